@@ -1,0 +1,1 @@
+"""The RTL engine: the core and its link, translated by Verilator and run natively."""

@@ -1,0 +1,1 @@
+"""What is flashed: one folder a board, its build and the way onto the device."""

@@ -1,0 +1,1 @@
+"""The host side: the link protocol, its transports, networks and the command line."""
