@@ -1,0 +1,179 @@
+"""One tick, plain and slow: the executable specification that every implementation is held to.
+
+Written for reading. State is in lists of Python integers, loops run in the order of the contract,
+and nothing is lazy. Use the model for work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from spiketwin.hdl.spec import arithmetic as a
+from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import ClearMask, registers
+
+
+@dataclass
+class TickResult:
+    """What one tick puts out.
+
+    Attributes
+    ----------
+    spikes:
+        Neurons that fired, ascending.
+    spike_cycles:
+        For each, the cycle within the tick at which its spike leaves.
+    update_cycle:
+        Cycle within the tick at which *Update* began.
+    cycles:
+        Cycles of the whole tick.
+    """
+
+    spikes: list[int]
+    spike_cycles: list[int]
+    update_cycle: int
+    cycles: int
+
+
+@dataclass
+class Oracle:
+    """A core: its sizes, its registers, its parameters and its state.
+
+    `weight[source][neuron]` and `plastic[source][neuron]` are matrices of all sources by all
+    neurons; the other lists have one entry a neuron, but for `trace_pre` with one a source.
+    """
+
+    params: CoreParams
+    register: dict[str, int] = field(init=False)
+    weight: list[list[int]] = field(init=False)
+    plastic: list[list[bool]] = field(init=False)
+    threshold: list[int] = field(init=False)
+    v_reset: list[int] = field(init=False)
+    refrac_ticks: list[int] = field(init=False)
+    bias: list[int] = field(init=False)
+    v: list[int] = field(init=False)
+    i_syn: list[int] = field(init=False)
+    refrac_count: list[int] = field(init=False)
+    theta: list[int] = field(init=False)
+    trace_pre: list[int] = field(init=False)
+    trace_post: list[int] = field(init=False)
+    pending: list[int] = field(init=False)
+    tick: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        p = self.params
+        self.register = {r.name: 0 for r in registers(p)}
+        self.weight = [[0] * p.n_neurons for _ in range(p.n_sources)]
+        self.plastic = [[False] * p.n_neurons for _ in range(p.n_sources)]
+        for name in ("threshold", "v_reset", "refrac_ticks", "bias"):
+            setattr(self, name, [0] * p.n_neurons)
+        self.clear(~ClearMask(0))
+
+    def clear(self, mask: ClearMask) -> None:
+        """Set the state that `mask` names to 0."""
+        p = self.params
+        if mask & ClearMask.V:
+            self.v = [0] * p.n_neurons
+        if mask & ClearMask.I_SYN:
+            self.i_syn = [0] * p.n_neurons
+        if mask & ClearMask.REFRAC_COUNT:
+            self.refrac_count = [0] * p.n_neurons
+        if mask & ClearMask.PENDING:
+            self.pending = []
+        if mask & ClearMask.TRACES:
+            self.trace_pre = [0] * p.n_sources
+            self.trace_post = [0] * p.n_neurons
+        if mask & ClearMask.THETA:
+            self.theta = [0] * p.n_neurons
+
+    def step(self, axons: Iterable[int]) -> TickResult:
+        """Execute one tick in which `axons` spiked; an axon named twice counts once."""
+        sources = sorted(set(axons)) + [self.params.n_axons + j for j in self.pending]
+        for source in sources:
+            self._deliver(source)
+        spikes = [j for j in range(self.params.n_neurons) if self._update(j)]
+        if self.params.learning:
+            self._decay_trace_pre()
+            if self.register["learn_post"]:
+                for neuron in spikes:
+                    self._learn(neuron)
+        self.pending = spikes
+        self.tick += 1
+        p, begin = self.params, schedule.deliver_cycles(self.params, len(sources))
+        learn_post = bool(p.learning and self.register["learn_post"])
+        return TickResult(
+            spikes,
+            [begin + schedule.spike_cycle(p, j) for j in spikes],
+            begin,
+            schedule.tick_cycles(p, len(sources), len(spikes), learn_post),
+        )
+
+    def _deliver(self, source: int) -> None:
+        """A source spiked: currents, the pre-event rule, then the bump of its trace."""
+        p, r = self.params, self.register
+        for j in range(p.n_neurons):
+            w = self.weight[source][j]
+            self.i_syn[j] = a.saturate(self.i_syn[j] + w, p.i_syn_width)
+            if p.learning and r["learn_pre"] and self.plastic[source][j]:
+                step = a.weight_step(
+                    self.trace_post[j], r["pre_gain"], r["pre_offset"], p.trace_width
+                )
+                self.weight[source][j] = self._stepped(w, step, a.PASS_PRE, source, j)
+        if p.learning:
+            self.trace_pre[source] = self._bumped(self.trace_pre[source], "trace_pre")
+
+    def _update(self, j: int) -> bool:
+        """Advance one neuron; return whether it fires."""
+        p, r = self.params, self.register
+        # The current acts in the tick in which it arrives, and decays afterwards.
+        v = a.decay(self.v[j], r["v_decay"]) + self.i_syn[j] + self.bias[j]
+        v = a.saturate(max(v, r["v_floor"]), p.v_width)
+        self.i_syn[j] = a.decay(self.i_syn[j], r["i_syn_decay"])
+        limit = self.threshold[j] + self.theta[j]
+        refractory = self.refrac_count[j] > 0
+        fires = not refractory and v >= limit
+        if fires:
+            reset_to = v - limit if r["reset_subtract"] else self.v_reset[j]
+            self.v[j] = a.saturate(reset_to, p.v_width)
+            self.refrac_count[j] = self.refrac_ticks[j]
+            self.theta[j] = a.saturate_unsigned(self.theta[j] + r["theta_bump"], p.theta_width)
+        elif refractory:
+            self.refrac_count[j] -= 1  # v is held
+        else:
+            self.v[j] = v
+        self.theta[j] = a.decay(self.theta[j], r["theta_decay"])
+        if p.learning:
+            self.trace_post[j] = a.decay(self.trace_post[j], r["trace_post_decay"])
+            if fires:
+                self.trace_post[j] = self._bumped(self.trace_post[j], "trace_post")
+        return fires
+
+    def _decay_trace_pre(self) -> None:
+        for i in range(self.params.n_sources):
+            self.trace_pre[i] = a.decay(self.trace_pre[i], self.register["trace_pre_decay"])
+
+    def _learn(self, neuron: int) -> None:
+        """A neuron fired: the post-event rule on its plastic incoming synapses."""
+        p, r = self.params, self.register
+        for i in range(p.n_sources):
+            if self.plastic[i][neuron]:
+                step = a.weight_step(
+                    self.trace_pre[i], r["post_gain"], r["post_offset"], p.trace_width
+                )
+                self.weight[i][neuron] = self._stepped(
+                    self.weight[i][neuron], step, a.PASS_POST, i, neuron
+                )
+
+    def _stepped(self, weight: int, step: int, which_pass: int, source: int, neuron: int) -> int:
+        r = self.register
+        rounding = a.HALF_STEP
+        if r["stochastic"]:
+            rounding = a.noise(a.noise_key(r["seed"], self.tick, which_pass), source, neuron)
+        return a.stepped_weight(weight, step, rounding, r["w_min"], r["w_max"])
+
+    def _bumped(self, trace: int, name: str) -> int:
+        bump = self.register[f"{name}_bump"]
+        total = bump if self.register[f"{name}_replace"] else trace + bump
+        return a.saturate_unsigned(total, self.params.trace_width)

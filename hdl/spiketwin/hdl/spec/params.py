@@ -1,0 +1,176 @@
+"""Sizes of one core: `CoreParams`, from which every width, dtype and check is derived."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Final
+
+
+class ParamsError(ValueError):
+    """A `CoreParams` field is out of range, or fields contradict each other."""
+
+
+def _is_power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoreParams:
+    """Sizes and features of one core.
+
+    Sources are numbered axons first, then neurons; connectivity is all-to-all, so the core holds
+    ``n_sources × n_neurons`` weights, each with a plastic flag.
+
+    Attributes
+    ----------
+    n_axons, n_neurons:
+        External input lines and neurons, each a multiple of `lanes`, at most 2048.
+    lanes:
+        Weight banks, and synapses handled a cycle by the row and column passes: 2, 4, 8 or 16.
+        ``n_neurons / lanes`` is at least 4, the depth of the read-modify-write of `i_syn`.
+    neuron_lanes, source_lanes:
+        Neurons (up to 8), and source traces, updated a cycle; powers of two that divide `lanes`.
+    weight_width:
+        Signed weights, 4 to 16 bits.
+    v_width, i_syn_width:
+        Signed membrane potential and synaptic current, 8 to 24 bits, not below `weight_width`.
+    theta_width:
+        Unsigned adaptive part of the threshold, 8 to 24 bits.
+    trace_width:
+        Unsigned traces, 8 to 16 bits.
+    refrac_width:
+        Unsigned refractory counter, 2 to 16 bits.
+    learning:
+        Whether traces, plastic flags and both learning rules are built.
+    event_queue_depth, spike_queue_depth:
+        Entries of the queues of axon events and of output words, powers of two up to 65536. The
+        output queue holds the words of a whole tick and of a whole frame (`min_spike_queue_depth`).
+    link_slots:
+        Answers the device remembers, 2, 4 or 8; the window is one less.
+    """
+
+    n_axons: int
+    n_neurons: int
+    lanes: int = 8
+    neuron_lanes: int = 2
+    source_lanes: int = 4
+    weight_width: int = 8
+    v_width: int = 16
+    i_syn_width: int = 16
+    theta_width: int = 16
+    trace_width: int = 16
+    refrac_width: int = 8
+    learning: bool = True
+    event_queue_depth: int = 512
+    spike_queue_depth: int = 512
+    link_slots: int = 8
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            wanted = bool if field.name == "learning" else int
+            if type(value) is not wanted:
+                raise ParamsError(f"{field.name} must be {wanted.__name__}, not {value!r}")
+        self._one_of("lanes", (2, 4, 8, 16))
+        for name in ("n_axons", "n_neurons"):
+            self._within(name, self.lanes, 2048)
+            if getattr(self, name) % self.lanes:
+                raise ParamsError(
+                    f"{name} must be a multiple of lanes ({self.lanes}), not {getattr(self, name)}"
+                )
+        if self.n_neurons < 4 * self.lanes:
+            raise ParamsError(
+                f"n_neurons must be at least 4 × lanes = {4 * self.lanes}, not {self.n_neurons}: "
+                "take fewer lanes"
+            )
+        for name, limit in (("neuron_lanes", min(8, self.lanes)), ("source_lanes", self.lanes)):
+            self._within(name, 1, limit)
+            if not _is_power_of_two(getattr(self, name)):
+                raise ParamsError(f"{name} must be a power of two, not {getattr(self, name)}")
+        self._within("weight_width", 4, 16)
+        self._within("v_width", 8, 24)
+        self._within("i_syn_width", max(8, self.weight_width), 24)
+        self._within("theta_width", 8, 24)
+        self._within("trace_width", 8, 16)
+        self._within("refrac_width", 2, 16)
+        for name, least in (
+            ("event_queue_depth", 4),
+            ("spike_queue_depth", self.min_spike_queue_depth),
+        ):
+            self._within(name, least, 65536)
+            if not _is_power_of_two(getattr(self, name)):
+                raise ParamsError(f"{name} must be a power of two, not {getattr(self, name)}")
+        self._one_of("link_slots", (2, 4, 8))
+
+    def _within(self, name: str, low: int, high: int) -> None:
+        if not low <= getattr(self, name) <= high:
+            raise ParamsError(f"{name} must be in {low}…{high}, not {getattr(self, name)}")
+
+    def _one_of(self, name: str, choices: tuple[int, ...]) -> None:
+        if getattr(self, name) not in choices:
+            raise ParamsError(f"{name} must be one of {choices}, not {getattr(self, name)}")
+
+    @property
+    def n_sources(self) -> int:
+        """Axons and neurons together."""
+        return self.n_axons + self.n_neurons
+
+    @property
+    def neuron_groups(self) -> int:
+        """Groups of `neuron_lanes` neurons, one a cycle in *Update*."""
+        return self.n_neurons // self.neuron_lanes
+
+    @property
+    def row_groups(self) -> int:
+        """Cycles in which the row of one source streams."""
+        return self.n_neurons // self.lanes
+
+    @property
+    def column_groups(self) -> int:
+        """Cycles in which the column of one neuron streams."""
+        return self.n_sources // self.lanes
+
+    @property
+    def bank_depth(self) -> int:
+        """Words in each of the `lanes` weight banks."""
+        return self.n_sources * self.row_groups
+
+    @property
+    def max_words_per_tick(self) -> int:
+        """Most output words of one tick: one for each neuron group, *update* and *end*."""
+        return self.neuron_groups + 2
+
+    @property
+    def min_spike_queue_depth(self) -> int:
+        """Room for one tick, one full answer, and a word for muted ticks."""
+        return self.max_words_per_tick + 64
+
+    def digest(self) -> int:
+        """32-bit hash that two parties compare before they exchange anything."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+
+
+PRESETS: Final[dict[str, CoreParams]] = {
+    "tiny": CoreParams(
+        n_axons=8, n_neurons=8, lanes=2, neuron_lanes=2, source_lanes=2,
+        event_queue_depth=64, spike_queue_depth=128,
+    ),
+    "ncx": CoreParams(n_axons=96, n_neurons=96),
+    "digits": CoreParams(n_axons=80, n_neurons=128),
+    "up5k": CoreParams(
+        n_axons=128, n_neurons=256, lanes=4, neuron_lanes=1, source_lanes=1, weight_width=7,
+        trace_width=8, event_queue_depth=256, link_slots=4,
+    ),
+    "full": CoreParams(n_axons=256, n_neurons=256),
+}  # fmt: skip
+"""The reference sizes, by name."""
+
+
+def preset(name: str) -> CoreParams:
+    """Return the reference size called `name`; `ParamsError` lists the names if there is none."""
+    if name not in PRESETS:
+        raise ParamsError(f"no reference size {name!r}: choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]

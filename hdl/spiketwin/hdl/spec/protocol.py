@@ -1,0 +1,286 @@
+"""Frames, requests, refusals, identity, and the words of the output stream.
+
+A frame is ``COBS(body + CRC-16)`` and a zero byte. A request body is ``session, seq, opcode`` and
+arguments; a reply body is ``session, seq, opcode, status`` and a result. All integers are
+little-endian. Requests are executed strictly in order of their sequence number, each once: a
+number already executed is answered again from memory, one further ahead is refused.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+import struct
+from dataclasses import asdict, dataclass, fields
+from typing import Final
+
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import COUNTERS, ClearMask, registers, space_formats
+
+PROTOCOL_VERSION: Final = 1
+
+CRC_POLYNOMIAL: Final = 0x1021
+CRC_INITIAL: Final = 0xFFFF
+"""CRC-16/IBM-3740: most significant bit first, no final inversion; sent high byte first."""
+
+MAX_BODY: Final = 252
+"""Longest body; with its CRC one COBS block of 254 bytes, so that framing costs two bytes."""
+
+REQUEST_HEADER: Final = 3
+REPLY_HEADER: Final = 4
+MAX_FRAME: Final = MAX_BODY + 4
+"""Bytes of the longest frame on the wire, the zero included."""
+
+BUILD_BYTES: Final = 16
+
+
+class Opcode(enum.IntEnum):
+    """What a request asks for."""
+
+    IDENTIFY = 0
+    OPEN = 1
+    RESET = 2
+    CLEAR = 3
+    READ = 4
+    WRITE = 5
+    EVENTS = 6
+    RUN = 7
+    FETCH = 8
+    STOP = 9
+    SET_BAUD = 10
+
+
+class Status(enum.IntEnum):
+    """First byte of a result: done, or why not. A refusal carries one 32-bit detail."""
+
+    OK = 0
+    BAD_OPCODE = 1
+    BAD_LENGTH = 2
+    BAD_SPACE = 3
+    BAD_RANGE = 4
+    BAD_VALUE = 5
+    BAD_ORDER = 6
+    READ_ONLY = 7
+    BUSY = 8
+    QUEUE_FULL = 9
+    LATE = 10
+    WRONG_SESSION = 11
+    WRONG_SEQUENCE = 12
+
+
+STATUS_DOC: Final[dict[Status, str]] = {
+    Status.OK: "Done.",
+    Status.BAD_OPCODE: "No such request. Detail: the opcode.",
+    Status.BAD_LENGTH: "The arguments are too short, too long or cut. Detail: their bytes.",
+    Status.BAD_SPACE: "No such space in this core. Detail: the space.",
+    Status.BAD_RANGE: "Elements outside the space, or an answer too long. Detail: the start.",
+    Status.BAD_VALUE: "A value out of range; nothing was applied. Detail: its index in the request.",
+    Status.BAD_ORDER: "Events or entries do not ascend strictly. Detail: the index of the first.",
+    Status.READ_ONLY: "The space cannot be written. Detail: the space.",
+    Status.BUSY: "Not while a run is under way. Detail: the next tick.",
+    Status.QUEUE_FULL: "Not room for all the events; none was queued. Detail: free entries.",
+    Status.LATE: "An event of a tick that a run already covers. Detail: its index.",
+    Status.WRONG_SESSION: "The session is over: the device restarted. Detail: its session.",
+    Status.WRONG_SEQUENCE: "A request is missing before this one. Detail: the number expected.",
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One argument: `size` bytes, unsigned, little-endian."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """Layout of one request: fixed arguments, then `tail` items of `tail_size` bytes each.
+
+    `tail_size` 0 means that nothing follows, or for `WRITE` that the space decides.
+    """
+
+    opcode: Opcode
+    arguments: tuple[Field, ...]
+    tail: str
+    tail_size: int
+    result: str
+    doc: str
+
+    @property
+    def argument_bytes(self) -> int:
+        """Bytes of the fixed arguments."""
+        return sum(field.size for field in self.arguments)
+
+
+REQUESTS: Final[dict[Opcode, Request]] = {
+    request.opcode: request
+    for request in (
+        Request(
+            Opcode.IDENTIFY, (), "", 0, "identity",
+            "Who answers. Needs no session; its session and seq are not checked.",
+        ),
+        Request(
+            Opcode.OPEN, (), "", 0, "",
+            "Begin the session named in the header; the next seq is 0. Accepted when the number is "
+            "one more (modulo 256) than the device's, and again as a repeat when it is the same.",
+        ),
+        Request(
+            Opcode.RESET, (), "", 0, "",
+            "Stop, empty both queues, set all state, registers, tick and counters (but for those "
+            "of the link) to 0. Weights, flags and neuron parameters stay.",
+        ),
+        Request(
+            Opcode.CLEAR, (Field("mask", 1),), "", 0, "",
+            "Set the state that the mask names to 0 (bits of `ClearMask`).",
+        ),
+        Request(
+            Opcode.READ, (Field("space", 1), Field("start", 4), Field("count", 1)), "", 0,
+            "elements",
+            "Read `count` (1 or more) elements; they must fit one answer.",
+        ),
+        Request(
+            Opcode.WRITE, (Field("space", 1), Field("start", 4)), "elements", 0, "",
+            "Write elements, all or none. In a packed space a whole number of bytes, "
+            "`start` a multiple of 8.",
+        ),
+        Request(
+            Opcode.EVENTS, (Field("tick", 4),), "offset, axon", 4, "",
+            "Queue axon events (16-bit offset to `tick`, 16-bit axon), all or none. (tick, axon) "
+            "ascends strictly, also from one request to the next. Free-running, an event must lie "
+            "at or after `run_until`; at a fixed tick period, a late one is dropped and counted.",
+        ),
+        Request(
+            Opcode.RUN, (Field("ticks", 4),), "", 0, "",
+            "Move `run_until` on by `ticks` (1 or more); answers at once. `run_until` stays "
+            "below 2**32, or the request is refused.",
+        ),
+        Request(
+            Opcode.FETCH, (Field("words", 1), Field("wait_cycles", 4)), "", 0, "words",
+            "Take up to `words` (1…62) output words. Answers when there are so many, when the run "
+            "is over, or after `wait_cycles`.",
+        ),
+        Request(
+            Opcode.STOP, (), "", 0, "tick",
+            "End the run after the tick under way; answers with the next tick (32 bits).",
+        ),
+        Request(
+            Opcode.SET_BAUD, (Field("cycles_per_bit", 2),), "", 0, "",
+            "After this answer use so many cycles a bit (4 or more). Unless a good frame arrives "
+            "within 2**25 cycles the device returns to the rate it started with.",
+        ),
+    )
+}  # fmt: skip
+
+MAX_ELEMENT_BYTES: Final = MAX_BODY - REQUEST_HEADER - 5
+"""Most bytes of elements in one `WRITE`; `READ` answers are held to the same."""
+
+MAX_EVENTS: Final = (MAX_BODY - REQUEST_HEADER - 4) // 4
+MAX_FETCH_WORDS: Final = (MAX_BODY - REPLY_HEADER) // 4
+BAUD_TRIAL_CYCLES: Final = 1 << 25
+MIN_CYCLES_PER_BIT: Final = 4
+
+
+class Word(enum.IntEnum):
+    """Kinds of output words with the top bit set: bits 30…28; bits 27…0 hold a count.
+
+    A word with the top bit clear reports spikes: group (bits 30…20), mask (19…12), and the cycle
+    since *Update* began (11…0). Bit k of the mask is neuron ``group * neuron_lanes + k``.
+    """
+
+    UPDATE = 0
+    """*Update* begins: cycles since the tick began."""
+    END = 1
+    """The tick is over: its cycles."""
+    MUTED = 2
+    """So many ticks were executed whose words were dropped."""
+
+
+WORD_COUNT_BITS: Final = 28
+SPIKE_GROUP_BITS: Final = 11
+SPIKE_MASK_BITS: Final = 8
+SPIKE_CYCLE_BITS: Final = 12
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The answer to `IDENTIFY`."""
+
+    version: int
+    params_digest: int
+    map_digest: int
+    clock_hz: int
+    build: str
+    params: CoreParams
+
+    _HEAD = struct.Struct(f"<HIII{BUILD_BYTES}s")
+
+    def pack(self) -> bytes:
+        """Bytes on the link: version, digests, clock, build, then every size as 32 bits."""
+        head = self._HEAD.pack(
+            self.version, self.params_digest, self.map_digest, self.clock_hz,
+            self.build.encode("ascii").ljust(BUILD_BYTES, b"\0"),
+        )  # fmt: skip
+        return head + struct.pack(
+            f"<{len(fields(CoreParams))}I", *(int(v) for v in asdict(self.params).values())
+        )
+
+    @classmethod
+    def of(cls, params: CoreParams, clock_hz: int, build: str) -> Identity:
+        """Identity of a core with these sizes, for the device that answers."""
+        return cls(
+            PROTOCOL_VERSION, params.digest(), map_digest(params), clock_hz, build, params
+        )
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Identity:
+        """Read an identity; `ValueError` if it is not one, `ParamsError` if no core has the sizes.
+
+        Only the version is checked here, since another version may have another layout.
+        """
+        if len(data) < 2:
+            raise ValueError("an identity has at least its version")
+        version = int.from_bytes(data[:2], "little")
+        if version != PROTOCOL_VERSION:
+            raise ValueError(
+                f"the device speaks protocol {version}, this host {PROTOCOL_VERSION}: "
+                "install the release of spiketwin that the device was built with"
+            )
+        names = fields(CoreParams)
+        if len(data) != cls._HEAD.size + 4 * len(names):
+            raise ValueError(f"an identity of {len(data)} bytes is cut or of another release")
+        _, params_digest, map_digest_, clock_hz, build = cls._HEAD.unpack_from(data)
+        sizes = dict(
+            zip(
+                (f.name for f in names),
+                struct.unpack_from(f"<{len(names)}I", data, cls._HEAD.size),
+                strict=True,
+            )
+        )
+        learning = bool(sizes.pop("learning"))
+        return cls(
+            version, params_digest, map_digest_, clock_hz,
+            build.rstrip(b"\0").decode("ascii", "replace"), CoreParams(**sizes, learning=learning),
+        )  # fmt: skip
+
+
+def map_digest(params: CoreParams) -> int:
+    """32-bit hash of everything both ends must agree on: requests, registers, spaces, words."""
+    tables = {
+        "requests": [
+            [r.opcode.name, r.opcode, [[f.name, f.size] for f in r.arguments], r.tail_size]
+            for r in REQUESTS.values()
+        ],
+        "statuses": [[s.name, s] for s in Status],
+        "words": [[w.name, w] for w in Word],
+        "registers": [[r.name, r.width(params), r.signed] for r in registers(params)],
+        "counters": [c.name for c in COUNTERS],
+        "spaces": [
+            [f.space.name, f.space, f.size, f.width, f.signed, f.writable]
+            for f in space_formats(params).values()
+        ],
+        "clear": [[m.name, int(m)] for m in ClearMask],
+    }
+    text = json.dumps(tables, sort_keys=True)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

@@ -1,0 +1,72 @@
+"""The number of cycles of a tick, as a formula. The model predicts with it, the RTL obeys it.
+
+A tick runs through these phases, each beginning when the one before is over::
+
+    lead     LEAD                    first source fetched, key of the noise formed
+    rows     R · n_neurons / lanes   a row of weights for each of the R active sources
+             + ROW_DRAIN             until the last current is written; only if R > 0
+    update   the longer of
+               n_neurons / neuron_lanes + NEURON_DRAIN
+               n_sources / source_lanes + SOURCE_DRAIN   (with learning)
+    learn    COLUMN_LEAD + F · n_sources / lanes + COLUMN_DRAIN
+             a column for each of the F neurons that fired; only if F > 0 and `learn_post` is 1
+    end      END                     the totals are reported
+
+The spikes of neuron group g leave ``g + SPIKE_LATENCY`` cycles after *update* began.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from spiketwin.hdl.spec.params import CoreParams
+
+LEAD: Final = 4
+ROW_DRAIN: Final = 6
+NEURON_DRAIN: Final = 15
+SOURCE_DRAIN: Final = 8
+SPIKE_LATENCY: Final = 10
+COLUMN_LEAD: Final = 4
+COLUMN_DRAIN: Final = 9
+END: Final = 1
+
+
+def deliver_cycles(params: CoreParams, active_sources: int) -> int:
+    """Cycles from the beginning of a tick to the beginning of *Update*."""
+    rows = active_sources * params.row_groups
+    return LEAD + (rows + ROW_DRAIN if rows else 0)
+
+
+def update_cycles(params: CoreParams) -> int:
+    """Cycles of *Update*."""
+    neurons = params.neuron_groups + NEURON_DRAIN
+    if not params.learning:
+        return neurons
+    return max(neurons, params.n_sources // params.source_lanes + SOURCE_DRAIN)
+
+
+def learn_cycles(params: CoreParams, fired: int, learn_post: bool) -> int:
+    """Cycles of *Learn* for `fired` neurons."""
+    if not (params.learning and learn_post and fired):
+        return 0
+    return COLUMN_LEAD + fired * params.column_groups + COLUMN_DRAIN
+
+
+def tick_cycles(params: CoreParams, active_sources: int, fired: int, learn_post: bool) -> int:
+    """Cycles of one tick with `active_sources` sources and `fired` neurons."""
+    return (
+        deliver_cycles(params, active_sources)
+        + update_cycles(params)
+        + learn_cycles(params, fired, learn_post)
+        + END
+    )
+
+
+def spike_cycle(params: CoreParams, neuron: int) -> int:
+    """Cycles from the beginning of *Update* to the moment a spike of `neuron` leaves."""
+    return neuron // params.neuron_lanes + SPIKE_LATENCY
+
+
+def most_cycles(params: CoreParams) -> int:
+    """Cycles of the longest possible tick: every source active, every neuron firing."""
+    return tick_cycles(params, params.n_sources, params.n_neurons, True)
