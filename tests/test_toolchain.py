@@ -9,12 +9,11 @@ import pytest
 from spiketwin.cosim.rtl import toolchain
 
 
-def test_verilator_runs_by_name() -> None:
+def test_verilator_runs_by_name(tmp_path: Path) -> None:
+    source = tmp_path / "inverter.v"
+    source.write_text("module inverter(input a, output b); assign b = !a; endmodule\n")
     env = os.environ | toolchain.environment()
-    done = subprocess.run(
-        ["verilator", "--version"], env=env, check=True, capture_output=True, text=True, timeout=60
-    )
-    assert done.stdout.startswith("Verilator")
+    subprocess.run(["verilator", "--lint-only", source], env=env, check=True, timeout=60)
 
 
 def test_the_script_lies_in_the_build_folder() -> None:

@@ -1,0 +1,76 @@
+"""What a user installs: the wheel holds everything, and works away from the checkout."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Runs without the site module (-S), so that no editable install puts the checkout on the path.
+PROBE = """
+import json, sys
+installed, dependencies = sys.argv[1:]
+sys.path[:0] = [installed, dependencies]
+
+from importlib.metadata import distribution
+import spiketwin.host
+from spiketwin.host import Network, connect
+host_alone = sorted({"amaranth", "numba"} & sys.modules.keys())
+
+from spiketwin.cosim.rtl.toolchain import build_root
+entry_points = distribution("spiketwin").entry_points
+for entry_point in entry_points:
+    entry_point.load()
+print(json.dumps({
+    "file": spiketwin.host.__file__,
+    "heavy modules of the host": host_alone,
+    "scripts": [e.name for e in entry_points if e.group == "console_scripts"],
+    "build root": str(build_root()),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files of a newly built wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    subprocess.run([*command, "--directory", folder], cwd=ROOT, check=True, timeout=300)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def test_the_wheel_holds_every_module_of_the_checkout(installed: Path) -> None:
+    for folder in ("hdl", "cosim", "host", "firmware"):
+        source = ROOT / folder
+        expected = {path.relative_to(source) for path in source.rglob("*.py")}
+        built = (installed / "spiketwin" / folder).rglob("*.py")
+        assert {path.relative_to(installed) for path in built} == expected
+        assert (installed / "spiketwin" / folder / "py.typed").is_file()
+    assert not (installed / "spiketwin" / "__init__.py").exists()
+
+
+def test_the_wheel_works_away_from_the_checkout(installed: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-S", "-c", PROBE]
+    done = subprocess.run(
+        [*command, installed, sysconfig.get_path("purelib")],
+        cwd=tmp_path,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+    )
+    report = json.loads(done.stdout)
+    assert Path(report["file"]).is_relative_to(installed)
+    assert report["heavy modules of the host"] == []
+    assert report["scripts"] == ["spiketwin"]
+    assert Path(report["build root"]).is_relative_to(tmp_path)
