@@ -136,14 +136,14 @@ REQUESTS: Final[dict[Opcode, Request]] = {
             "Set the state that the mask names to 0 (bits of `ClearMask`).",
         ),
         Request(
-            Opcode.READ, (Field("space", 1), Field("start", 4), Field("count", 1)), "", 0,
+            Opcode.READ, (Field("space", 1), Field("start", 4), Field("count", 2)), "", 0,
             "elements",
             "Read `count` (1 or more) elements; they must fit one answer.",
         ),
         Request(
-            Opcode.WRITE, (Field("space", 1), Field("start", 4)), "elements", 0, "",
-            "Write elements, all or none. In a packed space a whole number of bytes, "
-            "`start` a multiple of 8.",
+            Opcode.WRITE, (Field("space", 1), Field("start", 4), Field("count", 2)),
+            "elements", 0, "",
+            "Write `count` (1 or more) elements, all or none.",
         ),
         Request(
             Opcode.EVENTS, (Field("tick", 4),), "offset, axon", 4, "",
@@ -173,7 +173,7 @@ REQUESTS: Final[dict[Opcode, Request]] = {
     )
 }  # fmt: skip
 
-MAX_ELEMENT_BYTES: Final = MAX_BODY - REQUEST_HEADER - 5
+MAX_ELEMENT_BYTES: Final = MAX_BODY - REQUEST_HEADER - 7
 """Most bytes of elements in one `WRITE`; `READ` answers are held to the same."""
 
 MAX_EVENTS: Final = (MAX_BODY - REQUEST_HEADER - 4) // 4
@@ -277,7 +277,7 @@ def map_digest(params: CoreParams) -> int:
         "registers": [[r.name, r.width(params), r.signed] for r in registers(params)],
         "counters": [c.name for c in COUNTERS],
         "spaces": [
-            [f.space.name, f.space, f.size, f.width, f.signed, f.writable]
+            [f.space.name, f.space, f.rows, f.columns, f.width, f.signed, f.writable]
             for f in space_formats(params).values()
         ],
         "clear": [[m.name, int(m)] for m in ClearMask],

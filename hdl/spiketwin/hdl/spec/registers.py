@@ -1,7 +1,7 @@
 """The register map, the memory spaces and the counters: the one table of what can be addressed.
 
-A *space* is an array of elements that `READ` and `WRITE` address by index. Gateware, model, host
-and documentation are all built from the tables below.
+A *space* is an array of elements, vector or matrix, that `READ` and `WRITE` address. Gateware,
+model, host and documentation are all built from the tables below.
 """
 
 from __future__ import annotations
@@ -171,21 +171,29 @@ class SpaceFormat:
 
     Attributes
     ----------
-    size:
-        Number of elements.
+    rows, columns:
+        Shape; a vector has one row. Element (row, column) has the address ``row << 16 | column``;
+        a block of elements runs along the row and on into the next.
     width, signed:
         Range of an element. Elements travel little-endian in 1, 2 or 4 bytes, sign- or
-        zero-extended; elements of 1 bit travel eight in a byte, the first lowest.
+        zero-extended; elements of 1 bit travel eight in a byte, the first lowest, and spare bits
+        of the last byte are 0.
     writable:
         Whether `WRITE` is accepted.
     """
 
     space: Space
-    size: int
+    rows: int
+    columns: int
     width: int
     signed: bool
     writable: bool
     doc: str
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.rows * self.columns
 
     @property
     def packed(self) -> bool:
@@ -211,26 +219,25 @@ PENDING_MASK_BITS: Final = 8
 
 
 def space_formats(params: CoreParams) -> dict[Space, SpaceFormat]:
-    """The spaces of a core. Matrices are stored by rows: element ``source * n_neurons + neuron``."""
+    """The spaces of a core; those of learning are missing where it is not built."""
     p = params
-    synapses = p.n_sources * p.n_neurons
     rows = [
-        (Space.REGISTER, len(registers(p)), 32, False, True, "Run-time parameters of the core."),
-        (Space.COUNTER, len(COUNTERS), 32, False, False, "Counters of the device."),
-        (Space.WEIGHT, synapses, p.weight_width, True, True, "Weights."),
-        (Space.PLASTIC, synapses, 1, False, True, "1 where learning may change the weight."),
-        (Space.THRESHOLD, p.n_neurons, p.v_width, True, True, "Threshold of each neuron."),
-        (Space.V_RESET, p.n_neurons, p.v_width, True, True, "Potential after a spike."),
-        (Space.REFRAC_TICKS, p.n_neurons, p.refrac_width, False, True, "Ticks held after a spike."),
-        (Space.BIAS, p.n_neurons, p.v_width, True, True, "Added to the potential every tick."),
-        (Space.V, p.n_neurons, p.v_width, True, True, "Membrane potential."),
-        (Space.I_SYN, p.n_neurons, p.i_syn_width, True, True, "Synaptic current."),
-        (Space.REFRAC_COUNT, p.n_neurons, p.refrac_width, False, True, "Held ticks left."),
-        (Space.THETA, p.n_neurons, p.theta_width, False, True, "Adaptive part of the threshold."),
-        (Space.TRACE_POST, p.n_neurons, p.trace_width, False, True, "Trace of each neuron."),
+        (Space.REGISTER, 1, len(registers(p)), 32, False, True, "Run-time parameters of the core."),
+        (Space.COUNTER, 1, len(COUNTERS), 32, False, False, "Counters of the device."),
+        (Space.WEIGHT, p.n_sources, p.n_neurons, p.weight_width, True, True, "Weights."),
+        (Space.PLASTIC, p.n_sources, p.n_neurons, 1, False, True, "1 where learning may change the weight."),
+        (Space.THRESHOLD, 1, p.n_neurons, p.v_width, True, True, "Threshold of each neuron."),
+        (Space.V_RESET, 1, p.n_neurons, p.v_width, True, True, "Potential after a spike."),
+        (Space.REFRAC_TICKS, 1, p.n_neurons, p.refrac_width, False, True, "Ticks held after a spike."),
+        (Space.BIAS, 1, p.n_neurons, p.v_width, True, True, "Added to the potential every tick."),
+        (Space.V, 1, p.n_neurons, p.v_width, True, True, "Membrane potential."),
+        (Space.I_SYN, 1, p.n_neurons, p.i_syn_width, True, True, "Synaptic current."),
+        (Space.REFRAC_COUNT, 1, p.n_neurons, p.refrac_width, False, True, "Held ticks left."),
+        (Space.THETA, 1, p.n_neurons, p.theta_width, False, True, "Adaptive part of the threshold."),
+        (Space.TRACE_POST, 1, p.n_neurons, p.trace_width, False, True, "Trace of each neuron."),
         (Space.TRACE_PRE, p.n_sources, p.trace_width, False, True, "Trace of each source."),
         (
-            Space.PENDING, p.neuron_groups, 32, False, True,
+            Space.PENDING, 1, p.neuron_groups, 32, False, True,
             "Neurons that fired in the last tick: the first `pending_groups` entries, by group. "
             "Written from entry 0 (which empties the list) or appended; groups ascend strictly.",
         ),

@@ -1,0 +1,97 @@
+"""The seam between the core and the link: what one offers and the other drives."""
+
+from __future__ import annotations
+
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import ClearMask, Space
+
+
+def event_layout(params: CoreParams) -> data.StructLayout:
+    """One axon event: the tick it belongs to, and the axon."""
+    return data.StructLayout({"tick": 32, "axon": bits_for(params.n_axons - 1)})
+
+
+class MemoryPort(wiring.Signature):
+    """Access to one element of a space, for the link, while the core is idle.
+
+    The initiator holds `valid` and the request until `done`, which is high for one cycle and, on a
+    read, comes with `r_data`. Values are sign- or zero-extended to 32 bits. The initiator has
+    checked space, element and value. Registers may be read at any time; counters are not reached
+    through here.
+
+    Members
+    -------
+    valid, done:
+        Handshake.
+    write:
+        1 to write `w_data`, 0 to read.
+    space, row, column:
+        The element (`spec.registers`).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "valid": Out(1),
+                "write": Out(1),
+                "space": Out(Space),
+                "row": Out(12),
+                "column": Out(12),
+                "w_data": Out(32),
+                "done": In(1),
+                "r_data": In(32),
+            }
+        )
+
+
+class CoreSignature(wiring.Signature):
+    """The core as the link sees it.
+
+    Members
+    -------
+    memory:
+        Every space but the counters.
+    events:
+        Axon events, in strictly ascending order. `event_level` is the number queued.
+    words:
+        Output words (`spec.protocol.Word`). `word_level` is the number queued.
+    run_until:
+        Ticks before this one are executed as soon as they can be.
+    tick:
+        The next tick to be executed; while one is under way, that one.
+    idle:
+        No tick and no clear is under way, and ``tick == run_until``.
+    clear_stb, clear_mask:
+        While idle, set state to 0; `idle` is low from the next cycle until it is done.
+    reset_stb:
+        While idle, set all registers, `tick` and the counters to 0 and empty both queues; state is
+        cleared by a `clear_stb` beside it.
+    cycles, missed_deadlines, late_events, muted_ticks, pending_groups:
+        Counters (`spec.registers.COUNTERS`).
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        super().__init__(
+            {
+                "memory": In(MemoryPort()),
+                "events": In(stream.Signature(event_layout(params))),
+                "event_level": Out(range(params.event_queue_depth + 1)),
+                "words": Out(stream.Signature(32)),
+                "word_level": Out(range(params.spike_queue_depth + 1)),
+                "run_until": In(32),
+                "tick": Out(32),
+                "idle": Out(1),
+                "clear_stb": In(1),
+                "clear_mask": In(len(ClearMask)),
+                "reset_stb": In(1),
+                "cycles": Out(64),
+                "missed_deadlines": Out(32),
+                "late_events": Out(32),
+                "muted_ticks": Out(32),
+                "pending_groups": Out(range(params.neuron_groups + 1)),
+            }
+        )
