@@ -23,7 +23,7 @@ def holds_tests(path: Path) -> bool:
 
 
 def main() -> int:
-    """Compare the files below ``tests/`` with those in the JUnit report named on the command line."""
+    """Compare the files below ``tests/`` with those in the JUnit report given as argument."""
     written = {path.as_posix() for path in TESTS.rglob("*.py") if holds_tests(path)}
     report = ElementTree.parse(sys.argv[1])
     collected = {case.get("file") for case in report.iter("testcase")}
