@@ -229,9 +229,7 @@ class Identity:
     @classmethod
     def of(cls, params: CoreParams, clock_hz: int, build: str) -> Identity:
         """Identity of a core with these sizes, for the device that answers."""
-        return cls(
-            PROTOCOL_VERSION, params.digest(), map_digest(params), clock_hz, build, params
-        )
+        return cls(PROTOCOL_VERSION, params.digest(), map_digest(params), clock_hz, build, params)
 
     @classmethod
     def unpack(cls, data: bytes) -> Identity:

@@ -235,7 +235,7 @@ def space_formats(params: CoreParams) -> dict[Space, SpaceFormat]:
         (Space.REFRAC_COUNT, 1, p.n_neurons, p.refrac_width, False, True, "Held ticks left."),
         (Space.THETA, 1, p.n_neurons, p.theta_width, False, True, "Adaptive part of the threshold."),
         (Space.TRACE_POST, 1, p.n_neurons, p.trace_width, False, True, "Trace of each neuron."),
-        (Space.TRACE_PRE, p.n_sources, p.trace_width, False, True, "Trace of each source."),
+        (Space.TRACE_PRE, 1, p.n_sources, p.trace_width, False, True, "Trace of each source."),
         (
             Space.PENDING, 1, p.neuron_groups, 32, False, True,
             "Neurons that fired in the last tick: the first `pending_groups` entries, by group. "
@@ -243,9 +243,7 @@ def space_formats(params: CoreParams) -> dict[Space, SpaceFormat]:
         ),
     ]  # fmt: skip
     learning_only = {Space.PLASTIC, Space.TRACE_POST, Space.TRACE_PRE}
-    return {
-        row[0]: SpaceFormat(*row) for row in rows if p.learning or row[0] not in learning_only
-    }
+    return {row[0]: SpaceFormat(*row) for row in rows if p.learning or row[0] not in learning_only}
 
 
 class ClearMask(enum.IntFlag):
