@@ -46,7 +46,7 @@ RULES = (
         others=("amaranth", "amaranth_boards", "click", "numpy", "rich"),
     ),
 )
-# Heavy, and so imported in a function of the one command that needs them, never with the module.
+# Extras: a core installation lacks them, so only the function that needs one may import it.
 LAZY_IN_HOST = {"matplotlib", "sklearn"}
 
 
@@ -111,14 +111,14 @@ def test_imports_follow_the_layout(rule: Rule) -> None:
     assert not forbidden
 
 
-def test_the_host_imports_nothing_heavy_with_a_module() -> None:
-    heavy = [
+def test_no_module_of_the_host_needs_an_extra() -> None:
+    extras = [
         f"{path.relative_to(ROOT)}: {name}"
         for path in sources("spiketwin.host")
         for name in imports_with_the_module(path)
         if name.split(".")[0] in LAZY_IN_HOST
     ]
-    assert not heavy
+    assert not extras
 
 
 @pytest.mark.parametrize(
