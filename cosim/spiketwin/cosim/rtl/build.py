@@ -1,0 +1,206 @@
+"""Build the RTL into a shared library, once for everybody who asks for the same."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import filelock
+
+from spiketwin.cosim.rtl import toolchain
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import BUILD_BYTES, MIN_CYCLES_PER_BIT
+
+Level = Literal["bytes", "pins"]
+
+_TOPS: Final[dict[Level, str]] = {"bytes": "BytesTop", "pins": "PinsTop"}
+_HARNESS: Final = Path(__file__).with_name("harness.cpp")
+_LIBRARY: Final = "libcore.so"
+_LOG: Final = "build.log"
+
+_MAX_CYCLES_PER_BIT: Final = 65535
+_MAX_CLOCK_HZ: Final = 2**32 - 1
+
+_BUILD_SECONDS: Final = 900.0
+"""Far above the longest build; whoever waits for another's build waits no longer either."""
+
+_FLAGS: Final = (
+    "--cc", "--exe", "--build", "-j", "2", "--prefix", "Vcore", "-O3",
+    "--x-assign", "fast", "--x-initial", "fast", "-Wno-WIDTH", "-Wno-CASEINCOMPLETE",
+    # Hidden symbols: several of these libraries live in one process and must not see each other.
+    "-CFLAGS", "-fPIC -fvisibility=hidden -fno-gnu-unique", "-LDFLAGS", "-shared",
+    "-MAKEFLAGS", "OPT_FAST=-O2",
+)  # fmt: skip
+
+
+class BuildError(RuntimeError):
+    """The RTL could not be built; the message ends with the log's last lines and names the log."""
+
+
+class DesignError(ValueError):
+    """A design that cannot be built: a field is out of range."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What is built: one core and how it is connected.
+
+    Attributes
+    ----------
+    params:
+        Sizes of the core.
+    level:
+        ``bytes``: the byte streams behind the UART, with back-pressure. ``pins``: the UART's wires.
+    cycles_per_bit:
+        Rate at which the UART starts, 4…65535.
+    clock_hz:
+        Frequency that the core reports and that turns seconds into cycles, 1…2**32 - 1.
+
+    Raises
+    ------
+    DesignError
+        A field is out of range.
+    """
+
+    params: CoreParams
+    level: Level = "bytes"
+    cycles_per_bit: int = MIN_CYCLES_PER_BIT
+    clock_hz: int = 100_000_000
+
+    def __post_init__(self) -> None:
+        if self.level not in get_args(Level):
+            raise DesignError(f"level must be bytes or pins, not {self.level!r}")
+        for name, low, high in (
+            ("cycles_per_bit", MIN_CYCLES_PER_BIT, _MAX_CYCLES_PER_BIT),
+            ("clock_hz", 1, _MAX_CLOCK_HZ),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise DesignError(f"{name} must be in {low}…{high}, not {getattr(self, name)}")
+
+    def digest(self) -> str:
+        """Name everything that shapes the library: design, sources, flags and tools."""
+        digest = hashlib.sha256()
+        digest.update(json.dumps([asdict(self), _FLAGS, toolchain.versions()]).encode())
+        for source in (*_gateware_sources(), _HARNESS):
+            digest.update(hashlib.sha256(source.read_bytes()).digest())
+        return digest.hexdigest()[:BUILD_BYTES]
+
+
+def report_on_stderr(message: str) -> None:
+    """Tell the user what takes long."""
+    print(f"spiketwin: {message}", file=sys.stderr, flush=True)
+
+
+def library(design: Design, report: Callable[[str], None] = report_on_stderr) -> Path:
+    """Give the path of the shared library of a design, building it if nobody has yet.
+
+    A library appears whole or not at all; of several processes that ask for the same one, one
+    builds and the others wait.
+
+    Parameters
+    ----------
+    design:
+        What to build.
+    report:
+        Called with one line before a build begins.
+
+    Raises
+    ------
+    BuildError
+        A tool failed, or took longer than 15 minutes.
+    ToolMissing
+        A tool is not installed.
+    """
+    digest = design.digest()
+    root = toolchain.build_root() / "rtl"
+    finished = root / digest
+    path = finished / _LIBRARY
+    if path.is_file():
+        return path
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(root / f"{digest}.lock", timeout=_BUILD_SECONDS):
+            if path.is_file():
+                return path
+            # Only a build that was killed leaves these, as the lock is ours.
+            for left in root.glob(f"{digest}.tmp*"):
+                shutil.rmtree(left, ignore_errors=True)
+            report(f"building the RTL of {_describe(design)} (once, takes up to a minute)")
+            folder = Path(tempfile.mkdtemp(prefix=f"{digest}.tmp", dir=root))
+            _build(design, digest, folder)
+            shutil.rmtree(finished, ignore_errors=True)
+            folder.rename(finished)
+    except filelock.Timeout as error:
+        raise BuildError(
+            f"another process holds {error.lock_file} and has not finished its build in "
+            f"{_BUILD_SECONDS:.0f} s; end it and try again"
+        ) from error
+    return path
+
+
+def _build(design: Design, digest: str, folder: Path) -> None:
+    """Leave in the folder the library, the Verilog it was made of, and the log."""
+    # Amaranth is slow to import, and whoever finds the library built does not need it.
+    from spiketwin.hdl.gateware.emit import verilog
+
+    environment = os.environ | toolchain.environment() | {"AMARANTH_USE_YOSYS": "builtin"}
+    if shutil.which("ccache"):
+        environment["OBJCACHE"] = "ccache"
+    source = folder / "core.v"
+    top = _TOPS[design.level]
+    source.write_text(
+        verilog(top, design.params, design.clock_hz, digest, design.cycles_per_bit),
+        encoding="utf-8",
+    )
+    objects = folder / "objects"
+    command = [
+        "verilator", *_FLAGS, "-CFLAGS", f"-DSPIKETWIN_{design.level.upper()}",
+        "--top-module", top, "-Mdir", str(objects), "-o", str(folder / _LIBRARY),
+        str(source), str(_HARNESS),
+    ]  # fmt: skip
+    log = folder / _LOG
+    with log.open("wb") as output:
+        # A process group of its own, so that an end before its time ends the compilers too.
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT, process_group=0,
+        )  # fmt: skip
+        try:
+            status = process.wait(_BUILD_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise BuildError(_failure(f"took longer than {_BUILD_SECONDS:.0f} s", log)) from error
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    if status != 0:
+        raise BuildError(_failure(f"ended with status {status}", log))
+    shutil.rmtree(objects)
+
+
+def _failure(what: str, log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join([f"building the RTL {what}; the whole log is {log}", *lines[-20:]])
+
+
+def _describe(design: Design) -> str:
+    params = design.params
+    return f"{params.n_axons} axons, {params.n_neurons} neurons, {params.lanes} lanes"
+
+
+def _gateware_sources() -> list[Path]:
+    spec = importlib.util.find_spec("spiketwin.hdl")
+    if spec is None or spec.origin is None:
+        raise BuildError("spiketwin.hdl is not installed: install spiketwin anew")
+    return sorted(Path(spec.origin).parent.rglob("*.py"))

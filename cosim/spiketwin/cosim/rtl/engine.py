@@ -1,0 +1,220 @@
+"""The RTL as a device in this process: bytes in, bytes out, and exactly counted cycles."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from spiketwin.cosim.rtl.build import Design, Level, library, report_on_stderr
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
+
+_SLICE_CYCLES: Final = 1 << 17
+"""Cycles a native call may take: a fraction of a second, so that Ctrl-C is heard."""
+
+_READ_BYTES: Final = 1 << 16
+
+
+class EngineClosed(RuntimeError):
+    """The engine was closed; make another one."""
+
+
+class Engine:
+    """One simulated core with its link, powered up.
+
+    Nothing is simulated but within `read`, `run` and `bare_loop`. Several engines live side by
+    side; one engine may be used by several threads.
+
+    Parameters
+    ----------
+    params, level, cycles_per_bit, clock_hz:
+        What to simulate, see `build.Design`; built on first use.
+    report:
+        Called with one line before a build begins.
+
+    Raises
+    ------
+    BuildError, DesignError, ToolMissing
+        The library cannot be built.
+    """
+
+    def __init__(
+        self,
+        params: CoreParams,
+        level: Level = "bytes",
+        *,
+        cycles_per_bit: int = Design.cycles_per_bit,
+        clock_hz: int = Design.clock_hz,
+        report: Callable[[str], None] = report_on_stderr,
+    ) -> None:
+        design = Design(
+            params=params, level=level, cycles_per_bit=cycles_per_bit, clock_hz=clock_hz
+        )
+        self.design = design
+        self._native = _load(library(design, report))
+        self._buffer = ctypes.create_string_buffer(_READ_BYTES)
+        self._lock = threading.Lock()
+        self._device: int | None = self._native.spiketwin_new(design.cycles_per_bit)
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since power-up."""
+        with self._lock:
+            return int(self._native.spiketwin_cycles(self._powered()))
+
+    @property
+    def unsent(self) -> int:
+        """Bytes written that the device has not begun to take."""
+        with self._lock:
+            return int(self._native.spiketwin_unsent(self._powered()))
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the device; it takes them as it is simulated.
+
+        Raises
+        ------
+        EngineClosed
+            After `close`.
+        """
+        with self._lock:
+            self._native.spiketwin_write(self._powered(), bytes(data), len(data))
+
+    def read(self, max_bytes: int, seconds: float) -> bytes:
+        """Simulate until the device has sent something, and return it.
+
+        Parameters
+        ----------
+        max_bytes:
+            Most bytes to return. Fewer are returned once no more follow at once.
+        seconds:
+            Time of the device, not of the clock on the wall: at most ``seconds × clock_hz`` cycles
+            are simulated. With 0, returns what is there.
+
+        Raises
+        ------
+        EngineClosed
+            After `close`.
+        """
+        cycles = round(seconds * self.design.clock_hz)
+        max_bytes = min(max_bytes, _READ_BYTES)
+        while True:
+            with self._lock:
+                count = self._native.spiketwin_read(
+                    self._powered(), min(cycles, _SLICE_CYCLES), self._buffer, max_bytes
+                )
+                if count:
+                    return ctypes.string_at(self._buffer, count)
+            cycles -= _SLICE_CYCLES
+            if cycles <= 0:
+                return b""
+
+    def run(self, cycles: int) -> None:
+        """Simulate so many cycles; what the device sends is kept for `read`.
+
+        Raises
+        ------
+        EngineClosed
+            After `close`.
+        """
+        for part in _slices(cycles):
+            with self._lock:
+                self._native.spiketwin_run(self._powered(), part)
+
+    def bare_loop(self, cycles: int) -> float:
+        """Give the wall-clock seconds of so many cycles of nothing but the clock.
+
+        The measure that `run` is compared with. The link is left alone, so what the device sends
+        meanwhile is lost.
+
+        Raises
+        ------
+        EngineClosed
+            After `close`.
+        """
+        seconds = 0.0
+        for part in _slices(cycles):
+            with self._lock:
+                seconds += self._native.spiketwin_run_bare(self._powered(), part)
+        return seconds
+
+    def set_cycles_per_bit(self, cycles_per_bit: int) -> None:
+        """Set the rate of this end of the wires, from the next byte on in each direction.
+
+        Raises
+        ------
+        EngineClosed
+            After `close`.
+        ValueError
+            Fewer cycles than the UART can do.
+        """
+        if cycles_per_bit < MIN_CYCLES_PER_BIT:
+            raise ValueError(
+                f"cycles_per_bit must be {MIN_CYCLES_PER_BIT} or more, not {cycles_per_bit}"
+            )
+        with self._lock:
+            self._native.spiketwin_set_cycles_per_bit(self._powered(), cycles_per_bit)
+
+    def reset(self) -> None:
+        """Turn the power off and on: all memory, queued bytes and the count of cycles are gone.
+
+        Raises
+        ------
+        EngineClosed
+            After `close`.
+        """
+        with self._lock:
+            self._native.spiketwin_delete(self._powered())
+            self._device = self._native.spiketwin_new(self.design.cycles_per_bit)
+
+    def close(self) -> None:
+        """Free the simulation; everything but `close` is an error from now on."""
+        with self._lock:
+            if self._device is not None:
+                self._native.spiketwin_delete(self._device)
+                self._device = None
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # An engine whose library could not be built has nothing to free.
+        if hasattr(self, "_device"):
+            self.close()
+
+    def _powered(self) -> int:
+        if self._device is None:
+            raise EngineClosed("the engine was closed; make another one")
+        return self._device
+
+
+def _slices(cycles: int) -> list[int]:
+    whole, rest = divmod(cycles, _SLICE_CYCLES)
+    return [_SLICE_CYCLES] * whole + [rest]
+
+
+@functools.cache
+def _load(path: Path) -> ctypes.CDLL:
+    native = ctypes.CDLL(str(path))
+    device, size, cycles = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64
+    for name, result, arguments in (
+        ("new", device, (ctypes.c_uint,)),
+        ("delete", None, (device,)),
+        ("write", None, (device, ctypes.c_char_p, size)),
+        ("read", size, (device, cycles, ctypes.c_char_p, size)),
+        ("run", None, (device, cycles)),
+        ("run_bare", ctypes.c_double, (device, cycles)),
+        ("cycles", cycles, (device,)),
+        ("unsent", size, (device,)),
+        ("set_cycles_per_bit", None, (device, ctypes.c_uint)),
+    ):
+        function = getattr(native, f"spiketwin_{name}")
+        function.restype = result
+        function.argtypes = arguments
+    return native

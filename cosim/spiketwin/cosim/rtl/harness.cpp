@@ -1,0 +1,241 @@
+// One simulated device, compiled together with the RTL: the model that Verilator made, what its
+// pins are connected to, and the loops around it. Only whole stretches of cycles cross the border
+// to Python.
+//
+// SPIKETWIN_PINS chooses the level: the UART's two pins, or the bytes behind the UART.
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "Vcore.h"
+
+namespace {
+
+class ByteQueue {
+public:
+    bool empty() const { return first_ == bytes_.size(); }
+    size_t size() const { return bytes_.size() - first_; }
+    uint8_t front() const { return bytes_[first_]; }
+    void push(uint8_t byte) { bytes_.push_back(byte); }
+    void push(const uint8_t* data, size_t count) { bytes_.insert(bytes_.end(), data, data + count); }
+
+    void pop(size_t count = 1) {
+        first_ += count;
+        if (empty()) {
+            bytes_.clear();
+            first_ = 0;
+        }
+    }
+
+    size_t pop_into(uint8_t* data, size_t count) {
+        count = std::min(count, size());
+        std::copy_n(bytes_.data() + first_, count, data);
+        pop(count);
+        return count;
+    }
+
+private:
+    std::vector<uint8_t> bytes_;
+    size_t first_ = 0;
+};
+
+#ifdef SPIKETWIN_PINS
+
+constexpr unsigned kFrameBits = 10;  // start bit, eight data bits, stop bit
+
+// The other end of the UART's two wires: 8N1, one byte right behind the other.
+class Wires {
+public:
+    explicit Wires(unsigned cycles_per_bit) : cycles_per_bit_(cycles_per_bit) {}
+
+    // Takes effect at the next byte in each direction.
+    void set_cycles_per_bit(unsigned cycles_per_bit) { cycles_per_bit_ = cycles_per_bit; }
+
+    void drive(Vcore& top, ByteQueue& input) {
+        if (sending_left_ == 0) {
+            if (input.empty()) {
+                top.rx = 1;
+                return;
+            }
+            sending_ = 1u << (kFrameBits - 1) | unsigned{input.front()} << 1;
+            input.pop();
+            send_cycles_per_bit_ = cycles_per_bit_;
+            sending_left_ = kFrameBits * send_cycles_per_bit_;
+        }
+        --sending_left_;
+        const unsigned bit = kFrameBits - 1 - sending_left_ / send_cycles_per_bit_;
+        top.rx = sending_ >> bit & 1;
+    }
+
+    // Says whether a byte is arriving.
+    bool sample(const Vcore& top, ByteQueue&, ByteQueue& output) {
+        if (!receiving_) {
+            if (top.tx) return false;
+            receiving_ = true;
+            received_ = 0;
+            received_bits_ = 0;
+            receive_cycles_per_bit_ = cycles_per_bit_;
+            until_sample_ = receive_cycles_per_bit_ / 2;
+        }
+        if (until_sample_-- > 0) return true;
+        until_sample_ = receive_cycles_per_bit_ - 1;
+        received_ |= unsigned{top.tx} << received_bits_;
+        if (++received_bits_ == kFrameBits) {
+            receiving_ = false;
+            const bool framed = (received_ & 1) == 0 && received_ >> (kFrameBits - 1) == 1;
+            if (framed) output.push(static_cast<uint8_t>(received_ >> 1));
+        }
+        return true;
+    }
+
+    // Cycles without a byte after which a burst is over.
+    unsigned gap() const { return 2 * cycles_per_bit_; }
+
+private:
+    unsigned cycles_per_bit_;
+    unsigned sending_ = 0;
+    unsigned sending_left_ = 0;
+    unsigned send_cycles_per_bit_ = 1;
+    bool receiving_ = false;
+    unsigned received_ = 0;
+    unsigned received_bits_ = 0;
+    unsigned until_sample_ = 0;
+    unsigned receive_cycles_per_bit_ = 1;
+};
+
+#else
+
+// The two byte streams behind the UART. A byte stays offered until the device takes it.
+class Wires {
+public:
+    explicit Wires(unsigned) {}
+
+    // Bytes have no bits.
+    void set_cycles_per_bit(unsigned) {}
+
+    void drive(Vcore& top, ByteQueue& input) {
+        top.tx_ready = 1;
+        top.rx_valid = !input.empty();
+        if (top.rx_valid) top.rx_data = input.front();
+    }
+
+    bool sample(const Vcore& top, ByteQueue& input, ByteQueue& output) {
+        if (top.rx_valid && top.rx_ready) input.pop();
+        if (!top.tx_valid) return false;
+        output.push(top.tx_data);
+        return true;
+    }
+
+    unsigned gap() const { return 8; }
+};
+
+#endif
+
+class Device {
+public:
+    explicit Device(unsigned cycles_per_bit)
+        : top_(std::make_unique<Vcore>(&context_)), wires_(cycles_per_bit) {
+        // Both ends of the link at rest while the core is held in reset.
+        ByteQueue nothing;
+        top_->rst = 1;
+        for (unsigned cycle = 0; cycle < kResetCycles; ++cycle) {
+            wires_.drive(*top_, nothing);
+            toggle();
+        }
+        top_->rst = 0;
+    }
+
+    ~Device() { top_->final(); }
+
+    void run(uint64_t cycles) {
+        while (cycles-- > 0) step();
+    }
+
+    // Runs until `wanted` bytes are there, or fewer and no more follow, or `cycles` are over.
+    void run_for_output(uint64_t cycles, size_t wanted) {
+        unsigned quiet = 0;
+        while (cycles-- > 0) {
+            quiet = step() ? 0 : quiet + 1;
+            if (output.size() >= wanted || (!output.empty() && quiet >= wires_.gap())) return;
+        }
+    }
+
+    // The clock and nothing else: what any harness is measured against.
+    void run_bare(uint64_t cycles) {
+        ByteQueue nothing;
+        wires_.drive(*top_, nothing);
+        for (uint64_t cycle = 0; cycle < cycles; ++cycle) toggle();
+        cycles_ += cycles;
+    }
+
+    void set_cycles_per_bit(unsigned cycles_per_bit) { wires_.set_cycles_per_bit(cycles_per_bit); }
+
+    uint64_t cycles() const { return cycles_; }
+
+    ByteQueue input;
+    ByteQueue output;
+
+private:
+    static constexpr unsigned kResetCycles = 4;
+
+    void toggle() {
+        top_->clk = 0;
+        top_->eval();
+        top_->clk = 1;
+        top_->eval();
+    }
+
+    bool step() {
+        // Inputs change with the falling edge, so that two evaluations make a cycle.
+        wires_.drive(*top_, input);
+        top_->clk = 0;
+        top_->eval();
+        const bool active = wires_.sample(*top_, input, output);
+        top_->clk = 1;
+        top_->eval();
+        ++cycles_;
+        return active;
+    }
+
+    VerilatedContext context_;
+    std::unique_ptr<Vcore> top_;
+    Wires wires_;
+    uint64_t cycles_ = 0;
+};
+
+}  // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT Device* spiketwin_new(unsigned cycles_per_bit) { return new Device(cycles_per_bit); }
+
+EXPORT void spiketwin_delete(Device* device) { delete device; }
+
+EXPORT void spiketwin_write(Device* device, const uint8_t* data, size_t count) {
+    device->input.push(data, count);
+}
+
+EXPORT size_t spiketwin_read(Device* device, uint64_t cycles, uint8_t* data, size_t count) {
+    if (device->output.empty()) device->run_for_output(cycles, count);
+    return device->output.pop_into(data, count);
+}
+
+EXPORT void spiketwin_run(Device* device, uint64_t cycles) { device->run(cycles); }
+
+EXPORT double spiketwin_run_bare(Device* device, uint64_t cycles) {
+    const auto begin = std::chrono::steady_clock::now();
+    device->run_bare(cycles);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+EXPORT uint64_t spiketwin_cycles(const Device* device) { return device->cycles(); }
+
+EXPORT size_t spiketwin_unsent(const Device* device) { return device->input.size(); }
+
+EXPORT void spiketwin_set_cycles_per_bit(Device* device, unsigned cycles_per_bit) {
+    device->set_cycles_per_bit(cycles_per_bit);
+}
