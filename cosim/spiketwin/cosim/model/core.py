@@ -1,0 +1,254 @@
+"""`ModelCore`: the registers, parameters and state of one core, and the ticks it executes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from spiketwin.cosim.model import kernels
+from spiketwin.hdl.spec import arithmetic, schedule
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import ClearMask, limits, registers
+
+_LOG_WORDS: Final = 1 << 18
+"""Output words for which one call of the kernel keeps room, beyond one tick."""
+
+_CLEARED: Final = {
+    ClearMask.V: ("v",),
+    ClearMask.I_SYN: ("i_syn",),
+    ClearMask.REFRAC_COUNT: ("refrac_count",),
+    ClearMask.PENDING: ("pending",),
+    ClearMask.TRACES: ("trace_pre", "trace_post"),
+    ClearMask.THETA: ("theta",),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a number of ticks put out.
+
+    Attributes
+    ----------
+    spikes:
+        Shape (k, 2): tick and neuron of every spike, ascending.
+    spike_cycles:
+        Shape (k,): cycle since *Update* began at which each spike leaves.
+    update_cycles:
+        Shape (ticks,): cycle of each tick at which *Update* begins.
+    cycles:
+        Shape (ticks,): cycles of each tick.
+    """
+
+    spikes: npt.NDArray[np.int64]
+    spike_cycles: npt.NDArray[np.int64]
+    update_cycles: npt.NDArray[np.int64]
+    cycles: npt.NDArray[np.int64]
+
+
+class ModelCore:
+    """One core of the sizes `params`, all zero at first.
+
+    The attributes bear the names of `spiketwin.hdl.spec.oracle.Oracle` and are numpy arrays:
+    `threshold`, `v_reset`, `refrac_ticks`, `bias`, `v`, `i_syn`, `refrac_count`, `theta`,
+    `trace_post` and `pending` (flags) have shape (n_neurons,), `trace_pre` (n_sources,), `weight`
+    and `plastic` (n_sources, n_neurons). They may be written between runs, except `plastic`, which
+    is set with `set_plastic`. `register` holds the registers by name; `tick` is the next tick.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        p = self.params = params
+        self.register = {r.name: 0 for r in registers(p)}
+        self.tick = 0
+
+        def vector() -> kernels.Int32:
+            return np.zeros(p.n_neurons, np.int32)
+
+        self.threshold, self.v_reset, self.refrac_ticks, self.bias = (vector() for _ in range(4))
+        self.v, self.i_syn, self.refrac_count, self.theta = (vector() for _ in range(4))
+        self.trace_post = vector()
+        self.trace_pre = np.zeros(p.n_sources, np.int32)
+        self.pending = np.zeros(p.n_neurons, np.bool_)
+        self.weight = _weights(p, (p.n_sources, p.n_neurons))
+        self._plastic = np.zeros((p.n_sources, p.n_neurons), np.bool_)
+        self._state = kernels.State(
+            weight=self.weight,
+            plastic=self._plastic,
+            plastic_by_neuron=np.zeros((p.n_neurons, p.n_sources), np.bool_),
+            row_learns=np.zeros(p.n_sources, np.bool_),
+            column_learns=np.zeros(p.n_neurons, np.bool_),
+            threshold=self.threshold,
+            v_reset=self.v_reset,
+            refrac_ticks=self.refrac_ticks,
+            bias=self.bias,
+            v=self.v,
+            i_syn=self.i_syn,
+            refrac_count=self.refrac_count,
+            theta=self.theta,
+            trace_pre=self.trace_pre,
+            trace_post=self.trace_post,
+            pending=self.pending,
+            potential=vector(),
+            step_pre=vector(),
+            step_post=np.zeros(p.n_sources, np.int32),
+            row_noise=np.zeros(p.n_neurons, np.uint16),
+            column_noise=np.zeros(p.n_sources, np.uint16),
+            column=_weights(p, (p.n_sources,)),
+        )
+        self._sizes = kernels.Sizes(
+            n_axons=p.n_axons,
+            neuron_lanes=p.neuron_lanes,
+            max_words_per_tick=p.max_words_per_tick,
+            learning=p.learning,
+            v_top=limits(p.v_width, signed=True)[1],
+            i_syn_top=limits(p.i_syn_width, signed=True)[1],
+            theta_top=limits(p.theta_width, signed=False)[1],
+            trace_top=limits(p.trace_width, signed=False)[1],
+            step_shift=p.trace_width + arithmetic.GAIN_BITS - arithmetic.STEP_BITS,
+            source_x=_spread(p.n_sources, arithmetic.SPREAD_SOURCE[0]),
+            source_y=_spread(p.n_sources, arithmetic.SPREAD_SOURCE[1]),
+            neuron_x=_spread(p.n_neurons, arithmetic.SPREAD_NEURON[0]),
+            neuron_y=_spread(p.n_neurons, arithmetic.SPREAD_NEURON[1]),
+        )
+        self._deliver_cycles = np.array(
+            [schedule.deliver_cycles(p, n) for n in range(p.n_sources + 1)], np.int64
+        )
+        self._learn_cycles = np.array(
+            [
+                [schedule.learn_cycles(p, n, learn_post) for n in range(p.n_neurons + 1)]
+                for learn_post in (False, True)
+            ],
+            np.int64,
+        )
+        self._spike_cycle = np.array(
+            [schedule.spike_cycle(p, j) for j in range(p.n_neurons)], np.int64
+        )
+
+    @property
+    def plastic(self) -> kernels.Flags:
+        """Plastic flags, read-only, shape (n_sources, n_neurons)."""
+        view = self._plastic.view()
+        view.flags.writeable = False
+        return view
+
+    def set_plastic(self, flags: npt.ArrayLike) -> None:
+        """Set all plastic flags; `flags` is broadcast to shape (n_sources, n_neurons)."""
+        s = self._state
+        s.plastic[...] = flags
+        s.plastic_by_neuron[...] = s.plastic.T
+        s.row_learns[...] = s.plastic.any(axis=1)
+        s.column_learns[...] = s.plastic.any(axis=0)
+
+    def clear(self, mask: ClearMask) -> None:
+        """Set the state that `mask` names to 0."""
+        for bit, names in _CLEARED.items():
+            if mask & bit:
+                for name in names:
+                    getattr(self, name)[...] = 0
+
+    def reset(self) -> None:
+        """Set state, registers and `tick` to 0; weights, flags and neuron parameters stay."""
+        self.clear(~ClearMask(0))
+        self.register = dict.fromkeys(self.register, 0)
+        self.tick = 0
+
+    def run(self, events: npt.ArrayLike, ticks: int) -> Run:
+        """Execute `ticks` ticks in which axons spike.
+
+        Parameters
+        ----------
+        events:
+            Integers of shape (k, 2): tick (counted like `tick`) and axon, in any order; an axon
+            named twice in a tick counts once.
+        ticks:
+            0 or more.
+
+        Raises
+        ------
+        ValueError
+            An event outside the ticks of this run, an axon that is not there, or a wrong shape.
+        """
+        if ticks < 0:
+            raise ValueError(f"ticks must be 0 or more, not {ticks}")
+        table = np.asarray(events, np.int64)
+        if table.size == 0:
+            table = table.reshape(0, 2)
+        if table.ndim != 2 or table.shape[1] != 2:
+            raise ValueError(f"events must have shape (k, 2), not {table.shape}")
+        for column, name, low, high in (
+            (table[:, 0], "tick", self.tick, self.tick + ticks - 1),
+            (table[:, 1], "axon", 0, self.params.n_axons - 1),
+        ):
+            wrong = column[(column < low) | (column > high)]
+            if wrong.size:
+                raise ValueError(f"the {name} of an event must be in {low}…{high}, not {wrong[0]}")
+        keys = np.unique(table[:, 0] << 16 | table[:, 1])
+        event_tick, event_axon = keys >> 16, (keys & 0xFFFF).astype(np.int32)
+        parts: list[Run] = []
+        taken, end = 0, self.tick + ticks
+        while self.tick < end or not parts:
+            part, count = self.advance(
+                event_tick[taken:], event_axon[taken:], end - self.tick, _LOG_WORDS
+            )
+            parts.append(part)
+            taken += count
+        if len(parts) == 1:
+            return parts[0]
+        return Run(
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0]))
+        )
+
+    def advance(
+        self, event_tick: kernels.Int64, event_axon: kernels.Int32, ticks: int, room: int
+    ) -> tuple[Run, int]:
+        """Execute up to `ticks` ticks while `room` output words hold those of one more.
+
+        Parameters
+        ----------
+        event_tick, event_axon:
+            Events of legal axons, ascending strictly by (tick, axon), none before `tick`.
+        ticks:
+            0 or more.
+        room:
+            Output words that may be produced.
+
+        Returns
+        -------
+        The ticks executed, and the number of events they took.
+        """
+        p = self.params
+        # Each tick takes two words at least, each word of spikes reports `neuron_lanes` at most.
+        most_ticks = min(ticks, room // 2)
+        most_spikes = min(room * p.neuron_lanes, most_ticks * p.n_neurons)
+        log = kernels.Log(
+            active=np.empty(most_ticks, np.int32),
+            fired=np.empty(most_ticks, np.int32),
+            spike_tick=np.empty(most_spikes, np.int64),
+            spike_neuron=np.empty(most_spikes, np.int32),
+        )
+        settings = kernels.Settings(*(self.register.get(n, 0) for n in kernels.Settings._fields))
+        done, spikes, events = kernels.run_ticks(
+            self._state, settings, self._sizes, self.tick, most_ticks, room,
+            event_tick, event_axon, log,
+        )  # fmt: skip
+        self.tick += done
+        neurons = log.spike_neuron[:spikes]
+        update_cycles = self._deliver_cycles[log.active[:done]]
+        rest = schedule.update_cycles(p) + schedule.END
+        run = Run(
+            spikes=np.stack([log.spike_tick[:spikes], neurons], axis=1, dtype=np.int64),
+            spike_cycles=self._spike_cycle[neurons],
+            update_cycles=update_cycles,
+            cycles=update_cycles + rest + self._learn_cycles[settings.learn_post][log.fired[:done]],
+        )
+        return run, events
+
+
+def _weights(params: CoreParams, shape: tuple[int, ...]) -> kernels.Weights:
+    return np.zeros(shape, np.int8) if params.weight_width <= 8 else np.zeros(shape, np.int16)
+
+
+def _spread(count: int, factor: int) -> kernels.Word16:
+    return np.array([arithmetic.spread(index, factor) for index in range(count)], np.uint16)

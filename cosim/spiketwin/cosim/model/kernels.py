@@ -1,0 +1,404 @@
+"""Many ticks in one compiled call, equal to `spiketwin.hdl.spec.oracle` on every value.
+
+Every function works on contiguous one-dimensional arrays in a loop without branches, so that the
+compiler handles many elements with one instruction. State is 32 bits wide and no intermediate
+result exceeds that, so that nothing wraps, compiled or not. Numba widens integers when it
+calculates; the conversions bring each result back to its narrow type.
+
+Compiled code is cached beside this file and keeps the constants it was compiled with: touch this
+file after a change of `spiketwin.hdl.spec.arithmetic`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, ParamSpec, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from spiketwin.hdl.spec import arithmetic as a
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Word16 = npt.NDArray[np.uint16]
+Flags = npt.NDArray[np.bool_]
+Weights = npt.NDArray[np.int8] | npt.NDArray[np.int16]
+
+
+def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    return cast("Callable[_P, _R]", numba.njit(cache=True, nogil=True)(function))
+
+
+class State(NamedTuple):
+    """Arrays of a core, by the names of the specification, and scratch space for a tick.
+
+    `weight` and `plastic` have shape (n_sources, n_neurons), `plastic_by_neuron` is the transpose.
+    `pending` flags the neurons that fired in the last tick. `row_learns` and `column_learns` tell
+    which sources and neurons have any plastic synapse.
+    """
+
+    weight: Weights
+    plastic: Flags
+    plastic_by_neuron: Flags
+    row_learns: Flags
+    column_learns: Flags
+    threshold: Int32
+    v_reset: Int32
+    refrac_ticks: Int32
+    bias: Int32
+    v: Int32
+    i_syn: Int32
+    refrac_count: Int32
+    theta: Int32
+    trace_pre: Int32
+    trace_post: Int32
+    pending: Flags
+    potential: Int32
+    step_pre: Int32
+    step_post: Int32
+    row_noise: Word16
+    column_noise: Word16
+    column: Weights
+
+
+class Settings(NamedTuple):
+    """Registers of the core (those of learning are 0 where it is not built)."""
+
+    v_decay: int
+    v_floor: int
+    i_syn_decay: int
+    reset_subtract: int
+    theta_decay: int
+    theta_bump: int
+    learn_pre: int
+    learn_post: int
+    stochastic: int
+    seed: int
+    w_min: int
+    w_max: int
+    pre_gain: int
+    pre_offset: int
+    post_gain: int
+    post_offset: int
+    trace_pre_decay: int
+    trace_pre_bump: int
+    trace_pre_replace: int
+    trace_post_decay: int
+    trace_post_bump: int
+    trace_post_replace: int
+
+
+class Sizes(NamedTuple):
+    """What the kernel needs of the core's sizes, and the noise of each index."""
+
+    n_axons: int
+    neuron_lanes: int
+    max_words_per_tick: int
+    learning: bool
+    v_top: int
+    i_syn_top: int
+    theta_top: int
+    trace_top: int
+    step_shift: int
+    source_x: Word16
+    source_y: Word16
+    neuron_x: Word16
+    neuron_y: Word16
+
+
+class Log(NamedTuple):
+    """What ticks put out.
+
+    `active` and `fired` count the sources and neurons of each tick; `spike_tick` and
+    `spike_neuron` have one entry a spike.
+    """
+
+    active: Int32
+    fired: Int32
+    spike_tick: Int64
+    spike_neuron: Int32
+
+
+# --- decay -------------------------------------------------------------------------------------
+
+
+@_compiled
+def _least_loss(code: int) -> np.uint32:
+    """Least that one tick of decay takes away; above every magnitude for `DECAY_AT_ONCE`."""
+    if code == a.DECAY_NONE:
+        return np.uint32(0)
+    return np.uint32(1 << 24) if code == a.DECAY_AT_ONCE else np.uint32(1)
+
+
+@_compiled
+def _decayed(value: np.int32, code: np.uint32, least: np.uint32) -> np.int32:
+    magnitude = np.uint32(-value) if value < 0 else np.uint32(value)
+    # (magnitude · code + 2**15) >> 16 in two halves, of which none exceeds 32 bits.
+    low = np.uint32(np.uint32(np.uint32(magnitude & 0xFF) * code) + 0x8000) >> 8
+    high = np.uint32(np.uint32(magnitude >> 8) * code)
+    lost = np.uint32(np.uint32(high + np.uint32(low)) >> 8)
+    lost = lost if lost > least else least
+    lost = lost if lost < magnitude else magnitude
+    rest = np.int32(magnitude - lost)
+    return np.int32(-rest) if value < 0 else rest
+
+
+@_compiled
+def decay_all(values: Int32, code: int) -> None:
+    """One tick of decay (`arithmetic.decay`) of every value, in place."""
+    if code == a.DECAY_NONE:
+        return
+    factor, least = np.uint32(code), _least_loss(code)
+    for k in range(values.size):
+        values[k] = _decayed(values[k], factor, least)
+
+
+# --- learning ----------------------------------------------------------------------------------
+
+
+@_compiled
+def _mix_round(x: np.uint16, y: np.uint16) -> tuple[np.uint16, np.uint16]:
+    wide_x, wide_y = np.uint32(x), np.uint32(y)
+    x = np.uint16((((wide_x >> 7) | (wide_x << 9)) + wide_y) & 0xFFFF)
+    y = np.uint16(((wide_y << 2) | (wide_y >> 14)) & 0xFFFF)
+    return x, np.uint16(y ^ x)
+
+
+@_compiled
+def _spread(index: int, factor: int) -> int:
+    product = 0
+    for bit in range(16):
+        if (factor >> bit) & 1:
+            product ^= index << bit
+    return (product ^ (product >> 16)) & 0xFFFF
+
+
+@_compiled
+def noise_key(seed: int, tick: int, which_pass: int) -> tuple[np.uint16, np.uint16]:
+    """`arithmetic.noise_key`."""
+    low, high = tick & 0xFFFF, (tick >> 16) & 0xFFFF
+    x = (
+        (seed & 0xFFFF)
+        ^ _spread(low, a.SPREAD_TICK_LOW[0])
+        ^ _spread(high, a.SPREAD_TICK_HIGH[0])
+        ^ (a.PASS_MASK if which_pass == a.PASS_POST else 0)
+    )
+    y = (seed >> 16) ^ _spread(low, a.SPREAD_TICK_LOW[1]) ^ _spread(high, a.SPREAD_TICK_HIGH[1])
+    key_x, key_y = np.uint16(x), np.uint16(y)
+    for _ in range(a.KEY_ROUNDS):
+        key_x, key_y = _mix_round(key_x, key_y)
+    return key_x, key_y
+
+
+@_compiled
+def fill_noise(out: Word16, x: np.uint16, y: np.uint16, xs: Word16, ys: Word16) -> None:
+    """`arithmetic.noise` of a row or column: (`x`, `y`) is the key with what its index spreads to.
+
+    `xs`, `ys` are what the indices along it spread to.
+    """
+    for k in range(out.size):
+        noise_x, noise_y = np.uint16(x ^ xs[k]), np.uint16(y ^ ys[k])
+        for _ in range(a.NOISE_ROUNDS):
+            noise_x, noise_y = _mix_round(noise_x, noise_y)
+        out[k] = noise_x
+
+
+@_compiled
+def form_steps(steps: Int32, traces: Int32, gain: int, offset: int, shift: int) -> None:
+    """`arithmetic.weight_step` of every trace."""
+    narrow_gain, narrow_offset = np.int32(gain), np.int32(offset)
+    for k in range(steps.size):
+        steps[k] = np.int32(np.int32(narrow_gain * traces[k]) >> shift) + narrow_offset
+
+
+@_compiled
+def apply_steps(
+    weights: Weights, plastic: Flags, steps: Int32, rounding: Word16, w_min: int, w_max: int
+) -> None:
+    """`arithmetic.stepped_weight` of every plastic weight, in place."""
+    low, high = np.int32(w_min), np.int32(w_max)
+    for k in range(weights.size):
+        old = np.int32(weights[k])
+        new = np.int32(old + (np.int32(steps[k] + np.int32(rounding[k])) >> a.STEP_BITS))
+        new = new if new > low else low
+        new = new if new < high else high
+        weights[k] = new if plastic[k] else old
+
+
+@_compiled
+def _bumped(trace: int, bump: int, replace: int, top: int) -> int:
+    return bump if replace else min(trace + bump, top)
+
+
+# --- the phases of a tick ----------------------------------------------------------------------
+
+
+@_compiled
+def add_row(i_syn: Int32, row: Weights, top: int) -> None:
+    """Add a row of weights to the currents, saturating at ``-top - 1`` and `top`."""
+    low, high = np.int32(-top - 1), np.int32(top)
+    for j in range(i_syn.size):
+        total = np.int32(i_syn[j] + np.int32(row[j]))
+        total = total if total > low else low
+        i_syn[j] = total if total < high else high
+
+
+@_compiled
+def _deliver(
+    s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16
+) -> None:
+    row = s.weight[source]
+    add_row(s.i_syn, row, z.i_syn_top)
+    if r.learn_pre and s.row_learns[source]:
+        if r.stochastic:
+            x, y = np.uint16(key_x ^ z.source_x[source]), np.uint16(key_y ^ z.source_y[source])
+            fill_noise(s.row_noise, x, y, z.neuron_x, z.neuron_y)
+        apply_steps(row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max)
+    s.trace_pre[source] = _bumped(
+        s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
+    )
+
+
+@_compiled
+def integrate(
+    potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, floor: int, top: int
+) -> None:
+    """Membrane potential of every neuron, were it neither to fire nor to be held."""
+    factor, least = np.uint32(code), _least_loss(code)
+    low, high = np.int32(floor), np.int32(top)
+    for j in range(potential.size):
+        total = np.int32(np.int32(_decayed(v[j], factor, least) + i_syn[j]) + bias[j])
+        total = total if total > low else low
+        potential[j] = total if total < high else high
+
+
+@_compiled
+def find_firing(
+    fires: Flags, refrac_count: Int32, potential: Int32, threshold: Int32, theta: Int32
+) -> None:
+    """Flag the neurons that fire."""
+    for j in range(fires.size):
+        fires[j] = (refrac_count[j] == 0) & (potential[j] >= np.int32(threshold[j] + theta[j]))
+
+
+@_compiled
+def settle(v: Int32, refrac_count: Int32, potential: Int32) -> None:
+    """Take over the potential, or hold `v` for one more of the refractory ticks."""
+    for j in range(v.size):
+        held = refrac_count[j] > 0
+        v[j] = v[j] if held else potential[j]
+        refrac_count[j] = np.int32(refrac_count[j] - 1) if held else refrac_count[j]
+
+
+@_compiled
+def _fire(s: State, r: Settings, z: Sizes, j: int) -> None:
+    if r.reset_subtract:
+        # Not below the least v: the potential has reached the limit.
+        s.v[j] = min(s.potential[j] - (s.threshold[j] + s.theta[j]), z.v_top)
+    else:
+        s.v[j] = s.v_reset[j]
+    s.refrac_count[j] = s.refrac_ticks[j]
+    s.theta[j] = min(s.theta[j] + r.theta_bump, z.theta_top)
+
+
+@_compiled
+def _update(s: State, r: Settings, z: Sizes, tick: int, log: Log, count: int) -> tuple[int, int]:
+    """Advance all neurons; returns the spikes logged so far and the groups that fired."""
+    integrate(s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor, z.v_top)
+    decay_all(s.i_syn, r.i_syn_decay)
+    find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta)
+    settle(s.v, s.refrac_count, s.potential)
+    first, groups, last_group = count, 0, -1
+    for j in range(s.pending.size):
+        if s.pending[j]:
+            _fire(s, r, z, j)
+            log.spike_tick[count] = tick
+            log.spike_neuron[count] = j
+            count += 1
+            if j // z.neuron_lanes != last_group:
+                last_group = j // z.neuron_lanes
+                groups += 1
+    decay_all(s.theta, r.theta_decay)
+    if z.learning:
+        decay_all(s.trace_post, r.trace_post_decay)
+        for k in range(first, count):
+            j = log.spike_neuron[k]
+            s.trace_post[j] = _bumped(
+                s.trace_post[j], r.trace_post_bump, r.trace_post_replace, z.trace_top
+            )
+        decay_all(s.trace_pre, r.trace_pre_decay)
+    return count, groups
+
+
+@_compiled
+def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> None:
+    form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
+    key_x, key_y = noise_key(r.seed, tick, a.PASS_POST)
+    for k in range(fired.size):
+        j = fired[k]
+        if s.column_learns[j]:
+            if r.stochastic:
+                x, y = np.uint16(key_x ^ z.neuron_x[j]), np.uint16(key_y ^ z.neuron_y[j])
+                fill_noise(s.column_noise, x, y, z.source_x, z.source_y)
+            # Strided access cannot be vectorised: gather, calculate, scatter.
+            for i in range(s.column.size):
+                s.column[i] = s.weight[i, j]
+            apply_steps(
+                s.column, s.plastic_by_neuron[j], s.step_post, s.column_noise, r.w_min, r.w_max
+            )
+            for i in range(s.column.size):
+                s.weight[i, j] = s.column[i]
+
+
+@_compiled
+def run_ticks(
+    s: State,
+    r: Settings,
+    z: Sizes,
+    tick: int,
+    ticks: int,
+    room: int,
+    event_tick: Int64,
+    event_axon: Int32,
+    log: Log,
+) -> tuple[int, int, int]:
+    """Execute up to `ticks` ticks, beginning with `tick`.
+
+    Events ascend strictly by (tick, axon) and none is before `tick`. A tick is begun only if there
+    is room for ``max_words_per_tick`` output words; `log` must hold as many spikes as these words
+    can report.
+
+    Returns the number of ticks executed, of spikes logged and of events taken.
+    """
+    if not r.stochastic:
+        s.row_noise[:] = a.HALF_STEP
+        s.column_noise[:] = a.HALF_STEP
+    done, spikes, event = 0, 0, 0
+    while done < ticks and room >= z.max_words_per_tick:
+        now = tick + done
+        if r.learn_pre:
+            form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
+        key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
+        active = 0
+        while event < event_tick.size and event_tick[event] == now:
+            _deliver(s, r, z, event_axon[event], key_x, key_y)
+            event += 1
+            active += 1
+        for j in range(s.pending.size):
+            if s.pending[j]:
+                _deliver(s, r, z, z.n_axons + j, key_x, key_y)
+                active += 1
+        first = spikes
+        spikes, groups = _update(s, r, z, now, log, first)
+        if r.learn_post and spikes > first:
+            _learn(s, r, z, now, log.spike_neuron[first:spikes])
+        log.active[done] = active
+        log.fired[done] = spikes - first
+        room -= groups + 2
+        done += 1
+    return done, spikes, event
