@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import IO, Final
 
 import filelock
 
@@ -22,9 +22,8 @@ from spiketwin.cosim.rtl import toolchain
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BUILD_BYTES, MIN_CYCLES_PER_BIT
 
-Level = Literal["bytes", "pins"]
-
-_TOPS: Final[dict[Level, str]] = {"bytes": "BytesTop", "pins": "PinsTop"}
+_TOPS: Final = {"bytes": "BytesTop", "pins": "PinsTop"}
+LEVELS: Final = tuple(_TOPS)
 _HARNESS: Final = Path(__file__).with_name("harness.cpp")
 _LIBRARY: Final = "libcore.so"
 _LOG: Final = "build.log"
@@ -74,13 +73,13 @@ class Design:
     """
 
     params: CoreParams
-    level: Level = "bytes"
+    level: str = "bytes"
     cycles_per_bit: int = MIN_CYCLES_PER_BIT
     clock_hz: int = 100_000_000
 
     def __post_init__(self) -> None:
-        if self.level not in get_args(Level):
-            raise DesignError(f"level must be bytes or pins, not {self.level!r}")
+        if self.level not in LEVELS:
+            raise DesignError(f"level must be {' or '.join(LEVELS)}, not {self.level!r}")
         for name, low, high in (
             ("cycles_per_bit", MIN_CYCLES_PER_BIT, _MAX_CYCLES_PER_BIT),
             ("clock_hz", 1, _MAX_CLOCK_HZ),
@@ -151,42 +150,48 @@ def library(design: Design, report: Callable[[str], None] = report_on_stderr) ->
 
 def _build(design: Design, digest: str, folder: Path) -> None:
     """Leave in the folder the library, the Verilog it was made of, and the log."""
-    # Amaranth is slow to import, and whoever finds the library built does not need it.
-    from spiketwin.hdl.gateware.emit import verilog
-
-    environment = os.environ | toolchain.environment() | {"AMARANTH_USE_YOSYS": "builtin"}
-    if shutil.which("ccache"):
-        environment["OBJCACHE"] = "ccache"
-    source = folder / "core.v"
     top = _TOPS[design.level]
-    source.write_text(
-        verilog(top, design.params, design.clock_hz, digest, design.cycles_per_bit),
-        encoding="utf-8",
-    )
+    source = folder / "core.v"
+    log = folder / _LOG
+    arguments = {
+        "top_kind": top, "params": asdict(design.params), "clock_hz": design.clock_hz,
+        "build": digest, "cycles_per_bit": design.cycles_per_bit,
+    }  # fmt: skip
+    with source.open("wb") as verilog:
+        emission = [sys.executable, "-m", "spiketwin.cosim.rtl.emission"]
+        _run(emission, log, verilog, json.dumps(arguments))
     objects = folder / "objects"
     command = [
         "verilator", *_FLAGS, "-CFLAGS", f"-DSPIKETWIN_{design.level.upper()}",
         "--top-module", top, "-Mdir", str(objects), "-o", str(folder / _LIBRARY),
         str(source), str(_HARNESS),
     ]  # fmt: skip
-    log = folder / _LOG
-    with log.open("wb") as output:
-        # A process group of its own, so that an end before its time ends the compilers too.
-        process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output,
-            stderr=subprocess.STDOUT, process_group=0,
-        )  # fmt: skip
+    _run(command, log)
+    shutil.rmtree(objects)
+
+
+def _run(command: list[str], log: Path, output: IO[bytes] | None = None, stdin: str = "") -> None:
+    """Run one tool, with all that it says going to the log."""
+    environment = os.environ | toolchain.environment()
+    if shutil.which("ccache"):
+        environment["OBJCACHE"] = "ccache"
+    # A process group of its own, so that an end before its time ends the compilers too.
+    with (
+        log.open("ab") as said,
+        subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=output or said, stderr=said,
+            process_group=0,
+        ) as process,
+    ):  # fmt: skip
         try:
-            status = process.wait(_BUILD_SECONDS)
+            process.communicate(stdin.encode(), _BUILD_SECONDS)
         except subprocess.TimeoutExpired as error:
             raise BuildError(_failure(f"took longer than {_BUILD_SECONDS:.0f} s", log)) from error
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    if status != 0:
-        raise BuildError(_failure(f"ended with status {status}", log))
-    shutil.rmtree(objects)
+    if process.returncode != 0:
+        raise BuildError(_failure(f"ended with status {process.returncode}", log))
 
 
 def _failure(what: str, log: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from spiketwin.cosim.rtl.build import Design, Level, library, report_on_stderr
+from spiketwin.cosim.rtl.build import Design, library, report_on_stderr
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 
@@ -45,7 +45,7 @@ class Engine:
     def __init__(
         self,
         params: CoreParams,
-        level: Level = "bytes",
+        level: str = "bytes",
         *,
         cycles_per_bit: int = Design.cycles_per_bit,
         clock_hz: int = Design.clock_hz,

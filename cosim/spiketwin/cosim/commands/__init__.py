@@ -1,0 +1,1 @@
+"""Commands that need more than the host, found through the group `spiketwin.commands`."""

@@ -1,0 +1,80 @@
+"""``spiketwin emulate``: the RTL on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from spiketwin.cosim.rtl.build import LEVELS, BuildError, Design, DesignError
+from spiketwin.cosim.rtl.emulator import LinkError, serve
+from spiketwin.cosim.rtl.engine import Engine
+from spiketwin.cosim.rtl.toolchain import ToolMissing
+from spiketwin.cosim.serial.address import DEFAULT_PARAMS, AddressError, core_params, integer
+from spiketwin.hdl.spec.params import ParamsError
+
+
+@click.command()
+@click.option(
+    "--params",
+    default=DEFAULT_PARAMS,
+    show_default=True,
+    help="Reference size, and fields that differ from it: full,lanes=4.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    default="pins",
+    show_default=True,
+    help="Simulate the UART bit by bit, or only the bytes behind it.",
+)
+@click.option(
+    "--cycles-per-bit",
+    type=int,
+    default=Design.cycles_per_bit,
+    show_default=True,
+    help="Rate of the UART.",
+)
+@click.option(
+    "--clock",
+    default=str(Design.clock_hz),
+    show_default=True,
+    help="Clock frequency that the core reports, in Hz.",
+)
+@click.option(
+    "--link",
+    type=click.Path(path_type=Path),
+    help="Put a symbolic link to the pseudo-terminal here while it lasts.",
+)
+@click.option(
+    "--until-eof",
+    is_flag=True,
+    help="End when standard input does, as it does when a parent process dies.",
+)
+def emulate(
+    params: str, level: str, cycles_per_bit: int, clock: str, link: Path | None, until_eof: bool
+) -> None:
+    """Serve the RTL on a pseudo-terminal, which any serial program can open, until Ctrl-C.
+
+    Prints the terminal's path. Clients may come and go, the core keeps its state. The clock stands
+    still from 10 seconds after the last byte until the next one.
+    """
+    # A shell's background job ignores Ctrl-C, and to be terminated is no reason to leave the link.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with Engine(
+            core_params(params), level, cycles_per_bit=cycles_per_bit,
+            clock_hz=integer("clock", clock),
+        ) as engine:  # fmt: skip
+            serve(
+                engine, click.echo, link=link, until_eof=sys.stdin.fileno() if until_eof else None
+            )
+    except (AddressError, DesignError, LinkError, ParamsError) as error:
+        raise click.UsageError(str(error)) from error
+    except (BuildError, ToolMissing) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("spiketwin: the emulator has ended", err=True)

@@ -1,0 +1,119 @@
+"""The RTL on a pseudo-terminal, where any serial program can open it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+import tty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from spiketwin.cosim.rtl.engine import Engine
+
+_AWAKE_SECONDS: Final = 10.0
+"""Simulation goes on for so long after the last byte in either direction.
+
+Nothing at the pins tells whether a run is under way. This is longer than a host waits before it
+asks again, so that whatever somebody waits for goes on, and short enough to leave an idle machine
+alone.
+"""
+
+_SLICE_CYCLES: Final = 2048
+"""Cycles between two looks at the terminal: a millisecond or two."""
+
+_CHUNK_BYTES: Final = 4096
+
+
+class LinkError(ValueError):
+    """No symbolic link can be put where it was asked for."""
+
+
+def serve(
+    engine: Engine,
+    announce: Callable[[str], None],
+    *,
+    link: Path | None = None,
+    until_eof: int | None = None,
+) -> None:
+    """Serve an engine on a new pseudo-terminal, to one client after the other.
+
+    The terminal stays when a client goes, and so does the state of the core. Ends by an exception,
+    such as `KeyboardInterrupt`.
+
+    Parameters
+    ----------
+    engine:
+        The device.
+    announce:
+        Called with the terminal's path once it can be opened.
+    link:
+        Where to put a symbolic link to the terminal, which is removed at the end. A symbolic link
+        that is there already is replaced.
+    until_eof:
+        A file descriptor whose end ends the service as well.
+
+    Raises
+    ------
+    LinkError
+        Something else is in the link's place, or its folder is missing or cannot be written.
+    """
+    master, client = os.openpty()
+    try:
+        tty.setraw(client)
+        os.set_blocking(master, False)
+        path = os.ttyname(client)
+        with _linked(link, path):
+            announce(path)
+            # `client` stays open: without it the terminal would hang up with the first client.
+            _serve(engine, master, until_eof)
+    finally:
+        os.close(client)
+        os.close(master)
+
+
+def _serve(engine: Engine, master: int, until_eof: int | None) -> None:
+    slice_seconds = _SLICE_CYCLES / engine.design.clock_hz
+    answer = b""
+    awake_until = 0.0
+    while True:
+        # What the terminal does not take yet holds up the device, and the device holds up input.
+        simulating = not answer and time.monotonic() < awake_until
+        sources = [fd for fd in (until_eof, master) if fd is not None]
+        if engine.unsent >= _CHUNK_BYTES:
+            sources.remove(master)
+        readable, writable, _ = select.select(
+            sources, [master] if answer else [], [], 0 if simulating else None
+        )
+        if until_eof in readable and not os.read(until_eof, _CHUNK_BYTES):
+            return
+        if master in readable:
+            engine.write(os.read(master, _CHUNK_BYTES))
+        if not answer:
+            answer = engine.read(_CHUNK_BYTES, slice_seconds if simulating else 0)
+        if master in readable or answer:
+            awake_until = time.monotonic() + _AWAKE_SECONDS
+        if answer:
+            with contextlib.suppress(BlockingIOError):
+                answer = answer[os.write(master, answer) :]
+
+
+@contextlib.contextmanager
+def _linked(link: Path | None, target: str) -> Iterator[None]:
+    if link is None:
+        yield
+        return
+    if link.is_symlink():
+        link.unlink()
+    try:
+        link.symlink_to(target)
+    except OSError as error:
+        raise LinkError(f"cannot put a symbolic link at {link}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        # By now it may be somebody else's.
+        if link.is_symlink() and str(link.readlink()) == target:
+            link.unlink()
