@@ -139,13 +139,13 @@ class CoreParams:
 
     @property
     def max_words_per_tick(self) -> int:
-        """Most output words of one tick: one for each neuron group, *update* and *end*."""
-        return self.neuron_groups + 2
+        """Most output words of one tick: one for each neuron group, *muted*, *update* and *end*."""
+        return self.neuron_groups + 3
 
     @property
     def min_spike_queue_depth(self) -> int:
-        """Room for one tick, one full answer, and a word for muted ticks."""
-        return self.max_words_per_tick + 64
+        """Room for the words of one tick and of one full answer."""
+        return self.max_words_per_tick + 62
 
     def digest(self) -> int:
         """32-bit hash that two parties compare before they exchange anything."""

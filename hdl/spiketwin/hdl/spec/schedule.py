@@ -10,7 +10,7 @@ A tick runs through these phases, each beginning when the one before is over::
                n_sources / source_lanes + SOURCE_DRAIN   (with learning)
     learn    COLUMN_LEAD + F · n_sources / lanes + COLUMN_DRAIN
              a column for each of the F neurons that fired; only if F > 0 and `learn_post` is 1
-    end      END                     the totals are reported
+    end      END                     the totals are reported, the next tick is decided on
 
 The spikes of neuron group g leave ``g + SPIKE_LATENCY`` cycles after *update* began.
 """
@@ -22,13 +22,13 @@ from typing import Final
 from spiketwin.hdl.spec.params import CoreParams
 
 LEAD: Final = 4
-ROW_DRAIN: Final = 6
-NEURON_DRAIN: Final = 15
-SOURCE_DRAIN: Final = 8
+ROW_DRAIN: Final = 5
+NEURON_DRAIN: Final = 14
+SOURCE_DRAIN: Final = 6
 SPIKE_LATENCY: Final = 10
 COLUMN_LEAD: Final = 4
-COLUMN_DRAIN: Final = 9
-END: Final = 1
+COLUMN_DRAIN: Final = 8
+END: Final = 2
 
 
 def deliver_cycles(params: CoreParams, active_sources: int) -> int:

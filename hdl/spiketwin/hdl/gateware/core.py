@@ -1,0 +1,531 @@
+"""The core: memories, units, and the controller that runs the phases of a tick.
+
+::
+
+    events ─► AxonEvents ─┐                      ┌──────► WeightMemory
+                          ├─► controller ─► Synapses ◄──► i_syn, trace_pre, trace_post
+    ┌─► FiredNeurons ─────┘        │              ▲
+    │                              │          NoiseKey
+    └──── spikes ◄── Neurons ◄─────┼──► SourceTraces
+                        │          │
+                        └────► words (queue)
+
+The controller's states are the phases of `spec.schedule`; the memories belong to one unit in each
+phase, and to the link while the core is idle.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.utils import bits_for, exact_log2
+
+from spiketwin.hdl.gateware import neurons, weights
+from spiketwin.hdl.gateware.interface import CoreSignature
+from spiketwin.hdl.gateware.neurons import Neurons
+from spiketwin.hdl.gateware.noise import NoiseKey
+from spiketwin.hdl.gateware.register_file import RegisterFile
+from spiketwin.hdl.gateware.sources import AxonEvents, FiredNeurons
+from spiketwin.hdl.gateware.state_memory import StateMemory
+from spiketwin.hdl.gateware.synapses import Synapses
+from spiketwin.hdl.gateware.traces import SourceTraces
+from spiketwin.hdl.gateware.weights import WeightMemory
+from spiketwin.hdl.spec import arithmetic as a
+from spiketwin.hdl.spec import protocol, schedule
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, ClearMask, Space
+
+LINK_CYCLES = 7
+"""Cycles in which an element reaches the link: the slowest memory, and a register."""
+
+CLEARED = {
+    Space.V: ClearMask.V,
+    Space.I_SYN: ClearMask.I_SYN,
+    Space.REFRAC_COUNT: ClearMask.REFRAC_COUNT,
+    Space.TRACE_PRE: ClearMask.TRACES,
+    Space.TRACE_POST: ClearMask.TRACES,
+    Space.THETA: ClearMask.THETA,
+}
+
+
+class Core(wiring.Component):
+    """One core of the sizes `params`; the members are those of `interface.CoreSignature`."""
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = params
+        super().__init__(CoreSignature(params))
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        p = self.params
+        self._units(m)
+        self._queues(m)
+        self._link_access(m)
+        self._controller(m)
+        self._connect_neurons(m)
+        self._connect_synapses(m)
+        if p.learning:
+            self._connect_traces(m)
+        return m
+
+    # --- what there is -------------------------------------------------------------------------
+
+    def _units(self, m: Module) -> None:
+        p = self.params
+        m.submodules.registers = self.registers = RegisterFile(p)
+        m.submodules.weights = self.weights = WeightMemory(p)
+        m.submodules.neurons = self.neurons = Neurons(p)
+        m.submodules.synapses = self.synapses = Synapses(p)
+        m.submodules.axons = self.axons = AxonEvents(p)
+        m.submodules.fired = self.fired = FiredNeurons(p)
+        if p.learning:
+            m.submodules.source_traces = self.source_traces = SourceTraces(p)
+            m.submodules.noise_key = self.noise_key = NoiseKey()
+        self.vectors: dict[Space, StateMemory] = {}
+        for space, shape in neurons.element_shapes(p).items():
+            lanes = p.neuron_lanes if space in neurons.NARROW_SPACES else p.lanes
+            size = p.n_sources if space is Space.TRACE_PRE else p.n_neurons
+            self.vectors[space] = StateMemory(shape, lanes, size)
+            m.submodules[space.name.lower()] = self.vectors[space]
+        # The phase under way.
+        self.updating = Signal()
+        self.update_begins = Signal()
+        self.in_columns = Signal()
+        self.row_begins = Signal()
+        self.tick_begins = Signal()
+
+    def _queues(self, m: Module) -> None:
+        """Axon events in, output words out; both are emptied by a reset of the core."""
+        p = self.params
+        reset = ResetInserter({"sync": self.reset_stb})
+        events = SyncFIFOBuffered(width=len(self.events.p.as_value()), depth=p.event_queue_depth)
+        words = SyncFIFOBuffered(width=32, depth=p.spike_queue_depth)
+        m.submodules.event_queue = reset(events)
+        m.submodules.word_queue = reset(words)
+        m.d.comb += [
+            events.w_data.eq(self.events.payload),
+            events.w_en.eq(self.events.valid),
+            self.events.ready.eq(events.w_rdy),
+            self.axons.events.payload.eq(events.r_data),
+            self.axons.events.valid.eq(events.r_rdy),
+            events.r_en.eq(self.axons.events.ready),
+            self.event_level.eq(events.level + self.axons.held),
+            self.words.payload.eq(words.r_data),
+            self.words.valid.eq(words.r_rdy),
+            words.r_en.eq(self.words.ready),
+            self.word_level.eq(words.level),
+        ]
+        self.push = Signal()
+        self.word = Signal(32)
+        self.room = Signal()
+        m.d.comb += [words.w_data.eq(self.word), words.w_en.eq(self.push)]
+        m.d.comb += self.room.eq(words.level <= p.spike_queue_depth - p.max_words_per_tick)
+
+    # --- the link's way in ---------------------------------------------------------------------
+
+    def _link_access(self, m: Module) -> None:
+        """One element at a time, while the core is idle; and *Clear*."""
+        p, memory = self.params, self.memory
+        self.clearing = Signal()
+        self.clear_word = Signal(range(max(p.neuron_groups, p.column_groups)))
+        clear_mask = Signal(len(ClearMask))
+        link = Signal()
+        m.d.comb += link.eq(self.idle | self.clearing)
+
+        cycle = Signal(range(LINK_CYCLES + 1))
+        last = Signal()
+        m.d.comb += last.eq(cycle == LINK_CYCLES)
+        m.d.comb += self.memory.done.eq(last)
+        with m.If(last | ~memory.valid):
+            m.d.sync += cycle.eq(0)
+        with m.Else():
+            m.d.sync += cycle.eq(cycle + 1)
+        store = Signal()
+        m.d.comb += store.eq(memory.valid & memory.write & (cycle == LINK_CYCLES - 1))
+
+        def addressed(space: Space) -> Value:
+            return memory.space == space
+
+        stored: dict[Space, Value] = {Space.REGISTER: self.registers.stored}
+        m.d.comb += [
+            self.registers.address.eq(memory.column),
+            self.registers.value.eq(memory.w_data),
+            self.registers.write.eq(store & addressed(Space.REGISTER)),
+            self.registers.reset.eq(self.reset_stb),
+        ]
+        for space, vector in self.vectors.items():
+            stored[space] = vector.stored
+            m.d.comb += [
+                vector.link.eq(link),
+                vector.value.eq(memory.w_data),
+                vector.write.eq(store & addressed(space)),
+                vector.element.eq(
+                    Mux(self.clearing, self.clear_word << exact_log2(vector.lanes), memory.column)
+                ),
+            ]
+            if space in CLEARED:
+                bit = exact_log2(CLEARED[space])
+                m.d.comb += vector.clear.eq(self.clearing & clear_mask[bit])
+
+        # Weight and flag share a word: the one not written is written back as it was.
+        m.d.comb += [
+            self.weights.link.eq(link),
+            self.weights.row.eq(memory.row),
+            self.weights.neuron.eq(memory.column),
+            self.weights.value.eq(self.weights.stored),
+        ]
+        stores_synapse = addressed(Space.WEIGHT)
+        stored[Space.WEIGHT] = self.weights.stored.weight
+        with m.If(addressed(Space.WEIGHT)):
+            m.d.comb += self.weights.value.weight.eq(memory.w_data)
+        if p.learning:
+            stores_synapse |= addressed(Space.PLASTIC)
+            stored[Space.PLASTIC] = self.weights.stored.plastic
+            with m.If(addressed(Space.PLASTIC)):
+                m.d.comb += self.weights.value.plastic.eq(memory.w_data)
+        m.d.comb += self.weights.store.eq(store & stores_synapse)
+
+        fired = self.fired
+        m.d.comb += [
+            fired.link.eq(link),
+            fired.place.eq(memory.column),
+            fired.store.eq(store & addressed(Space.PENDING)),
+            self.pending_groups.eq(fired.count),
+        ]
+        stored[Space.PENDING] = fired.stored.mask | (fired.stored.group << PENDING_MASK_BITS)
+
+        with m.Switch(memory.space):
+            for space, value in stored.items():
+                with m.Case(space):
+                    m.d.sync += memory.r_data.eq(value)
+
+        with m.If(self.clear_stb):
+            m.d.sync += [self.clearing.eq(1), self.clear_word.eq(0), clear_mask.eq(self.clear_mask)]
+        with m.Elif(self.clearing):
+            m.d.sync += self.clear_word.eq(self.clear_word + 1)
+            with m.If(self.clear_word == max(p.neuron_groups, p.column_groups) - 1):
+                m.d.sync += self.clearing.eq(0)
+        self.forget_fired = Signal()
+        m.d.comb += self.forget_fired.eq(
+            self.clearing & clear_mask[exact_log2(ClearMask.PENDING)]
+        )
+
+    # --- the phases of a tick ------------------------------------------------------------------
+
+    def _controller(self, m: Module) -> None:
+        p = self.params
+        registers, axons, fired = self.registers, self.axons, self.fired
+        lane_bits = exact_log2(p.lanes)
+
+        tick = self.tick
+        cycle = Signal(protocol.WORD_COUNT_BITS)
+        running = Signal()
+        m.d.comb += running.eq(tick != self.run_until)
+        muted = Signal()
+        muted_pending = Signal(protocol.WORD_COUNT_BITS)
+
+        # Real time: `slack` is how long the next tick has yet to wait, negative when it is late.
+        slack = Signal(signed(48))
+        late = Signal()
+        real_time = Signal()
+        starts = Signal()
+        m.d.comb += [real_time.eq(registers.tick_period != 0), late.eq(slack < 0)]
+        most_late = Const(-(1 << 46), 48)
+        with m.If(self.idle):
+            m.d.sync += slack.eq(0)
+        with m.Elif(starts):
+            m.d.sync += slack.eq(slack + registers.tick_period - 1)
+        with m.Elif(slack > most_late):
+            m.d.sync += slack.eq(slack - 1)
+
+        # The block of synapses that is issued.
+        issuing = Signal()
+        group = Signal(bits_for(p.column_groups - 1))
+        word = Signal(bits_for(p.bank_depth - 1))
+        index = Signal(range(p.n_sources))
+        synapses = self.synapses
+        m.d.comb += [
+            synapses.issue.eq(issuing),
+            synapses.block.column.eq(self.in_columns),
+            synapses.block.index.eq(index[:lane_bits]),
+            synapses.block.word.eq(word),
+            synapses.group.eq(group),
+            synapses.index.eq(index),
+            axons.tick.eq(tick),
+            fired.empty.eq(self.update_begins | self.forget_fired | self.reset_stb),
+        ]
+
+        count = Signal(range(max(p.neuron_groups, p.n_sources) + 32))
+        update_cycles = schedule.update_cycles(p)
+        axons_over = Signal()
+        m.d.comb += axons.over.eq(axons_over)
+
+        def enter(state: str, cycles: int) -> None:
+            """Go on to a phase of fixed length, or to the last cycle before the next decision."""
+            m.d.sync += count.eq(cycles - 1)
+            m.next = state
+
+        def next_row(*, after_rows: bool) -> None:
+            """Take the next active source, if there is one; wait if that is not known yet."""
+            with m.If(axons.due):
+                m.d.comb += axons.take.eq(1)
+                m.d.sync += [index.eq(axons.axon), word.eq(axons.axon), group.eq(0)]
+                m.next = "ROWS"
+            with m.Elif(~axons.settled):
+                m.next = "ROW_WAIT"
+            with m.Elif(fired.valid):
+                m.d.comb += fired.take.eq(1)
+                source = fired.neuron + p.n_axons
+                m.d.sync += [index.eq(source), word.eq(source), group.eq(0), axons_over.eq(1)]
+                m.next = "ROWS"
+            with m.Else():
+                m.d.sync += axons_over.eq(1)
+                if after_rows:
+                    enter("ROW_DRAIN", schedule.ROW_DRAIN)
+                else:
+                    enter("UPDATE", update_cycles)
+
+        def next_column() -> None:
+            with m.If(fired.valid):
+                m.d.comb += fired.take.eq(1)
+                base = (fired.neuron >> lane_bits) * p.n_sources
+                m.d.sync += [index.eq(fired.neuron), word.eq(base), group.eq(0)]
+                m.next = "COLUMNS"
+            with m.Else():
+                enter("COLUMN_DRAIN", schedule.COLUMN_DRAIN)
+
+        last = Signal()
+        m.d.comb += last.eq(count == 0)
+        m.d.sync += [count.eq(count - 1), cycle.eq(cycle + 1)]
+
+        def push(kind: protocol.Word, value: Value) -> None:
+            header = Const(0b1000 | kind, 4)
+            m.d.comb += [
+                self.push.eq(1),
+                self.word.eq(Cat(value[: protocol.WORD_COUNT_BITS], header)),
+            ]
+
+        with m.FSM():
+            with m.State("WAIT"):
+                due = ~real_time | (slack <= 0)
+                may_start = running & due & (self.room | real_time) & ~self.clearing
+                m.d.comb += self.idle.eq(~running & ~self.clearing)
+                with m.If(may_start):
+                    m.d.comb += [starts.eq(1), fired.rewind.eq(1)]
+                    m.d.sync += [cycle.eq(0), muted.eq(~self.room)]
+                    with m.If(real_time & late):
+                        m.d.sync += self.missed_deadlines.eq(_counted(self.missed_deadlines))
+                    enter("LEAD", schedule.LEAD)
+                with m.If((muted_pending != 0) & self.room & (may_start | ~running)):
+                    push(protocol.Word.MUTED, muted_pending)
+                    m.d.sync += muted_pending.eq(0)
+            with m.State("LEAD"):
+                m.d.comb += self.tick_begins.eq(count == schedule.LEAD - 1)
+                with m.If(last):
+                    next_row(after_rows=False)
+            with m.State("ROW_WAIT"):
+                # Only at a fixed tick period, when an event arrives at this very moment.
+                next_row(after_rows=True)
+            with m.State("ROWS"):
+                m.d.comb += [issuing.eq(1), self.row_begins.eq(group == 0)]
+                m.d.sync += [group.eq(group + 1), word.eq(word + p.n_sources)]
+                with m.If(group == p.row_groups - 1):
+                    next_row(after_rows=True)
+            with m.State("ROW_DRAIN"), m.If(last):
+                enter("UPDATE", update_cycles)
+            with m.State("UPDATE"):
+                m.d.comb += [
+                    self.updating.eq(1),
+                    self.update_begins.eq(count == update_cycles - 1),
+                ]
+                with m.If(last):
+                    m.d.comb += fired.rewind.eq(1)
+                    m.next = "END"
+                    if p.learning:
+                        with m.If(registers.learn_post & (fired.count != 0)):
+                            enter("COLUMN_LEAD", schedule.COLUMN_LEAD)
+            with m.State("COLUMN_LEAD"):
+                m.d.comb += self.in_columns.eq(1)
+                with m.If(last):
+                    next_column()
+            with m.State("COLUMNS"):
+                m.d.comb += [issuing.eq(1), self.in_columns.eq(1)]
+                m.d.sync += [group.eq(group + 1), word.eq(word + p.lanes)]
+                with m.If(group == p.column_groups - 1):
+                    next_column()
+            with m.State("COLUMN_DRAIN"):
+                m.d.comb += self.in_columns.eq(1)
+                with m.If(last):
+                    m.next = "END"
+            with m.State("END"):
+                total = cycle + schedule.END
+                m.d.comb += axons.tick_end.eq(1)
+                m.d.sync += [
+                    tick.eq(tick + 1),
+                    self.cycles.eq(self.cycles + total),
+                    axons_over.eq(0),
+                ]
+                with m.If(muted):
+                    m.d.sync += [
+                        muted_pending.eq(_counted(muted_pending)),
+                        self.muted_ticks.eq(_counted(self.muted_ticks)),
+                    ]
+                with m.Else():
+                    push(protocol.Word.END, total)
+                m.next = "WAIT"
+
+        # Within Update: the word that begins it, and then a word for each group that fires.
+        spikes = self.neurons.spike_mask != 0
+        with m.If(self.update_begins & ~muted):
+            push(protocol.Word.UPDATE, cycle)
+        with m.Elif(spikes & ~muted):
+            since_begin = Signal(protocol.SPIKE_CYCLE_BITS)
+            m.d.comb += since_begin.eq(update_cycles - 1 - count)
+            m.d.comb += [
+                self.push.eq(1),
+                self.word.eq(
+                    since_begin
+                    | (self.neurons.spike_mask << protocol.SPIKE_CYCLE_BITS)
+                    | (
+                        self.neurons.spike_group
+                        << (protocol.SPIKE_CYCLE_BITS + protocol.SPIKE_MASK_BITS)
+                    )
+                ),
+            ]
+        m.d.comb += [
+            fired.push.eq(spikes),
+            fired.entry.mask.eq(self.neurons.spike_mask),
+            fired.entry.group.eq(self.neurons.spike_group),
+        ]
+        with m.If(axons.late):
+            m.d.sync += self.late_events.eq(_counted(self.late_events))
+        with m.If(self.reset_stb):
+            m.d.sync += [
+                counter.eq(0)
+                for counter in (
+                    tick, self.cycles, self.missed_deadlines, self.late_events, self.muted_ticks,
+                    muted_pending,
+                )
+            ]  # fmt: skip
+        m.d.comb += axons.reset.eq(self.reset_stb)
+
+        # Groups of neurons, and of source traces, enter one after the other as Update begins.
+        self.neuron_group = Signal(range(p.neuron_groups + 1))
+        with m.If(~self.updating):
+            m.d.sync += self.neuron_group.eq(0)
+        with m.Elif(self.neuron_group != p.neuron_groups):
+            m.d.sync += self.neuron_group.eq(self.neuron_group + 1)
+
+    # --- which unit has which memory -----------------------------------------------------------
+
+    def _connect_neurons(self, m: Module) -> None:
+        p, unit = self.params, self.neurons
+        m.d.comb += [
+            unit.issue.eq(self.updating & (self.neuron_group != p.neuron_groups)),
+            unit.group.eq(self.neuron_group),
+        ]
+        for name in neurons.NeuronSettings(p).members:
+            m.d.comb += getattr(unit.settings, name).eq(getattr(self.registers, name))
+        for space in neurons.NARROW_SPACES:
+            vector = self.vectors[space]
+            name = space.name.lower()
+            m.d.comb += [
+                vector.r_address.eq(unit.r_group),
+                getattr(unit, name).eq(vector.r_data),
+            ]
+            if space in neurons.WRITTEN_LATE:
+                m.d.comb += [
+                    vector.w_address.eq(unit.w_group),
+                    vector.w_data.eq(getattr(unit, f"w_{name}")),
+                    vector.w_en.eq(unit.w_en),
+                ]
+        current = self.vectors[Space.I_SYN]
+        m.d.comb += unit.i_syn.eq(current.r_data)
+        with m.If(self.updating):
+            m.d.comb += [
+                current.r_address.eq(unit.r_wide),
+                current.w_address.eq(unit.i_write),
+                current.w_data.eq(unit.i_w_data),
+                current.w_en.eq(unit.i_w_en),
+            ]
+        with m.Else():
+            m.d.comb += [
+                current.r_address.eq(self.synapses.i_read),
+                current.w_address.eq(self.synapses.i_write),
+                current.w_data.eq(self.synapses.i_w_data),
+                current.w_en.eq(self.synapses.i_w_en.replicate(p.lanes)),
+            ]
+
+    def _connect_synapses(self, m: Module) -> None:
+        unit, memory = self.synapses, self.weights
+        for name in weights.BlockAddress(self.params).members:
+            m.d.comb += getattr(memory.read, name).eq(getattr(unit.read, name))
+            if self.params.learning:
+                m.d.comb += getattr(memory.write, name).eq(getattr(unit.write, name))
+        m.d.comb += [
+            unit.words.eq(memory.words),
+            unit.i_data.eq(self.vectors[Space.I_SYN].r_data),
+        ]
+
+    def _connect_traces(self, m: Module) -> None:
+        p, registers, unit = self.params, self.registers, self.source_traces
+        pre, post = self.vectors[Space.TRACE_PRE], self.vectors[Space.TRACE_POST]
+        synapses, key = self.synapses, self.noise_key
+
+        source_group = Signal(range(p.n_sources // p.source_lanes + 1))
+        with m.If(~self.updating):
+            m.d.sync += source_group.eq(0)
+        with m.Elif(source_group != p.n_sources // p.source_lanes):
+            m.d.sync += source_group.eq(source_group + 1)
+        m.d.comb += [
+            unit.bump.eq(self.row_begins),
+            unit.source.eq(synapses.index),
+            unit.issue.eq(self.updating & (source_group != p.n_sources // p.source_lanes)),
+            unit.group.eq(source_group),
+            unit.decay_code.eq(registers.trace_pre_decay),
+            unit.bump_by.eq(registers.trace_pre_bump),
+            unit.replace.eq(registers.trace_pre_replace),
+            unit.r_data.eq(pre.r_data),
+            pre.r_address.eq(Mux(self.in_columns, synapses.group, unit.r_address)),
+            pre.w_address.eq(unit.w_address),
+            pre.w_data.eq(unit.w_data),
+            pre.w_en.eq(unit.w_en),
+            post.r_address.eq(Mux(self.updating, self.neurons.r_wide, synapses.group)),
+            post.w_address.eq(self.neurons.trace_write),
+            post.w_data.eq(self.neurons.trace_w_data),
+            post.w_en.eq(self.neurons.trace_w_en),
+            self.neurons.trace_post.eq(post.r_data),
+        ]
+        # Rows learn from trace_post by the pre-event rule, columns from trace_pre by the other.
+        with m.If(self.in_columns):
+            m.d.comb += [
+                synapses.trace.eq(pre.r_data),
+                synapses.rule.enable.eq(registers.learn_post),
+                synapses.rule.gain.eq(registers.post_gain),
+                synapses.rule.offset.eq(registers.post_offset),
+            ]
+        with m.Else():
+            m.d.comb += [
+                synapses.trace.eq(post.r_data),
+                synapses.rule.enable.eq(registers.learn_pre),
+                synapses.rule.gain.eq(registers.pre_gain),
+                synapses.rule.offset.eq(registers.pre_offset),
+            ]
+        m.d.comb += [
+            synapses.stochastic.eq(registers.stochastic),
+            synapses.w_min.eq(registers.w_min),
+            synapses.w_max.eq(registers.w_max),
+            synapses.key.eq(key.key),
+            self.weights.w_en.eq(synapses.w_en),
+            self.weights.w_words.eq(synapses.w_words),
+            key.seed.eq(registers.seed),
+            key.tick.eq(self.tick),
+            key.which_pass.eq(Mux(self.update_begins, a.PASS_POST, a.PASS_PRE)),
+            key.start.eq(self.update_begins | self.tick_begins),
+        ]
+
+
+def _counted(counter: Value) -> Value:
+    """A counter plus one, held at its largest value."""
+    return Mux(counter.all(), counter, counter + 1)

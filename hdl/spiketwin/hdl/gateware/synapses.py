@@ -1,0 +1,183 @@
+"""The lane pipeline: what *Deliver* and *Learn* do to `lanes` synapses a cycle.
+
+Stage by stage, from the cycle in which a block is issued::
+
+    0  address of the weights and of the traces
+    1  memories read                       noise: indices spread
+    2  registers                           noise: round 1     address of the currents
+    3  trace x gain                        noise: round 2     memory read
+    4  + offset; words rotated to lanes    noise: round 3     register
+       current + weight                                       (rows)
+    5  + noise, fraction cut off                              currents written
+    6  weight + step
+    7  held to w_min … w_max
+    8  rotated back; written
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from spiketwin.hdl.gateware import noise, weights
+from spiketwin.hdl.gateware.pipeline import Delay, saturated
+from spiketwin.hdl.spec import arithmetic as a
+from spiketwin.hdl.spec.params import CoreParams
+
+CURRENT_READ_STAGE = 2
+CURRENT_WRITE_STAGE = 5
+WEIGHT_WRITE_STAGE = 8
+"""Stages in which addresses and data are at the ports of the memories."""
+
+_STEP_WIDTH = a.OFFSET_WIDTH + 2
+"""Bits of gain · trace + offset: both terms fit `OFFSET_WIDTH` bits (the gain term by 16 + 16 - 8)
+and the noise is added on top."""
+
+
+class RulePort(wiring.Signature):
+    """One learning rule: `spec.registers` with the prefix `pre_` or `post_`."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "enable": Out(1),
+                "gain": Out(signed(a.GAIN_WIDTH)),
+                "offset": Out(signed(a.OFFSET_WIDTH)),
+            }
+        )
+
+
+class Synapses(wiring.Component):
+    """The pipeline of *Deliver* (rows) and *Learn* (columns).
+
+    Members
+    -------
+    issue, block:
+        In, a block of synapses enters.
+    group:
+        In, its place: row blocks count words of currents, column blocks words of source traces.
+    index:
+        In, the source of the row or the neuron of the column.
+    read, words, write, w_en, w_words:
+        To `weights.WeightMemory`.
+    i_read, i_data, i_write, i_w_data, i_w_en:
+        To the memory of the currents.
+    trace:
+        In, the traces that go with the block: `trace_post` in rows, `trace_pre` in columns,
+        `state_memory.READ_LATENCY` cycles after the block is issued.
+    rule:
+        In, of the pass under way.
+    stochastic, key, w_min, w_max:
+        In, rounding and bounds.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = p = params
+        lanes = p.lanes
+        words = data.ArrayLayout(weights.synapse_layout(p), lanes)
+        currents = data.ArrayLayout(signed(p.i_syn_width), lanes)
+        group = bits_for(p.column_groups - 1)
+        current_address = bits_for(p.row_groups - 1)
+        members = {
+            "issue": In(1),
+            "block": In(weights.BlockAddress(p)),
+            "group": In(group),
+            "index": In(range(p.n_sources)),
+            "read": Out(weights.BlockAddress(p)),
+            "words": In(words),
+            "i_read": Out(current_address),
+            "i_data": In(currents),
+            "i_write": Out(current_address),
+            "i_w_data": Out(currents),
+            "i_w_en": Out(1),
+        }
+        if p.learning:
+            members |= {
+                "write": Out(weights.BlockAddress(p)),
+                "w_en": Out(1),
+                "w_words": Out(words),
+                "trace": In(data.ArrayLayout(p.trace_width, lanes)),
+                "rule": In(RulePort()),
+                "stochastic": In(1),
+                "key": In(data.ArrayLayout(16, 2)),
+                "w_min": In(signed(p.weight_width)),
+                "w_max": In(signed(p.weight_width)),
+            }
+        super().__init__(members)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.d.comb += [
+            self.read.column.eq(self.block.column),
+            self.read.index.eq(self.block.index),
+            self.read.word.eq(self.block.word),
+        ]
+        self._deliver(m)
+        if self.params.learning:
+            self._learn(m)
+        return m
+
+    def _deliver(self, m: Module) -> None:
+        """Currents: read, add and write, four cycles from one row to the next."""
+        p = self.params
+        row = Delay(m, "row", self.issue & ~self.block.column, CURRENT_WRITE_STAGE)
+        place = Delay(m, "place", self.group[: len(self.i_read)], CURRENT_WRITE_STAGE)
+        m.d.comb += [
+            self.i_read.eq(place[CURRENT_READ_STAGE]),
+            self.i_write.eq(place[CURRENT_WRITE_STAGE]),
+            self.i_w_en.eq(row[CURRENT_WRITE_STAGE]),
+        ]
+        for lane in range(p.lanes):
+            total = Signal(signed(p.i_syn_width + 1), name=f"current_{lane}")
+            m.d.comb += total.eq(self.i_data[lane] + self.words[lane].weight)
+            m.d.sync += self.i_w_data[lane].eq(saturated(total, p.i_syn_width))
+
+    def _learn(self, m: Module) -> None:
+        p = self.params
+        m.submodules.noise = hashed = noise.Noise(p)
+        lane_bits = exact_log2(p.lanes)
+        m.d.comb += [
+            hashed.key.eq(self.key),
+            hashed.column.eq(self.block.column),
+            hashed.index.eq(self.index),
+            hashed.first.eq(self.group << lane_bits),
+        ]
+        # The block travels along and names where to write.
+        last = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY
+        learning = Delay(m, "learning", self.issue & self.rule.enable, last)
+        for name in ("column", "index", "word"):
+            delay = Delay(m, f"block_{name}", getattr(self.block, name), last)
+            m.d.comb += getattr(self.write, name).eq(delay[last])
+        m.d.comb += self.w_en.eq(learning[last])
+        for lane in range(p.lanes):
+            product = Signal(signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}")
+            step = Signal(signed(_STEP_WIDTH), name=f"step_{lane}")
+            change = Signal(signed(_STEP_WIDTH - a.STEP_BITS), name=f"change_{lane}")
+            rounding = Mux(self.stochastic, hashed.bits[lane], a.HALF_STEP)
+            m.d.sync += [
+                product.eq(self.trace[lane] * self.rule.gain),
+                step.eq((product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)) + self.rule.offset),
+                change.eq((step + rounding) >> a.STEP_BITS),
+            ]
+            word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
+            weight = weights.synapse_layout(p)(word[1]).weight
+            moved = Signal(
+                signed(max(p.weight_width, len(change)) + 1), name=f"moved_{lane}"
+            )
+            m.d.sync += moved.eq(weight + change)
+            kept = weights.synapse_layout(p)(word[2])
+            result = Signal(weights.synapse_layout(p), name=f"result_{lane}")
+            m.d.sync += result.plastic.eq(kept.plastic)
+            with m.If(~kept.plastic):
+                m.d.sync += result.weight.eq(kept.weight)
+            with m.Elif(moved > self.w_max):
+                m.d.sync += result.weight.eq(self.w_max)
+            with m.Elif(moved < self.w_min):
+                # Should the bounds cross, w_max wins.
+                m.d.sync += result.weight.eq(Mux(self.w_min > self.w_max, self.w_max, self.w_min))
+            with m.Else():
+                m.d.sync += result.weight.eq(moved)
+            m.d.comb += self.w_words[lane].eq(result)
+
