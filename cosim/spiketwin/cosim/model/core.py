@@ -73,6 +73,7 @@ class ModelCore:
         self.pending = np.zeros(p.n_neurons, np.bool_)
         self.weight = _weights(p, (p.n_sources, p.n_neurons))
         self._plastic = np.zeros((p.n_sources, p.n_neurons), np.bool_)
+        self._plastic_changed = False
         self._state = kernels.State(
             weight=self.weight,
             plastic=self._plastic,
@@ -128,18 +129,19 @@ class ModelCore:
 
     @property
     def plastic(self) -> kernels.Flags:
-        """Plastic flags, read-only, shape (n_sources, n_neurons)."""
+        """Plastic flags, read-only."""
         view = self._plastic.view()
         view.flags.writeable = False
         return view
 
-    def set_plastic(self, flags: npt.ArrayLike) -> None:
-        """Set all plastic flags; `flags` is broadcast to shape (n_sources, n_neurons)."""
-        s = self._state
-        s.plastic[...] = flags
-        s.plastic_by_neuron[...] = s.plastic.T
-        s.row_learns[...] = s.plastic.any(axis=1)
-        s.column_learns[...] = s.plastic.any(axis=0)
+    def set_plastic(self, flags: npt.ArrayLike, start: int = 0) -> None:
+        """Set plastic flags: `flags`, flattened, from element ``source * n_neurons + neuron`` on.
+
+        The elements must be there.
+        """
+        values = np.ravel(flags)
+        self._plastic.reshape(-1)[start : start + values.size] = values
+        self._plastic_changed = True
 
     def clear(self, mask: ClearMask) -> None:
         """Set the state that `mask` names to 0."""
@@ -219,6 +221,8 @@ class ModelCore:
         The ticks executed, and the number of events they took.
         """
         p = self.params
+        if self._plastic_changed:
+            self._arrange_plastic()
         # Each tick takes two words at least, each word of spikes reports `neuron_lanes` at most.
         most_ticks = min(ticks, room // 2)
         most_spikes = min(room * p.neuron_lanes, most_ticks * p.n_neurons)
@@ -244,6 +248,14 @@ class ModelCore:
             cycles=update_cycles + rest + self._learn_cycles[settings.learn_post][log.fired[:done]],
         )
         return run, events
+
+    def _arrange_plastic(self) -> None:
+        """Derive what the kernel needs of the plastic flags."""
+        s = self._state
+        s.plastic_by_neuron[...] = s.plastic.T
+        s.row_learns[...] = s.plastic.any(axis=1)
+        s.column_learns[...] = s.plastic.any(axis=0)
+        self._plastic_changed = False
 
 
 def _weights(params: CoreParams, shape: tuple[int, ...]) -> kernels.Weights:

@@ -1,0 +1,104 @@
+"""A device in this process behind the interface of a pyserial port."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Final, Protocol
+
+import serial
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_LONGEST_READ: Final = 1.0
+_PROBE_BYTES: Final = 1 << 16
+
+
+class Device(Protocol):
+    """What a port needs of the device behind it."""
+
+    def write(self, data: bytes) -> None:
+        """Take bytes from the host."""
+
+    def read(self, max_bytes: int, seconds: float) -> bytes:
+        """Bytes to the host, at most so many.
+
+        Returns at once if any are there, and after at most so many seconds if none come. A device
+        that has no clock returns at once.
+        """
+
+    def close(self) -> None:
+        """Give back what the device holds; it is not used again."""
+
+
+class InProcessSerial(serial.SerialBase):
+    """A port whose device is made when it is opened and gone when it is closed.
+
+    Reading returns what is there as soon as anything is, and without a timeout after a second at
+    the latest: nothing waits for ever. Line settings are accepted and mean nothing.
+    """
+
+    _device: Device | None = None
+    _pending: bytearray
+
+    @abstractmethod
+    def make_device(self, url: str) -> Device:
+        """Make the device that `url` describes."""
+
+    def open(self) -> None:
+        """Make the device; `serial.SerialException` if the port is open or its URL is wrong."""
+        if self.is_open:
+            raise serial.SerialException("the port is already open: close it first")
+        if self.port is None:
+            raise serial.SerialException("the port has no URL: set `port` first")
+        self._device = self.make_device(self.port)
+        self._pending = bytearray()
+        self.is_open = True
+
+    def close(self) -> None:
+        """Close the port; its device is gone."""
+        if self._device is not None:
+            self._device.close()
+            self._device = None
+        self.is_open = False
+
+    @property
+    def device(self) -> Device:
+        """The device; `serial.PortNotOpenError` if the port is closed."""
+        if self._device is None:
+            raise serial.PortNotOpenError()
+        return self._device
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes that can be read at once."""
+        self._pending += self.device.read(_PROBE_BYTES, 0.0)
+        return len(self._pending)
+
+    def read(self, size: int = 1, /) -> bytes:
+        """Read at most `size` bytes; fewer, or none, when no more are there."""
+        device = self.device
+        if not self._pending:
+            return device.read(size, _LONGEST_READ if self.timeout is None else self.timeout)
+        data = bytes(self._pending[:size])
+        del self._pending[:size]
+        return data
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all bytes; returns their number."""
+        octets = bytes(data)
+        self.device.write(octets)
+        return len(octets)
+
+    def reset_input_buffer(self) -> None:
+        """Drop the bytes that the device has sent."""
+        self.device.read(_PROBE_BYTES, 0.0)
+        self._pending.clear()
+
+    def reset_output_buffer(self) -> None:
+        """Do nothing: what is written is with the device at once."""
+
+    def _ignore(self) -> None:
+        """Line settings mean nothing here."""
+
+    _reconfigure_port = _update_rts_state = _update_dtr_state = _update_break_state = _ignore

@@ -1,0 +1,41 @@
+"""``model://``: the model answers, in this process.
+
+``model://?params=full&clock=100000000``: `params` is a reference size or a JSON file of
+`CoreParams` fields, `clock` the frequency that the device reports, in hertz.
+"""
+
+from __future__ import annotations
+
+from spiketwin.cosim.model.device import ModelDevice
+from spiketwin.cosim.serial import target_url
+from spiketwin.cosim.serial.inprocess import InProcessSerial
+
+
+class ModelPort:
+    """A `ModelDevice` as what a port needs. Time stands still in it, so it never waits."""
+
+    def __init__(self, device: ModelDevice) -> None:
+        self.model = device
+
+    def write(self, data: bytes) -> None:
+        """Take bytes from the host."""
+        self.model.receive(data)
+
+    def read(self, max_bytes: int, seconds: float) -> bytes:
+        """Bytes to the host, at once: when there are none, `seconds` have in effect passed."""
+        del seconds
+        return self.model.drain(max_bytes)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Serial(InProcessSerial):
+    """Port of the model, opened with ``serial.serial_for_url("model://…")``."""
+
+    def make_device(self, url: str) -> ModelPort:
+        """Make the device that `url` describes; `TargetUrlError` if it describes none."""
+        given = target_url.options(url, {"params", "clock"})
+        params = target_url.core_params(given.get("params", target_url.DEFAULT_PARAMS))
+        clock_hz = target_url.clock_hz(given.get("clock", target_url.DEFAULT_CLOCK))
+        return ModelPort(ModelDevice(params, clock_hz))

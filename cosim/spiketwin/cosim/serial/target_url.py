@@ -1,0 +1,74 @@
+"""What the URL of a target in this process says: ``model://?params=full&clock=100000000``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+import serial
+
+from spiketwin.hdl.spec.params import PRESETS, CoreParams, ParamsError
+
+DEFAULT_PARAMS: Final = "full"
+DEFAULT_CLOCK: Final = "100000000"
+"""What an option says that is not given."""
+
+_MAX_CLOCK_HZ: Final = (1 << 32) - 1
+
+
+class TargetUrlError(serial.SerialException):
+    """The URL of a target is wrong; the message says what is allowed."""
+
+
+def options(url: str, allowed: Collection[str]) -> dict[str, str]:
+    """Options of `url` by name; `TargetUrlError` if one is unknown or given twice."""
+    parts = urlsplit(url)
+    if parts.netloc or parts.path or parts.fragment:
+        raise TargetUrlError(
+            f"{url!r} names a place, but this target is in the process: "
+            f"write {parts.scheme}://?NAME=VALUE&…"
+        )
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in allowed:
+            raise TargetUrlError(
+                f"{url!r} has no option {name!r}: choose of {', '.join(sorted(allowed))}"
+            )
+        if name in found:
+            raise TargetUrlError(f"{url!r} gives {name!r} twice: give it once")
+        found[name] = value
+    return found
+
+
+def core_params(value: str) -> CoreParams:
+    """Sizes for the option ``params``: a reference size, or a JSON file of `CoreParams` fields.
+
+    Raises `TargetUrlError` if there is neither, or if no core has the sizes of the file.
+    """
+    if value in PRESETS:
+        return PRESETS[value]
+    try:
+        data = json.loads(Path(value).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TargetUrlError(
+            f"params={value}: neither a reference size ({', '.join(PRESETS)}) "
+            f"nor a file that can be read: {error.strerror}"
+        ) from error
+    except ValueError as error:
+        raise TargetUrlError(f"params={value}: the file is not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise TargetUrlError(f"params={value}: the file must hold one JSON object of sizes")
+    try:
+        return CoreParams(**data)
+    except (ParamsError, TypeError) as error:
+        raise TargetUrlError(f"params={value}: {error}") from error
+
+
+def clock_hz(value: str) -> int:
+    """Clock frequency for the option ``clock``; `TargetUrlError` unless 1…2**32 - 1."""
+    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= _MAX_CLOCK_HZ):
+        raise TargetUrlError(f"clock={value}: must be in 1…{_MAX_CLOCK_HZ} (hertz)")
+    return int(value)
