@@ -1,0 +1,443 @@
+"""One connected core: programming, running, reading and rewriting it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, Identity, Opcode
+from spiketwin.hdl.spec.registers import (
+    COUNTERS,
+    PENDING_MASK_BITS,
+    ClearMask,
+    Space,
+    registers,
+    space_formats,
+)
+from spiketwin.host.elements import IntArray, blocks, integers, pack, unpack
+from spiketwin.host.errors import DoesNotFit, InvalidInput
+from spiketwin.host.exchange import Request, Statistics, arguments
+from spiketwin.host.link import Link
+from spiketwin.host.network import NEURON_ARRAYS, Network, Placement
+from spiketwin.host.runner import ANY_WAIT, Progress, Runner
+from spiketwin.host.spikes import Run, checked_events, decode
+
+STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
+"""Names of the state of a core; the traces only where learning is built."""
+
+_LAST_TICK: Final = (1 << 32) - 1
+_CYCLES_PER_ELEMENT: Final = 16
+
+
+class Core:
+    """A core at the other end of a link; also a context manager that closes it.
+
+    All arrays are in the size of the network programmed, or of the core before that. A call whose
+    arguments are wrong raises before anything is sent. Every call may raise the errors of the link
+    (`spiketwin.host.errors.LinkError`).
+
+    Parameters
+    ----------
+    link:
+        An open link; the core closes it.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.params: CoreParams = link.identity.params
+        self._formats = space_formats(self.params)
+        self._registers = {r.name: (i, r) for i, r in enumerate(registers(self.params))}
+        self._placement = Placement(self.params.n_axons, self.params.n_neurons, self.params)
+        self._tick = 0
+        self._tick_period: int | None = None
+        self._settled = False
+        self._settle()
+
+    def __enter__(self) -> Core:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def identity(self) -> Identity:
+        """What the device said it is: release, sizes, clock and build."""
+        return self._link.identity
+
+    @property
+    def statistics(self) -> Statistics:
+        """Frames, losses and round trips of the link so far."""
+        return self._link.statistics
+
+    def close(self) -> None:
+        """Close the link; the core keeps what it holds."""
+        self._link.close()
+
+    # --- networks and runs -----------------------------------------------------------------------
+
+    def program(self, net: Network) -> None:
+        """Reset the core and write a whole network into it.
+
+        A network smaller than the core leaves the rest silent. Noise is a function of the source's
+        number in the core, so with stochastic rounding the same network learns alike only on cores
+        with as many axons.
+
+        Raises
+        ------
+        InvalidNetwork
+            The network is wrong in itself.
+        DoesNotFit
+            It is more than this core holds; nothing was written.
+        """
+        net.validate()
+        placement = Placement(net.n_axons, net.n_neurons, self.params)
+        arrays = placement.place(net)
+        values = net.register_values(self.params)
+        self.reset()
+        self._placement = placement
+        self.write_registers(**values)
+        for space, array in arrays.items():
+            self._write(space, array)
+
+    def run(
+        self,
+        spikes: ArrayLike,
+        ticks: int,
+        tick_period: int = 0,
+        progress: Progress | None = None,
+    ) -> Run:
+        """Run the network for `ticks` ticks and return what it put out.
+
+        Parameters
+        ----------
+        spikes:
+            Shape (k, 2): axon events (tick, axon), ticks counted from the beginning of this run,
+            in any order; equal events are one.
+        ticks:
+            1 or more.
+        tick_period:
+            Cycles from tick to tick; 0: each tick begins when the one before is over.
+        progress:
+            Called with (ticks done, ticks) as the run goes on.
+
+        Raises
+        ------
+        InvalidInput
+            A tick or axon does not exist, or the core's 32-bit tick would be passed.
+        DoesNotFit
+            Free-running, one tick has more events than the core's queue holds.
+        """
+        events = checked_events(spikes, ticks, self._placement.n_axons)
+        low, high = self._registers["tick_period"][1].limits(self.params)
+        if not low <= tick_period <= high:
+            raise InvalidInput(f"tick_period must be in {low}…{high} cycles, not {tick_period}")
+        if tick_period == 0:
+            self._check_queue(events)
+        self._settle()
+        if self._tick + ticks > _LAST_TICK:
+            raise InvalidInput(
+                f"the core is at tick {self._tick} and counts to {_LAST_TICK}: reset it, or run "
+                "less"
+            )
+        if self._tick_period != tick_period:
+            self.write_registers(tick_period=tick_period)
+        before = self.read_counters() if tick_period else None
+        runner = Runner(self.identity, self._tick, events, ticks, tick_period, progress)
+        self._settled = False
+        self._link.run(runner.program())
+        self._settled = True
+        self._tick += ticks
+        run = decode(np.concatenate(runner.words), ticks, self.params)
+        if before is None:
+            return run
+        after = self.read_counters()
+        counted = {n: after[n] - before[n] for n in ("missed_deadlines", "late_events")}
+        return Run(
+            run.spikes, run.spike_cycles, run.cycles, run.update_cycles, run.muted, **counted
+        )
+
+    # --- memories --------------------------------------------------------------------------------
+
+    def read_weights(self) -> IntArray:
+        """Weights, shape (n_axons + n_neurons, n_neurons)."""
+        return self._read_array(Space.WEIGHT)
+
+    def write_weights(self, weights: ArrayLike) -> None:
+        """Write all weights, shaped as `read_weights` gives them."""
+        self._write_arrays({Space.WEIGHT: weights})
+
+    def read_plastic(self) -> NDArray[np.bool_]:
+        """Plastic flags, shape (n_axons + n_neurons, n_neurons); `DoesNotFit` without learning."""
+        return self._read_array(self._built(Space.PLASTIC)).astype(np.bool_)
+
+    def write_plastic(self, plastic: ArrayLike) -> None:
+        """Write all plastic flags, shaped as `read_plastic` gives them."""
+        self._write_arrays({Space.PLASTIC: plastic})
+
+    def read_parameters(self) -> dict[str, IntArray]:
+        """Read `threshold`, `v_reset`, `refrac_ticks` and `bias`, each of shape (n_neurons,)."""
+        return {name: self._read_array(Space[name.upper()]) for name in NEURON_ARRAYS}
+
+    def write_parameters(self, **arrays: ArrayLike) -> None:
+        """Write any of what `read_parameters` gives; a scalar fills the array."""
+        self._write_arrays(_spaces(arrays, NEURON_ARRAYS))
+
+    def read_state(self) -> dict[str, IntArray]:
+        """Read all state: name to array, one entry a neuron, but for `trace_pre` with one a source.
+
+        `pending` is 1 for the neurons that fired in the last tick, whose spikes are delivered in
+        the next. The traces are missing on a core without learning.
+        """
+        state: dict[str, IntArray] = {}
+        for name in STATE:
+            if name == "pending":
+                state[name] = self._read_pending()
+            elif Space[name.upper()] in self._formats:
+                state[name] = self._read_array(Space[name.upper()])
+        return state
+
+    def write_state(self, **arrays: ArrayLike) -> None:
+        """Write any of what `read_state` gives; a scalar fills the array."""
+        spaces = _spaces(arrays, STATE)
+        pending = spaces.pop(Space.PENDING, None)
+        shape = (self._placement.n_neurons,)
+        flags = None if pending is None else integers("pending", pending, shape, (0, 1))
+        self._write_arrays(spaces)
+        if flags is not None:
+            self._write_pending(flags)
+
+    def read_registers(self) -> dict[str, int]:
+        """Read all registers of the core: name to value."""
+        raw = self._read(Space.REGISTER, len(self._registers))
+        return {
+            name: int(raw[index].astype(np.int32)) if register.signed else int(raw[index])
+            for name, (index, register) in self._registers.items()
+        }
+
+    def write_registers(self, **values: int) -> None:
+        """Write registers by name (`spiketwin.hdl.spec.registers`), decays as their codes.
+
+        Raises
+        ------
+        InvalidInput
+            There is no such register in this core, or a value is out of range.
+        """
+        raw = {}
+        for name, value in values.items():
+            if name not in self._registers:
+                raise InvalidInput(
+                    f"this core has no register {name!r}: it has {', '.join(self._registers)}"
+                )
+            index, register = self._registers[name]
+            number = integers(name, value, (), register.limits(self.params))
+            raw[index] = int(number) % (1 << 32)
+        self._settle()
+        fmt = self._formats[Space.REGISTER]
+        self._link.run(
+            _write_request(Space.REGISTER, index, pack(fmt, np.array([number])), 1)
+            for index, number in raw.items()
+        )
+        self._tick_period = values.get("tick_period", self._tick_period)
+
+    def read_counters(self) -> dict[str, int]:
+        """Read the counters of the device: name to value."""
+        self._settle()
+        return self._read_counters()
+
+    def clear(self, *names: str) -> None:
+        """Set state to 0: any of v, i_syn, refrac_count, pending, traces, theta; all if none named.
+
+        Raises `InvalidInput` for another name.
+        """
+        masks = {str(mask.name).lower(): mask for mask in ClearMask}
+        wrong = [name for name in names if name not in masks]
+        if wrong:
+            raise InvalidInput(f"there is no state {wrong[0]!r}: it is one of {', '.join(masks)}")
+        mask = ClearMask(0)
+        for name in names or masks:
+            mask |= masks[name]
+        self._settle()
+        self._clear(mask)
+
+    def reset(self) -> None:
+        """Set state, registers, tick and counters to 0 and empty the queues.
+
+        Weights, plastic flags and neuron parameters stay.
+        """
+        self._link.request(Request(Opcode.RESET, cycles=self._stop_cycles()))
+        self._tick = 0
+        self._tick_period = 0
+        self._settled = True
+
+    def set_baud(self, baud: int) -> int:
+        """Change the rate of the link at both ends; return the rate of the device.
+
+        Raises `InvalidInput` for a rate that the device cannot make, and `LinkTimeout`, back at
+        the rate the link was opened with, for one that the line does not carry.
+        """
+        self._settle()
+        return self._link.set_baud(baud)
+
+    # --- underneath ------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Bring a device that may be in the middle of a run, ours or another's, to rest.
+
+        The state stays as the last whole tick left it. Where events of the broken run are still
+        queued, only a reset removes them, and the state is carried across it: the tick begins
+        again at 0.
+        """
+        if self._settled:
+            return
+        stop = Request(Opcode.STOP, result_bytes=4, cycles=self._stop_cycles())
+        self._link.request(stop)
+        fetch = Request(
+            Opcode.FETCH,
+            arguments(Opcode.FETCH, MAX_FETCH_WORDS, ANY_WAIT),
+            result_bytes=4 * MAX_FETCH_WORDS,
+            cycles=self._stop_cycles(),
+        )
+        # A short answer tells that the run is over and its words are all out.
+        while len(self._link.request(fetch)) == 4 * MAX_FETCH_WORDS:
+            pass
+        counters = self._read_counters()
+        self._tick = counters["tick"]
+        self._settled = True
+        if counters["events_queued"]:
+            self._reset_keeping_state()
+
+    def _reset_keeping_state(self) -> None:
+        placement = self._placement
+        self._placement = Placement(self.params.n_axons, self.params.n_neurons, self.params)
+        try:
+            values, state = self.read_registers(), self.read_state()
+            self.reset()
+            self.write_registers(**values)
+            self.write_state(**state)
+        finally:
+            self._placement = placement
+
+    def _stop_cycles(self) -> int:
+        # The tick under way, and the sweep of a clear, which takes less than a tick.
+        return 2 * schedule.most_cycles(self.params)
+
+    def _check_queue(self, events: IntArray) -> None:
+        depth = self.params.event_queue_depth
+        if len(events) > depth:
+            crowded = np.flatnonzero(events[depth:, 0] == events[:-depth, 0])
+            if crowded.size:
+                raise DoesNotFit(
+                    f"tick {events[crowded[0], 0]} has more events than the event queue of this "
+                    f"core holds ({depth}): take a core with a larger event_queue_depth"
+                )
+
+    def _built(self, space: Space) -> Space:
+        if space not in self._formats:
+            raise DoesNotFit(
+                f"this core has no {space.name.lower()}: connect to one built with learning"
+            )
+        return space
+
+    def _read_array(self, space: Space) -> IntArray:
+        fmt = self._formats[self._built(space)]
+        values = self._read(space, fmt.size)
+        if fmt.rows > 1:
+            values = values.reshape(fmt.rows, fmt.columns)
+        return self._placement.extract(space, values)
+
+    def _write_arrays(self, arrays: dict[Space, ArrayLike]) -> None:
+        """Write whole spaces, all of them checked first."""
+        placed = {}
+        for space, values in arrays.items():
+            limits = self._formats[self._built(space)].limits()
+            checked = integers(space.name.lower(), values, self._placement.shape(space), limits)
+            placed[space] = self._placement.embed(space, checked)
+        for space, whole in placed.items():
+            self._write(space, whole)
+
+    def _read_pending(self) -> IntArray:
+        self._settle()
+        count = self._read_counters()["pending_groups"]
+        entries = self._read(Space.PENDING, count) if count else np.empty(0, np.int64)
+        flags = np.zeros((self.params.neuron_groups, self.params.neuron_lanes), np.int64)
+        mask = entries[:, None] >> np.arange(self.params.neuron_lanes) & 1
+        flags[entries >> PENDING_MASK_BITS] = mask
+        return self._placement.extract(Space.PENDING, flags.reshape(-1))
+
+    def _write_pending(self, flags: IntArray) -> None:
+        whole = self._placement.embed(Space.V, flags)  # laid out as any vector of neurons
+        lanes = whole.reshape(self.params.neuron_groups, self.params.neuron_lanes)
+        masks = (lanes << np.arange(self.params.neuron_lanes)).sum(axis=1)
+        groups = np.flatnonzero(masks)
+        if groups.size:
+            self._write(Space.PENDING, groups << PENDING_MASK_BITS | masks[groups])
+        else:
+            self._settle()
+            self._clear(ClearMask.PENDING)
+
+    def _clear(self, mask: ClearMask) -> None:
+        self._link.request(
+            Request(Opcode.CLEAR, arguments(Opcode.CLEAR, mask), cycles=self._stop_cycles())
+        )
+
+    def _read_counters(self) -> dict[str, int]:
+        values = self._read_elements(Space.COUNTER, len(COUNTERS))
+        return {counter.name: int(v) for counter, v in zip(COUNTERS, values, strict=True)}
+
+    def _read(self, space: Space, count: int) -> IntArray:
+        self._settle()
+        return self._read_elements(space, count)
+
+    def _read_elements(self, space: Space, count: int) -> IntArray:
+        """Read the first `count` elements of a space."""
+        fmt = self._formats[space]
+        results: list[bytes] = []
+        sizes = []
+        program = []
+        for _, address, n in blocks(fmt, 0, count):
+            sizes.append(n)
+            program.append(
+                Request(
+                    Opcode.READ,
+                    arguments(Opcode.READ, space, address, n),
+                    result_bytes=fmt.byte_length(n),
+                    cycles=n * _CYCLES_PER_ELEMENT,
+                    on_result=results.append,
+                )
+            )
+        self._link.run(program)
+        return np.concatenate(
+            [unpack(fmt, data, n) for data, n in zip(results, sizes, strict=True)]
+        )
+
+    def _write(self, space: Space, values: IntArray) -> None:
+        """Write the first elements of a space."""
+        self._settle()
+        fmt = self._formats[space]
+        flat = values.reshape(-1)
+        self._link.run(
+            _write_request(space, address, pack(fmt, flat[index : index + n]), n)
+            for index, address, n in blocks(fmt, 0, flat.size)
+        )
+
+
+def _write_request(space: Space, address: int, data: bytes, count: int) -> Request:
+    head = arguments(Opcode.WRITE, space, address, count)
+    return Request(Opcode.WRITE, head + data, cycles=count * _CYCLES_PER_ELEMENT)
+
+
+def _spaces(arrays: dict[str, ArrayLike], names: tuple[str, ...]) -> dict[Space, ArrayLike]:
+    for name in arrays:
+        if name not in names:
+            raise InvalidInput(f"there is no {name!r} to write: it is one of {', '.join(names)}")
+    return {Space[name.upper()]: values for name, values in arrays.items()}

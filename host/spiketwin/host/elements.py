@@ -1,0 +1,72 @@
+"""Elements of the memory spaces as arrays and as bytes, and the blocks that one frame carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spiketwin.hdl.spec.protocol import MAX_ELEMENT_BYTES
+from spiketwin.hdl.spec.registers import SpaceFormat
+from spiketwin.host.errors import InvalidInput, SpiketwinError
+
+IntArray = NDArray[np.int64]
+
+
+def _dtype(fmt: SpaceFormat) -> np.dtype[np.signedinteger | np.unsignedinteger]:
+    return np.dtype(f"<{'i' if fmt.signed else 'u'}{fmt.element_bytes}")
+
+
+def pack(fmt: SpaceFormat, values: IntArray) -> bytes:
+    """Bytes of elements that are within the limits of the space."""
+    if fmt.packed:
+        return np.packbits(values.astype(np.uint8), bitorder="little").tobytes()
+    return values.astype(_dtype(fmt)).tobytes()
+
+
+def unpack(fmt: SpaceFormat, data: bytes, count: int) -> IntArray:
+    """Elements of a result of `READ`."""
+    if fmt.packed:
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count, bitorder="little")
+        return bits.astype(np.int64)
+    return np.frombuffer(data, _dtype(fmt)).astype(np.int64)
+
+
+def blocks(fmt: SpaceFormat, first: int, count: int) -> Iterator[tuple[int, int, int]]:
+    """Cut `count` elements from the linear index `first` on into blocks that fill their frames.
+
+    Yields the linear index of each block, its address and its number of elements.
+    """
+    most = MAX_ELEMENT_BYTES * 8 if fmt.packed else MAX_ELEMENT_BYTES // fmt.element_bytes
+    for index in range(first, first + count, most):
+        row, column = divmod(index, fmt.columns)
+        yield index, row << 16 | column, min(most, first + count - index)
+
+
+def integers(
+    name: str,
+    values: ArrayLike,
+    shape: tuple[int, ...],
+    limits: tuple[int, int],
+    error: type[SpiketwinError] = InvalidInput,
+) -> IntArray:
+    """Convert `values` to integers of the given shape; a scalar fills it.
+
+    Raises `error`, naming the array, the first wrong element and the range, when anything is off.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as ragged:
+        raise error(f"{name} must be an array of shape {shape}: {ragged}") from ragged
+    if array.dtype.kind not in "iub":
+        raise error(f"{name} must hold integers, not {array.dtype}: round it yourself")
+    if array.ndim != 0 and array.shape != shape:
+        raise error(f"{name} must have the shape {shape}, not {array.shape}")
+    low, high = limits
+    wrong = (array < low) | (array > high)
+    if wrong.any():
+        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        where = f"[{', '.join(map(str, index))}]" if index else ""
+        raise error(f"{name}{where} must be in {low}…{high}, not {array[index]}")
+    return np.broadcast_to(array.astype(np.int64), shape).copy()

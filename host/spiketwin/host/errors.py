@@ -1,0 +1,69 @@
+"""Everything that can go wrong at the host, under one base: `SpiketwinError`."""
+
+from __future__ import annotations
+
+from spiketwin.hdl.spec.protocol import STATUS_DOC, Opcode, Status
+
+
+class SpiketwinError(Exception):
+    """Base of all errors of this package."""
+
+
+class InvalidNetwork(SpiketwinError, ValueError):
+    """A network contradicts itself or leaves the range of every core."""
+
+
+class InvalidInput(SpiketwinError, ValueError):
+    """An argument of a call is wrong; nothing was sent."""
+
+
+class DoesNotFit(SpiketwinError, ValueError):
+    """Right in itself, but more than the connected core can hold; nothing was written."""
+
+
+class NetworkFileError(SpiketwinError, ValueError):
+    """A file is no network of ours, is damaged, or is of another version."""
+
+
+class TargetError(SpiketwinError):
+    """A target cannot be opened: unknown address, missing extra, or no such port."""
+
+
+class LinkError(SpiketwinError):
+    """The device cannot be talked to (any more)."""
+
+
+class LinkTimeout(LinkError, TimeoutError):
+    """The device did not answer, however often it was asked."""
+
+
+class LinkLost(LinkError, ConnectionError):
+    """The port is gone: unplugged, closed by the other side, or taken by another program."""
+
+
+class DeviceRestarted(LinkError):
+    """The device lost power or was reset, and with it everything programmed."""
+
+
+class IncompatibleDevice(LinkError):
+    """What answers is of another release, or built from other tables."""
+
+
+class Refused(LinkError):
+    """The device refused a request.
+
+    Attributes
+    ----------
+    opcode, status:
+        The request and the reason.
+    detail:
+        What `STATUS_DOC` says it is for that reason.
+    """
+
+    def __init__(self, opcode: Opcode, status: Status, detail: int) -> None:
+        super().__init__(
+            f"the device refused {opcode.name}: {status.name} ({detail}). {STATUS_DOC[status]}"
+        )
+        self.opcode = opcode
+        self.status = status
+        self.detail = detail

@@ -1,0 +1,269 @@
+"""Requests and replies without I/O: sequence numbers, window, loss, and what is resent.
+
+The device executes requests strictly in order and remembers its last answers, so two signs tell
+of a loss before any clock does: it refuses a request because one before it is missing, or it
+answers a request while the answer to an earlier one has not come. Both are mended at once; only
+the loss of the last thing said needs a timeout.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spiketwin.hdl.spec.protocol import (
+    REPLY_HEADER,
+    REQUEST_HEADER,
+    REQUESTS,
+    Opcode,
+    Status,
+)
+from spiketwin.host.errors import DeviceRestarted, Refused
+from spiketwin.host.frames import DELIMITER, FrameDecoder, encode, frame_bytes
+
+SEQUENCE_NUMBERS = 256
+_DETAIL_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, but for its session and sequence number.
+
+    Attributes
+    ----------
+    payload:
+        Arguments and tail.
+    result_bytes:
+        Most bytes of the result.
+    cycles:
+        Most cycles the device takes to answer.
+    on_result:
+        Called with the result, in the order of the requests.
+    """
+
+    opcode: Opcode
+    payload: bytes = b""
+    result_bytes: int = 0
+    cycles: int = 0
+    on_result: Callable[[bytes], None] | None = None
+
+    @property
+    def wire_bytes(self) -> int:
+        """Bytes that the request and its answer put on the wire, at most."""
+        answer = max(self.result_bytes, _DETAIL_BYTES)
+        return frame_bytes(REQUEST_HEADER + len(self.payload)) + frame_bytes(REPLY_HEADER + answer)
+
+
+def arguments(opcode: Opcode, *values: int) -> bytes:
+    """Bytes of the fixed arguments of a request, laid out as its table says."""
+    fields = REQUESTS[opcode].arguments
+    return b"".join(
+        value.to_bytes(field.size, "little") for field, value in zip(fields, values, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to one request; `session` is the number in its header."""
+
+    opcode: Opcode
+    session: int
+    status: Status
+    result: bytes
+
+    def checked(self) -> bytes:
+        """Return the result; raise `Refused` unless the status is `OK`."""
+        if self.status is not Status.OK:
+            raise Refused(self.opcode, self.status, int.from_bytes(self.result, "little"))
+        return self.result
+
+
+@dataclass
+class _Outstanding:
+    request: Request
+    index: int
+    seq: int
+    frame: bytes
+    submitted: float
+    reply: Reply | None = None
+    asked_again: bool = False
+
+
+@dataclass
+class Statistics:
+    """What the link has seen since it was opened.
+
+    Attributes
+    ----------
+    requests, resent, timeouts:
+        Requests submitted, frames sent again, and waits that ended without an answer.
+    good_frames, bad_frames, stale_replies:
+        Frames received whole and damaged, and good ones that answered nothing outstanding.
+    round_trip:
+        Seconds from the last request submitted to its answer, the time in the window included.
+    """
+
+    requests: int = 0
+    resent: int = 0
+    timeouts: int = 0
+    good_frames: int = 0
+    bad_frames: int = 0
+    stale_replies: int = 0
+    round_trip: float = 0.0
+
+
+class Exchange:
+    """One end of the link, the host's. Bytes go in and out; nothing here waits.
+
+    Attributes
+    ----------
+    session:
+        The number in the header of every request.
+    """
+
+    def __init__(self) -> None:
+        self.session = 0
+        self.statistics = Statistics()
+        self._decoder = FrameDecoder()
+        self._output = bytearray(DELIMITER)
+        self._outstanding: deque[_Outstanding] = deque()
+        self._next_index = 0
+        self._last_refused: int | None = None
+
+    @property
+    def outstanding(self) -> int:
+        """Requests submitted whose replies were not taken."""
+        return len(self._outstanding)
+
+    @property
+    def oldest(self) -> Request:
+        """The request whose reply is taken next."""
+        return self._outstanding[0].request
+
+    @property
+    def answered(self) -> bool:
+        """Whether the reply to the oldest request is there to be taken."""
+        return self._outstanding[0].reply is not None
+
+    def unanswered_bytes(self) -> int:
+        """Bytes that the requests without a reply, and their replies, put on the wire."""
+        return sum(o.request.wire_bytes for o in self._outstanding if o.reply is None)
+
+    def begin(self, session: int) -> None:
+        """Number requests from 0 in `session`, once everything outstanding was taken."""
+        self.session = session
+        self._next_index = 0
+        self._last_refused = None
+
+    def submit(self, request: Request, now: float) -> None:
+        """Number a request and put its frame in the output."""
+        seq = self._next_index % SEQUENCE_NUMBERS
+        frame = encode(bytes((self.session, seq, request.opcode)) + request.payload)
+        self._outstanding.append(_Outstanding(request, self._next_index, seq, frame, now))
+        self._next_index += 1
+        self._output += frame
+        self.statistics.requests += 1
+
+    def take_output(self) -> bytes:
+        """Give the bytes that must be sent."""
+        output = bytes(self._output)
+        self._output.clear()
+        return output
+
+    def take_reply(self, now: float) -> Reply:
+        """Give the reply to the oldest request, which was `answered`."""
+        oldest = self._outstanding.popleft()
+        if oldest.reply is None:
+            raise LookupError("the oldest request has no reply yet")
+        self.statistics.round_trip = now - oldest.submitted
+        return oldest.reply
+
+    def receive(self, data: bytes) -> bool:
+        """Take bytes in; return whether they answered anything outstanding.
+
+        Raises `DeviceRestarted` when the device has another session than this one.
+        """
+        bodies = self._decoder.feed(data)
+        self.statistics.good_frames = self._decoder.good
+        self.statistics.bad_frames = self._decoder.bad
+        answered = [self._accept(body) for body in bodies]
+        return any(answered)
+
+    def resend(self) -> None:
+        """Put every request without a reply in the output again: for use after a timeout."""
+        self._last_refused = None
+        for entry in self._outstanding:
+            entry.asked_again = False
+        self._send_again([entry for entry in self._outstanding if entry.reply is None])
+
+    def _send_again(self, entries: list[_Outstanding]) -> None:
+        # The zero ends whatever of a cut frame the device still holds.
+        self._output += DELIMITER + b"".join(entry.frame for entry in entries)
+        self.statistics.resent += len(entries)
+
+    def _accept(self, body: bytes) -> bool:
+        """Attach a reply to its request; return whether it answered one."""
+        entry = self._addressee(body)
+        if entry is None:
+            self.statistics.stale_replies += 1
+            return False
+        opcode = entry.request.opcode
+        reply = Reply(opcode, body[0], Status(body[3]), body[REPLY_HEADER:])
+        detail = int.from_bytes(reply.result, "little")
+        if reply.status is Status.WRONG_SEQUENCE:
+            self._mend_request(entry, detail)
+            return False
+        if reply.status is Status.WRONG_SESSION and opcode is not Opcode.OPEN:
+            if detail == self.session:
+                return False  # said before this session began
+            raise DeviceRestarted(
+                f"the device is in session {detail}, not {self.session}: it lost power, was reset "
+                "or was opened by another program. Connect again and program it again"
+            )
+        entry.reply = reply
+        if self._last_refused is not None and entry.index <= self._last_refused:
+            self._last_refused = None
+        self._mend_replies(entry)
+        return True
+
+    def _addressee(self, body: bytes) -> _Outstanding | None:
+        """Find the request without a reply that a reply body answers."""
+        if len(body) < REPLY_HEADER:
+            return None
+        session, seq, opcode, status = body[:REPLY_HEADER]
+        if status not in Status.__members__.values():
+            return None
+        if status != Status.OK and len(body) != REPLY_HEADER + _DETAIL_BYTES:
+            return None
+        for entry in self._outstanding:
+            if entry.seq == seq and entry.request.opcode == opcode and entry.reply is None:
+                any_session = opcode == Opcode.IDENTIFY or status == Status.WRONG_SESSION
+                return entry if any_session or session == self.session else None
+        return None
+
+    def _mend_request(self, refused: _Outstanding, expected: int) -> None:
+        """Resend from the request that the device is missing, once for each loss.
+
+        All requests behind the missing one are refused, in order. A refusal of one not behind the
+        last refused means that the resent ones met with a loss of their own.
+        """
+        same_loss = self._last_refused is not None and refused.index > self._last_refused
+        self._last_refused = refused.index
+        missing = [e for e in self._outstanding if e.reply is None]
+        while missing and missing[0].seq != expected:
+            missing.pop(0)
+        if missing and missing[0].index < refused.index and not same_loss:
+            self._send_again(missing)
+
+    def _mend_replies(self, answered: _Outstanding) -> None:
+        """Ask again for the replies that should have come before the one that came."""
+        lost = []
+        for entry in self._outstanding:
+            if entry is answered:
+                break
+            if entry.reply is None and not entry.asked_again:
+                entry.asked_again = True
+                lost.append(entry)
+        if lost:
+            self._send_again(lost)

@@ -1,0 +1,83 @@
+"""Bodies to frames and back: COBS, CRC-16, and a decoder of any chunking of bytes."""
+
+from __future__ import annotations
+
+import binascii
+
+from cobs import cobs
+
+from spiketwin.hdl.spec.protocol import CRC_INITIAL, MAX_BODY, MAX_FRAME
+
+CRC_BYTES = 2
+DELIMITER = b"\0"
+
+
+def encode(body: bytes) -> bytes:
+    """Frame of a body of at most `MAX_BODY` bytes, its closing zero included."""
+    if len(body) > MAX_BODY:
+        raise ValueError(f"a body has at most {MAX_BODY} bytes, not {len(body)}")
+    crc = binascii.crc_hqx(body, CRC_INITIAL)
+    return cobs.encode(body + crc.to_bytes(CRC_BYTES, "big")) + DELIMITER
+
+
+def frame_bytes(body_bytes: int) -> int:
+    """Bytes on the wire of a body of so many bytes: CRC, COBS and the zero."""
+    return body_bytes + CRC_BYTES + 2
+
+
+class FrameDecoder:
+    """Finds the good bodies in a stream of bytes, however it is cut into chunks.
+
+    Attributes
+    ----------
+    good, bad:
+        Frames passed on, and frames dropped: cut, overlong, or with a wrong CRC.
+    """
+
+    def __init__(self) -> None:
+        self.good = 0
+        self.bad = 0
+        self._frame = bytearray()
+        self._overlong = False
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take bytes in; return the bodies of the good frames that they complete."""
+        *ends, rest = data.split(DELIMITER)
+        bodies = []
+        for part in ends:
+            self._append(part)
+            body = self._finish()
+            if body is not None:
+                bodies.append(body)
+        self._append(rest)
+        return bodies
+
+    def _append(self, part: bytes) -> None:
+        # Noise without a zero must not grow the buffer.
+        self._overlong = self._overlong or len(self._frame) + len(part) >= MAX_FRAME
+        if not self._overlong:
+            self._frame += part
+
+    def _finish(self) -> bytes | None:
+        frame, overlong = bytes(self._frame), self._overlong
+        self._frame.clear()
+        self._overlong = False
+        if not frame and not overlong:
+            return None  # two zeros in a row separate nothing
+        body = None if overlong else _decode(frame)
+        if body is None:
+            self.bad += 1
+        else:
+            self.good += 1
+        return body
+
+
+def _decode(frame: bytes) -> bytes | None:
+    try:
+        decoded = cobs.decode(frame)
+    except cobs.DecodeError:
+        return None
+    body, crc = decoded[:-CRC_BYTES], decoded[-CRC_BYTES:]
+    if not body or int.from_bytes(crc, "big") != binascii.crc_hqx(body, CRC_INITIAL):
+        return None
+    return body

@@ -1,0 +1,333 @@
+"""The link to one device: an `Exchange` pumped over a serial port, with a deadline on every wait.
+
+Pipelining is in lockstep: before a request is chosen, exactly the replies up to one window back
+have been processed, whether or not more have arrived. So without faults the bytes in both
+directions depend on the program alone and never on timing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final, Protocol
+
+import serial
+
+from spiketwin.hdl.spec.params import ParamsError
+from spiketwin.hdl.spec.protocol import (
+    BAUD_TRIAL_CYCLES,
+    MAX_BODY,
+    MIN_CYCLES_PER_BIT,
+    REPLY_HEADER,
+    Identity,
+    Opcode,
+    Status,
+)
+from spiketwin.hdl.spec.registers import Space
+from spiketwin.host.errors import IncompatibleDevice, InvalidInput, LinkLost, LinkTimeout
+from spiketwin.host.exchange import Exchange, Reply, Request, Statistics, arguments
+
+BITS_PER_BYTE: Final = 10
+"""8N1: a start bit, eight bits and a stop bit."""
+
+PORT_LATENCY: Final = 0.02
+"""Seconds that an adapter and the operating system may sit on bytes, where the port has no
+attribute `adapter_latency` that says otherwise."""
+
+POLL: Final = 0.005
+"""Seconds after which a read returns empty-handed so that the deadline is looked at."""
+
+DEFAULT_RETRIES: Final = 20
+
+_SESSIONS: Final = 256
+_FRUITLESS = "check the cable, the power of the board, the baud rate, and that it is this port"
+
+
+class Port(Protocol):
+    """The part of `serial.Serial` that the link uses.
+
+    A port may carry two attributes more: `adapter_latency`, in seconds, and `clock`, a function
+    that returns seconds, for a device that lives in simulated time.
+    """
+
+    timeout: float | None
+    baudrate: int
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes that can be read without waiting."""
+        ...
+
+    def read(self, size: int = 1, /) -> bytes:
+        """Read up to `size` bytes, waiting no longer than `timeout`."""
+        ...
+
+    def write(self, data: bytes, /) -> int | None:
+        """Write bytes."""
+        ...
+
+    def close(self) -> None:
+        """Close the port."""
+        ...
+
+
+class Link:
+    """Requests to one device and their results.
+
+    Parameters
+    ----------
+    port:
+        An open port; the link closes it.
+    patience:
+        Factor on every deadline, for a device that is simulated slower than its clock says.
+    retries:
+        Rounds of resending without any answer before `LinkTimeout`.
+    close:
+        Closes the port and what is behind it; the port alone if not given.
+
+    Attributes
+    ----------
+    identity:
+        What the device said it is.
+    statistics:
+        Frames, losses and round trips so far.
+
+    Raises
+    ------
+    IncompatibleDevice
+        Release or tables differ; nothing but questions was sent.
+    LinkTimeout, LinkLost
+        Nobody answers, or the port is gone.
+    """
+
+    def __init__(
+        self,
+        port: Port,
+        *,
+        patience: float = 1.0,
+        retries: int = DEFAULT_RETRIES,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        self._port = port
+        self._close = close or port.close
+        self._patience = patience
+        self._retries = retries
+        self._clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
+        self._latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
+        self._first_baud = port.baudrate
+        self._exchange = Exchange()
+        self._clock_hz = 0
+        self._window = 1
+        self.identity = self._open()
+        self._clock_hz = self.identity.clock_hz
+        self._window = self.identity.params.link_slots - 1
+
+    @property
+    def statistics(self) -> Statistics:
+        """Frames, losses and round trips so far."""
+        return self._exchange.statistics
+
+    @property
+    def baud(self) -> int:
+        """Bits per second of the port."""
+        return self._port.baudrate
+
+    def request(self, request: Request) -> bytes:
+        """Have one request executed and return its result; errors as `run`."""
+        results: list[bytes] = []
+        self.run([replace(request, on_result=results.append)])
+        return results[0]
+
+    def run(self, program: Iterable[Request | None]) -> None:
+        """Have a program of requests executed, as many at a time as the window holds.
+
+        The program may decide each request from the results it was given (`Request.on_result`),
+        and yields ``None`` when it wants the oldest outstanding one first.
+
+        Raises
+        ------
+        Refused
+            The device refused a request; those behind it may have been executed.
+        LinkTimeout, LinkLost, DeviceRestarted
+            The device is silent, gone, or lost its session.
+        """
+        self._forget()
+        for request in program:
+            if request is None:
+                if self._exchange.outstanding:
+                    self._finish_oldest()
+                continue
+            self._submit(request)
+            if self._exchange.outstanding == self._window:
+                self._finish_oldest()
+        while self._exchange.outstanding:
+            self._finish_oldest()
+
+    def set_baud(self, baud: int) -> int:
+        """Change the rate at both ends and prove that the line carries it.
+
+        Parameters
+        ----------
+        baud:
+            Bits per second; the device takes the nearest whole number of cycles a bit.
+
+        Returns
+        -------
+        int
+            The rate of the device.
+
+        Raises
+        ------
+        InvalidInput
+            The device cannot make a rate within 2 % of `baud`.
+        LinkTimeout
+            The line does not carry the rate; both ends are back at the one they started with.
+        """
+        cycles = round(self._clock_hz / baud) if baud > 0 else 0
+        if not MIN_CYCLES_PER_BIT <= cycles < 1 << 16:
+            low, high = self._clock_hz // 0xFFFF + 1, self._clock_hz // MIN_CYCLES_PER_BIT
+            raise InvalidInput(f"baud must be in {low}…{high} on this device, not {baud}")
+        actual = round(self._clock_hz / cycles)
+        if abs(actual - baud) > baud * 0.02:
+            raise InvalidInput(f"this device cannot make {baud} baud: the nearest is {actual}")
+        question = Request(Opcode.READ, arguments(Opcode.READ, Space.COUNTER, 0, 1), result_bytes=4)
+        try:
+            self.request(Request(Opcode.SET_BAUD, arguments(Opcode.SET_BAUD, cycles)))
+            self._port.baudrate = baud
+            self.request(question)
+        except LinkTimeout as error:
+            # Either the device did not hear of the new rate or it cannot be heard at it. It comes
+            # back by itself; ask until it must have.
+            self._port.baudrate = self._first_baud
+            back = self._clock() + BAUD_TRIAL_CYCLES / self._clock_hz * self._patience
+            while self._clock() < back:
+                try:
+                    self.request(question)
+                    break
+                except LinkTimeout:
+                    continue
+            raise LinkTimeout(f"the line does not carry {baud} baud: take a lower rate") from error
+        return actual
+
+    def close(self) -> None:
+        """Close the port, having taken both ends back to the rate they started with."""
+        try:
+            if self._port.baudrate != self._first_baud:
+                self.set_baud(self._first_baud)
+        finally:
+            self._close()
+
+    def _open(self) -> Identity:
+        """Ask who is there, and begin a session; return the identity."""
+        self._port.timeout = POLL
+        reply = self._handshake(
+            Request(Opcode.IDENTIFY, result_bytes=MAX_BODY - REPLY_HEADER), session=0
+        )
+        identity = self._compatible(reply.checked())
+        session = reply.session
+        # A device that starts is in session 0: never being in it ourselves tells the two apart.
+        for _ in range(3):
+            session = (session + 1) % _SESSIONS
+            opened = self._handshake(Request(Opcode.OPEN), session)
+            if opened.status is Status.WRONG_SESSION:
+                session = int.from_bytes(opened.result, "little") % _SESSIONS
+                continue
+            opened.checked()
+            if session != 0:
+                break
+        else:
+            raise LinkTimeout("another program keeps opening sessions on this device: close it")
+        self._exchange.begin(session)
+        return identity
+
+    def _handshake(self, request: Request, session: int) -> Reply:
+        self._exchange.begin(session)
+        self._submit(request)
+        return self._await_oldest()
+
+    @staticmethod
+    def _compatible(data: bytes) -> Identity:
+        try:
+            identity = Identity.unpack(data)
+        except ParamsError as error:
+            raise IncompatibleDevice(
+                f"the device reports sizes no core can have: {error}"
+            ) from error
+        except ValueError as error:
+            raise IncompatibleDevice(str(error)) from error
+        expected = Identity.of(identity.params, identity.clock_hz, identity.build)
+        for name, what in (("params_digest", "sizes"), ("map_digest", "register map")):
+            got, want = getattr(identity, name), getattr(expected, name)
+            if got != want:
+                raise IncompatibleDevice(
+                    f"the {what} of the device (digest {got:08x}, build {identity.build!r}) are "
+                    f"not those of this release ({want:08x}): rebuild and flash the device, or "
+                    "install the release of spiketwin that it was built with"
+                )
+        if identity.clock_hz == 0:
+            raise IncompatibleDevice("the device reports a clock of 0 Hz: rebuild it")
+        return identity
+
+    def _forget(self) -> None:
+        """Take the replies that a program left behind when it ended early."""
+        if self._exchange.outstanding:
+            self._exchange.resend()
+        while self._exchange.outstanding:
+            self._await_oldest()
+
+    def _submit(self, request: Request) -> None:
+        self._exchange.submit(request, self._clock())
+        self._flush()
+
+    def _finish_oldest(self) -> None:
+        on_result = self._exchange.oldest.on_result
+        result = self._await_oldest().checked()
+        if on_result is not None:
+            on_result(result)
+
+    def _await_oldest(self) -> Reply:
+        """Wait for the reply to the oldest request, resending what is lost."""
+        rounds = 0
+        deadline = self._deadline()
+        while not self._exchange.answered:
+            if self._exchange.receive(self._read()):
+                rounds = 0
+                deadline = self._deadline()
+            elif self._clock() >= deadline:
+                rounds += 1
+                self.statistics.timeouts += 1
+                if rounds > self._retries:
+                    raise LinkTimeout(
+                        f"no answer to {self._exchange.oldest.opcode.name} in {rounds} tries: "
+                        + _FRUITLESS
+                    )
+                self._exchange.resend()
+                deadline = self._deadline()
+            self._flush()
+        return self._exchange.take_reply(self._clock())
+
+    def _deadline(self) -> float:
+        """When the next reply is overdue: twice the time on the wire, and the device's own."""
+        wire = self._exchange.unanswered_bytes() * BITS_PER_BYTE / self._port.baudrate
+        device = self._exchange.oldest.cycles / self._clock_hz if self._clock_hz else 0.0
+        return self._clock() + (2 * wire + device + self._latency) * self._patience
+
+    def _read(self) -> bytes:
+        try:
+            return self._port.read(max(1, self._port.in_waiting))
+        except (OSError, serial.SerialException) as error:
+            raise LinkLost(self._lost(error)) from error
+
+    def _flush(self) -> None:
+        output = self._exchange.take_output()
+        if not output:
+            return
+        try:
+            self._port.write(output)
+        except (OSError, serial.SerialException) as error:
+            raise LinkLost(self._lost(error)) from error
+
+    @staticmethod
+    def _lost(error: Exception) -> str:
+        return f"the port is gone ({error}): plug it in or free it, and connect again"

@@ -1,0 +1,410 @@
+"""A network: what is programmed into a core, in the network's own size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_NONE, decay_code
+from spiketwin.hdl.spec.params import CoreParams, ParamsError
+from spiketwin.hdl.spec.registers import Register, Space, limits, registers, space_formats
+from spiketwin.host.elements import IntArray, integers
+from spiketwin.host.errors import DoesNotFit, InvalidNetwork
+
+LARGEST: Final = CoreParams(
+    n_axons=2048, n_neurons=2048, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
+    refrac_width=16, spike_queue_depth=2048,
+)  # fmt: skip
+"""The largest core there can be: what does not fit it fits none."""
+
+NEURON_ARRAYS: Final = ("threshold", "v_reset", "refrac_ticks", "bias")
+TIME_CONSTANTS: Final = {
+    f"{name}_decay": f"{name}_tau" for name in ("v", "i_syn", "theta", "trace_pre", "trace_post")
+}
+"""Registers that hold decay codes, and the attributes that give them as time constants."""
+
+
+def decay_tau(code: int) -> float:
+    """Time constant in ticks that a decay code stands for: the inverse of `decay_code`."""
+    if code == DECAY_NONE:
+        return math.inf
+    if code == DECAY_AT_ONCE:
+        return 0.0
+    return -1.0 / math.log1p(-code / (1 << DECAY_BITS))
+
+
+def _filled(value: int) -> Any:
+    """Default of an array attribute: a scalar that `Network.validate` spreads."""
+    return field(default=value)
+
+
+@dataclass(eq=False, kw_only=True)
+class Network:
+    """One network of `n_axons` input lines and `n_neurons` neurons, all connected to all.
+
+    Sources are numbered axons first, then neurons. Arrays left out are zeros, but for `threshold`,
+    which is 1000. A scalar given for an array fills it. All values are integers in the units of
+    the core, but for the time constants.
+
+    Attributes
+    ----------
+    n_axons, n_neurons:
+        Sizes, 0…2048 and 1…2048.
+    weights:
+        Shape (n_axons + n_neurons, n_neurons), int32: weight of each synapse (source, neuron).
+    plastic:
+        The same shape, bool: where learning may change the weight.
+    threshold, v_reset, refrac_ticks, bias:
+        Shape (n_neurons,), int32.
+    v_tau, i_syn_tau, theta_tau, trace_pre_tau, trace_post_tau:
+        Time constants of the decays in ticks. ``math.inf``: no decay; 0: to rest in one tick.
+    v_floor, reset_subtract, theta_bump, learn_pre, learn_post, stochastic, seed, w_min, w_max:
+        The registers of these names (`spiketwin.hdl.spec.registers`).
+    pre_gain, pre_offset, post_gain, post_offset:
+        Likewise: the learning rules, gains in 1/256 and offsets in 1/65536 weight units.
+    trace_pre_bump, trace_pre_replace, trace_post_bump, trace_post_replace:
+        Likewise: how spikes change the traces.
+
+    Raises
+    ------
+    InvalidNetwork
+        An attribute has the wrong shape or type or is out of range.
+    """
+
+    n_axons: int
+    n_neurons: int
+    weights: NDArray[np.int32] = _filled(0)
+    plastic: NDArray[np.bool_] = _filled(False)
+    threshold: NDArray[np.int32] = _filled(1000)
+    v_reset: NDArray[np.int32] = _filled(0)
+    refrac_ticks: NDArray[np.int32] = _filled(0)
+    bias: NDArray[np.int32] = _filled(0)
+    v_tau: float = math.inf
+    i_syn_tau: float = 0.0
+    theta_tau: float = math.inf
+    trace_pre_tau: float = math.inf
+    trace_post_tau: float = math.inf
+    v_floor: int = 0
+    reset_subtract: bool = False
+    theta_bump: int = 0
+    learn_pre: bool = False
+    learn_post: bool = False
+    stochastic: bool = False
+    seed: int = 0
+    w_min: int = 0
+    w_max: int = 0
+    pre_gain: int = 0
+    pre_offset: int = 0
+    post_gain: int = 0
+    post_offset: int = 0
+    trace_pre_bump: int = 0
+    trace_pre_replace: bool = False
+    trace_post_bump: int = 0
+    trace_post_replace: bool = False
+
+    def __post_init__(self) -> None:
+        self.validate()
+
+    @property
+    def n_sources(self) -> int:
+        """Axons and neurons together."""
+        return self.n_axons + self.n_neurons
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of the array attribute `name`."""
+        matrix = name in ("weights", "plastic")
+        return (self.n_sources, self.n_neurons) if matrix else (self.n_neurons,)
+
+    def validate(self) -> None:
+        """Check everything, and bring the arrays to their shapes and types.
+
+        Raises
+        ------
+        InvalidNetwork
+            Names the attribute, the first wrong index, the range and the value found.
+        """
+        for name, least in (("n_axons", 0), ("n_neurons", 1)):
+            setattr(self, name, _integer(name, getattr(self, name), (least, 2048)))
+        formats = space_formats(LARGEST)
+        for name, space, dtype in _ARRAYS:
+            array = integers(
+                name, getattr(self, name), self.shape(name), formats[space].limits(), InvalidNetwork
+            )
+            setattr(self, name, array.astype(dtype))
+        for name in TIME_CONSTANTS.values():
+            setattr(self, name, _time_constant(name, getattr(self, name)))
+        for register in _settings(LARGEST):
+            if register.name not in TIME_CONSTANTS:
+                value = _integer(
+                    register.name, getattr(self, register.name), register.limits(LARGEST)
+                )
+                flag = register.limits(LARGEST) == (0, 1)
+                setattr(self, register.name, bool(value) if flag else value)
+        if self.plastic.any() and self.w_min > self.w_max:
+            raise InvalidNetwork(
+                f"w_min ({self.w_min}) must not be above w_max ({self.w_max}) where weights learn"
+            )
+
+    def register_values(self, params: CoreParams) -> dict[str, int]:
+        """Values of the registers of such a core, but for `tick_period`, which `run` sets.
+
+        Raises `DoesNotFit` when one is out of the core's range.
+        """
+        values = {}
+        for register in _settings(params):
+            name = register.name
+            if name in TIME_CONSTANTS:
+                value = decay_code(getattr(self, TIME_CONSTANTS[name]))
+            else:
+                value = int(getattr(self, name))
+            low, high = register.limits(params)
+            if not low <= value <= high:
+                raise DoesNotFit(
+                    f"{name} must be in {low}…{high} on this core, not {value}: change it or take "
+                    "a core with wider state (`Network.core_params`)"
+                )
+            values[name] = value
+        return values
+
+    def core_params(self, **overrides: Any) -> CoreParams:
+        """Sizes of the smallest core that holds this network.
+
+        Lanes are the most, up to 8, that add no neurons beyond their own rounding; widths and
+        queues are the usual ones, wider where a value or a whole tick needs it. Learning is built
+        where a weight is plastic.
+
+        Parameters
+        ----------
+        **overrides:
+            Fields of `CoreParams` to be taken as given.
+
+        Raises
+        ------
+        DoesNotFit
+            No core with these overrides is legal, or the network does not fit it.
+        """
+        self.validate()
+        lanes = overrides.get("lanes")
+        if lanes is None:
+            lanes = next((n for n in (8, 4) if self.n_neurons >= 4 * n), 2)
+        usual = {f.name: f.default for f in fields(CoreParams)}
+        sizes: dict[str, Any] = {
+            "lanes": lanes,
+            "n_axons": max(lanes, _round_up(self.n_axons, lanes)),
+            "n_neurons": max(4 * lanes, _round_up(self.n_neurons, lanes)),
+            "neuron_lanes": min(usual["neuron_lanes"], lanes),
+            "source_lanes": min(usual["source_lanes"], lanes),
+            "learning": bool(self.plastic.any()),
+        }
+        used = {"weight_width": [self.weights]}
+        used["v_width"] = [self.threshold, self.v_reset, self.bias, np.array(self.v_floor)]
+        used["theta_width"] = [np.array(self.theta_bump)]
+        used["refrac_width"] = [self.refrac_ticks]
+        if sizes["learning"]:
+            used["weight_width"] += [np.array([self.w_min, self.w_max])]
+            used["trace_width"] = [np.array([self.trace_pre_bump, self.trace_post_bump])]
+        for name, arrays in used.items():
+            signed = name in ("weight_width", "v_width")
+            sizes[name] = max(usual[name], *(_width(array, signed) for array in arrays))
+        sizes["i_syn_width"] = max(usual["i_syn_width"], sizes["weight_width"])
+        sizes.update(overrides)
+        groups = sizes["n_neurons"] // max(1, sizes["neuron_lanes"])
+        for name, least in (
+            ("event_queue_depth", sizes["n_axons"]), ("spike_queue_depth", groups + 66)
+        ):  # fmt: skip
+            sizes.setdefault(name, max(usual[name], 1 << (least - 1).bit_length()))
+        try:
+            params = CoreParams(**sizes)
+        except (ParamsError, TypeError) as error:
+            raise DoesNotFit(f"no core has the sizes asked for: {error}") from error
+        Placement(self.n_axons, self.n_neurons, params).place(self)
+        return params
+
+    @classmethod
+    def random(cls, n_axons: int, n_neurons: int, seed: int) -> Network:
+        """Make a lively network: it fires, inhibits itself, and learns from its axons.
+
+        A tenth or so of the axons active in a tick keeps it firing sparsely. Weights fit 7 bits
+        and everything else any core with the usual widths; traces fit 8 bits.
+
+        Parameters
+        ----------
+        n_axons, n_neurons:
+            Sizes.
+        seed:
+            Of the weights, the scatter of the neurons, and the stochastic rounding.
+        """
+        n_axons = _integer("n_axons", n_axons, (0, 2048))
+        n_neurons = _integer("n_neurons", n_neurons, (1, 2048))
+        seed = _integer("seed", seed, (0, (1 << 32) - 1))
+        rng = np.random.default_rng(seed)
+        weights = np.zeros((n_axons + n_neurons, n_neurons), np.int32)
+        weights[:n_axons] = rng.integers(4, 48, (n_axons, n_neurons))
+        weights[n_axons:] = rng.integers(-12, 8, (n_neurons, n_neurons))
+        plastic = np.zeros(weights.shape, np.bool_)
+        plastic[:n_axons] = rng.random((n_axons, n_neurons)) < 0.9
+        drive = 5 * max(4, n_axons)
+        return cls(
+            n_axons=n_axons,
+            n_neurons=n_neurons,
+            weights=weights,
+            plastic=plastic,
+            threshold=rng.integers(drive, 2 * drive, n_neurons, np.int32),
+            refrac_ticks=rng.integers(0, 4, n_neurons, np.int32),
+            bias=rng.integers(1, 4, n_neurons, np.int32) + np.int32(drive // 40),
+            v_tau=20.0,
+            v_floor=-drive,
+            i_syn_tau=3.0,
+            theta_tau=200.0,
+            theta_bump=drive // 4,
+            learn_pre=True,
+            learn_post=True,
+            stochastic=True,
+            seed=seed,
+            w_min=0,
+            w_max=63,
+            pre_gain=-256,
+            post_gain=512,
+            post_offset=-8192,
+            trace_pre_tau=15.0,
+            trace_pre_bump=200,
+            trace_pre_replace=True,
+            trace_post_tau=15.0,
+            trace_post_bump=200,
+            trace_post_replace=True,
+        )
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a network of a given size lies in a core that is as large or larger.
+
+    Axons and neurons keep their numbers; sources of the network's neurons follow the *core's*
+    axons. What is left over is silent: no weights, and a threshold that is never reached.
+
+    Raises `DoesNotFit` when the core is smaller.
+    """
+
+    n_axons: int
+    n_neurons: int
+    params: CoreParams
+
+    def __post_init__(self) -> None:
+        for name in ("n_axons", "n_neurons"):
+            need, have = getattr(self, name), getattr(self.params, name)
+            if need > have:
+                raise DoesNotFit(
+                    f"the network has {name} = {need}, the core {have}: connect to a larger core "
+                    "(`params=net.core_params()` where the target is simulated)"
+                )
+
+    @property
+    def sources(self) -> IntArray:
+        """Number in the core of each source of the network."""
+        first = self.params.n_axons
+        neurons = np.arange(first, first + self.n_neurons)
+        return np.concatenate([np.arange(self.n_axons), neurons])
+
+    def shape(self, space: Space) -> tuple[int, ...]:
+        """Shape of a space in the network's size."""
+        if space in (Space.WEIGHT, Space.PLASTIC):
+            return (self.n_axons + self.n_neurons, self.n_neurons)
+        return (self.n_axons + self.n_neurons,) if space is Space.TRACE_PRE else (self.n_neurons,)
+
+    def embed(self, space: Space, values: IntArray) -> IntArray:
+        """Lay values in the network's shape into the shape of the core."""
+        fmt = space_formats(self.params)[space]
+        if space in (Space.WEIGHT, Space.PLASTIC):
+            matrix = np.zeros((fmt.rows, fmt.columns), np.int64)
+            matrix[self.sources, : self.n_neurons] = values
+            return matrix
+        fill = fmt.limits()[1] if space is Space.THRESHOLD else 0
+        vector = np.full(fmt.columns, fill, np.int64)
+        vector[self.sources if space is Space.TRACE_PRE else slice(self.n_neurons)] = values
+        return vector
+
+    def extract(self, space: Space, values: IntArray) -> IntArray:
+        """Take what belongs to the network out of values in the shape of the core."""
+        if space in (Space.WEIGHT, Space.PLASTIC):
+            return values[self.sources, : self.n_neurons]
+        return values[self.sources] if space is Space.TRACE_PRE else values[: self.n_neurons]
+
+    def place(self, net: Network) -> dict[Space, IntArray]:
+        """Give every array of a network in the shape of the core.
+
+        Raises `DoesNotFit` when a value, or a register of the network, is out of the core's range.
+        """
+        formats = space_formats(self.params)
+        if net.plastic.any() and Space.PLASTIC not in formats:
+            raise DoesNotFit(
+                "plastic is set, but the core was built without learning: clear it, or connect to "
+                "a core with learning"
+            )
+        net.register_values(self.params)
+        v_top = limits(self.params.v_width, True)[1]
+        if net.v_floor == v_top and self.n_neurons < self.params.n_neurons:
+            raise DoesNotFit(f"v_floor must be below {v_top}, or unused neurons of the core fire")
+        placed = {}
+        for name, space, _ in _ARRAYS:
+            if space in formats:
+                values = integers(
+                    name, getattr(net, name), net.shape(name), formats[space].limits(), DoesNotFit
+                )
+                placed[space] = self.embed(space, values)
+        return placed
+
+
+_ARRAYS: Final = (
+    ("weights", Space.WEIGHT, np.int32),
+    ("plastic", Space.PLASTIC, np.bool_),
+    ("threshold", Space.THRESHOLD, np.int32),
+    ("v_reset", Space.V_RESET, np.int32),
+    ("refrac_ticks", Space.REFRAC_TICKS, np.int32),
+    ("bias", Space.BIAS, np.int32),
+)
+
+
+def array_types() -> dict[str, np.dtype[Any]]:
+    """Name and type of every array of a network."""
+    return {name: np.dtype(dtype) for name, _, dtype in _ARRAYS}
+
+
+def scalar_names() -> tuple[str, ...]:
+    """Names of the per-core settings of a network: its attributes that are no arrays or sizes."""
+    return tuple(TIME_CONSTANTS.get(r.name, r.name) for r in _settings(LARGEST))
+
+
+def _settings(params: CoreParams) -> Iterator[Register]:
+    """Registers that a network sets."""
+    return (r for r in registers(params) if r.name != "tick_period")
+
+
+def _integer(name: str, value: object, allowed: tuple[int, int]) -> int:
+    low, high = allowed
+    if not isinstance(value, int | np.integer | np.bool_) or not low <= int(value) <= high:
+        raise InvalidNetwork(f"{name} must be an integer in {low}…{high}, not {value!r}")
+    return int(value)
+
+
+def _time_constant(name: str, value: Any) -> float:
+    numeric = isinstance(value, int | float | np.integer | np.floating)
+    if not numeric or math.isnan(value) or value < 0:
+        raise InvalidNetwork(
+            f"{name} must be 0…inf ticks (0: at once, inf: no decay), not {value!r}"
+        )
+    return float(value)
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def _width(array: NDArray[Any], signed: bool) -> int:
+    """Bits that hold every value of an array."""
+    low, high = int(array.min()), int(array.max())
+    return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + signed

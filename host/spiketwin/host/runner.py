@@ -1,0 +1,157 @@
+"""A run as a program of requests: events by credit, ticks, and the fetching of their words.
+
+Free-running, the events of a tick are queued before the `RUN` that covers it, so a run goes in
+steps of as many ticks as the event queue holds events for, the next step being queued while the
+device works on the last. At a fixed tick period the device waits for nobody: the whole run is
+started once the queue is filled, and events that then come late are dropped and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, Identity, Opcode
+from spiketwin.host.elements import IntArray
+from spiketwin.host.exchange import Request, arguments
+from spiketwin.host.spikes import ticks_done
+
+Progress = Callable[[int, int], None]
+
+LEAST_WORDS_PER_TICK: Final = 2
+"""*Update* and *end* are always reported."""
+
+ANY_WAIT: Final = (1 << 32) - 1
+"""`FETCH` is asked to wait for its words, not for a time, or its answer would depend on timing."""
+
+_OFFSETS: Final = 1 << 16
+_REAL_TIME_FETCH: Final = 0.05
+"""Seconds that one `FETCH` may hold up the events behind it, at a fixed tick period."""
+
+
+class Runner:
+    """The program of one run.
+
+    Parameters
+    ----------
+    identity:
+        Of the device.
+    first_tick:
+        The device's next tick.
+    events:
+        Shape (k, 2), strictly ascending (tick, axon), ticks relative to the run.
+    ticks:
+        Length of the run.
+    tick_period:
+        In cycles; 0 is free-running.
+    progress:
+        Called with (ticks done, ticks) after every answer that brings some.
+
+    Attributes
+    ----------
+    words:
+        Output words so far, one array an answer.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        first_tick: int,
+        events: IntArray,
+        ticks: int,
+        tick_period: int,
+        progress: Progress | None,
+    ) -> None:
+        self.words: list[NDArray[np.uint32]] = []
+        self._depth = identity.params.event_queue_depth
+        self._first_tick = first_tick
+        self._events = events
+        self._ticks = ticks
+        self._real_time = tick_period > 0
+        self._progress = progress
+        self._tick_cycles = max(schedule.most_cycles(identity.params), tick_period)
+        self._fetch_words = MAX_FETCH_WORDS
+        if self._real_time:
+            held = int(_REAL_TIME_FETCH * identity.clock_hz) // self._tick_cycles
+            self._fetch_words = max(1, min(MAX_FETCH_WORDS, held * LEAST_WORDS_PER_TICK))
+        self._queued = 0
+        self._started = 0
+        self._done = 0
+        self._received = 0
+        self._requested = 0
+
+    def program(self) -> Iterator[Request | None]:
+        """Requests of the run, each decided from the answers so far."""
+        while self._done < self._ticks:
+            until, events = self._affordable()
+            if until > self._started or events > self._queued:
+                yield from self._queue(events)
+                if until > self._started:
+                    yield Request(Opcode.RUN, arguments(Opcode.RUN, until - self._started))
+                    self._started = until
+            elif self._requested < self._words_expected():
+                yield self._fetch()
+            else:
+                yield None
+
+    def _affordable(self) -> tuple[int, int]:
+        """Tick up to which the run can be started, and the events that can be queued by then."""
+        ticks = self._events[:, 0]
+        finished = min(int(np.searchsorted(ticks, self._done)), self._queued)
+        room = finished + self._depth
+        nothing = self._started, self._queued
+        if room >= len(ticks):
+            return self._ticks, len(ticks)
+        # Small refills would cost a frame each: wait until half of the queue is free.
+        if room - self._queued < self._depth // 2 and self._done < self._started:
+            return nothing
+        if self._real_time:
+            return self._ticks, room
+        until = int(ticks[room])
+        if until <= self._started:
+            return nothing
+        return until, int(np.searchsorted(ticks, until))
+
+    def _queue(self, end: int) -> Iterator[Request]:
+        """Requests that queue the events up to number `end`."""
+        while self._queued < end:
+            block = self._events[self._queued : min(end, self._queued + MAX_EVENTS)]
+            base = int(block[0, 0])
+            block = block[: int(np.searchsorted(block[:, 0], base + _OFFSETS))]
+            items = np.stack([block[:, 0] - base, block[:, 1]], axis=1).astype("<u2").tobytes()
+            head = arguments(Opcode.EVENTS, self._first_tick + base)
+            self._queued += len(block)
+            yield Request(Opcode.EVENTS, head + items)
+
+    def _words_expected(self) -> int:
+        """Words still to come of the ticks started, as many a tick as there were so far."""
+        ticks = self._started - self._done
+        if self._done == 0:
+            return ticks * LEAST_WORDS_PER_TICK
+        return -(-ticks * self._received // self._done)
+
+    def _fetch(self) -> Request:
+        count = self._fetch_words
+        ticks = min(self._ticks - self._done, count // LEAST_WORDS_PER_TICK + 1)
+        self._requested += count
+        return Request(
+            Opcode.FETCH,
+            arguments(Opcode.FETCH, count, ANY_WAIT),
+            result_bytes=4 * count,
+            cycles=ticks * self._tick_cycles,
+            on_result=self._fetched,
+        )
+
+    def _fetched(self, result: bytes) -> None:
+        words = np.frombuffer(result, "<u4")
+        self._requested -= self._fetch_words
+        self._received += len(words)
+        self.words.append(words)
+        done = ticks_done(words)
+        self._done += done
+        if done and self._progress is not None:
+            self._progress(self._done, self._ticks)
