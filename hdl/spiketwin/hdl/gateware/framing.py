@@ -1,0 +1,352 @@
+"""Frames: COBS and CRC-16 between bytes on the line and bodies in memory (`spec.protocol`)."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.crc import Algorithm, Processor
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.wiring import In, Out, connect
+from amaranth.utils import exact_log2
+
+from spiketwin.hdl.spec.protocol import (
+    CRC_INITIAL,
+    CRC_POLYNOMIAL,
+    MAX_BODY,
+    MAX_FRAME,
+    REQUEST_HEADER,
+)
+
+CRC_BYTES = 2
+MAX_BLOCK = MAX_BODY + CRC_BYTES
+"""Data bytes of the longest frame: just one COBS block, whose code is then 255."""
+
+APPENDIX = MAX_FRAME
+"""Where the appendix of a frame buffer begins."""
+
+BodyByte = data.StructLayout({"byte": 8, "last": 1})
+"""One byte of a body on its way to a reply slot."""
+
+
+def _crc() -> Processor:
+    algorithm = Algorithm(
+        crc_width=8 * CRC_BYTES, polynomial=CRC_POLYNOMIAL, initial_crc=CRC_INITIAL,
+        reflect_input=False, reflect_output=False, xor_output=0,
+    )  # fmt: skip
+    return algorithm(data_width=8).create()
+
+
+class MemoryReader(wiring.Component):
+    """Reads a memory of bytes one after the other, up to one a cycle.
+
+    A register follows the memory, since block RAM is slow to come out.
+
+    Members
+    -------
+    start_stb, address:
+        In, drop what was read ahead and go on at this address.
+    bytes:
+        Out, the bytes.
+    port:
+        The read port of the memory.
+    """
+
+    start_stb: Signal
+    address: Signal
+    bytes: stream.Interface
+    port: ReadPort
+
+    def __init__(self, address_width: int) -> None:
+        super().__init__(
+            {
+                "start_stb": In(1),
+                "address": In(address_width),
+                "bytes": Out(stream.Signature(8)),
+                "port": In(ReadPort.Signature(addr_width=address_width, shape=8)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        fetched = Signal()  # the memory's output is the byte after `bytes`
+        move, fetch = Signal(), Signal()
+        next_address = Signal.like(self.address)
+        m.d.comb += [
+            move.eq(self.bytes.ready | ~self.bytes.valid),
+            fetch.eq(move | ~fetched),
+            self.port.addr.eq(next_address),
+            self.port.en.eq(fetch),
+        ]
+        with m.If(move):
+            m.d.sync += [self.bytes.payload.eq(self.port.data), self.bytes.valid.eq(fetched)]
+        with m.If(fetch):
+            m.d.sync += [next_address.eq(next_address + 1), fetched.eq(1)]
+        with m.If(self.start_stb):
+            m.d.sync += [next_address.eq(self.address), fetched.eq(0), self.bytes.valid.eq(0)]
+        return m
+
+
+class FrameSignature(wiring.Signature):
+    """A received frame, as its consumer sees it from the other end.
+
+    Members
+    -------
+    valid:
+        A frame is there, its body at address 0.
+    length:
+        Bytes of the body, 3…252.
+    seek_stb, address:
+        Go on reading there; after a new frame, address 0.
+    bytes:
+        What is read.
+    release_stb:
+        The frame is done with; the next may come.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "valid": Out(1),
+                "length": Out(range(MAX_BODY + 1)),
+                "seek_stb": In(1),
+                "address": In(9),
+                "bytes": Out(stream.Signature(8)),
+                "release_stb": In(1),
+            }
+        )
+
+
+class FrameReceiver(wiring.Component):
+    """Bytes from the line to one frame at a time, decoded and checked.
+
+    While a frame is there no byte is taken. A zero byte ends a frame, whatever came before, so that
+    the one after a bad one is found again.
+
+    Parameters
+    ----------
+    appendix:
+        Up to 256 constant bytes, readable at `APPENDIX` behind the frame: block RAM has at least
+        512 bytes, of which a frame needs half.
+
+    Members
+    -------
+    line:
+        In, the bytes.
+    frame:
+        Out, the frame.
+    good_stb, error_stb:
+        Out, a frame was accepted; one was dropped.
+    """
+
+    line: stream.Interface
+    frame: wiring.PureInterface
+    good_stb: Signal
+    error_stb: Signal
+
+    def __init__(self, appendix: bytes) -> None:
+        self.appendix = appendix
+        super().__init__(
+            {
+                "line": In(stream.Signature(8)),
+                "frame": Out(FrameSignature()),
+                "good_stb": Out(1),
+                "error_stb": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        frame, line = self.frame, self.line
+        init = bytes(APPENDIX) + self.appendix
+        m.submodules.buffer = buffer = Memory(shape=8, depth=2 * APPENDIX, init=init)
+        write = buffer.write_port()
+        m.submodules.reader = reader = MemoryReader(9)
+        connect(m, reader.port, buffer.read_port())
+        m.submodules.crc = crc = _crc()
+
+        position = Signal(range(MAX_BLOCK + 2))  # one past the longest: overlong
+        block_left = Signal(8)
+        begun = Signal()  # a code byte has come
+        zero_due = Signal()  # the next code byte stands for a zero
+        overlong = Signal()
+        taken, code, decoded = Signal(), Signal(), Signal()
+        m.d.comb += [
+            line.ready.eq(~frame.valid),
+            taken.eq(line.valid & line.ready),
+            code.eq(block_left == 0),
+            overlong.eq(position > MAX_BLOCK),
+            decoded.eq(taken & (line.payload != 0) & (~code | zero_due)),
+            write.addr.eq(position),
+            write.data.eq(Mux(code, 0, line.payload)),
+            write.en.eq(decoded & ~overlong),
+            crc.data.eq(write.data),
+            crc.valid.eq(decoded),
+        ]
+        with m.If(decoded & ~overlong):
+            m.d.sync += position.eq(position + 1)
+        whole, long_enough = Signal(), Signal()
+        m.d.comb += [
+            whole.eq(code & ~overlong & crc.match_detected),
+            long_enough.eq(position >= REQUEST_HEADER + CRC_BYTES),
+        ]
+        with m.If(taken):
+            with m.If(line.payload == 0):
+                with m.If(whole & long_enough):
+                    m.d.comb += self.good_stb.eq(1)
+                    m.d.sync += [frame.length.eq(position - CRC_BYTES), frame.valid.eq(1)]
+                with m.Elif(begun):
+                    m.d.comb += self.error_stb.eq(1)
+                m.d.comb += crc.start.eq(1)
+                m.d.sync += [position.eq(0), block_left.eq(0), begun.eq(0), zero_due.eq(0)]
+            with m.Elif(code):
+                m.d.sync += [
+                    block_left.eq(line.payload - 1),
+                    begun.eq(1),
+                    zero_due.eq(line.payload != MAX_BLOCK + 1),
+                ]
+            with m.Else():
+                m.d.sync += block_left.eq(block_left - 1)
+
+        with m.If(frame.release_stb):
+            m.d.sync += frame.valid.eq(0)
+        m.d.comb += [
+            reader.start_stb.eq(frame.seek_stb | self.good_stb),
+            reader.address.eq(Mux(self.good_stb, 0, frame.address)),
+            frame.bytes.payload.eq(reader.bytes.payload),
+            frame.bytes.valid.eq(reader.bytes.valid),
+            reader.bytes.ready.eq(frame.bytes.ready),
+        ]
+        return m
+
+
+class ReplySlots(wiring.Component):
+    """Answers, framed as they come in, sent, and kept to be sent again.
+
+    Building and repeating an answer wait while its slot is still to be sent.
+
+    Parameters
+    ----------
+    slots:
+        How many answers are kept, a power of two.
+
+    Members
+    -------
+    slot:
+        In, where the body goes; does not change within a body.
+    body:
+        In, the bytes of a body, 1…252.
+    repeat:
+        In, slots to be sent again.
+    line:
+        Out, raw bytes.
+    idle:
+        Out, nothing is left to be sent.
+    """
+
+    slot: Signal
+    body: stream.Interface
+    repeat: stream.Interface
+    line: stream.Interface
+    idle: Signal
+
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
+        super().__init__(
+            {
+                "slot": In(range(slots)),
+                "body": In(stream.Signature(BodyByte)),
+                "repeat": In(stream.Signature(range(slots))),
+                "line": Out(stream.Signature(8)),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=8, depth=self.slots * MAX_FRAME, init=[])
+        write = memory.write_port()
+        m.submodules.reader = reader = MemoryReader(exact_log2(self.slots * MAX_FRAME))
+        connect(m, reader.port, memory.read_port())
+        m.submodules.queue = queue = SyncFIFO(width=len(self.slot), depth=self.slots)
+        queued = Signal(self.slots)  # or being sent
+        queue_stb, sent_stb = Signal(), Signal()
+        m.d.comb += self.idle.eq(queued == 0)
+
+        self._encode(m, write, queued, queue_stb)
+        m.d.comb += queue.w_data.eq(self.slot)
+        with m.If(queue_stb):
+            m.d.comb += queue.w_en.eq(1)
+        with m.Else():
+            m.d.comb += [
+                queue.w_data.eq(self.repeat.payload),
+                self.repeat.ready.eq(~queued.bit_select(self.repeat.payload, 1)),
+                queue.w_en.eq(self.repeat.valid & self.repeat.ready),
+            ]
+        with m.If(queue.w_en):
+            m.d.sync += queued.bit_select(queue.w_data, 1).eq(1)
+
+        sending = Signal()
+        slot_sent = Signal.like(self.slot)
+        m.d.comb += [
+            reader.address.eq(Cat(Const(0, exact_log2(MAX_FRAME)), queue.r_data)),
+            self.line.payload.eq(reader.bytes.payload),
+            self.line.valid.eq(sending & reader.bytes.valid),
+            reader.bytes.ready.eq(sending & self.line.ready),
+            # The zero that ends a frame is the only one in it.
+            sent_stb.eq(self.line.valid & self.line.ready & (self.line.payload == 0)),
+        ]
+        with m.If(sending):
+            with m.If(sent_stb):
+                m.d.sync += [sending.eq(0), queued.bit_select(slot_sent, 1).eq(0)]
+        with m.Elif(queue.r_rdy):
+            m.d.comb += [reader.start_stb.eq(1), queue.r_en.eq(1)]
+            m.d.sync += [sending.eq(1), slot_sent.eq(queue.r_data)]
+        return m
+
+    def _encode(self, m: Module, write: wiring.PureInterface, queued: Signal, done: Signal) -> None:
+        """COBS in place, one write a byte: a zero is not written, the length before it is."""
+        m.submodules.crc = crc = _crc()
+        position = Signal(8, init=1)
+        code_position = Signal(8)
+        address, value = Signal(8), Signal(8)
+        put = Signal()  # `value` is the next byte to be encoded
+        m.d.comb += [
+            write.addr.eq(Cat(address, self.slot)),
+            crc.data.eq(self.body.payload.byte),
+            address.eq(position),
+            write.data.eq(value),
+        ]
+        with m.If(put):
+            m.d.comb += write.en.eq(1)
+            m.d.sync += position.eq(position + 1)
+            with m.If(value == 0):
+                m.d.comb += [address.eq(code_position), write.data.eq(position - code_position)]
+                m.d.sync += code_position.eq(position)
+        with m.FSM(name="encode"):
+            with m.State("BODY"):
+                m.d.comb += [
+                    self.body.ready.eq(~queued.bit_select(self.slot, 1)),
+                    put.eq(self.body.valid & self.body.ready),
+                    value.eq(self.body.payload.byte),
+                    crc.valid.eq(put),
+                ]
+                with m.If(put & self.body.payload.last):
+                    m.next = "CRC HIGH"
+            with m.State("CRC HIGH"):
+                m.d.comb += [put.eq(1), value.eq(crc.crc[8:])]
+                m.next = "CRC LOW"
+            with m.State("CRC LOW"):
+                m.d.comb += [put.eq(1), value.eq(crc.crc[:8])]
+                m.next = "LAST CODE"
+            with m.State("LAST CODE"):
+                m.d.comb += [
+                    write.en.eq(1),
+                    address.eq(code_position),
+                    write.data.eq(position - code_position),
+                ]
+                m.next = "ZERO"
+            with m.State("ZERO"):
+                m.d.comb += [write.en.eq(1), write.data.eq(0), crc.start.eq(1), done.eq(1)]
+                m.d.sync += [position.eq(1), code_position.eq(0)]
+                m.next = "BODY"

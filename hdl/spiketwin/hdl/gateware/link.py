@@ -1,0 +1,107 @@
+"""The link without its pins: bytes from and to the line, operations on the core."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from spiketwin.hdl.gateware.dispatcher import Dispatcher
+from spiketwin.hdl.gateware.framing import FrameReceiver, ReplySlots
+from spiketwin.hdl.gateware.interface import CoreSignature
+from spiketwin.hdl.gateware.uart import RATE_WIDTH
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import MAX_FRAME, Identity
+
+
+class LineSignature(wiring.Signature):
+    """The line as the link sees it.
+
+    Members
+    -------
+    rx, tx:
+        Bytes from and to the line.
+    lost_stb:
+        A byte from the line was lost, because `rx` was not ready.
+    sent:
+        Every byte taken from `tx` has left.
+    good_frame_stb:
+        A frame arrived whole.
+    rate_stb, rate:
+        From now on the line has this rate, in cycles a bit.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "rx": In(stream.Signature(8)),
+                "tx": Out(stream.Signature(8)),
+                "lost_stb": In(1),
+                "sent": In(1),
+                "good_frame_stb": Out(1),
+                "rate_stb": Out(1),
+                "rate": Out(RATE_WIDTH),
+            }
+        )
+
+
+class Link(wiring.Component):
+    """Receive buffer, frame receiver, dispatcher, reply slots, and the counters of the link.
+
+    Parameters
+    ----------
+    params:
+        Sizes of the core.
+    identity:
+        What the device answers to `IDENTIFY`.
+
+    Members
+    -------
+    line:
+        The line.
+    core:
+        The core.
+    """
+
+    line: wiring.PureInterface
+    core: wiring.PureInterface
+
+    def __init__(self, params: CoreParams, identity: Identity) -> None:
+        self.params = params
+        self.identity = identity.pack()
+        super().__init__({"line": Out(LineSignature()), "core": In(CoreSignature(params))})
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        slots = self.params.link_slots
+        m.submodules.buffer = buffer = SyncFIFOBuffered(width=8, depth=slots * MAX_FRAME)
+        m.submodules.receiver = receiver = FrameReceiver(self.identity)
+        m.submodules.dispatcher = dispatcher = Dispatcher(self.params, len(self.identity))
+        m.submodules.replies = replies = ReplySlots(slots)
+        line = self.line
+        connect(m, flipped(line.rx), buffer.w_stream)
+        connect(m, buffer.r_stream, receiver.line)
+        connect(m, receiver.frame, dispatcher.frame)
+        connect(m, dispatcher.reply, replies.body)
+        connect(m, dispatcher.repeat, replies.repeat)
+        connect(m, replies.line, flipped(line.tx))
+        connect(m, dispatcher.core, flipped(self.core))
+        m.d.comb += [
+            replies.slot.eq(dispatcher.slot),
+            dispatcher.replies_sent.eq(replies.idle & line.sent),
+            line.good_frame_stb.eq(receiver.good_stb),
+            line.rate_stb.eq(dispatcher.rate_stb),
+            line.rate.eq(dispatcher.rate),
+            dispatcher.frame_errors.eq(_count(m, receiver.error_stb, "frame_errors")),
+            dispatcher.rx_overflows.eq(_count(m, line.lost_stb, "rx_overflows")),
+        ]
+        return m
+
+
+def _count(m: Module, strobe: Signal, name: str) -> Signal:
+    """Count cycles in which the strobe is high, and stay at the largest value."""
+    count = Signal(32, name=name)
+    with m.If(strobe & ~count.all()):
+        m.d.sync += count.eq(count + 1)
+    return count

@@ -1,0 +1,111 @@
+"""Tops of the design, with flat ports: what a simulator or a board instantiates."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from spiketwin.hdl.gateware.device import Device
+from spiketwin.hdl.gateware.uart import BaudRate, UartReceiver, UartTransmitter
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES
+
+
+class BytesTop(wiring.Component):
+    """A device whose line is bytes with back-pressure; `SET_BAUD` changes nothing.
+
+    Parameters
+    ----------
+    params, clock_hz, build:
+        As of `Device`.
+
+    Members
+    -------
+    rx_data, rx_valid, rx_ready:
+        Bytes to the device.
+    tx_data, tx_valid, tx_ready:
+        Bytes from it.
+    """
+
+    rx_data: Signal
+    rx_valid: Signal
+    rx_ready: Signal
+    tx_data: Signal
+    tx_valid: Signal
+    tx_ready: Signal
+
+    def __init__(self, params: CoreParams, clock_hz: int, build: str) -> None:
+        self.device = Device(params, clock_hz, build)
+        super().__init__(
+            {
+                "rx_data": In(8),
+                "rx_valid": In(1),
+                "rx_ready": Out(1),
+                "tx_data": Out(8),
+                "tx_valid": Out(1),
+                "tx_ready": In(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.device = self.device
+        line = self.device.line
+        m.d.comb += [
+            line.rx.payload.eq(self.rx_data),
+            line.rx.valid.eq(self.rx_valid),
+            self.rx_ready.eq(line.rx.ready),
+            self.tx_data.eq(line.tx.payload),
+            self.tx_valid.eq(line.tx.valid),
+            line.tx.ready.eq(self.tx_ready),
+            line.sent.eq(1),
+        ]
+        return m
+
+
+class PinsTop(wiring.Component):
+    """A device on the two wires of a UART.
+
+    Parameters
+    ----------
+    params, clock_hz, build:
+        As of `Device`.
+    cycles_per_bit:
+        Rate after power-up.
+
+    Members
+    -------
+    rx, tx:
+        The wires.
+    """
+
+    rx: Signal
+    tx: Signal
+
+    def __init__(self, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int) -> None:
+        self.device = Device(params, clock_hz, build)
+        self.cycles_per_bit = cycles_per_bit
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.device = self.device
+        m.submodules.receiver = receiver = UartReceiver()
+        m.submodules.transmitter = transmitter = UartTransmitter()
+        m.submodules.rate = rate = BaudRate(self.cycles_per_bit, BAUD_TRIAL_CYCLES)
+        line = self.device.line
+        connect(m, receiver.data, line.rx)
+        connect(m, line.tx, transmitter.data)
+        m.d.comb += [
+            receiver.pin.eq(self.rx),
+            self.tx.eq(transmitter.pin),
+            line.lost_stb.eq(receiver.overflow_stb),
+            line.sent.eq(transmitter.idle),
+            rate.change_stb.eq(line.rate_stb),
+            rate.wanted.eq(line.rate),
+            rate.good_frame_stb.eq(line.good_frame_stb),
+            receiver.cycles_per_bit.eq(rate.cycles_per_bit),
+            transmitter.cycles_per_bit.eq(rate.cycles_per_bit),
+        ]
+        return m
