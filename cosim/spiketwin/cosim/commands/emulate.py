@@ -12,8 +12,13 @@ from spiketwin.cosim.rtl.build import LEVELS, BuildError, Design, DesignError
 from spiketwin.cosim.rtl.emulator import LinkError, serve
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.rtl.toolchain import ToolMissing
-from spiketwin.cosim.serial.address import DEFAULT_PARAMS, AddressError, core_params, integer
-from spiketwin.hdl.spec.params import ParamsError
+from spiketwin.cosim.serial.target_url import (
+    DEFAULT_CLOCK,
+    DEFAULT_PARAMS,
+    TargetUrlError,
+    clock_hz,
+    core_params,
+)
 
 
 @click.command()
@@ -39,7 +44,7 @@ from spiketwin.hdl.spec.params import ParamsError
 )
 @click.option(
     "--clock",
-    default=str(Design.clock_hz),
+    default=DEFAULT_CLOCK,
     show_default=True,
     help="Clock frequency that the core reports, in Hz.",
 )
@@ -67,12 +72,12 @@ def emulate(
     try:
         with Engine(
             core_params(params), level, cycles_per_bit=cycles_per_bit,
-            clock_hz=integer("clock", clock),
+            clock_hz=clock_hz(clock),
         ) as engine:  # fmt: skip
             serve(
                 engine, click.echo, link=link, until_eof=sys.stdin.fileno() if until_eof else None
             )
-    except (AddressError, DesignError, LinkError, ParamsError) as error:
+    except (DesignError, LinkError, TargetUrlError) as error:
         raise click.UsageError(str(error)) from error
     except (BuildError, ToolMissing) as error:
         raise click.ClickException(str(error)) from error

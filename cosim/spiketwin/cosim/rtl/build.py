@@ -154,7 +154,7 @@ def _build(design: Design, digest: str, folder: Path) -> None:
     source = folder / "core.v"
     log = folder / _LOG
     arguments = {
-        "top_kind": top, "params": asdict(design.params), "clock_hz": design.clock_hz,
+        "top": top, "params": asdict(design.params), "clock_hz": design.clock_hz,
         "build": digest, "cycles_per_bit": design.cycles_per_bit,
     }  # fmt: skip
     with source.open("wb") as verilog:

@@ -1,7 +1,7 @@
 """``model://``: the model answers, in this process.
 
-``model://?params=full&clock=100000000``: `params` is a reference size or a JSON file of
-`CoreParams` fields, `clock` the frequency that the device reports, in hertz.
+``model://?params=full&clock=100000000``: `params` is a reference size, or one and what differs
+from it (``full,lanes=4``), `clock` the frequency that the device reports, in hertz.
 """
 
 from __future__ import annotations

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-from pathlib import Path
+from dataclasses import fields, replace
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 import serial
 
-from spiketwin.hdl.spec.params import PRESETS, CoreParams, ParamsError
+from spiketwin.hdl.spec.params import CoreParams, ParamsError, preset
 
 DEFAULT_PARAMS: Final = "full"
 DEFAULT_CLOCK: Final = "100000000"
@@ -44,26 +43,26 @@ def options(url: str, allowed: Collection[str]) -> dict[str, str]:
 
 
 def core_params(value: str) -> CoreParams:
-    """Sizes for the option ``params``: a reference size, or a JSON file of `CoreParams` fields.
+    """Sizes for the option ``params``: a reference size, then fields that differ: ``full,lanes=4``.
 
-    Raises `TargetUrlError` if there is neither, or if no core has the sizes of the file.
+    Raises `TargetUrlError` if there is no such size or field, or if no core has such sizes.
     """
-    if value in PRESETS:
-        return PRESETS[value]
+    name, *changes = value.split(",")
+    changed = {}
     try:
-        data = json.loads(Path(value).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TargetUrlError(
-            f"params={value}: neither a reference size ({', '.join(PRESETS)}) "
-            f"nor a file that can be read: {error.strerror}"
-        ) from error
-    except ValueError as error:
-        raise TargetUrlError(f"params={value}: the file is not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise TargetUrlError(f"params={value}: the file must hold one JSON object of sizes")
-    try:
-        return CoreParams(**data)
-    except (ParamsError, TypeError) as error:
+        params = preset(name)
+        types = {field.name: type(getattr(params, field.name)) for field in fields(params)}
+        for change in changes:
+            field, _, number = change.partition("=")
+            if field not in types:
+                raise TargetUrlError(
+                    f"params={value}: no field {field!r}: choose of {', '.join(types)}"
+                )
+            if not number.isdecimal():
+                raise TargetUrlError(f"params={value}: {field} must be a number, not {number!r}")
+            changed[field] = types[field](int(number))
+        return replace(params, **changed)
+    except ParamsError as error:
         raise TargetUrlError(f"params={value}: {error}") from error
 
 

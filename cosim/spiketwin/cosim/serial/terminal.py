@@ -7,12 +7,14 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Final
 
 from serial import SerialException
 
-from spiketwin.cosim.serial.rtl_address import design
+from spiketwin.cosim.rtl.build import BuildError, library
+from spiketwin.cosim.rtl.toolchain import ToolMissing
+from spiketwin.cosim.serial import target_url
+from spiketwin.cosim.serial.rtl_url import OPTIONS, design
 
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 10.0
@@ -26,7 +28,8 @@ def open_pty(url: str) -> tuple[str, Callable[[], None]]:
     Parameters
     ----------
     url:
-        ``rtl+pty:?params=full&level=pins&cycles_per_bit=4&clock=100e6``, each option optional.
+        ``rtl+pty:?params=full&level=pins&cycles_per_bit=4&clock=100000000``; options as of
+        ``rtl://``, but that the level is ``pins`` by default.
 
     Returns
     -------
@@ -38,20 +41,23 @@ def open_pty(url: str) -> tuple[str, Callable[[], None]]:
     SerialException
         The address is wrong, the RTL cannot be built, or the emulator does not start.
     """
-    wanted = design(url, level="pins")
-    sizes = ",".join(f"{name}={int(value)}" for name, value in asdict(wanted.params).items())
+    try:
+        # Here, so that the child has nothing to do that takes long or fails.
+        library(design(url, default_level="pins"))
+    except (BuildError, ToolMissing) as error:
+        raise SerialException(str(error)) from error
+    given = target_url.options(url, OPTIONS)
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     reader, writer = os.pipe()
     with os.fdopen(reader, encoding="utf-8") as output:
         child = subprocess.Popen(
-            [
-                sys.executable, "-c", _PROGRAM, "--until-eof", "--params", f"full,{sizes}",
-                "--level", wanted.level, "--cycles-per-bit", str(wanted.cycles_per_bit),
-                "--clock", str(wanted.clock_hz),
-            ],
+            [sys.executable, "-c", _PROGRAM, "--until-eof", *arguments],
             # The child ends with this pipe, and so with this process however it ends; Ctrl-C,
             # which this process may handle, is none of its business.
-            stdin=subprocess.PIPE, stdout=writer, process_group=0,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=writer,
+            process_group=0,
+        )
         os.close(writer)
         ready, _, _ = select.select([output], [], [], _READY_SECONDS)
         path = output.readline().strip() if ready else ""

@@ -1,0 +1,58 @@
+"""``rtl://``: the RTL answers, simulated in this process.
+
+``rtl://?params=full&level=bytes&cycles_per_bit=4&clock=100000000``: `params` as of ``model://``; at
+the level ``pins`` the UART is simulated bit by bit, at ``bytes``, the default, only what is behind
+it; `cycles_per_bit` is the UART's rate at power-up, and `clock` the frequency in hertz that the
+device reports and that its time is counted with.
+"""
+
+from __future__ import annotations
+
+import serial
+
+from spiketwin.cosim.rtl.build import BuildError
+from spiketwin.cosim.rtl.engine import Engine
+from spiketwin.cosim.rtl.toolchain import ToolMissing
+from spiketwin.cosim.serial.inprocess import InProcessSerial
+from spiketwin.cosim.serial.rtl_url import design
+
+
+class Serial(InProcessSerial):
+    """Port of the simulated RTL, opened with ``serial.serial_for_url("rtl://…")``.
+
+    It lives in the time of the device: timeouts are simulated, and `clock` tells it. Whatever rate
+    it is opened with, `baudrate` is the device's own.
+    """
+
+    adapter_latency = 0.0
+    """Seconds that bytes are under way beside the time on the wire."""
+
+    _engine: Engine
+
+    def make_device(self, url: str) -> Engine:
+        """Make the device that `url` describes.
+
+        Raises
+        ------
+        SerialException
+            There is none such, or it cannot be built.
+        """
+        wanted = design(url, default_level="bytes")
+        try:
+            self._engine = Engine(
+                wanted.params,
+                wanted.level,
+                cycles_per_bit=wanted.cycles_per_bit,
+                clock_hz=wanted.clock_hz,
+            )
+        except (BuildError, ToolMissing) as error:
+            raise serial.SerialException(str(error)) from error
+        self.baudrate = round(wanted.clock_hz / wanted.cycles_per_bit)
+        return self._engine
+
+    def clock(self) -> float:
+        """Seconds of the device since power-up."""
+        return self._engine.cycles / self._engine.design.clock_hz
+
+    def _reconfigure_port(self) -> None:
+        self._engine.set_cycles_per_bit(round(self._engine.design.clock_hz / self.baudrate))
