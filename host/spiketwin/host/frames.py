@@ -17,7 +17,8 @@ def encode(body: bytes) -> bytes:
     if len(body) > MAX_BODY:
         raise ValueError(f"a body has at most {MAX_BODY} bytes, not {len(body)}")
     crc = binascii.crc_hqx(body, CRC_INITIAL)
-    return cobs.encode(body + crc.to_bytes(CRC_BYTES, "big")) + DELIMITER
+    block: bytes = cobs.encode(body + crc.to_bytes(CRC_BYTES, "big"))
+    return block + DELIMITER
 
 
 def frame_bytes(body_bytes: int) -> int:
@@ -74,7 +75,7 @@ class FrameDecoder:
 
 def _decode(frame: bytes) -> bytes | None:
     try:
-        decoded = cobs.decode(frame)
+        decoded: bytes = cobs.decode(frame)
     except cobs.DecodeError:
         return None
     body, crc = decoded[:-CRC_BYTES], decoded[-CRC_BYTES:]

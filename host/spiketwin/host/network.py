@@ -192,7 +192,7 @@ class Network:
         lanes = overrides.get("lanes")
         if lanes is None:
             lanes = next((n for n in (8, 4) if self.n_neurons >= 4 * n), 2)
-        usual = {f.name: f.default for f in fields(CoreParams)}
+        usual: dict[str, Any] = {f.name: f.default for f in fields(CoreParams)}
         sizes: dict[str, Any] = {
             "lanes": lanes,
             "n_axons": max(lanes, _round_up(self.n_axons, lanes)),
@@ -229,8 +229,8 @@ class Network:
     def random(cls, n_axons: int, n_neurons: int, seed: int) -> Network:
         """Make a lively network: it fires, inhibits itself, and learns from its axons.
 
-        A tenth or so of the axons active in a tick keeps it firing sparsely. Weights fit 7 bits
-        and everything else any core with the usual widths; traces fit 8 bits.
+        A tenth or so of the axons active in a tick keeps it firing sparsely. Weights fit 7 bits,
+        traces 8 bits, and everything else the usual widths of a core.
 
         Parameters
         ----------
@@ -248,7 +248,7 @@ class Network:
         weights[n_axons:] = rng.integers(-12, 8, (n_neurons, n_neurons))
         plastic = np.zeros(weights.shape, np.bool_)
         plastic[:n_axons] = rng.random((n_axons, n_neurons)) < 0.9
-        drive = 5 * max(4, n_axons)
+        drive = min(16000, 20 * max(4, n_axons))
         return cls(
             n_axons=n_axons,
             n_neurons=n_neurons,
@@ -261,7 +261,7 @@ class Network:
             v_floor=-drive,
             i_syn_tau=3.0,
             theta_tau=200.0,
-            theta_bump=drive // 4,
+            theta_bump=drive // 8,
             learn_pre=True,
             learn_post=True,
             stochastic=True,

@@ -103,7 +103,9 @@ def ticks_done(words: NDArray[np.uint32]) -> int:
 
 
 def _counts(words: NDArray[np.uint32], kind: Word) -> NDArray[np.bool_]:
-    return (words >> WORD_COUNT_BITS) == (1 << (_IS_COUNT_BIT - WORD_COUNT_BITS) | kind)
+    top = 1 << (_IS_COUNT_BIT - WORD_COUNT_BITS) | kind
+    found: NDArray[np.bool_] = words >> WORD_COUNT_BITS == top
+    return found
 
 
 def _ticks_over(words: NDArray[np.uint32]) -> IntArray:

@@ -144,8 +144,9 @@ def _serial(url: str, scheme: str, baud: int) -> Port:
             port.exclusive = True
         port.reset_input_buffer()
     except (ValueError, OSError, serial.SerialException) as error:
+        schemes = ", ".join(f"{name}:" for name in SIMULATED)
         raise TargetError(
-            f"{url} cannot be opened: {error}. Targets are {', '.join(f'{s}:' for s in SIMULATED)}, "
+            f"{url} cannot be opened: {error}. Targets are {schemes}, "
             "a serial port (`python -m serial.tools.list_ports` lists them) or socket://host:port"
         ) from error
     return cast(Port, port)

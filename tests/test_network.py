@@ -1,0 +1,177 @@
+"""Networks: what is wrong is refused by name, and any core that is large enough holds them."""
+
+import math
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, decay_code
+from spiketwin.hdl.spec.params import PRESETS, CoreParams, preset
+from spiketwin.hdl.spec.registers import Space, limits, registers, space_formats
+from spiketwin.host import Network
+from spiketwin.host.errors import DoesNotFit, InvalidNetwork
+from spiketwin.host.network import Placement, decay_tau, scalar_names
+
+
+@given(st.integers(0, DECAY_AT_ONCE))
+def test_every_decay_code_has_a_time_constant_that_gives_it_back(code: int) -> None:
+    assert decay_code(decay_tau(code)) == code
+
+
+def test_a_network_has_an_attribute_for_every_register_but_the_tick_period() -> None:
+    net = Network(n_axons=8, n_neurons=8)
+    values = net.register_values(preset("full"))
+    assert set(values) == {r.name for r in registers(preset("full"))} - {"tick_period"}
+    assert all(hasattr(net, name) for name in scalar_names())
+
+
+def test_time_constants_become_codes_with_exact_ends() -> None:
+    net = Network(n_axons=8, n_neurons=8, v_tau=math.inf, i_syn_tau=0, theta_tau=20.0)
+    values = net.register_values(preset("full"))
+    assert values["v_decay"] == 0
+    assert values["i_syn_decay"] == DECAY_AT_ONCE
+    assert values["theta_decay"] == decay_code(20.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("n_neurons", 0, r"n_neurons must be an integer in 1…2048, not 0"),
+        ("n_axons", 2049, r"n_axons must be an integer in 0…2048"),
+        ("weights", np.full((11, 3), 40000), r"weights\[0, 0\] must be in -32768…32767, not 40000"),
+        ("weights", np.zeros((3, 11)), r"weights must hold integers, not float64"),
+        ("weights", np.zeros((3, 11), int), r"weights must have the shape \(11, 3\)"),
+        ("plastic", np.full((11, 3), 2), r"plastic\[0, 0\] must be in 0…1"),
+        ("threshold", [1, 2], r"threshold must have the shape \(3,\), not \(2,\)"),
+        ("threshold", [1, 1 << 23, 3], r"threshold\[1\] must be in -8388608…8388607"),
+        ("threshold", [[1], [2, 3]], r"threshold must be an array"),
+        ("refrac_ticks", [0, 0, -1], r"refrac_ticks\[2\] must be in 0…65535, not -1"),
+        ("bias", "fast", r"bias must hold integers"),
+        ("v_tau", -1.0, r"v_tau must be 0…inf ticks"),
+        ("v_tau", math.nan, r"v_tau must be 0…inf ticks"),
+        ("theta_tau", "long", r"theta_tau must be 0…inf ticks"),
+        ("seed", 1 << 32, r"seed must be an integer in 0…4294967295"),
+        ("learn_pre", 2, r"learn_pre must be an integer in 0…1"),
+        ("pre_gain", 0.5, r"pre_gain must be an integer in -32768…32767, not 0.5"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_name_and_range(
+    name: str, value: Any, message: str
+) -> None:
+    arguments = {"n_axons": 8, "n_neurons": 3, name: value}
+    with pytest.raises(InvalidNetwork, match=message):
+        Network(**arguments)
+
+
+def test_crossed_bounds_are_refused_where_weights_learn() -> None:
+    Network(n_axons=8, n_neurons=8, w_min=2, w_max=1)
+    with pytest.raises(InvalidNetwork, match="w_min"):
+        Network(n_axons=8, n_neurons=8, w_min=2, w_max=1, plastic=np.ones((16, 8), bool))
+
+
+def test_what_is_assigned_later_is_checked_when_it_is_used() -> None:
+    net = Network.random(8, 8, seed=0)
+    net.threshold = np.full(8, 1 << 30)
+    with pytest.raises(InvalidNetwork, match="threshold"):
+        net.core_params()
+
+
+@given(st.integers(0, 70), st.integers(1, 70), st.integers(0, 99))
+def test_the_smallest_core_holds_the_network_and_hardly_more(
+    n_axons: int, n_neurons: int, seed: int
+) -> None:
+    params = Network.random(n_axons, n_neurons, seed).core_params()
+    assert 0 <= params.n_axons - n_axons <= params.lanes
+    assert 0 <= params.n_neurons - n_neurons < max(params.lanes, 8)
+
+
+def test_core_params_follow_values_and_overrides() -> None:
+    net = Network(n_axons=8, n_neurons=8)
+    assert not net.core_params().learning
+    net.weights[0, 0] = 300
+    net.threshold[3] = 1 << 20
+    net.refrac_ticks[1] = 300
+    params = net.core_params()
+    assert (params.weight_width, params.v_width, params.refrac_width) == (10, 22, 9)
+    net.plastic[0, 0] = True
+    net.w_max = 1000
+    assert net.core_params().weight_width == 11
+    assert net.core_params(n_neurons=64, lanes=16).n_neurons == 64
+    with pytest.raises(DoesNotFit, match="w_max"):
+        net.core_params(weight_width=8)
+    with pytest.raises(DoesNotFit, match="wings"):
+        net.core_params(wings=2)
+    with pytest.raises(DoesNotFit, match="n_neurons"):
+        net.core_params(n_neurons=12, lanes=8)
+
+
+def test_a_random_network_is_a_function_of_its_seed_and_fits_the_reference_sizes() -> None:
+    one, same, other = (Network.random(8, 8, seed=seed) for seed in (5, 5, 6))
+    assert np.array_equal(one.weights, same.weights)
+    assert not np.array_equal(one.weights, other.weights)
+    for params in PRESETS.values():
+        net = Network.random(params.n_axons, params.n_neurons, seed=1)
+        Placement(net.n_axons, net.n_neurons, params).place(net)
+
+
+@given(st.integers(0, 16), st.integers(1, 16), st.sampled_from(list(Space)), st.integers(0, 99))
+def test_what_is_embedded_is_extracted_again(
+    n_axons: int, n_neurons: int, space: Space, seed: int
+) -> None:
+    placement = Placement(n_axons, n_neurons, CoreParams(n_axons=16, n_neurons=16, lanes=4))
+    if space in (Space.REGISTER, Space.COUNTER, Space.PENDING):
+        return
+    values = np.random.default_rng(seed).integers(0, 2, placement.shape(space))
+    assert np.array_equal(placement.extract(space, placement.embed(space, values)), values)
+
+
+def test_neurons_left_over_have_no_weights_and_the_highest_threshold() -> None:
+    params = preset("tiny")
+    net = Network.random(3, 5, seed=1)
+    placed = Placement(3, 5, params).place(net)
+    weights = placed[Space.WEIGHT]
+    assert np.array_equal(weights[:3, :5], net.weights[:3])
+    assert np.array_equal(weights[8:13, :5], net.weights[3:])
+    assert np.abs(weights).sum() == np.abs(net.weights).sum()
+    top = space_formats(params)[Space.THRESHOLD].limits()[1]
+    assert np.array_equal(placed[Space.THRESHOLD][5:], [top] * 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "params", "message"),
+    [
+        ({}, replace(preset("tiny"), n_axons=4), "n_axons = 8, the core 4"),
+        ({"n_neurons": 9}, preset("tiny"), "n_neurons = 9, the core 8"),
+        ({"weights": 100}, replace(preset("tiny"), weight_width=7), r"weights\[0, 0\] .*-64…63"),
+        ({"w_max": 100}, replace(preset("tiny"), weight_width=7), "w_max must be in -64…63"),
+        ({"theta_bump": 256}, replace(preset("tiny"), theta_width=8), "theta_bump .* 0…255"),
+        ({"refrac_ticks": 4}, replace(preset("tiny"), refrac_width=2), r"refrac_ticks\[0\]"),
+        ({"plastic": True}, replace(preset("tiny"), learning=False), "without learning"),
+        (
+            {"n_neurons": 7, "v_floor": limits(16, True)[1]},
+            preset("tiny"),
+            "v_floor must be below 32767",
+        ),
+    ],
+)
+def test_what_does_not_fit_a_core_is_refused(
+    change: dict[str, Any], params: CoreParams, message: str
+) -> None:
+    net = Network(**{"n_axons": 8, "n_neurons": 8, **change})
+    with pytest.raises(DoesNotFit, match=message):
+        Placement(net.n_axons, net.n_neurons, params).place(net)
+
+
+def test_learning_settings_do_not_hinder_a_core_without_learning() -> None:
+    net = Network.random(8, 8, seed=1)
+    net.plastic[:] = False
+    params = net.core_params()
+    assert not params.learning
+    assert set(net.register_values(params)) == {
+        r.name for r in registers(params) if r.name != "tick_period"
+    }
+    assert asdict(params)["lanes"] == 2

@@ -1,0 +1,200 @@
+"""Network files: what is saved is loaded; what is wrong is refused and never executed."""
+
+import io
+import json
+import pickle
+import zipfile
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from spiketwin.host import Network
+from spiketwin.host.errors import InvalidInput, NetworkFileError
+from spiketwin.host.files import load, save
+
+Members = dict[str, bytes]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "net.npz"
+    save(path, Network.random(8, 8, seed=3), [(4, 1), (0, 7), (4, 1)], 5)
+    return path
+
+
+def _members(path: Path) -> Members:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _write(path: Path, members: Members) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def _npy(array: Any) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def _with_header(members: Members, change: Callable[[dict[str, Any]], object]) -> Members:
+    header = json.loads(np.load(io.BytesIO(members["header.npy"])).tobytes())
+    change(header)
+    text = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    return {**members, "header.npy": _npy(text)}
+
+
+def test_a_saved_network_is_loaded_with_everything(tmp_path: Path) -> None:
+    net = Network.random(11, 5, seed=9)
+    net.theta_tau = float("inf")
+    save(tmp_path / "net.npz", net)
+    loaded, stimulus = load(tmp_path / "net.npz")
+    assert stimulus is None
+    for field in fields(Network):
+        was, now = getattr(net, field.name), getattr(loaded, field.name)
+        assert np.array_equal(was, now), field.name
+        assert type(was) is type(now)
+        if isinstance(was, np.ndarray):
+            assert was.dtype == now.dtype
+
+
+def test_a_stimulus_comes_back_sorted_and_merged(saved: Path) -> None:
+    _, stimulus = load(saved)
+    assert stimulus is not None
+    assert stimulus.ticks == 5
+    assert stimulus.spikes.tolist() == [[0, 7], [4, 1]]
+
+
+def test_a_stimulus_without_spikes_is_one(tmp_path: Path) -> None:
+    save(tmp_path / "net.npz", Network.random(8, 8, seed=3), [], 7)
+    _, stimulus = load(tmp_path / "net.npz")
+    assert stimulus is not None
+    assert (stimulus.spikes.shape, stimulus.ticks) == ((0, 2), 7)
+
+
+def test_a_wrong_stimulus_leaves_the_old_file(saved: Path) -> None:
+    before = saved.read_bytes()
+    with pytest.raises(InvalidInput, match=r"spikes\[0\]: axon must be in 0…7, not 8"):
+        save(saved, Network.random(8, 8, seed=4), [(0, 8)], 5)
+    with pytest.raises(InvalidInput, match="both"):
+        save(saved, Network.random(8, 8, seed=4), [(0, 7)])
+    assert saved.read_bytes() == before
+
+
+def test_a_missing_file_is_reported_as_such(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("name", ["header.npy", "weights.npy", "bias.npy", "spikes.npy"])
+def test_a_missing_array_is_named(saved: Path, name: str) -> None:
+    members = _members(saved)
+    del members[name]
+    with pytest.raises(NetworkFileError, match=name.removesuffix(".npy")):
+        load(_write(saved, members))
+
+
+def test_an_array_too_many_is_refused(saved: Path) -> None:
+    with pytest.raises(NetworkFileError, match="exactly the arrays"):
+        load(_write(saved, {**_members(saved), "more.npy": _npy(np.zeros(3))}))
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("weights", np.zeros((16, 8), np.int64), r"int32 of shape \(16, 8\), not int64"),
+        ("weights", np.zeros((8, 16), np.int32), r"not int32 of \(8, 16\)"),
+        ("weights", np.zeros((16, 8), np.int32).T.copy().T, "row order"),
+        ("weights", np.full((16, 8), 1 << 20, np.int32), r"weights\[0, 0\] must be in"),
+        ("threshold", np.zeros(8, np.float32), "threshold must be int32"),
+        ("plastic", np.full((16, 8), 7, np.uint8).view(np.bool_), "only 0 and 1"),
+        ("spikes", np.array([[0, 9], [1, 1]]), "axon must be in 0…7"),
+        ("header", np.zeros((2, 2), np.uint8), "vector of uint8"),
+    ],
+)
+def test_a_wrong_array_is_named(saved: Path, name: str, array: Any, message: str) -> None:
+    with pytest.raises(NetworkFileError, match=message):
+        load(_write(saved, {**_members(saved), f"{name}.npy": _npy(array)}))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h: h.update(version=2), "version 2, this release reads 1"),
+        (lambda h: h.update(format="other"), "format"),
+        (lambda h: h.update(n_axons=-1), "n_axons must be an integer in 0…2048"),
+        (lambda h: h.update(n_axons=True), "n_axons must be an integer"),
+        (lambda h: h.update(n_neurons=10**9), "n_neurons must be an integer in 0…2048"),
+        (lambda h: h.update(ticks=0), "ticks must be an integer in 1…"),
+        (lambda h: h.update(events=10**12), "events must be an integer"),
+        (lambda h: h.pop("settings"), "settings must be exactly"),
+        (lambda h: h["settings"].pop("seed"), "settings must be exactly"),
+        (lambda h: h["settings"].update(wings=2), "settings must be exactly"),
+        (lambda h: h["settings"].update(seed=-1), "seed must be an integer in"),
+        (lambda h: h["settings"].update(seed=1.5), "seed must be an integer"),
+        (lambda h: h["settings"].update(v_tau="soon"), "v_tau must be a number"),
+        (lambda h: h["settings"].update(v_tau="nan"), "v_tau must be 0…inf"),
+    ],
+)
+def test_a_wrong_header_is_refused(
+    saved: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    with pytest.raises(NetworkFileError, match=message):
+        load(_write(saved, _with_header(_members(saved), change)))
+
+
+class _Trap:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return (Path.touch, (Path("executed"),))
+
+
+def test_nothing_in_a_file_is_executed(
+    saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trap = np.array([_Trap()], object)
+    with pytest.raises(NetworkFileError, match="object"):
+        load(_write(saved, {**_members(saved), "bias.npy": _npy(trap)}))
+    saved.write_bytes(pickle.dumps(_Trap()))
+    with pytest.raises(NetworkFileError):
+        load(saved)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_header_that_claims_too_much_takes_no_memory(saved: Path) -> None:
+    huge = _npy(np.zeros(4, np.int32)).replace(b"(4,)", b"(9999999999,)"[:13])
+    with pytest.raises(NetworkFileError):
+        load(_write(saved, {**_members(saved), "bias.npy": huge}))
+    with zipfile.ZipFile(saved, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.npy", bytes(1 << 24))
+    with pytest.raises(NetworkFileError, match="far too long"):
+        load(saved)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@given(data=st.data())
+def test_a_damaged_file_is_refused_or_harmless(saved: Path, data: st.DataObject) -> None:
+    whole = saved.with_name("whole.npz")
+    if not whole.exists():
+        whole.write_bytes(saved.read_bytes())
+    octets = bytearray(whole.read_bytes())
+    if data.draw(st.booleans(), "cut"):
+        del octets[data.draw(st.integers(0, len(octets) - 1)) :]
+    else:
+        for _ in range(data.draw(st.integers(1, 4))):
+            octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
+    saved.write_bytes(octets)
+    try:
+        net, _ = load(saved)
+    except NetworkFileError:
+        return
+    net.validate()
