@@ -1,0 +1,389 @@
+"""The specification's arithmetic and its oracle of one tick, case by case."""
+
+import math
+
+import pytest
+
+from spiketwin.hdl.spec import arithmetic as a
+from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.oracle import Oracle
+from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.registers import ClearMask
+
+TINY = preset("tiny")
+AXONS = TINY.n_axons
+V_TOP, TRACE_TOP, THETA_TOP = 32767, 65535, 65535
+
+
+def make(**registers: int) -> Oracle:
+    """A tiny core that never fires on its own: thresholds out of reach, nothing decays."""
+    core = Oracle(TINY)
+    core.threshold = [V_TOP] * TINY.n_neurons
+    assert registers.keys() <= core.register.keys()
+    core.register |= {"v_floor": -V_TOP - 1, "w_min": -128, "w_max": 127} | registers
+    return core
+
+
+# --- decay ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("full_scale", [V_TOP, -V_TOP - 1, TRACE_TOP])
+def test_every_time_constant_to_1000_holds_within_1_percent(full_scale: int) -> None:
+    for tau in range(1, 1001):
+        code = a.decay_code(tau)
+        before, value, ticks = full_scale, full_scale, 0
+        while abs(value) * math.e > abs(full_scale):
+            before, value, ticks = value, a.decay(value, code), ticks + 1
+        # Between the last two ticks the exponential crosses 1/e of full scale at:
+        crossing = ticks - math.log(abs(full_scale) / math.e / abs(value)) / math.log(
+            before / value
+        )
+        assert abs(crossing / tau - 1) < 0.01, tau
+
+
+@pytest.mark.parametrize("code", [1, 2, 65, 6554, 32768, 65534])
+@pytest.mark.parametrize("start", [1, -1, 2, V_TOP, -V_TOP - 1, TRACE_TOP, (1 << 24) - 1])
+def test_decay_never_grows_nor_crosses_rest_and_always_reaches_it(code: int, start: int) -> None:
+    value = start
+    while value:
+        after = a.decay(value, code)
+        assert abs(after) < abs(value)
+        assert after == 0 or (after > 0) == (value > 0)
+        # Far from rest the loss is proportional: jump there rather than step.
+        value = after if abs(after) < 1000 else after // 2
+
+
+@pytest.mark.parametrize("value", [0, 1, -1, V_TOP, -V_TOP - 1, (1 << 24) - 1])
+def test_the_codes_for_none_and_at_once_are_exact(value: int) -> None:
+    assert a.decay(value, a.DECAY_NONE) == value
+    assert a.decay(value, a.DECAY_AT_ONCE) == 0
+    assert a.decay_code(math.inf) == a.DECAY_NONE
+    assert a.decay_code(0) == a.DECAY_AT_ONCE
+
+
+def test_decay_rounds_halves_up_and_treats_signs_alike() -> None:
+    half = 1 << 15
+    assert [a.decay(v, half) for v in (1, 2, 3, 5, 1001)] == [0, 1, 1, 2, 500]
+    for value in range(1, 2000):
+        assert a.decay(-value, 1234) == -a.decay(value, 1234)
+
+
+def test_a_finite_time_constant_is_never_none() -> None:
+    assert a.decay_code(1e12) == 1
+    assert a.decay_code(1e-12) == a.DECAY_AT_ONCE
+
+
+@pytest.mark.parametrize("tau", [-1.0, math.nan, -math.inf])
+def test_a_time_constant_below_zero_is_refused(tau: float) -> None:
+    with pytest.raises(ValueError, match="0…inf"):
+        a.decay_code(tau)
+
+
+# --- learning arithmetic -------------------------------------------------------------------------
+
+
+def test_a_gain_is_worth_its_weight_units_at_full_scale() -> None:
+    one = 1 << a.STEP_BITS
+    for width in (8, 12, 16):
+        full = 1 << width
+        assert a.weight_step(full, 3 << a.GAIN_BITS, 0, width) == 3 * one
+        assert a.weight_step(full // 2, -(3 << a.GAIN_BITS), one, width) == -one // 2
+
+
+def test_products_of_weight_steps_are_cut_off_towards_minus_infinity() -> None:
+    assert a.weight_step(1, 1, 0, 16) == 0
+    assert a.weight_step(1, -1, 0, 16) == -1
+
+
+def test_nearest_rounding_rounds_halves_up() -> None:
+    steps = [-98304, -32769, -32768, -1, 32767, 32768, 98304]
+    found = [a.stepped_weight(0, step, a.HALF_STEP, -128, 127) for step in steps]
+    assert found == [-1, -1, 0, 0, 0, 1, 2]
+
+
+def test_weights_hold_to_their_bounds_and_w_max_wins() -> None:
+    one = 1 << a.STEP_BITS
+    assert a.stepped_weight(120, 100 * one, a.HALF_STEP, -128, 127) == 127
+    assert a.stepped_weight(-120, -100 * one, a.HALF_STEP, -100, 127) == -100
+    assert a.stepped_weight(0, 0, a.HALF_STEP, 50, -50) == -50
+
+
+def test_noise_is_pinned() -> None:
+    # Any change of these breaks every recorded run.
+    key = a.noise_key(0x12345678, 0x9ABCDEF0, a.PASS_POST)
+    assert (key, a.noise(key, 511, 255)) == ((2679, 29972), 19008)
+
+
+def test_noise_is_even_over_synapses_ticks_and_passes() -> None:
+    for which_pass in (a.PASS_PRE, a.PASS_POST):
+        values = [
+            a.noise(a.noise_key(1, tick, which_pass), source, neuron)
+            for tick in range(16)
+            for source in range(64)
+            for neuron in range(64)
+        ]
+        count = len(values)
+        sigma = 65536 / math.sqrt(12 * count)
+        assert abs(sum(values) / count - 32767.5) < 5 * sigma
+        for bit in range(16):
+            ones = sum(value >> bit & 1 for value in values)
+            assert abs(ones - count / 2) < 5 * math.sqrt(count) / 2
+        # Neighbours are independent: the product of their deviations averages to nothing.
+        pairs = sum((x - 32767.5) * (y - 32767.5) for x, y in zip(values, values[1:], strict=False))
+        assert abs(pairs / count) < 5 * 65536**2 / 12 / math.sqrt(count)
+
+
+# --- deliver -------------------------------------------------------------------------------------
+
+
+def test_a_current_acts_in_its_tick_and_decays_afterwards() -> None:
+    core = make(i_syn_decay=1 << 15)
+    core.weight[3][5] = 100
+    core.step([3])
+    assert (core.v[5], core.i_syn[5]) == (100, 50)
+    core.step([])
+    assert (core.v[5], core.i_syn[5]) == (150, 25)
+
+
+def test_an_axon_named_twice_counts_once() -> None:
+    core = make()
+    core.weight[3][5] = 100
+    assert core.step([3, 3, 3]).cycles == make().step([3]).cycles
+    assert core.i_syn[5] == 100
+
+
+@pytest.mark.parametrize(("start", "weight", "end"), [(32700, 127, 32767), (-32700, -128, -32768)])
+def test_currents_saturate(start: int, weight: int, end: int) -> None:
+    core = make()
+    core.i_syn[0], core.weight[0][0] = start, weight
+    core.step([0])
+    assert core.i_syn[0] == end
+
+
+def test_currents_saturate_after_every_source_in_ascending_order() -> None:
+    core = make()
+    core.i_syn[0] = V_TOP
+    core.weight[1][0], core.weight[2][0] = 100, -100
+    core.step([2, 1])
+    assert core.i_syn[0] == V_TOP - 100
+
+
+def test_a_neuron_that_fired_is_a_source_in_the_next_tick_only() -> None:
+    core = make()
+    core.threshold[2], core.v[2], core.v_reset[2] = 1000, 1000, -5
+    core.weight[AXONS + 2][7] = 40
+    assert core.step([]).spikes == [2]
+    assert core.i_syn[7] == 0
+    core.step([])
+    assert core.i_syn[7] == 40
+    core.step([])
+    assert core.i_syn[7] == 40
+
+
+# --- update --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("v", "fires"), [(999, False), (1000, True), (1001, True)])
+def test_a_neuron_fires_at_threshold_plus_theta(v: int, fires: bool) -> None:
+    core = make()
+    core.threshold[4], core.theta[4], core.v[4] = 700, 300, v
+    assert core.step([]).spikes == ([4] if fires else [])
+
+
+@pytest.mark.parametrize(("subtract", "after"), [(0, -7), (1, 23)])
+def test_reset_is_to_a_value_or_by_subtraction(subtract: int, after: int) -> None:
+    core = make(reset_subtract=subtract)
+    core.threshold[4], core.theta[4], core.v[4], core.v_reset[4] = 700, 300, 1023, -7
+    core.step([])
+    assert core.v[4] == after
+
+
+def test_reset_by_subtraction_saturates() -> None:
+    core = make(reset_subtract=1)
+    core.threshold[4], core.v[4] = -V_TOP - 1, V_TOP
+    core.step([])
+    assert core.v[4] == V_TOP
+
+
+def test_a_refractory_neuron_is_held_for_exactly_its_ticks() -> None:
+    core = make()
+    core.threshold[1], core.bias[1], core.refrac_ticks[1] = 10, 10, 2
+    fired = [core.step([]).spikes == [1] for _ in range(7)]
+    assert fired == [True, False, False, True, False, False, True]
+
+
+def test_v_is_held_while_refractory_but_the_current_decays() -> None:
+    core = make(v_decay=1 << 15, i_syn_decay=1 << 15)
+    core.refrac_count[1], core.v[1], core.i_syn[1], core.bias[1] = 1, 500, 100, 3
+    core.step([])
+    assert (core.v[1], core.i_syn[1], core.refrac_count[1]) == (500, 50, 0)
+    core.step([])
+    assert core.v[1] == 250 + 50 + 3
+
+
+def test_no_refractory_ticks_let_a_neuron_fire_every_tick() -> None:
+    core = make()
+    core.threshold[1], core.bias[1] = 10, 10
+    assert [core.step([]).spikes for _ in range(3)] == [[1], [1], [1]]
+
+
+def test_v_holds_to_floor_and_top() -> None:
+    core = make(v_floor=-100)
+    core.bias[0], core.bias[1] = -30000, 30000
+    core.v[1] = core.i_syn[1] = 30000
+    core.refrac_ticks[1] = 5
+    core.threshold[1], core.theta[1] = V_TOP, 1
+    core.step([])
+    assert (core.v[0], core.v[1]) == (-100, V_TOP)
+
+
+def test_theta_is_bumped_saturated_and_then_decays() -> None:
+    core = make(theta_bump=10, theta_decay=1 << 15)
+    core.threshold[0] = core.threshold[1] = -V_TOP - 1
+    core.v[0] = core.v[1] = V_TOP
+    core.theta[1] = THETA_TOP - 3
+    core.step([])
+    assert core.theta[0] == 5
+    assert core.theta[1] == THETA_TOP // 2
+
+
+def test_trace_post_decays_and_is_then_bumped_or_replaced() -> None:
+    for replace, after in ((0, 700), (1, 200)):
+        core = make(trace_post_decay=1 << 15, trace_post_bump=200, trace_post_replace=replace)
+        core.threshold[0], core.trace_post[0] = 0, 1000
+        core.step([])
+        assert core.trace_post[0] == after
+
+
+def test_traces_saturate() -> None:
+    core = make(trace_post_bump=200, trace_pre_bump=200)
+    core.threshold[0] = 0
+    core.trace_post[0], core.trace_pre[3] = TRACE_TOP - 100, TRACE_TOP - 100
+    core.step([3])
+    assert core.trace_post[0] == core.trace_pre[3] == TRACE_TOP
+
+
+def test_trace_pre_of_silent_sources_decays_too() -> None:
+    core = make(trace_pre_decay=1 << 15)
+    core.trace_pre = [1000] * TINY.n_sources
+    core.step([])
+    assert core.trace_pre == [500] * TINY.n_sources
+
+
+# --- who sees what -------------------------------------------------------------------------------
+
+UNIT = 1 << a.STEP_BITS
+FULL_GAIN = 16 << a.GAIN_BITS
+
+
+def test_the_pre_rule_acts_after_the_current_of_its_own_event() -> None:
+    core = make(learn_pre=1, pre_offset=5 * UNIT)
+    core.weight[0][0], core.plastic[0][0] = 10, True
+    core.step([0])
+    assert (core.i_syn[0], core.weight[0][0]) == (10, 15)
+
+
+def test_the_pre_rule_sees_trace_post_of_the_tick_before() -> None:
+    core = make(learn_pre=1, pre_gain=FULL_GAIN, trace_post_bump=1 << 15, trace_post_decay=65535)
+    core.plastic[0][0] = True
+    core.threshold[0] = 0
+    core.step([0])  # fires, but after the pre-event
+    assert core.weight[0][0] == 0
+    core.threshold[0] = V_TOP
+    core.step([0])  # trace_post has not decayed again yet
+    assert core.weight[0][0] == 8
+    core.step([0])
+    assert core.weight[0][0] == 8
+
+
+def test_the_post_rule_sees_trace_pre_of_its_own_tick_once_decayed() -> None:
+    core = make(learn_post=1, post_gain=FULL_GAIN, trace_pre_bump=1 << 15, trace_pre_decay=1 << 15)
+    core.plastic[0][0] = True
+    core.threshold[0] = 0
+    core.step([0])
+    assert core.weight[0][0] == 4
+
+
+def test_both_rules_act_in_one_tick_pre_before_post() -> None:
+    core = make(learn_pre=1, learn_post=1, pre_offset=100 * UNIT, post_offset=-3 * UNIT)
+    core.weight[0][0], core.plastic[0][0], core.threshold[0] = 100, True, 0
+    core.step([0])
+    assert core.weight[0][0] == 127 - 3  # saturated in between
+
+
+def test_each_rule_has_its_own_switch() -> None:
+    for pre, post, weight in ((0, 0, 0), (1, 0, 2), (0, 1, 3), (1, 1, 5)):
+        core = make(learn_pre=pre, learn_post=post, pre_offset=2 * UNIT, post_offset=3 * UNIT)
+        core.plastic[0][0], core.threshold[0] = True, 0
+        core.step([0])
+        assert core.weight[0][0] == weight
+
+
+def test_only_plastic_synapses_learn() -> None:
+    core = make(learn_pre=1, learn_post=1, pre_offset=UNIT, post_offset=UNIT)
+    core.threshold = [0] * TINY.n_neurons
+    core.plastic[1][2] = True
+    core.step([0, 1])
+    changed = [(i, j) for i, row in enumerate(core.weight) for j, w in enumerate(row) if w]
+    assert changed == [(1, 2)]
+
+
+def test_neurons_learn_as_sources_too() -> None:
+    core = make(learn_pre=1, learn_post=1, pre_offset=UNIT, post_gain=FULL_GAIN)
+    core.register["trace_pre_bump"] = 1 << 15
+    core.threshold[3], core.v_reset[3] = 0, -100
+    core.plastic[AXONS + 3][3] = True
+    core.step([])  # fires: the post-event rule sees no trace_pre yet
+    assert core.weight[AXONS + 3][3] == 0
+    core.step([])  # its spike is delivered
+    assert core.weight[AXONS + 3][3] == 1
+
+
+def test_stochastic_rounding_is_right_on_average() -> None:
+    core = make(learn_pre=1, stochastic=1, pre_offset=UNIT // 4, seed=7)
+    core.plastic = [[True] * TINY.n_neurons for _ in range(TINY.n_sources)]
+    ticks = 200
+    for _ in range(ticks):
+        core.step(range(AXONS))
+    total = sum(sum(row) for row in core.weight[:AXONS])
+    steps = ticks * AXONS * TINY.n_neurons
+    assert abs(total - steps / 4) < 5 * math.sqrt(steps * 3 / 16)
+
+
+# --- clear, cycles -------------------------------------------------------------------------------
+
+
+def test_each_bit_of_clear_clears_its_own() -> None:
+    names = {
+        ClearMask.V: {"v"},
+        ClearMask.I_SYN: {"i_syn"},
+        ClearMask.REFRAC_COUNT: {"refrac_count"},
+        ClearMask.PENDING: {"pending"},
+        ClearMask.TRACES: {"trace_pre", "trace_post"},
+        ClearMask.THETA: {"theta"},
+    }
+    for bit in ClearMask:
+        core = make()
+        state = set[str]().union(*names.values())
+        for name in state:
+            setattr(core, name, [1] * max(1, len(getattr(core, name))))
+        core.clear(bit)
+        assert {name for name in state if not any(getattr(core, name))} == names[bit]
+
+
+def test_a_tick_takes_the_cycles_of_the_schedule() -> None:
+    params = preset("ncx")
+    core = Oracle(params)
+    core.threshold = [V_TOP] * params.n_neurons
+    core.register["learn_post"] = 1
+    assert core.step([]).cycles == schedule.tick_cycles(params, 0, 0, True)
+    core.v[10] = core.v[90] = V_TOP
+    result = core.step([1, 2, 3, 4])
+    assert result.spikes == [10, 90]
+    assert result.update_cycle == schedule.deliver_cycles(params, 4)
+    assert result.spike_cycles == [
+        result.update_cycle + schedule.spike_cycle(params, j) for j in (10, 90)
+    ]
+    assert result.cycles == schedule.tick_cycles(params, 4, 2, True)
+    assert result.cycles <= 200  # 2 % of all sources: the bar of the specification
+    assert core.step([]).cycles == schedule.tick_cycles(params, 2, 0, True)
