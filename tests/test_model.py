@@ -1,0 +1,238 @@
+"""The compiled model equals the oracle on every value of every tick."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spiketwin.cosim.model.core import ModelCore
+from spiketwin.hdl.spec.oracle import Oracle
+from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.registers import ClearMask, Space, registers, space_formats
+
+STATE = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post")
+CODES = (0, 1, 2, 65, 3000, 32768, 65534, 65535)
+
+
+@st.composite
+def core_params(draw: st.DrawFn) -> CoreParams:
+    lanes = draw(st.sampled_from([2, 4, 8]))
+    weight_width = draw(st.integers(4, 16))
+    powers = [n for n in (1, 2, 4, 8) if n <= lanes]
+    return CoreParams(
+        n_axons=lanes * draw(st.integers(1, 4)),
+        n_neurons=lanes * draw(st.integers(4, 7)),
+        lanes=lanes,
+        neuron_lanes=draw(st.sampled_from(powers)),
+        source_lanes=draw(st.sampled_from(powers)),
+        weight_width=weight_width,
+        v_width=draw(st.integers(8, 24)),
+        i_syn_width=draw(st.integers(max(8, weight_width), 24)),
+        theta_width=draw(st.integers(8, 24)),
+        trace_width=draw(st.integers(8, 16)),
+        refrac_width=draw(st.integers(2, 16)),
+        learning=draw(st.booleans()),
+    )
+
+
+class Pair:
+    """A model and an oracle with the same content, drawn from `seed`."""
+
+    def __init__(self, params: CoreParams, seed: int, *, wild: bool = False) -> None:
+        self.params = params
+        self.rng = np.random.default_rng(seed)
+        self.model, self.oracle = ModelCore(params), Oracle(params)
+        self.set_registers()
+        for elements in space_formats(params).values():
+            if elements.space in (Space.REGISTER, Space.COUNTER, Space.PENDING):
+                continue
+            low, high = elements.limits()
+            if not wild and elements.space is Space.BIAS:
+                low, high = low // 8, high // 8
+            if elements.space is Space.REFRAC_TICKS:
+                high = 3
+            values = self.rng.integers(low, high + 1, (elements.rows, elements.columns))
+            if elements.space is Space.PLASTIC:
+                # Whole rows and columns without a flag, too.
+                values[self.rng.random(elements.rows) < 0.3] = 0
+                values[:, self.rng.random(elements.columns) < 0.3] = 0
+            self.set(elements.space.name.lower(), values)
+        start = int(self.rng.integers(0, 1 << 32))
+        self.model.tick = self.oracle.tick = start
+
+    def set_registers(self) -> None:
+        for register in registers(self.params):
+            low, high = register.limits(self.params)
+            value = int(self.rng.integers(low, high + 1))
+            if self.rng.random() < 0.3:
+                value = int(self.rng.choice([low, high]))
+            if register.name.endswith("_decay") and self.rng.random() < 0.7:
+                value = int(self.rng.choice(CODES))
+            self.model.register[register.name] = self.oracle.register[register.name] = value
+
+    def set(self, name: str, values: np.ndarray[Any, Any]) -> None:
+        lists = values.tolist()
+        setattr(self.oracle, name, lists if name in ("weight", "plastic") else lists[0])
+        if name == "plastic":
+            self.model.set_plastic(values)
+        else:
+            target = getattr(self.model, name)
+            target[...] = values.reshape(target.shape)
+
+    def axons(self) -> list[int]:
+        """Axons of one tick, some of them twice."""
+        n = self.params.n_axons
+        return [int(i) for i in self.rng.integers(0, n, self.rng.integers(0, n))]
+
+    def step(self) -> None:
+        """One tick of both, compared in all that it leaves."""
+        axons, tick = self.axons(), self.model.tick
+        run = self.model.run([(tick, axon) for axon in axons], 1)
+        result = self.oracle.step(axons)
+        assert run.spikes.tolist() == [[tick, j] for j in result.spikes]
+        assert run.update_cycles.tolist() == [result.update_cycle]
+        assert (run.spike_cycles + result.update_cycle).tolist() == result.spike_cycles
+        assert run.cycles.tolist() == [result.cycles]
+        self.compare()
+
+    def compare(self) -> None:
+        assert self.model.tick == self.oracle.tick
+        for name in ("weight", *STATE):
+            assert getattr(self.model, name).tolist() == getattr(self.oracle, name), name
+        assert np.flatnonzero(self.model.pending).tolist() == self.oracle.pending
+
+
+@given(params=core_params(), seed=st.integers(0, 1 << 32), wild=st.booleans())
+@settings(max_examples=150)
+def test_every_tick_equals_the_oracle(params: CoreParams, seed: int, wild: bool) -> None:
+    pair = Pair(params, seed, wild=wild)
+    for _ in range(6):
+        pair.step()
+
+
+@given(params=core_params(), seed=st.integers(0, 1 << 32))
+@settings(max_examples=30)
+def test_registers_flags_and_state_may_change_between_ticks(params: CoreParams, seed: int) -> None:
+    pair = Pair(params, seed)
+    for _ in range(4):
+        pair.step()
+        pair.set_registers()
+        mask = ClearMask(int(pair.rng.integers(0, 64)))
+        pair.model.clear(mask)
+        pair.oracle.clear(mask)
+        pair.compare()
+        if params.learning:
+            flags = pair.rng.integers(0, 2, pair.model.plastic.shape)
+            pair.set("plastic", flags)
+
+
+@pytest.mark.parametrize("name", ["tiny", "ncx", "up5k"])
+def test_the_reference_sizes_equal_the_oracle(name: str) -> None:
+    pair = Pair(preset(name), 1)
+    for _ in range(3):
+        pair.step()
+
+
+@given(params=core_params(), seed=st.integers(0, 1 << 32), ticks=st.integers(0, 40))
+@settings(max_examples=30)
+def test_many_ticks_in_one_call_are_the_ticks_one_by_one(
+    params: CoreParams, seed: int, ticks: int
+) -> None:
+    together, apart = Pair(params, seed).model, Pair(params, seed)
+    events = [(apart.model.tick + t, axon) for t in range(ticks) for axon in apart.axons()]
+    runs = [
+        apart.model.run([e for e in events if e[0] == apart.model.tick], 1) for _ in range(ticks)
+    ]
+    whole = together.run(apart.rng.permutation(events) if events else events, ticks)
+    assert together.tick == apart.model.tick
+    for name in vars(whole):
+        parts = [getattr(run, name).tolist() for run in runs]
+        assert getattr(whole, name).tolist() == [item for part in parts for item in part]
+    for name in ("weight", "pending", *STATE):
+        assert np.array_equal(getattr(together, name), getattr(apart.model, name)), name
+
+
+def test_a_run_longer_than_one_call_of_the_kernel_is_whole() -> None:
+    params = replace(preset("tiny"), learning=False)
+    core = ModelCore(params)  # all thresholds 0: every neuron fires in every tick
+    ticks = 60_000
+    run = core.run([], ticks)
+    assert core.tick == ticks
+    assert run.cycles.shape == (ticks,)
+    assert np.array_equal(run.spikes[:, 0], np.repeat(np.arange(ticks), params.n_neurons))
+    assert np.array_equal(run.spikes[:, 1], np.tile(np.arange(params.n_neurons), ticks))
+
+
+@pytest.mark.parametrize(
+    ("events", "ticks", "message"),
+    [
+        ([(5, 0)], 5, r"tick of an event must be in 0…4, not 5"),
+        ([(-1, 0)], 5, r"tick of an event must be in 0…4, not -1"),
+        ([(0, 8)], 5, r"axon of an event must be in 0…7, not 8"),
+        ([(0, -1)], 5, r"axon of an event must be in 0…7, not -1"),
+        ([0, 1], 5, r"shape \(k, 2\), not \(2,\)"),
+        ([], -1, r"ticks must be 0 or more, not -1"),
+    ],
+)
+def test_wrong_arguments_are_named(events: Any, ticks: int, message: str) -> None:
+    core = ModelCore(preset("tiny"))
+    with pytest.raises(ValueError, match=message):
+        core.run(events, ticks)
+    assert core.tick == 0
+
+
+def test_reset_keeps_weights_flags_and_neuron_parameters() -> None:
+    pair = Pair(preset("tiny"), 3)
+    kept = {n: getattr(pair.model, n).copy() for n in ("weight", "plastic", "threshold", "bias")}
+    pair.step()
+    pair.model.weight[...] = kept["weight"]
+    pair.model.reset()
+    assert pair.model.tick == 0
+    assert not any(pair.model.register.values())
+    assert not any(getattr(pair.model, name).any() for name in (*STATE, "pending"))
+    assert all(np.array_equal(getattr(pair.model, n), kept[n]) for n in kept)
+
+
+def digest() -> str:
+    """Hash of all that some cores do, of which each kind of width and rule is one."""
+    found = hashlib.sha256()
+    tiny = preset("tiny")
+    narrow = replace(tiny, weight_width=4, v_width=8, i_syn_width=8, theta_width=8, trace_width=8)
+    wide = replace(tiny, weight_width=16, v_width=24, i_syn_width=24, theta_width=24)
+    for params in (tiny, narrow, wide, replace(tiny, learning=False)):
+        for seed in range(6):
+            pair = Pair(params, seed)
+            core = pair.model
+            events = [(core.tick + t, axon) for t in range(5) for axon in pair.axons()]
+            run = core.run(events, 5)
+            for values in vars(run).values():
+                found.update(values.tobytes())
+            for name in ("weight", "pending", *STATE):
+                found.update(getattr(core, name).tobytes())
+    return found.hexdigest()
+
+
+def test_the_model_is_the_same_when_it_is_not_compiled() -> None:
+    # Warnings are errors: an overflow that numpy reports is one that compiled code hides.
+    plain = subprocess.run(
+        [sys.executable, "-W", "error", __file__],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert plain.stdout.strip() == digest()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(digest())
