@@ -125,17 +125,22 @@ class ModelDevice:
 
     def _advance(self, end: int) -> None:
         """Execute the ticks before `end`, as far as the output queue has room."""
-        while self._core.tick < end:
-            room = self._params.spike_queue_depth - len(self._words) // _WORD_BYTES
-            if room < self._params.max_words_per_tick + bool(self._muted):
-                break
-            if self._muted:
+        depth, most_words = self._params.spike_queue_depth, self._params.max_words_per_tick
+        while (room := depth - len(self._words) // _WORD_BYTES) >= most_words:
+            if self._muted and (self._core.tick < end or not self._running):
+                # Among the words of the next tick, or on its own when the run is over.
                 self._put(count_word(Word.MUTED, [self._muted]))
                 self._muted = 0
-                room -= 1
-            first = self._core.tick
-            self._put(words_of(self._params, first, self._run_core(end, room)))
+                self._execute_ticks(min(end, self._core.tick + 1), room)
+            elif self._core.tick < end:
+                self._execute_ticks(end, room)
+            else:
+                break
         self._drop_late_events()
+
+    def _execute_ticks(self, end: int, room: int) -> None:
+        first = self._core.tick
+        self._put(words_of(self._params, first, self._run_core(end, room)))
 
     def _run_core(self, end: int, room: int) -> Run:
         self._drop_late_events()

@@ -30,10 +30,15 @@ def pack(space: SpaceFormat, values: Elements) -> bytes:
 
 
 def unpack(space: SpaceFormat, count: int, data: bytes) -> Elements:
-    """Elements from their bytes on the link, of which there must be as many as they take."""
+    """Elements from their bytes on the link, of which there must be as many as they take.
+
+    Raises `Refused` if spare bits are not 0.
+    """
     if space.packed:
-        bits = np.frombuffer(data, np.uint8)
-        return np.unpackbits(bits, count=count, bitorder="little").astype(np.int64)
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+        if bits[count:].any():
+            raise Refused(Status.BAD_VALUE, count)
+        return bits[:count].astype(np.int64)
     kind = "i" if space.signed else "u"
     return np.frombuffer(data, f"<{kind}{space.element_bytes}").astype(np.int64)
 
