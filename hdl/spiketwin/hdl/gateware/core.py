@@ -145,7 +145,7 @@ class Core(wiring.Component):
         m.d.comb += store.eq(memory.valid & memory.write & (cycle == LINK_CYCLES - 1))
 
         def addressed(space: Space) -> Value:
-            return memory.space == space
+            return Value.cast(memory.space == space)
 
         stored: dict[Space, Value] = {Space.REGISTER: self.registers.stored}
         m.d.comb += [
@@ -207,9 +207,7 @@ class Core(wiring.Component):
             with m.If(self.clear_word == max(p.neuron_groups, p.column_groups) - 1):
                 m.d.sync += self.clearing.eq(0)
         self.forget_fired = Signal()
-        m.d.comb += self.forget_fired.eq(
-            self.clearing & clear_mask[exact_log2(ClearMask.PENDING)]
-        )
+        m.d.comb += self.forget_fired.eq(self.clearing & clear_mask[exact_log2(ClearMask.PENDING)])
 
     # --- the phases of a tick ------------------------------------------------------------------
 

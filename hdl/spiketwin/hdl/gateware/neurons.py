@@ -16,7 +16,7 @@ Stage by stage, from the cycle in which a group is issued::
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, signed, unsigned
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -178,12 +178,12 @@ class Neurons(wiring.Component):
             self._neuron(m, lane, sub, issue[SPIKES])
         return m
 
-    def _decay(self, m: Module, name: str, lane: int, value: Signal, code: Signal) -> Signal:
+    def _decay(self, m: Module, name: str, lane: int, value: Value, code: Value) -> Value:
         m.submodules[f"{name}_{lane}"] = unit = decay.Decay(Shape.cast(value.shape()))
         m.d.comb += [unit.value.eq(value), unit.code.eq(code)]
         return unit.result
 
-    def _neuron(self, m: Module, lane: int, sub: Signal, valid: Signal) -> None:
+    def _neuron(self, m: Module, lane: int, sub: Value, valid: Value) -> None:
         p, s = self.params, self.settings
         lanes = p.neuron_lanes
 
@@ -265,13 +265,13 @@ class Neurons(wiring.Component):
                 m.d.comb += self.trace_w_data[k].eq(new_trace)
 
 
-def _element(word: data.View, sub: Signal, lane: int, lanes: int) -> Signal:
+def _element(word: data.View, sub: Value, lane: int, lanes: int) -> Value:
     """Element `lane` of sub-word `sub` of a wide word."""
     choices = [word[k] for k in range(lane, len(word), lanes)]
-    return data.View(data.ArrayLayout(choices[0].shape(), len(choices)), Cat(*choices))[sub]
+    return Value.cast(Array(choices)[sub])
 
 
-def _sub_word(issue: Delay, group: Delay, stage: int, sub_bits: int, lanes: int) -> Signal:
+def _sub_word(issue: Delay, group: Delay, stage: int, sub_bits: int, lanes: int) -> Value:
     """Write enables of the sub-word that a group is in."""
     one_hot = Const(1, 1 << sub_bits) << group[stage][:sub_bits]
     return Cat(*((one_hot[k] & issue[stage]).replicate(lanes) for k in range(1 << sub_bits)))

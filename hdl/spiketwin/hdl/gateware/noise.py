@@ -127,7 +127,9 @@ class Noise(wiring.Component):
         m.d.sync += column.eq(self.column)
         for k, word in enumerate(shared):
             m.d.sync += word.eq(
-                self.key[k] ^ spread(source, a.SPREAD_SOURCE[k]) ^ spread(neuron, a.SPREAD_NEURON[k])
+                self.key[k]
+                ^ spread(source, a.SPREAD_SOURCE[k])
+                ^ spread(neuron, a.SPREAD_NEURON[k])
             )
         for lane in range(self.params.lanes):
             x, y = (

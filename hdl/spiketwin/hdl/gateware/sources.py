@@ -142,7 +142,8 @@ class FiredNeurons(wiring.Component):
         p = self.params
         lane_bits = exact_log2(p.neuron_lanes)
         entry = entry_layout(p)
-        m.submodules.list = memory = Memory(shape=entry, depth=p.neuron_groups, init=[])
+        memory: Memory = Memory(shape=entry, depth=p.neuron_groups, init=[])
+        m.submodules.list = memory
         read, write = memory.read_port(), memory.write_port()
         m.d.comb += [write.data.eq(self.entry), self.stored.eq(read.data)]
         with m.If(self.link):

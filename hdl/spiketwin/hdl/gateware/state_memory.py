@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Shape, Signal
+from amaranth.hdl import Module, Mux, Shape
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -56,7 +56,8 @@ class StateMemory(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.word, depth=self.depth, init=[])
+        memory: Memory = Memory(shape=self.word, depth=self.depth, init=[])
+        m.submodules.memory = memory
         read, write = memory.read_port(), memory.write_port(granularity=1)
         lane_bits = exact_log2(self.lanes)
         lane, word = self.element[:lane_bits], self.element[lane_bits:]

@@ -158,14 +158,14 @@ class Synapses(wiring.Component):
             rounding = Mux(self.stochastic, hashed.bits[lane], a.HALF_STEP)
             m.d.sync += [
                 product.eq(self.trace[lane] * self.rule.gain),
-                step.eq((product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)) + self.rule.offset),
+                step.eq(
+                    (product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)) + self.rule.offset
+                ),
                 change.eq((step + rounding) >> a.STEP_BITS),
             ]
             word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
             weight = weights.synapse_layout(p)(word[1]).weight
-            moved = Signal(
-                signed(max(p.weight_width, len(change)) + 1), name=f"moved_{lane}"
-            )
+            moved = Signal(signed(max(p.weight_width, len(change)) + 1), name=f"moved_{lane}")
             m.d.sync += moved.eq(weight + change)
             kept = weights.synapse_layout(p)(word[2])
             result = Signal(weights.synapse_layout(p), name=f"result_{lane}")
@@ -180,4 +180,3 @@ class Synapses(wiring.Component):
             with m.Else():
                 m.d.sync += result.weight.eq(moved)
             m.d.comb += self.w_words[lane].eq(result)
-

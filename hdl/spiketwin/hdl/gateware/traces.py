@@ -1,4 +1,4 @@
-"""`trace_pre`: bumped by *Deliver* as a source's row begins, decayed for every source in *Update*."""
+"""`trace_pre`: bumped as a source's row begins, decayed for every source in *Update*."""
 
 from __future__ import annotations
 

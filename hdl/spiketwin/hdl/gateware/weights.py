@@ -125,15 +125,16 @@ class WeightMemory(wiring.Component):
 
         # Rotating words to lanes by -index and back is what puts bank (k + index) in lane k.
         w_words = [Signal(self.layout, name=f"w_word_{k}") for k in range(lanes)]
-        w_address = [Signal(bits_for(p.bank_depth - 1), name=f"w_address_{k}") for k in range(lanes)]
+        w_address = [
+            Signal(bits_for(p.bank_depth - 1), name=f"w_address_{k}") for k in range(lanes)
+        ]
         w_en = Signal()
         m.d.sync += w_en.eq(self.w_en)
         to_banks = rotate([w.as_value() for w in self.w_words], (-self.write.index)[:lane_bits])
         outputs: list[Value] = []
         for bank in range(lanes):
-            m.submodules[f"bank_{bank}"] = memory = Memory(
-                shape=self.layout, depth=p.bank_depth, init=[]
-            )
+            memory: Memory = Memory(shape=self.layout, depth=p.bank_depth, init=[])
+            m.submodules[f"bank_{bank}"] = memory
             read, write = memory.read_port(), memory.write_port()
             m.d.comb += read.addr.eq(Mux(self.link, link_word, bank_address(self.read, bank)))
             m.d.sync += [

@@ -75,7 +75,7 @@ STATUS_DOC: Final[dict[Status, str]] = {
     Status.BAD_LENGTH: "The arguments are too short, too long or cut. Detail: their bytes.",
     Status.BAD_SPACE: "No such space in this core. Detail: the space.",
     Status.BAD_RANGE: "Elements outside the space, or an answer too long. Detail: the start.",
-    Status.BAD_VALUE: "A value out of range; nothing was applied. Detail: its index in the request.",
+    Status.BAD_VALUE: "A value out of range; nothing was applied. Detail: its index.",
     Status.BAD_ORDER: "Events or entries do not ascend strictly. Detail: the index of the first.",
     Status.READ_ONLY: "The space cannot be written. Detail: the space.",
     Status.BUSY: "Not while a run is under way. Detail: the next tick.",

@@ -75,7 +75,7 @@ _REGISTERS: Final = (
     Register("theta_bump", _theta, False, "What a spike adds to theta."),
     Register("learn_pre", _BIT, False, "1: the pre-event rule is applied.", learning=True),
     Register("learn_post", _BIT, False, "1: the post-event rule is applied.", learning=True),
-    Register("stochastic", _BIT, False, "1: steps are rounded by noise; 0: nearest.", learning=True),
+    Register("stochastic", _BIT, False, "1: steps rounded by noise; 0: nearest.", learning=True),
     Register("seed", _fixed(32), False, "Seed of the noise.", learning=True),
     Register("w_min", _weight, True, "Lower bound of a plastic weight.", learning=True),
     Register("w_max", _weight, True, "Upper bound of a plastic weight.", learning=True),
@@ -218,6 +218,12 @@ PENDING_MASK_BITS: Final = 8
 """An entry of `pending` is ``group << 8 | mask``: bit k is neuron ``group * neuron_lanes + k``."""
 
 
+_PENDING_DOC: Final = (
+    "Neurons that fired in the last tick: the first `pending_groups` entries, by group. "
+    "Written from entry 0 (which empties the list) or appended; groups ascend strictly."
+)
+
+
 def space_formats(params: CoreParams) -> dict[Space, SpaceFormat]:
     """The spaces of a core; those of learning are missing where it is not built."""
     p = params
@@ -225,21 +231,20 @@ def space_formats(params: CoreParams) -> dict[Space, SpaceFormat]:
         (Space.REGISTER, 1, len(registers(p)), 32, False, True, "Run-time parameters of the core."),
         (Space.COUNTER, 1, len(COUNTERS), 32, False, False, "Counters of the device."),
         (Space.WEIGHT, p.n_sources, p.n_neurons, p.weight_width, True, True, "Weights."),
-        (Space.PLASTIC, p.n_sources, p.n_neurons, 1, False, True, "1 where learning may change the weight."),
+        (Space.PLASTIC, p.n_sources, p.n_neurons, 1, False, True, "1 where learning applies."),
         (Space.THRESHOLD, 1, p.n_neurons, p.v_width, True, True, "Threshold of each neuron."),
         (Space.V_RESET, 1, p.n_neurons, p.v_width, True, True, "Potential after a spike."),
-        (Space.REFRAC_TICKS, 1, p.n_neurons, p.refrac_width, False, True, "Ticks held after a spike."),
+        (Space.REFRAC_TICKS, 1, p.n_neurons, p.refrac_width, False, True, "Ticks v is held."),
         (Space.BIAS, 1, p.n_neurons, p.v_width, True, True, "Added to the potential every tick."),
         (Space.V, 1, p.n_neurons, p.v_width, True, True, "Membrane potential."),
         (Space.I_SYN, 1, p.n_neurons, p.i_syn_width, True, True, "Synaptic current."),
         (Space.REFRAC_COUNT, 1, p.n_neurons, p.refrac_width, False, True, "Held ticks left."),
-        (Space.THETA, 1, p.n_neurons, p.theta_width, False, True, "Adaptive part of the threshold."),
+        (Space.THETA, 1, p.n_neurons, p.theta_width, False, True, "Adaptive part of threshold."),
         (Space.TRACE_POST, 1, p.n_neurons, p.trace_width, False, True, "Trace of each neuron."),
         (Space.TRACE_PRE, 1, p.n_sources, p.trace_width, False, True, "Trace of each source."),
         (
             Space.PENDING, 1, p.neuron_groups, 32, False, True,
-            "Neurons that fired in the last tick: the first `pending_groups` entries, by group. "
-            "Written from entry 0 (which empties the list) or appended; groups ascend strictly.",
+            _PENDING_DOC,
         ),
     ]  # fmt: skip
     learning_only = {Space.PLASTIC, Space.TRACE_POST, Space.TRACE_PRE}
