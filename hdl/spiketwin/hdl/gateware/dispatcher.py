@@ -14,8 +14,8 @@ What is checked, the first failure being the answer:
 
 1. `IDENTIFY` and `OPEN`: length, then for `OPEN` the session.
 2. The session, the sequence number, the opcode, the length (of `WRITE`, the fixed arguments).
-3. The space; the length of the elements; read-only; busy; the range of elements.
-4. The items in their order, and of each: value, order, late. Then the spare bits, or the room.
+3. The space; read-only; busy; the range of the elements; their length. The room for events.
+4. Item by item: its value, its order, that it is not late. The spare bits after the last one.
 """
 
 from __future__ import annotations
@@ -380,6 +380,8 @@ class Dispatcher(wiring.Component):
         writing, to_pending = Signal(), Signal()
         byte_length = Signal(18)
         outside = Signal()
+        whole = Signal()  # all elements of a WRITE are there, and no more
+        elements_given = self._given - REQUESTS[Opcode.WRITE].argument_bytes
         # Groups ascend within `pending`, also across requests.
         group, _ = pending_entry(reader.elements.payload)
         last_group, _ = pending_entry(core.memory.r_data)
@@ -388,6 +390,7 @@ class Dispatcher(wiring.Component):
             spaces.space.eq(number),
             writing.eq(self._opcode == Opcode.WRITE),
             to_pending.eq(writing & (number == Space.PENDING)),
+            whole.eq(writing & (byte_length == elements_given)),
         ]
         with m.State("SPACE"):
             m.d.sync += [space.eq(spaces.row), self._format.eq(spaces.row.format)]
@@ -405,20 +408,16 @@ class Dispatcher(wiring.Component):
             )
             m.next = "ACCESS"
         with m.State("ACCESS"):
-            elements_given = self._given - REQUESTS[Opcode.WRITE].argument_bytes
-            appends = first_column == core.pending_groups
             with m.If(~space.known):
                 self._refuse(m, Status.BAD_SPACE, number)
-            with m.Elif(writing & (byte_length != elements_given[:8])):
-                self._refuse(m, Status.BAD_LENGTH, self._given)
             with m.Elif(writing & ~space.writable):
                 self._refuse(m, Status.READ_ONLY, number)
             with m.Elif(~core.idle & (writing | ~space.anytime)):
                 self._refuse(m, Status.BUSY, core.tick)
             with m.Elif(outside | (byte_length > MAX_ELEMENT_BYTES)):
                 self._refuse(m, Status.BAD_RANGE, start)
-            with m.Elif(to_pending & (first_column != 0)):
-                with m.If(appends):
+            with m.Elif(to_pending & whole & (first_column != 0)):
+                with m.If(first_column == core.pending_groups):
                     m.d.sync += self._column.eq(first_column - 1)
                     m.next = "LAST PENDING"
                 with m.Else():
@@ -434,15 +433,16 @@ class Dispatcher(wiring.Component):
                 m.d.sync += group_above.eq(last_group + 1)
                 m.next = "CHECK ELEMENTS"
         with m.State("CHECK ELEMENTS"):
-            # A range that ends outside the space outranks a wrong value, so the walk goes on.
+            # A range that ends outside the space outranks a wrong length and a wrong value: the
+            # walk goes on to its end, without the elements where they are too few or too many.
             at_end = Signal()
             m.d.comb += at_end.eq(
                 (self._row == space.last_row) & (self._column == space.last_column)
             )
-            with m.If(writing):
+            with m.If(whole):
                 self._take_items(m)
                 m.d.comb += reader.elements.ready.eq(1)
-            with m.If(reader.elements.valid | ~writing):
+            with m.If(reader.elements.valid | ~whole):
                 self._advance(m)
                 with m.If(self._final):
                     m.next = "JUDGE ELEMENTS"
@@ -458,13 +458,15 @@ class Dispatcher(wiring.Component):
                 m.d.sync += group_above.eq(group + 1)
         with m.State("JUDGE ELEMENTS"):
             self._walk(m)
-            with m.If(self._failed):
-                self._refuse(m, self._status, self._detail)
-            with m.Elif(writing):
-                m.next = "WRITE ELEMENTS"
-            with m.Else():
+            with m.If(~writing):
                 m.d.sync += self._result.eq(_Result.ELEMENTS)
                 self._answer(m)
+            with m.Elif(~whole):
+                self._refuse(m, Status.BAD_LENGTH, self._given)
+            with m.Elif(self._failed):
+                self._refuse(m, self._status, self._detail)
+            with m.Else():
+                m.next = "WRITE ELEMENTS"
         with m.State("WRITE ELEMENTS"):
             self._take_items(m)
             m.d.comb += [
@@ -500,7 +502,9 @@ class Dispatcher(wiring.Component):
             m.d.sync += [last_checked.eq(last_queued), any_checked.eq(any_queued)]
             self._walk(m)
             m.next = "ADD OFFSET"
-            with m.If(self._items == 0):
+            with m.If(self._items > free):
+                self._refuse(m, Status.QUEUE_FULL, free)
+            with m.Elif(self._items == 0):
                 self._answer(m)
         with m.State("ADD OFFSET"):
             # A state of its own, so that no comparison waits for the sum.
@@ -535,8 +539,6 @@ class Dispatcher(wiring.Component):
             self._walk(m)
             with m.If(self._failed):
                 self._refuse(m, self._status, self._detail)
-            with m.Elif(self._items > free):
-                self._refuse(m, Status.QUEUE_FULL, free)
             with m.Else():
                 m.d.sync += [
                     last_queued.eq(last_checked),

@@ -233,7 +233,7 @@ class ReplySlots(wiring.Component):
     Members
     -------
     slot:
-        In, where the body goes; does not change within a body.
+        In, where the body goes; does not change from its first to its last byte.
     body:
         In, the bytes of a body, 1…252.
     repeat:
@@ -270,13 +270,13 @@ class ReplySlots(wiring.Component):
         connect(m, reader.port, memory.read_port())
         m.submodules.queue = queue = SyncFIFO(width=len(self.slot), depth=self.slots)
         queued = Signal(self.slots)  # or being sent
-        queue_stb, sent_stb = Signal(), Signal()
-        m.d.comb += self.idle.eq(queued == 0)
+        slot = Signal.like(self.slot)  # of the frame that is built
+        ending, framed_stb, sent_stb = Signal(), Signal(), Signal()
+        m.d.comb += self.idle.eq((queued == 0) & ~ending)
 
-        self._encode(m, write, queued, queue_stb)
-        m.d.comb += queue.w_data.eq(self.slot)
-        with m.If(queue_stb):
-            m.d.comb += queue.w_en.eq(1)
+        self._encode(m, write, slot, queued, ending, framed_stb)
+        with m.If(ending):
+            m.d.comb += [queue.w_data.eq(slot), queue.w_en.eq(framed_stb)]
         with m.Else():
             m.d.comb += [
                 queue.w_data.eq(self.repeat.payload),
@@ -304,7 +304,15 @@ class ReplySlots(wiring.Component):
             m.d.sync += [sending.eq(1), slot_sent.eq(queue.r_data)]
         return m
 
-    def _encode(self, m: Module, write: wiring.PureInterface, queued: Signal, done: Signal) -> None:
+    def _encode(
+        self,
+        m: Module,
+        write: wiring.PureInterface,
+        slot: Signal,
+        queued: Signal,
+        ending: Signal,
+        framed_stb: Signal,
+    ) -> None:
         """COBS in place, one write a byte: a zero is not written, the length before it is."""
         m.submodules.crc = crc = _crc()
         position = Signal(8, init=1)
@@ -312,7 +320,7 @@ class ReplySlots(wiring.Component):
         address, value = Signal(8), Signal(8)
         put = Signal()  # `value` is the next byte to be encoded
         m.d.comb += [
-            write.addr.eq(Cat(address, self.slot)),
+            write.addr.eq(Cat(address, slot)),
             crc.data.eq(self.body.payload.byte),
             address.eq(position),
             write.data.eq(value),
@@ -323,14 +331,20 @@ class ReplySlots(wiring.Component):
             with m.If(value == 0):
                 m.d.comb += [address.eq(code_position), write.data.eq(position - code_position)]
                 m.d.sync += code_position.eq(position)
-        with m.FSM(name="encode"):
+        slot_ending = Signal.like(slot)
+        with m.FSM(name="encode") as encode:
+            m.d.comb += [
+                ending.eq(~encode.ongoing("BODY")),
+                slot.eq(Mux(ending, slot_ending, self.slot)),
+            ]
             with m.State("BODY"):
                 m.d.comb += [
-                    self.body.ready.eq(~queued.bit_select(self.slot, 1)),
+                    self.body.ready.eq(~queued.bit_select(slot, 1)),
                     put.eq(self.body.valid & self.body.ready),
                     value.eq(self.body.payload.byte),
                     crc.valid.eq(put),
                 ]
+                m.d.sync += slot_ending.eq(slot)
                 with m.If(put & self.body.payload.last):
                     m.next = "CRC HIGH"
             with m.State("CRC HIGH"):
@@ -347,6 +361,6 @@ class ReplySlots(wiring.Component):
                 ]
                 m.next = "ZERO"
             with m.State("ZERO"):
-                m.d.comb += [write.en.eq(1), write.data.eq(0), crc.start.eq(1), done.eq(1)]
+                m.d.comb += [write.en.eq(1), write.data.eq(0), crc.start.eq(1), framed_stb.eq(1)]
                 m.d.sync += [position.eq(1), code_position.eq(0)]
                 m.next = "BODY"
