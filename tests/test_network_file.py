@@ -153,7 +153,7 @@ def test_a_wrong_header_is_refused(
 
 
 class _Trap:
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path("executed"),))
 
 

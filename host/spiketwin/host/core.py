@@ -135,14 +135,13 @@ class Core:
         InvalidInput
             A tick or axon does not exist, or the core's 32-bit tick would be passed.
         DoesNotFit
-            Free-running, one tick has more events than the core's queue holds.
+            One tick has more events than the core's queue holds.
         """
         events = checked_events(spikes, ticks, self._placement.n_axons)
         low, high = self._registers["tick_period"][1].limits(self.params)
         if not low <= tick_period <= high:
             raise InvalidInput(f"tick_period must be in {low}…{high} cycles, not {tick_period}")
-        if tick_period == 0:
-            self._check_queue(events)
+        self._check_queue(events)
         self._settle()
         if self._tick + ticks > _LAST_TICK:
             raise InvalidInput(

@@ -1,9 +1,9 @@
 """A run as a program of requests: events by credit, ticks, and the fetching of their words.
 
-Free-running, the events of a tick are queued before the `RUN` that covers it, so a run goes in
-steps of as many ticks as the event queue holds events for, the next step being queued while the
-device works on the last. At a fixed tick period the device waits for nobody: the whole run is
-started once the queue is filled, and events that then come late are dropped and counted.
+The events of a tick are queued before the `RUN` that covers it, so a run goes in steps of as many
+ticks as the event queue holds events for, the next step being queued while the device works on the
+last. So no event comes late, at a fixed tick period neither: should the host fall behind, the
+device waits for it at the end of a step.
 """
 
 from __future__ import annotations
@@ -71,11 +71,10 @@ class Runner:
         self._first_tick = first_tick
         self._events = events
         self._ticks = ticks
-        self._real_time = tick_period > 0
         self._progress = progress
         self._tick_cycles = max(schedule.most_cycles(identity.params), tick_period)
         self._fetch_words = MAX_FETCH_WORDS
-        if self._real_time:
+        if tick_period > 0:
             held = int(_REAL_TIME_FETCH * identity.clock_hz) // self._tick_cycles
             self._fetch_words = max(1, min(MAX_FETCH_WORDS, held * LEAST_WORDS_PER_TICK))
         self._queued = 0
@@ -88,11 +87,10 @@ class Runner:
         """Requests of the run, each decided from the answers so far."""
         while self._done < self._ticks:
             until, events = self._affordable()
-            if until > self._started or events > self._queued:
+            if until > self._started:
                 yield from self._queue(events)
-                if until > self._started:
-                    yield Request(Opcode.RUN, arguments(Opcode.RUN, until - self._started))
-                    self._started = until
+                yield Request(Opcode.RUN, arguments(Opcode.RUN, until - self._started))
+                self._started = until
             elif self._requested < self._words_expected():
                 yield self._fetch()
             else:
@@ -109,8 +107,6 @@ class Runner:
         # Small refills would cost a frame each: wait until half of the queue is free.
         if room - self._queued < self._depth // 2 and self._done < self._started:
             return nothing
-        if self._real_time:
-            return self._ticks, room
         until = int(ticks[room])
         if until <= self._started:
             return nothing

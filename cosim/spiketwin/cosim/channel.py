@@ -1,0 +1,230 @@
+"""A faulty line between a host and a device: a port before another port, in simulated time.
+
+The line carries whole bursts, each as long as its bytes take at the baud rate, in order. Per byte
+it fails with a given rate and in one of several ways, from a seed, so that a failure seen once is
+seen again. A device can be made to restart, hang or vanish at a given byte.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+import sys
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from serial import SerialException
+
+BITS_PER_BYTE: Final = 10
+FAULTS: Final = ("flip", "drop", "double", "cut", "repeat", "delay")
+"""A bit flips; a byte is lost; a byte comes twice; the rest of the burst is lost; the burst so far
+comes twice; the rest of the burst comes late."""
+
+
+class DevicePort(Protocol):
+    """The part of a port that the line needs of the device's side."""
+
+    timeout: float | None
+
+    def read(self, size: int = 1, /) -> bytes:
+        """Read what is there, waiting no longer than `timeout` for a byte."""
+        ...
+
+    def write(self, data: bytes, /) -> int | None:
+        """Write bytes."""
+        ...
+
+    def close(self) -> None:
+        """Close the port."""
+        ...
+
+
+class _Direction:
+    """Bytes under way in one direction, in bursts with the time at which each has arrived."""
+
+    def __init__(self) -> None:
+        self.bursts: deque[tuple[float, bytes]] = deque()
+        self._free = 0.0
+
+    def send(self, data: bytes, now: float, seconds: float) -> None:
+        """Put a burst behind those before it; it takes so many seconds."""
+        self._free = max(now, self._free) + seconds
+        self.bursts.append((self._free, data))
+
+    def arrived(self, now: float) -> bytes:
+        """Take the bytes that have arrived."""
+        data = bytearray()
+        while self.bursts and self.bursts[0][0] <= now:
+            data += self.bursts.popleft()[1]
+        return bytes(data)
+
+    @property
+    def next_arrival(self) -> float:
+        """When the next burst arrives."""
+        return self.bursts[0][0] if self.bursts else math.inf
+
+    @property
+    def last_arrival(self) -> float:
+        """When the last burst under way arrives."""
+        return self.bursts[-1][0] if self.bursts else 0.0
+
+
+class FaultyChannel:
+    """The host's end of a faulty line, with the interface of a pyserial port.
+
+    Parameters
+    ----------
+    port:
+        The device's end.
+    seed:
+        Of the faults.
+    error_rate:
+        Faults a byte, in both directions; may be changed at any time.
+    faults:
+        Which of `FAULTS` happen, all alike.
+    baudrate:
+        Bits per second of the line.
+    delay:
+        Seconds by which a delayed burst is late.
+
+    Attributes
+    ----------
+    now:
+        Simulated seconds since the line was made.
+    injected:
+        Faults so far.
+    cut_off:
+        While true, whatever is sent in either direction is lost.
+    """
+
+    adapter_latency = 0.0
+
+    def __init__(
+        self,
+        port: DevicePort,
+        *,
+        seed: int,
+        error_rate: float = 0.0,
+        faults: Sequence[str] = FAULTS,
+        baudrate: int = 1_000_000,
+        delay: float = 0.01,
+    ) -> None:
+        self.timeout: float | None = 0.0
+        self.baudrate = baudrate
+        self.error_rate = error_rate
+        self.now = 0.0
+        self.injected = 0
+        self.cut_off = False
+        self._port = port
+        self._faults = faults
+        self._delay = delay
+        self._random = random.Random(seed)
+        self._to_device = _Direction()
+        self._to_host = _Direction()
+        self._received = bytearray()
+        self._sent = 0
+        self._actions: list[tuple[int, int, Callable[[], None]]] = []
+        self._unplugged = False
+
+    def clock(self) -> float:
+        """Simulated seconds: the time that the host's deadlines are measured in."""
+        return self.now
+
+    def at_byte(self, number: int, action: Callable[[], None]) -> None:
+        """Have something happen once the host has sent so many bytes, in the middle of a burst."""
+        heapq.heappush(self._actions, (number, len(self._actions), action))
+
+    def unplug(self) -> None:
+        """Let the port vanish: from now on every call fails as that of an adapter pulled out."""
+        self._unplugged = True
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes that can be read at once."""
+        self._check()
+        self._advance(self.now)
+        return len(self._received)
+
+    def read(self, size: int = 1, /) -> bytes:
+        """Read up to `size` bytes; time passes until some are there, or by `timeout`."""
+        self._check()
+        end = self.now + (self.timeout or 0.0)
+        self._advance(self.now)
+        while not self._received and self.now < end:
+            coming = min(self._to_device.next_arrival, self._to_host.next_arrival)
+            self._advance(min(end, max(coming, self.now)))
+        data = bytes(self._received[:size])
+        del self._received[:size]
+        return data
+
+    def write(self, data: bytes, /) -> int:
+        """Send bytes on their way."""
+        self._check()
+        start = 0
+        while self._actions and self._actions[0][0] <= self._sent + len(data):
+            number, _, action = heapq.heappop(self._actions)
+            place = max(start, number - self._sent)
+            self._send(self._to_device, data[start:place])
+            self._advance(max(self.now, self._to_device.last_arrival))
+            action()
+            start = place
+        self._send(self._to_device, data[start:])
+        self._sent += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        """Close the device's end."""
+        self._port.close()
+
+    def _check(self) -> None:
+        if self._unplugged:
+            raise SerialException("device disconnected")
+
+    def _advance(self, end: float) -> None:
+        """Let time pass, and carry over what arrives by then."""
+        self._port.timeout = end - self.now
+        self.now = end
+        arrived = self._to_device.arrived(end)
+        if arrived:
+            self._port.write(arrived)
+        while answer := self._port.read(1 << 16):
+            self._port.timeout = 0.0
+            self._send(self._to_host, answer)
+        self._received += self._to_host.arrived(end)
+
+    def _send(self, direction: _Direction, data: bytes) -> None:
+        """Put bytes on the line, with whatever befalls them."""
+        if self.cut_off:
+            return
+        byte_time = BITS_PER_BYTE / self.baudrate
+        burst = bytearray()
+        place = 0
+        while (gap := self._sound_bytes()) < len(data) - place:
+            place += gap
+            burst += data[place - gap : place]
+            self.injected += 1
+            fault = self._random.choice(self._faults)
+            if fault == "cut":
+                place = len(data)
+                break
+            if fault == "flip":
+                burst.append(data[place] ^ 1 << self._random.randrange(8))
+            elif fault == "double":
+                burst += data[place : place + 1] * 2
+            elif fault == "repeat":
+                burst += burst + data[place : place + 1]
+            elif fault == "delay":
+                direction.send(bytes(burst), self.now, len(burst) * byte_time + self._delay)
+                burst = bytearray(data[place : place + 1])
+            place += 1
+        burst += data[place:]
+        if burst:
+            direction.send(bytes(burst), self.now, len(burst) * byte_time)
+
+    def _sound_bytes(self) -> int:
+        """Bytes until the next fault; without memory, so a burst may begin anew."""
+        if self.error_rate <= 0.0:
+            return sys.maxsize
+        return int(math.log(1.0 - self._random.random()) / math.log1p(-self.error_rate))
