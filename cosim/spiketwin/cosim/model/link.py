@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import binascii
 from collections import deque
 from collections.abc import Callable
 
-from cobs import cobs
-
-from spiketwin.hdl.spec.protocol import (
-    CRC_INITIAL,
-    MAX_BODY,
-    MAX_FRAME,
-    REQUEST_HEADER,
-    Opcode,
-    Status,
-)
-
-_CRC_BYTES = 2
+from spiketwin.hdl.spec.protocol import REQUEST_HEADER, Opcode, Status
+from spiketwin.host.frames import FrameDecoder, encode
 
 
 class Refused(Exception):
@@ -44,8 +33,6 @@ class Link:
 
     Attributes
     ----------
-    frame_errors:
-        Frames dropped: cut, overlong or with a wrong CRC.
     output:
         Bytes to be sent, which the owner takes away.
     """
@@ -56,28 +43,27 @@ class Link:
         identify: Callable[[bytes], bytes],
         execute: Callable[[int, bytes], bytes],
     ) -> None:
-        self.frame_errors = 0
         self.output = bytearray()
         self._identify = identify
         self._execute = execute
-        self._input = bytearray()
+        self._frames = FrameDecoder()
+        self._stumps = 0
         self._session = 0
         self._expected = 0
         self._answers: deque[bytes] = deque(maxlen=slots - 1)
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the host."""
-        self._input += data
-        *frames, rest = self._input.split(b"\0")
-        # Of a frame without an end, no more is kept than shows that it is overlong.
-        self._input = rest[: MAX_FRAME + 1]
-        for frame in frames:
-            if frame:
-                body = _unframed(bytes(frame))
-                if body is None:
-                    self.frame_errors += 1
-                else:
-                    self._request(body)
+        for body in self._frames.feed(data):
+            if len(body) < REQUEST_HEADER:
+                self._stumps += 1
+            else:
+                self._request(body)
+
+    @property
+    def frame_errors(self) -> int:
+        """Frames dropped: cut, overlong, with a wrong CRC, or too short for a request."""
+        return self._frames.bad + self._stumps
 
     def _request(self, body: bytes) -> None:
         session, seq, opcode = body[:REQUEST_HEADER]
@@ -125,22 +111,6 @@ class Link:
 
     def _send(self, seq: int, opcode: int, status: Status, result: bytes) -> bytes:
         body = bytes((self._session, seq, opcode, status)) + result
-        frame: bytes = cobs.encode(body + _crc(body)) + b"\0"
+        frame = encode(body)
         self.output += frame
         return frame
-
-
-def _crc(body: bytes) -> bytes:
-    return binascii.crc_hqx(body, CRC_INITIAL).to_bytes(_CRC_BYTES, "big")
-
-
-def _unframed(frame: bytes) -> bytes | None:
-    """Body of a frame, its zero byte taken off; None if it is cut, overlong or corrupt."""
-    try:
-        data: bytes = cobs.decode(frame)
-    except cobs.DecodeError:
-        return None
-    body, crc = data[:-_CRC_BYTES], data[-_CRC_BYTES:]
-    if not REQUEST_HEADER <= len(body) <= MAX_BODY or crc != _crc(body):
-        return None
-    return body
