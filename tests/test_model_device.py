@@ -1,0 +1,832 @@
+"""The model's device, bytes in and bytes out: every request, refusal and fault of the line."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import serial
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spiketwin.cosim.model.core import ModelCore
+from spiketwin.cosim.model.device import ModelDevice
+from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.protocol import (
+    MAX_BODY,
+    MAX_ELEMENT_BYTES,
+    MAX_FETCH_WORDS,
+    REQUESTS,
+    Identity,
+    Opcode,
+    Status,
+    Word,
+)
+from spiketwin.hdl.spec.registers import (
+    COUNTERS,
+    ClearMask,
+    Register,
+    Space,
+    registers,
+    space_formats,
+)
+from spiketwin.host.frames import FrameDecoder, encode
+
+TINY = preset("tiny")
+MAX_U32 = (1 << 32) - 1
+
+
+class Reply(NamedTuple):
+    session: int
+    seq: int
+    opcode: int
+    status: Status
+    result: bytes
+
+    @property
+    def detail(self) -> int:
+        assert len(self.result) == 4
+        return int.from_bytes(self.result, "little")
+
+
+class Line:
+    """A host that does exactly as it is told."""
+
+    def __init__(self, params: CoreParams = TINY) -> None:
+        self.params = params
+        self.device = ModelDevice(params)
+        self.session = 0
+        self.seq = 0
+        assert self.open(1).status is Status.OK
+
+    def replies(self) -> list[Reply]:
+        bodies = FrameDecoder().feed(self.device.drain(1 << 20))
+        return [Reply(b[0], b[1], b[2], Status(b[3]), b[4:]) for b in bodies]
+
+    def send(self, session: int, seq: int, opcode: int, arguments: bytes = b"") -> Reply:
+        self.device.receive(encode(bytes((session, seq, opcode)) + arguments))
+        (reply,) = self.replies()
+        assert (reply.seq, reply.opcode) == (seq, opcode)
+        return reply
+
+    def open(self, session: int) -> Reply:
+        reply = self.send(session, 0, Opcode.OPEN)
+        if reply.status is Status.OK:
+            self.session, self.seq = session, 0
+        return reply
+
+    def ask(self, opcode: int, arguments: bytes = b"") -> Reply:
+        reply = self.send(self.session, self.seq, opcode, arguments)
+        assert reply.session == self.session
+        self.seq = (self.seq + 1) % 256
+        return reply
+
+    def ok(self, opcode: int, arguments: bytes = b"") -> bytes:
+        reply = self.ask(opcode, arguments)
+        assert reply.status is Status.OK, reply
+        return reply.result
+
+    def refused(self, opcode: int, arguments: bytes = b"") -> tuple[Status, int]:
+        before = self.counters() if opcode != Opcode.EVENTS else {}
+        reply = self.ask(opcode, arguments)
+        assert reply.status is not Status.OK
+        if before:
+            assert self.counters() == before
+        return reply.status, reply.detail
+
+    def counters(self) -> dict[str, int]:
+        data = self.ok(Opcode.READ, block(Space.COUNTER, 0, len(COUNTERS)))
+        values = struct.unpack(f"<{len(COUNTERS)}I", data)
+        return dict(zip((c.name for c in COUNTERS), values, strict=True))
+
+    def write(self, space: Space, start: int, values: Iterable[int]) -> None:
+        listed = list(values)
+        self.ok(Opcode.WRITE, block(space, start, len(listed)) + elements(space, listed))
+
+    def read(self, space: Space, start: int, count: int) -> list[int]:
+        data = self.ok(Opcode.READ, block(space, start, count))
+        form = space_formats(self.params)[space]
+        kind = "i" if form.signed else "u"
+        return [int(v) for v in np.frombuffer(data, f"<{kind}{form.element_bytes}")]
+
+    def set(self, name: str, value: int) -> None:
+        names = [r.name for r in registers(self.params)]
+        self.write(Space.REGISTER, names.index(name), [value])
+
+    def fetch(self, words: int = MAX_FETCH_WORDS) -> list[int]:
+        data = self.ok(Opcode.FETCH, struct.pack("<BI", words, 0))
+        return list(struct.unpack(f"<{len(data) // 4}I", data))
+
+    def fetch_all(self) -> list[int]:
+        """Words until a fetch comes back short: the run is over."""
+        words: list[int] = []
+        while len(more := self.fetch()) == MAX_FETCH_WORDS:
+            words += more
+        return words + more
+
+
+def block(space: int, start: int, count: int) -> bytes:
+    return struct.pack("<BIH", space, start, count)
+
+
+def elements(space: Space, values: list[int]) -> bytes:
+    form = space_formats(TINY)[space]
+    if form.packed:
+        return np.packbits(np.array(values, np.uint8), bitorder="little").tobytes()
+    return b"".join((v & MAX_U32).to_bytes(4, "little")[: form.element_bytes] for v in values)
+
+
+def events(tick: int, *pairs: tuple[int, int]) -> bytes:
+    return struct.pack("<I", tick) + b"".join(struct.pack("<HH", *pair) for pair in pairs)
+
+
+def run(ticks: int) -> bytes:
+    return struct.pack("<I", ticks)
+
+
+def at(row: int, column: int) -> int:
+    return row << 16 | column
+
+
+def word(kind: Word, count: int) -> int:
+    return 1 << 31 | kind << 28 | count
+
+
+# --- frames, session, sequence -------------------------------------------------------------------
+
+
+def test_identify_needs_no_session() -> None:
+    device = ModelDevice(TINY, 12_000_000)
+    device.receive(encode(bytes((77, 88, Opcode.IDENTIFY))))
+    (body,) = FrameDecoder().feed(device.drain(1000))
+    assert body[:4] == bytes((0, 88, Opcode.IDENTIFY, Status.OK))
+    assert Identity.unpack(body[4:]) == Identity.of(TINY, 12_000_000, "model")
+
+
+def test_the_next_session_opens_and_begins_at_0() -> None:
+    line = Line()
+    for _ in range(3):
+        line.ok(Opcode.STOP)
+    assert line.open(2) == (2, 0, Opcode.OPEN, Status.OK, b"")
+    line.ok(Opcode.STOP)
+
+
+def test_opening_the_same_session_again_changes_nothing() -> None:
+    line = Line()
+    line.ok(Opcode.STOP)
+    assert line.send(1, 9, Opcode.OPEN) == (1, 9, Opcode.OPEN, Status.OK, b"")
+    assert line.send(1, 0, Opcode.STOP).status is Status.OK  # a repeat still
+    line.ok(Opcode.STOP)
+
+
+@pytest.mark.parametrize("session", [0, 3, 255])
+def test_no_other_session_opens(session: int) -> None:
+    line = Line()
+    reply = line.send(session, 5, Opcode.OPEN)
+    assert (reply.session, reply.status, reply.detail) == (1, Status.WRONG_SESSION, 1)
+    line.ok(Opcode.STOP)
+
+
+def test_sessions_wrap() -> None:
+    line = Line()
+    for session in [*range(2, 256), 0, 1]:
+        assert line.open(session).status is Status.OK
+    line.ok(Opcode.STOP)
+
+
+def test_a_request_of_another_session_is_refused_and_takes_no_number() -> None:
+    line = Line()
+    reply = line.send(7, 0, 200)
+    assert (reply.session, reply.status, reply.detail) == (1, Status.WRONG_SESSION, 1)
+    line.ok(Opcode.STOP)
+
+
+@pytest.mark.parametrize("link_slots", [2, 4, 8])
+def test_repeats_are_answered_from_memory_and_gaps_are_refused(link_slots: int) -> None:
+    line = Line(replace(TINY, link_slots=link_slots))
+    quiet(line)
+    for _ in range(260):  # past the wrap of the numbers
+        line.ok(Opcode.RUN, run(1))
+    seq, window = line.seq, link_slots - 1
+    for ahead in range(1, 256):
+        reply = line.send(1, (seq + ahead) % 256, Opcode.RUN, run(1))
+        if ahead >= 256 - window:
+            assert reply.status is Status.OK
+        else:
+            assert (reply.status, reply.detail) == (Status.WRONG_SEQUENCE, seq)
+    assert line.counters()["run_until"] == 260
+
+
+def test_repeats_are_the_same_bytes_even_of_a_refusal() -> None:
+    line = Line()
+    requests = [(Opcode.STOP, b""), (200, b"x"), (Opcode.READ, block(Space.COUNTER, 0, 12))]
+    first = []
+    for opcode, arguments in requests:
+        line.device.receive(encode(bytes((1, line.seq, opcode)) + arguments))
+        first.append(line.device.drain(1000))
+        line.seq += 1
+    for seq in (2, 0, 1, 1):
+        line.device.receive(encode(bytes((1, seq, Opcode.STOP))))
+        assert line.device.drain(1000) == first[seq]
+
+
+def test_nothing_of_an_earlier_session_is_repeated() -> None:
+    line = Line()
+    for _ in range(3):
+        line.ok(Opcode.STOP)
+    line.open(2)
+    reply = line.send(2, 255, Opcode.STOP)
+    assert (reply.status, reply.detail) == (Status.WRONG_SEQUENCE, 0)
+
+
+def test_a_refusal_takes_its_number() -> None:
+    line = Line()
+    assert line.refused(99) == (Status.BAD_OPCODE, 99)
+    line.ok(Opcode.STOP)
+
+
+GARBAGE = [
+    (b"\0\0\0", 0),
+    (b"\1\0", 1),
+    (b"\5ab\0", 1),
+    (b"abc\0", 1),
+    (encode(b"\1\0\11")[1:], 1),
+    (encode(b"\1\0\11")[:-2] + b"\x77\0", 1),
+    (encode(b"\1\0"), 1),  # too short for a request
+    (b"x" * 10_000 + b"\0", 1),
+    (encode(bytes(range(1, 253)))[:-1] + encode(b"\1\0\11"), 1),  # a zero lost
+]
+
+
+@pytest.mark.parametrize(("garbage", "errors"), GARBAGE)
+def test_bad_frames_are_dropped_and_counted(garbage: bytes, errors: int) -> None:
+    line = Line()
+    line.device.receive(garbage)
+    assert line.replies() == []
+    assert line.counters()["frame_errors"] == errors
+
+
+def test_the_longest_frame_is_taken_and_nothing_longer() -> None:
+    line = Line()
+    body = bytes((1, 0, Opcode.WRITE)) + b"\1" * (MAX_BODY - 3)
+    line.device.receive(encode(body))
+    assert len(line.replies()) == 1
+    line.seq = 1
+    block_ = encode(b"\1" * MAX_BODY)
+    line.device.receive(block_[:1] + b"\1" + block_[1:])
+    assert line.replies() == []
+    assert line.counters()["frame_errors"] == 1
+
+
+@given(chunks=st.lists(st.binary(max_size=300), max_size=20))
+def test_the_device_survives_any_bytes(chunks: list[bytes]) -> None:
+    line = Line()
+    for chunk in chunks:
+        line.device.receive(chunk)
+    line.device.receive(b"\0")
+    line.device.drain(1 << 20)
+    assert line.send(1, 9, Opcode.OPEN).session == 1
+
+
+@given(cuts=st.lists(st.integers(0, 200), max_size=10))
+def test_bytes_may_come_in_any_pieces(cuts: list[int]) -> None:
+    line = Line()
+    stream = b"".join(encode(bytes((1, seq, Opcode.STOP))) for seq in range(7))
+    pieces = sorted({0, len(stream), *(c for c in cuts if c < len(stream))})
+    for start, end in zip(pieces, pieces[1:], strict=False):
+        line.device.receive(stream[start:end])
+    assert [r.seq for r in line.replies()] == list(range(7))
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+LAST = at(15, 7)  # of the weights of the tiny core
+REFUSALS = [
+    (Opcode.READ, b"", (Status.BAD_LENGTH, 0)),
+    (Opcode.READ, block(Space.V, 0, 1) + b"x", (Status.BAD_LENGTH, 8)),
+    (Opcode.WRITE, block(Space.V, 0, 1)[:-1], (Status.BAD_LENGTH, 6)),
+    (Opcode.WRITE, block(Space.V, 0, 2) + b"xxx", (Status.BAD_LENGTH, 10)),
+    (Opcode.WRITE, block(Space.V, 0, 1), (Status.BAD_LENGTH, 7)),
+    (Opcode.RESET, b"x", (Status.BAD_LENGTH, 1)),
+    (Opcode.CLEAR, b"", (Status.BAD_LENGTH, 0)),
+    (Opcode.EVENTS, events(0)[:-1], (Status.BAD_LENGTH, 3)),
+    (Opcode.EVENTS, events(0, (0, 0)) + b"xx", (Status.BAD_LENGTH, 10)),
+    (Opcode.RUN, b"xxx", (Status.BAD_LENGTH, 3)),
+    (Opcode.FETCH, b"x", (Status.BAD_LENGTH, 1)),
+    (Opcode.STOP, b"x", (Status.BAD_LENGTH, 1)),
+    (Opcode.SET_BAUD, b"x", (Status.BAD_LENGTH, 1)),
+    (11, b"", (Status.BAD_OPCODE, 11)),
+    (255, b"xyz", (Status.BAD_OPCODE, 255)),
+    (Opcode.READ, block(15, 0, 1), (Status.BAD_SPACE, 15)),
+    (Opcode.WRITE, block(255, 0, 0), (Status.BAD_SPACE, 255)),
+    (Opcode.WRITE, block(Space.COUNTER, 999, 0), (Status.READ_ONLY, Space.COUNTER)),
+    (Opcode.READ, block(Space.V, 0, 0), (Status.BAD_RANGE, 0)),
+    (Opcode.READ, block(Space.V, 8, 1), (Status.BAD_RANGE, 8)),
+    (Opcode.READ, block(Space.V, 3, 6), (Status.BAD_RANGE, 3)),
+    (Opcode.READ, block(Space.V, at(1, 0), 1), (Status.BAD_RANGE, at(1, 0))),
+    (Opcode.READ, block(Space.WEIGHT, at(0, 8), 1), (Status.BAD_RANGE, 8)),
+    (Opcode.READ, block(Space.WEIGHT, at(16, 0), 1), (Status.BAD_RANGE, at(16, 0))),
+    (Opcode.READ, block(Space.WEIGHT, LAST, 2), (Status.BAD_RANGE, LAST)),
+    (Opcode.READ, block(Space.WEIGHT, MAX_U32, 1), (Status.BAD_RANGE, MAX_U32)),
+    (Opcode.WRITE, block(Space.V, 8, 1) + b"xx", (Status.BAD_RANGE, 8)),
+    (Opcode.WRITE, block(Space.PENDING, 1, 1) + b"\1\1\0\0", (Status.BAD_RANGE, 1)),
+    (Opcode.WRITE, block(Space.PLASTIC, 0, 4) + b"\x1f", (Status.BAD_VALUE, 4)),
+    (Opcode.WRITE, block(Space.PENDING, 0, 1) + b"\0\1\0\0", (Status.BAD_VALUE, 0)),
+    (Opcode.WRITE, block(Space.PENDING, 0, 1) + b"\4\1\0\0", (Status.BAD_VALUE, 0)),
+    (Opcode.WRITE, block(Space.PENDING, 0, 2) + b"\1\0\0\0\1\4\0\0", (Status.BAD_VALUE, 1)),
+    (Opcode.WRITE, block(Space.PENDING, 0, 2) + b"\1\1\0\0\1\1\0\0", (Status.BAD_ORDER, 1)),
+    (Opcode.CLEAR, b"\x40", (Status.BAD_VALUE, 0)),
+    (Opcode.RUN, run(0), (Status.BAD_VALUE, 0)),
+    (Opcode.FETCH, struct.pack("<BI", 0, 0), (Status.BAD_VALUE, 0)),
+    (Opcode.FETCH, struct.pack("<BI", 63, 0), (Status.BAD_VALUE, 0)),
+    (Opcode.SET_BAUD, b"\3\0", (Status.BAD_VALUE, 0)),
+    (Opcode.EVENTS, events(0, (0, 1), (0, 8)), (Status.BAD_VALUE, 1)),
+    (Opcode.EVENTS, events(MAX_U32, (0, 1), (1, 1)), (Status.BAD_VALUE, 1)),
+    (Opcode.EVENTS, events(0, (1, 1), (1, 1)), (Status.BAD_ORDER, 1)),
+    (Opcode.EVENTS, events(0, (1, 1), (0, 2), (0, 9)), (Status.BAD_ORDER, 1)),
+]
+
+
+@pytest.mark.parametrize(("opcode", "arguments", "refusal"), REFUSALS)
+def test_every_wrong_request_is_refused_and_changes_nothing(
+    opcode: int, arguments: bytes, refusal: tuple[Status, int]
+) -> None:
+    line = Line()
+    line.write(Space.V, 0, range(8))
+    line.write(Space.PLASTIC, 0, [1, 0] * 4)
+    assert line.refused(opcode, arguments) == refusal
+    assert line.read(Space.V, 0, 8) == list(range(8))
+    assert line.ok(Opcode.READ, block(Space.PLASTIC, 0, 8)) == b"\x55"
+    counters = line.counters()
+    assert (counters["events_queued"], counters["pending_groups"]) == (0, 0)
+
+
+@pytest.mark.parametrize("opcode", [Opcode.IDENTIFY, Opcode.OPEN])
+def test_requests_outside_the_sequence_have_their_length_checked(opcode: Opcode) -> None:
+    reply = Line().send(2, 0, opcode, b"xy")
+    assert (reply.session, reply.status, reply.detail) == (1, Status.BAD_LENGTH, 2)
+
+
+def test_a_core_without_learning_has_not_its_spaces() -> None:
+    line = Line(replace(TINY, learning=False))
+    for space in (Space.PLASTIC, Space.TRACE_POST, Space.TRACE_PRE):
+        assert line.refused(Opcode.READ, block(space, 0, 1)) == (Status.BAD_SPACE, space)
+
+
+def test_an_answer_must_fit() -> None:
+    line = Line(preset("full"))
+    most = MAX_ELEMENT_BYTES // 4
+    assert len(line.ok(Opcode.READ, block(Space.PENDING, 0, most))) == 4 * most
+    wrong = block(Space.PENDING, 0, most + 1)
+    assert line.refused(Opcode.READ, wrong) == (Status.BAD_RANGE, 0)
+    bits = 8 * MAX_ELEMENT_BYTES
+    assert len(line.ok(Opcode.READ, block(Space.PLASTIC, 0, bits))) == MAX_ELEMENT_BYTES
+    assert line.refused(Opcode.READ, block(Space.PLASTIC, 0, bits + 1)) == (Status.BAD_RANGE, 0)
+
+
+@pytest.mark.parametrize("register", registers(TINY), ids=lambda r: r.name)
+def test_registers_hold_their_range_and_nothing_else(register: Register) -> None:
+    line = Line()
+    index = registers(TINY).index(register)
+    low, high = register.limits(TINY)
+    for value in (low, high, 0):
+        line.write(Space.REGISTER, index, [value])
+        assert line.read(Space.REGISTER, index, 1) == [value & MAX_U32]
+    for value in (low - 1, high + 1):
+        if register.width(TINY) < 32:  # nothing on the link is wider
+            wrong = block(Space.REGISTER, index, 1) + elements(Space.REGISTER, [value])
+            assert line.refused(Opcode.WRITE, wrong) == (Status.BAD_VALUE, 0)
+    assert line.read(Space.REGISTER, index, 1) == [0]
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+MEMORIES = [
+    s for s in space_formats(TINY) if s not in (Space.REGISTER, Space.COUNTER, Space.PENDING)
+]
+
+
+@pytest.mark.parametrize("space", MEMORIES)
+def test_every_element_of_every_space_holds_its_extremes(space: Space) -> None:
+    line, form = Line(), space_formats(TINY)[space]
+    for value in form.limits():
+        for row in range(form.rows):
+            line.write(space, at(row, 0), [value] * form.columns)
+        data = line.ok(Opcode.READ, block(space, 0, form.size))
+        assert data == elements(space, [value] * form.size)
+
+
+def test_a_block_runs_along_the_row_and_on_into_the_next() -> None:
+    line = Line()
+    line.write(Space.WEIGHT, at(2, 6), range(1, 13))
+    assert line.read(Space.WEIGHT, at(2, 0), 8) == [0] * 6 + [1, 2]
+    assert line.read(Space.WEIGHT, at(3, 0), 11) == [*range(3, 13), 0]
+
+
+def test_a_value_too_wide_refuses_the_whole_block() -> None:
+    params = replace(TINY, weight_width=7)
+    line = Line(params)
+    line.write(Space.WEIGHT, 0, [-64, 63, 5])
+    wrong = block(Space.WEIGHT, 0, 3) + bytes((1, 64, 2))
+    assert line.refused(Opcode.WRITE, wrong) == (Status.BAD_VALUE, 1)
+    assert line.read(Space.WEIGHT, 0, 3) == [-64, 63, 5]
+
+
+def test_pending_is_written_from_its_begin_or_appended_to() -> None:
+    line = Line()
+    line.write(Space.PENDING, 0, [0 << 8 | 2])
+    line.write(Space.PENDING, 1, [2 << 8 | 3])
+    assert line.counters()["pending_groups"] == 2
+    assert line.read(Space.PENDING, 0, 2) == [2, 2 << 8 | 3]
+    again = block(Space.PENDING, 2, 1) + elements(Space.PENDING, [2 << 8 | 1])
+    assert line.refused(Opcode.WRITE, again) == (Status.BAD_ORDER, 0)
+    line.write(Space.PENDING, 0, [1 << 8 | 1])
+    assert line.counters()["pending_groups"] == 1
+    line.ok(Opcode.RUN, run(1))
+    one = schedule.deliver_cycles(TINY, 1)
+    assert line.fetch()[0] == word(Word.UPDATE, one)  # one source was active
+
+
+def test_clear_and_reset_leave_what_they_do_not_name() -> None:
+    line = Line()
+    state = (Space.V, Space.I_SYN, Space.REFRAC_COUNT, Space.THETA, Space.TRACE_POST)
+    for space in (*state, Space.THRESHOLD):
+        line.write(space, 0, [5] * 8)
+    line.write(Space.TRACE_PRE, 0, [5] * 16)
+    line.write(Space.WEIGHT, 0, [5])
+    line.set("v_decay", 7)
+    line.ok(Opcode.CLEAR, bytes([ClearMask.V | ClearMask.TRACES]))
+    found = {space.name: line.read(space, 0, 1)[0] for space in (*state, Space.TRACE_PRE)}
+    assert {name for name, value in found.items() if value == 0} == {
+        "V", "TRACE_POST", "TRACE_PRE",
+    }  # fmt: skip
+    line.ok(Opcode.EVENTS, events(3, (0, 0)))
+    line.ok(Opcode.RUN, run(2))
+    line.device.receive(b"x\0")
+    line.ok(Opcode.RESET)
+    assert all(line.read(space, 0, 1) == [0] for space in (*state, Space.TRACE_PRE))
+    assert line.read(Space.THRESHOLD, 0, 1) == line.read(Space.WEIGHT, 0, 1) == [5]
+    assert line.read(Space.REGISTER, 0, 23) == [0] * 23
+    assert {name for name, value in line.counters().items() if value} == {"frame_errors"}
+
+
+# --- runs ----------------------------------------------------------------------------------------
+
+
+def quiet(line: Line) -> None:
+    """No neuron fires."""
+    line.write(Space.THRESHOLD, 0, [32767] * line.params.n_neurons)
+
+
+def restless(line: Line) -> None:
+    """Thresholds differ, so that groups fire in patterns; weights and learning are in use."""
+    line.write(Space.THRESHOLD, 0, [3, 5, 7, 9, 4, 11, 2, 6])
+    line.write(Space.BIAS, 0, [1, 2, 1, 3, 1, 2, 1, 1])
+    line.write(Space.WEIGHT, 0, [(7 * k) % 11 - 5 for k in range(128)])
+    line.write(Space.PLASTIC, 0, [1] * 128)
+    settings = {"v_floor": -50, "i_syn_decay": 30000, "learn_pre": 1, "learn_post": 1,
+                "stochastic": 1, "seed": 9, "w_min": -9, "w_max": 9, "post_gain": 700,
+                "pre_offset": -20000, "trace_pre_bump": 20000}  # fmt: skip
+    for name, value in settings.items():
+        line.set(name, value)
+
+
+def twin(line: Line) -> ModelCore:
+    """A core with the content of the line's device, that was not asked through it."""
+    core = ModelCore(TINY)
+    for index, register in enumerate(registers(TINY)):
+        raw = line.read(Space.REGISTER, index, 1)[0]
+        core.register[register.name] = raw - (1 << 32) if register.signed and raw >> 31 else raw
+    for space in (Space.THRESHOLD, Space.BIAS):
+        getattr(core, space.name.lower())[:] = line.read(space, 0, 8)
+    core.weight[...] = np.array(line.read(Space.WEIGHT, 0, 128)).reshape(16, 8)
+    core.set_plastic(np.ones(128))
+    return core
+
+
+def expected_words(core: ModelCore, stimulus: list[tuple[int, int]], ticks: int) -> list[int]:
+    words = []
+    for tick in range(ticks):
+        result = core.run([e for e in stimulus if e[0] == tick], 1)
+        words.append(word(Word.UPDATE, int(result.update_cycles[0])))
+        masks: dict[int, int] = {}
+        for _, neuron in result.spikes.tolist():
+            group, bit = divmod(neuron, TINY.neuron_lanes)
+            masks[group] = masks.get(group, 0) | 1 << bit
+        for group, mask in masks.items():
+            cycle = schedule.spike_cycle(TINY, group * TINY.neuron_lanes)
+            words.append(group << 20 | mask << 12 | cycle)
+        words.append(word(Word.END, int(result.cycles[0])))
+    return words
+
+
+def test_a_run_puts_out_the_words_of_every_tick() -> None:
+    line = Line()
+    restless(line)
+    core = twin(line)
+    stimulus = [(tick, axon) for tick in range(0, 500, 3) for axon in (tick % 5, 5 + tick % 3)]
+    for start in range(0, len(stimulus), 50):
+        pairs = [(tick, axon) for tick, axon in stimulus[start : start + 50]]
+        free = TINY.event_queue_depth - line.counters()["events_queued"]
+        assert free >= len(pairs)
+        line.ok(Opcode.EVENTS, events(0, *pairs))
+        until = pairs[-1][0] + 1
+        line.ok(Opcode.RUN, run(until - line.counters()["run_until"]))
+        if start == 0:
+            words = line.fetch_all()
+        else:
+            words += line.fetch_all()
+    assert words == expected_words(core, stimulus, line.counters()["tick"])
+    assert sum(w >> 31 == 0 for w in words) > 100
+    assert line.read(Space.WEIGHT, 0, 128) == core.weight.reshape(-1).tolist()
+    ends = [w & ((1 << 28) - 1) for w in words if w >> 28 == 8 | Word.END]
+    assert line.counters()["cycles_low"] == sum(ends)
+
+
+@given(sizes=st.lists(st.integers(1, MAX_FETCH_WORDS), min_size=1, max_size=8))
+def test_how_words_are_fetched_changes_none_of_them(sizes: list[int]) -> None:
+    line = Line()
+    restless(line)
+    core = twin(line)
+    line.ok(Opcode.RUN, run(200))
+    words: list[int] = []
+    wanted = expected_words(core, [], 200)
+    for turn in range(len(wanted)):
+        words += (more := line.fetch(sizes[turn % len(sizes)]))
+        if not more:
+            break
+    assert words == wanted
+
+
+def test_a_full_queue_stalls_the_run_and_loses_nothing() -> None:
+    line = Line()
+    quiet(line)
+    line.ok(Opcode.RUN, run(1000))
+    most, depth = TINY.max_words_per_tick, TINY.spike_queue_depth
+    counters = line.counters()
+    assert depth - most < counters["words_queued"] <= depth
+    ticks = counters["words_queued"] // 2
+    assert counters["tick"] == ticks < counters["run_until"] == 1000
+    line.fetch(10)
+    assert line.counters()["tick"] == ticks + 5
+    assert len(line.fetch_all()) == 2000 - 10
+    assert line.counters()["tick"] == 1000
+
+
+def test_while_a_run_is_under_way_only_registers_and_counters_are_read() -> None:
+    line = Line()
+    quiet(line)
+    line.ok(Opcode.RUN, run(1000))
+    tick = line.counters()["tick"]
+    line.ok(Opcode.READ, block(Space.REGISTER, 0, 1))
+    for space in (Space.V, Space.WEIGHT, Space.PENDING):
+        assert line.refused(Opcode.READ, block(space, 0, 0)) == (Status.BUSY, tick)
+        assert line.refused(Opcode.WRITE, block(space, 0, 0)) == (Status.BUSY, tick)
+    assert line.refused(Opcode.WRITE, block(Space.REGISTER, 0, 0)) == (Status.BUSY, tick)
+    assert line.refused(Opcode.WRITE, block(Space.COUNTER, 0, 0))[0] is Status.READ_ONLY
+    assert line.refused(Opcode.CLEAR, b"\xff") == (Status.BUSY, tick)
+    line.fetch_all()
+    line.ok(Opcode.READ, block(Space.V, 0, 1))
+
+
+def test_stop_ends_a_run_and_keeps_its_words() -> None:
+    line = Line()
+    quiet(line)
+    line.ok(Opcode.RUN, run(1000))
+    tick = line.counters()["tick"]
+    assert int.from_bytes(line.ok(Opcode.STOP), "little") == tick
+    assert line.counters()["run_until"] == tick
+    assert len(line.fetch_all()) == 2 * tick
+    line.ok(Opcode.RUN, run(1))
+    assert line.counters()["tick"] == tick + 1
+
+
+def test_reset_ends_a_run() -> None:
+    line = Line()
+    quiet(line)
+    line.ok(Opcode.RUN, run(1000))
+    line.ok(Opcode.RESET)
+    assert line.fetch() == []
+    line.ok(Opcode.READ, block(Space.V, 0, 1))
+
+
+def test_runs_follow_each_other() -> None:
+    line = Line()
+    quiet(line)
+    for _ in range(3):
+        line.ok(Opcode.RUN, run(7))
+    assert line.counters()["run_until"] == 21
+    assert len(line.fetch_all()) == 42
+
+
+def test_run_until_stays_below_2_to_the_32() -> None:
+    line = Line()
+    quiet(line)
+    line.ok(Opcode.RUN, run(MAX_U32 - 1))
+    assert line.refused(Opcode.RUN, run(2)) == (Status.BAD_VALUE, 0)
+    line.ok(Opcode.RUN, run(1))
+    assert line.counters()["run_until"] == MAX_U32
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+def test_events_are_taken_in_their_tick() -> None:
+    line = Line()
+    quiet(line)
+    line.ok(Opcode.EVENTS, events(2, (0, 1), (0, 7), (3, 0)))
+    assert line.counters()["events_queued"] == 3
+    line.ok(Opcode.RUN, run(3))
+    assert line.counters()["events_queued"] == 1
+    line.ok(Opcode.RUN, run(3))
+    assert line.counters()["events_queued"] == 0
+    begins = [w & 0xFFFF for w in line.fetch_all()[::2]]
+    assert begins == [schedule.deliver_cycles(TINY, n) for n in (0, 0, 2, 0, 0, 1)]
+
+
+def test_events_ascend_from_one_request_to_the_next() -> None:
+    line = Line()
+    line.ok(Opcode.EVENTS, events(5, (0, 3)))
+    for pair in ((0, 3), (0, 2)):
+        assert line.refused(Opcode.EVENTS, events(5, pair)) == (Status.BAD_ORDER, 0)
+    line.ok(Opcode.EVENTS, events(5))  # none at all
+    line.ok(Opcode.EVENTS, events(5, (0, 4)))
+    line.ok(Opcode.RESET)
+    line.ok(Opcode.EVENTS, events(0, (0, 0)))
+
+
+def test_an_event_of_a_tick_that_a_run_covers_is_late() -> None:
+    line = Line()
+    quiet(line)
+    line.ok(Opcode.RUN, run(1000))
+    assert line.refused(Opcode.EVENTS, events(999, (0, 0), (1, 0))) == (Status.LATE, 0)
+    line.ok(Opcode.EVENTS, events(1000, (0, 0)))
+
+
+def test_a_full_event_queue_refuses_the_whole_request() -> None:
+    line = Line()
+    depth = TINY.event_queue_depth
+    line.ok(Opcode.EVENTS, events(0, *((k, 0) for k in range(depth // 2))))
+    line.ok(Opcode.EVENTS, events(0, *((k, 0) for k in range(depth // 2, depth - 2))))
+    three = [(depth, 0), (depth, 1), (depth, 99)]
+    assert line.refused(Opcode.EVENTS, events(0, *three)) == (Status.QUEUE_FULL, 2)
+    line.ok(Opcode.EVENTS, events(0, *three[:2]))
+    assert line.refused(Opcode.EVENTS, events(0, (depth, 2))) == (Status.QUEUE_FULL, 0)
+
+
+# --- a fixed tick period -------------------------------------------------------------------------
+
+
+def test_ticks_longer_than_the_period_miss_deadlines() -> None:
+    line = Line()
+    quiet(line)
+    idle = schedule.tick_cycles(TINY, 0, 0, False)
+    busy = schedule.tick_cycles(TINY, 8, 0, False)
+    line.set("tick_period", idle + 10)
+    # Three busy ticks: the one after the first is late, and then all until the lag is made up for.
+    line.ok(Opcode.EVENTS, events(0, *((t, axon) for t in range(3) for axon in range(8))))
+    line.ok(Opcode.RUN, run(40))
+    line.fetch_all()
+    lag, missed = 0, 0
+    for tick in range(40):
+        missed += lag > 0
+        lag = max(0, lag + (busy if tick < 3 else idle) - (idle + 10))
+    assert 3 < missed < 39
+    assert line.counters()["missed_deadlines"] == missed
+
+
+def test_a_period_that_is_just_enough_misses_nothing() -> None:
+    line = Line()
+    quiet(line)
+    line.set("tick_period", schedule.tick_cycles(TINY, 0, 0, False))
+    line.ok(Opcode.RUN, run(20))
+    assert line.counters()["missed_deadlines"] == 0
+    line.set("tick_period", schedule.tick_cycles(TINY, 0, 0, False) - 1)
+    line.ok(Opcode.RUN, run(20))
+    assert line.counters()["missed_deadlines"] == 19
+
+
+def test_late_events_are_dropped_and_counted() -> None:
+    line = Line()
+    quiet(line)
+    line.set("tick_period", 1000)
+    line.ok(Opcode.RUN, run(10))
+    line.ok(Opcode.EVENTS, events(7, (0, 0), (2, 1), (3, 2)))
+    counters = line.counters()
+    assert (counters["late_events"], counters["events_queued"]) == (2, 1)
+    assert line.refused(Opcode.EVENTS, events(7, (0, 0))) == (Status.BAD_ORDER, 0)
+
+
+def test_ticks_without_room_are_muted_and_reported_before_the_next_words() -> None:
+    line = Line()
+    quiet(line)
+    line.set("tick_period", 1000)
+    line.ok(Opcode.RUN, run(500))
+    heard = line.counters()["tick"]
+    line.device.pass_ticks(100)
+    counters = line.counters()
+    assert (counters["tick"], counters["muted_ticks"]) == (heard + 100, 100)
+    words = line.fetch_all()
+    assert len(words) == 2 * 400 + 1
+    assert words[2 * heard] == word(Word.MUTED, 100)
+    assert words.count(word(Word.MUTED, 100)) == 1
+    assert line.counters()["tick"] == 500
+
+
+def test_muted_ticks_at_the_end_of_a_run_are_reported_once_there_is_room() -> None:
+    line = Line()
+    quiet(line)
+    line.set("tick_period", 1000)
+    line.ok(Opcode.RUN, run(500))
+    line.device.pass_ticks(1000)
+    heard = 500 - line.counters()["muted_ticks"]
+    assert line.counters()["tick"] == 500
+    words = line.fetch_all()
+    assert len(words) == 2 * heard + 1
+    assert words[-1] == word(Word.MUTED, 500 - heard)
+    assert line.fetch() == []
+
+
+def test_time_does_not_pass_for_a_free_running_core() -> None:
+    line = Line()
+    quiet(line)
+    line.ok(Opcode.RUN, run(500))
+    line.device.pass_ticks(1000)
+    assert line.counters()["muted_ticks"] == 0
+    assert len(line.fetch_all()) == 1000
+
+
+# --- power, port ---------------------------------------------------------------------------------
+
+
+def test_a_power_cycle_loses_everything() -> None:
+    line = Line()
+    line.write(Space.WEIGHT, 0, [5])
+    line.write(Space.THRESHOLD, 0, [5])
+    line.ok(Opcode.EVENTS, events(3, (0, 0)))
+    line.ok(Opcode.RUN, run(2))
+    line.device.receive(b"half a frame")
+    line.device.power_cycle()
+    reply = line.send(1, line.seq, Opcode.STOP)
+    assert (reply.session, reply.status, reply.detail) == (0, Status.WRONG_SESSION, 0)
+    line.open(1)
+    assert line.read(Space.WEIGHT, 0, 1) == line.read(Space.THRESHOLD, 0, 1) == [0]
+    assert not any(line.counters().values())
+
+
+@pytest.fixture
+def handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        serial, "protocol_handler_packages", ["serial.urlhandler", "spiketwin.cosim.serial"]
+    )
+
+
+@pytest.mark.usefixtures("handlers")
+def test_the_model_is_a_serial_port() -> None:
+    with serial.serial_for_url("model://?params=tiny&clock=5000", timeout=0) as port:
+        assert (port.in_waiting, port.read(10)) == (0, b"")
+        request = encode(bytes((0, 3, Opcode.IDENTIFY)))
+        assert port.write(request) == len(request)
+        waiting = port.in_waiting
+        data = port.read(5) + port.read(1000)
+        assert len(data) == waiting
+        (body,) = FrameDecoder().feed(data)
+        assert Identity.unpack(body[4:]) == Identity.of(TINY, 5000, "model")
+        port.write(request)
+        port.reset_input_buffer()
+        assert port.read(1000) == b""
+    with pytest.raises(serial.PortNotOpenError):
+        port.read(1)
+    port.open()  # a new device
+    port.write(request)
+    assert port.read(1)
+    port.close()
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("params=huge", "choose one of tiny, ncx"),
+        ("params=tiny,lanes=3", "lanes must be one of"),
+        ("params=tiny,wings=2", "wings"),
+        ("params=tiny,lanes=two", "two"),
+        ("clock=0", r"clock=0: must be in 1…4294967295"),
+        ("clock=fast", "clock=fast: must be"),
+        ("size=tiny", r"no option 'size': choose of clock, params"),
+        ("clock=1&clock=2", "'clock' twice"),
+    ],
+)
+def test_a_wrong_address_is_named(query: str, message: str) -> None:
+    with pytest.raises(serial.SerialException, match=message):
+        serial.serial_for_url(f"model://?{query}")
+
+
+def test_every_request_has_been_asked() -> None:
+    asked = {opcode for opcode, _, _ in REFUSALS} | {Opcode.IDENTIFY, Opcode.OPEN}
+    assert asked >= set(REQUESTS)
