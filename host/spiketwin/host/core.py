@@ -75,6 +75,11 @@ class Core:
         return self._link.identity
 
     @property
+    def link(self) -> Link:
+        """The link underneath, for requests that no method here makes."""
+        return self._link
+
+    @property
     def statistics(self) -> Statistics:
         """Frames, losses and round trips of the link so far."""
         return self._link.statistics

@@ -54,8 +54,8 @@ def connect(
         ``COM3``); ``socket://host:port``, or any other address that pyserial opens. Simulated
         targets take options: ``rtl:?level=pins``.
     params:
-        Sizes of a simulated target: the name of a reference size, or `CoreParams`
-        (`Network.core_params`); ``full`` if the address names none. For anything else, sizes that
+        Sizes of a simulated target: a reference size (``full``), one and what differs from it
+        (``full,lanes=4``), or `CoreParams` (`Network.core_params`); ``full`` if the address names none. For anything else, sizes that
         the device must have.
     baud:
         Rate at which a serial port is opened, which is the rate the device starts with

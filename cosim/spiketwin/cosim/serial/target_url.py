@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import fields, replace
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -43,25 +42,9 @@ def options(url: str, allowed: Collection[str]) -> dict[str, str]:
 
 
 def core_params(value: str) -> CoreParams:
-    """Sizes for the option ``params``: a reference size, then fields that differ: ``full,lanes=4``.
-
-    Raises `TargetUrlError` if there is no such size or field, or if no core has such sizes.
-    """
-    name, *changes = value.split(",")
-    changed = {}
+    """Sizes for the option ``params`` (`preset`); `TargetUrlError` if it means none."""
     try:
-        params = preset(name)
-        types = {field.name: type(getattr(params, field.name)) for field in fields(params)}
-        for change in changes:
-            field, _, number = change.partition("=")
-            if field not in types:
-                raise TargetUrlError(
-                    f"params={value}: no field {field!r}: choose of {', '.join(types)}"
-                )
-            if not number.isdecimal():
-                raise TargetUrlError(f"params={value}: {field} must be a number, not {number!r}")
-            changed[field] = types[field](int(number))
-        return replace(params, **changed)
+        return preset(value)
     except ParamsError as error:
         raise TargetUrlError(f"params={value}: {error}") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Final
 
 
@@ -169,8 +169,21 @@ PRESETS: Final[dict[str, CoreParams]] = {
 """The reference sizes, by name."""
 
 
-def preset(name: str) -> CoreParams:
-    """Return the reference size called `name`; `ParamsError` lists the names if there is none."""
+def preset(text: str) -> CoreParams:
+    """Give a reference size, or one and what differs from it: ``full``, ``full,lanes=4``.
+
+    Raises `ParamsError` if there is no such size or field, or no core of such sizes.
+    """
+    name, *changes = text.split(",")
     if name not in PRESETS:
         raise ParamsError(f"no reference size {name!r}: choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+    types = {field.name: type(getattr(PRESETS[name], field.name)) for field in fields(CoreParams)}
+    changed = {}
+    for change in changes:
+        field, _, number = change.partition("=")
+        if field not in types:
+            raise ParamsError(f"no field {field!r}: choose of {', '.join(types)}")
+        if not (number.isascii() and number.isdecimal()):
+            raise ParamsError(f"{field} must be a number, not {number!r}")
+        changed[field] = types[field](int(number))
+    return replace(PRESETS[name], **changed)
