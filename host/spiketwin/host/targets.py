@@ -55,8 +55,8 @@ def connect(
         targets take options: ``rtl:?level=pins``.
     params:
         Sizes of a simulated target: a reference size (``full``), one and what differs from it
-        (``full,lanes=4``), or `CoreParams` (`Network.core_params`); ``full`` if the address names none. For anything else, sizes that
-        the device must have.
+        (``full,lanes=4``), or `CoreParams` (`Network.core_params`); ``full`` if the address names
+        none. For anything else, sizes that the device must have.
     baud:
         Rate at which a serial port is opened, which is the rate the device starts with
         (`Core.set_baud` changes it).

@@ -1,0 +1,109 @@
+"""``spiketwin`` itself: finds its commands, loads the one used, and ends errors in words."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+import click
+
+from spiketwin.host.cli import catalogue
+from spiketwin.host.errors import SpiketwinError, TargetError
+
+COMMANDS: Final = "spiketwin.commands"
+"""Entry points of commands, wherever they live: name to click command."""
+
+
+class NothingDone(click.ClickException):
+    """Ends the program because something about the call or this machine is wrong.
+
+    What goes wrong on the way ends with status 1 instead.
+    """
+
+    exit_code = 2
+
+
+class Commands(click.Group):
+    """A group whose commands are entry points."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return sorted(_found())
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        """Load a command; `NothingDone` where something that it needs is not installed."""
+        entry = _found().get(name)
+        if entry is None:
+            return None
+        try:
+            command: click.Command = entry.load()
+        except ImportError as error:
+            raise _missing(name, error) from error
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; errors that were foreseen end as one message."""
+        try:
+            return super().invoke(ctx)
+        except SpiketwinError as error:
+            # Wrong in itself, or nothing there: the target has done nothing yet.
+            nothing_done = isinstance(error, ValueError | TargetError)
+            raise (NothingDone if nothing_done else click.ClickException)(str(error)) from error
+        except ImportError as error:
+            raise _missing(ctx.invoked_subcommand or "", error) from error
+        except BrokenPipeError:
+            raise  # click ends quietly when the reader of a pipe has gone
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise NothingDone(f"{place}{error.strerror or error}") from error
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the catalogue says of the commands that are there."""
+        left = set(_found())
+        for title, entries in catalogue.SECTIONS.items():
+            rows = []
+            for entry in entries:
+                if entry.name in left:
+                    left.remove(entry.name)
+                    rows += [(entry.name, entry.summary), ("", f"$ {entry.example}")]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+        if left:
+            with formatter.section("Further commands"):
+                formatter.write_dl([(name, "") for name in sorted(left)])
+
+
+def _found() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=COMMANDS)}
+
+
+def _missing(name: str, error: ImportError) -> click.ClickException:
+    """Say what a command lacks; an error within this package is none of those, and is raised."""
+    if (error.name or "").partition(".")[0] == "spiketwin":
+        raise error
+    extra = catalogue.extra(name)
+    wanted = f"spiketwin[{extra}]" if extra else "spiketwin"
+    install = shlex.join([sys.executable, "-m", "pip", "install", wanted])
+    return NothingDone(
+        f"`spiketwin {name}` needs {error.name or 'a package'}, which is not installed or does not "
+        f"load ({error}). Run: {install}"
+    )
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`spiketwin COMMAND --help` explains one command. The status is 0 when all went well, "
+    "1 when a check failed or a target broke down, and 2 when the call could not be carried out.",
+)
+@click.version_option(package_name="spiketwin", message="%(prog)s %(version)s")
+def main() -> None:
+    """One spiking network as a model, as RTL and on an FPGA, equal to the bit.
+
+    A target is given with --on: `model:` computes in this process, `rtl:` simulates the gateware in
+    this process, `rtl+pty:` does so behind a pseudo-terminal; /dev/ttyUSB1 or socket://host:port is
+    a device. All of them answer the same protocol.
+    """
