@@ -193,7 +193,8 @@ class Core(wiring.Component):
             fired.store.eq(store & addressed(Space.PENDING)),
             self.pending_groups.eq(fired.count),
         ]
-        stored[Space.PENDING] = fired.stored.mask | (fired.stored.group << PENDING_MASK_BITS)
+        entry = fired.stored.mask | (fired.stored.group << PENDING_MASK_BITS)
+        stored[Space.PENDING] = Mux(memory.column < fired.count, entry, 0)
 
         with m.Switch(memory.space):
             for space, value in stored.items():
@@ -396,6 +397,11 @@ class Core(wiring.Component):
             fired.entry.mask.eq(self.neurons.spike_mask),
             fired.entry.group.eq(self.neurons.spike_group),
         ]
+        with m.If(fired.link):
+            m.d.comb += [
+                fired.entry.mask.eq(self.memory.w_data[:PENDING_MASK_BITS]),
+                fired.entry.group.eq(self.memory.w_data[PENDING_MASK_BITS:]),
+            ]
         with m.If(axons.late):
             m.d.sync += self.late_events.eq(_counted(self.late_events))
         with m.If(self.reset_stb):
