@@ -91,7 +91,7 @@ class Design:
         """Name everything that shapes the library: design, sources, flags and tools."""
         digest = hashlib.sha256()
         digest.update(json.dumps([asdict(self), _FLAGS, toolchain.versions()]).encode())
-        for source in (*_gateware_sources(), _HARNESS):
+        for source in (*gateware_sources(), _HARNESS):
             digest.update(hashlib.sha256(source.read_bytes()).digest())
         return digest.hexdigest()[:BUILD_BYTES]
 
@@ -122,30 +122,55 @@ def library(design: Design, report: Callable[[str], None] = report_on_stderr) ->
         A tool is not installed.
     """
     digest = design.digest()
-    root = toolchain.build_root() / "rtl"
+
+    def build(folder: Path) -> None:
+        report(f"building the RTL of {_describe(design)} (once, takes up to a minute)")
+        _build(design, digest, folder)
+
+    return built_once("rtl", digest, build) / _LIBRARY
+
+
+def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
+    """Give the folder of a build, building it if nobody has yet.
+
+    The folder appears whole or not at all; of several processes that ask for the same one, one
+    builds and the others wait.
+
+    Parameters
+    ----------
+    kind:
+        Folder of all builds like this one, in `toolchain.build_root`.
+    digest:
+        Name of everything that shapes the build.
+    build:
+        Fills the folder it is given, which is moved once it is full.
+
+    Raises
+    ------
+    BuildError
+        Another process holds the build for more than 15 minutes.
+    """
+    root = toolchain.build_root() / kind
     finished = root / digest
-    path = finished / _LIBRARY
-    if path.is_file():
-        return path
+    if finished.is_dir():
+        return finished
     root.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(root / f"{digest}.lock", timeout=_BUILD_SECONDS):
-            if path.is_file():
-                return path
+            if finished.is_dir():
+                return finished
             # Only a build that was killed leaves these, as the lock is ours.
             for left in root.glob(f"{digest}.tmp*"):
                 shutil.rmtree(left, ignore_errors=True)
-            report(f"building the RTL of {_describe(design)} (once, takes up to a minute)")
             folder = Path(tempfile.mkdtemp(prefix=f"{digest}.tmp", dir=root))
-            _build(design, digest, folder)
-            shutil.rmtree(finished, ignore_errors=True)
+            build(folder)
             folder.rename(finished)
     except filelock.Timeout as error:
         raise BuildError(
             f"another process holds {error.lock_file} and has not finished its build in "
             f"{_BUILD_SECONDS:.0f} s; end it and try again"
         ) from error
-    return path
+    return finished
 
 
 def _build(design: Design, digest: str, folder: Path) -> None:
@@ -204,7 +229,8 @@ def _describe(design: Design) -> str:
     return f"{params.n_axons} axons, {params.n_neurons} neurons, {params.lanes} lanes"
 
 
-def _gateware_sources() -> list[Path]:
+def gateware_sources() -> list[Path]:
+    """Give the files of the specification and the gateware, sorted."""
     spec = importlib.util.find_spec("spiketwin.hdl")
     if spec is None or spec.origin is None:
         raise BuildError("spiketwin.hdl is not installed: install spiketwin anew")

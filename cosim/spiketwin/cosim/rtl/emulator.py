@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from spiketwin.cosim.rtl.engine import Engine
+from spiketwin.hdl.spec.protocol import REPLY_HEADER, REQUEST_HEADER, Opcode, Status
+from spiketwin.host.frames import FrameDecoder
 
 _AWAKE_SECONDS: Final = 10.0
 """Simulation goes on for so long after the last byte in either direction.
@@ -29,6 +31,31 @@ _CHUNK_BYTES: Final = 4096
 
 class LinkError(ValueError):
     """No symbolic link can be put where it was asked for."""
+
+
+class _Rate:
+    """Keeps the engine's end of the wires at the rate that the device was told to use.
+
+    A terminal carries bytes at no rate, and what its clients set it to says nothing.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._requests = FrameDecoder()
+        self._replies = FrameDecoder()
+        self._wanted: dict[bytes, int] = {}
+
+    def to_device(self, data: bytes) -> None:
+        for body in self._requests.feed(data):
+            if body[2:REQUEST_HEADER] == bytes([Opcode.SET_BAUD]):
+                self._wanted = {body[:2]: int.from_bytes(body[REQUEST_HEADER:], "little")}
+
+    def from_device(self, data: bytes) -> None:
+        for body in self._replies.feed(data):
+            if body[2:REPLY_HEADER] == bytes([Opcode.SET_BAUD, Status.OK]):
+                cycles_per_bit = self._wanted.get(body[:2])
+                if cycles_per_bit is not None:
+                    self._engine.set_cycles_per_bit(cycles_per_bit)
 
 
 def serve(
@@ -75,6 +102,7 @@ def serve(
 
 
 def _serve(engine: Engine, master: int, until_eof: int | None) -> None:
+    rate = _Rate(engine)
     slice_seconds = _SLICE_CYCLES / engine.design.clock_hz
     answer = b""
     awake_until = 0.0
@@ -90,9 +118,12 @@ def _serve(engine: Engine, master: int, until_eof: int | None) -> None:
         if until_eof in readable and not os.read(until_eof, _CHUNK_BYTES):
             return
         if master in readable:
-            engine.write(os.read(master, _CHUNK_BYTES))
+            data = os.read(master, _CHUNK_BYTES)
+            rate.to_device(data)
+            engine.write(data)
         if not answer:
             answer = engine.read(_CHUNK_BYTES, slice_seconds if simulating else 0)
+            rate.from_device(answer)
         if master in readable or answer:
             awake_until = time.monotonic() + _AWAKE_SECONDS
         if answer:

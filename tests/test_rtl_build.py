@@ -1,0 +1,181 @@
+"""The RTL is built once, whole or not at all, whoever asks and however a build ends.
+
+A stand-in for Verilator notes every call, so that these tests need no compilation.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from spiketwin.cosim.rtl import build, toolchain
+from spiketwin.cosim.rtl.build import BuildError, Design, library
+from spiketwin.hdl.spec.params import preset
+
+DESIGN = Design(params=preset("tiny"))
+DEADLINE = 120
+
+BUILDER = """
+import sys
+from pathlib import Path
+from spiketwin.cosim.rtl import build, toolchain
+from spiketwin.hdl.spec.params import preset
+root = Path(sys.argv[1])
+toolchain.build_root = lambda: root
+print(build.library(build.Design(params=preset("tiny"))))
+"""
+"""Builds `DESIGN` below the folder it is given, in a process that can be killed."""
+
+SUCCEEDS = """
+while [ "$1" != -o ]; do shift; done
+mkdir "$(dirname "$2")/objects"
+echo "a library" >"$2"
+"""
+FAILS = """
+seq 1000
+echo "%Error: no such signal"
+exit 3
+"""
+HANGS = """
+echo $$ >"$(dirname "$0")/started"
+exec sleep 600
+"""
+
+
+class Bench:
+    """A build folder with a stand-in for Verilator in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.calls = root / "calls"
+        self.started = root / "tools" / "started"
+        self.started.parent.mkdir()
+        os.mkfifo(self.started)
+
+    def verilator(self, behaviour: str) -> None:
+        script = self.root / "tools" / "verilator"
+        script.write_text(f'#!/bin/sh\nset -eu\necho called >>"{self.calls}"\n{behaviour}')
+        script.chmod(0o755)
+
+    def builder(self) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", BUILDER, str(self.root)]
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+        )
+
+    def hanging_builder(self) -> tuple[subprocess.Popen[str], int]:
+        """A builder whose Verilator runs and will not end, and the process id of the latter."""
+        self.verilator(HANGS)
+        # Opened for writing too, so that opening waits for nobody.
+        with os.fdopen(os.open(self.started, os.O_RDWR), "r") as started:
+            builder = self.builder()
+            assert select.select([started], [], [], DEADLINE)[0], "Verilator was not called"
+            return builder, int(started.readline())
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(toolchain, "build_root", lambda: tmp_path)
+    return Bench(tmp_path)
+
+
+def test_the_second_to_ask_finds_it_built(bench: Bench) -> None:
+    bench.verilator(SUCCEEDS)
+    said: list[str] = []
+    path = library(DESIGN, said.append)
+    assert path.read_text() == "a library\n"
+    assert "module BytesTop" in path.with_name("core.v").read_text()
+    assert library(DESIGN, said.append) == path
+    assert len(said) == 1
+    assert "8 axons, 8 neurons" in said[0]
+    assert bench.calls.read_text().split() == ["called"]
+
+
+def test_two_processes_that_ask_at_once_build_once(bench: Bench) -> None:
+    bench.verilator(SUCCEEDS)
+    both = [bench.builder(), bench.builder()]
+    results = [builder.communicate(timeout=DEADLINE) for builder in both]
+    assert results[0][0] == results[1][0] != ""
+    assert sorted(said.count("building the RTL") for _, said in results) == [0, 1]
+    assert bench.calls.read_text().split() == ["called"]
+
+
+def test_a_killed_build_is_not_taken_for_one(bench: Bench) -> None:
+    builder, verilator = bench.hanging_builder()
+    builder.kill()
+    builder.communicate(timeout=DEADLINE)
+    os.kill(verilator, signal.SIGKILL)
+    bench.verilator(SUCCEEDS)
+    path = library(DESIGN)
+    assert path.read_text() == "a library\n"
+    assert [folder.name for folder in (bench.root / "rtl").iterdir() if folder.is_dir()] == [
+        path.parent.name
+    ]
+
+
+def test_an_interrupted_build_takes_its_tools_with_it(bench: Bench) -> None:
+    builder, verilator = bench.hanging_builder()
+    builder.send_signal(signal.SIGINT)
+    builder.communicate(timeout=DEADLINE)
+    assert builder.returncode != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(verilator, 0)
+
+
+def test_a_failure_shows_the_end_of_the_log_and_is_tried_again(bench: Bench) -> None:
+    bench.verilator(FAILS)
+    with pytest.raises(BuildError, match="status 3") as error:
+        library(DESIGN)
+    message = str(error.value)
+    assert message.endswith("%Error: no such signal")
+    assert len(message.splitlines()) < 30
+    log = Path(message.splitlines()[0].rpartition(" ")[2])
+    assert log.read_text().startswith("1\n2\n")
+    bench.verilator(SUCCEEDS)
+    assert library(DESIGN).is_file()
+
+
+def test_a_build_that_takes_too_long_is_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.verilator("exec sleep 600\n")
+    monkeypatch.setattr(build, "_BUILD_SECONDS", 5.0)
+    with pytest.raises(BuildError, match="longer than 5 s"):
+        library(DESIGN)
+
+
+def test_whatever_shapes_the_library_is_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [
+        replace(DESIGN, params=preset("ncx")),
+        replace(DESIGN, level="pins"),
+        replace(DESIGN, cycles_per_bit=5),
+        replace(DESIGN, clock_hz=1),
+    ]
+    digests = {design.digest() for design in (DESIGN, *others)}
+    assert len(digests) == 5
+    monkeypatch.setattr(toolchain, "versions", lambda: "another compiler")
+    assert DESIGN.digest() not in digests
+
+
+def test_a_change_of_any_source_makes_another_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = [tmp_path / "a.py", tmp_path / "b.py"]
+    for source in sources:
+        source.write_text("x = 1\n")
+    monkeypatch.setattr(build, "gateware_sources", lambda: sources)
+    digests = {DESIGN.digest()}
+    for source in sources:
+        source.write_text("x = 2\n")
+        digests.add(DESIGN.digest())
+    assert len(digests) == 3
+
+
+def test_the_gateware_is_among_the_sources() -> None:
+    names = {path.name for path in build.gateware_sources()}
+    assert {"emit.py", "params.py", "core.py"} <= names

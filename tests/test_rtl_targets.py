@@ -1,0 +1,217 @@
+"""The RTL as a serial port: in this process, and on a pseudo-terminal for any serial program."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import serial
+from click.testing import CliRunner
+
+from spiketwin.cosim.commands.emulate import emulate
+from spiketwin.cosim.rtl.engine import Engine
+from spiketwin.cosim.serial.protocol_rtl import Serial
+from spiketwin.cosim.serial.terminal import open_pty
+from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.host.frames import FrameDecoder, encode
+
+IDENTIFY = encode(bytes([0, 0, Opcode.IDENTIFY]))
+REQUESTS = IDENTIFY + encode(bytes([1, 0, Opcode.OPEN])) + encode(bytes([1, 0, 255]))
+SECONDS = 60
+"""A deadline for what takes milliseconds."""
+
+EMULATE = "from spiketwin.cosim.commands.emulate import emulate; emulate()"
+OPEN_PTY = """
+import signal
+from spiketwin.cosim.serial.protocol_rtl import Serial
+from spiketwin.cosim.serial.terminal import open_pty
+print(open_pty("rtl+pty:?params=tiny")[0], flush=True)
+signal.pause()
+"""
+
+
+@pytest.fixture(autouse=True)
+def handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = [*serial.protocol_handler_packages, "spiketwin.cosim.serial"]
+    monkeypatch.setattr(serial, "protocol_handler_packages", packages)
+
+
+def answers(port: serial.SerialBase, requests: bytes, count: int) -> list[bytes]:
+    port.timeout = SECONDS
+    port.write(requests)
+    decoder = FrameDecoder()
+    bodies: list[bytes] = []
+    while len(bodies) < count:
+        data = port.read(1)
+        assert data, "the device is silent"
+        bodies += decoder.feed(data)
+    return bodies
+
+
+@pytest.fixture(scope="module")
+def expected() -> list[bytes]:
+    """What the engine answers to `REQUESTS` at the level of pins, with nothing between."""
+    with Engine(preset("tiny"), "pins") as engine:
+        engine.write(REQUESTS)
+        sent = b"".join(iter(lambda: engine.read(4096, 0.001), b""))
+    return FrameDecoder().feed(sent)
+
+
+@pytest.fixture
+def pty() -> Iterator[str]:
+    path, close = open_pty("rtl+pty:?params=tiny")
+    yield path
+    close()
+
+
+def test_a_url_opens_the_rtl_in_process(expected: list[bytes]) -> None:
+    with serial.serial_for_url("rtl://?params=tiny&level=pins") as port:
+        assert answers(port, REQUESTS, 3) == expected
+        assert port.baudrate == 25_000_000
+
+
+def test_a_new_rate_is_followed_at_both_ends() -> None:
+    with serial.serial_for_url("rtl://?params=tiny&level=pins") as port:
+        answers(port, encode(bytes([1, 0, Opcode.OPEN])), 1)
+        answers(port, encode(bytes([1, 0, Opcode.SET_BAUD, 10, 0])), 1)
+        port.baudrate = 10_000_000
+        assert answers(port, IDENTIFY, 1)
+        port.baudrate = 25_000_000
+        port.timeout = 0.001
+        port.write(IDENTIFY)
+        assert FrameDecoder().feed(port.read(4096)) == []
+
+
+def test_a_port_lives_in_the_time_of_its_device() -> None:
+    with Serial("rtl://?params=tiny", timeout=0.002) as port:
+        before = port.clock()
+        assert port.read(1) == b""
+        assert port.clock() - before == pytest.approx(0.002, abs=1e-8)
+
+
+def test_opening_again_is_a_power_cycle() -> None:
+    port = serial.serial_for_url("rtl://?params=tiny")
+    assert answers(port, REQUESTS, 3)[1][0] == 1
+    port.close()
+    port.open()
+    assert answers(port, IDENTIFY, 1)[0][0] == 0
+    port.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("rtl://?level=wires", "bytes or pins"),
+        ("rtl://?cycles_per_bit=3", "4…65535"),
+        ("rtl://?cycles_per_bit=fast", "cycles_per_bit"),
+        ("rtl://?clock=0", "clock"),
+        ("rtl://?params=huge", "tiny"),
+        ("rtl://?params=tiny,lanes=3", "lanes"),
+        ("rtl://?params=tiny,lines=2", "lines"),
+        ("rtl://?params=tiny,lanes=two", "two"),
+        ("rtl://?speed=9", "speed"),
+    ],
+)
+def test_a_wrong_url_says_what_is_allowed(url: str, says: str) -> None:
+    with pytest.raises(serial.SerialException, match=says):
+        serial.serial_for_url(url)
+    with pytest.raises(serial.SerialException, match=says):
+        open_pty(url.replace("rtl://", "rtl+pty:"))
+
+
+def test_plain_pyserial_gets_the_same_answers_on_the_terminal(
+    pty: str, expected: list[bytes]
+) -> None:
+    with serial.Serial(pty) as port:
+        assert answers(port, REQUESTS, 3) == expected
+
+
+def test_the_terminal_follows_a_new_rate(pty: str) -> None:
+    with serial.Serial(pty, baudrate=115200) as port:
+        answers(port, encode(bytes([1, 0, Opcode.OPEN])), 1)
+        answers(port, encode(bytes([1, 0, Opcode.SET_BAUD, 25, 0])), 1)
+        port.baudrate = 4_000_000
+        assert answers(port, IDENTIFY, 1)
+
+
+def test_clients_come_and_go_and_the_core_stays(pty: str) -> None:
+    with serial.Serial(pty) as port:
+        answers(port, REQUESTS, 3)
+    for _ in range(3):
+        with serial.Serial(pty) as port:
+            assert answers(port, IDENTIFY, 1)[0][0] == 1, "the session is still open"
+            port.write(IDENTIFY[:3])
+            port.write(b"\0")
+
+
+def ended(terminal: int) -> bool:
+    """Whether the other end of an open terminal goes away."""
+    watch = select.poll()
+    watch.register(terminal, 0)
+    return bool(watch.poll(1000 * SECONDS))
+
+
+def test_closing_ends_the_emulator() -> None:
+    path, close = open_pty("rtl+pty:?params=tiny")
+    terminal = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    close()
+    assert ended(terminal)
+    os.close(terminal)
+
+
+def test_the_emulator_dies_with_its_parent() -> None:
+    command = [sys.executable, "-c", OPEN_PTY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        path = first_line(parent)
+        terminal = os.open(path, os.O_RDWR | os.O_NOCTTY)
+        parent.kill()
+    assert ended(terminal)
+    os.close(terminal)
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    assert select.select([process.stdout], [], [], SECONDS)[0], "nothing was printed"
+    return process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_a_signal_and_cleans_up(
+    tmp_path: Path, number: signal.Signals, expected: list[bytes]
+) -> None:
+    link = tmp_path / "core"
+    link.symlink_to("/nowhere")
+    command = [sys.executable, "-c", EMULATE, "--params", "tiny", "--link", str(link)]
+    # Standard input is at its end from the start, as it is in a background job.
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as emulator:
+        assert first_line(emulator) == str(link.readlink())
+        with serial.Serial(str(link)) as port:
+            assert answers(port, REQUESTS, 3) == expected
+        emulator.send_signal(number)
+        _, said = emulator.communicate(timeout=SECONDS)
+    assert emulator.returncode == 0
+    assert "Traceback" not in said
+    assert not link.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--params", "huge"], "tiny"),
+        (["--level", "wires"], "pins"),
+        (["--cycles-per-bit", "3"], "4…65535"),
+        (["--clock", "0"], "clock"),
+        (["--params", "tiny", "--link", "/"], "symbolic link"),
+    ],
+)
+def test_wrong_usage_is_status_2(arguments: list[str], says: str) -> None:
+    result = CliRunner().invoke(emulate, arguments)
+    assert result.exit_code == 2
+    assert says in result.output
