@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from spiketwin.cosim.rtl.engine import Engine
-from spiketwin.hdl.spec.protocol import REPLY_HEADER, REQUEST_HEADER, Opcode, Status
+from spiketwin.hdl.spec.protocol import (
+    BAUD_TRIAL_CYCLES,
+    REPLY_HEADER,
+    REQUEST_HEADER,
+    Opcode,
+    Status,
+)
 from spiketwin.host.frames import FrameDecoder
 
 _AWAKE_SECONDS: Final = 10.0
@@ -44,6 +50,7 @@ class _Rate:
         self._requests = FrameDecoder()
         self._replies = FrameDecoder()
         self._wanted: dict[bytes, int] = {}
+        self._trial_end: int | None = None
 
     def to_device(self, data: bytes) -> None:
         for body in self._requests.feed(data):
@@ -52,10 +59,17 @@ class _Rate:
 
     def from_device(self, data: bytes) -> None:
         for body in self._replies.feed(data):
-            if body[2:REPLY_HEADER] == bytes([Opcode.SET_BAUD, Status.OK]):
-                cycles_per_bit = self._wanted.get(body[:2])
-                if cycles_per_bit is not None:
-                    self._engine.set_cycles_per_bit(cycles_per_bit)
+            # A reply shows that the rate, if it is new, has carried a request.
+            self._trial_end = None
+            if (
+                body[2:REPLY_HEADER] == bytes([Opcode.SET_BAUD, Status.OK])
+                and body[:2] in self._wanted
+            ):
+                self._engine.set_cycles_per_bit(self._wanted[body[:2]])
+                self._trial_end = self._engine.cycles + BAUD_TRIAL_CYCLES
+        if self._trial_end is not None and self._engine.cycles > self._trial_end:
+            self._engine.set_cycles_per_bit(self._engine.design.cycles_per_bit)
+            self._trial_end = None
 
 
 def serve(
