@@ -197,7 +197,7 @@ def test_results_do_not_depend_on_how_a_run_is_cut(core: Core) -> None:
 
 def test_events_far_beyond_the_queue_and_the_offset_all_arrive() -> None:
     """One neuron for each axon, firing at once: every event comes back as a spike."""
-    net = Network(n_axons=8, n_neurons=8, threshold=100, v_tau=0.0)
+    net = Network(n_axons=8, n_neurons=8, threshold=np.full(8, 100), v_tau=0.0)
     net.weights[:8] = 100 * np.eye(8, dtype=np.int32)
     ticks = 200_000
     spikes = np.unique(np.random.default_rng(0).integers(0, (ticks, 8), (5000, 2)), axis=0)
@@ -261,7 +261,10 @@ def test_a_network_that_does_not_fit_changes_nothing(core: Core) -> None:
     net = Network.random(8, 8, seed=4)
     core.program(net)
     before = core.statistics.requests
-    for wrong in (Network.random(9, 8, seed=1), Network(n_axons=8, n_neurons=8, weights=500)):
+    for wrong in (
+        Network.random(9, 8, seed=1),
+        Network(n_axons=8, n_neurons=8, weights=np.full((16, 8), 500)),
+    ):
         with pytest.raises(DoesNotFit):
             core.program(wrong)
     net.bias = [1, 2]  # type: ignore[assignment]

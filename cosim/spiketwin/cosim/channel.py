@@ -95,8 +95,9 @@ class FaultyChannel:
         Simulated seconds since the line was made.
     injected:
         Faults so far.
-    cut_off:
-        While true, whatever is sent in either direction is lost.
+    cut_off_until:
+        Until then, whatever is sent in either direction is lost; ``math.inf`` is a device that
+        hangs.
     """
 
     adapter_latency = 0.0
@@ -116,7 +117,7 @@ class FaultyChannel:
         self.error_rate = error_rate
         self.now = 0.0
         self.injected = 0
-        self.cut_off = False
+        self.cut_off_until = 0.0
         self._port = port
         self._faults = faults
         self._delay = delay
@@ -196,7 +197,7 @@ class FaultyChannel:
 
     def _send(self, direction: _Direction, data: bytes) -> None:
         """Put bytes on the line, with whatever befalls them."""
-        if self.cut_off:
+        if self.now < self.cut_off_until:
             return
         byte_time = BITS_PER_BYTE / self.baudrate
         burst = bytearray()

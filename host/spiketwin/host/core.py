@@ -24,7 +24,7 @@ from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.exchange import Request, Statistics, arguments
 from spiketwin.host.link import Link
 from spiketwin.host.network import NEURON_ARRAYS, Network, Placement
-from spiketwin.host.runner import ANY_WAIT, Progress, Runner
+from spiketwin.host.runner import ANY_WAIT, WORD_BYTES, Progress, Runner
 from spiketwin.host.spikes import Run, checked_events, decode
 
 STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
@@ -308,11 +308,12 @@ class Core:
         fetch = Request(
             Opcode.FETCH,
             arguments(Opcode.FETCH, MAX_FETCH_WORDS, ANY_WAIT),
-            result_bytes=4 * MAX_FETCH_WORDS,
+            result_bytes=WORD_BYTES * MAX_FETCH_WORDS,
+            result_item_bytes=WORD_BYTES,
             cycles=self._stop_cycles(),
         )
         # A short answer tells that the run is over and its words are all out.
-        while len(self._link.request(fetch)) == 4 * MAX_FETCH_WORDS:
+        while len(self._link.request(fetch)) == WORD_BYTES * MAX_FETCH_WORDS:
             pass
         counters = self._read_counters()
         self._tick = counters["tick"]

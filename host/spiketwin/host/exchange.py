@@ -35,7 +35,9 @@ class Request:
     payload:
         Arguments and tail.
     result_bytes:
-        Most bytes of the result.
+        Bytes of the result; the most there can be if `result_item_bytes` is given.
+    result_item_bytes:
+        Where the result has any number of items: bytes of one.
     cycles:
         Most cycles the device takes to answer.
     on_result:
@@ -45,6 +47,7 @@ class Request:
     opcode: Opcode
     payload: bytes = b""
     result_bytes: int = 0
+    result_item_bytes: int = 0
     cycles: int = 0
     on_result: Callable[[bytes], None] | None = None
 
@@ -53,6 +56,12 @@ class Request:
         """Bytes that the request and its answer put on the wire, at most."""
         answer = max(self.result_bytes, _DETAIL_BYTES)
         return frame_bytes(REQUEST_HEADER + len(self.payload)) + frame_bytes(REPLY_HEADER + answer)
+
+    def accepts(self, result: bytes) -> bool:
+        """Whether a result has a length that this request can have."""
+        if self.result_item_bytes:
+            return len(result) <= self.result_bytes and len(result) % self.result_item_bytes == 0
+        return len(result) == self.result_bytes
 
 
 def arguments(opcode: Opcode, *values: int) -> bytes:
@@ -234,12 +243,14 @@ class Exchange:
         session, seq, opcode, status = body[:REPLY_HEADER]
         if status not in Status.__members__.values():
             return None
-        if status != Status.OK and len(body) != REPLY_HEADER + _DETAIL_BYTES:
+        refused = status != Status.OK
+        if refused and len(body) != REPLY_HEADER + _DETAIL_BYTES:
             return None
         for entry in self._outstanding:
             if entry.seq == seq and entry.request.opcode == opcode and entry.reply is None:
                 any_session = opcode == Opcode.IDENTIFY or status == Status.WRONG_SESSION
-                return entry if any_session or session == self.session else None
+                fits = refused or entry.request.accepts(body[REPLY_HEADER:])
+                return entry if fits and (any_session or session == self.session) else None
         return None
 
     def _mend_request(self, refused: _Outstanding, expected: int) -> None:

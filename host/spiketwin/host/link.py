@@ -38,6 +38,9 @@ attribute `adapter_latency` that says otherwise."""
 POLL: Final = 0.005
 """Seconds after which a read returns empty-handed so that the deadline is looked at."""
 
+LONGEST_BACKOFF: Final = 0.05
+"""Seconds to which waits grow from round to round, where they are not longer anyway."""
+
 DEFAULT_RETRIES: Final = 20
 
 _SESSIONS: Final = 256
@@ -222,7 +225,9 @@ class Link:
         """Ask who is there, and begin a session; return the identity."""
         self._port.timeout = POLL
         reply = self._handshake(
-            Request(Opcode.IDENTIFY, result_bytes=MAX_BODY - REPLY_HEADER), session=0
+            # Another release may answer with another length.
+            Request(Opcode.IDENTIFY, result_bytes=MAX_BODY - REPLY_HEADER, result_item_bytes=1),
+            session=0,
         )
         identity = self._compatible(reply.checked())
         session = reply.session
@@ -303,15 +308,20 @@ class Link:
                         + _FRUITLESS
                     )
                 self._exchange.resend()
-                deadline = self._deadline()
+                deadline = self._deadline(rounds)
             self._flush()
         return self._exchange.take_reply(self._clock())
 
-    def _deadline(self) -> float:
-        """When the next reply is overdue: twice the time on the wire, and the device's own."""
+    def _deadline(self, rounds: int = 0) -> float:
+        """When the next reply is overdue: twice the time on the wire, and the device's own.
+
+        After fruitless rounds it is later, lest resending be what fills the line.
+        """
         wire = self._exchange.unanswered_bytes() * BITS_PER_BYTE / self._port.baudrate
         device = self._exchange.oldest.cycles / self._clock_hz if self._clock_hz else 0.0
-        return self._clock() + (2 * wire + device + self._latency) * self._patience
+        wait = 2 * wire + device + self._latency
+        wait = max(wait, min(wait * (1 << rounds), LONGEST_BACKOFF))
+        return self._clock() + wait * self._patience
 
     def _read(self) -> bytes:
         try:

@@ -78,12 +78,12 @@ class Network:
 
     n_axons: int
     n_neurons: int
-    weights: NDArray[np.int32] = _filled(0)
+    weights: NDArray[np.integer[Any]] = _filled(0)
     plastic: NDArray[np.bool_] = _filled(False)
-    threshold: NDArray[np.int32] = _filled(1000)
-    v_reset: NDArray[np.int32] = _filled(0)
-    refrac_ticks: NDArray[np.int32] = _filled(0)
-    bias: NDArray[np.int32] = _filled(0)
+    threshold: NDArray[np.integer[Any]] = _filled(1000)
+    v_reset: NDArray[np.integer[Any]] = _filled(0)
+    refrac_ticks: NDArray[np.integer[Any]] = _filled(0)
+    bias: NDArray[np.integer[Any]] = _filled(0)
     v_tau: float = math.inf
     i_syn_tau: float = 0.0
     theta_tau: float = math.inf

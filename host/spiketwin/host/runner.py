@@ -28,6 +28,9 @@ LEAST_WORDS_PER_TICK: Final = 2
 ANY_WAIT: Final = (1 << 32) - 1
 """`FETCH` is asked to wait for its words, not for a time, or its answer would depend on timing."""
 
+WORD_BYTES: Final = 4
+"""Of an output word."""
+
 _OFFSETS: Final = 1 << 16
 _REAL_TIME_FETCH: Final = 0.05
 """Seconds that one `FETCH` may hold up the events behind it, at a fixed tick period."""
@@ -137,7 +140,8 @@ class Runner:
         return Request(
             Opcode.FETCH,
             arguments(Opcode.FETCH, count, ANY_WAIT),
-            result_bytes=4 * count,
+            result_bytes=WORD_BYTES * count,
+            result_item_bytes=WORD_BYTES,
             cycles=ticks * self._tick_cycles,
             on_result=self._fetched,
         )
