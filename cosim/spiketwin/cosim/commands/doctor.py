@@ -1,0 +1,45 @@
+"""``spiketwin doctor``: what is missing on this machine, and what mends it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from spiketwin.cosim.doctor import Finding, examine
+from spiketwin.host.cli import options
+
+
+@click.command()
+@options.json_file
+def doctor(json_file: Path | None) -> None:
+    """Say what is missing on this machine, and the exact command that mends it.
+
+    Exits with status 1 if a command of spiketwin lacks something. Nothing is changed.
+    """
+    console = Console()
+    with console.status("looking around"):
+        findings = examine()
+    console.print(_table(findings))
+    missing = [finding for finding in findings if not finding.fine]
+    for finding in missing:
+        console.print(
+            f"{finding.what} is needed for {finding.needed_for}. Run:", markup=False, soft_wrap=True
+        )
+        console.print(f"    {finding.fix}", markup=False, highlight=False, soft_wrap=True)
+    if json_file is not None:
+        figures = {"fine": not missing, "findings": [asdict(finding) for finding in findings]}
+        options.write_json(json_file, figures)
+    if missing:
+        raise click.exceptions.Exit(1)
+    console.print("Nothing is missing.", style="bold green")
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table("", "what", "found", "needed for")
+    for finding in findings:
+        table.add_row("✓" if finding.fine else "✗", finding.what, finding.found, finding.needed_for)
+    return table

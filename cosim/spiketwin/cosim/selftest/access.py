@@ -1,0 +1,43 @@
+"""Requests for blocks of elements, from and to arrays; blocks begin at a place, rows joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.registers import SpaceFormat
+from spiketwin.host.elements import IntArray, pack, unpack
+from spiketwin.host.exchange import Request, arguments
+
+_CYCLES_PER_ELEMENT = 16
+
+
+def read(
+    fmt: SpaceFormat, index: int, count: int, on_values: Callable[[IntArray], None]
+) -> Request:
+    """Make the request that reads a block, whose elements `on_values` is called with."""
+    return Request(
+        Opcode.READ,
+        arguments(Opcode.READ, fmt.space, _address(fmt, index), count),
+        result_bytes=fmt.byte_length(count),
+        cycles=count * _CYCLES_PER_ELEMENT,
+        on_result=lambda data: on_values(unpack(fmt, data, count)),
+    )
+
+
+def write(fmt: SpaceFormat, index: int, values: IntArray) -> Request:
+    """Make the request that writes a block."""
+    head = arguments(Opcode.WRITE, fmt.space, _address(fmt, index), values.size)
+    return Request(Opcode.WRITE, head + pack(fmt, values), cycles=values.size * _CYCLES_PER_ELEMENT)
+
+
+def place(fmt: SpaceFormat, index: int) -> str:
+    """Name an element by its place in the space: ``weight[3, 7]`` or ``v[7]``."""
+    row, column = divmod(index, fmt.columns)
+    inside = f"{row}, {column}" if fmt.rows > 1 else f"{column}"
+    return f"{fmt.space.name.lower()}[{inside}]"
+
+
+def _address(fmt: SpaceFormat, index: int) -> int:
+    row, column = divmod(index, fmt.columns)
+    return row << 16 | column
