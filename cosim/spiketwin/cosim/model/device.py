@@ -83,6 +83,11 @@ class ModelDevice:
         return data
 
     @property
+    def core(self) -> ModelCore:
+        """The model behind the link."""
+        return self._core
+
+    @property
     def waiting(self) -> int:
         """Bytes to the host that wait to be drained."""
         return len(self._link.output)

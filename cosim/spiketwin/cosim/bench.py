@@ -1,0 +1,273 @@
+"""The project's own performance figures, each taken on a real run.
+
+Cycles come from the device and are exact. Seconds are *measured* on this machine and mean little
+alone: what is compared (an engine with a bare loop, the model with the RTL) is measured in turns
+within one call, and the ratio is the median over the turns.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.cosim.model.core import ModelCore
+from spiketwin.cosim.rtl.engine import Engine
+from spiketwin.cosim.serial import protocol_model, protocol_rtl
+from spiketwin.cosim.serial.protocol_model import ModelPort
+from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.host import Core, Network, connect
+from spiketwin.host.elements import IntArray
+from spiketwin.host.exchange import Request, arguments
+from spiketwin.host.link import Link
+
+Figures = dict[str, dict[str, object]]
+Report = Callable[[str], None]
+
+BURST: Final = 8
+"""Sources, or neurons, that spike in one tick where the rate of a pass is taken."""
+
+ACTIVE_SHARE: Final = 0.02
+"""Sources active in a tick, of all, where time is taken."""
+
+TURNS: Final = 5
+MODEL_TICKS: Final = 50_000
+RTL_TICKS: Final = 1_000
+BARE_CYCLES: Final = 500_000
+_RATES: Final = ("full", "ncx", "target", "rtl_ticks", "rtl_cycles", "bare")
+
+UART_BITS: Final = 10
+CYCLES_PER_BIT: Final = 4
+
+_SILENT: Final = 30_000
+"""A threshold that is never reached."""
+
+
+def measure(report: Report) -> Figures:
+    """Take all figures.
+
+    Parameters
+    ----------
+    report:
+        Called with one line before each part.
+    """
+    report("cycles of the passes, and of a tick at the size of NeuroCoreX")
+    figures: Figures = {"core": _core()}
+    report("the model, the RTL engine and a bare loop, in turns")
+    figures |= _speed()
+    report("the link at the pins, 4 cycles a bit")
+    figures["link"] = _link()
+    return figures
+
+
+# --- cycles ------------------------------------------------------------------------------------
+
+
+def _core() -> dict[str, object]:
+    params = preset("full")
+    return {
+        "lanes": params.lanes,
+        "row_synapses_per_cycle": BURST * params.n_neurons / _burst_cycles("row"),
+        "column_synapses_per_cycle": BURST * params.n_sources / _burst_cycles("column"),
+        "ncx_cycles_per_tick": ncx_cycles_per_tick(),
+    }
+
+
+def _burst_cycles(which_pass: str) -> int:
+    """Cycles that a burst of `BURST` adds to a tick, whatever leads in and drains included."""
+    params = preset("full")
+    net = Network(
+        n_axons=params.n_axons, n_neurons=params.n_neurons, threshold=_filled(params, _SILENT),
+        plastic=_plastic(params), learn_post=True, w_max=127, post_gain=256,
+        trace_pre_bump=1 << 15, trace_pre_tau=20.0,
+    )  # fmt: skip
+    axons = range(BURST) if which_pass == "row" else ()
+    if which_pass == "column":
+        net.threshold[:BURST] = 0
+    with connect("rtl:", params=params) as core:
+        core.program(net)
+        run = core.run(np.array([(0, axon) for axon in axons]).reshape(-1, 2), ticks=1)
+        if which_pass == "row":
+            return int(run.update_cycles[0])
+        core.program(net)
+        core.write_registers(learn_post=0)
+        return int(run.cycles[0] - core.run([], ticks=1).cycles[0])
+
+
+def steady_activity(params: CoreParams) -> tuple[int, int]:
+    """Axons and neurons active in a tick of the steady network: `ACTIVE_SHARE`, rounded up."""
+    active = math.ceil(params.n_sources * ACTIVE_SHARE)
+    return active // 2, active - active // 2
+
+
+def program_steady(core: Core) -> None:
+    """Program a learning network of exactly known activity.
+
+    In every tick the same number of neurons fires, by bias alone, and their spikes are the sources
+    of the next tick, together with those of as many axons (`steady_activity`).
+    """
+    params = core.params
+    _, firing = steady_activity(params)
+    period = -(-params.n_neurons // firing)
+    core.program(
+        Network(
+            n_axons=params.n_axons, n_neurons=params.n_neurons,
+            threshold=_filled(params, 100 * period), bias=_filled(params, 100),
+            plastic=_plastic(params), learn_pre=True, learn_post=True, stochastic=True, seed=1,
+            w_min=-1, w_max=1, pre_gain=-300, post_gain=300, trace_pre_bump=1 << 14,
+            trace_post_bump=1 << 14, trace_pre_tau=20.0, trace_post_tau=20.0,
+        )
+    )  # fmt: skip
+    # Spread over the period, so that equally many reach the threshold in each tick.
+    core.write_state(v=100 * (np.arange(params.n_neurons) // firing))
+
+
+def _axon_events(params: CoreParams, ticks: int) -> IntArray:
+    """Events of the steady network's axons, which take turns."""
+    axons, _ = steady_activity(params)
+    tick = np.repeat(np.arange(ticks), axons)
+    return np.stack([tick, np.arange(axons * ticks) % params.n_axons], axis=1)
+
+
+def ncx_cycles_per_tick() -> float:
+    """Mean cycles of a tick at `ncx`, learning on, with `ACTIVE_SHARE` of the sources active."""
+    with _engine("ncx", "bytes") as (core, _, _):
+        run = core.run(_axon_events(core.params, RTL_TICKS), RTL_TICKS)
+    return float(run.cycles.mean())
+
+
+# --- time --------------------------------------------------------------------------------------
+
+
+def _speed() -> Figures:
+    """Speed of the model at two sizes, and of the RTL at `full` against a bare loop and the model.
+
+    All run the same steady network: the RTL as a target of the host library, whose work counts
+    against it, and the bare loop on an engine that is at work too, in a run without end whose
+    output is dropped. The model is taken by itself, and at `full` also as a target.
+    """
+    rates: dict[str, list[float]] = {name: [] for name in _RATES}
+    with (
+        _model("full") as (_, full),
+        _model("ncx") as (_, ncx),
+        _model("full") as (target, _),
+        _engine("full", "bytes") as (rtl, _, _),
+        _at_work() as bare,
+    ):
+        for _ in range(TURNS):
+            for name, model in (("full", full), ("ncx", ncx)):
+                events = _axon_events(model.params, MODEL_TICKS)
+                events[:, 0] += model.tick
+                seconds = _seconds(partial(model.run, events, MODEL_TICKS))
+                rates[name].append(MODEL_TICKS / seconds)
+            events = _axon_events(target.params, MODEL_TICKS)
+            seconds = _seconds(partial(target.run, events, MODEL_TICKS))
+            rates["target"].append(MODEL_TICKS / seconds)
+            before = rtl.read_counters()
+            events = _axon_events(rtl.params, RTL_TICKS)
+            seconds = _seconds(partial(rtl.run, events, RTL_TICKS))
+            cycles = rtl.read_counters()["cycles_low"] - before["cycles_low"]
+            rates["rtl_ticks"].append(RTL_TICKS / seconds)
+            rates["rtl_cycles"].append(cycles / seconds)
+            rates["bare"].append(BARE_CYCLES / bare.bare_loop(BARE_CYCLES))
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    return {
+        "rtl": {
+            "cycles_per_second": median["rtl_cycles"],
+            "ratio_to_bare_verilator": _ratio(rates["rtl_cycles"], rates["bare"]),
+            "ticks_per_second": median["rtl_ticks"],
+        },
+        "model": {
+            "ticks_per_second": {"ncx": median["ncx"], "full": median["full"]},
+            "ticks_per_second_as_target": {"full": median["target"]},
+            "ratio_to_rtl": _ratio(rates["full"], rates["rtl_ticks"]),
+        },
+    }
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+@contextmanager
+def _model(name: str) -> Iterator[tuple[Core, ModelCore]]:
+    """Give the model as a target that runs a steady network, and what is inside of it."""
+    port = protocol_model.Serial(f"model://?params={name}", timeout=0)
+    with Core(Link(port, close=port.close)) as core:
+        program_steady(core)
+        yield core, cast(ModelPort, port.device).model.core
+
+
+@contextmanager
+def _at_work() -> Iterator[Engine]:
+    """Give an engine whose core is in a run without end, its output dropped."""
+    with _engine("full", "bytes") as (core, link, engine):
+        # A tick period that is never kept: the core does not wait for its words to be fetched.
+        core.write_registers(tick_period=1)
+        link.request(Request(Opcode.RUN, arguments(Opcode.RUN, 1 << 31)))
+        yield engine
+
+
+@contextmanager
+def _engine(name: str, level: str) -> Iterator[tuple[Core, Link, Engine]]:
+    """Give the RTL as a target that runs a steady network, and what is inside of it."""
+    port = protocol_rtl.Serial(f"rtl://?params={name}&level={level}", timeout=0)
+    link = Link(port, close=port.close)
+    with Core(link) as core:
+        program_steady(core)
+        yield core, link, cast(Engine, port.device)
+
+
+# --- the link ----------------------------------------------------------------------------------
+
+
+def _link() -> dict[str, object]:
+    """Shares of the line rate that payload takes, at the pins with `CYCLES_PER_BIT`.
+
+    Payload is the weights of an upload and the output words of a stream; frames, their headers and
+    whatever gaps there are make up the rest.
+    """
+    params = preset("full")
+    with _engine("full", "pins") as (core, _, engine):
+        weights = np.zeros((params.n_sources, params.n_neurons), np.int64)
+        begin = engine.cycles
+        core.write_weights(weights)
+        upload = weights.size * UART_BITS * CYCLES_PER_BIT / (engine.cycles - begin)
+
+        # All neurons fire in every tick, so words are always waiting to be sent.
+        core.program(
+            Network(
+                n_axons=params.n_axons, n_neurons=params.n_neurons, threshold=_filled(params, 0)
+            )
+        )
+        ticks = 200
+        begin = engine.cycles
+        core.run([], ticks=ticks)
+        payload = 4 * ticks * (params.max_words_per_tick - 1)
+        stream = payload * UART_BITS * CYCLES_PER_BIT / (engine.cycles - begin)
+    return {"upload_fraction_of_line_rate": upload, "stream_fraction_of_line_rate": stream}
+
+
+# --- small parts -------------------------------------------------------------------------------
+
+
+def _filled(params: CoreParams, value: int) -> NDArray[np.int32]:
+    return np.full(params.n_neurons, value, np.int32)
+
+
+def _plastic(params: CoreParams) -> NDArray[np.bool_]:
+    return np.ones((params.n_sources, params.n_neurons), np.bool_)
+
+
+def _ratio(rates: list[float], yardstick: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(rates, yardstick, strict=True))
