@@ -56,9 +56,9 @@ class Pair:
             if elements.space in (Space.REGISTER, Space.COUNTER, Space.PENDING):
                 continue
             low, high = elements.limits()
-            if not wild and elements.space is Space.BIAS:
-                low, high = low // 8, high // 8
-            if elements.space is Space.REFRAC_TICKS:
+            if not wild:
+                low, high = self.lively(elements.space, low, high)
+            if elements.space in (Space.REFRAC_TICKS, Space.REFRAC_COUNT):
                 high = 3
             values = self.rng.integers(low, high + 1, (elements.rows, elements.columns))
             if elements.space is Space.PLASTIC:
@@ -69,12 +69,21 @@ class Pair:
         start = int(self.rng.integers(0, 1 << 32))
         self.model.tick = self.oracle.tick = start
 
+    def lively(self, space: Space, low: int, high: int) -> tuple[int, int]:
+        """Range in which neurons fire often: uniform values would make most limits unreachable."""
+        unit = 1 << (self.params.v_width - 4)
+        if space in (Space.BIAS, Space.THRESHOLD):
+            return -unit, unit
+        return (0, min(high, unit)) if space is Space.THETA else (low, high)
+
     def set_registers(self) -> None:
         for register in registers(self.params):
             low, high = register.limits(self.params)
             value = int(self.rng.integers(low, high + 1))
             if self.rng.random() < 0.3:
                 value = int(self.rng.choice([low, high]))
+            if register.name == "theta_bump":
+                value >>= int(self.rng.integers(0, register.width(self.params)))
             if register.name.endswith("_decay") and self.rng.random() < 0.7:
                 value = int(self.rng.choice(CODES))
             self.model.register[register.name] = self.oracle.register[register.name] = value
@@ -109,6 +118,22 @@ class Pair:
         for name in ("weight", *STATE):
             assert getattr(self.model, name).tolist() == getattr(self.oracle, name), name
         assert np.flatnonzero(self.model.pending).tolist() == self.oracle.pending
+
+
+def test_what_is_drawn_fires_and_learns_often() -> None:
+    # Or all comparisons below would prove little.
+    spikes = by_row = by_column = 0
+    for seed in range(50):
+        pair = Pair(preset("tiny"), seed)
+        for _ in range(6):
+            before = pair.model.weight.copy()
+            pair.step()
+            changed = pair.model.weight != before
+            spikes += len(pair.oracle.pending)
+            by_column += changed[:, pair.oracle.pending].any()
+            by_row += np.delete(changed, pair.oracle.pending, axis=1).any()
+    assert spikes > 300
+    assert min(by_row, by_column) > 30
 
 
 @given(params=core_params(), seed=st.integers(0, 1 << 32), wild=st.booleans())

@@ -738,6 +738,24 @@ def test_ticks_without_room_are_muted_and_reported_before_the_next_words() -> No
     assert line.counters()["tick"] == 500
 
 
+@pytest.mark.parametrize("taken", range(30, 50))
+def test_a_tick_begins_only_if_there_is_room_for_its_most_words(taken: int) -> None:
+    line = Line()
+    quiet(line)
+    line.write(Space.THRESHOLD, 0, [0])  # one group fires: three words a tick
+    line.set("tick_period", 1000)
+    line.ok(Opcode.RUN, run(10_000))
+    line.device.pass_ticks(100)
+    queued = line.counters()["words_queued"] - taken
+    line.fetch(taken)
+    queued += 1  # the word for muted ticks, among those of the next tick
+    first = True
+    while queued - first + TINY.max_words_per_tick <= TINY.spike_queue_depth:
+        queued += 3
+        first = False
+    assert line.counters()["words_queued"] == queued
+
+
 def test_muted_ticks_at_the_end_of_a_run_are_reported_once_there_is_room() -> None:
     line = Line()
     quiet(line)
