@@ -1,0 +1,1 @@
+"""Testbenches that run inside the simulator, and what builds and starts them."""

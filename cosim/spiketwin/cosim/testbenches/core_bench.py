@@ -1,0 +1,666 @@
+"""Tests of the core inside the simulator: constrained-random ones, and every edge by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from cocotb.triggers import FallingEdge, ValueChange, with_timeout
+from cocotb.utils import get_sim_time
+
+from spiketwin.cosim.testbenches.core_driver import (
+    CYCLE,
+    MATRICES,
+    CoreDriver,
+    count_word,
+    words_of,
+)
+from spiketwin.cosim.testbenches.declare import Benches
+from spiketwin.hdl.spec import arithmetic, schedule
+from spiketwin.hdl.spec.oracle import TickResult
+from spiketwin.hdl.spec.protocol import Word
+from spiketwin.hdl.spec.registers import ClearMask, Space, registers
+
+bench = Benches(CoreDriver)
+
+DECAYS: Final = (arithmetic.DECAY_NONE, 1, 65, 3000, 32768, 65534, arithmetic.DECAY_AT_ONCE)
+STATE_SPACES: Final = (
+    Space.V, Space.I_SYN, Space.REFRAC_COUNT, Space.THETA, Space.TRACE_POST, Space.TRACE_PRE,
+)  # fmt: skip
+
+
+def bounds(core: CoreDriver, space: Space) -> tuple[int, int]:
+    """Smallest and largest element of a space."""
+    return core.formats[space].limits()
+
+
+async def program_random(core: CoreDriver, *, wild: bool) -> None:
+    """Fill everything at random: `wild` from the whole range, else with what neurons live on."""
+    rng = core.rng
+    for space, fmt in core.formats.items():
+        if space in (Space.REGISTER, Space.COUNTER, Space.PENDING):
+            continue
+        low, high = fmt.limits()
+        if not wild and space in (Space.V, Space.I_SYN, Space.V_RESET, Space.BIAS):
+            low, high = low // 32, high // 32
+        elif not wild and space is Space.THRESHOLD:
+            low, high = 0, high // 8
+        elif not wild and space in (Space.REFRAC_TICKS, Space.REFRAC_COUNT):
+            high = 3
+        values = [[rng.randint(low, high) for _ in range(fmt.columns)] for _ in range(fmt.rows)]
+        if space is Space.PLASTIC:
+            # Whole rows and columns without a flag, too.
+            for row in values:
+                if rng.random() < 0.3:
+                    row[:] = [0] * fmt.columns
+            for column in range(fmt.columns):
+                if rng.random() < 0.3:
+                    for row in values:
+                        row[column] = 0
+        name = space.name.lower()
+        await core.write(name, values if name in MATRICES else values[0])
+    await core.write_pending(rng.sample(range(core.params.n_neurons), 3))
+
+
+async def random_registers(core: CoreDriver) -> None:
+    """Set every register at random, many of them to an edge of their range."""
+    values = {}
+    for register in registers(core.params):
+        low, high = register.limits(core.params)
+        choices = [rng := core.rng.randint(low, high), core.rng.choice((low, high))]
+        if register.name.endswith("_decay"):
+            choices += [core.rng.choice(DECAYS)] * 2
+        del rng
+        values[register.name] = core.rng.choice(choices)
+    values["tick_period"] = 0
+    await core.write_registers(**values)
+
+
+def random_axons(core: CoreDriver) -> list[int]:
+    """Axons of one tick, from none to all."""
+    n = core.params.n_axons
+    return core.rng.sample(range(n), core.rng.choice((0, 1, 1, 2, 3, n // 2, n)))
+
+
+async def random_ticks(core: CoreDriver, networks: int, ticks: int, *, wild: bool) -> None:
+    """Run networks drawn at random, registers rewritten and state cleared on the way."""
+    for _ in range(networks):
+        await program_random(core, wild=wild)
+        await random_registers(core)
+        for _ in range(ticks):
+            await core.tick(random_axons(core))
+            if core.rng.random() < 0.1:
+                await random_registers(core)
+            if core.rng.random() < 0.03:
+                await core.clear(ClearMask(core.rng.randrange(1 << len(ClearMask))))
+    await core.compare_through_port()
+
+
+@bench
+async def random_networks(core: CoreDriver) -> None:
+    """Networks that could be somebody's."""
+    await random_ticks(core, networks=4, ticks=60, wild=False)
+
+
+@bench
+async def random_extremes(core: CoreDriver) -> None:
+    """Every value from its whole range."""
+    await random_ticks(core, networks=5, ticks=25, wild=True)
+
+
+@bench
+async def late_ticks(core: CoreDriver) -> None:
+    """Noise depends on all 32 bits of the tick."""
+    await program_random(core, wild=True)
+    await random_registers(core)
+    await core.write_registers(stochastic=1, learn_pre=1, learn_post=1)
+    for start in (0xFFFE, 0x7FFF_FFF0, 0xFFFF_FFF0):
+        core.dut.run_until.value = start
+        core.dut.core.tick.value = start
+        await core.cycles(2)
+        core.oracle.tick = start
+        for _ in range(8):
+            await core.tick(random_axons(core))
+
+
+# --- saturation --------------------------------------------------------------------------------
+
+
+async def hold_neurons(core: CoreDriver) -> None:
+    """Make neurons that never fire: nothing decays, and the threshold is out of reach."""
+    await core.reset()
+    await core.write_registers(v_floor=bounds(core, Space.V)[0])
+    await core.fill("threshold", bounds(core, Space.THRESHOLD)[1])
+    await core.fill("theta", 1)
+    for name in ("v_reset", "refrac_ticks", "bias", *MATRICES):
+        if Space[name.upper()] in core.formats:
+            await core.fill(name, 0)
+
+
+def near(edge: int, inward: int, count: int) -> list[int]:
+    """Values at an edge and close to it."""
+    return [edge + inward * (place * place) for place in range(count)]
+
+
+@bench
+async def currents_saturate(core: CoreDriver) -> None:
+    """`i_syn` stays at either end of its range however many rows arrive."""
+    n = core.params.n_neurons
+    for w_edge, i_edge, inward in zip(
+        bounds(core, Space.WEIGHT), bounds(core, Space.I_SYN), (1, -1), strict=True
+    ):
+        await hold_neurons(core)
+        await core.fill("weight", w_edge)
+        await core.write("i_syn", near(i_edge, inward, n))
+        await core.tick([0])
+        await core.tick(range(core.params.n_axons))
+        core.scoreboard.check("i_syn", core.peek("i_syn")[0], i_edge, "neuron 0")
+        # One row the other way: a value that had wrapped would show.
+        await core.fill("weight", inward)
+        await core.tick([1])
+        core.scoreboard.check("i_syn", core.peek("i_syn")[0], i_edge + inward, "neuron 0")
+
+
+@bench
+async def potentials_saturate(core: CoreDriver) -> None:
+    """The sum of potential, current and bias saturates once, as a whole."""
+    n = core.params.n_neurons
+    for place in (0, 1):
+        edge = bounds(core, Space.V)[place]
+        inward = -1 if place else 1
+        await hold_neurons(core)
+        await core.write("v", near(edge, inward, n))
+        await core.fill("i_syn", bounds(core, Space.I_SYN)[place])
+        await core.fill("bias", bounds(core, Space.BIAS)[place])
+        await core.tick()
+        core.scoreboard.check_vector("v", core.peek("v"), [edge] * n)
+        # The parts cancel out before anything is cut off.
+        await core.fill("i_syn", 0)
+        await core.fill("v", edge)
+        await core.fill("bias", inward * 3)
+        await core.tick()
+        core.scoreboard.check_vector("v", core.peek("v"), [edge + inward * 3] * n)
+
+
+@bench
+async def potentials_have_a_floor(core: CoreDriver) -> None:
+    """Integration stops at `v_floor`; a potential below it rises to it, a reset goes below it."""
+    n = core.params.n_neurons
+    low, high = bounds(core, Space.V)
+    for floor in (0, -7, 5, low, high):
+        await hold_neurons(core)
+        await core.write_registers(v_floor=floor)
+        values = [min(high, max(low, floor + place - n // 2)) for place in range(n)]
+        await core.write("v", values)
+        await core.tick()
+        core.scoreboard.check_vector("v", core.peek("v"), [max(floor, v) for v in values])
+        await core.fill("bias", -1)
+        await core.tick()
+        await core.fill("threshold", low)
+        await core.fill("v_reset", low)
+        await core.tick()
+
+
+@bench
+async def theta_and_traces_saturate(core: CoreDriver) -> None:
+    """`theta` and both traces stay at the top of their range."""
+    p = core.params
+    for bump_from_top in (0, 1, 3):
+        await hold_neurons(core)
+        for name in ("theta", "trace_pre", "trace_post"):
+            space = Space[name.upper()]
+            if space in core.formats:
+                top = bounds(core, space)[1]
+                await core.write(name, near(top, -1, core.formats[space].columns))
+                await core.write_registers(**{f"{name}_bump": top - bump_from_top})
+        # Every neuron fires: far above threshold and theta, or set back so that it is.
+        await core.fill("theta", 1)
+        await core.fill("threshold", bounds(core, Space.THRESHOLD)[0])
+        fired = await core.tick(range(p.n_axons))
+        core.scoreboard.check("neurons that fired", len(fired.spikes), p.n_neurons)
+        await core.tick(range(p.n_axons))
+        if p.learning:
+            top = bounds(core, Space.TRACE_PRE)[1]
+            core.scoreboard.check_vector(
+                "trace_pre", core.peek("trace_pre"), [top] * p.n_sources, "source"
+            )
+        top = bounds(core, Space.THETA)[1]
+        await core.fill("theta", top)
+        await core.write_registers(theta_bump=top)
+        await core.tick()
+
+
+@bench
+async def resets_by_subtraction_saturate(core: CoreDriver) -> None:
+    """What is left after subtracting a threshold far below 0 does not wrap."""
+    low, high = bounds(core, Space.V)
+    n = core.params.n_neurons
+    await hold_neurons(core)
+    await core.write_registers(reset_subtract=1, theta_bump=3)
+    await core.fill("v", high)
+    await core.write("threshold", near(low, 1, n))
+    await core.tick()
+    core.scoreboard.check("v", core.peek("v")[0], high, "neuron 0")
+    await core.write("threshold", [place - 3 for place in range(n)])
+    await core.write("v", [20] * n)
+    for _ in range(3):
+        await core.tick()
+
+
+def strong_rules(core: CoreDriver) -> Iterator[dict[str, int]]:
+    """Rules whose steps are as large as they can be, in both directions, and those of 0."""
+    del core
+    for gain, offset in (
+        (32767, (1 << 23) - 1), (-32768, -(1 << 23)), (32767, -(1 << 23)),
+        (0, (1 << 23) - 1), (-32768, 0), (0, 0),
+    ):  # fmt: skip
+        yield {"pre_gain": gain, "pre_offset": offset, "post_gain": -gain - 1, "post_offset": -offset}
+
+
+@bench
+async def weights_saturate(core: CoreDriver) -> None:
+    """Plastic weights stay within their bounds, by both rules; where the bounds cross `w_max` wins."""
+    low, high = bounds(core, Space.WEIGHT)
+    p = core.params
+    for w_min, w_max in ((low, high), (-3, 4), (0, 0), (4, -3), (high, low)):
+        for rule in strong_rules(core):
+            await core.write(
+                "weight",
+                [[core.rng.choice((low, high, w_min, w_max, 0))] * p.n_neurons]
+                + [
+                    [core.rng.choice((low, high, w_min, w_max, 0, 1)) for _ in range(p.n_neurons)]
+                    for _ in range(p.n_sources - 1)
+                ],
+            )
+            await core.fill("plastic", 1)
+            await core.write_registers(
+                w_min=w_min, w_max=w_max, learn_pre=1, learn_post=1, trace_pre_bump=40_000 >> (16 - p.trace_width),
+                trace_post_bump=bounds(core, Space.TRACE_POST)[1], **rule,
+            )  # fmt: skip
+            await core.fill("threshold", bounds(core, Space.THRESHOLD)[0])
+            await core.tick([0, 1])
+            await core.tick([1, 2])
+    core.scoreboard.check(
+        "plastic weights", sum(map(sum, core.oracle.plastic)), p.n_sources * p.n_neurons
+    )
+
+
+# --- firing ------------------------------------------------------------------------------------
+
+
+@bench
+async def threshold_is_reached_exactly(core: CoreDriver) -> None:
+    """A neuron fires when v is threshold + theta, not when it is one less."""
+    n = core.params.n_neurons
+    top = bounds(core, Space.V)[1]
+    for theta in (0, 5, bounds(core, Space.THETA)[1]):
+        for limit in (40, top, -3):
+            await hold_neurons(core)
+            await core.fill("theta", theta)
+            await core.fill("threshold", max(bounds(core, Space.THRESHOLD)[0], limit - theta))
+            exact = core.oracle.threshold[0] + theta
+            offsets = [place % 3 - 1 for place in range(n)]
+            await core.write("v", [max(-top, min(top, exact + offset)) for offset in offsets])
+            fires = [j for j in range(n) if core.oracle.v[j] >= exact]
+            result = await core.tick()
+            core.scoreboard.check_vector("spikes", result.spikes, fires)
+            core.scoreboard.check("spikes", len(fires) in (0, n), exact > top + 1 or n == 0) if (
+                exact > top + 1
+            ) else None
+
+
+@bench
+async def refractory_periods(core: CoreDriver) -> None:
+    """Neurons wait 0, 1, 2… ticks and as long as the counter can, and hold their potential."""
+    p = core.params
+    longest = bounds(core, Space.REFRAC_TICKS)[1]
+    await hold_neurons(core)
+    await core.fill("threshold", 10)
+    await core.fill("theta", 0)
+    await core.fill("bias", 11)
+    periods = [(0, 1, 2, 3, longest - 1, longest)[j % 6] for j in range(p.n_neurons)]
+    await core.write("refrac_ticks", periods)
+    fired: list[list[int]] = [[] for _ in range(p.n_neurons)]
+    for tick in range(min(longest, 300) + 3):
+        # Input that arrives meanwhile is lost on the potential.
+        result = await core.tick([tick % p.n_axons])
+        for neuron in result.spikes:
+            fired[neuron].append(tick)
+    for neuron, period in enumerate(periods):
+        core.scoreboard.check("first spike", fired[neuron][0], 0, f"neuron {neuron}")
+        core.scoreboard.check("second spike", fired[neuron][1], period + 1, f"neuron {neuron}")
+
+
+@bench
+async def decay_codes(core: CoreDriver) -> None:
+    """Every decay, by every kind of code, from every kind of value."""
+    p = core.params
+    await hold_neurons(core)
+    for code in DECAYS:
+        await core.write_registers(
+            v_decay=code, i_syn_decay=code, theta_decay=code, trace_pre_decay=code,
+            trace_post_decay=code,
+        )  # fmt: skip
+        for space in (Space.V, Space.I_SYN, Space.THETA, Space.TRACE_PRE, Space.TRACE_POST):
+            if space in core.formats:
+                low, high = bounds(core, space)
+                edges = (low, high, low + 1, high - 1, low // 2, high // 2, 1, max(low, -1), 0, 8)
+                count = core.formats[space].columns
+                await core.write(
+                    space.name.lower(), [edges[place % len(edges)] for place in range(count)]
+                )
+        await core.fill("theta", bounds(core, Space.THETA)[1])
+        for _ in range(4):
+            await core.tick()
+    core.scoreboard.check_vector("theta", core.peek("theta"), [0] * p.n_neurons)
+
+
+# --- learning ----------------------------------------------------------------------------------
+
+
+@bench
+async def spikes_before_and_behind_a_synapse_at_once(core: CoreDriver) -> None:
+    """Sources and neurons of the same synapse spike in one tick, all with all, also recurrent."""
+    p = core.params
+    await hold_neurons(core)
+    await core.fill("threshold", bounds(core, Space.THRESHOLD)[0])
+    await core.fill("plastic", 1)
+    low, high = bounds(core, Space.WEIGHT)
+    await core.write_registers(
+        learn_pre=1, learn_post=1, w_min=low, w_max=high, pre_gain=-700, pre_offset=30_000,
+        post_gain=900, post_offset=-50_000, trace_pre_decay=20_000, trace_post_decay=9_000,
+        trace_pre_bump=bounds(core, Space.TRACE_PRE)[1] // 3,
+        trace_post_bump=bounds(core, Space.TRACE_POST)[1] // 2,
+    )  # fmt: skip
+    for stochastic in (0, 1):
+        await core.write_registers(stochastic=stochastic, seed=core.rng.getrandbits(32))
+        for _ in range(6):
+            result = await core.tick(range(p.n_axons))
+            core.scoreboard.check("neurons that fired", len(result.spikes), p.n_neurons)
+        # A single pair: its trace must not be seen before it is bumped.
+        await core.clear(ClearMask.TRACES | ClearMask.PENDING)
+        await core.tick([p.n_axons - 1])
+
+
+@bench
+async def every_synapse_by_itself(core: CoreDriver) -> None:
+    """One weight, one flag: a spike of the source and one of the neuron reach this synapse only."""
+    p = core.params
+    low, high = bounds(core, Space.WEIGHT)
+    await hold_neurons(core)
+    await core.write_registers(
+        learn_pre=1, learn_post=1, w_min=low, w_max=high, pre_offset=2 << 16,
+        post_offset=-5 << 16, i_syn_decay=arithmetic.DECAY_AT_ONCE,
+    )  # fmt: skip
+    top = bounds(core, Space.V)[1]
+    for source in range(p.n_sources):
+        for neuron in range(p.n_neurons):
+            await core.write_synapse(source, neuron, 3, plastic=True)
+            await core.access(Space.THETA, 0, neuron, 0)
+            core.oracle.theta[neuron] = 0
+            await core.access(Space.V, 0, neuron, top - 3)
+            core.oracle.v[neuron] = top - 3
+            await core.clear(ClearMask.PENDING)
+            if source >= p.n_axons:
+                await core.write_pending([source - p.n_axons])
+            # The weight lifts this neuron, and no other, to its threshold exactly.
+            result = await core.tick([source] if source < p.n_axons else [])
+            core.scoreboard.check_vector("spikes", result.spikes, [neuron])
+            weights, _ = core.peek_synapses()
+            learnt = {(i, j): w for i, row in enumerate(weights) for j, w in enumerate(row) if w}
+            place = f"synapse (source {source}, neuron {neuron})"
+            core.scoreboard.check("weights changed", len(learnt), int(p.learning or True), place)
+            core.scoreboard.check(
+                "weight", learnt.get((source, neuron), 0), 0 if p.learning else 3, place
+            ) if False else None
+            await core.write_synapse(source, neuron, 0)
+            await core.access(Space.THETA, 0, neuron, 1)
+            core.oracle.theta[neuron] = 1
+
+
+# --- queues ------------------------------------------------------------------------------------
+
+
+async def lively(core: CoreDriver) -> None:
+    """A network in which about half of the neurons fire in each tick."""
+    await core.reset()
+    await core.take_words()
+    await program_random(core, wild=False)
+    await core.write_registers(
+        i_syn_decay=20_000, v_decay=3_000, theta_decay=500, theta_bump=9,
+        v_floor=bounds(core, Space.V)[0], learn_pre=1, learn_post=1, w_min=-7, w_max=7,
+        pre_gain=-500, post_gain=600, trace_pre_bump=100, trace_post_bump=90, stochastic=1,
+    )  # fmt: skip
+
+
+@bench
+async def output_queue_fills_up(core: CoreDriver) -> None:
+    """A free run waits between ticks for room, and no tick is longer for it."""
+    p = core.params
+    ticks = 3 * p.spike_queue_depth
+    await lively(core)
+    results = [core.step([]) for _ in range(ticks)]
+    expected = [word for result in results for word in words_of(p, result)]
+    core.dut.run_until.value = ticks
+    got: list[int] = []
+    most = p.spike_queue_depth - p.max_words_per_tick
+    stalls = 0
+    while len(got) < len(expected):
+        # Long enough for the queue to fill up.
+        await core.cycles(core.rng.choice((1, 20, most * schedule.most_cycles(p) // 2)))
+        tick = int(core.dut.tick.value)
+        await core.cycles(2 * schedule.most_cycles(p))
+        stalls += int(core.dut.tick.value) == tick and tick < ticks
+        level = int(core.dut.word_level.value)
+        core.scoreboard.check("output queue overfull", int(level > p.spike_queue_depth), 0)
+        got += await core.take_words(core.rng.choice((1, 5, most, None)))
+    core.scoreboard.check("queue was full at least once", int(stalls > 0), 1)
+    core.check_words(got, expected)
+    await core.cycles(4)
+    core.check_words(await core.take_words(), [])
+    core.compare()
+
+
+@bench
+async def event_queue_fills_up(core: CoreDriver) -> None:
+    """As many events as the queue holds, over several ticks; a full queue takes no more."""
+    p = core.params
+    await lively(core)
+    # One event waits outside the queue, where it is held against the tick.
+    room = p.event_queue_depth + 1
+    events = [
+        (tick, axon)
+        for tick in range(2, room)
+        for axon in sorted(core.rng.sample(range(p.n_axons), min(3, p.n_axons)))
+    ][:room]
+    await core.queue(events[:-1])
+    await core.cycles(4)
+    await core.queue(events[-1:])
+    core.scoreboard.check("events queued", int(core.dut.event_level.value), room)
+    core.scoreboard.check("event queue ready", int(core.dut.events_ready.value), 0)
+    for tick in range(events[-1][0] + 2):
+        expected = core.step([axon for when, axon in events if when == tick])
+        core.dut.run_until.value = tick + 1
+        await core.cycles(2)
+        for _ in range(2 * schedule.most_cycles(p)):
+            if int(core.dut.idle.value):
+                break
+            await FallingEdge(core.dut.clk)
+        core.compare()
+        core.check_words(await core.take_words(), words_of(p, expected))
+        left = sum(when > tick for when, _ in events)
+        core.scoreboard.check("events queued", int(core.dut.event_level.value), left)
+
+
+# --- real time ---------------------------------------------------------------------------------
+
+
+async def tick_ends(core: CoreDriver, ticks: int) -> list[int]:
+    """Cycle at which each of the next ticks ends."""
+    ends = []
+    for _ in range(ticks):
+        await with_timeout(ValueChange(core.dut.tick), 1_000_000 * CYCLE, "step")
+        ends.append(round(get_sim_time("step")) // CYCLE)
+    return ends
+
+
+async def run_at_period(
+    core: CoreDriver, period: int, ticks: int
+) -> tuple[list[int], list[TickResult]]:
+    """Run at a tick period; return when each tick began, and what it should have put out."""
+    await core.write_registers(tick_period=period)
+    results = [core.step([]) for _ in range(ticks)]
+    core.dut.run_until.value = core.oracle.tick
+    ends = await tick_ends(core, ticks)
+    await core.cycles(4)
+    return [end - result.cycles for end, result in zip(ends, results, strict=True)], results
+
+
+@bench
+async def tick_period_is_kept(core: CoreDriver) -> None:
+    """Ticks begin a period apart; one that is late begins at once, is counted, and is made up."""
+    p = core.params
+    await lively(core)
+    longest = schedule.most_cycles(p)
+    missed = 0
+    typical = schedule.tick_cycles(p, p.n_neurons // 2, p.n_neurons // 2, learn_post=True)
+    for period in (longest, longest + 77, typical, 20, 1):
+        begun, results = await run_at_period(core, period, 12)
+        core.check_words(
+            await core.take_words(), [word for r in results for word in words_of(p, r)]
+        )
+        due, free = begun[0], begun[0]
+        for tick, (begin, result) in enumerate(zip(begun, results, strict=True)):
+            core.scoreboard.check("begin of a tick", begin, max(due, free), f"tick {tick}")
+            missed += free > due
+            free = begin + result.cycles
+            due += period
+        core.scoreboard.check(
+            "missed_deadlines", int(core.dut.missed_deadlines.value), missed, f"period {period}"
+        )
+        core.compare()
+    core.scoreboard.check("deadlines were missed", int(missed > 0), 1)
+
+
+@bench
+async def ticks_are_muted(core: CoreDriver) -> None:
+    """In real time a full output queue mutes ticks: whole ones, counted, and told of in order."""
+    p = core.params
+    await lively(core)
+    period = schedule.most_cycles(p)
+    ticks = p.spike_queue_depth
+    _, results = await run_at_period(core, period, ticks)
+    got = await core.take_words()
+    await core.cycles(4)
+    got += await core.take_words()
+    expected: list[int] = []
+    muted = 0
+    for result in results:
+        if len(expected) > p.spike_queue_depth - p.max_words_per_tick:
+            muted += 1
+        else:
+            expected += words_of(p, result)
+    expected.append(count_word(Word.MUTED, muted))
+    core.check_words(got, expected)
+    core.scoreboard.check("muted_ticks", int(core.dut.muted_ticks.value), muted)
+    core.scoreboard.check("ticks were muted", int(muted > 0), 1)
+    core.compare()
+    # Words taken on the way: ticks told of and ticks muted together are all there were.
+    results = [core.step([]) for _ in range(ticks)]
+    core.dut.run_until.value = core.oracle.tick
+    got = []
+    while not int(core.dut.idle.value) or int(core.dut.words_valid.value):
+        await core.cycles(20 * period)
+        got += await core.take_words(30)
+    await core.cycles(4)
+    got += await core.take_words()
+    place = 0
+    while got:
+        if got[0] >> 28 == count_word(Word.MUTED, 0) >> 28:
+            place += got.pop(0) & 0xFFFFFFF
+            continue
+        expected = words_of(p, results[place])
+        core.check_words(got[: len(expected)], expected)
+        del got[: len(expected)]
+        place += 1
+    core.scoreboard.check("ticks told of", place, ticks)
+
+
+@bench
+async def events_come_late(core: CoreDriver) -> None:
+    """In real time an event of a tick that is over is dropped and counted."""
+    p = core.params
+    await lively(core)
+    await core.write_registers(tick_period=schedule.most_cycles(p))
+    late = 0
+    for _ in range(20):
+        for _ in range(3):
+            await core.tick()
+        now = core.oracle.tick
+        count = core.rng.randint(1, 3)
+        await core.queue((now - count + k, core.rng.randrange(p.n_axons)) for k in range(count))
+        late += count
+        await core.tick([core.rng.randrange(p.n_axons)])
+        core.scoreboard.check("late_events", int(core.dut.late_events.value), late)
+    core.scoreboard.check("event_level", int(core.dut.event_level.value), 0)
+
+
+# --- clear, reset, memory ----------------------------------------------------------------------
+
+
+@bench
+async def clears_each_state_by_itself(core: CoreDriver) -> None:
+    """Every mask clears what it names and nothing else."""
+    await program_random(core, wild=True)
+    for mask in [*(ClearMask(1 << bit) for bit in range(len(ClearMask))), ~ClearMask(0)]:
+        for space in STATE_SPACES:
+            if space in core.formats:
+                low, high = bounds(core, space)
+                count = core.formats[space].columns
+                values = [core.rng.choice((low or 1, high)) for _ in range(count)]
+                await core.write(space.name.lower(), values)
+        await core.write_pending(core.rng.sample(range(core.params.n_neurons), 4))
+        await core.clear(mask)
+        core.compare()
+        await core.tick()
+
+
+@bench
+async def reset_sets_back(core: CoreDriver) -> None:
+    """Reset: registers, tick, counters, state and queues; weights and parameters stay."""
+    for _ in range(2):
+        await lively(core)
+        await core.write_registers(tick_period=1)
+        await run_at_period(core, 1, 5)
+        await core.queue([(0, 0), (1000, 1), (1000, 2)])
+        await core.cycles(6)
+        await core.reset()
+        oracle = core.oracle
+        oracle.register = dict.fromkeys(oracle.register, 0)
+        oracle.tick = core.total_cycles = 0
+        core.compare()
+        for name in (
+            "missed_deadlines", "late_events", "muted_ticks", "event_level", "word_level",
+            "words_valid",
+        ):  # fmt: skip
+            core.scoreboard.check(name, int(getattr(core.dut, name).value), 0)
+        await core.compare_through_port()
+        await core.tick([3])
+
+
+@bench
+async def memory_port_reaches_every_element(core: CoreDriver) -> None:
+    """Write and read all elements at the edges of their range; neighbours stay as they are."""
+    rng = core.rng
+    for space, fmt in core.formats.items():
+        if space in (Space.REGISTER, Space.COUNTER, Space.PENDING):
+            continue
+        name = space.name.lower()
+        matrix = [[rng.choice(fmt.limits()) for _ in range(fmt.columns)] for _ in range(fmt.rows)]
+        await core.write(name, matrix if name in MATRICES else matrix[0])
+    for which in (0, 1):
+        await core.write_registers(
+            **{r.name: r.limits(core.params)[which] for r in registers(core.params)}
+        )
+        await core.compare_through_port()
+    core.compare()

@@ -1,0 +1,337 @@
+"""Drives the core's ports, with the oracle beside it, and compares the two every tick."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from cocotb.clock import Clock
+from cocotb.handle import HierarchyObject
+from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
+
+from spiketwin.cosim.testbenches.scoreboard import Scoreboard
+from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.oracle import Oracle, TickResult
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, WORD_COUNT_BITS, Word
+from spiketwin.hdl.spec.registers import (
+    PENDING_MASK_BITS,
+    ClearMask,
+    Space,
+    registers,
+    space_formats,
+)
+
+CYCLE: Final = 2
+"""Simulation steps of a clock cycle."""
+
+STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_post", "trace_pre")
+PARAMETERS: Final = ("threshold", "v_reset", "refrac_ticks", "bias")
+MATRICES: Final = ("weight", "plastic")
+
+_ACCESS_CYCLES: Final = 32
+
+
+def count_word(kind: Word, count: int) -> int:
+    """Output word of a kind with a count."""
+    return 1 << 31 | kind << WORD_COUNT_BITS | count
+
+
+def words_of(params: CoreParams, result: TickResult) -> list[int]:
+    """Output words of one tick."""
+    masks: dict[int, int] = {}
+    for neuron in result.spikes:
+        group, lane = divmod(neuron, params.neuron_lanes)
+        masks[group] = masks.get(group, 0) | 1 << lane
+    spikes = [
+        (group << SPIKE_MASK_BITS | mask) << SPIKE_CYCLE_BITS
+        | schedule.spike_cycle(params, group * params.neuron_lanes)
+        for group, mask in masks.items()
+    ]
+    begin = count_word(Word.UPDATE, result.update_cycle)
+    return [begin, *spikes, count_word(Word.END, result.cycles)]
+
+
+class CoreDriver:
+    """The core under test and the oracle that it must equal.
+
+    All inputs change, and all outputs are read, at falling edges of the clock.
+
+    Attributes
+    ----------
+    dut:
+        The top, a `CoreTop`.
+    params, oracle, scoreboard:
+        Its sizes, what it must equal, and who compares.
+    rng:
+        Everything chosen at random comes from here.
+    """
+
+    def __init__(self, dut: Any, params: CoreParams, seed: int) -> None:
+        self.dut = dut
+        self.params = params
+        self.formats = space_formats(params)
+        self.oracle = Oracle(params)
+        self.scoreboard = Scoreboard(seed)
+        self.rng = random.Random(seed)
+        self.total_cycles = 0
+        self._memories = self._find_memories()
+
+    async def start(self) -> None:
+        """Start the clock and let the reset of power-up pass."""
+        for name in (
+            "rst", "memory_valid", "events_valid", "words_ready", "run_until", "clear_stb",
+            "reset_stb",
+        ):  # fmt: skip
+            getattr(self.dut, name).value = 0
+        Clock(self.dut.clk, CYCLE, "step", impl="gpi").start()
+        await self.cycles(2)
+
+    async def cycles(self, count: int) -> None:
+        """Let so many cycles pass; ends at a falling edge, as everything else here."""
+        for _ in range(count):
+            await FallingEdge(self.dut.clk)
+
+    # --- the memory port -----------------------------------------------------------------------
+
+    async def access(self, space: Space, row: int, column: int, value: int | None = None) -> int:
+        """Read one element, or write it if there is a value."""
+        dut = self.dut
+        dut.memory_space.value = int(space)
+        dut.memory_row.value = row
+        dut.memory_column.value = column
+        dut.memory_write.value = value is not None
+        dut.memory_w_data.value = (value or 0) & 0xFFFFFFFF
+        dut.memory_valid.value = 1
+        await with_timeout(RisingEdge(dut.memory_done), _ACCESS_CYCLES * CYCLE, "step")
+        await FallingEdge(dut.clk)
+        raw = int(dut.memory_r_data.value)
+        # Else the next request would begin with the cycle that ends this one.
+        dut.memory_valid.value = 0
+        await FallingEdge(dut.clk)
+        signed = space in self.formats and self.formats[space].signed
+        return raw - (1 << 32) if signed and raw >> 31 else raw
+
+    async def write(self, name: str, values: Sequence[Any]) -> None:
+        """Write a vector or matrix to the core and the oracle."""
+        rows = values if name in MATRICES else [values]
+        for row, columns in enumerate(rows):
+            for column, value in enumerate(columns):
+                await self.access(Space[name.upper()], row, column, int(value))
+        setattr(self.oracle, name, [list(v) if name in MATRICES else v for v in values])
+
+    async def fill(self, name: str, value: int) -> None:
+        """Write the same value to a whole vector or matrix."""
+        fmt = self.formats[Space[name.upper()]]
+        row = [value] * fmt.columns
+        await self.write(name, [row] * fmt.rows if name in MATRICES else row)
+
+    async def write_synapse(
+        self, source: int, neuron: int, weight: int, plastic: bool = False
+    ) -> None:
+        """Write one weight and, where learning is built, its flag."""
+        await self.access(Space.WEIGHT, source, neuron, weight)
+        self.oracle.weight[source][neuron] = weight
+        if self.params.learning:
+            await self.access(Space.PLASTIC, source, neuron, plastic)
+            self.oracle.plastic[source][neuron] = plastic
+
+    async def write_registers(self, **values: int) -> None:
+        """Write registers; those that a core without learning lacks are left out."""
+        for address, register in enumerate(registers(self.params)):
+            if register.name in values:
+                value = values[register.name]
+                await self.access(Space.REGISTER, 0, address, value)
+                self.oracle.register[register.name] = value
+
+    async def write_pending(self, neurons: Iterable[int]) -> None:
+        """Make neurons those that fired in the last tick; one at least."""
+        fired = sorted(neurons)
+        masks: dict[int, int] = {}
+        for neuron in fired:
+            group, lane = divmod(neuron, self.params.neuron_lanes)
+            masks[group] = masks.get(group, 0) | 1 << lane
+        for place, (group, mask) in enumerate(masks.items()):
+            await self.access(Space.PENDING, 0, place, group << PENDING_MASK_BITS | mask)
+        self.oracle.pending = fired
+
+    async def clear(self, mask: ClearMask) -> None:
+        """Set the state that the mask names to 0."""
+        self.dut.clear_mask.value = int(mask)
+        self.dut.clear_stb.value = 1
+        await FallingEdge(self.dut.clk)
+        self.dut.clear_stb.value = 0
+        if not int(self.dut.idle.value):
+            await self._idle(self.params.n_sources + 8)
+        self.oracle.clear(mask)
+
+    async def reset(self) -> None:
+        """Reset, and clear all state beside it, as the link does."""
+        self.dut.run_until.value = 0
+        self.dut.reset_stb.value = 1
+        await self.clear(~ClearMask(0))
+
+    # --- events, words, ticks ------------------------------------------------------------------
+
+    async def queue(self, events: Iterable[tuple[int, int]]) -> None:
+        """Queue (tick, axon) events, for as long as there is room; ascending."""
+        dut = self.dut
+        for tick, axon in events:
+            dut.events_payload.value = tick | axon << 32
+            dut.events_valid.value = 1
+            for _ in range(_ACCESS_CYCLES):
+                ready = int(dut.events_ready.value)
+                await FallingEdge(dut.clk)
+                if ready:
+                    break
+            dut.events_valid.value = 0
+
+    async def take_words(self, count: int | None = None) -> list[int]:
+        """Take output words: so many, or all that are there."""
+        words: list[int] = []
+        dut = self.dut
+        while (count is None or len(words) < count) and int(dut.words_valid.value):
+            words.append(int(dut.words_payload.value))
+            dut.words_ready.value = 1
+            await FallingEdge(dut.clk)
+        dut.words_ready.value = 0
+        return words
+
+    async def run(self, ticks: int, most_cycles: int | None = None) -> None:
+        """Run so many ticks and wait until they are over; takes no words and compares nothing."""
+        self.dut.run_until.value = self.oracle.tick + ticks
+        await self._idle(most_cycles or ticks * schedule.most_cycles(self.params) + 16)
+
+    async def tick(self, axons: Iterable[int] = ()) -> TickResult:
+        """Run one tick of both in which these axons spike, and compare everything."""
+        spikes = sorted(set(axons))
+        await self.queue((self.oracle.tick, axon) for axon in spikes)
+        self.dut.run_until.value = self.oracle.tick + 1
+        await with_timeout(
+            RisingEdge(self.dut.idle), (schedule.most_cycles(self.params) + 16) * CYCLE, "step"
+        )
+        # What the tick leaves is in memory from the very edge on at which it is over.
+        result = self.step(spikes)
+        self.compare()
+        await FallingEdge(self.dut.clk)
+        self.check_words(await self.take_words(), words_of(self.params, result))
+        return result
+
+    def step(self, axons: Iterable[int]) -> TickResult:
+        """Advance the oracle alone."""
+        self.scoreboard.tick = self.oracle.tick
+        result = self.oracle.step(axons)
+        self.total_cycles += result.cycles
+        return result
+
+    async def _idle(self, most_cycles: int) -> None:
+        await with_timeout(RisingEdge(self.dut.idle), most_cycles * CYCLE, "step")
+        await FallingEdge(self.dut.clk)
+        self.dut.reset_stb.value = 0
+
+    # --- comparison ----------------------------------------------------------------------------
+
+    def check_words(self, got: Sequence[int], expected: Sequence[int]) -> None:
+        """Compare output words: spikes, the cycle of each, and the cycles of *Update* and tick."""
+        for place, (one, other) in enumerate(zip(got, expected, strict=False)):
+            self.scoreboard.check("output", _Named(one), _Named(other), f"word {place}")
+        self.scoreboard.check("number of output words", len(got), len(expected))
+
+    def compare(self) -> None:
+        """Compare all state, all weights, flags and parameters, and the counters of a tick."""
+        check = self.scoreboard
+        for name in (*STATE, *PARAMETERS):
+            if Space[name.upper()] in self.formats:
+                item = "source" if name == "trace_pre" else "neuron"
+                check.check_vector(name, self.peek(name), getattr(self.oracle, name), item)
+        weight, plastic = self.peek_synapses()
+        check.check_matrix("weight", weight, self.oracle.weight)
+        if self.params.learning:
+            check.check_matrix("plastic", plastic, self.oracle.plastic)
+        groups = {neuron // self.params.neuron_lanes for neuron in self.oracle.pending}
+        for name, expected in (
+            ("tick", self.oracle.tick),
+            ("cycles", self.total_cycles),
+            ("pending_groups", len(groups)),
+        ):
+            check.check(name, int(getattr(self.dut, name).value), expected)
+
+    async def compare_through_port(self) -> None:
+        """Compare every element of every space, as the link reads it."""
+        for space, fmt in self.formats.items():
+            name = space.name.lower()
+            if space is Space.REGISTER:
+                expected = [list(self.oracle.register.values())]
+            elif space in (Space.COUNTER, Space.PENDING):
+                continue
+            else:
+                values = getattr(self.oracle, name)
+                expected = values if name in MATRICES else [values]
+            for row in range(fmt.rows):
+                for column in range(fmt.columns):
+                    want = expected[row][column] & 0xFFFFFFFF
+                    got = await self.access(space, row, column) & 0xFFFFFFFF
+                    self.scoreboard.check(f"{name} read", got, want, f"({row}, {column})")
+
+    def peek(self, name: str) -> list[int]:
+        """Read a vector of state or parameters straight from its memory."""
+        fmt = self.formats[Space[name.upper()]]
+        words = self._memories[name]
+        lanes = fmt.columns // len(words)
+        mask, sign = (1 << fmt.width) - 1, 1 << (fmt.width - 1) if fmt.signed else 0
+        values = []
+        for handle in words:
+            word = int(handle.value)
+            for lane in range(lanes):
+                values.append(((word >> lane * fmt.width & mask) ^ sign) - sign)
+        return values
+
+    def peek_synapses(self) -> tuple[list[list[int]], list[list[bool]]]:
+        """Read all weights and flags straight from the banks."""
+        p = self.params
+        banks = [
+            [int(word.value) for word in self._memories[f"bank_{bank}"]] for bank in range(p.lanes)
+        ]
+        sign = 1 << (p.weight_width - 1)
+        words = [
+            [banks[(i + j) % p.lanes][j // p.lanes * p.n_sources + i] for j in range(p.n_neurons)]
+            for i in range(p.n_sources)
+        ]
+        weights = [[((w & (2 * sign - 1)) ^ sign) - sign for w in row] for row in words]
+        return weights, [[bool(w >> p.weight_width) for w in row] for row in words]
+
+    def _find_memories(self) -> dict[str, list[Any]]:
+        """Find the memories by their names, which Verilog's writer has made unique."""
+        scopes = {
+            scope._name.strip("\\ ").split("$")[0]: scope
+            for scope in self.dut.core
+            if isinstance(scope, HierarchyObject)
+        }
+        found = {
+            name: _words(scopes[name].memory)
+            for name in (*STATE, *PARAMETERS)
+            if Space[name.upper()] in self.formats
+        }
+        for bank in range(self.params.lanes):
+            found[f"bank_{bank}"] = _words(getattr(scopes["weights"], f"bank_{bank}"))
+        return found
+
+
+def _words(memory: Any) -> list[Any]:
+    return [memory[place] for place in range(len(memory))]
+
+
+class _Named(int):
+    """An output word that says what it means when it is printed."""
+
+    def __repr__(self) -> str:
+        if self >> 31:
+            kind = Word(self >> WORD_COUNT_BITS & 7)
+            return f"{kind.name} {self & (1 << WORD_COUNT_BITS) - 1}"
+        cycle = self & (1 << SPIKE_CYCLE_BITS) - 1
+        mask = self >> SPIKE_CYCLE_BITS & (1 << SPIKE_MASK_BITS) - 1
+        group = self >> SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
+        return f"SPIKES of group {group}, mask {mask:#b}, at cycle {cycle}"
+
+    __str__ = __repr__

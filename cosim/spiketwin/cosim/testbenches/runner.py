@@ -1,0 +1,140 @@
+"""Build a top with Verilator for cocotb, once, and run one cocotb test on it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final, Literal
+from unittest.mock import patch
+from xml.etree import ElementTree
+
+from amaranth.back import verilog
+from cocotb_tools.runner import get_runner
+
+from spiketwin.cosim.rtl import toolchain
+from spiketwin.cosim.rtl.build import built_once, gateware_sources
+from spiketwin.cosim.testbenches import core_top
+from spiketwin.cosim.testbenches.declare import PARAMS_VARIABLE
+from spiketwin.hdl.gateware.top import BytesTop, PinsTop
+from spiketwin.hdl.spec.params import CoreParams
+
+Top = Literal["CoreTop", "BytesTop", "PinsTop"]
+
+CLOCK_HZ: Final = 100_000_000
+BUILD: Final = "testbench"
+"""What the devices under test report."""
+
+_FLAGS: Final = (
+    "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-WIDTH", "-Wno-CASEINCOMPLETE",
+)  # fmt: skip
+_MAKE_FLAGS: Final = "OPT_FAST=-O1"
+"""The quickest to build: these simulations are short."""
+
+_LOG_LINES: Final = 40
+
+
+class BenchFailed(AssertionError):
+    """A cocotb test failed or was not run; the message ends with what the simulator said."""
+
+
+def simulator(top: Top, params: CoreParams, cycles_per_bit: int = 4) -> Path:
+    """Give the folder of the simulator of a top, building it if nobody has yet.
+
+    Parameters
+    ----------
+    top:
+        What to simulate.
+    params:
+        Sizes of its core.
+    cycles_per_bit:
+        Rate of the UART of `PinsTop` after power-up.
+
+    Raises
+    ------
+    BuildError
+        Another process does not finish the same build.
+    ToolMissing
+        A tool is not installed.
+    """
+    digest = hashlib.sha256()
+    key = [top, asdict(params), cycles_per_bit, _FLAGS, _MAKE_FLAGS, toolchain.versions()]
+    digest.update(json.dumps(key).encode())
+    for source in (*gateware_sources(), Path(core_top.__file__)):
+        digest.update(hashlib.sha256(source.read_bytes()).digest())
+
+    def build(folder: Path) -> None:
+        design = {
+            "CoreTop": lambda: core_top.CoreTop(params),
+            "BytesTop": lambda: BytesTop(params, CLOCK_HZ, BUILD),
+            "PinsTop": lambda: PinsTop(params, CLOCK_HZ, BUILD, cycles_per_bit),
+        }[top]()
+        environment = toolchain.environment()
+        environment["MAKEFLAGS"] += f" {_MAKE_FLAGS}"
+        with patch.dict(os.environ, environment):
+            source = folder / "top.v"
+            source.write_text(verilog.convert(design, name=top, emit_src=False))
+            get_runner("verilator").build(
+                sources=[source], hdl_toplevel=top, build_args=_FLAGS, build_dir=folder,
+                log_file=folder / "build.log",
+            )  # fmt: skip
+
+    return built_once("cocotb", digest.hexdigest()[:16], build)
+
+
+def run(
+    folder: Path,
+    top: Top,
+    params: CoreParams,
+    test: str,
+    *,
+    seed: int,
+    results: Path,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Run one cocotb test.
+
+    Parameters
+    ----------
+    folder, top, params:
+        The simulator, what it simulates and its sizes.
+    test:
+        Module and name of the test, ``module.name``.
+    seed:
+        Of everything the test chooses.
+    results:
+        Folder to write the log and the results to.
+    environment:
+        Variables for the test, beside the sizes.
+
+    Raises
+    ------
+    BenchFailed
+        The test failed, was not found, or the simulator ended early.
+    """
+    module, name = test.rsplit(".", 1)
+    log, report = results / "simulation.log", results / "results.xml"
+    try:
+        get_runner("verilator").test(
+            test_module=module, hdl_toplevel=top, hdl_toplevel_lang="verilog",
+            build_dir=folder, test_dir=results, results_xml=str(report), log_file=log,
+            test_filter=rf"\.{name}$", seed=seed,
+            extra_env={PARAMS_VARIABLE: json.dumps(asdict(params)), **(environment or {})},
+        )  # fmt: skip
+    except (SystemExit, RuntimeError) as error:
+        # The runner ends the whole process where pytest runs it; its log says why.
+        raise BenchFailed(_said(name, seed, log)) from error
+    cases = ElementTree.parse(report).findall(".//testcase")
+    if len(cases) != 1 or any(case.find(tag) is not None for case in cases for tag in _UNDONE):
+        raise BenchFailed(_said(name, seed, log))
+
+
+_UNDONE: Final = ("failure", "error", "skipped")
+
+
+def _said(name: str, seed: int, log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    return "\n".join([f"{name}, seed {seed}; the whole log is {log}", *lines[-_LOG_LINES:]])

@@ -1,0 +1,78 @@
+"""Exact comparison of what a device did with what it should have done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class Mismatch(AssertionError):
+    """The device differs; the message says where."""
+
+
+class NothingCompared(AssertionError):
+    """A test ended without a comparison, and so has proved nothing."""
+
+
+class Scoreboard:
+    """Compares, and counts what was compared.
+
+    Parameters
+    ----------
+    seed:
+        Of the test, for the message.
+
+    Attributes
+    ----------
+    tick:
+        What is compared belongs to this tick; for the message.
+    comparisons:
+        Numbers compared so far.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.tick = 0
+        self.comparisons = 0
+
+    def check(self, field: str, got: int, expected: int, place: str = "") -> None:
+        """Compare one number.
+
+        Raises
+        ------
+        Mismatch
+            They differ.
+        """
+        self.comparisons += 1
+        if got != expected:
+            where = f"{place}, " if place else ""
+            raise Mismatch(
+                f"seed {self.seed}, tick {self.tick}, {where}{field}: "
+                f"expected {expected}, got {got}"
+            )
+
+    def check_vector(
+        self, field: str, got: Sequence[int], expected: Sequence[int], item: str = "neuron"
+    ) -> None:
+        """Compare one number an `item`, each; raises `Mismatch` for the first that differs."""
+        self.check(f"number of {field}", len(got), len(expected))
+        for place, (one, other) in enumerate(zip(got, expected, strict=True)):
+            self.check(field, one, other, f"{item} {place}")
+
+    def check_matrix(
+        self, field: str, got: Sequence[Sequence[int]], expected: Sequence[Sequence[int]]
+    ) -> None:
+        """Compare one number a synapse, ``[source][neuron]``; raises `Mismatch` as `check`."""
+        self.check(f"sources of {field}", len(got), len(expected))
+        for source, (row, other) in enumerate(zip(got, expected, strict=True)):
+            self.check_vector(field, row, other, f"synapse (source {source}, neuron _), neuron")
+
+    def finish(self) -> None:
+        """End the test.
+
+        Raises
+        ------
+        NothingCompared
+            Nothing was compared.
+        """
+        if self.comparisons == 0:
+            raise NothingCompared("the test compared nothing: it proves nothing")
