@@ -30,11 +30,11 @@ class Commands(click.Group):
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Names of all commands."""
-        return sorted(_found())
+        return sorted(find_commands())
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         """Load a command; `NothingDone` where something that it needs is not installed."""
-        entry = _found().get(name)
+        entry = find_commands().get(name)
         if entry is None:
             return None
         try:
@@ -61,7 +61,7 @@ class Commands(click.Group):
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the catalogue says of the commands that are there."""
-        left = set(_found())
+        left = set(find_commands())
         for title, entries in catalogue.SECTIONS.items():
             rows = []
             for entry in entries:
@@ -76,7 +76,8 @@ class Commands(click.Group):
                 formatter.write_dl([(name, "") for name in sorted(left)])
 
 
-def _found() -> dict[str, EntryPoint]:
+def find_commands() -> dict[str, EntryPoint]:
+    """Find the entry points of all commands, by name."""
     return {entry.name: entry for entry in entry_points(group=COMMANDS)}
 
 
@@ -99,7 +100,7 @@ def _missing(name: str, error: ImportError) -> click.ClickException:
     epilog="`spiketwin COMMAND --help` explains one command. The status is 0 when all went well, "
     "1 when a check failed or a target broke down, and 2 when the call could not be carried out.",
 )
-@click.version_option(package_name="spiketwin", message="%(prog)s %(version)s")
+@click.version_option(package_name="spiketwin", message="spiketwin %(version)s")
 def main() -> None:
     """One spiking network as a model, as RTL and on an FPGA, equal to the bit.
 

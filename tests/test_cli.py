@@ -1,0 +1,337 @@
+"""The command line: what it teaches, how it ends, and what it writes."""
+
+import json
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from spiketwin.cosim import doctor
+from spiketwin.host import Network, connect
+from spiketwin.host.cli import catalogue, group, main
+from spiketwin.host.errors import LinkLost
+from spiketwin.host.files import save
+
+TICKS = 50
+TINY = ["--on", "model:", "--params", "tiny"]
+
+
+def spiketwin(*arguments: str | Path) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def spikes() -> np.ndarray:
+    return np.argwhere(np.random.default_rng(3).random((TICKS, 8)) < 0.3)
+
+
+@pytest.fixture
+def net(tmp_path: Path, spikes: np.ndarray) -> Path:
+    """A saved network with a stimulus."""
+    path = tmp_path / "net.npz"
+    save(path, Network.random(8, 8, seed=5), spikes, TICKS)
+    return path
+
+
+# --- the group ----------------------------------------------------------------------------------
+
+
+def test_help_names_every_command_and_shows_an_example_of_each() -> None:
+    shown = spiketwin("--help")
+    assert shown.exit_code == 0
+    for section, entries in catalogue.SECTIONS.items():
+        installed = [entry for entry in entries if entry.name in group.find_commands()]
+        assert (section in shown.output) == bool(installed)
+        for entry in installed:
+            assert f"$ {entry.example}" in shown.output
+
+
+def test_help_lists_a_command_that_no_section_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, "novelty", "json:loads")
+    assert "Further commands:\n  novelty" in spiketwin("--help").output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    probe = (
+        "import sys; from click.testing import CliRunner; from spiketwin.host.cli import main; "
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0; "
+        "print({'numba', 'amaranth', 'matplotlib', 'numpy', 'serial'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "set()\n"
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert spiketwin("--version").output.startswith("spiketwin 0.")
+
+
+@pytest.mark.parametrize("arguments", [["prove"], ["--loud"], ["run"], ["selftest"]])
+def test_a_wrong_call_ends_with_status_2(arguments: list[str]) -> None:
+    done = spiketwin(*arguments)
+    assert done.exit_code == 2
+    assert "Usage: " in done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(group.find_commands()))
+def test_every_command_has_help(name: str) -> None:
+    done = spiketwin(name, "--help")
+    assert done.exit_code == 0, done.stderr
+    assert "--help" in done.output
+
+
+def install(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Have one command, at `value`, and no other."""
+    entry = EntryPoint(name, value, group.COMMANDS)
+    monkeypatch.setattr(group, "find_commands", lambda: {name: entry})
+
+
+def test_a_command_whose_extra_is_missing_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, "demo", "no_such_package.demo:demo")
+    done = spiketwin("demo")
+    assert done.exit_code == 2
+    assert "`spiketwin demo` needs no_such_package" in done.stderr
+    assert f"{sys.executable} -m pip install 'spiketwin[demo]'" in done.stderr
+
+
+def test_an_import_error_of_our_own_is_not_taken_for_a_missing_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install(monkeypatch, "demo", "spiketwin.host.no_such_module:demo")
+    assert isinstance(spiketwin("demo").exception, ImportError)
+
+
+# --- run ----------------------------------------------------------------------------------------
+
+
+def test_run_does_what_the_host_does(net: Path, spikes: np.ndarray, tmp_path: Path) -> None:
+    figures, arrays, picture = tmp_path / "run.json", tmp_path / "run.npz", tmp_path / "run.png"
+    done = spiketwin(
+        "run", net, *TINY, "--json", figures, "--output", arrays, "--plot", picture
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    with connect("model:", params="tiny") as core:
+        core.program(Network.random(8, 8, seed=5))
+        run = core.run(spikes, TICKS)
+        weights = core.read_weights()
+    report = json.loads(figures.read_text())
+    assert len(run.spikes) > 0
+    assert report["target"] == "model:"
+    assert report["ticks"] == TICKS
+    assert report["spikes"] == len(run.spikes)
+    assert report["cycles"] == {
+        "total": run.cycles.sum(),
+        "least": run.cycles.min(),
+        "mean": run.cycles.mean(),
+        "most": run.cycles.max(),
+    }
+    counts = np.bincount(run.spikes[:, 1], minlength=8).tolist()
+    assert report["rates"]["spikes_of_each_neuron"] == counts
+    assert f"{len(run.spikes):,}" in done.output
+    with np.load(arrays) as written:
+        np.testing.assert_array_equal(written["spikes"], run.spikes)
+        np.testing.assert_array_equal(written["cycles"], run.cycles)
+        np.testing.assert_array_equal(written["weights"], weights)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("kind", ["npy", "csv", "csv without heading"])
+def test_run_takes_spikes_from_a_file(
+    kind: str, net: Path, spikes: np.ndarray, tmp_path: Path
+) -> None:
+    if kind == "npy":
+        path = tmp_path / "events.npy"
+        np.save(path, spikes)
+    else:
+        path = tmp_path / "events.csv"
+        heading = "" if "without" in kind else "tick,axon"
+        np.savetxt(path, spikes, fmt="%d", delimiter=",", header=heading, comments="")
+    saved, given = tmp_path / "saved.json", tmp_path / "given.json"
+    assert spiketwin("run", net, *TINY, "--json", saved).exit_code == 0
+    arguments: list[str | Path] = ["--spikes", path, "--ticks", str(TICKS), "--json", given]
+    assert spiketwin("run", net, *TINY, *arguments).exit_code == 0
+    reports = [json.loads(file.read_text()) for file in (saved, given)]
+    assert reports[0]["cycles"] == reports[1]["cycles"]
+    assert reports[0]["rates"] == reports[1]["rates"]
+
+
+def test_a_shorter_run_leaves_later_spikes_out(net: Path, tmp_path: Path) -> None:
+    report = tmp_path / "run.json"
+    done = spiketwin("run", net, *TINY, "--ticks", "7", "--json", report)
+    assert done.exit_code == 0, done.output
+    assert json.loads(report.read_text())["ticks"] == 7
+
+
+def test_a_network_without_a_stimulus_needs_ticks(tmp_path: Path) -> None:
+    path = tmp_path / "bare.npz"
+    save(path, Network.random(8, 8, seed=5))
+    done = spiketwin("run", path, *TINY)
+    assert done.exit_code == 2
+    assert "give --spikes, or --ticks" in done.stderr
+    assert spiketwin("run", path, *TINY, "--ticks", "3").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("events.csv", b"tick,axon\n1,2,3\n", "must hold integers of shape (k, 2)"),
+        ("events.csv", b"tick,axon\n1,x\n", "no table of (tick, axon)"),
+        ("events.csv", b"0,8\n", "axon must be in 0…7"),
+        ("events.npy", b"\x93NUMPY", "no table of (tick, axon)"),
+        ("events.txt", b"0,1\n", "must be a .npy or a .csv"),
+    ],
+)
+def test_a_wrong_file_of_spikes_is_named(
+    name: str, content: bytes, message: str, net: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    done = spiketwin("run", net, *TINY, "--spikes", path)
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
+def test_pickled_spikes_are_never_loaded(net: Path, tmp_path: Path) -> None:
+    path = tmp_path / "events.npy"
+    np.save(path, np.array([{"tick": 0}], object), allow_pickle=True)
+    done = spiketwin("run", net, *TINY, "--spikes", path)
+    assert done.exit_code == 2
+    assert "no table" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--on", "model:", "--params", "huge"], "choose one of tiny, ncx"),
+        (["--on", "model:", "--params", "tiny,wings=2"], "no field 'wings'"),
+        (["--on", "model:", "--params", "tiny,n_neurons=x"], "n_neurons must be a number"),
+        (["--on", "modell:"], "Targets are model:"),
+        (["--on", "model:?parms=tiny"], "choose of clock, params"),
+        (["--on", "/dev/no-such-port"], "/dev/no-such-port cannot be opened"),
+        ([*TINY, "--json", "/no/such/folder/x.json"], "make it first"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_status_2_and_a_way_out(
+    arguments: list[str], message: str, net: Path
+) -> None:
+    done = spiketwin("run", net, *arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_a_file_that_is_no_network_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "net.npz"
+    path.write_text("no network")
+    done = spiketwin("run", path, *TINY)
+    assert done.exit_code == 2
+    assert str(path) in done.stderr
+
+
+def test_a_target_that_breaks_down_ends_with_status_1(
+    net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise LinkLost("the port is gone: plug it in")
+
+    monkeypatch.setattr("spiketwin.host.cli.run.connect", lost)
+    done = spiketwin("run", net, *TINY)
+    assert done.exit_code == 1
+    assert done.stderr == "Error: the port is gone: plug it in\n"
+
+
+def test_a_plot_without_matplotlib_fails_before_the_run(
+    net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    report = tmp_path / "run.json"
+    done = spiketwin("run", net, *TINY, "--plot", tmp_path / "x.png", "--json", report)
+    assert done.exit_code == 2
+    assert "pip install 'spiketwin[demo]'" in done.stderr
+    assert not report.exists()
+
+
+# --- doctor -------------------------------------------------------------------------------------
+
+
+def test_doctor_finds_nothing_missing_where_the_tests_run(tmp_path: Path) -> None:
+    report = tmp_path / "doctor.json"
+    done = spiketwin("doctor", "--json", report)
+    findings = json.loads(report.read_text())["findings"]
+    # Whether serial ports may be opened is the machine's affair.
+    missing = [f for f in findings if not f["fine"] and f["needed_for"] != "boards"]
+    assert missing == []
+    assert {"Python", "g++", "make", "libpython", "numba", "amaranth", "cocotb"} <= {
+        finding["what"] for finding in findings
+    }
+    assert done.exit_code == any(not finding["fine"] for finding in findings)
+
+
+def finding(what: str) -> doctor.Finding:
+    return next(found for found in doctor.examine() if found.what == what)
+
+
+def test_doctor_names_the_command_that_installs_a_compiler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name, **_: None if name == "g++" else name)
+    found = finding("g++")
+    assert not found.fine
+    assert found.fix == "sudo apt-get install g++"
+    assert not finding("Verilator runs").fine
+
+
+def test_doctor_names_packages_that_are_missing_and_out_of_range(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stated = ["numpy>=1.26", 'amaranth==0.4.*; extra == "rtl"', 'unheard-of; extra == "demo"']
+    monkeypatch.setattr(doctor, "requires", lambda _name: stated)
+    found = {name: finding(name) for name in ("numpy", "amaranth", "unheard-of")}
+    assert [found[name].fine for name in found] == [True, False, False]
+    assert "must be ==0.4.*" in found["amaranth"].found
+    assert found["amaranth"].fix.endswith("install --upgrade 'spiketwin[rtl]'")
+    assert found["unheard-of"].found == "not installed"
+
+
+def test_doctor_sees_a_package_that_does_not_import(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "broken_package.py").write_text("raise RuntimeError('half an installation')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(doctor, "requires", lambda _name: ["broken_package"])
+    monkeypatch.setattr(doctor, "version", lambda _name: "1.0")
+    found = finding("broken_package")
+    assert not found.fine
+    assert "half an installation" in found.found
+
+
+def test_doctor_names_the_group_that_may_open_a_port(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Port:
+        device = str(tmp_path / "ttyUSB0")
+
+    Path(Port.device).touch()
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [Port])
+    assert finding(Port.device).fine
+    monkeypatch.setattr("os.access", lambda _path, _mode: False)
+    found = finding(Port.device)
+    assert not found.fine
+    assert found.fix.startswith("sudo usermod -aG ")
+
+
+def test_doctor_ends_with_status_1_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = doctor.Finding("g++", "not on the path", False, "rtl:", "sudo apt-get install g++")
+    monkeypatch.setattr("spiketwin.cosim.commands.doctor.examine", lambda: [lacking])
+    done = spiketwin("doctor")
+    assert done.exit_code == 1
+    assert "sudo apt-get install g++" in done.output

@@ -1,0 +1,264 @@
+"""The self-test: a good target passes it, and each kind of fault is found and named."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from spiketwin.cosim.model.core import Run
+from spiketwin.cosim.model.device import ModelDevice
+from spiketwin.cosim.selftest import Report, check
+from spiketwin.cosim.selftest.equivalence import Trial
+from spiketwin.cosim.serial import protocol_model
+from spiketwin.hdl.spec.oracle import Oracle
+from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.registers import space_formats
+from spiketwin.host import Core
+from spiketwin.host.cli import main
+from spiketwin.host.link import Link
+
+TINY = preset("tiny")
+Elements = np.ndarray
+
+
+@contextmanager
+def core_of(device: ModelDevice) -> Iterator[Core]:
+    """A core behind a link to this device."""
+
+    class Port(protocol_model.Serial):
+        def make_device(self, url: str) -> protocol_model.ModelPort:
+            return protocol_model.ModelPort(device)
+
+    port = Port("model://", timeout=0)
+    with Core(Link(port)) as core:
+        yield core
+
+
+def examined(device: ModelDevice, networks: int = 4) -> Report:
+    with core_of(device) as core:
+        return check(
+            core, transactions=100, networks=networks, ticks=40, seed=1,
+            progress=lambda _name, _done, _total: None,
+        )  # fmt: skip
+
+
+class FaultyDevice(ModelDevice):
+    """A model whose weight memory and ticks can be spoiled.
+
+    `spoil_weights` is called after every write with the weights, rows joined, and `spoil_ticks`
+    after every run with the device and what it put out.
+    """
+
+    spoil_weights: Callable[[Elements], None] | None = None
+    spoil_ticks: Callable[["FaultyDevice", Run], Run] | None = None
+
+    def _write(self, space: int, start: int, count: int, data: bytes) -> bytes:
+        answer = super()._write(space, start, count, data)
+        if self.spoil_weights is not None:
+            self.spoil_weights(self._core.weight.reshape(-1))
+        return answer
+
+    def _run_core(self, end: int, room: int) -> Run:
+        run = super()._run_core(end, room)
+        return run if self.spoil_ticks is None else self.spoil_ticks(self, run)
+
+    @property
+    def weight(self) -> Elements:
+        return self._core.weight
+
+    @property
+    def v(self) -> Elements:
+        return self._core.v
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        TINY,
+        replace(TINY, learning=False),
+        replace(TINY, weight_width=16, trace_width=9, v_width=24, i_syn_width=17, theta_width=8),
+        replace(TINY, n_neurons=16, lanes=4, neuron_lanes=4, event_queue_depth=4, link_slots=2),
+    ],
+)
+def test_a_model_of_any_sizes_passes(params: CoreParams) -> None:
+    report = examined(ModelDevice(params))
+    assert report.passed, report.figures()
+    assert report.line.transactions == 100
+    assert report.line.payload_bytes > 0
+    # Every bit once: spaces by their width, registers by theirs, pending a bit for each neuron.
+    memories = [f for f in space_formats(params).values() if f.writable]
+    sizes = {f.space.name: f.size * f.width for f in memories}
+    assert report.memory.bits > sum(sizes.values()) - sizes["REGISTER"] - sizes["PENDING"]
+    assert report.equivalence.networks == 4
+    assert report.equivalence.neuron_updates == 4 * 40 * params.n_neurons
+    assert report.equivalence.spikes > 100
+
+
+def test_equal_seeds_make_equal_trials() -> None:
+    first, again, other = (
+        Trial.random(TINY, 30, np.random.default_rng(seed)) for seed in (5, 5, 6)
+    )
+    np.testing.assert_array_equal(first.arrays["weight"], again.arrays["weight"])
+    assert first.registers == again.registers
+    assert first.registers != other.registers
+
+
+def test_trials_reach_what_they_are_to_prove() -> None:
+    """Over some trials, each rule of the specification has something to do."""
+    trials = [Trial.random(TINY, 30, np.random.default_rng(seed)) for seed in range(40)]
+    assert set(trials[0].registers) == set(Oracle(TINY).register)
+    for name in trials[0].registers:
+        if name != "tick_period":
+            assert len({trial.registers[name] for trial in trials}) > 1, name
+    assert {0, 65535} < {trial.registers["v_decay"] for trial in trials}
+    for name, values in trials[0].arrays.items():
+        assert any((trial.arrays[name] != values).any() for trial in trials), name
+
+
+@pytest.mark.parametrize(("bit", "stuck_at"), [(0, 0), (3, 1), (7, 0), (7, 1)])
+def test_a_stuck_bit_is_named(bit: int, stuck_at: int) -> None:
+    row, column = 5, 3
+
+    def spoil(weights: Elements) -> None:
+        cell = int(weights[row * TINY.n_neurons + column]) & 0xFF
+        cell = cell | 1 << bit if stuck_at else cell & ~(1 << bit)
+        weights[row * TINY.n_neurons + column] = (cell ^ 0x80) - 0x80
+
+    device = FaultyDevice(TINY)
+    device.spoil_weights = spoil
+    memory = examined(device).memory
+    assert not memory.passed
+    assert {fault.element for fault in memory.faults} == {"weight[5, 3]"}
+    first = memory.faults[0]
+    assert first.step == ("March C- ⇑(r0,w1)" if stuck_at else "March C- ⇑(r1,w0)")
+    assert (first.got ^ first.expected) & 0xFF == 1 << bit
+
+
+def test_two_addresses_that_reach_one_cell_are_found_within_a_block_too() -> None:
+    def spoil(weights: Elements) -> None:
+        weights[9] = weights[8]
+
+    device = FaultyDevice(TINY)
+    device.spoil_weights = spoil
+    faults = examined(device).memory.faults
+    assert {fault.element for fault in faults} == {"weight[1, 1]"}
+    assert faults[0].step == "random data"
+
+
+def test_a_link_that_changes_data_fails() -> None:
+    def spoil(weights: Elements) -> None:
+        weights[weights == 77] = 78
+
+    device = FaultyDevice(TINY)
+    device.spoil_weights = spoil
+    line = examined(device).line
+    assert line.wrong > 0
+    assert line.first_wrong.startswith("weight[")
+    assert line.first_wrong.endswith("expected 77, got 78")
+
+
+def test_a_wrong_weight_step_is_named_by_synapse() -> None:
+    def spoil(device: FaultyDevice, run: Run) -> Run:
+        if len(run.spikes):
+            device.weight[12, 2] = 1 if device.weight[12, 2] == 0 else 0
+        return run
+
+    device = FaultyDevice(TINY)
+    device.spoil_ticks = spoil
+    report = examined(device)
+    assert report.memory.passed
+    assert report.line.passed
+    assert not report.passed
+    assert report.equivalence.difference
+    assert report.figures()["equivalence"]["difference"] == report.equivalence.difference
+
+
+def test_a_wrong_weight_after_the_run_is_named() -> None:
+    def spoil(device: FaultyDevice, run: Run) -> Run:
+        if len(run.cycles) == 40:  # a run in one go: what it changes comes too late to act
+            device.weight[12, 2] = 5 if device.weight[12, 2] != 5 else 6
+        return run
+
+    device = FaultyDevice(replace(TINY, event_queue_depth=512, spike_queue_depth=4096))
+    device.spoil_ticks = spoil
+    difference = examined(device).equivalence.difference
+    assert difference.startswith("network 0 of seed 1: weights[12, 2] after the run: expected ")
+
+
+def test_a_tick_of_other_cycles_is_named() -> None:
+    def spoil(_device: FaultyDevice, run: Run) -> Run:
+        return replace(run, cycles=run.cycles + 1)
+
+    device = FaultyDevice(TINY)
+    device.spoil_ticks = spoil
+    difference = examined(device).equivalence.difference
+    assert difference.startswith("network 0 of seed 1: tick 0: cycles: expected ")
+
+
+def test_a_missing_spike_is_named() -> None:
+    def spoil(_device: FaultyDevice, run: Run) -> Run:
+        return replace(run, spikes=run.spikes[:-1], spike_cycles=run.spike_cycles[:-1])
+
+    device = FaultyDevice(TINY)
+    device.spoil_ticks = spoil
+    difference = examined(device).equivalence.difference
+    assert "spikes: expected a spike, got none" in difference
+
+
+def test_a_wrong_state_is_named_by_neuron() -> None:
+    def spoil(device: FaultyDevice, run: Run) -> Run:
+        if len(run.cycles) == 40:
+            device.v[7] += 1 if device.v[7] <= 0 else -1
+        return run
+
+    device = FaultyDevice(replace(TINY, event_queue_depth=512, spike_queue_depth=4096))
+    device.spoil_ticks = spoil
+    assert "v[7] after the run: expected " in examined(device).equivalence.difference
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def selftest(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, ["selftest", *arguments])
+    return done.exit_code, done.output
+
+
+def test_the_command_passes_a_model_and_writes_its_figures(tmp_path: Path) -> None:
+    path = tmp_path / "selftest.json"
+    status, output = selftest(
+        "--on", "model:", "--params", "tiny", "--transactions", "50", "--networks", "2",
+        "--json", str(path),
+    )  # fmt: skip
+    assert status == 0, output
+    assert "PASSED" in output
+    figures = json.loads(path.read_text())
+    assert figures["passed"] is True
+    assert figures["link"]["transactions"] == 50
+    assert figures["link"]["wrong"] == 0
+    assert figures["memory"] == {"bits": figures["memory"]["bits"], "wrong": 0, "faults": []}
+    assert figures["equivalence"]["networks"] == 2
+    assert figures["equivalence"]["ticks"] == 200
+    assert figures["equivalence"]["neuron_updates"] == 200 * TINY.n_neurons
+    latency = figures["latency"]
+    assert 0 < latency["min_seconds"] <= latency["median_seconds"] <= latency["max_seconds"]
+
+
+def test_the_command_fails_a_faulty_target_with_status_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = FaultyDevice(TINY)
+    device.spoil_weights = lambda weights: weights.__setitem__(0, weights[0] & ~1)
+    path = tmp_path / "selftest.json"
+    with core_of(device) as core:
+        monkeypatch.setattr("spiketwin.cosim.commands.selftest.connect", lambda *_, **__: core)
+        status, output = selftest("--on", "model:", "--networks", "1", "--json", str(path))
+    assert status == 1, output
+    assert "WRONG  memory: weight[0, 0] in March C- ⇑(r1,w0): expected -1, got -2" in output
+    assert "PASSED" not in output
+    assert json.loads(path.read_text())["passed"] is False
