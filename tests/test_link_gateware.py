@@ -3,12 +3,10 @@
 import binascii
 import random
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from amaranth.hdl import Module
-from amaranth.lib import stream
 from amaranth.sim import Simulator
 from cobs import cobs
 from hypothesis import given, settings
@@ -35,11 +33,12 @@ PERIOD = 1e-8
 
 def framed(body: bytes) -> bytes:
     crc = binascii.crc_hqx(body, CRC_INITIAL)
-    return cobs.encode(body + crc.to_bytes(2, "big")) + b"\0"
+    frame: bytes = cobs.encode(body + crc.to_bytes(2, "big")) + b"\0"
+    return frame
 
 
 def unframed(frame: bytes) -> bytes:
-    decoded = cobs.decode(frame)
+    decoded: bytes = cobs.decode(frame)
     body, crc = decoded[:-2], int.from_bytes(decoded[-2:], "big")
     assert crc == binascii.crc_hqx(body, CRC_INITIAL)
     return body
@@ -56,7 +55,7 @@ async def put(ctx: Any, port: Any, values: Any) -> None:
 
 def simulate(design: Any, script: Any, *background: Any) -> None:
     """Run a script against a design until it ends."""
-    simulator = Simulator(design)
+    simulator: Any = Simulator(design)
     simulator.add_clock(PERIOD)
     for process in background:
         simulator.add_testbench(process, background=True)
@@ -82,7 +81,9 @@ def test_the_receiver_follows_a_sender_with_another_clock(
 
     async def collect(ctx: Any) -> None:
         ctx.set(receiver.data.ready, 1)
-        async for _, _, valid, byte in ctx.tick().sample(receiver.data.valid, receiver.data.payload):
+        async for _, _, valid, byte in ctx.tick().sample(
+            receiver.data.valid, receiver.data.payload
+        ):
             if valid:
                 received.append(byte)
 
@@ -231,7 +232,7 @@ def test_frames_are_received_as_the_library_decodes_them(chunks: list[bytes]) ->
     line = b"".join(chunks)
     expected = [body_of(chunk) for chunk in line.split(b"\0")[:-1] if chunk]
     receiver = FrameReceiver(b"")
-    frame = receiver.frame
+    frame: Any = receiver.frame
     got: list[bytes] = []
     errors = []
 
@@ -322,6 +323,7 @@ class FakeCore:
     async def process(self, ctx: Any, core: Any) -> None:
         memory, latency, busy_cycles, under_way = core.memory, 0, 0, False
         while True:
+            ctx.set(core.tick, self.tick)
             run_until = ctx.get(core.run_until)
             idle = not under_way and not busy_cycles and run_until == self.tick
             space, row, column = (ctx.get(s) for s in (memory.space, memory.row, memory.column))
@@ -329,7 +331,6 @@ class FakeCore:
             latency = latency + 1 if ctx.get(memory.valid) else 0
             done = latency == 3
             ctx.set(core.idle, idle)
-            ctx.set(core.tick, self.tick)
             ctx.set(core.event_level, len(self.events))
             ctx.set(core.word_level, len(self.words))
             ctx.set(core.words.valid, bool(self.words))
@@ -405,7 +406,8 @@ class Host:
                 frame, _, rest = self.received.partition(b"\0")
                 self.received[:] = rest
                 body = unframed(bytes(frame))
-                return Answer(*body[:4], body[4:])
+                session, seq, opcode, status = body[:4]
+                return Answer(session, seq, opcode, status, body[4:])
             await self.ctx.tick()
         raise AssertionError("no answer")
 
@@ -433,20 +435,21 @@ def on_link(script: Callable[[Host], Any], params: CoreParams | None = None) -> 
     """Run a script against a link with a fake core."""
     params = params or preset("tiny")
     link, core = Link(params, IDENTITY), FakeCore(params)
+    line: Any = link.line
     received = bytearray()
 
     async def run_core(ctx: Any) -> None:
         await core.process(ctx, link.core)
 
     async def collect(ctx: Any) -> None:
-        ctx.set(link.line.tx.ready, 1)
-        async for _, _, valid, byte in ctx.tick().sample(link.line.tx.valid, link.line.tx.payload):
+        ctx.set(line.tx.ready, 1)
+        async for _, _, valid, byte in ctx.tick().sample(line.tx.valid, line.tx.payload):
             if valid:
                 received.append(byte)
 
     async def run_script(ctx: Any) -> None:
-        ctx.set(link.line.sent, 1)
-        await script(Host(ctx, link.line, received, core))
+        ctx.set(line.sent, 1)
+        await script(Host(ctx, line, received, core))
 
     simulate(link, run_script, run_core, collect)
 
@@ -454,10 +457,383 @@ def on_link(script: Callable[[Host], Any], params: CoreParams | None = None) -> 
 IDENTITY = Identity.of(preset("tiny"), 100_000_000, "test")
 
 
-def test_identify() -> None:
+# --- requests ----------------------------------------------------------------------------------
+
+ZERO = bytes(4)
+
+
+def elements(space: int, start: int, count: int, data: bytes = b"") -> bytes:
+    return struct.pack("<BIH", space, start, count) + data
+
+
+def words(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}I", *(value & 0xFFFFFFFF for value in values))
+
+
+def axon_events(tick: int, *events: tuple[int, int]) -> bytes:
+    return words(tick) + b"".join(struct.pack("<HH", *event) for event in events)
+
+
+def register(name: str) -> int:
+    return [r.name for r in registers(preset("tiny"))].index(name)
+
+
+def counter(name: str) -> bytes:
+    return elements(Space.COUNTER, [c.name for c in COUNTERS].index(name), 1)
+
+
+def test_identify_and_open_need_no_session_and_no_number() -> None:
     async def script(host: Host) -> None:
-        await host.send(framed(bytes([77, 5, Opcode.IDENTIFY])))
+        async def ask(session: int, seq: int, opcode: int, arguments: bytes = b"") -> Answer:
+            await host.send(framed(bytes([session, seq, opcode]) + arguments))
+            return await host.answer()
+
+        assert await ask(77, 5, Opcode.IDENTIFY) == (0, 5, Opcode.IDENTIFY, 0, IDENTITY.pack())
+        bad_length = (0, 6, Opcode.IDENTIFY, Status.BAD_LENGTH, words(2))
+        assert await ask(0, 6, Opcode.IDENTIFY, b"ab") == bad_length
+        assert await ask(9, 7, Opcode.RUN, words(1)) == (0, 7, 7, Status.WRONG_SESSION, ZERO)
+        assert await ask(2, 8, Opcode.OPEN) == (0, 8, Opcode.OPEN, Status.WRONG_SESSION, ZERO)
+        assert await ask(1, 9, Opcode.OPEN, b"a") == (0, 9, 1, Status.BAD_LENGTH, words(1))
+        assert await ask(1, 200, Opcode.OPEN) == (1, 200, Opcode.OPEN, Status.OK, b"")
+        assert await ask(1, 0, Opcode.STOP) == (1, 0, Opcode.STOP, Status.OK, ZERO)
+        # Again, as if the answer had been lost: the next number is still 1.
+        assert await ask(1, 201, Opcode.OPEN) == (1, 201, Opcode.OPEN, Status.OK, b"")
+        assert await ask(1, 1, Opcode.STOP) == (1, 1, Opcode.STOP, Status.OK, ZERO)
+        assert await ask(1, 5, Opcode.STOP) == (1, 5, 9, Status.WRONG_SEQUENCE, words(2))
+        assert await ask(2, 0, Opcode.OPEN) == (2, 0, Opcode.OPEN, Status.OK, b"")
+        # Nothing was answered in this session, so there is nothing to repeat.
+        assert await ask(2, 255, Opcode.STOP) == (2, 255, 9, Status.WRONG_SEQUENCE, ZERO)
+        assert await ask(1, 2, Opcode.STOP) == (2, 2, 9, Status.WRONG_SESSION, words(2))
+
+    on_link(script)
+
+
+def test_a_request_is_executed_once_and_answered_as_often_as_it_comes() -> None:
+    async def script(host: Host) -> None:
+        window = preset("tiny").link_slots - 1
+        answers, ticks = {}, 0
+        for n in range(270):
+            opcode = Opcode.RUN if n % 7 else 99
+            ticks += 1 + n % 3 if opcode == Opcode.RUN else 0
+            answer = await host.ask(opcode, words(1 + n % 3))
+            answers[answer.seq] = answer
+            if n % 50 == 49:
+                for back in range(1, window + 1):
+                    repeated = (host.seq - back) % 256
+                    await host.send(framed(bytes([0, repeated, Opcode.RUN]) + words(100)))
+                    assert await host.answer() == answers[repeated]
+                forgotten = (host.seq - window - 1) % 256
+                answer = await host.ask(Opcode.RUN, words(100), seq=forgotten)
+                assert (answer.status, answer.detail) == (Status.WRONG_SEQUENCE, host.seq)
+        assert await host.done(Opcode.READ, counter("run_until")) == words(ticks)
+
+    on_link(script)
+
+
+def test_requests_that_come_at_once_are_answered_in_order() -> None:
+    async def script(host: Host) -> None:
+        numbers = [0, 1, 2, 1, 1, 4, 3, 9, 4]
+        await host.send(b"".join(framed(bytes([0, n, Opcode.STOP])) for n in numbers))
+        answers = [await host.answer() for _ in numbers]
+        assert [answer.seq for answer in answers] == numbers
+        missed = [answer.seq for answer in answers if answer.status == Status.WRONG_SEQUENCE]
+        assert missed == [4, 9]
+
+    on_link(script)
+
+
+def test_what_is_no_request_is_refused() -> None:
+    async def script(host: Host) -> None:
+        refused = host.refused
+        await refused(Status.BAD_OPCODE, 11, 11, b"")
+        await refused(Status.BAD_OPCODE, 255, 255, b"abc")
+        for opcode, arguments in (
+            (Opcode.RESET, b"a"), (Opcode.CLEAR, b""), (Opcode.CLEAR, b"ab"),
+            (Opcode.READ, bytes(6)), (Opcode.READ, bytes(8)), (Opcode.WRITE, bytes(6)),
+            (Opcode.EVENTS, bytes(3)), (Opcode.EVENTS, bytes(9)), (Opcode.RUN, bytes(5)),
+            (Opcode.FETCH, bytes(4)), (Opcode.STOP, bytes(249)), (Opcode.SET_BAUD, b"a"),
+        ):  # fmt: skip
+            await refused(Status.BAD_LENGTH, len(arguments), opcode, arguments)
+        await refused(Status.BAD_VALUE, 0, Opcode.CLEAR, bytes([1 << len(ClearMask)]))
+        await refused(Status.BAD_VALUE, 0, Opcode.RUN, words(0))
+        await refused(Status.BAD_VALUE, 0, Opcode.FETCH, b"\0" + ZERO)
+        await refused(Status.BAD_VALUE, 0, Opcode.FETCH, bytes([MAX_FETCH_WORDS + 1]) + ZERO)
+        await refused(Status.BAD_VALUE, 0, Opcode.SET_BAUD, b"\3\0")
+        assert not host.core.log
+
+    on_link(script)
+
+
+def test_elements_outside_a_space_are_refused() -> None:
+    params = CoreParams(n_axons=32, n_neurons=32)
+
+    async def script(host: Host) -> None:
+        for opcode in (Opcode.READ, Opcode.WRITE):
+            for space in (15, 255):
+                await host.refused(Status.BAD_SPACE, space, opcode, elements(space, 0, 1))
+            for space in (Space.REGISTER, Space.COUNTER, Space.PLASTIC, Space.V, Space.PENDING):
+                form = space_formats(params)[space]
+                last = (form.rows - 1) << 16 | (form.columns - 1)
+                for start, count in (
+                    (last, 2), (last + 1, 1), (form.rows << 16, 1), (1 << 31, 1), (1 << 15, 1),
+                    (0, 0), (0, 65535), (0, MAX_ELEMENT_BYTES * 8 + 1),
+                ):  # fmt: skip
+                    arguments = elements(form.space, start, count)
+                    if opcode == Opcode.READ or form.writable:
+                        await host.refused(Status.BAD_RANGE, start, opcode, arguments)
+                    else:
+                        await host.refused(Status.READ_ONLY, form.space, opcode, arguments)
+        long = elements(Space.WEIGHT, 0, MAX_ELEMENT_BYTES + 1)
+        await host.refused(Status.BAD_RANGE, 0, Opcode.READ, long)
+        assert not host.core.log
+
+    on_link(script, params)
+
+
+def test_elements_are_written_whole_and_read_back() -> None:
+    params = preset("tiny")
+
+    async def script(host: Host) -> None:
+        rng = random.Random(1)
+        for form in space_formats(params).values():
+            if not form.writable or form.space in (Space.REGISTER, Space.PENDING):
+                continue
+            low, high = form.limits()
+            start = rng.randrange(form.rows), rng.randrange(form.columns)
+            first = start[0] * form.columns + start[1]
+            count = min(form.size - first, 20)
+            values = [rng.choice([low, high, rng.randint(low, high)]) for _ in range(count)]
+            if form.packed:
+                bits = sum(value << k for k, value in enumerate(values))
+                data = bits.to_bytes(form.byte_length(count), "little")
+            else:
+                size, signed = form.element_bytes, form.signed
+                data = b"".join(v.to_bytes(size, "little", signed=signed) for v in values)
+            address = start[0] << 16 | start[1]
+            host.core.log.clear()
+            await host.done(Opcode.WRITE, elements(form.space, address, count, data))
+            assert host.core.log == [
+                (form.space, *divmod(first + k, form.columns), value & 0xFFFFFFFF)
+                for k, value in enumerate(values)
+            ]
+            assert await host.done(Opcode.READ, elements(form.space, address, count)) == data
+            # Neither too few nor too many bytes, nor one value of them out of range.
+            host.core.log.clear()
+            for wrong in (data[:-1], data + b"\0"):
+                await host.refused(
+                    Status.BAD_LENGTH, 7 + len(wrong), Opcode.WRITE,
+                    elements(form.space, address, count, wrong),
+                )  # fmt: skip
+            if form.width < 8 * form.element_bytes:
+                wrong = data[:-1] + bytes([data[-1] ^ 0x80])
+                await host.refused(
+                    Status.BAD_VALUE, count if form.packed else count - 1, Opcode.WRITE,
+                    elements(form.space, address, count, wrong),
+                )  # fmt: skip
+            assert not host.core.log
+
+    on_link(script)
+
+
+def test_every_register_takes_its_smallest_and_largest_value_and_no_other() -> None:
+    params = preset("tiny")
+
+    async def script(host: Host) -> None:
+        for address, spec in enumerate(registers(params)):
+            low, high = spec.limits(params)
+            for value in (low, high):
+                await host.done(Opcode.WRITE, elements(Space.REGISTER, address, 1, words(value)))
+                assert host.core.log[-1] == (Space.REGISTER, 0, address, value & 0xFFFFFFFF)
+            if high - low < 0xFFFFFFFF:
+                for value in (low - 1, high + 1):
+                    both = words(0, value)
+                    if address:
+                        both = elements(Space.REGISTER, address - 1, 2, both)
+                        await host.refused(Status.BAD_VALUE, 1, Opcode.WRITE, both)
+        assert len(host.core.log) == 2 * len(registers(params))
+
+    on_link(script)
+
+
+def test_pending_entries_ascend_from_the_first_or_after_the_last() -> None:
+    async def script(host: Host) -> None:
+        def entries(start: int, *values: tuple[int, int]) -> bytes:
+            data = words(*(group << 8 | mask for group, mask in values))
+            return elements(Space.PENDING, start, len(values), data)
+
+        refused, write = host.refused, Opcode.WRITE
+        await refused(Status.BAD_RANGE, 1, write, entries(1, (0, 1)))
+        await refused(Status.BAD_VALUE, 1, write, entries(0, (0, 1), (1, 0)))
+        await refused(Status.BAD_VALUE, 0, write, entries(0, (0, 4), (0, 4)))
+        await refused(Status.BAD_VALUE, 0, write, entries(0, (4, 1)))
+        await refused(Status.BAD_VALUE, 0, write, entries(0, (1 << 23, 1)))
+        await refused(Status.BAD_ORDER, 1, write, entries(0, (1, 1), (1, 2)))
+        assert not host.core.log
+        await host.done(write, entries(0, (0, 1), (1, 3)))
+        await refused(Status.BAD_RANGE, 1, write, entries(1, (3, 1)))
+        await refused(Status.BAD_ORDER, 0, write, entries(2, (1, 1)))
+        await host.done(write, entries(2, (2, 1), (3, 2)))
+        assert host.core.pending == [0x001, 0x103, 0x201, 0x302]
+        await host.done(write, entries(0, (3, 1)))
+        assert host.core.pending == [0x301]
+
+    on_link(script)
+
+
+def test_events_are_queued_in_order_or_not_at_all() -> None:
+    async def script(host: Host) -> None:
+        refused, events, core = host.refused, Opcode.EVENTS, host.core
+        await host.done(events, axon_events(5))
+        await host.done(events, axon_events(5, (0, 3), (0, 4), (1, 0)))
+        assert core.events == [(5, 3), (5, 4), (6, 0)]
+        await refused(Status.BAD_ORDER, 0, events, axon_events(6, (0, 0)))
+        await refused(Status.BAD_ORDER, 2, events, axon_events(6, (0, 1), (1, 0), (0, 7)))
+        await refused(Status.BAD_VALUE, 1, events, axon_events(6, (0, 1), (0, 8)))
+        await refused(Status.BAD_VALUE, 1, events, axon_events(0xFFFFFFFF, (0, 1), (1, 0)))
+        assert len(core.events) == 3
+        await host.done(events, axon_events(0xFFFFFFF0, (15, 6)))
+        assert core.events[-1] == (0xFFFFFFFF, 6)
+        await refused(Status.BAD_ORDER, 0, events, axon_events(0xFFFFFFFF, (0, 6)))
+        # After a reset ticks count anew.
+        await host.done(Opcode.RESET)
+        every = [(tick, axon) for tick in range(8) for axon in range(8)][:MAX_EVENTS]
+        await host.done(events, axon_events(0, *every))
+        assert core.events == every
+        free = core.params.event_queue_depth - len(every)
+        more = [(0, axon) for axon in range(free + 1)]
+        await refused(Status.QUEUE_FULL, free, events, axon_events(9, *more))
+        await host.done(events, axon_events(9, *more[:free]))
+
+    on_link(script)
+
+
+def test_events_of_a_tick_that_a_run_covers_are_late_when_free_running() -> None:
+    async def script(host: Host) -> None:
+        period = register("tick_period")
+        host.core.hold = True
+        await host.done(Opcode.RUN, words(10))
+        for start in (0, 9):
+            await host.refused(Status.LATE, 0, Opcode.EVENTS, axon_events(start, (0, 1), (1, 1)))
+        await host.done(Opcode.EVENTS, axon_events(10, (0, 1)))
+        host.core.hold = False
+        await host.done(Opcode.FETCH, b"\1" + words(-1))
+        await host.done(Opcode.WRITE, elements(Space.REGISTER, period, 1, words(1000)))
+        await host.done(Opcode.RUN, words(90))
+        await host.done(Opcode.EVENTS, axon_events(20, (0, 1)))
+        await host.done(Opcode.RESET)
+        await host.done(Opcode.RUN, words(10))
+        await host.refused(Status.LATE, 0, Opcode.EVENTS, axon_events(9, (0, 1)))
+
+    on_link(script)
+
+
+def test_a_run_in_progress_keeps_the_link_out_of_the_core() -> None:
+    async def script(host: Host) -> None:
+        core = host.core
+        core.hold = True
+        await host.done(Opcode.RUN, words(3))
+        for opcode, arguments in (
+            (Opcode.READ, elements(Space.V, 0, 1)),
+            (Opcode.WRITE, elements(Space.V, 0, 1, bytes(2))),
+            (Opcode.WRITE, elements(Space.REGISTER, 0, 1, ZERO)),
+            (Opcode.CLEAR, b"\xff"),
+        ):
+            await host.refused(Status.BUSY, 0, opcode, arguments)
+        assert await host.done(Opcode.READ, elements(Space.REGISTER, 1, 1)) == ZERO
+        assert await host.done(Opcode.READ, counter("run_until")) == words(3)
+        assert not core.log
+        # The tick under way ends, and no other begins.
+        await host.send(framed(bytes([0, host.seq, Opcode.STOP])))
+        await host.ctx.tick().repeat(100)
+        assert not host.received
+        core.hold = False
         answer = await host.answer()
-        assert answer == (0, 5, Opcode.IDENTIFY, Status.OK, IDENTITY.pack())
+        assert answer.detail == core.tick == 1
+        host.seq += 1
+        assert await host.done(Opcode.READ, counter("run_until")) == words(1)
+        await host.done(Opcode.CLEAR, b"\x25")
+        assert core.log == [("clear", 0x25)]
+
+    on_link(script)
+
+
+def test_reset_stops_and_clears_everything() -> None:
+    async def script(host: Host) -> None:
+        host.core.words = [1, 2]
+        await host.done(Opcode.EVENTS, axon_events(5, (0, 3)))
+        await host.done(Opcode.RUN, words(0xFFFFFFFF))
+        await host.refused(Status.BAD_VALUE, 0, Opcode.RUN, words(1))
+        await host.done(Opcode.RESET)
+        assert host.core.log == [("reset", sum(ClearMask))]
+        for name in ("tick", "run_until", "events_queued", "words_queued"):
+            assert await host.done(Opcode.READ, counter(name)) == ZERO
+
+    on_link(script)
+
+
+def test_fetch_waits_for_words_for_the_end_of_the_run_or_for_a_time() -> None:
+    async def script(host: Host) -> None:
+        core, ctx = host.core, host.ctx
+        assert await host.done(Opcode.FETCH, b"\5" + words(-1)) == b""  # idle
+        core.hold = True
+        await host.done(Opcode.RUN, words(1))
+        core.words = [7, 8, 0x89ABCDEF]
+        assert await host.done(Opcode.FETCH, b"\2" + words(-1)) == words(7, 8)
+        assert await host.done(Opcode.FETCH, b"\2" + words(0)) == words(0x89ABCDEF)
+        core.words = [9]
+        await host.send(framed(bytes([0, host.seq, Opcode.FETCH]) + b"\2" + words(300)))
+        await ctx.tick().repeat(250)
+        assert not host.received
+        assert (await host.answer()).result == words(9)
+        await host.send(framed(bytes([0, host.seq + 1, Opcode.FETCH]) + b"\2" + words(-1)))
+        await ctx.tick().repeat(300)
+        assert not host.received
+        core.words = list(range(MAX_FETCH_WORDS + 3))
+        assert (await host.answer()).result == words(0, 1)
+        host.seq += 2
+        taken = await host.done(Opcode.FETCH, bytes([MAX_FETCH_WORDS]) + words(-1))
+        assert taken == words(*range(2, MAX_FETCH_WORDS + 2))
+        core.hold = False
+        assert await host.done(Opcode.FETCH, b"\5" + words(-1)) == words(MAX_FETCH_WORDS + 2)
+
+    on_link(script)
+
+
+def test_counters_are_read_in_the_order_of_their_table() -> None:
+    async def script(host: Host) -> None:
+        host.core.words = [1, 2, 3]
+        await host.done(Opcode.EVENTS, axon_events(90, (0, 1), (0, 2)))
+        await host.done(Opcode.WRITE, elements(Space.PENDING, 0, 1, words(0x101)))
+        await host.done(Opcode.RUN, words(4))
+        await host.send(b"\0\0" + b"rubbish\0" + b"\0" + framed(b"x") + framed(bytes(253)))
+        for value in (1, 0, 1):
+            host.ctx.set(host.line.lost_stb, value)
+            await host.ctx.tick()
+        host.ctx.set(host.line.lost_stb, 0)
+        values = {
+            "tick": 4, "run_until": 4, "cycles_low": 0x89ABCDEF, "cycles_high": 0x01234567,
+            "pending_groups": 1, "events_queued": 2, "words_queued": 3,
+            "frame_errors": 3, "rx_overflows": 2,
+        }  # fmt: skip
+        got = await host.done(Opcode.READ, elements(Space.COUNTER, 0, len(COUNTERS)))
+        assert got == words(*(values.get(c.name, 0) for c in COUNTERS))
+        await host.done(Opcode.RESET)
+        assert await host.done(Opcode.READ, counter("frame_errors")) == words(3)
+
+    on_link(script)
+
+
+def test_the_rate_changes_when_its_answer_has_left() -> None:
+    async def script(host: Host) -> None:
+        ctx, line = host.ctx, host.line
+        ctx.set(line.sent, 0)
+        await host.done(Opcode.SET_BAUD, struct.pack("<H", 1234))
+        for _ in range(100):
+            await ctx.tick()
+            assert not ctx.get(line.rate_stb)
+        ctx.set(line.sent, 1)
+        assert ctx.get(line.rate_stb)
+        assert ctx.get(line.rate) == 1234
+        assert await host.done(Opcode.STOP) == ZERO
 
     on_link(script)

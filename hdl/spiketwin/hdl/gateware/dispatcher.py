@@ -202,15 +202,11 @@ class Dispatcher(wiring.Component):
         return self._arguments[end - sizes[names.index(name)] : end]
 
     def _refuse(self, m: Module, status: Status, detail: ValueLike) -> None:
-        m.d.sync += self._status.eq(status)
-        self._answer_detail(m, detail)
+        m.d.sync += [self._status.eq(status), self._detail.eq(detail)]
+        self._answer_detail(m)
 
-    def _answer_detail(self, m: Module, detail: ValueLike) -> None:
-        m.d.sync += [
-            self._detail.eq(detail),
-            self._result.eq(_Result.DETAIL),
-            self._format.eq(WORD),
-        ]
+    def _answer_detail(self, m: Module) -> None:
+        m.d.sync += [self._result.eq(_Result.DETAIL), self._format.eq(WORD)]
         self._answer(m)
 
     def _answer(self, m: Module) -> None:
@@ -464,7 +460,7 @@ class Dispatcher(wiring.Component):
             with m.Elif(~whole):
                 self._refuse(m, Status.BAD_LENGTH, self._given)
             with m.Elif(self._failed):
-                self._refuse(m, self._status, self._detail)
+                self._answer_detail(m)
             with m.Else():
                 m.next = "WRITE ELEMENTS"
         with m.State("WRITE ELEMENTS"):
@@ -538,7 +534,7 @@ class Dispatcher(wiring.Component):
         with m.State("JUDGE EVENTS"):
             self._walk(m)
             with m.If(self._failed):
-                self._refuse(m, self._status, self._detail)
+                self._answer_detail(m)
             with m.Else():
                 m.d.sync += [
                     last_queued.eq(last_checked),
@@ -582,8 +578,8 @@ class Dispatcher(wiring.Component):
             # The core sees a run that ends with the tick under way, whichever that is.
             m.d.comb += core.run_until.eq(core.tick)
             with m.If(core.idle):
-                m.d.sync += self._run_until.eq(core.tick)
-                self._answer_detail(m, core.tick)
+                m.d.sync += [self._run_until.eq(core.tick), self._detail.eq(core.tick)]
+                self._answer_detail(m)
                 with m.If(self._opcode == Opcode.RESET):
                     m.d.comb += [
                         core.reset_stb.eq(1),

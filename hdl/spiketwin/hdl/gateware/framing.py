@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc import Algorithm, Processor
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import exact_log2
 
@@ -159,7 +159,8 @@ class FrameReceiver(wiring.Component):
         m = Module()
         frame, line = self.frame, self.line
         init = bytes(APPENDIX) + self.appendix
-        m.submodules.buffer = buffer = Memory(shape=8, depth=2 * APPENDIX, init=init)
+        buffer: Memory = Memory(shape=8, depth=2 * APPENDIX, init=init)
+        m.submodules.buffer = buffer
         write = buffer.write_port()
         m.submodules.reader = reader = MemoryReader(9)
         connect(m, reader.port, buffer.read_port())
@@ -264,7 +265,8 @@ class ReplySlots(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=8, depth=self.slots * MAX_FRAME, init=[])
+        memory: Memory = Memory(shape=8, depth=self.slots * MAX_FRAME, init=[])
+        m.submodules.memory = memory
         write = memory.write_port()
         m.submodules.reader = reader = MemoryReader(exact_log2(self.slots * MAX_FRAME))
         connect(m, reader.port, memory.read_port())
@@ -307,7 +309,7 @@ class ReplySlots(wiring.Component):
     def _encode(
         self,
         m: Module,
-        write: wiring.PureInterface,
+        write: WritePort,
         slot: Signal,
         queued: Signal,
         ending: Signal,

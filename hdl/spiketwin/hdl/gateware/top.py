@@ -86,7 +86,7 @@ class PinsTop(wiring.Component):
     def __init__(self, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int) -> None:
         self.device = Device(params, clock_hz, build)
         self.cycles_per_bit = cycles_per_bit
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+        super().__init__({"rx": In(1), "tx": Out(1)})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()

@@ -36,7 +36,7 @@ class UartReceiver(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
-                "pin": In(1, init=1),
+                "pin": In(1),
                 "cycles_per_bit": In(RATE_WIDTH),
                 "data": Out(stream.Signature(8)),
                 "overflow_stb": Out(1),
@@ -114,7 +114,7 @@ class UartTransmitter(wiring.Component):
             {
                 "data": In(stream.Signature(8)),
                 "cycles_per_bit": In(RATE_WIDTH),
-                "pin": Out(1, init=1),
+                "pin": Out(1),
                 "idle": Out(1),
             }
         )
@@ -181,22 +181,21 @@ class BaudRate(wiring.Component):
                 "change_stb": In(1),
                 "wanted": In(RATE_WIDTH),
                 "good_frame_stb": In(1),
-                "cycles_per_bit": Out(RATE_WIDTH, init=initial),
+                "cycles_per_bit": Out(RATE_WIDTH),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        rate = Signal(RATE_WIDTH, init=self.initial)
         cycles_left = Signal(range(self.trial_cycles + 1))
+        m.d.comb += self.cycles_per_bit.eq(rate)
         with m.If(self.change_stb):
-            m.d.sync += [
-                self.cycles_per_bit.eq(self.wanted),
-                cycles_left.eq(self.trial_cycles),
-            ]
+            m.d.sync += [rate.eq(self.wanted), cycles_left.eq(self.trial_cycles)]
         with m.Elif(self.good_frame_stb):
             m.d.sync += cycles_left.eq(0)
         with m.Elif(cycles_left != 0):
             m.d.sync += cycles_left.eq(cycles_left - 1)
             with m.If(cycles_left == 1):
-                m.d.sync += self.cycles_per_bit.eq(self.initial)
+                m.d.sync += rate.eq(self.initial)
         return m
