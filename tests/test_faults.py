@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import serial
 
 from spiketwin.cosim.channel import FAULTS, FaultyChannel
 from spiketwin.cosim.model.device import ModelDevice
@@ -74,6 +75,12 @@ def turns(count: int, words: list[bytes]) -> Iterator[Request]:
         )
 
 
+@pytest.fixture(autouse=True)
+def simulated_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = [*serial.protocol_handler_packages, "spiketwin.cosim.serial"]
+    monkeypatch.setattr(serial, "protocol_handler_packages", packages)
+
+
 @pytest.fixture(scope="module")
 def expected() -> list[bytes]:
     """Words of each turn over a good line."""
@@ -96,6 +103,22 @@ def test_nothing_is_lost_and_nothing_applied_twice(
     assert channel.injected > count * 3 * error_rate
     assert link.statistics.bad_frames > 0
     # Each event reached its own tick, each tick was ordered once, each word came once.
+    assert (totals["run_until"], totals["tick"]) == (count, count)
+    assert (totals["late_events"], totals["events_queued"], totals["words_queued"]) == (0, 0, 0)
+    assert words == expected[:count]
+
+
+def test_the_gateware_survives_what_the_model_survives(expected: list[bytes]) -> None:
+    count = 300
+    with serial.serial_for_url("rtl://?params=tiny") as port:
+        # Fast, and never late for long, since every cycle of silence is simulated.
+        channel = FaultyChannel(port, seed=3, error_rate=1e-3, baudrate=25_000_000, delay=0.0002)
+        link = Link(channel)
+        words: list[bytes] = []
+        link.run(turns(count, words))
+        channel.error_rate = 0.0
+        totals = counters(link)
+    assert link.statistics.resent > 0
     assert (totals["run_until"], totals["tick"]) == (count, count)
     assert (totals["late_events"], totals["events_queued"], totals["words_queued"]) == (0, 0, 0)
     assert words == expected[:count]
