@@ -109,7 +109,7 @@ def test_nothing_is_lost_and_nothing_applied_twice(
 
 
 def test_the_gateware_survives_what_the_model_survives(expected: list[bytes]) -> None:
-    count = 300
+    count = 1000
     with serial.serial_for_url("rtl://?params=tiny") as port:
         # Fast, and never late for long, since every cycle of silence is simulated.
         channel = FaultyChannel(port, seed=3, error_rate=1e-3, baudrate=25_000_000, delay=0.0002)

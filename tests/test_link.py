@@ -394,6 +394,15 @@ def test_the_rate_is_changed_at_both_ends_and_changed_back_at_the_end() -> None:
     assert rates == [round(hz / 2_000_000), round(hz / 1_000_000)]
 
 
+def test_closing_a_dead_link_closes_the_port() -> None:
+    line = Line()
+    link = Link(line)
+    link.set_baud(2_000_000)
+    line.unplugged = True
+    link.close()
+    assert line.closed == 1
+
+
 def test_a_rate_the_line_does_not_carry_is_given_up() -> None:
     line = Line()
     link = Link(line, retries=3)
@@ -425,6 +434,17 @@ def test_a_reply_must_match_session_number_opcode_and_length() -> None:
     assert exchange.receive(encode(bytes((5, 0, 9, 0)) + bytes(4)))
     assert exchange.take_reply(now=0.5).checked() == bytes(4)
     assert exchange.statistics.round_trip == 0.5
+
+
+def test_only_another_session_than_ours_means_a_restart() -> None:
+    exchange = Exchange()
+    exchange.begin(5)
+    exchange.submit(Request(Opcode.STOP, result_bytes=4), now=0.0)
+    refusal = bytes((4, 0, Opcode.STOP, Status.WRONG_SESSION))
+    assert not exchange.receive(encode(refusal + (5).to_bytes(4, "little")))
+    assert not exchange.answered
+    with pytest.raises(DeviceRestarted, match="in session 4, not 5"):
+        exchange.receive(encode(refusal + (4).to_bytes(4, "little")))
 
 
 def test_one_loss_is_answered_by_one_resend() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -25,7 +26,13 @@ from spiketwin.hdl.spec.protocol import (
     Status,
 )
 from spiketwin.hdl.spec.registers import Space
-from spiketwin.host.errors import IncompatibleDevice, InvalidInput, LinkLost, LinkTimeout
+from spiketwin.host.errors import (
+    IncompatibleDevice,
+    InvalidInput,
+    LinkError,
+    LinkLost,
+    LinkTimeout,
+)
 from spiketwin.host.exchange import Exchange, Reply, Request, Statistics, arguments
 
 BITS_PER_BYTE: Final = 10
@@ -217,7 +224,9 @@ class Link:
         """Close the port, having taken both ends back to the rate they started with."""
         try:
             if self._port.baudrate != self._first_baud:
-                self.set_baud(self._first_baud)
+                # A link that is dead has nothing to take back.
+                with suppress(LinkError):
+                    self.set_baud(self._first_baud)
         finally:
             self._close()
 
