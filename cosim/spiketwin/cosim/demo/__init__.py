@@ -1,0 +1,1 @@
+"""Handwritten digits learned on the core: data, recipe, runs on targets, and pictures."""

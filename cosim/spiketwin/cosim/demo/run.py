@@ -1,0 +1,167 @@
+"""The demo on one target, recorded in full."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from spiketwin.cosim.demo.digits import Digits, IntArray, Readout, load
+from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING, Phase, Recipe
+from spiketwin.host import Run, connect
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of the phase, the presentations done in all, and how many there are."""
+
+SIZES = "digits"
+"""The reference size that the demo runs on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Everything that one target did, and what follows from it.
+
+    Attributes
+    ----------
+    phases:
+        What was shown, in order.
+    ticks_per_image:
+        Ticks of one presentation; presentations follow each other without a gap.
+    spikes:
+        Shape (m, 2): tick, counted from the first of all, and neuron.
+    spike_cycles:
+        Shape (m,): cycle within its tick at which each spike left.
+    cycles:
+        Shape (ticks,): cycles of each tick.
+    weights:
+        After each phase, shape (sources, neurons).
+    state:
+        After each phase, name to array.
+    seconds:
+        Time that all this took, without building the target and connecting to it.
+    """
+
+    phases: tuple[Phase, ...]
+    ticks_per_image: int
+    spikes: IntArray
+    spike_cycles: IntArray
+    cycles: IntArray
+    weights: tuple[IntArray, ...]
+    state: tuple[dict[str, IntArray], ...]
+    seconds: float
+
+    @property
+    def ticks(self) -> int:
+        """Ticks in all."""
+        return len(self.cycles)
+
+    def phase(self, name: str) -> Phase:
+        """Return the phase of a name."""
+        return next(phase for phase in self.phases if phase.name == name)
+
+    def first_tick(self, name: str) -> int:
+        """Return the tick with which a phase begins."""
+        names = [phase.name for phase in self.phases]
+        before = self.phases[: names.index(name)]
+        return sum(phase.presentations for phase in before) * self.ticks_per_image
+
+    def where(self, tick: int) -> str:
+        """Name a tick by what was shown in it."""
+        presentation, within = divmod(tick, self.ticks_per_image)
+        for phase in self.phases:
+            if presentation < phase.presentations:
+                image = phase.order[presentation // len(phase.showings)]
+                return f"{phase.name}, image {image}, tick {within}"
+            presentation -= phase.presentations
+        raise IndexError(f"tick must be in 0…{self.ticks - 1}, not {tick}")
+
+    def counts(self, name: str) -> IntArray:
+        """Spikes in each presentation of a phase, shape (presentations, neurons)."""
+        presentations = self.phase(name).presentations
+        counts = np.zeros((presentations, self.weights[0].shape[1]), np.int64)
+        presentation = (self.spikes[:, 0] - self.first_tick(name)) // self.ticks_per_image
+        within = (presentation >= 0) & (presentation < presentations)
+        np.add.at(counts, (presentation[within], self.spikes[within, 1]), 1)
+        return counts
+
+    def readout(self) -> Readout:
+        """Label the neurons, by the training half alone."""
+        return Readout.fit(self.counts(LABELLING), self.phase(LABELLING).images.labels)
+
+    def predicted(self) -> IntArray:
+        """Class found for each test image, shape (n,)."""
+        return self.readout().classify(self.counts(TESTING))
+
+    def accuracy(self) -> float:
+        """Share of the test images whose class was found."""
+        return float((self.predicted() == self.phase(TESTING).images.labels).mean())
+
+
+def run(
+    url: str,
+    digits: Digits,
+    *,
+    seed: int = 0,
+    recipe: Recipe = RECIPE,
+    progress: Progress | None = None,
+) -> Record:
+    """Learn the digits on a target, then show it both halves again, learning nothing.
+
+    Parameters
+    ----------
+    url:
+        A target, as for `spiketwin.host.connect`.
+    digits:
+        What to learn and to test with.
+    seed:
+        Of the first weights, the order of the training images and the stochastic rounding.
+    recipe:
+        How to learn.
+    progress:
+        Called after each presentation.
+
+    Raises
+    ------
+    SpiketwinError
+        The target cannot be opened, has other sizes, or fails on the way.
+    """
+    phases = recipe.phases(digits, seed)
+    total = sum(phase.presentations for phase in phases)
+    runs: list[Run] = []
+    weights: list[IntArray] = []
+    state: list[dict[str, IntArray]] = []
+    registers: dict[str, int] = {}
+    with connect(url, params=SIZES) as core:
+        begin = time.perf_counter()
+        core.program(recipe.network(seed))
+        for phase in phases:
+            for image, showing in phase.sequence():
+                core.clear()
+                if showing.registers != registers:
+                    registers = showing.registers
+                    core.write_registers(**registers)
+                runs.append(core.run(showing.spikes[image], recipe.ticks))
+                if progress is not None:
+                    progress(phase.name, len(runs), total)
+            weights.append(core.read_weights())
+            state.append(core.read_state())
+        seconds = time.perf_counter() - begin
+    begins = np.repeat(np.arange(total) * recipe.ticks, [len(each.spikes) for each in runs])
+    return Record(
+        phases=phases,
+        ticks_per_image=recipe.ticks,
+        spikes=np.concatenate([each.spikes for each in runs]) + np.outer(begins, (1, 0)),
+        spike_cycles=np.concatenate([each.spike_cycles for each in runs]),
+        cycles=np.concatenate([each.cycles for each in runs]),
+        weights=tuple(weights),
+        state=tuple(state),
+        seconds=seconds,
+    )
+
+
+def accuracy_over_seeds(seeds: Iterable[int], url: str = "model:") -> list[float]:
+    """Test accuracy of the recipe, learned anew on a target with each seed."""
+    digits = load()
+    return [run(url, digits, seed=seed).accuracy() for seed in seeds]

@@ -1,0 +1,283 @@
+"""The demo: digits as spikes, learning on the core, and a verdict that notices differences."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from spiketwin.cosim.commands.demo import demo
+from spiketwin.cosim.demo import run as demo_run
+from spiketwin.cosim.demo.compare import COMPARED, compare
+from spiketwin.cosim.demo.digits import N_PIXELS, Digits, Readout, encode, load, teach
+from spiketwin.cosim.demo.plots import save_all
+from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING
+from spiketwin.cosim.demo.run import Record, accuracy_over_seeds, run
+from spiketwin.host import Core, connect
+
+
+@pytest.fixture(scope="module")
+def digits() -> Digits:
+    return load()
+
+
+@pytest.fixture(scope="module")
+def record(digits: Digits) -> Record:
+    return run("model:", digits.first(30))
+
+
+# --- encoding ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ticks", [16, 20, 32])
+@pytest.mark.parametrize("most_spikes", [1, 4, 8, 16])
+def test_a_pixel_spikes_in_proportion_to_its_brightness(ticks: int, most_spikes: int) -> None:
+    images = np.repeat(np.arange(17)[:, None], N_PIXELS, axis=1)
+    for brightness, spikes in enumerate(encode(images, ticks, most_spikes)):
+        counts = np.bincount(spikes[:, 1], minlength=N_PIXELS)
+        exact = brightness * most_spikes / 16
+        assert set(counts) <= {int(np.floor(exact)), int(np.ceil(exact))}
+        # Fractions are rounded up for as many of the pixels as they are worth.
+        assert counts.sum() == round(exact * N_PIXELS)
+        assert (spikes[:, 0] >= 0).all()
+        assert (spikes[:, 0] < ticks).all()
+
+
+def test_the_spikes_of_a_pixel_are_evenly_spaced() -> None:
+    (spikes,) = encode(np.full((1, N_PIXELS), 16), 32, 8)
+    for pixel in range(N_PIXELS):
+        assert set(np.diff(spikes[spikes[:, 1] == pixel, 0])) == {4}
+
+
+def test_spikes_ascend_by_tick_and_axon(digits: Digits) -> None:
+    (free,) = encode(digits.train.pixels[:1], 16, 4)
+    for spikes in (free, teach(free, 9, 16, 2)):
+        assert (np.diff(spikes[:, 0] * 100 + spikes[:, 1]) > 0).all()
+
+
+def test_the_teacher_says_the_label_and_changes_nothing_else(digits: Digits) -> None:
+    (free,) = encode(digits.train.pixels[:1], 16, 4)
+    taught = teach(free, 7, 16, 4)
+    lesson = taught[:, 1] >= N_PIXELS
+    np.testing.assert_array_equal(taught[~lesson], free)
+    np.testing.assert_array_equal(taught[lesson], [(t, N_PIXELS + 7) for t in (0, 4, 8, 12)])
+
+
+# --- the two halves ------------------------------------------------------------------------------
+
+
+def test_the_halves_are_the_first_898_images_and_the_last_899(digits: Digits) -> None:
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    assert (len(digits.train), len(digits.test)) == (898, 899)
+    np.testing.assert_array_equal(digits.train.pixels, pixels[:898])
+    np.testing.assert_array_equal(digits.train.labels, labels[:898])
+    np.testing.assert_array_equal(digits.test.pixels, pixels[898:])
+    np.testing.assert_array_equal(digits.test.labels, labels[898:])
+
+
+def test_test_images_are_shown_in_the_last_phase_alone_and_without_learning(
+    digits: Digits,
+) -> None:
+    *learning, labelling, testing = RECIPE.phases(digits, seed=3)
+    test_spikes = encode(digits.test.pixels, RECIPE.ticks, RECIPE.most_spikes)
+    assert testing.name == TESTING
+    (showing,) = testing.showings
+    assert showing.registers["learn_post"] == 0
+    for shown, expected in zip(showing.spikes, test_spikes, strict=True):
+        np.testing.assert_array_equal(shown, expected)
+    for phase in (*learning, labelling):
+        assert phase.images is digits.train
+        assert sorted(phase.order) == list(range(898))
+    assert labelling.name == LABELLING
+
+
+def test_what_is_learned_does_not_depend_on_test_images_or_labels(digits: Digits) -> None:
+    few = digits.first(10)
+    other = Digits(few.train, digits.test[20:30])
+    a, b = (run("model:", each) for each in (few, other))
+    np.testing.assert_array_equal(a.weights[-1], b.weights[-1])
+    np.testing.assert_array_equal(a.readout().share, b.readout().share)
+
+
+# --- readout -------------------------------------------------------------------------------------
+
+
+def test_neurons_speak_by_the_square_of_their_share() -> None:
+    labels = np.array([0, 0, 1, 1])
+    readout = Readout.fit(np.array([[4, 0, 1], [4, 0, 1], [0, 0, 3], [0, 0, 3]]), labels)
+    np.testing.assert_array_equal(readout.share[:, 0], [1] + [0] * 9)
+    np.testing.assert_array_equal(readout.share[:2, 2], [0.25, 0.75])
+    np.testing.assert_array_equal(readout.classes(), [0, -1, 1])
+    # 0: 1 · 1² + n · 0.25², 1: n · 0.75²; the silent neuron has no say.
+    np.testing.assert_array_equal(readout.classify(np.array([[1, 9, 1], [1, 9, 3]])), [0, 1])
+
+
+def test_classes_count_by_their_mean_not_by_how_often_they_are_shown() -> None:
+    readout = Readout.fit(np.array([[2], [2], [2], [2]]), np.array([3, 3, 3, 5]))
+    np.testing.assert_array_equal(np.flatnonzero(readout.share[:, 0]), [3, 5])
+    assert readout.share[3, 0] == readout.share[5, 0] == 0.5
+
+
+# --- learning ------------------------------------------------------------------------------------
+
+
+def test_the_core_learns_the_digits() -> None:
+    (accuracy,) = accuracy_over_seeds([0])
+    assert accuracy >= 0.83
+
+
+def test_the_host_never_writes_a_weight_once_learning_begins(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    monkeypatch.setattr(Core, "write_weights", lambda *_: written.append("weights"))
+    recorded = run("model:", digits.first(5))
+    assert not written
+    assert (recorded.weights[0] != RECIPE.network(0).weights).any()
+    # Nothing is learned after the last lesson.
+    np.testing.assert_array_equal(recorded.weights[-1], recorded.weights[-3])
+
+
+def test_spikes_are_counted_for_the_image_that_caused_them(record: Record) -> None:
+    per_phase = [record.counts(phase.name).sum() for phase in record.phases]
+    assert sum(per_phase) == len(record.spikes)
+    tick, neuron = record.spikes[-1]
+    image = (tick - record.first_tick(TESTING)) // record.ticks_per_image
+    assert record.counts(TESTING)[image, neuron] > 0
+    assert record.where(int(tick)).startswith(f"{TESTING}, image {image}, tick ")
+
+
+# --- comparison ----------------------------------------------------------------------------------
+
+
+def altered(record: Record, **changes: Any) -> Record:
+    return Record(**{**vars(record), **changes})
+
+
+def test_equal_records_are_equal(record: Record, digits: Digits) -> None:
+    again = run("model:", digits.first(30))
+    comparison = compare(record, again, ("a", "b"))
+    assert comparison.differences == {}
+    assert comparison.ticks == record.ticks == len(record.cycles) > 0
+    assert comparison.spikes == len(record.spikes) > 0
+    assert comparison.weights == len(record.phases) * record.weights[0].size
+
+
+def test_a_single_difference_is_found_and_named(record: Record) -> None:
+    moved = record.spikes.copy()
+    moved[-1, 0] -= 1
+    weights = [w.copy() for w in record.weights]
+    weights[1][5, 6] += 1
+    state = [dict(s) for s in record.state]
+    state[0]["theta"] = state[0]["theta"] + (np.arange(len(state[0]["theta"])) == 9)
+    cycles = record.cycles.copy()
+    cycles[record.ticks_per_image + 2] += 1
+    leaving = record.spike_cycles.copy()
+    leaving[0] += 1
+    for what, change, named in (
+        ("spikes", {"spikes": record.spikes[:-1]}, TESTING),
+        ("spikes", {"spikes": moved}, TESTING),
+        ("weights", {"weights": tuple(weights)}, "source 5 to neuron 6"),
+        ("state", {"state": tuple(state)}, "theta[9]"),
+        ("cycles", {"cycles": cycles}, "tick 2"),
+        ("cycles", {"spike_cycles": leaving}, f"neuron {record.spikes[0, 1]}"),
+    ):
+        for pair in ((record, altered(record, **change)), (altered(record, **change), record)):
+            differences = compare(*pair, ("a", "b")).differences
+            assert list(differences) == [what]
+            assert named in differences[what]
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def invoke(tmp_path: Path, *arguments: str) -> Any:
+    options = ("--images", "12", "--output", str(tmp_path / "pictures"))
+    return CliRunner().invoke(demo, [*arguments, *options])
+
+
+def test_the_command_reports_equal_targets(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    result = invoke(tmp_path, "--on", "model:", "--on", "model:", "--json", str(file))
+    assert result.exit_code == 0, result.output
+    assert "EQUAL" in result.output
+    figures = json.loads(file.read_text())
+    assert figures["dataset"] == {"train": 12, "test": 12}
+    assert list(figures["targets"]) == ["model:", "model: (2)"]
+    for target in figures["targets"].values():
+        assert set(target) == {"accuracy", "ticks", "seconds", "cycles", "cycles_per_second"}
+        assert target["ticks"] == figures["compared"]["ticks"]
+    assert set(figures["compared"]) == {"ticks", "spikes", "weights"}
+    assert figures["equal"] == dict.fromkeys(COMPARED, True)
+    names = {path.name for path in (tmp_path / "pictures").iterdir()}
+    assert names == {"rasters.png", "weights.png", "confusion.png", "latency.png", "demo.png"}
+    for path in (tmp_path / "pictures").iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_fails_when_a_target_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def second_is_altered() -> Iterator[bool]:
+        yield False
+        yield True
+
+    alter = second_is_altered()
+
+    def connect_altered(url: str, **options: Any) -> Core:
+        core = connect(url, **options)
+        if next(alter):
+            program = core.program
+
+            def wrong_program(net: Any) -> None:
+                program(net)
+                weights = core.read_weights()
+                weights[20, 0] += 9
+                core.write_weights(weights)
+
+            monkeypatch.setattr(core, "program", wrong_program)
+        return core
+
+    monkeypatch.setattr(demo_run, "connect", connect_altered)
+    file = tmp_path / "figures.json"
+    result = invoke(tmp_path, "--on", "model:", "--on", "model:", "--json", str(file))
+    assert result.exit_code == 1, result.output
+    assert "DIFFERENT" in result.output
+    assert "source 20 to neuron 0" in result.output
+    assert json.loads(file.read_text())["equal"]["weights"] is False
+
+
+def test_one_target_alone_is_compared_with_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    result = invoke(tmp_path, "--on", "model:", "--json", str(file))
+    assert result.exit_code == 0, result.output
+    assert "EQUAL" not in result.output
+    assert json.loads(file.read_text())["equal"] == dict.fromkeys(COMPARED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "named"),
+    [
+        (("--on", "modle:"), 1, "modle:"),
+        (("--images", "0"), 2, "--images"),
+        (("--seed", "-1"), 2, "--seed"),
+        (("--on", "model:", "--json", "/nowhere/figures.json"), 1, "/nowhere/figures.json"),
+    ],
+)
+def test_errors_name_the_thing(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, named: str
+) -> None:
+    options = ("--images", "1", "--output", str(tmp_path / "pictures"))
+    result = CliRunner().invoke(demo, [*options, *arguments])
+    assert result.exit_code == status, result.output
+    assert named in result.output
+
+
+def test_pictures_show_any_number_of_targets(record: Record, tmp_path: Path) -> None:
+    assert len(save_all({"a": record, "b": record, "c": record}, tmp_path)) == 5
+    assert len(save_all({"a": record}, tmp_path)) == 5
