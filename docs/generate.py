@@ -1,0 +1,411 @@
+"""Fills the tables of the documentation from the specification: ``python docs/generate.py``.
+
+A page is Markdown, in which ``<!-- generated: NAME -->`` and ``<!-- end -->`` enclose what comes
+from a function of this file. Nothing outside of these lines is touched.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import textwrap
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Final
+
+from spiketwin.hdl.spec import arithmetic, schedule
+from spiketwin.hdl.spec.params import PRESETS, CoreParams
+from spiketwin.hdl.spec.protocol import (
+    BAUD_TRIAL_CYCLES,
+    MAX_BODY,
+    MAX_ELEMENT_BYTES,
+    MAX_EVENTS,
+    MAX_FETCH_WORDS,
+    MAX_FRAME,
+    MIN_CYCLES_PER_BIT,
+    PROTOCOL_VERSION,
+    REPLY_HEADER,
+    REQUEST_HEADER,
+    REQUESTS,
+    SPIKE_CYCLE_BITS,
+    SPIKE_GROUP_BITS,
+    SPIKE_MASK_BITS,
+    STATUS_DOC,
+    WORD_COUNT_BITS,
+    Identity,
+    Request,
+    Status,
+    Word,
+)
+from spiketwin.hdl.spec.registers import (
+    COUNTERS,
+    ClearMask,
+    Space,
+    limits,
+    registers,
+    space_formats,
+)
+from spiketwin.host.cli.catalogue import SECTIONS
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PAGES: Final = ("README.md", "docs/architecture.md", "docs/protocol.md", "docs/tick.md")
+
+_BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+_PROBE: Final = CoreParams(
+    n_axons=40, n_neurons=72, lanes=4, neuron_lanes=2, source_lanes=2, weight_width=9, v_width=17,
+    i_syn_width=18, theta_width=19, trace_width=11, refrac_width=7,
+)  # fmt: skip
+"""A core in which no two sizes are equal, so that a number in a table tells where it is from."""
+
+_SHAPES: Final = {
+    getattr(_PROBE, name): f"`{name}`" for name in ("n_neurons", "n_sources", "neuron_groups")
+}
+_WIDTHS: Final = {
+    getattr(_PROBE, field.name): f"`{field.name}`"
+    for field in fields(_PROBE)
+    if field.name.endswith("_width")
+}
+
+
+def refreshed(page: str) -> str:
+    """Give a page with everything generated in it anew; `KeyError` for an unknown name."""
+    return _BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n\n{found[3]}", page)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+# --- protocol ----------------------------------------------------------------------------------
+
+
+def _link_limits() -> str:
+    return _table(
+        ("limit", "value"),
+        [
+            ("protocol version", PROTOCOL_VERSION),
+            ("header of a request", f"{REQUEST_HEADER} bytes"),
+            ("header of a reply", f"{REPLY_HEADER} bytes"),
+            ("longest body", f"{MAX_BODY} bytes"),
+            ("longest frame, its zero included", f"{MAX_FRAME} bytes"),
+            ("elements in one `READ` or `WRITE`", f"{MAX_ELEMENT_BYTES} bytes of them"),
+            ("events in one `EVENTS`", MAX_EVENTS),
+            ("words in one `FETCH`", MAX_FETCH_WORDS),
+            ("fastest line", f"{MIN_CYCLES_PER_BIT} cycles a bit"),
+            ("trial of a new rate", f"{BAUD_TRIAL_CYCLES:,} cycles"),
+        ],
+    )
+
+
+def _requests() -> str:
+    return _table(
+        ("opcode", "request", "arguments (bytes)", "then", "result", ""),
+        [
+            (
+                int(r.opcode),
+                f"`{r.opcode.name}`",
+                ", ".join(f"`{f.name}` ({f.size})" for f in r.arguments) or "–",
+                _tail(r),
+                r.result or "–",
+                r.doc,
+            )
+            for r in REQUESTS.values()
+        ],
+    )
+
+
+def _tail(request: Request) -> str:
+    if not request.tail:
+        return "–"
+    return f"{request.tail} ({request.tail_size} each)" if request.tail_size else request.tail
+
+
+def _statuses() -> str:
+    return _table(
+        ("status", "name", "meaning"), [(int(s), f"`{s.name}`", STATUS_DOC[s]) for s in Status]
+    )
+
+
+def _identity() -> str:
+    """Offsets from the structure that packs the head, then one 32-bit number for each size."""
+    head = [f.name for f in fields(Identity) if f.name != "params"]
+    packed = Identity.of(_PROBE, 1, "").pack()
+    sizes = {"version": 2, "build": len(packed) - 2 - 3 * 4 - 4 * len(fields(CoreParams))}
+    rows, offset = [], 0
+    for name in (*head, *(f.name for f in fields(CoreParams))):
+        size = sizes.get(name, 4)
+        rows.append((offset, size, f"`{name}`"))
+        offset += size
+    return _table(("offset", "bytes", "field"), rows)
+
+
+def _spaces() -> str:
+    learning = set(space_formats(_PROBE)) - set(space_formats(_without_learning()))
+    few_registers = len(registers(_without_learning()))
+    rows = []
+    for fmt in space_formats(_PROBE).values():
+        columns = _SHAPES.get(fmt.columns, str(fmt.columns))
+        if fmt.space is Space.REGISTER:
+            columns += f", or {few_registers} without learning"
+        shape = f"{_SHAPES[fmt.rows]} × {columns}" if fmt.rows > 1 else columns
+        rows.append(
+            (
+                int(fmt.space),
+                f"`{fmt.space.name}`" + (" ¹" if fmt.space in learning else ""),
+                shape,
+                ("signed " if fmt.signed else "") + _WIDTHS.get(fmt.width, str(fmt.width)),
+                "yes" if fmt.writable else "no",
+                fmt.doc,
+            )
+        )
+    return _table(("space", "name", "elements", "bits", "writable", ""), rows)
+
+
+def _registers() -> str:
+    rows = []
+    for index, register in enumerate(registers(_PROBE)):
+        width = register.width(_PROBE)
+        low, high = limits(width, register.signed)
+        bits = _WIDTHS.get(width)
+        kind = "signed" if register.signed else "unsigned"
+        span = f"{kind} {bits} bits" if bits else f"{low}…{high}"
+        name = f"`{register.name}`" + (" ¹" if register.learning else "")
+        rows.append((index, name, span, register.doc))
+    return _table(("address", "register", "range", ""), rows)
+
+
+def _without_learning() -> CoreParams:
+    sizes = {f.name: getattr(_PROBE, f.name) for f in fields(CoreParams)}
+    return CoreParams(**sizes | {"learning": False})
+
+
+def _counters() -> str:
+    return _table(
+        ("element", "counter", ""), [(i, f"`{c.name}`", c.doc) for i, c in enumerate(COUNTERS)]
+    )
+
+
+def _clear() -> str:
+    return _table(("bit", "clears"), [(f"{int(m):#04x}", f"`{m.name}`") for m in ClearMask])
+
+
+def _words() -> str:
+    def bits(low: int, width: int) -> str:
+        return f"{low + width - 1}…{low}"
+
+    group = SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
+    return "\n\n".join(
+        (
+            _table(
+                ("bits", "a word of spikes"),
+                [
+                    (31, 0),
+                    (bits(group, SPIKE_GROUP_BITS), "group"),
+                    (
+                        bits(SPIKE_CYCLE_BITS, SPIKE_MASK_BITS),
+                        "mask: bit k is neuron `group * neuron_lanes + k`",
+                    ),
+                    (bits(0, SPIKE_CYCLE_BITS), "cycle since *Update* began"),
+                ],
+            ),
+            _table(
+                ("bits", "a word with a count"),
+                [
+                    (31, 1),
+                    (bits(WORD_COUNT_BITS, 31 - WORD_COUNT_BITS), "kind"),
+                    (bits(0, WORD_COUNT_BITS), "count"),
+                ],
+            ),
+            _table(("kind", "name", "count"), [(int(w), f"`{w.name}`", _meaning(w)) for w in Word]),
+        )
+    )
+
+
+def _meaning(word: Word) -> str:
+    """Give the text below a member of `Word` in its source."""
+    tree = ast.parse((ROOT / "hdl/spiketwin/hdl/spec/protocol.py").read_text(encoding="utf-8"))
+    body = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Word").body
+    names = [ast.unparse(node).partition(" = ")[0] for node in body]
+    text = body[names.index(word.name) + 1]
+    return str(ast.literal_eval(ast.unparse(text)))
+
+
+def _checks() -> str:
+    """What the device checks in which order: the dispatcher says it where it does it."""
+    text = _docstring(ROOT / "hdl/spiketwin/hdl/gateware/dispatcher.py")
+    return text[text.index("1. ") :].rstrip()
+
+
+# --- tick --------------------------------------------------------------------------------------
+
+
+def _phases() -> str:
+    text = _docstring(ROOT / "hdl/spiketwin/hdl/spec/schedule.py")
+    formula, _, last = text.partition("::\n\n")[2].rpartition("\n\n")
+    return f"```text\n{textwrap.dedent(formula)}\n```\n\n{last.strip().replace('``', '`')}"
+
+
+def _phase_lengths() -> str:
+    names = [name for name in vars(schedule) if name.isupper()]
+    return _table(
+        ("constant", "cycles"), [(f"`{name}`", getattr(schedule, name)) for name in names]
+    )
+
+
+def _cycle_examples() -> str:
+    rows = []
+    for name, p in PRESETS.items():
+        few = max(1, round(0.02 * p.n_sources))
+        sparse = schedule.tick_cycles(p, few, few // 2, learn_post=True)
+        rows.append(
+            (
+                f"`{name}`",
+                schedule.tick_cycles(p, 0, 0, learn_post=True),
+                f"{sparse} (R = {few}, F = {few // 2})",
+                f"{schedule.most_cycles(p):,}",
+            )
+        )
+    return _table(("size", "silent", "2 % of the sources active, half as many fire", "most"), rows)
+
+
+def time_constant(bits: int, tau: int) -> float:
+    """Ticks in which full scale of so many bits falls to 1/e by the code for `tau`, exactly run.
+
+    Between two ticks the value is taken to fall exponentially.
+    """
+    full = (1 << bits) - 1
+    code, goal = arithmetic.decay_code(tau), full / math.e
+    ticks, before, value = 0, full, full
+    while value > goal:
+        before, value = value, arithmetic.decay(value, code)
+        ticks += 1
+    return ticks - 1 + math.log(before / goal) / math.log(before / max(value, 0.5))
+
+
+def _decay() -> str:
+    rows = []
+    for bits in (8, 10, 12, 15, 16, 23):
+        errors = [abs(time_constant(bits, tau) / tau - 1) for tau in range(1, 1001)]
+        worst = [f"{100 * max(errors[:most]):.2f} %" for most in (10, 100, 1000)]
+        holds = [_holds(errors, bound) for bound in (0.02, 0.05)]
+        rows.append((bits, *worst, *holds))
+    head = (
+        "bits", "worst error, 1…10 ticks", "1…100", "1…1000", "within 2 % up to", "within 5 % up to"
+    )  # fmt: skip
+    return _table(head, rows)
+
+
+def _holds(errors: list[float], bound: float) -> int:
+    """Longest time constant up to which every one is within a bound."""
+    return next((index for index, error in enumerate(errors) if error > bound), len(errors))
+
+
+# --- architecture and README -------------------------------------------------------------------
+
+
+def _modules(folder: str) -> Callable[[], str]:
+    """Make the list of the modules of a folder with the first sentence of each."""
+
+    def block() -> str:
+        files = sorted((ROOT / folder).glob("*.py"))
+        return _table(
+            ("file", "what it is"),
+            [
+                (f"[`{path.name}`](../{folder}/{path.name})", _summary(path))
+                for path in files
+                if path.name != "__init__.py"
+            ],
+        )
+
+    return block
+
+
+def _drawing(file: str) -> Callable[[], str]:
+    """Take the first literal block of a module's docstring."""
+
+    def block() -> str:
+        text = _docstring(ROOT / "hdl/spiketwin/hdl/gateware" / file).partition("::\n\n")[2]
+        lines = []
+        for line in text.splitlines():
+            if line and not line.startswith(" "):
+                break
+            lines.append(line)
+        drawing = textwrap.dedent("\n".join(lines)).rstrip()
+        return f"```text\n{drawing}\n```"
+
+    return block
+
+
+def _docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+
+
+def _summary(path: Path) -> str:
+    return _docstring(path).partition("\n\n")[0].replace("\n", " ").replace("``", "`")
+
+
+def _sizes() -> str:
+    return _table(
+        ("name", "axons", "neurons", "lanes", "synapses", "bits a weight"),
+        [
+            (
+                f"`{name}`", p.n_axons, p.n_neurons, p.lanes, f"{p.n_sources * p.n_neurons:,}",
+                p.weight_width,
+            )
+            for name, p in PRESETS.items()
+        ],
+    )  # fmt: skip
+
+
+def _commands() -> str:
+    rows = [
+        (f"`spiketwin {entry.name}`", entry.summary, f"`{entry.example}`")
+        for section in SECTIONS.values()
+        for entry in section
+    ]
+    return _table(("command", "does", "for example"), rows)
+
+
+BLOCKS: Final[dict[str, Callable[[], str]]] = {
+    "link-limits": _link_limits,
+    "requests": _requests,
+    "statuses": _statuses,
+    "identity": _identity,
+    "spaces": _spaces,
+    "registers": _registers,
+    "counters": _counters,
+    "clear": _clear,
+    "words": _words,
+    "checks": _checks,
+    "phases": _phases,
+    "phase-lengths": _phase_lengths,
+    "cycle-examples": _cycle_examples,
+    "decay": _decay,
+    "spec-files": _modules("hdl/spiketwin/hdl/spec"),
+    "core-drawing": _drawing("core.py"),
+    "update-stages": _drawing("neurons.py"),
+    "lane-stages": _drawing("synapses.py"),
+    "dispatcher-states": _drawing("dispatcher.py"),
+    "gateware-files": _modules("hdl/spiketwin/hdl/gateware"),
+    "model-files": _modules("cosim/spiketwin/cosim/model"),
+    "rtl-files": _modules("cosim/spiketwin/cosim/rtl"),
+    "host-files": _modules("host/spiketwin/host"),
+    "sizes": _sizes,
+    "commands": _commands,
+}
+"""What can be generated, by name."""
+
+
+def main() -> None:
+    """Bring all pages up to date."""
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(refreshed(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""The documentation: nothing stale, no dead link, and what it shows works."""
+
+import doctest
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import numpy as np
+import pytest
+
+from spiketwin.host.cli import catalogue, group, main
+from spiketwin.host.files import load
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    """The script that fills the tables."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def by_name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+# --- generated tables ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_a_page_says_what_the_specification_says(page: Path, generate: ModuleType) -> None:
+    text = page.read_text()
+    assert generate.refreshed(text) == text, "run: python docs/generate.py"
+
+
+def test_every_table_is_on_a_page_that_is_generated(generate: ModuleType) -> None:
+    pages = [ROOT / page for page in generate.PAGES]
+    named = [name for page in pages for _, name, _ in generate._BLOCK.findall(page.read_text())]
+    assert sorted(named) == sorted(generate.BLOCKS)
+    marks = [page for page in PAGES if "<!-- generated:" in page.read_text()]
+    assert sorted(marks) == sorted(pages)
+
+
+def test_a_stale_table_is_seen(generate: ModuleType) -> None:
+    page = (ROOT / "docs/protocol.md").read_text()
+    assert "`SET_BAUD`" in page
+    assert generate.refreshed(page.replace("`SET_BAUD`", "`SET_RATE`")) == page
+
+
+def test_no_two_sizes_of_the_probe_are_taken_for_each_other(generate: ModuleType) -> None:
+    assert len(generate._SHAPES) == 3
+    assert len(generate._WIDTHS) == 6
+    assert not generate._WIDTHS.keys() & {1, 16, 24, 32}
+
+
+# --- links --------------------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", CODE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    dead = []
+    for link in LINK.findall(CODE.sub("", page.read_text())):
+        parts = urlsplit(link)
+        if parts.scheme:
+            assert parts.scheme == "https"
+            continue
+        target = (page.parent / parts.path).resolve() if parts.path else page
+        if not target.exists() or (parts.fragment and parts.fragment not in anchors(target)):
+            dead.append(link)
+    assert not dead
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_files_named_on_a_page_exist(page: Path) -> None:
+    named = re.findall(r"`((?:hdl|cosim|host|firmware|tests|docs)/[\w./-]*)`", page.read_text())
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+# --- what is shown ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["docs/tick.md", "docs/protocol.md"])
+def test_examples_give_what_they_show(page: str) -> None:
+    failed, tried = doctest.testfile(str(ROOT / page), module_relative=False)
+    assert tried > 0
+    assert failed == 0
+
+
+def snippet() -> str:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
+    return str(code)
+
+
+def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(snippet(), "README.md", "exec"), names)
+    run, weights = names["run"], names["weights"]
+    assert run.spikes.shape[1] == 2
+    assert len(run.spikes) > 0
+    assert run.cycles.shape == (100,)
+    assert isinstance(weights, np.ndarray)
+    assert weights.shape == (64 + 128, 128)
+    net, stimulus = load("net.npz")
+    assert (net.n_axons, net.n_neurons) == (64, 128)
+    assert stimulus is not None
+    assert stimulus.ticks == 100
+
+
+def calls() -> list[str]:
+    """Calls of commands in the README: ``./run COMMAND …``."""
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.S | re.M)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.split()[1] in group.find_commands()]
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse a call of a command, without carrying it out."""
+    name, *rest = arguments
+    with click.Context(main) as context:
+        command = main.get_command(context, name)
+        assert command is not None, name
+        command.make_context(name, rest, resilient_parsing=False)
+
+
+@pytest.mark.parametrize(
+    "line", [x for x in shell_lines() if x.split()[1] in group.find_commands()]
+)
+def test_the_readmes_calls_are_understood(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.npz").touch()
+    parse(shlex.split(line, comments=True)[1:])
+
+
+@pytest.mark.parametrize(
+    "example", [e.example for section in catalogue.SECTIONS.values() for e in section]
+)
+def test_the_examples_of_the_help_are_understood(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.npz").touch()
+    program, *arguments = shlex.split(example)
+    assert program == "spiketwin"
+    parse(arguments)
