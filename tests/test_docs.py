@@ -143,9 +143,7 @@ def parse(arguments: list[str]) -> None:
         command.make_context(name, rest, resilient_parsing=False)
 
 
-@pytest.mark.parametrize(
-    "line", [x for x in shell_lines() if x.split()[1] in group.find_commands()]
-)
+@pytest.mark.parametrize("line", calls())
 def test_the_readmes_calls_are_understood(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
