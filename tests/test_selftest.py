@@ -99,6 +99,19 @@ def test_a_model_of_any_sizes_passes(params: CoreParams) -> None:
     assert report.equivalence.spikes > 100
 
 
+def test_progress_goes_from_nothing_to_all() -> None:
+    seen: dict[str, list[tuple[int, int]]] = {}
+    with core_of(ModelDevice(TINY)) as core:
+        check(
+            core, transactions=5, networks=2, ticks=3, seed=0,
+            progress=lambda name, done, total: seen.setdefault(name, []).append((done, total)),
+        )  # fmt: skip
+    assert list(seen) == ["link", "memory", "equivalence"]
+    for calls in seen.values():
+        total = calls[-1][1]
+        assert calls == [(done, total) for done in range(1, total + 1)]
+
+
 def test_equal_seeds_make_equal_trials() -> None:
     first, again, other = (
         Trial.random(TINY, 30, np.random.default_rng(seed)) for seed in (5, 5, 6)
@@ -247,6 +260,15 @@ def test_the_command_passes_a_model_and_writes_its_figures(tmp_path: Path) -> No
     assert figures["equivalence"]["neuron_updates"] == 200 * TINY.n_neurons
     latency = figures["latency"]
     assert 0 < latency["min_seconds"] <= latency["median_seconds"] <= latency["max_seconds"]
+
+
+@pytest.mark.parametrize("url", ["rtl:", "rtl+pty:?level=bytes"])
+def test_the_command_passes_the_rtl(url: str) -> None:
+    status, output = selftest(
+        "--on", url, "--params", "tiny", "--transactions", "50", "--networks", "3"
+    )
+    assert status == 0, output
+    assert "PASSED" in output
 
 
 def test_the_command_fails_a_faulty_target_with_status_1(

@@ -34,6 +34,9 @@ _MARCH: Final = (
 )
 """Name, whether from the last block to the first, what is expected, what is written then."""
 
+_READS: Final = sum(expected is not None for _, _, expected, _ in _MARCH) + 3
+"""Times that a block is read: in the march, and of random data, their complement and zeros."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -102,66 +105,69 @@ def check(core: Core, seed: int, progress: Callable[[int, int], None]) -> Memory
 
     Raises `SpiketwinError` as `spiketwin.cosim.selftest.check`.
     """
-    report = MemoryReport()
     rng = np.random.default_rng((seed, 1))
     core.reset()
     formats = space_formats(core.params)
     apart = (Space.REGISTER, Space.PENDING)
     marched = [f for f in formats.values() if f.writable and f.space not in apart]
-    total = sum(fmt.size for fmt in formats.values() if fmt.writable)
-    done = 0
-
+    reads = sum(_READS * len(list(blocks(fmt, 0, fmt.size))) for fmt in marched)
+    tester = _Tester(core, lambda done: progress(done, reads))
     for fmt in marched:
-        _march(core, fmt, report)
-        _random(core, fmt, rng, report)
-        report.bits += fmt.size * fmt.width
-        done += fmt.size
-        progress(done, total)
-    _registers(core, formats[Space.REGISTER], rng, report)
-    _pending(core, formats[Space.PENDING], rng, report)
-    progress(total, total)
-    return report
+        tester.march(fmt)
+        tester.random(fmt, rng)
+        tester.report.bits += fmt.size * fmt.width
+    _registers(core, formats[Space.REGISTER], rng, tester.report)
+    _pending(core, formats[Space.PENDING], rng, tester.report)
+    return tester.report
 
 
-def _march(core: Core, fmt: SpaceFormat, report: MemoryReport) -> None:
-    low, high = fmt.limits()
-    zeros_and_ones = (0, -1 if low < 0 else high)
+class _Tester:
+    """The tests of one space after the other, and what they found."""
 
-    def whole(bit: int, count: int) -> IntArray:
-        return np.full(count, zeros_and_ones[bit], np.int64)
+    def __init__(self, core: Core, progress: Callable[[int], None]) -> None:
+        self.report = MemoryReport()
+        self._core = core
+        self._progress = progress
+        self._reads = 0
 
-    def program(step: str, down: bool, expected: int | None, new: int | None) -> Iterator[Request]:
+    def march(self, fmt: SpaceFormat) -> None:
+        """March, block by block."""
+        for step, down, expected, new in _MARCH:
+            self._core.link.run(self._marching(fmt, step, down, expected, new))
+
+    def random(self, fmt: SpaceFormat, rng: np.random.Generator) -> None:
+        """Write random data and their complement, each as a whole, and zeros in the end."""
+        low, high = fmt.limits()
+        values = rng.integers(low, high, fmt.size, endpoint=True)
+        where = [(index, count) for index, _, count in blocks(fmt, 0, fmt.size)]
+        for step, data in (
+            ("random data", values),
+            ("complement", low + high - values),
+            ("zeros", np.zeros(fmt.size, np.int64)),
+        ):
+            self._core.link.run(access.write(fmt, i, data[i : i + n]) for i, n in where)
+            self._core.link.run(self._reading(fmt, i, data[i : i + n], step) for i, n in where)
+
+    def _marching(
+        self, fmt: SpaceFormat, step: str, down: bool, expected: int | None, new: int | None
+    ) -> Iterator[Request]:
+        low, high = fmt.limits()
+        zeros_and_ones = (0, -1 if low < 0 else high)
         order = list(blocks(fmt, 0, fmt.size))
         for index, _, count in reversed(order) if down else order:
             if expected is not None:
-                yield _reading(fmt, index, whole(expected, count), f"March C- {step}", report)
+                want = np.full(count, zeros_and_ones[expected], np.int64)
+                yield self._reading(fmt, index, want, f"March C- {step}")
             if new is not None:
-                yield access.write(fmt, index, whole(new, count))
+                yield access.write(fmt, index, np.full(count, zeros_and_ones[new], np.int64))
 
-    for step, down, expected, new in _MARCH:
-        core.link.run(program(step, down, expected, new))
+    def _reading(self, fmt: SpaceFormat, index: int, want: IntArray, step: str) -> Request:
+        def compare(got: IntArray) -> None:
+            self.report.compare(fmt, step, index, want, got)
+            self._reads += 1
+            self._progress(self._reads)
 
-
-def _random(core: Core, fmt: SpaceFormat, rng: np.random.Generator, report: MemoryReport) -> None:
-    """Write random data and their complement, each as a whole, and zeros in the end."""
-    low, high = fmt.limits()
-    values = rng.integers(low, high, fmt.size, endpoint=True)
-    for step, data in (
-        ("random data", values),
-        ("complement", low + high - values),
-        ("zeros", np.zeros(fmt.size, np.int64)),
-    ):
-        where = list(blocks(fmt, 0, fmt.size))
-        core.link.run(access.write(fmt, i, data[i : i + n]) for i, _, n in where)
-        core.link.run(_reading(fmt, i, data[i : i + n], step, report) for i, _, n in where)
-
-
-def _reading(
-    fmt: SpaceFormat, index: int, want: IntArray, step: str, report: MemoryReport
-) -> Request:
-    return access.read(
-        fmt, index, want.size, lambda got: report.compare(fmt, step, index, want, got)
-    )
+        return access.read(fmt, index, want.size, compare)
 
 
 def _registers(
