@@ -134,7 +134,8 @@ class Dispatcher(wiring.Component):
         self._space = Signal(space_layout(params))
         # The answer.
         self._status = Signal(Status)
-        self._detail = Signal(32)
+        self._detail = Signal(max(_ITEM_WIDTH, len(self.core.event_level)))
+        self._detail_word = Signal(32)
         self._result = Signal(_Result)
         self._format = Signal(ElementFormat)
         self._counter = Signal(32)
@@ -145,6 +146,11 @@ class Dispatcher(wiring.Component):
         self._run_until = Signal(32)
         self._free_running = Signal(init=1)
         self._any_queued = Signal()  # events since the last reset
+
+        # A number of ticks from the request, added to where it counts from.
+        self._addend = Signal(32)
+        self._sum = Signal(33)
+        self._total = Signal(33)
 
         self._table = RequestTable()
         self._reader = ElementReader()
@@ -159,6 +165,7 @@ class Dispatcher(wiring.Component):
         m.submodules.check = check = self._check
         core, frame = self.core, self.frame
         m.d.comb += [
+            self._sum.eq(self._argument(Opcode.RUN, "ticks") + self._addend),
             self._given.eq(frame.length - REQUEST_HEADER),
             table.opcode.eq(self._opcode),
             table.given.eq(self._given),
@@ -180,6 +187,13 @@ class Dispatcher(wiring.Component):
         ]
         # Answers of more than a header come from the element writer, but for the identity.
         connect(m, writer.bytes, flipped(self.reply))
+        with m.Switch(self._status):
+            with m.Case(Status.OK, Status.BUSY):
+                m.d.comb += self._detail_word.eq(core.tick)
+            with m.Case(Status.BAD_RANGE):
+                m.d.comb += self._detail_word.eq(self._argument(Opcode.READ, "start"))
+            with m.Default():
+                m.d.comb += self._detail_word.eq(self._detail)
         with m.Switch(self._column):
             for index, value in enumerate(self._counters()):
                 with m.Case(index):
@@ -201,7 +215,8 @@ class Dispatcher(wiring.Component):
         end = len(self._arguments) - sum(sizes[names.index(name) + 1 :])
         return self._arguments[end - sizes[names.index(name)] : end]
 
-    def _refuse(self, m: Module, status: Status, detail: ValueLike) -> None:
+    def _refuse(self, m: Module, status: Status, detail: ValueLike = 0) -> None:
+        """Answer with a status; of some, the detail is a word that is still there to be sent."""
         m.d.sync += [self._status.eq(status), self._detail.eq(detail)]
         self._answer_detail(m)
 
@@ -338,7 +353,7 @@ class Dispatcher(wiring.Component):
                 mask = self._argument(Opcode.CLEAR, "mask")
                 m.d.comb += core.clear_mask.eq(mask)
                 with m.If(~core.idle):
-                    self._refuse(m, Status.BUSY, core.tick)
+                    self._refuse(m, Status.BUSY)
                 with m.Elif(mask[len(ClearMask) :].any()):
                     self._refuse(m, Status.BAD_VALUE, 0)
                 with m.Else():
@@ -353,6 +368,8 @@ class Dispatcher(wiring.Component):
                 m.d.sync += self._items.eq(tail // request.tail_size)
                 m.next = "FIRST EVENT"
             with m.Case(Opcode.RUN):
+                m.d.comb += self._addend.eq(self._run_until)
+                m.d.sync += self._total.eq(self._sum)
                 m.next = "RUN"
             with m.Case(Opcode.FETCH):
                 words = self._argument(Opcode.FETCH, "words")
@@ -409,15 +426,15 @@ class Dispatcher(wiring.Component):
             with m.Elif(writing & ~space.writable):
                 self._refuse(m, Status.READ_ONLY, number)
             with m.Elif(~core.idle & (writing | ~space.anytime)):
-                self._refuse(m, Status.BUSY, core.tick)
+                self._refuse(m, Status.BUSY)
             with m.Elif(outside | (byte_length > MAX_ELEMENT_BYTES)):
-                self._refuse(m, Status.BAD_RANGE, start)
+                self._refuse(m, Status.BAD_RANGE)
             with m.Elif(to_pending & whole & (first_column != 0)):
                 with m.If(first_column == core.pending_groups):
                     m.d.sync += self._column.eq(first_column - 1)
                     m.next = "LAST PENDING"
                 with m.Else():
-                    self._refuse(m, Status.BAD_RANGE, start)
+                    self._refuse(m, Status.BAD_RANGE)
             with m.Else():
                 self._walk(m)
                 m.next = "CHECK ELEMENTS"
@@ -443,7 +460,7 @@ class Dispatcher(wiring.Component):
                 with m.If(self._final):
                     m.next = "JUDGE ELEMENTS"
                 with m.Elif(at_end):
-                    self._refuse(m, Status.BAD_RANGE, start)
+                    self._refuse(m, Status.BAD_RANGE)
             with m.If(reader.elements.valid):
                 with m.If(~self._check.fits):
                     self._fail(m, Status.BAD_VALUE, self._index)
@@ -490,9 +507,13 @@ class Dispatcher(wiring.Component):
         last_queued, last_checked = Signal(layout), Signal(layout)
         any_queued, any_checked = self._any_queued, Signal()
         offset, axon = reader.elements.payload[:16], reader.elements.payload[16:]
-        overflow, axon_ok = Signal(), Signal()
+        axon_queued, axon_ok = Signal.like(event.axon), Signal()
         free = Signal.like(core.event_level)
-        m.d.comb += core.events.payload.eq(event)
+        m.d.comb += [
+            event.tick.eq(self._total),
+            event.axon.eq(axon_queued),
+            core.events.payload.eq(event),
+        ]
         m.d.sync += free.eq(self.params.event_queue_depth - core.event_level)
         with m.State("FIRST EVENT"):
             m.d.sync += [last_checked.eq(last_queued), any_checked.eq(any_queued)]
@@ -505,9 +526,10 @@ class Dispatcher(wiring.Component):
         with m.State("ADD OFFSET"):
             # A state of its own, so that no comparison waits for the sum.
             self._take_items(m)
+            m.d.comb += self._addend.eq(offset)
             m.d.sync += [
-                Cat(event.tick, overflow).eq(self._argument(Opcode.EVENTS, "tick") + offset),
-                event.axon.eq(axon),
+                self._total.eq(self._sum),
+                axon_queued.eq(axon),
                 axon_ok.eq(axon < self.params.n_axons),
             ]
             with m.If(reader.elements.valid):
@@ -517,7 +539,7 @@ class Dispatcher(wiring.Component):
                     m.next = "QUEUE EVENT"
         with m.State("CHECK EVENT"):
             ascends = Cat(event.axon, event.tick) > Cat(last_checked.axon, last_checked.tick)
-            with m.If(overflow | ~axon_ok):
+            with m.If(self._total[32] | ~axon_ok):
                 self._fail(m, Status.BAD_VALUE, self._index)
             with m.Elif(any_checked & ~ascends):
                 self._fail(m, Status.BAD_ORDER, self._index)
@@ -555,13 +577,11 @@ class Dispatcher(wiring.Component):
     def _runs(self, m: Module) -> None:
         core = self.core
         ticks = self._argument(Opcode.RUN, "ticks")
-        target = Signal(33)
-        m.d.sync += target.eq(self._run_until + ticks)
         with m.State("RUN"):
-            with m.If((ticks == 0) | target[32]):
+            with m.If((ticks == 0) | self._total[32]):
                 self._refuse(m, Status.BAD_VALUE, 0)
             with m.Else():
-                m.d.sync += self._run_until.eq(target)
+                m.d.sync += self._run_until.eq(self._total)
                 self._answer(m)
         with m.State("AWAIT WORDS"):
             words = self._argument(Opcode.FETCH, "words")
@@ -578,7 +598,7 @@ class Dispatcher(wiring.Component):
             # The core sees a run that ends with the tick under way, whichever that is.
             m.d.comb += core.run_until.eq(core.tick)
             with m.If(core.idle):
-                m.d.sync += [self._run_until.eq(core.tick), self._detail.eq(core.tick)]
+                m.d.sync += self._run_until.eq(core.tick)
                 self._answer_detail(m)
                 with m.If(self._opcode == Opcode.RESET):
                     m.d.comb += [
@@ -605,7 +625,7 @@ class Dispatcher(wiring.Component):
         m.d.comb += [
             nothing_left.eq(reply.valid & reply.ready & reply.payload.last),
             writer.elements.payload.last.eq(self._final),
-            writer.elements.payload.value.eq(self._detail),
+            writer.elements.payload.value.eq(self._detail_word),
         ]
         with m.State("REPLY"):
             m.d.comb += [
