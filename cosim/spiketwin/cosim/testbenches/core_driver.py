@@ -121,6 +121,11 @@ class CoreDriver:
                 await self.access(Space[name.upper()], row, column, int(value))
         setattr(self.oracle, name, [list(v) if name in MATRICES else v for v in values])
 
+    async def write_element(self, name: str, place: int, value: int) -> None:
+        """Write one element of a vector."""
+        await self.access(Space[name.upper()], 0, place, value)
+        getattr(self.oracle, name)[place] = value
+
     async def fill(self, name: str, value: int) -> None:
         """Write the same value to a whole vector or matrix."""
         fmt = self.formats[Space[name.upper()]]
@@ -162,15 +167,20 @@ class CoreDriver:
         self.dut.clear_stb.value = 1
         await FallingEdge(self.dut.clk)
         self.dut.clear_stb.value = 0
+        if int(self.dut.reset_stb.value):
+            self.dut.reset_stb.value = 0
+            # With the tick, or the core would run to where it was.
+            self.dut.run_until.value = 0
         if not int(self.dut.idle.value):
             await self._idle(self.params.n_sources + 8)
         self.oracle.clear(mask)
 
     async def reset(self) -> None:
         """Reset, and clear all state beside it, as the link does."""
-        self.dut.run_until.value = 0
         self.dut.reset_stb.value = 1
         await self.clear(~ClearMask(0))
+        self.oracle.register = dict.fromkeys(self.oracle.register, 0)
+        self.oracle.tick = self.total_cycles = 0
 
     # --- events, words, ticks ------------------------------------------------------------------
 
@@ -228,7 +238,6 @@ class CoreDriver:
     async def _idle(self, most_cycles: int) -> None:
         await with_timeout(RisingEdge(self.dut.idle), most_cycles * CYCLE, "step")
         await FallingEdge(self.dut.clk)
-        self.dut.reset_stb.value = 0
 
     # --- comparison ----------------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ class CoreTop(wiring.Component):
         )
 
     def elaborate(self, _platform: object) -> Module:
+        """Connect every port to its member."""
         m = Module()
         m.submodules.core = self.core
         for name, (flow, inner) in self._members.items():

@@ -44,7 +44,7 @@ class Scoreboard:
         """
         self.comparisons += 1
         if got != expected:
-            where = f"{place}, " if place else ""
+            where = place and f"{place}, "
             raise Mismatch(
                 f"seed {self.seed}, tick {self.tick}, {where}{field}: "
                 f"expected {expected}, got {got}"
@@ -63,8 +63,10 @@ class Scoreboard:
     ) -> None:
         """Compare one number a synapse, ``[source][neuron]``; raises `Mismatch` as `check`."""
         self.check(f"sources of {field}", len(got), len(expected))
-        for source, (row, other) in enumerate(zip(got, expected, strict=True)):
-            self.check_vector(field, row, other, f"synapse (source {source}, neuron _), neuron")
+        for i, (row, wanted) in enumerate(zip(got, expected, strict=True)):
+            self.check(f"neurons of {field}", len(row), len(wanted), f"source {i}")
+            for j, (one, other) in enumerate(zip(row, wanted, strict=True)):
+                self.check(field, one, other, f"synapse (source {i}, neuron {j})")
 
     def finish(self) -> None:
         """End the test.

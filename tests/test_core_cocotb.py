@@ -1,0 +1,73 @@
+"""The core in the simulator against the oracle: every test of the testbench, on every size."""
+
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+
+from spiketwin.cosim.testbenches import core_bench, runner
+from spiketwin.cosim.testbenches.scoreboard import Mismatch, NothingCompared, Scoreboard
+from spiketwin.hdl.spec.params import CoreParams, preset
+
+# Every width differs from the presets', lanes do not divide to a power of two.
+ODD = CoreParams(
+    n_axons=12, n_neurons=20, lanes=4, neuron_lanes=1, source_lanes=4, weight_width=5, v_width=10,
+    i_syn_width=9, theta_width=24, trace_width=8, refrac_width=2, event_queue_depth=16,
+    spike_queue_depth=128,
+)  # fmt: skip
+FIXED = CoreParams(
+    n_axons=4, n_neurons=16, lanes=4, neuron_lanes=4, source_lanes=1, learning=False,
+    event_queue_depth=16, spike_queue_depth=128,
+)  # fmt: skip
+
+SIZES = {"tiny": preset("tiny"), "odd": ODD, "fixed": FIXED}
+
+# The same examples on every run of CI, new ones elsewhere, and a given one to see a failure again.
+SEED = int(os.environ.get("SPIKETWIN_SEED", 0 if os.environ.get("CI") else secrets.randbits(31)))
+
+
+def cases() -> list[tuple[str, str]]:
+    learning = {"weights_saturate", "spikes_before_and_behind_a_synapse_at_once"}
+    # What is about one synapse or one queue needs no second size.
+    once = {"every_synapse_by_itself", "output_queue_fills_up", "event_queue_fills_up"}
+    return [
+        (size, name)
+        for size, params in SIZES.items()
+        for name in core_bench.bench.names
+        if (params.learning or name not in learning) and (size == "tiny" or name not in once)
+    ]
+
+
+@pytest.mark.parametrize(("size", "name"), cases())
+def test_the_core_equals_the_oracle(size: str, name: str, tmp_path: Path) -> None:
+    params = SIZES[size]
+    folder = runner.simulator("CoreTop", params)
+    runner.run(
+        folder, "CoreTop", params, f"{core_bench.__name__}.{name}", seed=SEED, results=tmp_path
+    )
+
+
+def test_a_mismatch_says_where() -> None:
+    scoreboard = Scoreboard(seed=7)
+    scoreboard.tick = 3
+    scoreboard.check_vector("v", [1, 2], [1, 2])
+    with pytest.raises(Mismatch, match=r"seed 7, tick 3, neuron 1, v: expected -2, got 2"):
+        scoreboard.check_vector("v", [1, 2], [1, -2])
+    with pytest.raises(Mismatch, match=r"synapse \(source 1, neuron 0\), weight: expected 5"):
+        scoreboard.check_matrix("weight", [[1], [4]], [[1], [5]])
+    scoreboard.finish()
+
+
+def test_a_test_that_compares_nothing_fails() -> None:
+    with pytest.raises(NothingCompared):
+        Scoreboard(seed=0).finish()
+
+
+def test_a_test_that_is_not_there_fails(tmp_path: Path) -> None:
+    folder = runner.simulator("CoreTop", SIZES["tiny"])
+    with pytest.raises(runner.BenchFailed):
+        runner.run(
+            folder, "CoreTop", SIZES["tiny"], f"{core_bench.__name__}.nothing", seed=0,
+            results=tmp_path,
+        )  # fmt: skip
