@@ -87,6 +87,13 @@ def test_a_new_rate_is_followed_at_both_ends() -> None:
         assert FrameDecoder().feed(port.read(4096)) == []
 
 
+@pytest.mark.parametrize("rate", [0, 40_000_000])
+def test_a_rate_that_no_uart_has_is_refused(rate: int) -> None:
+    with serial.serial_for_url("rtl://?params=tiny&level=pins") as port:
+        with pytest.raises(ValueError, match="must be"):
+            port.baudrate = rate
+
+
 def test_a_port_lives_in_the_time_of_its_device() -> None:
     with Serial("rtl://?params=tiny", timeout=0.002) as port:
         before = port.clock()

@@ -55,4 +55,6 @@ class Serial(InProcessSerial):
         return self._engine.cycles / self._engine.design.clock_hz
 
     def _reconfigure_port(self) -> None:
+        if not self.baudrate:
+            raise ValueError("baudrate must be positive, not 0")
         self._engine.set_cycles_per_bit(round(self._engine.design.clock_hz / self.baudrate))
