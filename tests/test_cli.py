@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, PathDistribution
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from spiketwin.host import Network, connect
 from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.errors import LinkLost
 from spiketwin.host.files import save
+from spiketwin.host.installation import install_command
 
 TICKS = 50
 TINY = ["--on", "model:", "--params", "tiny"]
@@ -99,7 +100,7 @@ def test_a_command_whose_extra_is_missing_says_what_to_install(
     done = spiketwin("demo")
     assert done.exit_code == 2
     assert "`spiketwin demo` needs no_such_package" in done.stderr
-    assert f"{sys.executable} -m pip install 'spiketwin[demo]'" in done.stderr
+    assert f"Run: {install_command('demo')}\n" in done.stderr
 
 
 def test_an_import_error_of_our_own_is_not_taken_for_a_missing_extra(
@@ -107,6 +108,22 @@ def test_an_import_error_of_our_own_is_not_taken_for_a_missing_extra(
 ) -> None:
     install(monkeypatch, "demo", "spiketwin.host.no_such_module:demo")
     assert isinstance(spiketwin("demo").exception, ImportError)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "wanted"),
+    [
+        (None, "'spiketwin[rtl]'"),
+        ('{"url": "https://example.org/x.whl", "archive_info": {}}', "'spiketwin[rtl]'"),
+        ('{"url": "file:///a%20b", "dir_info": {"editable": true}}', "--editable '/a b[rtl]'"),
+        ('{"url": "file:///ab", "dir_info": {}}', "'/ab[rtl]'"),
+    ],
+)
+def test_an_extra_is_installed_from_where_the_package_came(
+    recorded: str | None, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PathDistribution, "read_text", lambda _self, _name: recorded)
+    assert install_command("rtl") == f"{sys.executable} -m pip install {wanted}"
 
 
 # --- run ----------------------------------------------------------------------------------------
@@ -255,7 +272,7 @@ def test_a_plot_without_matplotlib_fails_before_the_run(
     report = tmp_path / "run.json"
     done = spiketwin("run", net, *TINY, "--plot", tmp_path / "x.png", "--json", report)
     assert done.exit_code == 2
-    assert "pip install 'spiketwin[demo]'" in done.stderr
+    assert install_command("demo") in done.stderr
     assert not report.exists()
 
 
@@ -297,7 +314,7 @@ def test_doctor_names_packages_that_are_missing_and_out_of_range(
     found = {name: finding(name) for name in ("numpy", "amaranth", "unheard-of")}
     assert [found[name].fine for name in found] == [True, False, False]
     assert "must be ==0.4.*" in found["amaranth"].found
-    assert found["amaranth"].fix.endswith("install --upgrade 'spiketwin[rtl]'")
+    assert found["amaranth"].fix == install_command("rtl", "--upgrade")
     assert found["unheard-of"].found == "not installed"
 
 

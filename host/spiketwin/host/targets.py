@@ -16,6 +16,7 @@ import serial
 from spiketwin.hdl.spec.params import CoreParams, ParamsError, preset
 from spiketwin.host.core import Core
 from spiketwin.host.errors import DoesNotFit, InvalidInput, TargetError
+from spiketwin.host.installation import install_command
 from spiketwin.host.link import DEFAULT_RETRIES, Link, Port
 
 DEFAULT_BAUD: Final = 115200
@@ -27,12 +28,12 @@ TARGETS: Final = "spiketwin.targets"
 
 PTY_SUFFIX: Final = "+pty"
 SIMULATED: Final = {
-    "model": "pip install spiketwin",
-    "rtl": "pip install 'spiketwin[rtl]'",
-    "rtl+pty": "pip install 'spiketwin[rtl]'",
-    "netlist": "pip install 'spiketwin[rtl]'",
+    "model": "",
+    "rtl": "rtl",
+    "rtl+pty": "rtl",
+    "netlist": "rtl",
 }
-"""Schemes of simulated targets, and what installs them."""
+"""Schemes of simulated targets, and the extra that each needs."""
 
 PTY_PATIENCE: Final = 100.0
 """An emulator on a pseudo-terminal is that much slower, at worst, than the clock it reports."""
@@ -179,7 +180,10 @@ def _imported(scheme: str, name: str) -> ModuleType:
             return import_module(f"{entry.value}.{name}")
         except ImportError as error:
             missing = str(error)
-    raise TargetError(f"{scheme}: needs a package that is missing ({missing}): {SIMULATED[scheme]}")
+    raise TargetError(
+        f"{scheme}: needs a package that is missing ({missing}). "
+        f"Run: {install_command(SIMULATED[scheme])}"
+    )
 
 
 def _targets() -> EntryPoints:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.host.errors import SpiketwinError
+from spiketwin.host.installation import install_command
 
 IntArray = NDArray[np.int64]
 
@@ -70,7 +71,7 @@ def load() -> Digits:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise MissingExtra(
-            "the digits come with scikit-learn, which is missing: pip install 'spiketwin[demo]'"
+            f"the digits come with scikit-learn, which is missing. Run: {install_command('demo')}"
         ) from error
     pixels, labels = load_digits(return_X_y=True)
     images = Images(pixels.astype(np.int64), labels.astype(np.int64))

@@ -15,6 +15,7 @@ import numpy as np
 from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, SIDE, MissingExtra
 from spiketwin.cosim.demo.recipe import TESTING
 from spiketwin.cosim.demo.run import Record
+from spiketwin.host.installation import install_command
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -23,6 +24,9 @@ Records = Mapping[str, Record]
 """Records by the name of their target; the first is drawn where one is enough."""
 
 _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+_BIN: Final = 16
+"""Cycles of one bar: the row of one source takes about as many."""
+
 _DPI: Final = 150
 _WIDTH: Final = 12.0
 """Inches of every picture."""
@@ -43,7 +47,7 @@ def save_all(records: Records, folder: Path) -> list[Path]:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtra(
-            "the pictures need matplotlib, which is missing: pip install 'spiketwin[demo]'"
+            f"the pictures need matplotlib, which is missing. Run: {install_command('demo')}"
         ) from error
 
     def new(height: float) -> Figure:
@@ -180,7 +184,7 @@ def latencies(figure: Figure | SubFigure, records: Records) -> None:
     """Draw how many clock cycles the ticks take."""
     axis = figure.subplots()
     top = max(int(record.cycles.max()) for record in records.values())
-    bins = list(range(0, top + 10, 5))
+    bins = list(range(0, top + 2 * _BIN, _BIN))
     for number, (name, record) in enumerate(records.items()):
         axis.hist(
             record.cycles, bins=bins, label=f"{name}, mean {record.cycles.mean():.1f}",

