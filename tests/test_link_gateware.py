@@ -17,6 +17,7 @@ from spiketwin.hdl.gateware.link import Link
 from spiketwin.hdl.gateware.uart import BaudRate, UartReceiver, UartTransmitter
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import (
+    CRC_FINAL_XOR,
     CRC_INITIAL,
     MAX_BODY,
     MAX_ELEMENT_BYTES,
@@ -32,7 +33,7 @@ PERIOD = 1e-8
 
 
 def framed(body: bytes) -> bytes:
-    crc = binascii.crc_hqx(body, CRC_INITIAL)
+    crc = binascii.crc_hqx(body, CRC_INITIAL) ^ CRC_FINAL_XOR
     frame: bytes = cobs.encode(body + crc.to_bytes(2, "big")) + b"\0"
     return frame
 
@@ -40,7 +41,7 @@ def framed(body: bytes) -> bytes:
 def unframed(frame: bytes) -> bytes:
     decoded: bytes = cobs.decode(frame)
     body, crc = decoded[:-2], int.from_bytes(decoded[-2:], "big")
-    assert crc == binascii.crc_hqx(body, CRC_INITIAL)
+    assert crc == binascii.crc_hqx(body, CRC_INITIAL) ^ CRC_FINAL_XOR
     return body
 
 

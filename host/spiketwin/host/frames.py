@@ -6,7 +6,7 @@ import binascii
 
 from cobs import cobs
 
-from spiketwin.hdl.spec.protocol import CRC_INITIAL, MAX_BODY, MAX_FRAME
+from spiketwin.hdl.spec.protocol import CRC_FINAL_XOR, CRC_INITIAL, MAX_BODY, MAX_FRAME
 
 CRC_BYTES = 2
 DELIMITER = b"\0"
@@ -16,8 +16,7 @@ def encode(body: bytes) -> bytes:
     """Frame of a body of at most `MAX_BODY` bytes, its closing zero included."""
     if len(body) > MAX_BODY:
         raise ValueError(f"a body has at most {MAX_BODY} bytes, not {len(body)}")
-    crc = binascii.crc_hqx(body, CRC_INITIAL)
-    block: bytes = cobs.encode(body + crc.to_bytes(CRC_BYTES, "big"))
+    block: bytes = cobs.encode(body + _crc(body))
     return block + DELIMITER
 
 
@@ -79,6 +78,9 @@ def _decode(frame: bytes) -> bytes | None:
     except cobs.DecodeError:
         return None
     body, crc = decoded[:-CRC_BYTES], decoded[-CRC_BYTES:]
-    if not body or int.from_bytes(crc, "big") != binascii.crc_hqx(body, CRC_INITIAL):
-        return None
-    return body
+    return body if body and crc == _crc(body) else None
+
+
+def _crc(body: bytes) -> bytes:
+    crc = binascii.crc_hqx(body, CRC_INITIAL) ^ CRC_FINAL_XOR
+    return crc.to_bytes(CRC_BYTES, "big")

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import exact_log2
 
 from spiketwin.hdl.spec.protocol import (
+    CRC_FINAL_XOR,
     CRC_INITIAL,
     CRC_POLYNOMIAL,
     MAX_BODY,
@@ -32,7 +33,7 @@ BodyByte = data.StructLayout({"byte": 8, "last": 1})
 def _crc() -> Processor:
     algorithm = Algorithm(
         crc_width=8 * CRC_BYTES, polynomial=CRC_POLYNOMIAL, initial_crc=CRC_INITIAL,
-        reflect_input=False, reflect_output=False, xor_output=0,
+        reflect_input=False, reflect_output=False, xor_output=CRC_FINAL_XOR,
     )  # fmt: skip
     return algorithm(data_width=8).create()
 

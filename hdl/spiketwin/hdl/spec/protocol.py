@@ -22,7 +22,9 @@ PROTOCOL_VERSION: Final = 1
 
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_INITIAL: Final = 0xFFFF
-"""CRC-16/IBM-3740: most significant bit first, no final inversion; sent high byte first."""
+CRC_FINAL_XOR: Final = 0xFFFF
+"""CRC-16/GENIBUS: most significant bit first, inverted at the end; sent high byte first. Without
+the inversion a CRC that ends in 0 would stay right when that byte is lost or comes twice."""
 
 MAX_BODY: Final = 252
 """Longest body; with its CRC one COBS block of 254 bytes, so that framing costs two bytes."""
