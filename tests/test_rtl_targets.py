@@ -1,10 +1,12 @@
 """The RTL as a serial port: in this process, and on a pseudo-terminal for any serial program."""
 
 import os
+import queue
 import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import serial
 from click.testing import CliRunner
 
 from spiketwin.cosim.commands.emulate import emulate
+from spiketwin.cosim.rtl import emulator
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.serial.protocol_rtl import Serial
 from spiketwin.cosim.serial.terminal import open_pty
@@ -154,6 +157,26 @@ def test_clients_come_and_go_and_the_core_stays(pty: str) -> None:
             assert answers(port, IDENTIFY, 1)[0][0] == 1, "the session is still open"
             port.write(IDENTIFY[:3])
             port.write(b"\0")
+
+
+def test_the_clock_runs_as_long_as_an_answer_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator, "_AWAKE_SECONDS", 0.0)
+    reader, writer = os.pipe()
+    paths: queue.Queue[str] = queue.Queue()
+    with Engine(preset("tiny"), "pins") as engine:
+        server = threading.Thread(
+            target=emulator.serve, args=(engine, paths.put), kwargs={"until_eof": reader}
+        )
+        server.start()
+        try:
+            with serial.Serial(paths.get(timeout=SECONDS)) as port:
+                for _ in range(3):
+                    assert answers(port, IDENTIFY, 1)
+        finally:
+            os.close(writer)
+            server.join(SECONDS)
+        assert not server.is_alive()
+    os.close(reader)
 
 
 def ended(terminal: int) -> bool:

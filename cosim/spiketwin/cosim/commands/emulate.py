@@ -63,8 +63,8 @@ def emulate(
 ) -> None:
     """Serve the RTL on a pseudo-terminal, which any serial program can open, until Ctrl-C.
 
-    Prints the terminal's path. Clients may come and go, the core keeps its state. The clock stands
-    still from 10 seconds after the last byte until the next one.
+    Prints the terminal's path. Clients may come and go, the core keeps its state. While no
+    answer is due, the clock stands still from 10 seconds after the last byte until the next one.
     """
     # A shell's background job ignores Ctrl-C, and to be terminated is no reason to leave the link.
     for number in (signal.SIGINT, signal.SIGTERM):

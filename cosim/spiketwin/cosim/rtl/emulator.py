@@ -24,9 +24,8 @@ from spiketwin.host.frames import FrameDecoder
 _AWAKE_SECONDS: Final = 10.0
 """Simulation goes on for so long after the last byte in either direction.
 
-Nothing at the pins tells whether a run is under way. This is longer than a host waits before it
-asks again, so that whatever somebody waits for goes on, and short enough to leave an idle machine
-alone.
+Nothing at the pins tells whether a run is under way that nobody waits for. This lets one go on for
+a while, and then leaves an idle machine alone.
 """
 
 _SLICE_CYCLES: Final = 2048
@@ -39,21 +38,29 @@ class LinkError(ValueError):
     """No symbolic link can be put where it was asked for."""
 
 
-class _Rate:
-    """Keeps the engine's end of the wires at the rate that the device was told to use.
+class _Traffic:
+    """What the bytes on the terminal tell about the device.
 
-    A terminal carries bytes at no rate, and what its clients set it to says nothing.
+    Whether it owes an answer, which may take it long; and the rate it was told to use, at which
+    the engine's end of the wires is kept: a terminal has no rate, whatever its clients set.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._requests = FrameDecoder()
         self._replies = FrameDecoder()
+        self._unanswered = b""
         self._wanted: dict[bytes, int] = {}
         self._trial_end: int | None = None
 
+    @property
+    def owes_answer(self) -> bool:
+        """Whether the latest request was not answered yet; answers come in order."""
+        return bool(self._unanswered)
+
     def to_device(self, data: bytes) -> None:
         for body in self._requests.feed(data):
+            self._unanswered = body[1:REQUEST_HEADER]
             if body[2:REQUEST_HEADER] == bytes([Opcode.SET_BAUD]):
                 self._wanted = {body[:2]: int.from_bytes(body[REQUEST_HEADER:], "little")}
 
@@ -61,6 +68,8 @@ class _Rate:
         for body in self._replies.feed(data):
             # A reply shows that the rate, if it is new, has carried a request.
             self._trial_end = None
+            if body[1:REQUEST_HEADER] == self._unanswered:
+                self._unanswered = b""
             if (
                 body[2:REPLY_HEADER] == bytes([Opcode.SET_BAUD, Status.OK])
                 and body[:2] in self._wanted
@@ -116,28 +125,29 @@ def serve(
 
 
 def _serve(engine: Engine, master: int, until_eof: int | None) -> None:
-    rate = _Rate(engine)
+    traffic = _Traffic(engine)
     slice_seconds = _SLICE_CYCLES / engine.design.clock_hz
     answer = b""
     awake_until = 0.0
     while True:
         # What the terminal does not take yet holds up the device, and the device holds up input.
-        simulating = not answer and time.monotonic() < awake_until
+        awake = traffic.owes_answer or time.monotonic() < awake_until
+        simulating = awake and not answer
         sources = [fd for fd in (until_eof, master) if fd is not None]
         if engine.unsent >= _CHUNK_BYTES:
             sources.remove(master)
-        readable, writable, _ = select.select(
+        readable, _, _ = select.select(
             sources, [master] if answer else [], [], 0 if simulating else None
         )
         if until_eof in readable and not os.read(until_eof, _CHUNK_BYTES):
             return
         if master in readable:
             data = os.read(master, _CHUNK_BYTES)
-            rate.to_device(data)
+            traffic.to_device(data)
             engine.write(data)
         if not answer:
             answer = engine.read(_CHUNK_BYTES, slice_seconds if simulating else 0)
-            rate.from_device(answer)
+            traffic.from_device(answer)
         if master in readable or answer:
             awake_until = time.monotonic() + _AWAKE_SECONDS
         if answer:
