@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -117,12 +118,10 @@ def _learn(console: Console, name: str, url: str, digits: Digits, seed: int) -> 
 
 
 def _table(records: dict[str, Record]) -> Table:
-    table = Table(title="Handwritten digits, learned on the core")
-    table.add_column("target")
-    for column in (
-        "test accuracy", "ticks", "spikes", "cycles", "cycles/tick", "seconds", "ticks/s"
-    ):  # fmt: skip
-        table.add_column(column, justify="right")
+    table = Table(title="Handwritten digits, learned on the core", box=SIMPLE_HEAD)
+    table.add_column("target", no_wrap=True)
+    for column in ("accuracy", "ticks", "spikes", "cycles", "a tick", "seconds", "ticks/s"):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, record in records.items():
         cycles = int(record.cycles.sum())
         table.add_row(

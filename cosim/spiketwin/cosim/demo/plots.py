@@ -67,7 +67,7 @@ def save_all(records: Records, folder: Path) -> list[Path]:
         figure = new(height)
         draw(figure, records)
         save(figure, name)
-    save(_combined(new(13.5), records), "demo")
+    save(_combined(new(12.0), records), "demo")
     return written
 
 
@@ -93,8 +93,7 @@ def rasters(figure: Figure | SubFigure, records: Records) -> None:
     for column, image in enumerate(shown):
         left = column * ticks
         pixels = phase.images.pixels[image].reshape(SIDE, SIDE)
-        side = 0.8 * ticks
-        extent = (left + 0.1 * ticks, left + 0.1 * ticks + side, 0.1 * ticks, 0.1 * ticks + side)
+        extent = (left + 0.25 * ticks, left + 0.75 * ticks, 0.1 * ticks, 0.9 * ticks)
         top.imshow(pixels, cmap="Greys", extent=extent, aspect="auto", interpolation="nearest")
         band = np.flatnonzero(classes == labels[image])
         if len(band):
@@ -128,7 +127,10 @@ def rasters(figure: Figure | SubFigure, records: Records) -> None:
     main.set_ylim(-0.5, len(order) - 0.5)
     main.set_xlabel(f"tick ({ticks} an image)")
     main.set_ylabel("neurons, by the digit they stand for")
-    main.legend(loc="upper left", title="spikes on", framealpha=0.95, ncols=len(records))
+    main.legend(
+        loc="upper right", bbox_to_anchor=(1, -0.06), ncols=len(records), frameon=False,
+        title="spikes on", title_fontsize="medium", alignment="right",
+    )  # fmt: skip
     figure.suptitle("Test images and the spikes they cause; the right digit's neurons are shaded")
 
 
@@ -155,7 +157,9 @@ def weight_maps(figure: Figure | SubFigure, records: Records) -> None:
     axis.tick_params(length=0)
     axis.set_ylabel("digit the neuron stands for")
     axis.set_xlabel("neurons: weights of their 8 × 8 pixels")
-    figure.colorbar(image, ax=axis, label="weight", shrink=0.8, pad=0.01)
+    figure.colorbar(
+        image, ax=axis, label="weight", location="bottom", shrink=0.6, aspect=40, pad=0.02
+    )
     figure.suptitle("What the neurons learned")
 
 
@@ -206,7 +210,7 @@ def _class_name(number: int) -> str:
 
 _PICTURES: Final[dict[str, tuple[float, Callable[[Figure | SubFigure, Records], None]]]] = {
     "rasters": (6.0, rasters),
-    "weights": (8.0, weight_maps),
+    "weights": (11.0, weight_maps),
     "confusion": (8.0, confusion),
     "latency": (5.0, latencies),
 }
@@ -215,7 +219,7 @@ _PICTURES: Final[dict[str, tuple[float, Callable[[Figure | SubFigure, Records], 
 
 def _combined(figure: Figure, records: Records) -> Figure:
     """Draw everything into one picture."""
-    rows = figure.add_gridspec(2, 1, height_ratios=(5.5, 8))
+    rows = figure.add_gridspec(2, 1, height_ratios=(5, 7))
     columns = rows[1].subgridspec(1, 2, width_ratios=(7, 5))
     corner = columns[1].subgridspec(2, 1, height_ratios=(5, 3))
     for place, draw in (

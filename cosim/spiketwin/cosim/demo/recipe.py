@@ -103,7 +103,7 @@ class Recipe:
         Ticks from spike to spike of the teacher.
     silence, encouragement:
         Weights of the teacher to wrong and to right neurons.
-    threshold, trace_tau, trace_bump:
+    threshold, refrac_ticks, trace_tau, trace_bump:
         Of every neuron, and of the traces of the pixels.
     gain:
         Weight units, in 1/256, that a full-scale trace is worth in the first pass.
@@ -121,6 +121,7 @@ class Recipe:
     silence: int
     encouragement: int
     threshold: int
+    refrac_ticks: int
     trace_tau: float
     trace_bump: int
     gain: int
@@ -147,6 +148,7 @@ class Recipe:
             weights=weights,
             plastic=plastic,
             threshold=np.full(n_neurons, self.threshold, np.int32),
+            refrac_ticks=np.full(n_neurons, self.refrac_ticks, np.int32),
             reset_subtract=True,
             stochastic=True,
             seed=seed,
@@ -188,18 +190,19 @@ class Recipe:
 
 RECIPE = Recipe(
     juries=12,
-    ticks=8,
-    most_spikes=8,
+    ticks=6,
+    most_spikes=6,
     passes=2,
     first_weight=10,
     rival_weight=-128,
     teacher_period=1,
     silence=-128,
-    encouragement=96,
-    threshold=256,
+    encouragement=127,
+    threshold=192,
+    refrac_ticks=2,
     trace_tau=20.0,
     trace_bump=8192,
-    gain=1024,
+    gain=2048,
     anneal=0.5,
 )
 """Chosen by the accuracy on held-back parts of the training half, and by the cycles it takes."""
