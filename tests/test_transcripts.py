@@ -1,0 +1,145 @@
+"""The RTL answers every request, right or wrong, with the bytes that the model answers."""
+
+import random
+import struct
+
+import pytest
+from cobs import cobs
+
+from spiketwin.cosim.model.device import ModelDevice
+from spiketwin.cosim.rtl.engine import Engine
+from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.protocol import MAX_BODY, MAX_ELEMENT_BYTES, Opcode, Status
+from spiketwin.hdl.spec.registers import Space, space_formats
+from spiketwin.host.frames import encode
+
+PARAMS = preset("tiny")
+FORMATS = space_formats(PARAMS)
+UNNUMBERED = (Status.WRONG_SESSION, Status.WRONG_SEQUENCE)
+RUNNING = (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH, Opcode.STOP)
+SETTLED_CYCLES = 20_000
+"""Far more than the core needs until it is idle or its output queue is full."""
+
+
+class Requests:
+    """Requests most of which are right, and most of the others nearly so."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.session = self.expected = self.event_tick = 0
+
+    def frame(self) -> tuple[int, bytes]:
+        rng = self.rng
+        opcode = rng.choice([*Opcode, Opcode.READ, *[Opcode.WRITE] * 4, Opcode.EVENTS, 11])
+        if opcode == Opcode.IDENTIFY:
+            opcode = Opcode.STOP  # the identities differ
+        arguments = self.arguments(opcode)
+        if rng.random() < 0.05:
+            arguments = arguments[: rng.randrange(len(arguments) + 1)]
+        if rng.random() < 0.05:
+            arguments += bytes(rng.randrange(3))
+        seq, session = self.expected, self.session
+        if rng.random() < 0.1:
+            seq = (seq + rng.randrange(-9, 3)) % 256
+        if opcode == Opcode.OPEN:
+            session = (session + rng.choice([0, 1, 1, 2])) % 256
+        elif rng.random() < 0.02:
+            session = rng.randrange(256)
+        frame = encode((bytes([session, seq, opcode]) + arguments)[:MAX_BODY])
+        if rng.random() < 0.04:
+            place = rng.randrange(len(frame))
+            frame = frame[:place] + rng.randbytes(rng.randrange(3)) + frame[place + 1 :] + b"\0"
+        return opcode, frame
+
+    def arguments(self, opcode: int) -> bytes:
+        rng = self.rng
+        match opcode:
+            case Opcode.CLEAR:
+                return bytes([rng.choice([rng.randrange(64), rng.randrange(256)])])
+            case Opcode.READ | Opcode.WRITE:
+                return self.elements(opcode)
+            case Opcode.EVENTS:
+                return self.events()
+            case Opcode.RUN:
+                return struct.pack("<I", rng.choice([0, 1, 2, 5, 20, 0xFFFFFFFF]))
+            case Opcode.FETCH:
+                return struct.pack("<BI", rng.choice([0, 1, 5, 62, 63]), 0xFFFFFFFF)
+            case Opcode.SET_BAUD:
+                return struct.pack("<H", rng.choice([0, 3, 4, 65535]))
+        return b""
+
+    def elements(self, opcode: int) -> bytes:
+        rng = self.rng
+        form = FORMATS[rng.choice(list(FORMATS))]
+        row, column = rng.randrange(form.rows), rng.randrange(form.columns)
+        if form.space == Space.PENDING:
+            column = rng.choice([0, 0, 1, 2])
+        if rng.random() < 0.1:
+            row, column = rng.choice([(row, form.columns), (form.rows, 0), (1 << 15, column)])
+        per_byte = 8 if form.packed else 1
+        left = max(1, form.size - row * form.columns - column)
+        most = min(left, MAX_ELEMENT_BYTES * per_byte // form.element_bytes)
+        count = rng.choice([1, 2, most, rng.randint(1, most), rng.choice([0, most + 1, 0xFFFF])])
+        address = struct.pack("<BHHH", rng.choice([form.space] * 9 + [15]), column, row, count)
+        if opcode == Opcode.READ:
+            return address
+        count = min(count, most)
+        if form.packed:
+            return address + rng.randbytes(form.byte_length(count))
+        size, mask = form.element_bytes, (1 << 8 * form.element_bytes) - 1
+        values = [self.value(form.space) & mask for _ in range(count)]
+        return address + b"".join(value.to_bytes(size, "little") for value in values)
+
+    def value(self, space: Space) -> int:
+        if space == Space.REGISTER:
+            # A tick period would let ticks pass with the time, and the model has no time.
+            return 0
+        if space == Space.PENDING:
+            return self.rng.randrange(PARAMS.neuron_groups) << 8 | self.rng.choice([1, 2, 3, 3, 4])
+        low, high = FORMATS[space].limits()
+        wrong = self.rng.random() < 0.01
+        return self.rng.choice([low - 1, high + 1] if wrong else [low, high, low // 2, high // 2])
+
+    def events(self) -> bytes:
+        rng, offset, data = self.rng, 0, b""
+        first = rng.choice([self.event_tick] * 8 + [0xFFFFFFF0])
+        axon = rng.randrange(PARAMS.n_axons)
+        for _ in range(rng.choice([0, 1, 5, 30, 61])):
+            data += struct.pack("<HH", offset, axon)
+            axon += 1
+            if axon >= PARAMS.n_axons - (rng.random() > 0.01) or rng.random() < 0.3:
+                offset, axon = offset + rng.randrange(1, 3), rng.randrange(PARAMS.n_axons)
+        self.event_tick = (first + offset) % (1 << 20)
+        return struct.pack("<I", first) + data
+
+    def follow(self, answers: bytes) -> None:
+        """Learn from the answers which session it is and which number comes next."""
+        for chunk in answers.split(b"\0")[:-1]:
+            session, seq, opcode, status = cobs.decode(chunk)[:4]
+            if opcode == Opcode.OPEN:
+                self.expected = 0 if session != self.session else self.expected
+            elif seq == self.expected and status not in UNNUMBERED:
+                self.expected = (seq + 1) % 256
+            self.session = session
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(seed: int) -> None:
+    requests, model = Requests(seed), ModelDevice(PARAMS)
+    statuses = set()
+    with Engine(PARAMS) as rtl:
+        for _ in range(1500):
+            opcode, frame = requests.frame()
+            model.receive(frame)
+            expected = model.drain(1 << 16)
+            rtl.write(frame)
+            got = b""
+            while len(got) < len(expected) and (part := rtl.read(1 << 16, 1e-3)):
+                got += part
+            if opcode in RUNNING:
+                rtl.run(SETTLED_CYCLES)
+            assert got == expected, frame.hex(" ")
+            assert not rtl.read(1 << 16, 1e-6), frame.hex(" ")
+            statuses |= {(cobs.decode(c)[2:4]) for c in expected.split(b"\0")[:-1]}
+            requests.follow(expected)
+    assert len(statuses) > 40
