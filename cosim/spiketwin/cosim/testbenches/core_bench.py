@@ -46,7 +46,14 @@ async def program_random(core: CoreDriver, *, wild: bool) -> None:
             low, high = 0, high // 8
         elif not wild and space in (Space.REFRAC_TICKS, Space.REFRAC_COUNT):
             high = 3
-        values = [[rng.randint(low, high) for _ in range(fmt.columns)] for _ in range(fmt.rows)]
+        edges = 0.2 if wild else 0.0
+        values = [
+            [
+                rng.choice((low, high)) if rng.random() < edges else rng.randint(low, high)
+                for _ in range(fmt.columns)
+            ]
+            for _ in range(fmt.rows)
+        ]
         if space is Space.PLASTIC:
             # Whole rows and columns without a flag, too.
             for row in values:

@@ -26,7 +26,8 @@ from spiketwin.hdl.spec.registers import (
 CYCLE: Final = 2
 """Simulation steps of a clock cycle."""
 
-STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_post", "trace_pre")
+STATE: Final = ("i_syn", "refrac_count", "theta", "v", "trace_pre", "trace_post")
+"""Compared in this order, so that what is told is the cause rather than what followed."""
 PARAMETERS: Final = ("threshold", "v_reset", "refrac_ticks", "bias")
 MATRICES: Final = ("weight", "plastic")
 

@@ -12,14 +12,14 @@ from typing import Final, Literal
 from unittest.mock import patch
 from xml.etree import ElementTree
 
-from amaranth.back import verilog
+from amaranth.back import verilog as backend
 from cocotb_tools.runner import get_runner
 
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.cosim.rtl.build import built_once, gateware_sources
-from spiketwin.cosim.testbenches import core_top
 from spiketwin.cosim.testbenches.declare import PARAMS_VARIABLE
-from spiketwin.hdl.gateware.top import BytesTop, PinsTop
+from spiketwin.hdl.gateware import emit
+from spiketwin.hdl.gateware.top import CoreTop
 from spiketwin.hdl.spec.params import CoreParams
 
 Top = Literal["CoreTop", "BytesTop", "PinsTop"]
@@ -63,20 +63,15 @@ def simulator(top: Top, params: CoreParams, cycles_per_bit: int = 4) -> Path:
     digest = hashlib.sha256()
     key = [top, asdict(params), cycles_per_bit, _FLAGS, _MAKE_FLAGS, toolchain.versions()]
     digest.update(json.dumps(key).encode())
-    for source in (*gateware_sources(), Path(core_top.__file__)):
+    for source in gateware_sources():
         digest.update(hashlib.sha256(source.read_bytes()).digest())
 
     def build(folder: Path) -> None:
-        design = {
-            "CoreTop": lambda: core_top.CoreTop(params),
-            "BytesTop": lambda: BytesTop(params, CLOCK_HZ, BUILD),
-            "PinsTop": lambda: PinsTop(params, CLOCK_HZ, BUILD, cycles_per_bit),
-        }[top]()
         environment = toolchain.environment()
         environment["MAKEFLAGS"] += f" {_MAKE_FLAGS}"
         with patch.dict(os.environ, environment):
             source = folder / "top.v"
-            source.write_text(verilog.convert(design, name=top, emit_src=False))
+            source.write_text(_verilog(top, params, cycles_per_bit))
             get_runner("verilator").build(
                 sources=[source], hdl_toplevel=top, build_args=_FLAGS, build_dir=folder,
                 log_file=folder / "build.log",
@@ -130,6 +125,12 @@ def run(
     cases = ElementTree.parse(report).findall(".//testcase")
     if len(cases) != 1 or any(case.find(tag) is not None for case in cases for tag in _UNDONE):
         raise BenchFailed(_said(name, seed, log))
+
+
+def _verilog(top: Top, params: CoreParams, cycles_per_bit: int) -> str:
+    if top == "CoreTop":
+        return backend.convert(CoreTop(params), name=top, emit_src=False)
+    return emit.verilog(top, params, CLOCK_HZ, BUILD, cycles_per_bit)
 
 
 _UNDONE: Final = ("failure", "error", "skipped")

@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect
+from operator import attrgetter
 
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Member, Out, connect
+
+from spiketwin.hdl.gateware.core import Core
 from spiketwin.hdl.gateware.device import Device
+from spiketwin.hdl.gateware.interface import CoreSignature
 from spiketwin.hdl.gateware.uart import BaudRate, UartReceiver, UartTransmitter
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES
+
+
+class CoreTop(wiring.Component):
+    """The core alone, for its testbench.
+
+    A port is called as the path of its member in `CoreSignature`, joined by single underscores:
+    Verilator spells a double one out. Payloads are plain numbers, the first field lowest.
+
+    Parameters
+    ----------
+    params:
+        Sizes of the core.
+
+    Members
+    -------
+    memory_valid, words_payload, run_until, …:
+        Every member of the core.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        self.core = Core(params)
+        self._inner = {}
+        ports = {}
+        for path, member in CoreSignature(params).members.flatten():
+            name = "_".join(map(str, path))
+            self._inner[name] = Value.cast(attrgetter(".".join(map(str, path)))(self.core))
+            ports[name] = Member(member.flow, len(self._inner[name]))
+        super().__init__(ports)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.core = self.core
+        for name, inner in self._inner.items():
+            port = getattr(self, name)
+            flow = self.signature.members[name].flow
+            m.d.comb += inner.eq(port) if flow is In else port.eq(inner)
+        return m
 
 
 class BytesTop(wiring.Component):
