@@ -271,7 +271,9 @@ class Core(wiring.Component):
                 m.d.comb += axons.take.eq(1)
                 m.d.sync += [index.eq(axons.axon), word.eq(axons.axon), group.eq(0)]
                 m.next = "ROWS"
-            with m.Elif(~axons.settled):
+            # Free-running, all events of a tick are here before it begins: one that arrives now
+            # belongs to a later tick, and must not cost this one a cycle.
+            with m.Elif(real_time & ~axons.settled):
                 m.next = "ROW_WAIT"
             with m.Elif(fired.valid):
                 m.d.comb += fired.take.eq(1)
