@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from sklearn.datasets import load_digits
 
-from spiketwin.cosim.commands.demo import demo
 from spiketwin.cosim.demo import run as demo_run
 from spiketwin.cosim.demo.compare import COMPARED, compare
 from spiketwin.cosim.demo.digits import N_PIXELS, Digits, Readout, encode, load, teach
@@ -16,6 +16,7 @@ from spiketwin.cosim.demo.plots import save_all
 from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING
 from spiketwin.cosim.demo.run import Record, accuracy_over_seeds, run
 from spiketwin.host import Core, connect
+from spiketwin.host.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +70,6 @@ def test_the_teacher_says_the_label_and_changes_nothing_else(digits: Digits) -> 
 
 
 def test_the_halves_are_the_first_898_images_and_the_last_899(digits: Digits) -> None:
-    from sklearn.datasets import load_digits
-
     pixels, labels = load_digits(return_X_y=True)
     assert (len(digits.train), len(digits.test)) == (898, 899)
     np.testing.assert_array_equal(digits.train.pixels, pixels[:898])
@@ -197,7 +196,7 @@ def test_a_single_difference_is_found_and_named(record: Record) -> None:
 
 def invoke(tmp_path: Path, *arguments: str) -> Any:
     options = ("--images", "12", "--output", str(tmp_path / "pictures"))
-    return CliRunner().invoke(demo, [*arguments, *options])
+    return CliRunner().invoke(main, ["demo", *arguments, *options])
 
 
 def test_the_command_reports_equal_targets(tmp_path: Path) -> None:
@@ -261,17 +260,18 @@ def test_one_target_alone_is_compared_with_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "named"),
     [
-        (("--on", "modle:"), 1, "modle:"),
+        (("--on", "modle:"), 2, "modle:"),
         (("--images", "0"), 2, "--images"),
         (("--seed", "-1"), 2, "--seed"),
-        (("--on", "model:", "--json", "/nowhere/figures.json"), 1, "/nowhere/figures.json"),
+        (("--json", "/nowhere/figures.json"), 2, "/nowhere"),
+        (("--output", "/dev/null/pictures"), 2, "/dev/null"),
     ],
 )
 def test_errors_name_the_thing(
     tmp_path: Path, arguments: tuple[str, ...], status: int, named: str
 ) -> None:
     options = ("--images", "1", "--output", str(tmp_path / "pictures"))
-    result = CliRunner().invoke(demo, [*options, *arguments])
+    result = CliRunner().invoke(main, ["demo", *options, *arguments])
     assert result.exit_code == status, result.output
     assert named in result.output
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,15 @@ from spiketwin.cosim.demo.compare import COMPARED, Comparison, compare
 from spiketwin.cosim.demo.digits import Digits, load
 from spiketwin.cosim.demo.plots import save_all
 from spiketwin.cosim.demo.run import Record, run
-from spiketwin.host.errors import SpiketwinError
+from spiketwin.host.cli import options
 
 
-@click.command()
+@click.command(
+    epilog="\b\n"
+    "spiketwin demo\n"
+    "spiketwin demo --images 100 --on model:\n"
+    "spiketwin demo --on model: --on /dev/ttyUSB1 --json demo.json"
+)
 @click.option(
     "--on",
     "urls",
@@ -41,12 +45,7 @@ from spiketwin.host.errors import SpiketwinError
     type=click.IntRange(min=1),
     help="Take only so many images to train and to test, for a quick look.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the figures to this file.",
-)
+@options.json_file
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -63,29 +62,22 @@ def demo(
     variable and cycle is compared. Exits with status 1 if anything differs.
     """
     console = Console()
-    try:
-        digits = load()
-        if images is not None:
-            digits = digits.first(images)
-        records = {
-            name: _learn(console, name, url, digits, seed)
-            for name, url in zip(_names(urls), urls, strict=True)
-        }
-        pictures = save_all(records, output)
-    except SpiketwinError as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.FileError(str(error.filename or output), error.strerror) from error
+    output.mkdir(parents=True, exist_ok=True)
+    digits = load()
+    if images is not None:
+        digits = digits.first(images)
+    records = {
+        name: _learn(console, name, url, digits, seed)
+        for name, url in zip(_names(urls), urls, strict=True)
+    }
     (first_name, first), *others = records.items()
     comparisons = [compare(first, record, (first_name, name)) for name, record in others]
 
     console.print(_table(records))
-    console.print(f"Pictures: {', '.join(str(path) for path in pictures)}", soft_wrap=True)
+    for path in save_all(records, output):
+        console.print(f"picture  {path}", soft_wrap=True, markup=False)
     if json_file is not None:
-        try:
-            json_file.write_text(json.dumps(_report(digits, records, comparisons), indent=2) + "\n")
-        except OSError as error:
-            raise click.FileError(str(json_file), error.strerror) from error
+        options.write_json(json_file, _report(digits, records, comparisons))
     _verdict(console, comparisons)
 
 
@@ -118,7 +110,12 @@ def _learn(console: Console, name: str, url: str, digits: Digits, seed: int) -> 
 
 
 def _table(records: dict[str, Record]) -> Table:
-    table = Table(title="Handwritten digits, learned on the core", box=SIMPLE_HEAD)
+    table = Table(
+        title="Handwritten digits, learned on the core",
+        box=SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )
     table.add_column("target", no_wrap=True)
     for column in ("accuracy", "ticks", "spikes", "cycles", "a tick", "seconds", "ticks/s"):
         table.add_column(column, justify="right", no_wrap=True)

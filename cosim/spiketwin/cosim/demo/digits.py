@@ -11,9 +11,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-
-from spiketwin.host.errors import SpiketwinError
-from spiketwin.host.installation import install_command
+from sklearn.datasets import load_digits
 
 IntArray = NDArray[np.int64]
 
@@ -25,10 +23,6 @@ TOP: Final = 16
 
 N_TRAIN: Final = 898
 """Images of the training half; all that follow are the test half."""
-
-
-class MissingExtra(SpiketwinError, ImportError):
-    """Software of an optional extra is not installed."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +60,7 @@ class Digits:
 
 
 def load() -> Digits:
-    """Load the digits that scikit-learn carries; `MissingExtra` if it is not installed."""
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise MissingExtra(
-            f"the digits come with scikit-learn, which is missing. Run: {install_command('demo')}"
-        ) from error
+    """Load the digits that scikit-learn carries."""
     pixels, labels = load_digits(return_X_y=True)
     images = Images(pixels.astype(np.int64), labels.astype(np.int64))
     return Digits(images[:N_TRAIN], images[N_TRAIN:])

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from matplotlib.figure import Figure, SubFigure
 
-from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, SIDE, MissingExtra
+from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, SIDE
 from spiketwin.cosim.demo.recipe import TESTING
 from spiketwin.cosim.demo.run import Record
-from spiketwin.host.installation import install_command
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure, SubFigure
 
 Records = Mapping[str, Record]
 """Records by the name of their target; the first is drawn where one is enough."""
@@ -33,29 +30,11 @@ _WIDTH: Final = 12.0
 
 
 def save_all(records: Records, folder: Path) -> list[Path]:
-    """Write all pictures as PNG into a folder, which is made if it is not there.
-
-    Raises
-    ------
-    MissingExtra
-        matplotlib is not installed.
-    OSError
-        The folder cannot be written.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtra(
-            f"the pictures need matplotlib, which is missing. Run: {install_command('demo')}"
-        ) from error
+    """Write all pictures as PNG into a folder and return their paths."""
 
     def new(height: float) -> Figure:
-        figure = Figure(figsize=(_WIDTH, height), layout="constrained", facecolor="white")
-        FigureCanvasAgg(figure)
-        return figure
+        return Figure(figsize=(_WIDTH, height), layout="constrained", facecolor="white")
 
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
 
     def save(figure: Figure, name: str) -> None:
