@@ -106,13 +106,14 @@ def test_what_is_learned_does_not_depend_on_test_images_or_labels(digits: Digits
 
 
 def test_neurons_speak_by_the_square_of_their_share() -> None:
-    labels = np.array([0, 0, 1, 1])
-    readout = Readout.fit(np.array([[4, 0, 1], [4, 0, 1], [0, 0, 3], [0, 0, 3]]), labels)
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    counts = np.array([[4, 0, 1], [4, 0, 1], [0, 0, 2], [0, 0, 2], [0, 0, 1], [0, 0, 1]])
+    readout = Readout.fit(counts, labels)
     np.testing.assert_array_equal(readout.share[:, 0], [1] + [0] * 9)
-    np.testing.assert_array_equal(readout.share[:2, 2], [0.25, 0.75])
+    np.testing.assert_array_equal(readout.share[:3, 2], [0.25, 0.5, 0.25])
     np.testing.assert_array_equal(readout.classes(), [0, -1, 1])
-    # 0: 1 · 1² + n · 0.25², 1: n · 0.75²; the silent neuron has no say.
-    np.testing.assert_array_equal(readout.classify(np.array([[1, 9, 1], [1, 9, 3]])), [0, 1])
+    # 0: 1 · 1² + n · 0.25², 1: n · 0.5²; the silent neuron has no say.
+    np.testing.assert_array_equal(readout.classify(np.array([[1, 9, 5], [1, 9, 6]])), [0, 1])
 
 
 def test_classes_count_by_their_mean_not_by_how_often_they_are_shown() -> None:
