@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, SIDE
+from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, SIDE, IntArray
 from spiketwin.cosim.demo.recipe import TESTING
 from spiketwin.cosim.demo.run import Record
 
@@ -21,6 +22,7 @@ Records = Mapping[str, Record]
 """Records by the name of their target; the first is drawn where one is enough."""
 
 _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+_SHADE: Final = "#F0E442"
 _BIN: Final = 16
 """Cycles of one bar: the row of one source takes about as many."""
 
@@ -64,20 +66,14 @@ def rasters(figure: Figure | SubFigure, records: Records) -> None:
     top, main = figure.subplots(
         2, 1, sharex=True, gridspec_kw={"height_ratios": (1, 6), "hspace": 0.02}
     )
-    for axis in (top, main):
-        axis.spines[["top", "right"]].set_visible(False)
-    top.axis("off")
-    top.set_xlim(0, ticks * len(shown))
-    top.set_ylim(0, ticks)
+    _thumbnails(top, phase.images.pixels[shown], ticks)
+    main.spines[["top", "right"]].set_visible(False)
     for column, image in enumerate(shown):
         left = column * ticks
-        pixels = phase.images.pixels[image].reshape(SIDE, SIDE)
-        extent = (left + 0.25 * ticks, left + 0.75 * ticks, 0.1 * ticks, 0.9 * ticks)
-        top.imshow(pixels, cmap="Greys", extent=extent, aspect="auto", interpolation="nearest")
         band = np.flatnonzero(classes == labels[image])
         if len(band):
             main.fill_between(
-                (left, left + ticks), band[0] - 0.5, band[-1] + 0.5, color="#F0E442", alpha=0.35,
+                (left, left + ticks), band[0] - 0.5, band[-1] + 0.5, color=_SHADE, alpha=0.35,
                 linewidth=0,
             )  # fmt: skip
         main.axvline(left, color="0.8", linewidth=0.6, zorder=0)
@@ -111,6 +107,18 @@ def rasters(figure: Figure | SubFigure, records: Records) -> None:
         title="spikes on", title_fontsize="medium", alignment="right",
     )  # fmt: skip
     figure.suptitle("Test images and the spikes they cause; the right digit's neurons are shaded")
+
+
+def _thumbnails(axis: Axes, pixels: IntArray, ticks: int) -> None:
+    """Draw images in a row, each in the middle of the ticks in which it is shown."""
+    axis.axis("off")
+    axis.set_xlim(0, ticks * len(pixels))
+    axis.set_ylim(0, 1)
+    for column, image in enumerate(pixels):
+        axis.imshow(
+            image.reshape(SIDE, SIDE), cmap="Greys", aspect="auto", interpolation="nearest",
+            extent=((column + 0.25) * ticks, (column + 0.75) * ticks, 0.1, 0.9),
+        )  # fmt: skip
 
 
 def weight_maps(figure: Figure | SubFigure, records: Records) -> None:
