@@ -38,9 +38,10 @@ class CoreTop(wiring.Component):
         self._inner = {}
         ports = {}
         for path, member in CoreSignature(params).members.flatten():
-            name = "_".join(map(str, path))
-            self._inner[name] = Value.cast(attrgetter(".".join(map(str, path)))(self.core))
-            ports[name] = Member(member.flow, len(self._inner[name]))
+            if member.is_port:
+                name = "_".join(map(str, path))
+                self._inner[name] = Value.cast(attrgetter(".".join(map(str, path)))(self.core))
+                ports[name] = Member(member.flow, len(self._inner[name]))
         super().__init__(ports)
 
     def elaborate(self, _platform: object) -> Module:
