@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
@@ -22,6 +24,7 @@ from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.serial import protocol_model, protocol_rtl
 from spiketwin.cosim.serial.protocol_model import ModelPort
+from spiketwin.cosim.testbenches import runner, speed_bench
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.host import Core, Network, connect
@@ -63,6 +66,8 @@ def measure(report: Report) -> Figures:
     figures: Figures = {"core": _core()}
     report("the model, the RTL engine and a bare loop, in turns")
     figures |= _speed()
+    report("the core under cocotb")
+    figures["cocotb"] = {"cycles_per_second": _cocotb()}
     report("the link at the pins, 4 cycles a bit")
     figures["link"] = _link()
     return figures
@@ -226,6 +231,19 @@ def _engine(name: str, level: str) -> Iterator[tuple[Core, Link, Engine]]:
     with Core(link) as core:
         program_steady(core)
         yield core, link, cast(Engine, port.device)
+
+
+def _cocotb() -> float:
+    """Cycles a second of the core alone, at `ncx`, in a testbench that wakes up once a tick."""
+    params = preset("ncx")
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "cycles_per_second"
+        runner.run(
+            runner.simulator("CoreTop", params), "CoreTop", params,
+            f"{speed_bench.__name__}.{speed_bench.bench.names[0]}", seed=0,
+            results=Path(folder), environment={speed_bench.RESULT_VARIABLE: str(result)},
+        )  # fmt: skip
+        return float(result.read_text(encoding="utf-8"))
 
 
 # --- the link ----------------------------------------------------------------------------------

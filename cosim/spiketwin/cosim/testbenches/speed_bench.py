@@ -1,0 +1,37 @@
+"""How fast the core runs under cocotb when the testbench wakes up once a tick."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from spiketwin.cosim.testbenches.core_driver import CoreDriver
+from spiketwin.cosim.testbenches.declare import Benches
+from spiketwin.hdl.spec import schedule
+
+RESULT_VARIABLE: Final = "SPIKETWIN_BENCH_RESULT"
+"""Environment variable that names the file to write the cycles per second to."""
+
+TICKS: Final = 2000
+
+bench = Benches(CoreDriver)
+
+
+@bench
+async def cycles_per_second(core: CoreDriver) -> None:
+    """Run ticks in which all neurons fire, one await each, and write the rate."""
+    begin, before = time.perf_counter(), int(core.dut.cycles.value)
+    for tick in range(TICKS):
+        core.oracle.tick = tick
+        await core.run(1)
+        await core.take_words()
+    cycles = int(core.dut.cycles.value) - before
+    seconds = time.perf_counter() - begin
+    # All thresholds are 0, so every neuron fires, and is a source of the next tick.
+    p = core.params
+    first = schedule.tick_cycles(p, 0, p.n_neurons, learn_post=False)
+    later = schedule.tick_cycles(p, p.n_neurons, p.n_neurons, learn_post=False)
+    core.scoreboard.check("cycles", cycles, first + (TICKS - 1) * later)
+    Path(os.environ[RESULT_VARIABLE]).write_text(repr(cycles / seconds), encoding="utf-8")
