@@ -1,0 +1,73 @@
+"""Tests of a whole device on the wires of its UART, inside the simulator."""
+
+from __future__ import annotations
+
+import struct
+
+from spiketwin.cosim.testbenches.declare import Benches
+from spiketwin.cosim.testbenches.link_driver import PinsDriver
+from spiketwin.cosim.testbenches.requests import framed
+from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.registers import COUNTERS, Space
+
+bench = Benches(PinsDriver)
+
+RATES = (4, 5, 16)
+"""Cycles a bit."""
+
+ERRORS = (0.0, 0.02, -0.02)
+"""By which parts the clock of the host may differ."""
+
+
+def counters(link: PinsDriver) -> bytes:
+    """Frame that reads all counters, those of the link's errors among them."""
+    block = struct.pack("<BIH", Space.COUNTER, 0, len(COUNTERS))
+    return framed(link.requests.body(Opcode.READ, block))
+
+
+@bench
+async def rates_and_clocks(link: PinsDriver) -> None:
+    """Random requests at several rates, from hosts with faster and slower clocks."""
+    await link.ask(framed(link.requests.open()))
+    for rate in RATES:
+        await link.ask(framed(link.requests.body(Opcode.SET_BAUD, struct.pack("<H", rate))))
+        link.cycles_per_bit = rate
+        for error in ERRORS:
+            link.error = error
+            for _ in range(5):
+                await link.ask(link.requests.any(runs=False))
+            await link.ask(counters(link))
+
+
+@bench
+async def glitches(link: PinsDriver) -> None:
+    """Pulses too short for a start bit are nothing."""
+    await link.ask(framed(link.requests.open()))
+    for _ in range(20):
+        await link.level(0, link.rng.uniform(0.02, 0.24))
+        await link.level(1, link.rng.uniform(1, 12))
+        await link.ask(counters(link))
+
+
+@bench
+async def breaks(link: PinsDriver) -> None:
+    """A wire held low is no byte, however long; the first byte after it is heard."""
+    await link.ask(framed(link.requests.open()))
+    for bits in (9.5, 10.5, 30, 200):
+        await link.level(0, bits)
+        await link.level(1, 2)
+        await link.ask(counters(link))
+
+
+@bench
+async def bytes_without_a_stop_bit(link: PinsDriver) -> None:
+    """Such a byte is lost, and with it its frame, which is counted; the next frame is good."""
+    await link.ask(framed(link.requests.open()))
+    for _ in range(10):
+        frame = counters(link)
+        place = link.rng.randrange(len(frame) - 1)
+        await link.send(frame[:place])
+        await link.send_byte(frame[place], stop=0)
+        await link.level(1, 2)
+        await link.ask(frame[place + 1 :], heard=frame[:place] + frame[place + 1 :])
+        await link.ask(counters(link))
