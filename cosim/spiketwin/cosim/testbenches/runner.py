@@ -16,11 +16,12 @@ from amaranth.back import verilog as backend
 from cocotb_tools.runner import get_runner
 
 from spiketwin.cosim.rtl import toolchain
-from spiketwin.cosim.rtl.build import built_once, gateware_sources
+from spiketwin.cosim.rtl.build import BuildError, built_once, gateware_sources
 from spiketwin.cosim.testbenches.declare import PARAMS_VARIABLE
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.gateware.top import CoreTop
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 
 Top = Literal["CoreTop", "BytesTop", "PinsTop"]
 
@@ -35,13 +36,15 @@ _MAKE_FLAGS: Final = "OPT_FAST=-O1"
 """The quickest to build: these simulations are short."""
 
 _LOG_LINES: Final = 40
+_UNDONE: Final = ("failure", "error", "skipped")
+"""Marks of a test that did not pass in the report."""
 
 
 class BenchFailed(AssertionError):
     """A cocotb test failed or was not run; the message ends with what the simulator said."""
 
 
-def simulator(top: Top, params: CoreParams, cycles_per_bit: int = 4) -> Path:
+def simulator(top: Top, params: CoreParams) -> Path:
     """Give the folder of the simulator of a top, building it if nobody has yet.
 
     Parameters
@@ -50,18 +53,16 @@ def simulator(top: Top, params: CoreParams, cycles_per_bit: int = 4) -> Path:
         What to simulate.
     params:
         Sizes of its core.
-    cycles_per_bit:
-        Rate of the UART of `PinsTop` after power-up.
 
     Raises
     ------
     BuildError
-        Another process does not finish the same build.
+        A tool failed, or another process does not finish the same build.
     ToolMissing
         A tool is not installed.
     """
     digest = hashlib.sha256()
-    key = [top, asdict(params), cycles_per_bit, _FLAGS, _MAKE_FLAGS, toolchain.versions()]
+    key = [top, asdict(params), _FLAGS, _MAKE_FLAGS, toolchain.versions()]
     digest.update(json.dumps(key).encode())
     for source in gateware_sources():
         digest.update(hashlib.sha256(source.read_bytes()).digest())
@@ -71,11 +72,15 @@ def simulator(top: Top, params: CoreParams, cycles_per_bit: int = 4) -> Path:
         environment["MAKEFLAGS"] += f" {_MAKE_FLAGS}"
         with patch.dict(os.environ, environment):
             source = folder / "top.v"
-            source.write_text(_verilog(top, params, cycles_per_bit))
-            get_runner("verilator").build(
-                sources=[source], hdl_toplevel=top, build_args=_FLAGS, build_dir=folder,
-                log_file=folder / "build.log",
-            )  # fmt: skip
+            source.write_text(_verilog(top, params))
+            log = folder / "build.log"
+            try:
+                get_runner("verilator").build(
+                    sources=[source], hdl_toplevel=top, build_args=_FLAGS, build_dir=folder,
+                    log_file=log,
+                )  # fmt: skip
+            except RuntimeError as error:
+                raise BuildError(f"{top} could not be built: the log is {log}") from error
 
     return built_once("cocotb", digest.hexdigest()[:16], build)
 
@@ -103,7 +108,7 @@ def run(
     results:
         Folder to write the log and the results to.
     environment:
-        Variables for the test, beside the sizes.
+        Variables for the test, beside the sizes and the seed.
 
     Raises
     ------
@@ -127,13 +132,10 @@ def run(
         raise BenchFailed(_said(name, seed, log))
 
 
-def _verilog(top: Top, params: CoreParams, cycles_per_bit: int) -> str:
+def _verilog(top: Top, params: CoreParams) -> str:
     if top == "CoreTop":
         return backend.convert(CoreTop(params), name=top, emit_src=False)
-    return emit.verilog(top, params, CLOCK_HZ, BUILD, cycles_per_bit)
-
-
-_UNDONE: Final = ("failure", "error", "skipped")
+    return emit.verilog(top, params, CLOCK_HZ, BUILD, MIN_CYCLES_PER_BIT)
 
 
 def _said(name: str, seed: int, log: Path) -> str:
