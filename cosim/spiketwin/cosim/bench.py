@@ -164,7 +164,7 @@ def _speed() -> Figures:
         _model("full") as (_, full),
         _model("ncx") as (_, ncx),
         _model("full") as (target, _),
-        _engine("full", "bytes") as (rtl, _, _),
+        _engine("full", "bytes") as (rtl, _, engine),
         _at_work() as bare,
     ):
         for _ in range(TURNS):
@@ -176,12 +176,11 @@ def _speed() -> Figures:
             events = _axon_events(target.params, MODEL_TICKS)
             seconds = _seconds(partial(target.run, events, MODEL_TICKS))
             rates["target"].append(MODEL_TICKS / seconds)
-            before = rtl.read_counters()
+            before = engine.cycles
             events = _axon_events(rtl.params, RTL_TICKS)
             seconds = _seconds(partial(rtl.run, events, RTL_TICKS))
-            cycles = rtl.read_counters()["cycles_low"] - before["cycles_low"]
             rates["rtl_ticks"].append(RTL_TICKS / seconds)
-            rates["rtl_cycles"].append(cycles / seconds)
+            rates["rtl_cycles"].append((engine.cycles - before) / seconds)
             rates["bare"].append(BARE_CYCLES / bare.bare_loop(BARE_CYCLES))
     median = {name: statistics.median(values) for name, values in rates.items()}
     return {

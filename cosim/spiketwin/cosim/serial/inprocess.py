@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _LONGEST_READ: Final = 1.0
-_PROBE_BYTES: Final = 1 << 16
+_MOST_BYTES: Final = 1 << 16
 
 
 class Device(Protocol):
@@ -72,14 +72,16 @@ class InProcessSerial(serial.SerialBase):
     @property
     def in_waiting(self) -> int:
         """Bytes that can be read at once."""
-        self._pending += self.device.read(_PROBE_BYTES, 0.0)
+        self._pending += self.device.read(_MOST_BYTES, 0.0)
         return len(self._pending)
 
     def read(self, size: int = 1, /) -> bytes:
         """Read at most `size` bytes; fewer, or none, when no more are there."""
         device = self.device
         if not self._pending:
-            return device.read(size, _LONGEST_READ if self.timeout is None else self.timeout)
+            # All that the device has to say at once: a simulation that stops for a byte is slow.
+            seconds = _LONGEST_READ if self.timeout is None else self.timeout
+            self._pending += device.read(_MOST_BYTES, seconds)
         data = bytes(self._pending[:size])
         del self._pending[:size]
         return data
@@ -92,7 +94,7 @@ class InProcessSerial(serial.SerialBase):
 
     def reset_input_buffer(self) -> None:
         """Drop the bytes that the device has sent."""
-        self.device.read(_PROBE_BYTES, 0.0)
+        self.device.read(_MOST_BYTES, 0.0)
         self._pending.clear()
 
     def reset_output_buffer(self) -> None:
