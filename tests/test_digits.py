@@ -14,7 +14,7 @@ from spiketwin.cosim.demo.compare import COMPARED, compare
 from spiketwin.cosim.demo.digits import N_PIXELS, Digits, Readout, encode, load, teach
 from spiketwin.cosim.demo.plots import save_all
 from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING
-from spiketwin.cosim.demo.run import Record, accuracy_over_seeds, run
+from spiketwin.cosim.demo.run import Record, accuracy_over_seeds, origin, run
 from spiketwin.host import Core, connect
 from spiketwin.host.cli import main
 
@@ -125,9 +125,8 @@ def test_classes_count_by_their_mean_not_by_how_often_they_are_shown() -> None:
 # --- learning ------------------------------------------------------------------------------------
 
 
-def test_the_core_learns_the_digits() -> None:
-    (accuracy,) = accuracy_over_seeds([0])
-    assert accuracy >= 0.83
+def test_the_core_learns_the_digits_whatever_the_seed() -> None:
+    assert min(accuracy_over_seeds(range(5))) >= 0.83
 
 
 def test_the_host_never_writes_a_weight_once_learning_begins(
@@ -209,7 +208,7 @@ def test_the_command_reports_equal_targets(tmp_path: Path) -> None:
     assert figures["dataset"] == {"train": 12, "test": 12}
     assert list(figures["targets"]) == ["model:", "model: (2)"]
     for target in figures["targets"].values():
-        assert set(target) == {"accuracy", "ticks", "seconds", "cycles", "cycles_per_second"}
+        assert set(target) == {"accuracy", "ticks", "seconds"}
         assert target["ticks"] == figures["compared"]["ticks"]
     assert set(figures["compared"]) == {"ticks", "spikes", "weights"}
     assert figures["equal"] == dict.fromkeys(COMPARED, True)
@@ -255,7 +254,53 @@ def test_one_target_alone_is_compared_with_nothing(tmp_path: Path) -> None:
     result = invoke(tmp_path, "--on", "model:", "--json", str(file))
     assert result.exit_code == 0, result.output
     assert "EQUAL" not in result.output
-    assert json.loads(file.read_text())["equal"] == dict.fromkeys(COMPARED)
+    assert set(json.loads(file.read_text())) == {"dataset", "targets"}
+
+
+def test_cycles_are_told_of_what_has_a_clock(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    result = invoke(tmp_path, "--on", "rtl:", "--json", str(file))
+    assert result.exit_code == 0, result.output
+    figures = json.loads(file.read_text())["targets"]["rtl:"]
+    assert set(figures) == {"accuracy", "ticks", "seconds", "cycles", "cycles_per_second"}
+    assert figures["cycles"] > figures["ticks"] > 0
+
+
+def test_a_figure_is_marked_with_its_origin(tmp_path: Path) -> None:
+    result = invoke(tmp_path, "--on", "model:")
+    assert "computed" in result.output
+    assert "seconds (measured)" in result.output
+    assert [
+        origin(url) for url in ("model:?params=digits", "rtl:", "rtl+pty:", "/dev/ttyUSB1")
+    ] == [
+        "computed",
+        "simulated",
+        "simulated",
+        "reported",
+    ]
+
+
+def test_the_table_fits_a_narrow_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "48")
+    result = invoke(tmp_path, "--on", "model:", "--on", "model:")
+    table = result.output[result.output.index("Handwritten") : result.output.index("picture")]
+    assert max(map(len, table.splitlines())) <= 48
+    assert "…" not in table
+
+
+def test_ports_are_opened_at_the_rate_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = []
+
+    def connect_seen(url: str, *, baud: int, **options: Any) -> Core:
+        rates.append(baud)
+        return connect(url, **options)
+
+    monkeypatch.setattr(demo_run, "connect", connect_seen)
+    result = invoke(tmp_path, "--on", "model:", "--baud", "921600")
+    assert result.exit_code == 0, result.output
+    assert rates == [921600]
 
 
 @pytest.mark.parametrize(
@@ -264,6 +309,7 @@ def test_one_target_alone_is_compared_with_nothing(tmp_path: Path) -> None:
         (("--on", "modle:"), 2, "modle:"),
         (("--images", "0"), 2, "--images"),
         (("--seed", "-1"), 2, "--seed"),
+        (("--baud", "0"), 2, "--baud"),
         (("--json", "/nowhere/figures.json"), 2, "/nowhere"),
         (("--output", "/dev/null/pictures"), 2, "/dev/null"),
     ],

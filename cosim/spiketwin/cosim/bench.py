@@ -20,6 +20,7 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from spiketwin.cosim.demo.run import accuracy_over_seeds
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.serial import protocol_model, protocol_rtl
@@ -62,27 +63,25 @@ def measure(report: Report) -> Figures:
     report:
         Called with one line before each part.
     """
-    report("cycles of the passes, and of a tick at the size of NeuroCoreX")
-    figures: Figures = {"core": _core()}
-    report("the model, the RTL engine and a bare loop, in turns")
-    figures |= _speed()
-    report("the core under cocotb")
-    figures["cocotb"] = {"cycles_per_second": _cocotb()}
-    report("the link at the pins, 4 cycles a bit")
-    figures["link"] = _link()
+    figures: Figures = {}
+    for number, (title, part) in enumerate(_PARTS, 1):
+        report(f"part {number} of {len(_PARTS)}: {title}")
+        figures |= part()
     return figures
 
 
 # --- cycles ------------------------------------------------------------------------------------
 
 
-def _core() -> dict[str, object]:
+def _core() -> Figures:
     params = preset("full")
     return {
-        "lanes": params.lanes,
-        "row_synapses_per_cycle": BURST * params.n_neurons / _burst_cycles("row"),
-        "column_synapses_per_cycle": BURST * params.n_sources / _burst_cycles("column"),
-        "ncx_cycles_per_tick": ncx_cycles_per_tick(),
+        "core": {
+            "lanes": params.lanes,
+            "row_synapses_per_cycle": BURST * params.n_neurons / _burst_cycles("row"),
+            "column_synapses_per_cycle": BURST * params.n_sources / _burst_cycles("column"),
+            "ncx_cycles_per_tick": ncx_cycles_per_tick(),
+        }
     }
 
 
@@ -232,7 +231,7 @@ def _engine(name: str, level: str) -> Iterator[tuple[Core, Link, Engine]]:
         yield core, link, cast(Engine, port.device)
 
 
-def _cocotb() -> float:
+def _cocotb() -> Figures:
     """Cycles a second of the core alone, at `ncx`, in a testbench that wakes up once a tick."""
     params = preset("ncx")
     with tempfile.TemporaryDirectory() as folder:
@@ -242,13 +241,13 @@ def _cocotb() -> float:
             f"{speed_bench.__name__}.{speed_bench.bench.names[0]}", seed=0,
             results=Path(folder), environment={speed_bench.RESULT_VARIABLE: str(result)},
         )  # fmt: skip
-        return float(result.read_text(encoding="utf-8"))
+        return {"cocotb": {"cycles_per_second": float(result.read_text(encoding="utf-8"))}}
 
 
 # --- the link ----------------------------------------------------------------------------------
 
 
-def _link() -> dict[str, object]:
+def _link() -> Figures:
     """Shares of the line rate that payload takes, at the pins with `CYCLES_PER_BIT`.
 
     Payload is the weights of an upload and the output words of a stream; frames, their headers and
@@ -272,7 +271,17 @@ def _link() -> dict[str, object]:
         core.run([], ticks=ticks)
         payload = 4 * ticks * (params.max_words_per_tick - 1)
         stream = payload * UART_BITS * CYCLES_PER_BIT / (engine.cycles - begin)
-    return {"upload_fraction_of_line_rate": upload, "stream_fraction_of_line_rate": stream}
+    return {
+        "link": {"upload_fraction_of_line_rate": upload, "stream_fraction_of_line_rate": stream}
+    }
+
+
+# --- the demo ----------------------------------------------------------------------------------
+
+
+def _demo() -> Figures:
+    """How well the demo's recipe does with the least lucky of five seeds."""
+    return {"demo": {"worst_accuracy_of_five_seeds": min(accuracy_over_seeds(range(5)))}}
 
 
 # --- small parts -------------------------------------------------------------------------------
@@ -288,3 +297,13 @@ def _plastic(params: CoreParams) -> NDArray[np.bool_]:
 
 def _ratio(rates: list[float], yardstick: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(rates, yardstick, strict=True))
+
+
+_PARTS: Final[tuple[tuple[str, Callable[[], Figures]], ...]] = (
+    ("cycles of the passes and of a tick", _core),
+    ("the model, the RTL and a bare loop, in turns", _speed),
+    ("the core under cocotb", _cocotb),
+    ("the link at the pins", _link),
+    ("the demo with five seeds", _demo),
+)
+"""What is measured, in order: what it is called, and what gives its figures."""

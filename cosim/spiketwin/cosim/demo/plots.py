@@ -1,7 +1,7 @@
 """Pictures of the demo: rasters, what the neurons learned, confusions and latencies.
 
-Colours are from Okabe and Ito (2008), and colour maps are such that colour-blind readers tell
-their ends apart.
+Each says below how its targets came by what it shows (`origin`). Colours are from Okabe and Ito
+(2008), and colour maps are such that colour-blind readers tell their ends apart.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, SIDE, IntArray
 from spiketwin.cosim.demo.recipe import TESTING
-from spiketwin.cosim.demo.run import Record
+from spiketwin.cosim.demo.run import Record, origin
 
 Records = Mapping[str, Record]
 """Records by the name of their target; the first is drawn where one is enough."""
@@ -48,7 +48,7 @@ def save_all(records: Records, folder: Path) -> list[Path]:
         figure = new(height)
         draw(figure, records)
         save(figure, name)
-    save(_combined(new(12.0), records), "demo")
+    save(_combined(new(11.75), records), "demo")
     return written
 
 
@@ -99,7 +99,8 @@ def rasters(figure: Figure | SubFigure, records: Records) -> None:
     edges = np.concatenate([[-0.5], borders, [len(order) - 0.5]])
     names = [_class_name(c) for c in np.unique(classes)]
     main.set_yticks((edges[:-1] + edges[1:]) / 2, names)
-    main.set_ylim(-0.5, len(order) - 0.5)
+    # Room for the rings of the first and the last neuron.
+    main.set_ylim(-2.5, len(order) + 1.5)
     main.set_xlabel(f"tick ({ticks} an image)")
     main.set_ylabel("neurons, by the digit they stand for")
     main.legend(
@@ -107,6 +108,7 @@ def rasters(figure: Figure | SubFigure, records: Records) -> None:
         title="spikes on", title_fontsize="medium", alignment="right",
     )  # fmt: skip
     figure.suptitle("Test images and the spikes they cause; the right digit's neurons are shaded")
+    _caption(figure, *records)
 
 
 def _thumbnails(axis: Axes, pixels: IntArray, ticks: int) -> None:
@@ -148,6 +150,7 @@ def weight_maps(figure: Figure | SubFigure, records: Records) -> None:
         image, ax=axis, label="weight", location="bottom", shrink=0.6, aspect=40, pad=0.02
     )
     figure.suptitle("What the neurons learned")
+    _caption(figure, next(iter(records)))
 
 
 def confusion(figure: Figure | SubFigure, records: Records) -> None:
@@ -166,9 +169,10 @@ def confusion(figure: Figure | SubFigure, records: Records) -> None:
         )  # fmt: skip
     axis.set_xticks(range(N_CLASSES))
     axis.set_yticks(range(N_CLASSES))
-    axis.set_xlabel("digit found")
+    axis.set_xlabel("digit recognised")
     axis.set_ylabel("digit shown")
-    figure.suptitle(f"{100 * first.accuracy():.1f} % of {len(labels)} test images found")
+    figure.suptitle(f"{100 * first.accuracy():.1f} % of {len(labels)} test images recognised")
+    _caption(figure, next(iter(records)))
 
 
 def latencies(figure: Figure | SubFigure, records: Records) -> None:
@@ -183,12 +187,19 @@ def latencies(figure: Figure | SubFigure, records: Records) -> None:
             color=_COLOURS[number % len(_COLOURS)], linewidth=1.4,
         )  # fmt: skip
     low = min(int(record.cycles.min()) for record in records.values())
-    axis.set_xlim(low - 10, np.max([np.percentile(r.cycles, 99.9) for r in records.values()]) + 10)
+    axis.set_xlim(low - _BIN, top + _BIN)
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_xlabel("clock cycles a tick")
     axis.set_ylabel("ticks")
     axis.legend(frameon=False)
     figure.suptitle("Latency of a tick")
+    _caption(figure, *records)
+
+
+def _caption(figure: Figure | SubFigure, *names: str) -> None:
+    """Say how the targets that are shown came by it."""
+    text = ", ".join(f"{name} {origin(name)}" for name in names)
+    figure.supxlabel(text, x=0.01, ha="left", fontsize="small", color="0.35")
 
 
 def _class_name(number: int) -> str:
@@ -206,7 +217,7 @@ _PICTURES: Final[dict[str, tuple[float, Callable[[Figure | SubFigure, Records], 
 
 def _combined(figure: Figure, records: Records) -> Figure:
     """Draw everything into one picture."""
-    rows = figure.add_gridspec(2, 1, height_ratios=(5, 7))
+    rows = figure.add_gridspec(2, 1, height_ratios=(5, 6.75))
     columns = rows[1].subgridspec(1, 2, width_ratios=(7, 5))
     corner = columns[1].subgridspec(2, 1, height_ratios=(5, 3))
     for place, draw in (

@@ -11,12 +11,25 @@ import numpy as np
 from spiketwin.cosim.demo.digits import Digits, IntArray, Readout, load
 from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING, Phase, Recipe
 from spiketwin.host import Run, connect
+from spiketwin.host.targets import DEFAULT_BAUD, SIMULATED
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the phase, the presentations done in all, and how many there are."""
 
 SIZES = "digits"
 """The reference size that the demo runs on."""
+
+
+def origin(target: str) -> str:
+    """Say how a target, named by its address, comes by its spikes and cycles.
+
+    The model computes them and RTL is simulated. What answers at a port reports its own, whether
+    it is a board or an emulator.
+    """
+    scheme = target.partition(":")[0]
+    if scheme == "model":
+        return "computed"
+    return "simulated" if scheme in SIMULATED else "reported"
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +118,7 @@ def run(
     *,
     seed: int = 0,
     recipe: Recipe = RECIPE,
+    baud: int = DEFAULT_BAUD,
     progress: Progress | None = None,
 ) -> Record:
     """Learn the digits on a target, then show it both halves again, learning nothing.
@@ -119,6 +133,8 @@ def run(
         Of the first weights, the order of the training images and the stochastic rounding.
     recipe:
         How to learn.
+    baud:
+        Rate at which a serial port is opened.
     progress:
         Called after each presentation.
 
@@ -133,7 +149,7 @@ def run(
     weights: list[IntArray] = []
     state: list[dict[str, IntArray]] = []
     registers: dict[str, int] = {}
-    with connect(url, params=SIZES) as core:
+    with connect(url, params=SIZES, baud=baud) as core:
         begin = time.perf_counter()
         core.program(recipe.network(seed))
         for phase in phases:
