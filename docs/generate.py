@@ -260,11 +260,11 @@ def _cycle_examples() -> str:
     rows = []
     for name, p in PRESETS.items():
         few = max(1, round(0.02 * p.n_sources))
-        sparse = schedule.tick_cycles(p, few, few // 2, learn_post=True)
+        sparse = schedule.tick_cycles(p, few, few // 2, learns=True)
         rows.append(
             (
                 f"`{name}`",
-                schedule.tick_cycles(p, 0, 0, learn_post=True),
+                schedule.tick_cycles(p, 0, 0, learns=True),
                 f"{sparse} (R = {few}, F = {few // 2})",
                 f"{schedule.most_cycles(p):,}",
             )
@@ -393,6 +393,10 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "gateware-files": _modules("hdl/spiketwin/hdl/gateware"),
     "model-files": _modules("cosim/spiketwin/cosim/model"),
     "rtl-files": _modules("cosim/spiketwin/cosim/rtl"),
+    "serial-files": _modules("cosim/spiketwin/cosim/serial"),
+    "testbench-files": _modules("cosim/spiketwin/cosim/testbenches"),
+    "selftest-files": _modules("cosim/spiketwin/cosim/selftest"),
+    "demo-files": _modules("cosim/spiketwin/cosim/demo"),
     "host-files": _modules("host/spiketwin/host"),
     "sizes": _sizes,
     "commands": _commands,

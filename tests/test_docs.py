@@ -2,6 +2,7 @@
 
 import doctest
 import importlib.util
+import json
 import re
 import shlex
 from pathlib import Path
@@ -12,9 +13,11 @@ from urllib.parse import urlsplit
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from spiketwin.host import Network
 from spiketwin.host.cli import catalogue, group, main
-from spiketwin.host.files import load
+from spiketwin.host.files import load, save
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -98,7 +101,9 @@ def test_files_named_on_a_page_exist(page: Path) -> None:
 # --- what is shown ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", ["docs/tick.md", "docs/protocol.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/tick.md", "docs/protocol.md", "docs/python.md", "docs/digits.md"]
+)
 def test_examples_give_what_they_show(page: str) -> None:
     failed, tried = doctest.testfile(str(ROOT / page), module_relative=False)
     assert tried > 0
@@ -124,6 +129,36 @@ def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (net.n_axons, net.n_neurons) == (64, 128)
     assert stimulus is not None
     assert stimulus.ticks == 100
+
+
+def documented_keys(command: str) -> set[str]:
+    """All names of keys in the line of a command in the table of docs/python.md."""
+    text = (ROOT / "docs/python.md").read_text()
+    (line,) = re.findall(rf"^\| `spiketwin {command}` \| (.*) \|$", text, re.MULTILINE)
+    return set(re.findall(r"`(\w+)`", line))
+
+
+def keys(figures: dict[str, Any]) -> set[str]:
+    """Names of the keys on all levels, without addresses of targets."""
+    inner = [keys(value) for value in figures.values() if isinstance(value, dict)]
+    return {key for key in figures if ":" not in key}.union(*inner)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("demo", ["--images", "3", "--on", "model:", "--on", "rtl:"]),
+        ("run", ["net.npz", "--on", "model:", "--ticks", "5"]),
+    ],
+)
+def test_the_keys_of_figures_are_documented(
+    command: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save("net.npz", Network(n_axons=4, n_neurons=8))
+    result = CliRunner().invoke(main, [command, *arguments, "--json", "figures.json"])
+    assert result.exit_code == 0, result.output
+    assert keys(json.loads(Path("figures.json").read_text())) == documented_keys(command)
 
 
 def calls() -> list[str]:
