@@ -18,7 +18,7 @@ _SIMULATED: Final = "simulated"
 _MEASURED: Final = "measured"
 _COMPUTED: Final = "computed"
 
-_SHOWN: Final = {
+SHOWN: Final = {
     "core": (
         ("row_synapses_per_cycle", "synapses a cycle, 8 rows, full", _SIMULATED),
         ("column_synapses_per_cycle", "synapses a cycle, 8 columns, full", _SIMULATED),
@@ -71,7 +71,7 @@ def bench(json_file: Path | None) -> None:
 def _table(figures: Figures) -> Table:
     table = Table("figure", "origin", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("value", justify="right")
-    for group, shown in _SHOWN.items():
+    for group, shown in SHOWN.items():
         table.add_row(f"[bold]{group}")
         for name, title, origin in shown:
             value = figures[group][name]
