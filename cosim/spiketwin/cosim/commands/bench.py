@@ -44,7 +44,7 @@ SHOWN: Final = {
 """By group: the figures, what they are called in the table, and how they come about."""
 
 
-@click.command()
+@click.command(epilog="\b\nspiketwin bench\nspiketwin bench --json bench.json")
 @options.json_file
 def bench(json_file: Path | None) -> None:
     """Measure the project's own performance on this machine.
@@ -52,11 +52,7 @@ def bench(json_file: Path | None) -> None:
     Counts of cycles are exact and the same everywhere. What takes time is measured in turns with
     what it is compared to, so the ratios hold where the seconds do not. A busy machine spoils
     both: run nothing else.
-
-    \b
-    spiketwin bench
-    spiketwin bench --json figures.json
-    """  # noqa: D301
+    """
     console = Console()
     if console.is_terminal:
         with console.status("", spinner="dots") as status:
