@@ -1,6 +1,7 @@
 """The command line: what it teaches, how it ends, and what it writes."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, PathDistribution
@@ -11,6 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from spiketwin.cosim import doctor
+from spiketwin.cosim.rtl import toolchain
+from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network, connect
 from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.errors import LinkLost
@@ -199,10 +202,14 @@ def test_a_network_without_a_stimulus_needs_ticks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("events.csv", b"tick,axon\n1,2,3\n", "must hold integers of shape (k, 2)"),
-        ("events.csv", b"tick,axon\n1,x\n", "no table of (tick, axon)"),
+        ("events.csv", b"tick,axon\n1,2,3\n", "line 2, must be two whole numbers"),
+        ("events.csv", b"tick,axon\n\n1,x\n", "line 3, must be two whole numbers"),
+        ("events.csv", b"0.0,1\n2,3\n", "line 1, must be two whole numbers"),
+        ("events.csv", b"0,99999999999999999999\n", "line 1, must be two whole numbers"),
         ("events.csv", b"0,8\n", "axon must be in 0…7"),
-        ("events.npy", b"\x93NUMPY", "no table of (tick, axon)"),
+        ("events.csv", b"\xff\xfe0", "no text in UTF-8"),
+        ("events.npy", b"\x93NUMPY", "no array of numbers"),
+        ("events.npy", b"", "no array of numbers"),
         ("events.txt", b"0,1\n", "must be a .npy or a .csv"),
     ],
 )
@@ -221,7 +228,86 @@ def test_pickled_spikes_are_never_loaded(net: Path, tmp_path: Path) -> None:
     np.save(path, np.array([{"tick": 0}], object), allow_pickle=True)
     done = spiketwin("run", net, *TINY, "--spikes", path)
     assert done.exit_code == 2
-    assert "no table" in done.stderr
+    assert "write it with numpy.save(file, spikes)" in done.stderr
+    assert "allow_pickle" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "n_events"),
+    [
+        (b"\xef\xbb\xbf0,1\n2,3\n", 2),
+        (b"\xef\xbb\xbftick,axon\r\n0,1\r\n", 1),
+        (b"0 , 1\n\n 2,3", 2),
+        (b"tick,axon\n", 0),
+        (b"", 0),
+    ],
+)
+def test_no_row_of_a_table_is_lost(content: bytes, n_events: int, tmp_path: Path) -> None:
+    path = tmp_path / "EVENTS.CSV"
+    path.write_bytes(content)
+    net, report = tmp_path / "net.npz", tmp_path / "run.json"
+    # Every event fires all neurons in its own tick, and nothing else does.
+    weights = np.zeros((16, 8), int)
+    weights[:8] = 100
+    save(net, Network(n_axons=8, n_neurons=8, weights=weights, threshold=np.full(8, 50), v_tau=0))
+    done = spiketwin("run", net, *TINY, "--spikes", path, "--ticks", "9", "--json", report)
+    assert done.exit_code == 0, done.output
+    assert json.loads(report.read_text())["spikes"] == 8 * n_events
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["--output", "net.npz"], "NET and --output are the same file"),
+        (["--json", "./net.npz"], "NET and --json are the same file"),
+        (["--json", "a", "--output", "a"], "--json and --output are the same file"),
+        (["--plot", "link.png"], "NET and --plot are the same file"),
+    ],
+)
+def test_no_file_is_written_over_by_another(
+    names: list[str], says: str, net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = net.read_bytes()
+    monkeypatch.chdir(net.parent)
+    Path("link.png").symlink_to(net)
+    done = spiketwin("run", "net.npz", *TINY, *names)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert net.read_bytes() == before
+
+
+def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(net: Path) -> None:
+    (net.parent / "taken.part").mkdir()
+    done = spiketwin("run", net, *TINY, "--json", net.parent / "taken")
+    assert done.exit_code == 2
+    assert f"{net.parent / 'taken'}: Is a directory" in done.stderr
+
+
+def test_figures_can_be_written_to_a_pipe(net: Path) -> None:
+    command = [sys.executable, "-c", "from spiketwin.host.cli import main; main()"]
+    done = subprocess.run(
+        [*command, "run", net, *TINY, "--json", "/dev/stderr"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert json.loads(done.stderr)["ticks"] == TICKS
+
+
+def test_without_sizes_a_simulated_core_is_as_large_as_the_network(tmp_path: Path) -> None:
+    path, report = tmp_path / "net.npz", tmp_path / "run.npz"
+    net = Network.random(300, 8, seed=1)
+    save(path, net, [(0, 299)], 3)
+    assert spiketwin("run", path, "--on", "model:", "--output", report).exit_code == 0
+    done = spiketwin("run", path, "--on", "model:?params=tiny")
+    assert done.exit_code == 2
+    sizes = done.stderr.split("--params ")[1].split()[0]
+    assert preset(sizes) == net.core_params()
+    assert spiketwin("run", path, "--on", "model:", "--params", sizes).exit_code == 0
+
+
+def test_nothing_but_the_table_is_written_where_there_is_no_terminal(net: Path) -> None:
+    assert spiketwin("run", net, *TINY).stdout.lstrip(" ").startswith("model:")
 
 
 @pytest.mark.parametrize(
@@ -230,10 +316,19 @@ def test_pickled_spikes_are_never_loaded(net: Path, tmp_path: Path) -> None:
         (["--on", "model:", "--params", "huge"], "choose one of tiny, ncx"),
         (["--on", "model:", "--params", "tiny,wings=2"], "no field 'wings'"),
         (["--on", "model:", "--params", "tiny,n_neurons=x"], "n_neurons must be a number"),
+        (["--on", "model:", "--params", "full,lanes"], "write lanes=N"),
         (["--on", "modell:"], "Targets are model:"),
+        (["--on", "modell://"], "Targets are model:"),
+        (["--on", "netlist:"], "Targets are model:"),
         (["--on", "model:?parms=tiny"], "choose of clock, params"),
-        (["--on", "/dev/no-such-port"], "/dev/no-such-port cannot be opened"),
+        (["--on", "model:params=tiny"], "write model: or, with options, model:?params=tiny"),
+        (["--on", "model://tiny"], "write model: or, with options, model:?params=tiny"),
+        (["--on", "model"], "write model: or, with options, model:?params=tiny"),
+        (["--on", "/dev/no-such-port"], "/dev/no-such-port cannot be opened: No such file or"),
+        (["--on", "socket://localhost"], "lacks its port: write socket://host:port"),
         ([*TINY, "--json", "/no/such/folder/x.json"], "make it first"),
+        ([*TINY, "--json", "-"], "'-' is no file"),
+        ([*TINY, "--plot", "raster.pdf"], "must end with .png"),
     ],
 )
 def test_what_cannot_be_done_ends_with_status_2_and_a_way_out(
@@ -243,6 +338,16 @@ def test_what_cannot_be_done_ends_with_status_2_and_a_way_out(
     assert done.exit_code == 2
     assert message in done.stderr
     assert "Traceback" not in done.output
+    assert "[Errno" not in done.output
+
+
+def test_a_folder_that_may_not_be_written_to_is_not_called_missing(
+    net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, _mode, **_: Path(path) != net.parent)
+    done = spiketwin("run", net, *TINY, "--json", net.parent / "x.json")
+    assert done.exit_code == 2
+    assert "may not be written to" in done.stderr
 
 
 def test_a_file_that_is_no_network_is_named(tmp_path: Path) -> None:
@@ -274,6 +379,64 @@ def test_a_plot_without_matplotlib_fails_before_the_run(
     assert done.exit_code == 2
     assert install_command("demo") in done.stderr
     assert not report.exists()
+
+
+def test_ctrl_c_ends_with_status_130(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spiketwin.host.cli.run.connect", interrupted)
+    assert spiketwin("run", net, *TINY).exit_code == 130
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "NET", "--on", "rtl:", "--params", "tiny"],
+        ["selftest", "--on", "rtl+pty:", "--params", "tiny"],
+        ["emulate", "--params", "tiny"],
+        ["bench"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_missing_compiler_ends_every_command_alike(
+    arguments: list[str], net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    toolchain.versions.cache_clear()
+    done = spiketwin(*[str(net) if argument == "NET" else argument for argument in arguments])
+    assert done.exit_code == 2, done.output
+    assert "sudo apt-get install g++ make" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["doctor"], ["selftest", *TINY, "--networks", "1"]])
+def test_a_terminal_that_knows_only_ascii_is_enough(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from spiketwin.host.cli import main; main()", *arguments],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=300,
+    )
+    assert "Traceback" not in done.stderr
+    assert " ok " in done.stdout
+
+
+# --- the script -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("argument", ["-h", "--help", "help"])
+def test_the_scripts_help_makes_nothing(argument: str, tmp_path: Path) -> None:
+    script = tmp_path / "run"
+    script.write_bytes((Path(__file__).parent.parent / "run").read_bytes())
+    done = subprocess.run(
+        ["sh", script, argument], capture_output=True, check=True, text=True, timeout=60
+    )
+    for verb in ("test", "lint", *group.find_commands()):
+        assert f"./run {verb} " in done.stdout
+    assert list(tmp_path.iterdir()) == [script]
 
 
 # --- doctor -------------------------------------------------------------------------------------
@@ -308,16 +471,35 @@ def test_doctor_names_the_command_that_installs_a_compiler(
     assert [f.what for f in missing] == ["g++"]
 
 
+def test_doctor_gives_one_command_for_all_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _name, **_: None)
+    done = spiketwin("doctor")
+    assert done.exit_code == 1
+    assert "Missing for rtl:, emulate, demo, bench: g++ and make. Run:" in done.stdout
+    assert done.stdout.count("sudo apt-get install g++ make") == 1
+
+
 def test_doctor_names_packages_that_are_missing_and_out_of_range(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stated = ["numpy>=1.26", 'amaranth==0.4.*; extra == "rtl"', 'unheard-of; extra == "demo"']
+    stated = ["numpy>=1.26", 'amaranth==0.4.*; extra == "rtl"', "unheard-of"]
     monkeypatch.setattr(doctor, "requires", lambda _name: stated)
     found = {name: finding(name) for name in ("numpy", "amaranth", "unheard-of")}
     assert [found[name].fine for name in found] == [True, False, False]
     assert "must be ==0.4.*" in found["amaranth"].found
     assert found["amaranth"].fix == install_command("rtl", "--upgrade")
     assert found["unheard-of"].found == "not installed"
+
+
+def test_doctor_finds_no_fault_in_an_extra_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor, "requires", lambda _name: ['unheard-of; extra == "demo"'])
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    assert finding("unheard-of").fine
+    assert finding("unheard-of").found == f"not installed; {install_command('demo')} adds it"
+    (tmp_path / ".installed-rtl").touch()
+    assert finding("unheard-of").found == "not installed; ./run demo adds it"
 
 
 def test_doctor_sees_a_package_that_does_not_import(

@@ -237,11 +237,12 @@ def test_a_fixed_tick_period_changes_nothing_and_counts_missed_deadlines(core: C
         ([], 0, 0, "ticks must be an integer in 1…"),
         ([], 1.5, 0, "ticks must be an integer"),
         ([], 1 << 32, 0, "ticks must be an integer"),
-        ([], 1, -1, "tick_period must be in 0…4294967295 cycles"),
+        ([], 1, -1, "tick_period must be in 0…4294967295, not -1"),
+        ([], 1, "3", "tick_period must hold integers"),
     ],
 )
 def test_a_wrong_run_is_refused_before_anything_is_sent(
-    core: Core, spikes: Any, ticks: Any, period: int, message: str
+    core: Core, spikes: Any, ticks: Any, period: Any, message: str
 ) -> None:
     before = core.statistics.requests
     with pytest.raises(InvalidInput, match=message):
@@ -385,12 +386,23 @@ def test_connect_names_what_is_wrong() -> None:
         connect("model:?params=tiny", params="ncx")
     with pytest.raises(InvalidInput, match="baud"):
         connect("model:", baud=0)
+    nothing: Any = None
+    number: Any = 3
+    with pytest.raises(InvalidInput, match="url must be a text"):
+        connect(nothing)
+    with pytest.raises(InvalidInput, match="params must be a text such as 'full', or CoreParams"):
+        connect("model:", params=number)
     with pytest.raises(TargetError, match="wings"):
         connect("model:?wings=2")
     with pytest.raises(TargetError, match="teleport"):
         connect("teleport://host")
     with pytest.raises(TargetError, match="serial port"):
         connect("/dev/there-is-no-such-port")
+
+
+def test_a_core_is_shown_in_a_line() -> None:
+    with connect("model:?params=tiny") as core:
+        assert repr(core) == "Core(8 axons, 8 neurons, build 'model')"
 
 
 def test_connect_takes_sizes_from_the_address_or_the_argument() -> None:

@@ -291,7 +291,7 @@ def test_a_port_that_vanishes_is_lost() -> None:
         line.unplugged = True
         yield from ticks(10)
 
-    with pytest.raises(LinkLost, match="plug it in"):
+    with pytest.raises(LinkLost, match="Plug it in"):
         link.run(program())
 
 

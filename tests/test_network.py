@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, decay_code
-from spiketwin.hdl.spec.params import PRESETS, CoreParams, preset
+from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
 from spiketwin.hdl.spec.registers import Space, limits, registers, space_formats
 from spiketwin.host import Network
 from spiketwin.host.errors import DoesNotFit, InvalidNetwork
@@ -27,6 +27,21 @@ def test_a_network_has_an_attribute_for_every_register_but_the_tick_period() -> 
     values = net.register_values(preset("full"))
     assert set(values) == {r.name for r in registers(preset("full"))} - {"tick_period"}
     assert all(hasattr(net, name) for name in scalar_names())
+
+
+def test_an_attribute_that_is_misspelt_is_refused_by_name() -> None:
+    net, name = Network(n_axons=8, n_neurons=8), "thresholds"
+    with pytest.raises(AttributeError, match=name):
+        setattr(net, name, 3)
+
+
+def test_a_network_is_shown_in_a_line() -> None:
+    assert repr(Network(n_axons=8, n_neurons=9)) == "Network(8 axons, 9 neurons)"
+
+
+@pytest.mark.parametrize("params", [*PRESETS.values(), Network.random(300, 5, 1).core_params()])
+def test_the_description_of_sizes_gives_them_back(params: CoreParams) -> None:
+    assert preset(described(params)) == params
 
 
 def test_time_constants_become_codes_with_exact_ends() -> None:
@@ -144,7 +159,7 @@ def test_neurons_left_over_have_no_weights_and_the_highest_threshold() -> None:
 @pytest.mark.parametrize(
     ("change", "params", "message"),
     [
-        ({}, replace(preset("tiny"), n_axons=4), "n_axons = 8, the core 4"),
+        ({}, replace(preset("tiny"), n_axons=4), "n_axons = 8 and n_neurons = 8, the core 4 and 8"),
         ({"n_neurons": 9}, preset("tiny"), "n_neurons = 9, the core 8"),
         ({"weights": 100}, replace(preset("tiny"), weight_width=7), r"weights\[0, 0\] .*-64…63"),
         ({"w_max": 100}, replace(preset("tiny"), weight_width=7), "w_max must be in -64…63"),

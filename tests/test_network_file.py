@@ -1,5 +1,6 @@
 """Network files: what is saved is loaded; what is wrong is refused and never executed."""
 
+import errno
 import io
 import json
 import pickle
@@ -88,6 +89,30 @@ def test_a_wrong_stimulus_leaves_the_old_file(saved: Path) -> None:
     with pytest.raises(InvalidInput, match="both"):
         save(saved, Network.random(8, 8, seed=4), [(0, 7)])
     assert saved.read_bytes() == before
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: io.BufferedWriter, **_: object) -> None:
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = saved.read_bytes()
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        save(saved, Network.random(8, 8, seed=4))
+    assert error.value.filename == str(saved)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_symbolic_link_to_a_network_stays_one(saved: Path) -> None:
+    link = saved.with_name("link.npz")
+    link.symlink_to(saved)
+    save(link, Network.random(9, 9, seed=4))
+    assert link.is_symlink()
+    assert load(saved)[0].n_axons == 9
 
 
 def test_a_missing_file_is_reported_as_such(tmp_path: Path) -> None:

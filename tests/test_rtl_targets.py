@@ -21,6 +21,7 @@ from spiketwin.cosim.serial.protocol_rtl import Serial
 from spiketwin.cosim.serial.terminal import open_pty
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.host.cli import main
 from spiketwin.host.frames import FrameDecoder, encode
 
 IDENTIFY = encode(bytes([0, 0, Opcode.IDENTIFY]))
@@ -184,6 +185,25 @@ def ended(terminal: int) -> bool:
     watch = select.poll()
     watch.register(terminal, 0)
     return bool(watch.poll(1000 * SECONDS))
+
+
+def test_the_link_of_an_emulator_that_runs_is_not_taken(pty: str, tmp_path: Path) -> None:
+    link = tmp_path / "core"
+    link.symlink_to(pty)
+    result = CliRunner().invoke(main, ["emulate", "--params", "tiny", "--link", str(link)])
+    assert result.exit_code == 2
+    assert "another emulator" in result.output
+    assert str(link.readlink()) == pty
+
+
+def test_an_emulator_that_was_interrupted_before_it_served_has_not_done_its_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("spiketwin.cosim.commands.emulate.Engine", interrupted)
+    assert CliRunner().invoke(main, ["emulate", "--params", "tiny"]).exit_code == 130
 
 
 def test_closing_ends_the_emulator() -> None:

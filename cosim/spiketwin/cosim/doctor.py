@@ -41,6 +41,9 @@ EXTRAS: Final = {
 }
 """Extras of the package, and the commands that need them; the first is the core installation."""
 
+_VERBS: Final = {"rtl": "emulate", "demo": "demo", "bench": "bench"}
+"""Verb of `./run` that installs an extra."""
+
 _MODULES: Final = {
     "amaranth": "amaranth.hdl",
     "pyserial": "serial",
@@ -62,7 +65,7 @@ class Finding:
     fine:
         Whether that will do.
     needed_for:
-        Commands that cannot do without it.
+        Commands that cannot do without it, which is no fault where it is an extra.
     fix:
         The command, or in few words the step, that mends it; empty if it is fine.
     """
@@ -79,7 +82,7 @@ def examine() -> list[Finding]:
     return [
         _python(),
         *_programs(),
-        _libpython(),
+        *_libpython(),
         *_packages(),
         *_verilator(),
         _cache(),
@@ -96,22 +99,27 @@ def _python() -> Finding:
 
 
 def _programs() -> Iterator[Finding]:
-    for name in _PROGRAMS:
-        path = shutil.which(name)
-        fix = "" if path else _apt(name)
-        yield Finding(name, path or "not on the path", path is not None, EXTRAS["rtl"], fix)
+    paths = {name: shutil.which(name) for name in _PROGRAMS}
+    install = _apt(*(name for name, path in paths.items() if path is None))
+    for name, path in paths.items():
+        fine = path is not None
+        found = path or "not on the path"
+        yield Finding(name, found, fine, EXTRAS["rtl"], "" if fine else install)
 
 
-def _libpython() -> Finding:
-    """Load Python as the shared library that cocotb runs in a simulator."""
+def _libpython() -> Iterator[Finding]:
+    """Load Python as the shared library that cocotb, where it is installed, runs in a simulator."""
+    if find_spec("cocotb") is None:
+        return
     name = sysconfig.get_config_var("INSTSONAME") or ""
     path = Path(sysconfig.get_config_var("LIBDIR") or "", name)
     try:
         ctypes.CDLL(str(path) if path.is_file() else name)
     except OSError:
         release = f"python{sys.version_info.major}.{sys.version_info.minor}-dev"
-        return Finding("libpython", "no shared library", False, "bench", _apt(release))
-    return Finding("libpython", name, True, "bench")
+        yield Finding("libpython", "no shared library", False, EXTRAS["bench"], _apt(release))
+    else:
+        yield Finding("libpython", name, True, EXTRAS["bench"])
 
 
 def _packages() -> Iterator[Finding]:
@@ -140,6 +148,8 @@ def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
     try:
         here = version(name)
     except PackageNotFoundError:
+        if extra:  # nobody needs all of them
+            return Finding(name, f"not installed; {_adds(extra)} adds it", True, needed_for)
         return Finding(name, "not installed", False, needed_for, fix)
     if not requirement.specifier.contains(here, prereleases=True):
         found = f"{here}, must be {requirement.specifier}"
@@ -149,6 +159,13 @@ def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
         fix = install_command(extra, "--force-reinstall")
         return Finding(name, f"{here}, cannot be imported: {trouble}", False, needed_for, fix)
     return Finding(name, here, True, needed_for)
+
+
+def _adds(extra: str) -> str:
+    """Command that installs an extra: of `./run`, in an environment that it made."""
+    if any(Path(sys.prefix).glob(".installed-*")):
+        return f"./run {_VERBS[extra]}"
+    return install_command(extra)
 
 
 def _import_trouble(module: str) -> str:
@@ -220,5 +237,5 @@ def _port(port: str) -> Finding:
     return Finding(port, f"only for the group {group}", False, "boards", fix)
 
 
-def _apt(package: str) -> str:
-    return f"sudo apt-get install {package}"
+def _apt(*packages: str) -> str:
+    return shlex.join(["sudo", "apt-get", "install", *packages])

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, Identity, Opcode
+from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.hdl.spec.registers import (
     COUNTERS,
     PENDING_MASK_BITS,
@@ -19,19 +19,19 @@ from spiketwin.hdl.spec.registers import (
     registers,
     space_formats,
 )
-from spiketwin.host.elements import IntArray, blocks, integers, pack, unpack
+from spiketwin.host import access
+from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.exchange import Request, Statistics, arguments
 from spiketwin.host.link import Link
 from spiketwin.host.network import NEURON_ARRAYS, Network, Placement
-from spiketwin.host.runner import ANY_WAIT, WORD_BYTES, Progress, Runner
+from spiketwin.host.runner import ANY_WAIT, Progress, Runner
 from spiketwin.host.spikes import Run, checked_events, decode
 
 STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
 """Names of the state of a core; the traces only where learning is built."""
 
 _LAST_TICK: Final = (1 << 32) - 1
-_CYCLES_PER_ELEMENT: Final = 16
 
 
 class Core:
@@ -57,6 +57,10 @@ class Core:
         self._tick_period: int | None = None
         self._settled = False
         self._settle()
+
+    def __repr__(self) -> str:
+        p = self.params
+        return f"Core({p.n_axons} axons, {p.n_neurons} neurons, build {self.identity.build!r})"
 
     def __enter__(self) -> Core:
         return self
@@ -143,9 +147,9 @@ class Core:
             One tick has more events than the core's queue holds.
         """
         events = checked_events(spikes, ticks, self._placement.n_axons)
-        low, high = self._registers["tick_period"][1].limits(self.params)
-        if not low <= tick_period <= high:
-            raise InvalidInput(f"tick_period must be in {low}…{high} cycles, not {tick_period}")
+        integers(
+            "tick_period", tick_period, (), self._registers["tick_period"][1].limits(self.params)
+        )
         self._check_queue(events)
         self._settle()
         if self._tick + ticks > _LAST_TICK:
@@ -153,7 +157,8 @@ class Core:
                 f"the core is at tick {self._tick} and counts to {_LAST_TICK}: reset it, or run "
                 "less"
             )
-        if self._tick_period != tick_period:
+        if tick_period or self._tick_period != tick_period:
+            # At a fixed period the write also begins the time that deadlines are counted from.
             self.write_registers(tick_period=tick_period)
         before = self.read_counters() if tick_period else None
         runner = Runner(self.identity, self._tick, events, ticks, tick_period, progress)
@@ -248,8 +253,7 @@ class Core:
         self._settle()
         fmt = self._formats[Space.REGISTER]
         self._link.run(
-            _write_request(Space.REGISTER, index, pack(fmt, np.array([number])), 1)
-            for index, number in raw.items()
+            access.write(fmt, index, np.array([number], np.int64)) for index, number in raw.items()
         )
         self._tick_period = values.get("tick_period", self._tick_period)
 
@@ -406,24 +410,9 @@ class Core:
     def _read_elements(self, space: Space, count: int) -> IntArray:
         """Read the first `count` elements of a space."""
         fmt = self._formats[space]
-        results: list[bytes] = []
-        sizes = []
-        program = []
-        for _, address, n in blocks(fmt, 0, count):
-            sizes.append(n)
-            program.append(
-                Request(
-                    Opcode.READ,
-                    arguments(Opcode.READ, space, address, n),
-                    result_bytes=fmt.byte_length(n),
-                    cycles=n * _CYCLES_PER_ELEMENT,
-                    on_result=results.append,
-                )
-            )
-        self._link.run(program)
-        return np.concatenate(
-            [unpack(fmt, data, n) for data, n in zip(results, sizes, strict=True)]
-        )
+        values: list[IntArray] = []
+        self._link.run(access.read(fmt, i, n, values.append) for i, n in blocks(fmt, 0, count))
+        return np.concatenate(values)
 
     def _write(self, space: Space, values: IntArray) -> None:
         """Write the first elements of a space."""
@@ -431,14 +420,9 @@ class Core:
         fmt = self._formats[space]
         flat = values.reshape(-1)
         self._link.run(
-            _write_request(space, address, pack(fmt, flat[index : index + n]), n)
-            for index, address, n in blocks(fmt, 0, flat.size)
+            access.write(fmt, index, flat[index : index + n])
+            for index, n in blocks(fmt, 0, flat.size)
         )
-
-
-def _write_request(space: Space, address: int, data: bytes, count: int) -> Request:
-    head = arguments(Opcode.WRITE, space, address, count)
-    return Request(Opcode.WRITE, head + data, cycles=count * _CYCLES_PER_ELEMENT)
 
 
 def _spaces(arrays: dict[str, ArrayLike], names: tuple[str, ...]) -> dict[Space, ArrayLike]:

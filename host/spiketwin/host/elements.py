@@ -33,15 +33,14 @@ def unpack(fmt: SpaceFormat, data: bytes, count: int) -> IntArray:
     return np.frombuffer(data, _dtype(fmt)).astype(np.int64)
 
 
-def blocks(fmt: SpaceFormat, first: int, count: int) -> Iterator[tuple[int, int, int]]:
+def blocks(fmt: SpaceFormat, first: int, count: int) -> Iterator[tuple[int, int]]:
     """Cut `count` elements from the linear index `first` on into blocks that fill their frames.
 
-    Yields the linear index of each block, its address and its number of elements.
+    Yields the linear index of each block and its number of elements.
     """
     most = MAX_ELEMENT_BYTES * 8 if fmt.packed else MAX_ELEMENT_BYTES // fmt.element_bytes
     for index in range(first, first + count, most):
-        row, column = divmod(index, fmt.columns)
-        yield index, row << 16 | column, min(most, first + count - index)
+        yield index, min(most, first + count - index)
 
 
 def integers(

@@ -26,7 +26,7 @@ class NetworkFileError(SpiketwinError, ValueError):
 
 
 class TargetError(SpiketwinError):
-    """A target cannot be opened: unknown address, missing extra, or no such port."""
+    """A target cannot be had: unknown address, missing package or tool, no such port."""
 
 
 class LinkError(SpiketwinError):

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.host.errors import InvalidInput, InvalidNetwork, NetworkFileError
 from spiketwin.host.network import Network, array_types, scalar_names
+from spiketwin.host.replacing import replacing
 from spiketwin.host.spikes import checked_events
 
 FORMAT: Final = "spiketwin network"
@@ -62,6 +63,8 @@ def save(
     ------
     InvalidNetwork, InvalidInput
         The network or the stimulus is wrong; nothing was written.
+    OSError
+        The file cannot be written; it is as it was.
     """
     net.validate()
     header: dict[str, Any] = {
@@ -80,11 +83,8 @@ def save(
         header["ticks"] = ticks
         header["events"] = len(arrays[_SPIKES])
     text = np.frombuffer(json.dumps(header, indent=1).encode(), np.uint8)
-    whole = Path(path)
-    part = whole.with_name(whole.name + ".part")
-    with part.open("wb") as file:
+    with replacing(Path(path)) as file:
         np.savez_compressed(file, allow_pickle=False, **{_HEADER: text}, **arrays)
-    part.replace(whole)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Network, Stimulus | None]:

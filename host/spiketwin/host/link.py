@@ -129,6 +129,7 @@ class Link:
         self._exchange = Exchange()
         self._clock_hz = 0
         self._window = 1
+        self._closed = False
         self.identity = self._open()
         self._clock_hz = self.identity.clock_hz
         self._window = self.identity.params.link_slots - 1
@@ -160,8 +161,10 @@ class Link:
         Refused
             The device refused a request; those behind it may have been executed.
         LinkTimeout, LinkLost, DeviceRestarted
-            The device is silent, gone, or lost its session.
+            The device is silent, gone or closed, or lost its session.
         """
+        if self._closed:
+            raise LinkLost("the core was closed: connect again")
         self._forget()
         for request in program:
             if request is None:
@@ -223,11 +226,12 @@ class Link:
     def close(self) -> None:
         """Close the port, having taken both ends back to the rate they started with."""
         try:
-            if self._port.baudrate != self._first_baud:
+            if not self._closed and self._port.baudrate != self._first_baud:
                 # A link that is dead has nothing to take back.
                 with suppress(LinkError):
                     self.set_baud(self._first_baud)
         finally:
+            self._closed = True
             self._close()
 
     def _open(self) -> Identity:
@@ -349,4 +353,14 @@ class Link:
 
     @staticmethod
     def _lost(error: Exception) -> str:
-        return f"the port is gone ({error}): plug it in or free it, and connect again"
+        return (
+            f"the port is gone ({root_cause(error)[1]}): the device was unplugged or its emulator "
+            "has ended. Plug it in or start it, and connect again"
+        )
+
+
+def root_cause(error: BaseException) -> tuple[int | None, str]:
+    """Give the number and the words of the system's error that pyserial wraps in its own words."""
+    while isinstance(error.__context__, OSError):
+        error = error.__context__
+    return getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)

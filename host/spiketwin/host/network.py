@@ -43,13 +43,14 @@ def _filled(value: int) -> Any:
     return field(default=value)
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(eq=False, kw_only=True, slots=True, repr=False)
 class Network:
     """One network of `n_axons` input lines and `n_neurons` neurons, all connected to all.
 
     Sources are numbered axons first, then neurons. Arrays left out are zeros, but for `threshold`,
     which is 1000. A scalar given for an array fills it. All values are integers in the units of
-    the core, but for the time constants.
+    the core, but for the time constants. There are no further attributes: a name that is misspelt
+    raises `AttributeError`.
 
     Attributes
     ----------
@@ -109,6 +110,9 @@ class Network:
 
     def __post_init__(self) -> None:
         self.validate()
+
+    def __repr__(self) -> str:
+        return f"Network({self.n_axons} axons, {self.n_neurons} neurons)"
 
     @property
     def n_sources(self) -> int:
@@ -295,13 +299,12 @@ class Placement:
     params: CoreParams
 
     def __post_init__(self) -> None:
-        for name in ("n_axons", "n_neurons"):
-            need, have = getattr(self, name), getattr(self.params, name)
-            if need > have:
-                raise DoesNotFit(
-                    f"the network has {name} = {need}, the core {have}: connect to a larger core "
-                    "(`params=net.core_params()` where the target is simulated)"
-                )
+        if self.n_axons > self.params.n_axons or self.n_neurons > self.params.n_neurons:
+            raise DoesNotFit(
+                f"the network has n_axons = {self.n_axons} and n_neurons = {self.n_neurons}, the "
+                f"core {self.params.n_axons} and {self.params.n_neurons}: connect to a larger core "
+                "(`params=net.core_params()` where the target is simulated)"
+            )
 
     @property
     def sources(self) -> IntArray:

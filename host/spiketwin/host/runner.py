@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.hdl.spec import schedule
-from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, Identity, Opcode
+from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.host.elements import IntArray
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.spikes import ticks_done
@@ -27,9 +27,6 @@ LEAST_WORDS_PER_TICK: Final = 2
 
 ANY_WAIT: Final = (1 << 32) - 1
 """`FETCH` is asked to wait for its words, not for a time, or its answer would depend on timing."""
-
-WORD_BYTES: Final = 4
-"""Of an output word."""
 
 _OFFSETS: Final = 1 << 16
 _REAL_TIME_FETCH: Final = 0.05

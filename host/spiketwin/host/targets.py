@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -9,18 +10,17 @@ from importlib import import_module
 from importlib.metadata import EntryPoints, entry_points
 from types import ModuleType
 from typing import Final, cast
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import serial
 
-from spiketwin.hdl.spec.params import CoreParams, ParamsError, preset
+from spiketwin.hdl.spec.params import CoreParams, ParamsError, described, preset
 from spiketwin.host.core import Core
 from spiketwin.host.errors import DoesNotFit, InvalidInput, TargetError
 from spiketwin.host.installation import install_command
-from spiketwin.host.link import DEFAULT_RETRIES, Link, Port
+from spiketwin.host.link import DEFAULT_RETRIES, Link, Port, root_cause
 
 DEFAULT_BAUD: Final = 115200
-DEFAULT_PARAMS: Final = "full"
 WRITE_TIMEOUT: Final = 5.0
 
 TARGETS: Final = "spiketwin.targets"
@@ -31,9 +31,13 @@ SIMULATED: Final = {
     "model": "",
     "rtl": "rtl",
     "rtl+pty": "rtl",
-    "netlist": "rtl",
 }
 """Schemes of simulated targets, and the extra that each needs."""
+
+_TARGETS: Final = (
+    f"Targets are {', '.join(f'{name}:' for name in SIMULATED)}, a serial port "
+    "(`python -m serial.tools.list_ports` lists them) or socket://host:port"
+)
 
 PTY_PATIENCE: Final = 100.0
 """An emulator on a pseudo-terminal is that much slower, at worst, than the clock it reports."""
@@ -51,7 +55,7 @@ def connect(
     Parameters
     ----------
     url:
-        ``model:``, ``rtl:``, ``rtl+pty:``, ``netlist:``; a serial port (``/dev/ttyUSB1``,
+        ``model:``, ``rtl:``, ``rtl+pty:``; a serial port (``/dev/ttyUSB1``,
         ``COM3``); ``socket://host:port``, or any other address that pyserial opens. Simulated
         targets take options: ``rtl:?level=pins``.
     params:
@@ -67,7 +71,7 @@ def connect(
     Raises
     ------
     InvalidInput
-        `params` names no reference size, or `baud` is no rate.
+        `url` is no text, `params` names no reference size, or `baud` is no rate.
     TargetError
         The address means nothing, a package is missing, or the port cannot be opened.
     DoesNotFit
@@ -75,13 +79,15 @@ def connect(
     IncompatibleDevice, LinkTimeout, LinkLost
         What answers is of another release, nothing answers, or the port went away.
     """
+    if not isinstance(url, str):
+        raise InvalidInput(f"url must be a text such as 'model:', not {url!r}")
     if isinstance(baud, bool) or not isinstance(baud, int) or baud < 1:
         raise InvalidInput(f"baud must be a positive integer, not {baud!r}")
     sizes = _sizes(params)
     scheme = url.partition(":")[0]
     simulated = scheme in SIMULATED
     if simulated:
-        url = _address(url, sizes, params)
+        url = _address(url, sizes)
     opened = ExitStack()
     try:
         port, patience = _open(url, scheme, baud, opened)
@@ -99,27 +105,36 @@ def connect(
         raise
 
 
-def _sizes(params: str | CoreParams | None) -> CoreParams | None:
-    if not isinstance(params, str):
-        return params
-    try:
-        return preset(params)
-    except ParamsError as error:
-        raise InvalidInput(str(error)) from error
-
-
-def _address(url: str, sizes: CoreParams | None, params: str | CoreParams | None) -> str:
-    """Address of a simulated target with its sizes: ``?params=NAME,field=value,…``."""
+def takes_sizes(url: str) -> bool:
+    """Whether an address is of a simulated target and leaves the sizes of the core open."""
     scheme, _, rest = url.partition(":")
-    _, _, query = rest.partition("?")
-    named = "params=" in query
-    if named and params is not None:
-        raise InvalidInput("sizes are given twice: in the address and as params")
-    if not named:
-        text = params if isinstance(params, str) else DEFAULT_PARAMS
-        if isinstance(params, CoreParams) and sizes is not None:
-            text += "".join(f",{name}={int(value)}" for name, value in asdict(sizes).items())
-        query = "&".join(filter(None, (query, urlencode({"params": text}, safe=",="))))
+    options = parse_qs(rest.partition("?")[2], keep_blank_values=True)
+    return scheme in SIMULATED and "params" not in options
+
+
+def _sizes(params: str | CoreParams | None) -> CoreParams | None:
+    if isinstance(params, str):
+        try:
+            return preset(params)
+        except ParamsError as error:
+            raise InvalidInput(str(error)) from error
+    if params is not None and not isinstance(params, CoreParams):
+        raise InvalidInput(f"params must be a text such as 'full', or CoreParams, not {params!r}")
+    return params
+
+
+def _address(url: str, sizes: CoreParams | None) -> str:
+    """Address of a simulated target with its sizes: ``?params=NAME,field=value,…``."""
+    scheme, colon, rest = url.partition(":")
+    place, _, query = rest.partition("?")
+    if not colon or place not in ("", "//"):
+        raise TargetError(
+            f"{url!r} is no address: write {scheme}: or, with options, {scheme}:?params=tiny"
+        )
+    if sizes is not None:
+        if not takes_sizes(url):
+            raise InvalidInput("sizes are given twice: in the address and as params")
+        query = "&".join(filter(None, (query, urlencode({"params": described(sizes)}, safe=",="))))
     return f"{scheme}://?{query}"
 
 
@@ -138,19 +153,39 @@ def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> tuple[Port, fl
 
 
 def _serial(url: str, scheme: str, baud: int) -> Port:
+    if scheme == "socket" and ":" not in urlsplit(url).netloc:
+        raise TargetError(f"{url} lacks its port: write socket://host:port")
     try:
-        port = serial.serial_for_url(url, baudrate=baud, timeout=0, write_timeout=WRITE_TIMEOUT)
+        port = serial.serial_for_url(
+            url, do_not_open=True, baudrate=baud, timeout=0, write_timeout=WRITE_TIMEOUT
+        )
+    except ValueError as error:
+        raise TargetError(f"{url} is of no scheme that there is. {_TARGETS}") from error
+    try:
+        port.open()
         if "://" not in url:
             # A second program on the same wire would take half of the answers.
             port.exclusive = True
         port.reset_input_buffer()
-    except (ValueError, OSError, serial.SerialException) as error:
-        schemes = ", ".join(f"{name}:" for name in SIMULATED)
-        raise TargetError(
-            f"{url} cannot be opened: {error}. Targets are {schemes}, "
-            "a serial port (`python -m serial.tools.list_ports` lists them) or socket://host:port"
-        ) from error
+    except (ValueError, OSError) as error:
+        port.close()
+        raise TargetError(f"{url} cannot be opened: {_reason(error)}") from error
     return cast(Port, port)
+
+
+def _reason(error: ValueError | OSError) -> str:
+    """Say why a port could not be opened, and the way out."""
+    number, reason = root_cause(error)
+    if number == errno.ENOENT:
+        return f"{reason}. {_TARGETS}"
+    if number in (errno.EAGAIN, errno.EBUSY):
+        return "another program has it open. Close that one"
+    if number in (errno.EACCES, errno.EPERM):
+        return (
+            f"{reason}. Run: sudo usermod -aG dialout $USER, and log in anew (`spiketwin doctor` "
+            "names the group if it is another)"
+        )
+    return reason
 
 
 def _handlers(scheme: str) -> None:

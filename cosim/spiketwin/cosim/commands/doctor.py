@@ -18,18 +18,20 @@ from spiketwin.host.cli import options
 def doctor(json_file: Path | None) -> None:
     """Say what is missing on this machine, and the exact command that mends it.
 
-    Exits with status 1 if a command of spiketwin lacks something. Nothing is changed.
+    Exits with status 1 if something is missing or broken. An extra that is not installed is told,
+    but is no fault. Nothing is changed.
     """
     console = Console()
     with console.status("looking around"):
         findings = examine()
     console.print(_table(findings))
     missing = [finding for finding in findings if not finding.fine]
-    for finding in missing:
-        console.print(
-            f"{finding.what} is needed for {finding.needed_for}. Run:", markup=False, soft_wrap=True
-        )
-        console.print(f"    {finding.fix}", markup=False, highlight=False, soft_wrap=True)
+    for fix in dict.fromkeys(finding.fix for finding in missing):
+        mended = [finding for finding in missing if finding.fix == fix]
+        what = " and ".join(finding.what for finding in mended)
+        needed_for = mended[0].needed_for
+        console.print(f"Missing for {needed_for}: {what}. Run:", markup=False, soft_wrap=True)
+        console.print(f"    {fix}", markup=False, highlight=False, soft_wrap=True)
     if json_file is not None:
         figures = {"fine": not missing, "findings": [asdict(finding) for finding in findings]}
         options.write_json(json_file, figures)
@@ -41,5 +43,7 @@ def doctor(json_file: Path | None) -> None:
 def _table(findings: list[Finding]) -> Table:
     table = Table("", "what", "found", "needed for")
     for finding in findings:
-        table.add_row("✓" if finding.fine else "✗", finding.what, finding.found, finding.needed_for)
+        table.add_row(
+            "ok" if finding.fine else "LACKING", finding.what, finding.found, finding.needed_for
+        )
     return table

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import signal
-import sys
 from pathlib import Path
 
 import click
 
-from spiketwin.cosim.rtl.build import LEVELS, BuildError, Design, DesignError
+from spiketwin.cosim.rtl.build import LEVELS, Design, DesignError
 from spiketwin.cosim.rtl.emulator import LinkError, serve
 from spiketwin.cosim.rtl.engine import Engine
-from spiketwin.cosim.rtl.toolchain import ToolMissing
 from spiketwin.cosim.serial.target_url import (
     DEFAULT_CLOCK,
     DEFAULT_PARAMS,
@@ -51,16 +49,10 @@ from spiketwin.cosim.serial.target_url import (
 @click.option(
     "--link",
     type=click.Path(path_type=Path),
-    help="Put a symbolic link to the pseudo-terminal here while it lasts.",
+    help="Put a symbolic link to the pseudo-terminal here while it lasts. One of another emulator "
+    "is not replaced.",
 )
-@click.option(
-    "--until-eof",
-    is_flag=True,
-    help="End when standard input does, as it does when a parent process dies.",
-)
-def emulate(
-    params: str, level: str, cycles_per_bit: int, clock: str, link: Path | None, until_eof: bool
-) -> None:
+def emulate(params: str, level: str, cycles_per_bit: int, clock: str, link: Path | None) -> None:
     """Serve the RTL on a pseudo-terminal, which any serial program can open, until Ctrl-C.
 
     Prints the terminal's path. Clients may come and go, the core keeps its state. While no
@@ -74,12 +66,13 @@ def emulate(
             core_params(params), level, cycles_per_bit=cycles_per_bit,
             clock_hz=clock_hz(clock),
         ) as engine:  # fmt: skip
-            serve(
-                engine, click.echo, link=link, until_eof=sys.stdin.fileno() if until_eof else None
-            )
+            _serve(engine, link)
     except (DesignError, LinkError, TargetUrlError) as error:
         raise click.UsageError(str(error)) from error
-    except (BuildError, ToolMissing) as error:
-        raise click.ClickException(str(error)) from error
+
+
+def _serve(engine: Engine, link: Path | None) -> None:
+    try:
+        serve(engine, click.echo, link=link)
     except KeyboardInterrupt:
         click.echo("spiketwin: the emulator has ended", err=True)

@@ -6,17 +6,22 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from spiketwin.cosim import selftest as checks
+from spiketwin.hdl.spec.params import DEFAULT_PRESET
 from spiketwin.host.cli import options
 from spiketwin.host.core import Core
 from spiketwin.host.targets import connect
 
 
-@click.command()
-@options.on_target
+@click.command(
+    epilog="\b\n"
+    "spiketwin selftest --on model:\n"
+    "spiketwin selftest --on rtl+pty: --params tiny\n"
+    "spiketwin selftest --on /dev/ttyUSB1 --baud 1000000 --json board.json"
+)
+@options.on_target(f"Default: {DEFAULT_PRESET}.")
 @click.option(
     "--transactions",
     type=click.IntRange(min=1),
@@ -59,12 +64,7 @@ def selftest(
     """Prove a target good: its link, its memories, and that it computes what the model does.
 
     Whatever the core holds is lost. Exits with status 1 if anything is wrong.
-
-    \b
-    spiketwin selftest --on model:
-    spiketwin selftest --on rtl+pty: --params tiny
-    spiketwin selftest --on /dev/ttyUSB1 --baud 1000000 --json board.json
-    """  # noqa: D301
+    """
     console = Console()
     with connect(url, params=params, baud=baud) as core:
         console.print(f"{url}  {_identity(core)}", soft_wrap=True, markup=False)
@@ -91,13 +91,7 @@ def _identity(core: Core) -> str:
 def _check(
     console: Console, core: Core, transactions: int, networks: int, ticks: int, seed: int
 ) -> checks.Report:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with options.progress_bar(console) as bar:
         tasks = {n: bar.add_task(n, total=None) for n in ("link", "memory", "equivalence")}
         return checks.check(
             core,
@@ -121,17 +115,23 @@ def _table(report: checks.Report) -> Table:
         f"measured here: round trip {trips} ms (min / median / max), "
         f"upload {line.upload_rate / 1000:,.0f} kB/s, stream {line.stream_rate / 1000:,.0f} kB/s"
     )
+    if equivalence.difference:
+        outcome = "spikes, cycles, weights and state differ"
+    elif equivalence.spikes:
+        outcome = "spikes, cycles, weights and state equal"
+    else:
+        outcome = "nothing fired"
     equivalence_text = (
         f"{equivalence.networks} random networks, {equivalence.ticks:,} ticks, "
         f"{equivalence.neuron_updates:,} neuron updates, {equivalence.spikes:,} spikes: "
-        f"spikes, cycles, weights and state {'differ' if equivalence.difference else 'equal'}"
+        f"{outcome}"
     )
     for name, passed, text in (
         ("link", line.passed, link_text),
         ("memory", memory.passed, f"{memory.bits:,} bits, {memory.wrong} elements wrong"),
         ("equivalence", equivalence.passed, equivalence_text),
     ):
-        table.add_row(name, "✓" if passed else "✗", text)
+        table.add_row(name, "ok" if passed else "WRONG", text)
     return table
 
 
@@ -145,5 +145,7 @@ def _troubles(report: checks.Report) -> list[str]:
     if report.equivalence.difference:
         troubles.append(f"equivalence: {report.equivalence.difference}")
     elif not report.equivalence.passed:
-        troubles.append("equivalence: nothing fired, so nothing is proved: take more networks")
+        troubles.append(
+            "equivalence: nothing fired, so nothing is proved: give more --ticks or --networks"
+        )
     return troubles

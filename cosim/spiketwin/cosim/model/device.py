@@ -17,22 +17,29 @@ from spiketwin.cosim.model.core import ModelCore, Run
 from spiketwin.cosim.model.link import Link, Refused
 from spiketwin.cosim.model.memory import Memory, pack, refuse_first, unpack
 from spiketwin.cosim.model.words import Words, count_word, words_of
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.hdl.spec.protocol import (
     MAX_ELEMENT_BYTES,
     MAX_FETCH_WORDS,
     MIN_CYCLES_PER_BIT,
     REQUESTS,
+    WORD_BYTES,
     Identity,
     Opcode,
     Request,
     Status,
     Word,
 )
-from spiketwin.hdl.spec.registers import COUNTERS, ClearMask, Space, SpaceFormat, space_formats
+from spiketwin.hdl.spec.registers import (
+    ADDRESS_COLUMN_BITS,
+    COUNTERS,
+    ClearMask,
+    Space,
+    SpaceFormat,
+    space_formats,
+)
 
 _TOP32: Final = (1 << 32) - 1
-_WORD_BYTES: Final = 4
 _ANY_TIME: Final = frozenset({Space.REGISTER, Space.COUNTER})
 """Spaces that may be read while a run is under way."""
 
@@ -48,7 +55,7 @@ class ModelDevice:
         Clock frequency that it reports.
     """
 
-    def __init__(self, params: CoreParams, clock_hz: int = 100_000_000) -> None:
+    def __init__(self, params: CoreParams, clock_hz: int = DEFAULT_CLOCK_HZ) -> None:
         self._params = params
         self._formats = space_formats(params)
         self._identity = Identity.of(params, clock_hz, "model").pack()
@@ -131,7 +138,7 @@ class ModelDevice:
     def _advance(self, end: int) -> None:
         """Execute the ticks before `end`, as far as the output queue has room."""
         depth, most_words = self._params.spike_queue_depth, self._params.max_words_per_tick
-        while (room := depth - len(self._words) // _WORD_BYTES) >= most_words:
+        while (room := depth - len(self._words) // WORD_BYTES) >= most_words:
             if self._muted and (self._core.tick < end or not self._running):
                 # Among the words of the next tick, or on its own when the run is over.
                 self._put(count_word(Word.MUTED, [self._muted]))
@@ -258,7 +265,7 @@ class ModelDevice:
         del wait_cycles  # never to be waited for: there are enough words or the run is over
         if not 1 <= words <= MAX_FETCH_WORDS:
             raise Refused(Status.BAD_VALUE, 0)
-        size = words * _WORD_BYTES
+        size = words * WORD_BYTES
         if len(self._words) < size:
             # Only now, for speed: how far a run comes depends on what is taken, not on when.
             self._advance(self._run_until)
@@ -296,7 +303,7 @@ class ModelDevice:
             "muted_ticks": self._muted_ticks,
             "pending_groups": len(self._memory.pending_entries()),
             "events_queued": self._event_tick.size,
-            "words_queued": len(self._words) // _WORD_BYTES,
+            "words_queued": len(self._words) // WORD_BYTES,
             "frame_errors": self._link.frame_errors,
             "rx_overflows": 0,
         }
@@ -313,7 +320,7 @@ def _check_length(request: Request, arguments: bytes) -> None:
 
 def _index(elements: SpaceFormat, start: int, count: int) -> int:
     """Place of the element with address `start`; refuses a block that is not there or too long."""
-    row, column = divmod(start, 1 << 16)
+    row, column = divmod(start, 1 << ADDRESS_COLUMN_BITS)
     index = row * elements.columns + column
     if (
         count == 0

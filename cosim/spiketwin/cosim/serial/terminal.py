@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Final
 
 from serial import SerialException
 
 from spiketwin.cosim.rtl.build import BuildError, library
 from spiketwin.cosim.rtl.toolchain import ToolMissing
-from spiketwin.cosim.serial import target_url
-from spiketwin.cosim.serial.rtl_url import OPTIONS, design
+from spiketwin.cosim.serial.rtl_url import design
 
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 10.0
-
-_PROGRAM: Final = "from spiketwin.cosim.commands.emulate import emulate; emulate()"
 
 
 def open_pty(url: str) -> tuple[str, Callable[[], None]]:
@@ -41,17 +40,16 @@ def open_pty(url: str) -> tuple[str, Callable[[], None]]:
     SerialException
         The address is wrong, the RTL cannot be built, or the emulator does not start.
     """
+    wanted = design(url, default_level="pins")
     try:
         # Here, so that the child has nothing to do that takes long or fails.
-        library(design(url, default_level="pins"))
+        library(wanted)
     except (BuildError, ToolMissing) as error:
         raise SerialException(str(error)) from error
-    given = target_url.options(url, OPTIONS)
-    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
     reader, writer = os.pipe()
     with os.fdopen(reader, encoding="utf-8") as output:
         child = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, "--until-eof", *arguments],
+            [sys.executable, "-m", "spiketwin.cosim.rtl.service", json.dumps(asdict(wanted))],
             # The child ends with this pipe, and so with this process however it ends; Ctrl-C,
             # which this process may handle, is none of its business.
             stdin=subprocess.PIPE,
@@ -71,7 +69,5 @@ def open_pty(url: str) -> tuple[str, Callable[[], None]]:
 
     if not path:
         close()
-        raise SerialException(
-            f"the emulator of {url} did not start; its own message, if any, is above"
-        )
+        raise SerialException("the emulator did not start; its own message, if any, is above")
     return path, close

@@ -20,12 +20,11 @@ from spiketwin.cosim.rtl.build import BuildError, built_once, gateware_sources
 from spiketwin.cosim.testbenches.declare import PARAMS_VARIABLE
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.gateware.top import CoreTop
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 
 Top = Literal["CoreTop", "BytesTop", "PinsTop"]
 
-CLOCK_HZ: Final = 100_000_000
 BUILD: Final = "testbench"
 """What the devices under test report."""
 
@@ -135,7 +134,7 @@ def run(
 def _verilog(top: Top, params: CoreParams) -> str:
     if top == "CoreTop":
         return backend.convert(CoreTop(params), name=top, emit_src=False)
-    return emit.verilog(top, params, CLOCK_HZ, BUILD, MIN_CYCLES_PER_BIT)
+    return emit.verilog(top, params, DEFAULT_CLOCK_HZ, BUILD, MIN_CYCLES_PER_BIT)
 
 
 def _said(name: str, seed: int, log: Path) -> str:

@@ -1,7 +1,7 @@
 """One tick, plain and slow: the executable specification that every implementation is held to.
 
-Written for reading. State is in lists of Python integers, loops run in the order of the contract,
-and nothing is lazy. Use the model for work.
+Written for reading. State is in lists of Python integers, loops run in the order of
+docs/tick.md, and nothing is lazy. Use the model for work.
 """
 
 from __future__ import annotations

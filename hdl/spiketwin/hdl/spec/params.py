@@ -168,6 +168,10 @@ PRESETS: Final[dict[str, CoreParams]] = {
 }  # fmt: skip
 """The reference sizes, by name."""
 
+DEFAULT_PRESET: Final = "full"
+DEFAULT_CLOCK_HZ: Final = 100_000_000
+"""The size and the clock of a simulated device where none are named."""
+
 
 def preset(text: str) -> CoreParams:
     """Give a reference size, or one and what differs from it: ``full``, ``full,lanes=4``.
@@ -180,10 +184,19 @@ def preset(text: str) -> CoreParams:
     types = {field.name: type(getattr(PRESETS[name], field.name)) for field in fields(CoreParams)}
     changed = {}
     for change in changes:
-        field, _, number = change.partition("=")
+        field, equals, number = change.partition("=")
         if field not in types:
             raise ParamsError(f"no field {field!r}: choose of {', '.join(types)}")
+        if not equals:
+            raise ParamsError(f"{field} has no value: write {field}=N")
         if not (number.isascii() and number.isdecimal()):
             raise ParamsError(f"{field} must be a number, not {number!r}")
         changed[field] = types[field](int(number))
     return replace(PRESETS[name], **changed)
+
+
+def described(params: CoreParams) -> str:
+    """Give the text that `preset` reads as these sizes: ``full``, and what differs from it."""
+    usual = asdict(PRESETS[DEFAULT_PRESET])
+    changes = [f"{k}={int(v)}" for k, v in asdict(params).items() if v != usual[k]]
+    return ",".join([DEFAULT_PRESET, *changes])

@@ -179,9 +179,12 @@ MAX_ELEMENT_BYTES: Final = MAX_BODY - REQUEST_HEADER - 7
 """Most bytes of elements in one `WRITE`; `READ` answers are held to the same."""
 
 MAX_EVENTS: Final = (MAX_BODY - REQUEST_HEADER - 4) // 4
-MAX_FETCH_WORDS: Final = (MAX_BODY - REPLY_HEADER) // 4
+WORD_BYTES: Final = 4
+"""Of an output word."""
+MAX_FETCH_WORDS: Final = (MAX_BODY - REPLY_HEADER) // WORD_BYTES
 BAUD_TRIAL_CYCLES: Final = 1 << 25
 MIN_CYCLES_PER_BIT: Final = 4
+MAX_CLOCK_HZ: Final = (1 << 32) - 1
 
 
 class Word(enum.IntEnum):

@@ -165,6 +165,10 @@ class Space(enum.IntEnum):
     PENDING = 14
 
 
+ADDRESS_COLUMN_BITS: Final = 16
+"""Low bits of an address, which are the column; the row is above them."""
+
+
 @dataclass(frozen=True)
 class SpaceFormat:
     """Format of the elements of one space in one core.
@@ -172,8 +176,7 @@ class SpaceFormat:
     Attributes
     ----------
     rows, columns:
-        Shape; a vector has one row. Element (row, column) has the address ``row << 16 | column``;
-        a block of elements runs along the row and on into the next.
+        Shape; a vector has one row. A block of elements runs along the row and on into the next.
     width, signed:
         Range of an element. Elements travel little-endian in 1, 2 or 4 bytes, sign- or
         zero-extended; elements of 1 bit travel eight in a byte, the first lowest, and spare bits
@@ -204,6 +207,11 @@ class SpaceFormat:
     def element_bytes(self) -> int:
         """Bytes of one element (of eight where packed)."""
         return 1 if self.width <= 8 else 2 if self.width <= 16 else 4
+
+    def address(self, index: int) -> int:
+        """Address of an element, ``row << 16 | column``, of its index with the rows joined."""
+        row, column = divmod(index, self.columns)
+        return row << ADDRESS_COLUMN_BITS | column
 
     def byte_length(self, count: int) -> int:
         """Bytes that `count` elements take."""

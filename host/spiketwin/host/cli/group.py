@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
@@ -13,6 +15,9 @@ from spiketwin.host.installation import install_command
 
 COMMANDS: Final = "spiketwin.commands"
 """Entry points of commands, wherever they live: name to click command."""
+
+_INTERRUPTED: Final = 130
+"""Status of a program that Ctrl-C ended: 128 and the number of the signal."""
 
 
 class NothingDone(click.ClickException):
@@ -44,6 +49,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; errors that were foreseen end as one message."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # not every locale can write … or ⇑
         try:
             return super().invoke(ctx)
         except SpiketwinError as error:
@@ -52,6 +60,9 @@ class Commands(click.Group):
             raise (NothingDone if nothing_done else click.ClickException)(str(error)) from error
         except ImportError as error:
             raise _missing(ctx.invoked_subcommand or "", error) from error
+        except KeyboardInterrupt:
+            click.echo("\nspiketwin: interrupted", err=True)
+            raise click.exceptions.Exit(_INTERRUPTED) from None
         except BrokenPipeError:
             raise  # click ends quietly when the reader of a pipe has gone
         except OSError as error:
@@ -94,7 +105,8 @@ def _missing(name: str, error: ImportError) -> click.ClickException:
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="`spiketwin COMMAND --help` explains one command. The status is 0 when all went well, "
-    "1 when a check failed or a target broke down, and 2 when the call could not be carried out.",
+    "1 when a check failed or a target broke down, 2 when the call could not be carried out, "
+    "and 130 after Ctrl-C.",
 )
 @click.version_option(package_name="spiketwin", message="spiketwin %(version)s")
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What several commands share: the target they work on, and the figures they write."""
+"""What commands share: the target they work on, how far they are, and the figures they write."""
 
 from __future__ import annotations
 
@@ -9,52 +9,81 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from spiketwin.hdl.spec.params import PRESETS
+from spiketwin.host.replacing import replacing
 from spiketwin.host.targets import DEFAULT_BAUD
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 
 class OutputFile(click.Path):
-    """A file to be written at the end, whose folder is looked at before anything begins."""
+    """A file to be written at the end, whose name and folder are looked at before anything begins.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    suffix:
+        What its name must end with, in upper or lower case; anything if not given.
+    """
+
+    def __init__(self, suffix: str = "") -> None:
         super().__init__(dir_okay=False, writable=True, path_type=Path)
+        self.suffix = suffix
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Give the path; fails where no file can be made."""
+        """Give the path; fails where no such file can be made."""
+        if value == "-":
+            self.fail("'-' is no file: give it a name, or write /dev/stdout")
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        folder = str(path.parent)
+        if not path.name.lower().endswith(self.suffix):
+            self.fail(f"{str(path)!r} must end with {self.suffix}, the only format there is")
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder {folder!r}: make it first")
         if not os.access(path.parent, os.W_OK):
-            self.fail(f"there is no folder {str(path.parent)!r} to write in: make it first")
+            self.fail(f"the folder {folder!r} may not be written to: choose another one")
         return path
 
 
-def on_target(command: _Decorated) -> _Decorated:
-    """Add ``--on``, ``--params`` and ``--baud``, the arguments of `spiketwin.host.connect`."""
-    for option in (
-        click.option(
-            "--baud",
-            type=click.IntRange(min=1),
-            default=DEFAULT_BAUD,
-            show_default=True,
-            help="Rate at which a serial port is opened.",
-        ),
-        click.option(
-            "--params",
-            metavar="SIZES",
-            help="Sizes of a simulated target: a reference size (tiny, ncx, digits, up5k, full), "
-            "and fields that differ from it: full,lanes=4. A device must have these sizes.",
-        ),
-        click.option(
-            "--on",
-            "url",
-            required=True,
-            metavar="URL",
-            help="Target: model:, rtl:, rtl+pty:, a serial port, socket://host:port.",
-        ),
-    ):
-        command = option(command)
-    return command
+def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
+    """Add ``--on``, ``--params`` and ``--baud``, the arguments of `spiketwin.host.connect`.
+
+    Parameters
+    ----------
+    default_sizes:
+        Sentence of the help on the sizes that a simulated target has without ``--params``.
+    """
+
+    def add(command: _Decorated) -> _Decorated:
+        for option in (
+            click.option(
+                "--baud",
+                type=click.IntRange(min=1),
+                default=DEFAULT_BAUD,
+                show_default=True,
+                help="Rate at which a serial port is opened.",
+            ),
+            click.option(
+                "--params",
+                metavar="SIZES",
+                help=f"Sizes of a simulated target: a reference size ({', '.join(PRESETS)}), and "
+                f"fields that differ from it: full,lanes=4. {default_sizes} A device must have "
+                "these sizes.",
+            ),
+            click.option(
+                "--on",
+                "url",
+                required=True,
+                metavar="URL",
+                help="Target: model:, rtl:, rtl+pty:, a serial port, socket://host:port.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return add
 
 
 json_file = click.option(
@@ -63,5 +92,23 @@ json_file = click.option(
 
 
 def write_json(path: Path, figures: dict[str, Any]) -> None:
-    """Write figures as JSON."""
-    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    """Write figures as JSON; `OSError` if that cannot be done."""
+    with replacing(path) as file:
+        file.write((json.dumps(figures, indent=2) + "\n").encode())
+
+
+def progress_bar(console: Console, unit: str = "") -> Progress:
+    """Make the bar of long work: what is done, how many of `unit`, and the time that is left.
+
+    It is gone when the work is, and nothing is written where the console is no terminal.
+    """
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import IO
 
 from spiketwin.host.elements import IntArray
 
 
-def save(path: Path, spikes: IntArray, ticks: int, n_neurons: int, title: str) -> None:
-    """Draw spikes, shape (m, 2) of (tick, neuron), into a PNG file.
+def save(file: IO[bytes], spikes: IntArray, ticks: int, n_neurons: int, title: str) -> None:
+    """Draw spikes, shape (m, 2) of (tick, neuron), as PNG into a file.
 
     Raises `ImportError` without matplotlib, and `OSError` if the file cannot be written.
     """
@@ -24,4 +24,4 @@ def save(path: Path, spikes: IntArray, ticks: int, n_neurons: int, title: str) -
         ylabel="neuron",
         title=title,
     )
-    figure.savefig(path, format="png", dpi=150)
+    figure.savefig(file, format="png", dpi=150)

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import re
 import time
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from spiketwin.hdl.spec.params import described
 from spiketwin.host import files
 from spiketwin.host.cli import options, raster
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
-from spiketwin.host.errors import InvalidInput
+from spiketwin.host.errors import DoesNotFit, InvalidInput
+from spiketwin.host.network import Network
+from spiketwin.host.replacing import replacing
 from spiketwin.host.spikes import Run, checked_events
-from spiketwin.host.targets import connect
+from spiketwin.host.targets import connect, takes_sizes
 
-_BUSIEST = 5
+_BUSIEST: Final = 5
+_CSV_ROW: Final = re.compile(r"\s*([0-9]{1,10})\s*,\s*([0-9]{1,10})\s*")
 
 
-@click.command()
+@click.command(
+    epilog="\b\n"
+    "spiketwin run net.npz --on model:\n"
+    "spiketwin run net.npz --on rtl: --params ncx --json figures.json\n"
+    "spiketwin run net.npz --on /dev/ttyUSB1 --spikes events.csv --ticks 500 --plot raster.png"
+)
 @click.argument("net", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@options.on_target
+@options.on_target("Default: the smallest core that holds the network.")
 @click.option(
     "--spikes",
     "spike_file",
@@ -41,7 +51,9 @@ _BUSIEST = 5
     type=click.IntRange(min=1),
     help="Length of the run. Default: as saved; with --spikes, up to the last one.",
 )
-@click.option("--plot", type=options.OutputFile(), metavar="FILE", help="Draw the spikes as PNG.")
+@click.option(
+    "--plot", type=options.OutputFile(".png"), metavar="FILE", help="Draw the spikes as PNG."
+)
 @options.json_file
 @click.option(
     "--output",
@@ -60,13 +72,11 @@ def run(
     json_file: Path | None,
     output: Path | None,
 ) -> None:
-    """Run the network in the file NET on a target and say what it did.
-
-    \b
-    spiketwin run net.npz --on model:
-    spiketwin run net.npz --on rtl: --params ncx --json figures.json
-    spiketwin run net.npz --on /dev/ttyUSB1 --spikes events.csv --ticks 500 --plot raster.png
-    """  # noqa: D301
+    """Run the network in the file NET on a target and say what it did."""
+    _check_distinct(
+        {"NET": net, "--spikes": spike_file, "--plot": plot, "--json": json_file,
+         "--output": output}
+    )  # fmt: skip
     if plot is not None:
         import_module("matplotlib")  # should it be missing, that is known before the run
     network, stimulus = files.load(net)
@@ -74,17 +84,19 @@ def run(
     # Checked before a target is opened, which may take a build.
     events = checked_events(events, length, network.n_axons)
     console = Console()
-    with connect(url, params=params, baud=baud) as core:
-        core.program(network)
+    sizes = network.core_params() if params is None and takes_sizes(url) else params
+    with connect(url, params=sizes, baud=baud) as core:
+        _program(core, network)
         done, seconds = _run(console, core, events, length)
         weights = core.read_weights()
         build = core.identity.build
     figures = _figures(url, build, network.n_neurons, done, seconds)
     console.print(_table(figures, done, network.n_neurons))
     if plot is not None:
-        raster.save(plot, done.spikes, length, network.n_neurons, title=f"{net.name} on {url}")
+        with replacing(plot) as file:
+            raster.save(file, done.spikes, length, network.n_neurons, title=f"{net.name} on {url}")
     if output is not None:
-        with output.open("wb") as file:
+        with replacing(output) as file:
             np.savez_compressed(
                 file,
                 spikes=done.spikes,
@@ -117,42 +129,73 @@ def _stimulus(
 
 def _read_spikes(path: Path) -> NDArray[Any]:
     """Read a table of integers with two columns; nothing in a file can be executed."""
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return _read_csv(path)
+    if suffix == ".npy":
+        return _read_npy(path)
+    raise InvalidInput(f"{path} must be a .npy or a .csv file: save it as one of them")
+
+
+def _read_csv(path: Path) -> NDArray[Any]:
     try:
-        if path.suffix == ".npy":
-            table: NDArray[Any] = np.load(path, allow_pickle=False)
-        elif path.suffix == ".csv":
-            lines = path.read_text(encoding="utf-8").splitlines()
-            heading = bool(lines) and not lines[0].split(",")[0].strip().lstrip("-").isdecimal()
-            rows = [[int(cell) for cell in line.split(",")] for line in lines[heading:] if line]
-            table = np.array(rows, np.int64).reshape(len(rows), -1)
-        else:
-            raise InvalidInput(f"{path} must be a .npy or a .csv file: save it as one of them")
-    except (ValueError, EOFError, OverflowError) as error:
-        raise InvalidInput(f"{path} is no table of (tick, axon): {error}") from error
-    if table.size == 0:
-        return np.empty((0, 2), np.int64)
-    if table.ndim != 2 or table.shape[1] != 2 or table.dtype.kind not in "iu":
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} is no text in UTF-8: save it as such") from error
+    if lines and not any(character.isdigit() for character in lines[0]):
+        lines[0] = ""  # a heading
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        row = _CSV_ROW.fullmatch(line)
+        if row:
+            rows.append((int(row[1]), int(row[2])))
+        elif line.strip():
+            raise InvalidInput(
+                f"{path}, line {number}, must be two whole numbers from 0 on, tick and axon, "
+                f"such as 12,3; it is {line!r}"
+            )
+    return np.array(rows, np.int64).reshape(-1, 2)
+
+
+def _read_npy(path: Path) -> NDArray[Any]:
+    try:
+        with path.open("rb") as file:
+            table: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+    except ValueError as error:
+        raise InvalidInput(
+            f"{path} is no array of numbers: write it with numpy.save(file, spikes)"
+        ) from error
+    if table.size and (table.ndim != 2 or table.shape[1] != 2 or table.dtype.kind not in "iu"):
         raise InvalidInput(
             f"{path} must hold integers of shape (k, 2), (tick, axon), not {table.dtype} of "
             f"shape {table.shape}"
         )
-    return table
+    return table.reshape(-1, 2)
+
+
+def _check_distinct(paths: dict[str, Path | None]) -> None:
+    """Refuse a call that would write over a file that it reads, or writes as well."""
+    seen: dict[Path, str] = {}
+    for name, path in paths.items():
+        if path is not None:
+            other = seen.setdefault(path.resolve(), name)
+            if other != name:
+                raise click.UsageError(f"{other} and {name} are the same file, {path}: give two")
+
+
+def _program(core: Core, network: Network) -> None:
+    try:
+        core.program(network)
+    except DoesNotFit as error:
+        needed = described(network.core_params())
+        raise DoesNotFit(f"{error}. A simulated core holds it with --params {needed}") from error
 
 
 def _run(console: Console, core: Core, events: IntArray, ticks: int) -> tuple[Run, float]:
-    columns = (
-        TextColumn("running"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("ticks"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=ticks)
+    with options.progress_bar(console, "ticks") as bar:
+        task = bar.add_task("running", total=ticks)
         begin = time.perf_counter()
-        done = core.run(
-            events, ticks, progress=lambda now, _all: progress.update(task, completed=now)
-        )
+        done = core.run(events, ticks, progress=lambda now, _all: bar.update(task, completed=now))
         return done, time.perf_counter() - begin
 
 

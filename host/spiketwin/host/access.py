@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import SpaceFormat
 from spiketwin.host.elements import IntArray, pack, unpack
 from spiketwin.host.exchange import Request, arguments
 
-_CYCLES_PER_ELEMENT = 16
+_CYCLES_PER_ELEMENT: Final = 16
+"""Most that the device takes for one."""
 
 
 def read(
@@ -18,7 +20,7 @@ def read(
     """Make the request that reads a block, whose elements `on_values` is called with."""
     return Request(
         Opcode.READ,
-        arguments(Opcode.READ, fmt.space, _address(fmt, index), count),
+        arguments(Opcode.READ, fmt.space, fmt.address(index), count),
         result_bytes=fmt.byte_length(count),
         cycles=count * _CYCLES_PER_ELEMENT,
         on_result=lambda data: on_values(unpack(fmt, data, count)),
@@ -27,7 +29,7 @@ def read(
 
 def write(fmt: SpaceFormat, index: int, values: IntArray) -> Request:
     """Make the request that writes a block."""
-    head = arguments(Opcode.WRITE, fmt.space, _address(fmt, index), values.size)
+    head = arguments(Opcode.WRITE, fmt.space, fmt.address(index), values.size)
     return Request(Opcode.WRITE, head + pack(fmt, values), cycles=values.size * _CYCLES_PER_ELEMENT)
 
 
@@ -36,8 +38,3 @@ def place(fmt: SpaceFormat, index: int) -> str:
     row, column = divmod(index, fmt.columns)
     inside = f"{row}, {column}" if fmt.rows > 1 else f"{column}"
     return f"{fmt.space.name.lower()}[{inside}]"
-
-
-def _address(fmt: SpaceFormat, index: int) -> int:
-    row, column = divmod(index, fmt.columns)
-    return row << 16 | column

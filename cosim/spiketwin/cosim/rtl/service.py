@@ -1,0 +1,17 @@
+"""Serve one design on a pseudo-terminal, as a program of its own.
+
+Takes the fields of a `Design` as JSON, prints the terminal's path, and ends when its standard input
+does, as it does when the parent process dies.
+"""
+
+import json
+import sys
+
+from spiketwin.cosim.rtl.emulator import serve
+from spiketwin.cosim.rtl.engine import Engine
+from spiketwin.hdl.spec.params import CoreParams
+
+if __name__ == "__main__":
+    fields = json.loads(sys.argv[1])
+    with Engine(CoreParams(**fields.pop("params")), fields.pop("level"), **fields) as engine:
+        serve(engine, lambda path: print(path, flush=True), until_eof=sys.stdin.fileno())
