@@ -124,7 +124,7 @@ def _table(records: dict[str, Record]) -> Table:
         collapse_padding=True,
         pad_edge=False,
     )
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for name in records:
         table.add_column(f"{name}\n{origin(name)}", justify="right", overflow="fold")
     figures: dict[str, Callable[[Record], str]] = {
