@@ -23,7 +23,11 @@ SIZES = {"tiny": preset("tiny"), "odd": ODD, "fixed": FIXED}
 
 
 def cases() -> list[tuple[str, str]]:
-    learning = {"weights_saturate", "spikes_before_and_behind_a_synapse_at_once"}
+    learning = {
+        "weights_saturate",
+        "spikes_before_and_behind_a_synapse_at_once",
+        "nothing_plastic_costs_nothing",
+    }
     # A queue is the same in every size.
     once = {"output_queue_fills_up", "event_queue_fills_up"}
     return [

@@ -711,6 +711,21 @@ def test_a_period_that_is_just_enough_misses_nothing() -> None:
     assert line.counters()["missed_deadlines"] == 19
 
 
+def test_missed_deadlines_do_not_depend_on_how_a_run_is_cut() -> None:
+    missed = []
+    for cuts in ([40], [1] * 40, [7, 33]):
+        line = Line()
+        quiet(line)
+        line.set("tick_period", schedule.tick_cycles(TINY, 0, 0, False) + 10)
+        line.ok(Opcode.EVENTS, events(0, *((t, axon) for t in range(3) for axon in range(8))))
+        for ticks in cuts:
+            line.ok(Opcode.RUN, run(ticks))
+            line.fetch_all()
+        missed.append(line.counters()["missed_deadlines"])
+    assert missed[0] > 3
+    assert missed == missed[:1] * 3
+
+
 def test_late_events_are_dropped_and_counted() -> None:
     line = Line()
     quiet(line)

@@ -384,6 +384,10 @@ def test_a_tick_takes_the_cycles_of_the_schedule() -> None:
     assert result.spike_cycles == [
         result.update_cycle + schedule.spike_cycle(params, j) for j in (10, 90)
     ]
-    assert result.cycles == schedule.tick_cycles(params, 4, 2, True)
+    # Nothing is plastic, so Learn costs nothing; one plastic synapse anywhere brings it back.
+    assert result.cycles == schedule.tick_cycles(params, 4, 2, False)
+    core.plastic[0][0] = True
+    core.v[10] = core.v[90] = V_TOP
+    assert core.step([1, 2]).cycles == schedule.tick_cycles(params, 4, 2, True)
     assert result.cycles <= 200  # 2 % of all sources: the bar of the specification
     assert core.step([]).cycles == schedule.tick_cycles(params, 2, 0, True)

@@ -118,8 +118,8 @@ class ModelCore:
         )
         self._learn_cycles = np.array(
             [
-                [schedule.learn_cycles(p, n, learn_post) for n in range(p.n_neurons + 1)]
-                for learn_post in (False, True)
+                [schedule.learn_cycles(p, n, learns) for n in range(p.n_neurons + 1)]
+                for learns in (False, True)
             ],
             np.int64,
         )
@@ -241,11 +241,12 @@ class ModelCore:
         neurons = log.spike_neuron[:spikes]
         update_cycles = self._deliver_cycles[log.active[:done]]
         rest = schedule.update_cycles(p) + schedule.END
+        learns = int(settings.learn_post and self._state.column_learns.any())
         run = Run(
             spikes=np.stack([log.spike_tick[:spikes], neurons], axis=1, dtype=np.int64),
             spike_cycles=self._spike_cycle[neurons],
             update_cycles=update_cycles,
-            cycles=update_cycles + rest + self._learn_cycles[settings.learn_post][log.fired[:done]],
+            cycles=update_cycles + rest + self._learn_cycles[learns][log.fired[:done]],
         )
         return run, events
 

@@ -231,6 +231,9 @@ class ModelDevice:
         if len(data) != elements.byte_length(count):
             raise Refused(Status.BAD_LENGTH, REQUESTS[Opcode.WRITE].argument_bytes + len(data))
         self._memory.write(elements.space, index, unpack(elements, count, data))
+        tick_period = list(self._core.register).index("tick_period")
+        if elements.space is Space.REGISTER and index <= tick_period < index + count:
+            self._lag = 0
         return b""
 
     def _events(self, tick: int, data: bytes) -> bytes:
@@ -256,8 +259,6 @@ class ModelDevice:
     def _run(self, ticks: int) -> bytes:
         if ticks == 0 or self._run_until + ticks > _TOP32:
             raise Refused(Status.BAD_VALUE, 0)
-        if not self._running:
-            self._lag = 0
         self._run_until += ticks
         return b""
 

@@ -521,7 +521,7 @@ async def tick_period_is_kept(core: CoreDriver) -> None:
     await lively(core)
     longest = schedule.most_cycles(p)
     missed = 0
-    typical = schedule.tick_cycles(p, p.n_neurons // 2, p.n_neurons // 2, learn_post=True)
+    typical = schedule.tick_cycles(p, p.n_neurons // 2, p.n_neurons // 2, learns=True)
     for period in (longest, longest + 77, typical, 20, 1):
         begun, results = await run_at_period(core, period, 12)
         core.check_words(
@@ -538,6 +538,40 @@ async def tick_period_is_kept(core: CoreDriver) -> None:
         )
         core.compare()
     core.scoreboard.check("deadlines were missed", int(missed > 0), 1)
+
+
+@bench
+async def deadlines_outlast_a_run(core: CoreDriver) -> None:
+    """Deadlines go on from run to run, and begin anew when the period is written."""
+    p = core.params
+    await lively(core)
+    period = schedule.most_cycles(p)
+    for _ in range(2):
+        before = int(core.dut.missed_deadlines.value)
+        await run_at_period(core, period, 3)
+        await core.cycles(2 * period)
+        for late in (1, 2):
+            await core.run(1)
+            core.step([])
+            missed = int(core.dut.missed_deadlines.value) - before
+            core.scoreboard.check("missed_deadlines", missed, late)
+        await core.take_words()
+    core.compare()
+
+
+@bench
+async def nothing_plastic_costs_nothing(core: CoreDriver) -> None:
+    """*Learn* takes cycles only while some synapse is plastic, whichever, and after a reset too."""
+    p = core.params
+    await core.fill("threshold", -1)
+    places = [(0, 0), (p.n_sources - 1, p.n_neurons - 1)]
+    for flags in ([], places[:1], places, places[1:], []):
+        for source, neuron in places:
+            await core.write_synapse(source, neuron, 1, (source, neuron) in flags)
+        await core.reset()
+        await core.write_registers(learn_post=1)
+        for _ in range(2):
+            await core.tick()
 
 
 @bench

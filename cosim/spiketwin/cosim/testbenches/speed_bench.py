@@ -31,7 +31,7 @@ async def cycles_per_second(core: CoreDriver) -> None:
     seconds = time.perf_counter() - begin
     # All thresholds are 0, so every neuron fires, and is a source of the next tick.
     p = core.params
-    first = schedule.tick_cycles(p, 0, p.n_neurons, learn_post=False)
-    later = schedule.tick_cycles(p, p.n_neurons, p.n_neurons, learn_post=False)
+    first = schedule.tick_cycles(p, 0, p.n_neurons, learns=False)
+    later = schedule.tick_cycles(p, p.n_neurons, p.n_neurons, learns=False)
     core.scoreboard.check("cycles", cycles, first + (TICKS - 1) * later)
     Path(os.environ[RESULT_VARIABLE]).write_text(repr(cycles / seconds), encoding="utf-8")

@@ -36,7 +36,7 @@ from spiketwin.hdl.spec import protocol, schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, ClearMask, Space
 
-LINK_CYCLES = 7
+LINK_CYCLES = WeightMemory.LINK_LATENCY + 2
 """Cycles in which an element reaches the link: the slowest memory, and a register."""
 
 CLEARED = {
@@ -90,10 +90,10 @@ class Core(wiring.Component):
             m.submodules[space.name.lower()] = self.vectors[space]
         # The phase under way.
         self.updating = Signal()
-        self.update_begins = Signal()
+        self.update_stb = Signal()
         self.in_columns = Signal()
-        self.row_begins = Signal()
-        self.tick_begins = Signal()
+        self.row_stb = Signal()
+        self.tick_stb = Signal()
 
     def _queues(self, m: Module) -> None:
         """Axon events in, output words out; both are emptied by a reset of the core."""
@@ -127,6 +127,7 @@ class Core(wiring.Component):
     def _link_access(self, m: Module) -> None:
         """One element at a time, while the core is idle; and *Clear*."""
         p, memory = self.params, self.memory
+        self.new_grid_stb = Signal()
         self.clearing = Signal()
         self.clear_word = Signal(range(max(p.neuron_groups, p.column_groups)))
         clear_mask = Signal(len(ClearMask))
@@ -147,26 +148,30 @@ class Core(wiring.Component):
         def addressed(space: Space) -> Value:
             return Value.cast(memory.space == space)
 
+        tick_period = [register.name for register in self.registers.table].index("tick_period")
         stored: dict[Space, Value] = {Space.REGISTER: self.registers.stored}
         m.d.comb += [
             self.registers.address.eq(memory.column),
             self.registers.value.eq(memory.w_data),
-            self.registers.write.eq(store & addressed(Space.REGISTER)),
-            self.registers.reset.eq(self.reset_stb),
+            self.registers.write_stb.eq(store & addressed(Space.REGISTER)),
+            self.registers.reset_stb.eq(self.reset_stb),
+            self.new_grid_stb.eq(
+                self.reset_stb | (self.registers.write_stb & (memory.column == tick_period))
+            ),
         ]
         for space, vector in self.vectors.items():
             stored[space] = vector.stored
             m.d.comb += [
                 vector.link.eq(link),
                 vector.value.eq(memory.w_data),
-                vector.write.eq(store & addressed(space)),
+                vector.write_stb.eq(store & addressed(space)),
                 vector.element.eq(
                     Mux(self.clearing, self.clear_word << exact_log2(vector.lanes), memory.column)
                 ),
             ]
             if space in CLEARED:
                 bit = exact_log2(CLEARED[space])
-                m.d.comb += vector.clear.eq(self.clearing & clear_mask[bit])
+                m.d.comb += vector.clear_stb.eq(self.clearing & clear_mask[bit])
 
         # Weight and flag share a word: the one not written is written back as it was.
         m.d.comb += [
@@ -184,13 +189,20 @@ class Core(wiring.Component):
             stored[Space.PLASTIC] = self.weights.stored.plastic
             with m.If(addressed(Space.PLASTIC)):
                 m.d.comb += self.weights.value.plastic.eq(memory.w_data)
-        m.d.comb += self.weights.store.eq(store & stores_synapse)
+            # How many flags are set: where none is, *Learn* has nothing to do. Flags outlive a
+            # reset, and so does their number.
+            self.plastic_count = Signal(range(p.n_sources * p.n_neurons + 1), reset_less=True)
+            with m.If(self.weights.store_stb):
+                m.d.sync += self.plastic_count.eq(
+                    self.plastic_count + self.weights.value.plastic - self.weights.stored.plastic
+                )
+        m.d.comb += self.weights.store_stb.eq(store & stores_synapse)
 
         fired = self.fired
         m.d.comb += [
             fired.link.eq(link),
             fired.place.eq(memory.column),
-            fired.store.eq(store & addressed(Space.PENDING)),
+            fired.store_stb.eq(store & addressed(Space.PENDING)),
             self.pending_groups.eq(fired.count),
         ]
         entry = fired.stored.mask | (fired.stored.group << PENDING_MASK_BITS)
@@ -225,16 +237,20 @@ class Core(wiring.Component):
         muted_pending = Signal(protocol.WORD_COUNT_BITS)
 
         # Real time: `slack` is how long the next tick has yet to wait, negative when it is late.
+        # The first tick after the period was written is when it likes; the others follow it.
         slack = Signal(signed(48))
         late = Signal()
         real_time = Signal()
-        starts = Signal()
+        start_stb = Signal()
         m.d.comb += [real_time.eq(registers.tick_period != 0), late.eq(slack < 0)]
         most_late = Const(-(1 << 46), 48)
-        with m.If(self.idle):
+        on_grid = Signal()
+        with m.If(self.new_grid_stb):
+            m.d.sync += [on_grid.eq(0), slack.eq(0)]
+        with m.Elif(start_stb):
+            m.d.sync += [on_grid.eq(1), slack.eq(slack + registers.tick_period - 1)]
+        with m.Elif(~on_grid):
             m.d.sync += slack.eq(0)
-        with m.Elif(starts):
-            m.d.sync += slack.eq(slack + registers.tick_period - 1)
         with m.Elif(slack > most_late):
             m.d.sync += slack.eq(slack - 1)
 
@@ -252,7 +268,7 @@ class Core(wiring.Component):
             synapses.group.eq(group),
             synapses.index.eq(index),
             axons.tick.eq(tick),
-            fired.empty.eq(self.update_begins | self.forget_fired | self.reset_stb),
+            fired.empty_stb.eq(self.update_stb | self.forget_fired | self.reset_stb),
         ]
 
         count = Signal(range(max(p.neuron_groups, p.n_sources) + 32))
@@ -268,7 +284,7 @@ class Core(wiring.Component):
         def next_row(*, after_rows: bool) -> None:
             """Take the next active source, if there is one; wait if that is not known yet."""
             with m.If(axons.due):
-                m.d.comb += axons.take.eq(1)
+                m.d.comb += axons.take_stb.eq(1)
                 m.d.sync += [index.eq(axons.axon), word.eq(axons.axon), group.eq(0)]
                 m.next = "ROWS"
             # Free-running, all events of a tick are here before it begins: one that arrives now
@@ -276,7 +292,7 @@ class Core(wiring.Component):
             with m.Elif(real_time & ~axons.settled):
                 m.next = "ROW_WAIT"
             with m.Elif(fired.valid):
-                m.d.comb += fired.take.eq(1)
+                m.d.comb += fired.take_stb.eq(1)
                 source = fired.neuron + p.n_axons
                 m.d.sync += [index.eq(source), word.eq(source), group.eq(0), axons_over.eq(1)]
                 m.next = "ROWS"
@@ -289,7 +305,7 @@ class Core(wiring.Component):
 
         def next_column() -> None:
             with m.If(fired.valid):
-                m.d.comb += fired.take.eq(1)
+                m.d.comb += fired.take_stb.eq(1)
                 base = (fired.neuron >> lane_bits) * p.n_sources
                 m.d.sync += [index.eq(fired.neuron), word.eq(base), group.eq(0)]
                 m.next = "COLUMNS"
@@ -311,25 +327,26 @@ class Core(wiring.Component):
             with m.State("WAIT"):
                 due = ~real_time | (slack <= 0)
                 may_start = running & due & (self.room | real_time) & ~self.clearing
-                m.d.comb += self.idle.eq(~running & ~self.clearing)
+                untold = (muted_pending != 0) & self.room
+                m.d.comb += self.idle.eq(~running & ~self.clearing & ~untold)
                 with m.If(may_start):
-                    m.d.comb += [starts.eq(1), fired.rewind.eq(1)]
+                    m.d.comb += [start_stb.eq(1), fired.rewind_stb.eq(1)]
                     m.d.sync += [cycle.eq(0), muted.eq(~self.room)]
                     with m.If(real_time & late):
                         m.d.sync += self.missed_deadlines.eq(_counted(self.missed_deadlines))
                     enter("LEAD", schedule.LEAD)
-                with m.If((muted_pending != 0) & self.room & (may_start | ~running)):
+                with m.If(untold & (may_start | ~running)):
                     push(protocol.Word.MUTED, muted_pending)
                     m.d.sync += muted_pending.eq(0)
             with m.State("LEAD"):
-                m.d.comb += self.tick_begins.eq(count == schedule.LEAD - 1)
+                m.d.comb += self.tick_stb.eq(count == schedule.LEAD - 1)
                 with m.If(last):
                     next_row(after_rows=False)
             with m.State("ROW_WAIT"):
                 # Only at a fixed tick period, when an event arrives at this very moment.
                 next_row(after_rows=True)
             with m.State("ROWS"):
-                m.d.comb += [issuing.eq(1), self.row_begins.eq(group == 0)]
+                m.d.comb += [issuing.eq(1), self.row_stb.eq(group == 0)]
                 m.d.sync += [group.eq(group + 1), word.eq(word + p.n_sources)]
                 with m.If(group == p.row_groups - 1):
                     next_row(after_rows=True)
@@ -338,13 +355,14 @@ class Core(wiring.Component):
             with m.State("UPDATE"):
                 m.d.comb += [
                     self.updating.eq(1),
-                    self.update_begins.eq(count == update_cycles - 1),
+                    self.update_stb.eq(count == update_cycles - 1),
                 ]
                 with m.If(last):
-                    m.d.comb += fired.rewind.eq(1)
+                    m.d.comb += fired.rewind_stb.eq(1)
                     m.next = "END"
                     if p.learning:
-                        with m.If(registers.learn_post & (fired.count != 0)):
+                        learns = registers.learn_post & (self.plastic_count != 0)
+                        with m.If(learns & (fired.count != 0)):
                             enter("COLUMN_LEAD", schedule.COLUMN_LEAD)
             with m.State("COLUMN_LEAD"):
                 m.d.comb += self.in_columns.eq(1)
@@ -361,7 +379,7 @@ class Core(wiring.Component):
                     m.next = "END"
             with m.State("END"):
                 total = cycle + schedule.END
-                m.d.comb += axons.tick_end.eq(1)
+                m.d.comb += axons.tick_end_stb.eq(1)
                 m.d.sync += [
                     tick.eq(tick + 1),
                     self.cycles.eq(self.cycles + total),
@@ -378,7 +396,7 @@ class Core(wiring.Component):
 
         # Within Update: the word that begins it, and then a word for each group that fires.
         spikes = self.neurons.spike_mask != 0
-        with m.If(self.update_begins & ~muted):
+        with m.If(self.update_stb & ~muted):
             push(protocol.Word.UPDATE, cycle)
         with m.Elif(spikes & ~muted):
             since_begin = Signal(protocol.SPIKE_CYCLE_BITS)
@@ -395,7 +413,7 @@ class Core(wiring.Component):
                 ),
             ]
         m.d.comb += [
-            fired.push.eq(spikes),
+            fired.push_stb.eq(spikes),
             fired.entry.mask.eq(self.neurons.spike_mask),
             fired.entry.group.eq(self.neurons.spike_group),
         ]
@@ -404,7 +422,7 @@ class Core(wiring.Component):
                 fired.entry.mask.eq(self.memory.w_data[:PENDING_MASK_BITS]),
                 fired.entry.group.eq(self.memory.w_data[PENDING_MASK_BITS:]),
             ]
-        with m.If(axons.late):
+        with m.If(axons.late_stb):
             m.d.sync += self.late_events.eq(_counted(self.late_events))
         with m.If(self.reset_stb):
             m.d.sync += [
@@ -414,7 +432,7 @@ class Core(wiring.Component):
                     muted_pending,
                 )
             ]  # fmt: skip
-        m.d.comb += axons.reset.eq(self.reset_stb)
+        m.d.comb += axons.reset_stb.eq(self.reset_stb)
 
         # Groups of neurons, and of source traces, enter one after the other as Update begins.
         self.neuron_group = Signal(range(p.neuron_groups + 1))
@@ -485,7 +503,7 @@ class Core(wiring.Component):
         with m.Elif(source_group != p.n_sources // p.source_lanes):
             m.d.sync += source_group.eq(source_group + 1)
         m.d.comb += [
-            unit.bump.eq(self.row_begins),
+            unit.bump_stb.eq(self.row_stb),
             unit.source.eq(synapses.index),
             unit.issue.eq(self.updating & (source_group != p.n_sources // p.source_lanes)),
             unit.group.eq(source_group),
@@ -507,14 +525,14 @@ class Core(wiring.Component):
         with m.If(self.in_columns):
             m.d.comb += [
                 synapses.trace.eq(pre.r_data),
-                synapses.rule.enable.eq(registers.learn_post),
+                synapses.rule.learn_en.eq(registers.learn_post),
                 synapses.rule.gain.eq(registers.post_gain),
                 synapses.rule.offset.eq(registers.post_offset),
             ]
         with m.Else():
             m.d.comb += [
                 synapses.trace.eq(post.r_data),
-                synapses.rule.enable.eq(registers.learn_pre),
+                synapses.rule.learn_en.eq(registers.learn_pre),
                 synapses.rule.gain.eq(registers.pre_gain),
                 synapses.rule.offset.eq(registers.pre_offset),
             ]
@@ -527,8 +545,8 @@ class Core(wiring.Component):
             self.weights.w_words.eq(synapses.w_words),
             key.seed.eq(registers.seed),
             key.tick.eq(self.tick),
-            key.which_pass.eq(Mux(self.update_begins, a.PASS_POST, a.PASS_PRE)),
-            key.start.eq(self.update_begins | self.tick_begins),
+            key.which_pass.eq(Mux(self.update_stb, a.PASS_POST, a.PASS_PRE)),
+            key.start_stb.eq(self.update_stb | self.tick_stb),
         ]
 
 

@@ -13,9 +13,6 @@ from amaranth.lib.wiring import In, Out
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import CoreParams
 
-NOISE_LATENCY = 1 + a.NOISE_ROUNDS
-"""Cycles from the indices to the noise of every lane."""
-
 ROUNDS_PER_CYCLE = 2
 """Rounds of the key in a cycle; it is ready ``1 + KEY_ROUNDS / ROUNDS_PER_CYCLE`` cycles after."""
 
@@ -43,13 +40,13 @@ class NoiseKey(wiring.Component):
 
     Members
     -------
-    start:
+    start_stb:
         In, begins forming the key of the tick and pass given with it.
     key:
         Out, stays until the next start.
     """
 
-    start: Signal
+    start_stb: Signal
     seed: Signal
     tick: Signal
     which_pass: Signal
@@ -57,7 +54,7 @@ class NoiseKey(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
-                "start": In(1),
+                "start_stb": In(1),
                 "seed": In(32),
                 "tick": In(32),
                 "which_pass": In(1),
@@ -70,7 +67,7 @@ class NoiseKey(wiring.Component):
         low, high = self.tick[:16], self.tick[16:]
         x, y = self.key[0], self.key[1]
         rounds_left = Signal(range(a.KEY_ROUNDS + 1))
-        with m.If(self.start):
+        with m.If(self.start_stb):
             masked = Mux(self.which_pass == a.PASS_POST, a.PASS_MASK, 0)
             words = (self.seed[:16] ^ masked, self.seed[16:])
             for word, seed, for_low, for_high in zip(
@@ -99,7 +96,7 @@ class Noise(wiring.Component):
         In, the source of the row or neuron of the column, and the first of the lanes' indices (a
         multiple of `lanes`).
     bits:
-        Out, one word a lane, `NOISE_LATENCY` cycles later.
+        Out, one word a lane, a cycle for the indices and one a round later.
     """
 
     column: Signal

@@ -17,9 +17,9 @@ class RegisterFile(wiring.Component):
     -------
     <name>:
         Out, each register.
-    reset:
+    reset_stb:
         In, set all to 0.
-    address, value, write:
+    address, value, write_stb:
         In, write one.
     stored:
         Out, the one at `address`, extended to 32 bits, a cycle later.
@@ -30,10 +30,10 @@ class RegisterFile(wiring.Component):
         super().__init__(
             {
                 **{r.name: Out(Shape(r.width(params), r.signed)) for r in self.table},
-                "reset": In(1),
+                "reset_stb": In(1),
                 "address": In(range(len(self.table))),
                 "value": In(32),
-                "write": In(1),
+                "write_stb": In(1),
                 "stored": Out(32),
             }
         )
@@ -45,8 +45,8 @@ class RegisterFile(wiring.Component):
                 signal: Signal = getattr(self, register.name)
                 with m.Case(address):
                     m.d.sync += self.stored.eq(signal)
-                    with m.If(self.write):
+                    with m.If(self.write_stb):
                         m.d.sync += signal.eq(self.value)
-        with m.If(self.reset):
+        with m.If(self.reset_stb):
             m.d.sync += [getattr(self, register.name).eq(0) for register in self.table]
         return m

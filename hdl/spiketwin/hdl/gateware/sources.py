@@ -19,21 +19,21 @@ class AxonEvents(wiring.Component):
     -------
     events:
         In, the queue.
-    tick, tick_end:
+    tick, tick_end_stb:
         In, the current tick; high in the last cycle in which it is that.
     due, axon:
         Out, an event of this tick is here.
     settled:
         Out, `due` can be relied on: no event is on its way here.
-    take:
+    take_stb:
         In, the event is used.
     over:
         In, axons have had their turn in this tick: what comes now is late.
-    late:
+    late_stb:
         Out, high for a cycle for each event dropped.
     held:
         Out, whether an event is held here.
-    reset:
+    reset_stb:
         In, forget it.
     """
 
@@ -43,15 +43,15 @@ class AxonEvents(wiring.Component):
             {
                 "events": In(stream.Signature(self.layout)),
                 "tick": In(32),
-                "tick_end": In(1),
+                "tick_end_stb": In(1),
                 "due": Out(1),
                 "axon": Out(self.layout["axon"].shape),
                 "settled": Out(1),
-                "take": In(1),
+                "take_stb": In(1),
                 "over": In(1),
-                "late": Out(1),
+                "late_stb": Out(1),
                 "held": Out(1),
-                "reset": In(1),
+                "reset_stb": In(1),
             }
         )
 
@@ -66,8 +66,8 @@ class AxonEvents(wiring.Component):
             self.axon.eq(head.axon),
             self.held.eq(full),
             self.due.eq(full & compared & matches & ~self.over),
-            self.settled.eq((full & compared & ~self.late) | (~full & ~self.events.valid)),
-            self.late.eq(full & compared & (stale | (matches & self.over))),
+            self.settled.eq((full & compared & ~self.late_stb) | (~full & ~self.events.valid)),
+            self.late_stb.eq(full & compared & (stale | (matches & self.over))),
         ]
         with m.If(~full):
             m.d.sync += [head.eq(self.events.payload), full.eq(self.events.valid)]
@@ -75,11 +75,11 @@ class AxonEvents(wiring.Component):
         m.d.sync += [
             matches.eq(head.tick == self.tick),
             stale.eq(head.tick < self.tick),
-            compared.eq(full & ~self.tick_end),
+            compared.eq(full & ~self.tick_end_stb),
         ]
-        with m.If(full & compared & (self.take | self.late)):
+        with m.If(full & compared & (self.take_stb | self.late_stb)):
             m.d.sync += [full.eq(0), compared.eq(0)]
-        with m.If(self.reset):
+        with m.If(self.reset_stb):
             m.d.sync += full.eq(0)
         return m
 
@@ -96,20 +96,20 @@ class FiredNeurons(wiring.Component):
 
     Members
     -------
-    empty:
+    empty_stb:
         In, forget all.
-    push, entry:
+    push_stb, entry:
         In, a group in which at least one neuron fired; groups come in ascending order.
     count:
         Out, entries kept.
-    rewind:
+    rewind_stb:
         In, begin again with the first; the first neuron is out `REWIND_LATENCY` cycles later.
-    valid, neuron, take:
+    valid, neuron, take_stb:
         Out, the next neuron; In, it is used. The one after it is out within four cycles.
     link, place:
-        In, the link reads the entry at that place; it overwrites with `store`, which makes the
+        In, the link reads the entry at that place; it overwrites with `store_stb`, which makes the
         entry the last one.
-    store:
+    store_stb:
         In.
     stored:
         Out, one cycle after `place`.
@@ -122,17 +122,17 @@ class FiredNeurons(wiring.Component):
         entry = entry_layout(p)
         super().__init__(
             {
-                "empty": In(1),
-                "push": In(1),
+                "empty_stb": In(1),
+                "push_stb": In(1),
                 "entry": In(entry),
                 "count": Out(range(p.neuron_groups + 1)),
-                "rewind": In(1),
+                "rewind_stb": In(1),
                 "valid": Out(1),
                 "neuron": Out(range(p.n_neurons)),
-                "take": In(1),
+                "take_stb": In(1),
                 "link": In(1),
                 "place": In(range(p.neuron_groups)),
-                "store": In(1),
+                "store_stb": In(1),
                 "stored": Out(entry),
             }
         )
@@ -147,10 +147,10 @@ class FiredNeurons(wiring.Component):
         read, write = memory.read_port(), memory.write_port()
         m.d.comb += [write.data.eq(self.entry), self.stored.eq(read.data)]
         with m.If(self.link):
-            m.d.comb += [write.addr.eq(self.place), write.en.eq(self.store)]
+            m.d.comb += [write.addr.eq(self.place), write.en.eq(self.store_stb)]
         with m.Else():
-            m.d.comb += [write.addr.eq(self.count), write.en.eq(self.push)]
-        with m.If(self.empty):
+            m.d.comb += [write.addr.eq(self.count), write.en.eq(self.push_stb)]
+        with m.If(self.empty_stb):
             m.d.sync += self.count.eq(0)
         with m.Elif(write.en):
             m.d.sync += self.count.eq(write.addr + 1)
@@ -166,14 +166,14 @@ class FiredNeurons(wiring.Component):
             m.d.sync += [head.eq(read.data), position.eq(position + 1), fetching.eq(0)]
         with m.Elif((head.mask == 0) & (position != self.count)):
             m.d.sync += fetching.eq(1)
-        with m.If(~self.valid | self.take):
+        with m.If(~self.valid | self.take_stb):
             m.d.sync += [
                 self.valid.eq(head.mask != 0),
                 self.neuron.eq((head.group << lane_bits) | _lowest(m, head.mask)),
             ]
             with m.If(~fetching):
                 m.d.sync += head.mask.eq(head.mask & (head.mask - 1))
-        with m.If(self.rewind):
+        with m.If(self.rewind_stb):
             m.d.sync += [position.eq(0), fetching.eq(0), head.mask.eq(0), self.valid.eq(0)]
         return m
 

@@ -27,7 +27,7 @@ class StateMemory(wiring.Component):
         In, the element to read or write.
     value:
         In, what to write.
-    write, clear:
+    write_stb, clear_stb:
         In, write the element; write 0 to all lanes of its word.
     stored:
         Out, the element, one cycle after its word has come out.
@@ -48,8 +48,8 @@ class StateMemory(wiring.Component):
                 "link": In(1),
                 "element": In(range(size)),
                 "value": In(shape),
-                "write": In(1),
-                "clear": In(1),
+                "write_stb": In(1),
+                "clear_stb": In(1),
                 "stored": Out(shape),
             }
         )
@@ -66,8 +66,8 @@ class StateMemory(wiring.Component):
             m.d.comb += write.addr.eq(word)
             for k in range(self.lanes):
                 m.d.comb += [
-                    write.data[k].eq(Mux(self.clear, 0, self.value)),
-                    write.en[k].eq(self.clear | self.write & (lane == k)),
+                    write.data[k].eq(Mux(self.clear_stb, 0, self.value)),
+                    write.en[k].eq(self.clear_stb | self.write_stb & (lane == k)),
                 ]
         with m.Else():
             m.d.comb += [

@@ -42,7 +42,7 @@ class RulePort(wiring.Signature):
     def __init__(self) -> None:
         super().__init__(
             {
-                "enable": Out(1),
+                "learn_en": Out(1),
                 "gain": Out(signed(a.GAIN_WIDTH)),
                 "offset": Out(signed(a.OFFSET_WIDTH)),
             }
@@ -146,7 +146,7 @@ class Synapses(wiring.Component):
         ]
         # The block travels along and names where to write.
         last = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY
-        learning = Delay(m, "learning", self.issue & self.rule.enable, last)
+        learning = Delay(m, "learning", self.issue & self.rule.learn_en, last)
         for name in ("column", "index", "word"):
             delay = Delay(m, f"block_{name}", getattr(self.block, name), last)
             m.d.comb += getattr(self.write, name).eq(delay[last])

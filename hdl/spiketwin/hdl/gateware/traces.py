@@ -22,7 +22,7 @@ class SourceTraces(wiring.Component):
 
     Members
     -------
-    bump, source:
+    bump_stb, source:
         In, a source spiked.
     issue, group:
         In, a group of `source_lanes` sources decays.
@@ -38,7 +38,7 @@ class SourceTraces(wiring.Component):
         address = bits_for(p.column_groups - 1)
         super().__init__(
             {
-                "bump": In(1),
+                "bump_stb": In(1),
                 "source": In(range(p.n_sources)),
                 "issue": In(1),
                 "group": In(range(p.n_sources // p.source_lanes)),
@@ -60,7 +60,7 @@ class SourceTraces(wiring.Component):
         sub_words = p.lanes // p.source_lanes
         sub_bits = exact_log2(sub_words)
 
-        bump = Delay(m, "bump", self.bump, BUMP_WRITE)
+        bump = Delay(m, "bump", self.bump_stb, BUMP_WRITE)
         source = Delay(m, "source", self.source, BUMP_WRITE)
         issue = Delay(m, "issue", self.issue, DECAY_WRITE)
         group = Delay(m, "group", self.group, DECAY_WRITE)

@@ -75,7 +75,7 @@ class WeightMemory(wiring.Component):
         In, the link has the memory; all that follow belong to it.
     row, neuron:
         In, the synapse to read or write.
-    value, store:
+    value, store_stb:
         In, write `value`.
     stored:
         Out, the word, `LINK_LATENCY` cycles after its address.
@@ -83,7 +83,7 @@ class WeightMemory(wiring.Component):
 
     LINK_LATENCY = 5
 
-    store: Signal
+    store_stb: Signal
     link: Signal
     w_en: Signal
 
@@ -102,7 +102,7 @@ class WeightMemory(wiring.Component):
                 "row": In(range(params.n_sources)),
                 "neuron": In(range(params.n_neurons)),
                 "value": In(self.layout),
-                "store": In(1),
+                "store_stb": In(1),
                 "stored": Out(self.layout),
             }
         )
@@ -145,7 +145,7 @@ class WeightMemory(wiring.Component):
                 m.d.comb += [
                     write.addr.eq(link_word),
                     write.data.eq(self.value),
-                    write.en.eq(self.store & (link_bank == bank)),
+                    write.en.eq(self.store_stb & (link_bank == bank)),
                 ]
             with m.Else():
                 m.d.comb += [

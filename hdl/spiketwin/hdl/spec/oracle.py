@@ -102,12 +102,12 @@ class Oracle:
         self.pending = spikes
         self.tick += 1
         p, begin = self.params, schedule.deliver_cycles(self.params, len(sources))
-        learn_post = bool(p.learning and self.register["learn_post"])
+        learns = p.learning and self.register["learn_post"] and any(map(any, self.plastic))
         return TickResult(
             spikes,
             [begin + schedule.spike_cycle(p, j) for j in spikes],
             begin,
-            schedule.tick_cycles(p, len(sources), len(spikes), learn_post),
+            schedule.tick_cycles(p, len(sources), len(spikes), bool(learns)),
         )
 
     def _deliver(self, source: int) -> None:

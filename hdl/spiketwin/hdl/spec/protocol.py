@@ -12,9 +12,12 @@ import enum
 import hashlib
 import json
 import struct
+import sys
 from dataclasses import asdict, dataclass, fields
 from typing import Final
 
+from spiketwin.hdl.spec import arithmetic, schedule
+from spiketwin.hdl.spec import registers as registers_module
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import COUNTERS, ClearMask, registers, space_formats
 
@@ -269,7 +272,7 @@ class Identity:
 
 
 def map_digest(params: CoreParams) -> int:
-    """32-bit hash of everything both ends must agree on: requests, registers, spaces, words."""
+    """32-bit hash of everything both ends must agree on: requests, registers, spaces, numbers."""
     tables = {
         "requests": [
             [r.opcode.name, r.opcode, [[f.name, f.size] for f in r.arguments], r.tail_size]
@@ -284,6 +287,12 @@ def map_digest(params: CoreParams) -> int:
             for f in space_formats(params).values()
         ],
         "clear": [[m.name, int(m)] for m in ClearMask],
+        "constants": [
+            [module.__name__, name, value]
+            for module in (arithmetic, registers_module, schedule, sys.modules[__name__])
+            for name, value in sorted(vars(module).items())
+            if name.isupper() and isinstance(value, int)
+        ],
     }
     text = json.dumps(tables, sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

@@ -66,7 +66,11 @@ def _weight(params: CoreParams) -> int:
 
 
 _REGISTERS: Final = (
-    Register("tick_period", _fixed(32), False, "Cycles from tick to tick; 0 is free-running."),
+    Register(
+        "tick_period", _fixed(32), False,
+        "Cycles from tick to tick; 0 is free-running. Ticks are due a period apart, counted from "
+        "the first tick after this is written.",
+    ),
     Register("v_decay", _DECAY, False, "Decay code of the membrane potential."),
     Register("v_floor", _v, True, "Lowest membrane potential that integration reaches."),
     Register("i_syn_decay", _DECAY, False, "Decay code of the synaptic current."),
@@ -122,7 +126,11 @@ def registers(params: CoreParams) -> tuple[Register, ...]:
 
 @dataclass(frozen=True)
 class Counter:
-    """A 32-bit value that the device keeps; it stays at its largest value rather than wrap."""
+    """A 32-bit value that the device keeps; it stays at its largest value rather than wrap.
+
+    `cycles_low` alone wraps, into `cycles_high`; the two are read one after the other, so both are
+    of one moment only between runs.
+    """
 
     name: str
     doc: str

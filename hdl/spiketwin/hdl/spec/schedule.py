@@ -9,7 +9,8 @@ A tick runs through these phases, each beginning when the one before is over::
                n_neurons / neuron_lanes + NEURON_DRAIN
                n_sources / source_lanes + SOURCE_DRAIN   (with learning)
     learn    COLUMN_LEAD + F · n_sources / lanes + COLUMN_DRAIN
-             a column for each of the F neurons that fired; only if F > 0 and `learn_post` is 1
+             a column for each of the F neurons that fired; only if F > 0, `learn_post`
+             is 1 and at least one synapse is plastic
     end      END                     the totals are reported, the next tick is decided on
 
 The spikes of neuron group g leave ``g + SPIKE_LATENCY`` cycles after *update* began.
@@ -45,19 +46,19 @@ def update_cycles(params: CoreParams) -> int:
     return max(neurons, params.n_sources // params.source_lanes + SOURCE_DRAIN)
 
 
-def learn_cycles(params: CoreParams, fired: int, learn_post: bool) -> int:
-    """Cycles of *Learn* for `fired` neurons."""
-    if not (params.learning and learn_post and fired):
+def learn_cycles(params: CoreParams, fired: int, learns: bool) -> int:
+    """Cycles of *Learn* for `fired` neurons; `learns`: the rule is on and a synapse plastic."""
+    if not (params.learning and learns and fired):
         return 0
     return COLUMN_LEAD + fired * params.column_groups + COLUMN_DRAIN
 
 
-def tick_cycles(params: CoreParams, active_sources: int, fired: int, learn_post: bool) -> int:
+def tick_cycles(params: CoreParams, active_sources: int, fired: int, learns: bool) -> int:
     """Cycles of one tick with `active_sources` sources and `fired` neurons."""
     return (
         deliver_cycles(params, active_sources)
         + update_cycles(params)
-        + learn_cycles(params, fired, learn_post)
+        + learn_cycles(params, fired, learns)
         + END
     )
 
