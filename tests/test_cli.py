@@ -424,6 +424,13 @@ def test_a_terminal_that_knows_only_ascii_is_enough(arguments: list[str]) -> Non
     assert " ok " in done.stdout
 
 
+def test_a_selftest_in_which_nothing_fired_says_so() -> None:
+    done = spiketwin("selftest", *TINY, "--ticks", "1", "--networks", "1", "--transactions", "1")
+    assert done.exit_code == 1
+    assert "spikes: nothing fired" in done.stdout
+    assert "differ" not in done.stdout
+
+
 # --- the script -----------------------------------------------------------------------------------
 
 
@@ -500,6 +507,7 @@ def test_doctor_finds_no_fault_in_an_extra_that_is_not_installed(
     assert finding("unheard-of").found == f"not installed; {install_command('demo')} adds it"
     (tmp_path / ".installed-rtl").touch()
     assert finding("unheard-of").found == "not installed; ./run demo adds it"
+    assert spiketwin("doctor").exit_code == any(not found.fine for found in doctor.examine())
 
 
 def test_doctor_sees_a_package_that_does_not_import(

@@ -41,7 +41,9 @@ def doctor(json_file: Path | None) -> None:
 
 
 def _table(findings: list[Finding]) -> Table:
-    table = Table("", "what", "found", "needed for")
+    table = Table("", "what")
+    table.add_column("found", overflow="fold")  # commands and paths, which are of use as a whole
+    table.add_column("needed for")
     for finding in findings:
         table.add_row(
             "ok" if finding.fine else "LACKING", finding.what, finding.found, finding.needed_for

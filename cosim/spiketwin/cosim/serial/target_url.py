@@ -41,7 +41,7 @@ def options(url: str, allowed: Collection[str]) -> dict[str, str]:
                 f"there is no option {name!r}: choose of {', '.join(sorted(allowed))}"
             )
         if name in found:
-            raise TargetUrlError(f"{name!r} is given twice: give it once")
+            raise TargetUrlError(f"it gives {name!r} twice: give it once")
         found[name] = value
     return found
 
