@@ -14,10 +14,10 @@ import serial
 from spiketwin.cosim.channel import FAULTS, FaultyChannel
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.hdl.spec.params import CoreParams, preset
-from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, Opcode
 from spiketwin.hdl.spec.registers import COUNTERS, Space
 from spiketwin.host import Core, Network
-from spiketwin.host.errors import DeviceRestarted, LinkLost, LinkTimeout
+from spiketwin.host.errors import DeviceRestarted, LinkError, LinkLost, LinkTimeout
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
 
@@ -122,6 +122,20 @@ def test_the_gateware_survives_what_the_model_survives(expected: list[bytes]) ->
     assert (totals["run_until"], totals["tick"]) == (count, count)
     assert (totals["late_events"], totals["events_queued"], totals["words_queued"]) == (0, 0, 0)
     assert words == expected[:count]
+
+
+@pytest.mark.parametrize("answer", [b"", bytes(4 * MAX_FETCH_WORDS)], ids=["empty", "full"])
+def test_a_device_whose_answers_lead_nowhere_ends_in_an_error(answer: bytes) -> None:
+    class Useless(ModelDevice):
+        def _fetch(self, words: int, wait_cycles: int) -> bytes:
+            del words, wait_cycles
+            return answer
+
+    port = DevicePort()
+    port.device = Useless(TINY)
+    with pytest.raises(LinkError, match="reset it|switch it off"):
+        # Full answers keep already the connecting from coming to rest.
+        Core(Link(FaultyChannel(port, seed=0))).run([], ticks=3)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -177,6 +177,22 @@ def test_a_wrong_header_is_refused(
         load(_write(saved, _with_header(_members(saved), change)))
 
 
+def test_a_member_packed_otherwise_is_refused(saved: Path) -> None:
+    members = _members(saved)
+    with zipfile.ZipFile(saved, "w", zipfile.ZIP_LZMA) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(NetworkFileError, match="packed in a way"):
+        load(saved)
+
+
+@pytest.mark.parametrize("text", [b"{'descr': '<i4', 'shape': (", b"{[]: 1}"])
+def test_a_damaged_array_header_is_refused(saved: Path, text: bytes) -> None:
+    head = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+    with pytest.raises(NetworkFileError, match="weights has a damaged header"):
+        load(_write(saved, {**_members(saved), "weights.npy": head}))
+
+
 class _Trap:
     def __reduce__(self) -> tuple[Any, ...]:
         return (Path.touch, (Path("executed"),))

@@ -21,7 +21,7 @@ from spiketwin.hdl.spec.registers import (
 )
 from spiketwin.host import access
 from spiketwin.host.elements import IntArray, blocks, integers
-from spiketwin.host.errors import DoesNotFit, InvalidInput
+from spiketwin.host.errors import DoesNotFit, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
 from spiketwin.host.link import Link
 from spiketwin.host.network import NEURON_ARRAYS, Network, Placement
@@ -317,8 +317,15 @@ class Core:
             cycles=self._stop_cycles(),
         )
         # A short answer tells that the run is over and its words are all out.
-        while len(self._link.request(fetch)) == WORD_BYTES * MAX_FETCH_WORDS:
-            pass
+        most_words = self.params.spike_queue_depth + self.params.max_words_per_tick
+        for _ in range(most_words // MAX_FETCH_WORDS + 1):
+            if len(self._link.request(fetch)) < WORD_BYTES * MAX_FETCH_WORDS:
+                break
+        else:
+            raise LinkError(
+                f"the device has more than the {most_words} output words that it can hold: switch "
+                "it off and on, and connect again"
+            )
         counters = self._read_counters()
         self._tick = counters["tick"]
         self._settled = True

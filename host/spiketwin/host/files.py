@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import ArrayLike, NDArray
 
+from spiketwin.hdl.spec.params import MAX_LINES
 from spiketwin.host.errors import InvalidInput, InvalidNetwork, NetworkFileError
 from spiketwin.host.network import Network, array_types, scalar_names
 from spiketwin.host.replacing import replacing
@@ -30,7 +32,7 @@ _MOST_HEADER_BYTES: Final = 1 << 16
 _NPY_VERSION: Final = (1, 0)
 _HEADER: Final = "header"
 _SPIKES: Final = "spikes"
-_MOST_EVENTS: Final = 1 << 28
+_MOST_EVENTS: Final = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,13 @@ def load(path: str | os.PathLike[str]) -> tuple[Network, Stimulus | None]:
 
 
 def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
+    for member in archive.infolist():
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise NetworkFileError(f"{member.filename} is packed in a way that `save` never does")
     header = _read_header(archive)
-    sizes: dict[str, Any] = {name: _whole(header, name, 2048) for name in ("n_axons", "n_neurons")}
+    sizes: dict[str, Any] = {
+        name: _whole(header, name, MAX_LINES) for name in ("n_axons", "n_neurons")
+    }
     settings = header.get("settings")
     if not isinstance(settings, dict) or set(settings) != set(scalar_names()):
         raise NetworkFileError(f"settings must be exactly {', '.join(scalar_names())}")
@@ -193,7 +200,10 @@ def _array_header(member: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dty
         raise NetworkFileError(f"{name} is of another version of numpy's array format")
     length = head.read(2)
     rest = io.BytesIO(length + member.read(int.from_bytes(length, "little")))
-    shape, fortran, dtype = npy.read_array_header_1_0(rest)
+    try:
+        shape, fortran, dtype = npy.read_array_header_1_0(rest)
+    except (tokenize.TokenError, TypeError) as error:
+        raise NetworkFileError(f"{name} has a damaged header ({error})") from error
     if fortran and len(shape) > 1:
         raise NetworkFileError(f"{name} must be in row order")
     return shape, dtype

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_NONE, decay_code
-from spiketwin.hdl.spec.params import CoreParams, ParamsError
+from spiketwin.hdl.spec.params import MAX_LINES, CoreParams, ParamsError, spike_queue_words
 from spiketwin.hdl.spec.registers import Register, Space, limits, registers, space_formats
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidNetwork
 
-LARGEST: Final = CoreParams(
-    n_axons=2048, n_neurons=2048, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
-    refrac_width=16, spike_queue_depth=2048,
+WIDEST: Final = CoreParams(
+    n_axons=64, n_neurons=64, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
+    refrac_width=16,
 )  # fmt: skip
-"""The largest core there can be: what does not fit it fits none."""
+"""A core with the widest values there can be: what does not fit it fits none."""
 
 NEURON_ARRAYS: Final = ("threshold", "v_reset", "refrac_ticks", "bias")
 TIME_CONSTANTS: Final = {
@@ -133,8 +133,8 @@ class Network:
             Names the attribute, the first wrong index, the range and the value found.
         """
         for name, least in (("n_axons", 0), ("n_neurons", 1)):
-            setattr(self, name, _integer(name, getattr(self, name), (least, 2048)))
-        formats = space_formats(LARGEST)
+            setattr(self, name, _integer(name, getattr(self, name), (least, MAX_LINES)))
+        formats = space_formats(WIDEST)
         for name, space, dtype in _ARRAYS:
             array = integers(
                 name, getattr(self, name), self.shape(name), formats[space].limits(), InvalidNetwork
@@ -142,12 +142,12 @@ class Network:
             setattr(self, name, array.astype(dtype))
         for name in TIME_CONSTANTS.values():
             setattr(self, name, _time_constant(name, getattr(self, name)))
-        for register in _settings(LARGEST):
+        for register in _settings(WIDEST):
             if register.name not in TIME_CONSTANTS:
                 value = _integer(
-                    register.name, getattr(self, register.name), register.limits(LARGEST)
+                    register.name, getattr(self, register.name), register.limits(WIDEST)
                 )
-                flag = register.limits(LARGEST) == (0, 1)
+                flag = register.limits(WIDEST) == (0, 1)
                 setattr(self, register.name, bool(value) if flag else value)
         if self.plastic.any() and self.w_min > self.w_max:
             raise InvalidNetwork(
@@ -219,8 +219,9 @@ class Network:
         sizes.update(overrides)
         groups = sizes["n_neurons"] // max(1, sizes["neuron_lanes"])
         for name, least in (
-            ("event_queue_depth", sizes["n_axons"]), ("spike_queue_depth", groups + 66)
-        ):  # fmt: skip
+            ("event_queue_depth", sizes["n_axons"]),
+            ("spike_queue_depth", spike_queue_words(groups)),
+        ):
             sizes.setdefault(name, max(usual[name], 1 << (least - 1).bit_length()))
         try:
             params = CoreParams(**sizes)
@@ -243,8 +244,8 @@ class Network:
         seed:
             Of the weights, the scatter of the neurons, and the stochastic rounding.
         """
-        n_axons = _integer("n_axons", n_axons, (0, 2048))
-        n_neurons = _integer("n_neurons", n_neurons, (1, 2048))
+        n_axons = _integer("n_axons", n_axons, (0, MAX_LINES))
+        n_neurons = _integer("n_neurons", n_neurons, (1, MAX_LINES))
         seed = _integer("seed", seed, (0, (1 << 32) - 1))
         rng = np.random.default_rng(seed)
         weights = np.zeros((n_axons + n_neurons, n_neurons), np.int32)
@@ -379,7 +380,7 @@ def array_types() -> dict[str, np.dtype[Any]]:
 
 def scalar_names() -> tuple[str, ...]:
     """Names of the per-core settings of a network: its attributes that are no arrays or sizes."""
-    return tuple(TIME_CONSTANTS.get(r.name, r.name) for r in _settings(LARGEST))
+    return tuple(TIME_CONSTANTS.get(r.name, r.name) for r in _settings(WIDEST))
 
 
 def _settings(params: CoreParams) -> Iterator[Register]:

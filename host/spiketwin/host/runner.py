@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.spikes import ticks_done
 
@@ -29,8 +30,13 @@ ANY_WAIT: Final = (1 << 32) - 1
 """`FETCH` is asked to wait for its words, not for a time, or its answer would depend on timing."""
 
 _OFFSETS: Final = 1 << 16
-_REAL_TIME_FETCH: Final = 0.05
-"""Seconds that one `FETCH` may hold up the events behind it, at a fixed tick period."""
+_REAL_TIME_WAIT: Final = 0.05
+"""Seconds that one `FETCH` may hold up what comes behind it, at a fixed tick period, where answers
+depend on timing anyway: be it events, or the next host after this one has died."""
+
+_EMPTY_ANSWERS: Final = 16
+"""So many answers without a word, beyond those that the waiting explains, are no run any more; a
+window of requests may well find that the run is over."""
 
 
 class Runner:
@@ -73,10 +79,11 @@ class Runner:
         self._ticks = ticks
         self._progress = progress
         self._tick_cycles = max(schedule.most_cycles(identity.params), tick_period)
-        self._fetch_words = MAX_FETCH_WORDS
+        self._wait_cycles = ANY_WAIT
         if tick_period > 0:
-            held = int(_REAL_TIME_FETCH * identity.clock_hz) // self._tick_cycles
-            self._fetch_words = max(1, min(MAX_FETCH_WORDS, held * LEAST_WORDS_PER_TICK))
+            self._wait_cycles = min(ANY_WAIT, max(1, int(_REAL_TIME_WAIT * identity.clock_hz)))
+        self._most_empty = _EMPTY_ANSWERS + self._tick_cycles // self._wait_cycles
+        self._empty = 0
         self._queued = 0
         self._started = 0
         self._done = 0
@@ -131,23 +138,29 @@ class Runner:
         return -(-ticks * self._received // self._done)
 
     def _fetch(self) -> Request:
-        count = self._fetch_words
+        count = MAX_FETCH_WORDS
         ticks = min(self._ticks - self._done, count // LEAST_WORDS_PER_TICK + 1)
         self._requested += count
         return Request(
             Opcode.FETCH,
-            arguments(Opcode.FETCH, count, ANY_WAIT),
+            arguments(Opcode.FETCH, count, self._wait_cycles),
             result_bytes=WORD_BYTES * count,
             result_item_bytes=WORD_BYTES,
-            cycles=ticks * self._tick_cycles,
+            cycles=min(ticks * self._tick_cycles, self._wait_cycles),
             on_result=self._fetched,
         )
 
     def _fetched(self, result: bytes) -> None:
         words = np.frombuffer(result, "<u4")
-        self._requested -= self._fetch_words
+        self._requested -= MAX_FETCH_WORDS
         self._received += len(words)
         self.words.append(words)
+        self._empty = 0 if words.size else self._empty + 1
+        if self._empty > self._most_empty:
+            raise LinkError(
+                f"the device reports nothing of the ticks it has yet to run ({self._done} of "
+                f"{self._ticks} done): reset it, and connect again"
+            )
         done = ticks_done(words)
         self._done += done
         if done and self._progress is not None:

@@ -7,6 +7,21 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Final
 
+MAX_LINES: Final = 2048
+"""Most axons, and most neurons, of a core: spikes are reported with 11 bits."""
+
+MAX_SYNAPSES: Final = 1 << 20
+"""Most synapses of a core: more memory than any board in reach has."""
+
+
+ANSWER_WORDS: Final = 62
+"""Most output words in one answer."""
+
+
+def spike_queue_words(neuron_groups: int) -> int:
+    """Words that the output queue must hold: those of one tick, and of one full answer."""
+    return neuron_groups + 3 + ANSWER_WORDS
+
 
 class ParamsError(ValueError):
     """A `CoreParams` field is out of range, or fields contradict each other."""
@@ -26,7 +41,8 @@ class CoreParams:
     Attributes
     ----------
     n_axons, n_neurons:
-        External input lines and neurons, each a multiple of `lanes`, at most 2048.
+        External input lines and neurons, each a multiple of `lanes`, at most `MAX_LINES`, and
+        at most `MAX_SYNAPSES` synapses.
     lanes:
         Weight banks, and synapses handled a cycle by the row and column passes: 2, 4, 8 or 16.
         ``n_neurons / lanes`` is at least 4, the depth of the read-modify-write of `i_syn`.
@@ -75,7 +91,7 @@ class CoreParams:
                 raise ParamsError(f"{field.name} must be {wanted.__name__}, not {value!r}")
         self._one_of("lanes", (2, 4, 8, 16))
         for name in ("n_axons", "n_neurons"):
-            self._within(name, self.lanes, 2048)
+            self._within(name, self.lanes, MAX_LINES)
             if getattr(self, name) % self.lanes:
                 raise ParamsError(
                     f"{name} must be a multiple of lanes ({self.lanes}), not {getattr(self, name)}"
@@ -84,6 +100,11 @@ class CoreParams:
             raise ParamsError(
                 f"n_neurons must be at least 4 × lanes = {4 * self.lanes}, not {self.n_neurons}: "
                 "take fewer lanes"
+            )
+        if self.n_sources * self.n_neurons > MAX_SYNAPSES:
+            raise ParamsError(
+                f"n_axons and n_neurons make {self.n_sources * self.n_neurons} synapses, at most "
+                f"{MAX_SYNAPSES} can be built: take fewer"
             )
         for name, limit in (("neuron_lanes", min(8, self.lanes)), ("source_lanes", self.lanes)):
             self._within(name, 1, limit)
@@ -145,7 +166,7 @@ class CoreParams:
     @property
     def min_spike_queue_depth(self) -> int:
         """Room for the words of one tick and of one full answer."""
-        return self.max_words_per_tick + 62
+        return spike_queue_words(self.neuron_groups)
 
     def digest(self) -> int:
         """32-bit hash that two parties compare before they exchange anything."""

@@ -18,7 +18,7 @@ from typing import Final
 
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec import registers as registers_module
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams
 from spiketwin.hdl.spec.registers import COUNTERS, ClearMask, registers, space_formats
 
 PROTOCOL_VERSION: Final = 1
@@ -29,11 +29,15 @@ CRC_FINAL_XOR: Final = 0xFFFF
 """CRC-16/GENIBUS: most significant bit first, inverted at the end; sent high byte first. Without
 the inversion a CRC that ends in 0 would stay right when that byte is lost or comes twice."""
 
-MAX_BODY: Final = 252
-"""Longest body; with its CRC one COBS block of 254 bytes, so that framing costs two bytes."""
-
 REQUEST_HEADER: Final = 3
 REPLY_HEADER: Final = 4
+WORD_BYTES: Final = 4
+"""Of an output word."""
+MAX_FETCH_WORDS: Final = ANSWER_WORDS
+
+MAX_BODY: Final = REPLY_HEADER + WORD_BYTES * MAX_FETCH_WORDS
+"""Longest body; with its CRC one COBS block of 254 bytes, so that framing costs two bytes."""
+
 MAX_FRAME: Final = MAX_BODY + 4
 """Bytes of the longest frame on the wire, the zero included."""
 
@@ -182,9 +186,6 @@ MAX_ELEMENT_BYTES: Final = MAX_BODY - REQUEST_HEADER - 7
 """Most bytes of elements in one `WRITE`; `READ` answers are held to the same."""
 
 MAX_EVENTS: Final = (MAX_BODY - REQUEST_HEADER - 4) // 4
-WORD_BYTES: Final = 4
-"""Of an output word."""
-MAX_FETCH_WORDS: Final = (MAX_BODY - REPLY_HEADER) // WORD_BYTES
 BAUD_TRIAL_CYCLES: Final = 1 << 25
 MIN_CYCLES_PER_BIT: Final = 4
 MAX_CLOCK_HZ: Final = (1 << 32) - 1
