@@ -3,7 +3,7 @@
 The events of a tick are queued before the `RUN` that covers it, so a run goes in steps of as many
 ticks as the event queue holds events for, the next step being queued while the device works on the
 last. So no event comes late, at a fixed tick period neither: should the host fall behind, the
-device waits for it at the end of a step.
+device waits for it at the end of a step, and counts the deadlines that it misses meanwhile.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ _OFFSETS: Final = 1 << 16
 _REAL_TIME_WAIT: Final = 0.05
 """Seconds that one `FETCH` may hold up what comes behind it, at a fixed tick period, where answers
 depend on timing anyway: be it events, or the next host after this one has died."""
+
+_WAITS_PER_STEP: Final = 16
+"""More than two windows, so that at a fixed tick period half a step is left when they are over."""
 
 _EMPTY_ANSWERS: Final = 16
 """So many answers without a word, beyond those that the waiting explains, are no run any more; a
@@ -79,10 +82,10 @@ class Runner:
         self._ticks = ticks
         self._progress = progress
         self._tick_cycles = max(schedule.most_cycles(identity.params), tick_period)
-        self._wait_cycles = ANY_WAIT
-        if tick_period > 0:
-            self._wait_cycles = min(ANY_WAIT, max(1, int(_REAL_TIME_WAIT * identity.clock_hz)))
-        self._most_empty = _EMPTY_ANSWERS + self._tick_cycles // self._wait_cycles
+        self._tick_period = tick_period
+        self._longest_wait = max(1, min(ANY_WAIT, int(_REAL_TIME_WAIT * identity.clock_hz)))
+        least_wait = min(tick_period, self._longest_wait) or ANY_WAIT
+        self._most_empty = _EMPTY_ANSWERS + self._tick_cycles // least_wait
         self._empty = 0
         self._queued = 0
         self._started = 0
@@ -138,15 +141,19 @@ class Runner:
         return -(-ticks * self._received // self._done)
 
     def _fetch(self) -> Request:
-        count = MAX_FETCH_WORDS
+        count, wait = MAX_FETCH_WORDS, ANY_WAIT
+        if self._tick_period > 0:
+            # A window of these must leave time to queue what comes after the ticks started.
+            wait = (self._started - self._done) * self._tick_period // _WAITS_PER_STEP
+            wait = min(self._longest_wait, max(self._tick_period, wait))
         ticks = min(self._ticks - self._done, count // LEAST_WORDS_PER_TICK + 1)
         self._requested += count
         return Request(
             Opcode.FETCH,
-            arguments(Opcode.FETCH, count, self._wait_cycles),
+            arguments(Opcode.FETCH, count, wait),
             result_bytes=WORD_BYTES * count,
             result_item_bytes=WORD_BYTES,
-            cycles=min(ticks * self._tick_cycles, self._wait_cycles),
+            cycles=min(ticks * self._tick_cycles, wait),
             on_result=self._fetched,
         )
 
