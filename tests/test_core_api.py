@@ -225,6 +225,26 @@ def test_a_fixed_tick_period_changes_nothing_and_counts_missed_deadlines(core: C
     assert core.read_registers()["tick_period"] == 0
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    ticks: Any = np.int64(5)
+    tick_period: Any = np.uint16(0)
+    with connect("model:", params="tiny") as core:
+        run = core.run([], ticks, tick_period)
+    assert run.cycles.shape == (5,)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (1 << 70, "theta_bump must hold integers in 0…65535, not 1180591"),
+        (1.5, "round it yourself"),
+    ],
+)
+def test_what_is_no_integer_of_64_bits_is_refused(value: Any, message: str) -> None:
+    with connect("model:", params="tiny") as core, pytest.raises(InvalidInput, match=message):
+        core.write_registers(theta_bump=value)
+
+
 @pytest.mark.parametrize(
     ("spikes", "ticks", "period", "message"),
     [
@@ -236,6 +256,7 @@ def test_a_fixed_tick_period_changes_nothing_and_counts_missed_deadlines(core: C
         ([(0, 1), (2,)], 3, 0, r"shape \(k, 2\)"),
         ([], 0, 0, "ticks must be an integer in 1…"),
         ([], 1.5, 0, "ticks must be an integer"),
+        ([], True, 0, "ticks must be an integer"),
         ([], 1 << 32, 0, "ticks must be an integer"),
         ([], 1, -1, "tick_period must be in 0…4294967295, not -1"),
         ([], 1, "3", "tick_period must hold integers"),

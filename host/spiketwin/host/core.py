@@ -147,9 +147,8 @@ class Core:
             One tick has more events than the core's queue holds.
         """
         events = checked_events(spikes, ticks, self._placement.n_axons)
-        integers(
-            "tick_period", tick_period, (), self._registers["tick_period"][1].limits(self.params)
-        )
+        periods = self._registers["tick_period"][1].limits(self.params)
+        ticks, tick_period = int(ticks), int(integers("tick_period", tick_period, (), periods))
         self._check_queue(events)
         self._settle()
         if self._tick + ticks > _LAST_TICK:

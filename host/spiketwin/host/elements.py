@@ -59,7 +59,9 @@ def integers(
     except ValueError as ragged:
         raise error(f"{name} must be an array of shape {shape}: {ragged}") from ragged
     if array.dtype.kind not in "iub":
-        raise error(f"{name} must hold integers, not {array.dtype}: round it yourself")
+        if array.dtype.kind == "f":
+            raise error(f"{name} must hold integers, not {array.dtype}: round it yourself")
+        raise error(f"{name} must hold integers in {limits[0]}…{limits[1]}, not {values!r:.60}")
     if array.ndim != 0 and array.shape != shape:
         raise error(f"{name} must have the shape {shape}, not {array.shape}")
     low, high = limits

@@ -43,7 +43,11 @@ def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
     InvalidInput
         Wrong shape or type, or a tick or axon that does not exist.
     """
-    if isinstance(ticks, bool) or not isinstance(ticks, int) or not 1 <= ticks <= _MOST_TICKS:
+    if (
+        isinstance(ticks, bool)
+        or not isinstance(ticks, int | np.integer)
+        or not 1 <= ticks <= _MOST_TICKS
+    ):
         raise InvalidInput(f"ticks must be an integer in 1…{_MOST_TICKS}, not {ticks!r}")
     try:
         events = np.asarray(spikes)
