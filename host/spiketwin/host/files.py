@@ -103,9 +103,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Network, Stimulus | None]:
         try:
             with zipfile.ZipFile(file) as archive:
                 return _read(archive)
-        except NetworkFileError as error:
-            raise NetworkFileError(f"{path}: {error}") from error
-        except (InvalidNetwork, InvalidInput) as error:
+        except (NetworkFileError, InvalidNetwork, InvalidInput) as error:
             raise NetworkFileError(f"{path}: {error}") from error
         except (
             zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,

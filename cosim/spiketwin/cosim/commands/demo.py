@@ -16,7 +16,6 @@ from spiketwin.cosim.demo.digits import Digits, load
 from spiketwin.cosim.demo.plots import save_all
 from spiketwin.cosim.demo.run import Record, origin, run
 from spiketwin.host.cli import options
-from spiketwin.host.targets import DEFAULT_BAUD
 
 
 @click.command(
@@ -46,13 +45,7 @@ from spiketwin.host.targets import DEFAULT_BAUD
     type=click.IntRange(min=1),
     help="Take only so many images to train and to test, for a quick look.",
 )
-@click.option(
-    "--baud",
-    type=click.IntRange(min=1),
-    default=DEFAULT_BAUD,
-    show_default=True,
-    help="Rate at which serial ports are opened.",
-)
+@options.baud
 @options.json_file
 @click.option(
     "--output",

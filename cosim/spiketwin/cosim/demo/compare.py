@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from spiketwin.cosim.demo.digits import IntArray
 from spiketwin.cosim.demo.run import Record
+from spiketwin.host.elements import IntArray
 
 COMPARED: Final = ("spikes", "weights", "state", "cycles")
 """What is compared: spikes with their ticks; weights and state after each phase; cycles of each

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-IntArray = NDArray[np.int64]
+from spiketwin.host.elements import IntArray
 
 SIDE: Final = 8
 N_PIXELS: Final = SIDE * SIDE

@@ -14,9 +14,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, SIDE, IntArray
+from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, SIDE
 from spiketwin.cosim.demo.recipe import TESTING
 from spiketwin.cosim.demo.run import Record, origin
+from spiketwin.host.elements import IntArray
 
 Records = Mapping[str, Record]
 """Records by the name of their target; the first is drawn where one is enough."""

@@ -24,8 +24,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, Digits, Images, IntArray, encode, teach
+from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, Digits, Images, encode, teach
 from spiketwin.host import Network
+from spiketwin.host.elements import IntArray
 
 _WEIGHTS, _ORDER = 0, 1
 """What a stream of random numbers is for, so that the streams of one seed differ."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spiketwin.cosim.demo.digits import Digits, IntArray, Readout, load
+from spiketwin.cosim.demo.digits import Digits, Readout, load
 from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING, Phase, Recipe
 from spiketwin.host import Run, connect
+from spiketwin.host.elements import IntArray
 from spiketwin.host.targets import DEFAULT_BAUD, SIMULATED
 
 Progress = Callable[[str, int, int], None]

@@ -33,6 +33,7 @@ from spiketwin.hdl.spec.protocol import (
 from spiketwin.hdl.spec.registers import (
     ADDRESS_COLUMN_BITS,
     COUNTERS,
+    READ_DURING_RUN,
     ClearMask,
     Space,
     SpaceFormat,
@@ -40,8 +41,6 @@ from spiketwin.hdl.spec.registers import (
 )
 
 _TOP32: Final = (1 << 32) - 1
-_ANY_TIME: Final = frozenset({Space.REGISTER, Space.COUNTER})
-"""Spaces that may be read while a run is under way."""
 
 
 class ModelDevice:
@@ -212,7 +211,7 @@ class ModelDevice:
 
     def _read(self, space: int, start: int, count: int) -> bytes:
         elements = self._space(space)
-        if elements.space not in _ANY_TIME:
+        if elements.space not in READ_DURING_RUN:
             self._refuse_while_running()
         index = _index(elements, start, count)
         if elements.space is Space.COUNTER:

@@ -434,21 +434,20 @@ class Core(wiring.Component):
             ]  # fmt: skip
         m.d.comb += axons.reset_stb.eq(self.reset_stb)
 
-        # Groups of neurons, and of source traces, enter one after the other as Update begins.
-        self.neuron_group = Signal(range(p.neuron_groups + 1))
-        with m.If(~self.updating):
-            m.d.sync += self.neuron_group.eq(0)
-        with m.Elif(self.neuron_group != p.neuron_groups):
-            m.d.sync += self.neuron_group.eq(self.neuron_group + 1)
-
     # --- which unit has which memory -----------------------------------------------------------
+
+    def _feed(self, m: Module, unit: wiring.Component, groups: int) -> None:
+        """Let groups enter a unit one after the other, from the first cycle of *Update* on."""
+        group = Signal(range(groups + 1))
+        with m.If(~self.updating):
+            m.d.sync += group.eq(0)
+        with m.Elif(group != groups):
+            m.d.sync += group.eq(group + 1)
+        m.d.comb += [unit.issue.eq(self.updating & (group != groups)), unit.group.eq(group)]
 
     def _connect_neurons(self, m: Module) -> None:
         p, unit = self.params, self.neurons
-        m.d.comb += [
-            unit.issue.eq(self.updating & (self.neuron_group != p.neuron_groups)),
-            unit.group.eq(self.neuron_group),
-        ]
+        self._feed(m, unit, p.neuron_groups)
         for name in neurons.NeuronSettings(p).members:
             m.d.comb += getattr(unit.settings, name).eq(getattr(self.registers, name))
         for space in neurons.NARROW_SPACES:
@@ -497,16 +496,10 @@ class Core(wiring.Component):
         pre, post = self.vectors[Space.TRACE_PRE], self.vectors[Space.TRACE_POST]
         synapses, key = self.synapses, self.noise_key
 
-        source_group = Signal(range(p.n_sources // p.source_lanes + 1))
-        with m.If(~self.updating):
-            m.d.sync += source_group.eq(0)
-        with m.Elif(source_group != p.n_sources // p.source_lanes):
-            m.d.sync += source_group.eq(source_group + 1)
+        self._feed(m, unit, p.n_sources // p.source_lanes)
         m.d.comb += [
             unit.bump_stb.eq(self.row_stb),
             unit.source.eq(synapses.index),
-            unit.issue.eq(self.updating & (source_group != p.n_sources // p.source_lanes)),
-            unit.group.eq(source_group),
             unit.decay_code.eq(registers.trace_pre_decay),
             unit.bump_by.eq(registers.trace_pre_bump),
             unit.replace.eq(registers.trace_pre_replace),

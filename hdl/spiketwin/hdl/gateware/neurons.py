@@ -16,13 +16,13 @@ Stage by stage, from the cycle in which a group is issued::
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.hdl import Array, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware import decay, state_memory
-from spiketwin.hdl.gateware.pipeline import Delay, bumped, saturated
+from spiketwin.hdl.gateware.pipeline import Delay, bumped, saturated, sub_word_enables
 from spiketwin.hdl.spec.arithmetic import DECAY_BITS
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import Space
@@ -165,13 +165,13 @@ class Neurons(wiring.Component):
             self.w_group.eq(group[STATE_WRITE]),
             self.w_en.eq(issue[STATE_WRITE].replicate(lanes)),
             self.i_write.eq(group[CURRENT_WRITE] >> sub_bits),
-            self.i_w_en.eq(_sub_word(issue, group, CURRENT_WRITE, sub_bits, lanes)),
+            self.i_w_en.eq(sub_word_enables(issue, group, CURRENT_WRITE, sub_bits, lanes)),
             self.spike_group.eq(group[SPIKES]),
         ]
         if p.learning:
             m.d.comb += [
                 self.trace_write.eq(group[SPIKES] >> sub_bits),
-                self.trace_w_en.eq(_sub_word(issue, group, SPIKES, sub_bits, lanes)),
+                self.trace_w_en.eq(sub_word_enables(issue, group, SPIKES, sub_bits, lanes)),
             ]
         sub = group[READ][:sub_bits]
         for lane in range(lanes):
@@ -269,9 +269,3 @@ def _element(word: data.View, sub: Value, lane: int, lanes: int) -> Value:
     """Element `lane` of sub-word `sub` of a wide word."""
     choices = [word[k] for k in range(lane, len(word), lanes)]
     return Value.cast(Array(choices)[sub])
-
-
-def _sub_word(issue: Delay, group: Delay, stage: int, sub_bits: int, lanes: int) -> Value:
-    """Write enables of the sub-word that a group is in."""
-    one_hot = Const(1, 1 << sub_bits) << group[stage][:sub_bits]
-    return Cat(*((one_hot[k] & issue[stage]).replicate(lanes) for k in range(1 << sub_bits)))

@@ -1,8 +1,8 @@
-"""What several pipelines need: values some cycles late, and saturation."""
+"""What several pipelines need: values some cycles late, saturation, parts of wide words."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 
 class Delay:
@@ -29,3 +29,9 @@ def bumped(trace: Value, bump: Value, replace: Value) -> Value:
     """Trace of one that spiked: the bump alone, or added and held to the trace's width."""
     total = trace + bump
     return Mux(replace, bump, Mux(total[-1], (1 << len(trace)) - 1, total[:-1]))
+
+
+def sub_word_enables(issue: Delay, group: Delay, stage: int, sub_bits: int, lanes: int) -> Value:
+    """Write enables of the part of a wide word that a group of `lanes` elements is in."""
+    one_hot = Const(1, 1 << sub_bits) << group[stage][:sub_bits]
+    return Cat(*((one_hot[k] & issue[stage]).replicate(lanes) for k in range(1 << sub_bits)))

@@ -103,7 +103,7 @@ class FiredNeurons(wiring.Component):
     count:
         Out, entries kept.
     rewind_stb:
-        In, begin again with the first; the first neuron is out `REWIND_LATENCY` cycles later.
+        In, begin again with the first; the first neuron is out four cycles later.
     valid, neuron, take_stb:
         Out, the next neuron; In, it is used. The one after it is out within four cycles.
     link, place:
@@ -114,8 +114,6 @@ class FiredNeurons(wiring.Component):
     stored:
         Out, one cycle after `place`.
     """
-
-    REWIND_LATENCY = 4
 
     def __init__(self, params: CoreParams) -> None:
         self.params = p = params

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Array, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware import decay, state_memory
-from spiketwin.hdl.gateware.pipeline import Delay, bumped
+from spiketwin.hdl.gateware.pipeline import Delay, bumped, sub_word_enables
 from spiketwin.hdl.spec.arithmetic import DECAY_BITS
 from spiketwin.hdl.spec.params import CoreParams
 
@@ -57,8 +57,7 @@ class SourceTraces(wiring.Component):
         m = Module()
         p = self.params
         lane_bits = exact_log2(p.lanes)
-        sub_words = p.lanes // p.source_lanes
-        sub_bits = exact_log2(sub_words)
+        sub_bits = exact_log2(p.lanes // p.source_lanes)
 
         bump = Delay(m, "bump", self.bump_stb, BUMP_WRITE)
         source = Delay(m, "source", self.source, BUMP_WRITE)
@@ -90,17 +89,9 @@ class SourceTraces(wiring.Component):
             ]
             m.d.comb += [self.w_data[k].eq(new) for k in range(p.lanes)]
         with m.Else():
-            one_hot = Const(1, sub_words) << group[DECAY_WRITE][:sub_bits]
             m.d.comb += [
                 self.w_address.eq(group[DECAY_WRITE] >> sub_bits),
-                self.w_en.eq(
-                    Cat(
-                        *(
-                            (one_hot[k] & issue[DECAY_WRITE]).replicate(p.source_lanes)
-                            for k in range(sub_words)
-                        )
-                    )
-                ),
+                self.w_en.eq(sub_word_enables(issue, group, DECAY_WRITE, sub_bits, p.source_lanes)),
             ]
             m.d.comb += [self.w_data[k].eq(decayed[k % p.source_lanes]) for k in range(p.lanes)]
         return m

@@ -9,10 +9,13 @@ from amaranth.lib.wiring import In, Out
 from spiketwin.hdl.gateware.elements import ElementFormat, element_format
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import REQUESTS, Opcode
-from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, Space, registers, space_formats
-
-_ANYTIME = (Space.REGISTER, Space.COUNTER)
-"""Spaces that can be read while a run is under way."""
+from spiketwin.hdl.spec.registers import (
+    PENDING_MASK_BITS,
+    READ_DURING_RUN,
+    Space,
+    registers,
+    space_formats,
+)
 
 
 class RequestTable(wiring.Component):
@@ -118,7 +121,7 @@ class SpaceTable(wiring.Component):
                     m.d.comb += [
                         self.row.known.eq(1),
                         self.row.writable.eq(spec.writable),
-                        self.row.anytime.eq(space in _ANYTIME),
+                        self.row.anytime.eq(space in READ_DURING_RUN),
                         self.row.last_row.eq(spec.rows - 1),
                         self.row.last_column.eq(spec.columns - 1),
                         self.row.format.eq(element_format(spec)),

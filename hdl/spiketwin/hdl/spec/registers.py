@@ -230,6 +230,9 @@ class SpaceFormat:
         return limits(self.width, self.signed)
 
 
+READ_DURING_RUN: Final = (Space.REGISTER, Space.COUNTER)
+"""Spaces that can be read while a run is under way; the others are busy."""
+
 PENDING_MASK_BITS: Final = 8
 """An entry of `pending` is ``group << 8 | mask``: bit k is neuron ``group * neuron_lanes + k``."""
 

@@ -47,6 +47,15 @@ class OutputFile(click.Path):
         return path
 
 
+baud = click.option(
+    "--baud",
+    type=click.IntRange(min=1),
+    default=DEFAULT_BAUD,
+    show_default=True,
+    help="Rate at which a serial port is opened.",
+)
+
+
 def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
     """Add ``--on``, ``--params`` and ``--baud``, the arguments of `spiketwin.host.connect`.
 
@@ -58,13 +67,7 @@ def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
 
     def add(command: _Decorated) -> _Decorated:
         for option in (
-            click.option(
-                "--baud",
-                type=click.IntRange(min=1),
-                default=DEFAULT_BAUD,
-                show_default=True,
-                help="Rate at which a serial port is opened.",
-            ),
+            baud,
             click.option(
                 "--params",
                 metavar="SIZES",
