@@ -24,7 +24,7 @@ class Rule(NamedTuple):
 
 RULES = (
     Rule("spiketwin.hdl.spec", ours=(), others=("numpy",)),
-    Rule("spiketwin.hdl", ours=(), others=("amaranth", "numpy")),
+    Rule("spiketwin.hdl", ours=(), others=("amaranth", "filelock", "numpy", "platformdirs")),
     Rule(
         "spiketwin.host",
         ours=("spiketwin.hdl.spec",),

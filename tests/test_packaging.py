@@ -23,7 +23,7 @@ import spiketwin.host
 from spiketwin.host import Network, connect
 host_alone = sorted({"amaranth", "numba"} & sys.modules.keys())
 
-from spiketwin.cosim.rtl.toolchain import build_root
+from spiketwin.hdl.builds import build_root
 entry_points = distribution("spiketwin").entry_points
 for entry_point in entry_points:
     entry_point.load()

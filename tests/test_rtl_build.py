@@ -16,9 +16,11 @@ from typing import TextIO
 
 import pytest
 
-from spiketwin.cosim.rtl import build, toolchain
-from spiketwin.cosim.rtl.build import BuildError, Design, library
+from spiketwin.cosim.rtl import toolchain
+from spiketwin.cosim.rtl.build import Design, library
+from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import preset
+from spiketwin.host.errors import TargetError
 
 DESIGN = Design(params=preset("tiny"))
 DEADLINE = 120
@@ -26,10 +28,11 @@ DEADLINE = 120
 BUILDER = """
 import sys
 from pathlib import Path
-from spiketwin.cosim.rtl import build, toolchain
+from spiketwin.cosim.rtl import build
+from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import preset
 root = Path(sys.argv[1])
-toolchain.build_root = lambda: root
+builds.build_root = lambda: root
 print(build.library(build.Design(params=preset("tiny"))))
 """
 """Builds `DESIGN` below the folder it is given, in a process that can be killed."""
@@ -87,7 +90,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(toolchain, "build_root", lambda: tmp_path)
+    monkeypatch.setattr(builds, "build_root", lambda: tmp_path)
     return Bench(tmp_path)
 
 
@@ -136,7 +139,7 @@ def test_an_interrupted_build_takes_its_tools_with_it(bench: Bench) -> None:
 
 def test_a_failure_shows_the_end_of_the_log_and_is_tried_again(bench: Bench) -> None:
     bench.verilator(FAILS)
-    with pytest.raises(BuildError, match="status 3") as error:
+    with pytest.raises(TargetError, match="status 3") as error:
         library(DESIGN)
     message = str(error.value)
     assert message.endswith("%Error: no such signal")
@@ -151,8 +154,8 @@ def test_a_build_that_takes_too_long_is_ended(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.verilator("exec sleep 600\n")
-    monkeypatch.setattr(build, "_BUILD_SECONDS", 5.0)
-    with pytest.raises(BuildError, match="longer than 5 s"):
+    monkeypatch.setattr(builds, "BUILD_SECONDS", 5.0)
+    with pytest.raises(TargetError, match="longer than 5 s"):
         library(DESIGN)
 
 
@@ -175,7 +178,7 @@ def test_a_change_of_any_source_makes_another_library(
     sources = [tmp_path / "a.py", tmp_path / "b.py"]
     for source in sources:
         source.write_text("x = 1\n")
-    monkeypatch.setattr(build, "gateware_sources", lambda: sources)
+    monkeypatch.setattr(builds, "gateware_sources", lambda: sources)
     digests = {DESIGN.digest()}
     for source in sources:
         source.write_text("x = 2\n")
@@ -184,5 +187,5 @@ def test_a_change_of_any_source_makes_another_library(
 
 
 def test_the_gateware_is_among_the_sources() -> None:
-    names = {path.name for path in build.gateware_sources()}
+    names = {path.name for path in builds.gateware_sources()}
     assert {"emit.py", "params.py", "core.py"} <= names

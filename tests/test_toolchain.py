@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from spiketwin.cosim.rtl import toolchain
+from spiketwin.hdl import builds
 
 
 def test_verilator_runs_by_name(tmp_path: Path) -> None:
@@ -18,7 +19,7 @@ def test_verilator_runs_by_name(tmp_path: Path) -> None:
 
 def test_the_script_lies_in_the_build_folder() -> None:
     first = toolchain.environment()["PATH"].split(os.pathsep)[0]
-    assert Path(first).is_relative_to(toolchain.build_root())
+    assert Path(first).is_relative_to(builds.build_root())
     assert os.access(Path(first, "verilator"), os.X_OK)
 
 

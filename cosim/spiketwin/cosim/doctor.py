@@ -27,6 +27,7 @@ from packaging.specifiers import SpecifierSet
 from serial.tools import list_ports
 
 from spiketwin.cosim.rtl import toolchain
+from spiketwin.hdl import builds
 from spiketwin.host.installation import install_command
 
 _DISTRIBUTION: Final = "spiketwin"
@@ -209,7 +210,7 @@ def _verilator() -> Iterator[Finding]:
 
 
 def _cache() -> Finding:
-    folder = toolchain.build_root()
+    folder = builds.build_root()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

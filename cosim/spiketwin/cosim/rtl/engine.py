@@ -38,7 +38,7 @@ class Engine:
 
     Raises
     ------
-    BuildError, DesignError, ToolMissing
+    DesignError, TargetError
         The library cannot be built.
     """
 

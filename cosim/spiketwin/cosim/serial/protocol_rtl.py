@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import serial
 
-from spiketwin.cosim.rtl.build import BuildError
 from spiketwin.cosim.rtl.engine import Engine
-from spiketwin.cosim.rtl.toolchain import ToolMissing
 from spiketwin.cosim.serial.inprocess import InProcessSerial
 from spiketwin.cosim.serial.rtl_url import design
+from spiketwin.host.errors import TargetError
 
 
 class Serial(InProcessSerial):
@@ -45,7 +44,7 @@ class Serial(InProcessSerial):
                 cycles_per_bit=wanted.cycles_per_bit,
                 clock_hz=wanted.clock_hz,
             )
-        except (BuildError, ToolMissing) as error:
+        except TargetError as error:
             raise serial.SerialException(str(error)) from error
         self.baudrate = round(wanted.clock_hz / wanted.cycles_per_bit)
         return self._engine

@@ -13,9 +13,9 @@ from typing import Final
 
 from serial import SerialException
 
-from spiketwin.cosim.rtl.build import BuildError, library
-from spiketwin.cosim.rtl.toolchain import ToolMissing
+from spiketwin.cosim.rtl.build import library
 from spiketwin.cosim.serial.rtl_url import design
+from spiketwin.host.errors import TargetError
 
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 10.0
@@ -44,7 +44,7 @@ def open_pty(url: str) -> tuple[str, Callable[[], None]]:
     try:
         # Here, so that the child has nothing to do that takes long or fails.
         library(wanted)
-    except (BuildError, ToolMissing) as error:
+    except TargetError as error:
         raise SerialException(str(error)) from error
     reader, writer = os.pipe()
     with os.fdopen(reader, encoding="utf-8") as output:

@@ -16,8 +16,9 @@ from amaranth.back import verilog as backend
 from cocotb_tools.runner import get_runner
 
 from spiketwin.cosim.rtl import toolchain
-from spiketwin.cosim.rtl.build import BuildError, built_once, gateware_sources
+from spiketwin.cosim.rtl.build import built
 from spiketwin.cosim.testbenches.declare import PARAMS_VARIABLE
+from spiketwin.hdl import builds
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.gateware.top import CoreTop
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
@@ -55,15 +56,13 @@ def simulator(top: Top, params: CoreParams) -> Path:
 
     Raises
     ------
-    BuildError
-        A tool failed, or another process does not finish the same build.
-    ToolMissing
-        A tool is not installed.
+    TargetError
+        A tool is not installed or failed, or another process does not finish the same build.
     """
     digest = hashlib.sha256()
     key = [top, asdict(params), _FLAGS, _MAKE_FLAGS, toolchain.versions()]
     digest.update(json.dumps(key).encode())
-    for source in gateware_sources():
+    for source in builds.gateware_sources():
         digest.update(hashlib.sha256(source.read_bytes()).digest())
 
     def build(folder: Path) -> None:
@@ -79,9 +78,9 @@ def simulator(top: Top, params: CoreParams) -> Path:
                     log_file=log,
                 )  # fmt: skip
             except RuntimeError as error:
-                raise BuildError(f"{top} could not be built: the log is {log}") from error
+                raise builds.BuildError(f"{top} could not be built: the log is {log}") from error
 
-    return built_once("cocotb", digest.hexdigest()[:16], build)
+    return built("cocotb", digest.hexdigest()[:16], build)
 
 
 def run(

@@ -1,23 +1,20 @@
-"""The tops of the design as Verilog."""
+"""The tops of the design as text: Verilog for simulators, RTLIL for synthesis."""
 
 from __future__ import annotations
 
 import os
 from typing import Literal
 
-from amaranth.back import verilog as backend
+from amaranth.back import rtlil as rtlil_backend
+from amaranth.back import verilog as verilog_backend
 
 from spiketwin.hdl.gateware.top import BytesTop, PinsTop
 from spiketwin.hdl.spec.params import CoreParams
 
+Top = Literal["BytesTop", "PinsTop"]
 
-def verilog(
-    top: Literal["BytesTop", "PinsTop"],
-    params: CoreParams,
-    clock_hz: int,
-    build: str,
-    cycles_per_bit: int,
-) -> str:
+
+def verilog(top: Top, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int) -> str:
     """Give the Verilog of a device; the top module is called as its class.
 
     Parameters
@@ -31,9 +28,25 @@ def verilog(
     """
     # The Yosys that comes with Amaranth, whatever else is installed.
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    design = (
-        PinsTop(params, clock_hz, build, cycles_per_bit)
-        if top == "PinsTop"
-        else BytesTop(params, clock_hz, build)
-    )
-    return backend.convert(design, name=top, emit_src=False)
+    design = _component(top, params, clock_hz, build, cycles_per_bit)
+    text: str = verilog_backend.convert(design, name=top, emit_src=False)
+    return text
+
+
+def rtlil(top: Top, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int) -> str:
+    """Give the RTLIL of a device, what Yosys reads as it is; arguments as of `verilog`.
+
+    Much smaller and read much faster than Verilog, in which every word of every memory has an
+    initial value of its own.
+    """
+    design = _component(top, params, clock_hz, build, cycles_per_bit)
+    text: str = rtlil_backend.convert(design, name=top, emit_src=False)
+    return text
+
+
+def _component(
+    top: Top, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int
+) -> BytesTop | PinsTop:
+    if top == "PinsTop":
+        return PinsTop(params, clock_hz, build, cycles_per_bit)
+    return BytesTop(params, clock_hz, build)

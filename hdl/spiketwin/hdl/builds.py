@@ -1,0 +1,146 @@
+"""Builds that are made once for everybody who asks for the same, and the tools that make them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Final
+
+import filelock
+from platformdirs import user_cache_path
+
+BUILD_SECONDS: Final = 900.0
+"""Far above the longest build; whoever waits for another's build waits no longer either."""
+
+_LOG_LINES: Final = 20
+
+
+class BuildError(Exception):
+    """A build failed; where a tool did, the message ends with its log's last lines and names it."""
+
+
+def build_root() -> Path:
+    """Give the folder of all builds: ``sim_build/`` of a checkout, else the user's cache folder.
+
+    A checkout whose path has a blank in it also builds in the cache folder: make refuses blanks.
+    """
+    sim_build = Path(__file__).resolve().parents[3] / "sim_build"
+    if (sim_build / ".gitignore").is_file() and not has_blank(sim_build):
+        return sim_build
+    return user_cache_path("spiketwin")
+
+
+def has_blank(path: Path) -> bool:
+    """Whether there is white space in a path, which make cannot use then."""
+    return any(character.isspace() for character in str(path))
+
+
+def gateware_sources() -> list[Path]:
+    """Give the files of the specification and the gateware, sorted."""
+    return sorted(Path(__file__).parent.rglob("*.py"))
+
+
+def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
+    """Give the folder of a build, building it if nobody has yet.
+
+    The folder appears whole or not at all; of several processes that ask for the same one, one
+    builds and the others wait.
+
+    Parameters
+    ----------
+    kind:
+        Folder of all builds like this one, in `build_root`.
+    digest:
+        Name of everything that shapes the build.
+    build:
+        Fills the folder it is given, which is moved once it is full.
+
+    Raises
+    ------
+    BuildError
+        Another process holds the build for more than `BUILD_SECONDS`.
+    """
+    root = build_root() / kind
+    finished = root / digest
+    if finished.is_dir():
+        return finished
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(root / f"{digest}.lock", timeout=BUILD_SECONDS):
+            if finished.is_dir():
+                return finished
+            # Only a build that was killed leaves these, as the lock is ours.
+            for left in root.glob(f"{digest}.tmp*"):
+                shutil.rmtree(left, ignore_errors=True)
+            folder = Path(tempfile.mkdtemp(prefix=f"{digest}.tmp", dir=root))
+            build(folder)
+            folder.rename(finished)
+    except filelock.Timeout as error:
+        raise BuildError(
+            f"another process holds {error.lock_file} and has not finished its build in "
+            f"{BUILD_SECONDS:.0f} s; end it and try again"
+        ) from error
+    return finished
+
+
+def run_tool(
+    what: str,
+    command: list[str],
+    log: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    output: IO[bytes] | None = None,
+    stdin: str = "",
+) -> None:
+    """Run one tool of a build; whatever ends the wait for it also ends it and its children.
+
+    Parameters
+    ----------
+    what:
+        What it does, to begin the message of an error with.
+    command:
+        The program and its arguments.
+    log:
+        File to which all that it says is appended.
+    environment:
+        Variables beside those of this process.
+    folder:
+        Where it runs; by default where this process does.
+    output, stdin:
+        Where its standard output goes instead, and what it reads.
+
+    Raises
+    ------
+    BuildError
+        It ended with another status than 0, or took longer than `BUILD_SECONDS`.
+    """
+    # A process group of its own, so that an end before its time ends its children too.
+    with (
+        log.open("ab") as said,
+        subprocess.Popen(
+            command, env=os.environ | dict(environment or {}), cwd=folder, stdin=subprocess.PIPE,
+            stdout=output or said, stderr=said, process_group=0,
+        ) as process,
+    ):  # fmt: skip
+        try:
+            process.communicate(stdin.encode(), BUILD_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise BuildError(_failure(f"{what} took longer than {BUILD_SECONDS:.0f} s", log)) from (
+                error
+            )
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode != 0:
+        raise BuildError(_failure(f"{what} ended with status {process.returncode}", log))
+
+
+def _failure(what: str, log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join([f"{what}; the whole log is {log}", *lines[-_LOG_LINES:]])
