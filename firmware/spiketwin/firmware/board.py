@@ -1,0 +1,200 @@
+"""What is to be known of a board, and the way from its name or a file to it."""
+
+from __future__ import annotations
+
+import importlib.util
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from amaranth.build import Platform, Resource
+
+from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
+
+BAUD_TOLERANCE: Final = 0.02
+"""Two ends whose rates differ by more cannot be sure of the last bit of a byte."""
+
+
+class BoardError(ValueError):
+    """No such board, or a file that describes none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """What is between USB and the UART's wires.
+
+    Attributes
+    ----------
+    name:
+        The chip.
+    rates:
+        Rates it can do, in baud, fastest first.
+    usb:
+        Its USB vendor and product; none where the user chooses the adapter.
+    """
+
+    name: str
+    rates: tuple[int, ...]
+    usb: tuple[int, int] | None = None
+
+
+FT2232H: Final = Adapter(
+    name="FT2232H",
+    rates=(12_000_000, 8_000_000, 6_000_000, 4_000_000, 3_000_000, 2_000_000, 1_000_000),
+    usb=(0x0403, 0x6010),
+)
+"""12 MHz divided by 1, 1.5, or from 2 on in eighths (FTDI AN_120); the first channel programs."""
+
+FT231X: Final = Adapter(
+    name="FT231X", rates=(3_000_000, 2_000_000, 1_500_000, 1_000_000), usb=(0x0403, 0x6015)
+)
+"""3 MHz divided by 1, 1.5, or from 2 on in eighths (FTDI AN_120)."""
+
+EXTERNAL: Final = Adapter(name="a 3.3 V USB-serial adapter", rates=FT231X.rates)
+"""One that the user connects to two pins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programmer:
+    """How openFPGALoader reaches a board.
+
+    Attributes
+    ----------
+    board:
+        Its name for the board, which implies the cable.
+    volatile:
+        Whether it can load a bitstream that is gone when the power is; if not, it writes to flash.
+    """
+
+    board: str
+    volatile: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """One board.
+
+    Attributes
+    ----------
+    name, title:
+        What is typed, and what it is called.
+    platform:
+        Its FPGA, clock and pins for Amaranth, of `amaranth_boards` if that has the board.
+    resources:
+        Pins beside those of the platform; ``uart`` 0 has to be in one of them, with ``rx`` and
+        ``tx`` as seen from the FPGA.
+    params:
+        The core that fits it, in the words of `preset`.
+    clock_hz:
+        Clock of that core, to be had from the platform's default clock by the PLL.
+    adapter:
+        Between USB and the pins of the UART.
+    programmer:
+        How a bitstream gets onto it.
+    packing:
+        Options of the tool that packs the bitstream.
+    sources:
+        Addresses of the published documents that its pins were checked against.
+    notes:
+        What its user has to do or know.
+    """
+
+    name: str
+    title: str
+    platform: type[Platform]
+    resources: tuple[Resource, ...] = ()
+    params: str
+    clock_hz: int
+    adapter: Adapter
+    programmer: Programmer
+    packing: tuple[str, ...] = ()
+    sources: tuple[str, ...]
+    notes: str = ""
+
+    @property
+    def core(self) -> CoreParams:
+        """Sizes of the core that fits it."""
+        return preset(self.params)
+
+    def made(self) -> Platform:
+        """Make its platform anew, for one build."""
+        platform = self.platform()
+        platform.add_resources(self.resources)
+        return platform
+
+    def max_baud(self, clock_hz: int) -> int:
+        """Give the fastest rate of its adapter that a UART at this clock makes exactly enough."""
+        return next(rate for rate in self.adapter.rates if makes_baud(clock_hz, rate))
+
+
+def makes_baud(clock_hz: int, baud: int) -> bool:
+    """Whether whole cycles of a clock make a rate within `BAUD_TOLERANCE`."""
+    cycles = round(clock_hz / baud)
+    return cycles >= MIN_CYCLES_PER_BIT and abs(clock_hz / cycles / baud - 1) <= BAUD_TOLERANCE
+
+
+def boards() -> dict[str, Board]:
+    """Find the boards of this package, by name."""
+    package = import_module("spiketwin.firmware.boards")
+    modules = (import_module(f"{package.__name__}.{found.name}") for found in _files(package))
+    found = {board.name: board for module in modules for board in _described(module)}
+    return dict(sorted(found.items()))
+
+
+def board(name: str) -> Board:
+    """Give a board by its name, or by the path of a file that describes one.
+
+    The file is Python and is run: give no file that you would not run.
+
+    Parameters
+    ----------
+    name:
+        Name of a board of this package; or path of a file, ending with ``.py``, that makes one
+        `Board`.
+
+    Raises
+    ------
+    BoardError
+        There is no such board or file, or it does not make just one board.
+    """
+    if name.endswith(".py"):
+        return _from_file(Path(name))
+    try:
+        return boards()[name]
+    except KeyError:
+        raise BoardError(
+            f"there is no board {name!r}: choose of {', '.join(boards())}, or give the path of a "
+            "file that describes yours (docs/boards.md)"
+        ) from None
+
+
+def _from_file(path: Path) -> Board:
+    if not path.is_file():
+        raise BoardError(f"there is no file {str(path)!r} to describe a board")
+    spec = importlib.util.spec_from_file_location(f"_board_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise BoardError(f"{path} cannot be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's own file raises
+        raise BoardError(f"{path} does not describe a board: {error!r}") from error
+    described = list(_described(module))
+    if len(described) != 1:
+        raise BoardError(
+            f"{path} must make one `spiketwin.firmware.board.Board`, not {len(described)}"
+        )
+    return described[0]
+
+
+def _files(package: ModuleType) -> Iterator[pkgutil.ModuleInfo]:
+    yield from pkgutil.iter_modules(package.__path__)
+
+
+def _described(module: ModuleType) -> Iterator[Board]:
+    yield from (value for value in vars(module).values() if isinstance(value, Board))

@@ -1,0 +1,19 @@
+"""iCE40-HX8K Breakout Board: no DSP and little memory, so a small core."""
+
+from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
+
+from spiketwin.firmware.board import FT2232H, Board, Programmer
+
+BOARD = Board(
+    name="ice40_hx8k_b_evn",
+    title="Lattice iCE40-HX8K Breakout Board",
+    platform=ICE40HX8KBEVNPlatform,
+    params="tiny",
+    clock_hz=36_000_000,
+    adapter=FT2232H,
+    programmer=Programmer(board="ice40_generic", volatile=False),
+    sources=(
+        "https://www.latticesemi.com/products/developmentboardsandkits/ice40hx8kbreakoutboard",
+    ),
+    notes="Jumpers J6 and J7 choose between its flash and the FPGA itself; leave them at flash.",
+)
