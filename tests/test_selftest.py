@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from spiketwin.cosim.channel import FaultyChannel
 from spiketwin.cosim.model.core import Run
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.selftest import Report, check
 from spiketwin.cosim.selftest.equivalence import Trial
+from spiketwin.cosim.selftest.sweep import EXCHANGES, RATES
 from spiketwin.cosim.serial import protocol_model
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
@@ -26,25 +28,33 @@ TINY = preset("tiny")
 Elements = np.ndarray
 
 
-@contextmanager
-def core_of(device: ModelDevice) -> Iterator[Core]:
-    """A core behind a link to this device."""
+def port_of(device: ModelDevice) -> protocol_model.Serial:
+    """A port with this device behind it."""
 
     class Port(protocol_model.Serial):
         def make_device(self, url: str) -> protocol_model.ModelPort:
             return protocol_model.ModelPort(device)
 
-    port = Port("model://", timeout=0)
-    with Core(Link(port)) as core:
+    return Port("model://", timeout=0)
+
+
+@contextmanager
+def core_of(device: ModelDevice) -> Iterator[Core]:
+    """A core behind a link to this device."""
+    with Core(Link(port_of(device))) as core:
         yield core
+
+
+def checked(core: Core, networks: int = 4) -> Report:
+    return check(
+        core, transactions=100, networks=networks, ticks=40, seed=1,
+        progress=lambda _name, _done, _total: None,
+    )  # fmt: skip
 
 
 def examined(device: ModelDevice, networks: int = 4) -> Report:
     with core_of(device) as core:
-        return check(
-            core, transactions=100, networks=networks, ticks=40, seed=1,
-            progress=lambda _name, _done, _total: None,
-        )  # fmt: skip
+        return checked(core, networks)
 
 
 class FaultyDevice(ModelDevice):
@@ -175,6 +185,104 @@ def test_a_link_that_changes_data_fails() -> None:
     assert line.first_wrong.endswith("expected 77, got 78")
 
 
+# --- the line -----------------------------------------------------------------------------------
+
+
+class Line(FaultyChannel):
+    """A line to a model, with errors above a rate, and rates that its adapter cannot make."""
+
+    def __init__(self, highest_clean: int = 1 << 30, highest: int = 1 << 30) -> None:
+        super().__init__(port_of(ModelDevice(TINY)), seed=1, baudrate=115_200)
+        self.highest_clean, self.highest = highest_clean, highest
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == "baudrate" and hasattr(self, "highest"):
+            self.error_rate = 1e-3 if self.baudrate > self.highest_clean else 0.0
+            if self.baudrate > self.highest:
+                raise ValueError("Failed to set custom baud rate")
+
+
+def test_a_target_without_a_line_has_no_rates() -> None:
+    line = examined(ModelDevice(TINY), networks=1).line
+    assert line.rates == ()
+    assert line.figures()["rates"] == []
+    assert line.figures()["baud"] is None
+    assert line.figures()["upload_share_of_line"] is None
+
+
+def test_a_good_line_is_clean_at_every_rate_and_goes_back_to_the_first() -> None:
+    port = Line()
+    with Core(Link(port)) as core:
+        report = checked(core, networks=1)
+        assert port.baudrate == 115_200
+    line = report.line
+    assert report.passed, report.figures()
+    assert [rate.baud for rate in line.rates] == list(RATES)
+    # 12 Mbaud is none of the whole numbers of cycles that 100 MHz has.
+    assert [rate.baud for rate in line.rates if not rate.clean] == [12_000_000]
+    assert "cannot make 12000000 baud" in line.rates[-1].trouble
+    assert line.fastest_clean == 6_000_000
+    assert all(rate.exchanges == EXCHANGES for rate in line.rates[:-1])
+    assert line.streams.stream.share_of_line is not None
+    assert 0.5 < line.streams.stream.share_of_line < 1.0
+
+
+def test_a_rate_that_has_errors_is_told_apart_and_is_no_fault() -> None:
+    with Core(Link(Line(highest_clean=1_500_000))) as core:
+        report = checked(core, networks=1)
+    line = report.line
+    assert line.passed, line.figures()
+    assert line.fastest_clean == 1_500_000
+    faulty = [rate for rate in line.rates if rate.baud > 1_500_000 and not rate.trouble]
+    assert len(faulty) > 2
+    assert not any(rate.clean for rate in faulty)
+    both_ends = [
+        sum(getattr(r.losses, name) for r in faulty) for name in ("bad_frames", "frame_errors")
+    ]
+    assert min(both_ends) > 0
+
+
+def test_a_rate_that_the_adapter_cannot_make_is_told_apart() -> None:
+    with Core(Link(Line(highest=1_000_000))) as core:
+        line = checked(core, networks=1).line
+    assert line.passed, line.figures()
+    assert line.fastest_clean == 1_000_000
+    troubles = [rate.trouble for rate in line.rates if rate.baud > 1_000_000]
+    assert all(troubles)
+    assert "the line does not carry 3000000 baud" in " ".join(troubles)
+
+
+def test_a_lossy_line_fails_although_all_is_recovered() -> None:
+    port = Line()
+    with Core(Link(port)) as core:
+        port.highest_clean = 0
+        port.baudrate = 115_200
+        report = checked(core, networks=1)
+    assert report.line.wrong == 0
+    assert not report.line.passed
+    (trouble, *_) = report.line.troubles()
+    assert trouble.startswith("the line is lossy at 115200 baud: of 100 blocks, ")
+    assert report.memory.passed
+    assert report.equivalence.passed
+
+
+def test_spikes_that_are_lost_in_a_stream_are_counted() -> None:
+    def spoil(_device: FaultyDevice, run: Run) -> Run:
+        if len(run.cycles) > 1 and len(run.spikes) == len(run.cycles) * TINY.n_neurons:
+            return replace(run, spikes=run.spikes[:-1], spike_cycles=run.spike_cycles[:-1])
+        return run
+
+    device = FaultyDevice(TINY)
+    device.spoil_ticks = spoil
+    line = examined(device, networks=1).line
+    assert line.streams.spikes < line.streams.expected_spikes == 100 * TINY.n_neurons
+    assert any("spikes came out of a core" in trouble for trouble in line.troubles())
+
+
+# --- what it computes ---------------------------------------------------------------------------
+
+
 def test_a_wrong_weight_step_is_named_by_synapse() -> None:
     def spoil(device: FaultyDevice, run: Run) -> Run:
         if len(run.spikes):
@@ -262,13 +370,15 @@ def test_the_command_passes_a_model_and_writes_its_figures(tmp_path: Path) -> No
     assert 0 < latency["min_seconds"] <= latency["median_seconds"] <= latency["max_seconds"]
 
 
-@pytest.mark.parametrize("url", ["rtl:", "rtl+pty:?level=bytes"])
+@pytest.mark.parametrize("url", ["rtl:", "rtl:?level=pins&clock=12000000", "rtl+pty:?level=bytes"])
 def test_the_command_passes_the_rtl(url: str) -> None:
     status, output = selftest(
         "--on", url, "--params", "tiny", "--transactions", "50", "--networks", "3"
     )
     assert status == 0, output
     assert "PASSED" in output
+    assert ("there is no line" in output) == ("pins" not in url)
+    assert ("the fastest without an error is" in output) == ("pins" in url)
 
 
 def test_the_command_fails_a_faulty_target_with_status_1(

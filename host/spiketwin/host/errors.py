@@ -25,6 +25,10 @@ class NetworkFileError(SpiketwinError, ValueError):
     """A file is no network of ours, is damaged, or is of another version."""
 
 
+class RecordingError(SpiketwinError, ValueError):
+    """A file is no recorded session, or is damaged; the message names the line."""
+
+
 class TargetError(SpiketwinError):
     """A target cannot be had: unknown address, missing package or tool, no such port."""
 
@@ -47,6 +51,10 @@ class DeviceRestarted(LinkError):
 
 class IncompatibleDevice(LinkError):
     """What answers is of another release, or built from other tables."""
+
+
+class ReplayMismatch(LinkError):
+    """The host says something else than it did when the session was recorded."""
 
 
 class Refused(LinkError):

@@ -57,8 +57,9 @@ _FRUITLESS = "check the cable, the power of the board, the baud rate, and that i
 class Port(Protocol):
     """The part of `serial.Serial` that the link uses.
 
-    A port may carry two attributes more: `adapter_latency`, in seconds, and `clock`, a function
-    that returns seconds, for a device that lives in simulated time.
+    A port may carry three attributes more: `adapter_latency`, in seconds; `clock`, a function
+    that returns seconds, for a device that lives in simulated time; and `has_line`, false where
+    bytes travel at no rate of their own.
     """
 
     timeout: float | None
@@ -95,6 +96,8 @@ class Link:
         Rounds of resending without any answer before `LinkTimeout`.
     close:
         Closes the port and what is behind it; the port alone if not given.
+    has_line:
+        Whether bytes travel at the rate of the port, as far as the port itself does not say no.
 
     Attributes
     ----------
@@ -102,6 +105,10 @@ class Link:
         What the device said it is.
     statistics:
         Frames, losses and round trips so far.
+    clock:
+        Gives the seconds that deadlines are measured in.
+    has_line:
+        Whether bytes travel at a rate, which `set_baud` changes.
 
     Raises
     ------
@@ -118,12 +125,14 @@ class Link:
         patience: float = 1.0,
         retries: int = DEFAULT_RETRIES,
         close: Callable[[], None] | None = None,
+        has_line: bool = True,
     ) -> None:
         self._port = port
         self._close = close or port.close
         self._patience = patience
         self._retries = retries
-        self._clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
+        self.clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
+        self.has_line: bool = has_line and getattr(port, "has_line", True)
         self._latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
         self._first_baud = port.baudrate
         self._exchange = Exchange()
@@ -207,14 +216,14 @@ class Link:
         question = Request(Opcode.READ, arguments(Opcode.READ, Space.COUNTER, 0, 1), result_bytes=4)
         try:
             self.request(Request(Opcode.SET_BAUD, arguments(Opcode.SET_BAUD, cycles)))
-            self._port.baudrate = baud
+            self._retune(baud)
             self.request(question)
         except LinkTimeout as error:
-            # Either the device did not hear of the new rate or it cannot be heard at it. It comes
+            # Either the device did not hear of the new rate, or it cannot be heard at it. It comes
             # back by itself; ask until it must have.
             self._port.baudrate = self._first_baud
-            back = self._clock() + BAUD_TRIAL_CYCLES / self._clock_hz * self._patience
-            while self._clock() < back:
+            back = self.clock() + BAUD_TRIAL_CYCLES / self._clock_hz * self._patience
+            while self.clock() < back:
                 try:
                     self.request(question)
                     break
@@ -222,6 +231,13 @@ class Link:
                     continue
             raise LinkTimeout(f"the line does not carry {baud} baud: take a lower rate") from error
         return actual
+
+    def _retune(self, baud: int) -> None:
+        """Change the rate at this end; `LinkTimeout` if it cannot, for nothing is heard then."""
+        try:
+            self._port.baudrate = baud
+        except (ValueError, OSError) as error:
+            raise LinkTimeout(f"the adapter cannot make {baud} baud: {error}") from error
 
     def close(self) -> None:
         """Close the port, having taken both ends back to the rate they started with."""
@@ -295,7 +311,7 @@ class Link:
             self._await_oldest()
 
     def _submit(self, request: Request) -> None:
-        self._exchange.submit(request, self._clock())
+        self._exchange.submit(request, self.clock())
         self._flush()
 
     def _finish_oldest(self) -> None:
@@ -312,7 +328,7 @@ class Link:
             if self._exchange.receive(self._read()):
                 rounds = 0
                 deadline = self._deadline()
-            elif self._clock() >= deadline:
+            elif self.clock() >= deadline:
                 rounds += 1
                 self.statistics.timeouts += 1
                 if rounds > self._retries:
@@ -323,7 +339,7 @@ class Link:
                 self._exchange.resend()
                 deadline = self._deadline(rounds)
             self._flush()
-        return self._exchange.take_reply(self._clock())
+        return self._exchange.take_reply(self.clock())
 
     def _deadline(self, rounds: int = 0) -> float:
         """When the next reply is overdue: twice the time on the wire, and the device's own.
@@ -334,7 +350,7 @@ class Link:
         device = self._exchange.oldest.cycles / self._clock_hz if self._clock_hz else 0.0
         wait = 2 * wire + device + self._latency
         wait = max(wait, min(wait * (1 << rounds), LONGEST_BACKOFF))
-        return self._clock() + wait * self._patience
+        return self.clock() + wait * self._patience
 
     def _read(self) -> bytes:
         try:

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from importlib import import_module
 from importlib.metadata import EntryPoints, entry_points
+from pathlib import Path
 from types import ModuleType
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import serial
@@ -19,6 +20,7 @@ from spiketwin.host.core import Core
 from spiketwin.host.errors import DoesNotFit, InvalidInput, TargetError
 from spiketwin.host.installation import install_command
 from spiketwin.host.link import DEFAULT_RETRIES, Link, Port, root_cause
+from spiketwin.host.recording import Recording, Replay, recording
 
 DEFAULT_BAUD: Final = 115200
 WRITE_TIMEOUT: Final = 5.0
@@ -36,8 +38,13 @@ SIMULATED: Final = {
 
 _TARGETS: Final = (
     f"Targets are {', '.join(f'{name}:' for name in SIMULATED)}, a serial port "
-    "(`python -m serial.tools.list_ports` lists them) or socket://host:port"
+    "(`spiketwin devices` lists them), socket://host:port or replay:FILE"
 )
+
+REPLAY: Final = "replay"
+"""Scheme of recorded sessions: ``replay:FILE``."""
+
+_PSEUDO_TERMINALS: Final = "/dev/pts/"
 
 PTY_PATIENCE: Final = 100.0
 """An emulator on a pseudo-terminal is that much slower, at worst, than the clock it reports."""
@@ -49,6 +56,7 @@ def connect(
     params: str | CoreParams | None = None,
     baud: int = DEFAULT_BAUD,
     retries: int = DEFAULT_RETRIES,
+    record: str | Path | None = None,
 ) -> Core:
     """Open a target and return its core, a context manager.
 
@@ -56,8 +64,9 @@ def connect(
     ----------
     url:
         ``model:``, ``rtl:``, ``rtl+pty:``; a serial port (``/dev/ttyUSB1``,
-        ``COM3``); ``socket://host:port``, or any other address that pyserial opens. Simulated
-        targets take options: ``rtl:?level=pins``.
+        ``COM3``); ``socket://host:port``, or any other address that pyserial opens;
+        ``replay:FILE``, a session recorded with `record`. Simulated targets take options:
+        ``rtl:?level=pins``.
     params:
         Sizes of a simulated target: a reference size (``full``), one and what differs from it
         (``full,lanes=4``), or `CoreParams` (`Network.core_params`); ``full`` if the address names
@@ -67,6 +76,9 @@ def connect(
         (`Core.set_baud` changes it).
     retries:
         Rounds of resending without any answer before `LinkTimeout`.
+    record:
+        File to which all that passes is written (`spiketwin.host.recording`); it is there once
+        the core is closed.
 
     Raises
     ------
@@ -76,6 +88,8 @@ def connect(
         The address means nothing, a package is missing, or the port cannot be opened.
     DoesNotFit
         The device has not the sizes asked for.
+    RecordingError
+        The file of ``replay:`` is no recording.
     IncompatibleDevice, LinkTimeout, LinkLost
         What answers is of another release, nothing answers, or the port went away.
     """
@@ -90,8 +104,10 @@ def connect(
         url = _address(url, sizes)
     opened = ExitStack()
     try:
-        port, patience = _open(url, scheme, baud, opened)
-        link = Link(port, patience=patience, retries=retries, close=opened.close)
+        port, patience, has_line = _open(url, scheme, baud, opened)
+        if record is not None:
+            port = opened.enter_context(recording(port, Path(record), has_line))
+        link = Link(port, patience=patience, retries=retries, close=opened.close, has_line=has_line)
         if sizes is not None and link.identity.params != sizes:
             have = asdict(link.identity.params)
             wrong = [name for name, value in asdict(sizes).items() if have[name] != value]
@@ -138,8 +154,19 @@ def _address(url: str, sizes: CoreParams | None) -> str:
     return f"{scheme}://?{query}"
 
 
-def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> tuple[Port, float]:
-    """Open a port, put into `opened` what closes it, and return the factor on its deadlines too."""
+class _Opened(NamedTuple):
+    """A port, the factor on its deadlines, and whether bytes travel at its rate."""
+
+    port: Port
+    patience: float
+    has_line: bool
+
+
+def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
+    """Open a port, and put into `opened` what closes it."""
+    if scheme == REPLAY:
+        replay = Replay(Recording.load(Path(url.partition(":")[2])))
+        return _Opened(replay, 1.0, replay.has_line)
     patience = 1.0
     if scheme in SIMULATED and scheme.endswith(PTY_SUFFIX):
         url, close = _pty(url, scheme)
@@ -149,7 +176,9 @@ def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> tuple[Port, fl
         _handlers(scheme)
     port = _serial(url, scheme, baud)
     opened.callback(port.close)
-    return port, patience
+    # What has a rate but does not keep to it: the bytes travel as fast as they can.
+    rateless = scheme == "socket" or str(Path(url).resolve()).startswith(_PSEUDO_TERMINALS)
+    return _Opened(port, patience, not rateless and getattr(port, "has_line", True))
 
 
 def _serial(url: str, scheme: str, baud: int) -> Port:

@@ -3,43 +3,53 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.console import Console
+from rich.progress import TaskID
 from rich.table import Table
 
 from spiketwin.cosim import selftest as checks
+from spiketwin.cosim.selftest.line import LineReport
+from spiketwin.cosim.selftest.streaming import Stream
 from spiketwin.hdl.spec.params import DEFAULT_PRESET
 from spiketwin.host.cli import options
 from spiketwin.host.core import Core
 from spiketwin.host.targets import connect
+
+TRANSACTIONS: Final = 1000
+NETWORKS: Final = 10
+TICKS: Final = 100
+"""How much is tried, where nothing else is said."""
 
 
 @click.command(
     epilog="\b\n"
     "spiketwin selftest --on model:\n"
     "spiketwin selftest --on rtl+pty: --params tiny\n"
-    "spiketwin selftest --on /dev/ttyUSB1 --baud 1000000 --json board.json"
+    "spiketwin selftest --on /dev/ttyUSB1 --baud 1000000 --json board.json\n"
+    "spiketwin selftest --on /dev/ttyUSB1 --record session.jsonl"
 )
 @options.on_target(f"Default: {DEFAULT_PRESET}.")
 @click.option(
     "--transactions",
     type=click.IntRange(min=1),
-    default=1000,
+    default=TRANSACTIONS,
     show_default=True,
     help="Random blocks written over the link and read back.",
 )
 @click.option(
     "--networks",
     type=click.IntRange(min=1),
-    default=10,
+    default=NETWORKS,
     show_default=True,
     help="Random networks compared with the model.",
 )
 @click.option(
     "--ticks",
     type=click.IntRange(min=1),
-    default=100,
+    default=TICKS,
     show_default=True,
     help="Ticks of each network.",
 )
@@ -55,6 +65,7 @@ def selftest(
     url: str,
     params: str | None,
     baud: int,
+    record: Path | None,
     transactions: int,
     networks: int,
     ticks: int,
@@ -63,20 +74,42 @@ def selftest(
 ) -> None:
     """Prove a target good: its link, its memories, and that it computes what the model does.
 
-    Whatever the core holds is lost. Exits with status 1 if anything is wrong.
+    Whatever the core holds is written over, with zeros in the end: program it again afterwards.
+    Exits with status 1 if anything is wrong.
     """
     console = Console()
-    with connect(url, params=params, baud=baud) as core:
-        console.print(f"{url}  {_identity(core)}", soft_wrap=True, markup=False)
-        report = _check(console, core, transactions, networks, ticks, seed)
-    console.print(_table(report))
-    for trouble in _troubles(report):
-        console.print(f"WRONG  {trouble}", style="bold red", markup=False, soft_wrap=True)
+    with connect(url, params=params, baud=baud, record=record) as core:
+        report = examined(
+            console, url, core, transactions=transactions, networks=networks, ticks=ticks, seed=seed
+        )
     if json_file is not None:
         options.write_json(json_file, report.figures())
     if not report.passed:
         raise click.exceptions.Exit(1)
-    console.print("PASSED  link, memory and equivalence", style="bold green")
+
+
+def examined(
+    console: Console,
+    url: str,
+    core: Core,
+    *,
+    transactions: int = TRANSACTIONS,
+    networks: int = NETWORKS,
+    ticks: int = TICKS,
+    seed: int = 0,
+) -> checks.Report:
+    """Check a core and say what was found; parameters are those of the command."""
+    console.print(f"{url}  {_identity(core)}", soft_wrap=True, markup=False)
+    report = _check(console, core, transactions, networks, ticks, seed)
+    console.print(_table(report))
+    if report.line.rates:
+        console.print(_rates_table(report.line))
+    console.print("The core holds zeros now: program it again before you use it.")
+    for trouble in _troubles(report):
+        console.print(f"WRONG  {trouble}", style="bold red", markup=False, soft_wrap=True)
+    if report.passed:
+        console.print("PASSED  link, memory and equivalence", style="bold green")
+    return report
 
 
 def _identity(core: Core) -> str:
@@ -92,14 +125,20 @@ def _check(
     console: Console, core: Core, transactions: int, networks: int, ticks: int, seed: int
 ) -> checks.Report:
     with options.progress_bar(console) as bar:
-        tasks = {n: bar.add_task(n, total=None) for n in ("link", "memory", "equivalence")}
+        tasks: dict[str, TaskID] = {}
+
+        def progress(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total)
+            bar.update(tasks[name], completed=done)
+
         return checks.check(
             core,
             transactions=transactions,
             networks=networks,
             ticks=ticks,
             seed=seed,
-            progress=lambda name, done, total: bar.update(tasks[name], completed=done, total=total),
+            progress=progress,
         )
 
 
@@ -110,10 +149,12 @@ def _table(report: checks.Report) -> Table:
     table = Table("check", "", "what was found")
     link_text = (
         f"{line.transactions:,} blocks back and forth, {line.payload_bytes:,} bytes; "
-        f"{line.wrong} wrong, {line.resent} frames resent, {line.timeouts} timeouts, "
-        f"{line.bad_frames} damaged\n"
-        f"measured here: round trip {trips} ms (min / median / max), "
-        f"upload {line.upload_rate / 1000:,.0f} kB/s, stream {line.stream_rate / 1000:,.0f} kB/s"
+        f"{line.wrong} wrong, {line.losses.resent} frames resent, {line.losses.timeouts} timeouts, "
+        f"{line.losses.bad_frames} frames damaged at the host, {line.losses.frame_errors} at the "
+        "device\n"
+        f"measured here: round trip {trips} ms (least / median / worst), "
+        f"upload {_stream(line.streams.upload)}, stream {_stream(line.streams.stream)}\n"
+        f"rates: {_fastest(line)}"
     )
     if equivalence.difference:
         outcome = "spikes, cycles, weights and state differ"
@@ -135,9 +176,31 @@ def _table(report: checks.Report) -> Table:
     return table
 
 
+def _stream(stream: Stream) -> str:
+    share = stream.share_of_line
+    return f"{stream.rate / 1000:,.0f} kB/s" + (f" ({share:.0%} of the line)" if share else "")
+
+
+def _fastest(line: LineReport) -> str:
+    if not line.rates:
+        return "not applicable, there is no line"
+    if line.fastest_clean is None:
+        return "none without errors"
+    return f"the fastest without an error is {line.fastest_clean:,} baud"
+
+
+def _rates_table(line: LineReport) -> Table:
+    table = Table("baud", "exchanges", "wrong", "frames damaged, host / device", "verdict")
+    for rate in line.rates:
+        damaged = f"{rate.losses.bad_frames} / {rate.losses.frame_errors}"
+        verdict = rate.trouble or ("ok" if rate.clean else "errors")
+        table.add_row(f"{rate.baud:,}", str(rate.exchanges), str(rate.wrong), damaged, verdict)
+    return table
+
+
 def _troubles(report: checks.Report) -> list[str]:
     """Give the first things wrong in each check."""
-    troubles = [f"link: {report.line.first_wrong}"] if report.line.first_wrong else []
+    troubles = [f"link: {trouble}" for trouble in report.line.troubles()]
     troubles += [
         f"memory: {fault.element} in {fault.step}: expected {fault.expected}, got {fault.got}"
         for fault in report.memory.faults

@@ -1,7 +1,7 @@
 """Is a target good? Three checks, each a module: its link, its memories, and what it computes.
 
 They use the host's API and the requests of the protocol alone, so that they work alike on a model,
-on the simulated RTL and on a board. What the core held is lost.
+on the simulated RTL or netlist and on a board. What the core held is lost.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def check(
     seed:
         Of everything random: equal seeds repeat a check exactly.
     progress:
-        Called as the checks go on.
+        Called as the checks go on; with "rates" only where there is a line.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def check(
         return lambda done, total: progress(name, done, total)
 
     return Report(
-        line.check(core, transactions, seed, part("link")),
+        line.check(core, transactions, seed, part("link"), part("rates")),
         memory.check(core, seed, part("memory")),
         equivalence.check(core, networks, ticks, seed, part("equivalence")),
     )

@@ -38,6 +38,9 @@ class InProcessSerial(serial.SerialBase):
     the latest: nothing waits for ever. Line settings are accepted and mean nothing.
     """
 
+    has_line = False
+    """Whether bytes travel at the rate of the port; a handler that simulates a wire says so."""
+
     _device: Device | None = None
     _pending: bytearray
 

@@ -46,6 +46,7 @@ class Serial(InProcessSerial):
             )
         except TargetError as error:
             raise serial.SerialException(str(error)) from error
+        self.has_line = wanted.level == "pins"
         self.baudrate = round(wanted.clock_hz / wanted.cycles_per_bit)
         return self._engine
 

@@ -57,7 +57,7 @@ baud = click.option(
 
 
 def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
-    """Add ``--on``, ``--params`` and ``--baud``, the arguments of `spiketwin.host.connect`.
+    """Add ``--on``, ``--params``, ``--baud`` and ``--record``, the arguments of `connect`.
 
     Parameters
     ----------
@@ -67,6 +67,12 @@ def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
 
     def add(command: _Decorated) -> _Decorated:
         for option in (
+            click.option(
+                "--record",
+                type=OutputFile(),
+                metavar="FILE",
+                help="Write down what passes between host and device; --on replay:FILE repeats it.",
+            ),
             baud,
             click.option(
                 "--params",
@@ -80,7 +86,8 @@ def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
                 "url",
                 required=True,
                 metavar="URL",
-                help="Target: model:, rtl:, rtl+pty:, a serial port, socket://host:port.",
+                help="Target: model:, rtl:, rtl+pty:, a serial port, socket://host:port, or a "
+                "recorded session, replay:FILE.",
             ),
         ):
             command = option(command)

@@ -66,6 +66,7 @@ def run(
     url: str,
     params: str | None,
     baud: int,
+    record: Path | None,
     spike_file: Path | None,
     ticks: int | None,
     plot: Path | None,
@@ -75,7 +76,7 @@ def run(
     """Run the network in the file NET on a target and say what it did."""
     _check_distinct(
         {"NET": net, "--spikes": spike_file, "--plot": plot, "--json": json_file,
-         "--output": output}
+         "--output": output, "--record": record}
     )  # fmt: skip
     if plot is not None:
         import_module("matplotlib")  # should it be missing, that is known before the run
@@ -85,7 +86,7 @@ def run(
     events = checked_events(events, length, network.n_axons)
     console = Console()
     sizes = network.core_params() if params is None and takes_sizes(url) else params
-    with connect(url, params=sizes, baud=baud) as core:
+    with connect(url, params=sizes, baud=baud, record=record) as core:
         _program(core, network)
         done, seconds = _run(console, core, events, length)
         weights = core.read_weights()

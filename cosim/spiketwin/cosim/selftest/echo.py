@@ -1,0 +1,136 @@
+"""Blocks of weights that are written and read back, and what was lost of them on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from spiketwin.hdl.spec.protocol import MAX_ELEMENT_BYTES
+from spiketwin.hdl.spec.registers import Space, space_formats
+from spiketwin.host import access
+from spiketwin.host.core import Core
+from spiketwin.host.elements import IntArray
+from spiketwin.host.exchange import Request
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What the link lost and recovered, as both ends counted it.
+
+    Attributes
+    ----------
+    resent, timeouts:
+        Frames that the host sent again, and waits of it that ended without an answer.
+    bad_frames, frame_errors:
+        Frames that came in damaged at the host, and at the device.
+    rx_overflows:
+        Bytes that the device lost because it was too slow for them.
+    """
+
+    resent: int
+    timeouts: int
+    bad_frames: int
+    frame_errors: int
+    rx_overflows: int
+
+    @classmethod
+    def so_far(cls, core: Core) -> Losses:
+        """Ask both ends."""
+        counters = core.read_counters()
+        seen = core.statistics
+        return cls(
+            seen.resent,
+            seen.timeouts,
+            seen.bad_frames,
+            counters["frame_errors"],
+            counters["rx_overflows"],
+        )
+
+    def __sub__(self, before: Losses) -> Losses:
+        """What was lost since."""
+        return Losses(*(getattr(self, f.name) - getattr(before, f.name) for f in fields(self)))
+
+    @property
+    def damaged(self) -> int:
+        """What only a bad line explains; a busy computer makes timeouts, too."""
+        return self.bad_frames + self.frame_errors + self.rx_overflows
+
+    def figures(self) -> dict[str, Any]:
+        """Everything, as JSON has it."""
+        return vars(self)
+
+
+class Echo:
+    """Transactions: a block is written, and the next request reads it back.
+
+    Parameters
+    ----------
+    core:
+        Whose weights are written over.
+    transactions:
+        Their number.
+    rng:
+        Chooses places, lengths and values.
+    most_bytes:
+        Length of the longest block.
+    progress:
+        Called with (transactions done, transactions).
+
+    Attributes
+    ----------
+    done, wrong:
+        Transactions so far, and those that came back different.
+    first_wrong:
+        The first difference, in words; empty if there was none.
+    payload_bytes:
+        Bytes of elements in those blocks, in one direction.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        transactions: int,
+        rng: np.random.Generator,
+        *,
+        most_bytes: int = MAX_ELEMENT_BYTES,
+        progress: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> None:
+        self.done = 0
+        self.wrong = 0
+        self.first_wrong = ""
+        self.payload_bytes = 0
+        self._format = space_formats(core.params)[Space.WEIGHT]
+        self._transactions = transactions
+        self._rng = rng
+        self._most = min(self._format.size, most_bytes // self._format.element_bytes)
+        self._progress = progress
+
+    def program(self) -> Iterator[Request]:
+        """Give the requests; lengths of blocks and elements are random."""
+        fmt = self._format
+        low, high = fmt.limits()
+        for _ in range(self._transactions):
+            count = int(self._rng.integers(1, self._most, endpoint=True))
+            index = int(self._rng.integers(fmt.size - count, endpoint=True))
+            values = self._rng.integers(low, high, count, endpoint=True)
+            self.payload_bytes += fmt.byte_length(count)
+            yield access.write(fmt, index, values)
+            yield access.read(fmt, index, count, self._comparison(index, values))
+
+    def _comparison(self, index: int, expected: IntArray) -> Callable[[IntArray], None]:
+        def compare(got: IntArray) -> None:
+            different = np.flatnonzero(got != expected)
+            if different.size:
+                first = int(different[0])
+                self.wrong += 1
+                self.first_wrong = self.first_wrong or (
+                    f"{access.place(self._format, index + first)}: "
+                    f"expected {expected[first]}, got {got[first]}"
+                )
+            self.done += 1
+            self._progress(self.done, self._transactions)
+
+        return compare

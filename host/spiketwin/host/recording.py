@@ -1,0 +1,348 @@
+"""What passes between host and device, kept in a file, and a port that answers as the file says.
+
+A recording is text, one JSON object a line. The first line is about the line itself:
+
+``{"recording": 1, "baud": 115200, "adapter_latency": 0.02, "has_line": true}``
+
+and each further one is a burst of bytes, with the seconds since the first line and whom it went to:
+
+``{"at": 0.00213, "to": "device", "bytes": "0004010203…"}``
+
+The host's decisions depend only on what it was answered and on what came too late. So a port that
+gives the same bursts in the same order has it say the same again: nothing is waited for, and what
+differs is an error of the program.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from cobs import cobs
+
+from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.host.errors import RecordingError, ReplayMismatch
+from spiketwin.host.frames import DELIMITER
+from spiketwin.host.link import PORT_LATENCY, Port
+from spiketwin.host.replacing import replacing
+
+VERSION: Final = 1
+_TO_DEVICE: Final = "device"
+_TO_HOST: Final = "host"
+_OPCODE: Final = 2
+_OVERDUE: Final = 3600.0
+"""Seconds after which everything that is not in the recording is overdue."""
+
+
+@contextmanager
+def recording(port: Port, path: Path, has_line: bool) -> Iterator[Port]:
+    """Give a port that does what `port` does and records it; the file is there at the end.
+
+    Raises `OSError` if the file cannot be written.
+    """
+    with replacing(path) as file:
+        yield Recorder(port, file, has_line)
+
+
+class Recorder:
+    """A port before another port, which writes down what passes. It has its attributes, too."""
+
+    def __init__(self, port: Port, file: IO[bytes], has_line: bool) -> None:
+        self._port = port
+        self._file = file
+        self.adapter_latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
+        self.clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
+        self.has_line = has_line
+        self._begin = self.clock()
+        self._note(
+            recording=VERSION,
+            baud=port.baudrate,
+            adapter_latency=self.adapter_latency,
+            has_line=has_line,
+        )
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that `read` waits."""
+        return self._port.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self._port.timeout = seconds
+
+    @property
+    def baudrate(self) -> int:
+        """Bits per second."""
+        return self._port.baudrate
+
+    @baudrate.setter
+    def baudrate(self, baud: int) -> None:
+        self._port.baudrate = baud
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes that can be read without waiting."""
+        return self._port.in_waiting
+
+    def read(self, size: int = 1, /) -> bytes:
+        """Read up to `size` bytes."""
+        data = self._port.read(size)
+        if data:
+            self._note_bytes(_TO_HOST, data)
+        return data
+
+    def write(self, data: bytes, /) -> int | None:
+        """Write bytes."""
+        # Before they are on their way: a port that fails has not told how many it took.
+        self._note_bytes(_TO_DEVICE, data)
+        return self._port.write(data)
+
+    def close(self) -> None:
+        """Close the port."""
+        self._port.close()
+
+    def _note_bytes(self, to: str, data: bytes) -> None:
+        self._note(at=round(self.clock() - self._begin, 6), to=to, bytes=data.hex())
+
+    def _note(self, **values: Any) -> None:
+        self._file.write((json.dumps(values) + "\n").encode())
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Bytes that passed together.
+
+    Attributes
+    ----------
+    at:
+        Seconds since the recording began.
+    to_device:
+        The direction.
+    data:
+        One byte or more.
+    """
+
+    at: float
+    to_device: bool
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A whole session.
+
+    Attributes
+    ----------
+    baud, adapter_latency, has_line:
+        Of the port that was recorded.
+    bursts:
+        All that passed, in order.
+    """
+
+    baud: int
+    adapter_latency: float
+    has_line: bool
+    bursts: tuple[Burst, ...]
+
+    @classmethod
+    def load(cls, path: Path) -> Recording:
+        """Read a file.
+
+        Raises
+        ------
+        RecordingError
+            It cannot be read, or a line of it is not what this module writes; it names the line.
+        """
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise RecordingError(f"{path} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise RecordingError(f"{path} is no recording: it is no text") from error
+        parsed = [_object(path, number, line) for number, line in enumerate(lines, start=1)]
+        if not parsed or parsed[0].get("recording") != VERSION:
+            raise RecordingError(
+                f'{path}, line 1, must begin a recording, {{"recording": {VERSION}, …}}: record '
+                "the session again with this release"
+            )
+        head, last = parsed[0], 0.0
+        baud = _field(path, 1, head, "baud", int, lambda v: v > 0, "a positive integer")
+        latency = _field(path, 1, head, "adapter_latency", float, _is_time, "seconds, 0 or more")
+        has_line = _field(path, 1, head, "has_line", bool, lambda _: True, "true or false")
+        bursts = []
+        for number, values in enumerate(parsed[1:], start=2):
+            bursts.append(_burst(path, number, values, last))
+            last = bursts[-1].at
+        return cls(baud, latency, has_line, tuple(bursts))
+
+
+def _object(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise RecordingError(f"{path}, line {number}, is no JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise RecordingError(f"{path}, line {number}, must be a JSON object, not {line[:40]!r}")
+    return values
+
+
+def _burst(path: Path, number: int, values: dict[str, Any], last: float) -> Burst:
+    at = _field(
+        path, number, values, "at", float, lambda v: _is_time(v) and v >= last,
+        f"seconds, not before the line above ({last})",
+    )  # fmt: skip
+    to = _field(
+        path, number, values, "to", str, lambda v: v in (_TO_DEVICE, _TO_HOST),
+        f'"{_TO_DEVICE}" or "{_TO_HOST}"',
+    )  # fmt: skip
+    text = _field(path, number, values, "bytes", str, _is_hex, "pairs of hexadecimal digits")
+    return Burst(at, to == _TO_DEVICE, bytes.fromhex(text))
+
+
+def _field(
+    path: Path,
+    number: int,
+    values: dict[str, Any],
+    name: str,
+    kind: type,
+    allowed: Callable[[Any], bool],
+    what: str,
+) -> Any:
+    value = values.get(name)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind or not allowed(value):
+        raise RecordingError(f"{path}, line {number}: {name} must be {what}, not {value!r}")
+    return value
+
+
+def _is_time(value: float) -> bool:
+    return math.isfinite(value) and value >= 0
+
+
+def _is_hex(text: str) -> bool:
+    try:
+        return len(bytes.fromhex(text)) > 0
+    except ValueError:
+        return False
+
+
+class Replay:
+    """A port that answers as a recording does, in a time of its own.
+
+    Time stands still while the device answers, so that nothing comes too late. It goes on, to where
+    the host spoke, when the host reads although it spoke next: there it had given up waiting.
+
+    Parameters
+    ----------
+    session:
+        What passed.
+    """
+
+    timeout: float | None = 0.0
+
+    def __init__(self, session: Recording) -> None:
+        self.baudrate = session.baud
+        self.adapter_latency = session.adapter_latency
+        self.has_line = session.has_line
+        self._bursts = session.bursts
+        self._next = 0
+        self._now = 0.0
+        self._taken = 0
+        """Bytes of the next burst that have passed."""
+        self._sent = bytearray()
+
+    def clock(self) -> float:
+        """Seconds since the recording began, up to what the host said last."""
+        return self._now
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes that can be read at once: as many as came together when they were recorded."""
+        burst = self._burst
+        return 0 if burst is None or burst.to_device else len(burst.data) - self._taken
+
+    def read(self, size: int = 1, /) -> bytes:
+        """Read up to `size` bytes; if the host spoke next, time passes until it did, and none."""
+        burst = self._burst
+        if burst is None:
+            self._now += _OVERDUE
+            return b""
+        if burst.to_device:
+            self._now = burst.at
+            return b""
+        data = burst.data[self._taken : self._taken + size]
+        self._pass(len(data))
+        return data
+
+    def write(self, data: bytes, /) -> int:
+        """Take bytes of the host; `ReplayMismatch` if they are not those of the recording."""
+        rest = data
+        while rest:
+            burst = self._burst
+            expected = b"" if burst is None or not burst.to_device else burst.data[self._taken :]
+            equal = _equal_bytes(expected, rest)
+            self._sent += rest[:equal]
+            if burst is None or equal < min(len(expected), len(rest)) or not expected:
+                raise ReplayMismatch(self._difference(burst, expected[equal:], rest[equal:]))
+            self._now = burst.at
+            self._pass(equal)
+            rest = rest[equal:]
+        return len(data)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    @property
+    def _burst(self) -> Burst | None:
+        return self._bursts[self._next] if self._next < len(self._bursts) else None
+
+    def _pass(self, count: int) -> None:
+        self._taken += count
+        if self._taken == len(self._bursts[self._next].data):
+            self._next += 1
+            self._taken = 0
+
+    def _difference(self, burst: Burst | None, expected: bytes, got: bytes) -> str:
+        """Say which byte, and the request it is in, is the first that is not as recorded."""
+        place = len(self._sent)
+        number = len([frame for frame in bytes(self._sent).split(DELIMITER)[:-1] if frame]) + 1
+        begun = bytes(self._sent).rpartition(DELIMITER)[2]
+        request = f"request {number} ({_request_name(begun + got)})"
+        if burst is None:
+            return (
+                f"the recording ends before byte {place}, in {request}: it is of a program that "
+                "asked for less. Record the session again"
+            )
+        if not expected:
+            return (
+                f"byte {place} comes too early, in {request}: the recorded program waited for an "
+                "answer here. Replay it with the same program, or record the session again"
+            )
+        recorded = _request_name(begun + expected)
+        return (
+            f"byte {place} is {got[0]:#04x}, in {request}, where the recorded program sent "
+            f"{expected[0]:#04x}, in {recorded}: replay it with the same program and the same "
+            "arguments, or record the session again"
+        )
+
+
+def _equal_bytes(one: bytes, other: bytes) -> int:
+    """How many bytes are equal from the first one on."""
+    shorter = min(len(one), len(other))
+    return next((i for i in range(shorter) if one[i] != other[i]), shorter)
+
+
+def _request_name(stream: bytes) -> str:
+    """Name the request in the first frame of a stream."""
+    try:
+        body = cobs.decode(stream.lstrip(DELIMITER).partition(DELIMITER)[0])
+        return Opcode(body[_OPCODE]).name
+    except (cobs.DecodeError, IndexError, ValueError):
+        return "no whole frame"
