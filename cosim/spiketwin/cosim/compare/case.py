@@ -1,0 +1,118 @@
+"""A case: the ideal network, what a core holds of it, and one stimulus for both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
+
+import numpy as np
+
+from spiketwin.cosim.compare.ideal import Ideal
+from spiketwin.cosim.compare.quantisation import Quantisation
+from spiketwin.cosim.compare.recording import CoreRunner, Recording, recorded
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.host import Core, Network
+from spiketwin.host.elements import IntArray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Case:
+    """What is compared.
+
+    Attributes
+    ----------
+    ideal:
+        The network that is meant.
+    network:
+        What a core is given for it.
+    params:
+        Sizes of that core.
+    scale:
+        Units of the core for one of the ideal network's (1 if both count in the core's).
+    unit:
+        Name of the ideal network's unit.
+    spikes, ticks:
+        The stimulus: shape (k, 2), (tick, axon), and its length.
+    clear_every:
+        Ticks after which all state is cleared each time; None: never.
+    """
+
+    ideal: Ideal
+    network: Network
+    params: CoreParams
+    scale: float
+    unit: str
+    spikes: IntArray
+    ticks: int
+    clear_every: int | None = None
+
+    @classmethod
+    def rounded(
+        cls, ideal: Ideal, scale: float, unit: str, params: CoreParams, spikes: IntArray, ticks: int
+    ) -> Self:
+        """Round an ideal network; parameters and errors are those of `Ideal.quantised`."""
+        return cls(
+            ideal=ideal, network=ideal.quantised(scale, params), params=params, scale=scale,
+            unit=unit, spikes=spikes, ticks=ticks,
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, network: Network, params: CoreParams, spikes: IntArray, ticks: int) -> Self:
+        """Take the integers of a network for what is meant: decays and steps are left to round."""
+        return cls(
+            ideal=Ideal.of(network, params), network=network, params=params, scale=1.0,
+            unit="units", spikes=spikes, ticks=ticks,
+        )  # fmt: skip
+
+    def meant(self, every: int | None = None, keeping: Quantisation | None = None) -> Recording:
+        """Run the ideal network; parameters and errors are those of `Ideal.run`."""
+        return self.ideal.run(
+            self.spikes, self.ticks, every=every, clear_every=self.clear_every, keeping=keeping
+        )
+
+    def found(self, core: Core, every: int | None = None) -> Recording:
+        """Run the network on a connected core.
+
+        Parameters and errors are those of `recorded` and of the methods of the core.
+        """
+        runner = CoreRunner(core, self.network)
+        return recorded(runner, self.spikes, self.ticks, every, self.clear_every)
+
+    def open_loop(self) -> Self:
+        """Give the case in which every neuron receives the ideal network's own spikes.
+
+        The neurons' rows of weights move to as many axons behind those that there are, and these
+        axons play, each a tick later as the neurons themselves would, the spikes that the ideal
+        network fires. So no difference spreads from neuron to neuron. The ideal network fires the
+        same spikes as before; the core has as many more axons.
+
+        Raises `ParamsError` if no core has so many axons.
+        """
+        played = self.meant().spikes + (1, self.ideal.n_axons)
+        lost = played[:, 0] % (self.clear_every or self.ticks) == 0  # no tick follows, or a clear
+        played = played[~lost]
+        events = np.concatenate([self.spikes.reshape(-1, 2), played])
+        p = self.params
+        n_axons = p.n_axons + p.n_neurons
+        queue = max(p.event_queue_depth, 1 << (n_axons - 1).bit_length())
+        return replace(
+            self,
+            ideal=_played_in(self.ideal),
+            network=_played_in(self.network),
+            params=replace(p, n_axons=n_axons, event_queue_depth=queue),
+            spikes=events[np.lexsort((events[:, 1], events[:, 0]))],
+        )
+
+
+_Net = TypeVar("_Net", Ideal, Network)
+
+
+def _played_in(net: _Net) -> _Net:
+    """Move the rows of the neurons to as many axons behind the others."""
+    no_rows = np.zeros((net.n_neurons, net.n_neurons), np.bool_)
+    return replace(
+        net,
+        n_axons=net.n_sources,
+        weights=np.concatenate([net.weights, no_rows]),
+        plastic=np.concatenate([net.plastic, no_rows]),
+    )

@@ -1,0 +1,279 @@
+"""The ideal network: what was meant, in double precision, before anything is rounded for a core."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spiketwin.cosim.compare import kernels
+from spiketwin.cosim.compare.quantisation import Quantisation, coded_loss, exact_loss, no_grid
+from spiketwin.cosim.compare.recording import Recording, Values, recorded
+from spiketwin.hdl.spec import arithmetic
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import limits
+from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import InvalidNetwork
+from spiketwin.host.network import TIME_CONSTANTS, Network, Placement
+
+_IN_UNITS: Final = {
+    "weights": 1,
+    "threshold": 1,
+    "v_reset": 1,
+    "bias": 1,
+    "v_floor": 1,
+    "theta_bump": 1,
+    "w_min": 1,
+    "w_max": 1,
+    "pre_gain": 1 << arithmetic.GAIN_BITS,
+    "post_gain": 1 << arithmetic.GAIN_BITS,
+    "pre_offset": 1 << arithmetic.STEP_BITS,
+    "post_offset": 1 << arithmetic.STEP_BITS,
+}
+"""What is measured in units of the potential, and in which part of one a core holds it."""
+
+_IN_FULL_SCALES: Final = ("trace_pre_bump", "trace_post_bump")
+"""What is a part of a trace's full scale."""
+
+_REAL_ARRAYS: Final = ("weights", "threshold", "v_reset", "bias")
+
+
+def _vector(value: float) -> Any:
+    """Default of an array attribute: a scalar that is spread."""
+    return field(default=value)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ideal:
+    """A network in real numbers; attributes have the names and the meaning of `Network`'s.
+
+    It keeps the order of a tick and all its rules (docs/tick.md), but rounds nothing. `v_floor`,
+    `w_min`, `w_max` and the refractory ticks are part of what is meant, and hold here too. The
+    widths of a core are not: potential, current, `theta` and traces have no largest value, so a
+    trace that adds up passes the full scale at which a core's stays. A decay takes exactly
+    ``1 - exp(-1 / tau)`` of a value, and a learning step is applied in full.
+
+    Attributes
+    ----------
+    n_axons, n_neurons:
+        Sizes.
+    weights, threshold, v_reset, bias, v_floor, theta_bump, w_min, w_max:
+        In one unit of the caller's choice, such as mV above rest; a scalar fills an array.
+        `v_floor` may be ``-inf``.
+    plastic, refrac_ticks, reset_subtract, learn_pre, learn_post:
+        As in `Network`.
+    trace_pre_replace, trace_post_replace:
+        Likewise.
+    v_tau, i_syn_tau, theta_tau, trace_pre_tau, trace_post_tau:
+        Time constants in ticks, as in `Network`.
+    stochastic, seed:
+        As in `Network`; of no effect where steps are not rounded.
+    pre_gain, pre_offset, post_gain, post_offset:
+        In that unit: what a trace at full scale is worth, and what every such event brings.
+    trace_pre_bump, trace_post_bump:
+        As a part of full scale.
+
+    Raises
+    ------
+    InvalidNetwork
+        An array has the wrong shape, or a value is not a number.
+    """
+
+    n_axons: int
+    n_neurons: int
+    weights: Values = _vector(0.0)
+    plastic: NDArray[np.bool_] = _vector(False)
+    threshold: Values = _vector(1.0)
+    v_reset: Values = _vector(0.0)
+    refrac_ticks: IntArray = _vector(0)
+    bias: Values = _vector(0.0)
+    v_tau: float = math.inf
+    i_syn_tau: float = 0.0
+    theta_tau: float = math.inf
+    trace_pre_tau: float = math.inf
+    trace_post_tau: float = math.inf
+    v_floor: float = 0.0
+    reset_subtract: bool = False
+    theta_bump: float = 0.0
+    learn_pre: bool = False
+    learn_post: bool = False
+    stochastic: bool = False
+    seed: int = 0
+    w_min: float = 0.0
+    w_max: float = 0.0
+    pre_gain: float = 0.0
+    pre_offset: float = 0.0
+    post_gain: float = 0.0
+    post_offset: float = 0.0
+    trace_pre_bump: float = 0.0
+    trace_pre_replace: bool = False
+    trace_post_bump: float = 0.0
+    trace_post_replace: bool = False
+
+    def __post_init__(self) -> None:
+        types = dict.fromkeys(_REAL_ARRAYS, np.float64) | {
+            "plastic": np.bool_, "refrac_ticks": np.int64
+        }  # fmt: skip
+        for name, dtype in types.items():
+            matrix = name in ("weights", "plastic")
+            shape = (self.n_sources, self.n_neurons) if matrix else (self.n_neurons,)
+            array = np.asarray(getattr(self, name))
+            if array.ndim and array.shape != shape:
+                raise InvalidNetwork(f"{name} must have the shape {shape}, not {array.shape}")
+            filled = np.broadcast_to(array.astype(dtype), shape).copy()
+            object.__setattr__(self, name, filled)  # frozen for users: the same value, in full
+        for name in (*_IN_UNITS, *_IN_FULL_SCALES, *TIME_CONSTANTS.values()):
+            if np.isnan(getattr(self, name)).any():
+                raise InvalidNetwork(f"{name} must hold numbers, not nan")
+
+    @property
+    def n_sources(self) -> int:
+        """Axons and neurons together."""
+        return self.n_axons + self.n_neurons
+
+    @classmethod
+    def of(cls, network: Network, params: CoreParams) -> Self:
+        """Take the integers of a network, for a core of these sizes, as exact real numbers.
+
+        The sizes tell the full scale of the traces.
+        """
+        network.validate()
+        values = {f.name: getattr(network, f.name) for f in fields(cls)}
+        for name, steps in _steps(1.0, params).items():
+            values[name] = values[name] / steps
+        return cls(**values)
+
+    def in_units(self, scale: float) -> Self:
+        """Measure the same network in a unit of which one of ours has `scale`."""
+        return replace(self, **{name: getattr(self, name) * scale for name in _IN_UNITS})
+
+    def quantised(self, scale: float, params: CoreParams) -> Network:
+        """Round to a network that a core of these sizes holds: to nearest, halves to even.
+
+        Parameters
+        ----------
+        scale:
+            Units of the core for one of ours. Potential and weights share it, as a weight adds to
+            the potential. A larger one is finer, until something no longer fits.
+        params:
+            Sizes of the core.
+
+        Raises
+        ------
+        InvalidNetwork, DoesNotFit
+            A value does not fit; names it, the range and the value.
+        """
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, steps in _steps(scale, params).items():
+            value = values[name] * steps
+            if name == "v_floor" and value == -math.inf:
+                value = limits(params.v_width, signed=True)[0]
+            whole = np.rint(value)
+            if not np.isfinite(whole).all():
+                raise InvalidNetwork(f"{name} must be finite to be held by a core")
+            values[name] = whole.astype(np.int64) if name in _REAL_ARRAYS else int(whole)
+        network = Network(**values)
+        Placement(network.n_axons, network.n_neurons, params).place(network)
+        return network
+
+    def run(
+        self,
+        spikes: ArrayLike,
+        ticks: int,
+        *,
+        every: int | None = None,
+        clear_every: int | None = None,
+        keeping: Quantisation | None = None,
+    ) -> Recording:
+        """Run from rest.
+
+        Parameters
+        ----------
+        spikes, ticks, every, clear_every:
+            Stimulus and records: as for `spiketwin.cosim.compare.recording.recorded`.
+        keeping:
+            Roundings of a core that are kept; our unit is then the core's. None: nothing rounds.
+
+        Raises
+        ------
+        InvalidInput
+            As `recorded` does.
+        DoesNotFit
+            The core whose roundings are kept is smaller than the network.
+        """
+        return recorded(_Runner(self, keeping), spikes, ticks, every, clear_every)
+
+
+class _Runner:
+    """An ideal network at work (`spiketwin.cosim.compare.recording.Runner`)."""
+
+    def __init__(self, ideal: Ideal, keeping: Quantisation | None) -> None:
+        self.n_axons = ideal.n_axons
+        self.learns = bool(ideal.plastic.any())
+        self._tick = 0
+        self._rules = _rules(ideal, coded_loss if keeping and keeping.decay_codes else exact_loss)
+        noise_seed = ideal.seed if ideal.stochastic else None
+        self._grid = (
+            keeping.grid(ideal.n_axons, ideal.n_neurons, noise_seed) if keeping else no_grid()
+        )
+        n = ideal.n_neurons
+        self._state = kernels.State(
+            weight=ideal.weights.copy(),
+            plastic=ideal.plastic,
+            threshold=ideal.threshold,
+            v_reset=ideal.v_reset,
+            refrac_ticks=ideal.refrac_ticks,
+            bias=ideal.bias,
+            v=np.zeros(n),
+            i_syn=np.zeros(n),
+            refrac_count=np.zeros(n, np.int64),
+            theta=np.zeros(n),
+            trace_pre=np.zeros(ideal.n_sources),
+            trace_post=np.zeros(n),
+            pending=np.zeros(n, np.bool_),
+            row_noise=np.zeros(n, np.uint16),
+            column_noise=np.zeros(ideal.n_sources, np.uint16),
+        )
+
+    def run(self, events: IntArray, ticks: int) -> IntArray:
+        fired = np.empty((ticks * self._state.v.size, 2), np.int64)
+        # The core's noise is of the tick counted from the beginning, whatever the parts.
+        tick, axon = np.ascontiguousarray((events + (self._tick, 0)).T)
+        count = kernels.run_ticks(
+            self._state, self._rules, self._grid, self._tick, ticks, tick, axon, fired
+        )
+        spikes: IntArray = fired[:count] - (self._tick, 0)
+        self._tick += ticks
+        return spikes
+
+    def clear(self) -> None:
+        for name in ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending"):
+            getattr(self._state, name)[...] = 0
+
+    def v(self) -> Values:
+        return self._state.v.copy()
+
+    def weights(self) -> Values:
+        return self._state.weight.copy()
+
+
+def _rules(ideal: Ideal, loss: Callable[[float], float]) -> kernels.Rules:
+    # Each of one type, however it was given, lest the kernel be compiled for every mixture.
+    values: dict[str, Any] = {}
+    for name, kind in kernels.Rules.__annotations__.items():
+        if name.endswith("_loss"):
+            values[name] = loss(getattr(ideal, name.replace("_loss", "_tau")))
+        else:
+            values[name] = (bool if kind == "bool" else float)(getattr(ideal, name))
+    return kernels.Rules(**values)
+
+
+def _steps(scale: float, params: CoreParams) -> dict[str, float]:
+    """Whole steps of a core that one of our units, or full scale, is worth."""
+    full = 1 << params.trace_width
+    in_units = {name: scale * parts for name, parts in _IN_UNITS.items()}
+    return in_units | dict.fromkeys(_IN_FULL_SCALES, full)

@@ -1,0 +1,253 @@
+"""Ticks in double precision: the order and the rules of `spiketwin.hdl.spec.oracle`, on reals.
+
+Each rounding of the core can be put on, one by one: what decays lose, widths, and the steps of
+weights. With none the network is ideal; with all, and values that a core can hold, every value
+equals the core's, since doubles hold its integers exactly and nothing else in a tick rounds.
+
+Compiled code is cached beside this file and keeps what it was compiled with: touch this file after
+a change of `spiketwin.hdl.spec.arithmetic` or `spiketwin.cosim.model.kernels`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple, ParamSpec, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from spiketwin.cosim.model.kernels import fill_noise, noise_key
+from spiketwin.hdl.spec import arithmetic as a
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+Reals = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+Word16 = npt.NDArray[np.uint16]
+Flags = npt.NDArray[np.bool_]
+
+_FINEST_STEP = float(1 << a.STEP_BITS)
+
+
+def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    return cast("Callable[_P, _R]", numba.njit(cache=True, nogil=True)(function))
+
+
+class State(NamedTuple):
+    """Arrays of a network, by the names of the specification, and scratch space.
+
+    `weight` and `plastic` have shape (n_sources, n_neurons), `trace_pre` (n_sources,); `pending`
+    flags the neurons that fired in the last tick; `row_noise` and `column_noise` are scratch.
+    """
+
+    weight: Reals
+    plastic: Flags
+    threshold: Reals
+    v_reset: Reals
+    refrac_ticks: Int64
+    bias: Reals
+    v: Reals
+    i_syn: Reals
+    refrac_count: Int64
+    theta: Reals
+    trace_pre: Reals
+    trace_post: Reals
+    pending: Flags
+    row_noise: Word16
+    column_noise: Word16
+
+
+class Rules(NamedTuple):
+    """Settings of a network: each ``…_loss`` is the part of a value that is lost in a tick.
+
+    Traces are parts of full scale; gains and offsets are in weight units.
+    """
+
+    v_loss: float
+    v_floor: float
+    i_syn_loss: float
+    reset_subtract: bool
+    theta_loss: float
+    theta_bump: float
+    learn_pre: bool
+    learn_post: bool
+    w_min: float
+    w_max: float
+    pre_gain: float
+    pre_offset: float
+    post_gain: float
+    post_offset: float
+    trace_pre_loss: float
+    trace_pre_bump: float
+    trace_pre_replace: bool
+    trace_post_loss: float
+    trace_post_bump: float
+    trace_post_replace: bool
+
+
+class Grid(NamedTuple):
+    """The roundings that are put on.
+
+    `unit` and `trace_unit` are the steps to which what decays lose is rounded, 0 for not at all.
+    Each ``…_top`` is the largest value that there is room for, ``inf`` for no bound; signed state
+    goes down to ``-top - 1``.
+    `whole_steps` rounds the steps of weights, by noise from `seed` if `stochastic`; the last four
+    are what the core's numbers of sources and neurons spread to (`arithmetic.spread`).
+    """
+
+    unit: float
+    trace_unit: float
+    v_top: float
+    i_syn_top: float
+    theta_top: float
+    trace_top: float
+    whole_steps: bool
+    stochastic: bool
+    seed: int
+    source_x: Word16
+    source_y: Word16
+    neuron_x: Word16
+    neuron_y: Word16
+
+
+@_compiled
+def _decayed(value: float, loss: float, unit: float) -> float:
+    if loss == 0.0 or value == 0.0:
+        return value
+    if unit == 0.0:
+        return value - value * loss
+    lost = max(1.0, math.floor(abs(value) / unit * loss + 0.5)) * unit
+    rest = max(0.0, abs(value) - lost)
+    return rest if value > 0 else -rest
+
+
+@_compiled
+def _decay_all(values: Reals, loss: float, unit: float) -> None:
+    for k in range(values.size):
+        values[k] = _decayed(values[k], loss, unit)
+
+
+@_compiled
+def _held(value: float, top: float) -> float:
+    return max(-top - 1.0, min(top, value))
+
+
+@_compiled
+def _bumped(trace: float, bump: float, replace: bool, top: float) -> float:
+    return min(bump if replace else trace + bump, top)
+
+
+@_compiled
+def _stepped(weight: float, step: float, noise: int, r: Rules, g: Grid) -> float:
+    if g.whole_steps:
+        step = math.floor(step + noise / _FINEST_STEP)
+    return min(r.w_max, max(r.w_min, weight + step))
+
+
+@_compiled
+def _step(trace: float, gain: float, offset: float, g: Grid) -> float:
+    change = gain * trace
+    if g.whole_steps:
+        change = math.floor(change * _FINEST_STEP) / _FINEST_STEP
+    return change + offset
+
+
+@_compiled
+def _deliver(s: State, r: Rules, g: Grid, source: int, key_x: np.uint16, key_y: np.uint16) -> None:
+    row, plastic = s.weight[source], s.plastic[source]
+    for j in range(row.size):
+        s.i_syn[j] = _held(s.i_syn[j] + row[j], g.i_syn_top)
+    if r.learn_pre:
+        if g.stochastic:
+            x, y = np.uint16(key_x ^ g.source_x[source]), np.uint16(key_y ^ g.source_y[source])
+            fill_noise(s.row_noise, x, y, g.neuron_x, g.neuron_y)
+        for j in range(row.size):
+            if plastic[j]:
+                step = _step(s.trace_post[j], r.pre_gain, r.pre_offset, g)
+                row[j] = _stepped(row[j], step, s.row_noise[j], r, g)
+    s.trace_pre[source] = _bumped(
+        s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, g.trace_top
+    )
+
+
+@_compiled
+def _update(s: State, r: Rules, g: Grid, j: int) -> bool:
+    v = _decayed(s.v[j], r.v_loss, g.unit) + s.i_syn[j] + s.bias[j]
+    v = _held(max(v, r.v_floor), g.v_top)
+    s.i_syn[j] = _decayed(s.i_syn[j], r.i_syn_loss, g.unit)
+    limit = s.threshold[j] + s.theta[j]
+    refractory = s.refrac_count[j] > 0
+    fires = not refractory and v >= limit
+    if fires:
+        s.v[j] = _held(v - limit if r.reset_subtract else s.v_reset[j], g.v_top)
+        s.refrac_count[j] = s.refrac_ticks[j]
+        s.theta[j] = min(s.theta[j] + r.theta_bump, g.theta_top)
+    elif refractory:
+        s.refrac_count[j] -= 1
+    else:
+        s.v[j] = v
+    s.theta[j] = _decayed(s.theta[j], r.theta_loss, g.unit)
+    s.trace_post[j] = _decayed(s.trace_post[j], r.trace_post_loss, g.trace_unit)
+    if fires:
+        s.trace_post[j] = _bumped(
+            s.trace_post[j], r.trace_post_bump, r.trace_post_replace, g.trace_top
+        )
+    return fires
+
+
+@_compiled
+def _learn(s: State, r: Rules, g: Grid, j: int, key_x: np.uint16, key_y: np.uint16) -> None:
+    if g.stochastic:
+        x, y = np.uint16(key_x ^ g.neuron_x[j]), np.uint16(key_y ^ g.neuron_y[j])
+        fill_noise(s.column_noise, x, y, g.source_x, g.source_y)
+    for i in range(s.trace_pre.size):
+        if s.plastic[i, j]:
+            step = _step(s.trace_pre[i], r.post_gain, r.post_offset, g)
+            s.weight[i, j] = _stepped(s.weight[i, j], step, s.column_noise[i], r, g)
+
+
+@_compiled
+def run_ticks(
+    s: State,
+    r: Rules,
+    g: Grid,
+    tick: int,
+    ticks: int,
+    event_tick: Int64,
+    event_axon: Int64,
+    spikes: Int64,
+) -> int:
+    """Execute `ticks` ticks, beginning with `tick`, and return how many spikes there were.
+
+    Events ascend strictly by (tick, axon), and none is outside these ticks. `spikes`, shape
+    (ticks · n_neurons, 2), takes (tick, neuron) of each spike.
+    """
+    if not g.stochastic:
+        s.row_noise[:] = a.HALF_STEP
+        s.column_noise[:] = a.HALF_STEP
+    count, event = 0, 0
+    n_axons = s.trace_pre.size - s.v.size
+    for now in range(tick, tick + ticks):
+        key_x, key_y = noise_key(g.seed, now, a.PASS_PRE)
+        while event < event_tick.size and event_tick[event] == now:
+            _deliver(s, r, g, event_axon[event], key_x, key_y)
+            event += 1
+        for j in range(s.pending.size):
+            if s.pending[j]:
+                _deliver(s, r, g, n_axons + j, key_x, key_y)
+        first = count
+        for j in range(s.pending.size):
+            s.pending[j] = _update(s, r, g, j)
+            if s.pending[j]:
+                spikes[count, 0] = now
+                spikes[count, 1] = j
+                count += 1
+        _decay_all(s.trace_pre, r.trace_pre_loss, g.trace_unit)
+        if r.learn_post:
+            key_x, key_y = noise_key(g.seed, now, a.PASS_POST)
+            for k in range(first, count):
+                _learn(s, r, g, spikes[k, 1], key_x, key_y)
+    return count

@@ -1,0 +1,89 @@
+"""The spikes of a run held against those that were meant, one to one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spiketwin.host.elements import IntArray
+
+
+@dataclass(frozen=True)
+class Match:
+    """How the spikes of a run answer to those of the ideal network, over all neurons.
+
+    For each neuron, as many spikes as can be are paired one to one, the two of a pair at most one
+    tick apart. *Missing* are ideal spikes without a partner, *extra* those of the run without one.
+    At the same tick are spikes that both have in the very same tick, paired or not.
+
+    Attributes
+    ----------
+    ideal, run:
+        Spikes of each.
+    same_tick, within_one_tick:
+        Of the ideal spikes.
+    """
+
+    ideal: int
+    run: int
+    same_tick: int
+    within_one_tick: int
+
+    @property
+    def missing(self) -> int:
+        """Ideal spikes that have no partner in the run."""
+        return self.ideal - self.within_one_tick
+
+    @property
+    def extra(self) -> int:
+        """Spikes of the run that have no partner."""
+        return self.run - self.within_one_tick
+
+    @property
+    def same_tick_share(self) -> float:
+        """Share of the ideal spikes at the same tick; 1 if there are none."""
+        return self.same_tick / self.ideal if self.ideal else 1.0
+
+    @property
+    def within_one_tick_share(self) -> float:
+        """Share of the ideal spikes within one tick; 1 if there are none."""
+        return self.within_one_tick / self.ideal if self.ideal else 1.0
+
+
+def match(ideal: IntArray, run: IntArray) -> Match:
+    """Match two lists of spikes.
+
+    Parameters
+    ----------
+    ideal, run:
+        Shape (m, 2): (tick, neuron), ascending, none twice.
+    """
+    paired = 0
+    for neuron in np.intersect1d(ideal[:, 1], run[:, 1]):
+        meant, found = (each[each[:, 1] == neuron, 0].tolist() for each in (ideal, run))
+        paired += _pairs(meant, found)
+    same = {*map(tuple, ideal.tolist())} & {*map(tuple, run.tolist())}
+    return Match(ideal=len(ideal), run=len(run), same_tick=len(same), within_one_tick=paired)
+
+
+def _pairs(meant: list[int], found: list[int]) -> int:
+    """Most pairs at most a tick apart: of ascending ticks, taking the first that fit is best."""
+    pairs = i = j = 0
+    while i < len(meant) and j < len(found):
+        if abs(meant[i] - found[j]) <= 1:
+            pairs, i, j = pairs + 1, i + 1, j + 1
+        elif meant[i] < found[j]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def parting_tick(ideal: IntArray, run: IntArray) -> int | None:
+    """First tick in which different neurons fired; None if there is none.
+
+    Parameters are those of `match`.
+    """
+    either = {*map(tuple, ideal.tolist())} ^ {*map(tuple, run.tolist())}
+    return min((tick for tick, _ in either), default=None)

@@ -1,0 +1,95 @@
+"""What of a core's arithmetic a run in double precision keeps: the kernel's grid and decays."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from spiketwin.cosim.compare import kernels
+from spiketwin.hdl.spec import arithmetic
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import limits
+from spiketwin.host.elements import IntArray
+from spiketwin.host.network import Placement
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """Quantisations of a core of the sizes `params`, each on unless it is lifted.
+
+    Attributes
+    ----------
+    params:
+        Sizes of the core.
+    decay_codes:
+        Decays lose the part that their 16-bit code stands for, not ``1 - exp(-1 / tau)``.
+    decay_rounding:
+        What a decay loses is a whole number of units (of the trace's width, for a trace), and one
+        at least. Nothing else in a tick makes a fraction but steps of weights.
+    widths:
+        State saturates at the widths.
+    weight_steps:
+        Steps of weights are rounded, by the core's own noise if the network says so.
+    """
+
+    params: CoreParams
+    decay_codes: bool = True
+    decay_rounding: bool = True
+    widths: bool = True
+    weight_steps: bool = True
+
+    def grid(self, n_axons: int, n_neurons: int, noise_seed: int | None) -> kernels.Grid:
+        """Give the kernel's grid for a network of a size; a seed if steps are rounded by noise.
+
+        Raises `DoesNotFit` when the core is smaller.
+        """
+        p = self.params
+        sources = Placement(n_axons, n_neurons, p).sources
+        neurons = np.arange(n_neurons)
+        trace_unit = 2.0**-p.trace_width
+
+        def top(width: int, signed: bool) -> float:
+            return float(limits(width, signed)[1]) if self.widths else math.inf
+
+        return kernels.Grid(
+            unit=1.0 if self.decay_rounding else 0.0,
+            trace_unit=trace_unit if self.decay_rounding else 0.0,
+            v_top=top(p.v_width, True),
+            i_syn_top=top(p.i_syn_width, True),
+            theta_top=top(p.theta_width, False),
+            trace_top=top(p.trace_width, False) * trace_unit,
+            whole_steps=self.weight_steps,
+            stochastic=self.weight_steps and noise_seed is not None,
+            seed=noise_seed or 0,
+            source_x=_spread(sources, arithmetic.SPREAD_SOURCE[0]),
+            source_y=_spread(sources, arithmetic.SPREAD_SOURCE[1]),
+            neuron_x=_spread(neurons, arithmetic.SPREAD_NEURON[0]),
+            neuron_y=_spread(neurons, arithmetic.SPREAD_NEURON[1]),
+        )
+
+
+def no_grid() -> kernels.Grid:
+    """Give the grid of an ideal network: none."""
+    unused = np.zeros(0, np.uint16)
+    return kernels.Grid(
+        unit=0.0, trace_unit=0.0, v_top=math.inf, i_syn_top=math.inf, theta_top=math.inf,
+        trace_top=math.inf, whole_steps=False, stochastic=False, seed=0,
+        source_x=unused, source_y=unused, neuron_x=unused, neuron_y=unused,
+    )  # fmt: skip
+
+
+def exact_loss(tau: float) -> float:
+    """Part of a value that a tick of decay takes: ``1 - exp(-1 / tau)``, 1 for a `tau` of 0."""
+    return -math.expm1(-1.0 / tau) if tau else 1.0
+
+
+def coded_loss(tau: float) -> float:
+    """The same as a core's decay code says it."""
+    code = arithmetic.decay_code(tau)
+    return 1.0 if code == arithmetic.DECAY_AT_ONCE else code / (1 << arithmetic.DECAY_BITS)
+
+
+def _spread(indices: IntArray, factor: int) -> kernels.Word16:
+    return np.array([arithmetic.spread(int(i), factor) for i in indices], np.uint16)

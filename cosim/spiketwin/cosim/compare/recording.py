@@ -1,0 +1,131 @@
+"""A run as it is judged: its spikes, and potential and weights every so many ticks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spiketwin.host import Core, Network
+from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import InvalidInput
+from spiketwin.host.spikes import checked_events
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What a network did, on a target or as it was meant.
+
+    Attributes
+    ----------
+    spikes:
+        Shape (m, 2): (tick, neuron), ascending.
+    after:
+        Shape (k,): numbers of ticks after which state was read; the last is the length of the run.
+    v:
+        Shape (k, n_neurons): potential, in the units of the network that ran.
+    weights:
+        Shape (k, n_sources, n_neurons); k is 1 where nothing learns: the weights at the end.
+    """
+
+    spikes: IntArray
+    after: IntArray
+    v: Values
+    weights: Values
+
+
+class Runner(Protocol):
+    """A network at work: it runs on from the state in which it is."""
+
+    n_axons: int
+    learns: bool
+
+    def run(self, events: IntArray, ticks: int) -> IntArray:
+        """Execute ticks and give the spikes, (tick, neuron); ticks count from the first of them."""
+
+    def clear(self) -> None:
+        """Set all state to 0."""
+
+    def v(self) -> ArrayLike:
+        """Potential, shape (n_neurons,)."""
+
+    def weights(self) -> ArrayLike:
+        """Weights, shape (n_sources, n_neurons)."""
+
+
+def recorded(
+    runner: Runner, spikes: ArrayLike, ticks: int, every: int | None, clear_every: int | None
+) -> Recording:
+    """Run a network and record it.
+
+    Parameters
+    ----------
+    runner:
+        The network, at rest.
+    spikes, ticks:
+        The stimulus, shape (k, 2) of (tick, axon), and its length.
+    every:
+        Ticks between two records of potential and weights; None: only at the end.
+    clear_every:
+        Ticks after which state is cleared each time, before the next begins; None: never.
+
+    Raises
+    ------
+    InvalidInput
+        The stimulus is wrong, or `every` or `clear_every` is below 1.
+    """
+    events = checked_events(spikes, ticks, runner.n_axons)
+    for name, period in (("every", every), ("clear_every", clear_every)):
+        if period is not None and period < 1:
+            raise InvalidInput(f"{name} must be 1 or more ticks, not {period}")
+    clears = range(0, ticks, clear_every or ticks)[1:]
+    records = [*range(0, ticks, every or ticks)[1:], ticks]
+    fired: list[IntArray] = []
+    v: list[ArrayLike] = []
+    weights: list[ArrayLike] = []
+    for begin, end in pairwise(sorted({0, *clears, *records})):
+        if begin in clears:
+            runner.clear()
+        first, last = np.searchsorted(events[:, 0], (begin, end))
+        fired.append(runner.run(events[first:last] - (begin, 0), end - begin) + (begin, 0))
+        if end in records:
+            v.append(runner.v())
+            if runner.learns or end == ticks:
+                weights.append(runner.weights())
+    return Recording(
+        spikes=np.concatenate(fired),
+        after=np.array(records),
+        v=np.array(v, np.float64),
+        weights=np.array(weights, np.float64),
+    )
+
+
+class CoreRunner:
+    """A network on a connected core, which it is programmed into."""
+
+    def __init__(self, core: Core, network: Network) -> None:
+        core.program(network)
+        self._core = core
+        self.n_axons = network.n_axons
+        self.learns = bool(network.plastic.any())
+
+    def run(self, events: IntArray, ticks: int) -> IntArray:
+        """See `Runner`, as all below."""
+        return self._core.run(events, ticks).spikes
+
+    def clear(self) -> None:
+        """Set all state to 0."""
+        self._core.clear()
+
+    def v(self) -> IntArray:
+        """Potential."""
+        return self._core.read_state()["v"]
+
+    def weights(self) -> IntArray:
+        """Weights."""
+        return self._core.read_weights()
