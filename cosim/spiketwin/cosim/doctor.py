@@ -39,10 +39,11 @@ EXTRAS: Final = {
     "rtl": "rtl:, emulate, demo, bench",
     "demo": "demo, plots",
     "bench": "bench",
+    "boards": "build, flash",
 }
 """Extras of the package, and the commands that need them; the first is the core installation."""
 
-_VERBS: Final = {"rtl": "emulate", "demo": "demo", "bench": "bench"}
+_VERBS: Final = {"rtl": "emulate", "demo": "demo", "bench": "bench", "boards": "build"}
 """Verb of `./run` that installs an extra."""
 
 _MODULES: Final = {
@@ -50,7 +51,7 @@ _MODULES: Final = {
     "pyserial": "serial",
     "scikit-learn": "sklearn",
 }
-"""Module to import for a package, where it is not called the same."""
+"""Module to import for a package, where it is not called the same but for its hyphens."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
     if not requirement.specifier.contains(here, prereleases=True):
         found = f"{here}, must be {requirement.specifier}"
         return Finding(name, found, False, needed_for, fix)
-    trouble = _import_trouble(_MODULES.get(name, name))
+    trouble = _import_trouble(_MODULES.get(name, name.replace("-", "_")))
     if trouble:
         fix = install_command(extra, "--force-reinstall")
         return Finding(name, f"{here}, cannot be imported: {trouble}", False, needed_for, fix)

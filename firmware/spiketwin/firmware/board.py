@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import pkgutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
-from amaranth.build import Platform, Resource
+from amaranth.build import Resource
 
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
@@ -84,7 +85,8 @@ class Board:
     name, title:
         What is typed, and what it is called.
     platform:
-        Its FPGA, clock and pins for Amaranth, of `amaranth_boards` if that has the board.
+        Its FPGA, clock and pins: an `amaranth.build.Platform`, of `amaranth_boards` if that has
+        the board. What is on it, no type tells.
     resources:
         Pins beside those of the platform; ``uart`` 0 has to be in one of them, with ``rx`` and
         ``tx`` as seen from the FPGA.
@@ -106,7 +108,7 @@ class Board:
 
     name: str
     title: str
-    platform: type[Platform]
+    platform: type[Any]
     resources: tuple[Resource, ...] = ()
     params: str
     clock_hz: int
@@ -121,7 +123,7 @@ class Board:
         """Sizes of the core that fits it."""
         return preset(self.params)
 
-    def made(self) -> Platform:
+    def made(self) -> Any:
         """Make its platform anew, for one build."""
         platform = self.platform()
         platform.add_resources(self.resources)
@@ -180,6 +182,7 @@ def _from_file(path: Path) -> Board:
     if spec is None or spec.loader is None:
         raise BoardError(f"{path} cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where the source of a platform in it is looked for
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever the user's own file raises

@@ -54,11 +54,8 @@ def bench(json_file: Path | None) -> None:
     both: run nothing else.
     """
     console = Console()
-    if console.is_terminal:
-        with console.status("", spinner="dots") as status:
-            figures = figures_of.measure(status.update)
-    else:
-        figures = figures_of.measure(console.print)
+    with options.stages(console) as report:
+        figures = figures_of.measure(report)
     console.print(_table(figures))
     if json_file is not None:
         options.write_json(json_file, figures)

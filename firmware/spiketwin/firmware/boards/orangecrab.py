@@ -1,6 +1,8 @@
 """OrangeCrab r0.2 in its two sizes: ECP5 in the shape of a Feather, without a USB-serial chip."""
 
-from amaranth.build import Attrs, Platform
+from typing import Any
+
+from amaranth.build import Attrs
 from amaranth_boards.orangecrab_r0_2 import (
     OrangeCrabR0_2_25FPlatform,
     OrangeCrabR0_2_85FPlatform,
@@ -10,7 +12,7 @@ from amaranth_boards.resources import UARTResource
 from spiketwin.firmware.board import EXTERNAL, Board, Programmer
 
 
-def _orangecrab(size: str, platform: type[Platform], params: str, clock_hz: int) -> Board:
+def _orangecrab(size: str, platform: type[Any], params: str, clock_hz: int) -> Board:
     return Board(
         name=f"orangecrab_{size.lower()}",
         title=f"OrangeCrab r0.2 {size}",

@@ -1,6 +1,7 @@
 """ULX3S in its four sizes: ECP5 of 12 to 84 thousand LUTs."""
 
-from amaranth.build import Platform
+from typing import Any
+
 from amaranth_boards.ulx3s import (
     ULX3S_12F_Platform,
     ULX3S_25F_Platform,
@@ -11,7 +12,7 @@ from amaranth_boards.ulx3s import (
 from spiketwin.firmware.board import FT231X, Board, Programmer
 
 
-def _ulx3s(size: str, platform: type[Platform], params: str, clock_hz: int) -> Board:
+def _ulx3s(size: str, platform: type[Any], params: str, clock_hz: int) -> Board:
     return Board(
         name=f"ulx3s_{size.lower()}",
         title=f"ULX3S {size}",

@@ -51,6 +51,12 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
     ),
     "Work with targets": (
         Entry(
+            "build",
+            "Build the bitstream of a core for a board, with open tools alone.",
+            "spiketwin build --board icebreaker --json figures.json",
+            extra="boards",
+        ),
+        Entry(
             "emulate",
             "Serve the RTL on a pseudo-terminal that any serial program can open.",
             "spiketwin emulate --params ncx --link ./chip",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -122,3 +123,16 @@ def progress_bar(console: Console, unit: str = "") -> Progress:
         transient=True,
         disable=not console.is_terminal,
     )
+
+
+@contextmanager
+def stages(console: Console) -> Iterator[Callable[[str], None]]:
+    """Say what is being done: give what is called with the name of each stage as it begins.
+
+    A terminal shows the one of now; elsewhere each becomes a line.
+    """
+    if console.is_terminal:
+        with console.status("", spinner="dots") as status:
+            yield status.update
+    else:
+        yield console.print

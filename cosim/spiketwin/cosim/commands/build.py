@@ -1,0 +1,161 @@
+"""``spiketwin build``: the bitstream of a core for a board."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from spiketwin.firmware.board import Board, BoardError, board, boards
+from spiketwin.firmware.build import Build, TimingMissed
+from spiketwin.firmware.build import build as built
+from spiketwin.firmware.clocks import ClockError
+from spiketwin.hdl.builds import BuildError
+from spiketwin.hdl.spec.params import PRESETS, CoreParams, ParamsError, preset
+from spiketwin.host.cli import options
+
+KINDS: Final = {
+    "logic": "logic cells",
+    "memory": "block RAMs",
+    "dsp": "multipliers",
+    "spram": "single-port RAMs",
+}
+"""What is used of an FPGA, by its name in the figures."""
+
+
+def _board(_ctx: click.Context, _option: click.Parameter, value: str) -> Board:
+    try:
+        return board(value)
+    except BoardError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _sizes(_ctx: click.Context, _option: click.Parameter, value: str | None) -> CoreParams | None:
+    try:
+        return preset(value) if value is not None else None
+    except ParamsError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+on_board = click.option(
+    "--board",
+    "wanted",
+    required=True,
+    callback=_board,
+    metavar="BOARD",
+    help="Name of a board, or a Python file that describes one, which is run (docs/boards.md).",
+)
+
+
+def _known() -> str:
+    """List the boards, as a paragraph that click leaves as it is."""
+    lines = [
+        f"  {known.name:18}{known.title:36}{known.params:8}{known.clock_hz / 1e6:g} MHz"
+        for known in boards().values()
+    ]
+    return "\b\nboards, each with the core that fits it and its clock:\n" + "\n".join(lines)
+
+
+@click.command(
+    epilog=f"{_known()}\n\n\b\n"
+    "spiketwin build --board icebreaker\n"
+    "spiketwin build --board ulx3s_85f --params full,lanes=4 --clock 60 --json figures.json\n"
+    "spiketwin build --board ./my_board.py"
+)
+@on_board
+@click.option(
+    "--params",
+    callback=_sizes,
+    metavar="SIZES",
+    help=f"The core: a reference size ({', '.join(PRESETS)}), and fields that differ from it: "
+    "full,lanes=4. Default: what fits the board.",
+)
+@click.option(
+    "--clock",
+    "clock_mhz",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MHZ",
+    help="Clock of the core. Default: the board's.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=(1 << 31) - 1),
+    default=1,
+    show_default=True,
+    help="Seed of the placement: another one gives another timing.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder to copy everything to: bitstream, pins, reports and logs.",
+)
+@options.json_file
+def build(
+    wanted: Board,
+    params: CoreParams | None,
+    clock_mhz: float | None,
+    seed: int,
+    out: Path | None,
+    json_file: Path | None,
+) -> None:
+    """Build the bitstream of a core for a board, with open tools alone.
+
+    For an Artix-7 it is a project for Vivado instead, which has to be run on it, and an estimate of
+    what it uses. What was built once is taken from where it lies. Exits with status 1 if the core
+    does not fit or is slower than its clock.
+    """
+    console = Console()
+    clock_hz = round(clock_mhz * 1e6) if clock_mhz else None
+    missed = None
+    try:
+        with options.stages(console) as report:
+            made = built(wanted, params, clock_hz=clock_hz, seed=seed, report=report)
+    except ClockError as error:
+        raise click.BadParameter(str(error), param_hint="'--clock'") from error
+    except TimingMissed as error:
+        made, missed = error.build, error
+    except BuildError as error:
+        raise click.ClickException(str(error)) from error
+
+    console.print(_table(made))
+    folder = made.folder
+    if out is not None:
+        folder = Path(shutil.copytree(made.folder, out, dirs_exist_ok=True))
+    if json_file is not None:
+        options.write_json(json_file, made.figures)
+    if missed is not None:
+        raise click.ClickException(str(missed)) from missed
+    if made.bitstream is not None:
+        _say(console, f"bitstream  {folder / made.bitstream.name}")
+    else:
+        _say(console, f"project    {folder}: run build_top.sh there, where Vivado is installed")
+    _say(console, f"pins       {folder / 'pins.json'}")
+    if wanted.notes:
+        _say(console, wanted.notes)
+
+
+def _table(made: Build) -> Table:
+    figures = made.figures
+    table = Table(title=f"{figures['board']}", box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("", "used", "of", "%"):
+        table.add_column(column, justify="right" if column else "left")
+    for kind, title in KINDS.items():
+        if kind in figures:
+            used, available = figures[kind]["used"], figures[kind]["available"]
+            table.add_row(title, f"{used:,}", f"{available:,}", f"{100 * used / available:.0f}")
+    table.add_row("clock, MHz", f"{figures['target_mhz']:.4g}", "", "")
+    if figures["fmax_mhz"] is not None:
+        table.add_row("good for, MHz", f"{figures['fmax_mhz']:.4g}", "", "")
+    table.add_row("fastest line, baud", f"{figures['max_baud']:,}", "", "")
+    table.caption = figures["origin"]
+    return table
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, soft_wrap=True, markup=False, highlight=False)
