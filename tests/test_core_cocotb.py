@@ -18,8 +18,21 @@ FIXED = CoreParams(
     n_axons=4, n_neurons=16, lanes=4, neuron_lanes=4, source_lanes=1, learning=False,
     event_queue_depth=16, spike_queue_depth=128,
 )  # fmt: skip
+# An odd number of axons and neurons to a lane: columns of any length.
+PAIRED = CoreParams(
+    n_axons=12,
+    n_neurons=24,
+    lanes=4,
+    neuron_lanes=1,
+    source_lanes=1,
+    weight_width=7,
+    trace_width=8,
+    single_port_weights=True,
+    event_queue_depth=16,
+    spike_queue_depth=128,
+)
 
-SIZES = {"tiny": preset("tiny"), "odd": ODD, "fixed": FIXED}
+SIZES = {"tiny": preset("tiny"), "odd": ODD, "fixed": FIXED, "paired": PAIRED}
 
 
 def cases() -> list[tuple[str, str]]:

@@ -32,6 +32,10 @@ SIZES = {
         v_width=24, i_syn_width=24, theta_width=8, trace_width=13, refrac_width=16,
         event_queue_depth=16, spike_queue_depth=128,
     ),
+    "paired": CoreParams(
+        n_axons=14, n_neurons=20, lanes=2, neuron_lanes=1, source_lanes=2, weight_width=4,
+        trace_width=9, single_port_weights=True, event_queue_depth=16, spike_queue_depth=128,
+    ),
     "fixed": CoreParams(
         n_axons=4, n_neurons=16, lanes=4, neuron_lanes=4, source_lanes=1, learning=False,
         event_queue_depth=4, spike_queue_depth=128,

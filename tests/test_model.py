@@ -27,10 +27,11 @@ CODES = (0, 1, 2, 65, 3000, 32768, 65534, 65535)
 def core_params(draw: st.DrawFn) -> CoreParams:
     lanes = draw(st.sampled_from([2, 4, 8]))
     weight_width = draw(st.integers(4, 16))
+    row_groups = draw(st.integers(4, 7))
     powers = [n for n in (1, 2, 4, 8) if n <= lanes]
     return CoreParams(
         n_axons=lanes * draw(st.integers(1, 4)),
-        n_neurons=lanes * draw(st.integers(4, 7)),
+        n_neurons=lanes * row_groups,
         lanes=lanes,
         neuron_lanes=draw(st.sampled_from(powers)),
         source_lanes=draw(st.sampled_from(powers)),
@@ -41,6 +42,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         trace_width=draw(st.integers(8, 16)),
         refrac_width=draw(st.integers(2, 16)),
         learning=draw(st.booleans()),
+        single_port_weights=weight_width < 8 and row_groups % 2 == 0 and draw(st.booleans()),
     )
 
 

@@ -102,6 +102,17 @@ async def random_ticks(core: CoreDriver, networks: int, ticks: int, *, wild: boo
 
 
 @bench
+async def begins_with_nothing(core: CoreDriver) -> None:
+    """After power-up everything is 0, whatever the memory came up with, and nothing is plastic."""
+    core.compare()
+    await core.fill("threshold", -1)
+    await core.write_registers(learn_pre=1, learn_post=1, pre_offset=1 << 20, post_offset=1 << 20)
+    for _ in range(2):
+        await core.tick(range(core.params.n_axons))
+    await core.compare_through_port()
+
+
+@bench
 async def random_networks(core: CoreDriver) -> None:
     """Networks that could be somebody's."""
     await random_ticks(core, networks=4, ticks=60, wild=False)
@@ -617,6 +628,37 @@ async def ticks_are_muted(core: CoreDriver) -> None:
         del got[: len(expected)]
         place += 1
     core.scoreboard.check("ticks told of", place, ticks)
+
+
+@bench
+async def events_come_at_the_last_moment(core: CoreDriver) -> None:
+    """In real time an event may come while its tick looks for events: it counts, or it is late."""
+    p = core.params
+    await lively(core)
+    waits = 0
+    for delay in 2 * list(range(schedule.LEAD + 2 * p.row_groups + 8)):
+        # The first tick after this begins at once.
+        await core.write_registers(tick_period=2 * schedule.most_cycles(p))
+        now, late_before = core.oracle.tick, int(core.dut.late_events.value)
+        axons = sorted(core.rng.sample(range(p.n_axons), 2))
+        await core.queue([(now, axons[0])])
+        core.dut.run_until.value = now + 1
+        await core.cycles(delay)
+        await core.queue([(now, axons[1])])
+        if not int(core.dut.idle.value):
+            await core.run(1)
+        await core.cycles(16)
+        late = int(core.dut.late_events.value) - late_before
+        result = core.step(axons[: 2 - late])
+        expected, got = words_of(p, result), await core.take_words()
+        wait = got[-1] - expected[-1]
+        expected[0] += wait
+        expected[-1] += wait
+        core.check_words(got, expected)
+        core.total_cycles += wait
+        waits += wait > 0
+        core.compare()
+    core.scoreboard.check("ticks were held up", int(waits > 0), 1)
 
 
 @bench

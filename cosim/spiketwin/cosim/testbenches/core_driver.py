@@ -80,7 +80,12 @@ class CoreDriver:
         self._memories = self._find_memories()
 
     async def start(self) -> None:
-        """Start the clock and let the reset of power-up pass."""
+        """Start the clock, with anything in memories of one port, and wait for the core."""
+        if self.params.single_port_weights:
+            bits = self.params.weights_per_word * (self.params.weight_width + self.params.learning)
+            for bank in range(self.params.lanes):
+                for word in self._memories[f"bank_{bank}"]:
+                    word.value = self.rng.getrandbits(bits)
         for name in (
             "rst", "memory_valid", "events_valid", "words_ready", "run_until", "clear_stb",
             "reset_stb",
@@ -88,6 +93,8 @@ class CoreDriver:
             getattr(self.dut, name).value = 0
         Clock(self.dut.clk, CYCLE, "step", impl="gpi").start()
         await self.cycles(2)
+        if not int(self.dut.idle.value):
+            await self._idle(4 * self.params.bank_depth)
 
     async def cycles(self, count: int) -> None:
         """Let so many cycles pass; ends at a falling edge, as everything else here."""
@@ -219,9 +226,9 @@ class CoreDriver:
         spikes = sorted(set(axons))
         await self.queue((self.oracle.tick, axon) for axon in spikes)
         self.dut.run_until.value = self.oracle.tick + 1
-        await with_timeout(
-            RisingEdge(self.dut.idle), (schedule.most_cycles(self.params) + 16) * CYCLE, "step"
-        )
+        # At a fixed period a short tick before this one leaves it that much longer to wait.
+        most_cycles = 2 * schedule.most_cycles(self.params) + 16
+        await with_timeout(RisingEdge(self.dut.idle), most_cycles * CYCLE, "step")
         # What the tick leaves is in memory from the very edge on at which it is over.
         result = self.step(spikes)
         self.compare()
@@ -303,13 +310,16 @@ class CoreDriver:
         banks = [
             [int(word.value) for word in self._memories[f"bank_{bank}"]] for bank in range(p.lanes)
         ]
+        width = p.weight_width + p.learning
         sign = 1 << (p.weight_width - 1)
-        words = [
-            [banks[(i + j) % p.lanes][j // p.lanes * p.n_sources + i] for j in range(p.n_neurons)]
-            for i in range(p.n_sources)
-        ]
+
+        def synapse(i: int, j: int) -> int:
+            word, part = divmod(j // p.lanes, p.weights_per_word)
+            return banks[(i + j) % p.lanes][word * p.n_sources + i] >> part * width
+
+        words = [[synapse(i, j) for j in range(p.n_neurons)] for i in range(p.n_sources)]
         weights = [[((w & (2 * sign - 1)) ^ sign) - sign for w in row] for row in words]
-        return weights, [[bool(w >> p.weight_width) for w in row] for row in words]
+        return weights, [[bool(w >> p.weight_width & p.learning) for w in row] for row in words]
 
     def _find_memories(self) -> dict[str, list[Any]]:
         """Find the memories by their names, which Verilog's writer has made unique."""

@@ -26,6 +26,7 @@ from spiketwin.hdl.gateware.interface import CoreSignature
 from spiketwin.hdl.gateware.neurons import Neurons
 from spiketwin.hdl.gateware.noise import NoiseKey
 from spiketwin.hdl.gateware.register_file import RegisterFile
+from spiketwin.hdl.gateware.single_port_weights import SinglePortWeights
 from spiketwin.hdl.gateware.sources import AxonEvents, FiredNeurons
 from spiketwin.hdl.gateware.state_memory import StateMemory
 from spiketwin.hdl.gateware.synapses import Synapses
@@ -36,7 +37,7 @@ from spiketwin.hdl.spec import protocol, schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, ClearMask, Space
 
-LINK_CYCLES = WeightMemory.LINK_LATENCY + 2
+LINK_CYCLES = weights.LINK_LATENCY + 2
 """Cycles in which an element reaches the link: the slowest memory, and a register."""
 
 CLEARED = {
@@ -74,7 +75,10 @@ class Core(wiring.Component):
     def _units(self, m: Module) -> None:
         p = self.params
         m.submodules.registers = self.registers = RegisterFile(p)
-        m.submodules.weights = self.weights = WeightMemory(p)
+        self.weights: wiring.Component = (
+            SinglePortWeights(p) if p.single_port_weights else WeightMemory(p)
+        )
+        m.submodules.weights = self.weights
         m.submodules.neurons = self.neurons = Neurons(p)
         m.submodules.synapses = self.synapses = Synapses(p)
         m.submodules.axons = self.axons = AxonEvents(p)
@@ -271,6 +275,14 @@ class Core(wiring.Component):
             fired.empty_stb.eq(self.update_stb | self.forget_fired | self.reset_stb),
         ]
 
+        # One port reads a word in phase 0, which is then used for two cycles.
+        word_over: Value = Const(1)
+        if p.single_port_weights:
+            phase = word_over = self.weights.phase
+            # From here to the first row or column is an even number of cycles.
+            m.d.sync += phase.eq(~phase & ~fired.rewind_stb)
+            m.d.comb += synapses.block.half.eq(Mux(self.in_columns, index[lane_bits], group[0]))
+
         count = Signal(range(max(p.neuron_groups, p.n_sources) + 32))
         update_cycles = schedule.update_cycles(p)
         axons_over = Signal()
@@ -306,7 +318,7 @@ class Core(wiring.Component):
         def next_column() -> None:
             with m.If(fired.valid):
                 m.d.comb += fired.take_stb.eq(1)
-                base = (fired.neuron >> lane_bits) * p.n_sources
+                base = (fired.neuron >> lane_bits) // p.weights_per_word * p.n_sources
                 m.d.sync += [index.eq(fired.neuron), word.eq(base), group.eq(0)]
                 m.next = "COLUMNS"
             with m.Else():
@@ -324,6 +336,9 @@ class Core(wiring.Component):
             ]
 
         with m.FSM():
+            if p.single_port_weights:
+                with m.State("WIPE"), m.If(self.weights.wiped):
+                    m.next = "WAIT"
             with m.State("WAIT"):
                 due = ~real_time | (slack <= 0)
                 may_start = running & due & (self.room | real_time) & ~self.clearing
@@ -344,10 +359,13 @@ class Core(wiring.Component):
                     next_row(after_rows=False)
             with m.State("ROW_WAIT"):
                 # Only at a fixed tick period, when an event arrives at this very moment.
-                next_row(after_rows=True)
+                with m.If(word_over):
+                    next_row(after_rows=True)
             with m.State("ROWS"):
                 m.d.comb += [issuing.eq(1), self.row_stb.eq(group == 0)]
-                m.d.sync += [group.eq(group + 1), word.eq(word + p.n_sources)]
+                m.d.sync += group.eq(group + 1)
+                with m.If(word_over):
+                    m.d.sync += word.eq(word + p.n_sources)
                 with m.If(group == p.row_groups - 1):
                     next_row(after_rows=True)
             with m.State("ROW_DRAIN"), m.If(last):
@@ -370,9 +388,10 @@ class Core(wiring.Component):
                     next_column()
             with m.State("COLUMNS"):
                 m.d.comb += [issuing.eq(1), self.in_columns.eq(1)]
-                m.d.sync += [group.eq(group + 1), word.eq(word + p.lanes)]
-                with m.If(group == p.column_groups - 1):
-                    next_column()
+                with m.If(word_over):
+                    m.d.sync += [group.eq(group + 1), word.eq(word + p.lanes)]
+                    with m.If(group == p.column_groups - 1):
+                        next_column()
             with m.State("COLUMN_DRAIN"):
                 m.d.comb += self.in_columns.eq(1)
                 with m.If(last):

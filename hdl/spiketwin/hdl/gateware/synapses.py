@@ -109,11 +109,8 @@ class Synapses(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.d.comb += [
-            self.read.column.eq(self.block.column),
-            self.read.index.eq(self.block.index),
-            self.read.word.eq(self.block.word),
-        ]
+        for name in weights.BlockAddress(self.params).members:
+            m.d.comb += getattr(self.read, name).eq(getattr(self.block, name))
         self._deliver(m)
         if self.params.learning:
             self._learn(m)
@@ -147,7 +144,7 @@ class Synapses(wiring.Component):
         # The block travels along and names where to write.
         last = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY
         learning = Delay(m, "learning", self.issue & self.rule.learn_en, last)
-        for name in ("column", "index", "word"):
+        for name in weights.BlockAddress(p).members:
             delay = Delay(m, f"block_{name}", getattr(self.block, name), last)
             m.d.comb += getattr(self.write, name).eq(delay[last])
         m.d.comb += self.w_en.eq(learning[last])

@@ -23,6 +23,10 @@ WRITE_LATENCY = 1
 """Cycles from words in their lanes to the write port: rotation."""
 
 
+LINK_LATENCY = 5
+"""Cycles from the link's address to its word: a register, and the way into the lanes."""
+
+
 def synapse_layout(params: CoreParams) -> data.StructLayout:
     """A word of weight memory: the weight and, with learning, its plastic flag."""
     plastic = {"plastic": 1} if params.learning else {}
@@ -50,27 +54,30 @@ class BlockAddress(wiring.Signature):
         Low bits of that source's or neuron's number: the rotation.
     word:
         Address in every bank; in a column the low bits differ a bank and are formed there.
+    half:
+        With `single_port_weights`, which half of the word.
     """
 
     def __init__(self, params: CoreParams) -> None:
-        super().__init__(
-            {
-                "column": Out(1),
-                "index": Out(exact_log2(params.lanes)),
-                "word": Out(bits_for(params.bank_depth - 1)),
-            }
-        )
+        members = {
+            "column": Out(1),
+            "index": Out(exact_log2(params.lanes)),
+            "word": Out(bits_for(params.bank_depth - 1)),
+        }
+        if params.single_port_weights:
+            members["half"] = Out(1)
+        super().__init__(members)
 
 
-class WeightMemory(wiring.Component):
-    """All weights and plastic flags.
+class WeightSignature(wiring.Signature):
+    """The weight memory, whichever it is.
 
     Members
     -------
     read, words:
         A block, and `READ_LATENCY` cycles later its words.
     write, w_en, w_words:
-        Write a block; it is in memory `WRITE_LATENCY` + 1 cycles later.
+        Write a block.
     link:
         In, the link has the memory; all that follow belong to it.
     row, neuron:
@@ -81,16 +88,9 @@ class WeightMemory(wiring.Component):
         Out, the word, `LINK_LATENCY` cycles after its address.
     """
 
-    LINK_LATENCY = 5
-
-    store_stb: Signal
-    link: Signal
-    w_en: Signal
-
     def __init__(self, params: CoreParams) -> None:
-        self.params = params
-        self.layout = synapse_layout(params)
-        words = data.ArrayLayout(self.layout, params.lanes)
+        layout = synapse_layout(params)
+        words = data.ArrayLayout(layout, params.lanes)
         super().__init__(
             {
                 "read": In(BlockAddress(params)),
@@ -101,11 +101,28 @@ class WeightMemory(wiring.Component):
                 "link": In(1),
                 "row": In(range(params.n_sources)),
                 "neuron": In(range(params.n_neurons)),
-                "value": In(self.layout),
+                "value": In(layout),
                 "store_stb": In(1),
-                "stored": Out(self.layout),
+                "stored": Out(layout),
             }
         )
+
+
+class WeightMemory(wiring.Component):
+    """All weights and plastic flags, in memories with a port to read and one to write.
+
+    The members are those of `WeightSignature`; what is written is in memory `WRITE_LATENCY` + 1
+    cycles later.
+    """
+
+    store_stb: Signal
+    link: Signal
+    w_en: Signal
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = params
+        self.layout = synapse_layout(params)
+        super().__init__(WeightSignature(params))
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()

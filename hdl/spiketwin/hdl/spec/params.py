@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Final
+from typing import Final, get_type_hints
 
 MAX_LINES: Final = 2048
 """Most axons, and most neurons, of a core: spikes are reported with 11 bits."""
@@ -60,6 +60,10 @@ class CoreParams:
         Unsigned refractory counter, 2 to 16 bits.
     learning:
         Whether traces, plastic flags and both learning rules are built.
+    single_port_weights:
+        Whether the weight memory has one port, for reads and writes in turn, instead of two. Two
+        weights share a word of 16 bits: with its flag a weight has at most 8, and
+        ``n_neurons / lanes`` is even. Columns then stream at ``lanes / 2`` synapses a cycle.
     event_queue_depth, spike_queue_depth:
         Entries of the queues of axon events and of output words, powers of two up to 65536. The
         output queue holds the words of a whole tick and of a whole frame (`min_spike_queue_depth`).
@@ -79,6 +83,7 @@ class CoreParams:
     trace_width: int = 16
     refrac_width: int = 8
     learning: bool = True
+    single_port_weights: bool = False
     event_queue_depth: int = 512
     spike_queue_depth: int = 512
     link_slots: int = 8
@@ -86,7 +91,7 @@ class CoreParams:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            wanted = bool if field.name == "learning" else int
+            wanted = field_types()[field.name]
             if type(value) is not wanted:
                 raise ParamsError(f"{field.name} must be {wanted.__name__}, not {value!r}")
         self._one_of("lanes", (2, 4, 8, 16))
@@ -124,6 +129,17 @@ class CoreParams:
             if not _is_power_of_two(getattr(self, name)):
                 raise ParamsError(f"{name} must be a power of two, not {getattr(self, name)}")
         self._one_of("link_slots", (2, 4, 8))
+        if self.single_port_weights:
+            if self.weight_width + self.learning > 8:
+                raise ParamsError(
+                    f"weight_width must be in 4…{8 - self.learning}, not {self.weight_width}, with "
+                    "single_port_weights, which keep a weight and its flag in 8 bits"
+                )
+            if self.row_groups % 2:
+                raise ParamsError(
+                    f"n_neurons must be a multiple of 2 × lanes = {2 * self.lanes}, not "
+                    f"{self.n_neurons}, with single_port_weights, which are read in pairs"
+                )
 
     def _within(self, name: str, low: int, high: int) -> None:
         if not low <= getattr(self, name) <= high:
@@ -154,9 +170,14 @@ class CoreParams:
         return self.n_sources // self.lanes
 
     @property
+    def weights_per_word(self) -> int:
+        """Weights that share a word of a weight bank: those of neighbouring row groups."""
+        return 2 if self.single_port_weights else 1
+
+    @property
     def bank_depth(self) -> int:
         """Words in each of the `lanes` weight banks."""
-        return self.n_sources * self.row_groups
+        return self.n_sources * self.row_groups // self.weights_per_word
 
     @property
     def max_words_per_tick(self) -> int:
@@ -174,6 +195,11 @@ class CoreParams:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
+def field_types() -> dict[str, type]:
+    """Types of the fields of `CoreParams`, in their order: int or bool."""
+    return get_type_hints(CoreParams)
+
+
 PRESETS: Final[dict[str, CoreParams]] = {
     "tiny": CoreParams(
         n_axons=8, n_neurons=8, lanes=2, neuron_lanes=2, source_lanes=2,
@@ -183,7 +209,7 @@ PRESETS: Final[dict[str, CoreParams]] = {
     "digits": CoreParams(n_axons=80, n_neurons=128),
     "up5k": CoreParams(
         n_axons=128, n_neurons=256, lanes=4, neuron_lanes=1, source_lanes=1, weight_width=7,
-        trace_width=8, event_queue_depth=256, link_slots=4,
+        trace_width=8, single_port_weights=True, event_queue_depth=256, link_slots=4,
     ),
     "full": CoreParams(n_axons=256, n_neurons=256),
 }  # fmt: skip
@@ -202,7 +228,7 @@ def preset(text: str) -> CoreParams:
     name, *changes = text.split(",")
     if name not in PRESETS:
         raise ParamsError(f"no reference size {name!r}: choose one of {', '.join(PRESETS)}")
-    types = {field.name: type(getattr(PRESETS[name], field.name)) for field in fields(CoreParams)}
+    types = field_types()
     changed = {}
     for change in changes:
         field, equals, number = change.partition("=")

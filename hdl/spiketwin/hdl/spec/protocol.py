@@ -18,7 +18,7 @@ from typing import Final
 
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec import registers as registers_module
-from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams
+from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams, field_types
 from spiketwin.hdl.spec.registers import COUNTERS, ClearMask, registers, space_formats
 
 PROTOCOL_VERSION: Final = 1
@@ -254,21 +254,17 @@ class Identity:
                 f"the device speaks protocol {version}, this host {PROTOCOL_VERSION}: "
                 "install the release of spiketwin that the device was built with"
             )
-        names = fields(CoreParams)
-        if len(data) != cls._HEAD.size + 4 * len(names):
+        types = field_types()
+        if len(data) != cls._HEAD.size + 4 * len(types):
             raise ValueError(f"an identity of {len(data)} bytes is cut or of another release")
         _, params_digest, map_digest_, clock_hz, build = cls._HEAD.unpack_from(data)
-        sizes = dict(
-            zip(
-                (f.name for f in names),
-                struct.unpack_from(f"<{len(names)}I", data, cls._HEAD.size),
-                strict=True,
-            )
+        sizes = struct.unpack_from(f"<{len(types)}I", data, cls._HEAD.size)
+        params = CoreParams(
+            **{name: types[name](size) for name, size in zip(types, sizes, strict=True)}
         )
-        learning = bool(sizes.pop("learning"))
         return cls(
             version, params_digest, map_digest_, clock_hz,
-            build.rstrip(b"\0").decode("ascii", "replace"), CoreParams(**sizes, learning=learning),
+            build.rstrip(b"\0").decode("ascii", "replace"), params,
         )  # fmt: skip
 
 

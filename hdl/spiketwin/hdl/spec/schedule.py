@@ -9,8 +9,9 @@ A tick runs through these phases, each beginning when the one before is over::
                n_neurons / neuron_lanes + NEURON_DRAIN
                n_sources / source_lanes + SOURCE_DRAIN   (with learning)
     learn    COLUMN_LEAD + F · n_sources / lanes + COLUMN_DRAIN
-             a column for each of the F neurons that fired; only if F > 0, `learn_post`
-             is 1 and at least one synapse is plastic
+             a column for each of the F neurons that fired, twice as long with
+             `single_port_weights`; only if F > 0, `learn_post` is 1 and at least one
+             synapse is plastic
     end      END                     the totals are reported, the next tick is decided on
 
 The spikes of neuron group g leave ``g + SPIKE_LATENCY`` cycles after *update* began.
@@ -50,7 +51,10 @@ def learn_cycles(params: CoreParams, fired: int, learns: bool) -> int:
     """Cycles of *Learn* for `fired` neurons; `learns`: the rule is on and a synapse plastic."""
     if not (params.learning and learns and fired):
         return 0
-    return COLUMN_LEAD + fired * params.column_groups + COLUMN_DRAIN
+    # What one port reads for a row is used in two cycles, which leaves every other one to writes.
+    # A column uses half of what is read.
+    block_cycles = 2 if params.single_port_weights else 1
+    return COLUMN_LEAD + fired * params.column_groups * block_cycles + COLUMN_DRAIN
 
 
 def tick_cycles(params: CoreParams, active_sources: int, fired: int, learns: bool) -> int:
