@@ -59,16 +59,20 @@ def match(ideal: IntArray, run: IntArray) -> Match:
     ideal, run:
         Shape (m, 2): (tick, neuron), ascending, none twice.
     """
-    paired = 0
-    for neuron in np.intersect1d(ideal[:, 1], run[:, 1]):
-        meant, found = (each[each[:, 1] == neuron, 0].tolist() for each in (ideal, run))
-        paired += _pairs(meant, found)
-    same = {*map(tuple, ideal.tolist())} & {*map(tuple, run.tolist())}
-    return Match(ideal=len(ideal), run=len(run), same_tick=len(same), within_one_tick=paired)
+    meant, found = _keys(ideal, run)
+    same = np.intersect1d(meant, found, assume_unique=True).size
+    paired = _pairs(np.sort(meant).tolist(), np.sort(found).tolist())
+    return Match(ideal=len(ideal), run=len(run), same_tick=same, within_one_tick=paired)
+
+
+def _keys(ideal: IntArray, run: IntArray) -> tuple[IntArray, IntArray]:
+    """Number the spikes neuron by neuron: those of one neuron differ by ticks, others by more."""
+    span = 2 + max((int(each[:, 0].max()) for each in (ideal, run) if len(each)), default=0)
+    return ideal[:, 1] * span + ideal[:, 0], run[:, 1] * span + run[:, 0]
 
 
 def _pairs(meant: list[int], found: list[int]) -> int:
-    """Most pairs at most a tick apart: of ascending ticks, taking the first that fit is best."""
+    """Most pairs at most 1 apart: of ascending numbers, taking the first that fit is best."""
     pairs = i = j = 0
     while i < len(meant) and j < len(found):
         if abs(meant[i] - found[j]) <= 1:
@@ -85,5 +89,7 @@ def parting_tick(ideal: IntArray, run: IntArray) -> int | None:
 
     Parameters are those of `match`.
     """
-    either = {*map(tuple, ideal.tolist())} ^ {*map(tuple, run.tolist())}
-    return min((tick for tick, _ in either), default=None)
+    shared = min(len(ideal), len(run))
+    unequal = (ideal[:shared] != run[:shared]).any(axis=1)
+    first = int(unequal.argmax()) if unequal.any() else shared
+    return min((int(each[first, 0]) for each in (ideal, run) if first < len(each)), default=None)

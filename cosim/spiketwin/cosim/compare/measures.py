@@ -1,0 +1,150 @@
+"""The standard measures of how far two spike trains are apart, from the libraries that keep them.
+
+Everything is in ticks. A train is an array of the ticks at which one neuron fired, ascending. The
+libraries come with the extra ``compare``; they are imported when a measure is used, which raises
+`ImportError` without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import InvalidInput
+
+Measure = Callable[[IntArray, IntArray], float]
+
+
+def of_each_neuron(
+    measure: Measure, ideal: IntArray, run: IntArray, n_neurons: int
+) -> NDArray[np.float64]:
+    """Measure neuron by neuron how far a run is from the ideal network.
+
+    Parameters
+    ----------
+    measure:
+        Of two trains, such as ``lambda a, b: van_rossum(a, b, tau=10.0)``.
+    ideal, run:
+        Shape (m, 2): (tick, neuron), ascending.
+    n_neurons:
+        Neurons there are.
+
+    Returns
+    -------
+    array
+        Shape (n_neurons,).
+    """
+
+    trains = (
+        [each[each[:, 1] == neuron, 0] for each in (ideal, run)] for neuron in range(n_neurons)
+    )
+    return np.array([measure(meant, found) for meant, found in trains])
+
+
+def van_rossum(a: IntArray, b: IntArray, tau: float) -> float:
+    """Distance of the trains after smoothing by a decaying exponential (van Rossum 2001).
+
+    Computed by Elephant, in whose norm a single spike is 1 from an empty train (in the paper it is
+    ``sqrt(1/2)``).
+
+    Parameters
+    ----------
+    a, b:
+        Trains.
+    tau:
+        Time constant in ticks, above 0.
+
+    Raises
+    ------
+    InvalidInput
+        `tau` is not above 0.
+    """
+    if not tau > 0:
+        raise InvalidInput(f"tau must be above 0 ticks, not {tau}")
+    from elephant.spike_train_dissimilarity import van_rossum_distance
+    from quantities import ms
+
+    return float(van_rossum_distance([_timed(a), _timed(b)], time_constant=tau * ms)[0, 1])
+
+
+def victor_purpura(a: IntArray, b: IntArray, cost: float) -> float:
+    """Least cost of making one train of the other (Victor and Purpura 1996), by Elephant.
+
+    To add or remove a spike costs 1, to move it by a tick `cost`.
+
+    Parameters
+    ----------
+    a, b:
+        Trains.
+    cost:
+        Per tick, 0 or more.
+
+    Raises
+    ------
+    InvalidInput
+        `cost` is below 0.
+    """
+    if not cost >= 0:
+        raise InvalidInput(f"cost must be 0 or more per tick, not {cost}")
+    from elephant.spike_train_dissimilarity import victor_purpura_distance
+    from quantities import ms
+
+    return float(victor_purpura_distance([_timed(a), _timed(b)], cost_factor=cost / ms)[0, 1])
+
+
+def isi_distance(a: IntArray, b: IntArray, ticks: int) -> float:
+    """Mean relative difference of the intervals between spikes (Kreuz et al. 2007), by PySpike.
+
+    Parameters
+    ----------
+    a, b:
+        Trains.
+    ticks:
+        Length of the run.
+
+    Returns
+    -------
+    float
+        0…1, without a unit.
+    """
+    import pyspike
+
+    return float(pyspike.isi_distance(_bounded(a, ticks), _bounded(b, ticks)))
+
+
+def spike_distance(a: IntArray, b: IntArray, ticks: int) -> float:
+    """Mean relative distance to the nearest spike (Kreuz et al. 2013), by PySpike.
+
+    Parameters
+    ----------
+    a, b:
+        Trains.
+    ticks:
+        Length of the run.
+
+    Returns
+    -------
+    float
+        0…1, without a unit.
+    """
+    import pyspike
+
+    return float(pyspike.spike_distance(_bounded(a, ticks), _bounded(b, ticks)))
+
+
+def _timed(train: IntArray) -> Any:
+    """Give a train as Elephant wants it, in a unit of time: a tick is taken for 1 ms."""
+    from quantities import ms
+
+    return np.asarray(train, np.float64) * ms
+
+
+def _bounded(train: IntArray, ticks: int) -> Any:
+    """Give a train as PySpike wants it, with its begin and end."""
+    import pyspike
+
+    return pyspike.SpikeTrain(np.asarray(train, np.float64), [0.0, float(ticks)])

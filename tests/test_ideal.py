@@ -1,0 +1,190 @@
+"""The ideal network: exact rules in real numbers, and the core's own values once it rounds."""
+
+import math
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.ideal import Ideal
+from spiketwin.cosim.compare.quantisation import Quantisation
+from spiketwin.hdl.spec.params import preset
+from spiketwin.host import Network, connect
+from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
+
+NOTHING = np.empty((0, 2), np.int64)
+TINY = preset("tiny")
+
+
+def make(**attributes: Any) -> Ideal:
+    """An ideal network, with scalars and lists for arrays."""
+    return Ideal(**attributes)
+
+
+def noise(ticks: int, n_axons: int, seed: int) -> IntArray:
+    return np.argwhere(np.random.default_rng(seed).random((ticks, n_axons)) < 0.15)
+
+
+def wild(seed: int) -> Network:
+    """Networks in which everything happens: both rules, both resets, saturation, noise."""
+    net = Network.random(n_axons=20, n_neurons=40, seed=seed)
+    net.stochastic = seed % 2 == 0
+    net.reset_subtract = seed == 2
+    if seed == 3:
+        net.weights[:20] *= 2
+        net.weights[20:] *= -10
+        net.v_floor = -30000
+        net.trace_pre_bump, net.trace_pre_replace = 60000, False
+    return net
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_with_all_roundings_kept_every_value_is_the_cores(seed: int) -> None:
+    net = wild(seed)
+    params = net.core_params(n_axons=24)  # larger than the network: the noise goes by its numbers
+    case = replace(Case.of(net, params, noise(300, 20, seed), 300), clear_every=70)
+    with connect("model:", params=params) as core:
+        found = case.found(core, every=50)
+    same = case.meant(every=50, keeping=Quantisation(params))
+    assert len(found.spikes) > 500
+    assert found.after.tolist() == [50, 100, 150, 200, 250, 300]
+    for name in ("spikes", "after", "v", "weights"):
+        np.testing.assert_array_equal(getattr(same, name), getattr(found, name), name)
+    assert not np.array_equal(case.meant().spikes, found.spikes)
+
+
+@pytest.mark.parametrize("lifted", ["decay_codes", "decay_rounding", "widths", "weight_steps"])
+def test_each_rounding_can_be_lifted(lifted: str) -> None:
+    net = wild(3)
+    case = Case.of(net, net.core_params(), noise(300, 20, 3), 300)
+    kept = Quantisation(case.params)
+    changes: dict[str, Any] = {lifted: False}
+    all_kept, one_lifted = (case.meant(keeping=k) for k in (kept, replace(kept, **changes)))
+    assert not np.array_equal(one_lifted.v, all_kept.v)
+
+
+def test_decays_are_exponential_to_the_last_digit() -> None:
+    weights = np.zeros((2, 1))
+    weights[0] = 1.0
+    ideal = make(n_axons=1, n_neurons=1, weights=weights, threshold=9.0, v_tau=20.0, i_syn_tau=5.0)
+    run = ideal.run([(0, 0)], 40, every=1)
+    n = np.arange(40)
+    expected = [sum(math.exp(-(k - i) / 20 - i / 5) for i in range(k + 1)) for k in n]
+    np.testing.assert_allclose(run.v[:, 0], expected, rtol=1e-13)
+
+
+def test_a_spike_travels_in_the_next_tick_and_the_neuron_rests() -> None:
+    weights = np.zeros((3, 2))
+    weights[0, 0] = weights[1, 1] = 1.0  # axon to neuron 0, neuron 0 to neuron 1
+    ideal = make(
+        n_axons=1, n_neurons=2, weights=weights, threshold=1.0, v_reset=[0.25, 0.5], refrac_ticks=2
+    )
+    run = ideal.run([(t, 0) for t in range(6)], 6, every=1)
+    assert run.spikes.tolist() == [[0, 0], [1, 1], [3, 0], [4, 1]]
+    assert run.v.tolist() == [
+        [0.25, 0.0], [0.25, 0.5], [0.25, 0.5], [0.25, 0.5], [0.25, 0.5], [0.25, 0.5]
+    ]  # fmt: skip
+
+
+def test_reset_by_subtraction_keeps_what_was_above_threshold_and_theta() -> None:
+    ideal = make(
+        n_axons=0, n_neurons=1, threshold=1.0, bias=1.5, reset_subtract=True, theta_bump=0.25
+    )
+    run = ideal.run(NOTHING, 4, every=1)
+    assert run.spikes[:, 0].tolist() == [0, 1, 2, 3]
+    assert run.v[:, 0].tolist() == [0.5, 0.75, 0.75, 0.5]
+
+
+def test_the_floor_holds_but_there_is_no_width() -> None:
+    weights = np.array([[-3.0], [1e9], [0.0]])
+    ideal = make(n_axons=2, n_neurons=1, weights=weights, threshold=math.inf, v_floor=-2.0)
+    assert ideal.run([(0, 0), (1, 1)], 2, every=1).v[:, 0].tolist() == [-2.0, 1e9 - 2]
+
+
+def test_learning_steps_are_not_rounded_and_bounds_hold() -> None:
+    weights = np.array([[1.0], [1.0], [0.0]])
+    ideal = make(
+        n_axons=2, n_neurons=1, weights=weights, plastic=[[True], [False], [False]], threshold=1.0,
+        learn_pre=True, pre_gain=-0.25, pre_offset=0.01, trace_post_bump=0.5, trace_post_tau=0.0,
+        learn_post=True, post_gain=0.5, post_offset=-0.1, trace_pre_bump=0.75, w_max=1.4, w_min=0,
+    )  # fmt: skip
+    run = ideal.run([(0, 0), (0, 1), (1, 0), (2, 0), (3, 0)], 4, every=1)
+    assert run.spikes[:, 0].tolist() == [0, 1, 2, 3]
+    # Pre by the trace of the spike before (none in tick 0), then post by 0.75, 1.5 (past full
+    # scale), and the bound.
+    first = 1 + 0.01 + 0.5 * 0.75 - 0.1
+    second = min(1.4, first - 0.25 * 0.5 + 0.01 + 0.5 * 1.5 - 0.1)
+    np.testing.assert_allclose(run.weights[:2, 0, 0], [first, second], rtol=1e-13)
+    assert run.weights[:, 1, 0].tolist() == [1.0] * 4  # not plastic
+
+
+def test_a_recording_is_the_same_in_parts() -> None:
+    net = wild(0)
+    ideal = Ideal.of(net, net.core_params())
+    whole, parts = (ideal.run(noise(90, 20, 0), 90, every=each) for each in (None, 7))
+    assert whole.spikes.tolist() == parts.spikes.tolist()
+    assert parts.after.tolist() == [*range(7, 90, 7), 90]
+    assert parts.weights.shape == (13, 60, 40)
+    np.testing.assert_array_equal(parts.v[-1], whole.v[0])
+    np.testing.assert_array_equal(parts.weights[-1], whole.weights[0])
+
+
+def test_without_learning_weights_are_recorded_once() -> None:
+    assert make(n_axons=0, n_neurons=3).run(NOTHING, 10, every=2).weights.shape == (1, 3, 3)
+
+
+# --- to a network and back ---------------------------------------------------------------------
+
+
+def test_a_network_taken_as_real_numbers_rounds_to_itself() -> None:
+    net = wild(3)
+    params = net.core_params()
+    again = Ideal.of(net, params).quantised(1.0, params)
+    for field in fields(Network):
+        np.testing.assert_array_equal(
+            getattr(again, field.name), getattr(net, field.name), field.name
+        )
+
+
+def test_values_are_rounded_to_nearest_and_halves_to_even() -> None:
+    ideal = make(
+        n_axons=0, n_neurons=4, threshold=[1.2, 1.25, 1.35, 1.45], v_floor=-math.inf, w_max=1,
+        pre_gain=0.1, post_offset=-0.01, trace_pre_bump=0.5,
+    )  # fmt: skip
+    net = ideal.quantised(10.0, TINY)
+    assert net.threshold.tolist() == [12, 12, 14, 14]
+    assert net.v_floor == -(1 << 15)
+    assert (net.w_max, net.pre_gain, net.post_offset) == (10, 256, -6554)
+    assert net.trace_pre_bump == 1 << 15
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"weights": 1.3}, DoesNotFit, r"weights\[0, 0\] must be in -128…127, not 130"),
+        ({"threshold": 400.0}, DoesNotFit, r"threshold\[0\] must be in -32768…32767, not 40000"),
+        ({"threshold": math.inf}, InvalidNetwork, "threshold must be finite"),
+        ({"trace_pre_bump": 1.0}, InvalidNetwork, "trace_pre_bump must be an integer in 0…65535"),
+    ],
+)
+def test_what_does_not_fit_a_core_is_named(
+    changed: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    ideal = make(n_axons=1, n_neurons=2, **changed)
+    with pytest.raises(error, match=message):
+        ideal.quantised(100.0, TINY)
+
+
+def test_wrong_shapes_and_values_are_refused() -> None:
+    with pytest.raises(InvalidNetwork, match=r"bias must have the shape \(2,\), not \(3,\)"):
+        make(n_axons=0, n_neurons=2, bias=np.zeros(3))
+    with pytest.raises(InvalidNetwork, match="v_tau must hold numbers"):
+        make(n_axons=0, n_neurons=2, v_tau=math.nan)
+    ideal = make(n_axons=1, n_neurons=2)
+    with pytest.raises(InvalidInput, match="axon must be in 0…0"):
+        ideal.run([(0, 1)], 5)
+    with pytest.raises(InvalidInput, match="clear_every must be 1 or more ticks, not 0"):
+        ideal.run(NOTHING, 5, clear_every=0)
