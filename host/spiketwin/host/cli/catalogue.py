@@ -51,12 +51,6 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
     ),
     "Work with targets": (
         Entry(
-            "build",
-            "Build the bitstream of a core for a board, with open tools alone.",
-            "spiketwin build --board icebreaker --json figures.json",
-            extra="boards",
-        ),
-        Entry(
             "emulate",
             "Serve the RTL on a pseudo-terminal that any serial program can open.",
             "spiketwin emulate --params ncx --link ./chip",
@@ -72,6 +66,25 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
             "Measure the project's own performance figures, as ratios taken in one run.",
             "spiketwin bench --json bench.json",
             extra="bench",
+        ),
+    ),
+    "Work with boards": (
+        Entry(
+            "build",
+            "Build the bitstream of a core for a board, with open tools alone.",
+            "spiketwin build --board icebreaker --json figures.json",
+            extra="boards",
+        ),
+        Entry(
+            "devices",
+            "List the serial ports that could be a board, with the reasons.",
+            "spiketwin devices",
+        ),
+        Entry(
+            "flash",
+            "Load a bitstream onto a board, and prove that it works there.",
+            "spiketwin flash --board ulx3s_85f",
+            extra="boards",
         ),
     ),
 }

@@ -1,0 +1,52 @@
+"""``spiketwin devices``: the serial ports that could be a board."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from spiketwin.host.cli import options
+from spiketwin.host.ports import SerialPort, UsbId, serial_ports
+
+
+@click.command()
+@options.json_file
+def devices(json_file: Path | None) -> None:
+    """List the serial ports that could be a board, with the reasons, and then all others.
+
+    Exits with status 0 also where there is none. Nothing is opened.
+    """
+    console = Console()
+    ports = serial_ports(adapters_of_boards())
+    candidates = [port for port in ports if port.candidate]
+    others = [port for port in ports if not port.candidate]
+    if candidates:
+        console.print(_table("could be a board", candidates))
+    else:
+        console.print("No serial port could be a board: connect one, by a cable that carries data.")
+    if others:
+        console.print(_table("no board", others))
+    if json_file is not None:
+        options.write_json(json_file, {"ports": [asdict(port) for port in ports]})
+
+
+def adapters_of_boards() -> dict[str, UsbId | None]:
+    """Name of each board, and the adapter on it; none without the extra that knows boards."""
+    try:
+        from spiketwin.firmware.board import boards
+    except ModuleNotFoundError:
+        return {}
+    return {name: board.adapter.usb for name, board in boards().items()}
+
+
+def _table(title: str, ports: list[SerialPort]) -> Table:
+    table = Table("port", title=title)
+    table.add_column("boards", overflow="fold")
+    table.add_column("reasons", overflow="fold")
+    for port in ports:
+        table.add_row(port.device, ", ".join(port.boards), "; ".join(port.reasons))
+    return table

