@@ -396,6 +396,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "serial-files": _modules("cosim/spiketwin/cosim/serial"),
     "testbench-files": _modules("cosim/spiketwin/cosim/testbenches"),
     "selftest-files": _modules("cosim/spiketwin/cosim/selftest"),
+    "compare-files": _modules("cosim/spiketwin/cosim/compare"),
     "demo-files": _modules("cosim/spiketwin/cosim/demo"),
     "host-files": _modules("host/spiketwin/host"),
     "sizes": _sizes,

@@ -38,7 +38,6 @@ def of_each_neuron(
     array
         Shape (n_neurons,).
     """
-
     trains = (
         [each[each[:, 1] == neuron, 0] for each in (ideal, run)] for neuron in range(n_neurons)
     )
