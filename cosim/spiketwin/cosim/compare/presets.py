@@ -16,7 +16,6 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.compare.quantisation import exact_loss
 from spiketwin.hdl.spec.params import preset as size
-from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 
 TICKS: Final = 1000
@@ -24,11 +23,8 @@ TICKS: Final = 1000
 
 # --- f–I curve ---------------------------------------------------------------------------------
 
-FI_TAU: Final = 20.0
-FI_THRESHOLD: Final = 20.0
-FI_REFRACTORY: Final = 2.0
 FI_DRIVE: Final = np.linspace(15.0, 60.0, 96)
-"""Potential at which each neuron would settle if it did not fire (R · I), in mV."""
+"""Current of each neuron, as the potential at which it would settle if it did not fire, in mV."""
 
 
 def fi_curve() -> Case:
@@ -41,25 +37,12 @@ def fi_curve() -> Case:
     ideal = Ideal(
         n_axons=96,
         n_neurons=96,
-        threshold=np.full(96, FI_THRESHOLD),
-        refrac_ticks=np.full(96, int(FI_REFRACTORY)),
-        bias=FI_DRIVE * exact_loss(FI_TAU),
-        v_tau=FI_TAU,
+        threshold=np.full(96, 20.0),
+        refrac_ticks=np.full(96, 2),
+        bias=FI_DRIVE * exact_loss(20.0),
+        v_tau=20.0,
     )
     return Case.rounded(ideal, 1000.0, "mV", size("ncx"), np.empty((0, 2), np.int64), TICKS)
-
-
-def fi_interval() -> IntArray:
-    """Ticks from spike to spike of each neuron of `fi_curve`, in closed form; 0 where it is silent.
-
-    From rest, n ticks after the refractory ones, ``v = RI · (1 - exp(-n / tau))``. It fires at the
-    first whole n at which that reaches the threshold.
-    """
-    fires = FI_DRIVE > FI_THRESHOLD
-    rise = np.full(FI_DRIVE.shape, -FI_REFRACTORY)
-    rise[fires] = FI_TAU * -np.log1p(-FI_THRESHOLD / FI_DRIVE[fires])
-    interval: IntArray = (np.ceil(rise) + FI_REFRACTORY).astype(np.int64)
-    return interval
 
 
 # --- balanced random network -------------------------------------------------------------------
@@ -96,10 +79,6 @@ def balanced() -> Case:
 
 # --- synfire chain -----------------------------------------------------------------------------
 
-CHAIN_POOLS: Final = 16
-CHAIN_PERIOD: Final = 200
-"""Pools of 16 neurons, and ticks from one volley into the first to the next."""
-
 
 def chain() -> Case:
     """A synfire chain: volleys of spikes that run from pool to pool, in noise, on `full`.
@@ -132,7 +111,7 @@ def chain() -> Case:
         i_syn_tau=i_syn_tau,
         v_floor=-math.inf,
     )
-    volleys = np.arange(CHAIN_PERIOD // 4, TICKS, CHAIN_PERIOD)
+    volleys = np.arange(50, TICKS, round(20.0 / tick_ms))
     times = np.rint(rng.normal(volleys[:, None], 0.5 / tick_ms, (volleys.size, pool)))
     volley = np.stack([times, np.broadcast_to(np.arange(pool), times.shape)], axis=-1)
     random = np.argwhere(rng.random((TICKS, n_axons - pool)) < 40e-3 * tick_ms) + (0, pool)
