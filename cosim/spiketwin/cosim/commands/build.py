@@ -50,6 +50,13 @@ on_board = click.option(
     metavar="BOARD",
     help="Name of a board, or a Python file that describes one, which is run (docs/boards.md).",
 )
+of_size = click.option(
+    "--params",
+    callback=_sizes,
+    metavar="SIZES",
+    help=f"The core: a reference size ({', '.join(PRESETS)}), and fields that differ from it: "
+    "full,lanes=4. Default: what fits the board.",
+)
 
 
 def _known() -> str:
@@ -68,13 +75,7 @@ def _known() -> str:
     "spiketwin build --board ./my_board.py"
 )
 @on_board
-@click.option(
-    "--params",
-    callback=_sizes,
-    metavar="SIZES",
-    help=f"The core: a reference size ({', '.join(PRESETS)}), and fields that differ from it: "
-    "full,lanes=4. Default: what fits the board.",
-)
+@of_size
 @click.option(
     "--clock",
     "clock_mhz",

@@ -11,16 +11,16 @@ import click
 from rich.console import Console
 from rich.progress import TaskID
 
+from spiketwin.cosim.commands.build import of_size, on_board
 from spiketwin.cosim.commands.devices import adapters_of_boards
 from spiketwin.cosim.commands.selftest import examined
 from spiketwin.cosim.loader import Hung, loader, run
 from spiketwin.firmware import flash as openfpgaloader
-from spiketwin.firmware.board import Board, BoardError, board
+from spiketwin.firmware.board import Board
 from spiketwin.firmware.build import build
-from spiketwin.firmware.clocks import ClockError
 from spiketwin.firmware.flash import Trouble
 from spiketwin.hdl.builds import BuildError
-from spiketwin.hdl.spec.params import CoreParams, ParamsError, preset
+from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BUILD_BYTES
 from spiketwin.host.cli import options
 from spiketwin.host.errors import TargetError
@@ -37,10 +37,8 @@ _LOOK_SECONDS: Final = 0.1
     "spiketwin flash --board icebreaker --port /dev/ttyUSB1\n"
     "spiketwin flash --board cmod_a7_35 --bitstream vivado/top.bit"
 )
-@click.option(
-    "--board", "name", required=True, metavar="NAME",
-    help="Name of a board, or the path of a file that describes one.",
-)  # fmt: skip
+@on_board
+@of_size
 @click.option(
     "--bitstream",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -51,18 +49,13 @@ _LOOK_SECONDS: Final = 0.1
     "--port", metavar="PORT",
     help="Serial port of the board. Default: the only one that could be it.",
 )  # fmt: skip
-@click.option(
-    "--params", metavar="SIZES",
-    help="Sizes of the core to build: a reference size, and fields that differ from it. Default: "
-    "those of the board.",
-)  # fmt: skip
 @options.baud
 @options.json_file
 def flash(
-    name: str,
+    wanted: Board,
+    params: CoreParams | None,
     bitstream: Path | None,
     port: str | None,
-    params: str | None,
     baud: int,
     json_file: Path | None,
 ) -> None:
@@ -72,25 +65,24 @@ def flash(
     is as it was, and with status 1 where it does not work afterwards.
     """
     console = Console()
-    target, sizes = _asked_for(name, params)
     program = loader()
-    chosen = _port(target, port)
+    chosen = _port(wanted, port)
     # Of several boards alike, the one behind the serial port that is meant.
-    serial = chosen.serial_number if chosen and _programs(target, chosen) else ""
-    if openfpgaloader.tells_idcode(target):
-        _detect(console, target, openfpgaloader.detect_command(program, target, serial))
+    serial = chosen.serial_number if chosen and _programs(wanted, chosen) else ""
+    if openfpgaloader.tells_idcode(wanted):
+        _detect(console, wanted, openfpgaloader.detect_command(program, wanted, serial))
     built_as = ""
     if bitstream is None:
-        bitstream, built_as = _built(console, target, sizes)
-        sizes = sizes or target.core
-    _load(console, target, openfpgaloader.load_command(program, target, bitstream, serial))
-    console.print(f"{target.title} is programmed.")
-    if target.programmer.volatile:
+        bitstream, built_as = _built(console, wanted, params)
+        params = params or wanted.core
+    _load(console, wanted, openfpgaloader.load_command(program, wanted, bitstream, serial))
+    console.print(f"{wanted.title} is programmed.")
+    if wanted.programmer.volatile:
         console.print("It forgets that when its power goes: flash it again then.")
-    address = port or (chosen or _found_port(target)).device
+    address = port or (chosen or _found_port(wanted)).device
     _await_port(address)
     console.print(f"Proving it good over {address}:")
-    with connect(address, params=sizes, baud=baud) as core:
+    with connect(address, params=params, baud=baud) as core:
         if built_as and core.identity.build != built_as:
             raise click.ClickException(
                 f"the board answers as build {core.identity.build}, not as {built_as}, which was "
@@ -101,13 +93,6 @@ def flash(
         options.write_json(json_file, report.figures())
     if not report.passed:
         raise click.exceptions.Exit(1)
-
-
-def _asked_for(name: str, params: str | None) -> tuple[Board, CoreParams | None]:
-    try:
-        return board(name), preset(params) if params is not None else None
-    except (BoardError, ParamsError) as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _port(target: Board, port: str | None) -> SerialPort | None:
@@ -198,15 +183,11 @@ def _check(trouble: Trouble | None) -> None:
 
 def _built(console: Console, target: Board, sizes: CoreParams | None) -> tuple[Path, str]:
     """Give the bitstream for a board, and the build that it will report."""
-    with console.status(f"building for {target.title}") as status:
-        try:
-            made = build(
-                target, sizes, report=lambda stage: status.update(f"{stage} for {target.title}")
-            )
-        except (BoardError, ClockError) as error:
-            raise click.UsageError(str(error)) from error
-        except BuildError as error:
-            raise click.ClickException(str(error)) from error
+    try:
+        with options.stages(console) as report:
+            made = build(target, sizes, report=report)
+    except BuildError as error:
+        raise click.ClickException(str(error)) from error
     if made.bitstream is None:
         raise TargetError(
             f"no open tool makes a bitstream for {target.title}: run Vivado on the project in "
