@@ -33,6 +33,7 @@ SIMULATED: Final = {
     "model": "",
     "rtl": "rtl",
     "rtl+pty": "rtl",
+    "netlist": "boards",
 }
 """Schemes of simulated targets, and the extra that each needs."""
 
@@ -63,7 +64,7 @@ def connect(
     Parameters
     ----------
     url:
-        ``model:``, ``rtl:``, ``rtl+pty:``; a serial port (``/dev/ttyUSB1``,
+        ``model:``, ``rtl:``, ``rtl+pty:``, ``netlist:``; a serial port (``/dev/ttyUSB1``,
         ``COM3``); ``socket://host:port``, or any other address that pyserial opens;
         ``replay:FILE``, a session recorded with `record`. Simulated targets take options:
         ``rtl:?level=pins``.

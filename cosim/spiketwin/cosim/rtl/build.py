@@ -1,4 +1,4 @@
-"""Build the RTL into a shared library, once for everybody who asks for the same."""
+"""Build the RTL or a netlist into a shared library, once for everybody who asks for the same."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from spiketwin.cosim.netlist import mapping
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
@@ -53,6 +54,8 @@ class Design:
         Rate at which the UART starts, 4…65535.
     clock_hz:
         Frequency that the core reports and that turns seconds into cycles, 1…2**32 - 1.
+    family:
+        FPGAs whose netlist is simulated, ``ecp5`` or ``ice40``; None for the RTL itself.
 
     Raises
     ------
@@ -64,10 +67,15 @@ class Design:
     level: str = "bytes"
     cycles_per_bit: int = MIN_CYCLES_PER_BIT
     clock_hz: int = DEFAULT_CLOCK_HZ
+    family: str | None = None
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
             raise DesignError(f"level must be {' or '.join(LEVELS)}, not {self.level!r}")
+        if self.family not in (None, *mapping.FAMILIES):
+            raise DesignError(
+                f"family must be {' or '.join(mapping.FAMILIES)}, not {self.family!r}"
+            )
         for name, low, high in (
             ("cycles_per_bit", MIN_CYCLES_PER_BIT, _MAX_CYCLES_PER_BIT),
             ("clock_hz", 1, MAX_CLOCK_HZ),
@@ -77,9 +85,14 @@ class Design:
 
     def digest(self) -> str:
         """Name everything that shapes the library: design, sources, flags and tools."""
+        tools = [toolchain.versions()]
+        sources = [*builds.gateware_sources(), _HARNESS]
+        if self.family is not None:
+            tools.append(mapping.version(self.family))
+            sources += mapping.sources(self.family)
         digest = hashlib.sha256()
-        digest.update(json.dumps([asdict(self), _FLAGS, toolchain.versions()]).encode())
-        for source in (*builds.gateware_sources(), _HARNESS):
+        digest.update(json.dumps([asdict(self), _FLAGS, tools]).encode())
+        for source in sources:
             digest.update(hashlib.sha256(source.read_bytes()).digest())
         return digest.hexdigest()[:BUILD_BYTES]
 
@@ -110,7 +123,7 @@ def library(design: Design, report: Callable[[str], None] = report_on_stderr) ->
     digest = design.digest()
 
     def build(folder: Path) -> None:
-        report(f"building the RTL of {_describe(design)} (once, takes up to a minute)")
+        report(f"building {_describe(design)}")
         _build(design, digest, folder)
 
     return built("rtl", digest, build) / _LIBRARY
@@ -131,9 +144,8 @@ def built(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
 
 
 def _build(design: Design, digest: str, folder: Path) -> None:
-    """Leave in the folder the library, the Verilog it was made of, and the log."""
+    """Leave in the folder the library, the files it was made of, and the log."""
     top = _TOPS[design.level]
-    source = folder / "core.v"
     log = folder / _LOG
     arguments = {
         "top": top, "params": asdict(design.params), "clock_hz": design.clock_hz,
@@ -142,17 +154,23 @@ def _build(design: Design, digest: str, folder: Path) -> None:
     environment = toolchain.environment()
     if shutil.which("ccache"):
         environment["OBJCACHE"] = "ccache"
-    with source.open("wb") as verilog:
-        emission = [sys.executable, "-m", "spiketwin.cosim.rtl.emission"]
+    language, name = ("verilog", "core.v") if design.family is None else ("rtlil", "core.il")
+    emitted = folder / name
+    with emitted.open("wb") as text:
+        emission = [sys.executable, "-m", "spiketwin.cosim.rtl.emission", language]
         builds.run_tool(
             _BUILDING, emission, log,
-            environment=environment, output=verilog, stdin=json.dumps(arguments),
+            environment=environment, output=text, stdin=json.dumps(arguments),
         )  # fmt: skip
+    if design.family is None:
+        sources = [str(emitted)]
+    else:
+        sources = mapping.write_netlist(design.family, name, top, folder, log)
     objects = folder / "objects"
     command = [
         "verilator", *_FLAGS, "-CFLAGS", f"-DSPIKETWIN_{design.level.upper()}",
         "--top-module", top, "-Mdir", str(objects), "-o", str(folder / _LIBRARY),
-        str(source), str(_HARNESS),
+        *sources, str(_HARNESS),
     ]  # fmt: skip
     builds.run_tool(_BUILDING, command, log, environment=environment)
     shutil.rmtree(objects)
@@ -160,4 +178,7 @@ def _build(design: Design, digest: str, folder: Path) -> None:
 
 def _describe(design: Design) -> str:
     params = design.params
-    return f"{params.n_axons} axons, {params.n_neurons} neurons, {params.lanes} lanes"
+    sizes = f"{params.n_axons} axons, {params.n_neurons} neurons, {params.lanes} lanes"
+    if design.family is None:
+        return f"the RTL of {sizes} (once, takes up to a minute)"
+    return f"the {design.family} netlist of {sizes} (once, takes some minutes)"

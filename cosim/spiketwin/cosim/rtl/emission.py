@@ -1,16 +1,18 @@
-"""Write the Verilog of one design, as a program of its own.
+"""Write one design as Verilog or as RTLIL, as a program of its own.
 
 Amaranth and its Yosys take hundreds of megabytes, which a process that goes on to simulate for
-hours need not keep: reads the arguments of `emit.verilog` as JSON, writes the Verilog.
+hours need not keep: takes ``verilog`` or ``rtlil``, reads the arguments of that function of `emit`
+as JSON, writes the text.
 """
 
 import json
 import sys
 
-from spiketwin.hdl.gateware.emit import verilog
+from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.spec.params import CoreParams
 
 if __name__ == "__main__":
+    write = {"verilog": emit.verilog, "rtlil": emit.rtlil}[sys.argv[1]]
     arguments = json.load(sys.stdin)
     arguments["params"] = CoreParams(**arguments["params"])
-    sys.stdout.write(verilog(**arguments))
+    sys.stdout.write(write(**arguments))

@@ -1,4 +1,4 @@
-"""The RTL as a device in this process: bytes in, bytes out, and exactly counted cycles."""
+"""The RTL or a netlist as a device in this process: bytes in, bytes out, cycles counted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Engine:
 
     Parameters
     ----------
-    params, level, cycles_per_bit, clock_hz:
+    params, level, cycles_per_bit, clock_hz, family:
         What to simulate, see `build.Design`; built on first use.
     report:
         Called with one line before a build begins.
@@ -49,11 +49,13 @@ class Engine:
         *,
         cycles_per_bit: int = Design.cycles_per_bit,
         clock_hz: int = Design.clock_hz,
+        family: str | None = Design.family,
         report: Callable[[str], None] = report_on_stderr,
     ) -> None:
         design = Design(
-            params=params, level=level, cycles_per_bit=cycles_per_bit, clock_hz=clock_hz
-        )
+            params=params, level=level, cycles_per_bit=cycles_per_bit, clock_hz=clock_hz,
+            family=family,
+        )  # fmt: skip
         self.design = design
         self._native = _load(library(design, report))
         self._buffer = ctypes.create_string_buffer(_READ_BYTES)

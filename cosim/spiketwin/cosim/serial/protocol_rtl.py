@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import serial
 
+from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.rtl.engine import Engine
+from spiketwin.cosim.serial import rtl_url
 from spiketwin.cosim.serial.inprocess import InProcessSerial
-from spiketwin.cosim.serial.rtl_url import design
 from spiketwin.host.errors import TargetError
 
 
@@ -28,6 +29,10 @@ class Serial(InProcessSerial):
 
     _engine: Engine
 
+    def design(self, url: str) -> Design:
+        """Read what `url` describes; `SerialException` if there is none such."""
+        return rtl_url.design(url, default_level="bytes")
+
     def make_device(self, url: str) -> Engine:
         """Make the device that `url` describes.
 
@@ -36,13 +41,14 @@ class Serial(InProcessSerial):
         SerialException
             There is none such, or it cannot be built.
         """
-        wanted = design(url, default_level="bytes")
+        wanted = self.design(url)
         try:
             self._engine = Engine(
                 wanted.params,
                 wanted.level,
                 cycles_per_bit=wanted.cycles_per_bit,
                 clock_hz=wanted.clock_hz,
+                family=wanted.family,
             )
         except TargetError as error:
             raise serial.SerialException(str(error)) from error

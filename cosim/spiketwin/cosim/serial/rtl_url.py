@@ -1,4 +1,4 @@
-"""Which RTL a URL means: ``?params=full&level=pins&cycles_per_bit=4&clock=100000000``."""
+"""Which RTL or netlist a URL means: ``?params=full&level=pins&cycles_per_bit=4&clock=100000``."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from spiketwin.cosim.serial import target_url
 _OPTIONS: Final = ("params", "level", "cycles_per_bit", "clock")
 
 
-def design(url: str, default_level: str) -> Design:
-    """Read a URL; options that it leaves out have the defaults of `Design`, but for the level.
+def design(url: str, default_level: str, default_family: str | None = None) -> Design:
+    """Read a URL; options that it leaves out have the defaults of `Design`, but for those here.
+
+    With a family by default it means a netlist, and has an option for another family.
 
     Raises
     ------
     TargetUrlError
         It asks for something that does not exist.
     """
-    given = target_url.options(url, _OPTIONS)
+    given = target_url.options(url, _OPTIONS if default_family is None else (*_OPTIONS, "family"))
     rate = given.get("cycles_per_bit", str(Design.cycles_per_bit))
     if not (rate.isascii() and rate.isdecimal()):
         raise target_url.TargetUrlError(f"cycles_per_bit must be a number, not {rate!r}")
@@ -28,6 +30,7 @@ def design(url: str, default_level: str) -> Design:
             level=given.get("level", default_level),
             cycles_per_bit=int(rate),
             clock_hz=target_url.clock_hz(given.get("clock", target_url.DEFAULT_CLOCK)),
+            family=given.get("family", default_family),
         )
     except DesignError as error:
         raise target_url.TargetUrlError(str(error)) from error
