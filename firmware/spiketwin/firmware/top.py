@@ -73,6 +73,7 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform: Any) -> Module:
         """Build it for a board."""
         m = Module()
+        m.domains.sync = ClockDomain()
         m.submodules.clocking = _Clocking(self.pll)
         m.submodules.device = self.pins
         uart = platform.request("uart", 0, dir="-")
@@ -83,7 +84,7 @@ class BoardTop(Elaboratable):
 
 
 class _Clocking(Elaboratable):
-    """Makes the domain ``sync``, in reset until its clock is good and memories can be read."""
+    """Drives the domain ``sync``, in reset until its clock is good and memories can be read."""
 
     def __init__(self, pll: Pll) -> None:
         self.pll = pll
@@ -105,7 +106,6 @@ class _Clocking(Elaboratable):
                 _xc7(m, self.pll, buffer.i, clock, locked)
         platform.add_clock_constraint(clock, float(self.pll.hz))
 
-        m.domains.sync = ClockDomain()
         m.domains.start = ClockDomain(local=True)
         m.d.comb += [ClockSignal("sync").eq(clock), ClockSignal("start").eq(clock)]
         m.submodules.unlocked = ResetSynchronizer(~locked, domain="start")

@@ -14,7 +14,7 @@ from typing import IO, Final
 import filelock
 from platformdirs import user_cache_path
 
-BUILD_SECONDS: Final = 900.0
+BUILD_SECONDS: Final = 1800.0
 """Far above the longest build; whoever waits for another's build waits no longer either."""
 
 _LOG_LINES: Final = 20
