@@ -19,9 +19,10 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import connect
 from amaranth.utils import bits_for, exact_log2
 
-from spiketwin.hdl.gateware import neurons, weights
+from spiketwin.hdl.gateware import neurons, traces, weights
 from spiketwin.hdl.gateware.interface import CoreSignature
 from spiketwin.hdl.gateware.neurons import Neurons
 from spiketwin.hdl.gateware.noise import NoiseKey
@@ -86,12 +87,12 @@ class Core(wiring.Component):
         if p.learning:
             m.submodules.source_traces = self.source_traces = SourceTraces(p)
             m.submodules.noise_key = self.noise_key = NoiseKey()
-        self.vectors: dict[Space, StateMemory] = {}
-        for space, shape in neurons.element_shapes(p).items():
-            lanes = p.neuron_lanes if space in neurons.NARROW_SPACES else p.lanes
-            size = p.n_sources if space is Space.TRACE_PRE else p.n_neurons
-            self.vectors[space] = StateMemory(shape, lanes, size)
-            m.submodules[space.name.lower()] = self.vectors[space]
+        ports = neurons.ports(p)
+        if p.learning:
+            ports[Space.TRACE_PRE] = traces.port(p)
+        self.vectors = {space: StateMemory(port) for space, port in ports.items()}
+        for space, vector in self.vectors.items():
+            m.submodules[space.name.lower()] = vector
         # The phase under way.
         self.updating = Signal()
         self.update_stb = Signal()
@@ -455,48 +456,30 @@ class Core(wiring.Component):
 
     # --- which unit has which memory -----------------------------------------------------------
 
-    def _feed(self, m: Module, unit: wiring.Component, groups: int) -> None:
-        """Let groups enter a unit one after the other, from the first cycle of *Update* on."""
+    def _feed(self, m: Module, groups: int) -> tuple[Value, Value]:
+        """Whether a group enters a unit, and which: all, from the first cycle of *Update* on."""
         group = Signal(range(groups + 1))
         with m.If(~self.updating):
             m.d.sync += group.eq(0)
         with m.Elif(group != groups):
             m.d.sync += group.eq(group + 1)
-        m.d.comb += [unit.issue.eq(self.updating & (group != groups)), unit.group.eq(group)]
+        return self.updating & (group != groups), group
 
     def _connect_neurons(self, m: Module) -> None:
-        p, unit = self.params, self.neurons
-        self._feed(m, unit, p.neuron_groups)
+        p, unit, synapses = self.params, self.neurons, self.synapses
+        issue, _ = self._feed(m, p.neuron_groups)
+        m.d.comb += unit.issue.eq(issue)
         for name in neurons.NeuronSettings(p).members:
             m.d.comb += getattr(unit.settings, name).eq(getattr(self.registers, name))
-        for space in neurons.NARROW_SPACES:
-            vector = self.vectors[space]
-            name = space.name.lower()
+        for space in neurons.ports(p):
+            connect(m, getattr(unit, space.name.lower()), self.vectors[space].unit)
+        current = self.vectors[Space.I_SYN].unit
+        with m.If(~self.updating):
             m.d.comb += [
-                vector.r_address.eq(unit.r_group),
-                getattr(unit, name).eq(vector.r_data),
-            ]
-            if space in neurons.WRITTEN_LATE:
-                m.d.comb += [
-                    vector.w_address.eq(unit.w_group),
-                    vector.w_data.eq(getattr(unit, f"w_{name}")),
-                    vector.w_en.eq(unit.w_en),
-                ]
-        current = self.vectors[Space.I_SYN]
-        m.d.comb += unit.i_syn.eq(current.r_data)
-        with m.If(self.updating):
-            m.d.comb += [
-                current.r_address.eq(unit.r_wide),
-                current.w_address.eq(unit.i_write),
-                current.w_data.eq(unit.i_w_data),
-                current.w_en.eq(unit.i_w_en),
-            ]
-        with m.Else():
-            m.d.comb += [
-                current.r_address.eq(self.synapses.i_read),
-                current.w_address.eq(self.synapses.i_write),
-                current.w_data.eq(self.synapses.i_w_data),
-                current.w_en.eq(self.synapses.i_w_en.replicate(p.lanes)),
+                current.r_address.eq(synapses.i_read),
+                current.w_address.eq(synapses.i_write),
+                current.w_data.eq(synapses.i_w_data),
+                current.w_en.eq(synapses.i_w_en.replicate(p.lanes)),
             ]
 
     def _connect_synapses(self, m: Module) -> None:
@@ -507,35 +490,31 @@ class Core(wiring.Component):
                 m.d.comb += getattr(memory.write, name).eq(getattr(unit.write, name))
         m.d.comb += [
             unit.words.eq(memory.words),
-            unit.i_data.eq(self.vectors[Space.I_SYN].r_data),
+            unit.i_data.eq(self.vectors[Space.I_SYN].unit.r_data),
         ]
 
     def _connect_traces(self, m: Module) -> None:
         p, registers, unit = self.params, self.registers, self.source_traces
-        pre, post = self.vectors[Space.TRACE_PRE], self.vectors[Space.TRACE_POST]
+        pre, post = self.vectors[Space.TRACE_PRE].unit, self.vectors[Space.TRACE_POST].unit
         synapses, key = self.synapses, self.noise_key
 
-        self._feed(m, unit, p.n_sources // p.source_lanes)
+        issue, group = self._feed(m, p.n_sources // p.source_lanes)
+        connect(m, unit.trace_pre, pre)
         m.d.comb += [
+            unit.issue.eq(issue),
+            unit.group.eq(group),
             unit.bump_stb.eq(self.row_stb),
             unit.source.eq(synapses.index),
             unit.decay_code.eq(registers.trace_pre_decay),
             unit.bump_by.eq(registers.trace_pre_bump),
             unit.replace.eq(registers.trace_pre_replace),
-            unit.r_data.eq(pre.r_data),
-            pre.r_address.eq(Mux(self.in_columns, synapses.group, unit.r_address)),
-            pre.w_address.eq(unit.w_address),
-            pre.w_data.eq(unit.w_data),
-            pre.w_en.eq(unit.w_en),
-            post.r_address.eq(Mux(self.updating, self.neurons.r_wide, synapses.group)),
-            post.w_address.eq(self.neurons.trace_write),
-            post.w_data.eq(self.neurons.trace_w_data),
-            post.w_en.eq(self.neurons.trace_w_en),
-            self.neurons.trace_post.eq(post.r_data),
         ]
+        with m.If(~self.updating):
+            m.d.comb += post.r_address.eq(synapses.group)
         # Rows learn from trace_post by the pre-event rule, columns from trace_pre by the other.
         with m.If(self.in_columns):
             m.d.comb += [
+                pre.r_address.eq(synapses.group),
                 synapses.trace.eq(pre.r_data),
                 synapses.rule.learn_en.eq(registers.learn_post),
                 synapses.rule.gain.eq(registers.post_gain),

@@ -6,10 +6,14 @@ from amaranth.hdl import Const, Module, Mux, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_NONE
+from spiketwin.hdl.gateware.pipeline import Delay
+from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS
 
-DECAY_LATENCY = 4
-"""Cycles from `value` to `result`: magnitude, product, rounding, subtraction."""
+DECAY_LATENCY = 3
+"""Cycles from `value` to `result`: magnitude, product, subtraction."""
+
+_EXACT_AT_ONCE = 1 << (DECAY_BITS - 1)
+"""Largest magnitude of which `DECAY_AT_ONCE`, taken as a fraction, rounds to all."""
 
 
 class Decay(wiring.Component):
@@ -41,27 +45,27 @@ class Decay(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         width = self.shape.width
-        magnitude = [Signal(width, name=f"magnitude_{k}") for k in range(2)]
-        value = [Signal(self.shape, name=f"value_{k}") for k in range(3)]
-        negative = self.value < 0 if self.shape.signed else Const(0)
-        product = Signal(width + DECAY_BITS)
-        lost = Signal(width)
+        value = self.value.as_unsigned()
+        negative = self.value[-1] if self.shape.signed else Const(0)
+        magnitude = Signal(width)
+        # Without a reset it can be the register in the multiplier.
+        product = Signal(width + DECAY_BITS, reset_less=True)
         m.d.sync += [
-            magnitude[0].eq(Mux(negative, -self.value, self.value)),
-            value[0].eq(self.value),
-            product.eq(magnitude[0] * self.code),
-            magnitude[1].eq(magnitude[0]),
-            value[1].eq(value[0]),
-            value[2].eq(value[1]),
+            magnitude.eq(Mux(negative, ~(value - 1), value)),
+            product.eq(magnitude * self.code),
         ]
-        # The magnitude is below 2**width, so the rounded product fits `width` bits.
-        rounded = (product + (1 << (DECAY_BITS - 1)))[DECAY_BITS : DECAY_BITS + width]
-        with m.If((self.code == DECAY_NONE) | (magnitude[1] == 0)):
-            m.d.sync += lost.eq(0)
-        with m.Elif(self.code == DECAY_AT_ONCE):
-            m.d.sync += lost.eq(magnitude[1])
-        with m.Else():
-            m.d.sync += lost.eq(Mux(rounded == 0, 1, rounded))
-        negative_late = value[2] < 0 if self.shape.signed else Const(0)
-        m.d.sync += self.result.eq(Mux(negative_late, value[2] + lost, value[2] - lost))
+        # Both signs add, below zero: v - lost = ~(~v + lost). An adder with inverters behind it
+        # takes a logic cell a bit, one that adds or subtracts takes two.
+        below = Delay(m, "below", Mux(negative, value, ~value), 2)[2]
+        was_negative = Delay(m, "negative", negative, 2)[2]
+        # Half up, and at least one, unless there is nothing to take a part of, or no part of it.
+        whole, fraction = product[DECAY_BITS:], product[:DECAY_BITS]
+        one_more = fraction[-1] | ((whole == 0) & (fraction != 0))
+        total = Signal(width)
+        m.d.comb += total.eq(below + whole + one_more)
+        m.d.sync += self.result.eq(Mux(was_negative, total, ~total))
+        largest = 1 << (width - 1) if self.shape.signed else (1 << width) - 1
+        if largest > _EXACT_AT_ONCE:
+            with m.If(self.code == DECAY_AT_ONCE):
+                m.d.sync += self.result.eq(0)
         return m

@@ -2,50 +2,61 @@
 
 Stage by stage, from the cycle in which a group is issued::
 
-     0  address of all memories
-     1  memories read
-     2  registers
-     3  decay of v, i_syn, trace_post begins (4 cycles)     threshold + theta, current + bias
-     6  decayed v + current + bias; currents written
-     7  held to v_floor and to the width
-     8  less threshold + theta: its sign is the decision
+     1                                            address of v
+     3  decay of v begins (3 cycles)              address of i_syn and bias
+     4                                            address of trace_post
+     5  current + bias; decay of i_syn begins     address of threshold and theta
+     6  decayed v + current + bias; decay of trace_post begins
+     7  held to v_floor and to the width          address of v_reset and refractory parameters
+        threshold + theta
+     8  less threshold + theta: its sign is the decision; i_syn written
      9  new v, refractory count, bumps
-    10  spikes leave; trace_post written; decay of theta begins (4 cycles)
-    14  v, refractory count and theta written
+    10  spikes leave; v, refractory count and trace_post written; decay of theta begins
+    13  theta written
+
+Memories are read as late as their values are used: an address that waits takes fewer registers
+than a value. No element that is used is read while it is written, as groups ascend and every memory
+is written at least three stages after it is read.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Const, Module, Mux, Shape, Signal, Value, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from spiketwin.hdl.gateware import decay, state_memory
-from spiketwin.hdl.gateware.pipeline import Delay, bumped, saturated, sub_word_enables
+from spiketwin.hdl.gateware import decay
+from spiketwin.hdl.gateware.pipeline import Delay, bump, capped, part_enables
+from spiketwin.hdl.gateware.state_memory import READ_LATENCY, StatePort
+from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.arithmetic import DECAY_BITS
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import Space
 
-READ = state_memory.READ_LATENCY
-CURRENT_WRITE = READ + decay.DECAY_LATENCY
-SPIKES = CURRENT_WRITE + 4
-"""Stage in which spikes leave: sum, floor, difference, decision."""
+SPIKES = schedule.SPIKE_LATENCY
+DECISION = SPIKES - 1
+"""Stages in which spikes leave, and in which it is known who fires."""
 
-STATE_WRITE = SPIKES + decay.DECAY_LATENCY
-
-NARROW_SPACES = (
-    Space.THRESHOLD,
-    Space.V_RESET,
-    Space.REFRAC_TICKS,
-    Space.BIAS,
-    Space.V,
-    Space.REFRAC_COUNT,
-    Space.THETA,
-)
-"""Memories with `neuron_lanes` elements to a word; those the lanes use too have `lanes`."""
-
-WRITTEN_LATE = (Space.V, Space.REFRAC_COUNT, Space.THETA)
+READ_STAGES = {
+    Space.V: DECISION - 3 - decay.DECAY_LATENCY - READ_LATENCY,
+    Space.I_SYN: DECISION - 4 - READ_LATENCY,
+    Space.BIAS: DECISION - 4 - READ_LATENCY,
+    Space.TRACE_POST: DECISION - decay.DECAY_LATENCY - READ_LATENCY,
+    Space.THRESHOLD: DECISION - 2 - READ_LATENCY,
+    Space.THETA: DECISION - 2 - READ_LATENCY,
+    Space.V_RESET: DECISION - READ_LATENCY,
+    Space.REFRAC_TICKS: DECISION - READ_LATENCY,
+    Space.REFRAC_COUNT: DECISION - READ_LATENCY,
+}
+WRITE_STAGES = {
+    Space.I_SYN: READ_STAGES[Space.I_SYN] + READ_LATENCY + decay.DECAY_LATENCY,
+    Space.V: SPIKES,
+    Space.REFRAC_COUNT: SPIKES,
+    Space.TRACE_POST: SPIKES,
+    Space.THETA: SPIKES + decay.DECAY_LATENCY,
+}
+"""Stages in which addresses, and data to write, are at the ports of the memories."""
 
 
 def element_shapes(params: CoreParams) -> dict[Space, Shape]:
@@ -66,6 +77,24 @@ def element_shapes(params: CoreParams) -> dict[Space, Shape]:
         shapes[Space.TRACE_POST] = unsigned(p.trace_width)
         shapes[Space.TRACE_PRE] = unsigned(p.trace_width)
     return shapes
+
+
+def ports(params: CoreParams) -> dict[Space, StatePort]:
+    """The vectors of one element a neuron, as *Update* uses them.
+
+    Words have `neuron_lanes` elements, or `lanes` where synapses use the vector too.
+    """
+    p = params
+    return {
+        space: StatePort(
+            shape,
+            p.lanes if space in (Space.I_SYN, Space.TRACE_POST) else p.neuron_lanes,
+            p.n_neurons,
+            p.neuron_lanes,
+        )
+        for space, shape in element_shapes(p).items()
+        if space is not Space.TRACE_PRE
+    }
 
 
 class NeuronSettings(wiring.Signature):
@@ -95,87 +124,58 @@ class Neurons(wiring.Component):
 
     Members
     -------
-    issue, group:
-        In, a group of `neuron_lanes` neurons enters.
+    issue:
+        In, a group of `neuron_lanes` neurons enters. All do, one a cycle, from the first on.
     settings:
         In, registers.
-    r_group:
-        Out, address of the narrow memories.
     <space>:
-        In, for each narrow memory its word, `state_memory.READ_LATENCY` after the address.
-    w_group, w_en, w_v, w_refrac_count, w_theta:
-        Out, new state.
-    r_wide, i_syn, trace_post:
-        Out, address of the memories with `lanes` elements; In, their words.
-    i_write, i_w_data, i_w_en, trace_write, trace_w_data, trace_w_en:
-        Out, new currents and traces.
+        Access to each vector of `ports`.
     spike_group, spike_mask:
         Out, the neurons that fire; the mask is 0 when none does.
     """
 
     def __init__(self, params: CoreParams) -> None:
         self.params = p = params
-        self.shapes = element_shapes(p)
-        lanes = p.neuron_lanes
-        group = bits_for(p.neuron_groups - 1)
-        wide = bits_for(p.row_groups - 1)
-        members = {
-            "issue": In(1),
-            "group": In(group),
-            "settings": In(NeuronSettings(p)),
-            "r_group": Out(group),
-            **{
-                space.name.lower(): In(data.ArrayLayout(self.shapes[space], lanes))
-                for space in NARROW_SPACES
-            },
-            "w_group": Out(group),
-            "w_en": Out(lanes),
-            **{
-                f"w_{space.name.lower()}": Out(data.ArrayLayout(self.shapes[space], lanes))
-                for space in WRITTEN_LATE
-            },
-            "r_wide": Out(wide),
-            "i_syn": In(data.ArrayLayout(self.shapes[Space.I_SYN], p.lanes)),
-            "i_write": Out(wide),
-            "i_w_data": Out(data.ArrayLayout(self.shapes[Space.I_SYN], p.lanes)),
-            "i_w_en": Out(p.lanes),
-            "spike_group": Out(group),
-            "spike_mask": Out(lanes),
-        }
-        if p.learning:
-            trace = self.shapes[Space.TRACE_POST]
-            members |= {
-                "trace_post": In(data.ArrayLayout(trace, p.lanes)),
-                "trace_write": Out(wide),
-                "trace_w_data": Out(data.ArrayLayout(trace, p.lanes)),
-                "trace_w_en": Out(p.lanes),
+        super().__init__(
+            {
+                "issue": In(1),
+                "settings": In(NeuronSettings(p)),
+                **{space.name.lower(): Out(port) for space, port in ports(p).items()},
+                "spike_group": Out(bits_for(p.neuron_groups - 1)),
+                "spike_mask": Out(p.neuron_lanes),
             }
-        super().__init__(members)
+        )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         p = self.params
-        lanes = p.neuron_lanes
-        sub_bits = exact_log2(p.lanes // lanes)
-        issue = Delay(m, "issue", self.issue, STATE_WRITE)
-        group = Delay(m, "group", self.group, STATE_WRITE)
-        m.d.comb += [
-            self.r_group.eq(self.group),
-            self.r_wide.eq(self.group >> sub_bits),
-            self.w_group.eq(group[STATE_WRITE]),
-            self.w_en.eq(issue[STATE_WRITE].replicate(lanes)),
-            self.i_write.eq(group[CURRENT_WRITE] >> sub_bits),
-            self.i_w_en.eq(sub_word_enables(issue, group, CURRENT_WRITE, sub_bits, lanes)),
-            self.spike_group.eq(group[SPIKES]),
-        ]
-        if p.learning:
+        issue = Delay(m, "issue", self.issue, max(WRITE_STAGES.values()))
+        groups: dict[int, Signal] = {}
+        for stage in sorted({*READ_STAGES.values(), *WRITE_STAGES.values()}):
+            # Every stage counts for itself: groups under way are many, stages with ports few.
+            groups[stage] = group = Signal(bits_for(p.neuron_groups - 1), name=f"group_{stage}")
+            m.d.sync += group.eq(Mux(issue[stage], group + 1, 0))
+        for space in ports(p):
+            port = getattr(self, space.name.lower())
+            part_bits = exact_log2(len(port.w_en) // p.neuron_lanes)
+            group = groups[READ_STAGES[space]]
+            part = Delay(m, f"part_{space.name.lower()}", group[:part_bits], READ_LATENCY)
             m.d.comb += [
-                self.trace_write.eq(group[SPIKES] >> sub_bits),
-                self.trace_w_en.eq(sub_word_enables(issue, group, SPIKES, sub_bits, lanes)),
+                port.r_address.eq(group[part_bits:]),
+                port.part.eq(part[READ_LATENCY]),
             ]
-        sub = group[READ][:sub_bits]
-        for lane in range(lanes):
-            self._neuron(m, lane, sub, issue[SPIKES])
+            if space in WRITE_STAGES:
+                group = groups[WRITE_STAGES[space]]
+                valid = issue[WRITE_STAGES[space]]
+                m.d.comb += [
+                    port.w_address.eq(group[part_bits:]),
+                    port.w_en.eq(
+                        part_enables(valid, group[:part_bits], 1 << part_bits, p.neuron_lanes)
+                    ),
+                ]
+        m.d.comb += self.spike_group.eq(groups[SPIKES])
+        for lane in range(p.neuron_lanes):
+            self._neuron(m, lane, issue[SPIKES])
         return m
 
     def _decay(self, m: Module, name: str, lane: int, value: Value, code: Value) -> Value:
@@ -183,89 +183,76 @@ class Neurons(wiring.Component):
         m.d.comb += [unit.value.eq(value), unit.code.eq(code)]
         return unit.result
 
-    def _neuron(self, m: Module, lane: int, sub: Value, valid: Value) -> None:
+    def _neuron(self, m: Module, lane: int, valid: Value) -> None:
         p, s = self.params, self.settings
-        lanes = p.neuron_lanes
-
-        def tapped(space: Space, stages: int) -> Delay:
-            """A word's element; tap k is stage READ + k."""
-            name = space.name.lower()
-            return Delay(m, f"{name}_{lane}", getattr(self, name)[lane], stages)
 
         def signal(name: str, width: int, is_signed: bool = True) -> Signal:
             return Signal(Shape(width, is_signed), name=f"{name}_{lane}")
 
-        current = signal("current", p.i_syn_width)
-        m.d.comb += current.eq(_element(self.i_syn, sub, lane, lanes))
-        decayed_v = self._decay(m, "decay_v", lane, self.v[lane], s.v_decay)
-        decayed_i = self._decay(m, "decay_i", lane, current, s.i_syn_decay)
-        for k in range(lane, p.lanes, lanes):
-            m.d.comb += self.i_w_data[k].eq(decayed_i)
+        def read(space: Space) -> Value:
+            value: Value = getattr(self, space.name.lower()).r_part[lane]
+            return value
 
-        v_old = tapped(Space.V, 7)
-        v_reset = tapped(Space.V_RESET, 7)
-        refrac_ticks = tapped(Space.REFRAC_TICKS, 7)
-        refrac_count = tapped(Space.REFRAC_COUNT, 7)
-        theta = tapped(Space.THETA, 7)
+        def write(space: Space, value: Value) -> None:
+            word = getattr(self, space.name.lower()).w_data
+            for k in range(lane, len(word), p.neuron_lanes):
+                m.d.comb += word[k].eq(value)
 
-        # Stage 2 to 6: what is added to v, and what v is compared with.
+        current = read(Space.I_SYN)
+        write(Space.I_SYN, self._decay(m, "decay_i", lane, current, s.i_syn_decay))
+        decayed_v = self._decay(m, "decay_v", lane, read(Space.V), s.v_decay)
+
+        # Stage 5 to 8: sum, floor and saturation, difference. What is subtracted from is kept
+        # inverted, as a - b = ~(~a + b): an adder without inverters before it takes half the logic.
         drive = signal("drive", max(p.i_syn_width, p.v_width) + 1)
+        total = signal("total_inverted", len(drive) + 1)
+        v = signal("v_inverted", p.v_width)
         limit = signal("limit", max(p.v_width, p.theta_width + 1) + 1)
-        m.d.sync += [
-            drive.eq(current + self.bias[lane]),
-            limit.eq(self.threshold[lane] + theta[0]),
-        ]
-        drive_late = Delay(m, f"drive_{lane}", drive, 3)
-        limit_late = Delay(m, f"limit_{lane}", limit, 5)
-
-        # Stage 6, 7, 8: sum, floor and saturation, difference.
-        total = signal("total", len(drive) + 1)
-        v = signal("v_new", p.v_width)
         difference = signal("difference", max(p.v_width, len(limit)) + 1)
-        floored = Mux(total < s.v_floor, s.v_floor, total)
+        headroom = signal("headroom_inverted", len(total) + 1)
+        m.d.comb += headroom.eq(total + s.v_floor)
         m.d.sync += [
-            total.eq(decayed_v + drive_late[3]),
-            v.eq(saturated(floored, p.v_width)),
-            difference.eq(v - limit_late[5]),
+            drive.eq(current + read(Space.BIAS)),
+            total.eq(~(decayed_v + drive)),
+            v.eq(~Mux(headroom < 0, capped(~total, p.v_width), s.v_floor)),
+            limit.eq(read(Space.THRESHOLD) + read(Space.THETA)),
+            difference.eq(~(v + limit)),
         ]
-        v_late = Delay(m, f"v_late_{lane}", v, 1)[1]
 
-        # Stage 9: the decision.
-        held = refrac_count[7] != 0
+        # Stage 9: the decision. A neuron that is held keeps v, as v is not written.
+        refrac_count = read(Space.REFRAC_COUNT)
+        held = refrac_count != 0
         fires = ~held & ~difference[-1]
-        after_spike = Mux(s.reset_subtract, saturated(difference, p.v_width), v_reset[7])
+        below_limit = Delay(m, f"v_late_{lane}", ~v, 1)[1]
+        after_spike = Mux(s.reset_subtract, capped(difference, p.v_width), read(Space.V_RESET))
         v_next = signal("v_next", p.v_width)
+        v_moves = signal("v_moves", 1, False)
         refrac_next = signal("refrac_next", p.refrac_width, False)
-        theta_next = signal("theta_next", p.theta_width, False)
         spike = signal("spike", 1, False)
         m.d.sync += [
             spike.eq(fires),
-            v_next.eq(Mux(fires, after_spike, Mux(held, v_old[7], v_late))),
-            refrac_next.eq(Mux(fires, refrac_ticks[7], refrac_count[7] - held)),
-            theta_next.eq(Mux(fires, bumped(theta[7], s.theta_bump, Const(0)), theta[7])),
+            v_next.eq(Mux(fires, after_spike, below_limit)),
+            v_moves.eq(~held),
+            refrac_next.eq(Mux(fires, read(Space.REFRAC_TICKS), refrac_count - held)),
         ]
-        m.d.comb += self.spike_mask[lane].eq(spike & valid)
-
-        # Stage 10 to 14: theta decays after its bump.
-        decayed_theta = self._decay(m, "decay_theta", lane, theta_next, s.theta_decay)
+        write(Space.V, v_next)
+        write(Space.REFRAC_COUNT, refrac_next)
         m.d.comb += [
-            self.w_v[lane].eq(Delay(m, f"v_write_{lane}", v_next, 4)[4]),
-            self.w_refrac_count[lane].eq(Delay(m, f"refrac_write_{lane}", refrac_next, 4)[4]),
-            self.w_theta[lane].eq(decayed_theta),
+            self.v.w_en[lane].eq(valid & v_moves),
+            self.spike_mask[lane].eq(spike & valid),
         ]
+
+        # Stage 9 to 13: theta decays after its bump, trace_post before it.
+        theta = Delay(m, f"theta_{lane}", read(Space.THETA), 2)[2]
+        theta_bumped = Signal(p.theta_width, name=f"theta_bumped_{lane}", reset_less=True)
+        bump(m, theta, s.theta_bump, replace=Const(0), spiked=fires, result=theta_bumped)
+        write(Space.THETA, self._decay(m, "decay_theta", lane, theta_bumped, s.theta_decay))
         if p.learning:
-            old_trace = signal("old_trace", p.trace_width, False)
-            m.d.comb += old_trace.eq(_element(self.trace_post, sub, lane, lanes))
-            decayed_trace = self._decay(m, "decay_trace", lane, old_trace, s.trace_post_decay)
-            trace = Delay(m, f"trace_{lane}", decayed_trace, 3)[3]
-            new_trace = signal("new_trace", p.trace_width, False)
-            with_bump = bumped(trace, s.trace_post_bump, s.trace_post_replace)
-            m.d.sync += new_trace.eq(Mux(fires, with_bump, trace))
-            for k in range(lane, p.lanes, lanes):
-                m.d.comb += self.trace_w_data[k].eq(new_trace)
-
-
-def _element(word: data.View, sub: Value, lane: int, lanes: int) -> Value:
-    """Element `lane` of sub-word `sub` of a wide word."""
-    choices = [word[k] for k in range(lane, len(word), lanes)]
-    return Value.cast(Array(choices)[sub])
+            old = read(Space.TRACE_POST)
+            trace = self._decay(m, "decay_trace", lane, old, s.trace_post_decay)
+            new_trace = Signal(p.trace_width, name=f"new_trace_{lane}", reset_less=True)
+            bump(
+                m, trace, s.trace_post_bump, replace=s.trace_post_replace, spiked=fires,
+                result=new_trace,
+            )  # fmt: skip
+            write(Space.TRACE_POST, new_trace)

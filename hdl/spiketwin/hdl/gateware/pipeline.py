@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 
 class Delay:
@@ -11,8 +11,11 @@ class Delay:
     def __init__(self, m: Module, name: str, value: Value, length: int) -> None:
         self._taps = [value]
         for k in range(1, length + 1):
-            tap = Signal(value.shape(), name=f"{name}_{k}")
-            m.d.sync += tap.eq(self._taps[-1])
+            tap = value
+            # Verilog has no signals without bits.
+            if len(value):
+                tap = Signal(value.shape(), name=f"{name}_{k}")
+                m.d.sync += tap.eq(self._taps[-1])
             self._taps.append(tap)
 
     def __getitem__(self, cycles: int) -> Value:
@@ -21,17 +24,30 @@ class Delay:
 
 def saturated(value: Value, width: int) -> Value:
     """`spec.arithmetic.saturate` of a signed value."""
+    sign = value[-1]
+    beyond = (value[width - 1 : -1] ^ sign.replicate(len(value) - width)).any()
+    return Mux(beyond, Cat((~sign).replicate(width - 1), sign), value[:width]).as_signed()
+
+
+def capped(value: Value, width: int) -> Value:
+    """Hold a signed value to the largest of `width` bits; it is not below the smallest."""
     top = (1 << (width - 1)) - 1
-    return Mux(value > top, top, Mux(value < -top - 1, -top - 1, value))
+    return Mux(~value[-1] & value[width - 1 : -1].any(), top, value[:width]).as_signed()
 
 
-def bumped(trace: Value, bump: Value, replace: Value) -> Value:
-    """Trace of one that spiked: the bump alone, or added and held to the trace's width."""
-    total = trace + bump
-    return Mux(replace, bump, Mux(total[-1], (1 << len(trace)) - 1, total[:-1]))
+def bump(
+    m: Module, trace: Value, by: Value, *, replace: Value, spiked: Value, result: Signal
+) -> None:
+    """Register the trace, bumped if its owner spiked: to the bump alone, or by it, saturating."""
+    total = Mux(replace, 0, trace) + by
+    with m.If(spiked & total[-1]):
+        m.d.sync += result.eq((1 << len(result)) - 1)
+    with m.Elif(spiked):
+        m.d.sync += result.eq(total)
+    with m.Else():
+        m.d.sync += result.eq(trace)
 
 
-def sub_word_enables(issue: Delay, group: Delay, stage: int, sub_bits: int, lanes: int) -> Value:
-    """Write enables of the part of a wide word that a group of `lanes` elements is in."""
-    one_hot = Const(1, 1 << sub_bits) << group[stage][:sub_bits]
-    return Cat(*((one_hot[k] & issue[stage]).replicate(lanes) for k in range(1 << sub_bits)))
+def part_enables(valid: Value, part: Value, parts: int, lanes: int) -> Value:
+    """Write enables of a word of so many parts, each of `lanes` elements: those of one part."""
+    return Cat(*((valid & (part == k)).replicate(lanes) for k in range(parts)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Shape, Signal
+from amaranth.hdl import Module, Mux, Shape, Signal
 from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from spiketwin.hdl.spec.params import CoreParams
@@ -22,7 +23,7 @@ class RegisterFile(wiring.Component):
     address, value, write_stb:
         In, write one.
     stored:
-        Out, the one at `address`, extended to 32 bits, a cycle later.
+        Out, the one at `address`, extended to 32 bits, two cycles later.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -40,13 +41,30 @@ class RegisterFile(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        # What is read back is a copy, as written: to choose among the registers themselves would
+        # take as much logic as they do. A reset does not reach the copy, so none counts after it.
+        copies: Memory = Memory(shape=32, depth=len(self.table), init=[])
+        m.submodules.copies = copies
+        read, write = copies.read_port(), copies.write_port()
+        written = Signal(len(self.table))
+        is_written = Signal()
+        m.d.comb += [
+            read.addr.eq(self.address),
+            write.addr.eq(self.address),
+            write.data.eq(self.value),
+            write.en.eq(self.write_stb),
+        ]
         with m.Switch(self.address):
             for address, register in enumerate(self.table):
-                signal: Signal = getattr(self, register.name)
                 with m.Case(address):
-                    m.d.sync += self.stored.eq(signal)
+                    m.d.sync += is_written.eq(written[address])
                     with m.If(self.write_stb):
-                        m.d.sync += signal.eq(self.value)
+                        m.d.sync += [
+                            getattr(self, register.name).eq(self.value),
+                            written[address].eq(1),
+                        ]
+        m.d.sync += self.stored.eq(Mux(is_written, read.data, 0))
         with m.If(self.reset_stb):
+            m.d.sync += written.eq(0)
             m.d.sync += [getattr(self, register.name).eq(0) for register in self.table]
         return m

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Shape
+from amaranth.hdl import Array, Module, Mux, Shape, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -12,17 +12,56 @@ READ_LATENCY = 2
 """Cycles from an address to its word: block RAM is slow to come out, so a register follows it."""
 
 
-class StateMemory(wiring.Component):
-    """`size` elements, `lanes` to a word; element n is lane ``n mod lanes`` of word ``n ÷ lanes``.
+class StatePort(wiring.Signature):
+    """Access of a unit to a vector of `size` elements, `lanes` to a word.
+
+    Element n is lane ``n mod lanes`` of word ``n ÷ lanes``. A unit narrower than the word takes it
+    in parts of `part_lanes`.
 
     Members
     -------
     r_address, r_data:
         A word, `READ_LATENCY` cycles after its address.
+    part, r_part:
+        The part of `r_data` that is wanted, and that part, in the same cycle.
     w_address, w_data, w_en:
         Write lanes of a word.
+    """
+
+    def __init__(self, shape: Shape, lanes: int, size: int, part_lanes: int) -> None:
+        self.element = shape
+        self.lanes = lanes
+        self.size = size
+        self.part_lanes = part_lanes
+        word = data.ArrayLayout(shape, lanes)
+        address = bits_for(size // lanes - 1)
+        super().__init__(
+            {
+                "r_address": Out(address),
+                "r_data": In(word),
+                "part": Out(bits_for(lanes // part_lanes - 1)),
+                "r_part": In(data.ArrayLayout(shape, part_lanes)),
+                "w_address": Out(address),
+                "w_data": Out(word),
+                "w_en": Out(lanes),
+            }
+        )
+
+
+class StateMemory(wiring.Component):
+    """A vector.
+
+    Parameters
+    ----------
+    port:
+        What its unit sees of it.
+
+    Members
+    -------
+    unit:
+        The unit's access.
     link:
-        In, the link has the memory; the members above are ignored. All that follow belong to it.
+        In, the link has the memory, and `unit` is ignored. All that follow belong to it.
     element:
         In, the element to read or write.
     value:
@@ -30,40 +69,36 @@ class StateMemory(wiring.Component):
     write_stb, clear_stb:
         In, write the element; write 0 to all lanes of its word.
     stored:
-        Out, the element, one cycle after its word has come out.
+        Out, the element, `READ_LATENCY` cycles later.
     """
 
-    def __init__(self, shape: Shape, lanes: int, size: int) -> None:
-        self.word = data.ArrayLayout(shape, lanes)
-        self.lanes = lanes
-        self.depth = size // lanes
-        address = bits_for(self.depth - 1)
+    def __init__(self, port: StatePort) -> None:
+        self.port = port
+        self.lanes = port.lanes
         super().__init__(
             {
-                "r_address": In(address),
-                "r_data": Out(self.word),
-                "w_address": In(address),
-                "w_data": In(self.word),
-                "w_en": In(lanes),
+                "unit": In(port),
                 "link": In(1),
-                "element": In(range(size)),
-                "value": In(shape),
+                "element": In(range(port.size)),
+                "value": In(port.element),
                 "write_stb": In(1),
                 "clear_stb": In(1),
-                "stored": Out(shape),
+                "stored": Out(port.element),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        memory: Memory = Memory(shape=self.word, depth=self.depth, init=[])
+        port, unit = self.port, self.unit
+        word_shape = data.ArrayLayout(port.element, port.lanes)
+        memory: Memory = Memory(shape=word_shape, depth=port.size // port.lanes, init=[])
         m.submodules.memory = memory
         read, write = memory.read_port(), memory.write_port(granularity=1)
-        lane_bits = exact_log2(self.lanes)
+        lane_bits, part_bits = exact_log2(port.lanes), exact_log2(port.part_lanes)
         lane, word = self.element[:lane_bits], self.element[lane_bits:]
-        m.d.comb += read.addr.eq(Mux(self.link, word, self.r_address))
+        part = Mux(self.link, lane[part_bits:], unit.part)
         with m.If(self.link):
-            m.d.comb += write.addr.eq(word)
+            m.d.comb += [read.addr.eq(word), write.addr.eq(word)]
             for k in range(self.lanes):
                 m.d.comb += [
                     write.data[k].eq(Mux(self.clear_stb, 0, self.value)),
@@ -71,9 +106,18 @@ class StateMemory(wiring.Component):
                 ]
         with m.Else():
             m.d.comb += [
-                write.addr.eq(self.w_address),
-                write.data.eq(self.w_data),
-                write.en.eq(self.w_en),
+                read.addr.eq(unit.r_address),
+                write.addr.eq(unit.w_address),
+                write.data.eq(unit.w_data),
+                write.en.eq(unit.w_en),
             ]
-        m.d.sync += [self.r_data.eq(read.data), self.stored.eq(self.r_data[lane])]
+        m.d.sync += unit.r_data.eq(read.data)
+        # A unit never takes part of a word while the link does: they share the way out.
+        part_width = len(unit.r_part.as_value())
+        whole = Value.cast(unit.r_data)
+        parts = [whole.word_select(k, part_width) for k in range(port.lanes // port.part_lanes)]
+        m.d.comb += [
+            unit.r_part.eq(Array(parts)[part]),
+            self.stored.eq(unit.r_part[lane[:part_bits]]),
+        ]
         return m

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Const, Module, Mux, Signal, unsigned
-from amaranth.lib import data, wiring
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, exact_log2
+from amaranth.utils import exact_log2
 
-from spiketwin.hdl.gateware import decay, state_memory
-from spiketwin.hdl.gateware.pipeline import Delay, bumped, sub_word_enables
+from spiketwin.hdl.gateware import decay
+from spiketwin.hdl.gateware.pipeline import Delay, bump, part_enables
+from spiketwin.hdl.gateware.state_memory import READ_LATENCY, StatePort
 from spiketwin.hdl.spec.arithmetic import DECAY_BITS
 from spiketwin.hdl.spec.params import CoreParams
 
-READ = state_memory.READ_LATENCY
-BUMP_WRITE = READ + 1
-DECAY_WRITE = READ + decay.DECAY_LATENCY
+BUMP_WRITE = READ_LATENCY + 1
+DECAY_WRITE = READ_LATENCY + decay.DECAY_LATENCY
+
+
+def port(params: CoreParams) -> StatePort:
+    """The vector, `lanes` to a word as the columns use it."""
+    p = params
+    return StatePort(unsigned(p.trace_width), p.lanes, p.n_sources, p.source_lanes)
 
 
 class SourceTraces(wiring.Component):
@@ -28,14 +34,12 @@ class SourceTraces(wiring.Component):
         In, a group of `source_lanes` sources decays.
     decay_code, bump_by, replace:
         In, registers.
-    r_address, r_data, w_address, w_data, w_en:
-        To the memory of the traces, `lanes` to a word.
+    trace_pre:
+        Access to the vector of `port`.
     """
 
     def __init__(self, params: CoreParams) -> None:
         self.params = p = params
-        word = data.ArrayLayout(unsigned(p.trace_width), p.lanes)
-        address = bits_for(p.column_groups - 1)
         super().__init__(
             {
                 "bump_stb": In(1),
@@ -45,53 +49,52 @@ class SourceTraces(wiring.Component):
                 "decay_code": In(DECAY_BITS),
                 "bump_by": In(p.trace_width),
                 "replace": In(1),
-                "r_address": Out(address),
-                "r_data": In(word),
-                "w_address": Out(address),
-                "w_data": Out(word),
-                "w_en": Out(p.lanes),
+                "trace_pre": Out(port(p)),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         p = self.params
-        lane_bits = exact_log2(p.lanes)
-        sub_bits = exact_log2(p.lanes // p.source_lanes)
+        memory = self.trace_pre
+        parts = p.lanes // p.source_lanes
+        part_bits, within_part = exact_log2(parts), exact_log2(p.source_lanes)
 
-        bump = Delay(m, "bump", self.bump_stb, BUMP_WRITE)
-        source = Delay(m, "source", self.source, BUMP_WRITE)
+        # A bump is a group of one: both go the same way to the memory and back.
+        bumps = Delay(m, "bumps", self.bump_stb, BUMP_WRITE)
         issue = Delay(m, "issue", self.issue, DECAY_WRITE)
-        group = Delay(m, "group", self.group, DECAY_WRITE)
-        m.d.comb += self.r_address.eq(
-            Mux(self.issue, self.group >> sub_bits, self.source >> lane_bits)
-        )
-
-        old = Signal(p.trace_width)
-        new = Signal(p.trace_width)
-        m.d.comb += old.eq(Array(self.r_data)[source[READ][:lane_bits]])
-        m.d.sync += new.eq(bumped(old, self.bump_by, self.replace))
-
+        group = Mux(self.issue, self.group, self.source >> within_part)
+        groups = Delay(m, "group", group[: len(self.group)], DECAY_WRITE)
+        lane = Delay(m, "lane", self.source[:within_part], BUMP_WRITE)
+        m.d.comb += [
+            memory.r_address.eq(groups[0][part_bits:]),
+            memory.part.eq(groups[READ_LATENCY][:part_bits]),
+        ]
+        bumped = Signal(p.trace_width)
+        bump(
+            m, memory.r_part[lane[READ_LATENCY]], self.bump_by, replace=self.replace,
+            spiked=Const(1), result=bumped,
+        )  # fmt: skip
         decayed = []
-        for lane in range(p.source_lanes):
-            m.submodules[f"decay_{lane}"] = unit = decay.Decay(unsigned(p.trace_width))
-            choices = [self.r_data[k] for k in range(lane, p.lanes, p.source_lanes)]
-            m.d.comb += [
-                unit.value.eq(Array(choices)[group[READ][:sub_bits]]),
-                unit.code.eq(self.decay_code),
-            ]
+        for k in range(p.source_lanes):
+            m.submodules[f"decay_{k}"] = unit = decay.Decay(unsigned(p.trace_width))
+            m.d.comb += [unit.value.eq(memory.r_part[k]), unit.code.eq(self.decay_code)]
             decayed.append(unit.result)
 
-        with m.If(bump[BUMP_WRITE]):
+        with m.If(bumps[BUMP_WRITE]):
+            part = groups[BUMP_WRITE][:part_bits]
+            enables = part_enables(Const(1), part, parts, p.source_lanes)
+            within = Const(1, p.source_lanes) << lane[BUMP_WRITE]
             m.d.comb += [
-                self.w_address.eq(source[BUMP_WRITE] >> lane_bits),
-                self.w_en.eq(Const(1, p.lanes) << source[BUMP_WRITE][:lane_bits]),
+                memory.w_address.eq(groups[BUMP_WRITE][part_bits:]),
+                memory.w_en.eq(enables & within[: p.source_lanes].replicate(parts)),
             ]
-            m.d.comb += [self.w_data[k].eq(new) for k in range(p.lanes)]
+            m.d.comb += [memory.w_data[k].eq(bumped) for k in range(p.lanes)]
         with m.Else():
+            part = groups[DECAY_WRITE][:part_bits]
             m.d.comb += [
-                self.w_address.eq(group[DECAY_WRITE] >> sub_bits),
-                self.w_en.eq(sub_word_enables(issue, group, DECAY_WRITE, sub_bits, p.source_lanes)),
+                memory.w_address.eq(groups[DECAY_WRITE][part_bits:]),
+                memory.w_en.eq(part_enables(issue[DECAY_WRITE], part, parts, p.source_lanes)),
             ]
-            m.d.comb += [self.w_data[k].eq(decayed[k % p.source_lanes]) for k in range(p.lanes)]
+            m.d.comb += [memory.w_data[k].eq(decayed[k % p.source_lanes]) for k in range(p.lanes)]
         return m
