@@ -9,9 +9,11 @@ from click.testing import CliRunner
 
 from spiketwin.cosim.channel import FaultyChannel
 from spiketwin.cosim.serial import protocol_model
+from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.cli import main
 from spiketwin.host.errors import LinkLost, LinkTimeout, RecordingError, ReplayMismatch
+from spiketwin.host.exchange import Request
 from spiketwin.host.files import save
 from spiketwin.host.link import Link
 from spiketwin.host.recording import Recording, Replay, recording
@@ -153,6 +155,14 @@ def test_a_program_that_does_not_wait_for_an_answer_is_told(recorded: Path) -> N
     port.write(bursts[0].data)
     with pytest.raises(ReplayMismatch, match="comes too early, in request 2"):
         port.write(bursts[2].data)
+
+
+def test_a_program_that_waits_where_the_recorded_one_spoke_gives_up(tmp_path: Path) -> None:
+    path = tmp_path / "session.jsonl"
+    with connect("model:", params="tiny", record=path) as core:
+        core.link.run([Request(Opcode.STOP, result_bytes=4), Request(Opcode.RESET)])
+    with connect(f"replay:{path}") as core, pytest.raises(ReplayMismatch):
+        core.link.request(Request(Opcode.STOP, result_bytes=4))
 
 
 HEAD = '{"recording": 1, "baud": 115200, "adapter_latency": 0.02, "has_line": true}'

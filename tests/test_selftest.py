@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from spiketwin.cosim.channel import FaultyChannel
-from spiketwin.cosim.model.core import Run
+from spiketwin.cosim.model.core import ModelCore, Run
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.selftest import Report, check
 from spiketwin.cosim.selftest.equivalence import Trial
@@ -60,17 +60,20 @@ def examined(device: ModelDevice, networks: int = 4) -> Report:
 class FaultyDevice(ModelDevice):
     """A model whose weight memory and ticks can be spoiled.
 
-    `spoil_weights` is called after every write with the weights, rows joined, and `spoil_ticks`
-    after every run with the device and what it put out.
+    `spoil_weights` is called after every write with the weights, rows joined, `spoil_memory` with
+    the whole core, and `spoil_ticks` after every run with the device and what it put out.
     """
 
     spoil_weights: Callable[[Elements], None] | None = None
+    spoil_memory: Callable[[ModelCore], None] | None = None
     spoil_ticks: Callable[["FaultyDevice", Run], Run] | None = None
 
     def _write(self, space: int, start: int, count: int, data: bytes) -> bytes:
         answer = super()._write(space, start, count, data)
         if self.spoil_weights is not None:
             self.spoil_weights(self._core.weight.reshape(-1))
+        if self.spoil_memory is not None:
+            self.spoil_memory(self._core)
         return answer
 
     def _run_core(self, end: int, room: int) -> Run:
@@ -160,6 +163,39 @@ def test_a_stuck_bit_is_named(bit: int, stuck_at: int) -> None:
     first = memory.faults[0]
     assert first.step == ("March C- ⇑(r0,w1)" if stuck_at else "March C- ⇑(r1,w0)")
     assert (first.got ^ first.expected) & 0xFF == 1 << bit
+
+
+@pytest.mark.parametrize(
+    "space",
+    ["plastic", "threshold", "v_reset", "refrac_ticks", "bias", "v", "i_syn", "refrac_count",
+     "theta", "trace_pre", "trace_post"],
+)  # fmt: skip
+def test_a_stuck_bit_is_named_in_every_space(space: str) -> None:
+    def spoil(core: ModelCore) -> None:
+        if space == "plastic":
+            core.set_plastic(np.zeros(1, np.int64), 3)
+        else:
+            getattr(core, space)[3] &= ~1
+
+    device = FaultyDevice(TINY)
+    device.spoil_memory = spoil
+    faults = examined(device, networks=1).memory.faults
+    assert {fault.element for fault in faults} == {
+        "plastic[0, 3]" if space == "plastic" else f"{space}[3]"
+    }
+    assert faults[0].step == "March C- ⇑(r1,w0)"
+
+
+def test_a_register_and_a_pending_spike_that_are_stuck_are_named() -> None:
+    def spoil(core: ModelCore) -> None:
+        core.register["seed"] &= ~4
+        core.pending[5] = False
+
+    device = FaultyDevice(TINY)
+    device.spoil_memory = spoil
+    faults = examined(device, networks=1).memory.faults
+    assert {fault.element for fault in faults} == {"register[10]", "pending[5]"}
+    assert {fault.step for fault in faults} >= {"ones"}
 
 
 def test_two_addresses_that_reach_one_cell_are_found_within_a_block_too() -> None:

@@ -29,7 +29,7 @@ from cobs import cobs
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.host.errors import RecordingError, ReplayMismatch
 from spiketwin.host.frames import DELIMITER
-from spiketwin.host.link import PORT_LATENCY, Port
+from spiketwin.host.link import POLL, PORT_LATENCY, Port
 from spiketwin.host.replacing import replacing
 
 VERSION: Final = 1
@@ -237,7 +237,8 @@ class Replay:
     """A port that answers as a recording does, in a time of its own.
 
     Time stands still while the device answers, so that nothing comes too late. It goes on, to where
-    the host spoke, when the host reads although it spoke next: there it had given up waiting.
+    the host spoke, when the host reads although it spoke next: there it had given up waiting. A
+    host that waits for what never came sees time pass as at any port, and gives up as well.
 
     Parameters
     ----------
@@ -275,7 +276,7 @@ class Replay:
             self._now += _OVERDUE
             return b""
         if burst.to_device:
-            self._now = burst.at
+            self._now = max(self._now + POLL, burst.at)
             return b""
         data = burst.data[self._taken : self._taken + size]
         self._pass(len(data))
@@ -291,7 +292,7 @@ class Replay:
             self._sent += rest[:equal]
             if burst is None or equal < min(len(expected), len(rest)) or not expected:
                 raise ReplayMismatch(self._difference(burst, expected[equal:], rest[equal:]))
-            self._now = burst.at
+            self._now = max(self._now, burst.at)
             self._pass(equal)
             rest = rest[equal:]
         return len(data)
