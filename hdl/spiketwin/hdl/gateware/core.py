@@ -197,10 +197,9 @@ class Core(wiring.Component):
             # How many flags are set: where none is, *Learn* has nothing to do. Flags outlive a
             # reset, and so does their number.
             self.plastic_count = Signal(range(p.n_sources * p.n_neurons + 1), reset_less=True)
-            with m.If(self.weights.store_stb):
-                m.d.sync += self.plastic_count.eq(
-                    self.plastic_count + self.weights.value.plastic - self.weights.stored.plastic
-                )
+            is_set, was_set = self.weights.value.plastic, self.weights.stored.plastic
+            with m.If(self.weights.store_stb & (is_set != was_set)):
+                m.d.sync += self.plastic_count.eq(self.plastic_count + Mux(was_set, -1, 1))
         m.d.comb += self.weights.store_stb.eq(store & stores_synapse)
 
         fired = self.fired
@@ -241,28 +240,28 @@ class Core(wiring.Component):
         muted = Signal()
         muted_pending = Signal(protocol.WORD_COUNT_BITS)
 
-        # Real time: `slack` is how long the next tick has yet to wait, negative when it is late.
-        # The first tick after the period was written is when it likes; the others follow it.
-        slack = Signal(signed(48))
-        late = Signal()
-        real_time = Signal()
-        start_stb = Signal()
-        m.d.comb += [real_time.eq(registers.tick_period != 0), late.eq(slack < 0)]
-        most_late = Const(-(1 << 46), 48)
-        on_grid = Signal()
+        # Real time: `slack` is how long the next tick has yet to wait; it is due below 0, and late
+        # if it was due before. The first tick after the period was written is when it likes; the
+        # others follow it. A single adder does it all: the cycle in which the period is added is
+        # counted with the next one.
+        slack = Signal(signed(48), init=-1)
+        due, late, real_time, on_grid, start_stb = (
+            Signal(name=name) for name in ("due", "late", "real_time", "on_grid", "start_stb")
+        )
+        most_late = slack[-2:] == 0b10
+        step = Mux(start_stb, registers.tick_period, Cat(~self.tick_stb, Const(-1, 47)).as_signed())
+        m.d.comb += [real_time.eq(registers.tick_period != 0), due.eq(slack < 0)]
+        m.d.sync += late.eq(due & on_grid & ~self.new_grid_stb)
         with m.If(self.new_grid_stb):
-            m.d.sync += [on_grid.eq(0), slack.eq(0)]
-        with m.Elif(start_stb):
-            m.d.sync += [on_grid.eq(1), slack.eq(slack + registers.tick_period - 1)]
-        with m.Elif(~on_grid):
-            m.d.sync += slack.eq(0)
-        with m.Elif(slack > most_late):
-            m.d.sync += slack.eq(slack - 1)
+            m.d.sync += [on_grid.eq(0), slack.eq(-1)]
+        with m.Elif(start_stb | (on_grid & ~most_late)):
+            m.d.sync += [on_grid.eq(1), slack.eq(slack + step)]
 
         # The block of synapses that is issued.
         issuing = Signal()
         group = Signal(bits_for(p.column_groups - 1))
         word = Signal(bits_for(p.bank_depth - 1))
+        next_word = word + Mux(self.in_columns, p.lanes, p.n_sources)
         index = Signal(range(p.n_sources))
         synapses = self.synapses
         m.d.comb += [
@@ -341,8 +340,8 @@ class Core(wiring.Component):
                 with m.State("WIPE"), m.If(self.weights.wiped):
                     m.next = "WAIT"
             with m.State("WAIT"):
-                due = ~real_time | (slack <= 0)
-                may_start = running & due & (self.room | real_time) & ~self.clearing
+                in_time = ~real_time | due
+                may_start = running & in_time & (self.room | real_time) & ~self.clearing
                 untold = (muted_pending != 0) & self.room
                 m.d.comb += self.idle.eq(~running & ~self.clearing & ~untold)
                 with m.If(may_start):
@@ -366,7 +365,7 @@ class Core(wiring.Component):
                 m.d.comb += [issuing.eq(1), self.row_stb.eq(group == 0)]
                 m.d.sync += group.eq(group + 1)
                 with m.If(word_over):
-                    m.d.sync += word.eq(word + p.n_sources)
+                    m.d.sync += word.eq(next_word)
                 with m.If(group == p.row_groups - 1):
                     next_row(after_rows=True)
             with m.State("ROW_DRAIN"), m.If(last):
@@ -390,7 +389,7 @@ class Core(wiring.Component):
             with m.State("COLUMNS"):
                 m.d.comb += [issuing.eq(1), self.in_columns.eq(1)]
                 with m.If(word_over):
-                    m.d.sync += [group.eq(group + 1), word.eq(word + p.lanes)]
+                    m.d.sync += [group.eq(group + 1), word.eq(next_word)]
                     with m.If(group == p.column_groups - 1):
                         next_column()
             with m.State("COLUMN_DRAIN"):
@@ -542,5 +541,6 @@ class Core(wiring.Component):
 
 
 def _counted(counter: Value) -> Value:
-    """A counter plus one, held at its largest value."""
-    return Mux(counter.all(), counter, counter + 1)
+    """A counter plus one, held at its largest value: there the sum carries."""
+    total = counter + 1
+    return Mux(total[-1], counter, total)
