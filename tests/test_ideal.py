@@ -77,6 +77,12 @@ def test_decays_are_exponential_to_the_last_digit() -> None:
     np.testing.assert_allclose(run.v[:, 0], expected, rtol=1e-13)
 
 
+def test_codes_of_no_decay_and_of_rest_at_once_are_exact() -> None:
+    ideal = make(n_axons=1, n_neurons=1, weights=[[1000.0], [0.0]], threshold=1e6)
+    codes = Quantisation(TINY, decay_rounding=False, widths=False)
+    assert ideal.run([(0, 0)], 3, every=1, keeping=codes).v[:, 0].tolist() == [1000.0] * 3
+
+
 def test_a_spike_travels_in_the_next_tick_and_the_neuron_rests() -> None:
     weights = np.zeros((3, 2))
     weights[0, 0] = weights[1, 1] = 1.0  # axon to neuron 0, neuron 0 to neuron 1
