@@ -7,13 +7,14 @@ from a function of this file. Nothing outside of these lines is touched.
 from __future__ import annotations
 
 import ast
+import json
 import math
 import re
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
@@ -50,7 +51,13 @@ from spiketwin.hdl.spec.registers import (
 from spiketwin.host.cli.catalogue import SECTIONS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PAGES: Final = ("README.md", "docs/architecture.md", "docs/protocol.md", "docs/tick.md")
+PAGES: Final = (
+    "README.md",
+    "docs/architecture.md",
+    "docs/boards.md",
+    "docs/protocol.md",
+    "docs/tick.md",
+)
 
 _BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -370,6 +377,33 @@ def _commands() -> str:
     return _table(("command", "does", "for example"), rows)
 
 
+def _board_figures() -> str:
+    """Make a table of what docs/boards.py has built."""
+    builds = json.loads((ROOT / "docs/boards.json").read_text(encoding="utf-8"))
+    head = (
+        "board", "core", "logic", "block RAM", "multipliers", "SPRAM", "clock, MHz",
+        "good for, MHz", "fastest line, MBd", "ticks a second", "built",
+    )  # fmt: skip
+    return _table(head, [_build_row(name.split()[1], build) for name, build in builds.items()])
+
+
+def _build_row(core: str, build: dict[str, Any]) -> tuple[object, ...]:
+    p, clock, fmax = CoreParams(**build["params"]), build["target_mhz"], build["fmax_mhz"]
+    few = max(1, round(0.02 * p.n_sources))
+    cycles = schedule.tick_cycles(p, few, few // 2, learns=p.learning)
+    kinds = (build.get(kind) for kind in ("logic", "memory", "dsp", "spram"))
+    return (
+        f"`{build['board']}`",
+        f"`{core}`",
+        *(f"{use['used']:,} of {use['available']:,}" if use else "–" for use in kinds),
+        f"{clock:g}",
+        f"{fmax:.1f}" if fmax else "not routed",
+        f"{build['max_baud'] / 1e6:g}",
+        f"{clock * 1e6 / cycles:,.0f}",
+        build["date"],
+    )
+
+
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "link-limits": _link_limits,
     "requests": _requests,
@@ -398,7 +432,9 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "selftest-files": _modules("cosim/spiketwin/cosim/selftest"),
     "compare-files": _modules("cosim/spiketwin/cosim/compare"),
     "demo-files": _modules("cosim/spiketwin/cosim/demo"),
+    "firmware-files": _modules("firmware/spiketwin/firmware"),
     "host-files": _modules("host/spiketwin/host"),
+    "board-figures": _board_figures,
     "sizes": _sizes,
     "commands": _commands,
 }

@@ -36,22 +36,9 @@ PINS = {
 }
 """Clock, UART to the FPGA and from it, as in the documents that each board names."""
 
-MINE = """
-from amaranth_boards.ulx3s import ULX3S_85F_Platform
-
-from spiketwin.firmware.board import FT231X, Board, Programmer
-
-MINE = Board(
-    name="mine",
-    title="A ULX3S of mine",
-    platform=ULX3S_85F_Platform,
-    params="tiny",
-    clock_hz=50_000_000,
-    adapter=FT231X,
-    programmer=Programmer(board="ulx3s", volatile=True),
-    sources=(),
-)
-"""
+ROOT = Path(__file__).resolve().parent.parent
+MINE = (ROOT / "docs/boards.md").read_text().split("```python\n")[1].split("```")[0]
+"""The example of the documentation."""
 
 
 def spiketwin(*arguments: object) -> Result:
@@ -109,7 +96,7 @@ def test_a_faster_clock_reaches_the_fastest_rate_of_the_adapter() -> None:
 def test_a_file_outside_the_package_describes_a_board(tmp_path: Path) -> None:
     path = tmp_path / "my_board.py"
     path.write_text(MINE)
-    assert board(str(path)).title == "A ULX3S of mine"
+    assert board(str(path)).title == "Icepi Zero 1.3"
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,8 @@ class _Clocking(Elaboratable):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        clock = Signal(name="core_clock")
-        locked = Signal()
+        # The tools derive the constraint of this clock from that of the pin and the PLL.
+        clock, locked = Signal(), Signal()
         pad = platform.request(platform.default_clk, dir="-")
         match self.pll:
             case Ice40Pll():
@@ -104,7 +104,6 @@ class _Clocking(Elaboratable):
             case Xc7Mmcm():
                 m.submodules.pad = buffer = io.Buffer(io.Direction.Input, pad)
                 _xc7(m, self.pll, buffer.i, clock, locked)
-        platform.add_clock_constraint(clock, float(self.pll.hz))
 
         m.domains.start = ClockDomain(local=True)
         m.d.comb += [ClockSignal("sync").eq(clock), ClockSignal("start").eq(clock)]
