@@ -427,6 +427,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "gateware-files": _modules("hdl/spiketwin/hdl/gateware"),
     "model-files": _modules("cosim/spiketwin/cosim/model"),
     "rtl-files": _modules("cosim/spiketwin/cosim/rtl"),
+    "netlist-files": _modules("cosim/spiketwin/cosim/netlist"),
     "serial-files": _modules("cosim/spiketwin/cosim/serial"),
     "testbench-files": _modules("cosim/spiketwin/cosim/testbenches"),
     "selftest-files": _modules("cosim/spiketwin/cosim/selftest"),

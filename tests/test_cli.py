@@ -319,7 +319,7 @@ def test_nothing_but_the_table_is_written_where_there_is_no_terminal(net: Path) 
         (["--on", "model:", "--params", "full,lanes"], "write lanes=N"),
         (["--on", "modell:"], "Targets are model:"),
         (["--on", "modell://"], "Targets are model:"),
-        (["--on", "netlist:"], "Targets are model:"),
+        (["--on", "board:"], "Targets are model:"),
         (["--on", "model:?parms=tiny"], "choose of clock, params"),
         (["--on", "model:params=tiny"], "write model: or, with options, model:?params=tiny"),
         (["--on", "model://tiny"], "write model: or, with options, model:?params=tiny"),

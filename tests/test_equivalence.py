@@ -1,4 +1,4 @@
-"""The model and the RTL behind the same link: the same spikes, cycles, state and bytes, in bulk."""
+"""The model, the RTL and netlists behind the same link: the same spikes, cycles, state and bytes, in bulk."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ NEURON_UPDATES = 10_000_000
 
 
 class Twins:
-    """A model and an RTL that are told the same, and must say the same."""
+    """A model and a simulation that are told the same, and must say the same."""
 
     def __init__(self, model: Core, rtl: Core, rng: np.random.Generator) -> None:
         self.cores = model, rtl
@@ -105,12 +105,22 @@ class Twins:
 
 
 @contextmanager
-def twins(size: str, seed: int) -> Iterator[Twins]:
+def twins(size: str, seed: int, other: str = "rtl:") -> Iterator[Twins]:
     with ExitStack() as opened:
-        model, rtl = (
-            opened.enter_context(connect(url, params=SIZES[size])) for url in ("model:", "rtl:")
+        model, twin = (
+            opened.enter_context(connect(url, params=SIZES[size])) for url in ("model:", other)
         )
-        yield Twins(model, rtl, np.random.default_rng(seed))
+        yield Twins(model, twin, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("family", "size"), [("ecp5", "digits"), ("ice40", "paired")])
+def test_the_netlist_is_equal_too(family: str, size: str) -> None:
+    with twins(size, seed=0, other=f"netlist:?family={family}") as pair:
+        for activity in (0.0, 0.02, 0.3):
+            pair.wild()
+            pair.run(60, activity)
+        pair.both("program", Network.random(pair.params.n_axons, pair.params.n_neurons, seed=0))
+        pair.run(500, 0.05)
 
 
 def test_ten_million_neuron_updates_are_equal() -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from spiketwin.cosim.demo.run import accuracy_over_seeds
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.rtl.engine import Engine
-from spiketwin.cosim.serial import protocol_model, protocol_rtl
+from spiketwin.cosim.serial import protocol_model, protocol_netlist, protocol_rtl
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.cosim.testbenches import runner, speed_bench
 from spiketwin.hdl.spec.params import CoreParams, preset
@@ -46,6 +46,7 @@ TURNS: Final = 5
 MODEL_TICKS: Final = 50_000
 RTL_TICKS: Final = 1_000
 BARE_CYCLES: Final = 500_000
+NETLIST_TICKS: Final = 500
 _RATES: Final = ("full", "ncx", "target", "rtl_ticks", "rtl_cycles", "bare")
 
 UART_BITS: Final = 10
@@ -225,10 +226,30 @@ def _at_work() -> Iterator[Engine]:
 def _engine(name: str, level: str) -> Iterator[tuple[Core, Link, Engine]]:
     """Give the RTL as a target that runs a steady network, and what is inside of it."""
     port = protocol_rtl.Serial(f"rtl://?params={name}&level={level}", timeout=0)
+    with _steady(port) as inside:
+        yield inside
+
+
+@contextmanager
+def _steady(port: protocol_rtl.Serial) -> Iterator[tuple[Core, Link, Engine]]:
+    """Have what is at a port run a steady network."""
     link = Link(port, close=port.close)
     with Core(link) as core:
         program_steady(core)
         yield core, link, cast(Engine, port.device)
+
+
+def _netlist() -> Figures:
+    """Cycles a second of the ECP5's netlist as a target that runs a steady network, `digits`."""
+    rates = []
+    port = protocol_netlist.Serial("netlist://?params=digits", timeout=0)
+    with _steady(port) as (core, _, engine):
+        for _ in range(TURNS):
+            events = _axon_events(core.params, NETLIST_TICKS)
+            before = engine.cycles
+            seconds = _seconds(partial(core.run, events, NETLIST_TICKS))
+            rates.append((engine.cycles - before) / seconds)
+    return {"netlist": {"cycles_per_second": statistics.median(rates)}}
 
 
 def _cocotb() -> Figures:
@@ -302,6 +323,7 @@ def _ratio(rates: list[float], yardstick: list[float]) -> float:
 _PARTS: Final[tuple[tuple[str, Callable[[], Figures]], ...]] = (
     ("cycles of the passes and of a tick", _core),
     ("the model, the RTL and a bare loop, in turns", _speed),
+    ("the netlist", _netlist),
     ("the core under cocotb", _cocotb),
     ("the link at the pins", _link),
     ("the demo with five seeds", _demo),

@@ -41,7 +41,7 @@ EXTRAS: Final = {
     "rtl": "rtl:, emulate, demo, bench",
     "demo": "demo, plots",
     "bench": "bench",
-    "boards": "build, flash",
+    "boards": "build, flash, netlist:",
 }
 """Extras of the package, and the commands that need them; the first is the core installation."""
 

@@ -29,6 +29,7 @@ SHOWN: Final = {
         ("ratio_to_bare_verilator", "the same, to a bare Verilator loop", _MEASURED),
         ("ticks_per_second", "ticks a second, 2 % active, full", _MEASURED),
     ),
+    "netlist": (("cycles_per_second", "cycles a second, ECP5, digits", _MEASURED),),
     "cocotb": (("cycles_per_second", "cycles a second, one await a tick, ncx", _MEASURED),),
     "model": (
         ("ticks_per_second", "ticks a second, 2 % active", _MEASURED),

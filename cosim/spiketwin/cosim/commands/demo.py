@@ -22,6 +22,7 @@ from spiketwin.host.cli import options
     epilog="\b\n"
     "spiketwin demo\n"
     "spiketwin demo --images 100 --on model:\n"
+    "spiketwin demo --images 50 --on rtl: --on netlist:\n"
     "spiketwin demo --on model: --on /dev/ttyUSB1 --json demo.json"
 )
 @click.option(
