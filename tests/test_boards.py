@@ -1,6 +1,7 @@
 """The boards, each as it is described, and what a user is told who asks for what cannot be had."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -169,6 +170,7 @@ class Tools:
             f"Info: \t          TRELLIS_COMB:  {self.logic}/24288    12%\n"
             "Info: \t                DP16KD:      30/   56    53%\n"
             "Info: \t            MULT18X18D:      12/   28    42%\n"
+            "Info: \t        ICESTORM_SPRAM:       4/    4   100%\n"
         )
         if self.logic > 24288:
             raise BuildError("place and route ended with status 1")
@@ -216,6 +218,14 @@ def test_a_build_says_what_is_used_and_how_fast_it_is(tools: Tools, ulx3s: Board
         "uart_0__tx__io": "L4",
     }
     assert tools.arguments[tools.arguments.index("--speed") + 1] == "6"
+
+
+def test_every_figure_is_documented(tools: Tools, ulx3s: Board) -> None:
+    (row,) = re.findall(
+        r"^\| `spiketwin build` \| (.*) \|$", (ROOT / "docs/python.md").read_text(), re.MULTILINE
+    )
+    figures = build(ulx3s).figures
+    assert set(re.findall(r"`(\w+)`", row)) == {*figures, *figures["logic"]}
 
 
 def test_the_same_is_built_once_and_anything_else_anew(
