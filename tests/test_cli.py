@@ -478,6 +478,16 @@ def test_doctor_names_the_command_that_installs_a_compiler(
     assert [f.what for f in missing] == ["g++"]
 
 
+def test_doctor_names_the_libraries_that_flashing_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    found = finding("openFPGALoader")
+    assert found.found == "sudo apt-get install libusb-1.0-0 libftdi1-2 adds what it needs"
+    assert found.fine  # a board may not be wanted
+
+
 def test_doctor_gives_one_command_for_all_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _name, **_: None)
     done = spiketwin("doctor")

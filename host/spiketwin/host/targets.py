@@ -91,6 +91,8 @@ def connect(
         The device has not the sizes asked for.
     RecordingError
         The file of ``replay:`` is no recording.
+    OSError
+        The file of `record` cannot be written.
     IncompatibleDevice, LinkTimeout, LinkLost
         What answers is of another release, nothing answers, or the port went away.
     """
