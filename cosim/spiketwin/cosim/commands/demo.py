@@ -75,7 +75,7 @@ def demo(
         digits = digits.first(images)
     records = {
         name: _learn(console, name, url, digits, seed, baud)
-        for name, url in zip(_names(urls), urls, strict=True)
+        for name, url in zip(options.told_apart(urls), urls, strict=True)
     }
     (first_name, first), *others = records.items()
     comparisons = [compare(first, record, (first_name, name)) for name, record in others]
@@ -86,14 +86,6 @@ def demo(
     if json_file is not None:
         options.write_json(json_file, _report(digits, records, comparisons))
     _verdict(console, comparisons)
-
-
-def _names(urls: tuple[str, ...]) -> list[str]:
-    """Names of the targets: their addresses, told apart where the same one is given again."""
-    return [
-        url if url not in urls[:index] else f"{url} ({urls[:index].count(url) + 1})"
-        for index, url in enumerate(urls)
-    ]
 
 
 def _learn(console: Console, name: str, url: str, digits: Digits, seed: int, baud: int) -> Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -95,6 +95,14 @@ def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
         return command
 
     return add
+
+
+def told_apart(urls: Sequence[str]) -> list[str]:
+    """Names of targets: their addresses, told apart where the same one is given again."""
+    return [
+        url if url not in urls[:index] else f"{url} ({urls[:index].count(url) + 1})"
+        for index, url in enumerate(urls)
+    ]
 
 
 json_file = click.option(
