@@ -271,8 +271,9 @@ def test_a_core_that_does_not_fit_is_an_error_that_says_by_how_much(
 ) -> None:
     tools.logic = 30_000
     with pytest.raises(TooBig) as error:
-        build(ulx3s)
+        build(ulx3s, preset("full,lanes=4"))
     message = str(error.value)
+    assert message.startswith("full,lanes=4 does not fit ulx3s_25f: ")
     assert "30000 of 24288 logic (24 % over)" in message
     assert "fewer lanes" in message
     assert "--params tiny" in message

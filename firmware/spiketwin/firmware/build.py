@@ -52,6 +52,9 @@ _PACKAGES: Final = {
 }
 """What nextpnr calls the packages of an ECP5."""
 
+_KEPT: Final = (".il", ".lpf", ".pcf", ".tcl", ".v", ".xdc")
+"""What is taken of Amaranth's plan; the rest would run tools that need not be there."""
+
 _USED: Final = re.compile(r"^Info:\s+(\w+):\s*(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
 
 
@@ -191,9 +194,8 @@ def _elaborate(top: BoardTop, platform: Any, folder: Path) -> None:
     # The Yosys that comes with Amaranth, whatever else is installed, writes Verilog for Vivado.
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     plan = platform.build(top, name=_TOP, do_build=False, emit_src=False)
-    for name, content in plan.files.items():
-        if not name.endswith(".debug.v"):
-            (folder / name).write_text(content)
+    for name in {f"{_TOP}{suffix}" for suffix in _KEPT} & set(plan.files):
+        (folder / name).write_text(plan.files[name])
     pins = {port: pin for port, pin, _ in platform.iter_port_constraints_bits()}
     (folder / "pins.json").write_text(json.dumps(pins, indent=2) + "\n")
 
@@ -249,6 +251,7 @@ def _route(
         if any(use.used > use.available for use in uses.values()):
             raise TooBig(fitting.advice(board, params, target.family, uses)) from error
         raise
+    (folder / f"{_TOP}.json").unlink(missing_ok=True)  # tens of megabytes
     return _uses(log)
 
 

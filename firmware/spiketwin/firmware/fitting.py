@@ -66,7 +66,8 @@ def advice(board: Board, params: CoreParams, family: Family, uses: dict[str, Use
         f"{use.used} of {use.available} {kind} ({100 * use.used / use.available - 100:.0f} % over)"
         for kind, use in over.items()
     )
-    lines = [f"{described(params)} does not fit {board.name}: {missing}."]
+    named = next((name for name, size in PRESETS.items() if size == params), described(params))
+    lines = [f"{named} does not fit {board.name}: {missing}."]
     if "memory" in over and family in _BLOCKS:
         fits = _largest(params, family, uses["memory"])
         lines.append(
@@ -79,7 +80,8 @@ def advice(board: Board, params: CoreParams, family: Family, uses: dict[str, Use
             "Logic and DSPs go with lanes, neuron_lanes, source_lanes and learning, and hardly "
             "with the number of neurons: take fewer lanes."
         )
-    lines.append(f"Known to fit is what this board is set to: --params {board.params}.")
+    if params != board.core:
+        lines.append(f"Known to fit is what this board is set to: --params {board.params}.")
     return " ".join(lines)
 
 

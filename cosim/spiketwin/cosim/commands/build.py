@@ -135,7 +135,7 @@ def build(
     if made.bitstream is not None:
         _say(console, f"bitstream  {folder / made.bitstream.name}")
     else:
-        _say(console, f"project    {folder}: run build_top.sh there, where Vivado is installed")
+        _say(console, f"project    {folder}: there run vivado -mode batch -source top.tcl")
     _say(console, f"pins       {folder / 'pins.json'}")
     if wanted.notes:
         _say(console, wanted.notes)

@@ -9,7 +9,7 @@ ARTY_A7_35 = Board(
     title="Digilent Arty A7-35T",
     platform=ArtyA7_35Platform,
     params="full",
-    clock_hz=100_000_000,
+    clock_hz=72_000_000,
     adapter=FT2232H,
     programmer=Programmer(board="arty_a7_35t", volatile=True),
     sources=("https://github.com/Digilent/digilent-xdc/blob/master/Arty-A7-35-Master.xdc",),

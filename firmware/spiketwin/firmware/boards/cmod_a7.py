@@ -9,7 +9,7 @@ CMOD_A7_35 = Board(
     title="Digilent Cmod A7-35T",
     platform=CmodA7_35Platform,
     params="full",
-    clock_hz=100_000_000,
+    clock_hz=72_000_000,
     adapter=FT2232H,
     programmer=Programmer(board="cmoda7_35t", volatile=True),
     sources=("https://github.com/Digilent/digilent-xdc/blob/master/Cmod-A7-Master.xdc",),
