@@ -195,8 +195,10 @@ class Core(wiring.Component):
             with m.If(addressed(Space.PLASTIC)):
                 m.d.comb += self.weights.value.plastic.eq(memory.w_data)
             # How many flags are set: where none is, *Learn* has nothing to do. Flags outlive a
-            # reset, and so does their number.
-            self.plastic_count = Signal(range(p.n_sources * p.n_neurons + 1), reset_less=True)
+            # reset of the clock domain if they are not wiped by it, and so does their number.
+            self.plastic_count = Signal(
+                range(p.n_sources * p.n_neurons + 1), reset_less=not p.single_port_weights
+            )
             is_set, was_set = self.weights.value.plastic, self.weights.stored.plastic
             with m.If(self.weights.store_stb & (is_set != was_set)):
                 m.d.sync += self.plastic_count.eq(self.plastic_count + Mux(was_set, -1, 1))

@@ -77,19 +77,15 @@ class SinglePortWeights(wiring.Component):
             (-arriving.index)[:lane_bits],
         )
 
-        # What is to be written is gathered here. Before all else these are the words of the wipe,
-        # which a reset of the clock domain does not repeat: weights outlive it.
-        written = Signal(self._address, reset_less=True)
-        filled = Signal(2, init=0b11, reset_less=True)
-        in_bank = Signal(lanes, init=-1, reset_less=True)
-        wiped = Signal(reset_less=True)
+        # What is to be written is gathered here. Before all else these are the words of the wipe;
+        # it begins when the reset of power-up is over, as memories may not take a word earlier.
+        written = Signal(self._address)
+        filled = Signal(2, init=0b11)
+        in_bank = Signal(lanes, init=-1)
         writing = Signal()
-        m.d.comb += [
-            self.wiped.eq(wiped),
-            writing.eq(filled.any() & (self.phase | ~wiped)),
-        ]
-        with m.If(~wiped):
-            m.d.sync += Cat(written.word, wiped).eq(written.word + 1)
+        m.d.comb += writing.eq(filled.any() & (self.phase | ~self.wiped))
+        with m.If(~self.wiped):
+            m.d.sync += Cat(written.word, self.wiped).eq(written.word + 1)
         with m.Elif(writing):
             m.d.sync += filled.eq(0)
         with m.If(self.w_en | self.store_stb):

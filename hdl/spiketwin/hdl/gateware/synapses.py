@@ -149,7 +149,10 @@ class Synapses(wiring.Component):
             m.d.comb += getattr(self.write, name).eq(delay[last])
         m.d.comb += self.w_en.eq(learning[last])
         for lane in range(p.lanes):
-            product = Signal(signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}")
+            # Without a reset it can be the register in the multiplier.
+            product = Signal(
+                signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}", reset_less=True
+            )
             step = Signal(signed(_STEP_WIDTH), name=f"step_{lane}")
             change = Signal(signed(_STEP_WIDTH - a.STEP_BITS), name=f"change_{lane}")
             rounding = Mux(self.stochastic, hashed.bits[lane], a.HALF_STEP)
