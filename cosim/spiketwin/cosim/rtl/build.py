@@ -118,7 +118,7 @@ def library(design: Design, report: Callable[[str], None] = report_on_stderr) ->
     Raises
     ------
     TargetError
-        A tool is not installed, failed, or took longer than 15 minutes.
+        A tool is not installed, failed, or took longer than `builds.BUILD_SECONDS`.
     """
     digest = design.digest()
 
