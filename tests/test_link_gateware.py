@@ -12,7 +12,7 @@ from cobs import cobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spiketwin.hdl.gateware.framing import FrameReceiver, ReplySlots
+from spiketwin.hdl.gateware.framing import HEADER, FrameReceiver, ReplySlots
 from spiketwin.hdl.gateware.link import Link
 from spiketwin.hdl.gateware.uart import BaudRate, UartReceiver, UartTransmitter
 from spiketwin.hdl.spec.params import CoreParams, preset
@@ -23,6 +23,7 @@ from spiketwin.hdl.spec.protocol import (
     MAX_ELEMENT_BYTES,
     MAX_EVENTS,
     MAX_FETCH_WORDS,
+    REQUEST_HEADER,
     Identity,
     Opcode,
     Status,
@@ -240,9 +241,15 @@ def test_frames_are_received_as_the_library_decodes_them(chunks: list[bytes]) ->
     async def consume(ctx: Any) -> None:
         while True:
             body = bytearray()
+            ctx.set(frame.address, HEADER)
+            ctx.set(frame.seek_stb, 1)
+            while not ctx.get(frame.valid):
+                await ctx.tick()
+            await ctx.tick()
+            ctx.set(frame.seek_stb, 0)
             ctx.set(frame.bytes.ready, 1)
-            while not ctx.get(frame.valid) or len(body) < ctx.get(frame.length):
-                if ctx.get(frame.valid) and ctx.get(frame.bytes.valid):
+            while len(body) < REQUEST_HEADER + ctx.get(frame.given):
+                if ctx.get(frame.bytes.valid):
                     body.append(ctx.get(frame.bytes.payload))
                 await ctx.tick()
             ctx.set(frame.bytes.ready, 0)
@@ -325,7 +332,9 @@ class FakeCore:
         memory, latency, busy_cycles, under_way = core.memory, 0, 0, False
         while True:
             ctx.set(core.tick, self.tick)
-            run_until = ctx.get(core.run_until)
+            run_until = self.tick if ctx.get(core.stop) else ctx.get(core.run_until)
+            period = self.memory.get((Space.REGISTER, 0, register("tick_period")), 0)
+            ctx.set(core.real_time, period != 0)
             idle = not under_way and not busy_cycles and run_until == self.tick
             space, row, column = (ctx.get(s) for s in (memory.space, memory.row, memory.column))
             element = int(space), row, column
@@ -361,14 +370,16 @@ class FakeCore:
                     if element == (Space.PENDING, 0, 0):
                         for key in [k for k in self.memory if k[0] == Space.PENDING]:
                             del self.memory[key]
-                    self.log.append((*element, w_data))
-                    self.memory[element] = w_data
+                    value = w_data & 1 if space == Space.PLASTIC else w_data
+                    self.log.append((*element, value))
+                    self.memory[element] = value
             if reset or clear:
                 assert idle
                 self.log.append(("reset" if reset else "clear", mask))
                 busy_cycles = 5
             if reset:
                 assert clear
+                self.memory = {k: v for k, v in self.memory.items() if k[0] != Space.REGISTER}
                 self.tick = 0
                 self.events.clear()
                 self.words.clear()

@@ -307,7 +307,7 @@ class ModelDevice:
             "frame_errors": self._link.frame_errors,
             "rx_overflows": 0,
         }
-        return {name: min(value, _TOP32) for name, value in counters.items()}
+        return {c.name: min(counters[c.name], (1 << c.width) - 1) for c in COUNTERS}
 
 
 def _check_length(request: Request, arguments: bytes) -> None:

@@ -26,6 +26,11 @@ MAX_BLOCK = MAX_BODY + CRC_BYTES
 APPENDIX = MAX_FRAME
 """Where the appendix of a frame buffer begins."""
 
+ARGUMENTS = 0
+HEADER = 2 * MAX_FRAME - REQUEST_HEADER
+"""Where the header of a request lies: at the end, so that the address of any other byte of a body
+is also the number of argument bytes before it."""
+
 BodyByte = data.StructLayout({"byte": 8, "last": 1})
 """One byte of a body on its way to a reply slot."""
 
@@ -94,11 +99,11 @@ class FrameSignature(wiring.Signature):
     Members
     -------
     valid:
-        A frame is there, its body at address 0.
-    length:
-        Bytes of the body, 3…252.
+        A frame is there, its body at address `HEADER` and then `ARGUMENTS`.
+    given:
+        Bytes of the body after its header, at most 249.
     seek_stb, address:
-        Go on reading there; after a new frame, address 0.
+        Go on reading there.
     bytes:
         What is read.
     release_stb:
@@ -109,7 +114,7 @@ class FrameSignature(wiring.Signature):
         super().__init__(
             {
                 "valid": Out(1),
-                "length": Out(range(MAX_BODY + 1)),
+                "given": Out(range(MAX_BODY - REQUEST_HEADER + 1)),
                 "seek_stb": In(1),
                 "address": In(9),
                 "bytes": Out(stream.Signature(8)),
@@ -167,7 +172,7 @@ class FrameReceiver(wiring.Component):
         connect(m, reader.port, buffer.read_port())
         m.submodules.crc = crc = _crc()
 
-        position = Signal(range(MAX_BLOCK + 2))  # one past the longest: overlong
+        position = Signal(9, init=HEADER)
         block_left = Signal(8)
         begun = Signal()  # a code byte has come
         zero_due = Signal()  # the next code byte stands for a zero
@@ -177,7 +182,7 @@ class FrameReceiver(wiring.Component):
             line.ready.eq(~frame.valid),
             taken.eq(line.valid & line.ready),
             code.eq(block_left == 0),
-            overlong.eq(position > MAX_BLOCK),
+            overlong.eq(position == MAX_BLOCK + 1 - REQUEST_HEADER),
             decoded.eq(taken & (line.payload != 0) & (~code | zero_due)),
             write.addr.eq(position),
             write.data.eq(Mux(code, 0, line.payload)),
@@ -190,17 +195,17 @@ class FrameReceiver(wiring.Component):
         whole, long_enough = Signal(), Signal()
         m.d.comb += [
             whole.eq(code & ~overlong & crc.match_detected),
-            long_enough.eq(position >= REQUEST_HEADER + CRC_BYTES),
+            long_enough.eq((position >= CRC_BYTES) & (position < HEADER)),
         ]
         with m.If(taken):
             with m.If(line.payload == 0):
                 with m.If(whole & long_enough):
                     m.d.comb += self.good_stb.eq(1)
-                    m.d.sync += [frame.length.eq(position - CRC_BYTES), frame.valid.eq(1)]
+                    m.d.sync += [frame.given.eq(position - CRC_BYTES), frame.valid.eq(1)]
                 with m.Elif(begun):
                     m.d.comb += self.error_stb.eq(1)
                 m.d.comb += crc.start.eq(1)
-                m.d.sync += [position.eq(0), block_left.eq(0), begun.eq(0), zero_due.eq(0)]
+                m.d.sync += [position.eq(HEADER), block_left.eq(0), begun.eq(0), zero_due.eq(0)]
             with m.Elif(code):
                 m.d.sync += [
                     block_left.eq(line.payload - 1),
@@ -213,8 +218,8 @@ class FrameReceiver(wiring.Component):
         with m.If(frame.release_stb):
             m.d.sync += frame.valid.eq(0)
         m.d.comb += [
-            reader.start_stb.eq(frame.seek_stb | self.good_stb),
-            reader.address.eq(Mux(self.good_stb, 0, frame.address)),
+            reader.start_stb.eq(frame.seek_stb),
+            reader.address.eq(frame.address),
             frame.bytes.payload.eq(reader.bytes.payload),
             frame.bytes.valid.eq(reader.bytes.valid),
             reader.bytes.ready.eq(frame.bytes.ready),

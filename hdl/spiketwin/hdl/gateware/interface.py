@@ -19,7 +19,8 @@ class MemoryPort(wiring.Signature):
     """Access to one element of a space, for the link, while the core is idle.
 
     The initiator holds `valid` and the request until `done`, which is high for one cycle and, on a
-    read, comes with `r_data`. Values are sign- or zero-extended to 32 bits. The initiator has
+    read, comes with `r_data`. Values are sign- or zero-extended to 32 bits; of the elements of one
+    bit that are written, the lowest bit alone counts. The initiator has
     checked space, element and value. Registers may be read at any time; counters are not reached
     through here.
 
@@ -61,10 +62,14 @@ class CoreSignature(wiring.Signature):
         Output words (`spec.protocol.Word`). `word_level` is the number queued.
     run_until:
         Ticks before this one are executed as soon as they can be.
+    stop:
+        Begin no tick, as if `run_until` were `tick`.
     tick:
         The next tick to be executed; while one is under way, that one.
+    real_time:
+        Ticks have a period.
     idle:
-        No tick and no clear is under way, and ``tick == run_until``.
+        No tick and no clear is under way, and none is to begin.
     clear_stb, clear_mask:
         While idle, set state to 0; `idle` is low from the next cycle until it is done.
     reset_stb:
@@ -83,7 +88,9 @@ class CoreSignature(wiring.Signature):
                 "words": Out(stream.Signature(32)),
                 "word_level": Out(range(params.spike_queue_depth + 1)),
                 "run_until": In(32),
+                "stop": In(1),
                 "tick": Out(32),
+                "real_time": Out(1),
                 "idle": Out(1),
                 "clear_stb": In(1),
                 "clear_mask": In(len(ClearMask)),

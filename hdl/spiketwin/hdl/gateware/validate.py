@@ -5,17 +5,24 @@ from __future__ import annotations
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
-from spiketwin.hdl.gateware.elements import ElementFormat, element_format
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import REQUESTS, Opcode
 from spiketwin.hdl.spec.registers import (
     PENDING_MASK_BITS,
     READ_DURING_RUN,
     Space,
+    SpaceFormat,
     registers,
     space_formats,
 )
+
+OPCODE_WIDTH = (max(Opcode) + 1).bit_length()
+"""Bits of an opcode once it is known that it is not above all there are."""
+
+SPACE_WIDTH = (max(Space) + 1).bit_length()
+"""The same of a space."""
 
 
 class RequestTable(wiring.Component):
@@ -27,8 +34,6 @@ class RequestTable(wiring.Component):
         In, the opcode and the bytes that follow the header.
     known:
         Out, there is such a request.
-    argument_bytes:
-        Out, bytes of its fixed arguments.
     length_ok:
         Out, `given` is right; for `WRITE`, not too few.
     """
@@ -36,62 +41,55 @@ class RequestTable(wiring.Component):
     opcode: Signal
     given: Signal
     known: Signal
-    argument_bytes: Signal
     length_ok: Signal
 
     def __init__(self) -> None:
-        longest = max(request.argument_bytes for request in REQUESTS.values())
         super().__init__(
             {
-                "opcode": In(8),
+                "opcode": In(OPCODE_WIDTH),
                 "given": In(8),
                 "known": Out(1),
-                "argument_bytes": Out(range(longest + 1)),
                 "length_ok": Out(1),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        longest = max(request.argument_bytes for request in REQUESTS.values())
+        fixed = Signal(range(longest + 1))
+        more_ok = Signal()
+        m.d.comb += self.length_ok.eq((self.given == fixed) | ((self.given > fixed) & more_ok))
         with m.Switch(self.opcode):
             for opcode, request in REQUESTS.items():
-                fixed = request.argument_bytes
                 with m.Case(opcode):
-                    m.d.comb += [self.known.eq(1), self.argument_bytes.eq(fixed)]
+                    m.d.comb += [self.known.eq(1), fixed.eq(request.argument_bytes)]
                     if request.tail_size:
-                        items = (self.given - fixed) % request.tail_size == 0
-                        m.d.comb += self.length_ok.eq((self.given >= fixed) & items)
+                        tail = self.given - request.argument_bytes
+                        m.d.comb += more_ok.eq(tail % request.tail_size == 0)
                     elif opcode is Opcode.WRITE:
-                        m.d.comb += self.length_ok.eq(self.given >= fixed)
-                    else:
-                        m.d.comb += self.length_ok.eq(self.given == fixed)
+                        m.d.comb += more_ok.eq(1)
         return m
 
 
 def space_layout(params: CoreParams) -> data.StructLayout:
     """What `SpaceTable` says of a space; all 0 where there is none of this number.
 
-    `anytime`: it may be read while a run is under way. `kind`: which of `value_kinds` its elements
-    are of.
+    `anytime`: it may be read while a run is under way. `last_byte`: bytes of an element less one.
+    `packed`: eight elements share a byte.
     """
+    forms = space_formats(params).values()
     return data.StructLayout(
         {
             "known": 1,
             "writable": 1,
             "anytime": 1,
-            "last_row": 12,
-            "last_column": 12,
-            "format": ElementFormat,
-            "kind": range(len(value_kinds(params))),
+            "last_row": range(max(form.rows for form in forms)),
+            "last_column": range(max(form.columns for form in forms)),
+            "last_byte": 2,
+            "signed": 1,
+            "packed": 1,
         }
     )
-
-
-def value_kinds(params: CoreParams) -> list[tuple[int, bool]]:
-    """Every (width, signed) that a register or an element has."""
-    kinds = {(r.width(params), r.signed) for r in registers(params)}
-    kinds |= {(f.width, f.signed) for f in space_formats(params).values()}
-    return sorted(kinds)
 
 
 class SpaceTable(wiring.Component):
@@ -110,88 +108,114 @@ class SpaceTable(wiring.Component):
 
     def __init__(self, params: CoreParams) -> None:
         self.params = params
-        super().__init__({"space": In(8), "row": Out(space_layout(params))})
+        super().__init__({"space": In(SPACE_WIDTH), "row": Out(space_layout(params))})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        kinds = value_kinds(self.params)
         with m.Switch(self.space):
-            for space, spec in space_formats(self.params).items():
+            for space, form in space_formats(self.params).items():
                 with m.Case(space):
                     m.d.comb += [
                         self.row.known.eq(1),
-                        self.row.writable.eq(spec.writable),
+                        self.row.writable.eq(form.writable),
                         self.row.anytime.eq(space in READ_DURING_RUN),
-                        self.row.last_row.eq(spec.rows - 1),
-                        self.row.last_column.eq(spec.columns - 1),
-                        self.row.format.eq(element_format(spec)),
-                        self.row.kind.eq(kinds.index((spec.width, spec.signed))),
+                        self.row.last_row.eq(form.rows - 1),
+                        self.row.last_column.eq(form.columns - 1),
+                        self.row.last_byte.eq(form.element_bytes - 1),
+                        self.row.signed.eq(form.signed),
+                        self.row.packed.eq(form.packed),
                     ]
         return m
 
 
 class ValueCheck(wiring.Component):
-    """Whether a value fits the element or the register it is meant for.
+    """Whether a value fits the element or the register it is meant for, byte by byte.
+
+    A value fits if the bits above its width are copies of its sign, or 0 where it has none.
 
     Members
     -------
-    space, kind, column:
+    space, column:
         In, where it is to go.
-    value:
-        In, 32 bits.
+    start_stb, stb, which, byte:
+        In, a byte of it, the first one or another, and which.
     fits:
-        Out.
+        Out, after the last byte.
     """
 
     space: Signal
-    kind: Signal
     column: Signal
-    value: Signal
+    start_stb: Signal
+    stb: Signal
+    which: Signal
+    byte: Signal
     fits: Signal
 
     def __init__(self, params: CoreParams) -> None:
         self.params = params
+        columns = max(form.columns for form in space_formats(params).values())
         super().__init__(
             {
-                "space": In(8),
-                "kind": In(range(len(value_kinds(params)))),
-                "column": In(12),
-                "value": In(32),
+                "space": In(SPACE_WIDTH),
+                "column": In(range(columns)),
+                "start_stb": In(1),
+                "stb": In(1),
+                "which": In(2),
+                "byte": In(8),
                 "fits": Out(1),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        kinds = value_kinds(self.params)
-        kind = Signal.like(self.kind)
-        m.d.comb += kind.eq(self.kind)
-        with m.If(self.space == Space.REGISTER), m.Switch(self.column):
-            for address, register in enumerate(registers(self.params)):
-                with m.Case(address):
-                    width = register.width(self.params)
-                    m.d.comb += kind.eq(kinds.index((width, register.signed)))
-        with m.Switch(kind):
-            for index, (width, signed) in enumerate(kinds):
-                with m.Case(index):
-                    m.d.comb += self.fits.eq(_fits(self.value, width, signed))
-        with m.If(self.space == Space.PENDING):
-            m.d.comb += self.fits.eq(self._fits_pending(self.value))
+        p = self.params
+        copies = Signal(8)  # bits of this byte that are to be alike
+        signed = Signal()
+        with m.Switch(self.space):
+            for space, form in space_formats(p).items():
+                with m.Case(space):
+                    if space is Space.REGISTER:
+                        with m.Switch(self.column):
+                            for address, register in enumerate(registers(p)):
+                                mask = _above(register.width(p), register.signed)
+                                with m.Case(address):
+                                    self._limit(m, copies, mask)
+                                    m.d.comb += signed.eq(register.signed)
+                    else:
+                        self._limit(m, copies, _copied(p, form))
+                        m.d.comb += signed.eq(form.signed)
+        zeros, ones = Signal(), Signal()
+        m.d.comb += self.fits.eq(zeros | ones)
+        with m.If(self.stb):
+            m.d.sync += [
+                zeros.eq((zeros | self.start_stb) & ~(self.byte & copies).any()),
+                ones.eq((ones | self.start_stb) & (self.byte | ~copies).all() & signed),
+            ]
         return m
 
-    def _fits_pending(self, entry: Value) -> Value:
-        group, mask = pending_entry(entry)
-        p = self.params
-        return mask.any() & ~mask[p.neuron_lanes :].any() & (group < p.neuron_groups)
+    def _limit(self, m: Module, copies: Signal, mask: int) -> None:
+        with m.Switch(self.which):
+            for which in range(4):
+                with m.Case(which):
+                    m.d.comb += copies.eq(mask >> 8 * which & 0xFF)
+
+
+def _above(width: int, signed: bool) -> int:
+    """Mask of the bits of a word that are alike in a value of `width` bits."""
+    return (0xFFFFFFFF << width - signed) & 0xFFFFFFFF
+
+
+def _copied(params: CoreParams, form: SpaceFormat) -> int:
+    """The same of an element; those of `pending` consist of two numbers."""
+    if form.packed:
+        return 0
+    if form.space is not Space.PENDING:
+        return _above(form.width, form.signed)
+    group = bits_for(params.neuron_groups - 1)
+    mask = (1 << PENDING_MASK_BITS) - (1 << params.neuron_lanes)
+    return mask | _above(PENDING_MASK_BITS + group, signed=False)
 
 
 def pending_entry(entry: Value) -> tuple[Value, Value]:
     """Split an entry of `pending` into its group and its mask."""
     return entry[PENDING_MASK_BITS:], entry[:PENDING_MASK_BITS]
-
-
-def _fits(value: Value, width: int, signed: bool) -> Value:
-    """Whether 32 bits are the extension of `width` bits."""
-    if not signed:
-        return ~value[width:].any()
-    return ~value[width - 1 :].any() | value[width - 1 :].all()

@@ -126,15 +126,19 @@ def registers(params: CoreParams) -> tuple[Register, ...]:
 
 @dataclass(frozen=True)
 class Counter:
-    """A 32-bit value that the device keeps; it stays at its largest value rather than wrap.
+    """A value of `width` bits that the device keeps, 32 on the link.
 
-    `cycles_low` alone wraps, into `cycles_high`; the two are read one after the other, so both are
-    of one moment only between runs.
+    It stays at its largest value rather than wrap. `cycles_low` alone wraps, into `cycles_high`;
+    the two are read one after the other, so both are of one moment only between runs.
     """
 
     name: str
     doc: str
+    width: int = 32
 
+
+LINK_COUNTER_WIDTH: Final = 16
+"""Bits of what the link counts, all of it damage: more would not say more."""
 
 COUNTERS: Final = (
     Counter("tick", "The next tick to be executed, counted from the last reset."),
@@ -147,8 +151,10 @@ COUNTERS: Final = (
     Counter("pending_groups", "Entries of the space `pending`."),
     Counter("events_queued", "Axon events in the queue."),
     Counter("words_queued", "Output words in the queue."),
-    Counter("frame_errors", "Frames dropped: cut, overlong or with a wrong CRC."),
-    Counter("rx_overflows", "Bytes lost because the receive buffer was full."),
+    Counter(
+        "frame_errors", "Frames dropped: cut, overlong or with a wrong CRC.", LINK_COUNTER_WIDTH
+    ),
+    Counter("rx_overflows", "Bytes lost because the receive buffer was full.", LINK_COUNTER_WIDTH),
 )
 """The counters; the index of each is its element in the space `counter`."""
 
