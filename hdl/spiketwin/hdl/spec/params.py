@@ -208,7 +208,7 @@ PRESETS: Final[dict[str, CoreParams]] = {
     "ncx": CoreParams(n_axons=96, n_neurons=96),
     "digits": CoreParams(n_axons=80, n_neurons=128),
     "up5k": CoreParams(
-        n_axons=128, n_neurons=256, lanes=4, neuron_lanes=1, source_lanes=1, weight_width=7,
+        n_axons=128, n_neurons=256, lanes=2, neuron_lanes=1, source_lanes=1, weight_width=7,
         trace_width=8, single_port_weights=True, event_queue_depth=256, link_slots=4,
     ),
     "full": CoreParams(n_axons=256, n_neurons=256),
