@@ -9,7 +9,7 @@ from spiketwin.cosim.demo.compare import compare
 from spiketwin.cosim.demo.digits import load
 from spiketwin.cosim.demo.run import run
 from spiketwin.cosim.netlist import mapping
-from spiketwin.cosim.rtl.build import Design, library
+from spiketwin.cosim.rtl.build import Design
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import connect
 from spiketwin.host.errors import TargetError
@@ -60,6 +60,3 @@ def test_fifty_digits_on_the_netlist_are_those_of_the_rtl() -> None:
     found = compare(rtl, netlist, ("rtl:", "netlist:"))
     assert not found.differences
     assert found.spikes > 0
-    text = library(Design(params=preset("digits"), family="ecp5")).with_name("netlist.v").read_text()
-    for cell in ("LUT4", "CCU2C", "TRELLIS_FF", "DP16KD", "MULT18X18D"):
-        assert f"\n  {cell} " in text, cell
