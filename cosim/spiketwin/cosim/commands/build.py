@@ -62,7 +62,7 @@ of_size = click.option(
 def _known() -> str:
     """List the boards, as a paragraph that click leaves as it is."""
     lines = [
-        f"  {known.name:18}{known.title:36}{known.params:8}{known.clock_hz / 1e6:g} MHz"
+        f"  {known.name:18}{known.title:36}{known.clock_hz / 1e6:3g} MHz  {known.params}"
         for known in boards().values()
     ]
     return "\b\nboards, each with the core that fits it and its clock:\n" + "\n".join(lines)

@@ -1,4 +1,4 @@
-"""iCE40-HX8K Breakout Board: no DSP and little memory, so a small core."""
+"""iCE40-HX8K Breakout Board: without multipliers, so a small core that does not learn."""
 
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 
@@ -8,8 +8,8 @@ BOARD = Board(
     name="ice40_hx8k_b_evn",
     title="Lattice iCE40-HX8K Breakout Board",
     platform=ICE40HX8KBEVNPlatform,
-    params="tiny",
-    clock_hz=36_000_000,
+    params="tiny,neuron_lanes=1,source_lanes=1,learning=0",
+    clock_hz=24_000_000,
     adapter=FT2232H,
     programmer=Programmer(board="ice40_generic", volatile=False),
     sources=(
