@@ -94,6 +94,8 @@ class Board:
         The core that fits it, in the words of `preset`.
     clock_hz:
         Clock of that core, to be had from the platform's default clock by the PLL.
+    on_pll_pin:
+        Whether an iCE40's clock comes in at the pin of its PLL, which that then needs for itself.
     adapter:
         Between USB and the pins of the UART.
     programmer:
@@ -112,6 +114,7 @@ class Board:
     resources: tuple[Resource, ...] = ()
     params: str
     clock_hz: int
+    on_pll_pin: bool = False
     adapter: Adapter
     programmer: Programmer
     packing: tuple[str, ...] = ()

@@ -138,7 +138,7 @@ def build(
     def make(folder: Path) -> None:
         begin = time.monotonic()
         target = device(platform)
-        top = BoardTop(params, digest[:BUILD_BYTES], setting)
+        top = BoardTop(params, digest[:BUILD_BYTES], setting, board.on_pll_pin)
         report("elaboration")
         _elaborate(top, platform, folder)
         if target.family is Family.XC7:
@@ -180,6 +180,7 @@ def _digest(board: Board, params: CoreParams, clock_hz: int, seed: int) -> str:
     here = Path(__file__).parent
     key = [
         asdict(params), clock_hz, seed, board.name, repr(board.resources), board.packing,
+        board.on_pll_pin,
         inspect.getsource(board.platform), synthesis_version(),
         *(f"{name} {version(name)}" for name in _DISTRIBUTIONS),
     ]  # fmt: skip

@@ -11,7 +11,6 @@ from amaranth.hdl import (
     Const,
     Elaboratable,
     Instance,
-    IOPort,
     Module,
     ResetSignal,
     Signal,
@@ -62,10 +61,13 @@ class BoardTop(Elaboratable):
         As of `Device`.
     pll:
         Setting of the PLL, whose frequency the device reports.
+    on_pll_pin:
+        As of `Board`.
     """
 
-    def __init__(self, params: CoreParams, build: str, pll: Pll) -> None:
+    def __init__(self, params: CoreParams, build: str, pll: Pll, on_pll_pin: bool) -> None:
         self.pll = pll
+        self.on_pll_pin = on_pll_pin
         self.clock_hz = round(pll.hz)
         self.cycles_per_bit = round(self.clock_hz / DEFAULT_BAUD)
         self.pins = PinsTop(params, self.clock_hz, build, self.cycles_per_bit)
@@ -74,7 +76,7 @@ class BoardTop(Elaboratable):
         """Build it for a board."""
         m = Module()
         m.domains.sync = ClockDomain()
-        m.submodules.clocking = _Clocking(self.pll)
+        m.submodules.clocking = _Clocking(self.pll, self.on_pll_pin)
         m.submodules.device = self.pins
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
@@ -86,8 +88,9 @@ class BoardTop(Elaboratable):
 class _Clocking(Elaboratable):
     """Drives the domain ``sync``, in reset until its clock is good and memories can be read."""
 
-    def __init__(self, pll: Pll) -> None:
+    def __init__(self, pll: Pll, on_pll_pin: bool) -> None:
         self.pll = pll
+        self.on_pll_pin = on_pll_pin
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -95,9 +98,13 @@ class _Clocking(Elaboratable):
         clock, locked = Signal(), Signal()
         pad = platform.request(platform.default_clk, dir="-")
         match self.pll:
-            case Ice40Pll():
+            case Ice40Pll() if self.on_pll_pin:
                 # It takes the pin itself: an input buffer beside it would take the PLL's place.
-                _ice40(m, self.pll, pad.io, clock, locked)
+                _ice40(m, "SB_PLL40_PAD", self.pll, {"i_PACKAGEPIN": pad.io}, clock, locked)
+            case Ice40Pll():
+                m.submodules.pad = buffer = io.Buffer(io.Direction.Input, pad)
+                source = {"i_REFERENCECLK": buffer.i}
+                _ice40(m, "SB_PLL40_CORE", self.pll, source, clock, locked)
             case Ecp5Pll():
                 m.submodules.pad = buffer = io.Buffer(io.Direction.Input, pad)
                 _ecp5(m, self.pll, buffer.i, clock, locked)
@@ -118,19 +125,26 @@ class _Clocking(Elaboratable):
         return m
 
 
-def _ice40(m: Module, pll: Ice40Pll, pad: IOPort, clock: Signal, locked: Signal) -> None:
+def _ice40(
+    m: Module,
+    kind: str,
+    pll: Ice40Pll,
+    source: dict[str, Any],
+    clock: Signal,
+    locked: Signal,
+) -> None:
     m.submodules.pll = Instance(
-        "SB_PLL40_PAD",
+        kind,
         p_FEEDBACK_PATH="SIMPLE",
         p_DIVR=Const(pll.divr, 4),
         p_DIVF=Const(pll.divf, 7),
         p_DIVQ=Const(pll.divq, 3),
         p_FILTER_RANGE=Const(pll.filter_range, 3),
-        i_PACKAGEPIN=pad,
         i_RESETB=Const(1),
         i_BYPASS=Const(0),
         o_PLLOUTGLOBAL=clock,
         o_LOCK=locked,
+        **source,
     )
 
 
