@@ -152,6 +152,7 @@ def keys(figures: dict[str, Any]) -> set[str]:
     [
         ("demo", ["--images", "3", "--on", "model:", "--on", "rtl:"]),
         ("run", ["net.npz", "--on", "model:", "--ticks", "5"]),
+        ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
         ("doctor", []),
     ],

@@ -48,6 +48,12 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
             "spiketwin run net.npz --on model: --plot raster.png",
             extra="demo",
         ),
+        Entry(
+            "compare",
+            "Run a network on several targets, and name the first difference.",
+            "spiketwin compare net.npz --on model: --on rtl:",
+            extra="demo",
+        ),
     ),
     "Work with targets": (
         Entry(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,6 +57,17 @@ baud = click.option(
 )
 
 
+def sizes(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
+    """Add ``--params``; the parameter is that of `on_target`."""
+    return click.option(
+        "--params",
+        metavar="SIZES",
+        help=f"Sizes of a simulated target: a reference size ({', '.join(PRESETS)}), and "
+        f"fields that differ from it: full,lanes=4. {default_sizes} A device must have "
+        "these sizes.",
+    )
+
+
 def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
     """Add ``--on``, ``--params``, ``--baud`` and ``--record``, the arguments of `connect`.
 
@@ -75,13 +86,7 @@ def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
                 help="Write down what passes between host and device; --on replay:FILE repeats it.",
             ),
             baud,
-            click.option(
-                "--params",
-                metavar="SIZES",
-                help=f"Sizes of a simulated target: a reference size ({', '.join(PRESETS)}), and "
-                f"fields that differ from it: full,lanes=4. {default_sizes} A device must have "
-                "these sizes.",
-            ),
+            sizes(default_sizes),
             click.option(
                 "--on",
                 "url",
@@ -95,6 +100,16 @@ def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
         return command
 
     return add
+
+
+def check_distinct(paths: Mapping[str, Path | None]) -> None:
+    """Refuse a call that would write over a file that it reads, or writes as well."""
+    seen: dict[Path, str] = {}
+    for name, path in paths.items():
+        if path is not None:
+            other = seen.setdefault(path.resolve(), name)
+            if other != name:
+                raise click.UsageError(f"{other} and {name} are the same file, {path}: give two")
 
 
 def told_apart(urls: Sequence[str]) -> list[str]:

@@ -59,7 +59,7 @@ def run(
     output: Path | None,
 ) -> None:
     """Run the network in the file NET on a target and say what it did."""
-    _check_distinct(
+    options.check_distinct(
         {"NET": net, "--spikes": spike_file, "--plot": plot, "--json": json_file,
          "--output": output, "--record": record}
     )  # fmt: skip
@@ -93,16 +93,6 @@ def run(
             )
     if json_file is not None:
         options.write_json(json_file, figures)
-
-
-def _check_distinct(paths: dict[str, Path | None]) -> None:
-    """Refuse a call that would write over a file that it reads, or writes as well."""
-    seen: dict[Path, str] = {}
-    for name, path in paths.items():
-        if path is not None:
-            other = seen.setdefault(path.resolve(), name)
-            if other != name:
-                raise click.UsageError(f"{other} and {name} are the same file, {path}: give two")
 
 
 def _program(core: Core, network: Network) -> None:

@@ -1,0 +1,326 @@
+"""``spiketwin compare``: one stimulus on several targets, up to the first difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from spiketwin.cosim.compare import comparison
+from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Played
+from spiketwin.cosim.compare.difference import NO_SPIKE, Difference, Progress
+from spiketwin.cosim.compare.presets import PRESETS, preset
+from spiketwin.cosim.compare.shrink import shrink
+from spiketwin.cosim.compare.subject import Subject
+from spiketwin.hdl.spec.params import CoreParams, described
+from spiketwin.host import files
+from spiketwin.host.cli import options, stimulus
+from spiketwin.host.spikes import checked_events
+from spiketwin.host.targets import takes_sizes
+
+_SHRUNK: Final = "shrunk.npz"
+
+
+@click.command(
+    epilog="\b\n"
+    "spiketwin compare net.npz --on model: --on rtl:\n"
+    "spiketwin compare net.npz --on rtl: --on /dev/ttyUSB1 --shrink small.npz\n"
+    "spiketwin compare --preset balanced --on model: --on float: --json figures.json"
+)
+@click.argument("net", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.option(
+    "--on",
+    "urls",
+    multiple=True,
+    required=True,
+    metavar="URL",
+    help="Target, given twice or more: model:, rtl:, rtl+pty:, netlist:, a serial port, "
+    f"socket://host:port, or {FLOAT}, the ideal network.",
+)
+@click.option(
+    "--preset",
+    "preset_name",
+    type=click.Choice(list(PRESETS)),
+    help="Take this network and its stimulus instead of a file.",
+)
+@stimulus.spike_file
+@stimulus.ticks
+@options.sizes("Default: those of the devices there are, else the least that hold the network.")
+@options.baud
+@click.option(
+    "--shrink",
+    "small",
+    type=options.OutputFile(".npz"),
+    is_flag=False,
+    flag_value=_SHRUNK,
+    metavar="[FILE]",
+    help="Look for the smallest network and stimulus that still make a difference, and save them "
+    f"here ({_SHRUNK} if nothing is said).",
+)
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="TICKS",
+    help="Ticks between two comparisons of all state. More is faster, but what differs in between "
+    "and heals without a trace is not seen.",
+)
+@options.json_file
+def compare(
+    net: Path | None,
+    urls: tuple[str, ...],
+    preset_name: str | None,
+    spike_file: Path | None,
+    ticks: int | None,
+    params: str | None,
+    baud: int,
+    small: Path | None,
+    every: int,
+    json_file: Path | None,
+) -> None:
+    """Run the network in the file NET on several targets, and find the first difference.
+
+    Spikes, cycles of every tick and of every spike, state after every tick, and in the end all
+    weights are compared. What differs is traced to the first tick, and there to the neuron or
+    synapse and the variable that the rest follows from.
+
+    float: is the network in double precision, nothing rounded. No core equals it; how near each
+    one comes is said as the share of spikes within one tick, while every neuron receives the ideal
+    network's own spikes.
+
+    Exits with status 1 if two targets other than float: differ.
+    """
+    options.check_distinct(
+        {"NET": net, "--spikes": spike_file, "--shrink": small, "--json": json_file}
+    )
+    devices = _devices(urls)
+    sizes, case_of = _case(net, preset_name, spike_file, ticks)
+    console = Console()
+    with comparison.subjects(devices, params, sizes, baud) as subjects:
+        case = case_of(subjects[0].core.params)
+        with _progress(console) as progress:
+            found = comparison.compare(case, subjects, FLOAT in urls, every, progress)
+        console.print(_table(found))
+        _verdict(console, found, every)
+        if json_file is not None:
+            options.write_json(json_file, _report(found))
+        if found.differences:
+            if small is not None:
+                _shrink(console, subjects, found, small)
+            raise click.exceptions.Exit(1)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Progress]:
+    """Show how far it is, on a terminal."""
+    with options.progress_bar(console) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(
+            task, description=what, completed=done, total=total
+        )
+
+
+def _devices(urls: tuple[str, ...]) -> dict[str, str]:
+    """Give addresses of all but the ideal network, by name."""
+    devices = [url for url in urls if url != FLOAT]
+    if len(urls) - len(devices) > 1:
+        raise click.UsageError(f"--on {FLOAT} is given twice: it is the same each time")
+    if not devices:
+        raise click.UsageError(f"nothing to compare {FLOAT} with: give another --on, say model:")
+    if len(urls) < 2:
+        raise click.UsageError(
+            f"nothing to compare {urls[0]} with: give --on twice, say --on model: --on {urls[0]}"
+        )
+    return dict(zip(options.told_apart(devices), devices, strict=True))
+
+
+def _case(
+    net: Path | None, preset_name: str | None, spike_file: Path | None, ticks: int | None
+) -> tuple[CoreParams, Callable[[CoreParams], Case]]:
+    """Give the sizes that will do for what is played, and what it is on a core of any sizes."""
+    if (net is None) == (preset_name is None):
+        raise click.UsageError("give NET, the file of a network, or --preset, and not both")
+    if net is not None:
+        network, saved = files.load(net)
+        events, length = stimulus.chosen(saved, spike_file, ticks)
+        # Checked before a target is opened, which may take a build.
+        spikes = checked_events(events, length, network.n_axons)
+        return network.core_params(), lambda sizes: Case.of(network, sizes, spikes, length)
+    if spike_file is not None:
+        raise click.UsageError("--spikes goes with NET: a preset has a stimulus of its own")
+    case = preset(str(preset_name))
+    length = ticks or case.ticks
+    spikes = case.spikes[case.spikes[:, 0] < length]
+    return case.params, lambda sizes: replace(case, params=sizes, spikes=spikes, ticks=length)
+
+
+def _shrink(console: Console, subjects: list[Subject], found: Comparison, path: Path) -> None:
+    """Save the smallest case in which the targets of the first difference differ."""
+    difference = found.differences[0]
+    first, other = (each for each in subjects if each.name in difference.values)
+    with _progress(console) as progress:
+        shrunk = shrink(first, other, found.case, difference, progress)
+    case, network = shrunk.case, shrunk.case.network
+    files.save(path, network, case.spikes, case.ticks)
+    console.print(
+        f"{path}: {case.ticks:,} ticks, {len(case.spikes):,} axon events, {network.n_axons} axons, "
+        f"{network.n_neurons} neurons, {(network.weights != 0).sum():,} weights, after "
+        f"{shrunk.runs:,} runs{'' if shrunk.whole else ', the most: shrink it once more'}",
+        soft_wrap=True,
+        markup=False,
+    )
+    _say_difference(console, shrunk.difference)
+    sizes = [f"--params {described(first.core.params)}"] if takes_sizes(first.url) else []
+    again = ["spiketwin compare", str(path), *(f"--on {s.url}" for s in (first, other)), *sizes]
+    console.print(f"Again: {' '.join(again)}", soft_wrap=True, markup=False)
+
+
+# --- what is said of it ------------------------------------------------------------------------
+
+
+def _table(found: Comparison) -> Table:
+    """One column a target, which stays readable where a terminal is narrow."""
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column("", overflow="fold")
+    rows: dict[str, list[str]] = {}
+
+    def column(name: str, values: dict[str, str]) -> None:
+        table.add_column(name, justify="right", overflow="fold")
+        for title, text in values.items():
+            rows.setdefault(title, []).append(text)
+
+    for name, one in found.devices.items():
+        column(name, _cells(one))
+    if found.meant is not None:
+        cells = dict.fromkeys(rows, "–")
+        cells["spikes"] = f"{len(found.meant.spikes):,}"
+        cells["seconds (measured)"] = f"{found.meant.seconds:.2f}"
+        column(FLOAT, cells)
+    for title, texts in rows.items():
+        table.add_row(title, *texts)
+    return table
+
+
+def _cells(one: Played) -> dict[str, str]:
+    run = one.outcome.run
+    cells = {
+        "build": one.build,
+        "ticks": f"{run.cycles.size:,}",
+        "spikes": f"{len(run.spikes):,}",
+        "cycles": f"{run.cycles.sum():,}",
+        "seconds (measured)": f"{one.outcome.seconds:.2f}",
+    }
+    if one.nearness is not None:
+        near = one.nearness.open_loop
+        shares = (near.within_one_tick_share, near.same_tick_share) if near else (None, None)
+        parting = one.nearness.parting_tick
+        cells |= {
+            "within one tick of float: (open loop)": _percent(shares[0]),
+            "at the same tick (open loop)": _percent(shares[1]),
+            "parts from float: at tick (closed loop)": "never"
+            if parting is None
+            else f"{parting:,}",
+        }
+    return cells
+
+
+def _percent(share: float | None) -> str:
+    return "too few axons" if share is None else f"{100 * share:.2f} %"
+
+
+def _verdict(console: Console, found: Comparison, every: int) -> None:
+    first, *others = found.devices.values()
+    for difference in found.differences:
+        _say_difference(console, difference)
+    if others and not found.differences:
+        run, weights = first.outcome.run, first.outcome.held["weight"]
+        ticks = "each tick" if every == 1 else f"every {every:,} ticks"
+        console.print(
+            f"EQUAL  {len(run.spikes):,} spikes, the cycles of {run.cycles.size:,} ticks and of "
+            f"each spike, the state after {ticks}, and in the end {weights.size:,} weights",
+            style="bold green",
+            soft_wrap=True,
+        )
+
+
+def _say_difference(console: Console, difference: Difference) -> None:
+    """Say what differs in one line, and show the ticks around it."""
+    names = list(difference.values)
+    when = "as programmed, before the first tick"
+    if difference.tick is not None:
+        when = f"tick {difference.tick:,} (cycle {difference.cycle:,} of the run)"
+    values = ", ".join(f"{value} on {name}" for name, value in difference.values.items())
+    what = f"{difference.field} of {difference.element}" if difference.element else difference.field
+    console.print(
+        f"DIFFERENT  {when}: {what} is {values}", style="bold red", markup=False, soft_wrap=True
+    )
+    told = ", ".join(f"{field} ({number:,})" for field, number in difference.elements.items())
+    console.print(f"Elements that differ after it: {told}", markup=False, soft_wrap=True)
+    if difference.around is None:
+        return
+    table = Table("tick", box=SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        table.add_column(f"{what}\n{name}", justify="right", overflow="fold")
+    for name in names:
+        table.add_column(f"neurons that fired\n{name}", overflow="fold")
+    around = difference.around
+    for row, tick in enumerate(around.ticks):
+        values_then = [around.values[name][row] for name in names]
+        fired = [around.spikes[name][row] for name in names]
+        cells = ["–" if _no_spike(difference, each) else f"{each:,}" for each in values_then]
+        table.add_row(
+            f"{tick:,}",
+            *cells,
+            *(" ".join(map(str, each)) or "–" for each in fired),
+            style="bold red" if tick == difference.tick else None,
+        )
+    console.print(table)
+
+
+def _no_spike(difference: Difference, value: int) -> bool:
+    return difference.field == "spike_cycle" and value == NO_SPIKE
+
+
+def _report(found: Comparison) -> dict[str, Any]:
+    """Figures as JSON."""
+    targets = {name: _figures(one) for name, one in found.devices.items()}
+    if found.meant is not None:
+        targets[FLOAT] = {
+            "equal_to": {},
+            "within_one_tick_of_float": None,
+            "spikes": len(found.meant.spikes),
+            "wall_seconds": found.meant.seconds,
+        }
+    return {
+        "ticks": found.case.ticks,
+        "targets": targets,
+        "first_difference": found.differences[0].figures() if found.differences else None,
+    }
+
+
+def _figures(one: Played) -> dict[str, Any]:
+    figures: dict[str, Any] = {
+        "build": one.build,
+        "equal_to": one.equal_to,
+        "within_one_tick_of_float": None,
+        "spikes": len(one.outcome.run.spikes),
+        "cycles": int(one.outcome.run.cycles.sum()),
+        "wall_seconds": one.outcome.seconds,
+    }
+    if one.nearness is not None:
+        opened = one.nearness.open_loop
+        figures |= {
+            "within_one_tick_of_float": opened and opened.within_one_tick_share,
+            "same_tick_as_float": opened and opened.same_tick_share,
+            "parts_from_float_at_tick": one.nearness.parting_tick,
+        }
+    return figures

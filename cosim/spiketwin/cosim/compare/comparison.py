@@ -1,0 +1,239 @@
+"""One case on several targets: which of them are equal, where they part, how near they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.difference import Difference, Progress, differ_after, first_difference
+from spiketwin.cosim.compare.matching import Match, match, parting_tick
+from spiketwin.cosim.compare.subject import Outcome, Subject
+from spiketwin.hdl.spec.params import CoreParams, ParamsError
+from spiketwin.host import connect
+from spiketwin.host.elements import IntArray
+from spiketwin.host.targets import takes_sizes
+
+FLOAT: Final = "float:"
+"""Address of the ideal network: double precision, nothing rounded, no cycles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Nearness:
+    """How near a target comes to the ideal network.
+
+    Attributes
+    ----------
+    open_loop:
+        Spikes matched while every neuron received the ideal network's own (`Case.open_loop`); None
+        where the device has too few axons, and nothing that equals it has the figure either.
+    parting_tick:
+        First tick in which, in closed loop, other neurons fired; None if none did.
+    """
+
+    open_loop: Match | None
+    parting_tick: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """What a target did with a case.
+
+    Attributes
+    ----------
+    build:
+        What the device says that it is.
+    outcome:
+        What it did, and what it holds in the end.
+    equal_to:
+        Whether it equals each of the other devices, by name.
+    nearness:
+        To the ideal network; None if that was not asked for.
+    """
+
+    build: str
+    outcome: Outcome
+    equal_to: dict[str, bool] = field(default_factory=dict)
+    nearness: Nearness | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Meant:
+    """What the ideal network did.
+
+    Attributes
+    ----------
+    spikes:
+        Shape (m, 2): (tick, neuron), ascending.
+    seconds:
+        Wall time.
+    """
+
+    spikes: IntArray
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """One case on several targets.
+
+    Attributes
+    ----------
+    case:
+        What was played.
+    devices:
+        What each target did, by name, in the order given.
+    meant:
+        What the ideal network did; None if that was not asked for.
+    differences:
+        Between the first device and one of each kind that is not equal to it, the earliest first.
+    """
+
+    case: Case
+    devices: dict[str, Played]
+    meant: Meant | None
+    differences: list[Difference]
+
+
+@contextmanager
+def subjects(
+    urls: dict[str, str], sizes: CoreParams | str | None, fallback: CoreParams, baud: int
+) -> Iterator[list[Subject]]:
+    """Connect to devices, and close them in the end.
+
+    What is there in a size of its own is opened first, and a simulated target then has that size.
+
+    Parameters
+    ----------
+    urls:
+        Addresses by name.
+    sizes:
+        Sizes that all are to have; None if it does not matter.
+    fallback:
+        Sizes of simulated targets where neither `sizes` nor a device says any.
+    baud:
+        Rate of serial ports.
+
+    Raises
+    ------
+    SpiketwinError
+        As `connect`.
+    """
+    with ExitStack() as stack:
+        opened: dict[str, Subject] = {}
+        given = sizes
+        for name, url in sorted(urls.items(), key=lambda item: takes_sizes(item[1])):
+            wanted = given or fallback if takes_sizes(url) else sizes
+            core = stack.enter_context(connect(url, params=wanted, baud=baud))
+            given = given or core.params
+            opened[name] = Subject(name, url, core)
+        yield [opened[name] for name in urls]
+
+
+def compare(
+    case: Case, devices: list[Subject], with_ideal: bool, every: int, progress: Progress
+) -> Comparison:
+    """Play a case on devices, and say which are equal and where those that differ part.
+
+    Parameters
+    ----------
+    case:
+        What is played.
+    devices:
+        The targets.
+    with_ideal:
+        Whether the ideal network is run as well, and each device matched with it.
+    every:
+        Ticks between two comparisons of all state, 1 or more.
+    progress:
+        Told how far it is.
+
+    Raises
+    ------
+    SpiketwinError
+        As the methods of the cores; `NotReproducible` for a target that is not deterministic.
+    """
+    played = {each.name: _played(case, each, progress) for each in devices}
+    kinds: list[list[str]] = []
+    differences = []
+    for device in devices:
+        parted = []
+        for kind in kinds:
+            other = next(each for each in devices if each.name == kind[0])
+            outcomes = played[other.name].outcome, played[device.name].outcome
+            unequal = differ_after(other, device, case, outcomes, every, progress)
+            if unequal is None:
+                kind.append(device.name)
+                break
+            parted.append((other, unequal))
+        else:
+            kinds.append([device.name])
+            # The first of all is what the others are held against.
+            differences += [
+                first_difference(other, device, case, unequal, progress)
+                for other, unequal in parted[:1]
+            ]
+    differences.sort(key=lambda each: -1 if each.tick is None else each.tick)
+    for kind in kinds:
+        for name in kind:
+            equal_to = {other: other in kind for other in played if other != name}
+            played[name] = replace(played[name], equal_to=equal_to)
+    meant = None
+    if with_ideal:
+        begin = time.perf_counter()
+        meant = Meant(case.meant().spikes, time.perf_counter() - begin)
+        played = _near(case, devices, played, meant, progress)
+    return Comparison(case, played, meant, differences)
+
+
+def _played(case: Case, subject: Subject, progress: Progress) -> Played:
+    outcome = subject.after(case, case.ticks, partial(progress, f"{subject.name} running"))
+    return Played(subject.core.identity.build, outcome)
+
+
+def _near(
+    case: Case,
+    devices: list[Subject],
+    played: dict[str, Played],
+    meant: Meant,
+    progress: Progress,
+) -> dict[str, Played]:
+    """Match each device with the ideal network; one that equals another has its figure."""
+    try:
+        opened = case.open_loop()
+    except ParamsError:
+        opened = None  # no core has so many axons
+    known: dict[str, Match | None] = {}
+    for device in devices:
+        twin = next((n for n in known if played[device.name].equal_to[n] and known[n]), None)
+        if twin is not None:
+            known[device.name] = known[twin]
+        elif opened is not None:
+            known[device.name] = _in_open_loop(opened, device, meant, progress)
+        else:
+            known[device.name] = None
+    return {
+        name: replace(
+            one,
+            nearness=Nearness(known[name], parting_tick(meant.spikes, one.outcome.run.spikes)),
+        )
+        for name, one in played.items()
+    }
+
+
+def _in_open_loop(opened: Case, device: Subject, meant: Meant, progress: Progress) -> Match | None:
+    """Match what a device, or a simulated one of sufficient size, does in open loop."""
+    report = partial(progress, f"{device.name} in open loop")
+    if device.core.params.n_axons >= opened.network.n_axons:
+        outcome = device.after(opened, opened.ticks, report)
+    elif takes_sizes(device.url):
+        with connect(device.url, params=opened.params) as core:
+            larger = Subject(device.name, device.url, core)
+            outcome = larger.after(opened, opened.ticks, report)
+    else:
+        return None
+    return match(meant.spikes, outcome.run.spikes)

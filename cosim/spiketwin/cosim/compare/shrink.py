@@ -1,0 +1,296 @@
+"""The smallest case in which two targets still differ, found by leaving out what is not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.difference import (
+    Difference,
+    NotReproducible,
+    Progress,
+    equal,
+    first_difference,
+)
+from spiketwin.cosim.compare.subject import Subject
+from spiketwin.host import Network
+from spiketwin.host.elements import IntArray
+from spiketwin.host.network import NEURON_ARRAYS, scalar_names
+
+MOST_RUNS: Final = 1000
+"""Cases that are tried, at most."""
+
+_SILENT: Final = {"threshold": 1000, "v_reset": 0, "refrac_ticks": 0, "bias": 0}
+"""A neuron that is left out, but for its weights: as `Network` has it by default."""
+
+_Part = TypeVar("_Part")
+
+
+@dataclass(frozen=True, eq=False)
+class Shrunk:
+    """A small case in which two targets differ.
+
+    Attributes
+    ----------
+    case:
+        The case, of a network without what lies behind its last neuron and axon in use.
+    difference:
+        The first difference in it, which need not be the one that the search began with.
+    runs:
+        Cases that were tried.
+    whole:
+        Whether the search came to its end: nothing more can be left out by itself.
+    """
+
+    case: Case
+    difference: Difference
+    runs: int
+    whole: bool
+
+
+def shrink(
+    a: Subject, b: Subject, case: Case, found: Difference, progress: Progress,
+    most_runs: int = MOST_RUNS,
+) -> Shrunk:  # fmt: skip
+    """Leave out ticks, events, neurons, weights and settings as long as two targets differ.
+
+    After Zeller and Hildebrandt (*IEEE Trans. Softw. Eng.* 28:183, 2002): halves are left out
+    first, then quarters, down to single parts. Nothing is drawn, so the same difference always
+    ends in the same case.
+
+    Parameters
+    ----------
+    a, b, case, found:
+        Two targets, the case, and their first difference in it.
+    progress:
+        Told how many of the cases have been tried.
+    most_runs:
+        Cases that are tried, at most.
+
+    Raises
+    ------
+    NotReproducible
+        They do not differ without the clears of the state that belong to the case, or not again.
+    SpiketwinError
+        As the methods of the cores.
+    """
+    search = _Search(a, b, progress, most_runs)
+    small = next((each for each in _beginnings(a, case, found) if search.differ(each)), None)
+    if small is None:
+        raise NotReproducible(
+            f"{a.name} and {b.name} do not differ in what a file can hold: either one of them is "
+            "not deterministic, or it matters that state is cleared in between"
+        )
+    before = None
+    while before != small.size and not search.over:
+        before = small.size
+        for fewer in (_fewer_ticks, _fewer_events, _fewer_neurons, _fewer_weights, _fewer_settings):
+            small = fewer(small, search.still_differ)
+    whole = not search.over
+    cut = _cut(small)
+    if search.differ(cut):
+        small = cut
+    final = search.case(small)
+    return Shrunk(
+        final, first_difference(a, b, final, final.ticks, progress), runs=search.runs, whole=whole
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Small:
+    """A candidate: what a file holds."""
+
+    network: Network
+    events: IntArray
+    ticks: int
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        net = self.network
+        settings = sum(getattr(net, name) != value for name, value in _usual_settings().items())
+        neurons = sum(int((getattr(net, n) != v).sum()) for n, v in _SILENT.items())
+        return (
+            self.ticks, len(self.events), int((net.weights != 0).sum()),
+            int(net.plastic.sum()), neurons, settings,
+        )  # fmt: skip
+
+    def changed(self, **attributes: Any) -> _Small:
+        """Give the same with other attributes of the network."""
+        return replace(self, network=replace(self.network, **attributes))
+
+
+def _beginnings(a: Subject, case: Case, found: Difference) -> Iterator[_Small]:
+    """Give the case up to its first difference; if state is cleared, also from the last clear on.
+
+    The weights are then as they were learned until there.
+    """
+    end = 1 if found.tick is None else found.tick + 1
+    yield _Small(case.network, case.spikes[case.spikes[:, 0] < end], end)
+    if case.clear_every and end > case.clear_every:
+        begin = (end - 1) // case.clear_every * case.clear_every
+        learned = replace(case.network, weights=a.after(case, begin).held["weight"])
+        events = case.spikes[(case.spikes[:, 0] >= begin) & (case.spikes[:, 0] < end)]
+        yield _Small(learned, events - (begin, 0), end - begin)
+
+
+_Differ = Callable[[_Small], bool]
+
+
+class _Search:
+    """Tries candidates on both targets, as long as there are runs left."""
+
+    def __init__(self, a: Subject, b: Subject, progress: Progress, most_runs: int) -> None:
+        self.runs = 0
+        self._a, self._b = a, b
+        self._progress = progress
+        self._most_runs = most_runs
+
+    @property
+    def over(self) -> bool:
+        """Whether no run is left."""
+        return self.runs >= self._most_runs
+
+    def case(self, small: _Small) -> Case:
+        """Make the case of a candidate."""
+        return Case.of(small.network, self._a.core.params, small.events, small.ticks)
+
+    def differ(self, small: _Small) -> bool:
+        """Whether the targets differ in it."""
+        self.runs += 1
+        self._progress("shrinking", min(self.runs, self._most_runs), self._most_runs)
+        case = self.case(small)
+        a, b = self._a.after(case, case.ticks), self._b.after(case, case.ticks)
+        return not equal(a, b, cycles=self._a.core.params == self._b.core.params)
+
+    def still_differ(self, small: _Small) -> bool:
+        """Whether they do; taken for a no once no run is left to tell."""
+        return not self.over and self.differ(small)
+
+
+def _minimal(parts: Sequence[_Part], needed: Callable[[list[_Part]], bool]) -> list[_Part]:
+    """Leave out parts while those that are kept are all that is `needed`."""
+    kept, size = list(parts), len(parts) // 2
+    if kept and needed([]):
+        return []
+    while size >= 1:
+        begin = 0
+        while begin < len(kept):
+            fewer = kept[:begin] + kept[begin + size :]
+            if len(fewer) < len(kept) and needed(fewer):
+                kept = fewer
+            else:
+                begin += size
+        size //= 2
+    return kept
+
+
+def _fewer_events(small: _Small, differ: _Differ) -> _Small:
+    def only(rows: list[int]) -> _Small:
+        return replace(small, events=small.events[rows])
+
+    return only(_minimal(range(len(small.events)), lambda rows: differ(only(rows))))
+
+
+def _fewer_ticks(small: _Small, differ: _Differ) -> _Small:
+    """Leave out ticks, and their events; those behind them come earlier."""
+
+    def only(ticks: list[int]) -> _Small:
+        kept = small.events[np.isin(small.events[:, 0], ticks)]
+        moved = np.searchsorted(ticks, kept[:, 0])
+        return replace(
+            small, events=np.stack([moved, kept[:, 1]], axis=1), ticks=max(1, len(ticks))
+        )
+
+    return only(_minimal(range(small.ticks), lambda ticks: differ(only(ticks))))
+
+
+def _fewer_neurons(small: _Small, differ: _Differ) -> _Small:
+    """Silence neurons: no weights from and to them, and their parameters as by default."""
+    net = small.network
+    everything = range(net.n_neurons)
+
+    def only(neurons: list[int]) -> _Small:
+        silent = np.ones(net.n_neurons, np.bool_)
+        silent[neurons] = False
+        weights, plastic = net.weights.copy(), net.plastic.copy()
+        for matrix in (weights, plastic):
+            matrix[:, silent] = 0
+            matrix[net.n_axons :][silent] = 0
+        arrays = {
+            name: np.where(silent, value, getattr(net, name)) for name, value in _SILENT.items()
+        }
+        return small.changed(weights=weights, plastic=plastic, **arrays)
+
+    return only(_minimal(everything, lambda neurons: differ(only(neurons))))
+
+
+def _fewer_weights(small: _Small, differ: _Differ) -> _Small:
+    """Set weights to 0, and plastic flags to no: rows first, as these are many at a time."""
+    for name in ("weights", "plastic"):
+        rows = np.flatnonzero(getattr(small.network, name).any(axis=1)).tolist()
+        small = _only(small, name, [(row, slice(None)) for row in rows], differ)
+        cells = np.argwhere(getattr(small.network, name)).tolist()
+        small = _only(small, name, [tuple(cell) for cell in cells], differ)
+    return small
+
+
+def _only(small: _Small, name: str, places: list[Any], differ: _Differ) -> _Small:
+    """Keep of a matrix what is needed of some places."""
+    whole = getattr(small.network, name)
+
+    def only(kept: list[Any]) -> _Small:
+        matrix = np.zeros_like(whole)
+        for place in kept:
+            matrix[place] = whole[place]
+        return small.changed(**{name: matrix})
+
+    return only(_minimal(places, lambda kept: differ(only(kept))))
+
+
+def _fewer_settings(small: _Small, differ: _Differ) -> _Small:
+    """Bring settings, and single parameters of neurons, to their defaults."""
+    for name, value in _usual_settings().items():
+        if getattr(small.network, name) != value:
+            usual = small.changed(**{name: value})
+            small = usual if differ(usual) else small
+    for name in NEURON_ARRAYS:
+        usual = small.changed(**{name: np.full(small.network.n_neurons, _SILENT[name])})
+        if usual.size != small.size and differ(usual):
+            small = usual
+    return small
+
+
+def _usual_settings() -> dict[str, Any]:
+    """Settings of a network as they are by default, but for bounds that could cross."""
+    defaults = {field.name: field.default for field in fields(Network)}
+    return {name: defaults[name] for name in scalar_names() if name not in ("w_min", "w_max")}
+
+
+def _cut(small: _Small) -> _Small:
+    """Cut off what lies behind the last neuron and the last axon in use."""
+    net = small.network
+    linked = net.weights.astype(np.bool_) | net.plastic
+    special = np.any([getattr(net, name) != value for name, value in _SILENT.items()], axis=0)
+    used = np.stack([linked.any(axis=0), linked[net.n_axons :].any(axis=1), special])
+    n_neurons = max(1, _length(used.any(axis=0)))
+    played = int(small.events[:, 1].max(initial=-1)) + 1
+    n_axons = max(played, _length(linked[: net.n_axons].any(axis=1)))
+    sources = [*range(n_axons), *range(net.n_axons, net.n_axons + n_neurons)]
+    return small.changed(
+        n_axons=n_axons,
+        n_neurons=n_neurons,
+        weights=net.weights[sources, :n_neurons],
+        plastic=net.plastic[sources, :n_neurons],
+        **{name: getattr(net, name)[:n_neurons] for name in NEURON_ARRAYS},
+    )
+
+
+def _length(used: ArrayLike) -> int:
+    """Up to which element, that one included, anything is used."""
+    places = np.flatnonzero(used)
+    return int(places[-1]) + 1 if places.size else 0

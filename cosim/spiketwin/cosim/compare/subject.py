@@ -1,0 +1,142 @@
+"""What is compared: a target that plays a case from its beginning, as far as one likes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from spiketwin.cosim.compare.case import Case
+from spiketwin.host import Core
+from spiketwin.host.elements import IntArray
+from spiketwin.host.runner import Progress
+from spiketwin.host.spikes import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a target did, and what it holds then.
+
+    Attributes
+    ----------
+    run:
+        Spikes and cycles of the ticks played.
+    held:
+        All state as `Core.read_state` gives it, and ``weight``, shape (n_sources, n_neurons).
+    seconds:
+        Wall time of the run, the link included, programming and reading not.
+    """
+
+    run: Run
+    held: dict[str, IntArray]
+    seconds: float
+
+
+class Subject:
+    """A connected target. From reset on it does the same each time that it plays a case.
+
+    Parameters
+    ----------
+    name:
+        What it is called in reports.
+    url:
+        Its address.
+    core:
+        The core there.
+    """
+
+    def __init__(self, name: str, url: str, core: Core) -> None:
+        self.name = name
+        self.url = url
+        self.core = core
+
+    def begin(self, case: Case) -> Playback:
+        """Program the network of a case, ready to be played; raises as `Core.program`."""
+        return Playback(self.core, case)
+
+    def after(self, case: Case, ticks: int, progress: Progress | None = None) -> Outcome:
+        """Play the first `ticks` ticks of a case, 0 or more.
+
+        Parameters
+        ----------
+        case, ticks:
+            What is played.
+        progress:
+            Called with (ticks done, ticks) as the run goes on.
+
+        Raises
+        ------
+        SpiketwinError
+            As the methods of the core.
+        """
+        playback = self.begin(case)
+        started = time.perf_counter()
+        run = playback.to(ticks, progress)
+        seconds = time.perf_counter() - started
+        return Outcome(run, playback.held(), seconds)
+
+
+class Playback:
+    """A case on a core, played part by part.
+
+    Parameters
+    ----------
+    core, case:
+        The core, which is programmed, and the case.
+    """
+
+    def __init__(self, core: Core, case: Case) -> None:
+        core.program(case.network)
+        self._core = core
+        self._case = case
+        self._tick = 0
+
+    def to(self, end: int, progress: Progress | None = None) -> Run:
+        """Play on until `end` ticks are over, and give what they put out.
+
+        Ticks count from the first of this part. Raises as `Core.run`.
+        """
+        begin, period = self._tick, self._case.clear_every or max(end, 1)
+        clears = range(period, end, period)
+        parts: list[tuple[int, Run]] = []
+        for first, last in pairwise(sorted({begin, end, *(c for c in clears if c > begin)})):
+            if first in clears:
+                self._core.clear()
+            rows = np.searchsorted(self._case.spikes[:, 0], (first, last))
+            events = self._case.spikes[slice(*rows)] - (first, 0)
+            run = self._core.run(events, last - first, progress=_shifted(progress, first, end))
+            parts.append((first - begin, run))
+        self._tick = end
+        return _joined(parts)
+
+    def state(self) -> dict[str, IntArray]:
+        """All state, as `Core.read_state` gives it."""
+        return self._core.read_state()
+
+    def held(self) -> dict[str, IntArray]:
+        """All state and the weights, as `Outcome` has them."""
+        return self.state() | {"weight": self._core.read_weights()}
+
+
+def _shifted(progress: Progress | None, done: int, ticks: int) -> Progress | None:
+    """Give the progress of a part that begins when some ticks are done."""
+    return progress and (lambda now, _part: progress(done + now, ticks))
+
+
+def _joined(parts: list[tuple[int, Run]]) -> Run:
+    """Join parts of a run, each with the tick at which it began."""
+    runs = [run for _, run in parts]
+    spikes = [run.spikes + (begin, 0) for begin, run in parts]
+    return Run(
+        spikes=np.concatenate([np.empty((0, 2), np.int64), *spikes]),
+        spike_cycles=_concatenated([run.spike_cycles for run in runs]),
+        cycles=_concatenated([run.cycles for run in runs]),
+        update_cycles=_concatenated([run.update_cycles for run in runs]),
+        muted=np.zeros(sum(run.cycles.size for run in runs), np.bool_),
+    )
+
+
+def _concatenated(parts: list[IntArray]) -> IntArray:
+    return np.concatenate([np.empty(0, np.int64), *parts])

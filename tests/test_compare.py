@@ -1,0 +1,374 @@
+"""`spiketwin compare`: what is equal, where two targets part, and the smallest case of it."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import serial
+from click.testing import CliRunner, Result
+
+from spiketwin.cosim.model.core import ModelCore, Run
+from spiketwin.cosim.model.device import ModelDevice
+from spiketwin.cosim.serial import target_url
+from spiketwin.cosim.serial.inprocess import InProcessSerial
+from spiketwin.cosim.serial.protocol_model import ModelPort
+from spiketwin.hdl.spec.params import preset
+from spiketwin.host import Network, connect
+from spiketwin.host.cli import main
+from spiketwin.host.files import load, save
+
+TICKS = 50
+FAULTY = "faulty://?params=tiny"
+
+Fault = Callable[[ModelCore, Run], None]
+Break = Callable[[int | None, Fault], None]
+
+
+def spiketwin(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["compare", *map(str, arguments)])
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    """A learning network in which neurons fire, with a stimulus."""
+    path = tmp_path / "net.npz"
+    spikes = np.argwhere(np.random.default_rng(3).random((TICKS, 8)) < 0.3)
+    network = Network.random(8, 8, seed=5)
+    network.trace_pre_bump = network.trace_post_bump = 40_000  # every spike alters weights
+    save(path, network, spikes, TICKS)
+    return path
+
+
+def compared(net: Path, *urls: str, **options: Any) -> dict[str, Any]:
+    """Compare, and give the figures; the status says whether all is equal."""
+    file = net.with_name("figures.json")
+    arguments = [f"--on={url}" for url in urls]
+    arguments += [f"--{name}={value}" for name, value in options.items()]
+    done = spiketwin(net, *arguments, "--json", file)
+    figures: dict[str, Any] = json.loads(file.read_text())
+    assert done.exit_code == (figures["first_difference"] is not None), done.output
+    return figures
+
+
+# --- a target that is broken -------------------------------------------------------------------
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> Break:
+    """Have `FAULTY` be a model in which something happens as a tick, or each, ends."""
+
+    def arrange(tick: int | None, fault: Fault) -> None:
+        class Serial(InProcessSerial):
+            def make_device(self, url: str) -> ModelPort:
+                device = ModelDevice(
+                    target_url.core_params(target_url.options(url, {"params"})["params"])
+                )
+                core, advance = device.core, device.core.advance
+
+                def disturbed(ticks: Any, axons: Any, count: int, room: int) -> tuple[Run, int]:
+                    run, taken = advance(ticks, axons, min(count, 1), room)
+                    if tick in (None, core.tick - 1) and run.cycles.size:
+                        fault(core, run)
+                    return run, taken
+
+                monkeypatch.setattr(core, "advance", disturbed)
+                return ModelPort(device)
+
+        handlers, handler = ModuleType("handlers"), ModuleType("handlers.protocol_faulty")
+        handler.Serial = Serial  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "handlers", handlers)
+        monkeypatch.setitem(sys.modules, "handlers.protocol_faulty", handler)
+        monkeypatch.setattr(
+            serial, "protocol_handler_packages", [*serial.protocol_handler_packages, "handlers"]
+        )
+
+    return arrange
+
+
+def more(name: str, *place: int) -> Fault:
+    """One element of the state, or one weight, is larger by 1."""
+
+    def fault(core: ModelCore, _run: Run) -> None:
+        getattr(core, name)[place] += 1
+
+    return fault
+
+
+# --- equality ----------------------------------------------------------------------------------
+
+
+def test_two_targets_that_are_equal_are_found_so(net: Path) -> None:
+    figures = compared(net, "model:", "rtl:?params=tiny")
+    assert figures["first_difference"] is None
+    assert figures["targets"]["model:"]["equal_to"] == {"rtl:?params=tiny": True}
+    assert figures["targets"]["rtl:?params=tiny"]["equal_to"] == {"model:": True}
+    network, stimulus = load(net)
+    assert stimulus is not None
+    with connect("model:", params="tiny") as core:
+        core.program(network)
+        run = core.run(stimulus.spikes, TICKS)
+    for target in figures["targets"].values():
+        assert target["spikes"] == len(run.spikes) > 0
+        assert target["cycles"] == run.cycles.sum()
+        assert target["wall_seconds"] > 0
+        assert target["within_one_tick_of_float"] is None
+
+
+def test_of_three_targets_each_is_compared_with_each(net: Path, broken: Break) -> None:
+    broken(7, more("v", 3))
+    figures = compared(net, "model:", FAULTY, "model:")
+    equal = {name: target["equal_to"] for name, target in figures["targets"].items()}
+    assert equal == {
+        "model:": {FAULTY: False, "model: (2)": True},
+        FAULTY: {"model:": False, "model: (2)": False},
+        "model: (2)": {"model:": True, FAULTY: False},
+    }
+
+
+# --- the first difference ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tick", [0, 7, TICKS - 1])
+@pytest.mark.parametrize(
+    ("name", "place", "source", "neuron"),
+    [
+        ("v", (3,), None, 3),
+        ("i_syn", (0,), None, 0),
+        ("refrac_count", (7,), None, 7),
+        ("theta", (1,), None, 1),
+        ("trace_post", (2,), None, 2),
+        ("trace_pre", (11,), 11, None),
+        ("weight", (9, 4), 9, 4),
+    ],
+)
+def test_what_is_disturbed_is_named(
+    name: str, place: tuple[int, ...], source: int | None, neuron: int | None, tick: int,
+    net: Path, broken: Break,
+) -> None:  # fmt: skip
+    broken(tick, more(name, *place))
+    found = compared(net, "model:", FAULTY)["first_difference"]
+    assert (found["tick"], found["field"]) == (tick, name)
+    assert (found["source"], found["neuron"]) == (source, neuron)
+    assert found["values"][FAULTY] == found["values"]["model:"] + 1
+    assert found["elements"] == {name: 1}
+
+
+def test_a_spike_that_is_lost_on_its_way_is_named(net: Path, broken: Break) -> None:
+    network, stimulus = load(net)
+    assert stimulus is not None
+    with connect("model:", params="tiny") as core:
+        core.program(network)
+        run = core.run(stimulus.spikes, TICKS)
+    tick, neuron = run.spikes[20].tolist()
+    cycle = run.cycles[:tick].sum() + run.spike_cycles[20]
+
+    def lose(_core: ModelCore, part: Run) -> None:
+        gone = (part.spikes == (tick, neuron)).all(axis=1)
+        object.__setattr__(part, "spikes", part.spikes[~gone])
+        object.__setattr__(part, "spike_cycles", part.spike_cycles[~gone])
+
+    broken(tick, lose)
+    found = compared(net, "model:", FAULTY)["first_difference"]
+    assert {name: found[name] for name in ("tick", "cycle", "field", "neuron", "values")} == {
+        "tick": tick,
+        "cycle": cycle,
+        "field": "spike",
+        "neuron": neuron,
+        "values": {"model:": 1, FAULTY: 0},
+    }
+    assert neuron in found["around"]["spikes"]["model:"][3]
+    assert neuron not in found["around"]["spikes"][FAULTY][3]
+
+
+def test_a_tick_that_takes_longer_is_named(net: Path, broken: Break) -> None:
+    def delay(_core: ModelCore, run: Run) -> None:
+        run.cycles[-1] += 1
+
+    broken(30, delay)
+    found = compared(net, "model:", FAULTY)["first_difference"]
+    assert (found["tick"], found["field"], found["elements"]) == (30, "cycles", {"cycles": 1})
+    assert found["values"][FAULTY] == found["values"]["model:"] + 1
+
+
+def test_the_cause_is_named_and_not_what_follows_in_the_same_tick(net: Path, broken: Break) -> None:
+    """A threshold falls: the neuron fires, which alters its state, its weights and the cycles."""
+
+    def fall(core: ModelCore, _run: Run) -> None:
+        core.threshold[5] = 0
+
+    broken(11, fall)
+    found = compared(net, "model:", FAULTY)["first_difference"]
+    assert found["field"] == "spike"
+    assert found["neuron"] == 5
+    assert found["values"] == {"model:": 0, FAULTY: 1}
+    assert {"v", "theta", "trace_post", "weight", "cycles"} <= found["elements"].keys()
+
+
+def test_a_current_is_named_before_the_spike_that_it_makes(net: Path, broken: Break) -> None:
+    def push(core: ModelCore, _run: Run) -> None:
+        core.weight[:, 2] = 127
+
+    broken(9, push)
+    found = compared(net, "model:", FAULTY)["first_difference"]
+    assert (found["tick"], found["field"], found["neuron"]) == (9, "weight", 2)
+
+    def gain(core: ModelCore, _run: Run) -> None:
+        core.bias[2] = 30_000
+
+    broken(9, gain)
+    found = compared(net, "model:", FAULTY)["first_difference"]
+    assert (found["field"], found["neuron"]) == ("spike", 2)
+
+
+def test_a_memory_that_does_not_keep_what_is_written_differs_before_the_first_tick(
+    net: Path, broken: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = ModelPort.write
+
+    def stuck(port: ModelPort, data: bytes) -> None:
+        receive(port, data)
+        if port.model.core.params == preset("tiny") and "disturbed" in repr(
+            port.model.core.advance
+        ):
+            port.model.core.weight[2, 3] = 5
+
+    monkeypatch.setattr(ModelPort, "write", stuck)
+    broken(TICKS, more("v", 0))
+    found = compared(net, "model:", FAULTY)["first_difference"]
+    assert (found["tick"], found["cycle"], found["around"]) == (None, None, None)
+    assert (found["field"], found["source"], found["neuron"]) == ("weight", 2, 3)
+    assert found["values"][FAULTY] == 5
+
+
+def test_the_ticks_around_a_difference_are_shown(net: Path, broken: Break) -> None:
+    broken(20, more("theta", 3))
+    around = compared(net, "model:", FAULTY)["first_difference"]["around"]
+    assert around["ticks"] == [17, 18, 19, 20, 21, 22, 23]
+    mine, theirs = around["values"]["model:"], around["values"][FAULTY]
+    assert mine[:3] == theirs[:3]
+    assert theirs[3] == mine[3] + 1
+    network, stimulus = load(net)
+    assert stimulus is not None
+    with connect("model:", params="tiny") as core:
+        core.program(network)
+        core.run(stimulus.spikes[stimulus.spikes[:, 0] < 20], 20)
+        assert core.read_state()["theta"][3] == mine[2]
+        spikes = core.run(stimulus.spikes[stimulus.spikes[:, 0] == 20] - (20, 0), 1).spikes
+    assert around["spikes"]["model:"][3] == spikes[:, 1].tolist()
+
+
+def test_the_terminal_names_it_as_well(net: Path, broken: Break) -> None:
+    broken(7, more("weight", 9, 4))
+    done = spiketwin(net, "--on", "model:", "--on", FAULTY)
+    assert done.exit_code == 1
+    assert "DIFFERENT  tick 7 (cycle " in done.output
+    assert "weight of synapse (9, 4) is " in done.output
+
+
+def test_a_target_that_is_not_deterministic_is_called_so(net: Path, broken: Break) -> None:
+    times: list[int] = []
+
+    def once(core: ModelCore, _run: Run) -> None:
+        times.append(core.tick)
+        core.theta[3] += len(times) == 1
+
+    broken(7, once)
+    done = spiketwin(net, "--on", "model:", "--on", FAULTY)
+    assert done.exit_code == 1
+    assert "is not deterministic" in done.output
+
+
+# --- shrinking ---------------------------------------------------------------------------------
+
+
+def test_a_case_is_shrunk_to_a_file_that_differs_again(net: Path, broken: Break) -> None:
+    def saturate(core: ModelCore, _run: Run) -> None:
+        core.v[core.v > 120] = 120
+
+    broken(None, saturate)
+    small = net.with_name("small.npz")
+    done = spiketwin(net, "--on", "model:", "--on", FAULTY, "--shrink", small)
+    assert done.exit_code == 1, done.output
+    assert f"spiketwin compare {small} --on model: --on {FAULTY}" in done.output
+    whole, stimulus = load(net)
+    network, left = load(small)
+    assert stimulus is not None
+    assert left is not None
+    assert left.ticks < stimulus.ticks
+    assert len(left.spikes) < len(stimulus.spikes)
+    assert (network.weights != 0).sum() < (whole.weights != 0).sum()
+    assert compared(small, "model:", FAULTY)["first_difference"]["field"] == "v"
+    again = net.with_name("again.npz")
+    spiketwin(net, "--on", "model:", "--on", FAULTY, "--shrink", again)
+    assert again.read_bytes() == small.read_bytes()
+
+
+def test_nothing_is_shrunk_where_nothing_differs(net: Path) -> None:
+    small = net.with_name("small.npz")
+    done = spiketwin(net, "--on", "model:", "--on", "model:", "--shrink", small)
+    assert done.exit_code == 0
+    assert not small.exists()
+
+
+# --- the ideal network -------------------------------------------------------------------------
+
+
+def test_the_ideal_network_is_never_expected_to_be_equal(net: Path) -> None:
+    figures = compared(net, "model:", "float:", params="tiny")
+    target = figures["targets"]["model:"]
+    assert target["equal_to"] == {}
+    assert 0.5 < target["same_tick_as_float"] <= target["within_one_tick_of_float"] <= 1
+    assert target["parts_from_float_at_tick"] > 0
+    assert figures["targets"]["float:"]["equal_to"] == {}
+    assert figures["targets"]["float:"]["spikes"] > 0
+
+
+def test_a_preset_brings_its_own_stimulus(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    done = spiketwin(
+        "--preset", "fi-curve", "--on", "model:", "--on", "float:", "--ticks", "200", "--json", file
+    )
+    assert done.exit_code == 0, done.output
+    figures = json.loads(file.read_text())
+    assert figures["ticks"] == 200
+    assert figures["targets"]["model:"]["within_one_tick_of_float"] > 0.99
+
+
+# --- wrong calls -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--on", "model:"], "give --on twice"),
+        (["--on", "float:"], "nothing to compare float: with"),
+        (["--on", "float:", "--on", "float:", "--on", "model:"], "given twice"),
+        (["--on", "model:", "--on", "model:", "--preset", "chain"], "and not both"),
+        (["--on", "model:", "--on", "nonsense"], "cannot be opened"),
+        (["--on", "model:", "--on", "model:", "--shrink", "small.txt"], "must end with .npz"),
+        (["--on", "model:", "--on", "model:", "--params", "huge"], "no reference size"),
+    ],
+)
+def test_a_wrong_call_ends_with_status_2_and_a_way_out(
+    arguments: list[str], said: str, net: Path
+) -> None:
+    done = spiketwin(net, *arguments)
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_a_preset_takes_no_spikes(net: Path) -> None:
+    done = spiketwin("--preset", "chain", "--on", "model:", "--on", "model:", "--spikes", net)
+    assert done.exit_code == 2
+    assert "a stimulus of its own" in done.output
+
+
+def test_the_network_is_not_written_over(net: Path) -> None:
+    done = spiketwin(net, "--on", "model:", "--on", "model:", "--shrink", net)
+    assert done.exit_code == 2
+    assert "are the same file" in done.output
