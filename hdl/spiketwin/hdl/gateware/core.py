@@ -238,7 +238,7 @@ class Core(wiring.Component):
         tick = self.tick
         cycle = Signal(protocol.WORD_COUNT_BITS)
         running = Signal()
-        m.d.comb += running.eq(tick != self.run_until)
+        m.d.comb += running.eq((tick != self.run_until) & ~self.stop)
         muted = Signal()
         muted_pending = Signal(protocol.WORD_COUNT_BITS)
 
@@ -247,8 +247,9 @@ class Core(wiring.Component):
         # others follow it. A single adder does it all: the cycle in which the period is added is
         # counted with the next one.
         slack = Signal(signed(48), init=-1)
-        due, late, real_time, on_grid, start_stb = (
-            Signal(name=name) for name in ("due", "late", "real_time", "on_grid", "start_stb")
+        real_time = self.real_time
+        due, late, on_grid, start_stb = (
+            Signal(name=name) for name in ("due", "late", "on_grid", "start_stb")
         )
         most_late = slack[-2:] == 0b10
         step = Mux(start_stb, registers.tick_period, Cat(~self.tick_stb, Const(-1, 47)).as_signed())
