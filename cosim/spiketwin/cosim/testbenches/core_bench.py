@@ -132,7 +132,8 @@ async def late_ticks(core: CoreDriver) -> None:
     await core.write_registers(stochastic=1, learn_pre=1, learn_post=1)
     for start in (0xFFFE, 0x7FFF_FFF0, 0xFFFF_FFF0):
         core.dut.run_until.value = start
-        core.dut.core.tick.value = start
+        for counter in ("tick", "next_tick"):
+            getattr(core.dut.core, counter).value = start
         await core.cycles(2)
         core.oracle.tick = start
         for _ in range(8):
@@ -611,7 +612,7 @@ async def ticks_are_muted(core: CoreDriver) -> None:
     # Words taken on the way: ticks told of and ticks muted together are all there were.
     results = [core.step([]) for _ in range(ticks)]
     core.dut.run_until.value = core.oracle.tick
-    await core.cycles(1)
+    await core.cycles(2)
     got = []
     while not int(core.dut.idle.value) or int(core.dut.words_valid.value):
         await core.cycles(20 * period)
@@ -645,6 +646,7 @@ async def events_come_at_the_last_moment(core: CoreDriver) -> None:
         core.dut.run_until.value = now + 1
         await core.cycles(delay)
         await core.queue([(now, axons[1])])
+        await core.cycles(2)
         if not int(core.dut.idle.value):
             await core.run(1)
         await core.cycles(16)

@@ -32,6 +32,8 @@ PARAMETERS: Final = ("threshold", "v_reset", "refrac_ticks", "bias")
 MATRICES: Final = ("weight", "plastic")
 
 _ACCESS_CYCLES: Final = 32
+_WORD_CYCLES: Final = 4
+"""Cycles in which a word comes out of the queue."""
 
 
 def count_word(kind: Word, count: int) -> int:
@@ -209,6 +211,7 @@ class CoreDriver:
         """Take output words: so many, or all that are there."""
         words: list[int] = []
         dut = self.dut
+        await self.cycles(_WORD_CYCLES)
         while (count is None or len(words) < count) and int(dut.words_valid.value):
             words.append(int(dut.words_payload.value))
             dut.words_ready.value = 1

@@ -30,6 +30,7 @@ from spiketwin.hdl.gateware.register_file import RegisterFile
 from spiketwin.hdl.gateware.single_port_weights import SinglePortWeights
 from spiketwin.hdl.gateware.sources import AxonEvents, FiredNeurons
 from spiketwin.hdl.gateware.state_memory import StateMemory
+from spiketwin.hdl.gateware.streams import Queue
 from spiketwin.hdl.gateware.synapses import Synapses
 from spiketwin.hdl.gateware.traces import SourceTraces
 from spiketwin.hdl.gateware.weights import WeightMemory
@@ -93,7 +94,7 @@ class Core(wiring.Component):
         self.vectors = {space: StateMemory(port) for space, port in ports.items()}
         for space, vector in self.vectors.items():
             m.submodules[space.name.lower()] = vector
-        # The phase under way.
+        # The phase under way. These are flip-flops, since much hangs on them.
         self.updating = Signal()
         self.update_stb = Signal()
         self.in_columns = Signal()
@@ -103,9 +104,12 @@ class Core(wiring.Component):
     def _queues(self, m: Module) -> None:
         """Axon events in, output words out; both are emptied by a reset of the core."""
         p = self.params
-        reset = ResetInserter({"sync": self.reset_stb})
+        # A cycle late, straight from a flip-flop: everything in the core hangs on it.
+        self.restart_stb = Signal()
+        m.d.sync += self.restart_stb.eq(self.reset_stb)
+        reset = ResetInserter({"sync": self.restart_stb})
         events = SyncFIFOBuffered(width=len(self.events.p.as_value()), depth=p.event_queue_depth)
-        words = SyncFIFOBuffered(width=32, depth=p.spike_queue_depth)
+        words = Queue(32, p.spike_queue_depth)
         m.submodules.event_queue = reset(events)
         m.submodules.word_queue = reset(words)
         m.d.comb += [
@@ -116,16 +120,24 @@ class Core(wiring.Component):
             self.axons.events.valid.eq(events.r_rdy),
             events.r_en.eq(self.axons.events.ready),
             self.event_level.eq(events.level + self.axons.held),
-            self.words.payload.eq(words.r_data),
-            self.words.valid.eq(words.r_rdy),
-            words.r_en.eq(self.words.ready),
+            self.words.payload.eq(words.read.payload),
+            self.words.valid.eq(words.read.valid),
+            words.read.ready.eq(self.words.ready),
             self.word_level.eq(words.level),
         ]
         self.push = Signal()
         self.word = Signal(32)
         self.room = Signal()
-        m.d.comb += [words.w_data.eq(self.word), words.w_en.eq(self.push)]
-        m.d.comb += self.room.eq(words.level <= p.spike_queue_depth - p.max_words_per_tick)
+        m.d.sync += [words.write.payload.eq(self.word), words.write.valid.eq(self.push)]
+        # What the queue can take beyond the words of a tick: the decision is its sign.
+        most = p.spike_queue_depth - p.max_words_per_tick
+        spare = Signal(range(-p.max_words_per_tick, most + 1), init=most)
+        self.charge = Signal(2)
+        taken = self.words.valid & self.words.ready
+        m.d.sync += spare.eq(spare + taken - self.charge)
+        with m.If(self.restart_stb):
+            m.d.sync += spare.eq(most)
+        m.d.comb += self.room.eq(spare >= 0)
 
     # --- the link's way in ---------------------------------------------------------------------
 
@@ -137,7 +149,11 @@ class Core(wiring.Component):
         self.clear_word = Signal(range(max(p.neuron_groups, p.column_groups)))
         clear_mask = Signal(len(ClearMask))
         link = Signal()
-        m.d.comb += link.eq(self.idle | self.clearing)
+        self.free = Signal()  # the core has nothing to do
+        m.d.sync += [
+            self.idle.eq(self.free & ~self.clear_stb),
+            link.eq(self.free | self.clear_stb | self.clearing),
+        ]
 
         cycle = Signal(range(LINK_CYCLES + 1))
         last = Signal()
@@ -149,6 +165,7 @@ class Core(wiring.Component):
             m.d.sync += cycle.eq(cycle + 1)
         store = Signal()
         m.d.comb += store.eq(memory.valid & memory.write & (cycle == LINK_CYCLES - 1))
+        # Strobes and addresses reach the memories a cycle late, from flip-flops.
 
         def addressed(space: Space) -> Value:
             return Value.cast(memory.space == space)
@@ -158,17 +175,19 @@ class Core(wiring.Component):
         m.d.comb += [
             self.registers.address.eq(memory.column),
             self.registers.value.eq(memory.w_data),
-            self.registers.write_stb.eq(store & addressed(Space.REGISTER)),
-            self.registers.reset_stb.eq(self.reset_stb),
+            self.registers.reset_stb.eq(self.restart_stb),
             self.new_grid_stb.eq(
-                self.reset_stb | (self.registers.write_stb & (memory.column == tick_period))
+                self.restart_stb | (self.registers.write_stb & (memory.column == tick_period))
             ),
         ]
+        m.d.sync += self.registers.write_stb.eq(store & addressed(Space.REGISTER))
         for space, vector in self.vectors.items():
             stored[space] = vector.stored
             m.d.comb += [
                 vector.link.eq(link),
                 vector.value.eq(memory.w_data),
+            ]
+            m.d.sync += [
                 vector.write_stb.eq(store & addressed(space)),
                 vector.element.eq(
                     Mux(self.clearing, self.clear_word << exact_log2(vector.lanes), memory.column)
@@ -176,7 +195,7 @@ class Core(wiring.Component):
             ]
             if space in CLEARED:
                 bit = exact_log2(CLEARED[space])
-                m.d.comb += vector.clear_stb.eq(self.clearing & clear_mask[bit])
+                m.d.sync += vector.clear_stb.eq(self.clearing & clear_mask[bit])
 
         # Weight and flag share a word: the one not written is written back as it was.
         m.d.comb += [
@@ -202,15 +221,15 @@ class Core(wiring.Component):
             is_set, was_set = self.weights.value.plastic, self.weights.stored.plastic
             with m.If(self.weights.store_stb & (is_set != was_set)):
                 m.d.sync += self.plastic_count.eq(self.plastic_count + Mux(was_set, -1, 1))
-        m.d.comb += self.weights.store_stb.eq(store & stores_synapse)
+        m.d.sync += self.weights.store_stb.eq(store & stores_synapse)
 
         fired = self.fired
         m.d.comb += [
             fired.link.eq(link),
             fired.place.eq(memory.column),
-            fired.store_stb.eq(store & addressed(Space.PENDING)),
             self.pending_groups.eq(fired.count),
         ]
+        m.d.sync += fired.store_stb.eq(store & addressed(Space.PENDING))
         entry = fired.stored.mask | (fired.stored.group << PENDING_MASK_BITS)
         stored[Space.PENDING] = Mux(memory.column < fired.count, entry, 0)
 
@@ -237,27 +256,35 @@ class Core(wiring.Component):
 
         tick = self.tick
         cycle = Signal(protocol.WORD_COUNT_BITS)
+        # The tick that begins next is known long before, and so is whether it does.
+        next_tick = Signal.like(tick)
         running = Signal()
-        m.d.comb += running.eq((tick != self.run_until) & ~self.stop)
+        m.d.sync += running.eq((next_tick < self.run_until) & ~self.stop)
         muted = Signal()
         muted_pending = Signal(protocol.WORD_COUNT_BITS)
+        any_muted = Signal()
 
         # Real time: `slack` is how long the next tick has yet to wait; it is due below 0, and late
         # if it was due before. The first tick after the period was written is when it likes; the
-        # others follow it. A single adder does it all: the cycle in which the period is added is
-        # counted with the next one.
+        # others follow it. A single adder does it all: the cycle in which the period is added, the
+        # first of a tick, is counted with the next one.
         slack = Signal(signed(48), init=-1)
         real_time = self.real_time
         due, late, on_grid, start_stb = (
             Signal(name=name) for name in ("due", "late", "on_grid", "start_stb")
         )
         most_late = slack[-2:] == 0b10
-        step = Mux(start_stb, registers.tick_period, Cat(~self.tick_stb, Const(-1, 47)).as_signed())
-        m.d.comb += [real_time.eq(registers.tick_period != 0), due.eq(slack < 0)]
-        m.d.sync += late.eq(due & on_grid & ~self.new_grid_stb)
+        ticked = Signal()
+        step = Mux(self.tick_stb, registers.tick_period, Cat(~ticked, Const(-1, 47)).as_signed())
+        m.d.comb += due.eq(slack < 0)
+        m.d.sync += [
+            real_time.eq(registers.tick_period != 0),
+            late.eq(due & on_grid & ~self.new_grid_stb),
+            ticked.eq(self.tick_stb),
+        ]
         with m.If(self.new_grid_stb):
             m.d.sync += [on_grid.eq(0), slack.eq(-1)]
-        with m.Elif(start_stb | (on_grid & ~most_late)):
+        with m.Elif(start_stb | self.tick_stb | (on_grid & ~most_late)):
             m.d.sync += [on_grid.eq(1), slack.eq(slack + step)]
 
         # The block of synapses that is issued.
@@ -275,7 +302,7 @@ class Core(wiring.Component):
             synapses.group.eq(group),
             synapses.index.eq(index),
             axons.tick.eq(tick),
-            fired.empty_stb.eq(self.update_stb | self.forget_fired | self.reset_stb),
+            fired.empty_stb.eq(self.update_stb | self.forget_fired | self.restart_stb),
         ]
 
         # One port reads a word in phase 0, which is then used for two cycles.
@@ -286,15 +313,21 @@ class Core(wiring.Component):
             m.d.sync += phase.eq(~phase & ~fired.rewind_stb)
             m.d.comb += synapses.block.half.eq(Mux(self.in_columns, index[lane_bits], group[0]))
 
+        if p.learning:
+            any_plastic = Signal()
+            m.d.sync += any_plastic.eq(self.plastic_count != 0)
         count = Signal(range(max(p.neuron_groups, p.n_sources) + 32))
         update_cycles = schedule.update_cycles(p)
         axons_over = Signal()
         m.d.comb += axons.over.eq(axons_over)
 
-        def enter(state: str, cycles: int) -> None:
+        def enter(state: str, cycles: int, *flags: Signal) -> None:
             """Go on to a phase of fixed length, or to the last cycle before the next decision."""
-            m.d.sync += count.eq(cycles - 1)
+            m.d.sync += [count.eq(cycles - 1), *(flag.eq(1) for flag in flags)]
             m.next = state
+
+        def enter_update() -> None:
+            enter("UPDATE", update_cycles, self.updating, self.update_stb)
 
         def next_row(*, after_rows: bool) -> None:
             """Take the next active source, if there is one; wait if that is not known yet."""
@@ -316,7 +349,7 @@ class Core(wiring.Component):
                 if after_rows:
                     enter("ROW_DRAIN", schedule.ROW_DRAIN)
                 else:
-                    enter("UPDATE", update_cycles)
+                    enter_update()
 
         def next_column() -> None:
             with m.If(fired.valid):
@@ -329,10 +362,18 @@ class Core(wiring.Component):
 
         last = Signal()
         m.d.comb += last.eq(count == 0)
-        m.d.sync += [count.eq(count - 1), cycle.eq(cycle + 1)]
+        # Once *Update* has reported its beginning, the count is that of the whole tick.
+        m.d.sync += [
+            count.eq(count - 1),
+            cycle.eq(cycle + Mux(self.update_stb, 1 + schedule.END, 1)),
+            self.tick_stb.eq(0),
+            self.update_stb.eq(0),
+            self.charge.eq(0),
+        ]
 
-        def push(kind: protocol.Word, value: Value) -> None:
+        def push(kind: protocol.Word, value: Value, charge: int = 1) -> None:
             header = Const(0b1000 | kind, 4)
+            m.d.sync += self.charge.eq(charge)
             m.d.comb += [
                 self.push.eq(1),
                 self.word.eq(Cat(value[: protocol.WORD_COUNT_BITS], header)),
@@ -343,23 +384,20 @@ class Core(wiring.Component):
                 with m.State("WIPE"), m.If(self.weights.wiped):
                     m.next = "WAIT"
             with m.State("WAIT"):
-                in_time = ~real_time | due
-                may_start = running & in_time & (self.room | real_time) & ~self.clearing
-                untold = (muted_pending != 0) & self.room
-                m.d.comb += self.idle.eq(~running & ~self.clearing & ~untold)
+                may_start = running & Mux(real_time, due, self.room) & ~self.clearing
+                untold = any_muted & self.room
+                m.d.comb += self.free.eq(~running & ~self.clearing & ~untold)
                 with m.If(may_start):
                     m.d.comb += [start_stb.eq(1), fired.rewind_stb.eq(1)]
-                    m.d.sync += [cycle.eq(0), muted.eq(~self.room)]
+                    m.d.sync += [cycle.eq(0), muted.eq(~self.room), next_tick.eq(tick + 1)]
                     with m.If(real_time & late):
                         m.d.sync += self.missed_deadlines.eq(_counted(self.missed_deadlines))
-                    enter("LEAD", schedule.LEAD)
+                    enter("LEAD", schedule.LEAD, self.tick_stb)
                 with m.If(untold & (may_start | ~running)):
                     push(protocol.Word.MUTED, muted_pending)
-                    m.d.sync += muted_pending.eq(0)
-            with m.State("LEAD"):
-                m.d.comb += self.tick_stb.eq(count == schedule.LEAD - 1)
-                with m.If(last):
-                    next_row(after_rows=False)
+                    m.d.sync += [muted_pending.eq(0), any_muted.eq(0)]
+            with m.State("LEAD"), m.If(last):
+                next_row(after_rows=False)
             with m.State("ROW_WAIT"):
                 # Only at a fixed tick period, when an event arrives at this very moment.
                 with m.If(word_over):
@@ -372,57 +410,52 @@ class Core(wiring.Component):
                 with m.If(group == p.row_groups - 1):
                     next_row(after_rows=True)
             with m.State("ROW_DRAIN"), m.If(last):
-                enter("UPDATE", update_cycles)
-            with m.State("UPDATE"):
-                m.d.comb += [
-                    self.updating.eq(1),
-                    self.update_stb.eq(count == update_cycles - 1),
-                ]
-                with m.If(last):
-                    m.d.comb += fired.rewind_stb.eq(1)
-                    m.next = "END"
-                    if p.learning:
-                        learns = registers.learn_post & (self.plastic_count != 0)
-                        with m.If(learns & (fired.count != 0)):
-                            enter("COLUMN_LEAD", schedule.COLUMN_LEAD)
-            with m.State("COLUMN_LEAD"):
-                m.d.comb += self.in_columns.eq(1)
-                with m.If(last):
-                    next_column()
+                enter_update()
+            with m.State("UPDATE"), m.If(last):
+                m.d.comb += fired.rewind_stb.eq(1)
+                m.d.sync += self.updating.eq(0)
+                m.next = "END"
+                if p.learning:
+                    learns = registers.learn_post & any_plastic
+                    with m.If(learns & (fired.count != 0)):
+                        enter("COLUMN_LEAD", schedule.COLUMN_LEAD, self.in_columns)
+            with m.State("COLUMN_LEAD"), m.If(last):
+                next_column()
             with m.State("COLUMNS"):
-                m.d.comb += [issuing.eq(1), self.in_columns.eq(1)]
+                m.d.comb += issuing.eq(1)
                 with m.If(word_over):
                     m.d.sync += [group.eq(group + 1), word.eq(next_word)]
                     with m.If(group == p.column_groups - 1):
                         next_column()
-            with m.State("COLUMN_DRAIN"):
-                m.d.comb += self.in_columns.eq(1)
-                with m.If(last):
-                    m.next = "END"
+            with m.State("COLUMN_DRAIN"), m.If(last):
+                m.d.sync += self.in_columns.eq(0)
+                m.next = "END"
             with m.State("END"):
-                total = cycle + schedule.END
                 m.d.comb += axons.tick_end_stb.eq(1)
                 m.d.sync += [
-                    tick.eq(tick + 1),
-                    self.cycles.eq(self.cycles + total),
+                    tick.eq(next_tick),
+                    self.cycles.eq(self.cycles + cycle),
                     axons_over.eq(0),
                 ]
                 with m.If(muted):
                     m.d.sync += [
+                        any_muted.eq(1),
                         muted_pending.eq(_counted(muted_pending)),
                         self.muted_ticks.eq(_counted(self.muted_ticks)),
                     ]
                 with m.Else():
-                    push(protocol.Word.END, total)
+                    push(protocol.Word.END, cycle, charge=0)
                 m.next = "WAIT"
 
         # Within Update: the word that begins it, and then a word for each group that fires.
         spikes = self.neurons.spike_mask != 0
         with m.If(self.update_stb & ~muted):
-            push(protocol.Word.UPDATE, cycle)
+            # The word that ends the tick takes its room already: the next tick is then decided on.
+            push(protocol.Word.UPDATE, cycle, charge=2)
         with m.Elif(spikes & ~muted):
             since_begin = Signal(protocol.SPIKE_CYCLE_BITS)
             m.d.comb += since_begin.eq(update_cycles - 1 - count)
+            m.d.sync += self.charge.eq(1)
             m.d.comb += [
                 self.push.eq(1),
                 self.word.eq(
@@ -446,15 +479,15 @@ class Core(wiring.Component):
             ]
         with m.If(axons.late_stb):
             m.d.sync += self.late_events.eq(_counted(self.late_events))
-        with m.If(self.reset_stb):
+        with m.If(self.restart_stb):
             m.d.sync += [
                 counter.eq(0)
                 for counter in (
-                    tick, self.cycles, self.missed_deadlines, self.late_events, self.muted_ticks,
-                    muted_pending,
+                    tick, next_tick, self.cycles, self.missed_deadlines, self.late_events,
+                    self.muted_ticks, muted_pending, any_muted,
                 )
             ]  # fmt: skip
-        m.d.comb += axons.reset_stb.eq(self.reset_stb)
+        m.d.comb += axons.reset_stb.eq(self.restart_stb)
 
     # --- which unit has which memory -----------------------------------------------------------
 

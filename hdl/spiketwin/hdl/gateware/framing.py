@@ -44,9 +44,10 @@ def _crc() -> Processor:
 
 
 class MemoryReader(wiring.Component):
-    """Reads a memory of bytes one after the other, up to one a cycle.
+    """Reads a memory of bytes one after the other, at most one every other cycle.
 
-    A register follows the memory, since block RAM is slow to come out.
+    A register follows the memory, since block RAM is slow to come out. It is filled again when it
+    is empty: whether a byte is taken is known too late to tell the memory.
 
     Members
     -------
@@ -79,13 +80,15 @@ class MemoryReader(wiring.Component):
         move, fetch = Signal(), Signal()
         next_address = Signal.like(self.address)
         m.d.comb += [
-            move.eq(self.bytes.ready | ~self.bytes.valid),
+            move.eq(~self.bytes.valid),
             fetch.eq(move | ~fetched),
             self.port.addr.eq(next_address),
             self.port.en.eq(fetch),
         ]
         with m.If(move):
             m.d.sync += [self.bytes.payload.eq(self.port.data), self.bytes.valid.eq(fetched)]
+        with m.Elif(self.bytes.ready):
+            m.d.sync += self.bytes.valid.eq(0)
         with m.If(fetch):
             m.d.sync += [next_address.eq(next_address + 1), fetched.eq(1)]
         with m.If(self.start_stb):

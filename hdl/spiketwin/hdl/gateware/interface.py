@@ -69,7 +69,8 @@ class CoreSignature(wiring.Signature):
     real_time:
         Ticks have a period.
     idle:
-        No tick and no clear is under way, and none is to begin.
+        No tick and no clear is under way, and none is to begin. Follows `run_until` and `stop` two
+        cycles late.
     clear_stb, clear_mask:
         While idle, set state to 0; `idle` is low from the next cycle until it is done.
     reset_stb:

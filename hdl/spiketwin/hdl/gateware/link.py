@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from spiketwin.hdl.gateware.dispatcher import Dispatcher
-from spiketwin.hdl.gateware.framing import FrameReceiver, ReplySlots
+from spiketwin.hdl.gateware.framing import BodyByte, FrameReceiver, ReplySlots
 from spiketwin.hdl.gateware.interface import CoreSignature
+from spiketwin.hdl.gateware.streams import Queue, Relay
 from spiketwin.hdl.gateware.uart import RATE_WIDTH
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MAX_FRAME, Identity
@@ -76,21 +76,23 @@ class Link(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         slots = self.params.link_slots
-        m.submodules.buffer = buffer = SyncFIFOBuffered(width=8, depth=slots * MAX_FRAME)
+        m.submodules.buffer = buffer = Queue(8, slots * MAX_FRAME)
         m.submodules.receiver = receiver = FrameReceiver(self.identity)
         m.submodules.dispatcher = dispatcher = Dispatcher(self.params, len(self.identity))
+        m.submodules.relay = relay = Relay(BodyByte)
         m.submodules.replies = replies = ReplySlots(slots)
         line = self.line
-        connect(m, flipped(line.rx), buffer.w_stream)
-        connect(m, buffer.r_stream, receiver.line)
+        connect(m, flipped(line.rx), buffer.write)
+        connect(m, buffer.read, receiver.line)
         connect(m, receiver.frame, dispatcher.frame)
-        connect(m, dispatcher.reply, replies.body)
+        connect(m, dispatcher.reply, relay.write)
+        connect(m, relay.read, replies.body)
         connect(m, dispatcher.repeat, replies.repeat)
         connect(m, replies.line, flipped(line.tx))
         connect(m, dispatcher.core, flipped(self.core))
+        m.d.sync += replies.slot.eq(dispatcher.slot)  # as late as the bytes for it
         m.d.comb += [
-            replies.slot.eq(dispatcher.slot),
-            dispatcher.replies_sent.eq(replies.idle & line.sent),
+            dispatcher.replies_sent.eq(~relay.read.valid & replies.idle & line.sent),
             line.good_frame_stb.eq(receiver.good_stb),
             line.rate_stb.eq(dispatcher.rate_stb),
             line.rate.eq(dispatcher.rate),

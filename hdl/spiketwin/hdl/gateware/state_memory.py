@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Mux, Shape, Value
+from amaranth.hdl import Array, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -69,7 +69,7 @@ class StateMemory(wiring.Component):
     write_stb, clear_stb:
         In, write the element; write 0 to all lanes of its word.
     stored:
-        Out, the element, `READ_LATENCY` cycles later.
+        Out, the element, `READ_LATENCY` + 1 cycles later.
     """
 
     def __init__(self, port: StatePort) -> None:
@@ -96,7 +96,10 @@ class StateMemory(wiring.Component):
         read, write = memory.read_port(), memory.write_port(granularity=1)
         lane_bits, part_bits = exact_log2(port.lanes), exact_log2(port.part_lanes)
         lane, word = self.element[:lane_bits], self.element[lane_bits:]
-        part = Mux(self.link, lane[part_bits:], unit.part)
+        # A cycle late, and of its own: nothing waits here for what all memories hang on.
+        shown = Signal()
+        m.d.sync += shown.eq(self.link)
+        part = Mux(shown, lane[part_bits:], unit.part)
         with m.If(self.link):
             m.d.comb += [read.addr.eq(word), write.addr.eq(word)]
             for k in range(self.lanes):
@@ -116,8 +119,6 @@ class StateMemory(wiring.Component):
         part_width = len(unit.r_part.as_value())
         whole = Value.cast(unit.r_data)
         parts = [whole.word_select(k, part_width) for k in range(port.lanes // port.part_lanes)]
-        m.d.comb += [
-            unit.r_part.eq(Array(parts)[part]),
-            self.stored.eq(unit.r_part[lane[:part_bits]]),
-        ]
+        m.d.comb += unit.r_part.eq(Array(parts)[part])
+        m.d.sync += self.stored.eq(unit.r_part[lane[:part_bits]])
         return m

@@ -5,10 +5,10 @@ Stage by stage, from the cycle in which a block is issued::
     0  address of the weights and of the traces
     1  memories read                       noise: indices spread
     2  registers                           noise: round 1     address of the currents
-    3  trace x gain                        noise: round 2     memory read
-    4  + offset; words rotated to lanes    noise: round 3     register
+    3  trace and gain of the pass          noise: round 2     memory read
+    4  trace x gain; words in lanes        noise: round 3     register
        current + weight                                       (rows)
-    5  + noise, fraction cut off                              currents written
+    5  + offset + noise, cut off                              currents written
     6  weight + step
     7  held to w_min … w_max
     8  rotated back; written
@@ -148,20 +148,23 @@ class Synapses(wiring.Component):
             delay = Delay(m, f"block_{name}", getattr(self.block, name), last)
             m.d.comb += getattr(self.write, name).eq(delay[last])
         m.d.comb += self.w_en.eq(learning[last])
+        # A multiplier's time is its own: registers on both sides, as those of trace, and here.
+        gain = Signal(signed(a.GAIN_WIDTH))
+        offset = Signal(signed(a.OFFSET_WIDTH))
+        m.d.sync += [gain.eq(self.rule.gain), offset.eq(self.rule.offset)]
         for lane in range(p.lanes):
+            trace = Signal(p.trace_width, name=f"trace_{lane}", reset_less=True)
             # Without a reset it can be the register in the multiplier.
             product = Signal(
                 signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}", reset_less=True
             )
-            step = Signal(signed(_STEP_WIDTH), name=f"step_{lane}")
             change = Signal(signed(_STEP_WIDTH - a.STEP_BITS), name=f"change_{lane}")
+            step = product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
             rounding = Mux(self.stochastic, hashed.bits[lane], a.HALF_STEP)
             m.d.sync += [
-                product.eq(self.trace[lane] * self.rule.gain),
-                step.eq(
-                    (product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)) + self.rule.offset
-                ),
-                change.eq((step + rounding) >> a.STEP_BITS),
+                trace.eq(self.trace[lane]),
+                product.eq(trace * gain),
+                change.eq((step + offset + rounding) >> a.STEP_BITS),
             ]
             word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
             weight = weights.synapse_layout(p)(word[1]).weight
