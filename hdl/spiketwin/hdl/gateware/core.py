@@ -493,12 +493,13 @@ class Core(wiring.Component):
 
     def _feed(self, m: Module, groups: int) -> tuple[Value, Value]:
         """Whether a group enters a unit, and which: all, from the first cycle of *Update* on."""
-        group = Signal(range(groups + 1))
+        group = Signal(range(groups))
+        over = Signal()
         with m.If(~self.updating):
-            m.d.sync += group.eq(0)
-        with m.Elif(group != groups):
-            m.d.sync += group.eq(group + 1)
-        return self.updating & (group != groups), group
+            m.d.sync += [group.eq(0), over.eq(0)]
+        with m.Elif(~over):
+            m.d.sync += [group.eq(group + 1), over.eq(group == groups - 1)]
+        return self.updating & ~over, group
 
     def _connect_neurons(self, m: Module) -> None:
         p, unit, synapses = self.params, self.neurons, self.synapses

@@ -148,12 +148,14 @@ class Synapses(wiring.Component):
             delay = Delay(m, f"block_{name}", getattr(self.block, name), last)
             m.d.comb += getattr(self.write, name).eq(delay[last])
         m.d.comb += self.w_en.eq(learning[last])
-        # A multiplier's time is its own: registers on both sides, as those of trace, and here.
-        gain = Signal(signed(a.GAIN_WIDTH))
         offset = Signal(signed(a.OFFSET_WIDTH))
-        m.d.sync += [gain.eq(self.rule.gain), offset.eq(self.rule.offset)]
+        m.d.sync += offset.eq(self.rule.offset)
         for lane in range(p.lanes):
+            # A multiplier's time is its own: there are registers on both sides, and as multipliers
+            # lie far apart, each has its own copy of the gain. The initial values, which nothing
+            # sees, differ so that synthesis does not make one of them all.
             trace = Signal(p.trace_width, name=f"trace_{lane}", reset_less=True)
+            gain = Signal(signed(a.GAIN_WIDTH), name=f"gain_{lane}", init=lane, reset_less=True)
             # Without a reset it can be the register in the multiplier.
             product = Signal(
                 signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}", reset_less=True
@@ -163,6 +165,7 @@ class Synapses(wiring.Component):
             rounding = Mux(self.stochastic, hashed.bits[lane], a.HALF_STEP)
             m.d.sync += [
                 trace.eq(self.trace[lane]),
+                gain.eq(self.rule.gain),
                 product.eq(trace * gain),
                 change.eq((step + offset + rounding) >> a.STEP_BITS),
             ]
