@@ -12,7 +12,7 @@ first can be late: those that ascend from it are later.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from spiketwin.hdl.gateware.datapath import Datapath, Walk
 from spiketwin.hdl.gateware.framing import ARGUMENTS
@@ -71,7 +71,7 @@ class Events:
             m.next = "TAKE EVENT"
         with m.State("TAKE EVENT"):
             # The bytes of this event enter the word as those of the one before it leave.
-            greater = path.word[:8] < path.word_in + follows
+            greater = _less(path.word[:8], path.frame.bytes.payload, follows)
             path.shift_in(m)
             m.d.comb += path.shift_stb.eq(path.take_byte(m))
             with m.If(path.shift_stb):
@@ -102,11 +102,11 @@ class Events:
                 path.next_step(m)
                 m.d.sync += [
                     path.carry.eq(path.sum[8]),
-                    late.eq(total < path.looked_up + late),
+                    late.eq(_less(total, path.looked_up, late)),
                     queued.tick.eq(Cat(queued.tick[8:], Mux(applying, total, queued.tick[:8]))),
                 ]
                 with m.If(first):
-                    m.d.sync += follows.eq(queued.tick[:8] < total + follows)
+                    m.d.sync += follows.eq(_less(queued.tick[:8], total, follows))
                 with m.If(path.step == TICK_BYTES - 1):
                     m.next = "JUDGE EVENT"
                     with m.If(applying):
@@ -136,3 +136,8 @@ class Events:
     def _refuse(self, m: Module, status: Status) -> None:
         m.d.comb += self.path.next_stb.eq(0)
         self.path.refuse(m, status)
+
+
+def _less(a: Value, b: Value, below: Value) -> Value:
+    """Whether ``a < b`` of numbers that come byte by byte, given whether it was so further down."""
+    return Cat(Const(0, 1), a) < Cat(below, b)
