@@ -40,9 +40,9 @@ def has_blank(path: Path) -> bool:
     return any(character.isspace() for character in str(path))
 
 
-def gateware_sources() -> list[Path]:
-    """Give the files of the specification and the gateware, sorted."""
-    return sorted(Path(__file__).parent.rglob("*.py"))
+def gateware_sources(package: Path = Path(__file__).parent) -> list[Path]:
+    """Give the files of the specification and the gateware, or of a copy of them, sorted."""
+    return sorted(package.rglob("*.py"))
 
 
 def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spiketwin.cosim import bench as figures_of
+from spiketwin.cosim import mutants
 from spiketwin.cosim.bench import Figures
 from spiketwin.host.cli import options
 
@@ -45,9 +46,22 @@ SHOWN: Final = {
 """By group: the figures, what they are called in the table, and how they come about."""
 
 
-@click.command(epilog="\b\nspiketwin bench\nspiketwin bench --json bench.json")
+@click.command(
+    epilog="\b\n"
+    "spiketwin bench\n"
+    "spiketwin bench --json bench.json\n"
+    "spiketwin bench --mutants --json mutants.json"
+)
+@click.option(
+    "--mutants",
+    "seeded",
+    is_flag=True,
+    help="Instead, break the gateware in twenty places, one at a time, and see whether "
+    "`spiketwin compare` names each by tick, neuron or synapse, and field. Takes some minutes; "
+    "status 1 if one is missed.",
+)
 @options.json_file
-def bench(json_file: Path | None) -> None:
+def bench(seeded: bool, json_file: Path | None) -> None:
     """Measure the project's own performance on this machine.
 
     Counts of cycles are exact and the same everywhere. What takes time is measured in turns with
@@ -55,11 +69,14 @@ def bench(json_file: Path | None) -> None:
     both: run nothing else.
     """
     console = Console()
+    measure, table = (mutants.measure, _mutants_table) if seeded else (figures_of.measure, _table)
     with options.stages(console) as report:
-        figures = figures_of.measure(report)
-    console.print(_table(figures))
+        figures = measure(report)
+    console.print(table(figures))
     if json_file is not None:
         options.write_json(json_file, figures)
+    if seeded and figures["mutants"]["named"] != figures["mutants"]["seeded"]:
+        raise click.exceptions.Exit(1)
 
 
 def _table(figures: Figures) -> Table:
@@ -72,6 +89,20 @@ def _table(figures: Figures) -> Table:
             for size, number in value.items() if isinstance(value, dict) else (("", value),):
                 label = f"  {title}, {size}" if size else f"  {title}"
                 table.add_row(label, origin, _readable(cast(float, number)))
+    return table
+
+
+def _mutants_table(figures: Figures) -> Table:
+    group = figures["mutants"]
+    table = Table("bug", "tick", "field", "source", "neuron", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("seconds", justify="right")
+    for each in cast(list[dict[str, Any]], group["list"]):
+        place = (
+            "–" if each[n] is None else str(each[n]) for n in ("tick", "field", "source", "neuron")
+        )
+        style = None if each["named"] else "bold red"
+        table.add_row(each["name"], *place, f"{each['seconds']:.2f}", style=style)
+    table.caption = f"{group['named']} of {group['seeded']} named (simulated; seconds are measured)"
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from spiketwin.host.errors import TargetError
 _TOPS: Final = {"bytes": "BytesTop", "pins": "PinsTop"}
 LEVELS: Final = tuple(_TOPS)
 _HARNESS: Final = Path(__file__).with_name("harness.cpp")
+_PACKAGE: Final = ("spiketwin", "hdl")
 _LIBRARY: Final = "libcore.so"
 _LOG: Final = "build.log"
 _BUILDING: Final = "building the RTL"
@@ -56,6 +58,8 @@ class Design:
         Frequency that the core reports and that turns seconds into cycles, 1…2**32 - 1.
     family:
         FPGAs whose netlist is simulated, ``ecp5`` or ``ice40``; None for the RTL itself.
+    gateware:
+        A folder with another ``spiketwin/hdl`` to build; None for the one that is installed.
 
     Raises
     ------
@@ -68,6 +72,7 @@ class Design:
     cycles_per_bit: int = MIN_CYCLES_PER_BIT
     clock_hz: int = DEFAULT_CLOCK_HZ
     family: str | None = None
+    gateware: str | None = None
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
@@ -86,12 +91,17 @@ class Design:
     def digest(self) -> str:
         """Name everything that shapes the library: design, sources, flags and tools."""
         tools = [toolchain.versions()]
-        sources = [*builds.gateware_sources(), _HARNESS]
+        shape = asdict(self)
+        if shape.pop("gateware") is None:
+            gateware = builds.gateware_sources()
+        else:
+            gateware = builds.gateware_sources(Path(str(self.gateware), *_PACKAGE))
+        sources = [*gateware, _HARNESS]
         if self.family is not None:
             tools.append(mapping.version(self.family))
             sources += mapping.sources(self.family)
         digest = hashlib.sha256()
-        digest.update(json.dumps([asdict(self), _FLAGS, tools]).encode())
+        digest.update(json.dumps([shape, _FLAGS, tools]).encode())
         for source in sources:
             digest.update(hashlib.sha256(source.read_bytes()).digest())
         return digest.hexdigest()[:BUILD_BYTES]
@@ -157,6 +167,10 @@ def _build(design: Design, digest: str, folder: Path) -> None:
     language, name = ("verilog", "core.v") if design.family is None else ("rtlil", "core.il")
     emitted = folder / name
     with emitted.open("wb") as text:
+        if design.gateware is not None:
+            # Found before the installed one, as a part of the same namespace package.
+            paths = design.gateware, *filter(None, [os.environ.get("PYTHONPATH")])
+            environment["PYTHONPATH"] = os.pathsep.join(paths)
         emission = [sys.executable, "-m", "spiketwin.cosim.rtl.emission", language]
         builds.run_tool(
             _BUILDING, emission, log,

@@ -31,7 +31,7 @@ class Engine:
 
     Parameters
     ----------
-    params, level, cycles_per_bit, clock_hz, family:
+    params, level, cycles_per_bit, clock_hz, family, gateware:
         What to simulate, see `build.Design`; built on first use.
     report:
         Called with one line before a build begins.
@@ -50,11 +50,12 @@ class Engine:
         cycles_per_bit: int = Design.cycles_per_bit,
         clock_hz: int = Design.clock_hz,
         family: str | None = Design.family,
+        gateware: str | None = Design.gateware,
         report: Callable[[str], None] = report_on_stderr,
     ) -> None:
         design = Design(
             params=params, level=level, cycles_per_bit=cycles_per_bit, clock_hz=clock_hz,
-            family=family,
+            family=family, gateware=gateware,
         )  # fmt: skip
         self.design = design
         self._native = _load(library(design, report))

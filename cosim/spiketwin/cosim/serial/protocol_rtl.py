@@ -49,6 +49,7 @@ class Serial(InProcessSerial):
                 cycles_per_bit=wanted.cycles_per_bit,
                 clock_hz=wanted.clock_hz,
                 family=wanted.family,
+                gateware=wanted.gateware,
             )
         except TargetError as error:
             raise serial.SerialException(str(error)) from error
