@@ -89,7 +89,7 @@ def shrink(
     before = None
     while before != small.size and not search.over:
         before = small.size
-        for fewer in (_fewer_ticks, _fewer_events, _fewer_neurons, _fewer_weights, _fewer_settings):
+        for fewer in (_fewer_neurons, _fewer_ticks, _fewer_events, _fewer_weights, _fewer_settings):
             small = fewer(small, search.still_differ)
     whole = not search.over
     cut = _cut(small)
@@ -125,17 +125,17 @@ class _Small:
 
 
 def _beginnings(a: Subject, case: Case, found: Difference) -> Iterator[_Small]:
-    """Give the case up to its first difference; if state is cleared, also from the last clear on.
+    """Give the case up to its first difference; if state is cleared, first from the last clear on.
 
     The weights are then as they were learned until there.
     """
     end = 1 if found.tick is None else found.tick + 1
-    yield _Small(case.network, case.spikes[case.spikes[:, 0] < end], end)
     if case.clear_every and end > case.clear_every:
         begin = (end - 1) // case.clear_every * case.clear_every
         learned = replace(case.network, weights=a.after(case, begin).held["weight"])
         events = case.spikes[(case.spikes[:, 0] >= begin) & (case.spikes[:, 0] < end)]
         yield _Small(learned, events - (begin, 0), end - begin)
+    yield _Small(case.network, case.spikes[case.spikes[:, 0] < end], end)
 
 
 _Differ = Callable[[_Small], bool]
