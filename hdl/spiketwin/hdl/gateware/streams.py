@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ShapeLike
+from amaranth.hdl import Module, ShapeLike, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 
 class Queue(wiring.Component):
@@ -16,7 +17,7 @@ class Queue(wiring.Component):
     width:
         Bits of an entry.
     depth:
-        Entries that the memory holds.
+        Entries that the memory holds, a power of two; two more are behind it.
 
     Members
     -------
@@ -36,22 +37,36 @@ class Queue(wiring.Component):
             {
                 "write": In(stream.Signature(width)),
                 "read": Out(stream.Signature(width)),
-                "level": Out(range(depth + 2)),
+                "level": Out(range(depth + 3)),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = SyncFIFOBuffered(width=self.width, depth=self.depth)
         write, read = self.write, self.read
+        memory: Memory = Memory(shape=self.width, depth=self.depth, init=[])
+        m.submodules.memory = memory
+        write_port, read_port = memory.write_port(), memory.read_port()
+        # A bit more than an address has: the queue is full when that bit alone differs.
+        end, begin = Signal(exact_log2(self.depth) + 1), Signal(exact_log2(self.depth) + 1)
+        same, fetched, move = Signal(), Signal(), Signal()
         m.d.comb += [
-            memory.w_data.eq(write.payload),
-            memory.w_en.eq(write.valid),
-            write.ready.eq(memory.w_rdy),
-            memory.r_en.eq(read.ready | ~read.valid),
+            same.eq(end[:-1] == begin[:-1]),
+            write.ready.eq(~same | (end[-1] == begin[-1])),
+            write_port.addr.eq(end),
+            write_port.data.eq(write.payload),
+            write_port.en.eq(write.valid & write.ready),
+            move.eq(read.ready | ~read.valid),
+            read_port.addr.eq(begin),
+            read_port.en.eq(move | ~fetched),
         ]
-        with m.If(memory.r_en):
-            m.d.sync += [read.payload.eq(memory.r_data), read.valid.eq(memory.r_rdy)]
+        with m.If(write_port.en):
+            m.d.sync += end.eq(end + 1)
+        with m.If(read_port.en):
+            some = ~same | (end[-1] != begin[-1])
+            m.d.sync += [begin.eq(begin + some), fetched.eq(some)]
+        with m.If(move):
+            m.d.sync += [read.payload.eq(read_port.data), read.valid.eq(fetched)]
         m.d.sync += self.level.eq(
             self.level + (write.valid & write.ready) - (read.valid & read.ready)
         )

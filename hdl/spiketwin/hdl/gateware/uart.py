@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 RATE_WIDTH: Final = 16
 """Bits of a rate in cycles a bit; the least is `spec.protocol.MIN_CYCLES_PER_BIT`."""
@@ -23,9 +24,10 @@ class UartReceiver(wiring.Component):
     cycles_per_bit:
         In, the rate.
     data:
-        Out, the bytes; one whose stop bit is missing is dropped.
+        Out, the bytes, each until the first bit of the next one; one whose stop bit is missing is
+        dropped.
     overflow_stb:
-        Out, a byte was lost, because the one before it had not been taken.
+        Out, a byte was lost, because it had not been taken in that time.
     """
 
     pin: Signal
@@ -48,43 +50,42 @@ class UartReceiver(wiring.Component):
         level = Signal(init=1)
         m.submodules.synchroniser = FFSynchronizer(self.pin, level, init=1)
 
-        until_sample = Signal(RATE_WIDTH)
-        sample = Signal()
+        cycle = Signal(RATE_WIDTH, init=1)  # of the bit
+        bit_over, starting, restart = Signal(), Signal(), Signal()
+        before = Signal(init=1)  # the level was
         bits = Signal(8)
-        bits_left = Signal(range(8))
-        m.d.comb += sample.eq(until_sample == 0)
-        m.d.sync += until_sample.eq(until_sample - 1)
-        with m.If(sample):
-            m.d.sync += until_sample.eq(self.cycles_per_bit - 1)
+        m.d.comb += [
+            self.data.payload.eq(bits),
+            # To the middle of the start bit it goes twice as fast.
+            bit_over.eq(
+                (cycle[1:] == self.cycles_per_bit[1:])
+                & ((cycle[0] == self.cycles_per_bit[0]) | starting)
+            ),
+            restart.eq(bit_over),
+        ]
+        m.d.sync += [before.eq(level), cycle.eq(Mux(restart, 1, cycle + 1 + starting))]
         with m.If(self.data.ready):
             m.d.sync += self.data.valid.eq(0)
 
         with m.FSM(name="bit"):
             with m.State("IDLE"):
-                # The edge is seen up to a cycle late: the middle of a bit, less half a cycle.
-                m.d.sync += until_sample.eq((self.cycles_per_bit - 3) >> 1)
-                with m.If(~level):
+                m.d.comb += restart.eq(~before | level)
+                with m.If(~restart):
                     m.next = "START"
-            with m.State("START"), m.If(sample):
-                m.d.sync += bits_left.eq(7)
-                with m.If(level):
-                    m.next = "IDLE"  # a glitch
-                with m.Else():
+            with m.State("START"):
+                m.d.comb += starting.eq(1)
+                m.d.sync += bits.eq(1 << len(bits) - 1)  # which is the eighth to leave
+                with m.If(bit_over):
                     m.next = "DATA"
-            with m.State("DATA"), m.If(sample):
-                m.d.sync += [bits.eq(Cat(bits[1:], level)), bits_left.eq(bits_left - 1)]
-                with m.If(bits_left == 0):
+                    with m.If(level):
+                        m.next = "IDLE"  # a glitch
+            with m.State("DATA"), m.If(bit_over):
+                m.d.sync += [bits.eq(Cat(bits[1:], level)), self.data.valid.eq(0)]
+                m.d.comb += self.overflow_stb.eq(self.data.valid & ~self.data.ready)
+                with m.If(bits[0]):
                     m.next = "STOP"
-            with m.State("STOP"), m.If(sample):
-                with m.If(~level):
-                    m.next = "BREAK"
-                with m.Else():
-                    m.next = "IDLE"
-                    with m.If(self.data.valid & ~self.data.ready):
-                        m.d.comb += self.overflow_stb.eq(1)
-                    with m.Else():
-                        m.d.sync += [self.data.payload.eq(bits), self.data.valid.eq(1)]
-            with m.State("BREAK"), m.If(level):
+            with m.State("STOP"), m.If(bit_over):
+                m.d.sync += self.data.valid.eq(level)
                 m.next = "IDLE"
         return m
 
@@ -121,30 +122,23 @@ class UartTransmitter(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        frame_bits = 10
-        bits = Signal(frame_bits, init=-1)
-        bits_left = Signal(range(frame_bits + 1))
-        cycles_left = Signal(RATE_WIDTH)
-        bit_over = Signal()
+        bits = Signal(10, init=1)  # the stop bit last; above it, 0
+        cycle, bit_over = Signal(RATE_WIDTH, init=1), Signal()  # of the bit, from 1
+        last, sending = Signal(), Signal()
         m.d.comb += [
             self.pin.eq(bits[0]),
-            self.idle.eq(bits_left == 0),
-            bit_over.eq(cycles_left == 0),
-            self.data.ready.eq(self.idle | (bit_over & (bits_left == 1))),
+            self.idle.eq(~sending),
+            bit_over.eq(cycle == self.cycles_per_bit),
+            last.eq(~bits[1:].any()),
+            self.data.ready.eq(~sending | (bit_over & last)),
         ]
-        m.d.sync += cycles_left.eq(cycles_left - 1)
-        with m.If(self.data.valid & self.data.ready):
-            m.d.sync += [
-                bits.eq(Cat(Const(0, 1), self.data.payload, Const(1, 1))),
-                bits_left.eq(frame_bits),
-                cycles_left.eq(self.cycles_per_bit - 1),
-            ]
-        with m.Elif(bit_over & ~self.idle):
-            m.d.sync += [
-                bits.eq(Cat(bits[1:], Const(1, 1))),
-                bits_left.eq(bits_left - 1),
-                cycles_left.eq(self.cycles_per_bit - 1),
-            ]
+        m.d.sync += cycle.eq(Mux(~sending | bit_over, 1, cycle + 1))
+        with m.If(self.data.ready):
+            m.d.sync += sending.eq(self.data.valid)
+            with m.If(self.data.valid):
+                m.d.sync += bits.eq(Cat(Const(0, 1), self.data.payload, Const(1, 1)))
+        with m.Elif(bit_over):
+            m.d.sync += bits.eq(bits[1:])
         return m
 
 
@@ -156,7 +150,7 @@ class BaudRate(wiring.Component):
     initial:
         Cycles a bit after power-up.
     trial_cycles:
-        Within so many cycles a good frame has to arrive at a new rate, or the initial one returns.
+        A power of two. Within so many cycles a good frame has to arrive at a new rate, or the initial one returns.
 
     Members
     -------
@@ -188,14 +182,15 @@ class BaudRate(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         rate = Signal(RATE_WIDTH, init=self.initial)
-        cycles_left = Signal(range(self.trial_cycles + 1))
-        m.d.comb += self.cycles_per_bit.eq(rate)
+        cycle = Signal(exact_log2(self.trial_cycles))
+        on_trial, over = Signal(), Signal()
+        next_cycle = cycle + 1
+        m.d.comb += [self.cycles_per_bit.eq(rate), over.eq(next_cycle[-1])]
+        m.d.sync += cycle.eq(Mux(on_trial, next_cycle, 0))
         with m.If(self.change_stb):
-            m.d.sync += [rate.eq(self.wanted), cycles_left.eq(self.trial_cycles)]
+            m.d.sync += [rate.eq(self.wanted), on_trial.eq(1)]
         with m.Elif(self.good_frame_stb):
-            m.d.sync += cycles_left.eq(0)
-        with m.Elif(cycles_left != 0):
-            m.d.sync += cycles_left.eq(cycles_left - 1)
-            with m.If(cycles_left == 1):
-                m.d.sync += rate.eq(self.initial)
+            m.d.sync += on_trial.eq(0)
+        with m.Elif(on_trial & over):
+            m.d.sync += [rate.eq(self.initial), on_trial.eq(0)]
         return m
