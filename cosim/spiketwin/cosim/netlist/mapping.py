@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from spiketwin.cosim.rtl.toolchain import ToolMissing
-from spiketwin.firmware.synthesis import Family, synthesis_version, synthesise
+from spiketwin.firmware.synthesis import Family, script, synthesis_version, synthesise
 from spiketwin.host.installation import install_command
 
 _HERE: Final = Path(__file__).parent
@@ -63,7 +63,7 @@ def version(family: str) -> str:
         Yosys is not installed.
     """
     _yosys()
-    return f"{synthesis_version()} {_CELLS[family].family.value} {' '.join(_FLAGS)}"
+    return " ".join([synthesis_version(), *script(_CELLS[family].family, "", ""), *_FLAGS])
 
 
 def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) -> list[str]:
