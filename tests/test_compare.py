@@ -1,6 +1,7 @@
 """`spiketwin compare`: what is equal, where two targets part, and the smallest case of it."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -315,6 +316,34 @@ def test_nothing_is_shrunk_where_nothing_differs(net: Path) -> None:
     assert not small.exists()
 
 
+# --- waves ---------------------------------------------------------------------------------------
+
+
+def values_of(vcd: Path, name: str) -> set[int]:
+    """All values that a signal of the core has in a VCD file."""
+    text = vcd.read_text()
+    inside = text[text.index("$scope module core $end") :]
+    found = re.search(rf"\$var \w+ +\d+ (\S+) {name} \[", inside)
+    assert found is not None
+    changes = re.findall(rf"^b([01]+) {re.escape(found[1])}$", text, re.MULTILINE)
+    return {int(bits, 2) for bits in changes}
+
+
+def test_the_signals_around_a_difference_are_written(net: Path, broken: Break) -> None:
+    broken(20, more("v", 3))
+    vcd = net.with_name("waves.vcd")
+    done = spiketwin(net, "--on", FAULTY, "--on", "rtl:", "--waves", vcd)
+    assert done.exit_code == 1, done.output
+    assert values_of(vcd, "tick") == {19, 20, 21, 22}  # the last one has not begun
+    shown = vcd.with_suffix(".gtkw").read_text()
+    assert '[dumpfile] "waves.vcd"' in shown
+    names = [line.rpartition(".")[2] for line in shown.splitlines() if ".core.neurons." in line]
+    assert {"spike_mask[1:0]", "v_next_0[15:0]"} <= set(names)
+    header, _, _ = vcd.read_text().partition("$enddefinitions")
+    declared = {"".join(name) for name in re.findall(r"(\S+) *(\[\d+:\d+\])? \$end", header)}
+    assert set(names) <= declared
+
+
 # --- the ideal network -------------------------------------------------------------------------
 
 
@@ -352,6 +381,7 @@ def test_a_preset_brings_its_own_stimulus(tmp_path: Path) -> None:
         (["--on", "model:", "--on", "nonsense"], "cannot be opened"),
         (["--on", "model:", "--on", "model:", "--shrink", "small.txt"], "must end with .npz"),
         (["--on", "model:", "--on", "model:", "--params", "huge"], "no reference size"),
+        (["--on", "model:", "--on", "model:", "--waves", "w.vcd"], "needs a simulated RTL"),
     ],
 )
 def test_a_wrong_call_ends_with_status_2_and_a_way_out(

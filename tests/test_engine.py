@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,3 +160,11 @@ def test_closing_ends_a_read_under_way() -> None:
 def test_a_design_out_of_range_names_the_field(field: str, value: Any) -> None:
     with pytest.raises(DesignError, match=field):
         Design(params=TINY, **{field: value})
+
+
+def test_an_engine_built_without_waves_says_so(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"take Design\(waves=True\)"):
+        engine.open_waves(tmp_path / "waves.vcd")
+    with pytest.raises(ValueError, match=r"take Design\(waves=True\)"):
+        engine.close_waves()
+    assert not list(tmp_path.iterdir())

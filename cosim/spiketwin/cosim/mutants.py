@@ -23,7 +23,7 @@ from spiketwin.cosim.compare.comparison import compare
 from spiketwin.cosim.compare.difference import Difference
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.cosim.rtl.build import Design, library
-from spiketwin.cosim.serial import protocol_rtl
+from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.errors import SpiketwinError
@@ -243,20 +243,9 @@ def name(mutant: Mutant) -> Named:
     return Named(mutant, first, built - begin, time.perf_counter() - built)
 
 
-class _Port(protocol_rtl.Serial):
-    """Port of the simulated RTL of a design that no address tells."""
-
-    def __init__(self, wanted: Design) -> None:
-        self._wanted = wanted
-        super().__init__("rtl://", timeout=0)
-
-    def design(self, url: str) -> Design:
-        return self._wanted
-
-
 def difference(design: Design, case: Case) -> Difference | None:
     """First difference of a design from the model in a case; None if there is none."""
-    port = _Port(design)
+    port = DesignSerial(design)
     with (
         connect("model:", params=design.params) as model,
         Core(Link(port, close=port.close)) as core,

@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from spiketwin.cosim.compare import comparison
+from spiketwin.cosim.compare import comparison, waves
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Played
 from spiketwin.cosim.compare.difference import NO_SPIKE, Difference, Progress
@@ -66,6 +66,14 @@ _SHRUNK: Final = "shrunk.npz"
     f"here ({_SHRUNK} if nothing is said).",
 )
 @click.option(
+    "--waves",
+    "vcd",
+    type=options.OutputFile(".vcd"),
+    metavar="FILE",
+    help="Write the signals of the simulated RTL around the first difference as VCD, and beside it "
+    "a save file for GTKWave.",
+)
+@click.option(
     "--every",
     type=click.IntRange(min=1),
     default=1,
@@ -84,6 +92,7 @@ def compare(
     params: str | None,
     baud: int,
     small: Path | None,
+    vcd: Path | None,
     every: int,
     json_file: Path | None,
 ) -> None:
@@ -100,9 +109,11 @@ def compare(
     Exits with status 1 if two targets other than float: differ.
     """
     options.check_distinct(
-        {"NET": net, "--spikes": spike_file, "--shrink": small, "--json": json_file}
+        {"NET": net, "--spikes": spike_file, "--shrink": small, "--json": json_file, "--waves": vcd}
     )
     devices = _devices(urls)
+    if vcd is not None and not any(map(waves.can_have, devices.values())):
+        raise click.UsageError("--waves needs a simulated RTL: give --on rtl: as well")
     sizes, case_of = _case(net, preset_name, spike_file, ticks)
     console = Console()
     with comparison.subjects(devices, params, sizes, baud) as subjects:
@@ -114,6 +125,8 @@ def compare(
         if json_file is not None:
             options.write_json(json_file, _report(found))
         if found.differences:
+            if vcd is not None:
+                _waves(console, subjects, found, vcd)
             if small is not None:
                 _shrink(console, subjects, found, small)
             raise click.exceptions.Exit(1)
@@ -161,6 +174,18 @@ def _case(
     length = ticks or case.ticks
     spikes = case.spikes[case.spikes[:, 0] < length]
     return case.params, lambda sizes: replace(case, params=sizes, spikes=spikes, ticks=length)
+
+
+def _waves(console: Console, subjects: list[Subject], found: Comparison, path: Path) -> None:
+    """Write the signals around the first difference in which the simulated RTL has a part."""
+    for difference in found.differences:
+        for subject in subjects:
+            if subject.name in difference.values and waves.can_have(subject.url):
+                waves.save(path, subject, found.case, difference)
+                saved = f"{path} and {path.with_suffix('.gtkw')}: the signals of {subject.name}"
+                console.print(saved, soft_wrap=True, markup=False)
+                return
+    console.print("No waves: no rtl: target differs from the first one.", markup=False)
 
 
 def _shrink(console: Console, subjects: list[Subject], found: Comparison, path: Path) -> None:

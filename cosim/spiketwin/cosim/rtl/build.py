@@ -60,6 +60,8 @@ class Design:
         FPGAs whose netlist is simulated, ``ecp5`` or ``ice40``; None for the RTL itself.
     gateware:
         A folder with another ``spiketwin/hdl`` to build; None for the one that is installed.
+    waves:
+        Whether all signals can be written to a VCD file.
 
     Raises
     ------
@@ -73,6 +75,7 @@ class Design:
     clock_hz: int = DEFAULT_CLOCK_HZ
     family: str | None = None
     gateware: str | None = None
+    waves: bool = False
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:
@@ -181,8 +184,9 @@ def _build(design: Design, digest: str, folder: Path) -> None:
     else:
         sources = mapping.write_netlist(design.family, name, top, folder, log)
     objects = folder / "objects"
+    waves = ["--trace"] if design.waves else []
     command = [
-        "verilator", *_FLAGS, "-CFLAGS", f"-DSPIKETWIN_{design.level.upper()}",
+        "verilator", *_FLAGS, *waves, "-CFLAGS", f"-DSPIKETWIN_{design.level.upper()}",
         "--top-module", top, "-Mdir", str(objects), "-o", str(folder / _LIBRARY),
         *sources, str(_HARNESS),
     ]  # fmt: skip

@@ -31,7 +31,7 @@ class Engine:
 
     Parameters
     ----------
-    params, level, cycles_per_bit, clock_hz, family, gateware:
+    params, level, cycles_per_bit, clock_hz, family, gateware, waves:
         What to simulate, see `build.Design`; built on first use.
     report:
         Called with one line before a build begins.
@@ -51,14 +51,15 @@ class Engine:
         clock_hz: int = Design.clock_hz,
         family: str | None = Design.family,
         gateware: str | None = Design.gateware,
+        waves: bool = Design.waves,
         report: Callable[[str], None] = report_on_stderr,
     ) -> None:
         design = Design(
             params=params, level=level, cycles_per_bit=cycles_per_bit, clock_hz=clock_hz,
-            family=family, gateware=gateware,
+            family=family, gateware=gateware, waves=waves,
         )  # fmt: skip
         self.design = design
-        self._native = _load(library(design, report))
+        self._native = _load(library(design, report), waves)
         self._buffer = ctypes.create_string_buffer(_READ_BYTES)
         self._lock = threading.Lock()
         self._device: int | None = self._native.spiketwin_new(design.cycles_per_bit)
@@ -161,6 +162,28 @@ class Engine:
         with self._lock:
             self._native.spiketwin_set_cycles_per_bit(self._powered(), cycles_per_bit)
 
+    def open_waves(self, path: Path) -> None:
+        """Write all signals to a VCD file from now on, two units of time a cycle.
+
+        Raises
+        ------
+        EngineClosed
+            After `close`.
+        ValueError
+            The design was not built with `waves`.
+        """
+        if not self.design.waves:
+            raise ValueError("the design was built without waves: take Design(waves=True)")
+        with self._lock:
+            self._native.spiketwin_open_waves(self._powered(), bytes(path))
+
+    def close_waves(self) -> None:
+        """End what `open_waves` began; raises as it does."""
+        if not self.design.waves:
+            raise ValueError("the design was built without waves: take Design(waves=True)")
+        with self._lock:
+            self._native.spiketwin_close_waves(self._powered())
+
     def reset(self) -> None:
         """Turn the power off and on: all memory, queued bytes and the count of cycles are gone.
 
@@ -203,9 +226,10 @@ def _slices(cycles: int) -> list[int]:
 
 
 @functools.cache
-def _load(path: Path) -> ctypes.CDLL:
+def _load(path: Path, waves: bool) -> ctypes.CDLL:
     native = ctypes.CDLL(str(path))
     device, size, cycles = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64
+    for_waves = (("open_waves", None, (device, ctypes.c_char_p)), ("close_waves", None, (device,)))
     for name, result, arguments in (
         ("new", device, (ctypes.c_uint,)),
         ("delete", None, (device,)),
@@ -216,6 +240,7 @@ def _load(path: Path) -> ctypes.CDLL:
         ("cycles", cycles, (device,)),
         ("unsent", size, (device,)),
         ("set_cycles_per_bit", None, (device, ctypes.c_uint)),
+        *(for_waves if waves else ()),
     ):
         function = getattr(native, f"spiketwin_{name}")
         function.restype = result

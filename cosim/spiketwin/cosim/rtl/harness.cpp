@@ -2,7 +2,8 @@
 // pins are connected to, and the loops around it. Only whole stretches of cycles cross the border
 // to Python.
 //
-// SPIKETWIN_PINS chooses the level: the UART's two pins, or the bytes behind the UART.
+// SPIKETWIN_PINS chooses the level: the UART's two pins, or the bytes behind the UART. Where
+// Verilator was asked for waves (VM_TRACE), all signals can be written to a VCD file for a while.
 
 #include <algorithm>
 #include <chrono>
@@ -12,6 +13,10 @@
 #include <vector>
 
 #include "Vcore.h"
+
+#if VM_TRACE
+#include "verilated_vcd_c.h"
+#endif
 
 namespace {
 
@@ -139,7 +144,7 @@ public:
 class Device {
 public:
     explicit Device(unsigned cycles_per_bit)
-        : top_(std::make_unique<Vcore>(&context_)), wires_(cycles_per_bit) {
+        : top_(std::make_unique<Vcore>(prepared(context_))), wires_(cycles_per_bit) {
         // Both ends of the link at rest while the core is held in reset.
         ByteQueue nothing;
         top_->rst = 1;
@@ -150,7 +155,12 @@ public:
         top_->rst = 0;
     }
 
-    ~Device() { top_->final(); }
+    ~Device() {
+#if VM_TRACE
+        close_waves();
+#endif
+        top_->final();
+    }
 
     void run(uint64_t cycles) {
         while (cycles-- > 0) step();
@@ -177,27 +187,53 @@ public:
 
     uint64_t cycles() const { return cycles_; }
 
+#if VM_TRACE
+    void open_waves(const char* path) {
+        close_waves();
+        waves_ = std::make_unique<VerilatedVcdC>();
+        top_->trace(waves_.get(), kAllLevels);
+        waves_->open(path);
+    }
+
+    void close_waves() {
+        if (waves_) waves_->close();
+        waves_.reset();
+    }
+#endif
+
     ByteQueue input;
     ByteQueue output;
 
 private:
     static constexpr unsigned kResetCycles = 4;
 
+    // Waves must be spoken of before the model is made.
+    static VerilatedContext* prepared(VerilatedContext& context) {
+#if VM_TRACE
+        context.traceEverOn(true);
+#endif
+        return &context;
+    }
+
     void toggle() {
-        top_->clk = 0;
+        half(0);
+        half(1);
+    }
+
+    void half(unsigned clk) {
+        top_->clk = clk;
         top_->eval();
-        top_->clk = 1;
-        top_->eval();
+#if VM_TRACE
+        if (waves_) waves_->dump(2 * cycles_ + clk);
+#endif
     }
 
     bool step() {
         // Inputs change with the falling edge, so that two evaluations make a cycle.
         wires_.drive(*top_, input);
-        top_->clk = 0;
-        top_->eval();
+        half(0);
         const bool active = wires_.sample(*top_, input, output);
-        top_->clk = 1;
-        top_->eval();
+        half(1);
         ++cycles_;
         return active;
     }
@@ -206,6 +242,10 @@ private:
     std::unique_ptr<Vcore> top_;
     Wires wires_;
     uint64_t cycles_ = 0;
+#if VM_TRACE
+    static constexpr int kAllLevels = 99;
+    std::unique_ptr<VerilatedVcdC> waves_;
+#endif
 };
 
 }  // namespace
@@ -240,3 +280,9 @@ EXPORT size_t spiketwin_unsent(const Device* device) { return device->input.size
 EXPORT void spiketwin_set_cycles_per_bit(Device* device, unsigned cycles_per_bit) {
     device->set_cycles_per_bit(cycles_per_bit);
 }
+
+#if VM_TRACE
+EXPORT void spiketwin_open_waves(Device* device, const char* path) { device->open_waves(path); }
+
+EXPORT void spiketwin_close_waves(Device* device) { device->close_waves(); }
+#endif

@@ -50,6 +50,7 @@ class Serial(InProcessSerial):
                 clock_hz=wanted.clock_hz,
                 family=wanted.family,
                 gateware=wanted.gateware,
+                waves=wanted.waves,
             )
         except TargetError as error:
             raise serial.SerialException(str(error)) from error
@@ -65,3 +66,31 @@ class Serial(InProcessSerial):
         if not self.baudrate:
             raise ValueError("baudrate must be positive, not 0")
         self._engine.set_cycles_per_bit(round(self._engine.design.clock_hz / self.baudrate))
+
+
+class DesignSerial(Serial):
+    """Port of the simulated RTL of a design that no address tells, open when it is made.
+
+    Parameters
+    ----------
+    design:
+        The design.
+
+    Raises
+    ------
+    SerialException
+        It cannot be built.
+    """
+
+    def __init__(self, design: Design) -> None:
+        self._design = design
+        super().__init__("rtl://", timeout=0)
+
+    def design(self, url: str) -> Design:
+        """Give the design, whatever `url` says."""
+        return self._design
+
+    @property
+    def engine(self) -> Engine:
+        """The simulation behind the port."""
+        return self._engine

@@ -1,0 +1,115 @@
+"""The signals of the simulated RTL around a difference, and a file that opens them in GTKWave."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.difference import Difference
+from spiketwin.cosim.compare.subject import Playback, Subject
+from spiketwin.cosim.rtl.build import Design
+from spiketwin.cosim.serial.protocol_rtl import DesignSerial
+from spiketwin.host import Core
+from spiketwin.host.link import Link
+
+_SCHEMES: Final = ("rtl", "rtl+pty")
+"""Targets whose signals can be had."""
+
+_AROUND: Final = 1
+"""Ticks written before the difference, and after it."""
+
+_UNITS: Final = {
+    "trace_pre": "source_traces",
+    "weight": "synapses",
+    "i_syn": "synapses",
+    "pending": "fired",
+    "update_cycle": "axons",
+    "cycles": "axons",
+}
+"""The unit of the core that makes each field; `neurons` makes all others."""
+
+_OF_THE_CORE: Final = ("tick", "updating", "in_columns", "group", "index", "word")
+"""Signals of the controller that tell where in the tick it is."""
+
+
+def can_have(url: str) -> bool:
+    """Whether the signals of a target can be had: those of the simulated RTL."""
+    return url.partition(":")[0] in _SCHEMES
+
+
+def save(path: Path, subject: Subject, case: Case, difference: Difference) -> None:
+    """Write all signals of the ticks around a difference as VCD, and beside it a save file.
+
+    The case is played once more on a core of the same sizes that was built for it. A unit of time
+    is half a cycle. The save file has the same name, with ``.gtkw`` for ``.vcd``, and shows the
+    signals of the unit that makes the field, and where in the tick the core is.
+
+    Parameters
+    ----------
+    path:
+        The file, ``.vcd``.
+    subject:
+        A target of which `can_have` is true.
+    case, difference:
+        The case, and what differs in it.
+
+    Raises
+    ------
+    SpiketwinError
+        The core cannot be built, or as the methods of the core.
+    OSError
+        A file cannot be written.
+    """
+    tick = difference.tick or 0
+    port = DesignSerial(Design(params=subject.core.params, waves=True))
+    with Core(Link(port, close=port.close)) as core:
+        playback = Playback(core, case)
+        playback.to(max(0, tick - _AROUND))
+        port.engine.open_waves(path)
+        playback.to(min(case.ticks, tick + _AROUND + 1))
+        port.engine.close_waves()
+    unit = _UNITS.get(difference.field, "neurons")
+    path.with_suffix(".gtkw").write_text(_save_file(path, unit), encoding="utf-8")
+
+
+def _save_file(path: Path, unit: str) -> str:
+    """Say what GTKWave is to show: the controller, then the unit."""
+    signals = list(_signals(path))
+    of_core = [s for s in signals if s.scopes[-1] == "core" and s.name in _OF_THE_CORE]
+    # What has no name in the gateware is called $1, $2 …
+    of_unit = [s for s in signals if s.scopes[-2:] == ["core", unit] and s.name[0] != "$"]
+    lines = [f'[dumpfile] "{path.name}"', "[timestart] 0", "[sst_expanded] 1"]
+    for title, shown in (("core", of_core), (unit, of_unit)):
+        lines += ["@200", f"-{title}", "@24"]
+        lines += [".".join([*s.scopes, s.name]) + s.bits for s in shown]
+    return "\n".join(lines) + "\n"
+
+
+_DECLARED: Final = re.compile(r"\$var\s+\S+\s+\d+\s+\S+\s+(\S+)\s*(\[\S+\])?\s+\$end")
+
+
+class _Declared(NamedTuple):
+    """A signal in a VCD file: the scopes around it, its name, and its range of bits, if any."""
+
+    scopes: list[str]
+    name: str
+    bits: str
+
+
+def _signals(path: Path) -> Iterator[_Declared]:
+    """Signals that a VCD file declares."""
+    scopes: list[str] = []
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            words = line.split()
+            if words[:1] == ["$scope"]:
+                scopes.append(words[2])
+            elif words[:1] == ["$upscope"]:
+                scopes.pop()
+            elif found := _DECLARED.search(line):
+                yield _Declared(list(scopes), found[1], found[2] or "")
+            elif words[:1] == ["$enddefinitions"]:
+                return
