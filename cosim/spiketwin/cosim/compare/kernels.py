@@ -94,8 +94,8 @@ class Grid(NamedTuple):
     `unit` and `trace_unit` are the steps to which what decays lose is rounded, 0 for not at all.
     Each ``…_top`` is the largest value that there is room for, ``inf`` for no bound; signed state
     goes down to ``-top - 1``.
-    `whole_steps` rounds the steps of weights, by noise from `seed` if `stochastic`; the last four
-    are what the core's numbers of sources and neurons spread to (`arithmetic.spread`).
+    `whole_steps` rounds the steps of weights, by noise from `seed` if `stochastic`; the last two
+    are the core's numbers of sources and neurons, by which the noise goes.
     """
 
     unit: float
@@ -107,10 +107,8 @@ class Grid(NamedTuple):
     whole_steps: bool
     stochastic: bool
     seed: int
-    source_x: Word16
-    source_y: Word16
-    neuron_x: Word16
-    neuron_y: Word16
+    sources: Word16
+    neurons: Word16
 
 
 @_compiled
@@ -162,8 +160,7 @@ def _deliver(s: State, r: Rules, g: Grid, source: int, key_x: np.uint16, key_y: 
         s.i_syn[j] = _held(s.i_syn[j] + row[j], g.i_syn_top)
     if r.learn_pre:
         if g.stochastic:
-            x, y = np.uint16(key_x ^ g.source_x[source]), np.uint16(key_y ^ g.source_y[source])
-            fill_noise(s.row_noise, x, y, g.neuron_x, g.neuron_y)
+            fill_noise(s.row_noise, key_x, key_y, g.sources[source], g.neurons)
         for j in range(row.size):
             if plastic[j]:
                 step = _step(s.trace_post[j], r.pre_gain, r.pre_offset, g)
@@ -201,8 +198,7 @@ def _update(s: State, r: Rules, g: Grid, j: int) -> bool:
 @_compiled
 def _learn(s: State, r: Rules, g: Grid, j: int, key_x: np.uint16, key_y: np.uint16) -> None:
     if g.stochastic:
-        x, y = np.uint16(key_x ^ g.neuron_x[j]), np.uint16(key_y ^ g.neuron_y[j])
-        fill_noise(s.column_noise, x, y, g.source_x, g.source_y)
+        fill_noise(s.column_noise, key_x, key_y, g.neurons[j], g.sources)
     for i in range(s.trace_pre.size):
         if s.plastic[i, j]:
             step = _step(s.trace_pre[i], r.post_gain, r.post_offset, g)

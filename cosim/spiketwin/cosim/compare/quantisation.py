@@ -11,7 +11,6 @@ from spiketwin.cosim.compare import kernels
 from spiketwin.hdl.spec import arithmetic
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
-from spiketwin.host.elements import IntArray
 from spiketwin.host.network import Placement
 
 
@@ -46,8 +45,6 @@ class Quantisation:
         Raises `DoesNotFit` when the core is smaller.
         """
         p = self.params
-        sources = Placement(n_axons, n_neurons, p).sources
-        neurons = np.arange(n_neurons)
         trace_unit = 2.0**-p.trace_width
 
         def top(width: int, signed: bool) -> float:
@@ -63,10 +60,8 @@ class Quantisation:
             whole_steps=self.weight_steps,
             stochastic=self.weight_steps and noise_seed is not None,
             seed=noise_seed or 0,
-            source_x=_spread(sources, arithmetic.SPREAD_SOURCE[0]),
-            source_y=_spread(sources, arithmetic.SPREAD_SOURCE[1]),
-            neuron_x=_spread(neurons, arithmetic.SPREAD_NEURON[0]),
-            neuron_y=_spread(neurons, arithmetic.SPREAD_NEURON[1]),
+            sources=Placement(n_axons, n_neurons, p).sources.astype(np.uint16),
+            neurons=np.arange(n_neurons, dtype=np.uint16),
         )
 
 
@@ -76,7 +71,7 @@ def no_grid() -> kernels.Grid:
     return kernels.Grid(
         unit=0.0, trace_unit=0.0, v_top=math.inf, i_syn_top=math.inf, theta_top=math.inf,
         trace_top=math.inf, whole_steps=False, stochastic=False, seed=0,
-        source_x=unused, source_y=unused, neuron_x=unused, neuron_y=unused,
+        sources=unused, neurons=unused,
     )  # fmt: skip
 
 
@@ -89,7 +84,3 @@ def coded_loss(tau: float) -> float:
     """The same as a core's decay code says it."""
     code = arithmetic.decay_code(tau)
     return 1.0 if code == arithmetic.DECAY_AT_ONCE else code / (1 << arithmetic.DECAY_BITS)
-
-
-def _spread(indices: IntArray, factor: int) -> kernels.Word16:
-    return np.array([arithmetic.spread(int(i), factor) for i in indices], np.uint16)

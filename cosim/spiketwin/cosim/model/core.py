@@ -108,10 +108,8 @@ class ModelCore:
             theta_top=limits(p.theta_width, signed=False)[1],
             trace_top=limits(p.trace_width, signed=False)[1],
             step_shift=p.trace_width + arithmetic.GAIN_BITS - arithmetic.STEP_BITS,
-            source_x=_spread(p.n_sources, arithmetic.SPREAD_SOURCE[0]),
-            source_y=_spread(p.n_sources, arithmetic.SPREAD_SOURCE[1]),
-            neuron_x=_spread(p.n_neurons, arithmetic.SPREAD_NEURON[0]),
-            neuron_y=_spread(p.n_neurons, arithmetic.SPREAD_NEURON[1]),
+            sources=np.arange(p.n_sources, dtype=np.uint16),
+            neurons=np.arange(p.n_neurons, dtype=np.uint16),
         )
         self._deliver_cycles = np.array(
             [schedule.deliver_cycles(p, n) for n in range(p.n_sources + 1)], np.int64
@@ -261,7 +259,3 @@ class ModelCore:
 
 def _weights(params: CoreParams, shape: tuple[int, ...]) -> kernels.Weights:
     return np.zeros(shape, np.int8) if params.weight_width <= 8 else np.zeros(shape, np.int16)
-
-
-def _spread(count: int, factor: int) -> kernels.Word16:
-    return np.array([arithmetic.spread(index, factor) for index in range(count)], np.uint16)

@@ -94,7 +94,7 @@ class Settings(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """What the kernel needs of the core's sizes, and the noise of each index."""
+    """What the kernel needs of the core's sizes, and the indices of its rows and columns."""
 
     n_axons: int
     neuron_lanes: int
@@ -105,10 +105,8 @@ class Sizes(NamedTuple):
     theta_top: int
     trace_top: int
     step_shift: int
-    source_x: Word16
-    source_y: Word16
-    neuron_x: Word16
-    neuron_y: Word16
+    sources: Word16
+    neurons: Word16
 
 
 class Log(NamedTuple):
@@ -171,41 +169,39 @@ def _mix_round(x: np.uint16, y: np.uint16) -> tuple[np.uint16, np.uint16]:
 
 @_compiled
 def _spread(index: int, factor: int) -> int:
-    product = 0
+    wide, product = int(index), 0
     for bit in range(16):
         if (factor >> bit) & 1:
-            product ^= index << bit
+            product ^= wide << bit
     return (product ^ (product >> 16)) & 0xFFFF
 
 
 @_compiled
 def noise_key(seed: int, tick: int, which_pass: int) -> tuple[np.uint16, np.uint16]:
     """`arithmetic.noise_key`."""
-    low, high = tick & 0xFFFF, (tick >> 16) & 0xFFFF
-    x = (
-        (seed & 0xFFFF)
-        ^ _spread(low, a.SPREAD_TICK_LOW[0])
-        ^ _spread(high, a.SPREAD_TICK_HIGH[0])
-        ^ (a.PASS_MASK if which_pass == a.PASS_POST else 0)
-    )
-    y = (seed >> 16) ^ _spread(low, a.SPREAD_TICK_LOW[1]) ^ _spread(high, a.SPREAD_TICK_HIGH[1])
-    key_x, key_y = np.uint16(x), np.uint16(y)
-    for _ in range(a.KEY_ROUNDS):
-        key_x, key_y = _mix_round(key_x, key_y)
-    return key_x, key_y
+    x, y = np.uint16(seed & 0xFFFF), np.uint16(seed >> 16)
+    for part in (tick & 0xFFFF, (tick >> 16) & 0xFFFF):
+        x, y = _mix_round(x, y)
+        y = np.uint16(y ^ np.uint16(part))
+    for _ in range(a.KEY_ROUNDS * (2 if which_pass == a.PASS_POST else 1)):
+        x, y = _mix_round(x, y)
+    return x, y
 
 
 @_compiled
-def fill_noise(out: Word16, x: np.uint16, y: np.uint16, xs: Word16, ys: Word16) -> None:
-    """`arithmetic.noise` of a row or column: (`x`, `y`) is the key with what its index spreads to.
-
-    `xs`, `ys` are what the indices along it spread to.
-    """
+def fill_noise(
+    out: Word16, key_x: np.uint16, key_y: np.uint16, spiked: int, others: Word16
+) -> None:
+    """`arithmetic.noise` of a row or column, whose indices are `others`."""
+    key_x = np.uint16(key_x ^ _spread(spiked, a.SPREAD_SPIKED[0]))
+    key_y = np.uint16(key_y ^ _spread(spiked, a.SPREAD_SPIKED[1]))
     for k in range(out.size):
-        noise_x, noise_y = np.uint16(x ^ xs[k]), np.uint16(y ^ ys[k])
+        pair = others[k] >> 1
+        x = np.uint16(key_x ^ _spread(pair, a.SPREAD_PAIR[0]))
+        y = np.uint16(key_y ^ _spread(pair, a.SPREAD_PAIR[1]))
         for _ in range(a.NOISE_ROUNDS):
-            noise_x, noise_y = _mix_round(noise_x, noise_y)
-        out[k] = noise_x
+            x, y = _mix_round(x, y)
+        out[k] = y if others[k] & 1 else x
 
 
 @_compiled
@@ -256,8 +252,7 @@ def _deliver(
     add_row(s.i_syn, row, z.i_syn_top)
     if r.learn_pre and s.row_learns[source]:
         if r.stochastic:
-            x, y = np.uint16(key_x ^ z.source_x[source]), np.uint16(key_y ^ z.source_y[source])
-            fill_noise(s.row_noise, x, y, z.neuron_x, z.neuron_y)
+            fill_noise(s.row_noise, key_x, key_y, source, z.neurons)
         apply_steps(row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max)
     s.trace_pre[source] = _bumped(
         s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
@@ -343,8 +338,7 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> None:
         j = fired[k]
         if s.column_learns[j]:
             if r.stochastic:
-                x, y = np.uint16(key_x ^ z.neuron_x[j]), np.uint16(key_y ^ z.neuron_y[j])
-                fill_noise(s.column_noise, x, y, z.source_x, z.source_y)
+                fill_noise(s.column_noise, key_x, key_y, j, z.sources)
             # Strided access cannot be vectorised: gather, calculate, scatter.
             for i in range(s.column.size):
                 s.column[i] = s.weight[i, j]

@@ -34,7 +34,6 @@ from spiketwin.hdl.gateware.streams import Queue
 from spiketwin.hdl.gateware.synapses import Synapses
 from spiketwin.hdl.gateware.traces import SourceTraces
 from spiketwin.hdl.gateware.weights import WeightMemory
-from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import protocol, schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, ClearMask, Space
@@ -99,6 +98,7 @@ class Core(wiring.Component):
         self.update_stb = Signal()
         self.in_columns = Signal()
         self.row_stb = Signal()
+        self.start_stb = Signal()
         self.tick_stb = Signal()
 
     def _queues(self, m: Module) -> None:
@@ -270,9 +270,8 @@ class Core(wiring.Component):
         # first of a tick, is counted with the next one.
         slack = Signal(signed(48), init=-1)
         real_time = self.real_time
-        due, late, on_grid, start_stb = (
-            Signal(name=name) for name in ("due", "late", "on_grid", "start_stb")
-        )
+        due, late, on_grid = (Signal(name=name) for name in ("due", "late", "on_grid"))
+        start_stb = self.start_stb
         most_late = slack[-2:] == 0b10
         ticked = Signal()
         step = Mux(self.tick_stb, registers.tick_period, Cat(~ticked, Const(-1, 47)).as_signed())
@@ -572,8 +571,8 @@ class Core(wiring.Component):
             self.weights.w_words.eq(synapses.w_words),
             key.seed.eq(registers.seed),
             key.tick.eq(self.tick),
-            key.which_pass.eq(Mux(self.update_stb, a.PASS_POST, a.PASS_PRE)),
-            key.start_stb.eq(self.update_stb | self.tick_stb),
+            key.start_stb.eq(self.start_stb),
+            key.post_stb.eq(self.update_stb),
         ]
 
 

@@ -1,7 +1,7 @@
 """Noise for stochastic rounding: `spec.arithmetic.noise`, a hash in every lane.
 
-Spreading an index over a word is linear over GF(2), so the part that all lanes share is formed
-once, and what is left in a lane is an exclusive-or with a constant.
+Two lanes share a hash. Spreading an index over a word is linear over GF(2), so the part that all
+lanes share is formed once, and what is left of a pair is an exclusive-or with a constant.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import CoreParams
 
 ROUNDS_PER_CYCLE = 2
-"""Rounds of the key in a cycle; it is ready ``1 + KEY_ROUNDS / ROUNDS_PER_CYCLE`` cycles after."""
+KEY_CYCLES = 2 + a.KEY_ROUNDS // ROUNDS_PER_CYCLE
+"""Cycles in which a key is formed: the seed, the tick, and the rounds, two a cycle."""
 
 _WORD = data.ArrayLayout(16, 2)
 
@@ -41,45 +43,48 @@ class NoiseKey(wiring.Component):
     Members
     -------
     start_stb:
-        In, begins forming the key of the tick and pass given with it.
+        In, begins forming the key of the pre pass.
+    post_stb:
+        In, begins to make of it the key of the post pass.
+    seed, tick:
+        In, they stay while the key is formed.
     key:
-        Out, stays until the next start.
+        Out, `KEY_CYCLES` after the start, until the next one.
     """
 
     start_stb: Signal
+    post_stb: Signal
     seed: Signal
     tick: Signal
-    which_pass: Signal
 
     def __init__(self) -> None:
         super().__init__(
             {
                 "start_stb": In(1),
+                "post_stb": In(1),
                 "seed": In(32),
                 "tick": In(32),
-                "which_pass": In(1),
                 "key": Out(_WORD),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        low, high = self.tick[:16], self.tick[16:]
+        # Two words are absorbed in the first cycle, then the rounds follow; a bit a cycle counts.
+        absorbing = Signal()
+        mixing = Signal(a.KEY_ROUNDS // ROUNDS_PER_CYCLE)
+        m.d.sync += [
+            absorbing.eq(self.start_stb),
+            mixing.eq(Cat(absorbing | self.post_stb, mixing)),
+        ]
         x, y = self.key[0], self.key[1]
-        rounds_left = Signal(range(a.KEY_ROUNDS + 1))
+        for part in (self.tick[:16], self.tick[16:]):
+            x, y = mix_round(x, y)
+            y = y ^ Mux(absorbing, part, 0)
         with m.If(self.start_stb):
-            masked = Mux(self.which_pass == a.PASS_POST, a.PASS_MASK, 0)
-            words = (self.seed[:16] ^ masked, self.seed[16:])
-            for word, seed, for_low, for_high in zip(
-                (x, y), words, a.SPREAD_TICK_LOW, a.SPREAD_TICK_HIGH, strict=True
-            ):
-                m.d.sync += word.eq(seed ^ spread(low, for_low) ^ spread(high, for_high))
-            m.d.sync += rounds_left.eq(a.KEY_ROUNDS)
-        with m.Elif(rounds_left != 0):
-            new_x, new_y = x, y
-            for _ in range(ROUNDS_PER_CYCLE):
-                new_x, new_y = mix_round(new_x, new_y)
-            m.d.sync += [x.eq(new_x), y.eq(new_y), rounds_left.eq(rounds_left - ROUNDS_PER_CYCLE)]
+            m.d.sync += Cat(*self.key).eq(self.seed)
+        with m.Elif(absorbing | mixing.any()):
+            m.d.sync += [self.key[0].eq(x), self.key[1].eq(y)]
         return m
 
 
@@ -90,56 +95,45 @@ class Noise(wiring.Component):
     -------
     key:
         In, of the pass under way.
-    column:
-        In, whether lanes are sources of one neuron (1) or neurons of one source (0).
-    index, first:
-        In, the source of the row or neuron of the column, and the first of the lanes' indices (a
-        multiple of `lanes`).
+    spiked:
+        In, the source of the row or the neuron of the column.
+    group:
+        In, which of its groups of `lanes` synapses.
     bits:
         Out, one word a lane, a cycle for the indices and one a round later.
     """
 
-    column: Signal
-    index: Signal
-    first: Signal
+    spiked: Signal
+    group: Signal
 
     def __init__(self, params: CoreParams) -> None:
         self.params = params
         super().__init__(
             {
                 "key": In(_WORD),
-                "column": In(1),
-                "index": In(range(params.n_sources)),
-                "first": In(range(params.n_sources)),
+                "spiked": In(range(params.n_sources)),
+                "group": In(range(params.column_groups)),
                 "bits": Out(data.ArrayLayout(16, params.lanes)),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        source = Mux(self.column, self.first, self.index)
-        neuron = Mux(self.column, self.index, self.first)
+        pairs = self.params.lanes // 2
+        first = self.group << exact_log2(pairs)
         shared = [Signal(16, name=f"shared_{k}") for k in range(2)]
-        column = Signal()
-        m.d.sync += column.eq(self.column)
         for k, word in enumerate(shared):
             m.d.sync += word.eq(
                 self.key[k]
-                ^ spread(source, a.SPREAD_SOURCE[k])
-                ^ spread(neuron, a.SPREAD_NEURON[k])
+                ^ spread(self.spiked, a.SPREAD_SPIKED[k])
+                ^ spread(first, a.SPREAD_PAIR[k])
             )
-        for lane in range(self.params.lanes):
-            x, y = (
-                word
-                ^ Mux(
-                    column, a.spread(lane, a.SPREAD_SOURCE[k]), a.spread(lane, a.SPREAD_NEURON[k])
-                )
-                for k, word in enumerate(shared)
-            )
+        for pair in range(pairs):
+            x, y = (word ^ a.spread(pair, a.SPREAD_PAIR[k]) for k, word in enumerate(shared))
             for step in range(a.NOISE_ROUNDS):
                 new_x, new_y = mix_round(x, y)
-                x = Signal(16, name=f"x_{lane}_{step}")
-                y = Signal(16, name=f"y_{lane}_{step}")
+                x = Signal(16, name=f"x_{pair}_{step}")
+                y = Signal(16, name=f"y_{pair}_{step}")
                 m.d.sync += [x.eq(new_x), y.eq(new_y)]
-            m.d.comb += self.bits[lane].eq(x)
+            m.d.comb += [self.bits[2 * pair].eq(x), self.bits[2 * pair + 1].eq(y)]
         return m

@@ -19,7 +19,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, exact_log2
+from amaranth.utils import bits_for
 
 from spiketwin.hdl.gateware import noise, weights
 from spiketwin.hdl.gateware.pipeline import Delay, saturated
@@ -134,12 +134,10 @@ class Synapses(wiring.Component):
     def _learn(self, m: Module) -> None:
         p = self.params
         m.submodules.noise = hashed = noise.Noise(p)
-        lane_bits = exact_log2(p.lanes)
         m.d.comb += [
             hashed.key.eq(self.key),
-            hashed.column.eq(self.block.column),
-            hashed.index.eq(self.index),
-            hashed.first.eq(self.group << lane_bits),
+            hashed.spiked.eq(self.index),
+            hashed.group.eq(self.group),
         ]
         # The block travels along and names where to write.
         last = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY

@@ -90,9 +90,9 @@ def stepped_weight(weight: int, step: int, rounding: int, w_min: int, w_max: int
 
 
 # --- noise -------------------------------------------------------------------------------------
-# A hash, not a sequence: 16 bits from (seed, tick, pass, source, neuron). Indices are spread over
-# the words by carry-less products (linear, so that neighbouring lanes share the work in hardware)
-# and mixed by add-rotate-xor rounds in the manner of Speck32 (Beaulieu et al., 2013), unkeyed.
+# A hash, not a sequence: 16 bits from (seed, tick, pass, source, neuron). The tick is absorbed
+# between add-rotate-xor rounds in the manner of Speck32 (Beaulieu et al., 2013), unkeyed. Synapses
+# that are neighbours in their row or column share a hash of two words, and each takes one.
 
 PASS_PRE: Final = 0
 PASS_POST: Final = 1
@@ -100,11 +100,9 @@ PASS_POST: Final = 1
 
 KEY_ROUNDS: Final = 6
 NOISE_ROUNDS: Final = 3
-SPREAD_SOURCE: Final = (0x9E37, 0xC2B3)
-SPREAD_NEURON: Final = (0xB5C1, 0x85EB)
-SPREAD_TICK_LOW: Final = (0x9E37, 0xB5C1)
-SPREAD_TICK_HIGH: Final = (0xC2B3, 0x85EB)
-PASS_MASK: Final = 0x6A09
+SPREAD_SPIKED: Final = (0x0011, 0x0410)
+SPREAD_PAIR: Final = (0x1400, 0x8200)
+"""Factors that spread an index over both words: sparse, as each bit costs an exclusive-or."""
 
 _WORD: Final = 0xFFFF
 
@@ -126,21 +124,28 @@ def mix_round(x: int, y: int) -> tuple[int, int]:
 
 
 def noise_key(seed: int, tick: int, which_pass: int) -> tuple[int, int]:
-    """Two 16-bit words that stand for (seed, tick, pass); `seed` and `tick` have 32 bits."""
-    low, high = tick & _WORD, tick >> 16 & _WORD
-    x = (seed & _WORD) ^ spread(low, SPREAD_TICK_LOW[0]) ^ spread(high, SPREAD_TICK_HIGH[0])
-    y = (seed >> 16) ^ spread(low, SPREAD_TICK_LOW[1]) ^ spread(high, SPREAD_TICK_HIGH[1])
-    if which_pass == PASS_POST:
-        x ^= PASS_MASK
-    for _ in range(KEY_ROUNDS):
+    """Two 16-bit words that stand for (seed, tick, pass); `seed` and `tick` have 32 bits.
+
+    The key of the post pass is that of the pre pass, mixed on.
+    """
+    x, y = seed & _WORD, seed >> 16
+    for part in (tick & _WORD, tick >> 16 & _WORD):
+        x, y = mix_round(x, y)
+        y ^= part
+    for _ in range(KEY_ROUNDS * (2 if which_pass == PASS_POST else 1)):
         x, y = mix_round(x, y)
     return x, y
 
 
-def noise(key: tuple[int, int], source: int, neuron: int) -> int:
-    """16 random bits for one synapse in the pass that `key` stands for."""
-    x = key[0] ^ spread(source, SPREAD_SOURCE[0]) ^ spread(neuron, SPREAD_NEURON[0])
-    y = key[1] ^ spread(source, SPREAD_SOURCE[1]) ^ spread(neuron, SPREAD_NEURON[1])
+def noise(key: tuple[int, int], spiked: int, other: int) -> int:
+    """16 random bits for one synapse in the pass that `key` stands for.
+
+    `spiked` is the index at the end that spiked: the source in the pre pass, the neuron in the post
+    pass. `other` is the index at the other end.
+    """
+    pair, second = other >> 1, other & 1
+    x = key[0] ^ spread(spiked, SPREAD_SPIKED[0]) ^ spread(pair, SPREAD_PAIR[0])
+    y = key[1] ^ spread(spiked, SPREAD_SPIKED[1]) ^ spread(pair, SPREAD_PAIR[1])
     for _ in range(NOISE_ROUNDS):
         x, y = mix_round(x, y)
-    return x
+    return y if second else x

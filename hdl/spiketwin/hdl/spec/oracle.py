@@ -163,14 +163,14 @@ class Oracle:
                     self.trace_pre[i], r["post_gain"], r["post_offset"], p.trace_width
                 )
                 self.weight[i][neuron] = self._stepped(
-                    self.weight[i][neuron], step, a.PASS_POST, i, neuron
+                    self.weight[i][neuron], step, a.PASS_POST, neuron, i
                 )
 
-    def _stepped(self, weight: int, step: int, which_pass: int, source: int, neuron: int) -> int:
+    def _stepped(self, weight: int, step: int, which_pass: int, spiked: int, other: int) -> int:
         r = self.register
         rounding = a.HALF_STEP
         if r["stochastic"]:
-            rounding = a.noise(a.noise_key(r["seed"], self.tick, which_pass), source, neuron)
+            rounding = a.noise(a.noise_key(r["seed"], self.tick, which_pass), spiked, other)
         return a.stepped_weight(weight, step, rounding, r["w_min"], r["w_max"])
 
     def _bumped(self, trace: int, name: str) -> int:
