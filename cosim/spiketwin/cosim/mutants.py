@@ -173,8 +173,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the noise does not change from tick to tick", "noise.py",
-        "word.eq(seed ^ spread(low, for_low) ^ spread(high, for_high))",
-        "word.eq(seed ^ spread(high, for_high))",
+        "y = y ^ Mux(absorbing, part, 0)",
+        "y = y ^ 0",
     ),
     Mutant(
         "trace_pre is replaced where it should add up", "traces.py",
