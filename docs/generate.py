@@ -192,7 +192,8 @@ def _without_learning() -> CoreParams:
 
 def _counters() -> str:
     return _table(
-        ("element", "counter", ""), [(i, f"`{c.name}`", c.doc) for i, c in enumerate(COUNTERS)]
+        ("element", "counter", "bits", ""),
+        [(i, f"`{c.name}`", c.width, c.doc) for i, c in enumerate(COUNTERS)],
     )
 
 

@@ -192,7 +192,7 @@ class Datapath:
 
     def send_word(self, m: Module, last: ValueLike) -> Value:
         """Send the lowest byte of the word, and go on to the next once it is taken."""
-        taken: Signal = self.reply.ready
+        taken: Value = self.reply.ready
         m.d.comb += [
             self.reply.valid.eq(1),
             self.reply.payload.byte.eq(self.word[:8]),

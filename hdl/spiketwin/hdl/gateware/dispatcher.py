@@ -43,7 +43,7 @@ from spiketwin.hdl.spec.protocol import (
     Opcode,
     Status,
 )
-from spiketwin.hdl.spec.registers import LINK_COUNTER_WIDTH, ClearMask
+from spiketwin.hdl.spec.registers import DAMAGE_WIDTH, ClearMask
 
 _START = 1
 """Where the start lies among the arguments of `READ` and `WRITE`."""
@@ -115,8 +115,8 @@ class Dispatcher(wiring.Component):
                 "replies_sent": In(1),
                 "rate_stb": Out(1),
                 "rate": Out(RATE_WIDTH),
-                "frame_errors": In(LINK_COUNTER_WIDTH),
-                "rx_overflows": In(LINK_COUNTER_WIDTH),
+                "frame_errors": In(DAMAGE_WIDTH),
+                "rx_overflows": In(DAMAGE_WIDTH),
             }
         )
 

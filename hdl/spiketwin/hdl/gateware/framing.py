@@ -5,7 +5,6 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc import Algorithm, Processor
-from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import exact_log2
@@ -233,7 +232,8 @@ class FrameReceiver(wiring.Component):
 class ReplySlots(wiring.Component):
     """Answers, framed as they come in, sent, and kept to be sent again.
 
-    Building and repeating an answer wait while its slot is still to be sent.
+    One answer may wait while another is sent; building and repeating one wait until none does, and
+    building also while its slot is being sent.
 
     Parameters
     ----------
@@ -279,59 +279,49 @@ class ReplySlots(wiring.Component):
         write = memory.write_port()
         m.submodules.reader = reader = MemoryReader(exact_log2(self.slots * MAX_FRAME))
         connect(m, reader.port, memory.read_port())
-        m.submodules.queue = queue = SyncFIFO(width=len(self.slot), depth=self.slots)
-        queued = Signal(self.slots)  # or being sent
-        slot = Signal.like(self.slot)  # of the frame that is built
-        ending, framed_stb, sent_stb = Signal(), Signal(), Signal()
-        m.d.comb += self.idle.eq((queued == 0) & ~ending)
-
-        self._encode(m, write, slot, queued, ending, framed_stb)
-        with m.If(ending):
-            m.d.comb += [queue.w_data.eq(slot), queue.w_en.eq(framed_stb)]
-        with m.Else():
-            m.d.comb += [
-                queue.w_data.eq(self.repeat.payload),
-                self.repeat.ready.eq(~queued.bit_select(self.repeat.payload, 1)),
-                queue.w_en.eq(self.repeat.valid & self.repeat.ready),
-            ]
-        with m.If(queue.w_en):
-            m.d.sync += queued.bit_select(queue.w_data, 1).eq(1)
-
-        sending = Signal()
-        slot_sent = Signal.like(self.slot)
+        slot_waiting, slot_sent = Signal.like(self.slot), Signal.like(self.slot)
+        waiting, sending, ending = Signal(), Signal(), Signal()
         m.d.comb += [
-            reader.address.eq(Cat(Const(0, exact_log2(MAX_FRAME)), queue.r_data)),
+            self.idle.eq(~waiting & ~sending & ~ending),
+            self.body.ready.eq(~waiting & ~ending & ~(sending & (slot_sent == self.slot))),
+            self.repeat.ready.eq(~waiting & ~ending),
+        ]
+        framed_stb = self._encode(m, write, slot_waiting, ending)
+        with m.If(self.repeat.valid & self.repeat.ready):
+            m.d.sync += [slot_waiting.eq(self.repeat.payload), waiting.eq(1)]
+        with m.Elif(self.repeat.ready):
+            m.d.sync += slot_waiting.eq(self.slot)
+        with m.If(framed_stb):
+            m.d.sync += waiting.eq(1)
+
+        m.d.comb += [
+            reader.address.eq(Cat(Const(0, exact_log2(MAX_FRAME)), slot_waiting)),
             self.line.payload.eq(reader.bytes.payload),
             self.line.valid.eq(sending & reader.bytes.valid),
             reader.bytes.ready.eq(sending & self.line.ready),
-            # The zero that ends a frame is the only one in it.
-            sent_stb.eq(self.line.valid & self.line.ready & (self.line.payload == 0)),
         ]
         with m.If(sending):
-            with m.If(sent_stb):
-                m.d.sync += [sending.eq(0), queued.bit_select(slot_sent, 1).eq(0)]
-        with m.Elif(queue.r_rdy):
-            m.d.comb += [reader.start_stb.eq(1), queue.r_en.eq(1)]
-            m.d.sync += [sending.eq(1), slot_sent.eq(queue.r_data)]
+            # The zero that ends a frame is the only one in it.
+            with m.If(self.line.valid & self.line.ready & (self.line.payload == 0)):
+                m.d.sync += sending.eq(0)
+        with m.Elif(waiting):
+            m.d.comb += reader.start_stb.eq(1)
+            m.d.sync += [sending.eq(1), waiting.eq(0), slot_sent.eq(slot_waiting)]
         return m
 
-    def _encode(
-        self,
-        m: Module,
-        write: WritePort,
-        slot: Signal,
-        queued: Signal,
-        ending: Signal,
-        framed_stb: Signal,
-    ) -> None:
-        """COBS in place, one write a byte: a zero is not written, the length before it is."""
+    def _encode(self, m: Module, write: WritePort, slot_ending: Signal, ending: Signal) -> Signal:
+        """COBS in place, one write a byte: a zero is not written, the length before it is.
+
+        Returns the strobe with which a frame is complete.
+        """
+        framed_stb = Signal()
         m.submodules.crc = crc = _crc()
         position = Signal(8, init=1)
         code_position = Signal(8)
         address, value = Signal(8), Signal(8)
         put = Signal()  # `value` is the next byte to be encoded
         m.d.comb += [
-            write.addr.eq(Cat(address, slot)),
+            write.addr.eq(Cat(address, Mux(ending, slot_ending, self.slot))),
             crc.data.eq(self.body.payload.byte),
             address.eq(position),
             write.data.eq(value),
@@ -342,20 +332,14 @@ class ReplySlots(wiring.Component):
             with m.If(value == 0):
                 m.d.comb += [address.eq(code_position), write.data.eq(position - code_position)]
                 m.d.sync += code_position.eq(position)
-        slot_ending = Signal.like(slot)
         with m.FSM(name="encode") as encode:
-            m.d.comb += [
-                ending.eq(~encode.ongoing("BODY")),
-                slot.eq(Mux(ending, slot_ending, self.slot)),
-            ]
+            m.d.comb += ending.eq(~encode.ongoing("BODY"))
             with m.State("BODY"):
                 m.d.comb += [
-                    self.body.ready.eq(~queued.bit_select(slot, 1)),
                     put.eq(self.body.valid & self.body.ready),
                     value.eq(self.body.payload.byte),
                     crc.valid.eq(put),
                 ]
-                m.d.sync += slot_ending.eq(slot)
                 with m.If(put & self.body.payload.last):
                     m.next = "CRC HIGH"
             with m.State("CRC HIGH"):
@@ -375,3 +359,4 @@ class ReplySlots(wiring.Component):
                 m.d.comb += [write.en.eq(1), write.data.eq(0), crc.start.eq(1), framed_stb.eq(1)]
                 m.d.sync += [position.eq(1), code_position.eq(0)]
                 m.next = "BODY"
+        return framed_stb

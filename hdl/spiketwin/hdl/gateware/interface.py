@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.registers import ClearMask, Space
+from spiketwin.hdl.spec.registers import CYCLES_WIDTH, DAMAGE_WIDTH, ClearMask, Space
 
 
 def event_layout(params: CoreParams) -> data.StructLayout:
@@ -96,10 +96,10 @@ class CoreSignature(wiring.Signature):
                 "clear_stb": In(1),
                 "clear_mask": In(len(ClearMask)),
                 "reset_stb": In(1),
-                "cycles": Out(64),
-                "missed_deadlines": Out(32),
-                "late_events": Out(32),
-                "muted_ticks": Out(32),
+                "cycles": Out(CYCLES_WIDTH),
+                "missed_deadlines": Out(DAMAGE_WIDTH),
+                "late_events": Out(DAMAGE_WIDTH),
+                "muted_ticks": Out(DAMAGE_WIDTH),
                 "pending_groups": Out(range(params.neuron_groups + 1)),
             }
         )

@@ -13,7 +13,7 @@ from spiketwin.hdl.gateware.streams import Queue, Relay
 from spiketwin.hdl.gateware.uart import RATE_WIDTH
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MAX_FRAME, Identity
-from spiketwin.hdl.spec.registers import LINK_COUNTER_WIDTH
+from spiketwin.hdl.spec.registers import DAMAGE_WIDTH
 
 
 class LineSignature(wiring.Signature):
@@ -104,7 +104,7 @@ class Link(wiring.Component):
 
 def _count(m: Module, strobe: Signal, name: str) -> Signal:
     """Count cycles in which the strobe is high, and stay at the largest value."""
-    count = Signal(LINK_COUNTER_WIDTH, name=name)
+    count = Signal(DAMAGE_WIDTH, name=name)
     with m.If(strobe & ~count.all()):
         m.d.sync += count.eq(count + 1)
     return count

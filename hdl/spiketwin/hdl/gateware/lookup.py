@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Const, Module, Signal, Value
 
 from spiketwin.hdl.spec.registers import COUNTERS
 
@@ -30,25 +30,13 @@ def add_lookup(
     """Give a byte, the lowest for step 0, of one of the values, a cycle later.
 
     A byte at a time takes a quarter of the logic. What changes meanwhile has to be read again.
+    Of the values, those not looked at are held at 0, so that all can share the choice of the byte.
     """
-    select = Cat(step[:2], looked_at)
-    leaves = {
-        4 * k + byte: _byte(values[name], byte) for k, name in enumerate(NAMES) for byte in range(4)
-    }
-    m.d.sync += looked_up.eq(_chosen(leaves, select))
-
-
-def _byte(value: Value, byte: int) -> Value:
-    return value[8 * byte : 8 * byte + 8] if 8 * byte < len(value) else Const(0, 8)
-
-
-def _chosen(leaves: dict[int, Value], select: Value) -> Value:
-    """Choose by two-way multiplexers, none where there is but one to choose from."""
-    if len(select) == 0 or len(leaves) == 1:
-        return next(iter(leaves.values()))
-    half = 1 << len(select) - 1
-    low = {k: v for k, v in leaves.items() if k < half}
-    high = {k - half: v for k, v in leaves.items() if k >= half}
-    if not high:
-        return _chosen(low, select[:-1])
-    return Mux(select[-1], _chosen(high, select[:-1]), _chosen(low, select[:-1]))
+    lanes: list[Value] = [Const(0, 8)] * 4
+    for name, value in values.items():
+        chosen = Signal(name=f"looking_at_{name}")
+        m.d.comb += chosen.eq(looked_at == number(name))
+        for byte in range(0, len(value), 8):
+            part = value[byte : byte + 8]
+            lanes[byte // 8] |= part & chosen.replicate(len(part))
+    m.d.sync += looked_up.eq(Array(lanes)[step[:2]])

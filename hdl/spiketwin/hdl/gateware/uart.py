@@ -150,7 +150,8 @@ class BaudRate(wiring.Component):
     initial:
         Cycles a bit after power-up.
     trial_cycles:
-        A power of two. Within so many cycles a good frame has to arrive at a new rate, or the initial one returns.
+        Within so many cycles, a power of two, a good frame has to arrive at a new rate, or the
+        initial one returns.
 
     Members
     -------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -169,21 +169,28 @@ class ValueCheck(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         p = self.params
-        copies = Signal(8)  # bits of this byte that are to be alike
-        signed = Signal()
+        spaces = space_formats(p)
+        of_space = {space: (_copied(p, form), form.signed) for space, form in spaces.items()}
+        of_register = [(_above(r.width(p), r.signed), r.signed) for r in registers(p)]
+        # There are few ranges for many elements.
+        ranges = sorted({*of_space.values(), *of_register})
+        number = Signal(range(len(ranges)))
         with m.Switch(self.space):
-            for space, form in space_formats(p).items():
+            for space, limits in of_space.items():
                 with m.Case(space):
+                    m.d.comb += number.eq(ranges.index(limits))
                     if space is Space.REGISTER:
                         with m.Switch(self.column):
-                            for address, register in enumerate(registers(p)):
-                                mask = _above(register.width(p), register.signed)
+                            for address, of_one in enumerate(of_register):
                                 with m.Case(address):
-                                    self._limit(m, copies, mask)
-                                    m.d.comb += signed.eq(register.signed)
-                    else:
-                        self._limit(m, copies, _copied(p, form))
-                        m.d.comb += signed.eq(form.signed)
+                                    m.d.comb += number.eq(ranges.index(of_one))
+        copies = Signal(8)  # bits of this byte that are to be alike
+        signed = Signal()
+        with m.Switch(Cat(self.which, number)):
+            for k, (mask, is_signed) in enumerate(ranges):
+                for which in range(4):
+                    with m.Case(4 * k + which):
+                        m.d.comb += [copies.eq(mask >> 8 * which & 0xFF), signed.eq(is_signed)]
         zeros, ones = Signal(), Signal()
         m.d.comb += self.fits.eq(zeros | ones)
         with m.If(self.stb):
@@ -192,12 +199,6 @@ class ValueCheck(wiring.Component):
                 ones.eq((ones | self.start_stb) & (self.byte | ~copies).all() & signed),
             ]
         return m
-
-    def _limit(self, m: Module, copies: Signal, mask: int) -> None:
-        with m.Switch(self.which):
-            for which in range(4):
-                with m.Case(which):
-                    m.d.comb += copies.eq(mask >> 8 * which & 0xFF)
 
 
 def _above(width: int, signed: bool) -> int:

@@ -137,25 +137,31 @@ class Counter:
     width: int = 32
 
 
-LINK_COUNTER_WIDTH: Final = 16
-"""Bits of what the link counts, all of it damage: more would not say more."""
+DAMAGE_WIDTH: Final = 16
+"""Bits of a counter of what went wrong: more would not say more."""
+
+CYCLES_WIDTH: Final = 48
+"""Bits of the count of cycles: a month at 100 MHz."""
 
 COUNTERS: Final = (
     Counter("tick", "The next tick to be executed, counted from the last reset."),
     Counter("run_until", "The tick before which the current run stops."),
     Counter("cycles_low", "Cycles spent in ticks since the last reset, low 32 bits."),
-    Counter("cycles_high", "The same, high 32 bits."),
-    Counter("missed_deadlines", "Ticks that began late because the one before was not done."),
-    Counter("late_events", "Axon events dropped because their tick had begun."),
-    Counter("muted_ticks", "Ticks whose output words were dropped: the queue was full."),
+    Counter("cycles_high", "The same, the bits above.", CYCLES_WIDTH - 32),
+    Counter(
+        "missed_deadlines", "Ticks that began late because the one before was not done.",
+        DAMAGE_WIDTH,
+    ),
+    Counter("late_events", "Axon events dropped because their tick had begun.", DAMAGE_WIDTH),
+    Counter(
+        "muted_ticks", "Ticks whose output words were dropped: the queue was full.", DAMAGE_WIDTH
+    ),
     Counter("pending_groups", "Entries of the space `pending`."),
     Counter("events_queued", "Axon events in the queue."),
     Counter("words_queued", "Output words in the queue."),
-    Counter(
-        "frame_errors", "Frames dropped: cut, overlong or with a wrong CRC.", LINK_COUNTER_WIDTH
-    ),
-    Counter("rx_overflows", "Bytes lost because the receive buffer was full.", LINK_COUNTER_WIDTH),
-)
+    Counter("frame_errors", "Frames dropped: cut, overlong or with a wrong CRC.", DAMAGE_WIDTH),
+    Counter("rx_overflows", "Bytes lost because the receive buffer was full.", DAMAGE_WIDTH),
+)  # fmt: skip
 """The counters; the index of each is its element in the space `counter`."""
 
 
