@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Shape, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -47,8 +47,8 @@ class Decay(wiring.Component):
         width = self.shape.width
         value = self.value.as_unsigned()
         negative = self.value[-1] if self.shape.signed else Const(0)
-        magnitude = Signal(width)
-        # Without a reset it can be the register in the multiplier.
+        # Without a reset they can be the registers in the multiplier.
+        magnitude = Signal(width, reset_less=True)
         product = Signal(width + DECAY_BITS, reset_less=True)
         m.d.sync += [
             magnitude.eq(Mux(negative, ~(value - 1), value)),
@@ -61,8 +61,8 @@ class Decay(wiring.Component):
         # Half up, and at least one, unless there is nothing to take a part of, or no part of it.
         whole, fraction = product[DECAY_BITS:], product[:DECAY_BITS]
         one_more = fraction[-1] | ((whole == 0) & (fraction != 0))
-        total = Signal(width)
-        m.d.comb += total.eq(below + whole + one_more)
+        # The bit below the lowest carries into it: a second sum would be a second adder.
+        total = (Cat(one_more, below) + Cat(one_more, whole))[1 : width + 1]
         m.d.sync += self.result.eq(Mux(was_negative, total, ~total))
         largest = 1 << (width - 1) if self.shape.signed else (1 << width) - 1
         if largest > _EXACT_AT_ONCE:

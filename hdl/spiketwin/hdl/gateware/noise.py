@@ -89,20 +89,21 @@ class NoiseKey(wiring.Component):
 
 
 class Noise(wiring.Component):
-    """16 random bits in every lane.
+    """16 bits of rounding in every lane: random, or one half.
 
     Members
     -------
-    key:
-        In, of the pass under way.
+    stochastic, key:
+        In, whether to round by noise, and its key in the pass under way.
     spiked:
         In, the source of the row or the neuron of the column.
     group:
         In, which of its groups of `lanes` synapses.
     bits:
-        Out, one word a lane, a cycle for the indices and one a round later.
+        Out, the rounding in each lane, a cycle for the indices and one a round later.
     """
 
+    stochastic: Signal
     spiked: Signal
     group: Signal
 
@@ -110,6 +111,7 @@ class Noise(wiring.Component):
         self.params = params
         super().__init__(
             {
+                "stochastic": In(1),
                 "key": In(_WORD),
                 "spiked": In(range(params.n_sources)),
                 "group": In(range(params.column_groups)),
@@ -135,5 +137,7 @@ class Noise(wiring.Component):
                 x = Signal(16, name=f"x_{pair}_{step}")
                 y = Signal(16, name=f"y_{pair}_{step}")
                 m.d.sync += [x.eq(new_x), y.eq(new_y)]
+            with m.If(~self.stochastic):
+                m.d.sync += [x.eq(a.HALF_STEP), y.eq(a.HALF_STEP)]
             m.d.comb += [self.bits[2 * pair].eq(x), self.bits[2 * pair + 1].eq(y)]
         return m

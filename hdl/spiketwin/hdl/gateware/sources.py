@@ -57,7 +57,7 @@ class AxonEvents(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        head = Signal(self.layout)
+        head = Signal(self.layout)  # the tick is inverted
         full, compared, matches, stale = (
             Signal(name=name) for name in ("full", "compared", "matches", "stale")
         )
@@ -70,11 +70,18 @@ class AxonEvents(wiring.Component):
             self.late_stb.eq(full & compared & (stale | (matches & self.over))),
         ]
         with m.If(~full):
-            m.d.sync += [head.eq(self.events.payload), full.eq(self.events.valid)]
-        # The comparison is registered: a tick and its event stand for several cycles.
+            m.d.sync += [
+                head.axon.eq(self.events.payload.axon),
+                head.tick.eq(~self.events.payload.tick),
+                full.eq(self.events.valid),
+            ]
+        # Without inverters before it, the sum takes a logic cell a bit: it carries where the tick
+        # of the event is the smaller one, and is all ones where both are the same. The comparison
+        # is registered: a tick and its event stand for several cycles.
+        apart = head.tick + self.tick
         m.d.sync += [
-            matches.eq(head.tick == self.tick),
-            stale.eq(head.tick < self.tick),
+            matches.eq(apart[:-1].all()),
+            stale.eq(apart[-1]),
             compared.eq(full & ~self.tick_end_stb),
         ]
         with m.If(full & compared & (self.take_stb | self.late_stb)):

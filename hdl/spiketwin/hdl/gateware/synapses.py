@@ -136,6 +136,7 @@ class Synapses(wiring.Component):
         m.submodules.noise = hashed = noise.Noise(p)
         m.d.comb += [
             hashed.key.eq(self.key),
+            hashed.stochastic.eq(self.stochastic),
             hashed.spiked.eq(self.index),
             hashed.group.eq(self.group),
         ]
@@ -146,6 +147,9 @@ class Synapses(wiring.Component):
             delay = Delay(m, f"block_{name}", getattr(self.block, name), last)
             m.d.comb += getattr(self.write, name).eq(delay[last])
         m.d.comb += self.w_en.eq(learning[last])
+        # Should the bounds cross, w_max wins.
+        w_min = Signal.like(self.w_min)
+        m.d.sync += w_min.eq(Mux(self.w_min > self.w_max, self.w_max, self.w_min))
         offset = Signal(signed(a.OFFSET_WIDTH))
         m.d.sync += offset.eq(self.rule.offset)
         for lane in range(p.lanes):
@@ -160,27 +164,26 @@ class Synapses(wiring.Component):
             )
             change = Signal(signed(_STEP_WIDTH - a.STEP_BITS), name=f"change_{lane}")
             step = product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
-            rounding = Mux(self.stochastic, hashed.bits[lane], a.HALF_STEP)
             m.d.sync += [
                 trace.eq(self.trace[lane]),
                 gain.eq(self.rule.gain),
                 product.eq(trace * gain),
-                change.eq((step + offset + rounding) >> a.STEP_BITS),
+                change.eq((step + offset + hashed.bits[lane]) >> a.STEP_BITS),
             ]
             word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
             weight = weights.synapse_layout(p)(word[1]).weight
-            moved = Signal(signed(max(p.weight_width, len(change)) + 1), name=f"moved_{lane}")
-            m.d.sync += moved.eq(weight + change)
+            moved = Signal(signed(max(p.weight_width, len(change)) + 1), name=f"inverted_{lane}")
+            m.d.sync += moved.eq(~(weight + change))
             kept = weights.synapse_layout(p)(word[2])
             result = Signal(weights.synapse_layout(p), name=f"result_{lane}")
             m.d.sync += result.plastic.eq(kept.plastic)
             with m.If(~kept.plastic):
                 m.d.sync += result.weight.eq(kept.weight)
-            with m.Elif(moved > self.w_max):
+            # a - b - 1 is ~b + a: with the inverted weight no adder has inverters before it.
+            with m.Elif((self.w_max + moved) < 0):
                 m.d.sync += result.weight.eq(self.w_max)
-            with m.Elif(moved < self.w_min):
-                # Should the bounds cross, w_max wins.
-                m.d.sync += result.weight.eq(Mux(self.w_min > self.w_max, self.w_max, self.w_min))
+            with m.Elif((w_min + moved) >= 0):
+                m.d.sync += result.weight.eq(w_min)
             with m.Else():
-                m.d.sync += result.weight.eq(moved)
+                m.d.sync += result.weight.eq(~moved)
             m.d.comb += self.w_words[lane].eq(result)
