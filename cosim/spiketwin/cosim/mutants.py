@@ -157,14 +157,14 @@ MUTANTS: Final = (
         "self.i_w_data[lane].eq(total)",
     ),
     Mutant(
-        "steps of weights are cut off instead of rounded", "synapses.py",
-        "Mux(self.stochastic, hashed.bits[lane], a.HALF_STEP)",
-        "Mux(self.stochastic, hashed.bits[lane], 0)",
+        "steps of weights are cut off instead of rounded", "noise.py",
+        "m.d.sync += [x.eq(a.HALF_STEP), y.eq(a.HALF_STEP)]",
+        "m.d.sync += [x.eq(0), y.eq(0)]",
     ),
     Mutant(
         "the upper bound of weights is one too high", "synapses.py",
-        "with m.Elif(moved > self.w_max):",
-        "with m.Elif(moved > self.w_max + 1):",
+        "with m.Elif((self.w_max + moved) < 0):",
+        "with m.Elif((self.w_max + moved) < -2):",
     ),
     Mutant(
         "weights that are not plastic learn", "synapses.py",

@@ -16,6 +16,9 @@ phase, and to the link while the core is idle.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -38,8 +41,8 @@ from spiketwin.hdl.spec import protocol, schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, ClearMask, Space
 
-LINK_CYCLES = weights.LINK_LATENCY + 2
-"""Cycles in which an element reaches the link: the slowest memory, and a register."""
+LINK_CYCLES = weights.LINK_LATENCY + 3
+"""Cycles in which an element reaches the link: the slowest memory, and two registers."""
 
 CLEARED = {
     Space.V: ClearMask.V,
@@ -233,10 +236,14 @@ class Core(wiring.Component):
         entry = fired.stored.mask | (fired.stored.group << PENDING_MASK_BITS)
         stored[Space.PENDING] = Mux(memory.column < fired.count, entry, 0)
 
-        with m.Switch(memory.space):
-            for space, value in stored.items():
-                with m.Case(space):
-                    m.d.sync += memory.r_data.eq(value)
+        # What is not addressed is 0. Two share a register, so that a bit of both takes one logic
+        # cell on its way, and no choice among all of them is wide.
+        shown = [Mux(addressed(space), value, 0) for space, value in stored.items()]
+        pairs = []
+        for k in range(0, len(shown), 2):
+            pairs.append(pair := Signal(signed(32), name=f"pair_{k}"))
+            m.d.sync += pair.eq(reduce(or_, shown[k : k + 2]))
+        m.d.sync += memory.r_data.eq(reduce(or_, pairs))
 
         with m.If(self.clear_stb):
             m.d.sync += [self.clearing.eq(1), self.clear_word.eq(0), clear_mask.eq(self.clear_mask)]

@@ -69,7 +69,7 @@ class StateMemory(wiring.Component):
     write_stb, clear_stb:
         In, write the element; write 0 to all lanes of its word.
     stored:
-        Out, the element, `READ_LATENCY` + 1 cycles later.
+        Out, the element, `READ_LATENCY` cycles later.
     """
 
     def __init__(self, port: StatePort) -> None:
@@ -119,6 +119,8 @@ class StateMemory(wiring.Component):
         part_width = len(unit.r_part.as_value())
         whole = Value.cast(unit.r_data)
         parts = [whole.word_select(k, part_width) for k in range(port.lanes // port.part_lanes)]
-        m.d.comb += unit.r_part.eq(Array(parts)[part])
-        m.d.sync += self.stored.eq(unit.r_part[lane[:part_bits]])
+        m.d.comb += [
+            unit.r_part.eq(Array(parts)[part]),
+            self.stored.eq(unit.r_part[lane[:part_bits]]),
+        ]
         return m
