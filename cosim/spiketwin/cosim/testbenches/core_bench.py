@@ -132,8 +132,7 @@ async def late_ticks(core: CoreDriver) -> None:
     await core.write_registers(stochastic=1, learn_pre=1, learn_post=1)
     for start in (0xFFFE, 0x7FFF_FFF0, 0xFFFF_FFF0):
         core.dut.run_until.value = start
-        for counter in ("tick", "next_tick"):
-            getattr(core.dut.core, counter).value = start
+        core.dut.core.tick.value = start
         await core.cycles(2)
         core.oracle.tick = start
         for _ in range(8):

@@ -263,10 +263,9 @@ class Core(wiring.Component):
 
         tick = self.tick
         cycle = Signal(protocol.WORD_COUNT_BITS)
-        # The tick that begins next is known long before, and so is whether it does.
-        next_tick = Signal.like(tick)
+        # Whether the next tick begins is known before: the tick counts a cycle before its end.
         running = Signal()
-        m.d.sync += running.eq((next_tick < self.run_until) & ~self.stop)
+        m.d.sync += running.eq((tick < self.run_until) & ~self.stop)
         muted = Signal()
         muted_pending = Signal(protocol.WORD_COUNT_BITS)
         any_muted = Signal()
@@ -275,13 +274,13 @@ class Core(wiring.Component):
         # if it was due before. The first tick after the period was written is when it likes; the
         # others follow it. A single adder does it all: the cycle in which the period is added, the
         # first of a tick, is counted with the next one.
-        slack = Signal(signed(48), init=-1)
+        slack = Signal(signed(40), init=-1)
         real_time = self.real_time
         due, late, on_grid = (Signal(name=name) for name in ("due", "late", "on_grid"))
         start_stb = self.start_stb
         most_late = slack[-2:] == 0b10
         ticked = Signal()
-        step = Mux(self.tick_stb, registers.tick_period, Cat(~ticked, Const(-1, 47)).as_signed())
+        step = Mux(self.tick_stb, registers.tick_period, Cat(~ticked, Const(-1, len(slack) - 1)).as_signed())
         m.d.comb += due.eq(slack < 0)
         m.d.sync += [
             real_time.eq(registers.tick_period != 0),
@@ -334,6 +333,12 @@ class Core(wiring.Component):
 
         def enter_update() -> None:
             enter("UPDATE", update_cycles, self.updating, self.update_stb)
+
+        def end() -> None:
+            """Go on to the last cycle of the tick."""
+            m.d.comb += axons.tick_end_stb.eq(1)
+            m.d.sync += [tick.eq(tick + 1), axons_over.eq(0)]
+            m.next = "END"
 
         def next_row(*, after_rows: bool) -> None:
             """Take the next active source, if there is one; wait if that is not known yet."""
@@ -395,7 +400,7 @@ class Core(wiring.Component):
                 m.d.comb += self.free.eq(~running & ~self.clearing & ~untold)
                 with m.If(may_start):
                     m.d.comb += [start_stb.eq(1), fired.rewind_stb.eq(1)]
-                    m.d.sync += [cycle.eq(0), muted.eq(~self.room), next_tick.eq(tick + 1)]
+                    m.d.sync += [cycle.eq(0), muted.eq(~self.room)]
                     with m.If(real_time & late):
                         m.d.sync += self.missed_deadlines.eq(_counted(self.missed_deadlines))
                     enter("LEAD", schedule.LEAD, self.tick_stb)
@@ -420,11 +425,11 @@ class Core(wiring.Component):
             with m.State("UPDATE"), m.If(last):
                 m.d.comb += fired.rewind_stb.eq(1)
                 m.d.sync += self.updating.eq(0)
-                m.next = "END"
-                if p.learning:
-                    learns = registers.learn_post & any_plastic
-                    with m.If(learns & (fired.count != 0)):
-                        enter("COLUMN_LEAD", schedule.COLUMN_LEAD, self.in_columns)
+                learns = registers.learn_post & any_plastic if p.learning else Const(0)
+                with m.If(learns & (fired.count != 0)):
+                    enter("COLUMN_LEAD", schedule.COLUMN_LEAD, self.in_columns)
+                with m.Else():
+                    end()
             with m.State("COLUMN_LEAD"), m.If(last):
                 next_column()
             with m.State("COLUMNS"):
@@ -435,14 +440,9 @@ class Core(wiring.Component):
                         next_column()
             with m.State("COLUMN_DRAIN"), m.If(last):
                 m.d.sync += self.in_columns.eq(0)
-                m.next = "END"
+                end()
             with m.State("END"):
-                m.d.comb += axons.tick_end_stb.eq(1)
-                m.d.sync += [
-                    tick.eq(next_tick),
-                    self.cycles.eq(self.cycles + cycle),
-                    axons_over.eq(0),
-                ]
+                m.d.sync += self.cycles.eq(self.cycles + cycle)
                 with m.If(muted):
                     m.d.sync += [
                         any_muted.eq(1),
@@ -489,7 +489,7 @@ class Core(wiring.Component):
             m.d.sync += [
                 counter.eq(0)
                 for counter in (
-                    tick, next_tick, self.cycles, self.missed_deadlines, self.late_events,
+                    tick, self.cycles, self.missed_deadlines, self.late_events,
                     self.muted_ticks, muted_pending, any_muted,
                 )
             ]  # fmt: skip
