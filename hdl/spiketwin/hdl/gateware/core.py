@@ -280,7 +280,8 @@ class Core(wiring.Component):
         start_stb = self.start_stb
         most_late = slack[-2:] == 0b10
         ticked = Signal()
-        step = Mux(self.tick_stb, registers.tick_period, Cat(~ticked, Const(-1, len(slack) - 1)).as_signed())
+        waited = Cat(~ticked, Const(-1, len(slack) - 1)).as_signed()
+        step = Mux(self.tick_stb, registers.tick_period, waited)
         m.d.comb += due.eq(slack < 0)
         m.d.sync += [
             real_time.eq(registers.tick_period != 0),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib.memory import Memory
+from amaranth.utils import bits_for
 
 
 class Delay:
@@ -20,6 +22,23 @@ class Delay:
 
     def __getitem__(self, cycles: int) -> Value:
         return self._taps[cycles]
+
+
+def far(m: Module, name: str, value: Value, cycles: int) -> Value:
+    """Give a value 2 cycles late or more, out of a memory: of a wide one, taps cost too much."""
+    depth = 1 << bits_for(cycles - 1)
+    memory: Memory = Memory(shape=len(value), depth=depth, init=[])
+    m.submodules[name] = memory
+    write, read = memory.write_port(), memory.read_port()
+    place = Signal(range(depth), name=f"{name}_place")
+    m.d.sync += place.eq(place + 1)
+    m.d.comb += [
+        write.addr.eq(place),
+        write.data.eq(value),
+        write.en.eq(1),
+        read.addr.eq(place - (cycles - 1)),
+    ]
+    return read.data
 
 
 def saturated(value: Value, width: int) -> Value:

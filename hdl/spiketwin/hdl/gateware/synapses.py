@@ -22,7 +22,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from spiketwin.hdl.gateware import noise, weights
-from spiketwin.hdl.gateware.pipeline import Delay, saturated
+from spiketwin.hdl.gateware.pipeline import Delay, far, saturated
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import CoreParams
 
@@ -144,8 +144,11 @@ class Synapses(wiring.Component):
         last = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY
         learning = Delay(m, "learning", self.issue & self.rule.learn_en, last)
         for name in weights.BlockAddress(p).members:
-            delay = Delay(m, f"block_{name}", getattr(self.block, name), last)
-            m.d.comb += getattr(self.write, name).eq(delay[last])
+            value, late = getattr(self.block, name), f"block_{name}"
+            is_wide = name == "word"
+            m.d.comb += getattr(self.write, name).eq(
+                far(m, late, value, last) if is_wide else Delay(m, late, value, last)[last]
+            )
         m.d.comb += self.w_en.eq(learning[last])
         # Should the bounds cross, w_max wins.
         w_min = Signal.like(self.w_min)
