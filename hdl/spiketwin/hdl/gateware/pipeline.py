@@ -38,7 +38,8 @@ def far(m: Module, name: str, value: Value, cycles: int) -> Value:
         write.en.eq(1),
         read.addr.eq(place - (cycles - 1)),
     ]
-    return read.data
+    late: Value = read.data
+    return late
 
 
 def saturated(value: Value, width: int) -> Value:
