@@ -9,7 +9,7 @@ BOARD = Board(
     title="iCEBreaker 1.0",
     platform=ICEBreakerPlatform,
     params="up5k,learning=0",
-    clock_hz=24_000_000,
+    clock_hz=21_000_000,
     on_pll_pin=True,
     adapter=FT2232H,
     programmer=Programmer(board="ice40_generic", volatile=False),
