@@ -265,7 +265,7 @@ def test_frames_are_received_as_the_library_decodes_them(chunks: list[bytes]) ->
 
     async def send(ctx: Any) -> None:
         await put(ctx, receiver.line, line)
-        await ctx.tick().repeat(MAX_BODY + 10)
+        await ctx.tick().repeat(4 * MAX_BODY + 20)  # two frames wait, a byte in two cycles
 
     simulate(receiver, send, consume, count)
     assert got == [body for body in expected if body is not None]
