@@ -434,6 +434,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "selftest-files": _modules("cosim/spiketwin/cosim/selftest"),
     "compare-files": _modules("cosim/spiketwin/cosim/compare"),
     "demo-files": _modules("cosim/spiketwin/cosim/demo"),
+    "report-files": _modules("cosim/spiketwin/cosim/report"),
     "firmware-files": _modules("firmware/spiketwin/firmware"),
     "host-files": _modules("host/spiketwin/host"),
     "board-figures": _board_figures,

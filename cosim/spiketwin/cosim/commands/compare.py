@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -15,11 +15,12 @@ from rich.table import Table
 
 from spiketwin.cosim.compare import comparison, waves
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Played
+from spiketwin.cosim.compare.comparison import FLOAT, Comparison
 from spiketwin.cosim.compare.difference import NO_SPIKE, Difference, Progress
 from spiketwin.cosim.compare.presets import PRESETS, preset
 from spiketwin.cosim.compare.shrink import shrink
 from spiketwin.cosim.compare.subject import Subject
+from spiketwin.cosim.report import summary
 from spiketwin.hdl.spec.params import CoreParams, described
 from spiketwin.host import files
 from spiketwin.host.cli import options, stimulus
@@ -123,7 +124,7 @@ def compare(
         console.print(_table(found))
         _verdict(console, found, every)
         if json_file is not None:
-            options.write_json(json_file, _report(found))
+            options.write_json(json_file, summary.figures(found))
         if found.differences:
             if vcd is not None:
                 _waves(console, subjects, found, vcd)
@@ -215,83 +216,31 @@ def _shrink(console: Console, subjects: list[Subject], found: Comparison, path: 
 def _table(found: Comparison) -> Table:
     """One column a target, which stays readable where a terminal is narrow."""
     table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    columns = summary.columns(found)
     table.add_column("", overflow="fold")
-    rows: dict[str, list[str]] = {}
-
-    def column(name: str, values: dict[str, str]) -> None:
+    for name in columns:
         table.add_column(name, justify="right", overflow="fold")
-        for title, text in values.items():
-            rows.setdefault(title, []).append(text)
-
-    for name, one in found.devices.items():
-        column(name, _cells(one))
-    if found.meant is not None:
-        cells = dict.fromkeys(rows, "–")
-        cells["spikes"] = f"{len(found.meant.spikes):,}"
-        cells["seconds (measured)"] = f"{found.meant.seconds:.2f}"
-        column(FLOAT, cells)
-    for title, texts in rows.items():
-        table.add_row(title, *texts)
+    for title in next(iter(columns.values())):
+        table.add_row(title, *(texts[title] for texts in columns.values()))
     return table
 
 
-def _cells(one: Played) -> dict[str, str]:
-    run = one.outcome.run
-    cells = {
-        "build": one.build,
-        "ticks": f"{run.cycles.size:,}",
-        "spikes": f"{len(run.spikes):,}",
-        "cycles": f"{run.cycles.sum():,}",
-        "seconds (measured)": f"{one.outcome.seconds:.2f}",
-    }
-    if one.nearness is not None:
-        near = one.nearness.open_loop
-        shares = (near.within_one_tick_share, near.same_tick_share) if near else (None, None)
-        parting = one.nearness.parting_tick
-        cells |= {
-            "within one tick of float: (open loop)": _percent(shares[0]),
-            "at the same tick (open loop)": _percent(shares[1]),
-            "parts from float: at tick (closed loop)": "never"
-            if parting is None
-            else f"{parting:,}",
-        }
-    return cells
-
-
-def _percent(share: float | None) -> str:
-    return "too few axons" if share is None else f"{100 * share:.2f} %"
-
-
 def _verdict(console: Console, found: Comparison, every: int) -> None:
-    first, *others = found.devices.values()
     for difference in found.differences:
         _say_difference(console, difference)
-    if others and not found.differences:
-        run, weights = first.outcome.run, first.outcome.held["weight"]
-        ticks = "each tick" if every == 1 else f"every {every:,} ticks"
-        console.print(
-            f"EQUAL  {len(run.spikes):,} spikes, the cycles of {run.cycles.size:,} ticks and of "
-            f"each spike, the state after {ticks}, and in the end {weights.size:,} weights",
-            style="bold green",
-            soft_wrap=True,
-        )
+    if len(found.devices) > 1 and not found.differences:
+        told = summary.equality(found, every)
+        console.print(f"EQUAL  {told}", style="bold green", soft_wrap=True)
 
 
 def _say_difference(console: Console, difference: Difference) -> None:
     """Say what differs in one line, and show the ticks around it."""
-    names = list(difference.values)
-    when = "as programmed, before the first tick"
-    if difference.tick is not None:
-        when = f"tick {difference.tick:,} (cycle {difference.cycle:,} of the run)"
-    values = ", ".join(f"{value} on {name}" for name, value in difference.values.items())
-    what = f"{difference.field} of {difference.element}" if difference.element else difference.field
-    console.print(
-        f"DIFFERENT  {when}: {what} is {values}", style="bold red", markup=False, soft_wrap=True
-    )
-    told = ", ".join(f"{field} ({number:,})" for field, number in difference.elements.items())
-    console.print(f"Elements that differ after it: {told}", markup=False, soft_wrap=True)
+    told = f"DIFFERENT  {summary.sentence(difference)}"
+    console.print(told, style="bold red", markup=False, soft_wrap=True)
+    console.print(summary.consequences(difference), markup=False, soft_wrap=True)
     if difference.around is None:
         return
+    names, what = list(difference.values), summary.what_differs(difference)
     table = Table("tick", box=SIMPLE_HEAD, pad_edge=False)
     for name in names:
         table.add_column(f"{what}\n{name}", justify="right", overflow="fold")
@@ -313,39 +262,3 @@ def _say_difference(console: Console, difference: Difference) -> None:
 
 def _no_spike(difference: Difference, value: int) -> bool:
     return difference.field == "spike_cycle" and value == NO_SPIKE
-
-
-def _report(found: Comparison) -> dict[str, Any]:
-    """Figures as JSON."""
-    targets = {name: _figures(one) for name, one in found.devices.items()}
-    if found.meant is not None:
-        targets[FLOAT] = {
-            "equal_to": {},
-            "within_one_tick_of_float": None,
-            "spikes": len(found.meant.spikes),
-            "wall_seconds": found.meant.seconds,
-        }
-    return {
-        "ticks": found.case.ticks,
-        "targets": targets,
-        "first_difference": found.differences[0].figures() if found.differences else None,
-    }
-
-
-def _figures(one: Played) -> dict[str, Any]:
-    figures: dict[str, Any] = {
-        "build": one.build,
-        "equal_to": one.equal_to,
-        "within_one_tick_of_float": None,
-        "spikes": len(one.outcome.run.spikes),
-        "cycles": int(one.outcome.run.cycles.sum()),
-        "wall_seconds": one.outcome.seconds,
-    }
-    if one.nearness is not None:
-        opened = one.nearness.open_loop
-        figures |= {
-            "within_one_tick_of_float": opened and opened.within_one_tick_share,
-            "same_tick_as_float": opened and opened.same_tick_share,
-            "parts_from_float_at_tick": one.nearness.parting_tick,
-        }
-    return figures

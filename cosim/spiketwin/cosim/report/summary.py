@@ -1,0 +1,130 @@
+"""A comparison in words and figures: what the terminal, the page and the JSON say alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Played
+from spiketwin.cosim.compare.difference import Difference
+
+NOTHING = "–"
+"""Stands where a target has no such figure."""
+
+
+def columns(found: Comparison) -> dict[str, dict[str, str]]:
+    """Give the figures of each target as text, by title, the same titles for each."""
+    texts = {name: _cells(one) for name, one in found.devices.items()}
+    if found.meant is not None:
+        titles = next(iter(texts.values()))
+        texts[FLOAT] = dict.fromkeys(titles, NOTHING) | {
+            "spikes": f"{len(found.meant.spikes):,}",
+            "seconds (measured)": f"{found.meant.seconds:.2f}",
+        }
+    return texts
+
+
+def _cells(one: Played) -> dict[str, str]:
+    run = one.outcome.run
+    cells = {
+        "build": one.build,
+        "ticks": f"{run.cycles.size:,}",
+        "spikes": f"{len(run.spikes):,}",
+        "cycles": f"{run.cycles.sum():,}",
+        "seconds (measured)": f"{one.outcome.seconds:.2f}",
+    }
+    if one.nearness is not None:
+        near = one.nearness.open_loop
+        shares = (near.within_one_tick_share, near.same_tick_share) if near else (None, None)
+        parting = one.nearness.parting_tick
+        cells |= {
+            "within one tick of float: (open loop)": _percent(shares[0]),
+            "at the same tick (open loop)": _percent(shares[1]),
+            "parts from float: at tick (closed loop)": "never"
+            if parting is None
+            else f"{parting:,}",
+        }
+    return cells
+
+
+def _percent(share: float | None) -> str:
+    return "too few axons" if share is None else f"{100 * share:.2f} %"
+
+
+def equality(found: Comparison, every: int) -> str:
+    """Say in one line what is equal, if all devices are.
+
+    Parameters
+    ----------
+    found:
+        The comparison.
+    every:
+        Ticks between two comparisons of all state.
+    """
+    outcome = next(iter(found.devices.values())).outcome
+    ticks = "each tick" if every == 1 else f"every {every:,} ticks"
+    return (
+        f"{len(outcome.run.spikes):,} spikes, the cycles of {outcome.run.cycles.size:,} ticks and "
+        f"of each spike, the state after {ticks}, and in the end {outcome.held['weight'].size:,} "
+        "weights"
+    )
+
+
+def what_differs(difference: Difference) -> str:
+    """Name the element and the variable that differ."""
+    if not difference.element:
+        return difference.field
+    return f"{difference.field} of {difference.element}"
+
+
+def sentence(difference: Difference) -> str:
+    """Say in one line what differs, and when."""
+    when = "as programmed, before the first tick"
+    if difference.tick is not None:
+        when = f"tick {difference.tick:,} (cycle {difference.cycle:,} of the run)"
+    values = ", ".join(f"{value} on {name}" for name, value in difference.values.items())
+    return f"{when}: {what_differs(difference)} is {values}"
+
+
+def consequences(difference: Difference) -> str:
+    """Say how many elements of each field differ after the tick."""
+    told = ", ".join(f"{field} ({number:,})" for field, number in difference.elements.items())
+    return f"Elements that differ after it: {told}"
+
+
+# --- as JSON -----------------------------------------------------------------------------------
+
+
+def figures(found: Comparison) -> dict[str, Any]:
+    """Give the figures as JSON has them."""
+    targets = {name: _figures(one) for name, one in found.devices.items()}
+    if found.meant is not None:
+        targets[FLOAT] = {
+            "equal_to": {},
+            "within_one_tick_of_float": None,
+            "spikes": len(found.meant.spikes),
+            "wall_seconds": found.meant.seconds,
+        }
+    return {
+        "ticks": found.case.ticks,
+        "targets": targets,
+        "first_difference": found.differences[0].figures() if found.differences else None,
+    }
+
+
+def _figures(one: Played) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "build": one.build,
+        "equal_to": one.equal_to,
+        "within_one_tick_of_float": None,
+        "spikes": len(one.outcome.run.spikes),
+        "cycles": int(one.outcome.run.cycles.sum()),
+        "wall_seconds": one.outcome.seconds,
+    }
+    if one.nearness is not None:
+        opened = one.nearness.open_loop
+        told |= {
+            "within_one_tick_of_float": opened and opened.within_one_tick_share,
+            "same_tick_as_float": opened and opened.same_tick_share,
+            "parts_from_float_at_tick": one.nearness.parting_tick,
+        }
+    return told
