@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import ClearMask, Space, registers, space_formats
-from spiketwin.host import Core, Network, connect
+from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.core import STATE
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, TargetError
 from spiketwin.host.exchange import Request, arguments
@@ -212,6 +213,44 @@ def test_events_far_beyond_the_queue_and_the_offset_all_arrive() -> None:
     assert done[-1] == (ticks, ticks)
 
 
+def test_spikes_are_seen_while_the_run_goes_on(core: Core) -> None:
+    """In parts of whole ticks that follow each other and together are the run."""
+    core.program(Network.random(8, 8, seed=4))
+    spikes, ticks, steps = stimulus(8, 300, 0.4, seed=1), 300, []
+    parts: list[tuple[int, Run]] = []
+
+    def watch(first: int, part: Run) -> None:
+        parts.append((first, part))
+
+    def progress(done: int, _ticks: int) -> None:
+        first, part = parts[-1]
+        steps.append((done, first + len(part.cycles)))
+
+    run = core.run(spikes, ticks, progress=progress, watch=watch)
+    lengths = [len(part.cycles) for _, part in parts]
+    assert len(parts) > 10
+    assert [first for first, _ in parts] == [0, *np.cumsum(lengths)[:-1]]
+    assert sum(lengths) == ticks
+    assert all(done == seen for done, seen in steps)
+    seen = np.concatenate([part.spikes + (first, 0) for first, part in parts])
+    assert np.array_equal(seen, run.spikes)
+    for name in ("spike_cycles", "cycles", "update_cycles", "muted"):
+        joined = np.concatenate([getattr(part, name) for _, part in parts])
+        assert np.array_equal(joined, getattr(run, name)), name
+
+
+def test_watching_says_nothing_more_to_the_device(tmp_path: Path) -> None:
+    """A session recorded without a watcher is replayed with one."""
+    net, spikes, seen = Network.random(8, 8, seed=4), stimulus(8, 100, 0.4, seed=1), []
+    with connect("model:", params="tiny", record=tmp_path / "session") as core:
+        core.program(net)
+        run = core.run(spikes, 100)
+    with connect(f"replay:{tmp_path / 'session'}") as core:
+        core.program(net)
+        core.run(spikes, 100, watch=lambda _first, part: seen.append(len(part.spikes)))
+    assert sum(seen) == len(run.spikes)
+
+
 def test_a_fixed_tick_period_changes_nothing_and_counts_missed_deadlines(core: Core) -> None:
     core.program(Network.random(8, 8, seed=4))
     spikes = stimulus(8, 50, 0.4, seed=1)
@@ -360,6 +399,19 @@ def test_an_interrupted_run_leaves_the_core_usable_and_its_state_whole(core: Cor
         other.write_weights(weights)
         other.write_state(**state)
         assert np.array_equal(other.run(stimulus(8, 20, 0.4, seed=2), 20).spikes, run.spikes)
+
+
+def test_what_watches_can_break_a_run_off_and_the_core_stops_at_once(core: Core) -> None:
+    core.program(Network.random(8, 8, seed=4))
+
+    def refuse(_first: int, _part: Run) -> None:
+        raise LookupError("seen enough")
+
+    with pytest.raises(LookupError, match="seen enough"):
+        core.run([], 100_000, watch=refuse)
+    counters = Request(Opcode.READ, arguments(Opcode.READ, Space.COUNTER, 0, 2), result_bytes=8)
+    tick, run_until = np.frombuffer(core.link.request(counters), "<u4")
+    assert tick == run_until < 100_000
 
 
 def test_another_host_finds_the_core_as_it_was_left() -> None:

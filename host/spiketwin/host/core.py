@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
@@ -25,7 +26,7 @@ from spiketwin.host.errors import DoesNotFit, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
 from spiketwin.host.link import Link
 from spiketwin.host.network import NEURON_ARRAYS, Network, Placement
-from spiketwin.host.runner import ANY_WAIT, Progress, Runner
+from spiketwin.host.runner import ANY_WAIT, Progress, Runner, Watch
 from spiketwin.host.spikes import Run, checked_events, decode
 
 STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
@@ -124,8 +125,12 @@ class Core:
         ticks: int,
         tick_period: int = 0,
         progress: Progress | None = None,
+        watch: Watch | None = None,
     ) -> Run:
         """Run the network for `ticks` ticks and return what it put out.
+
+        Ctrl-C, or an exception in `progress` or `watch`, stops the core after the tick that it is
+        in, and is raised then; spikes that have not come by then are lost.
 
         Parameters
         ----------
@@ -138,6 +143,10 @@ class Core:
             Cycles from tick to tick; 0: each tick begins when the one before is over.
         progress:
             Called with (ticks done, ticks) as the run goes on.
+        watch:
+            Called before that with what came in: (first, part), where `part` is the `Run` of the
+            ticks that ended since the last call, and counts them from 0, and `first` is the
+            first of them in this run. Missed deadlines and late events are known at the end only.
 
         Raises
         ------
@@ -160,9 +169,16 @@ class Core:
             # At a fixed period the write also begins the time that deadlines are counted from.
             self.write_registers(tick_period=tick_period)
         before = self.read_counters() if tick_period else None
-        runner = Runner(self.identity, self._tick, events, ticks, tick_period, progress)
+        runner = Runner(self.identity, self._tick, events, ticks, tick_period, progress, watch)
         self._settled = False
-        self._link.run(runner.program())
+        try:
+            self._link.run(runner.program())
+        except LinkError:
+            raise  # the next call finds out what is left of the run
+        except BaseException:
+            with suppress(LinkError):
+                self._settle()
+            raise
         self._settled = True
         self._tick += ticks
         run = decode(np.concatenate(runner.words), ticks, self.params)

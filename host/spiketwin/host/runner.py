@@ -19,9 +19,13 @@ from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES,
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
-from spiketwin.host.spikes import ticks_done
+from spiketwin.host.spikes import Run, decode, split_at_last_tick, ticks_done
 
 Progress = Callable[[int, int], None]
+"""Called with (ticks done, ticks)."""
+
+Watch = Callable[[int, Run], None]
+"""Called with a tick of the run, and what the ticks from that one on put out."""
 
 LEAST_WORDS_PER_TICK: Final = 2
 """*Update* and *end* are always reported."""
@@ -59,6 +63,8 @@ class Runner:
         In cycles; 0 is free-running.
     progress:
         Called with (ticks done, ticks) after every answer that brings some.
+    watch:
+        Called before that with the first of these ticks, and with what they put out.
 
     Attributes
     ----------
@@ -74,13 +80,17 @@ class Runner:
         ticks: int,
         tick_period: int,
         progress: Progress | None,
+        watch: Watch | None,
     ) -> None:
         self.words: list[NDArray[np.uint32]] = []
+        self._params = identity.params
         self._depth = identity.params.event_queue_depth
         self._first_tick = first_tick
         self._events = events
         self._ticks = ticks
         self._progress = progress
+        self._watch = watch
+        self._unfinished = np.empty(0, np.uint32)
         self._tick_cycles = max(schedule.most_cycles(identity.params), tick_period)
         self._tick_period = tick_period
         self._longest_wait = max(1, min(ANY_WAIT, int(_REAL_TIME_WAIT * identity.clock_hz)))
@@ -169,6 +179,10 @@ class Runner:
                 f"{self._ticks} done): reset it, and connect again"
             )
         done = ticks_done(words)
+        if self._watch is not None:
+            over, self._unfinished = split_at_last_tick(np.concatenate([self._unfinished, words]))
+            if done:
+                self._watch(self._done, decode(over, done, self._params))
         self._done += done
         if done and self._progress is not None:
             self._progress(self._done, self._ticks)

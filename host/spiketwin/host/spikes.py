@@ -106,6 +106,15 @@ def ticks_done(words: NDArray[np.uint32]) -> int:
     return int(_ticks_over(words).sum())
 
 
+def split_at_last_tick(
+    words: NDArray[np.uint32],
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Give the words of the ticks that are over, and those of a tick that is not over yet."""
+    ends = np.flatnonzero(_ticks_over(words))
+    end = int(ends[-1]) + 1 if ends.size else 0
+    return words[:end], words[end:]
+
+
 def _counts(words: NDArray[np.uint32], kind: Word) -> NDArray[np.bool_]:
     top = 1 << (_IS_COUNT_BIT - WORD_COUNT_BITS) | kind
     found: NDArray[np.bool_] = words >> WORD_COUNT_BITS == top
@@ -125,7 +134,7 @@ def _count(words: NDArray[np.uint32]) -> IntArray:
 
 
 def decode(words: NDArray[np.uint32], ticks: int, params: CoreParams) -> Run:
-    """Decode the output words of a whole run.
+    """Decode the output words of a whole run, or of ticks that follow each other in one.
 
     Raises `LinkError` when the words do not add up to so many ticks.
     """
