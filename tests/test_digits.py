@@ -14,9 +14,10 @@ from spiketwin.cosim.demo.compare import COMPARED, compare
 from spiketwin.cosim.demo.digits import N_PIXELS, Digits, Readout, encode, load, teach
 from spiketwin.cosim.demo.plots import save_all
 from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING
-from spiketwin.cosim.demo.run import Record, accuracy_over_seeds, origin, run
+from spiketwin.cosim.demo.run import Record, accuracy_over_seeds, run
 from spiketwin.host import Core, connect
 from spiketwin.host.cli import main
+from spiketwin.host.targets import origin
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ _LIBRARIES: Final = {"libusb-1.0.so.0": "libusb-1.0-0", "libftdi1.so.2": "libftd
 EXTRAS: Final = {
     "": "all",
     "rtl": "rtl:, emulate, demo, bench",
-    "demo": "demo, plots",
+    "demo": "demo, plots, reports",
     "bench": "bench",
     "boards": "build, flash, netlist:",
 }
@@ -50,6 +50,7 @@ _VERBS: Final = {"rtl": "emulate", "demo": "demo", "bench": "bench", "boards": "
 
 _MODULES: Final = {
     "amaranth": "amaranth.hdl",
+    "pillow": "PIL",
     "pyserial": "serial",
     "scikit-learn": "sklearn",
 }

@@ -131,6 +131,18 @@ def takes_sizes(url: str) -> bool:
     return scheme in SIMULATED and "params" not in options
 
 
+def origin(target: str) -> str:
+    """Say how a target, named by its address, comes by its spikes and cycles.
+
+    The model computes them and RTL is simulated. What answers at a port reports its own, whether
+    it is a board or an emulator.
+    """
+    scheme = target.partition(":")[0]
+    if scheme == "model":
+        return "computed"
+    return "simulated" if scheme in SIMULATED else "reported"
+
+
 def _sizes(params: str | CoreParams | None) -> CoreParams | None:
     if isinstance(params, str):
         try:

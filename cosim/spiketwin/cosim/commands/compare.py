@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
 import click
+from click.core import ParameterSource
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +23,7 @@ from spiketwin.cosim.compare.difference import NO_SPIKE, Difference, Progress
 from spiketwin.cosim.compare.presets import PRESETS, preset
 from spiketwin.cosim.compare.shrink import shrink
 from spiketwin.cosim.compare.subject import Subject
-from spiketwin.cosim.report import summary
+from spiketwin.cosim.report import page, summary, timeline
 from spiketwin.hdl.spec.params import CoreParams, described
 from spiketwin.host import files
 from spiketwin.host.cli import options, stimulus
@@ -34,7 +37,7 @@ _SHRUNK: Final = "shrunk.npz"
     epilog="\b\n"
     "spiketwin compare net.npz --on model: --on rtl:\n"
     "spiketwin compare net.npz --on rtl: --on /dev/ttyUSB1 --shrink small.npz\n"
-    "spiketwin compare --preset balanced --on model: --on float: --json figures.json"
+    "spiketwin compare --preset balanced --on model: --on float: --report balanced.html"
 )
 @click.argument("net", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @click.option(
@@ -83,6 +86,19 @@ _SHRUNK: Final = "shrunk.npz"
     help="Ticks between two comparisons of all state. More is faster, but what differs in between "
     "and heals without a trace is not seen.",
 )
+@click.option(
+    "--report",
+    "html",
+    type=options.OutputFile(".html"),
+    metavar="FILE",
+    help="Write all of it as a page to look at, with rasters, latencies, weights and rates.",
+)
+@click.option(
+    "--trace",
+    type=options.OutputFile(".json"),
+    metavar="FILE",
+    help="Write when each target did what, as a trace that Perfetto opens.",
+)
 @options.json_file
 def compare(
     net: Path | None,
@@ -95,6 +111,8 @@ def compare(
     small: Path | None,
     vcd: Path | None,
     every: int,
+    html: Path | None,
+    trace: Path | None,
     json_file: Path | None,
 ) -> None:
     """Run the network in the file NET on several targets, and find the first difference.
@@ -110,11 +128,15 @@ def compare(
     Exits with status 1 if two targets other than float: differ.
     """
     options.check_distinct(
-        {"NET": net, "--spikes": spike_file, "--shrink": small, "--json": json_file, "--waves": vcd}
-    )
+        {"NET": net, "--spikes": spike_file, "--shrink": small, "--json": json_file,
+         "--waves": vcd, "--report": html, "--trace": trace}
+    )  # fmt: skip
     devices = _devices(urls)
     if vcd is not None and not any(map(waves.can_have, devices.values())):
         raise click.UsageError("--waves needs a simulated RTL: give --on rtl: as well")
+    if html is not None:
+        for name in page.MODULES:
+            import_module(name)  # should it be missing, that is known before the run
     sizes, case_of = _case(net, preset_name, spike_file, ticks)
     console = Console()
     with comparison.subjects(devices, params, sizes, baud) as subjects:
@@ -123,14 +145,51 @@ def compare(
             found = comparison.compare(case, subjects, FLOAT in urls, every, progress)
         console.print(_table(found))
         _verdict(console, found, every)
-        if json_file is not None:
-            options.write_json(json_file, summary.figures(found))
+        heading = _heading(net, preset_name, every)
+        _save(console, json_file, html, trace, heading, found)
         if found.differences:
             if vcd is not None:
                 _waves(console, subjects, found, vcd)
             if small is not None:
                 _shrink(console, subjects, found, small)
             raise click.exceptions.Exit(1)
+
+
+def _save(
+    console: Console,
+    json_file: Path | None,
+    html: Path | None,
+    trace: Path | None,
+    heading: page.Heading,
+    found: Comparison,
+) -> None:
+    """Write what was found into the files that are wanted."""
+    if json_file is not None or html is not None:
+        figures = page.figures_of(found)
+    if json_file is not None:
+        drawn = [figure.figures() for figure in figures]
+        options.write_json(json_file, summary.figures(found) | {"figures": drawn})
+    if html is not None:
+        page.save(html, heading, found, figures)
+    if trace is not None:
+        ticks = timeline.save(trace, found)
+        if len(ticks) < found.case.ticks:
+            told = f"{trace}: ticks {ticks[0]:,} to {ticks[-1]:,} alone, for more are too many"
+            console.print(told, soft_wrap=True, markup=False)
+
+
+def _heading(net: Path | None, preset_name: str | None, every: int) -> page.Heading:
+    """Name what is played, and the call that plays it again."""
+    context = click.get_current_context()
+    call = ["spiketwin", str(context.info_name)]
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name)) == ParameterSource.COMMANDLINE
+        if given and not isinstance(parameter.type, options.OutputFile):
+            option = [parameter.opts[0]] if isinstance(parameter, click.Option) else []
+            value = context.params[str(parameter.name)]
+            for one in value if parameter.multiple else [value]:
+                call += [*option, str(one)]
+    return page.Heading(str(preset_name or (net and net.name)), shlex.join(call), every)
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from rich.table import Table
 from spiketwin.cosim.demo.compare import COMPARED, Comparison, compare
 from spiketwin.cosim.demo.digits import Digits, load
 from spiketwin.cosim.demo.plots import save_all
-from spiketwin.cosim.demo.run import Record, origin, run
+from spiketwin.cosim.demo.run import Record, run
 from spiketwin.host.cli import options
+from spiketwin.host.targets import origin
 
 
 @click.command(

@@ -14,6 +14,7 @@ from spiketwin.cosim.compare.difference import Difference, Progress, differ_afte
 from spiketwin.cosim.compare.matching import Match, match, parting_tick
 from spiketwin.cosim.compare.subject import Outcome, Subject
 from spiketwin.hdl.spec.params import CoreParams, ParamsError
+from spiketwin.hdl.spec.protocol import Identity
 from spiketwin.host import connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.targets import takes_sizes
@@ -45,7 +46,7 @@ class Played:
 
     Attributes
     ----------
-    build:
+    identity:
         What the device says that it is.
     outcome:
         What it did, and what it holds in the end.
@@ -55,7 +56,7 @@ class Played:
         To the ideal network; None if that was not asked for.
     """
 
-    build: str
+    identity: Identity
     outcome: Outcome
     equal_to: dict[str, bool] = field(default_factory=dict)
     nearness: Nearness | None = None
@@ -192,7 +193,7 @@ def compare(
 
 def _played(case: Case, subject: Subject, progress: Progress) -> Played:
     outcome = subject.after(case, case.ticks, partial(progress, f"{subject.name} running"))
-    return Played(subject.core.identity.build, outcome)
+    return Played(subject.core.identity, outcome)
 
 
 def _near(

@@ -16,8 +16,9 @@ from matplotlib.figure import Figure, SubFigure
 
 from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, SIDE
 from spiketwin.cosim.demo.recipe import TESTING
-from spiketwin.cosim.demo.run import Record, origin
+from spiketwin.cosim.demo.run import Record
 from spiketwin.host.elements import IntArray
+from spiketwin.host.targets import origin
 
 Records = Mapping[str, Record]
 """Records by the name of their target; the first is drawn where one is enough."""

@@ -12,25 +12,13 @@ from spiketwin.cosim.demo.digits import Digits, Readout, load
 from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING, Phase, Recipe
 from spiketwin.host import Run, connect
 from spiketwin.host.elements import IntArray
-from spiketwin.host.targets import DEFAULT_BAUD, SIMULATED
+from spiketwin.host.targets import DEFAULT_BAUD
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the phase, the presentations done in all, and how many there are."""
 
 SIZES = "digits"
 """The reference size that the demo runs on."""
-
-
-def origin(target: str) -> str:
-    """Say how a target, named by its address, comes by its spikes and cycles.
-
-    The model computes them and RTL is simulated. What answers at a port reports its own, whether
-    it is a board or an emulator.
-    """
-    scheme = target.partition(":")[0]
-    if scheme == "model":
-        return "computed"
-    return "simulated" if scheme in SIMULATED else "reported"
 
 
 @dataclass(frozen=True, eq=False)

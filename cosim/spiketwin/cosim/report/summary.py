@@ -2,13 +2,82 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Played
 from spiketwin.cosim.compare.difference import Difference
+from spiketwin.host.targets import origin
 
 NOTHING = "–"
 """Stands where a target has no such figure."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison comes to.
+
+    Attributes
+    ----------
+    word:
+        In a word or two.
+    fine:
+        Whether no two targets but `FLOAT` differ.
+    sentences:
+        The same at length.
+    """
+
+    word: str
+    fine: bool
+    sentences: list[str]
+
+
+def verdict(found: Comparison, every: int) -> Verdict:
+    """Say what a comparison comes to; `every` is ticks between two comparisons of all state."""
+    shares = {
+        name: np.array(one.nearness.open_loop.within_one_tick_share)
+        for name, one in found.devices.items()
+        if one.nearness is not None and one.nearness.open_loop is not None
+    }
+    near = [
+        f"{_percent(float(share))} of the spikes of {FLOAT} are fired within one tick on {names}, "
+        "in open loop."
+        for names, share in grouped(shares).items()
+    ]
+    if found.differences:
+        told = [sentence(each) for each in found.differences]
+        parted = [f"{each[0].upper()}{each[1:]}." for each in told]
+        return Verdict("DIFFERENT", False, parted + near)
+    if len(found.devices) > 1:
+        return Verdict("EQUAL", True, [f"{equality(found, every)}.", *near])
+    return Verdict("ONE TARGET", True, [f"Held against {FLOAT}, the ideal network.", *near])
+
+
+_Array = TypeVar("_Array", bound=NDArray[Any])
+
+
+def grouped(values: Mapping[str, _Array]) -> dict[str, _Array]:
+    """Name equal values once, by the names of all targets that have them."""
+    groups: list[tuple[list[str], _Array]] = []
+    for name, value in values.items():
+        names = next((names for names, other in groups if np.array_equal(other, value)), None)
+        if names is None:
+            groups.append(([name], value))
+        else:
+            names.append(name)
+    return {", ".join(names): value for names, value in groups}
+
+
+def origins(names: Iterable[str]) -> str:
+    """Say how targets came by their spikes and cycles: ``computed (model:), simulated (rtl:)``."""
+    having: dict[str, list[str]] = {}
+    for name in names:
+        having.setdefault("computed" if name == FLOAT else origin(name), []).append(name)
+    return ", ".join(f"{how} ({', '.join(some)})" for how, some in having.items())
 
 
 def columns(found: Comparison) -> dict[str, dict[str, str]]:
@@ -26,7 +95,8 @@ def columns(found: Comparison) -> dict[str, dict[str, str]]:
 def _cells(one: Played) -> dict[str, str]:
     run = one.outcome.run
     cells = {
-        "build": one.build,
+        "build": one.identity.build,
+        **({"equal to": _equal_to(one)} if one.equal_to else {}),
         "ticks": f"{run.cycles.size:,}",
         "spikes": f"{len(run.spikes):,}",
         "cycles": f"{run.cycles.sum():,}",
@@ -44,6 +114,13 @@ def _cells(one: Played) -> dict[str, str]:
             else f"{parting:,}",
         }
     return cells
+
+
+def _equal_to(one: Played) -> str:
+    equal = [name for name, is_so in one.equal_to.items() if is_so]
+    if len(equal) == len(one.equal_to):
+        return "all others"
+    return ", ".join(equal) or NOTHING
 
 
 def _percent(share: float | None) -> str:
@@ -113,7 +190,8 @@ def figures(found: Comparison) -> dict[str, Any]:
 
 def _figures(one: Played) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "build": one.build,
+        "build": one.identity.build,
+        "clock_hz": one.identity.clock_hz,
         "equal_to": one.equal_to,
         "within_one_tick_of_float": None,
         "spikes": len(one.outcome.run.spikes),

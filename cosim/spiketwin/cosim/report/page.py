@@ -1,0 +1,135 @@
+"""The report as one HTML file, which needs nothing else: no network, no script, no mouse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from spiketwin.cosim.compare.comparison import Comparison
+from spiketwin.cosim.compare.difference import NO_SPIKE, Difference
+from spiketwin.cosim.report import latency, raster, rates, summary, weights
+from spiketwin.cosim.report.figure import Cell, Figure, Table
+from spiketwin.hdl.spec.params import described
+from spiketwin.host.replacing import replacing
+
+MODULES: Final = ("jinja2", "PIL")
+"""Of the extra ``demo``, which a page needs."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What stands above a report.
+
+    Attributes
+    ----------
+    title:
+        Name of what was played.
+    command:
+        The call that makes it again.
+    every:
+        Ticks between two comparisons of all state.
+    """
+
+    title: str
+    command: str
+    every: int
+
+
+def figures_of(found: Comparison) -> list[Figure]:
+    """Give all figures, in the order of the page."""
+    return [
+        *raster.figures(found),
+        latency.figure(found),
+        *weights.figures(found),
+        rates.figure(found),
+    ]
+
+
+def save(path: Path, heading: Heading, found: Comparison, figures: list[Figure]) -> None:
+    """Write a report.
+
+    Parameters
+    ----------
+    path:
+        The file, which appears whole or not at all.
+    heading, found:
+        What was compared, and what came of it.
+    figures:
+        Those of `figures_of`.
+
+    Raises
+    ------
+    ImportError
+        Without the packages of the extra ``demo``.
+    OSError
+        The file cannot be written.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    pages = Environment(
+        loader=PackageLoader("spiketwin.cosim.report"),
+        autoescape=True,  # the names of files and targets are anybody's
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters["shown"] = shown
+    text = pages.get_template("page.html").render(
+        heading=heading,
+        verdict=summary.verdict(found, heading.every),
+        columns=summary.columns(found),
+        differences=[(each, _around(each)) for each in found.differences],
+        consequences=summary.consequences,
+        figures=figures,
+        played=_played(found),
+        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        version=version("spiketwin"),
+    )
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+def shown(value: Cell) -> str:
+    """Write a number as a reader has it."""
+    if value is None:
+        return summary.NOTHING
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def _played(found: Comparison) -> dict[str, Any]:
+    """What was played, by what it is."""
+    case = found.case
+    network = case.network
+    return {
+        "network": f"{network.n_axons:,} axons, {network.n_neurons:,} neurons, "
+        f"{int((network.weights != 0).sum()):,} weights that are not 0",
+        "stimulus": f"{len(case.spikes):,} axon events in {case.ticks:,} ticks",
+        "learning": f"{int(network.plastic.sum()):,} plastic synapses",
+        "core": described(next(iter(found.devices.values())).identity.params),
+    }
+
+
+def _around(difference: Difference) -> Table | None:
+    """Give the ticks around a difference as a table."""
+    around = difference.around
+    if around is None:
+        return None
+    names, what = list(difference.values), summary.what_differs(difference)
+    rows: list[tuple[Cell, ...]] = []
+    for row, tick in enumerate(around.ticks):
+        values: list[int | None] = [around.values[name][row] for name in names]
+        if difference.field == "spike_cycle":
+            values = [None if value == NO_SPIKE else value for value in values]
+        fired = [" ".join(map(str, around.spikes[name][row])) or None for name in names]
+        rows.append((tick, *values, *fired))
+    columns = (
+        "tick",
+        *(f"{what} on {name}" for name in names),
+        *(f"neurons that fired on {name}" for name in names),
+    )
+    return Table("The ticks around it", columns, rows)
