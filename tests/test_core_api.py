@@ -1,6 +1,7 @@
 """The API of a core, on the model: everything written reads back, and refusals change nothing."""
 
 import dataclasses
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spiketwin.cosim.channel import FaultyChannel
+from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.hdl.spec.oracle import Oracle
@@ -23,6 +25,7 @@ from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.core import STATE
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, TargetError
 from spiketwin.host.exchange import Request, arguments
+from spiketwin.host.interrupts import Interrupts
 from spiketwin.host.link import Link
 
 VECTORS = ("v", "i_syn", "refrac_count", "theta", "trace_post", "trace_pre")
@@ -399,6 +402,67 @@ def test_an_interrupted_run_leaves_the_core_usable_and_its_state_whole(core: Cor
         other.write_weights(weights)
         other.write_state(**state)
         assert np.array_equal(other.run(stimulus(8, 20, 0.4, seed=2), 20).spikes, run.spikes)
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own way with Ctrl-C, which whoever started the tests may have turned off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("advances", range(1, 20))
+def test_ctrl_c_waits_for_what_is_half_done_in_the_device(
+    advances: int, core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes when ticks have been executed whose spikes have not been reported."""
+    net, spikes = Network.random(8, 8, seed=4), stimulus(8, 50, 0.4, seed=1)
+    core.program(net)
+    expected = core.run(spikes, 50).spikes
+    core.program(net)
+    left = iter(range(advances - 1, -1, -1))
+    advance = ModelCore.advance
+
+    def interrupted(*arguments: Any) -> Any:
+        result = advance(*arguments)
+        if next(left, None) == 0:
+            signal.raise_signal(signal.SIGINT)
+        return result
+
+    monkeypatch.setattr(ModelCore, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        core.run(spikes, 100_000)
+    assert next(left, None) is None
+    counters = core.read_counters()
+    assert counters["tick"] == counters["run_until"] < 100_000
+    core.program(net)
+    assert np.array_equal(core.run(spikes, 50).spikes, expected)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    interrupts, seen = Interrupts(), []
+    with pytest.raises(KeyboardInterrupt), interrupts:
+        signal.raise_signal(signal.SIGINT)
+        seen.append("held back")
+        signal.raise_signal(signal.SIGINT)
+        seen.append("not reached")
+    with pytest.raises(KeyboardInterrupt), interrupts:
+        signal.raise_signal(signal.SIGINT)
+        seen.append("to the end")
+    assert seen == ["held back", "to the end"]
+    interrupts.heed()  # nothing is left over
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_another_way_with_ctrl_c_is_respected() -> None:
+    seen: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _frame: seen.append(number))
+    with Interrupts():
+        signal.raise_signal(signal.SIGINT)
+    assert seen == [signal.SIGINT]
 
 
 def test_what_watches_can_break_a_run_off_and_the_core_stops_at_once(core: Core) -> None:

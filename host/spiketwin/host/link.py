@@ -34,6 +34,7 @@ from spiketwin.host.errors import (
     LinkTimeout,
 )
 from spiketwin.host.exchange import Exchange, Reply, Request, Statistics, arguments
+from spiketwin.host.interrupts import Interrupts
 
 BITS_PER_BYTE: Final = 10
 """8N1: a start bit, eight bits and a stop bit."""
@@ -136,6 +137,7 @@ class Link:
         self._latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
         self._first_baud = port.baudrate
         self._exchange = Exchange()
+        self._interrupts = Interrupts()
         self._clock_hz = 0
         self._window = 1
         self._closed = False
@@ -165,6 +167,8 @@ class Link:
         The program may decide each request from the results it was given (`Request.on_result`),
         and yields ``None`` when it wants the oldest outstanding one first.
 
+        Ctrl-C ends it where nothing is half done, so that the link can be used further.
+
         Raises
         ------
         Refused
@@ -174,17 +178,19 @@ class Link:
         """
         if self._closed:
             raise LinkLost("the core was closed: connect again")
-        self._forget()
-        for request in program:
-            if request is None:
-                if self._exchange.outstanding:
+        with self._interrupts:
+            self._forget()
+            for request in program:
+                self._interrupts.heed()
+                if request is None:
+                    if self._exchange.outstanding:
+                        self._finish_oldest()
+                    continue
+                self._submit(request)
+                if self._exchange.outstanding == self._window:
                     self._finish_oldest()
-                continue
-            self._submit(request)
-            if self._exchange.outstanding == self._window:
+            while self._exchange.outstanding:
                 self._finish_oldest()
-        while self._exchange.outstanding:
-            self._finish_oldest()
 
     def set_baud(self, baud: int) -> int:
         """Change the rate at both ends and prove that the line carries it.
@@ -325,6 +331,7 @@ class Link:
         rounds = 0
         deadline = self._deadline()
         while not self._exchange.answered:
+            self._interrupts.heed()
             if self._exchange.receive(self._read()):
                 rounds = 0
                 deadline = self._deadline()
