@@ -133,6 +133,8 @@ def test_each_request_is_executed_once_and_results_come_in_order() -> None:
     assert all(int.from_bytes(data, "little") == 600 for n, data in seen if n % 2)
     assert (link.statistics.resent, link.statistics.timeouts) == (0, 0)
     assert link.statistics.stale_replies == 0
+    assert link.statistics.bytes_received == sum(map(len, line.replies))
+    assert link.statistics.bytes_sent == 1 + sum(map(len, line.requests))  # a zero before the first
 
 
 @pytest.mark.parametrize("chunk", [1, 7])

@@ -109,6 +109,8 @@ class Statistics:
         Requests submitted, frames sent again, and waits that ended without an answer.
     good_frames, bad_frames, stale_replies:
         Frames received whole and damaged, and good ones that answered nothing outstanding.
+    bytes_sent, bytes_received:
+        Bytes given to the port and taken from it, what was resent or damaged included.
     round_trip:
         Seconds from the last request submitted to its answer, the time in the window included.
     """
@@ -119,6 +121,8 @@ class Statistics:
     good_frames: int = 0
     bad_frames: int = 0
     stale_replies: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
     round_trip: float = 0.0
 
 
@@ -178,6 +182,7 @@ class Exchange:
         """Give the bytes that must be sent."""
         output = bytes(self._output)
         self._output.clear()
+        self.statistics.bytes_sent += len(output)
         return output
 
     def take_reply(self, now: float) -> Reply:
@@ -193,6 +198,7 @@ class Exchange:
 
         Raises `DeviceRestarted` when the device has another session than this one.
         """
+        self.statistics.bytes_received += len(data)
         bodies = self._decoder.feed(data)
         self.statistics.good_frames = self._decoder.good
         self.statistics.bad_frames = self._decoder.bad

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from spiketwin.cosim.demo.answers import Answers
 from spiketwin.cosim.demo.compare import COMPARED, Comparison, compare
 from spiketwin.cosim.demo.digits import Digits, load
 from spiketwin.cosim.demo.plots import save_all
-from spiketwin.cosim.demo.run import Record, run
-from spiketwin.host.cli import options
+from spiketwin.cosim.demo.recipe import RECIPE, Phase
+from spiketwin.cosim.demo.run import SIZES, Record, learn, run
+from spiketwin.host import Run, connect
+from spiketwin.host.cli import live, options
+from spiketwin.host.cli.dots import bars
+from spiketwin.host.cli.view import View
 from spiketwin.host.targets import origin
+
+_HISTORY: Final = 60
+"""Bars of what was recognised over the whole demo, in its live view."""
 
 
 @click.command(
     epilog="\b\n"
     "spiketwin demo\n"
     "spiketwin demo --images 100 --on model:\n"
+    "spiketwin demo --live --on model:\n"
     "spiketwin demo --images 50 --on rtl: --on netlist:\n"
     "spiketwin demo --on model: --on /dev/ttyUSB1 --json demo.json"
 )
@@ -48,6 +58,7 @@ from spiketwin.host.targets import origin
     help="Take only so many images to train and to test, for a quick look.",
 )
 @options.baud
+@live.option
 @options.json_file
 @click.option(
     "--output",
@@ -61,6 +72,7 @@ def demo(
     seed: int,
     images: int | None,
     baud: int,
+    is_live: bool,
     json_file: Path | None,
     output: Path,
 ) -> None:
@@ -74,8 +86,11 @@ def demo(
     digits = load()
     if images is not None:
         digits = digits.first(images)
+    screen = live.terminal() if is_live else None
     records = {
-        name: _learn(console, name, url, digits, seed, baud)
+        name: _learn(name, url, digits, seed, baud, console)
+        if screen is None
+        else _learn_live(name, url, digits, seed, baud, screen)
         for name, url in zip(options.told_apart(urls), urls, strict=True)
     }
     (first_name, first), *others = records.items()
@@ -89,7 +104,7 @@ def demo(
     _verdict(console, comparisons)
 
 
-def _learn(console: Console, name: str, url: str, digits: Digits, seed: int, baud: int) -> Record:
+def _learn(name: str, url: str, digits: Digits, seed: int, baud: int, console: Console) -> Record:
     with options.progress_bar(console, "images") as bar:
         task = bar.add_task(f"{name} connecting", total=None)
         return run(
@@ -101,6 +116,37 @@ def _learn(console: Console, name: str, url: str, digits: Digits, seed: int, bau
                 task, description=f"{name} {phase}", completed=done, total=total
             ),
         )
+
+
+def _learn_live(
+    name: str, url: str, digits: Digits, seed: int, baud: int, console: Console
+) -> Record:
+    with options.stages(console) as stage:
+        stage(f"{name} connecting")
+        core = connect(url, params=SIZES, baud=baud)
+    phases, taught = RECIPE.phases(digits, seed), RECIPE.taught()
+    answers = Answers(taught, phases, _HISTORY)
+    order = np.argsort(taught, kind="stable")
+    with core:
+        view = View(
+            f"handwritten digits on {name}",
+            identity=core.identity,
+            statistics=core.statistics,
+            origin=origin(url),
+            n_neurons=len(taught),
+            total=sum(phase.presentations for phase in phases),
+            unit="images",
+            order=order,
+            names=[str(digit) for digit in taught[order]],
+        )
+
+        def watch(phase: Phase, number: int, part: Run) -> None:
+            answers.add(phase, number, part)
+            notes = {"hits": bars(answers.history, 1.0), "": answers.summary()}
+            view.add(part, answers.presentations, notes)
+
+        with live.drawn(view, console):
+            return learn(core, RECIPE.network(seed), phases, RECIPE.ticks, watch=watch)
 
 
 def _table(records: dict[str, Record]) -> Table:

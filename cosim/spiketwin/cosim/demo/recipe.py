@@ -128,10 +128,15 @@ class Recipe:
     gain: int
     anneal: float
 
+    def taught(self) -> IntArray:
+        """Digit that each neuron is taught to answer to, shape (neurons,)."""
+        return np.tile(np.arange(N_CLASSES), self.juries)
+
     def network(self, seed: int) -> Network:
         """Build the network before it has seen anything."""
-        n_axons, n_neurons = N_PIXELS + N_CLASSES, self.juries * N_CLASSES
-        jury, digit = np.divmod(np.arange(n_neurons), N_CLASSES)
+        digit = self.taught()
+        n_axons, n_neurons = N_PIXELS + N_CLASSES, len(digit)
+        jury = np.arange(n_neurons) // N_CLASSES
         weights = np.zeros((n_axons + n_neurons, n_neurons), np.int32)
         rng = np.random.default_rng([seed, _WEIGHTS])
         weights[:N_PIXELS] = rng.integers(

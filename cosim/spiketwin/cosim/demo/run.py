@@ -10,12 +10,15 @@ import numpy as np
 
 from spiketwin.cosim.demo.digits import Digits, Readout, load
 from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING, Phase, Recipe
-from spiketwin.host import Run, connect
+from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.targets import DEFAULT_BAUD
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the phase, the presentations done in all, and how many there are."""
+
+Watch = Callable[[Phase, int, Run], None]
+"""Called with a phase, the number of a presentation in it, and what the core put out then."""
 
 SIZES = "digits"
 """The reference size that the demo runs on."""
@@ -133,30 +136,62 @@ def run(
         The target cannot be opened, has other sizes, or fails on the way.
     """
     phases = recipe.phases(digits, seed)
+    with connect(url, params=SIZES, baud=baud) as core:
+        return learn(core, recipe.network(seed), phases, recipe.ticks, progress=progress)
+
+
+def learn(
+    core: Core,
+    network: Network,
+    phases: tuple[Phase, ...],
+    ticks: int,
+    *,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
+) -> Record:
+    """Show a network on a connected core what it is to learn, and then to recognise.
+
+    Parameters
+    ----------
+    core:
+        A core of the size `SIZES`, which is programmed.
+    network, phases, ticks:
+        The network at first, what it is shown, and for how long each time.
+    progress:
+        Called after each presentation.
+    watch:
+        Called before that, with the presentation and what the core put out.
+
+    Raises
+    ------
+    SpiketwinError
+        The core fails on the way.
+    """
     total = sum(phase.presentations for phase in phases)
     runs: list[Run] = []
     weights: list[IntArray] = []
     state: list[dict[str, IntArray]] = []
     registers: dict[str, int] = {}
-    with connect(url, params=SIZES, baud=baud) as core:
-        begin = time.perf_counter()
-        core.program(recipe.network(seed))
-        for phase in phases:
-            for image, showing in phase.sequence():
-                core.clear()
-                if showing.registers != registers:
-                    registers = showing.registers
-                    core.write_registers(**registers)
-                runs.append(core.run(showing.spikes[image], recipe.ticks))
-                if progress is not None:
-                    progress(phase.name, len(runs), total)
-            weights.append(core.read_weights())
-            state.append(core.read_state())
-        seconds = time.perf_counter() - begin
-    begins = np.repeat(np.arange(total) * recipe.ticks, [len(each.spikes) for each in runs])
+    begin = time.perf_counter()
+    core.program(network)
+    for phase in phases:
+        for number, (image, showing) in enumerate(phase.sequence()):
+            core.clear()
+            if showing.registers != registers:
+                registers = showing.registers
+                core.write_registers(**registers)
+            runs.append(core.run(showing.spikes[image], ticks))
+            if watch is not None:
+                watch(phase, number, runs[-1])
+            if progress is not None:
+                progress(phase.name, len(runs), total)
+        weights.append(core.read_weights())
+        state.append(core.read_state())
+    seconds = time.perf_counter() - begin
+    begins = np.repeat(np.arange(total) * ticks, [len(each.spikes) for each in runs])
     return Record(
         phases=phases,
-        ticks_per_image=recipe.ticks,
+        ticks_per_image=ticks,
         spikes=np.concatenate([each.spikes for each in runs]) + np.outer(begins, (1, 0)),
         spike_cycles=np.concatenate([each.spike_cycles for each in runs]),
         cycles=np.concatenate([each.cycles for each in runs]),

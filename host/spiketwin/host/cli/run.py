@@ -14,14 +14,15 @@ from rich.table import Table
 
 from spiketwin.hdl.spec.params import described
 from spiketwin.host import files
-from spiketwin.host.cli import options, raster, stimulus
+from spiketwin.host.cli import live, options, raster, stimulus
+from spiketwin.host.cli.view import View
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import DoesNotFit
 from spiketwin.host.network import Network
 from spiketwin.host.replacing import replacing
 from spiketwin.host.spikes import Run, checked_events
-from spiketwin.host.targets import connect, takes_sizes
+from spiketwin.host.targets import connect, origin, takes_sizes
 
 _BUSIEST: Final = 5
 
@@ -30,12 +31,14 @@ _BUSIEST: Final = 5
     epilog="\b\n"
     "spiketwin run net.npz --on model:\n"
     "spiketwin run net.npz --on rtl: --params ncx --json figures.json\n"
+    "spiketwin run net.npz --on rtl: --live\n"
     "spiketwin run net.npz --on /dev/ttyUSB1 --spikes events.csv --ticks 500 --plot raster.png"
 )
 @click.argument("net", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @options.on_target("Default: the smallest core that holds the network.")
 @stimulus.spike_file
 @stimulus.ticks
+@live.option
 @click.option(
     "--plot", type=options.OutputFile(".png"), metavar="FILE", help="Draw the spikes as PNG."
 )
@@ -54,6 +57,7 @@ def run(
     record: Path | None,
     spike_file: Path | None,
     ticks: int | None,
+    is_live: bool,
     plot: Path | None,
     json_file: Path | None,
     output: Path | None,
@@ -70,10 +74,25 @@ def run(
     # Checked before a target is opened, which may take a build.
     events = checked_events(events, length, network.n_axons)
     console = Console()
+    screen = live.terminal() if is_live else None
     sizes = network.core_params() if params is None and takes_sizes(url) else params
     with connect(url, params=sizes, baud=baud, record=record) as core:
         _program(core, network)
-        done, seconds = _run(console, core, events, length)
+        begin = time.perf_counter()
+        if screen is None:
+            done = _run(core, events, length, console)
+        else:
+            view = View(
+                f"{net.name} on {url}",
+                identity=core.identity,
+                statistics=core.statistics,
+                origin=origin(url),
+                n_neurons=network.n_neurons,
+                total=length,
+                unit="ticks",
+            )
+            done = _run_live(core, events, length, screen, view)
+        seconds = time.perf_counter() - begin
         weights = core.read_weights()
         build = core.identity.build
     figures = _figures(url, build, network.n_neurons, done, seconds)
@@ -103,12 +122,18 @@ def _program(core: Core, network: Network) -> None:
         raise DoesNotFit(f"{error}. A simulated core holds it with --params {needed}") from error
 
 
-def _run(console: Console, core: Core, events: IntArray, ticks: int) -> tuple[Run, float]:
+def _run(core: Core, events: IntArray, ticks: int, console: Console) -> Run:
     with options.progress_bar(console, "ticks") as bar:
         task = bar.add_task("running", total=ticks)
-        begin = time.perf_counter()
-        done = core.run(events, ticks, progress=lambda now, _all: bar.update(task, completed=now))
-        return done, time.perf_counter() - begin
+        return core.run(events, ticks, progress=lambda now, _all: bar.update(task, completed=now))
+
+
+def _run_live(core: Core, events: IntArray, ticks: int, console: Console, view: View) -> Run:
+    def watch(first: int, part: Run) -> None:
+        view.add(part, first + len(part.cycles))
+
+    with live.drawn(view, console):
+        return core.run(events, ticks, watch=watch)
 
 
 def _figures(url: str, build: str, n_neurons: int, run: Run, seconds: float) -> dict[str, Any]:
