@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from spiketwin.cosim.demo.answers import Answers
 from spiketwin.cosim.demo.compare import COMPARED, Comparison, compare
 from spiketwin.cosim.demo.digits import Digits, load
+from spiketwin.cosim.demo.lesson import lesson
 from spiketwin.cosim.demo.plots import save_all
-from spiketwin.cosim.demo.recipe import RECIPE, Phase
+from spiketwin.cosim.demo.recipe import RECIPE
 from spiketwin.cosim.demo.run import SIZES, Record, learn, run
-from spiketwin.host import Run, connect
+from spiketwin.host import connect
 from spiketwin.host.cli import live, options
-from spiketwin.host.cli.dots import bars
-from spiketwin.host.cli.view import View
 from spiketwin.host.targets import origin
-
-_HISTORY: Final = 60
-"""Bars of what was recognised over the whole demo, in its live view."""
 
 
 @click.command(
@@ -124,27 +118,9 @@ def _learn_live(
     with options.stages(console) as stage:
         stage(f"{name} connecting")
         core = connect(url, params=SIZES, baud=baud)
-    phases, taught = RECIPE.phases(digits, seed), RECIPE.taught()
-    answers = Answers(taught, phases, _HISTORY)
-    order = np.argsort(taught, kind="stable")
+    phases = RECIPE.phases(digits, seed)
     with core:
-        view = View(
-            f"handwritten digits on {name}",
-            identity=core.identity,
-            statistics=core.statistics,
-            origin=origin(url),
-            n_neurons=len(taught),
-            total=sum(phase.presentations for phase in phases),
-            unit="images",
-            order=order,
-            names=[str(digit) for digit in taught[order]],
-        )
-
-        def watch(phase: Phase, number: int, part: Run) -> None:
-            answers.add(phase, number, part)
-            notes = {"hits": bars(answers.history, 1.0), "": answers.summary()}
-            view.add(part, answers.presentations, notes)
-
+        view, watch = lesson(core, name, RECIPE.taught(), phases)
         with live.drawn(view, console):
             return learn(core, RECIPE.network(seed), phases, RECIPE.ticks, watch=watch)
 
