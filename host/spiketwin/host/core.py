@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Final
 
@@ -24,10 +25,12 @@ from spiketwin.host import access
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
+from spiketwin.host.ledger import Account
 from spiketwin.host.link import Link
 from spiketwin.host.network import NEURON_ARRAYS, Network, Placement
 from spiketwin.host.runner import ANY_WAIT, Progress, Runner, Watch
 from spiketwin.host.spikes import Run, checked_events, decode
+from spiketwin.host.timeline import Activity
 
 STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
 """Names of the state of a core; the traces only where learning is built."""
@@ -155,21 +158,49 @@ class Core:
         DoesNotFit
             One tick has more events than the core's queue holds.
         """
-        events = checked_events(spikes, ticks, self._placement.n_axons)
-        periods = self._registers["tick_period"][1].limits(self.params)
-        ticks, tick_period = int(ticks), int(integers("tick_period", tick_period, (), periods))
-        self._check_queue(events)
-        self._settle()
-        if self._tick + ticks > _LAST_TICK:
-            raise InvalidInput(
-                f"the core is at tick {self._tick} and counts to {_LAST_TICK}: reset it, or run "
-                "less"
-            )
-        if tick_period or self._tick_period != tick_period:
-            # At a fixed period the write also begins the time that deadlines are counted from.
-            self.write_registers(tick_period=tick_period)
-        before = self.read_counters() if tick_period else None
-        runner = Runner(self.identity, self._tick, events, ticks, tick_period, progress, watch)
+        with self._link.timed() as stopwatch:
+            events = checked_events(spikes, ticks, self._placement.n_axons)
+            periods = self._registers["tick_period"][1].limits(self.params)
+            ticks, tick_period = int(ticks), int(integers("tick_period", tick_period, (), periods))
+            self._check_queue(events)
+            self._settle()
+            if self._tick + ticks > _LAST_TICK:
+                raise InvalidInput(
+                    f"the core is at tick {self._tick} and counts to {_LAST_TICK}: reset it, or "
+                    "run less"
+                )
+            if tick_period or self._tick_period != tick_period:
+                # At a fixed period the write also begins the time that deadlines are counted from.
+                self.write_registers(tick_period=tick_period)
+            before = self.read_counters() if tick_period else None
+            runner = Runner(self.identity, self._tick, events, ticks, tick_period, progress, watch)
+            self._carry_out(runner)
+            self._tick += ticks
+            words = np.concatenate(runner.words)
+            run = decode(words, ticks, self.params)
+            if before is not None:
+                after = self.read_counters()
+                run = replace(
+                    run,
+                    missed_deadlines=after["missed_deadlines"] - before["missed_deadlines"],
+                    late_events=after["late_events"] - before["late_events"],
+                )
+            stopwatch.lap(Activity.DECODE)
+        account = Account(
+            timeline=stopwatch.timeline(),
+            line=self._link.line,
+            tick_period=tick_period,
+            event_ticks=events[:, 0],
+            blocks=np.array(runner.blocks, np.int64),
+            steps=np.array(runner.steps, np.int64),
+            answers=np.array([len(each) for each in runner.words], np.int64),
+            words=words,
+            cycles=run.cycles,
+            spike_cycles=run.spike_cycles,
+        )
+        return replace(run, accounts=(account,))
+
+    def _carry_out(self, runner: Runner) -> None:
         self._settled = False
         try:
             self._link.run(runner.program())
@@ -180,15 +211,6 @@ class Core:
                 self._settle()
             raise
         self._settled = True
-        self._tick += ticks
-        run = decode(np.concatenate(runner.words), ticks, self.params)
-        if before is None:
-            return run
-        after = self.read_counters()
-        counted = {n: after[n] - before[n] for n in ("missed_deadlines", "late_events")}
-        return Run(
-            run.spikes, run.spike_cycles, run.cycles, run.update_cycles, run.muted, **counted
-        )
 
     # --- memories --------------------------------------------------------------------------------
 

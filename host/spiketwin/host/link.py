@@ -7,9 +7,10 @@ directions depend on the program alone and never on timing.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -35,6 +36,7 @@ from spiketwin.host.errors import (
 )
 from spiketwin.host.exchange import Exchange, Reply, Request, Statistics, arguments
 from spiketwin.host.interrupts import Interrupts
+from spiketwin.host.timeline import Activity, Line, Stopwatch
 
 BITS_PER_BYTE: Final = 10
 """8N1: a start bit, eight bits and a stop bit."""
@@ -141,6 +143,8 @@ class Link:
         self._clock_hz = 0
         self._window = 1
         self._closed = False
+        self._stopwatch: Stopwatch | None = None
+        self._round_trip = math.inf
         self.identity = self._open()
         self._clock_hz = self.identity.clock_hz
         self._window = self.identity.params.link_slots - 1
@@ -154,6 +158,25 @@ class Link:
     def baud(self) -> int:
         """Bits per second of the port."""
         return self._port.baudrate
+
+    @property
+    def line(self) -> Line:
+        """What is known of the way to the device, for a ledger of the time taken."""
+        hardware = self.has_line and self.clock is time.monotonic
+        return Line(
+            byte_seconds=BITS_PER_BYTE / self.baud if self.has_line else 0.0,
+            adapter_seconds=self._round_trip if hardware else None,
+            clock_hz=self._clock_hz,
+        )
+
+    @contextmanager
+    def timed(self) -> Iterator[Stopwatch]:
+        """Take the time of all that happens until the end of the block."""
+        self._stopwatch = stopwatch = Stopwatch()
+        try:
+            yield stopwatch
+        finally:
+            self._stopwatch = None
 
     def request(self, request: Request) -> bytes:
         """Have one request executed and return its result; errors as `run`."""
@@ -283,8 +306,16 @@ class Link:
 
     def _handshake(self, request: Request, session: int) -> Reply:
         self._exchange.begin(session)
-        self._submit(request)
-        return self._await_oldest()
+        with self.timed() as stopwatch:
+            self._submit(request)
+            reply = self._await_oldest()
+            stopwatch.lap(Activity.DECODE)
+            stopwatch.answered(len(reply.result))
+        span = stopwatch.timeline().requests[0]
+        wire = float(span["bytes_out"] + span["bytes_in"]) * BITS_PER_BYTE / self.baud
+        # Neither asks the core for anything: what is not the line is adapter and operating system.
+        self._round_trip = min(self._round_trip, max(0.0, span["answered"] - span["queued"] - wire))
+        return reply
 
     @staticmethod
     def _compatible(data: bytes) -> Identity:
@@ -317,14 +348,21 @@ class Link:
             self._await_oldest()
 
     def _submit(self, request: Request) -> None:
+        if self._stopwatch is not None:
+            self._stopwatch.begin_request(request.opcode, len(request.payload))
         self._exchange.submit(request, self.clock())
         self._flush()
+        if self._stopwatch is not None:
+            self._stopwatch.sent()
 
     def _finish_oldest(self) -> None:
         on_result = self._exchange.oldest.on_result
         result = self._await_oldest().checked()
         if on_result is not None:
             on_result(result)
+        self._lap(Activity.DECODE)
+        if self._stopwatch is not None:
+            self._stopwatch.answered(len(result))
 
     def _await_oldest(self) -> Reply:
         """Wait for the reply to the oldest request, resending what is lost."""
@@ -332,7 +370,11 @@ class Link:
         deadline = self._deadline()
         while not self._exchange.answered:
             self._interrupts.heed()
-            if self._exchange.receive(self._read()):
+            data = self._read()
+            answered = self._exchange.receive(data)
+            if data:
+                self._lap(Activity.DECODE)
+            if answered:
                 rounds = 0
                 deadline = self._deadline()
             elif self.clock() >= deadline:
@@ -361,18 +403,27 @@ class Link:
 
     def _read(self) -> bytes:
         try:
-            return self._port.read(max(1, self._port.in_waiting))
+            data = self._port.read(max(1, self._port.in_waiting))
         except (OSError, serial.SerialException) as error:
             raise LinkLost(self._lost(error)) from error
+        if data:
+            self._lap(Activity.READ, len(data))
+        return data
 
     def _flush(self) -> None:
         output = self._exchange.take_output()
         if not output:
             return
+        self._lap(Activity.ENCODE)
         try:
             self._port.write(output)
         except (OSError, serial.SerialException) as error:
             raise LinkLost(self._lost(error)) from error
+        self._lap(Activity.WRITE, len(output))
+
+    def _lap(self, activity: Activity, octets: int = 0) -> None:
+        if self._stopwatch is not None:
+            self._stopwatch.lap(activity, octets)
 
     @staticmethod
     def _lost(error: Exception) -> str:

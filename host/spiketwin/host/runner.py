@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
-from spiketwin.host.spikes import Run, decode, split_at_last_tick, ticks_done
+from spiketwin.host.spikes import Run, decode
+from spiketwin.host.words import Words, split_at_last_tick, ticks_over
 
 Progress = Callable[[int, int], None]
 """Called with (ticks done, ticks)."""
@@ -70,6 +70,10 @@ class Runner:
     ----------
     words:
         Output words so far, one array an answer.
+    blocks:
+        Events queued after each `EVENTS`.
+    steps:
+        Ticks started after each `RUN`.
     """
 
     def __init__(
@@ -82,7 +86,9 @@ class Runner:
         progress: Progress | None,
         watch: Watch | None,
     ) -> None:
-        self.words: list[NDArray[np.uint32]] = []
+        self.words: list[Words] = []
+        self.blocks: list[int] = []
+        self.steps: list[int] = []
         self._params = identity.params
         self._depth = identity.params.event_queue_depth
         self._first_tick = first_tick
@@ -111,6 +117,7 @@ class Runner:
                 yield from self._queue(events)
                 yield Request(Opcode.RUN, arguments(Opcode.RUN, until - self._started))
                 self._started = until
+                self.steps.append(until)
             elif self._requested < self._words_expected():
                 yield self._fetch()
             else:
@@ -141,6 +148,7 @@ class Runner:
             items = np.stack([block[:, 0] - base, block[:, 1]], axis=1).astype("<u2").tobytes()
             head = arguments(Opcode.EVENTS, self._first_tick + base)
             self._queued += len(block)
+            self.blocks.append(self._queued)
             yield Request(Opcode.EVENTS, head + items)
 
     def _words_expected(self) -> int:
@@ -178,7 +186,7 @@ class Runner:
                 f"the device reports nothing of the ticks it has yet to run ({self._done} of "
                 f"{self._ticks} done): reset it, and connect again"
             )
-        done = ticks_done(words)
+        done = int(ticks_over(words).sum())
         if self._watch is not None:
             over, self._unfinished = split_at_last_tick(np.concatenate([self._unfinished, words]))
             if done:

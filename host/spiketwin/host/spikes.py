@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.protocol import (
-    SPIKE_CYCLE_BITS,
-    SPIKE_MASK_BITS,
-    WORD_COUNT_BITS,
-    Word,
-)
+from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, Word
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput, LinkError
+from spiketwin.host.ledger import Account, Ledger
+from spiketwin.host.words import (
+    Words,
+    count,
+    lanes_fired,
+    of_kind,
+    report_spikes,
+    tick_of,
+    ticks_over,
+)
 
-_IS_COUNT_BIT = 31
-_MOST_TICKS = (1 << 32) - 1
+_MOST_TICKS: Final = (1 << 32) - 1
 
 
 def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
@@ -90,6 +96,8 @@ class Run:
         fixed tick period.
     missed_deadlines, late_events:
         Ticks that began late and events that came too late, at a fixed tick period.
+    accounts:
+        What the ledger is drawn up from: one of each call of `Core.run` that it is made of.
     """
 
     spikes: IntArray
@@ -99,62 +107,34 @@ class Run:
     muted: NDArray[np.bool_]
     missed_deadlines: int = 0
     late_events: int = 0
+    accounts: tuple[Account, ...] = ()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Where the time went: of the run, of each tick, of each spike; drawn up when asked for."""
+        return Ledger.of(self.accounts)
 
 
-def ticks_done(words: NDArray[np.uint32]) -> int:
-    """Ticks that words report as over, the muted ones included."""
-    return int(_ticks_over(words).sum())
-
-
-def split_at_last_tick(
-    words: NDArray[np.uint32],
-) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Give the words of the ticks that are over, and those of a tick that is not over yet."""
-    ends = np.flatnonzero(_ticks_over(words))
-    end = int(ends[-1]) + 1 if ends.size else 0
-    return words[:end], words[end:]
-
-
-def _counts(words: NDArray[np.uint32], kind: Word) -> NDArray[np.bool_]:
-    top = 1 << (_IS_COUNT_BIT - WORD_COUNT_BITS) | kind
-    found: NDArray[np.bool_] = words >> WORD_COUNT_BITS == top
-    return found
-
-
-def _ticks_over(words: NDArray[np.uint32]) -> IntArray:
-    """Ticks that each word ends."""
-    over = _counts(words, Word.END).astype(np.int64)
-    muted = _counts(words, Word.MUTED)
-    over[muted] = _count(words[muted])
-    return over
-
-
-def _count(words: NDArray[np.uint32]) -> IntArray:
-    return (words & ((1 << WORD_COUNT_BITS) - 1)).astype(np.int64)
-
-
-def decode(words: NDArray[np.uint32], ticks: int, params: CoreParams) -> Run:
+def decode(words: Words, ticks: int, params: CoreParams) -> Run:
     """Decode the output words of a whole run, or of ticks that follow each other in one.
 
     Raises `LinkError` when the words do not add up to so many ticks.
     """
-    over = _ticks_over(words)
-    tick = np.cumsum(over) - over
+    over, tick = ticks_over(words), tick_of(words)
     if over.sum() != ticks or not over[-1:].any():
         raise LinkError(
             f"the device reported {over.sum()} ticks instead of {ticks}: reset it and run again"
         )
     cycles, update_cycles = np.zeros(ticks, np.int64), np.zeros(ticks, np.int64)
-    update, end = _counts(words, Word.UPDATE), _counts(words, Word.END)
-    update_cycles[tick[update]] = _count(words[update])
-    cycles[tick[end]] = _count(words[end])
+    update, end = of_kind(words, Word.UPDATE), of_kind(words, Word.END)
+    update_cycles[tick[update]] = count(words[update])
+    cycles[tick[end]] = count(words[end])
     muted = np.ones(ticks, np.bool_)
     muted[tick[end]] = False
 
-    reports = (words >> _IS_COUNT_BIT) == 0
+    reports = report_spikes(words)
     report, report_tick = words[reports].astype(np.int64), tick[reports]
-    lanes = np.arange(SPIKE_MASK_BITS)
-    which, lane = np.nonzero(report[:, None] >> (SPIKE_CYCLE_BITS + lanes) & 1)
+    which, lane = lanes_fired(report)
     group = report >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS)
     neuron = group[which] * params.neuron_lanes + lane
     cycle = update_cycles[report_tick] + (report & ((1 << SPIKE_CYCLE_BITS) - 1))

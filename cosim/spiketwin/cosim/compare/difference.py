@@ -327,7 +327,7 @@ def _window(
         playback.to(begin)
         spikes[subject.name], values[subject.name] = [], []
         for after in range(begin + 1, end + 1):
-            outcome = Outcome(playback.to(after), playback.held(), seconds=0.0)
+            outcome = Outcome(playback.to(after), playback.held())
             spikes[subject.name].append(outcome.run.spikes[:, 1].tolist())
             values[subject.name].append(int(_values(outcome, 0, n_neurons)[field][place]))
     return Window(list(range(begin, end)), spikes, values)

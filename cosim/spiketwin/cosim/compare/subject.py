@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -25,13 +24,10 @@ class Outcome:
         Spikes and cycles of the ticks played.
     held:
         All state as `Core.read_state` gives it, and ``weight``, shape (n_sources, n_neurons).
-    seconds:
-        Wall time of the run, the link included, programming and reading not.
     """
 
     run: Run
     held: dict[str, IntArray]
-    seconds: float
 
 
 class Subject:
@@ -72,10 +68,7 @@ class Subject:
             As the methods of the core.
         """
         playback = self.begin(case)
-        started = time.perf_counter()
-        run = playback.to(ticks, progress)
-        seconds = time.perf_counter() - started
-        return Outcome(run, playback.held(), seconds)
+        return Outcome(playback.to(ticks, progress), playback.held())
 
 
 class Playback:
@@ -135,6 +128,7 @@ def _joined(parts: list[tuple[int, Run]]) -> Run:
         cycles=_concatenated([run.cycles for run in runs]),
         update_cycles=_concatenated([run.update_cycles for run in runs]),
         muted=np.zeros(sum(run.cycles.size for run in runs), np.bool_),
+        accounts=tuple(account for run in runs for account in run.accounts),
     )
 
 

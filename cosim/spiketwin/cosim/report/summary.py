@@ -100,7 +100,7 @@ def _cells(one: Played) -> dict[str, str]:
         "ticks": f"{run.cycles.size:,}",
         "spikes": f"{len(run.spikes):,}",
         "cycles": f"{run.cycles.sum():,}",
-        "seconds (measured)": f"{one.outcome.seconds:.2f}",
+        "seconds (measured)": f"{run.ledger.wall_seconds:.2f}",
     }
     if one.nearness is not None:
         near = one.nearness.open_loop
@@ -196,7 +196,8 @@ def _figures(one: Played) -> dict[str, Any]:
         "within_one_tick_of_float": None,
         "spikes": len(one.outcome.run.spikes),
         "cycles": int(one.outcome.run.cycles.sum()),
-        "wall_seconds": one.outcome.seconds,
+        "wall_seconds": one.outcome.run.ledger.wall_seconds,
+        "ledger": one.outcome.run.ledger.as_json(),
     }
     if one.nearness is not None:
         opened = one.nearness.open_loop

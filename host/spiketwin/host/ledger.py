@@ -1,0 +1,417 @@
+"""The latency ledger: where the wall time of a run went, and the time of each tick and each spike.
+
+The wall time is cut up so that every instant belongs to exactly one part. While the host computes
+it is the host's. While it is at the port, the instant belongs to the first of these that was busy
+then: the core, the line to the device, the line back, a core that waits for its next tick. What is
+left is the adapter's, up to what its round trips take without any of these, and else a remainder
+that no part hides. Where what answers does not live in real time, as a simulation does not, what is
+left is measured too: it is what the target takes longer than the hardware that it stands for.
+
+docs/ledger.md explains the parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.host.elements import IntArray
+from spiketwin.host.timeline import Activity, Line, Timeline
+from spiketwin.host.words import Words, lanes_fired, report_spikes, tick_of, ticks_over
+
+Seconds = NDArray[np.float64]
+
+
+class Origin(StrEnum):
+    """How the seconds of a part come about."""
+
+    MEASURED = "measured"
+    """By the clock of the host."""
+    COMPUTED = "computed"
+    """From bytes and baud, or from cycles that the device reported and its clock."""
+    ESTIMATED = "estimated"
+    """From round trips measured before the run."""
+
+
+ORIGINS: Final = {
+    "encode": Origin.MEASURED,
+    "write": Origin.MEASURED,
+    "wire_out": Origin.COMPUTED,
+    "adapter": Origin.ESTIMATED,
+    "queue": Origin.COMPUTED,
+    "core": Origin.COMPUTED,
+    "target": Origin.MEASURED,
+    "wire_back": Origin.COMPUTED,
+    "decode": Origin.MEASURED,
+}
+"""All parts, in the order in which a spike passes them."""
+
+_PRECEDENCE: Final = ("core", "wire_out", "wire_back", "queue")
+"""Which of them an instant belongs to, of those that are busy."""
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """What the ledger of one call of `Core.run` is drawn up from.
+
+    Attributes
+    ----------
+    timeline, line:
+        When what happened, and what is known of the way to the device.
+    tick_period:
+        In cycles; 0 is free-running.
+    event_ticks:
+        Shape (k,): tick of each axon event, ascending.
+    blocks, steps:
+        Events queued after each `EVENTS`, and ticks started after each `RUN`.
+    answers:
+        Output words in the answer to each `FETCH`.
+    words:
+        All of them.
+    cycles:
+        Shape (ticks,): cycles of each tick.
+    spike_cycles:
+        Shape (m,): cycle within its tick at which each spike left.
+    """
+
+    timeline: Timeline
+    line: Line
+    tick_period: int
+    event_ticks: IntArray
+    blocks: IntArray
+    steps: IntArray
+    answers: IntArray
+    words: Words
+    cycles: IntArray
+    spike_cycles: IntArray
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the wall time.
+
+    Attributes
+    ----------
+    name:
+        One of `ORIGINS`.
+    seconds:
+        How much of it.
+    kind:
+        How that is known.
+    """
+
+    name: str
+    seconds: float
+    kind: Origin
+
+
+@dataclass(frozen=True, eq=False)
+class Ledger:
+    """Where the time of a run went.
+
+    Attributes
+    ----------
+    wall_seconds:
+        From the call to its return, measured.
+    parts:
+        What it is made of, in the order in which a spike passes them.
+    ticks:
+        By part, shape (ticks,): seconds that each tick takes of the core, of the queue (until the
+        next one is due) and, by its bytes, of the line in both directions. Computed: they overlap
+        with other ticks, and with the host.
+    spikes:
+        By part, shape (m,): seconds that each spike of the run spent in it, from the call that
+        queued the axon events of its tick to the one that decoded it. A spike in a tick without
+        events counts from the `RUN` that started the tick.
+    timelines:
+        Of each call of `Core.run` that the run is made of.
+    """
+
+    wall_seconds: float
+    parts: tuple[Part, ...]
+    ticks: dict[str, Seconds]
+    spikes: dict[str, Seconds]
+    timelines: tuple[Timeline, ...]
+
+    @classmethod
+    def of(cls, accounts: Sequence[Account]) -> Self:
+        """Draw up the ledger of a run that is made of any number of calls."""
+        drawn = [_Drawn(account) for account in accounts]
+        shares = [each.shares() for each in drawn]
+        ticks = [each.ticks() for each in drawn]
+        spikes = [each.spikes() for each in drawn]
+        return cls(
+            wall_seconds=sum(account.timeline.seconds for account in accounts),
+            parts=tuple(
+                Part(name, sum(each[name] for each in shares), kind)
+                for name, kind in ORIGINS.items()
+            ),
+            ticks={name: _joined(ticks, name) for name in ("wire_out", *_DEVICE, "wire_back")},
+            spikes={name: _joined(spikes, name) for name in ORIGINS},
+            timelines=tuple(account.timeline for account in accounts),
+        )
+
+    @property
+    def total(self) -> float:
+        """Seconds of all parts together."""
+        return sum(part.seconds for part in self.parts)
+
+    @property
+    def remainder(self) -> float:
+        """Seconds of the wall time that are in no part, 0 or more but for rounding."""
+        return self.wall_seconds - self.total
+
+    @property
+    def latency(self) -> Seconds:
+        """Shape (m,): seconds from spike in to spike out, from host to host, of each spike."""
+        latency: Seconds = np.sum(list(self.spikes.values()), axis=0)
+        return latency
+
+    def seconds(self, name: str) -> float:
+        """Seconds of the part of that name; `KeyError` if there is none."""
+        return {part.name: part.seconds for part in self.parts}[name]
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the figures, with the latencies of the spikes summed up."""
+        return {
+            "wall_seconds": self.wall_seconds,
+            "total_seconds": self.total,
+            "remainder_seconds": self.remainder,
+            "parts": {p.name: {"seconds": p.seconds, "kind": p.kind.value} for p in self.parts},
+            "spike_latency": _summary(self.latency, self.spikes),
+        }
+
+
+_DEVICE: Final = ("queue", "core")
+
+
+def _joined(parts: list[dict[str, Seconds]], name: str) -> Seconds:
+    return np.concatenate([np.empty(0), *(each[name] for each in parts)])
+
+
+def _summary(latency: Seconds, parts: dict[str, Seconds]) -> dict[str, Any] | None:
+    if latency.size == 0:
+        return None
+    return {
+        "least_seconds": float(latency.min()),
+        "median_seconds": float(np.median(latency)),
+        "most_seconds": float(latency.max()),
+        "mean_seconds": float(latency.mean()),
+        "mean_parts": {name: float(seconds.mean()) for name, seconds in parts.items()},
+    }
+
+
+# --- one call ----------------------------------------------------------------------------------
+
+
+class _Carried:
+    """What a line carries: chunks of bytes, each as early, or as late, as it can have been.
+
+    Parameters
+    ----------
+    sizes:
+        Bytes of each chunk.
+    base:
+        For each chunk, when the line would have begun had it been busy ever since.
+    byte_seconds:
+        Of the line.
+    """
+
+    def __init__(self, sizes: IntArray, base: Seconds, byte_seconds: float) -> None:
+        self._until = np.cumsum(sizes)
+        self._base = base
+        self._byte_seconds = byte_seconds
+        self.ends = base + byte_seconds * self._until
+        self.begins = self.ends - byte_seconds * sizes
+
+    def chunk(self, position: IntArray) -> IntArray:
+        """Number of the chunk that a byte is in."""
+        found = np.searchsorted(self._until, position, side="right")
+        return np.minimum(found, len(self._until) - 1)
+
+    def time(self, position: IntArray) -> Seconds:
+        """When a byte begins to pass."""
+        passed: Seconds = self._base[self.chunk(position)] + self._byte_seconds * position
+        return passed
+
+
+class _Drawn:
+    """The ledger of one call, as it is drawn up."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._line = account.line
+        self._laps = account.timeline.laps
+        requests = account.timeline.requests
+        opcode = requests["opcode"]
+        self._events = np.flatnonzero(opcode == Opcode.EVENTS)
+        self._runs = np.flatnonzero(opcode == Opcode.RUN)
+        # What a broken run had left was fetched before.
+        self._fetches = np.flatnonzero(opcode == Opcode.FETCH)[-len(account.answers) :]
+        self._requests = requests
+        self._cycle = 1 / self._line.clock_hz
+
+        reads, writes = (account.timeline.of(each) for each in (Activity.READ, Activity.WRITE))
+        self._reads = reads
+        byte_seconds = self._line.byte_seconds
+        back, out = np.cumsum(reads["bytes"]), np.cumsum(writes["bytes"])
+        self._back = _Carried(
+            reads["bytes"], _latest(reads["end"] - byte_seconds * back), byte_seconds
+        )
+        self._out = _Carried(
+            writes["bytes"],
+            np.maximum.accumulate(writes["begin"] - byte_seconds * (out - writes["bytes"])),
+            byte_seconds,
+        )
+        self._answer_ends = np.cumsum(requests["bytes_in"])
+        self._answer_begins = self._answer_ends - requests["bytes_in"]
+
+        self._fetch_of_word = np.repeat(np.arange(len(account.answers)), account.answers)
+        self._tick_of_word = tick_of(account.words)
+        self._last_words = np.flatnonzero(ticks_over(account.words))
+        """Word that ends each tick, or a muted stretch of them."""
+
+    # --- the run ---------------------------------------------------------------------------------
+
+    def shares(self) -> dict[str, float]:
+        """Cut the wall time up."""
+        busy = self._busy()
+        wall = self._account.timeline.seconds
+        clipped = {
+            name: (np.clip(begins, 0.0, wall), np.clip(ends, 0.0, wall))
+            for name, (begins, ends) in busy.items()
+        }
+        lap_ends = self._laps["end"]
+        edges = np.unique(np.concatenate([[0.0], lap_ends, *sum(clipped.values(), ())]))
+        lengths = np.diff(edges)
+        lap = np.searchsorted(lap_ends, edges[:-1], side="right")
+        activity = self._laps["activity"][lap]
+
+        def during(which: Activity) -> NDArray[np.bool_]:
+            found: NDArray[np.bool_] = activity == which
+            return found
+
+        shares = dict.fromkeys(ORIGINS, 0.0)
+        shares["encode"] = float(lengths[during(Activity.ENCODE)].sum())
+        shares["decode"] = float(lengths[during(Activity.DECODE)].sum())
+        free = during(Activity.READ) | during(Activity.WRITE)
+        for name in _PRECEDENCE:
+            taken = free & _covered(edges, *clipped[name])
+            shares[name] = float(lengths[taken].sum())
+            free &= ~taken
+        if self._line.adapter_seconds is None:
+            shares["target"] = float(lengths[free].sum())
+            return shares
+        shares["write"] = float(lengths[free & during(Activity.WRITE)].sum())
+        waiting = free & during(Activity.READ)
+        of_each_wait = np.bincount(lap[waiting], lengths[waiting])
+        shares["adapter"] = float(np.minimum(of_each_wait, self._line.adapter_seconds).sum())
+        return shares
+
+    def _busy(self) -> dict[str, tuple[Seconds, Seconds]]:
+        """When the core, the lines and the queue were busy: begins and ends."""
+        core, queue = (
+            np.bincount(
+                self._fetch_of_word[self._last_words],
+                seconds[self._tick_of_word[self._last_words]],
+                minlength=len(self._account.answers),
+            )
+            for seconds in (self._core(), self._queue())
+        )
+        # The ticks of an answer were over when it began to leave, and no sooner than they had to.
+        due = self._back.time(self._answer_begins[self._fetches])
+        begins = _latest(due - np.cumsum(core + queue)) + np.cumsum(core + queue) - (core + queue)
+        return {
+            "core": (begins, begins + core),
+            "queue": (begins + core, begins + core + queue),
+            "wire_out": (self._out.begins, self._out.ends),
+            "wire_back": (self._back.begins, self._back.ends),
+        }
+
+    # --- each tick -------------------------------------------------------------------------------
+
+    def _core(self) -> Seconds:
+        return self._account.cycles * self._cycle
+
+    def _queue(self) -> Seconds:
+        return np.maximum(self._account.tick_period - self._account.cycles, 0) * self._cycle
+
+    def ticks(self) -> dict[str, Seconds]:
+        """Seconds of each tick."""
+        wires = {"wire_out": self._bytes("bytes_out"), "wire_back": self._bytes("bytes_in")}
+        seconds = {name: octets * self._line.byte_seconds for name, octets in wires.items()}
+        return seconds | {"core": self._core(), "queue": self._queue()}
+
+    def _bytes(self, direction: str) -> Seconds:
+        """Bytes of each tick: those of its requests, in equal shares to what they are about."""
+        account, octets = self._account, self._requests[direction]
+        about = (
+            (self._events, np.diff(account.blocks, prepend=0), account.event_ticks),
+            (self._runs, np.diff(account.steps, prepend=0), np.arange(len(account.cycles))),
+            (self._fetches, account.answers, self._tick_of_word),
+        )
+        total: Seconds = np.zeros(len(account.cycles))
+        for rows, numbers, ticks in about:
+            shares = np.repeat(octets[rows] / np.maximum(numbers, 1), numbers)
+            total = total + np.bincount(ticks, shares, minlength=len(total))
+        return total
+
+    # --- each spike ------------------------------------------------------------------------------
+
+    def spikes(self) -> dict[str, Seconds]:
+        """Seconds of each spike in each part, from host to host."""
+        account, line = self._account, self._line
+        reports = np.flatnonzero(report_spikes(account.words))
+        which, _ = lanes_fired(account.words[reports].astype(np.int64))
+        word = reports[which]
+        came = self._requests[self._entrances()[self._tick_of_word[word]]]
+        left = self._fetches[self._fetch_of_word[word]]
+        decoded = self._requests["answered"][left]
+        arrived = self._reads["end"][self._back.chunk(self._answer_ends[left] - 1)]
+
+        parts = {name: np.zeros(len(word)) for name in ORIGINS}
+        parts["encode"] = came["sent"] - came["queued"]
+        parts["decode"] = decoded - arrived
+        rest = arrived - came["sent"]
+        computed = {
+            "core": account.spike_cycles * self._cycle,
+            "wire_out": came["bytes_out"] * line.byte_seconds,
+            "wire_back": self._requests["bytes_in"][left] * line.byte_seconds,
+            "adapter": np.full(len(word), line.adapter_seconds or 0.0),
+        }
+        for name, seconds in computed.items():
+            parts[name] = np.clip(seconds, 0.0, np.maximum(rest, 0.0))
+            rest = rest - parts[name]
+        parts["target" if line.adapter_seconds is None else "queue"] = rest
+        return parts
+
+    def _entrances(self) -> IntArray:
+        """Row of the request that brought each tick's last event, or started it if it has none."""
+        account = self._account
+        ticks = np.arange(len(account.cycles))
+        entrances: IntArray = self._runs[np.searchsorted(account.steps, ticks, side="right")]
+        events = np.searchsorted(account.event_ticks, ticks, side="right")
+        has_events = np.bincount(account.event_ticks, minlength=len(ticks)) > 0
+        block = np.searchsorted(account.blocks, events[has_events] - 1, side="right")
+        entrances[has_events] = self._events[block]
+        return entrances
+
+
+def _latest(bases: Seconds) -> Seconds:
+    """What must be over in time for what comes behind it, too: the least of each and the rest."""
+    return np.minimum.accumulate(bases[::-1])[::-1]
+
+
+def _covered(edges: Seconds, begins: Seconds, ends: Seconds) -> NDArray[np.bool_]:
+    """Mark the stretches between edges that lie in any of some intervals."""
+    change = np.zeros(len(edges), np.int64)
+    np.add.at(change, np.searchsorted(edges, begins), 1)
+    np.add.at(change, np.searchsorted(edges, ends), -1)
+    covered: NDArray[np.bool_] = np.cumsum(change)[:-1] > 0
+    return covered

@@ -1,0 +1,149 @@
+"""When what happened during a run, as the host saw it: its own laps, and the span of each request.
+
+The host does one thing at a time, so its laps follow each other without a gap. A lap costs one look
+at the clock, a few to a request and none to a tick, which is why they are always taken.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from enum import IntEnum
+from time import perf_counter
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec.protocol import REPLY_HEADER, REQUEST_HEADER, Opcode
+from spiketwin.host.frames import frame_bytes
+
+
+class Activity(IntEnum):
+    """What the host does in a lap."""
+
+    ENCODE = 0
+    """Decides what to ask for, and makes frames of it."""
+    WRITE = 1
+    """Hands bytes to the port."""
+    READ = 2
+    """Waits at the port until bytes come."""
+    DECODE = 3
+    """Makes results of bytes."""
+
+
+LAP: Final = np.dtype([("activity", "u1"), ("begin", "f8"), ("end", "f8"), ("bytes", "i8")])
+"""A lap: seconds since the run began, and the bytes written or read at its end."""
+
+SPAN: Final = np.dtype(
+    [
+        ("opcode", "u1"), ("queued", "f8"), ("sent", "f8"), ("answered", "f8"),
+        ("bytes_out", "i8"), ("bytes_in", "i8"),
+    ]
+)  # fmt: skip
+"""A request: seconds since the run began at which its frame was begun, was with the port, and its
+result was taken, and the bytes of both frames."""
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """A run in time.
+
+    Attributes
+    ----------
+    laps:
+        Shape (k,), of `LAP`: what the host did, without a gap from 0 to the end of the run.
+    requests:
+        Shape (r,), of `SPAN`, in the order in which they were sent and answered.
+    """
+
+    laps: NDArray[np.void]
+    requests: NDArray[np.void]
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run."""
+        return float(self.laps["end"][-1])
+
+    def of(self, activity: Activity) -> NDArray[np.void]:
+        """The laps of one activity."""
+        laps: NDArray[np.void] = self.laps[self.laps["activity"] == activity]
+        return laps
+
+
+class Stopwatch:
+    """Takes the times of a run while it goes on."""
+
+    def __init__(self) -> None:
+        self._begin = self._now = perf_counter()
+        self._activities = array("B")
+        self._ends = array("d")
+        self._bytes = array("q")
+        self._opcodes = array("B")
+        self._queued = array("d")
+        self._sent = array("d")
+        self._answered = array("d")
+        self._bytes_out = array("q")
+        self._bytes_in = array("q")
+
+    def lap(self, activity: Activity, octets: int = 0) -> None:
+        """End a lap: what was done since the one before, and the bytes that passed."""
+        self._now = now = perf_counter()
+        self._activities.append(activity)
+        self._ends.append(now)
+        self._bytes.append(octets)
+
+    def begin_request(self, opcode: Opcode, payload_bytes: int) -> None:
+        """Note that a request is being made, since the last lap ended."""
+        self._opcodes.append(opcode)
+        self._queued.append(self._now)
+        self._bytes_out.append(frame_bytes(REQUEST_HEADER + payload_bytes))
+
+    def sent(self) -> None:
+        """Note that it was handed to the port in the last lap."""
+        self._sent.append(self._now)
+
+    def answered(self, result_bytes: int) -> None:
+        """Note that the result of the oldest request was taken in the last lap."""
+        self._answered.append(self._now)
+        self._bytes_in.append(frame_bytes(REPLY_HEADER + result_bytes))
+
+    def timeline(self) -> Timeline:
+        """Give all of it, of a run that came to its end."""
+        ends = np.array(self._ends) - self._begin
+        begins = np.concatenate([[0.0], ends[:-1]])
+        return Timeline(
+            _table(LAP, self._activities, begins, ends, self._bytes),
+            _table(
+                SPAN, self._opcodes, np.array(self._queued) - self._begin,
+                np.array(self._sent) - self._begin, np.array(self._answered) - self._begin,
+                self._bytes_out, self._bytes_in,
+            ),
+        )  # fmt: skip
+
+
+def _table(dtype: np.dtype[np.void], *columns: Any) -> NDArray[np.void]:
+    table = np.empty(len(columns[0]), dtype)
+    for name, column in zip(dtype.names or (), columns, strict=True):
+        table[name] = column
+    return table
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is known of the way to a device.
+
+    Attributes
+    ----------
+    byte_seconds:
+        Seconds that a byte takes on the line; 0 where bytes travel at no rate of their own.
+    adapter_seconds:
+        Seconds of a round trip that adapter and operating system take; None where what answers
+        does not live in real time, or not behind a line: a simulation, a socket.
+    clock_hz:
+        Clock of the core.
+    """
+
+    byte_seconds: float
+    adapter_seconds: float | None
+    clock_hz: int
