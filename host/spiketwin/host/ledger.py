@@ -255,7 +255,6 @@ class _Drawn:
         # What a broken run had left was fetched before.
         self._fetches = np.flatnonzero(opcode == Opcode.FETCH)[-len(account.answers) :]
         self._requests = requests
-        self._cycle = 1 / self._line.clock_hz
 
         reads, writes = (account.timeline.of(each) for each in (Activity.READ, Activity.WRITE))
         self._reads = reads
@@ -337,10 +336,11 @@ class _Drawn:
     # --- each tick -------------------------------------------------------------------------------
 
     def _core(self) -> Seconds:
-        return self._account.cycles * self._cycle
+        return self._account.cycles / self._line.clock_hz
 
     def _queue(self) -> Seconds:
-        return np.maximum(self._account.tick_period - self._account.cycles, 0) * self._cycle
+        idle = np.maximum(self._account.tick_period - self._account.cycles, 0)
+        return idle / self._line.clock_hz
 
     def ticks(self) -> dict[str, Seconds]:
         """Seconds of each tick."""
@@ -356,10 +356,9 @@ class _Drawn:
             (self._runs, np.diff(account.steps, prepend=0), np.arange(len(account.cycles))),
             (self._fetches, account.answers, self._tick_of_word),
         )
-        total: Seconds = np.zeros(len(account.cycles))
+        total = np.zeros(len(account.cycles), np.float64)
         for rows, numbers, ticks in about:
-            shares = np.repeat(octets[rows] / np.maximum(numbers, 1), numbers)
-            total = total + np.bincount(ticks, shares, minlength=len(total))
+            np.add.at(total, ticks, np.repeat(octets[rows] / np.maximum(numbers, 1), numbers))
         return total
 
     # --- each spike ------------------------------------------------------------------------------
@@ -380,7 +379,7 @@ class _Drawn:
         parts["decode"] = decoded - arrived
         rest = arrived - came["sent"]
         computed = {
-            "core": account.spike_cycles * self._cycle,
+            "core": account.spike_cycles / line.clock_hz,
             "wire_out": came["bytes_out"] * line.byte_seconds,
             "wire_back": self._requests["bytes_in"][left] * line.byte_seconds,
             "adapter": np.full(len(word), line.adapter_seconds or 0.0),

@@ -26,6 +26,7 @@ from spiketwin.cosim.compare.subject import Subject
 from spiketwin.cosim.report import page, summary, timeline
 from spiketwin.hdl.spec.params import CoreParams, described
 from spiketwin.host import files
+from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli import options, stimulus
 from spiketwin.host.spikes import checked_events
 from spiketwin.host.targets import takes_sizes
@@ -144,6 +145,8 @@ def compare(
         with _progress(console) as progress:
             found = comparison.compare(case, subjects, FLOAT in urls, every, progress)
         console.print(_table(found))
+        ledgers = {name: one.outcome.run.ledger for name, one in found.devices.items()}
+        console.print(ledger_table.table(ledgers))
         _verdict(console, found, every)
         heading = _heading(net, preset_name, every)
         _save(console, json_file, html, trace, heading, found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from spiketwin.hdl.spec.params import described
 from spiketwin.host import files
+from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli import live, options, raster, stimulus
 from spiketwin.host.cli.view import View
 from spiketwin.host.core import Core
@@ -42,6 +42,7 @@ _BUSIEST: Final = 5
 @click.option(
     "--plot", type=options.OutputFile(".png"), metavar="FILE", help="Draw the spikes as PNG."
 )
+@click.option("--ledger", is_flag=True, help="Show where the wall time of the run went.")
 @options.json_file
 @click.option(
     "--output",
@@ -59,6 +60,7 @@ def run(
     ticks: int | None,
     is_live: bool,
     plot: Path | None,
+    ledger: bool,
     json_file: Path | None,
     output: Path | None,
 ) -> None:
@@ -78,7 +80,6 @@ def run(
     sizes = network.core_params() if params is None and takes_sizes(url) else params
     with connect(url, params=sizes, baud=baud, record=record) as core:
         _program(core, network)
-        begin = time.perf_counter()
         if screen is None:
             done = _run(core, events, length, console)
         else:
@@ -92,11 +93,12 @@ def run(
                 unit="ticks",
             )
             done = _run_live(core, events, length, screen, view)
-        seconds = time.perf_counter() - begin
         weights = core.read_weights()
         build = core.identity.build
-    figures = _figures(url, build, network.n_neurons, done, seconds)
+    figures = _figures(url, build, network.n_neurons, done)
     console.print(_table(figures, done, network.n_neurons))
+    if ledger:
+        console.print(ledger_table.table({url: done.ledger}))
     if plot is not None:
         with replacing(plot) as file:
             raster.save(file, done.spikes, length, network.n_neurons, title=f"{net.name} on {url}")
@@ -136,7 +138,7 @@ def _run_live(core: Core, events: IntArray, ticks: int, console: Console, view: 
         return core.run(events, ticks, watch=watch)
 
 
-def _figures(url: str, build: str, n_neurons: int, run: Run, seconds: float) -> dict[str, Any]:
+def _figures(url: str, build: str, n_neurons: int, run: Run) -> dict[str, Any]:
     ticks = len(run.cycles)
     counts = np.bincount(run.spikes[:, 1], minlength=n_neurons)
     return {
@@ -154,7 +156,8 @@ def _figures(url: str, build: str, n_neurons: int, run: Run, seconds: float) -> 
             "mean_spikes_per_neuron_and_tick": len(run.spikes) / (n_neurons * ticks),
             "spikes_of_each_neuron": counts.tolist(),
         },
-        "seconds": seconds,
+        "seconds": run.ledger.wall_seconds,
+        "ledger": run.ledger.as_json(),
     }
 
 
