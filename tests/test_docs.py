@@ -161,7 +161,7 @@ def test_the_keys_of_figures_are_documented(
     command: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    save("net.npz", Network(n_axons=4, n_neurons=8))
+    save("net.npz", Network(n_axons=4, n_neurons=8, threshold=np.zeros(8, np.int64)))
     result = CliRunner().invoke(main, [command, *arguments, "--json", "figures.json"])
     assert result.exit_code in (0, 1), result.output  # 1: the machine lacks something
     assert keys(json.loads(Path("figures.json").read_text())) == documented_keys(command)
