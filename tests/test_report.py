@@ -389,7 +389,7 @@ def with_many_spikes(found: Comparison, ticks: int) -> Comparison:
         np.zeros(ticks, np.bool_),
     )  # fmt: skip
     devices = {
-        name: replace(one, outcome=Outcome(run, one.outcome.held, 1.0))
+        name: replace(one, outcome=Outcome(run, one.outcome.held))
         for name, one in found.devices.items()
     }
     return replace(
