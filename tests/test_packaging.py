@@ -48,12 +48,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "installed"
 
 
-def test_the_wheel_holds_every_module_of_the_checkout(installed: Path) -> None:
+def files(folder: Path, above: Path) -> set[Path]:
+    """All files of a folder, but what Python has compiled, relative to one above it."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(above) for path in found if "__pycache__" not in path.parts}
+
+
+def test_the_wheel_holds_every_file_of_the_checkout(installed: Path) -> None:
     for folder in ("hdl", "cosim", "host", "firmware"):
-        source = ROOT / folder
-        expected = {path.relative_to(source) for path in source.rglob("*.py")}
-        built = (installed / "spiketwin" / folder).rglob("*.py")
-        assert {path.relative_to(installed) for path in built} == expected
+        built = files(installed / "spiketwin" / folder, installed)
+        assert built == files(ROOT / folder, ROOT / folder)
         assert (installed / "spiketwin" / folder / "py.typed").is_file()
     assert not (installed / "spiketwin" / "__init__.py").exists()
 

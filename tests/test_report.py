@@ -21,15 +21,18 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from spiketwin.cosim.compare import comparison
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.comparison import Comparison
+from spiketwin.cosim.compare.comparison import Comparison, Played
 from spiketwin.cosim.compare.subject import Outcome, Playback, Subject
 from spiketwin.cosim.report import page as report
-from spiketwin.cosim.report import raster, timeline
+from spiketwin.cosim.report import raster
+from spiketwin.cosim.report import trace as trace_file
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network, Run
 from spiketwin.host.cli import main
 from spiketwin.host.files import save
+from spiketwin.host.ledger import ORIGINS
+from spiketwin.host.timeline import Line
 
 TICKS = 50
 HOSTILE = '<b onclick="alert(1)">&amp;</b><script>alert(1)</script>'
@@ -67,7 +70,17 @@ def differing() -> Comparison:
     with comparison.subjects(urls, None, case.params, 115200) as subjects:
         first, odd, last = subjects
         devices = [first, OddSubject(odd.name, odd.url, odd.core), last]
-        return comparison.compare(case, devices, True, 1, lambda *_: None)
+        found = comparison.compare(case, devices, True, 1, lambda *_: None)
+    found.devices["model: (2)"] = behind_a_line(found.devices["model: (2)"])
+    return found
+
+
+def behind_a_line(played: Played) -> Played:
+    """The same as if there had been a line that is so fast that it fits into the times taken."""
+    run = played.outcome.run
+    line = Line(byte_seconds=2e-8, adapter_seconds=1e-4, clock_hz=played.identity.clock_hz)
+    accounts = tuple(replace(account, line=line) for account in run.accounts)
+    return replace(played, outcome=replace(played.outcome, run=replace(run, accounts=accounts)))
 
 
 def saved(found: Comparison, path: Path) -> Path:
@@ -163,14 +176,15 @@ def test_the_page_says_what_was_found_and_shows_all_figures(opened: Open, name: 
         assert title and found.count() >= 1
         assert len(drawing.locator("desc").text_content() or "") > 40
         box = drawing.bounding_box()
-        assert box and box["width"] > 600 and box["height"] > 200
+        assert box and box["width"] > 600 and box["height"] > 150
     expected = {
         "different": ["Targets", "Where targets part", "Spikes of all targets", "Spikes around",
-                      "Latency of a spike", "Weights before and after", "Weights on", "Rate of"],
-        "equal": ["Targets", "Spikes of all targets", "Latency", "Weights before and after",
-                  "Rate of each neuron over its mean input"],
-        "curve": ["Targets", "Spikes of all targets", "Latency", "Weights before and after",
-                  "f–I curve"],
+                      "Latency of a spike", "Where the time went", "Weights before and after",
+                      "Weights on", "Rate of each neuron over its mean input"],
+        "equal": ["Targets", "Spikes of all targets", "Latency", "Where the time went",
+                  "Weights before and after", "Rate of each neuron over its mean input"],
+        "curve": ["Targets", "Spikes of all targets", "Latency", "Where the time went",
+                  "Weights before and after", "f–I curve"],
     }[name]  # fmt: skip
     assert all(any(heading.startswith(each) for heading in headings) for each in expected)
 
@@ -289,7 +303,7 @@ def test_nothing_runs_out_of_a_narrow_window(opened: Open, name: str, width: int
 def test_it_prints_dark_on_white_whatever_the_screen_is(opened: Open) -> None:
     page = opened("different", color_scheme="dark")
     pages = re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4"))
-    assert 2 <= len(pages) <= 8
+    assert 2 <= len(pages) <= 12
     page.emulate_media(media="print")
     style = page.evaluate(
         "(s => [s.getPropertyValue('--page'), s.getPropertyValue('--ink')])"
@@ -380,6 +394,38 @@ def test_numbers_below_a_drawing_are_those_of_the_run(opened: Open, differing: C
     assert counted == len(cycles) > 0
 
 
+def test_bars_are_as_long_as_the_parts_of_the_ledger(opened: Open, differing: Comparison) -> None:
+    page = opened("different")
+    page.locator("#ledger summary").click()
+    names = [
+        name.strip().split(" (")[0] for name in page.locator("#ledger .keys li").all_inner_texts()
+    ]
+    assert [name.replace(" ", "_") for name in names if name != "remainder"] == [
+        name
+        for name in ORIGINS
+        if any(each.outcome.run.ledger.seconds(name) for each in differing.devices.values())
+        or any(each.outcome.run.ledger.spikes[name].any() for each in differing.devices.values())
+    ]
+    bars: dict[str, dict[str, float]] = {}
+    for bar in page.locator("#ledger rect.bar").all():
+        if bar.get_attribute("y") is None or float(str(bar.get_attribute("y"))) < 1:
+            continue  # a key
+        style = str(bar.get_attribute("class"))
+        place = bars.setdefault(str(bar.get_attribute("y")), {})
+        place[style] = float(str(bar.get_attribute("width")))
+    shown = list(differing.devices.values())
+    for widths, played in zip(bars.values(), shown, strict=False):
+        whole, ledger = sum(widths.values()), played.outcome.run.ledger
+        seconds = [ledger.seconds(name) for name in ORIGINS]
+        expected = sorted(each / sum(seconds) for each in seconds)[::-1]
+        found = sorted(each / whole for each in widths.values())[::-1]
+        assert np.allclose(found, expected[: len(found)], atol=0.002)
+    cells = page.locator("#ledger tbody tr").last.locator("td").all_inner_texts()
+    assert cells[: len(shown)] == [
+        report.shown(1000 * each.outcome.run.ledger.wall_seconds) for each in shown
+    ]
+
+
 def with_many_spikes(found: Comparison, ticks: int) -> Comparison:
     """The same with runs so long that every neuron firing in each second tick is a million."""
     n = found.case.network.n_neurons
@@ -433,30 +479,49 @@ def test_the_call_in_the_page_makes_it_again(net: Path) -> None:
 # --- the trace ---------------------------------------------------------------------------------
 
 
+Tracks = dict[tuple[str, str], list[dict[str, Any]]]
+
+
 def nanoseconds(microseconds: float) -> int:
     return round(1000 * microseconds)
 
 
-def test_the_trace_holds_every_tick_phase_and_spike_at_its_cycle(
-    differing: Comparison, tmp_path: Path
-) -> None:
-    assert timeline.save(tmp_path / "trace.json", differing) == range(TICKS)
-    trace = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
-    named = {each["args"]["name"]: each for each in trace if each["ph"] == "M"}
-    assert {each["name"] for each in named.values()} == {"process_name", "thread_name"}
-    tracks: dict[tuple[int, int], list[dict[str, Any]]] = {}
-    for each in trace:
-        assert isinstance(each["pid"], int) and isinstance(each["tid"], int)
-        if each["ph"] != "M":
-            assert each["ph"] in "Xi" and each["name"]
-            tracks.setdefault((each["pid"], each["tid"]), []).append(each)
+@pytest.fixture(scope="module")
+def tracks(differing: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Tracks:
+    """Events of the trace, in order, by the names of their process and track."""
+    path = tmp_path_factory.mktemp("trace") / "trace.json"
+    assert trace_file.save(path, differing) == range(TICKS)
+    events = json.loads(path.read_text())["traceEvents"]
+    names: dict[tuple[str, int, int], str] = {}
+    found: Tracks = {}
+    for each in events:
+        assert type(each["pid"]) is int and type(each["tid"]) is int
+        if each["ph"] == "M":
+            names[each["name"], each["pid"], each["tid"]] = each["args"]["name"]
+        else:
+            process = names["process_name", each["pid"], 0].rpartition(" (")[0]
+            track = names["thread_name", each["pid"], each["tid"]]
+            found.setdefault((process, track), []).append(each)
+    return found
+
+
+def test_spans_of_a_track_of_the_trace_follow_each_other(tracks: Tracks) -> None:
     for events in tracks.values():
-        for one, next_one in pairwise(events):
-            end = nanoseconds(one["ts"]) + nanoseconds(one.get("dur", 0))
-            assert 0 <= end <= nanoseconds(next_one["ts"])
-    for process, played in enumerate(differing.devices.values(), start=1):
+        assert all(each["ph"] in "Xibe" and each["name"] and each["ts"] >= 0 for each in events)
+        if events[0]["ph"] in "Xi":
+            for one, next_one in pairwise(events):
+                end = nanoseconds(one["ts"]) + nanoseconds(one.get("dur", 0))
+                assert end <= nanoseconds(next_one["ts"])
+
+
+def test_the_trace_holds_every_tick_phase_and_spike_at_its_cycle(
+    differing: Comparison, tracks: Tracks
+) -> None:
+    for name, played in differing.devices.items():
         run, hz = played.outcome.run, played.identity.clock_hz
-        ticks, phases, events, spikes = (tracks[process, thread] for thread in (1, 2, 3, 4))
+        ticks, phases, events, spikes = (
+            tracks[f"{name} core", track] for track in ("ticks", "phases", "axon events", "spikes")
+        )
         begins = np.concatenate([[0], np.cumsum(run.cycles)])
         assert [nanoseconds(each["ts"]) for each in ticks] == [b * 10**9 // hz for b in begins[:-1]]
         assert [each["args"]["cycles"] for each in ticks] == run.cycles.tolist()
@@ -465,7 +530,7 @@ def test_the_trace_holds_every_tick_phase_and_spike_at_its_cycle(
         assert {nanoseconds(each["dur"]) for each in updates} == {
             schedule.update_cycles(played.identity.params) * 10**9 // hz
         }
-        assert [[e["args"]["tick"], e["args"]["axon"]] for e in events] == (
+        assert [[each["args"]["tick"], each["args"]["axon"]] for each in events] == (
             differing.case.spikes.tolist()
         )
         left = begins[run.spikes[:, 0]] + run.spike_cycles
@@ -476,19 +541,49 @@ def test_the_trace_holds_every_tick_phase_and_spike_at_its_cycle(
         )
 
 
+def test_the_trace_shows_what_the_host_and_the_line_did(
+    differing: Comparison, tracks: Tracks
+) -> None:
+    for name, played in differing.devices.items():
+        ledger = played.outcome.run.ledger
+        process = f"{name} as the host saw it"
+        laps = tracks[process, "host"]
+        assert sum(each["dur"] for each in laps) == pytest.approx(1e6 * ledger.wall_seconds, abs=1)
+        assert {each["name"] for each in laps} == {"encode", "write", "read", "decode"}
+        requests = tracks[process, "requests"]
+        begun = [each for each in requests if each["ph"] == "b"]
+        ended = {each["id"]: each for each in requests if each["ph"] == "e"}
+        assert len(begun) == len(ended) == sum(len(each.requests) for each in ledger.timelines)
+        assert all(each["ts"] < ended[each["id"]]["ts"] for each in begun)
+        assert {"RUN", "FETCH", "EVENTS"} <= {each["name"] for each in begun}
+        cycles = int(played.outcome.run.cycles.sum()) / played.identity.clock_hz
+        computed = {"core": cycles}
+        if name == "model: (2)":
+            (timeline,) = ledger.timelines
+            computed["line out"] = (
+                2e-8 * timeline.laps["bytes"][timeline.laps["activity"] == 1].sum()
+            )
+            computed["line back"] = (
+                2e-8 * timeline.laps["bytes"][timeline.laps["activity"] == 2].sum()
+            )
+        for track, seconds in computed.items():
+            spans = tracks[process, track]
+            assert sum(each["dur"] for each in spans) == pytest.approx(1e6 * seconds, rel=0.01)
+
+
 def test_a_trace_of_a_long_run_is_cut_around_the_first_difference(
     differing: Comparison, tmp_path: Path
 ) -> None:
     many = with_many_spikes(differing, ticks=30_000)
     path = tmp_path / "trace.json"
-    assert timeline.save(path, many) == range(timeline.MOST_TICKS)
+    assert trace_file.save(path, many) == range(trace_file.MOST_TICKS)
     parted = replace(many, differences=[replace(differing.differences[0], tick=25_000)])
-    shown = timeline.save(path, parted)
+    shown = trace_file.save(path, parted)
     assert shown == range(20_000, 30_000)
     ticks = [
         each["name"]
         for each in json.loads(path.read_text())["traceEvents"]
-        if (each["pid"], each["tid"], each["ph"]) == (1, 1, "X")
+        if (each["pid"], each["tid"], each["ph"]) == (2, 1, "X")
     ]
     assert ticks == [f"tick {tick}" for tick in shown]
 

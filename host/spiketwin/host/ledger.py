@@ -131,6 +131,9 @@ class Ledger:
         events counts from the `RUN` that started the tick.
     timelines:
         Of each call of `Core.run` that the run is made of.
+    busy:
+        Likewise, by part, when core, queue and line were busy: begins and ends, in seconds since
+        the call began. Computed; no two of one part overlap.
     """
 
     wall_seconds: float
@@ -138,6 +141,7 @@ class Ledger:
     ticks: dict[str, Seconds]
     spikes: dict[str, Seconds]
     timelines: tuple[Timeline, ...]
+    busy: tuple[dict[str, tuple[Seconds, Seconds]], ...]
 
     @classmethod
     def of(cls, accounts: Sequence[Account]) -> Self:
@@ -155,6 +159,7 @@ class Ledger:
             ticks={name: _joined(ticks, name) for name in ("wire_out", *_DEVICE, "wire_back")},
             spikes={name: _joined(spikes, name) for name in ORIGINS},
             timelines=tuple(account.timeline for account in accounts),
+            busy=tuple(each.busy() for each in drawn),
         )
 
     @property
@@ -280,7 +285,7 @@ class _Drawn:
 
     def shares(self) -> dict[str, float]:
         """Cut the wall time up."""
-        busy = self._busy()
+        busy = self.busy()
         wall = self._account.timeline.seconds
         clipped = {
             name: (np.clip(begins, 0.0, wall), np.clip(ends, 0.0, wall))
@@ -313,7 +318,7 @@ class _Drawn:
         shares["adapter"] = float(np.minimum(of_each_wait, self._line.adapter_seconds).sum())
         return shares
 
-    def _busy(self) -> dict[str, tuple[Seconds, Seconds]]:
+    def busy(self) -> dict[str, tuple[Seconds, Seconds]]:
         """When the core, the lines and the queue were busy: begins and ends."""
         core, queue = (
             np.bincount(

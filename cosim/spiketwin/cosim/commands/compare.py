@@ -23,7 +23,8 @@ from spiketwin.cosim.compare.difference import NO_SPIKE, Difference, Progress
 from spiketwin.cosim.compare.presets import PRESETS, preset
 from spiketwin.cosim.compare.shrink import shrink
 from spiketwin.cosim.compare.subject import Subject
-from spiketwin.cosim.report import page, summary, timeline
+from spiketwin.cosim.report import page, summary
+from spiketwin.cosim.report import trace as trace_file
 from spiketwin.hdl.spec.params import CoreParams, described
 from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
@@ -175,7 +176,7 @@ def _save(
     if html is not None:
         page.save(html, heading, found, figures)
     if trace is not None:
-        ticks = timeline.save(trace, found)
+        ticks = trace_file.save(trace, found)
         if len(ticks) < found.case.ticks:
             told = f"{trace}: ticks {ticks[0]:,} to {ticks[-1]:,} alone, for more are too many"
             console.print(told, soft_wrap=True, markup=False)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from spiketwin.cosim.report.chart import Key
+from spiketwin.cosim.report.marks import Key
 
 Cell = str | int | float | None
 

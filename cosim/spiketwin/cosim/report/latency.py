@@ -7,9 +7,11 @@ from typing import Final
 import numpy as np
 
 from spiketwin.cosim.compare.comparison import Comparison
-from spiketwin.cosim.report.chart import Axis, Key, Plot, lined, round_up, steps, svg
+from spiketwin.cosim.report.chart import Axis, Plot, round_up, steps
 from spiketwin.cosim.report.figure import Cell, Figure, Table
+from spiketwin.cosim.report.marks import Key, lined
 from spiketwin.cosim.report.summary import grouped, origins
+from spiketwin.cosim.report.svg import drawing
 from spiketwin.host.elements import IntArray
 
 _NAME: Final = "latency"
@@ -87,4 +89,4 @@ def _draw(says: str, edges: IntArray, counts: dict[str, IntArray], clock_hz: int
     if clock_hz is not None:
         plot.second_x(1e6 / clock_hz, f"µs at {clock_hz / 1e6:g} MHz")
         above = 30.0
-    return svg(_NAME, _TITLE, says, [plot], _HEIGHT, above)
+    return drawing(_NAME, _TITLE, says, [plot.group], _HEIGHT, above)

@@ -10,9 +10,11 @@ import numpy as np
 
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison
 from spiketwin.cosim.report import picture
-from spiketwin.cosim.report.chart import Axis, Key, Plot, svg
+from spiketwin.cosim.report.chart import Axis, Plot
 from spiketwin.cosim.report.figure import Cell, Figure, Table
+from spiketwin.cosim.report.marks import Key
 from spiketwin.cosim.report.summary import grouped, origins
+from spiketwin.cosim.report.svg import drawing
 from spiketwin.host.elements import IntArray
 
 MOST_POINTS: Final = 30_000
@@ -157,7 +159,7 @@ def _draw(name: str, title: str, says: str, spikes: _Spikes, parting: int | None
         plot.marks(some, number, radius)
     if parting is not None:
         plot.rule(parting, f"tick {parting:,}")
-    return svg(name, title, says, [plot], _HEIGHT)
+    return drawing(name, title, says, [plot.group], _HEIGHT)
 
 
 def _density(spikes: IntArray, shown: _Spikes) -> IntArray:

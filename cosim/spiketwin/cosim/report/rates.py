@@ -8,10 +8,12 @@ import numpy as np
 
 from spiketwin.cosim.compare.comparison import Comparison
 from spiketwin.cosim.compare.recording import Values
-from spiketwin.cosim.report.chart import Axis, Key, Plot, svg
+from spiketwin.cosim.report.chart import Axis, Plot
 from spiketwin.cosim.report.figure import Figure, Table
+from spiketwin.cosim.report.marks import Key
 from spiketwin.cosim.report.raster import spikes_of
 from spiketwin.cosim.report.summary import grouped, origins
+from spiketwin.cosim.report.svg import drawing
 from spiketwin.host.elements import IntArray
 
 _NAME: Final = "rates"
@@ -94,4 +96,4 @@ def _draw(title: str, says: str, label: str, received: Values, rates: dict[str, 
     )
     for number, each in enumerate(rates.values()):
         plot.marks(np.stack([received, each], axis=1), number, 4.0 - min(number, 3) * 0.6)
-    return svg(_NAME, title, says, [plot], _HEIGHT)
+    return drawing(_NAME, title, says, [plot.group], _HEIGHT)

@@ -10,9 +10,11 @@ import numpy as np
 
 from spiketwin.cosim.compare.comparison import Comparison
 from spiketwin.cosim.report import picture
-from spiketwin.cosim.report.chart import WIDTH, Axis, Key, Plot, svg
+from spiketwin.cosim.report.chart import Axis, Plot
 from spiketwin.cosim.report.figure import Figure, Table
+from spiketwin.cosim.report.marks import Key
 from spiketwin.cosim.report.summary import origins
+from spiketwin.cosim.report.svg import WIDTH, drawing
 from spiketwin.host.elements import IntArray
 
 _NAME: Final = "weights"
@@ -144,7 +146,7 @@ def _draw(name: str, title: str, says: str, maps: Maps) -> str:
         if len(maps) > 1 and column == len(maps) - 1 and len(places) <= _MOST_RINGS:
             plot.rings(places[:, ::-1], 5.0)
         plots.append(plot)
-    return svg(name, title, says, plots, _HEIGHT, _ABOVE)
+    return drawing(name, title, says, [plot.group for plot in plots], _HEIGHT, _ABOVE)
 
 
 def _elided(text: str) -> str:

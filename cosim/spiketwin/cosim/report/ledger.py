@@ -1,0 +1,120 @@
+"""Where the wall time of each target went, and the time of a spike on its way, part by part."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from spiketwin.cosim.compare.comparison import Comparison
+from spiketwin.cosim.report.bars import Bar, stacked
+from spiketwin.cosim.report.figure import Cell, Figure, Table
+from spiketwin.cosim.report.marks import Key
+from spiketwin.host.ledger import ORIGINS, Ledger
+
+_NAME: Final = "ledger"
+_TITLE: Final = "Where the time went"
+_REMAINDER: Final = "remainder"
+_MILLISECONDS: Final = 1000
+_ROUNDING: Final = 1e-9
+_NOTE: Final = (
+    "Measured is by the clock of the host, computed is bytes by the rate of the line, or cycles by "
+    "the clock of the core. The remainder of the wall time is in no part. What a "
+    "simulation takes beyond the hardware that it stands for is its target's."
+)
+
+
+def figure(found: Comparison) -> Figure:
+    """Make bars of the wall time of each target, and of the mean time of a spike, by parts."""
+    ledgers = {name: one.outcome.run.ledger for name, one in found.devices.items()}
+    whole = {f"{name}, the run": _of_run(each) for name, each in ledgers.items()}
+    each_spike = {
+        f"{name}, a spike in the mean": _of_spikes(each)
+        for name, each in ledgers.items()
+        if each.latency.size
+    }
+    bars = {title: bar for title, bar in (whole | each_spike).items() if sum(bar.values()) > 0}
+    names = [name for name in (*ORIGINS, _REMAINDER) if any(bar.get(name) for bar in bars.values())]
+    said = "; ".join(f"{title} {_told(bar)}" for title, bar in bars.items())
+    says = f"A bar of the parts of the time, in the order in which a spike passes them: {said}."
+    keys = [Key(_spoken(name), "bar", number) for number, name in enumerate(names)]
+    return Figure(
+        _NAME,
+        _TITLE,
+        says,
+        [_table(ledgers, names)],
+        [_NOTE],
+        keys,
+        lambda: stacked(
+            _NAME,
+            _TITLE,
+            says,
+            "share of the time (%)",
+            [name.replace("_", " ") for name in names],
+            [
+                Bar(f"{title}: {_seconds(sum(bar.values()))}", [bar.get(n, 0.0) for n in names])
+                for title, bar in bars.items()
+            ],
+        ),
+    )
+
+
+def _of_run(ledger: Ledger) -> dict[str, float]:
+    """Seconds of each part of the wall time."""
+    parts = {part.name: part.seconds for part in ledger.parts}
+    # Sums of floats leave a rest of some 1e-16 of them, which is no remainder.
+    rest = ledger.remainder if ledger.remainder > _ROUNDING * ledger.wall_seconds else 0.0
+    return parts | {_REMAINDER: rest}
+
+
+def _of_spikes(ledger: Ledger) -> dict[str, float]:
+    """Seconds of each part of the way of a spike, the mean of all."""
+    return {name: float(seconds.mean()) for name, seconds in ledger.spikes.items()}
+
+
+def _told(bar: dict[str, float]) -> str:
+    """Say the largest parts of a bar."""
+    whole = sum(bar.values())
+    largest = sorted(bar, key=lambda name: -bar[name])[:3]
+    shares = {name.replace("_", " "): 100 * bar[name] / whole for name in largest}
+    parts = ", ".join(f"{name} {share:.0f} %" for name, share in shares.items() if share >= 1)
+    return f"{_seconds(whole)}, of it {parts}"
+
+
+def _spoken(name: str) -> str:
+    kind = "measured" if name == _REMAINDER else ORIGINS[name].value
+    return f"{name.replace('_', ' ')} ({kind})"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * _MILLISECONDS:.3g} ms"
+
+
+def _table(ledgers: dict[str, Ledger], names: list[str]) -> Table:
+    """Give milliseconds of each part of the run, and of a spike's way."""
+    runs = [_of_run(each) for each in ledgers.values()]
+    spikes = [_of_spikes(each) if each.latency.size else {} for each in ledgers.values()]
+    rows: list[tuple[Cell, ...]] = [
+        (
+            _spoken(name),
+            *(_MILLISECONDS * run[name] for run in runs),
+            *(_MILLISECONDS * spike[name] if name in spike else None for spike in spikes),
+        )
+        for name in names
+    ]
+    rows.append(
+        (
+            "all together",
+            *(_MILLISECONDS * each.wall_seconds for each in ledgers.values()),
+            *(
+                _MILLISECONDS * float(np.mean(each.latency)) if each.latency.size else None
+                for each in ledgers.values()
+            ),
+        )
+    )
+    columns = (
+        "part",
+        *(f"{name}, the run (ms)" for name in ledgers),
+        *(f"{name}, a spike in the mean (ms)" for name in ledgers),
+    )
+    return Table("Milliseconds of each part", columns, rows)

@@ -1,0 +1,199 @@
+"""When each target did what, as a trace that Perfetto and chrome://tracing open.
+
+The format is the JSON of Chrome's trace events: text that a line of Python can read again, of a
+layout that has not changed in ten years, and for which no package is needed. Perfetto's own is
+denser, but a protocol buffer whose schema is a few thousand fields long.
+
+Every target is two processes of the trace, each with a time of its own from the beginning of the
+run. One is the host's: what it did and how long each request took, by its clock, and when line and
+core were busy meanwhile, which is computed. The other is the core's, exact and computed: cycles by
+the clock. How the two times lie to each other is known no better than what the first one shows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from spiketwin.cosim.compare.comparison import Comparison, Played
+from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.host.elements import IntArray
+from spiketwin.host.ledger import Ledger, Seconds
+from spiketwin.host.replacing import replacing
+from spiketwin.host.timeline import Activity
+
+MOST_TICKS: Final = 10_000
+"""Ticks written of a longer run: with more, the file is one that no viewer opens."""
+
+MOST_SPANS: Final = 20_000
+"""Spans written of a track of the host's, likewise."""
+
+_NANOSECONDS: Final = 1_000_000_000
+
+_HOST_TRACKS: Final = {"host": 1, "line out": 2, "core": 3, "line back": 4, "requests": 5}
+_CORE_TRACKS: Final = {"ticks": 1, "phases": 2, "axon events": 3, "spikes": 4}
+"""Tracks of the two processes, in their order."""
+
+Event = dict[str, Any]
+
+
+def save(path: Path, found: Comparison) -> range:
+    """Write a trace, and give the ticks that are in it; `OSError` if the file cannot be written.
+
+    Parameters
+    ----------
+    path:
+        The file, which appears whole or not at all.
+    found:
+        What was compared. Of a run longer than `MOST_TICKS` as many are written, the first
+        difference in their middle, or else from the first one on.
+    """
+    ticks = _window(found)
+    with replacing(path) as file:
+        file.write(b'{"displayTimeUnit": "ns", "traceEvents": [')
+        for number, event in enumerate(_events(found, ticks)):
+            file.write((",\n" if number else "\n").encode() + json.dumps(event).encode())
+        file.write(b"\n]}\n")
+    return ticks
+
+
+def _window(found: Comparison) -> range:
+    ticks = found.case.ticks
+    middle = next((each.tick for each in found.differences if each.tick is not None), 0)
+    first = max(0, min(middle - MOST_TICKS // 2, ticks - MOST_TICKS))
+    return range(first, min(ticks, first + MOST_TICKS))
+
+
+def _events(found: Comparison, ticks: range) -> Iterator[Event]:
+    for number, (name, one) in enumerate(found.devices.items()):
+        yield from _of_host(2 * number + 1, name, one.outcome.run.ledger)
+        yield from _of_core(2 * number + 2, name, one, found.case.spikes, ticks)
+
+
+def _titles(process: int, title: str, tracks: dict[str, int]) -> Iterator[Event]:
+    """Give a process and its tracks their names."""
+    yield _title("process_name", process, 0, title)
+    for name, thread in tracks.items():
+        yield _title("thread_name", process, thread, name)
+
+
+def _title(what: str, process: int, thread: int, name: str) -> Event:
+    return {"ph": "M", "name": what, "pid": process, "tid": thread, "args": {"name": name}}
+
+
+def _of_host(process: int, name: str, ledger: Ledger) -> Iterator[Event]:
+    """Laps of the host, what line and core did meanwhile, and requests, in the order of time."""
+    title = f"{name} as the host saw it (measured; line and core: computed)"
+    yield from _titles(process, title, _HOST_TRACKS)
+    begins = np.cumsum([0.0, *(each.seconds for each in ledger.timelines)])
+    for begin, timeline in zip(begins, ledger.timelines, strict=False):
+        laps = timeline.laps
+        names = [Activity(each).name.lower() for each in laps["activity"]]
+        spans = begin + laps["begin"], begin + laps["end"]
+        yield from _spans(process, "host", names, *spans, laps["bytes"].tolist())
+    for part, track in (("wire_out", "line out"), ("core", "core"), ("wire_back", "line back")):
+        for begin, busy in zip(begins, ledger.busy, strict=False):
+            first, last = busy[part]
+            yield from _spans(process, track, [part] * len(first), begin + first, begin + last)
+    number = 0
+    for begin, timeline in zip(begins, ledger.timelines, strict=False):
+        for request in timeline.requests[:MOST_SPANS]:
+            number += 1
+            yield from _request(process, number, float(begin), request)
+
+
+def _spans(
+    process: int,
+    track: str,
+    names: Sequence[str],
+    begins: Seconds,
+    ends: Seconds,
+    octets: Sequence[int] | None = None,
+) -> Iterator[Event]:
+    """Spans of a track, which do not overlap but for rounding; those of no length are left out."""
+    until = 0
+    for row in range(min(len(names), MOST_SPANS)):
+        begin = max(until, round(begins[row] * _NANOSECONDS))
+        end = round(ends[row] * _NANOSECONDS)
+        if end <= begin:
+            continue
+        until = end
+        yield {
+            "ph": "X", "name": names[row], "pid": process, "tid": _HOST_TRACKS[track],
+            "ts": begin / 1000, "dur": (end - begin) / 1000,
+            "args": {"bytes": octets[row]} if octets and octets[row] else {},
+        }  # fmt: skip
+
+
+def _request(process: int, number: int, begin: float, request: np.void) -> Iterator[Event]:
+    """Begin and end of a request, of which several are under way at once."""
+    told = {"bytes out": int(request["bytes_out"]), "bytes back": int(request["bytes_in"])}
+    name = Opcode(request["opcode"]).name
+    for phase, moment in (("b", "queued"), ("e", "answered")):
+        yield {
+            "ph": phase, "cat": "request", "id": f"{process}.{number}", "name": name,
+            "pid": process, "tid": _HOST_TRACKS["requests"],
+            "ts": round((begin + request[moment]) * _NANOSECONDS) / 1000, "args": told,
+        }  # fmt: skip
+
+
+def _of_core(
+    process: int, name: str, one: Played, events: IntArray, ticks: range
+) -> Iterator[Event]:
+    """Ticks, phases, events and spikes of a core, each track in the order of time."""
+    clock = f"{one.identity.clock_hz / 1e6:g} MHz"
+    yield from _titles(process, f"{name} core (computed: cycles at {clock})", _CORE_TRACKS)
+    run, params = one.outcome.run, one.identity.params
+    begins = np.concatenate([[0], np.cumsum(run.cycles)])
+    update = schedule.update_cycles(params)
+
+    def at(cycle: int) -> int:
+        """Give the nanosecond of a cycle: whole ones, so that spans end where the next begin."""
+        return round(cycle * _NANOSECONDS / one.identity.clock_hz)
+
+    def event(track: str, name: str, begin: int, told: dict[str, int]) -> Event:
+        # The unit of the format is the microsecond.
+        place = {"pid": process, "tid": _CORE_TRACKS[track], "ts": at(begin) / 1000}
+        return {"name": name, **place, "args": told}
+
+    def span(track: str, name: str, begin: int, end: int, **told: int) -> Event:
+        length = (at(end) - at(begin)) / 1000
+        return event(track, name, begin, told) | {"ph": "X", "dur": length}
+
+    def instant(track: str, name: str, begin: int, **told: int) -> Event:
+        return event(track, name, begin, told) | {"ph": "i", "s": "t"}
+
+    for tick in ticks:
+        begin, end = map(int, begins[tick : tick + 2])
+        yield span("ticks", f"tick {tick}", begin, end, cycles=end - begin)
+    for tick in ticks:
+        if run.muted[tick]:
+            continue
+        begin, end = map(int, begins[tick : tick + 2])
+        updating = begin + int(run.update_cycles[tick])
+        learning, ending = updating + update, end - schedule.END
+        yield span("phases", "deliver", begin, updating)
+        yield span("phases", "update", updating, learning)
+        if learning < ending:
+            yield span("phases", "learn", learning, ending)
+        yield span("phases", "end", ending, end)
+    for tick, axon in events[_within(events, ticks)].tolist():
+        yield instant("axon events", f"axon {axon}", int(begins[tick]), tick=tick, axon=axon)
+    rows = _within(run.spikes, ticks)
+    spikes, cycles = run.spikes[rows], run.spike_cycles[rows]
+    for row in np.lexsort((cycles, spikes[:, 0])).tolist():
+        tick, neuron = map(int, spikes[row])
+        cycle = int(cycles[row])
+        left = int(begins[tick]) + cycle
+        yield instant("spikes", f"neuron {neuron}", left, tick=tick, neuron=neuron, cycle=cycle)
+
+
+def _within(spikes: IntArray, ticks: range) -> slice:
+    """Rows of (tick, …), ascending, that are of some ticks."""
+    first, last = np.searchsorted(spikes[:, 0], (ticks.start, ticks.stop))
+    return slice(int(first), int(last))
