@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_NONE, decay_code
 from spiketwin.hdl.spec.params import MAX_LINES, CoreParams, ParamsError, spike_queue_words
-from spiketwin.hdl.spec.registers import Register, Space, limits, registers, space_formats
+from spiketwin.hdl.spec.registers import (
+    RUN_REGISTERS,
+    Register,
+    Space,
+    limits,
+    registers,
+    space_formats,
+)
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidNetwork
 
@@ -155,7 +162,7 @@ class Network:
             )
 
     def register_values(self, params: CoreParams) -> dict[str, int]:
-        """Values of the registers of such a core, but for `tick_period`, which `run` sets.
+        """Values of the registers of such a core, but for those that a run sets.
 
         Raises `DoesNotFit` when one is out of the core's range.
         """
@@ -220,7 +227,7 @@ class Network:
         groups = sizes["n_neurons"] // max(1, sizes["neuron_lanes"])
         for name, least in (
             ("event_queue_depth", sizes["n_axons"]),
-            ("spike_queue_depth", spike_queue_words(groups)),
+            ("spike_queue_depth", spike_queue_words(groups, sizes.get("digest_rounds", 0) > 0)),
         ):
             sizes.setdefault(name, max(usual[name], 1 << (least - 1).bit_length()))
         try:
@@ -385,7 +392,7 @@ def scalar_names() -> tuple[str, ...]:
 
 def _settings(params: CoreParams) -> Iterator[Register]:
     """Registers that a network sets."""
-    return (r for r in registers(params) if r.name != "tick_period")
+    return (r for r in registers(params) if r.name not in RUN_REGISTERS)
 
 
 def _integer(name: str, value: object, allowed: tuple[int, int]) -> int:

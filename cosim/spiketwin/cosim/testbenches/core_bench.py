@@ -439,6 +439,7 @@ async def lively(core: CoreDriver) -> None:
         i_syn_decay=20_000, v_decay=3_000, theta_decay=500, theta_bump=9,
         v_floor=bounds(core, Space.V)[0], learn_pre=1, learn_post=1, w_min=-7, w_max=7,
         pre_gain=-500, post_gain=600, trace_pre_bump=100, trace_post_bump=90, stochastic=1,
+        digest_en=1,
     )  # fmt: skip
 
 

@@ -52,8 +52,12 @@ def words_of(params: CoreParams, result: TickResult) -> list[int]:
         | schedule.spike_cycle(params, group * params.neuron_lanes)
         for group, mask in masks.items()
     ]
+    digest = []
+    if result.digest is not None:
+        halves = result.digest & 0xFFFF, result.digest >> 16
+        digest = [*map(count_word, (Word.DIGEST_LOW, Word.DIGEST_HIGH), halves)]
     begin = count_word(Word.UPDATE, result.update_cycle)
-    return [begin, *spikes, count_word(Word.END, result.cycles)]
+    return [begin, *spikes, count_word(Word.END, result.cycles), *digest]
 
 
 class CoreDriver:
@@ -153,7 +157,7 @@ class CoreDriver:
             self.oracle.plastic[source][neuron] = plastic
 
     async def write_registers(self, **values: int) -> None:
-        """Write registers; those that a core without learning lacks are left out."""
+        """Write registers; those that the core lacks are left out."""
         for address, register in enumerate(registers(self.params)):
             if register.name in values:
                 value = values[register.name]

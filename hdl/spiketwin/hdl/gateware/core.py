@@ -19,13 +19,14 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value, ValueLike, signed
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import connect
 from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware import neurons, traces, weights
+from spiketwin.hdl.gateware.digest import Digest, written_layout
 from spiketwin.hdl.gateware.interface import CoreSignature
 from spiketwin.hdl.gateware.neurons import Neurons
 from spiketwin.hdl.gateware.noise import NoiseKey
@@ -38,7 +39,7 @@ from spiketwin.hdl.gateware.synapses import Synapses
 from spiketwin.hdl.gateware.traces import SourceTraces
 from spiketwin.hdl.gateware.weights import WeightMemory
 from spiketwin.hdl.spec import protocol, schedule
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import DIGEST_WORDS, CoreParams
 from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, ClearMask, Space
 
 LINK_CYCLES = weights.LINK_LATENCY + 3
@@ -72,6 +73,8 @@ class Core(wiring.Component):
         self._connect_synapses(m)
         if p.learning:
             self._connect_traces(m)
+        if p.digest_rounds:
+            self._connect_digest(m)
         return m
 
     # --- what there is -------------------------------------------------------------------------
@@ -90,6 +93,8 @@ class Core(wiring.Component):
         if p.learning:
             m.submodules.source_traces = self.source_traces = SourceTraces(p)
             m.submodules.noise_key = self.noise_key = NoiseKey()
+        if p.digest_rounds:
+            m.submodules.digest = self.digest = Digest(p)
         ports = neurons.ports(p)
         if p.learning:
             ports[Space.TRACE_PRE] = traces.port(p)
@@ -135,7 +140,7 @@ class Core(wiring.Component):
         # What the queue can take beyond the words of a tick: the decision is its sign.
         most = p.spike_queue_depth - p.max_words_per_tick
         spare = Signal(range(-p.max_words_per_tick, most + 1), init=most)
-        self.charge = Signal(2)
+        self.charge = Signal(range(3 + (DIGEST_WORDS if p.digest_rounds else 0)))
         taken = self.words.valid & self.words.ready
         m.d.sync += spare.eq(spare + taken - self.charge)
         with m.If(self.restart_stb):
@@ -383,7 +388,7 @@ class Core(wiring.Component):
             self.charge.eq(0),
         ]
 
-        def push(kind: protocol.Word, value: Value, charge: int = 1) -> None:
+        def push(kind: protocol.Word, value: Value, charge: ValueLike = 1) -> None:
             header = Const(0b1000 | kind, 4)
             m.d.sync += self.charge.eq(charge)
             m.d.comb += [
@@ -398,7 +403,8 @@ class Core(wiring.Component):
             with m.State("WAIT"):
                 may_start = running & Mux(real_time, due, self.room) & ~self.clearing
                 untold = any_muted & self.room
-                m.d.comb += self.free.eq(~running & ~self.clearing & ~untold)
+                busy = self.digest.pending if p.digest_rounds else Const(0)
+                m.d.comb += self.free.eq(~running & ~self.clearing & ~untold & ~busy)
                 with m.If(may_start):
                     m.d.comb += [start_stb.eq(1), fired.rewind_stb.eq(1)]
                     m.d.sync += [cycle.eq(0), muted.eq(~self.room)]
@@ -452,13 +458,17 @@ class Core(wiring.Component):
                     ]
                 with m.Else():
                     push(protocol.Word.END, cycle, charge=0)
+                if p.digest_rounds:
+                    told = registers.digest_en & ~muted
+                    m.d.comb += [self.digest.end_stb.eq(1), self.digest.told.eq(told)]
                 m.next = "WAIT"
 
         # Within Update: the word that begins it, and then a word for each group that fires.
         spikes = self.neurons.spike_mask != 0
         with m.If(self.update_stb & ~muted):
-            # The word that ends the tick takes its room already: the next tick is then decided on.
-            push(protocol.Word.UPDATE, cycle, charge=2)
+            # The words that end the tick take their room already: the next one is then decided on.
+            digest_words = registers.digest_en * DIGEST_WORDS if p.digest_rounds else 0
+            push(protocol.Word.UPDATE, cycle, charge=2 + digest_words)
         with m.Elif(spikes & ~muted):
             since_begin = Signal(protocol.SPIKE_CYCLE_BITS)
             m.d.comb += since_begin.eq(update_cycles - 1 - count)
@@ -474,6 +484,16 @@ class Core(wiring.Component):
                     )
                 ),
             ]
+        if p.digest_rounds:
+            # In the first cycles after the tick, in which nothing else is reported.
+            digest = self.digest
+            halves = (
+                (digest.low_stb, protocol.Word.DIGEST_LOW, digest.value[:16]),
+                (digest.high_stb, protocol.Word.DIGEST_HIGH, digest.value[16:]),
+            )
+            for stb, kind, half in halves:
+                with m.If(stb):
+                    push(kind, Cat(half, Const(0, protocol.WORD_COUNT_BITS - 16)), charge=0)
         m.d.comb += [
             fired.push_stb.eq(spikes),
             fired.entry.mask.eq(self.neurons.spike_mask),
@@ -581,6 +601,35 @@ class Core(wiring.Component):
             key.tick.eq(self.tick),
             key.start_stb.eq(self.start_stb),
             key.post_stb.eq(self.update_stb),
+        ]
+
+
+    def _connect_digest(self, m: Module) -> None:
+        """It listens at the ports by which the units write."""
+        p, digest, unit = self.params, self.digest, self.neurons
+        m.d.comb += digest.neurons_stb.eq(unit.refrac_count.w_en[0])
+        for lane in range(p.neuron_lanes):
+            written = digest.neurons[lane]
+            m.d.comb += written.v_moves.eq(unit.v.w_en[lane])
+            for name in written_layout(p).members:
+                if name != "v_moves":
+                    m.d.comb += getattr(written, name).eq(getattr(unit, name).w_data[lane])
+        if not p.learning:
+            return
+        synapses, decayed = self.synapses, self.source_traces.trace_pre
+        # While neurons are updated nothing is bumped: what is written has decayed.
+        m.d.comb += digest.sources_stb.eq(decayed.w_en.any() & self.updating)
+        for lane in range(p.source_lanes):
+            m.d.comb += digest.sources[lane].eq(decayed.w_data[lane])
+        # A memory of one port is read in every other cycle, and a column handled in both.
+        phase = self.weights.phase if p.single_port_weights else Const(1)
+        m.d.comb += [
+            digest.column.eq(synapses.block.column),
+            digest.index.eq(synapses.index),
+            digest.group.eq(synapses.group),
+            digest.once.eq(phase | ~self.in_columns),
+            digest.synapses.eq(synapses.w_words),
+            digest.synapses_stb.eq(synapses.w_en),
         ]
 
 

@@ -6,6 +6,7 @@ Nothing wraps: a result that does not fit saturates at the nearest value that do
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 DECAY_BITS: Final = 16
@@ -36,6 +37,11 @@ def saturate(value: int, width: int) -> int:
 def saturate_unsigned(value: int, width: int) -> int:
     """Limit `value` to an unsigned integer of `width` bits."""
     return max(0, min((1 << width) - 1, value))
+
+
+def unsigned(value: int, width: int) -> int:
+    """Bits of a signed integer of `width` bits, as an unsigned one."""
+    return value & ((1 << width) - 1)
 
 
 def decay(value: int, code: int) -> int:
@@ -123,6 +129,12 @@ def mix_round(x: int, y: int) -> tuple[int, int]:
     return x, y ^ x
 
 
+def place(row: int, column: int) -> tuple[int, int]:
+    """Two 16-bit words that stand for a place: a row of up to 14 bits, a column of up to 12."""
+    x, y = (spread(row, SPREAD_SPIKED[k]) ^ spread(column, SPREAD_PAIR[k]) for k in range(2))
+    return x, y
+
+
 def noise_key(seed: int, tick: int, which_pass: int) -> tuple[int, int]:
     """Two 16-bit words that stand for (seed, tick, pass); `seed` and `tick` have 32 bits.
 
@@ -144,8 +156,36 @@ def noise(key: tuple[int, int], spiked: int, other: int) -> int:
     pass. `other` is the index at the other end.
     """
     pair, second = other >> 1, other & 1
-    x = key[0] ^ spread(spiked, SPREAD_SPIKED[0]) ^ spread(pair, SPREAD_PAIR[0])
-    y = key[1] ^ spread(spiked, SPREAD_SPIKED[1]) ^ spread(pair, SPREAD_PAIR[1])
+    x, y = place(spiked, pair)
+    x, y = x ^ key[0], y ^ key[1]
     for _ in range(NOISE_ROUNDS):
         x, y = mix_round(x, y)
     return y if second else x
+
+
+# --- digest ------------------------------------------------------------------------------------
+# What a tick writes, in 32 bits: the exclusive-or of a code for each neuron, source, and pair of
+# synapses that was written, so that the order and the lanes do not matter. A code is a hash of
+# place and values; that it is not linear keeps the same error in many places from cancelling out.
+
+DIGEST_POST: Final = 1 << 12
+DIGEST_NEURONS: Final = 2 << 12
+DIGEST_SOURCES: Final = 3 << 12
+"""Rows of codes: a source's number is that of its row of weights in *Deliver*; these stand, with
+the neuron's number added, for its column in *Learn*, and for all neurons and all sources."""
+
+
+def digest_code(row: int, column: int, words: Iterable[int], rounds: int) -> int:
+    """Code of 32 bits for words of 32 bits written at a place, `rounds` after the last of them.
+
+    Each word changes the code one to one, so a difference in one alone is never lost. Which words
+    there are is in docs/tick.md.
+    """
+    x, y = place(row, column)
+    for number, word in enumerate(words):
+        if number:
+            x, y = mix_round(x, y)
+        x, y = x ^ word >> 16, y ^ word & _WORD
+    for _ in range(rounds):
+        x, y = mix_round(x, y)
+    return y << 16 | x

@@ -29,12 +29,15 @@ class TickResult:
         Cycle within the tick at which *Update* began.
     cycles:
         Cycles of the whole tick.
+    digest:
+        Of what was written; None unless `digest_en` is 1.
     """
 
     spikes: list[int]
     spike_cycles: list[int]
     update_cycle: int
     cycles: int
+    digest: int | None
 
 
 @dataclass
@@ -61,6 +64,7 @@ class Oracle:
     trace_post: list[int] = field(init=False)
     pending: list[int] = field(init=False)
     tick: int = field(init=False, default=0)
+    digest: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         p = self.params
@@ -90,6 +94,7 @@ class Oracle:
 
     def step(self, axons: Iterable[int]) -> TickResult:
         """Execute one tick in which `axons` spiked; an axon named twice counts once."""
+        self.digest = 0
         sources = sorted(set(axons)) + [self.params.n_axons + j for j in self.pending]
         for source in sources:
             self._deliver(source)
@@ -108,6 +113,7 @@ class Oracle:
             [begin + schedule.spike_cycle(p, j) for j in spikes],
             begin,
             schedule.tick_cycles(p, len(sources), len(spikes), bool(learns)),
+            self.digest if self.register.get("digest_en") else None,
         )
 
     def _deliver(self, source: int) -> None:
@@ -121,6 +127,8 @@ class Oracle:
                     self.trace_post[j], r["pre_gain"], r["pre_offset"], p.trace_width
                 )
                 self.weight[source][j] = self._stepped(w, step, a.PASS_PRE, source, j)
+        if p.learning and r["learn_pre"]:
+            self._fold_synapses(source, self.weight[source], self.plastic[source])
         if p.learning:
             self.trace_pre[source] = self._bumped(self.trace_pre[source], "trace_pre")
 
@@ -148,11 +156,17 @@ class Oracle:
             self.trace_post[j] = a.decay(self.trace_post[j], r["trace_post_decay"])
             if fires:
                 self.trace_post[j] = self._bumped(self.trace_post[j], "trace_post")
+        i_syn = a.unsigned(self.i_syn[j], p.i_syn_width)
+        # A neuron that is held keeps v: it is not written.
+        v = 0 if refractory else a.unsigned(self.v[j], p.v_width)
+        counts = self.refrac_count[j] << 16 | self.trace_post[j]
+        self._fold(a.DIGEST_NEURONS, j, i_syn, v, counts, self.theta[j])
         return fires
 
     def _decay_trace_pre(self) -> None:
         for i in range(self.params.n_sources):
             self.trace_pre[i] = a.decay(self.trace_pre[i], self.register["trace_pre_decay"])
+            self._fold(a.DIGEST_SOURCES, i, self.trace_pre[i])
 
     def _learn(self, neuron: int) -> None:
         """A neuron fired: the post-event rule on its plastic incoming synapses."""
@@ -165,6 +179,24 @@ class Oracle:
                 self.weight[i][neuron] = self._stepped(
                     self.weight[i][neuron], step, a.PASS_POST, neuron, i
                 )
+        column = [row[neuron] for row in self.weight], [row[neuron] for row in self.plastic]
+        self._fold_synapses(a.DIGEST_POST + neuron, *column)
+
+    def _fold(self, row: int, column: int, *words: int) -> None:
+        """Take what was written at a place into the digest."""
+        rounds = self.params.digest_rounds
+        if rounds:
+            self.digest ^= a.digest_code(row, column, words, rounds)
+
+    def _fold_synapses(self, row: int, weights: list[int], plastic: list[bool]) -> None:
+        """The same for what a rule made of a row or column: two synapses share a code."""
+        written = [
+            a.unsigned(weight, self.params.weight_width) if flag else 0
+            for weight, flag in zip(weights, plastic, strict=True)
+        ]
+        for k in range(0, len(written), 2):
+            if any(plastic[k : k + 2]):
+                self._fold(row, k // 2, written[k + 1] << 16 | written[k])
 
     def _stepped(self, weight: int, step: int, which_pass: int, spiked: int, other: int) -> int:
         r = self.register

@@ -18,9 +18,21 @@ ANSWER_WORDS: Final = 62
 """Most output words in one answer."""
 
 
-def spike_queue_words(neuron_groups: int) -> int:
+MAX_DIGEST_ROUNDS: Final = 3
+"""Most rounds of a digest: more would not be done before the next tick reports anything."""
+
+DIGEST_WORDS: Final = 2
+"""Output words of a digest."""
+
+
+def words_per_tick(neuron_groups: int, digest: bool) -> int:
+    """Most output words of a tick: each group, *muted*, *update*, *end*, and those of a digest."""
+    return neuron_groups + 3 + DIGEST_WORDS * digest
+
+
+def spike_queue_words(neuron_groups: int, digest: bool) -> int:
     """Words that the output queue must hold: those of one tick, and of one full answer."""
-    return neuron_groups + 3 + ANSWER_WORDS
+    return words_per_tick(neuron_groups, digest) + ANSWER_WORDS
 
 
 class ParamsError(ValueError):
@@ -69,6 +81,9 @@ class CoreParams:
         output queue holds the words of a whole tick and of a whole frame (`min_spike_queue_depth`).
     link_slots:
         Answers the device remembers, 2, 4 or 8; the window is one less.
+    digest_rounds:
+        Rounds of the digest of a tick, 1 to 3: the more, the less it misses (docs/compare.md). 0:
+        it is not built, and takes no logic.
     """
 
     n_axons: int
@@ -87,6 +102,7 @@ class CoreParams:
     event_queue_depth: int = 512
     spike_queue_depth: int = 512
     link_slots: int = 8
+    digest_rounds: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -129,6 +145,7 @@ class CoreParams:
             if not _is_power_of_two(getattr(self, name)):
                 raise ParamsError(f"{name} must be a power of two, not {getattr(self, name)}")
         self._one_of("link_slots", (2, 4, 8))
+        self._within("digest_rounds", 0, MAX_DIGEST_ROUNDS)
         if self.single_port_weights:
             if self.weight_width + self.learning > 8:
                 raise ParamsError(
@@ -181,13 +198,13 @@ class CoreParams:
 
     @property
     def max_words_per_tick(self) -> int:
-        """Most output words of one tick: one for each neuron group, *muted*, *update* and *end*."""
-        return self.neuron_groups + 3
+        """Most output words of one tick."""
+        return words_per_tick(self.neuron_groups, self.digest_rounds > 0)
 
     @property
     def min_spike_queue_depth(self) -> int:
         """Room for the words of one tick and of one full answer."""
-        return spike_queue_words(self.neuron_groups)
+        return spike_queue_words(self.neuron_groups, self.digest_rounds > 0)
 
     def digest(self) -> int:
         """32-bit hash that two parties compare before they exchange anything."""

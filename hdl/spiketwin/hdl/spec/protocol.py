@@ -204,6 +204,10 @@ class Word(enum.IntEnum):
     """The tick is over: its cycles."""
     MUTED = 2
     """So many ticks were executed whose words were dropped."""
+    DIGEST_LOW = 3
+    """With `digest_en`, behind the word that ends a tick: bits 15…0 of its digest."""
+    DIGEST_HIGH = 4
+    """Behind that one: bits 31…16."""
 
 
 WORD_COUNT_BITS: Final = 28

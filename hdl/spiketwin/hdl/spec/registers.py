@@ -34,6 +34,8 @@ class Register:
     doc: str
     learning: bool = False
     """Present only in cores built with learning."""
+    digest: bool = False
+    """Present only in cores built with a digest."""
 
     def limits(self, params: CoreParams) -> tuple[int, int]:
         """Smallest and largest value."""
@@ -113,7 +115,12 @@ _REGISTERS: Final = (
         "trace_post_replace", _BIT, False,
         "1: a spike sets trace_post to the bump; 0: it adds the bump.", learning=True,
     ),
+    Register("digest_en", _BIT, False, "1: every tick reports its digest.", digest=True),
 )  # fmt: skip
+
+
+RUN_REGISTERS: Final = ("tick_period", "digest_en")
+"""Registers that belong to a run; all others are a network's."""
 
 
 def registers(params: CoreParams) -> tuple[Register, ...]:
@@ -121,7 +128,11 @@ def registers(params: CoreParams) -> tuple[Register, ...]:
 
     All zero means: nothing decays, `v` stays at or above 0, nothing is learned, free-running.
     """
-    return tuple(r for r in _REGISTERS if params.learning or not r.learning)
+    return tuple(
+        r
+        for r in _REGISTERS
+        if (params.learning or not r.learning) and (params.digest_rounds or not r.digest)
+    )
 
 
 @dataclass(frozen=True)
