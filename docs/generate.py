@@ -12,7 +12,7 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,7 +63,7 @@ _BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
 
 _PROBE: Final = CoreParams(
     n_axons=40, n_neurons=72, lanes=4, neuron_lanes=2, source_lanes=2, weight_width=9, v_width=17,
-    i_syn_width=18, theta_width=19, trace_width=11, refrac_width=7,
+    i_syn_width=18, theta_width=19, trace_width=11, refrac_width=7, digest_rounds=1,
 )  # fmt: skip
 """A core in which no two sizes are equal, so that a number in a table tells where it is from."""
 
@@ -151,13 +151,14 @@ def _identity() -> str:
 
 
 def _spaces() -> str:
-    learning = set(space_formats(_PROBE)) - set(space_formats(_without_learning()))
-    few_registers = len(registers(_without_learning()))
+    learning = set(space_formats(_PROBE)) - set(space_formats(replace(_PROBE, learning=False)))
+    plain = replace(_PROBE, digest_rounds=0)
+    most, few = len(registers(plain)), len(registers(replace(plain, learning=False)))
     rows = []
     for fmt in space_formats(_PROBE).values():
         columns = _SHAPES.get(fmt.columns, str(fmt.columns))
         if fmt.space is Space.REGISTER:
-            columns += f", or {few_registers} without learning"
+            columns = f"{most}, or {few} without learning; {fmt.columns - most} more with a digest"
         shape = f"{_SHAPES[fmt.rows]} × {columns}" if fmt.rows > 1 else columns
         rows.append(
             (
@@ -180,14 +181,9 @@ def _registers() -> str:
         bits = _WIDTHS.get(width)
         kind = "signed" if register.signed else "unsigned"
         span = f"{kind} {bits} bits" if bits else f"{low}…{high}"
-        name = f"`{register.name}`" + (" ¹" if register.learning else "")
+        name = f"`{register.name}`" + " ¹" * register.learning + " ²" * register.digest
         rows.append((index, name, span, register.doc))
     return _table(("address", "register", "range", ""), rows)
-
-
-def _without_learning() -> CoreParams:
-    sizes = {f.name: getattr(_PROBE, f.name) for f in fields(CoreParams)}
-    return CoreParams(**sizes | {"learning": False})
 
 
 def _counters() -> str:

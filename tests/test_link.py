@@ -375,7 +375,7 @@ def test_an_incompatible_device_is_refused_and_only_asked(
         return encode(body[:4] + bytes(data))
 
     if change == {"params": None}:
-        line.to_host = lambda number, frame: encode(body_of(frame)[:-4] + bytes(4))
+        line.to_host = lambda number, frame: encode(body_of(frame)[:-4] + b"\xff" * 4)
     else:
         line.to_host = answer
     with pytest.raises(IncompatibleDevice, match=message):

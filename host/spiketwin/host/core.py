@@ -16,6 +16,7 @@ from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, WORD_BYTES, Identity, O
 from spiketwin.hdl.spec.registers import (
     COUNTERS,
     PENDING_MASK_BITS,
+    RUN_REGISTERS,
     ClearMask,
     Space,
     registers,
@@ -58,7 +59,7 @@ class Core:
         self._registers = {r.name: (i, r) for i, r in enumerate(registers(self.params))}
         self._placement = Placement(self.params.n_axons, self.params.n_neurons, self.params)
         self._tick = 0
-        self._tick_period: int | None = None
+        self._run_registers: dict[str, int] = {}  # where their values are known
         self._settled = False
         self._settle()
 
@@ -129,6 +130,7 @@ class Core:
         tick_period: int = 0,
         progress: Progress | None = None,
         watch: Watch | None = None,
+        digests: bool = False,
     ) -> Run:
         """Run the network for `ticks` ticks and return what it put out.
 
@@ -150,34 +152,40 @@ class Core:
             Called before that with what came in: (first, part), where `part` is the `Run` of the
             ticks that ended since the last call, and counts them from 0, and `first` is the
             first of them in this run. Missed deadlines and late events are known at the end only.
+        digests:
+            Whether each tick is to report its digest, which costs it no cycles.
 
         Raises
         ------
         InvalidInput
             A tick or axon does not exist, or the core's 32-bit tick would be passed.
         DoesNotFit
-            One tick has more events than the core's queue holds.
+            One tick has more events than the core's queue holds, or there are to be digests and the
+            core has none.
         """
         with self._link.timed() as stopwatch:
             events = checked_events(spikes, ticks, self._placement.n_axons)
             periods = self._registers["tick_period"][1].limits(self.params)
             ticks, tick_period = int(ticks), int(integers("tick_period", tick_period, (), periods))
             self._check_queue(events)
+            wanted = {"tick_period": tick_period} | self._digest_register(digests)
             self._settle()
             if self._tick + ticks > _LAST_TICK:
                 raise InvalidInput(
                     f"the core is at tick {self._tick} and counts to {_LAST_TICK}: reset it, or "
                     "run less"
                 )
-            if tick_period or self._tick_period != tick_period:
-                # At a fixed period the write also begins the time that deadlines are counted from.
-                self.write_registers(tick_period=tick_period)
+            # At a fixed period the write also begins the time that deadlines are counted from.
+            known = {} if tick_period else self._run_registers
+            self.write_registers(**{n: v for n, v in wanted.items() if known.get(n) != v})
             before = self.read_counters() if tick_period else None
-            runner = Runner(self.identity, self._tick, events, ticks, tick_period, progress, watch)
+            runner = Runner(
+                self.identity, self._tick, events, ticks, tick_period, progress, watch, digests
+            )
             self._carry_out(runner)
             self._tick += ticks
             words = np.concatenate(runner.words)
-            run = decode(words, ticks, self.params)
+            run = decode(words, ticks, self.params, digests)
             if before is not None:
                 after = self.read_counters()
                 run = replace(
@@ -199,6 +207,13 @@ class Core:
             spike_cycles=run.spike_cycles,
         )
         return replace(run, accounts=(account,))
+
+    def _digest_register(self, digests: bool) -> dict[str, int]:
+        if self.params.digest_rounds:
+            return {"digest_en": int(digests)}
+        if digests:
+            raise DoesNotFit("this core has no digests: connect to one built with digest_rounds=3")
+        return {}
 
     def _carry_out(self, runner: Runner) -> None:
         self._settled = False
@@ -292,7 +307,7 @@ class Core:
         self._link.run(
             access.write(fmt, index, np.array([number], np.int64)) for index, number in raw.items()
         )
-        self._tick_period = values.get("tick_period", self._tick_period)
+        self._run_registers |= {n: int(v) for n, v in values.items() if n in RUN_REGISTERS}
 
     def read_counters(self) -> dict[str, int]:
         """Read the counters of the device: name to value."""
@@ -321,7 +336,7 @@ class Core:
         """
         self._link.request(Request(Opcode.RESET, cycles=self._stop_cycles()))
         self._tick = 0
-        self._tick_period = 0
+        self._run_registers = dict.fromkeys(RUN_REGISTERS, 0)
         self._settled = True
 
     def set_baud(self, baud: int) -> int:

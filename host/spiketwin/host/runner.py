@@ -14,12 +14,13 @@ from typing import Final
 import numpy as np
 
 from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.params import DIGEST_WORDS
 from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.spikes import Run, decode
-from spiketwin.host.words import Words, split_at_last_tick, ticks_over
+from spiketwin.host.words import Words, last_of_tick, split_at_last_tick, ticks_over
 
 Progress = Callable[[int, int], None]
 """Called with (ticks done, ticks)."""
@@ -65,6 +66,8 @@ class Runner:
         Called with (ticks done, ticks) after every answer that brings some.
     watch:
         Called before that with the first of these ticks, and with what they put out.
+    digests:
+        Whether each tick reports its digest.
 
     Attributes
     ----------
@@ -85,6 +88,7 @@ class Runner:
         tick_period: int,
         progress: Progress | None,
         watch: Watch | None,
+        digests: bool,
     ) -> None:
         self.words: list[Words] = []
         self.blocks: list[int] = []
@@ -96,6 +100,8 @@ class Runner:
         self._ticks = ticks
         self._progress = progress
         self._watch = watch
+        self._digests = digests
+        self._least_words = LEAST_WORDS_PER_TICK + (DIGEST_WORDS if digests else 0)
         self._unfinished = np.empty(0, np.uint32)
         self._tick_cycles = max(schedule.most_cycles(identity.params), tick_period)
         self._tick_period = tick_period
@@ -155,7 +161,7 @@ class Runner:
         """Words still to come of the ticks started, as many a tick as there were so far."""
         ticks = self._started - self._done
         if self._done == 0:
-            return ticks * LEAST_WORDS_PER_TICK
+            return ticks * self._least_words
         return -(-ticks * self._received // self._done)
 
     def _fetch(self) -> Request:
@@ -164,7 +170,7 @@ class Runner:
             # A window of these must leave time to queue what comes after the ticks started.
             wait = (self._started - self._done) * self._tick_period // _WAITS_PER_STEP
             wait = min(self._longest_wait, max(self._tick_period, wait))
-        ticks = min(self._ticks - self._done, count // LEAST_WORDS_PER_TICK + 1)
+        ticks = min(self._ticks - self._done, count // self._least_words + 1)
         self._requested += count
         return Request(
             Opcode.FETCH,
@@ -186,11 +192,13 @@ class Runner:
                 f"the device reports nothing of the ticks it has yet to run ({self._done} of "
                 f"{self._ticks} done): reset it, and connect again"
             )
-        done = int(ticks_over(words).sum())
+        last = last_of_tick(self._digests)
+        done = int(ticks_over(words, last).sum())
         if self._watch is not None:
-            over, self._unfinished = split_at_last_tick(np.concatenate([self._unfinished, words]))
+            words = np.concatenate([self._unfinished, words])
+            over, self._unfinished = split_at_last_tick(words, last)
             if done:
-                self._watch(self._done, decode(over, done, self._params))
+                self._watch(self._done, decode(over, done, self._params, self._digests))
         self._done += done
         if done and self._progress is not None:
             self._progress(self._done, self._ticks)

@@ -17,7 +17,9 @@ from spiketwin.host.ledger import Account, Ledger
 from spiketwin.host.words import (
     Words,
     count,
+    digests_of,
     lanes_fired,
+    last_of_tick,
     of_kind,
     report_spikes,
     tick_of,
@@ -96,6 +98,9 @@ class Run:
         fixed tick period.
     missed_deadlines, late_events:
         Ticks that began late and events that came too late, at a fixed tick period.
+    digests:
+        Shape (ticks,), uint32: the digest of each tick, 0 where muted (`muted` tells); None if the
+        run was to have none.
     accounts:
         What the ledger is drawn up from: one of each call of `Core.run` that it is made of.
     """
@@ -107,6 +112,7 @@ class Run:
     muted: NDArray[np.bool_]
     missed_deadlines: int = 0
     late_events: int = 0
+    digests: NDArray[np.uint32] | None = None
     accounts: tuple[Account, ...] = ()
 
     @cached_property
@@ -115,12 +121,23 @@ class Run:
         return Ledger.of(self.accounts)
 
 
-def decode(words: Words, ticks: int, params: CoreParams) -> Run:
+def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
     """Decode the output words of a whole run, or of ticks that follow each other in one.
+
+    Parameters
+    ----------
+    words:
+        All of them.
+    ticks:
+        How many there are of.
+    params:
+        Sizes of the core.
+    digests:
+        Whether each tick reports its digest.
 
     Raises `LinkError` when the words do not add up to so many ticks.
     """
-    over, tick = ticks_over(words), tick_of(words)
+    over, tick = ticks_over(words, last_of_tick(digests)), tick_of(words)
     if over.sum() != ticks or not over[-1:].any():
         raise LinkError(
             f"the device reported {over.sum()} ticks instead of {ticks}: reset it and run again"
@@ -144,4 +161,5 @@ def decode(words: Words, ticks: int, params: CoreParams) -> Run:
         cycles,
         update_cycles,
         muted,
+        digests=digests_of(words, ticks) if digests else None,
     )

@@ -45,9 +45,14 @@ def lanes_fired(reports: IntArray) -> tuple[IntArray, IntArray]:
     return which, lane
 
 
-def ticks_over(words: Words) -> IntArray:
-    """Ticks that each word ends, the muted ones included."""
-    over = of_kind(words, Word.END).astype(np.int64)
+def last_of_tick(digests: bool) -> Word:
+    """Kind of the last word of a tick: its digest, if it reports one, comes behind its end."""
+    return Word.DIGEST_HIGH if digests else Word.END
+
+
+def ticks_over(words: Words, last: Word = Word.END) -> IntArray:
+    """Ticks that each word ends, or of which it is the last; the muted ones included."""
+    over = of_kind(words, last).astype(np.int64)
     muted = of_kind(words, Word.MUTED)
     over[muted] = count(words[muted])
     return over
@@ -56,11 +61,21 @@ def ticks_over(words: Words) -> IntArray:
 def tick_of(words: Words) -> IntArray:
     """Tick that each word of a run belongs to; a muted stretch to its first one."""
     over = ticks_over(words)
-    return np.cumsum(over) - over
+    behind_end = of_kind(words, Word.DIGEST_LOW) | of_kind(words, Word.DIGEST_HIGH)
+    return np.cumsum(over) - over - behind_end
 
 
-def split_at_last_tick(words: Words) -> tuple[Words, Words]:
-    """Give the words of the ticks that are over, and those of a tick that is not over yet."""
-    ends = np.flatnonzero(ticks_over(words))
+def digests_of(words: Words, ticks: int) -> NDArray[np.uint32]:
+    """Digest of each of so many ticks, 0 where there is none."""
+    tick, found = tick_of(words), np.zeros(ticks, np.uint32)
+    for kind, shift in ((Word.DIGEST_LOW, 0), (Word.DIGEST_HIGH, 16)):
+        half = of_kind(words, kind)
+        found[tick[half]] |= (words[half] & 0xFFFF).astype(np.uint32) << shift
+    return found
+
+
+def split_at_last_tick(words: Words, last: Word) -> tuple[Words, Words]:
+    """Give the words up to the last of a kind that ends a tick, and those behind it."""
+    ends = np.flatnonzero(ticks_over(words, last))
     end = int(ends[-1]) + 1 if ends.size else 0
     return words[:end], words[end:]

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from spiketwin.cosim.model import kernels
+from spiketwin.cosim.model import hashing, kernels
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import ClearMask, limits, registers
@@ -40,12 +40,15 @@ class Run:
         Shape (ticks,): cycle of each tick at which *Update* begins.
     cycles:
         Shape (ticks,): cycles of each tick.
+    digests:
+        Shape (ticks,): digest of each tick; None unless `digest_en` is 1.
     """
 
     spikes: npt.NDArray[np.int64]
     spike_cycles: npt.NDArray[np.int64]
     update_cycles: npt.NDArray[np.int64]
     cycles: npt.NDArray[np.int64]
+    digests: npt.NDArray[np.uint32] | None
 
 
 class ModelCore:
@@ -63,7 +66,7 @@ class ModelCore:
         self.register = {r.name: 0 for r in registers(p)}
         self.tick = 0
 
-        def vector() -> kernels.Int32:
+        def vector() -> hashing.Int32:
             return np.zeros(p.n_neurons, np.int32)
 
         self.threshold, self.v_reset, self.refrac_ticks, self.bias = (vector() for _ in range(4))
@@ -91,6 +94,7 @@ class ModelCore:
             trace_pre=self.trace_pre,
             trace_post=self.trace_post,
             pending=self.pending,
+            held=np.zeros(p.n_neurons, np.bool_),
             potential=vector(),
             step_pre=vector(),
             step_post=np.zeros(p.n_sources, np.int32),
@@ -108,6 +112,8 @@ class ModelCore:
             theta_top=limits(p.theta_width, signed=False)[1],
             trace_top=limits(p.trace_width, signed=False)[1],
             step_shift=p.trace_width + arithmetic.GAIN_BITS - arithmetic.STEP_BITS,
+            weight_mask=(1 << p.weight_width) - 1,
+            digest_rounds=p.digest_rounds,
             sources=np.arange(p.n_sources, dtype=np.uint16),
             neurons=np.arange(p.n_neurons, dtype=np.uint16),
         )
@@ -126,7 +132,7 @@ class ModelCore:
         )
 
     @property
-    def plastic(self) -> kernels.Flags:
+    def plastic(self) -> hashing.Flags:
         """Plastic flags, read-only."""
         view = self._plastic.view()
         view.flags.writeable = False
@@ -196,12 +202,17 @@ class ModelCore:
             taken += count
         if len(parts) == 1:
             return parts[0]
+        digests = [part.digests for part in parts if part.digests is not None]
         return Run(
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0]))
+            spikes=np.concatenate([part.spikes for part in parts]),
+            spike_cycles=np.concatenate([part.spike_cycles for part in parts]),
+            update_cycles=np.concatenate([part.update_cycles for part in parts]),
+            cycles=np.concatenate([part.cycles for part in parts]),
+            digests=np.concatenate(digests) if digests else None,
         )
 
     def advance(
-        self, event_tick: kernels.Int64, event_axon: kernels.Int32, ticks: int, room: int
+        self, event_tick: kernels.Int64, event_axon: hashing.Int32, ticks: int, room: int
     ) -> tuple[Run, int]:
         """Execute up to `ticks` ticks while `room` output words hold those of one more.
 
@@ -229,6 +240,7 @@ class ModelCore:
             fired=np.empty(most_ticks, np.int32),
             spike_tick=np.empty(most_spikes, np.int64),
             spike_neuron=np.empty(most_spikes, np.int32),
+            digest=np.empty(most_ticks, np.uint32),
         )
         settings = kernels.Settings(*(self.register.get(n, 0) for n in kernels.Settings._fields))
         done, spikes, events = kernels.run_ticks(
@@ -245,6 +257,7 @@ class ModelCore:
             spike_cycles=self._spike_cycle[neurons],
             update_cycles=update_cycles,
             cycles=update_cycles + rest + self._learn_cycles[learns][log.fired[:done]],
+            digests=log.digest[:done] if settings.digest_en else None,
         )
         return run, events
 
@@ -257,5 +270,5 @@ class ModelCore:
         self._plastic_changed = False
 
 
-def _weights(params: CoreParams, shape: tuple[int, ...]) -> kernels.Weights:
+def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:
     return np.zeros(shape, np.int8) if params.weight_width <= 8 else np.zeros(shape, np.int16)

@@ -11,27 +11,28 @@ file after a change of `spiketwin.hdl.spec.arithmetic`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, ParamSpec, TypeVar, cast
+from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from spiketwin.cosim.model.hashing import (
+    Flags,
+    Int32,
+    Weights,
+    compiled,
+    digest_neurons,
+    digest_sources,
+    digest_synapses,
+    mix_round,
+    spread,
+)
 from spiketwin.hdl.spec import arithmetic as a
+from spiketwin.hdl.spec.params import DIGEST_WORDS
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-
-Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Word16 = npt.NDArray[np.uint16]
-Flags = npt.NDArray[np.bool_]
-Weights = npt.NDArray[np.int8] | npt.NDArray[np.int16]
-
-
-def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    return cast("Callable[_P, _R]", numba.njit(cache=True, nogil=True)(function))
+Word32 = npt.NDArray[np.uint32]
 
 
 class State(NamedTuple):
@@ -58,6 +59,7 @@ class State(NamedTuple):
     trace_pre: Int32
     trace_post: Int32
     pending: Flags
+    held: Flags
     potential: Int32
     step_pre: Int32
     step_post: Int32
@@ -67,7 +69,7 @@ class State(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Registers of the core (those of learning are 0 where it is not built)."""
+    """Registers of the core (those of what is not built are 0)."""
 
     v_decay: int
     v_floor: int
@@ -91,6 +93,7 @@ class Settings(NamedTuple):
     trace_post_decay: int
     trace_post_bump: int
     trace_post_replace: int
+    digest_en: int
 
 
 class Sizes(NamedTuple):
@@ -105,6 +108,8 @@ class Sizes(NamedTuple):
     theta_top: int
     trace_top: int
     step_shift: int
+    weight_mask: int
+    digest_rounds: int
     sources: Word16
     neurons: Word16
 
@@ -113,19 +118,20 @@ class Log(NamedTuple):
     """What ticks put out.
 
     `active` and `fired` count the sources and neurons of each tick; `spike_tick` and
-    `spike_neuron` have one entry a spike.
+    `spike_neuron` have one entry a spike; `digest` has one a tick, if it is wanted.
     """
 
     active: Int32
     fired: Int32
     spike_tick: Int64
     spike_neuron: Int32
+    digest: Word32
 
 
 # --- decay -------------------------------------------------------------------------------------
 
 
-@_compiled
+@compiled
 def _least_loss(code: int) -> np.uint32:
     """Least that one tick of decay takes away; above every magnitude for `DECAY_AT_ONCE`."""
     if code == a.DECAY_NONE:
@@ -133,7 +139,7 @@ def _least_loss(code: int) -> np.uint32:
     return np.uint32(1 << 24) if code == a.DECAY_AT_ONCE else np.uint32(1)
 
 
-@_compiled
+@compiled
 def _decayed(value: np.int32, code: np.uint32, least: np.uint32) -> np.int32:
     magnitude = np.uint32(-value) if value < 0 else np.uint32(value)
     # (magnitude · code + 2**15) >> 16 in two halves, of which none exceeds 32 bits.
@@ -146,7 +152,7 @@ def _decayed(value: np.int32, code: np.uint32, least: np.uint32) -> np.int32:
     return np.int32(-rest) if value < 0 else rest
 
 
-@_compiled
+@compiled
 def decay_all(values: Int32, code: int) -> None:
     """One tick of decay (`arithmetic.decay`) of every value, in place."""
     if code == a.DECAY_NONE:
@@ -159,52 +165,35 @@ def decay_all(values: Int32, code: int) -> None:
 # --- learning ----------------------------------------------------------------------------------
 
 
-@_compiled
-def _mix_round(x: np.uint16, y: np.uint16) -> tuple[np.uint16, np.uint16]:
-    wide_x, wide_y = np.uint32(x), np.uint32(y)
-    x = np.uint16((((wide_x >> 7) | (wide_x << 9)) + wide_y) & 0xFFFF)
-    y = np.uint16(((wide_y << 2) | (wide_y >> 14)) & 0xFFFF)
-    return x, np.uint16(y ^ x)
-
-
-@_compiled
-def _spread(index: int, factor: int) -> int:
-    wide, product = int(index), 0
-    for bit in range(16):
-        if (factor >> bit) & 1:
-            product ^= wide << bit
-    return (product ^ (product >> 16)) & 0xFFFF
-
-
-@_compiled
+@compiled
 def noise_key(seed: int, tick: int, which_pass: int) -> tuple[np.uint16, np.uint16]:
     """`arithmetic.noise_key`."""
     x, y = np.uint16(seed & 0xFFFF), np.uint16(seed >> 16)
     for part in (tick & 0xFFFF, (tick >> 16) & 0xFFFF):
-        x, y = _mix_round(x, y)
+        x, y = mix_round(x, y)
         y = np.uint16(y ^ np.uint16(part))
     for _ in range(a.KEY_ROUNDS * (2 if which_pass == a.PASS_POST else 1)):
-        x, y = _mix_round(x, y)
+        x, y = mix_round(x, y)
     return x, y
 
 
-@_compiled
+@compiled
 def fill_noise(
     out: Word16, key_x: np.uint16, key_y: np.uint16, spiked: int, others: Word16
 ) -> None:
     """`arithmetic.noise` of a row or column, whose indices are `others`."""
-    key_x = np.uint16(key_x ^ _spread(spiked, a.SPREAD_SPIKED[0]))
-    key_y = np.uint16(key_y ^ _spread(spiked, a.SPREAD_SPIKED[1]))
+    key_x = np.uint16(key_x ^ spread(spiked, a.SPREAD_SPIKED[0]))
+    key_y = np.uint16(key_y ^ spread(spiked, a.SPREAD_SPIKED[1]))
     for k in range(out.size):
         pair = others[k] >> 1
-        x = np.uint16(key_x ^ _spread(pair, a.SPREAD_PAIR[0]))
-        y = np.uint16(key_y ^ _spread(pair, a.SPREAD_PAIR[1]))
+        x = np.uint16(key_x ^ spread(pair, a.SPREAD_PAIR[0]))
+        y = np.uint16(key_y ^ spread(pair, a.SPREAD_PAIR[1]))
         for _ in range(a.NOISE_ROUNDS):
-            x, y = _mix_round(x, y)
+            x, y = mix_round(x, y)
         out[k] = y if others[k] & 1 else x
 
 
-@_compiled
+@compiled
 def form_steps(steps: Int32, traces: Int32, gain: int, offset: int, shift: int) -> None:
     """`arithmetic.weight_step` of every trace."""
     narrow_gain, narrow_offset = np.int32(gain), np.int32(offset)
@@ -212,7 +201,7 @@ def form_steps(steps: Int32, traces: Int32, gain: int, offset: int, shift: int) 
         steps[k] = np.int32(np.int32(narrow_gain * traces[k]) >> shift) + narrow_offset
 
 
-@_compiled
+@compiled
 def apply_steps(
     weights: Weights, plastic: Flags, steps: Int32, rounding: Word16, w_min: int, w_max: int
 ) -> None:
@@ -226,7 +215,7 @@ def apply_steps(
         weights[k] = new if plastic[k] else old
 
 
-@_compiled
+@compiled
 def _bumped(trace: int, bump: int, replace: int, top: int) -> int:
     return bump if replace else min(trace + bump, top)
 
@@ -234,7 +223,7 @@ def _bumped(trace: int, bump: int, replace: int, top: int) -> int:
 # --- the phases of a tick ----------------------------------------------------------------------
 
 
-@_compiled
+@compiled
 def add_row(i_syn: Int32, row: Weights, top: int) -> None:
     """Add a row of weights to the currents, saturating at ``-top - 1`` and `top`."""
     low, high = np.int32(-top - 1), np.int32(top)
@@ -244,22 +233,26 @@ def add_row(i_syn: Int32, row: Weights, top: int) -> None:
         i_syn[j] = total if total < high else high
 
 
-@_compiled
+@compiled
 def _deliver(
     s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16
-) -> None:
-    row = s.weight[source]
+) -> np.uint32:
+    """Deliver the spike of a source; returns what it adds to the digest."""
+    row, digest = s.weight[source], np.uint32(0)
     add_row(s.i_syn, row, z.i_syn_top)
     if r.learn_pre and s.row_learns[source]:
         if r.stochastic:
             fill_noise(s.row_noise, key_x, key_y, source, z.neurons)
         apply_steps(row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max)
+        if r.digest_en:
+            digest = digest_synapses(source, row, s.plastic[source], z.weight_mask, z.digest_rounds)
     s.trace_pre[source] = _bumped(
         s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
     )
+    return digest
 
 
-@_compiled
+@compiled
 def integrate(
     potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, floor: int, top: int
 ) -> None:
@@ -272,7 +265,7 @@ def integrate(
         potential[j] = total if total < high else high
 
 
-@_compiled
+@compiled
 def find_firing(
     fires: Flags, refrac_count: Int32, potential: Int32, threshold: Int32, theta: Int32
 ) -> None:
@@ -281,7 +274,7 @@ def find_firing(
         fires[j] = (refrac_count[j] == 0) & (potential[j] >= np.int32(threshold[j] + theta[j]))
 
 
-@_compiled
+@compiled
 def settle(v: Int32, refrac_count: Int32, potential: Int32) -> None:
     """Take over the potential, or hold `v` for one more of the refractory ticks."""
     for j in range(v.size):
@@ -290,7 +283,7 @@ def settle(v: Int32, refrac_count: Int32, potential: Int32) -> None:
         refrac_count[j] = np.int32(refrac_count[j] - 1) if held else refrac_count[j]
 
 
-@_compiled
+@compiled
 def _fire(s: State, r: Settings, z: Sizes, j: int) -> None:
     if r.reset_subtract:
         # Not below the least v: the potential has reached the limit.
@@ -301,12 +294,15 @@ def _fire(s: State, r: Settings, z: Sizes, j: int) -> None:
     s.theta[j] = min(s.theta[j] + r.theta_bump, z.theta_top)
 
 
-@_compiled
+@compiled
 def _update(s: State, r: Settings, z: Sizes, tick: int, log: Log, count: int) -> tuple[int, int]:
     """Advance all neurons; returns the spikes logged so far and the groups that fired."""
     integrate(s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor, z.v_top)
     decay_all(s.i_syn, r.i_syn_decay)
     find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta)
+    if r.digest_en:
+        for j in range(s.held.size):
+            s.held[j] = s.refrac_count[j] > 0
     settle(s.v, s.refrac_count, s.potential)
     first, groups, last_group = count, 0, -1
     for j in range(s.pending.size):
@@ -330,8 +326,21 @@ def _update(s: State, r: Settings, z: Sizes, tick: int, log: Log, count: int) ->
     return count, groups
 
 
-@_compiled
-def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> None:
+@compiled
+def _digest_update(s: State, z: Sizes) -> np.uint32:
+    digest = digest_neurons(
+        s.i_syn, s.v, s.held, s.trace_post, s.refrac_count, s.theta,
+        2 * z.i_syn_top + 1, 2 * z.v_top + 1, z.digest_rounds,
+    )  # fmt: skip
+    if z.learning:
+        digest ^= digest_sources(s.trace_pre, z.digest_rounds)
+    return digest
+
+
+@compiled
+def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> np.uint32:
+    """Learn from the neurons that fired; returns what that adds to the digest."""
+    digest = np.uint32(0)
     form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
     key_x, key_y = noise_key(r.seed, tick, a.PASS_POST)
     for k in range(fired.size):
@@ -347,9 +356,15 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> None:
             )
             for i in range(s.column.size):
                 s.weight[i, j] = s.column[i]
+            if r.digest_en:
+                digest ^= digest_synapses(
+                    a.DIGEST_POST + j, s.column, s.plastic_by_neuron[j], z.weight_mask,
+                    z.digest_rounds,
+                )  # fmt: skip
+    return digest
 
 
-@_compiled
+@compiled
 def run_ticks(
     s: State,
     r: Settings,
@@ -378,21 +393,26 @@ def run_ticks(
         if r.learn_pre:
             form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
         key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
-        active = 0
+        active, digest = 0, np.uint32(0)
         while event < event_tick.size and event_tick[event] == now:
-            _deliver(s, r, z, event_axon[event], key_x, key_y)
+            digest ^= _deliver(s, r, z, event_axon[event], key_x, key_y)
             event += 1
             active += 1
         for j in range(s.pending.size):
             if s.pending[j]:
-                _deliver(s, r, z, z.n_axons + j, key_x, key_y)
+                digest ^= _deliver(s, r, z, z.n_axons + j, key_x, key_y)
                 active += 1
         first = spikes
         spikes, groups = _update(s, r, z, now, log, first)
+        if r.digest_en:
+            digest ^= _digest_update(s, z)
         if r.learn_post and spikes > first:
-            _learn(s, r, z, now, log.spike_neuron[first:spikes])
+            digest ^= _learn(s, r, z, now, log.spike_neuron[first:spikes])
         log.active[done] = active
         log.fired[done] = spikes - first
         room -= groups + 2
+        if r.digest_en:
+            log.digest[done] = digest
+            room -= DIGEST_WORDS
         done += 1
     return done, spikes, event

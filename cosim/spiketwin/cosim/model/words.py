@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spiketwin.cosim.model.core import Run
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import DIGEST_WORDS, CoreParams
 from spiketwin.hdl.spec.protocol import (
     SPIKE_CYCLE_BITS,
     SPIKE_MASK_BITS,
@@ -32,13 +32,18 @@ def words_of(params: CoreParams, first_tick: int, run: Run) -> Words:
     head = np.flatnonzero(np.diff(key, prepend=-1))
     masks = np.bitwise_or.reduceat(1 << bits, head) if head.size else head
     tick = key[head] // params.neuron_groups
-    words_before = 2 * np.arange(ticks + 1)
+    others = 2 if run.digests is None else 2 + DIGEST_WORDS
+    words_before = others * np.arange(ticks + 1)
     words_before[1:] += np.cumsum(np.bincount(tick, minlength=ticks))
     words = np.empty(words_before[-1], np.int64)
     words[words_before[:-1]] = count_word(Word.UPDATE, run.update_cycles)
-    words[words_before[1:] - 1] = count_word(Word.END, run.cycles)
-    # Before a spike word lie those of earlier groups, and 2 words a tick with one UPDATE more.
-    words[np.arange(head.size) + 2 * tick + 1] = (
+    end = words_before[1:] + 1 - others
+    words[end] = count_word(Word.END, run.cycles)
+    if run.digests is not None:
+        words[end + 1] = count_word(Word.DIGEST_LOW, run.digests & 0xFFFF)
+        words[end + 2] = count_word(Word.DIGEST_HIGH, run.digests >> 16)
+    # Before a spike word lie those of earlier groups, and the others of a tick with one UPDATE more
+    words[np.arange(head.size) + others * tick + 1] = (
         groups[head] << SPIKE_MASK_BITS | masks
     ) << SPIKE_CYCLE_BITS | run.spike_cycles[head]
     return words

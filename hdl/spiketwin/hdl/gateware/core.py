@@ -26,7 +26,7 @@ from amaranth.lib.wiring import connect
 from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware import neurons, traces, weights
-from spiketwin.hdl.gateware.digest import Digest, written_layout
+from spiketwin.hdl.gateware.digest import Digest
 from spiketwin.hdl.gateware.interface import CoreSignature
 from spiketwin.hdl.gateware.neurons import Neurons
 from spiketwin.hdl.gateware.noise import NoiseKey
@@ -603,7 +603,6 @@ class Core(wiring.Component):
             key.post_stb.eq(self.update_stb),
         ]
 
-
     def _connect_digest(self, m: Module) -> None:
         """It listens at the ports by which the units write."""
         p, digest, unit = self.params, self.digest, self.neurons
@@ -611,8 +610,9 @@ class Core(wiring.Component):
         for lane in range(p.neuron_lanes):
             written = digest.neurons[lane]
             m.d.comb += written.v_moves.eq(unit.v.w_en[lane])
-            for name in written_layout(p).members:
-                if name != "v_moves":
+            for space in neurons.ports(p):
+                name = space.name.lower()
+                if space in neurons.WRITE_STAGES:
                     m.d.comb += getattr(written, name).eq(getattr(unit, name).w_data[lane])
         if not p.learning:
             return

@@ -6,13 +6,14 @@ What is written last has come through before the next tick can report anything, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_, xor
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for, exact_log2
+from amaranth.utils import exact_log2
 
 from spiketwin.hdl.gateware import weights
 from spiketwin.hdl.gateware.neurons import WRITE_STAGES
@@ -38,11 +39,21 @@ _WRITE_STAGE = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY
 
 
 def written_layout(params: CoreParams) -> data.StructLayout:
-    """What *Update* writes of one neuron, each element in the cycle in which it is written."""
+    """What *Update* writes of one neuron, each element in the cycle in which it is written.
+
+    `v` is written if it moves; `trace_post` is 0 where learning is not built.
+    """
     p = params
-    layout = {"i_syn": p.i_syn_width, "v": p.v_width, "v_moves": 1}
-    layout |= {"refrac_count": p.refrac_width, "theta": p.theta_width}
-    return data.StructLayout(layout | ({"trace_post": p.trace_width} if p.learning else {}))
+    return data.StructLayout(
+        {
+            "i_syn": p.i_syn_width,
+            "v": p.v_width,
+            "v_moves": 1,
+            "trace_post": p.trace_width,
+            "refrac_count": p.refrac_width,
+            "theta": p.theta_width,
+        }
+    )
 
 
 class Digest(wiring.Component):
@@ -114,8 +125,8 @@ class Digest(wiring.Component):
         folded = [self._neurons(m)]
         if self.params.learning:
             folded += [self._sources(m), self._synapses(m)]
-        # A cycle for the sum of the lanes, and as many as there are rounds: so much longer than
-        # the write itself, after which there is time for it, does a code take to come here.
+        # So many cycles after the end of a tick, what it wrote last has come here: one for each
+        # round, and one for the sum of the lanes.
         settled = 1 + self.params.digest_rounds
         told = Delay(m, "told", self.end_stb & self.told, settled + 1)
         over = Delay(m, "over", self.end_stb, settled + 1)
@@ -130,30 +141,15 @@ class Digest(wiring.Component):
     def _neurons(self, m: Module) -> Value:
         p = self.params
         lane_bits = exact_log2(p.neuron_lanes)
-        begun = Delay(m, "neurons", self.neurons_stb, _FIRST_STAGE - WRITE_STAGES[Space.V])
+        late = _FIRST_STAGE - WRITE_STAGES[Space.REFRAC_COUNT]
+        begun = Delay(m, "neurons", self.neurons_stb, late)[late]
         group = Signal(range(p.neuron_groups))
-        m.d.sync += group.eq(Mux(begun[-1], group + 1, 0))
+        m.d.sync += group.eq(Mux(begun, group + 1, 0))
         codes = []
         for lane in range(p.neuron_lanes):
-            written = self.neurons[lane]
-            words = []
-            for number, spaces in enumerate(NEURON_WORDS):
-                halves = []
-                for space in spaces:
-                    name = space.name.lower()
-                    if space is Space.TRACE_POST and not p.learning:
-                        halves.append(Const(0, 16))
-                        continue
-                    value = Value.cast(getattr(written, name))
-                    if space is Space.V:
-                        value = Mux(written.v_moves, value, 0)
-                    late = _FIRST_STAGE + number - WRITE_STAGES[space]
-                    value = Delay(m, f"{name}_{lane}", value, late)[late]
-                    halves.append(Cat(value, Const(0, max(0, 16 - len(value)))))
-                words.append(Cat(*halves))
+            words = _neuron_words(m, lane, self.neurons[lane])
             place = _place(Const(a.DIGEST_NEURONS, 14), Cat(Const(lane, lane_bits), group))
-            code = _code(m, f"neuron_{lane}", place, words, p.digest_rounds)
-            codes.append((begun[-1], code))
+            codes.append((begun, _code(m, f"neuron_{lane}", place, words, p.digest_rounds)))
         return _sum(m, "neurons", codes, len(NEURON_WORDS) + p.digest_rounds)
 
     def _sources(self, m: Module) -> Value:
@@ -195,6 +191,22 @@ class Digest(wiring.Component):
         return _sum(m, "pairs", codes, 1 + p.digest_rounds)
 
 
+def _neuron_words(m: Module, lane: int, written: data.View) -> list[Value]:
+    """Words of the code of a neuron, which come one a cycle."""
+    words: list[Value] = []
+    for stage, spaces in enumerate(NEURON_WORDS, _FIRST_STAGE):
+        halves: list[Value] = []
+        for space in spaces:
+            name, late = space.name.lower(), stage - WRITE_STAGES[space]
+            value = Value.cast(getattr(written, name))
+            if space is Space.V:
+                value = Mux(written.v_moves, value, 0)
+            half = Delay(m, f"{name}_{lane}", value, late)[late]
+            halves.append(Cat(half, Const(0, max(0, 16 - len(half)))))
+        words.append(Cat(*halves))
+    return words
+
+
 def _place(row: Value, column: Value) -> tuple[Value, Value]:
     """`spec.arithmetic.place`."""
     x, y = (spread(row, a.SPREAD_SPIKED[k]) ^ spread(column, a.SPREAD_PAIR[k]) for k in range(2))
@@ -202,9 +214,9 @@ def _place(row: Value, column: Value) -> tuple[Value, Value]:
 
 
 def _code(
-    m: Module, name: str, place: tuple[Value, Value], words: list[Value], rounds: int
+    m: Module, name: str, place: tuple[Value, ...], words: Sequence[Value], rounds: int
 ) -> Value:
-    """`spec.arithmetic.digest_code` of words that come one a cycle, a cycle for each and a round."""
+    """`spec.arithmetic.digest_code`, a cycle for a word or a round; the words come one a cycle."""
     x, y = place
     for step in range(len(words) + rounds):
         if step:
@@ -217,7 +229,7 @@ def _code(
     return Cat(x, y)
 
 
-def _sum(m: Module, name: str, codes: list[tuple[Value, Value]], cycles: int) -> Value:
+def _sum(m: Module, name: str, codes: Sequence[tuple[Value, Value]], cycles: int) -> Value:
     """Exclusive-or of the codes whose first words were valid so many cycles ago, registered."""
     total = Signal(32, name=f"{name}_sum")
     kept = [

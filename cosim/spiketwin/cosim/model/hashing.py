@@ -1,0 +1,117 @@
+"""The hash that noise and digests are made of, and the digest's codes, compiled.
+
+Compiled code is cached beside this file and keeps the constants it was compiled with: touch this
+file and `kernels.py` after a change of `spiketwin.hdl.spec.arithmetic`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from spiketwin.hdl.spec import arithmetic as a
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+Int32 = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.bool_]
+Weights = npt.NDArray[np.int8] | npt.NDArray[np.int16]
+
+
+def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile a function when it is first called."""
+    return cast("Callable[_P, _R]", numba.njit(cache=True, nogil=True)(function))
+
+
+@compiled
+def mix_round(x: np.uint16, y: np.uint16) -> tuple[np.uint16, np.uint16]:
+    """`arithmetic.mix_round`."""
+    wide_x, wide_y = np.uint32(x), np.uint32(y)
+    x = np.uint16((((wide_x >> 7) | (wide_x << 9)) + wide_y) & 0xFFFF)
+    y = np.uint16(((wide_y << 2) | (wide_y >> 14)) & 0xFFFF)
+    return x, np.uint16(y ^ x)
+
+
+@compiled
+def spread(index: int, factor: int) -> int:
+    """`arithmetic.spread`."""
+    wide, product = int(index), 0
+    for bit in range(16):
+        if (factor >> bit) & 1:
+            product ^= wide << bit
+    return (product ^ (product >> 16)) & 0xFFFF
+
+
+@compiled
+def place(row: int, column: int) -> tuple[np.uint16, np.uint16]:
+    """`arithmetic.place`."""
+    x = spread(row, a.SPREAD_SPIKED[0]) ^ spread(column, a.SPREAD_PAIR[0])
+    y = spread(row, a.SPREAD_SPIKED[1]) ^ spread(column, a.SPREAD_PAIR[1])
+    return np.uint16(x), np.uint16(y)
+
+
+@compiled
+def _with_word(x: np.uint16, y: np.uint16, word: np.uint32) -> tuple[np.uint16, np.uint16]:
+    return np.uint16(x ^ np.uint16(word >> 16)), np.uint16(y ^ np.uint16(word & 0xFFFF))
+
+
+@compiled
+def _finished(x: np.uint16, y: np.uint16, rounds: int) -> np.uint32:
+    for _ in range(rounds):
+        x, y = mix_round(x, y)
+    return np.uint32(np.uint32(y) << 16 | np.uint32(x))
+
+
+@compiled
+def digest_neurons(
+    i_syn: Int32, v: Int32, held: Flags, trace_post: Int32, refrac_count: Int32, theta: Int32,
+    i_syn_mask: int, v_mask: int, rounds: int,
+) -> np.uint32:  # fmt: skip
+    """Exclusive-or of the codes of all neurons, of which those that are held did not write `v`."""
+    digest = np.uint32(0)
+    for j in range(v.size):
+        x, y = place(a.DIGEST_NEURONS, j)
+        x, y = _with_word(x, y, np.uint32(i_syn[j] & i_syn_mask))
+        x, y = mix_round(x, y)
+        x, y = _with_word(x, y, np.uint32(0 if held[j] else v[j] & v_mask))
+        x, y = mix_round(x, y)
+        x, y = _with_word(
+            x, y, np.uint32(np.uint32(refrac_count[j]) << 16 | np.uint32(trace_post[j]))
+        )
+        x, y = mix_round(x, y)
+        x, y = _with_word(x, y, np.uint32(theta[j]))
+        digest ^= _finished(x, y, rounds)
+    return digest
+
+
+@compiled
+def digest_sources(trace_pre: Int32, rounds: int) -> np.uint32:
+    """Exclusive-or of the codes of all sources."""
+    digest = np.uint32(0)
+    for i in range(trace_pre.size):
+        x, y = place(a.DIGEST_SOURCES, i)
+        x, y = _with_word(x, y, np.uint32(trace_pre[i]))
+        digest ^= _finished(x, y, rounds)
+    return digest
+
+
+@compiled
+def digest_synapses(
+    row: int, weights: Weights, plastic: Flags, mask: int, rounds: int
+) -> np.uint32:
+    """Exclusive-or of the codes of the plastic synapses of a row or column, two to a code."""
+    digest = np.uint32(0)
+    for pair in range(weights.size // 2):
+        first, second = 2 * pair, 2 * pair + 1
+        if plastic[first] or plastic[second]:
+            low = np.uint32(np.int32(weights[first]) & mask if plastic[first] else 0)
+            high = np.uint32(np.int32(weights[second]) & mask if plastic[second] else 0)
+            x, y = place(row, pair)
+            x, y = _with_word(x, y, np.uint32(high << 16 | low))
+            digest ^= _finished(x, y, rounds)
+    return digest
