@@ -105,11 +105,11 @@ def test_it_costs_no_cycle_and_goes_when_it_is_not_asked_for() -> None:
                 core.program(net)
                 runs.append(core.run(stimulus(8), TICKS, digests=digests))
     assert [run.digests is None for run in runs] == [True, False, True] * 2
-    digests = runs[1].digests
-    assert digests is not None
-    np.testing.assert_array_equal(digests, runs[4].digests)
-    assert digests.dtype == np.uint32
-    assert len(set(digests.tolist())) == TICKS
+    told = runs[1].digests
+    assert told is not None
+    np.testing.assert_array_equal(told, runs[4].digests)
+    assert told.dtype == np.uint32
+    assert len(set(told.tolist())) == TICKS
     for run in runs[1:]:
         for name in ("cycles", "update_cycles", "spike_cycles", "spikes"):
             np.testing.assert_array_equal(getattr(run, name), getattr(runs[0], name), name)
