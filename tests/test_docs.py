@@ -153,6 +153,7 @@ def keys(figures: dict[str, Any]) -> set[str]:
         ("demo", ["--images", "3", "--on", "model:", "--on", "rtl:"]),
         ("run", ["net.npz", "--on", "model:", "--ticks", "5"]),
         ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),
+        ("compare --tick-period", ["64", "net.npz", "--on", "model:", "--ticks", "5"]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
         ("doctor", []),
     ],
@@ -162,7 +163,7 @@ def test_the_keys_of_figures_are_documented(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save("net.npz", Network(n_axons=4, n_neurons=8, threshold=np.zeros(8, np.int64)))
-    result = CliRunner().invoke(main, [command, *arguments, "--json", "figures.json"])
+    result = CliRunner().invoke(main, [*command.split(), *arguments, "--json", "figures.json"])
     assert result.exit_code in (0, 1), result.output  # 1: the machine lacks something
     assert keys(json.loads(Path("figures.json").read_text())) == documented_keys(command)
 

@@ -16,6 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from spiketwin.cosim.commands import tick_periods
 from spiketwin.cosim.compare import comparison, waves
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison
@@ -23,6 +24,8 @@ from spiketwin.cosim.compare.difference import NO_SPIKE, Difference, Progress
 from spiketwin.cosim.compare.presets import PRESETS, preset
 from spiketwin.cosim.compare.shrink import shrink
 from spiketwin.cosim.compare.subject import Subject
+from spiketwin.cosim.compare.sweep import Judge
+from spiketwin.cosim.compare.tasks import TASKS
 from spiketwin.cosim.report import page, summary
 from spiketwin.cosim.report import trace as trace_file
 from spiketwin.hdl.spec.params import CoreParams, described
@@ -39,7 +42,8 @@ _SHRUNK: Final = "shrunk.npz"
     epilog="\b\n"
     "spiketwin compare net.npz --on model: --on rtl:\n"
     "spiketwin compare net.npz --on rtl: --on /dev/ttyUSB1 --shrink small.npz\n"
-    "spiketwin compare --preset balanced --on model: --on float: --report balanced.html"
+    "spiketwin compare --preset balanced --on model: --on float: --report balanced.html\n"
+    "spiketwin compare --preset chain --on rtl: --tick-period 200:2000:200 --plot curve.png"
 )
 @click.argument("net", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @click.option(
@@ -101,6 +105,7 @@ _SHRUNK: Final = "shrunk.npz"
     metavar="FILE",
     help="Write when each target did what, as a trace that Perfetto opens.",
 )
+@tick_periods.in_time
 @options.json_file
 def compare(
     net: Path | None,
@@ -115,6 +120,9 @@ def compare(
     every: int,
     html: Path | None,
     trace: Path | None,
+    periods: tuple[int, ...] | None,
+    clock_hz: int | None,
+    plot: Path | None,
     json_file: Path | None,
 ) -> None:
     """Run the network in the file NET on several targets, and find the first difference.
@@ -127,22 +135,40 @@ def compare(
     one comes is said as the share of spikes within one tick, while every neuron receives the ideal
     network's own spikes.
 
+    With --tick-period, each target runs in real time instead, and is held against its own spikes,
+    free-running: latency, order, intervals, what is lost, and how right the answers of the network
+    are if it has a task, as --preset digits has.
+
     Exits with status 1 if two targets other than float: differ.
     """
     options.check_distinct(
         {"NET": net, "--spikes": spike_file, "--shrink": small, "--json": json_file,
-         "--waves": vcd, "--report": html, "--trace": trace}
+         "--waves": vcd, "--report": html, "--trace": trace, "--plot": plot}
     )  # fmt: skip
-    devices = _devices(urls)
+    if periods is not None:
+        others = {"--shrink": small, "--waves": vcd, "--report": html, "--trace": trace}
+        _check_in_time(urls, others)
+    elif plot is not None or clock_hz is not None:
+        raise click.UsageError("--plot and --clock go with --tick-period: give that as well")
+    devices = _devices(urls, alone=periods is not None)
     if vcd is not None and not any(map(waves.can_have, devices.values())):
         raise click.UsageError("--waves needs a simulated RTL: give --on rtl: as well")
-    if html is not None:
-        for name in page.MODULES:
-            import_module(name)  # should it be missing, that is known before the run
-    sizes, case_of = _case(net, preset_name, spike_file, ticks)
+    needed = (*(page.MODULES if html else ()), *(["matplotlib"] if plot else ()))
+    for name in needed:
+        import_module(name)  # should it be missing, that is known before the run
     console = Console()
+    sizes, case_of = _case(net, preset_name, spike_file, ticks)
+    judge = None
+    if periods is not None and preset_name in TASKS:
+        sizes, case_of, judge = _task(console, preset_name, ticks)
     with comparison.subjects(devices, params, sizes, baud) as subjects:
         case = case_of(subjects[0].core.params)
+        if periods is not None:
+            with _progress(console) as progress:
+                swept = tick_periods.swept(subjects, case, periods, progress, clock_hz, judge)
+            tick_periods.say(console, swept)
+            tick_periods.write(swept, str(preset_name or (net and net.name)), plot, json_file)
+            raise click.exceptions.Exit(not tick_periods.equal(swept))
         with _progress(console) as progress:
             found = comparison.compare(case, subjects, FLOAT in urls, every, progress)
         console.print(_table(found))
@@ -206,14 +232,26 @@ def _progress(console: Console) -> Iterator[Progress]:
         )
 
 
-def _devices(urls: tuple[str, ...]) -> dict[str, str]:
-    """Give addresses of all but the ideal network, by name."""
+def _check_in_time(urls: tuple[str, ...], others: dict[str, Path | None]) -> None:
+    """Refuse what does not go with ``--tick-period``."""
+    if FLOAT in urls:
+        raise click.UsageError(
+            f"--on {FLOAT} takes no time: with --tick-period, each target is held against its own "
+            "spikes, free-running"
+        )
+    for option, value in others.items():
+        if value is not None:
+            raise click.UsageError(f"{option} goes without --tick-period: leave one of them out")
+
+
+def _devices(urls: tuple[str, ...], alone: bool) -> dict[str, str]:
+    """Give addresses of all but the ideal network, by name; of one alone, if that will do."""
     devices = [url for url in urls if url != FLOAT]
     if len(urls) - len(devices) > 1:
         raise click.UsageError(f"--on {FLOAT} is given twice: it is the same each time")
     if not devices:
         raise click.UsageError(f"nothing to compare {FLOAT} with: give another --on, say model:")
-    if len(urls) < 2:
+    if len(urls) < 2 and not alone:
         raise click.UsageError(
             f"nothing to compare {urls[0]} with: give --on twice, say --on model: --on {urls[0]}"
         )
@@ -238,6 +276,18 @@ def _case(
     length = ticks or case.ticks
     spikes = case.spikes[case.spikes[:, 0] < length]
     return case.params, lambda sizes: replace(case, params=sizes, spikes=spikes, ticks=length)
+
+
+def _task(
+    console: Console, name: str, ticks: int | None
+) -> tuple[CoreParams, Callable[[CoreParams], Case], Judge]:
+    """Give what `_case` gives for a preset that is a task, and who says how right it is done."""
+    with options.stages(console) as say:
+        say(f"the network of {name} learns")
+        task = TASKS[name]()
+    if ticks is not None:
+        task = task.first(ticks)
+    return task.case.params, lambda sizes: replace(task.case, params=sizes), task.accuracy
 
 
 def _waves(console: Console, subjects: list[Subject], found: Comparison, path: Path) -> None:

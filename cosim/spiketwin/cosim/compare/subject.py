@@ -102,7 +102,7 @@ class Playback:
             run = self._core.run(events, last - first, progress=_shifted(progress, first, end))
             parts.append((first - begin, run))
         self._tick = end
-        return _joined(parts)
+        return joined(parts)
 
     def state(self) -> dict[str, IntArray]:
         """All state, as `Core.read_state` gives it."""
@@ -118,7 +118,7 @@ def _shifted(progress: Progress | None, done: int, ticks: int) -> Progress | Non
     return progress and (lambda now, _part: progress(done + now, ticks))
 
 
-def _joined(parts: list[tuple[int, Run]]) -> Run:
+def joined(parts: list[tuple[int, Run]]) -> Run:
     """Join parts of a run, each with the tick at which it began."""
     runs = [run for _, run in parts]
     spikes = [run.spikes + (begin, 0) for begin, run in parts]

@@ -1,0 +1,284 @@
+"""``spiketwin compare --tick-period``: in real time, from keeping up to falling behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.difference import Progress
+from spiketwin.cosim.compare.subject import Subject
+from spiketwin.cosim.compare.sweep import (
+    COST_PER_TICK,
+    TAU_TICKS,
+    Judge,
+    Point,
+    Sweep,
+    sweep,
+)
+from spiketwin.host.cli import options
+from spiketwin.host.installation import install_command
+from spiketwin.host.replacing import replacing
+from spiketwin.host.targets import origin
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+_MOST_CYCLES: Final = (1 << 32) - 1
+_MOST_PERIODS: Final = 1000
+_PART: Final = re.compile(r"([0-9]+)(?::([0-9]+):([0-9]+))?")
+_MEASURED_BY: Final = ("elephant", "pyspike")
+
+
+def tick_periods(text: str) -> tuple[int, ...]:
+    """Read tick periods in cycles: ``200,400,800``, or ``100:1000:100``, first, last and step.
+
+    Gives them ascending; raises `click.BadParameter` where the text is none, or they are too many.
+    """
+    periods: set[int] = set()
+    for part in text.split(","):
+        found = _PART.fullmatch(part.strip())
+        if found is None:
+            raise click.BadParameter(
+                f"{part!r} must be a number of cycles, or FIRST:LAST:STEP: 200,400 or 100:1000:100"
+            )
+        first, last, step = int(found[1]), int(found[2] or found[1]), int(found[3] or 1)
+        if not (1 <= first <= last <= _MOST_CYCLES and step >= 1):
+            raise click.BadParameter(
+                f"{part!r}: periods must ascend within 1…{_MOST_CYCLES} cycles, by 1 or more"
+            )
+        periods.update(range(first, last + 1, step)[: _MOST_PERIODS + 1])
+    if len(periods) > _MOST_PERIODS:
+        raise click.BadParameter(f"these are more than {_MOST_PERIODS} periods: take a larger step")
+    return tuple(sorted(periods))
+
+
+def in_time(command: _Decorated) -> _Decorated:
+    """Add ``--tick-period``, ``--clock`` and ``--plot``."""
+    for option in (
+        click.option(
+            "--plot",
+            type=options.OutputFile(".png"),
+            metavar="FILE",
+            help="Draw the curve over the tick periods as PNG.",
+        ),
+        click.option(
+            "--clock",
+            "clock_hz",
+            type=click.IntRange(1, _MOST_CYCLES),
+            metavar="HZ",
+            help="Clock by which the cycles of --tick-period are time. Default: the target's.",
+        ),
+        click.option(
+            "--tick-period",
+            "periods",
+            type=tick_periods,
+            metavar="CYCLES",
+            help="Run in real time at each of these tick periods, 200,400 or FIRST:LAST:STEP, and "
+            "say what latency does to the spikes. One --on will do.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def swept(
+    subjects: Sequence[Subject],
+    case: Case,
+    periods: Sequence[int],
+    progress: Progress,
+    clock_hz: int | None,
+    judge: Judge | None,
+) -> dict[str, Sweep]:
+    """Run a case at all periods on all targets, by name of the target.
+
+    Parameters are those of `spiketwin.cosim.compare.sweep.sweep`, whose errors are raised.
+    Distances are measured where their libraries are installed.
+    """
+    return {
+        subject.name: sweep(
+            subject, case, periods, progress,
+            clock_hz=clock_hz, judge=judge, distances=not _missing(),
+        )
+        for subject in subjects
+    }  # fmt: skip
+
+
+def _missing() -> list[str]:
+    return [name for name in _MEASURED_BY if find_spec(name) is None]
+
+
+def say(console: Console, found: dict[str, Sweep]) -> None:
+    """Print the figures of the first target, and whether the others have the same."""
+    (first, swept), *others = found.items()
+    console.print(_time_table(swept, first), _spike_table(swept))
+    if swept.accuracy is not None or swept.points[0].distances is not None:
+        console.print(_distance_table(swept))
+    console.print(_regions(swept), soft_wrap=True)
+    if missing := _missing():
+        console.print(
+            f"No distances of spike trains: {' and '.join(missing)} are not installed. Run: "
+            f"{install_command('compare')}",
+            soft_wrap=True,
+            markup=False,
+        )
+    for name, each in found.items():
+        _say_what_the_link_did(console, name, each)
+    for name, other in others:
+        _say_whether_equal(console, first, swept, name, other)
+
+
+def equal(found: dict[str, Sweep]) -> bool:
+    """Whether all targets did the same at each period."""
+    first, *others = found.values()
+    return all(each.points == first.points for each in others)
+
+
+def write(found: dict[str, Sweep], played: str, plot: Path | None, json_file: Path | None) -> None:
+    """Write the curve of the first target and the figures of all, where wanted.
+
+    `played` names what was run. Raises `ImportError` without matplotlib, `OSError` for a file.
+    """
+    (first, swept), *_ = found.items()
+    if plot is not None:
+        from spiketwin.cosim.compare import curve
+
+        with replacing(plot) as file:
+            curve.save(file, swept, f"{played} on {first} ({origin(first)})")
+    if json_file is not None:
+        options.write_json(json_file, _figures(found))
+
+
+def _figures(found: dict[str, Sweep]) -> dict[str, Any]:
+    return {
+        "ideal": "free-running",
+        "van_rossum_tau_ticks": TAU_TICKS,
+        "victor_purpura_cost_per_tick": COST_PER_TICK,
+        "equal": equal(found),
+        "targets": {name: each.as_json() for name, each in found.items()},
+    }
+
+
+# --- what is said of it ------------------------------------------------------------------------
+
+
+def _table(found: Sweep, title: str, columns: dict[str, list[str]]) -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column("period,\ncycles", justify="right")
+    for heading in columns:
+        table.add_column(heading, justify="right")
+    for row, point in enumerate(found.points):
+        table.add_row(f"{point.tick_period:,}", *(cells[row] for cells in columns.values()))
+    return table
+
+
+def _time_table(found: Sweep, name: str) -> Table:
+    def cells(point: Point) -> dict[str, str]:
+        return {
+            "\nµs": f"{found.microseconds(point.tick_period):.4g}",
+            "load\n%": f"{100 * point.utilisation:.1f}",
+            "ticks a\nsecond": f"{found.ticks_per_second(point):,.0f}",
+            "ticks\nlate": f"{point.missed_deadlines:,}",
+            "latency, µs:\nmean": f"{found.microseconds(point.latency_mean):,.2f}",
+            "\nlongest": f"{found.microseconds(point.latency_max):,.2f}",
+            "intervals\noff by µs": (f"{found.microseconds(point.interval_distortion_mean):,.2f}"),
+        }
+
+    title = f"{name} in real time, at {found.clock_hz / 1e6:g} MHz ({origin(name)})"
+    return _table(found, title, _columns([cells(point) for point in found.points]))
+
+
+def _spike_table(found: Sweep) -> Table:
+    def cells(point: Point) -> dict[str, str]:
+        return {
+            "events\ndropped": f"{point.dropped_events:,}",
+            "spikes\nfired": f"{point.spikes:,}",
+            "\nlate": f"{point.late_spikes:,}",
+            "out of\norder": f"{point.disordered_spikes:,}",
+            "\nmissing": f"{point.missing_spikes:,}",
+            "\nextra": f"{point.extra_spikes:,}",
+        }
+
+    meant = f"{found.ticks:,} ticks, {found.events:,} axon events, {found.spikes:,} spikes meant"
+    return _table(found, meant, _columns([cells(point) for point in found.points]))
+
+
+def _distance_table(found: Sweep) -> Table:
+    def cells(point: Point) -> dict[str, str]:
+        texts = {}
+        if (far := point.distances) is not None:
+            texts = {
+                "\nvan Rossum": f"{far.van_rossum:.3g}",
+                "\nVictor-Purpura": f"{far.victor_purpura:.3g}",
+                "\nISI": f"{far.isi:.3f}",
+                "\nSPIKE": f"{far.spike:.3f}",
+            }
+        if point.accuracy is not None:
+            texts["right\nanswers"] = f"{100 * point.accuracy:.2f} %"
+        return texts
+
+    title = "How far from what is meant"
+    if found.accuracy is not None:
+        title += f", {100 * found.accuracy:.2f} % right answers"
+    return _table(found, title, _columns([cells(point) for point in found.points]))
+
+
+def _columns(rows: list[dict[str, str]]) -> dict[str, list[str]]:
+    return {heading: [row[heading] for row in rows] for heading in rows[0]}
+
+
+def _regions(found: Sweep) -> str:
+    keeps, falls = found.keeps_up_from, found.falls_behind_below
+    return (
+        f"Keeps up from {keeps:,} cycles on ({found.microseconds(keeps):,.4g} µs): no tick begins "
+        f"late. Falls behind below {falls:,.1f} ({found.microseconds(falls):,.4g} µs), the mean of "
+        "a tick."
+    )
+
+
+def _say_what_the_link_did(console: Console, name: str, found: Sweep) -> None:
+    """Say at which periods host and link had a part in what a target did."""
+    for figure, what in (
+        ("waits", "waited for the host, and began further ticks late"),
+        ("muted_ticks", "dropped words that the host did not take in time"),
+        ("held_cycles", "held ticks up for some cycles as events came in"),
+    ):
+        periods = [f"{point.tick_period:,}" for point in found.points if getattr(point, figure)]
+        if periods:
+            console.print(
+                f"{name}: at {', '.join(periods)} cycles the target {what}. This is the link's "
+                "doing, and not in the figures above.",
+                soft_wrap=True,
+                markup=False,
+            )
+
+
+def _say_whether_equal(console: Console, first: str, swept: Sweep, name: str, other: Sweep) -> None:
+    unequal = [
+        mine.tick_period
+        for mine, theirs in zip(swept.points, other.points, strict=True)
+        if mine != theirs
+    ]
+    if unequal:
+        console.print(
+            f"DIFFERENT  {first} and {name} at tick periods of "
+            f"{', '.join(f'{each:,}' for each in unequal)} cycles: leave out --tick-period to find "
+            "the first difference",
+            style="bold red",
+            markup=False,
+            soft_wrap=True,
+        )
+    else:
+        console.print(
+            f"EQUAL  {first} and {name}: all of this, at {len(swept.points)} tick periods",
+            style="bold green",
+            markup=False,
+            soft_wrap=True,
+        )

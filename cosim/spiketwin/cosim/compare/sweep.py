@@ -1,0 +1,294 @@
+"""What latency does to a network, tick period by tick period: from keeping up to falling behind.
+
+Held against each other are a core in real time (`realtime`) and the same core free-running: its
+spikes are those that were meant, each when its tick is due. So nothing but time makes a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.cosim.compare import measures
+from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.difference import Progress
+from spiketwin.cosim.compare.latency import (
+    interval_distortions,
+    latencies,
+    missed_deadlines,
+    out_of_order,
+)
+from spiketwin.cosim.compare.realtime import Live, free_run, live
+from spiketwin.cosim.compare.subject import Subject
+from spiketwin.host import Run
+from spiketwin.host.elements import IntArray
+from spiketwin.host.spikes import checked_events
+
+TAU_TICKS: Final = 10.0
+"""Time constant of the van Rossum distances."""
+
+COST_PER_TICK: Final = 0.1
+"""Of the Victor-Purpura distances: to move a spike by 20 ticks is as dear as to leave it out."""
+
+Judge = Callable[[IntArray], float]
+"""Accuracy of a task, by the spikes that were heard: shape (m, 2), (slot of a tick, neuron)."""
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Mean distances from the trains that were meant, over the neurons that fire.
+
+    A spike counts as fired when its tick began, in periods; all are 0 where a core keeps up.
+    """
+
+    van_rossum: float
+    victor_purpura: float
+    isi: float
+    spike: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a core did at one tick period; all times in cycles.
+
+    The last three tell of the link to the target and of the host, all else of the core alone: on
+    twins it is equal, and so are the points.
+
+    Attributes
+    ----------
+    tick_period:
+        From tick to tick.
+    utilisation:
+        Mean cycles of a tick, in periods; above 1 the core falls behind for as long as it lasts.
+    elapsed_cycles:
+        From the beginning of the first tick to the end of the last one, or of its period.
+    missed_deadlines:
+        Ticks that began late.
+    dropped_events:
+        Axon events that found the queue full.
+    spikes:
+        Spikes that were fired; the following are of them.
+    late_spikes:
+        Those that left after the period of their tick was over.
+    disordered_spikes:
+        Those that left after an axon event of a later tick had come.
+    missing_spikes, extra_spikes:
+        Spikes that were meant and not fired, in the same tick by the same neuron, and the other
+        way round.
+    latency_mean, latency_max:
+        From when a spike was due until it left; 0 if there is none.
+    interval_distortion_mean, interval_distortion_max:
+        By which an interval between spikes of a neuron differs from the one that was meant; 0 if
+        there is none.
+    distances:
+        None if not asked for.
+    accuracy:
+        Of the task, if the case is one: share of the answers that were right, and there in time.
+    waits, muted_ticks:
+        Ticks that the target began late because it waited for the host, and ticks whose words it
+        dropped because the host did not take them.
+    held_cycles:
+        Cycles that ticks took longer as an event came in while they looked for theirs.
+    """
+
+    tick_period: int
+    utilisation: float
+    elapsed_cycles: int
+    missed_deadlines: int
+    dropped_events: int
+    spikes: int
+    late_spikes: int
+    disordered_spikes: int
+    missing_spikes: int
+    extra_spikes: int
+    latency_mean: float
+    latency_max: int
+    interval_distortion_mean: float
+    interval_distortion_max: int
+    distances: Distances | None
+    accuracy: float | None
+    waits: int = field(compare=False)
+    muted_ticks: int = field(compare=False)
+    held_cycles: int = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A network on one core at several tick periods.
+
+    Attributes
+    ----------
+    clock_hz:
+        Clock by which cycles are seconds.
+    ticks, events, spikes:
+        Ticks, axon events, and spikes that are meant.
+    falls_behind_below:
+        Mean cycles of a tick, free-running: with a shorter period the core falls behind for good,
+        or as soon as events are lost for it.
+    keeps_up_from:
+        Least period at which no deadline is missed.
+    accuracy:
+        Of the task, by the spikes that are meant; None if the case has none.
+    points:
+        By tick period, ascending.
+    """
+
+    clock_hz: int
+    ticks: int
+    events: int
+    spikes: int
+    falls_behind_below: float
+    keeps_up_from: int
+    accuracy: float | None
+    points: tuple[Point, ...]
+
+    def values(self, name: str) -> NDArray[np.float64]:
+        """Give one attribute of all points, shape (points,); NaN for None."""
+        return np.array([getattr(point, name) for point in self.points], np.float64)
+
+    def microseconds(self, cycles: float) -> float:
+        """Turn cycles into microseconds."""
+        return cycles / self.clock_hz * 1e6
+
+    def ticks_per_second(self, point: Point) -> float:
+        """Throughput at one period."""
+        return self.ticks * self.clock_hz / point.elapsed_cycles
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as JSON has it."""
+        figures = {each.name: getattr(self, each.name) for each in fields(self)}
+        figures["points"] = [
+            asdict(point) | {"ticks_per_second": self.ticks_per_second(point)}
+            for point in self.points
+        ]
+        return figures
+
+
+def sweep(
+    subject: Subject,
+    case: Case,
+    periods: Sequence[int],
+    progress: Progress,
+    *,
+    clock_hz: int | None = None,
+    judge: Judge | None = None,
+    distances: bool = True,
+) -> Sweep:
+    """Run a case in real time at several tick periods.
+
+    Parameters
+    ----------
+    subject:
+        The target.
+    case:
+        What is played.
+    periods:
+        Cycles from tick to tick, each 1 or more.
+    progress:
+        Told how far it is.
+    clock_hz:
+        Clock to reckon with; None: the one that the device reports.
+    judge:
+        Of the task that the case is, if it is one.
+    distances:
+        Whether to measure `Distances`; without the extra ``compare`` this raises `ImportError`.
+
+    Raises
+    ------
+    SpiketwinError
+        As `realtime.live`.
+    """
+    case = replace(case, spikes=checked_events(case.spikes, case.ticks, case.network.n_axons))
+    free = free_run(subject.core, case, partial(progress, f"{subject.name} free-running"))
+    points = []
+    for period in sorted(set(periods)):
+        report = partial(progress, f"{subject.name} at {period:,} cycles")
+        found = live(subject.core, case, period, free, report)
+        points.append(_judged(case, free, found, judge, distances))
+    return Sweep(
+        clock_hz=clock_hz or subject.core.identity.clock_hz,
+        ticks=case.ticks,
+        events=len(case.spikes),
+        spikes=len(free.spikes),
+        falls_behind_below=float(free.cycles.mean()),
+        keeps_up_from=int(free.cycles[:-1].max(initial=1)),
+        accuracy=judge and judge(free.spikes),
+        points=tuple(points),
+    )
+
+
+def _judged(case: Case, free: Run, found: Live, judge: Judge | None, distances: bool) -> Point:
+    period, run = found.period, found.run
+    spikes, left = run.spikes, found.left
+    late = latencies(spikes, left, period)
+    events = case.spikes
+    both = np.concatenate([spikes[:, 0], events[:, 0]])
+    times = np.concatenate([left, events[:, 0] * period])
+    same = _shared(free.spikes, spikes)
+    kept = _shared(spikes, free.spikes)
+    distorted = interval_distortions(spikes[kept], left[kept], period)
+    ticks = case.ticks
+    end = int(found.begins[-1] + run.cycles[-1])
+    return Point(
+        tick_period=period,
+        utilisation=float(run.cycles.mean() / period),
+        elapsed_cycles=max(end, ticks * period),
+        missed_deadlines=missed_deadlines(found.begins, period),
+        dropped_events=len(events) - len(found.events),
+        spikes=len(spikes),
+        late_spikes=int((late >= period).sum()),
+        disordered_spikes=out_of_order(both, times).size,
+        missing_spikes=int((~same).sum()),
+        extra_spikes=int((~kept).sum()),
+        latency_mean=_mean(late),
+        latency_max=int(late.max(initial=0)),
+        interval_distortion_mean=_mean(distorted),
+        interval_distortion_max=int(distorted.max(initial=0)),
+        distances=_distances(case, free, found) if distances else None,
+        accuracy=judge and judge(np.stack([left // period, spikes[:, 1]], axis=1)),
+        waits=found.waits,
+        muted_ticks=found.muted,
+        held_cycles=found.held_cycles,
+    )
+
+
+def _mean(values: IntArray) -> float:
+    return float(values.mean()) if values.size else 0.0
+
+
+def _shared(spikes: IntArray, others: IntArray) -> NDArray[np.bool_]:
+    """Say of each spike whether it is among the others."""
+    span = 1 + max((int(each[:, 1].max()) for each in (spikes, others) if len(each)), default=0)
+    shared: NDArray[np.bool_] = np.isin(
+        spikes[:, 0] * span + spikes[:, 1], others[:, 0] * span + others[:, 1]
+    )
+    return shared
+
+
+def _distances(case: Case, free: Run, found: Live) -> Distances:
+    """Measure how far the trains of a run are from those that were meant, in periods."""
+    spikes = found.run.spikes
+    began = found.begins[spikes[:, 0]] / found.period
+    end = max(case.ticks, found.begins[-1] / found.period)
+    meant = free.spikes
+    firing, numbers = np.unique(np.concatenate([meant[:, 1], spikes[:, 1]]), return_inverse=True)
+    trains = (
+        np.stack([meant[:, 0], numbers[: len(meant)]], axis=1),
+        np.stack([began, numbers[len(meant) :]], axis=1),
+    )
+
+    def mean(measure: measures.Measure) -> float:
+        found = measures.of_each_neuron(measure, *trains, n_neurons=firing.size)
+        return float(found.mean()) if firing.size else 0.0
+
+    return Distances(
+        van_rossum=mean(lambda a, b: measures.van_rossum(a, b, tau=TAU_TICKS)),
+        victor_purpura=mean(lambda a, b: measures.victor_purpura(a, b, cost=COST_PER_TICK)),
+        isi=mean(lambda a, b: measures.isi_distance(a, b, end)),
+        spike=mean(lambda a, b: measures.spike_distance(a, b, end)),
+    )
