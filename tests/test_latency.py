@@ -1,6 +1,7 @@
 """What latency does to a network: definitions, a core in real time, and sweeps of the period."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,18 @@ def test_events_that_find_the_queue_full_are_lost(period: int) -> None:
     assert (found.waits, found.muted) == (0, 0)
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_queue_holds_as_many_events_as_it_is_deep(more: int) -> None:
+    sizes = replace(TINY, event_queue_depth=16)
+    # While tick 0 lasts, an event of each tick behind it comes, one a cycle.
+    events = np.stack([np.arange(1, 17 + more), np.zeros(16 + more, np.int64)], axis=1)
+    case = Case.of(Network(n_axons=8, n_neurons=8), sizes, events, 20)
+    with connect("model:", params=sizes) as core:
+        free = realtime.free_run(core, case)
+        assert free.cycles[0] > 17
+        assert realtime.live(core, case, 1, free).events.tolist() == events[:16].tolist()
+
+
 def test_the_free_run_tells_what_a_run_tick_by_tick_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     periods = (72, 80, 129)  # nothing is lost
     foretold = swept(periods=periods, distances=False)
@@ -203,7 +216,7 @@ def test_a_tick_may_be_held_up_by_an_event_that_comes_in(
 
 def test_a_case_that_is_cleared_on_the_way_is_refused() -> None:
     with connect("model:", params=TINY) as core:
-        case = Case(**(vars(CASE) | {"clear_every": 6}))
+        case = replace(CASE, clear_every=6)
         with pytest.raises(InvalidInput, match="cannot be cleared in real time"):
             realtime.free_run(core, case)
 
