@@ -228,6 +228,20 @@ def test_model_and_rtl_are_equal_at_every_period() -> None:
     assert swept() == swept("rtl:")
 
 
+@pytest.mark.parametrize("url", ["model:", "rtl:"])
+def test_the_target_counts_the_deadlines_that_are_foretold(url: str) -> None:
+    # All events fit into the queue, so that no tick waits for the host.
+    case = replace(CASE, spikes=CASE.spikes[: TINY.event_queue_depth], ticks=40)
+    missed = []
+    with connect(url, params=TINY) as core:
+        free = realtime.free_run(core, case)
+        for period in (24, 45, 80, 129):
+            found = realtime.live(core, case, period, free)
+            assert found.waits == 0
+            missed.append(missed_deadlines(found.begins, period))
+    assert missed[0] > missed[1] > missed[2] > missed[3] == 0
+
+
 def test_from_keeping_up_to_falling_behind() -> None:
     found = swept()
     with connect("model:", params=TINY) as core:
