@@ -314,6 +314,13 @@ def test_nothing_is_shrunk_where_nothing_differs(net: Path) -> None:
     done = spiketwin(net, "--on", "model:", "--on", "model:", "--shrink", small)
     assert done.exit_code == 0
     assert not small.exists()
+    assert f"--shrink: no two targets but float: differ, so {small} is not written" in done.output
+
+
+def test_one_target_is_held_against_the_ideal_network_alone(net: Path) -> None:
+    done = spiketwin(net, "--on", "model:", "--on", "float:")
+    assert done.exit_code == 0
+    assert "ONE TARGET  Held against float:" in done.output
 
 
 # --- waves ---------------------------------------------------------------------------------------
@@ -377,7 +384,7 @@ def test_a_preset_brings_its_own_stimulus(tmp_path: Path) -> None:
         (["--on", "model:"], "give --on twice"),
         (["--on", "float:"], "nothing to compare float: with"),
         (["--on", "float:", "--on", "float:", "--on", "model:"], "given twice"),
-        (["--on", "model:", "--on", "model:", "--preset", "chain"], "and not both"),
+        (["--on", "model:", "--on", "model:", "--preset", "chain"], "not both"),
         (["--on", "model:", "--on", "nonsense"], "cannot be opened"),
         (["--on", "model:", "--on", "model:", "--shrink", "small.txt"], "must end with .npz"),
         (["--on", "model:", "--on", "model:", "--params", "huge"], "no reference size"),
@@ -396,6 +403,17 @@ def test_a_preset_takes_no_spikes(net: Path) -> None:
     done = spiketwin("--preset", "chain", "--on", "model:", "--on", "model:", "--spikes", net)
     assert done.exit_code == 2
     assert "a stimulus of its own" in done.output
+
+
+def test_a_core_too_small_for_a_preset_is_refused_with_sizes_that_do() -> None:
+    done = spiketwin("--preset", "chain", "--on", "model:", "--on", "model:", "--params", "tiny")
+    assert done.exit_code == 2
+    sizes = re.search(r"holds it with --params (\S+)", done.output.replace("\n", " "))
+    assert sizes is not None
+    done = spiketwin(
+        "--preset", "chain", "--on", "model:", "--on", "model:", "--params", sizes[1], "--ticks", "5"
+    )
+    assert done.exit_code == 0, done.output
 
 
 def test_the_network_is_not_written_over(net: Path) -> None:

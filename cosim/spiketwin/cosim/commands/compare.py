@@ -161,7 +161,10 @@ def compare(
     judge = None
     if periods is not None and preset_name in TASKS:
         sizes, case_of, judge = _task(console, preset_name, ticks)
-    with comparison.subjects(devices, params, sizes, baud) as subjects:
+    with (
+        options.needing(sizes),
+        comparison.subjects(devices, params, sizes, baud) as subjects,
+    ):
         case = case_of(subjects[0].core.params)
         if periods is not None:
             with _progress(console) as progress:
@@ -183,6 +186,10 @@ def compare(
             if small is not None:
                 _shrink(console, subjects, found, small)
             raise click.exceptions.Exit(1)
+        for option, path in {"--waves": vcd, "--shrink": small}.items():
+            if path is not None:
+                told = f"{option}: no two targets but {FLOAT} differ, so {path} is not written."
+                console.print(told, soft_wrap=True, markup=False)
 
 
 def _save(
@@ -262,8 +269,13 @@ def _case(
     net: Path | None, preset_name: str | None, spike_file: Path | None, ticks: int | None
 ) -> tuple[CoreParams, Callable[[CoreParams], Case]]:
     """Give the sizes that will do for what is played, and what it is on a core of any sizes."""
-    if (net is None) == (preset_name is None):
-        raise click.UsageError("give NET, the file of a network, or --preset, and not both")
+    if net is None and preset_name is None:
+        raise click.UsageError(
+            "nothing to play: give NET, the file of a network, or --preset, one of "
+            + ", ".join(PRESETS)
+        )
+    if net is not None and preset_name is not None:
+        raise click.UsageError(f"give {net} or --preset {preset_name}, not both")
     if net is not None:
         network, saved = files.load(net)
         events, length = stimulus.chosen(saved, spike_file, ticks)
@@ -341,9 +353,10 @@ def _table(found: Comparison) -> Table:
 def _verdict(console: Console, found: Comparison, every: int) -> None:
     for difference in found.differences:
         _say_difference(console, difference)
-    if len(found.devices) > 1 and not found.differences:
-        told = summary.equality(found, every)
-        console.print(f"EQUAL  {told}", style="bold green", soft_wrap=True)
+    verdict = summary.verdict(found, every)
+    if verdict.fine:
+        told = " ".join(verdict.sentences)
+        console.print(f"{verdict.word}  {told}", style="bold green", markup=False, soft_wrap=True)
 
 
 def _say_difference(console: Console, difference: Difference) -> None:

@@ -13,7 +13,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from spiketwin.hdl.spec.params import PRESETS
+from spiketwin.hdl.spec.params import PRESETS, CoreParams, described
+from spiketwin.host.errors import DoesNotFit
 from spiketwin.host.replacing import replacing
 from spiketwin.host.targets import DEFAULT_BAUD
 
@@ -66,6 +67,17 @@ def sizes(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
         f"fields that differ from it: full,lanes=4. {default_sizes} A device must have "
         "these sizes.",
     )
+
+
+@contextmanager
+def needing(params: CoreParams) -> Iterator[None]:
+    """Say, where a core turns out too small, which sizes to ask for on the command line."""
+    try:
+        yield
+    except DoesNotFit as error:
+        raise DoesNotFit(
+            f"{error}. A simulated core holds it with --params {described(params)}"
+        ) from error
 
 
 def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:

@@ -11,15 +11,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from spiketwin.hdl.spec.params import described
 from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli import live, options, raster, stimulus
 from spiketwin.host.cli.view import View
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
-from spiketwin.host.errors import DoesNotFit
-from spiketwin.host.network import Network
 from spiketwin.host.replacing import replacing
 from spiketwin.host.spikes import Run, checked_events
 from spiketwin.host.targets import connect, origin, takes_sizes
@@ -79,7 +76,8 @@ def run(
     screen = live.terminal() if is_live else None
     sizes = network.core_params() if params is None and takes_sizes(url) else params
     with connect(url, params=sizes, baud=baud, record=record) as core:
-        _program(core, network)
+        with options.needing(network.core_params()):
+            core.program(network)
         if screen is None:
             done = _run(core, events, length, console)
         else:
@@ -114,14 +112,6 @@ def run(
             )
     if json_file is not None:
         options.write_json(json_file, figures)
-
-
-def _program(core: Core, network: Network) -> None:
-    try:
-        core.program(network)
-    except DoesNotFit as error:
-        needed = described(network.core_params())
-        raise DoesNotFit(f"{error}. A simulated core holds it with --params {needed}") from error
 
 
 def _run(core: Core, events: IntArray, ticks: int, console: Console) -> Run:
