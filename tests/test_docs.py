@@ -104,7 +104,14 @@ def test_files_named_on_a_page_exist(page: Path) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["docs/tick.md", "docs/protocol.md", "docs/python.md", "docs/digits.md", "docs/compare.md"],
+    [
+        "docs/tick.md",
+        "docs/protocol.md",
+        "docs/python.md",
+        "docs/digits.md",
+        "docs/compare.md",
+        "docs/ledger.md",
+    ],
 )
 def test_examples_give_what_they_show(page: str) -> None:
     failed, tried = doctest.testfile(str(ROOT / page), module_relative=False)

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from spiketwin.cosim.channel import FaultyChannel
 from spiketwin.cosim.model.device import ModelDevice
+from spiketwin.cosim.serial import protocol_model
+from spiketwin.cosim.serial.terminal import open_pty
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import REPLY_HEADER, Opcode, Word
 from spiketwin.host import Core, Network, Run, connect, link, timeline
@@ -18,7 +21,8 @@ from spiketwin.host.cli import main
 from spiketwin.host.files import save
 from spiketwin.host.frames import FrameDecoder
 from spiketwin.host.ledger import ORIGINS, Ledger
-from spiketwin.host.link import BITS_PER_BYTE, Link
+from spiketwin.host.link import BITS_PER_BYTE, Link, Port
+from spiketwin.host.timeline import Simulation
 from spiketwin.host.words import count, of_kind
 
 TINY = preset("tiny")
@@ -57,6 +61,8 @@ class Board:
         How long the adapter sits on every byte to the host.
     write_seconds:
         How long the host takes to hand bytes over.
+    slowness:
+        How many times slower all of it goes than it says.
     """
 
     timeout: float | None = 0.0
@@ -68,21 +74,19 @@ class Board:
         clock_hz: int = 100_000_000,
         adapter_seconds: float = 0.0,
         write_seconds: float = 0.0,
+        slowness: float = 1.0,
     ) -> None:
         self.baudrate = baud
         self.stall = 0.0
         """What the next answer is held up without a reason that the host could know."""
+        self.byte_seconds = slowness * BITS_PER_BYTE / baud
         self._clock = clock
-        self._cycle = 1 / clock_hz
+        self._cycle = slowness / clock_hz
         self._adapter_seconds = adapter_seconds
         self._write_seconds = write_seconds
         self._device = ModelDevice(TINY, clock_hz)
         self._arriving: list[tuple[float, int]] = []
         self._out_free = self._core_free = self._back_free = 0.0
-
-    @property
-    def byte_seconds(self) -> float:
-        return BITS_PER_BYTE / self.baudrate
 
     @property
     def in_waiting(self) -> int:
@@ -134,8 +138,8 @@ def events_of(ticks: int) -> list[tuple[int, int]]:
     return [(tick, tick % 8) for tick in range(0, ticks, 3)]
 
 
-def core_on(board: Board) -> Core:
-    core = Core(Link(board))
+def core_on(board: Port, **options: Any) -> Core:
+    core = Core(Link(board, **options))
     core.program(network())
     return core
 
@@ -259,6 +263,31 @@ def test_the_parts_of_a_spike_are_its_latency(clock: Clock) -> None:
     assert first == pytest.approx(answered - queued)
 
 
+# --- a board in slow motion ----------------------------------------------------------------------
+
+
+def test_a_simulation_is_a_board_in_slow_motion(clock: Clock) -> None:
+    def parts(slowness: float, simulation: Simulation | None) -> tuple[dict[str, float], Run]:
+        board = Board(clock, clock_hz=1_000_000, slowness=slowness)
+        core = core_on(board, patience=slowness, simulation=simulation)
+        run = core.run(events_of(200), 200)
+        assert adds_up(run)
+        return seconds(run), run
+
+    real, _ = parts(1.0, None)
+    slow, run = parts(1000.0, Simulation(lambda: clock.now / 1000, lambda: 1e-5, worked=None))
+    assert slow == pytest.approx({name: 1000 * part for name, part in real.items()})
+    assert run.ledger.device_seconds == pytest.approx(run.ledger.wall_seconds / 1000)
+    np.testing.assert_allclose(run.ledger.spikes["core"], run.spike_cycles / 1000)
+    assert not run.ledger.spikes["target"].any()
+
+
+def test_while_a_simulation_sleeps_nothing_of_it_is_busy(clock: Clock) -> None:
+    simulation = Simulation(lambda: clock.now, lambda: 1e-5, worked=lambda: clock.now / 4)
+    run = core_on(Board(clock), simulation=simulation).run(events_of(200), 200)
+    assert run.ledger.remainder == pytest.approx(0.75 * run.ledger.wall_seconds)
+
+
 # --- targets -------------------------------------------------------------------------------------
 
 
@@ -267,11 +296,42 @@ def test_on_any_target_the_parts_add_up(url: str) -> None:
     with connect(url, params="tiny") as core:
         core.program(network())
         run = core.run(events_of(1000), 1000)
+    check_of_a_target(run, wires=url == "rtl+pty:")
+
+
+def check_of_a_target(run: Run, wires: bool) -> None:
     ledger = run.ledger
     assert abs(ledger.total - ledger.wall_seconds) <= 0.05 * ledger.wall_seconds
-    assert ledger.seconds("target") > 0
-    assert ledger.seconds("encode") > 0
-    assert ledger.seconds("decode") > 0
+    assert min(ledger.seconds(name) for name in ("encode", "core", "decode")) > 0
+    assert (min(ledger.seconds(name) for name in ("wire_out", "wire_back")) > 0) == wires
+    assert ledger.seconds("adapter") == 0
+    assert all((part >= 0).all() for part in ledger.spikes.values())
+
+
+def test_a_terminal_that_tells_nothing_of_its_time_has_a_ledger_too() -> None:
+    path, simulation, close = open_pty("rtl+pty:?params=tiny")
+    try:
+        with connect(path) as core:
+            core.program(network())
+            before = simulation.clock()
+            run = core.run(events_of(1000), 1000)
+            assert simulation.clock() - before > run.cycles.sum() / core.identity.clock_hz
+    finally:
+        close()
+    check_of_a_target(run, wires=False)
+    assert run.ledger.seconds("target") > run.ledger.seconds("core")
+
+
+def test_a_line_that_loses_frames_has_a_ledger_too() -> None:
+    line = FaultyChannel(protocol_model.Serial("model://?params=tiny"), seed=3)
+    core = core_on(line, simulation=Simulation(line.clock, lambda: 1e-5, worked=None))
+    line.error_rate = 2e-3
+    run = core.run(events_of(200), 200)
+    assert core.statistics.resent > 0
+    ledger = run.ledger
+    assert abs(ledger.total - ledger.wall_seconds) <= 1e-9
+    assert ledger.latency.shape == (len(run.spikes),)
+    assert all(np.isfinite(part).all() for part in (*ledger.ticks.values(), ledger.latency))
 
 
 def test_a_run_of_two_parts_has_one_ledger() -> None:

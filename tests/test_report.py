@@ -78,7 +78,7 @@ def differing() -> Comparison:
 def behind_a_line(played: Played) -> Played:
     """The same as if there had been a line that is so fast that it fits into the times taken."""
     run = played.outcome.run
-    line = Line(byte_seconds=2e-8, adapter_seconds=1e-4, clock_hz=played.identity.clock_hz)
+    line = Line(2e-8, 1e-4, clock_hz=played.identity.clock_hz, simulated=False)
     accounts = tuple(replace(account, line=line) for account in run.accounts)
     return replace(played, outcome=replace(played.outcome, run=replace(run, accounts=accounts)))
 

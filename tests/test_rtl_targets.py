@@ -68,7 +68,7 @@ def expected() -> list[bytes]:
 
 @pytest.fixture
 def pty() -> Iterator[str]:
-    path, close = open_pty("rtl+pty:?params=tiny")
+    path, _, close = open_pty("rtl+pty:?params=tiny")
     yield path
     close()
 
@@ -207,7 +207,7 @@ def test_an_emulator_that_was_interrupted_before_it_served_has_not_done_its_work
 
 
 def test_closing_ends_the_emulator() -> None:
-    path, close = open_pty("rtl+pty:?params=tiny")
+    path, _, close = open_pty("rtl+pty:?params=tiny")
     terminal = os.open(path, os.O_RDWR | os.O_NOCTTY)
     close()
     assert ended(terminal)

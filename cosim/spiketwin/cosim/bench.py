@@ -297,6 +297,14 @@ def _link() -> Figures:
     }
 
 
+def _ledger() -> Figures:
+    """Share of the wall time that the parts of the ledger explain, the RTL behind a terminal."""
+    with connect("rtl+pty:", params="full") as core:
+        program_steady(core)
+        ledger = core.run(_axon_events(core.params, RTL_TICKS), RTL_TICKS).ledger
+    return {"ledger": {"share_of_wall_over_a_pseudo_terminal": ledger.total / ledger.wall_seconds}}
+
+
 # --- the demo ----------------------------------------------------------------------------------
 
 
@@ -326,6 +334,7 @@ _PARTS: Final[tuple[tuple[str, Callable[[], Figures]], ...]] = (
     ("the netlist", _netlist),
     ("the core under cocotb", _cocotb),
     ("the link at the pins", _link),
+    ("the ledger of a run over a pseudo-terminal", _ledger),
     ("the demo with five seeds", _demo),
 )
 """What is measured, in order: what it is called, and what gives its figures."""

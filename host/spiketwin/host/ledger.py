@@ -4,8 +4,8 @@ The wall time is cut up so that every instant belongs to exactly one part. While
 it is the host's. While it is at the port, the instant belongs to the first of these that was busy
 then: the core, the line to the device, the line back, a core that waits for its next tick. What is
 left is the adapter's, up to what its round trips take without any of these, and else a remainder
-that no part hides. Where what answers does not live in real time, as a simulation does not, what is
-left is measured too: it is what the target takes longer than the hardware that it stands for.
+that no part hides. A simulated device has a time of its own, which it tells: its core and its lines
+are busy in that, and what is left is the target's, up to what the simulation has been at work.
 
 docs/ledger.md explains the parts.
 """
@@ -34,7 +34,8 @@ class Origin(StrEnum):
     MEASURED = "measured"
     """By the clock of the host."""
     COMPUTED = "computed"
-    """From bytes and baud, or from cycles that the device reported and its clock."""
+    """From bytes and baud, or from cycles that the device reported and its clock; of a simulated
+    device, as long as these took it."""
     ESTIMATED = "estimated"
     """From round trips measured before the run."""
 
@@ -119,6 +120,9 @@ class Ledger:
     ----------
     wall_seconds:
         From the call to its return, measured.
+    device_seconds:
+        What passed meanwhile in the time of the device, but while the host computed: on the wall
+        as well, unless the device is simulated and tells of its time.
     parts:
         What it is made of, in the order in which a spike passes them.
     ticks:
@@ -137,6 +141,7 @@ class Ledger:
     """
 
     wall_seconds: float
+    device_seconds: float
     parts: tuple[Part, ...]
     ticks: dict[str, Seconds]
     spikes: dict[str, Seconds]
@@ -151,6 +156,7 @@ class Ledger:
         ticks = [each.ticks() for each in drawn]
         spikes = [each.spikes() for each in drawn]
         return cls(
+            device_seconds=sum(each.device_seconds() for each in drawn),
             wall_seconds=sum(account.timeline.seconds for account in accounts),
             parts=tuple(
                 Part(name, sum(each[name] for each in shares), kind)
@@ -186,6 +192,7 @@ class Ledger:
         """Give the figures, with the latencies of the spikes summed up."""
         return {
             "wall_seconds": self.wall_seconds,
+            "device_seconds": self.device_seconds,
             "total_seconds": self.total,
             "remainder_seconds": self.remainder,
             "parts": {p.name: {"seconds": p.seconds, "kind": p.kind.value} for p in self.parts},
@@ -266,11 +273,11 @@ class _Drawn:
         byte_seconds = self._line.byte_seconds
         back, out = np.cumsum(reads["bytes"]), np.cumsum(writes["bytes"])
         self._back = _Carried(
-            reads["bytes"], _latest(reads["end"] - byte_seconds * back), byte_seconds
+            reads["bytes"], _latest(reads["device_end"] - byte_seconds * back), byte_seconds
         )
         self._out = _Carried(
             writes["bytes"],
-            np.maximum.accumulate(writes["begin"] - byte_seconds * (out - writes["bytes"])),
+            np.maximum.accumulate(writes["device_begin"] - byte_seconds * (out - writes["bytes"])),
             byte_seconds,
         )
         self._answer_ends = np.cumsum(requests["bytes_in"])
@@ -286,13 +293,8 @@ class _Drawn:
     def shares(self) -> dict[str, float]:
         """Cut the wall time up."""
         busy = self.busy()
-        wall = self._account.timeline.seconds
-        clipped = {
-            name: (np.clip(begins, 0.0, wall), np.clip(ends, 0.0, wall))
-            for name, (begins, ends) in busy.items()
-        }
         lap_ends = self._laps["end"]
-        edges = np.unique(np.concatenate([[0.0], lap_ends, *sum(clipped.values(), ())]))
+        edges = np.unique(np.concatenate([[0.0], lap_ends, *sum(busy.values(), ())]))
         lengths = np.diff(edges)
         lap = np.searchsorted(lap_ends, edges[:-1], side="right")
         activity = self._laps["activity"][lap]
@@ -306,20 +308,40 @@ class _Drawn:
         shares["decode"] = float(lengths[during(Activity.DECODE)].sum())
         free = during(Activity.READ) | during(Activity.WRITE)
         for name in _PRECEDENCE:
-            taken = free & _covered(edges, *clipped[name])
+            taken = free & _covered(edges, *busy[name])
             shares[name] = float(lengths[taken].sum())
             free &= ~taken
         if self._line.adapter_seconds is None:
             shares["target"] = float(lengths[free].sum())
-            return shares
+            # While a simulation sleeps, nothing of it is busy.
+            worked = min(1.0, self._at_port("worked") / self._at_port("end", "begin"))
+            return shares | {name: worked * shares[name] for name in (*_PRECEDENCE, "target")}
         shares["write"] = float(lengths[free & during(Activity.WRITE)].sum())
         waiting = free & during(Activity.READ)
         of_each_wait = np.bincount(lap[waiting], lengths[waiting])
         shares["adapter"] = float(np.minimum(of_each_wait, self._line.adapter_seconds).sum())
         return shares
 
+    def _at_port(self, last: str, first: str | None = None) -> float:
+        """Seconds of the laps in which the host was at the port, or between two columns of them."""
+        laps = self._laps[np.isin(self._laps["activity"], (Activity.READ, Activity.WRITE))]
+        return float((laps[last] - (laps[first] if first else 0.0)).sum())
+
+    def _on_the_wall(self, times: Seconds) -> Seconds:
+        """Give for times of the device those of the host, within the run."""
+        device = np.concatenate([[0.0], self._laps["device_end"]])
+        wall = np.concatenate([[0.0], self._laps["end"]])
+        on_the_wall: Seconds = np.interp(times, device, wall)
+        return on_the_wall
+
     def busy(self) -> dict[str, tuple[Seconds, Seconds]]:
         """When the core, the lines and the queue were busy: begins and ends."""
+        return {
+            name: (self._on_the_wall(begins), self._on_the_wall(ends))
+            for name, (begins, ends) in self._busy_in_device_time().items()
+        }
+
+    def _busy_in_device_time(self) -> dict[str, tuple[Seconds, Seconds]]:
         core, queue = (
             np.bincount(
                 self._fetch_of_word[self._last_words],
@@ -337,6 +359,10 @@ class _Drawn:
             "wire_out": (self._out.begins, self._out.ends),
             "wire_back": (self._back.begins, self._back.ends),
         }
+
+    def device_seconds(self) -> float:
+        """Time of the device that passed while the host was at the port."""
+        return self._at_port("device_end", "device_begin")
 
     # --- each tick -------------------------------------------------------------------------------
 
@@ -383,16 +409,18 @@ class _Drawn:
         parts["encode"] = came["sent"] - came["queued"]
         parts["decode"] = decoded - arrived
         rest = arrived - came["sent"]
+        slowness = self._at_port("end", "begin") / self.device_seconds()
         computed = {
-            "core": account.spike_cycles / line.clock_hz,
-            "wire_out": came["bytes_out"] * line.byte_seconds,
-            "wire_back": self._requests["bytes_in"][left] * line.byte_seconds,
+            "core": slowness * account.spike_cycles / line.clock_hz,
+            "wire_out": slowness * came["bytes_out"] * line.byte_seconds,
+            "wire_back": slowness * self._requests["bytes_in"][left] * line.byte_seconds,
             "adapter": np.full(len(word), line.adapter_seconds or 0.0),
         }
         for name, seconds in computed.items():
             parts[name] = np.clip(seconds, 0.0, np.maximum(rest, 0.0))
             rest = rest - parts[name]
-        parts["target" if line.adapter_seconds is None else "queue"] = rest
+        in_time = line.simulated or line.adapter_seconds is not None
+        parts["queue" if in_time else "target"] = rest
         return parts
 
     def _entrances(self) -> IntArray:

@@ -36,7 +36,7 @@ from spiketwin.host.errors import (
 )
 from spiketwin.host.exchange import Exchange, Reply, Request, Statistics, arguments
 from spiketwin.host.interrupts import Interrupts
-from spiketwin.host.timeline import Activity, Line, Stopwatch
+from spiketwin.host.timeline import Activity, Line, Simulation, Stopwatch
 
 BITS_PER_BYTE: Final = 10
 """8N1: a start bit, eight bits and a stop bit."""
@@ -101,6 +101,8 @@ class Link:
         Closes the port and what is behind it; the port alone if not given.
     has_line:
         Whether bytes travel at the rate of the port, as far as the port itself does not say no.
+    simulation:
+        What the device tells of its time, if it is simulated and does.
 
     Attributes
     ----------
@@ -129,6 +131,7 @@ class Link:
         retries: int = DEFAULT_RETRIES,
         close: Callable[[], None] | None = None,
         has_line: bool = True,
+        simulation: Simulation | None = None,
     ) -> None:
         self._port = port
         self._close = close or port.close
@@ -143,6 +146,7 @@ class Link:
         self._clock_hz = 0
         self._window = 1
         self._closed = False
+        self._simulation = simulation
         self._stopwatch: Stopwatch | None = None
         self._round_trip = math.inf
         self.identity = self._open()
@@ -162,17 +166,17 @@ class Link:
     @property
     def line(self) -> Line:
         """What is known of the way to the device, for a ledger of the time taken."""
+        byte_seconds = BITS_PER_BYTE / self.baud if self.has_line else 0.0
+        if self._simulation is not None:
+            return Line(self._simulation.byte_seconds(), None, self._clock_hz, simulated=True)
         hardware = self.has_line and self.clock is time.monotonic
-        return Line(
-            byte_seconds=BITS_PER_BYTE / self.baud if self.has_line else 0.0,
-            adapter_seconds=self._round_trip if hardware else None,
-            clock_hz=self._clock_hz,
-        )
+        round_trip = self._round_trip if hardware else None
+        return Line(byte_seconds, round_trip, self._clock_hz, simulated=False)
 
     @contextmanager
     def timed(self) -> Iterator[Stopwatch]:
         """Take the time of all that happens until the end of the block."""
-        self._stopwatch = stopwatch = Stopwatch()
+        self._stopwatch = stopwatch = Stopwatch(self._simulation)
         try:
             yield stopwatch
         finally:

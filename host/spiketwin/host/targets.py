@@ -19,8 +19,9 @@ from spiketwin.hdl.spec.params import CoreParams, ParamsError, described, preset
 from spiketwin.host.core import Core
 from spiketwin.host.errors import DoesNotFit, InvalidInput, TargetError
 from spiketwin.host.installation import install_command
-from spiketwin.host.link import DEFAULT_RETRIES, Link, Port, root_cause
+from spiketwin.host.link import BITS_PER_BYTE, DEFAULT_RETRIES, Link, Port, root_cause
 from spiketwin.host.recording import Recording, Replay, recording
+from spiketwin.host.timeline import Simulation
 
 DEFAULT_BAUD: Final = 115200
 WRITE_TIMEOUT: Final = 5.0
@@ -107,10 +108,17 @@ def connect(
         url = _address(url, sizes)
     opened = ExitStack()
     try:
-        port, patience, has_line = _open(url, scheme, baud, opened)
+        port, patience, has_line, simulation = _open(url, scheme, baud, opened)
         if record is not None:
             port = opened.enter_context(recording(port, Path(record), has_line))
-        link = Link(port, patience=patience, retries=retries, close=opened.close, has_line=has_line)
+        link = Link(
+            port,
+            patience=patience,
+            retries=retries,
+            close=opened.close,
+            has_line=has_line,
+            simulation=simulation,
+        )
         if sizes is not None and link.identity.params != sizes:
             have = asdict(link.identity.params)
             wrong = [name for name, value in asdict(sizes).items() if have[name] != value]
@@ -170,11 +178,12 @@ def _address(url: str, sizes: CoreParams | None) -> str:
 
 
 class _Opened(NamedTuple):
-    """A port, the factor on its deadlines, and whether bytes travel at its rate."""
+    """A port, the factor on its deadlines, whether bytes travel at its rate, and its own time."""
 
     port: Port
     patience: float
     has_line: bool
+    simulation: Simulation | None = None
 
 
 def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
@@ -183,8 +192,9 @@ def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
         replay = Replay(Recording.load(Path(url.partition(":")[2])))
         return _Opened(replay, 1.0, replay.has_line)
     patience = 1.0
+    simulation = None
     if scheme in SIMULATED and scheme.endswith(PTY_SUFFIX):
-        url, close = _pty(url, scheme)
+        url, simulation, close = _pty(url, scheme)
         opened.callback(close)
         patience = PTY_PATIENCE
     elif scheme in SIMULATED:
@@ -193,7 +203,15 @@ def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
     opened.callback(port.close)
     # What has a rate but does not keep to it: the bytes travel as fast as they can.
     rateless = scheme == "socket" or str(Path(url).resolve()).startswith(_PSEUDO_TERMINALS)
-    return _Opened(port, patience, not rateless and getattr(port, "has_line", True))
+    has_line = not rateless and getattr(port, "has_line", True)
+    clock = getattr(port, "clock", None)
+    if clock is not None:
+        simulation = Simulation(
+            clock=clock,
+            byte_seconds=lambda: BITS_PER_BYTE / port.baudrate if has_line else 0.0,
+            worked=None,
+        )
+    return _Opened(port, patience, has_line, simulation)
 
 
 def _serial(url: str, scheme: str, baud: int) -> Port:
@@ -239,11 +257,11 @@ def _handlers(scheme: str) -> None:
     known += [entry.value for entry in _targets() if entry.value not in known]
 
 
-def _pty(url: str, scheme: str) -> tuple[str, Callable[[], None]]:
-    """Have a simulated target served on a pseudo-terminal: its path, and what ends it."""
+def _pty(url: str, scheme: str) -> tuple[str, Simulation, Callable[[], None]]:
+    """Have a simulated target served on a pseudo-terminal: path, time of its own, and its end."""
     open_pty = _imported(scheme, "terminal").open_pty
     try:
-        return cast(tuple[str, Callable[[], None]], open_pty(url))
+        return cast(tuple[str, Simulation, Callable[[], None]], open_pty(url))
     except (ValueError, OSError) as error:
         raise TargetError(f"{url} cannot be served: {error}") from error
 

@@ -7,6 +7,7 @@ at the clock, a few to a request and none to a tick, which is why they are alway
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from time import perf_counter
@@ -32,8 +33,15 @@ class Activity(IntEnum):
     """Makes results of bytes."""
 
 
-LAP: Final = np.dtype([("activity", "u1"), ("begin", "f8"), ("end", "f8"), ("bytes", "i8")])
-"""A lap: seconds since the run began, and the bytes written or read at its end."""
+LAP: Final = np.dtype(
+    [
+        ("activity", "u1"), ("begin", "f8"), ("end", "f8"), ("bytes", "i8"),
+        ("device_begin", "f8"), ("device_end", "f8"), ("worked", "f8"),
+    ]
+)  # fmt: skip
+"""A lap: seconds since the run began, and the bytes written or read at its end; the same in the
+time of the device, and the seconds that it worked. Where it is not simulated, its time is that of
+the host, and it works all the time."""
 
 SPAN: Final = np.dtype(
     [
@@ -43,6 +51,26 @@ SPAN: Final = np.dtype(
 )  # fmt: skip
 """A request: seconds since the run began at which its frame was begun, was with the port, and its
 result was taken, and the bytes of both frames."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What a simulated device tells of its time.
+
+    Attributes
+    ----------
+    clock:
+        Gives the seconds of the device since its power-up.
+    byte_seconds:
+        Gives the seconds of the device that a byte takes on its line; 0 if it has none.
+    worked:
+        Gives the seconds on the wall that the simulation has been at work; None if it works
+        whenever the host is at the port, and never else.
+    """
+
+    clock: Callable[[], float]
+    byte_seconds: Callable[[], float]
+    worked: Callable[[], float] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +100,20 @@ class Timeline:
 
 
 class Stopwatch:
-    """Takes the times of a run while it goes on."""
+    """Takes the times of a run while it goes on.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    simulation:
+        Where the device has a time of its own.
+    """
+
+    def __init__(self, simulation: Simulation | None) -> None:
+        self._simulation = simulation
+        self._clocks = array("d")
+        self._worked = array("d")
+        if simulation is not None:
+            self._look_at(simulation)
         self._begin = self._now = perf_counter()
         self._activities = array("B")
         self._ends = array("d")
@@ -92,6 +131,13 @@ class Stopwatch:
         self._activities.append(activity)
         self._ends.append(now)
         self._bytes.append(octets)
+        if self._simulation is not None:
+            self._look_at(self._simulation)
+
+    def _look_at(self, simulation: Simulation) -> None:
+        self._clocks.append(simulation.clock())
+        if simulation.worked is not None:
+            self._worked.append(simulation.worked())
 
     def begin_request(self, opcode: Opcode, payload_bytes: int) -> None:
         """Note that a request is being made, since the last lap ended."""
@@ -112,8 +158,16 @@ class Stopwatch:
         """Give all of it, of a run that came to its end."""
         ends = np.array(self._ends) - self._begin
         begins = np.concatenate([[0.0], ends[:-1]])
+        device_begins, device_ends, worked = begins, ends, ends - begins
+        if self._simulation is not None:
+            clocks = np.array(self._clocks) - self._clocks[0]
+            device_begins, device_ends = clocks[:-1], clocks[1:]
+            if self._simulation.worked is not None:
+                worked = np.diff(self._worked)
         return Timeline(
-            _table(LAP, self._activities, begins, ends, self._bytes),
+            _table(
+                LAP, self._activities, begins, ends, self._bytes, device_begins, device_ends, worked
+            ),
             _table(
                 SPAN, self._opcodes, np.array(self._queued) - self._begin,
                 np.array(self._sent) - self._begin, np.array(self._answered) - self._begin,
@@ -136,14 +190,17 @@ class Line:
     Attributes
     ----------
     byte_seconds:
-        Seconds that a byte takes on the line; 0 where bytes travel at no rate of their own.
+        Seconds of the device that a byte takes on the line; 0 where bytes travel at no rate.
     adapter_seconds:
         Seconds of a round trip that adapter and operating system take; None where what answers
         does not live in real time, or not behind a line: a simulation, a socket.
     clock_hz:
         Clock of the core.
+    simulated:
+        Whether the device is simulated, and tells of its time.
     """
 
     byte_seconds: float
     adapter_seconds: float | None
     clock_hz: int
+    simulated: bool

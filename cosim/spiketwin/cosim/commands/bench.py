@@ -41,6 +41,13 @@ SHOWN: Final = {
         ("upload_fraction_of_line_rate", "weights in an upload, of the line rate", _SIMULATED),
         ("stream_fraction_of_line_rate", "words in a stream, of the line rate", _SIMULATED),
     ),
+    "ledger": (
+        (
+            "share_of_wall_over_a_pseudo_terminal",
+            "parts of the ledger, of wall time, rtl+pty:",
+            _MEASURED,
+        ),
+    ),
     "demo": (("worst_accuracy_of_five_seeds", "accuracy on model:, worst of 5 seeds", _COMPUTED),),
 }
 """By group: the figures, what they are called in the table, and how they come about."""

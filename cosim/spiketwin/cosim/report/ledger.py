@@ -19,8 +19,9 @@ _MILLISECONDS: Final = 1000
 _ROUNDING: Final = 1e-9
 _NOTE: Final = (
     "Measured is by the clock of the host, computed is bytes by the rate of the line, or cycles by "
-    "the clock of the core. The remainder of the wall time is in no part. What a "
-    "simulation takes beyond the hardware that it stands for is its target's."
+    "the clock of the core; where these are simulated, as long as that took. The remainder of the "
+    "wall time is in no part. What else a simulation does, and what the host waits for a target "
+    "that tells nothing of its time, is the target's."
 )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from spiketwin.cosim.rtl.engine import Engine
+from spiketwin.cosim.rtl.meter import Meter
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
     REPLY_HEADER,
@@ -20,6 +21,7 @@ from spiketwin.hdl.spec.protocol import (
     Status,
 )
 from spiketwin.host.frames import FrameDecoder
+from spiketwin.host.link import BITS_PER_BYTE
 
 _AWAKE_SECONDS: Final = 10.0
 """Simulation goes on for so long after the last byte in either direction.
@@ -87,6 +89,7 @@ def serve(
     *,
     link: Path | None = None,
     until_eof: int | None = None,
+    meter: Meter | None = None,
 ) -> None:
     """Serve an engine on a new pseudo-terminal, to one client after the other.
 
@@ -104,6 +107,8 @@ def serve(
         that is there already is replaced if it leads nowhere.
     until_eof:
         A file descriptor whose end ends the service as well.
+    meter:
+        Shows the host how far the simulation is.
 
     Raises
     ------
@@ -119,17 +124,18 @@ def serve(
         with _linked(link, path):
             announce(path)
             # `client` stays open: without it the terminal would hang up with the first client.
-            _serve(engine, master, until_eof)
+            _serve(engine, master, until_eof, meter)
     finally:
         os.close(client)
         os.close(master)
 
 
-def _serve(engine: Engine, master: int, until_eof: int | None) -> None:
+def _serve(engine: Engine, master: int, until_eof: int | None, meter: Meter | None) -> None:
     traffic = _Traffic(engine)
     slice_seconds = _SLICE_CYCLES / engine.design.clock_hz
     answer = b""
     awake_until = 0.0
+    worked_until = time.monotonic()
     while True:
         # What the terminal does not take yet holds up the device, and the device holds up input.
         awake = traffic.owes_answer or time.monotonic() < awake_until
@@ -140,6 +146,8 @@ def _serve(engine: Engine, master: int, until_eof: int | None) -> None:
         readable, _, _ = select.select(
             sources, [master] if answer else [], [], 0 if simulating else None
         )
+        if not simulating:
+            worked_until = time.monotonic()  # it may have slept
         if until_eof in readable and not os.read(until_eof, _CHUNK_BYTES):
             return
         if master in readable:
@@ -149,11 +157,24 @@ def _serve(engine: Engine, master: int, until_eof: int | None) -> None:
         if not answer:
             answer = engine.read(_CHUNK_BYTES, slice_seconds if simulating else 0)
             traffic.from_device(answer)
+        if meter is not None:
+            # Before the host has the answer, which looks at once.
+            now = time.monotonic()
+            clock = engine.cycles / engine.design.clock_hz
+            meter.note(clock, _byte_seconds(engine), worked=now - worked_until)
+            worked_until = now
         if master in readable or answer:
             awake_until = time.monotonic() + _AWAKE_SECONDS
         if answer:
             with contextlib.suppress(BlockingIOError):
                 answer = answer[os.write(master, answer) :]
+
+
+def _byte_seconds(engine: Engine) -> float:
+    """Seconds of the device that a byte takes on its line, if it has one."""
+    if engine.design.level != "pins":
+        return 0.0
+    return BITS_PER_BYTE * engine.cycles_per_bit / engine.design.clock_hz
 
 
 @contextlib.contextmanager

@@ -36,6 +36,11 @@ class Engine:
     report:
         Called with one line before a build begins.
 
+    Attributes
+    ----------
+    cycles_per_bit:
+        Rate of this end of the wires.
+
     Raises
     ------
     DesignError, TargetError
@@ -59,6 +64,7 @@ class Engine:
             family=family, gateware=gateware, waves=waves,
         )  # fmt: skip
         self.design = design
+        self.cycles_per_bit = cycles_per_bit
         self._native = _load(library(design, report), waves)
         self._buffer = ctypes.create_string_buffer(_READ_BYTES)
         self._lock = threading.Lock()
@@ -161,6 +167,7 @@ class Engine:
             )
         with self._lock:
             self._native.spiketwin_set_cycles_per_bit(self._powered(), cycles_per_bit)
+        self.cycles_per_bit = cycles_per_bit
 
     def open_waves(self, path: Path) -> None:
         """Write all signals to a VCD file from now on, two units of time a cycle.
@@ -195,6 +202,7 @@ class Engine:
         with self._lock:
             self._native.spiketwin_delete(self._powered())
             self._device = self._native.spiketwin_new(self.design.cycles_per_bit)
+        self.cycles_per_bit = self.design.cycles_per_bit
 
     def close(self) -> None:
         """Free the simulation; everything but `close` is an error from now on."""

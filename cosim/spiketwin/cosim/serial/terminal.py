@@ -7,21 +7,42 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Final
+from typing import Final, NamedTuple
 
 from serial import SerialException
 
 from spiketwin.cosim.rtl.build import library
+from spiketwin.cosim.rtl.meter import Meter
 from spiketwin.cosim.serial.rtl_url import design
 from spiketwin.host.errors import TargetError
+from spiketwin.host.timeline import Simulation
 
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 10.0
 
 
-def open_pty(url: str) -> tuple[str, Callable[[], None]]:
+class Terminal(NamedTuple):
+    """An RTL on a pseudo-terminal.
+
+    Attributes
+    ----------
+    path:
+        The terminal's, which any serial program can open.
+    simulation:
+        How far the RTL is.
+    close:
+        Ends it.
+    """
+
+    path: str
+    simulation: Simulation
+    close: Callable[[], None]
+
+
+def open_pty(url: str) -> Terminal:
     """Serve an RTL on a pseudo-terminal until told to stop, or until this process ends.
 
     Parameters
@@ -29,11 +50,6 @@ def open_pty(url: str) -> tuple[str, Callable[[], None]]:
     url:
         ``rtl+pty:?params=full&level=pins&cycles_per_bit=4&clock=100000000``; options as of
         ``rtl://``, but that the level is ``pins`` by default.
-
-    Returns
-    -------
-    tuple
-        The terminal's path, which any serial program can open, and what ends it.
 
     Raises
     ------
@@ -47,9 +63,12 @@ def open_pty(url: str) -> tuple[str, Callable[[], None]]:
     except TargetError as error:
         raise SerialException(str(error)) from error
     reader, writer = os.pipe()
-    with os.fdopen(reader, encoding="utf-8") as output:
+    service = [sys.executable, "-m", "spiketwin.cosim.rtl.service", json.dumps(asdict(wanted))]
+    with os.fdopen(reader, encoding="utf-8") as output, tempfile.TemporaryFile() as shared:
+        meter = Meter.in_file(shared)
         child = subprocess.Popen(
-            [sys.executable, "-m", "spiketwin.cosim.rtl.service", json.dumps(asdict(wanted))],
+            [*service, str(shared.fileno())],
+            pass_fds=[shared.fileno()],
             # The child ends with this pipe, and so with this process however it ends; Ctrl-C,
             # which this process may handle, is none of its business.
             stdin=subprocess.PIPE,
@@ -70,4 +89,4 @@ def open_pty(url: str) -> tuple[str, Callable[[], None]]:
     if not path:
         close()
         raise SerialException("the emulator did not start; its own message, if any, is above")
-    return path, close
+    return Terminal(path, meter.simulation(), close)
