@@ -143,18 +143,18 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a decay does not take one step at least", "decay.py",
-        "one_more = fraction[-1] | ((whole == 0) & (fraction != 0))",
-        "one_more = fraction[-1]",
+        "one_more = half | ((whole == 0) & (rest != 0))",
+        "one_more = half",
     ),
     Mutant(
         "a decay is cut off instead of rounded", "decay.py",
-        "one_more = fraction[-1] | ((whole == 0) & (fraction != 0))",
-        "one_more = (whole == 0) & (fraction != 0)",
+        "one_more = half | ((whole == 0) & (rest != 0))",
+        "one_more = (whole == 0) & (product[:DECAY_BITS] != 0)",
     ),
     Mutant(
         "a current wraps instead of saturating", "synapses.py",
-        "self.i_w_data[lane].eq(saturated(total, p.i_syn_width))",
-        "self.i_w_data[lane].eq(total)",
+        "saturated(total, p.i_syn_width)",
+        "total[: p.i_syn_width]",
     ),
     Mutant(
         "steps of weights are cut off instead of rounded", "noise.py",
@@ -188,13 +188,13 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an axon reads the row behind its own", "core.py",
-        "word.eq(axons.axon)",
-        "word.eq(axons.axon + 1)",
+        "word.eq(Mux(axons.due, axons.axon,",
+        "word.eq(Mux(axons.due, axons.axon + 1,",
     ),
     Mutant(
         "columns learn by the rule of rows", "core.py",
-        "synapses.rule.gain.eq(registers.post_gain)",
-        "synapses.rule.gain.eq(registers.pre_gain)",
+        'synapses.gain_stb.eq(self.fetched["pre_gain"] | self.fetched["post_gain"])',
+        'synapses.gain_stb.eq(self.fetched["pre_gain"])',
     ),
     Mutant(
         "of several spikes of a group the last goes first", "sources.py",

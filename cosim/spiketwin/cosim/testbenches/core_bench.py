@@ -476,8 +476,8 @@ async def event_queue_fills_up(core: CoreDriver) -> None:
     """As many events as the queue holds, over several ticks; a full queue takes no more."""
     p = core.params
     await lively(core)
-    # One event waits outside the queue, where it is held against the tick.
-    room = p.event_queue_depth + 1
+    # Two events wait outside the memory: one comes out, one is held against the tick.
+    room = p.event_queue_depth + 2
     events = [
         (tick, axon)
         for tick in range(2, room)

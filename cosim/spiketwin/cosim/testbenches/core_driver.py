@@ -186,7 +186,7 @@ class CoreDriver:
             # With the tick, or the core would run to where it was.
             self.dut.run_until.value = 0
         if not int(self.dut.idle.value):
-            await self._idle(self.params.n_sources + 8)
+            await self._idle(max(self.params.n_sources, len(registers(self.params))) + 8)
         self.oracle.clear(mask)
 
     async def reset(self) -> None:

@@ -21,7 +21,6 @@ from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, Value, ValueLike, signed
 from amaranth.lib import wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import connect
 from amaranth.utils import bits_for, exact_log2
 
@@ -30,11 +29,12 @@ from spiketwin.hdl.gateware.digest import Digest
 from spiketwin.hdl.gateware.interface import CoreSignature
 from spiketwin.hdl.gateware.neurons import Neurons
 from spiketwin.hdl.gateware.noise import NoiseKey
+from spiketwin.hdl.gateware.pipeline import Delay
 from spiketwin.hdl.gateware.register_file import RegisterFile
 from spiketwin.hdl.gateware.single_port_weights import SinglePortWeights
 from spiketwin.hdl.gateware.sources import AxonEvents, FiredNeurons
 from spiketwin.hdl.gateware.state_memory import StateMemory
-from spiketwin.hdl.gateware.streams import Queue
+from spiketwin.hdl.gateware.streams import MemoryQueue, Queue
 from spiketwin.hdl.gateware.synapses import Synapses
 from spiketwin.hdl.gateware.traces import SourceTraces
 from spiketwin.hdl.gateware.weights import WeightMemory
@@ -68,6 +68,7 @@ class Core(wiring.Component):
         self._units(m)
         self._queues(m)
         self._link_access(m)
+        self._fetches(m)
         self._controller(m)
         self._connect_neurons(m)
         self._connect_synapses(m)
@@ -108,6 +109,8 @@ class Core(wiring.Component):
         self.row_stb = Signal()
         self.start_stb = Signal()
         self.tick_stb = Signal()
+        self.end_stb = Signal()
+        self.run_stb = Signal()
 
     def _queues(self, m: Module) -> None:
         """Axon events in, output words out; both are emptied by a reset of the core."""
@@ -116,23 +119,26 @@ class Core(wiring.Component):
         self.restart_stb = Signal()
         m.d.sync += self.restart_stb.eq(self.reset_stb)
         reset = ResetInserter({"sync": self.restart_stb})
-        events = SyncFIFOBuffered(width=len(self.events.p.as_value()), depth=p.event_queue_depth)
+        events = MemoryQueue(len(self.events.p.as_value()), p.event_queue_depth)
         words = Queue(32, p.spike_queue_depth)
         m.submodules.event_queue = reset(events)
         m.submodules.word_queue = reset(words)
         m.d.comb += [
-            events.w_data.eq(self.events.payload),
-            events.w_en.eq(self.events.valid),
-            self.events.ready.eq(events.w_rdy),
-            self.axons.events.payload.eq(events.r_data),
-            self.axons.events.valid.eq(events.r_rdy),
-            events.r_en.eq(self.axons.events.ready),
-            self.event_level.eq(events.level + self.axons.held),
+            events.write.payload.eq(self.events.payload),
+            events.write.valid.eq(self.events.valid),
+            self.events.ready.eq(events.write.ready),
+            self.axons.events.payload.eq(events.read.payload),
+            self.axons.events.valid.eq(events.read.valid),
+            events.read.ready.eq(self.axons.events.ready),
             self.words.payload.eq(words.read.payload),
             self.words.valid.eq(words.read.valid),
             words.read.ready.eq(self.words.ready),
             self.word_level.eq(words.level),
         ]
+        arrives = self.events.valid & self.events.ready
+        m.d.sync += self.event_level.eq(self.event_level + arrives - self.axons.gone_stb)
+        with m.If(self.restart_stb):
+            m.d.sync += self.event_level.eq(0)
         self.push = Signal()
         self.word = Signal(32)
         self.room = Signal()
@@ -154,10 +160,13 @@ class Core(wiring.Component):
         p, memory = self.params, self.memory
         self.new_grid_stb = Signal()
         self.clearing = Signal()
-        self.clear_word = Signal(range(max(p.neuron_groups, p.column_groups)))
+        sweep = max(p.neuron_groups, p.column_groups, len(self.registers.table))
+        self.clear_word = Signal(range(sweep))
         clear_mask = Signal(len(ClearMask))
+        resetting = Signal()  # registers too are set to 0
         link = Signal()
         self.free = Signal()  # the core has nothing to do
+        self.fetching = Signal()  # a register for the tick
         m.d.sync += [
             self.idle.eq(self.free & ~self.clear_stb),
             link.eq(self.free | self.clear_stb | self.clearing),
@@ -167,35 +176,44 @@ class Core(wiring.Component):
         last = Signal()
         m.d.comb += last.eq(cycle == LINK_CYCLES)
         m.d.comb += self.memory.done.eq(last)
-        with m.If(last | ~memory.valid):
+        # A register that is fetched for the tick keeps the link waiting for its own.
+        with m.If(last | ~memory.valid | self.fetching):
             m.d.sync += cycle.eq(0)
         with m.Else():
             m.d.sync += cycle.eq(cycle + 1)
+        nearly = cycle == LINK_CYCLES - 1
         store = Signal()
-        m.d.comb += store.eq(memory.valid & memory.write & (cycle == LINK_CYCLES - 1))
+        m.d.comb += store.eq(memory.valid & memory.write & nearly)
         # Strobes and addresses reach the memories a cycle late, from flip-flops.
 
         def addressed(space: Space) -> Value:
             return Value.cast(memory.space == space)
 
-        tick_period = [register.name for register in self.registers.table].index("tick_period")
-        stored: dict[Space, Value] = {Space.REGISTER: self.registers.stored}
-        m.d.comb += [
-            self.registers.address.eq(memory.column),
-            self.registers.value.eq(memory.w_data),
-            self.registers.reset_stb.eq(self.restart_stb),
-            self.new_grid_stb.eq(
-                self.restart_stb | (self.registers.write_stb & (memory.column == tick_period))
-            ),
+        registers = self.registers
+        tick_period = [register.name for register in registers.table].index("tick_period")
+        stored: dict[Space, Value] = {Space.REGISTER: registers.stored}
+        element = Signal.like(memory.column)
+        value = Signal(32)  # to store; else 0
+        with m.If(memory.valid & memory.write & ~self.clearing):
+            m.d.sync += value.eq(memory.w_data)
+        with m.Else():
+            m.d.sync += value.eq(0)
+        m.d.sync += [
+            element.eq(Mux(self.clearing, self.clear_word, memory.column)),
+            registers.write_stb.eq((store & addressed(Space.REGISTER)) | resetting),
         ]
-        m.d.sync += self.registers.write_stb.eq(store & addressed(Space.REGISTER))
+        m.d.comb += [
+            registers.address.eq(element),
+            registers.value.eq(value),
+            self.new_grid_stb.eq(registers.write_stb & (element == tick_period)),
+        ]
         for space, vector in self.vectors.items():
-            stored[space] = vector.stored
             m.d.comb += [
                 vector.link.eq(link),
-                vector.value.eq(memory.w_data),
+                vector.value.eq(value),
             ]
             m.d.sync += [
+                vector.shown.eq(~link | addressed(space)),
                 vector.write_stb.eq(store & addressed(space)),
                 vector.element.eq(
                     Mux(self.clearing, self.clear_word << exact_log2(vector.lanes), memory.column)
@@ -241,23 +259,58 @@ class Core(wiring.Component):
         entry = fired.stored.mask | (fired.stored.group << PENDING_MASK_BITS)
         stored[Space.PENDING] = Mux(memory.column < fired.count, entry, 0)
 
-        # What is not addressed is 0. Two share a register, so that a bit of both takes one logic
-        # cell on its way, and no choice among all of them is wide.
-        shown = [Mux(addressed(space), value, 0) for space, value in stored.items()]
-        pairs = []
-        for k in range(0, len(shown), 2):
-            pairs.append(pair := Signal(signed(32), name=f"pair_{k}"))
-            m.d.sync += pair.eq(reduce(or_, shown[k : k + 2]))
-        m.d.sync += memory.r_data.eq(reduce(or_, pairs))
+        # What is not addressed is 0. Four vectors share a register, so that a bit of theirs takes
+        # one logic cell on its way. While a unit has them, the link sees registers alone.
+        others = [Mux(addressed(space), value, 0) for space, value in stored.items()]
+        parts = [rest := Signal(signed(32), name="rest")]
+        m.d.sync += rest.eq(reduce(or_, others))
+        vectors = [vector.stored for vector in self.vectors.values()]
+        for k in range(0, len(vectors), 4):
+            parts.append(part := Signal(signed(32), name=f"part_{k}"))
+            with m.If(addressed(Space.REGISTER)):
+                m.d.sync += part.eq(0)
+            with m.Else():
+                m.d.sync += part.eq(reduce(or_, vectors[k : k + 4]))
+        # It stays until the next element: a register that is fetched does not show here.
+        with m.If(nearly):
+            m.d.sync += memory.r_data.eq(reduce(or_, parts))
 
         with m.If(self.clear_stb):
-            m.d.sync += [self.clearing.eq(1), self.clear_word.eq(0), clear_mask.eq(self.clear_mask)]
+            m.d.sync += [
+                self.clearing.eq(1),
+                self.clear_word.eq(0),
+                clear_mask.eq(self.clear_mask),
+                resetting.eq(self.reset_stb),
+            ]
         with m.Elif(self.clearing):
             m.d.sync += self.clear_word.eq(self.clear_word + 1)
-            with m.If(self.clear_word == max(p.neuron_groups, p.column_groups) - 1):
-                m.d.sync += self.clearing.eq(0)
+            with m.If(self.clear_word == sweep - 1):
+                m.d.sync += [self.clearing.eq(0), resetting.eq(0)]
         self.forget_fired = Signal()
         m.d.comb += self.forget_fired.eq(self.clearing & clear_mask[exact_log2(ClearMask.PENDING)])
+
+    def _fetches(self, m: Module) -> None:
+        """Registers that are in memory alone: `fetched` tells when each is there."""
+        registers, learning = self.registers, self.params.learning
+        began = Delay(m, "began", self.tick_stb, 2)
+        updating = Delay(m, "updating", self.update_stb, 1)
+        # Rows and columns are long after the beginnings of tick and *Update*; a tick that may begin
+        # in the next cycle needs the seed.
+        moments = {"tick_period": began[2]}
+        if learning:
+            moments |= {
+                "seed": self.end_stb | self.run_stb,
+                "pre_gain": began[0],
+                "pre_offset": began[1],
+                "post_gain": updating[0],
+                "post_offset": updating[1],
+            }
+        self.fetched: dict[str, Signal] = {}
+        for name, moment in moments.items():
+            self.fetched[name] = Signal(name=f"{name}_fetched")
+            m.d.comb += getattr(registers, f"{name}_stb").eq(moment)
+            m.d.sync += self.fetched[name].eq(moment)
+        m.d.comb += self.fetching.eq(reduce(or_, moments.values()))
 
     # --- the phases of a tick ------------------------------------------------------------------
 
@@ -268,34 +321,41 @@ class Core(wiring.Component):
 
         tick = self.tick
         cycle = Signal(protocol.WORD_COUNT_BITS)
-        # Whether the next tick begins is known before: the tick counts a cycle before its end.
+        # Whether the next tick begins is known before: the tick counts a cycle before its end. It
+        # never passes where the run ends, and whether both are the same takes no carries.
         running = Signal()
-        m.d.sync += running.eq((tick < self.run_until) & ~self.stop)
+        ran = Signal()  # not in the first cycle of a run, in which its seed is fetched
+        m.d.sync += [
+            running.eq((tick != self.run_until) & ~self.stop),
+            ran.eq(running),
+        ]
+        m.d.comb += self.run_stb.eq(running & ~ran)
         muted = Signal()
         muted_pending = Signal(protocol.WORD_COUNT_BITS)
         any_muted = Signal()
 
         # Real time: `slack` is how long the next tick has yet to wait; it is due below 0, and late
         # if it was due before. The first tick after the period was written is when it likes; the
-        # others follow it. A single adder does it all: the cycle in which the period is added, the
-        # first of a tick, is counted with the next one.
+        # others follow it. A single adder does it all: the cycle in which the period is added,
+        # early in a tick, is counted with the next one.
         slack = Signal(signed(40), init=-1)
         real_time = self.real_time
         due, late, on_grid = (Signal(name=name) for name in ("due", "late", "on_grid"))
         start_stb = self.start_stb
         most_late = slack[-2:] == 0b10
-        ticked = Signal()
-        waited = Cat(~ticked, Const(-1, len(slack) - 1)).as_signed()
-        step = Mux(self.tick_stb, registers.tick_period, waited)
+        # The sum is long, and memory slow to come out: a register is between.
+        period_stb, adding = self.fetched["tick_period"], Signal()
+        waited = Cat(~adding, Const(-1, len(slack) - 1))
+        step = Signal(len(slack), init=-1)
         m.d.comb += due.eq(slack < 0)
         m.d.sync += [
-            real_time.eq(registers.tick_period != 0),
             late.eq(due & on_grid & ~self.new_grid_stb),
-            ticked.eq(self.tick_stb),
+            adding.eq(period_stb),
+            step.eq(Mux(period_stb, registers.stored, waited)),
         ]
         with m.If(self.new_grid_stb):
-            m.d.sync += [on_grid.eq(0), slack.eq(-1)]
-        with m.Elif(start_stb | self.tick_stb | (on_grid & ~most_late)):
+            m.d.sync += [real_time.eq(registers.value != 0), on_grid.eq(0), slack.eq(-1)]
+        with m.Elif(start_stb | adding | (on_grid & ~most_late)):
             m.d.sync += [on_grid.eq(1), slack.eq(slack + step)]
 
         # The block of synapses that is issued.
@@ -305,6 +365,28 @@ class Core(wiring.Component):
         next_word = word + Mux(self.in_columns, p.lanes, p.n_sources)
         index = Signal(range(p.n_sources))
         synapses = self.synapses
+        # One port reads a word in phase 0, which is then used for two cycles.
+        word_over: Value = Const(1)
+        if p.single_port_weights:
+            phase = word_over = self.weights.phase
+            # From here to the first row or column is an even number of cycles.
+            m.d.sync += phase.eq(~phase & ~fired.rewind_stb)
+            m.d.comb += synapses.block.half.eq(Mux(self.in_columns, index[lane_bits], group[0]))
+
+        # No axon is due in a column any more, so one choice serves all states.
+        source = fired.neuron + p.n_axons
+        base = (fired.neuron >> lane_bits) // p.weights_per_word * p.n_sources
+        with m.If(axons.take_stb | fired.take_stb):
+            m.d.sync += [
+                index.eq(Mux(axons.due, axons.axon, Mux(self.in_columns, fired.neuron, source))),
+                word.eq(Mux(axons.due, axons.axon, Mux(self.in_columns, base, source))),
+                group.eq(0),
+            ]
+        with m.Elif(issuing):
+            with m.If(word_over):
+                m.d.sync += word.eq(next_word)
+            with m.If(word_over | ~self.in_columns):
+                m.d.sync += group.eq(group + 1)
         m.d.comb += [
             synapses.issue.eq(issuing),
             synapses.block.column.eq(self.in_columns),
@@ -315,14 +397,6 @@ class Core(wiring.Component):
             axons.tick.eq(tick),
             fired.empty_stb.eq(self.update_stb | self.forget_fired | self.restart_stb),
         ]
-
-        # One port reads a word in phase 0, which is then used for two cycles.
-        word_over: Value = Const(1)
-        if p.single_port_weights:
-            phase = word_over = self.weights.phase
-            # From here to the first row or column is an even number of cycles.
-            m.d.sync += phase.eq(~phase & ~fired.rewind_stb)
-            m.d.comb += synapses.block.half.eq(Mux(self.in_columns, index[lane_bits], group[0]))
 
         if p.learning:
             any_plastic = Signal()
@@ -350,7 +424,6 @@ class Core(wiring.Component):
             """Take the next active source, if there is one; wait if that is not known yet."""
             with m.If(axons.due):
                 m.d.comb += axons.take_stb.eq(1)
-                m.d.sync += [index.eq(axons.axon), word.eq(axons.axon), group.eq(0)]
                 m.next = "ROWS"
             # Free-running, all events of a tick are here before it begins: one that arrives now
             # belongs to a later tick, and must not cost this one a cycle.
@@ -358,8 +431,7 @@ class Core(wiring.Component):
                 m.next = "ROW_WAIT"
             with m.Elif(fired.valid):
                 m.d.comb += fired.take_stb.eq(1)
-                source = fired.neuron + p.n_axons
-                m.d.sync += [index.eq(source), word.eq(source), group.eq(0), axons_over.eq(1)]
+                m.d.sync += axons_over.eq(1)
                 m.next = "ROWS"
             with m.Else():
                 m.d.sync += axons_over.eq(1)
@@ -371,8 +443,6 @@ class Core(wiring.Component):
         def next_column() -> None:
             with m.If(fired.valid):
                 m.d.comb += fired.take_stb.eq(1)
-                base = (fired.neuron >> lane_bits) // p.weights_per_word * p.n_sources
-                m.d.sync += [index.eq(fired.neuron), word.eq(base), group.eq(0)]
                 m.next = "COLUMNS"
             with m.Else():
                 enter("COLUMN_DRAIN", schedule.COLUMN_DRAIN)
@@ -388,20 +458,21 @@ class Core(wiring.Component):
             self.charge.eq(0),
         ]
 
-        def push(kind: protocol.Word, value: Value, charge: ValueLike = 1) -> None:
-            header = Const(0b1000 | kind, 4)
+        # What a word counts: cycles, where nothing else is said.
+        counted = Signal(protocol.WORD_COUNT_BITS)
+        header = Signal(4)
+        m.d.comb += [counted.eq(cycle), self.word.eq(Cat(counted, header))]
+
+        def push(kind: protocol.Word, charge: ValueLike = 1) -> None:
             m.d.sync += self.charge.eq(charge)
-            m.d.comb += [
-                self.push.eq(1),
-                self.word.eq(Cat(value[: protocol.WORD_COUNT_BITS], header)),
-            ]
+            m.d.comb += [self.push.eq(1), header.eq(0b1000 | kind)]
 
         with m.FSM():
             if p.single_port_weights:
                 with m.State("WIPE"), m.If(self.weights.wiped):
                     m.next = "WAIT"
             with m.State("WAIT"):
-                may_start = running & Mux(real_time, due, self.room) & ~self.clearing
+                may_start = running & ran & Mux(real_time, due, self.room) & ~self.clearing
                 untold = any_muted & self.room
                 busy = self.digest.pending if p.digest_rounds else Const(0)
                 m.d.comb += self.free.eq(~running & ~self.clearing & ~untold & ~busy)
@@ -412,7 +483,8 @@ class Core(wiring.Component):
                         m.d.sync += self.missed_deadlines.eq(_counted(self.missed_deadlines))
                     enter("LEAD", schedule.LEAD, self.tick_stb)
                 with m.If(untold & (may_start | ~running)):
-                    push(protocol.Word.MUTED, muted_pending)
+                    push(protocol.Word.MUTED)
+                    m.d.comb += counted.eq(muted_pending)
                     m.d.sync += [muted_pending.eq(0), any_muted.eq(0)]
             with m.State("LEAD"), m.If(last):
                 next_row(after_rows=False)
@@ -422,9 +494,6 @@ class Core(wiring.Component):
                     next_row(after_rows=True)
             with m.State("ROWS"):
                 m.d.comb += [issuing.eq(1), self.row_stb.eq(group == 0)]
-                m.d.sync += group.eq(group + 1)
-                with m.If(word_over):
-                    m.d.sync += word.eq(next_word)
                 with m.If(group == p.row_groups - 1):
                     next_row(after_rows=True)
             with m.State("ROW_DRAIN"), m.If(last):
@@ -441,14 +510,13 @@ class Core(wiring.Component):
                 next_column()
             with m.State("COLUMNS"):
                 m.d.comb += issuing.eq(1)
-                with m.If(word_over):
-                    m.d.sync += [group.eq(group + 1), word.eq(next_word)]
-                    with m.If(group == p.column_groups - 1):
-                        next_column()
+                with m.If(word_over & (group == p.column_groups - 1)):
+                    next_column()
             with m.State("COLUMN_DRAIN"), m.If(last):
                 m.d.sync += self.in_columns.eq(0)
                 end()
             with m.State("END"):
+                m.d.comb += self.end_stb.eq(1)
                 m.d.sync += self.cycles.eq(self.cycles + cycle)
                 with m.If(muted):
                     m.d.sync += [
@@ -457,7 +525,7 @@ class Core(wiring.Component):
                         self.muted_ticks.eq(_counted(self.muted_ticks)),
                     ]
                 with m.Else():
-                    push(protocol.Word.END, cycle, charge=0)
+                    push(protocol.Word.END, charge=0)
                 if p.digest_rounds:
                     told = registers.digest_en & ~muted
                     m.d.comb += [self.digest.end_stb.eq(1), self.digest.told.eq(told)]
@@ -468,10 +536,10 @@ class Core(wiring.Component):
         with m.If(self.update_stb & ~muted):
             # The words that end the tick take their room already: the next one is then decided on.
             digest_words = registers.digest_en * DIGEST_WORDS if p.digest_rounds else 0
-            push(protocol.Word.UPDATE, cycle, charge=2 + digest_words)
+            push(protocol.Word.UPDATE, charge=2 + digest_words)
         with m.Elif(spikes & ~muted):
             since_begin = Signal(protocol.SPIKE_CYCLE_BITS)
-            m.d.comb += since_begin.eq(update_cycles - 1 - count)
+            m.d.comb += since_begin.eq(self.neurons.spike_group + schedule.SPIKE_LATENCY)
             m.d.sync += self.charge.eq(1)
             m.d.comb += [
                 self.push.eq(1),
@@ -493,7 +561,8 @@ class Core(wiring.Component):
             )
             for stb, kind, half in halves:
                 with m.If(stb):
-                    push(kind, Cat(half, Const(0, protocol.WORD_COUNT_BITS - 16)), charge=0)
+                    push(kind, charge=0)
+                    m.d.comb += counted.eq(half)
         m.d.comb += [
             fired.push_stb.eq(spikes),
             fired.entry.mask.eq(self.neurons.spike_mask),
@@ -541,9 +610,11 @@ class Core(wiring.Component):
             m.d.comb += [
                 current.r_address.eq(synapses.i_read),
                 current.w_address.eq(synapses.i_write),
-                current.w_data.eq(synapses.i_w_data),
                 current.w_en.eq(synapses.i_w_en.replicate(p.lanes)),
             ]
+        # Who does not write gives 0, so no choice is needed.
+        either = unit.i_syn.w_data.as_value() | synapses.i_w_data.as_value()
+        m.d.comb += current.w_data.eq(either)
 
     def _connect_synapses(self, m: Module) -> None:
         unit, memory = self.synapses, self.weights
@@ -579,17 +650,20 @@ class Core(wiring.Component):
             m.d.comb += [
                 pre.r_address.eq(synapses.group),
                 synapses.trace.eq(pre.r_data),
-                synapses.rule.learn_en.eq(registers.learn_post),
-                synapses.rule.gain.eq(registers.post_gain),
-                synapses.rule.offset.eq(registers.post_offset),
+                synapses.learn_en.eq(registers.learn_post),
             ]
         with m.Else():
             m.d.comb += [
                 synapses.trace.eq(post.r_data),
-                synapses.rule.learn_en.eq(registers.learn_pre),
-                synapses.rule.gain.eq(registers.pre_gain),
-                synapses.rule.offset.eq(registers.pre_offset),
+                synapses.learn_en.eq(registers.learn_pre),
             ]
+        m.d.comb += [
+            synapses.gain_stb.eq(self.fetched["pre_gain"] | self.fetched["post_gain"]),
+            synapses.offset_stb.eq(self.fetched["pre_offset"] | self.fetched["post_offset"]),
+            synapses.value.eq(registers.stored),
+            key.seed_stb.eq(self.fetched["seed"]),
+            key.seed.eq(registers.stored),
+        ]
         m.d.comb += [
             synapses.stochastic.eq(registers.stochastic),
             synapses.w_min.eq(registers.w_min),
@@ -597,7 +671,6 @@ class Core(wiring.Component):
             synapses.key.eq(key.key),
             self.weights.w_en.eq(synapses.w_en),
             self.weights.w_words.eq(synapses.w_words),
-            key.seed.eq(registers.seed),
             key.tick.eq(self.tick),
             key.start_stb.eq(self.start_stb),
             key.post_stb.eq(self.update_stb),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,7 @@ from spiketwin.hdl.gateware.pipeline import Delay
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS
 
 DECAY_LATENCY = 3
-"""Cycles from `value` to `result`: magnitude, product, subtraction."""
+"""Cycles from `value` to `result`: registers before the multiplier, after it, and the result."""
 
 _EXACT_AT_ONCE = 1 << (DECAY_BITS - 1)
 """Largest magnitude of which `DECAY_AT_ONCE`, taken as a fraction, rounds to all."""
@@ -44,26 +44,29 @@ class Decay(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        width = self.shape.width
-        value = self.value.as_unsigned()
-        negative = self.value[-1] if self.shape.signed else Const(0)
+        width, signed = self.shape.width, self.shape.signed
+        value = self.value
+        # Taken as signed, a code of one half or more counts for less by one whole value, which is
+        # then not there to be subtracted from.
+        code = self.code.as_signed() if signed else self.code
+        kept = value & ~self.code[-1].replicate(width) if signed else value
         # Without a reset they can be the registers in the multiplier.
-        magnitude = Signal(width, reset_less=True)
-        product = Signal(width + DECAY_BITS, reset_less=True)
-        m.d.sync += [
-            magnitude.eq(Mux(negative, ~(value - 1), value)),
-            product.eq(magnitude * self.code),
-        ]
-        # Both signs add, below zero: v - lost = ~(~v + lost). An adder with inverters behind it
-        # takes a logic cell a bit, one that adds or subtracts takes two.
-        below = Delay(m, "below", Mux(negative, value, ~value), 2)[2]
-        was_negative = Delay(m, "negative", negative, 2)[2]
-        # Half up, and at least one, unless there is nothing to take a part of, or no part of it.
-        whole, fraction = product[DECAY_BITS:], product[:DECAY_BITS]
-        one_more = fraction[-1] | ((whole == 0) & (fraction != 0))
+        factor = Signal.like(value, reset_less=True)
+        product = Signal(Shape(width + DECAY_BITS, signed), reset_less=True)
+        m.d.sync += [factor.eq(value), product.eq(factor * code)]
+        # kept - lost = ~(~kept + lost): an adder with inverters before it takes two logic cells a
+        # bit, one with inverters behind it takes one.
+        inverted = Delay(m, "inverted", ~kept, 2)[2]
+        # Half away from 0, and at least one, unless there is nothing to take a part of, or no part
+        # of it. Below zero the product is cut off downwards, away from 0.
+        whole, half, rest = product[DECAY_BITS:], product[DECAY_BITS - 1], product[: DECAY_BITS - 1]
+        one_more = half | ((whole == 0) & (rest != 0))
+        if signed:
+            negative = Delay(m, "negative", value[-1], 2)[2]
+            one_more = Mux(negative, half & ~whole.all() & (rest != 0), one_more)
         # The bit below the lowest carries into it: a second sum would be a second adder.
-        total = (Cat(one_more, below) + Cat(one_more, whole))[1 : width + 1]
-        m.d.sync += self.result.eq(Mux(was_negative, total, ~total))
+        total = (Cat(one_more, inverted) + Cat(one_more, whole))[1 : width + 1]
+        m.d.sync += self.result.eq(~total)
         largest = 1 << (width - 1) if self.shape.signed else (1 << width) - 1
         if largest > _EXACT_AT_ONCE:
             with m.If(self.code == DECAY_AT_ONCE):

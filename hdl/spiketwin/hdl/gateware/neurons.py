@@ -91,6 +91,7 @@ def ports(params: CoreParams) -> dict[Space, StatePort]:
             p.lanes if space in (Space.I_SYN, Space.TRACE_POST) else p.neuron_lanes,
             p.n_neurons,
             p.neuron_lanes,
+            written=space in WRITE_STAGES,
         )
         for space, shape in element_shapes(p).items()
         if space is not Space.TRACE_PRE
@@ -175,7 +176,7 @@ class Neurons(wiring.Component):
                 ]
         m.d.comb += self.spike_group.eq(groups[SPIKES])
         for lane in range(p.neuron_lanes):
-            self._neuron(m, lane, issue[SPIKES])
+            self._neuron(m, lane, issue)
         return m
 
     def _decay(self, m: Module, name: str, lane: int, value: Value, code: Value) -> Value:
@@ -183,7 +184,7 @@ class Neurons(wiring.Component):
         m.d.comb += [unit.value.eq(value), unit.code.eq(code)]
         return unit.result
 
-    def _neuron(self, m: Module, lane: int, valid: Value) -> None:
+    def _neuron(self, m: Module, lane: int, issue: Delay) -> None:
         p, s = self.params, self.settings
 
         def signal(name: str, width: int, is_signed: bool = True) -> Signal:
@@ -195,8 +196,9 @@ class Neurons(wiring.Component):
 
         def write(space: Space, value: Value) -> None:
             word = getattr(self, space.name.lower()).w_data
-            for k in range(lane, len(word), p.neuron_lanes):
-                m.d.comb += word[k].eq(value)
+            with m.If(issue[WRITE_STAGES[space]]):
+                for k in range(lane, len(word), p.neuron_lanes):
+                    m.d.comb += word[k].eq(value)
 
         current = read(Space.I_SYN)
         write(Space.I_SYN, self._decay(m, "decay_i", lane, current, s.i_syn_decay))
@@ -238,8 +240,8 @@ class Neurons(wiring.Component):
         write(Space.V, v_next)
         write(Space.REFRAC_COUNT, refrac_next)
         m.d.comb += [
-            self.v.w_en[lane].eq(valid & v_moves),
-            self.spike_mask[lane].eq(spike & valid),
+            self.v.w_en[lane].eq(issue[SPIKES] & v_moves),
+            self.spike_mask[lane].eq(issue[SPIKES] & spike),
         ]
 
         # Stage 9 to 13: theta decays after its bump, trace_post before it.

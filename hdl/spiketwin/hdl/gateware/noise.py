@@ -42,27 +42,31 @@ class NoiseKey(wiring.Component):
 
     Members
     -------
+    seed_stb, seed:
+        In, the key becomes the seed.
     start_stb:
-        In, begins forming the key of the pre pass.
+        In, begins to make of it the key of the pre pass.
     post_stb:
         In, begins to make of it the key of the post pass.
-    seed, tick:
-        In, they stay while the key is formed.
+    tick:
+        In, it stays while the key is formed.
     key:
-        Out, `KEY_CYCLES` after the start, until the next one.
+        Out, `KEY_CYCLES` after a start, until the next one.
     """
 
+    seed_stb: Signal
+    seed: Signal
     start_stb: Signal
     post_stb: Signal
-    seed: Signal
     tick: Signal
 
     def __init__(self) -> None:
         super().__init__(
             {
+                "seed_stb": In(1),
+                "seed": In(32),
                 "start_stb": In(1),
                 "post_stb": In(1),
-                "seed": In(32),
                 "tick": In(32),
                 "key": Out(_WORD),
             }
@@ -81,7 +85,7 @@ class NoiseKey(wiring.Component):
         for part in (self.tick[:16], self.tick[16:]):
             x, y = mix_round(x, y)
             y = y ^ Mux(absorbing, part, 0)
-        with m.If(self.start_stb):
+        with m.If(self.seed_stb):
             m.d.sync += Cat(*self.key).eq(self.seed)
         with m.Elif(absorbing | mixing.any()):
             m.d.sync += [self.key[0].eq(x), self.key[1].eq(y)]

@@ -31,8 +31,8 @@ class AxonEvents(wiring.Component):
         In, axons have had their turn in this tick: what comes now is late.
     late_stb:
         Out, high for a cycle for each event dropped.
-    held:
-        Out, whether an event is held here.
+    gone_stb:
+        Out, high for a cycle for each event used or dropped.
     reset_stb:
         In, forget it.
     """
@@ -50,7 +50,7 @@ class AxonEvents(wiring.Component):
                 "take_stb": In(1),
                 "over": In(1),
                 "late_stb": Out(1),
-                "held": Out(1),
+                "gone_stb": Out(1),
                 "reset_stb": In(1),
             }
         )
@@ -64,7 +64,7 @@ class AxonEvents(wiring.Component):
         m.d.comb += [
             self.events.ready.eq(~full),
             self.axon.eq(head.axon),
-            self.held.eq(full),
+            self.gone_stb.eq(full & compared & (self.take_stb | self.late_stb)),
             self.due.eq(full & compared & matches & ~self.over),
             self.settled.eq((full & compared & ~self.late_stb) | (~full & ~self.events.valid)),
             self.late_stb.eq(full & compared & (stale | (matches & self.over))),
@@ -84,7 +84,7 @@ class AxonEvents(wiring.Component):
             stale.eq(apart[-1]),
             compared.eq(full & ~self.tick_end_stb),
         ]
-        with m.If(full & compared & (self.take_stb | self.late_stb)):
+        with m.If(self.gone_stb):
             m.d.sync += [full.eq(0), compared.eq(0)]
         with m.If(self.reset_stb):
             m.d.sync += full.eq(0)

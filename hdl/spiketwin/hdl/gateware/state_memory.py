@@ -12,11 +12,15 @@ READ_LATENCY = 2
 """Cycles from an address to its word: block RAM is slow to come out, so a register follows it."""
 
 
+_BLOCK_DEPTH = 128
+"""Words from which on a memory is block RAM: left alone, tools make such ones of logic too."""
+
+
 class StatePort(wiring.Signature):
     """Access of a unit to a vector of `size` elements, `lanes` to a word.
 
     Element n is lane ``n mod lanes`` of word ``n ÷ lanes``. A unit narrower than the word takes it
-    in parts of `part_lanes`.
+    in parts of `part_lanes`. What is not `written` is the link's alone to write.
 
     Members
     -------
@@ -25,14 +29,17 @@ class StatePort(wiring.Signature):
     part, r_part:
         The part of `r_data` that is wanted, and that part, in the same cycle.
     w_address, w_data, w_en:
-        Write lanes of a word.
+        Write lanes of a word; the data are 0 where nothing is written.
     """
 
-    def __init__(self, shape: Shape, lanes: int, size: int, part_lanes: int) -> None:
+    def __init__(
+        self, shape: Shape, lanes: int, size: int, part_lanes: int, *, written: bool = True
+    ) -> None:
         self.element = shape
         self.lanes = lanes
         self.size = size
         self.part_lanes = part_lanes
+        self.written = written
         word = data.ArrayLayout(shape, lanes)
         address = bits_for(size // lanes - 1)
         super().__init__(
@@ -62,14 +69,17 @@ class StateMemory(wiring.Component):
         The unit's access.
     link:
         In, the link has the memory, and `unit` is ignored. All that follow belong to it.
+    shown:
+        In, a cycle after `link`, whether what comes out matters: a unit has the memory, or the link
+        wants an element of it.
     element:
         In, the element to read or write.
     value:
-        In, what to write.
+        In, what to write; else 0.
     write_stb, clear_stb:
-        In, write the element; write 0 to all lanes of its word.
+        In, write the element; write all lanes of its word.
     stored:
-        Out, the element, `READ_LATENCY` cycles later.
+        Out, the element, `READ_LATENCY` cycles later; 0 where it is not shown.
     """
 
     def __init__(self, port: StatePort) -> None:
@@ -79,6 +89,7 @@ class StateMemory(wiring.Component):
             {
                 "unit": In(port),
                 "link": In(1),
+                "shown": In(1),
                 "element": In(range(port.size)),
                 "value": In(port.element),
                 "write_stb": In(1),
@@ -91,30 +102,31 @@ class StateMemory(wiring.Component):
         m = Module()
         port, unit = self.port, self.unit
         word_shape = data.ArrayLayout(port.element, port.lanes)
-        memory: Memory = Memory(shape=word_shape, depth=port.size // port.lanes, init=[])
+        depth = port.size // port.lanes
+        attributes = {"ram_style": "block"} if depth >= _BLOCK_DEPTH else {}
+        memory: Memory = Memory(shape=word_shape, depth=depth, init=[], attrs=attributes)
         m.submodules.memory = memory
         read, write = memory.read_port(), memory.write_port(granularity=1)
         lane_bits, part_bits = exact_log2(port.lanes), exact_log2(port.part_lanes)
         lane, word = self.element[:lane_bits], self.element[lane_bits:]
         # A cycle late, and of its own: nothing waits here for what all memories hang on.
-        shown = Signal()
-        m.d.sync += shown.eq(self.link)
-        part = Mux(shown, lane[part_bits:], unit.part)
-        with m.If(self.link):
-            m.d.comb += [read.addr.eq(word), write.addr.eq(word)]
+        linked = Signal()
+        m.d.sync += linked.eq(self.link)
+        part = Mux(linked, lane[part_bits:], unit.part)
+        m.d.comb += [read.addr.eq(Mux(self.link, word, unit.r_address)), write.addr.eq(word)]
+        for k in range(self.lanes):
+            m.d.comb += write.en[k].eq(self.clear_stb | self.write_stb & (lane == k))
+            m.d.comb += write.data[k].eq(self.value)
+        if port.written:
+            with m.If(~self.link):
+                m.d.comb += [write.addr.eq(unit.w_address), write.en.eq(unit.w_en)]
+            # Of link and unit the one that does not write gives 0: an or is less than a choice.
             for k in range(self.lanes):
-                m.d.comb += [
-                    write.data[k].eq(Mux(self.clear_stb, 0, self.value)),
-                    write.en[k].eq(self.clear_stb | self.write_stb & (lane == k)),
-                ]
+                m.d.comb += write.data[k].eq(self.value | unit.w_data[k])
+        with m.If(self.shown):
+            m.d.sync += unit.r_data.eq(read.data)
         with m.Else():
-            m.d.comb += [
-                read.addr.eq(unit.r_address),
-                write.addr.eq(unit.w_address),
-                write.data.eq(unit.w_data),
-                write.en.eq(unit.w_en),
-            ]
-        m.d.sync += unit.r_data.eq(read.data)
+            m.d.sync += unit.r_data.eq(0)
         # A unit never takes part of a word while the link does: they share the way out.
         part_width = len(unit.r_part.as_value())
         whole = Value.cast(unit.r_data)

@@ -1,12 +1,65 @@
-"""What streams go through: a queue in block RAM, and a relay that cuts long ways."""
+"""What streams go through: queues in block RAM, and a relay that cuts long ways."""
 
 from __future__ import annotations
 
 from amaranth.hdl import Module, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
+
+
+class MemoryQueue(wiring.Component):
+    """First in, first out, straight out of block RAM: who reads takes it into a register.
+
+    Parameters
+    ----------
+    width:
+        Bits of an entry.
+    depth:
+        Entries that the memory holds, a power of two; one more is behind it.
+
+    Members
+    -------
+    write, read:
+        The two ends.
+    """
+
+    write: stream.Interface
+    read: stream.Interface
+
+    def __init__(self, width: int, depth: int) -> None:
+        self.width = width
+        self.depth = depth
+        super().__init__(
+            {"write": In(stream.Signature(width)), "read": Out(stream.Signature(width))}
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        write, read = self.write, self.read
+        memory: Memory = Memory(shape=self.width, depth=self.depth, init=[])
+        m.submodules.memory = memory
+        write_port, read_port = memory.write_port(), memory.read_port()
+        # A bit more than an address has: the queue is full when that bit alone differs.
+        end, begin = Signal(exact_log2(self.depth) + 1), Signal(exact_log2(self.depth) + 1)
+        same = Signal()
+        m.d.comb += [
+            same.eq(end[:-1] == begin[:-1]),
+            write.ready.eq(~same | (end[-1] == begin[-1])),
+            write_port.addr.eq(end),
+            write_port.data.eq(write.payload),
+            write_port.en.eq(write.valid & write.ready),
+            read_port.addr.eq(begin),
+            read_port.en.eq(read.ready | ~read.valid),
+            read.payload.eq(read_port.data),
+        ]
+        with m.If(write_port.en):
+            m.d.sync += end.eq(end + 1)
+        with m.If(read_port.en):
+            some = ~same | (end[-1] != begin[-1])
+            m.d.sync += [begin.eq(begin + some), read.valid.eq(some)]
+        return m
 
 
 class Queue(wiring.Component):
@@ -14,10 +67,8 @@ class Queue(wiring.Component):
 
     Parameters
     ----------
-    width:
-        Bits of an entry.
-    depth:
-        Entries that the memory holds, a power of two; two more are behind it.
+    width, depth:
+        As of `MemoryQueue`, but two more entries are behind the memory.
 
     Members
     -------
@@ -44,29 +95,11 @@ class Queue(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         write, read = self.write, self.read
-        memory: Memory = Memory(shape=self.width, depth=self.depth, init=[])
-        m.submodules.memory = memory
-        write_port, read_port = memory.write_port(), memory.read_port()
-        # A bit more than an address has: the queue is full when that bit alone differs.
-        end, begin = Signal(exact_log2(self.depth) + 1), Signal(exact_log2(self.depth) + 1)
-        same, fetched, move = Signal(), Signal(), Signal()
-        m.d.comb += [
-            same.eq(end[:-1] == begin[:-1]),
-            write.ready.eq(~same | (end[-1] == begin[-1])),
-            write_port.addr.eq(end),
-            write_port.data.eq(write.payload),
-            write_port.en.eq(write.valid & write.ready),
-            move.eq(read.ready | ~read.valid),
-            read_port.addr.eq(begin),
-            read_port.en.eq(move | ~fetched),
-        ]
-        with m.If(write_port.en):
-            m.d.sync += end.eq(end + 1)
-        with m.If(read_port.en):
-            some = ~same | (end[-1] != begin[-1])
-            m.d.sync += [begin.eq(begin + some), fetched.eq(some)]
-        with m.If(move):
-            m.d.sync += [read.payload.eq(read_port.data), read.valid.eq(fetched)]
+        m.submodules.entries = entries = MemoryQueue(self.width, self.depth)
+        connect(m, flipped(write), entries.write)
+        m.d.comb += entries.read.ready.eq(read.ready | ~read.valid)
+        with m.If(entries.read.ready):
+            m.d.sync += [read.payload.eq(entries.read.payload), read.valid.eq(entries.read.valid)]
         m.d.sync += self.level.eq(
             self.level + (write.valid & write.ready) - (read.valid & read.ready)
         )

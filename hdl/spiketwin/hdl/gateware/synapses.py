@@ -36,19 +36,6 @@ _STEP_WIDTH = a.OFFSET_WIDTH + 2
 and the noise is added on top."""
 
 
-class RulePort(wiring.Signature):
-    """One learning rule: `spec.registers` with the prefix `pre_` or `post_`."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            {
-                "learn_en": Out(1),
-                "gain": Out(signed(a.GAIN_WIDTH)),
-                "offset": Out(signed(a.OFFSET_WIDTH)),
-            }
-        )
-
-
 class Synapses(wiring.Component):
     """The pipeline of *Deliver* (rows) and *Learn* (columns).
 
@@ -63,12 +50,14 @@ class Synapses(wiring.Component):
     read, words, write, w_en, w_words:
         To `weights.WeightMemory`.
     i_read, i_data, i_write, i_w_data, i_w_en:
-        To the memory of the currents.
+        To the memory of the currents; `i_w_data` is 0 but with `i_w_en`.
     trace:
         In, the traces that go with the block: `trace_post` in rows, `trace_pre` in columns,
         `state_memory.READ_LATENCY` cycles after the block is issued.
-    rule:
-        In, of the pass under way.
+    learn_en:
+        In, whether the rule of the pass under way is applied.
+    gain_stb, offset_stb, value:
+        In, take its gain, or its offset, of the value.
     stochastic, key, w_min, w_max:
         In, rounding and bounds.
     """
@@ -99,7 +88,10 @@ class Synapses(wiring.Component):
                 "w_en": Out(1),
                 "w_words": Out(words),
                 "trace": In(data.ArrayLayout(p.trace_width, lanes)),
-                "rule": In(RulePort()),
+                "learn_en": In(1),
+                "gain_stb": In(1),
+                "offset_stb": In(1),
+                "value": In(32),
                 "stochastic": In(1),
                 "key": In(data.ArrayLayout(16, 2)),
                 "w_min": In(signed(p.weight_width)),
@@ -128,8 +120,9 @@ class Synapses(wiring.Component):
         ]
         for lane in range(p.lanes):
             total = Signal(signed(p.i_syn_width + 1), name=f"current_{lane}")
-            m.d.comb += total.eq(self.i_data[lane] + self.words[lane].weight)
-            m.d.sync += self.i_w_data[lane].eq(saturated(total, p.i_syn_width))
+            m.d.sync += total.eq(self.i_data[lane] + self.words[lane].weight)
+            with m.If(self.i_w_en):
+                m.d.comb += self.i_w_data[lane].eq(saturated(total, p.i_syn_width))
 
     def _learn(self, m: Module) -> None:
         p = self.params
@@ -142,7 +135,7 @@ class Synapses(wiring.Component):
         ]
         # The block travels along and names where to write.
         last = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY
-        learning = Delay(m, "learning", self.issue & self.rule.learn_en, last)
+        learning = Delay(m, "learning", self.issue & self.learn_en, last)
         for name in weights.BlockAddress(p).members:
             value, late = getattr(self.block, name), f"block_{name}"
             is_wide = name == "word"
@@ -154,22 +147,26 @@ class Synapses(wiring.Component):
         w_min = Signal.like(self.w_min)
         m.d.sync += w_min.eq(Mux(self.w_min > self.w_max, self.w_max, self.w_min))
         offset = Signal(signed(a.OFFSET_WIDTH))
-        m.d.sync += offset.eq(self.rule.offset)
+        with m.If(self.offset_stb):
+            m.d.sync += offset.eq(self.value)
         for lane in range(p.lanes):
             # A multiplier's time is its own: there are registers on both sides, and as multipliers
             # lie far apart, each has its own copy of the gain. The initial values, which nothing
-            # sees, differ so that synthesis does not make one of them all.
+            # sees, differ so that synthesis does not make one of them all; but in a small FPGA the
+            # copies are registers in the multipliers, which begin with 0.
             trace = Signal(p.trace_width, name=f"trace_{lane}", reset_less=True)
-            gain = Signal(signed(a.GAIN_WIDTH), name=f"gain_{lane}", init=lane, reset_less=True)
+            init = 0 if p.single_port_weights else lane
+            gain = Signal(signed(a.GAIN_WIDTH), name=f"gain_{lane}", init=init, reset_less=True)
             # Without a reset it can be the register in the multiplier.
             product = Signal(
                 signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}", reset_less=True
             )
             change = Signal(signed(_STEP_WIDTH - a.STEP_BITS), name=f"change_{lane}")
             step = product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
+            with m.If(self.gain_stb):
+                m.d.sync += gain.eq(self.value)
             m.d.sync += [
                 trace.eq(self.trace[lane]),
-                gain.eq(self.rule.gain),
                 product.eq(trace * gain),
                 change.eq((step + offset + hashed.bits[lane]) >> a.STEP_BITS),
             ]

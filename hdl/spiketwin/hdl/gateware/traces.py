@@ -90,11 +90,11 @@ class SourceTraces(wiring.Component):
                 memory.w_en.eq(enables & within[: p.source_lanes].replicate(parts)),
             ]
             m.d.comb += [memory.w_data[k].eq(bumped) for k in range(p.lanes)]
-        with m.Else():
+        with m.Elif(issue[DECAY_WRITE]):
             part = groups[DECAY_WRITE][:part_bits]
             m.d.comb += [
                 memory.w_address.eq(groups[DECAY_WRITE][part_bits:]),
-                memory.w_en.eq(part_enables(issue[DECAY_WRITE], part, parts, p.source_lanes)),
+                memory.w_en.eq(part_enables(Const(1), part, parts, p.source_lanes)),
             ]
             m.d.comb += [memory.w_data[k].eq(decayed[k % p.source_lanes]) for k in range(p.lanes)]
         return m
