@@ -461,10 +461,10 @@ def test_json_holds_the_numbers_of_every_figure_in_the_page(net: Path) -> None:
     drawn = {figure["name"]: figure for figure in figures["figures"]}
     sections = re.findall(r'<section id="(\S+)" aria', html.read_text())
     assert sections == ["targets", *drawn, "again"]
-    for figure in drawn.values():
-        for table in figure["tables"]:
-            assert all(len(row) == len(table["columns"]) for row in table["rows"])
-            assert table["title"] in html.read_text()
+    tables = [table for figure in drawn.values() for table in figure["tables"]]
+    captions = re.findall("<caption>(.*)</caption>", html.read_text())
+    assert captions == [table["title"] for table in tables]
+    assert all(len(row) == len(table["columns"]) for table in tables for row in table["rows"])
     counts = drawn["spikes"]["tables"][0]["rows"]
     assert [row[1] for row in counts] == [each["spikes"] for each in figures["targets"].values()]
 

@@ -30,7 +30,7 @@ def figure(found: Comparison) -> Figure:
     ledgers = {name: one.outcome.run.ledger for name, one in found.devices.items()}
     whole = {f"{name}, the run": _of_run(each) for name, each in ledgers.items()}
     each_spike = {
-        f"{name}, a spike in the mean": _of_spikes(each)
+        f"{name}, a spike on its way, mean": _of_spikes(each)
         for name, each in ledgers.items()
         if each.latency.size
     }
@@ -116,6 +116,6 @@ def _table(ledgers: dict[str, Ledger], names: list[str]) -> Table:
     columns = (
         "part",
         *(f"{name}, the run (ms)" for name in ledgers),
-        *(f"{name}, a spike in the mean (ms)" for name in ledgers),
+        *(f"{name}, a spike on its way, mean (ms)" for name in ledgers),
     )
     return Table("Milliseconds of each part", columns, rows)
