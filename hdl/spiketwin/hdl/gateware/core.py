@@ -29,7 +29,7 @@ from spiketwin.hdl.gateware.digest import Digest
 from spiketwin.hdl.gateware.interface import CoreSignature
 from spiketwin.hdl.gateware.neurons import Neurons
 from spiketwin.hdl.gateware.noise import NoiseKey
-from spiketwin.hdl.gateware.pipeline import Delay
+from spiketwin.hdl.gateware.pipeline import Delay, times
 from spiketwin.hdl.gateware.register_file import RegisterFile
 from spiketwin.hdl.gateware.single_port_weights import SinglePortWeights
 from spiketwin.hdl.gateware.sources import AxonEvents, FiredNeurons
@@ -375,7 +375,7 @@ class Core(wiring.Component):
 
         # No axon is due in a column any more, so one choice serves all states.
         source = fired.neuron + p.n_axons
-        base = (fired.neuron >> lane_bits) // p.weights_per_word * p.n_sources
+        base = times((fired.neuron >> lane_bits) // p.weights_per_word, p.n_sources)
         with m.If(axons.take_stb | fired.take_stb):
             m.d.sync += [
                 index.eq(Mux(axons.due, axons.axon, Mux(self.in_columns, fired.neuron, source))),

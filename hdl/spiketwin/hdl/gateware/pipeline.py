@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.memory import Memory
 from amaranth.utils import bits_for
@@ -66,6 +69,12 @@ def bump(
         m.d.sync += result.eq(total)
     with m.Else():
         m.d.sync += result.eq(trace)
+
+
+def times(value: Value, factor: int) -> Value:
+    """Multiply by a constant with adders: a multiplier is far away, and takes most of a cycle."""
+    terms = [value << bit for bit in range(factor.bit_length()) if factor >> bit & 1]
+    return reduce(add, terms)
 
 
 def part_enables(valid: Value, part: Value, parts: int, lanes: int) -> Value:

@@ -15,7 +15,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from spiketwin.hdl.gateware.pipeline import Delay
+from spiketwin.hdl.gateware.pipeline import Delay, times
 from spiketwin.hdl.gateware.weights import (
     READ_LATENCY,
     BlockAddress,
@@ -63,7 +63,7 @@ class SinglePortWeights(wiring.Component):
             Signal(self._address, name=name) for name in ("wanted", "reading", "arriving")
         )
         m.d.sync += [
-            wanted.word.eq((self.neuron >> (lane_bits + 1)) * p.n_sources + self.row),
+            wanted.word.eq(times(self.neuron >> (lane_bits + 1), p.n_sources) + self.row),
             wanted.index.eq(self.row + self.neuron),
             wanted.half.eq(self.neuron[lane_bits]),
         ]

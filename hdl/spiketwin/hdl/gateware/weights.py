@@ -14,6 +14,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
+from spiketwin.hdl.gateware.pipeline import times
 from spiketwin.hdl.spec.params import CoreParams
 
 READ_LATENCY = 4
@@ -132,7 +133,7 @@ class WeightMemory(wiring.Component):
         link_word = Signal(bits_for(p.bank_depth - 1))
         link_bank = Signal(lane_bits)
         m.d.sync += [
-            link_word.eq((self.neuron >> lane_bits) * p.n_sources + self.row),
+            link_word.eq(times(self.neuron >> lane_bits, p.n_sources) + self.row),
             link_bank.eq(self.row + self.neuron),
         ]
 
