@@ -218,12 +218,15 @@ def test_what_the_host_takes_is_the_hosts(clock: Clock) -> None:
             clock.now += 0.75
             return np.array(events_of(10))
 
-    core = core_on(Board(clock, write_seconds=1.0))
-    parts = seconds(core.run(Slow(), 10))
+    board = Board(clock, write_seconds=1.0)
+    run = core_on(board).run(Slow(), 10)
+    parts = seconds(run)
     assert parts["encode"] == pytest.approx(0.75)
     assert parts["decode"] == 0.0
-    # Bytes are on the line while they are handed over, and so is the answer.
-    assert 0.9 < parts["write"] / 3 < 1.0
+    # Bytes are on the line from the moment at which they are handed over, and so are the answers.
+    octets = run.ledger.timelines[0].requests["bytes_out"].sum()
+    assert parts["wire_out"] == pytest.approx(octets * board.byte_seconds)
+    assert parts["write"] == pytest.approx(3.0 - parts["wire_out"] - parts["wire_back"], abs=1e-4)
 
 
 def test_a_core_that_waits_for_its_next_tick_is_the_queues(clock: Clock) -> None:

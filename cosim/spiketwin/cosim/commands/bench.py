@@ -47,6 +47,7 @@ SHOWN: Final = {
             "parts of the ledger, of wall time, rtl+pty:",
             _MEASURED,
         ),
+        ("share_of_host_line_and_core", "host, line and core alone, of the same", _MEASURED),
     ),
     "demo": (("worst_accuracy_of_five_seeds", "accuracy on model:, worst of 5 seeds", _COMPUTED),),
 }
