@@ -12,8 +12,11 @@ from cobs import cobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spiketwin.hdl.gateware.framing import HEADER, FrameReceiver, ReplySlots
+from spiketwin.hdl.gateware.dispatcher import dispatcher
+from spiketwin.hdl.gateware.framing import FrameReceiver, ReplySlots
+from spiketwin.hdl.gateware.instructions import PROGRAM_WORDS, Cell, Program
 from spiketwin.hdl.gateware.link import Link
+from spiketwin.hdl.gateware.tables import tables
 from spiketwin.hdl.gateware.uart import BaudRate, UartReceiver, UartTransmitter
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import (
@@ -23,7 +26,7 @@ from spiketwin.hdl.spec.protocol import (
     MAX_ELEMENT_BYTES,
     MAX_EVENTS,
     MAX_FETCH_WORDS,
-    REQUEST_HEADER,
+    MAX_FRAME,
     Identity,
     Opcode,
     Status,
@@ -236,40 +239,34 @@ def test_frames_are_received_as_the_library_decodes_them(chunks: list[bytes]) ->
     expected = [body_of(chunk) for chunk in line.split(b"\0")[:-1] if chunk]
     receiver = FrameReceiver(b"")
     frame: Any = receiver.frame
-    got: list[bytes] = []
-    errors = []
+    got: list[bytes | None] = []
 
     async def consume(ctx: Any) -> None:
+        async def strobe(signal: Any) -> None:
+            ctx.set(signal, 1)
+            await ctx.tick()
+            ctx.set(signal, 0)
+            await ctx.tick().repeat(2)
+
         while True:
-            body = bytearray()
-            ctx.set(frame.address, HEADER)
-            ctx.set(frame.seek_stb, 1)
             while not ctx.get(frame.valid):
                 await ctx.tick()
-            await ctx.tick()
-            ctx.set(frame.seek_stb, 0)
-            ctx.set(frame.bytes.ready, 1)
-            while len(body) < REQUEST_HEADER + ctx.get(frame.given):
-                if ctx.get(frame.bytes.valid):
-                    body.append(ctx.get(frame.bytes.payload))
-                await ctx.tick()
-            ctx.set(frame.bytes.ready, 0)
-            got.append(bytes(body))
-            ctx.set(frame.release_stb, 1)
-            await ctx.tick()
-            ctx.set(frame.release_stb, 0)
-
-    async def count(ctx: Any) -> None:
-        async for _, _, error in ctx.tick().sample(receiver.error_stb):
-            errors.append(error)
+            length = ctx.get(frame.position) - 2
+            ctx.set(frame.address, 0)
+            await strobe(frame.seek_stb)
+            body = bytearray()
+            while ctx.get(frame.good) and len(body) < length:
+                body.append(ctx.get(frame.byte))
+                await strobe(frame.next_stb)
+            got.append(bytes(body) if ctx.get(frame.good) else None)
+            await strobe(frame.release_stb)
 
     async def send(ctx: Any) -> None:
         await put(ctx, receiver.line, line)
-        await ctx.tick().repeat(4 * MAX_BODY + 20)  # two frames wait, a byte in two cycles
+        await ctx.tick().repeat(8 * MAX_BODY + 20)  # a byte in three cycles
 
-    simulate(receiver, send, consume, count)
-    assert got == [body for body in expected if body is not None]
-    assert sum(errors) == expected.count(None)
+    simulate(receiver, send, consume)
+    assert got == expected
 
 
 @settings(max_examples=12)
@@ -294,10 +291,8 @@ def test_reply_slots_send_what_the_library_encodes(
     async def build(ctx: Any) -> None:
         for k, (body, again) in enumerate(bodies):
             ctx.set(replies.slot, k % slots)
-            last = len(body) - 1
-            await put(
-                ctx, replies.body, [{"byte": b, "last": n == last} for n, b in enumerate(body)]
-            )
+            items = [{"byte": byte, "end": 0} for byte in body]
+            await put(ctx, replies.body, [*items, {"byte": 0, "end": 1}])
             if again:
                 await put(ctx, replies.repeat, [k % slots])
         await ctx.tick().repeat(8)
@@ -307,6 +302,42 @@ def test_reply_slots_send_what_the_library_encodes(
     simulate(replies, build, collect)
     expected = b"".join(framed(body) * (1 + again) for body, again in bodies)
     assert bytes(received) == expected
+
+
+# --- the program ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        *map(preset, ("tiny", "ncx", "digits", "up5k", "full")),
+        # As many widths as there can be, each with a range of its own.
+        CoreParams(
+            n_axons=96, n_neurons=96, weight_width=6, v_width=21, i_syn_width=22,
+            theta_width=23, trace_width=11, refrac_width=5,
+        ),
+        CoreParams(n_axons=32, n_neurons=32, lanes=8, neuron_lanes=1, learning=False),
+    ],
+)  # fmt: skip
+def test_program_and_tables_of_a_core_fit_its_memories(params: CoreParams) -> None:
+    found = tables(params, Identity.of(params, 100_000_000, "test"))
+    assert len(found.data) <= MAX_FRAME
+    assert len(dispatcher(params, found).assemble()) <= PROGRAM_WORDS
+
+
+def test_what_does_not_fit_is_not_assembled() -> None:
+    program = Program()
+    for _ in range(PROGRAM_WORDS + 1):
+        program.jump("here")
+    with pytest.raises(ValueError, match="more than 512"):
+        program.assemble()
+    with pytest.raises(ValueError, match="does not fit a byte"):
+        program.set(Cell.NUMBER, 256)
+    with pytest.raises(ValueError, match="SESSION takes no number"):
+        program.set(Cell.SESSION, 1)
+    program.label("here")
+    with pytest.raises(ValueError, match="two instructions are called here"):
+        program.label("here")
 
 
 # --- a core made of a dict ---------------------------------------------------------------------
@@ -324,6 +355,13 @@ class FakeCore:
         self.tick = 0
         self.hold = False
         """While true a tick that was begun does not end."""
+
+    def _extended(self, space: int, w_data: int) -> int:
+        """What an element becomes: bits above it do not count."""
+        form = space_formats(self.params)[Space(space)]
+        bits = 1 if form.packed else 8 * form.element_bytes
+        value = w_data % (1 << bits)
+        return (value - (form.signed * value >> bits - 1 << bits)) & 0xFFFFFFFF
 
     @property
     def pending(self) -> list[int]:
@@ -350,7 +388,8 @@ class FakeCore:
             ctx.set(core.cycles, 0x456789ABCDEF)
             ctx.set(core.pending_groups, len(self.pending))
             ctx.set(memory.done, done)
-            ctx.set(memory.r_data, self.memory.get(element, 0) if done else 0xDEADBEEF)
+            if ctx.get(memory.valid):
+                ctx.set(memory.r_data, self.memory.get(element, 0) if done else 0xDEADBEEF)
             write, w_data = ctx.get(memory.write), ctx.get(memory.w_data)
             clear, reset = ctx.get(core.clear_stb), ctx.get(core.reset_stb)
             mask = ctx.get(core.clear_mask)
@@ -371,7 +410,7 @@ class FakeCore:
                     if element == (Space.PENDING, 0, 0):
                         for key in [k for k in self.memory if k[0] == Space.PENDING]:
                             del self.memory[key]
-                    value = w_data & 1 if space == Space.PLASTIC else w_data
+                    value = self._extended(space, w_data)
                     self.log.append((*element, value))
                     self.memory[element] = value
             if reset or clear:
@@ -546,8 +585,10 @@ def test_a_request_is_executed_once_and_answered_as_often_as_it_comes() -> None:
 def test_requests_that_come_at_once_are_answered_in_order() -> None:
     async def script(host: Host) -> None:
         numbers = [0, 1, 2, 1, 1, 4, 3, 9, 4]
-        await host.send(b"".join(framed(bytes([0, n, Opcode.STOP])) for n in numbers))
-        answers = [await host.answer() for _ in numbers]
+        opening = framed(bytes([1, 0, Opcode.OPEN]))
+        await host.send(opening + b"".join(framed(bytes([1, n, Opcode.STOP])) for n in numbers))
+        answers = [await host.answer() for _ in range(1 + len(numbers))][1:]
+        assert {answer.session for answer in answers} == {1}
         assert [answer.seq for answer in answers] == numbers
         missed = [answer.seq for answer in answers if answer.status == Status.WRONG_SEQUENCE]
         assert missed == [4, 9]

@@ -10,8 +10,8 @@ from spiketwin.hdl.spec.registers import SpaceFormat
 from spiketwin.host.elements import IntArray, pack, unpack
 from spiketwin.host.exchange import Request, arguments
 
-_CYCLES_PER_ELEMENT: Final = 16
-"""Most that the device takes for one."""
+_CYCLES_PER_ELEMENT: Final = 256
+"""Most that the device takes for one: a register that is written."""
 
 
 def read(

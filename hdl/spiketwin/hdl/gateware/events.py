@@ -1,143 +1,106 @@
 """`EVENTS`: axon events are checked one after the other, and then queued.
 
-::
-
-    ROOM ─► EVENT ─► TAKE EVENT ─► TICK ─► ADD TICK ─► JUDGE EVENT ─► EVENT
-                                              └─► QUEUE EVENT ─► EVENT
-
-Within a request ``offset, axon`` ascends where ``tick, axon`` does, so an event is compared with
-the one before it as they come. Only the first has to follow what was queued before, and only the
-first can be late: those that ascend from it are later.
+Only the first can be late: those that ascend from it are later.
 """
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from spiketwin.hdl.gateware.instructions import (
+    Bytes,
+    Cell,
+    Condition,
+    Lane,
+    Port,
+    Program,
+    counter_lane,
+)
+from spiketwin.hdl.gateware.tables import Tables
+from spiketwin.hdl.spec.protocol import REQUEST_HEADER, REQUESTS, Opcode, Status
 
-from spiketwin.hdl.gateware.datapath import Datapath, Walk
-from spiketwin.hdl.gateware.framing import ARGUMENTS
-from spiketwin.hdl.gateware.interface import event_layout
-from spiketwin.hdl.spec.protocol import REQUESTS, Opcode, Status
-
-TICK_BYTES = REQUESTS[Opcode.EVENTS].argument_bytes
-EVENT_BYTES = REQUESTS[Opcode.EVENTS].tail_size
-
-
-class Events:
-    """States of the dispatcher for `EVENTS`.
-
-    Attributes
-    ----------
-    room:
-        Free entries of the queue, when they were asked for.
-    any_queued:
-        Events were queued since the last reset, `last_queued` being the last one.
-    """
-
-    def __init__(self, path: Datapath) -> None:
-        self.path = path
-        self.room = Signal.like(path.core.event_level)
-        self.any_queued = Signal()
-        self.last_queued = Signal(event_layout(path.params))
-
-    def states(self, m: Module) -> None:
-        """Add the states."""
-        path, core, queued = self.path, self.path.core, self.last_queued
-        axon = path.word[16:]
-        axon_ok = axon < path.params.n_axons
-        follows = Signal()  # the event at hand comes after the one before it
-        offset_greater, offset_differs = Signal(), Signal()
-        late = Signal()
-        first, all_taken = Signal(), Signal()
-        applying = path.walk == Walk.APPLY
-        m.d.comb += [
-            first.eq(path.index == 0),
-            all_taken.eq(path.position == path.frame.given),
-            core.events.payload.tick.eq(queued.tick),
-            core.events.payload.axon.eq(axon),
-        ]
-        with m.State("ROOM"):
-            wanted = path.frame.given[2:] - TICK_BYTES // EVENT_BYTES
-            m.d.sync += path.position.eq(TICK_BYTES)
-            m.next = "EVENT"
-            with m.If(wanted > self.room):
-                path.refuse(m, Status.QUEUE_FULL)
-            with m.Elif(path.frame.given == TICK_BYTES):
-                path.answer(m)
-        with m.State("EVENT"):
-            path.seek(m, path.position)
-            m.d.comb += path.restart_stb.eq(1)
-            m.d.sync += [path.carry.eq(0), follows.eq(0), offset_differs.eq(0)]
-            m.next = "TAKE EVENT"
-        with m.State("TAKE EVENT"):
-            # The bytes of this event enter the word as those of the one before it leave.
-            greater = _less(path.word[:8], path.frame.bytes.payload, follows)
-            path.shift_in(m)
-            m.d.comb += path.shift_stb.eq(path.take_byte(m))
-            with m.If(path.shift_stb):
-                path.next_step(m)
-                m.d.sync += [path.position.eq(path.position + 1), follows.eq(greater)]
-                with m.If(~path.step[1] & path.differs):
-                    m.d.sync += offset_differs.eq(1)
-                with m.If(path.step == 1):
-                    m.d.sync += [offset_greater.eq(greater), follows.eq(0)]
-                with m.If(path.step == EVENT_BYTES - 1):
-                    m.next = "TICK"
-        with m.State("TICK"):
-            path.seek(m, ARGUMENTS)
-            m.d.comb += path.restart_stb.eq(1)
-            m.d.sync += late.eq(0)
-            m.d.sync += follows.eq(offset_greater | (~offset_differs & follows))
-            with m.If(first):
-                m.d.sync += follows.eq(axon[: len(queued.axon)] > queued.axon)
-            m.next = "ADD TICK"
-        with m.State("ADD TICK"):
-            total = path.sum[:8]
-            m.d.comb += [path.from_frame.eq(1), path.word_in.eq(path.word[:8])]
-            with m.If(path.step < 2):
-                m.d.comb += path.from_word.eq(1)
-            with m.If(path.settled):
-                m.d.comb += path.shift_stb.eq(path.take_byte(m))
-            with m.If(path.shift_stb):
-                path.next_step(m)
-                m.d.sync += [
-                    path.carry.eq(path.sum[8]),
-                    late.eq(_less(total, path.looked_up, late)),
-                    queued.tick.eq(Cat(queued.tick[8:], Mux(applying, total, queued.tick[:8]))),
-                ]
-                with m.If(first):
-                    m.d.sync += follows.eq(_less(queued.tick[:8], total, follows))
-                with m.If(path.step == TICK_BYTES - 1):
-                    m.next = "JUDGE EVENT"
-                    with m.If(applying):
-                        m.next = "QUEUE EVENT"
-        with m.State("JUDGE EVENT"):
-            m.d.comb += path.next_stb.eq(1)
-            m.next = "EVENT"
-            with m.If(all_taken):
-                m.d.sync += [
-                    path.walk.eq(Walk.APPLY),
-                    path.position.eq(TICK_BYTES),
-                ]
-            with m.If(path.carry | ~axon_ok):
-                self._refuse(m, Status.BAD_VALUE)
-            with m.Elif(~follows & ~(first & ~self.any_queued)):
-                self._refuse(m, Status.BAD_ORDER)
-            with m.Elif(first & ~core.real_time & late):
-                self._refuse(m, Status.LATE)
-        with m.State("QUEUE EVENT"):
-            m.d.comb += core.events.valid.eq(1)
-            with m.If(core.events.ready):
-                m.d.sync += [queued.axon.eq(axon), self.any_queued.eq(1)]
-                m.next = "EVENT"
-                with m.If(all_taken):
-                    path.answer(m)
-
-    def _refuse(self, m: Module, status: Status) -> None:
-        m.d.comb += self.path.next_stb.eq(0)
-        self.path.refuse(m, status)
+_TICK_BYTES = REQUESTS[Opcode.EVENTS].argument_bytes
+_EVENT_BYTES = REQUESTS[Opcode.EVENTS].tail_size
 
 
-def _less(a: Value, b: Value, below: Value) -> Value:
-    """Whether ``a < b`` of numbers that come byte by byte, given whether it was so further down."""
-    return Cat(Const(0, 1), a) < Cat(below, b)
+def add_events(c: Program, tables: Tables) -> None:
+    """Add what executes `EVENTS`."""
+    _room(c, tables)
+    _check(c)
+    _apply(c)
+
+
+def _room(c: Program, tables: Tables) -> None:
+    """How many they are, and if there is room for them."""
+    c.label(Opcode.EVENTS.name)
+    c.compare_number(Cell.GIVEN, _TICK_BYTES)
+    c.jump_unless(Condition.CARRY, Status.BAD_LENGTH.name)
+    c.copy(Cell.COUNT, Cell.GIVEN, Bytes.FOUR)
+    c.set(Cell.NUMBER, _TICK_BYTES)
+    c.subtract(Cell.COUNT, Cell.NUMBER)
+    c.set(Cell.NUMBER, _EVENT_BYTES - 1)
+    c.mask(Cell.NUMBER, Cell.COUNT)
+    c.jump_unless(Condition.ZERO, Status.BAD_LENGTH.name)
+    for _ in range(_EVENT_BYTES.bit_length() - 1):
+        c.shift(Cell.COUNT, Cell.ZERO)
+    c.jump_if(Condition.ZERO, "ANSWER")
+    c.give(Port.SEEK_TABLE, tables.events)
+    c.copy(Cell.VALUE, Cell.TAPE, Bytes.FOUR)
+    c.copy(Cell.LIMIT, Cell.TAPE, Bytes.FOUR)
+    # Until it is twice the same: it falls while a run is under way.
+    c.look(counter_lane("events_queued"))
+    c.label("ROOM")
+    c.copy(Cell.SUM, Cell.INPUT, Bytes.FOUR)
+    c.compare(Cell.SUM, Cell.INPUT, Bytes.FOUR)
+    c.jump_unless(Condition.ZERO, "ROOM")
+    c.subtract(Cell.VALUE, Cell.SUM, Bytes.FOUR)
+    c.compare(Cell.VALUE, Cell.COUNT, Bytes.FOUR)
+    c.jump_unless(Condition.CARRY, Status.QUEUE_FULL.name)
+
+
+def _check(c: Program) -> None:
+    c.give(Port.SEEK_FRAME, REQUEST_HEADER)
+    c.copy(Cell.TICK, Cell.TAPE, Bytes.FOUR)
+    c.copy(Cell.TICK_BEFORE, Cell.QUEUED_TICK, Bytes.FOUR)
+    c.copy(Cell.AXON_AFTER, Cell.LEAST_AXON, Bytes.TWO)
+    c.out(Port.LOOPS, Cell.COUNT)
+    c.look(Lane.LOOPS)
+    c.label("EVENT")
+    c.copy(Cell.OFFSET, Cell.TAPE, Bytes.TWO)
+    c.copy(Cell.AXON, Cell.TAPE, Bytes.TWO)
+    c.compare(Cell.AXON, Cell.LIMIT, Bytes.TWO)
+    c.jump_if(Condition.CARRY, "BAD ITEM")
+    c.copy(Cell.SUM, Cell.TICK, Bytes.FOUR)
+    c.add(Cell.SUM, Cell.OFFSET, Bytes.FOUR)
+    c.jump_if(Condition.CARRY, "BAD ITEM")
+    c.compare(Cell.SUM, Cell.TICK_BEFORE, Bytes.FOUR)
+    c.jump_unless(Condition.CARRY, "ITEM OUT OF ORDER")
+    c.jump_unless(Condition.ZERO, "FOLLOWS")
+    c.compare(Cell.AXON, Cell.AXON_AFTER, Bytes.TWO)
+    c.jump_unless(Condition.CARRY, "ITEM OUT OF ORDER")
+    c.label("FOLLOWS")
+    c.compare(Cell.COUNT, Cell.INPUT)
+    c.jump_unless(Condition.ZERO, "NOT LATE")
+    c.jump_if(Condition.REAL_TIME, "NOT LATE")
+    c.compare(Cell.SUM, Cell.RUN_UNTIL, Bytes.FOUR)
+    c.jump_unless(Condition.CARRY, Status.LATE.name)
+    c.label("NOT LATE")
+    c.copy(Cell.TICK_BEFORE, Cell.SUM, Bytes.FOUR)
+    c.copy(Cell.AXON_AFTER, Cell.AXON, Bytes.TWO)
+    c.add(Cell.AXON_AFTER, Cell.ONE, Bytes.TWO)
+    c.jump_if(Condition.LOOP, "EVENT")
+
+
+def _apply(c: Program) -> None:
+    c.copy(Cell.QUEUED_TICK, Cell.TICK_BEFORE, Bytes.FOUR)
+    c.copy(Cell.LEAST_AXON, Cell.AXON_AFTER, Bytes.TWO)
+    c.give(Port.SEEK_FRAME, REQUEST_HEADER + _TICK_BYTES)
+    c.out(Port.LOOPS, Cell.COUNT)
+    c.label("QUEUE EVENT")
+    c.copy(Cell.OFFSET, Cell.TAPE, Bytes.TWO)
+    c.out(Port.PUSH, Cell.TAPE, Bytes.TWO)
+    c.out(Port.PLACE)
+    c.copy(Cell.SUM, Cell.TICK, Bytes.FOUR)
+    c.add(Cell.SUM, Cell.OFFSET, Bytes.FOUR)
+    c.out(Port.PUSH, Cell.SUM, Bytes.FOUR)
+    c.out(Port.EVENT)
+    c.jump_if(Condition.LOOP, "QUEUE EVENT")
+    c.jump("ANSWER")

@@ -22,16 +22,11 @@ CRC_BYTES = 2
 MAX_BLOCK = MAX_BODY + CRC_BYTES
 """Data bytes of the longest frame: just one COBS block, whose code is then 255."""
 
-APPENDIX = MAX_FRAME
+APPENDIX = 256
 """Where the appendix of a frame buffer begins."""
 
-ARGUMENTS = 0
-HEADER = 2 * MAX_FRAME - REQUEST_HEADER
-"""Where the header of a request lies: at the end, so that the address of any other byte of a body
-is also the number of argument bytes before it."""
-
-BodyByte = data.StructLayout({"byte": 8, "last": 1})
-"""One byte of a body on its way to a reply slot."""
+BodyByte = data.StructLayout({"byte": 8, "end": 1})
+"""One byte of a body on its way to a reply slot, or, after the last one, its end alone."""
 
 
 def _crc() -> Processor:
@@ -101,13 +96,17 @@ class FrameSignature(wiring.Signature):
     Members
     -------
     valid:
-        A frame is there, its body at address `HEADER` and then `ARGUMENTS`.
-    given:
-        Bytes of the body after its header, at most 249.
+        A frame has ended.
+    good:
+        It came whole: its body lies at address 0, its CRC behind it.
+    position:
+        The address at hand; when the frame has ended, the bytes of body and CRC.
     seek_stb, address:
-        Go on reading there.
-    bytes:
-        What is read.
+        Go on at this address.
+    byte:
+        What lies at `position`, two cycles after that changed.
+    next_stb:
+        Go on at the next address.
     release_stb:
         The frame is done with; the next may come.
     """
@@ -116,10 +115,12 @@ class FrameSignature(wiring.Signature):
         super().__init__(
             {
                 "valid": Out(1),
-                "given": Out(range(MAX_BODY - REQUEST_HEADER + 1)),
+                "good": Out(1),
+                "position": Out(8),
                 "seek_stb": In(1),
                 "address": In(9),
-                "bytes": Out(stream.Signature(8)),
+                "byte": Out(8),
+                "next_stb": In(1),
                 "release_stb": In(1),
             }
         )
@@ -129,7 +130,8 @@ class FrameReceiver(wiring.Component):
     """Bytes from the line to one frame at a time, decoded and checked.
 
     While a frame is there no byte is taken. A zero byte ends a frame, whatever came before, so that
-    the one after a bad one is found again.
+    the one after a bad one is found again. What writes the frame and what reads it take turns, so
+    one address serves both.
 
     Parameters
     ----------
@@ -143,14 +145,13 @@ class FrameReceiver(wiring.Component):
         In, the bytes.
     frame:
         Out, the frame.
-    good_stb, error_stb:
-        Out, a frame was accepted; one was dropped.
+    good_stb:
+        Out, a frame came whole.
     """
 
     line: stream.Interface
     frame: wiring.PureInterface
     good_stb: Signal
-    error_stb: Signal
 
     def __init__(self, appendix: bytes) -> None:
         self.appendix = appendix
@@ -159,7 +160,6 @@ class FrameReceiver(wiring.Component):
                 "line": In(stream.Signature(8)),
                 "frame": Out(FrameSignature()),
                 "good_stb": Out(1),
-                "error_stb": Out(1),
             }
         )
 
@@ -169,12 +169,10 @@ class FrameReceiver(wiring.Component):
         init = bytes(APPENDIX) + self.appendix
         buffer: Memory = Memory(shape=8, depth=2 * APPENDIX, init=init)
         m.submodules.buffer = buffer
-        write = buffer.write_port()
-        m.submodules.reader = reader = MemoryReader(9)
-        connect(m, reader.port, buffer.read_port())
+        write, read = buffer.write_port(), buffer.read_port()
         m.submodules.crc = crc = _crc()
 
-        position = Signal(9, init=HEADER)
+        position = Signal(9)
         block_left = Signal(8)
         begun = Signal()  # a code byte has come
         zero_due = Signal()  # the next code byte stands for a zero
@@ -184,30 +182,34 @@ class FrameReceiver(wiring.Component):
             line.ready.eq(~frame.valid),
             taken.eq(line.valid & line.ready),
             code.eq(block_left == 0),
-            overlong.eq(position == MAX_BLOCK + 1 - REQUEST_HEADER),
+            overlong.eq(position == MAX_BLOCK + 1),
             decoded.eq(taken & (line.payload != 0) & (~code | zero_due)),
             write.addr.eq(position),
             write.data.eq(Mux(code, 0, line.payload)),
             write.en.eq(decoded & ~overlong),
             crc.data.eq(write.data),
             crc.valid.eq(decoded),
+            read.addr.eq(position),
+            read.en.eq(frame.valid),
+            frame.byte.eq(read.data),
+            frame.position.eq(position),
         ]
-        with m.If(decoded & ~overlong):
+        with m.If(frame.seek_stb):
+            m.d.sync += position.eq(frame.address)
+        with m.Elif((decoded & ~overlong) | frame.next_stb):
             m.d.sync += position.eq(position + 1)
-        whole, long_enough = Signal(), Signal()
-        m.d.comb += [
-            whole.eq(code & ~overlong & crc.match_detected),
-            long_enough.eq((position >= CRC_BYTES) & (position < HEADER)),
-        ]
+        whole = code & ~overlong & crc.match_detected
+        long_enough = position >= REQUEST_HEADER + CRC_BYTES
         with m.If(taken):
             with m.If(line.payload == 0):
-                with m.If(whole & long_enough):
-                    m.d.comb += self.good_stb.eq(1)
-                    m.d.sync += [frame.given.eq(position - CRC_BYTES), frame.valid.eq(1)]
-                with m.Elif(begun):
-                    m.d.comb += self.error_stb.eq(1)
-                m.d.comb += crc.start.eq(1)
-                m.d.sync += [position.eq(HEADER), block_left.eq(0), begun.eq(0), zero_due.eq(0)]
+                m.d.comb += [self.good_stb.eq(whole & long_enough), crc.start.eq(1)]
+                m.d.sync += [
+                    frame.good.eq(self.good_stb),
+                    frame.valid.eq(begun),
+                    block_left.eq(0),
+                    begun.eq(0),
+                    zero_due.eq(0),
+                ]
             with m.Elif(code):
                 m.d.sync += [
                     block_left.eq(line.payload - 1),
@@ -216,16 +218,8 @@ class FrameReceiver(wiring.Component):
                 ]
             with m.Else():
                 m.d.sync += block_left.eq(block_left - 1)
-
         with m.If(frame.release_stb):
-            m.d.sync += frame.valid.eq(0)
-        m.d.comb += [
-            reader.start_stb.eq(frame.seek_stb),
-            reader.address.eq(frame.address),
-            frame.bytes.payload.eq(reader.bytes.payload),
-            frame.bytes.valid.eq(reader.bytes.valid),
-            reader.bytes.ready.eq(frame.bytes.ready),
-        ]
+            m.d.sync += [frame.valid.eq(0), position.eq(0)]
         return m
 
 
@@ -245,7 +239,7 @@ class ReplySlots(wiring.Component):
     slot:
         In, where the body goes; does not change from its first to its last byte.
     body:
-        In, the bytes of a body, 1…252.
+        In, the bytes of a body, 1…252, and its end.
     repeat:
         In, slots to be sent again.
     line:
@@ -335,12 +329,13 @@ class ReplySlots(wiring.Component):
         with m.FSM(name="encode") as encode:
             m.d.comb += ending.eq(~encode.ongoing("BODY"))
             with m.State("BODY"):
+                taken = self.body.valid & self.body.ready
                 m.d.comb += [
-                    put.eq(self.body.valid & self.body.ready),
+                    put.eq(taken & ~self.body.payload.end),
                     value.eq(self.body.payload.byte),
                     crc.valid.eq(put),
                 ]
-                with m.If(put & self.body.payload.last):
+                with m.If(taken & self.body.payload.end):
                     m.next = "CRC HIGH"
             with m.State("CRC HIGH"):
                 m.d.comb += [put.eq(1), value.eq(crc.crc[8:])]

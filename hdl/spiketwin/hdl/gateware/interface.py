@@ -19,10 +19,10 @@ class MemoryPort(wiring.Signature):
     """Access to one element of a space, for the link, while the core is idle.
 
     The initiator holds `valid` and the request until `done`, which is high for one cycle and, on a
-    read, comes with `r_data`. Values are sign- or zero-extended to 32 bits; of the elements of one
-    bit that are written, the lowest bit alone counts. The initiator has
-    checked space, element and value. Registers may be read at any time; counters are not reached
-    through here.
+    read, comes with `r_data`, which then stays as long as the element does. Values that are read
+    are sign- or zero-extended to 32 bits; of those that are written, only the bits of the element
+    count. The initiator has checked space, element and value. Registers may be read at any time;
+    counters are not reached through here.
 
     Members
     -------

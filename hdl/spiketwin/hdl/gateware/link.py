@@ -6,10 +6,12 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from spiketwin.hdl.gateware.dispatcher import Dispatcher
-from spiketwin.hdl.gateware.framing import BodyByte, FrameReceiver, ReplySlots
+from spiketwin.hdl.gateware.dispatcher import dispatcher
+from spiketwin.hdl.gateware.framing import FrameReceiver, ReplySlots
 from spiketwin.hdl.gateware.interface import CoreSignature
-from spiketwin.hdl.gateware.streams import Queue, Relay
+from spiketwin.hdl.gateware.sequencer import Sequencer
+from spiketwin.hdl.gateware.streams import Queue
+from spiketwin.hdl.gateware.tables import tables
 from spiketwin.hdl.gateware.uart import RATE_WIDTH
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MAX_FRAME, Identity
@@ -48,7 +50,7 @@ class LineSignature(wiring.Signature):
 
 
 class Link(wiring.Component):
-    """Receive buffer, frame receiver, dispatcher, reply slots, and the counters of the link.
+    """Receive buffer, frame receiver, sequencer, reply slots, and the counters of the link.
 
     Parameters
     ----------
@@ -70,34 +72,32 @@ class Link(wiring.Component):
 
     def __init__(self, params: CoreParams, identity: Identity) -> None:
         self.params = params
-        self.identity = identity.pack()
+        self.tables = tables(params, identity)
         super().__init__({"line": Out(LineSignature()), "core": In(CoreSignature(params))})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         slots = self.params.link_slots
         m.submodules.buffer = buffer = Queue(8, slots * MAX_FRAME)
-        m.submodules.receiver = receiver = FrameReceiver(self.identity)
-        m.submodules.dispatcher = dispatcher = Dispatcher(self.params, len(self.identity))
-        m.submodules.relay = relay = Relay(BodyByte)
+        program = dispatcher(self.params, self.tables)
+        m.submodules.receiver = receiver = FrameReceiver(self.tables.data)
+        m.submodules.sequencer = sequencer = Sequencer(self.params, program.assemble())
         m.submodules.replies = replies = ReplySlots(slots)
         line = self.line
         connect(m, flipped(line.rx), buffer.write)
         connect(m, buffer.read, receiver.line)
-        connect(m, receiver.frame, dispatcher.frame)
-        connect(m, dispatcher.reply, relay.write)
-        connect(m, relay.read, replies.body)
-        connect(m, dispatcher.repeat, replies.repeat)
+        connect(m, receiver.frame, sequencer.frame)
+        connect(m, sequencer.reply, replies.body)
+        connect(m, sequencer.repeat, replies.repeat)
         connect(m, replies.line, flipped(line.tx))
-        connect(m, dispatcher.core, flipped(self.core))
-        m.d.sync += replies.slot.eq(dispatcher.slot)  # as late as the bytes for it
+        connect(m, sequencer.core, flipped(self.core))
         m.d.comb += [
-            dispatcher.replies_sent.eq(~relay.read.valid & replies.idle & line.sent),
+            replies.slot.eq(sequencer.slot),
+            sequencer.replies_sent.eq(replies.idle & line.sent),
             line.good_frame_stb.eq(receiver.good_stb),
-            line.rate_stb.eq(dispatcher.rate_stb),
-            line.rate.eq(dispatcher.rate),
-            dispatcher.frame_errors.eq(_count(m, receiver.error_stb, "frame_errors")),
-            dispatcher.rx_overflows.eq(_count(m, line.lost_stb, "rx_overflows")),
+            line.rate_stb.eq(sequencer.rate_stb),
+            line.rate.eq(sequencer.rate),
+            sequencer.rx_overflows.eq(_count(m, line.lost_stb, "rx_overflows")),
         ]
         return m
 

@@ -1,8 +1,8 @@
-"""What streams go through: queues in block RAM, and a relay that cuts long ways."""
+"""What streams go through: queues in block RAM."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ShapeLike, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -103,39 +103,4 @@ class Queue(wiring.Component):
         m.d.sync += self.level.eq(
             self.level + (write.valid & write.ready) - (read.valid & read.ready)
         )
-        return m
-
-
-class Relay(wiring.Component):
-    """A stop on the way of a stream, every other cycle: no signal passes it but by a flip-flop.
-
-    Parameters
-    ----------
-    shape:
-        Of the payload.
-
-    Members
-    -------
-    write, read:
-        The two ends.
-    """
-
-    write: stream.Interface
-    read: stream.Interface
-
-    def __init__(self, shape: ShapeLike) -> None:
-        super().__init__(
-            {"write": In(stream.Signature(shape)), "read": Out(stream.Signature(shape))}
-        )
-
-    def elaborate(self, _platform: object) -> Module:
-        m = Module()
-        m.d.comb += self.write.ready.eq(~self.read.valid)
-        with m.If(self.write.ready):
-            m.d.sync += [
-                self.read.payload.eq(self.write.payload),
-                self.read.valid.eq(self.write.valid),
-            ]
-        with m.Elif(self.read.ready):
-            m.d.sync += self.read.valid.eq(0)
         return m

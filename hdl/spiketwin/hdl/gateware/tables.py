@@ -1,0 +1,149 @@
+"""The tables that the sequencer's program reads: identity, limits, spaces, and ranges of values.
+
+They lie behind the frame, where a byte has an address of eight bits. A value of `width` bits is in
+its range if, sign- or zero-extended, it has nothing in the bits above after half of the range was
+added to it where it is signed. A range is what is to be added and the bits that are to be 0 then,
+four bytes each. There is none at 0, which says that every value fits.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from dataclasses import asdict, dataclass
+
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import Identity
+from spiketwin.hdl.spec.registers import (
+    PENDING_MASK_BITS,
+    READ_DURING_RUN,
+    Space,
+    SpaceFormat,
+    registers,
+    space_formats,
+)
+
+MOST_BYTES = 256
+
+FORM_BYTES = 4
+SIZE_BYTES = 4
+"""Of a size in the identity; the upper two are 0."""
+
+SPACES = max(Space) + 1
+
+
+class Form(enum.IntFlag):
+    """What is said of a space; 0 where a core has none of this number."""
+
+    KNOWN = 1
+    WRITABLE = 2
+    ANYTIME = 4
+    """It may be read while a run is under way."""
+    MATRIX = 8
+    """It has a row for each source."""
+    PACKED = 16
+    """Eight elements share a byte."""
+    WIDE = 32
+    """An element takes two or four bytes."""
+    WIDEST = 64
+    """It takes four."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables, and where what begins. The identity is the first.
+
+    Attributes
+    ----------
+    data:
+        All bytes.
+    head_bytes:
+        Bytes of the identity before the sizes, of which two bytes each are kept.
+    sizes:
+        How many they are.
+    last_row:
+        The last source (two bytes).
+    events:
+        Entries of the event queue, and the number of axons (four bytes each).
+    entries:
+        An entry of `pending` of the first group that there is not (four bytes).
+    spaces:
+        The rows of the spaces, by number: `Form`, columns (two bytes), address of the range.
+    registers:
+        The addresses of the registers' ranges, by register.
+    """
+
+    data: bytes
+    head_bytes: int
+    sizes: int
+    last_row: int
+    events: int
+    entries: int
+    spaces: int
+    registers: int
+
+
+def tables(params: CoreParams, identity: Identity) -> Tables:
+    """Make the tables of a core; `ValueError` if they are too long to be addressed."""
+    sizes = [int(size) for size in asdict(params).values()]
+    whole = identity.pack()
+    head = whole[: len(whole) - SIZE_BYTES * len(sizes)]
+    data = bytearray(head + b"".join(size.to_bytes(2, "little") for size in sizes))
+    forms = space_formats(params)
+    ranges: dict[Space, int] = {
+        space: _range(data, form.width, form.signed, form.element_bytes)
+        for space, form in forms.items()
+        if not form.packed and space not in (Space.REGISTER, Space.PENDING)
+    }
+    register_ranges = bytes(_range(data, r.width(params), r.signed, 4) for r in registers(params))
+
+    def append(more: bytes) -> int:
+        data.extend(more)
+        return len(data) - len(more)
+
+    first_no_group = params.neuron_groups << PENDING_MASK_BITS
+    result = Tables(
+        last_row=append(struct.pack("<H", params.n_sources - 1)),
+        events=append(struct.pack("<II", params.event_queue_depth, params.n_axons)),
+        entries=append(struct.pack("<I", first_no_group)),
+        spaces=append(b"".join(_row(forms, ranges, number) for number in range(SPACES))),
+        registers=append(register_ranges),
+        head_bytes=len(head),
+        sizes=len(sizes),
+        data=bytes(data),
+    )
+    if len(result.data) > MOST_BYTES:
+        raise ValueError(f"{len(result.data)} bytes of tables are more than {MOST_BYTES}")
+    return result
+
+
+def _row(forms: dict[Space, SpaceFormat], ranges: dict[Space, int], number: int) -> bytes:
+    form = forms.get(Space(number))
+    if form is None:
+        return bytes(FORM_BYTES)
+    flags = {
+        Form.KNOWN: True,
+        Form.WRITABLE: form.writable,
+        Form.ANYTIME: form.space in READ_DURING_RUN,
+        Form.MATRIX: form.rows > 1,
+        Form.PACKED: form.packed,
+        Form.WIDE: form.element_bytes > 1,
+        Form.WIDEST: form.element_bytes > 2,
+    }
+    said = sum(flag for flag, holds in flags.items() if holds)
+    return struct.pack("<BHB", said, form.columns, ranges.get(form.space, 0))
+
+
+def _range(data: bytearray, width: int, signed: bool, size: int) -> int:
+    """Address of a range, which is appended where there is none like it; 0 if all values fit."""
+    if width == 8 * size:
+        return 0
+    half = 1 << width - 1 if signed else 0
+    row = struct.pack("<II", half, (-1 << width) & 0xFFFFFFFF)
+    at = data.find(row)
+    if at < 0:
+        # The zeros that it begins with may be there.
+        shared = next(n for n in range(len(row), -1, -1) if data.endswith(row[:n]))
+        at = len(data) - shared
+        data += row[shared:]
+    return at
