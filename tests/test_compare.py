@@ -19,7 +19,7 @@ from spiketwin.cosim.serial import target_url
 from spiketwin.cosim.serial.inprocess import InProcessSerial
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.hdl.spec.params import preset
-from spiketwin.host import Network, connect
+from spiketwin.host import Core, Network, connect
 from spiketwin.host.cli import main
 from spiketwin.host.files import load, save
 
@@ -284,6 +284,87 @@ def test_a_target_that_is_not_deterministic_is_called_so(net: Path, broken: Brea
     assert "is not deterministic" in done.output
 
 
+# --- digests -----------------------------------------------------------------------------------
+
+DIGESTING = "faulty://?params=tiny,digest_rounds=3"
+
+
+@pytest.mark.parametrize("name", ["theta", "weight"])
+@pytest.mark.parametrize("tick", [7, TICKS - 1])
+def test_by_digests_the_same_is_named(name: str, tick: int, net: Path, broken: Break) -> None:
+    place = (1, 4) if name == "weight" else (3,)
+    broken(tick, more(name, *place))
+    figures = compared(net, "model:", DIGESTING)
+    found = figures["first_difference"]
+    assert figures["digests"]
+    assert (found["tick"], found["field"], found["elements"]) == (tick, name, {name: 1})
+    assert found["values"][DIGESTING] == found["values"]["model:"] + 1
+
+
+def test_by_digests_no_state_is_read_on_the_way(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+    read_state = Core.read_state
+
+    def counted(core: Core) -> dict[str, Any]:
+        reads.append(core)
+        return read_state(core)
+
+    monkeypatch.setattr(Core, "read_state", counted)
+    done = spiketwin(net, "--on=model:", "--on=model:", "--digests")
+    assert done.exit_code == 0, done.output
+    assert "the digest of all that each tick wrote" in done.output
+    assert len(reads) == 2  # in the end, of each
+
+
+def test_only_digests_see_a_weight_that_heals(net: Path, broken: Break) -> None:
+    """It is wrong for one tick, in which its neuron fires and its axon does not."""
+    network, stimulus = load(net)
+    assert stimulus is not None
+    with connect("model:", params="tiny") as core:
+        core.program(network)
+        spikes = core.run(stimulus.spikes, TICKS).spikes
+    heard = set(map(tuple, stimulus.spikes.tolist()))
+    tick, axon, neuron = next(
+        (tick, axon, neuron)
+        for tick, neuron in spikes[spikes[:, 0] > 10].tolist()
+        for axon in range(8)
+        if (tick, axon) not in heard and network.plastic[axon, neuron]
+    )
+
+    def wrong_for_a_tick(core: ModelCore, _run: Run) -> None:
+        core.weight[axon, neuron] += {tick - 1: 1, tick: -1}.get(core.tick - 1, 0)
+
+    broken(None, wrong_for_a_tick)
+    assert compared(net, "model:", FAULTY)["first_difference"] is None
+    found = compared(net, "model:", DIGESTING)["first_difference"]
+    assert (found["tick"], found["field"]) == (tick - 1, "weight")
+    assert (found["source"], found["neuron"]) == (axon, neuron)
+
+
+def test_a_digest_that_alone_differs_is_named(net: Path, broken: Break) -> None:
+    def garble(_core: ModelCore, run: Run) -> None:
+        if run.digests is not None:
+            run.digests[-1] ^= 1 << 20
+
+    broken(5, garble)
+    found = compared(net, "model:", DIGESTING)["first_difference"]
+    assert (found["tick"], found["field"], found["elements"]) == (5, "digest", {"digest": 1})
+    assert found["values"][DIGESTING] == found["values"]["model:"] ^ 1 << 20
+
+
+def test_digests_of_cores_with_other_lanes_are_compared_and_of_other_widths_not(net: Path) -> None:
+    one = "model:?params=tiny,digest_rounds=3"
+    assert compared(net, one, f"{one},neuron_lanes=1,source_lanes=1")["digests"]
+    assert not compared(net, one, f"{one},theta_width=17")["digests"]
+    assert not compared(net, one, one.replace("=3", "=2"))["digests"]
+
+
+def test_digests_that_a_target_lacks_are_asked_for_in_vain(net: Path) -> None:
+    done = spiketwin(net, "--on=model:", "--on=model:?params=tiny", "--digests")
+    assert done.exit_code == 2
+    assert "was built without" in done.output
+
+
 # --- shrinking ---------------------------------------------------------------------------------
 
 
@@ -411,7 +492,16 @@ def test_a_core_too_small_for_a_preset_is_refused_with_sizes_that_do() -> None:
     sizes = re.search(r"holds it with --params (\S+)", done.output.replace("\n", " "))
     assert sizes is not None
     done = spiketwin(
-        "--preset", "chain", "--on", "model:", "--on", "model:", "--params", sizes[1], "--ticks", "5"
+        "--preset",
+        "chain",
+        "--on",
+        "model:",
+        "--on",
+        "model:",
+        "--params",
+        sizes[1],
+        "--ticks",
+        "5",
     )
     assert done.exit_code == 0, done.output
 

@@ -46,8 +46,8 @@ FLAGS = (
 class OddSubject(Subject):
     """A target in which one neuron fires sooner than it should, which is seen once it does."""
 
-    def begin(self, case: Case) -> Playback:
-        playback = super().begin(case)
+    def begin(self, case: Case, digests: bool = False) -> Playback:
+        playback = super().begin(case, digests)
         threshold = self.core.read_parameters()["threshold"]
         threshold[ODD_NEURON] //= 2
         self.core.write_parameters(threshold=threshold)

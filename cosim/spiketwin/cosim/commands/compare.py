@@ -28,7 +28,7 @@ from spiketwin.cosim.compare.sweep import Judge
 from spiketwin.cosim.compare.tasks import TASKS
 from spiketwin.cosim.report import page, summary
 from spiketwin.cosim.report import trace as trace_file
-from spiketwin.hdl.spec.params import CoreParams, described
+from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, CoreParams, described
 from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli import options, stimulus
@@ -90,7 +90,13 @@ _SHRUNK: Final = "shrunk.npz"
     show_default=True,
     metavar="TICKS",
     help="Ticks between two comparisons of all state. More is faster, but what differs in between "
-    "and heals without a trace is not seen.",
+    "and heals without a trace is not seen. Cores with digests need none.",
+)
+@click.option(
+    "--digests",
+    is_flag=True,
+    help="Build simulated targets with digests. Targets that have them are compared by the digest "
+    "of all that each tick writes, weights included, instead of by reading state.",
 )
 @click.option(
     "--report",
@@ -118,6 +124,7 @@ def compare(
     small: Path | None,
     vcd: Path | None,
     every: int,
+    digests: bool,
     html: Path | None,
     trace: Path | None,
     periods: tuple[int, ...] | None,
@@ -127,8 +134,8 @@ def compare(
 ) -> None:
     """Run the network in the file NET on several targets, and find the first difference.
 
-    Spikes, cycles of every tick and of every spike, state after every tick, and in the end all
-    weights are compared. What differs is traced to the first tick, and there to the neuron or
+    Spikes, cycles of every tick and of every spike, state or digest of every tick, and in the end
+    all weights are compared. What differs is traced to the first tick, and there to the neuron or
     synapse and the variable that the rest follows from.
 
     float: is the network in double precision, nothing rounded. No core equals it; how near each
@@ -147,6 +154,7 @@ def compare(
     )  # fmt: skip
     if periods is not None:
         others = {"--shrink": small, "--waves": vcd, "--report": html, "--trace": trace}
+        others |= {"--digests": digests or None}
         _check_in_time(urls, others)
     elif plot is not None or clock_hz is not None:
         raise click.UsageError("--plot and --clock go with --tick-period: give that as well")
@@ -157,7 +165,8 @@ def compare(
     for name in needed:
         import_module(name)  # should it be missing, that is known before the run
     console = Console()
-    sizes, case_of = _case(net, preset_name, spike_file, ticks)
+    rounds = MAX_DIGEST_ROUNDS if digests else 0
+    sizes, case_of = _case(net, preset_name, spike_file, ticks, rounds)
     judge = None
     if periods is not None and preset_name in TASKS:
         sizes, case_of, judge = _task(console, preset_name, ticks)
@@ -165,6 +174,12 @@ def compare(
         options.needing(sizes),
         comparison.subjects(devices, params, sizes, baud) as subjects,
     ):
+        without = [each.name for each in subjects if not each.core.params.digest_rounds]
+        if digests and without:
+            raise click.UsageError(
+                f"--digests: {without[0]} was built without; build it with digest_rounds="
+                f"{MAX_DIGEST_ROUNDS}, or leave --digests out"
+            )
         case = case_of(subjects[0].core.params)
         if periods is not None:
             with _progress(console) as progress:
@@ -224,6 +239,9 @@ def _heading(net: Path | None, preset_name: str | None, every: int) -> page.Head
         if given and not isinstance(parameter.type, options.OutputFile):
             option = [parameter.opts[0]] if isinstance(parameter, click.Option) else []
             value = context.params[str(parameter.name)]
+            if isinstance(value, bool):
+                call += option
+                continue
             for one in value if parameter.multiple else [value]:
                 call += [*option, str(one)]
     return page.Heading(str(preset_name or (net and net.name)), shlex.join(call), every)
@@ -239,7 +257,7 @@ def _progress(console: Console) -> Iterator[Progress]:
         )
 
 
-def _check_in_time(urls: tuple[str, ...], others: dict[str, Path | None]) -> None:
+def _check_in_time(urls: tuple[str, ...], others: dict[str, Path | bool | None]) -> None:
     """Refuse what does not go with ``--tick-period``."""
     if FLOAT in urls:
         raise click.UsageError(
@@ -266,7 +284,11 @@ def _devices(urls: tuple[str, ...], alone: bool) -> dict[str, str]:
 
 
 def _case(
-    net: Path | None, preset_name: str | None, spike_file: Path | None, ticks: int | None
+    net: Path | None,
+    preset_name: str | None,
+    spike_file: Path | None,
+    ticks: int | None,
+    digest_rounds: int,
 ) -> tuple[CoreParams, Callable[[CoreParams], Case]]:
     """Give the sizes that will do for what is played, and what it is on a core of any sizes."""
     if net is None and preset_name is None:
@@ -281,13 +303,15 @@ def _case(
         events, length = stimulus.chosen(saved, spike_file, ticks)
         # Checked before a target is opened, which may take a build.
         spikes = checked_events(events, length, network.n_axons)
-        return network.core_params(), lambda sizes: Case.of(network, sizes, spikes, length)
+        fallback = network.core_params(digest_rounds=digest_rounds)
+        return fallback, lambda sizes: Case.of(network, sizes, spikes, length)
     if spike_file is not None:
         raise click.UsageError("--spikes goes with NET: a preset has a stimulus of its own")
     case = preset(str(preset_name))
     length = ticks or case.ticks
     spikes = case.spikes[case.spikes[:, 0] < length]
-    return case.params, lambda sizes: replace(case, params=sizes, spikes=spikes, ticks=length)
+    fallback = replace(case.params, digest_rounds=digest_rounds)
+    return fallback, lambda sizes: replace(case, params=sizes, spikes=spikes, ticks=length)
 
 
 def _task(

@@ -10,7 +10,13 @@ from functools import partial
 from typing import Final
 
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.difference import Difference, Progress, differ_after, first_difference
+from spiketwin.cosim.compare.difference import (
+    Difference,
+    Progress,
+    differ_after,
+    first_difference,
+    have_digests,
+)
 from spiketwin.cosim.compare.matching import Match, match, parting_tick
 from spiketwin.cosim.compare.subject import Outcome, Subject
 from spiketwin.hdl.spec.params import CoreParams, ParamsError
@@ -92,12 +98,15 @@ class Comparison:
         What the ideal network did; None if that was not asked for.
     differences:
         Between the first device and one of each kind that is not equal to it, the earliest first.
+    digests:
+        Whether it is by their digests that all of them were compared.
     """
 
     case: Case
     devices: dict[str, Played]
     meant: Meant | None
     differences: list[Difference]
+    digests: bool
 
 
 @contextmanager
@@ -149,7 +158,7 @@ def compare(
     with_ideal:
         Whether the ideal network is run as well, and each device matched with it.
     every:
-        Ticks between two comparisons of all state, 1 or more.
+        Ticks between two comparisons of all state, 1 or more, where there are no digests.
     progress:
         Told how far it is.
 
@@ -188,7 +197,8 @@ def compare(
         begin = time.perf_counter()
         meant = Meant(case.meant().spikes, time.perf_counter() - begin)
         played = _near(case, devices, played, meant, progress)
-    return Comparison(case, played, meant, differences)
+    digests = all(have_digests(devices[0], other) for other in devices[1:])
+    return Comparison(case, played, meant, differences, digests)
 
 
 def _played(case: Case, subject: Subject, progress: Progress) -> Played:

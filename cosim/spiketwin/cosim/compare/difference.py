@@ -17,7 +17,7 @@ from spiketwin.host.errors import SpiketwinError
 
 FIELDS: Final = (
     "trace_pre", "weight", "i_syn", "v", "refrac_count", "theta", "trace_post",
-    "spike", "spike_cycle", "pending", "update_cycle", "cycles",
+    "spike", "spike_cycle", "pending", "update_cycle", "cycles", "digest",
 )  # fmt: skip
 """What can differ after a tick, causes before what follows from them (`Difference`)."""
 
@@ -79,9 +79,10 @@ class Difference:
     field:
         One of `FIELDS`: a name of the state, ``weight``, ``spike`` (1 if the neuron fired),
         ``spike_cycle`` (cycle in the tick at which it left), ``update_cycle`` (cycle in the tick
-        at which *Update* began) or ``cycles`` (of the tick).
+        at which *Update* began), ``cycles`` (of the tick) or ``digest`` (of what it wrote).
     source, neuron:
-        The element: both for a synapse, one for a trace or a neuron, none for the last two fields.
+        The element: both for a synapse, one for a trace or a neuron, none for the last three
+        fields.
     values:
         Its value in each of the two targets, by name.
     elements:
@@ -114,7 +115,10 @@ class Difference:
 
 
 def equal(a: Outcome, b: Outcome, cycles: bool) -> bool:
-    """Whether two outcomes of the same ticks are the same, with their cycles if these count."""
+    """Whether two outcomes of the same ticks are the same, with their cycles if these count.
+
+    Digests count where both have them.
+    """
     return _first_in_runs(a, b, cycles) is None and _same(a.held, b.held)
 
 
@@ -128,8 +132,8 @@ def differ_after(
 ) -> int | None:
     """Give a number of ticks after which two targets differ; None if they are equal throughout.
 
-    It is the least after which spikes or cycles differ, or state, where that was compared: side by
-    side, every so many ticks. Weights are compared in the end alone.
+    It is the least after which spikes, cycles or digests differ. Where their digests cannot be
+    compared, all state is: side by side, every so many ticks, and weights in the end alone.
 
     Parameters
     ----------
@@ -149,6 +153,40 @@ def differ_after(
     """
     in_runs = _first_in_runs(outcomes[0], outcomes[1], a.core.params == b.core.params)
     end = case.ticks if in_runs is None else in_runs + 1
+    if have_digests(a, b):
+        unequal = _differ_in_digests(a, b, case, end, progress)
+    else:
+        unequal = _differ_in_state(a, b, case, end, every, progress)
+    if unequal is not None:
+        return unequal
+    return None if in_runs is None and _same(outcomes[0].held, outcomes[1].held) else end
+
+
+def have_digests(a: Subject, b: Subject) -> bool:
+    """Whether two targets have digests, and the same ones for the same state."""
+    return a.core.params.digests_alike(b.core.params)
+
+
+def both_after(a: Subject, b: Subject, case: Case, ticks: int) -> tuple[Outcome, Outcome]:
+    """Play the first `ticks` ticks of a case on two targets, with digests where they have them."""
+    digests = have_digests(a, b)
+    return a.after(case, ticks, digests=digests), b.after(case, ticks, digests=digests)
+
+
+def _differ_in_digests(
+    a: Subject, b: Subject, case: Case, end: int, progress: Progress
+) -> int | None:
+    told = []
+    for done, each in enumerate((a, b)):
+        progress(f"digests of {a.name} and {b.name}", done, 2)
+        told.append(each.begin(case, digests=True).to(end).digests)
+    parted = np.flatnonzero(told[0] != told[1])
+    return int(parted[0]) + 1 if parted.size else None
+
+
+def _differ_in_state(
+    a: Subject, b: Subject, case: Case, end: int, every: int, progress: Progress
+) -> int | None:
     playing = a.begin(case), b.begin(case)
     for begin in range(0, end, every):
         ticks = min(begin + every, end)
@@ -157,16 +195,17 @@ def differ_after(
         progress(f"state of {a.name} and {b.name}", ticks, end)
         if not _same(playing[0].state(), playing[1].state()):
             return ticks
-    return None if in_runs is None and _same(outcomes[0].held, outcomes[1].held) else end
+    return None
 
 
 def first_difference(
     a: Subject, b: Subject, case: Case, unequal: int, progress: Progress
 ) -> Difference:
-    """Find where two targets part, by bisection over the number of ticks.
+    """Find where two targets part.
 
-    Both play the case again and again, and each time all of it is compared, weights included. What
-    differs for some ticks and then no more is found if `differ_after` saw it.
+    Both play the case up to where they differ, and once more without the last tick. Should they
+    differ even then, the number of ticks is bisected. Each time all of it is compared, weights
+    included. What differs for some ticks and then no more is found if `differ_after` saw it.
 
     Parameters
     ----------
@@ -185,13 +224,13 @@ def first_difference(
         As the methods of the cores.
     """
     cycles = a.core.params == b.core.params
-    same, most, done = -1, unequal.bit_length() + 1, 0
+    same, most, done = -1, unequal.bit_length() + 2, 0
 
     def after(ticks: int) -> tuple[Outcome, Outcome]:
         nonlocal done
         progress("first difference", done, most)
         done += 1
-        return a.after(case, ticks), b.after(case, ticks)
+        return both_after(a, b, case, ticks)
 
     found = after(unequal)
     if equal(*found, cycles):
@@ -199,13 +238,14 @@ def first_difference(
             f"{a.name} and {b.name} differed in one run and not in the next: one of them is not "
             "deterministic. Run `spiketwin selftest` on each"
         )
+    ticks = unequal - 1
     while unequal - same > 1:
-        middle = (same + unequal) // 2
-        outcome = after(middle)
+        outcome = after(ticks)
         if equal(*outcome, cycles):
-            same = middle
+            same = ticks
         else:
-            unequal, found = middle, outcome
+            unequal, found = ticks, outcome
+        ticks = (same + unequal) // 2
     return _named(a, b, case, unequal, found)
 
 
@@ -217,6 +257,8 @@ def _first_in_runs(a: Outcome, b: Outcome, cycles: bool) -> int | None:
     """First tick of which two runs tell anything different; None if there is none."""
     parted = parting_tick(a.run.spikes, b.run.spikes)
     ticks: list[int] = [] if parted is None else [parted]
+    if a.run.digests is not None and b.run.digests is not None:
+        ticks += np.flatnonzero(a.run.digests != b.run.digests)[:1].tolist()
     if cycles:
         for name in ("cycles", "update_cycles"):
             ticks += np.flatnonzero(getattr(a.run, name) != getattr(b.run, name))[:1].tolist()
@@ -267,6 +309,8 @@ def _values(outcome: Outcome, tick: int, n_neurons: int) -> dict[str, IntArray]:
     fired = run.spikes[:, 0] == tick
     cycle = np.full(n_neurons, NO_SPIKE)
     cycle[run.spikes[fired, 1]] = run.spike_cycles[fired]
+    if run.digests is not None:
+        values["digest"] = np.array(run.digests[tick], np.int64)
     return values | {
         "spike": (cycle != NO_SPIKE).astype(np.int64),
         "spike_cycle": cycle,
@@ -323,7 +367,7 @@ def _window(
     spikes: dict[str, list[list[int]]] = {}
     values: dict[str, list[int]] = {}
     for subject in subjects:
-        playback = subject.begin(case)
+        playback = subject.begin(case, have_digests(*subjects))
         playback.to(begin)
         spikes[subject.name], values[subject.name] = [], []
         for after in range(begin + 1, end + 1):

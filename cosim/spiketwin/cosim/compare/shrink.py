@@ -14,6 +14,7 @@ from spiketwin.cosim.compare.difference import (
     Difference,
     NotReproducible,
     Progress,
+    both_after,
     equal,
     first_difference,
 )
@@ -164,8 +165,8 @@ class _Search:
         self.runs += 1
         self._progress("shrinking", min(self.runs, self._most_runs), self._most_runs)
         case = self.case(small)
-        a, b = self._a.after(case, case.ticks), self._b.after(case, case.ticks)
-        return not equal(a, b, cycles=self._a.core.params == self._b.core.params)
+        found = both_after(self._a, self._b, case, case.ticks)
+        return not equal(*found, cycles=self._a.core.params == self._b.core.params)
 
     def still_differ(self, small: _Small) -> bool:
         """Whether they do; taken for a no once no run is left to tell."""

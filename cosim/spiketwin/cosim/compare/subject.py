@@ -48,11 +48,13 @@ class Subject:
         self.url = url
         self.core = core
 
-    def begin(self, case: Case) -> Playback:
+    def begin(self, case: Case, digests: bool = False) -> Playback:
         """Program the network of a case, ready to be played; raises as `Core.program`."""
-        return Playback(self.core, case)
+        return Playback(self.core, case, digests)
 
-    def after(self, case: Case, ticks: int, progress: Progress | None = None) -> Outcome:
+    def after(
+        self, case: Case, ticks: int, progress: Progress | None = None, digests: bool = False
+    ) -> Outcome:
         """Play the first `ticks` ticks of a case, 0 or more.
 
         Parameters
@@ -61,13 +63,15 @@ class Subject:
             What is played.
         progress:
             Called with (ticks done, ticks) as the run goes on.
+        digests:
+            Whether each tick is to report its digest.
 
         Raises
         ------
         SpiketwinError
             As the methods of the core.
         """
-        playback = self.begin(case)
+        playback = self.begin(case, digests)
         return Outcome(playback.to(ticks, progress), playback.held())
 
 
@@ -78,12 +82,15 @@ class Playback:
     ----------
     core, case:
         The core, which is programmed, and the case.
+    digests:
+        Whether each tick is to report its digest.
     """
 
-    def __init__(self, core: Core, case: Case) -> None:
+    def __init__(self, core: Core, case: Case, digests: bool = False) -> None:
         core.program(case.network)
         self._core = core
         self._case = case
+        self._digests = digests
         self._tick = 0
 
     def to(self, end: int, progress: Progress | None = None) -> Run:
@@ -99,7 +106,9 @@ class Playback:
                 self._core.clear()
             rows = np.searchsorted(self._case.spikes[:, 0], (first, last))
             events = self._case.spikes[slice(*rows)] - (first, 0)
-            run = self._core.run(events, last - first, progress=_shifted(progress, first, end))
+            run = self._core.run(
+                events, last - first, progress=_shifted(progress, first, end), digests=self._digests
+            )
             parts.append((first - begin, run))
         self._tick = end
         return joined(parts)
@@ -122,12 +131,14 @@ def joined(parts: list[tuple[int, Run]]) -> Run:
     """Join parts of a run, each with the tick at which it began."""
     runs = [run for _, run in parts]
     spikes = [run.spikes + (begin, 0) for begin, run in parts]
+    digests = [run.digests for run in runs if run.digests is not None]
     return Run(
         spikes=np.concatenate([np.empty((0, 2), np.int64), *spikes]),
         spike_cycles=_concatenated([run.spike_cycles for run in runs]),
         cycles=_concatenated([run.cycles for run in runs]),
         update_cycles=_concatenated([run.update_cycles for run in runs]),
         muted=np.zeros(sum(run.cycles.size for run in runs), np.bool_),
+        digests=np.concatenate(digests) if digests else None,
         accounts=tuple(account for run in runs for account in run.accounts),
     )
 

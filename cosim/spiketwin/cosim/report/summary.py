@@ -135,14 +135,14 @@ def equality(found: Comparison, every: int) -> str:
     found:
         The comparison.
     every:
-        Ticks between two comparisons of all state.
+        Ticks between two comparisons of all state, where there are no digests.
     """
     outcome = next(iter(found.devices.values())).outcome
     ticks = "each tick" if every == 1 else f"every {every:,} ticks"
+    written = "the digest of all that each tick wrote" if found.digests else f"state after {ticks}"
     return (
         f"{len(outcome.run.spikes):,} spikes, the cycles of {outcome.run.cycles.size:,} ticks and "
-        f"of each spike, the state after {ticks}, and in the end {outcome.held['weight'].size:,} "
-        "weights"
+        f"of each spike, {written}, and in the end {outcome.held['weight'].size:,} weights"
     )
 
 
@@ -183,6 +183,7 @@ def figures(found: Comparison) -> dict[str, Any]:
         }
     return {
         "ticks": found.case.ticks,
+        "digests": found.digests,
         "targets": targets,
         "first_difference": found.differences[0].figures() if found.differences else None,
     }

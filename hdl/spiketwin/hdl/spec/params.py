@@ -206,10 +206,25 @@ class CoreParams:
         """Room for the words of one tick and of one full answer."""
         return spike_queue_words(self.neuron_groups, self.digest_rounds > 0)
 
+    def digests_alike(self, other: CoreParams) -> bool:
+        """Whether both have digests of ticks, and the same ones for the same state."""
+        mine, theirs = (
+            {name: value for name, value in asdict(p).items() if name not in _NOT_IN_DIGESTS}
+            for p in (self, other)
+        )
+        return self.digest_rounds > 0 and mine == theirs
+
     def digest(self) -> int:
         """32-bit hash that two parties compare before they exchange anything."""
         text = json.dumps(asdict(self), sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+
+
+_NOT_IN_DIGESTS: Final = (
+    "lanes", "neuron_lanes", "source_lanes", "single_port_weights",
+    "event_queue_depth", "spike_queue_depth", "link_slots",
+)  # fmt: skip
+"""Fields that change nothing of what a tick writes, nor the numbers of what it writes to."""
 
 
 def field_types() -> dict[str, type]:
