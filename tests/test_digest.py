@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spiketwin.cosim import bench
 from spiketwin.cosim.model.hashing import digest_sources, digest_synapses
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.hdl.spec.arithmetic import digest_code
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, ParamsError, preset
 from spiketwin.hdl.spec.registers import Space, registers, space_formats
-from spiketwin.host import Core, Network, connect
+from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.errors import DoesNotFit
 
 TINY = preset("tiny,digest_rounds=3")
@@ -134,6 +135,25 @@ def test_it_does_not_depend_on_lanes() -> None:
                 assert core.read_weights().any()
     for digests in found[1:]:
         np.testing.assert_array_equal(digests, found[0])
+
+
+def test_the_benchmark_finds_all_equal() -> None:
+    figures = bench.digests(ticks=5_000)["digest"]
+    assert figures == {"ticks": 5_000, "equal_ticks": 5_000, "added_cycles_per_tick": 0.0}
+
+
+def test_the_benchmark_ends_at_a_tick_that_is_not_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Core.run
+
+    def run_with_a_fault(core: Core, *arguments: Any, **named: Any) -> Run:
+        done = run(core, *arguments, **named)
+        if core.identity.build == "model" and done.digests is not None:
+            done.digests[7] ^= 1
+        return done
+
+    monkeypatch.setattr(Core, "run", run_with_a_fault)
+    with pytest.raises(bench.DigestsDiffer, match="tick 7 of"):
+        bench.digests(ticks=10)
 
 
 def test_a_core_without_it_says_so_and_does_nothing() -> None:

@@ -30,6 +30,7 @@ from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import SpiketwinError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
 
@@ -48,6 +49,9 @@ RTL_TICKS: Final = 1_000
 BARE_CYCLES: Final = 500_000
 NETLIST_TICKS: Final = 500
 _RATES: Final = ("full", "ncx", "target", "rtl_ticks", "rtl_cycles", "bare")
+
+DIGEST_TICKS: Final = 1_000_000
+DIGEST_SIZES: Final = "tiny,digest_rounds=3"
 
 UART_BITS: Final = 10
 CYCLES_PER_BIT: Final = 4
@@ -147,6 +151,50 @@ def ncx_cycles_per_tick() -> float:
     with _engine("ncx", "bytes") as (core, _, _):
         run = core.run(_axon_events(core.params, RTL_TICKS), RTL_TICKS)
     return float(run.cycles.mean())
+
+
+# --- digests -----------------------------------------------------------------------------------
+
+
+class DigestsDiffer(SpiketwinError):
+    """A tick had another digest, or other cycles, than it should have."""
+
+
+def digests(ticks: int = DIGEST_TICKS) -> Figures:
+    """Compare the digests of so many ticks of a learning network on the model and the RTL, `tiny`.
+
+    A part of them is run on the RTL without digests too, for what they add to the cycles.
+
+    Raises
+    ------
+    DigestsDiffer
+        They are not equal, or cycles were added.
+    """
+    params = preset(DIGEST_SIZES)
+    net = Network.random(params.n_axons, params.n_neurons, seed=1)
+    events = np.argwhere(np.random.default_rng(1).random((ticks, params.n_axons)) < 0.1)
+    with connect("model:", params=params) as model, connect("rtl:", params=params) as rtl:
+        for core in (model, rtl):
+            core.program(net)
+        part = -(-ticks // 100)
+        without = rtl.run(events[events[:, 0] < part], part)
+        rtl.program(net)
+        expected, found = (core.run(events, ticks, digests=True) for core in (model, rtl))
+    unequal = np.flatnonzero(expected.digests != found.digests)
+    added = np.abs(found.cycles[:part] - without.cycles)
+    if unequal.size or added.any():
+        tick = unequal[0] if unequal.size else np.flatnonzero(added)[0]
+        raise DigestsDiffer(
+            f"tick {tick} of a run at {DIGEST_SIZES} has another digest on rtl: than on model:, or "
+            "digests cost it cycles: look for the cause with spiketwin compare --digests"
+        )
+    return {
+        "digest": {
+            "ticks": ticks,
+            "equal_ticks": ticks - unequal.size,
+            "added_cycles_per_tick": float(added.mean()),
+        }
+    }
 
 
 # --- time --------------------------------------------------------------------------------------
@@ -340,6 +388,7 @@ def _ratio(rates: list[float], yardstick: list[float]) -> float:
 _PARTS: Final[tuple[tuple[str, Callable[[], Figures]], ...]] = (
     ("cycles of the passes and of a tick", _core),
     ("the model, the RTL and a bare loop, in turns", _speed),
+    ("the digests of a million ticks", digests),
     ("the netlist", _netlist),
     ("the core under cocotb", _cocotb),
     ("the link at the pins", _link),

@@ -30,6 +30,11 @@ SHOWN: Final = {
         ("ratio_to_bare_verilator", "the same, to a bare Verilator loop", _MEASURED),
         ("ticks_per_second", "ticks a second, 2 % active, full", _MEASURED),
     ),
+    "digest": (
+        ("ticks", "ticks on model: and rtl:, tiny", _SIMULATED),
+        ("equal_ticks", "ticks with equal digests", _SIMULATED),
+        ("added_cycles_per_tick", "cycles a tick that digests add", _SIMULATED),
+    ),
     "netlist": (("cycles_per_second", "cycles a second, ECP5, digits", _MEASURED),),
     "cocotb": (("cycles_per_second", "cycles a second, one await a tick, ncx", _MEASURED),),
     "model": (

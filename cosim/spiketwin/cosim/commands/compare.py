@@ -154,8 +154,7 @@ def compare(
     )  # fmt: skip
     if periods is not None:
         others = {"--shrink": small, "--waves": vcd, "--report": html, "--trace": trace}
-        others |= {"--digests": digests or None}
-        _check_in_time(urls, others)
+        _check_in_time(urls, {**others, "--digests": digests or None})
     elif plot is not None or clock_hz is not None:
         raise click.UsageError("--plot and --clock go with --tick-period: give that as well")
     devices = _devices(urls, alone=periods is not None)
