@@ -27,16 +27,17 @@ SIZES = {
     "odd": CoreParams(
         n_axons=12, n_neurons=20, lanes=4, neuron_lanes=1, source_lanes=4, weight_width=5,
         v_width=10, i_syn_width=9, theta_width=24, trace_width=8, refrac_width=2,
-        event_queue_depth=16, spike_queue_depth=128, link_slots=2,
+        event_queue_depth=16, spike_queue_depth=128, link_slots=2, digest_rounds=1,
     ),
     "wide": CoreParams(
         n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
         v_width=24, i_syn_width=24, theta_width=8, trace_width=13, refrac_width=16,
-        event_queue_depth=16, spike_queue_depth=128,
+        event_queue_depth=16, spike_queue_depth=128, digest_rounds=2,
     ),
     "paired": CoreParams(
         n_axons=14, n_neurons=20, lanes=2, neuron_lanes=1, source_lanes=2, weight_width=4,
         trace_width=9, single_port_weights=True, event_queue_depth=16, spike_queue_depth=128,
+        digest_rounds=3,
     ),
     "fixed": CoreParams(
         n_axons=4, n_neurons=16, lanes=4, neuron_lanes=4, source_lanes=1, learning=False,
@@ -66,8 +67,9 @@ class Twins:
     def run(self, ticks: int, activity: float) -> None:
         """Run with that part of the axons active, and compare what came out and what is left."""
         spikes = np.argwhere(self.rng.random((ticks, self.params.n_axons)) < activity)
-        model, rtl = self.both("run", spikes, ticks)
-        for name in ("spikes", "spike_cycles", "cycles", "update_cycles"):
+        digests = self.params.digest_rounds > 0
+        model, rtl = self.both("run", spikes, ticks, digests=digests)
+        for name in ("spikes", "spike_cycles", "cycles", "update_cycles", "digests"):
             np.testing.assert_array_equal(getattr(rtl, name), getattr(model, name), name)
         self.updates += ticks * self.params.n_neurons
         self.compare()
