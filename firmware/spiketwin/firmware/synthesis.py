@@ -23,14 +23,6 @@ class Family(Enum):
     XC7 = "synth_xilinx -family xc7 -flatten"
 
 
-_FOR_AREA: Final = (
-    "&scorr", "&sweep", "&dc2", "&syn2", "&dc2", "&dch,-f,-r", "&ps", "&if,-a,-W,250", "&mfs",
-    "&st", "&dch,-f", "&if,-a,-W,250", "&mfs",
-)  # fmt: skip
-"""What ABC does where logic is scarcer than time: it maps twice, each time for the fewest cells. By
-default Yosys has it map for the least delay, which takes 2 % more."""
-
-
 def script(family: Family, rtlil: str, top: str) -> list[str]:
     """Give the commands of Yosys from RTLIL to a mapped netlist.
 
@@ -48,7 +40,6 @@ def script(family: Family, rtlil: str, top: str) -> list[str]:
         # SPRAM has no initial contents, so Yosys takes it only for memories that ask for none.
         # Those of weights are all zero and promised to nobody; others, such as the identity, stay.
         commands.append("delete *.weights*/t:$meminit_v2")
-        commands.append(f'scratchpad -set abc9.script "+{";".join(_FOR_AREA)}"')
     # No read that collides with a write is used. Without this, Yosys builds around every memory
     # what makes such a read give the old value: 15 % more logic, on the longest paths.
     commands.append("setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:CLK_ENABLE=1 %i")

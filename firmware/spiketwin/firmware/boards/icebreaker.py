@@ -1,4 +1,4 @@
-"""iCEBreaker: iCE40UP5K, the weights in its SPRAM; a core that learns does not fit yet."""
+"""iCEBreaker: iCE40UP5K, the weights in its SPRAM."""
 
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
@@ -8,8 +8,8 @@ BOARD = Board(
     name="icebreaker",
     title="iCEBreaker 1.0",
     platform=ICEBreakerPlatform,
-    params="up5k,learning=0",
-    clock_hz=21_000_000,
+    params="up5k",
+    clock_hz=30_000_000,
     on_pll_pin=True,
     adapter=FT2232H,
     programmer=Programmer(board="ice40_generic", volatile=False),
