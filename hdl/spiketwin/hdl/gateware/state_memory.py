@@ -12,8 +12,8 @@ READ_LATENCY = 2
 """Cycles from an address to its word: block RAM is slow to come out, so a register follows it."""
 
 
-_BLOCK_DEPTH = 128
-"""Words from which on a memory is block RAM: left alone, tools make such ones of logic too."""
+_BLOCK_DEPTH, _BLOCK_BITS = 128, 4096
+"""Words, or bits, from which on a memory is block RAM: tools make such ones of logic too."""
 
 
 class StatePort(wiring.Signature):
@@ -103,7 +103,8 @@ class StateMemory(wiring.Component):
         port, unit = self.port, self.unit
         word_shape = data.ArrayLayout(port.element, port.lanes)
         depth = port.size // port.lanes
-        attributes = {"ram_style": "block"} if depth >= _BLOCK_DEPTH else {}
+        is_large = depth >= _BLOCK_DEPTH or depth * word_shape.size >= _BLOCK_BITS
+        attributes = {"ram_style": "block"} if is_large else {}
         memory: Memory = Memory(shape=word_shape, depth=depth, init=[], attrs=attributes)
         m.submodules.memory = memory
         read, write = memory.read_port(), memory.write_port(granularity=1)
