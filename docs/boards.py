@@ -20,7 +20,7 @@ from spiketwin.hdl.spec.params import preset
 
 FIGURES: Final = Path(__file__).with_name("boards.json")
 
-EXTRA: Final = {"ulx3s_85f": ("ncx",)}
+EXTRA: Final = {"ulx3s_25f": ("ncx",)}
 """Sizes that are built beside the board's own: for the comparison with NeuroCoreX."""
 
 

@@ -75,7 +75,9 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform: Any) -> Module:
         """Build it for a board."""
         m = Module()
-        m.domains.sync = ClockDomain()
+        # An ECP5 begins with every flip-flop at its initial value, and its clock can wait. A reset
+        # would be a net to thousands of them through ordinary wires: the longest path of all.
+        m.domains.sync = ClockDomain(reset_less=isinstance(self.pll, Ecp5Pll))
         m.submodules.clocking = _Clocking(self.pll, self.on_pll_pin)
         m.submodules.device = self.pins
         uart = platform.request("uart", 0, dir="-")
@@ -86,7 +88,10 @@ class BoardTop(Elaboratable):
 
 
 class _Clocking(Elaboratable):
-    """Drives the domain ``sync``, in reset until its clock is good and memories can be read."""
+    """Drives the domain ``sync``, in reset until its clock is good and memories can be read.
+
+    If the domain has no reset, its clock begins then.
+    """
 
     def __init__(self, pll: Pll, on_pll_pin: bool) -> None:
         self.pll = pll
@@ -113,13 +118,18 @@ class _Clocking(Elaboratable):
                 _xc7(m, self.pll, buffer.i, clock, locked)
 
         m.domains.start = ClockDomain(local=True)
-        m.d.comb += [ClockSignal("sync").eq(clock), ClockSignal("start").eq(clock)]
+        m.d.comb += ClockSignal("start").eq(clock)
         m.submodules.unlocked = ResetSynchronizer(~locked, domain="start")
         cycles = ceil(_RESET_SECONDS * self.pll.hz)
         cycles_left = Signal(range(cycles + 1), init=cycles)
         held = Signal(init=1)
-        m.d.comb += ResetSignal("sync").eq(held)
         m.d.start += held.eq(cycles_left != 0)
+        if isinstance(self.pll, Ecp5Pll):
+            m.submodules.gate = Instance(
+                "DCCA", i_CLKI=clock, i_CE=~held, o_CLKO=ClockSignal("sync")
+            )
+        else:
+            m.d.comb += [ClockSignal("sync").eq(clock), ResetSignal("sync").eq(held)]
         with m.If(cycles_left != 0):
             m.d.start += cycles_left.eq(cycles_left - 1)
         return m
