@@ -26,7 +26,8 @@ from spiketwin.hdl.gateware.elements import START, add_elements
 from spiketwin.hdl.gateware.events import add_events
 from spiketwin.hdl.gateware.framing import CRC_BYTES
 from spiketwin.hdl.gateware.instructions import (
-    INSTRUCTION_CYCLES,
+    COPY_CYCLES,
+    TARGET_CYCLES,
     Bytes,
     Cell,
     Condition,
@@ -225,7 +226,7 @@ def _fetching(c: Program) -> None:
     c.copy(Cell.COUNT, Cell.INPUT, Bytes.TWO)
     c.compare(Cell.COUNT, Cell.WANTED, Bytes.TWO)
     c.jump_if(Condition.CARRY, "ENOUGH WORDS")
-    c.set(Cell.NUMBER, INSTRUCTION_CYCLES * _BYTES_OF_A_WAIT)
+    c.set(Cell.NUMBER, _CYCLES_OF_A_WAIT)
     c.subtract(Cell.WAIT, Cell.NUMBER, Bytes.FOUR)
     c.jump_if(Condition.CARRY, "AWAIT WORDS")
     c.label("LAST WORDS")
@@ -237,8 +238,8 @@ def _fetching(c: Program) -> None:
     c.jump("ANSWER")
 
 
-_BYTES_OF_A_WAIT = 1 + 2 + 2 + 1 + 4 + 4 + 1
-"""What the instructions from `AWAIT WORDS` back to it work on."""
+_CYCLES_OF_A_WAIT = COPY_CYCLES * (1 + 2 + 1 + 4 + 1) + TARGET_CYCLES * (2 + 4)
+"""What the instructions from `AWAIT WORDS` back to it take."""
 
 
 def _rate_change(c: Program) -> None:

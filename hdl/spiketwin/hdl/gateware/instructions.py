@@ -25,8 +25,10 @@ from typing import Final
 
 from spiketwin.hdl.spec.registers import COUNTERS
 
-INSTRUCTION_CYCLES: Final = 4
-"""Cycles of an instruction, for each byte that it works on."""
+COPY_CYCLES: Final = 3
+"""Cycles of a jump, a copy and an output, for each byte."""
+TARGET_CYCLES: Final = 4
+"""Cycles of what reads its target, for each byte."""
 
 PROGRAM_WORDS: Final = 512
 CELL_BYTES: Final = 4

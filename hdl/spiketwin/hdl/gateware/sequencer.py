@@ -1,11 +1,11 @@
 """The link's sequencer: a small processor for bytes, its program in block RAM.
 
-An instruction (`instructions`) takes four cycles for each byte that it works on::
+An instruction (`instructions`) takes these cycles for each byte that it works on::
 
     DECIDE   The source is read; where the program goes on is decided.
     SOURCE   It becomes a register, and the target is read. Here the instruction waits for others.
-    TARGET   That becomes a register, and the next instruction is read.
-    ACT      The result is stored, or the port does what it does.
+    TARGET   That becomes a register. What has no use for its target goes without.
+    ACT      The result is stored, or the port does what it does. The next instruction arrives.
 
 So every block RAM has a cycle to itself, and a register behind it.
 """
@@ -104,10 +104,14 @@ class Sequencer(wiring.Component):
         self._decide, self._source = Signal(init=1), Signal()
         self._target, self._act = Signal(), Signal()
         self._wait = Signal()
+        self._has_target = Signal()
         with m.If(~self._source | ~self._wait):
-            m.d.sync += Cat(self._decide, self._source, self._target, self._act).eq(
-                Cat(self._act, self._decide, self._source, self._target)
-            )
+            m.d.sync += [
+                self._decide.eq(self._act),
+                self._source.eq(self._decide),
+                self._target.eq(self._source & self._has_target),
+                self._act.eq(self._target | (self._source & ~self._has_target)),
+            ]
         # Fields of the instruction, and the byte at hand.
         self._instruction = instruction = Signal(16)
         self._from = instruction[:5]
@@ -242,11 +246,11 @@ class Sequencer(wiring.Component):
             m.d.sync += b.eq(chosen ^ negative.replicate(8))
             with m.If(number & ~self._first):
                 m.d.sync += b.eq(0)
+        m.d.comb += self._has_target.eq(~self._jumps & (operation[1] | sums))
+        with m.If(self._decide):
+            m.d.sync += a.eq(0)  # to copy is to add to nothing
         with m.If(self._target):
             m.d.sync += a.eq(read.data)
-            # To copy is to add to nothing.
-            with m.If(~operation[1] & ~sums):
-                m.d.sync += a.eq(0)
         m.d.comb += self.frame.next_stb.eq(self._works & ~number & (self._from == Cell.TAPE))
 
         total, carry_in, result = Signal(9), Signal(), Signal(8)
