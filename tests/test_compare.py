@@ -430,6 +430,12 @@ def test_the_signals_around_a_difference_are_written(net: Path, broken: Break) -
     header, _, _ = vcd.read_text().partition("$enddefinitions")
     declared = {"".join(name) for name in re.findall(r"(\S+) *(\[\d+:\d+\])? \$end", header)}
     assert set(names) <= declared
+    # GTKWave opens no file that has such a name.
+    assert not [name for name in declared if ":" in name.partition("[")[0]]
+    times = [int(time) for time in re.findall(r"^#(\d+)$", vcd.read_text(), re.MULTILINE)]
+    (begin,) = re.findall(r"\[timestart\] (\d+)", shown)
+    (mark,) = re.findall(r"^\*-\d+\.\d+ (\d+)$", shown, re.MULTILINE)
+    assert times[0] < int(begin) < int(mark) < times[-1]
 
 
 # --- the ideal network -------------------------------------------------------------------------

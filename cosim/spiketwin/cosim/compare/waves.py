@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from spiketwin.cosim.compare.difference import Difference
 from spiketwin.cosim.compare.subject import Playback, Subject
 from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
+from spiketwin.hdl.spec import schedule
 from spiketwin.host import Core
 from spiketwin.host.link import Link
 
@@ -45,7 +47,8 @@ def save(path: Path, subject: Subject, case: Case, difference: Difference) -> No
 
     The case is played once more on a core of the same sizes that was built for it. A unit of time
     is half a cycle. The save file has the same name, with ``.gtkw`` for ``.vcd``, and shows the
-    signals of the unit that makes the field, and where in the tick the core is.
+    signals of the unit that makes the field, and where in the tick the core is, around the end of
+    the tick, which is marked.
 
     Parameters
     ----------
@@ -72,28 +75,41 @@ def save(path: Path, subject: Subject, case: Case, difference: Difference) -> No
         playback.to(min(case.ticks, tick + _AROUND + 1))
         port.engine.close_waves()
     unit = _UNITS.get(difference.field, "neurons")
-    path.with_suffix(".gtkw").write_text(_save_file(path, unit), encoding="utf-8")
+    shown = 8 * schedule.update_cycles(subject.core.params)
+    path.with_suffix(".gtkw").write_text(_save_file(path, unit, tick, shown), encoding="utf-8")
 
 
-def _save_file(path: Path, unit: str) -> str:
-    """Say what GTKWave is to show: the controller, then the unit."""
+def _save_file(path: Path, unit: str, tick: int, shown_units: int) -> str:
+    """Say what GTKWave is to show, and from when on: the controller, then the unit."""
     signals = list(_signals(path))
     of_core = [s for s in signals if s.scopes[-1] == "core" and s.name in _OF_THE_CORE]
     # What has no name in the gateware is called $1, $2 …
     of_unit = [s for s in signals if s.scopes[-2:] == ["core", unit] and s.name[0] != "$"]
-    lines = [f'[dumpfile] "{path.name}"', "[timestart] 0", "[sst_expanded] 1"]
+    counter = next(s for s in of_core if s.name == "tick")
+    end = _when(path, counter.code, tick + 1)
+    lines = [
+        f'[dumpfile] "{path.name}"',
+        "[size] 1300 800",
+        f"[timestart] {max(0, end - shown_units * 3 // 4)}",
+        f"*{_ZOOM - math.log2(shown_units):.2f} {end}",
+        "[sst_expanded] 1",
+    ]
     for title, shown in (("core", of_core), (unit, of_unit)):
         lines += ["@200", f"-{title}", "@24"]
         lines += [".".join([*s.scopes, s.name]) + s.bits for s in shown]
     return "\n".join(lines) + "\n"
 
 
-_DECLARED: Final = re.compile(r"\$var\s+\S+\s+\d+\s+\S+\s+(\S+)\s*(\[\S+\])?\s+\$end")
+_ZOOM: Final = 1.8
+"""GTKWave's zoom for a single unit of time, as it fills the window; seen, not documented."""
+
+_DECLARED: Final = re.compile(r"\$var\s+\S+\s+\d+\s+(\S+)\s+(\S+)\s*(\[\S+\])?\s+\$end")
 
 
 class _Declared(NamedTuple):
-    """A signal in a VCD file: the scopes around it, its name, and its range of bits, if any."""
+    """A signal in a VCD file: its code, scopes around it, name, and range of bits, if any."""
 
+    code: str
     scopes: list[str]
     name: str
     bits: str
@@ -110,6 +126,20 @@ def _signals(path: Path) -> Iterator[_Declared]:
             elif words[:1] == ["$upscope"]:
                 scopes.pop()
             elif found := _DECLARED.search(line):
-                yield _Declared(list(scopes), found[1], found[2] or "")
+                yield _Declared(found[1], list(scopes), found[2], found[3] or "")
             elif words[:1] == ["$enddefinitions"]:
                 return
+
+
+def _when(path: Path, code: str, number: int) -> int:
+    """The time at which a signal becomes a number; 0 if it never does."""
+    now = 0
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if line[0] == "#":
+                now = int(line[1:])
+            elif line[0] == "b":
+                value, changed = line[1:].split()
+                if changed == code and int(value, 2) == number:
+                    return now
+    return 0

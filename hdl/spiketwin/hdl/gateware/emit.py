@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+import re
+from typing import Final, Literal
 
 from amaranth.back import rtlil as rtlil_backend
 from amaranth.back import verilog as verilog_backend
@@ -12,6 +13,9 @@ from spiketwin.hdl.gateware.top import BytesTop, PinsTop
 from spiketwin.hdl.spec.params import CoreParams
 
 Top = Literal["BytesTop", "PinsTop"]
+
+_YOSYS_NAME: Final = re.compile(r"\\\$(auto\$\S+)")
+"""What Yosys adds of its own, escaped: after ``$auto$`` stands where it comes from."""
 
 
 def verilog(top: Top, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int) -> str:
@@ -30,7 +34,8 @@ def verilog(top: Top, params: CoreParams, clock_hz: int, build: str, cycles_per_
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     design = _component(top, params, clock_hz, build, cycles_per_bit)
     text: str = verilog_backend.convert(design, name=top, emit_src=False)
-    return text
+    # Dots and colons in a name break viewers of waves; what begins with _ Verilator leaves out.
+    return _YOSYS_NAME.sub(lambda name: "_" + re.sub(r"\W", "_", name[1]), text)
 
 
 def rtlil(top: Top, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int) -> str:
