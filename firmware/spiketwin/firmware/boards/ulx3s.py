@@ -26,7 +26,7 @@ def _ulx3s(size: str, platform: type[Any], params: str, clock_hz: int) -> Board:
     )
 
 
-ULX3S_12F = _ulx3s("12F", ULX3S_12F_Platform, "digits", 100_000_000)
-ULX3S_25F = _ulx3s("25F", ULX3S_25F_Platform, "digits", 100_000_000)
+ULX3S_12F = _ulx3s("12F", ULX3S_12F_Platform, "digits", 95_000_000)
+ULX3S_25F = _ulx3s("25F", ULX3S_25F_Platform, "digits", 95_000_000)
 ULX3S_45F = _ulx3s("45F", ULX3S_45F_Platform, "full", 80_000_000)
 ULX3S_85F = _ulx3s("85F", ULX3S_85F_Platform, "full", 80_000_000)
