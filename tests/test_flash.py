@@ -414,14 +414,14 @@ def test_a_board_without_a_port_is_programmed_but_not_proved(stage: Stage) -> No
 def test_the_bitstream_is_built_where_none_is_given(stage: Stage, session: str) -> None:
     asked: list[object] = []
 
-    def built(target: Board, sizes: object, report: object) -> Build:
+    def built(_console: object, target: Board, sizes: object) -> Build:
         asked.extend((target.name, sizes))
         folder = stage.folder / "0123456789abcdef0123"
         folder.mkdir()
         (folder / "top.bit").write_bytes(b"bits")
         return Build(folder=folder, figures={})
 
-    stage.monkeypatch.setattr(command, "build", built)
+    stage.monkeypatch.setattr(command, "built", built)
     stage.monkeypatch.setattr(command, "_await_port", lambda _address: None)
     stage.loader(detect=GOOD, load=LOADED)
     status, output = stage.flash("--board", ULX3S, "--params", "tiny", "--port", session)
@@ -436,12 +436,12 @@ def test_a_build_that_fails_and_one_that_needs_vivado_are_told(stage: Stage) -> 
     def fails(*_: object, **__: object) -> Build:
         raise BuildError("it does not fit")
 
-    stage.monkeypatch.setattr(command, "build", fails)
+    stage.monkeypatch.setattr(command, "built", fails)
     stage.loader(detect=DETECTED.format(code=0x0362D093, model="xc7a35"))
     status, output = stage.flash("--board", "cmod_a7_35")
     assert (status, "it does not fit" in output) == (1, True)
     stage.monkeypatch.setattr(
-        command, "build", lambda *_, **__: Build(folder=stage.folder, figures={})
+        command, "built", lambda *_, **__: Build(folder=stage.folder, figures={})
     )
     stage.bitstream.unlink()
     status, output = stage.flash("--board", "cmod_a7_35")

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from amaranth.build import Resource
 
+from spiketwin.firmware.clocks import ClockError
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 
@@ -133,8 +134,22 @@ class Board:
         return platform
 
     def max_baud(self, clock_hz: int) -> int:
-        """Give the fastest rate of its adapter that a UART at this clock makes exactly enough."""
-        return next(rate for rate in self.adapter.rates if makes_baud(clock_hz, rate))
+        """Give the fastest rate of its adapter that a UART at this clock makes exactly enough.
+
+        Raises
+        ------
+        ClockError
+            There is none.
+        """
+        for rate in self.adapter.rates:
+            if makes_baud(clock_hz, rate):
+                return rate
+        slowest = self.adapter.rates[-1]
+        raise ClockError(
+            f"a clock of {clock_hz / 1e6:g} MHz makes no rate of {self.adapter.name}, the slowest "
+            f"of which is {slowest:,} baud, within {100 * BAUD_TOLERANCE:g} %: choose a whole "
+            f"multiple of it from {MIN_CYCLES_PER_BIT * slowest / 1e6:g} MHz on"
+        )
 
 
 def makes_baud(clock_hz: int, baud: int) -> bool:
@@ -185,7 +200,7 @@ def _from_file(path: Path) -> Board:
     if spec is None or spec.loader is None:
         raise BoardError(f"{path} cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where the source of a platform in it is looked for
+    sys.modules[spec.name] = module  # where its classes look for it, as after any import
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever the user's own file raises

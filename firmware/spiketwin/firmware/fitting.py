@@ -36,11 +36,21 @@ _XC7_LUTS: Final = {
 }  # fmt: skip
 """LUTs that a cell takes; that two small LUTs can share one is not counted on."""
 
+_ICE40_BLOCKS: Final = ((256, 16), (512, 8), (1024, 4), (2048, 2))
+
 _BLOCKS: Final = {
-    Family.ICE40: ((256, 16), (512, 8), (1024, 4), (2048, 2)),
+    Family.ICE40: _ICE40_BLOCKS,
+    Family.ICE40_ULTRA_PLUS: _ICE40_BLOCKS,
     Family.ECP5: ((1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1)),
+    Family.XC7: ((1024, 36), (2048, 18), (4096, 9), (8192, 4), (16384, 2), (32768, 1)),
 }
 """Words and their bits as which a block RAM can be used."""
+
+_SPRAM: Final = ((16384, 16),)
+"""And a single-port RAM of an iCE40 UltraPlus."""
+
+_MEMORIES: Final = {"memory": "block RAM", "spram": "single-port RAM"}
+"""What can hold weights."""
 
 
 def xc7_uses(design: dict[str, Any]) -> dict[str, Use]:
@@ -55,27 +65,40 @@ def xc7_uses(design: dict[str, Any]) -> dict[str, Use]:
     return {kind: Use(used[kind], there) for kind, there in _XC7A35T.items()}
 
 
+def exceeded(uses: dict[str, Use]) -> dict[str, Use]:
+    """Give the kinds of which more is used than there is."""
+    return {kind: use for kind, use in uses.items() if use.used > use.available}
+
+
 def advice(board: Board, params: CoreParams, family: Family, uses: dict[str, Use]) -> str:
     """Say by how much a core does not fit, and what would.
 
-    What would is computed from block RAM alone: that of the weights goes with their number, all
+    What would is computed from the memory of the weights alone: that goes with their number, all
     else is taken to stay as it is, and logic hardly depends on how many neurons there are.
     """
-    over = {kind: use for kind, use in uses.items() if use.used > use.available}
+    over = exceeded(uses)
     missing = ", ".join(
         f"{use.used} of {use.available} {kind} ({100 * use.used / use.available - 100:.0f} % over)"
         for kind, use in over.items()
     )
     named = next((name for name, size in PRESETS.items() if size == params), described(params))
     lines = [f"{named} does not fit {board.name}: {missing}."]
-    if "memory" in over and family in _BLOCKS:
-        fits = _largest(params, family, uses["memory"])
+    kind = weight_memory(params, family)
+    if kind in over:
+        fits = _largest(params, family, uses[kind])
         lines.append(
-            f"By its block RAM, as computed, {fits} would fit."
+            f"By its {_MEMORIES[kind]}, as computed, {fits} would fit."
             if fits
-            else "There is not enough block RAM for any reference size."
+            else f"There is not enough {_MEMORIES[kind]} for any reference size."
         )
-    if over.keys() - {"memory", "spram"}:
+    elif "memory" in over:
+        lines.append(
+            "Weights are not in its block RAM, but the state of the neurons and the queues are: "
+            "take fewer neurons, or less event_queue_depth, spike_queue_depth and link_slots."
+        )
+    if family is Family.ICE40_ULTRA_PLUS and kind == "memory":
+        lines.append("With single_port_weights=1 the weights go to its single-port RAM.")
+    if over.keys() - _MEMORIES.keys():
         lines.append(
             "Logic and DSPs go with lanes, neuron_lanes, source_lanes and learning, and hardly "
             "with the number of neurons: take fewer lanes."
@@ -87,12 +110,19 @@ def advice(board: Board, params: CoreParams, family: Family, uses: dict[str, Use
 
 def _largest(params: CoreParams, family: Family, memory: Use) -> str:
     """Name the largest reference size, and the most neurons, that leave enough for the rest."""
+    kind = weight_memory(params, family)
     room = memory.available - memory.used + weight_blocks(params, family)
     sizes = sorted(PRESETS, key=lambda name: PRESETS[name].n_sources * PRESETS[name].n_neurons)
-    names = [name for name in sizes if weight_blocks(PRESETS[name], family) <= room]
+    names = [
+        name
+        for name in sizes
+        if weight_memory(PRESETS[name], family) == kind
+        and weight_blocks(PRESETS[name], family) <= room
+    ]
+    step = params.lanes * params.weights_per_word
     neurons = [
         count
-        for count in range(4 * params.lanes, params.n_neurons, params.lanes)
+        for count in range(4 * params.lanes, params.n_neurons, step)
         if weight_blocks(replace(params, n_neurons=count), family) <= room
     ]
     found = [f"--params {name}" for name in names[-1:]]
@@ -100,10 +130,15 @@ def _largest(params: CoreParams, family: Family, memory: Use) -> str:
     return " or ".join(found)
 
 
+def weight_memory(params: CoreParams, family: Family) -> str:
+    """Name the kind of memory that holds the weights: single-port RAM where there is any."""
+    in_spram = family is Family.ICE40_ULTRA_PLUS and params.single_port_weights
+    return "spram" if in_spram else "memory"
+
+
 def weight_blocks(params: CoreParams, family: Family) -> int:
-    """Compute how many block RAMs hold the weights and flags, at the best of their shapes."""
-    bits = params.weight_width + params.learning
-    blocks = min(
-        -(-params.bank_depth // words) * -(-bits // width) for words, width in _BLOCKS[family]
-    )
+    """Compute how many blocks of it hold the weights and flags, at the best of their shapes."""
+    shapes = _SPRAM if weight_memory(params, family) == "spram" else _BLOCKS[family]
+    bits = params.weights_per_word * (params.weight_width + params.learning)
+    blocks = min(-(-params.bank_depth // words) * -(-bits // width) for words, width in shapes)
     return params.lanes * blocks

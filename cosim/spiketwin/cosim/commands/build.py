@@ -13,8 +13,9 @@ from rich.table import Table
 
 from spiketwin.firmware.board import Board, BoardError, board, boards
 from spiketwin.firmware.build import Build, TimingMissed
-from spiketwin.firmware.build import build as built
+from spiketwin.firmware.build import build as build_core
 from spiketwin.firmware.clocks import ClockError
+from spiketwin.firmware.platforms import check
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, ParamsError, preset
 from spiketwin.host.cli import options
@@ -30,9 +31,14 @@ KINDS: Final = {
 
 def _board(_ctx: click.Context, _option: click.Parameter, value: str) -> Board:
     try:
-        return board(value)
+        found = board(value)
     except BoardError as error:
         raise click.BadParameter(str(error)) from error
+    try:
+        check(found)
+    except BoardError as error:
+        raise click.BadParameter(f"{value}: {error}") from error
+    return found
 
 
 def _sizes(_ctx: click.Context, _option: click.Parameter, value: str | None) -> CoreParams | None:
@@ -115,10 +121,7 @@ def build(
     clock_hz = round(clock_mhz * 1e6) if clock_mhz else None
     missed = None
     try:
-        with options.stages(console) as report:
-            made = built(wanted, params, clock_hz=clock_hz, seed=seed, report=report)
-    except ClockError as error:
-        raise click.BadParameter(str(error), param_hint="'--clock'") from error
+        made = built(console, wanted, params, clock_hz, seed)
     except TimingMissed as error:
         made, missed = error.build, error
     except BuildError as error:
@@ -139,6 +142,22 @@ def build(
     _say(console, f"pins       {folder / 'pins.json'}")
     if wanted.notes:
         _say(console, wanted.notes)
+
+
+def built(
+    console: Console,
+    wanted: Board,
+    params: CoreParams | None,
+    clock_hz: int | None = None,
+    seed: int = 1,
+) -> Build:
+    """Build, and say each stage; a clock that cannot be had is an error of the call."""
+    try:
+        with options.stages(console) as report:
+            return build_core(wanted, params, clock_hz=clock_hz, seed=seed, report=report)
+    except ClockError as error:
+        hint = "'--clock'" if clock_hz else f"clock_hz of {wanted.name}"
+        raise click.BadParameter(str(error), param_hint=hint) from error
 
 
 def _table(made: Build) -> Table:

@@ -11,13 +11,12 @@ import click
 from rich.console import Console
 from rich.progress import TaskID
 
-from spiketwin.cosim.commands.build import of_size, on_board
+from spiketwin.cosim.commands.build import built, of_size, on_board
 from spiketwin.cosim.commands.devices import adapters_of_boards
 from spiketwin.cosim.commands.selftest import examined
 from spiketwin.cosim.loader import Hung, loader, run
 from spiketwin.firmware import flash as openfpgaloader
 from spiketwin.firmware.board import Board
-from spiketwin.firmware.build import build
 from spiketwin.firmware.flash import Trouble
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import CoreParams
@@ -73,7 +72,7 @@ def flash(
         _detect(console, wanted, openfpgaloader.detect_command(program, wanted, serial))
     built_as = ""
     if bitstream is None:
-        bitstream, built_as = _built(console, wanted, params)
+        bitstream, built_as = _bitstream(console, wanted, params)
         params = params or wanted.core
     _load(console, wanted, openfpgaloader.load_command(program, wanted, bitstream, serial))
     console.print(f"{wanted.title} is programmed.")
@@ -181,11 +180,10 @@ def _check(trouble: Trouble | None) -> None:
         raise (TargetError if trouble.untouched else click.ClickException)(str(trouble))
 
 
-def _built(console: Console, target: Board, sizes: CoreParams | None) -> tuple[Path, str]:
+def _bitstream(console: Console, target: Board, sizes: CoreParams | None) -> tuple[Path, str]:
     """Give the bitstream for a board, and the build that it will report."""
     try:
-        with options.stages(console) as report:
-            made = build(target, sizes, report=report)
+        made = built(console, target, sizes)
     except BuildError as error:
         raise click.ClickException(str(error)) from error
     if made.bitstream is None:
