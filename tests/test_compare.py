@@ -13,6 +13,8 @@ import pytest
 import serial
 from click.testing import CliRunner, Result
 
+from spiketwin.cosim.compare.accuracy import in_open_loop, limits
+from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.model.core import ModelCore, Run
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.serial import target_url
@@ -449,6 +451,73 @@ def test_the_ideal_network_is_never_expected_to_be_equal(net: Path) -> None:
     assert target["parts_from_float_at_tick"] > 0
     assert figures["targets"]["float:"]["equal_to"] == {}
     assert figures["targets"]["float:"]["spikes"] > 0
+
+
+def test_how_far_a_target_is_off_and_what_limits_it_is_told(net: Path, broken: Break) -> None:
+    network, stimulus = load(net)
+    assert stimulus is not None
+    opened = Case.of(network, preset("tiny"), stimulus.spikes, TICKS).open_loop()
+    with connect("model:", params=opened.params) as core:
+        near = in_open_loop(opened, opened.found(core, every=3))
+    limited = limits(opened)
+    broken(7, more("v", 3))
+    figures = compared(net, "model:", "float:", FAULTY)
+    target = figures["targets"]["model:"]
+    assert (target["missing"], target["extra"]) == (near.match.missing, near.match.extra)
+    assert target["drift"] == {"unit": "units"} | {
+        name: values.tolist() for name, values in vars(near.drift).items()
+    }
+    assert target["drift"]["after"] == [*range(3, TICKS, 3), TICKS]
+    assert target["limited_by"] == limited.worst == "decay rounding"
+    # Too small for the open loop, and no simulated one of ours: nothing is said of it.
+    faulty = figures["targets"][FAULTY]
+    assert [faulty[name] for name in ("missing", "extra", "drift", "limited_by")] == [None] * 4
+    # Whole numbers are what is meant, so of what is rounded before a run there is nothing to lift.
+    assert figures["limits"]["exact"] == ["weights", "neuron parameters", "learning rule"]
+    lifted = figures["limits"]["lifted"]
+    assert list(lifted) == ["decay codes", "decay rounding", "widths", "weight steps"]
+    assert {name: each["same_tick"] for name, each in lifted.items()} == {
+        name: each.same_tick_share for name, each in limited.lifted.items()
+    }
+    assert figures["limits"]["all_kept"] == {
+        "within_one_tick": target["within_one_tick_of_float"],
+        "same_tick": target["same_tick_as_float"],
+        "missing": target["missing"],
+        "extra": target["extra"],
+    }
+
+
+def test_roundings_do_not_explain_a_target_that_is_wrong(net: Path, broken: Break) -> None:
+    def fall(core: ModelCore, _run: Run) -> None:
+        core.threshold[5] = 0
+
+    broken(None, fall)
+    figures = compared(net, f"{FAULTY},n_axons=16", "float:")
+    assert figures["targets"][f"{FAULTY},n_axons=16"]["extra"] > 0
+    assert figures["targets"][f"{FAULTY},n_axons=16"]["limited_by"] is None
+    assert figures["limits"]["lifted"]
+
+
+def test_the_terminal_tells_what_limits_a_preset() -> None:
+    done = spiketwin("--preset", "chain", "--ticks", "300", "--on", "model:", "--on", "float:")
+    assert done.exit_code == 0, done.output
+    assert re.search(r"^ limited by +weights +– *$", done.output, re.MULTILINE), done.output
+    assert re.search(r"^ missing, extra \(open loop\) +0, 0 ", done.output, re.MULTILINE)
+    assert re.search(r"^ v off at the end \(mV, open loop\) +0\.\d+ ", done.output, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("urls", "digests"),
+    [
+        (("model:", "model:"), True),
+        (("model:", "float:"), False),  # nothing to compare with
+    ],
+)
+def test_digests_are_told_where_targets_were_compared_by_them(
+    urls: tuple[str, ...], digests: bool, net: Path
+) -> None:
+    assert compared(net, *urls, params="tiny,digest_rounds=1")["digests"] is digests
+    assert compared(net, *urls, params="tiny")["digests"] is False
 
 
 def test_a_preset_brings_its_own_stimulus(tmp_path: Path) -> None:

@@ -180,11 +180,13 @@ def test_the_page_says_what_was_found_and_shows_all_figures(opened: Open, name: 
     expected = {
         "different": ["Targets", "Where targets part", "Spikes of all targets", "Spikes around",
                       "Latency of a spike", "Where the time went", "Weights before and after",
-                      "Weights on", "Rate of each neuron over its mean input"],
+                      "Weights on", "Rate of each neuron over its mean input", "Drift from float:",
+                      "What keeps a core from float:"],
         "equal": ["Targets", "Spikes of all targets", "Latency", "Where the time went",
                   "Weights before and after", "Rate of each neuron over its mean input"],
         "curve": ["Targets", "Spikes of all targets", "Latency", "Where the time went",
-                  "Weights before and after", "f–I curve"],
+                  "Weights before and after", "f–I curve", "Drift from float:",
+                  "What keeps a core from float:"],
     }[name]  # fmt: skip
     assert all(any(heading.startswith(each) for heading in headings) for each in expected)
 
@@ -424,6 +426,46 @@ def test_bars_are_as_long_as_the_parts_of_the_ledger(opened: Open, differing: Co
     assert cells[: len(shown)] == [
         report.shown(1000 * each.outcome.run.ledger.wall_seconds) for each in shown
     ]
+
+
+def test_drift_is_drawn_over_time_and_listed(opened: Open, differing: Comparison) -> None:
+    page = opened("different")
+    near = differing.devices["model:"].nearness
+    assert near is not None and near.open_loop is not None
+    drift = near.open_loop.drift
+    lines = page.locator("#drift figure svg[role=img] path.line").all()
+    for values, line in zip((drift.v_rms, drift.weights_rms), lines, strict=True):
+        places = str(line.get_attribute("d"))[1:].split()
+        heights = np.array(places[1::2], float)
+        assert len(heights) == len(drift.after) == 17
+        fit = np.polyfit(values, heights, 1)  # upwards is less
+        assert fit[0] < 0 and np.abs(np.polyval(fit, values) - heights).max() < 0.2
+    page.locator("#drift summary").click()
+    rows = page.locator("#drift tbody tr").all()
+    assert [row.locator("th").inner_text() for row in rows] == list(map(str, drift.after))
+    cells = rows[-1].locator("td").all_inner_texts()
+    assert cells == [
+        report.shown(float(each[-1]))
+        for each in (drift.v_rms, drift.v_largest, drift.weights_rms, drift.weights_largest)
+    ]
+
+
+def test_bars_say_what_limits_the_accuracy(opened: Open, differing: Comparison) -> None:
+    page, limits = opened("different"), differing.limits
+    assert limits is not None
+    matches = [limits.all_kept, *limits.lifted.values()]
+    off = [m.ideal - m.same_tick + m.extra for m in matches]
+    lengths: dict[str, float] = {}
+    for bar in page.locator("#limits figure svg[role=img] rect.bar").all():
+        place = str(bar.get_attribute("y"))
+        lengths[place] = lengths.get(place, 0.0) + float(str(bar.get_attribute("width")))
+    drawn = np.array(list(lengths.values()))
+    assert np.allclose(drawn / drawn[0], np.array(off) / off[0], atol=0.002)
+    page.locator("#limits summary").click()
+    rows = page.locator("#limits tbody th").all_inner_texts()
+    assert rows == ["none lifted", *(f"{name} lifted" for name in limits.lifted)]
+    assert f"Lifting {limits.worst} gains most" in page.locator("#limits figcaption").inner_text()
+    assert "nothing to lift of weights, neuron" in page.locator("#limits").inner_text()
 
 
 def with_many_spikes(found: Comparison, ticks: int) -> Comparison:

@@ -9,10 +9,11 @@ import numpy as np
 
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.ideal import Ideal
-from spiketwin.cosim.compare.matching import Match, match, parting_tick
+from spiketwin.cosim.compare.matching import Match, match
 from spiketwin.cosim.compare.quantisation import Quantisation
 from spiketwin.cosim.compare.recording import Recording, Values
 from spiketwin.host.elements import IntArray
+from spiketwin.host.runner import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,7 @@ class Drift:
         Shape (k,): over all neurons, of the potential. A neuron that fires a tick too late differs
         by a whole reset meanwhile.
     weights_rms, weights_largest:
-        Over all synapses, of the weights; one value, at the end, where nothing learns.
+        Shape (k,): over all synapses, of the weights.
     """
 
     after: IntArray
@@ -37,20 +38,41 @@ class Drift:
     weights_largest: Values
 
 
-def drift(case: Case, run: Recording) -> Drift:
-    """Compare the potential and the weights of a run of a case with the ideal ones.
+@dataclass(frozen=True, eq=False)
+class OpenLoop:
+    """What a target did while every neuron received the ideal network's own spikes.
+
+    Attributes
+    ----------
+    match:
+        Its spikes, matched with the ideal ones.
+    drift:
+        Of potential and weights meanwhile.
+    """
+
+    match: Match
+    drift: Drift
+
+
+def in_open_loop(opened: Case, run: Recording) -> OpenLoop:
+    """Hold the run of a target against the ideal one.
 
     Parameters
     ----------
-    case:
-        The case.
+    opened:
+        A case as `Case.open_loop` gives it.
     run:
-        Its network, recorded on any target at even intervals.
+        Its network, recorded on the target at even intervals.
     """
-    ideal = case.meant(every=int(run.after[0]))
-    v_rms, v_largest = _differences(run.v / case.scale - ideal.v)
-    weights_rms, weights_largest = _differences(run.weights / case.scale - ideal.weights)
-    return Drift(ideal.after, v_rms, v_largest, weights_rms, weights_largest)
+    ideal = opened.meant(every=int(run.after[0]))
+    v_rms, v_largest = _differences(run.v / opened.scale - ideal.v)
+    # Where nothing learns they were recorded once, and are what they were all the time.
+    weights = (
+        np.broadcast_to(each, v_rms.shape)
+        for each in _differences(run.weights / opened.scale - ideal.weights)
+    )
+    drift = Drift(ideal.after, v_rms, v_largest, *weights)
+    return OpenLoop(match(ideal.spikes, run.spikes), drift)
 
 
 def _differences(values: Values) -> tuple[Values, Values]:
@@ -81,10 +103,13 @@ class Limits:
     lifted:
         With one lifted, by its name: the real values of ``weights``, ``neuron parameters`` or
         ``learning rule`` instead of rounded ones, or one of the fields of `Quantisation`.
+    exact:
+        Those of the first three that are not there, as the core holds them as they are meant.
     """
 
     all_kept: Match
     lifted: dict[str, Match]
+    exact: tuple[str, ...]
 
     @property
     def worst(self) -> str | None:
@@ -100,71 +125,40 @@ def _gain(found: Match) -> tuple[int, int]:
     return found.within_one_tick, found.same_tick
 
 
-def limits(case: Case) -> Limits:
+def limits(case: Case, progress: Progress | None = None) -> Limits:
     """Lift one quantisation of a core after the other, and match the spikes.
 
-    Taken of the case as it is: give `Case.open_loop` lest differences spread.
-    """
-    meant = case.meant().spikes
-    held, real = Ideal.of(case.network, case.params), case.ideal.in_units(case.scale)
-    kept = Quantisation(case.params)
-
-    def found(ideal: Ideal, keeping: Quantisation) -> Match:
-        return match(meant, replace(case, ideal=ideal).meant(keeping=keeping).spikes)
-
-    lifted = {
-        name: found(replace(held, **{each: getattr(real, each) for each in names}), kept)
-        for name, names in _PARAMETERS.items()
-    }
-    for field in fields(kept):
-        if field.name != "params":
-            lifting: dict[str, Any] = {field.name: False}
-            lifted[field.name.replace("_", " ")] = found(held, replace(kept, **lifting))
-    return Limits(all_kept=found(held, kept), lifted=lifted)
-
-
-# --- all of it ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Accuracy:
-    """How near a target comes to the ideal network of a case.
-
-    Attributes
-    ----------
-    open_loop:
-        Spikes matched while every neuron received the ideal network's own (`Case.open_loop`).
-    drift:
-        Of potential and weights meanwhile.
-    closed_loop:
-        Spikes matched while the neurons received each other's.
-    parting_tick:
-        First tick in which other neurons fired than in the ideal network then; None if none did.
-        A recurrent network is chaotic: from then on it goes ways of its own.
-    """
-
-    open_loop: Match
-    drift: Drift
-    closed_loop: Match
-    parting_tick: int | None
-
-
-def accuracy(case: Case, opened: Recording, closed: IntArray) -> Accuracy:
-    """Judge the runs of a target.
+    Taken of the case as it is: give `Case.open_loop` lest differences spread. Each is a run in
+    double precision.
 
     Parameters
     ----------
     case:
         The case.
-    opened:
-        The target's recording of ``case.open_loop()``.
-    closed:
-        Its spikes in `case` itself, shape (m, 2), (tick, neuron), ascending.
+    progress:
+        Called with (runs done, runs).
     """
     meant = case.meant().spikes
-    return Accuracy(
-        open_loop=match(meant, opened.spikes),
-        drift=drift(case.open_loop(), opened),
-        closed_loop=match(meant, closed),
-        parting_tick=parting_tick(meant, closed),
+    held, real = Ideal.of(case.network, case.params), case.ideal.in_units(case.scale)
+    kept = Quantisation(case.params)
+    rounded = {
+        name: replace(held, **{each: getattr(real, each) for each in names})
+        for name, names in _PARAMETERS.items()
+        if any(not np.array_equal(getattr(real, each), getattr(held, each)) for each in names)
+    }
+    runs = {name: (ideal, kept) for name, ideal in rounded.items()}
+    for field in fields(kept):
+        if field.name != "params":
+            lifting: dict[str, Any] = {field.name: False}
+            runs[field.name.replace("_", " ")] = held, replace(kept, **lifting)
+
+    def found(ideal: Ideal, keeping: Quantisation, done: int) -> Match:
+        if progress is not None:
+            progress(done, len(runs) + 1)
+        return match(meant, replace(case, ideal=ideal).meant(keeping=keeping).spikes)
+
+    return Limits(
+        all_kept=found(held, kept, 0),
+        lifted={name: found(*run, done) for done, (name, run) in enumerate(runs.items(), start=1)},
+        exact=tuple(name for name in _PARAMETERS if name not in rounded),
     )

@@ -13,6 +13,7 @@ from spiketwin.cosim.compare.recording import CoreRunner, Recording, recorded
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
+from spiketwin.host.runner import Progress
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,13 +71,15 @@ class Case:
             self.spikes, self.ticks, every=every, clear_every=self.clear_every, keeping=keeping
         )
 
-    def found(self, core: Core, every: int | None = None) -> Recording:
+    def found(
+        self, core: Core, every: int | None = None, progress: Progress | None = None
+    ) -> Recording:
         """Run the network on a connected core.
 
         Parameters and errors are those of `recorded` and of the methods of the core.
         """
         runner = CoreRunner(core, self.network)
-        return recorded(runner, self.spikes, self.ticks, every, self.clear_every)
+        return recorded(runner, self.spikes, self.ticks, every, self.clear_every, progress)
 
     def open_loop(self) -> Self:
         """Give the case in which every neuron receives the ideal network's own spikes.

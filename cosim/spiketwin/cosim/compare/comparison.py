@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
+from spiketwin.cosim.compare.accuracy import Limits, OpenLoop, in_open_loop, limits
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import (
     Difference,
@@ -17,7 +18,7 @@ from spiketwin.cosim.compare.difference import (
     first_difference,
     have_digests,
 )
-from spiketwin.cosim.compare.matching import Match, match, parting_tick
+from spiketwin.cosim.compare.matching import parting_tick
 from spiketwin.cosim.compare.subject import Outcome, Subject
 from spiketwin.hdl.spec.params import CoreParams, ParamsError
 from spiketwin.hdl.spec.protocol import Identity
@@ -28,6 +29,9 @@ from spiketwin.host.targets import takes_sizes
 FLOAT: Final = "float:"
 """Address of the ideal network: double precision, nothing rounded, no cycles."""
 
+_RECORDS: Final = 20
+"""Times in a run, at most, at which potential and weights are held against the ideal ones."""
+
 
 @dataclass(frozen=True, eq=False)
 class Nearness:
@@ -36,13 +40,13 @@ class Nearness:
     Attributes
     ----------
     open_loop:
-        Spikes matched while every neuron received the ideal network's own (`Case.open_loop`); None
-        where the device has too few axons, and nothing that equals it has the figure either.
+        Held against it while every neuron received its spikes (`Case.open_loop`); None where the
+        device has too few axons, and nothing that equals it has the figure either.
     parting_tick:
         First tick in which, in closed loop, other neurons fired; None if none did.
     """
 
-    open_loop: Match | None
+    open_loop: OpenLoop | None
     parting_tick: int | None
 
 
@@ -96,15 +100,19 @@ class Comparison:
         What each target did, by name, in the order given.
     meant:
         What the ideal network did; None if that was not asked for.
+    limits:
+        What limits a core of the case's sizes in open loop; None if the ideal network was not asked
+        for, or no core has the axons.
     differences:
         Between the first device and one of each kind that is not equal to it, the earliest first.
     digests:
-        Whether it is by their digests that all of them were compared.
+        Whether there are several, and it is by their digests that all of them were compared.
     """
 
     case: Case
     devices: dict[str, Played]
     meant: Meant | None
+    limits: Limits | None
     differences: list[Difference]
     digests: bool
 
@@ -192,13 +200,17 @@ def compare(
         for name in kind:
             equal_to = {other: other in kind for other in played if other != name}
             played[name] = replace(played[name], equal_to=equal_to)
-    meant = None
+    meant, limited = None, None
     if with_ideal:
         begin = time.perf_counter()
         meant = Meant(case.meant().spikes, time.perf_counter() - begin)
-        played = _near(case, devices, played, meant, progress)
-    digests = all(have_digests(devices[0], other) for other in devices[1:])
-    return Comparison(case, played, meant, differences, digests)
+        opened = _opened(case)
+        played = _near(opened, devices, played, meant, progress)
+        if opened is not None:
+            limited = limits(opened, partial(progress, "roundings lifted"))
+    first, *others = devices
+    digests = bool(others) and all(have_digests(first, other) for other in others)
+    return Comparison(case, played, meant, limited, differences, digests)
 
 
 def _played(case: Case, subject: Subject, progress: Progress) -> Played:
@@ -206,25 +218,29 @@ def _played(case: Case, subject: Subject, progress: Progress) -> Played:
     return Played(subject.core.identity, outcome)
 
 
+def _opened(case: Case) -> Case | None:
+    """Give the case in open loop; None if no core has so many axons."""
+    try:
+        return case.open_loop()
+    except ParamsError:
+        return None
+
+
 def _near(
-    case: Case,
+    opened: Case | None,
     devices: list[Subject],
     played: dict[str, Played],
     meant: Meant,
     progress: Progress,
 ) -> dict[str, Played]:
-    """Match each device with the ideal network; one that equals another has its figure."""
-    try:
-        opened = case.open_loop()
-    except ParamsError:
-        opened = None  # no core has so many axons
-    known: dict[str, Match | None] = {}
+    """Hold each device against the ideal network; one that equals another has its figures."""
+    known: dict[str, OpenLoop | None] = {}
     for device in devices:
         twin = next((n for n in known if played[device.name].equal_to[n] and known[n]), None)
         if twin is not None:
             known[device.name] = known[twin]
         elif opened is not None:
-            known[device.name] = _in_open_loop(opened, device, meant, progress)
+            known[device.name] = _in_open_loop(opened, device, progress)
         else:
             known[device.name] = None
     return {
@@ -236,15 +252,15 @@ def _near(
     }
 
 
-def _in_open_loop(opened: Case, device: Subject, meant: Meant, progress: Progress) -> Match | None:
-    """Match what a device, or a simulated one of sufficient size, does in open loop."""
+def _in_open_loop(opened: Case, device: Subject, progress: Progress) -> OpenLoop | None:
+    """Judge what a device, or a simulated one of sufficient size, does in open loop."""
     report = partial(progress, f"{device.name} in open loop")
+    every = -(-opened.ticks // _RECORDS)
     if device.core.params.n_axons >= opened.network.n_axons:
-        outcome = device.after(opened, opened.ticks, report)
+        run = opened.found(device.core, every, report)
     elif takes_sizes(device.url):
         with connect(device.url, params=opened.params) as core:
-            larger = Subject(device.name, device.url, core)
-            outcome = larger.after(opened, opened.ticks, report)
+            run = opened.found(core, every, report)
     else:
         return None
-    return match(meant.spikes, outcome.run.spikes)
+    return in_open_loop(opened, run)

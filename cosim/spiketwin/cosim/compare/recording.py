@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
+from spiketwin.host.runner import Progress
 from spiketwin.host.spikes import checked_events
 
 Values = NDArray[np.float64]
@@ -59,7 +60,12 @@ class Runner(Protocol):
 
 
 def recorded(
-    runner: Runner, spikes: ArrayLike, ticks: int, every: int | None, clear_every: int | None
+    runner: Runner,
+    spikes: ArrayLike,
+    ticks: int,
+    every: int | None,
+    clear_every: int | None,
+    progress: Progress | None = None,
 ) -> Recording:
     """Run a network and record it.
 
@@ -73,6 +79,8 @@ def recorded(
         Ticks between two records of potential and weights; None: only at the end.
     clear_every:
         Ticks after which state is cleared each time, before the next begins; None: never.
+    progress:
+        Called with (ticks done, ticks) at each record and each clear.
 
     Raises
     ------
@@ -97,6 +105,8 @@ def recorded(
             v.append(runner.v())
             if runner.learns or end == ticks:
                 weights.append(runner.weights())
+        if progress is not None:
+            progress(end, ticks)
     return Recording(
         spikes=np.concatenate(fired),
         after=np.array(records),

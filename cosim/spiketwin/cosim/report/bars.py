@@ -1,4 +1,4 @@
-"""Bars of parts, one below the other, each as long as the others, so that shares are compared."""
+"""Bars of parts, one below the other, along one axis."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Bar:
     title:
         What it is of.
     parts:
-        Their sizes, 0 or more, in one order in all bars; one at least is above 0.
+        Their sizes, 0 or more, in the unit of the axis and in one order in all bars.
     """
 
     title: str
@@ -38,7 +38,7 @@ class Bar:
 
 
 def stacked(
-    name: str, title: str, says: str, label: str, parts: Sequence[str], bars: list[Bar]
+    name: str, title: str, says: str, axis: Axis, unit: str, parts: Sequence[str], bars: list[Bar]
 ) -> str:
     """Draw bars.
 
@@ -46,26 +46,27 @@ def stacked(
     ----------
     name, title, says:
         As for `drawing`.
-    label:
-        Of the axis, which is in percent.
+    axis:
+        The axis, from 0.
+    unit:
+        What is written behind the size of a part.
     parts:
         Names of the parts, written above each where there is room.
     bars:
         The bars.
     """
-    group, axis = Element("g"), Axis(label, 0.0, 100.0)
+    group = Element("g")
     left, right = RIGHT, WIDTH - RIGHT
     for number, bar in enumerate(bars):
-        top, whole, begin = _HEIGHT * number, sum(bar.parts), 0.0
+        top, begin = _HEIGHT * number, 0.0
         write(group, left, top + 16, bar.title, "start", "label")
         for part, size in enumerate(bar.parts):
-            share = 100 * size / whole
-            first, last = (axis.place(each, left, right) for each in (begin, begin + share))
-            begin += share
+            first, last = (axis.place(each, left, right) for each in (begin, begin + size))
+            begin += size
             if last - first < _SEEN:
                 continue
             rectangle(group, first, top + 38, last, top + 58, barred(part))
-            written = f"{parts[part]} {share:.0f} %"
+            written = f"{parts[part]} {size:,.0f}{unit}"
             if len(written) * _LETTER < last - first:
                 write(group, (first + last) / 2, top + 33, written, "middle")
     height = _HEIGHT * len(bars)

@@ -8,6 +8,7 @@ import numpy as np
 
 from spiketwin.cosim.compare.comparison import Comparison
 from spiketwin.cosim.report.bars import Bar, stacked
+from spiketwin.cosim.report.chart import Axis
 from spiketwin.cosim.report.figure import Cell, Figure, Table
 from spiketwin.cosim.report.marks import Key
 from spiketwin.host.ledger import ORIGINS, Ledger
@@ -50,10 +51,11 @@ def figure(found: Comparison) -> Figure:
             _NAME,
             _TITLE,
             says,
-            "share of the time (%)",
+            Axis("share of the time (%)", 0.0, 100.0),
+            " %",
             [name.replace("_", " ") for name in names],
             [
-                Bar(f"{title}: {_seconds(sum(bar.values()))}", [bar.get(n, 0.0) for n in names])
+                Bar(f"{title}: {_seconds(sum(bar.values()))}", [_percent(bar, n) for n in names])
                 for title, bar in bars.items()
             ],
         ),
@@ -77,9 +79,13 @@ def _told(bar: dict[str, float]) -> str:
     """Say the largest parts of a bar."""
     whole = sum(bar.values())
     largest = sorted(bar, key=lambda name: -bar[name])[:3]
-    shares = {name.replace("_", " "): 100 * bar[name] / whole for name in largest}
+    shares = {name.replace("_", " "): _percent(bar, name) for name in largest}
     parts = ", ".join(f"{name} {share:.0f} %" for name, share in shares.items() if share >= 1)
     return f"{_seconds(whole)}, of it {parts}"
+
+
+def _percent(bar: dict[str, float], name: str) -> float:
+    return 100 * bar.get(name, 0.0) / sum(bar.values())
 
 
 def _spoken(name: str) -> str:

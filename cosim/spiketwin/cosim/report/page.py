@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from spiketwin.cosim.compare.comparison import Comparison
 from spiketwin.cosim.compare.difference import NO_SPIKE, Difference
-from spiketwin.cosim.report import latency, ledger, raster, rates, summary, weights
+from spiketwin.cosim.report import latency, ledger, nearness, raster, rates, summary, weights
 from spiketwin.cosim.report.figure import Cell, Figure, Table
 from spiketwin.hdl.spec.params import described
 from spiketwin.host.replacing import replacing
@@ -46,6 +46,7 @@ def figures_of(found: Comparison) -> list[Figure]:
         ledger.figure(found),
         *weights.figures(found),
         rates.figure(found),
+        *nearness.figures(found),
     ]
 
 

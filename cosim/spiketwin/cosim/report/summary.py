@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from spiketwin.cosim.compare.accuracy import Limits, OpenLoop
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Played
 from spiketwin.cosim.compare.difference import Difference
+from spiketwin.cosim.compare.matching import Match
 from spiketwin.host.targets import origin
 
 NOTHING = "–"
@@ -39,7 +41,7 @@ class Verdict:
 def verdict(found: Comparison, every: int) -> Verdict:
     """Say what a comparison comes to; `every` is ticks between two comparisons of all state."""
     shares = {
-        name: np.array(one.nearness.open_loop.within_one_tick_share)
+        name: np.array(one.nearness.open_loop.match.within_one_tick_share)
         for name, one in found.devices.items()
         if one.nearness is not None and one.nearness.open_loop is not None
     }
@@ -82,7 +84,7 @@ def origins(names: Iterable[str]) -> str:
 
 def columns(found: Comparison) -> dict[str, dict[str, str]]:
     """Give the figures of each target as text, by title, the same titles for each."""
-    texts = {name: _cells(one) for name, one in found.devices.items()}
+    texts = {name: _cells(found, one) for name, one in found.devices.items()}
     if found.meant is not None:
         titles = next(iter(texts.values()))
         texts[FLOAT] = dict.fromkeys(titles, NOTHING) | {
@@ -92,7 +94,7 @@ def columns(found: Comparison) -> dict[str, dict[str, str]]:
     return texts
 
 
-def _cells(one: Played) -> dict[str, str]:
+def _cells(found: Comparison, one: Played) -> dict[str, str]:
     run = one.outcome.run
     cells = {
         "build": one.identity.build,
@@ -103,17 +105,47 @@ def _cells(one: Played) -> dict[str, str]:
         "seconds (measured)": f"{run.ledger.wall_seconds:.2f}",
     }
     if one.nearness is not None:
-        near = one.nearness.open_loop
-        shares = (near.within_one_tick_share, near.same_tick_share) if near else (None, None)
         parting = one.nearness.parting_tick
-        cells |= {
-            "within one tick of float: (open loop)": _percent(shares[0]),
-            "at the same tick (open loop)": _percent(shares[1]),
+        cells |= _cells_in_open_loop(found, one.nearness.open_loop) | {
             "parts from float: at tick (closed loop)": "never"
             if parting is None
             else f"{parting:,}",
         }
     return cells
+
+
+def _cells_in_open_loop(found: Comparison, near: OpenLoop | None) -> dict[str, str]:
+    unit = found.case.unit
+    titles = (
+        "within one tick of float: (open loop)",
+        "at the same tick (open loop)",
+        "missing, extra (open loop)",
+        f"v off at the end ({unit}, open loop)",
+        f"weights off at the end ({unit}, open loop)",
+        "limited by",
+    )
+    if near is None:
+        return dict.fromkeys(titles, "too few axons")
+    match, drift = near.match, near.drift
+    cells = (
+        _percent(match.within_one_tick_share),
+        _percent(match.same_tick_share),
+        f"{match.missing:,}, {match.extra:,}",
+        f"{drift.v_rms[-1]:.3g}",
+        f"{drift.weights_rms[-1]:.3g}",
+        limited_by(found, near) or NOTHING,
+    )
+    return dict(zip(titles, cells, strict=True))
+
+
+def limited_by(found: Comparison, near: OpenLoop) -> str | None:
+    """Name the rounding whose lifting brings a target nearest to the ideal network.
+
+    None if lifting none of them gains anything, or the target does not fire what a core of the
+    case's sizes does, so that roundings do not explain it.
+    """
+    limits = found.limits
+    return limits.worst if limits is not None and limits.all_kept == near.match else None
 
 
 def _equal_to(one: Played) -> str:
@@ -123,8 +155,8 @@ def _equal_to(one: Played) -> str:
     return ", ".join(equal) or NOTHING
 
 
-def _percent(share: float | None) -> str:
-    return "too few axons" if share is None else f"{100 * share:.2f} %"
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
 
 
 def equality(found: Comparison, every: int) -> str:
@@ -173,7 +205,7 @@ def consequences(difference: Difference) -> str:
 
 def figures(found: Comparison) -> dict[str, Any]:
     """Give the figures as JSON has them."""
-    targets = {name: _figures(one) for name, one in found.devices.items()}
+    targets = {name: _figures(found, one) for name, one in found.devices.items()}
     if found.meant is not None:
         targets[FLOAT] = {
             "equal_to": {},
@@ -184,12 +216,13 @@ def figures(found: Comparison) -> dict[str, Any]:
     return {
         "ticks": found.case.ticks,
         "digests": found.digests,
+        "limits": found.limits and _limits(found.limits),
         "targets": targets,
         "first_difference": found.differences[0].figures() if found.differences else None,
     }
 
 
-def _figures(one: Played) -> dict[str, Any]:
+def _figures(found: Comparison, one: Played) -> dict[str, Any]:
     told: dict[str, Any] = {
         "build": one.identity.build,
         "clock_hz": one.identity.clock_hz,
@@ -201,10 +234,36 @@ def _figures(one: Played) -> dict[str, Any]:
         "ledger": one.outcome.run.ledger.as_json(),
     }
     if one.nearness is not None:
-        opened = one.nearness.open_loop
+        near = one.nearness.open_loop
         told |= {
-            "within_one_tick_of_float": opened and opened.within_one_tick_share,
-            "same_tick_as_float": opened and opened.same_tick_share,
+            "within_one_tick_of_float": near and near.match.within_one_tick_share,
+            "same_tick_as_float": near and near.match.same_tick_share,
+            "missing": near and near.match.missing,
+            "extra": near and near.match.extra,
+            "drift": near and _drift(found, near),
+            "limited_by": near and limited_by(found, near),
             "parts_from_float_at_tick": one.nearness.parting_tick,
         }
     return told
+
+
+def _drift(found: Comparison, near: OpenLoop) -> dict[str, Any]:
+    values = {name: each.tolist() for name, each in vars(near.drift).items()}
+    return {"unit": found.case.unit} | values
+
+
+def _limits(limits: Limits) -> dict[str, Any]:
+    return {
+        "all_kept": _shares(limits.all_kept),
+        "lifted": {name: _shares(each) for name, each in limits.lifted.items()},
+        "exact": list(limits.exact),
+    }
+
+
+def _shares(match: Match) -> dict[str, Any]:
+    return {
+        "within_one_tick": match.within_one_tick_share,
+        "same_tick": match.same_tick_share,
+        "missing": match.missing,
+        "extra": match.extra,
+    }
