@@ -406,8 +406,10 @@ def test_the_command_passes_a_model_and_writes_its_figures(tmp_path: Path) -> No
     assert 0 < latency["min_seconds"] <= latency["median_seconds"] <= latency["max_seconds"]
 
 
-@pytest.mark.parametrize("url", ["rtl:", "rtl:?level=pins&clock=12000000", "rtl+pty:?level=bytes"])
-def test_the_command_passes_the_rtl(url: str) -> None:
+@pytest.mark.parametrize(
+    "url", ["rtl:", "rtl:?level=pins&clock=12000000", "rtl+pty:?level=bytes", "netlist:"]
+)
+def test_the_command_passes_what_is_simulated(url: str) -> None:
     status, output = selftest(
         "--on", url, "--params", "tiny", "--transactions", "50", "--networks", "3"
     )

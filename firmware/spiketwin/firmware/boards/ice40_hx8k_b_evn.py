@@ -9,7 +9,7 @@ BOARD = Board(
     title="Lattice iCE40-HX8K Breakout Board",
     platform=ICE40HX8KBEVNPlatform,
     params="tiny,neuron_lanes=1,source_lanes=1,learning=0",
-    clock_hz=24_000_000,
+    clock_hz=60_000_000,
     adapter=FT2232H,
     programmer=Programmer(board="ice40_generic", volatile=False),
     sources=(

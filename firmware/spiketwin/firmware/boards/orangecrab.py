@@ -35,5 +35,5 @@ def _orangecrab(size: str, platform: type[Any], params: str, clock_hz: int) -> B
     )
 
 
-ORANGECRAB_25F = _orangecrab("25F", OrangeCrabR0_2_25FPlatform, "digits", 90_000_000)
-ORANGECRAB_85F = _orangecrab("85F", OrangeCrabR0_2_85FPlatform, "full", 75_000_000)
+ORANGECRAB_25F = _orangecrab("25F", OrangeCrabR0_2_25FPlatform, "digits", 120_000_000)
+ORANGECRAB_85F = _orangecrab("85F", OrangeCrabR0_2_85FPlatform, "full", 108_000_000)
