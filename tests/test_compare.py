@@ -474,7 +474,7 @@ def test_how_far_a_target_is_off_and_what_limits_it_is_told(net: Path, broken: B
     assert [faulty[name] for name in ("missing", "extra", "drift", "limited_by")] == [None] * 4
     # Whole numbers are what is meant, so of what is rounded before a run there is nothing to lift.
     assert figures["limits"]["exact"] == ["weights", "neuron parameters", "learning rule"]
-    lifted = figures["limits"]["lifted"]
+    lifted = {each["rounding"]: each for each in figures["limits"]["lifted"]}
     assert list(lifted) == ["decay codes", "decay rounding", "widths", "weight steps"]
     assert {name: each["same_tick"] for name, each in lifted.items()} == {
         name: each.same_tick_share for name, each in limited.lifted.items()

@@ -255,7 +255,7 @@ def _drift(found: Comparison, near: OpenLoop) -> dict[str, Any]:
 def _limits(limits: Limits) -> dict[str, Any]:
     return {
         "all_kept": _shares(limits.all_kept),
-        "lifted": {name: _shares(each) for name, each in limits.lifted.items()},
+        "lifted": [{"rounding": name} | _shares(each) for name, each in limits.lifted.items()],
         "exact": list(limits.exact),
     }
 
