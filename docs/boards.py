@@ -1,8 +1,9 @@
 """Builds for every board and stores the figures of docs/boards.md: ``python docs/boards.py``.
 
-It takes about half an hour on two cores; names of boards as arguments build for those alone, and
-leave what is stored of the others as it is. Exits with status 1 if a core does not fit or misses
-its clock. Afterwards run ``python docs/generate.py``, which makes the table of the figures.
+It takes about three quarters of an hour, as one is built after the other; names of boards as
+arguments build for those alone, and leave what is stored of the others as it is. Exits with status
+1 if a core does not fit or misses its clock. Afterwards run ``python docs/generate.py``, which makes
+the tables of the figures.
 """
 
 from __future__ import annotations

@@ -374,20 +374,57 @@ def _commands() -> str:
     return _table(("command", "does", "for example"), rows)
 
 
+def _builds() -> dict[str, dict[str, Any]]:
+    """Read what docs/boards.py has built, by board and core."""
+    builds: dict[str, dict[str, Any]] = json.loads(
+        (ROOT / "docs/boards.json").read_text(encoding="utf-8")
+    )
+    return builds
+
+
+def _board_clocks() -> str:
+    """Make the rows of the README."""
+    builds = _builds()
+    ulx3s, icebreaker, ncx = (
+        builds[name] for name in ("ulx3s_25f digits", "icebreaker up5k", "ulx3s_25f ncx")
+    )
+    ticks = (
+        "ticks a second at `ncx`, 2 % of the sources active, ULX3S 25F at "
+        f"{ncx['target_mhz']:g} MHz"
+    )
+    rows = (
+        (
+            "clock that a ULX3S 25F with `digits` is good for",
+            f"{math.floor(ulx3s['fmax_mhz'])} MHz",
+        ),
+        (
+            "clock that an iCEBreaker with `up5k` is good for",
+            f"{math.floor(icebreaker['fmax_mhz'])} MHz",
+        ),
+        (ticks, f"{_ticks_a_second(ncx):,.0f}"),
+    )
+    return _table(("figure", "value", "origin"), [(*row, "estimated") for row in rows])
+
+
+def _ticks_a_second(build: dict[str, Any]) -> float:
+    """Give them with 2 % of the sources active, half as many neurons firing, learning on."""
+    p = CoreParams(**build["params"])
+    few = max(1, round(0.02 * p.n_sources))
+    hz = float(build["target_mhz"]) * 1e6
+    return hz / schedule.tick_cycles(p, few, few // 2, learns=p.learning)
+
+
 def _board_figures() -> str:
     """Make a table of what docs/boards.py has built."""
-    builds = json.loads((ROOT / "docs/boards.json").read_text(encoding="utf-8"))
     head = (
         "board", "core", "logic", "block RAM", "multipliers", "SPRAM", "clock, MHz",
         "good for, MHz", "fastest line, MBd", "ticks a second", "built",
     )  # fmt: skip
-    return _table(head, [_build_row(name.split()[1], build) for name, build in builds.items()])
+    return _table(head, [_build_row(name.split()[1], build) for name, build in _builds().items()])
 
 
 def _build_row(core: str, build: dict[str, Any]) -> tuple[object, ...]:
-    p, clock, fmax = CoreParams(**build["params"]), build["target_mhz"], build["fmax_mhz"]
-    few = max(1, round(0.02 * p.n_sources))
-    cycles = schedule.tick_cycles(p, few, few // 2, learns=p.learning)
+    clock, fmax = build["target_mhz"], build["fmax_mhz"]
     kinds = (build.get(kind) for kind in ("logic", "memory", "dsp", "spram"))
     return (
         f"`{build['board']}`",
@@ -396,7 +433,7 @@ def _build_row(core: str, build: dict[str, Any]) -> tuple[object, ...]:
         f"{clock:g}",
         f"{fmax:.1f}" if fmax else "not routed",
         f"{build['max_baud'] / 1e6:g}",
-        f"{clock * 1e6 / cycles:,.0f}",
+        f"{_ticks_a_second(build):,.0f}",
         build["date"],
     )
 
@@ -433,6 +470,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "report-files": _modules("cosim/spiketwin/cosim/report"),
     "firmware-files": _modules("firmware/spiketwin/firmware"),
     "host-files": _modules("host/spiketwin/host"),
+    "board-clocks": _board_clocks,
     "board-figures": _board_figures,
     "sizes": _sizes,
     "commands": _commands,

@@ -20,14 +20,15 @@ MORE_LOGIC = 0.02
 """A change of a line moves this much by the luck of the mapping."""
 
 LESS_CLOCK = 0.10
-"""And this much by the luck of the placement; the clock itself has to be met all the same."""
+"""And this much by the luck of the placement, of what the design was good for when stored. That is
+asked for beside the board's own clock, which has to be met however little was lost."""
 
 
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s_25f"])
 def test_a_bitstream_is_as_fast_and_as_small_as_it_was(name: str) -> None:
     described = board(name)
     stored = STORED[f"{name} {described.params}"]
-    made = build(described)  # an error if it misses its clock
+    made = build(described)  # an error below the board's clock, whatever is stored
     figures = made.figures
     assert made.bitstream is not None
     assert made.bitstream.stat().st_size > 100_000

@@ -9,6 +9,7 @@ import stat
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from click.testing import CliRunner
 from spiketwin.cosim import loader
 from spiketwin.cosim.commands import flash as command
 from spiketwin.firmware import flash
-from spiketwin.firmware.board import Board, board, boards
+from spiketwin.firmware.board import Board, Programmer, board, boards
 from spiketwin.firmware.build import Build
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import preset
@@ -131,7 +132,18 @@ def test_the_rule_for_udev_is_given_whole() -> None:
     assert "sudo tee /etc/udev/rules.d/60-spiketwin.rules" in trouble.fix
     assert "sudo udevadm control --reload-rules && sudo udevadm trigger" in trouble.fix
     assert "sudo usermod -aG dialout $USER" in trouble.fix
-    assert 'ATTR{idProduct}=="5af0"' in flash.udev_rule(board("orangecrab_85f"))
+    assert 'ATTR{idProduct}=="5af0"' in (flash.udev_rule(board("orangecrab_85f")) or "")
+
+
+def test_a_probe_of_the_users_own_has_no_id_in_the_rule_for_udev() -> None:
+    programmer = Programmer(board="ecp5_evn", volatile=True)
+    mine = replace(board("orangecrab_85f"), programmer=programmer)
+    assert flash.udev_rule(mine) is None
+    trouble = flash.diagnosis(mine, NO_PERMISSION, 1)
+    assert trouble is not None
+    assert "not known here: `lsusb` lists it as VENDOR:PRODUCT" in trouble.fix
+    assert 'ATTR{idVendor}=="VENDOR", ATTR{idProduct}=="PRODUCT"' in trouble.fix
+    assert "0000" not in trouble.fix
 
 
 @pytest.mark.parametrize(

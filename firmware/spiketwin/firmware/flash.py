@@ -193,11 +193,18 @@ def hung(seconds: float) -> Trouble:
     )
 
 
-def udev_rule(board: Board) -> str:
-    """Line of `UDEV_FILE` that lets the users of serial ports program a board, too."""
-    vendor, product = _probe(board) or (0, 0)
+def udev_rule(board: Board) -> str | None:
+    """Line of `UDEV_FILE` that lets the users of serial ports program a board, too.
+
+    ``None`` where the USB id of what programs it is not known.
+    """
+    probe = _probe(board)
+    return _rule(f"{probe[0]:04x}", f"{probe[1]:04x}") if probe else None
+
+
+def _rule(vendor: str, product: str) -> str:
     return (
-        f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{vendor:04x}", ATTR{{idProduct}}=="{product:04x}", '
+        f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{vendor}", ATTR{{idProduct}}=="{product}", '
         'MODE="0660", GROUP="dialout", TAG+="uaccess"'
     )
 
@@ -217,10 +224,17 @@ def _no_cable(board: Board) -> Trouble:
 
 
 def _no_permission(board: Board) -> Trouble:
+    rule, unknown = udev_rule(board), ""
+    if rule is None:
+        rule = _rule("VENDOR", "PRODUCT")
+        unknown = (
+            "The USB id of what programs it is not known here: `lsusb` lists it as "
+            "VENDOR:PRODUCT, four digits each, which are to be put into the rule. "
+        )
     return Trouble(
         f"you may not use the USB adapter of {board.title}",
-        f"Write the rule for it, and join the group that it names:\n"
-        f"    echo '{udev_rule(board)}' | sudo tee {UDEV_FILE}\n"
+        f"{unknown}Write the rule for it, and join the group that it names:\n"
+        f"    echo '{rule}' | sudo tee {UDEV_FILE}\n"
         "    sudo udevadm control --reload-rules && sudo udevadm trigger\n"
         "    sudo usermod -aG dialout $USER\n"
         "Then log in anew, unplug the board and plug it in again",

@@ -74,7 +74,8 @@ def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
         with filelock.FileLock(root / f"{digest}.lock", timeout=BUILD_SECONDS):
             if finished.is_dir():
                 return finished
-            # Only a build that was killed leaves these, as the lock is ours.
+            # Left by a build that failed, whose error named the logs in it, or that was killed: the
+            # lock is ours, so nobody is at work in them.
             for left in root.glob(f"{digest}.tmp*"):
                 shutil.rmtree(left, ignore_errors=True)
             folder = Path(tempfile.mkdtemp(prefix=f"{digest}.tmp", dir=root))

@@ -12,8 +12,7 @@ BOARD = Board(
     clock_hz=60_000_000,
     adapter=FT2232H,
     programmer=Programmer(board="ice40_generic", volatile=False),
-    sources=(
-        "https://www.latticesemi.com/products/developmentboardsandkits/ice40hx8kbreakoutboard",
-    ),
+    # Lattice EB85, "iCE40HX-8K Breakout Board User Guide": schematics in appendix A.
+    sources=("https://www.latticesemi.com/view_document?document_id=50373",),
     notes="Jumpers J6 and J7 choose between its flash and the FPGA itself; leave them at flash.",
 )
