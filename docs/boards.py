@@ -2,8 +2,8 @@
 
 It takes about three quarters of an hour, as one is built after the other; names of boards as
 arguments build for those alone, and leave what is stored of the others as it is. Exits with status
-1 if a core does not fit or misses its clock. Afterwards run ``python docs/generate.py``, which makes
-the tables of the figures.
+1 if a core does not fit or misses its clock. Afterwards run ``python docs/generate.py``, which
+makes the tables of the figures.
 """
 
 from __future__ import annotations
