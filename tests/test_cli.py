@@ -19,6 +19,7 @@ from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.errors import LinkLost
 from spiketwin.host.files import save
 from spiketwin.host.installation import install_command
+from spiketwin.host.targets import SIMULATED
 
 TICKS = 50
 TINY = ["--on", "model:", "--params", "tiny"]
@@ -432,6 +433,13 @@ def test_a_selftest_in_which_nothing_fired_says_so() -> None:
 
 
 # --- the script -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [(), ("run",), ("selftest",), ("compare",)])
+def test_the_help_names_every_kind_of_target(command: tuple[str, ...]) -> None:
+    shown = spiketwin(*command, "--help").output
+    for target in (*(f"{scheme}:" for scheme in SIMULATED), "socket://host:port", "replay:FILE"):
+        assert target in shown, target
 
 
 @pytest.mark.parametrize("argument", ["-h", "--help", "help"])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -378,7 +379,7 @@ def test_a_case_is_shrunk_to_a_file_that_differs_again(net: Path, broken: Break)
     small = net.with_name("small.npz")
     done = spiketwin(net, "--on", "model:", "--on", FAULTY, "--shrink", small)
     assert done.exit_code == 1, done.output
-    assert f"spiketwin compare {small} --on model: --on {FAULTY}" in done.output
+    assert f"spiketwin compare {small} --on model: --on '{FAULTY}'" in done.output
     whole, stimulus = load(net)
     network, left = load(small)
     assert stimulus is not None
@@ -390,6 +391,23 @@ def test_a_case_is_shrunk_to_a_file_that_differs_again(net: Path, broken: Break)
     again = net.with_name("again.npz")
     spiketwin(net, "--on", "model:", "--on", FAULTY, "--shrink", again)
     assert again.read_bytes() == small.read_bytes()
+
+
+def test_the_call_for_the_shrunk_case_finds_the_difference_in_a_shell(
+    net: Path, broken: Break
+) -> None:
+    broken(11, more("trace_post", 2))
+    small = net.with_name("small it's small & short.npz short.npz")
+    how = ("--baud", "9600", "--every", "2")
+    done = spiketwin(net, "--on", "model:", "--on", FAULTY, "--shrink", small, *how)
+    (again,) = re.findall(r"^Again: (.*)$", done.output, re.MULTILINE)
+    program, command, *arguments = shlex.split(again)
+    assert (program, command) == ("spiketwin", "compare")
+    assert arguments[0] == str(small)
+    assert arguments[-4:] == list(how)
+    assert "DIFFERENT" in spiketwin(*arguments).output
+    # No character of it means anything to a shell.
+    assert not set("&?") & set(re.sub(r"'[^']*'", "", again))
 
 
 def test_nothing_is_shrunk_where_nothing_differs(net: Path) -> None:
@@ -438,6 +456,27 @@ def test_the_signals_around_a_difference_are_written(net: Path, broken: Break) -
     (begin,) = re.findall(r"\[timestart\] (\d+)", shown)
     (mark,) = re.findall(r"^\*-\d+\.\d+ (\d+)$", shown, re.MULTILINE)
     assert times[0] < int(begin) < int(mark) < times[-1]
+
+
+def test_the_unit_of_digests_is_shown_at_work(net: Path, broken: Break) -> None:
+    def garble(_core: ModelCore, run: Run) -> None:
+        if run.digests is not None:
+            run.digests[-1] ^= 1
+
+    broken(20, garble)
+    vcd = net.with_name("waves.vcd")
+    sizes = "tiny,digest_rounds=1"
+    faulty = f"faulty://?params={sizes}"
+    done = spiketwin(net, "--on", faulty, "--on", "rtl:", "--params", sizes, "--waves", vcd)
+    assert done.exit_code == 1, done.output
+    assert ": digest is " in done.output
+    shown = vcd.with_suffix(".gtkw").read_text()
+    assert "-digest\n" in shown
+    assert ".core.digest." in shown and ".core.neurons." not in shown
+    written = vcd.read_text()
+    reported = re.search(r"\$var wire +1 (\S+) told_1 \$end", written)
+    assert reported is not None
+    assert f"\n1{reported[1]}\n" in written  # it is at work: a digest is told
 
 
 # --- the ideal network -------------------------------------------------------------------------
@@ -553,6 +592,15 @@ def test_a_wrong_call_ends_with_status_2_and_a_way_out(
     done = spiketwin(net, *arguments)
     assert done.exit_code == 2
     assert said in done.output
+
+
+@pytest.mark.parametrize("how", [(), ("--tick-period", "500")])
+def test_a_preset_is_not_played_past_its_stimulus(how: tuple[str, ...]) -> None:
+    call = ("--preset", "fi-curve", "--on", "model:", "--on", "model:", *how, "--ticks")
+    done = spiketwin(*call, "5000")
+    assert done.exit_code == 2
+    assert "ticks must be in 1…1,000 for the preset fi-curve, not 5,000" in done.output
+    assert spiketwin(*call, "1000").exit_code == 0
 
 
 def test_a_preset_takes_no_spikes(net: Path) -> None:

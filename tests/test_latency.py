@@ -348,8 +348,9 @@ def test_a_task_ends_with_an_image() -> None:
     task = tasks.digits(10).first(30)
     assert (task.case.ticks, task.labels.size) == (27, 3)
     assert task.case.spikes[:, 0].max() == 26
-    with pytest.raises(InvalidInput, match="ticks must be 9 or more"):
-        task.first(8)
+    for ticks in (8, 28):
+        with pytest.raises(InvalidInput, match=f"ticks must be in 9…27, not {ticks}: "):
+            task.first(ticks)
 
 
 # --- the command -------------------------------------------------------------------------------

@@ -186,7 +186,10 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise RecordingError(f"{path}, line {number}, is no JSON: {error}") from error
+        raise RecordingError(
+            f"{path}, line {number}, is no JSON ({error}): the file was cut short or altered. Take "
+            "a whole copy of it, or record the session again"
+        ) from error
     if not isinstance(values, dict):
         raise RecordingError(f"{path}, line {number}, must be a JSON object, not {line[:40]!r}")
     return values

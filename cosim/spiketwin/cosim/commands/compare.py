@@ -32,10 +32,15 @@ from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, CoreParams, described
 from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli import options, stimulus
+from spiketwin.host.errors import InvalidInput
 from spiketwin.host.spikes import checked_events
 from spiketwin.host.targets import takes_sizes
 
+_COMMAND: Final = ("spiketwin", "compare")
 _SHRUNK: Final = "shrunk.npz"
+
+_HOW: Final = ("baud", "every", "digests")
+"""Parameters that say how targets are compared, whatever is played."""
 
 
 @click.command(
@@ -52,8 +57,7 @@ _SHRUNK: Final = "shrunk.npz"
     multiple=True,
     required=True,
     metavar="URL",
-    help="Target, given twice or more: model:, rtl:, rtl+pty:, netlist:, a serial port, "
-    f"socket://host:port, or {FLOAT}, the ideal network.",
+    help=f"Target, given twice or more: {options.TARGETS}, or {FLOAT}, the ideal network.",
 )
 @click.option(
     "--preset",
@@ -232,18 +236,25 @@ def _save(
 def _heading(net: Path | None, preset_name: str | None, every: int) -> page.Heading:
     """Name what is played, and the call that plays it again."""
     context = click.get_current_context()
-    call = ["spiketwin", str(context.info_name)]
+    call = [*_COMMAND]
     for parameter in context.command.params:
-        given = context.get_parameter_source(str(parameter.name)) == ParameterSource.COMMANDLINE
-        if given and not isinstance(parameter.type, options.OutputFile):
-            option = [parameter.opts[0]] if isinstance(parameter, click.Option) else []
-            value = context.params[str(parameter.name)]
-            if isinstance(value, bool):
-                call += option
-                continue
-            for one in value if parameter.multiple else [value]:
-                call += [*option, str(one)]
+        if not isinstance(parameter.type, options.OutputFile):
+            call += _given(context, parameter)
     return page.Heading(str(preset_name or (net and net.name)), shlex.join(call), every)
+
+
+def _given(context: click.Context, parameter: click.Parameter) -> list[str]:
+    """Give the words by which a parameter was set in the call; none if it was not."""
+    name = str(parameter.name)
+    if context.get_parameter_source(name) != ParameterSource.COMMANDLINE:
+        return []
+    option = [parameter.opts[0]] if isinstance(parameter, click.Option) else []
+    value = context.params[name]
+    if isinstance(value, bool):
+        return option
+    return [
+        word for one in (value if parameter.multiple else [value]) for word in (*option, str(one))
+    ]
 
 
 @contextmanager
@@ -308,6 +319,11 @@ def _case(
         raise click.UsageError("--spikes goes with NET: a preset has a stimulus of its own")
     case = preset(str(preset_name))
     length = ticks or case.ticks
+    if length > case.ticks:
+        raise InvalidInput(
+            f"ticks must be in 1…{case.ticks:,} for the preset {preset_name}, not {length:,}: its "
+            "stimulus ends there"
+        )
     spikes = case.spikes[case.spikes[:, 0] < length]
     fallback = replace(case.params, digest_rounds=digest_rounds)
     return fallback, lambda sizes: replace(case, params=sizes, spikes=spikes, ticks=length)
@@ -353,9 +369,14 @@ def _shrink(console: Console, subjects: list[Subject], found: Comparison, path: 
         markup=False,
     )
     _say_difference(console, shrunk.difference)
-    sizes = [f"--params {described(first.core.params)}"] if takes_sizes(first.url) else []
-    again = ["spiketwin compare", str(path), *(f"--on {s.url}" for s in (first, other)), *sizes]
-    console.print(f"Again: {' '.join(again)}", soft_wrap=True, markup=False)
+    again = [*_COMMAND, str(path), "--on", first.url, "--on", other.url]
+    if takes_sizes(first.url) or takes_sizes(other.url):
+        again += ["--params", described(first.core.params)]
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if parameter.name in _HOW:
+            again += _given(context, parameter)
+    console.print(f"Again: {shlex.join(again)}", soft_wrap=True, markup=False)
 
 
 # --- what is said of it ------------------------------------------------------------------------

@@ -62,11 +62,14 @@ class Task:
     def first(self, ticks: int) -> Task:
         """Take the images that are over within so many ticks.
 
-        Raises `InvalidInput` if that is none.
+        Raises `InvalidInput` if that is none, or there are not so many ticks.
         """
-        images = min(ticks // self.ticks_per_image, self.labels.size)
-        if images < 1:
-            raise InvalidInput(f"ticks must be {self.ticks_per_image} or more: those of an image")
+        if not self.ticks_per_image <= ticks <= self.case.ticks:
+            raise InvalidInput(
+                f"ticks must be in {self.ticks_per_image}…{self.case.ticks:,}, not {ticks:,}: from "
+                "those of an image to the end of the stimulus"
+            )
+        images = ticks // self.ticks_per_image
         length = images * self.ticks_per_image
         spikes = self.case.spikes[self.case.spikes[:, 0] < length]
         return replace(

@@ -30,6 +30,7 @@ _UNITS: Final = {
     "pending": "fired",
     "update_cycle": "axons",
     "cycles": "axons",
+    "digest": "digest",
 }
 """The unit of the core that makes each field; `neurons` makes all others."""
 
@@ -69,7 +70,8 @@ def save(path: Path, subject: Subject, case: Case, difference: Difference) -> No
     tick = difference.tick or 0
     port = DesignSerial(Design(params=subject.core.params, waves=True))
     with Core(Link(port, close=port.close)) as core:
-        playback = Playback(core, case)
+        # Digests take no cycle, and where there are any it may be by them that the targets differ.
+        playback = Playback(core, case, digests=bool(core.params.digest_rounds))
         playback.to(max(0, tick - _AROUND))
         port.engine.open_waves(path)
         playback.to(min(case.ticks, tick + _AROUND + 1))

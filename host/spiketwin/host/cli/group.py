@@ -113,6 +113,7 @@ def main() -> None:
     """One spiking network as a model, as RTL and on an FPGA, equal to the bit.
 
     A target is given with --on: `model:` computes in this process, `rtl:` simulates the gateware in
-    this process, `rtl+pty:` does so behind a pseudo-terminal; /dev/ttyUSB1 or socket://host:port is
-    a device. All of them answer the same protocol.
+    this process, `rtl+pty:` does so behind a pseudo-terminal, `netlist:` simulates the cells of an
+    FPGA that it is mapped to; /dev/ttyUSB1 or socket://host:port is a device, and `replay:FILE` a
+    recorded session with one. All of them answer the same protocol.
     """

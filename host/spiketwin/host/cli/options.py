@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from rich.console import Console
@@ -16,9 +16,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described
 from spiketwin.host.errors import DoesNotFit
 from spiketwin.host.replacing import replacing
-from spiketwin.host.targets import DEFAULT_BAUD
+from spiketwin.host.targets import DEFAULT_BAUD, SIMULATED
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+TARGETS: Final = (
+    f"{', '.join(f'{name}:' for name in SIMULATED)}, a serial port, socket://host:port, or "
+    "replay:FILE, a recorded session"
+)
+"""What ``--on`` takes."""
 
 
 class OutputFile(click.Path):
@@ -104,8 +111,7 @@ def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
                 "url",
                 required=True,
                 metavar="URL",
-                help="Target: model:, rtl:, rtl+pty:, a serial port, socket://host:port, or a "
-                "recorded session, replay:FILE.",
+                help=f"Target: {TARGETS}.",
             ),
         ):
             command = option(command)
