@@ -438,6 +438,19 @@ def _build_row(core: str, build: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
+def _digest_figures() -> str:
+    """Make a table of what docs/digests.py has mapped."""
+    units: dict[str, list[dict[str, int]]] = json.loads(
+        (ROOT / "docs/digests.json").read_text(encoding="utf-8")
+    )
+    rows = []
+    for unit, figures in units.items():
+        fpga, core = unit.split()
+        kinds = zip(*(build.values() for build in figures), strict=True)
+        rows.append((fpga, f"`{core}`", *(", ".join(f"{n:,}" for n in kind) for kind in kinds)))
+    return _table(("FPGA", "core", "LUTs with 1, 2, 3 rounds", "flip-flops", "block RAMs"), rows)
+
+
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "link-limits": _link_limits,
     "requests": _requests,
@@ -472,6 +485,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "host-files": _modules("host/spiketwin/host"),
     "board-clocks": _board_clocks,
     "board-figures": _board_figures,
+    "digest-figures": _digest_figures,
     "sizes": _sizes,
     "commands": _commands,
 }

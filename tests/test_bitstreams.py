@@ -1,8 +1,10 @@
 """Real bitstreams, compared with stored figures: no change makes them slower or larger unseen.
 
-`python docs/boards.py icebreaker ulx3s_25f` stores the figures anew where a change is worth it.
+`python docs/boards.py icebreaker ulx3s_25f` and `python docs/digests.py` store the figures anew
+where a change is worth it.
 """
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,8 @@ import pytest
 from spiketwin.firmware.board import board
 from spiketwin.firmware.build import build
 
-STORED: dict[str, Any] = json.loads(
-    (Path(__file__).resolve().parent.parent / "docs/boards.json").read_text()
-)
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+STORED: dict[str, Any] = json.loads((DOCS / "boards.json").read_text())
 
 MORE_LOGIC = 0.02
 """A change of a line moves this much by the luck of the mapping."""
@@ -37,3 +38,17 @@ def test_a_bitstream_is_as_fast_and_as_small_as_it_was(name: str) -> None:
     assert figures["logic"]["used"] <= stored["logic"]["used"] * (1 + MORE_LOGIC)
     for kind in {"memory", "dsp", "spram"} & set(stored):
         assert figures[kind]["used"] <= stored[kind]["used"], kind
+
+
+@pytest.mark.parametrize("unit", ["ECP5 full", "iCE40 up5k"])
+def test_a_digest_takes_what_is_said(unit: str) -> None:
+    spec = importlib.util.spec_from_file_location("digests", DOCS / "digests.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    stored = json.loads((DOCS / "digests.json").read_text())[unit][0]
+    takes = script.takes(unit, 1)
+    assert takes["luts"] <= stored["luts"] * (1 + MORE_LOGIC)
+    assert takes["flip_flops"] <= stored["flip_flops"] * (1 + MORE_LOGIC)
+    assert takes["block_rams"] == stored["block_rams"]
