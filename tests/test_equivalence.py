@@ -133,10 +133,9 @@ def test_the_netlist_is_equal_too(family: str, params: CoreParams, memory: str) 
     assert f"\n  {memory} " in netlist.read_text()
     with twins(params, seed=0, other=f"netlist:?family={family}") as pair:
         pair.both("program", Network.random(params.n_axons, params.n_neurons, seed=0))
-        pair.run(300, 0.05)
-        for _ in range(3):
-            pair.wild()
-            pair.run(60, 0.05)
+        pair.run(300, 0.03)
+        pair.wild()
+        pair.run(60, 0.03)
 
 
 def test_ten_million_neuron_updates_are_equal() -> None:
