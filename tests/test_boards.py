@@ -15,7 +15,6 @@ import pytest
 from amaranth_boards.icepi_zero import IcepiZero1_3Platform
 from click.testing import CliRunner, Result
 
-from spiketwin.cosim.commands import flash as flashing
 from spiketwin.firmware import build as building
 from spiketwin.firmware import fitting
 from spiketwin.firmware.board import Board, BoardError, board, boards, makes_baud
@@ -148,6 +147,8 @@ NO_UART = "IcepiZero1_3Platform.resources = IcepiZero1_3Platform.resources[:1]"
             ["not define a default clock", "`default_clk`"],
         ),
         ("=IcepiZero1_3Platform", "=type('No', (), {})", ["add_resources", "`default_clk`"]),
+        ("50_000_000", "900_000_000", ["clock_hz of icepi_zero", "cannot make 900 MHz of 50 MHz"]),
+        ("50_000_000", "3_500_000", ["clock_hz of icepi_zero", "1,000,000 baud", "4 MHz on"]),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("command", ["build", "flash"])
@@ -174,6 +175,7 @@ def test_a_board_that_no_core_can_be_built_for_is_told_before(
         (["--board", "./none.py"], ["no file 'none.py'"]),
         (["--board", "icebreaker", "--params", "huge"], ["huge"]),
         (["--board", "icebreaker", "--clock", "5000"], ["cannot make 5000 MHz of 12 MHz"]),
+        (["--board", "ulx3s_12f", "--clock", "3.5"], ["'--clock'", "1,000,000 baud", "4 MHz on"]),
         (["--board", "icebreaker", "--clock", "0"], ["--clock"]),
         ([], ["--board"]),
     ],
@@ -253,30 +255,6 @@ def unelaborated(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> Tools:
 @pytest.fixture
 def ulx3s() -> Iterator[Board]:
     yield replace(board("ulx3s_25f"), params="tiny", clock_hz=50_000_000)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "clock", "told"),
-    [
-        (["build"], "900_000_000", ["clock_hz of icepi_zero", "cannot make 900 MHz of 50 MHz"]),
-        (["build"], "3_500_000", ["clock_hz of icepi_zero", "3.5 MHz", "1,000,000 baud", "4 MHz"]),
-        (["build", "--clock", "3.5"], "50_000_000", ["'--clock'", "1,000,000 baud", "4 MHz"]),
-        (["flash"], "3_500_000", ["clock_hz of icepi_zero", "1,000,000 baud", "4 MHz"]),
-    ],
-)
-def test_a_clock_that_cannot_be_had_is_told_before(
-    arguments: list[str], clock: str, told: list[str], tools: Tools, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(flashing, "loader", lambda: "openFPGALoader")
-    monkeypatch.setattr(flashing, "_detect", lambda *_: None)
-    monkeypatch.setattr("serial.tools.list_ports.comports", list)
-    path = tmp_path / "my_board.py"
-    path.write_text(MINE.replace("50_000_000", clock))
-    done = spiketwin(*arguments, "--board", path)
-    assert done.exit_code == 2, done.output
-    assert all("".join(word.split()) in unframed(done.output) for word in told)
-    assert tools.calls == []
 
 
 def test_a_build_says_what_is_used_and_how_fast_it_is(tools: Tools, ulx3s: Board) -> None:

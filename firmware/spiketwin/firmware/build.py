@@ -126,7 +126,7 @@ def build(
     BoardError
         Nothing can be built for this board, as of `spiketwin.firmware.platforms.check`.
     ClockError
-        Its PLL cannot make the clock, or the clock none of its adapter's rates.
+        Its PLL cannot make `clock_hz`, or that makes none of its adapter's rates.
     TooBig
         The core does not fit, on an Artix-7 as estimated.
     TimingMissed

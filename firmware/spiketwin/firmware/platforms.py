@@ -9,7 +9,8 @@ from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import io
 
 from spiketwin.firmware.board import Board, BoardError
-from spiketwin.firmware.devices import device
+from spiketwin.firmware.clocks import ClockError
+from spiketwin.firmware.top import pll
 from spiketwin.hdl.spec.params import ParamsError
 
 TOP: Final = "top"
@@ -42,8 +43,9 @@ def check(board: Board) -> None:
     Raises
     ------
     BoardError
-        There is no core of its sizes; nothing is known of its FPGA; or its platform has no
-        clock, no UART, or pins that are taken twice or not there.
+        There is no core of its sizes; its platform has no clock, no UART, or pins that are taken
+        twice or not there; nothing is known of its FPGA; or its PLL cannot make its clock, or its
+        clock no rate of its adapter.
     """
     try:
         _ = board.core
@@ -59,7 +61,10 @@ def check(board: Board) -> None:
             f"known frequency and a `uart` 0 with `rx` and `tx`: {type(error).__name__}, {error}. "
             "Add what is missing to the `resources` of the board"
         ) from error
-    device(platform)
+    try:
+        board.max_baud(round(pll(platform, board.clock_hz).hz))
+    except ClockError as error:
+        raise BoardError(f"the clock_hz of {board.name} cannot be had: {error}") from error
 
 
 def plan(platform: Any, top: Elaboratable) -> Any:

@@ -151,13 +151,12 @@ def built(
     clock_hz: int | None = None,
     seed: int = 1,
 ) -> Build:
-    """Build, and say each stage; a clock that cannot be had is an error of the call."""
+    """Build, and say each stage; a clock that cannot be had, as asked for, is a wrong call."""
     try:
         with options.stages(console) as report:
             return build_core(wanted, params, clock_hz=clock_hz, seed=seed, report=report)
     except ClockError as error:
-        hint = "'--clock'" if clock_hz else f"clock_hz of {wanted.name}"
-        raise click.BadParameter(str(error), param_hint=hint) from error
+        raise click.BadParameter(str(error), param_hint="'--clock'") from error
 
 
 def _table(made: Build) -> Table:
