@@ -227,6 +227,24 @@ def test_an_adapter_pulled_out_in_the_middle_of_a_transfer_is_noticed() -> None:
         link.run(turns(1000, []))
 
 
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [("/dev/ttyUSB7", "/dev/ttyUSB7: the port is gone"), ("rtl:", "rtl: the port is gone")],
+)
+def test_errors_name_the_device_once(address: str, named: str) -> None:
+    channel = FaultyChannel(DevicePort(), seed=0)
+    link = Link(channel, address=address)
+    channel.at_byte(500, channel.unplug)
+    with pytest.raises(LinkLost, match=f"^{named}") as first:
+        link.run(turns(1000, []))
+    assert str(first.value).count(named.partition(":")[0]) == 1
+    with pytest.raises(LinkLost, match=f"^{named}"):
+        link.set_baud(link.baud)
+    link.close()
+    with pytest.raises(LinkLost, match=f"^{named.partition(':')[0]}: the core was closed"):
+        link.run([])
+
+
 def test_a_device_that_hangs_ends_in_a_timeout() -> None:
     channel = FaultyChannel(DevicePort(), seed=0)
     link = Link(channel)

@@ -1,10 +1,12 @@
 """The self-test: a good target passes it, and each kind of fault is found and named."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -417,6 +419,57 @@ def test_the_command_passes_what_is_simulated(url: str) -> None:
     assert "PASSED" in output
     assert ("there is no line" in output) == ("pins" not in url)
     assert ("the fastest without an error is" in output) == ("pins" in url)
+
+
+class DyingPort(protocol_model.Serial):
+    """A port that is gone once a number of bytes was written to it."""
+
+    left = 0
+
+    def make_device(self, url: str) -> protocol_model.ModelPort:
+        return protocol_model.ModelPort(ModelDevice(TINY))
+
+    def write(self, data: Any, /) -> int:
+        self.left -= len(data)
+        if self.left < 0:
+            raise OSError(5, "Input/output error")
+        return super().write(data)
+
+
+@pytest.mark.parametrize(
+    ("bytes_left", "ended", "over"),
+    [
+        (10, "", []),
+        (3_000, "link, ", []),
+        (12_000, "memory, ", ["link"]),
+        (20_000, "equivalence, ", ["link", "memory"]),
+    ],
+)
+def test_a_target_that_dies_in_the_middle_has_not_passed(
+    bytes_left: int, ended: str, over: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connect(*_: object, **__: object) -> Core:
+        port = DyingPort("model://", timeout=0)
+        port.left = bytes_left
+        return Core(Link(port, address="/dev/ttyUSB7"))
+
+    path = tmp_path / "selftest.json"
+    monkeypatch.setattr("spiketwin.cosim.commands.selftest.connect", connect)
+    status, output = selftest(
+        "--on", "/dev/ttyUSB7", "--transactions", "50", "--networks", "3", "--json", str(path)
+    )
+    assert status == 1
+    figures = json.loads(path.read_text())
+    assert figures["passed"] is False
+    assert figures["ended"].startswith(ended)
+    assert figures["ended"].count("/dev/ttyUSB7: the port is gone (Input/output error)") == 1
+    names = ["link", "memory", "equivalence"]
+    assert [name for name in names if figures[name] is not None] == over
+    rows = re.findall(r"^[│┃] (\w+) +[│┃] (ok|WRONG|–)", output, re.MULTILINE)
+    verdicts = [*("ok" for _ in over), "WRONG", "–", "–", "–"]
+    assert rows == list(zip(names, verdicts, strict=False))
+    assert f"WRONG  {figures['ended']}" in output
+    assert "PASSED" not in output
 
 
 def test_the_command_fails_a_faulty_target_with_status_1(

@@ -103,6 +103,8 @@ class Link:
         Whether bytes travel at the rate of the port, as far as the port itself does not say no.
     simulation:
         What the device tells of its time, if it is simulated and does.
+    address:
+        Of the device, which errors name.
 
     Attributes
     ----------
@@ -132,8 +134,11 @@ class Link:
         close: Callable[[], None] | None = None,
         has_line: bool = True,
         simulation: Simulation | None = None,
+        address: str = "",
     ) -> None:
         self._port = port
+        # model: has its colon already.
+        self._named = f"{address.removesuffix(':')}: " if address else ""
         self._close = close or port.close
         self._patience = patience
         self._retries = retries
@@ -149,7 +154,8 @@ class Link:
         self._simulation = simulation
         self._stopwatch: Stopwatch | None = None
         self._round_trip = math.inf
-        self.identity = self._open()
+        with self._naming():
+            self.identity = self._open()
         self._clock_hz = self.identity.clock_hz
         self._window = self.identity.params.link_slots - 1
 
@@ -203,9 +209,9 @@ class Link:
         LinkTimeout, LinkLost, DeviceRestarted
             The device is silent, gone or closed, or lost its session.
         """
-        if self._closed:
-            raise LinkLost("the core was closed: connect again")
-        with self._interrupts:
+        with self._naming(), self._interrupts:
+            if self._closed:
+                raise LinkLost("the core was closed: connect again")
             self._forget()
             for request in program:
                 self._interrupts.heed()
@@ -246,6 +252,11 @@ class Link:
         actual = round(self._clock_hz / cycles)
         if abs(actual - baud) > baud * 0.02:
             raise InvalidInput(f"this device cannot make {baud} baud: the nearest is {actual}")
+        with self._naming():
+            self._change_rate(cycles, baud)
+        return actual
+
+    def _change_rate(self, cycles: int, baud: int) -> None:
         question = Request(Opcode.READ, arguments(Opcode.READ, Space.COUNTER, 0, 1), result_bytes=4)
         try:
             self.request(Request(Opcode.SET_BAUD, arguments(Opcode.SET_BAUD, cycles)))
@@ -263,7 +274,16 @@ class Link:
                 except LinkTimeout:
                     continue
             raise LinkTimeout(f"the line does not carry {baud} baud: take a lower rate") from error
-        return actual
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Have errors name the device, once: there may be several."""
+        try:
+            yield
+        except LinkError as error:
+            if not str(error).startswith(self._named):
+                error.args = (f"{self._named}{error}",)
+            raise
 
     def _retune(self, baud: int) -> None:
         """Change the rate at this end; `LinkTimeout` if it cannot, for nothing is heard then."""

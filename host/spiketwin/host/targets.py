@@ -104,6 +104,7 @@ def connect(
     sizes = _sizes(params)
     scheme = url.partition(":")[0]
     simulated = scheme in SIMULATED
+    given = url
     if simulated:
         url = _address(url, sizes)
     opened = ExitStack()
@@ -118,13 +119,14 @@ def connect(
             close=opened.close,
             has_line=has_line,
             simulation=simulation,
+            address=given,
         )
         if sizes is not None and link.identity.params != sizes:
             have = asdict(link.identity.params)
             wrong = [name for name, value in asdict(sizes).items() if have[name] != value]
             raise DoesNotFit(
-                f"the device differs from the params asked for in {', '.join(wrong)}: connect "
-                "without params, or to a device of these sizes"
+                f"{given.removesuffix(':')}: the device differs from the params asked for in "
+                f"{', '.join(wrong)}: connect without params, or to a device of these sizes"
             )
         return Core(link)
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +12,14 @@ from rich.progress import TaskID
 from rich.table import Table
 
 from spiketwin.cosim import selftest as checks
+from spiketwin.cosim.selftest.equivalence import EquivalenceReport
 from spiketwin.cosim.selftest.line import LineReport
+from spiketwin.cosim.selftest.memory import MemoryReport
 from spiketwin.cosim.selftest.streaming import Stream
 from spiketwin.hdl.spec.params import DEFAULT_PRESET
 from spiketwin.host.cli import options
 from spiketwin.host.core import Core
+from spiketwin.host.errors import LinkError
 from spiketwin.host.targets import connect
 
 TRANSACTIONS: Final = 1000
@@ -78,10 +82,15 @@ def selftest(
     Exits with status 1 if anything is wrong.
     """
     console = Console()
-    with connect(url, params=params, baud=baud, record=record) as core:
-        report = examined(
-            console, url, core, transactions=transactions, networks=networks, ticks=ticks, seed=seed
-        )
+    try:
+        with connect(url, params=params, baud=baud, record=record) as core:
+            report = examined(
+                console, url, core,
+                transactions=transactions, networks=networks, ticks=ticks, seed=seed,
+            )  # fmt: skip
+    except LinkError as error:  # nobody answers from the beginning
+        report = checks.Unfinished(None, None, str(error))
+        _say(console, report)
     if json_file is not None:
         options.write_json(json_file, report.figures())
     if not report.passed:
@@ -97,19 +106,28 @@ def examined(
     networks: int = NETWORKS,
     ticks: int = TICKS,
     seed: int = 0,
-) -> checks.Report:
+) -> checks.Report | checks.Unfinished:
     """Check a core and say what was found; parameters are those of the command."""
     console.print(f"{url}  {_identity(core)}", soft_wrap=True, markup=False)
-    report = _check(console, core, transactions, networks, ticks, seed)
+    report: checks.Report | checks.Unfinished
+    try:
+        report = _check(console, core, transactions, networks, ticks, seed)
+    except checks.CutShort as error:
+        report = error.found
+    _say(console, report)
+    return report
+
+
+def _say(console: Console, report: checks.Report | checks.Unfinished) -> None:
     console.print(_table(report))
-    if report.line.rates:
+    if report.line is not None and report.line.rates:
         console.print(_rates_table(report.line))
-    console.print("The core holds zeros now: program it again before you use it.")
+    if isinstance(report, checks.Report):
+        console.print("The core holds zeros now: program it again before you use it.")
     for trouble in _troubles(report):
         console.print(f"WRONG  {trouble}", style="bold red", markup=False, soft_wrap=True)
     if report.passed:
         console.print("PASSED  link, memory and equivalence", style="bold green")
-    return report
 
 
 def _identity(core: Core) -> str:
@@ -142,12 +160,32 @@ def _check(
         )
 
 
-def _table(report: checks.Report) -> Table:
-    line, memory, equivalence = report.line, report.memory, report.equivalence
+def _table(report: checks.Report | checks.Unfinished) -> Table:
+    """One row a check; of those that were not over, the first is the one that ended."""
+    table = Table("check", "", "what was found")
+    found: list[tuple[bool, str]] = []
+    if report.line is not None:
+        found.append((report.line.passed, _link_text(report.line)))
+    if report.memory is not None:
+        found.append((report.memory.passed, _memory_text(report.memory)))
+    if isinstance(report, checks.Report):
+        found.append((report.equivalence.passed, _equivalence_text(report.equivalence)))
+    else:
+        found.append((False, report.ended))
+    for name, each in zip_longest(("link", "memory", "equivalence"), found):
+        passed, text = each or (None, "not begun")
+        table.add_row(name, {True: "ok", False: "WRONG", None: "–"}[passed], text)
+    return table
+
+
+def _memory_text(memory: MemoryReport) -> str:
+    return f"{memory.bits:,} bits, {memory.wrong} elements wrong"
+
+
+def _link_text(line: LineReport) -> str:
     latency = line.latency()
     trips = " / ".join(f"{1000 * seconds:.3f}" for seconds in latency.values())
-    table = Table("check", "", "what was found")
-    link_text = (
+    return (
         f"{line.transactions:,} blocks back and forth, {line.payload_bytes:,} bytes; "
         f"{line.wrong} wrong, {line.losses.resent} frames resent, {line.losses.timeouts} timeouts, "
         f"{line.losses.bad_frames} frames damaged at the host, {line.losses.frame_errors} at the "
@@ -156,24 +194,20 @@ def _table(report: checks.Report) -> Table:
         f"upload {_stream(line.streams.upload)}, stream {_stream(line.streams.stream)}\n"
         f"rates: {_fastest(line)}"
     )
+
+
+def _equivalence_text(equivalence: EquivalenceReport) -> str:
     if equivalence.difference:
         outcome = "spikes, cycles, weights and state differ"
     elif equivalence.spikes:
         outcome = "spikes, cycles, weights and state equal"
     else:
         outcome = "nothing fired"
-    equivalence_text = (
+    return (
         f"{equivalence.networks} random networks, {equivalence.ticks:,} ticks, "
         f"{equivalence.neuron_updates:,} neuron updates, {equivalence.spikes:,} spikes: "
         f"{outcome}"
     )
-    for name, passed, text in (
-        ("link", line.passed, link_text),
-        ("memory", memory.passed, f"{memory.bits:,} bits, {memory.wrong} elements wrong"),
-        ("equivalence", equivalence.passed, equivalence_text),
-    ):
-        table.add_row(name, "ok" if passed else "WRONG", text)
-    return table
 
 
 def _stream(stream: Stream) -> str:
@@ -198,14 +232,16 @@ def _rates_table(line: LineReport) -> Table:
     return table
 
 
-def _troubles(report: checks.Report) -> list[str]:
+def _troubles(report: checks.Report | checks.Unfinished) -> list[str]:
     """Give the first things wrong in each check."""
-    troubles = [f"link: {trouble}" for trouble in report.line.troubles()]
+    troubles = [f"link: {trouble}" for trouble in (report.line.troubles() if report.line else ())]
     troubles += [
         f"memory: {fault.element} in {fault.step}: expected {fault.expected}, got {fault.got}"
-        for fault in report.memory.faults
+        for fault in (report.memory.faults if report.memory else ())
     ]
-    if report.equivalence.difference:
+    if isinstance(report, checks.Unfinished):
+        troubles.append(report.ended)
+    elif report.equivalence.difference:
         troubles.append(f"equivalence: {report.equivalence.difference}")
     elif not report.equivalence.passed:
         troubles.append(

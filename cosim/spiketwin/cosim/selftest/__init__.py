@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from spiketwin.cosim.selftest import equivalence, line, memory
 from spiketwin.host.core import Core
+from spiketwin.host.errors import LinkError
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of a check, what is done of it, and how much there is."""
@@ -34,11 +35,49 @@ class Report:
         """Everything, as JSON has it."""
         return {
             "passed": self.passed,
+            "ended": None,
             "link": self.line.figures(),
             "memory": self.memory.figures(),
             "equivalence": self.equivalence.figures(),
             "latency": self.line.latency(),
         }
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """What the checks had found when the target could not be talked to any more.
+
+    Attributes
+    ----------
+    line, memory:
+        Of the checks that were over; None otherwise. The last check never was.
+    ended:
+        Which check ended, how far it was, and the trouble.
+    """
+
+    line: line.LineReport | None
+    memory: memory.MemoryReport | None
+    ended: str
+    passed: Final = False
+
+    def figures(self) -> dict[str, Any]:
+        """Everything, as JSON has it."""
+        return {
+            "passed": self.passed,
+            "ended": self.ended,
+            "link": self.line and self.line.figures(),
+            "memory": self.memory and self.memory.figures(),
+            "equivalence": None,
+            "latency": self.line and self.line.latency(),
+        }
+
+
+class CutShort(LinkError):
+    """The target could not be talked to any more; `found` is what had been found by then."""
+
+    def __init__(self, found: Unfinished) -> None:
+        super().__init__(found.ended)
+        self.found = found
 
 
 def check(
@@ -67,15 +106,24 @@ def check(
 
     Raises
     ------
-    SpiketwinError
+    CutShort
         The target refused a request, or could not be talked to any more.
     """
+    reached = "link"
+    of_line, of_memory = None, None
 
     def part(name: str) -> Callable[[int, int], None]:
-        return lambda done, total: progress(name, done, total)
+        def told(done: int, total: int) -> None:
+            nonlocal reached
+            reached = f"{name}, {done:,} of {total:,} done"
+            progress(name, done, total)
 
-    return Report(
-        line.check(core, transactions, seed, part("link"), part("rates")),
-        memory.check(core, seed, part("memory")),
-        equivalence.check(core, networks, ticks, seed, part("equivalence")),
-    )
+        return told
+
+    try:
+        of_line = line.check(core, transactions, seed, part("link"), part("rates"))
+        of_memory = memory.check(core, seed, part("memory"))
+        of_all = equivalence.check(core, networks, ticks, seed, part("equivalence"))
+    except LinkError as error:
+        raise CutShort(Unfinished(of_line, of_memory, f"{reached}: {error}")) from error
+    return Report(of_line, of_memory, of_all)
