@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from spiketwin import hdl
 from spiketwin.cosim import mutants
-from spiketwin.cosim.mutants import MUTANTS, Mutant, MutantError, mutated
+from spiketwin.cosim.compare.difference import FIELDS, Difference
+from spiketwin.cosim.mutants import MUTANTS, Mutant, MutantError, Named, mutated
 from spiketwin.cosim.rtl.build import Design
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host.cli import main
@@ -26,6 +27,25 @@ def sources(package: Path) -> dict[str, str]:
 
 def test_there_are_twenty_different_bugs() -> None:
     assert len(BY_NAME) == len({mutant.wrong for mutant in MUTANTS}) == len(MUTANTS) == 20
+
+
+def test_a_bug_shows_at_something_that_is_at_an_element() -> None:
+    of_the_whole_core = {"update_cycle", "cycles", "digest"}
+    assert {mutant.field for mutant in MUTANTS} <= set(FIELDS) - of_the_whole_core
+
+
+def named(field: str, tick: int | None, neuron: int | None) -> bool:
+    """Whether a bug that must show at `v` counts as named by a difference."""
+    difference = Difference(tick, 0, field, None, neuron, {}, {}, None)
+    return Named(replace(MUTANTS[0], field="v"), difference, 0.0, 0.0).named
+
+
+def test_a_bug_is_named_by_its_own_field_alone() -> None:
+    assert named("v", 3, 4)
+    assert not named("i_syn", 3, 4)
+    assert not named("v", None, 4)
+    assert not named("v", 3, None)
+    assert not Named(MUTANTS[0], None, 0.0, 0.0).named
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -95,3 +115,4 @@ def test_the_command_shows_what_was_named_and_fails_if_one_was_not(
     assert done.exit_code == (0 if named else 1)
     assert json.loads(file.read_text()) == figures(named)
     assert f"{int(named)} of 1 named" in done.output
+    assert "the slowest in 0.50 s" in done.output.replace("\n", " ")

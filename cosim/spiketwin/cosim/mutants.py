@@ -51,12 +51,16 @@ class Mutant:
         File of ``spiketwin.hdl.gateware`` that has it.
     right, wrong:
         Text that is there exactly once, and what is put in its place.
+    field:
+        At which it must first show (`Difference.field`), which says as well whether that is at a
+        synapse (``weight``), a source (``trace_pre``) or a neuron.
     """
 
     name: str
     file: str
     right: str
     wrong: str
+    field: str
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,14 @@ class Named:
 
     @property
     def named(self) -> bool:
-        """Whether tick, field, and neuron or synapse are known."""
+        """Whether a tick, an element and the field are named, and it is the field of the bug."""
         found = self.difference
-        return found is not None and found.tick is not None and bool(found.element)
+        return (
+            found is not None
+            and found.tick is not None
+            and bool(found.element)
+            and found.field == self.mutant.field
+        )
 
     def figures(self) -> dict[str, Any]:
         """What was found, as JSON has it."""
@@ -105,101 +114,121 @@ MUTANTS: Final = (
         "fires above the threshold, not at it", "neurons.py",
         "fires = ~held & ~difference[-1]",
         "fires = ~held & ~difference[-1] & (difference != 0)",
+        "spike",
     ),
     Mutant(
         "a spike does not begin the refractory ticks", "neurons.py",
         "Mux(fires, read(Space.REFRAC_TICKS), refrac_count - held)",
         "refrac_count - held",
+        "refrac_count",
     ),
     Mutant(
         "the floor of v is not held", "neurons.py",
         "v.eq(~Mux(headroom < 0, capped(~total, p.v_width), s.v_floor))",
         "v.eq(~capped(~total, p.v_width))",
+        "v",
     ),
     Mutant(
         "v wraps instead of saturating", "neurons.py",
         "Mux(headroom < 0, capped(~total, p.v_width), s.v_floor)",
         "Mux(headroom < 0, (~total)[: p.v_width].as_signed(), s.v_floor)",
+        "spike",
     ),
     Mutant(
         "theta of the group behind", "neurons.py",
         'Delay(m, f"theta_{lane}", read(Space.THETA), 2)[2]',
         'Delay(m, f"theta_{lane}", read(Space.THETA), 3)[3]',
+        "theta",
     ),
     Mutant(
         "reset to v_reset whatever the setting", "neurons.py",
         "Mux(s.reset_subtract, capped(difference, p.v_width), read(Space.V_RESET))",
         "read(Space.V_RESET)",
+        "v",
     ),
     Mutant(
         "trace_post seen before its decay", "neurons.py",
         "m, trace, s.trace_post_bump",
         'm, Delay(m, f"early_{lane}", old, decay.DECAY_LATENCY)[-1], s.trace_post_bump',
+        "trace_post",
     ),
     Mutant(
         "a bump wraps instead of saturating", "pipeline.py",
         "with m.If(spiked & total[-1]):",
         "with m.If(spiked & ~spiked):",
+        "trace_pre",
     ),
     Mutant(
         "a decay does not take one step at least", "decay.py",
         "one_more = half | ((whole == 0) & (rest != 0))",
         "one_more = half",
+        "theta",
     ),
     Mutant(
         "a decay is cut off instead of rounded", "decay.py",
         "one_more = half | ((whole == 0) & (rest != 0))",
         "one_more = (whole == 0) & (product[:DECAY_BITS] != 0)",
+        "trace_pre",
     ),
     Mutant(
         "a current wraps instead of saturating", "synapses.py",
         "saturated(total, p.i_syn_width)",
         "total[: p.i_syn_width]",
+        "i_syn",
     ),
     Mutant(
         "steps of weights are cut off instead of rounded", "noise.py",
         "m.d.sync += [x.eq(a.HALF_STEP), y.eq(a.HALF_STEP)]",
         "m.d.sync += [x.eq(0), y.eq(0)]",
+        "weight",
     ),
     Mutant(
         "the upper bound of weights is one too high", "synapses.py",
         "with m.Elif((self.w_max + moved) < 0):",
         "with m.Elif((self.w_max + moved) < -2):",
+        "weight",
     ),
     Mutant(
         "weights that are not plastic learn", "synapses.py",
         "with m.If(~kept.plastic):",
         "with m.If(kept.plastic != kept.plastic):",
+        "weight",
     ),
     Mutant(
         "the noise does not change from tick to tick", "noise.py",
         "y = y ^ Mux(absorbing, part, 0)",
         "y = y ^ 0",
+        "weight",
     ),
     Mutant(
         "trace_pre is replaced where it should add up", "traces.py",
         "replace=self.replace,",
         "replace=~self.replace,",
+        "trace_pre",
     ),
     Mutant(
         "columns are off by one source", "weights.py",
         "low = (bank - block.index)[:lane_bits]",
         "low = (bank - block.index + 1)[:lane_bits]",
+        "weight",
     ),
     Mutant(
         "an axon reads the row behind its own", "core.py",
         "word.eq(Mux(axons.due, axons.axon,",
         "word.eq(Mux(axons.due, axons.axon + 1,",
+        "i_syn",
     ),
     Mutant(
         "columns learn by the rule of rows", "core.py",
         'synapses.gain_stb.eq(self.fetched["pre_gain"] | self.fetched["post_gain"])',
         'synapses.gain_stb.eq(self.fetched["pre_gain"])',
+        "weight",
     ),
     Mutant(
         "of several spikes of a group the last goes first", "sources.py",
         "for k in reversed(range(len(mask))):",
         "for k in range(len(mask)):",
+        "weight",
     ),
 )  # fmt: skip
 """The seeded bugs, of all parts of a tick."""
