@@ -111,7 +111,8 @@ def test_a_device_of_other_sizes_than_asked_for_is_refused(
     terminal: tuple[str, Served],
 ) -> None:
     path, _ = terminal
-    with pytest.raises(DoesNotFit, match="differs from the params asked for in n_axons, n_neurons"):
+    told = f"^{path}: the device differs from the params asked for in n_axons, n_neurons"
+    with pytest.raises(DoesNotFit, match=told):
         connect(path, params="full")
     _session(path)
 
