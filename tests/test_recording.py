@@ -114,8 +114,8 @@ def test_another_program_is_told_the_first_byte_and_the_request(recorded: Path) 
         connect(f"replay:{recorded}") as core,
         pytest.raises(
             ReplayMismatch,
-            match=r"^replay:.*session\.jsonl: byte \d+ is 0x\w\w, in request \d+ \(WRITE\), where the "
-            r"recorded program sent 0x\w\w, in WRITE: replay it with the same program",
+            match=r"^replay:.*session\.jsonl: byte \d+ is 0x\w\w, in request \d+ \(WRITE\), where "
+            r"the recorded program sent 0x\w\w, in WRITE: replay it with the same program",
         ),
     ):
         session(core, seed=5)
