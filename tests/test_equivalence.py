@@ -217,7 +217,7 @@ def transcript(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, list[b
     return bytes(sent), bytes(received).split(b"\0")
 
 
-@pytest.mark.parametrize("tick_period", [800, 2000, 5000])
+@pytest.mark.parametrize("tick_period", [600, 2000, 5000])
 def test_at_a_fixed_tick_period_both_keep_up_alike(tick_period: int) -> None:
     # Many more events than the queue holds, so that it is filled again while ticks pass.
     net = Network.random(6, 7, seed=5)

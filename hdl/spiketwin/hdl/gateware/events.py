@@ -9,7 +9,6 @@ from spiketwin.hdl.gateware.instructions import (
     Bytes,
     Cell,
     Condition,
-    Lane,
     Port,
     Program,
     counter_lane,
@@ -57,33 +56,46 @@ def _room(c: Program, tables: Tables) -> None:
 
 
 def _check(c: Program) -> None:
+    """See that each event may follow the one before.
+
+    Most are of the same tick as that, with a greater axon: this is seen in a few instructions. All
+    others, and the first one, are looked at in full.
+    """
     c.give(Port.SEEK_FRAME, REQUEST_HEADER)
     c.copy(Cell.TICK, Cell.TAPE, Bytes.FOUR)
+    c.out(Port.PUSH, Cell.TICK, Bytes.FOUR)
+    c.out(Port.BASE)
     c.copy(Cell.TICK_BEFORE, Cell.QUEUED_TICK, Bytes.FOUR)
-    c.copy(Cell.AXON_AFTER, Cell.LEAST_AXON, Bytes.TWO)
+    c.copy(Cell.LEAST_IN_TICK, Cell.LEAST_AXON, Bytes.TWO)
+    c.copy(Cell.AXON_AFTER, Cell.LIMIT, Bytes.TWO)
     c.out(Port.LOOPS, Cell.COUNT)
-    c.look(Lane.LOOPS)
     c.label("EVENT")
     c.copy(Cell.OFFSET, Cell.TAPE, Bytes.TWO)
     c.copy(Cell.AXON, Cell.TAPE, Bytes.TWO)
     c.compare(Cell.AXON, Cell.LIMIT, Bytes.TWO)
     c.jump_if(Condition.CARRY, "BAD ITEM")
+    c.compare(Cell.AXON, Cell.AXON_AFTER, Bytes.TWO)
+    c.jump_unless(Condition.CARRY, "LOOK AT EVENT")
+    c.compare(Cell.OFFSET, Cell.OFFSET_BEFORE, Bytes.TWO)
+    c.jump_if(Condition.ZERO, "FOLLOWS")
+    c.label("LOOK AT EVENT")
     c.copy(Cell.SUM, Cell.TICK, Bytes.FOUR)
     c.add(Cell.SUM, Cell.OFFSET, Bytes.FOUR)
     c.jump_if(Condition.CARRY, "BAD ITEM")
     c.compare(Cell.SUM, Cell.TICK_BEFORE, Bytes.FOUR)
     c.jump_unless(Condition.CARRY, "ITEM OUT OF ORDER")
-    c.jump_unless(Condition.ZERO, "FOLLOWS")
-    c.compare(Cell.AXON, Cell.AXON_AFTER, Bytes.TWO)
+    c.jump_unless(Condition.ZERO, "IN ORDER")
+    c.compare(Cell.AXON, Cell.LEAST_IN_TICK, Bytes.TWO)
     c.jump_unless(Condition.CARRY, "ITEM OUT OF ORDER")
-    c.label("FOLLOWS")
-    c.compare(Cell.COUNT, Cell.INPUT)
-    c.jump_unless(Condition.ZERO, "NOT LATE")
+    c.label("IN ORDER")
     c.jump_if(Condition.REAL_TIME, "NOT LATE")
     c.compare(Cell.SUM, Cell.RUN_UNTIL, Bytes.FOUR)
     c.jump_unless(Condition.CARRY, Status.LATE.name)
     c.label("NOT LATE")
     c.copy(Cell.TICK_BEFORE, Cell.SUM, Bytes.FOUR)
+    c.copy(Cell.OFFSET_BEFORE, Cell.OFFSET, Bytes.TWO)
+    c.copy(Cell.LEAST_IN_TICK, Cell.LIMIT, Bytes.TWO)
+    c.label("FOLLOWS")
     c.copy(Cell.AXON_AFTER, Cell.AXON, Bytes.TWO)
     c.add(Cell.AXON_AFTER, Cell.ONE, Bytes.TWO)
     c.jump_if(Condition.LOOP, "EVENT")
@@ -95,12 +107,7 @@ def _apply(c: Program) -> None:
     c.give(Port.SEEK_FRAME, REQUEST_HEADER + _TICK_BYTES)
     c.out(Port.LOOPS, Cell.COUNT)
     c.label("QUEUE EVENT")
-    c.copy(Cell.OFFSET, Cell.TAPE, Bytes.TWO)
-    c.out(Port.PUSH, Cell.TAPE, Bytes.TWO)
-    c.out(Port.PLACE)
-    c.copy(Cell.SUM, Cell.TICK, Bytes.FOUR)
-    c.add(Cell.SUM, Cell.OFFSET, Bytes.FOUR)
-    c.out(Port.PUSH, Cell.SUM, Bytes.FOUR)
+    c.out(Port.PUSH, Cell.TAPE, Bytes.FOUR)
     c.out(Port.EVENT)
     c.jump_if(Condition.LOOP, "QUEUE EVENT")
     c.jump("ANSWER")

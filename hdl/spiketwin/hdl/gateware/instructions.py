@@ -100,7 +100,7 @@ class Port(enum.IntEnum):
     ADVANCE = 16
     """The next element is due: along the row, and on into the next."""
     EVENT = 17
-    """Queue an event of the tick in the word, its axon the column."""
+    """Queue the event in the word: its offset to the base, and above that its axon."""
     POP = 18
     """The output word is done with."""
     RUN_UNTIL = 19
@@ -113,6 +113,8 @@ class Port(enum.IntEnum):
     """Reset the core, and clear the state that this mask names."""
     RATE = 23
     """Change to the rate in the word."""
+    BASE = 24
+    """The tick in the word is the one from which the offsets of events count."""
 
 
 class Condition(enum.IntEnum):
@@ -197,6 +199,8 @@ class Cell(enum.IntEnum):
     """Of the last event; in its tick, the least axon that may follow."""
     LEAST_AXON = 15
     # Of a request and its answer.
+    LEAST_IN_TICK = 16
+    """The least axon that may come in the tick of the event before, or the limit: none."""
     SEQUENCED = 17
     """Its number counts."""
     SEQUENCE = 18
@@ -233,6 +237,7 @@ class Cell(enum.IntEnum):
     SUM = 28
     """Of the tick and an offset: the tick of an event."""
     OFFSET = 22
+    OFFSET_BEFORE = 21
     AXON = 23
     TICK_BEFORE = 25
     AXON_AFTER = 24

@@ -343,9 +343,15 @@ class Sequencer(wiring.Component):
             m.d.sync += column.eq(column + 1)
             with m.If(in_matrix & (column == p.n_neurons - 1)):
                 m.d.sync += [column.eq(0), row.eq(row + 1)]
+        # An event as the frame has it. Its tick is there long before the port acts.
+        base, event_tick = Signal(32), Signal(32)
+        offset, axon = self._word[:16], self._word[16:]
+        with m.If(stb[Port.BASE]):
+            m.d.sync += base.eq(self._word)
+        m.d.sync += event_tick.eq(base + offset)
         m.d.comb += [
-            self.core.events.payload.tick.eq(self._word),
-            self.core.events.payload.axon.eq(column),
+            self.core.events.payload.tick.eq(event_tick),
+            self.core.events.payload.axon.eq(axon),
             self.core.events.valid.eq(stb[Port.EVENT]),
             self.rate.eq(self._word),
             self.rate_stb.eq(stb[Port.RATE]),
