@@ -36,4 +36,4 @@ def _orangecrab(size: str, platform: type[Any], params: str, clock_hz: int) -> B
 
 
 ORANGECRAB_25F = _orangecrab("25F", OrangeCrabR0_2_25FPlatform, "digits", 120_000_000)
-ORANGECRAB_85F = _orangecrab("85F", OrangeCrabR0_2_85FPlatform, "full", 108_000_000)
+ORANGECRAB_85F = _orangecrab("85F", OrangeCrabR0_2_85FPlatform, "full", 90_000_000)
