@@ -9,6 +9,10 @@ class SpiketwinError(Exception):
     """Base of all errors of this package."""
 
 
+class SpiketwinWarning(UserWarning):
+    """Legal, but almost surely a mistake; commands show it as a line on the terminal."""
+
+
 class InvalidNetwork(SpiketwinError, ValueError):
     """A network contradicts itself or leaves the range of every core."""
 
