@@ -8,7 +8,7 @@ import pytest
 
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.hdl.spec.params import CoreParams, preset
-from spiketwin.hdl.spec.protocol import Identity, Opcode, Status
+from spiketwin.hdl.spec.protocol import PROTOCOL_VERSION, Identity, Opcode, Status
 from spiketwin.hdl.spec.registers import COUNTERS, Space
 from spiketwin.host.errors import (
     DeviceRestarted,
@@ -357,7 +357,7 @@ def test_a_program_broken_off_leaves_the_link_usable() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "speaks protocol 2"),
+        ({"version": PROTOCOL_VERSION + 1}, f"speaks protocol {PROTOCOL_VERSION + 1}"),
         ({"params_digest": 1}, "sizes of the device"),
         ({"map_digest": 1}, "register map of the device"),
         ({"clock_hz": 0}, "clock of 0 Hz"),

@@ -25,6 +25,10 @@ class DoesNotFit(SpiketwinError, ValueError):
     """Right in itself, but more than the connected core can hold; nothing was written."""
 
 
+class HalfWritten(SpiketwinError):
+    """What a core needs for a run was not written to its end; the message says what mends it."""
+
+
 class NetworkFileError(SpiketwinError, ValueError):
     """A file is no network of ours, is damaged, or is of another version."""
 

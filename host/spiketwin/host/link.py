@@ -8,10 +8,12 @@ directions depend on the program alone and never on timing.
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import cycle
 from typing import Final, Protocol
 
 import serial
@@ -35,7 +37,7 @@ from spiketwin.host.errors import (
     LinkTimeout,
 )
 from spiketwin.host.exchange import Exchange, Reply, Request, Statistics, arguments
-from spiketwin.host.interrupts import Interrupts
+from spiketwin.host.signals import DeferredSignals
 from spiketwin.host.timeline import Activity, Line, Simulation, Stopwatch
 
 BITS_PER_BYTE: Final = 10
@@ -52,6 +54,9 @@ LONGEST_BACKOFF: Final = 0.05
 """Seconds to which waits grow from round to round, where they are not longer anyway."""
 
 DEFAULT_RETRIES: Final = 20
+
+_QUESTION: Final = Request(Opcode.READ, arguments(Opcode.READ, Space.COUNTER, 0, 1), result_bytes=4)
+"""It changes nothing, and has an answer at any time."""
 
 _SESSIONS: Final = 256
 _FRUITLESS = "check the cable, the power of the board, the baud rate, and that it is this port"
@@ -147,7 +152,11 @@ class Link:
         self._latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
         self._first_baud = port.baudrate
         self._exchange = Exchange()
-        self._interrupts = Interrupts()
+        self._signals = DeferredSignals()
+        self._lock = threading.RLock()
+        self._user: int | None = None
+        self._calling_back = False
+        self._doubtful_rates: tuple[int, ...] = ()
         self._clock_hz = 0
         self._window = 1
         self._closed = False
@@ -180,6 +189,43 @@ class Link:
         return Line(byte_seconds, round_trip, self._clock_hz, simulated=False)
 
     @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Have the link for one thread alone, which no signal handler disturbs, until the end.
+
+        Others wait until then. Handlers of signals run where nothing is half done, or at the end.
+
+        Raises
+        ------
+        InvalidInput
+            The link is in the middle of a run, and this is what the run has called.
+        """
+        with self._signals, self._lock:
+            if self._calling_back and self._user == threading.get_ident():
+                raise InvalidInput(
+                    "the core is in a run, which is what has called: use the core when the run is "
+                    "over, or break it off by an exception"
+                )
+            before, self._user = self._user, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._user = before
+
+    @contextmanager
+    def calling_back(self) -> Iterator[None]:
+        """Call what is not ours until the end of the block: it may take long, and raise."""
+        self._calling_back = True
+        try:
+            with self._signals.passing():
+                yield
+        finally:
+            self._calling_back = False
+
+    def deliver_signals(self) -> None:
+        """Run the handlers of signals that came: nothing is half done. Raises what they raise."""
+        self._signals.deliver()
+
+    @contextmanager
     def timed(self) -> Iterator[Stopwatch]:
         """Take the time of all that happens until the end of the block."""
         self._stopwatch = stopwatch = Stopwatch(self._simulation)
@@ -200,7 +246,9 @@ class Link:
         The program may decide each request from the results it was given (`Request.on_result`),
         and yields ``None`` when it wants the oldest outstanding one first.
 
-        Ctrl-C ends it where nothing is half done, so that the link can be used further.
+        Ctrl-C, or whatever else the handler of a signal raises, ends it where nothing is half done:
+        the link can be used further, and what is under way by then still gets its results, when
+        it is used next.
 
         Raises
         ------
@@ -209,12 +257,12 @@ class Link:
         LinkTimeout, LinkLost, DeviceRestarted
             The device is silent, gone or closed, or lost its session.
         """
-        with self._naming(), self._interrupts:
+        with self._naming(), self.exclusive():
             if self._closed:
                 raise LinkLost("the core was closed: connect again")
-            self._forget()
+            self._recover()
             for request in program:
-                self._interrupts.heed()
+                self._signals.deliver()
                 if request is None:
                     if self._exchange.outstanding:
                         self._finish_oldest()
@@ -243,7 +291,7 @@ class Link:
         InvalidInput
             The device cannot make a rate within 2 % of `baud`.
         LinkTimeout
-            The line does not carry the rate; both ends are back at the one they started with.
+            The line does not carry the rate; both ends are back at one that they had before.
         """
         cycles = round(self._clock_hz / baud) if baud > 0 else 0
         if not MIN_CYCLES_PER_BIT <= cycles < 1 << 16:
@@ -252,28 +300,45 @@ class Link:
         actual = round(self._clock_hz / cycles)
         if abs(actual - baud) > baud * 0.02:
             raise InvalidInput(f"this device cannot make {baud} baud: the nearest is {actual}")
-        with self._naming():
+        with self._naming(), self.exclusive():
             self._change_rate(cycles, baud)
         return actual
 
     def _change_rate(self, cycles: int, baud: int) -> None:
-        question = Request(Opcode.READ, arguments(Opcode.READ, Space.COUNTER, 0, 1), result_bytes=4)
+        self.run(())  # what is under way ends at the rate it began with
+        known = (self.baud, self._first_baud)
+        self._doubtful_rates = (baud, *known)
         try:
-            self.request(Request(Opcode.SET_BAUD, arguments(Opcode.SET_BAUD, cycles)))
+            self._execute(Request(Opcode.SET_BAUD, arguments(Opcode.SET_BAUD, cycles)))
             self._retune(baud)
-            self.request(question)
+            self._execute(_QUESTION)
         except LinkTimeout as error:
-            # Either the device did not hear of the new rate, or it cannot be heard at it. It comes
-            # back by itself; ask until it must have.
-            self._port.baudrate = self._first_baud
-            back = self.clock() + BAUD_TRIAL_CYCLES / self._clock_hz * self._patience
-            while self.clock() < back:
-                try:
-                    self.request(question)
-                    break
-                except LinkTimeout:
-                    continue
+            self._find_rate(*known)
             raise LinkTimeout(f"the line does not carry {baud} baud: take a lower rate") from error
+        self._doubtful_rates = ()
+
+    def _find_rate(self, *rates: int) -> None:
+        """Find the rate of the device after a change that failed or was broken off.
+
+        It is the new one, the one before, or the one that the link was opened with, to which the
+        device comes back by itself: after a trial, which may begin only now. So long it is asked,
+        at each of `rates`.
+        """
+        back = self.clock() + 2 * BAUD_TRIAL_CYCLES / self._clock_hz * self._patience
+        for rate in cycle(rates):
+            with suppress(LinkTimeout):
+                self._retune(rate)
+                self._take_outstanding()
+                self._execute(_QUESTION)
+                break
+            if self.clock() >= back and rate == rates[-1]:
+                break
+        self._doubtful_rates = ()
+
+    def _execute(self, request: Request) -> None:
+        """Have one request executed, whose result is not needed."""
+        self._submit(request)
+        self._finish_oldest()
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
@@ -364,12 +429,21 @@ class Link:
             raise IncompatibleDevice("the device reports a clock of 0 Hz: rebuild it")
         return identity
 
-    def _forget(self) -> None:
-        """Take the replies that a program left behind when it ended early."""
+    def _recover(self) -> None:
+        """End what a program, or a change of the rate, left behind when it was broken off."""
+        if self._doubtful_rates:
+            self._find_rate(*self._doubtful_rates)
+        self._take_outstanding()
+
+    def _take_outstanding(self) -> None:
+        """Take the replies to what is under way; refusals concern nobody any more."""
         if self._exchange.outstanding:
             self._exchange.resend()
         while self._exchange.outstanding:
-            self._await_oldest()
+            on_result = self._exchange.oldest.on_result
+            reply = self._await_oldest()
+            if on_result is not None and reply.status is Status.OK:
+                on_result(reply.result)
 
     def _submit(self, request: Request) -> None:
         if self._stopwatch is not None:
@@ -393,7 +467,7 @@ class Link:
         rounds = 0
         deadline = self._deadline()
         while not self._exchange.answered:
-            self._interrupts.heed()
+            self._signals.deliver()
             data = self._read()
             answered = self._exchange.receive(data)
             if data:

@@ -138,9 +138,10 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
     Raises `LinkError` when the words do not add up to so many ticks.
     """
     over, tick = ticks_over(words, last_of_tick(digests)), tick_of(words)
-    if over.sum() != ticks or not over[-1:].any():
+    if over.sum() != ticks or (words.size and not over[-1]):
         raise LinkError(
-            f"the device reported {over.sum()} ticks instead of {ticks}: reset it and run again"
+            f"the device reported {over.sum()} ticks instead of {ticks}: program the core again "
+            "(`core.program`)"
         )
     cycles, update_cycles = np.zeros(ticks, np.int64), np.zeros(ticks, np.int64)
     update, end = of_kind(words, Word.UPDATE), of_kind(words, Word.END)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from spiketwin.cosim.model.core import ModelCore, Run
 from spiketwin.cosim.model.link import Link, Refused
@@ -53,6 +54,9 @@ class ModelDevice:
     clock_hz:
         Clock frequency that it reports.
     """
+
+    _event_tick: npt.NDArray[np.int64]
+    _event_axon: npt.NDArray[np.int32]
 
     def __init__(self, params: CoreParams, clock_hz: int = DEFAULT_CLOCK_HZ) -> None:
         self._params = params
@@ -115,9 +119,7 @@ class ModelDevice:
 
     def _begin(self) -> None:
         """Everything but the core and the link as after a reset."""
-        self._event_tick = np.empty(0, np.int64)
-        self._event_axon = np.empty(0, np.int32)
-        self._last_event = -1
+        self._drop_events()
         self._words = bytearray()
         self._run_until = 0
         self._lag = 0
@@ -170,6 +172,12 @@ class ModelDevice:
 
     def _put(self, words: Words) -> None:
         self._words += words.astype("<u4").tobytes()
+
+    def _drop_events(self) -> None:
+        """Empty the event queue; the next event follows none."""
+        self._event_tick = np.empty(0, np.int64)
+        self._event_axon = np.empty(0, np.int32)
+        self._last_event = -1
 
     def _drop_late_events(self) -> None:
         late = int(np.searchsorted(self._event_tick, self._core.tick))
@@ -276,6 +284,7 @@ class ModelDevice:
 
     def _stop(self) -> bytes:
         self._run_until = self._core.tick
+        self._drop_events()
         return self._core.tick.to_bytes(4, "little")
 
     def _set_baud(self, cycles_per_bit: int) -> bytes:

@@ -113,16 +113,17 @@ class Core(wiring.Component):
         self.run_stb = Signal()
 
     def _queues(self, m: Module) -> None:
-        """Axon events in, output words out; both are emptied by a reset of the core."""
+        """Axon events in, output words out. A reset empties both, a stop drops the events."""
         p = self.params
         # A cycle late, straight from a flip-flop: everything in the core hangs on it.
         self.restart_stb = Signal()
         m.d.sync += self.restart_stb.eq(self.reset_stb)
-        reset = ResetInserter({"sync": self.restart_stb})
+        self.drop_events = Signal()
+        m.d.sync += self.drop_events.eq(self.reset_stb | (self.stop & self.idle))
         events = MemoryQueue(len(self.events.p.as_value()), p.event_queue_depth)
         words = Queue(32, p.spike_queue_depth)
-        m.submodules.event_queue = reset(events)
-        m.submodules.word_queue = reset(words)
+        m.submodules.event_queue = ResetInserter({"sync": self.drop_events})(events)
+        m.submodules.word_queue = ResetInserter({"sync": self.restart_stb})(words)
         m.d.comb += [
             events.write.payload.eq(self.events.payload),
             events.write.valid.eq(self.events.valid),
@@ -137,7 +138,7 @@ class Core(wiring.Component):
         ]
         arrives = self.events.valid & self.events.ready
         m.d.sync += self.event_level.eq(self.event_level + arrives - self.axons.gone_stb)
-        with m.If(self.restart_stb):
+        with m.If(self.drop_events):
             m.d.sync += self.event_level.eq(0)
         self.push = Signal()
         self.word = Signal(32)
@@ -583,7 +584,7 @@ class Core(wiring.Component):
                     self.muted_ticks, muted_pending, any_muted,
                 )
             ]  # fmt: skip
-        m.d.comb += axons.reset_stb.eq(self.restart_stb)
+        m.d.comb += axons.reset_stb.eq(self.drop_events)
 
     # --- which unit has which memory -----------------------------------------------------------
 

@@ -63,7 +63,7 @@ class CoreSignature(wiring.Signature):
     run_until:
         Ticks before this one are executed as soon as they can be.
     stop:
-        Begin no tick, as if `run_until` were `tick`.
+        Begin no tick, as if `run_until` were `tick`; while idle, drop all queued events.
     tick:
         The next tick to be executed; while one is under way, that one.
     real_time:

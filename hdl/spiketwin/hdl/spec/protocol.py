@@ -21,7 +21,8 @@ from spiketwin.hdl.spec import registers as registers_module
 from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams, field_types
 from spiketwin.hdl.spec.registers import COUNTERS, ClearMask, registers, space_formats
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
+"""2: `STOP` drops the events that are queued."""
 
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_INITIAL: Final = 0xFFFF
@@ -172,7 +173,9 @@ REQUESTS: Final[dict[Opcode, Request]] = {
         ),
         Request(
             Opcode.STOP, (), "", 0, "tick",
-            "End the run after the tick under way; answers with the next tick (32 bits).",
+            "End the run after the tick under way, and drop all queued axon events, so that the "
+            "next ones may be of any tick from there on. State, registers, tick, counters and "
+            "output words stay. Answers with the next tick (32 bits).",
         ),
         Request(
             Opcode.SET_BAUD, (Field("cycles_per_bit", 2),), "", 0, "",
