@@ -87,12 +87,15 @@ def test_the_widths_on_the_page_are_those_that_are_legal() -> None:
     found = {name: (int(a), int(b)) for names, a, b in lines for name in names.split(", ")}
     assert found.keys() == {f"`{f.name}`" for f in fields(CoreParams) if "_width" in f.name}
     for name, (least, most) in found.items():
-        width: dict[str, Any]
-        for width in ({name.strip("`"): least}, {name.strip("`"): most}):
-            replace(roomy, **width)
-        for width in ({name.strip("`"): least - 1}, {name.strip("`"): most + 1}):
+
+        def built(width: int, name: str = name.strip("`")) -> CoreParams:
+            sizes: dict[str, Any] = {name: width}
+            return replace(roomy, **sizes)
+
+        built(least), built(most)
+        for width in (least - 1, most + 1):
             with pytest.raises(ParamsError, match=name.strip("`")):
-                replace(roomy, **width)
+                built(width)
 
 
 # --- links --------------------------------------------------------------------------------------
