@@ -278,7 +278,7 @@ def _cycle_examples() -> str:
 
 
 def time_constant(bits: int, tau: int) -> float:
-    """Ticks in which full scale of so many bits falls to 1/e by the code for `tau`, exactly run.
+    """Ticks in which the largest value of so many bits falls to 1/e by the code for `tau`, as run.
 
     Between two ticks the value is taken to fall exponentially.
     """
