@@ -12,11 +12,11 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from spiketwin.hdl.spec import arithmetic, schedule
+from spiketwin.hdl.spec import arithmetic, params, schedule
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
@@ -56,6 +56,7 @@ PAGES: Final = (
     "docs/architecture.md",
     "docs/boards.md",
     "docs/protocol.md",
+    "docs/sizes.md",
     "docs/tick.md",
 )
 
@@ -277,7 +278,7 @@ def _cycle_examples() -> str:
 
 
 def time_constant(bits: int, tau: int) -> float:
-    """Ticks in which full scale of so many bits falls to 1/e by the code for `tau`, exactly run.
+    """Ticks in which the largest value of so many bits falls to 1/e by the code for `tau`, as run.
 
     Between two ticks the value is taken to fall exponentially.
     """
@@ -363,6 +364,25 @@ def _sizes() -> str:
             for name, p in PRESETS.items()
         ],
     )  # fmt: skip
+
+
+def _core_sizes() -> str:
+    """Make a table of the fields of `CoreParams` of its docstring, where their limits are said."""
+    defaults = {f.name: "–" if f.default is MISSING else str(f.default) for f in fields(CoreParams)}
+    listed = textwrap.dedent((CoreParams.__doc__ or "").partition("----------\n")[2])
+    rows = []
+    for names, text in re.findall(r"^(\w.*):\n((?: +.*\n)+)", listed, re.MULTILINE):
+        fields_named = names.split(", ")
+        values = dict.fromkeys(defaults[name] for name in fields_named)
+        meaning = re.sub(r"`([A-Z_]+)`", lambda name: f"{getattr(params, name[1]):,}", text)
+        rows.append(
+            (
+                ", ".join(f"`{name}`" for name in fields_named),
+                ", ".join(values),
+                " ".join(meaning.split()).replace("``", "`"),
+            )
+        )
+    return _table(("field", "default", "legal values"), rows)
 
 
 def _commands() -> str:
@@ -487,6 +507,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "board-figures": _board_figures,
     "digest-figures": _digest_figures,
     "sizes": _sizes,
+    "core-sizes": _core_sizes,
     "commands": _commands,
 }
 """What can be generated, by name."""

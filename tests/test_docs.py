@@ -5,8 +5,11 @@ import importlib.util
 import json
 import re
 import shlex
+import subprocess
+import sys
+from dataclasses import fields, replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,8 +17,12 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spiketwin.cosim.commands.bench import SHOWN
+from spiketwin.hdl.spec import arithmetic
+from spiketwin.hdl.spec.params import CoreParams, ParamsError
 from spiketwin.host import Network
 from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.files import load, save
@@ -70,6 +77,27 @@ def test_no_two_sizes_of_the_probe_are_taken_for_each_other(generate: ModuleType
     assert not generate._WIDTHS.keys() & {1, 16, 24, 32}
 
 
+def test_the_widths_on_the_page_are_those_that_are_legal() -> None:
+    roomy = CoreParams(n_axons=8, n_neurons=32, weight_width=4)
+    lines = re.findall(
+        r"^\| (`\w+_width`.*?) \|.*?(\d+) to (\d+) bits",
+        (ROOT / "docs/sizes.md").read_text(),
+        re.MULTILINE,
+    )
+    found = {name: (int(a), int(b)) for names, a, b in lines for name in names.split(", ")}
+    assert found.keys() == {f"`{f.name}`" for f in fields(CoreParams) if "_width" in f.name}
+    for name, (least, most) in found.items():
+
+        def built(width: int, name: str = name.strip("`")) -> CoreParams:
+            sizes: dict[str, Any] = {name: width}
+            return replace(roomy, **sizes)
+
+        built(least), built(most)
+        for width in (least - 1, most + 1):
+            with pytest.raises(ParamsError, match=name.strip("`")):
+                built(width)
+
+
 # --- links --------------------------------------------------------------------------------------
 
 
@@ -119,6 +147,50 @@ def test_examples_give_what_they_show(page: str) -> None:
     assert failed == 0
 
 
+@pytest.fixture(scope="module")
+def code() -> SimpleNamespace:
+    """The functions of docs/tick.md, which has them for those who write an oracle of their own."""
+    blocks = re.findall(
+        r"^<!-- code: \w+ -->\n\n```python\n(.*?)^```$",
+        (ROOT / "docs/tick.md").read_text(),
+        re.S | re.M,
+    )
+    assert len(blocks) == 2
+    names: dict[str, Any] = {}
+    exec(compile("\n".join(blocks), "docs/tick.md", "exec"), names)
+    return SimpleNamespace(**names)
+
+
+WORD = st.integers(0, (1 << 32) - 1)
+
+
+@given(
+    seed=WORD,
+    tick=WORD,
+    post=st.booleans(),
+    spiked=st.integers(0, 4095),
+    other=st.integers(0, 4095),
+)
+def test_the_noise_on_the_page_is_that_of_the_specification(
+    code: SimpleNamespace, seed: int, tick: int, post: bool, spiked: int, other: int
+) -> None:
+    which = arithmetic.PASS_POST if post else arithmetic.PASS_PRE
+    key = arithmetic.noise_key(seed, tick, which)
+    assert code.noise(seed, tick, post, spiked, other) == arithmetic.noise(key, spiked, other)
+
+
+@given(
+    row=st.integers(0, (1 << 14) - 1), column=st.integers(0, 4095),
+    words=st.lists(WORD, min_size=1, max_size=4), rounds=st.integers(1, 3),
+)  # fmt: skip
+def test_the_code_of_a_digest_on_the_page_is_that_of_the_specification(
+    code: SimpleNamespace, row: int, column: int, words: list[int], rounds: int
+) -> None:
+    assert code.code(row, column, words, rounds) == arithmetic.digest_code(
+        row, column, words, rounds
+    )
+
+
 def snippet() -> str:
     (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
     return str(code)
@@ -138,6 +210,19 @@ def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (net.n_axons, net.n_neurons) == (64, 128)
     assert stimulus is not None
     assert stimulus.ticks == 100
+
+
+def test_another_program_opens_a_target_as_the_page_says(tmp_path: Path) -> None:
+    (program,) = re.findall(
+        r"^(>>> import serial\n.*?)^```$", (ROOT / "docs/python.md").read_text(), re.S | re.M
+    )
+    (tmp_path / "page.txt").write_text(program)
+    tried = "import doctest; print(doctest.testfile('page.txt', module_relative=False))"
+    ended = subprocess.run(
+        [sys.executable, "-c", tried],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert ended.stdout.strip() == "TestResults(failed=0, attempted=3)"
 
 
 def documented_keys(command: str) -> set[str]:

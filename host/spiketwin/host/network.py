@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_NONE, decay_code
 from spiketwin.hdl.spec.params import MAX_LINES, CoreParams, ParamsError, spike_queue_words
@@ -21,7 +22,8 @@ from spiketwin.hdl.spec.registers import (
     space_formats,
 )
 from spiketwin.host.elements import IntArray, integers
-from spiketwin.host.errors import DoesNotFit, InvalidNetwork
+from spiketwin.host.errors import DoesNotFit, InvalidNetwork, SpiketwinWarning
+from spiketwin.host.stdp import Pairing, StdpWindow, half
 
 WIDEST: Final = CoreParams(
     n_axons=64, n_neurons=64, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
@@ -66,7 +68,9 @@ class Network:
     weights:
         Shape (n_axons + n_neurons, n_neurons), int32: weight of each synapse (source, neuron).
     plastic:
-        The same shape, bool: where learning may change the weight.
+        The same shape, bool: where learning may change the weight. An array is taken as it is, with
+        weights of 0 that may grow; True alone stands for every synapse there is at that moment,
+        which is where the weight is not 0.
     threshold, v_reset, refrac_ticks, bias:
         Shape (n_neurons,), int32.
     v_tau, i_syn_tau, theta_tau, trace_pre_tau, trace_post_tau:
@@ -143,10 +147,18 @@ class Network:
             setattr(self, name, _integer(name, getattr(self, name), (least, MAX_LINES)))
         formats = space_formats(WIDEST)
         for name, space, dtype in _ARRAYS:
+            given = getattr(self, name)
             array = integers(
-                name, getattr(self, name), self.shape(name), formats[space].limits(), InvalidNetwork
-            )
-            setattr(self, name, array.astype(dtype))
+                name, given, self.shape(name), formats[space].limits(), InvalidNetwork
+            ).astype(dtype)
+            if name == "plastic" and np.ndim(given) == 0 and array.any():
+                array = self.weights != 0
+                if not array.any():
+                    raise InvalidNetwork(
+                        "plastic=True stands for the synapses there are, and no weight is other "
+                        "than 0: give the weights with it, or plastic as an array"
+                    )
+            setattr(self, name, array)
         for name in TIME_CONSTANTS.values():
             setattr(self, name, _time_constant(name, getattr(self, name)))
         for register in _settings(WIDEST):
@@ -160,6 +172,125 @@ class Network:
             raise InvalidNetwork(
                 f"w_min ({self.w_min}) must not be above w_max ({self.w_max}) where weights learn"
             )
+
+    def stdp(
+        self,
+        *,
+        a_plus: float,
+        a_minus: float,
+        tau_plus: float,
+        tau_minus: float,
+        w_min: int,
+        w_max: int,
+        pairing: Pairing = "all",
+        synapses: ArrayLike | None = None,
+        room: float | None = None,
+        trace_width: int = 16,
+    ) -> StdpWindow:
+        """Have synapses learn by additive pair STDP; the settings of the rules follow from it.
+
+        A pair of spikes with Δ = t_post - t_pre ticks changes its weight by
+        ``a_plus · exp(-Δ/tau_plus)`` where Δ ≥ 0, and by ``-a_minus · exp(Δ/tau_minus)`` where
+        Δ < 0; t_pre is the tick in which the source's spike is delivered. This sets `plastic`,
+        both rules, the bounds and the traces. `stochastic` stays; without it every change is
+        rounded to whole weight units.
+
+        Parameters
+        ----------
+        a_plus, a_minus:
+            Amplitudes of potentiation and of depression in weight units, 0 or more. Up to about
+            128, as a gain has a limit.
+        tau_plus, tau_minus:
+            Time constants in ticks, 0.1…10,000.
+        w_min, w_max:
+            Bounds of the weights that learn, in 16 bits.
+        pairing:
+            ``"all"``: every pair counts. ``"nearest"``: a spike is paired with the last one before
+            it at the other end (the symmetric interpretation in Morrison, Diesmann and Gerstner
+            2008).
+        synapses:
+            Shape (n_axons + n_neurons, n_neurons), bool: which synapses learn. All that have a
+            weight other than 0 if left out.
+        room:
+            With ``"all"``: spikes that a trace is to add up before it is full, 1 or more. More room
+            is a smaller bump, and less precision. If left out: all that can come, one in every
+            tick, as far as gains allow and single pairs keep within 1 % of the amplitude, but 4.
+        trace_width:
+            Bits of the traces, 8…16, of the core for which this is: a gain is worth less on one
+            with more bits. `core_params` takes 16 unless told ``trace_width=…``.
+
+        Returns
+        -------
+        StdpWindow
+            The window, how many pairs it has room for, and how exact it is.
+
+        Raises
+        ------
+        InvalidNetwork
+            An argument is out of range, no synapse is named, a weight that is to learn is out of
+            bounds, or the amplitude is more than gain and trace can hold. Nothing is changed.
+
+        Warns
+        -----
+        SpiketwinWarning
+            There is room for fewer pairs than usual, or a single pair never changes a weight, as it
+            is rounded to 0.
+        """
+        self.validate()
+        low, high = space_formats(WIDEST)[Space.WEIGHT].limits()
+        w_min = _integer("w_min", w_min, (low, high))
+        w_max = _integer("w_max", w_max, (low, high))
+        if w_min >= w_max:
+            raise InvalidNetwork(
+                f"w_min ({w_min}) must be below w_max ({w_max}), or none can learn"
+            )
+        if synapses is None:
+            learning = self.weights != 0
+        else:
+            learning = integers(
+                "synapses", synapses, self.shape("plastic"), (0, 1), InvalidNetwork
+            ).astype(np.bool_)
+        if not learning.any():
+            raise InvalidNetwork(
+                "there is no synapse to learn: set weights first, or name synapses by an array"
+            )
+        outside = np.argwhere(learning & ((self.weights < w_min) | (self.weights > w_max)))
+        if outside.size:
+            source, neuron = outside[0]
+            raise InvalidNetwork(
+                f"weights[{source}, {neuron}] is to learn and must be in w_min…w_max = "
+                f"{w_min}…{w_max}, not {self.weights[source, neuron]}"
+            )
+        plus = half("plus", a_plus, tau_plus, pairing, room, trace_width)
+        minus = half("minus", a_minus, tau_minus, pairing, room, trace_width)
+        for name, amplitude, chosen in (("plus", a_plus, plus), ("minus", a_minus, minus)):
+            if chosen.short:
+                warnings.warn(
+                    f"a_{name} = {amplitude:g} leaves room for {chosen.room:.1f} spikes in a "
+                    "trace: the pairs of more do not add up. Take a smaller amplitude, or "
+                    "pairing='nearest'; room=… says how many are meant",
+                    SpiketwinWarning,
+                    stacklevel=2,
+                )
+            if 0 < amplitude < 0.5 and not self.stochastic:
+                warnings.warn(
+                    f"a_{name} = {amplitude:g} is rounded to 0 at every single pair: set "
+                    "stochastic=True before, or take finer weight units",
+                    SpiketwinWarning,
+                    stacklevel=2,
+                )
+        self.plastic = learning
+        self.w_min, self.w_max = w_min, w_max
+        self.learn_post, self.learn_pre = a_plus > 0, a_minus > 0
+        self.post_gain, self.pre_gain = plus.gain, -minus.gain
+        self.post_offset = self.pre_offset = 0
+        self.trace_pre_tau, self.trace_post_tau = float(tau_plus), float(tau_minus)
+        self.trace_pre_bump, self.trace_post_bump = plus.bump, minus.bump
+        self.trace_pre_replace = self.trace_post_replace = pairing == "nearest"
+        return StdpWindow(
+            float(a_plus), float(a_minus), float(tau_plus), float(tau_minus),
+            plus.room, minus.room, plus.error, minus.error, int(trace_width),
+        )  # fmt: skip
 
     def register_values(self, params: CoreParams) -> dict[str, int]:
         """Values of the registers of such a core, but for those that a run sets.

@@ -53,8 +53,8 @@ class CoreParams:
     Attributes
     ----------
     n_axons, n_neurons:
-        External input lines and neurons, each a multiple of `lanes`, at most `MAX_LINES`, and
-        at most `MAX_SYNAPSES` synapses.
+        External input lines and neurons, each a multiple of `lanes`, from `lanes` to `MAX_LINES`,
+        and at most `MAX_SYNAPSES` synapses.
     lanes:
         Weight banks, and synapses handled a cycle by the row and column passes: 2, 4, 8 or 16.
         ``n_neurons / lanes`` is at least 4, the depth of the read-modify-write of `i_syn`.
@@ -63,7 +63,8 @@ class CoreParams:
     weight_width:
         Signed weights, 4 to 16 bits.
     v_width, i_syn_width:
-        Signed membrane potential and synaptic current, 8 to 24 bits, not below `weight_width`.
+        Signed membrane potential and synaptic current, 8 to 24 bits, the current not below
+        `weight_width`.
     theta_width:
         Unsigned adaptive part of the threshold, 8 to 24 bits.
     trace_width:
@@ -77,8 +78,9 @@ class CoreParams:
         weights share a word of 16 bits: with its flag a weight has at most 8, and
         ``n_neurons / lanes`` is even. Columns then stream at ``lanes / 2`` synapses a cycle.
     event_queue_depth, spike_queue_depth:
-        Entries of the queues of axon events and of output words, powers of two up to 65536. The
-        output queue holds the words of a whole tick and of a whole frame (`min_spike_queue_depth`).
+        Entries of the queues of axon events, at least 4, and of output words, powers of two up to
+        65536. The output queue holds the words of a whole tick, which are ``n_neurons /
+        neuron_lanes + 3``, and 2 more with a digest, beside the `ANSWER_WORDS` of a whole frame.
     link_slots:
         Answers the device remembers, 2, 4 or 8; the window is one less.
     digest_rounds:
