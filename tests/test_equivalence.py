@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from spiketwin.cosim.rtl.build import Design, library
 from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import Space, registers, space_formats
-from spiketwin.host import Core, Network, connect
+from spiketwin.host import Core, Network, access, connect
 from spiketwin.host.core import STATE
+from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
 from spiketwin.host.network import NEURON_ARRAYS
 
@@ -241,3 +243,21 @@ def test_the_bytes_of_a_program_are_the_same_on_both(monkeypatch: pytest.MonkeyP
     assert rtl_received[0] != received[0]
     assert rtl_received[1:] == received[1:]
     assert len(received) > 100
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:"])
+def test_a_second_run_of_one_tick_period_is_late(url: str) -> None:
+    """Time goes on between two runs, so the ticks of the second have been due for long."""
+    params = preset("tiny")
+    registers_of_core = space_formats(params)[Space.REGISTER]
+    place = [register.name for register in registers(params)].index("tick_period")
+    missed = []
+    with connect(url, params=params) as core:
+        for new_period in (True, False, False, True):
+            if new_period:
+                core.link.request(access.write(registers_of_core, place, np.array([400])))
+            core.link.request(Request(Opcode.RUN, arguments(Opcode.RUN, 4)))
+            fetch = arguments(Opcode.FETCH, 62, 1 << 20)  # it waits until the run is over
+            core.link.request(Request(Opcode.FETCH, fetch, 4 * 62, 4, cycles=1 << 20))
+            missed.append(core.read_counters()["missed_deadlines"])
+    assert missed == [0, 4, 8, 8]

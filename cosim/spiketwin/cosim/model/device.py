@@ -3,7 +3,9 @@
 The device is infinitely fast compared with the link, and no time passes between requests: whenever
 a request arrives, the ticks of a run are executed as far as the output queue has room for their
 words. That holds for a fixed tick period, too, so that no tick is muted because the link is slow;
-`ModelDevice.pass_ticks` is there to let that happen.
+`ModelDevice.pass_ticks` is there to let that happen. Between two runs, on the other hand, any
+request that is not itself part of a run takes longer than all periods: a run that follows without
+a new tick period is late from its first tick to its last.
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ from spiketwin.hdl.spec.registers import (
 )
 
 _TOP32: Final = (1 << 32) - 1
+_OF_RUNS: Final = (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH)
+_OVERDUE: Final = 1 << 62
+"""Cycles behind which no run catches up."""
 
 
 class ModelDevice:
@@ -123,6 +128,7 @@ class ModelDevice:
         self._words = bytearray()
         self._run_until = 0
         self._lag = 0
+        self._on_grid = False
         self._muted = 0
         self._cycles = 0
         self._missed_deadlines = 0
@@ -165,6 +171,7 @@ class ModelDevice:
         self._cycles += int(run.cycles.sum())
         if self._real_time:
             period = self._core.register["tick_period"]
+            self._on_grid |= run.cycles.size > 0
             for cycles in run.cycles.tolist():
                 self._missed_deadlines += self._lag > 0
                 self._lag = max(0, self._lag + cycles - period)
@@ -193,6 +200,8 @@ class ModelDevice:
     def _execute(self, number: int, arguments: bytes) -> bytes:
         if number != Opcode.FETCH:
             self._advance(self._run_until)
+        if number not in _OF_RUNS and self._on_grid and not self._running:
+            self._lag = _OVERDUE
         try:
             opcode = Opcode(number)
         except ValueError:
@@ -241,7 +250,7 @@ class ModelDevice:
         self._memory.write(elements.space, index, unpack(elements, count, data))
         tick_period = list(self._core.register).index("tick_period")
         if elements.space is Space.REGISTER and index <= tick_period < index + count:
-            self._lag = 0
+            self._lag, self._on_grid = 0, False
         return b""
 
     def _events(self, tick: int, data: bytes) -> bytes:
