@@ -29,7 +29,7 @@ REQUESTS = IDENTIFY + encode(bytes([1, 0, Opcode.OPEN])) + encode(bytes([1, 0, 2
 SECONDS = 60
 """A deadline for what takes milliseconds."""
 
-EMULATE = "from spiketwin.cosim.commands.emulate import emulate; emulate()"
+EMULATE = "from spiketwin.host.cli import main; main()"
 OPEN_PTY = """
 import signal
 from spiketwin.cosim.serial.protocol_rtl import Serial
@@ -230,13 +230,13 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_command_serves_until_a_signal_and_cleans_up(
     tmp_path: Path, number: signal.Signals, expected: list[bytes]
 ) -> None:
     link = tmp_path / "core"
     link.symlink_to("/nowhere")
-    command = [sys.executable, "-c", EMULATE, "--params", "tiny", "--link", str(link)]
+    command = [sys.executable, "-c", EMULATE, "emulate", "--params", "tiny", "--link", str(link)]
     # Standard input is at its end from the start, as it is in a background job.
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

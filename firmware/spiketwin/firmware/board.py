@@ -203,7 +203,9 @@ def _from_file(path: Path) -> Board:
     sys.modules[spec.name] = module  # where its classes look for it, as after any import
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's own file raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the user's own file raises, `SystemExit` too
         raise BoardError(f"{path} does not describe a board: {error!r}") from error
     described = list(_described(module))
     if len(described) != 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -13,6 +12,8 @@ from typing import IO, Final
 
 import filelock
 from platformdirs import user_cache_path
+
+from spiketwin.hdl.children import child
 
 BUILD_SECONDS: Final = 1800.0
 """Far above the longest build; whoever waits for another's build waits no longer either."""
@@ -121,12 +122,11 @@ def run_tool(
     BuildError
         It ended with another status than 0, or took longer than `BUILD_SECONDS`.
     """
-    # A process group of its own, so that an end before its time ends its children too.
     with (
         log.open("ab") as said,
-        subprocess.Popen(
+        child(
             command, env=os.environ | dict(environment or {}), cwd=folder, stdin=subprocess.PIPE,
-            stdout=output or said, stderr=said, process_group=0,
+            stdout=output or said, stderr=said,
         ) as process,
     ):  # fmt: skip
         try:
@@ -135,11 +135,9 @@ def run_tool(
             raise BuildError(_failure(f"{what} took longer than {BUILD_SECONDS:.0f} s", log)) from (
                 error
             )
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-    if process.returncode != 0:
-        raise BuildError(_failure(f"{what} ended with status {process.returncode}", log))
+        status = process.returncode
+    if status != 0:
+        raise BuildError(_failure(f"{what} ended with status {status}", log))
 
 
 def _failure(what: str, log: Path) -> str:

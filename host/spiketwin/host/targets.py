@@ -20,10 +20,16 @@ from spiketwin.host.core import Core
 from spiketwin.host.errors import DoesNotFit, InvalidInput, TargetError
 from spiketwin.host.installation import install_command
 from spiketwin.host.link import BITS_PER_BYTE, DEFAULT_RETRIES, Link, Port, root_cause
+from spiketwin.host.paths import path_of, same_file
 from spiketwin.host.recording import Recording, Replay, recording
 from spiketwin.host.timeline import Simulation
 
 DEFAULT_BAUD: Final = 115200
+MIN_BAUD: Final = 9600
+MAX_BAUD: Final = 50_000_000
+"""Rates of serial ports. At lower ones it takes minutes to tell that a device is silent; no adapter
+makes higher ones."""
+
 WRITE_TIMEOUT: Final = 5.0
 
 TARGETS: Final = "spiketwin.targets"
@@ -85,7 +91,8 @@ def connect(
     Raises
     ------
     InvalidInput
-        `url` is no text, `params` names no reference size, or `baud` is no rate.
+        `url` is no text, `params` names no reference size, `baud` is not in 9600…50000000, or
+        `record` is no path or that of what is connected to.
     TargetError
         The address means nothing, a package is missing, or the port cannot be opened.
     DoesNotFit
@@ -99,8 +106,12 @@ def connect(
     """
     if not isinstance(url, str):
         raise InvalidInput(f"url must be a text such as 'model:', not {url!r}")
-    if isinstance(baud, bool) or not isinstance(baud, int) or baud < 1:
-        raise InvalidInput(f"baud must be a positive integer, not {baud!r}")
+    if type(baud) is not int or not MIN_BAUD <= baud <= MAX_BAUD:
+        raise InvalidInput(f"baud must be an integer in {MIN_BAUD}…{MAX_BAUD}, not {baud!r}")
+    recorded = None if record is None else path_of(record, "record")
+    read = file_of(url)
+    if recorded is not None and read is not None and same_file(recorded, read):
+        raise InvalidInput(f"{url} and record are the same file: record to another one")
     sizes = _sizes(params)
     scheme = url.partition(":")[0]
     simulated = scheme in SIMULATED
@@ -110,8 +121,8 @@ def connect(
     opened = ExitStack()
     try:
         port, patience, has_line, simulation = _open(url, scheme, baud, opened)
-        if record is not None:
-            port = opened.enter_context(recording(port, Path(record), has_line))
+        if recorded is not None:
+            port = opened.enter_context(recording(port, recorded, has_line))
         link = Link(
             port,
             patience=patience,
@@ -132,6 +143,15 @@ def connect(
     except BaseException:
         opened.close()
         raise
+
+
+def file_of(url: str) -> Path | None:
+    """Give the recording or the port that an address names; None if it is of no file."""
+    scheme, _, rest = url.partition(":")
+    if scheme == REPLAY:
+        return Path(rest)
+    # What is no address of any scheme is the path of a port.
+    return None if "://" in url or scheme in SIMULATED else Path(url)
 
 
 def takes_sizes(url: str) -> bool:
@@ -191,7 +211,7 @@ class _Opened(NamedTuple):
 def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
     """Open a port, and put into `opened` what closes it."""
     if scheme == REPLAY:
-        replay = Replay(Recording.load(Path(url.partition(":")[2])))
+        replay = Replay(Recording.load(path_of(url.partition(":")[2], "a recording")))
         return _Opened(replay, 1.0, replay.has_line)
     patience = 1.0
     simulation = None

@@ -14,7 +14,7 @@ from rich.table import Table
 from spiketwin.cosim.demo.compare import COMPARED, Comparison, compare
 from spiketwin.cosim.demo.digits import Digits, load
 from spiketwin.cosim.demo.lesson import lesson
-from spiketwin.cosim.demo.plots import save_all
+from spiketwin.cosim.demo.plots import PICTURES, save_all
 from spiketwin.cosim.demo.recipe import RECIPE
 from spiketwin.cosim.demo.run import SIZES, Record, learn, run
 from spiketwin.host import connect
@@ -56,7 +56,7 @@ from spiketwin.host.targets import origin
 @options.json_file
 @click.option(
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.OutputFolder(),
     default=Path("spiketwin-demo"),
     show_default=True,
     help="Folder for the pictures.",
@@ -75,7 +75,10 @@ def demo(
     The network learns on each target by itself, from random weights. Every spike, weight, state
     variable and cycle is compared. Exits with status 1 if anything differs.
     """
-    console = Console()
+    options.check_distinct(
+        {"--json": json_file}, {f"a picture, {name},": output / name for name in PICTURES}, urls
+    )
+    console = options.console()
     output.mkdir(parents=True, exist_ok=True)
     digits = load()
     if images is not None:
@@ -90,11 +93,13 @@ def demo(
     (first_name, first), *others = records.items()
     comparisons = [compare(first, record, (first_name, name)) for name, record in others]
 
+    outputs = options.Outputs()
+    outputs.json(json_file, _report(digits, records, comparisons))
+    pictures = outputs.attempt(lambda: save_all(records, output))
     console.print(_table(records))
-    for path in save_all(records, output):
+    for path in pictures or ():
         console.print(f"picture  {path}", soft_wrap=True, markup=False)
-    if json_file is not None:
-        options.write_json(json_file, _report(digits, records, comparisons))
+    outputs.check()
     _verdict(console, comparisons)
 
 

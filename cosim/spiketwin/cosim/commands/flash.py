@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 from rich.progress import TaskID
 
-from spiketwin.cosim.commands.build import built, of_size, on_board
+from spiketwin.cosim.commands.build import board_file, built, of_size, on_board
 from spiketwin.cosim.commands.devices import adapters_of_boards
-from spiketwin.cosim.commands.selftest import examined
+from spiketwin.cosim.commands.selftest import examined, say
 from spiketwin.cosim.loader import Hung, loader, run
 from spiketwin.firmware import flash as openfpgaloader
 from spiketwin.firmware.board import Board
@@ -40,7 +40,7 @@ _LOOK_SECONDS: Final = 0.1
 @of_size
 @click.option(
     "--bitstream",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=options.InputFile(),
     metavar="FILE",
     help="What to load. Default: what `spiketwin build` makes for the board, built if need be.",
 )
@@ -63,7 +63,12 @@ def flash(
     Whatever the board held is lost. Exits with status 2 where the board could not be programmed and
     is as it was, and with status 1 where it does not work afterwards.
     """
-    console = Console()
+    options.check_distinct(
+        {"--json": json_file},
+        {"--board": board_file(), "--bitstream": bitstream},
+        [] if port is None else [port],
+    )
+    console = options.console()
     program = loader()
     chosen = _port(wanted, port)
     # Of several boards alike, the one behind the serial port that is meant.
@@ -88,8 +93,10 @@ def flash(
                 "loaded: is another board at this port? Give --port"
             )
         report = examined(console, address, core)
-    if json_file is not None:
-        options.write_json(json_file, report.figures())
+    outputs = options.Outputs()
+    outputs.json(json_file, report.figures())
+    say(console, report)
+    outputs.check()
     if not report.passed:
         raise click.exceptions.Exit(1)
 

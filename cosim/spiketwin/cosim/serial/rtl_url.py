@@ -22,8 +22,9 @@ def design(url: str, default_level: str, default_family: str | None = None) -> D
     """
     given = target_url.options(url, _OPTIONS if default_family is None else (*_OPTIONS, "family"))
     rate = given.get("cycles_per_bit", str(Design.cycles_per_bit))
-    if not (rate.isascii() and rate.isdecimal()):
-        raise target_url.TargetUrlError(f"cycles_per_bit must be a number, not {rate!r}")
+    if not (rate.isascii() and rate.isdecimal() and len(rate) <= target_url.MOST_DIGITS):
+        shown = rate[: target_url.MOST_DIGITS]
+        raise target_url.TargetUrlError(f"cycles_per_bit must be a number, not {shown!r}")
     try:
         return Design(
             params=target_url.core_params(given.get("params", target_url.DEFAULT_PARAMS)),

@@ -17,6 +17,9 @@ from spiketwin.hdl.spec.params import (
 )
 from spiketwin.hdl.spec.protocol import MAX_CLOCK_HZ
 
+MOST_DIGITS: Final = 20
+"""Of a number in a URL; Python itself reads none of thousands of them."""
+
 DEFAULT_PARAMS: Final = DEFAULT_PRESET
 DEFAULT_CLOCK: Final = str(DEFAULT_CLOCK_HZ)
 """What an option says that is not given."""
@@ -56,6 +59,7 @@ def core_params(value: str) -> CoreParams:
 
 def clock_hz(value: str) -> int:
     """Clock frequency for the option ``clock``; `TargetUrlError` unless 1…2**32 - 1."""
-    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= MAX_CLOCK_HZ):
-        raise TargetUrlError(f"clock={value}: must be in 1…{MAX_CLOCK_HZ} (hertz)")
+    digits = value if value.isascii() and value.isdecimal() else ""
+    if not (0 < len(digits) <= MOST_DIGITS and 1 <= int(digits) <= MAX_CLOCK_HZ):
+        raise TargetUrlError(f"clock={value[:MOST_DIGITS]}: must be in 1…{MAX_CLOCK_HZ} (hertz)")
     return int(value)

@@ -254,6 +254,10 @@ DEFAULT_CLOCK_HZ: Final = 100_000_000
 """The size and the clock of a simulated device where none are named."""
 
 
+_MOST_DIGITS: Final = 20
+"""Of a size; Python itself reads no number of thousands of them."""
+
+
 def preset(text: str) -> CoreParams:
     """Give a reference size, or one and what differs from it: ``full``, ``full,lanes=4``.
 
@@ -270,8 +274,8 @@ def preset(text: str) -> CoreParams:
             raise ParamsError(f"no field {field!r}: choose of {', '.join(types)}")
         if not equals:
             raise ParamsError(f"{field} has no value: write {field}=N")
-        if not (number.isascii() and number.isdecimal()):
-            raise ParamsError(f"{field} must be a number, not {number!r}")
+        if not (number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS):
+            raise ParamsError(f"{field} must be a number, not {number[:_MOST_DIGITS]!r}")
         changed[field] = types[field](int(number))
     return replace(PRESETS[name], **changed)
 

@@ -17,7 +17,7 @@ from spiketwin.host.cli import live, options, raster, stimulus
 from spiketwin.host.cli.view import View
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
-from spiketwin.host.replacing import replacing
+from spiketwin.host.paths import readable
 from spiketwin.host.spikes import Run, checked_events
 from spiketwin.host.targets import connect, origin, takes_sizes
 
@@ -31,7 +31,7 @@ _BUSIEST: Final = 5
     "spiketwin run net.npz --on rtl: --live\n"
     "spiketwin run net.npz --on /dev/ttyUSB1 --spikes events.csv --ticks 500 --plot raster.png"
 )
-@click.argument("net", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("net", type=options.InputFile())
 @options.on_target("Default: the smallest core that holds the network.")
 @stimulus.spike_file
 @stimulus.ticks
@@ -63,16 +63,17 @@ def run(
 ) -> None:
     """Run the network in the file NET on a target and say what it did."""
     options.check_distinct(
-        {"NET": net, "--spikes": spike_file, "--plot": plot, "--json": json_file,
-         "--output": output, "--record": record}
-    )  # fmt: skip
+        {"--plot": plot, "--json": json_file, "--output": output, "--record": record},
+        {"NET": net, "--spikes": spike_file},
+        [url],
+    )
     if plot is not None:
         import_module("matplotlib")  # should it be missing, that is known before the run
     network, saved = files.load(net)
     events, length = stimulus.chosen(saved, spike_file, ticks)
     # Checked before a target is opened, which may take a build.
     events = checked_events(events, length, network.n_axons)
-    console = Console()
+    console = options.console()
     screen = live.terminal() if is_live else None
     sizes = network.core_params() if params is None and takes_sizes(url) else params
     with connect(url, params=sizes, baud=baud, record=record) as core:
@@ -94,24 +95,27 @@ def run(
         weights = core.read_weights()
         build = core.identity.build
     figures = _figures(url, build, network.n_neurons, done)
+    title = f"{readable(net.name)} on {readable(url)}"
+    outputs = options.Outputs()
+    outputs.write(
+        plot, lambda file: raster.save(file, done.spikes, length, network.n_neurons, title)
+    )
+    outputs.write(
+        output,
+        lambda file: np.savez_compressed(
+            file,
+            spikes=done.spikes,
+            spike_cycles=done.spike_cycles,
+            cycles=done.cycles,
+            update_cycles=done.update_cycles,
+            weights=weights,
+        ),
+    )
+    outputs.json(json_file, figures)
     console.print(_table(figures, done, network.n_neurons))
     if ledger:
         console.print(ledger_table.table({url: done.ledger}))
-    if plot is not None:
-        with replacing(plot) as file:
-            raster.save(file, done.spikes, length, network.n_neurons, title=f"{net.name} on {url}")
-    if output is not None:
-        with replacing(output) as file:
-            np.savez_compressed(
-                file,
-                spikes=done.spikes,
-                spike_cycles=done.spike_cycles,
-                cycles=done.cycles,
-                update_cycles=done.update_cycles,
-                weights=weights,
-            )
-    if json_file is not None:
-        options.write_json(json_file, figures)
+    outputs.check()
 
 
 def _run(core: Core, events: IntArray, ticks: int, console: Console) -> Run:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from spiketwin.host.cli.options import InputFile
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.files import Stimulus
 
@@ -19,7 +20,7 @@ _CSV_ROW: Final = re.compile(r"\s*([0-9]{1,10})\s*,\s*([0-9]{1,10})\s*")
 spike_file = click.option(
     "--spikes",
     "spike_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=InputFile(),
     metavar="FILE",
     help="Axon events, one (tick, axon) a row: an integer array as .npy, or .csv. "
     "Default: those saved with the network.",
