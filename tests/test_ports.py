@@ -4,12 +4,14 @@ import errno
 import os
 import select
 import socket
+import termios
 import threading
 import tty
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import serial
 
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.hdl.spec.params import preset
@@ -86,6 +88,21 @@ def test_a_terminal_belongs_to_one_program_at_a_time(terminal: tuple[str, Served
     path, _ = terminal
     with connect(path), pytest.raises(TargetError, match="another program has it open"):
         connect(path)
+
+
+def test_a_second_program_leaves_the_line_of_the_first_as_it_is() -> None:
+    host, device = os.openpty()
+    tty.setraw(device)
+    with serial.Serial(os.ttyname(device), 9600, exclusive=True, timeout=WAIT) as first:
+        os.write(host, b"under way")
+        before = termios.tcgetattr(first.fileno())
+        for url in (os.ttyname(device), f"alt://{os.ttyname(device)}?class=PosixPollSerial"):
+            with pytest.raises(TargetError, match="another program has it open"):
+                connect(url, baud=1_000_000)
+        assert termios.tcgetattr(first.fileno()) == before
+        assert first.read(9) == b"under way"
+    os.close(device)
+    os.close(host)
 
 
 def test_a_port_without_permission_names_the_group(

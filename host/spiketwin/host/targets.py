@@ -220,16 +220,16 @@ def _serial(url: str, scheme: str, baud: int) -> Port:
     if scheme == "socket" and ":" not in urlsplit(url).netloc:
         raise TargetError(f"{url} lacks its port: write socket://host:port")
     try:
+        # A second program on the same wire would take half of the answers. Asked for before it is
+        # opened, the lock comes before the rate and the buffers, which are the first program's.
         port = serial.serial_for_url(
-            url, do_not_open=True, baudrate=baud, timeout=0, write_timeout=WRITE_TIMEOUT
-        )
+            url, do_not_open=True, exclusive=True, baudrate=baud, timeout=0,
+            write_timeout=WRITE_TIMEOUT,
+        )  # fmt: skip
     except ValueError as error:
         raise TargetError(f"{url} is of no scheme that there is. {_TARGETS}") from error
     try:
         port.open()
-        if "://" not in url:
-            # A second program on the same wire would take half of the answers.
-            port.exclusive = True
         port.reset_input_buffer()
     except (ValueError, OSError) as error:
         port.close()
