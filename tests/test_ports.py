@@ -8,15 +8,18 @@ import termios
 import threading
 import tty
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import serial
+from serial.urlhandler import protocol_socket
 
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network, connect
 from spiketwin.host.errors import DoesNotFit, LinkLost, LinkTimeout, TargetError
+from spiketwin.host.sockets import SocketPort
 
 WAIT = 60.0
 
@@ -151,17 +154,53 @@ def test_a_terminal_behind_which_nobody_answers_times_out() -> None:
     os.close(host)
 
 
-def test_a_core_behind_a_socket() -> None:
+@contextmanager
+def _listening() -> Iterator[str]:
+    """The address of a model behind a socket, for one client."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
         served: list[Served] = []
         # The descriptor is the device's own from here on.
         accepting = threading.Thread(
             target=lambda: served.append(Served(server.accept()[0].detach()))
         )
         accepting.start()
-        _session(url)
+        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
         accepting.join(WAIT)
         served[0].vanish()
+
+
+def test_a_core_behind_a_socket() -> None:
+    with _listening() as url:
+        _session(url)
     with pytest.raises(TargetError, match=f"^{url} cannot be opened: Connection refused$"):
         connect(url)
+
+
+def test_a_socket_is_read_by_as_much_as_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+    read = protocol_socket.Serial.read
+
+    def counted(port: protocol_socket.Serial, size: int = 1) -> bytes:
+        data = read(port, size)
+        if data:
+            reads.append(len(data))
+        return data
+
+    monkeypatch.setattr(protocol_socket.Serial, "read", counted)
+    with _listening() as url, connect(url) as core:
+        for _ in range(20):
+            core.read_weights()
+        assert sum(reads) == core.statistics.bytes_received
+        # A byte that was waited for, and then the rest of a reply.
+        assert max(reads) > 100
+        assert len(reads) < 4 * core.statistics.requests
+
+
+def test_small_requests_to_a_socket_leave_at_once() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        serial.serial_for_url(f"socket://127.0.0.1:{server.getsockname()[1]}") as port,
+    ):
+        SocketPort(port)
+        with socket.socket(fileno=os.dup(port.fileno())) as same:
+            assert same.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

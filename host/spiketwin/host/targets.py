@@ -21,6 +21,7 @@ from spiketwin.host.errors import DoesNotFit, InvalidInput, TargetError
 from spiketwin.host.installation import install_command
 from spiketwin.host.link import BITS_PER_BYTE, DEFAULT_RETRIES, Link, Port, root_cause
 from spiketwin.host.recording import Recording, Replay, recording
+from spiketwin.host.sockets import SocketPort
 from spiketwin.host.timeline import Simulation
 
 DEFAULT_BAUD: Final = 115200
@@ -234,7 +235,7 @@ def _serial(url: str, scheme: str, baud: int) -> Port:
     except (ValueError, OSError) as error:
         port.close()
         raise TargetError(f"{url} cannot be opened: {_reason(error)}") from error
-    return cast(Port, port)
+    return SocketPort(port) if scheme == "socket" else cast(Port, port)
 
 
 def _reason(error: ValueError | OSError) -> str:
