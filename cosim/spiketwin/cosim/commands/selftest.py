@@ -69,6 +69,7 @@ def selftest(
     url: str,
     params: str | None,
     baud: int,
+    retries: int,
     record: Path | None,
     transactions: int,
     networks: int,
@@ -83,7 +84,7 @@ def selftest(
     """
     console = Console()
     try:
-        with connect(url, params=params, baud=baud, record=record) as core:
+        with connect(url, params=params, baud=baud, retries=retries, record=record) as core:
             report = examined(
                 console, url, core,
                 transactions=transactions, networks=networks, ticks=ticks, seed=seed,

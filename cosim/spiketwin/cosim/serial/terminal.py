@@ -8,7 +8,6 @@ import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final, NamedTuple
 
