@@ -49,8 +49,8 @@ from spiketwin.cosim.serial.target_url import (
 @click.option(
     "--link",
     type=click.Path(path_type=Path),
-    help="Put a symbolic link to the pseudo-terminal here while it lasts. One of another emulator "
-    "is not replaced.",
+    help="Put a symbolic link to the pseudo-terminal here while it lasts. One that a killed emulator "
+    "left is replaced, one of an emulator that runs is not.",
 )
 def emulate(params: str, level: str, cycles_per_bit: int, clock: str, link: Path | None) -> None:
     """Serve the RTL on a pseudo-terminal, which any serial program can open, until Ctrl-C.
@@ -58,8 +58,9 @@ def emulate(params: str, level: str, cycles_per_bit: int, clock: str, link: Path
     Prints the terminal's path. Clients may come and go, the core keeps its state. While no
     answer is due, the clock stands still from 10 seconds after the last byte until the next one.
     """
-    # A shell's background job ignores Ctrl-C, and to be terminated is no reason to leave the link.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # A shell's background job ignores Ctrl-C, and to be terminated, or to lose the terminal that it
+    # was started from, is no reason to leave the link.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
         with Engine(
