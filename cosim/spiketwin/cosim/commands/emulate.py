@@ -49,8 +49,8 @@ from spiketwin.cosim.serial.target_url import (
 @click.option(
     "--link",
     type=click.Path(path_type=Path),
-    help="Put a symbolic link to the pseudo-terminal here while it lasts. One that a killed emulator "
-    "left is replaced, one of an emulator that runs is not.",
+    help="Put a symbolic link to the pseudo-terminal here while it lasts. One that a killed "
+    "emulator left is replaced, one of an emulator that runs is not.",
 )
 def emulate(params: str, level: str, cycles_per_bit: int, clock: str, link: Path | None) -> None:
     """Serve the RTL on a pseudo-terminal, which any serial program can open, until Ctrl-C.

@@ -198,7 +198,7 @@ def _is_left_behind(link: Path, own: str) -> bool:
         return False
     try:
         # The moment that it was made, or that its owner or mode was changed.
-        made_later = os.stat(terminal).st_ctime_ns > link.lstat().st_mtime_ns
+        made_later = Path(terminal).stat().st_ctime_ns > link.lstat().st_mtime_ns
         return made_later and not _is_served(terminal)
     except OSError:
         return False
