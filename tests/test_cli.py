@@ -7,6 +7,7 @@ import sys
 from importlib.metadata import EntryPoint, PathDistribution
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -14,11 +15,12 @@ from click.testing import CliRunner, Result
 from spiketwin.cosim import doctor
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.hdl.spec.params import preset
-from spiketwin.host import Network, connect
+from spiketwin.host import Network, connect, targets
 from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.errors import LinkLost
 from spiketwin.host.files import save
 from spiketwin.host.installation import install_command
+from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.targets import SIMULATED
 
 TICKS = 50
@@ -440,6 +442,33 @@ def test_the_help_names_every_kind_of_target(command: tuple[str, ...]) -> None:
     shown = spiketwin(*command, "--help").output
     for target in (*(f"{scheme}:" for scheme in SIMULATED), "socket://host:port", "replay:FILE"):
         assert target in shown, target
+
+
+@pytest.mark.parametrize("command", ["run", "selftest", "compare", "demo", "flash"])
+def test_every_command_with_a_target_says_how_often_it_is_asked(command: str) -> None:
+    (option,) = (
+        one for one in group.find_commands()[command].load().params if one.name == "retries"
+    )
+    assert isinstance(option, click.Option)
+    assert (option.opts, option.default) == (["--retries"], DEFAULT_RETRIES)
+
+
+def test_a_silent_terminal_is_asked_as_often_as_the_call_says(
+    net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "PTY_PATIENCE", 1.0)
+    host, device = os.openpty()
+    url = os.ttyname(device)
+    for call in (
+        ("run", net), ("selftest",), ("compare", "--on", "model:", net),
+        ("demo", "--images", "1", "--output", net.parent),
+    ):  # fmt: skip
+        done = spiketwin(*call, "--on", url, "--retries", "3")
+        assert done.exit_code == 1, done.output
+        assert "no answer to IDENTIFY in 4 tries" in " ".join(done.output.split()), call
+        assert "spiketwin emulate" in " ".join(done.output.split())
+    os.close(device)
+    os.close(host)
 
 
 @pytest.mark.parametrize("argument", ["-h", "--help", "help"])

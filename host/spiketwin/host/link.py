@@ -59,7 +59,10 @@ _QUESTION: Final = Request(Opcode.READ, arguments(Opcode.READ, Space.COUNTER, 0,
 """It changes nothing, and has an answer at any time."""
 
 _SESSIONS: Final = 256
-_FRUITLESS = "check the cable, the power of the board, the baud rate, and that it is this port"
+FRUITLESS: Final = (
+    "check the cable, the power of the board, the baud rate, and that it is this port"
+)
+"""What to do about a device that is silent, unless `Link` is told better."""
 
 
 class Port(Protocol):
@@ -110,6 +113,8 @@ class Link:
         What the device tells of its time, if it is simulated and does.
     address:
         Of the device, which errors name.
+    advice:
+        What to do where nobody answers.
 
     Attributes
     ----------
@@ -140,8 +145,10 @@ class Link:
         has_line: bool = True,
         simulation: Simulation | None = None,
         address: str = "",
+        advice: str = FRUITLESS,
     ) -> None:
         self._port = port
+        self._advice = advice
         # model: has its colon already.
         self._named = f"{address.removesuffix(':')}: " if address else ""
         self._close = close or port.close
@@ -481,7 +488,7 @@ class Link:
                 if rounds > self._retries:
                     raise LinkTimeout(
                         f"no answer to {self._exchange.oldest.opcode.name} in {rounds} tries: "
-                        + _FRUITLESS
+                        + self._advice
                     )
                 self._exchange.resend()
                 deadline = self._deadline(rounds)
@@ -493,11 +500,13 @@ class Link:
 
         After fruitless rounds it is later, lest resending be what fills the line.
         """
-        wire = self._exchange.unanswered_bytes() * BITS_PER_BYTE / self._port.baudrate
+        wire = 2 * self._exchange.unanswered_bytes() * BITS_PER_BYTE / self._port.baudrate
         device = self._exchange.oldest.cycles / self._clock_hz if self._clock_hz else 0.0
-        wait = 2 * wire + device + self._latency
+        # Bytes that keep to no rate pass no slower than at that of the port, whoever is patient.
+        rateless = 0.0 if self.has_line else wire
+        wait = wire - rateless + device + self._latency
         wait = max(wait, min(wait * (1 << rounds), LONGEST_BACKOFF))
-        return self.clock() + wait * self._patience
+        return self.clock() + rateless + wait * self._patience
 
     def _read(self) -> bytes:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import stat
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -19,9 +20,17 @@ from spiketwin.hdl.spec.params import CoreParams, ParamsError, described, preset
 from spiketwin.host.core import Core
 from spiketwin.host.errors import DoesNotFit, InvalidInput, TargetError
 from spiketwin.host.installation import install_command
-from spiketwin.host.link import BITS_PER_BYTE, DEFAULT_RETRIES, Link, Port, root_cause
+from spiketwin.host.link import (
+    BITS_PER_BYTE,
+    DEFAULT_RETRIES,
+    FRUITLESS,
+    Link,
+    Port,
+    root_cause,
+)
 from spiketwin.host.paths import path_of, same_file
 from spiketwin.host.recording import Recording, Replay, recording
+from spiketwin.host.sockets import SocketPort
 from spiketwin.host.timeline import Simulation
 
 DEFAULT_BAUD: Final = 115200
@@ -57,6 +66,22 @@ _PSEUDO_TERMINALS: Final = "/dev/pts/"
 PTY_PATIENCE: Final = 100.0
 """An emulator on a pseudo-terminal is that much slower, at worst, than the clock it reports."""
 
+SOCKET_PATIENCE: Final = 25.0
+"""Bytes on a socket pass through programs, and perhaps a network, that have other work as well."""
+
+_MORE_PATIENCE: Final = (
+    "On a computer that is very busy, give it more time by retries=… (--retries on the command "
+    "line)"
+)
+_SILENT_TERMINAL: Final = (
+    "this is a pseudo-terminal, so a program must serve it: see that the emulator (`spiketwin "
+    f"emulate`) runs and is not stopped, and that this is the path it printed. {_MORE_PATIENCE}"
+)
+_SILENT_SOCKET: Final = (
+    "see that what listens there has a device of ours behind it, at the rate the device listens "
+    f"at. {_MORE_PATIENCE}"
+)
+
 
 def connect(
     url: str,
@@ -83,7 +108,8 @@ def connect(
         Rate at which a serial port is opened, which is the rate the device starts with
         (`Core.set_baud` changes it).
     retries:
-        Rounds of resending without any answer before `LinkTimeout`.
+        Rounds of resending without any answer before `LinkTimeout`; each lasts up to 0.05 s, at
+        a socket 1.25 s, and at a pseudo-terminal 5 s, where nothing that was asked takes longer.
     record:
         File to which all that passes is written (`spiketwin.host.recording`); it is there once
         the core is closed.
@@ -120,7 +146,7 @@ def connect(
         url = _address(url, sizes)
     opened = ExitStack()
     try:
-        port, patience, has_line, simulation = _open(url, scheme, baud, opened)
+        port, patience, has_line, simulation, advice = _open(url, scheme, baud, opened)
         if recorded is not None:
             port = opened.enter_context(recording(port, recorded, has_line))
         link = Link(
@@ -131,6 +157,7 @@ def connect(
             has_line=has_line,
             simulation=simulation,
             address=given,
+            advice=advice,
         )
         if sizes is not None and link.identity.params != sizes:
             have = asdict(link.identity.params)
@@ -200,12 +227,16 @@ def _address(url: str, sizes: CoreParams | None) -> str:
 
 
 class _Opened(NamedTuple):
-    """A port, the factor on its deadlines, whether bytes travel at its rate, and its own time."""
+    """A port, the factor on its deadlines, whether bytes travel at its rate, and its own time.
+
+    And what to do where nobody answers.
+    """
 
     port: Port
     patience: float
     has_line: bool
     simulation: Simulation | None = None
+    advice: str = FRUITLESS
 
 
 def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
@@ -213,18 +244,23 @@ def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
     if scheme == REPLAY:
         replay = Replay(Recording.load(path_of(url.partition(":")[2], "a recording")))
         return _Opened(replay, 1.0, replay.has_line)
-    patience = 1.0
     simulation = None
     if scheme in SIMULATED and scheme.endswith(PTY_SUFFIX):
         url, simulation, close = _pty(url, scheme)
         opened.callback(close)
-        patience = PTY_PATIENCE
     elif scheme in SIMULATED:
         _handlers(scheme)
     port = _serial(url, scheme, baud)
     opened.callback(port.close)
-    # What has a rate but does not keep to it: the bytes travel as fast as they can.
-    rateless = scheme == "socket" or str(Path(url).resolve()).startswith(_PSEUDO_TERMINALS)
+    # What has a rate but does not keep to it: the bytes travel as fast as they can, and as late as
+    # the program at the other end gets to them.
+    patience, rateless, advice = 1.0, True, FRUITLESS
+    if scheme == "socket":
+        patience, advice = SOCKET_PATIENCE, _SILENT_SOCKET
+    elif str(Path(url).resolve()).startswith(_PSEUDO_TERMINALS):
+        patience, advice = PTY_PATIENCE, _SILENT_TERMINAL
+    else:
+        rateless = False
     has_line = not rateless and getattr(port, "has_line", True)
     clock = getattr(port, "clock", None)
     if clock is not None:
@@ -233,43 +269,58 @@ def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
             byte_seconds=lambda: BITS_PER_BYTE / port.baudrate if has_line else 0.0,
             worked=None,
         )
-    return _Opened(port, patience, has_line, simulation)
+    return _Opened(port, patience, has_line, simulation, advice)
 
 
 def _serial(url: str, scheme: str, baud: int) -> Port:
     if scheme == "socket" and ":" not in urlsplit(url).netloc:
         raise TargetError(f"{url} lacks its port: write socket://host:port")
     try:
+        # A second program on the same wire would take half of the answers. Asked for before it is
+        # opened, the lock comes before the rate and the buffers, which are the first program's.
         port = serial.serial_for_url(
-            url, do_not_open=True, baudrate=baud, timeout=0, write_timeout=WRITE_TIMEOUT
-        )
+            url, do_not_open=True, exclusive=True, baudrate=baud, timeout=0,
+            write_timeout=WRITE_TIMEOUT,
+        )  # fmt: skip
     except ValueError as error:
         raise TargetError(f"{url} is of no scheme that there is. {_TARGETS}") from error
     try:
         port.open()
-        if "://" not in url:
-            # A second program on the same wire would take half of the answers.
-            port.exclusive = True
         port.reset_input_buffer()
     except (ValueError, OSError) as error:
         port.close()
-        raise TargetError(f"{url} cannot be opened: {_reason(error)}") from error
-    return cast(Port, port)
+        raise TargetError(f"{url} cannot be opened: {_reason(url, error)}") from error
+    return SocketPort(port) if scheme == "socket" else cast(Port, port)
 
 
-def _reason(error: ValueError | OSError) -> str:
+def _reason(url: str, error: ValueError | OSError) -> str:
     """Say why a port could not be opened, and the way out."""
     number, reason = root_cause(error)
+    if (file := getattr(error, "filename", None)) is not None:
+        return f"{file}: {reason}"  # no port, but something that a simulated target needs
     if number == errno.ENOENT:
         return f"{reason}. {_TARGETS}"
     if number in (errno.EAGAIN, errno.EBUSY):
         return "another program has it open. Close that one"
     if number in (errno.EACCES, errno.EPERM):
-        return (
-            f"{reason}. Run: sudo usermod -aG dialout $USER, and log in anew (`spiketwin doctor` "
-            "names the group if it is another)"
-        )
+        return f"{reason}. {_permission(url)}".removesuffix(". ")
     return reason
+
+
+def _permission(url: str) -> str:
+    """Say how one comes by the permission to open a serial device; nothing of anything else."""
+    path = Path(url)
+    try:
+        found = path.stat()
+        owner, group = path.owner(), path.group()
+    except (OSError, ValueError, KeyError):
+        return ""
+    both = stat.S_IRGRP | stat.S_IWGRP
+    if not stat.S_ISCHR(found.st_mode):
+        return ""
+    if found.st_mode & both != both or found.st_gid == 0:
+        return f"It is for the user {owner} alone"
+    return f"Run: sudo usermod -aG {group} $USER, and log in anew"
 
 
 def _handlers(scheme: str) -> None:

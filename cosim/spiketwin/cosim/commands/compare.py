@@ -39,7 +39,7 @@ from spiketwin.host.targets import takes_sizes
 _COMMAND: Final = ("spiketwin", "compare")
 _SHRUNK: Final = "shrunk.npz"
 
-_HOW: Final = ("baud", "every", "digests")
+_HOW: Final = ("baud", "retries", "every", "digests")
 """Parameters that say how targets are compared, whatever is played."""
 
 
@@ -68,7 +68,7 @@ _HOW: Final = ("baud", "every", "digests")
 @stimulus.spike_file
 @stimulus.ticks
 @options.sizes("Default: those of the devices there are, else the least that hold the network.")
-@options.baud
+@options.line
 @click.option(
     "--shrink",
     "small",
@@ -125,6 +125,7 @@ def compare(
     ticks: int | None,
     params: str | None,
     baud: int,
+    retries: int,
     small: Path | None,
     vcd: Path | None,
     every: int,
@@ -179,7 +180,7 @@ def compare(
         sizes, case_of, judge = _task(console, preset_name, ticks)
     with (
         options.needing(sizes),
-        comparison.subjects(devices, params, sizes, baud) as subjects,
+        comparison.subjects(devices, params, sizes, baud, retries) as subjects,
     ):
         without = [each.name for each in subjects if not each.core.params.digest_rounds]
         if digests and without:

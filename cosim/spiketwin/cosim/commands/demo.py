@@ -51,7 +51,7 @@ from spiketwin.host.targets import origin
     type=click.IntRange(min=1),
     help="Take only so many images to train and to test, for a quick look.",
 )
-@options.baud
+@options.line
 @live.option
 @options.json_file
 @click.option(
@@ -66,6 +66,7 @@ def demo(
     seed: int,
     images: int | None,
     baud: int,
+    retries: int,
     is_live: bool,
     json_file: Path | None,
     output: Path,
@@ -85,9 +86,9 @@ def demo(
         digits = digits.first(images)
     screen = live.terminal() if is_live else None
     records = {
-        name: _learn(name, url, digits, seed, baud, console)
+        name: _learn(name, url, digits, seed, baud, retries, console)
         if screen is None
-        else _learn_live(name, url, digits, seed, baud, screen)
+        else _learn_live(name, url, digits, seed, baud, retries, screen)
         for name, url in zip(options.told_apart(urls), urls, strict=True)
     }
     (first_name, first), *others = records.items()
@@ -103,7 +104,9 @@ def demo(
     _verdict(console, comparisons)
 
 
-def _learn(name: str, url: str, digits: Digits, seed: int, baud: int, console: Console) -> Record:
+def _learn(
+    name: str, url: str, digits: Digits, seed: int, baud: int, retries: int, console: Console
+) -> Record:
     with options.progress_bar(console, "images") as bar:
         task = bar.add_task(f"{name} connecting", total=None)
         return run(
@@ -111,6 +114,7 @@ def _learn(name: str, url: str, digits: Digits, seed: int, baud: int, console: C
             digits,
             seed=seed,
             baud=baud,
+            retries=retries,
             progress=lambda phase, done, total: bar.update(
                 task, description=f"{name} {phase}", completed=done, total=total
             ),
@@ -118,11 +122,11 @@ def _learn(name: str, url: str, digits: Digits, seed: int, baud: int, console: C
 
 
 def _learn_live(
-    name: str, url: str, digits: Digits, seed: int, baud: int, console: Console
+    name: str, url: str, digits: Digits, seed: int, baud: int, retries: int, console: Console
 ) -> Record:
     with options.stages(console) as stage:
         stage(f"{name} connecting")
-        core = connect(url, params=SIZES, baud=baud)
+        core = connect(url, params=SIZES, baud=baud, retries=retries)
     phases = RECIPE.phases(digits, seed)
     with core:
         view, watch = lesson(core, name, RECIPE.taught(), phases)

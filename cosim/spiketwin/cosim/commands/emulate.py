@@ -50,8 +50,8 @@ from spiketwin.host.cli import options
 @click.option(
     "--link",
     type=options.Place(),
-    help="Put a symbolic link to the pseudo-terminal here while it lasts. One of another emulator "
-    "is not replaced.",
+    help="Put a symbolic link to the pseudo-terminal here while it lasts. One that a killed "
+    "emulator left is replaced, one of an emulator that runs is not.",
 )
 def emulate(params: str, level: str, cycles_per_bit: int, clock: str, link: Path | None) -> None:
     """Serve the RTL on a pseudo-terminal, which any serial program can open, until Ctrl-C.

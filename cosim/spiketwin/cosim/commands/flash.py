@@ -48,7 +48,7 @@ _LOOK_SECONDS: Final = 0.1
     "--port", metavar="PORT",
     help="Serial port of the board. Default: the only one that could be it.",
 )  # fmt: skip
-@options.baud
+@options.line
 @options.json_file
 def flash(
     wanted: Board,
@@ -56,6 +56,7 @@ def flash(
     bitstream: Path | None,
     port: str | None,
     baud: int,
+    retries: int,
     json_file: Path | None,
 ) -> None:
     """Load a bitstream onto a board, and prove by the self-test that it works there.
@@ -86,7 +87,7 @@ def flash(
     address = port or (chosen or _found_port(wanted)).device
     _await_port(address)
     console.print(f"Proving it good over {address}:")
-    with connect(address, params=params, baud=baud) as core:
+    with connect(address, params=params, baud=baud, retries=retries) as core:
         if built_as and core.identity.build != built_as:
             raise click.ClickException(
                 f"the board answers as build {core.identity.build}, not as {built_as}, which was "

@@ -69,6 +69,7 @@ def selftest(
     url: str,
     params: str | None,
     baud: int,
+    retries: int,
     record: Path | None,
     transactions: int,
     networks: int,
@@ -84,7 +85,7 @@ def selftest(
     options.check_distinct({"--json": json_file, "--record": record}, urls=[url])
     console = options.console()
     try:
-        with connect(url, params=params, baud=baud, record=record) as core:
+        with connect(url, params=params, baud=baud, retries=retries, record=record) as core:
             report = examined(
                 console, url, core,
                 transactions=transactions, networks=networks, ticks=ticks, seed=seed,

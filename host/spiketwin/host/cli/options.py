@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described
 from spiketwin.host.errors import DoesNotFit, InvalidInput
+from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.paths import is_behind, path_of, readable, same_file, stream_number
 from spiketwin.host.replacing import replacing
 from spiketwin.host.targets import DEFAULT_BAUD, MAX_BAUD, MIN_BAUD, SIMULATED, file_of
@@ -177,13 +178,27 @@ def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         write(file)
 
 
-baud = click.option(
-    "--baud",
-    type=click.IntRange(MIN_BAUD, MAX_BAUD),
-    default=DEFAULT_BAUD,
-    show_default=True,
-    help="Rate at which a serial port is opened.",
-)
+def line(command: _Decorated) -> _Decorated:
+    """Add ``--baud`` and ``--retries``, how a target that is not in this process is talked to."""
+    for option in (
+        click.option(
+            "--retries",
+            type=click.IntRange(min=0),
+            default=DEFAULT_RETRIES,
+            show_default=True,
+            help="Times that a device is asked again before it counts as silent; more for an "
+            "emulator on a computer that is very busy.",
+        ),
+        click.option(
+            "--baud",
+            type=click.IntRange(MIN_BAUD, MAX_BAUD),
+            default=DEFAULT_BAUD,
+            show_default=True,
+            help="Rate at which a serial port is opened.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def sizes(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
@@ -209,7 +224,7 @@ def needing(params: CoreParams) -> Iterator[None]:
 
 
 def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
-    """Add ``--on``, ``--params``, ``--baud`` and ``--record``, the arguments of `connect`.
+    """Add ``--on``, ``--params``, ``--baud``, ``--retries`` and ``--record``, as of `connect`.
 
     Parameters
     ----------
@@ -225,7 +240,7 @@ def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
                 metavar="FILE",
                 help="Write down what passes between host and device; --on replay:FILE repeats it.",
             ),
-            baud,
+            line,
             sizes(default_sizes),
             click.option(
                 "--on",

@@ -52,6 +52,7 @@ def run(
     url: str,
     params: str | None,
     baud: int,
+    retries: int,
     record: Path | None,
     spike_file: Path | None,
     ticks: int | None,
@@ -76,7 +77,7 @@ def run(
     console = options.console()
     screen = live.terminal() if is_live else None
     sizes = network.core_params() if params is None and takes_sizes(url) else params
-    with connect(url, params=sizes, baud=baud, record=record) as core:
+    with connect(url, params=sizes, baud=baud, retries=retries, record=record) as core:
         with options.needing(network.core_params()):
             core.program(network)
         if screen is None:
