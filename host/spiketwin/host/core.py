@@ -22,13 +22,14 @@ from spiketwin.hdl.spec.registers import (
     registers,
     space_formats,
 )
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host import access
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
 from spiketwin.host.ledger import Account
 from spiketwin.host.link import Link
-from spiketwin.host.network import NEURON_ARRAYS, Network, Placement
+from spiketwin.host.network import NEURON_ARRAYS, Network, Placement, checked_network
 from spiketwin.host.runner import ANY_WAIT, Progress, Runner, Watch
 from spiketwin.host.spikes import Run, checked_events, decode
 from spiketwin.host.timeline import Activity
@@ -53,6 +54,10 @@ class Core:
     """
 
     def __init__(self, link: Link) -> None:
+        if not isinstance(link, Link):
+            raise InvalidInput(
+                f"link must be an open Link, not {shown(link)}: `connect` makes a core"
+            )
         self._link = link
         self.params: CoreParams = link.identity.params
         self._formats = space_formats(self.params)
@@ -76,7 +81,7 @@ class Core:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self._link.close("the end of its `with` block")
 
     @property
     def identity(self) -> Identity:
@@ -94,7 +99,7 @@ class Core:
         return self._link.statistics
 
     def close(self) -> None:
-        """Close the link; the core keeps what it holds."""
+        """Close the link; the core keeps what it holds. Any further call raises `CoreClosed`."""
         self._link.close()
 
     # --- networks and runs -----------------------------------------------------------------------
@@ -108,12 +113,14 @@ class Core:
 
         Raises
         ------
+        InvalidInput
+            It is no network.
         InvalidNetwork
             The network is wrong in itself.
         DoesNotFit
             It is more than this core holds; nothing was written.
         """
-        net.validate()
+        checked_network(net)
         placement = Placement(net.n_axons, net.n_neurons, self.params)
         arrays = placement.place(net)
         values = net.register_values(self.params)
@@ -158,11 +165,17 @@ class Core:
         Raises
         ------
         InvalidInput
-            A tick or axon does not exist, or the core's 32-bit tick would be passed.
+            An argument is of a wrong kind, a tick or axon does not exist, or the core's 32-bit tick
+            would be passed.
         DoesNotFit
             One tick has more events than the core's queue holds, or there are to be digests and the
             core has none.
         """
+        for name, function in (("progress", progress), ("watch", watch)):
+            if function is not None and not callable(function):
+                raise InvalidInput(f"{name} must be a function, not {shown(function)}")
+        if not isinstance(digests, bool | np.bool_):
+            raise InvalidInput(f"digests must be True or False, not {shown(digests)}")
         with self._link.timed() as stopwatch:
             events = checked_events(spikes, ticks, self._placement.n_axons)
             periods = self._registers["tick_period"][1].limits(self.params)
@@ -270,9 +283,10 @@ class Core:
     def write_state(self, **arrays: ArrayLike) -> None:
         """Write any of what `read_state` gives; a scalar fills the array."""
         spaces = _spaces(arrays, STATE)
-        pending = spaces.pop(Space.PENDING, None)
-        shape = (self._placement.n_neurons,)
-        flags = None if pending is None else integers("pending", pending, shape, (0, 1))
+        flags = None
+        if Space.PENDING in spaces:
+            shape = (self._placement.n_neurons,)
+            flags = integers("pending", spaces.pop(Space.PENDING), shape, (0, 1))
         self._write_arrays(spaces)
         if flags is not None:
             self._write_pending(flags)
@@ -297,7 +311,7 @@ class Core:
         for name, value in values.items():
             if name not in self._registers:
                 raise InvalidInput(
-                    f"this core has no register {name!r}: it has {', '.join(self._registers)}"
+                    f"this core has no register {shown(name)}: it has {', '.join(self._registers)}"
                 )
             index, register = self._registers[name]
             number = integers(name, value, (), register.limits(self.params))
@@ -320,9 +334,11 @@ class Core:
         Raises `InvalidInput` for another name.
         """
         masks = {str(mask.name).lower(): mask for mask in ClearMask}
-        wrong = [name for name in names if name not in masks]
+        wrong = [name for name in names if not isinstance(name, str) or name not in masks]
         if wrong:
-            raise InvalidInput(f"there is no state {wrong[0]!r}: it is one of {', '.join(masks)}")
+            raise InvalidInput(
+                f"there is no state {shown(wrong[0])}: it is one of {', '.join(masks)}"
+            )
         mask = ClearMask(0)
         for name in names or masks:
             mask |= masks[name]
@@ -435,8 +451,15 @@ class Core:
 
     def _read_pending(self) -> IntArray:
         self._settle()
-        count = self._read_counters()["pending_groups"]
+        count, groups = self._read_counters()["pending_groups"], self.params.neuron_groups
+        if count > groups:
+            raise LinkError(f"the device reports {count} of {groups} groups as pending: reset it")
         entries = self._read(Space.PENDING, count) if count else np.empty(0, np.int64)
+        if count and entries.max() >> PENDING_MASK_BITS >= groups:
+            raise LinkError(
+                f"the device reports group {entries.max() >> PENDING_MASK_BITS} of {groups} as "
+                "pending: reset it"
+            )
         flags = np.zeros((self.params.neuron_groups, self.params.neuron_lanes), np.int64)
         mask = entries[:, None] >> np.arange(self.params.neuron_lanes) & 1
         flags[entries >> PENDING_MASK_BITS] = mask
@@ -487,5 +510,6 @@ class Core:
 def _spaces(arrays: dict[str, ArrayLike], names: tuple[str, ...]) -> dict[Space, ArrayLike]:
     for name in arrays:
         if name not in names:
-            raise InvalidInput(f"there is no {name!r} to write: it is one of {', '.join(names)}")
+            allowed = ", ".join(names)
+            raise InvalidInput(f"there is no {shown(name)} to write: it is one of {allowed}")
     return {Space[name.upper()]: values for name, values in arrays.items()}

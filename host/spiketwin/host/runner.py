@@ -194,6 +194,11 @@ class Runner:
             )
         last = last_of_tick(self._digests)
         done = int(ticks_over(words, last).sum())
+        if done > self._started - self._done:
+            raise LinkError(
+                f"the device reports {done} ticks where {self._started - self._done} are to come: "
+                "reset it, and connect again"
+            )
         if self._watch is not None:
             words = np.concatenate([self._unfinished, words])
             over, self._unfinished = split_at_last_tick(words, last)
