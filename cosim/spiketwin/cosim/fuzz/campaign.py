@@ -44,6 +44,9 @@ _EXECUTING: Final = (
 )  # fmt: skip
 """Events of Python's audit that an input must never cause."""
 
+_LOADERS: Final = ("importlib", "numba")
+"""What executes code of our own, whatever the input is."""
+
 
 class Overrun(BaseException):
     """An input was not done with in time. No `Exception`, lest anybody take it for one of his."""
@@ -227,13 +230,18 @@ class _Guard:
     installed = False
 
     def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
-        if self.on and event in _EXECUTING and not _importing():
+        if self.on and event in _EXECUTING and not _of_ours():
             raise Executed(f"{event} {arguments!r:.200}")
 
 
-def _importing() -> bool:
-    """Whether Python is executing a module that it imports: ours, whatever the input is."""
-    return "importlib" in sys._getframe(2).f_code.co_filename
+def _of_ours() -> bool:
+    """Whether it is a module that is imported, or a kernel that Numba compiled and kept."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").partition(".")[0] in _LOADERS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 _GUARD: Final = _Guard()
