@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import serial
+from click.testing import CliRunner
 
 from spiketwin.cosim.serial import rtl_url, target_url
 from spiketwin.hdl.spec.params import ParamsError, preset
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host import Core, Network, connect
+from spiketwin.host.cli import main
 from spiketwin.host.cli.stimulus import read_spikes
 from spiketwin.host.errors import (
     CoreClosed,
@@ -266,6 +268,19 @@ def test_options_of_any_number_of_digits_are_refused() -> None:
         rtl_url.design(f"rtl://?cycles_per_bit={DIGITS}", "bytes")
     with pytest.raises(serial.SerialException, match="no address"):
         target_url.options("model://[?params=tiny", {"params"})
+
+
+def test_what_a_target_is_called_is_no_markup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save("net.npz", NET, [(0, 0)], 3)
+    session = Path("s[", "b].jsonl")
+    session.parent.mkdir()
+    for url, more in (("model:", ["--record", str(session)]), (f"replay:{session}", [])):
+        done = CliRunner().invoke(main, ["run", "net.npz", "--on", url, *more])
+        assert done.exit_code == 0, done.output
+    assert str(session) in done.output
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def build(
     what it uses. What was built once is taken from where it lies. Exits with status 1 if the core
     does not fit or is slower than its clock.
     """
-    console = Console()
+    console = Console(markup=False)
     clock_hz = round(clock_mhz * 1e6) if clock_mhz else None
     missed = None
     try:

@@ -167,7 +167,7 @@ def compare(
     needed = (*(page.MODULES if html else ()), *(["matplotlib"] if plot else ()))
     for name in needed:
         import_module(name)  # should it be missing, that is known before the run
-    console = Console()
+    console = Console(markup=False)
     rounds = MAX_DIGEST_ROUNDS if digests else 0
     sizes, case_of = _case(net, preset_name, spike_file, ticks, rounds)
     judge = None

@@ -75,7 +75,7 @@ def demo(
     The network learns on each target by itself, from random weights. Every spike, weight, state
     variable and cycle is compared. Exits with status 1 if anything differs.
     """
-    console = Console()
+    console = Console(markup=False)
     output.mkdir(parents=True, exist_ok=True)
     digits = load()
     if images is not None:

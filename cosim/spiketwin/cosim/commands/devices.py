@@ -20,7 +20,7 @@ def devices(json_file: Path | None) -> None:
 
     Exits with status 0 also where there is none. Nothing is opened.
     """
-    console = Console()
+    console = Console(markup=False)
     ports = serial_ports(adapters_of_boards())
     candidates = [port for port in ports if port.candidate]
     others = [port for port in ports if not port.candidate]

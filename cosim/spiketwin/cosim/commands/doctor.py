@@ -21,7 +21,7 @@ def doctor(json_file: Path | None) -> None:
     Exits with status 1 if something is missing or broken. An extra that is not installed is told,
     but is no fault. Nothing is changed.
     """
-    console = Console()
+    console = Console(markup=False)
     with console.status("looking around"):
         findings = examine()
     console.print(_table(findings))

@@ -63,7 +63,7 @@ def flash(
     Whatever the board held is lost. Exits with status 2 where the board could not be programmed and
     is as it was, and with status 1 where it does not work afterwards.
     """
-    console = Console()
+    console = Console(markup=False)
     program = loader()
     chosen = _port(wanted, port)
     # Of several boards alike, the one behind the serial port that is meant.

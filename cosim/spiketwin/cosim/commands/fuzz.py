@@ -73,7 +73,7 @@ def fuzz(
 
     Exits with status 1 if there was any.
     """
-    console = Console()
+    console = Console(markup=False)
     if replay is not None:
         _replay(replay, console)
         return

@@ -81,7 +81,7 @@ def selftest(
     Whatever the core holds is written over, with zeros in the end: program it again afterwards.
     Exits with status 1 if anything is wrong.
     """
-    console = Console()
+    console = Console(markup=False)
     try:
         with connect(url, params=params, baud=baud, record=record) as core:
             report = examined(

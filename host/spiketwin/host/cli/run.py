@@ -72,7 +72,7 @@ def run(
     events, length = stimulus.chosen(saved, spike_file, ticks)
     # Checked before a target is opened, which may take a build.
     events = checked_events(events, length, network.n_axons)
-    console = Console()
+    console = Console(markup=False)
     screen = live.terminal() if is_live else None
     sizes = network.core_params() if params is None and takes_sizes(url) else params
     with connect(url, params=sizes, baud=baud, record=record) as core:
