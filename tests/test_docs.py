@@ -248,6 +248,7 @@ def keys(figures: dict[str, Any]) -> set[str]:
         ("compare --tick-period", ["64", "net.npz", "--on", "model:", "--ticks", "5"]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
         ("doctor", []),
+        ("fuzz", ["--inputs", "80"]),
     ],
 )
 def test_the_keys_of_figures_are_documented(

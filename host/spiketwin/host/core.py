@@ -24,13 +24,14 @@ from spiketwin.hdl.spec.registers import (
     registers,
     space_formats,
 )
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host import access
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
 from spiketwin.host.ledger import Account
 from spiketwin.host.link import Link
-from spiketwin.host.network import NEURON_ARRAYS, Network, Placement
+from spiketwin.host.network import NEURON_ARRAYS, Network, Placement, checked_network
 from spiketwin.host.runner import ANY_WAIT, Progress, Runner, Watch
 from spiketwin.host.spikes import Run, checked_events
 from spiketwin.host.timeline import Activity
@@ -79,6 +80,10 @@ class Core:
     """
 
     def __init__(self, link: Link) -> None:
+        if not isinstance(link, Link):
+            raise InvalidInput(
+                f"link must be an open Link, not {shown(link)}: `connect` makes a core"
+            )
         self._link = link
         self.params: CoreParams = link.identity.params
         self._formats = space_formats(self.params)
@@ -107,7 +112,7 @@ class Core:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self._link.close("the end of its `with` block")
 
     @property
     def identity(self) -> Identity:
@@ -143,7 +148,7 @@ class Core:
         return self._link.statistics
 
     def close(self) -> None:
-        """Close the link; the core keeps what it holds."""
+        """Close the link; the core keeps what it holds. Any further call raises `CoreClosed`."""
         self._link.close()
 
     # --- networks and runs -----------------------------------------------------------------------
@@ -158,12 +163,14 @@ class Core:
 
         Raises
         ------
+        InvalidInput
+            It is no network.
         InvalidNetwork
             The network is wrong in itself.
         DoesNotFit
             It is more than this core holds; nothing was written.
         """
-        net.validate()
+        checked_network(net)
         placement = Placement(net.n_axons, net.n_neurons, self.params)
         arrays = placement.place(net)
         values = net.register_values(self.params)
@@ -213,7 +220,8 @@ class Core:
         Raises
         ------
         InvalidInput
-            A tick or axon does not exist, or the core's 32-bit tick would be passed.
+            An argument is of a wrong kind, a tick or axon does not exist, or the core's 32-bit tick
+            would be passed.
         DoesNotFit
             One tick has more events than the core's queue holds, or there are to be digests and the
             core has none.
@@ -246,6 +254,11 @@ class Core:
         begun: list[Runner],
     ) -> Run:
         """Carry a run out; `begun` takes its runner, from when on anything may have come in."""
+        for name, function in (("progress", progress), ("watch", watch)):
+            if function is not None and not callable(function):
+                raise InvalidInput(f"{name} must be a function, not {shown(function)}")
+        if not isinstance(digests, bool | np.bool_):
+            raise InvalidInput(f"digests must be True or False, not {shown(digests)}")
         with self._link.timed() as stopwatch:
             events = checked_events(spikes, ticks, self._placement.n_axons)
             periods = self._registers["tick_period"][1].limits(self.params)
@@ -360,9 +373,10 @@ class Core:
     def write_state(self, /, **arrays: ArrayLike) -> None:
         """Write any of what `read_state` gives; a scalar fills the array."""
         spaces = _spaces(arrays, STATE)
-        pending = spaces.pop(Space.PENDING, None)
-        shape = (self._placement.n_neurons,)
-        flags = None if pending is None else integers("pending", pending, shape, (0, 1))
+        flags = None
+        if Space.PENDING in spaces:
+            shape = (self._placement.n_neurons,)
+            flags = integers("pending", spaces.pop(Space.PENDING), shape, (0, 1))
         self._write_arrays(spaces, "write_state")
         if flags is not None:
             with self._writing({"pending": "write it again (`write_state`)"}):
@@ -399,7 +413,7 @@ class Core:
         for name, value in values.items():
             if name not in self._registers:
                 raise InvalidInput(
-                    f"this core has no register {name!r}: it has {', '.join(self._registers)}"
+                    f"this core has no register {shown(name)}: it has {', '.join(self._registers)}"
                 )
             index, register = self._registers[name]
             number = integers(name, value, (), register.limits(self.params))
@@ -430,9 +444,11 @@ class Core:
         Raises `InvalidInput` for another name.
         """
         masks = {str(mask.name).lower(): mask for mask in ClearMask}
-        wrong = [name for name in names if name not in masks]
+        wrong = [name for name in names if not isinstance(name, str) or name not in masks]
         if wrong:
-            raise InvalidInput(f"there is no state {wrong[0]!r}: it is one of {', '.join(masks)}")
+            raise InvalidInput(
+                f"there is no state {shown(wrong[0])}: it is one of {', '.join(masks)}"
+            )
         mask = ClearMask(0)
         for name in names or masks:
             mask |= masks[name]
@@ -569,8 +585,15 @@ class Core:
 
     def _read_pending(self) -> IntArray:
         self._settle()
-        count = self._read_counters()["pending_groups"]
+        count, groups = self._read_counters()["pending_groups"], self.params.neuron_groups
+        if count > groups:
+            raise LinkError(f"the device reports {count} of {groups} groups as pending: reset it")
         entries = self._read(Space.PENDING, count) if count else np.empty(0, np.int64)
+        if count and entries.max() >> PENDING_MASK_BITS >= groups:
+            raise LinkError(
+                f"the device reports group {entries.max() >> PENDING_MASK_BITS} of {groups} as "
+                "pending: reset it"
+            )
         flags = np.zeros((self.params.neuron_groups, self.params.neuron_lanes), np.int64)
         mask = entries[:, None] >> np.arange(self.params.neuron_lanes) & 1
         flags[entries >> PENDING_MASK_BITS] = mask
@@ -621,5 +644,6 @@ class Core:
 def _spaces(arrays: dict[str, ArrayLike], names: tuple[str, ...]) -> dict[Space, ArrayLike]:
     for name in arrays:
         if name not in names:
-            raise InvalidInput(f"there is no {name!r} to write: it is one of {', '.join(names)}")
+            allowed = ", ".join(names)
+            raise InvalidInput(f"there is no {shown(name)} to write: it is one of {allowed}")
     return {Space[name.upper()]: values for name, values in arrays.items()}

@@ -53,6 +53,10 @@ class LinkLost(LinkError, ConnectionError):
     """The port is gone: unplugged, closed by the other side, or taken by another program."""
 
 
+class CoreClosed(LinkError):
+    """The core was closed at this end, by the program itself; the message says by what."""
+
+
 class DeviceRestarted(LinkError):
     """The device lost power or was reset, and with it everything programmed."""
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from itertools import cycle
 from typing import Final, Protocol
 
+import numpy as np
 import serial
 
 from spiketwin.hdl.spec.params import ParamsError
@@ -29,7 +30,9 @@ from spiketwin.hdl.spec.protocol import (
     Status,
 )
 from spiketwin.hdl.spec.registers import Space
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import (
+    CoreClosed,
     IncompatibleDevice,
     InvalidInput,
     LinkError,
@@ -63,6 +66,10 @@ FRUITLESS: Final = (
     "check the cable, the power of the board, the baud rate, and that it is this port"
 )
 """What to do about a device that is silent, unless `Link` is told better."""
+_GARBLED = (
+    "something answers ({} bytes), but with no whole frame: it talks at another baud rate, or is "
+    "no spiketwin device"
+)
 
 
 class Port(Protocol):
@@ -166,7 +173,7 @@ class Link:
         self._doubtful_rates: tuple[int, ...] = ()
         self._clock_hz = 0
         self._window = 1
-        self._closed = False
+        self._closed_by = ""
         self._simulation = simulation
         self._stopwatch: Stopwatch | None = None
         self._round_trip = math.inf
@@ -262,11 +269,13 @@ class Link:
         Refused
             The device refused a request; those behind it may have been executed.
         LinkTimeout, LinkLost, DeviceRestarted
-            The device is silent, gone or closed, or lost its session.
+            The device is silent, or gone, or lost its session.
+        CoreClosed
+            This end was closed.
         """
         with self._naming(), self.exclusive():
-            if self._closed:
-                raise LinkLost("the core was closed: connect again")
+            if self._closed_by:
+                raise CoreClosed(f"the core was closed by {self._closed_by}: connect again")
             self._recover()
             for request in program:
                 self._signals.deliver()
@@ -300,10 +309,13 @@ class Link:
         LinkTimeout
             The line does not carry the rate; both ends are back at one that they had before.
         """
+        if isinstance(baud, bool) or not isinstance(baud, int | np.integer):
+            raise InvalidInput(f"baud must be an integer, not {shown(baud)}")
+        baud = int(baud)
         cycles = round(self._clock_hz / baud) if baud > 0 else 0
         if not MIN_CYCLES_PER_BIT <= cycles < 1 << 16:
             low, high = self._clock_hz // 0xFFFF + 1, self._clock_hz // MIN_CYCLES_PER_BIT
-            raise InvalidInput(f"baud must be in {low}…{high} on this device, not {baud}")
+            raise InvalidInput(f"baud must be in {low}…{high} on this device, not {shown(baud)}")
         actual = round(self._clock_hz / cycles)
         if abs(actual - baud) > baud * 0.02:
             raise InvalidInput(f"this device cannot make {baud} baud: the nearest is {actual}")
@@ -364,15 +376,18 @@ class Link:
         except (ValueError, OSError) as error:
             raise LinkTimeout(f"the adapter cannot make {baud} baud: {error}") from error
 
-    def close(self) -> None:
-        """Close the port, having taken both ends back to the rate they started with."""
+    def close(self, by: str = "`close`") -> None:
+        """Close the port, having taken both ends back to the rate they started with.
+
+        Later requests raise `CoreClosed`, which says `by` what.
+        """
         try:
-            if not self._closed and self._port.baudrate != self._first_baud:
+            if not self._closed_by and self._port.baudrate != self._first_baud:
                 # A link that is dead has nothing to take back.
                 with suppress(LinkError):
                     self.set_baud(self._first_baud)
         finally:
-            self._closed = True
+            self._closed_by = self._closed_by or by
             self._close()
 
     def _open(self) -> Identity:
@@ -472,6 +487,7 @@ class Link:
     def _await_oldest(self) -> Reply:
         """Wait for the reply to the oldest request, resending what is lost."""
         rounds = 0
+        heard, understood = self.statistics.bytes_received, self.statistics.good_frames
         deadline = self._deadline()
         while not self._exchange.answered:
             self._signals.deliver()
@@ -486,9 +502,11 @@ class Link:
                 rounds += 1
                 self.statistics.timeouts += 1
                 if rounds > self._retries:
+                    noise = self.statistics.bytes_received - heard
+                    garbled = noise > 0 and self.statistics.good_frames == understood
                     raise LinkTimeout(
                         f"no answer to {self._exchange.oldest.opcode.name} in {rounds} tries: "
-                        + self._advice
+                        + (_GARBLED.format(noise) if garbled else self._advice)
                     )
                 self._exchange.resend()
                 deadline = self._deadline(rounds)

@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_NONE, decay_code
-from spiketwin.hdl.spec.params import MAX_LINES, CoreParams, ParamsError, spike_queue_words
+from spiketwin.hdl.spec.params import (
+    MAX_LINES,
+    CoreParams,
+    ParamsError,
+    field_types,
+    spike_queue_words,
+)
 from spiketwin.hdl.spec.registers import (
     RUN_REGISTERS,
     Register,
@@ -21,8 +27,9 @@ from spiketwin.hdl.spec.registers import (
     registers,
     space_formats,
 )
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import IntArray, integers
-from spiketwin.host.errors import DoesNotFit, InvalidNetwork, SpiketwinWarning
+from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, SpiketwinWarning
 from spiketwin.host.stdp import Pairing, StdpWindow, half
 
 WIDEST: Final = CoreParams(
@@ -39,7 +46,11 @@ TIME_CONSTANTS: Final = {
 
 
 def decay_tau(code: int) -> float:
-    """Time constant in ticks that a decay code stands for: the inverse of `decay_code`."""
+    """Time constant in ticks that a decay code stands for: the inverse of `decay_code`.
+
+    Raises `InvalidInput` for what is no code.
+    """
+    code = _integer("code", code, (0, DECAY_AT_ONCE))
     if code == DECAY_NONE:
         return math.inf
     if code == DECAY_AT_ONCE:
@@ -298,7 +309,7 @@ class Network:
         Raises `DoesNotFit` when one is out of the core's range.
         """
         values = {}
-        for register in _settings(params):
+        for register in _settings(checked_params(params)):
             name = register.name
             if name in TIME_CONSTANTS:
                 value = decay_code(getattr(self, TIME_CONSTANTS[name]))
@@ -331,8 +342,9 @@ class Network:
             No core with these overrides is legal, or the network does not fit it.
         """
         self.validate()
-        lanes = overrides.get("lanes")
-        if lanes is None:
+        overrides = _checked_overrides(overrides)
+        lanes = max(1, overrides.get("lanes", 0))
+        if "lanes" not in overrides:
             lanes = next((n for n in (8, 4) if self.n_neurons >= 4 * n), 2)
         usual: dict[str, Any] = {f.name: f.default for f in fields(CoreParams)}
         sizes: dict[str, Any] = {
@@ -528,18 +540,72 @@ def _settings(params: CoreParams) -> Iterator[Register]:
 
 def _integer(name: str, value: object, allowed: tuple[int, int]) -> int:
     low, high = allowed
-    if not isinstance(value, int | np.integer | np.bool_) or not low <= int(value) <= high:
-        raise InvalidNetwork(f"{name} must be an integer in {low}…{high}, not {value!r}")
+    # A truth value is a number to Python, but no size, no seed and no gain.
+    kinds = (int, np.integer, np.bool_) if allowed == (0, 1) else (int, np.integer)
+    if (
+        not isinstance(value, kinds)
+        or isinstance(value, bool)
+        and allowed != (0, 1)
+        or not low <= int(value) <= high
+    ):
+        raise InvalidNetwork(f"{name} must be an integer in {low}…{high}, not {shown(value)}")
     return int(value)
 
 
 def _time_constant(name: str, value: Any) -> float:
     numeric = isinstance(value, int | float | np.integer | np.floating)
-    if not numeric or math.isnan(value) or value < 0:
+    try:
+        ticks = float(value) if numeric and not isinstance(value, bool) else math.nan
+    except OverflowError:  # an integer beyond all floats
+        ticks = math.nan
+    if math.isnan(ticks) or ticks < 0:
         raise InvalidNetwork(
-            f"{name} must be 0…inf ticks (0: at once, inf: no decay), not {value!r}"
+            f"{name} must be 0…inf ticks (0: at once, inf: no decay), not {shown(value)}"
         )
-    return float(value)
+    return ticks
+
+
+def checked_network(net: object) -> Network:
+    """Give what an argument must be, a network, having validated it.
+
+    Raises
+    ------
+    InvalidInput
+        It is none.
+    InvalidNetwork
+        It is wrong in itself.
+    """
+    if not isinstance(net, Network):
+        wanted = f"net must be a Network, not {type(net).__name__}"
+        if isinstance(net, tuple):
+            wanted += ": a file gives two things, `net, stimulus = load(path)`"
+        raise InvalidInput(wanted)
+    net.validate()
+    return net
+
+
+def checked_params(params: object) -> CoreParams:
+    """Give what an argument must be, sizes of a core; `InvalidInput` if it is something else."""
+    if not isinstance(params, CoreParams):
+        raise InvalidInput(
+            f"params must be CoreParams, not {shown(params)}: `net.core_params()` gives some, and "
+            "`spiketwin.hdl.spec.params.preset` those of a name"
+        )
+    return params
+
+
+def _checked_overrides(overrides: dict[str, Any]) -> dict[str, Any]:
+    """Give sizes of the types that `CoreParams` wants; `DoesNotFit` where one is of another."""
+    types, checked = field_types(), {}
+    for name, value in overrides.items():
+        if name not in types:
+            raise DoesNotFit(f"no core has {shown(name)}: its sizes are {', '.join(types)}")
+        checked[name] = int(value) if isinstance(value, np.integer) else value
+        if type(checked[name]) is not types[name]:
+            raise DoesNotFit(
+                f"{name} must be {types[name].__name__}, not {type(value).__name__} {shown(value)}"
+            )
+    return checked
 
 
 def _round_up(value: int, multiple: int) -> int:

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput
 
 _DESCRIPTORS: Final = ("/dev/fd", "/proc/self/fd", "/proc/thread-self/fd")
@@ -24,12 +25,13 @@ def path_of(value: object, name: str) -> Path:
     """Give what was meant as a path; `InvalidInput`, which calls it `name`, if it can be none."""
     try:
         path = Path(value) if isinstance(value, str | os.PathLike) else None
-    except TypeError:  # of bytes
+        encoded = b"" if path is None else os.fsencode(path)
+    except (TypeError, UnicodeEncodeError):  # of bytes; of half a character
         path = None
     if path is None:
-        raise InvalidInput(f"{name} must be the path of a file, not {value!r}")
-    if "\0" in str(path):
-        raise InvalidInput(f"{name} is no path, as there is a NUL in it: {str(path)!r}")
+        raise InvalidInput(f"{name} must be the path of a file, not {shown(value)}")
+    if b"\0" in encoded:
+        raise InvalidInput(f"{name} is no path, as there is a NUL in it: {shown(str(path))}")
     return path
 
 

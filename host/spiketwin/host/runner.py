@@ -217,6 +217,11 @@ class Runner:
             )
         last = last_of_tick(self._digests)
         done = int(ticks_over(words, last).sum())
+        if done > self._started - self._done:
+            raise LinkError(
+                f"the device reports {done} ticks where {self._started - self._done} are to come: "
+                "switch it off and on, and connect again"
+            )
         first, self._done = self._done, self._done + done
         if self._watch is not None:
             words = np.concatenate([self._unfinished, words])

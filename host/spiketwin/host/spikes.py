@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, Word
-from spiketwin.host.elements import IntArray
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.elements import IntArray, as_array
 from spiketwin.host.errors import InvalidInput, LinkError
 from spiketwin.host.ledger import Account, Ledger
 from spiketwin.host.words import (
@@ -25,6 +26,9 @@ from spiketwin.host.words import (
     tick_of,
     ticks_over,
 )
+
+MOST_EVENTS: Final = 1 << 24
+"""Most events that a file can hold."""
 
 _MOST_TICKS: Final = (1 << 32) - 1
 
@@ -56,13 +60,14 @@ def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
         or not isinstance(ticks, int | np.integer)
         or not 1 <= ticks <= _MOST_TICKS
     ):
-        raise InvalidInput(f"ticks must be an integer in 1…{_MOST_TICKS}, not {ticks!r}")
-    try:
-        events = np.asarray(spikes)
-    except ValueError as error:
-        raise InvalidInput(f"spikes must be an array of shape (k, 2): {error}") from error
+        raise InvalidInput(f"ticks must be an integer in 1…{_MOST_TICKS}, not {shown(ticks)}")
+    events = as_array("spikes", spikes, InvalidInput, "of shape (k, 2)")
     if events.size == 0:
         return np.empty((0, 2), np.int64)
+    if n_axons == 0:
+        raise InvalidInput(
+            "spikes must be empty: this network has no axons that could take an event"
+        )
     if events.ndim != 2 or events.shape[1] != 2 or events.dtype.kind not in "iu":
         raise InvalidInput(
             "spikes must be integers of shape (k, 2), (tick, axon), "
@@ -135,14 +140,25 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
     digests:
         Whether each tick reports its digest.
 
-    Raises `LinkError` when the words do not add up to so many ticks.
+    Raises
+    ------
+    LinkError
+        The words do not add up to so many ticks, or report what such a core has not.
+    InvalidInput
+        An argument is something else.
     """
-    over, tick = ticks_over(words, last_of_tick(digests)), tick_of(words)
-    if over.sum() != ticks or (words.size and not over[-1]):
+    _check_words(words, ticks, params)
+    if not isinstance(digests, bool | np.bool_):
+        raise InvalidInput(f"digests must be True or False, not {shown(digests)}")
+    ends, ended = ticks_over(words), ticks_over(words, last_of_tick(digests))
+    if ended.sum() != ticks or ends.sum() != ticks or (words.size and not ended[-1]):
         raise LinkError(
-            f"the device reported {over.sum()} ticks instead of {ticks}: program the core again "
-            "(`core.program`)"
+            f"the device reported {ended.sum()} ticks instead of {shown(ticks)}: program the "
+            "core again (`core.program`)"
         )
+    tick = tick_of(words)
+    if tick.min() < 0:
+        raise LinkError("the device reported a digest before any tick: reset it and run again")
     cycles, update_cycles = np.zeros(ticks, np.int64), np.zeros(ticks, np.int64)
     update, end = of_kind(words, Word.UPDATE), of_kind(words, Word.END)
     update_cycles[tick[update]] = count(words[update])
@@ -155,6 +171,11 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
     which, lane = lanes_fired(report)
     group = report >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS)
     neuron = group[which] * params.neuron_lanes + lane
+    if neuron.size and (neuron.max() >= params.n_neurons or lane.max() >= params.neuron_lanes):
+        raise LinkError(
+            f"the device reported a spike of a neuron that it has not, in group {group.max()}: "
+            "reset it and run again"
+        )
     cycle = update_cycles[report_tick] + (report & ((1 << SPIKE_CYCLE_BITS) - 1))
     return Run(
         np.stack([report_tick[which], neuron], axis=1),
@@ -164,3 +185,12 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
         muted,
         digests=digests_of(words, ticks) if digests else None,
     )
+
+
+def _check_words(words: object, ticks: object, params: object) -> None:
+    if not isinstance(words, np.ndarray) or words.ndim != 1 or words.dtype != np.uint32:
+        raise InvalidInput(f"words must be a vector of uint32, not {shown(words)}")
+    if isinstance(ticks, bool) or not isinstance(ticks, int | np.integer) or ticks < 1:
+        raise InvalidInput(f"ticks must be an integer from 1 on, not {shown(ticks)}")
+    if not isinstance(params, CoreParams):
+        raise InvalidInput(f"params must be CoreParams, not {shown(params)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import stat
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,9 +15,11 @@ from types import ModuleType
 from typing import Final, NamedTuple, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import numpy as np
 import serial
 
 from spiketwin.hdl.spec.params import CoreParams, ParamsError, described, preset
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.core import Core
 from spiketwin.host.errors import DoesNotFit, InvalidInput, TargetError
 from spiketwin.host.installation import install_command
@@ -60,6 +63,9 @@ _TARGETS: Final = (
 
 REPLAY: Final = "replay"
 """Scheme of recorded sessions: ``replay:FILE``."""
+
+_MOST_RETRIES: Final = 1000
+_MOST_CHARACTERS: Final = 4096
 
 _PSEUDO_TERMINALS: Final = "/dev/pts/"
 
@@ -108,8 +114,8 @@ def connect(
         Rate at which a serial port is opened, which is the rate the device starts with
         (`Core.set_baud` changes it).
     retries:
-        Rounds of resending without any answer before `LinkTimeout`; each lasts up to 0.05 s, at
-        a socket 1.25 s, and at a pseudo-terminal 5 s, where nothing that was asked takes longer.
+        Rounds of resending without any answer before `LinkTimeout`, 0…1000; each lasts up to 0.05
+        s, at a socket 1.25 s, and at a pseudo-terminal 5 s, where nothing asked takes longer.
     record:
         File to which all that passes is written (`spiketwin.host.recording`); it is there once
         the core is closed.
@@ -117,8 +123,8 @@ def connect(
     Raises
     ------
     InvalidInput
-        `url` is no text, `params` names no reference size, `baud` is not in 9600…50000000, or
-        `record` is no path or that of what is connected to.
+        `url` is no text, `params` names no reference size, `baud` is not in 9600…50000000,
+        `retries` is no number of rounds, or `record` is no path or that of what is connected to.
     TargetError
         The address means nothing, a package is missing, or the port cannot be opened.
     DoesNotFit
@@ -130,10 +136,9 @@ def connect(
     IncompatibleDevice, LinkTimeout, LinkLost
         What answers is of another release, nothing answers, or the port went away.
     """
-    if not isinstance(url, str):
-        raise InvalidInput(f"url must be a text such as 'model:', not {url!r}")
-    if type(baud) is not int or not MIN_BAUD <= baud <= MAX_BAUD:
-        raise InvalidInput(f"baud must be an integer in {MIN_BAUD}…{MAX_BAUD}, not {baud!r}")
+    _check_url(url)
+    baud = _checked_integer("baud", baud, MIN_BAUD, MAX_BAUD)
+    retries = _checked_integer("retries", retries, 0, _MOST_RETRIES)
     recorded = None if record is None else path_of(record, "record")
     read = file_of(url)
     if recorded is not None and read is not None and same_file(recorded, read):
@@ -181,8 +186,45 @@ def file_of(url: str) -> Path | None:
     return None if "://" in url or scheme in SIMULATED else Path(url)
 
 
+def _check_url(url: object) -> None:
+    """See that an address can be one, before anything is made of it.
+
+    Raises `InvalidInput` for what is no text, and `TargetError` for one that is no address.
+    """
+    if not isinstance(url, str):
+        raise InvalidInput(f"url must be a text such as 'model:', not {shown(url)}")
+    if len(url) > _MOST_CHARACTERS:
+        raise TargetError(
+            f"{shown(url)} is no address: it has more than {_MOST_CHARACTERS} characters"
+        )
+    if any(character < " " for character in url):
+        raise TargetError(f"{shown(url)} is no address: it has control characters")
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("socket", "rfc2217"):
+            _ = parts.port
+        elif parts.scheme == "hwgrep":
+            re.compile(url.partition("://")[2].partition("&")[0])
+    except (ValueError, re.error) as error:
+        raise TargetError(f"{shown(url)} is no address: {error}. {_TARGETS}") from error
+
+
+def _checked_integer(name: str, value: object, low: int, high: int) -> int:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | np.integer)
+        or not low <= value <= high
+    ):
+        raise InvalidInput(f"{name} must be an integer in {low}…{high}, not {shown(value)}")
+    return int(value)
+
+
 def takes_sizes(url: str) -> bool:
-    """Whether an address is of a simulated target and leaves the sizes of the core open."""
+    """Whether an address is of a simulated target and leaves the sizes of the core open.
+
+    Raises `InvalidInput` or `TargetError` for what is no address.
+    """
+    _check_url(url)
     scheme, _, rest = url.partition(":")
     options = parse_qs(rest.partition("?")[2], keep_blank_values=True)
     return scheme in SIMULATED and "params" not in options
@@ -192,8 +234,9 @@ def origin(target: str) -> str:
     """Say how a target, named by its address, comes by its spikes and cycles.
 
     The model computes them and RTL is simulated. What answers at a port reports its own, whether
-    it is a board or an emulator.
+    it is a board or an emulator. Raises `InvalidInput` or `TargetError` for what is no address.
     """
+    _check_url(target)
     scheme = target.partition(":")[0]
     if scheme == "model":
         return "computed"
@@ -207,7 +250,9 @@ def _sizes(params: str | CoreParams | None) -> CoreParams | None:
         except ParamsError as error:
             raise InvalidInput(str(error)) from error
     if params is not None and not isinstance(params, CoreParams):
-        raise InvalidInput(f"params must be a text such as 'full', or CoreParams, not {params!r}")
+        raise InvalidInput(
+            f"params must be a text such as 'full', or CoreParams, not {shown(params)}"
+        )
     return params
 
 
@@ -217,7 +262,7 @@ def _address(url: str, sizes: CoreParams | None) -> str:
     place, _, query = rest.partition("?")
     if not colon or place not in ("", "//"):
         raise TargetError(
-            f"{url!r} is no address: write {scheme}: or, with options, {scheme}:?params=tiny"
+            f"{shown(url)} is no address: write {scheme}: or, with options, {scheme}:?params=tiny"
         )
     if sizes is not None:
         if not takes_sizes(url):
@@ -284,12 +329,17 @@ def _serial(url: str, scheme: str, baud: int) -> Port:
         )  # fmt: skip
     except ValueError as error:
         raise TargetError(f"{url} is of no scheme that there is. {_TARGETS}") from error
+    except Exception as error:  # handlers of pyserial have errors of their own
+        raise TargetError(f"{url} is no address of this scheme: {type(error).__name__}") from error
     try:
         port.open()
         port.reset_input_buffer()
     except (ValueError, OSError) as error:
         port.close()
         raise TargetError(f"{url} cannot be opened: {_reason(url, error)}") from error
+    except Exception as error:
+        port.close()
+        raise TargetError(f"{url} cannot be opened: {type(error).__name__} {error}") from error
     return SocketPort(port) if scheme == "socket" else cast(Port, port)
 
 

@@ -33,7 +33,7 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 _MOST_CYCLES: Final = (1 << 32) - 1
 _MOST_PERIODS: Final = 1000
-_PART: Final = re.compile(r"([0-9]+)(?::([0-9]+):([0-9]+))?")
+_PART: Final = re.compile(r"([0-9]{1,20})(?::([0-9]{1,20}):([0-9]{1,20}))?")
 _MEASURED_BY: Final = ("elephant", "pyspike")
 
 

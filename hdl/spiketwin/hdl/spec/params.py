@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from typing import Final, get_type_hints
+
+from spiketwin.hdl.spec.text import MOST_DIGITS, number, shown
 
 MAX_LINES: Final = 2048
 """Most axons, and most neurons, of a core: spikes are reported with 11 bits."""
@@ -111,7 +114,10 @@ class CoreParams:
             value = getattr(self, field.name)
             wanted = field_types()[field.name]
             if type(value) is not wanted:
-                raise ParamsError(f"{field.name} must be {wanted.__name__}, not {value!r}")
+                raise ParamsError(
+                    f"{field.name} must be {wanted.__name__}, not {type(value).__name__} "
+                    f"{shown(value)}"
+                )
         self._one_of("lanes", (2, 4, 8, 16))
         for name in ("n_axons", "n_neurons"):
             self._within(name, self.lanes, MAX_LINES)
@@ -162,11 +168,13 @@ class CoreParams:
 
     def _within(self, name: str, low: int, high: int) -> None:
         if not low <= getattr(self, name) <= high:
-            raise ParamsError(f"{name} must be in {low}…{high}, not {getattr(self, name)}")
+            value = shown(getattr(self, name))
+            raise ParamsError(f"{name} must be in {low}…{high}, not {value}")
 
     def _one_of(self, name: str, choices: tuple[int, ...]) -> None:
         if getattr(self, name) not in choices:
-            raise ParamsError(f"{name} must be one of {choices}, not {getattr(self, name)}")
+            value = shown(getattr(self, name))
+            raise ParamsError(f"{name} must be one of {choices}, not {value}")
 
     @property
     def n_sources(self) -> int:
@@ -229,6 +237,7 @@ _NOT_IN_DIGESTS: Final = (
 """Fields that change nothing of what a tick writes, nor the numbers of what it writes to."""
 
 
+@cache
 def field_types() -> dict[str, type]:
     """Types of the fields of `CoreParams`, in their order: int or bool."""
     return get_type_hints(CoreParams)
@@ -254,10 +263,6 @@ DEFAULT_CLOCK_HZ: Final = 100_000_000
 """The size and the clock of a simulated device where none are named."""
 
 
-_MOST_DIGITS: Final = 20
-"""Of a size; Python itself reads no number of thousands of them."""
-
-
 def preset(text: str) -> CoreParams:
     """Give a reference size, or one and what differs from it: ``full``, ``full,lanes=4``.
 
@@ -265,18 +270,20 @@ def preset(text: str) -> CoreParams:
     """
     name, *changes = text.split(",")
     if name not in PRESETS:
-        raise ParamsError(f"no reference size {name!r}: choose one of {', '.join(PRESETS)}")
+        raise ParamsError(f"no reference size {shown(name)}: choose one of {', '.join(PRESETS)}")
     types = field_types()
     changed = {}
     for change in changes:
-        field, equals, number = change.partition("=")
+        field, equals, digits = change.partition("=")
         if field not in types:
-            raise ParamsError(f"no field {field!r}: choose of {', '.join(types)}")
+            raise ParamsError(f"no field {shown(field)}: choose of {', '.join(types)}")
         if not equals:
             raise ParamsError(f"{field} has no value: write {field}=N")
-        if not (number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS):
-            raise ParamsError(f"{field} must be a number, not {number[:_MOST_DIGITS]!r}")
-        changed[field] = types[field](int(number))
+        value = number(digits)
+        if value is None or types[field] is bool and value > 1:
+            most = "0 or 1" if types[field] is bool else f"of at most {MOST_DIGITS} digits"
+            raise ParamsError(f"{field} must be a number, {most}, not {shown(digits)}")
+        changed[field] = types[field](value)
     return replace(PRESETS[name], **changed)
 
 

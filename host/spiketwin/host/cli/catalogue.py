@@ -73,6 +73,12 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
             "spiketwin bench --json bench.json",
             extra="bench",
         ),
+        Entry(
+            "fuzz",
+            "Hand over inputs that nobody would make, and see that each is met in words.",
+            "spiketwin fuzz --inputs 1000000 --json fuzz.json",
+            extra="fuzz",
+        ),
     ),
     "Work with boards": (
         Entry(
