@@ -28,21 +28,15 @@ class Line:
         self.ask(Opcode.OPEN)
         self.ask(Opcode.WRITE, struct.pack("<BIH8h", Space.THRESHOLD, 0, 8, *[1] * 8))
 
-    def send(self, opcode: Opcode, arguments: bytes = b"") -> None:
+    def ask(self, opcode: Opcode, arguments: bytes = b"") -> bytes:
         self.engine.write(encode(bytes([1, max(0, self.seq), opcode]) + arguments))
         self.seq = (self.seq + 1) % 256
-
-    def answer(self) -> bytes:
         while True:
             data = self.engine.read(1, LONG)
             assert data, "no answer"
             for body in self.decoder.feed(data):
                 assert body[3] == Status.OK
                 return body[4:]
-
-    def ask(self, opcode: Opcode, arguments: bytes = b"") -> bytes:
-        self.send(opcode, arguments)
-        return self.answer()
 
     def counter(self, name: str) -> int:
         place = [c.name for c in COUNTERS].index(name)
@@ -67,11 +61,9 @@ def test_an_event_that_arrives_early_costs_the_tick_under_way_nothing() -> None:
         line = Line(engine)
         for delay in range(IDLE + 4):
             line.ask(Opcode.RESET)
-            line.send(Opcode.RUN, struct.pack("<I", RUN))
+            line.ask(Opcode.RUN, struct.pack("<I", RUN))
             engine.run(delay)
-            line.send(Opcode.EVENTS, struct.pack("<IHH", RUN, 0, axon))
-            line.answer()
-            line.answer()
+            line.ask(Opcode.EVENTS, struct.pack("<IHH", RUN, 0, axon))
             ticks.add(line.counter("tick"))
             assert line.counter("events_queued") == 1
             line.ask(Opcode.RUN, struct.pack("<I", 1))
