@@ -4,6 +4,7 @@ import binascii
 import random
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -503,8 +504,10 @@ def on_link(script: Callable[[Host], Any], params: CoreParams | None = None) -> 
 
     async def collect(ctx: Any) -> None:
         ctx.set(line.tx.ready, 1)
-        async for _, _, valid, byte in ctx.tick().sample(line.tx.valid, line.tx.payload):
-            if valid:
+        async for _, _, valid, ready, byte in ctx.tick().sample(
+            line.tx.valid, line.tx.ready, line.tx.payload
+        ):
+            if valid and ready:
                 received.append(byte)
 
     async def run_script(ctx: Any) -> None:
@@ -686,12 +689,10 @@ def test_elements_are_written_whole_and_read_back() -> None:
                     Status.BAD_LENGTH, 7 + len(wrong), Opcode.WRITE,
                     elements(form.space, address, count, wrong),
                 )  # fmt: skip
-            if form.width < 8 * form.element_bytes:
+            if form.packed:
                 wrong = data[:-1] + bytes([data[-1] ^ 0x80])
-                await host.refused(
-                    Status.BAD_VALUE, count if form.packed else count - 1, Opcode.WRITE,
-                    elements(form.space, address, count, wrong),
-                )  # fmt: skip
+                arguments = elements(form.space, address, count, wrong)
+                await host.refused(Status.BAD_VALUE, count, Opcode.WRITE, arguments)
             assert not host.core.log
 
     on_link(script)
@@ -750,6 +751,9 @@ def test_events_are_queued_in_order_or_not_at_all() -> None:
         assert core.events == [(5, 3), (5, 4), (6, 0)]
         await refused(Status.BAD_ORDER, 0, events, axon_events(6, (0, 0)))
         await refused(Status.BAD_ORDER, 2, events, axon_events(6, (0, 1), (1, 0), (0, 7)))
+        for axon in (2, 3):  # descends, or comes twice
+            await refused(Status.BAD_ORDER, 1, events, axon_events(7, (0, 3), (0, axon)))
+            await refused(Status.BAD_ORDER, 2, events, axon_events(7, (0, 3), (9, 3), (9, axon)))
         await refused(Status.BAD_VALUE, 1, events, axon_events(6, (0, 1), (0, 8)))
         await refused(Status.BAD_VALUE, 1, events, axon_events(0xFFFFFFFF, (0, 1), (1, 0)))
         assert len(core.events) == 3
@@ -767,6 +771,112 @@ def test_events_are_queued_in_order_or_not_at_all() -> None:
         await host.done(events, axon_events(9, *more[:free]))
 
     on_link(script)
+
+
+def test_offsets_axons_and_ticks_of_events_have_all_their_bits() -> None:
+    params = CoreParams(n_axons=512, n_neurons=32, event_queue_depth=1024)
+
+    async def script(host: Host) -> None:
+        refused, done, events, core = host.refused, host.done, Opcode.EVENTS, host.core
+        sent = [(0, 1), (255, 2), (256, 3), (256, 255), (256, 256), (65535, 1)]
+        await done(events, axon_events(5, *sent))
+        assert core.events == [(5 + offset, axon) for offset, axon in sent]
+        await refused(Status.BAD_ORDER, 1, events, axon_events(1 << 17, (0, 257), (0, 255)))
+        await refused(Status.BAD_ORDER, 1, events, axon_events(1 << 17, (256, 1), (255, 2)))
+        await refused(Status.BAD_VALUE, 1, events, axon_events(1 << 17, (0, 1), (1, 512)))
+        await refused(Status.BAD_ORDER, 0, events, axon_events(65539, (0, 4)))
+        # Of 1024 entries 763 are taken: 261 are left, which is 5 in a byte.
+        core.events = [(0, 0)] * 763
+        await done(events, axon_events(1 << 17, *((0, axon) for axon in range(11))))
+        core.events = [(0, 0)] * 1019
+        more = axon_events(1 << 18, *((k, 0) for k in range(6)))
+        await refused(Status.QUEUE_FULL, 5, events, more)
+
+    on_link(script, params)
+
+
+def test_a_run_goes_on_beyond_tick_65535() -> None:
+    async def script(host: Host) -> None:
+        core, end = host.core, (1 << 16) + 4
+        core.hold = True
+        await host.done(Opcode.RUN, words(end))
+        core.tick = end - 2
+        assert await host.done(Opcode.READ, counter("run_until")) == words(end)
+        assert await host.done(Opcode.READ, counter("tick")) == words(end - 2)
+        await host.refused(Status.BUSY, end - 2, Opcode.CLEAR, b"\1")
+        await host.refused(Status.LATE, 0, Opcode.EVENTS, axon_events(end - 1, (0, 1)))
+        await host.done(Opcode.EVENTS, axon_events(end, (0, 1)))
+        core.hold = False
+        await host.done(Opcode.FETCH, b"\1" + words(-1))
+        assert core.tick == end
+        assert await host.done(Opcode.STOP) == words(end)
+
+    on_link(script)
+
+
+class Torn(NamedTuple):
+    """A number of two bytes that changes while a request looks at it."""
+
+    before: int
+    after: int
+    change: Callable[[FakeCore, int], None]
+    opcode: Opcode
+    arguments: bytes
+
+
+def set_tick(core: FakeCore, value: int) -> None:
+    core.tick = value
+
+
+def set_level(core: FakeCore, value: int) -> None:
+    core.events = [(0, 0)] * value
+
+
+@pytest.mark.parametrize(
+    ("torn", "answers"),
+    [
+        (Torn(0xFF, 0x100, set_tick, Opcode.READ, counter("tick")), {(0, 0xFF), (0, 0x100)}),
+        (
+            Torn(0xFF, 0x100, set_tick, Opcode.CLEAR, b"\1"),
+            {(Status.BUSY, 0xFF), (Status.BUSY, 0x100)},
+        ),
+        # Half of 0x200 and half of 0x1FF would be room for hundreds.
+        (
+            Torn(0x200, 0x1FF, set_level, Opcode.EVENTS, axon_events(1, (0, 1), (0, 2))),
+            {(Status.QUEUE_FULL, 0), (Status.QUEUE_FULL, 1)},
+        ),
+    ],
+    ids=["counter", "busy", "room"],
+)  # fmt: skip
+def test_a_number_that_changes_while_it_is_read_is_the_one_before_or_after(
+    torn: Torn, answers: set[tuple[int, int]]
+) -> None:
+    async def script(host: Host) -> None:
+        core = host.core
+        core.hold = True
+        await host.done(Opcode.RUN, words(0x1000) if torn.change is set_tick else words(1))
+
+        async def ask(delay: int) -> tuple[int, int]:
+            """Answer when the number changes so many cycles after the request was sent."""
+            torn.change(core, torn.before)
+            await host.send(framed(bytes([0, host.seq, torn.opcode]) + torn.arguments))
+            await host.ctx.tick().repeat(delay)
+            torn.change(core, torn.after)
+            answer = await host.answer()
+            host.seq = (host.seq + 1) % 256
+            return answer.status, answer.detail
+
+        old, new = 1024, 1
+        before, after = await ask(old), await ask(new)
+        assert {before, after} == answers
+        while old - new > 1:
+            middle = (old + new) // 2
+            old, new = (middle, new) if await ask(middle) == before else (old, middle)
+        # Here a byte of each was read, unless it is looked at again.
+        found = {await ask(delay) for delay in range(new - 10, new + 10)}
+        assert found == answers
+
+    on_link(script, replace(preset("tiny"), event_queue_depth=512))
 
 
 def test_events_of_a_tick_that_a_run_covers_are_late_when_free_running() -> None:
@@ -857,6 +967,59 @@ def test_fetch_waits_for_words_for_the_end_of_the_run_or_for_a_time() -> None:
         assert taken == words(*range(2, MAX_FETCH_WORDS + 2))
         core.hold = False
         assert await host.done(Opcode.FETCH, b"\5" + words(-1)) == words(MAX_FETCH_WORDS + 2)
+
+    on_link(script)
+
+
+def test_fetch_waits_as_long_as_it_is_asked_to() -> None:
+    async def script(host: Host) -> None:
+        host.core.hold = True
+        await host.done(Opcode.RUN, words(1))
+
+        async def cycles(wait: int) -> int:
+            await host.send(framed(bytes([0, host.seq, Opcode.FETCH]) + b"\2" + words(wait)))
+            for cycle in range(2 * wait + 2000):
+                if 0 in host.received:
+                    assert (await host.answer()).result == b""
+                    host.seq += 1
+                    return cycle
+                await host.ctx.tick()
+            raise AssertionError("no answer")
+
+        at_once = await cycles(0)
+        for wait in (500, 3000):
+            # It looks at the time once in some 50 cycles.
+            assert abs(await cycles(wait) - at_once - wait) < 60
+
+    on_link(script)
+
+
+def test_as_many_words_as_a_byte_cannot_count_are_enough() -> None:
+    async def script(host: Host) -> None:
+        host.core.hold = True
+        await host.done(Opcode.RUN, words(1))
+        host.core.words = list(range(256))
+        assert await host.done(Opcode.READ, counter("words_queued")) == words(256)
+        assert await host.done(Opcode.FETCH, b"\2" + words(-1)) == words(0, 1)
+
+    on_link(script, replace(preset("tiny"), spike_queue_depth=512))
+
+
+def test_repeats_are_answered_in_order_while_the_line_is_busy() -> None:
+    async def script(host: Host) -> None:
+        ctx, ready = host.ctx, host.line.tx.ready
+        await ctx.tick()
+        ctx.set(ready, 0)
+        numbers = [0, 1, 0, 1, 2, 0, 2, 2, 1]
+        for n in numbers:
+            await host.send(framed(bytes([0, n, Opcode.RUN]) + words(n + 1)))
+        await ctx.tick().repeat(2000)
+        assert not host.received
+        ctx.set(ready, 1)
+        answers = [await host.answer() for _ in numbers]
+        assert answers == [(0, n, Opcode.RUN, Status.OK, b"") for n in numbers]
+        host.seq = 3
+        assert await host.done(Opcode.READ, counter("run_until")) == words(1 + 2 + 3)
 
     on_link(script)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from typing import Final
 
 from cocotb.triggers import FallingEdge, ValueChange, with_timeout
@@ -18,7 +20,7 @@ from spiketwin.cosim.testbenches.declare import Benches
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.oracle import TickResult
 from spiketwin.hdl.spec.protocol import Word
-from spiketwin.hdl.spec.registers import ClearMask, Space, registers
+from spiketwin.hdl.spec.registers import DAMAGE_WIDTH, ClearMask, Space, registers
 
 bench = Benches(CoreDriver)
 
@@ -44,6 +46,9 @@ async def program_random(core: CoreDriver, *, wild: bool) -> None:
             low, high = low // 32, high // 32
         elif not wild and space is Space.THRESHOLD:
             low, high = 0, high // 8
+        elif not wild and space is Space.THETA:
+            # Above the thresholds nothing fires, and it may be wider than they are.
+            high = min(high, bounds(core, Space.V)[1] // 32)
         elif not wild and space in (Space.REFRAC_TICKS, Space.REFRAC_COUNT):
             high = 3
         edges = 0.2 if wild else 0.0
@@ -89,15 +94,19 @@ def random_axons(core: CoreDriver) -> list[int]:
 
 async def random_ticks(core: CoreDriver, networks: int, ticks: int, *, wild: bool) -> None:
     """Run networks drawn at random, registers rewritten and state cleared on the way."""
+    spikes = 0
     for _ in range(networks):
         await program_random(core, wild=wild)
         await random_registers(core)
         for _ in range(ticks):
-            await core.tick(random_axons(core))
+            spikes += len((await core.tick(random_axons(core))).spikes)
             if core.rng.random() < 0.1:
                 await random_registers(core)
             if core.rng.random() < 0.03:
                 await core.clear(ClearMask(core.rng.randrange(1 << len(ClearMask))))
+    if not wild:
+        enough = networks * ticks // 4
+        core.scoreboard.check(f"{enough} spikes at least", int(spikes >= enough), 1)
     await core.compare_through_port()
 
 
@@ -431,16 +440,28 @@ async def every_synapse_by_itself(core: CoreDriver) -> None:
 
 
 async def lively(core: CoreDriver) -> None:
-    """A network in which about half of the neurons fire in each tick."""
+    """A network in which about half of the neurons fire in each tick, with events or without."""
     await core.reset()
     await core.take_words()
     await program_random(core, wild=False)
+    n, high = core.params.n_neurons, bounds(core, Space.V)[1]
+    thresholds = [core.rng.randint(high // 16, high // 8) for _ in range(n)]
+    # One to three ticks of bias reach a threshold.
+    await core.write("threshold", thresholds)
+    await core.write("bias", [core.rng.randint(each // 2, 2 * each) for each in thresholds])
+    await core.write("refrac_ticks", [core.rng.randrange(2) for _ in range(n)])
     await core.write_registers(
-        i_syn_decay=20_000, v_decay=3_000, theta_decay=500, theta_bump=9,
+        i_syn_decay=20_000, v_decay=3_000, theta_decay=16_000, theta_bump=high // 128,
         v_floor=bounds(core, Space.V)[0], learn_pre=1, learn_post=1, w_min=-7, w_max=7,
         pre_gain=-500, post_gain=600, trace_pre_bump=100, trace_post_bump=90, stochastic=1,
         digest_en=1,
     )  # fmt: skip
+
+
+def check_lively(core: CoreDriver, results: Sequence[TickResult]) -> None:
+    """See that one in eight of the neurons fired a tick at least, and not all of them always."""
+    spikes, most = sum(len(r.spikes) for r in results), len(results) * core.params.n_neurons
+    core.scoreboard.check(f"lively: {spikes} of {most}", int(most <= 8 * spikes < 8 * most), 1)
 
 
 @bench
@@ -469,6 +490,7 @@ async def output_queue_fills_up(core: CoreDriver) -> None:
     await core.cycles(4)
     core.check_words(await core.take_words(), [])
     core.compare()
+    check_lively(core, results)
 
 
 @bench
@@ -488,6 +510,7 @@ async def event_queue_fills_up(core: CoreDriver) -> None:
     await core.queue(events[-1:])
     core.scoreboard.check("events queued", int(core.dut.event_level.value), room)
     core.scoreboard.check("event queue ready", int(core.dut.events_ready.value), 0)
+    results = []
     for tick in range(events[-1][0] + 2):
         expected = core.step([axon for when, axon in events if when == tick])
         core.dut.run_until.value = tick + 1
@@ -500,6 +523,8 @@ async def event_queue_fills_up(core: CoreDriver) -> None:
         core.check_words(await core.take_words(), words_of(p, expected))
         left = sum(when > tick for when, _ in events)
         core.scoreboard.check("events queued", int(core.dut.event_level.value), left)
+        results.append(expected)
+    check_lively(core, results)
 
 
 # --- real time ---------------------------------------------------------------------------------
@@ -532,10 +557,11 @@ async def tick_period_is_kept(core: CoreDriver) -> None:
     p = core.params
     await lively(core)
     longest = schedule.most_cycles(p)
-    missed = 0
+    ticks = min(12, p.spike_queue_depth // p.max_words_per_tick)  # none is muted
+    missed, every = 0, []
     typical = schedule.tick_cycles(p, p.n_neurons // 2, p.n_neurons // 2, learns=True)
     for period in (longest, longest + 77, typical, 20, 1):
-        begun, results = await run_at_period(core, period, 12)
+        begun, results = await run_at_period(core, period, ticks)
         core.check_words(
             await core.take_words(), [word for r in results for word in words_of(p, r)]
         )
@@ -549,19 +575,23 @@ async def tick_period_is_kept(core: CoreDriver) -> None:
             "missed_deadlines", int(core.dut.missed_deadlines.value), missed, f"period {period}"
         )
         core.compare()
+        every += results
     core.scoreboard.check("deadlines were missed", int(missed > 0), 1)
+    check_lively(core, every)
 
 
 @bench
 async def deadlines_outlast_a_run(core: CoreDriver) -> None:
-    """Deadlines go on from run to run, and begin anew when the period is written."""
+    """Deadlines go on from run to run, and begin anew when the period is written: no other way."""
     p = core.params
     await lively(core)
     period = schedule.most_cycles(p)
-    for _ in range(2):
+    for turn in range(2):
         before = int(core.dut.missed_deadlines.value)
         await run_at_period(core, period, 3)
         await core.cycles(2 * period)
+        if turn:
+            await core.write_registers(v_decay=3_000, theta_bump=5)
         for late in (1, 2):
             await core.run(1)
             core.step([])
@@ -569,6 +599,36 @@ async def deadlines_outlast_a_run(core: CoreDriver) -> None:
             core.scoreboard.check("missed_deadlines", missed, late)
         await core.take_words()
     core.compare()
+
+
+@bench
+async def deadlines_long_past_are_made_up_for(core: CoreDriver) -> None:
+    """However late it is, ticks follow each other at once, and all are counted."""
+    await lively(core)
+    await run_at_period(core, schedule.most_cycles(core.params), 2)
+    await core.take_words()
+    missed = int(core.dut.missed_deadlines.value)
+    # A little before the counter of lateness would wrap, hours behind.
+    core.dut.core.slack.value = -(1 << 39) + 20
+    await core.cycles(100)
+    for _ in range(3):
+        await core.tick([1])
+    core.scoreboard.check("missed_deadlines", int(core.dut.missed_deadlines.value), missed + 3)
+
+
+@bench
+async def counters_of_damage_stay_at_their_largest_value(core: CoreDriver) -> None:
+    """Missed deadlines, late events and muted ticks are counted up to there and not beyond."""
+    names = "missed_deadlines", "late_events", "muted_ticks"
+    largest = (1 << DAMAGE_WIDTH) - 1
+    await lively(core)
+    for name in names:
+        getattr(core.dut.core, name).value = largest - 1
+    await run_at_period(core, 1, core.params.spike_queue_depth // 2)
+    await core.queue((0, axon) for axon in range(4))
+    await core.cycles(32)
+    for name in names:
+        core.scoreboard.check(name, int(getattr(core.dut, name).value), largest)
 
 
 @bench
@@ -586,14 +646,17 @@ async def nothing_plastic_costs_nothing(core: CoreDriver) -> None:
             await core.tick()
 
 
-@bench
-async def ticks_are_muted(core: CoreDriver) -> None:
-    """In real time a full output queue mutes ticks: whole ones, counted, and told of in order."""
+async def mute_ticks(core: CoreDriver) -> list[TickResult]:
+    """Run in real time until the output queue is full and ticks are muted; take no words."""
+    ticks = core.params.spike_queue_depth // 2
+    _, results = await run_at_period(core, schedule.most_cycles(core.params), ticks)
+    core.scoreboard.check("ticks were muted", int(int(core.dut.muted_ticks.value) > 0), 1)
+    return results
+
+
+async def take_muted(core: CoreDriver, results: Sequence[TickResult]) -> None:
+    """Take the words that `mute_ticks` left, and compare them: whole ticks, then the others."""
     p = core.params
-    await lively(core)
-    period = schedule.most_cycles(p)
-    ticks = p.spike_queue_depth
-    _, results = await run_at_period(core, period, ticks)
     got = await core.take_words()
     await core.cycles(4)
     got += await core.take_words()
@@ -607,8 +670,18 @@ async def ticks_are_muted(core: CoreDriver) -> None:
     expected.append(count_word(Word.MUTED, muted))
     core.check_words(got, expected)
     core.scoreboard.check("muted_ticks", int(core.dut.muted_ticks.value), muted)
-    core.scoreboard.check("ticks were muted", int(muted > 0), 1)
+
+
+@bench
+async def ticks_are_muted(core: CoreDriver) -> None:
+    """In real time a full output queue mutes ticks: whole ones, counted, and told of in order."""
+    p = core.params
+    await lively(core)
+    period, ticks = schedule.most_cycles(p), p.spike_queue_depth
+    results = await mute_ticks(core)
+    await take_muted(core, results)
     core.compare()
+    check_lively(core, results)
     # Words taken on the way: ticks told of and ticks muted together are all there were.
     results = [core.step([]) for _ in range(ticks)]
     core.dut.run_until.value = core.oracle.tick
@@ -633,25 +706,31 @@ async def ticks_are_muted(core: CoreDriver) -> None:
 
 @bench
 async def events_come_at_the_last_moment(core: CoreDriver) -> None:
-    """In real time an event may come while its tick looks for events: it counts, or it is late."""
+    """In real time an event may come while its tick looks for events: it counts, or it is late.
+
+    In the last round one of the tick before comes just ahead of it, which is late whenever it is.
+    """
     p = core.params
     await lively(core)
-    waits = 0
-    for delay in 2 * list(range(schedule.LEAD + 2 * p.row_groups + 8)):
+    waits, results = 0, []
+    delays = range(schedule.LEAD + 2 * p.row_groups + 8)
+    for behind, delay in product((False, False, True), delays):
         # The first tick after this begins at once.
         await core.write_registers(tick_period=2 * schedule.most_cycles(p))
         now, late_before = core.oracle.tick, int(core.dut.late_events.value)
         axons = sorted(core.rng.sample(range(p.n_axons), 2))
-        await core.queue([(now, axons[0])])
+        first, last = (now - behind, axons[0]), (now, axons[1])
+        await core.queue([] if behind else [first])
         core.dut.run_until.value = now + 1
         await core.cycles(delay)
-        await core.queue([(now, axons[1])])
+        await core.queue([first, last] if behind else [last])
         await core.cycles(2)
         if not int(core.dut.idle.value):
             await core.run(1)
         await core.cycles(16)
         late = int(core.dut.late_events.value) - late_before
-        result = core.step(axons[: 2 - late])
+        core.scoreboard.check("the event behind was dropped", int(late >= behind), 1)
+        result = core.step(axons[late:] if behind else axons[: 2 - late])
         expected, got = words_of(p, result), await core.take_words()
         wait = got[0] - expected[0]
         for word in (0, expected.index(count_word(Word.END, result.cycles))):
@@ -660,6 +739,8 @@ async def events_come_at_the_last_moment(core: CoreDriver) -> None:
         core.total_cycles += wait
         waits += wait > 0
         core.compare()
+        results.append(result)
+    check_lively(core, results)
     core.scoreboard.check("ticks were held up", int(waits > 0), 1)
 
 
@@ -669,10 +750,10 @@ async def events_come_late(core: CoreDriver) -> None:
     p = core.params
     await lively(core)
     await core.write_registers(tick_period=schedule.most_cycles(p))
-    late = 0
+    late, results = 0, []
     for _ in range(20):
         for _ in range(3):
-            await core.tick()
+            results.append(await core.tick())
         now = core.oracle.tick
         count = core.rng.randint(1, 3)
         await core.queue((now - count + k, core.rng.randrange(p.n_axons)) for k in range(count))
@@ -682,6 +763,7 @@ async def events_come_late(core: CoreDriver) -> None:
         await core.tick([core.rng.randrange(p.n_axons)])
         core.scoreboard.check("late_events", int(core.dut.late_events.value), late)
     core.scoreboard.check("event_level", int(core.dut.event_level.value), 0)
+    check_lively(core, results)
 
 
 # --- clear, reset, memory ----------------------------------------------------------------------
@@ -706,11 +788,15 @@ async def clears_each_state_by_itself(core: CoreDriver) -> None:
 
 @bench
 async def reset_sets_back(core: CoreDriver) -> None:
-    """Reset: registers, tick, counters, state and queues; weights and parameters stay."""
+    """Reset: registers, tick, counters, state and queues; weights and parameters stay.
+
+    It comes when the output queue is full, ticks are muted that were not told of yet, and events
+    wait. Nothing of that is seen afterwards: not a word, and the next ticks muted count from 0.
+    """
     for _ in range(2):
         await lively(core)
-        await core.write_registers(tick_period=1)
-        await run_at_period(core, 1, 5)
+        results = await mute_ticks(core)
+        check_lively(core, results)
         await core.queue([(0, 0), (1000, 1), (1000, 2)])
         await core.cycles(6)
         await core.reset()
@@ -721,7 +807,10 @@ async def reset_sets_back(core: CoreDriver) -> None:
         ):  # fmt: skip
             core.scoreboard.check(name, int(getattr(core.dut, name).value), 0)
         await core.compare_through_port()
+        core.check_words(await core.take_words(), [])
         await core.tick([3])
+    await lively(core)
+    await take_muted(core, await mute_ticks(core))
 
 
 @bench
