@@ -1,5 +1,6 @@
 """Runs that are broken off, at every place where the host waits or writes, and that then go on."""
 
+import json
 import math
 import os
 import signal
@@ -8,12 +9,14 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import numpy as np
 import pytest
 import serial
+from click.testing import CliRunner
 
 from spiketwin.cosim.channel import FaultyChannel
 from spiketwin.cosim.model.device import ModelDevice
@@ -21,8 +24,11 @@ from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES
 from spiketwin.hdl.spec.registers import RUN_REGISTERS
 from spiketwin.host import Core, Network, Run, connect
+from spiketwin.host.cli import main
 from spiketwin.host.errors import HalfWritten, InvalidInput, LinkError, LinkLost, LinkTimeout
+from spiketwin.host.files import save
 from spiketwin.host.link import Link, Port
+from spiketwin.host.runner import Runner
 from spiketwin.host.signals import DeferredSignals
 
 TICKS = 40
@@ -593,3 +599,37 @@ def test_a_handler_that_is_set_meanwhile_stays() -> None:
     with DeferredSignals():
         signal.signal(signal.SIGUSR1, other)
     assert signal.getsignal(signal.SIGUSR1) is other
+
+
+@pytest.mark.parametrize("way", [ctrl_c, line_fails], ids=lambda way: way.__name__)
+def test_the_command_writes_what_came_in(
+    way: Callable[[], None], whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save("net.npz", NET, SPIKES, TICKS)
+    take, left_over = Runner.take, [4]
+
+    def broken(self: Runner, result: bytes) -> Any:
+        words = take(self, result)
+        left_over[0] -= 1
+        if left_over[0] == 0:
+            if way is line_fails:
+                raise LinkLost("no more")
+            way()
+        return words
+
+    monkeypatch.setattr(Runner, "take", broken)
+    sizes = "tiny,event_queue_depth=16,spike_queue_depth=128"
+    done = CliRunner().invoke(
+        main,
+        f"run net.npz --on model: --params {sizes} --json r.json --output r.npz --plot r.png "
+        "--record r.jsonl".split(),
+    )
+    assert done.exit_code == (130 if way is ctrl_c else 1)
+    figures = json.loads(Path("r.json").read_text())
+    assert figures["broken_off"] and 0 < figures["ticks"] < TICKS
+    with np.load("r.npz") as arrays:
+        assert np.array_equal(arrays["cycles"], whole.run.cycles[: figures["ticks"]])
+        assert ("weights" in arrays) == (way is ctrl_c)
+    assert f"broken off after {figures['ticks']} of {TICKS} ticks" in done.stderr
+    assert Path("r.png").is_file() and Path("r.jsonl").is_file()

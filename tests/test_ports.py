@@ -20,7 +20,7 @@ from serial.urlhandler import protocol_socket
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network, connect
-from spiketwin.host.errors import DoesNotFit, LinkLost, LinkTimeout, TargetError
+from spiketwin.host.errors import CoreClosed, DoesNotFit, LinkLost, LinkTimeout, TargetError
 from spiketwin.host.sockets import SocketPort
 
 WAIT = 60.0
@@ -169,7 +169,7 @@ def test_a_core_that_was_closed_says_so(terminal: tuple[str, Served]) -> None:
     core = connect(terminal[0])
     core.close()
     core.close()
-    with pytest.raises(LinkLost, match="the core was closed"):
+    with pytest.raises(CoreClosed, match="the core was closed"):
         core.read_weights()
 
 

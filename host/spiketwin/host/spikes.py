@@ -122,7 +122,14 @@ class Run:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Where the time went: of the run, of each tick, of each spike; drawn up when asked for."""
+        """Where the time went: of the run, of each tick, of each spike; drawn up when asked for.
+
+        Raises `InvalidInput` for a part of a run, whose time nobody has taken.
+        """
+        if not self.accounts:
+            raise InvalidInput(
+                "a part of a run, or one that was broken off, has no ledger: run it to its end"
+            )
         return Ledger.of(self.accounts)
 
 

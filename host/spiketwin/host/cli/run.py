@@ -17,6 +17,7 @@ from spiketwin.host.cli import live, options, raster, stimulus
 from spiketwin.host.cli.view import View
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import LinkError
 from spiketwin.host.paths import readable
 from spiketwin.host.spikes import Run, checked_events
 from spiketwin.host.targets import connect, origin, takes_sizes
@@ -80,20 +81,32 @@ def run(
     with connect(url, params=sizes, baud=baud, retries=retries, record=record) as core:
         with options.needing(network.core_params()):
             core.program(network)
-        if screen is None:
-            done = _run(core, events, length, console)
-        else:
-            view = View(
-                f"{net.name} on {url}",
-                identity=core.identity,
-                statistics=core.statistics,
-                origin=origin(url),
-                n_neurons=network.n_neurons,
-                total=length,
-                unit="ticks",
-            )
-            done = _run_live(core, events, length, screen, view)
-        weights = core.read_weights()
+        ended_by = None
+        try:
+            if screen is None:
+                done = _run(core, events, length, console)
+            else:
+                view = View(
+                    f"{net.name} on {url}",
+                    identity=core.identity,
+                    statistics=core.statistics,
+                    origin=origin(url),
+                    n_neurons=network.n_neurons,
+                    total=length,
+                    unit="ticks",
+                )
+                done = _run_live(core, events, length, screen, view)
+        except (KeyboardInterrupt, LinkError) as error:
+            ended_by = error
+            done = _part(error)
+        arrays = {
+            "spikes": done.spikes,
+            "spike_cycles": done.spike_cycles,
+            "cycles": done.cycles,
+            "update_cycles": done.update_cycles,
+        }
+        if not isinstance(ended_by, LinkError):  # a line that has failed has no more to say
+            arrays["weights"] = core.read_weights()
         build = core.identity.build
     figures = _figures(url, build, network.n_neurons, done)
     title = f"{readable(net.name)} on {readable(url)}"
@@ -103,20 +116,24 @@ def run(
     )
     outputs.write(
         output,
-        lambda file: np.savez_compressed(
-            file,
-            spikes=done.spikes,
-            spike_cycles=done.spike_cycles,
-            cycles=done.cycles,
-            update_cycles=done.update_cycles,
-            weights=weights,
-        ),
+        lambda file: np.savez_compressed(file, allow_pickle=False, **arrays),
     )
     outputs.json(json_file, figures)
     console.print(_table(figures, done, network.n_neurons))
-    if ledger:
+    if ledger and ended_by is None:
         console.print(ledger_table.table({url: done.ledger}))
     outputs.check()
+    if ended_by is not None:
+        click.echo(f"spiketwin: broken off after {len(done.cycles)} of {length} ticks", err=True)
+        raise ended_by
+
+
+def _part(error: BaseException) -> Run:
+    """Give what came in of the run that an error ended; raises the error where that is nothing."""
+    part: Run | None = error.__dict__.get("run")
+    if part is None or not len(part.cycles):
+        raise error
+    return part
 
 
 def _run(core: Core, events: IntArray, ticks: int, console: Console) -> Run:
@@ -151,8 +168,9 @@ def _figures(url: str, build: str, n_neurons: int, run: Run) -> dict[str, Any]:
             "mean_spikes_per_neuron_and_tick": len(run.spikes) / (n_neurons * ticks),
             "spikes_of_each_neuron": counts.tolist(),
         },
-        "seconds": run.ledger.wall_seconds,
-        "ledger": run.ledger.as_json(),
+        "broken_off": not run.accounts,
+        "seconds": run.ledger.wall_seconds if run.accounts else None,
+        "ledger": run.ledger.as_json() if run.accounts else None,
     }
 
 
@@ -173,5 +191,6 @@ def _table(figures: dict[str, Any], run: Run, n_neurons: int) -> Table:
         "cycles a tick, least / mean / most",
         f"{cycles['least']:,} / {cycles['mean']:,.1f} / {cycles['most']:,}",
     )
-    table.add_row("seconds (measured, link included)", f"{figures['seconds']:.3f}")
+    if not figures["broken_off"]:
+        table.add_row("seconds (measured, link included)", f"{figures['seconds']:.3f}")
     return table
