@@ -42,6 +42,7 @@ from spiketwin.hdl.spec.protocol import (
 )
 from spiketwin.hdl.spec.registers import (
     COUNTERS,
+    SATURATIONS,
     ClearMask,
     Space,
     limits,
@@ -189,7 +190,7 @@ def _registers() -> str:
 def _counters() -> str:
     return _table(
         ("element", "counter", "bits", ""),
-        [(i, f"`{c.name}`", c.width, c.doc) for i, c in enumerate(COUNTERS)],
+        [(i, f"`{c.name}`", c.width, c.doc) for i, c in enumerate(COUNTERS + SATURATIONS)],
     )
 
 

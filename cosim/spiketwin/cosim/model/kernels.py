@@ -29,18 +29,23 @@ from spiketwin.cosim.model.hashing import (
 )
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import DIGEST_WORDS
+from spiketwin.hdl.spec.registers import SATURATIONS
 
 Int64 = npt.NDArray[np.int64]
 Word16 = npt.NDArray[np.uint16]
 Word32 = npt.NDArray[np.uint32]
+
+I_SYN, V, THETA, WEIGHT = range(len(SATURATIONS))
+"""Places in `State.saturations`."""
 
 
 class State(NamedTuple):
     """Arrays of a core, by the names of the specification, and scratch space for a tick.
 
     `weight` and `plastic` have shape (n_sources, n_neurons), `plastic_by_neuron` is the transpose.
-    `pending` flags the neurons that fired in the last tick. `row_learns` and `column_learns` tell
-    which sources and neurons have any plastic synapse.
+    `pending` flags the neurons that fired in the last tick, `cut` those whose sum did not fit `v`
+    in this one. `row_learns` and `column_learns` tell which sources and neurons have any plastic
+    synapse. `saturations` counts, in the order of `registers.SATURATIONS`.
     """
 
     weight: Weights
@@ -60,12 +65,14 @@ class State(NamedTuple):
     trace_post: Int32
     pending: Flags
     held: Flags
+    cut: Flags
     potential: Int32
     step_pre: Int32
     step_post: Int32
     row_noise: Word16
     column_noise: Word16
     column: Weights
+    saturations: Int64
 
 
 class Settings(NamedTuple):
@@ -204,15 +211,17 @@ def form_steps(steps: Int32, traces: Int32, gain: int, offset: int, shift: int) 
 @compiled
 def apply_steps(
     weights: Weights, plastic: Flags, steps: Int32, rounding: Word16, w_min: int, w_max: int
-) -> None:
-    """`arithmetic.stepped_weight` of every plastic weight, in place."""
-    low, high = np.int32(w_min), np.int32(w_max)
+) -> np.int32:
+    """`arithmetic.stepped_weight` of every plastic weight, in place; returns how many are cut."""
+    low, high, cut = np.int32(w_min), np.int32(w_max), np.int32(0)
     for k in range(weights.size):
         old = np.int32(weights[k])
-        new = np.int32(old + (np.int32(steps[k] + np.int32(rounding[k])) >> a.STEP_BITS))
-        new = new if new > low else low
+        meant = np.int32(old + (np.int32(steps[k] + np.int32(rounding[k])) >> a.STEP_BITS))
+        new = meant if meant > low else low
         new = new if new < high else high
         weights[k] = new if plastic[k] else old
+        cut += np.int32(plastic[k] & (new != meant))
+    return cut
 
 
 @compiled
@@ -224,13 +233,16 @@ def _bumped(trace: int, bump: int, replace: int, top: int) -> int:
 
 
 @compiled
-def add_row(i_syn: Int32, row: Weights, top: int) -> None:
-    """Add a row of weights to the currents, saturating at ``-top - 1`` and `top`."""
-    low, high = np.int32(-top - 1), np.int32(top)
+def add_row(i_syn: Int32, row: Weights, top: int) -> np.int32:
+    """Add a row of weights to the currents; returns how many saturate at ``-top - 1`` or `top`."""
+    low, high, cut = np.int32(-top - 1), np.int32(top), np.int32(0)
     for j in range(i_syn.size):
         total = np.int32(i_syn[j] + np.int32(row[j]))
-        total = total if total > low else low
-        i_syn[j] = total if total < high else high
+        held = total if total > low else low
+        held = held if held < high else high
+        i_syn[j] = held
+        cut += np.int32(held != total)
+    return cut
 
 
 @compiled
@@ -239,11 +251,13 @@ def _deliver(
 ) -> np.uint32:
     """Deliver the spike of a source; returns what it adds to the digest."""
     row, digest = s.weight[source], np.uint32(0)
-    add_row(s.i_syn, row, z.i_syn_top)
+    s.saturations[I_SYN] += add_row(s.i_syn, row, z.i_syn_top)
     if r.learn_pre and s.row_learns[source]:
         if r.stochastic:
             fill_noise(s.row_noise, key_x, key_y, source, z.neurons)
-        apply_steps(row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max)
+        s.saturations[WEIGHT] += apply_steps(
+            row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max
+        )
         if r.digest_en:
             digest = digest_synapses(source, row, s.plastic[source], z.weight_mask, z.digest_rounds)
     s.trace_pre[source] = _bumped(
@@ -254,8 +268,9 @@ def _deliver(
 
 @compiled
 def integrate(
-    potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, floor: int, top: int
-) -> None:
+    potential: Int32, cut: Flags, v: Int32, i_syn: Int32, bias: Int32, code: int, floor: int,
+    top: int,
+) -> None:  # fmt: skip
     """Membrane potential of every neuron, were it neither to fire nor to be held."""
     factor, least = np.uint32(code), _least_loss(code)
     low, high = np.int32(floor), np.int32(top)
@@ -263,6 +278,7 @@ def integrate(
         total = np.int32(np.int32(_decayed(v[j], factor, least) + i_syn[j]) + bias[j])
         total = total if total > low else low
         potential[j] = total if total < high else high
+        cut[j] = total > high
 
 
 @compiled
@@ -275,35 +291,45 @@ def find_firing(
 
 
 @compiled
-def settle(v: Int32, refrac_count: Int32, potential: Int32) -> None:
-    """Take over the potential, or hold `v` for one more of the refractory ticks."""
+def settle(v: Int32, refrac_count: Int32, potential: Int32, cut: Flags, fires: Flags) -> np.int32:
+    """Take over the potential, or hold `v` for one more of the refractory ticks.
+
+    Returns how many potentials that stay, as their neurons do not fire, did not fit.
+    """
+    count = np.int32(0)
     for j in range(v.size):
         held = refrac_count[j] > 0
+        count += np.int32(cut[j] & (not held) & (not fires[j]))
         v[j] = v[j] if held else potential[j]
         refrac_count[j] = np.int32(refrac_count[j] - 1) if held else refrac_count[j]
+    return count
 
 
 @compiled
 def _fire(s: State, r: Settings, z: Sizes, j: int) -> None:
     if r.reset_subtract:
         # Not below the least v: the potential has reached the limit.
-        s.v[j] = min(s.potential[j] - (s.threshold[j] + s.theta[j]), z.v_top)
+        rest = s.potential[j] - (s.threshold[j] + s.theta[j])
+        s.v[j] = min(rest, z.v_top)
+        s.saturations[V] += s.cut[j] or rest > z.v_top
     else:
         s.v[j] = s.v_reset[j]
     s.refrac_count[j] = s.refrac_ticks[j]
-    s.theta[j] = min(s.theta[j] + r.theta_bump, z.theta_top)
+    theta = s.theta[j] + r.theta_bump
+    s.theta[j] = min(theta, z.theta_top)
+    s.saturations[THETA] += theta > z.theta_top
 
 
 @compiled
 def _update(s: State, r: Settings, z: Sizes, tick: int, log: Log, count: int) -> tuple[int, int]:
     """Advance all neurons; returns the spikes logged so far and the groups that fired."""
-    integrate(s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor, z.v_top)
+    integrate(s.potential, s.cut, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor, z.v_top)
     decay_all(s.i_syn, r.i_syn_decay)
     find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta)
     if r.digest_en:
         for j in range(s.held.size):
             s.held[j] = s.refrac_count[j] > 0
-    settle(s.v, s.refrac_count, s.potential)
+    s.saturations[V] += settle(s.v, s.refrac_count, s.potential, s.cut, s.pending)
     first, groups, last_group = count, 0, -1
     for j in range(s.pending.size):
         if s.pending[j]:
@@ -351,7 +377,7 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> np.uint3
             # Strided access cannot be vectorised: gather, calculate, scatter.
             for i in range(s.column.size):
                 s.column[i] = s.weight[i, j]
-            apply_steps(
+            s.saturations[WEIGHT] += apply_steps(
                 s.column, s.plastic_by_neuron[j], s.step_post, s.column_noise, r.w_min, r.w_max
             )
             for i in range(s.column.size):
