@@ -14,15 +14,16 @@ from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.hdl.spec.registers import (
-    COUNTERS,
     PENDING_MASK_BITS,
     RUN_REGISTERS,
     ClearMask,
     Space,
+    counters,
     registers,
     space_formats,
 )
 from spiketwin.host import access
+from spiketwin.host.cautions import warn_of
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
@@ -30,7 +31,7 @@ from spiketwin.host.ledger import Account
 from spiketwin.host.link import Link
 from spiketwin.host.network import NEURON_ARRAYS, Network, Placement
 from spiketwin.host.runner import ANY_WAIT, Progress, Runner, Watch
-from spiketwin.host.spikes import Run, checked_events, decode
+from spiketwin.host.spikes import Run, Saturations, checked_events, decode
 from spiketwin.host.timeline import Activity
 
 STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
@@ -112,11 +113,15 @@ class Core:
             The network is wrong in itself.
         DoesNotFit
             It is more than this core holds; nothing was written.
+
+        Warns (`SpiketwinWarning`) of what is almost surely a mistake: bounds of weights that are
+        equal or exclude where weights begin, and sums that one tick can make saturate.
         """
         net.validate()
         placement = Placement(net.n_axons, net.n_neurons, self.params)
         arrays = placement.place(net)
         values = net.register_values(self.params)
+        warn_of(net, self.params)
         self.reset()
         self._placement = placement
         self.write_registers(**values)
@@ -178,9 +183,18 @@ class Core:
             # At a fixed period the write also begins the time that deadlines are counted from.
             known = {} if tick_period else self._run_registers
             self.write_registers(**{n: v for n, v in wanted.items() if known.get(n) != v})
-            before = self.read_counters() if tick_period else None
+            counts = tick_period or self.params.saturation_counters
+            before = self.read_counters() if counts else None
             runner = Runner(
-                self.identity, self._tick, events, ticks, tick_period, progress, watch, digests
+                self.identity,
+                self._tick,
+                events,
+                ticks,
+                tick_period,
+                progress,
+                watch,
+                digests,
+                self._placement.n_neurons,
             )
             self._carry_out(runner)
             self._tick += ticks
@@ -192,6 +206,7 @@ class Core:
                     run,
                     missed_deadlines=after["missed_deadlines"] - before["missed_deadlines"],
                     late_events=after["late_events"] - before["late_events"],
+                    saturations=Saturations.between(before, after),
                 )
             stopwatch.lap(Activity.DECODE)
         account = Account(
@@ -292,6 +307,8 @@ class Core:
         ------
         InvalidInput
             There is no such register in this core, or a value is out of range.
+        DoesNotFit
+            `v_floor` would make neurons fire that the network does not have.
         """
         raw = {}
         for name, value in values.items():
@@ -301,6 +318,8 @@ class Core:
                 )
             index, register = self._registers[name]
             number = integers(name, value, (), register.limits(self.params))
+            if name == "v_floor":
+                self._placement.check_floor(int(number))
             raw[index] = int(number) % (1 << 32)
         self._settle()
         fmt = self._formats[Space.REGISTER]
@@ -378,10 +397,10 @@ class Core:
                 f"the device has more than the {most_words} output words that it can hold: switch "
                 "it off and on, and connect again"
             )
-        counters = self._read_counters()
-        self._tick = counters["tick"]
+        found = self._read_counters()
+        self._tick = found["tick"]
         self._settled = True
-        if counters["events_queued"]:
+        if found["events_queued"]:
             self._reset_keeping_state()
 
     def _reset_keeping_state(self) -> None:
@@ -459,8 +478,9 @@ class Core:
         )
 
     def _read_counters(self) -> dict[str, int]:
-        values = self._read_elements(Space.COUNTER, len(COUNTERS))
-        return {counter.name: int(v) for counter, v in zip(COUNTERS, values, strict=True)}
+        built = counters(self.params)
+        values = self._read_elements(Space.COUNTER, len(built))
+        return {counter.name: int(v) for counter, v in zip(built, values, strict=True)}
 
     def _read(self, space: Space, count: int) -> IntArray:
         self._settle()

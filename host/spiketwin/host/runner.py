@@ -20,7 +20,7 @@ from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.spikes import Run, decode
-from spiketwin.host.words import Words, last_of_tick, split_at_last_tick, ticks_over
+from spiketwin.host.words import Words, last_of_tick, of_network, split_at_last_tick, ticks_over
 
 Progress = Callable[[int, int], None]
 """Called with (ticks done, ticks)."""
@@ -68,6 +68,8 @@ class Runner:
         Called before that with the first of these ticks, and with what they put out.
     digests:
         Whether each tick reports its digest.
+    n_neurons:
+        Neurons of the network; spikes of others are left out.
 
     Attributes
     ----------
@@ -89,6 +91,7 @@ class Runner:
         progress: Progress | None,
         watch: Watch | None,
         digests: bool,
+        n_neurons: int,
     ) -> None:
         self.words: list[Words] = []
         self.blocks: list[int] = []
@@ -101,6 +104,7 @@ class Runner:
         self._progress = progress
         self._watch = watch
         self._digests = digests
+        self._n_neurons = n_neurons
         self._least_words = LEAST_WORDS_PER_TICK + (DIGEST_WORDS if digests else 0)
         self._unfinished = np.empty(0, np.uint32)
         self._tick_cycles = max(schedule.most_cycles(identity.params), tick_period)
@@ -183,6 +187,7 @@ class Runner:
 
     def _fetched(self, result: bytes) -> None:
         words = np.frombuffer(result, "<u4")
+        words = of_network(words, self._n_neurons, self._params.neuron_lanes)
         self._requested -= MAX_FETCH_WORDS
         self._received += len(words)
         self.words.append(words)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 import click
 
 from spiketwin.host.cli import catalogue
-from spiketwin.host.errors import SpiketwinError, TargetError
+from spiketwin.host.errors import SpiketwinError, SpiketwinWarning, TargetError
 from spiketwin.host.installation import install_command
 
 COMMANDS: Final = "spiketwin.commands"
@@ -53,7 +55,11 @@ class Commands(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # not every locale can write … or ⇑
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                # Each a line of its own, once, whatever else is done with warnings.
+                warnings.simplefilter("default", SpiketwinWarning)
+                warnings.showwarning = _show(warnings.showwarning)
+                return super().invoke(ctx)
         except SpiketwinError as error:
             # Wrong in itself, or nothing there: the target has done nothing yet.
             nothing_done = isinstance(error, ValueError | TargetError)
@@ -89,6 +95,18 @@ class Commands(click.Group):
 def find_commands() -> dict[str, EntryPoint]:
     """Find the entry points of all commands, by name."""
     return {entry.name: entry for entry in entry_points(group=COMMANDS)}
+
+
+def _show(others: Callable[..., None]) -> Callable[..., None]:
+    """Show warnings that are ours as lines of the program, and the others as they would be."""
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, SpiketwinWarning):
+            click.echo(f"spiketwin: warning: {message}", err=True)
+        else:
+            others(message, category, *place, **more)
+
+    return show
 
 
 def _missing(name: str, error: ImportError) -> click.ClickException:
