@@ -96,15 +96,14 @@ class ModelCore:
             trace_post=self.trace_post,
             pending=self.pending,
             held=np.zeros(p.n_neurons, np.bool_),
-            cut=np.zeros(p.n_neurons, np.bool_),
             potential=vector(),
             step_pre=vector(),
             step_post=np.zeros(p.n_sources, np.int32),
             row_noise=np.zeros(p.n_neurons, np.uint16),
             column_noise=np.zeros(p.n_sources, np.uint16),
             column=_weights(p, (p.n_sources,)),
-            saturations=np.zeros(len(SATURATIONS), np.int64),
         )
+        self._saturations = np.zeros(len(SATURATIONS), np.int64)
         self._sizes = kernels.Sizes(
             n_axons=p.n_axons,
             neuron_lanes=p.neuron_lanes,
@@ -144,7 +143,7 @@ class ModelCore:
     @property
     def saturations(self) -> dict[str, int]:
         """What saturated since the last reset, by `registers.SATURATIONS`."""
-        counts = self._state.saturations.tolist()
+        counts = self._saturations.tolist()
         return {c.name: n for c, n in zip(SATURATIONS, counts, strict=True)}
 
     def set_plastic(self, flags: npt.ArrayLike, start: int = 0) -> None:
@@ -166,7 +165,7 @@ class ModelCore:
     def reset(self) -> None:
         """Set state, registers, `tick` and `saturations` to 0; all else stays."""
         self.clear(~ClearMask(0))
-        self._state.saturations[:] = 0
+        self._saturations[:] = 0
         self.register = dict.fromkeys(self.register, 0)
         self.tick = 0
 
@@ -251,6 +250,7 @@ class ModelCore:
             spike_tick=np.empty(most_spikes, np.int64),
             spike_neuron=np.empty(most_spikes, np.int32),
             digest=np.empty(most_ticks, np.uint32),
+            saturations=self._saturations,
         )
         settings = kernels.Settings(*(self.register.get(n, 0) for n in kernels.Settings._fields))
         done, spikes, events = kernels.run_ticks(
