@@ -42,6 +42,7 @@ from spiketwin.hdl.spec.protocol import (
 )
 from spiketwin.hdl.spec.registers import (
     COUNTERS,
+    SATURATIONS,
     ClearMask,
     Space,
     limits,
@@ -160,6 +161,8 @@ def _spaces() -> str:
         columns = _SHAPES.get(fmt.columns, str(fmt.columns))
         if fmt.space is Space.REGISTER:
             columns = f"{most}, or {few} without learning; {fmt.columns - most} more with a digest"
+        elif fmt.space is Space.COUNTER:
+            columns = f"{fmt.columns}; {len(SATURATIONS)} more with `saturation_counters`"
         shape = f"{_SHAPES[fmt.rows]} × {columns}" if fmt.rows > 1 else columns
         rows.append(
             (
@@ -190,7 +193,10 @@ def _registers() -> str:
 def _counters() -> str:
     return _table(
         ("element", "counter", "bits", ""),
-        [(i, f"`{c.name}`", c.width, c.doc) for i, c in enumerate(COUNTERS)],
+        [
+            (i, f"`{c.name}`" + " ¹" * (c in SATURATIONS), c.width, c.doc)
+            for i, c in enumerate(COUNTERS + SATURATIONS)
+        ],
     )
 
 

@@ -16,16 +16,17 @@ from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.hdl.spec.registers import (
-    COUNTERS,
     PENDING_MASK_BITS,
     RUN_REGISTERS,
     ClearMask,
     Space,
+    counters,
     registers,
     space_formats,
 )
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host import access
+from spiketwin.host.cautions import warn_of
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
@@ -33,7 +34,7 @@ from spiketwin.host.ledger import Account
 from spiketwin.host.link import Link
 from spiketwin.host.network import NEURON_ARRAYS, Network, Placement, checked_network
 from spiketwin.host.runner import ANY_WAIT, Progress, Runner, Watch
-from spiketwin.host.spikes import Run, checked_events
+from spiketwin.host.spikes import Run, Saturations, checked_events
 from spiketwin.host.timeline import Activity
 
 STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
@@ -169,11 +170,15 @@ class Core:
             The network is wrong in itself.
         DoesNotFit
             It is more than this core holds; nothing was written.
+
+        Warns (`SpiketwinWarning`) of what is almost surely a mistake: bounds of weights that are
+        equal or exclude where weights begin, and sums that one tick can make saturate.
         """
         checked_network(net)
         placement = Placement(net.n_axons, net.n_neurons, self.params)
         arrays = placement.place(net)
         values = net.register_values(self.params)
+        warn_of(net, self.params)
         self._half_written.clear()  # all of it is written now
         with self._writing({"the network": "program the core again"}):
             self.reset()
@@ -277,14 +282,15 @@ class Core:
             # At a fixed period the write also begins the time that deadlines are counted from.
             known = {} if tick_period else self._run_registers
             self._write_registers({n: v for n, v in wanted.items() if known.get(n) != v})
-            self._counted = self._read_counters() if tick_period else None
+            counts = tick_period > 0 or self.params.saturation_counters
+            self._counted = self._read_counters() if counts else None
             self._runner = runner = Runner(
                 self.identity, self._tick, events, ticks, tick_period, progress, watch, digests,
-                self._link.calling_back,
+                self._placement.n_neurons, self._link.calling_back,
             )  # fmt: skip
             begun.append(runner)
             self._carry_out(runner)
-            run = self._keep(runner, self._read_counters() if tick_period else None)
+            run = self._keep(runner, self._read_counters() if counts else None)
             stopwatch.lap(Activity.DECODE)
         account = Account(
             timeline=stopwatch.timeline(),
@@ -400,6 +406,8 @@ class Core:
         InvalidInput
             There is no such register in this core, a value is out of range, or every run sets the
             register itself.
+        DoesNotFit
+            `v_floor` would make neurons fire that the network does not have.
         """
         for name in values:
             if name in _SET_BY_RUN:
@@ -417,6 +425,8 @@ class Core:
                 )
             index, register = self._registers[name]
             number = integers(name, value, (), register.limits(self.params))
+            if name == "v_floor":
+                self._placement.check_floor(int(number))
             raw[index] = int(number) % (1 << 32)
         self._settle()
         fmt = self._formats[Space.REGISTER]
@@ -531,6 +541,7 @@ class Core:
                 counters["missed_deadlines"] - self._counted["missed_deadlines"]
             )
             runner.late_events = counters["late_events"] - self._counted["late_events"]
+            runner.saturations = Saturations.between(self._counted, counters)
         run = runner.result()
         self._last_run, self._runner = run, None
         return run
@@ -616,8 +627,9 @@ class Core:
         )
 
     def _read_counters(self) -> dict[str, int]:
-        values = self._read_elements(Space.COUNTER, len(COUNTERS))
-        return {counter.name: int(v) for counter, v in zip(COUNTERS, values, strict=True)}
+        built = counters(self.params)
+        values = self._read_elements(Space.COUNTER, len(built))
+        return {counter.name: int(v) for counter, v in zip(built, values, strict=True)}
 
     def _read(self, space: Space, count: int) -> IntArray:
         self._settle()

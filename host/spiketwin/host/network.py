@@ -28,6 +28,8 @@ from spiketwin.hdl.spec.registers import (
     space_formats,
 )
 from spiketwin.hdl.spec.text import shown
+from spiketwin.host import sums
+from spiketwin.host.cautions import warn_of_widths
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, SpiketwinWarning
 from spiketwin.host.stdp import Pairing, StdpWindow, half
@@ -325,11 +327,14 @@ class Network:
         return values
 
     def core_params(self, **overrides: Any) -> CoreParams:
-        """Sizes of the smallest core that holds this network.
+        """Sizes of the smallest core that holds this network and what it can add up to.
 
         Lanes are the most, up to 8, that add no neurons beyond their own rounding; widths and
-        queues are the usual ones, wider where a value or a whole tick needs it. Learning is built
-        where a weight is plastic.
+        queues are the usual ones, wider where a value, a sum or a whole tick needs it. Sums are
+        those that `spiketwin.host.sums` finds: no stimulus makes them saturate, unless a
+        `SpiketwinWarning` says which need more bits than there are. Learning is built where a
+        weight is plastic, and counters of what saturates always; `saturation_counters=False` spares
+        their logic.
 
         Parameters
         ----------
@@ -354,18 +359,24 @@ class Network:
             "neuron_lanes": min(usual["neuron_lanes"], lanes),
             "source_lanes": min(usual["source_lanes"], lanes),
             "learning": bool(self.plastic.any()),
+            "saturation_counters": True,
         }
+        reach = sums.reach(self)
         used = {"weight_width": [self.weights]}
         used["v_width"] = [self.threshold, self.v_reset, self.bias, np.array(self.v_floor)]
-        used["theta_width"] = [np.array(self.theta_bump)]
+        used["v_width"] += [reach.v]
+        used["i_syn_width"] = [reach.i_syn]
+        used["theta_width"] = [np.array(self.theta_bump), reach.theta]
         used["refrac_width"] = [self.refrac_ticks]
         if sizes["learning"]:
             used["weight_width"] += [np.array([self.w_min, self.w_max])]
             used["trace_width"] = [np.array([self.trace_pre_bump, self.trace_post_bump])]
         for name, arrays in used.items():
-            signed = name in ("weight_width", "v_width")
-            sizes[name] = max(usual[name], *(_width(array, signed) for array in arrays))
-        sizes["i_syn_width"] = max(usual["i_syn_width"], sizes["weight_width"])
+            signed = name in ("weight_width", "v_width", "i_syn_width")
+            needed = max(usual[name], *(_width(array, signed) for array in arrays))
+            sizes[name] = min(needed, sums.WIDEST)
+        sizes["i_syn_width"] = max(sizes["i_syn_width"], sizes["weight_width"])
+        warn_of_widths(reach, overrides)
         sizes.update(overrides)
         groups = sizes["n_neurons"] // max(1, sizes["neuron_lanes"])
         for name, least in (
@@ -488,6 +499,12 @@ class Placement:
             return values[self.sources, : self.n_neurons]
         return values[self.sources] if space is Space.TRACE_PRE else values[: self.n_neurons]
 
+    def check_floor(self, v_floor: int) -> None:
+        """Raise `DoesNotFit` where such a `v_floor` makes neurons fire that are left over."""
+        v_top = limits(self.params.v_width, True)[1]
+        if v_floor == v_top and self.n_neurons < self.params.n_neurons:
+            raise DoesNotFit(f"v_floor must be below {v_top}, or unused neurons of the core fire")
+
     def place(self, net: Network) -> dict[Space, IntArray]:
         """Give every array of a network in the shape of the core.
 
@@ -500,9 +517,7 @@ class Placement:
                 "a core with learning"
             )
         net.register_values(self.params)
-        v_top = limits(self.params.v_width, True)[1]
-        if net.v_floor == v_top and self.n_neurons < self.params.n_neurons:
-            raise DoesNotFit(f"v_floor must be below {v_top}, or unused neurons of the core fire")
+        self.check_floor(net.v_floor)
         placed = {}
         for name, space, _ in _ARRAYS:
             if space in formats:
@@ -615,4 +630,4 @@ def _round_up(value: int, multiple: int) -> int:
 def _width(array: NDArray[Any], signed: bool) -> int:
     """Bits that hold every value of an array."""
     low, high = int(array.min()), int(array.max())
-    return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + signed
+    return max(max(high, 0).bit_length(), (-low - 1).bit_length() if low < 0 else 0) + signed

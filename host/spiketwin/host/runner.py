@@ -21,8 +21,8 @@ from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES,
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
-from spiketwin.host.spikes import Run, decode
-from spiketwin.host.words import Words, last_of_tick, split_at_last_tick, ticks_over
+from spiketwin.host.spikes import Run, Saturations, decode
+from spiketwin.host.words import Words, last_of_tick, of_network, split_at_last_tick, ticks_over
 
 Progress = Callable[[int, int], None]
 """Called with (ticks done, ticks)."""
@@ -71,6 +71,8 @@ class Runner:
         Called before that with the first of these ticks, and with what they put out.
     digests:
         Whether each tick reports its digest.
+    n_neurons:
+        Neurons of the network; spikes of others are left out.
     calling_back:
         Gives the context in which `progress` and `watch` are called.
 
@@ -78,7 +80,7 @@ class Runner:
     ----------
     broken_off:
         Whether the run has ended early: then what comes in is kept, and nobody is called.
-    missed_deadlines, late_events:
+    missed_deadlines, late_events, saturations:
         What is to be said of them in the result.
     ticks:
         As given.
@@ -100,11 +102,13 @@ class Runner:
         progress: Progress | None,
         watch: Watch | None,
         digests: bool,
+        n_neurons: int,
         calling_back: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.broken_off = False
         self.missed_deadlines = 0
         self.late_events = 0
+        self.saturations: Saturations | None = None
         self.ticks = ticks
         self.words: list[Words] = []
         self.blocks: list[int] = []
@@ -117,6 +121,7 @@ class Runner:
         self._watch = watch
         self._digests = digests
         self._calling_back = calling_back
+        self._n_neurons = n_neurons
         self._least_words = LEAST_WORDS_PER_TICK + (DIGEST_WORDS if digests else 0)
         self._unfinished = _NO_WORDS
         self._tick_cycles = max(schedule.most_cycles(identity.params), tick_period)
@@ -200,6 +205,7 @@ class Runner:
     def take(self, result: bytes) -> Words:
         """Take the words of an answer."""
         words = np.frombuffer(result, "<u4")
+        words = of_network(words, self._n_neurons, self._params.neuron_lanes)
         self.words.append(words)
         return words
 
@@ -245,4 +251,9 @@ class Runner:
             words, _ = split_at_last_tick(words, last)
             ticks = int(ticks_over(words, last).sum())
         run = decode(words, ticks, self._params, self._digests)
-        return replace(run, missed_deadlines=self.missed_deadlines, late_events=self.late_events)
+        return replace(
+            run,
+            missed_deadlines=self.missed_deadlines,
+            late_events=self.late_events,
+            saturations=self.saturations,
+        )

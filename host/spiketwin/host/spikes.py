@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Final
 
@@ -11,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, Word
+from spiketwin.hdl.spec.registers import SATURATIONS
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import IntArray, as_array
-from spiketwin.host.errors import InvalidInput, LinkError
+from spiketwin.host.errors import InvalidInput, LinkError, SpiketwinWarning
 from spiketwin.host.ledger import Account, Ledger
 from spiketwin.host.words import (
     Words,
@@ -31,6 +34,9 @@ MOST_EVENTS: Final = 1 << 24
 """Most events that a file can hold."""
 
 _MOST_TICKS: Final = (1 << 32) - 1
+
+_MOST_FLAG_PAIRS: Final = 4
+"""Different rows of two values that are 0 or 1."""
 
 
 def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
@@ -54,6 +60,8 @@ def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
     ------
     InvalidInput
         Wrong shape or type, or a tick or axon that does not exist.
+
+    Warns (`SpiketwinWarning`) where the rows look like a raster of two axons.
     """
     if (
         isinstance(ticks, bool)
@@ -80,9 +88,66 @@ def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
             raise InvalidInput(
                 f"spikes[{first}]: {name} must be in 0…{bound - 1}, not {events[first, column]}"
             )
+    # There are four such events, and the others would be repetitions.
+    if len(events) > _MOST_FLAG_PAIRS and events.max() <= 1:
+        warnings.warn(
+            f"spikes holds nothing but 0 and 1 in {len(events)} rows: that looks like a raster of "
+            "two axons, and is read as rows of (tick, axon). If it is one, give "
+            "np.argwhere(raster)",
+            SpiketwinWarning,
+            stacklevel=3,
+        )
     # Below 2**32 times 2048, a pair fits one number, and numbers sort much faster than rows.
     merged = np.unique(events[:, 0].astype(np.int64) * n_axons + events[:, 1].astype(np.int64))
     return np.stack(np.divmod(merged, n_axons), axis=1)
+
+
+@dataclass(frozen=True)
+class Saturations:
+    """What did not fit in a run, as the core counted it (docs/tick.md).
+
+    While the first three are 0, a core with wider state does the same to the bit. A counter of the
+    core stays at 2**32 - 1: what comes after that is not seen.
+
+    Attributes
+    ----------
+    i_syn:
+        Weights added to a current whose sum did not fit `i_syn_width`.
+    v, theta:
+        Potentials and adaptive thresholds kept that did not fit `v_width` and `theta_width`.
+    weights:
+        Steps of weights that `w_min` or `w_max` cut short, which bounded learning does all the
+        time; many tell that weights pile up at a bound.
+    """
+
+    i_syn: int = 0
+    v: int = 0
+    theta: int = 0
+    weights: int = 0
+
+    @classmethod
+    def between(cls, before: dict[str, int], after: dict[str, int]) -> Saturations | None:
+        """Take those between two readings of the counters; None from a core that has none."""
+        names = [counter.name for counter in SATURATIONS]
+        if names[0] not in after:
+            return None
+        return cls(*(after[name] - before[name] for name in names))
+
+    @classmethod
+    def of(cls, parts: Sequence[Saturations | None]) -> Saturations | None:
+        """Add up those of the parts of a run; None if they were not counted in all of them."""
+        counted = [asdict(part) for part in parts if part is not None]
+        if len(counted) < len(parts) or not counted:
+            return None
+        return cls(**{name: sum(part[name] for part in counted) for name in counted[0]})
+
+
+def saturations_row(saturations: Saturations | None) -> tuple[str, str]:
+    """Give a title and the figures, in its order, as a table shows them."""
+    counts = "not counted"
+    if saturations is not None:
+        counts = " / ".join(f"{count:,}" for count in asdict(saturations).values())
+    return "saturated: i_syn / v / theta / weights", counts
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +171,8 @@ class Run:
     digests:
         Shape (ticks,), uint32: the digest of each tick, 0 where muted (`muted` tells); None if the
         run was to have none.
+    saturations:
+        What saturated; None from a core that does not count it, and in parts of a run.
     accounts:
         What the ledger is drawn up from: one of each call of `Core.run` that it is made of.
     """
@@ -118,6 +185,7 @@ class Run:
     missed_deadlines: int = 0
     late_events: int = 0
     digests: NDArray[np.uint32] | None = None
+    saturations: Saturations | None = None
     accounts: tuple[Account, ...] = ()
 
     @cached_property

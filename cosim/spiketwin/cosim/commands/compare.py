@@ -335,7 +335,7 @@ def _case(
             "stimulus ends there"
         )
     spikes = case.spikes[case.spikes[:, 0] < length]
-    fallback = replace(case.params, digest_rounds=digest_rounds)
+    fallback = replace(case.params, digest_rounds=digest_rounds, saturation_counters=True)
     return fallback, lambda sizes: replace(case, params=sizes, spikes=spikes, ticks=length)
 
 

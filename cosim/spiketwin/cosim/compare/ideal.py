@@ -16,6 +16,7 @@ from spiketwin.cosim.compare.recording import Recording, Values, recorded
 from spiketwin.hdl.spec import arithmetic
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
+from spiketwin.host.cautions import warn_of_rounding
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidNetwork
 from spiketwin.host.network import TIME_CONSTANTS, Network, Placement
@@ -166,6 +167,8 @@ class Ideal:
         ------
         InvalidNetwork, DoesNotFit
             A value does not fit; names it, the range and the value.
+
+        Warns (`SpiketwinWarning`) where many weights become 0.
         """
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, steps in _steps(scale, params).items():
@@ -178,6 +181,7 @@ class Ideal:
             values[name] = whole.astype(np.int64) if name in _REAL_ARRAYS else int(whole)
         network = Network(**values)
         Placement(network.n_axons, network.n_neurons, params).place(network)
+        warn_of_rounding(self.weights * scale, network.weights)
         return network
 
     def run(

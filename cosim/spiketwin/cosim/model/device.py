@@ -35,11 +35,11 @@ from spiketwin.hdl.spec.protocol import (
 )
 from spiketwin.hdl.spec.registers import (
     ADDRESS_COLUMN_BITS,
-    COUNTERS,
     READ_DURING_RUN,
     ClearMask,
     Space,
     SpaceFormat,
+    counters,
     space_formats,
 )
 
@@ -233,8 +233,7 @@ class ModelDevice:
             self._refuse_while_running()
         index = _index(elements, start, count)
         if elements.space is Space.COUNTER:
-            counters = self._counters()
-            values = np.array([counters[c.name] for c in COUNTERS], np.int64)[index : index + count]
+            values = np.array(self._counters(), np.int64)[index : index + count]
         else:
             values = self._memory.read(elements.space, index, count)
         return pack(elements, values)
@@ -311,8 +310,8 @@ class ModelDevice:
         except (ValueError, KeyError):
             raise Refused(Status.BAD_SPACE, number) from None
 
-    def _counters(self) -> dict[str, int]:
-        counters = {
+    def _counters(self) -> list[int]:
+        values = {
             "tick": self._core.tick,
             "run_until": self._run_until,
             "cycles_low": self._cycles & _TOP32,
@@ -325,8 +324,9 @@ class ModelDevice:
             "words_queued": len(self._words) // WORD_BYTES,
             "frame_errors": self._link.frame_errors,
             "rx_overflows": 0,
+            **self._core.saturations,
         }
-        return {c.name: min(counters[c.name], (1 << c.width) - 1) for c in COUNTERS}
+        return [min(values[c.name], (1 << c.width) - 1) for c in counters(self._params)]
 
 
 def _check_length(request: Request, arguments: bytes) -> None:

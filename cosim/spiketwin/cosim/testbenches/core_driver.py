@@ -195,6 +195,7 @@ class CoreDriver:
         await self.clear(~ClearMask(0))
         self.oracle.register = dict.fromkeys(self.oracle.register, 0)
         self.oracle.tick = self.total_cycles = 0
+        self.oracle.saturations = dict.fromkeys(self.oracle.saturations, 0)
 
     # --- events, words, ticks ------------------------------------------------------------------
 
@@ -280,6 +281,9 @@ class CoreDriver:
             ("pending_groups", len(groups)),
         ):
             check.check(name, int(getattr(self.dut, name).value), expected)
+        if self.params.saturation_counters:
+            for name, expected in self.oracle.saturations.items():
+                check.check(name, int(getattr(self.dut, name).value), expected)
 
     async def compare_through_port(self) -> None:
         """Compare every element of every space, as the link reads it."""

@@ -89,6 +89,8 @@ class CoreParams:
     digest_rounds:
         Rounds of the digest of a tick, 1 to 3: the more, the less it misses (docs/compare.md). 0:
         it is not built, and takes no logic.
+    saturation_counters:
+        Whether the core counts what saturates (docs/tick.md). They take no cycle.
     """
 
     n_axons: int
@@ -108,6 +110,7 @@ class CoreParams:
     spike_queue_depth: int = 512
     link_slots: int = 8
     digest_rounds: int = 0
+    saturation_counters: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -232,7 +235,7 @@ class CoreParams:
 
 _NOT_IN_DIGESTS: Final = (
     "lanes", "neuron_lanes", "source_lanes", "single_port_weights",
-    "event_queue_depth", "spike_queue_depth", "link_slots",
+    "event_queue_depth", "spike_queue_depth", "link_slots", "saturation_counters",
 )  # fmt: skip
 """Fields that change nothing of what a tick writes, nor the numbers of what it writes to."""
 

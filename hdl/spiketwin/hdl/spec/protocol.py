@@ -19,7 +19,7 @@ from typing import Final
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec import registers as registers_module
 from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams, field_types
-from spiketwin.hdl.spec.registers import COUNTERS, ClearMask, registers, space_formats
+from spiketwin.hdl.spec.registers import ClearMask, counters, registers, space_formats
 
 PROTOCOL_VERSION: Final = 2
 """2: `STOP` drops the events that are queued."""
@@ -285,7 +285,7 @@ def map_digest(params: CoreParams) -> int:
         "statuses": [[s.name, s] for s in Status],
         "words": [[w.name, w] for w in Word],
         "registers": [[r.name, r.width(params), r.signed] for r in registers(params)],
-        "counters": [c.name for c in COUNTERS],
+        "counters": [c.name for c in counters(params)],
         "spaces": [
             [f.space.name, f.space, f.rows, f.columns, f.width, f.signed, f.writable]
             for f in space_formats(params).values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.paths import readable
-from spiketwin.host.spikes import Run, checked_events
+from spiketwin.host.spikes import Run, checked_events, saturations_row
 from spiketwin.host.targets import connect, origin, takes_sizes
 
 _BUSIEST: Final = 5
@@ -168,6 +169,7 @@ def _figures(url: str, build: str, n_neurons: int, run: Run) -> dict[str, Any]:
             "mean_spikes_per_neuron_and_tick": len(run.spikes) / (n_neurons * ticks),
             "spikes_of_each_neuron": counts.tolist(),
         },
+        "saturations": run.saturations and asdict(run.saturations),
         "broken_off": not run.accounts,
         "seconds": run.ledger.wall_seconds if run.accounts else None,
         "ledger": run.ledger.as_json() if run.accounts else None,
@@ -191,6 +193,7 @@ def _table(figures: dict[str, Any], run: Run, n_neurons: int) -> Table:
         "cycles a tick, least / mean / most",
         f"{cycles['least']:,} / {cycles['mean']:,.1f} / {cycles['most']:,}",
     )
+    table.add_row(*saturations_row(run.saturations))
     if not figures["broken_off"]:
         table.add_row("seconds (measured, link included)", f"{figures['seconds']:.3f}")
     return table
