@@ -16,6 +16,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from amaranth.lib.wiring import In
+
+from spiketwin.hdl.gateware.top import BytesTop, CoreTop, PinsTop
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
 from spiketwin.hdl.spec.protocol import (
@@ -56,6 +59,7 @@ PAGES: Final = (
     "docs/architecture.md",
     "docs/boards.md",
     "docs/protocol.md",
+    "docs/testbenches.md",
     "docs/tick.md",
 )
 
@@ -308,6 +312,27 @@ def _holds(errors: list[float], bound: float) -> int:
     return next((index for index, error in enumerate(errors) if error > bound), len(errors))
 
 
+# --- testbenches --------------------------------------------------------------------------------
+
+
+def _ports() -> str:
+    """Make a table of the ports of all tops, by their widths at a reference size."""
+    params = PRESETS["tiny"]
+    tops = CoreTop(params), BytesTop(params, 1, ""), PinsTop(params, 1, "", MIN_CYCLES_PER_BIT)
+    rows = []
+    for top in tops:
+        ports: dict[str, list[str]] = {"to it": [], "from it": []}
+        for name, member in top.signature.members.items():
+            bits = member.shape if isinstance(member.shape, int) else 1
+            side = "to it" if member.flow is In else "from it"
+            ports[side].append(f"`{name}`" + (f" ({bits})" if bits > 1 else ""))
+        rows.append((f"`{type(top).__name__}`", *(", ".join(each) for each in ports.values())))
+    return _table(("module", "inputs, beside `clk` and `rst`", "outputs"), rows) + (
+        "\n\nBits in brackets, where there are several, at `tiny`; other sizes differ in "
+        "`events_payload`, `event_level`, `word_level` and `pending_groups` alone."
+    )
+
+
 # --- architecture and README -------------------------------------------------------------------
 
 
@@ -462,6 +487,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "clear": _clear,
     "words": _words,
     "checks": _checks,
+    "ports": _ports,
     "phases": _phases,
     "phase-lengths": _phase_lengths,
     "cycle-examples": _cycle_examples,

@@ -38,14 +38,21 @@ _LIBRARIES: Final = {"libusb-1.0.so.0": "libusb-1.0-0", "libftdi1.so.2": "libftd
 
 EXTRAS: Final = {
     "": "all",
-    "rtl": "rtl:, emulate, demo, bench",
+    "rtl": "rtl:, emulate, verilog, testbench, demo, bench",
+    "testbench": "testbench, bench",
     "demo": "demo, plots, reports",
     "bench": "bench",
     "boards": "build, flash, netlist:",
 }
 """Extras of the package, and the commands that need them; the first is the core installation."""
 
-_VERBS: Final = {"rtl": "emulate", "demo": "demo", "bench": "bench", "boards": "build"}
+_VERBS: Final = {
+    "rtl": "emulate",
+    "testbench": "testbench",
+    "demo": "demo",
+    "bench": "bench",
+    "boards": "build",
+}
 """Verb of `./run` that installs an extra."""
 
 _MODULES: Final = {
@@ -123,9 +130,9 @@ def _libpython() -> Iterator[Finding]:
         ctypes.CDLL(str(path) if path.is_file() else name)
     except OSError:
         release = f"python{sys.version_info.major}.{sys.version_info.minor}-dev"
-        yield Finding("libpython", "no shared library", False, EXTRAS["bench"], _apt(release))
+        yield Finding("libpython", "no shared library", False, EXTRAS["testbench"], _apt(release))
     else:
-        yield Finding("libpython", name, True, EXTRAS["bench"])
+        yield Finding("libpython", name, True, EXTRAS["testbench"])
 
 
 def _packages() -> Iterator[Finding]:

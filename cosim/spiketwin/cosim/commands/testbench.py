@@ -86,7 +86,7 @@ class _Bench:
     callback=sizes,
     metavar="SIZES",
     help=f"The core: a reference size ({', '.join(PRESETS)}), and fields that differ from it: "
-    f"tiny,lanes=4. Default: {_DEFAULT_SIZES}, or those of the session.",
+    f"tiny,n_axons=16. Default: {_DEFAULT_SIZES}, or those of the session.",
 )
 @click.option(
     "--level",
@@ -250,11 +250,14 @@ def _run(
         for number, test in enumerate(tests):
             place = results / str(number)
             place.mkdir()
-            outcome = runner.simulate(
-                folder, simulated, bench.params, bench.module, test.full_name, seed=seed,
-                results=place, environment=bench.environment, path=bench.folder,
-                waves=waves is not None,
-            )  # fmt: skip
+            if test.skip and not wanted:
+                outcome = Outcome(False, True, "skipped", "declared with skip", 0.0, place / "log")
+            else:
+                outcome = runner.simulate(
+                    folder, simulated, bench.params, bench.module, test.full_name, seed=seed,
+                    results=place, environment=bench.environment, path=bench.folder,
+                    waves=waves is not None,
+                )  # fmt: skip
             _say(bar.console, bench, test, outcome)
             if waves is not None and (place / runner.WAVES).is_file():
                 with replacing(waves) as file, (place / runner.WAVES).open("rb") as signals:

@@ -1,9 +1,9 @@
 """Find the cocotb tests of a module, as a program of its own, in which its code may do anything.
 
 Takes the name of the module, the folder that it is in (or nothing, for one that is installed) and
-the file to write to, as JSON: ``tests``, each with ``name``, ``full_name`` and ``level``, null if
-it is declared without one of our drivers; or ``error``, and the ``line`` of the module at which it
-was raised, null if it was elsewhere.
+the file to write to, as JSON: ``tests``, each with ``name``, ``full_name``, ``skip`` and ``level``,
+null if it is declared without one of our drivers; or ``error``, and the ``line`` of the module at
+which it was raised, null if it was elsewhere.
 """
 
 import importlib
@@ -35,19 +35,25 @@ def collect(module: str) -> list[dict[str, Any]]:
         {
             "name": test.name,
             "full_name": test.fullname,
+            "skip": test.skip,
             "level": levels.get(test.name.partition("/")[0]),
         }
         for test in tests
     ]
 
 
-def _line(error: BaseException, module: str) -> int | None:
-    """Line of the module at which an error was raised, or is."""
+def _told(error: BaseException, module: str) -> tuple[str, int | None]:
+    """What Python says of an error, from the module on, and the line of it; None if elsewhere."""
+    said = traceback.TracebackException.from_exception(error)
+    ours = [Path(frame.filename).stem == module for frame in said.stack]
+    line = None
+    if True in ours:
+        line = [frame.lineno for frame, mine in zip(said.stack, ours, strict=True) if mine][-1]
     if isinstance(error, SyntaxError) and Path(error.filename or "").stem == module:
-        return error.lineno
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if Path(frame.filename).stem == module]
-    return lines[-1] if lines else None
+        line = error.lineno
+    # What leads to the module is of no interest.
+    said.stack[:] = said.stack[ours.index(True) :] if True in ours else []
+    return "".join(said.format()), line
 
 
 if __name__ == "__main__":
@@ -57,7 +63,7 @@ if __name__ == "__main__":
     try:
         result: dict[str, Any] = {"tests": collect(name)}
     except (Exception, SystemExit) as error:
-        traceback.print_exc()
-        said = traceback.format_exception_only(error)[-1].strip()
-        result = {"error": said, "line": _line(error, name)}
+        told, line = _told(error, name)
+        print(told, file=sys.stderr)
+        result = {"error": traceback.format_exception_only(error)[-1].strip(), "line": line}
     Path(output).write_text(json.dumps(result), encoding="utf-8")

@@ -24,8 +24,8 @@ from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 from spiketwin.host.errors import TargetError
 from spiketwin.host.installation import install_command
 
-BUILD: Final = "testbench"
-"""What the devices under test report."""
+BUILD: Final = "model"
+"""What the devices under test report: the same as the model that answers beside them."""
 
 WAVES: Final = "waves.vcd"
 """File of the signals in the folder of results."""
@@ -56,12 +56,15 @@ class Test:
     ----------
     name, full_name:
         Of the test, and with its module's before it.
+    skip:
+        Whether it is declared to be left out, unless it is asked for.
     level:
         Which ports its driver drives; None if it is declared without one of our drivers.
     """
 
     name: str
     full_name: str
+    skip: bool
     level: str | None
 
 
@@ -217,7 +220,8 @@ def simulator_of(
     TargetError
         As `simulator`, or there is an error in the sources, or no such module.
     """
-    flags = [*_FLAGS, "-Wno-fatal", *(f"-I{folder}" for folder in {s.parent for s in sources})]
+    flags = [*_FLAGS, "-Wno-fatal"]
+    folders = [f"-I{folder}" for folder in {source.absolute().parent for source in sources}]
     names = ", ".join(map(str, sources))
     _check_cocotb()
     digest = hashlib.sha256(json.dumps([top, waves, flags, toolchain.versions()]).encode())
@@ -226,7 +230,7 @@ def simulator_of(
     try:
         with text.open("wb") as output:
             builds.run_tool(
-                f"reading {names}", ["verilator", "-E", *flags, *map(str, sources)], log,
+                f"reading {names}", ["verilator", "-E", "-P", *folders, *map(str, sources)], log,
                 environment=toolchain.environment(), output=output,
             )  # fmt: skip
     except builds.BuildError as error:
@@ -241,7 +245,12 @@ def simulator_of(
     def build(folder: Path) -> None:
         report(f"building the simulator of {top} (once, takes up to a minute)")
         _build(
-            f"building the simulator of {top!r}, of {names},", sources, top, folder, waves, flags
+            f"building the simulator of {top!r}, of {names},",
+            sources,
+            top,
+            folder,
+            waves,
+            [*flags, *folders],
         )
 
     return built("cocotb", digest.hexdigest()[:16], build)
@@ -305,7 +314,7 @@ def simulate(
             environment=_told(params, seed, top), stdin=json.dumps(arguments),
         )  # fmt: skip
     except builds.BuildError as error:
-        died = str(error).splitlines()[0]
+        died = str(error).partition(";")[0]
     try:
         cases = ElementTree.parse(report).findall(".//testcase")
     except (OSError, ElementTree.ParseError):

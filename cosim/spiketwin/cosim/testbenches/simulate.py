@@ -15,4 +15,8 @@ if __name__ == "__main__":
     # The runner hands this path on to the simulator. Last, so that a module in these folders that
     # is called as one of the standard library does not take its place.
     sys.path.extend(arguments.pop("paths"))
-    getattr(get_runner("verilator"), sys.argv[1])(**arguments)
+    try:
+        getattr(get_runner("verilator"), sys.argv[1])(**arguments)
+    except RuntimeError as error:
+        # A program that it called has failed, and has said why.
+        sys.exit(str(error))
