@@ -16,9 +16,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from amaranth.lib.wiring import In
-
-from spiketwin.hdl.gateware.top import BytesTop, CoreTop, PinsTop
+from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
 from spiketwin.hdl.spec.protocol import (
@@ -315,22 +313,27 @@ def _holds(errors: list[float], bound: float) -> int:
 # --- testbenches --------------------------------------------------------------------------------
 
 
+_PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
+
+
 def _ports() -> str:
-    """Make a table of the ports of all tops, by their widths at a reference size."""
-    params = PRESETS["tiny"]
-    tops = CoreTop(params), BytesTop(params, 1, ""), PinsTop(params, 1, "", MIN_CYCLES_PER_BIT)
+    """Make a table of the ports of all tops, with their widths at a reference size."""
     rows = []
-    for top in tops:
-        ports: dict[str, list[str]] = {"to it": [], "from it": []}
-        for name, member in top.signature.members.items():
-            bits = member.shape if isinstance(member.shape, int) else 1
-            side = "to it" if member.flow is In else "from it"
-            ports[side].append(f"`{name}`" + (f" ({bits})" if bits > 1 else ""))
-        rows.append((f"`{type(top).__name__}`", *(", ".join(each) for each in ports.values())))
-    return _table(("module", "inputs, beside `clk` and `rst`", "outputs"), rows) + (
-        "\n\nBits in brackets, where there are several, at `tiny`; other sizes differ in "
-        "`events_payload`, `event_level`, `word_level` and `pending_groups` alone."
-    )
+    for top in emit.TOPS:
+        # The top comes first, and its ports with their directions.
+        text = emit.verilog(top, PRESETS["tiny"])
+        ports = _PORT.findall(text[text.index(f"module {top}(") :].partition("endmodule")[0])
+        sides = [
+            ", ".join(
+                f"`{name}`" + (f" ({int(last) + 1})" if last else "")
+                for side, last, name in ports
+                if side == wanted and name not in ("clk", "rst")
+            )
+            for wanted in ("input", "output")
+        ]
+        rows.append((f"`{top}`", *sides))
+    table = _table(("module", "inputs, beside `clk` and `rst`", "outputs"), rows)
+    return f"{table}\n\nIn brackets the bits at `tiny`, where there are several."
 
 
 # --- architecture and README -------------------------------------------------------------------
