@@ -38,7 +38,7 @@ _LIBRARIES: Final = {"libusb-1.0.so.0": "libusb-1.0-0", "libftdi1.so.2": "libftd
 
 EXTRAS: Final = {
     "": "all",
-    "rtl": "rtl:, emulate, verilog, testbench, demo, bench",
+    "rtl": "rtl:, emulate, testbench, demo, bench",
     "testbench": "testbench, bench",
     "demo": "demo, plots, reports",
     "bench": "bench",
