@@ -16,6 +16,7 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.spec import arithmetic, params, schedule
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
 from spiketwin.hdl.spec.protocol import (
@@ -58,6 +59,7 @@ PAGES: Final = (
     "docs/boards.md",
     "docs/protocol.md",
     "docs/sizes.md",
+    "docs/testbenches.md",
     "docs/tick.md",
 )
 
@@ -315,6 +317,32 @@ def _holds(errors: list[float], bound: float) -> int:
     return next((index for index, error in enumerate(errors) if error > bound), len(errors))
 
 
+# --- testbenches --------------------------------------------------------------------------------
+
+
+_PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
+
+
+def _ports() -> str:
+    """Make a table of the ports of all tops, with their widths at a reference size."""
+    rows = []
+    for top in emit.TOPS:
+        # The top comes first, and its ports with their directions.
+        text = emit.verilog(top, PRESETS["tiny"])
+        ports = _PORT.findall(text[text.index(f"module {top}(") :].partition("endmodule")[0])
+        sides = [
+            ", ".join(
+                f"`{name}`" + (f" ({int(last) + 1})" if last else "")
+                for side, last, name in ports
+                if side == wanted and name not in ("clk", "rst")
+            )
+            for wanted in ("input", "output")
+        ]
+        rows.append((f"`{top}`", *sides))
+    table = _table(("module", "inputs, beside `clk` and `rst`", "outputs"), rows)
+    return f"{table}\n\nIn brackets the bits at `tiny`, where there are several."
+
+
 # --- architecture and README -------------------------------------------------------------------
 
 
@@ -488,6 +516,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "clear": _clear,
     "words": _words,
     "checks": _checks,
+    "ports": _ports,
     "phases": _phases,
     "phase-lengths": _phase_lengths,
     "cycle-examples": _cycle_examples,

@@ -529,7 +529,7 @@ def test_doctor_gives_one_command_for_all_programs(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("shutil.which", lambda _name, **_: None)
     done = spiketwin("doctor")
     assert done.exit_code == 1
-    assert "Missing for rtl:, emulate, demo, bench: g++ and make. Run:" in done.stdout
+    assert "Missing for rtl:, emulate, testbench, demo, bench: g++ and make. Run:" in done.stdout
     assert done.stdout.count("sudo apt-get install g++ make") == 1
 
 

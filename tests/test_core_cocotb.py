@@ -38,18 +38,14 @@ SIZES = {"tiny": preset("tiny"), "odd": ODD, "fixed": FIXED, "paired": PAIRED}
 
 
 def cases() -> list[tuple[str, str]]:
-    learning = {
-        "weights_saturate",
-        "spikes_before_and_behind_a_synapse_at_once",
-        "nothing_plastic_costs_nothing",
-    }
     # A queue is the same in every size.
     once = {"output_queue_fills_up", "event_queue_fills_up"}
     return [
         (size, name)
         for size, params in SIZES.items()
         for name in core_bench.bench.names
-        if (params.learning or name not in learning) and (size == "tiny" or name not in once)
+        if (params.learning or name not in core_bench.OF_LEARNING)
+        and (size == "tiny" or name not in once)
     ]
 
 

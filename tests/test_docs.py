@@ -123,7 +123,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
 def test_files_named_on_a_page_exist(page: Path) -> None:
-    named = re.findall(r"`((?:hdl|cosim|host|firmware|tests|docs)/[\w./-]*)`", page.read_text())
+    named = re.findall(
+        r"`((?:hdl|cosim|host|firmware|tests|docs|examples)/[\w./-]*)`", page.read_text()
+    )
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
@@ -139,6 +141,7 @@ def test_files_named_on_a_page_exist(page: Path) -> None:
         "docs/digits.md",
         "docs/compare.md",
         "docs/ledger.md",
+        "docs/design.md",
     ],
 )
 def test_examples_give_what_they_show(page: str) -> None:
@@ -223,6 +226,54 @@ def test_another_program_opens_a_target_as_the_page_says(tmp_path: Path) -> None
         cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert ended.stdout.strip() == "TestResults(failed=0, attempted=3)"
+
+
+STEP = re.compile(
+    r"Save this as\s+`(?P<file>[\w.]+)`:\n\n```python\n(?P<text>.*?)^```$"
+    r"|^```sh\n(?P<calls>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+STATUS = re.compile(r"# exits with status (\d)")
+
+
+def follow(page: Path) -> int:
+    """Do what a page tells to do, from its top to its end; gives the number of calls."""
+    Path("examples").symlink_to(ROOT / "examples")
+    calls = 0
+    for step in STEP.finditer(page.read_text()):
+        if step["file"]:
+            Path(step["file"]).write_text(step["text"])
+            continue
+        for line in step["calls"].splitlines():
+            program, *arguments = shlex.split(line, comments=True)
+            wanted = int(match[1]) if (match := STATUS.search(line)) else 0
+            if program == "./run":
+                done = CliRunner().invoke(main, arguments)
+                status, said = done.exit_code, done.output
+            else:
+                assert program == ".venv/bin/python"
+                ended = subprocess.run(
+                    [sys.executable, *arguments], capture_output=True, text=True, timeout=600
+                )
+                status, said = ended.returncode, ended.stdout + ended.stderr
+            assert status == wanted, f"{line}\n{said}"
+            calls += 1
+    return calls
+
+
+@pytest.mark.parametrize(("page", "calls"), [("testbenches", 11), ("design", 5)])
+def test_a_tutorial_can_be_followed(
+    page: str, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert follow(ROOT / f"docs/{page}.md") == calls
+
+
+def test_the_design_page_shows_the_examples() -> None:
+    shown = (ROOT / "docs/design.md").read_text()
+    for name, language in (("beside.v", "verilog"), ("beside.py", "python")):
+        block = re.findall(rf"^```{language}\n(.*?)^```$", shown, re.DOTALL | re.MULTILINE)[0]
+        assert block in (ROOT / "examples" / name).read_text()
 
 
 def documented_keys(command: str) -> set[str]:

@@ -38,7 +38,8 @@ _LIBRARIES: Final = {"libusb-1.0.so.0": "libusb-1.0-0", "libftdi1.so.2": "libftd
 
 EXTRAS: Final = {
     "": "all",
-    "rtl": "rtl:, emulate, demo, bench",
+    "rtl": "rtl:, emulate, testbench, demo, bench",
+    "testbench": "testbench, bench",
     "demo": "demo, plots, reports",
     "bench": "bench",
     "boards": "build, flash, netlist:",
@@ -48,6 +49,7 @@ EXTRAS: Final = {
 
 _VERBS: Final = {
     "rtl": "emulate",
+    "testbench": "testbench",
     "demo": "demo",
     "bench": "bench",
     "boards": "build",
@@ -130,9 +132,9 @@ def _libpython() -> Iterator[Finding]:
         ctypes.CDLL(str(path) if path.is_file() else name)
     except OSError:
         release = f"python{sys.version_info.major}.{sys.version_info.minor}-dev"
-        yield Finding("libpython", "no shared library", False, EXTRAS["bench"], _apt(release))
+        yield Finding("libpython", "no shared library", False, EXTRAS["testbench"], _apt(release))
     else:
-        yield Finding("libpython", name, True, EXTRAS["bench"])
+        yield Finding("libpython", name, True, EXTRAS["testbench"])
 
 
 def _packages() -> Iterator[Finding]:

@@ -99,6 +99,7 @@ def run_tool(
     folder: Path | None = None,
     output: IO[bytes] | None = None,
     stdin: str = "",
+    seconds: float | None = None,
 ) -> None:
     """Run one tool of a build; whatever ends the wait for it also ends it and its children.
 
@@ -116,12 +117,15 @@ def run_tool(
         Where it runs; by default where this process does.
     output, stdin:
         Where its standard output goes instead, and what it reads.
+    seconds:
+        How long it may take; `BUILD_SECONDS` if not given.
 
     Raises
     ------
     BuildError
-        It ended with another status than 0, or took longer than `BUILD_SECONDS`.
+        It ended with another status than 0, or took longer.
     """
+    limit = BUILD_SECONDS if seconds is None else seconds
     with (
         log.open("ab") as said,
         child(
@@ -130,11 +134,9 @@ def run_tool(
         ) as process,
     ):  # fmt: skip
         try:
-            process.communicate(stdin.encode(), BUILD_SECONDS)
+            process.communicate(stdin.encode(), limit)
         except subprocess.TimeoutExpired as error:
-            raise BuildError(_failure(f"{what} took longer than {BUILD_SECONDS:.0f} s", log)) from (
-                error
-            )
+            raise BuildError(_failure(f"{what} took longer than {limit:.0f} s", log)) from error
         status = process.returncode
     if status != 0:
         raise BuildError(_failure(f"{what} ended with status {status}", log))

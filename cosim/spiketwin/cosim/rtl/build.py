@@ -16,7 +16,12 @@ from spiketwin.cosim.netlist import mapping
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
-from spiketwin.hdl.spec.protocol import BUILD_BYTES, MAX_CLOCK_HZ, MIN_CYCLES_PER_BIT
+from spiketwin.hdl.spec.protocol import (
+    BUILD_BYTES,
+    MAX_CLOCK_HZ,
+    MAX_CYCLES_PER_BIT,
+    MIN_CYCLES_PER_BIT,
+)
 from spiketwin.host.errors import TargetError
 
 _TOPS: Final = {"bytes": "BytesTop", "pins": "PinsTop"}
@@ -26,8 +31,6 @@ _PACKAGE: Final = ("spiketwin", "hdl")
 _LIBRARY: Final = "libcore.so"
 _LOG: Final = "build.log"
 _BUILDING: Final = "building the RTL"
-
-_MAX_CYCLES_PER_BIT: Final = 65535
 
 _FLAGS: Final = (
     "--cc", "--exe", "--build", "-j", "2", "--prefix", "Vcore", "-O3",
@@ -85,7 +88,7 @@ class Design:
                 f"family must be {' or '.join(mapping.FAMILIES)}, not {self.family!r}"
             )
         for name, low, high in (
-            ("cycles_per_bit", MIN_CYCLES_PER_BIT, _MAX_CYCLES_PER_BIT),
+            ("cycles_per_bit", MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT),
             ("clock_hz", 1, MAX_CLOCK_HZ),
         ):
             if not low <= getattr(self, name) <= high:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
@@ -67,6 +67,8 @@ class CoreDriver:
 
     Attributes
     ----------
+    drives:
+        Level of the top.
     dut:
         The top, a `CoreTop`.
     params, oracle, scoreboard:
@@ -74,6 +76,8 @@ class CoreDriver:
     rng:
         Everything chosen at random comes from here.
     """
+
+    drives: ClassVar[str] = "core"
 
     def __init__(self, dut: Any, params: CoreParams, seed: int) -> None:
         self.dut = dut
