@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +33,10 @@ BUILD: Final = "testbench"
 _FLAGS: Final = (
     "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-WIDTH", "-Wno-CASEINCOMPLETE",
 )  # fmt: skip
+_BUILDER: Final = (
+    "import json, sys; from cocotb_tools.runner import get_runner; "
+    "get_runner('verilator').build(**json.load(sys.stdin))"
+)
 _MAKE_FLAGS: Final = "OPT_FAST=-O1"
 """The quickest to build: these simulations are short."""
 
@@ -68,17 +73,18 @@ def simulator(top: Top, params: CoreParams) -> Path:
     def build(folder: Path) -> None:
         environment = toolchain.environment()
         environment["MAKEFLAGS"] += f" {_MAKE_FLAGS}"
+        source = folder / "top.v"
         with patch.dict(os.environ, environment):
-            source = folder / "top.v"
             source.write_text(_verilog(top, params))
-            log = folder / "build.log"
-            try:
-                get_runner("verilator").build(
-                    sources=[source], hdl_toplevel=top, build_args=_FLAGS, build_dir=folder,
-                    log_file=log,
-                )  # fmt: skip
-            except RuntimeError as error:
-                raise builds.BuildError(f"{top} could not be built: the log is {log}") from error
+        arguments = {
+            "sources": [str(source)], "hdl_toplevel": top, "build_args": _FLAGS,
+            "build_dir": str(folder),
+        }  # fmt: skip
+        # In a process of its own, so that its compilers end with this one.
+        builds.run_tool(
+            f"building {top}", [sys.executable, "-c", _BUILDER], folder / "build.log",
+            environment=environment, stdin=json.dumps(arguments),
+        )  # fmt: skip
 
     return built("cocotb", digest.hexdigest()[:16], build)
 
