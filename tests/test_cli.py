@@ -279,13 +279,6 @@ def test_no_file_is_written_over_by_another(
     assert net.read_bytes() == before
 
 
-def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(net: Path) -> None:
-    (net.parent / "taken.part").mkdir()
-    done = spiketwin("run", net, *TINY, "--json", net.parent / "taken")
-    assert done.exit_code == 2
-    assert f"{net.parent / 'taken'}: Is a directory" in done.stderr
-
-
 def test_figures_can_be_written_to_a_pipe(net: Path) -> None:
     command = [sys.executable, "-c", "from spiketwin.host.cli import main; main()"]
     done = subprocess.run(

@@ -23,7 +23,7 @@ from spiketwin.host.cli import options
 from spiketwin.host.replacing import replacing
 
 _LEAST_MHZ: Final = 0.001
-_MOST_MHZ: Final = 4000.0
+_MOST_MHZ: Final = 100_000.0
 """Clocks that can be asked for; the PLL of a board makes far fewer."""
 
 _BOARD_FILE: Final = "spiketwin.board_file"

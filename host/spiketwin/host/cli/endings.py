@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import math
 import signal
+import sys
 import threading
+import time
 from types import FrameType
 from typing import Any, Final
+
+from spiketwin.host.cli.start import at_once
 
 ENDING: Final = tuple(
     getattr(signal, name)
@@ -18,20 +22,9 @@ ENDING: Final = tuple(
 SIGQUIT is left as it is: it is for whoever wants no tidying up.
 """
 
-
-def at_once(number: int, _frame: FrameType | None) -> None:
-    """End the process with the status that tells of the signal; nothing is begun, or all is over.
-
-    An exception would come up in the middle of an import, where packages take it for their own.
-    """
-    os._exit(128 + number)
-
-
-def end_at_once() -> None:
-    """Have Ctrl-C and `ENDING` end this process `at_once`, but for those that it is to ignore."""
-    for number in (signal.SIGINT, *ENDING):
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-            signal.signal(number, at_once)
+_IMPORTING: Final = "<frozen importlib._bootstrap>"
+_AGAIN_SECONDS: Final = 0.02
+_LONGEST_IMPORT_SECONDS: Final = 10.0
 
 
 class Unwinding:
@@ -51,6 +44,8 @@ class Unwinding:
         self.number = int(signal.SIGINT)
         self._came = False
         self._before: dict[int, Any] = {}
+        self._first = math.inf
+        """When the first of those came that were put off."""
 
     def begin(self) -> None:
         """Begin, where there is work to lose."""
@@ -60,8 +55,7 @@ class Unwinding:
             before = signal.getsignal(number)
             if before in (signal.SIG_DFL, at_once):
                 self._before[number] = before
-                handler = signal.default_int_handler if number == signal.SIGINT else self._end
-                signal.signal(number, handler)
+                signal.signal(number, self._end)
 
     def close(self) -> None:
         """Have signals do what they did before."""
@@ -69,7 +63,25 @@ class Unwinding:
             signal.signal(*self._before.popitem())
 
     def _end(self, number: int, _frame: FrameType | None) -> None:
-        if not self._came:
-            self._came = True
-            self.number = number
-            raise KeyboardInterrupt
+        if self._came and number != signal.SIGINT:
+            return
+        self._first = min(self._first, time.monotonic())
+        if _importing() and time.monotonic() < self._first + _LONGEST_IMPORT_SECONDS:
+            # Packages take what comes up in an import for their own and go on without a part.
+            main = threading.main_thread().ident
+            again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, [main, number])
+            again.daemon = True
+            again.start()
+            return
+        self._came = True
+        self.number = number
+        raise KeyboardInterrupt
+
+
+def _importing() -> bool:
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTING:
+            return True
+        frame = frame.f_back
+    return False
