@@ -12,6 +12,7 @@ from typing import Final, Literal
 from unittest.mock import patch
 from xml.etree import ElementTree
 
+import cocotb_tools
 from amaranth.back import verilog as backend
 from cocotb_tools.runner import get_runner
 
@@ -66,6 +67,12 @@ def simulator(top: Top, params: CoreParams) -> Path:
         digest.update(hashlib.sha256(source.read_bytes()).digest())
 
     def build(folder: Path) -> None:
+        here = Path(cocotb_tools.__file__).parent
+        if not builds.usable_by_tools(here):
+            raise builds.BuildError(
+                f"cocotb links simulators by its own path, {str(here)!r}, which tools cannot use: "
+                "make an environment in a folder of letters, digits, '.', '-' and '_'"
+            )
         environment = toolchain.environment()
         environment["MAKEFLAGS"] += f" {_MAKE_FLAGS}"
         with patch.dict(os.environ, environment):
