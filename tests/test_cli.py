@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from spiketwin.cosim import doctor
 from spiketwin.cosim.rtl import toolchain
+from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network, connect, targets
 from spiketwin.host.cli import catalogue, group, main
@@ -477,6 +478,17 @@ def test_the_scripts_help_makes_nothing(argument: str, tmp_path: Path) -> None:
 
 
 # --- doctor -------------------------------------------------------------------------------------
+
+
+def test_doctor_names_a_folder_of_builds_that_does_not_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(builds, "roots", lambda: [Path("/proc/nowhere")])
+    (found,) = (one for one in doctor.examine() if one.what == "folder of builds")
+    assert not found.fine
+    assert found.found == f"{tmp_path / f'spiketwin-{os.getuid()}'}, which does not last"
+    assert found.fix == f"sudo chown -R {os.getuid()} /proc/nowhere"
 
 
 def test_doctor_finds_nothing_missing_where_the_tests_run(tmp_path: Path) -> None:

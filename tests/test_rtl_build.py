@@ -32,7 +32,7 @@ from spiketwin.cosim.rtl import build
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import preset
 root = Path(sys.argv[1])
-builds.build_root = lambda: root
+builds.roots = lambda: [root]
 print(build.library(build.Design(params=preset("tiny"))))
 """
 """Builds `DESIGN` below the folder it is given, in a process that can be killed."""
@@ -91,7 +91,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(builds, "build_root", lambda: tmp_path)
+    monkeypatch.setattr(builds, "roots", lambda: [tmp_path])
     return Bench(tmp_path)
 
 

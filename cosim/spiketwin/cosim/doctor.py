@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
@@ -224,16 +223,17 @@ def _verilator() -> Iterator[Finding]:
 
 
 def _cache() -> Finding:
-    folder = builds.build_root()
+    wanted = builds.roots()[0]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        fix = shlex.join(["sudo", "chown", "-R", getpass.getuser(), str(folder)])
-        found = f"{folder}: {error.strerror}"
-        return Finding("folder of builds", found, False, EXTRAS["rtl"], fix)
-    return Finding("folder of builds", str(folder), True, EXTRAS["rtl"])
+        folder = builds.build_root()
+        lasting = folder in builds.roots()
+        found = str(folder) if lasting else f"{folder}, which does not last"
+    except builds.BuildError as error:
+        found, lasting = str(error), False
+    if lasting:
+        return Finding("folder of builds", found, True, EXTRAS["rtl"])
+    fix = shlex.join(["sudo", "chown", "-R", str(os.getuid()), str(wanted)])
+    return Finding("folder of builds", found, False, EXTRAS["rtl"], fix)
 
 
 def _loader() -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from spiketwin.cosim.compare import kernels
 from spiketwin.cosim.compare.quantisation import Quantisation, coded_loss, exact_loss, no_grid
 from spiketwin.cosim.compare.recording import Recording, Values, recorded
+from spiketwin.cosim.compilation import told
 from spiketwin.hdl.spec import arithmetic
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
@@ -247,9 +248,10 @@ class _Runner:
         fired = np.empty((ticks * self._state.v.size, 2), np.int64)
         # The core's noise is of the tick counted from the beginning, whatever the parts.
         tick, axon = np.ascontiguousarray((events + (self._tick, 0)).T)
-        count = kernels.run_ticks(
-            self._state, self._rules, self._grid, self._tick, ticks, tick, axon, fired
-        )
+        with told("the ideal network"):
+            count = kernels.run_ticks(
+                self._state, self._rules, self._grid, self._tick, ticks, tick, axon, fired
+            )
         spikes: IntArray = fired[:count] - (self._tick, 0)
         self._tick += ticks
         return spikes

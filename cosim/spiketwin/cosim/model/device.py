@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from spiketwin.cosim.compilation import told
 from spiketwin.cosim.model.core import ModelCore, Run
 from spiketwin.cosim.model.link import Link, Refused
 from spiketwin.cosim.model.memory import Memory, pack, refuse_first, unpack
@@ -79,7 +80,8 @@ class ModelDevice:
             Opcode.SET_BAUD: self._set_baud,
         }
         self.power_cycle()
-        self._core.run((), 0)  # compiles what it runs now, not in the first run, which may be timed
+        with told("the model"):
+            self._core.run((), 0)  # compiles it now, not in the first run, which may be timed
 
     def power_cycle(self) -> None:
         """Lose everything: memory, state, registers, session, and bytes under way."""

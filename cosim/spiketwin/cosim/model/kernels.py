@@ -3,10 +3,8 @@
 Every function works on contiguous one-dimensional arrays in a loop without branches, so that the
 compiler handles many elements with one instruction. State is 32 bits wide and no intermediate
 result exceeds that, so that nothing wraps, compiled or not. Numba widens integers when it
-calculates; the conversions bring each result back to its narrow type.
-
-Compiled code is cached beside this file and keeps the constants it was compiled with: touch this
-file after a change of `spiketwin.hdl.spec.arithmetic`.
+calculates; the conversions bring each result back to its narrow type, and others see to it that no
+function is compiled for several types, which would only take time.
 """
 
 from __future__ import annotations
@@ -16,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from spiketwin.cosim.compilation import compiled, entry
 from spiketwin.cosim.model.hashing import (
     Flags,
     Int32,
     Weights,
-    compiled,
     digest_neurons,
     digest_sources,
     digest_synapses,
@@ -376,7 +374,7 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np
     form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
     key_x, key_y = noise_key(r.seed, tick, a.PASS_POST)
     for k in range(fired.size):
-        j = fired[k]
+        j = int(np.int64(fired[k]))
         if s.column_learns[j]:
             if r.stochastic:
                 fill_noise(s.column_noise, key_x, key_y, j, z.sources)
@@ -396,7 +394,7 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np
     return digest, cut
 
 
-@compiled
+@entry
 def run_ticks(
     s: State,
     r: Settings,
@@ -419,7 +417,7 @@ def run_ticks(
     if not r.stochastic:
         s.row_noise[:] = a.HALF_STEP
         s.column_noise[:] = a.HALF_STEP
-    done, spikes, event = 0, 0, 0
+    done, spikes, event = 0, int(np.int64(0)), 0
     while done < ticks and room >= z.max_words_per_tick:
         now = tick + done
         if r.learn_pre:
@@ -427,7 +425,9 @@ def run_ticks(
         key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
         active, digest = 0, np.uint32(0)
         while event < event_tick.size and event_tick[event] == now:
-            code, i_syn_cut, weight_cut = _deliver(s, r, z, event_axon[event], key_x, key_y)
+            code, i_syn_cut, weight_cut = _deliver(
+                s, r, z, int(np.int64(event_axon[event])), key_x, key_y
+            )
             digest ^= code
             log.saturations[I_SYN] += i_syn_cut
             log.saturations[WEIGHT] += weight_cut

@@ -139,8 +139,9 @@ def library(design: Design, report: Callable[[str], None] = report_on_stderr) ->
     digest = design.digest()
 
     def build(folder: Path) -> None:
+        environment = toolchain.environment()
         report(f"building {_describe(design)}")
-        _build(design, digest, folder)
+        _build(design, digest, folder, environment)
 
     return built("rtl", digest, build) / _LIBRARY
 
@@ -159,7 +160,7 @@ def built(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
         raise TargetError(str(error)) from error
 
 
-def _build(design: Design, digest: str, folder: Path) -> None:
+def _build(design: Design, digest: str, folder: Path, environment: dict[str, str]) -> None:
     """Leave in the folder the library, the files it was made of, and the log."""
     top = _TOPS[design.level]
     log = folder / _LOG
@@ -167,7 +168,6 @@ def _build(design: Design, digest: str, folder: Path) -> None:
         "top": top, "params": asdict(design.params), "clock_hz": design.clock_hz,
         "build": digest, "cycles_per_bit": design.cycles_per_bit,
     }  # fmt: skip
-    environment = toolchain.environment()
     if shutil.which("ccache"):
         environment["OBJCACHE"] = "ccache"
     language, name = ("verilog", "core.v") if design.family is None else ("rtlil", "core.il")
@@ -186,12 +186,14 @@ def _build(design: Design, digest: str, folder: Path) -> None:
         sources = [str(emitted)]
     else:
         sources = mapping.write_netlist(design.family, name, top, folder, log)
+    # Only there can make be sure to find them: the package may lie in a path with a blank.
+    harness = str(shutil.copy(_HARNESS, folder))
     objects = folder / "objects"
     waves = ["--trace"] if design.waves else []
     command = [
         "verilator", *_FLAGS, *waves, "-CFLAGS", f"-DSPIKETWIN_{design.level.upper()}",
         "--top-module", top, "-Mdir", str(objects), "-o", str(folder / _LIBRARY),
-        *sources, str(_HARNESS),
+        *sources, harness,
     ]  # fmt: skip
     builds.run_tool(_BUILDING, command, log, environment=environment)
     shutil.rmtree(objects)

@@ -398,10 +398,16 @@ def _told(params: CoreParams, seed: int, top: str = "") -> dict[str, str]:
 @functools.cache
 def _check_cocotb() -> None:
     """Raise `TargetError`, with what mends it, unless cocotb can work here."""
-    if find_spec("cocotb") is None:
+    found = find_spec("cocotb")
+    if found is None:
         raise BenchError(
             "testbenches run under cocotb, which is not installed in this Python; run: "
             f"{install_command('testbench')}"
+        )
+    if not builds.usable_by_tools(Path(str(found.origin))):
+        raise BenchError(
+            f"cocotb links simulators by its own path, {found.origin}, which tools cannot use: "
+            "make an environment in a folder of letters, digits, '.', '-' and '_'"
         )
     from find_libpython import find_libpython  # cocotb's, which gives up without it
 
