@@ -139,13 +139,15 @@ def test_a_device_whose_answers_lead_nowhere_ends_in_an_error(answer: bytes) -> 
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_kind_of_fault_alone_is_survived(fault: str) -> None:
+def test_each_kind_of_fault_alone_is_survived(fault: str, expected: list[bytes]) -> None:
     channel = FaultyChannel(DevicePort(), seed=2, error_rate=1e-3, faults=[fault])
     link = Link(channel)
     words: list[bytes] = []
     link.run(turns(3000, words))
     channel.error_rate = 0.0
-    assert counters(link)["run_until"] == 3000
+    totals = counters(link)
+    assert (totals["run_until"], totals["tick"], totals["late_events"]) == (3000, 3000, 0)
+    assert words == expected[:3000]
     assert channel.injected > 20
 
 
@@ -160,6 +162,8 @@ def test_a_whole_session_over_a_faulty_line_equals_one_over_a_good_line(seed: in
             core.program(net)
             run = core.run(spikes, 400)
             state = {name: array.tolist() for name, array in core.read_state().items()}
+            assert (channel.injected > 0) == (error_rate > 0)
+            assert len(run.spikes) > 400
             return (
                 run.spikes.tolist(),
                 run.spike_cycles.tolist(),

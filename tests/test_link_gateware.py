@@ -783,6 +783,7 @@ def test_offsets_axons_and_ticks_of_events_have_all_their_bits() -> None:
         assert core.events == [(5 + offset, axon) for offset, axon in sent]
         await refused(Status.BAD_ORDER, 1, events, axon_events(1 << 17, (0, 257), (0, 255)))
         await refused(Status.BAD_ORDER, 1, events, axon_events(1 << 17, (256, 1), (255, 2)))
+        await refused(Status.BAD_ORDER, 1, events, axon_events(1 << 17, (256, 1), (0, 2)))
         await refused(Status.BAD_VALUE, 1, events, axon_events(1 << 17, (0, 1), (1, 512)))
         await refused(Status.BAD_ORDER, 0, events, axon_events(65539, (0, 4)))
         # Of 1024 entries 763 are taken: 261 are left, which is 5 in a byte.
@@ -799,12 +800,14 @@ def test_a_run_goes_on_beyond_tick_65535() -> None:
     async def script(host: Host) -> None:
         core, end = host.core, (1 << 16) + 4
         core.hold = True
-        await host.done(Opcode.RUN, words(end))
+        await host.done(Opcode.RUN, words(0xFFFF))
+        await host.done(Opcode.RUN, words(end - 0xFFFF))
         core.tick = end - 2
         assert await host.done(Opcode.READ, counter("run_until")) == words(end)
         assert await host.done(Opcode.READ, counter("tick")) == words(end - 2)
         await host.refused(Status.BUSY, end - 2, Opcode.CLEAR, b"\1")
-        await host.refused(Status.LATE, 0, Opcode.EVENTS, axon_events(end - 1, (0, 1)))
+        for tick in (0xFFFF, end - 1):
+            await host.refused(Status.LATE, 0, Opcode.EVENTS, axon_events(tick, (0, 1)))
         await host.done(Opcode.EVENTS, axon_events(end, (0, 1)))
         core.hold = False
         await host.done(Opcode.FETCH, b"\1" + words(-1))

@@ -289,7 +289,10 @@ def test_ecp5_multiplier(tmp_path: Path) -> None:
     cell = Cell(f"wire [35:0] p; assign $OUT = p; MULT18X18D m({', '.join(pins)});", 36, step)
     edges = (0, 1, (1 << 17) - 1, 1 << 17, (1 << 18) - 1)
     random = Random(2)
-    values = [*product(edges, edges), *((random.getrandbits(18),) * 2 for _ in range(100))]
+    values = [
+        *product(edges, edges),
+        *((random.getrandbits(18), random.getrandbits(18)) for _ in range(100)),
+    ]
     stimuli = [
         {"a": a, "b": b, "sa": sa, "sb": sb} for a, b in values for sa in (0, 1) for sb in (0, 1)
     ]

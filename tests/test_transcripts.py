@@ -2,19 +2,24 @@
 
 import random
 import struct
+from dataclasses import replace
 
 import pytest
 from cobs import cobs
 
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.rtl.engine import Engine
-from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import MAX_BODY, MAX_ELEMENT_BYTES, Opcode, Status
 from spiketwin.hdl.spec.registers import Space, registers, space_formats
 from spiketwin.host.frames import encode
 
-PARAMS = preset("tiny")
-FORMATS = space_formats(PARAMS)
+TINY = preset("tiny")
+# No element but a bit fills its bytes: the range of each ends inside one.
+INSIDE = replace(
+    TINY, weight_width=7, v_width=13, i_syn_width=19, theta_width=11, trace_width=12,
+    refrac_width=5,
+)  # fmt: skip
 UNNUMBERED = (Status.WRONG_SESSION, Status.WRONG_SEQUENCE)
 RUNNING = (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH, Opcode.STOP)
 SETTLED_CYCLES = 20_000
@@ -24,7 +29,9 @@ SETTLED_CYCLES = 20_000
 class Requests:
     """Requests most of which are right, and most of the others nearly so."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, params: CoreParams, seed: int) -> None:
+        self.params = params
+        self.formats = space_formats(params)
         self.rng = random.Random(seed)
         self.session = self.expected = self.event_tick = 0
 
@@ -70,7 +77,7 @@ class Requests:
 
     def elements(self, opcode: int) -> bytes:
         rng = self.rng
-        form = FORMATS[rng.choice(list(FORMATS))]
+        form = self.formats[rng.choice(list(self.formats))]
         row, column = rng.randrange(form.rows), rng.randrange(form.columns)
         if form.space == Space.PENDING:
             column = rng.choice([0, 0, 1, 2])
@@ -95,20 +102,23 @@ class Requests:
             # A tick period would let ticks pass with the time, and the model has no time.
             return 0
         if space == Space.PENDING:
-            return self.rng.randrange(PARAMS.neuron_groups) << 8 | self.rng.choice([1, 2, 3, 3, 4])
-        low, high = FORMATS[space].limits()
+            return self.rng.randrange(self.params.neuron_groups) << 8 | self.rng.choice(
+                [1, 2, 3, 3, 4]
+            )
+        low, high = self.formats[space].limits()
         wrong = self.rng.random() < 0.01
         return self.rng.choice([low - 1, high + 1] if wrong else [low, high, low // 2, high // 2])
 
     def events(self) -> bytes:
         rng, offset, data = self.rng, 0, b""
         first = rng.choice([self.event_tick] * 8 + [0xFFFFFFF0])
-        axon = rng.randrange(PARAMS.n_axons)
+        axon = rng.randrange(self.params.n_axons)
         for _ in range(rng.choice([0, 1, 5, 30, 61])):
             data += struct.pack("<HH", offset, axon)
             axon += 1
-            if axon >= PARAMS.n_axons - (rng.random() > 0.01) or rng.random() < 0.3:
-                offset, axon = offset + rng.randrange(1, 3), rng.randrange(PARAMS.n_axons)
+            if axon >= self.params.n_axons - (rng.random() > 0.01) or rng.random() < 0.3:
+                offset += rng.randrange(1, 3)
+                axon = rng.randrange(self.params.n_axons)
         self.event_tick = (first + offset) % (1 << 20)
         return struct.pack("<I", first) + data
 
@@ -123,11 +133,15 @@ class Requests:
             self.session = session
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(seed: int) -> None:
-    requests, model = Requests(seed), ModelDevice(PARAMS)
+@pytest.mark.parametrize(
+    ("params", "seed"), [(TINY, 1), (INSIDE, 2)], ids=["whole-bytes", "inside-bytes"]
+)
+def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(
+    params: CoreParams, seed: int
+) -> None:
+    requests, model = Requests(params, seed), ModelDevice(params)
     statuses = set()
-    with Engine(PARAMS) as rtl:
+    with Engine(params) as rtl:
         for _ in range(1500):
             opcode, frame = requests.frame()
             model.receive(frame)
@@ -191,3 +205,48 @@ def test_stop_drops_what_is_queued_and_nothing_else() -> None:
             body = cobs.decode(expected[:-1])[:-2]
             assert body[3] == Status.OK
             assert wanted is None or body[4:] == wanted, opcode
+
+
+def test_every_element_and_register_of_the_rtl_has_its_range_inside_its_bytes() -> None:
+    """The least and the greatest value come back, and their neighbours outside are refused."""
+    session, seq = 1, 0
+    checked = 0
+    with Engine(INSIDE) as rtl:
+
+        def ask(opcode: Opcode, arguments: bytes) -> tuple[int, bytes]:
+            nonlocal seq
+            rtl.write(encode(bytes([session, seq, opcode]) + arguments))
+            answer = b""
+            while not answer.endswith(b"\0"):
+                part = rtl.read(1 << 16, 1e-3)
+                assert part, "no answer"
+                answer += part
+            seq = 0 if opcode == Opcode.OPEN else (seq + 1) % 256
+            body = cobs.decode(answer[:-1])[:-2]
+            return body[3], body[4:]
+
+        assert ask(Opcode.OPEN, b"") == (Status.OK, b"")
+        blocks = [
+            (form.space, 0, form.element_bytes, form.limits())
+            for form in space_formats(INSIDE).values()
+            if not form.packed and form.writable
+            and form.space not in (Space.REGISTER, Space.PENDING)
+        ]  # fmt: skip
+        blocks += [
+            (Space.REGISTER, address, 4, register.limits(INSIDE))
+            for address, register in enumerate(registers(INSIDE))
+        ]
+        for space, start, size, (low, high) in blocks:
+            block = struct.pack("<BIH", space, start, 1)
+            for value in (low, high, low - 1, high + 1):
+                data = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+                if high - low == (1 << 8 * size) - 1 and not low <= value <= high:
+                    continue  # there is no such value
+                if low <= value <= high:
+                    assert ask(Opcode.WRITE, block + data) == (Status.OK, b"")
+                    kept = data
+                else:
+                    assert ask(Opcode.WRITE, block + data) == (Status.BAD_VALUE, bytes(4))
+                    checked += 1
+                assert ask(Opcode.READ, block) == (Status.OK, kept)
+    assert checked == 2 * (len(blocks) - 2)  # `tick_period` and `seed` fill their bytes

@@ -7,7 +7,7 @@ import struct
 from spiketwin.cosim.testbenches.declare import Benches
 from spiketwin.cosim.testbenches.link_driver import PinsDriver
 from spiketwin.cosim.testbenches.requests import framed
-from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES, Opcode
 from spiketwin.hdl.spec.registers import COUNTERS, Space
 
 bench = Benches(PinsDriver)
@@ -71,3 +71,29 @@ async def bytes_without_a_stop_bit(link: PinsDriver) -> None:
         await link.level(1, 2)
         await link.ask(frame[place + 1 :], heard=frame[:place] + frame[place + 1 :])
         await link.ask(counters(link))
+
+
+@bench
+async def a_new_rate_is_on_trial(link: PinsDriver) -> None:
+    """A rate at which no good frame comes in time is given up, and one at which one does is not."""
+    slow, before = 16, link.cycles_per_bit
+    counted = link.dut.rate.cycle
+    change = struct.pack("<H", slow)
+    await link.ask(framed(link.requests.open()))
+    await link.ask(framed(link.requests.body(Opcode.SET_BAUD, change)))
+    link.cycles_per_bit = slow
+    # A frame that is damaged is heard, and proves nothing: the trial goes on to its end.
+    spoilt = bytearray(counters(link))
+    spoilt[-2] ^= 1
+    await link.ask(bytes(spoilt))
+    link.scoreboard.check("cycles on trial", int(int(counted.value) > len(spoilt) * 10 * slow), 1)
+    counted.value = BAUD_TRIAL_CYCLES - 100
+    await link.cycles(200)
+    link.cycles_per_bit = before
+    await link.ask(counters(link))
+    await link.ask(framed(link.requests.body(Opcode.SET_BAUD, change)))
+    link.cycles_per_bit = slow
+    await link.ask(counters(link))
+    counted.value = BAUD_TRIAL_CYCLES - 100
+    await link.cycles(200)
+    await link.ask(counters(link))
