@@ -14,7 +14,7 @@ import pytest
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network, connect
-from spiketwin.host.errors import DoesNotFit, LinkLost, LinkTimeout, TargetError
+from spiketwin.host.errors import CoreClosed, DoesNotFit, LinkLost, LinkTimeout, TargetError
 
 WAIT = 60.0
 
@@ -103,7 +103,7 @@ def test_a_core_that_was_closed_says_so(terminal: tuple[str, Served]) -> None:
     core = connect(terminal[0])
     core.close()
     core.close()
-    with pytest.raises(LinkLost, match="the core was closed"):
+    with pytest.raises(CoreClosed, match="the core was closed"):
         core.read_weights()
 
 

@@ -42,17 +42,10 @@ EXTRAS: Final = {
     "demo": "demo, plots, reports",
     "bench": "bench",
     "boards": "build, flash, netlist:",
-    "fuzz": "fuzz",
 }
 """Extras of the package, and the commands that need them; the first is the core installation."""
 
-_VERBS: Final = {
-    "rtl": "emulate",
-    "demo": "demo",
-    "bench": "bench",
-    "boards": "build",
-    "fuzz": "fuzz",
-}
+_VERBS: Final = {"rtl": "emulate", "demo": "demo", "bench": "bench", "boards": "build"}
 """Verb of `./run` that installs an extra."""
 
 _MODULES: Final = {
