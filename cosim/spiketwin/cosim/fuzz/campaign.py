@@ -178,24 +178,30 @@ def search(
 
 def _reduced(surface: Surface, octets: bytes, finding: Finding) -> Finding:
     """Make an input smaller that ends as it did: 0 is the simplest choice, so bytes are lowered."""
-    begin = time.perf_counter()
+    end = time.perf_counter() + _MOST_REDUCING
     span = CHOICE_BYTES
     while span:
         for place in range(0, CHOICE_BYTES, span):
-            part = octets[place : place + span]
-            for lower in (bytes(span), bytes(each // 2 for each in part), _less_one(part)):
-                if lower == part or time.perf_counter() - begin > _MOST_REDUCING:
-                    continue
-                trial = octets[:place] + lower + octets[place + span :]
-                _, found = hand_over(finding.surface, surface, surface.make(Choices(trial)))
-                if found is not None and found.place == finding.place:
-                    octets, finding, part = trial, found, lower
+            for lowered in _LOWERED:
+                while time.perf_counter() < end:
+                    part = octets[place : place + span]
+                    trial = octets[:place] + bytes(map(lowered, part)) + octets[place + span :]
+                    if trial == octets:
+                        break
+                    _, found = hand_over(finding.surface, surface, surface.make(Choices(trial)))
+                    if found is None or found.place != finding.place:
+                        break
+                    octets, finding = trial, found
         span //= 2
     return finding
 
 
-def _less_one(part: bytes) -> bytes:
-    return bytes(max(0, each - 1) for each in part)
+_LOWERED: Final[tuple[Callable[[int], int], ...]] = (
+    lambda byte: 0,
+    lambda byte: byte // 2,
+    lambda byte: max(0, byte - 1),
+)
+"""What becomes of each byte of a part, one after the other as long as it goes on failing."""
 
 
 @contextmanager
