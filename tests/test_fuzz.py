@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spiketwin.cosim.commands import fuzz as command
 from spiketwin.cosim.fuzz import campaign
@@ -30,11 +32,24 @@ INPUTS = 300
 
 
 @pytest.mark.parametrize("name", SURFACES)
-def test_every_input_ends_in_a_result_or_in_an_error_of_ours(
-    name: str, tmp_path: Path, seed: int
+def test_no_input_ends_in_anything_but_a_result_or_an_error_of_ours(
+    name: str, tmp_path: Path
 ) -> None:
+    surface = SURFACES[name](tmp_path)
+
+    @settings(max_examples=INPUTS)
+    @given(octets=st.binary(min_size=CHOICE_BYTES, max_size=CHOICE_BYTES))
+    def hand_one_over(octets: bytes) -> None:
+        _, finding = hand_over(name, surface, surface.make(Choices(octets)))
+        assert finding is None, finding.trace
+
+    hand_one_over()
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_inputs_give_both_results_and_errors(name: str, tmp_path: Path) -> None:
     told: list[int] = []
-    tally = search(name, SURFACES[name](tmp_path), INPUTS, seed, told.append)
+    tally = search(name, SURFACES[name](tmp_path), INPUTS, 1, told.append)
     assert tally.findings == []
     assert tally.untyped == 0
     assert tally.inputs == tally.results + tally.errors.total() == sum(told) == INPUTS

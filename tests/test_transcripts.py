@@ -177,7 +177,7 @@ def test_stop_drops_what_is_queued_and_nothing_else() -> None:
         (Opcode.READ, struct.pack("<BIH", Space.COUNTER, 8, 1), bytes(4)),  # events_queued
         (Opcode.READ, struct.pack("<BIH", Space.COUNTER, 5, 1), bytes(4)),  # late_events
         (Opcode.READ, block(Space.COUNTER, 2), struct.pack("<II", 3, 3)),  # tick, run_until
-        (Opcode.READ, block(Space.REGISTER, len(registers(PARAMS))), None),
+        (Opcode.READ, block(Space.REGISTER, len(registers(TINY))), None),
         (Opcode.READ, block(Space.V, 8), None),
         (Opcode.EVENTS, events(3, 0), b""),
         (Opcode.EVENTS, events(4, 7), b""),
@@ -190,8 +190,8 @@ def test_stop_drops_what_is_queued_and_nothing_else() -> None:
         (Opcode.STOP, b"", bytes(4)),
         (Opcode.EVENTS, events(0, 0), b""),
     )
-    model = ModelDevice(PARAMS)
-    with Engine(PARAMS) as rtl:
+    model = ModelDevice(TINY)
+    with Engine(TINY) as rtl:
         for seq, (opcode, arguments, wanted) in enumerate(requests):
             frame = encode(bytes([0, seq, opcode]) + arguments)
             model.receive(frame)
@@ -226,7 +226,7 @@ def test_every_element_and_register_of_the_rtl_has_its_range_inside_its_bytes() 
             return body[3], body[4:]
 
         assert ask(Opcode.OPEN, b"") == (Status.OK, b"")
-        blocks = [
+        blocks: list[tuple[Space, int, int, tuple[int, int]]] = [
             (form.space, 0, form.element_bytes, form.limits())
             for form in space_formats(INSIDE).values()
             if not form.packed and form.writable

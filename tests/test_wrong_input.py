@@ -478,6 +478,8 @@ def test_a_silent_device_is_called_silent() -> None:
         ([0xB0000000, 0xC0000000, 0x90000001], True, "ticks"),
         ([0x90000001, 0x90000001, 0xC0000000], True, "ticks"),
         ([0xC0000000], True, "ticks"),
+        ([0xB0000000, 0x90000001, 0xC0000000], True, "wrong order"),
+        ([0x90000001, 0x00001000, 0xB0000000, 0xC0000000], True, "wrong order"),
     ],
 )
 def test_words_that_no_core_says_are_refused(

@@ -42,7 +42,6 @@ EXTRAS: Final = {
     "demo": "demo, plots, reports",
     "bench": "bench",
     "boards": "build, flash, netlist:",
-    "fuzz": "fuzz",
 }
 """Extras of the package, and the commands that need them; the first is the core installation."""
 
@@ -52,7 +51,6 @@ _VERBS: Final = {
     "demo": "demo",
     "bench": "bench",
     "boards": "build",
-    "fuzz": "fuzz",
 }
 """Verb of `./run` that installs an extra."""
 

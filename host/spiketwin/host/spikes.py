@@ -232,8 +232,10 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
             "core again (`core.program`)"
         )
     tick = tick_of(words)
-    if tick.min() < 0:
-        raise LinkError("the device reported a digest before any tick: reset it and run again")
+    if tick.min() < 0 or tick.max() >= ticks:
+        raise LinkError(
+            "the device reported the words of a tick in a wrong order: reset it and run again"
+        )
     cycles, update_cycles = np.zeros(ticks, np.int64), np.zeros(ticks, np.int64)
     update, end = of_kind(words, Word.UPDATE), of_kind(words, Word.END)
     update_cycles[tick[update]] = count(words[update])

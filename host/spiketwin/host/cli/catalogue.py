@@ -83,7 +83,6 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
             "fuzz",
             "Hand over inputs that nobody would make, and see that each is met in words.",
             "spiketwin fuzz --inputs 1000000 --json fuzz.json",
-            extra="fuzz",
         ),
     ),
     "Work with boards": (
