@@ -6,7 +6,6 @@ would help.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
 from spiketwin.host import sums
-from spiketwin.host.errors import SpiketwinWarning
+from spiketwin.host.errors import warn
 
 if TYPE_CHECKING:
     from spiketwin.host.network import Network
@@ -36,7 +35,7 @@ def warn_of_widths(reach: sums.Reach, given: Collection[str]) -> None:
         and (text := _beyond(name, int(values.max()), int(values.argmax())))
     ]
     if found:
-        _warn(
+        warn(
             f"{'; '.join(found)}. Time constants (v_tau, i_syn_tau, theta_tau) that are shorter, "
             "or weights that are smaller, hold it. What saturates in a run is counted "
             "(`Run.saturations`)"
@@ -54,7 +53,7 @@ def _beyond(name: str, value: int, neuron: int) -> str:
 def warn_of(net: Network, params: CoreParams) -> None:
     """Warn of what a network, which fits it, will surely suffer on a core of these sizes."""
     for text in (*_bounds(net), *_sums(net, params)):
-        _warn(text)
+        warn(text)
 
 
 def warn_of_rounding(real: NDArray[np.floating[Any]], whole: NDArray[np.integer[Any]]) -> None:
@@ -69,7 +68,7 @@ def warn_of_rounding(real: NDArray[np.floating[Any]], whole: NDArray[np.integer[
     lost = int(np.count_nonzero((real != 0) & (whole == 0)))
     if lost > LOST_SHARE * there:
         largest, typical = np.abs(real).max(), np.median(np.abs(real[real != 0]))
-        _warn(
+        warn(
             f"rounding makes {lost:,} of {there:,} weights ({lost / there:.0%}) 0: the largest is "
             f"{largest:.4g} units and half of them are below {typical:.2g}. Clip the few largest, "
             "scale up, and take a wider weight_width (16 bits at most) if the largest then does "
@@ -129,7 +128,3 @@ def _sums(net: Network, params: CoreParams) -> Iterator[str]:
             f"active, v[{j}] gets to {most[j]:,} in a tick, and v_width {params.v_width} holds "
             f"{top:,}. {helps[0].upper()}{helps[1:]}"
         )
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, SpiketwinWarning, stacklevel=4)

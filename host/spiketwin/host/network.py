@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
@@ -31,7 +30,7 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host import sums
 from spiketwin.host.cautions import warn_of_widths
 from spiketwin.host.elements import IntArray, integers
-from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, SpiketwinWarning
+from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, warn
 from spiketwin.host.stdp import Pairing, StdpWindow, half
 
 WIDEST: Final = CoreParams(
@@ -278,19 +277,15 @@ class Network:
         minus = half("minus", a_minus, tau_minus, pairing, room, trace_width)
         for name, amplitude, chosen in (("plus", a_plus, plus), ("minus", a_minus, minus)):
             if chosen.short:
-                warnings.warn(
+                warn(
                     f"a_{name} = {amplitude:g} leaves room for {chosen.room:.1f} spikes in a "
                     "trace: the pairs of more do not add up. Take a smaller amplitude, or "
                     "pairing='nearest'; room=… says how many are meant",
-                    SpiketwinWarning,
-                    stacklevel=2,
                 )
             if 0 < amplitude < 0.5 and not self.stochastic:
-                warnings.warn(
+                warn(
                     f"a_{name} = {amplitude:g} is rounded to 0 at every single pair: set "
                     "stochastic=True before, or take finer weight units",
-                    SpiketwinWarning,
-                    stacklevel=2,
                 )
         self.plastic = learning
         self.w_min, self.w_max = w_min, w_max

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -16,7 +15,7 @@ from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, Word
 from spiketwin.hdl.spec.registers import SATURATIONS
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import IntArray, as_array
-from spiketwin.host.errors import InvalidInput, LinkError, SpiketwinWarning
+from spiketwin.host.errors import InvalidInput, LinkError, warn
 from spiketwin.host.ledger import Account, Ledger
 from spiketwin.host.words import (
     Words,
@@ -90,12 +89,10 @@ def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
             )
     # There are four such events, and the others would be repetitions.
     if len(events) > _MOST_FLAG_PAIRS and events.max() <= 1:
-        warnings.warn(
+        warn(
             f"spikes holds nothing but 0 and 1 in {len(events)} rows: that looks like a raster of "
             "two axons, and is read as rows of (tick, axon). If it is one, give "
             "np.argwhere(raster)",
-            SpiketwinWarning,
-            stacklevel=3,
         )
     # Below 2**32 times 2048, a pair fits one number, and numbers sort much faster than rows.
     merged = np.unique(events[:, 0].astype(np.int64) * n_axons + events[:, 1].astype(np.int64))
