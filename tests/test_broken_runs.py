@@ -30,12 +30,16 @@ from spiketwin.host.files import save
 from spiketwin.host.link import Link, Port
 from spiketwin.host.runner import Runner
 from spiketwin.host.signals import DeferredSignals
+from spiketwin.host.spikes import Saturations
 
 TICKS = 40
-PARAMS = preset("tiny,event_queue_depth=16,spike_queue_depth=128")
+SIZES = "tiny,event_queue_depth=16,spike_queue_depth=128,saturation_counters=1"
+PARAMS = preset(SIZES)
 """Queues so short that a run takes many steps."""
 
 NET = Network.random(PARAMS.n_axons, PARAMS.n_neurons, seed=4)
+NET.trace_pre_bump = NET.trace_post_bump = 60_000
+NET.post_gain, NET.pre_gain = 3_000, -2_500  # weights come to their bounds, which is counted
 SPIKES = np.argwhere(np.random.default_rng(1).random((TICKS, PARAMS.n_axons)) < 0.4)
 
 
@@ -162,8 +166,7 @@ def opened(kind: str) -> Iterator[Breaking]:
     elif kind == "garbling line":
         yield Breaking(FaultyChannel(DevicePort(), seed=2, error_rate=2e-3))
     else:
-        sizes = "tiny,event_queue_depth=16,spike_queue_depth=128"
-        with serial.serial_for_url(f"{kind}://?params={sizes}", timeout=0) as port:
+        with serial.serial_for_url(f"{kind}://?params={SIZES}", timeout=0) as port:
             yield Breaking(port)
 
 
@@ -235,6 +238,10 @@ def joined(first: Run, second: Run) -> Run:
         np.concatenate([first.cycles, second.cycles]),
         np.concatenate([first.update_cycles, second.update_cycles]),
         np.concatenate([first.muted, second.muted]),
+        # They are not read for a run that is broken off before its first tick.
+        saturations=Saturations.of(
+            [part.saturations for part in (first, second) if len(part.cycles)]
+        ),
     )
 
 
@@ -258,6 +265,7 @@ def check_that_it_goes_on(core: Core, carried: Run, whole: Whole) -> None:
         run = joined(run, core.run(rest, TICKS - tick))
     for name in ("spikes", "spike_cycles", "cycles", "update_cycles", "muted"):
         assert np.array_equal(getattr(run, name), getattr(whole.run, name)), name
+    assert run.saturations == whole.run.saturations != Saturations()
     assert np.array_equal(core.read_weights(), whole.weights)
     for name, array in core.read_state().items():
         assert np.array_equal(array, whole.state[name]), name
@@ -619,10 +627,9 @@ def test_the_command_writes_what_came_in(
         return words
 
     monkeypatch.setattr(Runner, "take", broken)
-    sizes = "tiny,event_queue_depth=16,spike_queue_depth=128"
     done = CliRunner().invoke(
         main,
-        f"run net.npz --on model: --params {sizes} --json r.json --output r.npz --plot r.png "
+        f"run net.npz --on model: --params {SIZES} --json r.json --output r.npz --plot r.png "
         "--record r.jsonl".split(),
     )
     assert done.exit_code == (130 if way is ctrl_c else 1)

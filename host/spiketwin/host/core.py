@@ -93,8 +93,9 @@ class Core:
         self._tick = 0
         self._run_registers: dict[str, int] = {}  # where their values are known
         self._half_written: dict[str, str] = {}  # what it is, and what mends it
-        self._runner: Runner | None = None  # of the last run
-        self._counted: dict[str, int] | None = None  # before it, where ticks can be late
+        self._runner: Runner | None = None  # of a run whose words are still to come
+        self._last_begun: Runner | None = None
+        self._counted: dict[str, int] | None = None  # the counters before the next one, if known
         self._last_run: Run | None = None
         self._settled = False
         with link.exclusive():
@@ -141,6 +142,10 @@ class Core:
         the ticks that the device went on executing when it could not be reached.
         """
         self._settle()
+        if self._last_run is None and self._last_begun is not None:
+            # Broken off before the device knew of it.
+            self._last_begun.broken_off = True
+            self._last_run = self._last_begun.result()
         return self._last_run
 
     @property
@@ -239,12 +244,13 @@ class Core:
         except BaseException as error:
             for runner in begun:
                 runner.broken_off = True
-                error.__dict__["run"] = part = runner.result()
-                error.add_note(
-                    f"The run was broken off with {len(part.cycles)} of {ticks} ticks come in, "
-                    "which the attribute `run` of this exception has. `core.tick` says where the "
-                    "core is, and `core.run` goes on from there."
-                )
+                with suppress(LinkError):  # where the device reports what no core does
+                    error.__dict__["run"] = part = runner.result()
+                    error.add_note(
+                        f"The run was broken off with {len(part.cycles)} of {ticks} ticks come in, "
+                        "which the attribute `run` of this exception has. `core.tick` says where "
+                        "the core is, and `core.run` goes on from there."
+                    )
             raise
 
     @_exclusive
@@ -279,18 +285,19 @@ class Core:
                     f"the core is at tick {self._tick} and counts to {_LAST_TICK}: program it "
                     "again, or run less"
                 )
-            # At a fixed period the write also begins the time that deadlines are counted from.
-            known = {} if tick_period else self._run_registers
-            self._write_registers({n: v for n, v in wanted.items() if known.get(n) != v})
-            counts = tick_period > 0 or self.params.saturation_counters
-            self._counted = self._read_counters() if counts else None
-            self._runner = runner = Runner(
+            runner = Runner(
                 self.identity, self._tick, events, ticks, tick_period, progress, watch, digests,
                 self._placement.n_neurons, self._link.calling_back,
             )  # fmt: skip
             begun.append(runner)
-            self._carry_out(runner)
-            run = self._keep(runner, self._read_counters() if counts else None)
+            self._last_begun, self._last_run = runner, None
+            # At a fixed period the write also begins the time that deadlines are counted from.
+            known = {} if tick_period else self._run_registers
+            self._write_registers({n: v for n, v in wanted.items() if known.get(n) != v})
+            counts = tick_period > 0 or self.params.saturation_counters
+            if counts and self._counted is None:
+                self._counted = self._read_counters()
+            run = self._carry_out(runner, counts)
             stopwatch.lap(Activity.DECODE)
         account = Account(
             timeline=stopwatch.timeline(),
@@ -314,11 +321,15 @@ class Core:
             raise DoesNotFit("this core has no digests: connect to one built with digest_rounds=3")
         return {}
 
-    def _carry_out(self, runner: Runner) -> None:
-        """Have the device carry out a run, or bring it to rest where that is broken off."""
-        self._settled = False
+    def _carry_out(self, runner: Runner, counts: bool) -> Run:
+        """Have the device carry out a run, or bring it to rest where that is broken off.
+
+        With `counts` the run is to say what the counters count.
+        """
+        self._settled, self._runner = False, runner
         try:
             self._link.run(runner.program())
+            counters = self._read_counters() if counts else None
         except BaseException as error:
             runner.broken_off = True
             if not isinstance(error, LinkError):  # with one that failed the next call tries
@@ -327,6 +338,7 @@ class Core:
             raise
         self._tick += runner.ticks
         self._settled = True
+        return self._keep(runner, counters)
 
     # --- memories --------------------------------------------------------------------------------
 
@@ -472,7 +484,7 @@ class Core:
         Registers are the time constants and the learning rules, too: `program` sets them again.
         Weights, plastic flags and neuron parameters stay.
         """
-        self._settled, self._run_registers = False, {}
+        self._settled, self._run_registers, self._counted = False, {}, None
         self._link.request(Request(Opcode.RESET, cycles=self._stop_cycles()))
         if self._runner is not None:
             self._keep(self._runner, None)  # the rest of its words is gone
@@ -532,16 +544,18 @@ class Core:
         self._tick = counters["tick"]
         if runner is not None:
             self._keep(runner, counters)
+        self._counted = counters
         self._settled = True
 
     def _keep(self, runner: Runner, counters: dict[str, int] | None) -> Run:
-        """Make what a run put out the last run, given the counters after it where they are read."""
+        """Make what a run put out the last one, given the counters after it if they were read."""
         if counters is not None and self._counted is not None:
             runner.missed_deadlines = (
                 counters["missed_deadlines"] - self._counted["missed_deadlines"]
             )
             runner.late_events = counters["late_events"] - self._counted["late_events"]
             runner.saturations = Saturations.between(self._counted, counters)
+        self._counted = counters  # nothing is counted between two runs
         run = runner.result()
         self._last_run, self._runner = run, None
         return run
@@ -598,12 +612,14 @@ class Core:
         self._settle()
         count, groups = self._read_counters()["pending_groups"], self.params.neuron_groups
         if count > groups:
-            raise LinkError(f"the device reports {count} of {groups} groups as pending: reset it")
+            raise LinkError(
+                f"the device reports {count} of {groups} groups as pending: program it again"
+            )
         entries = self._read(Space.PENDING, count) if count else np.empty(0, np.int64)
         if count and entries.max() >> PENDING_MASK_BITS >= groups:
             raise LinkError(
                 f"the device reports group {entries.max() >> PENDING_MASK_BITS} of {groups} as "
-                "pending: reset it"
+                "pending: program it again"
             )
         flags = np.zeros((self.params.neuron_groups, self.params.neuron_lanes), np.int64)
         mask = entries[:, None] >> np.arange(self.params.neuron_lanes) & 1

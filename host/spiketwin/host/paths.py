@@ -31,7 +31,9 @@ def path_of(value: object, name: str) -> Path:
     if path is None:
         raise InvalidInput(f"{name} must be the path of a file, not {shown(value)}")
     if b"\0" in encoded:
-        raise InvalidInput(f"{name} is no path, as there is a NUL in it: {shown(str(path))}")
+        raise InvalidInput(
+            f"{name} must be the path of a file, and there is no NUL in one: {shown(str(path))}"
+        )
     return path
 
 

@@ -219,7 +219,7 @@ class Runner:
         if self._empty > self._most_empty:
             raise LinkError(
                 f"the device reports nothing of the ticks it has yet to run ({self._done} of "
-                f"{self.ticks} done): reset it, and connect again"
+                f"{self.ticks} done): switch it off and on, and connect again"
             )
         last = last_of_tick(self._digests)
         done = int(ticks_over(words, last).sum())

@@ -229,9 +229,9 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
             "core again (`core.program`)"
         )
     tick = tick_of(words)
-    if tick.min() < 0 or tick.max() >= ticks:
+    if tick.size and (tick.min() < 0 or tick.max() >= ticks):
         raise LinkError(
-            "the device reported the words of a tick in a wrong order: reset it and run again"
+            "the device reported the words of a tick in a wrong order: program the core again"
         )
     cycles, update_cycles = np.zeros(ticks, np.int64), np.zeros(ticks, np.int64)
     update, end = of_kind(words, Word.UPDATE), of_kind(words, Word.END)
@@ -248,7 +248,7 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
     if neuron.size and (neuron.max() >= params.n_neurons or lane.max() >= params.neuron_lanes):
         raise LinkError(
             f"the device reported a spike of a neuron that it has not, in group {group.max()}: "
-            "reset it and run again"
+            "program the core again"
         )
     cycle = update_cycles[report_tick] + (report & ((1 << SPIKE_CYCLE_BITS) - 1))
     return Run(
@@ -264,7 +264,7 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
 def _check_words(words: object, ticks: object, params: object) -> None:
     if not isinstance(words, np.ndarray) or words.ndim != 1 or words.dtype != np.uint32:
         raise InvalidInput(f"words must be a vector of uint32, not {shown(words)}")
-    if isinstance(ticks, bool) or not isinstance(ticks, int | np.integer) or ticks < 1:
-        raise InvalidInput(f"ticks must be an integer from 1 on, not {shown(ticks)}")
+    if isinstance(ticks, bool) or not isinstance(ticks, int | np.integer) or ticks < 0:
+        raise InvalidInput(f"ticks must be an integer from 0 on, not {shown(ticks)}")
     if not isinstance(params, CoreParams):
         raise InvalidInput(f"params must be CoreParams, not {shown(params)}")
