@@ -178,7 +178,7 @@ def test_every_element_and_register_of_the_rtl_has_its_range_inside_its_bytes() 
             return body[3], body[4:]
 
         assert ask(Opcode.OPEN, b"") == (Status.OK, b"")
-        blocks = [
+        blocks: list[tuple[Space, int, int, tuple[int, int]]] = [
             (form.space, 0, form.element_bytes, form.limits())
             for form in space_formats(INSIDE).values()
             if not form.packed and form.writable
