@@ -12,11 +12,12 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from spiketwin.hdl.spec import arithmetic, schedule
+from spiketwin.hdl.gateware import emit
+from spiketwin.hdl.spec import arithmetic, params, schedule
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
@@ -42,6 +43,7 @@ from spiketwin.hdl.spec.protocol import (
 )
 from spiketwin.hdl.spec.registers import (
     COUNTERS,
+    SATURATIONS,
     ClearMask,
     Space,
     limits,
@@ -56,6 +58,8 @@ PAGES: Final = (
     "docs/architecture.md",
     "docs/boards.md",
     "docs/protocol.md",
+    "docs/sizes.md",
+    "docs/testbenches.md",
     "docs/tick.md",
 )
 
@@ -159,6 +163,8 @@ def _spaces() -> str:
         columns = _SHAPES.get(fmt.columns, str(fmt.columns))
         if fmt.space is Space.REGISTER:
             columns = f"{most}, or {few} without learning; {fmt.columns - most} more with a digest"
+        elif fmt.space is Space.COUNTER:
+            columns = f"{fmt.columns}; {len(SATURATIONS)} more with `saturation_counters`"
         shape = f"{_SHAPES[fmt.rows]} × {columns}" if fmt.rows > 1 else columns
         rows.append(
             (
@@ -189,7 +195,10 @@ def _registers() -> str:
 def _counters() -> str:
     return _table(
         ("element", "counter", "bits", ""),
-        [(i, f"`{c.name}`", c.width, c.doc) for i, c in enumerate(COUNTERS)],
+        [
+            (i, f"`{c.name}`" + " ¹" * (c in SATURATIONS), c.width, c.doc)
+            for i, c in enumerate(COUNTERS + SATURATIONS)
+        ],
     )
 
 
@@ -277,7 +286,7 @@ def _cycle_examples() -> str:
 
 
 def time_constant(bits: int, tau: int) -> float:
-    """Ticks in which full scale of so many bits falls to 1/e by the code for `tau`, exactly run.
+    """Ticks in which the largest value of so many bits falls to 1/e by the code for `tau`, as run.
 
     Between two ticks the value is taken to fall exponentially.
     """
@@ -306,6 +315,32 @@ def _decay() -> str:
 def _holds(errors: list[float], bound: float) -> int:
     """Longest time constant up to which every one is within a bound."""
     return next((index for index, error in enumerate(errors) if error > bound), len(errors))
+
+
+# --- testbenches --------------------------------------------------------------------------------
+
+
+_PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
+
+
+def _ports() -> str:
+    """Make a table of the ports of all tops, with their widths at a reference size."""
+    rows = []
+    for top in emit.TOPS:
+        # The top comes first, and its ports with their directions.
+        text = emit.verilog(top, PRESETS["tiny"])
+        ports = _PORT.findall(text[text.index(f"module {top}(") :].partition("endmodule")[0])
+        sides = [
+            ", ".join(
+                f"`{name}`" + (f" ({int(last) + 1})" if last else "")
+                for side, last, name in ports
+                if side == wanted and name not in ("clk", "rst")
+            )
+            for wanted in ("input", "output")
+        ]
+        rows.append((f"`{top}`", *sides))
+    table = _table(("module", "inputs, beside `clk` and `rst`", "outputs"), rows)
+    return f"{table}\n\nIn brackets the bits at `tiny`, where there are several."
 
 
 # --- architecture and README -------------------------------------------------------------------
@@ -363,6 +398,25 @@ def _sizes() -> str:
             for name, p in PRESETS.items()
         ],
     )  # fmt: skip
+
+
+def _core_sizes() -> str:
+    """Make a table of the fields of `CoreParams` of its docstring, where their limits are said."""
+    defaults = {f.name: "–" if f.default is MISSING else str(f.default) for f in fields(CoreParams)}
+    listed = textwrap.dedent((CoreParams.__doc__ or "").partition("----------\n")[2])
+    rows = []
+    for names, text in re.findall(r"^(\w.*):\n((?: +.*\n)+)", listed, re.MULTILINE):
+        fields_named = names.split(", ")
+        values = dict.fromkeys(defaults[name] for name in fields_named)
+        meaning = re.sub(r"`([A-Z_]+)`", lambda name: f"{getattr(params, name[1]):,}", text)
+        rows.append(
+            (
+                ", ".join(f"`{name}`" for name in fields_named),
+                ", ".join(values),
+                " ".join(meaning.split()).replace("``", "`"),
+            )
+        )
+    return _table(("field", "default", "legal values"), rows)
 
 
 def _commands() -> str:
@@ -462,6 +516,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "clear": _clear,
     "words": _words,
     "checks": _checks,
+    "ports": _ports,
     "phases": _phases,
     "phase-lengths": _phase_lengths,
     "cycle-examples": _cycle_examples,
@@ -487,6 +542,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "board-figures": _board_figures,
     "digest-figures": _digest_figures,
     "sizes": _sizes,
+    "core-sizes": _core_sizes,
     "commands": _commands,
 }
 """What can be generated, by name."""

@@ -234,7 +234,7 @@ class Tools:
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     stand_ins = Tools()
-    monkeypatch.setattr(builds, "build_root", lambda: tmp_path)
+    monkeypatch.setattr(builds, "roots", lambda: [tmp_path])
     monkeypatch.setattr(building, "synthesise", stand_ins.synthesise)
     monkeypatch.setattr(building, "run_wasm", stand_ins.run)
     return stand_ins

@@ -7,18 +7,21 @@ import sys
 from importlib.metadata import EntryPoint, PathDistribution
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from spiketwin.cosim import doctor
 from spiketwin.cosim.rtl import toolchain
+from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import preset
-from spiketwin.host import Network, connect
+from spiketwin.host import Network, connect, targets
 from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.errors import LinkLost
 from spiketwin.host.files import save
 from spiketwin.host.installation import install_command
+from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.targets import SIMULATED
 
 TICKS = 50
@@ -281,13 +284,6 @@ def test_no_file_is_written_over_by_another(
     assert net.read_bytes() == before
 
 
-def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(net: Path) -> None:
-    (net.parent / "taken.part").mkdir()
-    done = spiketwin("run", net, *TINY, "--json", net.parent / "taken")
-    assert done.exit_code == 2
-    assert f"{net.parent / 'taken'}: Is a directory" in done.stderr
-
-
 def test_figures_can_be_written_to_a_pipe(net: Path) -> None:
     command = [sys.executable, "-c", "from spiketwin.host.cli import main; main()"]
     done = subprocess.run(
@@ -446,6 +442,33 @@ def test_the_help_names_every_kind_of_target(command: tuple[str, ...]) -> None:
         assert target in shown, target
 
 
+@pytest.mark.parametrize("command", ["run", "selftest", "compare", "demo", "flash"])
+def test_every_command_with_a_target_says_how_often_it_is_asked(command: str) -> None:
+    (option,) = (
+        one for one in group.find_commands()[command].load().params if one.name == "retries"
+    )
+    assert isinstance(option, click.Option)
+    assert (option.opts, option.default) == (["--retries"], DEFAULT_RETRIES)
+
+
+def test_a_silent_terminal_is_asked_as_often_as_the_call_says(
+    net: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "PTY_PATIENCE", 1.0)
+    host, device = os.openpty()
+    url = os.ttyname(device)
+    for call in (
+        ("run", net), ("selftest",), ("compare", "--on", "model:", net),
+        ("demo", "--images", "1", "--output", net.parent),
+    ):  # fmt: skip
+        done = spiketwin(*call, "--on", url, "--retries", "3")
+        assert done.exit_code == 1, done.output
+        assert "no answer to IDENTIFY in 4 tries" in " ".join(done.output.split()), call
+        assert "spiketwin emulate" in " ".join(done.output.split())
+    os.close(device)
+    os.close(host)
+
+
 @pytest.mark.parametrize("argument", ["-h", "--help", "help"])
 def test_the_scripts_help_makes_nothing(argument: str, tmp_path: Path) -> None:
     script = tmp_path / "run"
@@ -459,6 +482,17 @@ def test_the_scripts_help_makes_nothing(argument: str, tmp_path: Path) -> None:
 
 
 # --- doctor -------------------------------------------------------------------------------------
+
+
+def test_doctor_names_a_folder_of_builds_that_does_not_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(builds, "roots", lambda: [Path("/proc/nowhere")])
+    (found,) = (one for one in doctor.examine() if one.what == "folder of builds")
+    assert not found.fine
+    assert found.found == f"{tmp_path / f'spiketwin-{os.getuid()}'}, which does not last"
+    assert found.fix == f"sudo chown -R {os.getuid()} /proc/nowhere"
 
 
 def test_doctor_finds_nothing_missing_where_the_tests_run(tmp_path: Path) -> None:
@@ -504,7 +538,7 @@ def test_doctor_gives_one_command_for_all_programs(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("shutil.which", lambda _name, **_: None)
     done = spiketwin("doctor")
     assert done.exit_code == 1
-    assert "Missing for rtl:, emulate, demo, bench: g++ and make. Run:" in done.stdout
+    assert "Missing for rtl:, emulate, testbench, demo, bench: g++ and make. Run:" in done.stdout
     assert done.stdout.count("sudo apt-get install g++ make") == 1
 
 

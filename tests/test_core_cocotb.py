@@ -12,11 +12,11 @@ from spiketwin.hdl.spec.params import CoreParams, preset
 ODD = CoreParams(
     n_axons=12, n_neurons=20, lanes=4, neuron_lanes=1, source_lanes=4, weight_width=5, v_width=10,
     i_syn_width=9, theta_width=24, trace_width=8, refrac_width=2, event_queue_depth=16,
-    spike_queue_depth=128, digest_rounds=1,
+    spike_queue_depth=128, digest_rounds=1, saturation_counters=True,
 )  # fmt: skip
 FIXED = CoreParams(
     n_axons=4, n_neurons=16, lanes=4, neuron_lanes=4, source_lanes=1, learning=False,
-    event_queue_depth=16, spike_queue_depth=128, digest_rounds=2,
+    event_queue_depth=16, spike_queue_depth=128, digest_rounds=2, saturation_counters=True,
 )  # fmt: skip
 # An odd number of axons and neurons to a lane: columns of any length.
 PAIRED = CoreParams(
@@ -31,24 +31,21 @@ PAIRED = CoreParams(
     event_queue_depth=16,
     spike_queue_depth=128,
     digest_rounds=3,
+    saturation_counters=True,
 )
 
 SIZES = {"tiny": preset("tiny"), "odd": ODD, "fixed": FIXED, "paired": PAIRED}
 
 
 def cases() -> list[tuple[str, str]]:
-    learning = {
-        "weights_saturate",
-        "spikes_before_and_behind_a_synapse_at_once",
-        "nothing_plastic_costs_nothing",
-    }
     # A queue is the same in every size.
     once = {"output_queue_fills_up", "event_queue_fills_up"}
     return [
         (size, name)
         for size, params in SIZES.items()
         for name in core_bench.bench.names
-        if (params.learning or name not in learning) and (size == "tiny" or name not in once)
+        if (params.learning or name not in core_bench.OF_LEARNING)
+        and (size == "tiny" or name not in once)
     ]
 
 

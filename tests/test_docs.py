@@ -5,8 +5,11 @@ import importlib.util
 import json
 import re
 import shlex
+import subprocess
+import sys
+from dataclasses import fields, replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,8 +17,12 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spiketwin.cosim.commands.bench import SHOWN
+from spiketwin.hdl.spec import arithmetic
+from spiketwin.hdl.spec.params import CoreParams, ParamsError
 from spiketwin.host import Network
 from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.files import load, save
@@ -23,7 +30,7 @@ from spiketwin.host.files import load, save
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-FILE = re.compile(r"`((?:hdl|cosim|host|firmware|tests|docs)/[\w./-]*)`")
+FILE = re.compile(r"`((?:hdl|cosim|host|firmware|tests|docs|examples)/[\w./-]*)`")
 CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -69,6 +76,27 @@ def test_no_two_sizes_of_the_probe_are_taken_for_each_other(generate: ModuleType
     assert len(generate._SHAPES) == 3
     assert len(generate._WIDTHS) == 6
     assert not generate._WIDTHS.keys() & {1, 16, 24, 32}
+
+
+def test_the_widths_on_the_page_are_those_that_are_legal() -> None:
+    roomy = CoreParams(n_axons=8, n_neurons=32, weight_width=4)
+    lines = re.findall(
+        r"^\| (`\w+_width`.*?) \|.*?(\d+) to (\d+) bits",
+        (ROOT / "docs/sizes.md").read_text(),
+        re.MULTILINE,
+    )
+    found = {name: (int(a), int(b)) for names, a, b in lines for name in names.split(", ")}
+    assert found.keys() == {f"`{f.name}`" for f in fields(CoreParams) if "_width" in f.name}
+    for name, (least, most) in found.items():
+
+        def built(width: int, name: str = name.strip("`")) -> CoreParams:
+            sizes: dict[str, Any] = {name: width}
+            return replace(roomy, **sizes)
+
+        built(least), built(most)
+        for width in (least - 1, most + 1):
+            with pytest.raises(ParamsError, match=name.strip("`")):
+                built(width)
 
 
 # --- links --------------------------------------------------------------------------------------
@@ -118,12 +146,57 @@ def test_files_named_on_a_page_exist(page: Path) -> None:
         "docs/digits.md",
         "docs/compare.md",
         "docs/ledger.md",
+        "docs/design.md",
     ],
 )
 def test_examples_give_what_they_show(page: str) -> None:
     failed, tried = doctest.testfile(str(ROOT / page), module_relative=False)
     assert tried > 0
     assert failed == 0
+
+
+@pytest.fixture(scope="module")
+def code() -> SimpleNamespace:
+    """The functions of docs/tick.md, which has them for those who write an oracle of their own."""
+    blocks = re.findall(
+        r"^<!-- code: \w+ -->\n\n```python\n(.*?)^```$",
+        (ROOT / "docs/tick.md").read_text(),
+        re.S | re.M,
+    )
+    assert len(blocks) == 2
+    names: dict[str, Any] = {}
+    exec(compile("\n".join(blocks), "docs/tick.md", "exec"), names)
+    return SimpleNamespace(**names)
+
+
+WORD = st.integers(0, (1 << 32) - 1)
+
+
+@given(
+    seed=WORD,
+    tick=WORD,
+    post=st.booleans(),
+    spiked=st.integers(0, 4095),
+    other=st.integers(0, 4095),
+)
+def test_the_noise_on_the_page_is_that_of_the_specification(
+    code: SimpleNamespace, seed: int, tick: int, post: bool, spiked: int, other: int
+) -> None:
+    which = arithmetic.PASS_POST if post else arithmetic.PASS_PRE
+    key = arithmetic.noise_key(seed, tick, which)
+    assert code.noise(seed, tick, post, spiked, other) == arithmetic.noise(key, spiked, other)
+
+
+@given(
+    row=st.integers(0, (1 << 14) - 1), column=st.integers(0, 4095),
+    words=st.lists(WORD, min_size=1, max_size=4), rounds=st.integers(1, 3),
+)  # fmt: skip
+def test_the_code_of_a_digest_on_the_page_is_that_of_the_specification(
+    code: SimpleNamespace, row: int, column: int, words: list[int], rounds: int
+) -> None:
+    assert code.code(row, column, words, rounds) == arithmetic.digest_code(
+        row, column, words, rounds
+    )
 
 
 def snippet() -> str:
@@ -145,6 +218,67 @@ def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (net.n_axons, net.n_neurons) == (64, 128)
     assert stimulus is not None
     assert stimulus.ticks == 100
+
+
+def test_another_program_opens_a_target_as_the_page_says(tmp_path: Path) -> None:
+    (program,) = re.findall(
+        r"^(>>> import serial\n.*?)^```$", (ROOT / "docs/python.md").read_text(), re.S | re.M
+    )
+    (tmp_path / "page.txt").write_text(program)
+    tried = "import doctest; print(doctest.testfile('page.txt', module_relative=False))"
+    ended = subprocess.run(
+        [sys.executable, "-c", tried],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert ended.stdout.strip() == "TestResults(failed=0, attempted=3)"
+
+
+STEP = re.compile(
+    r"Save this as\s+`(?P<file>[\w.]+)`:\n\n```python\n(?P<text>.*?)^```$"
+    r"|^```sh\n(?P<calls>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+STATUS = re.compile(r"# exits with status (\d)")
+
+
+def follow(page: Path) -> int:
+    """Do what a page tells to do, from its top to its end; gives the number of calls."""
+    Path("examples").symlink_to(ROOT / "examples")
+    calls = 0
+    for step in STEP.finditer(page.read_text()):
+        if step["file"]:
+            Path(step["file"]).write_text(step["text"])
+            continue
+        for line in step["calls"].splitlines():
+            program, *arguments = shlex.split(line, comments=True)
+            wanted = int(match[1]) if (match := STATUS.search(line)) else 0
+            if program == "./run":
+                done = CliRunner().invoke(main, arguments)
+                status, said = done.exit_code, done.output
+            else:
+                assert program == ".venv/bin/python"
+                ended = subprocess.run(
+                    [sys.executable, *arguments], capture_output=True, text=True, timeout=600
+                )
+                status, said = ended.returncode, ended.stdout + ended.stderr
+            assert status == wanted, f"{line}\n{said}"
+            calls += 1
+    return calls
+
+
+@pytest.mark.parametrize(("page", "calls"), [("testbenches", 11), ("design", 5)])
+def test_a_tutorial_can_be_followed(
+    page: str, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert follow(ROOT / f"docs/{page}.md") == calls
+
+
+def test_the_design_page_shows_the_examples() -> None:
+    shown = (ROOT / "docs/design.md").read_text()
+    for name, language in (("beside.v", "verilog"), ("beside.py", "python")):
+        block = re.findall(rf"^```{language}\n(.*?)^```$", shown, re.DOTALL | re.MULTILINE)[0]
+        assert block in (ROOT / "examples" / name).read_text()
 
 
 def documented_keys(command: str) -> set[str]:
@@ -170,6 +304,7 @@ def keys(figures: dict[str, Any]) -> set[str]:
         ("compare --tick-period", ["64", "net.npz", "--on", "model:", "--ticks", "5"]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
         ("doctor", []),
+        ("fuzz", ["--inputs", "80"]),
     ],
 )
 def test_the_keys_of_figures_are_documented(

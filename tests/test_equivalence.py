@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from spiketwin.cosim.rtl.build import Design, library
 from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import Space, registers, space_formats
-from spiketwin.host import Core, Network, connect
+from spiketwin.host import Core, Network, access, connect
 from spiketwin.host.core import STATE
+from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
 from spiketwin.host.network import NEURON_ARRAYS
 
@@ -28,6 +30,7 @@ SIZES = {
         n_axons=12, n_neurons=20, lanes=4, neuron_lanes=1, source_lanes=4, weight_width=5,
         v_width=10, i_syn_width=9, theta_width=24, trace_width=8, refrac_width=2,
         event_queue_depth=16, spike_queue_depth=128, link_slots=2, digest_rounds=1,
+        saturation_counters=True,
     ),
     "wide": CoreParams(
         n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
@@ -37,11 +40,11 @@ SIZES = {
     "paired": CoreParams(
         n_axons=14, n_neurons=20, lanes=2, neuron_lanes=1, source_lanes=2, weight_width=4,
         trace_width=9, single_port_weights=True, event_queue_depth=16, spike_queue_depth=128,
-        digest_rounds=3,
+        digest_rounds=3, saturation_counters=True,
     ),
     "fixed": CoreParams(
         n_axons=4, n_neurons=16, lanes=4, neuron_lanes=4, source_lanes=1, learning=False,
-        event_queue_depth=4, spike_queue_depth=128,
+        event_queue_depth=4, spike_queue_depth=128, saturation_counters=True,
     ),
 }  # fmt: skip
 
@@ -245,3 +248,21 @@ def test_the_bytes_of_a_program_are_the_same_on_both(monkeypatch: pytest.MonkeyP
     assert rtl_received[0] != received[0]
     assert rtl_received[1:] == received[1:]
     assert len(received) > 100
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:"])
+def test_a_second_run_of_one_tick_period_is_late(url: str) -> None:
+    """Time goes on between two runs, so the ticks of the second have been due for long."""
+    params = preset("tiny")
+    registers_of_core = space_formats(params)[Space.REGISTER]
+    place = [register.name for register in registers(params)].index("tick_period")
+    missed = []
+    with connect(url, params=params) as core:
+        for new_period in (True, False, False, True):
+            if new_period:
+                core.link.request(access.write(registers_of_core, place, np.array([400])))
+            core.link.request(Request(Opcode.RUN, arguments(Opcode.RUN, 4)))
+            fetch = arguments(Opcode.FETCH, 62, 1 << 20)  # it waits until the run is over
+            core.link.request(Request(Opcode.FETCH, fetch, 4 * 62, 4, cycles=1 << 20))
+            missed.append(core.read_counters()["missed_deadlines"])
+    assert missed == [0, 4, 8, 8]

@@ -17,7 +17,7 @@ from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, Opcode
 from spiketwin.hdl.spec.registers import COUNTERS, Space
 from spiketwin.host import Core, Network
-from spiketwin.host.errors import DeviceRestarted, LinkError, LinkLost, LinkTimeout
+from spiketwin.host.errors import CoreClosed, DeviceRestarted, LinkError, LinkLost, LinkTimeout
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
 
@@ -245,7 +245,7 @@ def test_errors_name_the_device_once(address: str, named: str) -> None:
     with pytest.raises(LinkLost, match=f"^{named}"):
         link.set_baud(link.baud)
     link.close()
-    with pytest.raises(LinkLost, match=f"^{named.partition(':')[0]}: the core was closed"):
+    with pytest.raises(CoreClosed, match=f"^{named.partition(':')[0]}: the core was closed by"):
         link.run([])
 
 

@@ -5,9 +5,11 @@ The programs that stand for openFPGALoader here print what it prints in that cas
 
 import json
 import os
+import select
 import stat
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +29,8 @@ from spiketwin.host import connect
 from spiketwin.host.cli import main
 
 ULX3S = "ulx3s_85f"
+WITHIN = 60.0
+"""Seconds for what takes a moment."""
 
 DETECTED = (
     "empty\nJtag frequency : requested 6.00MHz   -> real 6.00MHz  \nindex 0:\n"
@@ -334,17 +338,34 @@ def test_a_board_left_broken_ends_with_status_1(
 
 def test_a_program_that_hangs_is_ended_with_all_it_started(stage: Stage) -> None:
     stage.monkeypatch.setattr(flash, "SILENCE_SECONDS", 1.0)
+    hung, alive = stage.folder / "hung", stage.folder / "alive"
+    os.mkfifo(alive)
     stage.loader(
         detect=GOOD, load="\rLoading: [==     ] 20.00%",
-        after="child = subprocess.Popen(['sleep', '600']); "
-        "(here / 'child').write_text(str(child.pid)); time.sleep(600)",
+        after="held = os.open(here / 'alive', os.O_WRONLY); "
+        "subprocess.Popen(['sleep', '600'], pass_fds=[held]); "
+        "(here / 'hung').touch(); time.sleep(600)",
     )  # fmt: skip
-    status, output = stage.with_bitstream(ULX3S)
-    assert status == 1
-    assert "openFPGALoader said nothing for 1 s and was ended" in output
-    pid = (stage.folder / "child").read_text()
-    stat_file = Path(f"/proc/{pid}/stat")
-    assert not stat_file.exists() or stat_file.read_text().rpartition(") ")[2][0] == "Z"
+
+    def silent(
+        sources: list[int], _w: object, _x: object, _seconds: float
+    ) -> tuple[list[int], ...]:
+        """Silence is over as soon as the program hangs, however long that takes here."""
+        ready: list[int] = []
+        end = time.monotonic() + WITHIN
+        while not ready and not hung.exists():
+            assert time.monotonic() < end
+            ready = select.select(sources, [], [], 0.05)[0]
+        return ready or select.select(sources, [], [], 0.0)[0], [], []
+
+    stage.monkeypatch.setattr(loader, "select", SimpleNamespace(select=silent))
+    # Not blocking, so that opening waits for nobody. What was started holds the other end.
+    with os.fdopen(os.open(alive, os.O_RDONLY | os.O_NONBLOCK)) as end:
+        status, output = stage.with_bitstream(ULX3S)
+        assert status == 1
+        assert "openFPGALoader said nothing for 1 s and was ended" in output
+        assert select.select([end], [], [], WITHIN)[0], "what it started lives on"
+        assert end.read() == ""
 
 
 def test_a_program_that_is_killed_is_told_by_its_status(stage: Stage) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.hdl.spec.params import CoreParams, preset
-from spiketwin.hdl.spec.protocol import Identity, Opcode, Status
+from spiketwin.hdl.spec.protocol import PROTOCOL_VERSION, Identity, Opcode, Status
 from spiketwin.hdl.spec.registers import COUNTERS, Space
 from spiketwin.host.errors import (
     DeviceRestarted,
@@ -357,7 +357,7 @@ def test_a_program_broken_off_leaves_the_link_usable() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "speaks protocol 2"),
+        ({"version": PROTOCOL_VERSION + 1}, f"speaks protocol {PROTOCOL_VERSION + 1}"),
         ({"params_digest": 1}, "sizes of the device"),
         ({"map_digest": 1}, "register map of the device"),
         ({"clock_hz": 0}, "clock of 0 Hz"),
@@ -375,7 +375,13 @@ def test_an_incompatible_device_is_refused_and_only_asked(
         return encode(body[:4] + bytes(data))
 
     if change == {"params": None}:
-        line.to_host = lambda number, frame: encode(body_of(frame)[:-4] + b"\xff" * 4)
+        first = 4 + 30  # behind the header of the reply, the digests, the clock and the build
+
+        def no_sizes(_number: int, frame: bytes) -> bytes:
+            body = body_of(frame)
+            return encode(body[:first] + b"\xff" * 4 + body[first + 4 :])
+
+        line.to_host = no_sizes
     else:
         line.to_host = answer
     with pytest.raises(IncompatibleDevice, match=message):

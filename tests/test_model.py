@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -122,6 +123,7 @@ class Pair:
         for name in ("weight", *STATE):
             assert getattr(self.model, name).tolist() == getattr(self.oracle, name), name
         assert np.flatnonzero(self.model.pending).tolist() == self.oracle.pending
+        assert self.model.saturations == self.oracle.saturations
 
 
 def test_what_is_drawn_fires_and_learns_often() -> None:
@@ -138,6 +140,18 @@ def test_what_is_drawn_fires_and_learns_often() -> None:
             by_row += np.delete(changed, pair.oracle.pending, axis=1).any()
     assert spikes > 300
     assert min(by_row, by_column) > 30
+
+
+def test_what_is_drawn_saturates_in_every_way() -> None:
+    params = replace(preset("tiny"), i_syn_width=9, v_width=10, theta_width=8)
+    saturations: Counter[str] = Counter()
+    for seed in range(50):
+        pair = Pair(params, seed)
+        for _ in range(6):
+            pair.step()
+        saturations += Counter(pair.oracle.saturations)
+    assert len(saturations) == 4
+    assert min(saturations.values()) > 30, saturations
 
 
 @given(params=core_params(), seed=st.integers(0, 1 << 32), wild=st.booleans())

@@ -168,7 +168,11 @@ def test_neurons_left_over_have_no_weights_and_the_highest_threshold() -> None:
         ({"w_max": 100}, replace(preset("tiny"), weight_width=7), "w_max must be in -64…63"),
         ({"theta_bump": 256}, replace(preset("tiny"), theta_width=8), "theta_bump .* 0…255"),
         ({"refrac_ticks": 4}, replace(preset("tiny"), refrac_width=2), r"refrac_ticks\[0\]"),
-        ({"plastic": True}, replace(preset("tiny"), learning=False), "without learning"),
+        (
+            {"plastic": True, "weights": 1},
+            replace(preset("tiny"), learning=False),
+            "without learning",
+        ),
         (
             {"n_neurons": 7, "v_floor": limits(16, True)[1]},
             preset("tiny"),

@@ -12,7 +12,7 @@ from spiketwin.cosim.serial import protocol_model
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.cli import main
-from spiketwin.host.errors import LinkLost, LinkTimeout, RecordingError, ReplayMismatch
+from spiketwin.host.errors import CoreClosed, LinkTimeout, RecordingError, ReplayMismatch
 from spiketwin.host.exchange import Request
 from spiketwin.host.files import save
 from spiketwin.host.link import Link
@@ -209,7 +209,7 @@ def test_a_session_that_fails_is_on_file_too(tmp_path: Path) -> None:
     core = connect("model:", params="tiny", record=path)
     assert not path.exists()
     core.close()
-    with pytest.raises(LinkLost):
+    with pytest.raises(CoreClosed):
         core.read_weights()
     assert Recording.load(path).bursts
 

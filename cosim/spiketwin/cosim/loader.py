@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import select
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from spiketwin.hdl.children import child
 from spiketwin.host.errors import TargetError
 from spiketwin.host.installation import install_command
 
@@ -71,38 +71,37 @@ def run(
     TargetError
         It cannot be started.
     """
-    try:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            process_group=0,  # so that what it starts ends with it
-        )
-    except OSError as error:
-        raise TargetError(f"{command[0]} cannot be started: {error.strerror}") from error
-    with child:
+    with ExitStack() as started:
         try:
-            output = _read(child, silence, on_output)
-            return child.wait(silence), output
-        except BaseException as error:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
-                raise Hung from None
-            raise
+            program = started.enter_context(
+                child(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+        except OSError as error:
+            raise TargetError(f"{command[0]} cannot be started: {error.strerror}") from error
+        output = _read(program, silence, on_output)
+        try:
+            return program.wait(silence), output
+        except subprocess.TimeoutExpired:
+            raise Hung from None
 
 
-def _read(child: subprocess.Popen[bytes], silence: float, on_output: Callable[[str], None]) -> str:
-    if child.stdout is None:
-        raise ValueError("the child must write to a pipe")
+def _read(
+    program: subprocess.Popen[bytes], silence: float, on_output: Callable[[str], None]
+) -> str:
+    if program.stdout is None:
+        raise ValueError("the program must write to a pipe")
     pieces: list[str] = []
     deadline = time.monotonic() + silence
     while True:
-        ready, _, _ = select.select([child.stdout], [], [], max(0.0, deadline - time.monotonic()))
+        ready, _, _ = select.select([program.stdout], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
             raise Hung
-        data = os.read(child.stdout.fileno(), _CHUNK)
+        data = os.read(program.stdout.fileno(), _CHUNK)
         if not data:
             return "".join(pieces)
         pieces.append(data.decode(errors="replace"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import pkgutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -196,14 +196,17 @@ def board(name: str) -> Board:
 def _from_file(path: Path) -> Board:
     if not path.is_file():
         raise BoardError(f"there is no file {str(path)!r} to describe a board")
-    spec = importlib.util.spec_from_file_location(f"_board_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise BoardError(f"{path} cannot be loaded as Python")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where its classes look for it, as after any import
+    name = f"_board_{path.stem}"
+    loader = SourceFileLoader(name, str(path))
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module  # where its classes look for it, as after any import
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's own file raises
+        # Not as an import, in which Ctrl-C is put off: it may never end.
+        exec(loader.source_to_code(path.read_bytes(), str(path)), vars(module))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the user's own file raises, `SystemExit` too
         raise BoardError(f"{path} does not describe a board: {error!r}") from error
     described = list(_described(module))
     if len(described) != 1:

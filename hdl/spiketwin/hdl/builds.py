@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import shutil
-import signal
+import stat
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
 import filelock
 from platformdirs import user_cache_path
+
+from spiketwin.hdl.children import child
 
 BUILD_SECONDS: Final = 1800.0
 """Far above the longest build; whoever waits for another's build waits no longer either."""
@@ -24,20 +29,86 @@ class BuildError(Exception):
     """A build failed; where a tool did, the message ends with its log's last lines and names it."""
 
 
-def build_root() -> Path:
-    """Give the folder of all builds: ``sim_build/`` of a checkout, else the user's cache folder.
+def roots() -> list[Path]:
+    """Give the folders in which builds are looked for, the first being the first choice for new.
 
-    A checkout whose path has a blank in it also builds in the cache folder: make refuses blanks.
+    They are ``sim_build/`` of a checkout, and the user's cache folder.
     """
     sim_build = Path(__file__).resolve().parents[3] / "sim_build"
-    if (sim_build / ".gitignore").is_file() and not has_blank(sim_build):
-        return sim_build
-    return user_cache_path("spiketwin")
+    checkout = [sim_build] if (sim_build / ".gitignore").is_file() else []
+    return [*checkout, user_cache_path("spiketwin")]
 
 
-def has_blank(path: Path) -> bool:
-    """Whether there is white space in a path, which make cannot use then."""
-    return any(character.isspace() for character in str(path))
+def build_root() -> Path:
+    """Give the folder of new builds: the first of `roots` that may be written to.
+
+    Where none may, as in many a container, it is `temporary_root`.
+
+    Raises
+    ------
+    BuildError
+        There is none at all.
+    """
+    return next(filter(_may_be_written, roots()), None) or temporary_root()
+
+
+def temporary_root() -> Path:
+    """Give this user's folder among the temporary ones of the system, making it.
+
+    Raises
+    ------
+    BuildError
+        There is no folder for temporary files, or somebody else may write to ours.
+    """
+    try:
+        folder = Path(tempfile.gettempdir(), f"spiketwin-{os.getuid()}")
+        with suppress(FileExistsError):
+            folder.mkdir(0o755)
+        found = folder.lstat()
+    except OSError as error:
+        raise BuildError(
+            f"no folder may be written to ({error.strerror}): set XDG_CACHE_HOME to one that may"
+        ) from error
+    others = stat.S_IWGRP | stat.S_IWOTH
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & others:
+        raise BuildError(
+            f"{folder} is not a folder that you alone may write to: remove it, or set "
+            "XDG_CACHE_HOME to a folder that you may write to"
+        )
+    return folder
+
+
+def workshop() -> Path:
+    """Give a folder for tools to work in: `build_root`, if they can use its path.
+
+    Raises
+    ------
+    BuildError
+        Nor can they use the path of the system's folder for temporary files.
+    """
+    root = build_root()
+    if not usable_by_tools(root):
+        root = temporary_root()
+        if not usable_by_tools(root):
+            raise BuildError(
+                f"the tools of a build cannot use the path {str(root)!r}: set TMPDIR to a folder "
+                "of letters, digits, '.', '-' and '_'"
+            )
+    return root
+
+
+def usable_by_tools(path: Path) -> bool:
+    """Whether make, shells and simulators take a path as it is: blanks and brackets they do not."""
+    return re.fullmatch(r"[\w./+@-]+", str(path)) is not None
+
+
+def _may_be_written(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def gateware_sources(package: Path = Path(__file__).parent) -> list[Path]:
@@ -54,21 +125,24 @@ def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
     Parameters
     ----------
     kind:
-        Folder of all builds like this one, in `build_root`.
+        Folder of all builds like this one, in each of `roots`.
     digest:
         Name of everything that shapes the build.
     build:
-        Fills the folder it is given, which is moved once it is full.
+        Fills the folder it is given, whose path any tool can use, and which is moved once it is
+        full.
 
     Raises
     ------
     BuildError
-        Another process holds the build for more than `BUILD_SECONDS`.
+        Another process holds the build for more than `BUILD_SECONDS`, or there is no place for it.
     """
+    for root in roots():
+        finished = root / kind / digest
+        if os.access(finished, os.R_OK | os.X_OK):
+            return finished
     root = build_root() / kind
     finished = root / digest
-    if finished.is_dir():
-        return finished
     root.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(root / f"{digest}.lock", timeout=BUILD_SECONDS):
@@ -78,9 +152,13 @@ def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
             # lock is ours, so nobody is at work in them.
             for left in root.glob(f"{digest}.tmp*"):
                 shutil.rmtree(left, ignore_errors=True)
-            folder = Path(tempfile.mkdtemp(prefix=f"{digest}.tmp", dir=root))
+            # Not by mkdtemp, which keeps it from other users for good.
+            name = f"{digest}.tmp{secrets.token_hex(4)}"
+            folder = workshop() / kind / name
+            folder.mkdir(parents=True)
             build(folder)
-            folder.rename(finished)
+            shutil.move(folder, root / name)  # which is where it is, but for a path with blanks
+            (root / name).rename(finished)
     except filelock.Timeout as error:
         raise BuildError(
             f"another process holds {error.lock_file} and has not finished its build in "
@@ -98,6 +176,7 @@ def run_tool(
     folder: Path | None = None,
     output: IO[bytes] | None = None,
     stdin: str = "",
+    seconds: float | None = None,
 ) -> None:
     """Run one tool of a build; whatever ends the wait for it also ends it and its children.
 
@@ -115,31 +194,29 @@ def run_tool(
         Where it runs; by default where this process does.
     output, stdin:
         Where its standard output goes instead, and what it reads.
+    seconds:
+        How long it may take; `BUILD_SECONDS` if not given.
 
     Raises
     ------
     BuildError
-        It ended with another status than 0, or took longer than `BUILD_SECONDS`.
+        It ended with another status than 0, or took longer.
     """
-    # A process group of its own, so that an end before its time ends its children too.
+    limit = BUILD_SECONDS if seconds is None else seconds
     with (
         log.open("ab") as said,
-        subprocess.Popen(
+        child(
             command, env=os.environ | dict(environment or {}), cwd=folder, stdin=subprocess.PIPE,
-            stdout=output or said, stderr=said, process_group=0,
+            stdout=output or said, stderr=said,
         ) as process,
     ):  # fmt: skip
         try:
-            process.communicate(stdin.encode(), BUILD_SECONDS)
+            process.communicate(stdin.encode(), limit)
         except subprocess.TimeoutExpired as error:
-            raise BuildError(_failure(f"{what} took longer than {BUILD_SECONDS:.0f} s", log)) from (
-                error
-            )
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-    if process.returncode != 0:
-        raise BuildError(_failure(f"{what} ended with status {process.returncode}", log))
+            raise BuildError(_failure(f"{what} took longer than {limit:.0f} s", log)) from error
+        status = process.returncode
+    if status != 0:
+        raise BuildError(_failure(f"{what} ended with status {status}", log))
 
 
 def _failure(what: str, log: Path) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import wraps
 from types import TracebackType
-from typing import Final
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,29 +16,50 @@ from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.hdl.spec.registers import (
-    COUNTERS,
     PENDING_MASK_BITS,
     RUN_REGISTERS,
     ClearMask,
     Space,
+    counters,
     registers,
     space_formats,
 )
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host import access
+from spiketwin.host.cautions import warn_of
 from spiketwin.host.elements import IntArray, blocks, integers
-from spiketwin.host.errors import DoesNotFit, InvalidInput, LinkError
+from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
 from spiketwin.host.ledger import Account
 from spiketwin.host.link import Link
-from spiketwin.host.network import NEURON_ARRAYS, Network, Placement
+from spiketwin.host.network import NEURON_ARRAYS, Network, Placement, checked_network
 from spiketwin.host.runner import ANY_WAIT, Progress, Runner, Watch
-from spiketwin.host.spikes import Run, checked_events, decode
+from spiketwin.host.spikes import Run, Saturations, checked_events
 from spiketwin.host.timeline import Activity
 
 STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
 """Names of the state of a core; the traces only where learning is built."""
 
 _LAST_TICK: Final = (1 << 32) - 1
+
+_SET_BY_RUN: Final = {"tick_period": "tick_period=…", "digest_en": "digests=True"}
+"""Registers that every run sets, and the argument of `Core.run` that they are set by."""
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _exclusive(
+    method: Callable[Concatenate[Core, _P], _R],
+) -> Callable[Concatenate[Core, _P], _R]:
+    """Have a method use the link for itself (`Link.exclusive`)."""
+
+    @wraps(method)
+    def call(self: Core, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with self.link.exclusive():
+            return method(self, *args, **kwargs)
+
+    return call
 
 
 class Core:
@@ -46,6 +69,11 @@ class Core:
     arguments are wrong raises before anything is sent. Every call may raise the errors of the link
     (`spiketwin.host.errors.LinkError`).
 
+    Several threads may use a core: their calls take turns. Ctrl-C, and whatever else the handler of
+    a signal raises, ends a call where nothing is half done in the device. The call after that
+    brings the device to rest first, whatever it was that ended the one before. What was being
+    written is then half written, and `run` says so until it has been written again.
+
     Parameters
     ----------
     link:
@@ -53,6 +81,10 @@ class Core:
     """
 
     def __init__(self, link: Link) -> None:
+        if not isinstance(link, Link):
+            raise InvalidInput(
+                f"link must be an open Link, not {shown(link)}: `connect` makes a core"
+            )
         self._link = link
         self.params: CoreParams = link.identity.params
         self._formats = space_formats(self.params)
@@ -60,8 +92,13 @@ class Core:
         self._placement = Placement(self.params.n_axons, self.params.n_neurons, self.params)
         self._tick = 0
         self._run_registers: dict[str, int] = {}  # where their values are known
+        self._half_written: dict[str, str] = {}  # what it is, and what mends it
+        self._runner: Runner | None = None  # of the last run
+        self._counted: dict[str, int] | None = None  # before it, where ticks can be late
+        self._last_run: Run | None = None
         self._settled = False
-        self._settle()
+        with link.exclusive():
+            self._settle()
 
     def __repr__(self) -> str:
         p = self.params
@@ -76,7 +113,7 @@ class Core:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self._link.close("the end of its `with` block")
 
     @property
     def identity(self) -> Identity:
@@ -89,16 +126,35 @@ class Core:
         return self._link
 
     @property
+    @_exclusive
+    def tick(self) -> int:
+        """The tick that is executed next, counted since the last `program` or `reset`."""
+        self._settle()
+        return self._tick
+
+    @property
+    @_exclusive
+    def last_run(self) -> Run | None:
+        """What the last run put out; of one that was broken off, all ticks that were executed.
+
+        None before the first run. Unlike what the exception carries that broke a run off, it has
+        the ticks that the device went on executing when it could not be reached.
+        """
+        self._settle()
+        return self._last_run
+
+    @property
     def statistics(self) -> Statistics:
         """Frames, losses and round trips of the link so far."""
         return self._link.statistics
 
     def close(self) -> None:
-        """Close the link; the core keeps what it holds."""
+        """Close the link; the core keeps what it holds. Any further call raises `CoreClosed`."""
         self._link.close()
 
     # --- networks and runs -----------------------------------------------------------------------
 
+    @_exclusive
     def program(self, net: Network) -> None:
         """Reset the core and write a whole network into it.
 
@@ -108,20 +164,28 @@ class Core:
 
         Raises
         ------
+        InvalidInput
+            It is no network.
         InvalidNetwork
             The network is wrong in itself.
         DoesNotFit
             It is more than this core holds; nothing was written.
+
+        Warns (`SpiketwinWarning`) of what is almost surely a mistake: bounds of weights that are
+        equal or exclude where weights begin, and sums that one tick can make saturate.
         """
-        net.validate()
+        checked_network(net)
         placement = Placement(net.n_axons, net.n_neurons, self.params)
         arrays = placement.place(net)
         values = net.register_values(self.params)
-        self.reset()
-        self._placement = placement
-        self.write_registers(**values)
-        for space, array in arrays.items():
-            self._write(space, array)
+        warn_of(net, self.params)
+        self._half_written.clear()  # all of it is written now
+        with self._writing({"the network": "program the core again"}):
+            self.reset()
+            self._placement = placement
+            self.write_registers(**values)
+            for space, array in arrays.items():
+                self._write(space, array)
 
     def run(
         self,
@@ -134,8 +198,11 @@ class Core:
     ) -> Run:
         """Run the network for `ticks` ticks and return what it put out.
 
-        Ctrl-C, or an exception in `progress` or `watch`, stops the core after the tick that it is
-        in, and is raised then; spikes that have not come by then are lost.
+        Ctrl-C, an exception in `progress` or `watch`, or whatever else breaks a run off, stops the
+        core after the tick that it is in. There it stays, with all of its state, and goes on from
+        there with the next run: `tick` says where. Events of later ticks are dropped. The exception
+        has the part of the run that came in as its attribute `run`, a `Run`; `last_run` has all
+        ticks that were executed. Neither `progress` nor `watch` may use the core.
 
         Parameters
         ----------
@@ -158,41 +225,72 @@ class Core:
         Raises
         ------
         InvalidInput
-            A tick or axon does not exist, or the core's 32-bit tick would be passed.
+            An argument is of a wrong kind, a tick or axon does not exist, or the core's 32-bit tick
+            would be passed.
         DoesNotFit
             One tick has more events than the core's queue holds, or there are to be digests and the
             core has none.
+        HalfWritten
+            What was written before was broken off, and has not been written again.
         """
+        begun: list[Runner] = []
+        try:
+            return self._run(spikes, ticks, tick_period, progress, watch, digests, begun)
+        except BaseException as error:
+            for runner in begun:
+                runner.broken_off = True
+                error.__dict__["run"] = part = runner.result()
+                error.add_note(
+                    f"The run was broken off with {len(part.cycles)} of {ticks} ticks come in, "
+                    "which the attribute `run` of this exception has. `core.tick` says where the "
+                    "core is, and `core.run` goes on from there."
+                )
+            raise
+
+    @_exclusive
+    def _run(
+        self,
+        spikes: ArrayLike,
+        ticks: int,
+        tick_period: int,
+        progress: Progress | None,
+        watch: Watch | None,
+        digests: bool,
+        begun: list[Runner],
+    ) -> Run:
+        """Carry a run out; `begun` takes its runner, from when on anything may have come in."""
+        for name, function in (("progress", progress), ("watch", watch)):
+            if function is not None and not callable(function):
+                raise InvalidInput(f"{name} must be a function, not {shown(function)}")
+        if not isinstance(digests, bool | np.bool_):
+            raise InvalidInput(f"digests must be True or False, not {shown(digests)}")
         with self._link.timed() as stopwatch:
             events = checked_events(spikes, ticks, self._placement.n_axons)
             periods = self._registers["tick_period"][1].limits(self.params)
             ticks, tick_period = int(ticks), int(integers("tick_period", tick_period, (), periods))
             self._check_queue(events)
             wanted = {"tick_period": tick_period} | self._digest_register(digests)
+            if self._half_written:
+                what, mend = next(iter(self._half_written.items()))
+                raise HalfWritten(f"writing {what} was broken off: {mend} before it is run")
             self._settle()
             if self._tick + ticks > _LAST_TICK:
                 raise InvalidInput(
-                    f"the core is at tick {self._tick} and counts to {_LAST_TICK}: reset it, or "
-                    "run less"
+                    f"the core is at tick {self._tick} and counts to {_LAST_TICK}: program it "
+                    "again, or run less"
                 )
             # At a fixed period the write also begins the time that deadlines are counted from.
             known = {} if tick_period else self._run_registers
-            self.write_registers(**{n: v for n, v in wanted.items() if known.get(n) != v})
-            before = self.read_counters() if tick_period else None
-            runner = Runner(
-                self.identity, self._tick, events, ticks, tick_period, progress, watch, digests
-            )
+            self._write_registers({n: v for n, v in wanted.items() if known.get(n) != v})
+            counts = tick_period > 0 or self.params.saturation_counters
+            self._counted = self._read_counters() if counts else None
+            self._runner = runner = Runner(
+                self.identity, self._tick, events, ticks, tick_period, progress, watch, digests,
+                self._placement.n_neurons, self._link.calling_back,
+            )  # fmt: skip
+            begun.append(runner)
             self._carry_out(runner)
-            self._tick += ticks
-            words = np.concatenate(runner.words)
-            run = decode(words, ticks, self.params, digests)
-            if before is not None:
-                after = self.read_counters()
-                run = replace(
-                    run,
-                    missed_deadlines=after["missed_deadlines"] - before["missed_deadlines"],
-                    late_events=after["late_events"] - before["late_events"],
-                )
+            run = self._keep(runner, self._read_counters() if counts else None)
             stopwatch.lap(Activity.DECODE)
         account = Account(
             timeline=stopwatch.timeline(),
@@ -202,11 +300,12 @@ class Core:
             blocks=np.array(runner.blocks, np.int64),
             steps=np.array(runner.steps, np.int64),
             answers=np.array([len(each) for each in runner.words], np.int64),
-            words=words,
+            words=np.concatenate(runner.words),
             cycles=run.cycles,
             spike_cycles=run.spike_cycles,
         )
-        return replace(run, accounts=(account,))
+        self._last_run = run = replace(run, accounts=(account,))
+        return run
 
     def _digest_register(self, digests: bool) -> dict[str, int]:
         if self.params.digest_rounds:
@@ -216,43 +315,52 @@ class Core:
         return {}
 
     def _carry_out(self, runner: Runner) -> None:
+        """Have the device carry out a run, or bring it to rest where that is broken off."""
         self._settled = False
         try:
             self._link.run(runner.program())
-        except LinkError:
-            raise  # the next call finds out what is left of the run
-        except BaseException:
-            with suppress(LinkError):
-                self._settle()
+        except BaseException as error:
+            runner.broken_off = True
+            if not isinstance(error, LinkError):  # with one that failed the next call tries
+                with suppress(LinkError):
+                    self._settle()
             raise
+        self._tick += runner.ticks
         self._settled = True
 
     # --- memories --------------------------------------------------------------------------------
 
+    @_exclusive
     def read_weights(self) -> IntArray:
         """Weights, shape (n_axons + n_neurons, n_neurons)."""
         return self._read_array(Space.WEIGHT)
 
+    @_exclusive
     def write_weights(self, weights: ArrayLike) -> None:
         """Write all weights, shaped as `read_weights` gives them."""
-        self._write_arrays({Space.WEIGHT: weights})
+        self._write_arrays({Space.WEIGHT: weights}, "write_weights")
 
+    @_exclusive
     def read_plastic(self) -> NDArray[np.bool_]:
         """Plastic flags, shape (n_axons + n_neurons, n_neurons); `DoesNotFit` without learning."""
         return self._read_array(self._built(Space.PLASTIC)).astype(np.bool_)
 
+    @_exclusive
     def write_plastic(self, plastic: ArrayLike) -> None:
         """Write all plastic flags, shaped as `read_plastic` gives them."""
-        self._write_arrays({Space.PLASTIC: plastic})
+        self._write_arrays({Space.PLASTIC: plastic}, "write_plastic")
 
+    @_exclusive
     def read_parameters(self) -> dict[str, IntArray]:
         """Read `threshold`, `v_reset`, `refrac_ticks` and `bias`, each of shape (n_neurons,)."""
         return {name: self._read_array(Space[name.upper()]) for name in NEURON_ARRAYS}
 
-    def write_parameters(self, **arrays: ArrayLike) -> None:
+    @_exclusive
+    def write_parameters(self, /, **arrays: ArrayLike) -> None:
         """Write any of what `read_parameters` gives; a scalar fills the array."""
-        self._write_arrays(_spaces(arrays, NEURON_ARRAYS))
+        self._write_arrays(_spaces(arrays, NEURON_ARRAYS), "write_parameters")
 
+    @_exclusive
     def read_state(self) -> dict[str, IntArray]:
         """Read all state: name to array, one entry a neuron, but for `trace_pre` with one a source.
 
@@ -267,16 +375,20 @@ class Core:
                 state[name] = self._read_array(Space[name.upper()])
         return state
 
-    def write_state(self, **arrays: ArrayLike) -> None:
+    @_exclusive
+    def write_state(self, /, **arrays: ArrayLike) -> None:
         """Write any of what `read_state` gives; a scalar fills the array."""
         spaces = _spaces(arrays, STATE)
-        pending = spaces.pop(Space.PENDING, None)
-        shape = (self._placement.n_neurons,)
-        flags = None if pending is None else integers("pending", pending, shape, (0, 1))
-        self._write_arrays(spaces)
+        flags = None
+        if Space.PENDING in spaces:
+            shape = (self._placement.n_neurons,)
+            flags = integers("pending", spaces.pop(Space.PENDING), shape, (0, 1))
+        self._write_arrays(spaces, "write_state")
         if flags is not None:
-            self._write_pending(flags)
+            with self._writing({"pending": "write it again (`write_state`)"}):
+                self._write_pending(flags)
 
+    @_exclusive
     def read_registers(self) -> dict[str, int]:
         """Read all registers of the core: name to value."""
         raw = self._read(Space.REGISTER, len(self._registers))
@@ -285,60 +397,90 @@ class Core:
             for name, (index, register) in self._registers.items()
         }
 
-    def write_registers(self, **values: int) -> None:
+    @_exclusive
+    def write_registers(self, /, **values: int) -> None:
         """Write registers by name (`spiketwin.hdl.spec.registers`), decays as their codes.
 
         Raises
         ------
         InvalidInput
-            There is no such register in this core, or a value is out of range.
+            There is no such register in this core, a value is out of range, or every run sets the
+            register itself.
+        DoesNotFit
+            `v_floor` would make neurons fire that the network does not have.
         """
+        for name in values:
+            if name in _SET_BY_RUN:
+                raise InvalidInput(
+                    f"{name} is set by every run: give `core.run` the argument {_SET_BY_RUN[name]}"
+                )
+        self._write_registers(values)
+
+    def _write_registers(self, values: dict[str, int]) -> None:
         raw = {}
         for name, value in values.items():
             if name not in self._registers:
                 raise InvalidInput(
-                    f"this core has no register {name!r}: it has {', '.join(self._registers)}"
+                    f"this core has no register {shown(name)}: it has {', '.join(self._registers)}"
                 )
             index, register = self._registers[name]
             number = integers(name, value, (), register.limits(self.params))
+            if name == "v_floor":
+                self._placement.check_floor(int(number))
             raw[index] = int(number) % (1 << 32)
         self._settle()
         fmt = self._formats[Space.REGISTER]
-        self._link.run(
-            access.write(fmt, index, np.array([number], np.int64)) for index, number in raw.items()
-        )
-        self._run_registers |= {n: int(v) for n, v in values.items() if n in RUN_REGISTERS}
+        for_run = {n: int(v) for n, v in values.items() if n in RUN_REGISTERS}
+        for name in for_run:
+            self._run_registers.pop(name, None)  # known again when it has been written
+        written = {name: "write it again (`write_registers`)" for name in values - for_run.keys()}
+        with self._writing(written):
+            self._link.run(
+                access.write(fmt, index, np.array([number], np.int64))
+                for index, number in raw.items()
+            )
+        self._run_registers |= for_run
 
+    @_exclusive
     def read_counters(self) -> dict[str, int]:
         """Read the counters of the device: name to value."""
         self._settle()
         return self._read_counters()
 
+    @_exclusive
     def clear(self, *names: str) -> None:
         """Set state to 0: any of v, i_syn, refrac_count, pending, traces, theta; all if none named.
 
         Raises `InvalidInput` for another name.
         """
         masks = {str(mask.name).lower(): mask for mask in ClearMask}
-        wrong = [name for name in names if name not in masks]
+        wrong = [name for name in names if not isinstance(name, str) or name not in masks]
         if wrong:
-            raise InvalidInput(f"there is no state {wrong[0]!r}: it is one of {', '.join(masks)}")
+            raise InvalidInput(
+                f"there is no state {shown(wrong[0])}: it is one of {', '.join(masks)}"
+            )
         mask = ClearMask(0)
         for name in names or masks:
             mask |= masks[name]
         self._settle()
         self._clear(mask)
 
+    @_exclusive
     def reset(self) -> None:
         """Set state, registers, tick and counters to 0 and empty the queues.
 
+        Registers are the time constants and the learning rules, too: `program` sets them again.
         Weights, plastic flags and neuron parameters stay.
         """
+        self._settled, self._run_registers = False, {}
         self._link.request(Request(Opcode.RESET, cycles=self._stop_cycles()))
+        if self._runner is not None:
+            self._keep(self._runner, None)  # the rest of its words is gone
         self._tick = 0
         self._run_registers = dict.fromkeys(RUN_REGISTERS, 0)
         self._settled = True
 
+    @_exclusive
     def set_baud(self, baud: int) -> int:
         """Change the rate of the link at both ends; return the rate of the device.
 
@@ -353,25 +495,33 @@ class Core:
     def _settle(self) -> None:
         """Bring a device that may be in the middle of a run, ours or another's, to rest.
 
-        The state stays as the last whole tick left it. Where events of the broken run are still
-        queued, only a reset removes them, and the state is carried across it: the tick begins
-        again at 0.
+        It stays as the last whole tick left it; events of later ticks are dropped. Each step can be
+        done again: where this is broken off, the next call does it all. What a run of ours had put
+        out by then is kept.
         """
         if self._settled:
             return
-        stop = Request(Opcode.STOP, result_bytes=4, cycles=self._stop_cycles())
-        self._link.request(stop)
+        self._link.request(Request(Opcode.STOP, result_bytes=4, cycles=self._stop_cycles()))
+        runner, full, answers = self._runner, WORD_BYTES * MAX_FETCH_WORDS, list[int]()
+
+        def take(answer: bytes) -> None:
+            answers.append(len(answer))
+            if runner is not None:
+                runner.take(answer)
+
         fetch = Request(
             Opcode.FETCH,
             arguments(Opcode.FETCH, MAX_FETCH_WORDS, ANY_WAIT),
-            result_bytes=WORD_BYTES * MAX_FETCH_WORDS,
+            result_bytes=full,
             result_item_bytes=WORD_BYTES,
             cycles=self._stop_cycles(),
+            on_result=take,
         )
         # A short answer tells that the run is over and its words are all out.
         most_words = self.params.spike_queue_depth + self.params.max_words_per_tick
         for _ in range(most_words // MAX_FETCH_WORDS + 1):
-            if len(self._link.request(fetch)) < WORD_BYTES * MAX_FETCH_WORDS:
+            self._link.run([fetch])
+            if answers[-1] < full:
                 break
         else:
             raise LinkError(
@@ -380,20 +530,21 @@ class Core:
             )
         counters = self._read_counters()
         self._tick = counters["tick"]
+        if runner is not None:
+            self._keep(runner, counters)
         self._settled = True
-        if counters["events_queued"]:
-            self._reset_keeping_state()
 
-    def _reset_keeping_state(self) -> None:
-        placement = self._placement
-        self._placement = Placement(self.params.n_axons, self.params.n_neurons, self.params)
-        try:
-            values, state = self.read_registers(), self.read_state()
-            self.reset()
-            self.write_registers(**values)
-            self.write_state(**state)
-        finally:
-            self._placement = placement
+    def _keep(self, runner: Runner, counters: dict[str, int] | None) -> Run:
+        """Make what a run put out the last run, given the counters after it where they are read."""
+        if counters is not None and self._counted is not None:
+            runner.missed_deadlines = (
+                counters["missed_deadlines"] - self._counted["missed_deadlines"]
+            )
+            runner.late_events = counters["late_events"] - self._counted["late_events"]
+            runner.saturations = Saturations.between(self._counted, counters)
+        run = runner.result()
+        self._last_run, self._runner = run, None
+        return run
 
     def _stop_cycles(self) -> int:
         # The tick under way, and the sweep of a clear, which takes less than a tick.
@@ -423,20 +574,37 @@ class Core:
             values = values.reshape(fmt.rows, fmt.columns)
         return self._placement.extract(space, values)
 
-    def _write_arrays(self, arrays: dict[Space, ArrayLike]) -> None:
-        """Write whole spaces, all of them checked first."""
+    def _write_arrays(self, arrays: dict[Space, ArrayLike], method: str) -> None:
+        """Write whole spaces, all of them checked first; `method` can be told to do it again."""
         placed = {}
         for space, values in arrays.items():
             limits = self._formats[self._built(space)].limits()
             checked = integers(space.name.lower(), values, self._placement.shape(space), limits)
             placed[space] = self._placement.embed(space, checked)
-        for space, whole in placed.items():
-            self._write(space, whole)
+        again = f"write it again (`{method}`)"
+        with self._writing({space.name.lower(): again for space in placed}):
+            for space, whole in placed.items():
+                self._write(space, whole)
+
+    @contextmanager
+    def _writing(self, things: dict[str, str]) -> Iterator[None]:
+        """Know of things, each with what mends it, as half written until the end of the block."""
+        self._half_written |= things
+        yield
+        for thing in things:
+            self._half_written.pop(thing, None)
 
     def _read_pending(self) -> IntArray:
         self._settle()
-        count = self._read_counters()["pending_groups"]
+        count, groups = self._read_counters()["pending_groups"], self.params.neuron_groups
+        if count > groups:
+            raise LinkError(f"the device reports {count} of {groups} groups as pending: reset it")
         entries = self._read(Space.PENDING, count) if count else np.empty(0, np.int64)
+        if count and entries.max() >> PENDING_MASK_BITS >= groups:
+            raise LinkError(
+                f"the device reports group {entries.max() >> PENDING_MASK_BITS} of {groups} as "
+                "pending: reset it"
+            )
         flags = np.zeros((self.params.neuron_groups, self.params.neuron_lanes), np.int64)
         mask = entries[:, None] >> np.arange(self.params.neuron_lanes) & 1
         flags[entries >> PENDING_MASK_BITS] = mask
@@ -459,8 +627,9 @@ class Core:
         )
 
     def _read_counters(self) -> dict[str, int]:
-        values = self._read_elements(Space.COUNTER, len(COUNTERS))
-        return {counter.name: int(v) for counter, v in zip(COUNTERS, values, strict=True)}
+        built = counters(self.params)
+        values = self._read_elements(Space.COUNTER, len(built))
+        return {counter.name: int(v) for counter, v in zip(built, values, strict=True)}
 
     def _read(self, space: Space, count: int) -> IntArray:
         self._settle()
@@ -487,5 +656,6 @@ class Core:
 def _spaces(arrays: dict[str, ArrayLike], names: tuple[str, ...]) -> dict[Space, ArrayLike]:
     for name in arrays:
         if name not in names:
-            raise InvalidInput(f"there is no {name!r} to write: it is one of {', '.join(names)}")
+            allowed = ", ".join(names)
+            raise InvalidInput(f"there is no {shown(name)} to write: it is one of {allowed}")
     return {Space[name.upper()]: values for name, values in arrays.items()}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec.protocol import MAX_ELEMENT_BYTES
 from spiketwin.hdl.spec.registers import SpaceFormat
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput, SpiketwinError
 
 IntArray = NDArray[np.int64]
@@ -54,14 +56,11 @@ def integers(
 
     Raises `error`, naming the array, the first wrong element and the range, when anything is off.
     """
-    try:
-        array = np.asarray(values)
-    except ValueError as ragged:
-        raise error(f"{name} must be an array of shape {shape}: {ragged}") from ragged
+    array = as_array(name, values, error, f"of shape {shape}")
     if array.dtype.kind not in "iub":
         if array.dtype.kind == "f":
             raise error(f"{name} must hold integers, not {array.dtype}: round it yourself")
-        raise error(f"{name} must hold integers in {limits[0]}…{limits[1]}, not {values!r:.60}")
+        raise error(f"{name} must hold integers in {limits[0]}…{limits[1]}, not {shown(values)}")
     if array.ndim != 0 and array.shape != shape:
         raise error(f"{name} must have the shape {shape}, not {array.shape}")
     low, high = limits
@@ -71,3 +70,12 @@ def integers(
         where = f"[{', '.join(map(str, index))}]" if index else ""
         raise error(f"{name}{where} must be in {low}…{high}, not {array[index]}")
     return np.broadcast_to(array.astype(np.int64), shape).copy()
+
+
+def as_array(name: str, values: ArrayLike, error: type[SpiketwinError], shape: str) -> NDArray[Any]:
+    """Convert an argument to an array of whatever type; raise `error`, naming it, if it is none."""
+    try:
+        return np.asarray(values)
+    except Exception as wrong:
+        # Ragged lists, and whatever the conversion of somebody else's class raises.
+        raise error(f"{name} must be an array {shape}: {str(wrong)[:200]}") from wrong

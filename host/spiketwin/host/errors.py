@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from typing import Final
+
 from spiketwin.hdl.spec.protocol import STATUS_DOC, Opcode, Status
+
+_NOT_CALLERS: Final = ("spiketwin", "contextlib", "functools")
+"""This package, and what stands between two functions of it."""
 
 
 class SpiketwinError(Exception):
@@ -11,6 +18,14 @@ class SpiketwinError(Exception):
 
 class SpiketwinWarning(UserWarning):
     """Legal, but almost surely a mistake; commands show it as a line on the terminal."""
+
+
+def warn(text: str) -> None:
+    """Warn (`SpiketwinWarning`) whoever called this package, with the line of theirs that did."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] in _NOT_CALLERS:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, SpiketwinWarning, stacklevel=level)
 
 
 class InvalidNetwork(SpiketwinError, ValueError):
@@ -23,6 +38,10 @@ class InvalidInput(SpiketwinError, ValueError):
 
 class DoesNotFit(SpiketwinError, ValueError):
     """Right in itself, but more than the connected core can hold; nothing was written."""
+
+
+class HalfWritten(SpiketwinError):
+    """What a core needs for a run was not written to its end; the message says what mends it."""
 
 
 class NetworkFileError(SpiketwinError, ValueError):
@@ -47,6 +66,10 @@ class LinkTimeout(LinkError, TimeoutError):
 
 class LinkLost(LinkError, ConnectionError):
     """The port is gone: unplugged, closed by the other side, or taken by another program."""
+
+
+class CoreClosed(LinkError):
+    """The core was closed at this end, by the program itself; the message says by what."""
 
 
 class DeviceRestarted(LinkError):

@@ -6,33 +6,42 @@ shape that follows from them before its data is read, and nothing in a file is e
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec.params import MAX_LINES
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput, InvalidNetwork, NetworkFileError
-from spiketwin.host.network import Network, array_types, scalar_names
+from spiketwin.host.inputs import open_regular
+from spiketwin.host.network import Network, array_types, checked_network, scalar_names
+from spiketwin.host.npy import ArrayError, read_elements, read_header
+from spiketwin.host.paths import path_of
 from spiketwin.host.replacing import replacing
-from spiketwin.host.spikes import checked_events
+from spiketwin.host.spikes import MOST_EVENTS, checked_events
 
 FORMAT: Final = "spiketwin network"
 VERSION: Final = 1
 _MOST_HEADER_BYTES: Final = 1 << 16
+_MOST_FILE_BYTES: Final = 1 << 29
+"""The largest network with the longest stimulus is not half of that, however badly packed."""
+
 _NPY_VERSION: Final = (1, 0)
 _HEADER: Final = "header"
 _SPIKES: Final = "spikes"
-_MOST_EVENTS: Final = 1 << 24
+_DIRECTORY_END: Final = b"PK\5\6"
+_DIRECTORY_END_BYTES: Final = 22
+_MOST_DIRECTORY_BYTES: Final = 1 << 12
+_FAR_DIRECTORY: Final = b"PK\6\7"
+_FAR_DIRECTORY_BYTES: Final = 20
+"""What a zip archive ends with: where its directory is, and before that, in one of more than
+4 GiB, where to look for this."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +73,12 @@ def save(
     Raises
     ------
     InvalidNetwork, InvalidInput
-        The network or the stimulus is wrong; nothing was written.
+        An argument, the network or the stimulus is wrong; nothing was written.
     OSError
         The file cannot be written; it is as it was.
     """
-    net.validate()
+    whole = path_of(path, "path")
+    checked_network(net)
     header: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -82,10 +92,14 @@ def save(
         raise InvalidInput("a stimulus has both, spikes and ticks: give both or neither")
     if spikes is not None and ticks is not None:
         arrays[_SPIKES] = checked_events(spikes, ticks, net.n_axons)
-        header["ticks"] = ticks
+        if len(arrays[_SPIKES]) > MOST_EVENTS:
+            raise InvalidInput(
+                f"spikes has {len(arrays[_SPIKES])} events, a file holds {MOST_EVENTS}: save parts"
+            )
+        header["ticks"] = int(ticks)
         header["events"] = len(arrays[_SPIKES])
     text = np.frombuffer(json.dumps(header, indent=1).encode(), np.uint8)
-    with replacing(Path(path)) as file:
+    with replacing(whole) as file:
         np.savez_compressed(file, allow_pickle=False, **{_HEADER: text}, **arrays)
 
 
@@ -96,23 +110,42 @@ def load(path: str | os.PathLike[str]) -> tuple[Network, Stimulus | None]:
     ------
     NetworkFileError
         The file is no network of ours, is cut or damaged, of another version, or out of range.
+    InvalidInput
+        `path` is none.
     FileNotFoundError, PermissionError
         As `open`.
     """
-    with Path(path).open("rb") as file:
+    whole = path_of(path, "path")
+    with open_regular(whole, _MOST_FILE_BYTES, NetworkFileError) as file:
         try:
+            _check_directory(file)
             with zipfile.ZipFile(file) as archive:
                 return _read(archive)
-        except (NetworkFileError, InvalidNetwork, InvalidInput) as error:
-            raise NetworkFileError(f"{path}: {error}") from error
+        except (NetworkFileError, InvalidNetwork, InvalidInput, ArrayError) as error:
+            raise NetworkFileError(f"{whole}: {error}") from error
         except (
             zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
-            ValueError, OverflowError, OSError,
+            ValueError, OSError,
         ) as error:  # fmt: skip
-            # What zipfile and numpy raise for damaged, encrypted or exotically packed members.
+            # What zipfile and json raise for damaged, encrypted or exotically packed members.
             raise NetworkFileError(
-                f"{path} is no network file, or a damaged one ({error}): save it again"
+                f"{whole} is no network file, or a damaged one ({error}): save it again"
             ) from error
+
+
+def _check_directory(file: IO[bytes]) -> None:
+    """See that the archive's directory is as short as ours are: zipfile reads whatever there is."""
+    size = file.seek(0, os.SEEK_END)
+    length = min(size, _DIRECTORY_END_BYTES + _FAR_DIRECTORY_BYTES)
+    file.seek(size - length)
+    tail = file.read(length)
+    end = tail[-_DIRECTORY_END_BYTES:]
+    if not end.startswith(_DIRECTORY_END):
+        raise NetworkFileError("it does not end as a zip archive does: it is cut, or none of ours")
+    if tail.startswith(_FAR_DIRECTORY) or (
+        int.from_bytes(end[12:16], "little") > _MOST_DIRECTORY_BYTES
+    ):
+        raise NetworkFileError("its directory is longer than that of any network")
 
 
 def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
@@ -147,7 +180,7 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
     if not stimulus:
         return net, None
     ticks = _whole(header, "ticks", (1 << 32) - 1)
-    events = _whole(header, "events", _MOST_EVENTS)
+    events = _whole(header, "events", MOST_EVENTS)
     spikes = _read_array(archive, _SPIKES, np.dtype(np.int64), (events, 2))
     return net, Stimulus(checked_events(spikes, ticks, net.n_axons), ticks)
 
@@ -159,16 +192,16 @@ def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
     if archive.getinfo(name).file_size > _MOST_HEADER_BYTES:
         raise NetworkFileError("its header is far too long")
     with archive.open(name) as member:
-        shape, dtype = _array_header(member, _HEADER)
-        if dtype != np.uint8 or len(shape) != 1:
-            raise NetworkFileError(f"header must be a vector of uint8, not {dtype} {shape}")
+        found = read_header(member)
+        if found.dtype != np.uint8 or len(found.shape) != 1:
+            raise NetworkFileError(f"header must be a vector of uint8, not {found}")
         text = member.read()
     header = json.loads(text.decode("utf-8"))
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise NetworkFileError(f"its header does not say format = {FORMAT!r}")
     if header.get("version") != VERSION:
         raise NetworkFileError(
-            f"it has version {header.get('version')!r}, this release reads {VERSION}: "
+            f"it has version {shown(header.get('version'))}, this release reads {VERSION}: "
             "take the release that wrote it"
         )
     return header
@@ -178,39 +211,26 @@ def _read_array(
     archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]
 ) -> NDArray[Any]:
     with archive.open(f"{name}.npy") as member:
-        got_shape, got_dtype = _array_header(member, name)
-        if got_dtype != dtype or got_shape != shape:
-            raise NetworkFileError(
-                f"{name} must be {dtype} of shape {shape}, not {got_dtype} of {got_shape}"
-            )
-        size = int(np.prod(shape)) * dtype.itemsize
-        data = member.read(size + 1)
-    if len(data) != size:
-        raise NetworkFileError(f"{name} must have {size} bytes of data: the file is cut or padded")
-    if dtype == np.bool_ and max(data, default=0) > 1:
+        try:
+            found = read_header(member)
+            if found.version != _NPY_VERSION:
+                raise ArrayError("it is of another version of numpy's array format")
+            if found.dtype != dtype or found.shape != shape:
+                raise NetworkFileError(f"{name} must be {dtype} of shape {shape}, not {found}")
+            if found.fortran_order and len(shape) > 1:
+                raise NetworkFileError(f"{name} must be in row order")
+            array = read_elements(member, found, dtype).copy()
+        except ArrayError as error:
+            raise NetworkFileError(f"{name}: {error}") from error
+    if dtype == np.bool_ and array.view(np.uint8).max(initial=0) > 1:
         raise NetworkFileError(f"{name} must hold only 0 and 1")
-    return np.frombuffer(data, dtype).reshape(shape).copy()
-
-
-def _array_header(member: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    head = io.BytesIO(member.read(10))
-    if npy.read_magic(head) != _NPY_VERSION:
-        raise NetworkFileError(f"{name} is of another version of numpy's array format")
-    length = head.read(2)
-    rest = io.BytesIO(length + member.read(int.from_bytes(length, "little")))
-    try:
-        shape, fortran, dtype = npy.read_array_header_1_0(rest)
-    except (tokenize.TokenError, TypeError) as error:
-        raise NetworkFileError(f"{name} has a damaged header ({error})") from error
-    if fortran and len(shape) > 1:
-        raise NetworkFileError(f"{name} must be in row order")
-    return shape, dtype
+    return array
 
 
 def _whole(header: dict[str, Any], name: str, most: int) -> int:
     value = header.get(name)
     if type(value) is not int or not 0 <= value <= most:
-        raise NetworkFileError(f"{name} must be an integer in 0…{most}, not {value!r}")
+        raise NetworkFileError(f"{name} must be an integer in 0…{most}, not {shown(value)}")
     return value
 
 
@@ -223,7 +243,7 @@ def _from_json(name: str, value: object) -> bool | int | float:
         try:
             return float(value)
         except ValueError as error:
-            raise NetworkFileError(f"{name} must be a number, not {value!r}") from error
+            raise NetworkFileError(f"{name} must be a number, not {shown(value)}") from error
     if not isinstance(value, bool | int):
-        raise NetworkFileError(f"{name} must be an integer or a number as text, not {value!r}")
+        raise NetworkFileError(f"{name} must be an integer or a number as text, not {shown(value)}")
     return value

@@ -8,12 +8,15 @@ directions depend on the program alone and never on timing.
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import cycle
 from typing import Final, Protocol
 
+import numpy as np
 import serial
 
 from spiketwin.hdl.spec.params import ParamsError
@@ -27,7 +30,9 @@ from spiketwin.hdl.spec.protocol import (
     Status,
 )
 from spiketwin.hdl.spec.registers import Space
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import (
+    CoreClosed,
     IncompatibleDevice,
     InvalidInput,
     LinkError,
@@ -35,7 +40,7 @@ from spiketwin.host.errors import (
     LinkTimeout,
 )
 from spiketwin.host.exchange import Exchange, Reply, Request, Statistics, arguments
-from spiketwin.host.interrupts import Interrupts
+from spiketwin.host.signals import DeferredSignals
 from spiketwin.host.timeline import Activity, Line, Simulation, Stopwatch
 
 BITS_PER_BYTE: Final = 10
@@ -53,8 +58,18 @@ LONGEST_BACKOFF: Final = 0.05
 
 DEFAULT_RETRIES: Final = 20
 
+_QUESTION: Final = Request(Opcode.READ, arguments(Opcode.READ, Space.COUNTER, 0, 1), result_bytes=4)
+"""It changes nothing, and has an answer at any time."""
+
 _SESSIONS: Final = 256
-_FRUITLESS = "check the cable, the power of the board, the baud rate, and that it is this port"
+FRUITLESS: Final = (
+    "check the cable, the power of the board, the baud rate, and that it is this port"
+)
+"""What to do about a device that is silent, unless `Link` is told better."""
+_GARBLED = (
+    "something answers ({} bytes), but with no whole frame: it talks at another baud rate, or is "
+    "no spiketwin device"
+)
 
 
 class Port(Protocol):
@@ -105,6 +120,8 @@ class Link:
         What the device tells of its time, if it is simulated and does.
     address:
         Of the device, which errors name.
+    advice:
+        What to do where nobody answers.
 
     Attributes
     ----------
@@ -135,8 +152,10 @@ class Link:
         has_line: bool = True,
         simulation: Simulation | None = None,
         address: str = "",
+        advice: str = FRUITLESS,
     ) -> None:
         self._port = port
+        self._advice = advice
         # model: has its colon already.
         self._named = f"{address.removesuffix(':')}: " if address else ""
         self._close = close or port.close
@@ -147,10 +166,14 @@ class Link:
         self._latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
         self._first_baud = port.baudrate
         self._exchange = Exchange()
-        self._interrupts = Interrupts()
+        self._signals = DeferredSignals()
+        self._lock = threading.RLock()
+        self._user: int | None = None
+        self._calling_back = False
+        self._doubtful_rates: tuple[int, ...] = ()
         self._clock_hz = 0
         self._window = 1
-        self._closed = False
+        self._closed_by = ""
         self._simulation = simulation
         self._stopwatch: Stopwatch | None = None
         self._round_trip = math.inf
@@ -180,6 +203,43 @@ class Link:
         return Line(byte_seconds, round_trip, self._clock_hz, simulated=False)
 
     @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Have the link for one thread alone, which no signal handler disturbs, until the end.
+
+        Others wait until then. Handlers of signals run where nothing is half done, or at the end.
+
+        Raises
+        ------
+        InvalidInput
+            The link is in the middle of a run, and this is what the run has called.
+        """
+        with self._signals, self._lock:
+            if self._calling_back and self._user == threading.get_ident():
+                raise InvalidInput(
+                    "the core is in a run, which is what has called: use the core when the run is "
+                    "over, or break it off by an exception"
+                )
+            before, self._user = self._user, threading.get_ident()
+            try:
+                yield
+            finally:
+                self._user = before
+
+    @contextmanager
+    def calling_back(self) -> Iterator[None]:
+        """Call what is not ours until the end of the block: it may take long, and raise."""
+        self._calling_back = True
+        try:
+            with self._signals.passing():
+                yield
+        finally:
+            self._calling_back = False
+
+    def deliver_signals(self) -> None:
+        """Run the handlers of signals that came: nothing is half done. Raises what they raise."""
+        self._signals.deliver()
+
+    @contextmanager
     def timed(self) -> Iterator[Stopwatch]:
         """Take the time of all that happens until the end of the block."""
         self._stopwatch = stopwatch = Stopwatch(self._simulation)
@@ -200,21 +260,25 @@ class Link:
         The program may decide each request from the results it was given (`Request.on_result`),
         and yields ``None`` when it wants the oldest outstanding one first.
 
-        Ctrl-C ends it where nothing is half done, so that the link can be used further.
+        Ctrl-C, or whatever else the handler of a signal raises, ends it where nothing is half done:
+        the link can be used further, and what is under way by then still gets its results, when
+        it is used next.
 
         Raises
         ------
         Refused
             The device refused a request; those behind it may have been executed.
         LinkTimeout, LinkLost, DeviceRestarted
-            The device is silent, gone or closed, or lost its session.
+            The device is silent, or gone, or lost its session.
+        CoreClosed
+            This end was closed.
         """
-        with self._naming(), self._interrupts:
-            if self._closed:
-                raise LinkLost("the core was closed: connect again")
-            self._forget()
+        with self._naming(), self.exclusive():
+            if self._closed_by:
+                raise CoreClosed(f"the core was closed by {self._closed_by}: connect again")
+            self._recover()
             for request in program:
-                self._interrupts.heed()
+                self._signals.deliver()
                 if request is None:
                     if self._exchange.outstanding:
                         self._finish_oldest()
@@ -243,37 +307,57 @@ class Link:
         InvalidInput
             The device cannot make a rate within 2 % of `baud`.
         LinkTimeout
-            The line does not carry the rate; both ends are back at the one they started with.
+            The line does not carry the rate; both ends are back at one that they had before.
         """
+        if isinstance(baud, bool) or not isinstance(baud, int | np.integer):
+            raise InvalidInput(f"baud must be an integer, not {shown(baud)}")
+        baud = int(baud)
         cycles = round(self._clock_hz / baud) if baud > 0 else 0
         if not MIN_CYCLES_PER_BIT <= cycles < 1 << 16:
             low, high = self._clock_hz // 0xFFFF + 1, self._clock_hz // MIN_CYCLES_PER_BIT
-            raise InvalidInput(f"baud must be in {low}…{high} on this device, not {baud}")
+            raise InvalidInput(f"baud must be in {low}…{high} on this device, not {shown(baud)}")
         actual = round(self._clock_hz / cycles)
         if abs(actual - baud) > baud * 0.02:
             raise InvalidInput(f"this device cannot make {baud} baud: the nearest is {actual}")
-        with self._naming():
+        with self._naming(), self.exclusive():
             self._change_rate(cycles, baud)
         return actual
 
     def _change_rate(self, cycles: int, baud: int) -> None:
-        question = Request(Opcode.READ, arguments(Opcode.READ, Space.COUNTER, 0, 1), result_bytes=4)
+        self.run(())  # what is under way ends at the rate it began with
+        known = (self.baud, self._first_baud)
+        self._doubtful_rates = (baud, *known)
         try:
-            self.request(Request(Opcode.SET_BAUD, arguments(Opcode.SET_BAUD, cycles)))
+            self._execute(Request(Opcode.SET_BAUD, arguments(Opcode.SET_BAUD, cycles)))
             self._retune(baud)
-            self.request(question)
+            self._execute(_QUESTION)
         except LinkTimeout as error:
-            # Either the device did not hear of the new rate, or it cannot be heard at it. It comes
-            # back by itself; ask until it must have.
-            self._port.baudrate = self._first_baud
-            back = self.clock() + BAUD_TRIAL_CYCLES / self._clock_hz * self._patience
-            while self.clock() < back:
-                try:
-                    self.request(question)
-                    break
-                except LinkTimeout:
-                    continue
+            self._find_rate(*known)
             raise LinkTimeout(f"the line does not carry {baud} baud: take a lower rate") from error
+        self._doubtful_rates = ()
+
+    def _find_rate(self, *rates: int) -> None:
+        """Find the rate of the device after a change that failed or was broken off.
+
+        It is the new one, the one before, or the one that the link was opened with, to which the
+        device comes back by itself: after a trial, which may begin only now. So long it is asked,
+        at each of `rates`.
+        """
+        back = self.clock() + 2 * BAUD_TRIAL_CYCLES / self._clock_hz * self._patience
+        for rate in cycle(rates):
+            with suppress(LinkTimeout):
+                self._retune(rate)
+                self._take_outstanding()
+                self._execute(_QUESTION)
+                break
+            if self.clock() >= back and rate == rates[-1]:
+                break
+        self._doubtful_rates = ()
+
+    def _execute(self, request: Request) -> None:
+        """Have one request executed, whose result is not needed."""
+        self._submit(request)
+        self._finish_oldest()
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
@@ -292,15 +376,18 @@ class Link:
         except (ValueError, OSError) as error:
             raise LinkTimeout(f"the adapter cannot make {baud} baud: {error}") from error
 
-    def close(self) -> None:
-        """Close the port, having taken both ends back to the rate they started with."""
+    def close(self, by: str = "`close`") -> None:
+        """Close the port, having taken both ends back to the rate they started with.
+
+        Later requests raise `CoreClosed`, which says `by` what.
+        """
         try:
-            if not self._closed and self._port.baudrate != self._first_baud:
+            if not self._closed_by and self._port.baudrate != self._first_baud:
                 # A link that is dead has nothing to take back.
                 with suppress(LinkError):
                     self.set_baud(self._first_baud)
         finally:
-            self._closed = True
+            self._closed_by = self._closed_by or by
             self._close()
 
     def _open(self) -> Identity:
@@ -364,12 +451,21 @@ class Link:
             raise IncompatibleDevice("the device reports a clock of 0 Hz: rebuild it")
         return identity
 
-    def _forget(self) -> None:
-        """Take the replies that a program left behind when it ended early."""
+    def _recover(self) -> None:
+        """End what a program, or a change of the rate, left behind when it was broken off."""
+        if self._doubtful_rates:
+            self._find_rate(*self._doubtful_rates)
+        self._take_outstanding()
+
+    def _take_outstanding(self) -> None:
+        """Take the replies to what is under way; refusals concern nobody any more."""
         if self._exchange.outstanding:
             self._exchange.resend()
         while self._exchange.outstanding:
-            self._await_oldest()
+            on_result = self._exchange.oldest.on_result
+            reply = self._await_oldest()
+            if on_result is not None and reply.status is Status.OK:
+                on_result(reply.result)
 
     def _submit(self, request: Request) -> None:
         if self._stopwatch is not None:
@@ -391,9 +487,10 @@ class Link:
     def _await_oldest(self) -> Reply:
         """Wait for the reply to the oldest request, resending what is lost."""
         rounds = 0
+        heard, understood = self.statistics.bytes_received, self.statistics.good_frames
         deadline = self._deadline()
         while not self._exchange.answered:
-            self._interrupts.heed()
+            self._signals.deliver()
             data = self._read()
             answered = self._exchange.receive(data)
             if data:
@@ -405,9 +502,11 @@ class Link:
                 rounds += 1
                 self.statistics.timeouts += 1
                 if rounds > self._retries:
+                    noise = self.statistics.bytes_received - heard
+                    garbled = noise > 0 and self.statistics.good_frames == understood
                     raise LinkTimeout(
                         f"no answer to {self._exchange.oldest.opcode.name} in {rounds} tries: "
-                        + _FRUITLESS
+                        + (_GARBLED.format(noise) if garbled else self._advice)
                     )
                 self._exchange.resend()
                 deadline = self._deadline(rounds)
@@ -419,11 +518,13 @@ class Link:
 
         After fruitless rounds it is later, lest resending be what fills the line.
         """
-        wire = self._exchange.unanswered_bytes() * BITS_PER_BYTE / self._port.baudrate
+        wire = 2 * self._exchange.unanswered_bytes() * BITS_PER_BYTE / self._port.baudrate
         device = self._exchange.oldest.cycles / self._clock_hz if self._clock_hz else 0.0
-        wait = 2 * wire + device + self._latency
+        # Bytes that keep to no rate pass no slower than at that of the port, whoever is patient.
+        rateless = 0.0 if self.has_line else wire
+        wait = wire - rateless + device + self._latency
         wait = max(wait, min(wait * (1 << rounds), LONGEST_BACKOFF))
-        return self.clock() + wait * self._patience
+        return self.clock() + rateless + wait * self._patience
 
     def _read(self) -> bytes:
         try:

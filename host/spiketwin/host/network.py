@@ -8,10 +8,16 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_NONE, decay_code
-from spiketwin.hdl.spec.params import MAX_LINES, CoreParams, ParamsError, spike_queue_words
+from spiketwin.hdl.spec.params import (
+    MAX_LINES,
+    CoreParams,
+    ParamsError,
+    field_types,
+    spike_queue_words,
+)
 from spiketwin.hdl.spec.registers import (
     RUN_REGISTERS,
     Register,
@@ -20,8 +26,12 @@ from spiketwin.hdl.spec.registers import (
     registers,
     space_formats,
 )
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host import sums
+from spiketwin.host.cautions import warn_of_widths
 from spiketwin.host.elements import IntArray, integers
-from spiketwin.host.errors import DoesNotFit, InvalidNetwork
+from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, warn
+from spiketwin.host.stdp import Pairing, StdpWindow, half
 
 WIDEST: Final = CoreParams(
     n_axons=64, n_neurons=64, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
@@ -37,7 +47,11 @@ TIME_CONSTANTS: Final = {
 
 
 def decay_tau(code: int) -> float:
-    """Time constant in ticks that a decay code stands for: the inverse of `decay_code`."""
+    """Time constant in ticks that a decay code stands for: the inverse of `decay_code`.
+
+    Raises `InvalidInput` for what is no code.
+    """
+    code = _integer("code", code, (0, DECAY_AT_ONCE))
     if code == DECAY_NONE:
         return math.inf
     if code == DECAY_AT_ONCE:
@@ -66,7 +80,9 @@ class Network:
     weights:
         Shape (n_axons + n_neurons, n_neurons), int32: weight of each synapse (source, neuron).
     plastic:
-        The same shape, bool: where learning may change the weight.
+        The same shape, bool: where learning may change the weight. An array is taken as it is, with
+        weights of 0 that may grow; True alone stands for every synapse there is at that moment,
+        which is where the weight is not 0.
     threshold, v_reset, refrac_ticks, bias:
         Shape (n_neurons,), int32.
     v_tau, i_syn_tau, theta_tau, trace_pre_tau, trace_post_tau:
@@ -143,10 +159,18 @@ class Network:
             setattr(self, name, _integer(name, getattr(self, name), (least, MAX_LINES)))
         formats = space_formats(WIDEST)
         for name, space, dtype in _ARRAYS:
+            given = getattr(self, name)
             array = integers(
-                name, getattr(self, name), self.shape(name), formats[space].limits(), InvalidNetwork
-            )
-            setattr(self, name, array.astype(dtype))
+                name, given, self.shape(name), formats[space].limits(), InvalidNetwork
+            ).astype(dtype)
+            if name == "plastic" and np.ndim(given) == 0 and array.any():
+                array = self.weights != 0
+                if not array.any():
+                    raise InvalidNetwork(
+                        "plastic=True stands for the synapses there are, and no weight is other "
+                        "than 0: give the weights with it, or plastic as an array"
+                    )
+            setattr(self, name, array)
         for name in TIME_CONSTANTS.values():
             setattr(self, name, _time_constant(name, getattr(self, name)))
         for register in _settings(WIDEST):
@@ -161,13 +185,128 @@ class Network:
                 f"w_min ({self.w_min}) must not be above w_max ({self.w_max}) where weights learn"
             )
 
+    def stdp(
+        self,
+        *,
+        a_plus: float,
+        a_minus: float,
+        tau_plus: float,
+        tau_minus: float,
+        w_min: int,
+        w_max: int,
+        pairing: Pairing = "all",
+        synapses: ArrayLike | None = None,
+        room: float | None = None,
+        trace_width: int = 16,
+    ) -> StdpWindow:
+        """Have synapses learn by additive pair STDP; the settings of the rules follow from it.
+
+        A pair of spikes with Δ = t_post - t_pre ticks changes its weight by
+        ``a_plus · exp(-Δ/tau_plus)`` where Δ ≥ 0, and by ``-a_minus · exp(Δ/tau_minus)`` where
+        Δ < 0; t_pre is the tick in which the source's spike is delivered. This sets `plastic`,
+        both rules, the bounds and the traces. `stochastic` stays; without it every change is
+        rounded to whole weight units.
+
+        Parameters
+        ----------
+        a_plus, a_minus:
+            Amplitudes of potentiation and of depression in weight units, 0 or more. Up to about
+            128, as a gain has a limit.
+        tau_plus, tau_minus:
+            Time constants in ticks, 0.1…10,000.
+        w_min, w_max:
+            Bounds of the weights that learn, in 16 bits.
+        pairing:
+            ``"all"``: every pair counts. ``"nearest"``: a spike is paired with the last one before
+            it at the other end (the symmetric interpretation in Morrison, Diesmann and Gerstner
+            2008).
+        synapses:
+            Shape (n_axons + n_neurons, n_neurons), bool: which synapses learn. All that have a
+            weight other than 0 if left out.
+        room:
+            With ``"all"``: spikes that a trace is to add up before it is full, 1 or more. More room
+            is a smaller bump, and less precision. If left out: all that can come, one in every
+            tick, as far as gains allow and single pairs keep within 1 % of the amplitude, but 4.
+        trace_width:
+            Bits of the traces, 8…16, of the core for which this is: a gain is worth less on one
+            with more bits. `core_params` takes 16 unless told ``trace_width=…``.
+
+        Returns
+        -------
+        StdpWindow
+            The window, how many pairs it has room for, and how exact it is.
+
+        Raises
+        ------
+        InvalidNetwork
+            An argument is out of range, no synapse is named, a weight that is to learn is out of
+            bounds, or the amplitude is more than gain and trace can hold. Nothing is changed.
+
+        Warns
+        -----
+        SpiketwinWarning
+            There is room for fewer pairs than usual, or a single pair never changes a weight, as it
+            is rounded to 0.
+        """
+        self.validate()
+        low, high = space_formats(WIDEST)[Space.WEIGHT].limits()
+        w_min = _integer("w_min", w_min, (low, high))
+        w_max = _integer("w_max", w_max, (low, high))
+        if w_min >= w_max:
+            raise InvalidNetwork(
+                f"w_min ({w_min}) must be below w_max ({w_max}), or none can learn"
+            )
+        if synapses is None:
+            learning = self.weights != 0
+        else:
+            learning = integers(
+                "synapses", synapses, self.shape("plastic"), (0, 1), InvalidNetwork
+            ).astype(np.bool_)
+        if not learning.any():
+            raise InvalidNetwork(
+                "there is no synapse to learn: set weights first, or name synapses by an array"
+            )
+        outside = np.argwhere(learning & ((self.weights < w_min) | (self.weights > w_max)))
+        if outside.size:
+            source, neuron = outside[0]
+            raise InvalidNetwork(
+                f"weights[{source}, {neuron}] is to learn and must be in w_min…w_max = "
+                f"{w_min}…{w_max}, not {self.weights[source, neuron]}"
+            )
+        plus = half("plus", a_plus, tau_plus, pairing, room, trace_width)
+        minus = half("minus", a_minus, tau_minus, pairing, room, trace_width)
+        for name, amplitude, chosen in (("plus", a_plus, plus), ("minus", a_minus, minus)):
+            if chosen.short:
+                warn(
+                    f"a_{name} = {amplitude:g} leaves room for {chosen.room:.1f} spikes in a "
+                    "trace: the pairs of more do not add up. Take a smaller amplitude, or "
+                    "pairing='nearest'; room=… says how many are meant",
+                )
+            if 0 < amplitude < 0.5 and not self.stochastic:
+                warn(
+                    f"a_{name} = {amplitude:g} is rounded to 0 at every single pair: set "
+                    "stochastic=True before, or take finer weight units",
+                )
+        self.plastic = learning
+        self.w_min, self.w_max = w_min, w_max
+        self.learn_post, self.learn_pre = a_plus > 0, a_minus > 0
+        self.post_gain, self.pre_gain = plus.gain, -minus.gain
+        self.post_offset = self.pre_offset = 0
+        self.trace_pre_tau, self.trace_post_tau = float(tau_plus), float(tau_minus)
+        self.trace_pre_bump, self.trace_post_bump = plus.bump, minus.bump
+        self.trace_pre_replace = self.trace_post_replace = pairing == "nearest"
+        return StdpWindow(
+            float(a_plus), float(a_minus), float(tau_plus), float(tau_minus),
+            plus.room, minus.room, plus.error, minus.error, int(trace_width),
+        )  # fmt: skip
+
     def register_values(self, params: CoreParams) -> dict[str, int]:
         """Values of the registers of such a core, but for those that a run sets.
 
         Raises `DoesNotFit` when one is out of the core's range.
         """
         values = {}
-        for register in _settings(params):
+        for register in _settings(checked_params(params)):
             name = register.name
             if name in TIME_CONSTANTS:
                 value = decay_code(getattr(self, TIME_CONSTANTS[name]))
@@ -183,11 +322,14 @@ class Network:
         return values
 
     def core_params(self, **overrides: Any) -> CoreParams:
-        """Sizes of the smallest core that holds this network.
+        """Sizes of the smallest core that holds this network and what it can add up to.
 
         Lanes are the most, up to 8, that add no neurons beyond their own rounding; widths and
-        queues are the usual ones, wider where a value or a whole tick needs it. Learning is built
-        where a weight is plastic.
+        queues are the usual ones, wider where a value, a sum or a whole tick needs it. Sums are
+        those that `spiketwin.host.sums` finds: no stimulus makes them saturate, unless a
+        `SpiketwinWarning` says which need more bits than there are. Learning is built where a
+        weight is plastic, and counters of what saturates always; `saturation_counters=False` spares
+        their logic.
 
         Parameters
         ----------
@@ -200,8 +342,9 @@ class Network:
             No core with these overrides is legal, or the network does not fit it.
         """
         self.validate()
-        lanes = overrides.get("lanes")
-        if lanes is None:
+        overrides = _checked_overrides(overrides)
+        lanes = max(1, overrides.get("lanes", 0))
+        if "lanes" not in overrides:
             lanes = next((n for n in (8, 4) if self.n_neurons >= 4 * n), 2)
         usual: dict[str, Any] = {f.name: f.default for f in fields(CoreParams)}
         sizes: dict[str, Any] = {
@@ -211,18 +354,24 @@ class Network:
             "neuron_lanes": min(usual["neuron_lanes"], lanes),
             "source_lanes": min(usual["source_lanes"], lanes),
             "learning": bool(self.plastic.any()),
+            "saturation_counters": True,
         }
+        reach = sums.reach(self)
         used = {"weight_width": [self.weights]}
         used["v_width"] = [self.threshold, self.v_reset, self.bias, np.array(self.v_floor)]
-        used["theta_width"] = [np.array(self.theta_bump)]
+        used["v_width"] += [reach.v]
+        used["i_syn_width"] = [reach.i_syn]
+        used["theta_width"] = [np.array(self.theta_bump), reach.theta]
         used["refrac_width"] = [self.refrac_ticks]
         if sizes["learning"]:
             used["weight_width"] += [np.array([self.w_min, self.w_max])]
             used["trace_width"] = [np.array([self.trace_pre_bump, self.trace_post_bump])]
         for name, arrays in used.items():
-            signed = name in ("weight_width", "v_width")
-            sizes[name] = max(usual[name], *(_width(array, signed) for array in arrays))
-        sizes["i_syn_width"] = max(usual["i_syn_width"], sizes["weight_width"])
+            signed = name in ("weight_width", "v_width", "i_syn_width")
+            needed = max(usual[name], *(_width(array, signed) for array in arrays))
+            sizes[name] = min(needed, sums.WIDEST)
+        sizes["i_syn_width"] = max(sizes["i_syn_width"], sizes["weight_width"])
+        warn_of_widths(reach, overrides)
         sizes.update(overrides)
         groups = sizes["n_neurons"] // max(1, sizes["neuron_lanes"])
         for name, least in (
@@ -345,6 +494,12 @@ class Placement:
             return values[self.sources, : self.n_neurons]
         return values[self.sources] if space is Space.TRACE_PRE else values[: self.n_neurons]
 
+    def check_floor(self, v_floor: int) -> None:
+        """Raise `DoesNotFit` where such a `v_floor` makes neurons fire that are left over."""
+        v_top = limits(self.params.v_width, True)[1]
+        if v_floor == v_top and self.n_neurons < self.params.n_neurons:
+            raise DoesNotFit(f"v_floor must be below {v_top}, or unused neurons of the core fire")
+
     def place(self, net: Network) -> dict[Space, IntArray]:
         """Give every array of a network in the shape of the core.
 
@@ -357,9 +512,7 @@ class Placement:
                 "a core with learning"
             )
         net.register_values(self.params)
-        v_top = limits(self.params.v_width, True)[1]
-        if net.v_floor == v_top and self.n_neurons < self.params.n_neurons:
-            raise DoesNotFit(f"v_floor must be below {v_top}, or unused neurons of the core fire")
+        self.check_floor(net.v_floor)
         placed = {}
         for name, space, _ in _ARRAYS:
             if space in formats:
@@ -397,18 +550,72 @@ def _settings(params: CoreParams) -> Iterator[Register]:
 
 def _integer(name: str, value: object, allowed: tuple[int, int]) -> int:
     low, high = allowed
-    if not isinstance(value, int | np.integer | np.bool_) or not low <= int(value) <= high:
-        raise InvalidNetwork(f"{name} must be an integer in {low}…{high}, not {value!r}")
+    # A truth value is a number to Python, but no size, no seed and no gain.
+    kinds = (int, np.integer, np.bool_) if allowed == (0, 1) else (int, np.integer)
+    if (
+        not isinstance(value, kinds)
+        or isinstance(value, bool)
+        and allowed != (0, 1)
+        or not low <= int(value) <= high
+    ):
+        raise InvalidNetwork(f"{name} must be an integer in {low}…{high}, not {shown(value)}")
     return int(value)
 
 
 def _time_constant(name: str, value: Any) -> float:
     numeric = isinstance(value, int | float | np.integer | np.floating)
-    if not numeric or math.isnan(value) or value < 0:
+    try:
+        ticks = float(value) if numeric and not isinstance(value, bool) else math.nan
+    except OverflowError:  # an integer beyond all floats
+        ticks = math.nan
+    if math.isnan(ticks) or ticks < 0:
         raise InvalidNetwork(
-            f"{name} must be 0…inf ticks (0: at once, inf: no decay), not {value!r}"
+            f"{name} must be 0…inf ticks (0: at once, inf: no decay), not {shown(value)}"
         )
-    return float(value)
+    return ticks
+
+
+def checked_network(net: object) -> Network:
+    """Give what an argument must be, a network, having validated it.
+
+    Raises
+    ------
+    InvalidInput
+        It is none.
+    InvalidNetwork
+        It is wrong in itself.
+    """
+    if not isinstance(net, Network):
+        wanted = f"net must be a Network, not {type(net).__name__}"
+        if isinstance(net, tuple):
+            wanted += ": a file gives two things, `net, stimulus = load(path)`"
+        raise InvalidInput(wanted)
+    net.validate()
+    return net
+
+
+def checked_params(params: object) -> CoreParams:
+    """Give what an argument must be, sizes of a core; `InvalidInput` if it is something else."""
+    if not isinstance(params, CoreParams):
+        raise InvalidInput(
+            f"params must be CoreParams, not {shown(params)}: `net.core_params()` gives some, and "
+            "`spiketwin.hdl.spec.params.preset` those of a name"
+        )
+    return params
+
+
+def _checked_overrides(overrides: dict[str, Any]) -> dict[str, Any]:
+    """Give sizes of the types that `CoreParams` wants; `DoesNotFit` where one is of another."""
+    types, checked = field_types(), {}
+    for name, value in overrides.items():
+        if name not in types:
+            raise DoesNotFit(f"no core has {shown(name)}: its sizes are {', '.join(types)}")
+        checked[name] = int(value) if isinstance(value, np.integer) else value
+        if type(checked[name]) is not types[name]:
+            raise DoesNotFit(
+                f"{name} must be {types[name].__name__}, not {type(value).__name__} {shown(value)}"
+            )
+    return checked
 
 
 def _round_up(value: int, multiple: int) -> int:
@@ -418,4 +625,4 @@ def _round_up(value: int, multiple: int) -> int:
 def _width(array: NDArray[Any], signed: bool) -> int:
     """Bits that hold every value of an array."""
     low, high = int(array.min()), int(array.max())
-    return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + signed
+    return max(max(high, 0).bit_length(), (-low - 1).bit_length() if low < 0 else 0) + signed

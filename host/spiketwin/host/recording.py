@@ -16,7 +16,7 @@ differs is an error of the program.
 from __future__ import annotations
 
 import json
-import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,15 +27,23 @@ from typing import IO, Any, Final
 from cobs import cobs
 
 from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import RecordingError, ReplayMismatch
 from spiketwin.host.frames import DELIMITER
+from spiketwin.host.inputs import bounded_lines, open_regular
 from spiketwin.host.link import POLL, PORT_LATENCY, Port
+from spiketwin.host.paths import path_of
 from spiketwin.host.replacing import replacing
 
 VERSION: Final = 1
 _TO_DEVICE: Final = "device"
 _TO_HOST: Final = "host"
 _OPCODE: Final = 2
+_MOST_BYTES: Final = 1 << 29
+_LONGEST: Final = 1e9
+"""Seconds of the longest session, thirty years: a float still tells times a microsecond apart."""
+
+_MOST_BAUD: Final = (1 << 32) - 1
 _OVERDUE: Final = 3600.0
 """Seconds after which everything that is not in the recording is overdue."""
 
@@ -114,7 +122,7 @@ class Recorder:
         self._file.write((json.dumps(values) + "\n").encode())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Burst:
     """Bytes that passed together.
 
@@ -151,33 +159,48 @@ class Recording:
     bursts: tuple[Burst, ...]
 
     @classmethod
-    def load(cls, path: Path) -> Recording:
+    def load(cls, path: str | os.PathLike[str]) -> Recording:
         """Read a file.
 
         Raises
         ------
         RecordingError
             It cannot be read, or a line of it is not what this module writes; it names the line.
+        InvalidInput
+            `path` is none.
         """
+        whole = path_of(path, "path")
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            with open_regular(whole, _MOST_BYTES, RecordingError) as file:
+                return cls._read(whole, bounded_lines(file, whole, _MOST_BYTES, RecordingError))
         except OSError as error:
-            raise RecordingError(f"{path} cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise RecordingError(f"{path} is no recording: it is no text") from error
-        parsed = [_object(path, number, line) for number, line in enumerate(lines, start=1)]
-        if not parsed or parsed[0].get("recording") != VERSION:
+            raise RecordingError(f"{whole} cannot be read: {error.strerror}") from error
+
+    @classmethod
+    def _read(cls, path: Path, lines: Iterator[str]) -> Recording:
+        head = _object(path, 1, next(lines, "{}"))
+        if head.get("recording") != VERSION:
             raise RecordingError(
                 f'{path}, line 1, must begin a recording, {{"recording": {VERSION}, …}}: record '
                 "the session again with this release"
             )
-        head, last = parsed[0], 0.0
-        baud = _field(path, 1, head, "baud", int, lambda v: v > 0, "a positive integer")
-        latency = _field(path, 1, head, "adapter_latency", float, _is_time, "seconds, 0 or more")
+        baud = _field(
+            path,
+            1,
+            head,
+            "baud",
+            int,
+            lambda v: 0 < v <= _MOST_BAUD,
+            f"a positive integer up to {_MOST_BAUD}",
+        )
+        latency = _field(
+            path, 1, head, "adapter_latency", float, lambda v: 0 <= v <= _OVERDUE,
+            f"seconds, 0…{_OVERDUE:.0f}",
+        )  # fmt: skip
         has_line = _field(path, 1, head, "has_line", bool, lambda _: True, "true or false")
-        bursts = []
-        for number, values in enumerate(parsed[1:], start=2):
-            bursts.append(_burst(path, number, values, last))
+        bursts, last = [], 0.0
+        for number, line in enumerate(lines, start=2):
+            bursts.append(_burst(path, number, _object(path, number, line), last))
             last = bursts[-1].at
         return cls(baud, latency, has_line, tuple(bursts))
 
@@ -191,13 +214,13 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
             "a whole copy of it, or record the session again"
         ) from error
     if not isinstance(values, dict):
-        raise RecordingError(f"{path}, line {number}, must be a JSON object, not {line[:40]!r}")
+        raise RecordingError(f"{path}, line {number}, must be a JSON object, not {shown(line)}")
     return values
 
 
 def _burst(path: Path, number: int, values: dict[str, Any], last: float) -> Burst:
     at = _field(
-        path, number, values, "at", float, lambda v: _is_time(v) and v >= last,
+        path, number, values, "at", float, lambda v: last <= v <= _LONGEST,
         f"seconds, not before the line above ({last})",
     )  # fmt: skip
     to = _field(
@@ -218,15 +241,11 @@ def _field(
     what: str,
 ) -> Any:
     value = values.get(name)
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) <= _LONGEST:
         value = float(value)
     if type(value) is not kind or not allowed(value):
-        raise RecordingError(f"{path}, line {number}: {name} must be {what}, not {value!r}")
+        raise RecordingError(f"{path}, line {number}: {name} must be {what}, not {shown(value)}")
     return value
-
-
-def _is_time(value: float) -> bool:
-    return math.isfinite(value) and value >= 0
 
 
 def _is_hex(text: str) -> bool:
@@ -258,6 +277,8 @@ class Replay:
         self._bursts = session.bursts
         self._next = 0
         self._now = 0.0
+        self._patience = POLL
+        """Seconds by which time goes on where the host waits for what is not to come."""
         self._taken = 0
         """Bytes of the next burst that have passed."""
         self._sent = bytearray()
@@ -279,7 +300,12 @@ class Replay:
             self._now += _OVERDUE
             return b""
         if burst.to_device:
-            self._now = max(self._now + POLL, burst.at)
+            # It waits longer than it did when it was recorded; ever longer steps take it to the end
+            # of whatever wait that is.
+            if self._now >= burst.at:
+                self._now += self._patience
+                self._patience *= 2
+            self._now = max(self._now, burst.at)
             return b""
         data = burst.data[self._taken : self._taken + size]
         self._pass(len(data))
@@ -296,6 +322,7 @@ class Replay:
             if burst is None or equal < min(len(expected), len(rest)) or not expected:
                 raise ReplayMismatch(self._difference(burst, expected[equal:], rest[equal:]))
             self._now = max(self._now, burst.at)
+            self._patience = POLL
             self._pass(equal)
             rest = rest[equal:]
         return len(data)

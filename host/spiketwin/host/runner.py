@@ -9,6 +9,8 @@ device waits for it at the end of a step, and counts the deadlines that it misse
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -19,8 +21,8 @@ from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES,
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
-from spiketwin.host.spikes import Run, decode
-from spiketwin.host.words import Words, last_of_tick, split_at_last_tick, ticks_over
+from spiketwin.host.spikes import Run, Saturations, decode
+from spiketwin.host.words import Words, last_of_tick, of_network, split_at_last_tick, ticks_over
 
 Progress = Callable[[int, int], None]
 """Called with (ticks done, ticks)."""
@@ -34,6 +36,7 @@ LEAST_WORDS_PER_TICK: Final = 2
 ANY_WAIT: Final = (1 << 32) - 1
 """`FETCH` is asked to wait for its words, not for a time, or its answer would depend on timing."""
 
+_NO_WORDS: Final[Words] = np.empty(0, np.uint32)
 _OFFSETS: Final = 1 << 16
 _REAL_TIME_WAIT: Final = 0.05
 """Seconds that one `FETCH` may hold up what comes behind it, at a fixed tick period, where answers
@@ -68,9 +71,19 @@ class Runner:
         Called before that with the first of these ticks, and with what they put out.
     digests:
         Whether each tick reports its digest.
+    n_neurons:
+        Neurons of the network; spikes of others are left out.
+    calling_back:
+        Gives the context in which `progress` and `watch` are called.
 
     Attributes
     ----------
+    broken_off:
+        Whether the run has ended early: then what comes in is kept, and nobody is called.
+    missed_deadlines, late_events, saturations:
+        What is to be said of them in the result.
+    ticks:
+        As given.
     words:
         Output words so far, one array an answer.
     blocks:
@@ -89,7 +102,14 @@ class Runner:
         progress: Progress | None,
         watch: Watch | None,
         digests: bool,
+        n_neurons: int,
+        calling_back: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self.broken_off = False
+        self.missed_deadlines = 0
+        self.late_events = 0
+        self.saturations: Saturations | None = None
+        self.ticks = ticks
         self.words: list[Words] = []
         self.blocks: list[int] = []
         self.steps: list[int] = []
@@ -97,12 +117,13 @@ class Runner:
         self._depth = identity.params.event_queue_depth
         self._first_tick = first_tick
         self._events = events
-        self._ticks = ticks
         self._progress = progress
         self._watch = watch
         self._digests = digests
+        self._calling_back = calling_back
+        self._n_neurons = n_neurons
         self._least_words = LEAST_WORDS_PER_TICK + (DIGEST_WORDS if digests else 0)
-        self._unfinished = np.empty(0, np.uint32)
+        self._unfinished = _NO_WORDS
         self._tick_cycles = max(schedule.most_cycles(identity.params), tick_period)
         self._tick_period = tick_period
         self._longest_wait = max(1, min(ANY_WAIT, int(_REAL_TIME_WAIT * identity.clock_hz)))
@@ -117,7 +138,7 @@ class Runner:
 
     def program(self) -> Iterator[Request | None]:
         """Requests of the run, each decided from the answers so far."""
-        while self._done < self._ticks:
+        while self._done < self.ticks:
             until, events = self._affordable()
             if until > self._started:
                 yield from self._queue(events)
@@ -136,7 +157,7 @@ class Runner:
         room = finished + self._depth
         nothing = self._started, self._queued
         if room >= len(ticks):
-            return self._ticks, len(ticks)
+            return self.ticks, len(ticks)
         # Small refills would cost a frame each: wait until half of the queue is free.
         if room - self._queued < self._depth // 2 and self._done < self._started:
             return nothing
@@ -170,7 +191,7 @@ class Runner:
             # A window of these must leave time to queue what comes after the ticks started.
             wait = (self._started - self._done) * self._tick_period // _WAITS_PER_STEP
             wait = min(self._longest_wait, max(self._tick_period, wait))
-        ticks = min(self._ticks - self._done, count // self._least_words + 1)
+        ticks = min(self.ticks - self._done, count // self._least_words + 1)
         self._requested += count
         return Request(
             Opcode.FETCH,
@@ -181,24 +202,58 @@ class Runner:
             on_result=self._fetched,
         )
 
-    def _fetched(self, result: bytes) -> None:
+    def take(self, result: bytes) -> Words:
+        """Take the words of an answer."""
         words = np.frombuffer(result, "<u4")
+        words = of_network(words, self._n_neurons, self._params.neuron_lanes)
+        self.words.append(words)
+        return words
+
+    def _fetched(self, result: bytes) -> None:
+        words = self.take(result)
+        if self.broken_off:
+            return
         self._requested -= MAX_FETCH_WORDS
         self._received += len(words)
-        self.words.append(words)
         self._empty = 0 if words.size else self._empty + 1
         if self._empty > self._most_empty:
             raise LinkError(
                 f"the device reports nothing of the ticks it has yet to run ({self._done} of "
-                f"{self._ticks} done): reset it, and connect again"
+                f"{self.ticks} done): reset it, and connect again"
             )
         last = last_of_tick(self._digests)
         done = int(ticks_over(words, last).sum())
+        if done > self._started - self._done:
+            raise LinkError(
+                f"the device reports {done} ticks where {self._started - self._done} are to come: "
+                "switch it off and on, and connect again"
+            )
+        first, self._done = self._done, self._done + done
         if self._watch is not None:
             words = np.concatenate([self._unfinished, words])
             over, self._unfinished = split_at_last_tick(words, last)
             if done:
-                self._watch(self._done, decode(over, done, self._params, self._digests))
-        self._done += done
+                part = decode(over, done, self._params, self._digests)
+                with self._calling_back():
+                    self._watch(first, part)
         if done and self._progress is not None:
-            self._progress(self._done, self._ticks)
+            with self._calling_back():
+                self._progress(self._done, self.ticks)
+
+    def result(self) -> Run:
+        """Decode what came in: of a run that was broken off, up to the last whole tick.
+
+        Raises `LinkError` when the words do not add up to the run.
+        """
+        words, ticks = np.concatenate([_NO_WORDS, *self.words]), self.ticks
+        if self.broken_off:
+            last = last_of_tick(self._digests)
+            words, _ = split_at_last_tick(words, last)
+            ticks = int(ticks_over(words, last).sum())
+        run = decode(words, ticks, self._params, self._digests)
+        return replace(
+            run,
+            missed_deadlines=self.missed_deadlines,
+            late_events=self.late_events,
+            saturations=self.saturations,
+        )

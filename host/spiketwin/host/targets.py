@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import stat
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -13,17 +14,33 @@ from types import ModuleType
 from typing import Final, NamedTuple, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import numpy as np
 import serial
 
 from spiketwin.hdl.spec.params import CoreParams, ParamsError, described, preset
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.core import Core
 from spiketwin.host.errors import DoesNotFit, InvalidInput, TargetError
 from spiketwin.host.installation import install_command
-from spiketwin.host.link import BITS_PER_BYTE, DEFAULT_RETRIES, Link, Port, root_cause
+from spiketwin.host.link import (
+    BITS_PER_BYTE,
+    DEFAULT_RETRIES,
+    FRUITLESS,
+    Link,
+    Port,
+    root_cause,
+)
+from spiketwin.host.paths import path_of, same_file
 from spiketwin.host.recording import Recording, Replay, recording
+from spiketwin.host.sockets import SocketPort
 from spiketwin.host.timeline import Simulation
 
 DEFAULT_BAUD: Final = 115200
+MIN_BAUD: Final = 9600
+MAX_BAUD: Final = 50_000_000
+"""Rates of serial ports. At lower ones it takes minutes to tell that a device is silent; no adapter
+makes higher ones."""
+
 WRITE_TIMEOUT: Final = 5.0
 
 TARGETS: Final = "spiketwin.targets"
@@ -46,10 +63,29 @@ _TARGETS: Final = (
 REPLAY: Final = "replay"
 """Scheme of recorded sessions: ``replay:FILE``."""
 
+_MOST_RETRIES: Final = 1000
+_MOST_CHARACTERS: Final = 4096
+
 _PSEUDO_TERMINALS: Final = "/dev/pts/"
 
 PTY_PATIENCE: Final = 100.0
 """An emulator on a pseudo-terminal is that much slower, at worst, than the clock it reports."""
+
+SOCKET_PATIENCE: Final = 25.0
+"""Bytes on a socket pass through programs, and perhaps a network, that have other work as well."""
+
+_MORE_PATIENCE: Final = (
+    "On a computer that is very busy, give it more time by retries=… (--retries on the command "
+    "line)"
+)
+_SILENT_TERMINAL: Final = (
+    "this is a pseudo-terminal, so a program must serve it: see that the emulator (`spiketwin "
+    f"emulate`) runs and is not stopped, and that this is the path it printed. {_MORE_PATIENCE}"
+)
+_SILENT_SOCKET: Final = (
+    "see that what listens there has a device of ours behind it, at the rate the device listens "
+    f"at. {_MORE_PATIENCE}"
+)
 
 
 def connect(
@@ -77,7 +113,8 @@ def connect(
         Rate at which a serial port is opened, which is the rate the device starts with
         (`Core.set_baud` changes it).
     retries:
-        Rounds of resending without any answer before `LinkTimeout`.
+        Rounds of resending without any answer before `LinkTimeout`, 0…1000; each lasts up to 0.05
+        s, at a socket 1.25 s, and at a pseudo-terminal 5 s, where nothing asked takes longer.
     record:
         File to which all that passes is written (`spiketwin.host.recording`); it is there once
         the core is closed.
@@ -85,7 +122,8 @@ def connect(
     Raises
     ------
     InvalidInput
-        `url` is no text, `params` names no reference size, or `baud` is no rate.
+        `url` is no text, `params` names no reference size, `baud` is not in 9600…50000000,
+        `retries` is no number of rounds, or `record` is no path or that of what is connected to.
     TargetError
         The address means nothing, a package is missing, or the port cannot be opened.
     DoesNotFit
@@ -97,10 +135,13 @@ def connect(
     IncompatibleDevice, LinkTimeout, LinkLost
         What answers is of another release, nothing answers, or the port went away.
     """
-    if not isinstance(url, str):
-        raise InvalidInput(f"url must be a text such as 'model:', not {url!r}")
-    if isinstance(baud, bool) or not isinstance(baud, int) or baud < 1:
-        raise InvalidInput(f"baud must be a positive integer, not {baud!r}")
+    _check_url(url)
+    baud = _checked_integer("baud", baud, MIN_BAUD, MAX_BAUD)
+    retries = _checked_integer("retries", retries, 0, _MOST_RETRIES)
+    recorded = None if record is None else path_of(record, "record")
+    read = file_of(url)
+    if recorded is not None and read is not None and same_file(recorded, read):
+        raise InvalidInput(f"{url} and record are the same file: record to another one")
     sizes = _sizes(params)
     scheme = url.partition(":")[0]
     simulated = scheme in SIMULATED
@@ -109,9 +150,9 @@ def connect(
         url = _address(url, sizes)
     opened = ExitStack()
     try:
-        port, patience, has_line, simulation = _open(url, scheme, baud, opened)
-        if record is not None:
-            port = opened.enter_context(recording(port, Path(record), has_line))
+        port, patience, has_line, simulation, advice = _open(url, scheme, baud, opened)
+        if recorded is not None:
+            port = opened.enter_context(recording(port, recorded, has_line))
         link = Link(
             port,
             patience=patience,
@@ -120,6 +161,7 @@ def connect(
             has_line=has_line,
             simulation=simulation,
             address=given,
+            advice=advice,
         )
         if sizes is not None and link.identity.params != sizes:
             have = asdict(link.identity.params)
@@ -134,8 +176,52 @@ def connect(
         raise
 
 
+def file_of(url: str) -> Path | None:
+    """Give the recording or the port that an address names; None if it is of no file."""
+    scheme, _, rest = url.partition(":")
+    if scheme == REPLAY:
+        return Path(rest)
+    # What is no address of any scheme is the path of a port.
+    return None if "://" in url or scheme in SIMULATED else Path(url)
+
+
+def _check_url(url: object) -> None:
+    """See that an address can be one, before anything is made of it.
+
+    Raises `InvalidInput` for what is no text, and `TargetError` for one that is no address.
+    """
+    if not isinstance(url, str):
+        raise InvalidInput(f"url must be a text such as 'model:', not {shown(url)}")
+    if len(url) > _MOST_CHARACTERS:
+        raise TargetError(
+            f"{shown(url)} is no address: it has more than {_MOST_CHARACTERS} characters"
+        )
+    if any(character < " " for character in url):
+        raise TargetError(f"{shown(url)} is no address: it has control characters")
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("socket", "rfc2217"):
+            _ = parts.port
+    except ValueError as error:
+        raise TargetError(f"{shown(url)} is no address: {error}. {_TARGETS}") from error
+
+
+def _checked_integer(name: str, value: object, low: int, high: int) -> int:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | np.integer)
+        or not low <= value <= high
+    ):
+        raise InvalidInput(f"{name} must be an integer in {low}…{high}, not {shown(value)}")
+    return int(value)
+
+
 def takes_sizes(url: str) -> bool:
-    """Whether an address is of a simulated target and leaves the sizes of the core open."""
+    """Whether an address is of a simulated target and leaves the sizes of the core open.
+
+    Raises `InvalidInput` or `TargetError` for what is no address.
+    """
+    _check_url(url)
     scheme, _, rest = url.partition(":")
     options = parse_qs(rest.partition("?")[2], keep_blank_values=True)
     return scheme in SIMULATED and "params" not in options
@@ -145,8 +231,9 @@ def origin(target: str) -> str:
     """Say how a target, named by its address, comes by its spikes and cycles.
 
     The model computes them and RTL is simulated. What answers at a port reports its own, whether
-    it is a board or an emulator.
+    it is a board or an emulator. Raises `InvalidInput` or `TargetError` for what is no address.
     """
+    _check_url(target)
     scheme = target.partition(":")[0]
     if scheme == "model":
         return "computed"
@@ -160,7 +247,9 @@ def _sizes(params: str | CoreParams | None) -> CoreParams | None:
         except ParamsError as error:
             raise InvalidInput(str(error)) from error
     if params is not None and not isinstance(params, CoreParams):
-        raise InvalidInput(f"params must be a text such as 'full', or CoreParams, not {params!r}")
+        raise InvalidInput(
+            f"params must be a text such as 'full', or CoreParams, not {shown(params)}"
+        )
     return params
 
 
@@ -170,7 +259,7 @@ def _address(url: str, sizes: CoreParams | None) -> str:
     place, _, query = rest.partition("?")
     if not colon or place not in ("", "//"):
         raise TargetError(
-            f"{url!r} is no address: write {scheme}: or, with options, {scheme}:?params=tiny"
+            f"{shown(url)} is no address: write {scheme}: or, with options, {scheme}:?params=tiny"
         )
     if sizes is not None:
         if not takes_sizes(url):
@@ -180,31 +269,40 @@ def _address(url: str, sizes: CoreParams | None) -> str:
 
 
 class _Opened(NamedTuple):
-    """A port, the factor on its deadlines, whether bytes travel at its rate, and its own time."""
+    """A port, the factor on its deadlines, whether bytes travel at its rate, and its own time.
+
+    And what to do where nobody answers.
+    """
 
     port: Port
     patience: float
     has_line: bool
     simulation: Simulation | None = None
+    advice: str = FRUITLESS
 
 
 def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
     """Open a port, and put into `opened` what closes it."""
     if scheme == REPLAY:
-        replay = Replay(Recording.load(Path(url.partition(":")[2])))
+        replay = Replay(Recording.load(path_of(url.partition(":")[2], "a recording")))
         return _Opened(replay, 1.0, replay.has_line)
-    patience = 1.0
     simulation = None
     if scheme in SIMULATED and scheme.endswith(PTY_SUFFIX):
         url, simulation, close = _pty(url, scheme)
         opened.callback(close)
-        patience = PTY_PATIENCE
     elif scheme in SIMULATED:
         _handlers(scheme)
     port = _serial(url, scheme, baud)
     opened.callback(port.close)
-    # What has a rate but does not keep to it: the bytes travel as fast as they can.
-    rateless = scheme == "socket" or str(Path(url).resolve()).startswith(_PSEUDO_TERMINALS)
+    # What has a rate but does not keep to it: the bytes travel as fast as they can, and as late as
+    # the program at the other end gets to them.
+    patience, rateless, advice = 1.0, True, FRUITLESS
+    if scheme == "socket":
+        patience, advice = SOCKET_PATIENCE, _SILENT_SOCKET
+    elif str(Path(url).resolve()).startswith(_PSEUDO_TERMINALS):
+        patience, advice = PTY_PATIENCE, _SILENT_TERMINAL
+    else:
+        rateless = False
     has_line = not rateless and getattr(port, "has_line", True)
     clock = getattr(port, "clock", None)
     if clock is not None:
@@ -213,43 +311,63 @@ def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
             byte_seconds=lambda: BITS_PER_BYTE / port.baudrate if has_line else 0.0,
             worked=None,
         )
-    return _Opened(port, patience, has_line, simulation)
+    return _Opened(port, patience, has_line, simulation, advice)
 
 
 def _serial(url: str, scheme: str, baud: int) -> Port:
     if scheme == "socket" and ":" not in urlsplit(url).netloc:
         raise TargetError(f"{url} lacks its port: write socket://host:port")
     try:
+        # A second program on the same wire would take half of the answers. Asked for before it is
+        # opened, the lock comes before the rate and the buffers, which are the first program's.
         port = serial.serial_for_url(
-            url, do_not_open=True, baudrate=baud, timeout=0, write_timeout=WRITE_TIMEOUT
-        )
+            url, do_not_open=True, exclusive=True, baudrate=baud, timeout=0,
+            write_timeout=WRITE_TIMEOUT,
+        )  # fmt: skip
     except ValueError as error:
         raise TargetError(f"{url} is of no scheme that there is. {_TARGETS}") from error
+    except Exception as error:  # handlers of pyserial have errors of their own
+        raise TargetError(f"{url} is no address of this scheme: {type(error).__name__}") from error
     try:
         port.open()
-        if "://" not in url:
-            # A second program on the same wire would take half of the answers.
-            port.exclusive = True
         port.reset_input_buffer()
     except (ValueError, OSError) as error:
         port.close()
-        raise TargetError(f"{url} cannot be opened: {_reason(error)}") from error
-    return cast(Port, port)
+        raise TargetError(f"{url} cannot be opened: {_reason(url, error)}") from error
+    except Exception as error:
+        port.close()
+        raise TargetError(f"{url} cannot be opened: {type(error).__name__} {error}") from error
+    return SocketPort(port) if scheme == "socket" else cast(Port, port)
 
 
-def _reason(error: ValueError | OSError) -> str:
+def _reason(url: str, error: ValueError | OSError) -> str:
     """Say why a port could not be opened, and the way out."""
     number, reason = root_cause(error)
+    if (file := getattr(error, "filename", None)) is not None:
+        return f"{file}: {reason}"  # no port, but something that a simulated target needs
     if number == errno.ENOENT:
         return f"{reason}. {_TARGETS}"
     if number in (errno.EAGAIN, errno.EBUSY):
         return "another program has it open. Close that one"
     if number in (errno.EACCES, errno.EPERM):
-        return (
-            f"{reason}. Run: sudo usermod -aG dialout $USER, and log in anew (`spiketwin doctor` "
-            "names the group if it is another)"
-        )
+        return f"{reason}. {_permission(url)}".removesuffix(". ")
     return reason
+
+
+def _permission(url: str) -> str:
+    """Say how one comes by the permission to open a serial device; nothing of anything else."""
+    path = Path(url)
+    try:
+        found = path.stat()
+        owner, group = path.owner(), path.group()
+    except (OSError, ValueError, KeyError):
+        return ""
+    both = stat.S_IRGRP | stat.S_IWGRP
+    if not stat.S_ISCHR(found.st_mode):
+        return ""
+    if found.st_mode & both != both or found.st_gid == 0:
+        return f"It is for the user {owner} alone"
+    return f"Run: sudo usermod -aG {group} $USER, and log in anew"
 
 
 def _handlers(scheme: str) -> None:

@@ -45,6 +45,19 @@ def lanes_fired(reports: IntArray) -> tuple[IntArray, IntArray]:
     return which, lane
 
 
+def of_network(words: Words, n_neurons: int, neuron_lanes: int) -> Words:
+    """Take the spikes of neurons that the network does not have out of the words that report any.
+
+    The words stay as many as they are.
+    """
+    lanes = np.arange(SPIKE_MASK_BITS, dtype=np.int64)
+    group = (words >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS)).astype(np.int64)
+    inside = (group[:, None] * neuron_lanes + lanes < n_neurons) @ (1 << lanes)
+    kept = inside << SPIKE_CYCLE_BITS | ~(((1 << SPIKE_MASK_BITS) - 1) << SPIKE_CYCLE_BITS)
+    masked: Words = np.where(report_spikes(words), words & kept, words).astype(np.uint32)
+    return masked
+
+
 def last_of_tick(digests: bool) -> Word:
     """Kind of the last word of a tick: its digest, if it reports one, comes behind its end."""
     return Word.DIGEST_HIGH if digests else Word.END

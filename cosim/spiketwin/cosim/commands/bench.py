@@ -7,7 +7,6 @@ from typing import Any, Final, cast
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from spiketwin.cosim import bench as figures_of
@@ -81,13 +80,14 @@ def bench(seeded: bool, json_file: Path | None) -> None:
     what it is compared to, so the ratios hold where the seconds do not. A busy machine spoils
     both: run nothing else.
     """
-    console = Console()
+    console = options.console()
     measure, table = (mutants.measure, _mutants_table) if seeded else (figures_of.measure, _table)
     with options.stages(console) as report:
         figures = measure(report)
+    outputs = options.Outputs()
+    outputs.json(json_file, figures)
     console.print(table(figures))
-    if json_file is not None:
-        options.write_json(json_file, figures)
+    outputs.check()
     if seeded and figures["mutants"]["named"] != figures["mutants"]["seeded"]:
         raise click.exceptions.Exit(1)
 
@@ -96,7 +96,7 @@ def _table(figures: Figures) -> Table:
     table = Table("figure", "origin", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("value", justify="right")
     for group, shown in SHOWN.items():
-        table.add_row(f"[bold]{group}")
+        table.add_row(group, style="bold")
         for name, title, origin in shown:
             value = figures[group][name]
             for size, number in value.items() if isinstance(value, dict) else (("", value),):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -19,6 +20,13 @@ from spiketwin.firmware.platforms import check
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, ParamsError, preset
 from spiketwin.host.cli import options
+from spiketwin.host.replacing import replacing
+
+_LEAST_MHZ: Final = 0.001
+_MOST_MHZ: Final = 100_000.0
+"""Clocks that can be asked for; the PLL of a board makes far fewer."""
+
+_BOARD_FILE: Final = "spiketwin.board_file"
 
 KINDS: Final = {
     "logic": "logic cells",
@@ -29,7 +37,19 @@ KINDS: Final = {
 """What is used of an FPGA, by its name in the figures."""
 
 
-def _board(_ctx: click.Context, _option: click.Parameter, value: str) -> Board:
+class _Clock(click.FloatRange):
+    """A range that `nan` is not in."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        found = float(super().convert(value, param, ctx))
+        if math.isnan(found):
+            self.fail(f"{value!r} is no number")
+        return found
+
+
+def _board(ctx: click.Context, _option: click.Parameter, value: str) -> Board:
     try:
         found = board(value)
     except BoardError as error:
@@ -38,6 +58,13 @@ def _board(_ctx: click.Context, _option: click.Parameter, value: str) -> Board:
         check(found)
     except BoardError as error:
         raise click.BadParameter(f"{value}: {error}") from error
+    ctx.meta[_BOARD_FILE] = Path(value) if value.endswith(".py") else None
+    return found
+
+
+def board_file() -> Path | None:
+    """Give the file that describes the board of the call; None if the board is one of ours."""
+    found: Path | None = click.get_current_context().meta[_BOARD_FILE]
     return found
 
 
@@ -85,7 +112,7 @@ def _known() -> str:
 @click.option(
     "--clock",
     "clock_mhz",
-    type=click.FloatRange(min=0, min_open=True),
+    type=_Clock(_LEAST_MHZ, _MOST_MHZ),
     metavar="MHZ",
     help="Clock of the core. Default: the board's.",
 )
@@ -98,7 +125,7 @@ def _known() -> str:
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.OutputFolder(),
     metavar="DIR",
     help="Folder to copy everything to: bitstream, pins, reports and logs.",
 )
@@ -117,7 +144,8 @@ def build(
     what it uses. What was built once is taken from where it lies. Exits with status 1 if the core
     does not fit or is slower than its clock.
     """
-    console = Console()
+    options.check_distinct({"--json": json_file}, {"--board": board_file()})
+    console = options.console()
     clock_hz = round(clock_mhz * 1e6) if clock_mhz else None
     missed = None
     try:
@@ -127,12 +155,13 @@ def build(
     except BuildError as error:
         raise click.ClickException(str(error)) from error
 
-    console.print(_table(made))
-    folder = made.folder
+    outputs = options.Outputs()
+    outputs.json(json_file, made.figures)
     if out is not None:
-        folder = Path(shutil.copytree(made.folder, out, dirs_exist_ok=True))
-    if json_file is not None:
-        options.write_json(json_file, made.figures)
+        outputs.attempt(lambda: _copy(made.folder, out))
+    console.print(_table(made))
+    outputs.check()
+    folder = out or made.folder
     if missed is not None:
         raise click.ClickException(str(missed)) from missed
     if made.bitstream is not None:
@@ -142,6 +171,15 @@ def build(
     _say(console, f"pins       {folder / 'pins.json'}")
     if wanted.notes:
         _say(console, wanted.notes)
+
+
+def _copy(made: Path, out: Path) -> None:
+    """Copy all files of a build into a folder, each whole or not at all."""
+    for source in [path for path in made.rglob("*") if path.is_file()]:
+        copy = out / source.relative_to(made)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with source.open("rb") as file, replacing(copy) as written:
+            shutil.copyfileobj(file, written)
 
 
 def built(

@@ -39,7 +39,7 @@ from spiketwin.host.targets import takes_sizes
 _COMMAND: Final = ("spiketwin", "compare")
 _SHRUNK: Final = "shrunk.npz"
 
-_HOW: Final = ("baud", "every", "digests")
+_HOW: Final = ("baud", "retries", "every", "digests")
 """Parameters that say how targets are compared, whatever is played."""
 
 
@@ -50,7 +50,7 @@ _HOW: Final = ("baud", "every", "digests")
     "spiketwin compare --preset balanced --on model: --on float: --report balanced.html\n"
     "spiketwin compare --preset chain --on rtl: --tick-period 200:2000:200 --plot curve.png"
 )
-@click.argument("net", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.argument("net", type=options.InputFile(), required=False)
 @click.option(
     "--on",
     "urls",
@@ -68,7 +68,7 @@ _HOW: Final = ("baud", "every", "digests")
 @stimulus.spike_file
 @stimulus.ticks
 @options.sizes("Default: those of the devices there are, else the least that hold the network.")
-@options.baud
+@options.line
 @click.option(
     "--shrink",
     "small",
@@ -125,6 +125,7 @@ def compare(
     ticks: int | None,
     params: str | None,
     baud: int,
+    retries: int,
     small: Path | None,
     vcd: Path | None,
     every: int,
@@ -153,8 +154,11 @@ def compare(
     Exits with status 1 if two targets other than float: differ.
     """
     options.check_distinct(
-        {"NET": net, "--spikes": spike_file, "--shrink": small, "--json": json_file,
-         "--waves": vcd, "--report": html, "--trace": trace, "--plot": plot}
+        {"--shrink": small, "--json": json_file, "--waves": vcd, "--report": html,
+         "--trace": trace, "--plot": plot,
+         "the save file of --waves": vcd and vcd.with_suffix(waves.VIEW_SUFFIX)},
+        {"NET": net, "--spikes": spike_file},
+        urls,
     )  # fmt: skip
     if periods is not None:
         others = {"--shrink": small, "--waves": vcd, "--report": html, "--trace": trace}
@@ -167,7 +171,8 @@ def compare(
     needed = (*(page.MODULES if html else ()), *(["matplotlib"] if plot else ()))
     for name in needed:
         import_module(name)  # should it be missing, that is known before the run
-    console = Console()
+    console = options.console()
+    outputs = options.Outputs()
     rounds = MAX_DIGEST_ROUNDS if digests else 0
     sizes, case_of = _case(net, preset_name, spike_file, ticks, rounds)
     judge = None
@@ -175,7 +180,7 @@ def compare(
         sizes, case_of, judge = _task(console, preset_name, ticks)
     with (
         options.needing(sizes),
-        comparison.subjects(devices, params, sizes, baud) as subjects,
+        comparison.subjects(devices, params, sizes, baud, retries) as subjects,
     ):
         without = [each.name for each in subjects if not each.core.params.digest_rounds]
         if digests and without:
@@ -187,50 +192,55 @@ def compare(
         if periods is not None:
             with _progress(console) as progress:
                 swept = tick_periods.swept(subjects, case, periods, progress, clock_hz, judge)
+            played = str(preset_name or (net and net.name))
+            tick_periods.write(outputs, swept, played, plot, json_file)
             tick_periods.say(console, swept)
-            tick_periods.write(swept, str(preset_name or (net and net.name)), plot, json_file)
+            outputs.check()
             raise click.exceptions.Exit(not tick_periods.equal(swept))
         with _progress(console) as progress:
             found = comparison.compare(case, subjects, FLOAT in urls, every, progress)
+        heading = _heading(net, preset_name, every)
+        traced = _save(outputs, json_file, html, trace, heading, found)
         console.print(_table(found))
         ledgers = {name: one.outcome.run.ledger for name, one in found.devices.items()}
         console.print(ledger_table.table(ledgers))
         _verdict(console, found, every)
-        heading = _heading(net, preset_name, every)
-        _save(console, json_file, html, trace, heading, found)
+        if traced is not None and len(traced) < found.case.ticks:
+            told = f"{trace}: ticks {traced[0]:,} to {traced[-1]:,} alone, for more are too many"
+            console.print(told, soft_wrap=True, markup=False)
         if found.differences:
             if vcd is not None:
-                _waves(console, subjects, found, vcd)
+                outputs.attempt(lambda: _waves(console, subjects, found, vcd))
             if small is not None:
-                _shrink(console, subjects, found, small)
+                outputs.attempt(lambda: _shrink(console, subjects, found, small))
+            outputs.check()
             raise click.exceptions.Exit(1)
         for option, path in {"--waves": vcd, "--shrink": small}.items():
             if path is not None:
                 told = f"{option}: no two targets but {FLOAT} differ, so {path} is not written."
                 console.print(told, soft_wrap=True, markup=False)
+        outputs.check()
 
 
 def _save(
-    console: Console,
+    outputs: options.Outputs,
     json_file: Path | None,
     html: Path | None,
     trace: Path | None,
     heading: page.Heading,
     found: Comparison,
-) -> None:
-    """Write what was found into the files that are wanted."""
+) -> range | None:
+    """Write what was found into the files that are wanted; give the ticks of the trace, if any."""
     if json_file is not None or html is not None:
         figures = page.figures_of(found)
     if json_file is not None:
         drawn = [figure.figures() for figure in figures]
-        options.write_json(json_file, summary.figures(found) | {"figures": drawn})
+        outputs.json(json_file, summary.figures(found) | {"figures": drawn})
     if html is not None:
-        page.save(html, heading, found, figures)
+        outputs.attempt(lambda: page.save(html, heading, found, figures))
     if trace is not None:
-        ticks = trace_file.save(trace, found)
-        if len(ticks) < found.case.ticks:
-            told = f"{trace}: ticks {ticks[0]:,} to {ticks[-1]:,} alone, for more are too many"
-            console.print(told, soft_wrap=True, markup=False)
+        return outputs.attempt(lambda: trace_file.save(trace, found))
+    return None
 
 
 def _heading(net: Path | None, preset_name: str | None, every: int) -> page.Heading:
@@ -325,7 +335,7 @@ def _case(
             "stimulus ends there"
         )
     spikes = case.spikes[case.spikes[:, 0] < length]
-    fallback = replace(case.params, digest_rounds=digest_rounds)
+    fallback = replace(case.params, digest_rounds=digest_rounds, saturation_counters=True)
     return fallback, lambda sizes: replace(case, params=sizes, spikes=spikes, ticks=length)
 
 

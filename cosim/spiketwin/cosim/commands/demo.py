@@ -14,7 +14,7 @@ from rich.table import Table
 from spiketwin.cosim.demo.compare import COMPARED, Comparison, compare
 from spiketwin.cosim.demo.digits import Digits, load
 from spiketwin.cosim.demo.lesson import lesson
-from spiketwin.cosim.demo.plots import save_all
+from spiketwin.cosim.demo.plots import PICTURES, save_all
 from spiketwin.cosim.demo.recipe import RECIPE
 from spiketwin.cosim.demo.run import SIZES, Record, learn, run
 from spiketwin.host import connect
@@ -51,12 +51,12 @@ from spiketwin.host.targets import origin
     type=click.IntRange(min=1),
     help="Take only so many images to train and to test, for a quick look.",
 )
-@options.baud
+@options.line
 @live.option
 @options.json_file
 @click.option(
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.OutputFolder(),
     default=Path("spiketwin-demo"),
     show_default=True,
     help="Folder for the pictures.",
@@ -66,6 +66,7 @@ def demo(
     seed: int,
     images: int | None,
     baud: int,
+    retries: int,
     is_live: bool,
     json_file: Path | None,
     output: Path,
@@ -75,30 +76,37 @@ def demo(
     The network learns on each target by itself, from random weights. Every spike, weight, state
     variable and cycle is compared. Exits with status 1 if anything differs.
     """
-    console = Console()
+    options.check_distinct(
+        {"--json": json_file}, {f"a picture, {name},": output / name for name in PICTURES}, urls
+    )
+    console = options.console()
     output.mkdir(parents=True, exist_ok=True)
     digits = load()
     if images is not None:
         digits = digits.first(images)
     screen = live.terminal() if is_live else None
     records = {
-        name: _learn(name, url, digits, seed, baud, console)
+        name: _learn(name, url, digits, seed, baud, retries, console)
         if screen is None
-        else _learn_live(name, url, digits, seed, baud, screen)
+        else _learn_live(name, url, digits, seed, baud, retries, screen)
         for name, url in zip(options.told_apart(urls), urls, strict=True)
     }
     (first_name, first), *others = records.items()
     comparisons = [compare(first, record, (first_name, name)) for name, record in others]
 
+    outputs = options.Outputs()
+    outputs.json(json_file, _report(digits, records, comparisons))
+    pictures = outputs.attempt(lambda: save_all(records, output))
     console.print(_table(records))
-    for path in save_all(records, output):
+    for path in pictures or ():
         console.print(f"picture  {path}", soft_wrap=True, markup=False)
-    if json_file is not None:
-        options.write_json(json_file, _report(digits, records, comparisons))
+    outputs.check()
     _verdict(console, comparisons)
 
 
-def _learn(name: str, url: str, digits: Digits, seed: int, baud: int, console: Console) -> Record:
+def _learn(
+    name: str, url: str, digits: Digits, seed: int, baud: int, retries: int, console: Console
+) -> Record:
     with options.progress_bar(console, "images") as bar:
         task = bar.add_task(f"{name} connecting", total=None)
         return run(
@@ -106,6 +114,7 @@ def _learn(name: str, url: str, digits: Digits, seed: int, baud: int, console: C
             digits,
             seed=seed,
             baud=baud,
+            retries=retries,
             progress=lambda phase, done, total: bar.update(
                 task, description=f"{name} {phase}", completed=done, total=total
             ),
@@ -113,11 +122,11 @@ def _learn(name: str, url: str, digits: Digits, seed: int, baud: int, console: C
 
 
 def _learn_live(
-    name: str, url: str, digits: Digits, seed: int, baud: int, console: Console
+    name: str, url: str, digits: Digits, seed: int, baud: int, retries: int, console: Console
 ) -> Record:
     with options.stages(console) as stage:
         stage(f"{name} connecting")
-        core = connect(url, params=SIZES, baud=baud)
+        core = connect(url, params=SIZES, baud=baud, retries=retries)
     phases = RECIPE.phases(digits, seed)
     with core:
         view, watch = lesson(core, name, RECIPE.taught(), phases)

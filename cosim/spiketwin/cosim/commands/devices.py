@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from spiketwin.host.cli import options
@@ -20,8 +19,10 @@ def devices(json_file: Path | None) -> None:
 
     Exits with status 0 also where there is none. Nothing is opened.
     """
-    console = Console()
+    console = options.console()
     ports = serial_ports(adapters_of_boards())
+    outputs = options.Outputs()
+    outputs.json(json_file, {"ports": [asdict(port) for port in ports]})
     candidates = [port for port in ports if port.candidate]
     others = [port for port in ports if not port.candidate]
     if candidates:
@@ -30,8 +31,7 @@ def devices(json_file: Path | None) -> None:
         console.print("No serial port could be a board: connect one, by a cable that carries data.")
     if others:
         console.print(_table("no board", others))
-    if json_file is not None:
-        options.write_json(json_file, {"ports": [asdict(port) for port in ports]})
+    outputs.check()
 
 
 def adapters_of_boards() -> dict[str, UsbId | None]:

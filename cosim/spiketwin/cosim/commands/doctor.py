@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from spiketwin.cosim.doctor import Finding, examine
@@ -21,20 +20,22 @@ def doctor(json_file: Path | None) -> None:
     Exits with status 1 if something is missing or broken. An extra that is not installed is told,
     but is no fault. Nothing is changed.
     """
-    console = Console()
+    console = options.console()
     with console.status("looking around"):
         findings = examine()
-    console.print(_table(findings))
     missing = [finding for finding in findings if not finding.fine]
+    outputs = options.Outputs()
+    outputs.json(
+        json_file, {"fine": not missing, "findings": [asdict(finding) for finding in findings]}
+    )
+    console.print(_table(findings))
     for fix in dict.fromkeys(finding.fix for finding in missing):
         mended = [finding for finding in missing if finding.fix == fix]
         what = " and ".join(finding.what for finding in mended)
         needed_for = mended[0].needed_for
         console.print(f"Missing for {needed_for}: {what}. Run:", markup=False, soft_wrap=True)
         console.print(f"    {fix}", markup=False, highlight=False, soft_wrap=True)
-    if json_file is not None:
-        figures = {"fine": not missing, "findings": [asdict(finding) for finding in findings]}
-        options.write_json(json_file, figures)
+    outputs.check()
     if missing:
         raise click.exceptions.Exit(1)
     console.print("Nothing is missing.", style="bold green")

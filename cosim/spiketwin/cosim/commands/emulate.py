@@ -17,6 +17,7 @@ from spiketwin.cosim.serial.target_url import (
     clock_hz,
     core_params,
 )
+from spiketwin.host.cli import options
 
 
 @click.command()
@@ -48,9 +49,9 @@ from spiketwin.cosim.serial.target_url import (
 )
 @click.option(
     "--link",
-    type=click.Path(path_type=Path),
-    help="Put a symbolic link to the pseudo-terminal here while it lasts. One of another emulator "
-    "is not replaced.",
+    type=options.Place(),
+    help="Put a symbolic link to the pseudo-terminal here while it lasts. One that a killed "
+    "emulator left is replaced, one of an emulator that runs is not.",
 )
 def emulate(params: str, level: str, cycles_per_bit: int, clock: str, link: Path | None) -> None:
     """Serve the RTL on a pseudo-terminal, which any serial program can open, until Ctrl-C.
@@ -58,9 +59,8 @@ def emulate(params: str, level: str, cycles_per_bit: int, clock: str, link: Path
     Prints the terminal's path. Clients may come and go, the core keeps its state. While no
     answer is due, the clock stands still from 10 seconds after the last byte until the next one.
     """
-    # A shell's background job ignores Ctrl-C, and to be terminated is no reason to leave the link.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    # A shell's background job ignores Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with Engine(
             core_params(params), level, cycles_per_bit=cycles_per_bit,

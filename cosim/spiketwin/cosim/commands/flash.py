@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 from rich.progress import TaskID
 
-from spiketwin.cosim.commands.build import built, of_size, on_board
+from spiketwin.cosim.commands.build import board_file, built, of_size, on_board
 from spiketwin.cosim.commands.devices import adapters_of_boards
-from spiketwin.cosim.commands.selftest import examined
+from spiketwin.cosim.commands.selftest import examined, say
 from spiketwin.cosim.loader import Hung, loader, run
 from spiketwin.firmware import flash as openfpgaloader
 from spiketwin.firmware.board import Board
@@ -40,7 +40,7 @@ _LOOK_SECONDS: Final = 0.1
 @of_size
 @click.option(
     "--bitstream",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=options.InputFile(),
     metavar="FILE",
     help="What to load. Default: what `spiketwin build` makes for the board, built if need be.",
 )
@@ -48,7 +48,7 @@ _LOOK_SECONDS: Final = 0.1
     "--port", metavar="PORT",
     help="Serial port of the board. Default: the only one that could be it.",
 )  # fmt: skip
-@options.baud
+@options.line
 @options.json_file
 def flash(
     wanted: Board,
@@ -56,6 +56,7 @@ def flash(
     bitstream: Path | None,
     port: str | None,
     baud: int,
+    retries: int,
     json_file: Path | None,
 ) -> None:
     """Load a bitstream onto a board, and prove by the self-test that it works there.
@@ -63,7 +64,12 @@ def flash(
     Whatever the board held is lost. Exits with status 2 where the board could not be programmed and
     is as it was, and with status 1 where it does not work afterwards.
     """
-    console = Console()
+    options.check_distinct(
+        {"--json": json_file},
+        {"--board": board_file(), "--bitstream": bitstream},
+        [] if port is None else [port],
+    )
+    console = options.console()
     program = loader()
     chosen = _port(wanted, port)
     # Of several boards alike, the one behind the serial port that is meant.
@@ -81,15 +87,17 @@ def flash(
     address = port or (chosen or _found_port(wanted)).device
     _await_port(address)
     console.print(f"Proving it good over {address}:")
-    with connect(address, params=params, baud=baud) as core:
+    with connect(address, params=params, baud=baud, retries=retries) as core:
         if built_as and core.identity.build != built_as:
             raise click.ClickException(
                 f"the board answers as build {core.identity.build}, not as {built_as}, which was "
                 "loaded: is another board at this port? Give --port"
             )
         report = examined(console, address, core)
-    if json_file is not None:
-        options.write_json(json_file, report.figures())
+    outputs = options.Outputs()
+    outputs.json(json_file, report.figures())
+    say(console, report)
+    outputs.check()
     if not report.passed:
         raise click.exceptions.Exit(1)
 

@@ -69,6 +69,7 @@ def selftest(
     url: str,
     params: str | None,
     baud: int,
+    retries: int,
     record: Path | None,
     transactions: int,
     networks: int,
@@ -81,18 +82,20 @@ def selftest(
     Whatever the core holds is written over, with zeros in the end: program it again afterwards.
     Exits with status 1 if anything is wrong.
     """
-    console = Console()
+    options.check_distinct({"--json": json_file, "--record": record}, urls=[url])
+    console = options.console()
     try:
-        with connect(url, params=params, baud=baud, record=record) as core:
+        with connect(url, params=params, baud=baud, retries=retries, record=record) as core:
             report = examined(
                 console, url, core,
                 transactions=transactions, networks=networks, ticks=ticks, seed=seed,
             )  # fmt: skip
     except LinkError as error:  # nobody answers from the beginning
         report = checks.Unfinished(None, None, str(error))
-        _say(console, report)
-    if json_file is not None:
-        options.write_json(json_file, report.figures())
+    outputs = options.Outputs()
+    outputs.json(json_file, report.figures())
+    say(console, report)
+    outputs.check()
     if not report.passed:
         raise click.exceptions.Exit(1)
 
@@ -107,18 +110,16 @@ def examined(
     ticks: int = TICKS,
     seed: int = 0,
 ) -> checks.Report | checks.Unfinished:
-    """Check a core and say what was found; parameters are those of the command."""
+    """Say what a core is, and check it; parameters are those of the command."""
     console.print(f"{url}  {_identity(core)}", soft_wrap=True, markup=False)
-    report: checks.Report | checks.Unfinished
     try:
-        report = _check(console, core, transactions, networks, ticks, seed)
+        return _check(console, core, transactions, networks, ticks, seed)
     except checks.CutShort as error:
-        report = error.found
-    _say(console, report)
-    return report
+        return error.found
 
 
-def _say(console: Console, report: checks.Report | checks.Unfinished) -> None:
+def say(console: Console, report: checks.Report | checks.Unfinished) -> None:
+    """Say what was found."""
     console.print(_table(report))
     if report.line is not None and report.line.rates:
         console.print(_rates_table(report.line))

@@ -26,14 +26,14 @@ from spiketwin.cosim.compare.sweep import (
 )
 from spiketwin.host.cli import options
 from spiketwin.host.installation import install_command
-from spiketwin.host.replacing import replacing
+from spiketwin.host.paths import readable
 from spiketwin.host.targets import origin
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 _MOST_CYCLES: Final = (1 << 32) - 1
 _MOST_PERIODS: Final = 1000
-_PART: Final = re.compile(r"([0-9]+)(?::([0-9]+):([0-9]+))?")
+_PART: Final = re.compile(r"([0-9]{1,20})(?::([0-9]{1,20}):([0-9]{1,20}))?")
 _MEASURED_BY: Final = ("elephant", "pyspike")
 
 
@@ -141,19 +141,24 @@ def equal(found: dict[str, Sweep]) -> bool:
     return all(each.points == first.points for each in others)
 
 
-def write(found: dict[str, Sweep], played: str, plot: Path | None, json_file: Path | None) -> None:
+def write(
+    outputs: options.Outputs,
+    found: dict[str, Sweep],
+    played: str,
+    plot: Path | None,
+    json_file: Path | None,
+) -> None:
     """Write the curve of the first target and the figures of all, where wanted.
 
-    `played` names what was run. Raises `ImportError` without matplotlib, `OSError` for a file.
+    `played` names what was run. Raises `ImportError` without matplotlib.
     """
     (first, swept), *_ = found.items()
     if plot is not None:
         from spiketwin.cosim.compare import curve
 
-        with replacing(plot) as file:
-            curve.save(file, swept, f"{played} on {first} ({origin(first)})")
-    if json_file is not None:
-        options.write_json(json_file, _figures(found))
+        title = f"{readable(played)} on {readable(first)} ({origin(first)})"
+        outputs.write(plot, lambda file: curve.save(file, swept, title))
+    outputs.json(json_file, _figures(found))
 
 
 def _figures(found: dict[str, Sweep]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from spiketwin.hdl.spec.params import CoreParams, ParamsError
 from spiketwin.hdl.spec.protocol import Identity
 from spiketwin.host import connect
 from spiketwin.host.elements import IntArray
+from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.targets import takes_sizes
 
 FLOAT: Final = "float:"
@@ -119,7 +120,11 @@ class Comparison:
 
 @contextmanager
 def subjects(
-    urls: dict[str, str], sizes: CoreParams | str | None, fallback: CoreParams, baud: int
+    urls: dict[str, str],
+    sizes: CoreParams | str | None,
+    fallback: CoreParams,
+    baud: int,
+    retries: int = DEFAULT_RETRIES,
 ) -> Iterator[list[Subject]]:
     """Connect to devices, and close them in the end.
 
@@ -135,6 +140,8 @@ def subjects(
         Sizes of simulated targets where neither `sizes` nor a device says any.
     baud:
         Rate of serial ports.
+    retries:
+        Rounds of resending without any answer.
 
     Raises
     ------
@@ -146,7 +153,7 @@ def subjects(
         given = sizes
         for name, url in sorted(urls.items(), key=lambda item: takes_sizes(item[1])):
             wanted = given or fallback if takes_sizes(url) else sizes
-            core = stack.enter_context(connect(url, params=wanted, baud=baud))
+            core = stack.enter_context(connect(url, params=wanted, baud=baud, retries=retries))
             given = given or core.params
             opened[name] = Subject(name, url, core)
         yield [opened[name] for name in urls]

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from spiketwin.cosim.compare.sweep import Sweep
+from spiketwin.host.cli.raster import plain_names
 
 _WIDTH: Final = 10.0
 _PANEL: Final = 2.4
@@ -49,8 +50,9 @@ def save(file: IO[bytes], found: Sweep, title: str) -> None:
             f"{found.clock_hz / 1e6:g} MHz)"
         )
         _name_regions(axes[0], found)
-        figure.suptitle(title)
-        figure.savefig(file, format="png", dpi=_DPI)
+        figure.suptitle(title, parse_math=False)  # a dollar in a name is one
+        with plain_names():
+            figure.savefig(file, format="png", dpi=_DPI)
 
 
 def _throughput(axis: Axes, found: Sweep) -> None:

@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from spiketwin.cosim.compare import kernels
 from spiketwin.cosim.compare.quantisation import Quantisation, coded_loss, exact_loss, no_grid
 from spiketwin.cosim.compare.recording import Recording, Values, recorded
+from spiketwin.cosim.compilation import told
 from spiketwin.hdl.spec import arithmetic
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
+from spiketwin.host.cautions import warn_of_rounding
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidNetwork
 from spiketwin.host.network import TIME_CONSTANTS, Network, Placement
@@ -166,6 +168,8 @@ class Ideal:
         ------
         InvalidNetwork, DoesNotFit
             A value does not fit; names it, the range and the value.
+
+        Warns (`SpiketwinWarning`) where many weights become 0.
         """
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, steps in _steps(scale, params).items():
@@ -178,6 +182,7 @@ class Ideal:
             values[name] = whole.astype(np.int64) if name in _REAL_ARRAYS else int(whole)
         network = Network(**values)
         Placement(network.n_axons, network.n_neurons, params).place(network)
+        warn_of_rounding(self.weights * scale, network.weights)
         return network
 
     def run(
@@ -243,9 +248,10 @@ class _Runner:
         fired = np.empty((ticks * self._state.v.size, 2), np.int64)
         # The core's noise is of the tick counted from the beginning, whatever the parts.
         tick, axon = np.ascontiguousarray((events + (self._tick, 0)).T)
-        count = kernels.run_ticks(
-            self._state, self._rules, self._grid, self._tick, ticks, tick, axon, fired
-        )
+        with told("the ideal network"):
+            count = kernels.run_ticks(
+                self._state, self._rules, self._grid, self._tick, ticks, tick, axon, fired
+            )
         spikes: IntArray = fired[:count] - (self._tick, 0)
         self._tick += ticks
         return spikes

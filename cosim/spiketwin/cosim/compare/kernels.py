@@ -3,26 +3,19 @@
 Each rounding of the core can be put on, one by one: what decays lose, widths, and the steps of
 weights. With none the network is ideal; with all, and values that a core can hold, every value
 equals the core's, since doubles hold its integers exactly and nothing else in a tick rounds.
-
-Compiled code is cached beside this file and keeps what it was compiled with: touch this file after
-a change of `spiketwin.hdl.spec.arithmetic` or `spiketwin.cosim.model.kernels`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple, ParamSpec, TypeVar, cast
+from typing import NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from spiketwin.cosim.compilation import compiled, entry
 from spiketwin.cosim.model.kernels import fill_noise, noise_key
 from spiketwin.hdl.spec import arithmetic as a
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
 Reals = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -30,10 +23,6 @@ Word16 = npt.NDArray[np.uint16]
 Flags = npt.NDArray[np.bool_]
 
 _FINEST_STEP = float(1 << a.STEP_BITS)
-
-
-def _compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    return cast("Callable[_P, _R]", numba.njit(cache=True, nogil=True)(function))
 
 
 class State(NamedTuple):
@@ -111,7 +100,7 @@ class Grid(NamedTuple):
     neurons: Word16
 
 
-@_compiled
+@compiled
 def _decayed(value: float, loss: float, unit: float) -> float:
     if loss == 0.0 or value == 0.0:
         return value
@@ -122,30 +111,30 @@ def _decayed(value: float, loss: float, unit: float) -> float:
     return rest if value > 0 else -rest
 
 
-@_compiled
+@compiled
 def _decay_all(values: Reals, loss: float, unit: float) -> None:
     for k in range(values.size):
         values[k] = _decayed(values[k], loss, unit)
 
 
-@_compiled
+@compiled
 def _held(value: float, top: float) -> float:
     return max(-top - 1.0, min(top, value))
 
 
-@_compiled
+@compiled
 def _bumped(trace: float, bump: float, replace: bool, top: float) -> float:
     return min(bump if replace else trace + bump, top)
 
 
-@_compiled
+@compiled
 def _stepped(weight: float, step: float, noise: int, r: Rules, g: Grid) -> float:
     if g.whole_steps:
         step = math.floor(step + noise / _FINEST_STEP)
     return min(r.w_max, max(r.w_min, weight + step))
 
 
-@_compiled
+@compiled
 def _step(trace: float, gain: float, offset: float, g: Grid) -> float:
     change = gain * trace
     if g.whole_steps:
@@ -153,7 +142,7 @@ def _step(trace: float, gain: float, offset: float, g: Grid) -> float:
     return change + offset
 
 
-@_compiled
+@compiled
 def _deliver(s: State, r: Rules, g: Grid, source: int, key_x: np.uint16, key_y: np.uint16) -> None:
     row, plastic = s.weight[source], s.plastic[source]
     for j in range(row.size):
@@ -170,7 +159,7 @@ def _deliver(s: State, r: Rules, g: Grid, source: int, key_x: np.uint16, key_y: 
     )
 
 
-@_compiled
+@compiled
 def _update(s: State, r: Rules, g: Grid, j: int) -> bool:
     v = _decayed(s.v[j], r.v_loss, g.unit) + s.i_syn[j] + s.bias[j]
     v = _held(max(v, r.v_floor), g.v_top)
@@ -195,7 +184,7 @@ def _update(s: State, r: Rules, g: Grid, j: int) -> bool:
     return fires
 
 
-@_compiled
+@compiled
 def _learn(s: State, r: Rules, g: Grid, j: int, key_x: np.uint16, key_y: np.uint16) -> None:
     if g.stochastic:
         fill_noise(s.column_noise, key_x, key_y, g.neurons[j], g.sources)
@@ -205,7 +194,7 @@ def _learn(s: State, r: Rules, g: Grid, j: int, key_x: np.uint16, key_y: np.uint
             s.weight[i, j] = _stepped(s.weight[i, j], step, s.column_noise[i], r, g)
 
 
-@_compiled
+@entry
 def run_ticks(
     s: State,
     r: Rules,

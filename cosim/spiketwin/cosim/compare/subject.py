@@ -11,7 +11,7 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.host import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.runner import Progress
-from spiketwin.host.spikes import Run
+from spiketwin.host.spikes import Run, Saturations
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +139,7 @@ def joined(parts: list[tuple[int, Run]]) -> Run:
         update_cycles=_concatenated([run.update_cycles for run in runs]),
         muted=np.zeros(sum(run.cycles.size for run in runs), np.bool_),
         digests=np.concatenate(digests) if digests else None,
+        saturations=Saturations.of([run.saturations for run in runs]),
         accounts=tuple(account for run in runs for account in run.accounts),
     )
 

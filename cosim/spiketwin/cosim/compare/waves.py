@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
 
 from spiketwin.cosim.compare.case import Case
@@ -16,6 +18,11 @@ from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.hdl.spec import schedule
 from spiketwin.host import Core
 from spiketwin.host.link import Link
+from spiketwin.host.paths import readable
+from spiketwin.host.replacing import replacing
+
+VIEW_SUFFIX: Final = ".gtkw"
+"""Of the save file, beside that of the signals."""
 
 _SCHEMES: Final = ("rtl", "rtl+pty")
 """Targets whose signals can be had."""
@@ -68,6 +75,21 @@ def save(path: Path, subject: Subject, case: Case, difference: Difference) -> No
         A file cannot be written.
     """
     tick = difference.tick or 0
+    with TemporaryDirectory() as folder:
+        written = Path(folder, "core.vcd")
+        _play(written, subject, case, difference)
+        unit = _UNITS.get(difference.field, "neurons")
+        shown = 8 * schedule.update_cycles(subject.core.params)
+        view = _save_file(written, path.name, unit, tick, shown)
+        with written.open("rb") as signals, replacing(path) as file:
+            shutil.copyfileobj(signals, file)
+    with replacing(path.with_suffix(VIEW_SUFFIX)) as file:
+        file.write(view.encode())
+
+
+def _play(path: Path, subject: Subject, case: Case, difference: Difference) -> None:
+    """Play a case on a core that was built for it, and have it write the ticks to a new file."""
+    tick = difference.tick or 0
     port = DesignSerial(Design(params=subject.core.params, waves=True))
     with Core(Link(port, close=port.close)) as core:
         # Digests take no cycle, and where there are any it may be by them that the targets differ.
@@ -76,13 +98,10 @@ def save(path: Path, subject: Subject, case: Case, difference: Difference) -> No
         port.engine.open_waves(path)
         playback.to(min(case.ticks, tick + _AROUND + 1))
         port.engine.close_waves()
-    unit = _UNITS.get(difference.field, "neurons")
-    shown = 8 * schedule.update_cycles(subject.core.params)
-    path.with_suffix(".gtkw").write_text(_save_file(path, unit, tick, shown), encoding="utf-8")
 
 
-def _save_file(path: Path, unit: str, tick: int, shown_units: int) -> str:
-    """Say what GTKWave is to show, and from when on: the controller, then the unit."""
+def _save_file(path: Path, name: str, unit: str, tick: int, shown_units: int) -> str:
+    """Say what GTKWave is to show of a file of that name: the controller, then the unit."""
     signals = list(_signals(path))
     of_core = [s for s in signals if s.scopes[-1] == "core" and s.name in _OF_THE_CORE]
     # What has no name in the gateware is called $1, $2 …
@@ -90,7 +109,7 @@ def _save_file(path: Path, unit: str, tick: int, shown_units: int) -> str:
     counter = next(s for s in of_core if s.name == "tick")
     end = _when(path, counter.code, tick + 1)
     lines = [
-        f'[dumpfile] "{path.name}"',
+        f'[dumpfile] "{readable(name)}"',
         "[size] 1300 800",
         f"[timestart] {max(0, end - shown_units * 3 // 4)}",
         f"*{_ZOOM - math.log2(shown_units):.2f} {end}",

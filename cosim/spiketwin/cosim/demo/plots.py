@@ -17,7 +17,10 @@ from matplotlib.figure import Figure, SubFigure
 from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, SIDE
 from spiketwin.cosim.demo.recipe import TESTING
 from spiketwin.cosim.demo.run import Record
+from spiketwin.host.cli.raster import plain_names
 from spiketwin.host.elements import IntArray
+from spiketwin.host.paths import readable
+from spiketwin.host.replacing import replacing
 from spiketwin.host.targets import origin
 
 Records = Mapping[str, Record]
@@ -34,7 +37,8 @@ _WIDTH: Final = 12.0
 
 
 def save_all(records: Records, folder: Path) -> list[Path]:
-    """Write all pictures as PNG into a folder and return their paths."""
+    """Write all pictures as PNG into a folder and return their paths; raises `OSError`."""
+    records = {_drawn(name): record for name, record in records.items()}
 
     def new(height: float) -> Figure:
         return Figure(figsize=(_WIDTH, height), layout="constrained", facecolor="white")
@@ -43,15 +47,21 @@ def save_all(records: Records, folder: Path) -> list[Path]:
 
     def save(figure: Figure, name: str) -> None:
         path = folder / f"{name}.png"
-        figure.savefig(path, dpi=_DPI)
+        with replacing(path) as file, plain_names():
+            figure.savefig(file, format="png", dpi=_DPI)
         written.append(path)
 
     for name, (height, draw) in _PICTURES.items():
         figure = new(height)
         draw(figure, records)
         save(figure, name)
-    save(_combined(new(11.75), records), "demo")
+    save(_combined(new(11.75), records), _COMBINED)
     return written
+
+
+def _drawn(name: str) -> str:
+    """Give a name as matplotlib is told to draw it: a dollar in it is one."""
+    return readable(name).replace("$", r"\$")
 
 
 def rasters(figure: Figure | SubFigure, records: Records) -> None:
@@ -215,6 +225,11 @@ _PICTURES: Final[dict[str, tuple[float, Callable[[Figure | SubFigure, Records], 
     "latency": (5.0, latencies),
 }
 """Height in inches and contents of each picture, by the name of its file."""
+
+_COMBINED: Final = "demo"
+
+PICTURES: Final = tuple(f"{name}.png" for name in (*_PICTURES, _COMBINED))
+"""Files that `save_all` writes."""
 
 
 def _combined(figure: Figure, records: Records) -> Figure:

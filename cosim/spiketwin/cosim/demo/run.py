@@ -12,6 +12,7 @@ from spiketwin.cosim.demo.digits import Digits, Readout, load
 from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING, Phase, Recipe
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.elements import IntArray
+from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.targets import DEFAULT_BAUD
 
 Progress = Callable[[str, int, int], None]
@@ -111,6 +112,7 @@ def run(
     seed: int = 0,
     recipe: Recipe = RECIPE,
     baud: int = DEFAULT_BAUD,
+    retries: int = DEFAULT_RETRIES,
     progress: Progress | None = None,
 ) -> Record:
     """Learn the digits on a target, then show it both halves again, learning nothing.
@@ -127,6 +129,8 @@ def run(
         How to learn.
     baud:
         Rate at which a serial port is opened.
+    retries:
+        Rounds of resending without any answer.
     progress:
         Called after each presentation.
 
@@ -136,7 +140,7 @@ def run(
         The target cannot be opened, has other sizes, or fails on the way.
     """
     phases = recipe.phases(digits, seed)
-    with connect(url, params=SIZES, baud=baud) as core:
+    with connect(url, params=SIZES, baud=baud, retries=retries) as core:
         return learn(core, recipe.network(seed), phases, recipe.ticks, progress=progress)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from spiketwin.cosim.model import hashing, kernels
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.registers import ClearMask, limits, registers
+from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, limits, registers
 
 _LOG_WORDS: Final = 1 << 18
 """Output words for which one call of the kernel keeps room, beyond one tick."""
@@ -59,6 +59,7 @@ class ModelCore:
     `trace_post` and `pending` (flags) have shape (n_neurons,), `trace_pre` (n_sources,), `weight`
     and `plastic` (n_sources, n_neurons). They may be written between runs, except `plastic`, which
     is set with `set_plastic`. `register` holds the registers by name; `tick` is the next tick.
+    What saturates is always counted (`saturations`).
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -102,6 +103,7 @@ class ModelCore:
             column_noise=np.zeros(p.n_sources, np.uint16),
             column=_weights(p, (p.n_sources,)),
         )
+        self._saturations = np.zeros(len(SATURATIONS), np.int64)
         self._sizes = kernels.Sizes(
             n_axons=p.n_axons,
             neuron_lanes=p.neuron_lanes,
@@ -138,6 +140,12 @@ class ModelCore:
         view.flags.writeable = False
         return view
 
+    @property
+    def saturations(self) -> dict[str, int]:
+        """What saturated since the last reset, by `registers.SATURATIONS`."""
+        counts = self._saturations.tolist()
+        return {c.name: n for c, n in zip(SATURATIONS, counts, strict=True)}
+
     def set_plastic(self, flags: npt.ArrayLike, start: int = 0) -> None:
         """Set plastic flags: `flags`, flattened, from element ``source * n_neurons + neuron`` on.
 
@@ -155,8 +163,9 @@ class ModelCore:
                     getattr(self, name)[...] = 0
 
     def reset(self) -> None:
-        """Set state, registers and `tick` to 0; weights, flags and neuron parameters stay."""
+        """Set state, registers, `tick` and `saturations` to 0; all else stays."""
         self.clear(~ClearMask(0))
+        self._saturations[:] = 0
         self.register = dict.fromkeys(self.register, 0)
         self.tick = 0
 
@@ -241,6 +250,7 @@ class ModelCore:
             spike_tick=np.empty(most_spikes, np.int64),
             spike_neuron=np.empty(most_spikes, np.int32),
             digest=np.empty(most_ticks, np.uint32),
+            saturations=self._saturations,
         )
         settings = kernels.Settings(*(self.register.get(n, 0) for n in kernels.Settings._fields))
         done, spikes, events = kernels.run_ticks(

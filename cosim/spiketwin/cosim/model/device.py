@@ -3,7 +3,9 @@
 The device is infinitely fast compared with the link, and no time passes between requests: whenever
 a request arrives, the ticks of a run are executed as far as the output queue has room for their
 words. That holds for a fixed tick period, too, so that no tick is muted because the link is slow;
-`ModelDevice.pass_ticks` is there to let that happen.
+`ModelDevice.pass_ticks` is there to let that happen. Between two runs, on the other hand, any
+request that is not itself part of a run takes longer than all periods: a run that follows without
+a new tick period is late from its first tick to its last.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
+from spiketwin.cosim.compilation import told
 from spiketwin.cosim.model.core import ModelCore, Run
 from spiketwin.cosim.model.link import Link, Refused
 from spiketwin.cosim.model.memory import Memory, pack, refuse_first, unpack
@@ -32,15 +36,18 @@ from spiketwin.hdl.spec.protocol import (
 )
 from spiketwin.hdl.spec.registers import (
     ADDRESS_COLUMN_BITS,
-    COUNTERS,
     READ_DURING_RUN,
     ClearMask,
     Space,
     SpaceFormat,
+    counters,
     space_formats,
 )
 
 _TOP32: Final = (1 << 32) - 1
+_OF_RUNS: Final = (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH)
+_OVERDUE: Final = 1 << 62
+"""Cycles behind which no run catches up."""
 
 
 class ModelDevice:
@@ -53,6 +60,9 @@ class ModelDevice:
     clock_hz:
         Clock frequency that it reports.
     """
+
+    _event_tick: npt.NDArray[np.int64]
+    _event_axon: npt.NDArray[np.int32]
 
     def __init__(self, params: CoreParams, clock_hz: int = DEFAULT_CLOCK_HZ) -> None:
         self._params = params
@@ -70,7 +80,8 @@ class ModelDevice:
             Opcode.SET_BAUD: self._set_baud,
         }
         self.power_cycle()
-        self._core.run((), 0)  # compiles what it runs now, not in the first run, which may be timed
+        with told("the model"):
+            self._core.run((), 0)  # compiles it now, not in the first run, which may be timed
 
     def power_cycle(self) -> None:
         """Lose everything: memory, state, registers, session, and bytes under way."""
@@ -115,12 +126,11 @@ class ModelDevice:
 
     def _begin(self) -> None:
         """Everything but the core and the link as after a reset."""
-        self._event_tick = np.empty(0, np.int64)
-        self._event_axon = np.empty(0, np.int32)
-        self._last_event = -1
+        self._drop_events()
         self._words = bytearray()
         self._run_until = 0
         self._lag = 0
+        self._on_grid = False
         self._muted = 0
         self._cycles = 0
         self._missed_deadlines = 0
@@ -163,6 +173,7 @@ class ModelDevice:
         self._cycles += int(run.cycles.sum())
         if self._real_time:
             period = self._core.register["tick_period"]
+            self._on_grid |= run.cycles.size > 0
             for cycles in run.cycles.tolist():
                 self._missed_deadlines += self._lag > 0
                 self._lag = max(0, self._lag + cycles - period)
@@ -170,6 +181,12 @@ class ModelDevice:
 
     def _put(self, words: Words) -> None:
         self._words += words.astype("<u4").tobytes()
+
+    def _drop_events(self) -> None:
+        """Empty the event queue; the next event follows none."""
+        self._event_tick = np.empty(0, np.int64)
+        self._event_axon = np.empty(0, np.int32)
+        self._last_event = -1
 
     def _drop_late_events(self) -> None:
         late = int(np.searchsorted(self._event_tick, self._core.tick))
@@ -185,6 +202,8 @@ class ModelDevice:
     def _execute(self, number: int, arguments: bytes) -> bytes:
         if number != Opcode.FETCH:
             self._advance(self._run_until)
+        if number not in _OF_RUNS and self._on_grid and not self._running:
+            self._lag = _OVERDUE
         try:
             opcode = Opcode(number)
         except ValueError:
@@ -216,8 +235,7 @@ class ModelDevice:
             self._refuse_while_running()
         index = _index(elements, start, count)
         if elements.space is Space.COUNTER:
-            counters = self._counters()
-            values = np.array([counters[c.name] for c in COUNTERS], np.int64)[index : index + count]
+            values = np.array(self._counters(), np.int64)[index : index + count]
         else:
             values = self._memory.read(elements.space, index, count)
         return pack(elements, values)
@@ -233,7 +251,7 @@ class ModelDevice:
         self._memory.write(elements.space, index, unpack(elements, count, data))
         tick_period = list(self._core.register).index("tick_period")
         if elements.space is Space.REGISTER and index <= tick_period < index + count:
-            self._lag = 0
+            self._lag, self._on_grid = 0, False
         return b""
 
     def _events(self, tick: int, data: bytes) -> bytes:
@@ -276,6 +294,7 @@ class ModelDevice:
 
     def _stop(self) -> bytes:
         self._run_until = self._core.tick
+        self._drop_events()
         return self._core.tick.to_bytes(4, "little")
 
     def _set_baud(self, cycles_per_bit: int) -> bytes:
@@ -293,8 +312,8 @@ class ModelDevice:
         except (ValueError, KeyError):
             raise Refused(Status.BAD_SPACE, number) from None
 
-    def _counters(self) -> dict[str, int]:
-        counters = {
+    def _counters(self) -> list[int]:
+        values = {
             "tick": self._core.tick,
             "run_until": self._run_until,
             "cycles_low": self._cycles & _TOP32,
@@ -307,8 +326,9 @@ class ModelDevice:
             "words_queued": len(self._words) // WORD_BYTES,
             "frame_errors": self._link.frame_errors,
             "rx_overflows": 0,
+            **self._core.saturations,
         }
-        return {c.name: min(counters[c.name], (1 << c.width) - 1) for c in COUNTERS}
+        return [min(values[c.name], (1 << c.width) - 1) for c in counters(self._params)]
 
 
 def _check_length(request: Request, arguments: bytes) -> None:

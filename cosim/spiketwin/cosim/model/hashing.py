@@ -1,31 +1,16 @@
-"""The hash that noise and digests are made of, and the digest's codes, compiled.
-
-Compiled code is cached beside this file and keeps the constants it was compiled with: touch this
-file and `kernels.py` after a change of `spiketwin.hdl.spec.arithmetic`.
-"""
+"""The hash that noise and digests are made of, and the digest's codes, compiled."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
-
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from spiketwin.cosim.compilation import compiled, entry
 from spiketwin.hdl.spec import arithmetic as a
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
 Int32 = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 Weights = npt.NDArray[np.int8] | npt.NDArray[np.int16]
-
-
-def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile a function when it is first called."""
-    return cast("Callable[_P, _R]", numba.njit(cache=True, nogil=True)(function))
 
 
 @compiled
@@ -89,7 +74,7 @@ def digest_neurons(
     return digest
 
 
-@compiled
+@entry
 def digest_sources(trace_pre: Int32, rounds: int) -> np.uint32:
     """Exclusive-or of the codes of all sources."""
     digest = np.uint32(0)
@@ -100,7 +85,7 @@ def digest_sources(trace_pre: Int32, rounds: int) -> np.uint32:
     return digest
 
 
-@compiled
+@entry
 def digest_synapses(
     row: int, weights: Weights, plastic: Flags, mask: int, rounds: int
 ) -> np.uint32:

@@ -3,10 +3,8 @@
 Every function works on contiguous one-dimensional arrays in a loop without branches, so that the
 compiler handles many elements with one instruction. State is 32 bits wide and no intermediate
 result exceeds that, so that nothing wraps, compiled or not. Numba widens integers when it
-calculates; the conversions bring each result back to its narrow type.
-
-Compiled code is cached beside this file and keeps the constants it was compiled with: touch this
-file after a change of `spiketwin.hdl.spec.arithmetic`.
+calculates; the conversions bring each result back to its narrow type, and others see to it that no
+function is compiled for several types, which would only take time.
 """
 
 from __future__ import annotations
@@ -16,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from spiketwin.cosim.compilation import compiled, entry
 from spiketwin.cosim.model.hashing import (
     Flags,
     Int32,
     Weights,
-    compiled,
     digest_neurons,
     digest_sources,
     digest_synapses,
@@ -29,10 +27,14 @@ from spiketwin.cosim.model.hashing import (
 )
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import DIGEST_WORDS
+from spiketwin.hdl.spec.registers import SATURATIONS
 
 Int64 = npt.NDArray[np.int64]
 Word16 = npt.NDArray[np.uint16]
 Word32 = npt.NDArray[np.uint32]
+
+I_SYN, V, THETA, WEIGHT = range(len(SATURATIONS))
+"""Places in `Log.saturations`."""
 
 
 class State(NamedTuple):
@@ -40,7 +42,8 @@ class State(NamedTuple):
 
     `weight` and `plastic` have shape (n_sources, n_neurons), `plastic_by_neuron` is the transpose.
     `pending` flags the neurons that fired in the last tick. `row_learns` and `column_learns` tell
-    which sources and neurons have any plastic synapse.
+    which sources and neurons have any plastic synapse. `potential` is the sum of a tick before
+    it is held to its width. Every array more makes every call slower that is given all of them.
     """
 
     weight: Weights
@@ -118,7 +121,8 @@ class Log(NamedTuple):
     """What ticks put out.
 
     `active` and `fired` count the sources and neurons of each tick; `spike_tick` and
-    `spike_neuron` have one entry a spike; `digest` has one a tick, if it is wanted.
+    `spike_neuron` have one entry a spike; `digest` has one a tick, if it is wanted. `saturations`
+    counts on, in the order of `registers.SATURATIONS`.
     """
 
     active: Int32
@@ -126,6 +130,7 @@ class Log(NamedTuple):
     spike_tick: Int64
     spike_neuron: Int32
     digest: Word32
+    saturations: Int64
 
 
 # --- decay -------------------------------------------------------------------------------------
@@ -204,15 +209,19 @@ def form_steps(steps: Int32, traces: Int32, gain: int, offset: int, shift: int) 
 @compiled
 def apply_steps(
     weights: Weights, plastic: Flags, steps: Int32, rounding: Word16, w_min: int, w_max: int
-) -> None:
-    """`arithmetic.stepped_weight` of every plastic weight, in place."""
-    low, high = np.int32(w_min), np.int32(w_max)
+) -> np.int32:
+    """`arithmetic.stepped_weight` of every plastic weight, in place; returns how many are cut."""
+    low, high, cut = np.int32(w_min), np.int32(w_max), np.int32(0)
     for k in range(weights.size):
         old = np.int32(weights[k])
-        new = np.int32(old + (np.int32(steps[k] + np.int32(rounding[k])) >> a.STEP_BITS))
-        new = new if new > low else low
+        meant = np.int32(old + (np.int32(steps[k] + np.int32(rounding[k])) >> a.STEP_BITS))
+        new = meant if meant > low else low
         new = new if new < high else high
-        weights[k] = new if plastic[k] else old
+        new = new if plastic[k] else old
+        meant = meant if plastic[k] else old
+        weights[k] = new
+        cut = np.int32(cut + (np.int32(1) if new != meant else np.int32(0)))
+    return cut
 
 
 @compiled
@@ -224,90 +233,111 @@ def _bumped(trace: int, bump: int, replace: int, top: int) -> int:
 
 
 @compiled
-def add_row(i_syn: Int32, row: Weights, top: int) -> None:
-    """Add a row of weights to the currents, saturating at ``-top - 1`` and `top`."""
-    low, high = np.int32(-top - 1), np.int32(top)
+def add_row(i_syn: Int32, row: Weights, top: int) -> np.int32:
+    """Add a row of weights to the currents; returns how many saturate at ``-top - 1`` or `top`."""
+    low, high, cut = np.int32(-top - 1), np.int32(top), np.int32(0)
     for j in range(i_syn.size):
         total = np.int32(i_syn[j] + np.int32(row[j]))
-        total = total if total > low else low
-        i_syn[j] = total if total < high else high
+        held = total if total > low else low
+        held = held if held < high else high
+        i_syn[j] = held
+        cut = np.int32(cut + (np.int32(1) if held != total else np.int32(0)))
+    return cut
 
 
 @compiled
 def _deliver(
     s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16
-) -> np.uint32:
-    """Deliver the spike of a source; returns what it adds to the digest."""
-    row, digest = s.weight[source], np.uint32(0)
-    add_row(s.i_syn, row, z.i_syn_top)
+) -> tuple[np.uint32, np.int32, np.int32]:
+    """Deliver the spike of a source; returns what it adds to the digest, and what it saturates."""
+    row, digest, cut = s.weight[source], np.uint32(0), np.int32(0)
+    i_syn_cut = add_row(s.i_syn, row, z.i_syn_top)
     if r.learn_pre and s.row_learns[source]:
         if r.stochastic:
             fill_noise(s.row_noise, key_x, key_y, source, z.neurons)
-        apply_steps(row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max)
+        cut = apply_steps(row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max)
         if r.digest_en:
             digest = digest_synapses(source, row, s.plastic[source], z.weight_mask, z.digest_rounds)
     s.trace_pre[source] = _bumped(
         s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
     )
-    return digest
+    return digest, i_syn_cut, cut
 
 
 @compiled
-def integrate(
-    potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, floor: int, top: int
-) -> None:
-    """Membrane potential of every neuron, were it neither to fire nor to be held."""
+def integrate(potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, floor: int) -> None:
+    """Sum of every neuron, above the floor, but not yet held to the width of the potential."""
     factor, least = np.uint32(code), _least_loss(code)
-    low, high = np.int32(floor), np.int32(top)
+    low = np.int32(floor)
     for j in range(potential.size):
         total = np.int32(np.int32(_decayed(v[j], factor, least) + i_syn[j]) + bias[j])
-        total = total if total > low else low
-        potential[j] = total if total < high else high
+        potential[j] = total if total > low else low
 
 
 @compiled
 def find_firing(
-    fires: Flags, refrac_count: Int32, potential: Int32, threshold: Int32, theta: Int32
+    fires: Flags, refrac_count: Int32, potential: Int32, threshold: Int32, theta: Int32, top: int
 ) -> None:
     """Flag the neurons that fire."""
+    high = np.int32(top)
     for j in range(fires.size):
-        fires[j] = (refrac_count[j] == 0) & (potential[j] >= np.int32(threshold[j] + theta[j]))
+        v = potential[j] if potential[j] < high else high
+        fires[j] = (refrac_count[j] == 0) & (v >= np.int32(threshold[j] + theta[j]))
 
 
 @compiled
-def settle(v: Int32, refrac_count: Int32, potential: Int32) -> None:
-    """Take over the potential, or hold `v` for one more of the refractory ticks."""
+def settle(v: Int32, refrac_count: Int32, potential: Int32, top: int) -> np.int32:
+    """Take over the potential, or hold `v` for one more of the refractory ticks.
+
+    Returns how many of those that are taken over do not fit.
+    """
+    high, count = np.int32(top), np.int32(0)
     for j in range(v.size):
         held = refrac_count[j] > 0
-        v[j] = v[j] if held else potential[j]
+        new = potential[j] if potential[j] < high else high
+        lost = np.int32(0) if held else np.int32(potential[j] - new)
+        count = np.int32(count + (np.int32(1) if lost > 0 else np.int32(0)))
+        v[j] = v[j] if held else new
         refrac_count[j] = np.int32(refrac_count[j] - 1) if held else refrac_count[j]
+    return count
 
 
 @compiled
-def _fire(s: State, r: Settings, z: Sizes, j: int) -> None:
+def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
+    """Reset a neuron that fires; returns how many more of its `v`, and `theta`, do not fit.
+
+    Its potential has been counted, if it did not fit.
+    """
+    was_cut, is_cut = s.potential[j] > z.v_top, False
     if r.reset_subtract:
         # Not below the least v: the potential has reached the limit.
-        s.v[j] = min(s.potential[j] - (s.threshold[j] + s.theta[j]), z.v_top)
+        rest = min(s.potential[j], z.v_top) - (s.threshold[j] + s.theta[j])
+        s.v[j] = min(rest, z.v_top)
+        is_cut = was_cut or rest > z.v_top
     else:
         s.v[j] = s.v_reset[j]
     s.refrac_count[j] = s.refrac_ticks[j]
-    s.theta[j] = min(s.theta[j] + r.theta_bump, z.theta_top)
+    theta = s.theta[j] + r.theta_bump
+    s.theta[j] = min(theta, z.theta_top)
+    return int(is_cut) - int(was_cut), theta > z.theta_top
 
 
 @compiled
 def _update(s: State, r: Settings, z: Sizes, tick: int, log: Log, count: int) -> tuple[int, int]:
     """Advance all neurons; returns the spikes logged so far and the groups that fired."""
-    integrate(s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor, z.v_top)
+    integrate(s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor)
     decay_all(s.i_syn, r.i_syn_decay)
-    find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta)
+    find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta, z.v_top)
     if r.digest_en:
         for j in range(s.held.size):
             s.held[j] = s.refrac_count[j] > 0
-    settle(s.v, s.refrac_count, s.potential)
+    log.saturations[V] += settle(s.v, s.refrac_count, s.potential, z.v_top)
     first, groups, last_group = count, 0, -1
     for j in range(s.pending.size):
         if s.pending[j]:
-            _fire(s, r, z, j)
+            v_cut, theta_cut = _fire(s, r, z, j)
+            log.saturations[V] += v_cut
+            log.saturations[THETA] += theta_cut
             log.spike_tick[count] = tick
             log.spike_neuron[count] = j
             count += 1
@@ -338,20 +368,20 @@ def _digest_update(s: State, z: Sizes) -> np.uint32:
 
 
 @compiled
-def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> np.uint32:
-    """Learn from the neurons that fired; returns what that adds to the digest."""
-    digest = np.uint32(0)
+def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np.uint32, np.int64]:
+    """Learn from the neurons that fired; returns what that adds to the digest, and steps cut."""
+    digest, cut = np.uint32(0), np.int64(0)
     form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
     key_x, key_y = noise_key(r.seed, tick, a.PASS_POST)
     for k in range(fired.size):
-        j = fired[k]
+        j = int(np.int64(fired[k]))
         if s.column_learns[j]:
             if r.stochastic:
                 fill_noise(s.column_noise, key_x, key_y, j, z.sources)
             # Strided access cannot be vectorised: gather, calculate, scatter.
             for i in range(s.column.size):
                 s.column[i] = s.weight[i, j]
-            apply_steps(
+            cut += apply_steps(
                 s.column, s.plastic_by_neuron[j], s.step_post, s.column_noise, r.w_min, r.w_max
             )
             for i in range(s.column.size):
@@ -361,10 +391,10 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> np.uint3
                     a.DIGEST_POST + j, s.column, s.plastic_by_neuron[j], z.weight_mask,
                     z.digest_rounds,
                 )  # fmt: skip
-    return digest
+    return digest, cut
 
 
-@compiled
+@entry
 def run_ticks(
     s: State,
     r: Settings,
@@ -387,7 +417,7 @@ def run_ticks(
     if not r.stochastic:
         s.row_noise[:] = a.HALF_STEP
         s.column_noise[:] = a.HALF_STEP
-    done, spikes, event = 0, 0, 0
+    done, spikes, event = 0, int(np.int64(0)), 0
     while done < ticks and room >= z.max_words_per_tick:
         now = tick + done
         if r.learn_pre:
@@ -395,19 +425,29 @@ def run_ticks(
         key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
         active, digest = 0, np.uint32(0)
         while event < event_tick.size and event_tick[event] == now:
-            digest ^= _deliver(s, r, z, event_axon[event], key_x, key_y)
+            code, i_syn_cut, weight_cut = _deliver(
+                s, r, z, int(np.int64(event_axon[event])), key_x, key_y
+            )
+            digest ^= code
+            log.saturations[I_SYN] += i_syn_cut
+            log.saturations[WEIGHT] += weight_cut
             event += 1
             active += 1
         for j in range(s.pending.size):
             if s.pending[j]:
-                digest ^= _deliver(s, r, z, z.n_axons + j, key_x, key_y)
+                code, i_syn_cut, weight_cut = _deliver(s, r, z, z.n_axons + j, key_x, key_y)
+                digest ^= code
+                log.saturations[I_SYN] += i_syn_cut
+                log.saturations[WEIGHT] += weight_cut
                 active += 1
         first = spikes
         spikes, groups = _update(s, r, z, now, log, first)
         if r.digest_en:
             digest ^= _digest_update(s, z)
         if r.learn_post and spikes > first:
-            digest ^= _learn(s, r, z, now, log.spike_neuron[first:spikes])
+            code, steps_cut = _learn(s, r, z, now, log.spike_neuron[first:spikes])
+            digest ^= code
+            log.saturations[WEIGHT] += steps_cut
         log.active[done] = active
         log.fired[done] = spikes - first
         room -= groups + 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -94,12 +95,9 @@ def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) ->
     # Bits of one vector that depend on each other are no loop, but would look like one.
     writes = ["splitnets", f"write_verilog -noattr {_NETLIST}"]
     synthesise(cells.family, rtlil, top, writes, folder, log)
-    return [
-        *_FLAGS,
-        *map(str, sources(family)),
-        *(str(models / name) for name in cells.of_yosys),
-        str(folder / _NETLIST),
-    ]
+    # In the folder, whose path any tool takes.
+    given = [*sources(family), *(models / name for name in cells.of_yosys)]
+    return [*_FLAGS, *(str(shutil.copy(model, folder)) for model in given), str(folder / _NETLIST)]
 
 
 def _yosys() -> Path:

@@ -13,6 +13,7 @@ from spiketwin.cosim.compare.difference import NO_SPIKE, Difference
 from spiketwin.cosim.report import latency, ledger, nearness, raster, rates, summary, weights
 from spiketwin.cosim.report.figure import Cell, Figure, Table
 from spiketwin.hdl.spec.params import described
+from spiketwin.host.paths import readable
 from spiketwin.host.replacing import replacing
 
 MODULES: Final = ("jinja2", "PIL")
@@ -91,7 +92,7 @@ def save(path: Path, heading: Heading, found: Comparison, figures: list[Figure])
         version=version("spiketwin"),
     )
     with replacing(path) as file:
-        file.write(text.encode())
+        file.write(readable(text).encode())
 
 
 def shown(value: Cell) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from spiketwin.cosim.compare.accuracy import Limits, OpenLoop
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Played
 from spiketwin.cosim.compare.difference import Difference
 from spiketwin.cosim.compare.matching import Match
+from spiketwin.host.spikes import saturations_row
 from spiketwin.host.targets import origin
 
 NOTHING = "–"
@@ -96,12 +97,14 @@ def columns(found: Comparison) -> dict[str, dict[str, str]]:
 
 def _cells(found: Comparison, one: Played) -> dict[str, str]:
     run = one.outcome.run
+    saturating, saturated = saturations_row(run.saturations)
     cells = {
         "build": one.identity.build,
         **({"equal to": _equal_to(one)} if one.equal_to else {}),
         "ticks": f"{run.cycles.size:,}",
         "spikes": f"{len(run.spikes):,}",
         "cycles": f"{run.cycles.sum():,}",
+        saturating: saturated,
         "seconds (measured)": f"{run.ledger.wall_seconds:.2f}",
     }
     if one.nearness is not None:
@@ -230,6 +233,7 @@ def _figures(found: Comparison, one: Played) -> dict[str, Any]:
         "within_one_tick_of_float": None,
         "spikes": len(one.outcome.run.spikes),
         "cycles": int(one.outcome.run.cycles.sum()),
+        "saturations": one.outcome.run.saturations and asdict(one.outcome.run.saturations),
         "wall_seconds": one.outcome.run.ledger.wall_seconds,
         "ledger": one.outcome.run.ledger.as_json(),
     }

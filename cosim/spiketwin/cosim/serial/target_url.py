@@ -16,6 +16,7 @@ from spiketwin.hdl.spec.params import (
     preset,
 )
 from spiketwin.hdl.spec.protocol import MAX_CLOCK_HZ
+from spiketwin.hdl.spec.text import number, shown
 
 DEFAULT_PARAMS: Final = DEFAULT_PRESET
 DEFAULT_CLOCK: Final = str(DEFAULT_CLOCK_HZ)
@@ -28,7 +29,10 @@ class TargetUrlError(serial.SerialException):
 
 def options(url: str, allowed: Collection[str]) -> dict[str, str]:
     """Options of `url` by name; `TargetUrlError` if one is unknown or given twice."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:  # a bracket that is not closed, for instance
+        raise TargetUrlError(f"it is no address ({error}): write SCHEME://?NAME=VALUE&…") from error
     if parts.netloc or parts.path or parts.fragment:
         raise TargetUrlError(
             "it names a place, but this target is in the process: "
@@ -38,10 +42,10 @@ def options(url: str, allowed: Collection[str]) -> dict[str, str]:
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name not in allowed:
             raise TargetUrlError(
-                f"there is no option {name!r}: choose of {', '.join(sorted(allowed))}"
+                f"there is no option {shown(name)}: choose of {', '.join(sorted(allowed))}"
             )
         if name in found:
-            raise TargetUrlError(f"it gives {name!r} twice: give it once")
+            raise TargetUrlError(f"it gives {shown(name)} twice: give it once")
         found[name] = value
     return found
 
@@ -51,11 +55,12 @@ def core_params(value: str) -> CoreParams:
     try:
         return preset(value)
     except ParamsError as error:
-        raise TargetUrlError(f"params={value}: {error}") from error
+        raise TargetUrlError(f"params={value:.60}: {error}") from error
 
 
 def clock_hz(value: str) -> int:
     """Clock frequency for the option ``clock``; `TargetUrlError` unless 1…2**32 - 1."""
-    if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= MAX_CLOCK_HZ):
-        raise TargetUrlError(f"clock={value}: must be in 1…{MAX_CLOCK_HZ} (hertz)")
-    return int(value)
+    hertz = number(value)
+    if hertz is None or not 1 <= hertz <= MAX_CLOCK_HZ:
+        raise TargetUrlError(f"clock={value:.60}: must be in 1…{MAX_CLOCK_HZ} (hertz)")
+    return hertz

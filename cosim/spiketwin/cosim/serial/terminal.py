@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final, NamedTuple
@@ -34,7 +35,7 @@ class Terminal(NamedTuple):
     simulation:
         How far the RTL is.
     close:
-        Ends it.
+        Ends it, as does dropping this.
     """
 
     path: str
@@ -43,7 +44,7 @@ class Terminal(NamedTuple):
 
 
 def open_pty(url: str) -> Terminal:
-    """Serve an RTL on a pseudo-terminal until told to stop, or until this process ends.
+    """Serve an RTL on a pseudo-terminal until told to stop, nobody can, or this process ends.
 
     Parameters
     ----------
@@ -79,14 +80,30 @@ def open_pty(url: str) -> Terminal:
         ready, _, _ = select.select([output], [], [], _READY_SECONDS)
         path = output.readline().strip() if ready else ""
 
-    def close() -> None:
-        try:
-            child.communicate(timeout=_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.communicate()
-
     if not path:
-        close()
+        _end(child)
         raise SerialException("the emulator did not start; its own message, if any, is above")
-    return Terminal(path, meter.simulation(), close)
+    return Terminal(path, meter.simulation(), _Service(child).close)
+
+
+class _Service:
+    """A child that ends when it is closed, or when nobody has this any more.
+
+    A `Popen` that is dropped while the process lives is kept by the module that it is of, and the
+    pipe with it for whose end the child waits.
+    """
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._ended = weakref.finalize(self, _end, child)
+
+    def close(self) -> None:
+        """End the child; once is enough."""
+        self._ended()
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    try:
+        child.communicate(timeout=_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()

@@ -24,6 +24,15 @@ from spiketwin.hdl.spec.registers import DAMAGE_WIDTH, ClearMask, Space, registe
 
 bench = Benches(CoreDriver)
 
+OF_LEARNING: Final = frozenset(
+    {
+        "weights_saturate",
+        "spikes_before_and_behind_a_synapse_at_once",
+        "nothing_plastic_costs_nothing",
+    }
+)
+"""Tests for cores that learn."""
+
 DECAYS: Final = (arithmetic.DECAY_NONE, 1, 65, 3000, 32768, 65534, arithmetic.DECAY_AT_ONCE)
 STATE_SPACES: Final = (
     Space.V, Space.I_SYN, Space.REFRAC_COUNT, Space.THETA, Space.TRACE_POST, Space.TRACE_PRE,

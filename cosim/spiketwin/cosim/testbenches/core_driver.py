@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
@@ -67,6 +67,8 @@ class CoreDriver:
 
     Attributes
     ----------
+    drives:
+        Level of the top.
     dut:
         The top, a `CoreTop`.
     params, oracle, scoreboard:
@@ -74,6 +76,8 @@ class CoreDriver:
     rng:
         Everything chosen at random comes from here.
     """
+
+    drives: ClassVar[str] = "core"
 
     def __init__(self, dut: Any, params: CoreParams, seed: int) -> None:
         self.dut = dut
@@ -195,6 +199,7 @@ class CoreDriver:
         await self.clear(~ClearMask(0))
         self.oracle.register = dict.fromkeys(self.oracle.register, 0)
         self.oracle.tick = self.total_cycles = 0
+        self.oracle.saturations = dict.fromkeys(self.oracle.saturations, 0)
 
     # --- events, words, ticks ------------------------------------------------------------------
 
@@ -280,6 +285,9 @@ class CoreDriver:
             ("pending_groups", len(groups)),
         ):
             check.check(name, int(getattr(self.dut, name).value), expected)
+        if self.params.saturation_counters:
+            for name, expected in self.oracle.saturations.items():
+                check.check(name, int(getattr(self.dut, name).value), expected)
 
     async def compare_through_port(self) -> None:
         """Compare every element of every space, as the link reads it."""

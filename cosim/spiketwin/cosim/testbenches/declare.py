@@ -6,26 +6,37 @@ import functools
 import json
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import cocotb
 
+from spiketwin.cosim.testbenches.levels import LEVEL_VARIABLE, PARAMS_VARIABLE, SEED_VARIABLE
 from spiketwin.cosim.testbenches.scoreboard import Scoreboard
 from spiketwin.hdl.spec.params import CoreParams
 
-PARAMS_VARIABLE: Final = "SPIKETWIN_BENCH_PARAMS"
-"""Environment variable with the sizes, as JSON."""
-
-SEED_VARIABLE: Final = "COCOTB_RANDOM_SEED"
-
 _LONGEST: Final = 500_000_000
-"""Simulation steps that a test may take; far above all of them."""
+"""Simulation steps that a test may take; far above all of ours."""
+
+
+class WrongLevel(AssertionError):
+    """A driver was given a top that has not its ports."""
 
 
 class Driver(Protocol):
-    """What a test is given: the device under test and all that belongs to it."""
+    """What a test is given: the device under test and all that belongs to it.
 
+    Attributes
+    ----------
+    drives:
+        At which level it drives (`levels.LEVELS`).
+    scoreboard:
+        Who compares.
+    """
+
+    drives: ClassVar[str]
     scoreboard: Scoreboard
+
+    def __init__(self, dut: Any, params: CoreParams, seed: int) -> None: ...
 
     async def start(self) -> None:
         """Start the clock."""
@@ -40,29 +51,42 @@ class Benches(Generic[D]):
     Parameters
     ----------
     driver:
-        Makes the driver of the device under test, from its top, its sizes and the seed.
+        Class of the driver of the device under test, made of its top, its sizes and the seed. Its
+        `start` is awaited before the test begins.
+    longest:
+        Simulation steps after which a test fails.
 
     Attributes
     ----------
+    level:
+        That of the driver.
     names:
         Of all tests declared.
     """
 
-    def __init__(self, driver: Callable[[Any, CoreParams, int], D]) -> None:
+    def __init__(self, driver: type[D], longest: int = _LONGEST) -> None:
         self._driver = driver
+        self._longest = longest
+        self.level = driver.drives
         self.names: list[str] = []
 
-    def __call__(self, test: Callable[[D], Awaitable[None]]) -> Any:
-        """Declare a test."""
+    def __call__(self, test: Callable[..., Awaitable[None]]) -> Any:
+        """Declare a test, which takes a driver, and what `cocotb.parametrize` adds by name."""
         self.names.append(test.__name__)
 
-        @cocotb.test(timeout_time=_LONGEST, timeout_unit="step")
+        @cocotb.test(timeout_time=self._longest, timeout_unit="step")
         @functools.wraps(test)
-        async def run(dut: Any) -> None:
+        async def run(dut: Any, **arguments: Any) -> None:
+            level = os.environ.get(LEVEL_VARIABLE, self.level)
+            if level != self.level:
+                raise WrongLevel(
+                    f"{self._driver.__name__} drives a core at the level of {self.level}, and this "
+                    f"one is built for {level}: simulate it with --level {self.level}"
+                )
             params = CoreParams(**json.loads(os.environ[PARAMS_VARIABLE]))
             driver = self._driver(dut, params, int(os.environ[SEED_VARIABLE]))
             await driver.start()
-            await test(driver)
+            await test(driver, **arguments)
             driver.scoreboard.finish()
             cocotb.log.info("%d comparisons", driver.scoreboard.comparisons)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import cocotb
 from cocotb.clock import Clock
@@ -30,6 +30,8 @@ class LinkDriver(ABC):
 
     Attributes
     ----------
+    drives:
+        Level of the top.
     dut, params, rng, scoreboard:
         The top, the sizes of its core, everything random, and who compares.
     model, requests:
@@ -37,6 +39,8 @@ class LinkDriver(ABC):
     received:
         Bytes that the device has sent and nothing has compared yet.
     """
+
+    drives: ClassVar[str]
 
     def __init__(self, dut: Any, params: CoreParams, seed: int) -> None:
         self.dut = dut
@@ -102,6 +106,10 @@ class LinkDriver(ABC):
         """Let the time of so many ticks pass."""
         await self.cycles(ticks * schedule.most_cycles(self.params))
 
+    def set_cycles_per_bit(self, _cycles: int) -> None:
+        """Follow a change of the rate, where there is one."""
+        return
+
     @property
     @abstractmethod
     def byte_cycles(self) -> int:
@@ -129,6 +137,7 @@ class BytesDriver(LinkDriver):
         How often a cycle passes without a byte being offered, and without one being taken.
     """
 
+    drives = "bytes"
     gaps = 0.0
     stalls = 0.0
     byte_cycles = 64  # the link's program takes most of it
@@ -177,6 +186,7 @@ class PinsDriver(LinkDriver):
         By which part the bits of this end are longer than those of the device.
     """
 
+    drives = "pins"
     cycles_per_bit = MIN_CYCLES_PER_BIT
     error = 0.0
 
@@ -184,6 +194,10 @@ class PinsDriver(LinkDriver):
     def byte_cycles(self) -> int:
         """Cycles that a byte takes."""
         return _BITS * self.cycles_per_bit
+
+    def set_cycles_per_bit(self, cycles: int) -> None:
+        """Follow a change of the rate; from the next byte on, in both directions."""
+        self.cycles_per_bit = cycles
 
     async def level(self, value: int, bits: float) -> None:
         """Hold the wire to the device at a level for the time of so many bits."""

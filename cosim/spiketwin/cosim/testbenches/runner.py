@@ -2,49 +2,159 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-import os
-from collections.abc import Mapping
-from dataclasses import asdict
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Literal
-from unittest.mock import patch
+from typing import Any, Final
 from xml.etree import ElementTree
-
-from amaranth.back import verilog as backend
-from cocotb_tools.runner import get_runner
 
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.cosim.rtl.build import built
-from spiketwin.cosim.testbenches.declare import PARAMS_VARIABLE
+from spiketwin.cosim.testbenches.levels import LEVEL_VARIABLE, PARAMS_VARIABLE, TOPS, Top
 from spiketwin.hdl import builds
 from spiketwin.hdl.gateware import emit
-from spiketwin.hdl.gateware.top import CoreTop
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
+from spiketwin.host.errors import TargetError
+from spiketwin.host.installation import install_command
 
-Top = Literal["CoreTop", "BytesTop", "PinsTop"]
+BUILD: Final = "model"
+"""What the devices under test report: the same as the model that answers beside them."""
 
-BUILD: Final = "testbench"
-"""What the devices under test report."""
+WAVES: Final = "waves.vcd"
+"""File of the signals in the folder of results."""
 
-_FLAGS: Final = (
-    "-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-WIDTH", "-Wno-CASEINCOMPLETE",
-)  # fmt: skip
+_FLAGS: Final = ("-O3", "--x-assign", "fast", "--x-initial", "fast")
 _MAKE_FLAGS: Final = "OPT_FAST=-O1"
 """The quickest to build: these simulations are short."""
 
+_COLLECT_SECONDS: Final = 120.0
 _LOG_LINES: Final = 40
-_UNDONE: Final = ("failure", "error", "skipped")
-"""Marks of a test that did not pass in the report."""
+_MODULE: Final = re.compile(r"^\s*(?:module|macromodule)\s+(?:automatic\s+)?(\\\S+|\w+)", re.M)
+_HERE: Final = "spiketwin.cosim.testbenches"
 
 
 class BenchFailed(AssertionError):
     """A cocotb test failed or was not run; the message ends with what the simulator said."""
 
 
-def simulator(top: Top, params: CoreParams) -> Path:
+class BenchError(TargetError):
+    """A testbench cannot be run at all: the message says what about it is wrong."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """One cocotb test, as `collect` finds it.
+
+    Attributes
+    ----------
+    name, full_name:
+        Of the test, and with its module's before it.
+    skip:
+        Whether it is declared to be left out, unless it is asked for.
+    level:
+        Which ports its driver drives; None if it is declared without one of our drivers.
+    """
+
+    name: str
+    full_name: str
+    skip: bool
+    level: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a test.
+
+    Attributes
+    ----------
+    passed, skipped:
+        Whether it did; one that is skipped has not failed.
+    kind, reason:
+        Type and message of the error that ended it, or why it was skipped; empty if it passed.
+    seconds:
+        Wall time.
+    log:
+        All that the simulator said.
+    """
+
+    passed: bool
+    skipped: bool
+    kind: str
+    reason: str
+    seconds: float
+    log: Path
+
+    def tail(self, lines: int = _LOG_LINES) -> list[str]:
+        """Last lines of the log; none if there is no log."""
+        if not self.log.is_file():
+            return []
+        return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+
+
+def collect(
+    module: str, folder: Path | None, params: CoreParams, seed: int, results: Path
+) -> list[Test]:
+    """Find the tests of a module, which is imported in a process of its own.
+
+    Parameters
+    ----------
+    module:
+        Its name.
+    folder:
+        Where its file is; None for one that is installed.
+    params, seed:
+        What it finds in its environment.
+    results:
+        Folder to write the log to.
+
+    Raises
+    ------
+    BenchError
+        It cannot be imported, or has no tests; or cocotb is not installed.
+    """
+    _check_cocotb()
+    path = str(folder / f"{module}.py") if folder else module
+    output, log = results / "tests.json", results / "import.log"
+    log.unlink(missing_ok=True)
+    try:
+        builds.run_tool(
+            f"{path} cannot be looked at for tests: importing it",
+            _command("collect", module, str(folder or ""), str(output)), log,
+            environment=_told(params, seed), seconds=_COLLECT_SECONDS,
+        )  # fmt: skip
+    except builds.BuildError as error:
+        raise BenchError(str(error)) from error
+    found = json.loads(output.read_text(encoding="utf-8"))
+    if "error" in found:
+        where = f", line {found['line']}," if found["line"] else ""
+        said = log.read_text(encoding="utf-8", errors="replace").rstrip()
+        raise BenchError(f"{path}{where} cannot be imported: {found['error']}\n{said}")
+    tests = [Test(**each) for each in found["tests"]]
+    if not tests:
+        raise BenchError(
+            f"{path} has no tests: declare one with @cocotb.test(), or as docs/testbenches.md does"
+        )
+    return tests
+
+
+def _silent(_message: str) -> None:
+    return
+
+
+def simulator(
+    top: Top,
+    params: CoreParams,
+    *,
+    waves: bool = False,
+    report: Callable[[str], None] = _silent,
+) -> Path:
     """Give the folder of the simulator of a top, building it if nobody has yet.
 
     Parameters
@@ -53,6 +163,10 @@ def simulator(top: Top, params: CoreParams) -> Path:
         What to simulate.
     params:
         Sizes of its core.
+    waves:
+        Whether it can write its signals to a file.
+    report:
+        Called with one line before a build begins.
 
     Raises
     ------
@@ -60,27 +174,162 @@ def simulator(top: Top, params: CoreParams) -> Path:
         A tool is not installed or failed, or another process does not finish the same build.
     """
     digest = hashlib.sha256()
-    key = [top, asdict(params), _FLAGS, _MAKE_FLAGS, toolchain.versions()]
+    key = [top, asdict(params), waves, _FLAGS, _MAKE_FLAGS, toolchain.versions()]
     digest.update(json.dumps(key).encode())
     for source in builds.gateware_sources():
         digest.update(hashlib.sha256(source.read_bytes()).digest())
 
     def build(folder: Path) -> None:
-        environment = toolchain.environment()
-        environment["MAKEFLAGS"] += f" {_MAKE_FLAGS}"
-        with patch.dict(os.environ, environment):
-            source = folder / "top.v"
-            source.write_text(_verilog(top, params))
-            log = folder / "build.log"
-            try:
-                get_runner("verilator").build(
-                    sources=[source], hdl_toplevel=top, build_args=_FLAGS, build_dir=folder,
-                    log_file=log,
-                )  # fmt: skip
-            except RuntimeError as error:
-                raise builds.BuildError(f"{top} could not be built: the log is {log}") from error
+        report(f"building the simulator of {top} (once, takes up to a minute)")
+        source = folder / "top.v"
+        text = emit.verilog(top, params, DEFAULT_CLOCK_HZ, BUILD, MIN_CYCLES_PER_BIT)
+        source.write_text(text, encoding="ascii")
+        _build(f"building the simulator of {top}", [source], top, folder, waves, _FLAGS)
+
+    _check_cocotb()
+    return built("cocotb", digest.hexdigest()[:16], build)
+
+
+def simulator_of(
+    sources: Sequence[Path],
+    top: str,
+    *,
+    results: Path,
+    waves: bool = False,
+    report: Callable[[str], None] = _silent,
+) -> Path:
+    """Give the folder of the simulator of Verilog of anybody's, building it if nobody has yet.
+
+    Unlike in our own, Verilator's warnings end nothing; they are in the log.
+
+    Parameters
+    ----------
+    sources:
+        All files of the design; what they include is looked for beside each.
+    top:
+        The module to simulate.
+    results:
+        Folder to write to what of the sources is left when everything is included.
+    waves:
+        Whether it can write its signals to a file.
+    report:
+        Called with one line before a build begins.
+
+    Raises
+    ------
+    TargetError
+        As `simulator`, or there is an error in the sources, or no such module.
+    """
+    flags = [*_FLAGS, "-Wno-fatal"]
+    folders = [f"-I{folder}" for folder in {source.absolute().parent for source in sources}]
+    names = ", ".join(map(str, sources))
+    _check_cocotb()
+    digest = hashlib.sha256(json.dumps([top, waves, flags, toolchain.versions()]).encode())
+    text, log = results / "included.v", results / "included.log"
+    log.unlink(missing_ok=True)
+    try:
+        with text.open("wb") as output:
+            builds.run_tool(
+                f"reading {names}", ["verilator", "-E", "-P", *folders, *map(str, sources)], log,
+                environment=toolchain.environment(), output=output,
+            )  # fmt: skip
+    except builds.BuildError as error:
+        raise BenchError(str(error)) from error
+    whole = text.read_bytes()
+    digest.update(whole)
+    modules = sorted(set(_MODULE.findall(whole.decode("utf-8", "replace"))))
+    if top not in modules:
+        known = ", ".join(name for name in modules if not name.startswith("\\")) or "none"
+        raise BenchError(f"there is no module {top!r} in {names}: choose one of {known}")
+
+    def build(folder: Path) -> None:
+        report(f"building the simulator of {top} (once, takes up to a minute)")
+        _build(
+            f"building the simulator of {top!r}, of {names},",
+            sources,
+            top,
+            folder,
+            waves,
+            [*flags, *folders],
+        )
 
     return built("cocotb", digest.hexdigest()[:16], build)
+
+
+def simulate(
+    folder: Path,
+    top: str,
+    params: CoreParams,
+    module: str,
+    test: str,
+    *,
+    seed: int,
+    results: Path,
+    environment: Mapping[str, str] | None = None,
+    path: Path | None = None,
+    waves: bool = False,
+) -> Outcome:
+    """Run one cocotb test from power-up, in the working folder, and tell what became of it.
+
+    Parameters
+    ----------
+    folder, top, params:
+        The simulator, what it simulates and its sizes.
+    module:
+        What is imported.
+    test:
+        Full name of a test in it.
+    seed:
+        Of everything the test chooses.
+    results:
+        Folder to write the log and the results to.
+    environment:
+        Variables for the test, beside the sizes and the seed.
+    path:
+        Folder of the module, if it is not installed.
+    waves:
+        Whether to write the signals to `WAVES` in the folder of results.
+
+    Raises
+    ------
+    TargetError
+        cocotb is not installed, or Python is not to be had as a shared library.
+    """
+    _check_cocotb()
+    log, report = results / "simulation.log", results / "results.xml"
+    for left in (log, report):
+        left.unlink(missing_ok=True)
+    arguments: dict[str, Any] = {
+        "paths": [str(path)] if path else [],
+        "test_module": module,
+        "hdl_toplevel": top, "hdl_toplevel_lang": "verilog", "build_dir": str(folder),
+        "test_dir": str(Path.cwd()), "results_xml": str(report.absolute()), "waves": waves,
+        "test_args": ["--trace-file", str((results / WAVES).absolute())] if waves else [],
+        "test_filter": f"^{re.escape(test)}$", "seed": seed, "extra_env": dict(environment or {}),
+    }  # fmt: skip
+    died = ""
+    try:
+        builds.run_tool(
+            f"the simulation of {test}", _command("simulate", "test"), log,
+            environment=_told(params, seed, top), stdin=json.dumps(arguments),
+        )  # fmt: skip
+    except builds.BuildError as error:
+        died = str(error).partition(";")[0]
+    try:
+        cases = ElementTree.parse(report).findall(".//testcase")
+    except (OSError, ElementTree.ParseError):
+        cases = []
+    if len(cases) != 1:
+        reason = died or f"there is no test {test}"
+        return Outcome(False, False, "NotRun", reason, 0.0, log)
+    (case,) = cases
+    seconds = float(case.get("time", 0))
+    for tag in ("failure", "error", "skipped"):
+        mark = case.find(tag)
+        if mark is not None:
+            kind, reason = mark.get("type", tag), mark.get("message", "")
+            return Outcome(False, tag == "skipped", kind, reason, seconds, log)
+    return Outcome(True, False, "", "", seconds, log)
 
 
 def run(
@@ -93,49 +342,78 @@ def run(
     results: Path,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Run one cocotb test.
-
-    Parameters
-    ----------
-    folder, top, params:
-        The simulator, what it simulates and its sizes.
-    test:
-        Module and name of the test, ``module.name``.
-    seed:
-        Of everything the test chooses.
-    results:
-        Folder to write the log and the results to.
-    environment:
-        Variables for the test, beside the sizes and the seed.
+    """Run one cocotb test that is installed, ``module.name``; arguments else as of `simulate`.
 
     Raises
     ------
     BenchFailed
         The test failed, was not found, or the simulator ended early.
     """
-    module, name = test.rsplit(".", 1)
-    log, report = results / "simulation.log", results / "results.xml"
-    try:
-        get_runner("verilator").test(
-            test_module=module, hdl_toplevel=top, hdl_toplevel_lang="verilog",
-            build_dir=folder, test_dir=results, results_xml=str(report), log_file=log,
-            test_filter=rf"\.{name}$", seed=seed,
-            extra_env={PARAMS_VARIABLE: json.dumps(asdict(params)), **(environment or {})},
-        )  # fmt: skip
-    except (SystemExit, RuntimeError) as error:
-        # The runner ends the whole process where pytest runs it; its log says why.
-        raise BenchFailed(_said(name, seed, log)) from error
-    cases = ElementTree.parse(report).findall(".//testcase")
-    if len(cases) != 1 or any(case.find(tag) is not None for case in cases for tag in _UNDONE):
-        raise BenchFailed(_said(name, seed, log))
+    outcome = simulate(
+        folder, top, params, test.rpartition(".")[0], test,
+        seed=seed, results=results, environment=environment,
+    )  # fmt: skip
+    if not outcome.passed:
+        head = f"{test}, seed {seed}: {outcome.reason}; the whole log is {outcome.log}"
+        raise BenchFailed("\n".join([head, *outcome.tail()]))
 
 
-def _verilog(top: Top, params: CoreParams) -> str:
-    if top == "CoreTop":
-        return backend.convert(CoreTop(params), name=top, emit_src=False)
-    return emit.verilog(top, params, DEFAULT_CLOCK_HZ, BUILD, MIN_CYCLES_PER_BIT)
+def _build(
+    what: str, sources: Sequence[Path], top: str, folder: Path, waves: bool, flags: Sequence[str]
+) -> None:
+    environment = toolchain.environment()
+    environment["MAKEFLAGS"] += f" {_MAKE_FLAGS}"
+    arguments = {
+        "paths": [], "sources": [str(source.absolute()) for source in sources],
+        "hdl_toplevel": top, "build_args": list(flags), "build_dir": str(folder), "waves": waves,
+    }  # fmt: skip
+    builds.run_tool(
+        what, _command("simulate", "build"), folder / "build.log",
+        environment=environment, stdin=json.dumps(arguments),
+    )  # fmt: skip
 
 
-def _said(name: str, seed: int, log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
-    return "\n".join([f"{name}, seed {seed}; the whole log is {log}", *lines[-_LOG_LINES:]])
+def _command(program: str, *arguments: str) -> list[str]:
+    # -P: a module in the working folder does not take the place of one of Python's.
+    return [sys.executable, "-P", "-m", f"{_HERE}.{program}", *arguments]
+
+
+def _told(params: CoreParams, seed: int, top: str = "") -> dict[str, str]:
+    """Variables of a process in which a testbench is imported."""
+    told = {
+        PARAMS_VARIABLE: json.dumps(asdict(params)),
+        "COCOTB_RANDOM_SEED": str(seed),
+        # cocotb's runner behaves in another way where it believes to be called by a test.
+        "PYTEST_CURRENT_TEST": "",
+        # Nor is it to take from elsewhere what it is told here.
+        "WAVES": "",
+        "GUI": "",
+    }
+    for level, name in TOPS.items():
+        if name == top:
+            told[LEVEL_VARIABLE] = level
+    return told
+
+
+@functools.cache
+def _check_cocotb() -> None:
+    """Raise `TargetError`, with what mends it, unless cocotb can work here."""
+    found = find_spec("cocotb")
+    if found is None:
+        raise BenchError(
+            "testbenches run under cocotb, which is not installed in this Python; run: "
+            f"{install_command('testbench')}"
+        )
+    if not builds.usable_by_tools(Path(str(found.origin))):
+        raise BenchError(
+            f"cocotb links simulators by its own path, {found.origin}, which tools cannot use: "
+            "make an environment in a folder of letters, digits, '.', '-' and '_'"
+        )
+    from find_libpython import find_libpython  # cocotb's, which gives up without it
+
+    if find_libpython() is None:
+        release = f"python{sys.version_info.major}.{sys.version_info.minor}-dev"
+        raise BenchError(
+            "cocotb runs Python inside the simulator and needs it as a shared library, which "
+            f"{sys.executable} has not; on Debian or Ubuntu run: sudo apt-get install {release}"
+        )

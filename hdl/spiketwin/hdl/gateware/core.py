@@ -31,6 +31,7 @@ from spiketwin.hdl.gateware.neurons import Neurons
 from spiketwin.hdl.gateware.noise import NoiseKey
 from spiketwin.hdl.gateware.pipeline import Delay, times
 from spiketwin.hdl.gateware.register_file import RegisterFile
+from spiketwin.hdl.gateware.saturations import SaturationCounters
 from spiketwin.hdl.gateware.single_port_weights import SinglePortWeights
 from spiketwin.hdl.gateware.sources import AxonEvents, FiredNeurons
 from spiketwin.hdl.gateware.state_memory import StateMemory
@@ -40,7 +41,7 @@ from spiketwin.hdl.gateware.traces import SourceTraces
 from spiketwin.hdl.gateware.weights import WeightMemory
 from spiketwin.hdl.spec import protocol, schedule
 from spiketwin.hdl.spec.params import DIGEST_WORDS, CoreParams
-from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, ClearMask, Space
+from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, SATURATIONS, ClearMask, Space
 
 LINK_CYCLES = weights.LINK_LATENCY + 3
 """Cycles in which an element reaches the link: the slowest memory, and two registers."""
@@ -76,6 +77,8 @@ class Core(wiring.Component):
             self._connect_traces(m)
         if p.digest_rounds:
             self._connect_digest(m)
+        if p.saturation_counters:
+            self._count_saturations(m)
         return m
 
     # --- what there is -------------------------------------------------------------------------
@@ -113,16 +116,17 @@ class Core(wiring.Component):
         self.run_stb = Signal()
 
     def _queues(self, m: Module) -> None:
-        """Axon events in, output words out; both are emptied by a reset of the core."""
+        """Axon events in, output words out. A reset empties both, a stop drops the events."""
         p = self.params
         # A cycle late, straight from a flip-flop: everything in the core hangs on it.
         self.restart_stb = Signal()
         m.d.sync += self.restart_stb.eq(self.reset_stb)
-        reset = ResetInserter({"sync": self.restart_stb})
+        self.drop_events = Signal()
+        m.d.sync += self.drop_events.eq(self.reset_stb | (self.stop & self.idle))
         events = MemoryQueue(len(self.events.p.as_value()), p.event_queue_depth)
         words = Queue(32, p.spike_queue_depth)
-        m.submodules.event_queue = reset(events)
-        m.submodules.word_queue = reset(words)
+        m.submodules.event_queue = ResetInserter({"sync": self.drop_events})(events)
+        m.submodules.word_queue = ResetInserter({"sync": self.restart_stb})(words)
         m.d.comb += [
             events.write.payload.eq(self.events.payload),
             events.write.valid.eq(self.events.valid),
@@ -137,7 +141,7 @@ class Core(wiring.Component):
         ]
         arrives = self.events.valid & self.events.ready
         m.d.sync += self.event_level.eq(self.event_level + arrives - self.axons.gone_stb)
-        with m.If(self.restart_stb):
+        with m.If(self.drop_events):
             m.d.sync += self.event_level.eq(0)
         self.push = Signal()
         self.word = Signal(32)
@@ -583,7 +587,7 @@ class Core(wiring.Component):
                     self.muted_ticks, muted_pending, any_muted,
                 )
             ]  # fmt: skip
-        m.d.comb += axons.reset_stb.eq(self.restart_stb)
+        m.d.comb += axons.reset_stb.eq(self.drop_events)
 
     # --- which unit has which memory -----------------------------------------------------------
 
@@ -694,16 +698,38 @@ class Core(wiring.Component):
         m.d.comb += digest.sources_stb.eq(decayed.w_en.any() & self.updating)
         for lane in range(p.source_lanes):
             m.d.comb += digest.sources[lane].eq(decayed.w_data[lane])
-        # A memory of one port is read in every other cycle, and a column handled in both.
-        phase = self.weights.phase if p.single_port_weights else Const(1)
         m.d.comb += [
             digest.column.eq(synapses.block.column),
             digest.index.eq(synapses.index),
             digest.group.eq(synapses.group),
-            digest.once.eq(phase | ~self.in_columns),
+            digest.once.eq(self._once()),
             digest.synapses.eq(synapses.w_words),
             digest.synapses_stb.eq(synapses.w_en),
         ]
+
+    def _once(self) -> Value:
+        """Whether the block that is issued is not issued again.
+
+        A memory of one port is read in every other cycle, and a column handled in both.
+        """
+        phase = self.weights.phase if self.params.single_port_weights else Const(1)
+        return phase | ~self.in_columns
+
+    def _count_saturations(self, m: Module) -> None:
+        """They listen at the units, as the digest does."""
+        m.submodules.saturations = counters = SaturationCounters(self.params)
+        m.d.comb += [
+            counters.clear_stb.eq(self.restart_stb),
+            counters.i_syn_saturations_lanes.eq(self.synapses.i_syn_saturates),
+            counters.v_saturations_lanes.eq(self.neurons.v_saturates),
+            counters.theta_saturations_lanes.eq(self.neurons.theta_saturates),
+            *(getattr(self, c.name).eq(getattr(counters, c.name)) for c in SATURATIONS),
+        ]
+        if self.params.learning:
+            m.d.comb += [
+                self.synapses.once.eq(self._once()),
+                counters.weight_saturations_lanes.eq(self.synapses.weight_saturates),
+            ]
 
 
 def _counted(counter: Value) -> Value:

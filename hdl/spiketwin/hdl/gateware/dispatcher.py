@@ -72,11 +72,13 @@ def _start(c: Program) -> None:
     # Block RAM does not follow a reset.
     for cell in (Cell.SESSION, Cell.EXPECTED, Cell.STORED, Cell.FRAME_ERRORS):
         c.copy(cell, Cell.ZERO, Bytes.FOUR)
-    _forget_run(c)
+    c.copy(Cell.RUN_UNTIL, Cell.ZERO, Bytes.FOUR)
+    _forget_events(c)
 
 
-def _forget_run(c: Program) -> None:
-    for cell in (Cell.RUN_UNTIL, Cell.QUEUED_TICK, Cell.LEAST_AXON):
+def _forget_events(c: Program) -> None:
+    """The next event follows none."""
+    for cell in (Cell.QUEUED_TICK, Cell.LEAST_AXON):
         c.copy(cell, Cell.ZERO, Bytes.FOUR)
 
 
@@ -176,20 +178,19 @@ def _runs(c: Program) -> None:
     c.label(Opcode.STOP.name)
     c.label(Opcode.RESET.name)
     _check_length(c, Opcode.STOP)
-    c.out(Port.STOP, Cell.ONE)
+    c.out(Port.STOP, Cell.ONE)  # once it is idle, the core drops its events as well
     c.label("STOPPING")
     c.jump_unless(Condition.IDLE, "STOPPING")
-    c.compare_number(Cell.OPCODE, Opcode.RESET)
-    c.jump_if(Condition.ZERO, "RESET CORE")
+    _forget_events(c)
+    c.compare_number(Cell.OPCODE, Opcode.STOP)
+    c.jump_if(Condition.ZERO, "STOPPED")
+    c.give(Port.RESET, sum(ClearMask))
+    c.label("RESETTING")
+    c.jump_unless(Condition.IDLE, "RESETTING")
+    c.label("STOPPED")
     c.look(counter_lane("tick"))
     c.copy(Cell.DETAIL, Cell.INPUT, Bytes.FOUR)
     c.copy(Cell.RUN_UNTIL, Cell.DETAIL, Bytes.FOUR)
-    c.jump("SET RUN_UNTIL")
-    c.label("RESET CORE")
-    c.give(Port.RESET, sum(ClearMask))
-    _forget_run(c)
-    c.label("RESETTING")
-    c.jump_unless(Condition.IDLE, "RESETTING")
     c.jump("SET RUN_UNTIL")
 
 

@@ -4,54 +4,144 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from amaranth.back import rtlil as rtlil_backend
 from amaranth.back import verilog as verilog_backend
 
-from spiketwin.hdl.gateware.top import BytesTop, PinsTop
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.gateware.top import BytesTop, CoreTop, PinsTop
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
+from spiketwin.hdl.spec.protocol import (
+    BUILD_BYTES,
+    MAX_CLOCK_HZ,
+    MAX_CYCLES_PER_BIT,
+    MIN_CYCLES_PER_BIT,
+)
 
-Top = Literal["BytesTop", "PinsTop"]
+Top = Literal["CoreTop", "BytesTop", "PinsTop"]
+TOPS: Final[tuple[Top, ...]] = get_args(Top)
 
 _YOSYS_NAME: Final = re.compile(r"\\\$(auto\$\S+)")
 """What Yosys adds of its own, escaped: after ``$auto$`` stands where it comes from."""
 
+_PREFIX: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9_]{0,31})?")
 
-def verilog(top: Top, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int) -> str:
-    """Give the Verilog of a device; the top module is called as its class.
+_UNREMARKABLE: Final = (
+    "WIDTH", "CASEINCOMPLETE", "UNUSEDSIGNAL", "PROCASSINIT", "VARHIDDEN", "DECLFILENAME",
+)  # fmt: skip
+"""What Verilator would say of Yosys' way of writing, the first two with every strictness. It ends
+with a warning unless it is told otherwise, so the text itself tells it."""
+
+_QUIET: Final = "\n".join(
+    ["/* verilator lint_save */", *(f"/* verilator lint_off {kind} */" for kind in _UNREMARKABLE)]
+)
+_LOUD: Final = "/* verilator lint_restore */"
+
+
+class EmissionError(ValueError):
+    """What was to be emitted is no design: the message names the argument and its range."""
+
+
+def verilog(
+    top: Top,
+    params: CoreParams,
+    clock_hz: int = DEFAULT_CLOCK_HZ,
+    build: str = "",
+    cycles_per_bit: int = MIN_CYCLES_PER_BIT,
+    prefix: str = "",
+) -> str:
+    """Give the Verilog of a device or of its core alone, as one file that Verilator has no word on.
 
     Parameters
     ----------
     top:
-        Which of the tops. Its ports are its members, and ``clk`` and ``rst``.
-    params, clock_hz, build:
-        As of `Device`.
+        Which of the tops. Its ports are its members, and ``clk`` and ``rst``, which is active high,
+        synchronous, and may stay 0: every register has an initial value.
+    params:
+        Sizes of the core.
+    clock_hz:
+        Frequency of ``clk`` that the device reports, 1…2**32 - 1. `CoreTop` reports nothing.
+    build:
+        Name of this build that the device reports: up to 16 characters of printable ASCII.
     cycles_per_bit:
-        Rate of the UART after power-up; `BytesTop` has none.
+        Rate of the UART after power-up, 4…65535 clock cycles; of `PinsTop` alone.
+    prefix:
+        What the name of every module begins with, so that cores of different sizes can be in one
+        design: nothing, or a letter and up to 31 letters, digits and underscores. The top module is
+        called as its prefix and its class.
+
+    Raises
+    ------
+    EmissionError
+        An argument is none of these.
     """
+    _check(top, params, clock_hz, build, cycles_per_bit, prefix)
     # The Yosys that comes with Amaranth, whatever else is installed.
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     design = _component(top, params, clock_hz, build, cycles_per_bit)
-    text: str = verilog_backend.convert(design, name=top, emit_src=False)
+    # Every module below is named after its place in the design, and so has the prefix as well.
+    text: str = verilog_backend.convert(design, name=prefix + top, emit_src=False)
     # Dots and colons in a name break viewers of waves; what begins with _ Verilator leaves out.
-    return _YOSYS_NAME.sub(lambda name: "_" + re.sub(r"\W", "_", name[1]), text)
+    named = _YOSYS_NAME.sub(lambda name: "_" + re.sub(r"\W", "_", name[1]), text)
+    return f"{_QUIET}\n{named}{_LOUD}\n"
 
 
-def rtlil(top: Top, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int) -> str:
-    """Give the RTLIL of a device, what Yosys reads as it is; arguments as of `verilog`.
+def rtlil(
+    top: Top,
+    params: CoreParams,
+    clock_hz: int = DEFAULT_CLOCK_HZ,
+    build: str = "",
+    cycles_per_bit: int = MIN_CYCLES_PER_BIT,
+    prefix: str = "",
+) -> str:
+    """Give the RTLIL of a device, what Yosys reads as it is; arguments and errors as of `verilog`.
 
     Much smaller and read much faster than Verilog, in which every word of every memory has an
     initial value of its own.
     """
+    _check(top, params, clock_hz, build, cycles_per_bit, prefix)
     design = _component(top, params, clock_hz, build, cycles_per_bit)
-    text: str = rtlil_backend.convert(design, name=top, emit_src=False)
+    text: str = rtlil_backend.convert(design, name=prefix + top, emit_src=False)
     return text
+
+
+def _check(
+    top: str, params: object, clock_hz: int, build: str, cycles_per_bit: int, prefix: str
+) -> None:
+    if top not in TOPS:
+        raise EmissionError(f"top must be {', '.join(TOPS[:-1])} or {TOPS[-1]}, not {top!r}")
+    if not isinstance(params, CoreParams):
+        raise EmissionError(
+            f"params must be a CoreParams, not {params!r}: spiketwin.hdl.spec.params.preset gives "
+            "one by its name"
+        )
+    for name, value, low, high in (
+        ("clock_hz", clock_hz, 1, MAX_CLOCK_HZ),
+        ("cycles_per_bit", cycles_per_bit, MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT),
+    ):
+        if type(value) is not int or not low <= value <= high:
+            raise EmissionError(f"{name} must be a whole number in {low}…{high}, not {value!r}")
+    if not (isinstance(build, str) and build.isascii() and build.isprintable()):
+        raise EmissionError(f"build must be printable ASCII, not {build!r}")
+    if len(build) > BUILD_BYTES:
+        raise EmissionError(
+            f"build must be up to {BUILD_BYTES} characters, not the {len(build)} of {build!r}: "
+            "shorten it"
+        )
+    if not (isinstance(prefix, str) and _PREFIX.fullmatch(prefix)):
+        raise EmissionError(
+            "prefix must be empty, or a letter and up to 31 letters, digits and underscores, not "
+            f"{prefix!r}"
+        )
 
 
 def _component(
     top: Top, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int
-) -> BytesTop | PinsTop:
-    if top == "PinsTop":
-        return PinsTop(params, clock_hz, build, cycles_per_bit)
-    return BytesTop(params, clock_hz, build)
+) -> CoreTop | BytesTop | PinsTop:
+    match top:
+        case "CoreTop":
+            return CoreTop(params)
+        case "BytesTop":
+            return BytesTop(params, clock_hz, build)
+        case "PinsTop":
+            return PinsTop(params, clock_hz, build, cycles_per_bit)

@@ -152,13 +152,16 @@ FORM_CONDITIONS: Final = tuple(c for c in Condition if c >= Condition.KNOWN)
 
 
 class Lane(enum.IntEnum):
-    """What can be looked at, at most four bytes each; others are the counters of the core."""
+    """What can be looked at, at most four bytes each; others are the counters of the core.
+
+    Only cores with more counters than `COUNTERS` look at the highest bit.
+    """
 
     ELEMENT = 1
     LOOPS = 10
     """Loops left to do, this one among them."""
-    WORD = 12
-    POSITION = 13
+    WORD = 28
+    POSITION = 29
     """Where the tape is."""
 
 

@@ -7,7 +7,13 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.registers import CYCLES_WIDTH, DAMAGE_WIDTH, ClearMask, Space
+from spiketwin.hdl.spec.registers import (
+    CYCLES_WIDTH,
+    DAMAGE_WIDTH,
+    SATURATIONS,
+    ClearMask,
+    Space,
+)
 
 
 def event_layout(params: CoreParams) -> data.StructLayout:
@@ -63,7 +69,7 @@ class CoreSignature(wiring.Signature):
     run_until:
         Ticks before this one are executed as soon as they can be.
     stop:
-        Begin no tick, as if `run_until` were `tick`.
+        Begin no tick, as if `run_until` were `tick`; while idle, drop all queued events.
     tick:
         The next tick to be executed; while one is under way, that one.
     real_time:
@@ -78,6 +84,8 @@ class CoreSignature(wiring.Signature):
         cleared by a `clear_stb` beside it.
     cycles, missed_deadlines, late_events, muted_ticks, pending_groups:
         Counters (`spec.registers.COUNTERS`).
+    <counter>:
+        Those of `spec.registers.SATURATIONS`, with `saturation_counters`.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -101,5 +109,6 @@ class CoreSignature(wiring.Signature):
                 "late_events": Out(DAMAGE_WIDTH),
                 "muted_ticks": Out(DAMAGE_WIDTH),
                 "pending_groups": Out(range(params.neuron_groups + 1)),
+                **{c.name: Out(c.width) for c in SATURATIONS if params.saturation_counters},
             }
         )

@@ -27,7 +27,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware import decay
-from spiketwin.hdl.gateware.pipeline import Delay, bump, capped, part_enables
+from spiketwin.hdl.gateware.pipeline import Delay, above, bump, capped, part_enables
 from spiketwin.hdl.gateware.state_memory import READ_LATENCY, StatePort
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.arithmetic import DECAY_BITS
@@ -133,6 +133,9 @@ class Neurons(wiring.Component):
         Access to each vector of `ports`.
     spike_group, spike_mask:
         Out, the neurons that fire; the mask is 0 when none does.
+    v_saturates, theta_saturates:
+        Out, with `saturation_counters`: lanes whose `v` or `theta` is cut to its width, in the
+        cycle in which spikes leave.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -144,6 +147,11 @@ class Neurons(wiring.Component):
                 **{space.name.lower(): Out(port) for space, port in ports(p).items()},
                 "spike_group": Out(bits_for(p.neuron_groups - 1)),
                 "spike_mask": Out(p.neuron_lanes),
+                **(
+                    {"v_saturates": Out(p.neuron_lanes), "theta_saturates": Out(p.neuron_lanes)}
+                    if p.saturation_counters
+                    else {}
+                ),
             }
         )
 
@@ -247,7 +255,22 @@ class Neurons(wiring.Component):
         # Stage 9 to 13: theta decays after its bump, trace_post before it.
         theta = Delay(m, f"theta_{lane}", read(Space.THETA), 2)[2]
         theta_bumped = Signal(p.theta_width, name=f"theta_bumped_{lane}", reset_less=True)
-        bump(m, theta, s.theta_bump, replace=Const(0), spiked=fires, result=theta_bumped)
+        too_much = bump(m, theta, s.theta_bump, replace=Const(0), spiked=fires, result=theta_bumped)
+        if p.saturation_counters:
+            # A sum that is set back to v_reset leaves nothing, and one that is held nothing new.
+            cut = signal("cut", 1, False)
+            v_saturates = signal("v_saturates", 1, False)
+            theta_saturates = signal("theta_saturates", 1, False)
+            late, far_above = Delay(m, f"cut_{lane}", cut, 1)[1], above(difference, p.v_width)
+            m.d.sync += [
+                cut.eq((headroom < 0) & above(~total, p.v_width)),
+                v_saturates.eq(~held & Mux(fires, s.reset_subtract & (late | far_above), late)),
+                theta_saturates.eq(too_much),
+            ]
+            m.d.comb += [
+                self.v_saturates[lane].eq(issue[SPIKES] & v_saturates),
+                self.theta_saturates[lane].eq(issue[SPIKES] & theta_saturates),
+            ]
         write(Space.THETA, self._decay(m, "decay_theta", lane, theta_bumped, s.theta_decay))
         if p.learning:
             old = read(Space.TRACE_POST)

@@ -45,23 +45,38 @@ def far(m: Module, name: str, value: Value, cycles: int) -> Value:
     return late
 
 
+def beyond(value: Value, width: int) -> Value:
+    """Whether a signed value does not fit so many bits."""
+    found: Value = (value[width - 1 : -1] ^ value[-1].replicate(len(value) - width)).any()
+    return found
+
+
 def saturated(value: Value, width: int) -> Value:
     """`spec.arithmetic.saturate` of a signed value."""
     sign = value[-1]
-    beyond = (value[width - 1 : -1] ^ sign.replicate(len(value) - width)).any()
-    return Mux(beyond, Cat((~sign).replicate(width - 1), sign), value[:width]).as_signed()
+    edge = Cat((~sign).replicate(width - 1), sign)
+    return Mux(beyond(value, width), edge, value[:width]).as_signed()
+
+
+def above(value: Value, width: int) -> Value:
+    """Whether a signed value is more than the largest of `width` bits."""
+    found: Value = ~value[-1] & value[width - 1 : -1].any()
+    return found
 
 
 def capped(value: Value, width: int) -> Value:
     """Hold a signed value to the largest of `width` bits; it is not below the smallest."""
     top = (1 << (width - 1)) - 1
-    return Mux(~value[-1] & value[width - 1 : -1].any(), top, value[:width]).as_signed()
+    return Mux(above(value, width), top, value[:width]).as_signed()
 
 
 def bump(
     m: Module, trace: Value, by: Value, *, replace: Value, spiked: Value, result: Signal
-) -> None:
-    """Register the trace, bumped if its owner spiked: to the bump alone, or by it, saturating."""
+) -> Value:
+    """Register the trace, bumped if its owner spiked: to the bump alone, or by it, saturating.
+
+    Returns whether it saturates.
+    """
     total = Mux(replace, 0, trace) + by
     with m.If(spiked & total[-1]):
         m.d.sync += result.eq((1 << len(result)) - 1)
@@ -69,6 +84,7 @@ def bump(
         m.d.sync += result.eq(total)
     with m.Else():
         m.d.sync += result.eq(trace)
+    return spiked & total[-1]
 
 
 def times(value: Value, factor: int) -> Value:

@@ -38,9 +38,10 @@ from spiketwin.hdl.gateware.uart import RATE_WIDTH
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import (
     ADDRESS_COLUMN_BITS,
-    COUNTERS,
     DAMAGE_WIDTH,
+    SATURATIONS,
     Space,
+    counters,
     space_formats,
 )
 
@@ -128,7 +129,8 @@ class Sequencer(wiring.Component):
         self._loops = Signal(8)
         self._form = Signal(len(FORM_CONDITIONS))
         self._word = Signal(32)
-        self._lane = Signal(4)
+        # Counters that are not built take no bit.
+        self._lane = Signal(5 if self.params.saturation_counters else 4)
         self._input = Signal(8)
         self._walk(m)
         self._ports(m)
@@ -290,7 +292,9 @@ class Sequencer(wiring.Component):
             "words_queued": core.word_level,
             "rx_overflows": self.rx_overflows,
         }
-        lanes = {k: shown[c.name] for k, c in enumerate(COUNTERS) if c.name in shown}
+        built = counters(self.params)
+        shown |= {c.name: getattr(core, c.name) for c in built if c in SATURATIONS}
+        lanes = {k: shown[c.name] for k, c in enumerate(built) if c.name in shown}
         lanes |= {
             Lane.ELEMENT: core.memory.r_data,
             Lane.LOOPS: self._loops,
@@ -299,9 +303,10 @@ class Sequencer(wiring.Component):
         }
         octets: dict[int, Value] = {}
         for lane, value in lanes.items():
+            number = lane % (1 << len(self._lane))
             for k in range(4):
                 part = value[8 * k : 8 * k + 8]
-                octets[4 * lane + k] = Cat(part, Const(0, 8 - len(part)))
+                octets[4 * number + k] = Cat(part, Const(0, 8 - len(part)))
         m.d.sync += self._input.eq(choose(octets, Cat(self._place, self._lane)))
         with m.If(self._stb[Port.LOOK]):
             m.d.sync += self._lane.eq(self._from)

@@ -22,7 +22,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from spiketwin.hdl.gateware import noise, weights
-from spiketwin.hdl.gateware.pipeline import Delay, far, saturated
+from spiketwin.hdl.gateware.pipeline import Delay, beyond, far, saturated
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import CoreParams
 
@@ -60,6 +60,11 @@ class Synapses(wiring.Component):
         In, take its gain, or its offset, of the value.
     stochastic, key, w_min, w_max:
         In, rounding and bounds.
+    i_syn_saturates:
+        Out, with `saturation_counters`: lanes whose current is cut to its width as it is written.
+    once, weight_saturates:
+        Likewise: In, the block is issued for the last time, if it is issued twice; Out, lanes whose
+        step is cut short by a bound.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -97,6 +102,10 @@ class Synapses(wiring.Component):
                 "w_min": In(signed(p.weight_width)),
                 "w_max": In(signed(p.weight_width)),
             }
+        if p.saturation_counters:
+            members["i_syn_saturates"] = Out(lanes)
+            if p.learning:
+                members |= {"once": In(1), "weight_saturates": Out(lanes)}
         super().__init__(members)
 
     def elaborate(self, _platform: object) -> Module:
@@ -123,6 +132,8 @@ class Synapses(wiring.Component):
             m.d.sync += total.eq(self.i_data[lane] + self.words[lane].weight)
             with m.If(self.i_w_en):
                 m.d.comb += self.i_w_data[lane].eq(saturated(total, p.i_syn_width))
+                if p.saturation_counters:
+                    m.d.comb += self.i_syn_saturates[lane].eq(beyond(total, p.i_syn_width))
 
     def _learn(self, m: Module) -> None:
         p = self.params
@@ -149,6 +160,8 @@ class Synapses(wiring.Component):
         offset = Signal(signed(a.OFFSET_WIDTH))
         with m.If(self.offset_stb):
             m.d.sync += offset.eq(self.value)
+        if p.saturation_counters:
+            once = Delay(m, "once", self.once, last)[last]
         for lane in range(p.lanes):
             # A multiplier's time is its own: there are registers on both sides, and as multipliers
             # lie far apart, each has its own copy of the gain. The initial values, which nothing
@@ -187,3 +200,10 @@ class Synapses(wiring.Component):
             with m.Else():
                 m.d.sync += result.weight.eq(~moved)
             m.d.comb += self.w_words[lane].eq(result)
+            if p.saturation_counters:
+                cut = Signal(name=f"weight_cut_{lane}")
+                to_top, to_bottom = self.w_max + moved, w_min + moved
+                # -1 is a weight that is w_max by itself.
+                passes_top = (to_top < 0) & ~to_top.all()
+                m.d.sync += cut.eq(kept.plastic & (passes_top | (to_bottom >= 0)))
+                m.d.comb += self.weight_saturates[lane].eq(self.w_en & once & cut)

@@ -67,8 +67,12 @@ def decay_code(tau: float) -> int:
     ``math.inf`` gives `DECAY_NONE` and 0 gives `DECAY_AT_ONCE`. A finite `tau` gives at least 1.
     Raises `ValueError` when `tau` is negative or not a number.
     """
+    try:
+        tau = float(tau)
+    except OverflowError:  # an integer beyond all floats
+        tau = math.nan
     if math.isnan(tau) or tau < 0:
-        raise ValueError(f"a time constant is 0…inf ticks, not {tau}")
+        raise ValueError(f"a time constant is 0…inf ticks as a float holds them, not {tau}")
     if math.isinf(tau):
         return DECAY_NONE
     if tau == 0:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.registers import ClearMask, registers
+from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, registers
 
 
 @dataclass
@@ -65,6 +65,7 @@ class Oracle:
     pending: list[int] = field(init=False)
     tick: int = field(init=False, default=0)
     digest: int = field(init=False, default=0)
+    saturations: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         p = self.params
@@ -73,6 +74,7 @@ class Oracle:
         self.plastic = [[False] * p.n_neurons for _ in range(p.n_sources)]
         for name in ("threshold", "v_reset", "refrac_ticks", "bias"):
             setattr(self, name, [0] * p.n_neurons)
+        self.saturations = dict.fromkeys((c.name for c in SATURATIONS), 0)
         self.clear(~ClearMask(0))
 
     def clear(self, mask: ClearMask) -> None:
@@ -121,7 +123,9 @@ class Oracle:
         p, r = self.params, self.register
         for j in range(p.n_neurons):
             w = self.weight[source][j]
-            self.i_syn[j] = a.saturate(self.i_syn[j] + w, p.i_syn_width)
+            total = self.i_syn[j] + w
+            self.i_syn[j] = a.saturate(total, p.i_syn_width)
+            self._count("i_syn_saturations", self.i_syn[j] != total)
             if p.learning and r["learn_pre"] and self.plastic[source][j]:
                 step = a.weight_step(
                     self.trace_post[j], r["pre_gain"], r["pre_offset"], p.trace_width
@@ -136,8 +140,9 @@ class Oracle:
         """Advance one neuron; return whether it fires."""
         p, r = self.params, self.register
         # The current acts in the tick in which it arrives, and decays afterwards.
-        v = a.decay(self.v[j], r["v_decay"]) + self.i_syn[j] + self.bias[j]
-        v = a.saturate(max(v, r["v_floor"]), p.v_width)
+        total = a.decay(self.v[j], r["v_decay"]) + self.i_syn[j] + self.bias[j]
+        v = a.saturate(max(total, r["v_floor"]), p.v_width)
+        saturates = total > v
         self.i_syn[j] = a.decay(self.i_syn[j], r["i_syn_decay"])
         limit = self.threshold[j] + self.theta[j]
         refractory = self.refrac_count[j] > 0
@@ -145,12 +150,18 @@ class Oracle:
         if fires:
             reset_to = v - limit if r["reset_subtract"] else self.v_reset[j]
             self.v[j] = a.saturate(reset_to, p.v_width)
+            # Of a sum that is set back to v_reset nothing is left: it does not matter how large.
+            saturates = bool(r["reset_subtract"]) and (saturates or reset_to > self.v[j])
             self.refrac_count[j] = self.refrac_ticks[j]
-            self.theta[j] = a.saturate_unsigned(self.theta[j] + r["theta_bump"], p.theta_width)
+            theta = self.theta[j] + r["theta_bump"]
+            self.theta[j] = a.saturate_unsigned(theta, p.theta_width)
+            self._count("theta_saturations", theta > self.theta[j])
         elif refractory:
             self.refrac_count[j] -= 1  # v is held
+            saturates = False
         else:
             self.v[j] = v
+        self._count("v_saturations", saturates)
         self.theta[j] = a.decay(self.theta[j], r["theta_decay"])
         if p.learning:
             self.trace_post[j] = a.decay(self.trace_post[j], r["trace_post_decay"])
@@ -203,7 +214,12 @@ class Oracle:
         rounding = a.HALF_STEP
         if r["stochastic"]:
             rounding = a.noise(a.noise_key(r["seed"], self.tick, which_pass), spiked, other)
-        return a.stepped_weight(weight, step, rounding, r["w_min"], r["w_max"])
+        stepped = a.stepped_weight(weight, step, rounding, r["w_min"], r["w_max"])
+        self._count("weight_saturations", stepped != weight + ((step + rounding) >> a.STEP_BITS))
+        return stepped
+
+    def _count(self, name: str, happened: bool) -> None:
+        self.saturations[name] += happened
 
     def _bumped(self, trace: int, name: str) -> int:
         bump = self.register[f"{name}_bump"]

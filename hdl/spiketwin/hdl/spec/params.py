@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from typing import Final, get_type_hints
+
+from spiketwin.hdl.spec.text import MOST_DIGITS, number, shown
 
 MAX_LINES: Final = 2048
 """Most axons, and most neurons, of a core: spikes are reported with 11 bits."""
@@ -53,8 +56,8 @@ class CoreParams:
     Attributes
     ----------
     n_axons, n_neurons:
-        External input lines and neurons, each a multiple of `lanes`, at most `MAX_LINES`, and
-        at most `MAX_SYNAPSES` synapses.
+        External input lines and neurons, each a multiple of `lanes`, from `lanes` to `MAX_LINES`,
+        and at most `MAX_SYNAPSES` synapses.
     lanes:
         Weight banks, and synapses handled a cycle by the row and column passes: 2, 4, 8 or 16.
         ``n_neurons / lanes`` is at least 4, the depth of the read-modify-write of `i_syn`.
@@ -63,7 +66,8 @@ class CoreParams:
     weight_width:
         Signed weights, 4 to 16 bits.
     v_width, i_syn_width:
-        Signed membrane potential and synaptic current, 8 to 24 bits, not below `weight_width`.
+        Signed membrane potential and synaptic current, 8 to 24 bits, the current not below
+        `weight_width`.
     theta_width:
         Unsigned adaptive part of the threshold, 8 to 24 bits.
     trace_width:
@@ -77,13 +81,16 @@ class CoreParams:
         weights share a word of 16 bits: with its flag a weight has at most 8, and
         ``n_neurons / lanes`` is even. Columns then stream at ``lanes / 2`` synapses a cycle.
     event_queue_depth, spike_queue_depth:
-        Entries of the queues of axon events and of output words, powers of two up to 65536. The
-        output queue holds the words of a whole tick and of a whole frame (`min_spike_queue_depth`).
+        Entries of the queues of axon events, at least 4, and of output words, powers of two up to
+        65536. The output queue holds the words of a whole tick, which are ``n_neurons /
+        neuron_lanes + 3``, and 2 more with a digest, beside the `ANSWER_WORDS` of a whole frame.
     link_slots:
         Answers the device remembers, 2, 4 or 8; the window is one less.
     digest_rounds:
         Rounds of the digest of a tick, 1 to 3: the more, the less it misses (docs/compare.md). 0:
         it is not built, and takes no logic.
+    saturation_counters:
+        Whether the core counts what saturates (docs/tick.md). They take no cycle.
     """
 
     n_axons: int
@@ -103,13 +110,17 @@ class CoreParams:
     spike_queue_depth: int = 512
     link_slots: int = 8
     digest_rounds: int = 0
+    saturation_counters: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             wanted = field_types()[field.name]
             if type(value) is not wanted:
-                raise ParamsError(f"{field.name} must be {wanted.__name__}, not {value!r}")
+                raise ParamsError(
+                    f"{field.name} must be {wanted.__name__}, not {type(value).__name__} "
+                    f"{shown(value)}"
+                )
         self._one_of("lanes", (2, 4, 8, 16))
         for name in ("n_axons", "n_neurons"):
             self._within(name, self.lanes, MAX_LINES)
@@ -160,11 +171,13 @@ class CoreParams:
 
     def _within(self, name: str, low: int, high: int) -> None:
         if not low <= getattr(self, name) <= high:
-            raise ParamsError(f"{name} must be in {low}…{high}, not {getattr(self, name)}")
+            value = shown(getattr(self, name))
+            raise ParamsError(f"{name} must be in {low}…{high}, not {value}")
 
     def _one_of(self, name: str, choices: tuple[int, ...]) -> None:
         if getattr(self, name) not in choices:
-            raise ParamsError(f"{name} must be one of {choices}, not {getattr(self, name)}")
+            value = shown(getattr(self, name))
+            raise ParamsError(f"{name} must be one of {choices}, not {value}")
 
     @property
     def n_sources(self) -> int:
@@ -222,11 +235,12 @@ class CoreParams:
 
 _NOT_IN_DIGESTS: Final = (
     "lanes", "neuron_lanes", "source_lanes", "single_port_weights",
-    "event_queue_depth", "spike_queue_depth", "link_slots",
+    "event_queue_depth", "spike_queue_depth", "link_slots", "saturation_counters",
 )  # fmt: skip
 """Fields that change nothing of what a tick writes, nor the numbers of what it writes to."""
 
 
+@cache
 def field_types() -> dict[str, type]:
     """Types of the fields of `CoreParams`, in their order: int or bool."""
     return get_type_hints(CoreParams)
@@ -259,18 +273,20 @@ def preset(text: str) -> CoreParams:
     """
     name, *changes = text.split(",")
     if name not in PRESETS:
-        raise ParamsError(f"no reference size {name!r}: choose one of {', '.join(PRESETS)}")
+        raise ParamsError(f"no reference size {shown(name)}: choose one of {', '.join(PRESETS)}")
     types = field_types()
     changed = {}
     for change in changes:
-        field, equals, number = change.partition("=")
+        field, equals, digits = change.partition("=")
         if field not in types:
-            raise ParamsError(f"no field {field!r}: choose of {', '.join(types)}")
+            raise ParamsError(f"no field {shown(field)}: choose of {', '.join(types)}")
         if not equals:
             raise ParamsError(f"{field} has no value: write {field}=N")
-        if not (number.isascii() and number.isdecimal()):
-            raise ParamsError(f"{field} must be a number, not {number!r}")
-        changed[field] = types[field](int(number))
+        value = number(digits)
+        if value is None or types[field] is bool and value > 1:
+            most = "0 or 1" if types[field] is bool else f"of at most {MOST_DIGITS} digits"
+            raise ParamsError(f"{field} must be a number, {most}, not {shown(digits)}")
+        changed[field] = types[field](value)
     return replace(PRESETS[name], **changed)
 
 

@@ -19,9 +19,10 @@ from typing import Final
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec import registers as registers_module
 from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams, field_types
-from spiketwin.hdl.spec.registers import COUNTERS, ClearMask, registers, space_formats
+from spiketwin.hdl.spec.registers import ClearMask, counters, registers, space_formats
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
+"""2: `STOP` drops the events that are queued."""
 
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_INITIAL: Final = 0xFFFF
@@ -172,7 +173,9 @@ REQUESTS: Final[dict[Opcode, Request]] = {
         ),
         Request(
             Opcode.STOP, (), "", 0, "tick",
-            "End the run after the tick under way; answers with the next tick (32 bits).",
+            "End the run after the tick under way, and drop all queued axon events, so that the "
+            "next ones may be of any tick from there on. State, registers, tick, counters and "
+            "output words stay. Answers with the next tick (32 bits).",
         ),
         Request(
             Opcode.SET_BAUD, (Field("cycles_per_bit", 2),), "", 0, "",
@@ -188,6 +191,7 @@ MAX_ELEMENT_BYTES: Final = MAX_BODY - REQUEST_HEADER - 7
 MAX_EVENTS: Final = (MAX_BODY - REQUEST_HEADER - 4) // 4
 BAUD_TRIAL_CYCLES: Final = 1 << 25
 MIN_CYCLES_PER_BIT: Final = 4
+MAX_CYCLES_PER_BIT: Final = (1 << 16) - 1
 MAX_CLOCK_HZ: Final = (1 << 32) - 1
 
 
@@ -282,7 +286,7 @@ def map_digest(params: CoreParams) -> int:
         "statuses": [[s.name, s] for s in Status],
         "words": [[w.name, w] for w in Word],
         "registers": [[r.name, r.width(params), r.signed] for r in registers(params)],
-        "counters": [c.name for c in COUNTERS],
+        "counters": [c.name for c in counters(params)],
         "spaces": [
             [f.space.name, f.space, f.rows, f.columns, f.width, f.signed, f.writable]
             for f in space_formats(params).values()

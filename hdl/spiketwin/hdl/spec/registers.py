@@ -173,7 +173,21 @@ COUNTERS: Final = (
     Counter("frame_errors", "Frames dropped: cut, overlong or with a wrong CRC.", DAMAGE_WIDTH),
     Counter("rx_overflows", "Bytes lost because the receive buffer was full.", DAMAGE_WIDTH),
 )  # fmt: skip
-"""The counters; the index of each is its element in the space `counter`."""
+"""The counters of every core; the index of each is its element in the space `counter`."""
+
+SATURATIONS: Final = (
+    Counter("i_syn_saturations", "Weights added to `i_syn` whose sum did not fit its width."),
+    Counter("v_saturations", "Values that `v` took over although they did not fit its width."),
+    Counter("theta_saturations", "Spikes after which `theta` did not fit its width."),
+    Counter("weight_saturations", "Steps of weights that `w_min` or `w_max` cut short."),
+)
+"""Counters of cores built with `saturation_counters`, in which they follow the others. They are 0
+after a reset. While none but the last counts, a core with wider state does the same."""
+
+
+def counters(params: CoreParams) -> tuple[Counter, ...]:
+    """The counters of a core; the index of each is its element in the space `counter`."""
+    return COUNTERS + (SATURATIONS if params.saturation_counters else ())
 
 
 class Space(enum.IntEnum):
@@ -271,7 +285,7 @@ def space_formats(params: CoreParams) -> dict[Space, SpaceFormat]:
     p = params
     rows = [
         (Space.REGISTER, 1, len(registers(p)), 32, False, True, "Run-time parameters of the core."),
-        (Space.COUNTER, 1, len(COUNTERS), 32, False, False, "Counters of the device."),
+        (Space.COUNTER, 1, len(counters(p)), 32, False, False, "Counters of the device."),
         (Space.WEIGHT, p.n_sources, p.n_neurons, p.weight_width, True, True, "Weights."),
         (Space.PLASTIC, p.n_sources, p.n_neurons, 1, False, True, "1 where learning applies."),
         (Space.THRESHOLD, 1, p.n_neurons, p.v_width, True, True, "Threshold of each neuron."),

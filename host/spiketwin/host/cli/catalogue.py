@@ -68,13 +68,30 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
             "spiketwin selftest --on /dev/ttyUSB1",
         ),
         Entry(
+            "testbench",
+            "Run cocotb testbenches: the project's own, a file of yours, a recorded session.",
+            "spiketwin testbench bytes --params tiny --junit results.xml",
+            extra="testbench",
+        ),
+        Entry(
             "bench",
             "Measure the project's own performance figures, as ratios taken in one run.",
             "spiketwin bench --json bench.json",
             extra="bench",
         ),
+        Entry(
+            "fuzz",
+            "Hand over inputs that nobody would make, and see that each is met in words.",
+            "spiketwin fuzz --inputs 1000000 --json fuzz.json",
+        ),
     ),
     "Work with boards": (
+        Entry(
+            "verilog",
+            "Write the Verilog of a core, for a simulator or a design of your own.",
+            "spiketwin verilog --params tiny core.v",
+            extra="rtl",
+        ),
         Entry(
             "build",
             "Build the bitstream of a core for a board, with open tools alone.",

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 import click
 
-from spiketwin.host.cli import catalogue
-from spiketwin.host.errors import SpiketwinError, TargetError
+from spiketwin.host.cli import catalogue, streams
+from spiketwin.host.cli.endings import Unwinding
+from spiketwin.host.errors import SpiketwinError, SpiketwinWarning, TargetError
 from spiketwin.host.installation import install_command
 
 COMMANDS: Final = "spiketwin.commands"
 """Entry points of commands, wherever they live: name to click command."""
 
-_INTERRUPTED: Final = 130
-"""Status of a program that Ctrl-C ended: 128 and the number of the signal."""
+_BY_SIGNAL: Final = 128
+"""Status of a program that a signal ended, but for the number of the signal."""
+
+_BACKEND: Final = "MPLBACKEND"
+"""Variable that names how matplotlib is to show windows."""
 
 
 class NothingDone(click.ClickException):
@@ -47,13 +56,37 @@ class Commands(click.Group):
             raise _missing(name, error) from error
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find and load the command of a call; from then on there is work that signals end."""
+        found = super().resolve_command(ctx, args)
+        ctx.ensure_object(Unwinding).begin()
+        return found
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line; the status tells also of output that could not be written."""
+        # No window is ever opened, so it does not matter if it names what matplotlib does not have.
+        backend = os.environ.pop(_BACKEND, None)
+        try:
+            with streams.kept_going() as status:
+                try:
+                    return super().main(*args, **extra)
+                except SystemExit as end:
+                    raise SystemExit(end.code or status()) from None
+        finally:
+            if backend is not None:
+                os.environ[_BACKEND] = backend
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; errors that were foreseen end as one message."""
+        """Run a command; errors that were foreseen end as one message, and warnings as lines."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # not every locale can write … or ⇑
+        ending = ctx.ensure_object(Unwinding)
         try:
-            return super().invoke(ctx)
+            with _warnings_as_lines(), closing(ending):
+                return super().invoke(ctx)
         except SpiketwinError as error:
             # Wrong in itself, or nothing there: the target has done nothing yet.
             nothing_done = isinstance(error, ValueError | TargetError)
@@ -61,10 +94,14 @@ class Commands(click.Group):
         except ImportError as error:
             raise _missing(ctx.invoked_subcommand or "", error) from error
         except KeyboardInterrupt:
-            click.echo("\nspiketwin: interrupted", err=True)
-            raise click.exceptions.Exit(_INTERRUPTED) from None
-        except BrokenPipeError:
-            raise  # click ends quietly when the reader of a pipe has gone
+            by = signal.Signals(ending.number)
+            how = "interrupted" if by == signal.SIGINT else f"ended by {by.name}"
+            click.echo(f"\nspiketwin: {how}", err=True)
+            raise click.exceptions.Exit(_BY_SIGNAL + ending.number) from None
+        except MemoryError as error:
+            raise click.ClickException(
+                f"this computer has not enough memory ({error or 'none is left'}): ask for less"
+            ) from error
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             raise NothingDone(f"{place}{error.strerror or error}") from error
@@ -91,6 +128,28 @@ def find_commands() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=COMMANDS)}
 
 
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Show warnings of ours as lines on standard error, each once, whatever others are shown as."""
+    said: set[str] = set()
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], *place: Any, **further: Any
+        ) -> None:
+            text = " ".join(str(message).splitlines())
+            if not issubclass(category, SpiketwinWarning):
+                others(message, category, *place, **further)
+            elif text not in said:
+                said.add(text)
+                click.echo(f"spiketwin: warning: {text}", err=True)
+
+        warnings.simplefilter("always", SpiketwinWarning)
+        warnings.showwarning = show
+        yield
+
+
 def _missing(name: str, error: ImportError) -> click.ClickException:
     """Say what a command lacks; an error within this package is none of those, and is raised."""
     if (error.name or "").partition(".")[0] == "spiketwin":
@@ -105,8 +164,8 @@ def _missing(name: str, error: ImportError) -> click.ClickException:
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="`spiketwin COMMAND --help` explains one command. The status is 0 when all went well, "
-    "1 when a check failed or a target broke down, 2 when the call could not be carried out, "
-    "and 130 after Ctrl-C.",
+    "1 when a check failed or a target broke down, 2 when the call could not be carried out or its "
+    "output not be written, 130 after Ctrl-C, and 128 and its number after another signal.",
 )
 @click.version_option(package_name="spiketwin", message="spiketwin %(version)s")
 def main() -> None:

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from spiketwin.host.cli import options
 from spiketwin.host.cli.view import View
 
 _FRAMES_PER_SECOND: Final = 10
@@ -30,7 +31,7 @@ def terminal() -> Console | None:
 
     Where there is none, or it cannot show the view, say so there and give nothing.
     """
-    console = Console(stderr=True)
+    console = options.console(stderr=True)
     # Environments may say to rich that a file is a terminal, for colours; pictures never go there.
     if not (sys.stderr.isatty() and console.is_terminal):
         reason = "standard error is no terminal"

@@ -7,18 +7,21 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described
-from spiketwin.host.errors import DoesNotFit
+from spiketwin.host.errors import DoesNotFit, InvalidInput
+from spiketwin.host.link import DEFAULT_RETRIES
+from spiketwin.host.paths import is_behind, path_of, readable, same_file, stream_number
 from spiketwin.host.replacing import replacing
-from spiketwin.host.targets import DEFAULT_BAUD, SIMULATED
+from spiketwin.host.targets import DEFAULT_BAUD, MAX_BAUD, MIN_BAUD, SIMULATED, file_of
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+_Made = TypeVar("_Made")
 
 
 TARGETS: Final = (
@@ -26,6 +29,31 @@ TARGETS: Final = (
     "replay:FILE, a recorded session"
 )
 """What ``--on`` takes."""
+
+_STREAMS: Final = ("input", "output", "error")
+"""Standard streams, by their number."""
+
+
+class Place(click.Path):
+    """A path, whatever is there."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Give the path; fails where the system can have none such."""
+        return _converted(self, super().convert, value, param, ctx)
+
+
+class InputFile(click.Path):
+    """A file to be read, which must be there."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Give the path; fails where no such file can be read."""
+        return _converted(self, super().convert, value, param, ctx)
 
 
 class OutputFile(click.Path):
@@ -45,24 +73,132 @@ class OutputFile(click.Path):
         """Give the path; fails where no such file can be made."""
         if value == "-":
             self.fail("'-' is no file: give it a name, or write /dev/stdout")
-        path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        folder = str(path.parent)
+        path = _converted(self, super().convert, value, param, ctx)
         if not path.name.lower().endswith(self.suffix):
             self.fail(f"{str(path)!r} must end with {self.suffix}, the only format there is")
-        if not path.parent.is_dir():
-            self.fail(f"there is no folder {folder!r}: make it first")
-        if not os.access(path.parent, os.W_OK):
-            self.fail(f"the folder {folder!r} may not be written to: choose another one")
+        if not _is_stream(self, path):
+            # Where a symbolic link leads is where it is written.
+            _check_folder(self, Path(os.path.realpath(path)).parent)
         return path
 
 
-baud = click.option(
-    "--baud",
-    type=click.IntRange(min=1),
-    default=DEFAULT_BAUD,
-    show_default=True,
-    help="Rate at which a serial port is opened.",
-)
+class OutputFolder(click.Path):
+    """A folder that files are put into at the end, which is made if it is not there."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Give the path; fails where no such folder is or can be made."""
+        path = _converted(self, super().convert, value, param, ctx)
+        there = Path(os.path.realpath(path))
+        while not os.path.lexists(there):
+            there = there.parent
+        _check_folder(self, there)
+        return path
+
+
+def _converted(
+    kind: click.Path,
+    convert: Callable[[Any, click.Parameter | None, click.Context | None], Any],
+    value: Any,
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> Path:
+    """Convert a value to a path, which must be one that the system can look for."""
+    try:
+        path = path_of(os.fsdecode(value), "the path")
+    except InvalidInput as error:
+        kind.fail(str(error))
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        kind.fail(f"{readable(path)!r}: {error.strerror}")
+    return Path(os.fsdecode(convert(value, param, ctx)))
+
+
+def _is_stream(kind: click.Path, path: Path) -> bool:
+    """Whether a path is of no regular file, so that its folder does not matter; fails if closed."""
+    number = stream_number(path)
+    if number is not None:
+        try:
+            os.fstat(number)
+        except OSError:
+            kind.fail(f"{str(path)!r}: this program was given no such stream")
+        return True
+    return path.exists() and not path.is_file()
+
+
+def _check_folder(kind: click.Path, folder: Path) -> None:
+    """Fail where no file can be made in a folder."""
+    if not folder.is_dir():
+        kind.fail(f"there is no folder {readable(folder)!r}: make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        kind.fail(f"the folder {readable(folder)!r} may not be written to: choose another one")
+
+
+class Outputs:
+    """The files that a command writes, each of them whatever becomes of the others.
+
+    They come before anything is printed: that, too, may fail.
+    """
+
+    def __init__(self) -> None:
+        self._failures: list[OSError] = []
+
+    def write(self, path: Path | None, write: Callable[[IO[bytes]], object]) -> None:
+        """Have a file written, if it is wanted."""
+        if path is not None:
+            self.attempt(lambda: _write(path, write))
+
+    def attempt(self, make: Callable[[], _Made]) -> _Made | None:
+        """Call what writes a file, and give its result; None where it cannot be written."""
+        try:
+            return make()
+        except OSError as error:
+            self._failures.append(error)
+            return None
+
+    def json(self, path: Path | None, figures: dict[str, Any]) -> None:
+        """Write figures as JSON, if they are wanted."""
+        self.write(path, lambda file: file.write(as_json(figures)))
+
+    def check(self) -> None:
+        """Raise the first `OSError` of all, when what there was to say has been said."""
+        for failure in self._failures[1:]:
+            click.echo(f"Error: {failure.filename}: {failure.strerror}", err=True)
+        if self._failures:
+            raise self._failures[0]
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    with replacing(path) as file:
+        write(file)
+
+
+def line(command: _Decorated) -> _Decorated:
+    """Add ``--baud`` and ``--retries``, how a target that is not in this process is talked to."""
+    for option in (
+        click.option(
+            "--retries",
+            type=click.IntRange(min=0),
+            default=DEFAULT_RETRIES,
+            show_default=True,
+            help="Times that a device is asked again before it counts as silent; more for an "
+            "emulator on a computer that is very busy.",
+        ),
+        click.option(
+            "--baud",
+            type=click.IntRange(MIN_BAUD, MAX_BAUD),
+            default=DEFAULT_BAUD,
+            show_default=True,
+            help="Rate at which a serial port is opened.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def sizes(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
@@ -88,7 +224,7 @@ def needing(params: CoreParams) -> Iterator[None]:
 
 
 def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
-    """Add ``--on``, ``--params``, ``--baud`` and ``--record``, the arguments of `connect`.
+    """Add ``--on``, ``--params``, ``--baud``, ``--retries`` and ``--record``, as of `connect`.
 
     Parameters
     ----------
@@ -104,7 +240,7 @@ def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
                 metavar="FILE",
                 help="Write down what passes between host and device; --on replay:FILE repeats it.",
             ),
-            baud,
+            line,
             sizes(default_sizes),
             click.option(
                 "--on",
@@ -120,14 +256,39 @@ def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
     return add
 
 
-def check_distinct(paths: Mapping[str, Path | None]) -> None:
-    """Refuse a call that would write over a file that it reads, or writes as well."""
-    seen: dict[Path, str] = {}
-    for name, path in paths.items():
+def check_distinct(
+    writes: Mapping[str, Path | None],
+    reads: Mapping[str, Path | None] | None = None,
+    urls: Sequence[str] = (),
+) -> None:
+    """Refuse a call that would write over a file that it reads, or writes as well.
+
+    Parameters
+    ----------
+    writes, reads:
+        Files by the names of their options.
+    urls:
+        Targets, of which a recording and a port are files as well.
+    """
+    seen = [(name, path) for name, path in (reads or {}).items() if path is not None]
+    for url in urls:
+        path = file_of(url)
         if path is not None:
-            other = seen.setdefault(path.resolve(), name)
-            if other != name:
-                raise click.UsageError(f"{other} and {name} are the same file, {path}: give two")
+            seen.append((f"--on {url}", path))
+    for name, path in writes.items():
+        if path is None:
+            continue
+        for other, there in seen:
+            if same_file(path, there) and str(path) != os.devnull:
+                raise click.UsageError(
+                    f"{other} and {name} are the same file, {readable(path)}: give two"
+                )
+        for number, stream in enumerate(_STREAMS):
+            if stream_number(path) is None and is_behind(path, number):
+                raise click.UsageError(
+                    f"{name} is the file of standard {stream}, {readable(path)}: give another one"
+                )
+        seen.append((name, path))
 
 
 def told_apart(urls: Sequence[str]) -> list[str]:
@@ -143,10 +304,24 @@ json_file = click.option(
 )
 
 
-def write_json(path: Path, figures: dict[str, Any]) -> None:
-    """Write figures as JSON; `OSError` if that cannot be done."""
-    with replacing(path) as file:
-        file.write((json.dumps(figures, indent=2) + "\n").encode())
+def as_json(figures: dict[str, Any]) -> bytes:
+    """Give figures as JSON; of names that are no UTF-8, bytes as text."""
+    return (json.dumps(_readable(figures), indent=2) + "\n").encode()
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return readable(value)
+    if isinstance(value, dict):
+        return {readable(name): _readable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(each) for each in value]
+    return value
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Give what a command prints with: names of files and targets are no markup, and no emoji."""
+    return Console(stderr=stderr, markup=False, emoji=False)
 
 
 def progress_bar(console: Console, unit: str = "") -> Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +18,9 @@ from spiketwin.host.cli import live, options, raster, stimulus
 from spiketwin.host.cli.view import View
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
-from spiketwin.host.replacing import replacing
-from spiketwin.host.spikes import Run, checked_events
+from spiketwin.host.errors import LinkError
+from spiketwin.host.paths import readable
+from spiketwin.host.spikes import Run, checked_events, saturations_row
 from spiketwin.host.targets import connect, origin, takes_sizes
 
 _BUSIEST: Final = 5
@@ -31,7 +33,7 @@ _BUSIEST: Final = 5
     "spiketwin run net.npz --on rtl: --live\n"
     "spiketwin run net.npz --on /dev/ttyUSB1 --spikes events.csv --ticks 500 --plot raster.png"
 )
-@click.argument("net", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("net", type=options.InputFile())
 @options.on_target("Default: the smallest core that holds the network.")
 @stimulus.spike_file
 @stimulus.ticks
@@ -52,6 +54,7 @@ def run(
     url: str,
     params: str | None,
     baud: int,
+    retries: int,
     record: Path | None,
     spike_file: Path | None,
     ticks: int | None,
@@ -63,55 +66,75 @@ def run(
 ) -> None:
     """Run the network in the file NET on a target and say what it did."""
     options.check_distinct(
-        {"NET": net, "--spikes": spike_file, "--plot": plot, "--json": json_file,
-         "--output": output, "--record": record}
-    )  # fmt: skip
+        {"--plot": plot, "--json": json_file, "--output": output, "--record": record},
+        {"NET": net, "--spikes": spike_file},
+        [url],
+    )
     if plot is not None:
         import_module("matplotlib")  # should it be missing, that is known before the run
     network, saved = files.load(net)
     events, length = stimulus.chosen(saved, spike_file, ticks)
     # Checked before a target is opened, which may take a build.
     events = checked_events(events, length, network.n_axons)
-    console = Console()
+    console = options.console()
     screen = live.terminal() if is_live else None
     sizes = network.core_params() if params is None and takes_sizes(url) else params
-    with connect(url, params=sizes, baud=baud, record=record) as core:
+    with connect(url, params=sizes, baud=baud, retries=retries, record=record) as core:
         with options.needing(network.core_params()):
             core.program(network)
-        if screen is None:
-            done = _run(core, events, length, console)
-        else:
-            view = View(
-                f"{net.name} on {url}",
-                identity=core.identity,
-                statistics=core.statistics,
-                origin=origin(url),
-                n_neurons=network.n_neurons,
-                total=length,
-                unit="ticks",
-            )
-            done = _run_live(core, events, length, screen, view)
-        weights = core.read_weights()
+        ended_by = None
+        try:
+            if screen is None:
+                done = _run(core, events, length, console)
+            else:
+                view = View(
+                    f"{net.name} on {url}",
+                    identity=core.identity,
+                    statistics=core.statistics,
+                    origin=origin(url),
+                    n_neurons=network.n_neurons,
+                    total=length,
+                    unit="ticks",
+                )
+                done = _run_live(core, events, length, screen, view)
+        except (KeyboardInterrupt, LinkError) as error:
+            ended_by = error
+            done = _part(error)
+        arrays = {
+            "spikes": done.spikes,
+            "spike_cycles": done.spike_cycles,
+            "cycles": done.cycles,
+            "update_cycles": done.update_cycles,
+        }
+        if not isinstance(ended_by, LinkError):  # a line that has failed has no more to say
+            arrays["weights"] = core.read_weights()
         build = core.identity.build
     figures = _figures(url, build, network.n_neurons, done)
+    title = f"{readable(net.name)} on {readable(url)}"
+    outputs = options.Outputs()
+    outputs.write(
+        plot, lambda file: raster.save(file, done.spikes, length, network.n_neurons, title)
+    )
+    outputs.write(
+        output,
+        lambda file: np.savez_compressed(file, allow_pickle=False, **arrays),
+    )
+    outputs.json(json_file, figures)
     console.print(_table(figures, done, network.n_neurons))
-    if ledger:
+    if ledger and ended_by is None:
         console.print(ledger_table.table({url: done.ledger}))
-    if plot is not None:
-        with replacing(plot) as file:
-            raster.save(file, done.spikes, length, network.n_neurons, title=f"{net.name} on {url}")
-    if output is not None:
-        with replacing(output) as file:
-            np.savez_compressed(
-                file,
-                spikes=done.spikes,
-                spike_cycles=done.spike_cycles,
-                cycles=done.cycles,
-                update_cycles=done.update_cycles,
-                weights=weights,
-            )
-    if json_file is not None:
-        options.write_json(json_file, figures)
+    outputs.check()
+    if ended_by is not None:
+        click.echo(f"spiketwin: broken off after {len(done.cycles)} of {length} ticks", err=True)
+        raise ended_by
+
+
+def _part(error: BaseException) -> Run:
+    """Give what came in of the run that an error ended; raises the error where that is nothing."""
+    part: Run | None = error.__dict__.get("run")
+    if part is None or not len(part.cycles):
+        raise error
+    return part
 
 
 def _run(core: Core, events: IntArray, ticks: int, console: Console) -> Run:
@@ -146,8 +169,10 @@ def _figures(url: str, build: str, n_neurons: int, run: Run) -> dict[str, Any]:
             "mean_spikes_per_neuron_and_tick": len(run.spikes) / (n_neurons * ticks),
             "spikes_of_each_neuron": counts.tolist(),
         },
-        "seconds": run.ledger.wall_seconds,
-        "ledger": run.ledger.as_json(),
+        "saturations": run.saturations and asdict(run.saturations),
+        "broken_off": not run.accounts,
+        "seconds": run.ledger.wall_seconds if run.accounts else None,
+        "ledger": run.ledger.as_json() if run.accounts else None,
     }
 
 
@@ -168,5 +193,7 @@ def _table(figures: dict[str, Any], run: Run, n_neurons: int) -> Table:
         "cycles a tick, least / mean / most",
         f"{cycles['least']:,} / {cycles['mean']:,.1f} / {cycles['most']:,}",
     )
-    table.add_row("seconds (measured, link included)", f"{figures['seconds']:.3f}")
+    table.add_row(*saturations_row(run.saturations))
+    if not figures["broken_off"]:
+        table.add_row("seconds (measured, link included)", f"{figures['seconds']:.3f}")
     return table

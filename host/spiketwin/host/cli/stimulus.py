@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import re
+from array import array
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.cli.options import InputFile
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.files import Stimulus
+from spiketwin.host.inputs import bounded_lines, open_regular
+from spiketwin.host.npy import ArrayError, read_elements, read_header
+from spiketwin.host.spikes import MOST_EVENTS
+
+_MOST_BYTES: Final = 1 << 29
+"""Of a file of spikes: as many events as there can be, with numbers as long as there can be."""
 
 _CSV_ROW: Final = re.compile(r"\s*([0-9]{1,10})\s*,\s*([0-9]{1,10})\s*")
 
 spike_file = click.option(
     "--spikes",
     "spike_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=InputFile(),
     metavar="FILE",
     help="Axon events, one (tick, axon) a row: an integer array as .npy, or .csv. "
     "Default: those saved with the network.",
@@ -34,14 +42,14 @@ ticks = click.option(
 
 def chosen(
     saved: Stimulus | None, spike_file: Path | None, ticks: int | None
-) -> tuple[NDArray[Any], int]:
+) -> tuple[NDArray[np.int64], int]:
     """Give events and length of a run, of what was saved and what the options say.
 
     Raises `InvalidInput` where neither says how long it is, or the file is no table of events.
     """
     if spike_file is not None:
-        events = _read_spikes(spike_file)
-        return events, ticks or (int(events[:, 0].max()) + 1 if len(events) else 1)
+        events = read_spikes(spike_file)
+        return events, ticks or max(1, int(events[:, 0].max(initial=0)) + 1)
     if saved is None:
         if ticks is None:
             raise InvalidInput(
@@ -53,8 +61,19 @@ def chosen(
     return saved.spikes[saved.spikes[:, 0] < ticks], ticks
 
 
-def _read_spikes(path: Path) -> NDArray[Any]:
-    """Read a table of integers with two columns; nothing in a file can be executed."""
+def read_spikes(path: Path) -> NDArray[np.int64]:
+    """Read a table of axon events, shape (k, 2): (tick, axon).
+
+    It takes the memory of as many events as a run can have at most; nothing in a file can be
+    executed.
+
+    Raises
+    ------
+    InvalidInput
+        The file is neither .npy nor .csv, no table of two columns of whole numbers, or cut.
+    OSError
+        As `open`.
+    """
     suffix = path.suffix.lower()
     if suffix == ".csv":
         return _read_csv(path)
@@ -63,37 +82,48 @@ def _read_spikes(path: Path) -> NDArray[Any]:
     raise InvalidInput(f"{path} must be a .npy or a .csv file: save it as one of them")
 
 
-def _read_csv(path: Path) -> NDArray[Any]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path} is no text in UTF-8: save it as such") from error
-    if lines and not any(character.isdigit() for character in lines[0]):
-        lines[0] = ""  # a heading
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        row = _CSV_ROW.fullmatch(line)
-        if row:
-            rows.append((int(row[1]), int(row[2])))
-        elif line.strip():
+def _read_csv(path: Path) -> NDArray[np.int64]:
+    numbers = array("q")
+    with open_regular(path, _MOST_BYTES, InvalidInput) as file:
+        for index, line in enumerate(bounded_lines(file, path, _MOST_BYTES, InvalidInput), start=1):
+            row = _CSV_ROW.fullmatch(line)
+            if row:
+                numbers.append(int(row[1]))
+                numbers.append(int(row[2]))
+                _check_number(path, len(numbers) // 2)
+            elif line.strip() and (index > 1 or any(each.isdigit() for each in line)):
+                raise InvalidInput(
+                    f"{path}, line {index}, must be two whole numbers from 0 on, tick and axon, "
+                    f"such as 12,3; it is {shown(line)}"
+                )
+    return np.frombuffer(numbers, np.int64).reshape(-1, 2)
+
+
+def _read_npy(path: Path) -> NDArray[np.int64]:
+    with open_regular(path, _MOST_BYTES, InvalidInput) as file:
+        try:
+            header = read_header(file)
+            if 0 in header.shape:
+                return np.empty((0, 2), np.int64)
+            shape, dtype = header.shape, header.dtype
+            if dtype is None or dtype.kind not in "iu" or len(shape) != 2 or shape[1] != 2:
+                raise InvalidInput(
+                    f"{path} must hold integers of shape (k, 2), (tick, axon), not {header}: write "
+                    "it with numpy.save(file, spikes)"
+                )
+            _check_number(path, shape[0])
+            events = read_elements(file, header, dtype)
+        except ArrayError as error:
             raise InvalidInput(
-                f"{path}, line {number}, must be two whole numbers from 0 on, tick and axon, "
-                f"such as 12,3; it is {line!r}"
-            )
-    return np.array(rows, np.int64).reshape(-1, 2)
+                f"{path} is no array of numbers ({error}): write it with numpy.save(file, spikes)"
+            ) from error
+    if dtype.itemsize == 8 and dtype.kind == "u" and events.max() >> 63:
+        raise InvalidInput(f"{path} holds {events.max()}, which is no tick and no axon")
+    return events.astype(np.int64)
 
 
-def _read_npy(path: Path) -> NDArray[Any]:
-    try:
-        with path.open("rb") as file:
-            table: NDArray[Any] = npy.read_array(file, allow_pickle=False)
-    except ValueError as error:
+def _check_number(path: Path, events: int) -> None:
+    if events > MOST_EVENTS:
         raise InvalidInput(
-            f"{path} is no array of numbers: write it with numpy.save(file, spikes)"
-        ) from error
-    if table.size and (table.ndim != 2 or table.shape[1] != 2 or table.dtype.kind not in "iu"):
-        raise InvalidInput(
-            f"{path} must hold integers of shape (k, 2), (tick, axon), not {table.dtype} of "
-            f"shape {table.shape}"
+            f"{path} has more than {MOST_EVENTS} events, the most there can be: run it in parts"
         )
-    return table.reshape(-1, 2)

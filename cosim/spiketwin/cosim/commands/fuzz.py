@@ -1,0 +1,193 @@
+"""``spiketwin fuzz``: inputs of all kinds that nobody would make."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from spiketwin.cosim.fuzz.campaign import Finding, Tally, bounded_memory, hand_over, search
+from spiketwin.cosim.fuzz.surfaces import SURFACES
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.cli import options
+from spiketwin.host.errors import InvalidInput
+from spiketwin.host.inputs import open_regular
+
+_MOST_FINDING_BYTES: Final = 1 << 26
+_MEMORY: Final = Path("/dev/shm")
+"""Files in memory, where there are some: half of the inputs are files, each written once."""
+
+
+@click.command(
+    epilog="\b\n"
+    "spiketwin fuzz\n"
+    "spiketwin fuzz --inputs 1000000 --seed 1 --json fuzz.json\n"
+    "spiketwin fuzz --only network --only recording --inputs 100000\n"
+    "spiketwin fuzz --replay fuzz-network-0123abcd.json"
+)
+@click.option(
+    "--inputs",
+    type=click.IntRange(min=1, max=1_000_000_000),
+    default=20_000,
+    show_default=True,
+    help="How many to make, in equal shares for each way in.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=(1 << 64) - 1),
+    default=0,
+    show_default=True,
+    help="Of the inputs: the same one makes the same.",
+)
+@click.option(
+    "--only",
+    type=click.Choice(list(SURFACES)),
+    multiple=True,
+    help="Ways in; may be given several times. Default: all.",
+)
+@click.option(
+    "--replay",
+    type=options.InputFile(),
+    metavar="FILE",
+    help="Instead, hand over the input of a finding once more.",
+)
+@options.json_file
+def fuzz(
+    inputs: int, seed: int, only: tuple[str, ...], replay: Path | None, json_file: Path | None
+) -> None:
+    """Hand over inputs that nobody would make, and see that each is met in words.
+
+    Network files, recorded sessions, tables of spikes, addresses, names of sizes, requests to a
+    device and answers to a host are made at random, most of them by changing good ones. Each must
+    give a result or an error of this package, within seconds and a bounded memory, and execute
+    nothing. What ends otherwise is made as small as possible and kept in a file in this folder.
+
+    Exits with status 1 if there was any.
+    """
+    options.check_distinct({"--json": json_file}, {"--replay": replay})
+    console = options.console()
+    if replay is not None:
+        _replay(replay, console)
+        return
+    begin = time.perf_counter()
+    tallies = _search(list(only) or list(SURFACES), inputs, seed, console)
+    seconds = time.perf_counter() - begin
+    outputs = options.Outputs()
+    files = [_keep(finding, outputs) for tally in tallies.values() for finding in tally.findings]
+    figures = _figures(tallies, seed, seconds, files)
+    outputs.json(json_file, figures)
+    console.print(_table(tallies))
+    console.print(
+        f"{figures['inputs']:,} inputs in {seconds:,.0f} seconds, {figures['untyped']:,} of which "
+        "ended in no error of ours"
+    )
+    for file in files:
+        console.print(f"    spiketwin fuzz --replay {file}", highlight=False)
+    outputs.check()
+    if figures["untyped"]:
+        raise click.exceptions.Exit(1)
+
+
+def _search(names: list[str], inputs: int, seed: int, console: Console) -> dict[str, Tally]:
+    tallies = {}
+    names = names[:inputs]
+    folder = _MEMORY if _MEMORY.is_dir() else None
+    with (
+        options.progress_bar(console, "inputs") as bar,
+        tempfile.TemporaryDirectory(dir=folder) as files,
+    ):
+        for index, name in enumerate(names):
+            share = inputs // len(names) + (index < inputs % len(names))
+            task = bar.add_task(name, total=share)
+            place = Path(files, name)
+            place.mkdir()
+            surface = SURFACES[name](place)
+            with bounded_memory():
+                tallies[name] = search(name, surface, share, seed, partial(bar.advance, task))
+    return tallies
+
+
+def _keep(finding: Finding, outputs: options.Outputs) -> str:
+    """Write a finding into this folder; give the name of the file."""
+    values = {"finding": 1} | asdict(finding) | {"data": finding.data.hex()}
+    digest = hashlib.sha256(finding.data).hexdigest()[:8]
+    path = Path(f"fuzz-{finding.surface}-{digest}.json")
+    outputs.json(path, values)
+    return str(path)
+
+
+def _replay(path: Path, console: Console) -> None:
+    name, data = _finding(path)
+    with tempfile.TemporaryDirectory() as folder:
+        surface = SURFACES[name](Path(folder))
+        with bounded_memory():
+            error, finding = hand_over(name, surface, data)
+    if finding is None:
+        console.print(f"It ends in {error or 'a result'}.")
+        return
+    console.print(finding.trace, highlight=False, soft_wrap=True)
+    raise click.exceptions.Exit(1)
+
+
+def _finding(path: Path) -> tuple[str, bytes]:
+    """Read the input of a finding, and which way in it is for."""
+    with open_regular(path, _MOST_FINDING_BYTES, InvalidInput) as file:
+        text = file.read(_MOST_FINDING_BYTES)
+    try:
+        values = dict(json.loads(text))
+        name, data = str(values["surface"]), bytes.fromhex(str(values["data"]))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InvalidInput(f"{path} is no finding that `spiketwin fuzz` has written") from error
+    if name not in SURFACES:
+        raise InvalidInput(f"{path} is for {shown(name)}, not one of {', '.join(SURFACES)}")
+    return name, data
+
+
+def _figures(
+    tallies: dict[str, Tally], seed: int, seconds: float, files: list[str]
+) -> dict[str, Any]:
+    return {
+        "inputs": sum(tally.inputs for tally in tallies.values()),
+        "untyped": sum(tally.untyped for tally in tallies.values()),
+        "seed": seed,
+        "seconds": seconds,
+        "surfaces": [
+            {
+                "name": name,
+                "inputs": tally.inputs,
+                "results": tally.results,
+                "errors": [{"error": e, "number": n} for e, n in tally.errors.most_common()],
+                "untyped": tally.untyped,
+                "slowest_seconds": tally.slowest_seconds,
+            }
+            for name, tally in tallies.items()
+        ],
+        "findings": files,
+    }
+
+
+def _table(tallies: dict[str, Tally]) -> Table:
+    table = Table(
+        "way in", "inputs", "results", "errors of ours", "others", "slowest (ms, measured)"
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, tally in tallies.items():
+        table.add_row(
+            name,
+            f"{tally.inputs:,}",
+            f"{tally.results:,}",
+            f"{tally.errors.total():,}",
+            f"{tally.untyped:,}",
+            f"{1000 * tally.slowest_seconds:,.1f}",
+        )
+    return table

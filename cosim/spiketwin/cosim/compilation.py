@@ -1,0 +1,118 @@
+"""What Numba compiles: how, where the result is kept, and what is said while it goes on.
+
+Compiled code is kept below a fingerprint of all that goes into it, constants of the specification
+included, so that nothing stale is ever run. Numba itself looks at one file at a time.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar, cast
+
+import numba
+from numba.core import event
+
+from spiketwin.hdl import builds
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_PACKAGE: Final = "spiketwin"
+_ROOT: Final = Path(__file__).parent
+_SOURCES: Final = (_ROOT / "compilation.py", _ROOT / "model", _ROOT / "compare" / "kernels.py")
+_SPECIFICATION: Final = Path(builds.__file__).parent / "spec"
+_COMPILING: Final = "numba:compile"
+
+# Its types leave out what is set here.
+_njit: Any = numba.njit
+_config: Any = numba.config
+
+
+def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile a function into those that call it; Python itself cannot."""
+    return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def entry(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile a function that Python calls, when it first does."""
+    return _jit(function)
+
+
+@contextmanager
+def told(what: str, report: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Say in one line, should anything of this package be compiled in the block, that it is.
+
+    Parameters
+    ----------
+    what:
+        What is compiled.
+    report:
+        Called with the line; by default it goes to standard error.
+    """
+    listener = _Listener(what, report or _on_stderr)
+    with event.install_listener(_COMPILING, listener):
+        yield
+
+
+def _jit(function: Callable[_P, _R], **options: bool) -> Callable[_P, _R]:
+    folder = _folder()
+    users = _config.CACHE_DIR
+    # Numba asks for the folder at this moment only, and what the user compiles is none of ours.
+    _config.CACHE_DIR = folder or users
+    try:
+        made = _njit(cache=folder is not None, nogil=True, **options)(function)
+    finally:
+        _config.CACHE_DIR = users
+    return cast("Callable[_P, _R]", made)
+
+
+@functools.cache
+def _folder() -> str | None:
+    """Folder for compiled code, below the user's own for such if there is one; None if nowhere."""
+    try:
+        root = Path(_config.CACHE_DIR) if _config.CACHE_DIR else builds.build_root() / "numba"
+        folder = root / _fingerprint()
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, builds.BuildError):
+        return None
+    return str(folder)
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256(numba.__version__.encode())
+    files = [file for source in _SOURCES for file in (sorted(source.glob("*.py")) or [source])]
+    for file in (*builds.gateware_sources(_SPECIFICATION), *files):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+class _Listener:
+    """Reports the first function of this package that is compiled."""
+
+    def __init__(self, what: str, report: Callable[[str], None]) -> None:
+        self._line: str | None = (
+            f"compiling {what} (once, takes some ten seconds)"
+            if _folder()
+            else f"compiling {what}, which takes some ten seconds each time, as no folder may be "
+            "written to: set XDG_CACHE_HOME to one that may"
+        )
+        self._report = report
+
+    def notify(self, happened: Any) -> None:
+        """Take an event of Numba: the beginning or end of a compilation."""
+        module = happened.data["dispatcher"].py_func.__module__
+        if self._line is not None and module.partition(".")[0] == _PACKAGE:
+            self._report(self._line)
+            self._line = None
+
+
+event.Listener.register(_Listener)  # which checks by it, and has no types to inherit from
+
+
+def _on_stderr(line: str) -> None:
+    print(f"spiketwin: {line}", file=sys.stderr, flush=True)

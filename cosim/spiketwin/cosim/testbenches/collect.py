@@ -1,0 +1,69 @@
+"""Find the cocotb tests of a module, as a program of its own, in which its code may do anything.
+
+Takes the name of the module, the folder that it is in (or nothing, for one that is installed) and
+the file to write to, as JSON: ``tests``, each with ``name``, ``full_name``, ``skip`` and ``level``,
+null if it is declared without one of our drivers; or ``error``, and the ``line`` of the module at
+which it was raised, null if it was elsewhere.
+"""
+
+import importlib
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+# By these cocotb finds tests itself; that and how they are named is the same for one minor release.
+from cocotb._decorators import Test, TestGenerator
+
+from spiketwin.cosim.testbenches.declare import Benches
+
+
+def collect(module: str) -> list[dict[str, Any]]:
+    """Import a module, and list its tests in the order in which they stand."""
+    found = list(vars(importlib.import_module(module)).values())
+    levels = {
+        name: bench.level for bench in found if isinstance(bench, Benches) for name in bench.names
+    }
+    tests: list[Test] = []
+    for value in found:
+        if isinstance(value, TestGenerator):
+            tests += value.generate_tests()
+        elif isinstance(value, Test):
+            tests.append(value)
+    return [
+        {
+            "name": test.name,
+            "full_name": test.fullname,
+            "skip": test.skip,
+            "level": levels.get(test.name.partition("/")[0]),
+        }
+        for test in tests
+    ]
+
+
+def _told(error: BaseException, module: str) -> tuple[str, int | None]:
+    """What Python says of an error, from the module on, and the line of it; None if elsewhere."""
+    said = traceback.TracebackException.from_exception(error)
+    ours = [Path(frame.filename).stem == module for frame in said.stack]
+    line = None
+    if True in ours:
+        line = [frame.lineno for frame, mine in zip(said.stack, ours, strict=True) if mine][-1]
+    if isinstance(error, SyntaxError) and Path(error.filename or "").stem == module:
+        line = error.lineno
+    # What leads to the module is of no interest.
+    said.stack[:] = said.stack[ours.index(True) :] if True in ours else []
+    return "".join(said.format()), line
+
+
+if __name__ == "__main__":
+    name, folder, output = sys.argv[1:]
+    if folder:
+        sys.path.append(folder)
+    try:
+        result: dict[str, Any] = {"tests": collect(name)}
+    except (Exception, SystemExit) as error:
+        told, line = _told(error, name)
+        print(told, file=sys.stderr)
+        result = {"error": traceback.format_exception_only(error)[-1].strip(), "line": line}
+    Path(output).write_text(json.dumps(result), encoding="utf-8")

@@ -1,0 +1,23 @@
+"""At which ports a core is driven, and what a testbench is told from outside the simulator."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Top = Literal["CoreTop", "BytesTop", "PinsTop"]
+
+TOPS: Final[dict[str, Top]] = {"core": "CoreTop", "bytes": "BytesTop", "pins": "PinsTop"}
+"""Tops by their level: the core alone, a device at the bytes of its link, and at its wires."""
+
+LEVELS: Final = tuple(TOPS)
+
+PARAMS_VARIABLE: Final = "SPIKETWIN_BENCH_PARAMS"
+"""Environment variable with the sizes, as JSON."""
+
+LEVEL_VARIABLE: Final = "SPIKETWIN_BENCH_LEVEL"
+"""Environment variable with the level; not set where the top is the user's own."""
+
+SESSION_VARIABLE: Final = "SPIKETWIN_BENCH_SESSION"
+"""Environment variable with the path of the recorded session to play."""
+
+SEED_VARIABLE: Final = "COCOTB_RANDOM_SEED"

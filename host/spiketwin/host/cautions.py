@@ -1,0 +1,130 @@
+"""What is legal in a network but almost surely a mistake, said where it is programmed or rounded.
+
+Each caution is a `SpiketwinWarning`: it names what it is about, how much of it there is, and what
+would help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import limits
+from spiketwin.host import sums
+from spiketwin.host.errors import warn
+
+if TYPE_CHECKING:
+    from spiketwin.host.network import Network
+
+LOST_SHARE: Final = 0.05
+"""Share of the weights that rounding may make 0 without a word. Weights that are spread as a normal
+distribution lose 2 % at 8 bits."""
+
+
+def warn_of_widths(reach: sums.Reach, given: Collection[str]) -> None:
+    """Warn of sums of a network that no core is wide enough for, but for the widths given."""
+    most = {"i_syn": np.abs(reach.i_syn).max(axis=1), "v": reach.v, "theta": reach.theta}
+    found = [
+        text
+        for name, values in most.items()
+        if f"{name}_width" not in given
+        and (text := _beyond(name, int(values.max()), int(values.argmax())))
+    ]
+    if found:
+        warn(
+            f"{'; '.join(found)}. Time constants (v_tau, i_syn_tau, theta_tau) that are shorter, "
+            "or weights that are smaller, hold it. What saturates in a run is counted "
+            "(`Run.saturations`)"
+        )
+
+
+def _beyond(name: str, value: int, neuron: int) -> str:
+    top = limits(sums.WIDEST, signed=name != "theta")[1]
+    if value <= top:
+        return ""
+    far = "without limit" if value >= sums.UNBOUNDED else f"to {value:,}"
+    return f"{name}[{neuron}] can grow {far}, and stays at {top:,} in {sums.WIDEST} bits"
+
+
+def warn_of(net: Network, params: CoreParams) -> None:
+    """Warn of what a network, which fits it, will surely suffer on a core of these sizes."""
+    for text in (*_bounds(net), *_sums(net, params)):
+        warn(text)
+
+
+def warn_of_rounding(real: NDArray[np.floating[Any]], whole: NDArray[np.integer[Any]]) -> None:
+    """Warn of weights that became 0 as they were rounded to whole units.
+
+    Parameters
+    ----------
+    real, whole:
+        The weights, in units of the core, before and after; of the same shape.
+    """
+    there = int(np.count_nonzero(real))
+    lost = int(np.count_nonzero((real != 0) & (whole == 0)))
+    if lost > LOST_SHARE * there:
+        largest, typical = np.abs(real).max(), np.median(np.abs(real[real != 0]))
+        warn(
+            f"rounding makes {lost:,} of {there:,} weights ({lost / there:.0%}) 0: the largest is "
+            f"{largest:.4g} units and half of them are below {typical:.2g}. Clip the few largest, "
+            "scale up, and take a wider weight_width (16 bits at most) if the largest then does "
+            "not fit"
+        )
+
+
+def _bounds(net: Network) -> Iterator[str]:
+    if not net.plastic.any() or not (net.learn_pre or net.learn_post):
+        return
+    if net.w_min == net.w_max:
+        yield (
+            f"w_min and w_max are both {net.w_max}, so every plastic weight becomes {net.w_max} at "
+            "its first step: set the bounds between which weights are to learn"
+        )
+        return
+    start = net.weights[net.plastic]
+    outside = int(((start < net.w_min) | (start > net.w_max)).sum())
+    if outside:
+        yield (
+            f"{outside:,} of {start.size:,} plastic weights begin outside w_min…w_max "
+            f"({net.w_min}…{net.w_max}) and jump there at their first step: set wider bounds, or "
+            "other weights"
+        )
+
+
+def _sums(net: Network, params: CoreParams) -> Iterator[str]:
+    helps = "take a core with wider state (`Network.core_params`)"
+    added = sums.in_one_tick(net)
+    low, high = limits(params.i_syn_width, signed=True)
+    beyond = np.flatnonzero((added[:, 0] < low) | (added[:, 1] > high))
+    if beyond.size:
+        j = int(beyond[0])
+        yield (
+            f"i_syn of {beyond.size:,} neurons can saturate within a tick: all sources of neuron "
+            f"{j} together add up to {added[j, 0]:,}…{added[j, 1]:,}, and i_syn_width "
+            f"{params.i_syn_width} holds {low:,}…{high:,}. {helps[0].upper()}{helps[1:]}"
+        )
+    top = limits(params.v_width, signed=True)[1]
+    threshold = net.threshold.astype(np.int64)
+    fires = threshold < top  # a neuron with the highest threshold is meant to be silent
+    raised = threshold + net.theta_bump
+    dead = np.flatnonzero(fires & (raised > top))
+    if dead.size:
+        j = int(dead[0])
+        yield (
+            f"{dead.size:,} neurons cannot fire again before theta has decayed: after a spike, "
+            f"threshold[{j}] + theta_bump is {raised[j]:,}, and v_width {params.v_width} holds "
+            f"{top:,}. {helps[0].upper()}{helps[1:]}, or set a smaller threshold or theta_bump"
+        )
+    most = threshold - 1 + added[:, 1] + net.bias
+    lost = np.flatnonzero(fires & (most > top))
+    if net.reset_subtract and lost.size:
+        j = int(lost[0])
+        yield (
+            f"{lost.size:,} neurons can lose what reset_subtract is to keep: with all its sources "
+            f"active, v[{j}] gets to {most[j]:,} in a tick, and v_width {params.v_width} holds "
+            f"{top:,}. {helps[0].upper()}{helps[1:]}"
+        )

@@ -1,0 +1,87 @@
+"""Ctrl-C, and the signals by which others end a program."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import Any, Final
+
+from spiketwin.host.cli.start import at_once
+
+ENDING: Final = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+    if hasattr(signal, name)
+)
+"""Signals beside Ctrl-C that end a program which does not handle them, as batch systems send them.
+
+SIGQUIT is left as it is: it is for whoever wants no tidying up.
+"""
+
+_IMPORTING: Final = "<frozen importlib._bootstrap>"
+_AGAIN_SECONDS: Final = 0.02
+_LONGEST_IMPORT_SECONDS: Final = 10.0
+
+
+class Unwinding:
+    """Has Ctrl-C and `ENDING` raise `KeyboardInterrupt` meanwhile, so that work is tidied up.
+
+    After the first one only Ctrl-C does so again: terminals that close and systems that go down
+    send several, and what came in until then is to be written. What the process ignores, or
+    handles in another way, stays so.
+
+    Attributes
+    ----------
+    number:
+        The signal that came last.
+    """
+
+    def __init__(self) -> None:
+        self.number = int(signal.SIGINT)
+        self._came = False
+        self._before: dict[int, Any] = {}
+        self._first = math.inf
+        """When the first of those came that were put off."""
+
+    def begin(self) -> None:
+        """Begin, where there is work to lose."""
+        if threading.current_thread() is not threading.main_thread():
+            return  # no other one gets any
+        for number in (signal.SIGINT, *ENDING):
+            before = signal.getsignal(number)
+            if before in (signal.SIG_DFL, at_once):
+                self._before[number] = before
+                signal.signal(number, self._end)
+
+    def close(self) -> None:
+        """Have signals do what they did before."""
+        while self._before:
+            signal.signal(*self._before.popitem())
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        if self._came and number != signal.SIGINT:
+            return
+        self._first = min(self._first, time.monotonic())
+        if _importing() and time.monotonic() < self._first + _LONGEST_IMPORT_SECONDS:
+            # Packages take what comes up in an import for their own and go on without a part.
+            main = threading.main_thread().ident
+            again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, [main, number])
+            again.daemon = True
+            again.start()
+            return
+        self._came = True
+        self.number = number
+        raise KeyboardInterrupt
+
+
+def _importing() -> bool:
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTING:
+            return True
+        frame = frame.f_back
+    return False

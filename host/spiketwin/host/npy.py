@@ -1,0 +1,121 @@
+"""Numpy's array format (.npy), read by its letter: numbers alone, nothing evaluated.
+
+Numpy's own reader evaluates the header as Python and takes the memory that it claims.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import prod
+from typing import IO, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec.text import number
+
+_MAGIC: Final = b"\x93NUMPY"
+_LENGTH_BYTES: Final = {(1, 0): 2, (2, 0): 4, (3, 0): 4}
+"""Versions there are, and the bytes in which each gives the length of its header."""
+
+_MOST_HEADER_BYTES: Final = 10_000
+_ENTRY: Final = (
+    r"""['"](?:(descr)['"]\s*:\s*['"]([^'"\\]{1,40})['"]"""
+    r"""|(fortran_order)['"]\s*:\s*(True|False)"""
+    r"""|(shape)['"]\s*:\s*\(([0-9,\s]{0,400})\))"""
+)
+_ENTRIES: Final = re.compile(_ENTRY)
+_HEADER: Final = re.compile(rf"\s*\{{\s*{_ENTRY}\s*,\s*{_ENTRY}\s*,\s*{_ENTRY}\s*,?\s*\}}\s*")
+_NUMBERS: Final = re.compile(r"[<>|=]?(?:[biufc][0-9]{1,2}|O)")
+
+
+class ArrayError(ValueError):
+    """What should be an array in numpy's format is none, or a damaged one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayHeader:
+    """What an array says of itself.
+
+    Attributes
+    ----------
+    version:
+        Of the format.
+    kind:
+        Type of the elements, as numpy abbreviates it: ``<i8``.
+    shape, fortran_order:
+        As numpy has them.
+    """
+
+    version: tuple[int, int]
+    kind: str
+    shape: tuple[int, ...]
+    fortran_order: bool
+
+    @property
+    def dtype(self) -> np.dtype[Any] | None:
+        """Type of the elements; None if they are no numbers."""
+        try:
+            return np.dtype(self.kind) if _NUMBERS.fullmatch(self.kind) else None
+        except TypeError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.dtype or self.kind} of shape {self.shape}"
+
+
+def read_header(file: IO[bytes]) -> ArrayHeader:
+    """Read the header of an array, up to the first byte of its elements.
+
+    Raises `ArrayError` where there is none.
+    """
+    magic = file.read(len(_MAGIC) + 2)
+    version = tuple(magic[len(_MAGIC) :])
+    if not magic.startswith(_MAGIC) or version not in _LENGTH_BYTES:
+        raise ArrayError("it does not begin as an array in numpy's format does")
+    size = _LENGTH_BYTES[version]
+    length = file.read(size)
+    count = int.from_bytes(length, "little")
+    text = file.read(count) if count <= _MOST_HEADER_BYTES else b""
+    if len(length) < size or len(text) < count:
+        raise ArrayError("its header is cut, or far too long")
+    decoded = text.decode("latin-1")
+    found: dict[str, str] = {}
+    if _HEADER.fullmatch(decoded):
+        for entry in _ENTRIES.finditer(decoded):
+            name, value = (group for group in entry.groups() if group is not None)
+            found[name] = value
+    shape = _shape(found.get("shape", "?"))
+    if len(found) != 3 or shape is None:
+        raise ArrayError("its header is damaged, or names no numbers")
+    return ArrayHeader(
+        (version[0], version[1]), found["descr"], shape, found["fortran_order"] == "True"
+    )
+
+
+def _shape(text: str) -> tuple[int, ...] | None:
+    """Read what a tuple of numbers has between its brackets."""
+    *items, last = text.split(",")
+    if last.strip():
+        items.append(last)
+        if len(items) == 1:
+            return None  # a number in brackets is no tuple
+    sizes = [number(item.strip()) for item in items]
+    known = [size for size in sizes if size is not None]
+    return tuple(known) if len(known) == len(sizes) else None
+
+
+def read_elements(file: IO[bytes], header: ArrayHeader, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Read the elements, having seen that the header claims no more than there can be.
+
+    Raises `ArrayError` where there are less of them in the file, or more.
+    """
+    size = prod(header.shape) * dtype.itemsize
+    data = file.read(size + 1)
+    if len(data) != size:
+        raise ArrayError(f"there must be {size} bytes of elements: the file is cut or padded")
+    elements = np.frombuffer(data, dtype)
+    if header.fortran_order:
+        return elements.reshape(header.shape[::-1]).T
+    return elements.reshape(header.shape)

@@ -1,0 +1,242 @@
+"""Pair STDP as the literature writes it, as settings of a core's rules.
+
+With Δ = t_post - t_pre in ticks, a pair of spikes changes its weight by
+``a_plus · exp(-Δ/tau_plus)`` where Δ ≥ 0, and by ``-a_minus · exp(Δ/tau_minus)`` where Δ < 0 (Song,
+Miller and Abbott 2000). A core has a trace and a gain for each half of this window. A change is
+``gain · trace``, in 1/256 weight units for a trace of ``2**trace_width``, and the trace has decayed
+once more than Δ says when a neuron fires, and once less when a source does (docs/tick.md): what a
+spike brings is chosen so that the window is as written above.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from spiketwin.hdl.spec.arithmetic import (
+    DECAY_BITS,
+    GAIN_BITS,
+    GAIN_WIDTH,
+    STEP_BITS,
+    decay,
+    decay_code,
+    weight_step,
+)
+from spiketwin.hdl.spec.registers import limits
+from spiketwin.host.errors import InvalidNetwork
+
+Pairing = Literal["all", "nearest"]
+
+TAU_LIMITS: Final = (0.1, 10_000.0)
+"""Time constants of a window in ticks: a decay code holds no longer ones to better than 8 %."""
+
+TRACE_WIDTHS: Final = (8, 16)
+
+PRECISION: Final = 30.0
+"""Bump of a trace for each tick of its time constant with which it keeps to its exponential within
+1 % of the bump: a trace loses one step a tick at least, so its tail, from tau / 2 on, is a line."""
+
+LEAST_ROOM: Final = 4.0
+"""Spikes that a trace is to add up, whatever that costs in precision."""
+
+_LARGEST: Final = 1e9  # beyond any weight; what is too large is refused by its own limit
+_GAIN_TOP: Final = limits(GAIN_WIDTH, signed=True)[1]
+
+
+@dataclass(frozen=True)
+class StdpWindow:
+    """What `Network.stdp` has set: the window, and how well a core keeps to it.
+
+    Attributes
+    ----------
+    a_plus, a_minus:
+        Amplitudes in weight units, both ≥ 0.
+    tau_plus, tau_minus:
+        Time constants in ticks.
+    room_plus, room_minus:
+        Spikes of one source, of one neuron, whose pairs add up in full: so many times the bump
+        does the trace hold, and at full scale it stays. ``math.inf``: all there can be, one in
+        every tick. 1 where only the nearest spike counts.
+    error_plus, error_minus:
+        Weight units by which a change at one spike can differ from the formula, as long as there is
+        room, before it is rounded to a whole weight unit.
+    trace_width:
+        Bits of the traces for which this holds.
+    """
+
+    a_plus: float
+    a_minus: float
+    tau_plus: float
+    tau_minus: float
+    room_plus: float
+    room_minus: float
+    error_plus: float
+    error_minus: float
+    trace_width: int
+
+    def change(self, delta: float) -> float:
+        """Change of a weight, in weight units, by one pair with Δ = t_post - t_pre = `delta` ticks.
+
+        t_pre is the tick in which the source's spike is delivered: that of an axon's event, and
+        for a neuron the one after it fired.
+        """
+        if delta >= 0:
+            return self.a_plus * math.exp(-delta / self.tau_plus)
+        return -self.a_minus * math.exp(delta / self.tau_minus)
+
+
+@dataclass(frozen=True)
+class Half:
+    """One half of a window as a core holds it: registers, and what follows from them."""
+
+    gain: int
+    bump: int
+    room: float
+    short: bool
+    """Whether the gain's limit leaves less room than is usual."""
+    error: float
+
+
+def half(
+    sign: Literal["plus", "minus"],
+    amplitude: float,
+    tau: float,
+    pairing: Pairing,
+    room: float | None,
+    trace_width: int,
+) -> Half:
+    """Choose gain and bump of one half of a window; the gain is a magnitude.
+
+    Parameters
+    ----------
+    sign:
+        Potentiation, at the spikes of the neuron, or depression, at those of the source.
+    amplitude, tau:
+        Of the exponential, in weight units and ticks.
+    pairing, room, trace_width:
+        As `Network.stdp` takes them.
+
+    Raises
+    ------
+    InvalidNetwork
+        A value is out of range, or gain and bump cannot reach the amplitude, with such room.
+    """
+    _check(sign, amplitude, tau, pairing, room, trace_width)
+    if amplitude == 0:
+        return Half(0, 0, math.inf if pairing == "all" else 1.0, False, 0.0)
+    top = limits(trace_width, signed=False)[1]
+    # Decays between a spike and its pair at Δ, beyond |Δ|.
+    later = 1 if sign == "plus" else -1
+    # What gain · bump has to be for each weight unit of the amplitude.
+    worth = math.exp(later / tau) * 2.0 ** (GAIN_BITS + trace_width)
+    lost = decay_code(tau) / (1 << DECAY_BITS)
+    # A spike in every tick: as much comes as goes, and a decay is rounded by half a step.
+    all_there_can_be = top / max(1.0, top * lost - 0.5)
+    if pairing == "nearest":
+        wanted = 1.0
+    elif room is not None:
+        wanted = min(room, all_there_can_be)
+    else:
+        wanted = min(all_there_can_be, max(LEAST_ROOM, top * lost / PRECISION))
+    most_bump = math.floor(top / wanted)
+    limit = _GAIN_TOP * (top if room is None else most_bump) / worth
+    if amplitude > limit:
+        kept = "" if room is None else f" with room for {wanted:.3g} spikes"
+        raise InvalidNetwork(
+            f"a_{sign} must be in 0…{_rounded_down(limit):g} weight units where tau_{sign} is "
+            f"{tau:g}{kept}, not {amplitude:g}: a gain is at most "
+            f"{_GAIN_TOP / (1 << GAIN_BITS):.0f} weight units for a full trace. Take a smaller "
+            f"amplitude{' or less room' if kept else ''}"
+        )
+    gain = min(_GAIN_TOP, math.ceil(amplitude * worth / most_bump))
+    bump = min(top, round(amplitude * worth / gain))
+    if bump == 0:
+        raise InvalidNetwork(
+            f"a_{sign} must be 0, or at least {1 / worth:.1e} weight units, not {amplitude:g}: no "
+            "bump of a trace is so small"
+        )
+    if pairing == "nearest":
+        held = 1.0
+    else:
+        held = math.inf if bump <= top / all_there_can_be else top / bump
+    short = pairing == "all" and room is None and held < min(LEAST_ROOM, all_there_can_be)
+    error = _error(amplitude, tau, later, gain, bump, pairing, trace_width)
+    return Half(gain, bump, held, short, error)
+
+
+def _error(
+    amplitude: float,
+    tau: float,
+    later: int,
+    gain: int,
+    bump: int,
+    pairing: Pairing,
+    trace_width: int,
+) -> float:
+    """Most that a change can miss the formula by, in weight units; see `StdpWindow`."""
+    code = decay_code(tau)
+    # One pair, by running it until the trace is 0.
+    trace = decay(bump, code) if later == 1 else bump
+    delta, worst = int(later == -1), 0.0
+    while True:
+        step = weight_step(trace, gain, 0, trace_width) / (1 << STEP_BITS)
+        worst = max(worst, abs(step - amplitude * math.exp(-delta / tau)))
+        if trace == 0:
+            break
+        trace, delta = decay(trace, code), delta + 1
+    if pairing == "nearest":
+        return worst
+    # Of many: what the code of the decay, the bump, and each rounding can add up to. A decay takes
+    # at most one step too much, and each such step decays as the trace does.
+    unit = gain / 2.0 ** (GAIN_BITS + trace_width)
+    exact = amplitude * math.exp(later / tau) / unit
+    lost, meant = code / (1 << DECAY_BITS), -math.expm1(-1.0 / tau)
+    spikes = min(1.0 / min(lost, meant), limits(trace_width, signed=False)[1] / bump)
+    steps = (abs(bump - exact) + bump * abs(1.0 - meant / lost)) * spikes + 1.0 / lost
+    return max(worst, unit * steps + 1.0 / (1 << STEP_BITS))
+
+
+def _check(
+    sign: str,
+    amplitude: float,
+    tau: float,
+    pairing: str,
+    room: float | None,
+    trace_width: int,
+) -> None:
+    low, high = TRACE_WIDTHS
+    whole = isinstance(trace_width, int | np.integer) and not isinstance(trace_width, bool)
+    if not whole or not low <= trace_width <= high:
+        raise InvalidNetwork(f"trace_width must be an integer in {low}…{high}, not {trace_width!r}")
+    if not _is_number(amplitude) or not 0 <= amplitude <= _LARGEST:
+        raise InvalidNetwork(
+            f"a_{sign} must be a number of weight units, 0 or more, not {amplitude!r}: that of "
+            "depression is taken off by itself, and rules of other signs are set by their gains"
+        )
+    shortest, longest = TAU_LIMITS
+    if not _is_number(tau) or not shortest <= tau <= longest:
+        raise InvalidNetwork(f"tau_{sign} must be in {shortest:g}…{longest:g} ticks, not {tau!r}")
+    if pairing not in get_args(Pairing):
+        raise InvalidNetwork(f"pairing must be 'all' or 'nearest', not {pairing!r}")
+    if room is not None:
+        if pairing == "nearest":
+            raise InvalidNetwork("room is for pairing='all': of the nearest spikes nothing adds up")
+        if not _is_number(room) or not 1 <= room <= 1 << trace_width:
+            raise InvalidNetwork(
+                f"room must be in 1…{1 << trace_width} spikes with traces of {trace_width} bits, "
+                f"not {room!r}"
+            )
+
+
+def _is_number(value: object) -> bool:
+    real = isinstance(value, int | float | np.integer | np.floating)
+    return real and not isinstance(value, bool)
+
+
+def _rounded_down(value: float) -> float:
+    """Give three digits of a limit, none of them beyond it."""
+    digits = 2 - math.floor(math.log10(value))
+    return math.floor(value * 10.0**digits) / 10.0**digits
