@@ -180,9 +180,13 @@ def test_run_takes_spikes_from_a_file(
         np.savetxt(path, spikes, fmt="%d", delimiter=",", header=heading, comments="")
     saved, given = tmp_path / "saved.json", tmp_path / "given.json"
     assert spiketwin("run", net, *TINY, "--json", saved).exit_code == 0
+    # With a stimulus of its own that is another one, which the file takes the place of.
+    other = tmp_path / "other.npz"
+    save(other, Network.random(8, 8, seed=5), [(0, 1)], TICKS)
     arguments: list[str | Path] = ["--spikes", path, "--ticks", str(TICKS), "--json", given]
-    assert spiketwin("run", net, *TINY, *arguments).exit_code == 0
+    assert spiketwin("run", other, *TINY, *arguments).exit_code == 0
     reports = [json.loads(file.read_text()) for file in (saved, given)]
+    assert reports[0]["spikes"] > 0
     assert reports[0]["cycles"] == reports[1]["cycles"]
     assert reports[0]["rates"] == reports[1]["rates"]
 

@@ -30,6 +30,7 @@ from spiketwin.host.files import load, save
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FILE = re.compile(r"`((?:hdl|cosim|host|firmware|tests|docs|examples)/[\w./-]*)`")
 CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -121,11 +122,15 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not dead
 
 
+def test_links_and_files_are_seen() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    assert len(LINK.findall(CODE.sub("", text))) > 50
+    assert len(FILE.findall(text)) > 20
+
+
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
 def test_files_named_on_a_page_exist(page: Path) -> None:
-    named = re.findall(
-        r"`((?:hdl|cosim|host|firmware|tests|docs|examples)/[\w./-]*)`", page.read_text()
-    )
+    named = FILE.findall(page.read_text())
     assert not [name for name in named if not (ROOT / name).exists()]
 
 

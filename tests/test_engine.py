@@ -1,6 +1,7 @@
 """The RTL as a native engine: built once whoever asks, the same answers at both levels."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,9 @@ def test_closing_ends_a_read_under_way() -> None:
         target=lambda: ended.append(pytest.raises(EngineClosed, engine.read, 1, 1e6))
     )
     reader.start()
+    end = time.monotonic() + 60
+    while engine.cycles == 0:
+        assert time.monotonic() < end, "nothing is read"
     engine.close()
     reader.join(60)
     assert len(ended) == 1

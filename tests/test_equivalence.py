@@ -62,7 +62,7 @@ class Twins:
         self.cores = model, rtl
         self.params = model.params
         self.rng = rng
-        self.updates = 0
+        self.updates = self.spikes = 0
 
     def both(self, method: str, *arguments: Any, **named: Any) -> list[Any]:
         return [getattr(core, method)(*arguments, **named) for core in self.cores]
@@ -75,6 +75,7 @@ class Twins:
         for name in ("spikes", "spike_cycles", "cycles", "update_cycles", "digests"):
             np.testing.assert_array_equal(getattr(rtl, name), getattr(model, name), name)
         self.updates += ticks * self.params.n_neurons
+        self.spikes += len(model.spikes)
         self.compare()
 
     def compare(self) -> None:
@@ -142,7 +143,7 @@ def test_the_netlist_is_equal_too(family: str, params: CoreParams, memory: str) 
 
 
 def test_ten_million_neuron_updates_are_equal() -> None:
-    updates = 0
+    updates = spikes = 0
 
     @given(
         size=st.sampled_from(sorted(SIZES)),
@@ -154,12 +155,13 @@ def test_ten_million_neuron_updates_are_equal() -> None:
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     def anything(size: str, seed: int, activity: float) -> None:
-        nonlocal updates
+        nonlocal updates, spikes
         with twins(SIZES[size], seed) as pair:
             for _ in range(3):
                 pair.wild()
                 pair.run(60, activity)
             updates += pair.updates
+            spikes += pair.spikes
 
     @given(
         seed=st.integers(0, (1 << 32) - 1),
@@ -174,7 +176,7 @@ def test_ten_million_neuron_updates_are_equal() -> None:
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     def networks(seed: int, activity: float, **values: int) -> None:
-        nonlocal updates
+        nonlocal updates, spikes
         with twins(SIZES["digits"], seed) as pair:
             pair.both("program", Network.random(pair.params.n_axons, pair.params.n_neurons, seed))
             pair.run(2_000, activity)
@@ -182,10 +184,12 @@ def test_ten_million_neuron_updates_are_equal() -> None:
             for _ in range(2):
                 pair.run(2_000, activity)
             updates += pair.updates
+            spikes += pair.spikes
 
     anything()
     networks()
     assert updates >= NEURON_UPDATES
+    assert spikes > updates / 1000
 
 
 def transcript(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, list[bytes]]:

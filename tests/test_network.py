@@ -99,7 +99,9 @@ def test_what_is_assigned_later_is_checked_when_it_is_used() -> None:
 def test_the_smallest_core_holds_the_network_and_hardly_more(
     n_axons: int, n_neurons: int, seed: int
 ) -> None:
-    params = Network.random(n_axons, n_neurons, seed).core_params()
+    net = Network.random(n_axons, n_neurons, seed)
+    params = net.core_params()
+    Placement(n_axons, n_neurons, params).place(net)
     assert 0 <= params.n_axons - n_axons <= params.lanes
     assert 0 <= params.n_neurons - n_neurons < max(params.lanes, 8)
 
@@ -133,13 +135,14 @@ def test_a_random_network_is_a_function_of_its_seed_and_fits_the_reference_sizes
         Placement(net.n_axons, net.n_neurons, params).place(net)
 
 
-@given(st.integers(0, 16), st.integers(1, 16), st.sampled_from(list(Space)), st.integers(0, 99))
+ARRAYS = [s for s in Space if s not in (Space.REGISTER, Space.COUNTER, Space.PENDING)]
+
+
+@given(st.integers(0, 16), st.integers(1, 16), st.sampled_from(ARRAYS), st.integers(0, 99))
 def test_what_is_embedded_is_extracted_again(
     n_axons: int, n_neurons: int, space: Space, seed: int
 ) -> None:
     placement = Placement(n_axons, n_neurons, CoreParams(n_axons=16, n_neurons=16, lanes=4))
-    if space in (Space.REGISTER, Space.COUNTER, Space.PENDING):
-        return
     values = np.random.default_rng(seed).integers(0, 2, placement.shape(space))
     assert np.array_equal(placement.extract(space, placement.embed(space, values)), values)
 

@@ -332,7 +332,8 @@ def test_a_wrong_weight_step_is_named_by_synapse() -> None:
     assert report.memory.passed
     assert report.line.passed
     assert not report.passed
-    assert report.equivalence.difference
+    named = "network 0 of seed 1: weights[12, 2] after the run: expected "
+    assert report.equivalence.difference.startswith(named)
     assert report.figures()["equivalence"]["difference"] == report.equivalence.difference
 
 
