@@ -47,9 +47,7 @@ def table(ledgers: Mapping[str, Ledger]) -> Table:
         for each in on_hardware
     )
     shown.add_row("the run on hardware", "computed", *(f"{each}        " for each in runs))
-    shown.add_row(
-        "spike in to spike out there", "computed", *(f"{each}        " for each in spikes)
-    )
+    shown.add_row("spike in to spike out there", "computed", *(f"{one}        " for one in spikes))
     return shown
 
 

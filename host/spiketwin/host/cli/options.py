@@ -200,7 +200,7 @@ def line(command: _Decorated) -> _Decorated:
         click.option(
             "--baud",
             type=click.IntRange(MIN_BAUD, MAX_BAUD),
-            help="Rate of the line: a serial port is opened at it, and a simulated line taken to it. "
+            help="Rate of the line: a port is opened at it, and a simulated line is taken to it. "
             f"Default: {DEFAULT_BAUD} at a port, 4 cycles a bit in a simulation.",
         ),
     ):
