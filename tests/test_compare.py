@@ -398,7 +398,7 @@ def test_the_call_for_the_shrunk_case_finds_the_difference_in_a_shell(
 ) -> None:
     broken(11, more("trace_post", 2))
     small = net.with_name("small & short.npz")
-    how = ("--baud", "9600", "--every", "2")
+    how = ("--retries", "30", "--every", "2")
     done = spiketwin(net, "--on", "model:", "--on", FAULTY, "--shrink", small, *how)
     (again,) = re.findall(r"^Again: (.*)$", done.output, re.MULTILINE)
     program, command, *arguments = shlex.split(again)

@@ -21,8 +21,8 @@ from spiketwin.host.cli import main
 from spiketwin.host.files import save
 from spiketwin.host.frames import FrameDecoder
 from spiketwin.host.ledger import ORIGINS, Ledger
-from spiketwin.host.link import BITS_PER_BYTE, Link, Port
-from spiketwin.host.timeline import Simulation
+from spiketwin.host.link import Link, Port
+from spiketwin.host.timeline import BITS_PER_BYTE, Simulation
 from spiketwin.host.words import count, of_kind
 
 TINY = preset("tiny")

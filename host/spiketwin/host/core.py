@@ -26,11 +26,11 @@ from spiketwin.hdl.spec.registers import (
 )
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host import access
+from spiketwin.host.account import Account
 from spiketwin.host.cautions import warn_of
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
-from spiketwin.host.ledger import Account
 from spiketwin.host.link import Link
 from spiketwin.host.network import NEURON_ARRAYS, Network, Placement, checked_network
 from spiketwin.host.runner import ANY_WAIT, Progress, Runner, Watch
@@ -302,6 +302,7 @@ class Core:
         account = Account(
             timeline=stopwatch.timeline(),
             line=self._link.line,
+            params=self.params,
             tick_period=tick_period,
             event_ticks=events[:, 0],
             blocks=np.array(runner.blocks, np.int64),

@@ -20,10 +20,14 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.protocol import MAX_CLOCK_HZ
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.account import Account
+from spiketwin.host.device_time import LONGEST_ROUND_TRIP, DeviceTime, cycles_per_bit
 from spiketwin.host.elements import IntArray
-from spiketwin.host.timeline import Activity, Line, Timeline
-from spiketwin.host.words import Words, lanes_fired, report_spikes, tick_of, ticks_over
+from spiketwin.host.errors import InvalidInput
+from spiketwin.host.timeline import Activity, Timeline
+from spiketwin.host.words import ticks_over
 
 Seconds = NDArray[np.float64]
 
@@ -55,42 +59,6 @@ ORIGINS: Final = {
 
 _PRECEDENCE: Final = ("core", "wire_out", "wire_back", "queue")
 """Which of them an instant belongs to, of those that are busy."""
-
-
-@dataclass(frozen=True, eq=False)
-class Account:
-    """What the ledger of one call of `Core.run` is drawn up from.
-
-    Attributes
-    ----------
-    timeline, line:
-        When what happened, and what is known of the way to the device.
-    tick_period:
-        In cycles; 0 is free-running.
-    event_ticks:
-        Shape (k,): tick of each axon event, ascending.
-    blocks, steps:
-        Events queued after each `EVENTS`, and ticks started after each `RUN`.
-    answers:
-        Output words in the answer to each `FETCH`.
-    words:
-        All of them.
-    cycles:
-        Shape (ticks,): cycles of each tick.
-    spike_cycles:
-        Shape (m,): cycle within its tick at which each spike left.
-    """
-
-    timeline: Timeline
-    line: Line
-    tick_period: int
-    event_ticks: IntArray
-    blocks: IntArray
-    steps: IntArray
-    answers: IntArray
-    words: Words
-    cycles: IntArray
-    spike_cycles: IntArray
 
 
 @dataclass(frozen=True)
@@ -138,6 +106,8 @@ class Ledger:
     busy:
         Likewise, by part, when core, queue and line were busy: begins and ends, in seconds since
         the call began. Computed; no two of one part overlap.
+    accounts:
+        Likewise, what all of this is drawn up from.
     """
 
     wall_seconds: float
@@ -147,6 +117,7 @@ class Ledger:
     spikes: dict[str, Seconds]
     timelines: tuple[Timeline, ...]
     busy: tuple[dict[str, tuple[Seconds, Seconds]], ...]
+    accounts: tuple[Account, ...]
 
     @classmethod
     def of(cls, accounts: Sequence[Account]) -> Self:
@@ -166,6 +137,7 @@ class Ledger:
             spikes={name: _joined(spikes, name) for name in ORIGINS},
             timelines=tuple(account.timeline for account in accounts),
             busy=tuple(each.busy() for each in drawn),
+            accounts=tuple(accounts),
         )
 
     @property
@@ -188,11 +160,71 @@ class Ledger:
         """Seconds of the part of that name; `KeyError` if there is none."""
         return {part.name: part.seconds for part in self.parts}[name]
 
+    @property
+    def baud(self) -> int | None:
+        """Rate of the line that the run went over, in bits per second; None without a line."""
+        return self.accounts[-1].line.baud if self.accounts else None
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes of all requests of the run, as they are on the line."""
+        return sum(int(each.requests["bytes_out"].sum()) for each in self.accounts)
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes of all answers."""
+        return sum(int(each.requests["bytes_in"].sum()) for each in self.accounts)
+
+    def on_hardware(
+        self,
+        baud: int | None = None,
+        clock_hz: int | None = None,
+        round_trip: float | None = None,
+    ) -> DeviceTime:
+        """Compute how long the run takes on hardware, to the clock cycle.
+
+        It follows from bytes and cycles alone, so it is the same on every target that answers the
+        same, on every computer, and beside any load (`spiketwin.host.device_time`).
+
+        Parameters
+        ----------
+        baud:
+            Rate of the line; that of the run's own line, or no line, if not given.
+        clock_hz:
+            Clock of the core; that of the run if not given.
+        round_trip:
+            Seconds that host and adapter add to every answer; as measured before the run if not
+            given, and 0 where nothing real was measured.
+
+        Raises
+        ------
+        InvalidInput
+            The clock cannot make the rate within 2 %, an argument is out of range, or nothing ran.
+        """
+        if not self.accounts:
+            raise InvalidInput("nothing ran, so it takes no time on hardware either: run something")
+        line = self.accounts[-1].line
+        clock_hz = line.clock_hz if clock_hz is None else clock_hz
+        if isinstance(clock_hz, bool) or not isinstance(clock_hz, int | np.integer):
+            raise InvalidInput(f"clock_hz must be an integer, not {shown(clock_hz)}")
+        if not 1 <= clock_hz <= MAX_CLOCK_HZ:
+            raise InvalidInput(f"clock_hz must be in 1…{MAX_CLOCK_HZ}, not {shown(clock_hz)}")
+        if round_trip is None:
+            round_trip = line.adapter_seconds or 0.0
+        if not isinstance(round_trip, int | float) or not 0 <= round_trip <= LONGEST_ROUND_TRIP:
+            raise InvalidInput(
+                f"round_trip must be in 0…{LONGEST_ROUND_TRIP:g} seconds, not {shown(round_trip)}"
+            )
+        rate = line.baud if baud is None else baud
+        bit_cycles = 0 if rate is None else cycles_per_bit(int(clock_hz), rate)
+        return DeviceTime.of(self.accounts, int(clock_hz), bit_cycles, float(round_trip))
+
     def as_json(self) -> dict[str, Any]:
         """Give the figures, with the latencies of the spikes summed up."""
         return {
             "wall_seconds": self.wall_seconds,
             "device_seconds": self.device_seconds,
+            "hardware": self.on_hardware().as_json() if self.accounts else None,
             "total_seconds": self.total,
             "remainder_seconds": self.remainder,
             "parts": {p.name: {"seconds": p.seconds, "kind": p.kind.value} for p in self.parts},
@@ -260,13 +292,7 @@ class _Drawn:
         self._account = account
         self._line = account.line
         self._laps = account.timeline.laps
-        requests = account.timeline.requests
-        opcode = requests["opcode"]
-        self._events = np.flatnonzero(opcode == Opcode.EVENTS)
-        self._runs = np.flatnonzero(opcode == Opcode.RUN)
-        # What a broken run had left was fetched before.
-        self._fetches = np.flatnonzero(opcode == Opcode.FETCH)[-len(account.answers) :]
-        self._requests = requests
+        self._requests = requests = account.requests
 
         reads, writes = (account.timeline.of(each) for each in (Activity.READ, Activity.WRITE))
         self._reads = reads
@@ -283,8 +309,6 @@ class _Drawn:
         self._answer_ends = np.cumsum(requests["bytes_in"])
         self._answer_begins = self._answer_ends - requests["bytes_in"]
 
-        self._fetch_of_word = np.repeat(np.arange(len(account.answers)), account.answers)
-        self._tick_of_word = tick_of(account.words)
         self._last_words = np.flatnonzero(ticks_over(account.words))
         """Word that ends each tick, or a muted stretch of them."""
 
@@ -344,14 +368,14 @@ class _Drawn:
     def _busy_in_device_time(self) -> dict[str, tuple[Seconds, Seconds]]:
         core, queue = (
             np.bincount(
-                self._fetch_of_word[self._last_words],
-                seconds[self._tick_of_word[self._last_words]],
+                self._account.fetch_of_word[self._last_words],
+                seconds[self._account.tick_of_word[self._last_words]],
                 minlength=len(self._account.answers),
             )
             for seconds in (self._core(), self._queue())
         )
         # The ticks of an answer were over when it began to leave, and no sooner than they had to.
-        due = self._back.time(self._answer_begins[self._fetches])
+        due = self._back.time(self._answer_begins[self._account.fetch_rows])
         begins = _latest(due - np.cumsum(core + queue)) + np.cumsum(core + queue) - (core + queue)
         return {
             "core": (begins, begins + core),
@@ -383,9 +407,9 @@ class _Drawn:
         """Bytes of each tick: those of its requests, in equal shares to what they are about."""
         account, octets = self._account, self._requests[direction]
         about = (
-            (self._events, np.diff(account.blocks, prepend=0), account.event_ticks),
-            (self._runs, np.diff(account.steps, prepend=0), np.arange(len(account.cycles))),
-            (self._fetches, account.answers, self._tick_of_word),
+            (account.event_rows, np.diff(account.blocks, prepend=0), account.event_ticks),
+            (account.run_rows, np.diff(account.steps, prepend=0), np.arange(len(account.cycles))),
+            (self._account.fetch_rows, account.answers, self._account.tick_of_word),
         )
         total = np.zeros(len(account.cycles), np.float64)
         for rows, numbers, ticks in about:
@@ -397,11 +421,9 @@ class _Drawn:
     def spikes(self) -> dict[str, Seconds]:
         """Seconds of each spike in each part, from host to host."""
         account, line = self._account, self._line
-        reports = np.flatnonzero(report_spikes(account.words))
-        which, _ = lanes_fired(account.words[reports].astype(np.int64))
-        word = reports[which]
-        came = self._requests[self._entrances()[self._tick_of_word[word]]]
-        left = self._fetches[self._fetch_of_word[word]]
+        word = account.word_of_spike
+        came = self._requests[account.entrances[self._account.tick_of_word[word]]]
+        left = self._account.fetch_rows[self._account.fetch_of_word[word]]
         decoded = self._requests["answered"][left]
         arrived = self._reads["end"][self._back.chunk(self._answer_ends[left] - 1)]
 
@@ -422,17 +444,6 @@ class _Drawn:
         in_time = line.simulated or line.adapter_seconds is not None
         parts["queue" if in_time else "target"] = rest
         return parts
-
-    def _entrances(self) -> IntArray:
-        """Row of the request that brought each tick's last event, or started it if it has none."""
-        account = self._account
-        ticks = np.arange(len(account.cycles))
-        entrances: IntArray = self._runs[np.searchsorted(account.steps, ticks, side="right")]
-        events = np.searchsorted(account.event_ticks, ticks, side="right")
-        has_events = np.bincount(account.event_ticks, minlength=len(ticks)) > 0
-        block = np.searchsorted(account.blocks, events[has_events] - 1, side="right")
-        entrances[has_events] = self._events[block]
-        return entrances
 
 
 def _latest(bases: Seconds) -> Seconds:

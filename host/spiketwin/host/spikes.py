@@ -14,9 +14,10 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, Word
 from spiketwin.hdl.spec.registers import SATURATIONS
 from spiketwin.hdl.spec.text import shown
+from spiketwin.host.account import Account
 from spiketwin.host.elements import IntArray, as_array
 from spiketwin.host.errors import InvalidInput, LinkError, warn
-from spiketwin.host.ledger import Account, Ledger
+from spiketwin.host.ledger import Ledger
 from spiketwin.host.words import (
     Words,
     count,

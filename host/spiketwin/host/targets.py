@@ -23,7 +23,6 @@ from spiketwin.host.core import Core
 from spiketwin.host.errors import DoesNotFit, InvalidInput, TargetError
 from spiketwin.host.installation import install_command
 from spiketwin.host.link import (
-    BITS_PER_BYTE,
     DEFAULT_RETRIES,
     FRUITLESS,
     Link,
@@ -33,7 +32,7 @@ from spiketwin.host.link import (
 from spiketwin.host.paths import path_of, same_file
 from spiketwin.host.recording import Recording, Replay, recording
 from spiketwin.host.sockets import SocketPort
-from spiketwin.host.timeline import Simulation
+from spiketwin.host.timeline import BITS_PER_BYTE, Simulation
 
 DEFAULT_BAUD: Final = 115200
 MIN_BAUD: Final = 9600
@@ -92,7 +91,7 @@ def connect(
     url: str,
     *,
     params: str | CoreParams | None = None,
-    baud: int = DEFAULT_BAUD,
+    baud: int | None = None,
     retries: int = DEFAULT_RETRIES,
     record: str | Path | None = None,
 ) -> Core:
@@ -110,8 +109,10 @@ def connect(
         (``full,lanes=4``), or `CoreParams` (`Network.core_params`); ``full`` if the address names
         none. For anything else, sizes that the device must have.
     baud:
-        Rate at which a serial port is opened, which is the rate the device starts with
-        (`Core.set_baud` changes it).
+        Rate of the line. A serial port is opened at it, so it has to be the rate that the device
+        starts with (`Core.set_baud` changes it): 115200 if not given. A simulated line
+        (``rtl+pty:``, or ``level=pins``) is taken to it once it is open; it begins, and stays if
+        not given, at its `cycles_per_bit`. Of ``replay:``, what the recorded session was given.
     retries:
         Rounds of resending without any answer before `LinkTimeout`, 0…1000; each lasts up to 0.05
         s, at a socket 1.25 s, and at a pseudo-terminal 5 s, where nothing asked takes longer.
@@ -122,8 +123,9 @@ def connect(
     Raises
     ------
     InvalidInput
-        `url` is no text, `params` names no reference size, `baud` is not in 9600…50000000,
-        `retries` is no number of rounds, or `record` is no path or that of what is connected to.
+        `url` is no text, `params` names no reference size, `retries` is no number of rounds,
+        `record` is no path or that of what is connected to, or `baud` is not in 9600…50000000, or
+        given where there is no line, or not to be made of the clock of a simulated device.
     TargetError
         The address means nothing, a package is missing, or the port cannot be opened.
     DoesNotFit
@@ -136,7 +138,10 @@ def connect(
         What answers is of another release, nothing answers, or the port went away.
     """
     _check_url(url)
-    baud = _checked_integer("baud", baud, MIN_BAUD, MAX_BAUD)
+    if baud is not None:
+        baud = _checked_integer("baud", baud, MIN_BAUD, MAX_BAUD)
+        if not takes_baud(url):
+            raise InvalidInput(no_line(url, baud))
     retries = _checked_integer("retries", retries, 0, _MOST_RETRIES)
     recorded = None if record is None else path_of(record, "record")
     read = file_of(url)
@@ -170,7 +175,13 @@ def connect(
                 f"{given.removesuffix(':')}: the device differs from the params asked for in "
                 f"{', '.join(wrong)}: connect without params, or to a device of these sizes"
             )
-        return Core(link)
+        core = Core(link)
+        if baud is not None and baud != link.baud:
+            # Only a line that is simulated, or recorded as one, begins at a rate of its own.
+            if scheme == REPLAY and not has_line:
+                raise InvalidInput(no_line(given, baud))
+            core.set_baud(baud)
+        return core
     except BaseException:
         opened.close()
         raise
@@ -227,6 +238,41 @@ def takes_sizes(url: str) -> bool:
     return scheme in SIMULATED and "params" not in options
 
 
+def takes_baud(url: str) -> bool:
+    """Whether an address is of a target with a line, whose rate can be chosen.
+
+    Bytes keep to no rate on the model, at the level of bytes, on a socket, and on a pseudo-terminal
+    that another program serves. Raises `InvalidInput` or `TargetError` for what is no address.
+    """
+    _check_url(url)
+    scheme, _, rest = url.partition(":")
+    if scheme in SIMULATED:
+        on_wires = "pins" if scheme.endswith(PTY_SUFFIX) else "bytes"
+        levels = parse_qs(rest.partition("?")[2]).get("level", [on_wires])
+        return scheme != "model" and levels == ["pins"]
+    return scheme != "socket" and not _is_terminal(url)
+
+
+def _is_terminal(url: str) -> bool:
+    return str(Path(url).resolve()).startswith(_PSEUDO_TERMINALS)
+
+
+def no_line(url: str, baud: int) -> str:
+    """Say of a target without a line that it has no rate, and what to do."""
+    scheme = url.partition(":")[0]
+    if scheme in SIMULATED:
+        way_out = "take rtl+pty: or rtl:?level=pins, which simulate the line"
+        if scheme == "netlist":
+            way_out = "take netlist:?level=pins, which simulates the line"
+        why = "its bytes take no time"
+    else:
+        why, way_out = "its bytes keep to no rate of this end", "set it where the line is"
+    return (
+        f"{url.removesuffix(':')}: baud={baud} would have no effect, as {why}: leave it out, or "
+        f"{way_out}. `spiketwin latency` computes what any rate would do"
+    )
+
+
 def origin(target: str) -> str:
     """Say how a target, named by its address, comes by its spikes and cycles.
 
@@ -281,7 +327,7 @@ class _Opened(NamedTuple):
     advice: str = FRUITLESS
 
 
-def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
+def _open(url: str, scheme: str, baud: int | None, opened: ExitStack) -> _Opened:
     """Open a port, and put into `opened` what closes it."""
     if scheme == REPLAY:
         replay = Replay(Recording.load(path_of(url.partition(":")[2], "a recording")))
@@ -290,16 +336,18 @@ def _open(url: str, scheme: str, baud: int, opened: ExitStack) -> _Opened:
     if scheme in SIMULATED and scheme.endswith(PTY_SUFFIX):
         url, simulation, close = _pty(url, scheme)
         opened.callback(close)
+        byte_seconds = simulation.byte_seconds()
+        baud = round(BITS_PER_BYTE / byte_seconds) if byte_seconds else None
     elif scheme in SIMULATED:
         _handlers(scheme)
-    port = _serial(url, scheme, baud)
+    port = _serial(url, scheme, baud or DEFAULT_BAUD)
     opened.callback(port.close)
     # What has a rate but does not keep to it: the bytes travel as fast as they can, and as late as
     # the program at the other end gets to them.
     patience, rateless, advice = 1.0, True, FRUITLESS
     if scheme == "socket":
         patience, advice = SOCKET_PATIENCE, _SILENT_SOCKET
-    elif str(Path(url).resolve()).startswith(_PSEUDO_TERMINALS):
+    elif _is_terminal(url):
         patience, advice = PTY_PATIENCE, _SILENT_TERMINAL
     else:
         rateless = False

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from spiketwin.hdl.spec.protocol import REPLY_HEADER, REQUEST_HEADER, Opcode
 from spiketwin.host.frames import frame_bytes
 
+BITS_PER_BYTE: Final = 10
+"""8N1: a start bit, eight bits and a stop bit."""
+
 
 class Activity(IntEnum):
     """What the host does in a lap."""
@@ -46,11 +49,11 @@ the host, and it works all the time."""
 SPAN: Final = np.dtype(
     [
         ("opcode", "u1"), ("queued", "f8"), ("sent", "f8"), ("answered", "f8"),
-        ("bytes_out", "i8"), ("bytes_in", "i8"),
+        ("bytes_out", "i8"), ("bytes_in", "i8"), ("taken", "i8"),
     ]
 )  # fmt: skip
 """A request: seconds since the run began at which its frame was begun, was with the port, and its
-result was taken, and the bytes of both frames."""
+result was taken, the bytes of both frames, and how many results were taken when it was begun."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ class Stopwatch:
         self._answered = array("d")
         self._bytes_out = array("q")
         self._bytes_in = array("q")
+        self._taken = array("q")
 
     def lap(self, activity: Activity, octets: int = 0) -> None:
         """End a lap: what was done since the one before, and the bytes that passed."""
@@ -143,6 +147,7 @@ class Stopwatch:
         """Note that a request is being made, since the last lap ended."""
         self._opcodes.append(opcode)
         self._queued.append(self._now)
+        self._taken.append(len(self._answered))
         self._bytes_out.append(frame_bytes(REQUEST_HEADER + payload_bytes))
 
     def sent(self) -> None:
@@ -171,7 +176,7 @@ class Stopwatch:
             _table(
                 SPAN, self._opcodes, np.array(self._queued) - self._begin,
                 np.array(self._sent) - self._begin, np.array(self._answered) - self._begin,
-                self._bytes_out, self._bytes_in,
+                self._bytes_out, self._bytes_in, self._taken,
             ),
         )  # fmt: skip
 
@@ -204,3 +209,8 @@ class Line:
     adapter_seconds: float | None
     clock_hz: int
     simulated: bool
+
+    @property
+    def baud(self) -> int | None:
+        """Bits per second of the line; None where there is none."""
+        return round(BITS_PER_BYTE / self.byte_seconds) if self.byte_seconds else None

@@ -124,7 +124,7 @@ def compare(
     spike_file: Path | None,
     ticks: int | None,
     params: str | None,
-    baud: int,
+    baud: int | None,
     retries: int,
     small: Path | None,
     vcd: Path | None,
@@ -166,6 +166,7 @@ def compare(
     elif plot is not None or clock_hz is not None:
         raise click.UsageError("--plot and --clock go with --tick-period: give that as well")
     devices = _devices(urls, alone=periods is not None)
+    options.rates(list(devices.values()), baud)
     if vcd is not None and not any(map(waves.can_have, devices.values())):
         raise click.UsageError("--waves needs a simulated RTL: give --on rtl: as well")
     needed = (*(page.MODULES if html else ()), *(["matplotlib"] if plot else ()))

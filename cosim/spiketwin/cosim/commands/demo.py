@@ -65,7 +65,7 @@ def demo(
     urls: tuple[str, ...],
     seed: int,
     images: int | None,
-    baud: int,
+    baud: int | None,
     retries: int,
     is_live: bool,
     json_file: Path | None,
@@ -79,6 +79,7 @@ def demo(
     options.check_distinct(
         {"--json": json_file}, {f"a picture, {name},": output / name for name in PICTURES}, urls
     )
+    rates = options.rates(urls, baud)
     console = options.console()
     output.mkdir(parents=True, exist_ok=True)
     digits = load()
@@ -86,10 +87,10 @@ def demo(
         digits = digits.first(images)
     screen = live.terminal() if is_live else None
     records = {
-        name: _learn(name, url, digits, seed, baud, retries, console)
+        name: _learn(name, url, digits, seed, rate, retries, console)
         if screen is None
-        else _learn_live(name, url, digits, seed, baud, retries, screen)
-        for name, url in zip(options.told_apart(urls), urls, strict=True)
+        else _learn_live(name, url, digits, seed, rate, retries, screen)
+        for name, url, rate in zip(options.told_apart(urls), urls, rates, strict=True)
     }
     (first_name, first), *others = records.items()
     comparisons = [compare(first, record, (first_name, name)) for name, record in others]
@@ -105,7 +106,7 @@ def demo(
 
 
 def _learn(
-    name: str, url: str, digits: Digits, seed: int, baud: int, retries: int, console: Console
+    name: str, url: str, digits: Digits, seed: int, baud: int | None, retries: int, console: Console
 ) -> Record:
     with options.progress_bar(console, "images") as bar:
         task = bar.add_task(f"{name} connecting", total=None)
@@ -122,7 +123,7 @@ def _learn(
 
 
 def _learn_live(
-    name: str, url: str, digits: Digits, seed: int, baud: int, retries: int, console: Console
+    name: str, url: str, digits: Digits, seed: int, baud: int | None, retries: int, console: Console
 ) -> Record:
     with options.stages(console) as stage:
         stage(f"{name} connecting")

@@ -55,7 +55,7 @@ def flash(
     params: CoreParams | None,
     bitstream: Path | None,
     port: str | None,
-    baud: int,
+    baud: int | None,
     retries: int,
     json_file: Path | None,
 ) -> None:

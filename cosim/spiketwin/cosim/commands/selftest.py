@@ -68,7 +68,7 @@ TICKS: Final = 100
 def selftest(
     url: str,
     params: str | None,
-    baud: int,
+    baud: int | None,
     retries: int,
     record: Path | None,
     transactions: int,

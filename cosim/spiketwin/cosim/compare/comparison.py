@@ -25,7 +25,7 @@ from spiketwin.hdl.spec.protocol import Identity
 from spiketwin.host import connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.link import DEFAULT_RETRIES
-from spiketwin.host.targets import takes_sizes
+from spiketwin.host.targets import takes_baud, takes_sizes
 
 FLOAT: Final = "float:"
 """Address of the ideal network: double precision, nothing rounded, no cycles."""
@@ -123,7 +123,7 @@ def subjects(
     urls: dict[str, str],
     sizes: CoreParams | str | None,
     fallback: CoreParams,
-    baud: int,
+    baud: int | None,
     retries: int = DEFAULT_RETRIES,
 ) -> Iterator[list[Subject]]:
     """Connect to devices, and close them in the end.
@@ -139,7 +139,7 @@ def subjects(
     fallback:
         Sizes of simulated targets where neither `sizes` nor a device says any.
     baud:
-        Rate of serial ports.
+        Rate of the lines there are (`connect`); None for that of each.
     retries:
         Rounds of resending without any answer.
 
@@ -153,7 +153,8 @@ def subjects(
         given = sizes
         for name, url in sorted(urls.items(), key=lambda item: takes_sizes(item[1])):
             wanted = given or fallback if takes_sizes(url) else sizes
-            core = stack.enter_context(connect(url, params=wanted, baud=baud, retries=retries))
+            rate = baud if takes_baud(url) else None
+            core = stack.enter_context(connect(url, params=wanted, baud=rate, retries=retries))
             given = given or core.params
             opened[name] = Subject(name, url, core)
         yield [opened[name] for name in urls]

@@ -13,7 +13,6 @@ from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING, Phase, Recip
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.link import DEFAULT_RETRIES
-from spiketwin.host.targets import DEFAULT_BAUD
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the phase, the presentations done in all, and how many there are."""
@@ -111,7 +110,7 @@ def run(
     *,
     seed: int = 0,
     recipe: Recipe = RECIPE,
-    baud: int = DEFAULT_BAUD,
+    baud: int | None = None,
     retries: int = DEFAULT_RETRIES,
     progress: Progress | None = None,
 ) -> Record:
@@ -128,7 +127,7 @@ def run(
     recipe:
         How to learn.
     baud:
-        Rate at which a serial port is opened.
+        Rate of the line (`connect`).
     retries:
         Rounds of resending without any answer.
     progress:

@@ -22,7 +22,7 @@ from spiketwin.hdl.spec.protocol import (
     Status,
 )
 from spiketwin.host.frames import FrameDecoder
-from spiketwin.host.link import BITS_PER_BYTE
+from spiketwin.host.timeline import BITS_PER_BYTE
 
 _AWAKE_SECONDS: Final = 10.0
 """Simulation goes on for so long after the last byte in either direction.
@@ -128,6 +128,8 @@ def serve(
         # What shows others that an emulator serves this terminal; it ends with this process.
         fcntl.lockf(client, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with _linked(link, path):
+            if meter is not None:
+                meter.note(0.0, _byte_seconds(engine), worked=0.0)
             announce(path)
             # `client` stays open: without it the terminal would hang up with the first client.
             _serve(engine, master, until_eof, meter)

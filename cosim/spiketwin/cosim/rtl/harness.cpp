@@ -25,6 +25,7 @@ public:
     bool empty() const { return first_ == bytes_.size(); }
     size_t size() const { return bytes_.size() - first_; }
     uint8_t front() const { return bytes_[first_]; }
+    uint8_t back() const { return bytes_.back(); }
     void push(uint8_t byte) { bytes_.push_back(byte); }
     void push(const uint8_t* data, size_t count) { bytes_.insert(bytes_.end(), data, data + count); }
 
@@ -100,6 +101,10 @@ public:
     // Cycles without a byte after which a burst is over.
     unsigned gap() const { return 2 * cycles_per_bit_; }
 
+    // Whether a burst is over with this byte, the zero that ends a frame: a host at a line takes
+    // an answer when it is there, however soon the next one follows.
+    bool ends(uint8_t byte) const { return byte == 0; }
+
 private:
     unsigned cycles_per_bit_;
     unsigned sending_ = 0;
@@ -137,6 +142,8 @@ public:
 
     // The device brings a byte in about ten cycles while it reads its memories.
     unsigned gap() const { return 24; }
+
+    bool ends(uint8_t) const { return false; }
 };
 
 #endif
@@ -171,7 +178,10 @@ public:
         unsigned quiet = 0;
         while (cycles-- > 0) {
             quiet = step() ? 0 : quiet + 1;
-            if (output.size() >= wanted || (!output.empty() && quiet >= wires_.gap())) return;
+            if (output.empty()) continue;
+            if (output.size() >= wanted || quiet >= wires_.gap() || wires_.ends(output.back())) {
+                return;
+            }
         }
     }
 

@@ -12,7 +12,7 @@ import numpy as np
 from spiketwin.hdl.spec.protocol import WORD_BYTES
 from spiketwin.hdl.spec.registers import Space, space_formats
 from spiketwin.host.core import Core
-from spiketwin.host.link import BITS_PER_BYTE
+from spiketwin.host.timeline import BITS_PER_BYTE
 
 _TICKS: Final = 100
 _WORDS_BESIDE_SPIKES: Final = 2

@@ -54,6 +54,12 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
             "spiketwin compare net.npz --on model: --on rtl:",
             extra="demo",
         ),
+        Entry(
+            "latency",
+            "Compare the latencies of software and hardware, over clocks and rates of the line.",
+            "spiketwin latency net.npz --baud 115200,1M,3M --clock 50M,100M --plot latency.png",
+            extra="demo",
+        ),
     ),
     "Work with targets": (
         Entry(

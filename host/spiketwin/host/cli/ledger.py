@@ -40,7 +40,35 @@ def table(ledgers: Mapping[str, Ledger]) -> Table:
         for each in ledgers.values()
     )
     shown.add_row("spike in to spike out, median", "measured", *medians)
+    on_hardware = [each.on_hardware() if each.accounts else None for each in ledgers.values()]
+    runs = (_time(each.seconds) if each else "–" for each in on_hardware)
+    spikes = (
+        _time(float(np.median(each.latency)) / each.clock_hz) if each and each.latency.size else "–"
+        for each in on_hardware
+    )
+    shown.add_row("the run on hardware", "computed", *(f"{each}        " for each in runs))
+    shown.add_row("spike in to spike out there", "computed", *(f"{one}        " for one in spikes))
     return shown
+
+
+def add_hardware(table: Table, ledger: Ledger) -> None:
+    """Add rows with the time of the device, and with what a run takes on hardware."""
+    table.add_row("seconds of the device meanwhile", f"{ledger.device_seconds:.6f}")
+    there = ledger.on_hardware()
+    table.add_row("the run on hardware of this clock and line (computed)", _time(there.seconds))
+    latency = there.latency
+    if latency.size:
+        cycles = float(np.median(latency))
+        table.add_row(
+            "spike in to spike out there, median (computed)",
+            f"{_time(cycles / there.clock_hz)}, {cycles:,.0f} cycles",
+        )
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:,.3f} s"
+    return f"{1e3 * seconds:,.3f} ms" if seconds >= 1e-3 else f"{1e6 * seconds:,.2f} µs"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -18,7 +18,15 @@ from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.paths import is_behind, path_of, readable, same_file, stream_number
 from spiketwin.host.replacing import replacing
-from spiketwin.host.targets import DEFAULT_BAUD, MAX_BAUD, MIN_BAUD, SIMULATED, file_of
+from spiketwin.host.targets import (
+    DEFAULT_BAUD,
+    MAX_BAUD,
+    MIN_BAUD,
+    SIMULATED,
+    file_of,
+    no_line,
+    takes_baud,
+)
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 _Made = TypeVar("_Made")
@@ -192,13 +200,23 @@ def line(command: _Decorated) -> _Decorated:
         click.option(
             "--baud",
             type=click.IntRange(MIN_BAUD, MAX_BAUD),
-            default=DEFAULT_BAUD,
-            show_default=True,
-            help="Rate at which a serial port is opened.",
+            help="Rate of the line: a port is opened at it, and a simulated line is taken to it. "
+            f"Default: {DEFAULT_BAUD} at a port, 4 cycles a bit in a simulation.",
         ),
     ):
         command = option(command)
     return command
+
+
+def rates(urls: Sequence[str], baud: int | None) -> list[int | None]:
+    """Give the rate of each target's line: `baud` where it has one.
+
+    Raises `InvalidInput` where a rate is given and none of them has a line.
+    """
+    found = [baud if takes_baud(url) else None for url in urls]
+    if baud is not None and not any(found):
+        raise InvalidInput(no_line(urls[0], baud))
+    return found
 
 
 def sizes(default_sizes: str) -> Callable[[_Decorated], _Decorated]:

@@ -53,7 +53,7 @@ def run(
     net: Path,
     url: str,
     params: str | None,
-    baud: int,
+    baud: int | None,
     retries: int,
     record: Path | None,
     spike_file: Path | None,
@@ -108,8 +108,8 @@ def run(
         }
         if not isinstance(ended_by, LinkError):  # a line that has failed has no more to say
             arrays["weights"] = core.read_weights()
-        build = core.identity.build
-    figures = _figures(url, build, network.n_neurons, done)
+        build, rate = core.identity.build, core.link.line.baud
+    figures = _figures(url, build, rate, network.n_neurons, done)
     title = f"{readable(net.name)} on {readable(url)}"
     outputs = options.Outputs()
     outputs.write(
@@ -151,12 +151,13 @@ def _run_live(core: Core, events: IntArray, ticks: int, console: Console, view: 
         return core.run(events, ticks, watch=watch)
 
 
-def _figures(url: str, build: str, n_neurons: int, run: Run) -> dict[str, Any]:
+def _figures(url: str, build: str, baud: int | None, n_neurons: int, run: Run) -> dict[str, Any]:
     ticks = len(run.cycles)
     counts = np.bincount(run.spikes[:, 1], minlength=n_neurons)
     return {
         "target": url,
         "build": build,
+        "baud": baud,
         "ticks": ticks,
         "spikes": len(run.spikes),
         "cycles": {
@@ -194,6 +195,9 @@ def _table(figures: dict[str, Any], run: Run, n_neurons: int) -> Table:
         f"{cycles['least']:,} / {cycles['mean']:,.1f} / {cycles['most']:,}",
     )
     table.add_row(*saturations_row(run.saturations))
+    baud = figures["baud"]
+    table.add_row("line", "none: bytes take no time" if baud is None else f"{baud:,} baud")
     if not figures["broken_off"]:
         table.add_row("seconds (measured, link included)", f"{figures['seconds']:.3f}")
+        ledger_table.add_hardware(table, run.ledger)
     return table

@@ -1,0 +1,344 @@
+"""One network in software and in hardware: how long a spike takes, and how many ticks a second.
+
+A target plays the network twice: *tick by tick*, where the host waits for the spikes of each tick
+before it sends the events of the next, as a loop through the world does, and *streamed*, as one
+run. What hardware takes for both follows from bytes and cycles, at any rate of the line and any
+clock (`spiketwin.host.device_time`); what software and boards take is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.difference import Progress
+from spiketwin.cosim.compare.subject import Subject
+from spiketwin.host import Core
+from spiketwin.host.account import Account
+from spiketwin.host.device_time import DeviceTime, cycles_per_bit
+from spiketwin.host.errors import InvalidInput
+from spiketwin.host.ledger import Ledger
+from spiketwin.host.spikes import Run
+from spiketwin.host.targets import origin
+from spiketwin.host.timeline import BITS_PER_BYTE
+
+CHECK: Final = 0.005
+"""How far the time of the wires may be from bytes × 10 ÷ baud."""
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """What a target did, and how long it took.
+
+    Attributes
+    ----------
+    name:
+        What it is called.
+    origin:
+        How it comes by its spikes and cycles (`spiketwin.host.targets.origin`).
+    asked:
+        Rate that its line was set to; None where it is as it was.
+    stepped, streamed:
+        Where the time went, tick by tick and as one run.
+    run:
+        The latter.
+    line_bytes:
+        Bytes that the link counted meanwhile, in both directions, whatever they were.
+    """
+
+    name: str
+    origin: str
+    asked: int | None
+    stepped: Ledger
+    streamed: Ledger
+    run: Run
+    line_bytes: int
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the device is simulated, and tells of its own time."""
+        return self.streamed.accounts[-1].line.simulated
+
+    @property
+    def clock_hz(self) -> int:
+        """Clock that it reports."""
+        return self.streamed.accounts[-1].line.clock_hz
+
+    @property
+    def ticks(self) -> int:
+        """Ticks played, each time."""
+        return len(self.run.cycles)
+
+    def equals(self, other: Played) -> bool:
+        """Whether both had the same spikes in the same cycles."""
+        return all(
+            np.array_equal(getattr(self.run, name), getattr(other.run, name))
+            for name in ("spikes", "spike_cycles", "cycles")
+        )
+
+
+def play(subject: Subject, case: Case, progress: Progress, asked: int | None = None) -> Played:
+    """Have a target play a case, tick by tick and then as one run.
+
+    Parameters
+    ----------
+    subject, case:
+        The target, and what it plays.
+    progress:
+        Called with what it is about, ticks done, and ticks.
+    asked:
+        Rate to set its line to.
+
+    Raises
+    ------
+    SpiketwinError
+        As the methods of the core.
+    """
+    core = subject.core
+    if asked is not None and asked != core.link.baud:
+        core.set_baud(asked)
+    stepped = _stepped(
+        core, case, lambda done: progress(f"{subject.name} tick by tick", done, case.ticks)
+    )
+    core.program(case.network)
+    before = core.statistics.bytes_sent + core.statistics.bytes_received
+    run = core.run(
+        case.spikes,
+        case.ticks,
+        progress=lambda done, total: progress(f"{subject.name} streamed", done, total),
+    )
+    after = core.statistics.bytes_sent + core.statistics.bytes_received
+    return Played(
+        subject.name, origin(subject.url), asked, stepped, run.ledger, run, after - before
+    )
+
+
+def _stepped(core: Core, case: Case, progress: Callable[[int], None]) -> Ledger:
+    core.program(case.network)
+    accounts: list[Account] = []
+    edges = np.searchsorted(case.spikes[:, 0], np.arange(case.ticks + 1))
+    for tick in range(case.ticks):
+        events = case.spikes[edges[tick] : edges[tick + 1]] - (tick, 0)
+        accounts += core.run(events, 1).accounts
+        progress(tick + 1)
+    return Ledger.of(accounts)
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """The network on hardware of one clock, behind a line of one rate. Computed.
+
+    Attributes
+    ----------
+    asked:
+        Rate that was asked for; the clock makes one within 2 % of it.
+    stepped, streamed:
+        The time it takes, tick by tick and as one run.
+    line_bytes:
+        Bytes that passed in the latter, as the link counted them.
+    """
+
+    asked: int
+    stepped: DeviceTime
+    streamed: DeviceTime
+    line_bytes: int
+
+    @property
+    def clock_hz(self) -> int:
+        """Clock of the hardware."""
+        return self.streamed.clock_hz
+
+    @property
+    def bit_cycles(self) -> int:
+        """Clock cycles that a bit takes."""
+        return cycles_per_bit(self.clock_hz, self.asked)
+
+    @property
+    def wire_error(self) -> float:
+        """By what share the time of the wires is off from bytes × 10 ÷ baud.
+
+        The bytes are those that the link counted, and the rate is the one that the clock makes.
+        """
+        expected = self.line_bytes * BITS_PER_BYTE * self.bit_cycles / self.clock_hz
+        return self.streamed.wire_seconds / expected - 1
+
+    def figures(self) -> dict[str, Any]:
+        """Give the figures as JSON has them."""
+        stepped, streamed = self.stepped.as_json(), self.streamed.as_json()
+        return {
+            "clock_hz": self.clock_hz,
+            "asked_baud": self.asked,
+            "baud": streamed["baud"],
+            "cycles_per_bit": self.bit_cycles,
+            "spike_latency": stepped["spike_latency"],
+            "spike_latency_streamed": streamed["spike_latency"],
+            "ticks_per_second": self.streamed.ticks / self.streamed.seconds,
+            "ticks_per_second_tick_by_tick": self.stepped.ticks / self.stepped.seconds,
+            "seconds": streamed["seconds"],
+            "seconds_tick_by_tick": stepped["seconds"],
+            "bytes_out": streamed["bytes_out"],
+            "bytes_in": streamed["bytes_in"],
+            "busy_cycles": streamed["busy_cycles"],
+            "limited_by": self.streamed.limited_by,
+            "wire_seconds": self.streamed.wire_seconds,
+            "wire_error": self.wire_error,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Software and hardware side by side.
+
+    Attributes
+    ----------
+    played:
+        What each target did, at each rate that its line was set to.
+    points:
+        The hardware, computed from what the first of them did: clock by clock, rates ascending.
+    round_trip:
+        Seconds that host and adapter add to every answer there.
+    """
+
+    played: list[Played]
+    points: list[Point]
+    round_trip: float
+
+    @property
+    def clocks(self) -> list[int]:
+        """Clocks of the points, ascending."""
+        return sorted({point.clock_hz for point in self.points})
+
+    @property
+    def equal(self) -> bool:
+        """Whether all targets had the same spikes in the same cycles."""
+        return all(each.equals(self.played[0]) for each in self.played)
+
+    @property
+    def wires_agree(self) -> bool:
+        """Whether the time of the wires is bytes × 10 ÷ baud, within 0.5 %, at all points."""
+        return all(abs(point.wire_error) <= CHECK for point in self.points)
+
+    @property
+    def software(self) -> list[Played]:
+        """Targets whose wall time is the time of software: the model."""
+        return [each for each in self.played if each.origin == "computed"]
+
+    @property
+    def beside(self) -> list[Played]:
+        """Targets with a line of a rate: a time of their own stands beside the computed one."""
+        return [each for each in self.played if each.streamed.baud is not None]
+
+    def of_clock(self, clock_hz: int) -> list[Point]:
+        """Points of a clock, rates ascending."""
+        return [point for point in self.points if point.clock_hz == clock_hz]
+
+    def line_limits_below(self, clock_hz: int) -> float:
+        """Rate below which one direction of the line is busy for longer than all else, streamed."""
+        time = self.of_clock(clock_hz)[0].streamed
+        others = max(time.busy["core"], time.busy["link"])
+        return BITS_PER_BYTE * max(time.bytes_out, time.bytes_in) * clock_hz / others
+
+    def figures(self) -> dict[str, Any]:
+        """Give the figures as JSON has them."""
+        first = self.played[0]
+        return {
+            "ticks": first.ticks,
+            "spikes": len(first.run.spikes),
+            "equal": self.equal,
+            "wires_agree": self.wires_agree,
+            "round_trip_seconds": self.round_trip,
+            "software": [_measured(each) for each in self.software],
+            "points": [point.figures() for point in self.points],
+            "beside": [_measured(each) | _computed(each) for each in self.beside],
+            "limits": [
+                {"clock_hz": clock, "line_limits_below_baud": self.line_limits_below(clock)}
+                for clock in self.clocks
+            ],
+        }
+
+
+def seconds_of(played: Played) -> float:
+    """Seconds of the streamed run: the device's own where it is simulated, else on the wall."""
+    ledger = played.streamed
+    return ledger.device_seconds if played.simulated else ledger.wall_seconds
+
+
+def median_latency(played: Played) -> float | None:
+    """Median seconds from spike in to spike out, tick by tick, on the wall.
+
+    None without spikes, and where the wall time is a simulator's.
+    """
+    latency = played.stepped.latency
+    return float(np.median(latency)) if latency.size and not played.simulated else None
+
+
+def _measured(played: Played) -> dict[str, Any]:
+    return {
+        "target": played.name,
+        "baud": played.streamed.baud,
+        "median_latency_seconds": median_latency(played),
+        "ticks_per_second": played.ticks / seconds_of(played),
+        "seconds": seconds_of(played),
+    }
+
+
+def _computed(played: Played) -> dict[str, Any]:
+    there = played.stepped.on_hardware().latency
+    clock = played.clock_hz
+    return {
+        "computed_median_latency_seconds": float(np.median(there)) / clock if there.size else None,
+        "computed_seconds": played.streamed.on_hardware().seconds,
+    }
+
+
+def study(
+    played: list[Played],
+    clocks: Sequence[int],
+    rates: Sequence[int],
+    round_trip: float | None,
+) -> Study:
+    """Compute what hardware of these clocks and lines of these rates would take.
+
+    Parameters
+    ----------
+    played:
+        What the targets did.
+    clocks, rates:
+        In hertz and in bits per second.
+    round_trip:
+        Seconds that host and adapter add to every answer; as measured, if None, on the first target
+        that lives in real time behind a line, and 0 without one.
+
+    Raises
+    ------
+    InvalidInput
+        A clock cannot make a rate, or an argument is out of range.
+    """
+    if round_trip is None:
+        measured = (each.streamed.accounts[-1].line.adapter_seconds for each in played)
+        round_trip = next((each for each in measured if each is not None), 0.0)
+    first = played[0]
+    points = [
+        Point(
+            rate,
+            first.stepped.on_hardware(rate, clock, round_trip),
+            first.streamed.on_hardware(rate, clock, round_trip),
+            first.line_bytes,
+        )
+        for clock in sorted(set(clocks))
+        for rate in sorted(set(rates))
+    ]
+    return Study(played, points, round_trip)
+
+
+def makes(clock_hz: int, baud: int) -> bool:
+    """Whether a clock makes a rate within 2 %."""
+    try:
+        cycles_per_bit(clock_hz, baud)
+    except InvalidInput:
+        return False
+    return True

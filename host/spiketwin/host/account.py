@@ -1,0 +1,103 @@
+"""What is kept of a run for those who reckon up its time, and what in it belongs to what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.host.elements import IntArray
+from spiketwin.host.timeline import Line, Timeline
+from spiketwin.host.words import Words, lanes_fired, report_spikes, tick_of
+
+
+@dataclass(frozen=True, eq=False)
+class Account:
+    """What the ledger of one call of `Core.run` is drawn up from.
+
+    Attributes
+    ----------
+    timeline, line:
+        When what happened, and what is known of the way to the device.
+    params:
+        Sizes of the core.
+    tick_period:
+        In cycles; 0 is free-running.
+    event_ticks:
+        Shape (k,): tick of each axon event, ascending.
+    blocks, steps:
+        Events queued after each `EVENTS`, and ticks started after each `RUN`.
+    answers:
+        Output words in the answer to each `FETCH`.
+    words:
+        All of them.
+    cycles:
+        Shape (ticks,): cycles of each tick.
+    spike_cycles:
+        Shape (m,): cycle within its tick at which each spike left.
+    """
+
+    timeline: Timeline
+    line: Line
+    params: CoreParams
+    tick_period: int
+    event_ticks: IntArray
+    blocks: IntArray
+    steps: IntArray
+    answers: IntArray
+    words: Words
+    cycles: IntArray
+    spike_cycles: IntArray
+
+    @property
+    def requests(self) -> NDArray[np.void]:
+        """All requests of the call, of `timeline.SPAN`."""
+        return self.timeline.requests
+
+    @cached_property
+    def event_rows(self) -> IntArray:
+        """Rows of the requests that queued events."""
+        return np.flatnonzero(self.requests["opcode"] == Opcode.EVENTS)
+
+    @cached_property
+    def run_rows(self) -> IntArray:
+        """Rows of those that started ticks."""
+        return np.flatnonzero(self.requests["opcode"] == Opcode.RUN)
+
+    @cached_property
+    def fetch_rows(self) -> IntArray:
+        """Rows of those whose answers are `answers`."""
+        # What a broken run had left was fetched before.
+        return np.flatnonzero(self.requests["opcode"] == Opcode.FETCH)[-len(self.answers) :]
+
+    @cached_property
+    def fetch_of_word(self) -> IntArray:
+        """Number of the answer that each word came in."""
+        return np.repeat(np.arange(len(self.answers)), self.answers)
+
+    @cached_property
+    def tick_of_word(self) -> IntArray:
+        """Tick that each word belongs to."""
+        return tick_of(self.words)
+
+    @cached_property
+    def word_of_spike(self) -> IntArray:
+        """Word that reported each spike."""
+        reports = np.flatnonzero(report_spikes(self.words))
+        which, _ = lanes_fired(self.words[reports].astype(np.int64))
+        return reports[which]
+
+    @cached_property
+    def entrances(self) -> IntArray:
+        """Row of the request that brought each tick's last event, or started it if it has none."""
+        ticks = np.arange(len(self.cycles))
+        rows: IntArray = self.run_rows[np.searchsorted(self.steps, ticks, side="right")]
+        events = np.searchsorted(self.event_ticks, ticks, side="right")
+        has_events = np.bincount(self.event_ticks, minlength=len(ticks)) > 0
+        block = np.searchsorted(self.blocks, events[has_events] - 1, side="right")
+        rows[has_events] = self.event_rows[block]
+        return rows
