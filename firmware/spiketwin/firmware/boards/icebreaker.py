@@ -10,7 +10,6 @@ BOARD = Board(
     platform=ICEBreakerPlatform,
     params="up5k",
     clock_hz=30_000_000,
-    on_pll_pin=True,
     adapter=FT2232H,
     programmer=Programmer(board="ice40_generic", volatile=False),
     sources=(
