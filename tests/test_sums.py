@@ -286,10 +286,27 @@ def test_counters_take_no_cycle_and_no_other_byte() -> None:
             runs.append(core.run(spikes, 50))
             states.append(core.read_counters())
     assert np.array_equal(runs[0].cycles, runs[1].cycles)
-    assert runs[0].saturations is None
-    assert runs[1].saturations is not None
+    assert runs[0].saturations == runs[1].saturations is not None
     assert list(states[1])[: len(states[0])] == list(states[0])
     assert list(states[1])[len(states[0]) :] == [counter.name for counter in SATURATIONS]
+
+
+def test_the_model_always_counts_and_other_cores_where_it_is_built() -> None:
+    """What the model counts by itself is none of what it answers: that is as of any such core."""
+    net, counted = Network.random(8, 8, seed=2), {}
+    net.trace_pre_bump, net.post_gain = 60_000, 3_000
+    spikes = np.argwhere(np.random.default_rng(1).random((50, 8)) < 0.3)
+    for url in ("model:", "rtl:"):
+        for sizes in ("tiny", "tiny,saturation_counters=1"):
+            with connect(url, params=sizes) as core:
+                core.program(net)
+                core.run(spikes, 20)
+                counted[url, sizes] = core.run(spikes, 50).saturations
+    assert counted["rtl:", "tiny"] is None
+    found = counted["model:", "tiny"]
+    assert found is not None and found.weights > 0
+    assert found == counted["model:", "tiny,saturation_counters=1"]
+    assert found == counted["rtl:", "tiny,saturation_counters=1"]
 
 
 def test_a_counter_stays_at_its_largest_value(monkeypatch: pytest.MonkeyPatch) -> None:

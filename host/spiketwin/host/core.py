@@ -294,10 +294,10 @@ class Core:
             # At a fixed period the write also begins the time that deadlines are counted from.
             known = {} if tick_period else self._run_registers
             self._write_registers({n: v for n, v in wanted.items() if known.get(n) != v})
-            counts = tick_period > 0 or self.params.saturation_counters
-            if counts and self._counted is None:
-                self._counted = self._read_counters()
-            run = self._carry_out(runner, counts)
+            reads = tick_period > 0 or self.params.saturation_counters
+            if self._counted is None or (reads and "tick" not in self._counted):
+                self._counted = self._count(reads)
+            run = self._carry_out(runner, reads)
             stopwatch.lap(Activity.DECODE)
         account = Account(
             timeline=stopwatch.timeline(),
@@ -322,15 +322,15 @@ class Core:
             raise DoesNotFit("this core has no digests: connect to one built with digest_rounds=3")
         return {}
 
-    def _carry_out(self, runner: Runner, counts: bool) -> Run:
+    def _carry_out(self, runner: Runner, reads: bool) -> Run:
         """Have the device carry out a run, or bring it to rest where that is broken off.
 
-        With `counts` the run is to say what the counters count.
+        With `reads` the run is to say what the counters have counted.
         """
         self._settled, self._runner = False, runner
         try:
             self._link.run(runner.program())
-            counters = self._read_counters() if counts else None
+            counters = self._count(reads)
         except BaseException as error:
             runner.broken_off = True
             if not isinstance(error, LinkError):  # with one that failed the next call tries
@@ -488,7 +488,7 @@ class Core:
         self._settled, self._run_registers, self._counted = False, {}, None
         self._link.request(Request(Opcode.RESET, cycles=self._stop_cycles()))
         if self._runner is not None:
-            self._keep(self._runner, None)  # the rest of its words is gone
+            self._keep(self._runner, {})  # the rest of its words is gone
         self._tick = 0
         self._run_registers = dict.fromkeys(RUN_REGISTERS, 0)
         self._settled = True
@@ -541,21 +541,24 @@ class Core:
                 f"the device has more than the {most_words} output words that it can hold: switch "
                 "it off and on, and connect again"
             )
-        counters = self._read_counters()
+        counters = self._count(reads=True)
         self._tick = counters["tick"]
         if runner is not None:
             self._keep(runner, counters)
         self._counted = counters
         self._settled = True
 
-    def _keep(self, runner: Runner, counters: dict[str, int] | None) -> Run:
-        """Make what a run put out the last one, given the counters after it if they were read."""
-        if counters is not None and self._counted is not None:
-            runner.missed_deadlines = (
-                counters["missed_deadlines"] - self._counted["missed_deadlines"]
-            )
-            runner.late_events = counters["late_events"] - self._counted["late_events"]
-            runner.saturations = Saturations.between(self._counted, counters)
+    def _count(self, reads: bool) -> dict[str, int]:
+        """Give the counters, where they are to be read, and those that a model tells by itself."""
+        return (self._read_counters() if reads else {}) | self._link.saturations()
+
+    def _keep(self, runner: Runner, counters: dict[str, int]) -> Run:
+        """Make what a run put out the last one, given what is known of the counters after it."""
+        before = self._counted or {}
+        if "tick" in counters and "tick" in before:
+            runner.missed_deadlines = counters["missed_deadlines"] - before["missed_deadlines"]
+            runner.late_events = counters["late_events"] - before["late_events"]
+        runner.saturations = Saturations.between(before, counters)
         self._counted = counters  # nothing is counted between two runs
         run = runner.result()
         self._last_run, self._runner = run, None

@@ -70,9 +70,10 @@ _GARBLED = (
 class Port(Protocol):
     """The part of `serial.Serial` that the link uses.
 
-    A port may carry three attributes more: `adapter_latency`, in seconds; `clock`, a function
-    that returns seconds, for a device that lives in simulated time; and `has_line`, false where
-    bytes travel at no rate of their own.
+    A port may carry four attributes more: `adapter_latency`, in seconds; `clock`, a function
+    that returns seconds, for a device that lives in simulated time; `has_line`, false where
+    bytes travel at no rate of their own; and `saturations`, a function that returns the counters
+    of that kind (`spec.registers.SATURATIONS`), for a device that counts without having them.
     """
 
     timeout: float | None
@@ -128,6 +129,8 @@ class Link:
         Gives the seconds that deadlines are measured in.
     has_line:
         Whether bytes travel at a rate, which `set_baud` changes.
+    saturations:
+        Gives the counters of what saturated, of a device that tells without being asked; else none.
 
     Raises
     ------
@@ -157,6 +160,7 @@ class Link:
         self._patience = patience
         self._retries = retries
         self.clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
+        self.saturations: Callable[[], dict[str, int]] = getattr(port, "saturations", dict)
         self.has_line: bool = has_line and getattr(port, "has_line", True)
         self._latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
         self._first_baud = port.baudrate

@@ -66,6 +66,7 @@ class Recorder:
         self._file = file
         self.adapter_latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
         self.clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
+        self.saturations: Callable[[], dict[str, int]] = getattr(port, "saturations", dict)
         self.has_line = has_line
         self._begin = self.clock()
         self._note(

@@ -127,7 +127,7 @@ class Saturations:
     def between(cls, before: dict[str, int], after: dict[str, int]) -> Saturations | None:
         """Take those between two readings of the counters; None from a core that has none."""
         names = [counter.name for counter in SATURATIONS]
-        if names[0] not in after:
+        if names[0] not in before or names[0] not in after:
             return None
         return cls(*(after[name] - before[name] for name in names))
 

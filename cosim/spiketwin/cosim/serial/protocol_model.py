@@ -33,9 +33,19 @@ class ModelPort:
 class Serial(InProcessSerial):
     """Port of the model, opened with ``serial.serial_for_url("model://…")``."""
 
+    _model: ModelDevice
+
     def make_device(self, url: str) -> ModelPort:
         """Make the device that `url` describes; `TargetUrlError` if it describes none."""
         given = target_url.options(url, {"params", "clock"})
         params = target_url.core_params(given.get("params", target_url.DEFAULT_PARAMS))
         clock_hz = target_url.clock_hz(given.get("clock", target_url.DEFAULT_CLOCK))
-        return ModelPort(ModelDevice(params, clock_hz))
+        self._model = ModelDevice(params, clock_hz)
+        return ModelPort(self._model)
+
+    def saturations(self) -> dict[str, int]:
+        """Counters of what saturated, which the model has whether or not its core is to have them.
+
+        They are no part of what it answers, which is that of any core of these sizes.
+        """
+        return self._model.core.saturations
