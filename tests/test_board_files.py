@@ -10,7 +10,7 @@ import select
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 
 from spiketwin.firmware import build as building
 from spiketwin.firmware import packages
-from spiketwin.firmware.board import BoardError, board
+from spiketwin.firmware.board import Adapter, Board, BoardError, Programmer, board
 from spiketwin.firmware.build import build
 from spiketwin.firmware.checks import check
 from spiketwin.hdl import builds
@@ -273,7 +273,7 @@ def test_what_is_not_python_is_told(name: str, tmp_path: Path) -> None:
 def test_a_board_that_is_imported_or_named_twice_is_no_second_one(tmp_path: Path) -> None:
     path = tmp_path / "my_board.py"
     path.write_text(
-        "from dataclasses import replace\n"
+        "from dataclasses import fields, replace\n"
         "from spiketwin.firmware.boards.icebreaker import BOARD\n"
         "MINE = ALSO = replace(BOARD, name='mine', clock_hz=24_000_000)\n"
     )
@@ -380,6 +380,29 @@ def test_the_pins_of_a_package_are_those_of_nextpnr(device: str, name: str, tmp_
     assert taken(option, found.nextpnr, others, plls, tmp_path) == ""
 
 
+# --- the documentation --------------------------------------------------------------------------
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs/boards.md").read_text()
+
+
+@pytest.mark.parametrize("described", [Board, Adapter, Programmer])
+def test_every_field_is_on_the_page(described: type[Any]) -> None:
+    heading = f"| field of `{described.__name__}` | what it is |\n"
+    rows = PAGE.partition(heading)[2].partition("\n\n")[0]
+    named = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| ([^|]*) \|", rows, re.MULTILINE)))
+    assert named == [field.name for field in fields(described)]
+
+
+def test_the_example_of_a_uart_gives_a_board_that_has_none_one(tmp_path: Path) -> None:
+    text = PAGE.split("```python\n")[2].split("```")[0]
+    path = tmp_path / "bitsy.py"
+    path.write_text(text)
+    bitsy = board(str(path))
+    check(bitsy)
+    with pytest.raises(BoardError, match="has no UART"):
+        check(replace(bitsy, resources=()))
+
+
 # --- however a build ends -----------------------------------------------------------------------
 
 HANGS = """\
@@ -416,7 +439,15 @@ def test_the_tools_end_with_a_build_whatever_ends_it(number: str, tmp_path: Path
     path = tmp_path / "my_board.py"
     path.write_text(ICE40)
     with os.fdopen(os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)) as alive:
-        command = [sys.executable, "-c", BUILDER, "build", "--board", path, tmp_path / "builds"]
+        command = [
+            sys.executable,
+            "-c",
+            BUILDER,
+            "build",
+            "--board",
+            str(path),
+            str(tmp_path / "builds"),
+        ]
         builder = subprocess.Popen(
             command, env=os.environ | {"PYTHONPATH": str(tools), "ALIVE": str(tmp_path / "alive")},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0,
