@@ -134,7 +134,11 @@ WRONG = [
     ),
     ('UARTResource(0, rx="2"', 'UARTResource(0, rx="2 4"', "line 8, `UART = .*AssertionError"),
     ('tx="3")', 'tx="3", rts="4")', "line 8, `UART = .*AssertionError"),
-    ("    sources=()", "    resources=(UART,), sources=()", "made: NameError, .*`resources`"),
+    ("    sources=()", "    resources=(UART,), sources=()", "have a `uart` 0, and so has its"),
+    (
+        "    sources=()", "    resources=(Resource('a', 0, Pins('4')),) * 2, sources=()",
+        "cannot be added to its platform: NameError",
+    ),
     ("    sources=()", "    resources=UART, sources=()", "`resources` of a board must be a tuple"),
     # pins
     ('rx="2"', 'rx="99"', "rx of its UART on pin '99', and no pin of an iCE40UP5K in SG48"),
