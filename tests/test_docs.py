@@ -220,15 +220,17 @@ def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert stimulus.ticks == 100
 
 
-def test_another_program_opens_a_target_as_the_page_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["model", "rtl"])
+def test_another_program_opens_a_target_as_the_page_says(scheme: str, tmp_path: Path) -> None:
     (program,) = re.findall(
         r"^(>>> import serial\n.*?)^```$", (ROOT / "docs/python.md").read_text(), re.S | re.M
     )
-    (tmp_path / "page.txt").write_text(program)
+    assert "import spiketwin" not in program
+    (tmp_path / "page.txt").write_text(program.replace("model://", f"{scheme}://"))
     tried = "import doctest; print(doctest.testfile('page.txt', module_relative=False))"
     ended = subprocess.run(
         [sys.executable, "-c", tried],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True,
+        cwd=tmp_path, capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
     assert ended.stdout.strip() == "TestResults(failed=0, attempted=3)"
 

@@ -5,8 +5,11 @@ The programs that stand for openFPGALoader here print what it prints in that cas
 
 import json
 import os
+import re
 import select
+import shlex
 import stat
+import subprocess
 import sys
 import textwrap
 import time
@@ -27,6 +30,8 @@ from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import connect
 from spiketwin.host.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
 
 ULX3S = "ulx3s_85f"
 WITHIN = 60.0
@@ -497,3 +502,64 @@ def test_a_wrong_call_ends_with_status_2(arguments: list[str], told: str, stage:
     assert status == 2
     assert told in output
     assert stage.calls() == []
+
+
+# --- the tutorial -------------------------------------------------------------------------------
+
+
+def test_the_tutorial_leads_from_nothing_to_its_picture(
+    stage: Stage, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a program in the place of openFPGALoader, and the simulated RTL in that of the board."""
+    page = (ROOT / "docs/streaming.md").read_text()
+    calls = re.findall(r"^(?:\./run|\.venv/bin/python) .*$", page, re.MULTILINE)
+    assert [call.split()[1] for call in calls] == [
+        "devices", "flash", "emulate", "stream.py", "run", "compare",
+    ]  # fmt: skip
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    (program,) = re.findall(
+        r"`stream\.py`:\n\n```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE
+    )
+    Path("stream.py").write_text(program)
+
+    built = stage.folder / "model"  # the build that the recorded session reports
+    built.mkdir()
+    (built / "top.bit").write_bytes(b"bits")
+    monkeypatch.setattr(command, "built", lambda *_: Build(folder=built, figures={}))
+    monkeypatch.setattr(command, "_await_port", lambda _address: None)
+    stage.loader(detect=DETECTED.format(code=0x41111043, model="LFE5U-25"), load=LOADED)
+
+    def called(call: str, port: str) -> str:
+        done = CliRunner().invoke(main, shlex.split(call.replace("/dev/ttyUSB0", port))[1:])
+        assert done.exit_code == 0, f"{call}\n{done.output}"
+        return done.output
+
+    devices, flashing, emulating, streaming, running, comparing = calls
+    called(devices, "")
+    assert "PASSED" in called(f"{flashing} --params tiny", session)
+
+    start = "from spiketwin.host.cli.start import start; start()"
+    emulator = subprocess.Popen(
+        [sys.executable, "-c", start, *shlex.split(emulating)[1:]],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert emulator.stdout is not None
+        assert emulator.stdout.readline().startswith("/dev/")  # or its end, if it fails
+        streamed = [
+            subprocess.run(
+                [sys.executable, "stream.py", target],
+                capture_output=True, text=True, timeout=300, check=True,
+            ).stdout
+            for target in ("./board", "model:")
+        ]  # fmt: skip
+        assert streamed[0] == streamed[1]
+        assert len(streamed[0].splitlines()) > 100
+        called(running, "./board")
+        assert Path("streamed.png").read_bytes().startswith(b"\x89PNG")
+        assert "EQUAL" in called(comparing, "./board")
+    finally:
+        emulator.terminate()
+        emulator.communicate(timeout=60)

@@ -9,11 +9,13 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
+import filelock
 import pytest
 
 from spiketwin.cosim.rtl import toolchain
@@ -102,6 +104,7 @@ def test_the_second_to_ask_finds_it_built(bench: Bench) -> None:
     assert path.read_text() == "a library\n"
     assert "module BytesTop" in path.with_name("core.v").read_text()
     assert library(DESIGN, said.append) == path
+    assert path.parent.stat().st_mode == path.parent.parent.stat().st_mode  # whoever may read it
     assert len(said) == 1
     assert "8 axons, 8 neurons" in said[0]
     assert bench.calls.read_text().split() == ["called"]
@@ -150,6 +153,43 @@ def test_a_failure_shows_the_end_of_the_log_and_is_tried_again(bench: Bench) -> 
     assert log.read_text().startswith("1\n2\n")
     bench.verilator(SUCCEEDS)
     assert library(DESIGN).is_file()
+
+
+def test_what_failed_builds_leave_does_not_pile_up(bench: Bench) -> None:
+    """The last few of each kind stay, with the logs that were named, and none longer than a day."""
+
+    def fails(folder: Path) -> None:
+        (folder / "a.log").write_text("why")
+        raise builds.BuildError(f"the log is {folder / 'a.log'}")
+
+    logs = []
+    for number in range(7):
+        with pytest.raises(builds.BuildError) as error:
+            builds.built_once("rtl", f"digest{number}", fails)
+        logs.append(Path(str(error.value).rpartition(" ")[2]))
+        assert logs[-1].read_text() == "why"
+        os.utime(logs[-1].parent, (time.time() - 100 + number,) * 2)
+    assert [log.exists() for log in logs] == [False, False, True, True, True, True, True]
+    day_ago = time.time() - 25 * 3600
+    os.utime(logs[-1].parent, (day_ago, day_ago))
+    os.utime(logs[-2].parent, (day_ago, day_ago))
+    with filelock.FileLock(bench.root / "rtl" / "digest6.lock"):  # somebody is at work in it
+        builds.built_once("rtl", "another", lambda folder: None)
+    assert logs[-1].exists()
+    assert not logs[-2].exists()
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_a_build_that_is_broken_off_leaves_nothing(
+    bench: Bench, ending: type[BaseException]
+) -> None:
+    def broken_off(folder: Path) -> None:
+        (folder / "large").write_text("…")
+        raise ending
+
+    with pytest.raises(ending):
+        builds.built_once("rtl", "digest", broken_off)
+    assert [path for path in (bench.root / "rtl").iterdir() if path.is_dir()] == []
 
 
 def test_a_build_that_takes_too_long_is_ended(

@@ -216,7 +216,8 @@ def _estimate(
     uses = fitting.xc7_uses(json.loads((folder / "cells.json").read_text())["design"])
     if fitting.exceeded(uses):
         advice = fitting.advice(board, params, Family.XC7, uses)
-        raise TooBig(f"{advice} What is used is {ORIGIN[False]}.")
+        log = folder / "synthesis.log"
+        raise TooBig(f"{advice} What is used is {ORIGIN[False]}. The whole log is {log}")
     return uses
 
 
@@ -257,7 +258,8 @@ def _route(
     except BuildError as error:
         uses = _uses(log)
         if fitting.exceeded(uses):
-            raise TooBig(fitting.advice(board, params, target.family, uses)) from error
+            advice = fitting.advice(board, params, target.family, uses)
+            raise TooBig(f"{advice} The whole log is {log}") from error
         raise
     (folder / f"{TOP}.json").unlink(missing_ok=True)  # tens of megabytes
     return _uses(log)
@@ -280,7 +282,8 @@ def _fmax_mhz(folder: Path, clock_hz: int) -> float:
         if abs(clock["constraint"] * 1e6 / clock_hz - 1) > 0.01:
             raise BuildError(
                 f"the clock {name} was routed for {clock['constraint']:g} MHz, not "
-                f"{clock_hz / 1e6:g} MHz: nothing can be said of its timing"
+                f"{clock_hz / 1e6:g} MHz: nothing can be said of its timing; the whole log is "
+                f"{folder / 'routing.log'}"
             )
     return min(float(clock["achieved"]) for clock in clocks.values())
 

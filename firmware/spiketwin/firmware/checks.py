@@ -158,8 +158,20 @@ def made(board: Board) -> Any:
     with told(
         f"the platform of {board.name} cannot be made",
         "It has to give `device`, `package`, `default_clk`, `resources` and `connectors`, and of "
-        "an ECP5 or an Artix-7 `speed`, as the platforms of amaranth-boards do; and what is in the "
-        "`resources` of the board must not be in the platform already",
+        "an ECP5 or an Artix-7 `speed`, as the platforms of amaranth-boards do",
+    ):
+        present = board.platform().resources
+    added: tuple[Any, ...] = board.resources  # whose name and number no type tells
+    for resource in added:
+        if (resource.name, resource.number) in present:
+            raise BoardError(
+                f"the `resources` of {board.name} have a `{resource.name}` {resource.number}, and "
+                "so has its platform: take it out, or have a class derived of the platform whose "
+                "`resources` are without it"
+            )
+    with told(
+        f"the `resources` of {board.name} cannot be added to its platform",
+        "Each has to have a name and number of its own",
     ):
         return board.made()
 

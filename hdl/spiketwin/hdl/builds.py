@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,13 @@ BUILD_SECONDS: Final = 1800.0
 """Far above the longest build; whoever waits for another's build waits no longer either."""
 
 _LOG_LINES: Final = 20
+
+_UNFINISHED: Final = ".tmp"
+"""What the name of a folder has behind its digest as long as it is not whole."""
+
+_FAILURES_KEPT: Final = 4
+_FAILURE_SECONDS: Final = 24 * 3600.0
+"""How many folders of builds that failed are kept for their logs, of each kind, and how long."""
 
 
 class BuildError(Exception):
@@ -120,7 +128,8 @@ def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
     """Give the folder of a build, building it if nobody has yet.
 
     The folder appears whole or not at all; of several processes that ask for the same one, one
-    builds and the others wait.
+    builds and the others wait. What a build that failed leaves, with the logs that its error names,
+    is kept for a while; a build that is broken off leaves nothing.
 
     Parameters
     ----------
@@ -150,13 +159,18 @@ def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
                 return finished
             # Left by a build that failed, whose error named the logs in it, or that was killed: the
             # lock is ours, so nobody is at work in them.
-            for left in root.glob(f"{digest}.tmp*"):
+            for left in root.glob(f"{digest}{_UNFINISHED}*"):
                 shutil.rmtree(left, ignore_errors=True)
+            _sweep(root)
             # Not by mkdtemp, which keeps it from other users for good.
-            name = f"{digest}.tmp{secrets.token_hex(4)}"
+            name = f"{digest}{_UNFINISHED}{secrets.token_hex(4)}"
             folder = workshop() / kind / name
             folder.mkdir(parents=True)
-            build(folder)
+            try:
+                build(folder)
+            except (KeyboardInterrupt, SystemExit):
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
             shutil.move(folder, root / name)  # which is where it is, but for a path with blanks
             (root / name).rename(finished)
     except filelock.Timeout as error:
@@ -165,6 +179,21 @@ def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
             f"{BUILD_SECONDS:.0f} s; end it and try again"
         ) from error
     return finished
+
+
+def _sweep(root: Path) -> None:
+    """Remove what builds left that failed or were killed, but for the last ones of the last day."""
+    left = []
+    for folder in root.glob(f"*{_UNFINISHED}*"):
+        with suppress(FileNotFoundError):  # another process sweeps, too
+            left.append((folder.stat().st_mtime, folder))
+    for number, (changed, folder) in enumerate(sorted(left, reverse=True)):
+        if number < _FAILURES_KEPT and time.time() - changed < _FAILURE_SECONDS:
+            continue
+        digest = folder.name.partition(_UNFINISHED)[0]
+        # Whoever has the lock is at work in it.
+        with suppress(filelock.Timeout), filelock.FileLock(root / f"{digest}.lock", timeout=0):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_tool(
