@@ -188,6 +188,13 @@ def test_what_no_hardware_can_be_is_named(arguments: dict[str, Any], named: str)
         ledger.on_hardware(**arguments)
 
 
+def test_the_rate_that_has_carried_a_run_is_none_that_a_clock_must_make() -> None:
+    ledger = ran("rtl:?level=pins", SPARSE, 60).ledger  # at 25 MBd
+    assert ledger.on_hardware(clock_hz=50_000_000).baud == 25_000_000
+    with pytest.raises(InvalidInput, match="baud must be in"):
+        ledger.on_hardware(25_000_000, 50_000_000)
+
+
 def test_nothing_that_ran_takes_no_time() -> None:
     with pytest.raises(InvalidInput, match="run something"):
         Ledger.of(()).on_hardware()
