@@ -52,7 +52,6 @@ def wired() -> Iterator[Core]:
     """The RTL down to its wires, at the fastest rate that there is."""
     with connect("rtl:?level=pins", params="tiny") as core:
         yield core
-        core.set_baud(25_000_000)
 
 
 # --- against the simulated device ----------------------------------------------------------------
@@ -69,6 +68,24 @@ def test_the_time_computed_is_that_of_the_simulated_device(
     run = wired.run(events, ticks)
     computed = run.ledger.on_hardware()
     assert computed.seconds == pytest.approx(run.ledger.device_seconds, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("events", "ticks"),
+    [
+        ([(tick, tick % 8) for tick in range(0, 300, 3)], 300),
+        ([(tick, axon) for tick in range(40) for axon in range(8)], 40),
+    ],
+)
+def test_so_it_is_when_window_and_queues_are_full(
+    wired: Core, events: list[tuple[int, int]], ticks: int
+) -> None:
+    wired.set_baud(12_500_000)
+    wired.program(network())
+    run = wired.run(events, ticks)
+    # Without the window or the queue of events, requests would go out sooner by more than this.
+    computed = run.ledger.on_hardware()
+    assert computed.seconds == pytest.approx(run.ledger.device_seconds, rel=0.002)
 
 
 def test_the_cycles_of_the_links_gateware_are_those_of_the_rtl() -> None:
