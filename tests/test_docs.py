@@ -268,7 +268,7 @@ def follow(page: Path) -> int:
     return calls
 
 
-@pytest.mark.parametrize(("page", "calls"), [("testbenches", 11), ("design", 5)])
+@pytest.mark.parametrize(("page", "calls"), [("testbenches", 11), ("design", 5), ("latency", 4)])
 def test_a_tutorial_can_be_followed(
     page: str, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +297,9 @@ def keys(figures: dict[str, Any]) -> set[str]:
     return {key for key in figures if ":" not in key}.union(*inner)
 
 
+LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
+
+
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [
@@ -304,6 +307,7 @@ def keys(figures: dict[str, Any]) -> set[str]:
         ("run", ["net.npz", "--on", "model:", "--ticks", "5"]),
         ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),
         ("compare --tick-period", ["64", "net.npz", "--on", "model:", "--ticks", "5"]),
+        ("latency", ["net.npz", "--on", "model:", "--on", "rtl:?level=pins", *LATENCY]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
         ("doctor", []),
         ("fuzz", ["--inputs", "80"]),

@@ -26,7 +26,7 @@ from spiketwin.host.account import Account
 from spiketwin.host.device_time import LONGEST_ROUND_TRIP, DeviceTime, cycles_per_bit
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
-from spiketwin.host.timeline import Activity, Timeline
+from spiketwin.host.timeline import BITS_PER_BYTE, Activity, Timeline
 from spiketwin.host.words import ticks_over
 
 Seconds = NDArray[np.float64]
@@ -215,8 +215,13 @@ class Ledger:
             raise InvalidInput(
                 f"round_trip must be in 0…{LONGEST_ROUND_TRIP:g} seconds, not {shown(round_trip)}"
             )
-        rate = line.baud if baud is None else baud
-        bit_cycles = 0 if rate is None else cycles_per_bit(int(clock_hz), rate)
+        if baud is not None:
+            bit_cycles = cycles_per_bit(int(clock_hz), baud)
+        elif line.byte_seconds:
+            # It has carried the run, be it a rate that this clock makes or not.
+            bit_cycles = max(1, round(clock_hz * line.byte_seconds / BITS_PER_BYTE))
+        else:
+            bit_cycles = 0
         return DeviceTime.of(self.accounts, int(clock_hz), bit_cycles, float(round_trip))
 
     def as_json(self) -> dict[str, Any]:

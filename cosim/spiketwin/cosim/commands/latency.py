@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,7 @@ from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.protocol import MAX_CLOCK_HZ, MIN_CYCLES_PER_BIT
 from spiketwin.host import files
 from spiketwin.host.cli import options, stimulus
-from spiketwin.host.device_time import LONGEST_ROUND_TRIP
+from spiketwin.host.device_time import LONGEST_ROUND_TRIP, cycles_per_bit
 from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.paths import readable
 from spiketwin.host.spikes import checked_events
@@ -179,9 +180,11 @@ def latency(
         options.needing(sizes),
         comparison.subjects(devices, params, sizes, None, retries) as subjects,
     ):
+        clocks = clocks or (subjects[0].core.identity.clock_hz,)
+        for clock, rate in product(clocks, rates or ()):
+            cycles_per_bit(clock, rate)  # what cannot be is known before anything runs
         case = Case.of(network, subjects[0].core.params, events, length)
         played = _played(console, subjects, case, clocks, rates)
-    clocks = clocks or (played[0].clock_hz,)
     found = study(played, clocks, rates or _made_by(clocks), round_trip)
     outputs = options.Outputs()
     outputs.json(json_file, found.figures())
@@ -205,7 +208,7 @@ def _played(
     console: Console,
     subjects: list[Subject],
     case: Case,
-    clocks: tuple[int, ...] | None,
+    clocks: tuple[int, ...],
     rates: tuple[int, ...] | None,
 ) -> list[Played]:
     played = []
@@ -219,7 +222,7 @@ def _played(
             own = subject.core.identity.clock_hz
             lines: tuple[int | None, ...] = (None,)
             if takes_baud(subject.url):
-                lines = rates or _made_by((*(clocks or ()), own))
+                lines = rates or _made_by((*clocks, own))
             played += [play(subject, case, progress, rate) for rate in lines]
     return played
 

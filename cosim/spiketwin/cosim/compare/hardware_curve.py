@@ -67,13 +67,13 @@ def _lines(axis: Axes, found: Study, value: Callable[[Point], float], how: str, 
         )
 
 
-def _software(axis: Axes, found: Study, value: Callable[[Played], float | None]) -> None:
+def _software(axis: Axes, found: Study, value: Callable[[Played], float | None], how: str) -> None:
     for number, each in enumerate(found.software):
         seconds = value(each)
         if seconds is not None:
             axis.axhline(
                 seconds, color="0.3", linestyle=(0, (1 + 2 * number, 1)), linewidth=1.2,
-                label=f"{each.name} on this computer,\nmeasured",
+                label=f"{each.name}{how}, measured\non this computer",
             )  # fmt: skip
 
 
@@ -85,14 +85,14 @@ def _latency(axis: Axes, found: Study) -> None:
         "",
         "-",
     )
-    _software(axis, found, median_latency)
+    _software(axis, found, median_latency, "")
     _beside(axis, found, median_latency)
 
 
 def _throughput(axis: Axes, found: Study) -> None:
     _lines(axis, found, lambda p: p.streamed.ticks / p.streamed.seconds, ", streamed", "-")
     _lines(axis, found, lambda p: p.stepped.ticks / p.stepped.seconds, ", tick by tick", "--")
-    _software(axis, found, lambda each: each.ticks / seconds_of(each))
+    _software(axis, found, lambda each: each.ticks / seconds_of(each), ", streamed")
     _beside(axis, found, lambda each: each.ticks / seconds_of(each))
     rates = [point.asked for point in found.points]
     for number, clock in enumerate(found.clocks):

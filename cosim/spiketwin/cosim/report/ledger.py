@@ -44,7 +44,7 @@ def figure(found: Comparison) -> Figure:
         _NAME,
         _TITLE,
         says,
-        [_table(ledgers, names)],
+        [_table(ledgers, names), _on_hardware(ledgers)],
         [_NOTE],
         keys,
         lambda: stacked(
@@ -60,6 +60,26 @@ def figure(found: Comparison) -> Figure:
             ],
         ),
     )
+
+
+def _on_hardware(ledgers: dict[str, Ledger]) -> Table:
+    """Give what each run takes on hardware of its clock and line."""
+    rows: list[tuple[Cell, ...]] = []
+    for name, ledger in ledgers.items():
+        there = ledger.on_hardware()
+        cycles = float(np.median(there.latency)) if there.latency.size else None
+        microseconds = None if cycles is None else 1e6 * cycles / there.clock_hz
+        rows.append(
+            (
+                name, there.clock_hz / 1e6, there.baud, _MILLISECONDS * there.seconds, microseconds,
+                cycles, there.bytes_out, there.bytes_in,
+            )
+        )  # fmt: skip
+    columns = (
+        "target", "clock (MHz)", "line (baud)", "the run (ms)", "spike in to out, median (µs)",
+        "the same (cycles)", "bytes out", "bytes in",
+    )  # fmt: skip
+    return Table("On hardware of this clock and line, computed", columns, rows)
 
 
 def _of_run(ledger: Ledger) -> dict[str, float]:
