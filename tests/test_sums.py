@@ -300,7 +300,7 @@ def test_the_model_always_counts_and_other_cores_where_it_is_built() -> None:
         for sizes in ("tiny", "tiny,saturation_counters=1"):
             with connect(url, params=sizes) as core:
                 core.program(net)
-                core.run(spikes, 20)
+                core.run(spikes[spikes[:, 0] < 20], 20)
                 counted[url, sizes] = core.run(spikes, 50).saturations
     assert counted["rtl:", "tiny"] is None
     found = counted["model:", "tiny"]
