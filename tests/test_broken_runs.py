@@ -514,34 +514,52 @@ def test_a_core_is_not_to_be_used_by_what_its_run_calls() -> None:
         assert core.run([], 5).cycles.shape == (5,)
 
 
-def test_threads_take_turns(whole: Whole) -> None:
+def test_threads_take_turns(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals wait for a run in the main thread all the same, and are as they were afterwards."""
+    run_core, waiting = ModelDevice._run_core, set()
+
+    def watched(self: ModelDevice, *arguments: Any) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            waiting.add(signal.getsignal(signal.SIGINT) is not signal.default_int_handler)
+        return run_core(self, *arguments)
+
+    monkeypatch.setattr(ModelDevice, "_run_core", watched)
     errors: list[BaseException] = []
+    over = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGUSR1)}
     with connect("model:", params=PARAMS) as core:
         core.program(NET)
 
         def read() -> None:
             try:
-                for _ in range(50):
+                while not over.is_set():
                     assert core.read_weights().shape == (16, 8)
-                    core.read_counters()
+                    assert core.read_counters()["tick"] % TICKS == 0
             except BaseException as error:
                 errors.append(error)
 
         threads = [threading.Thread(target=read) for _ in range(3)]
         for thread in threads:
             thread.start()
-        run = core.run(SPIKES, TICKS)
+        runs = []
+        for _ in range(20):
+            core.program(NET)
+            runs.append(core.run(SPIKES, TICKS))
+        over.set()
         for thread in threads:
             thread.join(60)
         assert not errors
-        assert np.array_equal(run.spikes, whole.run.spikes)
+        assert waiting == {True}
+        assert all(np.array_equal(run.spikes, whole.run.spikes) for run in runs)
         # A run in a thread that is not the main one, where signals are of no concern.
         core.program(NET)
-        runs: list[Run] = []
         thread = threading.Thread(target=lambda: runs.append(core.run(SPIKES, TICKS)))
         thread.start()
         thread.join(60)
-        assert np.array_equal(runs[0].spikes, whole.run.spikes)
+        assert np.array_equal(runs[-1].spikes, whole.run.spikes)
+        assert {number: signal.getsignal(number) for number in before} == before
+        with pytest.raises(KeyboardInterrupt):
+            ctrl_c()
 
 
 def test_what_every_run_sets_is_not_to_be_written() -> None:

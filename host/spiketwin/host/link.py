@@ -212,7 +212,7 @@ class Link:
         InvalidInput
             The link is in the middle of a run, and this is what the run has called.
         """
-        with self._signals, self._lock:
+        with self._lock, self._signals:
             if self._calling_back and self._user == threading.get_ident():
                 raise InvalidInput(
                     "the core is in a run, which is what has called: use the core when the run is "
@@ -233,10 +233,6 @@ class Link:
                 yield
         finally:
             self._calling_back = False
-
-    def deliver_signals(self) -> None:
-        """Run the handlers of signals that came: nothing is half done. Raises what they raise."""
-        self._signals.deliver()
 
     @contextmanager
     def timed(self) -> Iterator[Stopwatch]:

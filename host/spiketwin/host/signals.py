@@ -25,7 +25,7 @@ class DeferredSignals:
     its handler is called by `deliver`, and at the end of the context. Contexts may be nested.
 
     Only handlers written in Python can be in the way, and only in the main thread; elsewhere this
-    does nothing.
+    does nothing. One thread at a time may be in the context.
     """
 
     def __init__(self) -> None:
