@@ -44,7 +44,7 @@ def figure(found: Comparison) -> Figure:
         _NAME,
         _TITLE,
         says,
-        [_table(ledgers, names), _on_hardware(ledgers)],
+        [_on_hardware(ledgers), _table(ledgers, names)],
         [_NOTE],
         keys,
         lambda: stacked(
@@ -66,6 +66,8 @@ def _on_hardware(ledgers: dict[str, Ledger]) -> Table:
     """Give what each run takes on hardware of its clock and line."""
     rows: list[tuple[Cell, ...]] = []
     for name, ledger in ledgers.items():
+        if not ledger.accounts:
+            continue  # nothing ran
         there = ledger.on_hardware()
         cycles = float(np.median(there.latency)) if there.latency.size else None
         microseconds = None if cycles is None else 1e6 * cycles / there.clock_hz

@@ -57,7 +57,7 @@ SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
         Entry(
             "latency",
             "Compare the latencies of software and hardware, over clocks and rates of the line.",
-            "spiketwin latency net.npz --baud 115200,1M,3M --clock 50M,100M --plot latency.png",
+            "spiketwin latency net.npz --clock 50M,100M --plot curve.png",
             extra="demo",
         ),
     ),
