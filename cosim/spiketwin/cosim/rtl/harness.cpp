@@ -101,8 +101,8 @@ public:
     // Cycles without a byte after which a burst is over.
     unsigned gap() const { return 2 * cycles_per_bit_; }
 
-    // Whether a burst is over with this byte, the zero that ends a frame: a host at a line takes
-    // an answer when it is there, however soon the next one follows.
+    // Whether a burst is over with this byte, the zero that ends a frame, although another one
+    // begins: a host at a line takes an answer when it is there.
     bool ends(uint8_t byte) const { return byte == 0; }
 
 private:
@@ -177,9 +177,12 @@ public:
     void run_for_output(uint64_t cycles, size_t wanted) {
         unsigned quiet = 0;
         while (cycles-- > 0) {
-            quiet = step() ? 0 : quiet + 1;
+            const bool active = step();
+            const bool begins = active && quiet > 0;
+            quiet = active ? 0 : quiet + 1;
             if (output.empty()) continue;
-            if (output.size() >= wanted || quiet >= wires_.gap() || wires_.ends(output.back())) {
+            if (output.size() >= wanted || quiet >= wires_.gap() ||
+                (begins && wires_.ends(output.back()))) {
                 return;
             }
         }
