@@ -422,8 +422,9 @@ class Core:
         DoesNotFit
             `v_floor` would make neurons fire that the network does not have.
         """
-        for name in values:
-            if name in _SET_BY_RUN:
+        for name, value in values.items():
+            # At 0 they are as a run without the argument sets them.
+            if name in _SET_BY_RUN and not (isinstance(value, int | np.integer) and value == 0):
                 raise InvalidInput(
                     f"{name} is set by every run: give `core.run` the argument {_SET_BY_RUN[name]}"
                 )
@@ -488,7 +489,8 @@ class Core:
         self._settled, self._run_registers, self._counted = False, {}, None
         self._link.request(Request(Opcode.RESET, cycles=self._stop_cycles()))
         if self._runner is not None:
-            self._keep(self._runner, {})  # the rest of its words is gone
+            with suppress(LinkError):  # where the device reports what no core does
+                self._keep(self._runner, {})  # the rest of its words is gone
         self._tick = 0
         self._run_registers = dict.fromkeys(RUN_REGISTERS, 0)
         self._settled = True
@@ -560,8 +562,8 @@ class Core:
             runner.late_events = counters["late_events"] - before["late_events"]
         runner.saturations = Saturations.between(before, counters)
         self._counted = counters  # nothing is counted between two runs
-        run = runner.result()
-        self._last_run, self._runner = run, None
+        self._runner = None
+        self._last_run = run = runner.result()
         return run
 
     def _stop_cycles(self) -> int:

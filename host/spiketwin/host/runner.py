@@ -250,6 +250,11 @@ class Runner:
             last = last_of_tick(self._digests)
             words, _ = split_at_last_tick(words, last)
             ticks = int(ticks_over(words, last).sum())
+            if ticks > self._started:
+                raise LinkError(
+                    f"the device reported {ticks} ticks where {self._started} were asked for: "
+                    "switch it off and on, and connect again"
+                )
         run = decode(words, ticks, self._params, self._digests)
         return replace(
             run,
