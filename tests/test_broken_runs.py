@@ -25,7 +25,14 @@ from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES
 from spiketwin.hdl.spec.registers import RUN_REGISTERS
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.cli import main
-from spiketwin.host.errors import HalfWritten, InvalidInput, LinkError, LinkLost, LinkTimeout
+from spiketwin.host.errors import (
+    CoreClosed,
+    HalfWritten,
+    InvalidInput,
+    LinkError,
+    LinkLost,
+    LinkTimeout,
+)
 from spiketwin.host.files import save
 from spiketwin.host.link import Link, Port
 from spiketwin.host.runner import Runner
@@ -560,6 +567,86 @@ def test_threads_take_turns(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> No
         assert {number: signal.getsignal(number) for number in before} == before
         with pytest.raises(KeyboardInterrupt):
             ctrl_c()
+
+
+def test_signals_that_raise_are_not_left_to_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_core, signals = ModelDevice._run_core, [signal.SIGALRM] * 8
+
+    def interrupted(self: ModelDevice, *arguments: Any) -> Any:
+        while signals:
+            signal.raise_signal(signals.pop())
+        return run_core(self, *arguments)
+
+    monkeypatch.setattr(ModelDevice, "_run_core", interrupted)
+    before, runs = signal.signal(signal.SIGALRM, alarm), list[Run]()
+    try:
+        with connect("model:", params=PARAMS) as core:
+            core.program(NET)
+            with pytest.raises(Alarm):
+                core.run(SPIKES, TICKS)
+            thread = threading.Thread(target=lambda: runs.append(core.run(SPIKES, TICKS)))
+            thread.start()
+            thread.join(60)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len(runs) == 1
+
+
+def test_a_signal_handler_in_the_middle_of_a_run_cannot_use_the_core(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_core, errors, signals = ModelDevice._run_core, list[str](), [signal.SIGALRM]
+
+    def interrupted(self: ModelDevice, *arguments: Any) -> Any:
+        if signals:
+            signal.raise_signal(signals.pop())
+        return run_core(self, *arguments)
+
+    with connect("model:", params=PARAMS) as core:
+        core.program(NET)
+
+        def use(_number: int, _frame: FrameType | None) -> None:
+            for call in (core.read_counters, core.reset, lambda: core.program(NET)):
+                with pytest.raises(InvalidInput) as error:
+                    call()
+                errors.append(str(error.value))
+
+        monkeypatch.setattr(ModelDevice, "_run_core", interrupted)
+        before = signal.signal(signal.SIGALRM, use)
+        try:
+            run = core.run(SPIKES, TICKS)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+    assert len(errors) == 3 and all("which is what has called" in error for error in errors)
+    assert np.array_equal(run.spikes, whole.run.spikes)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_closing_ends_the_run_of_another_thread_and_its_own(inside: bool) -> None:
+    """What is closed is not used any further, of which ports make all kinds of errors."""
+    begun, errors = threading.Event(), list[BaseException]()
+    with connect("model:", params=PARAMS) as core:
+        core.program(NET)
+
+        def watch(_first: int, _part: Run) -> None:
+            begun.set()
+            if inside:
+                core.close()
+
+        def run() -> None:
+            try:
+                core.run([], 10_000_000, watch=watch)
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        assert begun.wait(60)
+        core.close()
+        thread.join(60)
+        assert not thread.is_alive()
+    assert [type(error) for error in errors] == [CoreClosed]
+    assert "in the middle of this call" in str(errors[0])
 
 
 def test_what_every_run_sets_is_not_to_be_written() -> None:

@@ -1,6 +1,7 @@
 """What is written: where, whole or not at all, and whatever happens to the program meanwhile."""
 
 import errno
+import importlib
 import json
 import os
 import select
@@ -494,6 +495,39 @@ def test_ctrl_c_while_packages_are_imported_is_told_by_the_status(tmp_path: Path
         program.send_signal(signal.SIGINT)
         _, said = program.communicate(timeout=SECONDS)
     assert (program.returncode, said) == (130, "")
+
+
+def test_ctrl_c_is_not_lost_in_a_finalizer_nor_in_the_compiler(
+    unwinding: endings.Unwinding,
+) -> None:
+    """Python prints what is raised there, and goes on."""
+    binding = importlib.import_module("llvmlite.binding")
+    unwinding.begin()
+    passed = []
+
+    class Final:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+            passed.append("finalizer")
+
+    with pytest.raises(KeyboardInterrupt):
+        Final()
+        time.sleep(SECONDS)
+
+    def notified(_module: object, _code: bytes) -> None:
+        signal.raise_signal(signal.SIGINT)
+        passed.append("compiler")
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    module = binding.parse_assembly("define i32 @one() {\n ret i32 1\n}")
+    machine = binding.Target.from_default_triple().create_target_machine()
+    engine = binding.create_mcjit_compiler(module, machine)
+    engine.set_object_cache(notified)
+    with pytest.raises(KeyboardInterrupt):
+        engine.finalize_object()
+        time.sleep(SECONDS)
+    assert passed == ["finalizer", "compiler"]
 
 
 @pytest.fixture

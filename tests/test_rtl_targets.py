@@ -232,7 +232,7 @@ def test_a_link_that_no_emulator_left_is_not_replaced(tmp_path: Path) -> None:
     link, file = tmp_path / "core", tmp_path / "file"
     file.touch()
     # Of another program, which made its terminal and then the link; and of the user.
-    for target in (os.ttyname(device), str(file), os.devnull):
+    for target in (os.ttyname(device), str(file), os.devnull, str(tmp_path / "not mounted")):
         link.symlink_to(target)
         result = CliRunner().invoke(main, ["emulate", "--params", "tiny", "--link", str(link)])
         assert result.exit_code == 2
@@ -300,7 +300,7 @@ def test_the_command_serves_until_a_signal_and_cleans_up(
     tmp_path: Path, number: signal.Signals, expected: list[bytes]
 ) -> None:
     link = tmp_path / "core"
-    link.symlink_to("/nowhere")
+    link.symlink_to("/dev/pts/999999")
     command = [sys.executable, "-c", EMULATE, "emulate", "--params", "tiny", "--link", str(link)]
     # Standard input is at its end from the start, as it is in a background job.
     with subprocess.Popen(

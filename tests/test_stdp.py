@@ -245,6 +245,8 @@ def test_what_is_not_connected_does_not_learn() -> None:
         ({"a_plus": 20.0, "room": 10}, r"a_plus must be in 0…12\.1 .* with room for 10 spikes"),
         ({"a_plus": 1e-12}, r"a_plus must be 0, or at least 5.7e-08 weight units"),
         ({"tau_plus": 0}, "tau_plus must be in 0.1…10000 ticks, not 0"),
+        ({"tau_plus": 10**5000}, "tau_plus must be in .* not a number of 16610 bits"),
+        ({"pairing": np.array(["all", "nearest"])}, "pairing must be 'all' or 'nearest', not"),
         ({"tau_plus": math.inf}, "tau_plus must be in 0.1…10000 ticks, not inf"),
         ({"tau_minus": "20"}, "tau_minus must be in 0.1…10000 ticks"),
         ({"pairing": "some"}, "pairing must be 'all' or 'nearest', not 'some'"),

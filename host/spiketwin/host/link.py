@@ -172,7 +172,7 @@ class Link:
         self._doubtful_rates: tuple[int, ...] = ()
         self._clock_hz = 0
         self._window = 1
-        self._closed_by = ""
+        self._closed_by = self._closing_by = ""
         self._simulation = simulation
         self._stopwatch: Stopwatch | None = None
         self._round_trip = math.inf
@@ -215,8 +215,8 @@ class Link:
         with self._lock, self._signals:
             if self._calling_back and self._user == threading.get_ident():
                 raise InvalidInput(
-                    "the core is in a run, which is what has called: use the core when the run is "
-                    "over, or break it off by an exception"
+                    "the core is in a run, or another call, which is what has called: use the core "
+                    "when it is over, or break it off by an exception"
                 )
             before, self._user = self._user, threading.get_ident()
             try:
@@ -233,6 +233,17 @@ class Link:
                 yield
         finally:
             self._calling_back = False
+
+    def _heed(self) -> None:
+        """Heed signals and another thread's `close`, where nothing is half done."""
+        if self._signals.waiting:
+            with self.calling_back():
+                pass
+        if self._closing_by or self._closed_by:
+            raise CoreClosed(
+                f"the core was closed by {self._closing_by or self._closed_by} in the middle of "
+                "this call: connect again"
+            )
 
     @contextmanager
     def timed(self) -> Iterator[Stopwatch]:
@@ -273,7 +284,7 @@ class Link:
                 raise CoreClosed(f"the core was closed by {self._closed_by}: connect again")
             self._recover()
             for request in program:
-                self._signals.deliver()
+                self._heed()
                 if request is None:
                     if self._exchange.outstanding:
                         self._finish_oldest()
@@ -366,16 +377,20 @@ class Link:
     def close(self, by: str = "`close`") -> None:
         """Close the port, having taken both ends back to the rate they started with.
 
-        Later requests raise `CoreClosed`, which says `by` what.
+        Later requests raise `CoreClosed`, which says `by` what. So does what another thread is in
+        the middle of: it ends where nothing is half done, for which this waits.
         """
-        try:
-            if not self._closed_by and self._port.baudrate != self._first_baud:
-                # A link that is dead has nothing to take back.
-                with suppress(LinkError):
-                    self.set_baud(self._first_baud)
-        finally:
-            self._closed_by = self._closed_by or by
-            self._close()
+        self._closing_by = by
+        with self._lock:
+            self._closing_by = ""
+            try:
+                if not self._closed_by and self._port.baudrate != self._first_baud:
+                    # A link that is dead has nothing to take back.
+                    with suppress(LinkError):
+                        self.set_baud(self._first_baud)
+            finally:
+                self._closed_by = self._closed_by or by
+                self._close()
 
     def _open(self) -> Identity:
         """Ask who is there, and begin a session; return the identity."""
@@ -477,7 +492,7 @@ class Link:
         heard, understood = self.statistics.bytes_received, self.statistics.good_frames
         deadline = self._deadline()
         while not self._exchange.answered:
-            self._signals.deliver()
+            self._heed()
             data = self._read()
             answered = self._exchange.receive(data)
             if data:

@@ -15,6 +15,8 @@ _NUMBERS: Final = tuple(
 )
 """All but those of real time, which nothing sends unasked: looking at each takes time."""
 
+_Handler = Callable[[int, FrameType | None], Any]
+
 
 class DeferredSignals:
     """A context in which the signal handlers of a program wait until it is their turn.
@@ -31,8 +33,8 @@ class DeferredSignals:
     def __init__(self) -> None:
         self._depth = 0
         self._passing = 0
-        self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
-        self._came: deque[tuple[int, FrameType | None]] = deque()
+        self._handlers: dict[int, _Handler] = {}
+        self._came: deque[tuple[_Handler, int, FrameType | None]] = deque()
 
     def __enter__(self) -> DeferredSignals:
         if self._depth == 0 and threading.current_thread() is threading.main_thread():
@@ -48,17 +50,33 @@ class DeferredSignals:
     ) -> None:
         self._depth -= 1
         if self._depth == 0:
-            handlers = dict(self._handlers)
             self._give_back()
-            while self._came:
-                number, frame = self._came.popleft()
-                handlers[number](number, frame)
+            self._call_all()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether signals came that `deliver` is to be called for."""
+        return bool(self._came)
 
     def deliver(self) -> None:
-        """Call the handlers of the signals that came; raises what they raise."""
+        """Call the handlers of the signals that came, as far as none raises; raises what it does.
+
+        The rest has its turn later.
+        """
         while self._came:
-            number, frame = self._came.popleft()
-            self._handlers[number](number, frame)
+            handler, number, frame = self._came.popleft()
+            handler(number, frame)
+
+    def _call_all(self) -> None:
+        """Call the handlers of all signals that came, also where some raise.
+
+        None is kept for whoever is next in the context: that may be another thread.
+        """
+        try:
+            self.deliver()
+        finally:
+            if self._came:
+                self._call_all()
 
     @contextmanager
     def passing(self) -> Iterator[None]:
@@ -74,7 +92,7 @@ class DeferredSignals:
         if self._passing:
             self._handlers[number](number, frame)
         else:
-            self._came.append((number, frame))
+            self._came.append((self._handlers[number], number, frame))
 
     def _take_over(self) -> None:
         try:

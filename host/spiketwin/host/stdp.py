@@ -26,6 +26,7 @@ from spiketwin.hdl.spec.arithmetic import (
     weight_step,
 )
 from spiketwin.hdl.spec.registers import limits
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidNetwork
 
 Pairing = Literal["all", "nearest"]
@@ -210,24 +211,28 @@ def _check(
     low, high = TRACE_WIDTHS
     whole = isinstance(trace_width, int | np.integer) and not isinstance(trace_width, bool)
     if not whole or not low <= trace_width <= high:
-        raise InvalidNetwork(f"trace_width must be an integer in {low}…{high}, not {trace_width!r}")
+        raise InvalidNetwork(
+            f"trace_width must be an integer in {low}…{high}, not {shown(trace_width)}"
+        )
     if not _is_number(amplitude) or not 0 <= amplitude <= _LARGEST:
         raise InvalidNetwork(
-            f"a_{sign} must be a number of weight units, 0 or more, not {amplitude!r}: that of "
-            "depression is taken off by itself, and rules of other signs are set by their gains"
+            f"a_{sign} must be a number of weight units, 0 or more, not {shown(amplitude)}: that "
+            "of depression is taken off by itself, and rules of other signs are set by their gains"
         )
     shortest, longest = TAU_LIMITS
     if not _is_number(tau) or not shortest <= tau <= longest:
-        raise InvalidNetwork(f"tau_{sign} must be in {shortest:g}…{longest:g} ticks, not {tau!r}")
-    if pairing not in get_args(Pairing):
-        raise InvalidNetwork(f"pairing must be 'all' or 'nearest', not {pairing!r}")
+        raise InvalidNetwork(
+            f"tau_{sign} must be in {shortest:g}…{longest:g} ticks, not {shown(tau)}"
+        )
+    if not isinstance(pairing, str) or pairing not in get_args(Pairing):
+        raise InvalidNetwork(f"pairing must be 'all' or 'nearest', not {shown(pairing)}")
     if room is not None:
         if pairing == "nearest":
             raise InvalidNetwork("room is for pairing='all': of the nearest spikes nothing adds up")
         if not _is_number(room) or not 1 <= room <= 1 << trace_width:
             raise InvalidNetwork(
                 f"room must be in 1…{1 << trace_width} spikes with traces of {trace_width} bits, "
-                f"not {room!r}"
+                f"not {shown(room)}"
             )
 
 

@@ -107,7 +107,7 @@ def serve(
         Called with the terminal's path once it can be opened.
     link:
         Where to put a symbolic link to the terminal, which is removed at the end. A symbolic link
-        that is there already is replaced if it leads nowhere, or to a terminal that came after it:
+        that is there already is replaced if the terminal it leads to is gone, or came after it:
         then it is that of an emulator that was killed, and the terminal somebody else's.
     until_eof:
         A file descriptor whose end ends the service as well.
@@ -186,7 +186,7 @@ def _byte_seconds(engine: Engine) -> float:
 
 
 def _is_left_behind(link: Path, own: str) -> bool:
-    """Whether a link that leads somewhere is certainly that of an emulator that is gone.
+    """Whether what is there is certainly the link of an emulator that is gone.
 
     Its terminal went with it, and the system has given the number to another one since: to our own,
     or to one that is younger than the link, and no emulator serves.
@@ -198,6 +198,8 @@ def _is_left_behind(link: Path, own: str) -> bool:
         return True
     if not terminal.startswith(_TERMINALS):
         return False
+    if not link.exists():
+        return True
     try:
         # The moment that it was made, or that its owner or mode was changed.
         made_later = Path(terminal).stat().st_ctime_ns > link.lstat().st_mtime_ns
@@ -223,9 +225,10 @@ def _linked(link: Path | None, target: str) -> Iterator[None]:
     if link is None:
         yield
         return
-    if link.exists() and not _is_left_behind(link, target):
+    if (link.is_symlink() or link.exists()) and not _is_left_behind(link, target):
+        found = f"a link to {link.readlink()}" if link.is_symlink() else link.resolve()
         raise LinkError(
-            f"cannot put a symbolic link at {link}: {link.resolve()} is there, which may be that "
+            f"cannot put a symbolic link at {link}: {found} is there, which may be that "
             "of another emulator. End it, or choose another place, or remove the link if nobody "
             "uses it"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import sys
 import threading
@@ -23,8 +24,9 @@ SIGQUIT is left as it is: it is for whoever wants no tidying up.
 """
 
 _IMPORTING: Final = "<frozen importlib._bootstrap>"
+_COMPILER: Final = f"{os.sep}llvmlite{os.sep}"
 _AGAIN_SECONDS: Final = 0.02
-_LONGEST_IMPORT_SECONDS: Final = 10.0
+_LONGEST_DELAY_SECONDS: Final = 10.0
 
 
 class Unwinding:
@@ -66,8 +68,7 @@ class Unwinding:
         if self._came and number != signal.SIGINT:
             return
         self._first = min(self._first, time.monotonic())
-        if _importing() and time.monotonic() < self._first + _LONGEST_IMPORT_SECONDS:
-            # Packages take what comes up in an import for their own and go on without a part.
+        if _would_be_lost() and time.monotonic() < self._first + _LONGEST_DELAY_SECONDS:
             main = threading.main_thread().ident
             again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, [main, number])
             again.daemon = True
@@ -78,10 +79,18 @@ class Unwinding:
         raise KeyboardInterrupt
 
 
-def _importing() -> bool:
+def _would_be_lost() -> bool:
+    """Tell whether somebody takes an exception that comes up here, and goes on.
+
+    Packages take what comes up in an import for their own and go on without a part. Out of what
+    LLVM calls back while it loads the model, and out of a finalizer, none gets: it is printed.
+    """
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        if frame.f_code.co_filename == _IMPORTING:
+        code = frame.f_code
+        if code.co_filename == _IMPORTING or code.co_name == "__del__":
+            return True
+        if _COMPILER in code.co_filename:
             return True
         frame = frame.f_back
     return False
