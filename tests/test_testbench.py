@@ -1,6 +1,7 @@
 """``spiketwin testbench``: whose benches it runs, what it reports, and whose words come first."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -366,3 +367,10 @@ def test_the_core_emitted_alone_is_what_the_driver_drives() -> None:
     assert runner.simulator("CoreTop", TINY).joinpath("top.v").read_text() == emit.verilog(
         "CoreTop", TINY, build=runner.BUILD
     )
+
+
+def test_the_help_names_files_that_are_there() -> None:
+    shown = testbench("--help").output
+    named = re.findall(r"examples/\w+\.py", shown)
+    assert named
+    assert all((Path(__file__).parents[1] / name).is_file() for name in named), named
