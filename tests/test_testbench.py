@@ -1,6 +1,7 @@
 """``spiketwin testbench``: whose benches it runs, what it reports, and whose words come first."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -366,3 +367,31 @@ def test_the_core_emitted_alone_is_what_the_driver_drives() -> None:
     assert runner.simulator("CoreTop", TINY).joinpath("top.v").read_text() == emit.verilog(
         "CoreTop", TINY, build=runner.BUILD
     )
+
+
+def test_the_help_names_files_that_are_there() -> None:
+    shown = testbench("--help").output
+    named = re.findall(r"examples/\w+\.py", shown)
+    assert named
+    assert all((Path(__file__).parents[1] / name).is_file() for name in named), named
+
+
+def test_what_a_core_does_not_have_is_told_to_a_test_in_words(tmp_path: Path) -> None:
+    calls = {
+        'fill("treshold", 100)': "there is no 'treshold' to write in this core: choose of i_syn",
+        'fill("threshold", 10**9)': "threshold must be in -",
+        'write("threshold", [1])': "threshold is 1 × 8 elements here: give them all",
+        'write_element("v", 8, 1)': "neuron of v must be in 0…7, not 8",
+        "write_synapse(source=16, neuron=0, weight=1)": "source of weight must be in 0…15, not 16",
+        "write_synapse(source=0, neuron=0, weight=128)": "weight must be in -128…127, not 128",
+        "tick([8])": "axon must be in 0…7, not 8",
+    }
+    lines = BENCH.partition("@bench")[0]
+    for place, call in enumerate(calls):
+        lines += f"@bench\nasync def wrong_{place}(core):\n    await core.{call}\n\n"
+    file = tmp_path / "wrong_calls.py"
+    file.write_text(lines)
+    done = testbench(file)
+    assert done.exit_code == 1, done.output
+    for says in calls.values():
+        assert f"        DriverError: {says}" in done.output

@@ -76,7 +76,7 @@ class _Bench:
     "spiketwin testbench core --test weights_saturate --seed 7 --waves core.vcd\n"
     "spiketwin testbench examples/my_bench.py --junit results.xml\n"
     "spiketwin testbench session.jsonl --level pins\n"
-    "spiketwin testbench examples/design_bench.py --source top.v --source core.v --top top\n"
+    "spiketwin testbench examples/beside_bench.py --top beside --source beside.v\n"
     "\n"
     "docs/testbenches.md shows how to write one."
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from spiketwin.cosim.testbenches.levels import LEVELS, TOPS
@@ -103,6 +104,7 @@ def verilog(
     Verilator has no warning about it.
     """
     top = TOPS[level]
+    _refuse_what_has_no_effect(level)
     cycles = _cycles_per_bit(clock, baud) if level == "pins" else MIN_CYCLES_PER_BIT
     if name is None:
         name = _digest(params, level, clock, cycles)
@@ -116,6 +118,19 @@ def verilog(
     with replacing(file) as written:
         written.write(text.encode("ascii"))
     click.echo(f"{file}: module {prefix}{top}")
+
+
+def _refuse_what_has_no_effect(level: str) -> None:
+    """Raise `click.UsageError` if an option is given that means nothing at the level."""
+    lacking = {"bytes": ("baud",), "core": ("baud", "clock", "name")}.get(level, ())
+    context = click.get_current_context()
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name in lacking and source is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{option.opts[0]} would have no effect at --level {level}, which has no "
+                f"{'UART' if option.name == 'baud' else 'link to report it'}: leave it out"
+            )
 
 
 def _cycles_per_bit(clock: int, baud: int) -> int:

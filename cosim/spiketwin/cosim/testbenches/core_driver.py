@@ -19,6 +19,7 @@ from spiketwin.hdl.spec.registers import (
     PENDING_MASK_BITS,
     ClearMask,
     Space,
+    SpaceFormat,
     registers,
     space_formats,
 )
@@ -58,6 +59,10 @@ def words_of(params: CoreParams, result: TickResult) -> list[int]:
         digest = [*map(count_word, (Word.DIGEST_LOW, Word.DIGEST_HIGH), halves)]
     begin = count_word(Word.UPDATE, result.update_cycle)
     return [begin, *spikes, count_word(Word.END, result.cycles), *digest]
+
+
+class DriverError(ValueError):
+    """A test asks for what the core does not have; the message says what there is."""
 
 
 class CoreDriver:
@@ -132,8 +137,14 @@ class CoreDriver:
         return raw - (1 << 32) if signed and raw >> 31 else raw
 
     async def write(self, name: str, values: Sequence[Any]) -> None:
-        """Write a vector or matrix to the core and the oracle."""
+        """Write a vector or matrix to the core and the oracle; `DriverError` before, if unfit."""
+        fmt = self._format(name)
         rows = values if name in MATRICES else [values]
+        if len(rows) != fmt.rows or any(len(columns) != fmt.columns for columns in rows):
+            raise DriverError(f"{name} is {fmt.rows} × {fmt.columns} elements here: give them all")
+        for columns in rows:
+            for value in columns:
+                self._check(name, 0, 0, int(value))
         for row, columns in enumerate(rows):
             for column, value in enumerate(columns):
                 await self.access(Space[name.upper()], row, column, int(value))
@@ -141,12 +152,13 @@ class CoreDriver:
 
     async def write_element(self, name: str, place: int, value: int) -> None:
         """Write one element of a vector."""
+        self._check(name, 0, place, value)
         await self.access(Space[name.upper()], 0, place, value)
         getattr(self.oracle, name)[place] = value
 
     async def fill(self, name: str, value: int) -> None:
         """Write the same value to a whole vector or matrix."""
-        fmt = self.formats[Space[name.upper()]]
+        fmt = self._format(name)
         row = [value] * fmt.columns
         await self.write(name, [row] * fmt.rows if name in MATRICES else row)
 
@@ -154,6 +166,7 @@ class CoreDriver:
         self, source: int, neuron: int, weight: int, plastic: bool = False
     ) -> None:
         """Write one weight and, where learning is built, its flag."""
+        self._check("weight", source, neuron, weight)
         await self.access(Space.WEIGHT, source, neuron, weight)
         self.oracle.weight[source][neuron] = weight
         if self.params.learning:
@@ -236,6 +249,9 @@ class CoreDriver:
     async def tick(self, axons: Iterable[int] = ()) -> TickResult:
         """Run one tick of both in which these axons spike, and compare everything."""
         spikes = sorted(set(axons))
+        for axon in spikes:
+            if not 0 <= axon < self.params.n_axons:
+                raise DriverError(f"axon must be in 0…{self.params.n_axons - 1}, not {axon}")
         await self.queue((self.oracle.tick, axon) for axon in spikes)
         self.dut.run_until.value = self.oracle.tick + 1
         # At a fixed period a short tick before this one leaves it that much longer to wait.
@@ -254,6 +270,30 @@ class CoreDriver:
         result = self.oracle.step(axons)
         self.total_cycles += result.cycles
         return result
+
+    def _format(self, name: str) -> SpaceFormat:
+        names = [
+            one for one in (*STATE, *PARAMETERS, *MATRICES) if Space[one.upper()] in self.formats
+        ]
+        if name not in names:
+            raise DriverError(
+                f"there is no {name!r} to write in this core: choose of {', '.join(names)}"
+            )
+        return self.formats[Space[name.upper()]]
+
+    def _check(self, name: str, row: int, column: int, value: int) -> None:
+        """Raise `DriverError` unless the core has such an element, and it holds the value."""
+        fmt = self._format(name)
+        rows = "source" if name in MATRICES else "row"
+        columns = "source" if name == "trace_pre" else "neuron"
+        least, most = fmt.limits()
+        for what, got, low, high in (
+            (f"{rows} of {name}", row, 0, fmt.rows - 1),
+            (f"{columns} of {name}", column, 0, fmt.columns - 1),
+            (name, value, least, most),
+        ):
+            if not low <= got <= high:
+                raise DriverError(f"{what} must be in {low}…{high}, not {got}")
 
     async def _idle(self, most_cycles: int) -> None:
         await with_timeout(RisingEdge(self.dut.idle), most_cycles * CYCLE, "step")
