@@ -395,3 +395,24 @@ def test_what_a_core_does_not_have_is_told_to_a_test_in_words(tmp_path: Path) ->
     assert done.exit_code == 1, done.output
     for says in calls.values():
         assert f"        DriverError: {says}" in done.output
+
+
+def test_a_wait_for_what_does_not_come_is_told_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "waits.py"
+    lines = BENCH.partition("@bench")[0].replace("Benches(CoreDriver)", "Benches(CoreDriver, 1000)")
+    file.write_text(f"""import cocotb
+from cocotb.triggers import RisingEdge
+{lines}
+@bench
+async def waits(core):
+    await RisingEdge(core.dut.reset_stb)
+
+@cocotb.test()
+async def has_no_clock(dut):
+    await RisingEdge(dut.idle)
+    await RisingEdge(dut.reset_stb)
+""")
+    done = testbench(file)
+    assert done.exit_code == 1, done.output
+    assert "SimTimeoutError: what the test waited for did not come" in done.output
+    assert "SimFailure: the simulation was over before the test: nothing was left" in done.output

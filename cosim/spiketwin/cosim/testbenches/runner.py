@@ -98,6 +98,14 @@ class Outcome:
         return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
 
 
+_ENDS: Final = {
+    "SimTimeoutError": "what the test waited for did not come in the simulated time that it has",
+    "SimFailure": "the simulation was over before the test: nothing was left that could happen, as "
+    "where no clock runs, or the design called $finish",
+}
+"""Ends of a test that cocotb names for itself alone, by their type."""
+
+
 def collect(
     module: str, folder: Path | None, params: CoreParams, seed: int, results: Path
 ) -> list[Test]:
@@ -328,6 +336,8 @@ def simulate(
         mark = case.find(tag)
         if mark is not None:
             kind, reason = mark.get("type", tag), mark.get("message", "")
+            if kind in _ENDS:
+                reason = f"{_ENDS[kind]} ({reason})" if reason else _ENDS[kind]
             return Outcome(False, tag == "skipped", kind, reason, seconds, log)
     return Outcome(True, False, "", "", seconds, log)
 
