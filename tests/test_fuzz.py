@@ -103,7 +103,7 @@ def _hang(_: bytes) -> None:
         (lambda _: pickle.loads(pickle.dumps(_Trap())), "Executed: pickle.find_class"),
         (lambda _: exec("1"), "Executed: exec"),
         (lambda _: os.system("true"), "Executed: os.system"),
-        (lambda _: bytearray(campaign.MOST_MEMORY + (1 << 20)), "MemoryError"),
+        (lambda _: bytearray(16 * campaign.MOST_MEMORY), "MemoryError"),
         (lambda _: pytest.exit("leaving"), "Exit"),
     ],
 )

@@ -10,6 +10,7 @@ import math
 import shutil
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from spiketwin.cosim.rtl.build import Design, library
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Core, Network, connect
-from spiketwin.host.errors import SpiketwinError
+from spiketwin.host.errors import SpiketwinError, SpiketwinWarning
 from spiketwin.host.link import Link
 
 SIZES: Final = preset("tiny")
@@ -276,9 +277,12 @@ def difference(design: Design, case: Case) -> Difference | None:
     """First difference of a design from the model in a case; None if there is none."""
     port = DesignSerial(design)
     with (
+        warnings.catch_warnings(),
         connect("model:", params=design.params) as model,
         Core(Link(port, close=port.close)) as core,
     ):
+        # The networks are at their limits on purpose.
+        warnings.simplefilter("ignore", SpiketwinWarning)
         subjects = [Subject("model:", "model:", model), Subject("rtl:", "rtl:", core)]
         found = compare(case, subjects, with_ideal=False, every=1, progress=lambda *_: None)
     return next(iter(found.differences), None)
