@@ -252,7 +252,11 @@ def test_what_a_command_reads_is_not_written(call: list[str], link: str, recorde
 @pytest.mark.parametrize("command", ["build", "flash"])
 def test_the_file_of_a_board_is_not_written(command: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
-    path.write_text("from spiketwin.firmware.boards.icebreaker import BOARD")
+    path.write_text(
+        "from dataclasses import replace\n"
+        "from spiketwin.firmware.boards.icebreaker import BOARD as ICEBREAKER\n"
+        "BOARD = replace(ICEBREAKER, name='mine')\n"
+    )
     done = spiketwin(command, "--board", path, "--json", path)
     assert done.exit_code == 2
     assert "--board and --json are the same file" in done.stderr
