@@ -6,6 +6,8 @@ from it (``full,lanes=4``), `clock` the frequency that the device reports, in he
 
 from __future__ import annotations
 
+from typing import cast
+
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.serial import target_url
 from spiketwin.cosim.serial.inprocess import InProcessSerial
@@ -33,19 +35,16 @@ class ModelPort:
 class Serial(InProcessSerial):
     """Port of the model, opened with ``serial.serial_for_url("model://…")``."""
 
-    _model: ModelDevice
-
     def make_device(self, url: str) -> ModelPort:
         """Make the device that `url` describes; `TargetUrlError` if it describes none."""
         given = target_url.options(url, {"params", "clock"})
         params = target_url.core_params(given.get("params", target_url.DEFAULT_PARAMS))
         clock_hz = target_url.clock_hz(given.get("clock", target_url.DEFAULT_CLOCK))
-        self._model = ModelDevice(params, clock_hz)
-        return ModelPort(self._model)
+        return ModelPort(ModelDevice(params, clock_hz))
 
     def saturations(self) -> dict[str, int]:
         """Counters of what saturated, which the model has whether or not its core is to have them.
 
         They are no part of what it answers, which is that of any core of these sizes.
         """
-        return self._model.core.saturations
+        return cast(ModelPort, self.device).model.core.saturations
