@@ -401,8 +401,10 @@ def test_ctrl_c_ends_with_status_130(net: Path, monkeypatch: pytest.MonkeyPatch)
     ids=lambda arguments: arguments[0],
 )
 def test_a_missing_compiler_ends_every_command_alike(
-    arguments: list[str], net: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str], net: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What is built already would be used, so nothing is."""
+    monkeypatch.setattr("spiketwin.hdl.builds.roots", lambda: [tmp_path / "builds"])
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     toolchain.versions.cache_clear()

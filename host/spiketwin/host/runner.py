@@ -142,9 +142,11 @@ class Runner:
             until, events = self._affordable()
             if until > self._started:
                 yield from self._queue(events)
-                yield Request(Opcode.RUN, arguments(Opcode.RUN, until - self._started))
+                request = Request(Opcode.RUN, arguments(Opcode.RUN, until - self._started))
+                # Before it is on its way: a line that fails has not told whether it got through.
                 self._started = until
                 self.steps.append(until)
+                yield request
             elif self._requested < self._words_expected():
                 yield self._fetch()
             else:
