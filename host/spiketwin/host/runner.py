@@ -9,7 +9,7 @@ device waits for it at the end of a step, and counts the deadlines that it misse
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Final
 
@@ -103,7 +103,7 @@ class Runner:
         watch: Watch | None,
         digests: bool,
         n_neurons: int,
-        calling_back: Callable[[], AbstractContextManager[None]] = nullcontext,
+        calling_back: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.broken_off = False
         self.missed_deadlines = 0
