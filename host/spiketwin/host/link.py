@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from itertools import cycle
 from typing import Final, Protocol
 
@@ -257,7 +256,7 @@ class Link:
     def request(self, request: Request) -> bytes:
         """Have one request executed and return its result; errors as `run`."""
         results: list[bytes] = []
-        self.run([replace(request, on_result=results.append)])
+        self.run([request._replace(on_result=results.append)])
         return results[0]
 
     def run(self, program: Iterable[Request | None]) -> None:
@@ -283,16 +282,14 @@ class Link:
             if self._closed_by:
                 raise CoreClosed(f"the core was closed by {self._closed_by}: connect again")
             self._recover()
+            outstanding, window = self._exchange.outstanding, self._window
             for request in program:
                 self._heed()
-                if request is None:
-                    if self._exchange.outstanding:
-                        self._finish_oldest()
-                    continue
-                self._submit(request)
-                if self._exchange.outstanding == self._window:
+                if request is not None:
+                    self._submit(request)
+                if len(outstanding) >= window or (request is None and outstanding):
                     self._finish_oldest()
-            while self._exchange.outstanding:
+            while outstanding:
                 self._finish_oldest()
 
     def set_baud(self, baud: int) -> int:
@@ -422,7 +419,6 @@ class Link:
         with self.timed() as stopwatch:
             self._submit(request)
             reply = self._await_oldest()
-            stopwatch.lap(Activity.DECODE)
             stopwatch.answered(len(reply.result))
         span = stopwatch.timeline().requests[0]
         wire = float(span["bytes_out"] + span["bytes_in"]) * BITS_PER_BYTE / self.baud
@@ -470,34 +466,38 @@ class Link:
                 on_result(reply.result)
 
     def _submit(self, request: Request) -> None:
+        """Have a request sent, at the latest when something is waited for."""
         if self._stopwatch is not None:
             self._stopwatch.begin_request(request.opcode, len(request.payload))
         self._exchange.submit(request, self.clock())
-        self._flush()
-        if self._stopwatch is not None:
-            self._stopwatch.sent()
+        self._lap(Activity.ENCODE)
 
     def _finish_oldest(self) -> None:
         on_result = self._exchange.oldest.on_result
         result = self._await_oldest().checked()
         if on_result is not None:
             on_result(result)
-        self._lap(Activity.DECODE)
         if self._stopwatch is not None:
             self._stopwatch.answered(len(result))
 
     def _await_oldest(self) -> Reply:
         """Wait for the reply to the oldest request, resending what is lost."""
+        if not self._exchange.answered:
+            self._heed()
+            self._flush()
+            # Most replies are there with the first bytes: what follows from a clock can wait.
+            if not self._exchange.receive(self._read()) or not self._exchange.answered:
+                self._await_overdue()
+        return self._exchange.take_reply(self.clock())
+
+    def _await_overdue(self) -> None:
         rounds = 0
         heard, understood = self.statistics.bytes_received, self.statistics.good_frames
         deadline = self._deadline()
         while not self._exchange.answered:
             self._heed()
-            data = self._read()
-            answered = self._exchange.receive(data)
-            if data:
-                self._lap(Activity.DECODE)
-            if answered:
+            self._flush()
+            if self._exchange.receive(self._read()):
                 rounds = 0
                 deadline = self._deadline()
             elif self.clock() >= deadline:
@@ -512,8 +512,6 @@ class Link:
                     )
                 self._exchange.resend()
                 deadline = self._deadline(rounds)
-            self._flush()
-        return self._exchange.take_reply(self.clock())
 
     def _deadline(self, rounds: int = 0) -> float:
         """When the next reply is overdue: twice the time on the wire, and the device's own.
@@ -544,12 +542,12 @@ class Link:
         output = self._exchange.take_output()
         if not output:
             return
-        self._lap(Activity.ENCODE)
         try:
             self._port.write(output)
         except (OSError, serial.SerialException) as error:
             raise LinkLost(self._lost(error)) from error
-        self._lap(Activity.WRITE, len(output))
+        if self._stopwatch is not None:
+            self._stopwatch.sent(len(output))
 
     def _lap(self, activity: Activity, octets: int = 0) -> None:
         if self._stopwatch is not None:

@@ -1,4 +1,4 @@
-"""Spikes on both sides of a run: axon events checked, and output words decoded."""
+"""What a run put out: spikes, cycles and digests, decoded from its output words."""
 
 from __future__ import annotations
 
@@ -8,96 +8,29 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, Word
+from spiketwin.hdl.spec.protocol import (
+    SPIKE_CYCLE_BITS,
+    SPIKE_MASK_BITS,
+    WORD_COUNT_BITS,
+    Word,
+)
 from spiketwin.hdl.spec.registers import SATURATIONS
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.account import Account
-from spiketwin.host.elements import IntArray, as_array
-from spiketwin.host.errors import InvalidInput, LinkError, warn
+from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import InvalidInput, LinkError
 from spiketwin.host.ledger import Ledger
 from spiketwin.host.words import (
     Words,
-    count,
     digests_of,
     lanes_fired,
     last_of_tick,
-    of_kind,
-    report_spikes,
     tick_of,
     ticks_over,
 )
-
-MOST_EVENTS: Final = 1 << 24
-"""Most events that a file can hold."""
-
-_MOST_TICKS: Final = (1 << 32) - 1
-
-_MOST_FLAG_PAIRS: Final = 4
-"""Different rows of two values that are 0 or 1."""
-
-
-def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
-    """Sort events and merge those that are equal.
-
-    Parameters
-    ----------
-    spikes:
-        Shape (k, 2): (tick, axon), in any order.
-    ticks:
-        Length of the run.
-    n_axons:
-        Axons there are.
-
-    Returns
-    -------
-    IntArray
-        Shape (m, 2), strictly ascending.
-
-    Raises
-    ------
-    InvalidInput
-        Wrong shape or type, or a tick or axon that does not exist.
-
-    Warns (`SpiketwinWarning`) where the rows look like a raster of two axons.
-    """
-    if (
-        isinstance(ticks, bool)
-        or not isinstance(ticks, int | np.integer)
-        or not 1 <= ticks <= _MOST_TICKS
-    ):
-        raise InvalidInput(f"ticks must be an integer in 1…{_MOST_TICKS}, not {shown(ticks)}")
-    events = as_array("spikes", spikes, InvalidInput, "of shape (k, 2)")
-    if events.size == 0:
-        return np.empty((0, 2), np.int64)
-    if n_axons == 0:
-        raise InvalidInput(
-            "spikes must be empty: this network has no axons that could take an event"
-        )
-    if events.ndim != 2 or events.shape[1] != 2 or events.dtype.kind not in "iu":
-        raise InvalidInput(
-            "spikes must be integers of shape (k, 2), (tick, axon), "
-            f"not {events.dtype} of {events.shape}"
-        )
-    for column, (name, bound) in enumerate((("tick", ticks), ("axon", n_axons))):
-        wrong = np.flatnonzero((events[:, column] < 0) | (events[:, column] >= bound))
-        if wrong.size:
-            first = int(wrong[0])
-            raise InvalidInput(
-                f"spikes[{first}]: {name} must be in 0…{bound - 1}, not {events[first, column]}"
-            )
-    # There are four such events, and the others would be repetitions.
-    if len(events) > _MOST_FLAG_PAIRS and events.max() <= 1:
-        warn(
-            f"spikes holds nothing but 0 and 1 in {len(events)} rows: that looks like a raster of "
-            "two axons, and is read as rows of (tick, axon). If it is one, give "
-            "np.argwhere(raster)",
-        )
-    # Below 2**32 times 2048, a pair fits one number, and numbers sort much faster than rows.
-    merged = np.unique(events[:, 0].astype(np.int64) * n_axons + events[:, 1].astype(np.int64))
-    return np.stack(np.divmod(merged, n_axons), axis=1)
 
 
 @dataclass(frozen=True)
@@ -223,6 +156,61 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
     _check_words(words, ticks, params)
     if not isinstance(digests, bool | np.bool_):
         raise InvalidInput(f"digests must be True or False, not {shown(digests)}")
+    kinds = words >> WORD_COUNT_BITS
+    end, update = np.flatnonzero(kinds == _END), np.flatnonzero(kinds == _UPDATE)
+    report = np.flatnonzero(kinds < _UPDATE)
+    counts = (words & _COUNT_MASK).astype(np.int64)
+    if digests or len(end) != ticks or len(update) != ticks or (kinds > _END).any():
+        tick, muted = _checked_ticks(words, ticks, digests), np.ones(ticks, np.bool_)
+        muted[tick[end]] = False
+        cycles, update_cycles = np.zeros(ticks, np.int64), np.zeros(ticks, np.int64)
+        update_cycles[tick[update]] = counts[update]
+        cycles[tick[end]] = counts[end]
+        report_tick = tick[report]
+    else:
+        # Nothing was muted: each tick has one word of each of these, in order.
+        if ticks and (
+            end[-1] != len(words) - 1 or (update > end).any() or (update[1:] < end[:-1]).any()
+        ):
+            raise LinkError(_DISORDERED)
+        muted = np.zeros(ticks, np.bool_)
+        cycles, update_cycles = counts[end], counts[update]
+        report_tick = np.searchsorted(end, report)
+
+    reports = words[report].astype(np.int64)
+    which, lane = lanes_fired(reports)
+    neuron = (reports >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS))[which] * params.neuron_lanes + lane
+    if neuron.size and (neuron.max() >= params.n_neurons or lane.max() >= params.neuron_lanes):
+        group = int(reports.max()) >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS)
+        raise LinkError(
+            f"the device reported a spike of a neuron that it has not, in group {group}: "
+            "program the core again"
+        )
+    cycle = update_cycles[report_tick] + (reports & ((1 << SPIKE_CYCLE_BITS) - 1))
+    spikes = np.empty((len(which), 2), np.int64)
+    spikes[:, 0] = report_tick[which]
+    spikes[:, 1] = neuron
+    return Run(
+        spikes,
+        cycle[which],
+        cycles,
+        update_cycles,
+        muted,
+        digests=digests_of(words, ticks) if digests else None,
+    )
+
+
+_COUNTED: Final = 1 << (31 - WORD_COUNT_BITS)
+_UPDATE: Final = _COUNTED | Word.UPDATE
+_END: Final = _COUNTED | Word.END
+_COUNT_MASK: Final = (1 << WORD_COUNT_BITS) - 1
+_DISORDERED: Final = (
+    "the device reported the words of a tick in a wrong order: program the core again"
+)
+
+
+def _checked_ticks(words: Words, ticks: int, digests: bool) -> IntArray:
+    """Give the tick of each word; raise `LinkError` if they are not words of so many ticks."""
     ends, ended = ticks_over(words), ticks_over(words, last_of_tick(digests))
     if ended.sum() != ticks or ends.sum() != ticks or (words.size and not ended[-1]):
         raise LinkError(
@@ -231,35 +219,8 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
         )
     tick = tick_of(words)
     if tick.size and (tick.min() < 0 or tick.max() >= ticks):
-        raise LinkError(
-            "the device reported the words of a tick in a wrong order: program the core again"
-        )
-    cycles, update_cycles = np.zeros(ticks, np.int64), np.zeros(ticks, np.int64)
-    update, end = of_kind(words, Word.UPDATE), of_kind(words, Word.END)
-    update_cycles[tick[update]] = count(words[update])
-    cycles[tick[end]] = count(words[end])
-    muted = np.ones(ticks, np.bool_)
-    muted[tick[end]] = False
-
-    reports = report_spikes(words)
-    report, report_tick = words[reports].astype(np.int64), tick[reports]
-    which, lane = lanes_fired(report)
-    group = report >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS)
-    neuron = group[which] * params.neuron_lanes + lane
-    if neuron.size and (neuron.max() >= params.n_neurons or lane.max() >= params.neuron_lanes):
-        raise LinkError(
-            f"the device reported a spike of a neuron that it has not, in group {group.max()}: "
-            "program the core again"
-        )
-    cycle = update_cycles[report_tick] + (report & ((1 << SPIKE_CYCLE_BITS) - 1))
-    return Run(
-        np.stack([report_tick[which], neuron], axis=1),
-        cycle[which],
-        cycles,
-        update_cycles,
-        muted,
-        digests=digests_of(words, ticks) if digests else None,
-    )
+        raise LinkError(_DISORDERED)
+    return tick
 
 
 def _check_words(words: object, ticks: object, params: object) -> None:

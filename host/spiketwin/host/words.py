@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spiketwin.hdl.spec.protocol import (
     SPIKE_CYCLE_BITS,
     SPIKE_MASK_BITS,
+    WORD_BYTES,
     WORD_COUNT_BITS,
     Word,
 )
@@ -69,6 +70,21 @@ def ticks_over(words: Words, last: Word = Word.END) -> IntArray:
     muted = of_kind(words, Word.MUTED)
     over[muted] = count(words[muted])
     return over
+
+
+_KIND_OF_TOP_BYTE: Final = bytes(top >> 4 if top >> 7 else 0 for top in range(256))
+_COUNTED: Final = 1 << (_IS_COUNT_BIT - WORD_COUNT_BITS)
+
+
+def ticks_over_in(answer: bytes, last: Word) -> int:
+    """Give the sum of `ticks_over` for the words in the bytes of an answer.
+
+    A look at the top byte of each word is enough as long as none was muted, and many times faster.
+    """
+    kinds = answer[WORD_BYTES - 1 :: WORD_BYTES].translate(_KIND_OF_TOP_BYTE)
+    if _COUNTED | Word.MUTED in kinds:
+        return int(ticks_over(np.frombuffer(answer, "<u4"), last).sum())
+    return kinds.count(_COUNTED | last)
 
 
 def tick_of(words: Words) -> IntArray:

@@ -25,7 +25,7 @@ from spiketwin.cosim.compare.subject import joined
 from spiketwin.host import Core, Run
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
-from spiketwin.host.runner import Progress
+from spiketwin.host.plan import Progress
 
 _MOST_COUNTED = (1 << 16) - 1
 """A counter of the device stays at its largest value."""

@@ -10,7 +10,7 @@ import numpy as np
 from spiketwin.cosim.compare.case import Case
 from spiketwin.host import Core
 from spiketwin.host.elements import IntArray
-from spiketwin.host.runner import Progress
+from spiketwin.host.plan import Progress
 from spiketwin.host.spikes import Run, Saturations
 
 
