@@ -527,6 +527,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "lane-stages": _drawing("synapses.py"),
     "dispatcher-states": _drawing("dispatcher.py"),
     "gateware-files": _modules("hdl/spiketwin/hdl/gateware"),
+    "device-files": _modules("cosim/spiketwin/cosim/device"),
     "model-files": _modules("cosim/spiketwin/cosim/model"),
     "rtl-files": _modules("cosim/spiketwin/cosim/rtl"),
     "netlist-files": _modules("cosim/spiketwin/cosim/netlist"),

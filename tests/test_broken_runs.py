@@ -20,6 +20,7 @@ from click.testing import CliRunner
 
 from spiketwin.cosim.channel import FaultyChannel
 from spiketwin.cosim.model.device import ModelDevice
+from spiketwin.cosim.model.queued import QueuedModel
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES
 from spiketwin.hdl.spec.registers import RUN_REGISTERS
@@ -345,17 +346,17 @@ def test_so_does_one_over_a_terminal_that_garbles(whole: Whole) -> None:
 def test_a_signal_in_the_middle_of_a_tick_of_the_model_waits(
     whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    advance = ModelDevice._run_core
+    advance = QueuedModel._run_core
     left_over = [3]
 
-    def interrupted(self: ModelDevice, *arguments: Any) -> Any:
+    def interrupted(self: QueuedModel, *arguments: Any) -> Any:
         result = advance(self, *arguments)
         left_over[0] -= 1
         if left_over[0] == 0:
             other_signal()
         return result
 
-    monkeypatch.setattr(ModelDevice, "_run_core", interrupted)
+    monkeypatch.setattr(QueuedModel, "_run_core", interrupted)
     with connect("model:", params=PARAMS) as core:
         core.program(NET)
         with pytest.raises(Alarm) as caught:
@@ -524,14 +525,14 @@ def test_a_core_is_not_to_be_used_by_what_its_run_calls() -> None:
 
 def test_threads_take_turns(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
     """Signals wait for a run in the main thread all the same, and are as they were afterwards."""
-    run_core, waiting = ModelDevice._run_core, set()
+    run_core, waiting = QueuedModel._run_core, set()
 
-    def watched(self: ModelDevice, *arguments: Any) -> Any:
+    def watched(self: QueuedModel, *arguments: Any) -> Any:
         if threading.current_thread() is threading.main_thread():
             waiting.add(signal.getsignal(signal.SIGINT) is not signal.default_int_handler)
         return run_core(self, *arguments)
 
-    monkeypatch.setattr(ModelDevice, "_run_core", watched)
+    monkeypatch.setattr(QueuedModel, "_run_core", watched)
     errors: list[BaseException] = []
     over = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGUSR1)}
@@ -571,14 +572,14 @@ def test_threads_take_turns(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_signals_that_raise_are_not_left_to_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    run_core, signals = ModelDevice._run_core, [signal.SIGALRM] * 8
+    run_core, signals = QueuedModel._run_core, [signal.SIGALRM] * 8
 
-    def interrupted(self: ModelDevice, *arguments: Any) -> Any:
+    def interrupted(self: QueuedModel, *arguments: Any) -> Any:
         while signals:
             signal.raise_signal(signals.pop())
         return run_core(self, *arguments)
 
-    monkeypatch.setattr(ModelDevice, "_run_core", interrupted)
+    monkeypatch.setattr(QueuedModel, "_run_core", interrupted)
     before, runs = signal.signal(signal.SIGALRM, alarm), list[Run]()
     try:
         with connect("model:", params=PARAMS) as core:
@@ -596,9 +597,9 @@ def test_signals_that_raise_are_not_left_to_another_thread(monkeypatch: pytest.M
 def test_a_signal_handler_in_the_middle_of_a_run_cannot_use_the_core(
     whole: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_core, errors, signals = ModelDevice._run_core, list[str](), [signal.SIGALRM]
+    run_core, errors, signals = QueuedModel._run_core, list[str](), [signal.SIGALRM]
 
-    def interrupted(self: ModelDevice, *arguments: Any) -> Any:
+    def interrupted(self: QueuedModel, *arguments: Any) -> Any:
         if signals:
             signal.raise_signal(signals.pop())
         return run_core(self, *arguments)
@@ -612,7 +613,7 @@ def test_a_signal_handler_in_the_middle_of_a_run_cannot_use_the_core(
                     call()
                 errors.append(str(error.value))
 
-        monkeypatch.setattr(ModelDevice, "_run_core", interrupted)
+        monkeypatch.setattr(QueuedModel, "_run_core", interrupted)
         before = signal.signal(signal.SIGALRM, use)
         try:
             run = core.run(SPIKES, TICKS)

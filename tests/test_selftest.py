@@ -15,13 +15,14 @@ from click.testing import CliRunner
 from spiketwin.cosim.channel import FaultyChannel
 from spiketwin.cosim.model.core import ModelCore, Run
 from spiketwin.cosim.model.device import ModelDevice
+from spiketwin.cosim.model.queued import QueuedModel
 from spiketwin.cosim.selftest import Report, check
 from spiketwin.cosim.selftest.equivalence import Trial
 from spiketwin.cosim.selftest.sweep import EXCHANGES, RATES
 from spiketwin.cosim.serial import protocol_model
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
-from spiketwin.hdl.spec.registers import RUN_REGISTERS, space_formats
+from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, space_formats
 from spiketwin.host import Core
 from spiketwin.host.cli import main
 from spiketwin.host.link import Link
@@ -59,6 +60,26 @@ def examined(device: ModelDevice, networks: int = 4) -> Report:
         return checked(core, networks)
 
 
+class FaultyModel(QueuedModel):
+    """The model in a `FaultyDevice`."""
+
+    def __init__(self, device: "FaultyDevice", params: CoreParams) -> None:
+        super().__init__(params)
+        self._device = device
+
+    def write(self, space: Space, start: int, values: Elements) -> None:
+        super().write(space, start, values)
+        if self._device.spoil_weights is not None:
+            self._device.spoil_weights(self.core.weight.reshape(-1))
+        if self._device.spoil_memory is not None:
+            self._device.spoil_memory(self.core)
+
+    def _run_core(self, end: int, room: int) -> Run:
+        run = super()._run_core(end, room)
+        spoil = self._device.spoil_ticks
+        return run if spoil is None else spoil(self._device, run)
+
+
 class FaultyDevice(ModelDevice):
     """A model whose weight memory and ticks can be spoiled.
 
@@ -70,25 +91,17 @@ class FaultyDevice(ModelDevice):
     spoil_memory: Callable[[ModelCore], None] | None = None
     spoil_ticks: Callable[["FaultyDevice", Run], Run] | None = None
 
-    def _write(self, space: int, start: int, count: int, data: bytes) -> bytes:
-        answer = super()._write(space, start, count, data)
-        if self.spoil_weights is not None:
-            self.spoil_weights(self._core.weight.reshape(-1))
-        if self.spoil_memory is not None:
-            self.spoil_memory(self._core)
-        return answer
-
-    def _run_core(self, end: int, room: int) -> Run:
-        run = super()._run_core(end, room)
-        return run if self.spoil_ticks is None else self.spoil_ticks(self, run)
+    def __init__(self, params: CoreParams) -> None:
+        super().__init__(params)
+        self._model = self._behind = FaultyModel(self, params)
 
     @property
     def weight(self) -> Elements:
-        return self._core.weight
+        return self.core.weight
 
     @property
     def v(self) -> Elements:
-        return self._core.v
+        return self.core.v
 
 
 @pytest.mark.parametrize(

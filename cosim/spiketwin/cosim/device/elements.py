@@ -1,0 +1,76 @@
+"""The elements of memory spaces as they travel: their bytes, and which values are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from spiketwin.cosim.device.core import DeviceCore, Elements
+from spiketwin.cosim.device.link import Refused
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import Status
+from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, Register, Space, SpaceFormat
+
+
+def pack(space: SpaceFormat, values: Elements) -> bytes:
+    """Bytes of elements on the link."""
+    if space.packed:
+        return np.packbits(values.astype(np.uint8), bitorder="little").tobytes()
+    return values.astype(f"<u{space.element_bytes}").tobytes()
+
+
+def unpack(space: SpaceFormat, count: int, data: bytes) -> Elements:
+    """Elements from their bytes on the link, of which there must be as many as they take.
+
+    Raises `Refused` if spare bits are not 0.
+    """
+    if space.packed:
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+        if bits[count:].any():
+            raise Refused(Status.BAD_VALUE, count)
+        return bits[:count].astype(np.int64)
+    kind = "i" if space.signed else "u"
+    return np.frombuffer(data, f"<{kind}{space.element_bytes}").astype(np.int64)
+
+
+def check_values(space: SpaceFormat, values: Elements) -> None:
+    """Refuse values that do not fit the elements of a space that is neither of the two below."""
+    low, high = space.limits()
+    refuse_first((Status.BAD_VALUE, (values < low) | (values > high)))
+
+
+def check_registers(params: CoreParams, table: Sequence[Register], values: Elements) -> Elements:
+    """Give the values of these registers with their signs; refuses one that is out of range."""
+    signed = np.array([register.signed for register in table])
+    numbers = np.where(signed & (values >> 31 != 0), values - (1 << 32), values)
+    low, high = np.array([register.limits(params) for register in table], np.int64).T
+    refuse_first((Status.BAD_VALUE, (numbers < low) | (numbers > high)))
+    return numbers
+
+
+def check_pending(core: DeviceCore, start: int, values: Elements) -> None:
+    """Refuse entries of the list of neurons that fired which do not make one."""
+    params, entries = core.params, core.pending_groups
+    if start not in (0, entries):
+        raise Refused(Status.BAD_RANGE, start)
+    groups, masks = values >> PENDING_MASK_BITS, values & ((1 << PENDING_MASK_BITS) - 1)
+    last = -1
+    if start:
+        last = int(core.read(Space.PENDING, start - 1, 1)[0]) >> PENDING_MASK_BITS
+    refuse_first(
+        (
+            Status.BAD_VALUE,
+            (groups >= params.neuron_groups) | (masks == 0) | (masks >> params.neuron_lanes != 0),
+        ),
+        (Status.BAD_ORDER, np.diff(groups, prepend=last) <= 0),
+    )
+
+
+def refuse_first(*checks: tuple[Status, npt.NDArray[np.bool_]]) -> None:
+    """Refuse with the index of the first item that is wrong in any way, the first way given."""
+    found = [(int(np.argmax(wrong)), status) for status, wrong in checks if wrong.any()]
+    if found:
+        index, status = min(found, key=lambda item: item[0])
+        raise Refused(status, index)

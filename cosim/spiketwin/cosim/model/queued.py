@@ -1,0 +1,216 @@
+"""`QueuedModel`: a `ModelCore` with what is around the ticks: queues, deadlines and counters."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from spiketwin.cosim.device.core import Elements
+from spiketwin.cosim.model.core import ModelCore, Run
+from spiketwin.cosim.model.memory import Memory
+from spiketwin.cosim.model.words import Words, count_word, words_of
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import WORD_BYTES, Word
+from spiketwin.hdl.spec.registers import ClearMask, Space
+
+_OVERDUE: Final = 1 << 62
+"""Cycles behind which no run catches up."""
+
+
+class QueuedModel:
+    """A model that a `spiketwin.cosim.device.device.Device` can have for its core.
+
+    Parameters
+    ----------
+    params:
+        Sizes of the core.
+
+    Attributes
+    ----------
+    core:
+        The model; another one after `power_cycle`.
+    run_until:
+        The tick before which the run ends.
+    """
+
+    _event_tick: npt.NDArray[np.int64]
+    _event_axon: npt.NDArray[np.int32]
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = params
+        self._tick_period = [*ModelCore(params).register].index("tick_period")
+        self.power_cycle()
+
+    def power_cycle(self) -> None:
+        """Lose everything."""
+        self.core = ModelCore(self.params)
+        self._memory = Memory(self.core)
+        self._begin()
+
+    def reset(self) -> None:
+        """End the run, empty both queues, set state, registers, tick and counters to 0."""
+        self.core.reset()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Everything but the core as after a reset."""
+        self._drop_events()
+        self._words = bytearray()
+        self.run_until = 0
+        self._lag = 0
+        self._on_grid = False
+        self._muted = 0
+        self._cycles = 0
+        self._missed_deadlines = 0
+        self._late_events = 0
+        self._muted_ticks = 0
+
+    # --- what there is --------------------------------------------------------------------------
+
+    @property
+    def tick(self) -> int:
+        """The next tick to be executed."""
+        return self.core.tick
+
+    @property
+    def real_time(self) -> bool:
+        """Whether ticks have a period."""
+        return self.core.register["tick_period"] > 0
+
+    @property
+    def events_queued(self) -> int:
+        """Axon events in the queue."""
+        return int(self._event_tick.size)
+
+    @property
+    def pending_groups(self) -> int:
+        """Entries of `Space.PENDING` in use."""
+        return len(self._memory.pending_entries())
+
+    def counters(self) -> dict[str, int]:
+        """Those of the core, none cut to its width."""
+        return {
+            "tick": self.core.tick,
+            "run_until": self.run_until,
+            "cycles": self._cycles,
+            "missed_deadlines": self._missed_deadlines,
+            "late_events": self._late_events,
+            "muted_ticks": self._muted_ticks,
+            "pending_groups": self.pending_groups,
+            "events_queued": self.events_queued,
+            "words_queued": len(self._words) // WORD_BYTES,
+            **self.core.saturations,
+        }
+
+    # --- memory and state -----------------------------------------------------------------------
+
+    def clear(self, mask: ClearMask) -> None:
+        """Set the state that `mask` names to 0."""
+        self.core.clear(mask)
+
+    def read(self, space: Space, start: int, count: int) -> Elements:
+        """Read elements of any space but the counters."""
+        return self._memory.read(space, start, count)
+
+    def write(self, space: Space, start: int, values: Elements) -> None:
+        """Write elements, which have been checked."""
+        self._memory.write(space, start, values)
+        if space is Space.REGISTER and start <= self._tick_period < start + values.size:
+            self._lag, self._on_grid = 0, False
+
+    # --- the run --------------------------------------------------------------------------------
+
+    def queue(self, ticks: Elements, axons: Elements) -> None:
+        """Queue axon events, for which there is room."""
+        self._event_tick = np.concatenate([self._event_tick, ticks])
+        self._event_axon = np.concatenate([self._event_axon, axons.astype(np.int32)])
+        self._drop_late_events()
+
+    def run_to(self, tick: int) -> None:
+        """Move `run_until` on to `tick`."""
+        self.run_until = tick
+
+    def advance(self) -> None:
+        """Execute the ticks of the run as far as the output queue has room for their words."""
+        self._advance(self.run_until)
+
+    def take(self, count: int) -> bytes:
+        """Take up to `count` output words; fewer only if the run is over."""
+        size = count * WORD_BYTES
+        if len(self._words) < size:
+            # Only now, for speed: how far a run comes depends on what is taken, not on when.
+            self.advance()
+        taken = bytes(self._words[:size])
+        del self._words[:size]
+        return taken
+
+    def stop(self) -> None:
+        """End the run where it is, and drop all queued events."""
+        self.run_until = self.core.tick
+        self._drop_events()
+
+    def fall_behind(self) -> None:
+        """Let more time pass than any run at a fixed tick period can make up for."""
+        if self._on_grid:
+            self._lag = _OVERDUE
+
+    def pass_ticks(self, ticks: int) -> None:
+        """Let the time of up to `ticks` ticks of a run at a fixed tick period pass.
+
+        Ticks for whose words the output queue has no room are muted.
+        """
+        end = min(self.core.tick + ticks, self.run_until)
+        self._advance(end)
+        while self.real_time and self.core.tick < end:
+            run = self._run_core(end, room=self.params.spike_queue_depth)
+            self._muted += run.cycles.size
+            self._muted_ticks += run.cycles.size
+
+    def _advance(self, end: int) -> None:
+        """Execute the ticks before `end`, as far as the output queue has room."""
+        depth, most_words = self.params.spike_queue_depth, self.params.max_words_per_tick
+        while (room := depth - len(self._words) // WORD_BYTES) >= most_words:
+            if self._muted and (self.core.tick < end or self.core.tick >= self.run_until):
+                # Among the words of the next tick, or on its own when the run is over.
+                self._put(count_word(Word.MUTED, [self._muted]))
+                self._muted = 0
+                self._execute_ticks(min(end, self.core.tick + 1), room)
+            elif self.core.tick < end:
+                self._execute_ticks(end, room)
+            else:
+                break
+        self._drop_late_events()
+
+    def _execute_ticks(self, end: int, room: int) -> None:
+        first = self.core.tick
+        self._put(words_of(self.params, first, self._run_core(end, room)))
+
+    def _run_core(self, end: int, room: int) -> Run:
+        self._drop_late_events()
+        run, taken = self.core.advance(
+            self._event_tick, self._event_axon, end - self.core.tick, room
+        )
+        self._event_tick, self._event_axon = self._event_tick[taken:], self._event_axon[taken:]
+        self._cycles += int(run.cycles.sum())
+        if self.real_time:
+            period = self.core.register["tick_period"]
+            self._on_grid |= run.cycles.size > 0
+            for cycles in run.cycles.tolist():
+                self._missed_deadlines += self._lag > 0
+                self._lag = max(0, self._lag + cycles - period)
+        return run
+
+    def _put(self, words: Words) -> None:
+        self._words += words.astype("<u4").tobytes()
+
+    def _drop_events(self) -> None:
+        """Empty the event queue."""
+        self._event_tick = np.empty(0, np.int64)
+        self._event_axon = np.empty(0, np.int32)
+
+    def _drop_late_events(self) -> None:
+        late = int(np.searchsorted(self._event_tick, self.core.tick))
+        self._late_events += late
+        self._event_tick, self._event_axon = self._event_tick[late:], self._event_axon[late:]
