@@ -134,7 +134,8 @@ class QueuedModel:
 
     def advance(self) -> None:
         """Execute the ticks of the run as far as the output queue has room for their words."""
-        self._advance(self.run_until)
+        if self.core.tick < self.run_until or self._muted:
+            self._advance(self.run_until)
 
     def take(self, count: int) -> bytes:
         """Take up to `count` output words; fewer only if the run is over."""
@@ -211,6 +212,7 @@ class QueuedModel:
         self._event_axon = np.empty(0, np.int32)
 
     def _drop_late_events(self) -> None:
-        late = int(np.searchsorted(self._event_tick, self.core.tick))
-        self._late_events += late
-        self._event_tick, self._event_axon = self._event_tick[late:], self._event_axon[late:]
+        if self._event_tick.size and int(self._event_tick[0]) < self.core.tick:
+            late = int(np.searchsorted(self._event_tick, self.core.tick))
+            self._late_events += late
+            self._event_tick, self._event_axon = self._event_tick[late:], self._event_axon[late:]
