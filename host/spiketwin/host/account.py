@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import WORD_BYTES, Opcode
+from spiketwin.host.decoding import Decoded, decode
 from spiketwin.host.elements import IntArray
 from spiketwin.host.timeline import Line, Stopwatch, Timeline
 from spiketwin.host.words import Words, lanes_fired, of_network, report_spikes, tick_of
@@ -30,16 +31,16 @@ class Account:
         Neurons of the network.
     tick_period:
         In cycles; 0 is free-running.
+    ticks:
+        How many were executed.
+    digests:
+        Whether each reports its digest.
     event_ticks:
         Shape (k,): tick of each axon event, ascending.
     queued, started:
         Events queued after each `EVENTS`, and ticks started after each `RUN`.
     fetched:
         The answer to each `FETCH`.
-    cycles:
-        Shape (ticks,): cycles of each tick.
-    spike_cycles:
-        Shape (m,): cycle within its tick at which each spike left.
     """
 
     stopwatch: Stopwatch
@@ -47,12 +48,26 @@ class Account:
     params: CoreParams
     n_neurons: int
     tick_period: int
+    ticks: int
+    digests: bool
     event_ticks: IntArray
     queued: Sequence[int]
     started: Sequence[int]
     fetched: Sequence[bytes]
-    cycles: IntArray
-    spike_cycles: IntArray
+
+    @property
+    def cycles(self) -> IntArray:
+        """Shape (ticks,): cycles of each tick."""
+        return self._decoded.cycles
+
+    @property
+    def spike_cycles(self) -> IntArray:
+        """Shape (m,): cycle within its tick at which each spike left."""
+        return self._decoded.spike_cycles
+
+    @cached_property
+    def _decoded(self) -> Decoded:
+        return decode(self.words, self.ticks, self.params, self.digests)
 
     @cached_property
     def timeline(self) -> Timeline:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import wraps
 from types import TracebackType
 from typing import Concatenate, Final, ParamSpec, TypeVar
@@ -393,21 +392,16 @@ class Core:
         reads = plan.tick_period > 0 or self.params.saturation_counters
         if self._counted is None or (reads and "tick" not in self._counted):
             self._counted = self._count(reads)
-        run = self._carry_out(runner, reads)
+        counters = self._carry_out(runner, reads)
+        run = self._keep(runner, counters, (runner.account(stopwatch, self._link.line),))
         stopwatch.lap(Activity.DECODE)
         stopwatch.stop()
-        account = Account(
-            stopwatch, self._link.line, self.params, self._placement.n_neurons,
-            plan.tick_period, plan.events[:, 0], runner.blocks, runner.steps, runner.answers,
-            run.cycles, run.spike_cycles,
-        )  # fmt: skip
-        self._last_run = run = replace(run, accounts=(account,))
         return run
 
-    def _carry_out(self, runner: Runner, reads: bool) -> Run:
+    def _carry_out(self, runner: Runner, reads: bool) -> dict[str, int]:
         """Have the device carry out a run, or bring it to rest where that is broken off.
 
-        With `reads` the run is to say what the counters have counted.
+        Gives the counters behind it, which are read with `reads`.
         """
         self._settled, self._runner = False, runner
         written = runner.plan.registers.keys()
@@ -428,7 +422,7 @@ class Core:
         self._run_registers |= self._settings.of_runs(runner.plan)
         self._tick += runner.ticks
         self._settled = True
-        return self._keep(runner, counters)
+        return counters
 
     # --- memories --------------------------------------------------------------------------------
 
@@ -621,7 +615,9 @@ class Core:
         """Give the counters, where they are to be read, and those that a model tells by itself."""
         return (self._read_counters() if reads else {}) | self._link.saturations()
 
-    def _keep(self, runner: Runner, counters: dict[str, int]) -> Run:
+    def _keep(
+        self, runner: Runner, counters: dict[str, int], accounts: tuple[Account, ...] = ()
+    ) -> Run:
         """Make what a run put out the last one, given what is known of the counters after it."""
         before = self._counted or {}
         if "tick" in counters and "tick" in before:
@@ -630,7 +626,7 @@ class Core:
         runner.saturations = Saturations.between(before, counters)
         self._counted = counters  # nothing is counted between two runs
         self._runner = None
-        self._last_run = run = runner.result()
+        self._last_run = run = runner.result(accounts)
         return run
 
     def _stop_cycles(self) -> int:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import cycle
+from types import TracebackType
 from typing import Final, Protocol
 
 import serial
@@ -96,6 +97,32 @@ class Port(Protocol):
         ...
 
 
+class _Naming:
+    """A context in which errors of the link name the device, once: there may be several.
+
+    Parameters
+    ----------
+    address:
+        Of the device; empty where it has none.
+    """
+
+    def __init__(self, address: str) -> None:
+        # model: has its colon already.
+        self._named = f"{address.removesuffix(':')}: " if address else ""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, LinkError) and not str(error).startswith(self._named):
+            error.args = (f"{self._named}{error}",)
+
+
 class Link:
     """Requests to one device and their results.
 
@@ -153,8 +180,7 @@ class Link:
     ) -> None:
         self._port = port
         self._advice = advice
-        # model: has its colon already.
-        self._named = f"{address.removesuffix(':')}: " if address else ""
+        self._naming = _Naming(address)
         self._close = close or port.close
         self._patience = patience
         self._retries = retries
@@ -175,7 +201,7 @@ class Link:
         self._simulation = simulation
         self._stopwatch: Stopwatch | None = None
         self._round_trip = math.inf
-        with self._naming():
+        with self._naming:
             self.identity = self._open()
         self._clock_hz = self.identity.clock_hz
         self._window = self.identity.params.link_slots - 1
@@ -278,7 +304,14 @@ class Link:
         CoreClosed
             This end was closed.
         """
-        with self._naming(), self.exclusive():
+        if self._user == threading.get_ident() and not self._calling_back:
+            self._run(program)
+        else:
+            with self.exclusive():
+                self._run(program)
+
+    def _run(self, program: Iterable[Request | None]) -> None:
+        with self._naming:
             if self._closed_by:
                 raise CoreClosed(f"the core was closed by {self._closed_by}: connect again")
             self._recover()
@@ -314,7 +347,7 @@ class Link:
         """
         cycles = cycles_per_bit(self._clock_hz, baud)
         actual = round(self._clock_hz / cycles)
-        with self._naming(), self.exclusive():
+        with self._naming, self.exclusive():
             self._change_rate(cycles, int(baud))
         return actual
 
@@ -353,16 +386,6 @@ class Link:
         """Have one request executed, whose result is not needed."""
         self._submit(request)
         self._finish_oldest()
-
-    @contextmanager
-    def _naming(self) -> Iterator[None]:
-        """Have errors name the device, once: there may be several."""
-        try:
-            yield
-        except LinkError as error:
-            if not str(error).startswith(self._named):
-                error.args = (f"{self._named}{error}",)
-            raise
 
     def _retune(self, baud: int) -> None:
         """Change the rate at this end; `LinkTimeout` if it cannot, for nothing is heard then."""

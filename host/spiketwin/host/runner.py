@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -23,10 +22,13 @@ import numpy as np
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import DIGEST_WORDS
 from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
+from spiketwin.host.account import Account
+from spiketwin.host.decoding import Decoded, decode
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.plan import Plan, Progress, Watch
-from spiketwin.host.spikes import Run, Saturations, decode
+from spiketwin.host.spikes import Run, Saturations
+from spiketwin.host.timeline import Line, Stopwatch
 from spiketwin.host.words import (
     Words,
     last_of_tick,
@@ -294,22 +296,22 @@ class Runner:
             if self._watched + ticks > self._done:
                 break
             ends = np.searchsorted(np.cumsum(ticks_over(words, last)), ticks)
-            part = self._decoded(words[: ends + 1], ticks)
+            part = Run(*self._decoded(words[: ends + 1], ticks))
             words, first = words[ends + 1 :], self._watched
             self._watched += ticks
             with self._calling_back():
                 watch(first, part)
         self._unwatched = words
 
-    def _decoded(self, words: Words, ticks: int) -> Run:
-        run = decode(words, ticks, self._params, self._digests)
+    def _decoded(self, words: Words, ticks: int) -> Decoded:
+        decoded = decode(words, ticks, self._params, self._digests)
         # Neurons that the network does not have are silent, unless somebody has given them life.
-        if run.spikes.size and int(run.spikes[:, 1].max()) >= self._n_neurons:
+        if decoded.spikes.size and int(decoded.spikes[:, 1].max()) >= self._n_neurons:
             words = of_network(words, self._n_neurons, self._params.neuron_lanes)
-            run = decode(words, ticks, self._params, self._digests)
-        return run
+            return decode(words, ticks, self._params, self._digests)
+        return decoded
 
-    def result(self) -> Run:
+    def result(self, accounts: tuple[Account, ...] = ()) -> Run:
         """Decode what came in: of a run that was broken off, up to the last whole tick.
 
         Raises `LinkError` when the words do not add up to the run.
@@ -324,9 +326,18 @@ class Runner:
                     f"the device reported {ticks} ticks where {self._started} were asked for: "
                     "switch it off and on, and connect again"
                 )
-        return replace(
-            self._decoded(words, ticks),
+        return Run(
+            *self._decoded(words, ticks),
             missed_deadlines=self.missed_deadlines,
             late_events=self.late_events,
             saturations=self.saturations,
+            accounts=accounts,
         )
+
+    def account(self, stopwatch: Stopwatch, line: Line) -> Account:
+        """Give what the ledger of the whole is drawn up from."""
+        plan = self.plan
+        return Account(
+            stopwatch, line, self._params, self._n_neurons, plan.tick_period, self.ticks,
+            plan.digests, plan.events[:, 0], self.blocks, self.steps, self.answers,
+        )  # fmt: skip

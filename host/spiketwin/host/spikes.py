@@ -1,36 +1,19 @@
-"""What a run put out: spikes, cycles and digests, decoded from its output words."""
+"""What a run put out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.protocol import (
-    SPIKE_CYCLE_BITS,
-    SPIKE_MASK_BITS,
-    WORD_COUNT_BITS,
-    Word,
-)
 from spiketwin.hdl.spec.registers import SATURATIONS
-from spiketwin.hdl.spec.text import shown
 from spiketwin.host.account import Account
 from spiketwin.host.elements import IntArray
-from spiketwin.host.errors import InvalidInput, LinkError
+from spiketwin.host.errors import InvalidInput
 from spiketwin.host.ledger import Ledger
-from spiketwin.host.words import (
-    Words,
-    digests_of,
-    lanes_fired,
-    last_of_tick,
-    tick_of,
-    ticks_over,
-)
 
 
 @dataclass(frozen=True)
@@ -113,9 +96,9 @@ class Run:
     cycles: IntArray
     update_cycles: IntArray
     muted: NDArray[np.bool_]
+    digests: NDArray[np.uint32] | None = None
     missed_deadlines: int = 0
     late_events: int = 0
-    digests: NDArray[np.uint32] | None = None
     saturations: Saturations | None = None
     accounts: tuple[Account, ...] = ()
 
@@ -130,103 +113,3 @@ class Run:
                 "a part of a run, or one that was broken off, has no ledger: run it to its end"
             )
         return Ledger.of(self.accounts)
-
-
-def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Run:
-    """Decode the output words of a whole run, or of ticks that follow each other in one.
-
-    Parameters
-    ----------
-    words:
-        All of them.
-    ticks:
-        How many there are of.
-    params:
-        Sizes of the core.
-    digests:
-        Whether each tick reports its digest.
-
-    Raises
-    ------
-    LinkError
-        The words do not add up to so many ticks, or report what such a core has not.
-    InvalidInput
-        An argument is something else.
-    """
-    _check_words(words, ticks, params)
-    if not isinstance(digests, bool | np.bool_):
-        raise InvalidInput(f"digests must be True or False, not {shown(digests)}")
-    kinds = words >> WORD_COUNT_BITS
-    end, update = np.flatnonzero(kinds == _END), np.flatnonzero(kinds == _UPDATE)
-    report = np.flatnonzero(kinds < _UPDATE)
-    counts = (words & _COUNT_MASK).astype(np.int64)
-    if digests or len(end) != ticks or len(update) != ticks or (kinds > _END).any():
-        tick, muted = _checked_ticks(words, ticks, digests), np.ones(ticks, np.bool_)
-        muted[tick[end]] = False
-        cycles, update_cycles = np.zeros(ticks, np.int64), np.zeros(ticks, np.int64)
-        update_cycles[tick[update]] = counts[update]
-        cycles[tick[end]] = counts[end]
-        report_tick = tick[report]
-    else:
-        # Nothing was muted: each tick has one word of each of these, in order.
-        if ticks and (
-            end[-1] != len(words) - 1 or (update > end).any() or (update[1:] < end[:-1]).any()
-        ):
-            raise LinkError(_DISORDERED)
-        muted = np.zeros(ticks, np.bool_)
-        cycles, update_cycles = counts[end], counts[update]
-        report_tick = np.searchsorted(end, report)
-
-    reports = words[report].astype(np.int64)
-    which, lane = lanes_fired(reports)
-    neuron = (reports >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS))[which] * params.neuron_lanes + lane
-    if neuron.size and (neuron.max() >= params.n_neurons or lane.max() >= params.neuron_lanes):
-        group = int(reports.max()) >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS)
-        raise LinkError(
-            f"the device reported a spike of a neuron that it has not, in group {group}: "
-            "program the core again"
-        )
-    cycle = update_cycles[report_tick] + (reports & ((1 << SPIKE_CYCLE_BITS) - 1))
-    spikes = np.empty((len(which), 2), np.int64)
-    spikes[:, 0] = report_tick[which]
-    spikes[:, 1] = neuron
-    return Run(
-        spikes,
-        cycle[which],
-        cycles,
-        update_cycles,
-        muted,
-        digests=digests_of(words, ticks) if digests else None,
-    )
-
-
-_COUNTED: Final = 1 << (31 - WORD_COUNT_BITS)
-_UPDATE: Final = _COUNTED | Word.UPDATE
-_END: Final = _COUNTED | Word.END
-_COUNT_MASK: Final = (1 << WORD_COUNT_BITS) - 1
-_DISORDERED: Final = (
-    "the device reported the words of a tick in a wrong order: program the core again"
-)
-
-
-def _checked_ticks(words: Words, ticks: int, digests: bool) -> IntArray:
-    """Give the tick of each word; raise `LinkError` if they are not words of so many ticks."""
-    ends, ended = ticks_over(words), ticks_over(words, last_of_tick(digests))
-    if ended.sum() != ticks or ends.sum() != ticks or (words.size and not ended[-1]):
-        raise LinkError(
-            f"the device reported {ended.sum()} ticks instead of {shown(ticks)}: program the "
-            "core again (`core.program`)"
-        )
-    tick = tick_of(words)
-    if tick.size and (tick.min() < 0 or tick.max() >= ticks):
-        raise LinkError(_DISORDERED)
-    return tick
-
-
-def _check_words(words: object, ticks: object, params: object) -> None:
-    if not isinstance(words, np.ndarray) or words.ndim != 1 or words.dtype != np.uint32:
-        raise InvalidInput(f"words must be a vector of uint32, not {shown(words)}")
-    if isinstance(ticks, bool) or not isinstance(ticks, int | np.integer) or ticks < 0:
-        raise InvalidInput(f"ticks must be an integer from 0 on, not {shown(ticks)}")
-    if not isinstance(params, CoreParams):
-        raise InvalidInput(f"params must be CoreParams, not {shown(params)}")
