@@ -9,7 +9,7 @@ function is compiled for several types, which would only take time.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,11 +27,16 @@ from spiketwin.cosim.model.hashing import (
 )
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import DIGEST_WORDS
+from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, WORD_COUNT_BITS, Word
 from spiketwin.hdl.spec.registers import SATURATIONS
 
 Int64 = npt.NDArray[np.int64]
 Word16 = npt.NDArray[np.uint16]
 Word32 = npt.NDArray[np.uint32]
+
+_COUNTED: Final = 8
+"""What kinds of words that carry a count have on top."""
+_GROUP_PLACE: Final = SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
 
 I_SYN, V, THETA, WEIGHT = range(len(SATURATIONS))
 """Places in `Log.saturations`."""
@@ -41,9 +46,10 @@ class State(NamedTuple):
     """Arrays of a core, by the names of the specification, and scratch space for a tick.
 
     `weight` and `plastic` have shape (n_sources, n_neurons), `plastic_by_neuron` is the transpose.
-    `pending` flags the neurons that fired in the last tick. `row_learns` and `column_learns` tell
-    which sources and neurons have any plastic synapse. `potential` is the sum of a tick before
-    it is held to its width. Every array more makes every call slower that is given all of them.
+    `pending` flags the neurons that fired in the last tick, `fired` lists those of this one.
+    `row_learns` and `column_learns` tell which sources and neurons have any plastic synapse.
+    `potential` is the sum of a tick before it is held to its width. Every array more makes every
+    call slower that is given all of them.
     """
 
     weight: Weights
@@ -63,6 +69,7 @@ class State(NamedTuple):
     trace_post: Int32
     pending: Flags
     held: Flags
+    fired: Int32
     potential: Int32
     step_pre: Int32
     step_post: Int32
@@ -117,19 +124,27 @@ class Sizes(NamedTuple):
     neurons: Word16
 
 
-class Log(NamedTuple):
-    """What ticks put out.
+class Schedule(NamedTuple):
+    """Cycles of the core (`spec.schedule`), as tables.
 
-    `active` and `fired` count the sources and neurons of each tick; `spike_tick` and
-    `spike_neuron` have one entry a spike; `digest` has one a tick, if it is wanted. `saturations`
-    counts on, in the order of `registers.SATURATIONS`.
+    `deliver` has them by the number of active sources, `learn` by that of the neurons that fired,
+    `update_and_end` is what any tick takes beside these two; `spike` tells of each neuron when its
+    spike leaves.
     """
 
-    active: Int32
-    fired: Int32
-    spike_tick: Int64
-    spike_neuron: Int32
-    digest: Word32
+    deliver: Int64
+    learn: Int64
+    update_and_end: int
+    spike: Int64
+
+
+class Log(NamedTuple):
+    """What ticks put out: `words`, as many as there is room for, and what they saturate.
+
+    `saturations` counts on, in the order of `registers.SATURATIONS`.
+    """
+
+    words: Word32
     saturations: Int64
 
 
@@ -323,8 +338,8 @@ def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
 
 
 @compiled
-def _update(s: State, r: Settings, z: Sizes, tick: int, log: Log, count: int) -> tuple[int, int]:
-    """Advance all neurons; returns the spikes logged so far and the groups that fired."""
+def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
+    """Advance all neurons; returns how many fired, and the words put out so far."""
     integrate(s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor)
     decay_all(s.i_syn, r.i_syn_decay)
     find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta, z.v_top)
@@ -332,28 +347,30 @@ def _update(s: State, r: Settings, z: Sizes, tick: int, log: Log, count: int) ->
         for j in range(s.held.size):
             s.held[j] = s.refrac_count[j] > 0
     log.saturations[V] += settle(s.v, s.refrac_count, s.potential, z.v_top)
-    first, groups, last_group = count, 0, -1
+    count, last_group = int(np.int64(0)), -1
     for j in range(s.pending.size):
         if s.pending[j]:
             v_cut, theta_cut = _fire(s, r, z, j)
             log.saturations[V] += v_cut
             log.saturations[THETA] += theta_cut
-            log.spike_tick[count] = tick
-            log.spike_neuron[count] = j
+            s.fired[count] = j
             count += 1
-            if j // z.neuron_lanes != last_group:
-                last_group = j // z.neuron_lanes
-                groups += 1
+            group = j // z.neuron_lanes
+            if group != last_group:
+                last_group = group
+                log.words[put] = group << _GROUP_PLACE | c.spike[j]
+                put += 1
+            log.words[put - 1] |= np.uint32(1 << (SPIKE_CYCLE_BITS + j - group * z.neuron_lanes))
     decay_all(s.theta, r.theta_decay)
     if z.learning:
         decay_all(s.trace_post, r.trace_post_decay)
-        for k in range(first, count):
-            j = log.spike_neuron[k]
+        for k in range(count):
+            j = s.fired[k]
             s.trace_post[j] = _bumped(
                 s.trace_post[j], r.trace_post_bump, r.trace_post_replace, z.trace_top
             )
         decay_all(s.trace_pre, r.trace_pre_decay)
-    return count, groups
+    return count, put
 
 
 @compiled
@@ -394,31 +411,37 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np
     return digest, cut
 
 
+@compiled
+def _count_word(kind: int, count: int) -> np.uint32:
+    """Word of `kind` with a count, which stays at its largest value rather than wrap."""
+    held = min(int(np.int64(count)), (1 << WORD_COUNT_BITS) - 1)
+    return np.uint32((_COUNTED | kind) << WORD_COUNT_BITS | held)
+
+
 @entry
 def run_ticks(
     s: State,
     r: Settings,
     z: Sizes,
+    c: Schedule,
     tick: int,
     ticks: int,
-    room: int,
     event_tick: Int64,
     event_axon: Int32,
     log: Log,
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, int]:
     """Execute up to `ticks` ticks, beginning with `tick`.
 
     Events ascend strictly by (tick, axon) and none is before `tick`. A tick is begun only if there
-    is room for ``max_words_per_tick`` output words; `log` must hold as many spikes as these words
-    can report.
+    is room for ``max_words_per_tick`` output words.
 
-    Returns the number of ticks executed, of spikes logged and of events taken.
+    Returns the number of ticks executed, of words put out and of events taken, and the cycles.
     """
     if not r.stochastic:
         s.row_noise[:] = a.HALF_STEP
         s.column_noise[:] = a.HALF_STEP
-    done, spikes, event = 0, int(np.int64(0)), 0
-    while done < ticks and room >= z.max_words_per_tick:
+    done, put, event, cycles = 0, int(np.int64(0)), 0, int(np.int64(0))
+    while done < ticks and log.words.size - put >= z.max_words_per_tick:
         now = tick + done
         if r.learn_pre:
             form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
@@ -440,19 +463,21 @@ def run_ticks(
                 log.saturations[I_SYN] += i_syn_cut
                 log.saturations[WEIGHT] += weight_cut
                 active += 1
-        first = spikes
-        spikes, groups = _update(s, r, z, now, log, first)
+        log.words[put] = _count_word(Word.UPDATE, c.deliver[active])
+        fired, put = _update(s, r, z, c, log, put + 1)
         if r.digest_en:
             digest ^= _digest_update(s, z)
-        if r.learn_post and spikes > first:
-            code, steps_cut = _learn(s, r, z, now, log.spike_neuron[first:spikes])
+        if r.learn_post and fired:
+            code, steps_cut = _learn(s, r, z, now, s.fired[:fired])
             digest ^= code
             log.saturations[WEIGHT] += steps_cut
-        log.active[done] = active
-        log.fired[done] = spikes - first
-        room -= groups + 2
+        taken = c.deliver[active] + c.update_and_end + c.learn[fired]
+        log.words[put] = _count_word(Word.END, taken)
+        put += 1
         if r.digest_en:
-            log.digest[done] = digest
-            room -= DIGEST_WORDS
+            log.words[put] = _count_word(Word.DIGEST_LOW, int(digest & 0xFFFF))
+            log.words[put + 1] = _count_word(Word.DIGEST_HIGH, int(digest >> 16))
+            put += DIGEST_WORDS
+        cycles += taken
         done += 1
-    return done, spikes, event
+    return done, put, event, cycles

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from spiketwin.cosim.device.core import Elements
-from spiketwin.cosim.model.core import ModelCore, Run
+from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.model.memory import Memory
-from spiketwin.cosim.model.words import Words, count_word, words_of
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.protocol import WORD_BYTES, Word
+from spiketwin.hdl.spec.protocol import WORD_BYTES, Word, count_word
 from spiketwin.hdl.spec.registers import ClearMask, Space
+from spiketwin.host.words import Words, count, of_kind
 
 _OVERDUE: Final = 1 << 62
 """Cycles behind which no run catches up."""
@@ -165,9 +165,10 @@ class QueuedModel:
         end = min(self.core.tick + ticks, self.run_until)
         self._advance(end)
         while self.real_time and self.core.tick < end:
-            run = self._run_core(end, room=self.params.spike_queue_depth)
-            self._muted += run.cycles.size
-            self._muted_ticks += run.cycles.size
+            before = self.core.tick
+            self._run_core(end, room=self.params.spike_queue_depth)
+            self._muted += self.core.tick - before
+            self._muted_ticks += self.core.tick - before
 
     def _advance(self, end: int) -> None:
         """Execute the ticks before `end`, as far as the output queue has room."""
@@ -175,7 +176,7 @@ class QueuedModel:
         while (room := depth - len(self._words) // WORD_BYTES) >= most_words:
             if self._muted and (self.core.tick < end or self.core.tick >= self.run_until):
                 # Among the words of the next tick, or on its own when the run is over.
-                self._put(count_word(Word.MUTED, [self._muted]))
+                self._words += count_word(Word.MUTED, self._muted).to_bytes(WORD_BYTES, "little")
                 self._muted = 0
                 self._execute_ticks(min(end, self.core.tick + 1), room)
             elif self.core.tick < end:
@@ -185,26 +186,21 @@ class QueuedModel:
         self._drop_late_events()
 
     def _execute_ticks(self, end: int, room: int) -> None:
-        first = self.core.tick
-        self._put(words_of(self.params, first, self._run_core(end, room)))
+        self._words += self._run_core(end, room).tobytes()
 
-    def _run_core(self, end: int, room: int) -> Run:
+    def _run_core(self, end: int, room: int) -> Words:
         self._drop_late_events()
-        run, taken = self.core.advance(
-            self._event_tick, self._event_axon, end - self.core.tick, room
-        )
-        self._event_tick, self._event_axon = self._event_tick[taken:], self._event_axon[taken:]
-        self._cycles += int(run.cycles.sum())
+        ran = self.core.advance(self._event_tick, self._event_axon, end - self.core.tick, room)
+        self._event_tick = self._event_tick[ran.events :]
+        self._event_axon = self._event_axon[ran.events :]
+        self._cycles += ran.cycles
         if self.real_time:
             period = self.core.register["tick_period"]
-            self._on_grid |= run.cycles.size > 0
-            for cycles in run.cycles.tolist():
+            for cycles in count(ran.words[of_kind(ran.words, Word.END)]).tolist():
+                self._on_grid = True
                 self._missed_deadlines += self._lag > 0
                 self._lag = max(0, self._lag + cycles - period)
-        return run
-
-    def _put(self, words: Words) -> None:
-        self._words += words.astype("<u4").tobytes()
+        return ran.words
 
     def _drop_events(self) -> None:
         """Empty the event queue."""
