@@ -11,7 +11,6 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.hdl.spec.registers import (
@@ -90,7 +89,6 @@ class Core:
         self.params: CoreParams = link.identity.params
         self._formats = space_formats(self.params)
         self._settings = Settings(self.params)
-        self._most_cycles = schedule.most_cycles(self.params)
         self._placement = Placement(self.params.n_axons, self.params.n_neurons, self.params)
         self._tick = 0
         self._run_registers: dict[str, int] = {}  # where their values are known
@@ -384,7 +382,7 @@ class Core:
             )
         runner = Runner(
             self.identity, self._tick, plan,
-            self._settings.between(plan, self._run_registers), progress, watch,
+            self._settings, self._run_registers, progress, watch,
             self._placement.n_neurons, self._link.calling_back,
         )  # fmt: skip
         begun.append(runner)
@@ -631,7 +629,7 @@ class Core:
 
     def _stop_cycles(self) -> int:
         # The tick under way, and the sweep of a clear, which takes less than a tick.
-        return 2 * self._most_cycles
+        return 2 * self._settings.most_cycles
 
     def _check_queue(self, events: IntArray, ticks: int) -> None:
         depth = self.params.event_queue_depth

@@ -96,6 +96,8 @@ def _spikes(
     reports: IntArray, ticks: IntArray, update_cycles: IntArray, params: CoreParams
 ) -> tuple[IntArray, IntArray]:
     """Give (tick, neuron) and the cycle of each spike in words that report some."""
+    if not reports.size:
+        return np.empty((0, 2), np.int64), np.empty(0, np.int64)
     which, lane = lanes_fired(reports)
     neuron = (reports >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS))[which] * params.neuron_lanes + lane
     if neuron.size and (neuron.max() >= params.n_neurons or lane.max() >= params.neuron_lanes):

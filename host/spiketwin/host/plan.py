@@ -103,12 +103,19 @@ class Plan:
 
 
 class Settings:
-    """Registers of a core as a plan sets them.
+    """Registers of a core as a plan sets them, and the limits of its ticks.
 
     Parameters
     ----------
     params:
         Sizes of the core.
+
+    Attributes
+    ----------
+    table:
+        Name to index and register.
+    most_cycles, most_words:
+        Cycles and output words that a tick can have.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -117,7 +124,8 @@ class Settings:
         self.table: dict[str, tuple[int, Register]] = {
             register.name: (index, register) for index, register in enumerate(registers(params))
         }
-        self._sweep_cycles = 2 * schedule.most_cycles(params)
+        self.most_cycles = schedule.most_cycles(params)
+        self.most_words = params.max_words_per_tick
 
     def checked(self, name: str, values: ArrayLike, shape: tuple[int, ...] = ()) -> IntArray:
         """Check values of a register; a scalar fills the shape.
@@ -150,7 +158,7 @@ class Settings:
 
     def clear(self, mask: int) -> Request:
         """Make the request that sets state to 0."""
-        return Request(Opcode.CLEAR, arguments(Opcode.CLEAR, mask), cycles=self._sweep_cycles)
+        return Request(Opcode.CLEAR, arguments(Opcode.CLEAR, mask), cycles=2 * self.most_cycles)
 
     def of_runs(self, plan: Plan) -> dict[str, int]:
         """Registers that every run of a plan has the same: name to value."""

@@ -13,20 +13,19 @@ than it can have. The events of the next run are queued while the last one is un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
 import numpy as np
 
-from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import DIGEST_WORDS
 from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.host.account import Account
 from spiketwin.host.decoding import Decoded, decode
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
-from spiketwin.host.plan import Plan, Progress, Watch
+from spiketwin.host.plan import Plan, Progress, Settings, Watch
 from spiketwin.host.spikes import Run, Saturations
 from spiketwin.host.timeline import Line, Stopwatch
 from spiketwin.host.words import (
@@ -37,9 +36,6 @@ from spiketwin.host.words import (
     ticks_over,
     ticks_over_in,
 )
-
-Between = Callable[[int], Iterable[Request]]
-"""Called with the number of a run; gives what is to be asked for just before it."""
 
 LEAST_WORDS_PER_TICK: Final = 2
 """*Update* and *end* are always reported."""
@@ -73,8 +69,10 @@ class Runner:
         The device's next tick.
     plan:
         The runs.
-    between:
-        Gives what is to be asked for before each run.
+    settings:
+        Of the core.
+    known:
+        Registers whose values are known.
     progress:
         Called with (ticks done, ticks in all) after every answer that brings some.
     watch:
@@ -108,7 +106,8 @@ class Runner:
         identity: Identity,
         first_tick: int,
         plan: Plan,
-        between: Between,
+        settings: Settings,
+        known: Mapping[str, int],
         progress: Progress | None,
         watch: Watch | None,
         n_neurons: int,
@@ -133,7 +132,7 @@ class Runner:
         self._items = events[:, 1] * _OFFSETS + self._event_ticks
         ends = np.searchsorted(self._event_ticks, np.arange(1, plan.runs + 1) * plan.ticks)
         self._ends: list[int] = ends.tolist()
-        self._between = between
+        self._between = settings.between(plan, known)
         self._progress = progress
         self._watch = watch
         self._digests = plan.digests
@@ -142,7 +141,8 @@ class Runner:
         self._digest_words = DIGEST_WORDS if plan.digests else 0
         self._unwatched = _NO_WORDS
         self._watched = 0
-        self._tick_cycles = max(schedule.most_cycles(params), tick_period)
+        self._most_words = settings.most_words
+        self._tick_cycles = max(settings.most_cycles, tick_period)
         self._tick_period = tick_period
         self._longest_wait = max(1, min(ANY_WAIT, int(_REAL_TIME_WAIT * identity.clock_hz)))
         least_wait = min(tick_period, self._longest_wait) or ANY_WAIT
@@ -191,7 +191,7 @@ class Runner:
         if self._tick_period:
             return ticks == 0
         # At the end of a run the device answers with fewer words than it was asked for.
-        return self._requested >= ticks * self._params.max_words_per_tick
+        return self._requested >= ticks * self._most_words
 
     def _affordable(self) -> tuple[int, int]:
         """Tick up to which the run can be started, and the events that can be queued by then."""

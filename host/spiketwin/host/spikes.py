@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from spiketwin.host.account import Account
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.ledger import Ledger
+
+_NAMES: Final = tuple(counter.name for counter in SATURATIONS)
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,9 @@ class Saturations:
     @classmethod
     def between(cls, before: dict[str, int], after: dict[str, int]) -> Saturations | None:
         """Take those between two readings of the counters; None from a core that has none."""
-        names = [counter.name for counter in SATURATIONS]
-        if names[0] not in before or names[0] not in after:
+        if _NAMES[0] not in before or _NAMES[0] not in after:
             return None
-        return cls(*(after[name] - before[name] for name in names))
+        return cls(*[after[name] - before[name] for name in _NAMES])
 
     @classmethod
     def of(cls, parts: Sequence[Saturations | None]) -> Saturations | None:

@@ -152,6 +152,8 @@ def _warn_of_raster(name: str, events: IntArray) -> None:
 
 def _in_order(events: IntArray, n_axons: int) -> IntArray:
     """Sort events by (tick, axon), and merge those that are equal."""
+    if not len(events):
+        return events
     # Below 2**32 times 2048, a pair fits one number, and numbers sort much faster than rows.
     keys = events[:, 0] * n_axons + events[:, 1]
     if (keys[1:] > keys[:-1]).all():

@@ -19,6 +19,7 @@ from spiketwin.host.elements import IntArray
 Words = NDArray[np.uint32]
 
 _IS_COUNT_BIT: Final = 31
+_LANE_SHIFTS: Final = SPIKE_CYCLE_BITS + np.arange(SPIKE_MASK_BITS)
 
 
 def of_kind(words: Words, kind: Word) -> NDArray[np.bool_]:
@@ -41,8 +42,7 @@ def report_spikes(words: Words) -> NDArray[np.bool_]:
 
 def lanes_fired(reports: IntArray) -> tuple[IntArray, IntArray]:
     """Give the spikes in words that report some: the number of the word, and the lane."""
-    lanes = np.arange(SPIKE_MASK_BITS)
-    which, lane = np.nonzero(reports[:, None] >> (SPIKE_CYCLE_BITS + lanes) & 1)
+    which, lane = (reports[:, None] >> _LANE_SHIFTS & 1).nonzero()
     return which, lane
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -27,6 +28,16 @@ _CLEARED: Final = {
 }
 
 
+class Registers(dict[str, int]):
+    """Registers by name; one that is not built reads as 0."""
+
+    def __missing__(self, name: str) -> int:
+        return 0
+
+
+_settings: Final = itemgetter(*kernels.Settings._fields)
+
+
 class Ran(NamedTuple):
     """What a number of ticks put out: their output words, the events they took, their cycles."""
 
@@ -48,7 +59,7 @@ class ModelCore:
 
     def __init__(self, params: CoreParams) -> None:
         p = self.params = params
-        self.register = {r.name: 0 for r in registers(p)}
+        self.register = Registers((r.name, 0) for r in registers(p))
         self.tick = 0
 
         def vector() -> hashing.Int32:
@@ -153,7 +164,7 @@ class ModelCore:
         """Set state, registers, `tick` and `saturations` to 0; all else stays."""
         self.clear(~ClearMask(0))
         self._saturations[:] = 0
-        self.register = dict.fromkeys(self.register, 0)
+        self.register = Registers((name, 0) for name in self.register)
         self.tick = 0
 
     def run(self, events: npt.ArrayLike, ticks: int) -> Decoded:
@@ -194,7 +205,7 @@ class ModelCore:
             ran = self.advance(event_tick[taken:], event_axon[taken:], end - self.tick, _LOG_WORDS)
             parts.append(ran.words)
             taken += ran.events
-        digests = bool(self.register.get("digest_en"))
+        digests = bool(self.register["digest_en"])
         decoded = decode(np.concatenate(parts), ticks, self.params, digests)
         return decoded._replace(spikes=decoded.spikes + (first, 0))
 
@@ -217,8 +228,7 @@ class ModelCore:
         if room > self._words.size:
             self._words = np.empty(room, np.uint32)
         log = kernels.Log(self._words[:room], self._saturations)
-        register = self.register
-        settings = kernels.Settings(*[register.get(n, 0) for n in kernels.Settings._fields])
+        settings = kernels.Settings(*_settings(self.register))
         learns = settings.learn_post and self._column_learns
         done, put, events, cycles = kernels.run_ticks(
             self._state, settings, self._sizes, self._schedules[bool(learns)], self.tick, ticks,
