@@ -17,8 +17,8 @@ import numpy as np
 
 from spiketwin.cosim.device.core import DeviceCore, Elements
 from spiketwin.cosim.device.elements import (
+    RegisterRanges,
     check_pending,
-    check_registers,
     check_values,
     pack,
     refuse_first,
@@ -42,7 +42,6 @@ from spiketwin.hdl.spec.registers import (
     Space,
     SpaceFormat,
     counters,
-    registers,
     space_formats,
 )
 
@@ -71,7 +70,7 @@ class Device:
         self._behind = core
         self._params = core.params
         self._formats = space_formats(self._params)
-        self._registers = registers(self._params)
+        self._ranges = RegisterRanges(self._params)
         self._identity = Identity.of(self._params, clock_hz, build).pack()
         requests: dict[Opcode, Callable[..., bytes]] = {
             Opcode.RESET: self._reset,
@@ -166,7 +165,7 @@ class Device:
             raise Refused(Status.BAD_LENGTH, REQUESTS[Opcode.WRITE].argument_bytes + len(data))
         values = unpack(elements, count, data)
         if elements.space is Space.REGISTER:
-            values = check_registers(self._params, self._registers[index : index + count], values)
+            values = self._ranges.checked(index, values)
         elif elements.space is Space.PENDING:
             check_pending(self._behind, index, values)
         else:

@@ -118,6 +118,9 @@ class ModelCore:
         )
         self._schedules = [self._schedule(learns) for learns in (False, True)]
         self._words = np.empty(p.spike_queue_depth, np.uint32)
+        self._cleared = [
+            (int(bit), [getattr(self, name) for name in names]) for bit, names in _CLEARED.items()
+        ]
 
     def _schedule(self, learns: bool) -> kernels.Schedule:
         p = self.params
@@ -155,10 +158,11 @@ class ModelCore:
 
     def clear(self, mask: ClearMask) -> None:
         """Set the state that `mask` names to 0."""
-        for bit, names in _CLEARED.items():
-            if mask & bit:
-                for name in names:
-                    getattr(self, name)[...] = 0
+        wanted = int(mask)
+        for bit, arrays in self._cleared:
+            if wanted & bit:
+                for array in arrays:
+                    array.fill(0)
 
     def reset(self) -> None:
         """Set state, registers, `tick` and `saturations` to 0; all else stays."""
