@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from spiketwin.cosim.compilation import told
 from spiketwin.cosim.device.device import Device
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.model.queued import QueuedModel
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
+from spiketwin.host.plan import Plan
 
 
 class ModelDevice(Device):
@@ -30,6 +33,10 @@ class ModelDevice(Device):
     def core(self) -> ModelCore:
         """The model behind the link; another one after a power cycle."""
         return self._model.core
+
+    def run_apart(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
+        """Do as `QueuedModel.run_apart`; no run is under way, and no event is queued."""
+        return self._model.run_apart(plan, threads, report)
 
     def pass_ticks(self, ticks: int) -> None:
         """Do as `QueuedModel.pass_ticks`: what happens when nobody listens."""
