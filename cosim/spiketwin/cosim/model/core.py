@@ -103,8 +103,9 @@ class ModelCore:
             column_noise=np.zeros(p.n_sources, np.uint16),
             column=_weights(p, (p.n_sources,)),
         )
+        self._arrays = tuple(self._state)
         self._saturations = np.zeros(len(SATURATIONS), np.int64)
-        self._sizes = kernels.Sizes(
+        sizes = kernels.Sizes(
             n_axons=p.n_axons,
             neuron_lanes=p.neuron_lanes,
             max_words_per_tick=p.max_words_per_tick,
@@ -119,6 +120,7 @@ class ModelCore:
             sources=np.arange(p.n_sources, dtype=np.uint16),
             neurons=np.arange(p.n_neurons, dtype=np.uint16),
         )
+        self._sizes = tuple(sizes)
         self._deliver_cycles = np.array(
             [schedule.deliver_cycles(p, n) for n in range(p.n_sources + 1)], np.int64
         )
@@ -249,25 +251,26 @@ class ModelCore:
             fired=np.empty(most_ticks, np.int32),
             spike_tick=np.empty(most_spikes, np.int64),
             spike_neuron=np.empty(most_spikes, np.int32),
-            digest=np.empty(most_ticks, np.uint32),
             saturations=self._saturations,
         )
-        settings = kernels.Settings(*(self.register.get(n, 0) for n in kernels.Settings._fields))
+        register = self.register.get
+        settings = tuple([register(name, 0) for name in kernels.Settings._fields])
+        digests = np.empty(most_ticks, np.uint32) if register("digest_en", 0) else None
         done, spikes, events = kernels.run_ticks(
-            self._state, settings, self._sizes, self.tick, most_ticks, room,
-            event_tick, event_axon, log,
+            self._arrays, settings, self._sizes, self.tick, most_ticks, room,
+            event_tick, event_axon, tuple(log), digests,
         )  # fmt: skip
         self.tick += done
         neurons = log.spike_neuron[:spikes]
         update_cycles = self._deliver_cycles[log.active[:done]]
         rest = schedule.update_cycles(p) + schedule.END
-        learns = int(settings.learn_post and self._state.column_learns.any())
+        learns = int(register("learn_post", 0) and self._state.column_learns.any())
         run = Run(
             spikes=np.stack([log.spike_tick[:spikes], neurons], axis=1, dtype=np.int64),
             spike_cycles=self._spike_cycle[neurons],
             update_cycles=update_cycles,
             cycles=update_cycles + rest + self._learn_cycles[learns][log.fired[:done]],
-            digests=log.digest[:done] if settings.digest_en else None,
+            digests=digests if digests is None else digests[:done],
         )
         return run, events
 

@@ -81,7 +81,7 @@ class ModelDevice:
         }
         self.power_cycle()
         with told("the model"):
-            self._core.run((), 0)  # compiles it now, not in the first run, which may be timed
+            self._compile()
 
     def power_cycle(self) -> None:
         """Lose everything: memory, state, registers, session, and bytes under way."""
@@ -163,6 +163,10 @@ class ModelDevice:
     def _execute_ticks(self, end: int, room: int) -> None:
         first = self._core.tick
         self._put(words_of(self._params, first, self._run_core(end, room)))
+
+    def _compile(self) -> None:
+        """Have what executes ticks compiled now, not in the first run, which may be timed."""
+        self._core.run((), 0)
 
     def _run_core(self, end: int, room: int) -> Run:
         self._drop_late_events()
@@ -277,6 +281,9 @@ class ModelDevice:
     def _run(self, ticks: int) -> bytes:
         if ticks == 0 or self._run_until + ticks > _TOP32:
             raise Refused(Status.BAD_VALUE, 0)
+        if self._core.register.get("digest_en"):
+            with told("the model with digests"):
+                self._compile()
         self._run_until += ticks
         return b""
 

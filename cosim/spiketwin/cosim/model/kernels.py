@@ -9,12 +9,12 @@ function is compiled for several types, which would only take time.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from spiketwin.cosim.compilation import compiled, entry
+from spiketwin.cosim.compilation import compiled, entry, inlined
 from spiketwin.cosim.model.hashing import (
     Flags,
     Int32,
@@ -96,7 +96,6 @@ class Settings(NamedTuple):
     trace_post_decay: int
     trace_post_bump: int
     trace_post_replace: int
-    digest_en: int
 
 
 class Sizes(NamedTuple):
@@ -121,15 +120,14 @@ class Log(NamedTuple):
     """What ticks put out.
 
     `active` and `fired` count the sources and neurons of each tick; `spike_tick` and
-    `spike_neuron` have one entry a spike; `digest` has one a tick, if it is wanted. `saturations`
-    counts on, in the order of `registers.SATURATIONS`.
+    `spike_neuron` have one entry a spike. `saturations` counts on, in the order of
+    `registers.SATURATIONS`.
     """
 
     active: Int32
     fired: Int32
     spike_tick: Int64
     spike_neuron: Int32
-    digest: Word32
     saturations: Int64
 
 
@@ -247,8 +245,9 @@ def add_row(i_syn: Int32, row: Weights, top: int) -> np.int32:
 
 @compiled
 def _deliver(
-    s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16
-) -> tuple[np.uint32, np.int32, np.int32]:
+    s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
+    digests: Word32 | None,
+) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
     """Deliver the spike of a source; returns what it adds to the digest, and what it saturates."""
     row, digest, cut = s.weight[source], np.uint32(0), np.int32(0)
     i_syn_cut = add_row(s.i_syn, row, z.i_syn_top)
@@ -256,7 +255,7 @@ def _deliver(
         if r.stochastic:
             fill_noise(s.row_noise, key_x, key_y, source, z.neurons)
         cut = apply_steps(row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max)
-        if r.digest_en:
+        if digests is not None:
             digest = digest_synapses(source, row, s.plastic[source], z.weight_mask, z.digest_rounds)
     s.trace_pre[source] = _bumped(
         s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
@@ -264,7 +263,7 @@ def _deliver(
     return digest, i_syn_cut, cut
 
 
-@compiled
+@inlined
 def integrate(potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, floor: int) -> None:
     """Sum of every neuron, above the floor, but not yet held to the width of the potential."""
     factor, least = np.uint32(code), _least_loss(code)
@@ -274,7 +273,7 @@ def integrate(potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, 
         potential[j] = total if total > low else low
 
 
-@compiled
+@inlined
 def find_firing(
     fires: Flags, refrac_count: Int32, potential: Int32, threshold: Int32, theta: Int32, top: int
 ) -> None:
@@ -285,7 +284,7 @@ def find_firing(
         fires[j] = (refrac_count[j] == 0) & (v >= np.int32(threshold[j] + theta[j]))
 
 
-@compiled
+@inlined
 def settle(v: Int32, refrac_count: Int32, potential: Int32, top: int) -> np.int32:
     """Take over the potential, or hold `v` for one more of the refractory ticks.
 
@@ -302,7 +301,7 @@ def settle(v: Int32, refrac_count: Int32, potential: Int32, top: int) -> np.int3
     return count
 
 
-@compiled
+@inlined
 def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
     """Reset a neuron that fires; returns how many more of its `v`, and `theta`, do not fit.
 
@@ -322,15 +321,14 @@ def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
     return int(is_cut) - int(was_cut), theta > z.theta_top
 
 
-@compiled
+@inlined
 def _update(s: State, r: Settings, z: Sizes, tick: int, log: Log, count: int) -> tuple[int, int]:
     """Advance all neurons; returns the spikes logged so far and the groups that fired."""
     integrate(s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor)
     decay_all(s.i_syn, r.i_syn_decay)
     find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta, z.v_top)
-    if r.digest_en:
-        for j in range(s.held.size):
-            s.held[j] = s.refrac_count[j] > 0
+    for j in range(s.held.size):
+        s.held[j] = s.refrac_count[j] > 0
     log.saturations[V] += settle(s.v, s.refrac_count, s.potential, z.v_top)
     first, groups, last_group = count, 0, -1
     for j in range(s.pending.size):
@@ -368,7 +366,9 @@ def _digest_update(s: State, z: Sizes) -> np.uint32:
 
 
 @compiled
-def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np.uint32, np.int64]:
+def _learn(
+    s: State, r: Settings, z: Sizes, tick: int, fired: Int32, digests: Word32 | None
+) -> tuple[np.uint32, np.int64]:
     """Learn from the neurons that fired; returns what that adds to the digest, and steps cut."""
     digest, cut = np.uint32(0), np.int64(0)
     form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
@@ -386,7 +386,7 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np
             )
             for i in range(s.column.size):
                 s.weight[i, j] = s.column[i]
-            if r.digest_en:
+            if digests is not None:
                 digest ^= digest_synapses(
                     a.DIGEST_POST + j, s.column, s.plastic_by_neuron[j], z.weight_mask,
                     z.digest_rounds,
@@ -396,17 +396,22 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np
 
 @entry
 def run_ticks(
-    s: State,
-    r: Settings,
-    z: Sizes,
+    state: tuple[Any, ...],
+    settings: tuple[int, ...],
+    sizes: tuple[Any, ...],
     tick: int,
     ticks: int,
     room: int,
     event_tick: Int64,
     event_axon: Int32,
-    log: Log,
+    entries: tuple[Any, ...],
+    digests: Word32 | None,
 ) -> tuple[int, int, int]:
     """Execute up to `ticks` ticks, beginning with `tick`.
+
+    `state`, `settings`, `sizes` and `entries` are the fields of `State`, `Settings`, `Sizes` and
+    `Log` as plain tuples. `digests` takes the digest of each tick. Where it is None there are none,
+    and nothing that makes them is compiled.
 
     Events ascend strictly by (tick, axon) and none is before `tick`. A tick is begun only if there
     is room for ``max_words_per_tick`` output words; `log` must hold as many spikes as these words
@@ -414,6 +419,7 @@ def run_ticks(
 
     Returns the number of ticks executed, of spikes logged and of events taken.
     """
+    s, r, z, log = State(*state), Settings(*settings), Sizes(*sizes), Log(*entries)
     if not r.stochastic:
         s.row_noise[:] = a.HALF_STEP
         s.column_noise[:] = a.HALF_STEP
@@ -426,7 +432,7 @@ def run_ticks(
         active, digest = 0, np.uint32(0)
         while event < event_tick.size and event_tick[event] == now:
             code, i_syn_cut, weight_cut = _deliver(
-                s, r, z, int(np.int64(event_axon[event])), key_x, key_y
+                s, r, z, int(np.int64(event_axon[event])), key_x, key_y, digests
             )
             digest ^= code
             log.saturations[I_SYN] += i_syn_cut
@@ -435,24 +441,26 @@ def run_ticks(
             active += 1
         for j in range(s.pending.size):
             if s.pending[j]:
-                code, i_syn_cut, weight_cut = _deliver(s, r, z, z.n_axons + j, key_x, key_y)
+                code, i_syn_cut, weight_cut = _deliver(
+                    s, r, z, z.n_axons + j, key_x, key_y, digests
+                )
                 digest ^= code
                 log.saturations[I_SYN] += i_syn_cut
                 log.saturations[WEIGHT] += weight_cut
                 active += 1
         first = spikes
         spikes, groups = _update(s, r, z, now, log, first)
-        if r.digest_en:
+        if digests is not None:
             digest ^= _digest_update(s, z)
         if r.learn_post and spikes > first:
-            code, steps_cut = _learn(s, r, z, now, log.spike_neuron[first:spikes])
+            code, steps_cut = _learn(s, r, z, now, log.spike_neuron[first:spikes], digests)
             digest ^= code
             log.saturations[WEIGHT] += steps_cut
         log.active[done] = active
         log.fired[done] = spikes - first
         room -= groups + 2
-        if r.digest_en:
-            log.digest[done] = digest
+        if digests is not None:
+            digests[done] = digest
             room -= DIGEST_WORDS
         done += 1
     return done, spikes, event
