@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -101,8 +101,9 @@ class ModelCore:
             column_noise=np.zeros(p.n_sources, np.uint16),
             column=_weights(p, (p.n_sources,)),
         )
+        self._arrays = tuple(self._state)
         self._saturations = np.zeros(len(SATURATIONS), np.int64)
-        self._sizes = kernels.Sizes(
+        sizes = kernels.Sizes(
             n_axons=p.n_axons,
             neuron_lanes=p.neuron_lanes,
             max_words_per_tick=p.max_words_per_tick,
@@ -117,8 +118,10 @@ class ModelCore:
             sources=np.arange(p.n_sources, dtype=np.uint16),
             neurons=np.arange(p.n_neurons, dtype=np.uint16),
         )
+        self._sizes = tuple(sizes)
         self._schedules = _schedules(p)
         self._words = np.empty(p.spike_queue_depth, np.uint32)
+        self._digest = np.empty(1, np.uint32)
         self._cleared = [
             (int(bit), [getattr(self, name) for name in names]) for bit, names in _CLEARED.items()
         ]
@@ -236,12 +239,12 @@ class ModelCore:
             self._arrange_plastic()
         if room > self._words.size:
             self._words = np.empty(room, np.uint32)
-        log = kernels.Log(self._words[:room], self._saturations)
-        settings = kernels.Settings(*_settings(self.register))
-        learns = settings.learn_post and self._column_learns
+        register = self.register
+        learns = register["learn_post"] and self._column_learns
         done, put, events, cycles = kernels.run_ticks(
-            self._state, settings, self._sizes, self._schedules[bool(learns)], self.tick, ticks,
-            event_tick, event_axon, log,
+            self._arrays, _settings(register), self._sizes, self._schedules[bool(learns)],
+            self.tick, ticks, event_tick, event_axon, self._words[:room], self._saturations,
+            self._digest if register["digest_en"] else None,
         )  # fmt: skip
         self.tick += done
         return Ran(self._words[:put].copy(), events, cycles)
@@ -261,18 +264,20 @@ def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:
 
 
 @functools.cache
-def _schedules(params: CoreParams) -> tuple[kernels.Schedule, kernels.Schedule]:
-    """Cycles of a core whose columns do not learn, and of one whose do."""
+def _schedules(params: CoreParams) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """`kernels.Schedule` of a core whose columns do not learn, and of one whose do."""
     deliver = [schedule.deliver_cycles(params, n) for n in range(params.n_sources + 1)]
     spike = [schedule.spike_cycle(params, j) for j in range(params.n_neurons)]
 
-    def tables(learns: bool) -> kernels.Schedule:
+    def tables(learns: bool) -> tuple[Any, ...]:
         learn = [schedule.learn_cycles(params, n, learns) for n in range(params.n_neurons + 1)]
-        return kernels.Schedule(
-            deliver=np.array(deliver, np.int64),
-            learn=np.array(learn, np.int64),
-            update_and_end=schedule.update_cycles(params) + schedule.END,
-            spike=np.array(spike, np.int64),
+        return tuple(
+            kernels.Schedule(
+                deliver=np.array(deliver, np.int64),
+                learn=np.array(learn, np.int64),
+                update_and_end=schedule.update_cycles(params) + schedule.END,
+                spike=np.array(spike, np.int64),
+            )
         )
 
     return tables(False), tables(True)

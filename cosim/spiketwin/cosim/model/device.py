@@ -27,7 +27,7 @@ class ModelDevice(Device):
         self._model = QueuedModel(params)
         super().__init__(self._model, clock_hz, "model")
         with told("the model"):
-            self.core.run((), 0)  # compiles it now, not in the first run, which may be timed
+            self._model.compile()
 
     @property
     def core(self) -> ModelCore:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from spiketwin.cosim.compilation import told
 from spiketwin.cosim.device.core import Elements
 from spiketwin.cosim.model.apart import Apart
 from spiketwin.cosim.model.core import ModelCore
@@ -44,7 +45,12 @@ class QueuedModel:
     def __init__(self, params: CoreParams) -> None:
         self.params = params
         self._tick_period = [r.name for r in registers(params)].index("tick_period")
+        self._compiled_digests = False
         self.power_cycle()
+
+    def compile(self) -> None:
+        """Have what executes ticks compiled now, not in the first run, which may be timed."""
+        self.core.run((), 0)
 
     def power_cycle(self) -> None:
         """Lose everything."""
@@ -133,6 +139,10 @@ class QueuedModel:
 
     def run_to(self, tick: int) -> None:
         """Move `run_until` on to `tick`."""
+        if self.core.register["digest_en"] and not self._compiled_digests:
+            with told("the model with digests"):
+                self.compile()
+            self._compiled_digests = True
         self.run_until = tick
 
     def advance(self) -> None:
