@@ -120,7 +120,7 @@ def test_opening_again_is_a_power_cycle() -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("rtl://?level=wires", "bytes or pins"),
+        ("rtl://?level=wires", "level must be bytes, pins or core, not 'wires'"),
         ("rtl://?cycles_per_bit=3", "4…65535"),
         ("rtl://?cycles_per_bit=fast", "cycles_per_bit"),
         ("rtl://?clock=0", "clock"),
