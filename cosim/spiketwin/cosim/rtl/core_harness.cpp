@@ -228,16 +228,30 @@ private:
             release();
             settled_ = false;
         }
-        for (; cycles > 0; --cycles) {
-            if (!under_way_ && stuck()) {
+        for (unsigned waited = 0; cycles > 0; --cycles) {
+            if (under_way_) {
+                waited = 0;
+            } else if (stuck()) {
                 settled_ = true;
                 hold();
                 steps(kSettlingCycles);
                 return true;
+            } else if (++waited == kSettlingCycles) {
+                skip_wait();
             }
             step();
         }
         return false;
+    }
+
+    // Until the next tick is due nothing happens any more but that its time is counted: that is
+    // done at once.
+    void skip_wait() {
+        if (!top_->real_time || !SPIKETWIN_INSIDE(on_grid)) return;
+        const uint64_t slack = SPIKETWIN_INSIDE(slack);
+        if (slack >> (kSlackBits - 1) || slack <= kFollowingCycles) return;
+        SPIKETWIN_INSIDE(slack) = kFollowingCycles;
+        cycles_ += slack - kFollowingCycles;
     }
 
     // The time of the ticks stands still from here to `release`.
