@@ -92,7 +92,7 @@ public:
         for (size_t k = 0; k < count; ++k) {
             top_->events_payload = uint64_t{axons[k]} << kTickBits | ticks[k];
             top_->events_valid = 1;
-            do step(); while (!taken_event_);
+            await([&] { return top_->events_ready; });
         }
         top_->events_valid = 0;
         // At a fixed tick period, late ones go one after the other.
@@ -116,8 +116,9 @@ public:
         count = std::min<size_t>(count, top_->word_level);
         top_->words_ready = 1;
         for (size_t k = 0; k < count;) {
-            step();
-            if (word_valid_) words[k++] = word_;
+            step([&] {
+                if (top_->words_valid) words[k++] = top_->words_payload;
+            });
         }
         top_->words_ready = 0;
         show();
@@ -157,12 +158,15 @@ private:
     }
 
     void step() {
+        step([] {});
+    }
+
+    // Looks at the outputs before the edge that ends the cycle.
+    template <typename Look>
+    void step(Look look) {
         // Inputs change with the falling edge, so that two evaluations make a cycle.
         half(0);
-        done_ = top_->memory_done;
-        taken_event_ = top_->events_ready;
-        word_valid_ = top_->words_valid;
-        word_ = top_->words_payload;
+        look();
         const bool begins = SPIKETWIN_INSIDE(start_stb);
         const bool ends = SPIKETWIN_INSIDE(end_stb);
         half(1);
@@ -176,6 +180,13 @@ private:
 
     void steps(size_t count) {
         while (count-- > 0) step();
+    }
+
+    // Ends with the first cycle in which it holds.
+    template <typename Condition>
+    void await(Condition condition) {
+        bool holds = false;
+        while (!holds) step([&] { holds = condition(); });
     }
 
     void await_idle() {
@@ -193,7 +204,7 @@ private:
             top_->memory_row = row;
             top_->memory_column = column;
             if (given != nullptr) top_->memory_w_data = given[k];
-            do step(); while (!done_);
+            await([&] { return top_->memory_done; });
             if (got != nullptr) got[k] = top_->memory_r_data;
             if (++column == columns) {
                 column = 0;
@@ -281,11 +292,6 @@ private:
     std::unique_ptr<Vcore> top_;
     uint64_t* status_;
     uint64_t cycles_ = 0;
-    // Seen in the last cycle, before the edge that ended it.
-    bool done_ = false;
-    bool taken_event_ = false;
-    bool word_valid_ = false;
-    uint32_t word_ = 0;
     // Where the core is: in a tick, or where nothing happens until it is asked for something.
     bool under_way_ = false;
     bool settled_ = true;
