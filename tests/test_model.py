@@ -113,7 +113,7 @@ class Pair:
         result = self.oracle.step(axons)
         assert run.spikes.tolist() == [[tick, j] for j in result.spikes]
         assert run.update_cycles.tolist() == [result.update_cycle]
-        assert (run.spike_cycles + result.update_cycle).tolist() == result.spike_cycles
+        assert run.spike_cycles.tolist() == result.spike_cycles
         assert run.cycles.tolist() == [result.cycles]
         assert (None if run.digests is None else int(run.digests[0])) == result.digest
         self.compare()
@@ -197,7 +197,7 @@ def test_many_ticks_in_one_call_are_the_ticks_one_by_one(
     ]
     whole = together.run(apart.rng.permutation(events) if events else events, ticks)
     assert together.tick == apart.model.tick
-    for name, values in vars(whole).items():
+    for name, values in whole._asdict().items():
         parts = [getattr(run, name) for run in runs]
         if values is None:
             assert not any(part is not None for part in parts)
@@ -261,7 +261,7 @@ def digest() -> str:
             core = pair.model
             events = [(core.tick + t, axon) for t in range(5) for axon in pair.axons()]
             run = core.run(events, 5)
-            for values in vars(run).values():
+            for values in run:
                 found.update(b"" if values is None else values.tobytes())
             for name in ("weight", "pending", *STATE):
                 found.update(getattr(core, name).tobytes())

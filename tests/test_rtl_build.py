@@ -1,6 +1,6 @@
 """The RTL is built once, whole or not at all, whoever asks and however a build ends.
 
-A stand-in for Verilator notes every call, so that these tests need no compilation.
+Stand-ins for Verilator, which notes every call, and for the compiler do the work at once.
 """
 
 import contextlib
@@ -40,9 +40,16 @@ print(build.library(build.Design(params=preset("tiny"))))
 """Builds `DESIGN` below the folder it is given, in a process that can be killed."""
 
 SUCCEEDS = """
+while [ "$1" != -Mdir ]; do shift; done
+mkdir "$2"
+touch "$2/Vcore.cpp" "$2/Vcore__Slow.cpp"
+"""
+COMPILES = """
+for option; do
+    if [ "$option" = -shared ]; then linked="a library"; fi
+done
 while [ "$1" != -o ]; do shift; done
-mkdir "$(dirname "$2")/objects"
-echo "a library" >"$2"
+echo "${linked:-an object}" >"$2"
 """
 FAILS = """
 seq 1000
@@ -59,7 +66,7 @@ wait
 
 
 class Bench:
-    """A build folder with a stand-in for Verilator in it."""
+    """A build folder with stand-ins for the tools in it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -67,10 +74,17 @@ class Bench:
         self.alive = root / "tools" / "alive"
         self.alive.parent.mkdir()
         os.mkfifo(self.alive)
+        self.compiler(COMPILES)
 
     def verilator(self, behaviour: str) -> None:
-        script = self.root / "tools" / "verilator"
-        script.write_text(f'#!/bin/sh\nset -eu\necho called >>"{self.calls}"\n{behaviour}')
+        self._put("verilator", f'echo called >>"{self.calls}"\n{behaviour}')
+
+    def compiler(self, behaviour: str) -> None:
+        self._put("g++", behaviour)
+
+    def _put(self, tool: str, behaviour: str) -> None:
+        script = self.root / "tools" / tool
+        script.write_text(f"#!/bin/sh\nset -eu\n{behaviour}")
         script.chmod(0o755)
 
     def builder(self) -> subprocess.Popen[str]:
@@ -153,6 +167,16 @@ def test_a_failure_shows_the_end_of_the_log_and_is_tried_again(bench: Bench) -> 
     assert log.read_text().startswith("1\n2\n")
     bench.verilator(SUCCEEDS)
     assert library(DESIGN).is_file()
+
+
+def test_what_the_compiler_says_is_shown_and_nothing_of_it_is_kept(bench: Bench) -> None:
+    bench.verilator(SUCCEEDS)
+    bench.compiler("echo no space left >&2; exit 4")
+    with pytest.raises(TargetError, match="status 4") as error:
+        library(DESIGN)
+    assert str(error.value).endswith("no space left")
+    bench.compiler(COMPILES)
+    assert library(DESIGN).read_text() == "a library\n"
 
 
 def test_what_failed_builds_leave_does_not_pile_up(bench: Bench) -> None:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from spiketwin.cosim.channel import FaultyChannel
-from spiketwin.cosim.model.core import ModelCore, Run
+from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.model.queued import QueuedModel
 from spiketwin.cosim.selftest import Report, check
@@ -22,10 +22,12 @@ from spiketwin.cosim.selftest.sweep import EXCHANGES, RATES
 from spiketwin.cosim.serial import protocol_model
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.protocol import Word
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, space_formats
 from spiketwin.host import Core
 from spiketwin.host.cli import main
 from spiketwin.host.link import Link
+from spiketwin.host.words import Words, lanes_fired, of_kind, report_spikes
 
 TINY = preset("tiny")
 Elements = np.ndarray
@@ -74,10 +76,10 @@ class FaultyModel(QueuedModel):
         if self._device.spoil_memory is not None:
             self._device.spoil_memory(self.core)
 
-    def _run_core(self, end: int, room: int) -> Run:
-        run = super()._run_core(end, room)
+    def _run_core(self, end: int, room: int) -> Words:
+        words = super()._run_core(end, room)
         spoil = self._device.spoil_ticks
-        return run if spoil is None else spoil(self._device, run)
+        return words if spoil is None else spoil(self._device, words)
 
 
 class FaultyDevice(ModelDevice):
@@ -89,7 +91,7 @@ class FaultyDevice(ModelDevice):
 
     spoil_weights: Callable[[Elements], None] | None = None
     spoil_memory: Callable[[ModelCore], None] | None = None
-    spoil_ticks: Callable[["FaultyDevice", Run], Run] | None = None
+    spoil_ticks: Callable[["FaultyDevice", Words], Words] | None = None
 
     def __init__(self, params: CoreParams) -> None:
         super().__init__(params)
@@ -318,10 +320,12 @@ def test_a_lossy_line_fails_although_all_is_recovered() -> None:
 
 
 def test_spikes_that_are_lost_in_a_stream_are_counted() -> None:
-    def spoil(_device: FaultyDevice, run: Run) -> Run:
-        if len(run.cycles) > 1 and len(run.spikes) == len(run.cycles) * TINY.n_neurons:
-            return replace(run, spikes=run.spikes[:-1], spike_cycles=run.spike_cycles[:-1])
-        return run
+    def spoil(_device: FaultyDevice, words: Words) -> Words:
+        spikes = lanes_fired(words[report_spikes(words)].astype(np.int64))[0].size
+        ticks = np.count_nonzero(of_kind(words, Word.END))
+        if ticks > 1 and spikes == ticks * TINY.n_neurons:
+            return without_last_spike(words)
+        return words
 
     device = FaultyDevice(TINY)
     device.spoil_ticks = spoil
@@ -330,14 +334,24 @@ def test_spikes_that_are_lost_in_a_stream_are_counted() -> None:
     assert any("spikes came out of a core" in trouble for trouble in line.troubles())
 
 
+def without_last_spike(words: Words) -> Words:
+    reports = np.flatnonzero(report_spikes(words))
+    if not reports.size:
+        return words
+    last = reports[-1]
+    mask = int(words[last]) >> 12 & 0xFF
+    words[last] ^= np.uint32((1 << (mask.bit_length() - 1)) << 12)
+    return words if int(words[last]) >> 12 & 0xFF else np.delete(words, last)
+
+
 # --- what it computes ---------------------------------------------------------------------------
 
 
 def test_a_wrong_weight_step_is_named_by_synapse() -> None:
-    def spoil(device: FaultyDevice, run: Run) -> Run:
-        if len(run.spikes):
+    def spoil(device: FaultyDevice, words: Words) -> Words:
+        if report_spikes(words).any():
             device.weight[12, 2] = 1 if device.weight[12, 2] == 0 else 0
-        return run
+        return words
 
     device = FaultyDevice(TINY)
     device.spoil_ticks = spoil
@@ -351,10 +365,12 @@ def test_a_wrong_weight_step_is_named_by_synapse() -> None:
 
 
 def test_a_wrong_weight_after_the_run_is_named() -> None:
-    def spoil(device: FaultyDevice, run: Run) -> Run:
-        if len(run.cycles) == 40:  # a run in one go: what it changes comes too late to act
+    def spoil(device: FaultyDevice, words: Words) -> Words:
+        if (
+            np.count_nonzero(of_kind(words, Word.END)) == 40
+        ):  # a run in one go: what it changes comes too late to act
             device.weight[12, 2] = 5 if device.weight[12, 2] != 5 else 6
-        return run
+        return words
 
     device = FaultyDevice(replace(TINY, event_queue_depth=512, spike_queue_depth=4096))
     device.spoil_ticks = spoil
@@ -363,8 +379,9 @@ def test_a_wrong_weight_after_the_run_is_named() -> None:
 
 
 def test_a_tick_of_other_cycles_is_named() -> None:
-    def spoil(_device: FaultyDevice, run: Run) -> Run:
-        return replace(run, cycles=run.cycles + 1)
+    def spoil(_device: FaultyDevice, words: Words) -> Words:
+        words[of_kind(words, Word.END)] += 1
+        return words
 
     device = FaultyDevice(TINY)
     device.spoil_ticks = spoil
@@ -373,8 +390,8 @@ def test_a_tick_of_other_cycles_is_named() -> None:
 
 
 def test_a_missing_spike_is_named() -> None:
-    def spoil(_device: FaultyDevice, run: Run) -> Run:
-        return replace(run, spikes=run.spikes[:-1], spike_cycles=run.spike_cycles[:-1])
+    def spoil(_device: FaultyDevice, words: Words) -> Words:
+        return without_last_spike(words)
 
     device = FaultyDevice(TINY)
     device.spoil_ticks = spoil
@@ -383,10 +400,10 @@ def test_a_missing_spike_is_named() -> None:
 
 
 def test_a_wrong_state_is_named_by_neuron() -> None:
-    def spoil(device: FaultyDevice, run: Run) -> Run:
-        if len(run.cycles) == 40:
+    def spoil(device: FaultyDevice, words: Words) -> Words:
+        if np.count_nonzero(of_kind(words, Word.END)) == 40:
             device.v[7] += 1 if device.v[7] <= 0 else -1
-        return run
+        return words
 
     device = FaultyDevice(replace(TINY, event_queue_depth=512, spike_queue_depth=4096))
     device.spoil_ticks = spoil

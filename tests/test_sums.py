@@ -28,7 +28,8 @@ from spiketwin.host.cli.group import main
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import DoesNotFit, SpiketwinWarning
 from spiketwin.host.files import save
-from spiketwin.host.spikes import Run, Saturations, checked_events
+from spiketwin.host.spikes import Run, Saturations
+from spiketwin.host.stimuli import checked_events
 from spiketwin.host.sums import decayed, settled
 
 NOTHING = Saturations()

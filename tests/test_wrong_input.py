@@ -17,6 +17,7 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.cli import main
 from spiketwin.host.cli.stimulus import read_spikes
+from spiketwin.host.decoding import decode
 from spiketwin.host.errors import (
     CoreClosed,
     DoesNotFit,
@@ -32,7 +33,6 @@ from spiketwin.host.files import load, save
 from spiketwin.host.link import Link
 from spiketwin.host.network import decay_tau
 from spiketwin.host.recording import Recording
-from spiketwin.host.spikes import decode
 from spiketwin.host.targets import origin, takes_sizes
 
 DIGITS = "9" * 5000

@@ -10,8 +10,8 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -231,6 +231,28 @@ def run_tool(
     BuildError
         It ended with another status than 0, or took longer.
     """
+    with tool(
+        what, command, log, environment=environment, folder=folder, output=output, seconds=seconds
+    ) as finish:
+        finish(stdin)
+
+
+@contextmanager
+def tool(
+    what: str,
+    command: list[str],
+    log: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    output: IO[bytes] | None = None,
+    seconds: float | None = None,
+) -> Iterator[Callable[[str], None]]:
+    """Run one tool beside others; it and its children end with the block, finished or not.
+
+    Parameters are those of `run_tool`. The block is given what does the rest of `run_tool`: it
+    takes what the tool reads, waits until it has ended, and raises.
+    """
     limit = BUILD_SECONDS if seconds is None else seconds
     with (
         log.open("ab") as said,
@@ -239,13 +261,16 @@ def run_tool(
             stdout=output or said, stderr=said,
         ) as process,
     ):  # fmt: skip
-        try:
-            process.communicate(stdin.encode(), limit)
-        except subprocess.TimeoutExpired as error:
-            raise BuildError(_failure(f"{what} took longer than {limit:.0f} s", log)) from error
-        status = process.returncode
-    if status != 0:
-        raise BuildError(_failure(f"{what} ended with status {status}", log))
+
+        def finish(stdin: str) -> None:
+            try:
+                process.communicate(stdin.encode(), limit)
+            except subprocess.TimeoutExpired as error:
+                raise BuildError(_failure(f"{what} took longer than {limit:.0f} s", log)) from error
+            if process.returncode != 0:
+                raise BuildError(_failure(f"{what} ended with status {process.returncode}", log))
+
+        yield finish
 
 
 def _failure(what: str, log: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,49 +10,90 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.protocol import WORD_BYTES, Opcode
+from spiketwin.host.decoding import Decoded, decode
 from spiketwin.host.elements import IntArray
-from spiketwin.host.timeline import Line, Timeline
-from spiketwin.host.words import Words, lanes_fired, report_spikes, tick_of
+from spiketwin.host.timeline import Line, Stopwatch, Timeline
+from spiketwin.host.words import Words, lanes_fired, of_network, report_spikes, tick_of
 
 
 @dataclass(frozen=True, eq=False)
 class Account:
-    """What the ledger of one call of `Core.run` is drawn up from.
+    """What the ledger of one call of `Core.run` is drawn up from, as the call left it.
 
     Attributes
     ----------
-    timeline, line:
+    stopwatch, line:
         When what happened, and what is known of the way to the device.
     params:
         Sizes of the core.
+    n_neurons:
+        Neurons of the network.
     tick_period:
         In cycles; 0 is free-running.
+    ticks:
+        How many were executed.
+    digests:
+        Whether each reports its digest.
     event_ticks:
         Shape (k,): tick of each axon event, ascending.
-    blocks, steps:
+    queued, started:
         Events queued after each `EVENTS`, and ticks started after each `RUN`.
-    answers:
-        Output words in the answer to each `FETCH`.
-    words:
-        All of them.
-    cycles:
-        Shape (ticks,): cycles of each tick.
-    spike_cycles:
-        Shape (m,): cycle within its tick at which each spike left.
+    fetched:
+        The answer to each `FETCH`.
     """
 
-    timeline: Timeline
+    stopwatch: Stopwatch
     line: Line
     params: CoreParams
+    n_neurons: int
     tick_period: int
+    ticks: int
+    digests: bool
     event_ticks: IntArray
-    blocks: IntArray
-    steps: IntArray
-    answers: IntArray
-    words: Words
-    cycles: IntArray
-    spike_cycles: IntArray
+    queued: Sequence[int]
+    started: Sequence[int]
+    fetched: Sequence[bytes]
+
+    @property
+    def cycles(self) -> IntArray:
+        """Shape (ticks,): cycles of each tick."""
+        return self._decoded.cycles
+
+    @property
+    def spike_cycles(self) -> IntArray:
+        """Shape (m,): cycle within its tick at which each spike left."""
+        return self._decoded.spike_cycles
+
+    @cached_property
+    def _decoded(self) -> Decoded:
+        return decode(self.words, self.ticks, self.params, self.digests)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """When what happened."""
+        return self.stopwatch.timeline()
+
+    @cached_property
+    def blocks(self) -> IntArray:
+        """Events queued after each `EVENTS`."""
+        return np.array(self.queued, np.int64)
+
+    @cached_property
+    def steps(self) -> IntArray:
+        """Ticks started after each `RUN`."""
+        return np.array(self.started, np.int64)
+
+    @cached_property
+    def answers(self) -> IntArray:
+        """Output words in the answer to each `FETCH`."""
+        return np.array([len(each) // WORD_BYTES for each in self.fetched], np.int64)
+
+    @cached_property
+    def words(self) -> Words:
+        """All output words, without the spikes of neurons that the network does not have."""
+        words = np.frombuffer(b"".join(self.fetched), "<u4")
+        return of_network(words, self.n_neurons, self.params.neuron_lanes)
 
     @property
     def requests(self) -> NDArray[np.void]:

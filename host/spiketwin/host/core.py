@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import wraps
 from types import TracebackType
 from typing import Concatenate, Final, ParamSpec, TypeVar
@@ -12,7 +11,6 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.hdl.spec.registers import (
@@ -21,29 +19,33 @@ from spiketwin.hdl.spec.registers import (
     ClearMask,
     Space,
     counters,
-    registers,
     space_formats,
 )
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host import access
 from spiketwin.host.account import Account
 from spiketwin.host.cautions import warn_of
+from spiketwin.host.decoding import decode_network
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
-from spiketwin.host.link import Link
+from spiketwin.host.link import Link, RunApart
 from spiketwin.host.network import NEURON_ARRAYS, Network, Placement, checked_network
-from spiketwin.host.runner import ANY_WAIT, Progress, Runner, Watch
-from spiketwin.host.spikes import Run, Saturations, checked_events
-from spiketwin.host.timeline import Activity
+from spiketwin.host.plan import Plan, Progress, Settings, Watch, check_not_of_run, clear_mask
+from spiketwin.host.runner import ANY_WAIT, Runner
+from spiketwin.host.runs import Runs
+from spiketwin.host.spikes import Run, Saturations
+from spiketwin.host.stimuli import checked_events, checked_stimuli
+from spiketwin.host.threads import checked_threads
+from spiketwin.host.timeline import Activity, Stopwatch
 
 STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
 """Names of the state of a core; the traces only where learning is built."""
 
 _LAST_TICK: Final = (1 << 32) - 1
 
-_SET_BY_RUN: Final = {"tick_period": "tick_period=…", "digest_en": "digests=True"}
-"""Registers that every run sets, and the argument of `Core.run` that they are set by."""
+_REGISTER_AGAIN: Final = "write it again (`write_registers`)"
+"""What mends a register that was half written."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -88,10 +90,10 @@ class Core:
         self._link = link
         self.params: CoreParams = link.identity.params
         self._formats = space_formats(self.params)
-        self._registers = {r.name: (i, r) for i, r in enumerate(registers(self.params))}
+        self._settings = Settings(self.params)
         self._placement = Placement(self.params.n_axons, self.params.n_neurons, self.params)
         self._tick = 0
-        self._run_registers: dict[str, int] = {}  # where their values are known
+        self._known_registers: dict[str, int] = {}  # where their values are known
         self._half_written: dict[str, str] = {}  # what it is, and what mends it
         self._runner: Runner | None = None  # of a run whose words are still to come
         self._last_begun: Runner | None = None
@@ -200,6 +202,7 @@ class Core:
         progress: Progress | None = None,
         watch: Watch | None = None,
         digests: bool = False,
+        clear: bool | Iterable[str] = False,
     ) -> Run:
         """Run the network for `ticks` ticks and return what it put out.
 
@@ -226,6 +229,8 @@ class Core:
             first of them in this run. Missed deadlines and late events are known at the end only.
         digests:
             Whether each tick is to report its digest, which costs it no cycles.
+        clear:
+            What is set to 0 before the run: names of state, as of `clear`, or True for all.
 
         Raises
         ------
@@ -238,96 +243,234 @@ class Core:
         HalfWritten
             What was written before was broken off, and has not been written again.
         """
+        _check_callbacks(progress, watch)
+
+        def execute(begun: list[Runner], stopwatch: Stopwatch) -> Run:
+            events = checked_events(spikes, ticks, self._placement.n_axons)
+            plan = self._plan(events, ticks, 1, tick_period, digests, clear, {})
+            return self._execute(plan, progress, watch, begun, stopwatch)
+
+        return self._telling(execute)
+
+    def run_many(
+        self,
+        stimuli: Sequence[ArrayLike],
+        ticks: int,
+        *,
+        clear: bool | Iterable[str] = False,
+        registers: Mapping[str, ArrayLike] | None = None,
+        tick_period: int = 0,
+        progress: Progress | None = None,
+        watch: Watch | None = None,
+        digests: bool = False,
+        threads: int | None = None,
+    ) -> Runs:
+        """Run the network once for each stimulus, one run after the other, by one call.
+
+        The core does as if `clear`, `write_registers` and `run` were called for each, but requests
+        of many runs are under way at a time, and results are decoded together. It is several times
+        as fast where runs are short. What breaks it off does as in `run`; the exception has as its
+        attribute `runs` the runs that came to their end, as `Runs`, and in `run` all ticks that
+        came in.
+
+        Where the target can (`model:`), runs that do not depend on each other are spread over
+        threads: those before which all state is cleared, and in which nothing learns.
+
+        Parameters
+        ----------
+        stimuli:
+            For each run, its axon events as of `run`.
+        ticks:
+            Of each run, 1 or more.
+        clear:
+            What is set to 0 before each run: names of state, as of `clear`, or True for all.
+        registers:
+            Registers that are written before each run: name to a value, or to one for each run,
+            shape (runs,). They stay as the last run had them.
+        tick_period, digests:
+            As of `run`.
+        progress:
+            Called with (runs done, runs) as it goes on.
+        watch:
+            Called before that, after each run, with its number and what it put out.
+        threads:
+            How many threads it may be spread over; as many as there are processors for this
+            program if not given.
+
+        Raises
+        ------
+        InvalidInput, DoesNotFit, HalfWritten
+            As `run` and `write_registers`, and where there are no stimuli. Nothing was sent.
+        """
+        _check_callbacks(progress, watch)
+
+        def execute(begun: list[Runner], stopwatch: Stopwatch) -> Run:
+            events = checked_stimuli(stimuli, ticks, self._placement.n_axons)
+            plan = self._plan(
+                events, ticks, len(stimuli), tick_period, digests, clear, registers or {}
+            )
+            run_apart = self._link.run_apart
+            if run_apart is not None and self._can_run_apart(plan, checked_threads(threads)):
+                run = self._run_apart(plan, run_apart, checked_threads(threads), progress)
+                self._show(Runs(plan.ticks, run), watch)
+                return run
+            return self._execute(
+                plan, plan.of_runs(progress), plan.of_parts(watch), begun, stopwatch
+            )
+
+        try:
+            return Runs(int(ticks), self._telling(execute))
+        except BaseException as error:
+            if "run" in error.__dict__:
+                error.__dict__["runs"] = Runs.of_whole(int(ticks), error.__dict__["run"])
+            raise
+
+    def _telling(self, execute: Callable[[list[Runner], Stopwatch], Run]) -> Run:
+        """Execute runs; what came in until they are broken off is told by the exception.
+
+        `execute` is given a list that takes the runner, from when on anything may have come in.
+        """
         begun: list[Runner] = []
         try:
-            return self._run(spikes, ticks, tick_period, progress, watch, digests, begun)
+            with self._link.exclusive(), self._link.timed() as stopwatch:
+                return execute(begun, stopwatch)
         except BaseException as error:
             for runner in begun:
                 runner.broken_off = True
                 with suppress(LinkError):  # where the device reports what no core does
                     error.__dict__["run"] = part = runner.result()
                     error.add_note(
-                        f"The run was broken off with {len(part.cycles)} of {ticks} ticks come in, "
-                        "which the attribute `run` of this exception has. `core.tick` says where "
-                        "the core is, and `core.run` goes on from there."
+                        f"The run was broken off with {len(part.cycles)} of {runner.ticks} ticks "
+                        "come in, which the attribute `run` of this exception has. `core.tick` "
+                        "says where the core is, and `core.run` goes on from there."
                     )
             raise
 
-    @_exclusive
-    def _run(
+    def _plan(
         self,
-        spikes: ArrayLike,
+        events: IntArray,
         ticks: int,
+        runs: int,
         tick_period: int,
+        digests: bool,
+        clear: bool | Iterable[str],
+        registers: Mapping[str, ArrayLike],
+    ) -> Plan:
+        """Check what is asked for, as far as `checked_events` has not; nothing is sent yet."""
+        settings = self._settings
+        self._check_queue(events, int(ticks))
+        for name in registers:
+            check_not_of_run(name)
+        plan = Plan(
+            events, int(ticks), runs, settings.period(tick_period), settings.digests(digests),
+            clear_mask(clear),
+            {name: settings.checked(name, each, (runs,)) for name, each in registers.items()},
+        )  # fmt: skip
+        if "v_floor" in plan.registers:
+            self._placement.check_floor(int(plan.registers["v_floor"].max()))
+        for what, mend in self._half_written.items():
+            if what not in plan.registers:  # which are written again
+                raise HalfWritten(f"writing {what} was broken off: {mend} before it is run")
+        return plan
+
+    def _execute(
+        self,
+        plan: Plan,
         progress: Progress | None,
         watch: Watch | None,
-        digests: bool,
         begun: list[Runner],
+        stopwatch: Stopwatch,
     ) -> Run:
-        """Carry a run out; `begun` takes its runner, from when on anything may have come in."""
-        for name, function in (("progress", progress), ("watch", watch)):
-            if function is not None and not callable(function):
-                raise InvalidInput(f"{name} must be a function, not {shown(function)}")
-        if not isinstance(digests, bool | np.bool_):
-            raise InvalidInput(f"digests must be True or False, not {shown(digests)}")
-        with self._link.timed() as stopwatch:
-            events = checked_events(spikes, ticks, self._placement.n_axons)
-            periods = self._registers["tick_period"][1].limits(self.params)
-            ticks, tick_period = int(ticks), int(integers("tick_period", tick_period, (), periods))
-            self._check_queue(events)
-            wanted = {"tick_period": tick_period} | self._digest_register(digests)
-            if self._half_written:
-                what, mend = next(iter(self._half_written.items()))
-                raise HalfWritten(f"writing {what} was broken off: {mend} before it is run")
-            self._settle()
-            if self._tick + ticks > _LAST_TICK:
-                raise InvalidInput(
-                    f"the core is at tick {self._tick} and counts to {_LAST_TICK}: program it "
-                    "again, or run less"
-                )
-            runner = Runner(
-                self.identity, self._tick, events, ticks, tick_period, progress, watch, digests,
-                self._placement.n_neurons, self._link.calling_back,
-            )  # fmt: skip
-            begun.append(runner)
-            self._last_begun, self._last_run = runner, None
-            # At a fixed period the write also begins the time that deadlines are counted from.
-            known = {} if tick_period else self._run_registers
-            self._write_registers({n: v for n, v in wanted.items() if known.get(n) != v})
-            reads = tick_period > 0 or self.params.saturation_counters
-            if self._counted is None or (reads and "tick" not in self._counted):
-                self._counted = self._count(reads)
-            run = self._carry_out(runner, reads)
-            stopwatch.lap(Activity.DECODE)
-        account = Account(
-            timeline=stopwatch.timeline(),
-            line=self._link.line,
-            params=self.params,
-            tick_period=tick_period,
-            event_ticks=events[:, 0],
-            blocks=np.array(runner.blocks, np.int64),
-            steps=np.array(runner.steps, np.int64),
-            answers=np.array([len(each) for each in runner.words], np.int64),
-            words=np.concatenate(runner.words),
-            cycles=run.cycles,
-            spike_cycles=run.spike_cycles,
-        )
-        self._last_run = run = replace(run, accounts=(account,))
+        self._settle()
+        self._check_ticks(plan)
+        runner = Runner(
+            self.identity, self._tick, plan,
+            self._settings, dict(self._known_registers), progress, watch,
+            self._placement.n_neurons, self._link.calling_back,
+        )  # fmt: skip
+        begun.append(runner)
+        self._last_begun, self._last_run = runner, None
+        reads = plan.tick_period > 0 or self.params.saturation_counters
+        if self._counted is None or (reads and "tick" not in self._counted):
+            self._counted = self._count(reads)
+        counters = self._carry_out(runner, reads)
+        run = self._keep(runner, counters, (runner.account(stopwatch, self._link.line),))
+        stopwatch.lap(Activity.DECODE)
+        stopwatch.stop()
         return run
 
-    def _digest_register(self, digests: bool) -> dict[str, int]:
-        if self.params.digest_rounds:
-            return {"digest_en": int(digests)}
-        if digests:
-            raise DoesNotFit("this core has no digests: connect to one built with digest_rounds=3")
-        return {}
+    def _can_run_apart(self, plan: Plan, threads: int) -> bool:
+        """Whether the runs of a plan can be spread over threads, none depending on another."""
+        return (
+            min(threads, plan.runs) > 1
+            and self._link.run_apart is not None
+            and plan.starts_anew
+            and not plan.tick_period
+            and not self._learns(plan)
+        )
 
-    def _carry_out(self, runner: Runner, reads: bool) -> Run:
+    def _learns(self, plan: Plan) -> bool:
+        """Whether weights may change in any run of a plan, which the next one would see."""
+        if not self.params.learning:
+            return False
+        known = self._known_registers
+        return any(
+            bool(np.any(plan.registers.get(name, known.get(name, 1))))
+            for name in ("learn_pre", "learn_post")
+        )
+
+    def _run_apart(
+        self,
+        plan: Plan,
+        run_apart: RunApart,
+        threads: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> Run:
+        """Have the device carry out runs on several threads, all or none of them."""
+        self._settle()
+        self._check_ticks(plan)
+        before = self._count(self.params.saturation_counters)
+
+        def report(done: int) -> None:
+            self._link.heed()
+            if progress is not None:
+                with self._link.calling_back():
+                    progress(done, plan.runs)
+
+        words = np.frombuffer(run_apart(plan, threads, report), "<u4")
+        ticks = plan.runs * plan.ticks
+        decoded = decode_network(words, ticks, self.params, plan.digests, self._placement.n_neurons)
+        self._tick += ticks
+        self._known_registers |= self._settings.behind(plan)
+        for name in plan.registers:
+            self._half_written.pop(name, None)
+        self._counted = self._count(self.params.saturation_counters)
+        self._last_run = run = Run(*decoded, saturations=Saturations.between(before, self._counted))
+        return run
+
+    def _show(self, runs: Runs, watch: Watch | None) -> None:
+        if watch is not None:
+            for number, run in enumerate(runs):
+                with self._link.calling_back():
+                    watch(number, run)
+
+    def _check_ticks(self, plan: Plan) -> None:
+        if self._tick + plan.runs * plan.ticks > _LAST_TICK:
+            raise InvalidInput(
+                f"the core is at tick {self._tick} and counts to {_LAST_TICK}: program it again, "
+                "or run less"
+            )
+
+    def _carry_out(self, runner: Runner, reads: bool) -> dict[str, int]:
         """Have the device carry out a run, or bring it to rest where that is broken off.
 
-        With `reads` the run is to say what the counters have counted.
+        Gives the counters behind it, which are read with `reads`.
         """
         self._settled, self._runner = False, runner
+        written = runner.plan.registers.keys()
+        self._half_written |= dict.fromkeys(written, _REGISTER_AGAIN)
+        for name in (*RUN_REGISTERS, *written):
+            self._known_registers.pop(name, None)  # known again when they have been written
         try:
             self._link.run(runner.program())
             counters = self._count(reads)
@@ -337,9 +480,12 @@ class Core:
                 with suppress(LinkError):
                     self._settle()
             raise
+        for name in written:
+            self._half_written.pop(name)
+        self._known_registers |= self._settings.behind(runner.plan)
         self._tick += runner.ticks
         self._settled = True
-        return self._keep(runner, counters)
+        return counters
 
     # --- memories --------------------------------------------------------------------------------
 
@@ -404,10 +550,11 @@ class Core:
     @_exclusive
     def read_registers(self) -> dict[str, int]:
         """Read all registers of the core: name to value."""
-        raw = self._read(Space.REGISTER, len(self._registers))
+        table = self._settings.table
+        raw = self._read(Space.REGISTER, len(table))
         return {
             name: int(raw[index].astype(np.int32)) if register.signed else int(raw[index])
-            for name, (index, register) in self._registers.items()
+            for name, (index, register) in table.items()
         }
 
     @_exclusive
@@ -424,36 +571,20 @@ class Core:
         """
         for name, value in values.items():
             # At 0 they are as a run without the argument sets them.
-            if name in _SET_BY_RUN and not (isinstance(value, int | np.integer) and value == 0):
-                raise InvalidInput(
-                    f"{name} is set by every run: give `core.run` the argument {_SET_BY_RUN[name]}"
-                )
+            if not (isinstance(value, int | np.integer) and value == 0):
+                check_not_of_run(name)
         self._write_registers(values)
 
     def _write_registers(self, values: dict[str, int]) -> None:
-        raw = {}
-        for name, value in values.items():
-            if name not in self._registers:
-                raise InvalidInput(
-                    f"this core has no register {shown(name)}: it has {', '.join(self._registers)}"
-                )
-            index, register = self._registers[name]
-            number = integers(name, value, (), register.limits(self.params))
-            if name == "v_floor":
-                self._placement.check_floor(int(number))
-            raw[index] = int(number) % (1 << 32)
+        checked = {name: int(self._settings.checked(name, v)) for name, v in values.items()}
+        if "v_floor" in checked:
+            self._placement.check_floor(checked["v_floor"])
         self._settle()
-        fmt = self._formats[Space.REGISTER]
-        for_run = {n: int(v) for n, v in values.items() if n in RUN_REGISTERS}
-        for name in for_run:
-            self._run_registers.pop(name, None)  # known again when it has been written
-        written = {name: "write it again (`write_registers`)" for name in values - for_run.keys()}
-        with self._writing(written):
-            self._link.run(
-                access.write(fmt, index, np.array([number], np.int64))
-                for index, number in raw.items()
-            )
-        self._run_registers |= for_run
+        for name in checked:
+            self._known_registers.pop(name, None)  # known again when it has been written
+        with self._writing(dict.fromkeys(checked.keys() - RUN_REGISTERS, _REGISTER_AGAIN)):
+            self._link.run(self._settings.write(name, value) for name, value in checked.items())
+        self._known_registers |= checked
 
     @_exclusive
     def read_counters(self) -> dict[str, int]:
@@ -467,17 +598,9 @@ class Core:
 
         Raises `InvalidInput` for another name.
         """
-        masks = {str(mask.name).lower(): mask for mask in ClearMask}
-        wrong = [name for name in names if not isinstance(name, str) or name not in masks]
-        if wrong:
-            raise InvalidInput(
-                f"there is no state {shown(wrong[0])}: it is one of {', '.join(masks)}"
-            )
-        mask = ClearMask(0)
-        for name in names or masks:
-            mask |= masks[name]
+        mask = clear_mask(names or True)
         self._settle()
-        self._clear(mask)
+        self._link.run([self._settings.clear(mask)])
 
     @_exclusive
     def reset(self) -> None:
@@ -486,13 +609,13 @@ class Core:
         Registers are the time constants and the learning rules, too: `program` sets them again.
         Weights, plastic flags and neuron parameters stay.
         """
-        self._settled, self._run_registers, self._counted = False, {}, None
+        self._settled, self._known_registers, self._counted = False, {}, None
         self._link.request(Request(Opcode.RESET, cycles=self._stop_cycles()))
         if self._runner is not None:
             with suppress(LinkError):  # where the device reports what no core does
                 self._keep(self._runner, {})  # the rest of its words is gone
         self._tick = 0
-        self._run_registers = dict.fromkeys(RUN_REGISTERS, 0)
+        self._known_registers = dict.fromkeys(self._settings.table, 0)
         self._settled = True
 
     @_exclusive
@@ -554,7 +677,9 @@ class Core:
         """Give the counters, where they are to be read, and those that a model tells by itself."""
         return (self._read_counters() if reads else {}) | self._link.saturations()
 
-    def _keep(self, runner: Runner, counters: dict[str, int]) -> Run:
+    def _keep(
+        self, runner: Runner, counters: dict[str, int], accounts: tuple[Account, ...] = ()
+    ) -> Run:
         """Make what a run put out the last one, given what is known of the counters after it."""
         before = self._counted or {}
         if "tick" in counters and "tick" in before:
@@ -563,21 +688,21 @@ class Core:
         runner.saturations = Saturations.between(before, counters)
         self._counted = counters  # nothing is counted between two runs
         self._runner = None
-        self._last_run = run = runner.result()
+        self._last_run = run = runner.result(accounts)
         return run
 
     def _stop_cycles(self) -> int:
         # The tick under way, and the sweep of a clear, which takes less than a tick.
-        return 2 * schedule.most_cycles(self.params)
+        return 2 * self._settings.most_cycles
 
-    def _check_queue(self, events: IntArray) -> None:
+    def _check_queue(self, events: IntArray, ticks: int) -> None:
         depth = self.params.event_queue_depth
         if len(events) > depth:
             crowded = np.flatnonzero(events[depth:, 0] == events[:-depth, 0])
             if crowded.size:
                 raise DoesNotFit(
-                    f"tick {events[crowded[0], 0]} has more events than the event queue of this "
-                    f"core holds ({depth}): take a core with a larger event_queue_depth"
+                    f"tick {events[crowded[0], 0] % ticks} has more events than the event queue of "
+                    f"this core holds ({depth}): take a core with a larger event_queue_depth"
                 )
 
     def _built(self, space: Space) -> Space:
@@ -641,12 +766,7 @@ class Core:
             self._write(Space.PENDING, groups << PENDING_MASK_BITS | masks[groups])
         else:
             self._settle()
-            self._clear(ClearMask.PENDING)
-
-    def _clear(self, mask: ClearMask) -> None:
-        self._link.request(
-            Request(Opcode.CLEAR, arguments(Opcode.CLEAR, mask), cycles=self._stop_cycles())
-        )
+            self._link.run([self._settings.clear(ClearMask.PENDING)])
 
     def _read_counters(self) -> dict[str, int]:
         built = counters(self.params)
@@ -673,6 +793,12 @@ class Core:
             access.write(fmt, index, flat[index : index + n])
             for index, n in blocks(fmt, 0, flat.size)
         )
+
+
+def _check_callbacks(progress: object, watch: object) -> None:
+    for name, function in (("progress", progress), ("watch", watch)):
+        if function is not None and not callable(function):
+            raise InvalidInput(f"{name} must be a function, not {shown(function)}")
 
 
 def _spaces(arrays: dict[str, ArrayLike], names: tuple[str, ...]) -> dict[Space, ArrayLike]:

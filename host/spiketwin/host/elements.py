@@ -56,6 +56,8 @@ def integers(
 
     Raises `error`, naming the array, the first wrong element and the range, when anything is off.
     """
+    if type(values) is int and shape == () and limits[0] <= values <= limits[1]:
+        return np.array(values, np.int64)
     array = as_array(name, values, error, f"of shape {shape}")
     if array.dtype.kind not in "iub":
         if array.dtype.kind == "f":

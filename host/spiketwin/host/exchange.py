@@ -8,9 +8,11 @@ the loss of the last thing said needs a timeout.
 
 from __future__ import annotations
 
+import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from spiketwin.hdl.spec.protocol import (
     REPLY_HEADER,
@@ -24,10 +26,10 @@ from spiketwin.host.frames import DELIMITER, FrameDecoder, encode, frame_bytes
 
 SEQUENCE_NUMBERS = 256
 _DETAIL_BYTES = 4
+_STATUSES: Final = tuple(Status)
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One request, but for its session and sequence number.
 
     Attributes
@@ -66,14 +68,19 @@ class Request:
 
 def arguments(opcode: Opcode, *values: int) -> bytes:
     """Bytes of the fixed arguments of a request, laid out as its table says."""
-    fields = REQUESTS[opcode].arguments
-    return b"".join(
-        value.to_bytes(field.size, "little") for field, value in zip(fields, values, strict=True)
-    )
+    return _LAYOUTS[opcode].pack(*values)
 
 
-@dataclass(frozen=True)
-class Reply:
+_CODES: Final = {1: "B", 2: "H", 4: "I"}
+"""Of unsigned integers in so many bytes, as `struct` calls them."""
+
+_LAYOUTS: Final = {
+    opcode: struct.Struct("<" + "".join(_CODES[field.size] for field in request.arguments))
+    for opcode, request in REQUESTS.items()
+}
+
+
+class Reply(NamedTuple):
     """The answer to one request; `session` is the number in its header."""
 
     opcode: Opcode
@@ -88,7 +95,7 @@ class Reply:
         return self.result
 
 
-@dataclass
+@dataclass(slots=True)
 class _Outstanding:
     request: Request
     index: int
@@ -145,9 +152,9 @@ class Exchange:
         self._last_refused: int | None = None
 
     @property
-    def outstanding(self) -> int:
-        """Requests submitted whose replies were not taken."""
-        return len(self._outstanding)
+    def outstanding(self) -> Sized:
+        """The requests submitted whose replies were not taken, as far as their number tells."""
+        return self._outstanding
 
     @property
     def oldest(self) -> Request:
@@ -180,6 +187,8 @@ class Exchange:
 
     def take_output(self) -> bytes:
         """Give the bytes that must be sent."""
+        if not self._output:
+            return b""
         output = bytes(self._output)
         self._output.clear()
         self.statistics.bytes_sent += len(output)
@@ -198,12 +207,16 @@ class Exchange:
 
         Raises `DeviceRestarted` when the device has another session than this one.
         """
+        if not data:
+            return False
         self.statistics.bytes_received += len(data)
         bodies = self._decoder.feed(data)
         self.statistics.good_frames = self._decoder.good
         self.statistics.bad_frames = self._decoder.bad
-        answered = [self._accept(body) for body in bodies]
-        return any(answered)
+        answered = False
+        for body in bodies:
+            answered = self._accept(body) or answered
+        return answered
 
     def resend(self) -> None:
         """Put every request without a reply in the output again: for use after a timeout."""
@@ -224,36 +237,43 @@ class Exchange:
             self.statistics.stale_replies += 1
             return False
         opcode = entry.request.opcode
-        reply = Reply(opcode, body[0], Status(body[3]), body[REPLY_HEADER:])
-        detail = int.from_bytes(reply.result, "little")
-        if reply.status is Status.WRONG_SEQUENCE:
-            self._mend_request(entry, detail)
+        reply = Reply(opcode, body[0], _STATUSES[body[3]], body[REPLY_HEADER:])
+        if reply.status is not Status.OK and self._out_of_turn(entry, reply):
             return False
-        if reply.status is Status.WRONG_SESSION and opcode is not Opcode.OPEN:
-            if detail == self.session:
-                return False  # said before this session began
-            raise DeviceRestarted(
-                f"the device is in session {detail}, not {self.session}: it lost power, was reset "
-                "or was opened by another program. Connect again and program it again"
-            )
         entry.reply = reply
         if self._last_refused is not None and entry.index <= self._last_refused:
             self._last_refused = None
-        self._mend_replies(entry)
+        if entry is not self._outstanding[0]:
+            self._mend_replies(entry)
         return True
+
+    def _out_of_turn(self, entry: _Outstanding, reply: Reply) -> bool:
+        """Whether a refusal is of the number of a request, or of its session, and so no answer."""
+        detail = int.from_bytes(reply.result, "little")
+        if reply.status is Status.WRONG_SEQUENCE:
+            self._mend_request(entry, detail)
+            return True
+        if reply.status is not Status.WRONG_SESSION or reply.opcode is Opcode.OPEN:
+            return False
+        if detail == self.session:
+            return True  # said before this session began
+        raise DeviceRestarted(
+            f"the device is in session {detail}, not {self.session}: it lost power, was reset or "
+            "was opened by another program. Connect again and program it again"
+        )
 
     def _addressee(self, body: bytes) -> _Outstanding | None:
         """Find the request without a reply that a reply body answers."""
         if len(body) < REPLY_HEADER:
             return None
         session, seq, opcode, status = body[:REPLY_HEADER]
-        if status not in Status.__members__.values():
+        if status >= len(_STATUSES):
             return None
         refused = status != Status.OK
         if refused and len(body) != REPLY_HEADER + _DETAIL_BYTES:
             return None
         for entry in self._outstanding:
-            if entry.seq == seq and entry.request.opcode == opcode and entry.reply is None:
+            if entry.reply is None and entry.seq == seq and entry.request.opcode == opcode:
                 any_session = opcode == Opcode.IDENTIFY or status == Status.WRONG_SESSION
                 fits = refused or entry.request.accepts(body[REPLY_HEADER:])
                 return entry if fits and (any_session or session == self.session) else None

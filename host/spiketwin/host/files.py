@@ -24,7 +24,7 @@ from spiketwin.host.network import Network, array_types, checked_network, scalar
 from spiketwin.host.npy import ArrayError, read_elements, read_header
 from spiketwin.host.paths import path_of
 from spiketwin.host.replacing import replacing
-from spiketwin.host.spikes import MOST_EVENTS, checked_events
+from spiketwin.host.stimuli import MOST_EVENTS, checked_events
 
 FORMAT: Final = "spiketwin network"
 VERSION: Final = 1

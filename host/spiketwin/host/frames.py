@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+from typing import Final
 
 from cobs import cobs
 
@@ -45,11 +46,19 @@ class FrameDecoder:
         *ends, rest = data.split(DELIMITER)
         bodies = []
         for part in ends:
-            self._append(part)
-            body = self._finish()
-            if body is not None:
+            # Most frames come whole: what is kept of one that began earlier is the exception.
+            if self._frame or self._overlong:
+                part = self._completed(part)
+            if not part:
+                continue  # two zeros in a row separate nothing
+            body = _decode(part)
+            if body is None:
+                self.bad += 1
+            else:
+                self.good += 1
                 bodies.append(body)
-        self._append(rest)
+        if rest:
+            self._append(rest)
         return bodies
 
     def _append(self, part: bytes) -> None:
@@ -58,29 +67,34 @@ class FrameDecoder:
         if not self._overlong:
             self._frame += part
 
-    def _finish(self) -> bytes | None:
-        frame, overlong = bytes(self._frame), self._overlong
+    def _completed(self, part: bytes) -> bytes:
+        """Give the frame that a part ends; one that is too long to be any if it was overlong."""
+        self._append(part)
+        frame = _OVERLONG if self._overlong else bytes(self._frame)
         self._frame.clear()
         self._overlong = False
-        if not frame and not overlong:
-            return None  # two zeros in a row separate nothing
-        body = None if overlong else _decode(frame)
-        if body is None:
-            self.bad += 1
-        else:
-            self.good += 1
-        return body
+        return frame
 
 
 def _decode(frame: bytes) -> bytes | None:
+    """Give the body of a frame without its zero; None if it is damaged."""
+    if len(frame) >= MAX_FRAME:
+        return None
     try:
         decoded: bytes = cobs.decode(frame)
     except cobs.DecodeError:
         return None
-    body, crc = decoded[:-CRC_BYTES], decoded[-CRC_BYTES:]
-    return body if body and crc == _crc(body) else None
+    # Over a body and its own CRC the register ends at the same value, whatever the body is.
+    if len(decoded) > CRC_BYTES and binascii.crc_hqx(decoded, CRC_INITIAL) == _RESIDUE:
+        return decoded[:-CRC_BYTES]
+    return None
 
 
 def _crc(body: bytes) -> bytes:
     crc = binascii.crc_hqx(body, CRC_INITIAL) ^ CRC_FINAL_XOR
     return crc.to_bytes(CRC_BYTES, "big")
+
+
+_OVERLONG: Final = bytes(MAX_FRAME)
+_RESIDUE: Final = binascii.crc_hqx(_crc(b""), CRC_INITIAL)
+"""Where the CRC ends that has taken a body and the CRC of that body."""

@@ -12,8 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from itertools import cycle
+from types import TracebackType
 from typing import Final, Protocol
 
 import serial
@@ -38,6 +38,7 @@ from spiketwin.host.errors import (
     LinkTimeout,
 )
 from spiketwin.host.exchange import Exchange, Reply, Request, Statistics, arguments
+from spiketwin.host.plan import Plan
 from spiketwin.host.signals import DeferredSignals
 from spiketwin.host.timeline import BITS_PER_BYTE, Activity, Line, Simulation, Stopwatch
 
@@ -70,10 +71,11 @@ _GARBLED = (
 class Port(Protocol):
     """The part of `serial.Serial` that the link uses.
 
-    A port may carry four attributes more: `adapter_latency`, in seconds; `clock`, a function
+    A port may carry five attributes more: `adapter_latency`, in seconds; `clock`, a function
     that returns seconds, for a device that lives in simulated time; `has_line`, false where
-    bytes travel at no rate of their own; and `saturations`, a function that returns the counters
-    of that kind (`spec.registers.SATURATIONS`), for a device that counts without having them.
+    bytes travel at no rate of their own; `saturations`, a function that returns the counters
+    of that kind (`spec.registers.SATURATIONS`), for a device that counts without having them; and
+    `run_apart`, a `RunApart`, for one that can do several things at a time.
     """
 
     timeout: float | None
@@ -95,6 +97,44 @@ class Port(Protocol):
     def close(self) -> None:
         """Close the port."""
         ...
+
+
+class RunApart(Protocol):
+    """Carries out runs that do not depend on each other on several threads.
+
+    The output words of all of them are returned, in order. The device is then as if it had carried
+    out one after the other; it is as it was before where an exception comes of `report`.
+    """
+
+    def __call__(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
+        """Carry out the runs of a plan, calling `report` now and then with how many are done."""
+        ...
+
+
+class _Naming:
+    """A context in which errors of the link name the device, once: there may be several.
+
+    Parameters
+    ----------
+    address:
+        Of the device; empty where it has none.
+    """
+
+    def __init__(self, address: str) -> None:
+        # model: has its colon already.
+        self._named = f"{address.removesuffix(':')}: " if address else ""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, LinkError) and not str(error).startswith(self._named):
+            error.args = (f"{self._named}{error}",)
 
 
 class Link:
@@ -131,6 +171,8 @@ class Link:
         Whether bytes travel at a rate, which `set_baud` changes.
     saturations:
         Gives the counters of what saturated, of a device that tells without being asked; else none.
+    run_apart:
+        Carries out runs on several threads, of a device that can.
 
     Raises
     ------
@@ -154,13 +196,13 @@ class Link:
     ) -> None:
         self._port = port
         self._advice = advice
-        # model: has its colon already.
-        self._named = f"{address.removesuffix(':')}: " if address else ""
+        self._naming = _Naming(address)
         self._close = close or port.close
         self._patience = patience
         self._retries = retries
         self.clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
         self.saturations: Callable[[], dict[str, int]] = getattr(port, "saturations", dict)
+        self.run_apart: RunApart | None = getattr(port, "run_apart", None)
         self.has_line: bool = has_line and getattr(port, "has_line", True)
         self._latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
         self._first_baud = port.baudrate
@@ -176,7 +218,7 @@ class Link:
         self._simulation = simulation
         self._stopwatch: Stopwatch | None = None
         self._round_trip = math.inf
-        with self._naming():
+        with self._naming:
             self.identity = self._open()
         self._clock_hz = self.identity.clock_hz
         self._window = self.identity.params.link_slots - 1
@@ -234,7 +276,7 @@ class Link:
         finally:
             self._calling_back = False
 
-    def _heed(self) -> None:
+    def heed(self) -> None:
         """Heed signals and another thread's `close`, where nothing is half done."""
         if self._signals.waiting:
             with self.calling_back():
@@ -257,7 +299,7 @@ class Link:
     def request(self, request: Request) -> bytes:
         """Have one request executed and return its result; errors as `run`."""
         results: list[bytes] = []
-        self.run([replace(request, on_result=results.append)])
+        self.run([request._replace(on_result=results.append)])
         return results[0]
 
     def run(self, program: Iterable[Request | None]) -> None:
@@ -279,20 +321,25 @@ class Link:
         CoreClosed
             This end was closed.
         """
-        with self._naming(), self.exclusive():
+        if self._user == threading.get_ident() and not self._calling_back:
+            self._run(program)
+        else:
+            with self.exclusive():
+                self._run(program)
+
+    def _run(self, program: Iterable[Request | None]) -> None:
+        with self._naming:
             if self._closed_by:
                 raise CoreClosed(f"the core was closed by {self._closed_by}: connect again")
             self._recover()
+            outstanding, window = self._exchange.outstanding, self._window
             for request in program:
-                self._heed()
-                if request is None:
-                    if self._exchange.outstanding:
-                        self._finish_oldest()
-                    continue
-                self._submit(request)
-                if self._exchange.outstanding == self._window:
+                self.heed()
+                if request is not None:
+                    self._submit(request)
+                if len(outstanding) >= window or (request is None and outstanding):
                     self._finish_oldest()
-            while self._exchange.outstanding:
+            while outstanding:
                 self._finish_oldest()
 
     def set_baud(self, baud: int) -> int:
@@ -317,7 +364,7 @@ class Link:
         """
         cycles = cycles_per_bit(self._clock_hz, baud)
         actual = round(self._clock_hz / cycles)
-        with self._naming(), self.exclusive():
+        with self._naming, self.exclusive():
             self._change_rate(cycles, int(baud))
         return actual
 
@@ -356,16 +403,6 @@ class Link:
         """Have one request executed, whose result is not needed."""
         self._submit(request)
         self._finish_oldest()
-
-    @contextmanager
-    def _naming(self) -> Iterator[None]:
-        """Have errors name the device, once: there may be several."""
-        try:
-            yield
-        except LinkError as error:
-            if not str(error).startswith(self._named):
-                error.args = (f"{self._named}{error}",)
-            raise
 
     def _retune(self, baud: int) -> None:
         """Change the rate at this end; `LinkTimeout` if it cannot, for nothing is heard then."""
@@ -422,7 +459,6 @@ class Link:
         with self.timed() as stopwatch:
             self._submit(request)
             reply = self._await_oldest()
-            stopwatch.lap(Activity.DECODE)
             stopwatch.answered(len(reply.result))
         span = stopwatch.timeline().requests[0]
         wire = float(span["bytes_out"] + span["bytes_in"]) * BITS_PER_BYTE / self.baud
@@ -470,34 +506,38 @@ class Link:
                 on_result(reply.result)
 
     def _submit(self, request: Request) -> None:
+        """Have a request sent, at the latest when something is waited for."""
         if self._stopwatch is not None:
             self._stopwatch.begin_request(request.opcode, len(request.payload))
         self._exchange.submit(request, self.clock())
-        self._flush()
-        if self._stopwatch is not None:
-            self._stopwatch.sent()
+        self._lap(Activity.ENCODE)
 
     def _finish_oldest(self) -> None:
         on_result = self._exchange.oldest.on_result
         result = self._await_oldest().checked()
         if on_result is not None:
             on_result(result)
-        self._lap(Activity.DECODE)
         if self._stopwatch is not None:
             self._stopwatch.answered(len(result))
 
     def _await_oldest(self) -> Reply:
         """Wait for the reply to the oldest request, resending what is lost."""
+        if not self._exchange.answered:
+            self.heed()
+            self._flush()
+            # Most replies are there with the first bytes: what follows from a clock can wait.
+            if not self._exchange.receive(self._read()) or not self._exchange.answered:
+                self._await_overdue()
+        return self._exchange.take_reply(self.clock())
+
+    def _await_overdue(self) -> None:
         rounds = 0
         heard, understood = self.statistics.bytes_received, self.statistics.good_frames
         deadline = self._deadline()
         while not self._exchange.answered:
-            self._heed()
-            data = self._read()
-            answered = self._exchange.receive(data)
-            if data:
-                self._lap(Activity.DECODE)
-            if answered:
+            self.heed()
+            self._flush()
+            if self._exchange.receive(self._read()):
                 rounds = 0
                 deadline = self._deadline()
             elif self.clock() >= deadline:
@@ -512,8 +552,6 @@ class Link:
                     )
                 self._exchange.resend()
                 deadline = self._deadline(rounds)
-            self._flush()
-        return self._exchange.take_reply(self.clock())
 
     def _deadline(self, rounds: int = 0) -> float:
         """When the next reply is overdue: twice the time on the wire, and the device's own.
@@ -544,12 +582,12 @@ class Link:
         output = self._exchange.take_output()
         if not output:
             return
-        self._lap(Activity.ENCODE)
         try:
             self._port.write(output)
         except (OSError, serial.SerialException) as error:
             raise LinkLost(self._lost(error)) from error
-        self._lap(Activity.WRITE, len(output))
+        if self._stopwatch is not None:
+            self._stopwatch.sent(len(output))
 
     def _lap(self, activity: Activity, octets: int = 0) -> None:
         if self._stopwatch is not None:

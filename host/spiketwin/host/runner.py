@@ -1,34 +1,40 @@
-"""A run as a program of requests: events by credit, ticks, and the fetching of their words.
+"""Runs as a program of requests: events by credit, ticks, and the fetching of their words.
 
 The events of a tick are queued before the `RUN` that covers it, so a run goes in steps of as many
 ticks as the event queue holds events for, the next step being queued while the device works on the
 last. So no event comes late, at a fixed tick period neither: should the host fall behind, the
 device waits for it at the end of a step, and counts the deadlines that it misses meanwhile.
+
+Several runs that follow each other are one program as well. What is to be done between two of them
+(registers, a clear) needs a core at rest, so it is asked for when it is sure that the run before
+has come to its end by then: because its last word is here, or because more words were asked for
+than it can have. The events of the next run are queued while the last one is under way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import DIGEST_WORDS
 from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
-from spiketwin.host.elements import IntArray
+from spiketwin.host.account import Account
+from spiketwin.host.decoding import Decoded, decode_network
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
-from spiketwin.host.spikes import Run, Saturations, decode
-from spiketwin.host.words import Words, last_of_tick, of_network, split_at_last_tick, ticks_over
-
-Progress = Callable[[int, int], None]
-"""Called with (ticks done, ticks)."""
-
-Watch = Callable[[int, Run], None]
-"""Called with a tick of the run, and what the ticks from that one on put out."""
+from spiketwin.host.plan import Plan, Progress, Settings, Watch
+from spiketwin.host.spikes import Run, Saturations
+from spiketwin.host.timeline import Line, Stopwatch
+from spiketwin.host.words import (
+    Words,
+    last_of_tick,
+    split_at_last_tick,
+    ticks_over,
+    ticks_over_in,
+)
 
 LEAST_WORDS_PER_TICK: Final = 2
 """*Update* and *end* are always reported."""
@@ -36,6 +42,7 @@ LEAST_WORDS_PER_TICK: Final = 2
 ANY_WAIT: Final = (1 << 32) - 1
 """`FETCH` is asked to wait for its words, not for a time, or its answer would depend on timing."""
 
+_FETCH: Final = arguments(Opcode.FETCH, MAX_FETCH_WORDS, ANY_WAIT)
 _NO_WORDS: Final[Words] = np.empty(0, np.uint32)
 _OFFSETS: Final = 1 << 16
 _REAL_TIME_WAIT: Final = 0.05
@@ -51,7 +58,7 @@ window of requests may well find that the run is over."""
 
 
 class Runner:
-    """The program of one run.
+    """The program of one run, or of several that follow each other.
 
     Parameters
     ----------
@@ -59,18 +66,17 @@ class Runner:
         Of the device.
     first_tick:
         The device's next tick.
-    events:
-        Shape (k, 2), strictly ascending (tick, axon), ticks relative to the run.
-    ticks:
-        Length of the run.
-    tick_period:
-        In cycles; 0 is free-running.
+    plan:
+        The runs.
+    settings:
+        Of the core.
+    known:
+        Registers whose values are known.
     progress:
-        Called with (ticks done, ticks) after every answer that brings some.
+        Called with (ticks done, ticks in all) after every answer that brings some.
     watch:
-        Called before that with the first of these ticks, and with what they put out.
-    digests:
-        Whether each tick reports its digest.
+        Called before that with the first of these ticks, and with what they put out: of several
+        runs, of whole runs, one after the other.
     n_neurons:
         Neurons of the network; spikes of others are left out.
     calling_back:
@@ -79,13 +85,15 @@ class Runner:
     Attributes
     ----------
     broken_off:
-        Whether the run has ended early: then what comes in is kept, and nobody is called.
+        Whether it has ended early: then what comes in is kept, and nobody is called.
     missed_deadlines, late_events, saturations:
         What is to be said of them in the result.
-    ticks:
+    plan:
         As given.
-    words:
-        Output words so far, one array an answer.
+    ticks:
+        Of all runs.
+    answers:
+        Output words so far, as the bytes of each answer.
     blocks:
         Events queued after each `EVENTS`.
     steps:
@@ -96,49 +104,65 @@ class Runner:
         self,
         identity: Identity,
         first_tick: int,
-        events: IntArray,
-        ticks: int,
-        tick_period: int,
+        plan: Plan,
+        settings: Settings,
+        known: Mapping[str, int],
         progress: Progress | None,
         watch: Watch | None,
-        digests: bool,
         n_neurons: int,
         calling_back: Callable[[], AbstractContextManager[None]],
     ) -> None:
+        params, events, tick_period = identity.params, plan.events, plan.tick_period
         self.broken_off = False
         self.missed_deadlines = 0
         self.late_events = 0
         self.saturations: Saturations | None = None
-        self.ticks = ticks
-        self.words: list[Words] = []
+        self.plan = plan
+        self.ticks = plan.runs * plan.ticks
+        self.answers: list[bytes] = []
         self.blocks: list[int] = []
         self.steps: list[int] = []
-        self._params = identity.params
-        self._depth = identity.params.event_queue_depth
+        self._params = params
+        self._depth = params.event_queue_depth
         self._first_tick = first_tick
-        self._events = events
+        self._run_ticks = plan.ticks
+        self._event_ticks = events[:, 0]
+        # Less the tick that its block begins with, each is an item of `EVENTS`: offset and axon.
+        self._items = events[:, 1] * _OFFSETS + self._event_ticks
+        ends = np.searchsorted(self._event_ticks, np.arange(1, plan.runs + 1) * plan.ticks)
+        self._ends: list[int] = ends.tolist()
+        self._between = settings.between(plan, known)
         self._progress = progress
         self._watch = watch
-        self._digests = digests
+        self._digests = plan.digests
         self._calling_back = calling_back
         self._n_neurons = n_neurons
-        self._least_words = LEAST_WORDS_PER_TICK + (DIGEST_WORDS if digests else 0)
-        self._unfinished = _NO_WORDS
-        self._tick_cycles = max(schedule.most_cycles(identity.params), tick_period)
+        self._digest_words = DIGEST_WORDS if plan.digests else 0
+        self._unwatched = _NO_WORDS
+        self._watched = 0
+        self._most_words = settings.most_words
+        self._tick_cycles = max(settings.most_cycles, tick_period)
         self._tick_period = tick_period
         self._longest_wait = max(1, min(ANY_WAIT, int(_REAL_TIME_WAIT * identity.clock_hz)))
         least_wait = min(tick_period, self._longest_wait) or ANY_WAIT
         self._most_empty = _EMPTY_ANSWERS + self._tick_cycles // least_wait
         self._empty = 0
         self._queued = 0
+        self._finished = 0
         self._started = 0
         self._done = 0
+        self._until = 0
+        self._run = -1
         self._received = 0
-        self._requested = 0
+        self._fetches = 0
+        self._answered = 0
+        self._fetches_before = 0
 
     def program(self) -> Iterator[Request | None]:
-        """Requests of the run, each decided from the answers so far."""
+        """Requests of the runs, each decided from the answers so far."""
         while self._done < self.ticks:
+            if self._started == self._until < self.ticks and self._is_over():
+                yield from self._next_run()
             until, events = self._affordable()
             if until > self._started:
                 yield from self._queue(events)
@@ -147,107 +171,158 @@ class Runner:
                 self._started = until
                 self.steps.append(until)
                 yield request
-            elif self._requested < self._words_expected():
+            elif self._words_asked_for() < self._words_expected():
                 yield self._fetch()
+            elif (ahead := self._ahead()) > self._queued:
+                yield from self._queue(ahead)
             else:
                 yield None
 
+    def _next_run(self) -> Iterator[Request]:
+        """Go on to the next run, the one before being over when the device comes to this."""
+        self._run += 1
+        if self._run:
+            self._finished = max(self._finished, self._ends[self._run - 1])
+        self._until += self._run_ticks
+        # What was asked for until now brings nothing of this run.
+        self._fetches_before = self._fetches
+        yield from self._between(self._run)
+
+    def _is_over(self) -> bool:
+        """Whether all that was started is over when the device has answered what it was asked."""
+        ticks = self._ticks_under_way()
+        if self._tick_period:
+            return ticks == 0
+        # At the end of a run the device answers with fewer words than it was asked for.
+        return self._words_asked_for() >= ticks * self._most_words
+
+    def _ticks_under_way(self) -> int:
+        """Ticks started of the run that are not known to be over."""
+        return self._started - max(self._done, self._until - self._run_ticks)
+
+    def _words_asked_for(self) -> int:
+        """Words of the run that were asked for, in as far as the answer has not come."""
+        return MAX_FETCH_WORDS * (self._fetches - max(self._answered, self._fetches_before))
+
     def _affordable(self) -> tuple[int, int]:
         """Tick up to which the run can be started, and the events that can be queued by then."""
-        ticks = self._events[:, 0]
-        finished = min(int(np.searchsorted(ticks, self._done)), self._queued)
-        room = finished + self._depth
-        nothing = self._started, self._queued
-        if room >= len(ticks):
-            return self.ticks, len(ticks)
+        end, nothing = self._ends[self._run], (self._started, self._queued)
+        if self._started == self._until:
+            return nothing
+        if end - self._finished > self._depth:
+            finished = min(int(np.searchsorted(self._event_ticks, self._done)), self._queued)
+            self._finished = max(self._finished, finished)
+        room = self._finished + self._depth
+        if room >= end:
+            return self._until, end
         # Small refills would cost a frame each: wait until half of the queue is free.
         if room - self._queued < self._depth // 2 and self._done < self._started:
             return nothing
-        until = int(ticks[room])
+        until = int(self._event_ticks[room])
         if until <= self._started:
             return nothing
-        return until, int(np.searchsorted(ticks, until))
+        return until, int(np.searchsorted(self._event_ticks, until))
+
+    def _ahead(self) -> int:
+        """Events that can be queued of the next run, all of it, while this one is under way."""
+        if self._tick_period or self._started < self._until or self._until == self.ticks:
+            return self._queued
+        end = self._ends[self._run + 1]
+        return end if end - self._finished <= self._depth else self._queued
 
     def _queue(self, end: int) -> Iterator[Request]:
         """Requests that queue the events up to number `end`."""
         while self._queued < end:
-            block = self._events[self._queued : min(end, self._queued + MAX_EVENTS)]
-            base = int(block[0, 0])
-            block = block[: int(np.searchsorted(block[:, 0], base + _OFFSETS))]
-            items = np.stack([block[:, 0] - base, block[:, 1]], axis=1).astype("<u2").tobytes()
-            head = arguments(Opcode.EVENTS, self._first_tick + base)
-            self._queued += len(block)
-            self.blocks.append(self._queued)
-            yield Request(Opcode.EVENTS, head + items)
+            first, last = self._queued, min(end, self._queued + MAX_EVENTS)
+            base = int(self._event_ticks[first])
+            if int(self._event_ticks[last - 1]) - base >= _OFFSETS:
+                last = int(np.searchsorted(self._event_ticks[:last], base + _OFFSETS))
+            items = (self._items[first:last] - base).astype("<u4").tobytes()
+            self._queued = last
+            self.blocks.append(last)
+            yield Request(Opcode.EVENTS, arguments(Opcode.EVENTS, self._first_tick + base) + items)
 
     def _words_expected(self) -> int:
         """Words still to come of the ticks started, as many a tick as there were so far."""
-        ticks = self._started - self._done
+        ticks = self._ticks_under_way()
         if self._done == 0:
-            return ticks * self._least_words
+            return ticks * (LEAST_WORDS_PER_TICK + self._digest_words)
         return -(-ticks * self._received // self._done)
 
     def _fetch(self) -> Request:
-        count, wait = MAX_FETCH_WORDS, ANY_WAIT
+        payload, wait = _FETCH, ANY_WAIT
         if self._tick_period > 0:
             # A window of these must leave time to queue what comes after the ticks started.
             wait = (self._started - self._done) * self._tick_period // _WAITS_PER_STEP
             wait = min(self._longest_wait, max(self._tick_period, wait))
-        ticks = min(self.ticks - self._done, count // self._least_words + 1)
-        self._requested += count
+            payload = arguments(Opcode.FETCH, MAX_FETCH_WORDS, wait)
+        most_ticks = MAX_FETCH_WORDS // (LEAST_WORDS_PER_TICK + self._digest_words) + 1
+        ticks = min(self.ticks - self._done, most_ticks)
+        self._fetches += 1
         return Request(
             Opcode.FETCH,
-            arguments(Opcode.FETCH, count, wait),
-            result_bytes=WORD_BYTES * count,
+            payload,
+            result_bytes=WORD_BYTES * MAX_FETCH_WORDS,
             result_item_bytes=WORD_BYTES,
             cycles=min(ticks * self._tick_cycles, wait),
             on_result=self._fetched,
         )
 
-    def take(self, result: bytes) -> Words:
+    def take(self, result: bytes) -> None:
         """Take the words of an answer."""
-        words = np.frombuffer(result, "<u4")
-        words = of_network(words, self._n_neurons, self._params.neuron_lanes)
-        self.words.append(words)
-        return words
+        self.answers.append(result)
 
     def _fetched(self, result: bytes) -> None:
-        words = self.take(result)
+        self.take(result)
         if self.broken_off:
             return
-        self._requested -= MAX_FETCH_WORDS
-        self._received += len(words)
-        self._empty = 0 if words.size else self._empty + 1
+        self._answered += 1
+        self._received += len(result) // WORD_BYTES
+        self._empty = 0 if result else self._empty + 1
         if self._empty > self._most_empty:
             raise LinkError(
                 f"the device reports nothing of the ticks it has yet to run ({self._done} of "
                 f"{self.ticks} done): switch it off and on, and connect again"
             )
-        last = last_of_tick(self._digests)
-        done = int(ticks_over(words, last).sum())
+        done = ticks_over_in(result, last_of_tick(self._digests))
         if done > self._started - self._done:
             raise LinkError(
                 f"the device reports {done} ticks where {self._started - self._done} are to come: "
                 "switch it off and on, and connect again"
             )
-        first, self._done = self._done, self._done + done
+        self._done += done
         if self._watch is not None:
-            words = np.concatenate([self._unfinished, words])
-            over, self._unfinished = split_at_last_tick(words, last)
-            if done:
-                part = decode(over, done, self._params, self._digests)
-                with self._calling_back():
-                    self._watch(first, part)
+            self._show(self._watch, result)
         if done and self._progress is not None:
             with self._calling_back():
                 self._progress(self._done, self.ticks)
 
-    def result(self) -> Run:
+    def _show(self, watch: Watch, result: bytes) -> None:
+        """Show what came in: the ticks of one run, or whole runs of several."""
+        words = np.concatenate([self._unwatched, np.frombuffer(result, "<u4")])
+        last = last_of_tick(self._digests)
+        whole = self.ticks == self._run_ticks
+        while self._watched < self._done:
+            ticks = self._done - self._watched if whole else self._run_ticks
+            if self._watched + ticks > self._done:
+                break
+            ends = np.searchsorted(np.cumsum(ticks_over(words, last)), ticks)
+            part = Run(*self._decoded(words[: ends + 1], ticks))
+            words, first = words[ends + 1 :], self._watched
+            self._watched += ticks
+            with self._calling_back():
+                watch(first, part)
+        self._unwatched = words
+
+    def _decoded(self, words: Words, ticks: int) -> Decoded:
+        return decode_network(words, ticks, self._params, self._digests, self._n_neurons)
+
+    def result(self, accounts: tuple[Account, ...] = ()) -> Run:
         """Decode what came in: of a run that was broken off, up to the last whole tick.
 
         Raises `LinkError` when the words do not add up to the run.
         """
-        words, ticks = np.concatenate([_NO_WORDS, *self.words]), self.ticks
+        words, ticks = np.frombuffer(b"".join(self.answers), "<u4"), self.ticks
         if self.broken_off:
             last = last_of_tick(self._digests)
             words, _ = split_at_last_tick(words, last)
@@ -257,10 +332,18 @@ class Runner:
                     f"the device reported {ticks} ticks where {self._started} were asked for: "
                     "switch it off and on, and connect again"
                 )
-        run = decode(words, ticks, self._params, self._digests)
-        return replace(
-            run,
+        return Run(
+            *self._decoded(words, ticks),
             missed_deadlines=self.missed_deadlines,
             late_events=self.late_events,
             saturations=self.saturations,
+            accounts=accounts,
         )
+
+    def account(self, stopwatch: Stopwatch, line: Line) -> Account:
+        """Give what the ledger of the whole is drawn up from."""
+        plan = self.plan
+        return Account(
+            stopwatch, line, self._params, self._n_neurons, plan.tick_period, self.ticks,
+            plan.digests, plan.events[:, 0], self.blocks, self.steps, self.answers,
+        )  # fmt: skip

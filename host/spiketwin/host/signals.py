@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType, TracebackType
 from typing import Any, Final
 
@@ -16,6 +17,10 @@ _NUMBERS: Final = tuple(
 """All but those of real time, which nothing sends unasked: looking at each takes time."""
 
 _Handler = Callable[[int, FrameType | None], Any]
+
+_unnamed: Any = import_module("_signal")
+"""What `signal` wraps. Its functions do the same without looking up a name for each number, which
+takes twenty times as long, and every call of the host library pays for it."""
 
 
 class DeferredSignals:
@@ -97,10 +102,10 @@ class DeferredSignals:
     def _take_over(self) -> None:
         try:
             for number in _NUMBERS:
-                handler = signal.getsignal(number)
+                handler = _unnamed.getsignal(number)
                 if callable(handler) and handler != self._note:
                     self._handlers[number] = handler
-                    signal.signal(number, self._note)
+                    _unnamed.signal(number, self._note)
         except BaseException:  # a handler that had not been taken over yet
             self._give_back()
             raise
@@ -115,6 +120,8 @@ class DeferredSignals:
     def _give_back_some(self) -> None:
         while self._handlers:
             number = next(iter(self._handlers))
-            if signal.getsignal(number) == self._note:  # unless somebody has set another meanwhile
-                signal.signal(number, self._handlers[number])
+            if (
+                _unnamed.getsignal(number) == self._note
+            ):  # unless somebody has set another meanwhile
+                _unnamed.signal(number, self._handlers[number])
             del self._handlers[number]

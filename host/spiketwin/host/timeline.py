@@ -150,25 +150,32 @@ class Stopwatch:
         self._taken.append(len(self._answered))
         self._bytes_out.append(frame_bytes(REQUEST_HEADER + payload_bytes))
 
-    def sent(self) -> None:
-        """Note that it was handed to the port in the last lap."""
-        self._sent.append(self._now)
+    def sent(self, octets: int) -> None:
+        """End a lap: the port was handed so many bytes, all requests that were made till then."""
+        self.lap(Activity.WRITE, octets)
+        while len(self._sent) < len(self._opcodes):
+            self._sent.append(self._now)
 
     def answered(self, result_bytes: int) -> None:
-        """Note that the result of the oldest request was taken in the last lap."""
+        """End a lap: the result of the oldest request was taken."""
+        self.lap(Activity.DECODE)
         self._answered.append(self._now)
         self._bytes_in.append(frame_bytes(REPLY_HEADER + result_bytes))
+
+    def stop(self) -> None:
+        """Take no more times, and let go of the device."""
+        self._simulation = None
 
     def timeline(self) -> Timeline:
         """Give all of it, of a run that came to its end."""
         ends = np.array(self._ends) - self._begin
         begins = np.concatenate([[0.0], ends[:-1]])
         device_begins, device_ends, worked = begins, ends, ends - begins
-        if self._simulation is not None:
+        if self._clocks:
             clocks = np.array(self._clocks) - self._clocks[0]
             device_begins, device_ends = clocks[:-1], clocks[1:]
-            if self._simulation.worked is not None:
-                worked = np.diff(self._worked)
+        if self._worked:
+            worked = np.diff(self._worked)
         return Timeline(
             _table(
                 LAP, self._activities, begins, ends, self._bytes, device_begins, device_ends, worked

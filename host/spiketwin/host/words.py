@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spiketwin.hdl.spec.protocol import (
     SPIKE_CYCLE_BITS,
     SPIKE_MASK_BITS,
+    WORD_BYTES,
     WORD_COUNT_BITS,
     Word,
 )
@@ -18,6 +19,7 @@ from spiketwin.host.elements import IntArray
 Words = NDArray[np.uint32]
 
 _IS_COUNT_BIT: Final = 31
+_LANE_SHIFTS: Final = SPIKE_CYCLE_BITS + np.arange(SPIKE_MASK_BITS)
 
 
 def of_kind(words: Words, kind: Word) -> NDArray[np.bool_]:
@@ -40,8 +42,7 @@ def report_spikes(words: Words) -> NDArray[np.bool_]:
 
 def lanes_fired(reports: IntArray) -> tuple[IntArray, IntArray]:
     """Give the spikes in words that report some: the number of the word, and the lane."""
-    lanes = np.arange(SPIKE_MASK_BITS)
-    which, lane = np.nonzero(reports[:, None] >> (SPIKE_CYCLE_BITS + lanes) & 1)
+    which, lane = (reports[:, None] >> _LANE_SHIFTS & 1).nonzero()
     return which, lane
 
 
@@ -69,6 +70,21 @@ def ticks_over(words: Words, last: Word = Word.END) -> IntArray:
     muted = of_kind(words, Word.MUTED)
     over[muted] = count(words[muted])
     return over
+
+
+_KIND_OF_TOP_BYTE: Final = bytes(top >> 4 if top >> 7 else 0 for top in range(256))
+_COUNTED: Final = 1 << (_IS_COUNT_BIT - WORD_COUNT_BITS)
+
+
+def ticks_over_in(answer: bytes, last: Word) -> int:
+    """Give the sum of `ticks_over` for the words in the bytes of an answer.
+
+    A look at the top byte of each word is enough as long as none was muted, and many times faster.
+    """
+    kinds = answer[WORD_BYTES - 1 :: WORD_BYTES].translate(_KIND_OF_TOP_BYTE)
+    if _COUNTED | Word.MUTED in kinds:
+        return int(ticks_over(np.frombuffer(answer, "<u4"), last).sum())
+    return kinds.count(_COUNTED | last)
 
 
 def tick_of(words: Words) -> IntArray:

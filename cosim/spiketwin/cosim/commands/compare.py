@@ -33,7 +33,7 @@ from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli import options, stimulus
 from spiketwin.host.errors import InvalidInput
-from spiketwin.host.spikes import checked_events
+from spiketwin.host.stimuli import checked_events
 from spiketwin.host.targets import takes_sizes
 
 _COMMAND: Final = ("spiketwin", "compare")

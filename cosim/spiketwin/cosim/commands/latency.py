@@ -33,7 +33,7 @@ from spiketwin.host.cli import options, stimulus
 from spiketwin.host.device_time import LONGEST_ROUND_TRIP, cycles_per_bit
 from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.paths import readable
-from spiketwin.host.spikes import checked_events
+from spiketwin.host.stimuli import checked_events
 from spiketwin.host.targets import MAX_BAUD, MIN_BAUD, takes_baud
 
 _RATES: Final = (115_200, 460_800, 1_000_000, 3_000_000, 12_500_000)

@@ -13,7 +13,7 @@ from spiketwin.cosim.compare.matching import Match, match
 from spiketwin.cosim.compare.quantisation import Quantisation
 from spiketwin.cosim.compare.recording import Recording, Values
 from spiketwin.host.elements import IntArray
-from spiketwin.host.runner import Progress
+from spiketwin.host.plan import Progress
 
 
 @dataclass(frozen=True, eq=False)

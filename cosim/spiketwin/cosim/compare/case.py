@@ -13,7 +13,7 @@ from spiketwin.cosim.compare.recording import CoreRunner, Recording, recorded
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
-from spiketwin.host.runner import Progress
+from spiketwin.host.plan import Progress
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
-from spiketwin.host.runner import Progress
-from spiketwin.host.spikes import checked_events
+from spiketwin.host.plan import Progress
+from spiketwin.host.stimuli import checked_events
 
 Values = NDArray[np.float64]
 

@@ -27,7 +27,7 @@ from spiketwin.cosim.compare.realtime import Live, free_run, live
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.host import Run
 from spiketwin.host.elements import IntArray
-from spiketwin.host.spikes import checked_events
+from spiketwin.host.stimuli import checked_events
 
 TAU_TICKS: Final = 10.0
 """Time constant of the van Rossum distances."""

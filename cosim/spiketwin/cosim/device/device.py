@@ -9,15 +9,16 @@ all periods: a run that follows without a new tick period is late from its first
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from spiketwin.cosim.device.core import DeviceCore
+from spiketwin.cosim.device.core import DeviceCore, Elements
 from spiketwin.cosim.device.elements import (
+    RegisterRanges,
     check_pending,
-    check_registers,
     check_values,
     pack,
     refuse_first,
@@ -41,13 +42,15 @@ from spiketwin.hdl.spec.registers import (
     Space,
     SpaceFormat,
     counters,
-    registers,
     space_formats,
 )
 
 _TOP32: Final = (1 << 32) - 1
 _OF_RUNS: Final = (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH)
 _NO_EVENT: Final = -1
+_CODES: Final = {1: "B", 2: "H", 4: "I"}
+"""Of unsigned integers in so many bytes, as `struct` calls them."""
+_CLEARABLE: Final = sum(ClearMask)
 
 
 class Device:
@@ -67,9 +70,9 @@ class Device:
         self._behind = core
         self._params = core.params
         self._formats = space_formats(self._params)
-        self._registers = registers(self._params)
+        self._ranges = RegisterRanges(self._params)
         self._identity = Identity.of(self._params, clock_hz, build).pack()
-        self._requests: dict[Opcode, Callable[..., bytes]] = {
+        requests: dict[Opcode, Callable[..., bytes]] = {
             Opcode.RESET: self._reset,
             Opcode.CLEAR: self._clear,
             Opcode.READ: self._read,
@@ -79,6 +82,9 @@ class Device:
             Opcode.FETCH: self._fetch,
             Opcode.STOP: self._stop,
             Opcode.SET_BAUD: self._set_baud,
+        }
+        self._requests = {
+            int(opcode): (_Form(REQUESTS[opcode]), execute) for opcode, execute in requests.items()
         }
         self._start()
 
@@ -118,7 +124,7 @@ class Device:
     # --- requests -------------------------------------------------------------------------------
 
     def _identify(self, arguments: bytes) -> bytes:
-        _check_length(REQUESTS[Opcode.IDENTIFY], arguments)
+        _Form(REQUESTS[Opcode.IDENTIFY]).values(arguments)
         return self._identity
 
     def _execute(self, number: int, arguments: bytes) -> bytes:
@@ -128,18 +134,10 @@ class Device:
             self._behind.advance()
             if not self._running:
                 self._behind.fall_behind()
-        try:
-            opcode = Opcode(number)
-        except ValueError:
-            raise Refused(Status.BAD_OPCODE, number) from None
-        request = REQUESTS[opcode]
-        _check_length(request, arguments)
-        values, place = [], 0
-        for field in request.arguments:
-            values.append(int.from_bytes(arguments[place : place + field.size], "little"))
-            place += field.size
-        tail = [arguments[place:]] if request.tail else []
-        return self._requests[opcode](*values, *tail)
+        if number not in self._requests:
+            raise Refused(Status.BAD_OPCODE, number)
+        form, execute = self._requests[number]
+        return execute(*form.values(arguments))
 
     def _reset(self) -> bytes:
         self._behind.reset()
@@ -148,7 +146,7 @@ class Device:
 
     def _clear(self, mask: int) -> bytes:
         self._refuse_while_running()
-        if mask & ~sum(ClearMask):
+        if mask & ~_CLEARABLE:
             raise Refused(Status.BAD_VALUE, 0)
         self._behind.clear(ClearMask(mask))
         return b""
@@ -174,7 +172,7 @@ class Device:
             raise Refused(Status.BAD_LENGTH, REQUESTS[Opcode.WRITE].argument_bytes + len(data))
         values = unpack(elements, count, data)
         if elements.space is Space.REGISTER:
-            values = check_registers(self._params, self._registers[index : index + count], values)
+            values = self._ranges.checked(index, values)
         elif elements.space is Space.PENDING:
             check_pending(self._behind, index, values)
         else:
@@ -183,22 +181,35 @@ class Device:
         return b""
 
     def _events(self, tick: int, data: bytes) -> bytes:
-        items = np.frombuffer(data, "<u2").reshape(-1, 2).astype(np.int64)
-        ticks, axons = tick + items[:, 0], items[:, 1]
+        items = np.frombuffer(data, "<u4").astype(np.int64)
         if self._behind.real_time or len(items) > self._free:
             self._behind.advance()
         if len(items) > self._free:
             raise Refused(Status.QUEUE_FULL, self._free)
-        keys = ticks << 16 | axons
-        refuse_first(
-            (Status.BAD_VALUE, (axons >= self._params.n_axons) | (ticks > _TOP32)),
-            (Status.BAD_ORDER, np.diff(keys, prepend=self._last_event) <= 0),
-            (Status.LATE, ticks < (0 if self._behind.real_time else self._behind.run_until)),
-        )
         if len(items):
+            ticks, axons = (items & 0xFFFF) + tick, items >> 16
+            keys = ticks << 16 | axons
+            self._check_events(ticks, axons, keys)
             self._last_event = int(keys[-1])
             self._behind.queue(ticks, axons)
         return b""
+
+    def _check_events(self, ticks: Elements, axons: Elements, keys: Elements) -> None:
+        begin = 0 if self._behind.real_time else self._behind.run_until
+        # As a rule all are right, which takes no more than a look at the ends once they ascend.
+        if (
+            int(keys[0]) > self._last_event
+            and (keys[1:] > keys[:-1]).all()
+            and begin <= int(ticks[0])
+            and int(ticks[-1]) <= _TOP32
+            and int(axons.max()) < self._params.n_axons
+        ):
+            return
+        refuse_first(
+            (Status.BAD_VALUE, (axons >= self._params.n_axons) | (ticks > _TOP32)),
+            (Status.BAD_ORDER, np.diff(keys, prepend=self._last_event) <= 0),
+            (Status.LATE, ticks < begin),
+        )
 
     def _run(self, ticks: int) -> bytes:
         until = self._behind.run_until + ticks
@@ -245,12 +256,28 @@ class Device:
         return [min(values[c.name], (1 << c.width) - 1) for c in counters(self._params)]
 
 
-def _check_length(request: Request, arguments: bytes) -> None:
-    """Refuse arguments of a length that no request has; the tail of `WRITE` is checked with it."""
-    tail = len(arguments) - request.argument_bytes
-    whole = tail % request.tail_size == 0 if request.tail_size else tail == 0 or request.tail
-    if tail < 0 or not whole:
-        raise Refused(Status.BAD_LENGTH, len(arguments))
+class _Form:
+    """How the arguments of a request are laid out."""
+
+    def __init__(self, request: Request) -> None:
+        codes = "".join(_CODES[field.size] for field in request.arguments)
+        self._fixed = struct.Struct(f"<{codes}")
+        self._tail = bool(request.tail)
+        self._item = request.tail_size or 1
+
+    def values(self, arguments: bytes) -> tuple[Any, ...]:
+        """Give the fixed arguments, and the tail if there can be one.
+
+        Refuses arguments of a length that no such request has; the items in the tail of `WRITE`,
+        which its space decides on, are for others to check.
+        """
+        fixed = self._fixed.size
+        tail = len(arguments) - fixed
+        if tail < 0 or (tail % self._item if self._tail else tail):
+            raise Refused(Status.BAD_LENGTH, len(arguments))
+        if self._tail:
+            return (*self._fixed.unpack_from(arguments), arguments[fixed:])
+        return self._fixed.unpack(arguments)
 
 
 def _index(elements: SpaceFormat, start: int, count: int) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +9,7 @@ from spiketwin.cosim.device.core import DeviceCore, Elements
 from spiketwin.cosim.device.link import Refused
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Status
-from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, Register, Space, SpaceFormat
+from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, Space, SpaceFormat, registers
 
 
 def pack(space: SpaceFormat, values: Elements) -> bytes:
@@ -41,13 +39,31 @@ def check_values(space: SpaceFormat, values: Elements) -> None:
     refuse_first((Status.BAD_VALUE, (values < low) | (values > high)))
 
 
-def check_registers(params: CoreParams, table: Sequence[Register], values: Elements) -> Elements:
-    """Give the values of these registers with their signs; refuses one that is out of range."""
-    signed = np.array([register.signed for register in table])
-    numbers = np.where(signed & (values >> 31 != 0), values - (1 << 32), values)
-    low, high = np.array([register.limits(params) for register in table], np.int64).T
-    refuse_first((Status.BAD_VALUE, (numbers < low) | (numbers > high)))
-    return numbers
+class RegisterRanges:
+    """The ranges of all registers.
+
+    Parameters
+    ----------
+    params:
+        Sizes of the core.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        table = registers(params)
+        self._signed = [register.signed for register in table]
+        self._limits = [register.limits(params) for register in table]
+
+    def checked(self, start: int, values: Elements) -> Elements:
+        """Give the values of registers from one on with their signs; refuses one out of range."""
+        numbers = values.copy()
+        # They are few, and as a rule one: without arrays of their ranges that is quicker.
+        for index, value in enumerate(values.tolist()):
+            low, high = self._limits[start + index]
+            if self._signed[start + index] and value >> 31:
+                numbers[index] = value = value - (1 << 32)
+            if not low <= value <= high:
+                raise Refused(Status.BAD_VALUE, index)
+        return numbers
 
 
 def check_pending(core: DeviceCore, start: int, values: Elements) -> None:

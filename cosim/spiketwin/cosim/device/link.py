@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import ParamSpec
 
 from spiketwin.hdl.spec.protocol import REQUEST_HEADER, Opcode, Status
 from spiketwin.host.frames import FrameDecoder, encode
+
+_P = ParamSpec("_P")
+
+# As plain integers, which a call for every request compares faster than members of an enumeration.
+_IDENTIFY, _OPEN, _OK = int(Opcode.IDENTIFY), int(Opcode.OPEN), int(Status.OK)
 
 
 class Refused(Exception):
@@ -68,10 +74,10 @@ class Link:
     def _request(self, body: bytes) -> None:
         session, seq, opcode = body[:REQUEST_HEADER]
         arguments = body[REQUEST_HEADER:]
-        if opcode == Opcode.IDENTIFY:
-            self._answer(seq, opcode, lambda: self._identify(arguments))
-        elif opcode == Opcode.OPEN:
-            self._answer(seq, opcode, lambda: self._open(session, arguments))
+        if opcode == _IDENTIFY:
+            self._answer(seq, opcode, self._identify, arguments)
+        elif opcode == _OPEN:
+            self._answer(seq, opcode, self._open, session, arguments)
         elif session != self._session:
             self._refuse(seq, opcode, Refused(Status.WRONG_SESSION, self._session))
         else:
@@ -81,8 +87,7 @@ class Link:
         behind = (self._expected - seq) % 256
         if behind == 0:
             self._expected = (self._expected + 1) % 256
-            frame = self._answer(seq, opcode, lambda: self._execute(opcode, arguments))
-            self._answers.append(frame)
+            self._answers.append(self._answer(seq, opcode, self._execute, opcode, arguments))
         elif behind <= len(self._answers):
             self.output += self._answers[-behind]
         else:
@@ -99,17 +104,19 @@ class Link:
             raise Refused(Status.WRONG_SESSION, self._session)
         return b""
 
-    def _answer(self, seq: int, opcode: int, result: Callable[[], bytes]) -> bytes:
+    def _answer(
+        self, seq: int, opcode: int, execute: Callable[_P, bytes], *args: _P.args, **kw: _P.kwargs
+    ) -> bytes:
         try:
-            data = result()
+            data = execute(*args, **kw)
         except Refused as refused:
             return self._refuse(seq, opcode, refused)
-        return self._send(seq, opcode, Status.OK, data)
+        return self._send(seq, opcode, _OK, data)
 
     def _refuse(self, seq: int, opcode: int, refused: Refused) -> bytes:
         return self._send(seq, opcode, refused.status, refused.detail.to_bytes(4, "little"))
 
-    def _send(self, seq: int, opcode: int, status: Status, result: bytes) -> bytes:
+    def _send(self, seq: int, opcode: int, status: int, result: bytes) -> bytes:
         body = bytes((self._session, seq, opcode, status)) + result
         frame = encode(body)
         self.output += frame

@@ -18,7 +18,7 @@ from spiketwin.host.core import Core
 from spiketwin.host.files import load, save
 from spiketwin.host.frames import FrameDecoder
 from spiketwin.host.network import Network
-from spiketwin.host.spikes import checked_events
+from spiketwin.host.stimuli import checked_events
 from spiketwin.host.targets import connect
 
 _AXONS: Final = 3

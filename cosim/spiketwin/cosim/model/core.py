@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+import functools
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ from spiketwin.cosim.model import hashing, kernels
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, limits, registers
+from spiketwin.host.decoding import Decoded, decode
+from spiketwin.host.words import Words
 
 _LOG_WORDS: Final = 1 << 18
 """Output words for which one call of the kernel keeps room, beyond one tick."""
@@ -26,29 +29,22 @@ _CLEARED: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a number of ticks put out.
+class Registers(dict[str, int]):
+    """Registers by name; one that is not built reads as 0."""
 
-    Attributes
-    ----------
-    spikes:
-        Shape (k, 2): tick and neuron of every spike, ascending.
-    spike_cycles:
-        Shape (k,): cycle since *Update* began at which each spike leaves.
-    update_cycles:
-        Shape (ticks,): cycle of each tick at which *Update* begins.
-    cycles:
-        Shape (ticks,): cycles of each tick.
-    digests:
-        Shape (ticks,): digest of each tick; None unless `digest_en` is 1.
-    """
+    def __missing__(self, name: str) -> int:
+        return 0
 
-    spikes: npt.NDArray[np.int64]
-    spike_cycles: npt.NDArray[np.int64]
-    update_cycles: npt.NDArray[np.int64]
-    cycles: npt.NDArray[np.int64]
-    digests: npt.NDArray[np.uint32] | None
+
+_settings: Final = itemgetter(*kernels.Settings._fields)
+
+
+class Ran(NamedTuple):
+    """What a number of ticks put out: their output words, the events they took, their cycles."""
+
+    words: Words
+    events: int
+    cycles: int
 
 
 class ModelCore:
@@ -64,7 +60,7 @@ class ModelCore:
 
     def __init__(self, params: CoreParams) -> None:
         p = self.params = params
-        self.register = {r.name: 0 for r in registers(p)}
+        self.register = Registers((r.name, 0) for r in registers(p))
         self.tick = 0
 
         def vector() -> hashing.Int32:
@@ -78,6 +74,7 @@ class ModelCore:
         self.weight = _weights(p, (p.n_sources, p.n_neurons))
         self._plastic = np.zeros((p.n_sources, p.n_neurons), np.bool_)
         self._plastic_changed = False
+        self._column_learns = False
         self._state = kernels.State(
             weight=self.weight,
             plastic=self._plastic,
@@ -96,6 +93,7 @@ class ModelCore:
             trace_post=self.trace_post,
             pending=self.pending,
             held=np.zeros(p.n_neurons, np.bool_),
+            fired=vector(),
             potential=vector(),
             step_pre=vector(),
             step_post=np.zeros(p.n_sources, np.int32),
@@ -103,8 +101,9 @@ class ModelCore:
             column_noise=np.zeros(p.n_sources, np.uint16),
             column=_weights(p, (p.n_sources,)),
         )
+        self._arrays = tuple(self._state)
         self._saturations = np.zeros(len(SATURATIONS), np.int64)
-        self._sizes = kernels.Sizes(
+        sizes = kernels.Sizes(
             n_axons=p.n_axons,
             neuron_lanes=p.neuron_lanes,
             max_words_per_tick=p.max_words_per_tick,
@@ -119,19 +118,13 @@ class ModelCore:
             sources=np.arange(p.n_sources, dtype=np.uint16),
             neurons=np.arange(p.n_neurons, dtype=np.uint16),
         )
-        self._deliver_cycles = np.array(
-            [schedule.deliver_cycles(p, n) for n in range(p.n_sources + 1)], np.int64
-        )
-        self._learn_cycles = np.array(
-            [
-                [schedule.learn_cycles(p, n, learns) for n in range(p.n_neurons + 1)]
-                for learns in (False, True)
-            ],
-            np.int64,
-        )
-        self._spike_cycle = np.array(
-            [schedule.spike_cycle(p, j) for j in range(p.n_neurons)], np.int64
-        )
+        self._sizes = tuple(sizes)
+        self._schedules = _schedules(p)
+        self._words = np.empty(p.spike_queue_depth, np.uint32)
+        self._digest = np.empty(1, np.uint32)
+        self._cleared = [
+            (int(bit), [getattr(self, name) for name in names]) for bit, names in _CLEARED.items()
+        ]
 
     @property
     def plastic(self) -> hashing.Flags:
@@ -157,20 +150,37 @@ class ModelCore:
 
     def clear(self, mask: ClearMask) -> None:
         """Set the state that `mask` names to 0."""
-        for bit, names in _CLEARED.items():
-            if mask & bit:
-                for name in names:
-                    getattr(self, name)[...] = 0
+        wanted = int(mask)
+        for bit, arrays in self._cleared:
+            if wanted & bit:
+                for array in arrays:
+                    array.fill(0)
 
     def reset(self) -> None:
         """Set state, registers, `tick` and `saturations` to 0; all else stays."""
         self.clear(~ClearMask(0))
-        self._saturations[:] = 0
-        self.register = dict.fromkeys(self.register, 0)
+        self.forget_counts()
+        self.register = Registers((name, 0) for name in self.register)
         self.tick = 0
 
-    def run(self, events: npt.ArrayLike, ticks: int) -> Run:
-        """Execute `ticks` ticks in which axons spike.
+    def take_over(self, other: ModelCore) -> None:
+        """Become equal to another core of the same sizes."""
+        for mine, its in zip(self._state, other._state, strict=True):
+            mine[...] = its
+        self._plastic_changed, self._column_learns = other._plastic_changed, other._column_learns
+        self._saturations[:] = other._saturations
+        self.register, self.tick = Registers(other.register), other.tick
+
+    def forget_counts(self) -> None:
+        """Set `saturations` to 0."""
+        self._saturations[:] = 0
+
+    def add_counts(self, saturations: dict[str, int]) -> None:
+        """Add to `saturations` what another core has counted."""
+        self._saturations += [saturations[counter.name] for counter in SATURATIONS]
+
+    def run(self, events: npt.ArrayLike, ticks: int) -> Decoded:
+        """Execute `ticks` ticks in which axons spike; those of spikes are counted like `tick`.
 
         Parameters
         ----------
@@ -201,28 +211,19 @@ class ModelCore:
                 raise ValueError(f"the {name} of an event must be in {low}…{high}, not {wrong[0]}")
         keys = np.unique(table[:, 0] << 16 | table[:, 1])
         event_tick, event_axon = keys >> 16, (keys & 0xFFFF).astype(np.int32)
-        parts: list[Run] = []
-        taken, end = 0, self.tick + ticks
+        parts: list[Words] = []
+        taken, first, end = 0, self.tick, self.tick + ticks
         while self.tick < end or not parts:
-            part, count = self.advance(
-                event_tick[taken:], event_axon[taken:], end - self.tick, _LOG_WORDS
-            )
-            parts.append(part)
-            taken += count
-        if len(parts) == 1:
-            return parts[0]
-        digests = [part.digests for part in parts if part.digests is not None]
-        return Run(
-            spikes=np.concatenate([part.spikes for part in parts]),
-            spike_cycles=np.concatenate([part.spike_cycles for part in parts]),
-            update_cycles=np.concatenate([part.update_cycles for part in parts]),
-            cycles=np.concatenate([part.cycles for part in parts]),
-            digests=np.concatenate(digests) if digests else None,
-        )
+            ran = self.advance(event_tick[taken:], event_axon[taken:], end - self.tick, _LOG_WORDS)
+            parts.append(ran.words)
+            taken += ran.events
+        digests = bool(self.register["digest_en"])
+        decoded = decode(np.concatenate(parts), ticks, self.params, digests)
+        return decoded._replace(spikes=decoded.spikes + (first, 0))
 
     def advance(
         self, event_tick: kernels.Int64, event_axon: hashing.Int32, ticks: int, room: int
-    ) -> tuple[Run, int]:
+    ) -> Ran:
         """Execute up to `ticks` ticks while `room` output words hold those of one more.
 
         Parameters
@@ -233,43 +234,20 @@ class ModelCore:
             0 or more.
         room:
             Output words that may be produced.
-
-        Returns
-        -------
-        The ticks executed, and the number of events they took.
         """
-        p = self.params
         if self._plastic_changed:
             self._arrange_plastic()
-        # Each tick takes two words at least, each word of spikes reports `neuron_lanes` at most.
-        most_ticks = min(ticks, room // 2)
-        most_spikes = min(room * p.neuron_lanes, most_ticks * p.n_neurons)
-        log = kernels.Log(
-            active=np.empty(most_ticks, np.int32),
-            fired=np.empty(most_ticks, np.int32),
-            spike_tick=np.empty(most_spikes, np.int64),
-            spike_neuron=np.empty(most_spikes, np.int32),
-            digest=np.empty(most_ticks, np.uint32),
-            saturations=self._saturations,
-        )
-        settings = kernels.Settings(*(self.register.get(n, 0) for n in kernels.Settings._fields))
-        done, spikes, events = kernels.run_ticks(
-            self._state, settings, self._sizes, self.tick, most_ticks, room,
-            event_tick, event_axon, log,
+        if room > self._words.size:
+            self._words = np.empty(room, np.uint32)
+        register = self.register
+        learns = register["learn_post"] and self._column_learns
+        done, put, events, cycles = kernels.run_ticks(
+            self._arrays, _settings(register), self._sizes, self._schedules[bool(learns)],
+            self.tick, ticks, event_tick, event_axon, self._words[:room], self._saturations,
+            self._digest if register["digest_en"] else None,
         )  # fmt: skip
         self.tick += done
-        neurons = log.spike_neuron[:spikes]
-        update_cycles = self._deliver_cycles[log.active[:done]]
-        rest = schedule.update_cycles(p) + schedule.END
-        learns = int(settings.learn_post and self._state.column_learns.any())
-        run = Run(
-            spikes=np.stack([log.spike_tick[:spikes], neurons], axis=1, dtype=np.int64),
-            spike_cycles=self._spike_cycle[neurons],
-            update_cycles=update_cycles,
-            cycles=update_cycles + rest + self._learn_cycles[learns][log.fired[:done]],
-            digests=log.digest[:done] if settings.digest_en else None,
-        )
-        return run, events
+        return Ran(self._words[:put].copy(), events, cycles)
 
     def _arrange_plastic(self) -> None:
         """Derive what the kernel needs of the plastic flags."""
@@ -277,8 +255,29 @@ class ModelCore:
         s.plastic_by_neuron[...] = s.plastic.T
         s.row_learns[...] = s.plastic.any(axis=1)
         s.column_learns[...] = s.plastic.any(axis=0)
+        self._column_learns = bool(s.column_learns.any())
         self._plastic_changed = False
 
 
 def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:
     return np.zeros(shape, np.int8) if params.weight_width <= 8 else np.zeros(shape, np.int16)
+
+
+@functools.cache
+def _schedules(params: CoreParams) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """`kernels.Schedule` of a core whose columns do not learn, and of one whose do."""
+    deliver = [schedule.deliver_cycles(params, n) for n in range(params.n_sources + 1)]
+    spike = [schedule.spike_cycle(params, j) for j in range(params.n_neurons)]
+
+    def tables(learns: bool) -> tuple[Any, ...]:
+        learn = [schedule.learn_cycles(params, n, learns) for n in range(params.n_neurons + 1)]
+        return tuple(
+            kernels.Schedule(
+                deliver=np.array(deliver, np.int64),
+                learn=np.array(learn, np.int64),
+                update_and_end=schedule.update_cycles(params) + schedule.END,
+                spike=np.array(spike, np.int64),
+            )
+        )
+
+    return tables(False), tables(True)

@@ -9,12 +9,12 @@ function is compiled for several types, which would only take time.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from spiketwin.cosim.compilation import compiled, entry
+from spiketwin.cosim.compilation import compiled, entry, inlined
 from spiketwin.cosim.model.hashing import (
     Flags,
     Int32,
@@ -27,11 +27,16 @@ from spiketwin.cosim.model.hashing import (
 )
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import DIGEST_WORDS
+from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, WORD_COUNT_BITS, Word
 from spiketwin.hdl.spec.registers import SATURATIONS
 
 Int64 = npt.NDArray[np.int64]
 Word16 = npt.NDArray[np.uint16]
 Word32 = npt.NDArray[np.uint32]
+
+_COUNTED: Final = 8
+"""What kinds of words that carry a count have on top."""
+_GROUP_PLACE: Final = SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
 
 I_SYN, V, THETA, WEIGHT = range(len(SATURATIONS))
 """Places in `Log.saturations`."""
@@ -41,9 +46,10 @@ class State(NamedTuple):
     """Arrays of a core, by the names of the specification, and scratch space for a tick.
 
     `weight` and `plastic` have shape (n_sources, n_neurons), `plastic_by_neuron` is the transpose.
-    `pending` flags the neurons that fired in the last tick. `row_learns` and `column_learns` tell
-    which sources and neurons have any plastic synapse. `potential` is the sum of a tick before
-    it is held to its width. Every array more makes every call slower that is given all of them.
+    `pending` flags the neurons that fired in the last tick, `fired` lists those of this one.
+    `row_learns` and `column_learns` tell which sources and neurons have any plastic synapse.
+    `potential` is the sum of a tick before it is held to its width. Every array more makes every
+    call slower that is given all of them.
     """
 
     weight: Weights
@@ -63,6 +69,7 @@ class State(NamedTuple):
     trace_post: Int32
     pending: Flags
     held: Flags
+    fired: Int32
     potential: Int32
     step_pre: Int32
     step_post: Int32
@@ -96,7 +103,6 @@ class Settings(NamedTuple):
     trace_post_decay: int
     trace_post_bump: int
     trace_post_replace: int
-    digest_en: int
 
 
 class Sizes(NamedTuple):
@@ -117,19 +123,27 @@ class Sizes(NamedTuple):
     neurons: Word16
 
 
-class Log(NamedTuple):
-    """What ticks put out.
+class Schedule(NamedTuple):
+    """Cycles of the core (`spec.schedule`), as tables.
 
-    `active` and `fired` count the sources and neurons of each tick; `spike_tick` and
-    `spike_neuron` have one entry a spike; `digest` has one a tick, if it is wanted. `saturations`
-    counts on, in the order of `registers.SATURATIONS`.
+    `deliver` has them by the number of active sources, `learn` by that of the neurons that fired,
+    `update_and_end` is what any tick takes beside these two; `spike` tells of each neuron when its
+    spike leaves.
     """
 
-    active: Int32
-    fired: Int32
-    spike_tick: Int64
-    spike_neuron: Int32
-    digest: Word32
+    deliver: Int64
+    learn: Int64
+    update_and_end: int
+    spike: Int64
+
+
+class Log(NamedTuple):
+    """What ticks put out: `words`, as many as there is room for, and what they saturate.
+
+    `saturations` counts on, in the order of `registers.SATURATIONS`.
+    """
+
+    words: Word32
     saturations: Int64
 
 
@@ -247,8 +261,9 @@ def add_row(i_syn: Int32, row: Weights, top: int) -> np.int32:
 
 @compiled
 def _deliver(
-    s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16
-) -> tuple[np.uint32, np.int32, np.int32]:
+    s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
+    digests: Word32 | None,
+) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
     """Deliver the spike of a source; returns what it adds to the digest, and what it saturates."""
     row, digest, cut = s.weight[source], np.uint32(0), np.int32(0)
     i_syn_cut = add_row(s.i_syn, row, z.i_syn_top)
@@ -256,7 +271,7 @@ def _deliver(
         if r.stochastic:
             fill_noise(s.row_noise, key_x, key_y, source, z.neurons)
         cut = apply_steps(row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max)
-        if r.digest_en:
+        if digests is not None:
             digest = digest_synapses(source, row, s.plastic[source], z.weight_mask, z.digest_rounds)
     s.trace_pre[source] = _bumped(
         s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
@@ -264,7 +279,7 @@ def _deliver(
     return digest, i_syn_cut, cut
 
 
-@compiled
+@inlined
 def integrate(potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, floor: int) -> None:
     """Sum of every neuron, above the floor, but not yet held to the width of the potential."""
     factor, least = np.uint32(code), _least_loss(code)
@@ -274,7 +289,7 @@ def integrate(potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, 
         potential[j] = total if total > low else low
 
 
-@compiled
+@inlined
 def find_firing(
     fires: Flags, refrac_count: Int32, potential: Int32, threshold: Int32, theta: Int32, top: int
 ) -> None:
@@ -285,7 +300,7 @@ def find_firing(
         fires[j] = (refrac_count[j] == 0) & (v >= np.int32(threshold[j] + theta[j]))
 
 
-@compiled
+@inlined
 def settle(v: Int32, refrac_count: Int32, potential: Int32, top: int) -> np.int32:
     """Take over the potential, or hold `v` for one more of the refractory ticks.
 
@@ -302,7 +317,7 @@ def settle(v: Int32, refrac_count: Int32, potential: Int32, top: int) -> np.int3
     return count
 
 
-@compiled
+@inlined
 def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
     """Reset a neuron that fires; returns how many more of its `v`, and `theta`, do not fit.
 
@@ -322,38 +337,39 @@ def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
     return int(is_cut) - int(was_cut), theta > z.theta_top
 
 
-@compiled
-def _update(s: State, r: Settings, z: Sizes, tick: int, log: Log, count: int) -> tuple[int, int]:
-    """Advance all neurons; returns the spikes logged so far and the groups that fired."""
+@inlined
+def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
+    """Advance all neurons; returns how many fired, and the words put out so far."""
     integrate(s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor)
     decay_all(s.i_syn, r.i_syn_decay)
     find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta, z.v_top)
-    if r.digest_en:
-        for j in range(s.held.size):
-            s.held[j] = s.refrac_count[j] > 0
+    for j in range(s.held.size):
+        s.held[j] = s.refrac_count[j] > 0
     log.saturations[V] += settle(s.v, s.refrac_count, s.potential, z.v_top)
-    first, groups, last_group = count, 0, -1
+    count, last_group = int(np.int64(0)), -1
     for j in range(s.pending.size):
         if s.pending[j]:
             v_cut, theta_cut = _fire(s, r, z, j)
             log.saturations[V] += v_cut
             log.saturations[THETA] += theta_cut
-            log.spike_tick[count] = tick
-            log.spike_neuron[count] = j
+            s.fired[count] = j
             count += 1
-            if j // z.neuron_lanes != last_group:
-                last_group = j // z.neuron_lanes
-                groups += 1
+            group = j // z.neuron_lanes
+            if group != last_group:
+                last_group = group
+                log.words[put] = group << _GROUP_PLACE | c.spike[j]
+                put += 1
+            log.words[put - 1] |= np.uint32(1 << (SPIKE_CYCLE_BITS + j - group * z.neuron_lanes))
     decay_all(s.theta, r.theta_decay)
     if z.learning:
         decay_all(s.trace_post, r.trace_post_decay)
-        for k in range(first, count):
-            j = log.spike_neuron[k]
+        for k in range(count):
+            j = s.fired[k]
             s.trace_post[j] = _bumped(
                 s.trace_post[j], r.trace_post_bump, r.trace_post_replace, z.trace_top
             )
         decay_all(s.trace_pre, r.trace_pre_decay)
-    return count, groups
+    return count, put
 
 
 @compiled
@@ -368,7 +384,9 @@ def _digest_update(s: State, z: Sizes) -> np.uint32:
 
 
 @compiled
-def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np.uint32, np.int64]:
+def _learn(
+    s: State, r: Settings, z: Sizes, tick: int, fired: Int32, digests: Word32 | None
+) -> tuple[np.uint32, np.int64]:
     """Learn from the neurons that fired; returns what that adds to the digest, and steps cut."""
     digest, cut = np.uint32(0), np.int64(0)
     form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
@@ -386,7 +404,7 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np
             )
             for i in range(s.column.size):
                 s.weight[i, j] = s.column[i]
-            if r.digest_en:
+            if digests is not None:
                 digest ^= digest_synapses(
                     a.DIGEST_POST + j, s.column, s.plastic_by_neuron[j], z.weight_mask,
                     z.digest_rounds,
@@ -394,31 +412,45 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np
     return digest, cut
 
 
+@compiled
+def _count_word(kind: int, count: int) -> np.uint32:
+    """Word of `kind` with a count, which stays at its largest value rather than wrap."""
+    held = min(int(np.int64(count)), (1 << WORD_COUNT_BITS) - 1)
+    return np.uint32((_COUNTED | kind) << WORD_COUNT_BITS | held)
+
+
 @entry
 def run_ticks(
-    s: State,
-    r: Settings,
-    z: Sizes,
+    state: tuple[Any, ...],
+    settings: tuple[int, ...],
+    sizes: tuple[Any, ...],
+    cycles_of: tuple[Any, ...],
     tick: int,
     ticks: int,
-    room: int,
     event_tick: Int64,
     event_axon: Int32,
-    log: Log,
-) -> tuple[int, int, int]:
+    words: Word32,
+    saturations: Int64,
+    digests: Word32 | None,
+) -> tuple[int, int, int, int]:
     """Execute up to `ticks` ticks, beginning with `tick`.
 
-    Events ascend strictly by (tick, axon) and none is before `tick`. A tick is begun only if there
-    is room for ``max_words_per_tick`` output words; `log` must hold as many spikes as these words
-    can report.
+    `state`, `settings`, `sizes` and `cycles_of` are the fields of `State`, `Settings`, `Sizes` and
+    `Schedule` as plain tuples. `digests` takes the digest of the last tick. Where it is None there
+    are none, and nothing that makes them is compiled.
 
-    Returns the number of ticks executed, of spikes logged and of events taken.
+    Events ascend strictly by (tick, axon) and none is before `tick`. A tick is begun only if there
+    is room for ``max_words_per_tick`` output words.
+
+    Returns the number of ticks executed, of words put out and of events taken, and the cycles.
     """
+    s, r, z = State(*state), Settings(*settings), Sizes(*sizes)
+    c, log = Schedule(*cycles_of), Log(words, saturations)
     if not r.stochastic:
         s.row_noise[:] = a.HALF_STEP
         s.column_noise[:] = a.HALF_STEP
-    done, spikes, event = 0, int(np.int64(0)), 0
-    while done < ticks and room >= z.max_words_per_tick:
+    done, put, event, cycles = 0, int(np.int64(0)), 0, int(np.int64(0))
+    while done < ticks and log.words.size - put >= z.max_words_per_tick:
         now = tick + done
         if r.learn_pre:
             form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
@@ -426,7 +458,7 @@ def run_ticks(
         active, digest = 0, np.uint32(0)
         while event < event_tick.size and event_tick[event] == now:
             code, i_syn_cut, weight_cut = _deliver(
-                s, r, z, int(np.int64(event_axon[event])), key_x, key_y
+                s, r, z, int(np.int64(event_axon[event])), key_x, key_y, digests
             )
             digest ^= code
             log.saturations[I_SYN] += i_syn_cut
@@ -435,24 +467,29 @@ def run_ticks(
             active += 1
         for j in range(s.pending.size):
             if s.pending[j]:
-                code, i_syn_cut, weight_cut = _deliver(s, r, z, z.n_axons + j, key_x, key_y)
+                code, i_syn_cut, weight_cut = _deliver(
+                    s, r, z, z.n_axons + j, key_x, key_y, digests
+                )
                 digest ^= code
                 log.saturations[I_SYN] += i_syn_cut
                 log.saturations[WEIGHT] += weight_cut
                 active += 1
-        first = spikes
-        spikes, groups = _update(s, r, z, now, log, first)
-        if r.digest_en:
+        log.words[put] = _count_word(Word.UPDATE, c.deliver[active])
+        fired, put = _update(s, r, z, c, log, put + 1)
+        if digests is not None:
             digest ^= _digest_update(s, z)
-        if r.learn_post and spikes > first:
-            code, steps_cut = _learn(s, r, z, now, log.spike_neuron[first:spikes])
+        if r.learn_post and fired:
+            code, steps_cut = _learn(s, r, z, now, s.fired[:fired], digests)
             digest ^= code
             log.saturations[WEIGHT] += steps_cut
-        log.active[done] = active
-        log.fired[done] = spikes - first
-        room -= groups + 2
-        if r.digest_en:
-            log.digest[done] = digest
-            room -= DIGEST_WORDS
+        taken = c.deliver[active] + c.update_and_end + c.learn[fired]
+        log.words[put] = _count_word(Word.END, taken)
+        put += 1
+        if digests is not None:
+            digests[0] = digest
+            log.words[put] = _count_word(Word.DIGEST_LOW, int(digest & 0xFFFF))
+            log.words[put + 1] = _count_word(Word.DIGEST_HIGH, int(digest >> 16))
+            put += DIGEST_WORDS
+        cycles += taken
         done += 1
-    return done, spikes, event
+    return done, put, event, cycles

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from spiketwin.cosim.compilation import told
 from spiketwin.cosim.device.core import Elements
-from spiketwin.cosim.model.core import ModelCore, Run
+from spiketwin.cosim.model.apart import Apart
+from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.model.memory import Memory
-from spiketwin.cosim.model.words import Words, count_word, words_of
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.protocol import WORD_BYTES, Word
-from spiketwin.hdl.spec.registers import ClearMask, Space
+from spiketwin.hdl.spec.protocol import WORD_BYTES, Word, count_word
+from spiketwin.hdl.spec.registers import ClearMask, Space, registers
+from spiketwin.host.plan import Plan
+from spiketwin.host.words import Words, count, of_kind
 
 _OVERDUE: Final = 1 << 62
 """Cycles behind which no run catches up."""
@@ -40,8 +44,13 @@ class QueuedModel:
 
     def __init__(self, params: CoreParams) -> None:
         self.params = params
-        self._tick_period = [*ModelCore(params).register].index("tick_period")
+        self._tick_period = [r.name for r in registers(params)].index("tick_period")
+        self._compiled_digests = False
         self.power_cycle()
+
+    def compile(self) -> None:
+        """Have what executes ticks compiled now, not in the first run, which may be timed."""
+        self.core.run((), 0)
 
     def power_cycle(self) -> None:
         """Lose everything."""
@@ -130,11 +139,16 @@ class QueuedModel:
 
     def run_to(self, tick: int) -> None:
         """Move `run_until` on to `tick`."""
+        if self.core.register["digest_en"] and not self._compiled_digests:
+            with told("the model with digests"):
+                self.compile()
+            self._compiled_digests = True
         self.run_until = tick
 
     def advance(self) -> None:
         """Execute the ticks of the run as far as the output queue has room for their words."""
-        self._advance(self.run_until)
+        if self.core.tick < self.run_until or self._muted:
+            self._advance(self.run_until)
 
     def take(self, count: int) -> bytes:
         """Take up to `count` output words; fewer only if the run is over."""
@@ -156,6 +170,14 @@ class QueuedModel:
         if self._on_grid:
             self._lag = _OVERDUE
 
+    def run_apart(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
+        """Carry out runs on several threads (`Apart`), as if it had been one after the other."""
+        apart = Apart(self.core, plan)
+        words = apart.carry_out(threads, report)
+        self.run_until = self.core.tick
+        self._cycles += apart.cycles
+        return words
+
     def pass_ticks(self, ticks: int) -> None:
         """Let the time of up to `ticks` ticks of a run at a fixed tick period pass.
 
@@ -164,9 +186,10 @@ class QueuedModel:
         end = min(self.core.tick + ticks, self.run_until)
         self._advance(end)
         while self.real_time and self.core.tick < end:
-            run = self._run_core(end, room=self.params.spike_queue_depth)
-            self._muted += run.cycles.size
-            self._muted_ticks += run.cycles.size
+            before = self.core.tick
+            self._run_core(end, room=self.params.spike_queue_depth)
+            self._muted += self.core.tick - before
+            self._muted_ticks += self.core.tick - before
 
     def _advance(self, end: int) -> None:
         """Execute the ticks before `end`, as far as the output queue has room."""
@@ -174,7 +197,7 @@ class QueuedModel:
         while (room := depth - len(self._words) // WORD_BYTES) >= most_words:
             if self._muted and (self.core.tick < end or self.core.tick >= self.run_until):
                 # Among the words of the next tick, or on its own when the run is over.
-                self._put(count_word(Word.MUTED, [self._muted]))
+                self._words += count_word(Word.MUTED, self._muted).to_bytes(WORD_BYTES, "little")
                 self._muted = 0
                 self._execute_ticks(min(end, self.core.tick + 1), room)
             elif self.core.tick < end:
@@ -184,26 +207,21 @@ class QueuedModel:
         self._drop_late_events()
 
     def _execute_ticks(self, end: int, room: int) -> None:
-        first = self.core.tick
-        self._put(words_of(self.params, first, self._run_core(end, room)))
+        self._words += self._run_core(end, room).tobytes()
 
-    def _run_core(self, end: int, room: int) -> Run:
+    def _run_core(self, end: int, room: int) -> Words:
         self._drop_late_events()
-        run, taken = self.core.advance(
-            self._event_tick, self._event_axon, end - self.core.tick, room
-        )
-        self._event_tick, self._event_axon = self._event_tick[taken:], self._event_axon[taken:]
-        self._cycles += int(run.cycles.sum())
+        ran = self.core.advance(self._event_tick, self._event_axon, end - self.core.tick, room)
+        self._event_tick = self._event_tick[ran.events :]
+        self._event_axon = self._event_axon[ran.events :]
+        self._cycles += ran.cycles
         if self.real_time:
             period = self.core.register["tick_period"]
-            self._on_grid |= run.cycles.size > 0
-            for cycles in run.cycles.tolist():
+            for cycles in count(ran.words[of_kind(ran.words, Word.END)]).tolist():
+                self._on_grid = True
                 self._missed_deadlines += self._lag > 0
                 self._lag = max(0, self._lag + cycles - period)
-        return run
-
-    def _put(self, words: Words) -> None:
-        self._words += words.astype("<u4").tobytes()
+        return ran.words
 
     def _drop_events(self) -> None:
         """Empty the event queue."""
@@ -211,6 +229,7 @@ class QueuedModel:
         self._event_axon = np.empty(0, np.int32)
 
     def _drop_late_events(self) -> None:
-        late = int(np.searchsorted(self._event_tick, self.core.tick))
-        self._late_events += late
-        self._event_tick, self._event_axon = self._event_tick[late:], self._event_axon[late:]
+        if self._event_tick.size and int(self._event_tick[0]) < self.core.tick:
+            late = int(np.searchsorted(self._event_tick, self.core.tick))
+            self._late_events += late
+            self._event_tick, self._event_axon = self._event_tick[late:], self._event_axon[late:]

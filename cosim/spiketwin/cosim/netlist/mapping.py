@@ -45,9 +45,10 @@ _FLAGS: Final = (
     "-DNO_INCLUDES",
     # A netlist is not written by hand: nothing in it is a slip.
     "-Wno-lint", "-Wno-MULTIDRIVEN",
-    # Straight-line code of which more optimisation makes little but a longer build.
-    "-MAKEFLAGS", "OPT_FAST=-O1",
 )  # fmt: skip
+
+OPTIMISATION: Final = "-O1"
+"""Of what simulates a netlist: straight-line code, where more makes little but a longer build."""
 
 
 def sources(family: str) -> list[Path]:
@@ -64,7 +65,9 @@ def version(family: str) -> str:
         Yosys is not installed.
     """
     _yosys()
-    return " ".join([synthesis_version(), *script(_CELLS[family].family, "", ""), *_FLAGS])
+    return " ".join(
+        [synthesis_version(), *script(_CELLS[family].family, "", ""), *_FLAGS, OPTIMISATION]
+    )
 
 
 def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from spiketwin.cosim.netlist import mapping
-from spiketwin.cosim.rtl import ports, toolchain
+from spiketwin.cosim.rtl import compiling, ports, toolchain
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.hdl.spec.protocol import (
@@ -36,12 +36,12 @@ _LOG: Final = "build.log"
 _BUILDING: Final = "building the RTL"
 
 _FLAGS: Final = (
-    "--cc", "--exe", "--build", "-j", "2", "--prefix", "Vcore", "-O3",
-    "--x-assign", "fast", "--x-initial", "fast", "-Wno-WIDTH", "-Wno-CASEINCOMPLETE",
-    # Hidden symbols: several of these libraries live in one process and must not see each other.
-    "-CFLAGS", "-fPIC -fvisibility=hidden -fno-gnu-unique", "-LDFLAGS", "-shared",
-    "-MAKEFLAGS", "OPT_FAST=-O2",
+    "--cc", "--prefix", compiling.PREFIX, "-O3", "--x-assign", "fast", "--x-initial", "fast",
+    "-Wno-WIDTH", "-Wno-CASEINCOMPLETE",
+    # Smaller functions are compiled faster, and files of them can be divided among compilers.
+    "--output-split", "5000", "--output-split-cfuncs", "2000",
 )  # fmt: skip
+_OPTIMISATION: Final = "-O2"
 
 
 class DesignError(ValueError):
@@ -125,7 +125,7 @@ class Design:
             tools.append(mapping.version(self.family))
             sources += mapping.sources(self.family)
         digest = hashlib.sha256()
-        digest.update(json.dumps([shape, _FLAGS, tools]).encode())
+        digest.update(json.dumps([shape, _FLAGS, compiling.FLAGS, tools]).encode())
         for source in sources:
             digest.update(hashlib.sha256(source.read_bytes()).digest())
         return digest.hexdigest()[:BUILD_BYTES]
@@ -180,48 +180,54 @@ def built(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
 
 def _build(design: Design, digest: str, folder: Path, environment: dict[str, str]) -> None:
     """Leave in the folder the library, the files it was made of, and the log."""
-    top = _TOPS[design.level]
-    log = folder / _LOG
+    log, objects = folder / _LOG, folder / "objects"
+    sources = _emit(design, digest, folder, environment)
+    waves = ["--trace"] if design.waves else []
+    command = [
+        "verilator", *_FLAGS, *waves, "--top-module", _TOPS[design.level],
+        "-Mdir", str(objects), *sources,
+    ]  # fmt: skip
+    builds.run_tool(_BUILDING, command, log, environment=environment)
+    # Only there can the compiler be sure to find it: the package may lie in a path with a blank.
+    shutil.copy(design.harness, objects)
+    compiler = compiling.Compiler(
+        what=_BUILDING, waves=design.waves, options=(f"-DSPIKETWIN_{design.level.upper()}", "-I.."),
+        environment=environment, log=log,
+    )  # fmt: skip
+    optimisation = _OPTIMISATION if design.family is None else mapping.OPTIMISATION
+    compiler.library(objects, design.harness.name, optimisation, folder / _LIBRARY)
+    shutil.rmtree(objects)
+
+
+def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]) -> list[str]:
+    """Write the RTL or the netlist; give what Verilator is to be told of it."""
+    top, log = _TOPS[design.level], folder / _LOG
     arguments = {
         "top": top, "params": asdict(design.params), "clock_hz": design.clock_hz,
         "build": digest, "cycles_per_bit": design.cycles_per_bit,
     }  # fmt: skip
-    if shutil.which("ccache"):
-        environment["OBJCACHE"] = "ccache"
     language, name = ("verilog", "core.v") if design.family is None else ("rtlil", "core.il")
-    emitted = folder / name
-    with emitted.open("wb") as text:
+    with (folder / name).open("wb") as text:
         if design.gateware is not None:
             # Found before the installed one, as a part of the same namespace package.
             paths = design.gateware, *filter(None, [os.environ.get("PYTHONPATH")])
-            environment["PYTHONPATH"] = os.pathsep.join(paths)
+            environment = environment | {"PYTHONPATH": os.pathsep.join(paths)}
         emission = [sys.executable, "-m", "spiketwin.cosim.rtl.emission", language]
         builds.run_tool(
             _BUILDING, emission, log,
             environment=environment, output=text, stdin=json.dumps(arguments),
         )  # fmt: skip
     if design.family is None:
-        sources = [str(emitted)]
-        if design.level not in LINK_LEVELS:
-            sources += map(str, ports.write_settings(design.params, folder))
-    else:
-        sources = mapping.write_netlist(design.family, name, top, folder, log)
-    # Only there can make be sure to find them: the package may lie in a path with a blank.
-    harness = str(shutil.copy(design.harness, folder))
-    objects = folder / "objects"
-    waves = ["--trace"] if design.waves else []
-    command = [
-        "verilator", *_FLAGS, *waves, "-CFLAGS", f"-DSPIKETWIN_{design.level.upper()}",
-        "--top-module", top, "-Mdir", str(objects), "-o", str(folder / _LIBRARY),
-        *sources, harness,
-    ]  # fmt: skip
-    builds.run_tool(_BUILDING, command, log, environment=environment)
-    shutil.rmtree(objects)
+        settings = (
+            ports.write_settings(design.params, folder) if design.level not in LINK_LEVELS else []
+        )
+        return [str(folder / name), *map(str, settings)]
+    return mapping.write_netlist(design.family, name, top, folder, log)
 
 
 def _describe(design: Design) -> str:
     params = design.params
     sizes = f"{params.n_axons} axons, {params.n_neurons} neurons, {params.lanes} lanes"
     if design.family is None:
-        return f"the RTL of {sizes} (once, takes up to a minute)"
+        return f"the RTL of {sizes} (once, takes some ten seconds)"
     return f"the {design.family} netlist of {sizes} (once, takes some minutes)"

@@ -5,6 +5,7 @@ hours need not keep: takes ``verilog`` or ``rtlil``, reads the arguments of that
 as JSON, writes the text.
 """
 
+import gc
 import json
 import sys
 
@@ -12,6 +13,8 @@ from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.spec.params import CoreParams
 
 if __name__ == "__main__":
+    # A design is a great many objects, all of which are needed until the program ends.
+    gc.disable()
     write = {"verilog": emit.verilog, "rtlil": emit.rtlil}[sys.argv[1]]
     arguments = json.load(sys.stdin)
     arguments["params"] = CoreParams(**arguments["params"])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Final, Literal, get_args
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, Final, Literal, get_args
 
 from amaranth.back import rtlil as rtlil_backend
 from amaranth.back import verilog as verilog_backend
@@ -23,6 +26,11 @@ TOPS: Final[tuple[Top, ...]] = get_args(Top)
 
 _YOSYS_NAME: Final = re.compile(r"\\\$(auto\$\S+)")
 """What Yosys adds of its own, escaped: after ``$auto$`` stands where it comes from."""
+
+_ZERO_MEMORY: Final = re.compile(
+    r"^  reg (\[\d+:0\] )?(?P<name>\S+ +)\[(?P<last>\d+):0\];\n(?!  initial begin$)", re.MULTILINE
+)
+"""The declaration of a memory behind which no initial values are given."""
 
 _PREFIX: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9_]{0,31})?")
 
@@ -80,10 +88,11 @@ def verilog(
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     design = _component(top, params, clock_hz, build, cycles_per_bit)
     # Every module below is named after its place in the design, and so has the prefix as well.
-    text: str = verilog_backend.convert(design, name=prefix + top, emit_src=False)
+    with _zeros_left_out():
+        text: str = verilog_backend.convert(design, name=prefix + top, emit_src=False)
     # Dots and colons in a name break viewers of waves; what begins with _ Verilator leaves out.
     named = _YOSYS_NAME.sub(lambda name: "_" + re.sub(r"\W", "_", name[1]), text)
-    return f"{_QUIET}\n{named}{_LOUD}\n"
+    return f"{_QUIET}\n{_with_zeros(named)}{_LOUD}\n"
 
 
 def rtlil(
@@ -96,13 +105,51 @@ def rtlil(
 ) -> str:
     """Give the RTLIL of a device, what Yosys reads as it is; arguments and errors as of `verilog`.
 
-    Much smaller and read much faster than Verilog, in which every word of every memory has an
-    initial value of its own.
+    Unlike Verilog it has an initial value for every word of every memory.
     """
     _check(top, params, clock_hz, build, cycles_per_bit, prefix)
     design = _component(top, params, clock_hz, build, cycles_per_bit)
     text: str = rtlil_backend.convert(design, name=prefix + top, emit_src=False)
     return text
+
+
+@contextmanager
+def _zeros_left_out() -> Iterator[None]:
+    """Have Amaranth write no initial values for memories in which all are 0.
+
+    It gives every word one, and nothing tells it not to. In a design with large memories that is
+    most of the text, and of the time that writing and reading it take.
+    """
+    emitter: Any = rtlil_backend.ModuleEmitter
+    usual = emitter.emit_memory
+
+    def emit_memory(self: object, cell_idx: int, cell: Any) -> None:
+        if any(cell.init):
+            usual(self, cell_idx, cell)
+
+    emitter.emit_memory = emit_memory
+    try:
+        yield
+    finally:
+        emitter.emit_memory = usual
+
+
+def _with_zeros(text: str) -> str:
+    """Give the Verilog in which each memory without initial values is set to 0 by one loop."""
+    number = count()
+
+    def zeros(memory: re.Match[str]) -> str:
+        # Names that begin with _ are left out of waves.
+        return (
+            f"{memory[0]}"
+            f"  initial begin : _zeros_{next(number)}\n"
+            "    integer _word;\n"
+            f"    for (_word = 0; _word <= {memory['last']}; _word = _word + 1)\n"
+            f"      {memory['name']}[_word] = 0;\n"
+            "  end\n"
+        )
+
+    return _ZERO_MEMORY.sub(zeros, text)
 
 
 def _check(

@@ -214,6 +214,11 @@ class Word(enum.IntEnum):
     """Behind that one: bits 31…16."""
 
 
+def count_word(kind: Word, count: int) -> int:
+    """Give the word of a kind with its count, which stays at its largest value rather than wrap."""
+    return 1 << 31 | kind << WORD_COUNT_BITS | min(count, (1 << WORD_COUNT_BITS) - 1)
+
+
 WORD_COUNT_BITS: Final = 28
 SPIKE_GROUP_BITS: Final = 11
 SPIKE_MASK_BITS: Final = 8

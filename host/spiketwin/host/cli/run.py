@@ -20,7 +20,8 @@ from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.paths import readable
-from spiketwin.host.spikes import Run, checked_events, saturations_row
+from spiketwin.host.spikes import Run, saturations_row
+from spiketwin.host.stimuli import checked_events
 from spiketwin.host.targets import connect, origin, takes_sizes
 
 _BUSIEST: Final = 5

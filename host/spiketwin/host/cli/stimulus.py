@@ -17,7 +17,7 @@ from spiketwin.host.errors import InvalidInput
 from spiketwin.host.files import Stimulus
 from spiketwin.host.inputs import bounded_lines, open_regular
 from spiketwin.host.npy import ArrayError, read_elements, read_header
-from spiketwin.host.spikes import MOST_EVENTS
+from spiketwin.host.stimuli import MOST_EVENTS
 
 _MOST_BYTES: Final = 1 << 29
 """Of a file of spikes: as many events as there can be, with numbers as long as there can be."""

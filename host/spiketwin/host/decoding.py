@@ -1,0 +1,162 @@
+"""Output words decoded: spikes, cycles and digests."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import (
+    SPIKE_CYCLE_BITS,
+    SPIKE_MASK_BITS,
+    WORD_COUNT_BITS,
+    Word,
+)
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import InvalidInput, LinkError
+from spiketwin.host.words import (
+    Words,
+    digests_of,
+    lanes_fired,
+    last_of_tick,
+    of_network,
+    tick_of,
+    ticks_over,
+)
+
+
+class Decoded(NamedTuple):
+    """What output words say, as `spiketwin.host.spikes.Run` has it."""
+
+    spikes: IntArray
+    spike_cycles: IntArray
+    cycles: IntArray
+    update_cycles: IntArray
+    muted: NDArray[np.bool_]
+    digests: NDArray[np.uint32] | None
+
+
+def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Decoded:
+    """Decode the output words of a whole run, or of ticks that follow each other in one.
+
+    Parameters
+    ----------
+    words:
+        All of them.
+    ticks:
+        How many there are of.
+    params:
+        Sizes of the core.
+    digests:
+        Whether each tick reports its digest.
+
+    Raises
+    ------
+    LinkError
+        The words do not add up to so many ticks, or report what such a core has not.
+    InvalidInput
+        An argument is something else.
+    """
+    _check_words(words, ticks, params)
+    if not isinstance(digests, bool | np.bool_):
+        raise InvalidInput(f"digests must be True or False, not {shown(digests)}")
+    kinds = words >> WORD_COUNT_BITS
+    end, update = (kinds == _END).nonzero()[0], (kinds == _UPDATE).nonzero()[0]
+    report = (kinds < _UPDATE).nonzero()[0]
+    others = len(words) - len(report)
+    if not digests and len(end) == len(update) == ticks and others == 2 * ticks:
+        # Each tick has one word of either kind, in order, as long as none was muted.
+        if ticks and (
+            end[-1] != len(words) - 1
+            or np.count_nonzero(update > end)
+            or np.count_nonzero(update[1:] < end[:-1])
+        ):
+            raise LinkError(_DISORDERED)
+        muted = np.zeros(ticks, np.bool_)
+        cycles, update_cycles = _counts(words[end]), _counts(words[update])
+        report_tick = end.searchsorted(report)
+    else:
+        tick, muted = _checked_ticks(words, ticks, digests), np.ones(ticks, np.bool_)
+        muted[tick[end]] = False
+        cycles, update_cycles = np.zeros(ticks, np.int64), np.zeros(ticks, np.int64)
+        update_cycles[tick[update]] = _counts(words[update])
+        cycles[tick[end]] = _counts(words[end])
+        report_tick = tick[report]
+    reports = words[report].astype(np.int64)
+    spikes, spike_cycles = _spikes(reports, report_tick, update_cycles, params)
+    return Decoded(
+        spikes, spike_cycles, cycles, update_cycles, muted,
+        digests_of(words, ticks) if digests else None,
+    )  # fmt: skip
+
+
+def decode_network(
+    words: Words, ticks: int, params: CoreParams, digests: bool, n_neurons: int
+) -> Decoded:
+    """Do as `decode`, without the spikes of neurons that a network of so many does not have."""
+    decoded = decode(words, ticks, params, digests)
+    # They are silent, unless somebody has given them life.
+    if decoded.spikes.size and int(decoded.spikes[:, 1].max()) >= n_neurons:
+        words = of_network(words, n_neurons, params.neuron_lanes)
+        return decode(words, ticks, params, digests)
+    return decoded
+
+
+def _spikes(
+    reports: IntArray, ticks: IntArray, update_cycles: IntArray, params: CoreParams
+) -> tuple[IntArray, IntArray]:
+    """Give (tick, neuron) and the cycle of each spike in words that report some."""
+    if not reports.size:
+        return np.empty((0, 2), np.int64), np.empty(0, np.int64)
+    which, lane = lanes_fired(reports)
+    neuron = (reports >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS))[which] * params.neuron_lanes + lane
+    if neuron.size and (neuron.max() >= params.n_neurons or lane.max() >= params.neuron_lanes):
+        group = int(reports.max()) >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS)
+        raise LinkError(
+            f"the device reported a spike of a neuron that it has not, in group {group}: "
+            "program the core again"
+        )
+    cycle = update_cycles[ticks] + (reports & ((1 << SPIKE_CYCLE_BITS) - 1))
+    spikes = np.empty((len(which), 2), np.int64)
+    spikes[:, 0] = ticks[which]
+    spikes[:, 1] = neuron
+    return spikes, cycle[which]
+
+
+def _counts(words: Words) -> IntArray:
+    return (words & _COUNT_MASK).astype(np.int64)
+
+
+_COUNTED: Final = 1 << (31 - WORD_COUNT_BITS)
+_UPDATE: Final = _COUNTED | Word.UPDATE
+_END: Final = _COUNTED | Word.END
+_COUNT_MASK: Final = (1 << WORD_COUNT_BITS) - 1
+_DISORDERED: Final = (
+    "the device reported the words of a tick in a wrong order: program the core again"
+)
+
+
+def _checked_ticks(words: Words, ticks: int, digests: bool) -> IntArray:
+    """Give the tick of each word; raise `LinkError` if they are not words of so many ticks."""
+    ends, ended = ticks_over(words), ticks_over(words, last_of_tick(digests))
+    if ended.sum() != ticks or ends.sum() != ticks or (words.size and not ended[-1]):
+        raise LinkError(
+            f"the device reported {ended.sum()} ticks instead of {shown(ticks)}: program the "
+            "core again (`core.program`)"
+        )
+    tick = tick_of(words)
+    if tick.size and (tick.min() < 0 or tick.max() >= ticks):
+        raise LinkError(_DISORDERED)
+    return tick
+
+
+def _check_words(words: object, ticks: object, params: object) -> None:
+    if not isinstance(words, np.ndarray) or words.ndim != 1 or words.dtype != np.uint32:
+        raise InvalidInput(f"words must be a vector of uint32, not {shown(words)}")
+    if isinstance(ticks, bool) or not isinstance(ticks, int | np.integer) or ticks < 0:
+        raise InvalidInput(f"ticks must be an integer from 0 on, not {shown(ticks)}")
+    if not isinstance(params, CoreParams):
+        raise InvalidInput(f"params must be CoreParams, not {shown(params)}")

@@ -1,0 +1,142 @@
+"""What many runs put out that were made by one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Self, overload
+
+import numpy as np
+
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import InvalidInput
+from spiketwin.host.ledger import Ledger
+from spiketwin.host.spikes import Run, Saturations
+
+
+def joined(parts: Sequence[Run]) -> Run:
+    """Join runs of a core that followed each other; ticks count on from one to the next."""
+    lengths = [len(part.cycles) for part in parts]
+    begins: list[int] = np.cumsum([0, *lengths])[:-1].tolist()
+    spikes = [part.spikes + (begin, 0) for begin, part in zip(begins, parts, strict=True)]
+    digests = [part.digests for part in parts if part.digests is not None]
+    return Run(
+        spikes=np.concatenate([np.empty((0, 2), np.int64), *spikes]),
+        spike_cycles=_concatenated([part.spike_cycles for part in parts]),
+        cycles=_concatenated([part.cycles for part in parts]),
+        update_cycles=_concatenated([part.update_cycles for part in parts]),
+        muted=np.concatenate([np.empty(0, np.bool_), *(part.muted for part in parts)]),
+        digests=np.concatenate(digests) if digests else None,
+        missed_deadlines=sum(part.missed_deadlines for part in parts),
+        late_events=sum(part.late_events for part in parts),
+        saturations=Saturations.of([part.saturations for part in parts]),
+        accounts=tuple(account for part in parts for account in part.accounts),
+    )
+
+
+def _concatenated(parts: list[IntArray]) -> IntArray:
+    return np.concatenate([np.empty(0, np.int64), *parts])
+
+
+@dataclass(frozen=True, eq=False)
+class Runs(Sequence[Run]):
+    """What runs that followed each other put out: a sequence of one `Run` each.
+
+    The arrays here are of all of them together, and need no loop over the runs.
+
+    Attributes
+    ----------
+    ticks:
+        Of each run.
+    whole:
+        All of them as a single run, whose ticks count on from run to run.
+    """
+
+    ticks: int
+    whole: Run
+
+    @classmethod
+    def of_whole(cls, ticks: int, part: Run) -> Self:
+        """Give the runs that came to their end, of a call that was broken off."""
+        length = len(part.cycles) // ticks * ticks
+        spikes = int(np.searchsorted(part.spikes[:, 0], length))
+        return cls(
+            ticks,
+            replace(
+                part,
+                spikes=part.spikes[:spikes],
+                spike_cycles=part.spike_cycles[:spikes],
+                cycles=part.cycles[:length],
+                update_cycles=part.update_cycles[:length],
+                muted=part.muted[:length],
+                digests=None if part.digests is None else part.digests[:length],
+            ),
+        )
+
+    def __len__(self) -> int:
+        """How many runs there are."""
+        return len(self.whole.cycles) // self.ticks
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Run]: ...
+    def __getitem__(self, index: int | slice) -> Run | Sequence[Run]:
+        """Give one run, or some; ticks count from the beginning of each."""
+        if isinstance(index, slice):
+            return [self._run(number) for number in range(len(self))[index]]
+        return self._run(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[Run]:
+        return map(self._run, range(len(self)))
+
+    def _run(self, number: int) -> Run:
+        whole, first = self.whole, number * self.ticks
+        begin, end = self._bounds[number]
+        part = slice(first, first + self.ticks)
+        return Run(
+            whole.spikes[begin:end] - (first, 0),
+            whole.spike_cycles[begin:end],
+            whole.cycles[part],
+            whole.update_cycles[part],
+            whole.muted[part],
+            digests=None if whole.digests is None else whole.digests[part],
+        )
+
+    @cached_property
+    def _bounds(self) -> list[tuple[int, int]]:
+        """Where the spikes of each run begin and end."""
+        begins = np.arange(len(self) + 1) * self.ticks
+        return list(pairwise(np.searchsorted(self.whole.spikes[:, 0], begins).tolist()))
+
+    @property
+    def spikes(self) -> IntArray:
+        """Shape (m, 3): (run, tick, neuron), ascending."""
+        run, tick = np.divmod(self.whole.spikes[:, 0], self.ticks)
+        return np.stack([run, tick, self.whole.spikes[:, 1]], axis=1)
+
+    @property
+    def cycles(self) -> IntArray:
+        """Shape (runs, ticks): cycles of each tick."""
+        return self.whole.cycles.reshape(len(self), self.ticks)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where the time of all runs together went (`Run.ledger`)."""
+        return self.whole.ledger
+
+    def counts(self, n_neurons: int) -> IntArray:
+        """Shape (runs, n_neurons): spikes of each neuron in each run.
+
+        Raises `InvalidInput` where a neuron has fired that is not among so many.
+        """
+        run, neuron = self.whole.spikes[:, 0] // self.ticks, self.whole.spikes[:, 1]
+        if neuron.size and neuron.max() >= n_neurons:
+            raise InvalidInput(
+                f"n_neurons must be above {neuron.max()}, which has fired, not {shown(n_neurons)}"
+            )
+        counts = np.bincount(run * n_neurons + neuron, minlength=len(self) * n_neurons)
+        return counts.reshape(len(self), n_neurons)

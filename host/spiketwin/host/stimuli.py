@@ -1,0 +1,161 @@
+"""Stimuli: the axon events of one run, or of many, checked and put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.elements import IntArray, as_array
+from spiketwin.host.errors import InvalidInput, warn
+
+MOST_EVENTS: Final = 1 << 24
+"""Most events that a file can hold."""
+
+_MOST_TICKS: Final = (1 << 32) - 1
+
+_MOST_UNSIGNED: Final = np.uint64((1 << 63) - 1)
+_MOST_FLAG_PAIRS: Final = 4
+"""Different rows of two values that are 0 or 1."""
+
+
+def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
+    """Sort events and merge those that are equal.
+
+    Parameters
+    ----------
+    spikes:
+        Shape (k, 2): (tick, axon), in any order.
+    ticks:
+        Length of the run.
+    n_axons:
+        Axons there are.
+
+    Returns
+    -------
+    IntArray
+        Shape (m, 2), strictly ascending.
+
+    Raises
+    ------
+    InvalidInput
+        Wrong shape or type, or a tick or axon that does not exist.
+
+    Warns (`SpiketwinWarning`) where the rows look like a raster of two axons.
+    """
+    _check_ticks(ticks)
+    events = _as_events("spikes", spikes, n_axons)
+    if len(events):
+        _check_range("spikes", events, ticks, n_axons)
+        _warn_of_raster("spikes", events)
+    return _in_order(events, n_axons)
+
+
+def checked_stimuli(stimuli: Sequence[ArrayLike], ticks: int, n_axons: int) -> IntArray:
+    """Sort the events of many runs, and merge those that are equal, in one pass.
+
+    Parameters
+    ----------
+    stimuli:
+        For each run, shape (k, 2): (tick, axon), in any order.
+    ticks:
+        Length of each run.
+    n_axons:
+        Axons there are.
+
+    Returns
+    -------
+    IntArray
+        Shape (m, 2), strictly ascending; ticks count on from run to run.
+
+    Raises and warns as `checked_events`, of each stimulus by its number, and where there is none.
+    """
+    _check_ticks(ticks)
+    if isinstance(stimuli, str | bytes) or not isinstance(stimuli, Sequence | np.ndarray):
+        raise InvalidInput(
+            f"stimuli must be a list of arrays of shape (k, 2), one a run, not {shown(stimuli)}"
+        )
+    if len(stimuli) == 0:
+        raise InvalidInput("stimuli must hold the events of one run or more, not of none")
+    parts = [_as_events(f"stimuli[{number}]", each, n_axons) for number, each in enumerate(stimuli)]
+    events = np.concatenate(parts)
+    if not _in_range(events, ticks, n_axons):
+        for number, part in enumerate(parts):
+            _check_range(f"stimuli[{number}]", part, ticks, n_axons)
+    _warn_of_raster("stimuli", events)
+    lengths = np.array([len(part) for part in parts])
+    events[:, 0] += np.repeat(np.arange(len(parts)) * int(ticks), lengths)
+    return _in_order(events, n_axons)
+
+
+def _check_ticks(ticks: int) -> None:
+    if (
+        isinstance(ticks, bool)
+        or not isinstance(ticks, int | np.integer)
+        or not 1 <= ticks <= _MOST_TICKS
+    ):
+        raise InvalidInput(f"ticks must be an integer in 1…{_MOST_TICKS}, not {shown(ticks)}")
+
+
+def _as_events(name: str, spikes: ArrayLike, n_axons: int) -> IntArray:
+    """Give an argument as a new array of events, whatever their ticks and axons are."""
+    events = as_array(name, spikes, InvalidInput, "of shape (k, 2)")
+    if events.size == 0:
+        return np.empty((0, 2), np.int64)
+    if n_axons == 0:
+        raise InvalidInput(
+            f"{name} must be empty: this network has no axons that could take an event"
+        )
+    if events.ndim != 2 or events.shape[1] != 2 or events.dtype.kind not in "iu":
+        raise InvalidInput(
+            f"{name} must be integers of shape (k, 2), (tick, axon), "
+            f"not {events.dtype} of {events.shape}"
+        )
+    if events.dtype == np.uint64:
+        events = np.minimum(events, _MOST_UNSIGNED)  # or what is far too large would be negative
+    return events.astype(np.int64, order="C")
+
+
+def _in_range(events: IntArray, ticks: int, n_axons: int) -> bool:
+    """Whether all ticks and axons exist."""
+    if not len(events):
+        return True
+    tick, axon = events.max(axis=0).tolist()
+    return int(events.min()) >= 0 and tick < ticks and axon < n_axons
+
+
+def _check_range(name: str, events: IntArray, ticks: int, n_axons: int) -> None:
+    """Raise `InvalidInput` for the first event whose tick or axon does not exist."""
+    if _in_range(events, ticks, n_axons):
+        return
+    for column, (what, bound) in enumerate((("tick", ticks), ("axon", n_axons))):
+        wrong = np.flatnonzero((events[:, column] < 0) | (events[:, column] >= bound))
+        if wrong.size:
+            first = int(wrong[0])
+            raise InvalidInput(
+                f"{name}[{first}]: {what} must be in 0…{bound - 1}, not {events[first, column]}"
+            )
+
+
+def _warn_of_raster(name: str, events: IntArray) -> None:
+    # There are four such events, and the others would be repetitions.
+    if len(events) > _MOST_FLAG_PAIRS and events.max() <= 1:
+        warn(
+            f"{name} holds nothing but 0 and 1 in {len(events)} rows: that looks like a raster of "
+            "two axons, and is read as rows of (tick, axon). If it is one, give "
+            "np.argwhere(raster)",
+        )
+
+
+def _in_order(events: IntArray, n_axons: int) -> IntArray:
+    """Sort events by (tick, axon), and merge those that are equal."""
+    if not len(events):
+        return events
+    # Below 2**32 times 2048, a pair fits one number, and numbers sort much faster than rows.
+    keys = events[:, 0] * n_axons + events[:, 1]
+    if (keys[1:] > keys[:-1]).all():
+        return events
+    return np.stack(np.divmod(np.unique(keys), n_axons), axis=1)
