@@ -101,6 +101,10 @@ class Timeline:
         return laps
 
 
+_OF_LAP, _OF_REQUEST, _OF_ANSWER = 3, 4, 2
+"""Numbers noted of each."""
+
+
 class Stopwatch:
     """Takes the times of a run while it goes on.
 
@@ -117,15 +121,16 @@ class Stopwatch:
         if simulation is not None:
             self._look_at(simulation)
         self._begin = self._now = perf_counter()
-        self._laps: list[tuple[Activity, float, int]] = []
-        self._begun: list[tuple[Opcode, float, int, int]] = []
+        # Rows joined, as millions of tuples would keep the collector of garbage at work.
+        self._laps: list[float] = []
+        self._begun: list[float] = []
         self._sent: list[float] = []
-        self._answered: list[tuple[float, int]] = []
+        self._answered: list[float] = []
 
     def lap(self, activity: Activity, octets: int = 0) -> None:
         """End a lap: what was done since the one before, and the bytes that passed."""
         self._now = now = perf_counter()
-        self._laps.append((activity, now, octets))
+        self._laps += activity, now, octets
         if self._simulation is not None:
             self._look_at(self._simulation)
 
@@ -136,17 +141,17 @@ class Stopwatch:
 
     def begin_request(self, opcode: Opcode, payload_bytes: int) -> None:
         """Note that a request is being made, since the last lap ended."""
-        self._begun.append((opcode, self._now, payload_bytes, len(self._answered)))
+        self._begun += opcode, self._now, payload_bytes, len(self._answered) // _OF_ANSWER
 
     def sent(self, octets: int) -> None:
         """End a lap: the port was handed so many bytes, all requests that were made till then."""
         self.lap(Activity.WRITE, octets)
-        self._sent += [self._now] * (len(self._begun) - len(self._sent))
+        self._sent += [self._now] * (len(self._begun) // _OF_REQUEST - len(self._sent))
 
     def answered(self, result_bytes: int) -> None:
         """End a lap: the result of the oldest request was taken."""
         self.lap(Activity.DECODE)
-        self._answered.append((self._now, result_bytes))
+        self._answered += self._now, result_bytes
 
     def stop(self) -> None:
         """Take no more times, and let go of the device."""
@@ -154,9 +159,9 @@ class Stopwatch:
 
     def timeline(self) -> Timeline:
         """Give all of it, of a run that came to its end."""
-        activities, ends, octets = _columns(self._laps, 3)
-        opcodes, queued, payloads, taken = _columns(self._begun, 4)
-        answered, results = _columns(self._answered, 2)
+        activities, ends, octets = _columns(self._laps, _OF_LAP)
+        opcodes, queued, payloads, taken = _columns(self._begun, _OF_REQUEST)
+        answered, results = _columns(self._answered, _OF_ANSWER)
         ends = ends - self._begin
         begins = np.concatenate([[0.0], ends[:-1]])
         device_begins, device_ends, worked = begins, ends, ends - begins
@@ -175,9 +180,9 @@ class Stopwatch:
         )  # fmt: skip
 
 
-def _columns(rows: Sequence[tuple[float, ...]], number: int) -> list[NDArray[np.float64]]:
-    """Give each column of a table of so many; whole numbers in it are below 2**53."""
-    return list(np.array(rows, np.float64).reshape(-1, number).T)
+def _columns(joined: Sequence[float], number: int) -> list[NDArray[np.float64]]:
+    """Give each column of rows of so many numbers that were joined; whole ones are below 2**53."""
+    return list(np.array(joined, np.float64).reshape(-1, number).T)
 
 
 def _table(dtype: np.dtype[np.void], *columns: Any) -> NDArray[np.void]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import ClearMask, Space
 
 Elements = npt.NDArray[np.int64]
+
+EVENT_TICK_PLACE: Final = 16
+"""Bit of an event where its tick begins, above its axon: so their order is that of numbers."""
 
 
 class DeviceCore(Protocol):
@@ -69,8 +72,10 @@ class DeviceCore(Protocol):
         `Space.PENDING` holds nothing else afterwards.
         """
 
-    def queue(self, ticks: Elements, axons: Elements) -> None:
+    def queue(self, events: Elements) -> None:
         """Queue axon events, for which there is room; ascending, also after those before.
+
+        Each is its axon and, from bit `EVENT_TICK_PLACE` on, its tick.
 
         At a fixed tick period, those of ticks that have begun are dropped and counted.
         """

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from spiketwin.cosim.device.core import DeviceCore, Elements
+from spiketwin.cosim.device.core import EVENT_TICK_PLACE, DeviceCore, Elements
 from spiketwin.cosim.device.elements import (
     RegisterRanges,
     check_pending,
@@ -181,32 +182,34 @@ class Device:
         return b""
 
     def _events(self, tick: int, data: bytes) -> bytes:
-        items = np.frombuffer(data, "<u4").astype(np.int64)
+        items = np.frombuffer(data, "<u4")
         if self._behind.real_time or len(items) > self._free:
             self._behind.advance()
         if len(items) > self._free:
             raise Refused(Status.QUEUE_FULL, self._free)
         if len(items):
-            ticks, axons = (items & 0xFFFF) + tick, items >> 16
-            keys = ticks << 16 | axons
-            self._check_events(ticks, axons, keys)
+            # An item has the offset below the axon, which is turned round.
+            keys = (items << 16 | items >> 16).astype(np.int64) + (tick << EVENT_TICK_PLACE)
+            self._check_events(items, keys)
             self._last_event = int(keys[-1])
-            self._behind.queue(ticks, axons)
+            self._behind.queue(keys)
         return b""
 
-    def _check_events(self, ticks: Elements, axons: Elements, keys: Elements) -> None:
+    def _check_events(self, items: npt.NDArray[np.uint32], keys: Elements) -> None:
         begin = 0 if self._behind.real_time else self._behind.run_until
+        first, last = int(keys[0]), int(keys[-1])
         # As a rule all are right, which takes no more than a look at the ends once they ascend.
         if (
-            int(keys[0]) > self._last_event
+            first > self._last_event
             and not np.count_nonzero(keys[1:] <= keys[:-1])
-            and begin <= int(ticks[0])
-            and int(ticks[-1]) <= _TOP32
-            and not np.count_nonzero(axons >= self._params.n_axons)
+            and begin <= first >> EVENT_TICK_PLACE
+            and last >> EVENT_TICK_PLACE <= _TOP32
+            and not np.count_nonzero(items >= self._params.n_axons << 16)
         ):
             return
+        ticks = keys >> EVENT_TICK_PLACE
         refuse_first(
-            (Status.BAD_VALUE, (axons >= self._params.n_axons) | (ticks > _TOP32)),
+            (Status.BAD_VALUE, (items >> 16 >= self._params.n_axons) | (ticks > _TOP32)),
             (Status.BAD_ORDER, np.diff(keys, prepend=self._last_event) <= 0),
             (Status.LATE, ticks < begin),
         )

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from spiketwin.cosim.compilation import told
-from spiketwin.cosim.device.core import Elements
+from spiketwin.cosim.device.core import EVENT_TICK_PLACE, Elements
 from spiketwin.cosim.model.apart import Apart
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.model.memory import Memory
@@ -19,6 +18,7 @@ from spiketwin.hdl.spec.registers import ClearMask, Space, registers
 from spiketwin.host.plan import Plan
 from spiketwin.host.words import Words, count, of_kind
 
+_NO_EVENTS: Final = np.empty(0, np.int64), np.empty(0, np.int32)
 _OVERDUE: Final = 1 << 62
 """Cycles behind which no run catches up."""
 
@@ -39,8 +39,7 @@ class QueuedModel:
         The tick before which the run ends.
     """
 
-    _event_tick: npt.NDArray[np.int64]
-    _event_axon: npt.NDArray[np.int32]
+    _events: Elements
 
     def __init__(self, params: CoreParams) -> None:
         self.params = params
@@ -92,7 +91,7 @@ class QueuedModel:
     @property
     def events_queued(self) -> int:
         """Axon events in the queue."""
-        return int(self._event_tick.size)
+        return int(self._events.size)
 
     @property
     def pending_groups(self) -> int:
@@ -132,10 +131,9 @@ class QueuedModel:
 
     # --- the run --------------------------------------------------------------------------------
 
-    def queue(self, ticks: Elements, axons: Elements) -> None:
+    def queue(self, events: Elements) -> None:
         """Queue axon events, for which there is room."""
-        self._event_tick = np.concatenate([self._event_tick, ticks])
-        self._event_axon = np.concatenate([self._event_axon, axons.astype(np.int32)])
+        self._events = np.concatenate([self._events, events])
         self._drop_late_events()
 
     def run_to(self, tick: int) -> None:
@@ -212,10 +210,13 @@ class QueuedModel:
 
     def _run_core(self, end: int, room: int) -> Words:
         self._drop_late_events()
-        ran = self.core.advance(self._event_tick, self._event_axon, end - self.core.tick, room)
+        ticks, axons = _NO_EVENTS
+        if self._events.size:
+            ticks = self._events >> EVENT_TICK_PLACE
+            axons = (self._events & ((1 << EVENT_TICK_PLACE) - 1)).astype(np.int32)
+        ran = self.core.advance(ticks, axons, end - self.core.tick, room)
         if ran.events:
-            self._event_tick = self._event_tick[ran.events :]
-            self._event_axon = self._event_axon[ran.events :]
+            self._events = self._events[ran.events :]
         self._cycles += ran.cycles
         if self.real_time:
             period = self.core.register["tick_period"]
@@ -227,11 +228,11 @@ class QueuedModel:
 
     def _drop_events(self) -> None:
         """Empty the event queue."""
-        self._event_tick = np.empty(0, np.int64)
-        self._event_axon = np.empty(0, np.int32)
+        self._events = np.empty(0, np.int64)
 
     def _drop_late_events(self) -> None:
-        if self._event_tick.size and int(self._event_tick[0]) < self.core.tick:
-            late = int(np.searchsorted(self._event_tick, self.core.tick))
+        begin = self.core.tick << EVENT_TICK_PLACE
+        if self._events.size and int(self._events[0]) < begin:
+            late = int(np.searchsorted(self._events, begin))
             self._late_events += late
-            self._event_tick, self._event_axon = self._event_tick[late:], self._event_axon[late:]
+            self._events = self._events[late:]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spiketwin.cosim.device.core import Elements
+from spiketwin.cosim.device.core import EVENT_TICK_PLACE, Elements
 from spiketwin.cosim.rtl import ports
 from spiketwin.cosim.rtl.build import Design, library, report_on_stderr
 from spiketwin.cosim.rtl.engine import SLICE_CYCLES, EngineClosed, slices
@@ -158,9 +158,10 @@ class CoreEngine:
 
     # --- the run --------------------------------------------------------------------------------
 
-    def queue(self, ticks: Elements, axons: Elements) -> None:
+    def queue(self, events: Elements) -> None:
         """Queue axon events, for which there is room."""
-        due, lines = ticks.astype(np.uint32), axons.astype(np.uint32)
+        due = (events >> EVENT_TICK_PLACE).astype(np.uint32)
+        lines = (events & ((1 << EVENT_TICK_PLACE) - 1)).astype(np.uint32)
         self._native.spiketwin_queue(self._powered(), due.ctypes.data, lines.ctypes.data, due.size)
 
     def run_to(self, tick: int) -> None:
