@@ -42,7 +42,6 @@ LEAST_WORDS_PER_TICK: Final = 2
 ANY_WAIT: Final = (1 << 32) - 1
 """`FETCH` is asked to wait for its words, not for a time, or its answer would depend on timing."""
 
-_FETCH: Final = arguments(Opcode.FETCH, MAX_FETCH_WORDS, ANY_WAIT)
 _NO_WORDS: Final[Words] = np.empty(0, np.uint32)
 _OFFSETS: Final = 1 << 16
 _REAL_TIME_WAIT: Final = 0.05
@@ -153,6 +152,7 @@ class Runner:
         self._until = 0
         self._run = -1
         self._received = 0
+        self._free_running_fetch = self._fetch_within(ANY_WAIT)
         self._fetches = 0
         self._answered = 0
         self._fetches_before = 0
@@ -252,21 +252,22 @@ class Runner:
         return -(-ticks * self._received // self._done)
 
     def _fetch(self) -> Request:
-        payload, wait = _FETCH, ANY_WAIT
-        if self._tick_period > 0:
-            # A window of these must leave time to queue what comes after the ticks started.
-            wait = (self._started - self._done) * self._tick_period // _WAITS_PER_STEP
-            wait = min(self._longest_wait, max(self._tick_period, wait))
-            payload = arguments(Opcode.FETCH, MAX_FETCH_WORDS, wait)
-        most_ticks = MAX_FETCH_WORDS // (LEAST_WORDS_PER_TICK + self._digest_words) + 1
-        ticks = min(self.ticks - self._done, most_ticks)
         self._fetches += 1
+        if self._tick_period == 0:
+            return self._free_running_fetch
+        # A window of these must leave time to queue what comes after the ticks started.
+        wait = (self._started - self._done) * self._tick_period // _WAITS_PER_STEP
+        return self._fetch_within(min(self._longest_wait, max(self._tick_period, wait)))
+
+    def _fetch_within(self, wait: int) -> Request:
+        """`FETCH` that is answered after so many cycles, if not before."""
+        most_ticks = MAX_FETCH_WORDS // (LEAST_WORDS_PER_TICK + self._digest_words) + 1
         return Request(
             Opcode.FETCH,
-            payload,
+            arguments(Opcode.FETCH, MAX_FETCH_WORDS, wait),
             result_bytes=WORD_BYTES * MAX_FETCH_WORDS,
             result_item_bytes=WORD_BYTES,
-            cycles=min(ticks * self._tick_cycles, wait),
+            cycles=min(min(self.ticks, most_ticks) * self._tick_cycles, wait),
             on_result=self._fetched,
         )
 

@@ -156,4 +156,6 @@ def _in_order(events: IntArray, n_axons: int) -> IntArray:
     keys = events[:, 0] * n_axons + events[:, 1]
     if not np.count_nonzero(keys[1:] <= keys[:-1]):
         return events
-    return np.stack(np.divmod(np.unique(keys), n_axons), axis=1)
+    keys.sort()
+    first = np.concatenate([[True], keys[1:] != keys[:-1]])
+    return np.stack(np.divmod(keys[first], n_axons), axis=1)
