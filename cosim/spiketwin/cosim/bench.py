@@ -22,13 +22,16 @@ from numpy.typing import NDArray
 
 from spiketwin.cosim.demo.run import accuracy_over_seeds
 from spiketwin.cosim.model.core import ModelCore
+from spiketwin.cosim.rtl.core_engine import CoreEngine
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.serial import protocol_model, protocol_netlist, protocol_rtl
+from spiketwin.cosim.serial.core_port import CorePort
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.cosim.testbenches import runner, speed_bench
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
-from spiketwin.host import Core, Network, Run, connect
+from spiketwin.hdl.spec.registers import Space, registers, space_formats
+from spiketwin.host import Core, Network, Run, access, connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
 from spiketwin.host.exchange import Request, arguments
@@ -258,6 +261,38 @@ def _speed() -> Figures:
     }
 
 
+def _core_alone() -> Figures:
+    """Speed of the RTL of the core alone, at `full`, against a bare loop of one that is at work."""
+    rates, ticks, bare = list[float](), list[float](), list[float]()
+    with _core_level() as (core, engine), _core_level() as (_, other):
+        # A tick period that is never kept: the core does not wait for its words to be fetched.
+        other.write(Space.REGISTER, _tick_period(core), np.ones(1, np.int64))
+        other.run_to(1 << 31)
+        for _ in range(TURNS):
+            events = _axon_events(core.params, RTL_TICKS)
+            before = engine.cycles
+            seconds = _seconds(partial(core.run, events, RTL_TICKS))
+            ticks.append(RTL_TICKS / seconds)
+            rates.append((engine.cycles - before) / seconds)
+            bare.append(BARE_CYCLES / other.bare_loop(BARE_CYCLES))
+    return {
+        "rtl_core": {
+            "cycles_per_second": statistics.median(rates),
+            "ratio_to_bare_verilator": _ratio(rates, bare),
+            "ticks_per_second": statistics.median(ticks),
+        }
+    }
+
+
+@contextmanager
+def _core_level() -> Iterator[tuple[Core, CoreEngine]]:
+    """Give a core at `full` that runs a steady network, simulated alone, and its simulation."""
+    port = protocol_rtl.Serial("rtl://?params=full&level=core", timeout=0)
+    with Core(Link(port, close=port.close)) as core:
+        program_steady(core)
+        yield core, cast(CorePort, port.device).engine
+
+
 def _seconds(work: Callable[[], object]) -> float:
     begin = time.perf_counter()
     work()
@@ -278,9 +313,14 @@ def _at_work() -> Iterator[Engine]:
     """Give an engine whose core is in a run without end, its output dropped."""
     with _engine("full", "bytes") as (core, link, engine):
         # A tick period that is never kept: the core does not wait for its words to be fetched.
-        core.write_registers(tick_period=1)
+        registers_of_core = space_formats(core.params)[Space.REGISTER]
+        link.request(access.write(registers_of_core, _tick_period(core), np.ones(1, np.int64)))
         link.request(Request(Opcode.RUN, arguments(Opcode.RUN, 1 << 31)))
         yield engine
+
+
+def _tick_period(core: Core) -> int:
+    return [register.name for register in registers(core.params)].index("tick_period")
 
 
 @contextmanager
@@ -401,6 +441,7 @@ def _ratio(rates: list[float], yardstick: list[float]) -> float:
 _PARTS: Final[tuple[tuple[str, Callable[[], Figures]], ...]] = (
     ("cycles of the passes and of a tick", _core),
     ("the model, the RTL and a bare loop, in turns", _speed),
+    ("the RTL of the core alone and a bare loop, in turns", _core_alone),
     ("the digests of a million ticks", digests),
     ("the netlist", _netlist),
     ("the core under cocotb", _cocotb),

@@ -29,6 +29,11 @@ SHOWN: Final = {
         ("ratio_to_bare_verilator", "the same, to a bare Verilator loop", _MEASURED),
         ("ticks_per_second", "ticks a second, 2 % active, full", _MEASURED),
     ),
+    "rtl_core": (
+        ("cycles_per_second", "cycles a second, full, core alone", _MEASURED),
+        ("ratio_to_bare_verilator", "the same, to a bare Verilator loop", _MEASURED),
+        ("ticks_per_second", "ticks a second, 2 % active, full", _MEASURED),
+    ),
     "digest": (
         ("ticks", "ticks on model: and rtl:, tiny", _SIMULATED),
         ("equal_ticks", "ticks with equal digests", _SIMULATED),

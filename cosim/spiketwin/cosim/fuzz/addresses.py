@@ -35,6 +35,7 @@ class Addresses:
             "model:?params=tiny",
             "model://?params=tiny,lanes=2,weight_width=6&clock=1000000",
             "rtl:?params=tiny&level=pins&cycles_per_bit=8&clock=12000000",
+            "rtl:?level=core&params=tiny,saturation_counters=1",
             "rtl+pty:?params=ncx&level=bytes",
             "netlist:?family=ice40&params=up5k",
             "socket://localhost:7",
