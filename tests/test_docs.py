@@ -303,7 +303,10 @@ LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [
-        ("demo", ["--images", "3", "--on", "model:", "--on", "rtl:"]),
+        (
+            "demo",
+            ["--images", "3", "--on=model:", "--on=rtl:", "--part-on=rtl:", "--part=1"],
+        ),
         ("run", ["net.npz", "--on", "model:", "--ticks", "5"]),
         ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),
         ("compare --tick-period", ["64", "net.npz", "--on", "model:", "--ticks", "5"]),
