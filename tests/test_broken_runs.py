@@ -174,7 +174,9 @@ def opened(kind: str) -> Iterator[Breaking]:
     elif kind == "garbling line":
         yield Breaking(FaultyChannel(DevicePort(), seed=2, error_rate=2e-3))
     else:
-        with serial.serial_for_url(f"{kind}://?params={SIZES}", timeout=0) as port:
+        scheme, _, level = kind.partition(" ")
+        url = f"{scheme}://?params={SIZES}{level and f'&level={level}'}"
+        with serial.serial_for_url(url, timeout=0) as port:
             yield Breaking(port)
 
 
@@ -232,8 +234,8 @@ def line_fails() -> None:
     raise Failure("no more")
 
 
-LEAST_CALLS = {"model": 20, "rtl": 40, "garbling line": 40}
-"""So many places there are at least in one run: 300 with three ways to break one off."""
+LEAST_CALLS = {"model": 20, "rtl": 40, "rtl core": 20, "garbling line": 40}
+"""So many places there are at least in one run: 360 with three ways to break one off."""
 
 WAYS = {ctrl_c: KeyboardInterrupt, other_signal: Alarm, line_fails: LinkLost}
 
@@ -315,7 +317,7 @@ def test_a_run_broken_off_at_any_call_goes_on_as_if_it_had_not_been(
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-@pytest.mark.parametrize("kind", ["model", "rtl", "garbling line"])
+@pytest.mark.parametrize("kind", ["model", "rtl", "rtl core", "garbling line"])
 def test_and_so_does_one_whose_tidying_is_broken_off_in_turn(
     kind: str, way: Callable[[], None], whole: Whole
 ) -> None:
@@ -381,12 +383,13 @@ def test_an_exception_of_what_watches_is_raised_as_it_is_and_carries_the_run(
         check_that_it_goes_on(core, carried_by(caught.value), whole)
 
 
-def test_a_run_at_a_fixed_tick_period_can_be_broken_off_as_well() -> None:
+@pytest.mark.parametrize("url", ["rtl:", "rtl:?level=core"])
+def test_a_run_at_a_fixed_tick_period_can_be_broken_off_as_well(url: str) -> None:
     def refuse(done: int, _ticks: int) -> None:
         if done > 5:
             raise LookupError
 
-    with connect("rtl:", params=PARAMS) as core, connect("model:", params=PARAMS) as model:
+    with connect(url, params=PARAMS) as core, connect("model:", params=PARAMS) as model:
         for each in (core, model):
             each.program(NET)
         with pytest.raises(LookupError):
@@ -401,7 +404,7 @@ def test_a_run_at_a_fixed_tick_period_can_be_broken_off_as_well() -> None:
         assert core.read_registers()["tick_period"] == 0
 
 
-@pytest.mark.parametrize("kind", ["model", "rtl"])
+@pytest.mark.parametrize("kind", ["model", "rtl", "rtl core"])
 @pytest.mark.parametrize("way", [ctrl_c, line_fails], ids=lambda way: way.__name__)
 def test_what_is_half_written_is_not_run(kind: str, way: Callable[[], None], whole: Whole) -> None:
     with opened(kind) as port, Core(Link(port)) as core:

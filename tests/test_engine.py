@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from spiketwin.cosim.rtl.build import LEVELS, Design, DesignError, library
+from spiketwin.cosim.rtl.build import LINK_LEVELS, Design, DesignError, library
 from spiketwin.cosim.rtl.engine import Engine, EngineClosed
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Identity, Opcode, Status
@@ -38,7 +38,7 @@ def identity(body: bytes) -> Identity:
     return Identity.unpack(body[4:])
 
 
-@pytest.fixture(scope="session", params=LEVELS)
+@pytest.fixture(scope="session", params=LINK_LEVELS)
 def level(request: pytest.FixtureRequest) -> str:
     """Each level, built before the first test that uses it begins."""
     name: str = request.param

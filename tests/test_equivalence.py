@@ -52,7 +52,10 @@ SPRAM = replace(SIZES["paired"], n_axons=160, n_neurons=128, weight_width=7, spi
 """So many weights a lane that Yosys takes SPRAM for them and not block RAM."""
 
 NEURON_UPDATES = 10_000_000
-"""What a run of the tests compares at least."""
+LINKED_UPDATES = 1_000_000
+"""What a run of the tests compares at least: of the core, and through the gateware's link too."""
+
+CORE = "rtl:?level=core"
 
 
 class Twins:
@@ -157,7 +160,7 @@ def test_ten_million_neuron_updates_are_equal() -> None:
     )  # fmt: skip
     def anything(size: str, seed: int, activity: float) -> None:
         nonlocal updates, spikes
-        with twins(SIZES[size], seed) as pair:
+        with twins(SIZES[size], seed, CORE) as pair:
             for _ in range(3):
                 pair.wild()
                 pair.run(60, activity)
@@ -178,7 +181,7 @@ def test_ten_million_neuron_updates_are_equal() -> None:
     )  # fmt: skip
     def networks(seed: int, activity: float, **values: int) -> None:
         nonlocal updates, spikes
-        with twins(SIZES["digits"], seed) as pair:
+        with twins(SIZES["digits"], seed, CORE) as pair:
             pair.both("program", Network.random(pair.params.n_axons, pair.params.n_neurons, seed))
             pair.run(2_000, activity)
             pair.both("write_registers", **{n: int(v) for n, v in values.items()})
@@ -190,6 +193,23 @@ def test_ten_million_neuron_updates_are_equal() -> None:
     anything()
     networks()
     assert updates >= NEURON_UPDATES
+    assert spikes > updates / 1000
+
+
+def test_a_million_of_them_are_equal_through_the_link_of_the_gateware() -> None:
+    updates = spikes = 0
+    for seed, size in enumerate(sorted(SIZES)):
+        with twins(SIZES[size], seed) as pair:
+            pair.wild()
+            pair.run(60, 0.1)
+            updates += pair.updates
+    with twins(SIZES["digits"], 0) as pair:
+        pair.both("program", Network.random(pair.params.n_axons, pair.params.n_neurons, 0))
+        for activity in (0.02, 0.1):
+            pair.run(5_000, activity)
+        updates += pair.updates
+        spikes += pair.spikes
+    assert updates >= LINKED_UPDATES
     assert spikes > updates / 1000
 
 
@@ -225,13 +245,14 @@ def transcript(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, list[b
     return bytes(sent), bytes(received).split(b"\0")
 
 
+@pytest.mark.parametrize("other", ["rtl:", CORE])
 @pytest.mark.parametrize("tick_period", [600, 2000, 5000])
-def test_at_a_fixed_tick_period_both_keep_up_alike(tick_period: int) -> None:
+def test_at_a_fixed_tick_period_both_keep_up_alike(tick_period: int, other: str) -> None:
     # Many more events than the queue holds, so that it is filled again while ticks pass.
     net = Network.random(6, 7, seed=5)
     spikes = np.argwhere(np.random.default_rng(5).random((300, 6)) < 0.3)
     assert len(spikes) > 8 * SIZES["tiny"].event_queue_depth
-    with twins(SIZES["tiny"], seed=0) as pair:
+    with twins(SIZES["tiny"], 0, other) as pair:
         pair.both("program", net)
         model, rtl = pair.both("run", spikes, 300, tick_period)
         for name in ("spikes", "spike_cycles", "cycles", "update_cycles"):
@@ -241,9 +262,28 @@ def test_at_a_fixed_tick_period_both_keep_up_alike(tick_period: int) -> None:
         pair.compare()
 
 
-def test_the_bytes_of_a_program_are_the_same_on_both(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tick_period", [20, 45, 60, 70])
+def test_at_a_tick_period_that_is_too_short_the_core_is_late_as_the_model_is(
+    tick_period: int,
+) -> None:
+    """For ticks that take longer than it, and for those after them until they have caught up."""
+    spikes = np.argwhere(np.random.default_rng(5).random((300, 8)) < 0.2)
+    with twins(SIZES["tiny"], 0, CORE) as pair:
+        pair.both("program", Network.random(8, 8, seed=5))
+        model, rtl = pair.both("run", spikes, 300, tick_period)
+        assert 0 < model.missed_deadlines <= 299
+        np.testing.assert_array_equal(rtl.cycles, model.cycles)
+        for name in ("missed_deadlines", "late_events"):
+            assert getattr(rtl, name) == getattr(model, name), name
+        pair.compare()
+
+
+@pytest.mark.parametrize("url", ["rtl://?params=tiny", "rtl://?params=tiny&level=core"])
+def test_the_bytes_of_a_program_are_the_same_on_both(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent, received = transcript("model://?params=tiny", monkeypatch)
-    rtl_sent, rtl_received = transcript("rtl://?params=tiny", monkeypatch)
+    rtl_sent, rtl_received = transcript(url, monkeypatch)
     assert rtl_sent == sent
     # The first answer is the identity, which tells the two apart.
     assert rtl_received[0] != received[0]
@@ -251,7 +291,7 @@ def test_the_bytes_of_a_program_are_the_same_on_both(monkeypatch: pytest.MonkeyP
     assert len(received) > 100
 
 
-@pytest.mark.parametrize("url", ["model:", "rtl:"])
+@pytest.mark.parametrize("url", ["model:", "rtl:", CORE])
 def test_a_second_run_of_one_tick_period_is_late(url: str) -> None:
     """Time goes on between two runs, so the ticks of the second have been due for long."""
     params = preset("tiny")

@@ -295,7 +295,7 @@ def test_while_a_simulation_sleeps_nothing_of_it_is_busy(clock: Clock) -> None:
 # --- targets -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("url", ["model:", "rtl:", "rtl+pty:"])
+@pytest.mark.parametrize("url", ["model:", "rtl:", "rtl:?level=core", "rtl+pty:"])
 def test_on_any_target_the_parts_add_up(url: str) -> None:
     with connect(url, params="tiny") as core:
         core.program(network())

@@ -21,7 +21,8 @@ TINY = preset("tiny")
     ("url", "message"),
     [
         ("netlist:?family=xc7", "family must be ecp5 or ice40, not 'xc7'"),
-        ("netlist:?level=wires", "level must be bytes or pins, not 'wires'"),
+        ("netlist:?level=wires", "level must be bytes or pins for a netlist, not 'wires'"),
+        ("netlist:?level=core", "level must be bytes or pins for a netlist, not 'core'"),
         ("netlist:?speed=1", "choose of clock, cycles_per_bit, family, level, params"),
         ("rtl:?family=ecp5", "there is no option 'family'"),
     ],

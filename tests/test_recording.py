@@ -42,7 +42,9 @@ def assert_equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> No
         np.testing.assert_array_equal(values, other[name], err_msg=name)
 
 
-@pytest.mark.parametrize("url", ["model:", "rtl:", "rtl:?level=pins", "rtl+pty:"])
+@pytest.mark.parametrize(
+    "url", ["model:", "rtl:", "rtl:?level=pins", "rtl:?level=core", "rtl+pty:"]
+)
 def test_a_replayed_session_gives_what_the_target_gave(url: str, tmp_path: Path) -> None:
     path = tmp_path / "session.jsonl"
     with connect(url, params="tiny", record=path) as core:

@@ -5,6 +5,7 @@ import os
 import queue
 import select
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -17,11 +18,13 @@ from click.testing import CliRunner
 
 from spiketwin.cosim.commands.emulate import emulate
 from spiketwin.cosim.rtl import emulator
+from spiketwin.cosim.rtl.build import Design, DesignError
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.serial.protocol_rtl import Serial
 from spiketwin.cosim.serial.terminal import Terminal, open_pty
 from spiketwin.hdl.spec.params import preset
-from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.protocol import Opcode, Status
+from spiketwin.hdl.spec.registers import Space
 from spiketwin.host import connect
 from spiketwin.host.cli import main
 from spiketwin.host.frames import FrameDecoder, encode
@@ -108,8 +111,19 @@ def test_a_port_lives_in_the_time_of_its_device() -> None:
         assert port.clock() - before == pytest.approx(0.002, abs=1e-8)
 
 
-def test_opening_again_is_a_power_cycle() -> None:
-    port = serial.serial_for_url("rtl://?params=tiny")
+def test_the_time_of_a_core_is_what_it_is_simulated_for_and_what_is_waited() -> None:
+    with Serial("rtl://?params=tiny&level=core&clock=1000", timeout=0.002) as port:
+        before = port.clock()
+        assert port.read(1) == b""
+        assert port.clock() - before == pytest.approx(0.002, abs=1e-8)
+        write = struct.pack("<BIHHH", Space.V, 0, 2, 1, 2)
+        assert answers(port, encode(bytes([0, 0, Opcode.WRITE]) + write), 1)[0][3] == Status.OK
+        assert port.clock() - before >= 0.002 + 2 / 1000
+
+
+@pytest.mark.parametrize("level", ["bytes", "core"])
+def test_opening_again_is_a_power_cycle(level: str) -> None:
+    port = serial.serial_for_url(f"rtl://?params=tiny&level={level}")
     assert answers(port, REQUESTS, 3)[1][0] == 1
     port.close()
     port.open()
@@ -120,7 +134,7 @@ def test_opening_again_is_a_power_cycle() -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("rtl://?level=wires", "bytes or pins"),
+        ("rtl://?level=wires", "level must be bytes, pins or core, not 'wires'"),
         ("rtl://?cycles_per_bit=3", "4…65535"),
         ("rtl://?cycles_per_bit=fast", "cycles_per_bit"),
         ("rtl://?clock=0", "clock"),
@@ -136,6 +150,16 @@ def test_a_wrong_url_says_what_is_allowed(url: str, says: str) -> None:
         serial.serial_for_url(url)
     with pytest.raises(serial.SerialException, match=says):
         open_pty(url.replace("rtl://", "rtl+pty:"))
+
+
+def test_a_core_without_the_link_of_the_gateware_is_not_for_a_terminal() -> None:
+    says = "level must be bytes or pins on a pseudo-terminal, .* take rtl:\\?level=core"
+    with pytest.raises(serial.SerialException, match=says):
+        open_pty("rtl+pty:?level=core&params=tiny")
+    with pytest.raises(DesignError, match="level must be bytes or pins, not 'core'"):
+        Engine(preset("tiny"), "core")
+    with pytest.raises(DesignError, match="for waves, not 'core'"):
+        Design(params=preset("tiny"), level="core", waves=True)
 
 
 def test_plain_pyserial_gets_the_same_answers_on_the_terminal(

@@ -439,7 +439,14 @@ def test_the_command_passes_a_model_and_writes_its_figures(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["rtl:", "rtl:?level=pins&clock=12000000", "rtl+pty:?level=bytes", "netlist:"]
+    "url",
+    [
+        "rtl:",
+        "rtl:?level=pins&clock=12000000",
+        "rtl:?level=core",
+        "rtl+pty:?level=bytes",
+        "netlist:",
+    ],
 )
 def test_the_command_passes_what_is_simulated(url: str) -> None:
     status, output = selftest(

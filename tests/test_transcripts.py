@@ -2,12 +2,16 @@
 
 import random
 import struct
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from cobs import cobs
 
+from spiketwin.cosim.device.device import Device
 from spiketwin.cosim.model.device import ModelDevice
+from spiketwin.cosim.rtl.build import Design
+from spiketwin.cosim.rtl.core_engine import CoreEngine
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import MAX_BODY, MAX_ELEMENT_BYTES, Opcode, Status
@@ -20,6 +24,11 @@ INSIDE = replace(
     TINY, weight_width=7, v_width=13, i_syn_width=19, theta_width=11, trace_width=12,
     refrac_width=5,
 )  # fmt: skip
+SINGLE_PORT = replace(
+    TINY, weight_width=4, trace_width=9, single_port_weights=True, neuron_lanes=1,
+    event_queue_depth=16, digest_rounds=3, saturation_counters=True,
+)  # fmt: skip
+COUNTED = replace(INSIDE, learning=False, lanes=2, digest_rounds=1, saturation_counters=True)
 UNNUMBERED = (Status.WRONG_SESSION, Status.WRONG_SEQUENCE)
 RUNNING = (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH, Opcode.STOP)
 SETTLED_CYCLES = 20_000
@@ -157,6 +166,49 @@ def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(
             statuses |= {(cobs.decode(c)[2:4]) for c in expected.split(b"\0")[:-1]}
             requests.follow(expected)
     assert len(statuses) > 40
+
+
+class TimedRequests(Requests):
+    """The tick period is written, too: ticks keep up with it or do not."""
+
+    def elements(self, opcode: int) -> bytes:
+        if opcode == Opcode.WRITE and self.rng.random() < 0.3:
+            period = self.rng.choice([0, 1, 20, 45, 60, 90, 150, 3000, 0xFFFFFFFF])
+            return struct.pack("<BIHI", Space.REGISTER, 0, 1, period)
+        return super().elements(opcode)
+
+    def events(self) -> bytes:
+        """Some of them late; a run goes on from where the core is, which may be behind them."""
+        if self.rng.random() < 0.3:
+            self.event_tick = max(0, self.event_tick - self.rng.randrange(30))
+        return super().events()
+
+
+@pytest.mark.parametrize(
+    ("params", "seed"),
+    [(TINY, 1), (INSIDE, 2), (SINGLE_PORT, 3), (COUNTED, 4)],
+    ids=["whole-bytes", "inside-bytes", "single-port", "no-learning"],
+)
+@pytest.mark.parametrize("kind", [Requests, TimedRequests], ids=["free-running", "timed"])
+def test_a_transcript_is_the_same_with_the_core_of_the_rtl_behind_the_software_device(
+    params: CoreParams, seed: int, kind: type[Requests]
+) -> None:
+    requests, model = kind(params, seed), ModelDevice(params)
+    statuses, damage = set(), Counter[str]()
+    with CoreEngine(Design(params=params, level="core")) as core:
+        device = Device(core, 1, "core")
+        for _ in range(6000):
+            _, frame = requests.frame()
+            model.receive(frame)
+            expected = model.drain(1 << 16)
+            device.receive(frame)
+            assert device.drain(1 << 16) == expected, frame.hex(" ")
+            statuses |= {(cobs.decode(c)[2:4]) for c in expected.split(b"\0")[:-1]}
+            requests.follow(expected)
+            damage |= Counter(core.counters())
+    assert len(statuses) > 40
+    if kind is TimedRequests:
+        assert min(damage["missed_deadlines"], damage["late_events"]) > 5
 
 
 def test_stop_drops_what_is_queued_and_nothing_else() -> None:

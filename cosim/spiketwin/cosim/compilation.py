@@ -27,6 +27,7 @@ _ROOT: Final = Path(__file__).parent
 _SOURCES: Final = (_ROOT / "compilation.py", _ROOT / "model", _ROOT / "compare" / "kernels.py")
 _SPECIFICATION: Final = Path(builds.__file__).parent / "spec"
 _COMPILING: Final = "numba:compile"
+_CALLED_BY_COMPILED: Final = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 # Its types leave out what is set here.
 _njit: Any = numba.njit
@@ -35,12 +36,31 @@ _config: Any = numba.config
 
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile a function into those that call it; Python itself cannot."""
-    return _jit(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return _jit(function, **_CALLED_BY_COMPILED)
+
+
+def inlined(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile a function as a part of the one that calls it.
+
+    That spares its own compilation, so it is for what is called in one place.
+    """
+    return _jit(function, inline="always", **_CALLED_BY_COMPILED)
 
 
 def entry(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile a function that Python calls, when it first does."""
-    return _jit(function)
+    """Compile a function that Python calls, when it first does; it is kept with all that it calls.
+
+    Arguments are best few arrays and plain tuples: those with named fields take several times as
+    long to hand over.
+    """
+    folder = _folder()
+    users = _config.CACHE_DIR
+    # Numba asks for the folder at this moment only, and what the user compiles is none of ours.
+    _config.CACHE_DIR = folder or users
+    try:
+        return _jit(function, cache=folder is not None)
+    finally:
+        _config.CACHE_DIR = users
 
 
 @contextmanager
@@ -59,16 +79,8 @@ def told(what: str, report: Callable[[str], None] | None = None) -> Iterator[Non
         yield
 
 
-def _jit(function: Callable[_P, _R], **options: bool) -> Callable[_P, _R]:
-    folder = _folder()
-    users = _config.CACHE_DIR
-    # Numba asks for the folder at this moment only, and what the user compiles is none of ours.
-    _config.CACHE_DIR = folder or users
-    try:
-        made = _njit(cache=folder is not None, nogil=True, **options)(function)
-    finally:
-        _config.CACHE_DIR = users
-    return cast("Callable[_P, _R]", made)
+def _jit(function: Callable[_P, _R], **options: bool | str) -> Callable[_P, _R]:
+    return cast("Callable[_P, _R]", _njit(nogil=True, **options)(function))
 
 
 @functools.cache
@@ -96,9 +108,9 @@ class _Listener:
 
     def __init__(self, what: str, report: Callable[[str], None]) -> None:
         self._line: str | None = (
-            f"compiling {what} (once, takes some ten seconds)"
+            f"compiling {what} (once, takes a few seconds)"
             if _folder()
-            else f"compiling {what}, which takes some ten seconds each time, as no folder may be "
+            else f"compiling {what}, which takes a few seconds each time, as no folder may be "
             "written to: set XDG_CACHE_HOME to one that may"
         )
         self._report = report

@@ -25,16 +25,18 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host import access
 from spiketwin.host.account import Account
 from spiketwin.host.cautions import warn_of
+from spiketwin.host.decoding import decode_network
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
-from spiketwin.host.link import Link
+from spiketwin.host.link import Link, RunApart
 from spiketwin.host.network import NEURON_ARRAYS, Network, Placement, checked_network
 from spiketwin.host.plan import Plan, Progress, Settings, Watch, check_not_of_run, clear_mask
 from spiketwin.host.runner import ANY_WAIT, Runner
 from spiketwin.host.runs import Runs
 from spiketwin.host.spikes import Run, Saturations
 from spiketwin.host.stimuli import checked_events, checked_stimuli
+from spiketwin.host.threads import checked_threads
 from spiketwin.host.timeline import Activity, Stopwatch
 
 STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
@@ -91,7 +93,7 @@ class Core:
         self._settings = Settings(self.params)
         self._placement = Placement(self.params.n_axons, self.params.n_neurons, self.params)
         self._tick = 0
-        self._run_registers: dict[str, int] = {}  # where their values are known
+        self._known_registers: dict[str, int] = {}  # where their values are known
         self._half_written: dict[str, str] = {}  # what it is, and what mends it
         self._runner: Runner | None = None  # of a run whose words are still to come
         self._last_begun: Runner | None = None
@@ -307,6 +309,11 @@ class Core:
             plan = self._plan(
                 events, ticks, len(stimuli), tick_period, digests, clear, registers or {}
             )
+            run_apart = self._link.run_apart
+            if run_apart is not None and self._can_run_apart(plan, checked_threads(threads)):
+                run = self._run_apart(plan, run_apart, checked_threads(threads), progress)
+                self._show(Runs(plan.ticks, run), watch)
+                return run
             return self._execute(
                 plan, plan.of_runs(progress), plan.of_parts(watch), begun, stopwatch
             )
@@ -375,14 +382,10 @@ class Core:
         stopwatch: Stopwatch,
     ) -> Run:
         self._settle()
-        if self._tick + plan.runs * plan.ticks > _LAST_TICK:
-            raise InvalidInput(
-                f"the core is at tick {self._tick} and counts to {_LAST_TICK}: program it again, "
-                "or run less"
-            )
+        self._check_ticks(plan)
         runner = Runner(
             self.identity, self._tick, plan,
-            self._settings, self._run_registers, progress, watch,
+            self._settings, dict(self._known_registers), progress, watch,
             self._placement.n_neurons, self._link.calling_back,
         )  # fmt: skip
         begun.append(runner)
@@ -396,6 +399,68 @@ class Core:
         stopwatch.stop()
         return run
 
+    def _can_run_apart(self, plan: Plan, threads: int) -> bool:
+        """Whether the runs of a plan can be spread over threads, none depending on another."""
+        return (
+            min(threads, plan.runs) > 1
+            and self._link.run_apart is not None
+            and plan.starts_anew
+            and not plan.tick_period
+            and not self._learns(plan)
+        )
+
+    def _learns(self, plan: Plan) -> bool:
+        """Whether weights may change in any run of a plan, which the next one would see."""
+        if not self.params.learning:
+            return False
+        known = self._known_registers
+        return any(
+            bool(np.any(plan.registers.get(name, known.get(name, 1))))
+            for name in ("learn_pre", "learn_post")
+        )
+
+    def _run_apart(
+        self,
+        plan: Plan,
+        run_apart: RunApart,
+        threads: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> Run:
+        """Have the device carry out runs on several threads, all or none of them."""
+        self._settle()
+        self._check_ticks(plan)
+        before = self._count(self.params.saturation_counters)
+
+        def report(done: int) -> None:
+            self._link.heed()
+            if progress is not None:
+                with self._link.calling_back():
+                    progress(done, plan.runs)
+
+        words = np.frombuffer(run_apart(plan, threads, report), "<u4")
+        ticks = plan.runs * plan.ticks
+        decoded = decode_network(words, ticks, self.params, plan.digests, self._placement.n_neurons)
+        self._tick += ticks
+        self._known_registers |= self._settings.behind(plan)
+        for name in plan.registers:
+            self._half_written.pop(name, None)
+        self._counted = self._count(self.params.saturation_counters)
+        self._last_run = run = Run(*decoded, saturations=Saturations.between(before, self._counted))
+        return run
+
+    def _show(self, runs: Runs, watch: Watch | None) -> None:
+        if watch is not None:
+            for number, run in enumerate(runs):
+                with self._link.calling_back():
+                    watch(number, run)
+
+    def _check_ticks(self, plan: Plan) -> None:
+        if self._tick + plan.runs * plan.ticks > _LAST_TICK:
+            raise InvalidInput(
+                f"the core is at tick {self._tick} and counts to {_LAST_TICK}: program it again, "
+                "or run less"
+            )
+
     def _carry_out(self, runner: Runner, reads: bool) -> dict[str, int]:
         """Have the device carry out a run, or bring it to rest where that is broken off.
 
@@ -404,8 +469,8 @@ class Core:
         self._settled, self._runner = False, runner
         written = runner.plan.registers.keys()
         self._half_written |= dict.fromkeys(written, _REGISTER_AGAIN)
-        for name in RUN_REGISTERS:
-            self._run_registers.pop(name, None)  # known again when they have been written
+        for name in (*RUN_REGISTERS, *written):
+            self._known_registers.pop(name, None)  # known again when they have been written
         try:
             self._link.run(runner.program())
             counters = self._count(reads)
@@ -417,7 +482,7 @@ class Core:
             raise
         for name in written:
             self._half_written.pop(name)
-        self._run_registers |= self._settings.of_runs(runner.plan)
+        self._known_registers |= self._settings.behind(runner.plan)
         self._tick += runner.ticks
         self._settled = True
         return counters
@@ -515,12 +580,11 @@ class Core:
         if "v_floor" in checked:
             self._placement.check_floor(checked["v_floor"])
         self._settle()
-        for_run = {name: value for name, value in checked.items() if name in RUN_REGISTERS}
-        for name in for_run:
-            self._run_registers.pop(name, None)  # known again when it has been written
-        with self._writing(dict.fromkeys(checked.keys() - for_run.keys(), _REGISTER_AGAIN)):
+        for name in checked:
+            self._known_registers.pop(name, None)  # known again when it has been written
+        with self._writing(dict.fromkeys(checked.keys() - RUN_REGISTERS, _REGISTER_AGAIN)):
             self._link.run(self._settings.write(name, value) for name, value in checked.items())
-        self._run_registers |= for_run
+        self._known_registers |= checked
 
     @_exclusive
     def read_counters(self) -> dict[str, int]:
@@ -545,13 +609,13 @@ class Core:
         Registers are the time constants and the learning rules, too: `program` sets them again.
         Weights, plastic flags and neuron parameters stay.
         """
-        self._settled, self._run_registers, self._counted = False, {}, None
+        self._settled, self._known_registers, self._counted = False, {}, None
         self._link.request(Request(Opcode.RESET, cycles=self._stop_cycles()))
         if self._runner is not None:
             with suppress(LinkError):  # where the device reports what no core does
                 self._keep(self._runner, {})  # the rest of its words is gone
         self._tick = 0
-        self._run_registers = dict.fromkeys(RUN_REGISTERS, 0)
+        self._known_registers = dict.fromkeys(self._settings.table, 0)
         self._settled = True
 
     @_exclusive

@@ -22,6 +22,7 @@ from spiketwin.host.words import (
     digests_of,
     lanes_fired,
     last_of_tick,
+    of_network,
     tick_of,
     ticks_over,
 )
@@ -90,6 +91,18 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Decod
         spikes, spike_cycles, cycles, update_cycles, muted,
         digests_of(words, ticks) if digests else None,
     )  # fmt: skip
+
+
+def decode_network(
+    words: Words, ticks: int, params: CoreParams, digests: bool, n_neurons: int
+) -> Decoded:
+    """Do as `decode`, without the spikes of neurons that a network of so many does not have."""
+    decoded = decode(words, ticks, params, digests)
+    # They are silent, unless somebody has given them life.
+    if decoded.spikes.size and int(decoded.spikes[:, 1].max()) >= n_neurons:
+        words = of_network(words, n_neurons, params.neuron_lanes)
+        return decode(words, ticks, params, digests)
+    return decoded
 
 
 def _spikes(

@@ -38,6 +38,7 @@ from spiketwin.host.errors import (
     LinkTimeout,
 )
 from spiketwin.host.exchange import Exchange, Reply, Request, Statistics, arguments
+from spiketwin.host.plan import Plan
 from spiketwin.host.signals import DeferredSignals
 from spiketwin.host.timeline import BITS_PER_BYTE, Activity, Line, Simulation, Stopwatch
 
@@ -70,10 +71,11 @@ _GARBLED = (
 class Port(Protocol):
     """The part of `serial.Serial` that the link uses.
 
-    A port may carry four attributes more: `adapter_latency`, in seconds; `clock`, a function
+    A port may carry five attributes more: `adapter_latency`, in seconds; `clock`, a function
     that returns seconds, for a device that lives in simulated time; `has_line`, false where
-    bytes travel at no rate of their own; and `saturations`, a function that returns the counters
-    of that kind (`spec.registers.SATURATIONS`), for a device that counts without having them.
+    bytes travel at no rate of their own; `saturations`, a function that returns the counters
+    of that kind (`spec.registers.SATURATIONS`), for a device that counts without having them; and
+    `run_apart`, a `RunApart`, for one that can do several things at a time.
     """
 
     timeout: float | None
@@ -94,6 +96,18 @@ class Port(Protocol):
 
     def close(self) -> None:
         """Close the port."""
+        ...
+
+
+class RunApart(Protocol):
+    """Carries out runs that do not depend on each other on several threads.
+
+    The output words of all of them are returned, in order. The device is then as if it had carried
+    out one after the other; it is as it was before where an exception comes of `report`.
+    """
+
+    def __call__(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
+        """Carry out the runs of a plan, calling `report` now and then with how many are done."""
         ...
 
 
@@ -157,6 +171,8 @@ class Link:
         Whether bytes travel at a rate, which `set_baud` changes.
     saturations:
         Gives the counters of what saturated, of a device that tells without being asked; else none.
+    run_apart:
+        Carries out runs on several threads, of a device that can.
 
     Raises
     ------
@@ -186,6 +202,7 @@ class Link:
         self._retries = retries
         self.clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
         self.saturations: Callable[[], dict[str, int]] = getattr(port, "saturations", dict)
+        self.run_apart: RunApart | None = getattr(port, "run_apart", None)
         self.has_line: bool = has_line and getattr(port, "has_line", True)
         self._latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
         self._first_baud = port.baudrate
@@ -259,7 +276,7 @@ class Link:
         finally:
             self._calling_back = False
 
-    def _heed(self) -> None:
+    def heed(self) -> None:
         """Heed signals and another thread's `close`, where nothing is half done."""
         if self._signals.waiting:
             with self.calling_back():
@@ -317,7 +334,7 @@ class Link:
             self._recover()
             outstanding, window = self._exchange.outstanding, self._window
             for request in program:
-                self._heed()
+                self.heed()
                 if request is not None:
                     self._submit(request)
                 if len(outstanding) >= window or (request is None and outstanding):
@@ -506,7 +523,7 @@ class Link:
     def _await_oldest(self) -> Reply:
         """Wait for the reply to the oldest request, resending what is lost."""
         if not self._exchange.answered:
-            self._heed()
+            self.heed()
             self._flush()
             # Most replies are there with the first bytes: what follows from a clock can wait.
             if not self._exchange.receive(self._read()) or not self._exchange.answered:
@@ -518,7 +535,7 @@ class Link:
         heard, understood = self.statistics.bytes_received, self.statistics.good_frames
         deadline = self._deadline()
         while not self._exchange.answered:
-            self._heed()
+            self.heed()
             self._flush()
             if self._exchange.receive(self._read()):
                 rounds = 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Final, Self
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -90,17 +90,6 @@ class Plan:
         """Give what counts ticks for what is called with the number of a run, and the run."""
         return watch and (lambda first, part: watch(first // self.ticks, part))
 
-    def part(self, first: int, last: int) -> Self:
-        """Give the runs from number `first` to the one before `last`."""
-        begin = first * self.ticks
-        rows = slice(*np.searchsorted(self.events[:, 0], (begin, last * self.ticks)))
-        return replace(
-            self,
-            events=self.events[rows] - (begin, 0),
-            runs=last - first,
-            registers={name: values[first:last] for name, values in self.registers.items()},
-        )
-
 
 class Settings:
     """Registers of a core as a plan sets them, and the limits of its ticks.
@@ -165,6 +154,10 @@ class Settings:
         digests = {"digest_en": int(plan.digests)} if self._params.digest_rounds else {}
         return {"tick_period": plan.tick_period} | digests
 
+    def behind(self, plan: Plan) -> dict[str, int]:
+        """Registers that are known when the runs of a plan are over: name to value."""
+        return self.of_runs(plan) | {name: int(v[-1]) for name, v in plan.registers.items()}
+
     def between(self, plan: Plan, known: Mapping[str, int]) -> _Between:
         """Give what is to be asked for before each run, some registers being known."""
         return _Between(self, plan, known)
@@ -190,7 +183,9 @@ class _Between:
         }  # fmt: skip
         self._each = {"tick_period": plan.tick_period} if plan.tick_period else {}
         self._values = {name: values.tolist() for name, values in plan.registers.items()}
-        self._changes = {name: _changes(values) for name, values in plan.registers.items()}
+        self._changes = {
+            name: _changes(values, known.get(name)) for name, values in plan.registers.items()
+        }
         self._clear = [settings.clear(plan.clear)] if plan.clear else []
 
     def __call__(self, run: int) -> Iterator[Request]:
@@ -203,9 +198,9 @@ class _Between:
         yield from self._clear
 
 
-def _changes(values: IntArray) -> NDArray[np.bool_]:
-    """Mark the values that are not those before them."""
-    return np.concatenate([[True], values[1:] != values[:-1]])
+def _changes(values: IntArray, before: int | None) -> NDArray[np.bool_]:
+    """Mark the values that are not those before them; what is before the first may be unknown."""
+    return np.concatenate([[before is None or values[0] != before], values[1:] != values[:-1]])
 
 
 def clear_mask(clear: bool | Iterable[str]) -> int:

@@ -22,7 +22,7 @@ import numpy as np
 from spiketwin.hdl.spec.params import DIGEST_WORDS
 from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.host.account import Account
-from spiketwin.host.decoding import Decoded, decode
+from spiketwin.host.decoding import Decoded, decode_network
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.plan import Plan, Progress, Settings, Watch
@@ -31,7 +31,6 @@ from spiketwin.host.timeline import Line, Stopwatch
 from spiketwin.host.words import (
     Words,
     last_of_tick,
-    of_network,
     split_at_last_tick,
     ticks_over,
     ticks_over_in,
@@ -155,7 +154,9 @@ class Runner:
         self._until = 0
         self._run = -1
         self._received = 0
-        self._requested = 0
+        self._fetches = 0
+        self._answered = 0
+        self._fetches_before = 0
 
     def program(self) -> Iterator[Request | None]:
         """Requests of the runs, each decided from the answers so far."""
@@ -170,7 +171,7 @@ class Runner:
                 self._started = until
                 self.steps.append(until)
                 yield request
-            elif self._requested < self._words_expected():
+            elif self._words_asked_for() < self._words_expected():
                 yield self._fetch()
             elif (ahead := self._ahead()) > self._queued:
                 yield from self._queue(ahead)
@@ -183,15 +184,25 @@ class Runner:
         if self._run:
             self._finished = max(self._finished, self._ends[self._run - 1])
         self._until += self._run_ticks
+        # What was asked for until now brings nothing of this run.
+        self._fetches_before = self._fetches
         yield from self._between(self._run)
 
     def _is_over(self) -> bool:
         """Whether all that was started is over when the device has answered what it was asked."""
-        ticks = self._started - self._done
+        ticks = self._ticks_under_way()
         if self._tick_period:
             return ticks == 0
         # At the end of a run the device answers with fewer words than it was asked for.
-        return self._requested >= ticks * self._most_words
+        return self._words_asked_for() >= ticks * self._most_words
+
+    def _ticks_under_way(self) -> int:
+        """Ticks started of the run that are not known to be over."""
+        return self._started - max(self._done, self._until - self._run_ticks)
+
+    def _words_asked_for(self) -> int:
+        """Words of the run that were asked for, in as far as the answer has not come."""
+        return MAX_FETCH_WORDS * (self._fetches - max(self._answered, self._fetches_before))
 
     def _affordable(self) -> tuple[int, int]:
         """Tick up to which the run can be started, and the events that can be queued by then."""
@@ -233,7 +244,7 @@ class Runner:
 
     def _words_expected(self) -> int:
         """Words still to come of the ticks started, as many a tick as there were so far."""
-        ticks = self._started - self._done
+        ticks = self._ticks_under_way()
         if self._done == 0:
             return ticks * (LEAST_WORDS_PER_TICK + self._digest_words)
         return -(-ticks * self._received // self._done)
@@ -247,7 +258,7 @@ class Runner:
             payload = arguments(Opcode.FETCH, MAX_FETCH_WORDS, wait)
         most_ticks = MAX_FETCH_WORDS // (LEAST_WORDS_PER_TICK + self._digest_words) + 1
         ticks = min(self.ticks - self._done, most_ticks)
-        self._requested += MAX_FETCH_WORDS
+        self._fetches += 1
         return Request(
             Opcode.FETCH,
             payload,
@@ -265,7 +276,7 @@ class Runner:
         self.take(result)
         if self.broken_off:
             return
-        self._requested -= MAX_FETCH_WORDS
+        self._answered += 1
         self._received += len(result) // WORD_BYTES
         self._empty = 0 if result else self._empty + 1
         if self._empty > self._most_empty:
@@ -304,12 +315,7 @@ class Runner:
         self._unwatched = words
 
     def _decoded(self, words: Words, ticks: int) -> Decoded:
-        decoded = decode(words, ticks, self._params, self._digests)
-        # Neurons that the network does not have are silent, unless somebody has given them life.
-        if decoded.spikes.size and int(decoded.spikes[:, 1].max()) >= self._n_neurons:
-            words = of_network(words, self._n_neurons, self._params.neuron_lanes)
-            return decode(words, ticks, self._params, self._digests)
-        return decoded
+        return decode_network(words, ticks, self._params, self._digests, self._n_neurons)
 
     def result(self, accounts: tuple[Account, ...] = ()) -> Run:
         """Decode what came in: of a run that was broken off, up to the last whole tick.

@@ -14,7 +14,31 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.ledger import Ledger
-from spiketwin.host.spikes import Run
+from spiketwin.host.spikes import Run, Saturations
+
+
+def joined(parts: Sequence[Run]) -> Run:
+    """Join runs of a core that followed each other; ticks count on from one to the next."""
+    lengths = [len(part.cycles) for part in parts]
+    begins: list[int] = np.cumsum([0, *lengths])[:-1].tolist()
+    spikes = [part.spikes + (begin, 0) for begin, part in zip(begins, parts, strict=True)]
+    digests = [part.digests for part in parts if part.digests is not None]
+    return Run(
+        spikes=np.concatenate([np.empty((0, 2), np.int64), *spikes]),
+        spike_cycles=_concatenated([part.spike_cycles for part in parts]),
+        cycles=_concatenated([part.cycles for part in parts]),
+        update_cycles=_concatenated([part.update_cycles for part in parts]),
+        muted=np.concatenate([np.empty(0, np.bool_), *(part.muted for part in parts)]),
+        digests=np.concatenate(digests) if digests else None,
+        missed_deadlines=sum(part.missed_deadlines for part in parts),
+        late_events=sum(part.late_events for part in parts),
+        saturations=Saturations.of([part.saturations for part in parts]),
+        accounts=tuple(account for part in parts for account in part.accounts),
+    )
+
+
+def _concatenated(parts: list[IntArray]) -> IntArray:
+    return np.concatenate([np.empty(0, np.int64), *parts])
 
 
 @dataclass(frozen=True, eq=False)

@@ -103,7 +103,7 @@ def connect(
         ``model:``, ``rtl:``, ``rtl+pty:``, ``netlist:``; a serial port (``/dev/ttyUSB1``,
         ``COM3``); ``socket://host:port``, or any other address that pyserial opens;
         ``replay:FILE``, a session recorded with `record`. Simulated targets take options:
-        ``rtl:?level=pins``.
+        ``rtl:?level=pins``, ``rtl:?level=core``.
     params:
         Sizes of a simulated target: a reference size (``full``), one and what differs from it
         (``full,lanes=4``), or `CoreParams` (`Network.core_params`); ``full`` if the address names
@@ -241,8 +241,9 @@ def takes_sizes(url: str) -> bool:
 def takes_baud(url: str) -> bool:
     """Whether an address is of a target with a line, whose rate can be chosen.
 
-    Bytes keep to no rate on the model, at the level of bytes, on a socket, and on a pseudo-terminal
-    that another program serves. Raises `InvalidInput` or `TargetError` for what is no address.
+    Bytes keep to no rate on the model, at the levels of bytes and core, on a socket, and on a
+    pseudo-terminal that another program serves. Raises `InvalidInput` or `TargetError` for what is
+    no address.
     """
     _check_url(url)
     scheme, _, rest = url.partition(":")

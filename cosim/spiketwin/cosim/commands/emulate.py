@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from spiketwin.cosim.rtl.build import LEVELS, Design, DesignError
+from spiketwin.cosim.rtl.build import LINK_LEVELS, Design, DesignError
 from spiketwin.cosim.rtl.emulator import LinkError, serve
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.serial.target_url import (
@@ -29,7 +29,7 @@ from spiketwin.host.cli import options
 )
 @click.option(
     "--level",
-    type=click.Choice(LEVELS),
+    type=click.Choice(LINK_LEVELS),
     default="pins",
     show_default=True,
     help="Simulate the UART bit by bit, or only the bytes behind it.",

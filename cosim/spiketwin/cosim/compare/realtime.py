@@ -21,11 +21,11 @@ import numpy as np
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import NotReproducible
 from spiketwin.cosim.compare.latency import missed_deadlines, tick_begins
-from spiketwin.cosim.compare.subject import joined
 from spiketwin.host import Core, Run
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.plan import Progress
+from spiketwin.host.runs import joined
 
 _MOST_COUNTED = (1 << 16) - 1
 """A counter of the device stays at its largest value."""
@@ -180,7 +180,7 @@ def _played(
     queue = _Queue(period, depth)
     core.program(case.network)
     taken: list[IntArray] = []
-    parts: list[tuple[int, Run]] = []
+    parts: list[Run] = []
     tick = 0
     while tick < case.ticks:
         room = queue.room(tick)
@@ -195,7 +195,7 @@ def _played(
             queue.room(tick + number)
             queue.execute(tick + number, count, cycles)
         taken.append(events)
-        parts.append((tick, run))
+        parts.append(run)
         tick = end
         if progress is not None:
             progress(tick, case.ticks)

@@ -11,7 +11,8 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.host import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.plan import Progress
-from spiketwin.host.spikes import Run, Saturations
+from spiketwin.host.runs import joined
+from spiketwin.host.spikes import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +101,7 @@ class Playback:
         """
         begin, period = self._tick, self._case.clear_every or max(end, 1)
         clears = range(period, end, period)
-        parts: list[tuple[int, Run]] = []
+        parts: list[Run] = []
         for first, last in pairwise(sorted({begin, end, *(c for c in clears if c > begin)})):
             if first in clears:
                 self._core.clear()
@@ -109,7 +110,7 @@ class Playback:
             run = self._core.run(
                 events, last - first, progress=_shifted(progress, first, end), digests=self._digests
             )
-            parts.append((first - begin, run))
+            parts.append(run)
         self._tick = end
         return joined(parts)
 
@@ -125,24 +126,3 @@ class Playback:
 def _shifted(progress: Progress | None, done: int, ticks: int) -> Progress | None:
     """Give the progress of a part that begins when some ticks are done."""
     return progress and (lambda now, _part: progress(done + now, ticks))
-
-
-def joined(parts: list[tuple[int, Run]]) -> Run:
-    """Join parts of a run, each with the tick at which it began."""
-    runs = [run for _, run in parts]
-    spikes = [run.spikes + (begin, 0) for begin, run in parts]
-    digests = [run.digests for run in runs if run.digests is not None]
-    return Run(
-        spikes=np.concatenate([np.empty((0, 2), np.int64), *spikes]),
-        spike_cycles=_concatenated([run.spike_cycles for run in runs]),
-        cycles=_concatenated([run.cycles for run in runs]),
-        update_cycles=_concatenated([run.update_cycles for run in runs]),
-        muted=np.zeros(sum(run.cycles.size for run in runs), np.bool_),
-        digests=np.concatenate(digests) if digests else None,
-        saturations=Saturations.of([run.saturations for run in runs]),
-        accounts=tuple(account for run in runs for account in run.accounts),
-    )
-
-
-def _concatenated(parts: list[IntArray]) -> IntArray:
-    return np.concatenate([np.empty(0, np.int64), *parts])

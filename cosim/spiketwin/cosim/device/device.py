@@ -116,6 +116,11 @@ class Device:
     def _running(self) -> bool:
         return self._behind.tick < self._behind.run_until
 
+    @property
+    def _free(self) -> int:
+        """Events for which there is room."""
+        return self._params.event_queue_depth - self._behind.events_queued
+
     # --- requests -------------------------------------------------------------------------------
 
     def _identify(self, arguments: bytes) -> bytes:
@@ -123,9 +128,11 @@ class Device:
         return self._identity
 
     def _execute(self, number: int, arguments: bytes) -> bytes:
-        if number != Opcode.FETCH:  # which advances only if it has to
+        # How far a run comes depends on what is asked, not on when: requests that do not tell of it
+        # advance only as far as they have to, which is soon done.
+        if number not in _OF_RUNS:
             self._behind.advance()
-            if number not in _OF_RUNS and not self._running:
+            if not self._running:
                 self._behind.fall_behind()
         if number not in self._requests:
             raise Refused(Status.BAD_OPCODE, number)
@@ -175,9 +182,10 @@ class Device:
 
     def _events(self, tick: int, data: bytes) -> bytes:
         items = np.frombuffer(data, "<u4").astype(np.int64)
-        free = self._params.event_queue_depth - self._behind.events_queued
-        if len(items) > free:
-            raise Refused(Status.QUEUE_FULL, free)
+        if self._behind.real_time or len(items) > self._free:
+            self._behind.advance()
+        if len(items) > self._free:
+            raise Refused(Status.QUEUE_FULL, self._free)
         if len(items):
             ticks, axons = (items & 0xFFFF) + tick, items >> 16
             keys = ticks << 16 | axons

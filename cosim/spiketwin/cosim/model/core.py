@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -100,8 +101,9 @@ class ModelCore:
             column_noise=np.zeros(p.n_sources, np.uint16),
             column=_weights(p, (p.n_sources,)),
         )
+        self._arrays = tuple(self._state)
         self._saturations = np.zeros(len(SATURATIONS), np.int64)
-        self._sizes = kernels.Sizes(
+        sizes = kernels.Sizes(
             n_axons=p.n_axons,
             neuron_lanes=p.neuron_lanes,
             max_words_per_tick=p.max_words_per_tick,
@@ -116,23 +118,13 @@ class ModelCore:
             sources=np.arange(p.n_sources, dtype=np.uint16),
             neurons=np.arange(p.n_neurons, dtype=np.uint16),
         )
-        self._schedules = [self._schedule(learns) for learns in (False, True)]
+        self._sizes = tuple(sizes)
+        self._schedules = _schedules(p)
         self._words = np.empty(p.spike_queue_depth, np.uint32)
+        self._digest = np.empty(1, np.uint32)
         self._cleared = [
             (int(bit), [getattr(self, name) for name in names]) for bit, names in _CLEARED.items()
         ]
-
-    def _schedule(self, learns: bool) -> kernels.Schedule:
-        p = self.params
-        deliver = [schedule.deliver_cycles(p, n) for n in range(p.n_sources + 1)]
-        learn = [schedule.learn_cycles(p, n, learns) for n in range(p.n_neurons + 1)]
-        spike = [schedule.spike_cycle(p, j) for j in range(p.n_neurons)]
-        return kernels.Schedule(
-            deliver=np.array(deliver, np.int64),
-            learn=np.array(learn, np.int64),
-            update_and_end=schedule.update_cycles(p) + schedule.END,
-            spike=np.array(spike, np.int64),
-        )
 
     @property
     def plastic(self) -> hashing.Flags:
@@ -167,9 +159,25 @@ class ModelCore:
     def reset(self) -> None:
         """Set state, registers, `tick` and `saturations` to 0; all else stays."""
         self.clear(~ClearMask(0))
-        self._saturations[:] = 0
+        self.forget_counts()
         self.register = Registers((name, 0) for name in self.register)
         self.tick = 0
+
+    def take_over(self, other: ModelCore) -> None:
+        """Become equal to another core of the same sizes."""
+        for mine, its in zip(self._state, other._state, strict=True):
+            mine[...] = its
+        self._plastic_changed, self._column_learns = other._plastic_changed, other._column_learns
+        self._saturations[:] = other._saturations
+        self.register, self.tick = Registers(other.register), other.tick
+
+    def forget_counts(self) -> None:
+        """Set `saturations` to 0."""
+        self._saturations[:] = 0
+
+    def add_counts(self, saturations: dict[str, int]) -> None:
+        """Add to `saturations` what another core has counted."""
+        self._saturations += [saturations[counter.name] for counter in SATURATIONS]
 
     def run(self, events: npt.ArrayLike, ticks: int) -> Decoded:
         """Execute `ticks` ticks in which axons spike; those of spikes are counted like `tick`.
@@ -231,12 +239,12 @@ class ModelCore:
             self._arrange_plastic()
         if room > self._words.size:
             self._words = np.empty(room, np.uint32)
-        log = kernels.Log(self._words[:room], self._saturations)
-        settings = kernels.Settings(*_settings(self.register))
-        learns = settings.learn_post and self._column_learns
+        register = self.register
+        learns = register["learn_post"] and self._column_learns
         done, put, events, cycles = kernels.run_ticks(
-            self._state, settings, self._sizes, self._schedules[bool(learns)], self.tick, ticks,
-            event_tick, event_axon, log,
+            self._arrays, _settings(register), self._sizes, self._schedules[bool(learns)],
+            self.tick, ticks, event_tick, event_axon, self._words[:room], self._saturations,
+            self._digest if register["digest_en"] else None,
         )  # fmt: skip
         self.tick += done
         return Ran(self._words[:put].copy(), events, cycles)
@@ -253,3 +261,23 @@ class ModelCore:
 
 def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:
     return np.zeros(shape, np.int8) if params.weight_width <= 8 else np.zeros(shape, np.int16)
+
+
+@functools.cache
+def _schedules(params: CoreParams) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """`kernels.Schedule` of a core whose columns do not learn, and of one whose do."""
+    deliver = [schedule.deliver_cycles(params, n) for n in range(params.n_sources + 1)]
+    spike = [schedule.spike_cycle(params, j) for j in range(params.n_neurons)]
+
+    def tables(learns: bool) -> tuple[Any, ...]:
+        learn = [schedule.learn_cycles(params, n, learns) for n in range(params.n_neurons + 1)]
+        return tuple(
+            kernels.Schedule(
+                deliver=np.array(deliver, np.int64),
+                learn=np.array(learn, np.int64),
+                update_and_end=schedule.update_cycles(params) + schedule.END,
+                spike=np.array(spike, np.int64),
+            )
+        )
+
+    return tables(False), tables(True)

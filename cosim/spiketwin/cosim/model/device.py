@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from spiketwin.cosim.compilation import told
 from spiketwin.cosim.device.device import Device
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.model.queued import QueuedModel
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
+from spiketwin.host.plan import Plan
 
 
 class ModelDevice(Device):
@@ -24,12 +27,16 @@ class ModelDevice(Device):
         self._model = QueuedModel(params)
         super().__init__(self._model, clock_hz, "model")
         with told("the model"):
-            self.core.run((), 0)  # compiles it now, not in the first run, which may be timed
+            self._model.compile()
 
     @property
     def core(self) -> ModelCore:
         """The model behind the link; another one after a power cycle."""
         return self._model.core
+
+    def run_apart(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
+        """Do as `QueuedModel.run_apart`; no run is under way, and no event is queued."""
+        return self._model.run_apart(plan, threads, report)
 
     def pass_ticks(self, ticks: int) -> None:
         """Do as `QueuedModel.pass_ticks`: what happens when nobody listens."""

@@ -9,12 +9,12 @@ function is compiled for several types, which would only take time.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from spiketwin.cosim.compilation import compiled, entry
+from spiketwin.cosim.compilation import compiled, entry, inlined
 from spiketwin.cosim.model.hashing import (
     Flags,
     Int32,
@@ -103,7 +103,6 @@ class Settings(NamedTuple):
     trace_post_decay: int
     trace_post_bump: int
     trace_post_replace: int
-    digest_en: int
 
 
 class Sizes(NamedTuple):
@@ -262,8 +261,9 @@ def add_row(i_syn: Int32, row: Weights, top: int) -> np.int32:
 
 @compiled
 def _deliver(
-    s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16
-) -> tuple[np.uint32, np.int32, np.int32]:
+    s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
+    digests: Word32 | None,
+) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
     """Deliver the spike of a source; returns what it adds to the digest, and what it saturates."""
     row, digest, cut = s.weight[source], np.uint32(0), np.int32(0)
     i_syn_cut = add_row(s.i_syn, row, z.i_syn_top)
@@ -271,7 +271,7 @@ def _deliver(
         if r.stochastic:
             fill_noise(s.row_noise, key_x, key_y, source, z.neurons)
         cut = apply_steps(row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max)
-        if r.digest_en:
+        if digests is not None:
             digest = digest_synapses(source, row, s.plastic[source], z.weight_mask, z.digest_rounds)
     s.trace_pre[source] = _bumped(
         s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
@@ -279,7 +279,7 @@ def _deliver(
     return digest, i_syn_cut, cut
 
 
-@compiled
+@inlined
 def integrate(potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, floor: int) -> None:
     """Sum of every neuron, above the floor, but not yet held to the width of the potential."""
     factor, least = np.uint32(code), _least_loss(code)
@@ -289,7 +289,7 @@ def integrate(potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, 
         potential[j] = total if total > low else low
 
 
-@compiled
+@inlined
 def find_firing(
     fires: Flags, refrac_count: Int32, potential: Int32, threshold: Int32, theta: Int32, top: int
 ) -> None:
@@ -300,7 +300,7 @@ def find_firing(
         fires[j] = (refrac_count[j] == 0) & (v >= np.int32(threshold[j] + theta[j]))
 
 
-@compiled
+@inlined
 def settle(v: Int32, refrac_count: Int32, potential: Int32, top: int) -> np.int32:
     """Take over the potential, or hold `v` for one more of the refractory ticks.
 
@@ -317,7 +317,7 @@ def settle(v: Int32, refrac_count: Int32, potential: Int32, top: int) -> np.int3
     return count
 
 
-@compiled
+@inlined
 def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
     """Reset a neuron that fires; returns how many more of its `v`, and `theta`, do not fit.
 
@@ -337,15 +337,14 @@ def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
     return int(is_cut) - int(was_cut), theta > z.theta_top
 
 
-@compiled
+@inlined
 def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
     """Advance all neurons; returns how many fired, and the words put out so far."""
     integrate(s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor)
     decay_all(s.i_syn, r.i_syn_decay)
     find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta, z.v_top)
-    if r.digest_en:
-        for j in range(s.held.size):
-            s.held[j] = s.refrac_count[j] > 0
+    for j in range(s.held.size):
+        s.held[j] = s.refrac_count[j] > 0
     log.saturations[V] += settle(s.v, s.refrac_count, s.potential, z.v_top)
     count, last_group = int(np.int64(0)), -1
     for j in range(s.pending.size):
@@ -385,7 +384,9 @@ def _digest_update(s: State, z: Sizes) -> np.uint32:
 
 
 @compiled
-def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np.uint32, np.int64]:
+def _learn(
+    s: State, r: Settings, z: Sizes, tick: int, fired: Int32, digests: Word32 | None
+) -> tuple[np.uint32, np.int64]:
     """Learn from the neurons that fired; returns what that adds to the digest, and steps cut."""
     digest, cut = np.uint32(0), np.int64(0)
     form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
@@ -403,7 +404,7 @@ def _learn(s: State, r: Settings, z: Sizes, tick: int, fired: Int32) -> tuple[np
             )
             for i in range(s.column.size):
                 s.weight[i, j] = s.column[i]
-            if r.digest_en:
+            if digests is not None:
                 digest ^= digest_synapses(
                     a.DIGEST_POST + j, s.column, s.plastic_by_neuron[j], z.weight_mask,
                     z.digest_rounds,
@@ -420,23 +421,31 @@ def _count_word(kind: int, count: int) -> np.uint32:
 
 @entry
 def run_ticks(
-    s: State,
-    r: Settings,
-    z: Sizes,
-    c: Schedule,
+    state: tuple[Any, ...],
+    settings: tuple[int, ...],
+    sizes: tuple[Any, ...],
+    cycles_of: tuple[Any, ...],
     tick: int,
     ticks: int,
     event_tick: Int64,
     event_axon: Int32,
-    log: Log,
+    words: Word32,
+    saturations: Int64,
+    digests: Word32 | None,
 ) -> tuple[int, int, int, int]:
     """Execute up to `ticks` ticks, beginning with `tick`.
+
+    `state`, `settings`, `sizes` and `cycles_of` are the fields of `State`, `Settings`, `Sizes` and
+    `Schedule` as plain tuples. `digests` takes the digest of the last tick. Where it is None there
+    are none, and nothing that makes them is compiled.
 
     Events ascend strictly by (tick, axon) and none is before `tick`. A tick is begun only if there
     is room for ``max_words_per_tick`` output words.
 
     Returns the number of ticks executed, of words put out and of events taken, and the cycles.
     """
+    s, r, z = State(*state), Settings(*settings), Sizes(*sizes)
+    c, log = Schedule(*cycles_of), Log(words, saturations)
     if not r.stochastic:
         s.row_noise[:] = a.HALF_STEP
         s.column_noise[:] = a.HALF_STEP
@@ -449,7 +458,7 @@ def run_ticks(
         active, digest = 0, np.uint32(0)
         while event < event_tick.size and event_tick[event] == now:
             code, i_syn_cut, weight_cut = _deliver(
-                s, r, z, int(np.int64(event_axon[event])), key_x, key_y
+                s, r, z, int(np.int64(event_axon[event])), key_x, key_y, digests
             )
             digest ^= code
             log.saturations[I_SYN] += i_syn_cut
@@ -458,23 +467,26 @@ def run_ticks(
             active += 1
         for j in range(s.pending.size):
             if s.pending[j]:
-                code, i_syn_cut, weight_cut = _deliver(s, r, z, z.n_axons + j, key_x, key_y)
+                code, i_syn_cut, weight_cut = _deliver(
+                    s, r, z, z.n_axons + j, key_x, key_y, digests
+                )
                 digest ^= code
                 log.saturations[I_SYN] += i_syn_cut
                 log.saturations[WEIGHT] += weight_cut
                 active += 1
         log.words[put] = _count_word(Word.UPDATE, c.deliver[active])
         fired, put = _update(s, r, z, c, log, put + 1)
-        if r.digest_en:
+        if digests is not None:
             digest ^= _digest_update(s, z)
         if r.learn_post and fired:
-            code, steps_cut = _learn(s, r, z, now, s.fired[:fired])
+            code, steps_cut = _learn(s, r, z, now, s.fired[:fired], digests)
             digest ^= code
             log.saturations[WEIGHT] += steps_cut
         taken = c.deliver[active] + c.update_and_end + c.learn[fired]
         log.words[put] = _count_word(Word.END, taken)
         put += 1
-        if r.digest_en:
+        if digests is not None:
+            digests[0] = digest
             log.words[put] = _count_word(Word.DIGEST_LOW, int(digest & 0xFFFF))
             log.words[put + 1] = _count_word(Word.DIGEST_HIGH, int(digest >> 16))
             put += DIGEST_WORDS

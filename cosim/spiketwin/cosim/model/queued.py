@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from spiketwin.cosim.compilation import told
 from spiketwin.cosim.device.core import Elements
+from spiketwin.cosim.model.apart import Apart
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.model.memory import Memory
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import WORD_BYTES, Word, count_word
-from spiketwin.hdl.spec.registers import ClearMask, Space
+from spiketwin.hdl.spec.registers import ClearMask, Space, registers
+from spiketwin.host.plan import Plan
 from spiketwin.host.words import Words, count, of_kind
 
 _OVERDUE: Final = 1 << 62
@@ -40,8 +44,13 @@ class QueuedModel:
 
     def __init__(self, params: CoreParams) -> None:
         self.params = params
-        self._tick_period = [*ModelCore(params).register].index("tick_period")
+        self._tick_period = [r.name for r in registers(params)].index("tick_period")
+        self._compiled_digests = False
         self.power_cycle()
+
+    def compile(self) -> None:
+        """Have what executes ticks compiled now, not in the first run, which may be timed."""
+        self.core.run((), 0)
 
     def power_cycle(self) -> None:
         """Lose everything."""
@@ -130,6 +139,10 @@ class QueuedModel:
 
     def run_to(self, tick: int) -> None:
         """Move `run_until` on to `tick`."""
+        if self.core.register["digest_en"] and not self._compiled_digests:
+            with told("the model with digests"):
+                self.compile()
+            self._compiled_digests = True
         self.run_until = tick
 
     def advance(self) -> None:
@@ -156,6 +169,14 @@ class QueuedModel:
         """Let more time pass than any run at a fixed tick period can make up for."""
         if self._on_grid:
             self._lag = _OVERDUE
+
+    def run_apart(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
+        """Carry out runs on several threads (`Apart`), as if it had been one after the other."""
+        apart = Apart(self.core, plan)
+        words = apart.carry_out(threads, report)
+        self.run_until = self.core.tick
+        self._cycles += apart.cycles
+        return words
 
     def pass_ticks(self, ticks: int) -> None:
         """Let the time of up to `ticks` ticks of a run at a fixed tick period pass.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from spiketwin.cosim.netlist import mapping
-from spiketwin.cosim.rtl import compiling, toolchain
+from spiketwin.cosim.rtl import compiling, ports, toolchain
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.hdl.spec.protocol import (
@@ -24,9 +24,12 @@ from spiketwin.hdl.spec.protocol import (
 )
 from spiketwin.host.errors import TargetError
 
-_TOPS: Final = {"bytes": "BytesTop", "pins": "PinsTop"}
+_TOPS: Final = {"bytes": "BytesTop", "pins": "PinsTop", "core": "CoreTop"}
 LEVELS: Final = tuple(_TOPS)
+LINK_LEVELS: Final = tuple(level for level in LEVELS if level != "core")
+"""Levels at which the gateware's link is simulated; at ``core`` the link is software."""
 _HARNESS: Final = Path(__file__).with_name("harness.cpp")
+_CORE_HARNESS: Final = Path(__file__).with_name("core_harness.cpp")
 _PACKAGE: Final = ("spiketwin", "hdl")
 _LIBRARY: Final = "libcore.so"
 _LOG: Final = "build.log"
@@ -55,6 +58,7 @@ class Design:
         Sizes of the core.
     level:
         ``bytes``: the byte streams behind the UART, with back-pressure. ``pins``: the UART's wires.
+        ``core``: the core's ports, of the RTL alone and without waves.
     cycles_per_bit:
         Rate at which the UART starts, 4…65535.
     clock_hz:
@@ -81,8 +85,7 @@ class Design:
     waves: bool = False
 
     def __post_init__(self) -> None:
-        if self.level not in LEVELS:
-            raise DesignError(f"level must be {' or '.join(LEVELS)}, not {self.level!r}")
+        self._check_level()
         if self.family not in (None, *mapping.FAMILIES):
             raise DesignError(
                 f"family must be {' or '.join(mapping.FAMILIES)}, not {self.family!r}"
@@ -94,6 +97,19 @@ class Design:
             if not low <= getattr(self, name) <= high:
                 raise DesignError(f"{name} must be in {low}…{high}, not {getattr(self, name)}")
 
+    def _check_level(self) -> None:
+        of_netlist = " for a netlist" if self.family is not None else ""
+        of_waves = " for waves" if self.waves else ""
+        levels = LINK_LEVELS if of_netlist or of_waves else LEVELS
+        if self.level not in levels:
+            allowed = f"{', '.join(levels[:-1])} or {levels[-1]}"
+            raise DesignError(f"level must be {allowed}{of_netlist}{of_waves}, not {self.level!r}")
+
+    @property
+    def harness(self) -> Path:
+        """Source of what is around the core or the device."""
+        return _HARNESS if self.level in LINK_LEVELS else _CORE_HARNESS
+
     def digest(self) -> str:
         """Name everything that shapes the library: design, sources, flags and tools."""
         tools = [toolchain.versions()]
@@ -102,7 +118,9 @@ class Design:
             gateware = builds.gateware_sources()
         else:
             gateware = builds.gateware_sources(Path(str(self.gateware), *_PACKAGE))
-        sources = [*gateware, _HARNESS]
+        sources = [*gateware, self.harness]
+        if self.level not in LINK_LEVELS:
+            sources.append(Path(ports.__file__))
         if self.family is not None:
             tools.append(mapping.version(self.family))
             sources += mapping.sources(self.family)
@@ -171,13 +189,13 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
     ]  # fmt: skip
     builds.run_tool(_BUILDING, command, log, environment=environment)
     # Only there can the compiler be sure to find it: the package may lie in a path with a blank.
-    shutil.copy(_HARNESS, objects)
+    shutil.copy(design.harness, objects)
     compiler = compiling.Compiler(
-        what=_BUILDING, waves=design.waves, options=(f"-DSPIKETWIN_{design.level.upper()}",),
+        what=_BUILDING, waves=design.waves, options=(f"-DSPIKETWIN_{design.level.upper()}", "-I.."),
         environment=environment, log=log,
     )  # fmt: skip
     optimisation = _OPTIMISATION if design.family is None else mapping.OPTIMISATION
-    compiler.library(objects, _HARNESS.name, optimisation, folder / _LIBRARY)
+    compiler.library(objects, design.harness.name, optimisation, folder / _LIBRARY)
     shutil.rmtree(objects)
 
 
@@ -200,7 +218,10 @@ def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]
             environment=environment, output=text, stdin=json.dumps(arguments),
         )  # fmt: skip
     if design.family is None:
-        return [str(folder / name)]
+        settings = (
+            ports.write_settings(design.params, folder) if design.level not in LINK_LEVELS else []
+        )
+        return [str(folder / name), *map(str, settings)]
     return mapping.write_netlist(design.family, name, top, folder, log)
 
 

@@ -9,11 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from spiketwin.cosim.rtl.build import Design, library, report_on_stderr
+from spiketwin.cosim.rtl.build import (
+    LINK_LEVELS,
+    Design,
+    DesignError,
+    library,
+    report_on_stderr,
+)
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 
-_SLICE_CYCLES: Final = 1 << 17
+SLICE_CYCLES: Final = 1 << 17
 """Cycles a native call may take: a fraction of a second, so that Ctrl-C is heard."""
 
 _READ_BYTES: Final = 1 << 16
@@ -63,6 +69,8 @@ class Engine:
             params=params, level=level, cycles_per_bit=cycles_per_bit, clock_hz=clock_hz,
             family=family, gateware=gateware, waves=waves,
         )  # fmt: skip
+        if level not in LINK_LEVELS:
+            raise DesignError(f"level must be {' or '.join(LINK_LEVELS)}, not {level!r}")
         self.design = design
         self.cycles_per_bit = cycles_per_bit
         self._native = _load(library(design, report), waves)
@@ -114,11 +122,11 @@ class Engine:
         while True:
             with self._lock:
                 count = self._native.spiketwin_read(
-                    self._powered(), min(cycles, _SLICE_CYCLES), self._buffer, max_bytes
+                    self._powered(), min(cycles, SLICE_CYCLES), self._buffer, max_bytes
                 )
                 if count:
                     return ctypes.string_at(self._buffer, count)
-            cycles -= _SLICE_CYCLES
+            cycles -= SLICE_CYCLES
             if cycles <= 0:
                 return b""
 
@@ -130,7 +138,7 @@ class Engine:
         EngineClosed
             After `close`.
         """
-        for part in _slices(cycles):
+        for part in slices(cycles):
             with self._lock:
                 self._native.spiketwin_run(self._powered(), part)
 
@@ -146,7 +154,7 @@ class Engine:
             After `close`.
         """
         seconds = 0.0
-        for part in _slices(cycles):
+        for part in slices(cycles):
             with self._lock:
                 seconds += self._native.spiketwin_run_bare(self._powered(), part)
         return seconds
@@ -228,9 +236,10 @@ class Engine:
         return self._device
 
 
-def _slices(cycles: int) -> list[int]:
-    whole, rest = divmod(cycles, _SLICE_CYCLES)
-    return [_SLICE_CYCLES] * whole + [rest]
+def slices(cycles: int) -> list[int]:
+    """Give the cycles of native calls that are short enough for Ctrl-C to be heard."""
+    whole, rest = divmod(cycles, SLICE_CYCLES)
+    return [SLICE_CYCLES] * whole + [rest]
 
 
 @functools.cache

@@ -6,30 +6,22 @@ from it (``full,lanes=4``), `clock` the frequency that the device reports, in he
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
+from spiketwin.cosim.device.port import DevicePort
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.serial import target_url
 from spiketwin.cosim.serial.inprocess import InProcessSerial
+from spiketwin.host.plan import Plan
 
 
-class ModelPort:
-    """A `ModelDevice` as what a port needs. Time stands still in it, so it never waits."""
+class ModelPort(DevicePort):
+    """A `ModelDevice` as what a port needs."""
 
     def __init__(self, device: ModelDevice) -> None:
+        super().__init__(device)
         self.model = device
-
-    def write(self, data: bytes) -> None:
-        """Take bytes from the host."""
-        self.model.receive(data)
-
-    def read(self, max_bytes: int, seconds: float) -> bytes:
-        """Bytes to the host, at once: when there are none, `seconds` have in effect passed."""
-        del seconds
-        return self.model.drain(max_bytes)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class Serial(InProcessSerial):
@@ -41,6 +33,10 @@ class Serial(InProcessSerial):
         params = target_url.core_params(given.get("params", target_url.DEFAULT_PARAMS))
         clock_hz = target_url.clock_hz(given.get("clock", target_url.DEFAULT_CLOCK))
         return ModelPort(ModelDevice(params, clock_hz))
+
+    def run_apart(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
+        """Carry out runs on several threads (`spiketwin.host.link.RunApart`)."""
+        return cast(ModelPort, self.device).model.run_apart(plan, threads, report)
 
     def saturations(self) -> dict[str, int]:
         """Counters of what saturated, which the model has whether or not its core is to have them.

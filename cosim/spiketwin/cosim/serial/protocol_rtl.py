@@ -2,8 +2,9 @@
 
 ``rtl://?params=full&level=bytes&cycles_per_bit=4&clock=100000000``: `params` as of ``model://``; at
 the level ``pins`` the UART is simulated bit by bit, at ``bytes``, the default, only what is behind
-it; `cycles_per_bit` is the UART's rate at power-up, and `clock` the frequency in hertz that the
-device reports and that its time is counted with.
+it, and at ``core`` the core alone, behind a link in software; `cycles_per_bit` is the UART's rate
+at power-up, and `clock` the frequency in hertz that the device reports and that its time is counted
+with.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import serial
 from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.serial import rtl_url
+from spiketwin.cosim.serial.core_port import CorePort
 from spiketwin.cosim.serial.inprocess import InProcessSerial
 from spiketwin.host.errors import TargetError
 
@@ -27,13 +29,13 @@ class Serial(InProcessSerial):
     adapter_latency = 0.0
     """Seconds that bytes are under way beside the time on the wire."""
 
-    _engine: Engine
+    _simulated: Engine | CorePort
 
     def design(self, url: str) -> Design:
         """Read what `url` describes; `SerialException` if there is none such."""
         return rtl_url.design(url, default_level="bytes")
 
-    def make_device(self, url: str) -> Engine:
+    def make_device(self, url: str) -> Engine | CorePort:
         """Make the device that `url` describes.
 
         Raises
@@ -43,29 +45,37 @@ class Serial(InProcessSerial):
         """
         wanted = self.design(url)
         try:
-            self._engine = Engine(
-                wanted.params,
-                wanted.level,
-                cycles_per_bit=wanted.cycles_per_bit,
-                clock_hz=wanted.clock_hz,
-                family=wanted.family,
-                gateware=wanted.gateware,
-                waves=wanted.waves,
-            )
+            self._simulated = CorePort(wanted) if wanted.level == "core" else _engine(wanted)
         except TargetError as error:
             raise serial.SerialException(str(error)) from error
         self.has_line = wanted.level == "pins"
         self.baudrate = round(wanted.clock_hz / wanted.cycles_per_bit)
-        return self._engine
+        return self._simulated
 
     def clock(self) -> float:
         """Seconds of the device since power-up."""
-        return self._engine.cycles / self._engine.design.clock_hz
+        if isinstance(self._simulated, CorePort):
+            return self._simulated.clock()
+        return self._simulated.cycles / self._simulated.design.clock_hz
 
     def _reconfigure_port(self) -> None:
         if not self.baudrate:
             raise ValueError("baudrate must be positive, not 0")
-        self._engine.set_cycles_per_bit(round(self._engine.design.clock_hz / self.baudrate))
+        if isinstance(self._simulated, Engine):
+            clock_hz = self._simulated.design.clock_hz
+            self._simulated.set_cycles_per_bit(round(clock_hz / self.baudrate))
+
+
+def _engine(design: Design) -> Engine:
+    return Engine(
+        design.params,
+        design.level,
+        cycles_per_bit=design.cycles_per_bit,
+        clock_hz=design.clock_hz,
+        family=design.family,
+        gateware=design.gateware,
+        waves=design.waves,
+    )
 
 
 class DesignSerial(Serial):
@@ -92,5 +102,7 @@ class DesignSerial(Serial):
 
     @property
     def engine(self) -> Engine:
-        """The simulation behind the port."""
-        return self._engine
+        """The simulation behind the port; `TargetError` if it is of the core alone."""
+        if isinstance(self._simulated, CorePort):
+            raise TargetError("at level core there is no engine with a link: take another level")
+        return self._simulated

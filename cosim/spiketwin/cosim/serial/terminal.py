@@ -15,9 +15,10 @@ from typing import Final, NamedTuple
 
 from serial import SerialException
 
-from spiketwin.cosim.rtl.build import library
+from spiketwin.cosim.rtl.build import LINK_LEVELS, library
 from spiketwin.cosim.rtl.meter import Meter
 from spiketwin.cosim.serial.rtl_url import design
+from spiketwin.cosim.serial.target_url import TargetUrlError
 from spiketwin.host.errors import TargetError
 from spiketwin.host.timeline import Simulation
 
@@ -58,6 +59,11 @@ def open_pty(url: str) -> Terminal:
         The address is wrong, the RTL cannot be built, or the emulator does not start.
     """
     wanted = design(url, default_level="pins")
+    if wanted.level not in LINK_LEVELS:
+        raise TargetUrlError(
+            f"level must be {' or '.join(LINK_LEVELS)} on a pseudo-terminal, which the link of the "
+            f"gateware serves, not {wanted.level!r}: take rtl:?level={wanted.level}"
+        )
     try:
         # Here, so that the child has nothing to do that takes long or fails.
         library(wanted)

@@ -1,0 +1,128 @@
+"""Runs that do not depend on each other, on several threads: each has a copy of the core.
+
+A run is one call of the compiled kernel or a few, which other threads do not wait for. Words are
+those that the device would have sent; no request is made for them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Final
+
+import numpy as np
+
+from spiketwin.cosim.model.core import ModelCore
+from spiketwin.hdl.spec.registers import ClearMask
+from spiketwin.host.plan import Plan
+from spiketwin.host.words import Words
+
+_ROOM: Final = 1 << 16
+"""Output words that one call of the kernel may put out, beyond one tick: some milliseconds."""
+
+_LOOK_SECONDS: Final = 0.05
+"""So long may the handler of a signal wait while the threads are at work."""
+
+
+class Apart:
+    """The runs of a plan as they are spread over threads.
+
+    Parameters
+    ----------
+    core:
+        The core as it is before the first run. It stays as it is until `carry_out` is over.
+    plan:
+        The runs, before each of which all state is cleared and in which nothing learns.
+
+    Attributes
+    ----------
+    cycles:
+        Of all runs.
+    """
+
+    def __init__(self, core: ModelCore, plan: Plan) -> None:
+        self.cycles = 0
+        self._core = core
+        self._plan = plan
+        self._ends = np.searchsorted(
+            plan.events[:, 0], np.arange(plan.runs + 1) * plan.ticks
+        ).tolist()
+        self._event_tick = plan.events[:, 0] + core.tick
+        self._event_axon = plan.events[:, 1].astype(np.int32)
+        self._registers = {"tick_period": 0} | (
+            {"digest_en": int(plan.digests)} if core.params.digest_rounds else {}
+        )
+        self._values = {name: values.tolist() for name, values in plan.registers.items()}
+        self._numbers = itertools.count()  # each is given out once, to whatever thread asks
+        self._words: list[bytes] = [b""] * plan.runs
+        self._done = 0
+        self._broken_off = False
+        self._lock = threading.Lock()
+
+    def carry_out(self, threads: int, report: Callable[[int], None]) -> bytes:
+        """Carry out the runs; returns all their words, and leaves the core as behind the last.
+
+        Parameters
+        ----------
+        threads:
+            How many.
+        report:
+            Called now and then with the runs done. An exception of it ends the runs, and the core
+            is as it was.
+        """
+        threads = min(threads, self._plan.runs)
+        cores = [ModelCore(self._core.params) for _ in range(threads)]
+        for core in cores:
+            core.take_over(self._core)
+            core.forget_counts()
+        with ThreadPoolExecutor(threads) as pool:
+            waiting = {pool.submit(self._work, core) for core in cores}
+            try:
+                while waiting:
+                    done, waiting = wait(waiting, _LOOK_SECONDS)
+                    for each in done:
+                        each.result()
+                    report(self._done)
+            except BaseException:
+                self._broken_off = True
+                raise
+        counted = [core.saturations for core in (self._core, *cores)]
+        end = self._core.tick + self._plan.runs * self._plan.ticks
+        (last,) = (core for core in cores if core.tick == end)
+        self._core.take_over(last)
+        self._core.forget_counts()
+        for saturations in counted:
+            self._core.add_counts(saturations)
+        return b"".join(self._words)
+
+    def _work(self, core: ModelCore) -> None:
+        begin = self._core.tick
+        cycles = 0
+        for number in self._numbers:
+            if number >= self._plan.runs or self._broken_off:
+                break
+            core.clear(~ClearMask(0))
+            core.tick = begin + number * self._plan.ticks
+            core.register.update(self._registers)
+            core.register.update({name: v[number] for name, v in self._values.items()})
+            cycles += self._run(core, number)
+        with self._lock:
+            self.cycles += cycles
+
+    def _run(self, core: ModelCore, number: int) -> int:
+        first, last = self._ends[number], self._ends[number + 1]
+        end, cycles = core.tick + self._plan.ticks, 0
+        words: list[Words] = []
+        while core.tick < end and not self._broken_off:
+            ran = core.advance(
+                self._event_tick[first:last], self._event_axon[first:last], end - core.tick, _ROOM
+            )
+            words.append(ran.words)
+            first += ran.events
+            cycles += ran.cycles
+        self._words[number] = b"".join(each.tobytes() for each in words)
+        with self._lock:
+            self._done += 1
+        return cycles

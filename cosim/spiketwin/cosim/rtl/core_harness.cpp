@@ -1,0 +1,349 @@
+// The core alone, compiled together with the RTL: its ports are driven from here, whole requests at
+// a time, so that nothing is done in Python for a cycle, an element, an event or a word.
+//
+// The queues are the core's own, and so is the back-pressure of the output words. At a fixed tick
+// period the core's time stands still while it is not asked to run: what a request takes is no time
+// of the ticks, and no tick begins for whose words there is no room.
+//
+// "ports.h", written when this is compiled, names what of the core is shown (SPIKETWIN_STATUS), and
+// where its insides lie that no port tells (SPIKETWIN_INSIDE).
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "Vcore.h"
+#include "Vcore___024root.h"
+#include "ports.h"
+
+namespace {
+
+class Core {
+public:
+    // What can be seen is written to `status`, in the order of SPIKETWIN_STATUS, after every call.
+    explicit Core(uint64_t* status) : top_(std::make_unique<Vcore>(&context_)), status_(status) {
+        top_->rst = 1;
+        for (unsigned cycle = 0; cycle < kResetCycles; ++cycle) toggle();
+        top_->rst = 0;
+        await_idle();  // a memory of one port is wiped first
+        show();
+    }
+
+    ~Core() {
+        // What was made for its insides is unmade in the context of this thread, which is by now
+        // that of whichever model it made last, and perhaps gone.
+        Verilated::threadContextp(&context_);
+        top_->final();
+    }
+
+    // The clock and nothing else: what any harness is measured against. At a fixed tick period the
+    // ticks of a run go on, whether or not there is room for their words.
+    void run_bare(uint64_t cycles) {
+        release();
+        for (uint64_t cycle = 0; cycle < cycles; ++cycle) toggle();
+        cycles_ += cycles;
+    }
+
+    // Elements lie `columns` in a row; `first` counts with the rows joined.
+    void read(unsigned space, size_t first, size_t columns, size_t count, int32_t* values) {
+        access(space, first, columns, count, nullptr, values);
+    }
+
+    void write(unsigned space, size_t first, size_t columns, size_t count, const int32_t* values) {
+        release();  // the period may be among the registers
+        access(space, first, columns, count, values, nullptr);
+        hold();
+        show();
+    }
+
+    void clear(unsigned mask) {
+        top_->clear_mask = mask;
+        top_->clear_stb = 1;
+        step();
+        top_->clear_stb = 0;
+        await_idle();
+        show();
+    }
+
+    void stop() {
+        halt();
+        resume_after_halt();
+        show();
+    }
+
+    void reset(unsigned mask) {
+        halt();
+        held_ = false;  // there is no period any more
+        top_->reset_stb = 1;
+        top_->clear_mask = mask;
+        top_->clear_stb = 1;
+        step();
+        top_->reset_stb = 0;
+        top_->clear_stb = 0;
+        await_idle();
+        resume_after_halt();
+        show();
+    }
+
+    // There is room for all of them.
+    void queue(const uint32_t* ticks, const uint32_t* axons, size_t count) {
+        for (size_t k = 0; k < count; ++k) {
+            top_->events_payload = uint64_t{axons[k]} << kTickBits | ticks[k];
+            top_->events_valid = 1;
+            await([&] { return top_->events_ready; });
+        }
+        top_->events_valid = 0;
+        // At a fixed tick period, late ones go one after the other.
+        if (held_) steps(kEventCycles * (count + 1));
+        show();
+    }
+
+    void run_to(uint32_t tick) {
+        top_->run_until = tick;
+        show();
+    }
+
+    // Says whether the run is over, or there is no room for the words of another tick.
+    bool advance(uint64_t cycles) {
+        const bool settled = settle_within(cycles);
+        show();
+        return settled;
+    }
+
+    size_t take(uint32_t* words, size_t count) {
+        count = std::min<size_t>(count, top_->word_level);
+        top_->words_ready = 1;
+        for (size_t k = 0; k < count;) {
+            step([&] {
+                if (top_->words_valid) words[k++] = top_->words_payload;
+            });
+        }
+        top_->words_ready = 0;
+        show();
+        return count;
+    }
+
+    // As if this were long after any period; ticks must have begun since it was written.
+    void fall_behind() {
+        if (!held_ || !SPIKETWIN_INSIDE(on_grid)) return;
+        slack_ = kMostLate;
+        late_ = 1;
+    }
+
+    uint64_t cycles() const { return cycles_; }
+
+private:
+    static constexpr unsigned kResetCycles = 4;
+    static constexpr unsigned kTickBits = 32;
+    static constexpr unsigned kSlackBits = 40;
+    static constexpr uint64_t kMostLate = uint64_t{1} << (kSlackBits - 1);
+    static constexpr uint64_t kNeverDue = (uint64_t{1} << (kSlackBits - 2)) - 1;
+    // In which all words of a tick are in the queue, its digest too, and events are looked at.
+    static constexpr unsigned kSettlingCycles = 12;
+    // In which the core follows `run_until` or `stop`.
+    static constexpr unsigned kFollowingCycles = 4;
+    // In which an event is dropped.
+    static constexpr unsigned kEventCycles = 8;
+
+    void toggle() {
+        half(0);
+        half(1);
+    }
+
+    void half(unsigned clk) {
+        top_->clk = clk;
+        top_->eval();
+    }
+
+    void step() {
+        step([] {});
+    }
+
+    // Looks at the outputs before the edge that ends the cycle.
+    template <typename Look>
+    void step(Look look) {
+        // Inputs change with the falling edge, so that two evaluations make a cycle.
+        half(0);
+        look();
+        const bool begins = SPIKETWIN_INSIDE(start_stb);
+        const bool ends = SPIKETWIN_INSIDE(end_stb);
+        half(1);
+        ++cycles_;
+        if (begins) {
+            under_way_ = true;
+            settled_ = false;
+        }
+        if (ends) under_way_ = false;
+    }
+
+    void steps(size_t count) {
+        while (count-- > 0) step();
+    }
+
+    // Ends with the first cycle in which it holds.
+    template <typename Condition>
+    void await(Condition condition) {
+        bool holds = false;
+        while (!holds) step([&] { holds = condition(); });
+    }
+
+    void await_idle() {
+        do steps(kFollowingCycles); while (!top_->idle);
+    }
+
+    // Writes what is given, or reads into `got`.
+    void access(unsigned space, size_t first, size_t columns, size_t count, const int32_t* given,
+                int32_t* got) {
+        size_t row = first / columns, column = first % columns;
+        top_->memory_space = space;
+        top_->memory_write = given != nullptr;
+        top_->memory_valid = 1;
+        for (size_t k = 0; k < count; ++k) {
+            top_->memory_row = row;
+            top_->memory_column = column;
+            if (given != nullptr) top_->memory_w_data = given[k];
+            await([&] { return top_->memory_done; });
+            if (got != nullptr) got[k] = top_->memory_r_data;
+            if (++column == columns) {
+                column = 0;
+                ++row;
+            }
+        }
+        top_->memory_valid = 0;
+        steps(kFollowingCycles);  // the last one is on its way
+    }
+
+    // Has the core at rest, its events dropped, and no run to go on with.
+    void halt() {
+        top_->stop = 1;
+        await_idle();
+    }
+
+    void resume_after_halt() {
+        top_->run_until = top_->tick;
+        steps(kFollowingCycles);
+        top_->stop = 0;
+        steps(kFollowingCycles);
+    }
+
+    bool over() const { return top_->tick == top_->run_until; }
+
+    bool stuck() const { return over() || !SPIKETWIN_INSIDE(room); }
+
+    bool settle_within(uint64_t cycles) {
+        if (settled_) {
+            if (stuck()) return true;
+            steps(kFollowingCycles);
+            release();
+            settled_ = false;
+        }
+        for (unsigned waited = 0; cycles > 0; --cycles) {
+            if (under_way_) {
+                waited = 0;
+            } else if (stuck()) {
+                settled_ = true;
+                hold();
+                steps(kSettlingCycles);
+                return true;
+            } else if (++waited == kSettlingCycles) {
+                skip_wait();
+            }
+            step();
+        }
+        return false;
+    }
+
+    // Until the next tick is due nothing happens any more but that its time is counted: that is
+    // done at once.
+    void skip_wait() {
+        if (!top_->real_time || !SPIKETWIN_INSIDE(on_grid)) return;
+        const uint64_t slack = SPIKETWIN_INSIDE(slack);
+        if (slack >> (kSlackBits - 1) || slack <= kFollowingCycles) return;
+        SPIKETWIN_INSIDE(slack) = kFollowingCycles;
+        cycles_ += slack - kFollowingCycles;
+    }
+
+    // The time of the ticks stands still from here to `release`.
+    void hold() {
+        if (held_ || !top_->real_time) return;
+        slack_ = SPIKETWIN_INSIDE(slack);
+        late_ = SPIKETWIN_INSIDE(late);
+        SPIKETWIN_INSIDE(slack) = kNeverDue;
+        held_ = true;
+    }
+
+    void release() {
+        if (!held_) return;
+        SPIKETWIN_INSIDE(slack) = slack_;
+        SPIKETWIN_INSIDE(late) = late_;
+        held_ = false;
+    }
+
+    void show() {
+        uint64_t* next = status_;
+#define SPIKETWIN_SHOW(port) *next++ = top_->port;
+        SPIKETWIN_STATUS(SPIKETWIN_SHOW)
+#undef SPIKETWIN_SHOW
+    }
+
+    VerilatedContext context_;
+    std::unique_ptr<Vcore> top_;
+    uint64_t* status_;
+    uint64_t cycles_ = 0;
+    // Where the core is: in a tick, or where nothing happens until it is asked for something.
+    bool under_way_ = false;
+    bool settled_ = true;
+    // What is kept while time stands still.
+    bool held_ = false;
+    uint64_t slack_ = 0;
+    uint8_t late_ = 0;
+};
+
+}  // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default")))
+
+EXPORT Core* spiketwin_new(uint64_t* status) { return new Core(status); }
+
+EXPORT void spiketwin_delete(Core* core) { delete core; }
+
+EXPORT void spiketwin_read(Core* core, unsigned space, size_t first, size_t columns, size_t count,
+                           int32_t* values) {
+    core->read(space, first, columns, count, values);
+}
+
+EXPORT void spiketwin_write(Core* core, unsigned space, size_t first, size_t columns, size_t count,
+                            const int32_t* values) {
+    core->write(space, first, columns, count, values);
+}
+
+EXPORT void spiketwin_clear(Core* core, unsigned mask) { core->clear(mask); }
+
+EXPORT void spiketwin_stop(Core* core) { core->stop(); }
+
+EXPORT void spiketwin_reset(Core* core, unsigned mask) { core->reset(mask); }
+
+EXPORT void spiketwin_queue(Core* core, const uint32_t* ticks, const uint32_t* axons,
+                            size_t count) {
+    core->queue(ticks, axons, count);
+}
+
+EXPORT void spiketwin_run_to(Core* core, uint32_t tick) { core->run_to(tick); }
+
+EXPORT int spiketwin_advance(Core* core, uint64_t cycles) { return core->advance(cycles); }
+
+EXPORT size_t spiketwin_take(Core* core, uint32_t* words, size_t count) {
+    return core->take(words, count);
+}
+
+EXPORT void spiketwin_fall_behind(Core* core) { core->fall_behind(); }
+
+EXPORT uint64_t spiketwin_cycles(const Core* core) { return core->cycles(); }
+
+EXPORT double spiketwin_run_bare(Core* core, uint64_t cycles) {
+    const auto begin = std::chrono::steady_clock::now();
+    core->run_bare(cycles);
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}

@@ -1,0 +1,48 @@
+"""The RTL of a core behind the software device, as what a port in this process needs."""
+
+from __future__ import annotations
+
+from spiketwin.cosim.device.device import Device
+from spiketwin.cosim.device.port import DevicePort
+from spiketwin.cosim.rtl.build import Design
+from spiketwin.cosim.rtl.core_engine import CoreEngine
+
+
+class CorePort(DevicePort):
+    """A device with the simulated core of a design.
+
+    Parameters
+    ----------
+    design:
+        What to simulate, at the level ``core``.
+
+    Attributes
+    ----------
+    engine:
+        The simulation.
+
+    Raises
+    ------
+    TargetError
+        It cannot be built.
+    """
+
+    def __init__(self, design: Design) -> None:
+        self.engine = CoreEngine(design)
+        self._waited = 0.0
+        super().__init__(Device(self.engine, design.clock_hz, design.digest()))
+
+    def read(self, max_bytes: int, seconds: float) -> bytes:
+        """Bytes to the host, at once: when there are none, `seconds` have passed."""
+        data = super().read(max_bytes, seconds)
+        if not data:
+            self._waited += seconds
+        return data
+
+    def clock(self) -> float:
+        """Seconds since power-up: of what was simulated, and of waiting for nothing."""
+        return self.engine.cycles / self.engine.design.clock_hz + self._waited
+
+    def close(self) -> None:
+        """Free the simulation."""
+        self.engine.close()

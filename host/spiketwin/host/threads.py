@@ -1,0 +1,33 @@
+"""How many threads a call may use."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.errors import InvalidInput
+
+MOST_THREADS: Final = 256
+
+
+def checked_threads(threads: int | None) -> int:
+    """Give how many threads there may be; by default as many as processors for this program.
+
+    Raises `InvalidInput` for what is no number of threads.
+    """
+    if threads is None:
+        return min(MOST_THREADS, _processors())
+    if (
+        isinstance(threads, bool)
+        or not isinstance(threads, int)
+        or not 1 <= threads <= MOST_THREADS
+    ):
+        raise InvalidInput(f"threads must be an integer in 1…{MOST_THREADS}, not {shown(threads)}")
+    return threads
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
