@@ -328,8 +328,8 @@ def test_the_keys_of_figures_are_documented(
 
 def test_the_keys_of_the_benchmark_are_documented() -> None:
     names = {name for figures in SHOWN.values() for name, *_ in figures}
-    sizes = {"lanes", "ncx", "full"}
-    assert documented_keys("bench") == SHOWN.keys() | names | sizes
+    inner = {"lanes", "ncx", "full", "with_events", "without_events"}
+    assert documented_keys("bench") == SHOWN.keys() | names | inner
 
 
 def calls() -> list[str]:
