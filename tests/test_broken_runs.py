@@ -424,7 +424,8 @@ def test_what_is_half_written_is_not_run(kind: str, way: Callable[[], None], who
         port.calls, port.at = 0, {1: way}
         with pytest.raises((KeyboardInterrupt, LinkError)):
             core.write_weights(NET.weights)
-        if (kind, way) != ("model", ctrl_c):  # it has answered by the time the signal is heeded
+        # A device in this process has answered by the time the signal is heeded.
+        if kind == "rtl" or way is not ctrl_c:
             with pytest.raises(HalfWritten, match="weight .*write_weights"):
                 core.run(SPIKES, TICKS)
         core.write_weights(NET.weights)

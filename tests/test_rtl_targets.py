@@ -25,7 +25,7 @@ from spiketwin.cosim.serial.terminal import Terminal, open_pty
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Opcode, Status
 from spiketwin.hdl.spec.registers import Space
-from spiketwin.host import connect
+from spiketwin.host import Network, connect
 from spiketwin.host.cli import main
 from spiketwin.host.frames import FrameDecoder, encode
 
@@ -119,6 +119,18 @@ def test_the_time_of_a_core_is_what_it_is_simulated_for_and_what_is_waited() -> 
         write = struct.pack("<BIHHH", Space.V, 0, 2, 1, 2)
         assert answers(port, encode(bytes([0, 0, Opcode.WRITE]) + write), 1)[0][3] == Status.OK
         assert port.clock() - before >= 0.002 + 2 / 1000
+
+
+def test_a_run_at_a_fixed_tick_period_takes_its_time_on_the_core_alone() -> None:
+    """Although the waits between its ticks are not simulated cycle by cycle."""
+    ticks, period = 50, 1_000_000
+    with connect("rtl:?level=core", params="tiny") as core:
+        core.program(Network.random(8, 8, seed=1))
+        before = core.link.clock()
+        run = core.run([(3, 1), (40, 2)], ticks, tick_period=period)
+        cycles = (core.link.clock() - before) * core.identity.clock_hz
+    assert run.missed_deadlines == 0
+    assert (ticks - 1) * period <= cycles < (ticks + 1) * period
 
 
 @pytest.mark.parametrize("level", ["bytes", "core"])

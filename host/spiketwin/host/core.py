@@ -796,6 +796,8 @@ class Core:
 
 
 def _check_callbacks(progress: object, watch: object) -> None:
+    if progress is None and watch is None:
+        return
     for name, function in (("progress", progress), ("watch", watch)):
         if function is not None and not callable(function):
             raise InvalidInput(f"{name} must be a function, not {shown(function)}")

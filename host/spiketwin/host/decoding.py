@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from spiketwin.host.errors import InvalidInput, LinkError
 from spiketwin.host.words import (
     Words,
     digests_of,
+    kinds_in,
     lanes_fired,
     last_of_tick,
     of_network,
@@ -93,6 +95,25 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Decod
     )  # fmt: skip
 
 
+def are_good(octets: bytes, ticks: int, params: CoreParams) -> bool:
+    """Whether words, as bytes, are for sure those of so many ticks, none muted and no digests.
+
+    That is far sooner said than they are decoded. Where it is not so, `decode` says what is wrong,
+    if anything is.
+    """
+    kinds = kinds_in(octets)
+    if kinds.count(_END) != ticks or not _WHOLE_TICKS.fullmatch(kinds):
+        return False
+    if len(kinds) == 2 * ticks:
+        return True
+    words = np.frombuffer(octets, "<u4")
+    reports = words[words < _LEAST_COUNT]
+    lanes = (1 << SPIKE_MASK_BITS) - (1 << params.neuron_lanes)
+    return int(reports.max()) >> (
+        SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
+    ) < params.neuron_groups and not np.count_nonzero(reports & (lanes << SPIKE_CYCLE_BITS))
+
+
 def decode_network(
     words: Words, ticks: int, params: CoreParams, digests: bool, n_neurons: int
 ) -> Decoded:
@@ -133,6 +154,9 @@ def _counts(words: Words) -> IntArray:
 _COUNTED: Final = 1 << (31 - WORD_COUNT_BITS)
 _UPDATE: Final = _COUNTED | Word.UPDATE
 _END: Final = _COUNTED | Word.END
+_LEAST_COUNT: Final = 1 << 31
+_WHOLE_TICKS: Final = re.compile(rb"(?:%c\x00*%c)*" % (_UPDATE, _END), re.DOTALL)
+"""Kinds of the words of whole ticks: one begins *Update*, some report spikes, one ends the tick."""
 _COUNT_MASK: Final = (1 << WORD_COUNT_BITS) - 1
 _DISORDERED: Final = (
     "the device reported the words of a tick in a wrong order: program the core again"

@@ -17,7 +17,8 @@ def encode(body: bytes) -> bytes:
     """Frame of a body of at most `MAX_BODY` bytes, its closing zero included."""
     if len(body) > MAX_BODY:
         raise ValueError(f"a body has at most {MAX_BODY} bytes, not {len(body)}")
-    block: bytes = cobs.encode(body + _crc(body))
+    crc = binascii.crc_hqx(body, CRC_INITIAL) ^ CRC_FINAL_XOR
+    block: bytes = cobs.encode(body + crc.to_bytes(CRC_BYTES, "big"))
     return block + DELIMITER
 
 
@@ -90,11 +91,8 @@ def _decode(frame: bytes) -> bytes | None:
     return None
 
 
-def _crc(body: bytes) -> bytes:
-    crc = binascii.crc_hqx(body, CRC_INITIAL) ^ CRC_FINAL_XOR
-    return crc.to_bytes(CRC_BYTES, "big")
-
-
 _OVERLONG: Final = bytes(MAX_FRAME)
-_RESIDUE: Final = binascii.crc_hqx(_crc(b""), CRC_INITIAL)
+_RESIDUE: Final = binascii.crc_hqx(
+    (CRC_INITIAL ^ CRC_FINAL_XOR).to_bytes(CRC_BYTES, "big"), CRC_INITIAL
+)
 """Where the CRC ends that has taken a body and the CRC of that body."""

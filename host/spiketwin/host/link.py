@@ -218,6 +218,7 @@ class Link:
         self._simulation = simulation
         self._stopwatch: Stopwatch | None = None
         self._round_trip = math.inf
+        self._known_line: tuple[int, Line] | None = None  # at a rate
         with self._naming:
             self.identity = self._open()
         self._clock_hz = self.identity.clock_hz
@@ -236,12 +237,15 @@ class Link:
     @property
     def line(self) -> Line:
         """What is known of the way to the device, for a ledger of the time taken."""
-        byte_seconds = BITS_PER_BYTE / self.baud if self.has_line else 0.0
         if self._simulation is not None:
             return Line(self._simulation.byte_seconds(), None, self._clock_hz, simulated=True)
-        hardware = self.has_line and self.clock is time.monotonic
-        round_trip = self._round_trip if hardware else None
-        return Line(byte_seconds, round_trip, self._clock_hz, simulated=False)
+        if self._known_line is None or self._known_line[0] != self.baud:
+            byte_seconds = BITS_PER_BYTE / self.baud if self.has_line else 0.0
+            hardware = self.has_line and self.clock is time.monotonic
+            round_trip = self._round_trip if hardware else None
+            line = Line(byte_seconds, round_trip, self._clock_hz, simulated=False)
+            self._known_line = (self.baud, line)
+        return self._known_line[1]
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -278,7 +282,7 @@ class Link:
 
     def heed(self) -> None:
         """Heed signals and another thread's `close`, where nothing is half done."""
-        if self._signals.waiting:
+        if self._signals.came:
             with self.calling_back():
                 pass
         if self._closing_by or self._closed_by:
@@ -507,10 +511,13 @@ class Link:
 
     def _submit(self, request: Request) -> None:
         """Have a request sent, at the latest when something is waited for."""
-        if self._stopwatch is not None:
-            self._stopwatch.begin_request(request.opcode, len(request.payload))
-        self._exchange.submit(request, self.clock())
-        self._lap(Activity.ENCODE)
+        stopwatch = self._stopwatch
+        if stopwatch is None:
+            self._exchange.submit(request, self.clock())
+        else:
+            stopwatch.begin_request(request.opcode, len(request.payload))
+            self._exchange.submit(request, self.clock())
+            stopwatch.lap(Activity.ENCODE)
 
     def _finish_oldest(self) -> None:
         on_result = self._exchange.oldest.on_result
@@ -574,8 +581,8 @@ class Link:
             data = self._port.read(max(1, self._port.in_waiting))
         except (OSError, serial.SerialException) as error:
             raise LinkLost(self._lost(error)) from error
-        if data:
-            self._lap(Activity.READ, len(data))
+        if data and self._stopwatch is not None:
+            self._stopwatch.lap(Activity.READ, len(data))
         return data
 
     def _flush(self) -> None:
@@ -588,10 +595,6 @@ class Link:
             raise LinkLost(self._lost(error)) from error
         if self._stopwatch is not None:
             self._stopwatch.sent(len(output))
-
-    def _lap(self, activity: Activity, octets: int = 0) -> None:
-        if self._stopwatch is not None:
-            self._stopwatch.lap(activity, octets)
 
     @staticmethod
     def _lost(error: Exception) -> str:

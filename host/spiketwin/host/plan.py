@@ -72,6 +72,14 @@ class Plan:
         """Whether no run has anything of the state that the one before has left."""
         return self.clear == sum(ClearMask)
 
+    def ends(self) -> list[int]:
+        """Events up to the end of each run."""
+        if self.runs == 1:
+            return [len(self.events)]
+        bounds = np.arange(1, self.runs + 1) * self.ticks
+        ends: list[int] = np.searchsorted(self.events[:, 0], bounds).tolist()
+        return ends
+
     def of_runs(self, progress: Callable[[int, int], None] | None) -> Progress | None:
         """Give what counts ticks for what is called with (runs done, runs)."""
         if progress is None:

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from spiketwin.hdl.spec.params import DIGEST_WORDS
 from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
 from spiketwin.host.account import Account
-from spiketwin.host.decoding import Decoded, decode_network
+from spiketwin.host.decoding import Decoded, are_good, decode_network
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.plan import Plan, Progress, Settings, Watch
@@ -42,7 +42,6 @@ LEAST_WORDS_PER_TICK: Final = 2
 ANY_WAIT: Final = (1 << 32) - 1
 """`FETCH` is asked to wait for its words, not for a time, or its answer would depend on timing."""
 
-_FETCH: Final = arguments(Opcode.FETCH, MAX_FETCH_WORDS, ANY_WAIT)
 _NO_WORDS: Final[Words] = np.empty(0, np.uint32)
 _OFFSETS: Final = 1 << 16
 _REAL_TIME_WAIT: Final = 0.05
@@ -128,9 +127,8 @@ class Runner:
         self._run_ticks = plan.ticks
         self._event_ticks = events[:, 0]
         # Less the tick that its block begins with, each is an item of `EVENTS`: offset and axon.
-        self._items = events[:, 1] * _OFFSETS + self._event_ticks
-        ends = np.searchsorted(self._event_ticks, np.arange(1, plan.runs + 1) * plan.ticks)
-        self._ends: list[int] = ends.tolist()
+        self._items = events[:, 1] * _OFFSETS + self._event_ticks if len(events) else events
+        self._ends = plan.ends()
         self._between = settings.between(plan, known)
         self._progress = progress
         self._watch = watch
@@ -154,6 +152,7 @@ class Runner:
         self._until = 0
         self._run = -1
         self._received = 0
+        self._free_running_fetch = self._fetch_within(ANY_WAIT)
         self._fetches = 0
         self._answered = 0
         self._fetches_before = 0
@@ -161,8 +160,6 @@ class Runner:
     def program(self) -> Iterator[Request | None]:
         """Requests of the runs, each decided from the answers so far."""
         while self._done < self.ticks:
-            if self._started == self._until < self.ticks and self._is_over():
-                yield from self._next_run()
             until, events = self._affordable()
             if until > self._started:
                 yield from self._queue(events)
@@ -173,6 +170,10 @@ class Runner:
                 yield request
             elif self._words_asked_for() < self._words_expected():
                 yield self._fetch()
+            elif self._started < self._until or self._until == self.ticks:
+                yield None
+            elif self._is_over():
+                yield from self._next_run()
             elif (ahead := self._ahead()) > self._queued:
                 yield from self._queue(ahead)
             else:
@@ -206,9 +207,10 @@ class Runner:
 
     def _affordable(self) -> tuple[int, int]:
         """Tick up to which the run can be started, and the events that can be queued by then."""
-        end, nothing = self._ends[self._run], (self._started, self._queued)
+        nothing = self._started, self._queued
         if self._started == self._until:
             return nothing
+        end = self._ends[self._run]
         if end - self._finished > self._depth:
             finished = min(int(np.searchsorted(self._event_ticks, self._done)), self._queued)
             self._finished = max(self._finished, finished)
@@ -225,7 +227,7 @@ class Runner:
 
     def _ahead(self) -> int:
         """Events that can be queued of the next run, all of it, while this one is under way."""
-        if self._tick_period or self._started < self._until or self._until == self.ticks:
+        if self._tick_period:
             return self._queued
         end = self._ends[self._run + 1]
         return end if end - self._finished <= self._depth else self._queued
@@ -250,21 +252,22 @@ class Runner:
         return -(-ticks * self._received // self._done)
 
     def _fetch(self) -> Request:
-        payload, wait = _FETCH, ANY_WAIT
-        if self._tick_period > 0:
-            # A window of these must leave time to queue what comes after the ticks started.
-            wait = (self._started - self._done) * self._tick_period // _WAITS_PER_STEP
-            wait = min(self._longest_wait, max(self._tick_period, wait))
-            payload = arguments(Opcode.FETCH, MAX_FETCH_WORDS, wait)
-        most_ticks = MAX_FETCH_WORDS // (LEAST_WORDS_PER_TICK + self._digest_words) + 1
-        ticks = min(self.ticks - self._done, most_ticks)
         self._fetches += 1
+        if self._tick_period == 0:
+            return self._free_running_fetch
+        # A window of these must leave time to queue what comes after the ticks started.
+        wait = (self._started - self._done) * self._tick_period // _WAITS_PER_STEP
+        return self._fetch_within(min(self._longest_wait, max(self._tick_period, wait)))
+
+    def _fetch_within(self, wait: int) -> Request:
+        """`FETCH` that is answered after so many cycles, if not before."""
+        most_ticks = MAX_FETCH_WORDS // (LEAST_WORDS_PER_TICK + self._digest_words) + 1
         return Request(
             Opcode.FETCH,
-            payload,
+            arguments(Opcode.FETCH, MAX_FETCH_WORDS, wait),
             result_bytes=WORD_BYTES * MAX_FETCH_WORDS,
             result_item_bytes=WORD_BYTES,
-            cycles=min(ticks * self._tick_cycles, wait),
+            cycles=min(min(self.ticks, most_ticks) * self._tick_cycles, wait),
             on_result=self._fetched,
         )
 
@@ -322,7 +325,14 @@ class Runner:
 
         Raises `LinkError` when the words do not add up to the run.
         """
-        words, ticks = np.frombuffer(b"".join(self.answers), "<u4"), self.ticks
+        others: dict[str, Any] = {
+            "missed_deadlines": self.missed_deadlines, "late_events": self.late_events,
+            "saturations": self.saturations, "accounts": accounts,
+        }  # fmt: skip
+        octets, ticks = b"".join(self.answers), self.ticks
+        words = np.frombuffer(octets, "<u4")
+        if not self.broken_off and not self._digests and are_good(octets, ticks, self._params):
+            return Run.undecoded(lambda: self._decoded(words, ticks), **others)
         if self.broken_off:
             last = last_of_tick(self._digests)
             words, _ = split_at_last_tick(words, last)
@@ -332,13 +342,7 @@ class Runner:
                     f"the device reported {ticks} ticks where {self._started} were asked for: "
                     "switch it off and on, and connect again"
                 )
-        return Run(
-            *self._decoded(words, ticks),
-            missed_deadlines=self.missed_deadlines,
-            late_events=self.late_events,
-            saturations=self.saturations,
-            accounts=accounts,
-        )
+        return Run(*self._decoded(words, ticks), **others)
 
     def account(self, stopwatch: Stopwatch, line: Line) -> Account:
         """Give what the ledger of the whole is drawn up from."""

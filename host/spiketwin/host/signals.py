@@ -31,6 +31,8 @@ class DeferredSignals:
     together, and for a device in this process in the middle of a tick. Here a signal is only noted;
     its handler is called by `deliver`, and at the end of the context. Contexts may be nested.
 
+    `came` holds what is to be done by `deliver`.
+
     Only handlers written in Python can be in the way, and only in the main thread; elsewhere this
     does nothing. One thread at a time may be in the context.
     """
@@ -39,7 +41,7 @@ class DeferredSignals:
         self._depth = 0
         self._passing = 0
         self._handlers: dict[int, _Handler] = {}
-        self._came: deque[tuple[_Handler, int, FrameType | None]] = deque()
+        self.came: deque[tuple[_Handler, int, FrameType | None]] = deque()
 
     def __enter__(self) -> DeferredSignals:
         if self._depth == 0 and threading.current_thread() is threading.main_thread():
@@ -58,18 +60,13 @@ class DeferredSignals:
             self._give_back()
             self._call_all()
 
-    @property
-    def waiting(self) -> bool:
-        """Whether signals came that `deliver` is to be called for."""
-        return bool(self._came)
-
     def deliver(self) -> None:
         """Call the handlers of the signals that came, as far as none raises; raises what it does.
 
         The rest has its turn later.
         """
-        while self._came:
-            handler, number, frame = self._came.popleft()
+        while self.came:
+            handler, number, frame = self.came.popleft()
             handler(number, frame)
 
     def _call_all(self) -> None:
@@ -80,7 +77,7 @@ class DeferredSignals:
         try:
             self.deliver()
         finally:
-            if self._came:
+            if self.came:
                 self._call_all()
 
     @contextmanager
@@ -97,7 +94,7 @@ class DeferredSignals:
         if self._passing:
             self._handlers[number](number, frame)
         else:
-            self._came.append((self._handlers[number], number, frame))
+            self.came.append((self._handlers[number], number, frame))
 
     def _take_over(self) -> None:
         try:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.registers import SATURATIONS
 from spiketwin.host.account import Account
+from spiketwin.host.decoding import Decoded
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.ledger import Ledger
@@ -103,6 +104,39 @@ class Run:
     late_events: int = 0
     saturations: Saturations | None = None
     accounts: tuple[Account, ...] = ()
+
+    @classmethod
+    def undecoded(cls, decode: Callable[[], Decoded], **others: Any) -> Run:
+        """Make a run of words that are known to be good, to be decoded when they are looked at.
+
+        Decoding takes longer than many a run of a tick, of which nobody looks at all.
+
+        Parameters
+        ----------
+        decode:
+            Decodes the words, which are without digests.
+        others:
+            The attributes that are not decoded.
+        """
+        run = cls.__new__(cls)
+        run.__dict__.update(others, _decode=decode)
+        return run
+
+    if not TYPE_CHECKING:  # or every misspelt attribute would seem to be there
+
+        def __getattr__(self, name: str) -> Any:
+            """Decode the words, where that is still to be done, for what is decoded from them."""
+            decode = self.__dict__.get("_decode")
+            if decode is None or name not in Decoded._fields:
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            self.__dict__.update(decode()._asdict())
+            del self.__dict__["_decode"]
+            return self.__dict__[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what is copied and stored: the arrays."""
+        _ = self.spikes
+        return dict(self.__dict__)
 
     @cached_property
     def ledger(self) -> Ledger:

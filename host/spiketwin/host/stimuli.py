@@ -121,10 +121,8 @@ def _as_events(name: str, spikes: ArrayLike, n_axons: int) -> IntArray:
 
 def _in_range(events: IntArray, ticks: int, n_axons: int) -> bool:
     """Whether all ticks and axons exist."""
-    if not len(events):
-        return True
-    tick, axon = events.max(axis=0).tolist()
-    return int(events.min()) >= 0 and tick < ticks and axon < n_axons
+    # What is negative is very large without its sign, so that one comparison is enough.
+    return not np.count_nonzero(events.view(np.uint64) >= np.array([ticks, n_axons], np.uint64))
 
 
 def _check_range(name: str, events: IntArray, ticks: int, n_axons: int) -> None:
@@ -156,6 +154,8 @@ def _in_order(events: IntArray, n_axons: int) -> IntArray:
         return events
     # Below 2**32 times 2048, a pair fits one number, and numbers sort much faster than rows.
     keys = events[:, 0] * n_axons + events[:, 1]
-    if (keys[1:] > keys[:-1]).all():
+    if not np.count_nonzero(keys[1:] <= keys[:-1]):
         return events
-    return np.stack(np.divmod(np.unique(keys), n_axons), axis=1)
+    keys.sort()
+    first = np.concatenate([[True], keys[1:] != keys[:-1]])
+    return np.stack(np.divmod(keys[first], n_axons), axis=1)

@@ -6,8 +6,7 @@ at the clock, a few to a request and none to a tick, which is why they are alway
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from time import perf_counter
@@ -113,28 +112,20 @@ class Stopwatch:
 
     def __init__(self, simulation: Simulation | None) -> None:
         self._simulation = simulation
-        self._clocks = array("d")
-        self._worked = array("d")
+        self._clocks: list[float] = []
+        self._worked: list[float] = []
         if simulation is not None:
             self._look_at(simulation)
         self._begin = self._now = perf_counter()
-        self._activities = array("B")
-        self._ends = array("d")
-        self._bytes = array("q")
-        self._opcodes = array("B")
-        self._queued = array("d")
-        self._sent = array("d")
-        self._answered = array("d")
-        self._bytes_out = array("q")
-        self._bytes_in = array("q")
-        self._taken = array("q")
+        self._laps: list[tuple[Activity, float, int]] = []
+        self._begun: list[tuple[Opcode, float, int, int]] = []
+        self._sent: list[float] = []
+        self._answered: list[tuple[float, int]] = []
 
     def lap(self, activity: Activity, octets: int = 0) -> None:
         """End a lap: what was done since the one before, and the bytes that passed."""
         self._now = now = perf_counter()
-        self._activities.append(activity)
-        self._ends.append(now)
-        self._bytes.append(octets)
+        self._laps.append((activity, now, octets))
         if self._simulation is not None:
             self._look_at(self._simulation)
 
@@ -145,22 +136,17 @@ class Stopwatch:
 
     def begin_request(self, opcode: Opcode, payload_bytes: int) -> None:
         """Note that a request is being made, since the last lap ended."""
-        self._opcodes.append(opcode)
-        self._queued.append(self._now)
-        self._taken.append(len(self._answered))
-        self._bytes_out.append(frame_bytes(REQUEST_HEADER + payload_bytes))
+        self._begun.append((opcode, self._now, payload_bytes, len(self._answered)))
 
     def sent(self, octets: int) -> None:
         """End a lap: the port was handed so many bytes, all requests that were made till then."""
         self.lap(Activity.WRITE, octets)
-        while len(self._sent) < len(self._opcodes):
-            self._sent.append(self._now)
+        self._sent += [self._now] * (len(self._begun) - len(self._sent))
 
     def answered(self, result_bytes: int) -> None:
         """End a lap: the result of the oldest request was taken."""
         self.lap(Activity.DECODE)
-        self._answered.append(self._now)
-        self._bytes_in.append(frame_bytes(REPLY_HEADER + result_bytes))
+        self._answered.append((self._now, result_bytes))
 
     def stop(self) -> None:
         """Take no more times, and let go of the device."""
@@ -168,7 +154,10 @@ class Stopwatch:
 
     def timeline(self) -> Timeline:
         """Give all of it, of a run that came to its end."""
-        ends = np.array(self._ends) - self._begin
+        activities, ends, octets = _columns(self._laps, 3)
+        opcodes, queued, payloads, taken = _columns(self._begun, 4)
+        answered, results = _columns(self._answered, 2)
+        ends = ends - self._begin
         begins = np.concatenate([[0.0], ends[:-1]])
         device_begins, device_ends, worked = begins, ends, ends - begins
         if self._clocks:
@@ -177,15 +166,18 @@ class Stopwatch:
         if self._worked:
             worked = np.diff(self._worked)
         return Timeline(
+            _table(LAP, activities, begins, ends, octets, device_begins, device_ends, worked),
             _table(
-                LAP, self._activities, begins, ends, self._bytes, device_begins, device_ends, worked
-            ),
-            _table(
-                SPAN, self._opcodes, np.array(self._queued) - self._begin,
-                np.array(self._sent) - self._begin, np.array(self._answered) - self._begin,
-                self._bytes_out, self._bytes_in, self._taken,
+                SPAN, opcodes, queued - self._begin, np.array(self._sent) - self._begin,
+                answered - self._begin, payloads + frame_bytes(REQUEST_HEADER),
+                results + frame_bytes(REPLY_HEADER), taken,
             ),
         )  # fmt: skip
+
+
+def _columns(rows: Sequence[tuple[float, ...]], number: int) -> list[NDArray[np.float64]]:
+    """Give each column of a table of so many; whole numbers in it are below 2**53."""
+    return list(np.array(rows, np.float64).reshape(-1, number).T)
 
 
 def _table(dtype: np.dtype[np.void], *columns: Any) -> NDArray[np.void]:

@@ -76,12 +76,17 @@ _KIND_OF_TOP_BYTE: Final = bytes(top >> 4 if top >> 7 else 0 for top in range(25
 _COUNTED: Final = 1 << (_IS_COUNT_BIT - WORD_COUNT_BITS)
 
 
+def kinds_in(octets: bytes) -> bytes:
+    """Give the kind of each word in some bytes, with its top bit; 0 where it reports spikes."""
+    return octets[WORD_BYTES - 1 :: WORD_BYTES].translate(_KIND_OF_TOP_BYTE)
+
+
 def ticks_over_in(answer: bytes, last: Word) -> int:
     """Give the sum of `ticks_over` for the words in the bytes of an answer.
 
     A look at the top byte of each word is enough as long as none was muted, and many times faster.
     """
-    kinds = answer[WORD_BYTES - 1 :: WORD_BYTES].translate(_KIND_OF_TOP_BYTE)
+    kinds = kinds_in(answer)
     if _COUNTED | Word.MUTED in kinds:
         return int(ticks_over(np.frombuffer(answer, "<u4"), last).sum())
     return kinds.count(_COUNTED | last)

@@ -199,10 +199,10 @@ class Device:
         # As a rule all are right, which takes no more than a look at the ends once they ascend.
         if (
             int(keys[0]) > self._last_event
-            and (keys[1:] > keys[:-1]).all()
+            and not np.count_nonzero(keys[1:] <= keys[:-1])
             and begin <= int(ticks[0])
             and int(ticks[-1]) <= _TOP32
-            and int(axons.max()) < self._params.n_axons
+            and not np.count_nonzero(axons >= self._params.n_axons)
         ):
             return
         refuse_first(

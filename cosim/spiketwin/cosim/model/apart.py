@@ -17,7 +17,6 @@ import numpy as np
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.hdl.spec.registers import ClearMask
 from spiketwin.host.plan import Plan
-from spiketwin.host.words import Words
 
 _ROOM: Final = 1 << 16
 """Output words that one call of the kernel may put out, beyond one tick: some milliseconds."""
@@ -114,15 +113,15 @@ class Apart:
     def _run(self, core: ModelCore, number: int) -> int:
         first, last = self._ends[number], self._ends[number + 1]
         end, cycles = core.tick + self._plan.ticks, 0
-        words: list[Words] = []
+        words: list[bytes] = []
         while core.tick < end and not self._broken_off:
             ran = core.advance(
                 self._event_tick[first:last], self._event_axon[first:last], end - core.tick, _ROOM
             )
-            words.append(ran.words)
+            words.append(ran.words.tobytes())
             first += ran.events
             cycles += ran.cycles
-        self._words[number] = b"".join(each.tobytes() for each in words)
+        self._words[number] = b"".join(words)
         with self._lock:
             self._done += 1
         return cycles

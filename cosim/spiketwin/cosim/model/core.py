@@ -40,7 +40,10 @@ _settings: Final = itemgetter(*kernels.Settings._fields)
 
 
 class Ran(NamedTuple):
-    """What a number of ticks put out: their output words, the events they took, their cycles."""
+    """What a number of ticks put out: their output words, the events they took, their cycles.
+
+    The words are there until the core executes ticks again.
+    """
 
     words: Words
     events: int
@@ -215,7 +218,7 @@ class ModelCore:
         taken, first, end = 0, self.tick, self.tick + ticks
         while self.tick < end or not parts:
             ran = self.advance(event_tick[taken:], event_axon[taken:], end - self.tick, _LOG_WORDS)
-            parts.append(ran.words)
+            parts.append(ran.words.copy())
             taken += ran.events
         digests = bool(self.register["digest_en"])
         decoded = decode(np.concatenate(parts), ticks, self.params, digests)
@@ -247,7 +250,7 @@ class ModelCore:
             self._digest if register["digest_en"] else None,
         )  # fmt: skip
         self.tick += done
-        return Ran(self._words[:put].copy(), events, cycles)
+        return Ran(self._words[:put], events, cycles)
 
     def _arrange_plastic(self) -> None:
         """Derive what the kernel needs of the plastic flags."""

@@ -46,6 +46,7 @@ class QueuedModel:
         self.params = params
         self._tick_period = [r.name for r in registers(params)].index("tick_period")
         self._compiled_digests = False
+        self._most_words = params.max_words_per_tick
         self.power_cycle()
 
     def compile(self) -> None:
@@ -193,7 +194,7 @@ class QueuedModel:
 
     def _advance(self, end: int) -> None:
         """Execute the ticks before `end`, as far as the output queue has room."""
-        depth, most_words = self.params.spike_queue_depth, self.params.max_words_per_tick
+        depth, most_words = self.params.spike_queue_depth, self._most_words
         while (room := depth - len(self._words) // WORD_BYTES) >= most_words:
             if self._muted and (self.core.tick < end or self.core.tick >= self.run_until):
                 # Among the words of the next tick, or on its own when the run is over.
@@ -212,8 +213,9 @@ class QueuedModel:
     def _run_core(self, end: int, room: int) -> Words:
         self._drop_late_events()
         ran = self.core.advance(self._event_tick, self._event_axon, end - self.core.tick, room)
-        self._event_tick = self._event_tick[ran.events :]
-        self._event_axon = self._event_axon[ran.events :]
+        if ran.events:
+            self._event_tick = self._event_tick[ran.events :]
+            self._event_axon = self._event_axon[ran.events :]
         self._cycles += ran.cycles
         if self.real_time:
             period = self.core.register["tick_period"]

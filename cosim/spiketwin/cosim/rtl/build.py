@@ -190,9 +190,11 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
     builds.run_tool(_BUILDING, command, log, environment=environment)
     # Only there can the compiler be sure to find it: the package may lie in a path with a blank.
     shutil.copy(design.harness, objects)
+    # A netlist is that of hardware, which is reset.
+    reset = () if design.family is None else ("-DSPIKETWIN_RESET",)
     compiler = compiling.Compiler(
-        what=_BUILDING, waves=design.waves, options=(f"-DSPIKETWIN_{design.level.upper()}", "-I.."),
-        environment=environment, log=log,
+        what=_BUILDING, waves=design.waves, environment=environment, log=log,
+        options=(f"-DSPIKETWIN_{design.level.upper()}", *reset, "-I.."),
     )  # fmt: skip
     optimisation = _OPTIMISATION if design.family is None else mapping.OPTIMISATION
     compiler.library(objects, design.harness.name, optimisation, folder / _LIBRARY)
@@ -207,6 +209,8 @@ def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]
         "build": digest, "cycles_per_bit": design.cycles_per_bit,
     }  # fmt: skip
     language, name = ("verilog", "core.v") if design.family is None else ("rtlil", "core.il")
+    if design.family is None:
+        arguments["reset"] = False  # nobody pulls it: every register has an initial value
     with (folder / name).open("wb") as text:
         if design.gateware is not None:
             # Found before the installed one, as a part of the same namespace package.

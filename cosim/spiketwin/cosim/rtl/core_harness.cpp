@@ -24,9 +24,6 @@ class Core {
 public:
     // What can be seen is written to `status`, in the order of SPIKETWIN_STATUS, after every call.
     explicit Core(uint64_t* status) : top_(std::make_unique<Vcore>(&context_)), status_(status) {
-        top_->rst = 1;
-        for (unsigned cycle = 0; cycle < kResetCycles; ++cycle) toggle();
-        top_->rst = 0;
         await_idle();  // a memory of one port is wiped first
         show();
     }
@@ -135,7 +132,6 @@ public:
     uint64_t cycles() const { return cycles_; }
 
 private:
-    static constexpr unsigned kResetCycles = 4;
     static constexpr unsigned kTickBits = 32;
     static constexpr unsigned kSlackBits = 40;
     static constexpr uint64_t kMostLate = uint64_t{1} << (kSlackBits - 1);

@@ -4,6 +4,7 @@
 //
 // SPIKETWIN_PINS chooses the level: the UART's two pins, or the bytes behind the UART. Where
 // Verilator was asked for waves (VM_TRACE), all signals can be written to a VCD file for a while.
+// SPIKETWIN_RESET says that there is a reset. Without one every register begins as it would make it.
 
 #include <algorithm>
 #include <chrono>
@@ -152,14 +153,14 @@ class Device {
 public:
     explicit Device(unsigned cycles_per_bit)
         : top_(std::make_unique<Vcore>(prepared(context_))), wires_(cycles_per_bit) {
-        // Both ends of the link at rest while the core is held in reset.
+        // Both ends of the link at rest, while the core is held in reset where it has one.
         ByteQueue nothing;
+        wires_.drive(*top_, nothing);
+#ifdef SPIKETWIN_RESET
         top_->rst = 1;
-        for (unsigned cycle = 0; cycle < kResetCycles; ++cycle) {
-            wires_.drive(*top_, nothing);
-            toggle();
-        }
+        for (unsigned cycle = 0; cycle < kResetCycles; ++cycle) toggle();
         top_->rst = 0;
+#endif
     }
 
     ~Device() {
@@ -218,7 +219,9 @@ public:
     ByteQueue output;
 
 private:
+#ifdef SPIKETWIN_RESET
     static constexpr unsigned kResetCycles = 4;
+#endif
 
     // Waves must be spoken of before the model is made.
     static VerilatedContext* prepared(VerilatedContext& context) {

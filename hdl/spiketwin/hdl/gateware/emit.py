@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, get_args
 
 from amaranth.back import rtlil as rtlil_backend
 from amaranth.back import verilog as verilog_backend
+from amaranth.hdl import ClockDomain
 
 from spiketwin.hdl.gateware.top import BytesTop, CoreTop, PinsTop
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
@@ -57,6 +58,7 @@ def verilog(
     build: str = "",
     cycles_per_bit: int = MIN_CYCLES_PER_BIT,
     prefix: str = "",
+    reset: bool = True,
 ) -> str:
     """Give the Verilog of a device or of its core alone, as one file that Verilator has no word on.
 
@@ -77,6 +79,9 @@ def verilog(
         What the name of every module begins with, so that cores of different sizes can be in one
         design: nothing, or a letter and up to 31 letters, digits and underscores. The top module is
         called as its prefix and its class.
+    reset:
+        Whether there is a port ``rst``. What every register does at a reset is a good part of the
+        logic, which a simulation evaluates whenever an input may have changed.
 
     Raises
     ------
@@ -89,7 +94,10 @@ def verilog(
     design = _component(top, params, clock_hz, build, cycles_per_bit)
     # Every module below is named after its place in the design, and so has the prefix as well.
     with _zeros_left_out():
-        text: str = verilog_backend.convert(design, name=prefix + top, emit_src=False)
+        text: str = verilog_backend.convert(
+            design, name=prefix + top, emit_src=False,
+            missing_domain=lambda name: ClockDomain(name, reset_less=not reset),
+        )  # fmt: skip
     # Dots and colons in a name break viewers of waves; what begins with _ Verilator leaves out.
     named = _YOSYS_NAME.sub(lambda name: "_" + re.sub(r"\W", "_", name[1]), text)
     return f"{_QUIET}\n{_with_zeros(named)}{_LOUD}\n"
@@ -105,7 +113,7 @@ def rtlil(
 ) -> str:
     """Give the RTLIL of a device, what Yosys reads as it is; arguments and errors as of `verilog`.
 
-    Unlike Verilog it has an initial value for every word of every memory.
+    Unlike Verilog it has an initial value for every word of every memory, and ``rst`` always.
     """
     _check(top, params, clock_hz, build, cycles_per_bit, prefix)
     design = _component(top, params, clock_hz, build, cycles_per_bit)
