@@ -67,7 +67,7 @@ BULK_TICKS: Final = 100_000
 BATCH_RUNS: Final = 64
 BATCH_TICKS: Final = 2_000
 
-DEMO_IMAGES: Final = 40
+DEMO_IMAGES: Final = 200
 DEMO_TURNS: Final = 3
 
 UART_BITS: Final = 10
