@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 from sklearn.datasets import load_digits
 
-from spiketwin.cosim.demo import run as demo_run
+from spiketwin.cosim.commands import demo as demo_command
 from spiketwin.cosim.demo.compare import COMPARED, compare
 from spiketwin.cosim.demo.digits import N_PIXELS, Digits, Readout, encode, load, teach
 from spiketwin.cosim.demo.plots import save_all
-from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING
-from spiketwin.cosim.demo.run import Record, accuracy_over_seeds, run
+from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING, Phase, parted
+from spiketwin.cosim.demo.run import SIZES, Record, accuracy_over_seeds, learn, run
 from spiketwin.host import Core, connect
 from spiketwin.host.cli import main
 from spiketwin.host.cli import options as cli_options
@@ -152,6 +152,72 @@ def test_spikes_are_counted_for_the_image_that_caused_them(record: Record) -> No
     assert record.where(int(tick)).startswith(f"{TESTING}, image {image}, tick ")
 
 
+def learned(url: str, phases: tuple[Phase, ...]) -> Record:
+    with connect(url, params=SIZES) as core:
+        return learn(core, RECIPE.network(0), phases, RECIPE.ticks)
+
+
+def test_a_phase_is_shown_by_one_call_and_read_once(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def told(name: str) -> None:
+        method = getattr(Core, name)
+
+        def tell(self: Core, *args: Any, **named: Any) -> Any:
+            calls.append(name)
+            return method(self, *args, **named)
+
+        monkeypatch.setattr(Core, name, tell)
+
+    for name in ("run", "run_many", "read_weights", "read_state"):
+        told(name)
+    learned("model:", RECIPE.phases(digits.first(3), 0))
+    assert calls == 4 * ["run_many", "read_weights", "read_state"]
+
+
+def test_progress_counts_the_presentations_of_all_phases(digits: Digits) -> None:
+    told: list[tuple[str, int, int]] = []
+    phases = RECIPE.phases(digits.first(3), 0)
+    with connect("model:", params=SIZES) as core:
+        learn(
+            core, RECIPE.network(0), phases, RECIPE.ticks,
+            progress=lambda phase, done, total: told.append((phase, done, total)),
+        )  # fmt: skip
+    done = [done for _, done, _ in told]
+    assert done == sorted(set(done))
+    assert {total for *_, total in told} == {done[-1]} == {18}
+    last = {name: done for name, done, _ in told}
+    assert last == {
+        "learning, pass 1": 6,
+        "learning, pass 2": 12,
+        LABELLING: 15,
+        TESTING: 18,
+    }
+
+
+def test_a_part_of_the_first_pass_is_a_phase_of_its_own_and_changes_nothing(
+    digits: Digits,
+) -> None:
+    whole = RECIPE.phases(digits.first(12), 0)
+    phases = parted(whole, 5)
+    assert [phase.presentations for phase in phases] == [10, 14, 24, 12, 12]
+    assert len({phase.name for phase in phases}) == 5
+    a, b = learned("model:", whole), learned("model:", phases)
+    np.testing.assert_array_equal(a.spikes, b.spikes)
+    np.testing.assert_array_equal(a.cycles, b.cycles)
+    np.testing.assert_array_equal(a.weights, b.weights[1:])
+    assert (b.weights[0] != b.weights[1]).any()
+    assert a.accuracy() == b.accuracy()
+
+
+@pytest.mark.parametrize("images", [12, 13])
+def test_a_part_that_is_the_whole_pass_is_no_further_phase(digits: Digits, images: int) -> None:
+    phases = RECIPE.phases(digits.first(12), 0)
+    assert parted(phases, images) == phases
+
+
 # --- comparison ----------------------------------------------------------------------------------
 
 
@@ -193,12 +259,36 @@ def test_a_single_difference_is_found_and_named(record: Record) -> None:
             assert named in differences[what]
 
 
+def test_one_that_stops_earlier_is_compared_as_far_as_it_goes(digits: Digits) -> None:
+    phases = parted(RECIPE.phases(digits.first(12), 0), 5)
+    whole, part = learned("model:", phases), learned("model:", phases[:1])
+    assert not part.is_whole
+    assert part.presentations == 10
+    for pair in ((whole, part), (part, whole)):
+        comparison = compare(*pair, ("a", "b"))
+        assert comparison.differences == {}
+        assert comparison.ticks == 10 * RECIPE.ticks == part.ticks < whole.ticks
+        assert comparison.spikes == len(part.spikes) > 0
+        assert comparison.weights == part.weights[0].size
+    weights = part.weights[0].copy()
+    weights[5, 6] += 1
+    cycles = part.cycles.copy()
+    cycles[-1] += 1
+    for what, change, named in (
+        ("weights", {"weights": (weights,)}, "source 5 to neuron 6 after learning, pass 1 (beg"),
+        ("cycles", {"cycles": cycles}, f"tick {RECIPE.ticks - 1}"),
+    ):
+        differences = compare(whole, altered(part, **change), ("a", "b")).differences
+        assert list(differences) == [what]
+        assert named in differences[what]
+
+
 # --- the command ---------------------------------------------------------------------------------
 
 
 def invoke(tmp_path: Path, *arguments: str) -> Any:
     options = ("--images", "12", "--output", str(tmp_path / "pictures"))
-    return CliRunner().invoke(main, ["demo", *arguments, *options])
+    return CliRunner().invoke(main, ["demo", *options, *arguments])
 
 
 def test_the_command_reports_equal_targets(tmp_path: Path) -> None:
@@ -241,7 +331,7 @@ def test_the_command_fails_when_a_target_differs(
             monkeypatch.setattr(core, "program", wrong_program)
         return core
 
-    monkeypatch.setattr(demo_run, "connect", connect_altered)
+    monkeypatch.setattr(demo_command, "connect", connect_altered)
     file = tmp_path / "figures.json"
     result = invoke(tmp_path, "--on", "model:", "--on", "model:", "--json", str(file))
     assert result.exit_code == 1, result.output
@@ -257,6 +347,67 @@ def test_one_target_alone_is_compared_with_nothing(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "EQUAL" not in result.output
     assert set(json.loads(file.read_text())) == {"dataset", "targets"}
+
+
+def test_a_target_may_learn_a_part(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    result = invoke(
+        tmp_path, "--on", "model:", "--part-on", "rtl:", "--part", "2", "--json", str(file)
+    )
+    assert result.exit_code == 0, result.output
+    ran = "rtl:, which ran the first 4 of 72 presentations, through the gateware of the link"
+    assert ran in result.output
+    figures = json.loads(file.read_text())
+    assert list(figures["targets"]) == ["model:"]
+    assert "compared" not in figures
+    assert figures["equal"] == dict.fromkeys(COMPARED, True)
+    assert list(figures["parts"]) == ["rtl:"]
+    part = figures["parts"]["rtl:"]
+    assert (part["presentations"], part["of"], part["ticks"]) == (4, 72, 4 * RECIPE.ticks)
+    assert part["cycles_per_second"] == part["cycles"] / part["seconds"]
+    assert part["compared"]["ticks"] == part["ticks"]
+    assert part["compared"]["spikes"] > 0
+    assert part["equal"] == figures["equal"]
+
+
+def test_by_default_the_core_learns_it_all_and_a_part_goes_through_the_link(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "figures.json"
+    result = invoke(tmp_path, "--part", "1", "--images", "2", "--json", str(file))
+    assert result.exit_code == 0, result.output
+    figures = json.loads(file.read_text())
+    assert list(figures["targets"]) == ["model:", "rtl:?level=core"]
+    assert list(figures["parts"]) == ["rtl:"]
+    assert figures["compared"]["ticks"] == figures["targets"]["model:"]["ticks"]
+    assert figures["equal"] == dict.fromkeys(COMPARED, True)
+    whole, part = (line for line in result.output.splitlines() if line.startswith("EQUAL"))
+    assert whole.endswith("on model: and rtl:?level=core")
+    assert part.endswith("presentations, through the gateware of the link")
+
+
+def test_a_part_that_differs_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compare_other(first: Record, second: Record, names: tuple[str, str]) -> Any:
+        cycles = second.cycles + (0 if second.is_whole else 1)
+        return compare(first, altered(second, cycles=cycles), names)
+
+    monkeypatch.setattr(demo_command, "compare", compare_other)
+    file = tmp_path / "figures.json"
+    options = ("--part-on", "model:", "--part", "2", "--json", str(file))
+    result = invoke(tmp_path, "--on", "model:", "--on", "model:", *options)
+    assert result.exit_code == 1, result.output
+    assert "DIFFERENT  cycles of learning, pass 1 (beginning)" in result.output
+    figures = json.loads(file.read_text())
+    assert figures["equal"]["cycles"] is False
+    assert figures["parts"]["model: (3)"]["equal"]["cycles"] is False
+
+
+def test_no_part_is_learned_where_none_is_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    for options in (("--on", "model:"), ("--on", "model:", "--part-on", "")):
+        result = invoke(tmp_path, *options, "--json", str(file))
+        assert result.exit_code == 0, result.output
+        assert set(json.loads(file.read_text())) == {"dataset", "targets"}
 
 
 def test_cycles_are_told_of_what_has_a_clock(tmp_path: Path) -> None:
@@ -299,7 +450,7 @@ def test_ports_are_opened_at_the_rate_asked_for(
         rates.append(baud)
         return connect(url, **options)
 
-    monkeypatch.setattr(demo_run, "connect", connect_seen)
+    monkeypatch.setattr(demo_command, "connect", connect_seen)
     # For what a port is: the demo is too long for one that is simulated.
     monkeypatch.setattr(cli_options, "takes_baud", lambda url: url.startswith("model:?"))
     arguments = ("--on", "model:", "--on", "model:?clock=50000000", "--baud", "921600")

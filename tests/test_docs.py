@@ -147,6 +147,7 @@ def test_files_named_on_a_page_exist(page: Path) -> None:
         "docs/compare.md",
         "docs/ledger.md",
         "docs/design.md",
+        "docs/speed.md",
     ],
 )
 def test_examples_give_what_they_show(page: str) -> None:
@@ -303,7 +304,10 @@ LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [
-        ("demo", ["--images", "3", "--on", "model:", "--on", "rtl:"]),
+        (
+            "demo",
+            ["--images", "3", "--on=model:", "--on=rtl:", "--part-on=rtl:", "--part=1"],
+        ),
         ("run", ["net.npz", "--on", "model:", "--ticks", "5"]),
         ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),
         ("compare --tick-period", ["64", "net.npz", "--on", "model:", "--ticks", "5"]),
@@ -325,8 +329,8 @@ def test_the_keys_of_figures_are_documented(
 
 def test_the_keys_of_the_benchmark_are_documented() -> None:
     names = {name for figures in SHOWN.values() for name, *_ in figures}
-    sizes = {"lanes", "ncx", "full"}
-    assert documented_keys("bench") == SHOWN.keys() | names | sizes
+    inner = {"lanes", "ncx", "full", "with_events", "without_events"}
+    assert documented_keys("bench") == SHOWN.keys() | names | inner
 
 
 def calls() -> list[str]:

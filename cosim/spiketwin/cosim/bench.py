@@ -20,7 +20,9 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketwin.cosim.demo.run import accuracy_over_seeds
+from spiketwin.cosim.demo.digits import load
+from spiketwin.cosim.demo.run import accuracy_over_seeds, run
+from spiketwin.cosim.first_use import seconds_to_first_tick
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.rtl.core_engine import CoreEngine
 from spiketwin.cosim.rtl.engine import Engine
@@ -30,8 +32,7 @@ from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.cosim.testbenches import runner, speed_bench
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
-from spiketwin.hdl.spec.registers import Space, registers, space_formats
-from spiketwin.host import Core, Network, Run, access, connect
+from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
 from spiketwin.host.exchange import Request, arguments
@@ -55,6 +56,19 @@ _RATES: Final = ("full", "ncx", "target", "rtl_ticks", "rtl_cycles", "bare")
 
 DIGEST_TICKS: Final = 1_000_000
 DIGEST_SIZES: Final = "tiny,digest_rounds=3"
+
+CALLS: Final = 500
+"""Calls of the host library over which the time of one is taken."""
+
+BULK_PERIOD: Final = 59
+"""Ticks from spike to spike of every neuron in bulk: 17 Hz where a tick is 1 ms."""
+
+BULK_TICKS: Final = 100_000
+BATCH_RUNS: Final = 64
+BATCH_TICKS: Final = 2_000
+
+DEMO_IMAGES: Final = 200
+DEMO_TURNS: Final = 3
 
 UART_BITS: Final = 10
 CYCLES_PER_BIT: Final = 4
@@ -246,7 +260,7 @@ def _speed() -> Figures:
             rates["rtl_ticks"].append(RTL_TICKS / seconds)
             rates["rtl_cycles"].append((engine.cycles - before) / seconds)
             rates["bare"].append(BARE_CYCLES / bare.bare_loop(BARE_CYCLES))
-    median = {name: statistics.median(values) for name, values in rates.items()}
+    median = _medians(rates)
     return {
         "rtl": {
             "cycles_per_second": median["rtl_cycles"],
@@ -262,35 +276,23 @@ def _speed() -> Figures:
 
 
 def _core_alone() -> Figures:
-    """Speed of the RTL of the core alone, at `full`, against a bare loop of one that is at work."""
-    rates, ticks, bare = list[float](), list[float](), list[float]()
-    with _core_level() as (core, engine), _core_level() as (_, other):
-        # A tick period that is never kept: the core does not wait for its words to be fetched.
-        other.write(Space.REGISTER, _tick_period(core), np.ones(1, np.int64))
-        other.run_to(1 << 31)
+    """Speed of the RTL of the core alone, behind a link in software, against a bare loop."""
+    rates: dict[str, list[float]] = {"ticks": [], "cycles": [], "bare": []}
+    with _core_engine("full") as (core, engine), _core_engine("full") as (at_work, bare):
+        _run_without_end(at_work)
         for _ in range(TURNS):
-            events = _axon_events(core.params, RTL_TICKS)
-            before = engine.cycles
+            events, before = _axon_events(core.params, RTL_TICKS), engine.cycles
             seconds = _seconds(partial(core.run, events, RTL_TICKS))
-            ticks.append(RTL_TICKS / seconds)
-            rates.append((engine.cycles - before) / seconds)
-            bare.append(BARE_CYCLES / other.bare_loop(BARE_CYCLES))
+            rates["ticks"].append(RTL_TICKS / seconds)
+            rates["cycles"].append((engine.cycles - before) / seconds)
+            rates["bare"].append(BARE_CYCLES / bare.bare_loop(BARE_CYCLES))
     return {
         "rtl_core": {
-            "cycles_per_second": statistics.median(rates),
-            "ratio_to_bare_verilator": _ratio(rates, bare),
-            "ticks_per_second": statistics.median(ticks),
+            "cycles_per_second": statistics.median(rates["cycles"]),
+            "ratio_to_bare_verilator": _ratio(rates["cycles"], rates["bare"]),
+            "ticks_per_second": statistics.median(rates["ticks"]),
         }
     }
-
-
-@contextmanager
-def _core_level() -> Iterator[tuple[Core, CoreEngine]]:
-    """Give a core at `full` that runs a steady network, simulated alone, and its simulation."""
-    port = protocol_rtl.Serial("rtl://?params=full&level=core", timeout=0)
-    with Core(Link(port, close=port.close)) as core:
-        program_steady(core)
-        yield core, cast(CorePort, port.device).engine
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -302,25 +304,40 @@ def _seconds(work: Callable[[], object]) -> float:
 @contextmanager
 def _model(name: str) -> Iterator[tuple[Core, ModelCore]]:
     """Give the model as a target that runs a steady network, and what is inside of it."""
+    with _target(name) as (core, model):
+        program_steady(core)
+        yield core, model
+
+
+@contextmanager
+def _target(name: str) -> Iterator[tuple[Core, ModelCore]]:
+    """Give the model as a target, and what is inside of it."""
     port = protocol_model.Serial(f"model://?params={name}", timeout=0)
     with Core(Link(port, close=port.close)) as core:
-        program_steady(core)
         yield core, cast(ModelPort, port.device).model.core
 
 
 @contextmanager
 def _at_work() -> Iterator[Engine]:
     """Give an engine whose core is in a run without end, its output dropped."""
-    with _engine("full", "bytes") as (core, link, engine):
-        # A tick period that is never kept: the core does not wait for its words to be fetched.
-        registers_of_core = space_formats(core.params)[Space.REGISTER]
-        link.request(access.write(registers_of_core, _tick_period(core), np.ones(1, np.int64)))
-        link.request(Request(Opcode.RUN, arguments(Opcode.RUN, 1 << 31)))
+    with _engine("full", "bytes") as (core, _, engine):
+        _run_without_end(core)
         yield engine
 
 
-def _tick_period(core: Core) -> int:
-    return [register.name for register in registers(core.params)].index("tick_period")
+def _run_without_end(core: Core) -> None:
+    """Begin a run at a tick period that is never kept, so that no words are waited for."""
+    core.run([], ticks=1, tick_period=1)
+    core.link.request(Request(Opcode.RUN, arguments(Opcode.RUN, 1 << 31)))
+
+
+@contextmanager
+def _core_engine(name: str) -> Iterator[tuple[Core, CoreEngine]]:
+    """Give the RTL of the core alone that runs a steady network, and what is inside of it."""
+    port = protocol_rtl.Serial(f"rtl://?params={name}&level=core", timeout=0)
+    with Core(Link(port, close=port.close)) as core:
+        program_steady(core)
+        yield core, cast(CorePort, port.device).engine
 
 
 @contextmanager
@@ -338,6 +355,90 @@ def _steady(port: protocol_rtl.Serial) -> Iterator[tuple[Core, Link, Engine]]:
     with Core(link) as core:
         program_steady(core)
         yield core, link, cast(Engine, port.device)
+
+
+def _host() -> Figures:
+    """Time of a run of one tick on the model, with events and without, to reading the counters."""
+    events = {"without_events": np.empty((0, 2), np.int64), "with_events": np.array([(0, 0)])}
+    ratios: dict[str, list[float]] = {name: [] for name in events}
+    with connect("model:", params="full") as core:
+        core.program(_silent(core.params))
+        for _ in range(TURNS):
+            counters = _seconds(partial(_call, core.read_counters))
+            for name, given in events.items():
+                ratios[name].append(_seconds(partial(_call, core.run, given, 1)) / counters)
+    return {"host": {"run_to_read_counters": _medians(ratios)}}
+
+
+def _call(method: Callable[..., object], *arguments: object) -> None:
+    for _ in range(CALLS):
+        method(*arguments)
+
+
+def _bulk() -> Figures:
+    """Ticks a second of the model as a target in bulk, to those of its kernel."""
+    rates: dict[str, list[float]] = {"target": [], "kernel": []}
+    with _target("full") as (target, _), _target("full") as (core, model):
+        for each in (target, core):
+            _program_bulk(each)
+        for _ in range(TURNS):
+            seconds = _seconds(partial(target.run, [], BULK_TICKS))
+            rates["target"].append(BULK_TICKS / seconds)
+            rates["kernel"].append(BULK_TICKS / _seconds(partial(_run_kernel, model)))
+    return {
+        "bulk": {
+            "ticks_per_second": statistics.median(rates["target"]),
+            "ratio_to_kernel": _ratio(rates["target"], rates["kernel"]),
+        }
+    }
+
+
+def _run_kernel(model: ModelCore) -> None:
+    """Have the kernel alone execute as many ticks as fit at a time, and drop their words."""
+    nothing, end = np.empty(0, np.int64), model.tick + BULK_TICKS
+    while model.tick < end:
+        model.advance(nothing, nothing.astype(np.int32), end - model.tick, room=1 << 20)
+
+
+def _program_bulk(core: Core) -> None:
+    """Program a network that learns nothing, of which equally many neurons fire in every tick."""
+    params = core.params
+    net = _silent(params)
+    net.threshold[:] = 100 * BULK_PERIOD
+    net.bias[:] = 100
+    core.program(net)
+    core.write_state(v=100 * (np.arange(params.n_neurons) % BULK_PERIOD))
+
+
+def _batch() -> Figures:
+    """Runs a second that depend on nothing but their stimuli: on all processors, and on one."""
+    rates: dict[str, list[float]] = {"all": [], "one": []}
+    with connect("model:", params="full") as core:
+        core.program(_silent(core.params))
+        rng, shape = np.random.default_rng(1), (BATCH_TICKS, core.params.n_axons)
+        stimuli = [np.argwhere(rng.random(shape) < ACTIVE_SHARE) for _ in range(BATCH_RUNS)]
+        batch = partial(core.run_many, stimuli, BATCH_TICKS, clear=True)
+        for _ in range(TURNS):
+            rates["one"].append(BATCH_RUNS / _seconds(partial(batch, threads=1)))
+            rates["all"].append(BATCH_RUNS / _seconds(batch))
+    return {
+        "batch": {
+            "runs_per_second": statistics.median(rates["all"]),
+            "ratio_to_one_thread": _ratio(rates["all"], rates["one"]),
+        }
+    }
+
+
+def _first_use() -> Figures:
+    """Seconds from a program's start to the first tick of a target, with empty caches."""
+    return {
+        "first_use": {
+            "seconds_to_first_tick": {
+                "model": seconds_to_first_tick("model:", "full"),
+                "rtl": seconds_to_first_tick("rtl:", "full"),
+            }
+        }
+    }
 
 
 def _netlist() -> Figures:
@@ -419,8 +520,19 @@ def _ledger() -> Figures:
 
 
 def _demo() -> Figures:
-    """How well the demo's recipe does with the least lucky of five seeds."""
-    return {"demo": {"worst_accuracy_of_five_seeds": min(accuracy_over_seeds(range(5)))}}
+    """How well the demo's recipe does with the least lucky of five seeds, and how fast it goes."""
+    digits = load().first(DEMO_IMAGES)
+    rates: dict[str, list[float]] = {"model": [], "rtl": []}
+    for _ in range(DEMO_TURNS):
+        for name, url in (("model", "model:"), ("rtl", "rtl:?level=core")):
+            record = run(url, digits)
+            rates[name].append(record.ticks / record.seconds)
+    return {
+        "demo": {
+            "worst_accuracy_of_five_seeds": min(accuracy_over_seeds(range(5))),
+            "ticks_per_second": _medians(rates),
+        }
+    }
 
 
 # --- small parts -------------------------------------------------------------------------------
@@ -428,6 +540,17 @@ def _demo() -> Figures:
 
 def _filled(params: CoreParams, value: int) -> NDArray[np.int32]:
     return np.full(params.n_neurons, value, np.int32)
+
+
+def _silent(params: CoreParams) -> Network:
+    """Make a network in which nothing fires and nothing learns."""
+    return Network(
+        n_axons=params.n_axons, n_neurons=params.n_neurons, threshold=_filled(params, _SILENT)
+    )
+
+
+def _medians(values: dict[str, list[float]]) -> dict[str, float]:
+    return {name: statistics.median(each) for name, each in values.items()}
 
 
 def _plastic(params: CoreParams) -> NDArray[np.bool_]:
@@ -442,6 +565,10 @@ _PARTS: Final[tuple[tuple[str, Callable[[], Figures]], ...]] = (
     ("cycles of the passes and of a tick", _core),
     ("the model, the RTL and a bare loop, in turns", _speed),
     ("the RTL of the core alone and a bare loop, in turns", _core_alone),
+    ("calls of the host library", _host),
+    ("the model in bulk, and its kernel", _bulk),
+    ("a batch of runs on all processors", _batch),
+    ("first use, with nothing compiled or built", _first_use),
     ("the digests of a million ticks", digests),
     ("the netlist", _netlist),
     ("the core under cocotb", _cocotb),

@@ -19,12 +19,19 @@ if TYPE_CHECKING:
     from spiketwin.host import errors
     from spiketwin.host.core import Core
     from spiketwin.host.network import Network
+    from spiketwin.host.runs import Runs
     from spiketwin.host.spikes import Run
     from spiketwin.host.targets import connect
 
-__all__ = ["Core", "Network", "Run", "connect", "errors"]
+__all__ = ["Core", "Network", "Run", "Runs", "connect", "errors"]
 
-_HOME = {"Core": "core", "Network": "network", "Run": "spikes", "connect": "targets"}
+_HOME = {
+    "Core": "core",
+    "Network": "network",
+    "Run": "spikes",
+    "Runs": "runs",
+    "connect": "targets",
+}
 
 
 def __getattr__(name: str) -> Any:

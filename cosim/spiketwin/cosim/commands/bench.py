@@ -30,7 +30,7 @@ SHOWN: Final = {
         ("ticks_per_second", "ticks a second, 2 % active, full", _MEASURED),
     ),
     "rtl_core": (
-        ("cycles_per_second", "cycles a second, full, core alone", _MEASURED),
+        ("cycles_per_second", "cycles a second, level=core, full", _MEASURED),
         ("ratio_to_bare_verilator", "the same, to a bare Verilator loop", _MEASURED),
         ("ticks_per_second", "ticks a second, 2 % active, full", _MEASURED),
     ),
@@ -46,6 +46,18 @@ SHOWN: Final = {
         ("ticks_per_second_as_target", "ticks a second by the link, 2 % active", _MEASURED),
         ("ratio_to_rtl", "ticks a second, to those of rtl:, full", _MEASURED),
     ),
+    "bulk": (
+        ("ticks_per_second", "ticks a second, 256 neurons at 17 Hz", _MEASURED),
+        ("ratio_to_kernel", "the same, to the model's kernel alone", _MEASURED),
+    ),
+    "host": (("run_to_read_counters", "time of run(1) to read_counters()", _MEASURED),),
+    "batch": (
+        ("runs_per_second", "runs of 2,000 ticks a second, full", _MEASURED),
+        ("ratio_to_one_thread", "the same, to those of one thread", _MEASURED),
+    ),
+    "first_use": (
+        ("seconds_to_first_tick", "seconds to the first tick, empty caches, full", _MEASURED),
+    ),
     "link": (
         ("upload_fraction_of_line_rate", "weights in an upload, of the line rate", _SIMULATED),
         ("stream_fraction_of_line_rate", "words in a stream, of the line rate", _SIMULATED),
@@ -58,7 +70,10 @@ SHOWN: Final = {
         ),
         ("share_of_host_line_and_core", "host, line and core alone, of the same", _MEASURED),
     ),
-    "demo": (("worst_accuracy_of_five_seeds", "accuracy on model:, worst of 5 seeds", _COMPUTED),),
+    "demo": (
+        ("worst_accuracy_of_five_seeds", "accuracy on model:, worst of 5 seeds", _COMPUTED),
+        ("ticks_per_second", "ticks a second, 200 images", _MEASURED),
+    ),
 }
 """By group: the figures, what they are called in the table, and how they come about."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -15,11 +16,25 @@ from spiketwin.cosim.demo.compare import COMPARED, Comparison, compare
 from spiketwin.cosim.demo.digits import Digits, load
 from spiketwin.cosim.demo.lesson import lesson
 from spiketwin.cosim.demo.plots import PICTURES, save_all
-from spiketwin.cosim.demo.recipe import RECIPE
-from spiketwin.cosim.demo.run import SIZES, Record, learn, run
+from spiketwin.cosim.demo.recipe import RECIPE, Phase, parted
+from spiketwin.cosim.demo.run import SIZES, Record, learn
 from spiketwin.host import connect
 from spiketwin.host.cli import live, options
 from spiketwin.host.targets import origin
+
+_ON: Final = ("model:", "rtl:?level=core")
+_PART_ON: Final = "rtl:"
+_PART: Final = 40
+"""Images, each shown twice: some three seconds of simulating the link too."""
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A target, what is shown to it, and the rate of its line."""
+
+    url: str
+    phases: tuple[Phase, ...]
+    baud: int | None
 
 
 @click.command(
@@ -28,16 +43,30 @@ from spiketwin.host.targets import origin
     "spiketwin demo --images 100 --on model:\n"
     "spiketwin demo --live --on model:\n"
     "spiketwin demo --images 50 --on rtl: --on netlist:\n"
+    "spiketwin demo --on model: --part-on rtl:?level=pins --part 5\n"
     "spiketwin demo --on model: --on /dev/ttyUSB1 --json demo.json"
 )
 @click.option(
     "--on",
     "urls",
     multiple=True,
-    default=("model:", "rtl:"),
-    show_default=True,
     metavar="URL",
-    help="Target to learn on; give several to compare them with the first.",
+    help="Target to learn on; give several to compare them with the first. "
+    f"Default: {' and '.join(_ON)}.",
+)
+@click.option(
+    "--part-on",
+    "part_url",
+    metavar="URL",
+    help="Target to learn only the first images on, compared like the others. "
+    f"Default: {_PART_ON}, through the gateware of the link; none where --on is given.",
+)
+@click.option(
+    "--part",
+    type=click.IntRange(min=1),
+    default=_PART,
+    show_default=True,
+    help="Images of the first pass that --part-on learns.",
 )
 @click.option(
     "--seed",
@@ -63,6 +92,8 @@ from spiketwin.host.targets import origin
 )
 def demo(
     urls: tuple[str, ...],
+    part_url: str | None,
+    part: int,
     seed: int,
     images: int | None,
     baud: int | None,
@@ -74,8 +105,12 @@ def demo(
     """Learn handwritten digits on the model and on the RTL, and prove the two equal.
 
     The network learns on each target by itself, from random weights. Every spike, weight, state
-    variable and cycle is compared. Exits with status 1 if anything differs.
+    variable and cycle is compared. The RTL that learns it all is that of the core alone; a part is
+    learned through the gateware of the link as well. Exits with status 1 if anything differs.
     """
+    if part_url is None:
+        part_url = "" if urls else _PART_ON
+    urls = (*(urls or _ON), *filter(None, (part_url,)))
     options.check_distinct(
         {"--json": json_file}, {f"a picture, {name},": output / name for name in PICTURES}, urls
     )
@@ -85,54 +120,69 @@ def demo(
     digits = load()
     if images is not None:
         digits = digits.first(images)
+    targets = _targets(urls, RECIPE.phases(digits, seed), rates, part if part_url else None)
     screen = live.terminal() if is_live else None
     records = {
-        name: _learn(name, url, digits, seed, rate, retries, console)
+        name: _learn(name, target, seed, retries, console)
         if screen is None
-        else _learn_live(name, url, digits, seed, rate, retries, screen)
-        for name, url, rate in zip(options.told_apart(urls), urls, rates, strict=True)
+        else _learn_live(name, target, seed, retries, screen)
+        for name, target in zip(options.told_apart(urls), targets, strict=True)
     }
-    (first_name, first), *others = records.items()
-    comparisons = [compare(first, record, (first_name, name)) for name, record in others]
-
+    comparisons = _compare(records)
     outputs = options.Outputs()
     outputs.json(json_file, _report(digits, records, comparisons))
-    pictures = outputs.attempt(lambda: save_all(records, output))
+    whole = {name: record for name, record in records.items() if record.is_whole}
+    pictures = outputs.attempt(lambda: save_all(whole, output))
     console.print(_table(records))
     for path in pictures or ():
         console.print(f"picture  {path}", soft_wrap=True, markup=False)
     outputs.check()
-    _verdict(console, comparisons)
+    _verdict(console, records, comparisons)
 
 
-def _learn(
-    name: str, url: str, digits: Digits, seed: int, baud: int | None, retries: int, console: Console
-) -> Record:
+def _targets(
+    urls: Sequence[str],
+    phases: tuple[Phase, ...],
+    rates: Sequence[int | None],
+    part: int | None,
+) -> list[_Target]:
+    """Give the targets, of which the last one is shown only so many images if `part` is given."""
+    shown = [phases] * len(urls)
+    if part is not None:
+        phases = parted(phases, part)
+        shown = [*[phases] * (len(urls) - 1), phases[:1]]
+    return list(map(_Target, urls, shown, rates))
+
+
+def _learn(name: str, target: _Target, seed: int, retries: int, console: Console) -> Record:
     with options.progress_bar(console, "images") as bar:
         task = bar.add_task(f"{name} connecting", total=None)
-        return run(
-            url,
-            digits,
-            seed=seed,
-            baud=baud,
-            retries=retries,
-            progress=lambda phase, done, total: bar.update(
-                task, description=f"{name} {phase}", completed=done, total=total
-            ),
-        )
+        with connect(target.url, params=SIZES, baud=target.baud, retries=retries) as core:
+            return learn(
+                core,
+                RECIPE.network(seed),
+                target.phases,
+                RECIPE.ticks,
+                progress=lambda phase, done, total: bar.update(
+                    task, description=f"{name} {phase}", completed=done, total=total
+                ),
+            )
 
 
-def _learn_live(
-    name: str, url: str, digits: Digits, seed: int, baud: int | None, retries: int, console: Console
-) -> Record:
+def _learn_live(name: str, target: _Target, seed: int, retries: int, console: Console) -> Record:
     with options.stages(console) as stage:
         stage(f"{name} connecting")
-        core = connect(url, params=SIZES, baud=baud, retries=retries)
-    phases = RECIPE.phases(digits, seed)
+        core = connect(target.url, params=SIZES, baud=target.baud, retries=retries)
     with core:
-        view, watch = lesson(core, name, RECIPE.taught(), phases)
+        view, watch = lesson(core, name, RECIPE.taught(), target.phases)
         with live.drawn(view, console):
-            return learn(core, RECIPE.network(seed), phases, RECIPE.ticks, watch=watch)
+            return learn(core, RECIPE.network(seed), target.phases, RECIPE.ticks, watch=watch)
+
+
+def _compare(records: dict[str, Record]) -> dict[str, Comparison]:
+    """Compare the first record with all others, by whose names this gives what was found."""
+    (first_name, first), *others = records.items()
+    return {name: compare(first, record, (first_name, name)) for name, record in others}
 
 
 def _table(records: dict[str, Record]) -> Table:
@@ -147,7 +197,8 @@ def _table(records: dict[str, Record]) -> Table:
     for name in records:
         table.add_column(f"{name}\n{origin(name)}", justify="right", overflow="fold")
     figures: dict[str, Callable[[Record], str]] = {
-        "accuracy": lambda record: f"{100 * record.accuracy():.2f} %",
+        "presentations": lambda record: f"{record.presentations:,}",
+        "accuracy": lambda record: f"{100 * record.accuracy():.2f} %" if record.is_whole else "–",
         "ticks": lambda record: f"{record.ticks:,}",
         "spikes": lambda record: f"{len(record.spikes):,}",
         "cycles": lambda record: f"{record.cycles.sum():,}",
@@ -161,51 +212,88 @@ def _table(records: dict[str, Record]) -> Table:
 
 
 def _report(
-    digits: Digits, records: dict[str, Record], comparisons: list[Comparison]
+    digits: Digits, records: dict[str, Record], comparisons: dict[str, Comparison]
 ) -> dict[str, Any]:
     """Figures as JSON; where one target alone was run, nothing is said of comparing."""
+    whole = [name for name, record in records.items() if record.is_whole]
     report: dict[str, Any] = {
         "dataset": {"train": len(digits.train), "test": len(digits.test)},
-        "targets": {name: _figures(name, record) for name, record in records.items()},
+        "targets": {
+            name: {"accuracy": records[name].accuracy(), **_figures(name, records[name])}
+            for name in whole
+        },
     }
+    if compared := [comparisons[name] for name in whole[1:]]:
+        report["compared"] = _compared(compared)
     if comparisons:
-        report["compared"] = {
-            name: sum(getattr(comparison, name) for comparison in comparisons)
-            for name in ("ticks", "spikes", "weights")
-        }
-        report["equal"] = {
-            name: all(name not in comparison.differences for comparison in comparisons)
-            for name in COMPARED
+        report["equal"] = _equal(list(comparisons.values()))
+    if parts := [name for name in records if name not in whole]:
+        report["parts"] = {
+            name: {
+                "presentations": records[name].presentations,
+                "of": records[whole[0]].presentations,
+                **_figures(name, records[name]),
+                "compared": _compared([comparisons[name]]),
+                "equal": _equal([comparisons[name]]),
+            }
+            for name in parts
         }
     return report
 
 
+def _compared(comparisons: list[Comparison]) -> dict[str, int]:
+    return {
+        name: sum(getattr(comparison, name) for comparison in comparisons)
+        for name in ("ticks", "spikes", "weights")
+    }
+
+
+def _equal(comparisons: list[Comparison]) -> dict[str, bool]:
+    return {
+        name: all(name not in comparison.differences for comparison in comparisons)
+        for name in COMPARED
+    }
+
+
 def _figures(name: str, record: Record) -> dict[str, float]:
     """Figures of one target; the model has no clock, so no cycles are counted on it."""
-    figures = {
-        "accuracy": record.accuracy(),
-        "ticks": record.ticks,
-        "seconds": record.seconds,
-    }
+    figures = {"ticks": record.ticks, "seconds": record.seconds}
     if origin(name) != "computed":
         cycles = int(record.cycles.sum())
         figures |= {"cycles": cycles, "cycles_per_second": cycles / record.seconds}
     return figures
 
 
-def _verdict(console: Console, comparisons: list[Comparison]) -> None:
+def _verdict(
+    console: Console, records: dict[str, Record], comparisons: dict[str, Comparison]
+) -> None:
     """Say whether the targets are equal; exit with status 1 if not."""
-    differences = [text for each in comparisons for text in each.differences.values()]
+    first_name, first = next(iter(records.items()))
+    differences = [text for each in comparisons.values() for text in each.differences.values()]
     for text in differences:
         console.print(f"DIFFERENT  {text}", style="bold red", markup=False, soft_wrap=True)
     if differences:
         raise click.exceptions.Exit(1)
     if not comparisons:
         console.print("Nothing to compare with: give --on twice.")
-    for each in comparisons:
+    for name, each in comparisons.items():
         console.print(
             f"EQUAL  {each.spikes:,} spikes, {each.weights:,} weights, all state, and the cycles "
-            f"of {each.ticks:,} ticks and of each spike",
+            f"of {each.ticks:,} ticks and of each spike, on {first_name} and {name}"
+            f"{_ran(name, records[name], first)}",
             style="bold green",
             soft_wrap=True,
         )
+
+
+def _ran(name: str, record: Record, first: Record) -> str:
+    """Say how much of the whole a target ran that ran a part, and whether its link is gateware."""
+    if record.is_whole:
+        return ""
+    link = ", through the gateware of the link" if _has_link(name) else ""
+    shown = f"{record.presentations:,} of {first.presentations:,} presentations"
+    return f", which ran the first {shown}{link}"
+
+
+def _has_link(name: str) -> bool:
+    return origin(name) != "computed" and "level=core" not in name

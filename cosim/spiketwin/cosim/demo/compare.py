@@ -34,15 +34,17 @@ class Comparison:
 
 
 def compare(first: Record, second: Record, names: tuple[str, str]) -> Comparison:
-    """Compare all that two targets did.
+    """Compare all that two targets did, as far as both of them went.
 
     Parameters
     ----------
     first, second:
-        Records of the same recipe, digits and seed.
+        Records of the same recipe, digits and seed; of one of them maybe the first phases alone.
     names:
         What to call the two.
     """
+    shared = min(len(first.phases), len(second.phases))
+    first, second = first.until(shared), second.until(shared)
     found = {
         "spikes": _spikes(first, second),
         "weights": _weights(first, second),

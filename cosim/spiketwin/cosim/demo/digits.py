@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 from spiketwin.host.elements import IntArray
 
@@ -61,6 +60,9 @@ class Digits:
 
 def load() -> Digits:
     """Load the digits that scikit-learn carries."""
+    # It takes a second or two to import, which only those who want the digits are to wait for.
+    from sklearn.datasets import load_digits
+
     pixels, labels = load_digits(return_X_y=True)
     images = Images(pixels.astype(np.int64), labels.astype(np.int64))
     return Digits(images[:N_TRAIN], images[N_TRAIN:])

@@ -19,8 +19,7 @@ nothing is learned and no teacher speaks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,7 +63,8 @@ class Phase:
     order:
         Numbers of the images in the order in which they are shown.
     showings:
-        Each image is shown once in each of these ways, before the next.
+        Each image is shown once in each of these ways, before the next. All of them have the same
+        registers.
     """
 
     name: str
@@ -77,11 +77,29 @@ class Phase:
         """Presentations in all."""
         return len(self.order) * len(self.showings)
 
-    def sequence(self) -> Iterator[tuple[int, Showing]]:
-        """Every presentation in order: number of the image, and how it is shown."""
-        for image in self.order:
-            for showing in self.showings:
-                yield int(image), showing
+    def stimuli(self) -> list[IntArray]:
+        """Spikes of every presentation, in order."""
+        return [showing.spikes[image] for image in self.order for showing in self.showings]
+
+    def registers(self) -> dict[str, IntArray]:
+        """Name of each register to its values, one for every presentation, in order."""
+        return {
+            name: np.tile([each.registers[name] for each in self.showings], len(self.order))
+            for name in self.showings[0].registers
+        }
+
+
+def parted(phases: tuple[Phase, ...], images: int) -> tuple[Phase, ...]:
+    """Make the first `images` of all that are shown a phase of their own, if there are more in it.
+
+    What is shown, and in what order, stays as it is. But weights and state are read after every
+    phase, so a target that stops there can be compared with one that goes on.
+    """
+    first, *others = phases
+    if images >= len(first.order):
+        return phases
+    beginning = replace(first, name=f"{first.name} (beginning)", order=first.order[:images])
+    return (beginning, replace(first, order=first.order[images:]), *others)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from spiketwin.cosim.demo.digits import Digits, Readout, load
 from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING, Phase, Recipe
-from spiketwin.host import Core, Network, Run, connect
+from spiketwin.host import Core, Network, Run, Runs, connect
 from spiketwin.host.elements import IntArray
-from spiketwin.host.link import DEFAULT_RETRIES
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the phase, the presentations done in all, and how many there are."""
@@ -62,6 +62,30 @@ class Record:
         """Ticks in all."""
         return len(self.cycles)
 
+    @property
+    def presentations(self) -> int:
+        """Presentations in all."""
+        return sum(phase.presentations for phase in self.phases)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the test images were shown too, so that there is an accuracy."""
+        return any(phase.name == TESTING for phase in self.phases)
+
+    def until(self, phases: int) -> Record:
+        """Give the same as far as the end of so many phases; `seconds` stay those of all."""
+        ticks = sum(phase.presentations for phase in self.phases[:phases]) * self.ticks_per_image
+        spikes = int(np.searchsorted(self.spikes[:, 0], ticks))
+        return replace(
+            self,
+            phases=self.phases[:phases],
+            spikes=self.spikes[:spikes],
+            spike_cycles=self.spike_cycles[:spikes],
+            cycles=self.cycles[:ticks],
+            weights=self.weights[:phases],
+            state=self.state[:phases],
+        )
+
     def phase(self, name: str) -> Phase:
         """Return the phase of a name."""
         return next(phase for phase in self.phases if phase.name == name)
@@ -110,9 +134,6 @@ def run(
     *,
     seed: int = 0,
     recipe: Recipe = RECIPE,
-    baud: int | None = None,
-    retries: int = DEFAULT_RETRIES,
-    progress: Progress | None = None,
 ) -> Record:
     """Learn the digits on a target, then show it both halves again, learning nothing.
 
@@ -126,12 +147,6 @@ def run(
         Of the first weights, the order of the training images and the stochastic rounding.
     recipe:
         How to learn.
-    baud:
-        Rate of the line (`connect`).
-    retries:
-        Rounds of resending without any answer.
-    progress:
-        Called after each presentation.
 
     Raises
     ------
@@ -139,8 +154,8 @@ def run(
         The target cannot be opened, has other sizes, or fails on the way.
     """
     phases = recipe.phases(digits, seed)
-    with connect(url, params=SIZES, baud=baud, retries=retries) as core:
-        return learn(core, recipe.network(seed), phases, recipe.ticks, progress=progress)
+    with connect(url, params=SIZES) as core:
+        return learn(core, recipe.network(seed), phases, recipe.ticks)
 
 
 def learn(
@@ -161,43 +176,63 @@ def learn(
     network, phases, ticks:
         The network at first, what it is shown, and for how long each time.
     progress:
-        Called after each presentation.
+        Called as presentations are done.
     watch:
-        Called before that, with the presentation and what the core put out.
+        Called before that, after each presentation, with what the core put out.
 
     Raises
     ------
     SpiketwinError
         The core fails on the way.
     """
-    total = sum(phase.presentations for phase in phases)
-    runs: list[Run] = []
+    parts: list[Runs] = []
     weights: list[IntArray] = []
     state: list[dict[str, IntArray]] = []
-    registers: dict[str, int] = {}
     begin = time.perf_counter()
     core.program(network)
-    for phase in phases:
-        for number, (image, showing) in enumerate(phase.sequence()):
-            core.clear()
-            if showing.registers != registers:
-                registers = showing.registers
-                core.write_registers(**registers)
-            runs.append(core.run(showing.spikes[image], ticks))
-            if watch is not None:
-                watch(phase, number, runs[-1])
-            if progress is not None:
-                progress(phase.name, len(runs), total)
+    for number, phase in enumerate(phases):
+        parts.append(
+            core.run_many(
+                phase.stimuli(),
+                ticks,
+                clear=True,
+                registers=phase.registers(),
+                progress=progress and _of_all(progress, phases, number),
+                watch=watch and partial(watch, phase),
+            )
+        )
         weights.append(core.read_weights())
         state.append(core.read_state())
-    seconds = time.perf_counter() - begin
-    begins = np.repeat(np.arange(total) * ticks, [len(each.spikes) for each in runs])
+    return _record(phases, parts, weights, state, time.perf_counter() - begin)
+
+
+def _of_all(
+    progress: Progress, phases: tuple[Phase, ...], number: int
+) -> Callable[[int, int], None]:
+    """Give what counts the presentations of one phase, for what is told of all of them."""
+    total = sum(phase.presentations for phase in phases)
+    before = sum(phase.presentations for phase in phases[:number])
+    return lambda done, _: progress(phases[number].name, before + done, total)
+
+
+def _record(
+    phases: tuple[Phase, ...],
+    parts: list[Runs],
+    weights: list[IntArray],
+    state: list[dict[str, IntArray]],
+    seconds: float,
+) -> Record:
+    """Join what the core put out in each phase, ticks counting on from phase to phase."""
+    ticks = [len(part.whole.cycles) for part in parts]
+    begins = np.cumsum(ticks) - ticks
     return Record(
         phases=phases,
-        ticks_per_image=ticks,
-        spikes=np.concatenate([each.spikes for each in runs]) + np.outer(begins, (1, 0)),
-        spike_cycles=np.concatenate([each.spike_cycles for each in runs]),
-        cycles=np.concatenate([each.cycles for each in runs]),
+        ticks_per_image=parts[0].ticks,
+        spikes=np.concatenate(
+            [part.whole.spikes + (begin, 0) for part, begin in zip(parts, begins, strict=True)]
+        ),
+        spike_cycles=np.concatenate([part.whole.spike_cycles for part in parts]),
+        cycles=np.concatenate([part.whole.cycles for part in parts]),
         weights=tuple(weights),
         state=tuple(state),
         seconds=seconds,
