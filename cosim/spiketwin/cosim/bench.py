@@ -143,17 +143,20 @@ def program_steady(core: Core) -> None:
     params = core.params
     _, firing = steady_activity(params)
     period = -(-params.n_neurons // firing)
-    core.program(
-        Network(
-            n_axons=params.n_axons, n_neurons=params.n_neurons,
-            threshold=_filled(params, 100 * period), bias=_filled(params, 100),
-            plastic=_plastic(params), learn_pre=True, learn_post=True, stochastic=True, seed=1,
-            w_min=-1, w_max=1, pre_gain=-300, post_gain=300, trace_pre_bump=1 << 14,
-            trace_post_bump=1 << 14, trace_pre_tau=20.0, trace_post_tau=20.0,
-        )
-    )  # fmt: skip
+    core.program(_learning(params, period))
     # Spread over the period, so that equally many reach the threshold in each tick.
     core.write_state(v=100 * (np.arange(params.n_neurons) // firing))
+
+
+def _learning(params: CoreParams, period: int) -> Network:
+    """A network in which all synapses learn, and a neuron fires every so many ticks, by bias."""
+    return Network(
+        n_axons=params.n_axons, n_neurons=params.n_neurons,
+        threshold=_filled(params, 100 * period), bias=_filled(params, 100),
+        plastic=_plastic(params), learn_pre=True, learn_post=True, stochastic=True, seed=1,
+        w_min=-1, w_max=1, pre_gain=-300, post_gain=300, trace_pre_bump=1 << 14,
+        trace_post_bump=1 << 14, trace_pre_tau=20.0, trace_post_tau=20.0,
+    )  # fmt: skip
 
 
 def _axon_events(params: CoreParams, ticks: int) -> IntArray:
@@ -401,12 +404,9 @@ def _run_kernel(model: ModelCore) -> None:
 
 
 def _program_bulk(core: Core) -> None:
-    """Program a network that learns nothing, of which equally many neurons fire in every tick."""
+    """Program a network that learns, of which equally many neurons fire in every tick."""
     params = core.params
-    net = _silent(params)
-    net.threshold[:] = 100 * BULK_PERIOD
-    net.bias[:] = 100
-    core.program(net)
+    core.program(_learning(params, BULK_PERIOD))
     core.write_state(v=100 * (np.arange(params.n_neurons) % BULK_PERIOD))
 
 
