@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+from functools import lru_cache
 from typing import Final
 
 from cobs import cobs
@@ -17,6 +18,10 @@ def encode(body: bytes) -> bytes:
     """Frame of a body of at most `MAX_BODY` bytes, its closing zero included."""
     if len(body) > MAX_BODY:
         raise ValueError(f"a body has at most {MAX_BODY} bytes, not {len(body)}")
+    return _encoded_again(body) if len(body) <= _SHORT else _encoded(body)
+
+
+def _encoded(body: bytes) -> bytes:
     crc = binascii.crc_hqx(body, CRC_INITIAL) ^ CRC_FINAL_XOR
     block: bytes = cobs.encode(body + crc.to_bytes(CRC_BYTES, "big"))
     return block + DELIMITER
@@ -52,7 +57,7 @@ class FrameDecoder:
                 part = self._completed(part)
             if not part:
                 continue  # two zeros in a row separate nothing
-            body = _decode(part)
+            body = _decoded_again(part) if len(part) <= _SHORT else _decoded(part)
             if body is None:
                 self.bad += 1
             else:
@@ -77,7 +82,7 @@ class FrameDecoder:
         return frame
 
 
-def _decode(frame: bytes) -> bytes | None:
+def _decoded(frame: bytes) -> bytes | None:
     """Give the body of a frame without its zero; None if it is damaged."""
     if len(frame) >= MAX_FRAME:
         return None
@@ -91,6 +96,13 @@ def _decode(frame: bytes) -> bytes | None:
     return None
 
 
+_SHORT: Final = 16
+"""Bytes up to which bodies and frames come again and again: numbers come round, and most requests
+say nothing else."""
+
+_KEPT: Final = 4096
+_encoded_again: Final = lru_cache(_KEPT)(_encoded)
+_decoded_again: Final = lru_cache(_KEPT)(_decoded)
 _OVERLONG: Final = bytes(MAX_FRAME)
 _RESIDUE: Final = binascii.crc_hqx(
     (CRC_INITIAL ^ CRC_FINAL_XOR).to_bytes(CRC_BYTES, "big"), CRC_INITIAL

@@ -520,24 +520,29 @@ class Link:
             stopwatch.lap(Activity.ENCODE)
 
     def _finish_oldest(self) -> None:
-        on_result = self._exchange.oldest.on_result
-        result = self._await_oldest().checked()
+        exchange = self._exchange
+        on_result = exchange.oldest.on_result
+        if not exchange.answered:
+            self._await_answer()
+        result = exchange.take_reply(self.clock()).checked()
         if on_result is not None:
             on_result(result)
         if self._stopwatch is not None:
             self._stopwatch.answered(len(result))
 
     def _await_oldest(self) -> Reply:
-        """Wait for the reply to the oldest request, resending what is lost."""
+        """Wait for the reply to the oldest request, and take it."""
         if not self._exchange.answered:
-            self.heed()
-            self._flush()
-            # Most replies are there with the first bytes: what follows from a clock can wait.
-            if not self._exchange.receive(self._read()) or not self._exchange.answered:
-                self._await_overdue()
+            self._await_answer()
         return self._exchange.take_reply(self.clock())
 
-    def _await_overdue(self) -> None:
+    def _await_answer(self) -> None:
+        """Wait until the oldest request is answered, resending what is lost."""
+        self.heed()
+        self._flush()
+        # Most replies are there with the first bytes: what follows from a clock can wait.
+        if self._exchange.receive(self._read()) and self._exchange.answered:
+            return
         rounds = 0
         heard, understood = self.statistics.bytes_received, self.statistics.good_frames
         deadline = self._deadline()

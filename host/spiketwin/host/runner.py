@@ -136,6 +136,7 @@ class Runner:
         self._calling_back = calling_back
         self._n_neurons = n_neurons
         self._digest_words = DIGEST_WORDS if plan.digests else 0
+        self._last = last_of_tick(plan.digests)
         self._unwatched = _NO_WORDS
         self._watched = 0
         self._most_words = settings.most_words
@@ -287,7 +288,7 @@ class Runner:
                 f"the device reports nothing of the ticks it has yet to run ({self._done} of "
                 f"{self.ticks} done): switch it off and on, and connect again"
             )
-        done = ticks_over_in(result, last_of_tick(self._digests))
+        done = ticks_over_in(result, self._last)
         if done > self._started - self._done:
             raise LinkError(
                 f"the device reports {done} ticks where {self._started - self._done} are to come: "
@@ -303,7 +304,7 @@ class Runner:
     def _show(self, watch: Watch, result: bytes) -> None:
         """Show what came in: the ticks of one run, or whole runs of several."""
         words = np.concatenate([self._unwatched, np.frombuffer(result, "<u4")])
-        last = last_of_tick(self._digests)
+        last = self._last
         whole = self.ticks == self._run_ticks
         while self._watched < self._done:
             ticks = self._done - self._watched if whole else self._run_ticks
@@ -334,9 +335,8 @@ class Runner:
         if not self.broken_off and not self._digests and are_good(octets, ticks, self._params):
             return Run.undecoded(lambda: self._decoded(words, ticks), **others)
         if self.broken_off:
-            last = last_of_tick(self._digests)
-            words, _ = split_at_last_tick(words, last)
-            ticks = int(ticks_over(words, last).sum())
+            words, _ = split_at_last_tick(words, self._last)
+            ticks = int(ticks_over(words, self._last).sum())
             if ticks > self._started:
                 raise LinkError(
                     f"the device reported {ticks} ticks where {self._started} were asked for: "

@@ -86,7 +86,7 @@ def ticks_over_in(answer: bytes, last: Word) -> int:
 
     A look at the top byte of each word is enough as long as none was muted, and many times faster.
     """
-    kinds = kinds_in(answer)
+    kinds = answer[WORD_BYTES - 1 :: WORD_BYTES].translate(_KIND_OF_TOP_BYTE)  # `kinds_in`
     if _COUNTED | Word.MUTED in kinds:
         return int(ticks_over(np.frombuffer(answer, "<u4"), last).sum())
     return kinds.count(_COUNTED | last)

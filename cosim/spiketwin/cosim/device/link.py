@@ -80,15 +80,10 @@ class Link:
             self._answer(seq, opcode, self._open, session, arguments)
         elif session != self._session:
             self._refuse(seq, opcode, Refused(Status.WRONG_SESSION, self._session))
-        else:
-            self._in_order(seq, opcode, arguments)
-
-    def _in_order(self, seq: int, opcode: int, arguments: bytes) -> None:
-        behind = (self._expected - seq) % 256
-        if behind == 0:
-            self._expected = (self._expected + 1) % 256
+        elif seq == self._expected:
+            self._expected = (seq + 1) % 256
             self._answers.append(self._answer(seq, opcode, self._execute, opcode, arguments))
-        elif behind <= len(self._answers):
+        elif (behind := (self._expected - seq) % 256) <= len(self._answers):
             self.output += self._answers[-behind]
         else:
             self._refuse(seq, opcode, Refused(Status.WRONG_SEQUENCE, self._expected))
@@ -108,16 +103,15 @@ class Link:
         self, seq: int, opcode: int, execute: Callable[_P, bytes], *args: _P.args, **kw: _P.kwargs
     ) -> bytes:
         try:
-            data = execute(*args, **kw)
+            result = execute(*args, **kw)
         except Refused as refused:
             return self._refuse(seq, opcode, refused)
-        return self._send(seq, opcode, _OK, data)
+        frame = encode(bytes((self._session, seq, opcode, _OK)) + result)
+        self.output += frame
+        return frame
 
     def _refuse(self, seq: int, opcode: int, refused: Refused) -> bytes:
-        return self._send(seq, opcode, refused.status, refused.detail.to_bytes(4, "little"))
-
-    def _send(self, seq: int, opcode: int, status: int, result: bytes) -> bytes:
-        body = bytes((self._session, seq, opcode, status)) + result
-        frame = encode(body)
+        head = bytes((self._session, seq, opcode, refused.status))
+        frame = encode(head + refused.detail.to_bytes(4, "little"))
         self.output += frame
         return frame
