@@ -278,7 +278,7 @@ def _at_work() -> Iterator[Engine]:
     """Give an engine whose core is in a run without end, its output dropped."""
     with _engine("full", "bytes") as (core, link, engine):
         # A tick period that is never kept: the core does not wait for its words to be fetched.
-        core.write_registers(tick_period=1)
+        core.run([], ticks=1, tick_period=1)
         link.request(Request(Opcode.RUN, arguments(Opcode.RUN, 1 << 31)))
         yield engine
 
