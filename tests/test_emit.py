@@ -60,6 +60,13 @@ def test_each_top_is_emitted_under_its_name(top: emit.Top, ports: set[str]) -> N
     assert ports <= set(re.split(r",\s*", found))
 
 
+def test_without_a_reset_there_is_no_port_for_one_and_nothing_that_it_does() -> None:
+    text = emit.verilog("BytesTop", TINY, reset=False)
+    (found,) = re.findall(r"^module BytesTop\((.*?)\);", text, re.MULTILINE | re.DOTALL)
+    assert "clk" in re.split(r",\s*", found)
+    assert not re.search(r"\brst\b", text)
+
+
 def test_the_text_does_not_grow_with_the_depth_of_memories() -> None:
     small, large = (
         emit.verilog("BytesTop", preset(f"digits,n_axons={n},n_neurons={n}")) for n in (64, 256)

@@ -125,7 +125,7 @@ class Design:
             tools.append(mapping.version(self.family))
             sources += mapping.sources(self.family)
         digest = hashlib.sha256()
-        digest.update(json.dumps([shape, _FLAGS, compiling.FLAGS, tools]).encode())
+        digest.update(json.dumps([shape, _FLAGS, _OPTIMISATION, compiling.FLAGS, tools]).encode())
         for source in sources:
             digest.update(hashlib.sha256(source.read_bytes()).digest())
         return digest.hexdigest()[:BUILD_BYTES]
