@@ -228,6 +228,7 @@ def test_progress_and_watch_see_each_run(url: str) -> None:
         (([[]], 3), {"registers": {"tick_period": 5}}, InvalidInput, "set by every run"),
         (([[]], 3), {"digests": True}, DoesNotFit, "no digests"),
         (([[]], 3), {"threads": 0}, InvalidInput, "threads must be"),
+        (([[]], 3), {"registers": [("seed", 1)]}, InvalidInput, "registers must be a mapping"),
         (([[]], 3), {"progress": 5}, InvalidInput, "progress must be a function"),
         (([[], []], 3), {"watch": 5}, InvalidInput, "watch must be a function"),
         (([[]] * 2, (1 << 32) - 1), {}, InvalidInput, "counts to"),
@@ -243,6 +244,11 @@ def test_what_is_wrong_is_named_and_nothing_is_sent(
         with pytest.raises(error, match=message):
             core.run_many(*arguments, **options)
         assert (core.tick, core.read_registers(), core.read_state()["v"].tolist()) == before
+
+
+def test_threads_are_checked_where_there_are_none(url: str) -> None:
+    with connect(url, params=TINY) as core, pytest.raises(InvalidInput, match="threads must be"):
+        core.run_many([[]], 3, threads=-1)
 
 
 def test_a_tick_with_too_many_events_is_named() -> None:

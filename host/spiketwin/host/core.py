@@ -303,6 +303,7 @@ class Core:
             As `run` and `write_registers`, and where there are no stimuli. Nothing was sent.
         """
         _check_callbacks(progress, watch)
+        most_threads = checked_threads(threads)
 
         def execute(begun: list[Runner], stopwatch: Stopwatch) -> Run:
             events = checked_stimuli(stimuli, ticks, self._placement.n_axons)
@@ -310,8 +311,8 @@ class Core:
                 events, ticks, len(stimuli), tick_period, digests, clear, registers or {}
             )
             run_apart = self._link.run_apart
-            if run_apart is not None and self._can_run_apart(plan, checked_threads(threads)):
-                run = self._run_apart(plan, run_apart, checked_threads(threads), progress)
+            if run_apart is not None and self._can_run_apart(plan, most_threads):
+                run = self._run_apart(plan, run_apart, most_threads, progress)
                 self._show(Runs(plan.ticks, run), watch)
                 return run
             return self._execute(
@@ -359,6 +360,10 @@ class Core:
         """Check what is asked for, as far as `checked_events` has not; nothing is sent yet."""
         settings = self._settings
         self._check_queue(events, int(ticks))
+        if not isinstance(registers, Mapping):
+            raise InvalidInput(
+                f"registers must be a mapping of names to values, not {shown(registers)}"
+            )
         for name in registers:
             check_not_of_run(name)
         plan = Plan(
