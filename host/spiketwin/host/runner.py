@@ -171,6 +171,9 @@ class Runner:
                 yield request
             elif self._words_asked_for() < self._words_expected():
                 yield self._fetch()
+                # Nothing else is to be decided as long as so many words are sure to come.
+                for _ in range(self._fetches_due()):
+                    yield self._fetch()
             elif self._started < self._until or self._until == self.ticks:
                 yield None
             elif self._is_over():
@@ -251,6 +254,13 @@ class Runner:
         if self._done == 0:
             return ticks * (LEAST_WORDS_PER_TICK + self._digest_words)
         return -(-ticks * self._received // self._done)
+
+    def _fetches_due(self) -> int:
+        """How often words can be asked for without a look at what came, once all is started."""
+        if self._started < self._until or self._tick_period:
+            return 0
+        least = self._ticks_under_way() * (LEAST_WORDS_PER_TICK + self._digest_words)
+        return max(0, least - self._words_asked_for()) // MAX_FETCH_WORDS
 
     def _fetch(self) -> Request:
         self._fetches += 1
