@@ -20,7 +20,14 @@ from typing import Any, Final
 import numpy as np
 
 from spiketwin.hdl.spec.params import DIGEST_WORDS
-from spiketwin.hdl.spec.protocol import MAX_EVENTS, MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode
+from spiketwin.hdl.spec.protocol import (
+    MAX_EVENTS,
+    MAX_FETCH_WORDS,
+    REQUESTS,
+    WORD_BYTES,
+    Identity,
+    Opcode,
+)
 from spiketwin.host.account import Account
 from spiketwin.host.decoding import Decoded, are_good, decode_network
 from spiketwin.host.errors import LinkError
@@ -44,6 +51,8 @@ ANY_WAIT: Final = (1 << 32) - 1
 
 _NO_WORDS: Final[Words] = np.empty(0, np.uint32)
 _OFFSETS: Final = 1 << 16
+_ITEM_BYTES: Final = REQUESTS[Opcode.EVENTS].tail_size
+_BLOCK_BYTES: Final = MAX_EVENTS * _ITEM_BYTES
 _REAL_TIME_WAIT: Final = 0.05
 """Seconds that one `FETCH` may hold up what comes behind it, at a fixed tick period, where answers
 depend on timing anyway: be it events, or the next host after this one has died."""
@@ -239,14 +248,17 @@ class Runner:
     def _queue(self, end: int) -> Iterator[Request]:
         """Requests that queue the events up to number `end`."""
         while self._queued < end:
-            first, last = self._queued, min(end, self._queued + MAX_EVENTS)
+            first, last = self._queued, end
             base = int(self._event_ticks[first])
-            if int(self._event_ticks[last - 1]) - base >= _OFFSETS:
-                last = int(np.searchsorted(self._event_ticks[:last], base + _OFFSETS))
+            if int(self._event_ticks[end - 1]) - base >= _OFFSETS:
+                last = int(np.searchsorted(self._event_ticks[:end], base + _OFFSETS))
+            head = arguments(Opcode.EVENTS, self._first_tick + base)
             items = (self._items[first:last] - base).astype("<u4").tobytes()
-            self._queued = last
-            self.blocks.append(last)
-            yield Request(Opcode.EVENTS, arguments(Opcode.EVENTS, self._first_tick + base) + items)
+            for begin in range(0, len(items), _BLOCK_BYTES):
+                block = items[begin : begin + _BLOCK_BYTES]
+                self._queued += len(block) // _ITEM_BYTES
+                self.blocks.append(self._queued)
+                yield Request(Opcode.EVENTS, head + block)
 
     def _words_expected(self) -> int:
         """Words still to come of the ticks started, as many a tick as there were so far."""

@@ -117,11 +117,6 @@ class Device:
     def _running(self) -> bool:
         return self._behind.tick < self._behind.run_until
 
-    @property
-    def _free(self) -> int:
-        """Events for which there is room."""
-        return self._params.event_queue_depth - self._behind.events_queued
-
     # --- requests -------------------------------------------------------------------------------
 
     def _identify(self, arguments: bytes) -> bytes:
@@ -182,21 +177,22 @@ class Device:
         return b""
 
     def _events(self, tick: int, data: bytes) -> bytes:
-        items = np.frombuffer(data, "<u4")
-        if self._behind.real_time or len(items) > self._free:
-            self._behind.advance()
-        if len(items) > self._free:
-            raise Refused(Status.QUEUE_FULL, self._free)
+        items, behind = np.frombuffer(data, "<u4"), self._behind
+        real_time, depth = behind.real_time, self._params.event_queue_depth
+        if real_time or len(items) > depth - behind.events_queued:
+            behind.advance()
+        if len(items) > depth - behind.events_queued:
+            raise Refused(Status.QUEUE_FULL, depth - behind.events_queued)
         if len(items):
             # An item has the offset below the axon, which is turned round.
             keys = (items << 16 | items >> 16).astype(np.int64) + (tick << EVENT_TICK_PLACE)
-            self._check_events(items, keys)
+            self._check_events(items, keys, 0 if real_time else behind.run_until)
             self._last_event = int(keys[-1])
-            self._behind.queue(keys)
+            behind.queue(keys)
         return b""
 
-    def _check_events(self, items: npt.NDArray[np.uint32], keys: Elements) -> None:
-        begin = 0 if self._behind.real_time else self._behind.run_until
+    def _check_events(self, items: npt.NDArray[np.uint32], keys: Elements, begin: int) -> None:
+        """Refuse events that are wrong, or of ticks before `begin`."""
         first, last = int(keys[0]), int(keys[-1])
         # As a rule all are right, which takes no more than a look at the ends once they ascend.
         if (
