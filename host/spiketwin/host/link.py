@@ -338,7 +338,8 @@ class Link:
             self._recover()
             outstanding, window = self._exchange.outstanding, self._window
             for request in program:
-                self.heed()
+                if self._signals.came or self._closing_by or self._closed_by:
+                    self.heed()
                 if request is not None:
                     self._submit(request)
                 if len(outstanding) >= window or (request is None and outstanding):

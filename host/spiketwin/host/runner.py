@@ -134,7 +134,7 @@ class Runner:
         self._depth = params.event_queue_depth
         self._first_tick = first_tick
         self._run_ticks = plan.ticks
-        self._event_ticks = events[:, 0]
+        self._event_ticks = np.ascontiguousarray(events[:, 0])
         # Less the tick that its block begins with, each is an item of `EVENTS`: offset and axon.
         self._items = events[:, 1] * _OFFSETS + self._event_ticks if len(events) else events
         self._ends = plan.ends()
@@ -225,7 +225,7 @@ class Runner:
             return nothing
         end = self._ends[self._run]
         if end - self._finished > self._depth:
-            finished = min(int(np.searchsorted(self._event_ticks, self._done)), self._queued)
+            finished = min(int(self._event_ticks.searchsorted(self._done)), self._queued)
             self._finished = max(self._finished, finished)
         room = self._finished + self._depth
         if room >= end:
@@ -236,7 +236,7 @@ class Runner:
         until = int(self._event_ticks[room])
         if until <= self._started:
             return nothing
-        return until, int(np.searchsorted(self._event_ticks, until))
+        return until, int(self._event_ticks.searchsorted(until))
 
     def _ahead(self) -> int:
         """Events that can be queued of the next run, all of it, while this one is under way."""
@@ -251,7 +251,7 @@ class Runner:
             first, last = self._queued, end
             base = int(self._event_ticks[first])
             if int(self._event_ticks[end - 1]) - base >= _OFFSETS:
-                last = int(np.searchsorted(self._event_ticks[:end], base + _OFFSETS))
+                last = int(self._event_ticks[:end].searchsorted(base + _OFFSETS))
             head = arguments(Opcode.EVENTS, self._first_tick + base)
             items = (self._items[first:last] - base).astype("<u4").tobytes()
             for begin in range(0, len(items), _BLOCK_BYTES):

@@ -47,7 +47,7 @@ from spiketwin.hdl.spec.registers import (
 )
 
 _TOP32: Final = (1 << 32) - 1
-_OF_RUNS: Final = (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH)
+_OF_RUNS: Final = frozenset(map(int, (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH)))
 _NO_EVENT: Final = -1
 _CODES: Final = {1: "B", 2: "H", 4: "I"}
 """Of unsigned integers in so many bytes, as `struct` calls them."""
@@ -130,9 +130,10 @@ class Device:
             self._behind.advance()
             if not self._running:
                 self._behind.fall_behind()
-        if number not in self._requests:
+        found = self._requests.get(number)
+        if found is None:
             raise Refused(Status.BAD_OPCODE, number)
-        form, execute = self._requests[number]
+        form, execute = found
         return execute(*form.values(arguments))
 
     def _reset(self) -> bytes:

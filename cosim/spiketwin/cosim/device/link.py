@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import ParamSpec
 
 from spiketwin.hdl.spec.protocol import REQUEST_HEADER, Opcode, Status
 from spiketwin.host.frames import FrameDecoder, encode
-
-_P = ParamSpec("_P")
 
 # As plain integers, which a call for every request compares faster than members of an enumeration.
 _IDENTIFY, _OPEN, _OK = int(Opcode.IDENTIFY), int(Opcode.OPEN), int(Status.OK)
@@ -74,15 +71,17 @@ class Link:
     def _request(self, body: bytes) -> None:
         session, seq, opcode = body[:REQUEST_HEADER]
         arguments = body[REQUEST_HEADER:]
-        if opcode == _IDENTIFY:
-            self._answer(seq, opcode, self._identify, arguments)
-        elif opcode == _OPEN:
-            self._answer(seq, opcode, self._open, session, arguments)
+        if opcode == _IDENTIFY or opcode == _OPEN:
+            self._greet(session, seq, opcode, arguments)
         elif session != self._session:
             self._refuse(seq, opcode, Refused(Status.WRONG_SESSION, self._session))
         elif seq == self._expected:
             self._expected = (seq + 1) % 256
-            self._answers.append(self._answer(seq, opcode, self._execute, opcode, arguments))
+            try:
+                frame = self._send(seq, opcode, self._execute(opcode, arguments))
+            except Refused as refused:
+                frame = self._refuse(seq, opcode, refused)
+            self._answers.append(frame)
         elif (behind := (self._expected - seq) % 256) <= len(self._answers):
             self.output += self._answers[-behind]
         else:
@@ -99,13 +98,19 @@ class Link:
             raise Refused(Status.WRONG_SESSION, self._session)
         return b""
 
-    def _answer(
-        self, seq: int, opcode: int, execute: Callable[_P, bytes], *args: _P.args, **kw: _P.kwargs
-    ) -> bytes:
+    def _greet(self, session: int, seq: int, opcode: int, arguments: bytes) -> None:
+        """Answer what needs no session, or begins one."""
         try:
-            result = execute(*args, **kw)
+            if opcode == _IDENTIFY:
+                result = self._identify(arguments)
+            else:
+                result = self._open(session, arguments)
         except Refused as refused:
-            return self._refuse(seq, opcode, refused)
+            self._refuse(seq, opcode, refused)
+        else:
+            self._send(seq, opcode, result)
+
+    def _send(self, seq: int, opcode: int, result: bytes) -> bytes:
         frame = encode(bytes((self._session, seq, opcode, _OK)) + result)
         self.output += frame
         return frame

@@ -66,7 +66,8 @@ class QueuedModel:
     def _begin(self) -> None:
         """Everything but the core as after a reset."""
         self._drop_events()
-        self._words = bytearray()
+        self._words = b""
+        self._taken = 0  # bytes of them
         self.run_until = 0
         self._lag = 0
         self._on_grid = False
@@ -109,7 +110,7 @@ class QueuedModel:
             "muted_ticks": self._muted_ticks,
             "pending_groups": self.pending_groups,
             "events_queued": self.events_queued,
-            "words_queued": len(self._words) // WORD_BYTES,
+            "words_queued": self._words_queued,
             **self.core.saturations,
         }
 
@@ -152,12 +153,19 @@ class QueuedModel:
     def take(self, count: int) -> bytes:
         """Take up to `count` output words; fewer only if the run is over."""
         size = count * WORD_BYTES
-        if len(self._words) < size:
+        if len(self._words) - self._taken < size:
             # Only now, for speed: how far a run comes depends on what is taken, not on when.
             self.advance()
-        taken = bytes(self._words[:size])
-        del self._words[:size]
-        return taken
+        words = self._words[self._taken : self._taken + size]
+        self._taken += len(words)
+        return words
+
+    @property
+    def _words_queued(self) -> int:
+        return (len(self._words) - self._taken) // WORD_BYTES
+
+    def _put(self, words: bytes) -> None:
+        self._words, self._taken = self._words[self._taken :] + words, 0
 
     def stop(self) -> None:
         """End the run where it is, and drop all queued events."""
@@ -193,10 +201,10 @@ class QueuedModel:
     def _advance(self, end: int) -> None:
         """Execute the ticks before `end`, as far as the output queue has room."""
         depth, most_words = self.params.spike_queue_depth, self._most_words
-        while (room := depth - len(self._words) // WORD_BYTES) >= most_words:
+        while (room := depth - self._words_queued) >= most_words:
             if self._muted and (self.core.tick < end or self.core.tick >= self.run_until):
                 # Among the words of the next tick, or on its own when the run is over.
-                self._words += count_word(Word.MUTED, self._muted).to_bytes(WORD_BYTES, "little")
+                self._put(count_word(Word.MUTED, self._muted).to_bytes(WORD_BYTES, "little"))
                 self._muted = 0
                 self._execute_ticks(min(end, self.core.tick + 1), room)
             elif self.core.tick < end:
@@ -206,7 +214,7 @@ class QueuedModel:
         self._drop_late_events()
 
     def _execute_ticks(self, end: int, room: int) -> None:
-        self._words += self._run_core(end, room).tobytes()
+        self._put(self._run_core(end, room).tobytes())
 
     def _run_core(self, end: int, room: int) -> Words:
         self._drop_late_events()
