@@ -482,3 +482,11 @@ def test_errors_name_the_thing(
 def test_pictures_show_any_number_of_targets(record: Record, tmp_path: Path) -> None:
     assert len(save_all({"a": record, "b": record, "c": record}, tmp_path)) == 5
     assert len(save_all({"a": record}, tmp_path)) == 5
+
+
+def test_a_part_that_nobody_is_to_learn_is_refused(tmp_path: Path) -> None:
+    options = ["--on", "model:", "--part", "3", "--output", str(tmp_path)]
+    result = CliRunner().invoke(main, ["demo", *options])
+    assert result.exit_code == 2
+    assert "--part 3 would have no effect" in result.output
+    assert "--part-on" in result.output

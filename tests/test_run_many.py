@@ -1,8 +1,10 @@
 """Many runs by one call: what one call of `run` after the other does, on every target."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any
 
@@ -15,7 +17,13 @@ from spiketwin.cosim.model.core import ModelCore
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.host import Core, Network, Run, connect
-from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput
+from spiketwin.host.errors import (
+    DoesNotFit,
+    HalfWritten,
+    InvalidInput,
+    LinkLost,
+    SpiketwinWarning,
+)
 from spiketwin.host.runs import Runs
 
 TINY = preset("tiny")
@@ -188,6 +196,9 @@ def test_runs_are_a_sequence_and_its_arrays(url: str) -> None:
             ]
         with pytest.raises(InvalidInput, match="n_neurons must be above"):
             runs.counts(1)
+        for wrong in (-1, 2.5, "a"):
+            with pytest.raises(InvalidInput, match="n_neurons must be"):
+                runs.counts(wrong)  # type: ignore[arg-type]
         assert runs.ledger.wall_seconds > 0
         assert runs.ledger.on_hardware(1_000_000).ticks == 30
 
@@ -218,6 +229,7 @@ def test_progress_and_watch_see_each_run(url: str) -> None:
         ((5, 3), {}, InvalidInput, "list of arrays"),
         (([[(0, 1)], [(3, 1)]], 3), {}, InvalidInput, r"stimuli\[1\]\[0\]: tick must be in 0…2"),
         (([[(0, 8)]], 3), {}, InvalidInput, r"stimuli\[0\]\[0\]: axon must be in 0…7, not 8"),
+        ((np.array(5), 3), {}, InvalidInput, "list of arrays"),
         (([[0.5]], 3), {}, InvalidInput, r"stimuli\[0\] must be integers"),
         (([[]], 0), {}, InvalidInput, "ticks must be"),
         (([[]], 3), {"clear": "w"}, InvalidInput, "there is no state 'w'"),
@@ -246,6 +258,62 @@ def test_what_is_wrong_is_named_and_nothing_is_sent(
         assert (core.tick, core.read_registers(), core.read_state()["v"].tolist()) == before
 
 
+def test_of_a_single_run_too_what_watches_sees_all_of_it(url: str) -> None:
+    seen: list[tuple[int, int]] = []
+    with connect(url, params=TINY) as core:
+        core.program(NET)
+        core.run_many(stimuli(1, 300), 300, watch=lambda n, run: seen.append((n, len(run.cycles))))
+    assert seen == [(0, 300)]
+
+
+def test_stimuli_of_few_events_are_no_raster() -> None:
+    with connect("model:", params=TINY) as core:
+        core.program(NET)
+        core.run_many([[(0, 0)]] * 9, 2)  # a warning would be an error
+        with pytest.warns(SpiketwinWarning, match=r"stimuli\[1\] holds nothing but 0 and 1"):
+            core.run_many([[], [(0, 1), (1, 0), (0, 0), (1, 1), (1, 1)]], 2)
+
+
+def test_what_is_known_is_not_half_written_by_a_run_that_is_broken_off() -> None:
+    def stop(_number: int, _run: Run) -> None:
+        raise Stop
+
+    with connect("model:", params=TINY) as core:
+        core.program(NET)
+        gain = core.read_registers()["post_gain"]
+        with pytest.raises(Stop):
+            core.run_many(stimuli(40, 4), 4, registers={"post_gain": gain}, watch=stop)
+        core.run([], 1)
+
+
+def test_what_saturated_is_counted_after_a_reset_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect("model:", params=TINY) as core:
+        core.program(NET)
+
+        def fail(program: Any) -> None:
+            raise LinkLost("no more")
+
+        with monkeypatch.context() as patch, pytest.raises(LinkLost):
+            patch.setattr(core.link, "run", fail)
+            core.run([], 5)
+        core.reset()
+        assert core.run([], 5).saturations is not None
+
+
+def test_two_threads_may_look_at_the_same_run() -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with connect("model:", params=TINY) as core, ThreadPoolExecutor(2) as pool:
+            core.program(NET)
+            for _ in range(200):
+                run = core.run([(0, 1)], 3)
+                both = [pool.submit(lambda: (run.spikes, run.cycles)) for _ in range(2)]  # noqa: B023
+                assert all(len(each.result()[1]) == 3 for each in both)
+    finally:
+        sys.setswitchinterval(interval)
+
+
 def test_threads_are_checked_where_there_are_none(url: str) -> None:
     with connect(url, params=TINY) as core, pytest.raises(InvalidInput, match="threads must be"):
         core.run_many([[]], 3, threads=-1)
@@ -258,7 +326,7 @@ def test_a_tick_with_too_many_events_is_named() -> None:
         wide = preset("tiny,n_axons=16,event_queue_depth=8")
     with connect("model:", params=wide) as core:
         core.program(Network.random(16, 8, seed=1))
-        with pytest.raises(DoesNotFit, match="tick 1 has more events"):
+        with pytest.raises(DoesNotFit, match=r"stimuli\[1\]: tick 1 has more events"):
             core.run_many([[], [(1, axon) for axon in range(16)]], 2)
 
 
@@ -404,6 +472,38 @@ def test_ctrl_c_leaves_the_core_as_it_was(monkeypatch: pytest.MonkeyPatch) -> No
             core.run_many(inputs, 4, clear=True, threads=2),
             list(core.run_many(inputs, 4, clear=True, threads=1)),
         )
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_broken_off_tells_of_its_runs_on_threads_too(threads: int) -> None:
+    def stop(*_arguments: Any) -> None:
+        raise Stop
+
+    with connect("model:", params=TINY) as core:
+        core.program(FROZEN)
+        with pytest.raises(Stop) as caught:
+            core.run_many(stimuli(9, 50), 50, clear=True, threads=threads, watch=stop)
+        runs = caught.value.__dict__["runs"]
+        assert len(runs) >= 1
+        assert core.tick == len(caught.value.__dict__["run"].cycles)
+        tick = core.tick
+        with pytest.raises(Stop) as caught:
+            core.run_many(stimuli(9, 50), 50, clear=True, threads=threads, progress=stop)
+        assert core.tick - tick == len(caught.value.__dict__["run"].cycles)
+        assert 50 * len(caught.value.__dict__["runs"]) <= core.tick - tick
+
+
+def test_progress_of_threads_grows() -> None:
+    told: list[int] = []
+    with connect("model:", params=TINY) as core:
+        core.program(FROZEN)
+        runs = core.run_many(
+            [[]] * 6, 20_000, clear=True, threads=2, progress=lambda done, _: told.append(done)
+        )
+        assert told == sorted(set(told))
+        assert told[-1] == 6
+        with pytest.raises(InvalidInput, match="spread over threads"):
+            _ = runs.ledger
 
 
 @pytest.mark.usefixtures("ctrl_c")

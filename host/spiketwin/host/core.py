@@ -25,7 +25,7 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host import access
 from spiketwin.host.account import Account
 from spiketwin.host.cautions import warn_of
-from spiketwin.host.decoding import decode_network
+from spiketwin.host.decoding import decode_network, decode_nothing
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
@@ -271,10 +271,14 @@ class Core:
         of many runs are under way at a time, and results are decoded together. It is several times
         as fast where runs are short. What breaks it off does as in `run`; the exception has as its
         attribute `runs` the runs that came to their end, as `Runs`, and in `run` all ticks that
-        came in.
+        came in. Registers that change from run to run are half written then, until they are written
+        again.
 
-        Where the target can (`model:`), runs that do not depend on each other are spread over
-        threads: those before which all state is cleared, and in which nothing learns.
+        Where the target can (`model:`), free-running runs that do not depend on each other are
+        spread over threads: those before which all state is cleared, and in which nothing learns,
+        as the host knows from `program` and `write_registers`. Nothing of them passes the link, so
+        that they have no ledger. Broken off, none of them was done, and the core is as it was;
+        `watch` is called when all are over.
 
         Parameters
         ----------
@@ -307,13 +311,18 @@ class Core:
 
         def execute(begun: list[Runner], stopwatch: Stopwatch) -> Run:
             events = checked_stimuli(stimuli, ticks, self._placement.n_axons)
+            given = {} if registers is None else registers
             plan = self._plan(
-                events, ticks, len(stimuli), tick_period, digests, clear, registers or {}
+                events, ticks, len(stimuli), tick_period, digests, clear, given, many=True
             )
             run_apart = self._link.run_apart
             if run_apart is not None and self._can_run_apart(plan, most_threads):
                 run = self._run_apart(plan, run_apart, most_threads, progress)
-                self._show(Runs(plan.ticks, run), watch)
+                try:
+                    self._show(Runs(plan.ticks, run), watch)
+                except BaseException as error:
+                    error.__dict__["run"] = run
+                    raise
                 return run
             return self._execute(
                 plan, plan.of_runs(progress), plan.of_parts(watch), begun, stopwatch
@@ -356,10 +365,11 @@ class Core:
         digests: bool,
         clear: bool | Iterable[str],
         registers: Mapping[str, ArrayLike],
+        many: bool = False,
     ) -> Plan:
         """Check what is asked for, as far as `checked_events` has not; nothing is sent yet."""
         settings = self._settings
-        self._check_queue(events, int(ticks))
+        self._check_queue(events, int(ticks), many)
         if not isinstance(registers, Mapping):
             raise InvalidInput(
                 f"registers must be a mapping of names to values, not {shown(registers)}"
@@ -369,7 +379,7 @@ class Core:
         plan = Plan(
             events, int(ticks), runs, settings.period(tick_period), settings.digests(digests),
             clear_mask(clear),
-            {name: settings.checked(name, each, (runs,)) for name, each in registers.items()},
+            {name: settings.checked(name, each, (runs,)) for name, each in registers.items()}, many,
         )  # fmt: skip
         if "v_floor" in plan.registers:
             self._placement.check_floor(int(plan.registers["v_floor"].max()))
@@ -436,13 +446,21 @@ class Core:
         self._check_ticks(plan)
         before = self._count(self.params.saturation_counters)
 
+        told = 0
+
         def report(done: int) -> None:
+            nonlocal told
             self._link.heed()
-            if progress is not None:
+            if progress is not None and done > told:
+                told = done
                 with self._link.calling_back():
                     progress(done, plan.runs)
 
-        words = np.frombuffer(run_apart(plan, threads, report), "<u4")
+        try:
+            words = np.frombuffer(run_apart(plan, threads, report), "<u4")
+        except BaseException as error:  # nothing of it was done
+            error.__dict__["run"] = Run(*decode_nothing(self.params))
+            raise
         ticks = plan.runs * plan.ticks
         decoded = decode_network(words, ticks, self.params, plan.digests, self._placement.n_neurons)
         self._tick += ticks
@@ -472,7 +490,7 @@ class Core:
         Gives the counters behind it, which are read with `reads`.
         """
         self._settled, self._runner = False, runner
-        written = runner.plan.registers.keys()
+        written = self._settings.changed(runner.plan, self._known_registers)
         self._half_written |= dict.fromkeys(written, _REGISTER_AGAIN)
         for name in (*RUN_REGISTERS, *written):
             self._known_registers.pop(name, None)  # known again when they have been written
@@ -619,6 +637,7 @@ class Core:
         if self._runner is not None:
             with suppress(LinkError):  # where the device reports what no core does
                 self._keep(self._runner, {})  # the rest of its words is gone
+            self._counted = None
         self._tick = 0
         self._known_registers = dict.fromkeys(self._settings.table, 0)
         self._settled = True
@@ -700,13 +719,15 @@ class Core:
         # The tick under way, and the sweep of a clear, which takes less than a tick.
         return 2 * self._settings.most_cycles
 
-    def _check_queue(self, events: IntArray, ticks: int) -> None:
+    def _check_queue(self, events: IntArray, ticks: int, many: bool) -> None:
         depth = self.params.event_queue_depth
         if len(events) > depth:
             crowded = np.flatnonzero(events[depth:, 0] == events[:-depth, 0])
             if crowded.size:
+                run, tick = divmod(int(events[crowded[0], 0]), ticks)
+                which = f"stimuli[{run}]: " if many else ""
                 raise DoesNotFit(
-                    f"tick {events[crowded[0], 0] % ticks} has more events than the event queue of "
+                    f"{which}tick {tick} has more events than the event queue of "
                     f"this core holds ({depth}): take a core with a larger event_queue_depth"
                 )
 

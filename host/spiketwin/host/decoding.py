@@ -94,6 +94,11 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Decod
     )  # fmt: skip
 
 
+def decode_nothing(params: CoreParams) -> Decoded:
+    """Give what no words at all say."""
+    return decode(np.empty(0, np.uint32), 0, params, digests=False)
+
+
 def are_good(octets: bytes, ticks: int, params: CoreParams) -> bool:
     """Whether words, as bytes, are for sure those of so many ticks, none muted and no digests.
 

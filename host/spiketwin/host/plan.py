@@ -57,6 +57,8 @@ class Plan:
         State that is set to 0 before each run, as bits of `ClearMask`.
     registers:
         Name to values, shape (runs,): what is written before each run.
+    many:
+        Whether what watches is to see whole runs, one after the other.
     """
 
     events: IntArray
@@ -66,6 +68,7 @@ class Plan:
     digests: bool
     clear: int
     registers: dict[str, IntArray]
+    many: bool = False
 
     @property
     def starts_anew(self) -> bool:
@@ -165,6 +168,10 @@ class Settings:
     def behind(self, plan: Plan) -> dict[str, int]:
         """Registers that are known when the runs of a plan are over: name to value."""
         return self.of_runs(plan) | {name: int(v[-1]) for name, v in plan.registers.items()}
+
+    def changed(self, plan: Plan, known: Mapping[str, int]) -> list[str]:
+        """Registers that a plan writes, some being known."""
+        return [n for n, v in plan.registers.items() if _changes(v, known.get(n)).any()]
 
     def between(self, plan: Plan, known: Mapping[str, int]) -> _Between:
         """Give what is to be asked for before each run, some registers being known."""

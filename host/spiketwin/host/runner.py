@@ -327,9 +327,8 @@ class Runner:
         """Show what came in: the ticks of one run, or whole runs of several."""
         words = np.concatenate([self._unwatched, np.frombuffer(result, "<u4")])
         last = self._last
-        whole = self.ticks == self._run_ticks
         while self._watched < self._done:
-            ticks = self._done - self._watched if whole else self._run_ticks
+            ticks = self._run_ticks if self.plan.many else self._done - self._watched
             if self._watched + ticks > self._done:
                 break
             ends = np.searchsorted(np.cumsum(ticks_over(words, last)), ticks)

@@ -133,6 +133,10 @@ class Runs(Sequence[Run]):
 
         Raises `InvalidInput` where a neuron has fired that is not among so many.
         """
+        if isinstance(n_neurons, bool) or not isinstance(n_neurons, int | np.integer):
+            raise InvalidInput(f"n_neurons must be an integer, not {shown(n_neurons)}")
+        if n_neurons < 0:
+            raise InvalidInput(f"n_neurons must be 0 or more, not {n_neurons}")
         run, neuron = self.whole.spikes[:, 0] // self.ticks, self.whole.spikes[:, 1]
         if neuron.size and neuron.max() >= n_neurons:
             raise InvalidInput(

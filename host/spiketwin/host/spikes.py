@@ -127,16 +127,18 @@ class Run:
         def __getattr__(self, name: str) -> Any:
             """Decode the words, where that is still to be done, for what is decoded from them."""
             decode = self.__dict__.get("_decode")
-            if decode is None or name not in Decoded._fields:
+            if decode is not None and name in Decoded._fields:
+                # Two threads may do the same: what is decoded is there before this is gone.
+                self.__dict__.update(decode()._asdict())
+                self.__dict__.pop("_decode", None)
+            if name not in self.__dict__:
                 raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-            self.__dict__.update(decode()._asdict())
-            del self.__dict__["_decode"]
             return self.__dict__[name]
 
     def __getstate__(self) -> dict[str, Any]:
         """Give what is copied and stored: the arrays."""
         _ = self.spikes
-        return dict(self.__dict__)
+        return {name: value for name, value in self.__dict__.items() if name != "_decode"}
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -146,6 +148,7 @@ class Run:
         """
         if not self.accounts:
             raise InvalidInput(
-                "a part of a run, or one that was broken off, has no ledger: run it to its end"
+                "a part of a run, or one that was broken off, has no ledger: run it to its end. "
+                "Nor have runs that were spread over threads: give threads=1"
             )
         return Ledger.of(self.accounts)

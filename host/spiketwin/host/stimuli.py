@@ -74,7 +74,11 @@ def checked_stimuli(stimuli: Sequence[ArrayLike], ticks: int, n_axons: int) -> I
     Raises and warns as `checked_events`, of each stimulus by its number, and where there is none.
     """
     _check_ticks(ticks)
-    if isinstance(stimuli, str | bytes) or not isinstance(stimuli, Sequence | np.ndarray):
+    if (
+        isinstance(stimuli, str | bytes)
+        or not isinstance(stimuli, Sequence | np.ndarray)
+        or (isinstance(stimuli, np.ndarray) and stimuli.ndim == 0)
+    ):
         raise InvalidInput(
             f"stimuli must be a list of arrays of shape (k, 2), one a run, not {shown(stimuli)}"
         )
@@ -85,7 +89,8 @@ def checked_stimuli(stimuli: Sequence[ArrayLike], ticks: int, n_axons: int) -> I
     if not _in_range(events, ticks, n_axons):
         for number, part in enumerate(parts):
             _check_range(f"stimuli[{number}]", part, ticks, n_axons)
-    _warn_of_raster("stimuli", events)
+    for number, part in enumerate(parts):
+        _warn_of_raster(f"stimuli[{number}]", part)
     lengths = np.array([len(part) for part in parts])
     events[:, 0] += np.repeat(np.arange(len(parts)) * int(ticks), lengths)
     return _in_order(events, n_axons)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+import numpy as np
+
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput
 
@@ -20,11 +22,11 @@ def checked_threads(threads: int | None) -> int:
         return min(MOST_THREADS, _processors())
     if (
         isinstance(threads, bool)
-        or not isinstance(threads, int)
+        or not isinstance(threads, int | np.integer)
         or not 1 <= threads <= MOST_THREADS
     ):
         raise InvalidInput(f"threads must be an integer in 1…{MOST_THREADS}, not {shown(threads)}")
-    return threads
+    return int(threads)
 
 
 def _processors() -> int:

@@ -64,9 +64,7 @@ class _Target:
 @click.option(
     "--part",
     type=click.IntRange(min=1),
-    default=_PART,
-    show_default=True,
-    help="Images of the first pass that --part-on learns.",
+    help=f"Images of the first pass that --part-on learns. Default: {_PART}.",
 )
 @click.option(
     "--seed",
@@ -93,7 +91,7 @@ class _Target:
 def demo(
     urls: tuple[str, ...],
     part_url: str | None,
-    part: int,
+    part: int | None,
     seed: int,
     images: int | None,
     baud: int | None,
@@ -110,6 +108,12 @@ def demo(
     """
     if part_url is None:
         part_url = "" if urls else _PART_ON
+    if not part_url and part is not None:
+        raise click.UsageError(
+            f"--part {part} would have no effect: name the target that is to learn only so many "
+            "images by --part-on, or leave it out"
+        )
+    part = _PART if part is None else part
     urls = (*(urls or _ON), *filter(None, (part_url,)))
     options.check_distinct(
         {"--json": json_file}, {f"a picture, {name},": output / name for name in PICTURES}, urls

@@ -118,14 +118,14 @@ class Design:
             gateware = builds.gateware_sources()
         else:
             gateware = builds.gateware_sources(Path(str(self.gateware), *_PACKAGE))
-        sources = [*gateware, self.harness]
+        sources = [*gateware, self.harness, Path(compiling.__file__)]
         if self.level not in LINK_LEVELS:
             sources.append(Path(ports.__file__))
         if self.family is not None:
             tools.append(mapping.version(self.family))
             sources += mapping.sources(self.family)
         digest = hashlib.sha256()
-        digest.update(json.dumps([shape, _FLAGS, _OPTIMISATION, compiling.FLAGS, tools]).encode())
+        digest.update(json.dumps([shape, _FLAGS, _OPTIMISATION, tools]).encode())
         for source in sources:
             digest.update(hashlib.sha256(source.read_bytes()).digest())
         return digest.hexdigest()[:BUILD_BYTES]

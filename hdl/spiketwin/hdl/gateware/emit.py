@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -45,6 +46,10 @@ _QUIET: Final = "\n".join(
     ["/* verilator lint_save */", *(f"/* verilator lint_off {kind} */" for kind in _UNREMARKABLE)]
 )
 _LOUD: Final = "/* verilator lint_restore */"
+
+
+_EMITTING: Final = threading.Lock()
+"""One thread at a time emits: how memories begin is a matter of all of Amaranth."""
 
 
 class EmissionError(ValueError):
@@ -117,7 +122,8 @@ def rtlil(
     """
     _check(top, params, clock_hz, build, cycles_per_bit, prefix)
     design = _component(top, params, clock_hz, build, cycles_per_bit)
-    text: str = rtlil_backend.convert(design, name=prefix + top, emit_src=False)
+    with _EMITTING:
+        text: str = rtlil_backend.convert(design, name=prefix + top, emit_src=False)
     return text
 
 
@@ -129,17 +135,18 @@ def _zeros_left_out() -> Iterator[None]:
     most of the text, and of the time that writing and reading it take.
     """
     emitter: Any = rtlil_backend.ModuleEmitter
-    usual = emitter.emit_memory
+    with _EMITTING:
+        usual = emitter.emit_memory
 
-    def emit_memory(self: object, cell_idx: int, cell: Any) -> None:
-        if any(cell.init):
-            usual(self, cell_idx, cell)
+        def emit_memory(self: object, cell_idx: int, cell: Any) -> None:
+            if any(cell.init):
+                usual(self, cell_idx, cell)
 
-    emitter.emit_memory = emit_memory
-    try:
-        yield
-    finally:
-        emitter.emit_memory = usual
+        emitter.emit_memory = emit_memory
+        try:
+            yield
+        finally:
+            emitter.emit_memory = usual
 
 
 def _with_zeros(text: str) -> str:
