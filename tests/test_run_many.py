@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from types import FrameType
 from typing import Any
 
@@ -196,9 +197,10 @@ def test_runs_are_a_sequence_and_its_arrays(url: str) -> None:
             ]
         with pytest.raises(InvalidInput, match="n_neurons must be above"):
             runs.counts(1)
-        for wrong in (-1, 2.5, "a"):
+        wrong: list[Any] = [-1, 2.5, "a"]
+        for number in wrong:
             with pytest.raises(InvalidInput, match="n_neurons must be"):
-                runs.counts(wrong)  # type: ignore[arg-type]
+                runs.counts(number)
         assert runs.ledger.wall_seconds > 0
         assert runs.ledger.on_hardware(1_000_000).ticks == 30
 
@@ -308,7 +310,7 @@ def test_two_threads_may_look_at_the_same_run() -> None:
             core.program(NET)
             for _ in range(200):
                 run = core.run([(0, 1)], 3)
-                both = [pool.submit(lambda: (run.spikes, run.cycles)) for _ in range(2)]  # noqa: B023
+                both = [pool.submit(attrgetter("spikes", "cycles"), run) for _ in range(2)]
                 assert all(len(each.result()[1]) == 3 for each in both)
     finally:
         sys.setswitchinterval(interval)

@@ -18,6 +18,7 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput, LinkError
 from spiketwin.host.words import (
+    COUNTED,
     Words,
     digests_of,
     kinds_in,
@@ -166,9 +167,8 @@ def _counts(words: Words) -> IntArray:
     return (words & _COUNT_MASK).astype(np.int64)
 
 
-_COUNTED: Final = 1 << (31 - WORD_COUNT_BITS)
-_UPDATE: Final = _COUNTED | Word.UPDATE
-_END: Final = _COUNTED | Word.END
+_UPDATE: Final = COUNTED | Word.UPDATE
+_END: Final = COUNTED | Word.END
 _LEAST_COUNT: Final = 1 << 31
 _FIRST: Final = bytes([_UPDATE])
 _LAST: Final = bytes([_END])

@@ -8,7 +8,6 @@ the loss of the last thing said needs a timeout.
 
 from __future__ import annotations
 
-import struct
 from collections import deque
 from collections.abc import Callable, Sized
 from dataclasses import dataclass
@@ -68,16 +67,7 @@ class Request(NamedTuple):
 
 def arguments(opcode: Opcode, *values: int) -> bytes:
     """Bytes of the fixed arguments of a request, laid out as its table says."""
-    return _LAYOUTS[opcode].pack(*values)
-
-
-_CODES: Final = {1: "B", 2: "H", 4: "I"}
-"""Of unsigned integers in so many bytes, as `struct` calls them."""
-
-_LAYOUTS: Final = {
-    opcode: struct.Struct("<" + "".join(_CODES[field.size] for field in request.arguments))
-    for opcode, request in REQUESTS.items()
-}
+    return REQUESTS[opcode].layout.pack(*values)
 
 
 class Reply(NamedTuple):

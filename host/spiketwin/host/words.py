@@ -73,7 +73,8 @@ def ticks_over(words: Words, last: Word = Word.END) -> IntArray:
 
 
 _KIND_OF_TOP_BYTE: Final = bytes(top >> 4 if top >> 7 else 0 for top in range(256))
-_COUNTED: Final = 1 << (_IS_COUNT_BIT - WORD_COUNT_BITS)
+COUNTED: Final = 1 << (_IS_COUNT_BIT - WORD_COUNT_BITS)
+"""Top bit of the kind of a word that carries a count, as `kinds_in` has kinds."""
 
 
 def kinds_in(octets: bytes) -> bytes:
@@ -86,10 +87,10 @@ def ticks_over_in(answer: bytes, last: Word) -> int:
 
     A look at the top byte of each word is enough as long as none was muted, and many times faster.
     """
-    kinds = answer[WORD_BYTES - 1 :: WORD_BYTES].translate(_KIND_OF_TOP_BYTE)  # `kinds_in`
-    if _COUNTED | Word.MUTED in kinds:
+    kinds = kinds_in(answer)
+    if COUNTED | Word.MUTED in kinds:
         return int(ticks_over(np.frombuffer(answer, "<u4"), last).sum())
-    return kinds.count(_COUNTED | last)
+    return kinds.count(COUNTED | last)
 
 
 def tick_of(words: Words) -> IntArray:

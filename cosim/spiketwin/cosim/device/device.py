@@ -9,7 +9,6 @@ all periods: a run that follows without a new tick period is late from its first
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -49,8 +48,6 @@ from spiketwin.hdl.spec.registers import (
 _TOP32: Final = (1 << 32) - 1
 _OF_RUNS: Final = frozenset(map(int, (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH)))
 _NO_EVENT: Final = -1
-_CODES: Final = {1: "B", 2: "H", 4: "I"}
-"""Of unsigned integers in so many bytes, as `struct` calls them."""
 _CLEARABLE: Final = sum(ClearMask)
 
 
@@ -260,8 +257,7 @@ class _Form:
     """How the arguments of a request are laid out."""
 
     def __init__(self, request: Request) -> None:
-        codes = "".join(_CODES[field.size] for field in request.arguments)
-        self._fixed = struct.Struct(f"<{codes}")
+        self._fixed = request.layout
         self._tail = bool(request.tail)
         self._item = request.tail_size or 1
 

@@ -14,6 +14,7 @@ import json
 import struct
 import sys
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Final
 
 from spiketwin.hdl.spec import arithmetic, schedule
@@ -122,6 +123,12 @@ class Request:
     def argument_bytes(self) -> int:
         """Bytes of the fixed arguments."""
         return sum(field.size for field in self.arguments)
+
+    @cached_property
+    def layout(self) -> struct.Struct:
+        """How the fixed arguments are packed."""
+        codes = {1: "B", 2: "H", 4: "I"}
+        return struct.Struct("<" + "".join(codes[field.size] for field in self.arguments))
 
 
 REQUESTS: Final[dict[Opcode, Request]] = {
