@@ -15,7 +15,7 @@ from amaranth.back.rtlil import convert
 
 from spiketwin.firmware import fitting
 from spiketwin.firmware.synthesis import Family, synthesise
-from spiketwin.hdl.gateware.digest import Digest
+from spiketwin.hdl.gateware.core.digest import Digest
 from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, preset
 
 FIGURES: Final = Path(__file__).with_name("digests.json")

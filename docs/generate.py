@@ -249,7 +249,7 @@ def _meaning(word: Word) -> str:
 
 def _checks() -> str:
     """What the device checks in which order: the dispatcher says it where it does it."""
-    text = _docstring(ROOT / "hdl/spiketwin/hdl/gateware/dispatcher.py")
+    text = _docstring(ROOT / "hdl/spiketwin/hdl/gateware/link/dispatcher.py")
     return text[text.index("1. ") :].rstrip()
 
 
@@ -522,19 +522,24 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "cycle-examples": _cycle_examples,
     "decay": _decay,
     "spec-files": _modules("hdl/spiketwin/hdl/spec"),
-    "core-drawing": _drawing("core.py"),
-    "update-stages": _drawing("neurons.py"),
-    "lane-stages": _drawing("synapses.py"),
-    "dispatcher-states": _drawing("dispatcher.py"),
+    "core-drawing": _drawing("core/core.py"),
+    "update-stages": _drawing("core/neurons.py"),
+    "lane-stages": _drawing("core/synapses.py"),
+    "dispatcher-states": _drawing("link/dispatcher.py"),
     "gateware-files": _modules("hdl/spiketwin/hdl/gateware"),
+    "gateware-core-files": _modules("hdl/spiketwin/hdl/gateware/core"),
+    "gateware-link-files": _modules("hdl/spiketwin/hdl/gateware/link"),
+    "gateware-line-files": _modules("hdl/spiketwin/hdl/gateware/line"),
     "device-files": _modules("cosim/spiketwin/cosim/device"),
     "model-files": _modules("cosim/spiketwin/cosim/model"),
     "rtl-files": _modules("cosim/spiketwin/cosim/rtl"),
     "netlist-files": _modules("cosim/spiketwin/cosim/netlist"),
     "serial-files": _modules("cosim/spiketwin/cosim/serial"),
     "testbench-files": _modules("cosim/spiketwin/cosim/testbenches"),
-    "selftest-files": _modules("cosim/spiketwin/cosim/selftest"),
+    "selftest-files": _modules("cosim/spiketwin/cosim/trials/selftest"),
     "compare-files": _modules("cosim/spiketwin/cosim/compare"),
+    "digits-files": _modules("cosim/spiketwin/cosim/digits"),
+    "trial-files": _modules("cosim/spiketwin/cosim/trials"),
     "demo-files": _modules("cosim/spiketwin/cosim/demo"),
     "report-files": _modules("cosim/spiketwin/cosim/report"),
     "firmware-files": _modules("firmware/spiketwin/firmware"),

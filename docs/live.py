@@ -13,10 +13,10 @@ from typing import Final
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from spiketwin.cosim.demo.digits import load
 from spiketwin.cosim.demo.lesson import lesson
-from spiketwin.cosim.demo.recipe import RECIPE, TESTING, Phase
 from spiketwin.cosim.demo.run import SIZES, learn
+from spiketwin.cosim.digits.encoding import load
+from spiketwin.cosim.digits.recipe import RECIPE, TESTING, Phase
 from spiketwin.host import Run, connect
 
 PICTURE: Final = Path(__file__).parent / "images/live.svg"

@@ -6,14 +6,33 @@ import sys
 import warnings
 from typing import Final
 
+from spiketwin.hdl.spec.errors import SpiketwinError, TargetError, ToolMissing
 from spiketwin.hdl.spec.protocol import STATUS_DOC, Opcode, Status
+
+__all__ = [
+    "CoreClosed",
+    "DeviceRestarted",
+    "DoesNotFit",
+    "HalfWritten",
+    "IncompatibleDevice",
+    "InvalidInput",
+    "InvalidNetwork",
+    "LinkError",
+    "LinkLost",
+    "LinkTimeout",
+    "NetworkFileError",
+    "RecordingError",
+    "Refused",
+    "ReplayMismatch",
+    "SpiketwinError",
+    "SpiketwinWarning",
+    "TargetError",
+    "ToolMissing",
+    "warn",
+]
 
 _NOT_CALLERS: Final = ("spiketwin", "contextlib", "functools")
 """This package, and what stands between two functions of it."""
-
-
-class SpiketwinError(Exception):
-    """Base of all errors of this package."""
 
 
 class SpiketwinWarning(UserWarning):
@@ -50,10 +69,6 @@ class NetworkFileError(SpiketwinError, ValueError):
 
 class RecordingError(SpiketwinError, ValueError):
     """A file is no recorded session, or is damaged; the message names the line."""
-
-
-class TargetError(SpiketwinError):
-    """A target cannot be had: unknown address, missing package or tool, no such port."""
 
 
 class LinkError(SpiketwinError):

@@ -17,11 +17,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import numpy as np
 import serial
 
+from spiketwin.hdl.spec.installation import install_command
 from spiketwin.hdl.spec.params import CoreParams, ParamsError, described, preset
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.core import Core
 from spiketwin.host.errors import DoesNotFit, InvalidInput, TargetError
-from spiketwin.host.installation import install_command
 from spiketwin.host.link import (
     DEFAULT_RETRIES,
     FRUITLESS,

@@ -9,9 +9,9 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from spiketwin.cosim import bench as figures_of
-from spiketwin.cosim import mutants
-from spiketwin.cosim.bench import Figures
+from spiketwin.cosim.trials import bench as figures_of
+from spiketwin.cosim.trials import mutants
+from spiketwin.cosim.trials.bench import Figures
 from spiketwin.host.cli import options
 
 _SIMULATED: Final = "simulated"

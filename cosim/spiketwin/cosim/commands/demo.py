@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from spiketwin.cosim.demo.compare import COMPARED, Comparison, compare
-from spiketwin.cosim.demo.digits import Digits, load
 from spiketwin.cosim.demo.lesson import lesson
 from spiketwin.cosim.demo.plots import PICTURES, save_all
-from spiketwin.cosim.demo.recipe import RECIPE, Phase, parted
 from spiketwin.cosim.demo.run import SIZES, Record, learn
+from spiketwin.cosim.digits.encoding import Digits, load
+from spiketwin.cosim.digits.recipe import RECIPE, Phase, parted
 from spiketwin.host import connect
 from spiketwin.host.cli import live, options
 from spiketwin.host.targets import origin

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from spiketwin.cosim.doctor import Finding, examine
+from spiketwin.cosim.trials.doctor import Finding, examine
 from spiketwin.host.cli import options
 
 

@@ -14,10 +14,10 @@ from rich.progress import TaskID
 from spiketwin.cosim.commands.build import board_file, built, of_size, on_board
 from spiketwin.cosim.commands.devices import adapters_of_boards
 from spiketwin.cosim.commands.selftest import examined, say
-from spiketwin.cosim.loader import Hung, loader, run
 from spiketwin.firmware import flash as openfpgaloader
 from spiketwin.firmware.board import Board
 from spiketwin.firmware.flash import Trouble
+from spiketwin.firmware.loader import Hung, loader, run
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BUILD_BYTES

@@ -15,8 +15,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from spiketwin.cosim.fuzz.campaign import Finding, Tally, bounded_memory, hand_over, search
-from spiketwin.cosim.fuzz.surfaces import SURFACES
+from spiketwin.cosim.trials.fuzz.campaign import Finding, Tally, bounded_memory, hand_over, search
+from spiketwin.cosim.trials.fuzz.surfaces import SURFACES
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.cli import options
 from spiketwin.host.errors import InvalidInput

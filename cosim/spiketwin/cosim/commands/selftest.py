@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.progress import TaskID
 from rich.table import Table
 
-from spiketwin.cosim import selftest as checks
-from spiketwin.cosim.selftest.equivalence import EquivalenceReport
-from spiketwin.cosim.selftest.line import LineReport
-from spiketwin.cosim.selftest.memory import MemoryReport
-from spiketwin.cosim.selftest.streaming import Stream
+from spiketwin.cosim.trials import selftest as checks
+from spiketwin.cosim.trials.selftest.equivalence import EquivalenceReport
+from spiketwin.cosim.trials.selftest.line import LineReport
+from spiketwin.cosim.trials.selftest.memory import MemoryReport
+from spiketwin.cosim.trials.selftest.streaming import Stream
 from spiketwin.hdl.spec.params import DEFAULT_PRESET
 from spiketwin.host.cli import options
 from spiketwin.host.core import Core

@@ -24,8 +24,8 @@ from spiketwin.cosim.compare.sweep import (
     Sweep,
     sweep,
 )
+from spiketwin.hdl.spec.installation import install_command
 from spiketwin.host.cli import options
-from spiketwin.host.installation import install_command
 from spiketwin.host.paths import readable
 from spiketwin.host.targets import origin
 

@@ -130,8 +130,8 @@ def digits() -> Case:
     steps of weights are rounded. State is cleared between the images, as in the
     demo. Needs the extra ``demo``.
     """
-    from spiketwin.cosim.demo.digits import load
-    from spiketwin.cosim.demo.recipe import RECIPE
+    from spiketwin.cosim.digits.encoding import load
+    from spiketwin.cosim.digits.recipe import RECIPE
 
     images = load().first(TICKS // RECIPE.ticks)
     phase = RECIPE.phases(images, seed=0)[0]

@@ -18,7 +18,7 @@ from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from spiketwin.cosim.demo.digits import Readout
+    from spiketwin.cosim.digits.encoding import Readout
 
 PAUSE_TICKS: Final = 3
 """After each image: as many as it takes for all neurons to be at rest."""
@@ -91,9 +91,9 @@ def digits(images: int | None = None) -> Task:
     images:
         Take no more than so many of each half; None: all.
     """
-    from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, load
-    from spiketwin.cosim.demo.recipe import RECIPE, TESTING
     from spiketwin.cosim.demo.run import SIZES, run
+    from spiketwin.cosim.digits.encoding import N_CLASSES, N_PIXELS, load
+    from spiketwin.cosim.digits.recipe import RECIPE, TESTING
 
     halves = load()
     record = run("model:", halves if images is None else halves.first(images))

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from spiketwin.cosim.demo.digits import N_CLASSES, Readout
-from spiketwin.cosim.demo.recipe import LABELLING, TESTING, Phase
+from spiketwin.cosim.digits.encoding import N_CLASSES, Readout
+from spiketwin.cosim.digits.recipe import LABELLING, TESTING, Phase
 from spiketwin.host import Run
 from spiketwin.host.elements import IntArray
 

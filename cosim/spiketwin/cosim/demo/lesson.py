@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from spiketwin.cosim.demo.answers import Answers
-from spiketwin.cosim.demo.recipe import Phase
 from spiketwin.cosim.demo.run import Watch
+from spiketwin.cosim.digits.recipe import Phase
 from spiketwin.host import Core, Run
 from spiketwin.host.cli.dots import bars
 from spiketwin.host.cli.view import View

@@ -14,9 +14,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from spiketwin.cosim.demo.digits import N_CLASSES, N_PIXELS, SIDE
-from spiketwin.cosim.demo.recipe import TESTING
 from spiketwin.cosim.demo.run import Record
+from spiketwin.cosim.digits.encoding import N_CLASSES, N_PIXELS, SIDE
+from spiketwin.cosim.digits.recipe import TESTING
 from spiketwin.host.cli.raster import plain_names
 from spiketwin.host.elements import IntArray
 from spiketwin.host.paths import readable

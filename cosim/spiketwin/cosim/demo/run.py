@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from spiketwin.cosim.demo.digits import Digits, Readout, load
-from spiketwin.cosim.demo.recipe import LABELLING, RECIPE, TESTING, Phase, Recipe
+from spiketwin.cosim.digits.encoding import Digits, Readout, load
+from spiketwin.cosim.digits.recipe import LABELLING, RECIPE, TESTING, Phase, Recipe
 from spiketwin.host import Core, Network, Run, Runs, connect
 from spiketwin.host.elements import IntArray
 

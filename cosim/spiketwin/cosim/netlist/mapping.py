@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from spiketwin.cosim.rtl.toolchain import ToolMissing
 from spiketwin.firmware.synthesis import Family, script, synthesis_version, synthesise
-from spiketwin.host.installation import install_command
+from spiketwin.hdl.spec.installation import install_command
+from spiketwin.host.errors import ToolMissing
 
 _HERE: Final = Path(__file__).parent
 _NETLIST: Final = "netlist.v"

@@ -2,7 +2,7 @@
 
 No port tells when a tick begins, whether the next one has room for its words, and how long it has
 to wait; the harness looks at the registers and wires that do. Verilator keeps them as they are
-called in the gateware (`spiketwin.hdl.gateware.core`).
+called in the gateware (`spiketwin.hdl.gateware.core.core`).
 """
 
 from __future__ import annotations

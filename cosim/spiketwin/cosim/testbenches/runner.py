@@ -19,10 +19,10 @@ from spiketwin.cosim.rtl.build import built
 from spiketwin.cosim.testbenches.levels import LEVEL_VARIABLE, PARAMS_VARIABLE, TOPS, Top
 from spiketwin.hdl import builds
 from spiketwin.hdl.gateware import emit
+from spiketwin.hdl.spec.installation import install_command
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 from spiketwin.host.errors import TargetError
-from spiketwin.host.installation import install_command
 
 BUILD: Final = "model"
 """What the devices under test report: the same as the model that answers beside them."""

@@ -6,8 +6,8 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect, flipped
 
-from spiketwin.hdl.gateware.core import Core
-from spiketwin.hdl.gateware.link import LineSignature, Link
+from spiketwin.hdl.gateware.core.core import Core
+from spiketwin.hdl.gateware.link.link import LineSignature, Link
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Identity
 

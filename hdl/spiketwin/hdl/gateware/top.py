@@ -8,10 +8,10 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Member, Out, connect
 
-from spiketwin.hdl.gateware.core import Core
+from spiketwin.hdl.gateware.core.core import Core
+from spiketwin.hdl.gateware.core.interface import CoreSignature
 from spiketwin.hdl.gateware.device import Device
-from spiketwin.hdl.gateware.interface import CoreSignature
-from spiketwin.hdl.gateware.uart import BaudRate, UartReceiver, UartTransmitter
+from spiketwin.hdl.gateware.line.uart import BaudRate, UartReceiver, UartTransmitter
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES
 

@@ -305,10 +305,15 @@ def map_digest(params: CoreParams) -> int:
         ],
         "clear": [[m.name, int(m)] for m in ClearMask],
         "constants": [
-            [module.__name__, name, value]
-            for module in (arithmetic, registers_module, schedule, sys.modules[__name__])
-            for name, value in sorted(vars(module).items())
-            if name.isupper() and isinstance(value, int)
+            [name, value]
+            for name, value in sorted(
+                {
+                    name: value
+                    for module in (arithmetic, registers_module, schedule, sys.modules[__name__])
+                    for name, value in vars(module).items()
+                    if name.isupper() and isinstance(value, int)
+                }.items()
+            )
         ],
     }
     text = json.dumps(tables, sort_keys=True)

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import click
 
+from spiketwin.hdl.spec.installation import install_command
 from spiketwin.host.cli import catalogue, streams
 from spiketwin.host.cli.endings import Unwinding
 from spiketwin.host.errors import SpiketwinError, SpiketwinWarning, TargetError
-from spiketwin.host.installation import install_command
 
 COMMANDS: Final = "spiketwin.commands"
 """Entry points of commands, wherever they live: name to click command."""

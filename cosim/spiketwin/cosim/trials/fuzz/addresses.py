@@ -1,0 +1,114 @@
+"""Addresses of targets and names of sizes as inputs."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any, Final, NoReturn
+from unittest.mock import patch
+
+from serial import SerialException
+
+from spiketwin.cosim.serial import rtl_url, target_url
+from spiketwin.cosim.trials.fuzz.choices import Choices, Unsound, mutated_text
+from spiketwin.hdl.spec.params import ParamsError, described, preset
+from spiketwin.host.errors import InvalidInput, TargetError
+from spiketwin.host.targets import connect, origin, takes_sizes
+
+_SMALL: Final = 1 << 10
+_DOING: Final = ("alt", "cp2110", "hwgrep", "loop", "spy", "COM")
+"""What acts on the machine, or waits, when it is opened: it is only looked at."""
+
+
+class Addresses:
+    """Addresses for `connect`. Nothing is built, nothing is called, and no device is touched.
+
+    Parameters
+    ----------
+    folder:
+        Where recorded sessions would be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._addresses = (
+            "model:",
+            "model:?params=tiny",
+            "model://?params=tiny,lanes=2,weight_width=6&clock=1000000",
+            "rtl:?params=tiny&level=pins&cycles_per_bit=8&clock=12000000",
+            "rtl:?level=core&params=tiny,saturation_counters=1",
+            "rtl+pty:?params=ncx&level=bytes",
+            "netlist:?family=ice40&params=up5k",
+            "socket://localhost:7",
+            "socket://[::1]:7000",
+            "rfc2217://localhost:7?timeout=3&ign_set_control",
+            "loop://?log=debug",
+            "hwgrep://0403:6010",
+            f"replay:{folder}/none.jsonl",
+            f"{folder}/ttyUSB1",
+        )
+
+    def make(self, choices: Choices) -> bytes:
+        """Make an address."""
+        text = mutated_text(choices.of(self._addresses), ":/?&=,[]@", choices)
+        return text.encode("utf-8", "surrogatepass")
+
+    def feed(self, data: bytes) -> None:
+        """Open what it names, if that can be done without touching anything."""
+        url = data.decode("utf-8", "surrogatepass")
+        takes_sizes(url)
+        origin(url)
+        scheme, _, rest = url.partition(":")
+        if scheme in ("rtl", "rtl+pty", "netlist"):
+            self._design(f"{scheme}:{rest}", scheme)
+        elif scheme == "model" and self._is_large(url):
+            return
+        elif not scheme.startswith(_DOING):
+            with patch.object(socket, "create_connection", _refuse):
+                connect(url, params=None, retries=1).close()
+
+    @staticmethod
+    def _design(url: str, scheme: str) -> None:
+        try:
+            rtl_url.design(url, "bytes", "ecp5" if scheme == "netlist" else None)
+        except SerialException as error:  # as `connect` does
+            raise TargetError(str(error)) from error
+
+    @staticmethod
+    def _is_large(url: str) -> bool:
+        """Whether to make such a model would take longer than to look at the address."""
+        try:
+            given = target_url.options(url, {"params", "clock"})
+            params = target_url.core_params(given.get("params", target_url.DEFAULT_PARAMS))
+        except SerialException:
+            return False
+        return params.n_sources * params.n_neurons > _SMALL
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise ConnectionRefusedError("nobody is called by a test")
+
+
+class Sizes:
+    """Texts for ``--params``."""
+
+    def make(self, choices: Choices) -> bytes:
+        """Make a text."""
+        text = choices.of(
+            (
+                "tiny",
+                "full,lanes=4",
+                "ncx,n_axons=64,n_neurons=128,learning=0",
+                "up5k,weight_width=8,single_port_weights=1,link_slots=2",
+                "digits,event_queue_depth=1024,spike_queue_depth=2048,digest_rounds=3",
+            )
+        )
+        return mutated_text(text, ",=", choices).encode("utf-8", "surrogatepass")
+
+    def feed(self, data: bytes) -> None:
+        """Read the sizes; what is said of them must be read as the same ones."""
+        try:
+            params = preset(data.decode("utf-8", "surrogatepass"))
+        except ParamsError as error:  # as `connect` does
+            raise InvalidInput(str(error)) from error
+        if preset(described(params)) != params:
+            raise Unsound(f"{described(params)} is read as other sizes")

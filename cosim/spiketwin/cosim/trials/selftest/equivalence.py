@@ -1,0 +1,215 @@
+"""What the target computes: random networks on it and on the model, equal in everything.
+
+Registers, parameters, weights, flags, state and spikes are drawn from the tables of the
+specification, so that a new register or memory is drawn as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import RUN_REGISTERS, Register, Space, registers, space_formats
+from spiketwin.host.core import Core
+from spiketwin.host.elements import IntArray
+from spiketwin.host.network import NEURON_ARRAYS, TIME_CONSTANTS
+from spiketwin.host.spikes import Run
+from spiketwin.host.targets import connect
+
+MODEL: Final = "model:"
+
+_ACTIVITY: Final = (0.0, 0.02, 0.1, 0.5, 1.0)
+"""Share of the axons that spike in a tick."""
+
+
+@dataclass
+class EquivalenceReport:
+    """What was compared.
+
+    Attributes
+    ----------
+    networks, ticks, neuron_updates, spikes:
+        How much, up to the first difference; ticks of all networks together.
+    difference:
+        The first one, in words; empty if there is none.
+    """
+
+    networks: int = 0
+    ticks: int = 0
+    neuron_updates: int = 0
+    spikes: int = 0
+    difference: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether all was equal, and enough happened to tell."""
+        return not self.difference and self.spikes > 0
+
+    def figures(self) -> dict[str, Any]:
+        """Figures, and the first difference."""
+        return vars(self) | {"difference": self.difference or None}
+
+
+def check(
+    core: Core, networks: int, ticks: int, seed: int, progress: Callable[[int, int], None]
+) -> EquivalenceReport:
+    """Run random networks on a core and on a model of its sizes, up to the first difference.
+
+    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    """
+    report = EquivalenceReport()
+    with connect(MODEL, params=core.params) as model:
+        for number in range(networks):
+            trial = Trial.random(core.params, ticks, np.random.default_rng((seed, 2, number)))
+            expected, got = trial.outcome(model), trial.outcome(core)
+            difference = first_difference(expected, got)
+            report.networks += 1
+            report.ticks += ticks
+            report.neuron_updates += ticks * core.params.n_neurons
+            report.spikes += len(expected.run.spikes)
+            progress(number + 1, networks)
+            if difference:
+                report.difference = f"network {number} of seed {seed}: {difference}"
+                break
+    return report
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A run and what was left in the core."""
+
+    run: Run
+    weights: IntArray
+    state: dict[str, IntArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One random network, its first state, and spikes.
+
+    Attributes
+    ----------
+    registers:
+        Name to value.
+    arrays:
+        Every writable space but the registers, and `pending` as a flag for each neuron.
+    events:
+        Shape (k, 2): (tick, axon).
+    ticks:
+        Length of the run.
+    """
+
+    registers: dict[str, int]
+    arrays: dict[str, IntArray]
+    events: IntArray
+    ticks: int
+
+    @classmethod
+    def random(cls, params: CoreParams, ticks: int, rng: np.random.Generator) -> Trial:
+        """Draw a network that is wild, but fires neither always nor never."""
+        arrays = {}
+        for fmt in space_formats(params).values():
+            if fmt.writable and fmt.space not in (Space.REGISTER, Space.PENDING):
+                shape = (fmt.rows, fmt.columns) if fmt.rows > 1 else (fmt.columns,)
+                arrays[fmt.space.name.lower()] = _magnitudes(rng, *fmt.limits(), shape)
+        low, high = space_formats(params)[Space.WEIGHT].limits()
+        arrays["weight"] = rng.integers(low // 2, high, arrays["weight"].shape, endpoint=True)
+        # As high as what a part of the axons brings in a few ticks.
+        drive = min(high * params.n_axons, space_formats(params)[Space.THRESHOLD].limits()[1])
+        arrays["threshold"] = rng.integers(drive // 8, drive, params.n_neurons, endpoint=True)
+        longest = min(8, space_formats(params)[Space.REFRAC_TICKS].limits()[1])
+        arrays["refrac_ticks"] = rng.integers(0, longest, params.n_neurons, endpoint=True)
+        arrays["pending"] = (rng.random(params.n_neurons) < 0.2).astype(np.int64)
+        return cls(
+            {
+                r.name: _setting(rng, r, params)
+                for r in registers(params)
+                if r.name not in RUN_REGISTERS
+            },
+            arrays,
+            _events(rng, params, ticks),
+            ticks,
+        )
+
+    def outcome(self, core: Core) -> Outcome:
+        """Run on a core that is as large as the trial was drawn for."""
+        core.reset()
+        core.write_registers(**self.registers)
+        rest = dict(self.arrays)
+        core.write_weights(rest.pop("weight"))
+        if core.params.learning:
+            core.write_plastic(rest.pop("plastic"))
+        core.write_parameters(**{name: rest.pop(name) for name in NEURON_ARRAYS})
+        core.write_state(**rest)
+        run = core.run(self.events, self.ticks)
+        return Outcome(run, core.read_weights(), core.read_state())
+
+
+def _magnitudes(
+    rng: np.random.Generator, low: int, high: int, shape: tuple[int, ...] = ()
+) -> IntArray:
+    """Draw numbers of all magnitudes alike, of both signs where there are two."""
+    bits = rng.integers(0, high.bit_length(), shape, endpoint=True)
+    values = rng.integers(0, (1 << bits) - 1, shape, endpoint=True)
+    return np.where((rng.random(shape) < 0.5) & (low < 0), -1 - values, values)
+
+
+def _setting(rng: np.random.Generator, register: Register, params: CoreParams) -> int:
+    """Draw the value of a register."""
+    low, high = register.limits(params)
+    if register.name in TIME_CONSTANTS:
+        tau = float(10 ** rng.uniform(0, 3))
+        return int(rng.choice([DECAY_NONE, DECAY_AT_ONCE, *[decay_code(tau)] * 6]))
+    value = int(_magnitudes(rng, low, high))
+    if register.name in ("v_floor", "w_min"):
+        return min(value, -1 - value)
+    return max(value, -1 - value) if register.name == "w_max" else value
+
+
+def _events(rng: np.random.Generator, params: CoreParams, ticks: int) -> IntArray:
+    """Draw axon events: ticks from silent to full, as far as the queue holds them."""
+    share = rng.choice(_ACTIVITY, ticks)
+    active = rng.random((ticks, params.n_axons)) < share[:, None]
+    active &= active.cumsum(axis=1) <= params.event_queue_depth
+    return np.argwhere(active)
+
+
+def first_difference(expected: Outcome, got: Outcome) -> str:
+    """Name the first difference by tick or element; empty if there is none."""
+    missing_or_extra = _spikes(expected.run.spikes, got.run.spikes)
+    if missing_or_extra:
+        return missing_or_extra
+    for name in ("update_cycles", "cycles"):
+        want, have = getattr(expected.run, name), getattr(got.run, name)
+        for tick in np.flatnonzero(want != have)[:1]:
+            return f"tick {tick}: {name}: expected {want[tick]}, got {have[tick]}"
+    want, have = expected.run.spike_cycles, got.run.spike_cycles
+    for index in np.flatnonzero(want != have)[:1]:
+        tick, neuron = expected.run.spikes[index]
+        return (
+            f"tick {tick}, neuron {neuron}: spike_cycles: expected {want[index]}, got {have[index]}"
+        )
+    for name, values in {"weights": expected.weights, **expected.state}.items():
+        others = got.weights if name == "weights" else got.state[name]
+        for index in np.argwhere(values != others)[:1]:
+            where = ", ".join(map(str, index))
+            return (
+                f"{name}[{where}] after the run: "
+                f"expected {values[tuple(index)]}, got {others[tuple(index)]}"
+            )
+    return ""
+
+
+def _spikes(expected: IntArray, got: IntArray) -> str:
+    """Name the first spike that only one of two lists has."""
+    ours, theirs = set(map(tuple, expected.tolist())), set(map(tuple, got.tolist()))
+    if ours == theirs:
+        return ""
+    tick, neuron = min(ours ^ theirs)
+    words = ("a spike", "none") if (tick, neuron) in ours else ("none", "a spike")
+    return f"tick {tick}, neuron {neuron}: spikes: expected {words[0]}, got {words[1]}"

@@ -1,0 +1,212 @@
+"""The memories: every bit of every writable space, by a march test and by random data.
+
+March C- (van de Goor, 1991), a block of one frame at a time: ⇕(w0) ⇑(r0,w1) ⇑(r1,w0) ⇓(r0,w1)
+⇓(r1,w0) ⇕(r0), where 1 is an element with all bits set. It finds bits that are stuck or do not
+change, addresses that reach two blocks or none, and blocks that disturb each other. Elements of one
+block are told apart afterwards, by random data and their complement.
+
+Registers are no memory and pending spikes are a list, so they get whole patterns instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from spiketwin.hdl.spec.registers import Space, SpaceFormat, registers, space_formats
+from spiketwin.host import access
+from spiketwin.host.core import Core
+from spiketwin.host.elements import IntArray, blocks
+from spiketwin.host.exchange import Request
+
+FAULTS_NAMED: Final = 8
+
+_MARCH: Final = (
+    ("⇕(w0)", False, None, 0),
+    ("⇑(r0,w1)", False, 0, 1),
+    ("⇑(r1,w0)", False, 1, 0),
+    ("⇓(r0,w1)", True, 0, 1),
+    ("⇓(r1,w0)", True, 1, 0),
+    ("⇕(r0)", False, 0, None),
+)
+"""Name, whether from the last block to the first, what is expected, what is written then."""
+
+_READS: Final = sum(expected is not None for _, _, expected, _ in _MARCH) + 3
+"""Times that a block is read: in the march, and of random data, their complement and zeros."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An element that did not hold what was written.
+
+    Attributes
+    ----------
+    element:
+        Such as ``weight[3, 7]``.
+    step:
+        Of the test, such as ``⇑(r0,w1)``.
+    expected, got:
+        Values.
+    """
+
+    element: str
+    step: str
+    expected: int
+    got: int
+
+
+@dataclass
+class MemoryReport:
+    """What the memories did.
+
+    Attributes
+    ----------
+    bits:
+        Bits tested, each counted once.
+    wrong:
+        Elements read that were different from what was written.
+    faults:
+        The first of them.
+    """
+
+    bits: int = 0
+    wrong: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every bit held."""
+        return self.wrong == 0
+
+    def figures(self) -> dict[str, Any]:
+        """Figures, and the first faults."""
+        return {
+            "bits": self.bits,
+            "wrong": self.wrong,
+            "faults": [vars(fault) for fault in self.faults],
+        }
+
+    def compare(
+        self, fmt: SpaceFormat, step: str, first: int, want: IntArray, got: IntArray
+    ) -> None:
+        """Note where elements from the place `first` on differ."""
+        different = np.flatnonzero(want != got)
+        self.wrong += different.size
+        for index in different[: FAULTS_NAMED - len(self.faults)]:
+            name = access.place(fmt, first + int(index))
+            self.faults.append(Fault(name, step, int(want[index]), int(got[index])))
+
+
+def check(core: Core, seed: int, progress: Callable[[int, int], None]) -> MemoryReport:
+    """Test all memories of a core; afterwards they hold zeros.
+
+    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    """
+    rng = np.random.default_rng((seed, 1))
+    core.reset()
+    formats = space_formats(core.params)
+    apart = (Space.REGISTER, Space.PENDING)
+    marched = [f for f in formats.values() if f.writable and f.space not in apart]
+    reads = sum(_READS * len(list(blocks(fmt, 0, fmt.size))) for fmt in marched)
+    tester = _Tester(core, lambda done: progress(done, reads))
+    for fmt in marched:
+        tester.march(fmt)
+        tester.random(fmt, rng)
+        tester.report.bits += fmt.size * fmt.width
+    _registers(core, formats[Space.REGISTER], rng, tester.report)
+    _pending(core, formats[Space.PENDING], rng, tester.report)
+    return tester.report
+
+
+class _Tester:
+    """The tests of one space after the other, and what they found."""
+
+    def __init__(self, core: Core, progress: Callable[[int], None]) -> None:
+        self.report = MemoryReport()
+        self._core = core
+        self._progress = progress
+        self._reads = 0
+
+    def march(self, fmt: SpaceFormat) -> None:
+        """March, block by block."""
+        for step, down, expected, new in _MARCH:
+            self._core.link.run(self._marching(fmt, step, down, expected, new))
+
+    def random(self, fmt: SpaceFormat, rng: np.random.Generator) -> None:
+        """Write random data and their complement, each as a whole, and zeros in the end."""
+        low, high = fmt.limits()
+        values = rng.integers(low, high, fmt.size, endpoint=True)
+        where = list(blocks(fmt, 0, fmt.size))
+        for step, data in (
+            ("random data", values),
+            ("complement", low + high - values),
+            ("zeros", np.zeros(fmt.size, np.int64)),
+        ):
+            self._core.link.run(access.write(fmt, i, data[i : i + n]) for i, n in where)
+            self._core.link.run(self._reading(fmt, i, data[i : i + n], step) for i, n in where)
+
+    def _marching(
+        self, fmt: SpaceFormat, step: str, down: bool, expected: int | None, new: int | None
+    ) -> Iterator[Request]:
+        low, high = fmt.limits()
+        zeros_and_ones = (0, -1 if low < 0 else high)
+        order = list(blocks(fmt, 0, fmt.size))
+        for index, count in reversed(order) if down else order:
+            if expected is not None:
+                want = np.full(count, zeros_and_ones[expected], np.int64)
+                yield self._reading(fmt, index, want, f"March C- {step}")
+            if new is not None:
+                yield access.write(fmt, index, np.full(count, zeros_and_ones[new], np.int64))
+
+    def _reading(self, fmt: SpaceFormat, index: int, want: IntArray, step: str) -> Request:
+        def compare(got: IntArray) -> None:
+            self.report.compare(fmt, step, index, want, got)
+            self._reads += 1
+            self._progress(self._reads)
+
+        return access.read(fmt, index, want.size, compare)
+
+
+def _registers(
+    core: Core, fmt: SpaceFormat, rng: np.random.Generator, report: MemoryReport
+) -> None:
+    """Write patterns into all registers, each of which has its own width."""
+    table = registers(core.params)
+    limits = np.array([register.limits(core.params) for register in table], np.int64)
+    low, high = limits[:, 0], limits[:, 1]
+    values = rng.integers(low, high, endpoint=True)
+    for step, data in (
+        ("ones", np.where(low < 0, -1, high)),
+        ("random data", values),
+        ("complement", low + high - values),
+        ("zeros", np.zeros(len(table), np.int64)),
+    ):
+        # As the link has them: a core sets those of a run by itself.
+        core.link.run(
+            access.write(fmt, index, np.array([value % (1 << 32)]))
+            for index, value in enumerate(data.tolist())
+        )
+        got = core.read_registers()
+        report.compare(fmt, step, 0, data, np.array([got[r.name] for r in table], np.int64))
+    report.bits += sum(register.width(core.params) for register in table)
+
+
+def _pending(core: Core, fmt: SpaceFormat, rng: np.random.Generator, report: MemoryReport) -> None:
+    """Write patterns of neurons that fired, from all of them to none; faults name the neuron."""
+    neurons = np.arange(core.params.n_neurons)
+    values = rng.integers(0, 1, neurons.size, endpoint=True)
+    flags = SpaceFormat(fmt.space, 1, neurons.size, 1, False, True, fmt.doc)
+    for step, data in (
+        ("ones", np.ones_like(neurons)),
+        ("every other", neurons % 2),
+        ("the others", 1 - neurons % 2),
+        ("random data", values),
+        ("complement", 1 - values),
+        ("zeros", np.zeros_like(neurons)),
+    ):
+        core.write_state(pending=data)
+        report.compare(flags, step, 0, data, core.read_state()["pending"])
+    report.bits += neurons.size

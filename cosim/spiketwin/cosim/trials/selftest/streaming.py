@@ -1,0 +1,103 @@
+"""Sustained transfers, the longest there are in each direction: how fast, and nothing lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from spiketwin.hdl.spec.protocol import WORD_BYTES
+from spiketwin.hdl.spec.registers import Space, space_formats
+from spiketwin.host.core import Core
+from spiketwin.host.timeline import BITS_PER_BYTE
+
+_TICKS: Final = 100
+_WORDS_BESIDE_SPIKES: Final = 2
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One long transfer.
+
+    Attributes
+    ----------
+    payload_bytes:
+        Elements or output words, without what frames add to them.
+    seconds:
+        Measured on this computer's clock.
+    share_of_line:
+        Payload as a share of what the line can carry at its rate, in the time of the device where
+        that is simulated; ``None`` without a line.
+    """
+
+    payload_bytes: int
+    seconds: float
+    share_of_line: float | None
+
+    @property
+    def rate(self) -> float:
+        """Bytes of payload per second."""
+        return self.payload_bytes / self.seconds
+
+
+@dataclass(frozen=True)
+class StreamReport:
+    """The weights to the core, and spikes from it.
+
+    Attributes
+    ----------
+    upload, stream:
+        The two transfers.
+    spikes, expected_spikes:
+        Spikes that came out, and those that must have.
+    """
+
+    upload: Stream
+    stream: Stream
+    spikes: int
+    expected_spikes: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was lost."""
+        return self.spikes == self.expected_spikes
+
+    def figures(self) -> dict[str, Any]:
+        """Everything, as JSON has it."""
+        return {
+            "upload_bytes_per_second": self.upload.rate,
+            "upload_share_of_line": self.upload.share_of_line,
+            "stream_bytes_per_second": self.stream.rate,
+            "stream_share_of_line": self.stream.share_of_line,
+            "stream_spikes": self.spikes,
+            "stream_spikes_expected": self.expected_spikes,
+        }
+
+
+def check(core: Core) -> StreamReport:
+    """Write all weights, then have every neuron fire in every tick: the most output there can be.
+
+    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    """
+    fmt = space_formats(core.params)[Space.WEIGHT]
+    weights = np.zeros((fmt.rows, fmt.columns), np.int64)
+    upload = _timed(core, fmt.byte_length(fmt.size), lambda: core.write_weights(weights))
+    core.reset()
+    core.write_parameters(threshold=0, v_reset=0, refrac_ticks=0, bias=0)
+    core.run([], 1)  # the first run of a model loads its compiled code
+    runs = []
+    words = _TICKS * (core.params.neuron_groups + _WORDS_BESIDE_SPIKES)
+    stream = _timed(core, words * WORD_BYTES, lambda: runs.append(core.run([], _TICKS)))
+    return StreamReport(upload, stream, len(runs[0].spikes), _TICKS * core.params.n_neurons)
+
+
+def _timed(core: Core, payload_bytes: int, transfer: Callable[[], None]) -> Stream:
+    link = core.link
+    begin, device_begin = time.perf_counter(), link.clock()
+    transfer()
+    seconds, device_seconds = time.perf_counter() - begin, link.clock() - device_begin
+    share = payload_bytes * BITS_PER_BYTE / link.baud / device_seconds if link.has_line else None
+    return Stream(payload_bytes, seconds, share)

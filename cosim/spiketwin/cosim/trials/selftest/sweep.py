@@ -1,0 +1,95 @@
+"""The line at one rate after the other: which rates it carries, and the errors at each.
+
+A target without a line, such as the model, has no rates to try.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from spiketwin.cosim.trials.selftest.echo import Echo, Losses
+from spiketwin.host.core import Core
+from spiketwin.host.errors import InvalidInput, LinkTimeout
+
+RATES: Final = (
+    115_200, 230_400, 460_800, 500_000, 921_600, 1_000_000, 1_500_000, 2_000_000, 3_000_000,
+    4_000_000, 6_000_000, 12_000_000,
+)  # fmt: skip
+"""Bits per second: what common adapters make, beside the rate that the link was opened with."""
+
+EXCHANGES: Final = 40
+_MOST_BYTES: Final = 32
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What one rate did.
+
+    Attributes
+    ----------
+    baud:
+        Bits per second asked for.
+    exchanges, wrong:
+        Blocks written and read back at this rate, and how many of them came back different.
+    losses:
+        What was damaged or lost on the way, in either direction; it was recovered.
+    trouble:
+        Why the rate could not be used at all; empty if it could.
+    """
+
+    baud: int
+    exchanges: int
+    wrong: int
+    losses: Losses
+    trouble: str = ""
+
+    @property
+    def clean(self) -> bool:
+        """Whether the rate can be used, without a single error."""
+        return not (self.trouble or self.wrong or self.losses.damaged)
+
+    def figures(self) -> dict[str, Any]:
+        """Everything, as JSON has it."""
+        return {
+            "baud": self.baud,
+            "clean": self.clean,
+            "exchanges": self.exchanges,
+            "wrong": self.wrong,
+            **self.losses.figures(),
+            "trouble": self.trouble or None,
+        }
+
+
+def check(core: Core, seed: int, progress: Callable[[int, int], None]) -> tuple[Rate, ...]:
+    """Try the rate of the link and all of `RATES`, and return to the first; none without a line.
+
+    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    """
+    if not core.link.has_line:
+        return ()
+    first = core.link.baud
+    found = []
+    rates = [first, *(rate for rate in RATES if rate != first)]
+    for number, baud in enumerate(rates):
+        found.append(_tried(core, baud, np.random.default_rng((seed, 3, number))))
+        progress(number + 1, len(rates))
+    if core.link.baud != first:
+        core.set_baud(first)
+    return tuple(found)
+
+
+def _tried(core: Core, baud: int, rng: np.random.Generator) -> Rate:
+    echo = Echo(core, EXCHANGES, rng, most_bytes=_MOST_BYTES)
+    before = Losses.so_far(core)
+    trouble = ""
+    try:
+        if baud != core.link.baud:
+            core.set_baud(baud)
+        core.link.run(echo.program())
+    except (InvalidInput, LinkTimeout) as error:
+        trouble = str(error)
+    return Rate(baud, echo.done, echo.wrong, Losses.so_far(core) - before, trouble)

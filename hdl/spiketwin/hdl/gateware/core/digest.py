@@ -1,0 +1,240 @@
+"""The digest of a tick: all that it writes, folded into 32 bits (`spec.arithmetic.digest_code`).
+
+It listens where the units write, and forms the codes in pipelines of its own, one for each lane.
+What is written last has come through before the next tick can report anything, so no tick waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_, xor
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from spiketwin.hdl.gateware.core import weights
+from spiketwin.hdl.gateware.core.neurons import WRITE_STAGES
+from spiketwin.hdl.gateware.core.noise import mix_round, spread
+from spiketwin.hdl.gateware.core.pipeline import Delay, far
+from spiketwin.hdl.gateware.core.synapses import WEIGHT_WRITE_STAGE
+from spiketwin.hdl.spec import arithmetic as a
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import Space
+
+NEURON_WORDS = (
+    (Space.I_SYN,),
+    (Space.V,),
+    (Space.TRACE_POST, Space.REFRAC_COUNT),
+    (Space.THETA,),
+)
+"""What each word of the code of a neuron is made of, the low half first, in the order in which it
+is folded: a word a cycle, the last one as it is written."""
+
+_LAST_STAGE = WRITE_STAGES[Space.THETA]
+_FIRST_STAGE = _LAST_STAGE - len(NEURON_WORDS) + 1
+_WRITE_STAGE = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY
+
+
+def written_layout(params: CoreParams) -> data.StructLayout:
+    """What *Update* writes of one neuron, each element in the cycle in which it is written.
+
+    `v` is written if it moves; `trace_post` is 0 where learning is not built.
+    """
+    p = params
+    return data.StructLayout(
+        {
+            "i_syn": p.i_syn_width,
+            "v": p.v_width,
+            "v_moves": 1,
+            "trace_post": p.trace_width,
+            "refrac_count": p.refrac_width,
+            "theta": p.theta_width,
+        }
+    )
+
+
+class Digest(wiring.Component):
+    """Folds what a tick writes.
+
+    Members
+    -------
+    neurons, neurons_stb:
+        In, what *Update* writes of `neuron_lanes` neurons; the strobe goes with `refrac_count`.
+    sources, sources_stb:
+        In, the `trace_pre` of `source_lanes` sources that decayed. Both begin with the first group
+        and come one a cycle.
+    column, index, group, once:
+        In, the block of synapses that is issued, as to `synapses.Synapses`, and whether this is
+        the last time, if it is issued twice.
+    synapses, synapses_stb:
+        In, what a rule made of a block.
+    end_stb, told:
+        In, a tick ends, and whether its digest is reported.
+    value:
+        Out, the digest.
+    low_stb, high_stb:
+        Out, report the low half, or the high half.
+    pending:
+        Out, a digest is yet to be reported.
+    """
+
+    neurons_stb: Signal
+    sources_stb: Signal
+    column: Signal
+    index: Signal
+    group: Signal
+    once: Signal
+    synapses_stb: Signal
+    end_stb: Signal
+    told: Signal
+    value: Signal
+    low_stb: Signal
+    high_stb: Signal
+    pending: Signal
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = p = params
+        members = {
+            "neurons": In(data.ArrayLayout(written_layout(p), p.neuron_lanes)),
+            "neurons_stb": In(1),
+            "end_stb": In(1),
+            "told": In(1),
+            "value": Out(32),
+            "low_stb": Out(1),
+            "high_stb": Out(1),
+            "pending": Out(1),
+        }
+        if p.learning:
+            members |= {
+                "sources": In(data.ArrayLayout(p.trace_width, p.source_lanes)),
+                "sources_stb": In(1),
+                "column": In(1),
+                "index": In(range(p.n_sources)),
+                "group": In(range(p.column_groups)),
+                "once": In(1),
+                "synapses": In(data.ArrayLayout(weights.synapse_layout(p), p.lanes)),
+                "synapses_stb": In(1),
+            }
+        super().__init__(members)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        folded = [self._neurons(m)]
+        if self.params.learning:
+            folded += [self._sources(m), self._synapses(m)]
+        # So many cycles after the end of a tick, what it wrote last has come here: one for each
+        # round, and one for the sum of the lanes.
+        settled = 1 + self.params.digest_rounds
+        told = Delay(m, "told", self.end_stb & self.told, settled + 1)
+        over = Delay(m, "over", self.end_stb, settled + 1)
+        m.d.sync += self.value.eq(Mux(over[settled + 1], 0, reduce(xor, folded, self.value)))
+        m.d.comb += [
+            self.low_stb.eq(told[settled]),
+            self.high_stb.eq(told[settled + 1]),
+            self.pending.eq(reduce(or_, (told[k] for k in range(1, settled + 2)))),
+        ]
+        return m
+
+    def _neurons(self, m: Module) -> Value:
+        p = self.params
+        lane_bits = exact_log2(p.neuron_lanes)
+        late = _FIRST_STAGE - WRITE_STAGES[Space.REFRAC_COUNT]
+        begun = Delay(m, "neurons", self.neurons_stb, late)[late]
+        group = Signal(range(p.neuron_groups))
+        m.d.sync += group.eq(Mux(begun, group + 1, 0))
+        codes = []
+        for lane in range(p.neuron_lanes):
+            words = _neuron_words(m, lane, self.neurons[lane])
+            place = _place(Const(a.DIGEST_NEURONS, 14), Cat(Const(lane, lane_bits), group))
+            codes.append((begun, _code(m, f"neuron_{lane}", place, words, p.digest_rounds)))
+        return _sum(m, "neurons", codes, len(NEURON_WORDS) + p.digest_rounds)
+
+    def _sources(self, m: Module) -> Value:
+        p = self.params
+        lane_bits = exact_log2(p.source_lanes)
+        group = Signal(range(p.n_sources // p.source_lanes), name="source_group")
+        m.d.sync += group.eq(Mux(self.sources_stb, group + 1, 0))
+        codes = []
+        for lane in range(p.source_lanes):
+            place = _place(Const(a.DIGEST_SOURCES, 14), Cat(Const(lane, lane_bits), group))
+            code = _code(m, f"source_{lane}", place, [self.sources[lane]], p.digest_rounds)
+            codes.append((self.sources_stb, code))
+        return _sum(m, "sources", codes, 1 + p.digest_rounds)
+
+    def _synapses(self, m: Module) -> Value:
+        p = self.params
+        pair_bits = exact_log2(p.lanes // 2)
+        issued = Cat(self.once, self.column, self.index, self.group)
+        late = far(m, "issued", issued, _WRITE_STAGE - 1)
+        once, column = Signal(), late[1]
+        index, group = late[2 : 2 + len(self.index)], late[2 + len(self.index) :]
+        row = Cat(index, Const(0, exact_log2(a.DIGEST_POST) - len(index)), column)
+        # Lanes differ by constants only.
+        shared = [Signal(16, name=f"shared_{k}") for k in range(2)]
+        first = Cat(Const(0, pair_bits), group)
+        m.d.sync += [
+            once.eq(late[0]),
+            *(word.eq(part) for word, part in zip(shared, _place(row, first), strict=True)),
+        ]
+        codes = []
+        for pair in range(p.lanes // 2):
+            synapses = [self.synapses[2 * pair], self.synapses[2 * pair + 1]]
+            weight = [Mux(s.plastic, s.weight.as_unsigned(), 0) for s in synapses]
+            place = tuple(word ^ a.spread(pair, a.SPREAD_PAIR[k]) for k, word in enumerate(shared))
+            word = Cat(weight[0], Const(0, 16 - p.weight_width), weight[1])
+            code = _code(m, f"pair_{pair}", place, [word], p.digest_rounds)
+            valid = self.synapses_stb & once & (synapses[0].plastic | synapses[1].plastic)
+            codes.append((valid, code))
+        return _sum(m, "pairs", codes, 1 + p.digest_rounds)
+
+
+def _neuron_words(m: Module, lane: int, written: data.View) -> list[Value]:
+    """Words of the code of a neuron, which come one a cycle."""
+    words: list[Value] = []
+    for stage, spaces in enumerate(NEURON_WORDS, _FIRST_STAGE):
+        halves: list[Value] = []
+        for space in spaces:
+            name, late = space.name.lower(), stage - WRITE_STAGES[space]
+            value = Value.cast(getattr(written, name))
+            if space is Space.V:
+                value = Mux(written.v_moves, value, 0)
+            half = Delay(m, f"{name}_{lane}", value, late)[late]
+            halves.append(Cat(half, Const(0, max(0, 16 - len(half)))))
+        words.append(Cat(*halves))
+    return words
+
+
+def _place(row: Value, column: Value) -> tuple[Value, Value]:
+    """`spec.arithmetic.place`."""
+    x, y = (spread(row, a.SPREAD_SPIKED[k]) ^ spread(column, a.SPREAD_PAIR[k]) for k in range(2))
+    return x, y
+
+
+def _code(
+    m: Module, name: str, place: tuple[Value, ...], words: Sequence[Value], rounds: int
+) -> Value:
+    """`spec.arithmetic.digest_code`, a cycle for a word or a round; the words come one a cycle."""
+    x, y = place
+    for step in range(len(words) + rounds):
+        if step:
+            x, y = mix_round(x, y)
+        if step < len(words):
+            x, y = x ^ words[step][16:], y ^ words[step][:16]
+        next_x, next_y = (Signal(16, name=f"{name}_{half}_{step}") for half in "xy")
+        m.d.sync += [next_x.eq(x), next_y.eq(y)]
+        x, y = next_x, next_y
+    return Cat(x, y)
+
+
+def _sum(m: Module, name: str, codes: Sequence[tuple[Value, Value]], cycles: int) -> Value:
+    """Exclusive-or of the codes whose first words were valid so many cycles ago, registered."""
+    total = Signal(32, name=f"{name}_sum")
+    kept = [
+        Mux(Delay(m, f"{name}_valid_{k}", valid, cycles)[cycles], code, 0)
+        for k, (valid, code) in enumerate(codes)
+    ]
+    m.d.sync += total.eq(reduce(xor, kept))
+    return total

@@ -1,0 +1,142 @@
+"""The weight matrix in memories of one port: read in phase 0, written in phase 1.
+
+The banks are those of `weights`, but two weights share a word: those of the row groups 2k and
+2k + 1 of one source, the even one in the low half. A row uses both halves of what is read in one
+cycle in two; a column uses one half, and handles its block in both cycles, to the same effect.
+What is to be written is gathered until the memory is free for it. Contents after power-up are
+undefined, so all words are set to 0 then, once.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from spiketwin.hdl.gateware.core.pipeline import Delay, times
+from spiketwin.hdl.gateware.core.weights import (
+    READ_LATENCY,
+    BlockAddress,
+    WeightSignature,
+    rotate,
+    synapse_layout,
+)
+from spiketwin.hdl.spec.params import CoreParams
+
+
+class SinglePortWeights(wiring.Component):
+    """All weights and plastic flags, in memories of one port.
+
+    What is written is in memory two or three cycles later.
+
+    Members
+    -------
+    weights:
+        As of `weights.WeightSignature`, each by its own name.
+    phase:
+        In, 0 in the cycle in which a word is addressed that will be used in two, then 1. It
+        alternates, but may rest at 0 while nothing is written.
+    wiped:
+        Out, the contents are defined; nothing may be asked for before.
+    """
+
+    phase: Signal
+    store_stb: Signal
+    link: Signal
+    w_en: Signal
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = params
+        self.layout = synapse_layout(params)
+        members = WeightSignature(params).members
+        super().__init__({**members, "phase": In(1), "wiped": Out(1)})
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        p = self.params
+        lanes, lane_bits = p.lanes, exact_log2(p.lanes)
+
+        # The link's synapse is lane 0 of a block.
+        wanted, reading, arriving = (
+            Signal(self._address, name=name) for name in ("wanted", "reading", "arriving")
+        )
+        m.d.sync += [
+            wanted.word.eq(times(self.neuron >> (lane_bits + 1), p.n_sources) + self.row),
+            wanted.index.eq(self.row + self.neuron),
+            wanted.half.eq(self.neuron[lane_bits]),
+        ]
+        for name in self._address.members:
+            for block, unit in ((reading, self.read), (arriving, self.write)):
+                chosen = Mux(self.link, getattr(wanted, name), getattr(unit, name))
+                m.d.comb += getattr(block, name).eq(chosen)
+        lane_0 = Mux(self.link, self.value, self.w_words[0])
+        to_banks = rotate(
+            [Value.cast(lane_0), *(w.as_value() for w in list(self.w_words)[1:])],
+            (-arriving.index)[:lane_bits],
+        )
+
+        # What is to be written is gathered here. Before all else these are the words of the wipe;
+        # it begins when the reset of power-up is over, as memories may not take a word earlier.
+        written = Signal(self._address)
+        filled = Signal(2, init=0b11)
+        in_bank = Signal(lanes, init=-1)
+        writing = Signal()
+        m.d.comb += writing.eq(filled.any() & (self.phase | ~self.wiped))
+        with m.If(~self.wiped):
+            m.d.sync += Cat(written.word, self.wiped).eq(written.word + 1)
+        with m.Elif(writing):
+            m.d.sync += filled.eq(0)
+        with m.If(self.w_en | self.store_stb):
+            m.d.sync += written.eq(arriving)
+            m.d.sync += filled.bit_select(arriving.half, 1).eq(1)
+            m.d.sync += [
+                in_bank[bank].eq(self.w_en | (arriving.index == bank)) for bank in range(lanes)
+            ]
+
+        half = Delay(m, "half", reading.half, READ_LATENCY - 2)[READ_LATENCY - 2]
+        outputs: list[Value] = []
+        for bank in range(lanes):
+            memory: Memory = Memory(
+                shape=data.ArrayLayout(self.layout, 2), depth=p.bank_depth, init=[]
+            )
+            m.submodules[f"bank_{bank}"] = memory
+            read, write = memory.read_port(), memory.write_port(granularity=1)
+            address = Mux(writing, _in_bank(written, bank), _in_bank(reading, bank))
+            to_write = Signal(data.ArrayLayout(self.layout, 2), name=f"w_word_{bank}")
+            for part in range(2):
+                with m.If((self.w_en | self.store_stb) & (arriving.half == part)):
+                    m.d.sync += to_write[part].eq(to_banks[bank])
+            m.d.comb += [
+                read.addr.eq(address),
+                read.en.eq(~writing),
+                write.addr.eq(address),
+                write.data.eq(to_write),
+                write.en.eq(Mux(writing & in_bank[bank], filled, 0)),
+            ]
+            # Both halves rest here while they are used; the link reads in every phase.
+            first = Signal(data.ArrayLayout(self.layout, 2), name=f"r_word_{bank}_0")
+            second = Signal(self.layout, name=f"r_word_{bank}_1")
+            with m.If(self.phase | self.link):
+                m.d.sync += first.eq(read.data)
+            m.d.sync += second.eq(Mux(half, first[1], first[0]))
+            outputs.append(second.as_value())
+
+        index = Delay(m, "index", reading.index, READ_LATENCY - 1)[READ_LATENCY - 1]
+        in_lanes = rotate(outputs, index)
+        m.d.sync += [self.words[k].eq(word) for k, word in enumerate(in_lanes)]
+        m.d.comb += self.stored.eq(self.words[0])
+        return m
+
+    @property
+    def _address(self) -> data.StructLayout:
+        """Layout of a `BlockAddress`."""
+        members = BlockAddress(self.params).members
+        return data.StructLayout({name: member.shape for name, member in members.items()})
+
+
+def _in_bank(block: Signal, bank: int) -> Value:
+    """Address of a block in one bank: in a column the low bits differ, see `weights`."""
+    low = (bank - block.index)[: len(block.index)]
+    return Mux(block.column, block.word | low, block.word)

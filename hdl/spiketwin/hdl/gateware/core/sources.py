@@ -1,0 +1,192 @@
+"""Who is active: axon events of the tick, then the neurons that fired, in ascending order."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from spiketwin.hdl.gateware.core.interface import event_layout
+from spiketwin.hdl.spec.params import CoreParams
+
+
+class AxonEvents(wiring.Component):
+    """Holds the oldest queued event against the tick, and drops it when its time is over.
+
+    Members
+    -------
+    events:
+        In, the queue.
+    tick, tick_end_stb:
+        In, the current tick; high in the last cycle in which it is that.
+    due, axon:
+        Out, an event of this tick is here.
+    settled:
+        Out, `due` can be relied on: no event is on its way here.
+    take_stb:
+        In, the event is used.
+    over:
+        In, axons have had their turn in this tick: what comes now is late.
+    late_stb:
+        Out, high for a cycle for each event dropped.
+    gone_stb:
+        Out, high for a cycle for each event used or dropped.
+    reset_stb:
+        In, forget it.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        self.layout = event_layout(params)
+        super().__init__(
+            {
+                "events": In(stream.Signature(self.layout)),
+                "tick": In(32),
+                "tick_end_stb": In(1),
+                "due": Out(1),
+                "axon": Out(self.layout["axon"].shape),
+                "settled": Out(1),
+                "take_stb": In(1),
+                "over": In(1),
+                "late_stb": Out(1),
+                "gone_stb": Out(1),
+                "reset_stb": In(1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        head = Signal(self.layout)  # the tick is inverted
+        full, compared, matches, stale = (
+            Signal(name=name) for name in ("full", "compared", "matches", "stale")
+        )
+        m.d.comb += [
+            self.events.ready.eq(~full),
+            self.axon.eq(head.axon),
+            self.gone_stb.eq(full & compared & (self.take_stb | self.late_stb)),
+            self.due.eq(full & compared & matches & ~self.over),
+            self.settled.eq((full & compared & ~self.late_stb) | (~full & ~self.events.valid)),
+            self.late_stb.eq(full & compared & (stale | (matches & self.over))),
+        ]
+        with m.If(~full):
+            m.d.sync += [
+                head.axon.eq(self.events.payload.axon),
+                head.tick.eq(~self.events.payload.tick),
+                full.eq(self.events.valid),
+            ]
+        # Without inverters before it, the sum takes a logic cell a bit: it carries where the tick
+        # of the event is the smaller one, and is all ones where both are the same. The comparison
+        # is registered: a tick and its event stand for several cycles.
+        apart = head.tick + self.tick
+        m.d.sync += [
+            matches.eq(apart[:-1].all()),
+            stale.eq(apart[-1]),
+            compared.eq(full & ~self.tick_end_stb),
+        ]
+        with m.If(self.gone_stb):
+            m.d.sync += [full.eq(0), compared.eq(0)]
+        with m.If(self.reset_stb):
+            m.d.sync += full.eq(0)
+        return m
+
+
+def entry_layout(params: CoreParams) -> data.StructLayout:
+    """A group of neurons, and which of them fired: an entry of the space `pending`."""
+    return data.StructLayout(
+        {"mask": params.neuron_lanes, "group": bits_for(params.neuron_groups - 1)}
+    )
+
+
+class FiredNeurons(wiring.Component):
+    """The neurons that fired in the last *Update*, kept by groups, given out one by one.
+
+    Members
+    -------
+    empty_stb:
+        In, forget all.
+    push_stb, entry:
+        In, a group in which at least one neuron fired; groups come in ascending order.
+    count:
+        Out, entries kept.
+    rewind_stb:
+        In, begin again with the first; the first neuron is out four cycles later.
+    valid, neuron, take_stb:
+        Out, the next neuron; In, it is used. The one after it is out within four cycles.
+    link, place:
+        In, the link reads the entry at that place; it overwrites with `store_stb`, which makes the
+        entry the last one.
+    store_stb:
+        In.
+    stored:
+        Out, one cycle after `place`.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = p = params
+        entry = entry_layout(p)
+        super().__init__(
+            {
+                "empty_stb": In(1),
+                "push_stb": In(1),
+                "entry": In(entry),
+                "count": Out(range(p.neuron_groups + 1)),
+                "rewind_stb": In(1),
+                "valid": Out(1),
+                "neuron": Out(range(p.n_neurons)),
+                "take_stb": In(1),
+                "link": In(1),
+                "place": In(range(p.neuron_groups)),
+                "store_stb": In(1),
+                "stored": Out(entry),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        p = self.params
+        lane_bits = exact_log2(p.neuron_lanes)
+        entry = entry_layout(p)
+        memory: Memory = Memory(shape=entry, depth=p.neuron_groups, init=[])
+        m.submodules.list = memory
+        read, write = memory.read_port(), memory.write_port()
+        m.d.comb += [write.data.eq(self.entry), self.stored.eq(read.data)]
+        with m.If(self.link):
+            m.d.comb += [write.addr.eq(self.place), write.en.eq(self.store_stb)]
+        with m.Else():
+            m.d.comb += [write.addr.eq(self.count), write.en.eq(self.push_stb)]
+        with m.If(self.empty_stb):
+            m.d.sync += self.count.eq(0)
+        with m.Elif(write.en):
+            m.d.sync += self.count.eq(write.addr + 1)
+
+        # Memory → head (an entry being taken apart) → out (a neuron).
+        position = Signal.like(self.count)
+        fetching = Signal()
+        head = Signal(entry)
+        m.d.comb += read.addr.eq(self.place)
+        with m.If(~self.link):
+            m.d.comb += read.addr.eq(position)
+        with m.If(fetching):
+            m.d.sync += [head.eq(read.data), position.eq(position + 1), fetching.eq(0)]
+        with m.Elif((head.mask == 0) & (position != self.count)):
+            m.d.sync += fetching.eq(1)
+        with m.If(~self.valid | self.take_stb):
+            m.d.sync += [
+                self.valid.eq(head.mask != 0),
+                self.neuron.eq((head.group << lane_bits) | _lowest(m, head.mask)),
+            ]
+            with m.If(~fetching):
+                m.d.sync += head.mask.eq(head.mask & (head.mask - 1))
+        with m.If(self.rewind_stb):
+            m.d.sync += [position.eq(0), fetching.eq(0), head.mask.eq(0), self.valid.eq(0)]
+        return m
+
+
+def _lowest(m: Module, mask: Value) -> Value:
+    """Place of the lowest bit that is set."""
+    place = Signal(range(len(mask)) if len(mask) > 1 else 1, name="lowest")
+    for k in reversed(range(len(mask))):
+        with m.If(mask[k]):
+            m.d.comb += place.eq(k)
+    return place

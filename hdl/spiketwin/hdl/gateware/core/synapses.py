@@ -1,0 +1,209 @@
+"""The lane pipeline: what *Deliver* and *Learn* do to `lanes` synapses a cycle.
+
+Stage by stage, from the cycle in which a block is issued::
+
+    0  address of the weights and of the traces
+    1  memories read                       noise: indices spread
+    2  registers                           noise: round 1     address of the currents
+    3  trace and gain of the pass          noise: round 2     memory read
+    4  trace x gain; words in lanes        noise: round 3     register
+       current + weight                                       (rows)
+    5  + offset + noise, cut off                              currents written
+    6  weight + step
+    7  held to w_min … w_max
+    8  rotated back; written
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from spiketwin.hdl.gateware.core import noise, weights
+from spiketwin.hdl.gateware.core.pipeline import Delay, beyond, far, saturated
+from spiketwin.hdl.spec import arithmetic as a
+from spiketwin.hdl.spec.params import CoreParams
+
+CURRENT_READ_STAGE = 2
+CURRENT_WRITE_STAGE = 5
+WEIGHT_WRITE_STAGE = 8
+"""Stages in which addresses and data are at the ports of the memories."""
+
+_STEP_WIDTH = a.OFFSET_WIDTH + 2
+"""Bits of gain · trace + offset: both terms fit `OFFSET_WIDTH` bits (the gain term by 16 + 16 - 8)
+and the noise is added on top."""
+
+
+class Synapses(wiring.Component):
+    """The pipeline of *Deliver* (rows) and *Learn* (columns).
+
+    Members
+    -------
+    issue, block:
+        In, a block of synapses enters.
+    group:
+        In, its place: row blocks count words of currents, column blocks words of source traces.
+    index:
+        In, the source of the row or the neuron of the column.
+    read, words, write, w_en, w_words:
+        To `weights.WeightMemory`.
+    i_read, i_data, i_write, i_w_data, i_w_en:
+        To the memory of the currents; `i_w_data` is 0 but with `i_w_en`.
+    trace:
+        In, the traces that go with the block: `trace_post` in rows, `trace_pre` in columns,
+        `state_memory.READ_LATENCY` cycles after the block is issued.
+    learn_en:
+        In, whether the rule of the pass under way is applied.
+    gain_stb, offset_stb, value:
+        In, take its gain, or its offset, of the value.
+    stochastic, key, w_min, w_max:
+        In, rounding and bounds.
+    i_syn_saturates:
+        Out, with `saturation_counters`: lanes whose current is cut to its width as it is written.
+    once, weight_saturates:
+        Likewise: In, the block is issued for the last time, if it is issued twice; Out, lanes whose
+        step is cut short by a bound.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = p = params
+        lanes = p.lanes
+        words = data.ArrayLayout(weights.synapse_layout(p), lanes)
+        currents = data.ArrayLayout(signed(p.i_syn_width), lanes)
+        group = bits_for(p.column_groups - 1)
+        current_address = bits_for(p.row_groups - 1)
+        members = {
+            "issue": In(1),
+            "block": In(weights.BlockAddress(p)),
+            "group": In(group),
+            "index": In(range(p.n_sources)),
+            "read": Out(weights.BlockAddress(p)),
+            "words": In(words),
+            "i_read": Out(current_address),
+            "i_data": In(currents),
+            "i_write": Out(current_address),
+            "i_w_data": Out(currents),
+            "i_w_en": Out(1),
+        }
+        if p.learning:
+            members |= {
+                "write": Out(weights.BlockAddress(p)),
+                "w_en": Out(1),
+                "w_words": Out(words),
+                "trace": In(data.ArrayLayout(p.trace_width, lanes)),
+                "learn_en": In(1),
+                "gain_stb": In(1),
+                "offset_stb": In(1),
+                "value": In(32),
+                "stochastic": In(1),
+                "key": In(data.ArrayLayout(16, 2)),
+                "w_min": In(signed(p.weight_width)),
+                "w_max": In(signed(p.weight_width)),
+            }
+        if p.saturation_counters:
+            members["i_syn_saturates"] = Out(lanes)
+            if p.learning:
+                members |= {"once": In(1), "weight_saturates": Out(lanes)}
+        super().__init__(members)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        for name in weights.BlockAddress(self.params).members:
+            m.d.comb += getattr(self.read, name).eq(getattr(self.block, name))
+        self._deliver(m)
+        if self.params.learning:
+            self._learn(m)
+        return m
+
+    def _deliver(self, m: Module) -> None:
+        """Currents: read, add and write, four cycles from one row to the next."""
+        p = self.params
+        row = Delay(m, "row", self.issue & ~self.block.column, CURRENT_WRITE_STAGE)
+        place = Delay(m, "place", self.group[: len(self.i_read)], CURRENT_WRITE_STAGE)
+        m.d.comb += [
+            self.i_read.eq(place[CURRENT_READ_STAGE]),
+            self.i_write.eq(place[CURRENT_WRITE_STAGE]),
+            self.i_w_en.eq(row[CURRENT_WRITE_STAGE]),
+        ]
+        for lane in range(p.lanes):
+            total = Signal(signed(p.i_syn_width + 1), name=f"current_{lane}")
+            m.d.sync += total.eq(self.i_data[lane] + self.words[lane].weight)
+            with m.If(self.i_w_en):
+                m.d.comb += self.i_w_data[lane].eq(saturated(total, p.i_syn_width))
+                if p.saturation_counters:
+                    m.d.comb += self.i_syn_saturates[lane].eq(beyond(total, p.i_syn_width))
+
+    def _learn(self, m: Module) -> None:
+        p = self.params
+        m.submodules.noise = hashed = noise.Noise(p)
+        m.d.comb += [
+            hashed.key.eq(self.key),
+            hashed.stochastic.eq(self.stochastic),
+            hashed.spiked.eq(self.index),
+            hashed.group.eq(self.group),
+        ]
+        # The block travels along and names where to write.
+        last = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY
+        learning = Delay(m, "learning", self.issue & self.learn_en, last)
+        for name in weights.BlockAddress(p).members:
+            value, late = getattr(self.block, name), f"block_{name}"
+            is_wide = name == "word"
+            m.d.comb += getattr(self.write, name).eq(
+                far(m, late, value, last) if is_wide else Delay(m, late, value, last)[last]
+            )
+        m.d.comb += self.w_en.eq(learning[last])
+        # Should the bounds cross, w_max wins.
+        w_min = Signal.like(self.w_min)
+        m.d.sync += w_min.eq(Mux(self.w_min > self.w_max, self.w_max, self.w_min))
+        offset = Signal(signed(a.OFFSET_WIDTH))
+        with m.If(self.offset_stb):
+            m.d.sync += offset.eq(self.value)
+        if p.saturation_counters:
+            once = Delay(m, "once", self.once, last)[last]
+        for lane in range(p.lanes):
+            # A multiplier's time is its own: there are registers on both sides, and as multipliers
+            # lie far apart, each has its own copy of the gain. The initial values, which nothing
+            # sees, differ so that synthesis does not make one of them all; but in a small FPGA the
+            # copies are registers in the multipliers, which begin with 0.
+            trace = Signal(p.trace_width, name=f"trace_{lane}", reset_less=True)
+            init = 0 if p.single_port_weights else lane
+            gain = Signal(signed(a.GAIN_WIDTH), name=f"gain_{lane}", init=init, reset_less=True)
+            # Without a reset it can be the register in the multiplier.
+            product = Signal(
+                signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}", reset_less=True
+            )
+            change = Signal(signed(_STEP_WIDTH - a.STEP_BITS), name=f"change_{lane}")
+            step = product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
+            with m.If(self.gain_stb):
+                m.d.sync += gain.eq(self.value)
+            m.d.sync += [
+                trace.eq(self.trace[lane]),
+                product.eq(trace * gain),
+                change.eq((step + offset + hashed.bits[lane]) >> a.STEP_BITS),
+            ]
+            word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
+            weight = weights.synapse_layout(p)(word[1]).weight
+            moved = Signal(signed(max(p.weight_width, len(change)) + 1), name=f"inverted_{lane}")
+            m.d.sync += moved.eq(~(weight + change))
+            kept = weights.synapse_layout(p)(word[2])
+            result = Signal(weights.synapse_layout(p), name=f"result_{lane}")
+            m.d.sync += result.plastic.eq(kept.plastic)
+            with m.If(~kept.plastic):
+                m.d.sync += result.weight.eq(kept.weight)
+            # a - b - 1 is ~b + a: with the inverted weight no adder has inverters before it.
+            with m.Elif((self.w_max + moved) < 0):
+                m.d.sync += result.weight.eq(self.w_max)
+            with m.Elif((w_min + moved) >= 0):
+                m.d.sync += result.weight.eq(w_min)
+            with m.Else():
+                m.d.sync += result.weight.eq(~moved)
+            m.d.comb += self.w_words[lane].eq(result)
+            if p.saturation_counters:
+                cut = Signal(name=f"weight_cut_{lane}")
+                to_top, to_bottom = self.w_max + moved, w_min + moved
+                # -1 is a weight that is w_max by itself.
+                passes_top = (to_top < 0) & ~to_top.all()
+                m.d.sync += cut.eq(kept.plastic & (passes_top | (to_bottom >= 0)))
+                m.d.comb += self.weight_saturates[lane].eq(self.w_en & once & cut)

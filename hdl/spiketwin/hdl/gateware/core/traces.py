@@ -1,0 +1,100 @@
+"""`trace_pre`: bumped as a source's row begins, decayed for every source in *Update*."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Const, Module, Mux, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from spiketwin.hdl.gateware.core import decay
+from spiketwin.hdl.gateware.core.pipeline import Delay, bump, part_enables
+from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY, StatePort
+from spiketwin.hdl.spec.arithmetic import DECAY_BITS
+from spiketwin.hdl.spec.params import CoreParams
+
+BUMP_WRITE = READ_LATENCY + 1
+DECAY_WRITE = READ_LATENCY + decay.DECAY_LATENCY
+
+
+def port(params: CoreParams) -> StatePort:
+    """The vector, `lanes` to a word as the columns use it."""
+    p = params
+    return StatePort(unsigned(p.trace_width), p.lanes, p.n_sources, p.source_lanes)
+
+
+class SourceTraces(wiring.Component):
+    """The unit that keeps `trace_pre`.
+
+    Members
+    -------
+    bump_stb, source:
+        In, a source spiked.
+    issue, group:
+        In, a group of `source_lanes` sources decays.
+    decay_code, bump_by, replace:
+        In, registers.
+    trace_pre:
+        Access to the vector of `port`.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = p = params
+        super().__init__(
+            {
+                "bump_stb": In(1),
+                "source": In(range(p.n_sources)),
+                "issue": In(1),
+                "group": In(range(p.n_sources // p.source_lanes)),
+                "decay_code": In(DECAY_BITS),
+                "bump_by": In(p.trace_width),
+                "replace": In(1),
+                "trace_pre": Out(port(p)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        p = self.params
+        memory = self.trace_pre
+        parts = p.lanes // p.source_lanes
+        part_bits, within_part = exact_log2(parts), exact_log2(p.source_lanes)
+
+        # A bump is a group of one: both go the same way to the memory and back.
+        bumps = Delay(m, "bumps", self.bump_stb, BUMP_WRITE)
+        issue = Delay(m, "issue", self.issue, DECAY_WRITE)
+        group = Mux(self.issue, self.group, self.source >> within_part)
+        groups = Delay(m, "group", group[: len(self.group)], DECAY_WRITE)
+        lane = Delay(m, "lane", self.source[:within_part], BUMP_WRITE)
+        m.d.comb += [
+            memory.r_address.eq(groups[0][part_bits:]),
+            memory.part.eq(groups[READ_LATENCY][:part_bits]),
+        ]
+        bumped = Signal(p.trace_width)
+        bump(
+            m, memory.r_part[lane[READ_LATENCY]], self.bump_by, replace=self.replace,
+            spiked=Const(1), result=bumped,
+        )  # fmt: skip
+        decayed = []
+        for k in range(p.source_lanes):
+            m.submodules[f"decay_{k}"] = unit = decay.Decay(unsigned(p.trace_width))
+            m.d.comb += [unit.value.eq(memory.r_part[k]), unit.code.eq(self.decay_code)]
+            decayed.append(unit.result)
+
+        with m.If(bumps[BUMP_WRITE]):
+            part = groups[BUMP_WRITE][:part_bits]
+            enables = part_enables(Const(1), part, parts, p.source_lanes)
+            within = Const(1, p.source_lanes) << lane[BUMP_WRITE]
+            m.d.comb += [
+                memory.w_address.eq(groups[BUMP_WRITE][part_bits:]),
+                memory.w_en.eq(enables & within[: p.source_lanes].replicate(parts)),
+            ]
+            m.d.comb += [memory.w_data[k].eq(bumped) for k in range(p.lanes)]
+        with m.Elif(issue[DECAY_WRITE]):
+            part = groups[DECAY_WRITE][:part_bits]
+            m.d.comb += [
+                memory.w_address.eq(groups[DECAY_WRITE][part_bits:]),
+                memory.w_en.eq(part_enables(Const(1), part, parts, p.source_lanes)),
+            ]
+            m.d.comb += [memory.w_data[k].eq(decayed[k % p.source_lanes]) for k in range(p.lanes)]
+        return m

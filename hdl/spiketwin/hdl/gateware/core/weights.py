@@ -1,0 +1,192 @@
+"""The weight matrix in lane-skewed banks, so that rows and columns both stream.
+
+Weight (i, j) is in bank ``(i + j) mod lanes`` at address ``(j ÷ lanes) · n_sources + i``. Lane k of
+a row or column is bank ``(k + index) mod lanes``, where the index is that of the row's source or
+the column's neuron: one rotation brings words from banks to lanes, the opposite one brings them
+back.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value, ValueLike, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from spiketwin.hdl.gateware.core.pipeline import times
+from spiketwin.hdl.spec.params import CoreParams
+
+READ_LATENCY = 4
+"""Cycles from an address to the words in their lanes: memory, two registers, rotation."""
+
+WRITE_LATENCY = 1
+"""Cycles from words in their lanes to the write port: rotation."""
+
+
+LINK_LATENCY = 5
+"""Cycles from the link's address to its word: a register, and the way into the lanes."""
+
+
+def synapse_layout(params: CoreParams) -> data.StructLayout:
+    """A word of weight memory: the weight and, with learning, its plastic flag."""
+    plastic = {"plastic": 1} if params.learning else {}
+    return data.StructLayout({"weight": signed(params.weight_width), **plastic})
+
+
+def rotate(words: list[Value], amount: Value) -> list[Value]:
+    """Rotate so that place k holds word ``(k + amount) mod n``; a multiplexer a bit of amount."""
+    for bit in range(len(amount)):
+        words = [
+            Mux(amount[bit], words[(k + (1 << bit)) % len(words)], word)
+            for k, word in enumerate(words)
+        ]
+    return words
+
+
+class BlockAddress(wiring.Signature):
+    """Names the `lanes` synapses that are handled in one cycle.
+
+    Members
+    -------
+    column:
+        Whether they are sources of one neuron (1) or neurons of one source (0).
+    index:
+        Low bits of that source's or neuron's number: the rotation.
+    word:
+        Address in every bank; in a column the low bits differ a bank and are formed there.
+    half:
+        With `single_port_weights`, which half of the word.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        members = {
+            "column": Out(1),
+            "index": Out(exact_log2(params.lanes)),
+            "word": Out(bits_for(params.bank_depth - 1)),
+        }
+        if params.single_port_weights:
+            members["half"] = Out(1)
+        super().__init__(members)
+
+
+class WeightSignature(wiring.Signature):
+    """The weight memory, whichever it is.
+
+    Members
+    -------
+    read, words:
+        A block, and `READ_LATENCY` cycles later its words.
+    write, w_en, w_words:
+        Write a block.
+    link:
+        In, the link has the memory; all that follow belong to it.
+    row, neuron:
+        In, the synapse to read or write.
+    value, store_stb:
+        In, write `value`.
+    stored:
+        Out, the word, `LINK_LATENCY` cycles after its address.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        layout = synapse_layout(params)
+        words = data.ArrayLayout(layout, params.lanes)
+        super().__init__(
+            {
+                "read": In(BlockAddress(params)),
+                "words": Out(words),
+                "write": In(BlockAddress(params)),
+                "w_en": In(1),
+                "w_words": In(words),
+                "link": In(1),
+                "row": In(range(params.n_sources)),
+                "neuron": In(range(params.n_neurons)),
+                "value": In(layout),
+                "store_stb": In(1),
+                "stored": Out(layout),
+            }
+        )
+
+
+class WeightMemory(wiring.Component):
+    """All weights and plastic flags, in memories with a port to read and one to write.
+
+    The members are those of `WeightSignature`; what is written is in memory `WRITE_LATENCY` + 1
+    cycles later.
+    """
+
+    store_stb: Signal
+    link: Signal
+    w_en: Signal
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = params
+        self.layout = synapse_layout(params)
+        super().__init__(WeightSignature(params))
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        p = self.params
+        lanes, lane_bits = p.lanes, exact_log2(p.lanes)
+
+        link_word = Signal(bits_for(p.bank_depth - 1))
+        link_bank = Signal(lane_bits)
+        m.d.sync += [
+            link_word.eq(times(self.neuron >> lane_bits, p.n_sources) + self.row),
+            link_bank.eq(self.row + self.neuron),
+        ]
+
+        def bank_address(block: wiring.FlippedInterface, bank: int) -> Value:
+            low = (bank - block.index)[:lane_bits]
+            return Mux(block.column, block.word | low, block.word)
+
+        # Rotating words to lanes by -index and back is what puts bank (k + index) in lane k.
+        w_words = [Signal(self.layout, name=f"w_word_{k}") for k in range(lanes)]
+        w_address = [
+            Signal(bits_for(p.bank_depth - 1), name=f"w_address_{k}") for k in range(lanes)
+        ]
+        w_en = Signal()
+        m.d.sync += w_en.eq(self.w_en)
+        to_banks = rotate([w.as_value() for w in self.w_words], (-self.write.index)[:lane_bits])
+        outputs: list[Value] = []
+        for bank in range(lanes):
+            memory: Memory = Memory(shape=self.layout, depth=p.bank_depth, init=[])
+            m.submodules[f"bank_{bank}"] = memory
+            read, write = memory.read_port(), memory.write_port()
+            m.d.comb += read.addr.eq(Mux(self.link, link_word, bank_address(self.read, bank)))
+            m.d.sync += [
+                w_words[bank].eq(to_banks[bank]),
+                w_address[bank].eq(bank_address(self.write, bank)),
+            ]
+            with m.If(self.link):
+                m.d.comb += [
+                    write.addr.eq(link_word),
+                    write.data.eq(self.value),
+                    write.en.eq(self.store_stb & (link_bank == bank)),
+                ]
+            with m.Else():
+                m.d.comb += [
+                    write.addr.eq(w_address[bank]),
+                    write.data.eq(w_words[bank]),
+                    write.en.eq(w_en),
+                ]
+            first = Signal(self.layout, name=f"r_word_{bank}_0")
+            second = Signal(self.layout, name=f"r_word_{bank}_1")
+            m.d.sync += [first.eq(read.data), second.eq(first)]
+            outputs.append(second.as_value())
+
+        index = self.read.index
+        for stage in range(READ_LATENCY - 1):
+            delayed = Signal(lane_bits, name=f"r_index_{stage}")
+            m.d.sync += delayed.eq(index)
+            index = delayed
+        in_lanes = rotate(outputs, index)
+        m.d.sync += [self.words[k].eq(word) for k, word in enumerate(in_lanes)]
+        m.d.sync += self.stored.eq(_pick(outputs, link_bank))
+        return m
+
+
+def _pick(words: list[Value], number: Value) -> ValueLike:
+    """The word with that number."""
+    return rotate(words, number)[0]

@@ -1,0 +1,1 @@
+"""The line: bits on a wire to bytes, and bytes to frames."""

@@ -1,0 +1,409 @@
+"""The link's sequencer: a small processor for bytes, its program in block RAM.
+
+An instruction (`instructions`) takes these cycles for each byte that it works on::
+
+    DECIDE   The source is read; where the program goes on is decided.
+    SOURCE   It becomes a register, and the target is read. Here the instruction waits for others.
+    TARGET   That becomes a register. What has no use for its target goes without.
+    ACT      The result is stored, or the port does what it does. The next instruction arrives.
+
+So every block RAM has a cycle to itself, and a register behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from spiketwin.hdl.gateware.core.interface import CoreSignature
+from spiketwin.hdl.gateware.line.framing import BodyByte, FrameSignature
+from spiketwin.hdl.gateware.line.uart import RATE_WIDTH
+from spiketwin.hdl.gateware.link.instructions import (
+    CELL_BYTES,
+    CELLS,
+    FORM_CONDITIONS,
+    PROGRAM_WORDS,
+    Bytes,
+    Cell,
+    Condition,
+    Lane,
+    Operation,
+    Port,
+)
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import (
+    ADDRESS_COLUMN_BITS,
+    DAMAGE_WIDTH,
+    SATURATIONS,
+    Space,
+    counters,
+    space_formats,
+)
+
+
+class Sequencer(wiring.Component):
+    """The link's master: it alone works on frame, core and reply slots.
+
+    Parameters
+    ----------
+    params:
+        Sizes of the core.
+    program:
+        Words of the program (`instructions.Program.assemble`), which begins with the first.
+
+    Members
+    -------
+    frame:
+        The request.
+    core:
+        What it works on.
+    slot, reply, repeat, replies_sent:
+        The reply slots, as `framing.ReplySlots` has them, and whether nothing is left in them or
+        on the line.
+    rate_stb, rate:
+        Out, from now on the line has this rate.
+    rx_overflows:
+        In, the counter that the link keeps.
+    """
+
+    frame: wiring.PureInterface
+    core: wiring.PureInterface
+    slot: Signal
+    reply: stream.Interface
+    repeat: stream.Interface
+    replies_sent: Signal
+    rate_stb: Signal
+    rate: Signal
+    rx_overflows: Signal
+
+    def __init__(self, params: CoreParams, program: Sequence[int]) -> None:
+        self.params = params
+        self.program = program
+        slots = range(params.link_slots)
+        super().__init__(
+            {
+                "frame": In(FrameSignature()),
+                "core": In(CoreSignature(params)),
+                "slot": Out(slots),
+                "reply": Out(stream.Signature(BodyByte)),
+                "repeat": Out(stream.Signature(slots)),
+                "replies_sent": In(1),
+                "rate_stb": Out(1),
+                "rate": Out(RATE_WIDTH),
+                "rx_overflows": In(DAMAGE_WIDTH),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        # The phases, one of them high.
+        self._decide, self._source = Signal(init=1), Signal()
+        self._target, self._act = Signal(), Signal()
+        self._wait = Signal()
+        self._has_target = Signal()
+        with m.If(~self._source | ~self._wait):
+            m.d.sync += [
+                self._decide.eq(self._act),
+                self._source.eq(self._decide),
+                self._target.eq(self._source & self._has_target),
+                self._act.eq(self._target | (self._source & ~self._has_target)),
+            ]
+        # Fields of the instruction, and the byte at hand.
+        self._instruction = instruction = Signal(16)
+        self._from = instruction[:5]
+        self._operation = instruction[12:15]
+        self._jumps = instruction[15]
+        self._works = Signal()
+        self._has_number = Signal()
+        self._compares_number = instruction[11]
+        self._place = Signal(2)
+        self._first, self._last = Signal(), Signal()
+        self._a = Signal(8)  # the target's byte
+        self._b = Signal(8)  # the source's
+        self._zero, self._carry = Signal(), Signal()
+        self._loops = Signal(8)
+        self._form = Signal(len(FORM_CONDITIONS))
+        self._word = Signal(32)
+        # Counters that are not built take no bit.
+        self._lane = Signal(5 if self.params.saturation_counters else 4)
+        self._input = Signal(8)
+        self._walk(m)
+        self._ports(m)
+        self._fetch(m)
+        self._bytes(m)
+        self._look(m)
+        self._elements(m)
+        self._actions(m)
+        return m
+
+    # --- control --------------------------------------------------------------------------------
+
+    def _walk(self, m: Module) -> None:
+        """Go over the bytes of an instruction."""
+        last_place = Signal(2)
+        element = Cat(self._form[Condition.WIDE - Condition.KNOWN], self._form[-1])
+        sizes: dict[int, Value] = {
+            Bytes.ONE: Const(0, 2),
+            Bytes.TWO: Const(1),
+            Bytes.FOUR: Const(3),
+            Bytes.ELEMENT: element,
+        }
+        m.d.comb += [
+            self._works.eq(self._act & ~self._jumps),
+            self._has_number.eq(self._operation == Operation.NUMBER),
+            last_place.eq(choose(sizes, self._instruction[10:12])),
+            self._first.eq(self._place == 0),
+            self._last.eq(self._place == last_place),
+        ]
+        with m.If(self._has_number):
+            m.d.comb += last_place.eq((~self._compares_number).replicate(2))
+        with m.If(self._jumps):
+            m.d.comb += last_place.eq(0)
+        with m.If(self._act):
+            m.d.sync += self._place.eq(Mux(self._last, 0, self._place + 1))
+
+    def _ports(self, m: Module) -> None:
+        """Which port an instruction is about, and when it acts."""
+        at_port = ~self._jumps & (self._operation == Operation.OUT)
+        self._at, self._stb = {}, {}
+        for port in Port:
+            name = port.name.lower()
+            self._at[port] = at = Signal(name=f"at_{name}")
+            self._stb[port] = stb = Signal(name=f"{name}_stb")
+            m.d.comb += [at.eq(at_port & (self._instruction[5:10] == port)), stb.eq(at & self._act)]
+
+    def _fetch(self, m: Module) -> None:
+        memory: Memory = Memory(shape=16, depth=PROGRAM_WORDS, init=self.program)
+        m.submodules.program = memory
+        read = memory.read_port()
+        core, frame = self.core, self.frame
+        # The first step leads to the first word.
+        here = Signal(exact_log2(PROGRAM_WORDS), init=PROGRAM_WORDS - 1)
+        condition, holds = self._instruction[9:14], Signal()
+        conditions: dict[int, Value] = {
+            Condition.ALWAYS: Const(1),
+            Condition.ZERO: self._zero,
+            Condition.CARRY: self._carry,
+            Condition.LOOP: self._loops != 1,
+            Condition.IDLE: core.idle,
+            Condition.REAL_TIME: core.real_time,
+            Condition.FRAME: frame.valid,
+            Condition.GOOD: frame.good,
+            Condition.SENT: self.replies_sent,
+            Condition.WORD: core.words.valid,
+        }
+        conditions |= dict(zip(FORM_CONDITIONS, self._form, strict=True))
+        m.d.comb += [holds.eq(choose(conditions, condition)), read.addr.eq(here)]
+        with m.If(self._decide & self._first):
+            jump = self._jumps & (holds ^ self._instruction[14])
+            m.d.sync += here.eq(Mux(jump, self._instruction[: len(here)], here + 1))
+        with m.If(self._act & self._last):
+            m.d.sync += self._instruction.eq(read.data)
+        with m.If(self._stb[Port.LOOPS]):
+            m.d.sync += self._loops.eq(self._b)
+        with m.Elif(self._act & self._jumps & (condition == Condition.LOOP)):
+            m.d.sync += self._loops.eq(self._loops - 1)
+        with m.If(self._stb[Port.FORM]):
+            m.d.sync += self._form.eq(self._b)
+
+    # --- bytes ----------------------------------------------------------------------------------
+
+    def _bytes(self, m: Module) -> None:
+        constants = {CELL_BYTES * Cell.ONE: 1}
+        init = [constants.get(address, 0) for address in range(CELLS * CELL_BYTES)]
+        memory: Memory = Memory(shape=8, depth=CELLS * CELL_BYTES, init=init)
+        m.submodules.cells = memory
+        read, write = memory.read_port(), memory.write_port()
+        a, b, operation, place = self._a, self._b, self._operation, Signal(2)
+        shifts = operation == Operation.SHIFT
+        number = self._has_number
+        sums = operation[2] & (~number | self._compares_number)
+        negative = sums & (operation[1] | number)
+        streams = self._from[1:].all()
+        # A shift begins at the top.
+        top = Cat(self._instruction[10:12].any(), self._instruction[11])
+        target = Cat(self._instruction[5:8], self._instruction[8:10] & ~number.replicate(2))
+        m.d.comb += [
+            place.eq(self._place ^ (top & shifts.replicate(2))),
+            # A port has no target, and may be waited for: what it is given stays.
+            read.addr.eq(
+                Cat(place, Mux(self._decide | (operation == Operation.OUT), self._from, target))
+            ),
+            read.en.eq(self._decide | self._source),
+            write.addr.eq(Cat(place, target)),
+        ]
+        sources = {
+            0: Cat(self._instruction[:5], self._instruction[8:11]),
+            1: read.data,
+            2: self._input,
+            3: self.frame.byte,
+        }
+        chosen = choose(sources, Cat(~number & (~streams | self._from[0]), ~number & streams))
+        with m.If(self._source):
+            m.d.sync += b.eq(chosen ^ negative.replicate(8))
+            with m.If(number & ~self._first):
+                m.d.sync += b.eq(0)
+        m.d.comb += self._has_target.eq(~self._jumps & (operation[1] | sums))
+        with m.If(self._decide):
+            m.d.sync += a.eq(0)  # to copy is to add to nothing
+        with m.If(self._target):
+            m.d.sync += a.eq(read.data)
+        m.d.comb += self.frame.next_stb.eq(self._works & ~number & (self._from == Cell.TAPE))
+
+        total, carry_in, result = Signal(9), Signal(), Signal(8)
+        m.d.comb += [
+            carry_in.eq(sums & Mux(self._first, negative, self._carry)),
+            # One adder, the carry entering below.
+            total.eq((Cat(Const(1, 1), a) + Cat(carry_in, b))[1:]),
+            result.eq(total[:8]),
+            write.data.eq(result),
+            write.en.eq(
+                self._works
+                & (operation != Operation.OUT)
+                & (operation != Operation.COMPARE)
+                & ~(number & self._compares_number)
+            ),
+        ]
+        with m.If(operation[1] & ~operation[2]):
+            enters = Mux(self._first, b[0], self._carry)
+            m.d.comb += result.eq(Mux(operation[0], Cat(a[1:], enters), a & b))
+        with m.If(self._works):
+            m.d.sync += self._zero.eq((result == 0) & (self._first | self._zero))
+        with m.If(self._works & (sums | shifts)):
+            m.d.sync += self._carry.eq(Mux(shifts, a[0], total[8]))
+
+    def _look(self, m: Module) -> None:
+        """What is looked at comes a cycle late, from a register."""
+        core = self.core
+        shown = {
+            "tick": core.tick,
+            "cycles_low": core.cycles[:32],
+            "cycles_high": core.cycles[32:],
+            "missed_deadlines": core.missed_deadlines,
+            "late_events": core.late_events,
+            "muted_ticks": core.muted_ticks,
+            "pending_groups": core.pending_groups,
+            "events_queued": core.event_level,
+            "words_queued": core.word_level,
+            "rx_overflows": self.rx_overflows,
+        }
+        built = counters(self.params)
+        shown |= {c.name: getattr(core, c.name) for c in built if c in SATURATIONS}
+        lanes = {k: shown[c.name] for k, c in enumerate(built) if c.name in shown}
+        lanes |= {
+            Lane.ELEMENT: core.memory.r_data,
+            Lane.LOOPS: self._loops,
+            Lane.WORD: core.words.payload,
+            Lane.POSITION: self.frame.position,
+        }
+        octets: dict[int, Value] = {}
+        for lane, value in lanes.items():
+            number = lane % (1 << len(self._lane))
+            for k in range(4):
+                part = value[8 * k : 8 * k + 8]
+                octets[4 * number + k] = Cat(part, Const(0, 8 - len(part)))
+        m.d.sync += self._input.eq(choose(octets, Cat(self._place, self._lane)))
+        with m.If(self._stb[Port.LOOK]):
+            m.d.sync += self._lane.eq(self._from)
+        with m.If(self._stb[Port.LOOK_AT]):
+            m.d.sync += self._lane.eq(self._b)
+
+    # --- what is worked on ----------------------------------------------------------------------
+
+    def _elements(self, m: Module) -> None:
+        p, memory, stb = self.params, self.core.memory, self._stb
+        formats = space_formats(p).values()
+        row = Signal(range(max(form.rows for form in formats)))
+        column = Signal(range(max(form.columns for form in formats)))
+        space = Signal(Space)
+        reads, writes = self._at[Port.READ], self._at[Port.WRITE]
+        m.d.comb += [
+            memory.valid.eq(self._source & (reads | writes)),
+            memory.write.eq(writes),
+            memory.space.eq(space),
+            memory.row.eq(row),
+            memory.column.eq(column),
+            memory.w_data.eq(self._word),
+        ]
+        for k in range(4):
+            with m.If(stb[Port.PUSH] & (self._place == k)):
+                m.d.sync += self._word[8 * k : 8 * k + 8].eq(self._b)
+        with m.If(stb[Port.SPACE]):
+            m.d.sync += space.eq(self._b)
+        # Only what has as many columns as there are neurons has more than one row.
+        in_matrix = (space == Space.WEIGHT) | (space == Space.PLASTIC)
+        with m.If(stb[Port.PLACE]):
+            m.d.sync += Cat(column, row).eq(
+                Cat(
+                    self._word[: len(column)],
+                    self._word[ADDRESS_COLUMN_BITS : ADDRESS_COLUMN_BITS + len(row)],
+                )
+            )
+        with m.Elif(stb[Port.WRITE] | stb[Port.ADVANCE]):
+            m.d.sync += column.eq(column + 1)
+            with m.If(in_matrix & (column == p.n_neurons - 1)):
+                m.d.sync += [column.eq(0), row.eq(row + 1)]
+        # An event as the frame has it. Its tick is there long before the port acts.
+        base, event_tick = Signal(32), Signal(32)
+        offset, axon = self._word[:16], self._word[16:]
+        with m.If(stb[Port.BASE]):
+            m.d.sync += base.eq(self._word)
+        m.d.sync += event_tick.eq(base + offset)
+        m.d.comb += [
+            self.core.events.payload.tick.eq(event_tick),
+            self.core.events.payload.axon.eq(axon),
+            self.core.events.valid.eq(stb[Port.EVENT]),
+            self.rate.eq(self._word),
+            self.rate_stb.eq(stb[Port.RATE]),
+        ]
+
+    def _actions(self, m: Module) -> None:
+        core, frame, at, stb = self.core, self.frame, self._at, self._stb
+        sends = at[Port.SEND] | at[Port.END]
+        m.d.comb += self._wait.eq(
+            (sends & ~self.reply.ready)
+            | (at[Port.REPEAT] & ~self.repeat.ready)
+            | (at[Port.EVENT] & ~core.events.ready)
+            | ((at[Port.READ] | at[Port.WRITE]) & ~core.memory.done)
+        )
+        stop = Signal()
+        m.d.comb += [
+            self.reply.payload.byte.eq(self._b),
+            self.reply.payload.end.eq(at[Port.END]),
+            self.reply.valid.eq(stb[Port.SEND] | stb[Port.END]),
+            self.repeat.payload.eq(self.slot),
+            self.repeat.valid.eq(stb[Port.REPEAT]),
+            frame.release_stb.eq(stb[Port.RELEASE]),
+            frame.seek_stb.eq(stb[Port.SEEK_FRAME] | stb[Port.SEEK_TABLE]),
+            frame.address.eq(Cat(self._b, at[Port.SEEK_TABLE])),
+            core.words.ready.eq(stb[Port.POP]),
+            core.stop.eq(stop),
+            core.clear_stb.eq(stb[Port.CLEAR] | stb[Port.RESET]),
+            core.clear_mask.eq(self._b),
+            core.reset_stb.eq(stb[Port.RESET]),
+        ]
+        run_until = Signal(32)
+        m.d.comb += core.run_until.eq(run_until)
+        with m.If(stb[Port.RUN_UNTIL]):
+            m.d.sync += run_until.eq(self._word)
+        with m.If(stb[Port.SLOT]):
+            m.d.sync += self.slot.eq(self._b)
+        with m.If(stb[Port.STOP]):
+            m.d.sync += stop.eq(self._b[0])
+
+
+def choose(values: Mapping[int, Value], number: Value) -> Value:
+    """The value of that number; any other where there is none.
+
+    A tree of choices between two takes less logic than a comparison with every number.
+    """
+    if not len(number):
+        return values[0]
+    halves = [{k >> 1: value for k, value in values.items() if k & 1 == bit} for bit in (0, 1)]
+    chosen = [choose(half, number[1:]) for half in halves if half]
+    return Mux(number[0], chosen[1], chosen[0]) if len(chosen) > 1 else chosen[0]

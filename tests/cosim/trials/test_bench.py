@@ -1,0 +1,52 @@
+"""The benchmark's command: what it shows of figures, and how it says how far it is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from spiketwin.cosim.commands.bench import SHOWN
+from spiketwin.cosim.trials import bench
+from spiketwin.host.cli import main
+
+FIGURES: dict[str, Any] = {
+    group: {name: 1234567.8 for name, *_ in figures} for group, figures in SHOWN.items()
+}
+FIGURES["model"]["ticks_per_second"] = {"ncx": 0.98765, "full": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(report: bench.Report) -> bench.Figures:
+        report("part 1 of 1: nothing")
+        return FIGURES
+
+    monkeypatch.setattr(bench, "measure", measure)
+
+
+def test_every_figure_is_on_a_line_of_its_own_with_its_origin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    result = CliRunner().invoke(main, ["bench"])
+    assert result.exit_code == 0, result.output
+    lines = [line for line in result.output.splitlines() if line.startswith("   ")]
+    rows = [line.split() for line in lines if line.strip()]
+    origins = [row[-2] for row in rows]
+    assert len(rows) == 1 + sum(len(figures) for figures in SHOWN.values())
+    assert set(origins) == {"computed", "simulated", "measured"}
+    assert [row[-1] for row in rows].count("1,234,568") == len(rows) - 2
+    assert "0.988" in result.output
+
+
+def test_it_says_how_far_it_is_where_there_is_no_terminal() -> None:
+    assert "part 1 of 1: nothing\n" in CliRunner().invoke(main, ["bench"]).output
+
+
+def test_the_figures_are_written_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    result = CliRunner().invoke(main, ["bench", "--json", str(file)])
+    assert result.exit_code == 0, result.output
+    assert json.loads(file.read_text()) == FIGURES

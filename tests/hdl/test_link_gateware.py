@@ -1,0 +1,1070 @@
+"""The link's gateware: UART, frames, reply slots, and a dispatcher on a core made of a dict."""
+
+import binascii
+import random
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import pytest
+from amaranth.sim import Simulator
+from cobs import cobs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spiketwin.hdl.gateware.line.framing import FrameReceiver, ReplySlots
+from spiketwin.hdl.gateware.line.uart import BaudRate, UartReceiver, UartTransmitter
+from spiketwin.hdl.gateware.link.dispatcher import dispatcher
+from spiketwin.hdl.gateware.link.instructions import PROGRAM_WORDS, Cell, Program
+from spiketwin.hdl.gateware.link.link import Link
+from spiketwin.hdl.gateware.link.tables import tables
+from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.protocol import (
+    CRC_FINAL_XOR,
+    CRC_INITIAL,
+    MAX_BODY,
+    MAX_ELEMENT_BYTES,
+    MAX_EVENTS,
+    MAX_FETCH_WORDS,
+    MAX_FRAME,
+    Identity,
+    Opcode,
+    Status,
+)
+from spiketwin.hdl.spec.registers import COUNTERS, ClearMask, Space, registers, space_formats
+
+PERIOD = 1e-8
+
+
+def framed(body: bytes) -> bytes:
+    crc = binascii.crc_hqx(body, CRC_INITIAL) ^ CRC_FINAL_XOR
+    frame: bytes = cobs.encode(body + crc.to_bytes(2, "big")) + b"\0"
+    return frame
+
+
+def unframed(frame: bytes) -> bytes:
+    decoded: bytes = cobs.decode(frame)
+    body, crc = decoded[:-2], int.from_bytes(decoded[-2:], "big")
+    assert crc == binascii.crc_hqx(body, CRC_INITIAL) ^ CRC_FINAL_XOR
+    return body
+
+
+async def put(ctx: Any, port: Any, values: Any) -> None:
+    """Send values into a stream, one a cycle where it is ready."""
+    for value in values:
+        ctx.set(port.payload, value)
+        ctx.set(port.valid, 1)
+        await ctx.tick().until(port.ready)
+    ctx.set(port.valid, 0)
+
+
+def simulate(design: Any, script: Any, *background: Any) -> None:
+    """Run a script against a design until it ends."""
+    simulator: Any = Simulator(design)
+    simulator.add_clock(PERIOD)
+    for process in background:
+        simulator.add_testbench(process, background=True)
+    simulator.add_testbench(script)
+    simulator.run()
+
+
+# --- UART --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cycles_per_bit", [4, 5, 16])
+@pytest.mark.parametrize("error", [-0.02, 0, 0.02])
+def test_the_receiver_follows_a_sender_with_another_clock(
+    cycles_per_bit: int, error: float
+) -> None:
+    sent = bytes(random.Random(cycles_per_bit).randbytes(20)) + b"\x00\xff\x00"
+    levels = [1] * 3
+    for byte in sent:
+        levels += [0, *(byte >> k & 1 for k in range(8)), 1]
+    levels += [1] * 3
+    receiver = UartReceiver()
+    received = []
+
+    async def collect(ctx: Any) -> None:
+        ctx.set(receiver.data.ready, 1)
+        async for _, _, valid, byte in ctx.tick().sample(
+            receiver.data.valid, receiver.data.payload
+        ):
+            if valid:
+                received.append(byte)
+
+    async def send(ctx: Any) -> None:
+        ctx.set(receiver.cycles_per_bit, cycles_per_bit)
+        bit_cycles = cycles_per_bit * (1 + error)
+        for cycle in range(int(len(levels) * bit_cycles)):
+            ctx.set(receiver.pin, levels[int(cycle / bit_cycles)])
+            await ctx.tick()
+
+    simulate(receiver, send, collect)
+    assert bytes(received) == sent
+
+
+def test_a_byte_without_a_stop_bit_is_dropped_and_the_next_one_heard() -> None:
+    receiver, cycles_per_bit = UartReceiver(), 4
+    received = []
+
+    async def send(ctx: Any) -> None:
+        async def level(value: int, bits: int) -> None:
+            ctx.set(receiver.pin, value)
+            for _ in range(bits * cycles_per_bit):
+                await ctx.tick()
+
+        ctx.set(receiver.cycles_per_bit, cycles_per_bit)
+        ctx.set(receiver.data.ready, 0)
+        ctx.set(receiver.pin, 0)  # too short for a start bit
+        await ctx.tick()
+        await level(1, 2)
+        await level(0, 25)  # a break
+        await level(1, 2)
+        for value in (0, 1, 0, 1, 0, 1, 0, 1, 0, 1):
+            await level(value, 1)
+        await level(1, 1)
+        assert not ctx.get(receiver.overflow_stb)
+        received.append(ctx.get(receiver.data.payload))
+        assert ctx.get(receiver.data.valid)
+
+    simulate(receiver, send)
+    assert received == [0b01010101]
+
+
+def test_bytes_that_nobody_takes_are_reported_lost() -> None:
+    receiver, lost = UartReceiver(), []
+
+    async def watch(ctx: Any) -> None:
+        async for _, _, overflow in ctx.tick().sample(receiver.overflow_stb):
+            lost.append(overflow)
+
+    async def send(ctx: Any) -> None:
+        ctx.set(receiver.cycles_per_bit, 4)
+        for byte in (0x11, 0x22, 0x33):
+            for value in (0, *(byte >> k & 1 for k in range(8)), 1):
+                ctx.set(receiver.pin, value)
+                await ctx.tick().repeat(4)
+        await ctx.tick().repeat(8)
+        assert ctx.get(receiver.data.payload) == 0x33
+
+    simulate(receiver, send, watch)
+    assert sum(lost) == 2
+
+
+@pytest.mark.parametrize("cycles_per_bit", [4, 5, 16])
+def test_the_transmitter_leaves_no_gap(cycles_per_bit: int) -> None:
+    transmitter = UartTransmitter()
+    sent = bytes([0x00, 0xFF, 0xA5, 0x3C])
+    levels: list[int] = []
+
+    async def watch(ctx: Any) -> None:
+        async for _, _, pin in ctx.tick().sample(transmitter.pin):
+            levels.append(pin)
+
+    async def send(ctx: Any) -> None:
+        ctx.set(transmitter.cycles_per_bit, cycles_per_bit)
+        await put(ctx, transmitter.data, sent)
+        await ctx.tick().until(transmitter.idle)
+
+    simulate(transmitter, send, watch)
+    expected = []
+    for byte in sent:
+        for value in (0, *(byte >> k & 1 for k in range(8)), 1):
+            expected += [value] * cycles_per_bit
+    begin = levels.index(0)
+    assert levels[begin : begin + len(expected)] == expected
+
+
+def test_a_rate_holds_only_if_a_good_frame_arrives_in_time() -> None:
+    rate = BaudRate(initial=100, trial_cycles=16)
+
+    async def script(ctx: Any) -> None:
+        async def change(to: int) -> None:
+            ctx.set(rate.wanted, to)
+            ctx.set(rate.change_stb, 1)
+            await ctx.tick()
+            ctx.set(rate.change_stb, 0)
+
+        await change(7)
+        await ctx.tick().repeat(15)
+        assert ctx.get(rate.cycles_per_bit) == 7
+        await ctx.tick()
+        assert ctx.get(rate.cycles_per_bit) == 100
+        await change(7)
+        await ctx.tick().repeat(14)
+        ctx.set(rate.good_frame_stb, 1)
+        await ctx.tick()
+        ctx.set(rate.good_frame_stb, 0)
+        await ctx.tick().repeat(40)
+        assert ctx.get(rate.cycles_per_bit) == 7
+
+    simulate(rate, script)
+
+
+# --- frames ------------------------------------------------------------------------------------
+
+
+def body_of(chunk: bytes) -> bytes | None:
+    """What a frame says, by the library for COBS; None if it is bad."""
+    try:
+        return unframed(chunk) if 5 <= len(cobs.decode(chunk)) <= MAX_BODY + 2 else None
+    except (cobs.DecodeError, AssertionError):
+        return None
+
+
+BODIES = st.binary(min_size=3, max_size=MAX_BODY) | st.builds(
+    lambda size, byte: bytes([byte]) * size, st.integers(3, MAX_BODY), st.sampled_from([0, 1, 255])
+)
+DAMAGED = st.builds(
+    lambda body, place, byte: (
+        framed(body)[: place % len(body)] + bytes([byte]) + framed(body)[place % len(body) + 1 :]
+    ),
+    BODIES, st.integers(0, 255), st.integers(0, 255),
+)  # fmt: skip
+CHUNKS = st.one_of(
+    BODIES.map(framed),
+    DAMAGED,
+    st.binary(max_size=40).map(lambda data: data + b"\0"),
+    st.builds(lambda body: framed(body)[: len(body) // 2] + b"\0", BODIES),
+    st.just(b"\xff" + b"\x01" * 300 + b"\0"),
+    st.builds(lambda body: framed(body), st.binary(max_size=2)),
+    st.builds(lambda body: framed(body), st.binary(min_size=MAX_BODY + 1, max_size=MAX_BODY + 3)),
+)
+
+
+@settings(max_examples=12)
+@given(st.lists(CHUNKS, min_size=4, max_size=8))
+def test_frames_are_received_as_the_library_decodes_them(chunks: list[bytes]) -> None:
+    line = b"".join(chunks)
+    expected = [body_of(chunk) for chunk in line.split(b"\0")[:-1] if chunk]
+    receiver = FrameReceiver(b"")
+    frame: Any = receiver.frame
+    got: list[bytes | None] = []
+
+    async def consume(ctx: Any) -> None:
+        async def strobe(signal: Any) -> None:
+            ctx.set(signal, 1)
+            await ctx.tick()
+            ctx.set(signal, 0)
+            await ctx.tick().repeat(2)
+
+        while True:
+            while not ctx.get(frame.valid):
+                await ctx.tick()
+            length = ctx.get(frame.position) - 2
+            ctx.set(frame.address, 0)
+            await strobe(frame.seek_stb)
+            body = bytearray()
+            while ctx.get(frame.good) and len(body) < length:
+                body.append(ctx.get(frame.byte))
+                await strobe(frame.next_stb)
+            got.append(bytes(body) if ctx.get(frame.good) else None)
+            await strobe(frame.release_stb)
+
+    async def send(ctx: Any) -> None:
+        await put(ctx, receiver.line, line)
+        await ctx.tick().repeat(8 * MAX_BODY + 20)  # a byte in three cycles
+
+    simulate(receiver, send, consume)
+    assert got == expected
+
+
+@settings(max_examples=12)
+@given(st.lists(st.tuples(BODIES, st.booleans()), min_size=1, max_size=6), st.integers(1, 3))
+def test_reply_slots_send_what_the_library_encodes(
+    bodies: list[tuple[bytes, bool]], pace: int
+) -> None:
+    slots = 4
+    replies = ReplySlots(slots)
+    received = bytearray()
+
+    async def collect(ctx: Any) -> None:
+        while True:
+            ctx.set(replies.line.ready, 1)
+            _, _, valid, byte = await ctx.tick().sample(replies.line.valid, replies.line.payload)
+            if valid:
+                received.append(byte)
+            ctx.set(replies.line.ready, 0)
+            for _ in range(pace):
+                await ctx.tick()
+
+    async def build(ctx: Any) -> None:
+        for k, (body, again) in enumerate(bodies):
+            ctx.set(replies.slot, k % slots)
+            items = [{"byte": byte, "end": 0} for byte in body]
+            await put(ctx, replies.body, [*items, {"byte": 0, "end": 1}])
+            if again:
+                await put(ctx, replies.repeat, [k % slots])
+        await ctx.tick().repeat(8)
+        if not ctx.get(replies.idle):
+            await ctx.tick().until(replies.idle)
+
+    simulate(replies, build, collect)
+    expected = b"".join(framed(body) * (1 + again) for body, again in bodies)
+    assert bytes(received) == expected
+
+
+# --- the program ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        *map(preset, ("tiny", "ncx", "digits", "up5k", "full")),
+        # As many widths as there can be, each with a range of its own.
+        CoreParams(
+            n_axons=96, n_neurons=96, weight_width=6, v_width=21, i_syn_width=22,
+            theta_width=23, trace_width=11, refrac_width=5,
+        ),
+        CoreParams(n_axons=32, n_neurons=32, lanes=8, neuron_lanes=1, learning=False),
+    ],
+)  # fmt: skip
+def test_program_and_tables_of_a_core_fit_its_memories(params: CoreParams) -> None:
+    found = tables(params, Identity.of(params, 100_000_000, "test"))
+    assert len(found.data) <= MAX_FRAME
+    assert len(dispatcher(params, found).assemble()) <= PROGRAM_WORDS
+
+
+def test_what_does_not_fit_is_not_assembled() -> None:
+    program = Program()
+    for _ in range(PROGRAM_WORDS + 1):
+        program.jump("here")
+    with pytest.raises(ValueError, match="more than 512"):
+        program.assemble()
+    with pytest.raises(ValueError, match="does not fit a byte"):
+        program.set(Cell.NUMBER, 256)
+    with pytest.raises(ValueError, match="SESSION takes no number"):
+        program.set(Cell.SESSION, 1)
+    program.label("here")
+    with pytest.raises(ValueError, match="two instructions are called here"):
+        program.label("here")
+
+
+# --- a core made of a dict ---------------------------------------------------------------------
+
+
+class FakeCore:
+    """Answers the seam as a core would, and logs what happens to it."""
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = params
+        self.memory: dict[tuple[int, int, int], int] = {}
+        self.log: list[Any] = []
+        self.events: list[tuple[int, int]] = []
+        self.words: list[int] = []
+        self.tick = 0
+        self.hold = False
+        """While true a tick that was begun does not end."""
+
+    def _extended(self, space: int, w_data: int) -> int:
+        """What an element becomes: bits above it do not count."""
+        form = space_formats(self.params)[Space(space)]
+        bits = 1 if form.packed else 8 * form.element_bytes
+        value = w_data % (1 << bits)
+        return (value - (form.signed * value >> bits - 1 << bits)) & 0xFFFFFFFF
+
+    @property
+    def pending(self) -> list[int]:
+        return [value for key, value in self.memory.items() if key[0] == Space.PENDING]
+
+    async def process(self, ctx: Any, core: Any) -> None:
+        memory, latency, busy_cycles, under_way = core.memory, 0, 0, False
+        tick_period = Space.REGISTER, 0, register("tick_period")
+        shown: dict[int, int] = {}
+
+        def show(signal: Any, value: int) -> None:
+            # The simulator settles whenever something is set: that takes nearly all its time.
+            if shown.get(id(signal)) != value:
+                shown[id(signal)] = value
+                ctx.set(signal, value)
+
+        while True:
+            show(core.tick, self.tick)
+            run_until = self.tick if ctx.get(core.stop) else ctx.get(core.run_until)
+            show(core.real_time, self.memory.get(tick_period, 0) != 0)
+            idle = not under_way and not busy_cycles and run_until == self.tick
+            space, row, column = (ctx.get(s) for s in (memory.space, memory.row, memory.column))
+            element = int(space), row, column
+            latency = latency + 1 if ctx.get(memory.valid) else 0
+            done = latency == 3
+            show(core.idle, idle)
+            show(core.event_level, len(self.events))
+            show(core.word_level, len(self.words))
+            show(core.words.valid, bool(self.words))
+            show(core.words.payload, self.words[0] if self.words else 0)
+            show(core.events.ready, len(self.events) < self.params.event_queue_depth)
+            show(core.cycles, 0x456789ABCDEF)
+            show(core.pending_groups, len(self.pending))
+            show(memory.done, done)
+            if ctx.get(memory.valid):
+                show(memory.r_data, self.memory.get(element, 0) if done else 0xDEADBEEF)
+            write, w_data = ctx.get(memory.write), ctx.get(memory.w_data)
+            clear, reset = ctx.get(core.clear_stb), ctx.get(core.reset_stb)
+            mask = ctx.get(core.clear_mask)
+            event = ctx.get(core.events.payload.tick), ctx.get(core.events.payload.axon)
+            pushed = ctx.get(core.events.valid) and ctx.get(core.events.ready)
+            popped = ctx.get(core.words.valid) and ctx.get(core.words.ready)
+            await ctx.tick()
+            busy_cycles = max(0, busy_cycles - 1)
+            if under_way and not self.hold:
+                under_way = False
+                self.tick += 1
+            elif not busy_cycles and not reset and run_until != self.tick:
+                under_way = True
+            if done:
+                latency = 0
+                if write:
+                    assert idle
+                    if element == (Space.PENDING, 0, 0):
+                        for key in [k for k in self.memory if k[0] == Space.PENDING]:
+                            del self.memory[key]
+                    value = self._extended(space, w_data)
+                    self.log.append((*element, value))
+                    self.memory[element] = value
+            if reset or clear:
+                assert idle
+                self.log.append(("reset" if reset else "clear", mask))
+                busy_cycles = 5
+            if reset:
+                assert clear
+                self.memory = {k: v for k, v in self.memory.items() if k[0] != Space.REGISTER}
+                self.tick = 0
+                self.events.clear()
+                self.words.clear()
+            if pushed:
+                self.events.append(event)
+            if popped:
+                self.words.pop(0)
+
+
+class Answer(NamedTuple):
+    session: int
+    seq: int
+    opcode: int
+    status: int
+    result: bytes
+
+    @property
+    def detail(self) -> int:
+        assert len(self.result) == 4
+        return int.from_bytes(self.result, "little")
+
+
+class Host:
+    """The other end of the line."""
+
+    def __init__(self, ctx: Any, line: Any, received: bytearray, core: FakeCore) -> None:
+        self.ctx, self.line, self.received, self.core = ctx, line, received, core
+        self.session, self.seq = 0, 0
+
+    async def send(self, data: bytes) -> None:
+        await put(self.ctx, self.line.rx, data)
+
+    async def answer(self, cycles: int = 20_000) -> Answer:
+        for _ in range(cycles):
+            if 0 in self.received:
+                frame, _, rest = self.received.partition(b"\0")
+                self.received[:] = rest
+                body = unframed(bytes(frame))
+                session, seq, opcode, status = body[:4]
+                return Answer(session, seq, opcode, status, body[4:])
+            await self.ctx.tick()
+        raise AssertionError("no answer")
+
+    async def ask(self, opcode: int, arguments: bytes = b"", seq: int | None = None) -> Answer:
+        """One request with the next number, or with `seq`."""
+        number = self.seq if seq is None else seq
+        await self.send(framed(bytes([self.session, number, opcode]) + arguments))
+        answer = await self.answer()
+        assert (answer.session, answer.seq, answer.opcode) == (self.session, number, opcode)
+        if seq is None:
+            self.seq = (self.seq + 1) % 256
+        return answer
+
+    async def done(self, opcode: int, arguments: bytes = b"") -> bytes:
+        answer = await self.ask(opcode, arguments)
+        assert answer.status == Status.OK
+        return answer.result
+
+    async def refused(self, status: Status, detail: int, opcode: int, arguments: bytes) -> None:
+        answer = await self.ask(opcode, arguments)
+        assert (Status(answer.status), answer.detail) == (status, detail)
+
+
+def on_link(script: Callable[[Host], Any], params: CoreParams | None = None) -> None:
+    """Run a script against a link with a fake core."""
+    params = params or preset("tiny")
+    link, core = Link(params, IDENTITY), FakeCore(params)
+    line: Any = link.line
+    received = bytearray()
+
+    async def run_core(ctx: Any) -> None:
+        await core.process(ctx, link.core)
+
+    async def collect(ctx: Any) -> None:
+        ctx.set(line.tx.ready, 1)
+        async for _, _, valid, ready, byte in ctx.tick().sample(
+            line.tx.valid, line.tx.ready, line.tx.payload
+        ):
+            if valid and ready:
+                received.append(byte)
+
+    async def run_script(ctx: Any) -> None:
+        ctx.set(line.sent, 1)
+        await script(Host(ctx, line, received, core))
+
+    simulate(link, run_script, run_core, collect)
+
+
+IDENTITY = Identity.of(preset("tiny"), 100_000_000, "test")
+
+
+# --- requests ----------------------------------------------------------------------------------
+
+ZERO = bytes(4)
+
+
+def elements(space: int, start: int, count: int, data: bytes = b"") -> bytes:
+    return struct.pack("<BIH", space, start, count) + data
+
+
+def words(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}I", *(value & 0xFFFFFFFF for value in values))
+
+
+def axon_events(tick: int, *events: tuple[int, int]) -> bytes:
+    return words(tick) + b"".join(struct.pack("<HH", *event) for event in events)
+
+
+def register(name: str) -> int:
+    return [r.name for r in registers(preset("tiny"))].index(name)
+
+
+def counter(name: str) -> bytes:
+    return elements(Space.COUNTER, [c.name for c in COUNTERS].index(name), 1)
+
+
+def test_identify_and_open_need_no_session_and_no_number() -> None:
+    async def script(host: Host) -> None:
+        async def ask(session: int, seq: int, opcode: int, arguments: bytes = b"") -> Answer:
+            await host.send(framed(bytes([session, seq, opcode]) + arguments))
+            return await host.answer()
+
+        assert await ask(77, 5, Opcode.IDENTIFY) == (0, 5, Opcode.IDENTIFY, 0, IDENTITY.pack())
+        bad_length = (0, 6, Opcode.IDENTIFY, Status.BAD_LENGTH, words(2))
+        assert await ask(0, 6, Opcode.IDENTIFY, b"ab") == bad_length
+        assert await ask(9, 7, Opcode.RUN, words(1)) == (0, 7, 7, Status.WRONG_SESSION, ZERO)
+        assert await ask(2, 8, Opcode.OPEN) == (0, 8, Opcode.OPEN, Status.WRONG_SESSION, ZERO)
+        assert await ask(1, 9, Opcode.OPEN, b"a") == (0, 9, 1, Status.BAD_LENGTH, words(1))
+        assert await ask(1, 200, Opcode.OPEN) == (1, 200, Opcode.OPEN, Status.OK, b"")
+        assert await ask(1, 0, Opcode.STOP) == (1, 0, Opcode.STOP, Status.OK, ZERO)
+        # Again, as if the answer had been lost: the next number is still 1.
+        assert await ask(1, 201, Opcode.OPEN) == (1, 201, Opcode.OPEN, Status.OK, b"")
+        assert await ask(1, 1, Opcode.STOP) == (1, 1, Opcode.STOP, Status.OK, ZERO)
+        assert await ask(1, 5, Opcode.STOP) == (1, 5, 9, Status.WRONG_SEQUENCE, words(2))
+        assert await ask(2, 0, Opcode.OPEN) == (2, 0, Opcode.OPEN, Status.OK, b"")
+        # Nothing was answered in this session, so there is nothing to repeat.
+        assert await ask(2, 255, Opcode.STOP) == (2, 255, 9, Status.WRONG_SEQUENCE, ZERO)
+        assert await ask(1, 2, Opcode.STOP) == (2, 2, 9, Status.WRONG_SESSION, words(2))
+
+    on_link(script)
+
+
+def test_a_request_is_executed_once_and_answered_as_often_as_it_comes() -> None:
+    async def script(host: Host) -> None:
+        window = preset("tiny").link_slots - 1
+        answers, ticks = {}, 0
+        for n in range(270):
+            opcode = Opcode.RUN if n % 7 else 99
+            ticks += 1 + n % 3 if opcode == Opcode.RUN else 0
+            answer = await host.ask(opcode, words(1 + n % 3))
+            answers[answer.seq] = answer
+            if n % 50 == 49:
+                for back in range(1, window + 1):
+                    repeated = (host.seq - back) % 256
+                    await host.send(framed(bytes([0, repeated, Opcode.RUN]) + words(100)))
+                    assert await host.answer() == answers[repeated]
+                forgotten = (host.seq - window - 1) % 256
+                answer = await host.ask(Opcode.RUN, words(100), seq=forgotten)
+                assert (answer.status, answer.detail) == (Status.WRONG_SEQUENCE, host.seq)
+        assert await host.done(Opcode.READ, counter("run_until")) == words(ticks)
+
+    on_link(script)
+
+
+def test_requests_that_come_at_once_are_answered_in_order() -> None:
+    async def script(host: Host) -> None:
+        numbers = [0, 1, 2, 1, 1, 4, 3, 9, 4]
+        opening = framed(bytes([1, 0, Opcode.OPEN]))
+        await host.send(opening + b"".join(framed(bytes([1, n, Opcode.STOP])) for n in numbers))
+        answers = [await host.answer() for _ in range(1 + len(numbers))][1:]
+        assert {answer.session for answer in answers} == {1}
+        assert [answer.seq for answer in answers] == numbers
+        missed = [answer.seq for answer in answers if answer.status == Status.WRONG_SEQUENCE]
+        assert missed == [4, 9]
+
+    on_link(script)
+
+
+def test_what_is_no_request_is_refused() -> None:
+    async def script(host: Host) -> None:
+        refused = host.refused
+        await refused(Status.BAD_OPCODE, 11, 11, b"")
+        await refused(Status.BAD_OPCODE, 255, 255, b"abc")
+        for opcode, arguments in (
+            (Opcode.RESET, b"a"), (Opcode.CLEAR, b""), (Opcode.CLEAR, b"ab"),
+            (Opcode.READ, bytes(6)), (Opcode.READ, bytes(8)), (Opcode.WRITE, bytes(6)),
+            (Opcode.EVENTS, bytes(3)), (Opcode.EVENTS, bytes(9)), (Opcode.RUN, bytes(5)),
+            (Opcode.FETCH, bytes(4)), (Opcode.STOP, bytes(249)), (Opcode.SET_BAUD, b"a"),
+        ):  # fmt: skip
+            await refused(Status.BAD_LENGTH, len(arguments), opcode, arguments)
+        await refused(Status.BAD_VALUE, 0, Opcode.CLEAR, bytes([1 << len(ClearMask)]))
+        await refused(Status.BAD_VALUE, 0, Opcode.RUN, words(0))
+        await refused(Status.BAD_VALUE, 0, Opcode.FETCH, b"\0" + ZERO)
+        await refused(Status.BAD_VALUE, 0, Opcode.FETCH, bytes([MAX_FETCH_WORDS + 1]) + ZERO)
+        await refused(Status.BAD_VALUE, 0, Opcode.SET_BAUD, b"\3\0")
+        assert not host.core.log
+
+    on_link(script)
+
+
+def test_elements_outside_a_space_are_refused() -> None:
+    params = CoreParams(n_axons=32, n_neurons=32)
+
+    async def script(host: Host) -> None:
+        for opcode in (Opcode.READ, Opcode.WRITE):
+            for space in (15, 255):
+                await host.refused(Status.BAD_SPACE, space, opcode, elements(space, 0, 1))
+            for space in (Space.REGISTER, Space.COUNTER, Space.PLASTIC, Space.V, Space.PENDING):
+                form = space_formats(params)[space]
+                last = (form.rows - 1) << 16 | (form.columns - 1)
+                for start, count in (
+                    (last, 2), (last + 1, 1), (form.rows << 16, 1), (1 << 31, 1), (1 << 15, 1),
+                    (0, 0), (0, 65535), (0, MAX_ELEMENT_BYTES * 8 + 1),
+                ):  # fmt: skip
+                    arguments = elements(form.space, start, count)
+                    if opcode == Opcode.READ or form.writable:
+                        await host.refused(Status.BAD_RANGE, start, opcode, arguments)
+                    else:
+                        await host.refused(Status.READ_ONLY, form.space, opcode, arguments)
+        long = elements(Space.WEIGHT, 0, MAX_ELEMENT_BYTES + 1)
+        await host.refused(Status.BAD_RANGE, 0, Opcode.READ, long)
+        assert not host.core.log
+
+    on_link(script, params)
+
+
+def test_elements_are_written_whole_and_read_back() -> None:
+    params = preset("tiny")
+
+    async def script(host: Host) -> None:
+        rng = random.Random(1)
+        for form in space_formats(params).values():
+            if not form.writable or form.space in (Space.REGISTER, Space.PENDING):
+                continue
+            low, high = form.limits()
+            start = rng.randrange(form.rows), rng.randrange(form.columns)
+            first = start[0] * form.columns + start[1]
+            count = min(form.size - first, 20)
+            values = [rng.choice([low, high, rng.randint(low, high)]) for _ in range(count)]
+            if form.packed:
+                bits = sum(value << k for k, value in enumerate(values))
+                data = bits.to_bytes(form.byte_length(count), "little")
+            else:
+                size, signed = form.element_bytes, form.signed
+                data = b"".join(v.to_bytes(size, "little", signed=signed) for v in values)
+            address = start[0] << 16 | start[1]
+            host.core.log.clear()
+            await host.done(Opcode.WRITE, elements(form.space, address, count, data))
+            assert host.core.log == [
+                (form.space, *divmod(first + k, form.columns), value & 0xFFFFFFFF)
+                for k, value in enumerate(values)
+            ]
+            assert await host.done(Opcode.READ, elements(form.space, address, count)) == data
+            # Neither too few nor too many bytes, nor one value of them out of range.
+            host.core.log.clear()
+            for wrong in (data[:-1], data + b"\0"):
+                await host.refused(
+                    Status.BAD_LENGTH, 7 + len(wrong), Opcode.WRITE,
+                    elements(form.space, address, count, wrong),
+                )  # fmt: skip
+            if form.packed:
+                wrong = data[:-1] + bytes([data[-1] ^ 0x80])
+                arguments = elements(form.space, address, count, wrong)
+                await host.refused(Status.BAD_VALUE, count, Opcode.WRITE, arguments)
+            assert not host.core.log
+
+    on_link(script)
+
+
+def test_every_register_takes_its_smallest_and_largest_value_and_no_other() -> None:
+    params = preset("tiny")
+
+    async def script(host: Host) -> None:
+        for address, spec in enumerate(registers(params)):
+            low, high = spec.limits(params)
+            for value in (low, high):
+                await host.done(Opcode.WRITE, elements(Space.REGISTER, address, 1, words(value)))
+                assert host.core.log[-1] == (Space.REGISTER, 0, address, value & 0xFFFFFFFF)
+            if high - low < 0xFFFFFFFF:
+                for value in (low - 1, high + 1):
+                    both = words(0, value)
+                    if address:
+                        both = elements(Space.REGISTER, address - 1, 2, both)
+                        await host.refused(Status.BAD_VALUE, 1, Opcode.WRITE, both)
+        assert len(host.core.log) == 2 * len(registers(params))
+
+    on_link(script)
+
+
+def test_pending_entries_ascend_from_the_first_or_after_the_last() -> None:
+    async def script(host: Host) -> None:
+        def entries(start: int, *values: tuple[int, int]) -> bytes:
+            data = words(*(group << 8 | mask for group, mask in values))
+            return elements(Space.PENDING, start, len(values), data)
+
+        refused, write = host.refused, Opcode.WRITE
+        await refused(Status.BAD_RANGE, 1, write, entries(1, (0, 1)))
+        await refused(Status.BAD_VALUE, 1, write, entries(0, (0, 1), (1, 0)))
+        await refused(Status.BAD_VALUE, 0, write, entries(0, (0, 4), (0, 4)))
+        await refused(Status.BAD_VALUE, 0, write, entries(0, (4, 1)))
+        await refused(Status.BAD_VALUE, 0, write, entries(0, (1 << 23, 1)))
+        await refused(Status.BAD_ORDER, 1, write, entries(0, (1, 1), (1, 2)))
+        assert not host.core.log
+        await host.done(write, entries(0, (0, 1), (1, 3)))
+        await refused(Status.BAD_RANGE, 1, write, entries(1, (3, 1)))
+        await refused(Status.BAD_ORDER, 0, write, entries(2, (1, 1)))
+        await host.done(write, entries(2, (2, 1), (3, 2)))
+        assert host.core.pending == [0x001, 0x103, 0x201, 0x302]
+        await host.done(write, entries(0, (3, 1)))
+        assert host.core.pending == [0x301]
+
+    on_link(script)
+
+
+def test_events_are_queued_in_order_or_not_at_all() -> None:
+    async def script(host: Host) -> None:
+        refused, events, core = host.refused, Opcode.EVENTS, host.core
+        await host.done(events, axon_events(5))
+        await host.done(events, axon_events(5, (0, 3), (0, 4), (1, 0)))
+        assert core.events == [(5, 3), (5, 4), (6, 0)]
+        await refused(Status.BAD_ORDER, 0, events, axon_events(6, (0, 0)))
+        await refused(Status.BAD_ORDER, 2, events, axon_events(6, (0, 1), (1, 0), (0, 7)))
+        for axon in (2, 3):  # descends, or comes twice
+            await refused(Status.BAD_ORDER, 1, events, axon_events(7, (0, 3), (0, axon)))
+            await refused(Status.BAD_ORDER, 2, events, axon_events(7, (0, 3), (9, 3), (9, axon)))
+        await refused(Status.BAD_VALUE, 1, events, axon_events(6, (0, 1), (0, 8)))
+        await refused(Status.BAD_VALUE, 1, events, axon_events(0xFFFFFFFF, (0, 1), (1, 0)))
+        assert len(core.events) == 3
+        await host.done(events, axon_events(0xFFFFFFF0, (15, 6)))
+        assert core.events[-1] == (0xFFFFFFFF, 6)
+        await refused(Status.BAD_ORDER, 0, events, axon_events(0xFFFFFFFF, (0, 6)))
+        # After a reset ticks count anew.
+        await host.done(Opcode.RESET)
+        every = [(tick, axon) for tick in range(8) for axon in range(8)][:MAX_EVENTS]
+        await host.done(events, axon_events(0, *every))
+        assert core.events == every
+        free = core.params.event_queue_depth - len(every)
+        more = [(0, axon) for axon in range(free + 1)]
+        await refused(Status.QUEUE_FULL, free, events, axon_events(9, *more))
+        await host.done(events, axon_events(9, *more[:free]))
+
+    on_link(script)
+
+
+def test_offsets_axons_and_ticks_of_events_have_all_their_bits() -> None:
+    params = CoreParams(n_axons=512, n_neurons=32, event_queue_depth=1024)
+
+    async def script(host: Host) -> None:
+        refused, done, events, core = host.refused, host.done, Opcode.EVENTS, host.core
+        sent = [(0, 1), (255, 2), (256, 3), (256, 255), (256, 256), (65535, 1)]
+        await done(events, axon_events(5, *sent))
+        assert core.events == [(5 + offset, axon) for offset, axon in sent]
+        await refused(Status.BAD_ORDER, 1, events, axon_events(1 << 17, (0, 257), (0, 255)))
+        await refused(Status.BAD_ORDER, 1, events, axon_events(1 << 17, (256, 1), (255, 2)))
+        await refused(Status.BAD_ORDER, 1, events, axon_events(1 << 17, (256, 1), (0, 2)))
+        await refused(Status.BAD_VALUE, 1, events, axon_events(1 << 17, (0, 1), (1, 512)))
+        await refused(Status.BAD_ORDER, 0, events, axon_events(65539, (0, 4)))
+        # Of 1024 entries 763 are taken: 261 are left, which is 5 in a byte.
+        core.events = [(0, 0)] * 763
+        await done(events, axon_events(1 << 17, *((0, axon) for axon in range(11))))
+        core.events = [(0, 0)] * 1019
+        more = axon_events(1 << 18, *((k, 0) for k in range(6)))
+        await refused(Status.QUEUE_FULL, 5, events, more)
+
+    on_link(script, params)
+
+
+def test_a_run_goes_on_beyond_tick_65535() -> None:
+    async def script(host: Host) -> None:
+        core, end = host.core, (1 << 16) + 4
+        core.hold = True
+        await host.done(Opcode.RUN, words(0xFFFF))
+        await host.done(Opcode.RUN, words(end - 0xFFFF))
+        core.tick = end - 2
+        assert await host.done(Opcode.READ, counter("run_until")) == words(end)
+        assert await host.done(Opcode.READ, counter("tick")) == words(end - 2)
+        await host.refused(Status.BUSY, end - 2, Opcode.CLEAR, b"\1")
+        for tick in (0xFFFF, end - 1):
+            await host.refused(Status.LATE, 0, Opcode.EVENTS, axon_events(tick, (0, 1)))
+        await host.done(Opcode.EVENTS, axon_events(end, (0, 1)))
+        core.hold = False
+        await host.done(Opcode.FETCH, b"\1" + words(-1))
+        assert core.tick == end
+        assert await host.done(Opcode.STOP) == words(end)
+
+    on_link(script)
+
+
+class Torn(NamedTuple):
+    """A number of two bytes that changes while a request looks at it."""
+
+    before: int
+    after: int
+    change: Callable[[FakeCore, int], None]
+    opcode: Opcode
+    arguments: bytes
+
+
+def set_tick(core: FakeCore, value: int) -> None:
+    core.tick = value
+
+
+def set_level(core: FakeCore, value: int) -> None:
+    core.events = [(0, 0)] * value
+
+
+@pytest.mark.parametrize(
+    ("torn", "answers"),
+    [
+        (Torn(0xFF, 0x100, set_tick, Opcode.READ, counter("tick")), {(0, 0xFF), (0, 0x100)}),
+        (
+            Torn(0xFF, 0x100, set_tick, Opcode.CLEAR, b"\1"),
+            {(Status.BUSY, 0xFF), (Status.BUSY, 0x100)},
+        ),
+        # Half of 0x200 and half of 0x1FF would be room for hundreds.
+        (
+            Torn(0x200, 0x1FF, set_level, Opcode.EVENTS, axon_events(1, (0, 1), (0, 2))),
+            {(Status.QUEUE_FULL, 0), (Status.QUEUE_FULL, 1)},
+        ),
+    ],
+    ids=["counter", "busy", "room"],
+)  # fmt: skip
+def test_a_number_that_changes_while_it_is_read_is_the_one_before_or_after(
+    torn: Torn, answers: set[tuple[int, int]]
+) -> None:
+    async def script(host: Host) -> None:
+        core = host.core
+        core.hold = True
+        await host.done(Opcode.RUN, words(0x1000) if torn.change is set_tick else words(1))
+
+        async def ask(delay: int) -> tuple[int, int]:
+            """Answer when the number changes so many cycles after the request was sent."""
+            torn.change(core, torn.before)
+            await host.send(framed(bytes([0, host.seq, torn.opcode]) + torn.arguments))
+            await host.ctx.tick().repeat(delay)
+            torn.change(core, torn.after)
+            answer = await host.answer()
+            host.seq = (host.seq + 1) % 256
+            return answer.status, answer.detail
+
+        old, new = 1024, 1
+        before, after = await ask(old), await ask(new)
+        assert {before, after} == answers
+        while old - new > 1:
+            middle = (old + new) // 2
+            old, new = (middle, new) if await ask(middle) == before else (old, middle)
+        # Here a byte of each was read, unless it is looked at again.
+        found = {await ask(delay) for delay in range(new - 10, new + 10)}
+        assert found == answers
+
+    on_link(script, replace(preset("tiny"), event_queue_depth=512))
+
+
+def test_events_of_a_tick_that_a_run_covers_are_late_when_free_running() -> None:
+    async def script(host: Host) -> None:
+        period = register("tick_period")
+        host.core.hold = True
+        await host.done(Opcode.RUN, words(10))
+        for start in (0, 9):
+            await host.refused(Status.LATE, 0, Opcode.EVENTS, axon_events(start, (0, 1), (1, 1)))
+        await host.done(Opcode.EVENTS, axon_events(10, (0, 1)))
+        host.core.hold = False
+        await host.done(Opcode.FETCH, b"\1" + words(-1))
+        await host.done(Opcode.WRITE, elements(Space.REGISTER, period, 1, words(1000)))
+        await host.done(Opcode.RUN, words(90))
+        await host.done(Opcode.EVENTS, axon_events(20, (0, 1)))
+        await host.done(Opcode.RESET)
+        await host.done(Opcode.RUN, words(10))
+        await host.refused(Status.LATE, 0, Opcode.EVENTS, axon_events(9, (0, 1)))
+
+    on_link(script)
+
+
+def test_a_run_in_progress_keeps_the_link_out_of_the_core() -> None:
+    async def script(host: Host) -> None:
+        core = host.core
+        core.hold = True
+        await host.done(Opcode.RUN, words(3))
+        for opcode, arguments in (
+            (Opcode.READ, elements(Space.V, 0, 1)),
+            (Opcode.WRITE, elements(Space.V, 0, 1, bytes(2))),
+            (Opcode.WRITE, elements(Space.REGISTER, 0, 1, ZERO)),
+            (Opcode.CLEAR, b"\xff"),
+        ):
+            await host.refused(Status.BUSY, 0, opcode, arguments)
+        assert await host.done(Opcode.READ, elements(Space.REGISTER, 1, 1)) == ZERO
+        assert await host.done(Opcode.READ, counter("run_until")) == words(3)
+        assert not core.log
+        # The tick under way ends, and no other begins.
+        await host.send(framed(bytes([0, host.seq, Opcode.STOP])))
+        await host.ctx.tick().repeat(1000)
+        assert not host.received
+        core.hold = False
+        answer = await host.answer()
+        assert answer.detail == core.tick == 1
+        host.seq += 1
+        assert await host.done(Opcode.READ, counter("run_until")) == words(1)
+        await host.done(Opcode.CLEAR, b"\x25")
+        assert core.log == [("clear", 0x25)]
+
+    on_link(script)
+
+
+def test_reset_stops_and_clears_everything() -> None:
+    async def script(host: Host) -> None:
+        host.core.words = [1, 2]
+        await host.done(Opcode.EVENTS, axon_events(5, (0, 3)))
+        await host.done(Opcode.RUN, words(0xFFFFFFFF))
+        await host.refused(Status.BAD_VALUE, 0, Opcode.RUN, words(1))
+        await host.done(Opcode.RESET)
+        assert host.core.log == [("reset", sum(ClearMask))]
+        for name in ("tick", "run_until", "events_queued", "words_queued"):
+            assert await host.done(Opcode.READ, counter(name)) == ZERO
+
+    on_link(script)
+
+
+def test_fetch_waits_for_words_for_the_end_of_the_run_or_for_a_time() -> None:
+    async def script(host: Host) -> None:
+        core, ctx = host.core, host.ctx
+        assert await host.done(Opcode.FETCH, b"\5" + words(-1)) == b""  # idle
+        core.hold = True
+        await host.done(Opcode.RUN, words(1))
+        core.words = [7, 8, 0x89ABCDEF]
+        assert await host.done(Opcode.FETCH, b"\2" + words(-1)) == words(7, 8)
+        assert await host.done(Opcode.FETCH, b"\2" + words(0)) == words(0x89ABCDEF)
+        core.words = [9]
+        await host.send(framed(bytes([0, host.seq, Opcode.FETCH]) + b"\2" + words(300)))
+        await ctx.tick().repeat(250)
+        assert not host.received
+        assert (await host.answer()).result == words(9)
+        await host.send(framed(bytes([0, host.seq + 1, Opcode.FETCH]) + b"\2" + words(-1)))
+        await ctx.tick().repeat(300)
+        assert not host.received
+        core.words = list(range(MAX_FETCH_WORDS + 3))
+        assert (await host.answer()).result == words(0, 1)
+        host.seq += 2
+        taken = await host.done(Opcode.FETCH, bytes([MAX_FETCH_WORDS]) + words(-1))
+        assert taken == words(*range(2, MAX_FETCH_WORDS + 2))
+        core.hold = False
+        assert await host.done(Opcode.FETCH, b"\5" + words(-1)) == words(MAX_FETCH_WORDS + 2)
+
+    on_link(script)
+
+
+def test_fetch_waits_as_long_as_it_is_asked_to() -> None:
+    async def script(host: Host) -> None:
+        host.core.hold = True
+        await host.done(Opcode.RUN, words(1))
+
+        async def cycles(wait: int) -> int:
+            await host.send(framed(bytes([0, host.seq, Opcode.FETCH]) + b"\2" + words(wait)))
+            for cycle in range(2 * wait + 2000):
+                if 0 in host.received:
+                    assert (await host.answer()).result == b""
+                    host.seq += 1
+                    return cycle
+                await host.ctx.tick()
+            raise AssertionError("no answer")
+
+        at_once = await cycles(0)
+        for wait in (500, 3000):
+            # It looks at the time once in some 50 cycles.
+            assert abs(await cycles(wait) - at_once - wait) < 60
+
+    on_link(script)
+
+
+def test_as_many_words_as_a_byte_cannot_count_are_enough() -> None:
+    async def script(host: Host) -> None:
+        host.core.hold = True
+        await host.done(Opcode.RUN, words(1))
+        host.core.words = list(range(256))
+        assert await host.done(Opcode.READ, counter("words_queued")) == words(256)
+        assert await host.done(Opcode.FETCH, b"\2" + words(-1)) == words(0, 1)
+
+    on_link(script, replace(preset("tiny"), spike_queue_depth=512))
+
+
+def test_repeats_are_answered_in_order_while_the_line_is_busy() -> None:
+    async def script(host: Host) -> None:
+        ctx, ready = host.ctx, host.line.tx.ready
+        await ctx.tick()
+        ctx.set(ready, 0)
+        numbers = [0, 1, 0, 1, 2, 0, 2, 2, 1]
+        for n in numbers:
+            await host.send(framed(bytes([0, n, Opcode.RUN]) + words(n + 1)))
+        await ctx.tick().repeat(2000)
+        assert not host.received
+        ctx.set(ready, 1)
+        answers = [await host.answer() for _ in numbers]
+        assert answers == [(0, n, Opcode.RUN, Status.OK, b"") for n in numbers]
+        host.seq = 3
+        assert await host.done(Opcode.READ, counter("run_until")) == words(1 + 2 + 3)
+
+    on_link(script)
+
+
+def test_counters_are_read_in_the_order_of_their_table() -> None:
+    async def script(host: Host) -> None:
+        host.core.words = [1, 2, 3]
+        await host.done(Opcode.EVENTS, axon_events(90, (0, 1), (0, 2)))
+        await host.done(Opcode.WRITE, elements(Space.PENDING, 0, 1, words(0x101)))
+        await host.done(Opcode.RUN, words(4))
+        await host.send(b"\0\0" + b"rubbish\0" + b"\0" + framed(b"x") + framed(bytes(253)))
+        for value in (1, 0, 1):
+            host.ctx.set(host.line.lost_stb, value)
+            await host.ctx.tick()
+        host.ctx.set(host.line.lost_stb, 0)
+        values = {
+            "tick": 4, "run_until": 4, "cycles_low": 0x89ABCDEF, "cycles_high": 0x4567,
+            "pending_groups": 1, "events_queued": 2, "words_queued": 3,
+            "frame_errors": 3, "rx_overflows": 2,
+        }  # fmt: skip
+        got = await host.done(Opcode.READ, elements(Space.COUNTER, 0, len(COUNTERS)))
+        assert got == words(*(values.get(c.name, 0) for c in COUNTERS))
+        await host.done(Opcode.RESET)
+        assert await host.done(Opcode.READ, counter("frame_errors")) == words(3)
+
+    on_link(script)
+
+
+def test_the_rate_changes_when_its_answer_has_left() -> None:
+    async def script(host: Host) -> None:
+        ctx, line = host.ctx, host.line
+        ctx.set(line.sent, 0)
+        await host.done(Opcode.SET_BAUD, struct.pack("<H", 1234))
+        for _ in range(100):
+            await ctx.tick()
+            assert not ctx.get(line.rate_stb)
+        ctx.set(line.sent, 1)
+        changes = []
+        for _ in range(50):
+            _, _, changed, rate = await ctx.tick().sample(line.rate_stb, line.rate)
+            changes += [rate] * changed
+        assert changes == [1234]
+        assert await host.done(Opcode.STOP) == ZERO
+
+    on_link(script)

@@ -1,0 +1,372 @@
+"""The documentation: nothing stale, no dead link, and what it shows works."""
+
+import doctest
+import importlib.util
+import json
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from support.checkout import ROOT
+
+from spiketwin.cosim.commands.bench import SHOWN
+from spiketwin.hdl.spec import arithmetic
+from spiketwin.hdl.spec.params import CoreParams, ParamsError
+from spiketwin.host import Network
+from spiketwin.host.cli import catalogue, group, main
+from spiketwin.host.files import load, save
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FILE = re.compile(r"`((?:hdl|cosim|host|firmware|tests|docs|examples)/[\w./-]*)`")
+CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    """The script that fills the tables."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def by_name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+# --- generated tables ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_a_page_says_what_the_specification_says(page: Path, generate: ModuleType) -> None:
+    text = page.read_text()
+    assert generate.refreshed(text) == text, "run: python docs/generate.py"
+
+
+def test_every_table_is_on_a_page_that_is_generated(generate: ModuleType) -> None:
+    pages = [ROOT / page for page in generate.PAGES]
+    named = [name for page in pages for _, name, _ in generate._BLOCK.findall(page.read_text())]
+    assert sorted(named) == sorted(generate.BLOCKS)
+    marks = [page for page in PAGES if "<!-- generated:" in page.read_text()]
+    assert sorted(marks) == sorted(pages)
+
+
+def test_a_stale_table_is_seen(generate: ModuleType) -> None:
+    page = (ROOT / "docs/protocol.md").read_text()
+    assert "`SET_BAUD`" in page
+    assert generate.refreshed(page.replace("`SET_BAUD`", "`SET_RATE`")) == page
+
+
+def test_no_two_sizes_of_the_probe_are_taken_for_each_other(generate: ModuleType) -> None:
+    assert len(generate._SHAPES) == 3
+    assert len(generate._WIDTHS) == 6
+    assert not generate._WIDTHS.keys() & {1, 16, 24, 32}
+
+
+def test_the_widths_on_the_page_are_those_that_are_legal() -> None:
+    roomy = CoreParams(n_axons=8, n_neurons=32, weight_width=4)
+    lines = re.findall(
+        r"^\| (`\w+_width`.*?) \|.*?(\d+) to (\d+) bits",
+        (ROOT / "docs/sizes.md").read_text(),
+        re.MULTILINE,
+    )
+    found = {name: (int(a), int(b)) for names, a, b in lines for name in names.split(", ")}
+    assert found.keys() == {f"`{f.name}`" for f in fields(CoreParams) if "_width" in f.name}
+    for name, (least, most) in found.items():
+
+        def built(width: int, name: str = name.strip("`")) -> CoreParams:
+            sizes: dict[str, Any] = {name: width}
+            return replace(roomy, **sizes)
+
+        built(least), built(most)
+        for width in (least - 1, most + 1):
+            with pytest.raises(ParamsError, match=name.strip("`")):
+                built(width)
+
+
+# --- links --------------------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", CODE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    dead = []
+    for link in LINK.findall(CODE.sub("", page.read_text())):
+        parts = urlsplit(link)
+        if parts.scheme:
+            assert parts.scheme == "https"
+            continue
+        target = (page.parent / parts.path).resolve() if parts.path else page
+        if not target.exists() or (parts.fragment and parts.fragment not in anchors(target)):
+            dead.append(link)
+    assert not dead
+
+
+def test_links_and_files_are_seen() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    assert len(LINK.findall(CODE.sub("", text))) > 50
+    assert len(FILE.findall(text)) > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_files_named_on_a_page_exist(page: Path) -> None:
+    named = FILE.findall(page.read_text())
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+# --- what is shown ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "docs/tick.md",
+        "docs/protocol.md",
+        "docs/python.md",
+        "docs/digits.md",
+        "docs/compare.md",
+        "docs/ledger.md",
+        "docs/design.md",
+        "docs/speed.md",
+    ],
+)
+def test_examples_give_what_they_show(page: str) -> None:
+    failed, tried = doctest.testfile(str(ROOT / page), module_relative=False)
+    assert tried > 0
+    assert failed == 0
+
+
+@pytest.fixture(scope="module")
+def code() -> SimpleNamespace:
+    """The functions of docs/tick.md, which has them for those who write an oracle of their own."""
+    blocks = re.findall(
+        r"^<!-- code: \w+ -->\n\n```python\n(.*?)^```$",
+        (ROOT / "docs/tick.md").read_text(),
+        re.S | re.M,
+    )
+    assert len(blocks) == 2
+    names: dict[str, Any] = {}
+    exec(compile("\n".join(blocks), "docs/tick.md", "exec"), names)
+    return SimpleNamespace(**names)
+
+
+WORD = st.integers(0, (1 << 32) - 1)
+
+
+@given(
+    seed=WORD,
+    tick=WORD,
+    post=st.booleans(),
+    spiked=st.integers(0, 4095),
+    other=st.integers(0, 4095),
+)
+def test_the_noise_on_the_page_is_that_of_the_specification(
+    code: SimpleNamespace, seed: int, tick: int, post: bool, spiked: int, other: int
+) -> None:
+    which = arithmetic.PASS_POST if post else arithmetic.PASS_PRE
+    key = arithmetic.noise_key(seed, tick, which)
+    assert code.noise(seed, tick, post, spiked, other) == arithmetic.noise(key, spiked, other)
+
+
+@given(
+    row=st.integers(0, (1 << 14) - 1), column=st.integers(0, 4095),
+    words=st.lists(WORD, min_size=1, max_size=4), rounds=st.integers(1, 3),
+)  # fmt: skip
+def test_the_code_of_a_digest_on_the_page_is_that_of_the_specification(
+    code: SimpleNamespace, row: int, column: int, words: list[int], rounds: int
+) -> None:
+    assert code.code(row, column, words, rounds) == arithmetic.digest_code(
+        row, column, words, rounds
+    )
+
+
+def snippet() -> str:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
+    return str(code)
+
+
+def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(snippet(), "README.md", "exec"), names)
+    run, weights = names["run"], names["weights"]
+    assert run.spikes.shape[1] == 2
+    assert len(run.spikes) > 0
+    assert run.cycles.shape == (100,)
+    assert isinstance(weights, np.ndarray)
+    assert weights.shape == (64 + 128, 128)
+    net, stimulus = load("net.npz")
+    assert (net.n_axons, net.n_neurons) == (64, 128)
+    assert stimulus is not None
+    assert stimulus.ticks == 100
+
+
+@pytest.mark.parametrize("scheme", ["model", "rtl"])
+def test_another_program_opens_a_target_as_the_page_says(scheme: str, tmp_path: Path) -> None:
+    (program,) = re.findall(
+        r"^(>>> import serial\n.*?)^```$", (ROOT / "docs/python.md").read_text(), re.S | re.M
+    )
+    assert "import spiketwin" not in program
+    (tmp_path / "page.txt").write_text(program.replace("model://", f"{scheme}://"))
+    tried = "import doctest; print(doctest.testfile('page.txt', module_relative=False))"
+    ended = subprocess.run(
+        [sys.executable, "-c", tried],
+        cwd=tmp_path, capture_output=True, text=True, timeout=600, check=True,
+    )  # fmt: skip
+    assert ended.stdout.strip() == "TestResults(failed=0, attempted=3)"
+
+
+STEP = re.compile(
+    r"Save this as\s+`(?P<file>[\w.]+)`:\n\n```python\n(?P<text>.*?)^```$"
+    r"|^```sh\n(?P<calls>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+STATUS = re.compile(r"# exits with status (\d)")
+
+
+def follow(page: Path) -> int:
+    """Do what a page tells to do, from its top to its end; gives the number of calls."""
+    Path("examples").symlink_to(ROOT / "examples")
+    calls = 0
+    for step in STEP.finditer(page.read_text()):
+        if step["file"]:
+            Path(step["file"]).write_text(step["text"])
+            continue
+        for line in step["calls"].splitlines():
+            program, *arguments = shlex.split(line, comments=True)
+            wanted = int(match[1]) if (match := STATUS.search(line)) else 0
+            if program == "./run":
+                done = CliRunner().invoke(main, arguments)
+                status, said = done.exit_code, done.output
+            else:
+                assert program == ".venv/bin/python"
+                ended = subprocess.run(
+                    [sys.executable, *arguments], capture_output=True, text=True, timeout=600
+                )
+                status, said = ended.returncode, ended.stdout + ended.stderr
+            assert status == wanted, f"{line}\n{said}"
+            calls += 1
+    return calls
+
+
+@pytest.mark.parametrize(("page", "calls"), [("testbenches", 11), ("design", 5), ("latency", 4)])
+def test_a_tutorial_can_be_followed(
+    page: str, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert follow(ROOT / f"docs/{page}.md") == calls
+
+
+def test_the_design_page_shows_the_examples() -> None:
+    shown = (ROOT / "docs/design.md").read_text()
+    for name, language in (("beside.v", "verilog"), ("beside.py", "python")):
+        block = re.findall(rf"^```{language}\n(.*?)^```$", shown, re.DOTALL | re.MULTILINE)[0]
+        assert block in (ROOT / "examples" / name).read_text()
+
+
+def documented_keys(command: str) -> set[str]:
+    """All names of keys in the line of a command in the table of docs/python.md."""
+    text = (ROOT / "docs/python.md").read_text()
+    (line,) = re.findall(rf"^\| `spiketwin {command}` \| (.*) \|$", text, re.MULTILINE)
+    return set(re.findall(r"`(\w+)`", line))
+
+
+def keys(figures: dict[str, Any]) -> set[str]:
+    """Names of the keys on all levels, without addresses of targets."""
+    lists = [value if isinstance(value, list) else [value] for value in figures.values()]
+    inner = [keys(item) for values in lists for item in values if isinstance(item, dict)]
+    return {key for key in figures if ":" not in key}.union(*inner)
+
+
+LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        (
+            "demo",
+            ["--images", "3", "--on=model:", "--on=rtl:", "--part-on=rtl:", "--part=1"],
+        ),
+        ("run", ["net.npz", "--on", "model:", "--ticks", "5"]),
+        ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),
+        ("compare --tick-period", ["64", "net.npz", "--on", "model:", "--ticks", "5"]),
+        ("latency", ["net.npz", "--on", "model:", "--on", "rtl:?level=pins", *LATENCY]),
+        ("selftest", ["--on", "model:", "--params", "tiny"]),
+        ("doctor", []),
+        ("fuzz", ["--inputs", "80"]),
+    ],
+)
+def test_the_keys_of_figures_are_documented(
+    command: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save("net.npz", Network(n_axons=4, n_neurons=8, threshold=np.zeros(8, np.int64)))
+    result = CliRunner().invoke(main, [*command.split(), *arguments, "--json", "figures.json"])
+    assert result.exit_code in (0, 1), result.output  # 1: the machine lacks something
+    assert keys(json.loads(Path("figures.json").read_text())) == documented_keys(command)
+
+
+def test_the_keys_of_the_benchmark_are_documented() -> None:
+    names = {name for figures in SHOWN.values() for name, *_ in figures}
+    inner = {"lanes", "ncx", "full", "with_events", "without_events"}
+    assert documented_keys("bench") == SHOWN.keys() | names | inner
+
+
+def calls() -> list[str]:
+    """Calls of commands in the README: ``./run COMMAND …``."""
+    text = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.S | re.M)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.split()[1] in group.find_commands()]
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse a call of a command, without carrying it out."""
+    name, *rest = arguments
+    with click.Context(main) as context:
+        command = main.get_command(context, name)
+        assert command is not None, name
+        command.make_context(name, rest, resilient_parsing=False)
+
+
+@pytest.mark.parametrize("line", calls())
+def test_the_readmes_calls_are_understood(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.npz").touch()
+    parse(shlex.split(line, comments=True)[1:])
+
+
+@pytest.mark.parametrize(
+    "example", [e.example for section in catalogue.SECTIONS.values() for e in section]
+)
+def test_the_examples_of_the_help_are_understood(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.npz").touch()
+    program, *arguments = shlex.split(example)
+    assert program == "spiketwin"
+    parse(arguments)

@@ -1,0 +1,1 @@
+"""What several tests share: the checkout, and devices and lines that tests alone need."""
