@@ -50,6 +50,7 @@ from spiketwin.hdl.spec.registers import (
     registers,
     space_formats,
 )
+from spiketwin.hdl.spec.variables import Variable
 from spiketwin.host.cli.catalogue import SECTIONS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -187,9 +188,14 @@ def _registers() -> str:
         bits = _WIDTHS.get(width)
         kind = "signed" if register.signed else "unsigned"
         span = f"{kind} {bits} bits" if bits else f"{low}…{high}"
-        name = f"`{register.name}`" + " ¹" * register.learning + " ²" * register.digest
+        name = f"`{register.name}`" + _footnotes(register)
         rows.append((index, name, span, register.doc))
     return _table(("address", "register", "range", ""), rows)
+
+
+def _footnotes(variable: Variable) -> str:
+    """Mark a variable that not every core has."""
+    return {"": "", "learning": " ¹", "digest_rounds": " ²"}[variable.built]
 
 
 def _counters() -> str:

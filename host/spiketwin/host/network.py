@@ -20,13 +20,13 @@ from spiketwin.hdl.spec.params import (
 )
 from spiketwin.hdl.spec.registers import (
     RUN_REGISTERS,
-    Register,
     Space,
     limits,
     registers,
     space_formats,
 )
 from spiketwin.hdl.spec.text import shown
+from spiketwin.hdl.spec.variables import Variable
 from spiketwin.host import sums
 from spiketwin.host.cautions import warn_of_widths
 from spiketwin.host.elements import IntArray, integers
@@ -543,7 +543,7 @@ def scalar_names() -> tuple[str, ...]:
     return tuple(TIME_CONSTANTS.get(r.name, r.name) for r in _settings(WIDEST))
 
 
-def _settings(params: CoreParams) -> Iterator[Register]:
+def _settings(params: CoreParams) -> Iterator[Variable]:
     """Registers that a network sets."""
     return (r for r in registers(params) if r.name not in RUN_REGISTERS)
 

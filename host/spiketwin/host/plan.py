@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Opcode
-from spiketwin.hdl.spec.registers import ClearMask, Register, Space, registers, space_formats
+from spiketwin.hdl.spec.registers import ClearMask, Space, registers, space_formats
 from spiketwin.hdl.spec.text import shown
+from spiketwin.hdl.spec.variables import Variable
 from spiketwin.host import access
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput
@@ -121,7 +122,7 @@ class Settings:
     def __init__(self, params: CoreParams) -> None:
         self._params = params
         self._format = space_formats(params)[Space.REGISTER]
-        self.table: dict[str, tuple[int, Register]] = {
+        self.table: dict[str, tuple[int, Variable]] = {
             register.name: (index, register) for index, register in enumerate(registers(params))
         }
         self.most_cycles = schedule.most_cycles(params)

@@ -32,11 +32,11 @@ from spiketwin.hdl.spec.protocol import (
 from spiketwin.hdl.spec.registers import (
     COUNTERS,
     ClearMask,
-    Register,
     Space,
     registers,
     space_formats,
 )
+from spiketwin.hdl.spec.variables import Variable
 from spiketwin.host.frames import FrameDecoder, encode
 
 TINY = preset("tiny")
@@ -392,7 +392,7 @@ def test_an_answer_must_fit() -> None:
 
 
 @pytest.mark.parametrize("register", registers(TINY), ids=lambda r: r.name)
-def test_registers_hold_their_range_and_nothing_else(register: Register) -> None:
+def test_registers_hold_their_range_and_nothing_else(register: Variable) -> None:
     line = Line()
     index = registers(TINY).index(register)
     low, high = register.limits(TINY)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, registers
+from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, registers
+from spiketwin.hdl.spec.variables import ARRAYS, STATE, Variable
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Oracle:
     params: CoreParams
     register: dict[str, int] = field(init=False)
     weight: list[list[int]] = field(init=False)
-    plastic: list[list[bool]] = field(init=False)
+    plastic: list[list[int]] = field(init=False)
     threshold: list[int] = field(init=False)
     v_reset: list[int] = field(init=False)
     refrac_ticks: list[int] = field(init=False)
@@ -68,31 +70,20 @@ class Oracle:
     saturations: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        p = self.params
-        self.register = {r.name: 0 for r in registers(p)}
-        self.weight = [[0] * p.n_neurons for _ in range(p.n_sources)]
-        self.plastic = [[False] * p.n_neurons for _ in range(p.n_sources)]
-        for name in ("threshold", "v_reset", "refrac_ticks", "bias"):
-            setattr(self, name, [0] * p.n_neurons)
+        self.register = {r.name: 0 for r in registers(self.params)}
         self.saturations = dict.fromkeys((c.name for c in SATURATIONS), 0)
-        self.clear(~ClearMask(0))
+        self._zero(ARRAYS)
 
     def clear(self, mask: ClearMask) -> None:
         """Set the state that `mask` names to 0."""
-        p = self.params
-        if mask & ClearMask.V:
-            self.v = [0] * p.n_neurons
-        if mask & ClearMask.I_SYN:
-            self.i_syn = [0] * p.n_neurons
-        if mask & ClearMask.REFRAC_COUNT:
-            self.refrac_count = [0] * p.n_neurons
-        if mask & ClearMask.PENDING:
-            self.pending = []
-        if mask & ClearMask.TRACES:
-            self.trace_pre = [0] * p.n_sources
-            self.trace_post = [0] * p.n_neurons
-        if mask & ClearMask.THETA:
-            self.theta = [0] * p.n_neurons
+        self._zero(array for array in STATE if array.clear is not None and array.clear & mask)
+
+    def _zero(self, arrays: Iterable[Variable]) -> None:
+        for array in arrays:
+            *rows, columns = array.shape(self.params.n_axons, self.params.n_neurons)
+            zeros: Any = [[0] * columns for _ in range(rows[0])] if rows else [0] * columns
+            # `pending` lists the neurons that fired, none of them.
+            setattr(self, array.name, [] if array.space is Space.PENDING else zeros)
 
     def step(self, axons: Iterable[int]) -> TickResult:
         """Execute one tick in which `axons` spiked; an axon named twice counts once."""
@@ -199,7 +190,7 @@ class Oracle:
         if rounds:
             self.digest ^= a.digest_code(row, column, words, rounds)
 
-    def _fold_synapses(self, row: int, weights: list[int], plastic: list[bool]) -> None:
+    def _fold_synapses(self, row: int, weights: list[int], plastic: list[int]) -> None:
         """The same for what a rule made of a row or column: two synapses share a code."""
         written = [
             a.unsigned(weight, self.params.weight_width) if flag else 0

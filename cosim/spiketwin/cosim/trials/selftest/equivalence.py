@@ -14,7 +14,8 @@ import numpy as np
 
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.registers import RUN_REGISTERS, Register, Space, registers, space_formats
+from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, registers, space_formats
+from spiketwin.hdl.spec.variables import Variable
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.network import NEURON_ARRAYS, TIME_CONSTANTS
@@ -159,7 +160,7 @@ def _magnitudes(
     return np.where((rng.random(shape) < 0.5) & (low < 0), -1 - values, values)
 
 
-def _setting(rng: np.random.Generator, register: Register, params: CoreParams) -> int:
+def _setting(rng: np.random.Generator, register: Variable, params: CoreParams) -> int:
     """Draw the value of a register."""
     low, high = register.limits(params)
     if register.name in TIME_CONSTANTS:

@@ -1,0 +1,336 @@
+"""The table of variables: every register, parameter and state of a core, declared once.
+
+Registers, memory spaces, *Clear*, the arrays of a network, the members of its file, what is read
+and compared, and the tables of the documentation follow from `VARIABLES`. Only the tick is written
+by hand, in the oracle, the gateware, the model and the ideal network.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from spiketwin.hdl.spec.arithmetic import DECAY_BITS, GAIN_WIDTH, OFFSET_WIDTH
+from spiketwin.hdl.spec.params import CoreParams
+
+
+class Space(enum.IntEnum):
+    """A memory space: what `READ` and `WRITE` address. The value is the number on the link.
+
+    A variable that is no register lies in the space of its name.
+    """
+
+    REGISTER = 0
+    COUNTER = 1
+    WEIGHT = 2
+    PLASTIC = 3
+    THRESHOLD = 4
+    V_RESET = 5
+    REFRAC_TICKS = 6
+    BIAS = 7
+    V = 8
+    I_SYN = 9
+    REFRAC_COUNT = 10
+    THETA = 11
+    TRACE_POST = 12
+    TRACE_PRE = 13
+    PENDING = 14
+
+
+class ClearMask(enum.IntFlag):
+    """The groups of state that `CLEAR` sets to 0, each on its own."""
+
+    V = 1
+    I_SYN = 2
+    REFRAC_COUNT = 4
+    PENDING = 8
+    TRACES = 16
+    THETA = 32
+
+
+class Per(enum.Enum):
+    """What of a core has one value of a variable each."""
+
+    CORE = "core"
+    SOURCE = "source"
+    NEURON = "neuron"
+    SYNAPSE = "synapse"
+
+
+class Kind(enum.Enum):
+    """Who sets a variable."""
+
+    RUN = "run"
+    """Each run sets it anew."""
+    PARAMETER = "parameter"
+    """The network does."""
+    STATE = "state"
+    """The ticks do; a reset sets it to 0."""
+
+
+DECAY_CODE: Final = "decay code"
+"""Unit of a decay: networks give it as a time constant in ticks (`arithmetic.decay_code`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable:
+    """One variable of a core.
+
+    Attributes
+    ----------
+    name:
+        The name in the specification, of the signal, of the model's array and of the argument.
+    per:
+        What has one value each. One of a whole core is a register, all others are arrays.
+    kind:
+        Who sets it.
+    bits:
+        Width of a value: a number, or the field of `CoreParams` that holds it.
+    signed:
+        Whether values are signed.
+    unit:
+        What is counted; empty for flags and pure numbers.
+    default:
+        Value of a parameter in a network that does not say it.
+    clear:
+        The group of `CLEAR` that sets it to 0; None where none does.
+    built:
+        The field of `CoreParams` without which the variable is not there; empty if it always is.
+    writer:
+        The unit of the core that changes it in a tick; empty where no tick changes it.
+    doc:
+        What it means.
+    """
+
+    name: str
+    per: Per
+    kind: Kind
+    bits: str | int
+    signed: bool = False
+    unit: str = ""
+    default: int = 0
+    clear: ClearMask | None = None
+    built: str = ""
+    writer: str = ""
+    doc: str
+
+    def width(self, params: CoreParams) -> int:
+        """Return the bits of a value."""
+        return self.bits if isinstance(self.bits, int) else int(getattr(params, self.bits))
+
+    def limits(self, params: CoreParams) -> tuple[int, int]:
+        """Return the smallest and the largest value."""
+        return limits(self.width(params), self.signed)
+
+    def shape(self, n_axons: int, n_neurons: int) -> tuple[int, ...]:
+        """Return the shape of the array that holds all values, in a core or in a network."""
+        n_sources = n_axons + n_neurons
+        return {
+            Per.CORE: (),
+            Per.SOURCE: (n_sources,),
+            Per.NEURON: (n_neurons,),
+            Per.SYNAPSE: (n_sources, n_neurons),
+        }[self.per]
+
+    def is_built(self, params: CoreParams) -> bool:
+        """Return whether a core of these sizes has the variable."""
+        return not self.built or bool(getattr(params, self.built))
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether the values are 0 and 1."""
+        return self.bits == 1
+
+    @property
+    def is_decay(self) -> bool:
+        """Whether the variable is a decay, which networks give as a time constant."""
+        return self.unit == DECAY_CODE
+
+    @property
+    def space(self) -> Space:
+        """The memory space of an array."""
+        return Space[self.name.upper()]
+
+    @property
+    def attribute(self) -> str:
+        """The name by which a network has it."""
+        if self.is_decay:
+            return self.name.removesuffix("_decay") + "_tau"
+        return "weights" if self.name == "weight" else self.name
+
+
+def limits(width: int, signed: bool) -> tuple[int, int]:
+    """Return the smallest and the largest integer of `width` bits."""
+    return (-(1 << (width - 1)), (1 << (width - 1)) - 1) if signed else (0, (1 << width) - 1)
+
+
+def _run(name: str, bits: int, doc: str, *, unit: str = "", built: str = "") -> Variable:
+    return Variable(
+        name=name, per=Per.CORE, kind=Kind.RUN, bits=bits, unit=unit, built=built, doc=doc
+    )
+
+
+def _setting(
+    name: str, bits: str | int, doc: str, *, signed: bool = False, unit: str = "", built: str = ""
+) -> Variable:
+    return Variable(
+        name=name, per=Per.CORE, kind=Kind.PARAMETER, bits=bits, signed=signed, unit=unit,
+        built=built, doc=doc,
+    )  # fmt: skip
+
+
+def _learning(
+    name: str, bits: str | int, doc: str, *, signed: bool = False, unit: str = ""
+) -> Variable:
+    return _setting(name, bits, doc, signed=signed, unit=unit, built="learning")
+
+
+def _parameter(
+    name: str, per: Per, bits: str | int, doc: str, *, signed: bool = False, unit: str = "",
+    default: int = 0, built: str = "", writer: str = "",
+) -> Variable:  # fmt: skip
+    return Variable(
+        name=name, per=per, kind=Kind.PARAMETER, bits=bits, signed=signed, unit=unit,
+        default=default, built=built, writer=writer, doc=doc,
+    )  # fmt: skip
+
+
+def _state(
+    name: str, per: Per, bits: str | int, writer: str, clear: ClearMask, doc: str, *,
+    signed: bool = False, unit: str = "", built: str = "",
+) -> Variable:  # fmt: skip
+    return Variable(
+        name=name, per=per, kind=Kind.STATE, bits=bits, signed=signed, unit=unit, clear=clear,
+        built=built, writer=writer, doc=doc,
+    )  # fmt: skip
+
+
+VARIABLES: Final = (
+    # Registers, in the order of their addresses.
+    _run(
+        "tick_period", 32,
+        "Cycles from tick to tick; 0 is free-running. Ticks are due a period apart, counted from "
+        "the first tick after this is written.", unit="cycles",
+    ),
+    _setting("v_decay", DECAY_BITS, "Decay code of the membrane potential.", unit=DECAY_CODE),
+    _setting(
+        "v_floor", "v_width", "Lowest membrane potential that integration reaches.", signed=True,
+        unit="potential",
+    ),
+    _setting("i_syn_decay", DECAY_BITS, "Decay code of the synaptic current.", unit=DECAY_CODE),
+    _setting("reset_subtract", 1, "1: reset subtracts threshold + theta; 0: to v_reset."),
+    _setting("theta_decay", DECAY_BITS, "Decay code of theta.", unit=DECAY_CODE),
+    _setting("theta_bump", "theta_width", "What a spike adds to theta.", unit="potential"),
+    _learning("learn_pre", 1, "1: the pre-event rule is applied."),
+    _learning("learn_post", 1, "1: the post-event rule is applied."),
+    _learning("stochastic", 1, "1: steps rounded by noise; 0: nearest."),
+    _learning("seed", 32, "Seed of the noise."),
+    _learning(
+        "w_min", "weight_width", "Lower bound of a plastic weight.", signed=True, unit="weight"
+    ),
+    _learning(
+        "w_max", "weight_width", "Upper bound of a plastic weight.", signed=True, unit="weight"
+    ),
+    _learning(
+        "pre_gain", GAIN_WIDTH,
+        "Weight units, in 1/256, that a full-scale trace_post is worth at a pre-event.",
+        signed=True, unit="weight / 256",
+    ),
+    _learning(
+        "pre_offset", OFFSET_WIDTH, "Step of the weight, in 1/65536, at every pre-event.",
+        signed=True, unit="weight / 65536",
+    ),
+    _learning(
+        "post_gain", GAIN_WIDTH,
+        "Weight units, in 1/256, that a full-scale trace_pre is worth at a post-event.",
+        signed=True, unit="weight / 256",
+    ),
+    _learning(
+        "post_offset", OFFSET_WIDTH, "Step of the weight, in 1/65536, at every post-event.",
+        signed=True, unit="weight / 65536",
+    ),
+    _learning("trace_pre_decay", DECAY_BITS, "Decay code of trace_pre.", unit=DECAY_CODE),
+    _learning("trace_pre_bump", "trace_width", "What a spike brings to trace_pre.", unit="trace"),
+    _learning(
+        "trace_pre_replace", 1, "1: a spike sets trace_pre to the bump; 0: it adds the bump."
+    ),
+    _learning("trace_post_decay", DECAY_BITS, "Decay code of trace_post.", unit=DECAY_CODE),
+    _learning("trace_post_bump", "trace_width", "What a spike brings to trace_post.", unit="trace"),
+    _learning(
+        "trace_post_replace", 1, "1: a spike sets trace_post to the bump; 0: it adds the bump."
+    ),
+    _run("digest_en", 1, "1: every tick reports its digest.", built="digest_rounds"),
+    # Arrays, causes before what a tick makes of them.
+    _state(
+        "trace_pre", Per.SOURCE, "trace_width", "source_traces", ClearMask.TRACES,
+        "Trace of each source.", unit="trace", built="learning",
+    ),
+    _parameter(
+        "weight", Per.SYNAPSE, "weight_width", "Weights.", signed=True, unit="weight",
+        writer="synapses",
+    ),
+    _parameter("plastic", Per.SYNAPSE, 1, "1 where learning applies.", built="learning"),
+    _parameter(
+        "threshold", Per.NEURON, "v_width", "Threshold of each neuron.", signed=True,
+        unit="potential", default=1000,
+    ),
+    _parameter(
+        "v_reset", Per.NEURON, "v_width", "Potential after a spike.", signed=True, unit="potential"
+    ),
+    _parameter("refrac_ticks", Per.NEURON, "refrac_width", "Ticks v is held.", unit="ticks"),
+    _parameter(
+        "bias", Per.NEURON, "v_width", "Added to the potential every tick.", signed=True,
+        unit="potential",
+    ),
+    _state(
+        "i_syn", Per.NEURON, "i_syn_width", "synapses", ClearMask.I_SYN, "Synaptic current.",
+        signed=True, unit="weight",
+    ),
+    _state(
+        "v", Per.NEURON, "v_width", "neurons", ClearMask.V, "Membrane potential.", signed=True,
+        unit="potential",
+    ),
+    _state(
+        "refrac_count", Per.NEURON, "refrac_width", "neurons", ClearMask.REFRAC_COUNT,
+        "Held ticks left.", unit="ticks",
+    ),
+    _state(
+        "theta", Per.NEURON, "theta_width", "neurons", ClearMask.THETA,
+        "Adaptive part of threshold.", unit="potential",
+    ),
+    _state(
+        "trace_post", Per.NEURON, "trace_width", "neurons", ClearMask.TRACES,
+        "Trace of each neuron.", unit="trace", built="learning",
+    ),
+    _state(
+        "pending", Per.NEURON, 1, "fired", ClearMask.PENDING,
+        "1 for the neurons that fired in the last tick.",
+    ),
+)  # fmt: skip
+"""All variables of a core: its registers in the order of their addresses, then its arrays."""
+
+
+def names(variables: Iterable[Variable]) -> tuple[str, ...]:
+    """Return the names of variables, in their order."""
+    return tuple(variable.name for variable in variables)
+
+
+ARRAYS: Final = tuple(v for v in VARIABLES if v.per is not Per.CORE)
+"""The variables that have more than one value in a core."""
+
+BY_SPACE: Final = {v.space: v for v in ARRAYS}
+"""The array of each memory space that holds one."""
+
+PARAMETER_ARRAYS: Final = tuple(v for v in ARRAYS if v.kind is Kind.PARAMETER)
+"""The arrays of a network."""
+
+NEURON_PARAMETERS: Final = tuple(v for v in PARAMETER_ARRAYS if v.per is Per.NEURON)
+"""The parameters of a neuron."""
+
+STATE: Final = tuple(v for v in ARRAYS if v.kind is Kind.STATE)
+"""What ticks go on from, but for the weights."""
+
+CHANGED_IN_TICKS: Final = tuple(v for v in ARRAYS if v.writer)
+"""What a tick changes: state and weights."""
