@@ -17,11 +17,10 @@ from spiketwin.cosim.rtl.build import Design, library
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, registers, space_formats
+from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, STATE, names
 from spiketwin.host import Core, Network, access, connect
-from spiketwin.host.core import STATE
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
-from spiketwin.host.network import NEURON_ARRAYS
 
 SIZES = {
     "tiny": preset("tiny"),
@@ -105,8 +104,10 @@ class Twins:
         self.both("write_weights", anything(Space.WEIGHT))
         if self.params.learning:
             self.both("write_plastic", anything(Space.PLASTIC))
-        self.both("write_parameters", **{n: anything(Space[n.upper()]) for n in NEURON_ARRAYS})
-        state = {n: anything(Space[n.upper()]) for n in STATE if Space[n.upper()] in formats}
+        self.both(
+            "write_parameters", **{n: anything(Space[n.upper()]) for n in names(NEURON_PARAMETERS)}
+        )
+        state = {n: anything(Space[n.upper()]) for n in names(STATE) if Space[n.upper()] in formats}
         state["pending"] = self.rng.integers(0, 2, self.params.n_neurons)
         self.both("write_state", **state)
         values = {}

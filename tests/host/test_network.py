@@ -14,7 +14,7 @@ from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
 from spiketwin.hdl.spec.registers import Space, limits, registers, space_formats
 from spiketwin.host import Network
 from spiketwin.host.errors import DoesNotFit, InvalidNetwork
-from spiketwin.host.network import Placement, decay_tau, scalar_names
+from spiketwin.host.network import SETTINGS, Placement, decay_tau
 
 
 @given(st.integers(0, DECAY_AT_ONCE))
@@ -26,7 +26,7 @@ def test_a_network_has_an_attribute_for_every_register_but_the_tick_period() -> 
     net = Network(n_axons=8, n_neurons=8)
     values = net.register_values(preset("full"))
     assert set(values) == {r.name for r in registers(preset("full"))} - {"tick_period"}
-    assert all(hasattr(net, name) for name in scalar_names())
+    assert all(hasattr(net, name) for name in SETTINGS)
 
 
 def test_an_attribute_that_is_misspelt_is_refused_by_name() -> None:

@@ -22,6 +22,7 @@ from spiketwin.hdl.spec.registers import (
     space_formats,
 )
 from spiketwin.hdl.spec.text import shown
+from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, STATE, names
 from spiketwin.host import access
 from spiketwin.host.account import Account
 from spiketwin.host.cautions import warn_of
@@ -30,7 +31,7 @@ from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
 from spiketwin.host.link import Link, RunApart
-from spiketwin.host.network import NEURON_ARRAYS, Network, Placement, checked_network
+from spiketwin.host.network import Network, Placement, checked_network
 from spiketwin.host.plan import Plan, Progress, Settings, Watch, check_not_of_run, clear_mask
 from spiketwin.host.runner import ANY_WAIT, Runner
 from spiketwin.host.runs import Runs
@@ -38,9 +39,6 @@ from spiketwin.host.spikes import Run, Saturations
 from spiketwin.host.stimuli import checked_events, checked_stimuli
 from spiketwin.host.threads import checked_threads
 from spiketwin.host.timeline import Activity, Stopwatch
-
-STATE: Final = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
-"""Names of the state of a core; the traces only where learning is built."""
 
 _LAST_TICK: Final = (1 << 32) - 1
 
@@ -534,13 +532,16 @@ class Core:
 
     @_exclusive
     def read_parameters(self) -> dict[str, IntArray]:
-        """Read `threshold`, `v_reset`, `refrac_ticks` and `bias`, each of shape (n_neurons,)."""
-        return {name: self._read_array(Space[name.upper()]) for name in NEURON_ARRAYS}
+        """Read the parameters of all neurons: name to array of shape (n_neurons,).
+
+        They are the `NEURON_PARAMETERS` of `spiketwin.hdl.spec.variables`.
+        """
+        return {name: self._read_array(Space[name.upper()]) for name in names(NEURON_PARAMETERS)}
 
     @_exclusive
     def write_parameters(self, /, **arrays: ArrayLike) -> None:
         """Write any of what `read_parameters` gives; a scalar fills the array."""
-        self._write_arrays(_spaces(arrays, NEURON_ARRAYS), "write_parameters")
+        self._write_arrays(_spaces(arrays, names(NEURON_PARAMETERS)), "write_parameters")
 
     @_exclusive
     def read_state(self) -> dict[str, IntArray]:
@@ -550,7 +551,7 @@ class Core:
         the next. The traces are missing on a core without learning.
         """
         state: dict[str, IntArray] = {}
-        for name in STATE:
+        for name in names(STATE):
             if name == "pending":
                 state[name] = self._read_pending()
             elif Space[name.upper()] in self._formats:
@@ -560,7 +561,7 @@ class Core:
     @_exclusive
     def write_state(self, /, **arrays: ArrayLike) -> None:
         """Write any of what `read_state` gives; a scalar fills the array."""
-        spaces = _spaces(arrays, STATE)
+        spaces = _spaces(arrays, names(STATE))
         flags = None
         if Space.PENDING in spaces:
             shape = (self._placement.n_neurons,)

@@ -20,7 +20,7 @@ from spiketwin.hdl.spec.params import MAX_LINES
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput, InvalidNetwork, NetworkFileError
 from spiketwin.host.inputs import open_regular
-from spiketwin.host.network import Network, array_types, checked_network, scalar_names
+from spiketwin.host.network import ARRAYS, SETTINGS, Network, array_types, checked_network
 from spiketwin.host.npy import ArrayError, read_elements, read_header
 from spiketwin.host.paths import path_of
 from spiketwin.host.replacing import replacing
@@ -85,7 +85,7 @@ def save(
         "n_axons": net.n_axons,
         "n_neurons": net.n_neurons,
         # JSON has no infinity; a text has, and reads the same to a person.
-        "settings": {n: _to_json(getattr(net, n)) for n in scalar_names()},
+        "settings": {n: _to_json(getattr(net, n)) for n in SETTINGS},
     }
     arrays: dict[str, NDArray[Any]] = {name: getattr(net, name) for name in array_types()}
     if (spikes is None) != (ticks is None):
@@ -157,8 +157,8 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
         name: _whole(header, name, MAX_LINES) for name in ("n_axons", "n_neurons")
     }
     settings = header.get("settings")
-    if not isinstance(settings, dict) or set(settings) != set(scalar_names()):
-        raise NetworkFileError(f"settings must be exactly {', '.join(scalar_names())}")
+    if not isinstance(settings, dict) or set(settings) != set(SETTINGS):
+        raise NetworkFileError(f"settings must be exactly {', '.join(SETTINGS)}")
     expected = {_HEADER, *array_types()}
     stimulus = "ticks" in header
     if stimulus:
@@ -170,10 +170,9 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
             f"not {', '.join(sorted(found))}"
         )
     # The largest thing asked for is known before memory is taken for it.
-    matrix = (sizes["n_axons"] + sizes["n_neurons"], sizes["n_neurons"])
     arrays: dict[str, Any] = {}
     for name, dtype in array_types().items():
-        shape = matrix if name in ("weights", "plastic") else matrix[1:]
+        shape = ARRAYS[name].shape(sizes["n_axons"], sizes["n_neurons"])
         arrays[name] = _read_array(archive, name, dtype, shape)
     attributes: dict[str, Any] = {n: _from_json(n, v) for n, v in settings.items()}
     net = Network(**sizes, **arrays, **attributes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
@@ -18,15 +17,9 @@ from spiketwin.hdl.spec.params import (
     field_types,
     spike_queue_words,
 )
-from spiketwin.hdl.spec.registers import (
-    RUN_REGISTERS,
-    Space,
-    limits,
-    registers,
-    space_formats,
-)
+from spiketwin.hdl.spec.registers import REGISTERS, Space, limits
 from spiketwin.hdl.spec.text import shown
-from spiketwin.hdl.spec.variables import Variable
+from spiketwin.hdl.spec.variables import BY_SPACE, PARAMETER_ARRAYS, Kind, Per, Variable
 from spiketwin.host import sums
 from spiketwin.host.cautions import warn_of_widths
 from spiketwin.host.elements import IntArray, integers
@@ -39,11 +32,11 @@ WIDEST: Final = CoreParams(
 )  # fmt: skip
 """A core with the widest values there can be: what does not fit it fits none."""
 
-NEURON_ARRAYS: Final = ("threshold", "v_reset", "refrac_ticks", "bias")
-TIME_CONSTANTS: Final = {
-    f"{name}_decay": f"{name}_tau" for name in ("v", "i_syn", "theta", "trace_pre", "trace_post")
-}
-"""Registers that hold decay codes, and the attributes that give them as time constants."""
+ARRAYS: Final = {array.attribute: array for array in PARAMETER_ARRAYS}
+"""The arrays of a network, by their attributes."""
+
+SETTINGS: Final = {r.attribute: r for r in REGISTERS if r.kind is Kind.PARAMETER}
+"""The registers that a network sets, by its attributes."""
 
 
 def decay_tau(code: int) -> float:
@@ -144,8 +137,7 @@ class Network:
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of the array attribute `name`."""
-        matrix = name in ("weights", "plastic")
-        return (self.n_sources, self.n_neurons) if matrix else (self.n_neurons,)
+        return ARRAYS[name].shape(self.n_axons, self.n_neurons)
 
     def validate(self) -> None:
         """Check everything, and bring the arrays to their shapes and types.
@@ -157,12 +149,11 @@ class Network:
         """
         for name, least in (("n_axons", 0), ("n_neurons", 1)):
             setattr(self, name, _integer(name, getattr(self, name), (least, MAX_LINES)))
-        formats = space_formats(WIDEST)
-        for name, space, dtype in _ARRAYS:
+        for name, variable in ARRAYS.items():
             given = getattr(self, name)
             array = integers(
-                name, given, self.shape(name), formats[space].limits(), InvalidNetwork
-            ).astype(dtype)
+                name, given, self.shape(name), variable.limits(WIDEST), InvalidNetwork
+            ).astype(_dtype(variable))
             if name == "plastic" and np.ndim(given) == 0 and array.any():
                 array = self.weights != 0
                 if not array.any():
@@ -171,15 +162,12 @@ class Network:
                         "than 0: give the weights with it, or plastic as an array"
                     )
             setattr(self, name, array)
-        for name in TIME_CONSTANTS.values():
-            setattr(self, name, _time_constant(name, getattr(self, name)))
-        for register in _settings(WIDEST):
-            if register.name not in TIME_CONSTANTS:
-                value = _integer(
-                    register.name, getattr(self, register.name), register.limits(WIDEST)
-                )
-                flag = register.limits(WIDEST) == (0, 1)
-                setattr(self, register.name, bool(value) if flag else value)
+        for name, register in SETTINGS.items():
+            if register.is_decay:
+                setattr(self, name, _time_constant(name, getattr(self, name)))
+            else:
+                value = _integer(name, getattr(self, name), register.limits(WIDEST))
+                setattr(self, name, bool(value) if register.is_flag else value)
         if self.plastic.any() and self.w_min > self.w_max:
             raise InvalidNetwork(
                 f"w_min ({self.w_min}) must not be above w_max ({self.w_max}) where weights learn"
@@ -249,7 +237,7 @@ class Network:
             is rounded to 0.
         """
         self.validate()
-        low, high = space_formats(WIDEST)[Space.WEIGHT].limits()
+        low, high = ARRAYS["weights"].limits(WIDEST)
         w_min = _integer("w_min", w_min, (low, high))
         w_max = _integer("w_max", w_max, (low, high))
         if w_min >= w_max:
@@ -306,12 +294,12 @@ class Network:
         Raises `DoesNotFit` when one is out of the core's range.
         """
         values = {}
-        for register in _settings(checked_params(params)):
-            name = register.name
-            if name in TIME_CONSTANTS:
-                value = decay_code(getattr(self, TIME_CONSTANTS[name]))
-            else:
-                value = int(getattr(self, name))
+        params = checked_params(params)
+        for attribute, register in SETTINGS.items():
+            if not register.is_built(params):
+                continue
+            name, given = register.name, getattr(self, attribute)
+            value = decay_code(given) if register.is_decay else int(given)
             low, high = register.limits(params)
             if not low <= value <= high:
                 raise DoesNotFit(
@@ -472,27 +460,29 @@ class Placement:
 
     def shape(self, space: Space) -> tuple[int, ...]:
         """Shape of a space in the network's size."""
-        if space in (Space.WEIGHT, Space.PLASTIC):
-            return (self.n_axons + self.n_neurons, self.n_neurons)
-        return (self.n_axons + self.n_neurons,) if space is Space.TRACE_PRE else (self.n_neurons,)
+        return BY_SPACE[space].shape(self.n_axons, self.n_neurons)
 
     def embed(self, space: Space, values: IntArray) -> IntArray:
         """Lay values in the network's shape into the shape of the core."""
-        fmt = space_formats(self.params)[space]
-        if space in (Space.WEIGHT, Space.PLASTIC):
-            matrix = np.zeros((fmt.rows, fmt.columns), np.int64)
-            matrix[self.sources, : self.n_neurons] = values
-            return matrix
-        fill = fmt.limits()[1] if space is Space.THRESHOLD else 0
-        vector = np.full(fmt.columns, fill, np.int64)
-        vector[self.sources if space is Space.TRACE_PRE else slice(self.n_neurons)] = values
-        return vector
+        variable = BY_SPACE[space]
+        fill = variable.limits(self.params)[1] if space is Space.THRESHOLD else 0
+        shape = variable.shape(self.params.n_axons, self.params.n_neurons)
+        embedded = np.full(shape, fill, np.int64)
+        embedded[self._places(space)] = values
+        return embedded
 
     def extract(self, space: Space, values: IntArray) -> IntArray:
         """Take what belongs to the network out of values in the shape of the core."""
-        if space in (Space.WEIGHT, Space.PLASTIC):
-            return values[self.sources, : self.n_neurons]
-        return values[self.sources] if space is Space.TRACE_PRE else values[: self.n_neurons]
+        return values[self._places(space)]
+
+    def _places(self, space: Space) -> tuple[IntArray | slice, ...]:
+        """Return the index of the network's elements in an array of the core."""
+        neurons = slice(self.n_neurons)
+        return {
+            Per.SYNAPSE: (self.sources, neurons),
+            Per.SOURCE: (self.sources,),
+            Per.NEURON: (neurons,),
+        }[BY_SPACE[space].per]
 
     def check_floor(self, v_floor: int) -> None:
         """Raise `DoesNotFit` where such a `v_floor` makes neurons fire that are left over."""
@@ -505,8 +495,7 @@ class Placement:
 
         Raises `DoesNotFit` when a value, or a register of the network, is out of the core's range.
         """
-        formats = space_formats(self.params)
-        if net.plastic.any() and Space.PLASTIC not in formats:
+        if net.plastic.any() and not self.params.learning:
             raise DoesNotFit(
                 "plastic is set, but the core was built without learning: clear it, or connect to "
                 "a core with learning"
@@ -514,38 +503,23 @@ class Placement:
         net.register_values(self.params)
         self.check_floor(net.v_floor)
         placed = {}
-        for name, space, _ in _ARRAYS:
-            if space in formats:
+        for name, variable in ARRAYS.items():
+            if variable.is_built(self.params):
                 values = integers(
-                    name, getattr(net, name), net.shape(name), formats[space].limits(), DoesNotFit
-                )
-                placed[space] = self.embed(space, values)
+                    name, getattr(net, name), net.shape(name), variable.limits(self.params),
+                    DoesNotFit,
+                )  # fmt: skip
+                placed[variable.space] = self.embed(variable.space, values)
         return placed
 
 
-_ARRAYS: Final = (
-    ("weights", Space.WEIGHT, np.int32),
-    ("plastic", Space.PLASTIC, np.bool_),
-    ("threshold", Space.THRESHOLD, np.int32),
-    ("v_reset", Space.V_RESET, np.int32),
-    ("refrac_ticks", Space.REFRAC_TICKS, np.int32),
-    ("bias", Space.BIAS, np.int32),
-)
-
-
 def array_types() -> dict[str, np.dtype[Any]]:
-    """Name and type of every array of a network."""
-    return {name: np.dtype(dtype) for name, _, dtype in _ARRAYS}
+    """Return the type of every array of a network, by its attribute."""
+    return {name: _dtype(variable) for name, variable in ARRAYS.items()}
 
 
-def scalar_names() -> tuple[str, ...]:
-    """Names of the per-core settings of a network: its attributes that are no arrays or sizes."""
-    return tuple(TIME_CONSTANTS.get(r.name, r.name) for r in _settings(WIDEST))
-
-
-def _settings(params: CoreParams) -> Iterator[Variable]:
-    """Registers that a network sets."""
-    return (r for r in registers(params) if r.name not in RUN_REGISTERS)
+def _dtype(variable: Variable) -> np.dtype[Any]:
+    return np.dtype(np.bool_ if variable.is_flag else np.int32)
 
 
 def _integer(name: str, value: object, allowed: tuple[int, int]) -> int:

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spiketwin.cosim.model.core import ModelCore
+from spiketwin.hdl.spec import variables
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.registers import ClearMask, Space, registers, space_formats
 
-STATE = ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post")
+STATE = tuple(name for name in variables.names(variables.STATE) if name != "pending")
 CODES = (0, 1, 2, 65, 3000, 32768, 65534, 65535)
 
 

@@ -12,6 +12,7 @@ from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.compare.matching import Match, match
 from spiketwin.cosim.compare.quantisation import Quantisation
 from spiketwin.cosim.compare.recording import Recording, Values
+from spiketwin.hdl.spec.variables import POTENTIAL, TRACE, VARIABLES, WEIGHT, Kind
 from spiketwin.host.elements import IntArray
 from spiketwin.host.plan import Progress
 
@@ -82,13 +83,15 @@ def _differences(values: Values) -> tuple[Values, Values]:
 
 # --- what limits it ----------------------------------------------------------------------------
 
+_ROUNDED: Final = [
+    v for v in VARIABLES if v.kind is Kind.PARAMETER and v.unit in (WEIGHT, POTENTIAL, TRACE)
+]
+
 _PARAMETERS: Final = {
-    "weights": ("weights", "w_min", "w_max"),
-    "neuron parameters": ("threshold", "v_reset", "bias", "v_floor", "theta_bump"),
-    "learning rule": (
-        "pre_gain", "pre_offset", "post_gain", "post_offset", "trace_pre_bump", "trace_post_bump",
-    ),
-}  # fmt: skip
+    "weights": tuple(v.attribute for v in _ROUNDED if v.unit == WEIGHT and not v.fraction_bits),
+    "neuron parameters": tuple(v.attribute for v in _ROUNDED if v.unit == POTENTIAL),
+    "learning rule": tuple(v.attribute for v in _ROUNDED if v.fraction_bits or v.unit == TRACE),
+}
 """What is rounded before a run: lifted, these have their real values."""
 
 

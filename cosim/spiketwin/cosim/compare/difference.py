@@ -12,18 +12,20 @@ from numpy.typing import NDArray
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.matching import parting_tick
 from spiketwin.cosim.compare.subject import Outcome, Subject
+from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
 
 FIELDS: Final = (
-    "trace_pre", "weight", "i_syn", "v", "refrac_count", "theta", "trace_post",
+    *(name for name in names(CHANGED_IN_TICKS) if name != "pending"),
     "spike", "spike_cycle", "pending", "update_cycle", "cycles", "digest",
 )  # fmt: skip
 """What can differ after a tick, causes before what follows from them (`Difference`)."""
 
 _FOLLOWS_FROM_A_SPIKE: Final = (
-    "weight", "v", "refrac_count", "theta", "trace_post", "spike_cycle", "pending",
-)  # fmt: skip
+    *names(v for v in CHANGED_IN_TICKS if v.per is Per.SYNAPSE or v.writer in ("neurons", "fired")),
+    "spike_cycle",
+)
 """What differs of a neuron, its incoming weights included, if it fired in one target alone."""
 
 _COUNTS_OF_CYCLES: Final = ("spike_cycle", "update_cycle", "cycles")
@@ -283,12 +285,13 @@ def _named(
     place = tuple(np.argwhere(causes[field])[0].tolist())
     both = dict(zip(names, (int(each[field][place]) for each in values), strict=True))
     source, neuron = None, None
-    if field == "weight":
+    per = next((v.per for v in CHANGED_IN_TICKS if v.name == field), Per.NEURON)
+    if per is Per.SYNAPSE:
         source, neuron = place
-    elif field == "trace_pre":
-        source = place[0]
+    elif per is Per.SOURCE:
+        (source,) = place
     elif place:
-        neuron = place[0]
+        (neuron,) = place
     return Difference(
         tick=tick if ticks else None,
         cycle=_cycle(found, tick, field, neuron) if ticks else None,

@@ -14,34 +14,25 @@ from spiketwin.cosim.compare import kernels
 from spiketwin.cosim.compare.quantisation import Quantisation, coded_loss, exact_loss, no_grid
 from spiketwin.cosim.compare.recording import Recording, Values, recorded
 from spiketwin.cosim.compilation import told
-from spiketwin.hdl.spec import arithmetic
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
+from spiketwin.hdl.spec.variables import POTENTIAL, STATE, TRACE, VARIABLES, WEIGHT, Kind, names
 from spiketwin.host.cautions import warn_of_rounding
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidNetwork
-from spiketwin.host.network import TIME_CONSTANTS, Network, Placement
+from spiketwin.host.network import ARRAYS, SETTINGS, Network, Placement
 
 _IN_UNITS: Final = {
-    "weights": 1,
-    "threshold": 1,
-    "v_reset": 1,
-    "bias": 1,
-    "v_floor": 1,
-    "theta_bump": 1,
-    "w_min": 1,
-    "w_max": 1,
-    "pre_gain": 1 << arithmetic.GAIN_BITS,
-    "post_gain": 1 << arithmetic.GAIN_BITS,
-    "pre_offset": 1 << arithmetic.STEP_BITS,
-    "post_offset": 1 << arithmetic.STEP_BITS,
+    variable.attribute: 1 << variable.fraction_bits
+    for variable in VARIABLES
+    if variable.kind is Kind.PARAMETER and variable.unit in (POTENTIAL, WEIGHT)
 }
 """What is measured in units of the potential, and in which part of one a core holds it."""
 
-_IN_FULL_SCALES: Final = ("trace_pre_bump", "trace_post_bump")
+_IN_FULL_SCALES: Final = tuple(
+    v.attribute for v in VARIABLES if v.kind is Kind.PARAMETER and v.unit == TRACE
+)
 """What is a part of a trace's full scale."""
-
-_REAL_ARRAYS: Final = ("weights", "threshold", "v_reset", "bias")
 
 
 def _vector(value: float) -> Any:
@@ -117,18 +108,18 @@ class Ideal:
     trace_post_replace: bool = False
 
     def __post_init__(self) -> None:
-        types = dict.fromkeys(_REAL_ARRAYS, np.float64) | {
-            "plastic": np.bool_, "refrac_ticks": np.int64
-        }  # fmt: skip
-        for name, dtype in types.items():
-            matrix = name in ("weights", "plastic")
-            shape = (self.n_sources, self.n_neurons) if matrix else (self.n_neurons,)
+        own = {f.name for f in fields(self)}
+        for name, variable in ((n, v) for n, v in ARRAYS.items() if n in own):
+            exact = np.bool_ if variable.is_flag else np.int64
+            dtype = np.float64 if name in _IN_UNITS else exact
+            shape = variable.shape(self.n_axons, self.n_neurons)
             array = np.asarray(getattr(self, name))
             if array.ndim and array.shape != shape:
                 raise InvalidNetwork(f"{name} must have the shape {shape}, not {array.shape}")
-            filled = np.broadcast_to(array.astype(dtype), shape).copy()
+            filled: NDArray[Any] = np.broadcast_to(array.astype(dtype), shape).copy()
             object.__setattr__(self, name, filled)  # frozen for users: the same value, in full
-        for name in (*_IN_UNITS, *_IN_FULL_SCALES, *TIME_CONSTANTS.values()):
+        decays = [name for name, register in SETTINGS.items() if register.is_decay]
+        for name in (*_IN_UNITS, *_IN_FULL_SCALES, *decays):
             if np.isnan(getattr(self, name)).any():
                 raise InvalidNetwork(f"{name} must hold numbers, not nan")
 
@@ -179,7 +170,7 @@ class Ideal:
             whole = np.rint(value)
             if not np.isfinite(whole).all():
                 raise InvalidNetwork(f"{name} must be finite to be held by a core")
-            values[name] = whole.astype(np.int64) if name in _REAL_ARRAYS else int(whole)
+            values[name] = whole.astype(np.int64) if name in ARRAYS else int(whole)
         network = Network(**values)
         Placement(network.n_axons, network.n_neurons, params).place(network)
         warn_of_rounding(self.weights * scale, network.weights)
@@ -257,7 +248,7 @@ class _Runner:
         return spikes
 
     def clear(self) -> None:
-        for name in ("v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending"):
+        for name in names(STATE):
             getattr(self._state, name)[...] = 0
 
     def v(self) -> Values:

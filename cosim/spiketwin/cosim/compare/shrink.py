@@ -19,15 +19,16 @@ from spiketwin.cosim.compare.difference import (
     first_difference,
 )
 from spiketwin.cosim.compare.subject import Subject
+from spiketwin.hdl.spec.variables import NEURON_PARAMETERS
 from spiketwin.host import Network
 from spiketwin.host.elements import IntArray
-from spiketwin.host.network import NEURON_ARRAYS, scalar_names
+from spiketwin.host.network import SETTINGS
 
 MOST_RUNS: Final = 1000
 """Cases that are tried, at most."""
 
-_SILENT: Final = {"threshold": 1000, "v_reset": 0, "refrac_ticks": 0, "bias": 0}
-"""A neuron that is left out, but for its weights: as `Network` has it by default."""
+_SILENT: Final = {parameter.name: parameter.default for parameter in NEURON_PARAMETERS}
+"""The parameters of a neuron that is left out: as `Network` has them by default."""
 
 _Part = TypeVar("_Part")
 
@@ -259,8 +260,8 @@ def _fewer_settings(small: _Small, differ: _Differ) -> _Small:
         if getattr(small.network, name) != value:
             usual = small.changed(**{name: value})
             small = usual if differ(usual) else small
-    for name in NEURON_ARRAYS:
-        usual = small.changed(**{name: np.full(small.network.n_neurons, _SILENT[name])})
+    for name, value in _SILENT.items():
+        usual = small.changed(**{name: np.full(small.network.n_neurons, value)})
         if usual.size != small.size and differ(usual):
             small = usual
     return small
@@ -269,7 +270,7 @@ def _fewer_settings(small: _Small, differ: _Differ) -> _Small:
 def _usual_settings() -> dict[str, Any]:
     """Settings of a network as they are by default, but for bounds that could cross."""
     defaults = {field.name: field.default for field in fields(Network)}
-    return {name: defaults[name] for name in scalar_names() if name not in ("w_min", "w_max")}
+    return {name: defaults[name] for name in SETTINGS if name not in ("w_min", "w_max")}
 
 
 def _cut(small: _Small) -> _Small:
@@ -287,7 +288,7 @@ def _cut(small: _Small) -> _Small:
         n_neurons=n_neurons,
         weights=net.weights[sources, :n_neurons],
         plastic=net.plastic[sources, :n_neurons],
-        **{name: getattr(net, name)[:n_neurons] for name in NEURON_ARRAYS},
+        **{name: getattr(net, name)[:n_neurons] for name in _SILENT},
     )
 
 

@@ -16,6 +16,7 @@ from spiketwin.cosim.compare.subject import Playback, Subject
 from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS
 from spiketwin.host import Core
 from spiketwin.host.link import Link
 from spiketwin.host.paths import readable
@@ -30,11 +31,7 @@ _SCHEMES: Final = ("rtl", "rtl+pty")
 _AROUND: Final = 1
 """Ticks written before the difference, and after it."""
 
-_UNITS: Final = {
-    "trace_pre": "source_traces",
-    "weight": "synapses",
-    "i_syn": "synapses",
-    "pending": "fired",
+_UNITS: Final = {v.name: v.writer for v in CHANGED_IN_TICKS} | {
     "update_cycle": "axons",
     "cycles": "axons",
     "digest": "digest",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,21 +12,13 @@ import numpy.typing as npt
 from spiketwin.cosim.model import hashing, kernels
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, limits, registers
+from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, limits, registers
+from spiketwin.hdl.spec.variables import ARRAYS, Variable
 from spiketwin.host.decoding import Decoded, decode
 from spiketwin.host.words import Words
 
 _LOG_WORDS: Final = 1 << 18
 """Output words for which one call of the kernel keeps room, beyond one tick."""
-
-_CLEARED: Final = {
-    ClearMask.V: ("v",),
-    ClearMask.I_SYN: ("i_syn",),
-    ClearMask.REFRAC_COUNT: ("refrac_count",),
-    ClearMask.PENDING: ("pending",),
-    ClearMask.TRACES: ("trace_pre", "trace_post"),
-    ClearMask.THETA: ("theta",),
-}
 
 
 class Registers(dict[str, int]):
@@ -53,12 +45,10 @@ class Ran(NamedTuple):
 class ModelCore:
     """One core of the sizes `params`, all zero at first.
 
-    The attributes bear the names of `spiketwin.hdl.spec.oracle.Oracle` and are numpy arrays:
-    `threshold`, `v_reset`, `refrac_ticks`, `bias`, `v`, `i_syn`, `refrac_count`, `theta`,
-    `trace_post` and `pending` (flags) have shape (n_neurons,), `trace_pre` (n_sources,), `weight`
-    and `plastic` (n_sources, n_neurons). They may be written between runs, except `plastic`, which
-    is set with `set_plastic`. `register` holds the registers by name; `tick` is the next tick.
-    What saturates is always counted (`saturations`).
+    `arrays` holds the arrays of `spiketwin.hdl.spec.variables` by their names, in their shapes;
+    `core.v` is ``core.arrays["v"]``. They may be written between runs, except `plastic`, which is
+    set with `set_plastic`. `register` holds the registers by name; `tick` is the next tick. What
+    saturates is always counted (`saturations`).
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -66,45 +56,15 @@ class ModelCore:
         self.register = Registers((r.name, 0) for r in registers(p))
         self.tick = 0
 
-        def vector() -> hashing.Int32:
-            return np.zeros(p.n_neurons, np.int32)
-
-        self.threshold, self.v_reset, self.refrac_ticks, self.bias = (vector() for _ in range(4))
-        self.v, self.i_syn, self.refrac_count, self.theta = (vector() for _ in range(4))
-        self.trace_post = vector()
-        self.trace_pre = np.zeros(p.n_sources, np.int32)
-        self.pending = np.zeros(p.n_neurons, np.bool_)
-        self.weight = _weights(p, (p.n_sources, p.n_neurons))
-        self._plastic = np.zeros((p.n_sources, p.n_neurons), np.bool_)
+        self.arrays = {array.name: _zeros(p, array) for array in ARRAYS}
         self._plastic_changed = False
         self._column_learns = False
-        self._state = kernels.State(
-            weight=self.weight,
-            plastic=self._plastic,
-            plastic_by_neuron=np.zeros((p.n_neurons, p.n_sources), np.bool_),
-            row_learns=np.zeros(p.n_sources, np.bool_),
-            column_learns=np.zeros(p.n_neurons, np.bool_),
-            threshold=self.threshold,
-            v_reset=self.v_reset,
-            refrac_ticks=self.refrac_ticks,
-            bias=self.bias,
-            v=self.v,
-            i_syn=self.i_syn,
-            refrac_count=self.refrac_count,
-            theta=self.theta,
-            trace_pre=self.trace_pre,
-            trace_post=self.trace_post,
-            pending=self.pending,
-            held=np.zeros(p.n_neurons, np.bool_),
-            fired=vector(),
-            potential=vector(),
-            step_pre=vector(),
-            step_post=np.zeros(p.n_sources, np.int32),
-            row_noise=np.zeros(p.n_neurons, np.uint16),
-            column_noise=np.zeros(p.n_sources, np.uint16),
-            column=_weights(p, (p.n_sources,)),
-        )
+        # A tick is handed what it uses, as every array more makes every call slower.
+        used = {name: array for name, array in self.arrays.items() if name in kernels.State._fields}
+        scratch = _scratch(p)
+        self._state = kernels.State(**used, **scratch)
         self._arrays = tuple(self._state)
+        self._held = [*self.arrays.values(), *scratch.values()]
         self._saturations = np.zeros(len(SATURATIONS), np.int64)
         sizes = kernels.Sizes(
             n_axons=p.n_axons,
@@ -125,14 +85,19 @@ class ModelCore:
         self._schedules = _schedules(p)
         self._words = np.empty(p.spike_queue_depth, np.uint32)
         self._digest = np.empty(1, np.uint32)
-        self._cleared = [
-            (int(bit), [getattr(self, name) for name in names]) for bit, names in _CLEARED.items()
-        ]
+        self._cleared = [(int(v.clear), self.arrays[v.name]) for v in ARRAYS if v.clear is not None]
+
+    def __getattr__(self, name: str) -> npt.NDArray[Any]:
+        """Return an array by its name."""
+        try:
+            return cast("npt.NDArray[Any]", self.__dict__["arrays"][name])
+        except KeyError:
+            raise AttributeError(f"a core has no {name!r}") from None
 
     @property
     def plastic(self) -> hashing.Flags:
         """Plastic flags, read-only."""
-        view = self._plastic.view()
+        view: hashing.Flags = self.arrays["plastic"].view()
         view.flags.writeable = False
         return view
 
@@ -148,16 +113,15 @@ class ModelCore:
         The elements must be there.
         """
         values = np.ravel(flags)
-        self._plastic.reshape(-1)[start : start + values.size] = values
+        self.arrays["plastic"].reshape(-1)[start : start + values.size] = values
         self._plastic_changed = True
 
     def clear(self, mask: ClearMask) -> None:
         """Set the state that `mask` names to 0."""
         wanted = int(mask)
-        for bit, arrays in self._cleared:
+        for bit, array in self._cleared:
             if wanted & bit:
-                for array in arrays:
-                    array.fill(0)
+                array.fill(0)
 
     def reset(self) -> None:
         """Set state, registers, `tick` and `saturations` to 0; all else stays."""
@@ -168,7 +132,7 @@ class ModelCore:
 
     def take_over(self, other: ModelCore) -> None:
         """Become equal to another core of the same sizes."""
-        for mine, its in zip(self._state, other._state, strict=True):
+        for mine, its in zip(self._held, other._held, strict=True):
             mine[...] = its
         self._plastic_changed, self._column_learns = other._plastic_changed, other._column_learns
         self._saturations[:] = other._saturations
@@ -260,6 +224,31 @@ class ModelCore:
         s.column_learns[...] = s.plastic.any(axis=0)
         self._column_learns = bool(s.column_learns.any())
         self._plastic_changed = False
+
+
+def _zeros(params: CoreParams, array: Variable) -> npt.NDArray[Any]:
+    shape = array.shape(params.n_axons, params.n_neurons)
+    if array.space is Space.WEIGHT:
+        return _weights(params, shape)
+    return np.zeros(shape, np.bool_ if array.is_flag else np.int32)
+
+
+def _scratch(params: CoreParams) -> dict[str, npt.NDArray[Any]]:
+    """Return what a tick works with beside the arrays of the core."""
+    p = params
+    return {
+        "plastic_by_neuron": np.zeros((p.n_neurons, p.n_sources), np.bool_),
+        "row_learns": np.zeros(p.n_sources, np.bool_),
+        "column_learns": np.zeros(p.n_neurons, np.bool_),
+        "held": np.zeros(p.n_neurons, np.bool_),
+        "fired": np.zeros(p.n_neurons, np.int32),
+        "potential": np.zeros(p.n_neurons, np.int32),
+        "step_pre": np.zeros(p.n_neurons, np.int32),
+        "step_post": np.zeros(p.n_sources, np.int32),
+        "row_noise": np.zeros(p.n_neurons, np.uint16),
+        "column_noise": np.zeros(p.n_sources, np.uint16),
+        "column": _weights(p, (p.n_sources,)),
+    }
 
 
 def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:

@@ -21,6 +21,7 @@ from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.oracle import TickResult
 from spiketwin.hdl.spec.protocol import Word
 from spiketwin.hdl.spec.registers import DAMAGE_WIDTH, ClearMask, Space, registers
+from spiketwin.hdl.spec.variables import STATE
 
 bench = Benches(CoreDriver)
 
@@ -34,9 +35,7 @@ OF_LEARNING: Final = frozenset(
 """Tests for cores that learn."""
 
 DECAYS: Final = (arithmetic.DECAY_NONE, 1, 65, 3000, 32768, 65534, arithmetic.DECAY_AT_ONCE)
-STATE_SPACES: Final = (
-    Space.V, Space.I_SYN, Space.REFRAC_COUNT, Space.THETA, Space.TRACE_POST, Space.TRACE_PRE,
-)  # fmt: skip
+STATE_SPACES: Final = tuple(v.space for v in STATE if v.space is not Space.PENDING)
 
 
 def bounds(core: CoreDriver, space: Space) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 
 from spiketwin.cosim.testbenches.scoreboard import Scoreboard
-from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec import schedule, variables
 from spiketwin.hdl.spec.oracle import Oracle, TickResult
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, WORD_COUNT_BITS, Word
@@ -23,14 +23,16 @@ from spiketwin.hdl.spec.registers import (
     registers,
     space_formats,
 )
+from spiketwin.hdl.spec.variables import Per
 
 CYCLE: Final = 2
 """Simulation steps of a clock cycle."""
 
-STATE: Final = ("i_syn", "refrac_count", "theta", "v", "trace_pre", "trace_post")
-"""Compared in this order, so that what is told is the cause rather than what followed."""
-PARAMETERS: Final = ("threshold", "v_reset", "refrac_ticks", "bias")
-MATRICES: Final = ("weight", "plastic")
+VECTORS: Final = tuple(
+    v for v in variables.ARRAYS if v.per is not Per.SYNAPSE and v.space is not Space.PENDING
+)
+"""What has one element a neuron or a source, causes before what follows from them."""
+MATRICES: Final = variables.names(v for v in variables.ARRAYS if v.per is Per.SYNAPSE)
 
 _ACCESS_CYCLES: Final = 32
 _WORD_CYCLES: Final = 4
@@ -273,7 +275,7 @@ class CoreDriver:
 
     def _format(self, name: str) -> SpaceFormat:
         names = [
-            one for one in (*STATE, *PARAMETERS, *MATRICES) if Space[one.upper()] in self.formats
+            v.name for v in variables.ARRAYS if v.space in self.formats and v.name != "pending"
         ]
         if name not in names:
             raise DriverError(
@@ -285,7 +287,7 @@ class CoreDriver:
         """Raise `DriverError` unless the core has such an element, and it holds the value."""
         fmt = self._format(name)
         rows = "source" if name in MATRICES else "row"
-        columns = "source" if name == "trace_pre" else "neuron"
+        columns = "source" if variables.BY_SPACE[fmt.space].per is Per.SOURCE else "neuron"
         least, most = fmt.limits()
         for what, got, low, high in (
             (f"{rows} of {name}", row, 0, fmt.rows - 1),
@@ -310,9 +312,9 @@ class CoreDriver:
     def compare(self) -> None:
         """Compare all state, all weights, flags and parameters, and the counters of a tick."""
         check = self.scoreboard
-        for name in (*STATE, *PARAMETERS):
-            if Space[name.upper()] in self.formats:
-                item = "source" if name == "trace_pre" else "neuron"
+        for vector in VECTORS:
+            if vector.space in self.formats:
+                name, item = vector.name, vector.per.value
                 check.check_vector(name, self.peek(name), getattr(self.oracle, name), item)
         weight, plastic = self.peek_synapses()
         check.check_matrix("weight", weight, self.oracle.weight)
@@ -383,11 +385,7 @@ class CoreDriver:
             for scope in self.dut.core
             if isinstance(scope, HierarchyObject)
         }
-        found = {
-            name: _words(scopes[name].memory)
-            for name in (*STATE, *PARAMETERS)
-            if Space[name.upper()] in self.formats
-        }
+        found = {v.name: _words(scopes[v.name].memory) for v in VECTORS if v.space in self.formats}
         for bank in range(self.params.lanes):
             found[f"bank_{bank}"] = _words(getattr(scopes["weights"], f"bank_{bank}"))
         return found

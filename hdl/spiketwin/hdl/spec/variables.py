@@ -12,7 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from spiketwin.hdl.spec.arithmetic import DECAY_BITS, GAIN_WIDTH, OFFSET_WIDTH
+from spiketwin.hdl.spec.arithmetic import (
+    DECAY_BITS,
+    GAIN_BITS,
+    GAIN_WIDTH,
+    OFFSET_WIDTH,
+    STEP_BITS,
+)
 from spiketwin.hdl.spec.params import CoreParams
 
 
@@ -70,8 +76,14 @@ class Kind(enum.Enum):
     """The ticks do; a reset sets it to 0."""
 
 
+POTENTIAL: Final = "potential"
+WEIGHT: Final = "weight"
+TRACE: Final = "trace"
+TICKS: Final = "ticks"
+CYCLES: Final = "cycles"
 DECAY_CODE: Final = "decay code"
-"""Unit of a decay: networks give it as a time constant in ticks (`arithmetic.decay_code`)."""
+"""Units of variables. A weight adds to the potential, so these two are of one size. Networks give a
+decay as a time constant in ticks (`arithmetic.decay_code`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +102,8 @@ class Variable:
         Width of a value: a number, or the field of `CoreParams` that holds it.
     signed:
         Whether values are signed.
-    unit:
-        What is counted; empty for flags and pure numbers.
+    unit, fraction_bits:
+        What is counted, in parts of ``2 ** -fraction_bits``; empty for flags and pure numbers.
     default:
         Value of a parameter in a network that does not say it.
     clear:
@@ -110,6 +122,7 @@ class Variable:
     bits: str | int
     signed: bool = False
     unit: str = ""
+    fraction_bits: int = 0
     default: int = 0
     clear: ClearMask | None = None
     built: str = ""
@@ -173,18 +186,22 @@ def _run(name: str, bits: int, doc: str, *, unit: str = "", built: str = "") -> 
 
 
 def _setting(
-    name: str, bits: str | int, doc: str, *, signed: bool = False, unit: str = "", built: str = ""
-) -> Variable:
+    name: str, bits: str | int, doc: str, *, signed: bool = False, unit: str = "",
+    fraction_bits: int = 0, built: str = "",
+) -> Variable:  # fmt: skip
     return Variable(
         name=name, per=Per.CORE, kind=Kind.PARAMETER, bits=bits, signed=signed, unit=unit,
-        built=built, doc=doc,
+        fraction_bits=fraction_bits, built=built, doc=doc,
     )  # fmt: skip
 
 
 def _learning(
-    name: str, bits: str | int, doc: str, *, signed: bool = False, unit: str = ""
-) -> Variable:
-    return _setting(name, bits, doc, signed=signed, unit=unit, built="learning")
+    name: str, bits: str | int, doc: str, *, signed: bool = False, unit: str = "",
+    fraction_bits: int = 0,
+) -> Variable:  # fmt: skip
+    return _setting(
+        name, bits, doc, signed=signed, unit=unit, fraction_bits=fraction_bits, built="learning"
+    )
 
 
 def _parameter(
@@ -212,52 +229,52 @@ VARIABLES: Final = (
     _run(
         "tick_period", 32,
         "Cycles from tick to tick; 0 is free-running. Ticks are due a period apart, counted from "
-        "the first tick after this is written.", unit="cycles",
+        "the first tick after this is written.", unit=CYCLES,
     ),
     _setting("v_decay", DECAY_BITS, "Decay code of the membrane potential.", unit=DECAY_CODE),
     _setting(
         "v_floor", "v_width", "Lowest membrane potential that integration reaches.", signed=True,
-        unit="potential",
+        unit=POTENTIAL,
     ),
     _setting("i_syn_decay", DECAY_BITS, "Decay code of the synaptic current.", unit=DECAY_CODE),
     _setting("reset_subtract", 1, "1: reset subtracts threshold + theta; 0: to v_reset."),
     _setting("theta_decay", DECAY_BITS, "Decay code of theta.", unit=DECAY_CODE),
-    _setting("theta_bump", "theta_width", "What a spike adds to theta.", unit="potential"),
+    _setting("theta_bump", "theta_width", "What a spike adds to theta.", unit=POTENTIAL),
     _learning("learn_pre", 1, "1: the pre-event rule is applied."),
     _learning("learn_post", 1, "1: the post-event rule is applied."),
     _learning("stochastic", 1, "1: steps rounded by noise; 0: nearest."),
     _learning("seed", 32, "Seed of the noise."),
     _learning(
-        "w_min", "weight_width", "Lower bound of a plastic weight.", signed=True, unit="weight"
+        "w_min", "weight_width", "Lower bound of a plastic weight.", signed=True, unit=WEIGHT
     ),
     _learning(
-        "w_max", "weight_width", "Upper bound of a plastic weight.", signed=True, unit="weight"
+        "w_max", "weight_width", "Upper bound of a plastic weight.", signed=True, unit=WEIGHT
     ),
     _learning(
         "pre_gain", GAIN_WIDTH,
         "Weight units, in 1/256, that a full-scale trace_post is worth at a pre-event.",
-        signed=True, unit="weight / 256",
+        signed=True, unit=WEIGHT, fraction_bits=GAIN_BITS,
     ),
     _learning(
         "pre_offset", OFFSET_WIDTH, "Step of the weight, in 1/65536, at every pre-event.",
-        signed=True, unit="weight / 65536",
+        signed=True, unit=WEIGHT, fraction_bits=STEP_BITS,
     ),
     _learning(
         "post_gain", GAIN_WIDTH,
         "Weight units, in 1/256, that a full-scale trace_pre is worth at a post-event.",
-        signed=True, unit="weight / 256",
+        signed=True, unit=WEIGHT, fraction_bits=GAIN_BITS,
     ),
     _learning(
         "post_offset", OFFSET_WIDTH, "Step of the weight, in 1/65536, at every post-event.",
-        signed=True, unit="weight / 65536",
+        signed=True, unit=WEIGHT, fraction_bits=STEP_BITS,
     ),
     _learning("trace_pre_decay", DECAY_BITS, "Decay code of trace_pre.", unit=DECAY_CODE),
-    _learning("trace_pre_bump", "trace_width", "What a spike brings to trace_pre.", unit="trace"),
+    _learning("trace_pre_bump", "trace_width", "What a spike brings to trace_pre.", unit=TRACE),
     _learning(
         "trace_pre_replace", 1, "1: a spike sets trace_pre to the bump; 0: it adds the bump."
     ),
     _learning("trace_post_decay", DECAY_BITS, "Decay code of trace_post.", unit=DECAY_CODE),
-    _learning("trace_post_bump", "trace_width", "What a spike brings to trace_post.", unit="trace"),
+    _learning("trace_post_bump", "trace_width", "What a spike brings to trace_post.", unit=TRACE),
     _learning(
         "trace_post_replace", 1, "1: a spike sets trace_post to the bump; 0: it adds the bump."
     ),
@@ -265,44 +282,44 @@ VARIABLES: Final = (
     # Arrays, causes before what a tick makes of them.
     _state(
         "trace_pre", Per.SOURCE, "trace_width", "source_traces", ClearMask.TRACES,
-        "Trace of each source.", unit="trace", built="learning",
+        "Trace of each source.", unit=TRACE, built="learning",
     ),
     _parameter(
-        "weight", Per.SYNAPSE, "weight_width", "Weights.", signed=True, unit="weight",
+        "weight", Per.SYNAPSE, "weight_width", "Weights.", signed=True, unit=WEIGHT,
         writer="synapses",
     ),
     _parameter("plastic", Per.SYNAPSE, 1, "1 where learning applies.", built="learning"),
     _parameter(
         "threshold", Per.NEURON, "v_width", "Threshold of each neuron.", signed=True,
-        unit="potential", default=1000,
+        unit=POTENTIAL, default=1000,
     ),
     _parameter(
-        "v_reset", Per.NEURON, "v_width", "Potential after a spike.", signed=True, unit="potential"
+        "v_reset", Per.NEURON, "v_width", "Potential after a spike.", signed=True, unit=POTENTIAL
     ),
-    _parameter("refrac_ticks", Per.NEURON, "refrac_width", "Ticks v is held.", unit="ticks"),
+    _parameter("refrac_ticks", Per.NEURON, "refrac_width", "Ticks v is held.", unit=TICKS),
     _parameter(
         "bias", Per.NEURON, "v_width", "Added to the potential every tick.", signed=True,
-        unit="potential",
+        unit=POTENTIAL,
     ),
     _state(
         "i_syn", Per.NEURON, "i_syn_width", "synapses", ClearMask.I_SYN, "Synaptic current.",
-        signed=True, unit="weight",
+        signed=True, unit=WEIGHT,
     ),
     _state(
         "v", Per.NEURON, "v_width", "neurons", ClearMask.V, "Membrane potential.", signed=True,
-        unit="potential",
+        unit=POTENTIAL,
     ),
     _state(
         "refrac_count", Per.NEURON, "refrac_width", "neurons", ClearMask.REFRAC_COUNT,
-        "Held ticks left.", unit="ticks",
+        "Held ticks left.", unit=TICKS,
     ),
     _state(
         "theta", Per.NEURON, "theta_width", "neurons", ClearMask.THETA,
-        "Adaptive part of threshold.", unit="potential",
+        "Adaptive part of threshold.", unit=POTENTIAL,
     ),
     _state(
         "trace_post", Per.NEURON, "trace_width", "neurons", ClearMask.TRACES,
-        "Trace of each neuron.", unit="trace", built="learning",
+        "Trace of each neuron.", unit=TRACE, built="learning",
     ),
     _state(
         "pending", Per.NEURON, 1, "fired", ClearMask.PENDING,

@@ -15,10 +15,9 @@ import numpy as np
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, registers, space_formats
-from spiketwin.hdl.spec.variables import Variable
+from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, Variable, names
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
-from spiketwin.host.network import NEURON_ARRAYS, TIME_CONSTANTS
 from spiketwin.host.spikes import Run
 from spiketwin.host.targets import connect
 
@@ -145,7 +144,7 @@ class Trial:
         core.write_weights(rest.pop("weight"))
         if core.params.learning:
             core.write_plastic(rest.pop("plastic"))
-        core.write_parameters(**{name: rest.pop(name) for name in NEURON_ARRAYS})
+        core.write_parameters(**{name: rest.pop(name) for name in names(NEURON_PARAMETERS)})
         core.write_state(**rest)
         run = core.run(self.events, self.ticks)
         return Outcome(run, core.read_weights(), core.read_state())
@@ -163,7 +162,7 @@ def _magnitudes(
 def _setting(rng: np.random.Generator, register: Variable, params: CoreParams) -> int:
     """Draw the value of a register."""
     low, high = register.limits(params)
-    if register.name in TIME_CONSTANTS:
+    if register.is_decay:
         tau = float(10 ** rng.uniform(0, 3))
         return int(rng.choice([DECAY_NONE, DECAY_AT_ONCE, *[decay_code(tau)] * 6]))
     value = int(_magnitudes(rng, low, high))

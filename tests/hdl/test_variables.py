@@ -1,0 +1,121 @@
+"""The table of variables: every list of them that is written by hand elsewhere says the same."""
+
+from dataclasses import fields
+
+import pytest
+
+from spiketwin.cosim.compare import kernels as ideal_kernels
+from spiketwin.cosim.compare.accuracy import _PARAMETERS as ROUNDED
+from spiketwin.cosim.compare.ideal import Ideal
+from spiketwin.cosim.model import kernels
+from spiketwin.hdl.spec.oracle import Oracle
+from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.registers import REGISTERS, RUN_REGISTERS, registers, space_formats
+from spiketwin.hdl.spec.variables import (
+    ARRAYS,
+    CHANGED_IN_TICKS,
+    STATE,
+    VARIABLES,
+    ClearMask,
+    Kind,
+    Per,
+    Space,
+    names,
+)
+from spiketwin.host import Network
+from spiketwin.host.network import ARRAYS as NETWORK_ARRAYS
+from spiketwin.host.network import SETTINGS
+
+TINY = preset("tiny")
+SIZES = {"n_axons", "n_neurons"}
+
+
+def attributes(kind: type) -> set[str]:
+    return {f.name for f in fields(kind)}
+
+
+def test_no_name_is_there_twice() -> None:
+    assert len(set(names(VARIABLES))) == len(VARIABLES)
+
+
+def test_every_array_has_a_space_and_every_space_an_array() -> None:
+    assert {v.space for v in ARRAYS} == set(Space) - {Space.REGISTER, Space.COUNTER}
+    assert set(space_formats(TINY)) == set(Space)
+
+
+def test_a_width_is_a_number_or_a_size_of_a_core() -> None:
+    sizes = attributes(CoreParams)
+    assert all(isinstance(v.bits, int) or v.bits in sizes for v in VARIABLES)
+    assert all(not v.built or v.built in sizes for v in VARIABLES)
+
+
+def test_every_bit_of_clear_clears_state_and_no_state_is_left_out() -> None:
+    assert {v.clear for v in STATE} == set(ClearMask)
+    assert not [v.name for v in ARRAYS if v.clear is not None and v.kind is not Kind.STATE]
+
+
+def test_an_oracle_holds_all_arrays_in_their_shapes() -> None:
+    oracle = Oracle(TINY)
+    assert set(names(ARRAYS)) <= attributes(Oracle)
+    for array in ARRAYS:
+        held = getattr(oracle, array.name)
+        if array.name == "pending":  # a list of those that fired
+            assert held == []
+        elif array.per is Per.SYNAPSE:
+            assert (len(held), len(held[0])) == array.shape(TINY.n_axons, TINY.n_neurons)
+        else:
+            assert (len(held),) == array.shape(TINY.n_axons, TINY.n_neurons)
+
+
+def test_a_network_has_an_attribute_for_each_parameter_with_the_default_of_the_table() -> None:
+    parameters = [v for v in VARIABLES if v.kind is Kind.PARAMETER]
+    assert attributes(Network) == SIZES | {v.attribute for v in parameters}
+    assert NETWORK_ARRAYS.keys() | SETTINGS.keys() == attributes(Network) - SIZES
+    defaults = {f.name: f.default for f in fields(Network)}
+    assert not [v.name for v in parameters if not v.is_decay and defaults[v.attribute] != v.default]
+
+
+@pytest.mark.parametrize("described", [Network, Ideal], ids=lambda kind: kind.__name__)
+def test_the_documentation_of_a_network_names_all_its_attributes(described: type) -> None:
+    text = (described.__doc__ or "").partition("----------")[2]
+    named = {name.strip() for line in text.splitlines() for name in line.rstrip(":").split(",")}
+    assert attributes(described) <= named
+
+
+def test_the_ideal_network_has_what_it_is_made_of() -> None:
+    assert attributes(Ideal) <= attributes(Network)
+    # What it lacks has no effect on a tick yet, or its kernel would want it.
+    used = {v.attribute for v in VARIABLES if v.name in ideal_kernels.State._fields}
+    losses = {f"{v.name.removesuffix('_decay')}_loss" for v in REGISTERS if v.is_decay}
+    assert {n for n in ideal_kernels.Rules._fields if n.endswith("_loss")} == losses
+    settings = set(ideal_kernels.Rules._fields) - losses
+    assert settings <= attributes(Ideal)
+    assert {v.attribute for v in ARRAYS if v.kind is Kind.PARAMETER and v.attribute in used} <= (
+        attributes(Ideal)
+    )
+
+
+def test_the_compiled_tick_takes_all_registers_but_those_of_a_run() -> None:
+    assert set(kernels.Settings._fields) == set(names(REGISTERS)) - set(RUN_REGISTERS)
+
+
+@pytest.mark.parametrize("state", [kernels.State, ideal_kernels.State])
+def test_a_compiled_tick_takes_all_that_ticks_change(state: type) -> None:
+    assert set(names(CHANGED_IN_TICKS)) <= set(state.__annotations__)
+
+
+def test_every_real_parameter_belongs_to_one_quantisation() -> None:
+    grouped = [name for group in ROUNDED.values() for name in group]
+    assert len(set(grouped)) == len(grouped)
+    flags = {v.attribute for v in VARIABLES if v.is_flag or not v.unit}
+    counted = {v.attribute for v in VARIABLES if v.unit in ("ticks", "cycles") or v.is_decay}
+    assert set(grouped) == attributes(Network) - SIZES - flags - counted
+
+
+def test_what_is_not_built_is_not_there() -> None:
+    bare = preset("tiny,learning=0")
+    assert {v.name for v in registers(TINY)} - {v.name for v in registers(bare)} == {
+        v.name for v in REGISTERS if v.built == "learning"
+    }
+    gone = set(space_formats(TINY)) - set(space_formats(bare))
+    assert gone == {v.space for v in ARRAYS if v.built == "learning"}
