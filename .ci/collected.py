@@ -1,35 +1,45 @@
-"""Fails, and names them, when there are test files that a test run did not collect."""
+"""Fails, and names them, when there are tests that a test run did not run."""
 
 import ast
 import sys
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path("tests")
 
+Test = tuple[str, str]
+"""A file, and the name of a test function in it."""
 
-def holds_tests(path: Path) -> bool:
-    """Whether a file is meant to be collected, by its name or by the tests in it.
+
+def written(path: Path) -> Iterator[Test]:
+    """Yield the tests of a file, whatever the file is called.
 
     Coroutines do not count: they run in the simulator, started by a test that does.
     """
-    if path.match("test_*.py") or path.match("*_test.py"):
-        return True
-    return any(
-        (isinstance(node, ast.FunctionDef) and node.name.startswith("test"))
-        or (isinstance(node, ast.ClassDef) and node.name.startswith("Test"))
-        for node in ast.parse(path.read_text()).body
-    )
+    tests = [
+        node.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    if not tests and (path.match("test_*.py") or path.match("*_test.py")):
+        tests = ["nothing"]  # a file with the name of tests that holds none
+    return ((path.as_posix(), name) for name in tests)
 
 
 def main() -> int:
-    """Compare the files below ``tests/`` with those in the JUnit report given as argument."""
-    written = {path.as_posix() for path in TESTS.rglob("*.py") if holds_tests(path)}
+    """Compare the tests below ``tests/`` with those in the JUnit report given as argument.
+
+    A test that was deselected is not in the report, so it counts as left out.
+    """
+    wanted = {test for path in TESTS.rglob("*.py") for test in written(path)}
     report = ElementTree.parse(sys.argv[1])
-    collected = {case.get("file") for case in report.iter("testcase")}
-    left_out = sorted(written - collected)
-    for path in left_out:
-        print(f"{path}: holds tests, but none of them was collected", file=sys.stderr)
+    ran = {
+        (case.get("file"), case.get("name", "").split("[")[0]) for case in report.iter("testcase")
+    }
+    left_out = sorted(wanted - ran)
+    for path, name in left_out:
+        print(f"{path}: {name} was not collected, or was deselected", file=sys.stderr)
     return 1 if left_out else 0
 
 

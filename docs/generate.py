@@ -11,6 +11,7 @@ import json
 import math
 import re
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -61,6 +62,7 @@ PAGES: Final = (
     "docs/protocol.md",
     "docs/sizes.md",
     "docs/testbenches.md",
+    "docs/tests.md",
     "docs/tick.md",
 )
 
@@ -511,6 +513,13 @@ def _digest_figures() -> str:
     return _table(("FPGA", "core", "LUTs with 1, 2, 3 rounds", "flip-flops", "block RAMs"), rows)
 
 
+def _rungs() -> str:
+    """Make a table of the rungs of the tests, as pyproject.toml describes them."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    marks = [mark.split(": ", 1) for mark in settings["tool"]["pytest"]["ini_options"]["markers"]]
+    return _table(("mark", "proves"), [(f"`{name}`", text) for name, text in marks[:-1]])
+
+
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "link-limits": _link_limits,
     "requests": _requests,
@@ -556,6 +565,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "sizes": _sizes,
     "core-sizes": _core_sizes,
     "commands": _commands,
+    "rungs": _rungs,
 }
 """What can be generated, by name."""
 

@@ -1,16 +1,67 @@
-"""What all tests share: how Hypothesis searches, and the seed of the testbenches."""
+"""What all tests share: the ladder they stand on, and the seed of the testbenches.
+
+`./run test` runs what is quick; `./run test --all` runs also what is marked `bulk`. A test that is
+named with `::`, or asked for with `-m bulk`, is run in any case.
+"""
 
 import os
 import secrets
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from support.costs import Costs
+from support.rungs import BULK, RUNGS, may_build, rung_of, set_examples
 
-# No deadline: the speed of the machine decides nothing. In CI the same examples on every run, so
-# that a failure there can be repeated; elsewhere new ones, which is how Hypothesis finds things.
-settings.register_profile("local", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+from spiketwin.hdl import builds
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("spiketwin")
+    group.addoption("--all", action="store_true", help="run the tests marked bulk, too")
+    group.addoption("--costs", type=Path, help="write what the rungs cost into this JSON file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    set_examples(whole=config.getoption("--all"), in_ci=bool(os.environ.get("CI")))
+    kind = "all" if config.getoption("--all") else "short"
+    file = None if hasattr(config, "workerinput") else config.getoption("--costs")
+    config.pluginmanager.register(Costs(kind, file), "costs")
+    config.pluginmanager.register(Builds(), "builds")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its rung, put the cheap ones first, and leave out what is bulk."""
+    rungs = {item: rung_of(item) for item in items}
+    for item, rung in rungs.items():
+        item.add_marker(rung)
+    items.sort(key=lambda item: RUNGS.index(rungs[item]))
+    named = any("::" in argument for argument in config.args)
+    if config.getoption("--all") or named or BULK in config.getoption("-m"):
+        return
+    left_out = [item for item in items if item.get_closest_marker(BULK)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker(BULK)]
+
+
+class Builds:
+    """A plug-in that sees to it that tests of a low rung need no tool of a higher one."""
+
+    def __init__(self) -> None:
+        self._rung: str | None = None
+        self._built_once = builds.built_once
+        builds.built_once = self._checked
+
+    def _checked(self, kind: str, digest: str, build: Callable[[Path], None]) -> Path:
+        if self._rung is not None and not may_build(self._rung, kind):
+            pytest.fail(f"builds {kind}, which is above its rung: mark it, or do without")
+        return self._built_once(kind, digest, build)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        self._rung = rung_of(item)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host.cli import main
 
+pytestmark = pytest.mark.rtl
+
 TINY = preset("tiny")
 LARGER = preset("tiny,n_axons=16,n_neurons=16")
 MODULE = re.compile(r"^\s*module (\S+?)\s*\(", re.MULTILINE)

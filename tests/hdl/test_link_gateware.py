@@ -34,6 +34,8 @@ from spiketwin.hdl.spec.protocol import (
 )
 from spiketwin.hdl.spec.registers import COUNTERS, ClearMask, Space, registers, space_formats
 
+pytestmark = pytest.mark.rtl
+
 PERIOD = 1e-8
 
 

@@ -1,0 +1,77 @@
+"""What the rungs cost: processor seconds of each test, added up over a run."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from support.rungs import RUNGS, rung_of
+
+_SECONDS: Final = "processor_seconds"
+_RUNG: Final = "rung"
+_BEGUN: Final = pytest.StashKey[float]()
+
+
+def _processor_seconds() -> float:
+    """Return the time of all processors that this process and its ended children have used."""
+    return sum(os.times()[:4])
+
+
+class Costs:
+    """A plug-in that measures every test, and tells at the end what each rung took."""
+
+    def __init__(self, kind: str, file: Path | None) -> None:
+        self._kind = kind
+        self._file = file
+        self._began = time.monotonic()
+        self._tests = dict.fromkeys(RUNGS, 0)
+        self._seconds = dict.fromkeys(RUNGS, 0.0)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
+        item.stash[_BEGUN] = _processor_seconds()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
+        try:
+            return (yield)
+        finally:
+            # They travel with the report of the teardown, from whichever process ran the test.
+            seconds = round(_processor_seconds() - item.stash[_BEGUN], 3)
+            item.user_properties += [(_RUNG, rung_of(item)), (_SECONDS, seconds)]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "teardown":
+            return
+        found = dict(report.user_properties)
+        self._tests[str(found[_RUNG])] += 1
+        self._seconds[str(found[_RUNG])] += float(str(found[_SECONDS]))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not any(self._tests.values()):
+            return
+        terminalreporter.section("processor seconds of the rungs")
+        for rung in RUNGS:
+            if self._tests[rung]:
+                line = f"{rung:8} {self._tests[rung]:5} tests {self._seconds[rung]:8.1f} s"
+                terminalreporter.write_line(line)
+        if self._file is not None:
+            self._write(self._file)
+
+    def _write(self, file: Path) -> None:
+        """Keep the figures of this run in the file, beside those of the other kind of run."""
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        kept[self._kind] = {
+            "wall_seconds": round(time.monotonic() - self._began),
+            "processors": os.cpu_count(),
+            "rungs": {
+                rung: {"tests": self._tests[rung], _SECONDS: round(self._seconds[rung], 1)}
+                for rung in RUNGS
+            },
+        }
+        file.write_text(json.dumps(kept, indent=1) + "\n")

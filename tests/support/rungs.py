@@ -1,0 +1,82 @@
+"""The ladder of tests: on which rung a test stands, and what a rung may build."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import settings
+
+from support.checkout import ROOT
+
+RUNGS: Final = ("spec", "host", "model", "rtl", "netlist", "board", "project")
+"""The rungs from cheap to dear, as pyproject.toml registers and describes them."""
+
+BULK: Final = "bulk"
+"""Marks what `./run test` leaves to `./run test --all`."""
+
+_FOLDERS: Final = {
+    "hdl": "spec",
+    "host": "host",
+    "cosim": "model",
+    "cosim/rtl": "rtl",
+    "cosim/testbenches": "rtl",
+    "cosim/netlist": "netlist",
+    "firmware": "board",
+    "project": "project",
+}
+
+_BUILDS: Final = {"rtl": "rtl", "cocotb": "rtl", "boards": "board"}
+"""The lowest rung on which each kind of build is used."""
+
+_WHOLE_EXAMPLES: Final = 100
+_SHORT_EXAMPLES: Final = 20
+"""How many examples Hypothesis tries of a test that asks for no number, in each kind of run."""
+
+
+def set_examples(*, whole: bool, in_ci: bool) -> None:
+    """Choose how Hypothesis searches.
+
+    No deadline: the speed of the machine decides nothing. In CI the same examples on every run, so
+    that a failure there can be repeated; elsewhere new ones, which is how Hypothesis finds things.
+    """
+    number = _WHOLE_EXAMPLES if whole else _SHORT_EXAMPLES
+    settings.register_profile(
+        "ladder", max_examples=number, deadline=None, derandomize=in_ci, print_blob=in_ci
+    )
+    settings.load_profile("ladder")
+
+
+def examples(count: int) -> int:
+    """Return how many examples a test tries in this run that tries `count` in the whole run."""
+    return max(1, count * settings().max_examples // _WHOLE_EXAMPLES)
+
+
+def rung_of(item: pytest.Item) -> str:
+    """Return the rung on which a test stands.
+
+    A mark of the test itself decides. Without one it is the rung of its file, by a mark or by its
+    folder, or a higher one if a parameter of the test is the address of a twin of that rung.
+    """
+    rungs = [_of_folder(item.path.parent.relative_to(ROOT / "tests"))]
+    for node, mark in item.iter_markers_with_node():
+        if mark.name in RUNGS:
+            if node is item:
+                return mark.name
+            rungs = [mark.name]
+            break
+    if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+        for value in item.callspec.params.values():
+            if isinstance(value, str) and (scheme := value.split(":")[0].split("+")[0]) in RUNGS:
+                rungs.append(scheme)
+    return max(rungs, key=RUNGS.index)
+
+
+def _of_folder(folder: Path) -> str:
+    while (name := folder.as_posix()) not in _FOLDERS:
+        folder = folder.parent
+    return _FOLDERS[name]
+
+
+def may_build(rung: str, kind: str) -> bool:
+    """Whether a test of a rung may use a build of that kind."""
+    return RUNGS.index(rung) >= RUNGS.index(_BUILDS.get(kind, RUNGS[0]))
