@@ -17,6 +17,7 @@ from typing import Any, Final
 from amaranth.build import Resource
 
 from spiketwin.firmware.clocks import ClockError
+from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 
@@ -24,8 +25,10 @@ BAUD_TOLERANCE: Final = 0.02
 """Two ends whose rates differ by more cannot be sure of the last bit of a byte."""
 
 
-class BoardError(ValueError):
+class BoardError(SpiketwinError, ValueError):
     """No such board, or a file that describes none."""
+
+    exit_status = 2
 
 
 @dataclass(frozen=True, kw_only=True)

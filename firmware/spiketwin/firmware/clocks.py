@@ -13,6 +13,8 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Final, NamedTuple, TypeVar
 
+from spiketwin.hdl.spec.errors import SpiketwinError
+
 TOLERANCE: Final = Fraction(1, 50)
 """How far from the frequency wanted the nearest one may be."""
 
@@ -21,8 +23,10 @@ _MHZ: Final = 1_000_000
 _Setting = TypeVar("_Setting")
 
 
-class ClockError(ValueError):
+class ClockError(SpiketwinError, ValueError):
     """A frequency that the PLL of the board cannot make."""
+
+    exit_status = 2
 
 
 class _Range(NamedTuple):

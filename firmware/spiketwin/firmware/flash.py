@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from spiketwin.firmware.board import Board
+from spiketwin.hdl.spec.errors import SpiketwinError, TargetError
 
 SILENCE_SECONDS: Final = 60.0
 """It says something every second while it works, and waits for no FPGA as long as this."""
@@ -49,6 +50,10 @@ _NOT_STARTED: Final = re.compile(r"CDONE\s*fail", re.IGNORECASE)
 _NO_LIBRARY: Final = re.compile(r"error while loading shared libraries: ([\w.+-]+)")
 
 
+class NotProgrammed(SpiketwinError):
+    """A board could not be programmed, and is not as it was."""
+
+
 @dataclass(frozen=True)
 class Trouble:
     """Why a board could not be programmed.
@@ -70,6 +75,10 @@ class Trouble:
     def __str__(self) -> str:
         """Both."""
         return f"{self.what}. {self.fix}"
+
+    def error(self) -> SpiketwinError:
+        """Give the error that says so; a board that is as it was is a target that cannot be had."""
+        return (TargetError if self.untouched else NotProgrammed)(str(self))
 
 
 def detect_command(loader: str, board: Board, serial: str = "") -> list[str]:
@@ -180,15 +189,6 @@ def diagnosis(board: Board, output: str, status: int) -> Trouble | None:
     return Trouble(
         f"openFPGALoader ended with status {status}: {said}",
         "Unplug the board, plug it in, and try again",
-        untouched=False,
-    )
-
-
-def hung(seconds: float) -> Trouble:
-    """Say that openFPGALoader was ended after it had said nothing for so many seconds."""
-    return Trouble(
-        f"openFPGALoader said nothing for {seconds:g} s and was ended",
-        "Unplug the board, plug it in at another port or without a hub, and try again",
         untouched=False,
     )
 

@@ -14,15 +14,21 @@ from pathlib import Path
 from typing import Final
 
 from spiketwin.hdl.children import child
-from spiketwin.hdl.spec.errors import TargetError
+from spiketwin.hdl.spec.errors import SpiketwinError, TargetError
 from spiketwin.hdl.spec.installation import install_command
 
 _PROGRAM: Final = "openFPGALoader"
 _CHUNK: Final = 4096
 
 
-class Hung(Exception):
-    """The program said nothing for too long, and was ended."""
+class Hung(SpiketwinError):
+    """openFPGALoader said nothing for `seconds`, and was ended."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"{_PROGRAM} said nothing for {seconds:g} s and was ended. Unplug the board, plug it "
+            "in at another port or without a hub, and try again"
+        )
 
 
 def loader() -> str:
@@ -87,7 +93,7 @@ def run(
         try:
             return program.wait(silence), output
         except subprocess.TimeoutExpired:
-            raise Hung from None
+            raise Hung(silence) from None
 
 
 def _read(
@@ -100,7 +106,7 @@ def _read(
     while True:
         ready, _, _ = select.select([program.stdout], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
-            raise Hung
+            raise Hung(silence)
         data = os.read(program.stdout.fileno(), _CHUNK)
         if not data:
             return "".join(pieces)

@@ -19,6 +19,7 @@ import filelock
 from platformdirs import user_cache_path
 
 from spiketwin.hdl.children import child
+from spiketwin.hdl.spec.errors import SpiketwinError
 
 BUILD_SECONDS: Final = 1800.0
 """Far above the longest build; whoever waits for another's build waits no longer either."""
@@ -33,7 +34,7 @@ _FAILURE_SECONDS: Final = 24 * 3600.0
 """How many folders of builds that failed are kept for their logs, of each kind, and how long."""
 
 
-class BuildError(Exception):
+class BuildError(SpiketwinError):
     """A build failed; where a tool did, the message ends with its log's last lines and names it."""
 
 

@@ -50,13 +50,19 @@ def warn(text: str) -> None:
 class InvalidNetwork(SpiketwinError, ValueError):
     """A network contradicts itself or leaves the range of every core."""
 
+    exit_status = 2
+
 
 class InvalidInput(SpiketwinError, ValueError):
     """An argument of a call is wrong; nothing was sent."""
 
+    exit_status = 2
+
 
 class DoesNotFit(SpiketwinError, ValueError):
     """Right in itself, but more than the connected core can hold; nothing was written."""
+
+    exit_status = 2
 
 
 class HalfWritten(SpiketwinError):
@@ -66,9 +72,13 @@ class HalfWritten(SpiketwinError):
 class NetworkFileError(SpiketwinError, ValueError):
     """A file is no network of ours, is damaged, or is of another version."""
 
+    exit_status = 2
+
 
 class RecordingError(SpiketwinError, ValueError):
     """A file is no recorded session, or is damaged; the message names the line."""
+
+    exit_status = 2
 
 
 class LinkError(SpiketwinError):

@@ -13,6 +13,7 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.text import number
 
 _MAGIC: Final = b"\x93NUMPY"
@@ -30,8 +31,10 @@ _HEADER: Final = re.compile(rf"\s*\{{\s*{_ENTRY}\s*,\s*{_ENTRY}\s*,\s*{_ENTRY}\s
 _NUMBERS: Final = re.compile(r"[<>|=]?(?:[biufc][0-9]{1,2}|O)")
 
 
-class ArrayError(ValueError):
+class ArrayError(SpiketwinError, ValueError):
     """What should be an array in numpy's format is none, or a damaged one."""
+
+    exit_status = 2
 
 
 @dataclass(frozen=True, slots=True)

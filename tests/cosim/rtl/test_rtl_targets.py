@@ -16,7 +16,6 @@ import pytest
 import serial
 from click.testing import CliRunner
 
-from spiketwin.cosim.commands.emulate import emulate
 from spiketwin.cosim.rtl import emulator
 from spiketwin.cosim.rtl.build import Design, DesignError
 from spiketwin.cosim.rtl.engine import Engine
@@ -363,6 +362,6 @@ def test_the_command_serves_until_a_signal_and_cleans_up(
     ],
 )
 def test_wrong_usage_is_status_2(arguments: list[str], says: str) -> None:
-    result = CliRunner().invoke(emulate, arguments)
+    result = CliRunner().invoke(main, ["emulate", *arguments])
     assert result.exit_code == 2
     assert says in result.output

@@ -17,8 +17,7 @@ from spiketwin.firmware.build import Build, TimingMissed
 from spiketwin.firmware.build import build as build_core
 from spiketwin.firmware.checks import check
 from spiketwin.firmware.clocks import ClockError
-from spiketwin.hdl.builds import BuildError
-from spiketwin.hdl.spec.params import PRESETS, CoreParams, ParamsError, preset
+from spiketwin.hdl.spec.params import PRESETS, CoreParams
 from spiketwin.host.cli import options
 from spiketwin.host.replacing import replacing
 
@@ -49,16 +48,14 @@ class _Clock(click.FloatRange):
         return found
 
 
-def _board(ctx: click.Context, _option: click.Parameter, value: str) -> Board:
-    try:
-        found = board(value)
-    except BoardError as error:
-        raise click.BadParameter(str(error)) from error
+def _board(text: str) -> Board:
+    """Give the board of a name or a file, as one that a core can be built for."""
+    found = board(text)
     try:
         check(found)
     except BoardError as error:
-        raise click.BadParameter(f"{value}: {error}") from error
-    ctx.meta[_BOARD_FILE] = Path(value) if value.endswith(".py") else None
+        raise BoardError(f"{text}: {error}") from error
+    click.get_current_context().meta[_BOARD_FILE] = Path(text) if text.endswith(".py") else None
     return found
 
 
@@ -68,24 +65,17 @@ def board_file() -> Path | None:
     return found
 
 
-def _sizes(_ctx: click.Context, _option: click.Parameter, value: str | None) -> CoreParams | None:
-    try:
-        return preset(value) if value is not None else None
-    except ParamsError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 on_board = click.option(
     "--board",
     "wanted",
     required=True,
-    callback=_board,
+    type=options.read_by(_board),
     metavar="BOARD",
     help="Name of a board, or a Python file that describes one, which is run (docs/boards.md).",
 )
 of_size = click.option(
     "--params",
-    callback=_sizes,
+    type=options.SIZES,
     metavar="SIZES",
     help=f"The core: a reference size ({', '.join(PRESETS)}), and fields that differ from it: "
     "full,lanes=4. Default: what fits the board.",
@@ -152,9 +142,6 @@ def build(
         made = built(console, wanted, params, clock_hz, seed)
     except TimingMissed as error:
         made, missed = error.build, error
-    except BuildError as error:
-        raise click.ClickException(str(error)) from error
-
     outputs = options.Outputs()
     outputs.json(json_file, made.figures)
     if out is not None:
@@ -163,7 +150,7 @@ def build(
     outputs.check()
     folder = out or made.folder
     if missed is not None:
-        raise click.ClickException(str(missed)) from missed
+        raise missed
     if made.bitstream is not None:
         _say(console, f"bitstream  {folder / made.bitstream.name}")
     else:
@@ -190,13 +177,10 @@ def built(
     seed: int = 1,
 ) -> Build:
     """Build, and say each stage; a clock or a board that cannot be had is a wrong call."""
-    try:
-        with options.stages(console) as report:
-            return build_core(wanted, params, clock_hz=clock_hz, seed=seed, report=report)
-    except ClockError as error:
-        raise click.BadParameter(str(error), param_hint="'--clock'") from error
-    except BoardError as error:  # what Amaranth alone finds, when it is to build
-        raise click.BadParameter(str(error), param_hint="'--board'") from error
+    # Amaranth finds some of what is wrong with a board only when it is to build for it.
+    faults = {ClockError: "--clock", BoardError: "--board"}
+    with options.blamed_on(faults), options.stages(console) as report:
+        return build_core(wanted, params, clock_hz=clock_hz, seed=seed, report=report)
 
 
 def _table(made: Build) -> Table:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import click
 
-from spiketwin.cosim.rtl.build import LINK_LEVELS, Design, DesignError
-from spiketwin.cosim.rtl.emulator import LinkError, serve
+from spiketwin.cosim.rtl.build import LINK_LEVELS, Design
+from spiketwin.cosim.rtl.emulator import serve
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.serial.target_url import (
     DEFAULT_CLOCK,
     DEFAULT_PARAMS,
-    TargetUrlError,
     clock_hz,
     core_params,
 )
@@ -61,14 +60,10 @@ def emulate(params: str, level: str, cycles_per_bit: int, clock: str, link: Path
     """
     # A shell's background job ignores Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with Engine(
-            core_params(params), level, cycles_per_bit=cycles_per_bit,
-            clock_hz=clock_hz(clock),
-        ) as engine:  # fmt: skip
-            _serve(engine, link)
-    except (DesignError, LinkError, TargetUrlError) as error:
-        raise click.UsageError(str(error)) from error
+    with Engine(
+        core_params(params), level, cycles_per_bit=cycles_per_bit, clock_hz=clock_hz(clock)
+    ) as engine:
+        _serve(engine, link)
 
 
 def _serve(engine: Engine, link: Path | None) -> None:

@@ -17,17 +17,20 @@ from spiketwin.cosim.commands.selftest import examined, say
 from spiketwin.firmware import flash as openfpgaloader
 from spiketwin.firmware.board import Board
 from spiketwin.firmware.flash import Trouble
-from spiketwin.firmware.loader import Hung, loader, run
-from spiketwin.hdl.builds import BuildError
+from spiketwin.firmware.loader import loader, run
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BUILD_BYTES
 from spiketwin.host.cli import options
-from spiketwin.host.errors import TargetError
+from spiketwin.host.errors import SpiketwinError, TargetError
 from spiketwin.host.ports import SerialPort, serial_ports
 from spiketwin.host.targets import connect
 
 _PORT_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.1
+
+
+class NotProven(SpiketwinError):
+    """A board was programmed, but nothing proves that it works."""
 
 
 @click.command(
@@ -89,7 +92,7 @@ def flash(
     console.print(f"Proving it good over {address}:")
     with connect(address, params=params, baud=baud, retries=retries) as core:
         if built_as and core.identity.build != built_as:
-            raise click.ClickException(
+            raise NotProven(
                 f"the board answers as build {core.identity.build}, not as {built_as}, which was "
                 "loaded: is another board at this port? Give --port"
             )
@@ -121,7 +124,7 @@ def _port(target: Board, port: str | None) -> SerialPort | None:
 def _found_port(target: Board) -> SerialPort:
     found = _port(target, None)
     if found is None:
-        raise click.ClickException(
+        raise NotProven(
             f"the board is programmed, but was not proved good: no serial port could be "
             f"{target.title}. {target.notes} `spiketwin devices` lists ports; give one with --port "
             "to `spiketwin selftest --on PORT`"
@@ -175,25 +178,17 @@ def _run(command: list[str], console: Console) -> tuple[int, str]:
                     tasks[stage] = bar.add_task(stage, total=100)
                 bar.update(tasks[stage], completed=round(percent))
 
-        try:
-            return run(command, openfpgaloader.SILENCE_SECONDS, show)
-        except Hung:
-            raise click.ClickException(
-                str(openfpgaloader.hung(openfpgaloader.SILENCE_SECONDS))
-            ) from None
+        return run(command, openfpgaloader.SILENCE_SECONDS, show)
 
 
 def _check(trouble: Trouble | None) -> None:
     if trouble is not None:
-        raise (TargetError if trouble.untouched else click.ClickException)(str(trouble))
+        raise trouble.error()
 
 
 def _bitstream(console: Console, target: Board, sizes: CoreParams | None) -> tuple[Path, str]:
     """Give the bitstream for a board, and the build that it will report."""
-    try:
-        made = built(console, target, sizes)
-    except BuildError as error:
-        raise click.ClickException(str(error)) from error
+    made = built(console, target, sizes)
     if made.bitstream is None:
         raise TargetError(
             f"no open tool makes a bitstream for {target.title}: run Vivado on the project in "

@@ -19,7 +19,6 @@ import click
 import filelock
 from rich.console import Console
 
-from spiketwin.cosim.commands.verilog import sizes
 from spiketwin.cosim.testbenches import runner
 from spiketwin.cosim.testbenches.levels import LEVELS, SESSION_VARIABLE, TOPS
 from spiketwin.cosim.testbenches.runner import BenchError, Outcome, Test
@@ -83,7 +82,7 @@ class _Bench:
 @click.argument("bench", required=False, metavar="[NAME|FILE]")
 @click.option(
     "--params",
-    callback=sizes,
+    type=options.SIZES,
     metavar="SIZES",
     help=f"The core: a reference size ({', '.join(PRESETS)}), and fields that differ from it: "
     f"tiny,n_axons=16. Default: {_DEFAULT_SIZES}, or those of the session.",

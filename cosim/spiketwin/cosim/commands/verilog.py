@@ -13,13 +13,7 @@ from rich.console import Console
 from spiketwin.cosim.testbenches.levels import LEVELS, TOPS
 from spiketwin.hdl import builds
 from spiketwin.hdl.gateware import emit
-from spiketwin.hdl.spec.params import (
-    DEFAULT_CLOCK_HZ,
-    DEFAULT_PRESET,
-    CoreParams,
-    ParamsError,
-    preset,
-)
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, DEFAULT_PRESET, CoreParams
 from spiketwin.hdl.spec.protocol import (
     BUILD_BYTES,
     MAX_CLOCK_HZ,
@@ -32,14 +26,6 @@ from spiketwin.host.targets import DEFAULT_BAUD
 
 _TOLERANCE: Final = 0.02
 """By which part the rates of two ends of a UART may differ, with room for the crystals."""
-
-
-def sizes(_ctx: click.Context, _option: click.Parameter, value: str | None) -> CoreParams | None:
-    """Turn the text of ``--params`` into sizes, for click."""
-    try:
-        return preset(value) if value is not None else None
-    except ParamsError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @click.command(
@@ -55,7 +41,7 @@ def sizes(_ctx: click.Context, _option: click.Parameter, value: str | None) -> C
     "--params",
     default=DEFAULT_PRESET,
     show_default=True,
-    callback=sizes,
+    type=options.SIZES,
     metavar="SIZES",
     help="Reference size, and fields that differ from it: full,lanes=4.",
 )
@@ -109,12 +95,9 @@ def verilog(
     if name is None:
         name = _digest(params, level, clock, cycles)
     console = Console(stderr=True)
-    try:
-        with options.stages(console) as report:
-            report(f"writing the Verilog of {params.n_axons} axons, {params.n_neurons} neurons")
-            text = emit.verilog(top, params, clock, name, cycles, prefix)
-    except emit.EmissionError as error:
-        raise click.UsageError(str(error)) from error
+    with options.stages(console) as report:
+        report(f"writing the Verilog of {params.n_axons} axons, {params.n_neurons} neurons")
+        text = emit.verilog(top, params, clock, name, cycles, prefix)
     with replacing(file) as written:
         written.write(text.encode("ascii"))
     click.echo(f"{file}: module {prefix}{top}")

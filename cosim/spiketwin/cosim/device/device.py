@@ -24,7 +24,7 @@ from spiketwin.cosim.device.elements import (
     refuse_first,
     unpack,
 )
-from spiketwin.cosim.device.link import Link, Refused
+from spiketwin.cosim.device.link import Link, Refusal
 from spiketwin.hdl.spec.protocol import (
     MAX_ELEMENT_BYTES,
     MAX_FETCH_WORDS,
@@ -129,7 +129,7 @@ class Device:
                 self._behind.fall_behind()
         found = self._requests.get(number)
         if found is None:
-            raise Refused(Status.BAD_OPCODE, number)
+            raise Refusal(Status.BAD_OPCODE, number)
         form, execute = found
         return execute(*form.values(arguments))
 
@@ -141,7 +141,7 @@ class Device:
     def _clear(self, mask: int) -> bytes:
         self._refuse_while_running()
         if mask & ~_CLEARABLE:
-            raise Refused(Status.BAD_VALUE, 0)
+            raise Refusal(Status.BAD_VALUE, 0)
         self._behind.clear(ClearMask(mask))
         return b""
 
@@ -159,11 +159,11 @@ class Device:
     def _write(self, space: int, start: int, count: int, data: bytes) -> bytes:
         elements = self._space(space)
         if not elements.writable:
-            raise Refused(Status.READ_ONLY, space)
+            raise Refusal(Status.READ_ONLY, space)
         self._refuse_while_running()
         index = _index(elements, start, count)
         if len(data) != elements.byte_length(count):
-            raise Refused(Status.BAD_LENGTH, REQUESTS[Opcode.WRITE].argument_bytes + len(data))
+            raise Refusal(Status.BAD_LENGTH, REQUESTS[Opcode.WRITE].argument_bytes + len(data))
         values = unpack(elements, count, data)
         if elements.space is Space.REGISTER:
             values = self._ranges.checked(index, values)
@@ -180,7 +180,7 @@ class Device:
         if real_time or len(items) > depth - behind.events_queued:
             behind.advance()
         if len(items) > depth - behind.events_queued:
-            raise Refused(Status.QUEUE_FULL, depth - behind.events_queued)
+            raise Refusal(Status.QUEUE_FULL, depth - behind.events_queued)
         if len(items):
             # An item has the offset below the axon, which is turned round.
             keys = (items << 16 | items >> 16).astype(np.int64) + (tick << EVENT_TICK_PLACE)
@@ -211,14 +211,14 @@ class Device:
     def _run(self, ticks: int) -> bytes:
         until = self._behind.run_until + ticks
         if ticks == 0 or until > _TOP32:
-            raise Refused(Status.BAD_VALUE, 0)
+            raise Refusal(Status.BAD_VALUE, 0)
         self._behind.run_to(until)
         return b""
 
     def _fetch(self, words: int, wait_cycles: int) -> bytes:
         del wait_cycles  # never to be waited for: there are enough words or the run is over
         if not 1 <= words <= MAX_FETCH_WORDS:
-            raise Refused(Status.BAD_VALUE, 0)
+            raise Refusal(Status.BAD_VALUE, 0)
         return self._behind.take(words)
 
     def _stop(self) -> bytes:
@@ -228,18 +228,18 @@ class Device:
 
     def _set_baud(self, cycles_per_bit: int) -> bytes:
         if cycles_per_bit < MIN_CYCLES_PER_BIT:
-            raise Refused(Status.BAD_VALUE, 0)
+            raise Refusal(Status.BAD_VALUE, 0)
         return b""
 
     def _refuse_while_running(self) -> None:
         if self._running:
-            raise Refused(Status.BUSY, self._behind.tick)
+            raise Refusal(Status.BUSY, self._behind.tick)
 
     def _space(self, number: int) -> SpaceFormat:
         try:
             return self._formats[Space(number)]
         except (ValueError, KeyError):
-            raise Refused(Status.BAD_SPACE, number) from None
+            raise Refusal(Status.BAD_SPACE, number) from None
 
     def _counters(self) -> list[int]:
         values = self._behind.counters()
@@ -270,7 +270,7 @@ class _Form:
         fixed = self._fixed.size
         tail = len(arguments) - fixed
         if tail < 0 or (tail % self._item if self._tail else tail):
-            raise Refused(Status.BAD_LENGTH, len(arguments))
+            raise Refusal(Status.BAD_LENGTH, len(arguments))
         if self._tail:
             return (*self._fixed.unpack_from(arguments), arguments[fixed:])
         return self._fixed.unpack(arguments)
@@ -286,5 +286,5 @@ def _index(elements: SpaceFormat, start: int, count: int) -> int:
         or column >= elements.columns
         or index + count > elements.size
     ):
-        raise Refused(Status.BAD_RANGE, start)
+        raise Refusal(Status.BAD_RANGE, start)
     return index

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spiketwin.cosim.device.core import DeviceCore, Elements
-from spiketwin.cosim.device.link import Refused
+from spiketwin.cosim.device.link import Refusal
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Status
 from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, Space, SpaceFormat, registers
@@ -22,12 +22,12 @@ def pack(space: SpaceFormat, values: Elements) -> bytes:
 def unpack(space: SpaceFormat, count: int, data: bytes) -> Elements:
     """Elements from their bytes on the link, of which there must be as many as they take.
 
-    Raises `Refused` if spare bits are not 0.
+    Raises `Refusal` if spare bits are not 0.
     """
     if space.packed:
         bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
         if bits[count:].any():
-            raise Refused(Status.BAD_VALUE, count)
+            raise Refusal(Status.BAD_VALUE, count)
         return bits[:count].astype(np.int64)
     kind = "i" if space.signed else "u"
     return np.frombuffer(data, f"<{kind}{space.element_bytes}").astype(np.int64)
@@ -62,7 +62,7 @@ class RegisterRanges:
             if self._signed[start + index] and value >> 31:
                 numbers[index] = value = value - (1 << 32)
             if not low <= value <= high:
-                raise Refused(Status.BAD_VALUE, index)
+                raise Refusal(Status.BAD_VALUE, index)
         return numbers
 
 
@@ -70,7 +70,7 @@ def check_pending(core: DeviceCore, start: int, values: Elements) -> None:
     """Refuse entries of the list of neurons that fired which do not make one."""
     params, entries = core.params, core.pending_groups
     if start not in (0, entries):
-        raise Refused(Status.BAD_RANGE, start)
+        raise Refusal(Status.BAD_RANGE, start)
     groups, masks = values >> PENDING_MASK_BITS, values & ((1 << PENDING_MASK_BITS) - 1)
     last = -1
     if start:
@@ -89,4 +89,4 @@ def refuse_first(*checks: tuple[Status, npt.NDArray[np.bool_]]) -> None:
     found = [(int(np.argmax(wrong)), status) for status, wrong in checks if wrong.any()]
     if found:
         index, status = min(found, key=lambda item: item[0])
-        raise Refused(status, index)
+        raise Refusal(status, index)

@@ -12,8 +12,11 @@ from spiketwin.host.frames import FrameDecoder, encode
 _IDENTIFY, _OPEN, _OK = int(Opcode.IDENTIFY), int(Opcode.OPEN), int(Status.OK)
 
 
-class Refused(Exception):
-    """A request is refused: `status` says why, `detail` is its 32-bit detail."""
+class Refusal(Exception):
+    """A request is refused: `status` says why, `detail` is its 32-bit detail.
+
+    It becomes the answer to the request. At the host that answer raises `errors.Refused`.
+    """
 
     def __init__(self, status: Status, detail: int) -> None:
         super().__init__(status, detail)
@@ -29,10 +32,10 @@ class Link:
     slots:
         Answers remembered, less one (`CoreParams.link_slots`).
     identify:
-        Gives the answer to `Opcode.IDENTIFY` from its arguments, or raises `Refused`.
+        Gives the answer to `Opcode.IDENTIFY` from its arguments, or raises `Refusal`.
     execute:
         Carries out the request with this opcode and these arguments and gives its result, or
-        raises `Refused`. The opcode may be unknown.
+        raises `Refusal`. The opcode may be unknown.
 
     Attributes
     ----------
@@ -74,28 +77,28 @@ class Link:
         if opcode == _IDENTIFY or opcode == _OPEN:
             self._greet(session, seq, opcode, arguments)
         elif session != self._session:
-            self._refuse(seq, opcode, Refused(Status.WRONG_SESSION, self._session))
+            self._refuse(seq, opcode, Refusal(Status.WRONG_SESSION, self._session))
         elif seq == self._expected:
             self._expected = (seq + 1) % 256
             try:
                 frame = self._send(seq, opcode, self._execute(opcode, arguments))
-            except Refused as refused:
+            except Refusal as refused:
                 frame = self._refuse(seq, opcode, refused)
             self._answers.append(frame)
         elif (behind := (self._expected - seq) % 256) <= len(self._answers):
             self.output += self._answers[-behind]
         else:
-            self._refuse(seq, opcode, Refused(Status.WRONG_SEQUENCE, self._expected))
+            self._refuse(seq, opcode, Refusal(Status.WRONG_SEQUENCE, self._expected))
 
     def _open(self, session: int, arguments: bytes) -> bytes:
         if arguments:
-            raise Refused(Status.BAD_LENGTH, len(arguments))
+            raise Refusal(Status.BAD_LENGTH, len(arguments))
         if session == (self._session + 1) % 256:
             self._session = session
             self._expected = 0
             self._answers.clear()
         elif session != self._session:
-            raise Refused(Status.WRONG_SESSION, self._session)
+            raise Refusal(Status.WRONG_SESSION, self._session)
         return b""
 
     def _greet(self, session: int, seq: int, opcode: int, arguments: bytes) -> None:
@@ -105,7 +108,7 @@ class Link:
                 result = self._identify(arguments)
             else:
                 result = self._open(session, arguments)
-        except Refused as refused:
+        except Refusal as refused:
             self._refuse(seq, opcode, refused)
         else:
             self._send(seq, opcode, result)
@@ -115,7 +118,7 @@ class Link:
         self.output += frame
         return frame
 
-    def _refuse(self, seq: int, opcode: int, refused: Refused) -> bytes:
+    def _refuse(self, seq: int, opcode: int, refused: Refusal) -> bytes:
         head = bytes((self._session, seq, opcode, refused.status))
         frame = encode(head + refused.detail.to_bytes(4, "little"))
         self.output += frame

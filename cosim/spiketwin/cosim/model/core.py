@@ -15,6 +15,7 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, limits, registers
 from spiketwin.hdl.spec.variables import ARRAYS, Variable
 from spiketwin.host.decoding import Decoded, decode
+from spiketwin.host.errors import InvalidInput
 from spiketwin.host.words import Words
 
 _LOG_WORDS: Final = 1 << 18
@@ -159,23 +160,25 @@ class ModelCore:
 
         Raises
         ------
-        ValueError
+        InvalidInput
             An event outside the ticks of this run, an axon that is not there, or a wrong shape.
         """
         if ticks < 0:
-            raise ValueError(f"ticks must be 0 or more, not {ticks}")
+            raise InvalidInput(f"ticks must be 0 or more, not {ticks}")
         table = np.asarray(events, np.int64)
         if table.size == 0:
             table = table.reshape(0, 2)
         if table.ndim != 2 or table.shape[1] != 2:
-            raise ValueError(f"events must have shape (k, 2), not {table.shape}")
+            raise InvalidInput(f"events must have shape (k, 2), not {table.shape}")
         for column, name, low, high in (
             (table[:, 0], "tick", self.tick, self.tick + ticks - 1),
             (table[:, 1], "axon", 0, self.params.n_axons - 1),
         ):
             wrong = column[(column < low) | (column > high)]
             if wrong.size:
-                raise ValueError(f"the {name} of an event must be in {low}…{high}, not {wrong[0]}")
+                raise InvalidInput(
+                    f"the {name} of an event must be in {low}…{high}, not {wrong[0]}"
+                )
         keys = np.unique(table[:, 0] << 16 | table[:, 1])
         event_tick, event_axon = keys >> 16, (keys & 0xFFFF).astype(np.int32)
         parts: list[Words] = []

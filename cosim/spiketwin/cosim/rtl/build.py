@@ -15,6 +15,7 @@ from typing import Final
 from spiketwin.cosim.netlist import mapping
 from spiketwin.cosim.rtl import compiling, ports, toolchain
 from spiketwin.hdl import builds
+from spiketwin.hdl.spec.errors import SpiketwinError, TargetError
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.hdl.spec.protocol import (
     BUILD_BYTES,
@@ -22,7 +23,6 @@ from spiketwin.hdl.spec.protocol import (
     MAX_CYCLES_PER_BIT,
     MIN_CYCLES_PER_BIT,
 )
-from spiketwin.host.errors import TargetError
 
 _TOPS: Final = {"bytes": "BytesTop", "pins": "PinsTop", "core": "CoreTop"}
 LEVELS: Final = tuple(_TOPS)
@@ -44,8 +44,10 @@ _FLAGS: Final = (
 _OPTIMISATION: Final = "-O2"
 
 
-class DesignError(ValueError):
-    """A design that cannot be built: a field is out of range."""
+class DesignError(SpiketwinError, ValueError):
+    """A design that cannot be built, or has not what is asked of it: the message says why."""
+
+    exit_status = 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Final
 
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.rtl.meter import Meter
+from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
     REPLY_HEADER,
@@ -39,8 +40,10 @@ _CHUNK_BYTES: Final = 4096
 _TERMINALS: Final = "/dev/pts/"
 
 
-class LinkError(ValueError):
+class SymbolicLinkError(SpiketwinError, ValueError):
     """No symbolic link can be put where it was asked for."""
+
+    exit_status = 2
 
 
 class _Traffic:
@@ -116,7 +119,7 @@ def serve(
 
     Raises
     ------
-    LinkError
+    SymbolicLinkError
         Something is in the link's place, be it the link of an emulator that runs, or its folder is
         missing or cannot be written.
     """
@@ -227,7 +230,7 @@ def _linked(link: Path | None, target: str) -> Iterator[None]:
         return
     if (link.is_symlink() or link.exists()) and not _is_left_behind(link, target):
         found = f"a link to {link.readlink()}" if link.is_symlink() else link.resolve()
-        raise LinkError(
+        raise SymbolicLinkError(
             f"cannot put a symbolic link at {link}: {found} is there, which may be that "
             "of another emulator. End it, or choose another place, or remove the link if nobody "
             "uses it"
@@ -236,7 +239,9 @@ def _linked(link: Path | None, target: str) -> Iterator[None]:
         link.unlink(missing_ok=True)
         link.symlink_to(target)
     except OSError as error:
-        raise LinkError(f"cannot put a symbolic link at {link}: {error.strerror}") from error
+        raise SymbolicLinkError(
+            f"cannot put a symbolic link at {link}: {error.strerror}"
+        ) from error
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ from spiketwin.cosim.rtl.build import (
     library,
     report_on_stderr,
 )
+from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 
@@ -25,8 +26,10 @@ SLICE_CYCLES: Final = 1 << 17
 _READ_BYTES: Final = 1 << 16
 
 
-class EngineClosed(RuntimeError):
+class EngineClosed(SpiketwinError, RuntimeError):
     """The engine was closed; make another one."""
+
+    exit_status = 2
 
 
 class Engine:
@@ -166,11 +169,11 @@ class Engine:
         ------
         EngineClosed
             After `close`.
-        ValueError
+        DesignError
             Fewer cycles than the UART can do.
         """
         if cycles_per_bit < MIN_CYCLES_PER_BIT:
-            raise ValueError(
+            raise DesignError(
                 f"cycles_per_bit must be {MIN_CYCLES_PER_BIT} or more, not {cycles_per_bit}"
             )
         with self._lock:
@@ -184,18 +187,18 @@ class Engine:
         ------
         EngineClosed
             After `close`.
-        ValueError
+        DesignError
             The design was not built with `waves`.
         """
         if not self.design.waves:
-            raise ValueError("the design was built without waves: take Design(waves=True)")
+            raise DesignError("the design was built without waves: take Design(waves=True)")
         with self._lock:
             self._native.spiketwin_open_waves(self._powered(), bytes(path))
 
     def close_waves(self) -> None:
         """End what `open_waves` began; raises as it does."""
         if not self.design.waves:
-            raise ValueError("the design was built without waves: take Design(waves=True)")
+            raise DesignError("the design was built without waves: take Design(waves=True)")
         with self._lock:
             self._native.spiketwin_close_waves(self._powered())
 

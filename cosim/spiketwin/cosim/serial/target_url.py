@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import serial
 
+from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.params import (
     DEFAULT_CLOCK_HZ,
     DEFAULT_PRESET,
@@ -23,8 +24,10 @@ DEFAULT_CLOCK: Final = str(DEFAULT_CLOCK_HZ)
 """What an option says that is not given."""
 
 
-class TargetUrlError(serial.SerialException):
+class TargetUrlError(SpiketwinError, serial.SerialException):
     """The URL of a target is wrong; the message says what is allowed."""
+
+    exit_status = 2
 
 
 def options(url: str, allowed: Collection[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 
 from spiketwin.cosim.testbenches.scoreboard import Scoreboard
 from spiketwin.hdl.spec import schedule, variables
+from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.oracle import Oracle, TickResult
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, WORD_COUNT_BITS, Word
@@ -63,8 +64,10 @@ def words_of(params: CoreParams, result: TickResult) -> list[int]:
     return [begin, *spikes, count_word(Word.END, result.cycles), *digest]
 
 
-class DriverError(ValueError):
+class DriverError(SpiketwinError, ValueError):
     """A test asks for what the core does not have; the message says what there is."""
+
+    exit_status = 2
 
 
 class CoreDriver:

@@ -19,7 +19,10 @@ _LONGEST: Final = 500_000_000
 
 
 class WrongLevel(AssertionError):
-    """A driver was given a top that has not its ports."""
+    """A driver was given a top that has not its ports.
+
+    It ends a test within the simulator, and is reported as any assertion is.
+    """
 
 
 class Driver(Protocol):

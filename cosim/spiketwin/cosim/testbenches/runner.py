@@ -41,7 +41,10 @@ _HERE: Final = "spiketwin.cosim.testbenches"
 
 
 class BenchFailed(AssertionError):
-    """A cocotb test failed or was not run; the message ends with what the simulator said."""
+    """A cocotb test failed or was not run; the message ends with what the simulator said.
+
+    A test of pytest raises it, which reports an assertion as a failure and not as an error.
+    """
 
 
 class BenchError(TargetError):

@@ -6,11 +6,17 @@ from collections.abc import Sequence
 
 
 class Mismatch(AssertionError):
-    """The device differs; the message says where."""
+    """The device differs; the message says where.
+
+    It ends a test within the simulator, and is reported as any assertion is.
+    """
 
 
 class NothingCompared(AssertionError):
-    """A test ended without a comparison, and so has proved nothing."""
+    """A test ended without a comparison, and so has proved nothing.
+
+    It ends a test within the simulator, and is reported as any assertion is.
+    """
 
 
 class Scoreboard:

@@ -15,6 +15,7 @@ from amaranth.back import verilog as verilog_backend
 from amaranth.hdl import ClockDomain
 
 from spiketwin.hdl.gateware.top import BytesTop, CoreTop, PinsTop
+from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.hdl.spec.protocol import (
     BUILD_BYTES,
@@ -52,8 +53,10 @@ _EMITTING: Final = threading.Lock()
 """One thread at a time emits: how memories begin is a matter of all of Amaranth."""
 
 
-class EmissionError(ValueError):
+class EmissionError(SpiketwinError, ValueError):
     """What was to be emitted is no design: the message names the argument and its range."""
+
+    exit_status = 2
 
 
 def verilog(

@@ -21,6 +21,8 @@ class SpiketwinError(Exception):
 class TargetError(SpiketwinError):
     """A target cannot be had: unknown address, missing package or tool, no such port."""
 
+    exit_status = 2
+
 
 class ToolMissing(TargetError):
     """A tool of a build is not usable here; the message names the command that mends it."""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from typing import Final, get_type_hints
 
+from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.text import MOST_DIGITS, number, shown
 
 MAX_LINES: Final = 2048
@@ -38,8 +39,10 @@ def spike_queue_words(neuron_groups: int, digest: bool) -> int:
     return words_per_tick(neuron_groups, digest) + ANSWER_WORDS
 
 
-class ParamsError(ValueError):
+class ParamsError(SpiketwinError, ValueError):
     """A `CoreParams` field is out of range, or fields contradict each other."""
+
+    exit_status = 2
 
 
 def _is_power_of_two(value: int) -> bool:

@@ -17,7 +17,7 @@ import click
 from spiketwin.hdl.spec.installation import install_command
 from spiketwin.host.cli import catalogue, streams
 from spiketwin.host.cli.endings import Unwinding
-from spiketwin.host.errors import SpiketwinError, SpiketwinWarning, TargetError
+from spiketwin.host.errors import SpiketwinError, SpiketwinWarning
 
 COMMANDS: Final = "spiketwin.commands"
 """Entry points of commands, wherever they live: name to click command."""
@@ -29,13 +29,20 @@ _BACKEND: Final = "MPLBACKEND"
 """Variable that names how matplotlib is to show windows."""
 
 
-class NothingDone(click.ClickException):
-    """Ends the program because something about the call or this machine is wrong.
+class _BrokenOff(click.ClickException):
+    """The end of a program that a target or a tool has broken off on the way."""
 
-    What goes wrong on the way ends with status 1 instead.
-    """
+    exit_code = 1
+
+
+class _NothingDone(click.ClickException):
+    """The end of a program whose call could not be carried out, here or at all."""
 
     exit_code = 2
+
+
+_ENDS: Final = {kind.exit_code: kind for kind in (_BrokenOff, _NothingDone)}
+"""Ends of the program by their status."""
 
 
 class Commands(click.Group):
@@ -46,7 +53,7 @@ class Commands(click.Group):
         return sorted(find_commands())
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        """Load a command; `NothingDone` where something that it needs is not installed."""
+        """Load a command; ends in words where something that it needs is not installed."""
         entry = find_commands().get(name)
         if entry is None:
             return None
@@ -88,9 +95,7 @@ class Commands(click.Group):
             with _warnings_as_lines(), closing(ending):
                 return super().invoke(ctx)
         except SpiketwinError as error:
-            # Wrong in itself, or nothing there: the target has done nothing yet.
-            nothing_done = isinstance(error, ValueError | TargetError)
-            raise (NothingDone if nothing_done else click.ClickException)(str(error)) from error
+            raise _ENDS[error.exit_status](str(error)) from error
         except ImportError as error:
             raise _missing(ctx.invoked_subcommand or "", error) from error
         except KeyboardInterrupt:
@@ -99,12 +104,12 @@ class Commands(click.Group):
             click.echo(f"\nspiketwin: {how}", err=True)
             raise click.exceptions.Exit(_BY_SIGNAL + ending.number) from None
         except MemoryError as error:
-            raise click.ClickException(
+            raise _BrokenOff(
                 f"this computer has not enough memory ({error or 'none is left'}): ask for less"
             ) from error
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
-            raise NothingDone(f"{place}{error.strerror or error}") from error
+            raise _NothingDone(f"{place}{error.strerror or error}") from error
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the catalogue says of the commands that are there."""
@@ -150,11 +155,11 @@ def _warnings_as_lines() -> Iterator[None]:
         yield
 
 
-def _missing(name: str, error: ImportError) -> click.ClickException:
+def _missing(name: str, error: ImportError) -> _NothingDone:
     """Say what a command lacks; an error within this package is none of those, and is raised."""
     if (error.name or "").partition(".")[0] == "spiketwin":
         raise error
-    return NothingDone(
+    return _NothingDone(
         f"`spiketwin {name}` needs {error.name or 'a package'}, which is not installed or does not "
         f"load ({error}). Run: {install_command(catalogue.extra(name))}"
     )

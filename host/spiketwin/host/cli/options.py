@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
@@ -13,7 +14,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from spiketwin.hdl.spec.params import PRESETS, CoreParams, described
+from spiketwin.hdl.spec.errors import SpiketwinError
+from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.paths import is_behind, path_of, readable, same_file, stream_number
@@ -40,6 +42,45 @@ TARGETS: Final = (
 
 _STREAMS: Final = ("input", "output", "error")
 """Standard streams, by their number."""
+
+
+def read_by(read: Callable[[str], _Made]) -> Callable[[str], _Made]:
+    """Make the type of an option whose text `read` reads: what that raises is the option's fault.
+
+    Parameters
+    ----------
+    read:
+        Gives the value that a text means, or raises a `SpiketwinError`.
+    """
+
+    @wraps(read)
+    def convert(text: str) -> _Made:
+        try:
+            return read(text)
+        except SpiketwinError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return convert
+
+
+SIZES: Final = read_by(preset)
+"""Sizes of a core: a reference size, and fields that differ from it."""
+
+
+@contextmanager
+def blamed_on(faults: Mapping[type[SpiketwinError], str]) -> Iterator[None]:
+    """Say of an error which option is at fault, where that is found out only as the work begins.
+
+    Parameters
+    ----------
+    faults:
+        Names of options, by the error that each of them causes.
+    """
+    try:
+        yield
+    except tuple(faults) as error:
+        option = next(faults[kind] for kind in faults if isinstance(error, kind))
+        raise click.BadParameter(str(error), param_hint=f"'{option}'") from error
 
 
 class Place(click.Path):

@@ -51,11 +51,17 @@ _LOADERS: Final = ("importlib", "numba")
 
 
 class Overrun(BaseException):
-    """An input was not done with in time. No `Exception`, lest anybody take it for one of his."""
+    """An input took too long.
+
+    It is no `Exception`, so that nothing on its way to the fuzzer catches it.
+    """
 
 
 class Executed(BaseException):
-    """An input had something executed."""
+    """An input had something executed.
+
+    It is no `Exception`, so that nothing on its way to the fuzzer catches it.
+    """
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,10 @@ _TOKENS: Final = (
 
 
 class Unsound(Exception):
-    """What was given an input did not fail, but is not as it must be."""
+    """What was given an input did not fail, but is not as it must be.
+
+    It is what the fuzzer looks for, and so must not be taken for an error of this package.
+    """
 
 
 class Choices:
