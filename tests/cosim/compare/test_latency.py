@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.checkout import ROOT
 
 from spiketwin.cosim.commands import tick_periods
-from spiketwin.cosim.compare import realtime, tasks
+from spiketwin.cosim.compare import realtime
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import NotReproducible
 from spiketwin.cosim.compare.latency import (
@@ -25,6 +25,7 @@ from spiketwin.cosim.compare.latency import (
 )
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.cosim.compare.sweep import Sweep, sweep
+from spiketwin.cosim.demo import tasks
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Core, Network, connect

@@ -21,8 +21,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from spiketwin.cosim.compare import comparison
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.comparison import Comparison, Played
-from spiketwin.cosim.compare.subject import Outcome, Playback, Subject
+from spiketwin.cosim.compare.comparison import Comparison, Findings
+from spiketwin.cosim.compare.equality import Behaviour
+from spiketwin.cosim.compare.subject import Playback, Subject
 from spiketwin.cosim.report import page as report
 from spiketwin.cosim.report import raster
 from spiketwin.cosim.report import trace as trace_file
@@ -75,12 +76,12 @@ def differing() -> Comparison:
     return found
 
 
-def behind_a_line(played: Played) -> Played:
+def behind_a_line(played: Findings) -> Findings:
     """The same as if there had been a line that is so fast that it fits into the times taken."""
-    run = played.outcome.run
+    run = played.behaviour.run
     line = Line(2e-8, 1e-4, clock_hz=played.identity.clock_hz, simulated=False)
     accounts = tuple(replace(account, line=line) for account in run.accounts)
-    return replace(played, outcome=replace(played.outcome, run=replace(run, accounts=accounts)))
+    return replace(played, behaviour=replace(played.behaviour, run=replace(run, accounts=accounts)))
 
 
 def saved(found: Comparison, path: Path) -> Path:
@@ -204,7 +205,7 @@ def test_what_is_shown_is_what_was_given_even_if_it_is_hostile(
         row.locator("th").inner_text(): row.locator("td").all_inner_texts()
         for row in table.locator("tbody tr").all()
     }
-    spikes = [len(one.outcome.run.spikes) for one in differing.devices.values()]
+    spikes = [len(one.behaviour.run.spikes) for one in differing.devices.values()]
     assert differing.meant is not None
     assert rows["spikes"] == [f"{count:,}" for count in [*spikes, len(differing.meant.spikes)]]
     assert rows["equal to"] == ["model: (2)", "–", "model:", "–"]
@@ -368,8 +369,8 @@ def test_maps_of_weights_show_every_weight_and_every_change(
 ) -> None:
     page = opened("different")
     before = differing.case.network.weights
-    after = differing.devices["model:"].outcome.held["weight"]
-    odd = differing.devices[HOSTILE].outcome.held["weight"]
+    after = differing.devices["model:"].behaviour.held["weight"]
+    odd = differing.devices[HOSTILE].behaviour.held["weight"]
     for figure, maps in {
         "weights": (before, after, after - before),
         "weights-2": (after, odd, odd - after),
@@ -387,7 +388,7 @@ def test_numbers_below_a_drawing_are_those_of_the_run(opened: Open, differing: C
     page.locator("#latency summary").click()
     rows = page.locator("#latency table").nth(1).locator("tbody tr").all()
     counted = 0
-    cycles = np.sort(differing.devices["model:"].outcome.run.spike_cycles)
+    cycles = np.sort(differing.devices["model:"].behaviour.run.spike_cycles)
     for row in rows:
         first = int(row.locator("th").inner_text().replace(",", ""))
         last, count = (
@@ -407,8 +408,8 @@ def test_bars_are_as_long_as_the_parts_of_the_ledger(opened: Open, differing: Co
     assert [name.replace(" ", "_") for name in names if name != "remainder"] == [
         name
         for name in ORIGINS
-        if any(each.outcome.run.ledger.seconds(name) for each in differing.devices.values())
-        or any(each.outcome.run.ledger.spikes[name].any() for each in differing.devices.values())
+        if any(each.behaviour.run.ledger.seconds(name) for each in differing.devices.values())
+        or any(each.behaviour.run.ledger.spikes[name].any() for each in differing.devices.values())
     ]
     bars: dict[str, dict[str, float]] = {}
     for bar in page.locator("#ledger rect.bar").all():
@@ -420,14 +421,14 @@ def test_bars_are_as_long_as_the_parts_of_the_ledger(opened: Open, differing: Co
     shown = list(differing.devices.values())
     assert len(bars) >= len(shown)
     for widths, played in zip(bars.values(), shown, strict=False):
-        whole, ledger = sum(widths.values()), played.outcome.run.ledger
+        whole, ledger = sum(widths.values()), played.behaviour.run.ledger
         seconds = [ledger.seconds(name) for name in ORIGINS]
         expected = sorted(each / sum(seconds) for each in seconds)[::-1]
         found = sorted(each / whole for each in widths.values())[::-1]
         assert np.allclose(found, expected[: len(found)], atol=0.002)
     cells = page.locator("#ledger tbody tr").last.locator("td").all_inner_texts()
     assert cells[: len(shown)] == [
-        report.shown(1000 * each.outcome.run.ledger.wall_seconds) for each in shown
+        report.shown(1000 * each.behaviour.run.ledger.wall_seconds) for each in shown
     ]
 
 
@@ -481,7 +482,7 @@ def with_many_spikes(found: Comparison, ticks: int) -> Comparison:
     )  # fmt: skip
     vars(run)["ledger"] = Ledger.of(())  # nobody has taken the time of what was never run
     devices = {
-        name: replace(one, outcome=Outcome(run, one.outcome.held))
+        name: replace(one, behaviour=Behaviour(run, one.behaviour.held))
         for name, one in found.devices.items()
     }
     return replace(
@@ -564,7 +565,7 @@ def test_the_trace_holds_every_tick_phase_and_spike_at_its_cycle(
     differing: Comparison, tracks: Tracks
 ) -> None:
     for name, played in differing.devices.items():
-        run, hz = played.outcome.run, played.identity.clock_hz
+        run, hz = played.behaviour.run, played.identity.clock_hz
         ticks, phases, events, spikes = (
             tracks[f"{name} core", track] for track in ("ticks", "phases", "axon events", "spikes")
         )
@@ -591,7 +592,7 @@ def test_the_trace_shows_what_the_host_and_the_line_did(
     differing: Comparison, tracks: Tracks
 ) -> None:
     for name, played in differing.devices.items():
-        ledger = played.outcome.run.ledger
+        ledger = played.behaviour.run.ledger
         process = f"{name} as the host saw it"
         laps = tracks[process, "host"]
         assert sum(each["dur"] for each in laps) == pytest.approx(1e6 * ledger.wall_seconds, abs=1)
@@ -602,7 +603,7 @@ def test_the_trace_shows_what_the_host_and_the_line_did(
         assert len(begun) == len(ended) == sum(len(each.requests) for each in ledger.timelines)
         assert all(each["ts"] < ended[each["id"]]["ts"] for each in begun)
         assert {"RUN", "FETCH", "EVENTS"} <= {each["name"] for each in begun}
-        cycles = int(played.outcome.run.cycles.sum()) / played.identity.clock_hz
+        cycles = int(played.behaviour.run.cycles.sum()) / played.identity.clock_hz
         computed = {"core": cycles}
         if name == "model: (2)":
             (timeline,) = ledger.timelines

@@ -20,12 +20,13 @@ from spiketwin.cosim.commands import tick_periods
 from spiketwin.cosim.compare import comparison, waves
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison
-from spiketwin.cosim.compare.difference import NO_SPIKE, Difference, Progress
+from spiketwin.cosim.compare.difference import Difference, Progress
+from spiketwin.cosim.compare.equality import NO_SPIKE
 from spiketwin.cosim.compare.presets import PRESETS, preset
 from spiketwin.cosim.compare.shrink import shrink
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.cosim.compare.sweep import Judge
-from spiketwin.cosim.compare.tasks import TASKS
+from spiketwin.cosim.demo.tasks import TASKS
 from spiketwin.cosim.report import page, summary
 from spiketwin.cosim.report import trace as trace_file
 from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, CoreParams, described
@@ -203,7 +204,7 @@ def compare(
         heading = _heading(net, preset_name, every)
         traced = _save(outputs, json_file, html, trace, heading, found)
         console.print(_table(found))
-        ledgers = {name: one.outcome.run.ledger for name, one in found.devices.items()}
+        ledgers = {name: one.behaviour.run.ledger for name, one in found.devices.items()}
         console.print(ledger_table.table(ledgers))
         _verdict(console, found, every)
         if traced is not None and len(traced) < found.case.ticks:

@@ -11,7 +11,7 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.compare.matching import Match, match
 from spiketwin.cosim.compare.quantisation import Quantisation
-from spiketwin.cosim.compare.recording import Recording, Values
+from spiketwin.cosim.compare.trajectory import Recording, Values
 from spiketwin.hdl.spec.variables import POTENTIAL, TRACE, VARIABLES, WEIGHT, Kind
 from spiketwin.host.elements import IntArray
 from spiketwin.host.plan import Progress

@@ -9,7 +9,7 @@ import numpy as np
 
 from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.compare.quantisation import Quantisation
-from spiketwin.cosim.compare.recording import CoreRunner, Recording, recorded
+from spiketwin.cosim.compare.trajectory import CoreRunner, Recording, recorded
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray

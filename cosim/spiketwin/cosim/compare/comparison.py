@@ -18,8 +18,9 @@ from spiketwin.cosim.compare.difference import (
     first_difference,
     have_digests,
 )
+from spiketwin.cosim.compare.equality import Behaviour
 from spiketwin.cosim.compare.matching import parting_tick
-from spiketwin.cosim.compare.subject import Outcome, Subject
+from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.params import CoreParams, ParamsError
 from spiketwin.hdl.spec.protocol import Identity
 from spiketwin.host import connect
@@ -41,8 +42,9 @@ class Nearness:
     Attributes
     ----------
     open_loop:
-        Held against it while every neuron received its spikes (`Case.open_loop`); None where the
-        device has too few axons, and nothing that equals it has the figure either.
+        Its match with the ideal network while every neuron receives that network's spikes
+        (`Case.open_loop`); None if the device has too few axons for that, and so have all devices
+        that behave like it.
     parting_tick:
         First tick in which, in closed loop, other neurons fired; None if none did.
     """
@@ -52,14 +54,14 @@ class Nearness:
 
 
 @dataclass(frozen=True, eq=False)
-class Played:
-    """What a target did with a case.
+class Findings:
+    """What was found of one target.
 
     Attributes
     ----------
     identity:
         What the device says that it is.
-    outcome:
+    behaviour:
         What it did, and what it holds in the end.
     equal_to:
         Whether it equals each of the other devices, by name.
@@ -68,7 +70,7 @@ class Played:
     """
 
     identity: Identity
-    outcome: Outcome
+    behaviour: Behaviour
     equal_to: dict[str, bool] = field(default_factory=dict)
     nearness: Nearness | None = None
 
@@ -111,7 +113,7 @@ class Comparison:
     """
 
     case: Case
-    devices: dict[str, Played]
+    devices: dict[str, Findings]
     meant: Meant | None
     limits: Limits | None
     differences: list[Difference]
@@ -183,47 +185,47 @@ def compare(
     SpiketwinError
         As the methods of the cores; `NotReproducible` for a target that is not deterministic.
     """
-    played = {each.name: _played(case, each, progress) for each in devices}
+    found = {each.name: _findings(case, each, progress) for each in devices}
     kinds: list[list[str]] = []
     differences = []
     for device in devices:
         parted = []
         for kind in kinds:
             other = next(each for each in devices if each.name == kind[0])
-            outcomes = played[other.name].outcome, played[device.name].outcome
-            unequal = differ_after(other, device, case, outcomes, every, progress)
-            if unequal is None:
+            behaviours = found[other.name].behaviour, found[device.name].behaviour
+            differ_by = differ_after(other, device, case, behaviours, every, progress)
+            if differ_by is None:
                 kind.append(device.name)
                 break
-            parted.append((other, unequal))
+            parted.append((other, differ_by))
         else:
             kinds.append([device.name])
             # The first of all is what the others are held against.
             differences += [
-                first_difference(other, device, case, unequal, progress)
-                for other, unequal in parted[:1]
+                first_difference(other, device, case, differ_by, progress)
+                for other, differ_by in parted[:1]
             ]
     differences.sort(key=lambda each: -1 if each.tick is None else each.tick)
     for kind in kinds:
         for name in kind:
-            equal_to = {other: other in kind for other in played if other != name}
-            played[name] = replace(played[name], equal_to=equal_to)
+            equal_to = {other: other in kind for other in found if other != name}
+            found[name] = replace(found[name], equal_to=equal_to)
     meant, limited = None, None
     if with_ideal:
         begin = time.perf_counter()
         meant = Meant(case.meant().spikes, time.perf_counter() - begin)
         opened = _opened(case)
-        played = _near(opened, devices, played, meant, progress)
+        found = _near(opened, devices, found, meant, progress)
         if opened is not None:
             limited = limits(opened, partial(progress, "roundings lifted"))
     first, *others = devices
     digests = bool(others) and all(have_digests(first, other) for other in others)
-    return Comparison(case, played, meant, limited, differences, digests)
+    return Comparison(case, found, meant, limited, differences, digests)
 
 
-def _played(case: Case, subject: Subject, progress: Progress) -> Played:
-    outcome = subject.after(case, case.ticks, partial(progress, f"{subject.name} running"))
-    return Played(subject.core.identity, outcome)
+def _findings(case: Case, subject: Subject, progress: Progress) -> Findings:
+    behaviour = subject.after(case, case.ticks, partial(progress, f"{subject.name} running"))
+    return Findings(subject.core.identity, behaviour)
 
 
 def _opened(case: Case) -> Case | None:
@@ -237,14 +239,14 @@ def _opened(case: Case) -> Case | None:
 def _near(
     opened: Case | None,
     devices: list[Subject],
-    played: dict[str, Played],
+    found: dict[str, Findings],
     meant: Meant,
     progress: Progress,
-) -> dict[str, Played]:
-    """Hold each device against the ideal network; one that equals another has its figures."""
+) -> dict[str, Findings]:
+    """Match each device with the ideal network; devices that are equal are matched once."""
     known: dict[str, OpenLoop | None] = {}
     for device in devices:
-        twin = next((n for n in known if played[device.name].equal_to[n] and known[n]), None)
+        twin = next((n for n in known if found[device.name].equal_to[n] and known[n]), None)
         if twin is not None:
             known[device.name] = known[twin]
         elif opened is not None:
@@ -254,9 +256,9 @@ def _near(
     return {
         name: replace(
             one,
-            nearness=Nearness(known[name], parting_tick(meant.spikes, one.outcome.run.spikes)),
+            nearness=Nearness(known[name], parting_tick(meant.spikes, one.behaviour.run.spikes)),
         )
-        for name, one in played.items()
+        for name, one in found.items()
     }
 
 

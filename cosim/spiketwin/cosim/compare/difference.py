@@ -10,8 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.matching import parting_tick
-from spiketwin.cosim.compare.subject import Outcome, Subject
+from spiketwin.cosim.compare.equality import (
+    NO_SPIKE,
+    Behaviour,
+    first_tick,
+    unequal,
+    unequal_runs,
+    unequal_state,
+)
+from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
@@ -32,9 +39,6 @@ _COUNTS_OF_CYCLES: Final = ("spike_cycle", "update_cycle", "cycles")
 
 _AROUND: Final = 3
 """Ticks shown before a difference, and after it."""
-
-NO_SPIKE: Final = -1
-"""The `spike_cycle` of a neuron that did not fire."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is of it."""
@@ -116,19 +120,11 @@ class Difference:
         return vars(self) | {"around": self.around and vars(self.around)}
 
 
-def equal(a: Outcome, b: Outcome, cycles: bool) -> bool:
-    """Whether two outcomes of the same ticks are the same, with their cycles if these count.
-
-    Digests count where both have them.
-    """
-    return _first_in_runs(a, b, cycles) is None and _same(a.held, b.held)
-
-
 def differ_after(
     a: Subject,
     b: Subject,
     case: Case,
-    outcomes: tuple[Outcome, Outcome],
+    behaviours: tuple[Behaviour, Behaviour],
     every: int,
     progress: Progress,
 ) -> int | None:
@@ -141,8 +137,8 @@ def differ_after(
     ----------
     a, b, case:
         Two targets and what they play.
-    outcomes:
-        Their outcomes of the whole of it.
+    behaviours:
+        Their behaviours of the whole of it.
     every:
         Ticks between two comparisons of all state.
     progress:
@@ -153,7 +149,8 @@ def differ_after(
     SpiketwinError
         As the methods of the cores.
     """
-    in_runs = _first_in_runs(outcomes[0], outcomes[1], a.core.params == b.core.params)
+    first, second = behaviours
+    in_runs = first_tick(unequal_runs(first.run, second.run, same_sizes(a, b)))
     end = case.ticks if in_runs is None else in_runs + 1
     if have_digests(a, b):
         unequal = _differ_in_digests(a, b, case, end, progress)
@@ -161,7 +158,12 @@ def differ_after(
         unequal = _differ_in_state(a, b, case, end, every, progress)
     if unequal is not None:
         return unequal
-    return None if in_runs is None and _same(outcomes[0].held, outcomes[1].held) else end
+    return None if in_runs is None and not unequal_state(first.held, second.held) else end
+
+
+def same_sizes(a: Subject, b: Subject) -> bool:
+    """Tell whether two targets have the same sizes, so that their cycles can be compared."""
+    return a.core.params == b.core.params
 
 
 def have_digests(a: Subject, b: Subject) -> bool:
@@ -169,7 +171,7 @@ def have_digests(a: Subject, b: Subject) -> bool:
     return a.core.params.digests_alike(b.core.params)
 
 
-def both_after(a: Subject, b: Subject, case: Case, ticks: int) -> tuple[Outcome, Outcome]:
+def both_after(a: Subject, b: Subject, case: Case, ticks: int) -> tuple[Behaviour, Behaviour]:
     """Play the first `ticks` ticks of a case on two targets, with digests where they have them."""
     digests = have_digests(a, b)
     return a.after(case, ticks, digests=digests), b.after(case, ticks, digests=digests)
@@ -178,11 +180,11 @@ def both_after(a: Subject, b: Subject, case: Case, ticks: int) -> tuple[Outcome,
 def _differ_in_digests(
     a: Subject, b: Subject, case: Case, end: int, progress: Progress
 ) -> int | None:
-    told = []
+    digests = []
     for done, each in enumerate((a, b)):
         progress(f"digests of {a.name} and {b.name}", done, 2)
-        told.append(each.begin(case, digests=True).to(end).digests)
-    parted = np.flatnonzero(told[0] != told[1])
+        digests.append(each.begin(case, digests=True).to(end).digests)
+    parted = np.flatnonzero(digests[0] != digests[1])
     return int(parted[0]) + 1 if parted.size else None
 
 
@@ -195,13 +197,13 @@ def _differ_in_state(
         for each in playing:
             each.to(ticks)
         progress(f"state of {a.name} and {b.name}", ticks, end)
-        if not _same(playing[0].state(), playing[1].state()):
+        if unequal_state(playing[0].state(), playing[1].state()):
             return ticks
     return None
 
 
 def first_difference(
-    a: Subject, b: Subject, case: Case, unequal: int, progress: Progress
+    a: Subject, b: Subject, case: Case, differ_by: int, progress: Progress
 ) -> Difference:
     """Find where two targets part.
 
@@ -213,7 +215,7 @@ def first_difference(
     ----------
     a, b, case:
         Two targets and what they play.
-    unequal:
+    differ_by:
         Number of ticks after which they differ.
     progress:
         Told of each time.
@@ -225,62 +227,43 @@ def first_difference(
     SpiketwinError
         As the methods of the cores.
     """
-    cycles = a.core.params == b.core.params
-    same, most, done = -1, unequal.bit_length() + 2, 0
+    cycles = same_sizes(a, b)
+    same, most, done = -1, differ_by.bit_length() + 2, 0
 
-    def after(ticks: int) -> tuple[Outcome, Outcome]:
+    def after(ticks: int) -> tuple[Behaviour, Behaviour]:
         nonlocal done
         progress("first difference", done, most)
         done += 1
         return both_after(a, b, case, ticks)
 
-    found = after(unequal)
-    if equal(*found, cycles):
+    found = after(differ_by)
+    if not unequal(*found, cycles):
         raise NotReproducible(
             f"{a.name} and {b.name} differed in one run and not in the next: one of them is not "
             "deterministic. Run `spiketwin selftest` on each"
         )
-    ticks = unequal - 1
-    while unequal - same > 1:
-        outcome = after(ticks)
-        if equal(*outcome, cycles):
+    ticks = differ_by - 1
+    while differ_by - same > 1:
+        behaviour = after(ticks)
+        if not unequal(*behaviour, cycles):
             same = ticks
         else:
-            unequal, found = ticks, outcome
-        ticks = (same + unequal) // 2
-    return _named(a, b, case, unequal, found)
-
-
-def _same(a: dict[str, IntArray], b: dict[str, IntArray]) -> bool:
-    return all(np.array_equal(values, b[name]) for name, values in a.items())
-
-
-def _first_in_runs(a: Outcome, b: Outcome, cycles: bool) -> int | None:
-    """First tick of which two runs tell anything different; None if there is none."""
-    parted = parting_tick(a.run.spikes, b.run.spikes)
-    ticks: list[int] = [] if parted is None else [parted]
-    if a.run.digests is not None and b.run.digests is not None:
-        ticks += np.flatnonzero(a.run.digests != b.run.digests)[:1].tolist()
-    if cycles:
-        for name in ("cycles", "update_cycles"):
-            ticks += np.flatnonzero(getattr(a.run, name) != getattr(b.run, name))[:1].tolist()
-        shared = min(len(a.run.spikes), len(b.run.spikes))
-        late = np.flatnonzero(a.run.spike_cycles[:shared] != b.run.spike_cycles[:shared])[:1]
-        ticks += a.run.spikes[late, 0].tolist()
-    return min(ticks, default=None)
+            differ_by, found = ticks, behaviour
+        ticks = (same + differ_by) // 2
+    return _named(a, b, case, differ_by, found)
 
 
 def _named(
-    a: Subject, b: Subject, case: Case, ticks: int, found: tuple[Outcome, Outcome]
+    a: Subject, b: Subject, case: Case, ticks: int, found: tuple[Behaviour, Behaviour]
 ) -> Difference:
-    """Name what differs in two outcomes of so many ticks and in none of fewer."""
+    """Name what differs in two behaviours of so many ticks and in none of fewer."""
     names = a.name, b.name
     tick = ticks - 1
     n_neurons = max(a.core.params.n_neurons, b.core.params.n_neurons)
-    values = [_values(outcome, tick, n_neurons) for outcome in found]
-    unequal = _unequal(values[0], values[1], a.core.params == b.core.params)
-    counts = {field: int(np.count_nonzero(unequal[field])) for field in FIELDS if field in unequal}
-    causes = _without_consequences(unequal)
+    values = [_values(behaviour, tick, n_neurons) for behaviour in found]
+    marked = _marked(values[0], values[1], same_sizes(a, b))
+    counts = {field: int(np.count_nonzero(marked[field])) for field in FIELDS if field in marked}
+    causes = _without_consequences(marked)
     field = next(field for field in FIELDS if field in causes and causes[field].any())
     place = tuple(np.argwhere(causes[field])[0].tolist())
     both = dict(zip(names, (int(each[field][place]) for each in values), strict=True))
@@ -304,9 +287,9 @@ def _named(
     )
 
 
-def _values(outcome: Outcome, tick: int, n_neurons: int) -> dict[str, IntArray]:
+def _values(behaviour: Behaviour, tick: int, n_neurons: int) -> dict[str, IntArray]:
     """Give all that can differ after a tick; a tick below 0 has no spikes and no cycles."""
-    run, values = outcome.run, dict(outcome.held)
+    run, values = behaviour.run, dict(behaviour.held)
     if tick < 0:
         return values
     fired = run.spikes[:, 0] == tick
@@ -322,11 +305,12 @@ def _values(outcome: Outcome, tick: int, n_neurons: int) -> dict[str, IntArray]:
     }
 
 
-Unequal = dict[str, NDArray[np.bool_]]
+Marked = dict[str, NDArray[np.bool_]]
+"""By field, which of its elements differ."""
 
 
-def _unequal(a: dict[str, IntArray], b: dict[str, IntArray], cycles: bool) -> Unequal:
-    """Mark the elements that differ."""
+def _marked(a: dict[str, IntArray], b: dict[str, IntArray], cycles: bool) -> Marked:
+    """Mark the elements that differ, those of cycles only if these are compared."""
     return {
         field: np.asarray(a[field] != b[field])
         for field in a
@@ -334,26 +318,26 @@ def _unequal(a: dict[str, IntArray], b: dict[str, IntArray], cycles: bool) -> Un
     }
 
 
-def _without_consequences(unequal: Unequal) -> Unequal:
-    """Set aside what differs because a neuron fired in one target alone."""
-    causes = {field: marked.copy() for field, marked in unequal.items()}
-    if "spike" in unequal:
-        fired = unequal["spike"]
+def _without_consequences(marked: Marked) -> Marked:
+    """Leave out what differs only because a neuron fired in one target alone."""
+    causes = {field: elements.copy() for field, elements in marked.items()}
+    if "spike" in marked:
+        fired = marked["spike"]
         for field in causes.keys() & set(_FOLLOWS_FROM_A_SPIKE):
-            marked = causes[field]
-            marked[..., fired[: marked.shape[-1]]] = False
+            elements = causes[field]
+            elements[..., fired[: elements.shape[-1]]] = False
     return causes
 
 
-def _cycle(found: tuple[Outcome, Outcome], tick: int, field: str, neuron: int | None) -> int:
+def _cycle(found: tuple[Behaviour, Behaviour], tick: int, field: str, neuron: int | None) -> int:
     """Cycle of the run at which a tick began, or at which a spike in it left."""
     run = found[0].run
     begin = int(run.cycles[:tick].sum())
     if field not in ("spike", "spike_cycle"):
         return begin
     left = [
-        outcome.run.spike_cycles[(outcome.run.spikes == (tick, neuron)).all(axis=1)]
-        for outcome in found
+        behaviour.run.spike_cycles[(behaviour.run.spikes == (tick, neuron)).all(axis=1)]
+        for behaviour in found
     ]
     return begin + int(np.concatenate(left)[0])
 
@@ -374,7 +358,7 @@ def _window(
         playback.to(begin)
         spikes[subject.name], values[subject.name] = [], []
         for after in range(begin + 1, end + 1):
-            outcome = Outcome(playback.to(after), playback.held())
-            spikes[subject.name].append(outcome.run.spikes[:, 1].tolist())
-            values[subject.name].append(int(_values(outcome, 0, n_neurons)[field][place]))
+            behaviour = Behaviour(playback.to(after), playback.held())
+            spikes[subject.name].append(behaviour.run.spikes[:, 1].tolist())
+            values[subject.name].append(int(_values(behaviour, 0, n_neurons)[field][place]))
     return Window(list(range(begin, end)), spikes, values)

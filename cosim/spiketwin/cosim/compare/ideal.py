@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.cosim.compare import kernels
 from spiketwin.cosim.compare.quantisation import Quantisation, coded_loss, exact_loss, no_grid
-from spiketwin.cosim.compare.recording import Recording, Values, recorded
+from spiketwin.cosim.compare.trajectory import Recording, Values, recorded
 from spiketwin.cosim.compilation import told
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
@@ -190,7 +190,7 @@ class Ideal:
         Parameters
         ----------
         spikes, ticks, every, clear_every:
-            Stimulus and records: as for `spiketwin.cosim.compare.recording.recorded`.
+            Stimulus and records: as for `spiketwin.cosim.compare.trajectory.recorded`.
         keeping:
             Roundings of a core that are kept; our unit is then the core's. None: nothing rounds.
 
@@ -205,7 +205,7 @@ class Ideal:
 
 
 class _Runner:
-    """An ideal network at work (`spiketwin.cosim.compare.recording.Runner`)."""
+    """An ideal network at work (`spiketwin.cosim.compare.trajectory.Runner`)."""
 
     def __init__(self, ideal: Ideal, keeping: Quantisation | None) -> None:
         self.n_axons = ideal.n_axons

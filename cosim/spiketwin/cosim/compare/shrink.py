@@ -15,9 +15,10 @@ from spiketwin.cosim.compare.difference import (
     NotReproducible,
     Progress,
     both_after,
-    equal,
     first_difference,
+    same_sizes,
 )
+from spiketwin.cosim.compare.equality import unequal
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.variables import NEURON_PARAMETERS
 from spiketwin.host import Network
@@ -167,7 +168,7 @@ class _Search:
         self._progress("shrinking", min(self.runs, self._most_runs), self._most_runs)
         case = self.case(small)
         found = both_after(self._a, self._b, case, case.ticks)
-        return not equal(*found, cycles=self._a.core.params == self._b.core.params)
+        return bool(unequal(*found, cycles=same_sizes(self._a, self._b)))
 
     def still_differ(self, small: _Small) -> bool:
         """Whether they do; taken for a no once no run is left to tell."""

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.equality import Behaviour
 from spiketwin.host import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.plan import Progress
 from spiketwin.host.runs import joined
 from spiketwin.host.spikes import Run
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a target did, and what it holds then.
-
-    Attributes
-    ----------
-    run:
-        Spikes and cycles of the ticks played.
-    held:
-        All state as `Core.read_state` gives it, and ``weight``, shape (n_sources, n_neurons).
-    """
-
-    run: Run
-    held: dict[str, IntArray]
 
 
 class Subject:
@@ -55,7 +39,7 @@ class Subject:
 
     def after(
         self, case: Case, ticks: int, progress: Progress | None = None, digests: bool = False
-    ) -> Outcome:
+    ) -> Behaviour:
         """Play the first `ticks` ticks of a case, 0 or more.
 
         Parameters
@@ -73,7 +57,7 @@ class Subject:
             As the methods of the core.
         """
         playback = self.begin(case, digests)
-        return Outcome(playback.to(ticks, progress), playback.held())
+        return Behaviour(playback.to(ticks, progress), playback.held())
 
 
 class Playback:
@@ -119,7 +103,7 @@ class Playback:
         return self._core.read_state()
 
     def held(self) -> dict[str, IntArray]:
-        """All state and the weights, as `Outcome` has them."""
+        """All state and the weights, as `Behaviour` has them."""
         return self.state() | {"weight": self._core.read_weights()}
 
 

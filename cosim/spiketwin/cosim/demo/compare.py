@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
-import numpy as np
-
+from spiketwin.cosim.compare.equality import unequal_runs, unequal_state
 from spiketwin.cosim.demo.run import Record
-from spiketwin.host.elements import IntArray
 
 COMPARED: Final = ("spikes", "weights", "state", "cycles")
 """What is compared: spikes with their ticks; weights and state after each phase; cycles of each
@@ -45,75 +45,45 @@ def compare(first: Record, second: Record, names: tuple[str, str]) -> Comparison
     """
     shared = min(len(first.phases), len(second.phases))
     first, second = first.until(shared), second.until(shared)
-    found = {
-        "spikes": _spikes(first, second),
-        "weights": _weights(first, second),
-        "state": _state(first, second),
-        "cycles": _cycles(first, second),
-    }
+    differences: dict[str, str] = {}
+    for name, what, (a, b) in chain(_of_runs(first, second), _of_phases(first, second)):
+        differences.setdefault(name, f"{what}: {a} on {names[0]}, {b} on {names[1]}")
     return Comparison(
         ticks=first.ticks,
         spikes=len(first.spikes),
         weights=sum(weights.size for weights in first.weights),
-        differences={
-            name: f"{d.what}: {d.a} on {names[0]}, {d.b} on {names[1]}"
-            for name, d in found.items()
-            if d is not None
-        },
+        differences={name: differences[name] for name in COMPARED if name in differences},
     )
 
 
-@dataclass(frozen=True)
-class _Difference:
-    """The first place where two records differ, and their values there."""
-
-    what: str
-    a: object
-    b: object
-
-
-def _spikes(first: Record, second: Record) -> _Difference | None:
-    if np.array_equal(first.spikes, second.spikes):
-        return None
-    shared = min(len(first.spikes), len(second.spikes))
-    unequal = (first.spikes[:shared] != second.spikes[:shared]).any(axis=1)
-    index = int(unequal.argmax()) if unequal.any() else shared
-    tick = min(int(r.spikes[index, 0]) for r in (first, second) if index < len(r.spikes))
-    a, b = (r.spikes[r.spikes[:, 0] == tick, 1].tolist() for r in (first, second))
-    return _Difference(f"neurons that fired in {first.where(tick)}", a, b)
-
-
-def _weights(first: Record, second: Record) -> _Difference | None:
-    for phase, a, b in zip(first.phases, first.weights, second.weights, strict=True):
-        if (index := _first_unequal(a, b)) is not None:
-            what = f"weight of source {index[0]} to neuron {index[1]} after {phase.name}"
-            return _Difference(what, a[index], b[index])
-    return None
+def _of_runs(first: Record, second: Record) -> Iterator[tuple[str, str, tuple[object, object]]]:
+    """Give what differs in spikes and in cycles: which of them, where, and the two values."""
+    found = unequal_runs(first.run, second.run)
+    for field in ("spike", "cycles", "update_cycle", "spike_cycle"):
+        if field not in found:
+            continue
+        tick, values = found[field].tick, found[field].values
+        assert tick is not None
+        where = first.where(tick)
+        if field == "spike":
+            fired = tuple(r.spikes[r.spikes[:, 0] == tick, 1].tolist() for r in (first, second))
+            yield "spikes", f"neurons that fired in {where}", (fired[0], fired[1])
+        elif field == "spike_cycle":
+            (neuron,) = found[field].element
+            yield "cycles", f"cycle at which the spike of neuron {neuron} left in {where}", values
+        elif field == "update_cycle":
+            yield "cycles", f"cycle at which Update began in {where}", values
+        else:
+            yield "cycles", f"cycles of {where}", values
 
 
-def _state(first: Record, second: Record) -> _Difference | None:
-    for phase, a, b in zip(first.phases, first.state, second.state, strict=True):
-        for name in a:
-            if (index := _first_unequal(a[name], b[name])) is not None:
-                what = f"{name}[{index[0]}] after {phase.name}"
-                return _Difference(what, a[name][index], b[name][index])
-    return None
-
-
-def _cycles(first: Record, second: Record) -> _Difference | None:
-    if (index := _first_unequal(first.cycles, second.cycles)) is not None:
-        what = f"cycles of {first.where(index[0])}"
-        return _Difference(what, first.cycles[index], second.cycles[index])
-    # Where the spikes themselves differ, there is no telling which cycle belongs to which.
-    if not np.array_equal(first.spikes, second.spikes):
-        return None
-    if (index := _first_unequal(first.spike_cycles, second.spike_cycles)) is not None:
-        tick, neuron = first.spikes[index]
-        what = f"cycle at which the spike of neuron {neuron} left in {first.where(int(tick))}"
-        return _Difference(what, first.spike_cycles[index], second.spike_cycles[index])
-    return None
-
-
-def _first_unequal(a: IntArray, b: IntArray) -> tuple[int, ...] | None:
-    unequal = np.argwhere(a != b)
-    return tuple(int(i) for i in unequal[0]) if len(unequal) else None
+def _of_phases(first: Record, second: Record) -> Iterator[tuple[str, str, tuple[object, object]]]:
+    """Give what differs in weights and in state after each phase, as `_of_runs` does."""
+    for number, phase in enumerate(first.phases):
+        for found in unequal_state(first.held(number), second.held(number)).values():
+            if found.field == "weight":
+                source, neuron = found.element
+                what = f"weight of source {source} to neuron {neuron}"
+                yield "weights", f"{what} after {phase.name}", found.values
+            else:
+                yield "state", f"{found.field}[{found.element[0]}] after {phase.name}", found.values

@@ -38,8 +38,8 @@ class Record:
         Shape (m, 2): tick, counted from the first of all, and neuron.
     spike_cycles:
         Shape (m,): cycle within its tick at which each spike left.
-    cycles:
-        Shape (ticks,): cycles of each tick.
+    cycles, update_cycles:
+        Shape (ticks,): cycles of each tick, and the cycle in it at which *Update* began.
     weights:
         After each phase, shape (sources, neurons).
     state:
@@ -53,6 +53,7 @@ class Record:
     spikes: IntArray
     spike_cycles: IntArray
     cycles: IntArray
+    update_cycles: IntArray
     weights: tuple[IntArray, ...]
     state: tuple[dict[str, IntArray], ...]
     seconds: float
@@ -61,6 +62,16 @@ class Record:
     def ticks(self) -> int:
         """Ticks in all."""
         return len(self.cycles)
+
+    @property
+    def run(self) -> Run:
+        """All that was shown as one run, whose ticks count on from presentation to presentation."""
+        never = np.zeros(self.ticks, np.bool_)
+        return Run(self.spikes, self.spike_cycles, self.cycles, self.update_cycles, muted=never)
+
+    def held(self, phase: int) -> dict[str, IntArray]:
+        """Return the weights and the state after a phase, as `Behaviour.held` has them."""
+        return {"weight": self.weights[phase]} | self.state[phase]
 
     @property
     def presentations(self) -> int:
@@ -82,6 +93,7 @@ class Record:
             spikes=self.spikes[:spikes],
             spike_cycles=self.spike_cycles[:spikes],
             cycles=self.cycles[:ticks],
+            update_cycles=self.update_cycles[:ticks],
             weights=self.weights[:phases],
             state=self.state[:phases],
         )
@@ -233,6 +245,7 @@ def _record(
         ),
         spike_cycles=np.concatenate([part.whole.spike_cycles for part in parts]),
         cycles=np.concatenate([part.whole.cycles for part in parts]),
+        update_cycles=np.concatenate([part.whole.update_cycles for part in parts]),
         weights=tuple(weights),
         state=tuple(state),
         seconds=seconds,

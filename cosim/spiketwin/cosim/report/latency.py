@@ -22,7 +22,7 @@ _HEIGHT: Final = 320.0
 
 def figure(found: Comparison) -> Figure:
     """Make the histogram of the cycles from the beginning of a tick to each spike in it."""
-    cycles = {name: one.outcome.run.spike_cycles for name, one in found.devices.items()}
+    cycles = {name: one.behaviour.run.spike_cycles for name, one in found.devices.items()}
     clocks = {name: one.identity.clock_hz for name, one in found.devices.items()}
     spread = _spread(cycles, clocks)
     fired = {name: each for name, each in cycles.items() if each.size}

@@ -28,7 +28,7 @@ _NOTE: Final = (
 
 def figure(found: Comparison) -> Figure:
     """Make bars of the wall time of each target, and of the mean time of a spike, by parts."""
-    ledgers = {name: one.outcome.run.ledger for name, one in found.devices.items()}
+    ledgers = {name: one.behaviour.run.ledger for name, one in found.devices.items()}
     whole = {f"{name}, the run": _of_run(each) for name, each in ledgers.items()}
     each_spike = {
         f"{name}, a spike on its way, mean": _of_spikes(each)

@@ -9,7 +9,7 @@ import numpy as np
 from spiketwin.cosim.compare.accuracy import Limits
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison
 from spiketwin.cosim.compare.matching import Match
-from spiketwin.cosim.compare.recording import Values
+from spiketwin.cosim.compare.trajectory import Values
 from spiketwin.cosim.report.bars import Bar, stacked
 from spiketwin.cosim.report.chart import Axis, Plot
 from spiketwin.cosim.report.figure import Cell, Figure, Table

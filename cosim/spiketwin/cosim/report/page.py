@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from spiketwin.cosim.compare.comparison import Comparison
-from spiketwin.cosim.compare.difference import NO_SPIKE, Difference
+from spiketwin.cosim.compare.difference import Difference
+from spiketwin.cosim.compare.equality import NO_SPIKE
 from spiketwin.cosim.report import latency, ledger, nearness, raster, rates, summary, weights
 from spiketwin.cosim.report.figure import Cell, Figure, Table
 from spiketwin.hdl.spec.params import described

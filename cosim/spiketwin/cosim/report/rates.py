@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from spiketwin.cosim.compare.comparison import Comparison
-from spiketwin.cosim.compare.recording import Values
+from spiketwin.cosim.compare.trajectory import Values
 from spiketwin.cosim.report.chart import Axis, Plot
 from spiketwin.cosim.report.figure import Figure, Table
 from spiketwin.cosim.report.marks import Key
@@ -73,7 +73,7 @@ def figure(found: Comparison) -> Figure:
 def _input(found: Comparison) -> Values:
     """Mean of what each neuron receives in a tick, shape (n_neurons,), in the case's unit."""
     network, ticks = found.case.network, found.case.ticks
-    fired = next(iter(found.devices.values())).outcome.run.spikes
+    fired = next(iter(found.devices.values())).behaviour.run.spikes
     delivered = fired[fired[:, 0] < ticks - 1, 1]
     active = np.concatenate([found.case.spikes[:, 1], delivered + network.n_axons])
     counts = np.bincount(active, minlength=network.n_sources)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.cosim.compare.accuracy import Limits, OpenLoop
-from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Played
+from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Findings
 from spiketwin.cosim.compare.difference import Difference
 from spiketwin.cosim.compare.matching import Match
 from spiketwin.host.spikes import saturations_row
@@ -95,8 +95,8 @@ def columns(found: Comparison) -> dict[str, dict[str, str]]:
     return texts
 
 
-def _cells(found: Comparison, one: Played) -> dict[str, str]:
-    run = one.outcome.run
+def _cells(found: Comparison, one: Findings) -> dict[str, str]:
+    run = one.behaviour.run
     saturating, saturated = saturations_row(run.saturations)
     cells = {
         "build": one.identity.build,
@@ -151,7 +151,7 @@ def limited_by(found: Comparison, near: OpenLoop) -> str | None:
     return limits.worst if limits is not None and limits.all_kept == near.match else None
 
 
-def _equal_to(one: Played) -> str:
+def _equal_to(one: Findings) -> str:
     equal = [name for name, is_so in one.equal_to.items() if is_so]
     if len(equal) == len(one.equal_to):
         return "all others"
@@ -172,12 +172,13 @@ def equality(found: Comparison, every: int) -> str:
     every:
         Ticks between two comparisons of all state, where there are no digests.
     """
-    outcome = next(iter(found.devices.values())).outcome
+    behaviour = next(iter(found.devices.values())).behaviour
     ticks = "each tick" if every == 1 else f"every {every:,} ticks"
     written = "the digest of all that each tick wrote" if found.digests else f"state after {ticks}"
+    run = behaviour.run
     return (
-        f"{len(outcome.run.spikes):,} spikes, the cycles of {outcome.run.cycles.size:,} ticks and "
-        f"of each spike, {written}, and in the end {outcome.held['weight'].size:,} weights"
+        f"{len(run.spikes):,} spikes, the cycles of {run.cycles.size:,} ticks and "
+        f"of each spike, {written}, and in the end {behaviour.held['weight'].size:,} weights"
     )
 
 
@@ -225,17 +226,17 @@ def figures(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _figures(found: Comparison, one: Played) -> dict[str, Any]:
+def _figures(found: Comparison, one: Findings) -> dict[str, Any]:
     told: dict[str, Any] = {
         "build": one.identity.build,
         "clock_hz": one.identity.clock_hz,
         "equal_to": one.equal_to,
         "within_one_tick_of_float": None,
-        "spikes": len(one.outcome.run.spikes),
-        "cycles": int(one.outcome.run.cycles.sum()),
-        "saturations": one.outcome.run.saturations and asdict(one.outcome.run.saturations),
-        "wall_seconds": one.outcome.run.ledger.wall_seconds,
-        "ledger": one.outcome.run.ledger.as_json(),
+        "spikes": len(one.behaviour.run.spikes),
+        "cycles": int(one.behaviour.run.cycles.sum()),
+        "saturations": one.behaviour.run.saturations and asdict(one.behaviour.run.saturations),
+        "wall_seconds": one.behaviour.run.ledger.wall_seconds,
+        "ledger": one.behaviour.run.ledger.as_json(),
     }
     if one.nearness is not None:
         near = one.nearness.open_loop

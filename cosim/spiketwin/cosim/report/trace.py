@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from spiketwin.cosim.compare.comparison import Comparison, Played
+from spiketwin.cosim.compare.comparison import Comparison, Findings
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.host.elements import IntArray
@@ -72,7 +72,7 @@ def _window(found: Comparison) -> range:
 
 def _events(found: Comparison, ticks: range) -> Iterator[Event]:
     for number, (name, one) in enumerate(found.devices.items()):
-        yield from _of_host(2 * number + 1, name, one.outcome.run.ledger)
+        yield from _of_host(2 * number + 1, name, one.behaviour.run.ledger)
         yield from _of_core(2 * number + 2, name, one, found.case.spikes, ticks)
 
 
@@ -150,12 +150,12 @@ def _request(process: int, number: int, begin: float, request: np.void) -> Itera
 
 
 def _of_core(
-    process: int, name: str, one: Played, events: IntArray, ticks: range
+    process: int, name: str, one: Findings, events: IntArray, ticks: range
 ) -> Iterator[Event]:
     """Ticks, phases, events and spikes of a core, each track in the order of time."""
     clock = f"{one.identity.clock_hz / 1e6:g} MHz"
     yield from _titles(process, f"{name} core (computed: cycles at {clock})", _CORE_TRACKS)
-    run, params = one.outcome.run, one.identity.params
+    run, params = one.behaviour.run, one.identity.params
     begins = np.concatenate([[0], np.cumsum(run.cycles)])
     update = schedule.update_cycles(params)
 

@@ -35,7 +35,7 @@ def figures(found: Comparison) -> list[Figure]:
     kinds: dict[str, IntArray] = {}
     having: dict[str, list[str]] = {}
     for name, one in found.devices.items():
-        after = one.outcome.held["weight"]
+        after = one.behaviour.held["weight"]
         kind = next((k for k, other in kinds.items() if np.array_equal(other, after)), name)
         kinds.setdefault(kind, after)
         having.setdefault(kind, []).append(name)

@@ -20,6 +20,7 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from spiketwin.cosim.compare.equality import first_tick, unequal_runs
 from spiketwin.cosim.demo.run import accuracy_over_seeds, run
 from spiketwin.cosim.digits.encoding import load
 from spiketwin.cosim.model.core import ModelCore
@@ -32,7 +33,7 @@ from spiketwin.cosim.testbenches import runner, speed_bench
 from spiketwin.cosim.trials.first_use import seconds_to_first_tick
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
-from spiketwin.host import Core, Network, Run, connect
+from spiketwin.host import Core, Network, Runs, connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
 from spiketwin.host.exchange import Request, arguments
@@ -207,27 +208,23 @@ def digests(ticks: int = DIGEST_TICKS) -> Figures:
         without = linked.run(first, part)
         linked.program(net)
         sent = linked.run(first, part, digests=True)
-    unequal = np.union1d(_unequal(found, expected), _unequal(sent, expected))
-    added = np.abs(sent.cycles - without.cycles)
-    if unequal.size or added.any():
-        tick = unequal[0] if unequal.size else np.flatnonzero(added)[0]
+    differences = [
+        first_tick(unequal_runs(*runs))
+        for runs in ((expected, found), (Runs(part, expected)[0], sent), (without, sent))
+    ]
+    parted = [tick for tick in differences if tick is not None]
+    if parted:
         raise DigestsDiffer(
-            f"tick {tick} of a run at {DIGEST_SIZES} has another digest on rtl: than on model:, or "
-            "digests cost it cycles: look for the cause with spiketwin compare --digests"
+            f"tick {min(parted)} of a run at {DIGEST_SIZES} has another digest on rtl: than on "
+            "model:, or digests cost it cycles: look for the cause with spiketwin compare --digests"
         )
     return {
         "digest": {
             "ticks": ticks,
-            "equal_ticks": ticks - unequal.size,
-            "added_cycles_per_tick": float(added.mean()),
+            "equal_ticks": int(np.sum(np.asarray(found.digests) == np.asarray(expected.digests))),
+            "added_cycles_per_tick": float((sent.cycles - without.cycles).mean()),
         }
     }
-
-
-def _unequal(run: Run, expected: Run) -> IntArray:
-    """Ticks of a run whose digests are not those of a run that is as long or longer."""
-    assert run.digests is not None and expected.digests is not None
-    return np.flatnonzero(run.digests != expected.digests[: len(run.digests)])
 
 
 # --- time --------------------------------------------------------------------------------------

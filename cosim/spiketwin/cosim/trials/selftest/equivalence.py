@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from spiketwin.cosim.compare.equality import Behaviour, Inequality, unequal
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, registers, space_formats
 from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, Variable, names
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
-from spiketwin.host.spikes import Run
 from spiketwin.host.targets import connect
 
 MODEL: Final = "model:"
@@ -66,26 +66,17 @@ def check(
     with connect(MODEL, params=core.params) as model:
         for number in range(networks):
             trial = Trial.random(core.params, ticks, np.random.default_rng((seed, 2, number)))
-            expected, got = trial.outcome(model), trial.outcome(core)
-            difference = first_difference(expected, got)
+            expected, got = trial.behaviour(model), trial.behaviour(core)
+            found = next(iter(unequal(expected, got).values()), None)
             report.networks += 1
             report.ticks += ticks
             report.neuron_updates += ticks * core.params.n_neurons
             report.spikes += len(expected.run.spikes)
             progress(number + 1, networks)
-            if difference:
-                report.difference = f"network {number} of seed {seed}: {difference}"
+            if found is not None:
+                report.difference = f"network {number} of seed {seed}: {described(found)}"
                 break
     return report
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """A run and what was left in the core."""
-
-    run: Run
-    weights: IntArray
-    state: dict[str, IntArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +127,7 @@ class Trial:
             ticks,
         )
 
-    def outcome(self, core: Core) -> Outcome:
+    def behaviour(self, core: Core) -> Behaviour:
         """Run on a core that is as large as the trial was drawn for."""
         core.reset()
         core.write_registers(**self.registers)
@@ -147,7 +138,7 @@ class Trial:
         core.write_parameters(**{name: rest.pop(name) for name in names(NEURON_PARAMETERS)})
         core.write_state(**rest)
         run = core.run(self.events, self.ticks)
-        return Outcome(run, core.read_weights(), core.read_state())
+        return Behaviour(run, {"weight": core.read_weights()} | core.read_state())
 
 
 def _magnitudes(
@@ -179,37 +170,24 @@ def _events(rng: np.random.Generator, params: CoreParams, ticks: int) -> IntArra
     return np.argwhere(active)
 
 
-def first_difference(expected: Outcome, got: Outcome) -> str:
-    """Name the first difference by tick or element; empty if there is none."""
-    missing_or_extra = _spikes(expected.run.spikes, got.run.spikes)
-    if missing_or_extra:
-        return missing_or_extra
-    for name in ("update_cycles", "cycles"):
-        want, have = getattr(expected.run, name), getattr(got.run, name)
-        for tick in np.flatnonzero(want != have)[:1]:
-            return f"tick {tick}: {name}: expected {want[tick]}, got {have[tick]}"
-    want, have = expected.run.spike_cycles, got.run.spike_cycles
-    for index in np.flatnonzero(want != have)[:1]:
-        tick, neuron = expected.run.spikes[index]
-        return (
-            f"tick {tick}, neuron {neuron}: spike_cycles: expected {want[index]}, got {have[index]}"
-        )
-    for name, values in {"weights": expected.weights, **expected.state}.items():
-        others = got.weights if name == "weights" else got.state[name]
-        for index in np.argwhere(values != others)[:1]:
-            where = ", ".join(map(str, index))
-            return (
-                f"{name}[{where}] after the run: "
-                f"expected {values[tuple(index)]}, got {others[tuple(index)]}"
-            )
-    return ""
+_PLURALS: Final = {
+    "spike": "spikes",
+    "spike_cycle": "spike_cycles",
+    "update_cycle": "update_cycles",
+    "weight": "weights",
+}
+"""Names of fields in what is said of a difference, where they are not those of `Inequality`."""
 
 
-def _spikes(expected: IntArray, got: IntArray) -> str:
-    """Name the first spike that only one of two lists has."""
-    ours, theirs = set(map(tuple, expected.tolist())), set(map(tuple, got.tolist()))
-    if ours == theirs:
-        return ""
-    tick, neuron = min(ours ^ theirs)
-    words = ("a spike", "none") if (tick, neuron) in ours else ("none", "a spike")
-    return f"tick {tick}, neuron {neuron}: spikes: expected {words[0]}, got {words[1]}"
+def described(found: Inequality) -> str:
+    """Say where the model and the target differ, and by which values."""
+    name = _PLURALS.get(found.field, found.field)
+    expected, got = map(str, found.values)
+    if found.tick is None:
+        where = f"{name}[{', '.join(map(str, found.element))}] after the run"
+    else:
+        neuron = "".join(f", neuron {neuron}" for neuron in found.element)
+        where = f"tick {found.tick}{neuron}: {name}"
+    if found.field == "spike":
+        expected, got = ("a spike" if value else "none" for value in found.values)
+    return f"{where}: expected {expected}, got {got}"

@@ -1,0 +1,51 @@
+"""The digits as a task in real time: the network that has learned them, and the test images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.task import Task
+from spiketwin.cosim.demo.run import SIZES, run
+from spiketwin.cosim.digits.encoding import N_CLASSES, N_PIXELS, load
+from spiketwin.cosim.digits.recipe import RECIPE, TESTING
+from spiketwin.hdl.spec.params import preset
+
+PAUSE_TICKS: Final = 3
+"""After each image: as many as it takes for all neurons to be at rest."""
+
+
+def digits(images: int | None = None) -> Task:
+    """Give the demo's network after it has learned, and the test images, one after the other.
+
+    The demo clears all state between two images. In real time nobody does: all teachers speak at
+    once for `PAUSE_TICKS`, which silences every neuron, and comes to the same. The network learns
+    on ``model:``, as on every target. Needs the extra ``demo``.
+
+    Parameters
+    ----------
+    images:
+        Take no more than so many of each half; None: all.
+    """
+    halves = load()
+    record = run("model:", halves if images is None else halves.first(images))
+    network = replace(RECIPE.network(seed=0), weights=record.weights[-1], learn_post=False)
+    shown = record.phase(TESTING)
+    pause = np.arange(RECIPE.ticks, RECIPE.ticks + PAUSE_TICKS)
+    teachers = np.arange(N_PIXELS, N_PIXELS + N_CLASSES)
+    silence = np.stack([np.repeat(pause, N_CLASSES), np.tile(teachers, PAUSE_TICKS)], axis=1)
+    ticks = RECIPE.ticks + PAUSE_TICKS
+    spikes = [
+        np.concatenate([image, silence]) + (number * ticks, 0)
+        for number, image in enumerate(shown.showings[0].spikes)
+    ]
+    case = Case.of(network, preset(SIZES), np.concatenate(spikes), ticks * len(spikes))
+    return Task(case, ticks, shown.images.labels, record.readout())
+
+
+TASKS: Final[dict[str, Callable[[], Task]]] = {"digits": digits}
+"""Presets that are a task, by name."""
