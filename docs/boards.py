@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from spiketwin.firmware.board import board, boards
 from spiketwin.firmware.build import TimingMissed, build
+from spiketwin.firmware.plan import plan
+from spiketwin.firmware.target import resolve
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import preset
 
@@ -29,11 +31,11 @@ def main(names: list[str]) -> int:
     """Build, and store the figures of each build as soon as it is done."""
     status = 0
     for name in names or boards():
-        described = board(name)
-        for params in (described.params, *EXTRA.get(name, ())):
+        target = resolve(board(name))
+        for params in (target.board.params, *EXTRA.get(name, ())):
             print(f"{name} {params}", flush=True)
             try:
-                figures = build(described, preset(params), report=print).figures
+                figures = build(plan(target, preset(params)), print).figures
             except TimingMissed as missed:
                 print(missed, file=sys.stderr)
                 figures, status = missed.build.figures, 1

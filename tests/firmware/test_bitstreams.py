@@ -13,6 +13,8 @@ from support.checkout import ROOT
 
 from spiketwin.firmware.board import board
 from spiketwin.firmware.build import build
+from spiketwin.firmware.plan import plan
+from spiketwin.firmware.target import resolve
 
 DOCS = ROOT / "docs"
 STORED: dict[str, Any] = json.loads((DOCS / "boards.json").read_text())
@@ -29,7 +31,7 @@ asked for beside the board's own clock, which has to be met however little was l
 def test_a_bitstream_is_as_fast_and_as_small_as_it_was(name: str) -> None:
     described = board(name)
     stored = STORED[f"{name} {described.params}"]
-    made = build(described)  # an error below the board's clock, whatever is stored
+    made = build(plan(resolve(described)))  # an error below the board's clock, whatever is stored
     figures = made.figures
     assert made.bitstream is not None
     assert made.bitstream.stat().st_size > 100_000

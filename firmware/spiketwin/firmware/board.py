@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import pkgutil
 import sys
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -16,19 +13,16 @@ from typing import Any, Final
 
 from amaranth.build import Resource
 
-from spiketwin.firmware.clocks import ClockError
-from spiketwin.hdl.spec.errors import SpiketwinError
+from spiketwin.firmware import discovery
+from spiketwin.firmware.errors import BoardError, ClockError
+from spiketwin.hdl.spec.adapters import FT231X as FT231X_ID
+from spiketwin.hdl.spec.adapters import FT2232 as FT2232_ID
+from spiketwin.hdl.spec.adapters import UsbId
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 
 BAUD_TOLERANCE: Final = 0.02
 """Two ends whose rates differ by more cannot be sure of the last bit of a byte."""
-
-
-class BoardError(SpiketwinError, ValueError):
-    """No such board, or a file that describes none."""
-
-    exit_status = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +41,18 @@ class Adapter:
 
     name: str
     rates: tuple[int, ...]
-    usb: tuple[int, int] | None = None
+    usb: UsbId | None = None
 
 
 FT2232H: Final = Adapter(
     name="FT2232H",
     rates=(12_000_000, 8_000_000, 6_000_000, 4_000_000, 3_000_000, 2_000_000, 1_000_000),
-    usb=(0x0403, 0x6010),
+    usb=FT2232_ID,
 )
 """12 MHz divided by 1, 1.5, or from 2 on in eighths (FTDI AN_120); the first channel programs."""
 
 FT231X: Final = Adapter(
-    name="FT231X", rates=(3_000_000, 2_000_000, 1_500_000, 1_000_000), usb=(0x0403, 0x6015)
+    name="FT231X", rates=(3_000_000, 2_000_000, 1_500_000, 1_000_000), usb=FT231X_ID
 )
 """3 MHz divided by 1, 1.5, or from 2 on in eighths (FTDI AN_120)."""
 
@@ -76,10 +70,14 @@ class Programmer:
         Its name for the board, which implies the cable.
     volatile:
         Whether it can load a bitstream that is gone when the power is; if not, it writes to flash.
+    dfu:
+        USB vendor and product of a board that is programmed over its own USB port (DFU), with no
+        adapter between; none where the adapter of the board programs it.
     """
 
     board: str
     volatile: bool
+    dfu: UsbId | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +127,7 @@ class Board:
         """Sizes of the core that fits it."""
         return preset(self.params)
 
-    def made(self) -> Any:
+    def new_platform(self) -> Any:
         """Make its platform anew, for one build."""
         platform = self.platform()
         platform.add_resources(self.resources)
@@ -162,10 +160,8 @@ def makes_baud(clock_hz: int, baud: int) -> bool:
 
 def boards() -> dict[str, Board]:
     """Find the boards of this package, by name."""
-    package = import_module("spiketwin.firmware.boards")
-    modules = (import_module(f"{package.__name__}.{found.name}") for found in _files(package))
-    found = {board.name: board for module in modules for board in _described(module)}
-    return dict(sorted(found.items()))
+    found = discovery.in_package("spiketwin.firmware.boards", Board)
+    return dict(sorted((board.name, board) for board in found))
 
 
 def board(name: str) -> Board:
@@ -218,7 +214,7 @@ def _from_file(path: Path) -> Board:
             f"{path} does not describe a board: {_line(path, error)}{in_words(error)}"
         ) from error
     ours = {id(known) for known in boards().values()}
-    described = {id(one): one for one in _described(module) if id(one) not in ours}
+    described = {id(one): one for one in discovery.in_module(module, Board) if id(one) not in ours}
     if len(described) != 1:
         names = ", ".join(repr(one.name) for one in described.values())
         raise BoardError(
@@ -242,11 +238,3 @@ def in_words(error: BaseException) -> str:
     """Name an error of somebody else's, with what it says if it says anything."""
     said = str(error)
     return f"{type(error).__name__}, {said}" if said else type(error).__name__
-
-
-def _files(package: ModuleType) -> Iterator[pkgutil.ModuleInfo]:
-    yield from pkgutil.iter_modules(package.__path__)
-
-
-def _described(module: ModuleType) -> Iterator[Board]:
-    yield from (value for value in vars(module).values() if isinstance(value, Board))

@@ -1,4 +1,4 @@
-"""What can be wrong with the description of a board, said before any tool runs."""
+"""What can be wrong with the description of a board, said before any tool runs: its parts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import Any, Final
 from amaranth.build import Platform, Resource
 from amaranth.lib import io
 
-from spiketwin.firmware.board import Adapter, Board, BoardError, Programmer, in_words
-from spiketwin.firmware.clocks import ClockError
-from spiketwin.firmware.devices import device
-from spiketwin.firmware.packages import Package, package, pins
-from spiketwin.firmware.synthesis import Family
-from spiketwin.firmware.top import pll
+from spiketwin.firmware.board import Adapter, Board, Programmer, in_words
+from spiketwin.firmware.errors import BoardError
+from spiketwin.firmware.family import Family
+from spiketwin.firmware.fpga import Package, pins
 from spiketwin.hdl.spec.params import ParamsError
 
 _CLOCK_EXAMPLE: Final = (
@@ -25,20 +23,6 @@ _UART_EXAMPLE: Final = (
     "`resources=(UARTResource(0, rx='PIN', tx='PIN', attrs=…),)`, rx being the pin that the FPGA "
     "reads (docs/boards.md has an example)"
 )
-
-_OSCILLATORS: Final = ("OSCG", "SB_HFOSC", "SB_LFOSC")
-"""Those inside of an FPGA, by what Amaranth calls them."""
-
-_ECP5_ATTRIBUTES: Final = {
-    "IO_TYPE": (
-        "LVCMOS33", "LVTTL33", "LVCMOS25", "LVCMOS18", "LVCMOS15", "LVCMOS12", "HSUL12",
-        "SSTL18_I", "SSTL18_II", "SSTL15_I", "SSTL15_II", "SSTL135_I", "SSTL135_II",
-    ),
-    "PULLMODE": ("UP", "DOWN", "NONE"),
-    "DRIVE": ("4", "8", "12", "16"),
-    "SLEWRATE": ("FAST", "SLOW"),
-}  # fmt: skip
-"""What a single pin of an ECP5 can be (Lattice FPGA-TN-02032)."""
 
 
 def _text(value: object) -> bool:
@@ -97,19 +81,17 @@ _ADAPTER_FIELDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
 _PROGRAMMER_FIELDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "board": ("what openFPGALoader calls it, such as 'ulx3s'", _text),
     "volatile": ("True or False", lambda value: isinstance(value, bool)),
+    "dfu": ("None, or vendor and product such as `(0x1209, 0x5AF0)`", _usb),
 }
 
 
-def check(board: Board) -> None:
-    """See that a board has all that a core needs.
+def check_fields(board: Board) -> None:
+    """See that all fields of a board have values of the right kinds, and that its core is one.
 
     Raises
     ------
     BoardError
-        A field has a value of a wrong kind; there is no core of its sizes; its platform cannot be
-        made; nothing is known of its FPGA or the package of that; it has no clock or no UART that
-        a core can use; a pin is used twice, or there is none of its name; an iCE40 has no place
-        left for its PLL; or that cannot make its clock, or its clock no rate of its adapter.
+        One has not.
     """
     _fields("", board, _FIELDS)
     _fields("adapter.", board.adapter, _ADAPTER_FIELDS)
@@ -118,26 +100,37 @@ def check(board: Board) -> None:
         _ = board.core
     except ParamsError as error:
         raise BoardError(f"the params of {board.name} describe no core: {error}") from error
-    platform = made(board)
-    with told(f"the FPGA of {board.name} cannot be told", "See `device` and `package` of it"):
-        device(platform)
-        housing = package(platform)
-    clock = _clock(board, platform)
+
+
+def check_ports(board: Board, platform: Any, family: Family, package: Package | None) -> int:
+    """See that the clock and the UART of a board can be used, and give the clock's frequency.
+
+    Parameters
+    ----------
+    board:
+        The board.
+    platform:
+        Made for this alone, of the board.
+    family, package:
+        Of its FPGA.
+
+    Raises
+    ------
+    BoardError
+        They cannot.
+    """
+    clock, input_hz = _clock(board, platform, family)
     rx, tx = _uart(board, platform)
-    if housing is not None:
+    if package is not None:
         for name, port in (("its clock", clock), ("rx of its UART", rx), ("tx of its UART", tx)):
-            _on_package(board, platform, housing, name, port)
-            if device(platform).family is Family.ECP5:
-                _attributes(board, name, port)
-        _room_for_pll(board, housing, clock, rx)
-    try:
-        board.max_baud(round(pll(platform, board.clock_hz).hz))
-    except ClockError as error:
-        raise BoardError(f"the clock_hz of {board.name} cannot be had: {error}") from error
+            _on_package(board, platform, package, name, port)
+            _attributes(board, family, name, port)
+        _room_for_pll(board, family, package, clock, rx)
+    return input_hz
 
 
 @contextmanager
-def told(what: str, fix: str) -> Iterator[None]:
+def foreign_errors(what: str, fix: str) -> Iterator[None]:
     """Give whatever Amaranth or a user's own platform raises in the block as a `BoardError`."""
     try:
         yield
@@ -147,15 +140,15 @@ def told(what: str, fix: str) -> Iterator[None]:
         raise BoardError(f"{what}: {in_words(error)}. {fix}") from error
 
 
-def made(board: Board) -> Any:
-    """Make the platform of a board, as `Board.made`.
+def new_platform(board: Board) -> Any:
+    """Make the platform of a board, as `Board.new_platform`.
 
     Raises
     ------
     BoardError
         It cannot be made.
     """
-    with told(
+    with foreign_errors(
         f"the platform of {board.name} cannot be made",
         "It has to give `device`, `package`, `default_clk`, `resources` and `connectors`, and of "
         "an ECP5 or an Artix-7 `speed`, as the platforms of amaranth-boards do",
@@ -169,11 +162,11 @@ def made(board: Board) -> Any:
                 "so has its platform: take it out, or have a class derived of the platform whose "
                 "`resources` are without it"
             )
-    with told(
+    with foreign_errors(
         f"the `resources` of {board.name} cannot be added to its platform",
         "Each has to have a name and number of its own",
     ):
-        return board.made()
+        return board.new_platform()
 
 
 def _fields(
@@ -187,14 +180,14 @@ def _fields(
             )
 
 
-def _clock(board: Board, platform: Any) -> Any:
-    """Request the clock of a board, and see that it has a frequency."""
+def _clock(board: Board, platform: Any, family: Family) -> tuple[Any, int]:
+    """Request the clock of a board, see that it can be used, and give its frequency, too."""
     where = f"the platform of {board.name}"
-    with told(f"{where} has no clock that can be used", f"It takes {_CLOCK_EXAMPLE}"):
+    with foreign_errors(f"{where} has no clock that can be used", f"It takes {_CLOCK_EXAMPLE}"):
         name = platform.default_clk
         if name is None:
             raise BoardError(f"{where} has no `default_clk`: it takes {_CLOCK_EXAMPLE}")
-        if name in _OSCILLATORS:
+        if name in family.oscillators:
             raise BoardError(
                 f"the `default_clk` of {where} is the oscillator inside of the FPGA, {name}, which "
                 "is too inexact for a serial line. Take a clock that comes in at a pin: "
@@ -205,15 +198,15 @@ def _clock(board: Board, platform: Any) -> Any:
                 f"the frequency of {name}, the clock of {where}, is not known: add `Clock(hz)` to "
                 f"its resource, as {_CLOCK_EXAMPLE}"
             )
-        _ = round(platform.default_clk_frequency)
+        input_hz = round(platform.default_clk_frequency)
         clock = platform.request(name, dir="-")
         _see(f"{name}, the clock of {where},", clock, io.Direction.Input)
-        return clock
+        return clock, input_hz
 
 
 def _uart(board: Board, platform: Any) -> tuple[Any, Any]:
     """Request the UART of a board: its pins to the FPGA and from it."""
-    with told(
+    with foreign_errors(
         f"the `uart` 0 of {board.name} cannot be used",
         f"It is to be such as {_UART_EXAMPLE}",
     ):
@@ -253,10 +246,10 @@ def _see(what: str, port: Any, direction: io.Direction) -> None:
         )
 
 
-def _on_package(board: Board, platform: Any, housing: Package, name: str, port: Any) -> None:
+def _on_package(board: Board, platform: Any, package: Package, name: str, port: Any) -> None:
     for pin in pins(port):
-        if pin not in housing.pins:
-            near = housing.near(pin)
+        if pin not in package.pins:
+            near = package.near(pin)
             raise BoardError(
                 f"{board.name} has {name} on pin {pin!r}, and no pin of an {platform.device} in "
                 f"{platform.package} that a design may use is called so"
@@ -264,30 +257,30 @@ def _on_package(board: Board, platform: Any, housing: Package, name: str, port: 
             )
 
 
-def _attributes(board: Board, name: str, port: Any) -> None:
-    """See that an ECP5 has what a pin is to be: nextpnr takes any, and packing ends at it."""
+def _attributes(board: Board, family: Family, name: str, port: Any) -> None:
+    """See that an FPGA has what a pin is to be."""
     if isinstance(port, io.DifferentialPort):
         return
     for bit in port.io.metadata:
-        for attribute, choices in _ECP5_ATTRIBUTES.items():
+        for attribute, choices in family.attributes.items():
             value = bit.attrs.get(attribute)
             if value is not None and value not in choices:
                 raise BoardError(
-                    f"{board.name} has {name} with {attribute}={value}, which an ECP5 has not: "
-                    f"choose of {', '.join(choices)}"
+                    f"{board.name} has {name} with {attribute}={value}, which an {family.title} "
+                    f"has not: choose of {', '.join(choices)}"
                 )
 
 
-def _room_for_pll(board: Board, housing: Package, clock: Any, rx: Any) -> None:
-    """See that the PLL of an iCE40 has a place, which its output shares with an input pin."""
-    if not housing.pll_pads:
+def _room_for_pll(board: Board, family: Family, package: Package, clock: Any, rx: Any) -> None:
+    """See that a PLL has a place where its output shares that with an input pin."""
+    if not package.pll_pads:
         return
     if isinstance(clock, io.DifferentialPort):
         raise BoardError(
-            f"the clock of {board.name} comes in at a pair of pins, from which the PLL of an iCE40 "
-            "is not fed: use one of `Pins`, not `DiffPairs`"
+            f"the clock of {board.name} comes in at a pair of pins, from which the PLL of an "
+            f"{family.title} is not fed: use one of `Pins`, not `DiffPairs`"
         )
-    if housing.at_pll(clock) or not housing.pll_pads.issubset(pins(rx)):
+    if package.at_pll(clock) or not package.pll_pads.issubset(pins(rx)):
         return
     raise BoardError(
         f"{board.name} has rx of its UART on pin {pins(rx)[0]}, which takes the place of the only "

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
 
 from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import io
 
+from spiketwin.firmware import checks
 from spiketwin.firmware.board import Board
-from spiketwin.firmware.checks import check, made, told
+from spiketwin.hdl.gateware.yosys import use_own_yosys
 
 TOP: Final = "top"
-"""What the top module and the files of a plan are called."""
+"""What the top module and the files that are written are called."""
 
 
 class _Wires(Elaboratable):
@@ -29,8 +29,8 @@ class _Wires(Elaboratable):
         return m
 
 
-def plan(platform: Any, top: Elaboratable) -> Any:
-    """Give Amaranth's plan of a build, with the files of the design and of its constraints.
+def prepared(platform: Any, top: Elaboratable) -> Any:
+    """Have Amaranth prepare a build, and give its plan: the files of the design and constraints.
 
     Parameters
     ----------
@@ -39,13 +39,12 @@ def plan(platform: Any, top: Elaboratable) -> Any:
     top:
         The design.
     """
-    # The Yosys that comes with Amaranth, whatever else is installed, writes Verilog for Vivado.
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    use_own_yosys()  # which writes Verilog for Vivado
     return platform.build(top, name=TOP, do_build=False, emit_src=False)
 
 
-def fingerprint(board: Board) -> str:
-    """Name all that a board's platform has to do with a build.
+def wiring(board: Board) -> str:
+    """Name all that the platform of a board has to do with a build, in every process alike.
 
     That is the FPGA, the clock, and the pins and their attributes as Amaranth resolves them,
     wherever they are described.
@@ -53,13 +52,12 @@ def fingerprint(board: Board) -> str:
     Raises
     ------
     BoardError
-        As of `check`; or Amaranth cannot build for its platform.
+        Amaranth cannot build for its platform.
     """
-    check(board)
-    platform = made(board)
-    with told(
+    platform = checks.new_platform(board)
+    with checks.foreign_errors(
         f"Amaranth cannot build for the platform of {board.name}",
         "The platforms of amaranth-boards show what one has to give",
     ):
-        digest: bytes = plan(platform, _Wires()).digest()
+        digest: bytes = prepared(platform, _Wires()).digest()
     return digest.hex()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -10,7 +11,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
@@ -123,6 +124,14 @@ def _may_be_written(folder: Path) -> bool:
 def gateware_sources(package: Path = Path(__file__).parent) -> list[Path]:
     """Give the files of the specification and the gateware, or of a copy of them, sorted."""
     return sorted(package.rglob("*.py"))
+
+
+def fingerprint(files: Iterable[Path]) -> str:
+    """Name what is in some files, in this order, wherever they lie and whatever they are called."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:

@@ -10,15 +10,15 @@ from typing import Any, Final
 
 from serial.tools import list_ports
 
-UsbId = tuple[int, int]
-"""Vendor and product."""
+from spiketwin.hdl.spec import adapters
+from spiketwin.hdl.spec.adapters import UsbId
 
 ADAPTERS: Final[dict[UsbId, str]] = {
     (0x0403, 0x6001): "FT232R",
-    (0x0403, 0x6010): "FT2232",
+    adapters.FT2232: "FT2232",
     (0x0403, 0x6011): "FT4232",
     (0x0403, 0x6014): "FT232H",
-    (0x0403, 0x6015): "FT231X",
+    adapters.FT231X: "FT231X",
     (0x067B, 0x2303): "PL2303",
     (0x10C4, 0xEA60): "CP2102",
     (0x1A86, 0x55D4): "CH9102",
@@ -26,7 +26,7 @@ ADAPTERS: Final[dict[UsbId, str]] = {
 }
 """Chips between USB and the two wires of a UART: on boards, and on cables for any board."""
 
-_PROGRAMS_FIRST: Final = ((0x0403, 0x6010), (0x0403, 0x6011))
+_PROGRAMS_FIRST: Final = (adapters.FT2232, (0x0403, 0x6011))
 """Chips of several channels, of which boards take the first to program the FPGA."""
 
 _INTERFACE: Final = re.compile(r":\d+\.(\d+)$")

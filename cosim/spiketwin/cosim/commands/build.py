@@ -12,11 +12,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from spiketwin.firmware.board import Board, BoardError, board, boards
+from spiketwin.firmware.board import board, boards
 from spiketwin.firmware.build import Build, TimingMissed
 from spiketwin.firmware.build import build as build_core
-from spiketwin.firmware.checks import check
-from spiketwin.firmware.clocks import ClockError
+from spiketwin.firmware.errors import BoardError, ClockError
+from spiketwin.firmware.family import VendorProject
+from spiketwin.firmware.plan import plan
+from spiketwin.firmware.target import Target, resolve
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
 from spiketwin.host.cli import options
 from spiketwin.host.replacing import replacing
@@ -48,15 +50,15 @@ class _Clock(click.FloatRange):
         return found
 
 
-def _board(text: str) -> Board:
+def _board(text: str) -> Target:
     """Give the board of a name or a file, as one that a core can be built for."""
     found = board(text)
     try:
-        check(found)
+        target = resolve(found)
     except BoardError as error:
         raise BoardError(f"{text}: {error}") from error
     click.get_current_context().meta[_BOARD_FILE] = Path(text) if text.endswith(".py") else None
-    return found
+    return target
 
 
 def board_file() -> Path | None:
@@ -121,7 +123,7 @@ def _known() -> str:
 )
 @options.json_file
 def build(
-    wanted: Board,
+    wanted: Target,
     params: CoreParams | None,
     clock_mhz: float | None,
     seed: int,
@@ -151,13 +153,14 @@ def build(
     folder = out or made.folder
     if missed is not None:
         raise missed
+    flow = wanted.family.flow
     if made.bitstream is not None:
         _say(console, f"bitstream  {folder / made.bitstream.name}")
-    else:
-        _say(console, f"project    {folder}: there run vivado -mode batch -source top.tcl")
+    elif isinstance(flow, VendorProject):
+        _say(console, f"project    {folder}: there run {flow.command}")
     _say(console, f"pins       {folder / 'pins.json'}")
-    if wanted.notes:
-        _say(console, wanted.notes)
+    if wanted.board.notes:
+        _say(console, wanted.board.notes)
 
 
 def _copy(made: Path, out: Path) -> None:
@@ -171,7 +174,7 @@ def _copy(made: Path, out: Path) -> None:
 
 def built(
     console: Console,
-    wanted: Board,
+    wanted: Target,
     params: CoreParams | None,
     clock_hz: int | None = None,
     seed: int = 1,
@@ -180,7 +183,7 @@ def built(
     # Amaranth finds some of what is wrong with a board only when it is to build for it.
     faults = {ClockError: "--clock", BoardError: "--board"}
     with options.blamed_on(faults), options.stages(console) as report:
-        return build_core(wanted, params, clock_hz=clock_hz, seed=seed, report=report)
+        return build_core(plan(wanted, params, clock_hz=clock_hz, seed=seed), report)
 
 
 def _table(made: Build) -> Table:

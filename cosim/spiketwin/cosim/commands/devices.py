@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from spiketwin.hdl.spec.adapters import UsbId
 from spiketwin.host.cli import options
-from spiketwin.host.ports import SerialPort, UsbId, serial_ports
+from spiketwin.host.ports import SerialPort, serial_ports
 
 
 @click.command()

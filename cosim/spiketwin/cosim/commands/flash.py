@@ -14,10 +14,10 @@ from rich.progress import TaskID
 from spiketwin.cosim.commands.build import board_file, built, of_size, on_board
 from spiketwin.cosim.commands.devices import adapters_of_boards
 from spiketwin.cosim.commands.selftest import examined, say
-from spiketwin.firmware import flash as openfpgaloader
 from spiketwin.firmware.board import Board
-from spiketwin.firmware.flash import Trouble
-from spiketwin.firmware.loader import loader, run
+from spiketwin.firmware.openfpgaloader import calls, process, words
+from spiketwin.firmware.openfpgaloader.words import Trouble
+from spiketwin.firmware.target import Target
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BUILD_BYTES
 from spiketwin.host.cli import options
@@ -54,7 +54,7 @@ class NotProven(SpiketwinError):
 @options.line
 @options.json_file
 def flash(
-    wanted: Board,
+    wanted: Target,
     params: CoreParams | None,
     bitstream: Path | None,
     port: str | None,
@@ -73,21 +73,22 @@ def flash(
         [] if port is None else [port],
     )
     console = options.console()
-    program = loader()
-    chosen = _port(wanted, port)
+    program = process.loader()
+    board = wanted.board
+    chosen = _port(board, port)
     # Of several boards alike, the one behind the serial port that is meant.
-    serial = chosen.serial_number if chosen and _programs(wanted, chosen) else ""
-    if openfpgaloader.tells_idcode(wanted):
-        _detect(console, wanted, openfpgaloader.detect_command(program, wanted, serial))
+    serial = chosen.serial_number if chosen and _programs(board, chosen) else ""
+    if calls.tells_idcode(wanted):
+        _detect(console, wanted, calls.detect(program, board, serial))
     built_as = ""
     if bitstream is None:
         bitstream, built_as = _bitstream(console, wanted, params)
-        params = params or wanted.core
-    _load(console, wanted, openfpgaloader.load_command(program, wanted, bitstream, serial))
-    console.print(f"{wanted.title} is programmed.")
-    if wanted.programmer.volatile:
+        params = params or board.core
+    _load(console, board, calls.load(program, board, bitstream, serial))
+    console.print(f"{board.title} is programmed.")
+    if board.programmer.volatile:
         console.print("It forgets that when its power goes: flash it again then.")
-    address = port or (chosen or _found_port(wanted)).device
+    address = port or (chosen or _found_port(board)).device
     _await_port(address)
     console.print(f"Proving it good over {address}:")
     with connect(address, params=params, baud=baud, retries=retries) as core:
@@ -151,18 +152,15 @@ def _programs(target: Board, port: SerialPort) -> bool:
     return target.name in port.boards
 
 
-def _detect(console: Console, target: Board, command: list[str]) -> None:
-    with console.status(f"looking for {target.title}"):
+def _detect(console: Console, target: Target, command: list[str]) -> None:
+    with console.status(f"looking for {target.board.title}"):
         status, output = _run(command, console)
-    _check(
-        openfpgaloader.diagnosis(target, output, status)
-        or openfpgaloader.wrong_board(target, output)
-    )
+    _check(words.diagnosis(target.board, output, status) or words.wrong_board(target, output))
 
 
 def _load(console: Console, target: Board, command: list[str]) -> None:
     status, output = _run(command, console)
-    _check(openfpgaloader.diagnosis(target, output, status))
+    _check(words.diagnosis(target, output, status))
 
 
 def _run(command: list[str], console: Console) -> tuple[int, str]:
@@ -173,12 +171,12 @@ def _run(command: list[str], console: Console) -> tuple[int, str]:
         def show(text: str) -> None:
             nonlocal so_far
             so_far += text
-            for stage, percent in openfpgaloader.progress(so_far):
+            for stage, percent in words.progress(so_far):
                 if stage not in tasks:
                     tasks[stage] = bar.add_task(stage, total=100)
                 bar.update(tasks[stage], completed=round(percent))
 
-        return run(command, openfpgaloader.SILENCE_SECONDS, show)
+        return process.run(command, process.SILENCE_SECONDS, show)
 
 
 def _check(trouble: Trouble | None) -> None:
@@ -186,12 +184,13 @@ def _check(trouble: Trouble | None) -> None:
         raise trouble.error()
 
 
-def _bitstream(console: Console, target: Board, sizes: CoreParams | None) -> tuple[Path, str]:
+def _bitstream(console: Console, target: Target, sizes: CoreParams | None) -> tuple[Path, str]:
     """Give the bitstream for a board, and the build that it will report."""
     made = built(console, target, sizes)
+    flow, board = target.family.flow, target.board
     if made.bitstream is None:
         raise TargetError(
-            f"no open tool makes a bitstream for {target.title}: run Vivado on the project in "
-            f"{made.folder}, then `spiketwin flash --board {target.name} --bitstream FILE`"
+            f"no open tool makes a bitstream for {board.title}: run {flow.tool} on the project in "
+            f"{made.folder}, then `spiketwin flash --board {board.name} --bitstream FILE`"
         )
     return made.bitstream, made.folder.name[:BUILD_BYTES]

@@ -5,44 +5,23 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from spiketwin.firmware.synthesis import Family, script, synthesis_version, synthesise
+from spiketwin.firmware.families import families as known
+from spiketwin.firmware.synthesis import script, synthesis, synthesis_version
 from spiketwin.hdl.spec.installation import install_command
 from spiketwin.host.errors import ToolMissing
 
-_HERE: Final = Path(__file__).parent
+if TYPE_CHECKING:
+    from spiketwin.firmware.family import CellModels
+
 _NETLIST: Final = "netlist.v"
-
-
-class _Cells(NamedTuple):
-    """What Yosys maps to, and where the models of its cells are: ours, and those of Yosys."""
-
-    family: Family
-    ours: tuple[str, ...]
-    of_yosys: tuple[str, ...]
-    folder: str
-
-
-_CELLS: Final = {
-    "ecp5": _Cells(
-        Family.ECP5, ("lookup.v", "ecp5_blocks.v"), ("common_sim.vh", "ccu2c_sim.vh"), "ecp5"
-    ),
-    "ice40": _Cells(
-        Family.ICE40_ULTRA_PLUS, ("lookup.v", "ice40_blocks.v"), ("cells_sim.v",), "ice40"
-    ),
-}
-FAMILIES: Final = tuple(_CELLS)
 
 _FLAGS: Final = (
     # Of two models of a cell Verilator takes the first, which is ours.
     "-Wno-MODDUP",
     # The models of Yosys: delays and timing checks, and power-up values set by delayed assignment.
     "--no-timing", "--bbox-unsup", "-Wno-TIMESCALEMOD", "-Wno-INITIALDLY",
-    # Verilator does not take default values of ports.
-    "-DNO_ICE40_DEFAULT_ASSIGNMENTS",
-    # Of Yosys' ECP5 only the cells that it maps to, not those that a user may instantiate.
-    "-DNO_INCLUDES",
     # A netlist is not written by hand: nothing in it is a slip.
     "-Wno-lint", "-Wno-MULTIDRIVEN",
 )  # fmt: skip
@@ -51,9 +30,14 @@ OPTIMISATION: Final = "-O1"
 """Of what simulates a netlist: straight-line code, where more makes little but a longer build."""
 
 
+def families() -> dict[str, CellModels]:
+    """Give the families whose netlist can be simulated, by name, with the models of their cells."""
+    return {name: family.models for name, family in known().items() if family.models is not None}
+
+
 def sources(family: str) -> list[Path]:
     """Give our models of the cells of a family, for the key of a cache."""
-    return [_HERE / name for name in _CELLS[family].ours]
+    return list(families()[family].ours)
 
 
 def version(family: str) -> str:
@@ -65,9 +49,9 @@ def version(family: str) -> str:
         Yosys is not installed.
     """
     _yosys()
-    return " ".join(
-        [synthesis_version(), *script(_CELLS[family].family, "", ""), *_FLAGS, OPTIMISATION]
-    )
+    models = families()[family]
+    commands = script(known()[family], "", "")
+    return " ".join([synthesis_version(), *commands, *_FLAGS, *models.definitions, OPTIMISATION])
 
 
 def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) -> list[str]:
@@ -76,7 +60,7 @@ def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) ->
     Parameters
     ----------
     family:
-        One of `FAMILIES`.
+        One of `families`.
     rtlil:
         The design, a file in `folder`.
     top:
@@ -84,7 +68,7 @@ def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) ->
     folder:
         Where the netlist is written.
     log:
-        File that everything said is appended to.
+        File in `folder` that everything said is written to, anew.
 
     Raises
     ------
@@ -93,14 +77,15 @@ def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) ->
     ToolMissing
         Yosys is not installed.
     """
-    cells = _CELLS[family]
-    models = _yosys() / "share" / cells.folder
+    models = families()[family]
+    share = _yosys() / "share"
     # Bits of one vector that depend on each other are no loop, but would look like one.
     writes = ["splitnets", f"write_verilog -noattr {_NETLIST}"]
-    synthesise(cells.family, rtlil, top, writes, folder, log)
+    synthesis(known()[family], rtlil, top, writes, log.name).run(folder)
     # In the folder, whose path any tool takes.
-    given = [*sources(family), *(models / name for name in cells.of_yosys)]
-    return [*_FLAGS, *(str(shutil.copy(model, folder)) for model in given), str(folder / _NETLIST)]
+    given = [*models.ours, *(share / name for name in models.of_yosys)]
+    flags = [*_FLAGS, *(f"-D{name}" for name in models.definitions)]
+    return [*flags, *(str(shutil.copy(model, folder)) for model in given), str(folder / _NETLIST)]
 
 
 def _yosys() -> Path:

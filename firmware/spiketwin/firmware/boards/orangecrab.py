@@ -24,7 +24,7 @@ def _orangecrab(size: str, platform: type[Any], params: str, clock_hz: int) -> B
         params=params,
         clock_hz=clock_hz,
         adapter=EXTERNAL,
-        programmer=Programmer(board="orangeCrab", volatile=False),
+        programmer=Programmer(board="orangeCrab", volatile=False, dfu=(0x1209, 0x5AF0)),
         # The rate at which its bootloader lets the FPGA read the flash.
         packing=("--compress", "--freq", "38.8"),
         sources=(

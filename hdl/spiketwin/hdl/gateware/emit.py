@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from amaranth.back import verilog as verilog_backend
 from amaranth.hdl import ClockDomain
 
 from spiketwin.hdl.gateware.top import BytesTop, CoreTop, PinsTop
+from spiketwin.hdl.gateware.yosys import use_own_yosys
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.hdl.spec.protocol import (
@@ -97,8 +97,7 @@ def verilog(
         An argument is none of these.
     """
     _check(top, params, clock_hz, build, cycles_per_bit, prefix)
-    # The Yosys that comes with Amaranth, whatever else is installed.
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    use_own_yosys()
     design = _component(top, params, clock_hz, build, cycles_per_bit)
     # Every module below is named after its place in the design, and so has the prefix as well.
     with _zeros_left_out():

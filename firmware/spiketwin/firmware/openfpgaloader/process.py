@@ -21,6 +21,10 @@ _PROGRAM: Final = "openFPGALoader"
 _CHUNK: Final = 4096
 
 
+SILENCE_SECONDS: Final = 60.0
+"""It says something every second while it works, and waits for no FPGA as long as this."""
+
+
 class Hung(SpiketwinError):
     """openFPGALoader said nothing for `seconds`, and was ended."""
 

@@ -1,7 +1,7 @@
-"""openFPGALoader: how it is called for a board, how far it is, and what its words mean.
+"""What openFPGALoader's words mean: how far it is, and what went wrong.
 
-Nothing is run here. What it prints was taken from its release 1.1 and, where that needs a board,
-from reports of its users.
+What it prints was taken from its release 1.1 and, where that needs a board, from reports of its
+users.
 """
 
 from __future__ import annotations
@@ -9,33 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from spiketwin.firmware.board import Board
+from spiketwin.firmware.openfpgaloader.calls import usb_id
+from spiketwin.firmware.target import Target
 from spiketwin.hdl.spec.errors import SpiketwinError, TargetError
-
-SILENCE_SECONDS: Final = 60.0
-"""It says something every second while it works, and waits for no FPGA as long as this."""
-
-IDCODES: Final = {
-    "LFE5U-12F": 0x21111043,
-    "LFE5U-25F": 0x41111043,
-    "LFE5U-45F": 0x41112043,
-    "LFE5U-85F": 0x41113043,
-    "xc7a35t": 0x0362D093,
-    "xc7a35ti": 0x0362D093,
-}
-"""What JTAG reads from an FPGA, by the platform's name of it (Lattice FPGA-TN-02039, AMD UG470).
-
-An iCE40 has none: it is programmed over SPI, and no answer tells which one it is.
-"""
 
 _VERSION: Final = 0xF000_0000
 """Bits of an IDCODE that some releases of openFPGALoader leave out, and that AMD counts up."""
-
-_DFU_PROBES: Final = {"orangeCrab": (0x1209, 0x5AF0)}
-"""USB vendor and product of boards that are their own probe, by their name there."""
 
 UDEV_FILE: Final = "/etc/udev/rules.d/60-spiketwin.rules"
 """Before 73-seat-late.rules, which is what acts on the tag."""
@@ -81,58 +63,21 @@ class Trouble:
         return (TargetError if self.untouched else NotProgrammed)(str(self))
 
 
-def detect_command(loader: str, board: Board, serial: str = "") -> list[str]:
-    """Give the command that asks the board which FPGA it has.
-
-    Parameters
-    ----------
-    loader:
-        Path of openFPGALoader.
-    board:
-        What is asked.
-    serial:
-        Serial number of the FTDI chip that is meant, if there are several.
-    """
-    return [*_addressed(loader, board, serial), "--detect"]
-
-
-def load_command(loader: str, board: Board, bitstream: Path, serial: str = "") -> list[str]:
-    """Give the command that loads a bitstream; other parameters as of `detect_command`."""
-    where = "--write-sram" if board.programmer.volatile else "--write-flash"
-    return [*_addressed(loader, board, serial), where, str(bitstream)]
-
-
-def _addressed(loader: str, board: Board, serial: str) -> list[str]:
-    chosen = ["--ftdi-serial", serial] if serial else []
-    return [loader, "--board", board.programmer.board, *chosen]
-
-
-def tells_idcode(board: Board) -> bool:
-    """Whether a board can be asked over JTAG which FPGA it has."""
-    reached_by_dfu = board.programmer.board in _DFU_PROBES
-    return expected_idcode(board) is not None and not reached_by_dfu
-
-
-def expected_idcode(board: Board) -> int | None:
-    """IDCODE of the FPGA of a board; ``None`` if it has none, or none that is known."""
-    return IDCODES.get(board.made().device)
-
-
 def progress(output: str) -> Iterator[tuple[str, float]]:
     """Give each step of the bars in some output: what is done, and how many percent of it."""
     for stage, percent in _PROGRESS.findall(_plain(output)):
         yield stage.strip(), float(percent)
 
 
-def wrong_board(board: Board, output: str) -> Trouble | None:
-    """Say whether what `detect_command` printed is another FPGA than that of the board."""
+def wrong_board(target: Target, output: str) -> Trouble | None:
+    """Say whether what `calls.detect` printed is another FPGA than that of the board."""
     text = _plain(output)
     found = [int(code, 16) for code in _DETECTED.findall(text)]
-    expected = expected_idcode(board)
+    expected = target.device.idcode
     if expected is None or not found or any(_same(expected, code) for code in found):
         return None
     models = " and ".join(_MODEL.findall(text)) or "another FPGA"
-    return _other_fpga(board, f"IDCODE {found[0]:#010x}, {models}", f"{expected:#010x}")
+    return _other_fpga(target.board, f"IDCODE {found[0]:#010x}, {models}", f"{expected:#010x}")
 
 
 def diagnosis(board: Board, output: str, status: int) -> Trouble | None:
@@ -198,7 +143,7 @@ def udev_rule(board: Board) -> str | None:
 
     ``None`` where the USB id of what programs it is not known.
     """
-    probe = _probe(board)
+    probe = usb_id(board)
     return _rule(f"{probe[0]:04x}", f"{probe[1]:04x}") if probe else None
 
 
@@ -209,12 +154,8 @@ def _rule(vendor: str, product: str) -> str:
     )
 
 
-def _probe(board: Board) -> tuple[int, int] | None:
-    return _DFU_PROBES.get(board.programmer.board, board.adapter.usb)
-
-
 def _no_cable(board: Board) -> Trouble:
-    probe = _probe(board)
+    probe = usb_id(board)
     usb = f" (USB {probe[0]:04x}:{probe[1]:04x})" if probe else ""
     return Trouble(
         f"no {board.title} is plugged in{usb}",
