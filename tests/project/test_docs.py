@@ -28,7 +28,7 @@ from spiketwin.host import Network
 from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.files import load, save
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FILE = re.compile(r"`((?:hdl|cosim|host|firmware|tests|docs|examples)/[\w./-]*)`")
 CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)

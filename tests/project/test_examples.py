@@ -1,0 +1,225 @@
+"""The examples: each is short, does what its page says, and draws the picture of the page."""
+
+import contextlib
+import io
+import math
+import re
+import runpy
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+from PIL import Image
+from support.checkout import ROOT
+
+from spiketwin.firmware import packages
+from spiketwin.hdl.spec.oracle import Oracle
+from spiketwin.hdl.spec.params import preset
+from spiketwin.host import Network, connect
+
+EXAMPLES = ROOT / "examples"
+PAGE = (EXAMPLES / "README.md").read_text()
+SECTION = re.compile(
+    r"^```sh\n\.venv/bin/python examples/(?P<name>\w+)\.py\n```\n\n"
+    r"!\[[^\]]+\]\(images/(?P<picture>\w+)\.png\)\n"
+    r".*?^```text\n(?P<prints>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+SHOWN = {section["name"]: section for section in SECTION.finditer(PAGE)}
+NAMES = ["fi_curve", "stdp", "my_board", "my_target", "real_time"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What an example printed and drew."""
+
+    prints: str
+    figure: Figure
+    folder: Path
+
+    def axes(self, number: int) -> Axes:
+        return self.figure.axes[number]
+
+    def line(self, axes: int, label: str) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The data of a line by its label in the legend."""
+        (line,) = [each for each in self.axes(axes).get_lines() if each.get_label() == label]
+        return points(line)
+
+
+def points(line: Line2D) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The data of a line."""
+    return np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+
+
+def run_example(name: str, folder: Path) -> Done:
+    """Run an example in a folder, as its page says, and keep the figure that it saves."""
+    figures: list[Figure] = []
+    save = Figure.savefig
+
+    def kept(figure: Figure, *args: Any, **kwargs: Any) -> None:
+        figures.append(figure)
+        save(figure, *args, **kwargs)
+
+    printed = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(printed),
+    ):
+        patch.setattr(Figure, "savefig", kept)
+        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    (figure,) = figures
+    return Done(printed.getvalue(), figure, folder)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
+    """All examples, each run once in a folder of its own."""
+    return {name: run_example(name, tmp_path_factory.mktemp(name)) for name in NAMES}
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+def test_every_script_is_on_the_page_and_short() -> None:
+    assert list(SHOWN) == NAMES
+    for file in EXAMPLES.glob("*.*"):
+        assert f"({file.name})" in PAGE or file.stem in SHOWN or file.name == "README.md"
+    for file in EXAMPLES.glob("*.py"):
+        assert len(file.read_text().splitlines()) < 60, file
+
+
+def test_every_picture_is_drawn_by_a_script() -> None:
+    assert {file.stem for file in (EXAMPLES / "images").iterdir()} == set(NAMES)
+    assert [section["picture"] for section in SHOWN.values()] == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_prints_what_its_page_says(name: str, done: dict[str, Done]) -> None:
+    assert done[name].prints == SHOWN[name]["prints"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_names_the_command_that_runs_it(name: str) -> None:
+    text = (EXAMPLES / f"{name}.py").read_text()
+    assert f"``python {shlex.quote(f'examples/{name}.py')}``" in text
+
+
+def pixels(path: Path) -> NDArray[np.float64]:
+    """A picture in grey, an eighth as large: as it looks from some way off."""
+    image = Image.open(path).convert("L")
+    return np.asarray(image.resize((image.width // 8, image.height // 8)), np.float64)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_draws_the_picture_of_the_page(name: str, done: dict[str, Done]) -> None:
+    drawn, shown = (
+        pixels(folder / f"{name}.png") for folder in (done[name].folder, EXAMPLES / "images")
+    )
+    assert drawn.shape == shown.shape
+    # Another release of matplotlib sets letters otherwise, and nothing else.
+    assert np.abs(drawn - shown).mean() < 1.0, "copy the new picture to examples/images"
+
+
+def test_another_picture_is_seen() -> None:
+    one, other = (pixels(EXAMPLES / f"images/{name}.png") for name in ("fi_curve", "stdp"))
+    assert np.abs(one - other).mean() > 4.0
+
+
+# --- what each of them found --------------------------------------------------------------------
+
+
+def test_the_curve_of_a_neuron_is_that_of_the_oracle(done: dict[str, Done]) -> None:
+    drawn = done["fi_curve"]
+    biases, rates = drawn.line(1, "10,000 ticks of the core")
+    net = Network(n_axons=0, n_neurons=8, v_tau=20.0)
+    for number in (4, 20, 100):
+        oracle = Oracle(preset("tiny,v_width=24"))
+        oracle.register.update(net.register_values(oracle.params))
+        rheobase = 1_000_000 * 3196 / 65536
+        oracle.threshold, oracle.bias = [1_000_000] * 8, [round(biases[number] * rheobase)] * 8
+        oracle.refrac_ticks = [2] * 8
+        spikes = [0 in oracle.step([]).spikes for _ in range(10_000)]
+        assert rates[number] == sum(spikes) / 10_000
+    assert not rates[biases <= 1].any()
+    assert rates[biases > 1].all()
+
+
+def test_the_potential_is_below_the_threshold_and_reset_for_the_refractory_ticks(
+    done: dict[str, Done],
+) -> None:
+    _, potential = done["fi_curve"].line(0, "v")
+    assert potential.max() < 1
+    assert potential[:3] == pytest.approx([0.0927, 0.1808, 0.2647], abs=2e-4)
+    resets = np.flatnonzero(potential == 0)
+    # The tick of the spike, and two refractory ones, every 17 ticks.
+    assert resets.tolist() == [14 + 17 * n + k for n in range(4) for k in range(3)]
+
+
+def test_the_window_is_the_one_that_was_asked_for(done: dict[str, Done]) -> None:
+    deltas, found = done["stdp"].line(0, "measured")
+    wanted = [20 * math.exp(-d / 15) if d >= 0 else -12 * math.exp(d / 30) for d in deltas.tolist()]
+    assert deltas.tolist() == list(range(-60, 61))
+    assert np.abs(found - wanted).max() <= 0.6
+    assert found[60] == 20
+    assert found[59] == -12
+
+
+def test_many_pairs_add_up_until_the_trace_is_full(done: dict[str, Done]) -> None:
+    for a_plus, room, full_after in ((8, "15.0", 12), (20, "6.0", 7)):
+        numbers, found = done["stdp"].line(1, f"a_plus {a_plus}: room for {room}")
+        wanted = np.cumsum([a_plus * math.exp(-d / 15) for d in range(1, 13)])
+        within = numbers <= full_after
+        assert np.abs(found - wanted)[within].max() <= 1
+        assert len(set(found[~within].tolist())) <= 1
+
+
+def test_the_board_is_drawn_with_the_pins_of_its_package(done: dict[str, Done]) -> None:
+    drawn = done["my_board"]
+    names = runpy.run_path(str(EXAMPLES / "my_board.py"))
+    housing = packages.package(names["MINE"].platform())
+    assert housing is not None
+    columns, rows = points(drawn.axes(0).get_lines()[0])
+    assert {f"{r}{c}" for c, r in zip(columns, rows, strict=True)} == housing.pins
+    for label, pin in (("clock, P6", "P6"), ("rx, A9", "A9"), ("tx, B9", "B9")):
+        (column,), (row,) = drawn.line(0, label)
+        assert f"{row}{column}" == pin
+    bars = [bar for bar in drawn.axes(1).patches if isinstance(bar, Rectangle)]
+    assert [bar.get_width() for bar in bars] == [2, 16, 16, 48, 64]
+
+
+def test_the_counted_bytes_are_those_that_the_link_counts(done: dict[str, Done]) -> None:
+    out, back = done["my_target"].axes(0).containers[:2]
+    heights = [[bar.get_height() for bar in bars] for bars in (out, back)]
+    net = Network.random(n_axons=64, n_neurons=64, seed=1)
+    spikes = [(tick, axon) for tick in range(100) for axon in range(tick % 7, 64, 9)]
+    with connect("model:", params="ncx") as core:
+        core.program(net)
+        run = core.run(spikes, ticks=100)
+    assert [each[2] for each in heights] == [run.ledger.bytes_out, run.ledger.bytes_in]
+    # Each byte of a weight, and the frames around them.
+    assert heights[0][1] > 96 * 192
+    assert heights[1][3] > 96 * 192
+
+
+def test_the_sweep_is_drawn_with_what_is_late(done: dict[str, Done]) -> None:
+    drawn = done["real_time"]
+    periods, late = drawn.line(0, "ticks that begin late")
+    assert periods.tolist() == list(range(100, 1001, 25))
+    assert not late[periods >= 801].any()
+    assert late[periods < 801].all()
+    assert late[0] == 399 / 400
+    assert (np.diff(late) <= 0).all()
+    _, mean = drawn.line(1, "mean")
+    _, longest = drawn.line(1, "longest")
+    assert (mean < longest).all()
+    assert longest[-1] < 8.01
+    assert longest[0] > 300
