@@ -558,6 +558,8 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "demo-files": _modules("cosim/spiketwin/cosim/demo"),
     "report-files": _modules("cosim/spiketwin/cosim/report"),
     "firmware-files": _modules("firmware/spiketwin/firmware"),
+    "family-files": _modules("firmware/spiketwin/firmware/families"),
+    "openfpgaloader-files": _modules("firmware/spiketwin/firmware/openfpgaloader"),
     "host-files": _modules("host/spiketwin/host"),
     "board-clocks": _board_clocks,
     "board-figures": _board_figures,
