@@ -310,7 +310,7 @@ LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
         ),
         ("run", ["net.npz", "--on", "model:", "--ticks", "5"]),
         ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),
-        ("compare --tick-period", ["64", "net.npz", "--on", "model:", "--ticks", "5"]),
+        ("sweep", ["net.npz", "--on", "model:", "--ticks", "5", "--tick-period", "64"]),
         ("latency", ["net.npz", "--on", "model:", "--on", "rtl:?level=pins", *LATENCY]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
         ("doctor", []),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.checkout import ROOT
+from support.checkout import ROOT, copy_script
 
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.hdl import builds
@@ -227,7 +227,7 @@ def script(tmp_path: Path) -> Callable[..., str]:
     def run(name: str, **variables: str) -> str:
         folder = tmp_path / name
         folder.mkdir()
-        shutil.copy(ROOT / "run", folder)
+        copy_script(folder)
         done = subprocess.run(
             ["sh", "./run", "doctor"],
             cwd=folder,

@@ -597,13 +597,13 @@ def test_a_wrong_call_ends_with_status_2_and_a_way_out(
     assert said in done.output
 
 
-@pytest.mark.parametrize("how", [(), ("--tick-period", "500")])
-def test_a_preset_is_not_played_past_its_stimulus(how: tuple[str, ...]) -> None:
-    call = ("--preset", "fi-curve", "--on", "model:", "--on", "model:", *how, "--ticks")
-    done = spiketwin(*call, "5000")
+@pytest.mark.parametrize("command", [("compare",), ("sweep", "--tick-period", "500")])
+def test_a_preset_is_not_played_past_its_stimulus(command: tuple[str, ...]) -> None:
+    call = (*command, "--preset", "fi-curve", "--on", "model:", "--on", "model:", "--ticks")
+    done = CliRunner().invoke(main, [*call, "5000"])
     assert done.exit_code == 2
     assert "ticks must be in 1…1,000 for the preset fi-curve, not 5,000" in done.output
-    assert spiketwin(*call, "1000").exit_code == 0
+    assert CliRunner().invoke(main, [*call, "1000"]).exit_code == 0
 
 
 def test_a_preset_takes_no_spikes(net: Path) -> None:
