@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import serial
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, registers, space_formats
 from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, STATE, names
 from spiketwin.host import Core, Network, access, connect
+from spiketwin.host.addresses import parse
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
 
@@ -216,9 +216,7 @@ def test_a_million_of_them_are_equal_through_the_link_of_the_gateware() -> None:
 
 def transcript(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, list[bytes]]:
     """Bytes to the device, and frames from it, of one program."""
-    packages = [*serial.protocol_handler_packages, "spiketwin.cosim.serial"]
-    monkeypatch.setattr(serial, "protocol_handler_packages", packages)
-    port = serial.serial_for_url(url)
+    port = parse(url).open()
     sent, received = bytearray(), bytearray()
     write, read = port.write, port.read
 

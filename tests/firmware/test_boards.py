@@ -23,7 +23,7 @@ from spiketwin.firmware.board import Board, board, boards, makes_baud
 from spiketwin.firmware.build import Build, TimingMissed, TooBig
 from spiketwin.firmware.errors import BoardError
 from spiketwin.firmware.families import families
-from spiketwin.firmware.plan import DEFAULT_BAUD, plan
+from spiketwin.firmware.plan import plan
 from spiketwin.firmware.platforms import wiring
 from spiketwin.firmware.target import resolve
 from spiketwin.firmware.use import Use
@@ -31,6 +31,7 @@ from spiketwin.firmware.wasm import Call
 from spiketwin.hdl import builds
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.protocol import DEFAULT_BAUD
 from spiketwin.host.cli import main
 
 PROMISED = {

@@ -25,6 +25,7 @@ from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES
 from spiketwin.hdl.spec.registers import RUN_REGISTERS
 from spiketwin.host import Core, Network, Run, connect
+from spiketwin.host.addresses import parse
 from spiketwin.host.cli import main
 from spiketwin.host.errors import (
     CoreClosed,
@@ -35,10 +36,11 @@ from spiketwin.host.errors import (
     LinkTimeout,
 )
 from spiketwin.host.files import save
-from spiketwin.host.link import Link, Port
+from spiketwin.host.link import Link
 from spiketwin.host.runner import Runner
 from spiketwin.host.signals import DeferredSignals
 from spiketwin.host.spikes import Saturations
+from spiketwin.host.transport import SerialTransport, Transport, WrappedTransport
 
 TICKS = 40
 SIZES = "tiny,event_queue_depth=16,spike_queue_depth=128,saturation_counters=1"
@@ -63,52 +65,26 @@ def alarm(_number: int, _frame: FrameType | None) -> None:
     raise Alarm
 
 
-class Breaking:
-    """A port before another one, at whose calls something happens."""
+class Breaking(WrappedTransport):
+    """A transport before another one, at whose calls something happens."""
 
-    def __init__(self, port: Port) -> None:
-        self._port = port
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
         self.calls = 0
         self.at: dict[int, Callable[[], None]] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._port, name)
 
     def _call(self) -> None:
         self.calls += 1
         if self.calls in self.at:
             self.at.pop(self.calls)()
 
-    @property
-    def timeout(self) -> float | None:
-        return self._port.timeout
-
-    @timeout.setter
-    def timeout(self, seconds: float | None) -> None:
-        self._port.timeout = seconds
-
-    @property
-    def baudrate(self) -> int:
-        return self._port.baudrate
-
-    @baudrate.setter
-    def baudrate(self, baud: int) -> None:
-        self._port.baudrate = baud
-
-    @property
-    def in_waiting(self) -> int:
-        return self._port.in_waiting
-
     def read(self, size: int = 1, /) -> bytes:
         self._call()
-        return self._port.read(size)
+        return super().read(size)
 
     def write(self, data: bytes, /) -> int | None:
         self._call()
-        return self._port.write(data)
-
-    def close(self) -> None:
-        self._port.close()
+        return super().write(data)
 
 
 class DevicePort:
@@ -169,15 +145,16 @@ class Terminal:
 def opened(kind: str) -> Iterator[Breaking]:
     if kind == "garbling terminal":
         terminal = Terminal()
-        yield Breaking(terminal.port)
+        yield Breaking(SerialTransport(terminal.port))
         terminal.close()
     elif kind == "garbling line":
         yield Breaking(FaultyChannel(DevicePort(), seed=2, error_rate=2e-3))
     else:
         scheme, _, level = kind.partition(" ")
         url = f"{scheme}://?params={SIZES}{level and f'&level={level}'}"
-        with serial.serial_for_url(url, timeout=0) as port:
-            yield Breaking(port)
+        transport = parse(url).open()
+        yield Breaking(transport)
+        transport.close()
 
 
 @dataclass(frozen=True)
@@ -192,12 +169,6 @@ class Whole:
 
 def left(core: Core, run: Run) -> Whole:
     return Whole(run, core.read_state(), core.read_weights(), core.read_registers())
-
-
-@pytest.fixture(autouse=True)
-def simulated_targets(monkeypatch: pytest.MonkeyPatch) -> None:
-    packages = [*serial.protocol_handler_packages, "spiketwin.cosim.serial"]
-    monkeypatch.setattr(serial, "protocol_handler_packages", packages)
 
 
 @pytest.fixture(autouse=True)
@@ -443,7 +414,7 @@ class RatedDevice(ModelDevice):
         return result
 
 
-class RatedLine:
+class RatedLine(Transport):
     """Two ends that understand each other only at the same rate, in simulated time."""
 
     TRIAL = BAUD_TRIAL_CYCLES / 100e6

@@ -23,7 +23,7 @@ from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.errors import LinkLost
 from spiketwin.host.files import save
 from spiketwin.host.link import DEFAULT_RETRIES
-from spiketwin.host.targets import SIMULATED
+from spiketwin.host.registered import registered_kinds
 
 TICKS = 50
 TINY = ["--on", "model:", "--params", "tiny"]
@@ -441,7 +441,8 @@ def test_a_selftest_in_which_nothing_fired_says_so() -> None:
 @pytest.mark.parametrize("command", [(), ("run",), ("selftest",), ("compare",)])
 def test_the_help_names_every_kind_of_target(command: tuple[str, ...]) -> None:
     shown = spiketwin(*command, "--help").output
-    for target in (*(f"{scheme}:" for scheme in SIMULATED), "socket://host:port", "replay:FILE"):
+    registered = [f"{scheme}:" for scheme in registered_kinds()]
+    for target in (*registered, "socket://host:port", "replay:FILE"):
         assert target in shown, target
 
 

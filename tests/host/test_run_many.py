@@ -163,7 +163,7 @@ def test_requests_of_many_runs_are_under_way_at_a_time(monkeypatch: pytest.Monke
     written: list[int] = []
     with connect("model:", params=TINY) as core:
         core.program(NET)
-        port: Any = core.link._port
+        port: Any = core.link._transport
         write = port.write
 
         def count(data: bytes) -> int:

@@ -18,14 +18,16 @@ from spiketwin.cosim.compare.accuracy import in_open_loop, limits
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.model.core import ModelCore, Ran
 from spiketwin.cosim.model.device import ModelDevice
-from spiketwin.cosim.serial import target_url
+from spiketwin.cosim.serial import MODEL
 from spiketwin.cosim.serial.inprocess import InProcessSerial
 from spiketwin.cosim.serial.protocol_model import ModelPort
+from spiketwin.cosim.serial.sizes import core_params
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Word
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.cli import main
 from spiketwin.host.files import load, save
+from spiketwin.host.kinds import Target
 from spiketwin.host.words import Words, of_kind, report_spikes
 
 TICKS = 50
@@ -70,10 +72,10 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Break:
 
     def arrange(tick: int | None, fault: Fault) -> None:
         class Serial(InProcessSerial):
-            def make_device(self, url: str) -> ModelPort:
-                device = ModelDevice(
-                    target_url.core_params(target_url.options(url, {"params"})["params"])
-                )
+            kind = MODEL
+
+            def make_device(self, target: Target) -> ModelPort:
+                device = ModelDevice(core_params(target))
                 core, advance = device.core, device.core.advance
 
                 def disturbed(ticks: Any, axons: Any, count: int, room: int) -> Ran:

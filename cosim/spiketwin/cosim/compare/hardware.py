@@ -18,6 +18,7 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import Progress
 from spiketwin.cosim.compare.equality import unequal_runs
 from spiketwin.cosim.compare.subject import Subject
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE
 from spiketwin.host import Core
 from spiketwin.host.account import Account
 from spiketwin.host.device_time import DeviceTime, cycles_per_bit
@@ -25,7 +26,6 @@ from spiketwin.host.errors import InvalidInput
 from spiketwin.host.ledger import Ledger
 from spiketwin.host.spikes import Run
 from spiketwin.host.targets import origin
-from spiketwin.host.timeline import BITS_PER_BYTE
 
 CHECK: Final = 0.005
 """How far the time of the wires may be from bytes × 10 ÷ baud."""
