@@ -12,6 +12,7 @@ from amaranth.sim import Simulator
 from cobs import cobs
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.rungs import examples
 
 from spiketwin.hdl.gateware.line.framing import FrameReceiver, ReplySlots
 from spiketwin.hdl.gateware.line.uart import BaudRate, UartReceiver, UartTransmitter
@@ -235,7 +236,7 @@ CHUNKS = st.one_of(
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.lists(CHUNKS, min_size=4, max_size=8))
 def test_frames_are_received_as_the_library_decodes_them(chunks: list[bytes]) -> None:
     line = b"".join(chunks)
@@ -272,7 +273,7 @@ def test_frames_are_received_as_the_library_decodes_them(chunks: list[bytes]) ->
     assert got == expected
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(st.lists(st.tuples(BODIES, st.booleans()), min_size=1, max_size=6), st.integers(1, 3))
 def test_reply_slots_send_what_the_library_encodes(
     bodies: list[tuple[bytes, bool]], pace: int

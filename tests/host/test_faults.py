@@ -108,6 +108,7 @@ def test_nothing_is_lost_and_nothing_applied_twice(
     assert words == expected[:count]
 
 
+@pytest.mark.rtl
 def test_the_gateware_survives_what_the_model_survives(expected: list[bytes]) -> None:
     count = 1000
     with serial.serial_for_url("rtl://?params=tiny") as port:

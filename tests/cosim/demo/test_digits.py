@@ -349,6 +349,7 @@ def test_one_target_alone_is_compared_with_nothing(tmp_path: Path) -> None:
     assert set(json.loads(file.read_text())) == {"dataset", "targets"}
 
 
+@pytest.mark.rtl
 def test_a_target_may_learn_a_part(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     result = invoke(
@@ -410,6 +411,7 @@ def test_no_part_is_learned_where_none_is_asked_for(tmp_path: Path) -> None:
         assert set(json.loads(file.read_text())) == {"dataset", "targets"}
 
 
+@pytest.mark.rtl
 def test_cycles_are_told_of_what_has_a_clock(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     result = invoke(tmp_path, "--on", "rtl:", "--json", str(file))

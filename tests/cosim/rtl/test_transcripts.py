@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from cobs import cobs
+from support.rungs import bulk_but
 
 from spiketwin.cosim.device.device import Device
 from spiketwin.cosim.model.device import ModelDevice
@@ -143,7 +144,9 @@ class Requests:
 
 
 @pytest.mark.parametrize(
-    ("params", "seed"), [(TINY, 1), (INSIDE, 2)], ids=["whole-bytes", "inside-bytes"]
+    ("params", "seed"),
+    bulk_but([(TINY, 1)], [(TINY, 1), (INSIDE, 2)]),
+    ids=["whole-bytes", "inside-bytes"],
 )
 def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(
     params: CoreParams, seed: int
@@ -186,7 +189,7 @@ class TimedRequests(Requests):
 
 @pytest.mark.parametrize(
     ("params", "seed"),
-    [(TINY, 1), (INSIDE, 2), (SINGLE_PORT, 3), (COUNTED, 4)],
+    bulk_but([(TINY, 1)], [(TINY, 1), (INSIDE, 2), (SINGLE_PORT, 3), (COUNTED, 4)]),
     ids=["whole-bytes", "inside-bytes", "single-port", "no-learning"],
 )
 @pytest.mark.parametrize("kind", [Requests, TimedRequests], ids=["free-running", "timed"])
@@ -259,6 +262,7 @@ def test_stop_drops_what_is_queued_and_nothing_else() -> None:
             assert wanted is None or body[4:] == wanted, opcode
 
 
+@pytest.mark.bulk
 def test_every_element_and_register_of_the_rtl_has_its_range_inside_its_bytes() -> None:
     """The least and the greatest value come back, and their neighbours outside are refused."""
     session, seq = 1, 0
