@@ -243,8 +243,6 @@ def test_a_million_of_them_are_equal_through_the_link_of_the_gateware() -> None:
 
 def transcript(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, list[bytes]]:
     """Bytes to the device, and frames from it, of one program."""
-    packages = [*serial.protocol_handler_packages, "spiketwin.cosim.serial"]
-    monkeypatch.setattr(serial, "protocol_handler_packages", packages)
     port = serial.serial_for_url(url)
     sent, received = bytearray(), bytearray()
     write, read = port.write, port.read
@@ -307,6 +305,7 @@ def test_at_a_tick_period_that_is_too_short_the_core_is_late_as_the_model_is(
         pair.compare()
 
 
+@pytest.mark.usefixtures("simulated_targets")
 @pytest.mark.parametrize("url", ["rtl://?params=tiny", "rtl://?params=tiny&level=core"])
 def test_the_bytes_of_a_program_are_the_same_on_both(
     url: str, monkeypatch: pytest.MonkeyPatch

@@ -18,6 +18,7 @@ import pytest
 import serial
 from click.testing import CliRunner
 from support.channel import FaultyChannel
+from support.ports import UnclockedPort
 from support.rungs import bulk_but
 
 from spiketwin.cosim.model.device import ModelDevice
@@ -40,6 +41,8 @@ from spiketwin.host.link import Link, Port
 from spiketwin.host.runner import Runner
 from spiketwin.host.signals import DeferredSignals
 from spiketwin.host.spikes import Saturations
+
+pytestmark = pytest.mark.usefixtures("simulated_targets")
 
 TICKS = 40
 SIZES = "tiny,event_queue_depth=16,spike_queue_depth=128,saturation_counters=1"
@@ -112,24 +115,6 @@ class Breaking:
         self._port.close()
 
 
-class DevicePort:
-    """A model without a clock, for a line that has one."""
-
-    def __init__(self) -> None:
-        self.device = ModelDevice(PARAMS)
-        self.timeout: float | None = 0.0
-
-    def read(self, size: int = 1, /) -> bytes:
-        return self.device.drain(size)
-
-    def write(self, data: bytes, /) -> int:
-        self.device.receive(data)
-        return len(data)
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
 class Terminal:
     """The model behind a pseudo-terminal that garbles a byte now and then."""
 
@@ -173,7 +158,7 @@ def opened(kind: str) -> Iterator[Breaking]:
         yield Breaking(terminal.port)
         terminal.close()
     elif kind == "garbling line":
-        yield Breaking(FaultyChannel(DevicePort(), seed=2, error_rate=2e-3))
+        yield Breaking(FaultyChannel(UnclockedPort(PARAMS), seed=2, error_rate=2e-3))
     else:
         scheme, _, level = kind.partition(" ")
         url = f"{scheme}://?params={SIZES}{level and f'&level={level}'}"
@@ -193,12 +178,6 @@ class Whole:
 
 def left(core: Core, run: Run) -> Whole:
     return Whole(run, core.read_state(), core.read_weights(), core.read_registers())
-
-
-@pytest.fixture(autouse=True)
-def simulated_targets(monkeypatch: pytest.MonkeyPatch) -> None:
-    packages = [*serial.protocol_handler_packages, "spiketwin.cosim.serial"]
-    monkeypatch.setattr(serial, "protocol_handler_packages", packages)
 
 
 @pytest.fixture(autouse=True)
@@ -667,7 +646,7 @@ def test_what_every_run_sets_is_not_to_be_written() -> None:
 
 
 def test_a_dead_line_leaves_what_came_in(whole: Whole) -> None:
-    channel = FaultyChannel(DevicePort(), seed=0)
+    channel = FaultyChannel(UnclockedPort(PARAMS), seed=0)
     core = Core(Link(channel))
     core.program(NET)
 

@@ -3,7 +3,6 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 from types import FrameType
@@ -442,13 +441,6 @@ def test_threads_are_used_where_it_is_allowed(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(ModelCore, "advance", both)
         core.run_many(stimuli(20, 4), 4, clear=True, threads=2)
     assert len(who) == 2
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("ctrl_c")

@@ -86,9 +86,9 @@ def rung_of(item: pytest.Item) -> str:
 
 
 def _of_folder(folder: Path) -> str:
-    while (name := folder.as_posix()) not in _FOLDERS:
-        folder = folder.parent
-    return _FOLDERS[name]
+    """Return the rung of a folder below `tests/`, or of the nearest one above it that has one."""
+    known = (_FOLDERS.get(above.as_posix()) for above in (folder, *folder.parents))
+    return next(rung for rung in known if rung is not None)
 
 
 def may_build(rung: str, kind: str) -> bool:

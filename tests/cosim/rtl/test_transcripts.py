@@ -143,6 +143,15 @@ class Requests:
             self.session = session
 
 
+def answered(rtl: Engine, frame: bytes, size: int) -> bytes:
+    """What the RTL answers to a frame, as far as that many bytes."""
+    rtl.write(frame)
+    got = b""
+    while len(got) < size and (part := rtl.read(1 << 16, 1e-3)):
+        got += part
+    return got
+
+
 @pytest.mark.parametrize(
     ("params", "seed"),
     bulk_but([(TINY, 1)], [(TINY, 1), (INSIDE, 2)]),
@@ -158,10 +167,7 @@ def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(
             opcode, frame = requests.frame()
             model.receive(frame)
             expected = model.drain(1 << 16)
-            rtl.write(frame)
-            got = b""
-            while len(got) < len(expected) and (part := rtl.read(1 << 16, 1e-3)):
-                got += part
+            got = answered(rtl, frame, len(expected))
             if opcode in RUNNING:
                 rtl.run(SETTLED_CYCLES)
             assert got == expected, frame.hex(" ")
@@ -251,10 +257,7 @@ def test_stop_drops_what_is_queued_and_nothing_else() -> None:
             frame = encode(bytes([0, seq, opcode]) + arguments)
             model.receive(frame)
             expected = model.drain(1 << 16)
-            rtl.write(frame)
-            got = b""
-            while len(got) < len(expected) and (part := rtl.read(1 << 16, 1e-3)):
-                got += part
+            got = answered(rtl, frame, len(expected))
             rtl.run(SETTLED_CYCLES)
             assert got == expected, opcode
             body = cobs.decode(expected[:-1])[:-2]
