@@ -391,6 +391,7 @@ def test_ctrl_c_ends_with_status_130(net: Path, monkeypatch: pytest.MonkeyPatch)
     assert spiketwin("run", net, *TINY).exit_code == 130
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize(
     "arguments",
     [

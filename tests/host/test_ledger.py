@@ -319,6 +319,7 @@ def check_of_a_target(run: Run, wires: bool) -> None:
     assert all((part >= 0).all() for part in ledger.spikes.values())
 
 
+@pytest.mark.rtl
 def test_a_terminal_that_tells_nothing_of_its_time_has_a_ledger_too() -> None:
     path, simulation, close = open_pty(parse("rtl+pty:?params=tiny"))
     try:
@@ -361,6 +362,7 @@ def test_what_no_link_has_carried_has_an_empty_ledger() -> None:
     assert ledger.as_json()["spike_latency"] is None
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize(
     "arguments",
     [["run", "--on", "model:", "--ledger"], ["compare", "--on", "model:", "--on", "rtl:"]],

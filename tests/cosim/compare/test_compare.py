@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import serial
 from click.testing import CliRunner, Result
+from support.rungs import bulk_but
 
 from spiketwin.cosim.compare.accuracy import in_open_loop, limits
 from spiketwin.cosim.compare.case import Case
@@ -111,6 +112,7 @@ def more(name: str, *place: int) -> Fault:
 # --- equality ----------------------------------------------------------------------------------
 
 
+@pytest.mark.rtl
 def test_two_targets_that_are_equal_are_found_so(net: Path) -> None:
     figures = compared(net, "model:", "rtl:?params=tiny")
     assert figures["first_difference"] is None
@@ -142,7 +144,7 @@ def test_of_three_targets_each_is_compared_with_each(net: Path, broken: Break) -
 # --- the first difference ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tick", [0, 7, TICKS - 1])
+@pytest.mark.parametrize("tick", bulk_but([7], [0, 7, TICKS - 1]))
 @pytest.mark.parametrize(
     ("name", "place", "source", "neuron"),
     [
@@ -443,6 +445,7 @@ def values_of(vcd: Path, name: str) -> set[int]:
     return {int(bits, 2) for bits in changes}
 
 
+@pytest.mark.rtl
 def test_the_signals_around_a_difference_are_written(net: Path, broken: Break) -> None:
     broken(20, more("v", 3))
     vcd = net.with_name("waves.vcd")
@@ -464,6 +467,8 @@ def test_the_signals_around_a_difference_are_written(net: Path, broken: Break) -
     assert times[0] < int(begin) < int(mark) < times[-1]
 
 
+@pytest.mark.rtl
+@pytest.mark.bulk
 def test_the_unit_of_digests_is_shown_at_work(net: Path, broken: Break) -> None:
     def garble(_core: ModelCore, words: Words) -> None:
         words[of_kind(words, Word.DIGEST_LOW)] ^= 1

@@ -225,6 +225,7 @@ def test_a_case_that_is_cleared_on_the_way_is_refused() -> None:
 # --- sweeps ------------------------------------------------------------------------------------
 
 
+@pytest.mark.rtl
 def test_model_and_rtl_are_equal_at_every_period() -> None:
     assert swept() == swept("rtl:")
 
@@ -384,6 +385,7 @@ def test_one_target_is_held_against_itself(net: Path, tmp_path: Path) -> None:
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.rtl
 def test_twins_are_equal_in_real_time(net: Path) -> None:
     done = spiketwin(net, "--on", "model:", "--on", "rtl:", "--params", "tiny",
                      "--tick-period", "30:130:50")  # fmt: skip
@@ -398,6 +400,7 @@ def test_targets_that_take_other_times_are_not(net: Path) -> None:
     assert f"DIFFERENT  model:?params=tiny and {slower} at tick periods of 64, 129" in done.output
 
 
+@pytest.mark.rtl
 def test_a_link_that_cannot_follow_is_told(net: Path) -> None:
     # In process, the RTL takes and gives a byte a cycle at most: too few for ticks as short as 80.
     done = spiketwin(net, "--on", "rtl:?params=tiny", "--tick-period", "80")

@@ -31,6 +31,8 @@ from spiketwin.host.errors import TargetError
 from spiketwin.host.frames import FrameDecoder, encode
 from spiketwin.host.kinds import Target
 
+pytestmark = pytest.mark.usefixtures("simulated_targets")
+
 IDENTIFY = encode(bytes([0, 0, Opcode.IDENTIFY]))
 REQUESTS = IDENTIFY + encode(bytes([1, 0, Opcode.OPEN])) + encode(bytes([1, 0, 255]))
 SECONDS = 60
@@ -46,12 +48,6 @@ served = open_pty(parse("rtl+pty:?params=tiny"))
 print(served.path, flush=True)
 signal.pause()
 """
-
-
-@pytest.fixture(autouse=True)
-def handlers(monkeypatch: pytest.MonkeyPatch) -> None:
-    packages = [*serial.protocol_handler_packages, "spiketwin.cosim.serial"]
-    monkeypatch.setattr(serial, "protocol_handler_packages", packages)
 
 
 def answers(port: serial.SerialBase, requests: bytes, count: int) -> list[bytes]:
