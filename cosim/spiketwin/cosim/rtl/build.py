@@ -201,7 +201,7 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
 
 
 def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]) -> list[str]:
-    """Write the RTL or the netlist; give what Verilator is to be told of it."""
+    """Write the RTL or the netlist, and give the arguments with which Verilator reads it."""
     top, log = _TOPS[design.level], folder / _LOG
     arguments = {
         "top": top, "params": asdict(design.params), "clock_hz": design.clock_hz,
