@@ -29,6 +29,7 @@ from spiketwin.cosim.compare.sweep import Judge
 from spiketwin.cosim.demo.tasks import TASKS
 from spiketwin.cosim.report import page, summary
 from spiketwin.cosim.report import trace as trace_file
+from spiketwin.cosim.report.result import ComparisonResult
 from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, CoreParams, described
 from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
@@ -198,7 +199,7 @@ def compare(
             tick_periods.write(outputs, swept, played, plot, json_file)
             tick_periods.say(console, swept)
             outputs.check()
-            raise click.exceptions.Exit(not tick_periods.equal(swept))
+            raise click.exceptions.Exit(not swept.equal)
         with _progress(console) as progress:
             found = comparison.compare(case, subjects, FLOAT in urls, every, progress)
         heading = _heading(net, preset_name, every)
@@ -236,8 +237,7 @@ def _save(
     if json_file is not None or html is not None:
         figures = page.figures_of(found)
     if json_file is not None:
-        drawn = [figure.figures() for figure in figures]
-        outputs.json(json_file, summary.figures(found) | {"figures": drawn})
+        outputs.json(json_file, ComparisonResult.of(found, figures))
     if html is not None:
         outputs.attempt(lambda: page.save(html, heading, found, figures))
     if trace is not None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from spiketwin.cosim.demo.compare import COMPARED, Comparison, compare
+from spiketwin.cosim.demo.compare import Comparison, compare
 from spiketwin.cosim.demo.lesson import lesson
 from spiketwin.cosim.demo.plots import PICTURES, save_all
+from spiketwin.cosim.demo.result import DemoResult
 from spiketwin.cosim.demo.run import SIZES, Record, learn
-from spiketwin.cosim.digits.encoding import Digits, load
+from spiketwin.cosim.digits.encoding import load
 from spiketwin.cosim.digits.recipe import RECIPE, Phase, parted
 from spiketwin.host import connect
 from spiketwin.host.cli import live, options
@@ -134,7 +135,7 @@ def demo(
     }
     comparisons = _compare(records)
     outputs = options.Outputs()
-    outputs.json(json_file, _report(digits, records, comparisons))
+    outputs.json(json_file, DemoResult.of(digits, records, comparisons))
     whole = {name: record for name, record in records.items() if record.is_whole}
     pictures = outputs.attempt(lambda: save_all(whole, output))
     console.print(_table(records))
@@ -213,59 +214,6 @@ def _table(records: dict[str, Record]) -> Table:
     for title, text in figures.items():
         table.add_row(title, *map(text, records.values()))
     return table
-
-
-def _report(
-    digits: Digits, records: dict[str, Record], comparisons: dict[str, Comparison]
-) -> dict[str, Any]:
-    """Figures as JSON; where one target alone was run, nothing is said of comparing."""
-    whole = [name for name, record in records.items() if record.is_whole]
-    report: dict[str, Any] = {
-        "dataset": {"train": len(digits.train), "test": len(digits.test)},
-        "targets": {
-            name: {"accuracy": records[name].accuracy(), **_figures(name, records[name])}
-            for name in whole
-        },
-    }
-    if compared := [comparisons[name] for name in whole[1:]]:
-        report["compared"] = _compared(compared)
-    if comparisons:
-        report["equal"] = _equal(list(comparisons.values()))
-    if parts := [name for name in records if name not in whole]:
-        report["parts"] = {
-            name: {
-                "presentations": records[name].presentations,
-                "of": records[whole[0]].presentations,
-                **_figures(name, records[name]),
-                "compared": _compared([comparisons[name]]),
-                "equal": _equal([comparisons[name]]),
-            }
-            for name in parts
-        }
-    return report
-
-
-def _compared(comparisons: list[Comparison]) -> dict[str, int]:
-    return {
-        name: sum(getattr(comparison, name) for comparison in comparisons)
-        for name in ("ticks", "spikes", "weights")
-    }
-
-
-def _equal(comparisons: list[Comparison]) -> dict[str, bool]:
-    return {
-        name: all(name not in comparison.differences for comparison in comparisons)
-        for name in COMPARED
-    }
-
-
-def _figures(name: str, record: Record) -> dict[str, float]:
-    """Figures of one target; the model has no clock, so no cycles are counted on it."""
-    figures = {"ticks": record.ticks, "seconds": record.seconds}
-    if origin(name) != "computed":
-        cycles = int(record.cycles.sum())
-        figures |= {"cycles": cycles, "cycles_per_second": cycles / record.seconds}
-    return figures
 
 
 def _verdict(

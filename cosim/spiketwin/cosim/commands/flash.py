@@ -99,7 +99,7 @@ def flash(
             )
         report = examined(console, address, core)
     outputs = options.Outputs()
-    outputs.json(json_file, report.figures())
+    outputs.json(json_file, report)
     say(console, report)
     outputs.check()
     if not report.passed:

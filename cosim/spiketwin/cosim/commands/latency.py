@@ -18,8 +18,8 @@ from spiketwin.cosim.compare import comparison
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.hardware import (
     CHECK,
-    Played,
     Study,
+    TimedPlay,
     makes,
     median_latency,
     play,
@@ -187,7 +187,7 @@ def latency(
         played = _played(console, subjects, case, clocks, rates)
     found = study(played, clocks, rates or _made_by(clocks), round_trip)
     outputs = options.Outputs()
-    outputs.json(json_file, found.figures())
+    outputs.json(json_file, found)
     if plot is not None:
         curve = import_module("spiketwin.cosim.compare.hardware_curve")
         title = f"{readable(net.name)}: {length:,} ticks in software and in hardware"
@@ -210,7 +210,7 @@ def _played(
     case: Case,
     clocks: tuple[int, ...],
     rates: tuple[int, ...] | None,
-) -> list[Played]:
+) -> list[TimedPlay]:
     played = []
     with options.progress_bar(console, "ticks") as bar:
         task = bar.add_task("", total=None)
@@ -231,10 +231,10 @@ def _played(
 
 
 def _say(console: Console, found: Study) -> None:
-    if found.software:
+    if found.in_software:
         console.print(_software_table(found))
     console.print(_hardware_table(found))
-    if found.beside:
+    if found.with_line:
         console.print(_beside_table(found))
     for clock in found.clocks:
         limit, fastest = found.line_limits_below(clock), clock // MIN_CYCLES_PER_BIT
@@ -264,7 +264,7 @@ def _software_table(found: Study) -> Table:
     )
     for heading in ("spike in to out,\ntick by tick, median", "ticks/s\nby tick", "\nstreamed"):
         table.add_column(heading, justify="right")
-    for each in found.software:
+    for each in found.in_software:
         by_tick = each.ticks / each.stepped.wall_seconds
         streamed = each.ticks / seconds_of(each)
         table.add_row(each.name, _time(median_latency(each)), f"{by_tick:,.0f}", f"{streamed:,.0f}")
@@ -272,7 +272,8 @@ def _software_table(found: Study) -> Table:
 
 
 def _hardware_table(found: Study) -> Table:
-    host = f", {_time(found.round_trip)} of host and adapter an answer" if found.round_trip else ""
+    trip = found.round_trip_seconds
+    host = f", {_time(trip)} of host and adapter an answer" if trip else ""
     table = Table(
         title=f"In hardware, computed to the clock cycle{host}", box=SIMPLE_HEAD, pad_edge=False
     )
@@ -304,12 +305,12 @@ def _beside_table(found: Study) -> Table:
     )  # fmt: skip
     table.add_column("target", overflow="fold")
     headings = ["line\nbaud", "the run\ntook", "\ncomputed", "\noff by"]
-    boards = not all(each.simulated for each in found.beside)
+    boards = not all(each.simulated for each in found.with_line)
     if boards:
         headings += ["spike in\nto out", "\ncomputed"]
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
-    for each in found.beside:
+    for each in found.with_line:
         took, there = seconds_of(each), each.streamed.on_hardware().seconds
         cells = [f"{each.streamed.baud:,}", _time(took), _time(there)]
         cells.append(f"{100 * (took / there - 1):+.2f} %")

@@ -17,11 +17,10 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import Progress
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.cosim.compare.sweep import (
-    COST_PER_TICK,
-    TAU_TICKS,
     Judge,
     Point,
     Sweep,
+    SweepResult,
     sweep,
 )
 from spiketwin.hdl.spec.installation import install_command
@@ -96,28 +95,29 @@ def swept(
     progress: Progress,
     clock_hz: int | None,
     judge: Judge | None,
-) -> dict[str, Sweep]:
-    """Run a case at all periods on all targets, by name of the target.
+) -> SweepResult:
+    """Run a case at all periods on all targets.
 
     Parameters are those of `spiketwin.cosim.compare.sweep.sweep`, whose errors are raised.
     Distances are measured where their libraries are installed.
     """
-    return {
+    distances = not _missing()
+    found = {
         subject.name: sweep(
-            subject, case, periods, progress,
-            clock_hz=clock_hz, judge=judge, distances=not _missing(),
+            subject, case, periods, progress, clock_hz=clock_hz, judge=judge, distances=distances
         )
         for subject in subjects
-    }  # fmt: skip
+    }
+    return SweepResult(found)
 
 
 def _missing() -> list[str]:
     return [name for name in _MEASURED_BY if find_spec(name) is None]
 
 
-def say(console: Console, found: dict[str, Sweep]) -> None:
-    """Print the figures of the first target, and whether the others have the same."""
-    (first, swept), *others = found.items()
+def say(console: Console, found: SweepResult) -> None:
+    """Print the tables of the first target, and whether the other targets have the same."""
+    (first, swept), *others = found.targets.items()
     console.print(_time_table(swept, first), _spike_table(swept))
     if swept.accuracy is not None or swept.points[0].distances is not None:
         console.print(_distance_table(swept))
@@ -129,46 +129,30 @@ def say(console: Console, found: dict[str, Sweep]) -> None:
             soft_wrap=True,
             markup=False,
         )
-    for name, each in found.items():
+    for name, each in found.targets.items():
         _say_what_the_link_did(console, name, each)
     for name, other in others:
         _say_whether_equal(console, first, swept, name, other)
 
 
-def equal(found: dict[str, Sweep]) -> bool:
-    """Whether all targets did the same at each period."""
-    first, *others = found.values()
-    return all(each.points == first.points for each in others)
-
-
 def write(
     outputs: options.Outputs,
-    found: dict[str, Sweep],
+    found: SweepResult,
     played: str,
     plot: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Write the curve of the first target and the figures of all, where wanted.
+    """Write the curve of the first target and the result, where they are wanted.
 
     `played` names what was run. Raises `ImportError` without matplotlib.
     """
-    (first, swept), *_ = found.items()
+    (first, swept), *_ = found.targets.items()
     if plot is not None:
         from spiketwin.cosim.compare import curve
 
         title = f"{readable(played)} on {readable(first)} ({origin(first)})"
         outputs.write(plot, lambda file: curve.save(file, swept, title))
-    outputs.json(json_file, _figures(found))
-
-
-def _figures(found: dict[str, Sweep]) -> dict[str, Any]:
-    return {
-        "ideal": "free-running",
-        "van_rossum_tau_ticks": TAU_TICKS,
-        "victor_purpura_cost_per_tick": COST_PER_TICK,
-        "equal": equal(found),
-        "targets": {name: each.as_json() for name, each in found.items()},
-    }
+    outputs.json(json_file, found)
 
 
 # --- what is said of it ------------------------------------------------------------------------
@@ -189,7 +173,7 @@ def _time_table(found: Sweep, name: str) -> Table:
         return {
             "\nµs": f"{found.microseconds(point.tick_period):.4g}",
             "load\n%": f"{100 * point.utilisation:.1f}",
-            "ticks a\nsecond": f"{found.ticks_per_second(point):,.0f}",
+            "ticks a\nsecond": f"{point.ticks_per_second:,.0f}",
             "ticks\nlate": f"{point.missed_deadlines:,}",
             "latency, µs:\nmean": f"{found.microseconds(point.latency_mean):,.2f}",
             "\nlongest": f"{found.microseconds(point.latency_max):,.2f}",

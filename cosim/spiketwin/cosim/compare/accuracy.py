@@ -13,12 +13,13 @@ from spiketwin.cosim.compare.matching import Match, match
 from spiketwin.cosim.compare.quantisation import Quantisation
 from spiketwin.cosim.compare.trajectory import Recording, Values
 from spiketwin.hdl.spec.variables import POTENTIAL, TRACE, VARIABLES, WEIGHT, Kind
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host.elements import IntArray
 from spiketwin.host.plan import Progress
 
 
 @dataclass(frozen=True, eq=False)
-class Drift:
+class Drift(Result):
     """Differences of a run from the ideal network, in the unit of the latter.
 
     Attributes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from spiketwin.cosim.compare.equality import (
 )
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
 
@@ -49,7 +50,7 @@ class NotReproducible(SpiketwinError):
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class Window(Result):
     """The few ticks around a difference, for each of two targets by its name.
 
     Attributes
@@ -68,7 +69,7 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
-class Difference:
+class Difference(Result):
     """The first difference of two targets.
 
     Of all that differs after the tick, it is what the rest can follow from: if a neuron fired in
@@ -114,10 +115,6 @@ class Difference:
         if self.source is not None:
             return f"source {self.source}"
         return "" if self.neuron is None else f"neuron {self.neuron}"
-
-    def figures(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
-        return vars(self) | {"around": self.around and vars(self.around)}
 
 
 def differ_after(

@@ -7,9 +7,9 @@ spikes are those that were meant, each when its tick is due. So nothing but time
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from spiketwin.cosim.compare.latency import (
 )
 from spiketwin.cosim.compare.realtime import Live, free_run, live
 from spiketwin.cosim.compare.subject import Subject
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host import Run
 from spiketwin.host.elements import IntArray
 from spiketwin.host.stimuli import checked_events
@@ -40,10 +41,15 @@ Judge = Callable[[IntArray], float]
 
 
 @dataclass(frozen=True)
-class Distances:
+class Distances(Result):
     """Mean distances from the trains that were meant, over the neurons that fire.
 
     A spike counts as fired when its tick began, in periods; all are 0 where a core keeps up.
+
+    Attributes
+    ----------
+    van_rossum, victor_purpura, isi, spike:
+        The van Rossum, Victor-Purpura, ISI and SPIKE distances.
     """
 
     van_rossum: float
@@ -53,7 +59,7 @@ class Distances:
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(Result):
     """What a core did at one tick period; all times in cycles.
 
     The last three tell of the link to the target and of the host, all else of the core alone: on
@@ -67,6 +73,8 @@ class Point:
         Mean cycles of a tick, in periods; above 1 the core falls behind for as long as it lasts.
     elapsed_cycles:
         From the beginning of the first tick to the end of the last one, or of its period.
+    ticks_per_second:
+        Ticks in a second of the clock by which cycles are time.
     missed_deadlines:
         Ticks that began late.
     dropped_events:
@@ -99,6 +107,7 @@ class Point:
     tick_period: int
     utilisation: float
     elapsed_cycles: int
+    ticks_per_second: float = field(compare=False)
     missed_deadlines: int
     dropped_events: int
     spikes: int
@@ -118,7 +127,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Result):
     """A network on one core at several tick periods.
 
     Attributes
@@ -155,18 +164,35 @@ class Sweep:
         """Turn cycles into microseconds."""
         return cycles / self.clock_hz * 1e6
 
-    def ticks_per_second(self, point: Point) -> float:
-        """Throughput at one period."""
-        return self.ticks * self.clock_hz / point.elapsed_cycles
 
-    def as_json(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
-        figures = {each.name: getattr(self, each.name) for each in fields(self)}
-        figures["points"] = [
-            asdict(point) | {"ticks_per_second": self.ticks_per_second(point)}
-            for point in self.points
-        ]
-        return figures
+@dataclass(frozen=True)
+class SweepResult(Result):
+    """What ``spiketwin sweep`` finds.
+
+    Attributes
+    ----------
+    ideal:
+        What the spikes of each target are held against: ``free-running``, its own ones.
+    van_rossum_tau_ticks, victor_purpura_cost_per_tick:
+        Parameters of these two distances.
+    targets:
+        What was found of each target, by its address.
+    """
+
+    json_keys = (
+        "ideal", "van_rossum_tau_ticks", "victor_purpura_cost_per_tick", "equal", "targets",
+    )  # fmt: skip
+
+    targets: dict[str, Sweep]
+    ideal: str = "free-running"
+    van_rossum_tau_ticks: float = TAU_TICKS
+    victor_purpura_cost_per_tick: float = COST_PER_TICK
+
+    @property
+    def equal(self) -> bool:
+        """Whether all targets did the same at each period."""
+        first, *others = self.targets.values()
+        return all(each.points == first.points for each in others)
 
 
 def sweep(
@@ -205,13 +231,14 @@ def sweep(
     """
     case = replace(case, spikes=checked_events(case.spikes, case.ticks, case.network.n_axons))
     free = free_run(subject.core, case, partial(progress, f"{subject.name} free-running"))
+    clock_hz = clock_hz or subject.core.identity.clock_hz
     points = []
     for period in sorted(set(periods)):
         report = partial(progress, f"{subject.name} at {period:,} cycles")
         found = live(subject.core, case, period, free, report)
-        points.append(_judged(case, free, found, judge, distances))
+        points.append(_judged(case, free, found, judge, distances, clock_hz))
     return Sweep(
-        clock_hz=clock_hz or subject.core.identity.clock_hz,
+        clock_hz=clock_hz,
         ticks=case.ticks,
         events=len(case.spikes),
         spikes=len(free.spikes),
@@ -222,7 +249,9 @@ def sweep(
     )
 
 
-def _judged(case: Case, free: Run, found: Live, judge: Judge | None, distances: bool) -> Point:
+def _judged(
+    case: Case, free: Run, found: Live, judge: Judge | None, distances: bool, clock_hz: int
+) -> Point:
     period, run = found.period, found.run
     spikes, left = run.spikes, found.left
     late = latencies(spikes, left, period)
@@ -232,12 +261,12 @@ def _judged(case: Case, free: Run, found: Live, judge: Judge | None, distances: 
     same = _shared(free.spikes, spikes)
     kept = _shared(spikes, free.spikes)
     distorted = interval_distortions(spikes[kept], left[kept], period)
-    ticks = case.ticks
-    end = int(found.begins[-1] + run.cycles[-1])
+    elapsed = max(int(found.begins[-1] + run.cycles[-1]), case.ticks * period)
     return Point(
         tick_period=period,
         utilisation=float(run.cycles.mean() / period),
-        elapsed_cycles=max(end, ticks * period),
+        elapsed_cycles=elapsed,
+        ticks_per_second=case.ticks * clock_hz / elapsed,
         missed_deadlines=missed_deadlines(found.begins, period),
         dropped_events=len(events) - len(found.events),
         spikes=len(spikes),

@@ -1,18 +1,17 @@
-"""A comparison in words and figures: what the terminal, the page and the JSON say alike."""
+"""A comparison in words: what the terminal and the page say alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketwin.cosim.compare.accuracy import Limits, OpenLoop
+from spiketwin.cosim.compare.accuracy import OpenLoop
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Findings
 from spiketwin.cosim.compare.difference import Difference
-from spiketwin.cosim.compare.matching import Match
 from spiketwin.host.spikes import saturations_row
 from spiketwin.host.targets import origin
 
@@ -202,73 +201,3 @@ def consequences(difference: Difference) -> str:
     """Say how many elements of each field differ after the tick."""
     told = ", ".join(f"{field} ({number:,})" for field, number in difference.elements.items())
     return f"Elements that differ after it: {told}"
-
-
-# --- as JSON -----------------------------------------------------------------------------------
-
-
-def figures(found: Comparison) -> dict[str, Any]:
-    """Give the figures as JSON has them."""
-    targets = {name: _figures(found, one) for name, one in found.devices.items()}
-    if found.meant is not None:
-        targets[FLOAT] = {
-            "equal_to": {},
-            "within_one_tick_of_float": None,
-            "spikes": len(found.meant.spikes),
-            "wall_seconds": found.meant.seconds,
-        }
-    return {
-        "ticks": found.case.ticks,
-        "digests": found.digests,
-        "limits": found.limits and _limits(found.limits),
-        "targets": targets,
-        "first_difference": found.differences[0].figures() if found.differences else None,
-    }
-
-
-def _figures(found: Comparison, one: Findings) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "build": one.identity.build,
-        "clock_hz": one.identity.clock_hz,
-        "equal_to": one.equal_to,
-        "within_one_tick_of_float": None,
-        "spikes": len(one.behaviour.run.spikes),
-        "cycles": int(one.behaviour.run.cycles.sum()),
-        "saturations": one.behaviour.run.saturations and asdict(one.behaviour.run.saturations),
-        "wall_seconds": one.behaviour.run.ledger.wall_seconds,
-        "ledger": one.behaviour.run.ledger.as_json(),
-    }
-    if one.nearness is not None:
-        near = one.nearness.open_loop
-        told |= {
-            "within_one_tick_of_float": near and near.match.within_one_tick_share,
-            "same_tick_as_float": near and near.match.same_tick_share,
-            "missing": near and near.match.missing,
-            "extra": near and near.match.extra,
-            "drift": near and _drift(found, near),
-            "limited_by": near and limited_by(found, near),
-            "parts_from_float_at_tick": one.nearness.parting_tick,
-        }
-    return told
-
-
-def _drift(found: Comparison, near: OpenLoop) -> dict[str, Any]:
-    values = {name: each.tolist() for name, each in vars(near.drift).items()}
-    return {"unit": found.case.unit} | values
-
-
-def _limits(limits: Limits) -> dict[str, Any]:
-    return {
-        "all_kept": _shares(limits.all_kept),
-        "lifted": [{"rounding": name} | _shares(each) for name, each in limits.lifted.items()],
-        "exact": list(limits.exact),
-    }
-
-
-def _shares(match: Match) -> dict[str, Any]:
-    return {
-        "within_one_tick": match.within_one_tick_share,
-        "same_tick": match.same_tick_share,
-        "missing": match.missing,
-        "extra": match.extra,
-    }

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.paths import is_behind, path_of, readable, same_file, stream_number
@@ -210,9 +211,9 @@ class Outputs:
             self._failures.append(error)
             return None
 
-    def json(self, path: Path | None, figures: dict[str, Any]) -> None:
-        """Write figures as JSON, if they are wanted."""
-        self.write(path, lambda file: file.write(as_json(figures)))
+    def json(self, path: Path | None, result: Result) -> None:
+        """Write a result as JSON, if that is wanted."""
+        self.write(path, lambda file: file.write(as_json(result)))
 
     def check(self) -> None:
         """Raise the first `OSError` of all, when what there was to say has been said."""
@@ -363,9 +364,9 @@ json_file = click.option(
 )
 
 
-def as_json(figures: dict[str, Any]) -> bytes:
-    """Give figures as JSON; of names that are no UTF-8, bytes as text."""
-    return (json.dumps(_readable(figures), indent=2) + "\n").encode()
+def as_json(result: Result) -> bytes:
+    """Return a result as the text of a JSON file, in which names that are no UTF-8 are readable."""
+    return (json.dumps(_readable(result.as_json()), indent=2) + "\n").encode()
 
 
 def _readable(value: Any) -> Any:
