@@ -10,7 +10,7 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 import click
@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.checkout import ROOT
 
-from spiketwin.cosim.commands.bench import SHOWN
+from spiketwin.cosim.trials.bench_figures import BenchResult
 from spiketwin.hdl.spec import arithmetic
 from spiketwin.hdl.spec.params import CoreParams, ParamsError
 from spiketwin.host import Network
@@ -284,18 +284,58 @@ def test_the_design_page_shows_the_examples() -> None:
         assert block in (ROOT / "examples" / name).read_text()
 
 
-def documented_keys(command: str) -> set[str]:
-    """All names of keys in the line of a command in the table of docs/python.md."""
+def documented_paths(command: str) -> set[str]:
+    """All paths of keys in the table of a command in docs/python.md, and those of ledgers."""
     text = (ROOT / "docs/python.md").read_text()
-    (line,) = re.findall(rf"^\| `spiketwin {command}` \| (.*) \|$", text, re.MULTILINE)
-    return set(re.findall(r"`(\w+)`", line))
+    (table,) = re.findall(rf"^### `spiketwin {command}`\n\n(.*?)\n\n", text, re.M | re.S)
+    found = first_column(table)
+    if "ledger.md#as-figures" in table:
+        ledger = (ROOT / "docs/ledger.md").read_text().partition("generated: json-ledger")[2]
+        found |= first_column(ledger.partition("<!-- end -->")[0])
+    return found
 
 
-def keys(figures: dict[str, Any]) -> set[str]:
-    """Names of the keys on all levels, without addresses of targets."""
-    lists = [value if isinstance(value, list) else [value] for value in figures.values()]
-    inner = [keys(item) for values in lists for item in values if isinstance(item, dict)]
-    return {key for key in figures if ":" not in key}.union(*inner)
+def first_column(table: str) -> set[str]:
+    """All that is code in the first column of a table."""
+    cells = re.findall(r"^\| (`[^|]*?) \|", table, re.MULTILINE)
+    return {key for cell in cells for key in re.findall(r"`([^`]+)`", cell)}
+
+
+def written_paths(value: Any, path: str, known: set[str]) -> Iterator[str]:
+    """Give the paths of all keys in JSON, ``.*`` for a name where the documentation has that."""
+    if isinstance(value, list):
+        for each in value:
+            yield from written_paths(each, f"{path}[]", known)
+    elif isinstance(value, dict):
+        by_name = any(each.startswith(f"{path}.*") for each in known)
+        leaf = path in known and not any(each.startswith(f"{path}.") for each in known)
+        for name, each in value.items():
+            if by_name:
+                yield from written_paths(each, f"{path}.*", known)
+            elif leaf:
+                yield f"{path}: {name}"
+            else:
+                inner = f"{path}.{name}".lstrip(".")
+                yield inner
+                yield from written_paths(each, inner, known)
+
+
+LEDGER = re.compile(r"^(.*\bledger)\.(.*)$")
+
+
+def check_documented(written: dict[str, Any], command: str) -> None:
+    """Hold what a command wrote against the documentation of its keys, in both directions."""
+    known = documented_paths(command)
+    code = set(re.findall(r"`(\w+)`", (ROOT / "docs/python.md").read_text()))
+    code |= set(re.findall(r"`(\w+)`", (ROOT / "docs/ledger.md").read_text()))
+    found = {LEDGER.sub(r"\2", each) for each in written_paths(written, "", known)}
+    by_name = {each for each in found if ": " in each}
+    assert found - by_name <= known
+    for name in (each.partition(": ")[2] for each in by_name):
+        assert ":" in name or name in code or name in CoreParams.__dataclass_fields__, name
+    # Nothing is documented of what was written that is not there.
+    parents = {each.rpartition(".")[0] for each in found - by_name}
+    assert {each for each in known if each.rpartition(".")[0] in parents} == found - by_name
 
 
 LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
@@ -324,13 +364,13 @@ def test_the_keys_of_figures_are_documented(
     save("net.npz", Network(n_axons=4, n_neurons=8, threshold=np.zeros(8, np.int64)))
     result = CliRunner().invoke(main, [*command.split(), *arguments, "--json", "figures.json"])
     assert result.exit_code in (0, 1), result.output  # 1: the machine lacks something
-    assert keys(json.loads(Path("figures.json").read_text())) == documented_keys(command)
+    check_documented(json.loads(Path("figures.json").read_text()), command)
 
 
 def test_the_keys_of_the_benchmark_are_documented() -> None:
-    names = {name for figures in SHOWN.values() for name, *_ in figures}
-    inner = {"lanes", "ncx", "full", "with_events", "without_events"}
-    assert documented_keys("bench") == SHOWN.keys() | names | inner
+    groups = get_type_hints(BenchResult)
+    names = {f"{group}.{each}" for group in BenchResult.names() for each in groups[group].names()}
+    assert documented_paths("bench") == {*BenchResult.names(), *names}
 
 
 def calls() -> list[str]:

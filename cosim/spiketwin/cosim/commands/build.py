@@ -19,6 +19,7 @@ from spiketwin.firmware.errors import BoardError, ClockError
 from spiketwin.firmware.family import VendorProject
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import Target, resolve
+from spiketwin.firmware.figures import BuildFigures
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
 from spiketwin.host.cli import options
 from spiketwin.host.replacing import replacing
@@ -145,7 +146,7 @@ def build(
     except TimingMissed as error:
         made, missed = error.build, error
     outputs = options.Outputs()
-    outputs.json(json_file, made.figures)
+    outputs.json(json_file, BuildFigures.of(made.figures))
     if out is not None:
         outputs.attempt(lambda: _copy(made.folder, out))
     console.print(_table(made))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.table import Table
 
-from spiketwin.cosim.trials.doctor import Finding, examine
+from spiketwin.cosim.trials.doctor import Examination, Finding, examine
 from spiketwin.host.cli import options
 
 
@@ -25,9 +24,7 @@ def doctor(json_file: Path | None) -> None:
         findings = examine()
     missing = [finding for finding in findings if not finding.fine]
     outputs = options.Outputs()
-    outputs.json(
-        json_file, {"fine": not missing, "findings": [asdict(finding) for finding in findings]}
-    )
+    outputs.json(json_file, Examination(findings))
     console.print(_table(findings))
     for fix in dict.fromkeys(finding.fix for finding in missing):
         mended = [finding for finding in missing if finding.fix == fix]

@@ -14,6 +14,7 @@ from spiketwin.cosim.compare.quantisation import Quantisation
 from spiketwin.cosim.compare.trajectory import Recording, Values
 from spiketwin.hdl.spec.variables import POTENTIAL, TRACE, VARIABLES, WEIGHT, Kind
 from spiketwin.hdl.spec.results import Result
+from spiketwin.hdl.spec.variables import POTENTIAL, TRACE, VARIABLES, WEIGHT, Kind
 from spiketwin.host.elements import IntArray
 from spiketwin.host.plan import Progress
 
@@ -25,12 +26,12 @@ class Drift(Result):
     Attributes
     ----------
     after:
-        Shape (k,): ticks executed.
+        Shape (k,): numbers of ticks after which potential and weights were compared.
     v_rms, v_largest:
-        Shape (k,): over all neurons, of the potential. A neuron that fires a tick too late differs
-        by a whole reset meanwhile.
+        Shape (k,): root mean square and largest difference of the potential, over all neurons. A
+        neuron that fires a tick too late differs by a whole reset meanwhile.
     weights_rms, weights_largest:
-        Shape (k,): over all synapses, of the weights.
+        Shape (k,): root mean square and largest difference of the weights, over all synapses.
     """
 
     after: IntArray

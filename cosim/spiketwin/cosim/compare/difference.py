@@ -21,6 +21,7 @@ from spiketwin.cosim.compare.equality import (
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
 from spiketwin.hdl.spec.results import Result
+from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
 
@@ -84,7 +85,7 @@ class Difference(Result):
         Cycle of the run, counted from its beginning, at which the tick began, or at which the
         spike left if the field is ``spike`` or ``spike_cycle``; None without a tick.
     field:
-        One of `FIELDS`: a name of the state, ``weight``, ``spike`` (1 if the neuron fired),
+        What differs: a name of the state, ``weight``, ``spike`` (1 if the neuron fired),
         ``spike_cycle`` (cycle in the tick at which it left), ``update_cycle`` (cycle in the tick
         at which *Update* began), ``cycles`` (of the tick) or ``digest`` (of what it wrote).
     source, neuron:

@@ -52,7 +52,7 @@ class Figure(Result):
     Attributes
     ----------
     name:
-        Its name in addresses and in JSON.
+        Its name in addresses.
     title:
         What it shows.
     says:

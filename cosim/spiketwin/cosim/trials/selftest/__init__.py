@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from spiketwin.cosim.trials.selftest import equivalence, line, memory
 from spiketwin.hdl.spec.results import Result
@@ -41,7 +41,11 @@ class Report(Result):
     link: line.LineReport
     memory: memory.MemoryReport
     equivalence: equivalence.EquivalenceReport
-    ended: ClassVar[None] = None
+
+    @property
+    def ended(self) -> None:
+        """What ended the self-test before it was over; checks it had not come to are null then."""
+        return
 
     @property
     def passed(self) -> bool:
@@ -63,7 +67,7 @@ class Unfinished(Result):
     link, memory:
         What the checks found that were over; null for the others. The last check never was over.
     ended:
-        Which check ended, how far it was, and why; null if all checks came to their end.
+        Which check ended, how far it was, and why.
     """
 
     json_keys = _KEYS
@@ -71,8 +75,16 @@ class Unfinished(Result):
     link: line.LineReport | None
     memory: memory.MemoryReport | None
     ended: str
-    passed: ClassVar[bool] = False
-    equivalence: ClassVar[None] = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was wrong: never so, as not everything was checked."""
+        return False
+
+    @property
+    def equivalence(self) -> None:
+        """What was compared with the model: nothing yet."""
+        return
 
     @property
     def latency(self) -> line.RoundTrips | None:

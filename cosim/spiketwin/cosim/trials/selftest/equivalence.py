@@ -16,8 +16,8 @@ from spiketwin.cosim.compare.equality import Behaviour, Inequality, unequal
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, registers, space_formats
-from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, Variable, names
 from spiketwin.hdl.spec.results import Result
+from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, Variable, names
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.targets import connect
