@@ -591,7 +591,12 @@ def _keys(result: type[Result], path: str) -> list[tuple[str, str]]:
             rows += [row for each in inner for row in _keys(each, path)]
             continue
         links = [link for each, link in _ELSEWHERE.items() if each in inner]
-        rows.append((f"`{path}{name}`", ": ".join([docs[name].removesuffix("."), *links]) if links else docs[name]))
+        rows.append(
+            (
+                f"`{path}{name}`",
+                ": ".join([docs[name].removesuffix("."), *links]) if links else docs[name],
+            )
+        )
         for each in inner:
             if each not in _ELSEWHERE:
                 rows += _keys(each, f"{path}{name}{step}.")

@@ -17,9 +17,9 @@ from spiketwin.firmware.build import Build, TimingMissed
 from spiketwin.firmware.build import build as build_core
 from spiketwin.firmware.errors import BoardError, ClockError
 from spiketwin.firmware.family import VendorProject
+from spiketwin.firmware.figures import BuildFigures
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import Target, resolve
-from spiketwin.firmware.figures import BuildFigures
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
 from spiketwin.host.cli import options
 from spiketwin.host.replacing import replacing

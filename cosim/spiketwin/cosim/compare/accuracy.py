@@ -12,7 +12,6 @@ from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.compare.matching import Match, match
 from spiketwin.cosim.compare.quantisation import Quantisation
 from spiketwin.cosim.compare.trajectory import Recording, Values
-from spiketwin.hdl.spec.variables import POTENTIAL, TRACE, VARIABLES, WEIGHT, Kind
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import POTENTIAL, TRACE, VARIABLES, WEIGHT, Kind
 from spiketwin.host.elements import IntArray

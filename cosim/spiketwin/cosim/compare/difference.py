@@ -19,7 +19,6 @@ from spiketwin.cosim.compare.equality import (
     unequal_state,
 )
 from spiketwin.cosim.compare.subject import Subject
-from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
 from spiketwin.host.elements import IntArray
