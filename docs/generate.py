@@ -557,7 +557,7 @@ _RESULTS: Final[dict[str, type[Result]]] = {
 }
 """What each command writes with ``--json``."""
 
-_ELSEWHERE: Final = {LedgerSummary: "[its keys](ledger.md#as-figures)"}
+_ELSEWHERE: Final = {LedgerSummary: "([its keys](ledger.md#as-figures))"}
 """Results whose keys stand on another page."""
 
 
@@ -591,12 +591,7 @@ def _keys(result: type[Result], path: str) -> list[tuple[str, str]]:
             rows += [row for each in inner for row in _keys(each, path)]
             continue
         links = [link for each, link in _ELSEWHERE.items() if each in inner]
-        rows.append(
-            (
-                f"`{path}{name}`",
-                ": ".join([docs[name].removesuffix("."), *links]) if links else docs[name],
-            )
-        )
+        rows.append((f"`{path}{name}`", " ".join([docs[name], *links])))
         for each in inner:
             if each not in _ELSEWHERE:
                 rows += _keys(each, f"{path}{name}{step}.")

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from spiketwin.cosim.trials import bench, bench_figures
 from spiketwin.cosim.trials.bench_figures import BenchResult, shown
 from spiketwin.host.cli import main
+from spiketwin.host.progress import Stages
 
 GROUPS = {each.name: each.type for each in fields(BenchResult)}
 CLASSES = {name: getattr(bench_figures, str(kind)) for name, kind in GROUPS.items()}
@@ -26,7 +27,7 @@ FIGURES = replace(
 
 @pytest.fixture(autouse=True)
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    def measure(report: bench.Report) -> BenchResult:
+    def measure(report: Stages) -> BenchResult:
         report("part 1 of 1: nothing")
         return FIGURES
 

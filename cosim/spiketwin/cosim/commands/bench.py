@@ -12,7 +12,8 @@ from spiketwin.cosim.trials import bench as figures_of
 from spiketwin.cosim.trials import mutants
 from spiketwin.cosim.trials.bench_figures import BenchResult, shown
 from spiketwin.cosim.trials.mutants import MutantsFound
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.outcome import CHECK_FAILED
 
 
 @click.command(
@@ -40,19 +41,19 @@ def bench(seeded: bool, json_file: Path | None) -> None:
     console = options.console()
     outputs = options.Outputs()
     if not seeded:
-        with options.stages(console) as report:
-            figures = figures_of.measure(report)
+        with progress.shown(console) as display:
+            figures = figures_of.measure(display.stage)
         outputs.json(json_file, figures)
         console.print(_table(figures))
         outputs.check()
         return
-    with options.stages(console) as report:
-        found = mutants.measure(report)
+    with progress.shown(console) as display:
+        found = mutants.measure(display.stage)
     outputs.json(json_file, found)
     console.print(_mutants_table(found.mutants))
     outputs.check()
     if found.mutants.named != found.mutants.seeded:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _table(figures: BenchResult) -> Table:

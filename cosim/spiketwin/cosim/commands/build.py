@@ -21,7 +21,7 @@ from spiketwin.firmware.figures import BuildFigures
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import Target, resolve
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
 from spiketwin.host.replacing import replacing
 
 _LEAST_MHZ: Final = 0.001
@@ -183,8 +183,8 @@ def built(
     """Build, and say each stage; a clock or a board that cannot be had is a wrong call."""
     # Amaranth finds some of what is wrong with a board only when it is to build for it.
     faults = {ClockError: "--clock", BoardError: "--board"}
-    with options.blamed_on(faults), options.stages(console) as report:
-        return build_core(plan(wanted, params, clock_hz=clock_hz, seed=seed), report)
+    with options.blamed_on(faults), progress.shown(console) as display:
+        return build_core(plan(wanted, params, clock_hz=clock_hz, seed=seed), display.stage)
 
 
 def _table(made: Build) -> Table:

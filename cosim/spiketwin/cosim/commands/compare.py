@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +19,7 @@ from spiketwin.cosim.commands import tick_periods
 from spiketwin.cosim.compare import comparison, waves
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison
-from spiketwin.cosim.compare.difference import Difference, Progress
+from spiketwin.cosim.compare.difference import Difference
 from spiketwin.cosim.compare.equality import NO_SPIKE
 from spiketwin.cosim.compare.presets import PRESETS, preset
 from spiketwin.cosim.compare.shrink import shrink
@@ -33,7 +32,8 @@ from spiketwin.cosim.report.result import ComparisonResult
 from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, CoreParams, described
 from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
-from spiketwin.host.cli import options, stimulus
+from spiketwin.host.cli import options, progress, stimulus
+from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.stimuli import checked_events
 from spiketwin.host.targets import takes_sizes
@@ -193,21 +193,21 @@ def compare(
             )
         case = case_of(subjects[0].core.params)
         if periods is not None:
-            with _progress(console) as progress:
-                swept = tick_periods.swept(subjects, case, periods, progress, clock_hz, judge)
+            with progress.shown(console) as display:
+                swept = tick_periods.swept(subjects, case, periods, display, clock_hz, judge)
             played = str(preset_name or (net and net.name))
             tick_periods.write(outputs, swept, played, plot, json_file)
             tick_periods.say(console, swept)
             outputs.check()
             raise click.exceptions.Exit(not swept.equal)
-        with _progress(console) as progress:
-            found = comparison.compare(case, subjects, FLOAT in urls, every, progress)
+        with progress.shown(console) as display:
+            found = comparison.compare(case, subjects, FLOAT in urls, every, display)
         heading = _heading(net, preset_name, every)
         traced = _save(outputs, json_file, html, trace, heading, found)
         console.print(_table(found))
         ledgers = {name: one.behaviour.run.ledger for name, one in found.devices.items()}
         console.print(ledger_table.table(ledgers))
-        _verdict(console, found, every)
+        _say_outcome(console, found, every)
         if traced is not None and len(traced) < found.case.ticks:
             told = f"{trace}: ticks {traced[0]:,} to {traced[-1]:,} alone, for more are too many"
             console.print(told, soft_wrap=True, markup=False)
@@ -217,7 +217,7 @@ def compare(
             if small is not None:
                 outputs.attempt(lambda: _shrink(console, subjects, found, small))
             outputs.check()
-            raise click.exceptions.Exit(1)
+            raise click.exceptions.Exit(CHECK_FAILED)
         for option, path in {"--waves": vcd, "--shrink": small}.items():
             if path is not None:
                 told = f"{option}: no two targets but {FLOAT} differ, so {path} is not written."
@@ -267,16 +267,6 @@ def _given(context: click.Context, parameter: click.Parameter) -> list[str]:
     return [
         word for one in (value if parameter.multiple else [value]) for word in (*option, str(one))
     ]
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[Progress]:
-    """Show how far it is, on a terminal."""
-    with options.progress_bar(console) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(
-            task, description=what, completed=done, total=total
-        )
 
 
 def _check_in_time(urls: tuple[str, ...], others: dict[str, Path | bool | None]) -> None:
@@ -345,8 +335,8 @@ def _task(
     console: Console, name: str, ticks: int | None
 ) -> tuple[CoreParams, Callable[[CoreParams], Case], Judge]:
     """Give what `_case` gives for a preset that is a task, and who says how right it is done."""
-    with options.stages(console) as say:
-        say(f"the network of {name} learns")
+    with progress.shown(console) as display:
+        display.stage(f"the network of {name} learns")
         task = TASKS[name]()
     if ticks is not None:
         task = task.first(ticks)
@@ -369,8 +359,8 @@ def _shrink(console: Console, subjects: list[Subject], found: Comparison, path: 
     """Save the smallest case in which the targets of the first difference differ."""
     difference = found.differences[0]
     first, other = (each for each in subjects if each.name in difference.values)
-    with _progress(console) as progress:
-        shrunk = shrink(first, other, found.case, difference, progress)
+    with progress.shown(console) as display:
+        shrunk = shrink(first, other, found.case, difference, display)
     case, network = shrunk.case, shrunk.case.network
     files.save(path, network, case.spikes, case.ticks)
     console.print(
@@ -406,19 +396,17 @@ def _table(found: Comparison) -> Table:
     return table
 
 
-def _verdict(console: Console, found: Comparison, every: int) -> None:
+def _say_outcome(console: Console, found: Comparison, every: int) -> None:
     for difference in found.differences:
         _say_difference(console, difference)
-    verdict = summary.verdict(found, every)
-    if verdict.fine:
-        told = " ".join(verdict.sentences)
-        console.print(f"{verdict.word}  {told}", style="bold green", markup=False, soft_wrap=True)
+    outcome = summary.outcome(found, every)
+    if outcome.passed:
+        outcome.say(console)
 
 
 def _say_difference(console: Console, difference: Difference) -> None:
     """Say what differs in one line, and show the ticks around it."""
-    told = f"DIFFERENT  {summary.sentence(difference)}"
-    console.print(told, style="bold red", markup=False, soft_wrap=True)
+    Outcome(False, "DIFFERENT", (summary.sentence(difference),)).say(console)
     console.print(summary.consequences(difference), markup=False, soft_wrap=True)
     if difference.around is None:
         return

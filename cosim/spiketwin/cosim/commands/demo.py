@@ -20,7 +20,8 @@ from spiketwin.cosim.demo.run import SIZES, Record, learn
 from spiketwin.cosim.digits.encoding import load
 from spiketwin.cosim.digits.recipe import RECIPE, Phase, parted
 from spiketwin.host import connect
-from spiketwin.host.cli import live, options
+from spiketwin.host.cli import live, options, progress
+from spiketwin.host.cli.outcome import Outcome, end
 from spiketwin.host.targets import origin
 
 _ON: Final = ("model:", "rtl:?level=core")
@@ -142,7 +143,7 @@ def demo(
     for path in pictures or ():
         console.print(f"picture  {path}", soft_wrap=True, markup=False)
     outputs.check()
-    _verdict(console, records, comparisons)
+    _end(console, records, comparisons)
 
 
 def _targets(
@@ -160,23 +161,21 @@ def _targets(
 
 
 def _learn(name: str, target: _Target, seed: int, retries: int, console: Console) -> Record:
-    with options.progress_bar(console, "images") as bar:
-        task = bar.add_task(f"{name} connecting", total=None)
+    with progress.shown(console, "images") as display:
+        display(f"{name} connecting", 0, None)
         with connect(target.url, params=SIZES, baud=target.baud, retries=retries) as core:
             return learn(
                 core,
                 RECIPE.network(seed),
                 target.phases,
                 RECIPE.ticks,
-                progress=lambda phase, done, total: bar.update(
-                    task, description=f"{name} {phase}", completed=done, total=total
-                ),
+                progress=lambda phase, done, total: display(f"{name} {phase}", done, total),
             )
 
 
 def _learn_live(name: str, target: _Target, seed: int, retries: int, console: Console) -> Record:
-    with options.stages(console) as stage:
-        stage(f"{name} connecting")
+    with progress.shown(console) as display:
+        display.stage(f"{name} connecting")
         core = connect(target.url, params=SIZES, baud=target.baud, retries=retries)
     with core:
         view, watch = lesson(core, name, RECIPE.taught(), target.phases)
@@ -216,26 +215,33 @@ def _table(records: dict[str, Record]) -> Table:
     return table
 
 
-def _verdict(
-    console: Console, records: dict[str, Record], comparisons: dict[str, Comparison]
-) -> None:
+def _end(console: Console, records: dict[str, Record], comparisons: dict[str, Comparison]) -> None:
     """Say whether the targets are equal; exit with status 1 if not."""
-    first_name, first = next(iter(records.items()))
-    differences = [text for each in comparisons.values() for text in each.differences.values()]
-    for text in differences:
-        console.print(f"DIFFERENT  {text}", style="bold red", markup=False, soft_wrap=True)
-    if differences:
-        raise click.exceptions.Exit(1)
-    if not comparisons:
+    outcomes = [
+        Outcome(False, "DIFFERENT", (text,))
+        for each in comparisons.values()
+        for text in each.differences.values()
+    ]
+    if not outcomes:
+        outcomes = [
+            Outcome(True, "EQUAL", (_equality(name, each, records),))
+            for name, each in comparisons.items()
+        ]
+    for outcome in outcomes:
+        outcome.say(console)
+    end(outcomes)
+    if not outcomes:
         console.print("Nothing to compare with: give --on twice.")
-    for name, each in comparisons.items():
-        console.print(
-            f"EQUAL  {each.spikes:,} spikes, {each.weights:,} weights, all state, and the cycles "
-            f"of {each.ticks:,} ticks and of each spike, on {first_name} and {name}"
-            f"{_ran(name, records[name], first)}",
-            style="bold green",
-            soft_wrap=True,
-        )
+
+
+def _equality(name: str, found: Comparison, records: dict[str, Record]) -> str:
+    """Say what is equal on a target and on the first one."""
+    first_name, first = next(iter(records.items()))
+    return (
+        f"{found.spikes:,} spikes, {found.weights:,} weights, all state, and the cycles "
+        f"of {found.ticks:,} ticks and of each spike, on {first_name} and {name}"
+        f"{_ran(name, records[name], first)}"
+    )
 
 
 def _ran(name: str, record: Record, first: Record) -> str:

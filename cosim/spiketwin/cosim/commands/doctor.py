@@ -9,6 +9,7 @@ from rich.table import Table
 
 from spiketwin.cosim.trials.doctor import Examination, Finding, examine
 from spiketwin.host.cli import options
+from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 
 
 @click.command()
@@ -33,9 +34,10 @@ def doctor(json_file: Path | None) -> None:
         console.print(f"Missing for {needed_for}: {what}. Run:", markup=False, soft_wrap=True)
         console.print(f"    {fix}", markup=False, highlight=False, soft_wrap=True)
     outputs.check()
-    if missing:
-        raise click.exceptions.Exit(1)
-    console.print("Nothing is missing.", style="bold green")
+    if not missing:
+        Outcome(True, "", ("Nothing is missing.",)).say(console)
+    else:
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _table(findings: list[Finding]) -> Table:

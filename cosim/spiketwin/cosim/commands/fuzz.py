@@ -18,7 +18,8 @@ from spiketwin.cosim.trials.fuzz.campaign import Finding, Tally, bounded_memory,
 from spiketwin.cosim.trials.fuzz.results import FuzzResult, KeptFinding
 from spiketwin.cosim.trials.fuzz.surfaces import SURFACES
 from spiketwin.hdl.spec.text import shown
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.outcome import CHECK_FAILED
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.inputs import open_regular
 
@@ -94,7 +95,7 @@ def fuzz(
         console.print(f"    spiketwin fuzz --replay {file}", highlight=False)
     outputs.check()
     if found.untyped:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _search(names: list[str], inputs: int, seed: int, console: Console) -> dict[str, Tally]:
@@ -102,17 +103,16 @@ def _search(names: list[str], inputs: int, seed: int, console: Console) -> dict[
     names = names[:inputs]
     folder = _MEMORY if _MEMORY.is_dir() else None
     with (
-        options.progress_bar(console, "inputs") as bar,
+        progress.shown(console, "inputs") as display,
         tempfile.TemporaryDirectory(dir=folder) as files,
     ):
         for index, name in enumerate(names):
             share = inputs // len(names) + (index < inputs % len(names))
-            task = bar.add_task(name, total=share)
             place = Path(files, name)
             place.mkdir()
             surface = SURFACES[name](place)
             with bounded_memory():
-                tallies[name] = search(name, surface, share, seed, partial(bar.advance, task))
+                tallies[name] = search(name, surface, share, seed, partial(display, name))
     return tallies
 
 
@@ -134,7 +134,7 @@ def _replay(path: Path, console: Console) -> None:
         console.print(f"It ends in {error or 'a result'}.")
         return
     console.print(finding.trace, highlight=False, soft_wrap=True)
-    raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _finding(path: Path) -> tuple[str, bytes]:

@@ -29,7 +29,8 @@ from spiketwin.cosim.compare.hardware import (
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.protocol import MAX_CLOCK_HZ, MIN_CYCLES_PER_BIT
 from spiketwin.host import files
-from spiketwin.host.cli import options, stimulus
+from spiketwin.host.cli import options, progress, stimulus
+from spiketwin.host.cli.outcome import Outcome, end
 from spiketwin.host.device_time import LONGEST_ROUND_TRIP, cycles_per_bit
 from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.paths import readable
@@ -194,8 +195,7 @@ def latency(
         outputs.write(plot, lambda file: curve.save(file, found, title))
     _say(console, found)
     outputs.check()
-    if not (found.equal and found.wires_agree):
-        raise click.exceptions.Exit(1)
+    end(_outcomes(found))
 
 
 def _made_by(clocks: tuple[int, ...]) -> tuple[int, ...]:
@@ -212,18 +212,13 @@ def _played(
     rates: tuple[int, ...] | None,
 ) -> list[TimedPlay]:
     played = []
-    with options.progress_bar(console, "ticks") as bar:
-        task = bar.add_task("", total=None)
-
-        def progress(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
-
+    with progress.shown(console, "ticks") as display:
         for subject in subjects:
             own = subject.core.identity.clock_hz
             lines: tuple[int | None, ...] = (None,)
             if takes_baud(subject.url):
                 lines = rates or _made_by((*clocks, own))
-            played += [play(subject, case, progress, rate) for rate in lines]
+            played += [play(subject, case, display, rate) for rate in lines]
     return played
 
 
@@ -246,16 +241,21 @@ def _say(console: Console, found: Study) -> None:
         console.print(
             f"At {clock / 1e6:g} MHz the line limits the streamed run {where}", soft_wrap=True
         )
+    for outcome in _outcomes(found):
+        outcome.say(console)
+
+
+def _outcomes(found: Study) -> list[Outcome]:
+    """Say whether the time of the wires is as expected, and whether targets are equal."""
     largest = max(abs(point.wire_error) for point in found.points)
-    told = f"time of the wires off from bytes × 10 ÷ baud by {100 * largest:.3f} % at most"
-    style = "bold green" if found.wires_agree else "bold red"
+    off = f"time of the wires off from bytes × 10 ÷ baud by {100 * largest:.3f} % at most"
     bound = f"within {100 * CHECK:g} %" if found.wires_agree else f"more than {100 * CHECK:g} %"
-    console.print(f"CHECK  {told}: {bound}", style=style, soft_wrap=True)
+    outcomes = [Outcome(found.wires_agree, "CHECK", (f"{off}: {bound}",))]
     names = list(dict.fromkeys(each.name for each in found.played))
     if len(names) > 1:
-        verdict, style = ("EQUAL", "bold green") if found.equal else ("DIFFERENT", "bold red")
-        told = f"{verdict}  {', '.join(names)}: spikes and cycles"
-        console.print(told, style=style, soft_wrap=True)
+        word = "EQUAL" if found.equal else "DIFFERENT"
+        outcomes.append(Outcome(found.equal, word, (f"{', '.join(names)}: spikes and cycles",)))
+    return outcomes
 
 
 def _software_table(found: Study) -> Table:

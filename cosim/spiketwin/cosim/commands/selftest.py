@@ -8,7 +8,6 @@ from typing import Final
 
 import click
 from rich.console import Console
-from rich.progress import TaskID
 from rich.table import Table
 
 from spiketwin.cosim.trials import selftest as checks
@@ -17,7 +16,8 @@ from spiketwin.cosim.trials.selftest.line import LineReport
 from spiketwin.cosim.trials.selftest.memory import MemoryReport
 from spiketwin.cosim.trials.selftest.streaming import Stream
 from spiketwin.hdl.spec.params import DEFAULT_PRESET
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 from spiketwin.host.core import Core
 from spiketwin.host.errors import LinkError
 from spiketwin.host.targets import connect
@@ -97,7 +97,7 @@ def selftest(
     say(console, report)
     outputs.check()
     if not report.passed:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def examined(
@@ -126,9 +126,9 @@ def say(console: Console, report: checks.Report | checks.Unfinished) -> None:
     if isinstance(report, checks.Report):
         console.print("The core holds zeros now: program it again before you use it.")
     for trouble in _troubles(report):
-        console.print(f"WRONG  {trouble}", style="bold red", markup=False, soft_wrap=True)
+        Outcome(False, "WRONG", (trouble,)).say(console)
     if report.passed:
-        console.print("PASSED  link, memory and equivalence", style="bold green")
+        Outcome(True, "PASSED", ("link, memory and equivalence",)).say(console)
 
 
 def _identity(core: Core) -> str:
@@ -143,21 +143,14 @@ def _identity(core: Core) -> str:
 def _check(
     console: Console, core: Core, transactions: int, networks: int, ticks: int, seed: int
 ) -> checks.Report:
-    with options.progress_bar(console) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name, total=total)
-            bar.update(tasks[name], completed=done)
-
+    with progress.shown(console) as display:
         return checks.check(
             core,
             transactions=transactions,
             networks=networks,
             ticks=ticks,
             seed=seed,
-            progress=progress,
+            progress=display,
         )
 
 

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.difference import Progress
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.cosim.compare.sweep import (
     Judge,
@@ -25,7 +24,9 @@ from spiketwin.cosim.compare.sweep import (
 )
 from spiketwin.hdl.spec.installation import install_command
 from spiketwin.host.cli import options
+from spiketwin.host.cli.outcome import Outcome
 from spiketwin.host.paths import readable
+from spiketwin.host.progress import Progress
 from spiketwin.host.targets import origin
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
@@ -256,18 +257,12 @@ def _say_whether_equal(console: Console, first: str, swept: Sweep, name: str, ot
         if mine != theirs
     ]
     if unequal:
-        console.print(
-            f"DIFFERENT  {first} and {name} at tick periods of "
-            f"{', '.join(f'{each:,}' for each in unequal)} cycles: leave out --tick-period to find "
-            "the first difference",
-            style="bold red",
-            markup=False,
-            soft_wrap=True,
+        periods = ", ".join(f"{each:,}" for each in unequal)
+        sentence = (
+            f"{first} and {name} at tick periods of {periods} cycles: leave out --tick-period to "
+            "find the first difference"
         )
+        Outcome(False, "DIFFERENT", (sentence,)).say(console)
     else:
-        console.print(
-            f"EQUAL  {first} and {name}: all of this, at {len(swept.points)} tick periods",
-            style="bold green",
-            markup=False,
-            soft_wrap=True,
-        )
+        sentence = f"{first} and {name}: all of this, at {len(swept.points)} tick periods"
+        Outcome(True, "EQUAL", (sentence,)).say(console)

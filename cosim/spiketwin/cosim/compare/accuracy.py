@@ -15,7 +15,7 @@ from spiketwin.cosim.compare.trajectory import Recording, Values
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import POTENTIAL, TRACE, VARIABLES, WEIGHT, Kind
 from spiketwin.host.elements import IntArray
-from spiketwin.host.plan import Progress
+from spiketwin.host.progress import Steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,7 @@ def _gain(found: Match) -> tuple[int, int]:
     return found.within_one_tick, found.same_tick
 
 
-def limits(case: Case, progress: Progress | None = None) -> Limits:
+def limits(case: Case, progress: Steps | None = None) -> Limits:
     """Lift one quantisation of a core after the other, and match the spikes.
 
     Taken of the case as it is: give `Case.open_loop` lest differences spread. Each is a run in

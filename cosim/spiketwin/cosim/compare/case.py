@@ -13,7 +13,7 @@ from spiketwin.cosim.compare.trajectory import CoreRunner, Recording, recorded
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
-from spiketwin.host.plan import Progress
+from spiketwin.host.progress import Steps
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,7 +72,7 @@ class Case:
         )
 
     def found(
-        self, core: Core, every: int | None = None, progress: Progress | None = None
+        self, core: Core, every: int | None = None, progress: Steps | None = None
     ) -> Recording:
         """Run the network on a connected core.
 

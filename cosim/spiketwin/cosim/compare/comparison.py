@@ -13,7 +13,6 @@ from spiketwin.cosim.compare.accuracy import Limits, OpenLoop, in_open_loop, lim
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import (
     Difference,
-    Progress,
     differ_after,
     first_difference,
     have_digests,
@@ -26,6 +25,7 @@ from spiketwin.hdl.spec.protocol import Identity
 from spiketwin.host import connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.link import DEFAULT_RETRIES
+from spiketwin.host.progress import Progress
 from spiketwin.host.targets import takes_baud, takes_sizes
 
 FLOAT: Final = "float:"

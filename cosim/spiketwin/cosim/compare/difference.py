@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +22,7 @@ from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
+from spiketwin.host.progress import Progress
 
 FIELDS: Final = (
     *(name for name in names(CHANGED_IN_TICKS) if name != "pending"),
@@ -40,9 +40,6 @@ _COUNTS_OF_CYCLES: Final = ("spike_cycle", "update_cycle", "cycles")
 
 _AROUND: Final = 3
 """Ticks shown before a difference, and after it."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is of it."""
 
 
 class NotReproducible(SpiketwinError):

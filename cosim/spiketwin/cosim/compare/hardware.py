@@ -15,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.difference import Progress
 from spiketwin.cosim.compare.equality import unequal_runs
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.results import Result
@@ -24,6 +23,7 @@ from spiketwin.host.account import Account
 from spiketwin.host.device_time import DeviceTime, cycles_per_bit
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.ledger import Ledger
+from spiketwin.host.progress import Progress
 from spiketwin.host.spikes import Run
 from spiketwin.host.summaries import CycleLatencySummary
 from spiketwin.host.targets import origin

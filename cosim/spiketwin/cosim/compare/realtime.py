@@ -24,7 +24,7 @@ from spiketwin.cosim.compare.latency import missed_deadlines, tick_begins
 from spiketwin.host import Core, Run
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
-from spiketwin.host.plan import Progress
+from spiketwin.host.progress import Steps
 from spiketwin.host.runs import joined
 
 _MOST_COUNTED = (1 << 16) - 1
@@ -69,7 +69,7 @@ class Live:
         return left
 
 
-def free_run(core: Core, case: Case, progress: Progress | None = None) -> Run:
+def free_run(core: Core, case: Case, progress: Steps | None = None) -> Run:
     """Run a case as fast as the core can: what is meant, and how long each tick takes.
 
     Raises `InvalidInput` for a case whose state is cleared on the way, which takes a host that
@@ -81,7 +81,7 @@ def free_run(core: Core, case: Case, progress: Progress | None = None) -> Run:
     return core.run(case.spikes, case.ticks, progress=progress)
 
 
-def live(core: Core, case: Case, period: int, free: Run, progress: Progress | None = None) -> Live:
+def live(core: Core, case: Case, period: int, free: Run, progress: Steps | None = None) -> Live:
     """Run a case in real time.
 
     Parameters
@@ -172,7 +172,7 @@ def _loses(case: Case, period: int, depth: int, cycles: IntArray) -> bool:
 
 
 def _played(
-    core: Core, case: Case, period: int, depth: int, progress: Progress | None
+    core: Core, case: Case, period: int, depth: int, progress: Steps | None
 ) -> tuple[IntArray, Run]:
     """Find out which events are lost; give the others, and the run with them."""
     # first[t]: number of the first event of tick t or later.

@@ -13,7 +13,6 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import (
     Difference,
     NotReproducible,
-    Progress,
     both_after,
     first_difference,
     same_sizes,
@@ -24,6 +23,7 @@ from spiketwin.hdl.spec.variables import NEURON_PARAMETERS
 from spiketwin.host import Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.network import SETTINGS
+from spiketwin.host.progress import Progress
 
 MOST_RUNS: Final = 1000
 """Cases that are tried, at most."""

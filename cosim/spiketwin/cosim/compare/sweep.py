@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from spiketwin.cosim.compare import measures
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.difference import Progress
 from spiketwin.cosim.compare.latency import (
     interval_distortions,
     latencies,
@@ -28,6 +27,7 @@ from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import Run
 from spiketwin.host.elements import IntArray
+from spiketwin.host.progress import Progress
 from spiketwin.host.stimuli import checked_events
 
 TAU_TICKS: Final = 10.0

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
-from spiketwin.host.plan import Progress
+from spiketwin.host.progress import Steps
 from spiketwin.host.stimuli import checked_events
 
 Values = NDArray[np.float64]
@@ -65,7 +65,7 @@ def recorded(
     ticks: int,
     every: int | None,
     clear_every: int | None,
-    progress: Progress | None = None,
+    progress: Steps | None = None,
 ) -> Recording:
     """Run a network and record it.
 

@@ -83,7 +83,7 @@ def save(path: Path, heading: Heading, found: Comparison, figures: list[Figure])
     pages.filters["shown"] = shown
     text = pages.get_template("page.html").render(
         heading=heading,
-        verdict=summary.verdict(found, heading.every),
+        outcome=summary.outcome(found, heading.every),
         columns=summary.columns(found),
         differences=[(each, _around(each)) for each in found.differences],
         consequences=summary.consequences,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from spiketwin.cosim.compare.accuracy import OpenLoop
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Findings
 from spiketwin.cosim.compare.difference import Difference
+from spiketwin.host.cli.outcome import Outcome
 from spiketwin.host.spikes import saturations_row
 from spiketwin.host.targets import origin
 
@@ -19,26 +19,7 @@ NOTHING = "–"
 """Stands where a target has no such figure."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a comparison comes to.
-
-    Attributes
-    ----------
-    word:
-        In a word or two.
-    fine:
-        Whether no two targets but `FLOAT` differ.
-    sentences:
-        The same at length.
-    """
-
-    word: str
-    fine: bool
-    sentences: list[str]
-
-
-def verdict(found: Comparison, every: int) -> Verdict:
+def outcome(found: Comparison, every: int) -> Outcome:
     """Say what a comparison comes to; `every` is ticks between two comparisons of all state."""
     shares = {
         name: np.array(one.nearness.open_loop.match.within_one_tick_share)
@@ -51,12 +32,12 @@ def verdict(found: Comparison, every: int) -> Verdict:
         for names, share in grouped(shares).items()
     ]
     if found.differences:
-        told = [sentence(each) for each in found.differences]
-        parted = [f"{each[0].upper()}{each[1:]}." for each in told]
-        return Verdict("DIFFERENT", False, parted + near)
+        sentences = [sentence(each) for each in found.differences]
+        differences = [f"{each[0].upper()}{each[1:]}." for each in sentences]
+        return Outcome(False, "DIFFERENT", (*differences, *near))
     if len(found.devices) > 1:
-        return Verdict("EQUAL", True, [f"{equality(found, every)}.", *near])
-    return Verdict("ONE TARGET", True, [f"Held against {FLOAT}, the ideal network.", *near])
+        return Outcome(True, "EQUAL", (f"{equality(found, every)}.", *near))
+    return Outcome(True, "ONE TARGET", (f"Held against {FLOAT}, the ideal network.", *near))
 
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
@@ -199,5 +180,5 @@ def sentence(difference: Difference) -> str:
 
 def consequences(difference: Difference) -> str:
     """Say how many elements of each field differ after the tick."""
-    told = ", ".join(f"{field} ({number:,})" for field, number in difference.elements.items())
-    return f"Elements that differ after it: {told}"
+    counts = ", ".join(f"{field} ({number:,})" for field, number in difference.elements.items())
+    return f"Elements that differ after it: {counts}"

@@ -56,11 +56,11 @@ from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
+from spiketwin.host.progress import Stages
 
 Figures = dict[str, Result]
 """Some groups of `BenchResult`, by name."""
 
-Report = Callable[[str], None]
 
 BURST: Final = 8
 """Sources, or neurons, that spike in one tick where the rate of a pass is taken."""
@@ -98,7 +98,7 @@ _SILENT: Final = 30_000
 """A threshold that is never reached."""
 
 
-def measure(report: Report) -> BenchResult:
+def measure(report: Stages) -> BenchResult:
     """Take all figures.
 
     Parameters

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,7 @@ from spiketwin.hdl.spec.results import Result
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.errors import SpiketwinError, SpiketwinWarning
 from spiketwin.host.link import Link
+from spiketwin.host.progress import Stages
 
 SIZES: Final = preset("tiny")
 TICKS: Final = 60
@@ -402,7 +403,7 @@ class MutantsResult(Result):
 # --- all of them -------------------------------------------------------------------------------
 
 
-def measure(report: Callable[[str], None]) -> MutantsResult:
+def measure(report: Stages) -> MutantsResult:
     """Look for the first difference that each seeded bug makes.
 
     Parameters

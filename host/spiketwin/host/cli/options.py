@@ -12,7 +12,6 @@ from typing import IO, Any, Final, TypeVar
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
@@ -382,33 +381,3 @@ def _readable(value: Any) -> Any:
 def console(*, stderr: bool = False) -> Console:
     """Give what a command prints with: names of files and targets are no markup, and no emoji."""
     return Console(stderr=stderr, markup=False, emoji=False)
-
-
-def progress_bar(console: Console, unit: str = "") -> Progress:
-    """Make the bar of long work: what is done, how many of `unit`, and the time that is left.
-
-    It is gone when the work is, and nothing is written where the console is no terminal.
-    """
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
-@contextmanager
-def stages(console: Console) -> Iterator[Callable[[str], None]]:
-    """Say what is being done: give what is called with the name of each stage as it begins.
-
-    A terminal shows the one of now; elsewhere each becomes a line.
-    """
-    if console.is_terminal:
-        with console.status("", spinner="dots") as status:
-            yield status.update
-    else:
-        yield console.print

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,7 @@ from rich.table import Table
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
-from spiketwin.host.cli import live, options, raster, stimulus
+from spiketwin.host.cli import live, options, progress, raster, stimulus
 from spiketwin.host.cli.view import View
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
@@ -212,9 +213,8 @@ def _part(error: BaseException) -> Run:
 
 
 def _run(core: Core, events: IntArray, ticks: int, console: Console) -> Run:
-    with options.progress_bar(console, "ticks") as bar:
-        task = bar.add_task("running", total=ticks)
-        return core.run(events, ticks, progress=lambda now, _all: bar.update(task, completed=now))
+    with progress.shown(console, "ticks") as show:
+        return core.run(events, ticks, progress=partial(show, "running"))
 
 
 def _run_live(core: Core, events: IntArray, ticks: int, console: Console, view: View) -> Run:

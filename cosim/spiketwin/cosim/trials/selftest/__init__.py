@@ -6,7 +6,6 @@ on the simulated RTL or netlist and on a board. What the core held is lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +13,7 @@ from spiketwin.cosim.trials.selftest import equivalence, line, memory
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host.core import Core
 from spiketwin.host.errors import LinkError
-
-Progress = Callable[[str, int, int], None]
-"""Called with the name of a check, what is done of it, and how much there is."""
-
+from spiketwin.host.progress import Progress, Steps
 
 _KEYS: Final = ("passed", "ended", "link", "memory", "equivalence", "latency")
 
@@ -122,7 +118,8 @@ def check(
     seed:
         Of everything random: equal seeds repeat a check exactly.
     progress:
-        Called as the checks go on; with "rates" only where there is a line.
+        Called with the name of a check, what is done of it, and how much there is; with "rates"
+        only where there is a line.
 
     Raises
     ------
@@ -132,13 +129,13 @@ def check(
     reached = "link"
     of_link, of_memory = None, None
 
-    def part(name: str) -> Callable[[int, int], None]:
-        def told(done: int, total: int) -> None:
+    def part(name: str) -> Steps:
+        def report(done: int, total: int) -> None:
             nonlocal reached
             reached = f"{name}, {done:,} of {total:,} done"
             progress(name, done, total)
 
-        return told
+        return report
 
     try:
         of_link = line.check(core, transactions, seed, part("link"), part("rates"))

@@ -14,6 +14,7 @@ from spiketwin.host import access
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.exchange import Request
+from spiketwin.host.progress import Steps
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Echo:
         rng: np.random.Generator,
         *,
         most_bytes: int = MAX_ELEMENT_BYTES,
-        progress: Callable[[int, int], None] = lambda _done, _all: None,
+        progress: Steps = lambda _done, _all: None,
     ) -> None:
         self.done = 0
         self.wrong = 0

@@ -6,7 +6,6 @@ specification, so that a new register or memory is drawn as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +19,7 @@ from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, Variable, names
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
+from spiketwin.host.progress import Steps
 from spiketwin.host.targets import connect
 
 MODEL: Final = "model:"
@@ -53,9 +53,7 @@ class EquivalenceReport(Result):
         return self.difference is None and self.spikes > 0
 
 
-def check(
-    core: Core, networks: int, ticks: int, seed: int, progress: Callable[[int, int], None]
-) -> EquivalenceReport:
+def check(core: Core, networks: int, ticks: int, seed: int, progress: Steps) -> EquivalenceReport:
     """Run random networks on a core and on a model of its sizes, up to the first difference.
 
     Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from spiketwin.hdl.spec.registers import Space, space_formats
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import access
 from spiketwin.host.core import Core
+from spiketwin.host.progress import Steps
 
 _ROUND_TRIPS: Final = 200
 
@@ -118,8 +119,8 @@ def check(
     core: Core,
     transactions: int,
     seed: int,
-    progress: Callable[[int, int], None],
-    rates_progress: Callable[[int, int], None],
+    progress: Steps,
+    rates_progress: Steps,
 ) -> LineReport:
     """Write random blocks of weights and read them back, try the rates, then measure times.
 

@@ -22,6 +22,7 @@ from spiketwin.host import access
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray, blocks
 from spiketwin.host.exchange import Request
+from spiketwin.host.progress import Steps
 
 FAULTS_NAMED: Final = 8
 
@@ -106,7 +107,7 @@ class _Findings:
             self._faults.append(Fault(name, step, int(want[index]), int(got[index])))
 
 
-def check(core: Core, seed: int, progress: Callable[[int, int], None]) -> MemoryReport:
+def check(core: Core, seed: int, progress: Steps) -> MemoryReport:
     """Test all memories of a core; afterwards they hold zeros.
 
     Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.

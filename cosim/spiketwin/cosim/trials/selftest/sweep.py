@@ -5,7 +5,6 @@ A target without a line, such as the model, has no rates to try.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +14,7 @@ from spiketwin.cosim.trials.selftest.echo import Echo, Losses
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host.core import Core
 from spiketwin.host.errors import InvalidInput, LinkTimeout
+from spiketwin.host.progress import Steps
 
 RATES: Final = (
     115_200, 230_400, 460_800, 500_000, 921_600, 1_000_000, 1_500_000, 2_000_000, 3_000_000,
@@ -57,7 +57,7 @@ class Rate(Result):
         return not (self.trouble or self.wrong or self.losses.damaged)
 
 
-def check(core: Core, seed: int, progress: Callable[[int, int], None]) -> tuple[Rate, ...]:
+def check(core: Core, seed: int, progress: Steps) -> tuple[Rate, ...]:
     """Try the rate of the link and all of `RATES`, and return to the first; none without a line.
 
     Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
