@@ -203,12 +203,12 @@ def _spike_table(found: Sweep) -> Table:
 def _distance_table(found: Sweep) -> Table:
     def cells(point: Point) -> dict[str, str]:
         texts = {}
-        if (far := point.distances) is not None:
+        if (distances := point.distances) is not None:
             texts = {
-                "\nvan Rossum": f"{far.van_rossum:.3g}",
-                "\nVictor-Purpura": f"{far.victor_purpura:.3g}",
-                "\nISI": f"{far.isi:.3f}",
-                "\nSPIKE": f"{far.spike:.3f}",
+                "\nvan Rossum": f"{distances.van_rossum:.3g}",
+                "\nVictor-Purpura": f"{distances.victor_purpura:.3g}",
+                "\nISI": f"{distances.isi:.3f}",
+                "\nSPIKE": f"{distances.spike:.3f}",
             }
         if point.accuracy is not None:
             texts["right\nanswers"] = f"{100 * point.accuracy:.2f} %"

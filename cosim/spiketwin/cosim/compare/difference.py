@@ -136,7 +136,7 @@ def differ_after(
     every:
         Ticks between two comparisons of all state.
     progress:
-        Told of the ticks compared.
+        Called with the ticks that were compared.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def first_difference(
     differ_by:
         Number of ticks after which they differ.
     progress:
-        Told of each time.
+        Called each time the case is played.
 
     Raises
     ------

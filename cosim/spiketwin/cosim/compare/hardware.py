@@ -30,7 +30,7 @@ from spiketwin.host.targets import origin
 from spiketwin.host.timeline import BITS_PER_BYTE
 
 CHECK: Final = 0.005
-"""How far the time of the wires may be from bytes × 10 ÷ baud."""
+"""Greatest share by which the time of the wires may be off from bytes × 10 ÷ baud."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """What latency does to a network, tick period by tick period: from keeping up to falling behind.
 
 Held against each other are a core in real time (`realtime`) and the same core free-running: its
-spikes are those that were meant, each when its tick is due. So nothing but time makes a difference.
+spikes are the ideal ones, each when its tick is due. So only time makes a difference.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Judge = Callable[[IntArray], float]
 
 @dataclass(frozen=True)
 class Distances(Result):
-    """Mean distances from the trains that were meant, over the neurons that fire.
+    """Mean distances from the ideal spike trains, over the neurons that fire.
 
     A spike counts as fired when its tick began, in periods; all are 0 where a core keeps up.
 
@@ -68,11 +68,11 @@ class Point(Result):
     Attributes
     ----------
     tick_period:
-        From tick to tick.
+        Cycles from tick to tick.
     utilisation:
         Mean cycles of a tick, in periods; above 1 the core falls behind for as long as it lasts.
     elapsed_cycles:
-        From the beginning of the first tick to the end of the last one, or of its period.
+        Cycles from the beginning of the first tick to the end of the last one, or of its period.
     ticks_per_second:
         Ticks in a second of the clock by which cycles are time.
     missed_deadlines:
@@ -86,17 +86,17 @@ class Point(Result):
     disordered_spikes:
         Those that left after an axon event of a later tick had come.
     missing_spikes, extra_spikes:
-        Spikes that were meant and not fired, in the same tick by the same neuron, and the other
-        way round.
+        Ideal spikes that were not fired, in the same tick by the same neuron, and spikes that were
+        fired and are not ideal.
     latency_mean, latency_max:
-        From when a spike was due until it left; 0 if there is none.
+        Cycles from when a spike was due until it left, mean and maximum; 0 without spikes.
     interval_distortion_mean, interval_distortion_max:
-        By which an interval between spikes of a neuron differs from the one that was meant; 0 if
-        there is none.
+        Cycles by which an interval between spikes of a neuron differs from the ideal one, mean and
+        maximum; 0 without intervals.
     distances:
-        None if not asked for.
+        Distances from the ideal spike trains; None without the libraries that measure them.
     accuracy:
-        Of the task, if the case is one: share of the answers that were right, and there in time.
+        Share of the answers that were right, and there in time; None if the case is no task.
     waits, muted_ticks:
         Ticks that the target began late because it waited for the host, and ticks whose words it
         dropped because the host did not take them.
@@ -135,14 +135,14 @@ class Sweep(Result):
     clock_hz:
         Clock by which cycles are seconds.
     ticks, events, spikes:
-        Ticks, axon events, and spikes that are meant.
+        Ticks, axon events, and spikes of the core free-running.
     falls_behind_below:
         Mean cycles of a tick, free-running: with a shorter period the core falls behind for good,
         or as soon as events are lost for it.
     keeps_up_from:
         Least period at which no deadline is missed.
     accuracy:
-        Of the task, by the spikes that are meant; None if the case has none.
+        Accuracy in the task, free-running; None if the case is no task.
     points:
         By tick period, ascending.
     """
@@ -300,15 +300,15 @@ def _shared(spikes: IntArray, others: IntArray) -> NDArray[np.bool_]:
 
 
 def _distances(case: Case, free: Run, found: Live) -> Distances:
-    """Measure how far the trains of a run are from those that were meant, in periods."""
+    """Measure how far the trains of a run are from those that were ideal, in periods."""
     spikes = found.run.spikes
     began = found.begins[spikes[:, 0]] / found.period
     end = max(case.ticks, found.begins[-1] / found.period)
-    meant = free.spikes
-    firing, numbers = np.unique(np.concatenate([meant[:, 1], spikes[:, 1]]), return_inverse=True)
+    ideal = free.spikes
+    firing, numbers = np.unique(np.concatenate([ideal[:, 1], spikes[:, 1]]), return_inverse=True)
     trains = (
-        np.stack([meant[:, 0], numbers[: len(meant)]], axis=1),
-        np.stack([began, numbers[len(meant) :]], axis=1),
+        np.stack([ideal[:, 0], numbers[: len(ideal)]], axis=1),
+        np.stack([began, numbers[len(ideal) :]], axis=1),
     )
 
     def mean(measure: measures.Measure) -> float:

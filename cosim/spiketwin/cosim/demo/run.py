@@ -82,7 +82,7 @@ class Record:
         return any(phase.name == TESTING for phase in self.phases)
 
     def until(self, phases: int) -> Record:
-        """Give the same as far as the end of so many phases; `seconds` stay those of all."""
+        """Return the record up to the end of so many phases; `seconds` stay those of all phases."""
         ticks = sum(phase.presentations for phase in self.phases[:phases]) * self.ticks_per_image
         spikes = int(np.searchsorted(self.spikes[:, 0], ticks))
         return replace(
@@ -217,7 +217,7 @@ def learn(
 
 
 def _of_all(progress: Progress, phases: tuple[Phase, ...], number: int) -> Steps:
-    """Give what counts the presentations of one phase, for what is told of all of them."""
+    """Return what counts the presentations of one phase among those of all phases."""
     total = sum(phase.presentations for phase in phases)
     before = sum(phase.presentations for phase in phases[:number])
     return lambda done, _: progress(phases[number].name, before + done, total)

@@ -9,7 +9,7 @@ from typing import Final
 from spiketwin.cosim.report.marks import Key
 from spiketwin.hdl.spec.results import Result
 
-Cell = str | int | float | None
+TableCell = str | int | float | None
 
 MOST_ROWS: Final = 500
 """Rows of a table, at most; what is left out is said."""
@@ -33,12 +33,12 @@ class Table(Result):
 
     title: str
     columns: tuple[str, ...]
-    rows: list[tuple[Cell, ...]]
+    rows: list[tuple[TableCell, ...]]
     left_out: int = 0
 
     @classmethod
     def cut(
-        cls, title: str, columns: tuple[str, ...], rows: Iterable[tuple[Cell, ...]], count: int
+        cls, title: str, columns: tuple[str, ...], rows: Iterable[tuple[TableCell, ...]], count: int
     ) -> Table:
         """Make a table of the first rows of `count` that there are."""
         shown = [row for row, _ in zip(rows, range(MOST_ROWS), strict=False)]

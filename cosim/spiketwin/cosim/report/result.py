@@ -252,8 +252,8 @@ class ComparisonResult(Result):
         targets: dict[str, Any] = {
             name: TargetResult.of(found, one) for name, one in found.devices.items()
         }
-        if found.meant is not None:
-            targets[FLOAT] = IdealResult(len(found.meant.spikes), found.meant.seconds, {})
+        if found.ideal is not None:
+            targets[FLOAT] = IdealResult(len(found.ideal.spikes), found.ideal.seconds, {})
         return cls(
             ticks=found.case.ticks,
             digests=found.digests,

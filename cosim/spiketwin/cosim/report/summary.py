@@ -66,11 +66,11 @@ def origins(names: Iterable[str]) -> str:
 def columns(found: Comparison) -> dict[str, dict[str, str]]:
     """Give the figures of each target as text, by title, the same titles for each."""
     texts = {name: _cells(found, one) for name, one in found.devices.items()}
-    if found.meant is not None:
+    if found.ideal is not None:
         titles = next(iter(texts.values()))
         texts[FLOAT] = dict.fromkeys(titles, NOTHING) | {
-            "spikes": f"{len(found.meant.spikes):,}",
-            "seconds (measured)": f"{found.meant.seconds:.2f}",
+            "spikes": f"{len(found.ideal.spikes):,}",
+            "seconds (measured)": f"{found.ideal.seconds:.2f}",
         }
     return texts
 

@@ -425,7 +425,7 @@ def _run_kernel(model: ModelCore) -> None:
 
 
 def _program_bulk(core: Core) -> None:
-    """Program a network that learns, of which equally many neurons fire in every tick."""
+    """Program a network that learns, and in which equally many neurons fire in every tick."""
     params = core.params
     core.program(_learning(params, BULK_PERIOD))
     core.write_state(v=100 * (np.arange(params.n_neurons) % BULK_PERIOD))

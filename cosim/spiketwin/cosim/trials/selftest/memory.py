@@ -3,7 +3,7 @@
 March C- (van de Goor, 1991), a block of one frame at a time: ⇕(w0) ⇑(r0,w1) ⇑(r1,w0) ⇓(r0,w1)
 ⇓(r1,w0) ⇕(r0), where 1 is an element with all bits set. It finds bits that are stuck or do not
 change, addresses that reach two blocks or none, and blocks that disturb each other. Elements of one
-block are told apart afterwards, by random data and their complement.
+block are distinguished afterwards, by random data and their complement.
 
 Registers are no memory and pending spikes are a list, so they get whole patterns instead.
 """
