@@ -533,10 +533,23 @@ def _digest_figures() -> str:
 
 
 def _rungs() -> str:
-    """Make a table of the rungs of the tests, as pyproject.toml describes them."""
+    """Make a table of the rungs of the tests: what pyproject.toml says of them, what they cost."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     marks = [mark.split(": ", 1) for mark in settings["tool"]["pytest"]["ini_options"]["markers"]]
-    return _table(("mark", "proves"), [(f"`{name}`", text) for name, text in marks[:-1]])
+    costs = json.loads((ROOT / "docs/tests.json").read_text(encoding="utf-8"))
+    rows = [
+        (f"`{name}`", text, *(_rung_costs(costs, kind, name) for kind in ("short", "all")))
+        for name, text in marks[:-1]
+    ]
+    return _table(("mark", "proves", "`./run test`", "`./run test --all`"), rows)
+
+
+def _rung_costs(costs: dict[str, Any], kind: str, rung: str) -> str:
+    """Give the number of tests of a rung and their processor seconds, if they were measured."""
+    if kind not in costs:
+        return "–"
+    found = costs[kind]["rungs"][rung]
+    return f"{found['tests']:,}, {found['processor_seconds']:,.0f} s"
 
 
 # --- results ------------------------------------------------------------------------------------
@@ -545,7 +558,7 @@ _RESULTS: Final[dict[str, type[Result]]] = {
     "demo": DemoResult,
     "run": RunResult,
     "compare": ComparisonResult,
-    "compare --tick-period": SweepResult,
+    "sweep": SweepResult,
     "latency": Study,
     "selftest": Report,
     "build": BuildFigures,
@@ -675,6 +688,8 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "demo-files": _modules("cosim/spiketwin/cosim/demo"),
     "report-files": _modules("cosim/spiketwin/cosim/report"),
     "firmware-files": _modules("firmware/spiketwin/firmware"),
+    "family-files": _modules("firmware/spiketwin/firmware/families"),
+    "openfpgaloader-files": _modules("firmware/spiketwin/firmware/openfpgaloader"),
     "host-files": _modules("host/spiketwin/host"),
     "board-clocks": _board_clocks,
     "board-figures": _board_figures,

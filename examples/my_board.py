@@ -7,11 +7,11 @@ from amaranth.build import Attrs, Clock, Pins, Resource
 from amaranth.vendor import LatticePlatform
 from amaranth_boards.resources import UARTResource
 from matplotlib.figure import Figure
+from spiketwin.firmware.packages import package
 
 from spiketwin.firmware.board import FT231X, Board, Programmer
 from spiketwin.firmware.checks import check
 from spiketwin.firmware.fitting import weight_blocks
-from spiketwin.firmware.packages import package
 from spiketwin.firmware.synthesis import Family
 from spiketwin.hdl.spec.params import PRESETS
 

@@ -4,38 +4,40 @@ It stands in front of the model and hands on what passes. A line that delays, lo
 bytes, or that leads to a chip of another kind, is made in the same way.
 """
 
-import sys
-from types import ModuleType
+from dataclasses import replace
 from typing import ClassVar
 
-import serial
 from matplotlib.figure import Figure
 
-from spiketwin.cosim.serial.protocol_model import Serial as ModelSerial
+from spiketwin.cosim.serial import MODEL
 from spiketwin.host import Network, connect
+from spiketwin.host.kinds import Target, TargetKind
+from spiketwin.host.transport import Transport, WrappedTransport
 
 
-class Counted(ModelSerial):
-    """A port of the model that counts the bytes of both directions."""
+class Counted(WrappedTransport):
+    """A transport that counts the bytes of both directions."""
 
     passed: ClassVar = {"out": 0, "in": 0}
 
-    def write(self, data: bytes, /) -> int:
-        """Hand bytes to the model."""
+    def write(self, data: bytes, /) -> int | None:
+        """Hand bytes to the device."""
         self.passed["out"] += len(data)
         return super().write(data)
 
     def read(self, size: int = 1, /) -> bytes:
-        """Hand the model's bytes on."""
+        """Hand the device's bytes on."""
         data = super().read(size)
         self.passed["in"] += len(data)
         return data
 
 
-sys.modules["my_targets"] = ModuleType("my_targets")
-sys.modules["my_targets.protocol_counted"] = handler = ModuleType("my_targets.protocol_counted")
-handler.Serial = Counted
-serial.protocol_handler_packages.append("my_targets")
+def open_counted(target: Target) -> Transport:
+    """Open the model behind the counter."""
+    return Counted(replace(target, kind=MODEL).open())
+
+
+COUNTED = TargetKind("counted", open_counted, origin="computed", options=("params",))
 
 net = Network.random(n_axons=64, n_neurons=64, seed=1)
 spikes = [(tick, axon) for tick in range(100) for axon in range(tick % 7, 64, 9)]
@@ -49,7 +51,7 @@ def count(step: str) -> None:
     print(f"{step}: {steps[step]['out']:,} bytes out, {steps[step]['in']:,} in")
 
 
-with connect("counted://?params=ncx") as core:
+with connect(Target(COUNTED), params="ncx") as core:
     count("connect")
     core.program(net)
     count("program")

@@ -6,10 +6,12 @@ named with `::`, or asked for with `-m bulk`, is run in any case.
 
 import os
 import secrets
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import serial
 from support.costs import Costs
 from support.rungs import BULK, RUNGS, may_build, rung_of, set_examples
 
@@ -62,6 +64,21 @@ class Builds:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         self._rung = rung_of(item)
+
+
+@pytest.fixture
+def simulated_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pyserial open the addresses of simulated targets, as `connect` does."""
+    packages = [*serial.protocol_handler_packages, "spiketwin.cosim.serial"]
+    monkeypatch.setattr(serial, "protocol_handler_packages", packages)
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own way with Ctrl-C, which whoever started the tests may have turned off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

@@ -97,6 +97,7 @@ def twins(params: CoreParams, *urls: str) -> Iterator[list[Core]]:
             yield [model, other]
 
 
+@pytest.mark.rtl
 def test_it_costs_no_cycle_and_goes_when_it_is_not_asked_for() -> None:
     net = Network.random(8, 8, seed=5)
     with twins(TINY, "rtl:") as cores:
@@ -123,6 +124,8 @@ LANES = (
 )
 
 
+@pytest.mark.rtl
+@pytest.mark.bulk
 def test_it_does_not_depend_on_lanes() -> None:
     net = Network.random(8, 32, seed=5)
     found = []
@@ -137,6 +140,7 @@ def test_it_does_not_depend_on_lanes() -> None:
         np.testing.assert_array_equal(digests, found[0])
 
 
+@pytest.mark.bulk
 def test_the_benchmark_finds_all_equal() -> None:
     figures = bench.digests(ticks=5_000)["digest"]
     assert figures.as_json() == {"ticks": 5_000, "equal_ticks": 5_000, "added_cycles_per_tick": 0.0}

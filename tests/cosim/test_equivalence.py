@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import serial
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, registers, space_formats
 from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, STATE, names
 from spiketwin.host import Core, Network, access, connect
+from spiketwin.host.addresses import parse
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
 
@@ -130,6 +130,29 @@ def twins(params: CoreParams, seed: int, other: str = "rtl:") -> Iterator[Twins]
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        CORE,
+        "rtl:",
+        "rtl:?level=pins",
+        "rtl+pty:",
+        "netlist:?family=ecp5",
+        "netlist:?family=ice40",
+    ],
+)
+def test_every_twin_is_equal_in_small(url: str) -> None:
+    """Of a network that fires and learns, and of anything that all can be set to."""
+    with twins(SIZES["tiny"], seed=1, other=url) as pair:
+        pair.both("program", Network.random(8, 8, seed=5))
+        pair.run(80, 0.3)
+        for _ in range(2):
+            pair.wild()
+            pair.run(40, 0.2)
+        assert pair.spikes > 150
+
+
+@pytest.mark.bulk
+@pytest.mark.parametrize(
     ("family", "params", "memory"),
     [
         ("ecp5", SIZES["digits"], "DP16KD"),
@@ -147,6 +170,8 @@ def test_the_netlist_is_equal_too(family: str, params: CoreParams, memory: str) 
         pair.run(60, 0.03)
 
 
+@pytest.mark.rtl
+@pytest.mark.bulk
 def test_ten_million_neuron_updates_are_equal() -> None:
     updates = spikes = 0
 
@@ -197,6 +222,8 @@ def test_ten_million_neuron_updates_are_equal() -> None:
     assert spikes > updates / 1000
 
 
+@pytest.mark.rtl
+@pytest.mark.bulk
 def test_a_million_of_them_are_equal_through_the_link_of_the_gateware() -> None:
     updates = spikes = 0
     for seed, size in enumerate(sorted(SIZES)):
@@ -216,9 +243,7 @@ def test_a_million_of_them_are_equal_through_the_link_of_the_gateware() -> None:
 
 def transcript(url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, list[bytes]]:
     """Bytes to the device, and frames from it, of one program."""
-    packages = [*serial.protocol_handler_packages, "spiketwin.cosim.serial"]
-    monkeypatch.setattr(serial, "protocol_handler_packages", packages)
-    port = serial.serial_for_url(url)
+    port = parse(url).open()
     sent, received = bytearray(), bytearray()
     write, read = port.write, port.read
 
@@ -263,6 +288,7 @@ def test_at_a_fixed_tick_period_both_keep_up_alike(tick_period: int, other: str)
         pair.compare()
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize("tick_period", [20, 45, 60, 70])
 def test_at_a_tick_period_that_is_too_short_the_core_is_late_as_the_model_is(
     tick_period: int,
@@ -279,6 +305,7 @@ def test_at_a_tick_period_that_is_too_short_the_core_is_late_as_the_model_is(
         pair.compare()
 
 
+@pytest.mark.usefixtures("simulated_targets")
 @pytest.mark.parametrize("url", ["rtl://?params=tiny", "rtl://?params=tiny&level=core"])
 def test_the_bytes_of_a_program_are_the_same_on_both(
     url: str, monkeypatch: pytest.MonkeyPatch

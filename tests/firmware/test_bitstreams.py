@@ -16,6 +16,8 @@ from spiketwin.firmware.build import build
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import resolve
 
+pytestmark = pytest.mark.bulk
+
 DOCS = ROOT / "docs"
 STORED: dict[str, Any] = json.loads((DOCS / "boards.json").read_text())
 

@@ -20,7 +20,9 @@ import pytest
 from amaranth.build import Platform
 from click.testing import CliRunner, Result
 from support.checkout import ROOT
+from support.wire import Wire
 
+from spiketwin.firmware import top
 from spiketwin.firmware.board import Adapter, Board, Programmer, board
 from spiketwin.firmware.build import build
 from spiketwin.firmware.errors import BoardError
@@ -327,6 +329,7 @@ def test_the_pll_takes_the_pin_of_the_clock_where_that_is_its_own(
         raise Stop
 
     monkeypatch.setattr(builds, "build_root", lambda: tmp_path)
+    monkeypatch.setattr(top, "PinsTop", Wire)
     monkeypatch.setattr(Call, "run", run)
     path = tmp_path / "my_board.py"
     path.write_text(ICE40.replace('"20"', f'"{pin}"'))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from amaranth_boards.icepi_zero import IcepiZero1_3Platform
@@ -22,7 +23,7 @@ from spiketwin.firmware.board import Board, board, boards, makes_baud
 from spiketwin.firmware.build import Build, TimingMissed, TooBig
 from spiketwin.firmware.errors import BoardError
 from spiketwin.firmware.families import families
-from spiketwin.firmware.plan import DEFAULT_BAUD, plan
+from spiketwin.firmware.plan import plan
 from spiketwin.firmware.platforms import wiring
 from spiketwin.firmware.target import resolve
 from spiketwin.firmware.use import Use
@@ -30,6 +31,7 @@ from spiketwin.firmware.wasm import Call
 from spiketwin.hdl import builds
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.protocol import DEFAULT_BAUD
 from spiketwin.host.cli import main
 
 PROMISED = {
@@ -271,6 +273,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
 def unelaborated(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> Tools:
     """The same where nobody looks at the design itself, which takes seconds to elaborate."""
     monkeypatch.setattr(building, "_elaborate", lambda *_: None)
+    monkeypatch.setattr(building, "emit", SimpleNamespace(rtlil=lambda *_: "the design"))
     return tools
 
 
@@ -505,7 +508,7 @@ def test_the_command_ends_with_status_1_and_the_figures(
     assert json.loads((tmp_path / "figures.json").read_text())["fmax_mhz"] == 40.0
 
 
-def test_the_command_copies_what_it_built(tools: Tools, tmp_path: Path) -> None:
+def test_the_command_copies_what_it_built(unelaborated: Tools, tmp_path: Path) -> None:
     path = tmp_path / "my_board.py"
     path.write_text(MINE)
     done = spiketwin("build", "--board", path, "--out", tmp_path / "out")
@@ -536,7 +539,7 @@ def test_an_artix_that_is_too_small_is_an_error_too(
 
 def test_an_artix_gets_a_project_and_says_that_it_was_not_run(tools: Tools) -> None:
     tools.cells = {"LUT6": 100, "RAM32M": 2, "RAMB36E1": 3, "RAMB18E1": 1, "DSP48E1": 5, "FDRE": 7}
-    made: Build = build(board("cmod_a7_35"), preset("tiny"))
+    made = build(board("cmod_a7_35"), preset("tiny,lanes=2,learning=0"))
     assert made.figures["logic"] == {"used": 108, "available": 20800}
     assert made.figures["memory"] == {"used": 4, "available": 50}
     assert made.figures["dsp"] == {"used": 5, "available": 90}

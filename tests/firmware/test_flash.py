@@ -13,7 +13,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -270,15 +269,15 @@ def adapter(
     return SimpleNamespace(**known | other)
 
 
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A target that passes the self-test: a recorded session with the model."""
-    path = tmp_path / "session.jsonl"
+    path = tmp_path_factory.mktemp("recorded") / "session.jsonl"
     done = CliRunner().invoke(
         main, ["selftest", "--on", "model:", "--params", "tiny", "--record", str(path)]
     )
     assert done.exit_code == 0, done.output
-    yield f"replay:{path}"
+    return f"replay:{path}"
 
 
 GOOD = DETECTED.format(code=0x41113043, model="LFE5U-85")

@@ -11,7 +11,7 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from support.checkout import ROOT
+from support.checkout import copy_script
 
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.cosim.trials import doctor
@@ -23,7 +23,7 @@ from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.errors import LinkLost
 from spiketwin.host.files import save
 from spiketwin.host.link import DEFAULT_RETRIES
-from spiketwin.host.targets import SIMULATED
+from spiketwin.host.registered import registered_kinds
 
 TICKS = 50
 TINY = ["--on", "model:", "--params", "tiny"]
@@ -391,6 +391,7 @@ def test_ctrl_c_ends_with_status_130(net: Path, monkeypatch: pytest.MonkeyPatch)
     assert spiketwin("run", net, *TINY).exit_code == 130
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -441,7 +442,8 @@ def test_a_selftest_in_which_nothing_fired_says_so() -> None:
 @pytest.mark.parametrize("command", [(), ("run",), ("selftest",), ("compare",)])
 def test_the_help_names_every_kind_of_target(command: tuple[str, ...]) -> None:
     shown = spiketwin(*command, "--help").output
-    for target in (*(f"{scheme}:" for scheme in SIMULATED), "socket://host:port", "replay:FILE"):
+    registered = [f"{scheme}:" for scheme in registered_kinds()]
+    for target in (*registered, "socket://host:port", "replay:FILE"):
         assert target in shown, target
 
 
@@ -474,14 +476,14 @@ def test_a_silent_terminal_is_asked_as_often_as_the_call_says(
 
 @pytest.mark.parametrize("argument", ["-h", "--help", "help"])
 def test_the_scripts_help_makes_nothing(argument: str, tmp_path: Path) -> None:
-    script = tmp_path / "run"
-    script.write_bytes((ROOT / "run").read_bytes())
+    script = copy_script(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
     done = subprocess.run(
         ["sh", script, argument], capture_output=True, check=True, text=True, timeout=60
     )
     for verb in ("test", "lint", *group.find_commands()):
         assert f"./run {verb} " in done.stdout
-    assert list(tmp_path.iterdir()) == [script]
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 # --- doctor -------------------------------------------------------------------------------------
@@ -541,7 +543,10 @@ def test_doctor_gives_one_command_for_all_programs(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("shutil.which", lambda _name, **_: None)
     done = spiketwin("doctor")
     assert done.exit_code == 1
-    assert "Missing for rtl:, emulate, testbench, demo, bench: g++ and make. Run:" in done.stdout
+    assert (
+        "Missing for rtl:, demo, sweep, emulate, testbench, bench: g++ and make. Run:"
+        in done.stdout
+    )
     assert done.stdout.count("sudo apt-get install g++ make") == 1
 
 

@@ -386,14 +386,6 @@ def test_a_core_without_learning_says_so() -> None:
             core.write_registers(seed=0)
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Python's own way with Ctrl-C, which whoever started the tests may have turned off."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("advances", range(1, 20))
 def test_ctrl_c_waits_for_what_is_half_done_in_the_device(

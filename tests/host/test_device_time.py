@@ -25,6 +25,8 @@ from spiketwin.host.frames import encode
 from spiketwin.host.ledger import Ledger
 from spiketwin.host.link import Link
 
+pytestmark = pytest.mark.rtl
+
 TINY = preset("tiny")
 RATES = (115_200, 460_800, 1_000_000, 3_000_000, 12_500_000)
 

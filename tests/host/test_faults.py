@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import serial
 from support.channel import FAULTS, FaultyChannel
+from support.ports import UnclockedPort
+from support.rungs import bulk_but
 
 from spiketwin.cosim.model.device import ModelDevice
-from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, Opcode
 from spiketwin.hdl.spec.registers import COUNTERS, Space
 from spiketwin.host import Core, Network
@@ -26,27 +28,11 @@ WORDS = TINY.max_words_per_tick
 RECOVERY = 0.1
 """Seconds after the end of a fault by which the link works again."""
 
+pytestmark = pytest.mark.usefixtures("simulated_targets")
+
 TRANSACTIONS = 100_000
 SHARES = {1e-3: 1.0, 3e-4: 0.2, 1e-4: 0.2}
 """Byte-error rates, and the share of the transactions made at each."""
-
-
-class DevicePort:
-    """A model without a clock, for a line that has one."""
-
-    def __init__(self, params: CoreParams = TINY) -> None:
-        self.device = ModelDevice(params)
-        self.timeout: float | None = 0.0
-
-    def read(self, size: int = 1, /) -> bytes:
-        return self.device.drain(size)
-
-    def write(self, data: bytes, /) -> int:
-        self.device.receive(data)
-        return len(data)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def counters(link: Link) -> dict[str, int]:
@@ -75,26 +61,22 @@ def turns(count: int, words: list[bytes]) -> Iterator[Request]:
         )
 
 
-@pytest.fixture(autouse=True)
-def simulated_targets(monkeypatch: pytest.MonkeyPatch) -> None:
-    packages = [*serial.protocol_handler_packages, "spiketwin.cosim.serial"]
-    monkeypatch.setattr(serial, "protocol_handler_packages", packages)
+def over_a_good_line(count: int) -> list[bytes]:
+    """Words of so many turns."""
+    words: list[bytes] = []
+    Link(FaultyChannel(UnclockedPort(TINY), seed=0)).run(turns(count, words))
+    return words
 
 
 @pytest.fixture(scope="module")
 def expected() -> list[bytes]:
-    """Words of each turn over a good line."""
-    words: list[bytes] = []
-    Link(FaultyChannel(DevicePort(), seed=0)).run(turns(TRANSACTIONS // 3 + 1, words))
-    return words
+    return over_a_good_line(3000)
 
 
-@pytest.mark.parametrize("error_rate", SHARES)
-def test_nothing_is_lost_and_nothing_applied_twice(
-    error_rate: float, expected: list[bytes]
-) -> None:
+@pytest.mark.parametrize("error_rate", bulk_but([1e-4], SHARES))
+def test_nothing_is_lost_and_nothing_applied_twice(error_rate: float) -> None:
     count = round(TRANSACTIONS * SHARES[error_rate]) // 3 + 1
-    channel = FaultyChannel(DevicePort(), seed=1, error_rate=error_rate)
+    channel = FaultyChannel(UnclockedPort(TINY), seed=1, error_rate=error_rate)
     link = Link(channel)
     words: list[bytes] = []
     link.run(turns(count, words))
@@ -105,9 +87,10 @@ def test_nothing_is_lost_and_nothing_applied_twice(
     # Each event reached its own tick, each tick was ordered once, each word came once.
     assert (totals["run_until"], totals["tick"]) == (count, count)
     assert (totals["late_events"], totals["events_queued"], totals["words_queued"]) == (0, 0, 0)
-    assert words == expected[:count]
+    assert words == over_a_good_line(count)
 
 
+@pytest.mark.rtl
 def test_the_gateware_survives_what_the_model_survives(expected: list[bytes]) -> None:
     count = 1000
     with serial.serial_for_url("rtl://?params=tiny") as port:
@@ -131,7 +114,7 @@ def test_a_device_whose_answers_lead_nowhere_ends_in_an_error(answer: bytes) -> 
             del words, wait_cycles
             return answer
 
-    port = DevicePort()
+    port = UnclockedPort(TINY)
     port.device = Useless(TINY)
     with pytest.raises(LinkError, match="reset it|switch it off"):
         # Full answers keep already the connecting from coming to rest.
@@ -140,7 +123,7 @@ def test_a_device_whose_answers_lead_nowhere_ends_in_an_error(answer: bytes) -> 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_kind_of_fault_alone_is_survived(fault: str, expected: list[bytes]) -> None:
-    channel = FaultyChannel(DevicePort(), seed=2, error_rate=1e-3, faults=[fault])
+    channel = FaultyChannel(UnclockedPort(TINY), seed=2, error_rate=1e-3, faults=[fault])
     link = Link(channel)
     words: list[bytes] = []
     link.run(turns(3000, words))
@@ -157,7 +140,7 @@ def test_a_whole_session_over_a_faulty_line_equals_one_over_a_good_line(seed: in
     spikes = np.argwhere(np.random.default_rng(seed).random((400, 8)) < 0.3)
 
     def session(error_rate: float) -> tuple[object, ...]:
-        channel = FaultyChannel(DevicePort(), seed=seed, error_rate=error_rate)
+        channel = FaultyChannel(UnclockedPort(TINY), seed=seed, error_rate=error_rate)
         with Core(Link(channel)) as core:
             core.program(net)
             run = core.run(spikes, 400)
@@ -177,7 +160,7 @@ def test_a_whole_session_over_a_faulty_line_equals_one_over_a_good_line(seed: in
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_link_recovers_in_time_after_an_outage(seed: int) -> None:
-    channel = FaultyChannel(DevicePort(preset("digits")), seed=seed)
+    channel = FaultyChannel(UnclockedPort(preset("digits")), seed=seed)
     link = Link(channel)
     rng = np.random.default_rng(seed)
     answers: list[float] = []
@@ -210,7 +193,7 @@ def test_the_link_recovers_in_time_after_an_outage(seed: int) -> None:
 
 @pytest.mark.parametrize("number", [5, 100, 101, 1003])
 def test_a_restart_in_the_middle_of_a_transfer_is_noticed(number: int) -> None:
-    port = DevicePort()
+    port = UnclockedPort(TINY)
     channel = FaultyChannel(port, seed=0)
     link = Link(channel)
     channel.at_byte(number + 40, port.device.power_cycle)
@@ -224,7 +207,7 @@ def test_a_restart_in_the_middle_of_a_transfer_is_noticed(number: int) -> None:
 
 
 def test_an_adapter_pulled_out_in_the_middle_of_a_transfer_is_noticed() -> None:
-    channel = FaultyChannel(DevicePort(), seed=0)
+    channel = FaultyChannel(UnclockedPort(TINY), seed=0)
     link = Link(channel)
     channel.at_byte(500, channel.unplug)
     with pytest.raises(LinkLost):
@@ -236,7 +219,7 @@ def test_an_adapter_pulled_out_in_the_middle_of_a_transfer_is_noticed() -> None:
     [("/dev/ttyUSB7", "/dev/ttyUSB7: the port is gone"), ("rtl:", "rtl: the port is gone")],
 )
 def test_errors_name_the_device_once(address: str, named: str) -> None:
-    channel = FaultyChannel(DevicePort(), seed=0)
+    channel = FaultyChannel(UnclockedPort(TINY), seed=0)
     link = Link(channel, address=address)
     channel.at_byte(500, channel.unplug)
     with pytest.raises(LinkLost, match=f"^{named}") as first:
@@ -250,7 +233,7 @@ def test_errors_name_the_device_once(address: str, named: str) -> None:
 
 
 def test_a_device_that_hangs_ends_in_a_timeout() -> None:
-    channel = FaultyChannel(DevicePort(), seed=0)
+    channel = FaultyChannel(UnclockedPort(TINY), seed=0)
     link = Link(channel)
     channel.at_byte(500, lambda: setattr(channel, "cut_off_until", math.inf))
     before = channel.now
@@ -263,7 +246,7 @@ def test_a_device_that_hangs_ends_in_a_timeout() -> None:
 
 def test_faults_are_a_function_of_the_seed() -> None:
     def history(seed: int) -> tuple[int, float]:
-        channel = FaultyChannel(DevicePort(), seed=seed, error_rate=1e-3)
+        channel = FaultyChannel(UnclockedPort(TINY), seed=seed, error_rate=1e-3)
         Link(channel).run(turns(300, []))
         return channel.injected, channel.now
 

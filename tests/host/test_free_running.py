@@ -2,12 +2,16 @@
 
 import struct
 
+import pytest
+
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, Opcode, Status, Word
 from spiketwin.hdl.spec.registers import COUNTERS, Space
 from spiketwin.hdl.spec.schedule import tick_cycles
 from spiketwin.host.frames import FrameDecoder, encode
+
+pytestmark = pytest.mark.rtl
 
 TINY = preset("tiny")
 ENDS = 8 | Word.END

@@ -15,14 +15,16 @@ from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.serial import protocol_model
 from spiketwin.cosim.serial.terminal import open_pty
 from spiketwin.hdl.spec.params import preset
-from spiketwin.hdl.spec.protocol import REPLY_HEADER, Opcode, Word
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, REPLY_HEADER, Opcode, Word
 from spiketwin.host import Core, Network, Run, connect, link, timeline
+from spiketwin.host.addresses import parse
 from spiketwin.host.cli import main
 from spiketwin.host.files import save
 from spiketwin.host.frames import FrameDecoder
 from spiketwin.host.ledger import ORIGINS, Ledger
-from spiketwin.host.link import Link, Port
-from spiketwin.host.timeline import BITS_PER_BYTE, Simulation
+from spiketwin.host.link import Link
+from spiketwin.host.timeline import Simulation
+from spiketwin.host.transport import Transport
 from spiketwin.host.words import count, of_kind
 
 TINY = preset("tiny")
@@ -48,7 +50,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-class Board:
+class Board(Transport):
     """A board behind a serial line and an adapter, each of which takes exactly known times.
 
     Parameters
@@ -138,8 +140,9 @@ def events_of(ticks: int) -> list[tuple[int, int]]:
     return [(tick, tick % 8) for tick in range(0, ticks, 3)]
 
 
-def core_on(board: Port, **options: Any) -> Core:
-    core = Core(Link(board, **options))
+def core_on(board: Transport, simulation: Simulation | None = None, patience: float = 1.0) -> Core:
+    board.simulation = simulation
+    core = Core(Link(board, patience=patience))
     core.program(network())
     return core
 
@@ -316,8 +319,9 @@ def check_of_a_target(run: Run, wires: bool) -> None:
     assert all((part >= 0).all() for part in ledger.spikes.values())
 
 
+@pytest.mark.rtl
 def test_a_terminal_that_tells_nothing_of_its_time_has_a_ledger_too() -> None:
-    path, simulation, close = open_pty("rtl+pty:?params=tiny")
+    path, simulation, close = open_pty(parse("rtl+pty:?params=tiny"))
     try:
         with connect(path) as core:
             core.program(network())
@@ -358,6 +362,7 @@ def test_what_no_link_has_carried_has_an_empty_ledger() -> None:
     assert ledger.as_json()["spike_latency"] is None
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize(
     "arguments",
     [["run", "--on", "model:", "--ledger"], ["compare", "--on", "model:", "--on", "rtl:"]],

@@ -21,6 +21,7 @@ from spiketwin.host.errors import (
 from spiketwin.host.exchange import Exchange, Request, arguments
 from spiketwin.host.frames import FrameDecoder, encode
 from spiketwin.host.link import Link
+from spiketwin.host.transport import Transport
 
 TINY = preset("tiny")
 WINDOW = TINY.link_slots - 1
@@ -31,7 +32,7 @@ def unharmed(_number: int, frame: bytes) -> bytes:
     return frame
 
 
-class Line:
+class Line(Transport):
     """A device in simulated time, and a filter for the frames of each direction by number."""
 
     adapter_latency = 0.0

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.rungs import examples
 
 from spiketwin.host import Network
 from spiketwin.host.errors import InvalidInput, NetworkFileError
@@ -223,7 +224,7 @@ def test_a_header_that_claims_too_much_takes_no_memory(saved: Path) -> None:
         load(saved)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(300))
 @given(data=st.data())
 def test_a_damaged_file_is_refused_or_harmless(saved: Path, data: st.DataObject) -> None:
     whole = saved.with_name("whole.npz")

@@ -652,7 +652,7 @@ def test_names_that_are_no_text_can_be_drawn_and_written(net: Path) -> None:
         (["build", "--board", "icebreaker", "--clock", "inf"], "range"),
         (["build", "--board", "icebreaker", "--clock", "1e-9"], "range"),
         (["build", "--board", "icebreaker", "--clock", "1e300"], "range"),
-        (["compare", "net.npz", "--on", "model:", "--tick-period", "9" * 5000], "--tick-period"),
+        (["sweep", "net.npz", "--on", "model:", "--tick-period", "9" * 5000], "--tick-period"),
         (["demo", "--seed", "-1"], "0<=x<=4294967295"),
     ],
     ids=lambda value: "" if isinstance(value, str) else " ".join(value)[:60],

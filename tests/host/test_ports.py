@@ -21,7 +21,7 @@ from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network, connect
 from spiketwin.host.errors import CoreClosed, DoesNotFit, LinkLost, LinkTimeout, TargetError
-from spiketwin.host.sockets import SocketPort
+from spiketwin.host.sockets import SocketTransport
 
 WAIT = 60.0
 LATE = 1.2
@@ -249,6 +249,6 @@ def test_small_requests_to_a_socket_leave_at_once() -> None:
         socket.create_server(("127.0.0.1", 0)) as server,
         serial.serial_for_url(f"socket://127.0.0.1:{server.getsockname()[1]}") as port,
     ):
-        SocketPort(port)
+        SocketTransport(port)
         with socket.socket(fileno=os.dup(port.fileno())) as same:
             assert same.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

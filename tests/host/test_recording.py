@@ -71,7 +71,7 @@ def test_a_replay_can_be_recorded_and_gives_the_same_bytes(tmp_path: Path) -> No
 def test_losses_are_replayed_with_what_was_resent(tmp_path: Path) -> None:
     path = tmp_path / "session.jsonl"
     line = FaultyChannel(protocol_model.Serial("model://?params=tiny"), seed=3)
-    with recording(line, path, has_line=True) as port, Core(Link(port)) as core:
+    with recording(line, path) as port, Core(Link(port)) as core:
         line.error_rate = 2e-3
         recorded = session(core)
         seen = core.statistics
@@ -90,7 +90,7 @@ def test_losses_are_replayed_with_what_was_resent(tmp_path: Path) -> None:
 def test_a_device_that_falls_silent_does_so_in_the_replay(tmp_path: Path) -> None:
     path = tmp_path / "session.jsonl"
     line = FaultyChannel(protocol_model.Serial("model://?params=tiny"), seed=3)
-    with recording(line, path, has_line=True) as port:
+    with recording(line, path) as port:
         core = Core(Link(port, retries=3))
         line.cut_off_until = np.inf
         with pytest.raises(LinkTimeout, match="READ in 4 tries"):

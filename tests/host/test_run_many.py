@@ -3,7 +3,6 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
 from types import FrameType
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.rungs import examples
 
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.hdl.spec.params import preset
@@ -114,7 +114,7 @@ def test_it_is_one_run_after_the_other(url: str, options: dict[str, Any]) -> Non
         assert np.array_equal(core.run(inputs[0], 5).spikes, after.spikes)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(
     runs=st.integers(1, 9),
     ticks=st.integers(1, 70),
@@ -163,7 +163,7 @@ def test_requests_of_many_runs_are_under_way_at_a_time(monkeypatch: pytest.Monke
     written: list[int] = []
     with connect("model:", params=TINY) as core:
         core.program(NET)
-        port: Any = core.link._port
+        port: Any = core.link._transport
         write = port.write
 
         def count(data: bytes) -> int:
@@ -376,7 +376,7 @@ def calls(core: Core) -> int:
     return core.statistics.requests
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(runs=st.integers(2, 12), ticks=st.integers(1, 40), seed=st.integers(0, 99))
 def test_on_threads_it_is_the_same(runs: int, ticks: int, seed: int) -> None:
     inputs = stimuli(runs, ticks, 0.4, seed)
@@ -441,13 +441,6 @@ def test_threads_are_used_where_it_is_allowed(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(ModelCore, "advance", both)
         core.run_many(stimuli(20, 4), 4, clear=True, threads=2)
     assert len(who) == 2
-
-
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("ctrl_c")

@@ -87,6 +87,7 @@ def test_the_window_is_within_one_weight_unit_of_the_formula(
     assert found[MIDDLE - 11] == pytest.approx(-a_minus * math.exp(-1 / tau_minus), abs=0.52)
 
 
+@pytest.mark.rtl
 def test_the_rtl_gives_the_window_too() -> None:
     net = driven(7, drive=127, threshold=100, weight=50)
     deltas = [-6, -3, -1, 0, 1, 3, 6]

@@ -16,6 +16,7 @@ from amaranth.sim import Simulator
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.rungs import examples
 
 from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.model.core import ModelCore
@@ -132,7 +133,7 @@ def test_a_plastic_weight_counts_as_the_bound_that_it_can_learn() -> None:
 
 
 @given(st.integers(0, 1 << 20), st.integers(1, 65535))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_what_a_decay_holds_is_where_adding_ends(added: int, code: int) -> None:
     bound = int(settled(np.array([added]), code)[0])
     value = bound - 1 if bound else 0
@@ -163,7 +164,7 @@ def anything(rng: np.random.Generator, scale: int) -> Network:
 
 
 @given(st.integers(0, (1 << 32) - 1), st.sampled_from([50, 1_000, 8_000]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_on_the_widths_of_core_params_nothing_saturates(seed: int, scale: int) -> None:
     rng = np.random.default_rng(seed)
     net = anything(rng, scale)
@@ -181,7 +182,7 @@ def test_on_the_widths_of_core_params_nothing_saturates(seed: int, scale: int) -
 
 
 @given(st.integers(0, (1 << 32) - 1), st.sampled_from([1_000, 8_000]), st.integers(12, 18))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_while_nothing_is_counted_wider_state_does_the_same(
     seed: int, scale: int, width: int
 ) -> None:
@@ -292,6 +293,7 @@ def test_counters_take_no_cycle_and_no_other_byte() -> None:
     assert list(states[1])[len(states[0]) :] == [counter.name for counter in SATURATIONS]
 
 
+@pytest.mark.rtl
 def test_the_model_always_counts_and_other_cores_where_it_is_built() -> None:
     """What the model counts by itself is none of what it answers: that is as of any such core."""
     net, counted = Network.random(8, 8, seed=2), {}

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import serial
 from click.testing import CliRunner
 
-from spiketwin.cosim.serial import rtl_url, target_url
+from spiketwin.cosim.serial import MODEL, RTL
+from spiketwin.cosim.serial.designs import design_of
+from spiketwin.cosim.serial.sizes import clock_hz
 from spiketwin.hdl.spec.params import ParamsError, preset
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host import Core, Network, connect
+from spiketwin.host.addresses import parse
 from spiketwin.host.cli import main
 from spiketwin.host.cli.stimulus import read_spikes
 from spiketwin.host.decoding import decode
@@ -30,10 +32,12 @@ from spiketwin.host.errors import (
     TargetError,
 )
 from spiketwin.host.files import load, save
+from spiketwin.host.kinds import Target
 from spiketwin.host.link import Link
 from spiketwin.host.network import decay_tau
 from spiketwin.host.recording import Recording
 from spiketwin.host.targets import origin, takes_sizes
+from spiketwin.host.transport import Transport
 
 DIGITS = "9" * 5000
 """More than Python makes a number of."""
@@ -264,12 +268,12 @@ def test_sizes_of_any_number_of_digits_are_refused(text: str) -> None:
 
 
 def test_options_of_any_number_of_digits_are_refused() -> None:
-    with pytest.raises(serial.SerialException, match="must be in 1…4294967295"):
-        target_url.clock_hz(DIGITS)
-    with pytest.raises(serial.SerialException, match="cycles_per_bit must be a number"):
-        rtl_url.design(f"rtl://?cycles_per_bit={DIGITS}", "bytes")
-    with pytest.raises(serial.SerialException, match="no address"):
-        target_url.options("model://[?params=tiny", {"params"})
+    with pytest.raises(TargetError, match="must be in 1…4294967295"):
+        clock_hz(Target(MODEL, options={"clock": DIGITS}))
+    with pytest.raises(TargetError, match="cycles_per_bit must be a number"):
+        design_of(Target(RTL, options={"cycles_per_bit": DIGITS}), "bytes")
+    with pytest.raises(TargetError, match="no address"):
+        parse("model://[?params=tiny")
 
 
 def test_what_a_target_is_called_is_no_markup(
@@ -427,7 +431,7 @@ def test_a_replay_ends_however_long_a_wait_it_asks_for(tmp_path: Path) -> None:
 # --- what answers --------------------------------------------------------------------------------
 
 
-class Babbler:
+class Babbler(Transport):
     """A port at which something answers, but nothing of ours. Time passes as it is read."""
 
     has_line = False

@@ -73,7 +73,7 @@ def imported_on_pages() -> set[str]:
         for node in ast.walk(ast.parse("\n".join(lines))):
             if isinstance(node, ast.ImportFrom) and node.module:
                 module = importlib.import_module(node.module)
-                values = {alias.name: getattr(module, alias.name) for alias in node.names}
+                values = {a.name: getattr(module, a.name, None) for a in node.names}
                 classes = {n: value for n, value in values.items() if isinstance(value, type)}
                 # Errors have a table of their own, with what to do, in docs/python.md.
                 found |= {n for n, value in classes.items() if not issubclass(value, Exception)}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.checkout import ROOT
+from support.checkout import ROOT, copy_script
 
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.hdl import builds
@@ -108,6 +108,7 @@ def library(checkout: Checkout) -> Path:
     return Path(done.stdout.strip())
 
 
+@pytest.mark.bulk
 def test_a_checkout_in_a_path_with_blanks_and_brackets_builds(
     checkout: Checkout, library: Path
 ) -> None:
@@ -117,6 +118,7 @@ def test_a_checkout_in_a_path_with_blanks_and_brackets_builds(
     ]  # fmt: skip
 
 
+@pytest.mark.bulk
 def test_what_is_built_may_be_read_by_others(library: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
@@ -125,6 +127,7 @@ def test_what_is_built_may_be_read_by_others(library: Path) -> None:
         assert path.stat().st_mode & wanted == wanted & ~mask, path
 
 
+@pytest.mark.bulk
 def test_what_is_built_is_used_without_a_compiler(
     checkout: Checkout, library: Path, tmp_path: Path
 ) -> None:
@@ -133,6 +136,7 @@ def test_what_is_built_is_used_without_a_compiler(
     assert done.stdout.strip() == str(library)
 
 
+@pytest.mark.bulk
 def test_without_a_home_and_a_folder_to_write_to_everything_runs(
     checkout: Checkout, library: Path
 ) -> None:
@@ -155,6 +159,7 @@ def test_without_a_home_and_a_folder_to_write_to_everything_runs(
     assert second.stderr == ""
 
 
+@pytest.mark.bulk
 def test_where_nothing_can_be_kept_the_model_is_compiled_each_time(checkout: Checkout) -> None:
     checkout.builds.chmod(0o555)
     try:
@@ -227,7 +232,7 @@ def script(tmp_path: Path) -> Callable[..., str]:
     def run(name: str, **variables: str) -> str:
         folder = tmp_path / name
         folder.mkdir()
-        shutil.copy(ROOT / "run", folder)
+        copy_script(folder)
         done = subprocess.run(
             ["sh", "./run", "doctor"],
             cwd=folder,

@@ -17,7 +17,9 @@ from typing import Final, Protocol
 
 from serial import SerialException
 
-BITS_PER_BYTE: Final = 10
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE
+from spiketwin.host.transport import Transport
+
 FAULTS: Final = ("flip", "drop", "double", "cut", "repeat", "delay")
 """A bit flips; a byte is lost; a byte comes twice; the rest of the burst is lost; the burst so far
 comes twice; the rest of the burst comes late."""
@@ -71,7 +73,7 @@ class _Direction:
         return self.bursts[-1][0] if self.bursts else 0.0
 
 
-class FaultyChannel:
+class FaultyChannel(Transport):
     """The host's end of a faulty line, with the interface of a pyserial port.
 
     Parameters

@@ -1,5 +1,7 @@
 """The ladder of tests: on which rung a test stands, and what a rung may build."""
 
+import re
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +26,8 @@ _FOLDERS: Final = {
     "firmware": "board",
     "project": "project",
 }
+
+_TWIN: Final = re.compile(r"(rtl|netlist)\b")
 
 _BUILDS: Final = {"rtl": "rtl", "cocotb": "rtl", "boards": "board"}
 """The lowest rung on which each kind of build is used."""
@@ -51,6 +55,16 @@ def examples(count: int) -> int:
     return max(1, count * settings().max_examples // _WHOLE_EXAMPLES)
 
 
+def bulk_but(kept: Container[object], cases: Iterable[object]) -> list[object]:
+    """Return the cases of a parameter, those that are not kept in the short run marked `bulk`."""
+    return [case if case in kept else _bulk(case) for case in cases]
+
+
+def _bulk(case: object) -> object:
+    values = case if isinstance(case, tuple) else (case,)
+    return pytest.param(*values, marks=pytest.mark.bulk)
+
+
 def rung_of(item: pytest.Item) -> str:
     """Return the rung on which a test stands.
 
@@ -66,15 +80,15 @@ def rung_of(item: pytest.Item) -> str:
             break
     if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
         for value in item.callspec.params.values():
-            if isinstance(value, str) and (scheme := value.split(":")[0].split("+")[0]) in RUNGS:
-                rungs.append(scheme)
+            if isinstance(value, str) and (twin := _TWIN.match(value)):
+                rungs.append(twin[0])
     return max(rungs, key=RUNGS.index)
 
 
 def _of_folder(folder: Path) -> str:
-    while (name := folder.as_posix()) not in _FOLDERS:
-        folder = folder.parent
-    return _FOLDERS[name]
+    """Return the rung of a folder below `tests/`, or of the nearest one above it that has one."""
+    known = (_FOLDERS.get(above.as_posix()) for above in (folder, *folder.parents))
+    return next(rung for rung in known if rung is not None)
 
 
 def may_build(rung: str, kind: str) -> bool:

@@ -1,4 +1,4 @@
-"""What can be wrong with the description of a board, said before any tool runs: its parts."""
+"""The checks of a board's description, all before any tool runs: fields, platform, clock, pins."""
 
 from __future__ import annotations
 
@@ -150,8 +150,8 @@ def new_platform(board: Board) -> Any:
     """
     with foreign_errors(
         f"the platform of {board.name} cannot be made",
-        "It has to give `device`, `package`, `default_clk`, `resources` and `connectors`, and of "
-        "an ECP5 or an Artix-7 `speed`, as the platforms of amaranth-boards do",
+        "It has to give `device`, `package`, `default_clk`, `resources` and `connectors`, and "
+        "`speed` where its FPGA comes in several, as the platforms of amaranth-boards do",
     ):
         present = board.platform().resources
     added: tuple[Any, ...] = board.resources  # whose name and number no type tells

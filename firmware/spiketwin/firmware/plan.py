@@ -22,10 +22,7 @@ from spiketwin.firmware.target import Target
 from spiketwin.firmware.wasm import Call
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.protocol import BUILD_BYTES
-
-DEFAULT_BAUD: Final = 115200
-"""Rate of the line after power-up."""
+from spiketwin.hdl.spec.protocol import BUILD_BYTES, DEFAULT_BAUD
 
 CELLS: Final = "cells.json"
 """The file with the cells that Yosys maps to, of a design that is not routed."""

@@ -30,7 +30,7 @@ from spiketwin.host.decoding import decode_network, decode_nothing
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkError
 from spiketwin.host.exchange import Request, Statistics, arguments
-from spiketwin.host.link import Link, RunApart
+from spiketwin.host.link import Link
 from spiketwin.host.network import Network, Placement, checked_network
 from spiketwin.host.plan import Plan, Settings, Watch, check_not_of_run, clear_mask
 from spiketwin.host.progress import Steps
@@ -40,6 +40,7 @@ from spiketwin.host.spikes import Run, Saturations
 from spiketwin.host.stimuli import checked_events, checked_stimuli
 from spiketwin.host.threads import checked_threads
 from spiketwin.host.timeline import Activity, Stopwatch
+from spiketwin.host.transport import RunApart
 
 _LAST_TICK: Final = (1 << 32) - 1
 

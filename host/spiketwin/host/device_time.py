@@ -25,6 +25,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from spiketwin.hdl.spec.protocol import (
+    BITS_PER_BYTE,
     MAX_FETCH_WORDS,
     MIN_CYCLES_PER_BIT,
     SPIKE_CYCLE_BITS,
@@ -37,7 +38,6 @@ from spiketwin.host.account import Account
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.summaries import CycleLatencySummary, DeviceTimeSummary
-from spiketwin.host.timeline import BITS_PER_BYTE
 from spiketwin.host.words import count, of_kind, report_spikes
 
 MAX_CYCLES_PER_BIT: Final = (1 << 16) - 1

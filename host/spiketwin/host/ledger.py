@@ -20,14 +20,14 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketwin.hdl.spec.protocol import MAX_CLOCK_HZ
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, MAX_CLOCK_HZ
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.account import Account
 from spiketwin.host.device_time import LONGEST_ROUND_TRIP, DeviceTime, cycles_per_bit
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.summaries import LatencySummary, LedgerSummary, PartSummary
-from spiketwin.host.timeline import BITS_PER_BYTE, Activity, Timeline
+from spiketwin.host.timeline import Activity, Timeline
 from spiketwin.host.words import ticks_over
 
 Seconds = NDArray[np.float64]

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import cycle
 from types import TracebackType
-from typing import Final, Protocol
+from typing import Final
 
 import serial
 
 from spiketwin.hdl.spec.params import ParamsError
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
+    BITS_PER_BYTE,
     MAX_BODY,
     REPLY_HEADER,
     Identity,
@@ -28,6 +29,7 @@ from spiketwin.hdl.spec.protocol import (
     Status,
 )
 from spiketwin.hdl.spec.registers import Space
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.device_time import cycles_per_bit
 from spiketwin.host.errors import (
     CoreClosed,
@@ -38,16 +40,11 @@ from spiketwin.host.errors import (
     LinkTimeout,
 )
 from spiketwin.host.exchange import Exchange, Reply, Request, Statistics, arguments
-from spiketwin.host.plan import Plan
+from spiketwin.host.kinds import SILENT_PORT
+from spiketwin.host.opening import root_cause
 from spiketwin.host.signals import DeferredSignals
-from spiketwin.host.timeline import BITS_PER_BYTE, Activity, Line, Simulation, Stopwatch
-
-PORT_LATENCY: Final = 0.02
-"""Seconds that an adapter and the operating system may sit on bytes, where the port has no
-attribute `adapter_latency` that says otherwise."""
-
-POLL: Final = 0.005
-"""Seconds after which a read returns empty-handed so that the deadline is looked at."""
+from spiketwin.host.timeline import Activity, Line, Stopwatch
+from spiketwin.host.transport import POLL, Transport
 
 LONGEST_BACKOFF: Final = 0.05
 """Seconds to which waits grow from round to round, where they are not longer anyway."""
@@ -58,57 +55,10 @@ _QUESTION: Final = Request(Opcode.READ, arguments(Opcode.READ, Space.COUNTER, 0,
 """It changes nothing, and has an answer at any time."""
 
 _SESSIONS: Final = 256
-FRUITLESS: Final = (
-    "check the cable, the power of the board, the baud rate, and that it is this port"
-)
-"""What to do about a device that is silent, unless `Link` is told better."""
 _GARBLED = (
     "something answers ({} bytes), but with no whole frame: it talks at another baud rate, or is "
     "no spiketwin device"
 )
-
-
-class Port(Protocol):
-    """The part of `serial.Serial` that the link uses.
-
-    A port may carry five attributes more: `adapter_latency`, in seconds; `clock`, a function
-    that returns seconds, for a device that lives in simulated time; `has_line`, false where
-    bytes travel at no rate of their own; `saturations`, a function that returns the counters
-    of that kind (`spec.registers.SATURATIONS`), for a device that counts without having them; and
-    `run_apart`, a `RunApart`, for one that can do several things at a time.
-    """
-
-    timeout: float | None
-    baudrate: int
-
-    @property
-    def in_waiting(self) -> int:
-        """Bytes that can be read without waiting."""
-        ...
-
-    def read(self, size: int = 1, /) -> bytes:
-        """Read up to `size` bytes, waiting no longer than `timeout`."""
-        ...
-
-    def write(self, data: bytes, /) -> int | None:
-        """Write bytes."""
-        ...
-
-    def close(self) -> None:
-        """Close the port."""
-        ...
-
-
-class RunApart(Protocol):
-    """Carries out runs that do not depend on each other on several threads.
-
-    The output words of all of them are returned, in order. The device is then as if it had carried
-    out one after the other; it is as it was before where an exception comes of `report`.
-    """
-
-    def __call__(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
-        """Carry out the runs of a plan, calling `report` now and then with how many are done."""
-        ...
 
 
 class _Naming:
@@ -142,18 +92,14 @@ class Link:
 
     Parameters
     ----------
-    port:
-        An open port; the link closes it.
+    transport:
+        The way to the device, open; the link closes it.
     patience:
         Factor on every deadline, for a device that is simulated slower than its clock says.
     retries:
         Rounds of resending without any answer before `LinkTimeout`.
     close:
-        Closes the port and what is behind it; the port alone if not given.
-    has_line:
-        Whether bytes travel at the rate of the port, as far as the port itself does not say no.
-    simulation:
-        What the device tells of its time, if it is simulated and does.
+        Closes the transport and what was opened with it; the transport alone if not given.
     address:
         Of the device, which errors name.
     advice:
@@ -184,28 +130,30 @@ class Link:
 
     def __init__(
         self,
-        port: Port,
+        transport: Transport,
         *,
         patience: float = 1.0,
         retries: int = DEFAULT_RETRIES,
         close: Callable[[], None] | None = None,
-        has_line: bool = True,
-        simulation: Simulation | None = None,
         address: str = "",
-        advice: str = FRUITLESS,
+        advice: str = SILENT_PORT,
     ) -> None:
-        self._port = port
+        if not isinstance(transport, Transport):
+            raise InvalidInput(
+                f"transport must be a Transport, not {shown(transport)}: SerialTransport makes one "
+                "of a port of pyserial"
+            )
+        self._transport = transport
         self._advice = advice
         self._naming = _Naming(address)
-        self._close = close or port.close
+        self._close = close or transport.close
         self._patience = patience
         self._retries = retries
-        self.clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
-        self.saturations: Callable[[], dict[str, int]] = getattr(port, "saturations", dict)
-        self.run_apart: RunApart | None = getattr(port, "run_apart", None)
-        self.has_line: bool = has_line and getattr(port, "has_line", True)
-        self._latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
-        self._first_baud = port.baudrate
+        self.clock: Callable[[], float] = transport.clock or time.monotonic
+        self.saturations: Callable[[], dict[str, int]] = transport.saturations or dict
+        self.run_apart = transport.run_apart
+        self.has_line = transport.has_line
+        self._first_baud = transport.baudrate
         self._exchange = Exchange()
         self._signals = DeferredSignals()
         self._lock = threading.RLock()
@@ -215,7 +163,7 @@ class Link:
         self._clock_hz = 0
         self._window = 1
         self._closed_by = self._closing_by = ""
-        self._simulation = simulation
+        self._simulation = transport.simulation
         self._stopwatch: Stopwatch | None = None
         self._round_trip = math.inf
         self._known_line: tuple[int, Line] | None = None  # at a rate
@@ -232,7 +180,7 @@ class Link:
     @property
     def baud(self) -> int:
         """Bits per second of the port."""
-        return self._port.baudrate
+        return self._transport.baudrate
 
     @property
     def line(self) -> Line:
@@ -241,7 +189,7 @@ class Link:
             return Line(self._simulation.byte_seconds(), None, self._clock_hz, simulated=True)
         if self._known_line is None or self._known_line[0] != self.baud:
             byte_seconds = BITS_PER_BYTE / self.baud if self.has_line else 0.0
-            hardware = self.has_line and self.clock is time.monotonic
+            hardware = self.has_line and self._transport.clock is None
             round_trip = self._round_trip if hardware else None
             line = Line(byte_seconds, round_trip, self._clock_hz, simulated=False)
             self._known_line = (self.baud, line)
@@ -412,7 +360,7 @@ class Link:
     def _retune(self, baud: int) -> None:
         """Change the rate at this end; `LinkTimeout` if it cannot, for nothing is heard then."""
         try:
-            self._port.baudrate = baud
+            self._transport.baudrate = baud
         except (ValueError, OSError) as error:
             raise LinkTimeout(f"the adapter cannot make {baud} baud: {error}") from error
 
@@ -426,7 +374,7 @@ class Link:
         with self._lock:
             self._closing_by = ""
             try:
-                if not self._closed_by and self._port.baudrate != self._first_baud:
+                if not self._closed_by and self._transport.baudrate != self._first_baud:
                     # A link that is dead has nothing to take back.
                     with suppress(LinkError):
                         self.set_baud(self._first_baud)
@@ -436,7 +384,7 @@ class Link:
 
     def _open(self) -> Identity:
         """Ask who is there, and begin a session; return the identity."""
-        self._port.timeout = POLL
+        self._transport.timeout = POLL
         reply = self._handshake(
             # Another release may answer with another length.
             Request(Opcode.IDENTIFY, result_bytes=MAX_BODY - REPLY_HEADER, result_item_bytes=1),
@@ -571,11 +519,11 @@ class Link:
 
         After fruitless rounds it is later, lest resending be what fills the line.
         """
-        wire = 2 * self._exchange.unanswered_bytes() * BITS_PER_BYTE / self._port.baudrate
+        wire = 2 * self._exchange.unanswered_bytes() * BITS_PER_BYTE / self._transport.baudrate
         device = self._exchange.oldest.cycles / self._clock_hz if self._clock_hz else 0.0
         # Bytes that keep to no rate pass no slower than at that of the port, whoever is patient.
         rateless = 0.0 if self.has_line or self._line_is_simulated() else wire
-        wait = wire - rateless + device + self._latency
+        wait = wire - rateless + device + self._transport.adapter_latency
         wait = max(wait, min(wait * (1 << rounds), LONGEST_BACKOFF))
         return self.clock() + rateless + wait * self._patience
 
@@ -584,7 +532,7 @@ class Link:
 
     def _read(self) -> bytes:
         try:
-            data = self._port.read(max(1, self._port.in_waiting))
+            data = self._transport.read(max(1, self._transport.in_waiting))
         except (OSError, serial.SerialException) as error:
             raise LinkLost(self._lost(error)) from error
         if data and self._stopwatch is not None:
@@ -596,7 +544,7 @@ class Link:
         if not output:
             return
         try:
-            self._port.write(output)
+            self._transport.write(output)
         except (OSError, serial.SerialException) as error:
             raise LinkLost(self._lost(error)) from error
         if self._stopwatch is not None:
@@ -608,10 +556,3 @@ class Link:
             f"the port is gone ({root_cause(error)[1]}): the device was unplugged or its emulator "
             "has ended. Plug it in or start it, and connect again"
         )
-
-
-def root_cause(error: BaseException) -> tuple[int | None, str]:
-    """Give the number and the words of the system's error that pyserial wraps in its own words."""
-    while isinstance(error.__context__, OSError):
-        error = error.__context__
-    return getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)

@@ -23,8 +23,8 @@ from spiketwin.hdl.spec.variables import BY_SPACE, PARAMETER_ARRAYS, Kind, Per, 
 from spiketwin.host import sums
 from spiketwin.host.cautions import warn_of_widths
 from spiketwin.host.elements import IntArray, integers
-from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, warn
-from spiketwin.host.stdp import Pairing, StdpWindow, half
+from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
+from spiketwin.host.stdp import Pairing, StdpWindow, half, warn_of_amplitude
 
 WIDEST: Final = CoreParams(
     n_axons=64, n_neurons=64, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
@@ -244,9 +244,30 @@ class Network:
             raise InvalidNetwork(
                 f"w_min ({w_min}) must be below w_max ({w_max}), or none can learn"
             )
-        if synapses is None:
-            learning = self.weights != 0
-        else:
+        learning = self._synapses_to_learn(synapses, w_min, w_max)
+        plus = half("plus", a_plus, tau_plus, pairing, room, trace_width)
+        minus = half("minus", a_minus, tau_minus, pairing, room, trace_width)
+        warn_of_amplitude("plus", a_plus, plus, self.stochastic)
+        warn_of_amplitude("minus", a_minus, minus, self.stochastic)
+        self.plastic = learning
+        self.w_min, self.w_max = w_min, w_max
+        self.learn_post, self.learn_pre = a_plus > 0, a_minus > 0
+        self.post_gain, self.pre_gain = plus.gain, -minus.gain
+        self.post_offset = self.pre_offset = 0
+        self.trace_pre_tau, self.trace_post_tau = float(tau_plus), float(tau_minus)
+        self.trace_pre_bump, self.trace_post_bump = plus.bump, minus.bump
+        self.trace_pre_replace = self.trace_post_replace = pairing == "nearest"
+        return StdpWindow(
+            float(a_plus), float(a_minus), float(tau_plus), float(tau_minus),
+            plus.room, minus.room, plus.error, minus.error, int(trace_width),
+        )  # fmt: skip
+
+    def _synapses_to_learn(
+        self, synapses: ArrayLike | None, w_min: int, w_max: int
+    ) -> NDArray[np.bool_]:
+        """Return flags of the synapses that are named, each with a weight within the bounds."""
+        learning: NDArray[np.bool_] = self.weights != 0
+        if synapses is not None:
             learning = integers(
                 "synapses", synapses, self.shape("plastic"), (0, 1), InvalidNetwork
             ).astype(np.bool_)
@@ -261,32 +282,7 @@ class Network:
                 f"weights[{source}, {neuron}] is to learn and must be in w_min…w_max = "
                 f"{w_min}…{w_max}, not {self.weights[source, neuron]}"
             )
-        plus = half("plus", a_plus, tau_plus, pairing, room, trace_width)
-        minus = half("minus", a_minus, tau_minus, pairing, room, trace_width)
-        for name, amplitude, chosen in (("plus", a_plus, plus), ("minus", a_minus, minus)):
-            if chosen.short:
-                warn(
-                    f"a_{name} = {amplitude:g} leaves room for {chosen.room:.1f} spikes in a "
-                    "trace: the pairs of more do not add up. Take a smaller amplitude, or "
-                    "pairing='nearest'; room=… says how many are meant",
-                )
-            if 0 < amplitude < 0.5 and not self.stochastic:
-                warn(
-                    f"a_{name} = {amplitude:g} is rounded to 0 at every single pair: set "
-                    "stochastic=True before, or take finer weight units",
-                )
-        self.plastic = learning
-        self.w_min, self.w_max = w_min, w_max
-        self.learn_post, self.learn_pre = a_plus > 0, a_minus > 0
-        self.post_gain, self.pre_gain = plus.gain, -minus.gain
-        self.post_offset = self.pre_offset = 0
-        self.trace_pre_tau, self.trace_post_tau = float(tau_plus), float(tau_minus)
-        self.trace_pre_bump, self.trace_post_bump = plus.bump, minus.bump
-        self.trace_pre_replace = self.trace_post_replace = pairing == "nearest"
-        return StdpWindow(
-            float(a_plus), float(a_minus), float(tau_plus), float(tau_minus),
-            plus.room, minus.room, plus.error, minus.error, int(trace_width),
-        )  # fmt: skip
+        return learning
 
     def register_values(self, params: CoreParams) -> dict[str, int]:
         """Values of the registers of such a core, but for those that a run sets.
@@ -345,20 +341,7 @@ class Network:
             "saturation_counters": True,
         }
         reach = sums.reach(self)
-        used = {"weight_width": [self.weights]}
-        used["v_width"] = [self.threshold, self.v_reset, self.bias, np.array(self.v_floor)]
-        used["v_width"] += [reach.v]
-        used["i_syn_width"] = [reach.i_syn]
-        used["theta_width"] = [np.array(self.theta_bump), reach.theta]
-        used["refrac_width"] = [self.refrac_ticks]
-        if sizes["learning"]:
-            used["weight_width"] += [np.array([self.w_min, self.w_max])]
-            used["trace_width"] = [np.array([self.trace_pre_bump, self.trace_post_bump])]
-        for name, arrays in used.items():
-            signed = name in ("weight_width", "v_width", "i_syn_width")
-            needed = max(usual[name], *(_width(array, signed) for array in arrays))
-            sizes[name] = min(needed, sums.WIDEST)
-        sizes["i_syn_width"] = max(sizes["i_syn_width"], sizes["weight_width"])
+        sizes |= self._widths(reach, bool(sizes["learning"]))
         warn_of_widths(reach, overrides)
         sizes.update(overrides)
         groups = sizes["n_neurons"] // max(1, sizes["neuron_lanes"])
@@ -373,6 +356,23 @@ class Network:
             raise DoesNotFit(f"no core has the sizes asked for: {error}") from error
         Placement(self.n_axons, self.n_neurons, params).place(self)
         return params
+
+    def _widths(self, reach: sums.Reach, learning: bool) -> dict[str, int]:
+        """Return the usual widths, or those that hold all values and sums where these need more."""
+        needed: dict[str, int] = {
+            "v_width": _width(reach.v, signed=True),
+            "i_syn_width": _width(reach.i_syn, signed=True),
+            "theta_width": _width(reach.theta, signed=False),
+        }
+        for attribute, variable in (ARRAYS | SETTINGS).items():
+            bits = variable.bits
+            if isinstance(bits, str) and (learning or variable.built != "learning"):
+                values = np.asarray(getattr(self, attribute))
+                needed[bits] = max(needed.get(bits, 0), _width(values, variable.signed))
+        usual: dict[str, Any] = {f.name: f.default for f in fields(CoreParams)}
+        widths = {n: min(max(int(usual[n]), bits), sums.WIDEST) for n, bits in needed.items()}
+        widths["i_syn_width"] = max(widths["i_syn_width"], widths["weight_width"])
+        return widths
 
     @classmethod
     def random(cls, n_axons: int, n_neurons: int, seed: int) -> Network:

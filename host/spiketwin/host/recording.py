@@ -31,9 +31,9 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import RecordingError, ReplayMismatch
 from spiketwin.host.frames import DELIMITER
 from spiketwin.host.inputs import bounded_lines, open_regular
-from spiketwin.host.link import POLL, PORT_LATENCY, Port
 from spiketwin.host.paths import path_of
 from spiketwin.host.replacing import replacing
+from spiketwin.host.transport import POLL, Transport, WrappedTransport
 
 VERSION: Final = 1
 _TO_DEVICE: Final = "device"
@@ -49,59 +49,33 @@ _OVERDUE: Final = 3600.0
 
 
 @contextmanager
-def recording(port: Port, path: Path, has_line: bool) -> Iterator[Port]:
-    """Give a port that does what `port` does and records it; the file is there at the end.
+def recording(transport: Transport, path: Path) -> Iterator[Transport]:
+    """Give a transport that does what another one does and writes it down, into a file at the end.
 
     Raises `OSError` if the file cannot be written.
     """
     with replacing(path) as file:
-        yield Recorder(port, file, has_line)
+        yield Recorder(transport, file)
 
 
-class Recorder:
-    """A port before another port, which writes down what passes. It has its attributes, too."""
+class Recorder(WrappedTransport):
+    """A transport before another one, which writes down what passes."""
 
-    def __init__(self, port: Port, file: IO[bytes], has_line: bool) -> None:
-        self._port = port
+    def __init__(self, inner: Transport, file: IO[bytes]) -> None:
+        super().__init__(inner)
         self._file = file
-        self.adapter_latency: float = getattr(port, "adapter_latency", PORT_LATENCY)
-        self.clock: Callable[[], float] = getattr(port, "clock", time.monotonic)
-        self.saturations: Callable[[], dict[str, int]] = getattr(port, "saturations", dict)
-        self.has_line = has_line
-        self._begin = self.clock()
+        self._seconds = inner.clock or time.monotonic
+        self._begin = self._seconds()
         self._note(
             recording=VERSION,
-            baud=port.baudrate,
-            adapter_latency=self.adapter_latency,
-            has_line=has_line,
+            baud=inner.baudrate,
+            adapter_latency=inner.adapter_latency,
+            has_line=inner.has_line,
         )
-
-    @property
-    def timeout(self) -> float | None:
-        """Seconds that `read` waits."""
-        return self._port.timeout
-
-    @timeout.setter
-    def timeout(self, seconds: float | None) -> None:
-        self._port.timeout = seconds
-
-    @property
-    def baudrate(self) -> int:
-        """Bits per second."""
-        return self._port.baudrate
-
-    @baudrate.setter
-    def baudrate(self, baud: int) -> None:
-        self._port.baudrate = baud
-
-    @property
-    def in_waiting(self) -> int:
-        """Bytes that can be read without waiting."""
-        return self._port.in_waiting
 
     def read(self, size: int = 1, /) -> bytes:
         """Read up to `size` bytes."""
-        data = self._port.read(size)
+        data = self.inner.read(size)
         if data:
             self._note_bytes(_TO_HOST, data)
         return data
@@ -110,14 +84,10 @@ class Recorder:
         """Write bytes."""
         # Before they are on their way: a port that fails has not told how many it took.
         self._note_bytes(_TO_DEVICE, data)
-        return self._port.write(data)
-
-    def close(self) -> None:
-        """Close the port."""
-        self._port.close()
+        return self.inner.write(data)
 
     def _note_bytes(self, to: str, data: bytes) -> None:
-        self._note(at=round(self.clock() - self._begin, 6), to=to, bytes=data.hex())
+        self._note(at=round(self._seconds() - self._begin, 6), to=to, bytes=data.hex())
 
     def _note(self, **values: Any) -> None:
         self._file.write((json.dumps(values) + "\n").encode())
@@ -256,8 +226,8 @@ def _is_hex(text: str) -> bool:
         return False
 
 
-class Replay:
-    """A port that answers as a recording does, in a time of its own.
+class Replay(Transport):
+    """A transport that answers as a recording does, in a time of its own.
 
     Time stands still while the device answers, so that nothing comes too late. It goes on, to where
     the host spoke, when the host reads although it spoke next: there it had given up waiting. A
@@ -268,8 +238,6 @@ class Replay:
     session:
         What passed.
     """
-
-    timeout: float | None = 0.0
 
     def __init__(self, session: Recording) -> None:
         self.baudrate = session.baud

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from spiketwin.hdl.spec.params import DIGEST_WORDS
+from spiketwin.hdl.spec.params import DIGEST_WORDS, LEAST_WORDS_PER_TICK
 from spiketwin.hdl.spec.protocol import (
     MAX_EVENTS,
     MAX_FETCH_WORDS,
@@ -43,9 +43,6 @@ from spiketwin.host.words import (
     ticks_over,
     ticks_over_in,
 )
-
-LEAST_WORDS_PER_TICK: Final = 2
-"""*Update* and *end* are always reported."""
 
 ANY_WAIT: Final = (1 << 32) - 1
 """`FETCH` is asked to wait for its words, not for a time, or its answer would depend on timing."""

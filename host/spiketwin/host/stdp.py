@@ -27,7 +27,7 @@ from spiketwin.hdl.spec.arithmetic import (
 )
 from spiketwin.hdl.spec.registers import limits
 from spiketwin.hdl.spec.text import shown
-from spiketwin.host.errors import InvalidNetwork
+from spiketwin.host.errors import InvalidNetwork, warn
 
 Pairing = Literal["all", "nearest"]
 
@@ -136,12 +136,8 @@ def half(
     lost = decay_code(tau) / (1 << DECAY_BITS)
     # A spike in every tick: as much comes as goes, and a decay is rounded by half a step.
     all_there_can_be = top / max(1.0, top * lost - 0.5)
-    if pairing == "nearest":
-        wanted = 1.0
-    elif room is not None:
-        wanted = min(room, all_there_can_be)
-    else:
-        wanted = min(all_there_can_be, max(LEAST_ROOM, top * lost / PRECISION))
+    usual = max(LEAST_ROOM, top * lost / PRECISION) if room is None else room
+    wanted = 1.0 if pairing == "nearest" else min(usual, all_there_can_be)
     most_bump = math.floor(top / wanted)
     limit = _GAIN_TOP * (top if room is None else most_bump) / worth
     if amplitude > limit:
@@ -159,13 +155,26 @@ def half(
             f"a_{sign} must be 0, or at least {1 / worth:.1e} weight units, not {amplitude:g}: no "
             "bump of a trace is so small"
         )
-    if pairing == "nearest":
-        held = 1.0
-    else:
-        held = math.inf if bump <= top / all_there_can_be else top / bump
+    held = math.inf if bump <= top / all_there_can_be else top / bump
+    held = 1.0 if pairing == "nearest" else held
     short = pairing == "all" and room is None and held < min(LEAST_ROOM, all_there_can_be)
     error = _error(amplitude, tau, later, gain, bump, pairing, trace_width)
     return Half(gain, bump, held, short, error)
+
+
+def warn_of_amplitude(sign: str, amplitude: float, chosen: Half, stochastic: bool) -> None:
+    """Warn where pairs do not add up as meant, or where one alone is rounded to nothing."""
+    if chosen.short:
+        warn(
+            f"a_{sign} = {amplitude:g} leaves room for {chosen.room:.1f} spikes in a trace: the "
+            "pairs of more do not add up. Take a smaller amplitude, or pairing='nearest'; room=… "
+            "says how many are meant",
+        )
+    if 0 < amplitude < 0.5 and not stochastic:
+        warn(
+            f"a_{sign} = {amplitude:g} is rounded to 0 at every single pair: set stochastic=True "
+            "before, or take finer weight units",
+        )
 
 
 def _error(

@@ -15,11 +15,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketwin.hdl.spec.protocol import REPLY_HEADER, REQUEST_HEADER, Opcode
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, REPLY_HEADER, REQUEST_HEADER, Opcode
 from spiketwin.host.frames import frame_bytes
-
-BITS_PER_BYTE: Final = 10
-"""8N1: a start bit, eight bits and a stop bit."""
 
 
 class Activity(IntEnum):

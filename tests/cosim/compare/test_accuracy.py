@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.checkout import ROOT
+from support.rungs import examples
 
 from spiketwin.cosim.compare.accuracy import OpenLoop, in_open_loop, limits
 from spiketwin.cosim.compare.case import Case
@@ -75,7 +76,7 @@ TRAINS = st.lists(st.sets(st.integers(0, 9), max_size=5).map(sorted), min_size=2
 
 
 @given(TRAINS, TRAINS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_there_are_as_many_pairs_as_can_be(ideal: list[list[int]], run: list[list[int]]) -> None:
     def together(trains: list[list[int]]) -> IntArray:
         return spikes(*sorted((t, j) for j, train in enumerate(trains) for t in train))

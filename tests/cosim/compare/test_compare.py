@@ -13,19 +13,22 @@ import numpy as np
 import pytest
 import serial
 from click.testing import CliRunner, Result
+from support.rungs import bulk_but
 
 from spiketwin.cosim.compare.accuracy import in_open_loop, limits
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.model.core import ModelCore, Ran
 from spiketwin.cosim.model.device import ModelDevice
-from spiketwin.cosim.serial import target_url
+from spiketwin.cosim.serial import MODEL
 from spiketwin.cosim.serial.inprocess import InProcessSerial
 from spiketwin.cosim.serial.protocol_model import ModelPort
+from spiketwin.cosim.serial.sizes import core_params
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Word
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.cli import main
 from spiketwin.host.files import load, save
+from spiketwin.host.kinds import Target
 from spiketwin.host.words import Words, of_kind, report_spikes
 
 TICKS = 50
@@ -70,10 +73,10 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Break:
 
     def arrange(tick: int | None, fault: Fault) -> None:
         class Serial(InProcessSerial):
-            def make_device(self, url: str) -> ModelPort:
-                device = ModelDevice(
-                    target_url.core_params(target_url.options(url, {"params"})["params"])
-                )
+            kind = MODEL
+
+            def make_device(self, target: Target) -> ModelPort:
+                device = ModelDevice(core_params(target))
                 core, advance = device.core, device.core.advance
 
                 def disturbed(ticks: Any, axons: Any, count: int, room: int) -> Ran:
@@ -109,6 +112,7 @@ def more(name: str, *place: int) -> Fault:
 # --- equality ----------------------------------------------------------------------------------
 
 
+@pytest.mark.rtl
 def test_two_targets_that_are_equal_are_found_so(net: Path) -> None:
     figures = compared(net, "model:", "rtl:?params=tiny")
     assert figures["first_difference"] is None
@@ -140,7 +144,7 @@ def test_of_three_targets_each_is_compared_with_each(net: Path, broken: Break) -
 # --- the first difference ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tick", [0, 7, TICKS - 1])
+@pytest.mark.parametrize("tick", bulk_but([7], [0, 7, TICKS - 1]))
 @pytest.mark.parametrize(
     ("name", "place", "source", "neuron"),
     [
@@ -441,6 +445,7 @@ def values_of(vcd: Path, name: str) -> set[int]:
     return {int(bits, 2) for bits in changes}
 
 
+@pytest.mark.rtl
 def test_the_signals_around_a_difference_are_written(net: Path, broken: Break) -> None:
     broken(20, more("v", 3))
     vcd = net.with_name("waves.vcd")
@@ -462,6 +467,8 @@ def test_the_signals_around_a_difference_are_written(net: Path, broken: Break) -
     assert times[0] < int(begin) < int(mark) < times[-1]
 
 
+@pytest.mark.rtl
+@pytest.mark.bulk
 def test_the_unit_of_digests_is_shown_at_work(net: Path, broken: Break) -> None:
     def garble(_core: ModelCore, words: Words) -> None:
         words[of_kind(words, Word.DIGEST_LOW)] ^= 1
@@ -597,13 +604,13 @@ def test_a_wrong_call_ends_with_status_2_and_a_way_out(
     assert said in done.output
 
 
-@pytest.mark.parametrize("how", [(), ("--tick-period", "500")])
-def test_a_preset_is_not_played_past_its_stimulus(how: tuple[str, ...]) -> None:
-    call = ("--preset", "fi-curve", "--on", "model:", "--on", "model:", *how, "--ticks")
-    done = spiketwin(*call, "5000")
+@pytest.mark.parametrize("command", [("compare",), ("sweep", "--tick-period", "500")])
+def test_a_preset_is_not_played_past_its_stimulus(command: tuple[str, ...]) -> None:
+    call = (*command, "--preset", "fi-curve", "--on", "model:", "--on", "model:", "--ticks")
+    done = CliRunner().invoke(main, [*call, "5000"])
     assert done.exit_code == 2
     assert "ticks must be in 1…1,000 for the preset fi-curve, not 5,000" in done.output
-    assert spiketwin(*call, "1000").exit_code == 0
+    assert CliRunner().invoke(main, [*call, "1000"]).exit_code == 0
 
 
 def test_a_preset_takes_no_spikes(net: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.checkout import ROOT
 
-from spiketwin.cosim.commands import tick_periods
+from spiketwin.cosim.commands import sweep as command
 from spiketwin.cosim.compare import realtime
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import NotReproducible
@@ -225,6 +225,7 @@ def test_a_case_that_is_cleared_on_the_way_is_refused() -> None:
 # --- sweeps ------------------------------------------------------------------------------------
 
 
+@pytest.mark.rtl
 def test_model_and_rtl_are_equal_at_every_period() -> None:
     assert swept() == swept("rtl:")
 
@@ -365,7 +366,7 @@ def net(tmp_path: Path) -> Path:
 
 
 def spiketwin(*arguments: str | Path) -> Result:
-    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["compare", *map(str, arguments)])
+    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["sweep", *map(str, arguments)])
 
 
 def test_one_target_is_held_against_itself(net: Path, tmp_path: Path) -> None:
@@ -384,6 +385,7 @@ def test_one_target_is_held_against_itself(net: Path, tmp_path: Path) -> None:
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.rtl
 def test_twins_are_equal_in_real_time(net: Path) -> None:
     done = spiketwin(net, "--on", "model:", "--on", "rtl:", "--params", "tiny",
                      "--tick-period", "30:130:50")  # fmt: skip
@@ -398,6 +400,7 @@ def test_targets_that_take_other_times_are_not(net: Path) -> None:
     assert f"DIFFERENT  model:?params=tiny and {slower} at tick periods of 64, 129" in done.output
 
 
+@pytest.mark.rtl
 def test_a_link_that_cannot_follow_is_told(net: Path) -> None:
     # In process, the RTL takes and gives a byte a cycle at most: too few for ticks as short as 80.
     done = spiketwin(net, "--on", "rtl:?params=tiny", "--tick-period", "80")
@@ -408,11 +411,11 @@ def test_a_link_that_cannot_follow_is_told(net: Path) -> None:
 def test_without_the_extra_there_are_no_distances(
     net: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tick_periods, "find_spec", lambda name: None if name == "pyspike" else name)
+    monkeypatch.setattr(command, "find_spec", lambda name: None if name == "pyspike" else name)
     done = spiketwin(net, "--on", "model:", "--tick-period", "129")
     assert done.exit_code == 0, done.output
     assert "No distances of spike trains: pyspike are not installed" in done.output
-    assert "[compare]" in done.output
+    assert "[sweep]" in done.output
     assert "van Rossum" not in done.output
 
 
@@ -435,9 +438,9 @@ def test_the_preset_that_is_a_task_says_how_right_it_is(monkeypatch: pytest.Monk
         (["--tick-period", "1:9"], "must be a number of cycles, or FIRST:LAST:STEP"),
         (["--tick-period", "1:100000:1"], "more than 1000 periods"),
         (["--tick-period", "9", "--on", "float:"], "takes no time"),
-        (["--tick-period", "9", "--shrink"], "--shrink goes without --tick-period"),
-        (["--plot", "curve.png"], "go with --tick-period"),
-        (["--clock", "1000"], "go with --tick-period"),
+        (["--tick-period", "9", "--shrink"], "No such option"),
+        (["--plot", "curve.png"], "Missing option '--tick-period'"),
+        (["--clock", "1000"], "Missing option '--tick-period'"),
     ],
 )
 def test_a_wrong_call_ends_with_status_2_and_a_way_out(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.rungs import examples
 
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.hdl.spec import variables
@@ -156,7 +157,7 @@ def test_what_is_drawn_saturates_in_every_way() -> None:
 
 
 @given(params=core_params(), seed=st.integers(0, 1 << 32), wild=st.booleans())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_every_tick_equals_the_oracle(params: CoreParams, seed: int, wild: bool) -> None:
     pair = Pair(params, seed, wild=wild)
     for _ in range(6):
@@ -164,7 +165,7 @@ def test_every_tick_equals_the_oracle(params: CoreParams, seed: int, wild: bool)
 
 
 @given(params=core_params(), seed=st.integers(0, 1 << 32))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_registers_flags_and_state_may_change_between_ticks(params: CoreParams, seed: int) -> None:
     pair = Pair(params, seed)
     for _ in range(4):
@@ -187,7 +188,7 @@ def test_the_reference_sizes_equal_the_oracle(name: str) -> None:
 
 
 @given(params=core_params(), seed=st.integers(0, 1 << 32), ticks=st.integers(0, 40))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_many_ticks_in_one_call_are_the_ticks_one_by_one(
     params: CoreParams, seed: int, ticks: int
 ) -> None:

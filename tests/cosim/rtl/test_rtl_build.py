@@ -17,6 +17,7 @@ from typing import TextIO
 
 import filelock
 import pytest
+from support.rungs import bulk_but
 
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.cosim.rtl.build import Design, library
@@ -146,7 +147,9 @@ def test_a_killed_build_is_not_taken_for_one(bench: Bench) -> None:
     ]
 
 
-@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+@pytest.mark.parametrize(
+    "number", bulk_but(["SIGTERM"], ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+)
 def test_a_build_takes_its_tools_with_it_however_it_ends(bench: Bench, number: str) -> None:
     with bench.hanging_builder() as (builder, alive):
         builder.send_signal(getattr(signal, number))
@@ -216,6 +219,7 @@ def test_a_build_that_is_broken_off_leaves_nothing(
     assert [path for path in (bench.root / "rtl").iterdir() if path.is_dir()] == []
 
 
+@pytest.mark.bulk
 def test_a_build_that_takes_too_long_is_ended(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

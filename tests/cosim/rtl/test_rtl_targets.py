@@ -25,8 +25,13 @@ from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Opcode, Status
 from spiketwin.hdl.spec.registers import Space
 from spiketwin.host import Network, connect
+from spiketwin.host.addresses import parse
 from spiketwin.host.cli import main
+from spiketwin.host.errors import TargetError
 from spiketwin.host.frames import FrameDecoder, encode
+from spiketwin.host.kinds import Target
+
+pytestmark = pytest.mark.usefixtures("simulated_targets")
 
 IDENTIFY = encode(bytes([0, 0, Opcode.IDENTIFY]))
 REQUESTS = IDENTIFY + encode(bytes([1, 0, Opcode.OPEN])) + encode(bytes([1, 0, 255]))
@@ -38,16 +43,11 @@ OPEN_PTY = """
 import signal
 from spiketwin.cosim.serial.protocol_rtl import Serial
 from spiketwin.cosim.serial.terminal import open_pty
-served = open_pty("rtl+pty:?params=tiny")
+from spiketwin.host.addresses import parse
+served = open_pty(parse("rtl+pty:?params=tiny"))
 print(served.path, flush=True)
 signal.pause()
 """
-
-
-@pytest.fixture(autouse=True)
-def handlers(monkeypatch: pytest.MonkeyPatch) -> None:
-    packages = [*serial.protocol_handler_packages, "spiketwin.cosim.serial"]
-    monkeypatch.setattr(serial, "protocol_handler_packages", packages)
 
 
 def answers(port: serial.SerialBase, requests: bytes, count: int) -> list[bytes]:
@@ -73,7 +73,7 @@ def expected() -> list[bytes]:
 
 @pytest.fixture
 def pty() -> Iterator[str]:
-    path, _, close = open_pty("rtl+pty:?params=tiny")
+    path, _, close = open_pty(parse("rtl+pty:?params=tiny"))
     yield path
     close()
 
@@ -159,14 +159,14 @@ def test_opening_again_is_a_power_cycle(level: str) -> None:
 def test_a_wrong_url_says_what_is_allowed(url: str, says: str) -> None:
     with pytest.raises(serial.SerialException, match=says):
         serial.serial_for_url(url)
-    with pytest.raises(serial.SerialException, match=says):
-        open_pty(url.replace("rtl://", "rtl+pty:"))
+    with pytest.raises(TargetError, match=says):
+        open_pty(parse(url.replace("rtl://", "rtl+pty:")))
 
 
 def test_a_core_without_the_link_of_the_gateware_is_not_for_a_terminal() -> None:
     says = "level must be bytes or pins on a pseudo-terminal, .* take rtl:\\?level=core"
-    with pytest.raises(serial.SerialException, match=says):
-        open_pty("rtl+pty:?level=core&params=tiny")
+    with pytest.raises(TargetError, match=says):
+        open_pty(parse("rtl+pty:?level=core&params=tiny"))
     with pytest.raises(DesignError, match="level must be bytes or pins, not 'core'"):
         Engine(preset("tiny"), "core")
     with pytest.raises(DesignError, match="for waves, not 'core'"):
@@ -289,7 +289,7 @@ def test_an_emulator_that_was_interrupted_before_it_served_has_not_done_its_work
 
 
 def test_closing_ends_the_emulator() -> None:
-    path, _, close = open_pty("rtl+pty:?params=tiny")
+    path, _, close = open_pty(parse("rtl+pty:?params=tiny"))
     terminal = os.open(path, os.O_RDWR | os.O_NOCTTY)
     close()
     assert ended(terminal)
@@ -299,8 +299,8 @@ def test_closing_ends_the_emulator() -> None:
 def test_a_core_that_is_dropped_ends_its_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
     paths: list[str] = []
 
-    def noted(url: str) -> Terminal:
-        opened = open_pty(url)
+    def noted(target: Target) -> Terminal:
+        opened = open_pty(target)
         paths.append(opened.path)
         return opened
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from cobs import cobs
+from support.rungs import bulk_but
 
 from spiketwin.cosim.device.device import Device
 from spiketwin.cosim.model.device import ModelDevice
@@ -142,8 +143,19 @@ class Requests:
             self.session = session
 
 
+def answered(rtl: Engine, frame: bytes, size: int) -> bytes:
+    """What the RTL answers to a frame, as far as that many bytes."""
+    rtl.write(frame)
+    got = b""
+    while len(got) < size and (part := rtl.read(1 << 16, 1e-3)):
+        got += part
+    return got
+
+
 @pytest.mark.parametrize(
-    ("params", "seed"), [(TINY, 1), (INSIDE, 2)], ids=["whole-bytes", "inside-bytes"]
+    ("params", "seed"),
+    bulk_but([(TINY, 1)], [(TINY, 1), (INSIDE, 2)]),
+    ids=["whole-bytes", "inside-bytes"],
 )
 def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(
     params: CoreParams, seed: int
@@ -155,10 +167,7 @@ def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(
             opcode, frame = requests.frame()
             model.receive(frame)
             expected = model.drain(1 << 16)
-            rtl.write(frame)
-            got = b""
-            while len(got) < len(expected) and (part := rtl.read(1 << 16, 1e-3)):
-                got += part
+            got = answered(rtl, frame, len(expected))
             if opcode in RUNNING:
                 rtl.run(SETTLED_CYCLES)
             assert got == expected, frame.hex(" ")
@@ -186,7 +195,7 @@ class TimedRequests(Requests):
 
 @pytest.mark.parametrize(
     ("params", "seed"),
-    [(TINY, 1), (INSIDE, 2), (SINGLE_PORT, 3), (COUNTED, 4)],
+    bulk_but([(TINY, 1)], [(TINY, 1), (INSIDE, 2), (SINGLE_PORT, 3), (COUNTED, 4)]),
     ids=["whole-bytes", "inside-bytes", "single-port", "no-learning"],
 )
 @pytest.mark.parametrize("kind", [Requests, TimedRequests], ids=["free-running", "timed"])
@@ -248,10 +257,7 @@ def test_stop_drops_what_is_queued_and_nothing_else() -> None:
             frame = encode(bytes([0, seq, opcode]) + arguments)
             model.receive(frame)
             expected = model.drain(1 << 16)
-            rtl.write(frame)
-            got = b""
-            while len(got) < len(expected) and (part := rtl.read(1 << 16, 1e-3)):
-                got += part
+            got = answered(rtl, frame, len(expected))
             rtl.run(SETTLED_CYCLES)
             assert got == expected, opcode
             body = cobs.decode(expected[:-1])[:-2]
@@ -259,6 +265,7 @@ def test_stop_drops_what_is_queued_and_nothing_else() -> None:
             assert wanted is None or body[4:] == wanted, opcode
 
 
+@pytest.mark.bulk
 def test_every_element_and_register_of_the_rtl_has_its_range_inside_its_bytes() -> None:
     """The least and the greatest value come back, and their neighbours outside are refused."""
     session, seq = 1, 0

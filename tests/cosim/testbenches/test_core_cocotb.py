@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from support.rungs import bulk_but
 
 from spiketwin.cosim.testbenches import core_bench, runner
 from spiketwin.cosim.testbenches.scoreboard import Mismatch, NothingCompared, Scoreboard
@@ -37,16 +38,24 @@ PAIRED = CoreParams(
 SIZES = {"tiny": preset("tiny"), "odd": ODD, "fixed": FIXED, "paired": PAIRED}
 
 
-def cases() -> list[tuple[str, str]]:
+# One of each kind; that the core equals the model, tests/cosim/test_equivalence.py shows as well.
+BRIEF = {
+    "begins_with_nothing", "random_networks", "every_synapse_by_itself", "weights_saturate",
+    "output_queue_fills_up", "tick_period_is_kept", "memory_port_reaches_every_element",
+}  # fmt: skip
+
+
+def cases() -> list[object]:
     # A queue is the same in every size.
     once = {"output_queue_fills_up", "event_queue_fills_up"}
-    return [
+    every = [
         (size, name)
         for size, params in SIZES.items()
         for name in core_bench.bench.names
         if (params.learning or name not in core_bench.OF_LEARNING)
         and (size == "tiny" or name not in once)
     ]
+    return bulk_but([("tiny", name) for name in BRIEF], every)
 
 
 @pytest.mark.parametrize(("size", "name"), cases())

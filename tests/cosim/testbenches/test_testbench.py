@@ -137,6 +137,7 @@ def test_tests_in_plain_cocotb_are_run_each_from_power_up(tmp_path: Path) -> Non
     assert counts == ["5", "2", "1"]
 
 
+@pytest.mark.bulk
 def test_a_chosen_test_writes_its_signals(bench: Path, tmp_path: Path) -> None:
     waves = tmp_path / "one.vcd"
     done = testbench(bench, "--waves", waves)
@@ -168,12 +169,14 @@ def session(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.bulk
 def test_a_session_with_the_model_is_answered_alike_at_the_pins(session: Path) -> None:
     done = testbench(session)
     assert done.exit_code == 0, done.output
     assert "session_at_the_pins" in done.output
 
 
+@pytest.mark.bulk
 def test_a_session_that_is_answered_otherwise_names_the_answer(session: Path) -> None:
     lines = session.read_text().splitlines()
     place = max(i for i, line in enumerate(lines) if '"host"' in line and len(line) > 250)
@@ -326,6 +329,7 @@ def test_verilog_that_is_no_design_is_told_in_our_words_first(
     assert str(source) in said[0]
 
 
+@pytest.mark.bulk
 def test_a_change_of_an_included_file_is_simulated(tmp_path: Path) -> None:
     path, source = tmp_path / "included_bench.py", tmp_path / "mine.v"
     path.write_text(

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.rungs import examples
 
 from spiketwin.cosim.commands import fuzz as command
 from spiketwin.cosim.model.device import ModelDevice
@@ -37,7 +38,7 @@ def test_no_input_ends_in_anything_but_a_result_or_an_error_of_ours(
 ) -> None:
     surface = SURFACES[name](tmp_path)
 
-    @settings(max_examples=INPUTS)
+    @settings(max_examples=examples(INPUTS))
     @given(octets=st.binary(min_size=CHOICE_BYTES, max_size=CHOICE_BYTES))
     def hand_one_over(octets: bytes) -> None:
         _, finding = hand_over(name, surface, surface.make(Choices(octets)))
@@ -205,6 +206,7 @@ def _asked(device: ModelDevice, engine: Engine, frame: bytes) -> tuple[list[byte
     return one, other
 
 
+@pytest.mark.rtl
 def test_the_rtl_answers_what_the_model_answers(seed: int) -> None:
     rng, requests, answers = random.Random(seed), Requests(TINY), 0
     device = ModelDevice(TINY)

@@ -85,6 +85,7 @@ def test_a_copy_of_the_gateware_is_built_for_what_is_in_it(tmp_path: Path) -> No
     assert installed == same != broken
 
 
+@pytest.mark.rtl
 def test_a_bug_is_built_and_named() -> None:
     found = mutants.name(BY_NAME["weights that are not plastic learn"])
     difference = found.difference
@@ -95,6 +96,7 @@ def test_a_bug_is_built_and_named() -> None:
     assert not all(case.network.plastic[place] for case in mutants.cases())
 
 
+@pytest.mark.rtl
 def test_the_gateware_as_it_is_has_no_difference() -> None:
     design = Design(params=mutants.SIZES)
     assert [mutants.difference(design, case) for case in mutants.cases()] == [None, None]

@@ -26,6 +26,7 @@ from spiketwin.hdl.spec.protocol import Word
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, space_formats
 from spiketwin.host import Core
 from spiketwin.host.cli import main
+from spiketwin.host.kinds import Target
 from spiketwin.host.link import Link
 from spiketwin.host.words import Words, lanes_fired, of_kind, report_spikes
 
@@ -37,7 +38,7 @@ def port_of(device: ModelDevice) -> protocol_model.Serial:
     """A port with this device behind it."""
 
     class Port(protocol_model.Serial):
-        def make_device(self, url: str) -> protocol_model.ModelPort:
+        def make_device(self, target: Target) -> protocol_model.ModelPort:
             return protocol_model.ModelPort(device)
 
     return Port("model://", timeout=0)
@@ -465,7 +466,7 @@ class DyingPort(protocol_model.Serial):
 
     left = 0
 
-    def make_device(self, url: str) -> protocol_model.ModelPort:
+    def make_device(self, target: Target) -> protocol_model.ModelPort:
         return protocol_model.ModelPort(ModelDevice(TINY))
 
     def write(self, data: Any, /) -> int:

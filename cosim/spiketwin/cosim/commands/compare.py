@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -15,27 +13,21 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from spiketwin.cosim.commands import tick_periods
+from spiketwin.cosim.commands import played
 from spiketwin.cosim.compare import comparison, waves
-from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison
 from spiketwin.cosim.compare.difference import Difference
 from spiketwin.cosim.compare.equality import NO_SPIKE
-from spiketwin.cosim.compare.presets import PRESETS, preset
 from spiketwin.cosim.compare.shrink import shrink
 from spiketwin.cosim.compare.subject import Subject
-from spiketwin.cosim.compare.sweep import Judge
-from spiketwin.cosim.demo.tasks import TASKS
 from spiketwin.cosim.report import page, summary
 from spiketwin.cosim.report import trace as trace_file
 from spiketwin.cosim.report.result import ComparisonResult
-from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, CoreParams, described
+from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, described
 from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
-from spiketwin.host.cli import options, progress, stimulus
+from spiketwin.host.cli import options, progress
 from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
-from spiketwin.host.errors import InvalidInput
-from spiketwin.host.stimuli import checked_events
 from spiketwin.host.targets import takes_sizes
 
 _COMMAND: Final = ("spiketwin", "compare")
@@ -49,10 +41,9 @@ _HOW: Final = ("baud", "retries", "every", "digests")
     epilog="\b\n"
     "spiketwin compare net.npz --on model: --on rtl:\n"
     "spiketwin compare net.npz --on rtl: --on /dev/ttyUSB1 --shrink small.npz\n"
-    "spiketwin compare --preset balanced --on model: --on float: --report balanced.html\n"
-    "spiketwin compare --preset chain --on rtl: --tick-period 200:2000:200 --plot curve.png"
+    "spiketwin compare --preset balanced --on model: --on float: --report balanced.html"
 )
-@click.argument("net", type=options.InputFile(), required=False)
+@played.net
 @click.option(
     "--on",
     "urls",
@@ -61,16 +52,7 @@ _HOW: Final = ("baud", "retries", "every", "digests")
     metavar="URL",
     help=f"Target, given twice or more: {options.TARGETS}, or {FLOAT}, the ideal network.",
 )
-@click.option(
-    "--preset",
-    "preset_name",
-    type=click.Choice(list(PRESETS)),
-    help="Take this network and its stimulus instead of a file.",
-)
-@stimulus.spike_file
-@stimulus.ticks
-@options.sizes("Default: those of the devices there are, else the least that hold the network.")
-@options.line
+@played.arguments
 @click.option(
     "--shrink",
     "small",
@@ -117,7 +99,6 @@ _HOW: Final = ("baud", "retries", "every", "digests")
     metavar="FILE",
     help="Write when each target did what, as a trace that Perfetto opens.",
 )
-@tick_periods.in_time
 @options.json_file
 def compare(
     net: Path | None,
@@ -134,9 +115,6 @@ def compare(
     digests: bool,
     html: Path | None,
     trace: Path | None,
-    periods: tuple[int, ...] | None,
-    clock_hz: int | None,
-    plot: Path | None,
     json_file: Path | None,
 ) -> None:
     """Run the network in the file NET on several targets, and find the first difference.
@@ -149,80 +127,74 @@ def compare(
     one comes is said as the share of spikes within one tick, while every neuron receives the ideal
     network's own spikes.
 
-    With --tick-period, each target runs in real time instead, and is held against its own spikes,
-    free-running: latency, order, intervals, what is lost, and how right the answers of the network
-    are if it has a task, as --preset digits has.
-
     Exits with status 1 if two targets other than float: differ.
     """
     options.check_distinct(
         {"--shrink": small, "--json": json_file, "--waves": vcd, "--report": html,
-         "--trace": trace, "--plot": plot,
+         "--trace": trace,
          "the save file of --waves": vcd and vcd.with_suffix(waves.VIEW_SUFFIX)},
         {"NET": net, "--spikes": spike_file},
         urls,
     )  # fmt: skip
-    if periods is not None:
-        others = {"--shrink": small, "--waves": vcd, "--report": html, "--trace": trace}
-        _check_in_time(urls, {**others, "--digests": digests or None})
-    elif plot is not None or clock_hz is not None:
-        raise click.UsageError("--plot and --clock go with --tick-period: give that as well")
-    devices = _devices(urls, alone=periods is not None)
+    devices = _devices(urls)
     options.rates(list(devices.values()), baud)
     if vcd is not None and not any(map(waves.can_have, devices.values())):
         raise click.UsageError("--waves needs a simulated RTL: give --on rtl: as well")
-    needed = (*(page.MODULES if html else ()), *(["matplotlib"] if plot else ()))
-    for name in needed:
+    for name in page.MODULES if html else ():
         import_module(name)  # should it be missing, that is known before the run
     console = options.console()
-    outputs = options.Outputs()
     rounds = MAX_DIGEST_ROUNDS if digests else 0
-    sizes, case_of = _case(net, preset_name, spike_file, ticks, rounds)
-    judge = None
-    if periods is not None and preset_name in TASKS:
-        sizes, case_of, judge = _task(console, preset_name, ticks)
+    what = played.played(net, preset_name, spike_file, ticks, rounds)
     with (
-        options.needing(sizes),
-        comparison.subjects(devices, params, sizes, baud, retries) as subjects,
+        options.needing(what.sizes),
+        comparison.subjects(devices, params, what.sizes, baud, retries) as subjects,
     ):
-        without = [each.name for each in subjects if not each.core.params.digest_rounds]
-        if digests and without:
-            raise click.UsageError(
-                f"--digests: {without[0]} was built without; build it with digest_rounds="
-                f"{MAX_DIGEST_ROUNDS}, or leave --digests out"
-            )
-        case = case_of(subjects[0].core.params)
-        if periods is not None:
-            with progress.shown(console) as display:
-                swept = tick_periods.swept(subjects, case, periods, display, clock_hz, judge)
-            played = str(preset_name or (net and net.name))
-            tick_periods.write(outputs, swept, played, plot, json_file)
-            tick_periods.say(console, swept)
-            outputs.check()
-            raise click.exceptions.Exit(not swept.equal)
+        if digests:
+            _check_digests(subjects)
+        case = what.on(subjects[0].core.params)
         with progress.shown(console) as display:
             found = comparison.compare(case, subjects, FLOAT in urls, every, display)
-        heading = _heading(net, preset_name, every)
-        traced = _save(outputs, json_file, html, trace, heading, found)
-        console.print(_table(found))
-        ledgers = {name: one.behaviour.run.ledger for name, one in found.devices.items()}
-        console.print(ledger_table.table(ledgers))
-        _say_outcome(console, found, every)
+        outputs = options.Outputs()
+        traced = _save(outputs, json_file, html, trace, _heading(net, preset_name, every), found)
+        _say(console, found, every)
         if traced is not None and len(traced) < found.case.ticks:
-            told = f"{trace}: ticks {traced[0]:,} to {traced[-1]:,} alone, for more are too many"
-            console.print(told, soft_wrap=True, markup=False)
-        if found.differences:
-            if vcd is not None:
-                outputs.attempt(lambda: _waves(console, subjects, found, vcd))
-            if small is not None:
-                outputs.attempt(lambda: _shrink(console, subjects, found, small))
-            outputs.check()
-            raise click.exceptions.Exit(CHECK_FAILED)
-        for option, path in {"--waves": vcd, "--shrink": small}.items():
-            if path is not None:
-                told = f"{option}: no two targets but {FLOAT} differ, so {path} is not written."
-                console.print(told, soft_wrap=True, markup=False)
-        outputs.check()
+            line = f"{trace}: ticks {traced[0]:,} to {traced[-1]:,} alone, for more are too many"
+            console.print(line, soft_wrap=True, markup=False)
+        _look_into(console, outputs, subjects, found, vcd, small)
+    outputs.check()
+    if found.differences:
+        raise click.exceptions.Exit(CHECK_FAILED)
+
+
+def _check_digests(subjects: list[Subject]) -> None:
+    """Refuse ``--digests`` where a device was built without them."""
+    without = [each.name for each in subjects if not each.core.params.digest_rounds]
+    if without:
+        raise click.UsageError(
+            f"--digests: {without[0]} was built without; build it with digest_rounds="
+            f"{MAX_DIGEST_ROUNDS}, or leave --digests out"
+        )
+
+
+def _look_into(
+    console: Console,
+    outputs: options.Outputs,
+    subjects: list[Subject],
+    found: Comparison,
+    vcd: Path | None,
+    small: Path | None,
+) -> None:
+    """Write the signals around the first difference and the least that shows it, if wanted."""
+    if found.differences:
+        if vcd is not None:
+            outputs.attempt(lambda: _waves(console, subjects, found, vcd))
+        if small is not None:
+            outputs.attempt(lambda: _shrink(console, subjects, found, small))
+        return
+    for option, path in {"--waves": vcd, "--shrink": small}.items():
+        if path is not None:
+            line = f"{option}: no two targets but {FLOAT} differ, so {path} is not written."
+            console.print(line, soft_wrap=True, markup=False)
 
 
 def _save(
@@ -252,7 +224,7 @@ def _heading(net: Path | None, preset_name: str | None, every: int) -> page.Head
     for parameter in context.command.params:
         if not isinstance(parameter.type, options.OutputFile):
             call += _given(context, parameter)
-    return page.Heading(str(preset_name or (net and net.name)), shlex.join(call), every)
+    return page.Heading(played.name(net, preset_name), shlex.join(call), every)
 
 
 def _given(context: click.Context, parameter: click.Parameter) -> list[str]:
@@ -269,78 +241,18 @@ def _given(context: click.Context, parameter: click.Parameter) -> list[str]:
     ]
 
 
-def _check_in_time(urls: tuple[str, ...], others: dict[str, Path | bool | None]) -> None:
-    """Refuse what does not go with ``--tick-period``."""
-    if FLOAT in urls:
-        raise click.UsageError(
-            f"--on {FLOAT} takes no time: with --tick-period, each target is held against its own "
-            "spikes, free-running"
-        )
-    for option, value in others.items():
-        if value is not None:
-            raise click.UsageError(f"{option} goes without --tick-period: leave one of them out")
-
-
-def _devices(urls: tuple[str, ...], alone: bool) -> dict[str, str]:
-    """Give addresses of all but the ideal network, by name; of one alone, if that will do."""
+def _devices(urls: tuple[str, ...]) -> dict[str, str]:
+    """Give the addresses of all targets but the ideal network, by name."""
     devices = [url for url in urls if url != FLOAT]
     if len(urls) - len(devices) > 1:
         raise click.UsageError(f"--on {FLOAT} is given twice: it is the same each time")
     if not devices:
         raise click.UsageError(f"nothing to compare {FLOAT} with: give another --on, say model:")
-    if len(urls) < 2 and not alone:
+    if len(urls) < 2:
         raise click.UsageError(
             f"nothing to compare {urls[0]} with: give --on twice, say --on model: --on {urls[0]}"
         )
     return dict(zip(options.told_apart(devices), devices, strict=True))
-
-
-def _case(
-    net: Path | None,
-    preset_name: str | None,
-    spike_file: Path | None,
-    ticks: int | None,
-    digest_rounds: int,
-) -> tuple[CoreParams, Callable[[CoreParams], Case]]:
-    """Give the sizes that will do for what is played, and what it is on a core of any sizes."""
-    if net is None and preset_name is None:
-        raise click.UsageError(
-            "nothing to play: give NET, the file of a network, or --preset, one of "
-            + ", ".join(PRESETS)
-        )
-    if net is not None and preset_name is not None:
-        raise click.UsageError(f"give {net} or --preset {preset_name}, not both")
-    if net is not None:
-        network, saved = files.load(net)
-        events, length = stimulus.chosen(saved, spike_file, ticks)
-        # Checked before a target is opened, which may take a build.
-        spikes = checked_events(events, length, network.n_axons)
-        fallback = network.core_params(digest_rounds=digest_rounds)
-        return fallback, lambda sizes: Case.of(network, sizes, spikes, length)
-    if spike_file is not None:
-        raise click.UsageError("--spikes goes with NET: a preset has a stimulus of its own")
-    case = preset(str(preset_name))
-    length = ticks or case.ticks
-    if length > case.ticks:
-        raise InvalidInput(
-            f"ticks must be in 1…{case.ticks:,} for the preset {preset_name}, not {length:,}: its "
-            "stimulus ends there"
-        )
-    spikes = case.spikes[case.spikes[:, 0] < length]
-    fallback = replace(case.params, digest_rounds=digest_rounds, saturation_counters=True)
-    return fallback, lambda sizes: replace(case, params=sizes, spikes=spikes, ticks=length)
-
-
-def _task(
-    console: Console, name: str, ticks: int | None
-) -> tuple[CoreParams, Callable[[CoreParams], Case], Judge]:
-    """Give what `_case` gives for a preset that is a task, and who says how right it is done."""
-    with progress.shown(console) as display:
-        display.stage(f"the network of {name} learns")
-        task = TASKS[name]()
-    if ticks is not None:
-        task = task.first(ticks)
-    return task.case.params, lambda sizes: replace(task.case, params=sizes), task.accuracy
 
 
 def _waves(console: Console, subjects: list[Subject], found: Comparison, path: Path) -> None:
@@ -396,7 +308,11 @@ def _table(found: Comparison) -> Table:
     return table
 
 
-def _say_outcome(console: Console, found: Comparison, every: int) -> None:
+def _say(console: Console, found: Comparison, every: int) -> None:
+    """Print the figures of each target, where its time went, and the verdict."""
+    console.print(_table(found))
+    ledgers = {name: one.behaviour.run.ledger for name, one in found.devices.items()}
+    console.print(ledger_table.table(ledgers))
     for difference in found.differences:
         _say_difference(console, difference)
     outcome = summary.outcome(found, every)

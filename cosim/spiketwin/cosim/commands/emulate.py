@@ -10,19 +10,16 @@ import click
 from spiketwin.cosim.rtl.build import LINK_LEVELS, Design
 from spiketwin.cosim.rtl.emulator import serve
 from spiketwin.cosim.rtl.engine import Engine
-from spiketwin.cosim.serial.target_url import (
-    DEFAULT_CLOCK,
-    DEFAULT_PARAMS,
-    clock_hz,
-    core_params,
-)
+from spiketwin.cosim.serial.sizes import hertz_of
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, DEFAULT_PRESET
+from spiketwin.host.addresses import sizes_of
 from spiketwin.host.cli import options
 
 
 @click.command()
 @click.option(
     "--params",
-    default=DEFAULT_PARAMS,
+    default=DEFAULT_PRESET,
     show_default=True,
     help="Reference size, and fields that differ from it: full,lanes=4.",
 )
@@ -42,7 +39,7 @@ from spiketwin.host.cli import options
 )
 @click.option(
     "--clock",
-    default=DEFAULT_CLOCK,
+    default=str(DEFAULT_CLOCK_HZ),
     show_default=True,
     help="Clock frequency that the core reports, in Hz.",
 )
@@ -61,7 +58,7 @@ def emulate(params: str, level: str, cycles_per_bit: int, clock: str, link: Path
     # A shell's background job ignores Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with Engine(
-        core_params(params), level, cycles_per_bit=cycles_per_bit, clock_hz=clock_hz(clock)
+        sizes_of(params), level, cycles_per_bit=cycles_per_bit, clock_hz=hertz_of(clock)
     ) as engine:
         _serve(engine, link)
 

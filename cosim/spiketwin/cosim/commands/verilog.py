@@ -16,13 +16,13 @@ from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, DEFAULT_PRESET, CoreParams
 from spiketwin.hdl.spec.protocol import (
     BUILD_BYTES,
+    DEFAULT_BAUD,
     MAX_CLOCK_HZ,
     MAX_CYCLES_PER_BIT,
     MIN_CYCLES_PER_BIT,
 )
 from spiketwin.host.cli import options, progress
 from spiketwin.host.replacing import replacing
-from spiketwin.host.targets import DEFAULT_BAUD
 
 _TOLERANCE: Final = 0.02
 """By which part the rates of two ends of a UART may differ, with room for the crystals."""

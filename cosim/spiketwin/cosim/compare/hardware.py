@@ -17,6 +17,7 @@ import numpy as np
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.equality import unequal_runs
 from spiketwin.cosim.compare.subject import Subject
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import Core
 from spiketwin.host.account import Account
@@ -27,7 +28,6 @@ from spiketwin.host.progress import Progress
 from spiketwin.host.spikes import Run
 from spiketwin.host.summaries import CycleLatencySummary
 from spiketwin.host.targets import origin
-from spiketwin.host.timeline import BITS_PER_BYTE
 
 CHECK: Final = 0.005
 """Greatest share by which the time of the wires may be off from bytes × 10 ÷ baud."""

@@ -1,7 +1,7 @@
 """The standard measures of how far two spike trains are apart, from the libraries that keep them.
 
 Everything is in ticks. A train is an array of the times at which one neuron fired, ascending, be
-they whole ticks or not. The libraries come with the extra ``compare``; they are imported when a
+they whole ticks or not. The libraries come with the extra ``sweep``; they are imported when a
 measure is used, which raises `ImportError` without them.
 """
 

@@ -222,7 +222,7 @@ def sweep(
     judge:
         Of the task that the case is, if it is one.
     distances:
-        Whether to measure `Distances`; without the extra ``compare`` this raises `ImportError`.
+        Whether to measure `Distances`; without the extra ``sweep`` this raises `ImportError`.
 
     Raises
     ------

@@ -18,6 +18,7 @@ from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS
 from spiketwin.host import Core
+from spiketwin.host.addresses import parse
 from spiketwin.host.link import Link
 from spiketwin.host.paths import readable
 from spiketwin.host.replacing import replacing
@@ -44,7 +45,7 @@ _OF_THE_CORE: Final = ("tick", "updating", "in_columns", "group", "index", "word
 
 def can_have(url: str) -> bool:
     """Whether the signals of a target can be had: those of the simulated RTL."""
-    return url.partition(":")[0] in _SCHEMES
+    return parse(url).kind.scheme in _SCHEMES
 
 
 def save(path: Path, subject: Subject, case: Case, difference: Difference) -> None:
@@ -88,7 +89,7 @@ def _play(path: Path, subject: Subject, case: Case, difference: Difference) -> N
     """Play a case on a core that was built for it, and have it write the ticks to a new file."""
     tick = difference.tick or 0
     port = DesignSerial(Design(params=subject.core.params, waves=True))
-    with Core(Link(port, close=port.close)) as core:
+    with Core(Link(port)) as core:
         # Digests take no cycle, and where there are any it may be by them that the targets differ.
         playback = Playback(core, case, digests=bool(core.params.digest_rounds))
         playback.to(max(0, tick - _AROUND))

@@ -17,13 +17,13 @@ from spiketwin.cosim.rtl.meter import Meter
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
+    BITS_PER_BYTE,
     REPLY_HEADER,
     REQUEST_HEADER,
     Opcode,
     Status,
 )
 from spiketwin.host.frames import FrameDecoder
-from spiketwin.host.timeline import BITS_PER_BYTE
 
 _AWAKE_SECONDS: Final = 10.0
 """Simulation goes on for so long after the last byte in either direction.

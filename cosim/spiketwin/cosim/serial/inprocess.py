@@ -1,11 +1,16 @@
-"""A device in this process behind the interface of a pyserial port."""
+"""A device in this process as a transport, which pyserial can open as well."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, Self
 
 import serial
+
+from spiketwin.host.addresses import parse_as
+from spiketwin.host.errors import TargetError
+from spiketwin.host.kinds import Target, TargetKind
+from spiketwin.host.transport import Transport
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -14,16 +19,16 @@ _LONGEST_READ: Final = 1.0
 _MOST_BYTES: Final = 1 << 16
 
 
-class Device(Protocol):
-    """What a port needs of the device behind it."""
+class ByteDevice(Protocol):
+    """A device in this process, as bytes that go in and come out."""
 
     def write(self, data: bytes) -> None:
         """Take bytes from the host."""
 
     def read(self, max_bytes: int, seconds: float) -> bytes:
-        """Bytes to the host, at most so many.
+        """Return bytes to the host, at most `max_bytes`.
 
-        Returns at once if any are there, and after at most so many seconds if none come. A device
+        Returns at once if any are there, and after at most `seconds` if none come. A device
         that has no clock returns at once.
         """
 
@@ -31,30 +36,48 @@ class Device(Protocol):
         """Give back what the device holds; it is not used again."""
 
 
-class InProcessSerial(serial.SerialBase):
+class InProcessSerial(serial.SerialBase, Transport):
     """A port whose device is made when it is opened and gone when it is closed.
 
-    Reading returns what is there as soon as anything is, and without a timeout after a second at
-    the latest: nothing waits for ever. Line settings are accepted and mean nothing.
+    It is opened by a `Target` (`of`), or by pyserial with an address. Reading returns what is there
+    as soon as anything is, and without a timeout after a second at the latest: nothing waits for
+    ever. Line settings are accepted and mean nothing.
     """
 
-    has_line = False
-    """Whether bytes travel at the rate of the port; a handler that simulates a wire says so."""
+    kind: ClassVar[TargetKind]
+    """As what addresses are read."""
 
-    _device: Device | None = None
+    has_line = False
+
+    _target: Target | None = None
+    _device: ByteDevice | None = None
     _pending: bytearray
 
+    @classmethod
+    def of(cls, target: Target) -> Self:
+        """Open a target; raises as `make_device`."""
+        port = cls(timeout=0)
+        port._target = target
+        port.open()
+        return port
+
     @abstractmethod
-    def make_device(self, url: str) -> Device:
-        """Make the device that `url` describes."""
+    def make_device(self, target: Target) -> ByteDevice:
+        """Make the device that a target means; `TargetError` if there is none such."""
 
     def open(self) -> None:
-        """Make the device; `serial.SerialException` if the port is open or its URL is wrong."""
+        """Make the device; `serial.SerialException` if the port is open or its address is wrong."""
         if self.is_open:
             raise serial.SerialException("the port is already open: close it first")
-        if self.port is None:
+        if self._target is not None:
+            self._device = self.make_device(self._target)
+        elif self.port is None:
             raise serial.SerialException("the port has no URL: set `port` first")
-        self._device = self.make_device(self.port)
+        else:
+            try:
+                self._device = self.make_device(parse_as(self.kind, self.port))
+            except TargetError as error:
+                raise serial.SerialException(str(error)) from error
         self._pending = bytearray()
         self.is_open = True
 
@@ -66,7 +89,7 @@ class InProcessSerial(serial.SerialBase):
         self.is_open = False
 
     @property
-    def device(self) -> Device:
+    def device(self) -> ByteDevice:
         """The device; `serial.PortNotOpenError` if the port is closed."""
         if self._device is None:
             raise serial.PortNotOpenError()

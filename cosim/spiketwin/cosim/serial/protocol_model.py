@@ -1,4 +1,4 @@
-"""``model://``: the model answers, in this process.
+"""``model:``: the model answers, in this process.
 
 ``model://?params=full&clock=100000000``: `params` is a reference size, or one and what differs
 from it (``full,lanes=4``), `clock` the frequency that the device reports, in hertz.
@@ -11,13 +11,16 @@ from typing import cast
 
 from spiketwin.cosim.device.port import DevicePort
 from spiketwin.cosim.model.device import ModelDevice
-from spiketwin.cosim.serial import target_url
+from spiketwin.cosim.serial import MODEL
 from spiketwin.cosim.serial.inprocess import InProcessSerial
+from spiketwin.cosim.serial.sizes import clock_hz, core_params
+from spiketwin.host.kinds import Target
 from spiketwin.host.plan import Plan
+from spiketwin.host.transport import Transport
 
 
 class ModelPort(DevicePort):
-    """A `ModelDevice` as what a port needs."""
+    """A `ModelDevice` as bytes that go in and come out."""
 
     def __init__(self, device: ModelDevice) -> None:
         super().__init__(device)
@@ -27,20 +30,24 @@ class ModelPort(DevicePort):
 class Serial(InProcessSerial):
     """Port of the model, opened with ``serial.serial_for_url("model://…")``."""
 
-    def make_device(self, url: str) -> ModelPort:
-        """Make the device that `url` describes; `TargetUrlError` if it describes none."""
-        given = target_url.options(url, {"params", "clock"})
-        params = target_url.core_params(given.get("params", target_url.DEFAULT_PARAMS))
-        clock_hz = target_url.clock_hz(given.get("clock", target_url.DEFAULT_CLOCK))
-        return ModelPort(ModelDevice(params, clock_hz))
+    kind = MODEL
+
+    def make_device(self, target: Target) -> ModelPort:
+        """Make the device that a target means; `TargetError` if there is none such."""
+        return ModelPort(ModelDevice(core_params(target), clock_hz(target)))
 
     def run_apart(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
-        """Carry out runs on several threads (`spiketwin.host.link.RunApart`)."""
+        """Carry out runs on several threads (`spiketwin.host.transport.RunApart`)."""
         return cast(ModelPort, self.device).model.run_apart(plan, threads, report)
 
     def saturations(self) -> dict[str, int]:
-        """Counters of what saturated, which the model has whether or not its core is to have them.
+        """Return the counters of what saturated, which the model has whatever its core is to have.
 
         They are no part of what it answers, which is that of any core of these sizes.
         """
         return cast(ModelPort, self.device).model.core.saturations
+
+
+def open_target(target: Target) -> Transport:
+    """Open the model."""
+    return Serial.of(target)

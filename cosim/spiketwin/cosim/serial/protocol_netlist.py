@@ -1,4 +1,4 @@
-"""``netlist://``: what Yosys maps the gateware to answers, simulated in this process.
+"""``netlist:``: what Yosys maps the gateware to answers, simulated in this process.
 
 ``netlist://?family=ice40&params=ncx``: `family` is ``ecp5``, the default, or ``ice40``; the other
 options are those of ``rtl://``.
@@ -7,12 +7,22 @@ options are those of ``rtl://``.
 from __future__ import annotations
 
 from spiketwin.cosim.rtl.build import Design
-from spiketwin.cosim.serial import protocol_rtl, rtl_url
+from spiketwin.cosim.serial import NETLIST, protocol_rtl
+from spiketwin.cosim.serial.designs import design_of
+from spiketwin.host.kinds import Target
+from spiketwin.host.transport import Transport
 
 
 class Serial(protocol_rtl.Serial):
     """Port of the simulated netlist, opened with ``serial.serial_for_url("netlist://…")``."""
 
-    def design(self, url: str) -> Design:
-        """Read what `url` describes; `SerialException` if there is none such."""
-        return rtl_url.design(url, default_level="bytes", default_family="ecp5")
+    kind = NETLIST
+
+    def design(self, target: Target) -> Design:
+        """Return the design that a target means; `TargetError` if there is none such."""
+        return design_of(target, default_level="bytes", default_family="ecp5")
+
+
+def open_target(target: Target) -> Transport:
+    """Build a netlist and open it."""
+    return Serial.of(target)

@@ -1,4 +1,4 @@
-"""``rtl://``: the RTL answers, simulated in this process.
+"""``rtl:``: the RTL answers, simulated in this process.
 
 ``rtl://?params=full&level=bytes&cycles_per_bit=4&clock=100000000``: `params` as of ``model://``; at
 the level ``pins`` the UART is simulated bit by bit, at ``bytes``, the default, only what is behind
@@ -9,14 +9,17 @@ with.
 
 from __future__ import annotations
 
-import serial
-
 from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.rtl.engine import Engine
-from spiketwin.cosim.serial import rtl_url
+from spiketwin.cosim.serial import RTL
 from spiketwin.cosim.serial.core_port import CorePort
+from spiketwin.cosim.serial.designs import design_of
 from spiketwin.cosim.serial.inprocess import InProcessSerial
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE
 from spiketwin.host.errors import TargetError
+from spiketwin.host.kinds import Target
+from spiketwin.host.timeline import Simulation
+from spiketwin.host.transport import Transport
 
 
 class Serial(InProcessSerial):
@@ -26,31 +29,33 @@ class Serial(InProcessSerial):
     it is opened with, `baudrate` is the device's own.
     """
 
+    kind = RTL
     adapter_latency = 0.0
-    """Seconds that bytes are under way beside the time on the wire."""
 
     _simulated: Engine | CorePort
 
-    def design(self, url: str) -> Design:
-        """Read what `url` describes; `SerialException` if there is none such."""
-        return rtl_url.design(url, default_level="bytes")
+    def design(self, target: Target) -> Design:
+        """Return the design that a target means; `TargetError` if there is none such."""
+        return design_of(target, default_level="bytes")
 
-    def make_device(self, url: str) -> Engine | CorePort:
-        """Make the device that `url` describes.
+    def make_device(self, target: Target) -> Engine | CorePort:
+        """Make the device that a target means.
 
         Raises
         ------
-        SerialException
+        TargetError
             There is none such, or it cannot be built.
         """
-        wanted = self.design(url)
-        try:
-            self._simulated = CorePort(wanted) if wanted.level == "core" else _engine(wanted)
-        except TargetError as error:
-            raise serial.SerialException(str(error)) from error
+        wanted = self.design(target)
+        self._simulated = CorePort(wanted) if wanted.level == "core" else _engine(wanted)
         self.has_line = wanted.level == "pins"
         self.baudrate = round(wanted.clock_hz / wanted.cycles_per_bit)
+        self.simulation = Simulation(self.clock, self._byte_seconds, worked=None)
         return self._simulated
+
+    def _byte_seconds(self) -> float:
+        """Return the seconds that a byte takes on the line, 0 if there is no line."""
+        return BITS_PER_BYTE / self.baudrate if self.has_line else 0.0
 
     def clock(self) -> float:
         """Seconds of the device since power-up."""
@@ -88,16 +93,19 @@ class DesignSerial(Serial):
 
     Raises
     ------
-    SerialException
+    TargetError
         It cannot be built.
     """
 
     def __init__(self, design: Design) -> None:
         self._design = design
-        super().__init__("rtl://", timeout=0)
+        super().__init__(timeout=0)
+        self._target = Target(RTL)
+        self.open()
 
-    def design(self, url: str) -> Design:
-        """Give the design, whatever `url` says."""
+    def design(self, target: Target) -> Design:
+        """Return the design, whatever the target is."""
+        del target
         return self._design
 
     @property
@@ -106,3 +114,8 @@ class DesignSerial(Serial):
         if isinstance(self._simulated, CorePort):
             raise TargetError("at level core there is no engine with a link: take another level")
         return self._simulated
+
+
+def open_target(target: Target) -> Transport:
+    """Build an RTL and open it."""
+    return Serial.of(target)

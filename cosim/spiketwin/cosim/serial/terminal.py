@@ -13,14 +13,16 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final, NamedTuple
 
-from serial import SerialException
-
 from spiketwin.cosim.rtl.build import LINK_LEVELS, library
 from spiketwin.cosim.rtl.meter import Meter
-from spiketwin.cosim.serial.rtl_url import design
-from spiketwin.cosim.serial.target_url import TargetUrlError
+from spiketwin.cosim.serial.designs import design_of
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE
+from spiketwin.host.addresses import TERMINAL
 from spiketwin.host.errors import TargetError
+from spiketwin.host.kinds import Target
+from spiketwin.host.opening import open_terminal
 from spiketwin.host.timeline import Simulation
+from spiketwin.host.transport import Transport, WrappedTransport
 
 _READY_SECONDS: Final = 60.0
 _END_SECONDS: Final = 10.0
@@ -44,31 +46,63 @@ class Terminal(NamedTuple):
     close: Callable[[], None]
 
 
-def open_pty(url: str) -> Terminal:
+class TerminalTransport(WrappedTransport):
+    """The host's end of a pseudo-terminal on which this process has an RTL served.
+
+    Bytes pass at no rate, whatever line is simulated behind the terminal.
+
+    Parameters
+    ----------
+    served:
+        The RTL, which `close` ends.
+    """
+
+    def __init__(self, served: Terminal) -> None:
+        byte_seconds = served.simulation.byte_seconds()
+        baud = round(BITS_PER_BYTE / byte_seconds) if byte_seconds else None
+        super().__init__(open_terminal(Target(TERMINAL, served.path, baud=baud)))
+        self.simulation = served.simulation
+        self._served = served
+
+    def close(self) -> None:
+        """Close this end, and end the RTL."""
+        super().close()
+        self._served.close()
+
+
+def open_target(target: Target) -> Transport:
+    """Serve an RTL on a pseudo-terminal and open it."""
+    served = open_pty(target)
+    try:
+        return TerminalTransport(served)
+    except BaseException:
+        served.close()
+        raise
+
+
+def open_pty(target: Target) -> Terminal:
     """Serve an RTL on a pseudo-terminal until told to stop, nobody can, or this process ends.
 
     Parameters
     ----------
-    url:
+    target:
         ``rtl+pty:?params=full&level=pins&cycles_per_bit=4&clock=100000000``; options as of
-        ``rtl://``, but that the level is ``pins`` by default.
+        ``rtl://``, but the level is ``pins`` by default.
 
     Raises
     ------
-    SerialException
-        The address is wrong, the RTL cannot be built, or the emulator does not start.
+    TargetError
+        The options are wrong, the RTL cannot be built, or the emulator does not start.
     """
-    wanted = design(url, default_level="pins")
+    wanted = design_of(target, default_level="pins")
     if wanted.level not in LINK_LEVELS:
-        raise TargetUrlError(
-            f"level must be {' or '.join(LINK_LEVELS)} on a pseudo-terminal, which the link of the "
-            f"gateware serves, not {wanted.level!r}: take rtl:?level={wanted.level}"
+        raise TargetError(
+            f"{target} cannot be served: level must be {' or '.join(LINK_LEVELS)} on a "
+            f"pseudo-terminal, which the link of the gateware serves, not {wanted.level!r}: take "
+            f"rtl:?level={wanted.level}"
         )
-    try:
-        # Here, so that the child has nothing to do that takes long or fails.
-        library(wanted)
-    except TargetError as error:
-        raise SerialException(str(error)) from error
+    # Here, so that the child has nothing to do that takes long or fails.
+    library(wanted)
     reader, writer = os.pipe()
     service = [sys.executable, "-m", "spiketwin.cosim.rtl.service", json.dumps(asdict(wanted))]
     with os.fdopen(reader, encoding="utf-8") as output, tempfile.TemporaryFile() as shared:
@@ -88,7 +122,10 @@ def open_pty(url: str) -> Terminal:
 
     if not path:
         _end(child)
-        raise SerialException("the emulator did not start; its own message, if any, is above")
+        raise TargetError(
+            f"{target} cannot be served: the emulator did not start; its own message, if any, is "
+            "above"
+        )
     return Terminal(path, meter.simulation(), _Service(child).close)
 
 

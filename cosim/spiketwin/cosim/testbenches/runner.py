@@ -235,36 +235,36 @@ def simulator_of(
     folders = [f"-I{folder}" for folder in {source.absolute().parent for source in sources}]
     names = ", ".join(map(str, sources))
     _check_cocotb()
+    whole = _included(sources, folders, results)
+    modules = sorted(set(_MODULE.findall(whole.decode("utf-8", "replace"))))
+    if top not in modules:
+        known = ", ".join(name for name in modules if not name.startswith("\\")) or "none"
+        raise BenchError(f"there is no module {top!r} in {names}: choose one of {known}")
     digest = hashlib.sha256(json.dumps([top, waves, flags, toolchain.versions()]).encode())
+    digest.update(whole)
+
+    def build(folder: Path) -> None:
+        report(f"building the simulator of {top} (once, takes up to a minute)")
+        what = f"building the simulator of {top!r}, of {names},"
+        _build(what, sources, top, folder, waves, [*flags, *folders])
+
+    return built("cocotb", digest.hexdigest()[:16], build)
+
+
+def _included(sources: Sequence[Path], folders: Sequence[str], results: Path) -> bytes:
+    """Return the text of a design with all that its files include."""
     text, log = results / "included.v", results / "included.log"
     log.unlink(missing_ok=True)
     try:
         with text.open("wb") as output:
             builds.run_tool(
-                f"reading {names}", ["verilator", "-E", "-P", *folders, *map(str, sources)], log,
+                f"reading {', '.join(map(str, sources))}",
+                ["verilator", "-E", "-P", *folders, *map(str, sources)], log,
                 environment=toolchain.environment(), output=output,
             )  # fmt: skip
     except builds.BuildError as error:
         raise BenchError(str(error)) from error
-    whole = text.read_bytes()
-    digest.update(whole)
-    modules = sorted(set(_MODULE.findall(whole.decode("utf-8", "replace"))))
-    if top not in modules:
-        known = ", ".join(name for name in modules if not name.startswith("\\")) or "none"
-        raise BenchError(f"there is no module {top!r} in {names}: choose one of {known}")
-
-    def build(folder: Path) -> None:
-        report(f"building the simulator of {top} (once, takes up to a minute)")
-        _build(
-            f"building the simulator of {top!r}, of {names},",
-            sources,
-            top,
-            folder,
-            waves,
-            [*flags, *folders],
-        )
-
-    return built("cocotb", digest.hexdigest()[:16], build)
+    return text.read_bytes()
 
 
 def simulate(
@@ -326,13 +326,17 @@ def simulate(
         )  # fmt: skip
     except builds.BuildError as error:
         died = str(error).partition(";")[0]
+    return _reported(report, log, died or f"there is no test {test}")
+
+
+def _reported(report: Path, log: Path, else_reason: str) -> Outcome:
+    """Read what became of the one test of a report; `else_reason` says why there is none in it."""
     try:
         cases = ElementTree.parse(report).findall(".//testcase")
     except (OSError, ElementTree.ParseError):
         cases = []
     if len(cases) != 1:
-        reason = died or f"there is no test {test}"
-        return Outcome(False, False, "NotRun", reason, 0.0, log)
+        return Outcome(False, False, "NotRun", else_reason, 0.0, log)
     (case,) = cases
     seconds = float(case.get("time", 0))
     for tag in ("failure", "error", "skipped"):

@@ -333,7 +333,7 @@ def _model(name: str) -> Iterator[tuple[Core, ModelCore]]:
 def _target(name: str) -> Iterator[tuple[Core, ModelCore]]:
     """Give the model as a target, and what is inside of it."""
     port = protocol_model.Serial(f"model://?params={name}", timeout=0)
-    with Core(Link(port, close=port.close)) as core:
+    with Core(Link(port)) as core:
         yield core, cast(ModelPort, port.device).model.core
 
 
@@ -355,7 +355,7 @@ def _run_without_end(core: Core) -> None:
 def _core_engine(name: str) -> Iterator[tuple[Core, CoreEngine]]:
     """Give the RTL of the core alone that runs a steady network, and what is inside of it."""
     port = protocol_rtl.Serial(f"rtl://?params={name}&level=core", timeout=0)
-    with Core(Link(port, close=port.close)) as core:
+    with Core(Link(port)) as core:
         program_steady(core)
         yield core, cast(CorePort, port.device).engine
 
@@ -371,7 +371,7 @@ def _engine(name: str, level: str) -> Iterator[tuple[Core, Link, Engine]]:
 @contextmanager
 def _steady(port: protocol_rtl.Serial) -> Iterator[tuple[Core, Link, Engine]]:
     """Have what is at a port run a steady network."""
-    link = Link(port, close=port.close)
+    link = Link(port)
     with Core(link) as core:
         program_steady(core)
         yield core, link, cast(Engine, port.device)

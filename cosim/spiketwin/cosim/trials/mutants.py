@@ -300,7 +300,7 @@ def difference(design: Design, case: Case) -> Difference | None:
     with (
         warnings.catch_warnings(),
         connect("model:", params=design.params) as model,
-        Core(Link(port, close=port.close)) as core,
+        Core(Link(port)) as core,
     ):
         # The networks are at their limits on purpose.
         warnings.simplefilter("ignore", SpiketwinWarning)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor
 from typing import Any, Final
 
 from amaranth.hdl import Const, Instance, Module, Signal
@@ -67,11 +68,10 @@ def _settings(input_hz: int, wanted_hz: int) -> Iterator[Candidate[Xc7Mmcm]]:
         detector = Fraction(input_hz, input_divider)
         if not _DETECTOR.holds(detector):
             continue
-        for eighths in range(16, 8 * 64 + 1):
+        least, most = (8 * hz / detector for hz in _OSCILLATOR)
+        for eighths in range(max(16, ceil(least)), min(8 * 64, floor(most)) + 1):
             factor = Fraction(eighths, 8)
             oscillator = detector * factor
-            if not _OSCILLATOR.holds(oscillator):
-                continue
             for divider_eighths in around(8 * oscillator / wanted_hz, 8 * 128):
                 output_divider = Fraction(divider_eighths, 8)
                 setting = Xc7Mmcm(

@@ -29,9 +29,13 @@ DIGEST_WORDS: Final = 2
 """Output words of a digest."""
 
 
+LEAST_WORDS_PER_TICK: Final = 2
+"""Output words that every tick has: *update* and *end*."""
+
+
 def words_per_tick(neuron_groups: int, digest: bool) -> int:
     """Most output words of a tick: each group, *muted*, *update*, *end*, and those of a digest."""
-    return neuron_groups + 3 + DIGEST_WORDS * digest
+    return neuron_groups + 1 + LEAST_WORDS_PER_TICK + DIGEST_WORDS * digest
 
 
 def spike_queue_words(neuron_groups: int, digest: bool) -> int:

@@ -196,6 +196,12 @@ MAX_ELEMENT_BYTES: Final = MAX_BODY - REQUEST_HEADER - 7
 """Most bytes of elements in one `WRITE`; `READ` answers are held to the same."""
 
 MAX_EVENTS: Final = (MAX_BODY - REQUEST_HEADER - 4) // 4
+BITS_PER_BYTE: Final = 10
+"""8N1: a start bit, eight bits and a stop bit."""
+
+DEFAULT_BAUD: Final = 115200
+"""Rate that a board's line starts with."""
+
 BAUD_TRIAL_CYCLES: Final = 1 << 25
 MIN_CYCLES_PER_BIT: Final = 4
 MAX_CYCLES_PER_BIT: Final = (1 << 16) - 1

@@ -1,12 +1,18 @@
-"""What the commands are for: the text of ``spiketwin --help``, there without loading any of them.
+"""The catalogue of commands: what each of them is for and what it needs, as commands.toml has it.
 
-A command that is installed but not listed here works, and is shown by its name alone.
+It is there without loading any command. A command of another package, which the catalogue does not
+list, works as well, and the help shows it by its name alone.
 """
 
 from __future__ import annotations
 
+import sys
+import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
 
 
 @dataclass(frozen=True)
@@ -17,110 +23,110 @@ class Entry:
     ----------
     name, summary, example:
         What is typed, what it does, and a call that works as it stands.
+    section:
+        What one wants to do with it.
+    function:
+        Module and name of the click command, with a colon between them.
     extra:
-        Extra of the package that all its options need; empty if the core installation will do.
+        Extra of the package with which all that it offers is there; empty if the core installation
+        will do.
+    system:
+        What the system must have, by its names in `SYSTEM`.
+    without:
+        Extra that will do where the system has not all of that; empty if none will.
     """
 
     name: str
     summary: str
     example: str
+    section: str
+    function: str
     extra: str = ""
+    system: tuple[str, ...] = ()
+    without: str = ""
 
 
-SECTIONS: Final[dict[str, tuple[Entry, ...]]] = {
-    "See it work": (
-        Entry(
-            "demo",
-            "Learn handwritten digits on the model and on the RTL, and prove them equal.",
-            "spiketwin demo --json demo.json",
-            extra="demo",
-        ),
-        Entry(
-            "doctor",
-            "Say what is missing on this machine, and the command that mends it.",
-            "spiketwin doctor",
-        ),
-    ),
-    "Work with networks": (
-        Entry(
-            "run",
-            "Run a saved network on any target.",
-            "spiketwin run net.npz --on model: --plot raster.png",
-            extra="demo",
-        ),
-        Entry(
-            "compare",
-            "Run a network on several targets, and name the first difference.",
-            "spiketwin compare net.npz --on model: --on rtl:",
-            extra="demo",
-        ),
-        Entry(
-            "latency",
-            "Compare the latencies of software and hardware, over clocks and rates of the line.",
-            "spiketwin latency net.npz --clock 50M,100M --plot curve.png",
-            extra="demo",
-        ),
-    ),
-    "Work with targets": (
-        Entry(
-            "emulate",
-            "Serve the RTL on a pseudo-terminal that any serial program can open.",
-            "spiketwin emulate --params ncx --link ./chip",
-            extra="rtl",
-        ),
-        Entry(
-            "selftest",
-            "Prove a target good: link, memory, equivalence with the model.",
-            "spiketwin selftest --on /dev/ttyUSB1",
-        ),
-        Entry(
-            "testbench",
-            "Run cocotb testbenches: the project's own, a file of yours, a recorded session.",
-            "spiketwin testbench bytes --params tiny --junit results.xml",
-            extra="testbench",
-        ),
-        Entry(
-            "bench",
-            "Measure the project's own performance figures, as ratios taken in one run.",
-            "spiketwin bench --json bench.json",
-            extra="bench",
-        ),
-        Entry(
-            "fuzz",
-            "Hand over inputs that nobody would make, and see that each is met in words.",
-            "spiketwin fuzz --inputs 1000000 --json fuzz.json",
-        ),
-    ),
-    "Work with boards": (
-        Entry(
-            "verilog",
-            "Write the Verilog of a core, for a simulator or a design of your own.",
-            "spiketwin verilog --params tiny core.v",
-            extra="rtl",
-        ),
-        Entry(
-            "build",
-            "Build the bitstream of a core for a board, with open tools alone.",
-            "spiketwin build --board icebreaker --json figures.json",
-            extra="boards",
-        ),
-        Entry(
-            "devices",
-            "List the serial ports that could be a board, with the reasons.",
-            "spiketwin devices",
-        ),
-        Entry(
-            "flash",
-            "Load a bitstream onto a board, and prove that it works there.",
-            "spiketwin flash --board ulx3s_85f",
-            extra="boards",
-        ),
-    ),
+@dataclass(frozen=True)
+class Need:
+    """Something that commands need of the system.
+
+    Attributes
+    ----------
+    programs:
+        Programs of which one must be on the path.
+    library, header:
+        A shared library, and a header of Python.
+    debian:
+        Package of Debian that has it. In its name, python3 stands for the release that is used.
+    also:
+        What else than commands needs it.
+    """
+
+    debian: str
+    programs: tuple[str, ...] = ()
+    library: str = ""
+    header: str = ""
+    also: str = ""
+
+    def package(self) -> str:
+        """Name the package of Debian that has it for the Python that runs."""
+        release = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return self.debian.replace("python3", release)
+
+
+_FILE: Final = Path(__file__).with_name("commands.toml")
+
+
+def _entry(name: str, texts: dict[str, Any]) -> Entry:
+    return Entry(name, **texts | {"system": tuple(texts.get("system", "").split())})
+
+
+def _need(name: str, texts: dict[str, Any]) -> Need:
+    programs = tuple(texts.pop("programs", "").split())
+    return Need(**{"debian": name, **texts, "programs": programs})
+
+
+_TABLES: Final[dict[str, Any]] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
+
+COMMANDS: Final = {name: _entry(name, texts) for name, texts in _TABLES["commands"].items()}
+"""The commands by their names, those of a section together."""
+
+SECTIONS: Final = {
+    title: tuple(entries)
+    for title, entries in groupby(COMMANDS.values(), lambda entry: entry.section)
 }
 """The commands by what one wants to do."""
 
+EXTRAS: Final[dict[str, str]] = {
+    name: texts.get("also", "") for name, texts in _TABLES["extras"].items()
+}
+"""Extras of the package, each before those that hold more, and what they add to other commands."""
+
+SYSTEM: Final = {name: _need(name, texts) for name, texts in _TABLES["system"].items()}
+"""What commands need of the system."""
+
 
 def extra(name: str) -> str:
-    """Extra that a command needs; empty if none, or if it is not listed."""
-    entries = (entry for section in SECTIONS.values() for entry in section)
-    return next((entry.extra for entry in entries if entry.name == name), "")
+    """Give the extra that a command needs; empty if none, or if it is not listed."""
+    return COMMANDS[name].extra if name in COMMANDS else ""
+
+
+def installer(extra: str) -> str:
+    """Name the first command with which `run` installs an extra."""
+    return next(entry.name for entry in COMMANDS.values() if entry.extra == extra)
+
+
+def users(extra: str) -> str:
+    """Name what an extra is for, commands and whatever else; everything, if it is none."""
+    if not extra:
+        return "all"
+    return _listed(EXTRAS[extra], (e.name for e in COMMANDS.values() if e.extra == extra))
+
+
+def users_of(need: str) -> str:
+    """Name what needs something of the system, commands and whatever else."""
+    return _listed(SYSTEM[need].also, (e.name for e in COMMANDS.values() if need in e.system))
+
+
+def _listed(also: str, commands: Iterable[str]) -> str:
+    return ", ".join(filter(None, (also, *commands)))

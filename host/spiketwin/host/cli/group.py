@@ -20,7 +20,7 @@ from spiketwin.host.cli.endings import Unwinding
 from spiketwin.host.errors import SpiketwinError, SpiketwinWarning
 
 COMMANDS: Final = "spiketwin.commands"
-"""Entry points of commands, wherever they live: name to click command."""
+"""Entry points by which other packages offer commands: name to click command."""
 
 _BY_SIGNAL: Final = 128
 """Status of a program that a signal ended, but for the number of the signal."""
@@ -46,7 +46,7 @@ _ENDS: Final = {kind.exit_code: kind for kind in (_BrokenOff, _NothingDone)}
 
 
 class Commands(click.Group):
-    """A group whose commands are entry points."""
+    """A group of the commands of the catalogue, and of those that other packages offer."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Names of all commands."""
@@ -129,8 +129,12 @@ class Commands(click.Group):
 
 
 def find_commands() -> dict[str, EntryPoint]:
-    """Find the entry points of all commands, by name."""
-    return {entry.name: entry for entry in entry_points(group=COMMANDS)}
+    """Find where all commands are, by name: those of the catalogue, and what others offer."""
+    offered = {entry.name: entry for entry in entry_points(group=COMMANDS)}
+    return offered | {
+        name: EntryPoint(name, entry.function, COMMANDS)
+        for name, entry in catalogue.COMMANDS.items()
+    }
 
 
 @contextmanager

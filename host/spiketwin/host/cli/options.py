@@ -15,16 +15,16 @@ from rich.console import Console
 
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
+from spiketwin.hdl.spec.protocol import DEFAULT_BAUD
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.paths import is_behind, path_of, readable, same_file, stream_number
+from spiketwin.host.registered import registered_kinds
 from spiketwin.host.replacing import replacing
 from spiketwin.host.targets import (
-    DEFAULT_BAUD,
     MAX_BAUD,
     MIN_BAUD,
-    SIMULATED,
     file_of,
     no_line,
     takes_baud,
@@ -35,8 +35,8 @@ _Made = TypeVar("_Made")
 
 
 TARGETS: Final = (
-    f"{', '.join(f'{name}:' for name in SIMULATED)}, a serial port, socket://host:port, or "
-    "replay:FILE, a recorded session"
+    f"{', '.join(f'{scheme}:' for scheme in registered_kinds())}, a serial port, "
+    "socket://host:port, or replay:FILE, a recorded session"
 )
 """What ``--on`` takes."""
 

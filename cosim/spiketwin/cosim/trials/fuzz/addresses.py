@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 from unittest.mock import patch
 
-from serial import SerialException
-
-from spiketwin.cosim.serial import rtl_url, target_url
+from spiketwin.cosim.serial.designs import design_of
+from spiketwin.cosim.serial.sizes import core_params
 from spiketwin.cosim.trials.fuzz.choices import Choices, Unsound, mutated_text
-from spiketwin.hdl.spec.params import ParamsError, described, preset
-from spiketwin.host.errors import InvalidInput, TargetError
-from spiketwin.host.targets import connect, origin, takes_sizes
+from spiketwin.hdl.spec.params import CoreParams, ParamsError, described, preset
+from spiketwin.host.addresses import parse
+from spiketwin.host.errors import InvalidInput
+from spiketwin.host.targets import connect
 
 _SMALL: Final = 1 << 10
 _DOING: Final = ("alt", "cp2110", "hwgrep", "loop", "spy", "COM")
@@ -55,33 +55,20 @@ class Addresses:
     def feed(self, data: bytes) -> None:
         """Open what it names, if that can be done without touching anything."""
         url = data.decode("utf-8", "surrogatepass")
-        takes_sizes(url)
-        origin(url)
-        scheme, _, rest = url.partition(":")
+        target = parse(url)
+        scheme = target.kind.scheme
         if scheme in ("rtl", "rtl+pty", "netlist"):
-            self._design(f"{scheme}:{rest}", scheme)
-        elif scheme == "model" and self._is_large(url):
+            design_of(target, "bytes", "ecp5" if scheme == "netlist" else None)
+        elif scheme == "model" and _is_large(core_params(target)):
             return
-        elif not scheme.startswith(_DOING):
+        elif not url.startswith(_DOING):
             with patch.object(socket, "create_connection", _refuse):
                 connect(url, params=None, retries=1).close()
 
-    @staticmethod
-    def _design(url: str, scheme: str) -> None:
-        try:
-            rtl_url.design(url, "bytes", "ecp5" if scheme == "netlist" else None)
-        except SerialException as error:  # as `connect` does
-            raise TargetError(str(error)) from error
 
-    @staticmethod
-    def _is_large(url: str) -> bool:
-        """Whether to make such a model would take longer than to look at the address."""
-        try:
-            given = target_url.options(url, {"params", "clock"})
-            params = target_url.core_params(given.get("params", target_url.DEFAULT_PARAMS))
-        except SerialException:
-            return False
-        return params.n_sources * params.n_neurons > _SMALL
+def _is_large(params: CoreParams) -> bool:
+    """Whether to make such a model would take longer than to look at the address."""
+    return params.n_sources * params.n_neurons > _SMALL
 
 
 def _refuse(*_: Any, **__: Any) -> NoReturn:

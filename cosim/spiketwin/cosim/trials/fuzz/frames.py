@@ -22,8 +22,9 @@ from spiketwin.hdl.spec.protocol import (
 from spiketwin.hdl.spec.registers import ADDRESS_COLUMN_BITS, Space, SpaceFormat, space_formats
 from spiketwin.host.core import Core
 from spiketwin.host.frames import FrameDecoder
-from spiketwin.host.link import POLL, Link
+from spiketwin.host.link import Link
 from spiketwin.host.network import Network
+from spiketwin.host.transport import POLL, Transport
 
 PARAMS: Final = replace(preset("tiny"), digest_rounds=3)
 """Of the devices: all that there is to be read and written."""
@@ -118,8 +119,8 @@ def _elements(fmt: SpaceFormat, count: int, choices: Choices) -> bytes:
     return b"".join((value % (1 << 8 * each)).to_bytes(each, "little") for value in values)
 
 
-class _Misanswering:
-    """A port in a time of its own: its device is sound, its answers are changed on the way."""
+class _Misanswering(Transport):
+    """A transport in a time of its own: its device is sound, its answers are changed on the way."""
 
     has_line = False
     adapter_latency = 0.0

@@ -9,14 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from spiketwin.hdl.spec.protocol import WORD_BYTES
+from spiketwin.hdl.spec.params import LEAST_WORDS_PER_TICK
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, WORD_BYTES
 from spiketwin.hdl.spec.registers import Space, space_formats
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host.core import Core
-from spiketwin.host.timeline import BITS_PER_BYTE
 
 _TICKS: Final = 100
-_WORDS_BESIDE_SPIKES: Final = 2
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def check(core: Core) -> StreamReport:
     core.write_parameters(threshold=0, v_reset=0, refrac_ticks=0, bias=0)
     core.run([], 1)  # the first run of a model loads its compiled code
     runs = []
-    words = _TICKS * (core.params.neuron_groups + _WORDS_BESIDE_SPIKES)
+    words = _TICKS * (core.params.neuron_groups + LEAST_WORDS_PER_TICK)
     stream = _timed(core, words * WORD_BYTES, lambda: runs.append(core.run([], _TICKS)))
     return StreamReport(upload, stream, len(runs[0].spikes), _TICKS * core.params.n_neurons)
 

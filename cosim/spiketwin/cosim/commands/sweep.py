@@ -1,35 +1,35 @@
-"""``spiketwin compare --tick-period``: in real time, from keeping up to falling behind."""
+"""``spiketwin sweep``: a network in real time, from keeping up to falling behind."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from spiketwin.cosim.commands import played
+from spiketwin.cosim.commands.played import Played
+from spiketwin.cosim.compare import comparison
 from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.comparison import FLOAT
 from spiketwin.cosim.compare.subject import Subject
-from spiketwin.cosim.compare.sweep import (
-    Judge,
-    Point,
-    Sweep,
-    SweepResult,
-    sweep,
-)
+from spiketwin.cosim.compare.sweep import Judge, Point, Sweep, SweepResult
+from spiketwin.cosim.compare.sweep import sweep as sweep_target
+from spiketwin.cosim.demo.tasks import TASKS
 from spiketwin.hdl.spec.installation import install_command
-from spiketwin.host.cli import options
-from spiketwin.host.cli.outcome import Outcome
+from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 from spiketwin.host.paths import readable
 from spiketwin.host.progress import Progress
 from spiketwin.host.targets import origin
-
-_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 _MOST_CYCLES: Final = (1 << 32) - 1
 _MOST_PERIODS: Final = 1000
@@ -60,33 +60,106 @@ def tick_periods(text: str) -> tuple[int, ...]:
     return tuple(sorted(periods))
 
 
-def in_time(command: _Decorated) -> _Decorated:
-    """Add ``--tick-period``, ``--clock`` and ``--plot``."""
-    for option in (
-        click.option(
-            "--plot",
-            type=options.OutputFile(".png"),
-            metavar="FILE",
-            help="Draw the curve over the tick periods as PNG.",
-        ),
-        click.option(
-            "--clock",
-            "clock_hz",
-            type=click.IntRange(1, _MOST_CYCLES),
-            metavar="HZ",
-            help="Clock by which the cycles of --tick-period are time. Default: the target's.",
-        ),
-        click.option(
-            "--tick-period",
-            "periods",
-            type=tick_periods,
-            metavar="CYCLES",
-            help="Run in real time at each of these tick periods, 200,400 or FIRST:LAST:STEP, and "
-            "say what latency does to the spikes. One --on will do.",
-        ),
+@click.command(
+    epilog="\b\n"
+    "spiketwin sweep net.npz --on rtl: --tick-period 200,400,800 --clock 25000000\n"
+    "spiketwin sweep --preset chain --on rtl: --tick-period 200:2000:200 --plot curve.png\n"
+    "spiketwin sweep --preset digits --on model: --on rtl: --tick-period 250:1000:50"
+)
+@played.net
+@click.option(
+    "--on",
+    "urls",
+    multiple=True,
+    required=True,
+    metavar="URL",
+    help=f"Target: {options.TARGETS}. With several, all must do the same.",
+)
+@click.option(
+    "--tick-period",
+    "periods",
+    type=tick_periods,
+    required=True,
+    metavar="CYCLES",
+    help="Run in real time at each of these tick periods: 200,400 or FIRST:LAST:STEP.",
+)
+@click.option(
+    "--clock",
+    "clock_hz",
+    type=click.IntRange(1, _MOST_CYCLES),
+    metavar="HZ",
+    help="Clock by which the cycles of --tick-period are time. Default: the target's.",
+)
+@played.arguments
+@click.option(
+    "--plot",
+    type=options.OutputFile(".png"),
+    metavar="FILE",
+    help="Draw the curve over the tick periods as PNG.",
+)
+@options.json_file
+def sweep(
+    net: Path | None,
+    urls: tuple[str, ...],
+    periods: tuple[int, ...],
+    clock_hz: int | None,
+    preset_name: str | None,
+    spike_file: Path | None,
+    ticks: int | None,
+    params: str | None,
+    baud: int | None,
+    retries: int,
+    plot: Path | None,
+    json_file: Path | None,
+) -> None:
+    """Run the network in the file NET in real time, and say what latency does to its spikes.
+
+    At each tick period every target is held against its own spikes, free-running: latency, order,
+    intervals, what is lost, and how right the answers of the network are if it has a task, as
+    --preset digits has.
+
+    Exits with status 1 if two targets do not do the same.
+    """
+    options.check_distinct(
+        {"--json": json_file, "--plot": plot}, {"NET": net, "--spikes": spike_file}, urls
+    )
+    if FLOAT in urls:
+        raise click.UsageError(
+            f"--on {FLOAT} takes no time: each target is held against its own spikes, free-running"
+        )
+    devices = dict(zip(options.told_apart(urls), urls, strict=True))
+    options.rates(urls, baud)
+    if plot is not None:
+        import_module("matplotlib")  # should it be missing, that is known before the run
+    console = options.console()
+    what = played.played(net, preset_name, spike_file, ticks)
+    judge = None
+    if preset_name in TASKS:
+        what, judge = _task(console, preset_name, ticks)
+    with (
+        options.needing(what.sizes),
+        comparison.subjects(devices, params, what.sizes, baud, retries) as subjects,
+        progress.shown(console) as display,
     ):
-        command = option(command)
-    return command
+        case = what.on(subjects[0].core.params)
+        found = swept(subjects, case, periods, display, clock_hz, judge)
+    outputs = options.Outputs()
+    write(outputs, found, played.name(net, preset_name), plot, json_file)
+    say(console, found)
+    outputs.check()
+    if not found.equal:
+        raise click.exceptions.Exit(CHECK_FAILED)
+
+
+def _task(console: Console, name: str, ticks: int | None) -> tuple[Played, Judge]:
+    """Give a preset that is a task, and who says how right it is done."""
+    with progress.shown(console) as display:
+        display.stage(f"the network of {name} learns")
+        task = TASKS[name]()
+    if ticks is not None:
+        task = task.first(ticks)
+    case = task.case
+    return Played(case.params, lambda sizes: replace(case, params=sizes)), task.accuracy
 
 
 def swept(
@@ -104,7 +177,7 @@ def swept(
     """
     distances = not _missing()
     found = {
-        subject.name: sweep(
+        subject.name: sweep_target(
             subject, case, periods, progress, clock_hz=clock_hz, judge=judge, distances=distances
         )
         for subject in subjects
@@ -126,7 +199,7 @@ def say(console: Console, found: SweepResult) -> None:
     if missing := _missing():
         console.print(
             f"No distances of spike trains: {' and '.join(missing)} are not installed. Run: "
-            f"{install_command('compare')}",
+            f"{install_command('sweep')}",
             soft_wrap=True,
             markup=False,
         )
@@ -257,10 +330,10 @@ def _say_whether_equal(console: Console, first: str, swept: Sweep, name: str, ot
         if mine != theirs
     ]
     if unequal:
-        periods = ", ".join(f"{each:,}" for each in unequal)
+        at = ", ".join(f"{each:,}" for each in unequal)
         sentence = (
-            f"{first} and {name} at tick periods of {periods} cycles: leave out --tick-period to "
-            "find the first difference"
+            f"{first} and {name} at tick periods of {at} cycles: `spiketwin compare` finds the "
+            "first difference"
         )
         Outcome(False, "DIFFERENT", (sentence,)).say(console)
     else:

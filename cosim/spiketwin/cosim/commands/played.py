@@ -1,0 +1,112 @@
+"""What `compare` and `sweep` play on their targets: the network of a file, or a preset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.compare.presets import PRESETS, preset
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.host import files
+from spiketwin.host.cli import options, stimulus
+from spiketwin.host.errors import InvalidInput
+from spiketwin.host.stimuli import checked_events
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Played:
+    """What is played, before it is known on which core.
+
+    Attributes
+    ----------
+    sizes:
+        Sizes of a core that holds it.
+    on:
+        Gives the case on a core of any sizes.
+    """
+
+    sizes: CoreParams
+    on: Callable[[CoreParams], Case]
+
+
+def arguments(command: _Decorated) -> _Decorated:
+    """Add NET, ``--preset``, ``--spikes`` and ``--ticks``, and how targets are talked to."""
+    for add in (
+        options.line,
+        options.sizes(
+            "Default: those of the devices there are, else the least that hold the network."
+        ),
+        stimulus.ticks,
+        stimulus.spike_file,
+        click.option(
+            "--preset",
+            "preset_name",
+            type=click.Choice(list(PRESETS)),
+            help="Take this network and its stimulus instead of a file.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+net = click.argument("net", type=options.InputFile(), required=False)
+
+
+def name(net: Path | None, preset_name: str | None) -> str:
+    """Name what is played."""
+    return str(preset_name or (net and net.name))
+
+
+def played(
+    net: Path | None,
+    preset_name: str | None,
+    spike_file: Path | None,
+    ticks: int | None,
+    digest_rounds: int = 0,
+) -> Played:
+    """Find out what a call plays; `click.UsageError` where it is nothing, or two things."""
+    if net is None and preset_name is None:
+        raise click.UsageError(
+            "nothing to play: give NET, the file of a network, or --preset, one of "
+            + ", ".join(PRESETS)
+        )
+    if net is not None and preset_name is not None:
+        raise click.UsageError(f"give {net} or --preset {preset_name}, not both")
+    if net is not None:
+        return _of_file(net, spike_file, ticks, digest_rounds)
+    if spike_file is not None:
+        raise click.UsageError("--spikes goes with NET: a preset has a stimulus of its own")
+    return _of_preset(str(preset_name), ticks, digest_rounds)
+
+
+def _of_file(net: Path, spike_file: Path | None, ticks: int | None, digest_rounds: int) -> Played:
+    network, saved = files.load(net)
+    events, length = stimulus.chosen(saved, spike_file, ticks)
+    # Checked before a target is opened, which may take a build.
+    spikes = checked_events(events, length, network.n_axons)
+    return Played(
+        network.core_params(digest_rounds=digest_rounds),
+        lambda sizes: Case.of(network, sizes, spikes, length),
+    )
+
+
+def _of_preset(preset_name: str, ticks: int | None, digest_rounds: int) -> Played:
+    case = preset(preset_name)
+    length = ticks or case.ticks
+    if length > case.ticks:
+        raise InvalidInput(
+            f"ticks must be in 1…{case.ticks:,} for the preset {preset_name}, not {length:,}: its "
+            "stimulus ends there"
+        )
+    spikes = case.spikes[case.spikes[:, 0] < length]
+    return Played(
+        replace(case.params, digest_rounds=digest_rounds, saturation_counters=True),
+        lambda sizes: replace(case, params=sizes, spikes=spikes, ticks=length),
+    )

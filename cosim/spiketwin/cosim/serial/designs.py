@@ -1,0 +1,46 @@
+"""Which RTL or netlist a target means: ``rtl:?params=full&level=pins&cycles_per_bit=4``."""
+
+from __future__ import annotations
+
+from spiketwin.cosim.rtl.build import Design, DesignError
+from spiketwin.cosim.serial import CYCLES_PER_BIT, FAMILY, LEVEL
+from spiketwin.cosim.serial.sizes import clock_hz, core_params
+from spiketwin.hdl.spec.text import number, shown
+from spiketwin.host.errors import TargetError
+from spiketwin.host.kinds import Target
+
+
+def design_of(target: Target, default_level: str, default_family: str | None = None) -> Design:
+    """Return the design that a target means.
+
+    Parameters
+    ----------
+    target:
+        The target. Options that it leaves out have the defaults of `Design`.
+    default_level:
+        The level if the target names none.
+    default_family:
+        The family if the target names none: of a netlist. None means the RTL itself.
+
+    Raises
+    ------
+    TargetError
+        The target asks for something that does not exist.
+    """
+    options = target.options
+    rate = options.get(CYCLES_PER_BIT, str(Design.cycles_per_bit))
+    cycles_per_bit = number(rate)
+    if cycles_per_bit is None:
+        raise TargetError(
+            f"{target} cannot be opened: cycles_per_bit must be a number, not {shown(rate)}"
+        )
+    try:
+        return Design(
+            params=core_params(target),
+            level=options.get(LEVEL, default_level),
+            cycles_per_bit=cycles_per_bit,
+            clock_hz=clock_hz(target),
+            family=options.get(FAMILY, default_family),
+        )
+    except DesignError as error:
+        raise TargetError(f"{target} cannot be opened: {error}") from error

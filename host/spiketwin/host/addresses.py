@@ -1,0 +1,148 @@
+"""From an address, as somebody types it, to a `Target`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+from spiketwin.hdl.spec.params import CoreParams, ParamsError, preset
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.errors import InvalidInput, TargetError
+from spiketwin.host.kinds import (
+    PARAMS_OPTION,
+    SILENT_SOCKET,
+    SILENT_TERMINAL,
+    SOCKET_PATIENCE,
+    TERMINAL_PATIENCE,
+    Target,
+    TargetKind,
+)
+from spiketwin.host.opening import open_port, open_socket, open_terminal
+from spiketwin.host.paths import path_of
+from spiketwin.host.recording import Recording, Replay
+from spiketwin.host.registered import all_targets, registered_kinds
+from spiketwin.host.transport import Transport
+
+_MOST_CHARACTERS: Final = 4096
+_PSEUDO_TERMINALS: Final = "/dev/pts/"
+
+
+def _open_replay(target: Target) -> Transport:
+    return Replay(Recording.load(path_of(target.place, "a recording")))
+
+
+PORT: Final = TargetKind("", open_port, options=None, has_line=True)
+"""Serial ports, and the addresses that handlers of pyserial open which nobody has described."""
+
+TERMINAL: Final = TargetKind(
+    "", open_terminal, options=None, patience=TERMINAL_PATIENCE, advice=SILENT_TERMINAL
+)
+"""Pseudo-terminals that another program serves."""
+
+SOCKET: Final = TargetKind(
+    "socket", open_socket, options=None, patience=SOCKET_PATIENCE, advice=SILENT_SOCKET
+)
+
+REPLAY: Final = TargetKind("replay", _open_replay, options=None, has_line=True)
+"""Recorded sessions. Whether there was a line is in the file."""
+
+
+def parse(address: str) -> Target:
+    """Read an address.
+
+    Raises
+    ------
+    InvalidInput
+        `address` is no text, or names sizes that no core has.
+    TargetError
+        The address cannot be one, or has an option that its scheme lacks.
+    """
+    _check(address)
+    scheme, _, rest = address.partition(":")
+    if (kind := registered_kinds().get(scheme)) is not None:
+        return _registered(kind, address)
+    if scheme == REPLAY.scheme:
+        return Target(REPLAY, rest, address=address)
+    if scheme == SOCKET.scheme:
+        return Target(SOCKET, address, address=address)
+    kind = TERMINAL if str(Path(address).resolve()).startswith(_PSEUDO_TERMINALS) else PORT
+    return Target(kind, address, address=address)
+
+
+def parse_as(kind: TargetKind, address: str) -> Target:
+    """Read an address that a handler of pyserial was given, as one of its kind.
+
+    Raises `TargetError` as `parse`, and for sizes that no core has.
+    """
+    try:
+        _check(address)
+        return _registered(kind, address)
+    except InvalidInput as error:
+        raise TargetError(str(error)) from error
+
+
+def sizes_of(text: str) -> CoreParams:
+    """Return the sizes that a text names (`preset`); `InvalidInput` if there are none such."""
+    try:
+        return preset(text)
+    except ParamsError as error:
+        raise InvalidInput(str(error)) from error
+
+
+def _check(address: object) -> None:
+    """See that an address can be one, before anything is made of it."""
+    if not isinstance(address, str):
+        raise InvalidInput(f"url must be a text such as 'model:', not {shown(address)}")
+    if len(address) > _MOST_CHARACTERS:
+        raise TargetError(
+            f"{shown(address)} is no address: it has more than {_MOST_CHARACTERS} characters"
+        )
+    if any(character < " " for character in address):
+        raise TargetError(f"{shown(address)} is no address: it has control characters")
+    try:
+        parts = urlsplit(address)
+        if parts.scheme in ("socket", "rfc2217"):
+            _ = parts.port
+    except ValueError as error:
+        raise TargetError(
+            f"{shown(address)} is no address: {error}. Targets are {all_targets()}"
+        ) from error
+
+
+def _registered(kind: TargetKind, address: str) -> Target:
+    """Read an address of a kind that is registered: ``SCHEME:[//][PLACE][?NAME=VALUE&…]``."""
+    _, colon, rest = address.partition(":")
+    if kind.options is None:
+        return Target(kind, rest, address=address)
+    place, _, query = rest.partition("?")
+    if not colon or place not in ("", "//") or "#" in rest:
+        raise TargetError(
+            f"{shown(address)} is no address: write {kind.scheme}: or, with options, "
+            f"{kind.scheme}:?params=tiny"
+        )
+    options = _options(address, query, kind.options)
+    params = options.pop(PARAMS_OPTION, None)
+    try:
+        sizes = None if params is None else sizes_of(params)
+    except InvalidInput as error:
+        raise TargetError(f"{address} cannot be opened: params={params:.60}: {error}") from error
+    return Target(kind, "", sizes, options, address=address)
+
+
+def _options(address: str, query: str, allowed: Collection[str]) -> dict[str, str]:
+    """Return the options in an address by name; none may be unknown or given twice."""
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in allowed:
+            raise TargetError(
+                f"{address} cannot be opened: there is no option {shown(name)}: choose of "
+                f"{', '.join(sorted(allowed))}"
+            )
+        if name in found:
+            raise TargetError(
+                f"{address} cannot be opened: it gives {shown(name)} twice: give it once"
+            )
+        found[name] = value
+    return found

@@ -1,0 +1,212 @@
+"""A core made of a dict behind the gateware of the link, and a host at its line."""
+
+import struct
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from spiketwin.hdl.gateware.link.link import Link
+from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.protocol import (
+    Identity,
+    Status,
+)
+from spiketwin.hdl.spec.registers import COUNTERS, Space, registers, space_formats
+from support.gateware import framed, put, simulate, unframed
+
+ZERO = bytes(4)
+
+
+def elements(space: int, start: int, count: int, data: bytes = b"") -> bytes:
+    return struct.pack("<BIH", space, start, count) + data
+
+
+def words(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}I", *(value & 0xFFFFFFFF for value in values))
+
+
+def axon_events(tick: int, *events: tuple[int, int]) -> bytes:
+    return words(tick) + b"".join(struct.pack("<HH", *event) for event in events)
+
+
+def register(name: str) -> int:
+    return [r.name for r in registers(preset("tiny"))].index(name)
+
+
+def counter(name: str) -> bytes:
+    return elements(Space.COUNTER, [c.name for c in COUNTERS].index(name), 1)
+
+
+class FakeCore:
+    """Answers the seam as a core would, and logs what happens to it."""
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = params
+        self.memory: dict[tuple[int, int, int], int] = {}
+        self.log: list[Any] = []
+        self.events: list[tuple[int, int]] = []
+        self.words: list[int] = []
+        self.tick = 0
+        self.hold = False
+        """While true a tick that was begun does not end."""
+
+    def _extended(self, space: int, w_data: int) -> int:
+        """What an element becomes: bits above it do not count."""
+        form = space_formats(self.params)[Space(space)]
+        bits = 1 if form.packed else 8 * form.element_bytes
+        value = w_data % (1 << bits)
+        return (value - (form.signed * value >> bits - 1 << bits)) & 0xFFFFFFFF
+
+    @property
+    def pending(self) -> list[int]:
+        return [value for key, value in self.memory.items() if key[0] == Space.PENDING]
+
+    async def process(self, ctx: Any, core: Any) -> None:
+        memory, latency, busy_cycles, under_way = core.memory, 0, 0, False
+        tick_period = Space.REGISTER, 0, register("tick_period")
+        shown: dict[int, int] = {}
+
+        def show(signal: Any, value: int) -> None:
+            # The simulator settles whenever something is set: that takes nearly all its time.
+            if shown.get(id(signal)) != value:
+                shown[id(signal)] = value
+                ctx.set(signal, value)
+
+        while True:
+            show(core.tick, self.tick)
+            run_until = self.tick if ctx.get(core.stop) else ctx.get(core.run_until)
+            show(core.real_time, self.memory.get(tick_period, 0) != 0)
+            idle = not under_way and not busy_cycles and run_until == self.tick
+            space, row, column = (ctx.get(s) for s in (memory.space, memory.row, memory.column))
+            element = int(space), row, column
+            latency = latency + 1 if ctx.get(memory.valid) else 0
+            done = latency == 3
+            show(core.idle, idle)
+            show(core.event_level, len(self.events))
+            show(core.word_level, len(self.words))
+            show(core.words.valid, bool(self.words))
+            show(core.words.payload, self.words[0] if self.words else 0)
+            show(core.events.ready, len(self.events) < self.params.event_queue_depth)
+            show(core.cycles, 0x456789ABCDEF)
+            show(core.pending_groups, len(self.pending))
+            show(memory.done, done)
+            if ctx.get(memory.valid):
+                show(memory.r_data, self.memory.get(element, 0) if done else 0xDEADBEEF)
+            write, w_data = ctx.get(memory.write), ctx.get(memory.w_data)
+            clear, reset = ctx.get(core.clear_stb), ctx.get(core.reset_stb)
+            mask = ctx.get(core.clear_mask)
+            event = ctx.get(core.events.payload.tick), ctx.get(core.events.payload.axon)
+            pushed = ctx.get(core.events.valid) and ctx.get(core.events.ready)
+            popped = ctx.get(core.words.valid) and ctx.get(core.words.ready)
+            await ctx.tick()
+            busy_cycles = max(0, busy_cycles - 1)
+            if under_way and not self.hold:
+                under_way = False
+                self.tick += 1
+            elif not busy_cycles and not reset and run_until != self.tick:
+                under_way = True
+            if done:
+                latency = 0
+                if write:
+                    assert idle
+                    if element == (Space.PENDING, 0, 0):
+                        for key in [k for k in self.memory if k[0] == Space.PENDING]:
+                            del self.memory[key]
+                    value = self._extended(space, w_data)
+                    self.log.append((*element, value))
+                    self.memory[element] = value
+            if reset or clear:
+                assert idle
+                self.log.append(("reset" if reset else "clear", mask))
+                busy_cycles = 5
+            if reset:
+                assert clear
+                self.memory = {k: v for k, v in self.memory.items() if k[0] != Space.REGISTER}
+                self.tick = 0
+                self.events.clear()
+                self.words.clear()
+            if pushed:
+                self.events.append(event)
+            if popped:
+                self.words.pop(0)
+
+
+class Answer(NamedTuple):
+    session: int
+    seq: int
+    opcode: int
+    status: int
+    result: bytes
+
+    @property
+    def detail(self) -> int:
+        assert len(self.result) == 4
+        return int.from_bytes(self.result, "little")
+
+
+class Host:
+    """The other end of the line."""
+
+    def __init__(self, ctx: Any, line: Any, received: bytearray, core: FakeCore) -> None:
+        self.ctx, self.line, self.received, self.core = ctx, line, received, core
+        self.session, self.seq = 0, 0
+
+    async def send(self, data: bytes) -> None:
+        await put(self.ctx, self.line.rx, data)
+
+    async def answer(self, cycles: int = 20_000) -> Answer:
+        for _ in range(cycles):
+            if 0 in self.received:
+                frame, _, rest = self.received.partition(b"\0")
+                self.received[:] = rest
+                body = unframed(bytes(frame))
+                session, seq, opcode, status = body[:4]
+                return Answer(session, seq, opcode, status, body[4:])
+            await self.ctx.tick()
+        raise AssertionError("no answer")
+
+    async def ask(self, opcode: int, arguments: bytes = b"", seq: int | None = None) -> Answer:
+        """One request with the next number, or with `seq`."""
+        number = self.seq if seq is None else seq
+        await self.send(framed(bytes([self.session, number, opcode]) + arguments))
+        answer = await self.answer()
+        assert (answer.session, answer.seq, answer.opcode) == (self.session, number, opcode)
+        if seq is None:
+            self.seq = (self.seq + 1) % 256
+        return answer
+
+    async def done(self, opcode: int, arguments: bytes = b"") -> bytes:
+        answer = await self.ask(opcode, arguments)
+        assert answer.status == Status.OK
+        return answer.result
+
+    async def refused(self, status: Status, detail: int, opcode: int, arguments: bytes) -> None:
+        answer = await self.ask(opcode, arguments)
+        assert (Status(answer.status), answer.detail) == (status, detail)
+
+
+def on_link(script: Callable[[Host], Any], params: CoreParams | None = None) -> None:
+    """Run a script against a link with a fake core."""
+    params = params or preset("tiny")
+    link, core = Link(params, IDENTITY), FakeCore(params)
+    line: Any = link.line
+    received = bytearray()
+
+    async def run_core(ctx: Any) -> None:
+        await core.process(ctx, link.core)
+
+    async def collect(ctx: Any) -> None:
+        ctx.set(line.tx.ready, 1)
+        async for _, _, valid, ready, byte in ctx.tick().sample(
+            line.tx.valid, line.tx.ready, line.tx.payload
+        ):
+            if valid and ready:
+                received.append(byte)
+
+    async def run_script(ctx: Any) -> None:
+        ctx.set(line.sent, 1)
+        await script(Host(ctx, line, received, core))
+
+    simulate(link, run_script, run_core, collect)
+
+
+IDENTITY = Identity.of(preset("tiny"), 100_000_000, "test")
