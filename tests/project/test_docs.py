@@ -295,9 +295,10 @@ def documented_paths(command: str) -> set[str]:
     text = (ROOT / "docs/python.md").read_text()
     (table,) = re.findall(rf"^### `spiketwin {command}`\n\n(.*?)\n\n", text, re.M | re.S)
     found = first_column(table)
-    if "ledger.md#as-figures" in table:
-        ledger = (ROOT / "docs/ledger.md").read_text().partition("generated: json-ledger")[2]
-        found |= first_column(ledger.partition("<!-- end -->")[0])
+    of_ledger = (ROOT / "docs/ledger.md").read_text().partition("generated: json-ledger")[2]
+    for path in re.findall(r"^\| `([^`]+)` \| .*ledger\.md#as-figures", table, re.MULTILINE):
+        inner = first_column(of_ledger.partition("<!-- end -->")[0])
+        found |= {f"{path}.{each}" for each in inner}
     return found
 
 
@@ -326,15 +327,12 @@ def written_paths(value: Any, path: str, known: set[str]) -> Iterator[str]:
                 yield from written_paths(each, inner, known)
 
 
-LEDGER = re.compile(r"^(.*\bledger)\.(.*)$")
-
-
 def check_documented(written: dict[str, Any], command: str) -> None:
     """Hold what a command wrote against the documentation of its keys, in both directions."""
     known = documented_paths(command)
     code = set(re.findall(r"`(\w+)`", (ROOT / "docs/python.md").read_text()))
     code |= set(re.findall(r"`(\w+)`", (ROOT / "docs/ledger.md").read_text()))
-    found = {LEDGER.sub(r"\2", each) for each in written_paths(written, "", known)}
+    found = set(written_paths(written, "", known))
     by_name = {each for each in found if ": " in each}
     assert found - by_name <= known
     for name in (each.partition(": ")[2] for each in by_name):
