@@ -7,16 +7,29 @@ from a function of this file. Nothing outside of these lines is touched.
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import math
 import re
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
+from spiketwin.cosim.compare.hardware import Study
+from spiketwin.cosim.compare.sweep import SweepResult
+from spiketwin.cosim.demo.result import DemoResult
+from spiketwin.cosim.report.result import ComparisonResult
+from spiketwin.cosim.trials.bench_figures import BenchResult
+from spiketwin.cosim.trials.doctor import Examination
+from spiketwin.cosim.trials.fuzz.results import FuzzResult
+from spiketwin.cosim.trials.mutants import MutantsResult
+from spiketwin.cosim.trials.selftest import Report
+from spiketwin.firmware.figures import BuildFigures
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.spec import arithmetic, params, schedule
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
@@ -51,15 +64,21 @@ from spiketwin.hdl.spec.registers import (
     registers,
     space_formats,
 )
+from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import Variable
 from spiketwin.host.cli.catalogue import SECTIONS
+from spiketwin.host.cli.run import RunResult
+from spiketwin.host.ports import SerialPorts
+from spiketwin.host.summaries import LedgerSummary
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGES: Final = (
     "README.md",
     "docs/architecture.md",
     "docs/boards.md",
+    "docs/ledger.md",
     "docs/protocol.md",
+    "docs/python.md",
     "docs/sizes.md",
     "docs/testbenches.md",
     "docs/tests.md",
@@ -533,6 +552,104 @@ def _rung_costs(costs: dict[str, Any], kind: str, rung: str) -> str:
     return f"{found['tests']:,}, {found['processor_seconds']:,.0f} s"
 
 
+# --- results ------------------------------------------------------------------------------------
+
+_RESULTS: Final[dict[str, type[Result]]] = {
+    "demo": DemoResult,
+    "run": RunResult,
+    "compare": ComparisonResult,
+    "sweep": SweepResult,
+    "latency": Study,
+    "selftest": Report,
+    "build": BuildFigures,
+    "devices": SerialPorts,
+    "doctor": Examination,
+    "fuzz": FuzzResult,
+    "bench": BenchResult,
+    "bench --mutants": MutantsResult,
+}
+"""What each command writes with ``--json``."""
+
+_ELSEWHERE: Final = {LedgerSummary: "([its keys](ledger.md#as-figures))"}
+"""Results whose keys stand on another page."""
+
+
+def _json_tables() -> str:
+    """Give a table of the keys for each command."""
+    return "\n\n".join(
+        f"### `spiketwin {command}`\n\n{_key_table(result)}" for command, result in _RESULTS.items()
+    )
+
+
+def _key_table(result: type[Result]) -> str:
+    meanings: dict[str, str] = {}
+    for key, meaning in _keys(result, ""):
+        meanings.setdefault(key, meaning)
+    rows = [
+        (", ".join(key for key, _ in group), meaning)
+        for meaning, group in groupby(meanings.items(), key=lambda item: item[1])
+    ]
+    return _table(("key", "what it is"), rows)
+
+
+def _keys(result: type[Result], path: str) -> list[tuple[str, str]]:
+    """Give the keys of a result with what they are, those of results in it behind them.
+
+    The path of a key has ``[]`` where the value is a list, and ``.*`` where it is by name.
+    """
+    docs, rows = _attribute_docs(result), []
+    for name in result.names():
+        inner, step = _inner_results(_hint(result, name))
+        if name in result.json_merged:
+            rows += [row for each in inner for row in _keys(each, path)]
+            continue
+        links = [link for each, link in _ELSEWHERE.items() if each in inner]
+        rows.append((f"`{path}{name}`", " ".join([docs[name], *links])))
+        for each in inner:
+            if each not in _ELSEWHERE:
+                rows += _keys(each, f"{path}{name}{step}.")
+    return rows
+
+
+def _hint(result: type[Result], name: str) -> Any:
+    """Give the type of an attribute or a property of a result."""
+    attribute = getattr(result, name, None)
+    if isinstance(attribute, property):
+        return get_type_hints(attribute.fget)["return"]
+    return get_type_hints(result)[name]
+
+
+def _inner_results(hint: Any) -> tuple[list[type[Result]], str]:
+    """Give the results that a type is made of, and what their keys' paths have between."""
+    if isinstance(hint, type) and issubclass(hint, Result):
+        return [hint], ""
+    kinds = [kind for each in get_args(hint) if (kind := _inner_results(each))[0]]
+    found = [each for inner, _ in kinds for each in inner]
+    if not found:
+        return [], ""
+    origin = get_origin(hint)
+    own = "" if origin in (Union, UnionType) else ".*" if origin is dict else "[]"
+    return found, own + "".join(dict.fromkeys(step for _, step in kinds))
+
+
+def _attribute_docs(result: type[Result]) -> dict[str, str]:
+    """Give what attributes and properties mean: from metadata, docstrings and properties."""
+    docs: dict[str, str] = {}
+    for each in reversed(result.__mro__):
+        section = inspect.cleandoc(each.__doc__ or "").partition("Attributes\n----------\n")[2]
+        for names, text in re.findall(r"^(\w[\w, ]*):\n((?:    .*\n?|\n)+)", section, re.MULTILINE):
+            docs |= dict.fromkeys(names.split(", "), " ".join(text.split()))
+        for name, value in vars(each).items():
+            if isinstance(value, property):
+                docs[name] = (value.__doc__ or "").partition("\n")[0]
+    if is_dataclass(result):
+        titles = {each.name: each.metadata.get("title") for each in fields(result)}
+        docs |= {name: f"{title}." for name, title in titles.items() if title}
+    for plain, written in (("``", "`"), ("|", "\\|"), ("None", "null")):
+        docs = {name: text.replace(plain, written) for name, text in docs.items()}
+    return docs
+
+
 BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "link-limits": _link_limits,
     "requests": _requests,
@@ -580,6 +697,8 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "sizes": _sizes,
     "core-sizes": _core_sizes,
     "commands": _commands,
+    "json": _json_tables,
+    "json-ledger": lambda: _key_table(LedgerSummary),
     "rungs": _rungs,
 }
 """What can be generated, by name."""

@@ -7,10 +7,11 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 import click
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from support.checkout import ROOT
 from support.rungs import bulk_but
 
-from spiketwin.cosim.commands.bench import SHOWN
+from spiketwin.cosim.trials.bench_figures import BenchResult
 from spiketwin.hdl.spec import arithmetic
 from spiketwin.hdl.spec.params import CoreParams, ParamsError
 from spiketwin.host import Network
@@ -289,18 +290,56 @@ def test_the_design_page_shows_the_examples() -> None:
         assert block in (ROOT / "examples" / name).read_text()
 
 
-def documented_keys(command: str) -> set[str]:
-    """All names of keys in the line of a command in the table of docs/python.md."""
+def documented_paths(command: str) -> set[str]:
+    """All paths of keys in the table of a command in docs/python.md, and those of ledgers."""
     text = (ROOT / "docs/python.md").read_text()
-    (line,) = re.findall(rf"^\| `spiketwin {command}` \| (.*) \|$", text, re.MULTILINE)
-    return set(re.findall(r"`(\w+)`", line))
+    (table,) = re.findall(rf"^### `spiketwin {command}`\n\n(.*?)\n\n", text, re.M | re.S)
+    found = first_column(table)
+    of_ledger = (ROOT / "docs/ledger.md").read_text().partition("generated: json-ledger")[2]
+    for path in re.findall(r"^\| `([^`]+)` \| .*ledger\.md#as-figures", table, re.MULTILINE):
+        inner = first_column(of_ledger.partition("<!-- end -->")[0])
+        found |= {f"{path}.{each}" for each in inner}
+    return found
 
 
-def keys(figures: dict[str, Any]) -> set[str]:
-    """Names of the keys on all levels, without addresses of targets."""
-    lists = [value if isinstance(value, list) else [value] for value in figures.values()]
-    inner = [keys(item) for values in lists for item in values if isinstance(item, dict)]
-    return {key for key in figures if ":" not in key}.union(*inner)
+def first_column(table: str) -> set[str]:
+    """All that is code in the first column of a table."""
+    cells = re.findall(r"^\| (`[^|]*?) \|", table, re.MULTILINE)
+    return {key for cell in cells for key in re.findall(r"`([^`]+)`", cell)}
+
+
+def written_paths(value: Any, path: str, known: set[str]) -> Iterator[str]:
+    """Give the paths of all keys in JSON, ``.*`` for a name where the documentation has that."""
+    if isinstance(value, list):
+        for each in value:
+            yield from written_paths(each, f"{path}[]", known)
+    elif isinstance(value, dict):
+        by_name = any(each.startswith(f"{path}.*") for each in known)
+        leaf = path in known and not any(each.startswith(f"{path}.") for each in known)
+        for name, each in value.items():
+            if by_name:
+                yield from written_paths(each, f"{path}.*", known)
+            elif leaf:
+                yield f"{path}: {name}"
+            else:
+                inner = f"{path}.{name}".lstrip(".")
+                yield inner
+                yield from written_paths(each, inner, known)
+
+
+def check_documented(written: dict[str, Any], command: str) -> None:
+    """Hold what a command wrote against the documentation of its keys, in both directions."""
+    known = documented_paths(command)
+    code = set(re.findall(r"`(\w+)`", (ROOT / "docs/python.md").read_text()))
+    code |= set(re.findall(r"`(\w+)`", (ROOT / "docs/ledger.md").read_text()))
+    found = set(written_paths(written, "", known))
+    by_name = {each for each in found if ": " in each}
+    assert found - by_name <= known
+    for name in (each.partition(": ")[2] for each in by_name):
+        assert ":" in name or name in code or name in CoreParams.__dataclass_fields__, name
+    # Nothing is documented of what was written that is not there.
+    parents = {each.rpartition(".")[0] for each in found - by_name}
+    assert {each for each in known if each.rpartition(".")[0] in parents} == found - by_name
 
 
 LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
@@ -329,13 +368,13 @@ def test_the_keys_of_figures_are_documented(
     save("net.npz", Network(n_axons=4, n_neurons=8, threshold=np.zeros(8, np.int64)))
     result = CliRunner().invoke(main, [*command.split(), *arguments, "--json", "figures.json"])
     assert result.exit_code in (0, 1), result.output  # 1: the machine lacks something
-    assert keys(json.loads(Path("figures.json").read_text())) == documented_keys(command)
+    check_documented(json.loads(Path("figures.json").read_text()), command)
 
 
 def test_the_keys_of_the_benchmark_are_documented() -> None:
-    names = {name for figures in SHOWN.values() for name, *_ in figures}
-    inner = {"lanes", "ncx", "full", "with_events", "without_events"}
-    assert documented_keys("bench") == SHOWN.keys() | names | inner
+    groups = get_type_hints(BenchResult)
+    names = {f"{group}.{each}" for group in BenchResult.names() for each in groups[group].names()}
+    assert documented_paths("bench") == {*BenchResult.names(), *names}
 
 
 def calls() -> list[str]:

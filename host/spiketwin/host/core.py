@@ -32,7 +32,8 @@ from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkErr
 from spiketwin.host.exchange import Request, Statistics, arguments
 from spiketwin.host.link import Link
 from spiketwin.host.network import Network, Placement, checked_network
-from spiketwin.host.plan import Plan, Progress, Settings, Watch, check_not_of_run, clear_mask
+from spiketwin.host.plan import Plan, Settings, Watch, check_not_of_run, clear_mask
+from spiketwin.host.progress import Steps
 from spiketwin.host.runner import ANY_WAIT, Runner
 from spiketwin.host.runs import Runs
 from spiketwin.host.spikes import Run, Saturations
@@ -198,7 +199,7 @@ class Core:
         spikes: ArrayLike,
         ticks: int,
         tick_period: int = 0,
-        progress: Progress | None = None,
+        progress: Steps | None = None,
         watch: Watch | None = None,
         digests: bool = False,
         clear: bool | Iterable[str] = False,
@@ -259,7 +260,7 @@ class Core:
         clear: bool | Iterable[str] = False,
         registers: Mapping[str, ArrayLike] | None = None,
         tick_period: int = 0,
-        progress: Progress | None = None,
+        progress: Steps | None = None,
         watch: Watch | None = None,
         digests: bool = False,
         threads: int | None = None,
@@ -390,7 +391,7 @@ class Core:
     def _execute(
         self,
         plan: Plan,
-        progress: Progress | None,
+        progress: Steps | None,
         watch: Watch | None,
         begun: list[Runner],
         stopwatch: Stopwatch,
@@ -438,7 +439,7 @@ class Core:
         plan: Plan,
         run_apart: RunApart,
         threads: int,
-        progress: Callable[[int, int], None] | None,
+        progress: Steps | None,
     ) -> Run:
         """Have the device carry out runs on several threads, all or none of them."""
         self._settle()

@@ -37,6 +37,7 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host.account import Account
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
+from spiketwin.host.summaries import CycleLatencySummary, DeviceTimeSummary
 from spiketwin.host.words import count, of_kind, report_spikes
 
 MAX_CYCLES_PER_BIT: Final = (1 << 16) - 1
@@ -202,31 +203,35 @@ class DeviceTime:
         """What is busy for longest: ``wire_out``, ``wire_back``, ``link`` or ``core``."""
         return max(self.busy, key=lambda name: self.busy[name])
 
-    def as_json(self) -> dict[str, Any]:
-        """Give the figures, with the latencies of the spikes summed up."""
-        return {
-            "clock_hz": self.clock_hz,
-            "baud": self.baud,
-            "cycles": self.cycles,
-            "seconds": self.seconds,
-            "bytes_out": self.bytes_out,
-            "bytes_in": self.bytes_in,
-            "busy_cycles": self.busy,
-            "spike_latency": self._summary(),
-        }
+    def summary(self) -> DeviceTimeSummary:
+        """Sum the time up, as commands write it."""
+        return DeviceTimeSummary(
+            clock_hz=self.clock_hz,
+            baud=self.baud,
+            cycles=self.cycles,
+            seconds=self.seconds,
+            bytes_out=self.bytes_out,
+            bytes_in=self.bytes_in,
+            busy_cycles=self.busy,
+            spike_latency=self._latency_summary(),
+        )
 
-    def _summary(self) -> dict[str, Any] | None:
+    def as_json(self) -> dict[str, Any]:
+        """Return the summary as JSON has it."""
+        return self.summary().as_json()
+
+    def _latency_summary(self) -> CycleLatencySummary | None:
         latency = self.latency
         if latency.size == 0:
             return None
-        return {
-            "least_cycles": int(latency.min()),
-            "median_cycles": float(np.median(latency)),
-            "most_cycles": int(latency.max()),
-            "median_seconds": float(np.median(latency)) / self.clock_hz,
-            "mean_cycles": float(latency.mean()),
-            "mean_parts": {name: float(each.mean()) for name, each in self.spikes.items()},
-        }
+        return CycleLatencySummary(
+            least_cycles=int(latency.min()),
+            median_cycles=float(np.median(latency)),
+            most_cycles=int(latency.max()),
+            median_seconds=float(np.median(latency)) / self.clock_hz,
+            mean_cycles=float(latency.mean()),
+            mean_parts={name: float(each.mean()) for name, each in self.spikes.items()},
+        )
 
 
 # --- one call ------------------------------------------------------------------------------------

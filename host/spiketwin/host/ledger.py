@@ -26,6 +26,7 @@ from spiketwin.host.account import Account
 from spiketwin.host.device_time import LONGEST_ROUND_TRIP, DeviceTime, cycles_per_bit
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
+from spiketwin.host.summaries import LatencySummary, LedgerSummary, PartSummary
 from spiketwin.host.timeline import Activity, Timeline
 from spiketwin.host.words import ticks_over
 
@@ -224,17 +225,21 @@ class Ledger:
             bit_cycles = 0
         return DeviceTime.of(self.accounts, int(clock_hz), bit_cycles, float(round_trip))
 
+    def summary(self) -> LedgerSummary:
+        """Sum the ledger up, as commands write it."""
+        return LedgerSummary(
+            wall_seconds=self.wall_seconds,
+            device_seconds=self.device_seconds,
+            hardware=self.on_hardware().summary() if self.accounts else None,
+            total_seconds=self.total,
+            remainder_seconds=self.remainder,
+            parts={part.name: PartSummary(part.seconds, part.kind.value) for part in self.parts},
+            spike_latency=_summary(self.latency, self.spikes),
+        )
+
     def as_json(self) -> dict[str, Any]:
-        """Give the figures, with the latencies of the spikes summed up."""
-        return {
-            "wall_seconds": self.wall_seconds,
-            "device_seconds": self.device_seconds,
-            "hardware": self.on_hardware().as_json() if self.accounts else None,
-            "total_seconds": self.total,
-            "remainder_seconds": self.remainder,
-            "parts": {p.name: {"seconds": p.seconds, "kind": p.kind.value} for p in self.parts},
-            "spike_latency": _summary(self.latency, self.spikes),
-        }
+        """Return the summary as JSON has it."""
+        return self.summary().as_json()
 
 
 _DEVICE: Final = ("queue", "core")
@@ -244,16 +249,16 @@ def _joined(parts: list[dict[str, Seconds]], name: str) -> Seconds:
     return np.concatenate([np.empty(0), *(each[name] for each in parts)])
 
 
-def _summary(latency: Seconds, parts: dict[str, Seconds]) -> dict[str, Any] | None:
+def _summary(latency: Seconds, parts: dict[str, Seconds]) -> LatencySummary | None:
     if latency.size == 0:
         return None
-    return {
-        "least_seconds": float(latency.min()),
-        "median_seconds": float(np.median(latency)),
-        "most_seconds": float(latency.max()),
-        "mean_seconds": float(latency.mean()),
-        "mean_parts": {name: float(seconds.mean()) for name, seconds in parts.items()},
-    }
+    return LatencySummary(
+        least_seconds=float(latency.min()),
+        median_seconds=float(np.median(latency)),
+        most_seconds=float(latency.max()),
+        mean_seconds=float(latency.mean()),
+        mean_parts={name: float(seconds.mean()) for name, seconds in parts.items()},
+    )
 
 
 # --- one call ----------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from spiketwin.host import access
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.exchange import Request, arguments
+from spiketwin.host.progress import Steps
 from spiketwin.host.spikes import Run
 
 _SET_BY_RUN: Final = {"tick_period": "tick_period=…", "digest_en": "digests=True"}
@@ -32,9 +33,6 @@ def check_not_of_run(name: str) -> None:
             f"{name} is set by every run: give `core.run` the argument {_SET_BY_RUN[name]}"
         )
 
-
-Progress = Callable[[int, int], None]
-"""Called with (ticks done, ticks)."""
 
 Watch = Callable[[int, Run], None]
 """Called with a tick of the run, and what the ticks from that one on put out."""
@@ -84,7 +82,7 @@ class Plan:
         ends: list[int] = np.searchsorted(self.events[:, 0], bounds).tolist()
         return ends
 
-    def of_runs(self, progress: Callable[[int, int], None] | None) -> Progress | None:
+    def of_runs(self, progress: Steps | None) -> Steps | None:
         """Give what counts ticks for what is called with (runs done, runs)."""
         if progress is None:
             return None

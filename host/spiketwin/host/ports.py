@@ -12,6 +12,7 @@ from serial.tools import list_ports
 
 from spiketwin.hdl.spec import adapters
 from spiketwin.hdl.spec.adapters import UsbId
+from spiketwin.hdl.spec.results import Result
 
 ADAPTERS: Final[dict[UsbId, str]] = {
     (0x0403, 0x6001): "FT232R",
@@ -33,7 +34,7 @@ _INTERFACE: Final = re.compile(r":\d+\.(\d+)$")
 
 
 @dataclass(frozen=True)
-class SerialPort:
+class SerialPort(Result):
     """A port, and what speaks for and against a board behind it.
 
     Attributes
@@ -59,6 +60,19 @@ class SerialPort:
     candidate: bool
     boards: tuple[str, ...]
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SerialPorts(Result):
+    """The serial ports of this computer.
+
+    Attributes
+    ----------
+    ports:
+        The ports, those that could be a board first.
+    """
+
+    ports: list[SerialPort]
 
 
 def serial_ports(boards: Mapping[str, UsbId | None]) -> list[SerialPort]:

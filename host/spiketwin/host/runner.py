@@ -32,7 +32,8 @@ from spiketwin.host.account import Account
 from spiketwin.host.decoding import Decoded, are_good, decode_network
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
-from spiketwin.host.plan import Plan, Progress, Settings, Watch
+from spiketwin.host.plan import Plan, Settings, Watch
+from spiketwin.host.progress import Steps
 from spiketwin.host.spikes import Run, Saturations
 from spiketwin.host.timeline import Line, Stopwatch
 from spiketwin.host.words import (
@@ -112,7 +113,7 @@ class Runner:
         plan: Plan,
         settings: Settings,
         known: Mapping[str, int],
-        progress: Progress | None,
+        progress: Steps | None,
         watch: Watch | None,
         n_neurons: int,
         calling_back: Callable[[], AbstractContextManager[None]],

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.registers import SATURATIONS
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host.account import Account
 from spiketwin.host.decoding import Decoded
 from spiketwin.host.elements import IntArray
@@ -21,7 +22,7 @@ _NAMES: Final = tuple(counter.name for counter in SATURATIONS)
 
 
 @dataclass(frozen=True)
-class Saturations:
+class Saturations(Result):
     """What did not fit in a run, as the core counted it (docs/tick.md).
 
     While the first three are 0, a core with wider state does the same to the bit. A counter of the

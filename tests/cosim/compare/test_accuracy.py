@@ -22,12 +22,12 @@ from spiketwin.host.errors import InvalidInput
 def open_on_model(case: Case, every: int | None = None) -> OpenLoop:
     opened = case.open_loop()
     with connect("model:", params=opened.params) as core:
-        return in_open_loop(opened, opened.found(core, every))
+        return in_open_loop(opened, opened.run_on(core, every))
 
 
 def closed_on_model(case: Case) -> IntArray:
     with connect("model:", params=case.params) as core:
-        return case.found(core).spikes
+        return case.run_on(core).spikes
 
 
 # --- matching ----------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def test_runs_part_where_other_neurons_fire(
 def test_open_loop_plays_exactly_what_the_ideal_network_hears(name: str) -> None:
     case = preset(name)
     opened = case.open_loop()
-    np.testing.assert_array_equal(opened.meant().spikes, case.meant().spikes)
+    np.testing.assert_array_equal(opened.run_ideal().spikes, case.run_ideal().spikes)
     assert not opened.network.weights[opened.network.n_axons :].any()
     assert opened.params.n_axons == case.params.n_axons + case.params.n_neurons
 
@@ -121,10 +121,10 @@ def test_a_difference_does_not_spread_in_open_loop() -> None:
     weaker = replace(net, weights=weights - (weights > 0) * (np.arange(4) == 0)[:, None])
     weak = replace(case, network=weaker)
     found, closed = open_on_model(weak), closed_on_model(weak)
-    assert case.meant().spikes.tolist() == [[2, 0], [3, 1], [4, 2]]
+    assert case.run_ideal().spikes.tolist() == [[2, 0], [3, 1], [4, 2]]
     assert found.match == Match(ideal=3, run=2, same_tick=2, within_one_tick=2)
     assert closed.size == 0
-    assert parting_tick(case.meant().spikes, closed) == 2
+    assert parting_tick(case.run_ideal().spikes, closed) == 2
     assert found.drift.v_largest.tolist() == [99]
     assert found.drift.weights_largest.tolist() == [1]
 
@@ -137,7 +137,7 @@ def test_a_network_without_decay_or_learning_is_exact() -> None:
     assert found.match.ideal > 1000
     assert found.match.same_tick_share == 1
     assert found.match.extra == 0
-    assert closed_on_model(case).tolist() == case.meant().spikes.tolist()
+    assert closed_on_model(case).tolist() == case.run_ideal().spikes.tolist()
     assert found.drift.v_largest.max() == 0
 
 
@@ -146,7 +146,7 @@ def test_a_network_without_decay_or_learning_is_exact() -> None:
 
 def test_neurons_of_the_fi_curve_fire_as_the_closed_form_says() -> None:
     case = preset("fi-curve")
-    fired = case.meant().spikes
+    fired = case.run_ideal().spikes
     for neuron, drive in enumerate(FI_DRIVE):
         ticks: list[int] = []
         if drive > 20:
@@ -157,7 +157,7 @@ def test_neurons_of_the_fi_curve_fire_as_the_closed_form_says() -> None:
 
 
 def test_the_balanced_network_fires_irregularly() -> None:
-    fired = preset("balanced").meant().spikes
+    fired = preset("balanced").run_ideal().spikes
     intervals = [np.diff(fired[fired[:, 1] == neuron, 0]) for neuron in range(256)]
     variation = [each.std() / each.mean() for each in intervals if len(each) > 10]
     assert len(variation) > 150
@@ -165,7 +165,7 @@ def test_the_balanced_network_fires_irregularly() -> None:
 
 
 def test_volleys_run_along_the_chain() -> None:
-    fired = preset("chain").meant().spikes
+    fired = preset("chain").run_ideal().spikes
     assert np.bincount(fired[:, 1]).tolist() == [5] * 256  # one for each volley
     middles = [np.median(fired[fired[:, 1] // 16 == pool, 0] % 200) for pool in range(16)]
     assert (np.diff(middles) > 0).all()
@@ -180,7 +180,7 @@ def test_presets_are_named() -> None:
 def test_the_figures_of_a_preset_are_those_documented(name: str) -> None:
     case = preset(name)
     found, limited = open_on_model(case, every=100), limits(case.open_loop())
-    parted = parting_tick(case.meant().spikes, closed_on_model(case))
+    parted = parting_tick(case.run_ideal().spikes, closed_on_model(case))
     m = found.match
     assert limited.all_kept == m
     row = (

@@ -507,7 +507,7 @@ def test_how_far_a_target_is_off_and_what_limits_it_is_told(net: Path, broken: B
     assert stimulus is not None
     opened = Case.of(network, preset("tiny"), stimulus.spikes, TICKS).open_loop()
     with connect("model:", params=opened.params) as core:
-        near = in_open_loop(opened, opened.found(core, every=3))
+        near = in_open_loop(opened, opened.run_on(core, every=3))
     limited = limits(opened)
     broken(7, more("v", 3))
     figures = compared(net, "model:", "float:", FAULTY)

@@ -50,13 +50,13 @@ def test_with_all_roundings_kept_every_value_is_the_cores(seed: int) -> None:
     params = net.core_params(n_axons=24, i_syn_width=16 if seed < 3 else 8)
     case = replace(Case.of(net, params, noise(300, 20, seed), 300), clear_every=70)
     with connect("model:", params=params) as core:
-        found = case.found(core, every=50)
-    same = case.meant(every=50, keeping=Quantisation(params))
+        found = case.run_on(core, every=50)
+    same = case.run_ideal(every=50, keeping=Quantisation(params))
     assert len(found.spikes) > 500
     assert found.after.tolist() == [50, 100, 150, 200, 250, 300]
     for name in ("spikes", "after", "v", "weights"):
         np.testing.assert_array_equal(getattr(same, name), getattr(found, name), name)
-    assert not np.array_equal(case.meant().spikes, found.spikes)
+    assert not np.array_equal(case.run_ideal().spikes, found.spikes)
 
 
 @pytest.mark.parametrize("lifted", ["decay_codes", "decay_rounding", "widths", "weight_steps"])
@@ -65,7 +65,7 @@ def test_each_rounding_can_be_lifted(lifted: str) -> None:
     case = Case.of(net, net.core_params(), noise(300, 20, 3), 300)
     kept = Quantisation(case.params)
     changes: dict[str, Any] = {lifted: False}
-    all_kept, one_lifted = (case.meant(keeping=k) for k in (kept, replace(kept, **changes)))
+    all_kept, one_lifted = (case.run_ideal(keeping=k) for k in (kept, replace(kept, **changes)))
     assert not np.array_equal(one_lifted.v, all_kept.v)
 
 

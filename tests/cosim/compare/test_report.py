@@ -206,8 +206,8 @@ def test_what_is_shown_is_what_was_given_even_if_it_is_hostile(
         for row in table.locator("tbody tr").all()
     }
     spikes = [len(one.behaviour.run.spikes) for one in differing.devices.values()]
-    assert differing.meant is not None
-    assert rows["spikes"] == [f"{count:,}" for count in [*spikes, len(differing.meant.spikes)]]
+    assert differing.ideal is not None
+    assert rows["spikes"] == [f"{count:,}" for count in [*spikes, len(differing.ideal.spikes)]]
     assert rows["equal to"] == ["model: (2)", "–", "model:", "–"]
 
 
@@ -486,7 +486,7 @@ def with_many_spikes(found: Comparison, ticks: int) -> Comparison:
         for name, one in found.devices.items()
     }
     return replace(
-        found, case=replace(found.case, ticks=ticks), devices=devices, meant=None, differences=[]
+        found, case=replace(found.case, ticks=ticks), devices=devices, ideal=None, differences=[]
     )
 
 

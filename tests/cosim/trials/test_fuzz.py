@@ -50,7 +50,7 @@ def test_no_input_ends_in_anything_but_a_result_or_an_error_of_ours(
 @pytest.mark.parametrize("name", SURFACES)
 def test_inputs_give_both_results_and_errors(name: str, tmp_path: Path) -> None:
     told: list[int] = []
-    tally = search(name, SURFACES[name](tmp_path), INPUTS, 1, told.append)
+    tally = search(name, SURFACES[name](tmp_path), INPUTS, 1, lambda done, _: told.append(done))
     assert tally.findings == []
     assert tally.untyped == 0
     assert tally.inputs == tally.results + tally.errors.total() == sum(told) == INPUTS
@@ -79,7 +79,7 @@ def _divide(data: bytes) -> None:
 
 
 def test_what_ends_in_another_error_is_counted_and_made_small() -> None:
-    tally = search("broken", Broken(_divide), INPUTS, 1, lambda _: None)
+    tally = search("broken", Broken(_divide), INPUTS, 1, lambda *_: None)
     assert tally.untyped > INPUTS // 2
     (finding,) = tally.findings
     assert finding.data == bytes((0, 7, 0, 0))
@@ -121,7 +121,7 @@ def test_no_input_may_hang_execute_or_take_the_memory(
 def test_the_same_seed_makes_the_same_inputs() -> None:
     def made(seed: int) -> list[bytes]:
         inputs: list[bytes] = []
-        search("broken", Broken(inputs.append), 50, seed, lambda _: None)
+        search("broken", Broken(inputs.append), 50, seed, lambda *_: None)
         return inputs
 
     assert made(3) == made(3) != made(4)
@@ -161,7 +161,7 @@ def test_a_finding_is_kept_and_replayed(tmp_path: Path, monkeypatch: pytest.Monk
     again = fuzz("--replay", name)
     assert again.exit_code == 1
     assert "ZeroDivisionError" in again.output
-    use(lambda _: None)
+    use(lambda *_: None)
     mended = fuzz("--replay", name)
     assert mended.exit_code == 0
     assert "It ends in a result." in mended.output

@@ -4,7 +4,6 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +12,15 @@ from spiketwin import hdl
 from spiketwin.cosim.compare.difference import FIELDS, Difference
 from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.trials import mutants
-from spiketwin.cosim.trials.mutants import MUTANTS, Mutant, MutantError, Named, mutated
+from spiketwin.cosim.trials.mutants import (
+    MUTANTS,
+    Mutant,
+    MutantError,
+    MutantsFound,
+    MutantsResult,
+    Named,
+    mutated,
+)
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host.cli import main
 
@@ -98,13 +105,10 @@ def test_the_gateware_as_it_is_has_no_difference() -> None:
 # --- the command -------------------------------------------------------------------------------
 
 
-def figures(named: bool) -> dict[str, Any]:
-    found = {
-        "name": "a bug", "file": "core.py", "named": named, "tick": 3 if named else None,
-        "field": "v" if named else None, "source": None, "neuron": 4 if named else None,
-        "seconds": 0.5, "build_seconds": 15.0,
-    }  # fmt: skip
-    return {"mutants": {"seeded": 1, "named": int(named), "slowest_seconds": 0.5, "list": [found]}}
+def figures(named: bool) -> MutantsResult:
+    difference = Difference(3, 0, "v", None, 4, {}, {}, None) if named else None
+    bug = replace(MUTANTS[0], name="a bug", file="core.py", field="v")
+    return MutantsResult(MutantsFound([Named(bug, difference, 15.0, 0.5)]))
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -115,6 +119,13 @@ def test_the_command_shows_what_was_named_and_fails_if_one_was_not(
     file = tmp_path / "mutants.json"
     done = CliRunner().invoke(main, ["bench", "--mutants", "--json", str(file)])
     assert done.exit_code == (0 if named else 1)
-    assert json.loads(file.read_text()) == figures(named)
+    found = {
+        "name": "a bug", "file": "core.py", "named": named, "tick": 3 if named else None,
+        "field": "v" if named else None, "source": None, "neuron": 4 if named else None,
+        "seconds": 0.5, "build_seconds": 15.0,
+    }  # fmt: skip
+    assert json.loads(file.read_text()) == {
+        "mutants": {"seeded": 1, "named": int(named), "slowest_seconds": 0.5, "list": [found]}
+    }
     assert f"{int(named)} of 1 named" in done.output
     assert "the slowest in 0.50 s" in done.output.replace("\n", " ")

@@ -118,9 +118,9 @@ class FaultyDevice(ModelDevice):
 )
 def test_a_model_of_any_sizes_passes(params: CoreParams) -> None:
     report = examined(ModelDevice(params))
-    assert report.passed, report.figures()
-    assert report.line.transactions == 100
-    assert report.line.payload_bytes > 0
+    assert report.passed, report.as_json()
+    assert report.link.transactions == 100
+    assert report.link.payload_bytes > 0
     # Every bit once: spaces by their width, registers by theirs, pending a bit for each neuron.
     memories = [f for f in space_formats(params).values() if f.writable]
     sizes = {f.space.name: f.size * f.width for f in memories}
@@ -232,8 +232,9 @@ def test_a_link_that_changes_data_fails() -> None:
 
     device = FaultyDevice(TINY)
     device.spoil_weights = spoil
-    line = examined(device).line
+    line = examined(device).link
     assert line.wrong > 0
+    assert line.first_wrong is not None
     assert line.first_wrong.startswith("weight[")
     assert line.first_wrong.endswith("expected 77, got 78")
 
@@ -257,11 +258,11 @@ class Line(FaultyChannel):
 
 
 def test_a_target_without_a_line_has_no_rates() -> None:
-    line = examined(ModelDevice(TINY), networks=1).line
+    line = examined(ModelDevice(TINY), networks=1).link
     assert line.rates == ()
-    assert line.figures()["rates"] == []
-    assert line.figures()["baud"] is None
-    assert line.figures()["upload_share_of_line"] is None
+    assert line.as_json()["rates"] == []
+    assert line.as_json()["baud"] is None
+    assert line.as_json()["upload_share_of_line"] is None
 
 
 def test_a_good_line_is_clean_at_every_rate_and_goes_back_to_the_first() -> None:
@@ -269,13 +270,13 @@ def test_a_good_line_is_clean_at_every_rate_and_goes_back_to_the_first() -> None
     with Core(Link(port)) as core:
         report = checked(core, networks=1)
         assert port.baudrate == 115_200
-    line = report.line
-    assert report.passed, report.figures()
+    line = report.link
+    assert report.passed, report.as_json()
     assert [rate.baud for rate in line.rates] == list(RATES)
     # 12 Mbaud is none of the whole numbers of cycles that 100 MHz has.
     assert [rate.baud for rate in line.rates if not rate.clean] == [12_000_000]
-    assert "cannot make 12000000 baud" in line.rates[-1].trouble
-    assert line.fastest_clean == 6_000_000
+    assert "cannot make 12000000 baud" in str(line.rates[-1].trouble)
+    assert line.fastest_clean_baud == 6_000_000
     assert all(rate.exchanges == EXCHANGES for rate in line.rates[:-1])
     assert line.streams.stream.share_of_line is not None
     assert 0.5 < line.streams.stream.share_of_line < 1.0
@@ -284,9 +285,9 @@ def test_a_good_line_is_clean_at_every_rate_and_goes_back_to_the_first() -> None
 def test_a_rate_that_has_errors_is_told_apart_and_is_no_fault() -> None:
     with Core(Link(Line(highest_clean=1_500_000))) as core:
         report = checked(core, networks=1)
-    line = report.line
-    assert line.passed, line.figures()
-    assert line.fastest_clean == 1_500_000
+    line = report.link
+    assert line.passed, line.as_json()
+    assert line.fastest_clean_baud == 1_500_000
     faulty = [rate for rate in line.rates if rate.baud > 1_500_000 and not rate.trouble]
     assert len(faulty) > 2
     assert not any(rate.clean for rate in faulty)
@@ -298,12 +299,12 @@ def test_a_rate_that_has_errors_is_told_apart_and_is_no_fault() -> None:
 
 def test_a_rate_that_the_adapter_cannot_make_is_told_apart() -> None:
     with Core(Link(Line(highest=1_000_000))) as core:
-        line = checked(core, networks=1).line
-    assert line.passed, line.figures()
-    assert line.fastest_clean == 1_000_000
+        line = checked(core, networks=1).link
+    assert line.passed, line.as_json()
+    assert line.fastest_clean_baud == 1_000_000
     troubles = [rate.trouble for rate in line.rates if rate.baud > 1_000_000]
     assert all(troubles)
-    assert "the line does not carry 3000000 baud" in " ".join(troubles)
+    assert "the line does not carry 3000000 baud" in " ".join(map(str, troubles))
 
 
 def test_a_lossy_line_fails_although_all_is_recovered() -> None:
@@ -312,9 +313,9 @@ def test_a_lossy_line_fails_although_all_is_recovered() -> None:
         port.highest_clean = 0
         port.baudrate = 115_200
         report = checked(core, networks=1)
-    assert report.line.wrong == 0
-    assert not report.line.passed
-    (trouble, *_) = report.line.troubles()
+    assert report.link.wrong == 0
+    assert not report.link.passed
+    (trouble, *_) = report.link.troubles()
     assert trouble.startswith("the line is lossy at 115200 baud: of 100 blocks, ")
     assert report.memory.passed
     assert report.equivalence.passed
@@ -330,8 +331,8 @@ def test_spikes_that_are_lost_in_a_stream_are_counted() -> None:
 
     device = FaultyDevice(TINY)
     device.spoil_ticks = spoil
-    line = examined(device, networks=1).line
-    assert line.streams.spikes < line.streams.expected_spikes == 100 * TINY.n_neurons
+    line = examined(device, networks=1).link
+    assert line.streams.stream_spikes < line.streams.stream_spikes_expected == 100 * TINY.n_neurons
     assert any("spikes came out of a core" in trouble for trouble in line.troubles())
 
 
@@ -358,11 +359,12 @@ def test_a_wrong_weight_step_is_named_by_synapse() -> None:
     device.spoil_ticks = spoil
     report = examined(device)
     assert report.memory.passed
-    assert report.line.passed
+    assert report.link.passed
     assert not report.passed
     named = "network 0 of seed 1: weights[12, 2] after the run: expected "
+    assert report.equivalence.difference is not None
     assert report.equivalence.difference.startswith(named)
-    assert report.figures()["equivalence"]["difference"] == report.equivalence.difference
+    assert report.as_json()["equivalence"]["difference"] == report.equivalence.difference
 
 
 def test_a_wrong_weight_after_the_run_is_named() -> None:
@@ -375,7 +377,7 @@ def test_a_wrong_weight_after_the_run_is_named() -> None:
 
     device = FaultyDevice(replace(TINY, event_queue_depth=512, spike_queue_depth=4096))
     device.spoil_ticks = spoil
-    difference = examined(device).equivalence.difference
+    difference = str(examined(device).equivalence.difference)
     assert difference.startswith("network 0 of seed 1: weights[12, 2] after the run: expected ")
 
 
@@ -386,7 +388,7 @@ def test_a_tick_of_other_cycles_is_named() -> None:
 
     device = FaultyDevice(TINY)
     device.spoil_ticks = spoil
-    difference = examined(device).equivalence.difference
+    difference = str(examined(device).equivalence.difference)
     assert difference.startswith("network 0 of seed 1: tick 0: cycles: expected ")
 
 
@@ -396,7 +398,7 @@ def test_a_missing_spike_is_named() -> None:
 
     device = FaultyDevice(TINY)
     device.spoil_ticks = spoil
-    difference = examined(device).equivalence.difference
+    difference = str(examined(device).equivalence.difference)
     assert "spikes: expected a spike, got none" in difference
 
 
@@ -408,7 +410,7 @@ def test_a_wrong_state_is_named_by_neuron() -> None:
 
     device = FaultyDevice(replace(TINY, event_queue_depth=512, spike_queue_depth=4096))
     device.spoil_ticks = spoil
-    assert "v[7] after the run: expected " in examined(device).equivalence.difference
+    assert "v[7] after the run: expected " in str(examined(device).equivalence.difference)
 
 
 # --- the command --------------------------------------------------------------------------------

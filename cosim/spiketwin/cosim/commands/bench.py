@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, cast
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -11,71 +10,10 @@ from rich.table import Table
 
 from spiketwin.cosim.trials import bench as figures_of
 from spiketwin.cosim.trials import mutants
-from spiketwin.cosim.trials.bench import Figures
-from spiketwin.host.cli import options
-
-_SIMULATED: Final = "simulated"
-_MEASURED: Final = "measured"
-_COMPUTED: Final = "computed"
-
-SHOWN: Final = {
-    "core": (
-        ("row_synapses_per_cycle", "synapses a cycle, 8 rows, full", _SIMULATED),
-        ("column_synapses_per_cycle", "synapses a cycle, 8 columns, full", _SIMULATED),
-        ("ncx_cycles_per_tick", "cycles a tick, 2 % active, ncx", _SIMULATED),
-    ),
-    "rtl": (
-        ("cycles_per_second", "cycles a second, full", _MEASURED),
-        ("ratio_to_bare_verilator", "the same, to a bare Verilator loop", _MEASURED),
-        ("ticks_per_second", "ticks a second, 2 % active, full", _MEASURED),
-    ),
-    "rtl_core": (
-        ("cycles_per_second", "cycles a second, level=core, full", _MEASURED),
-        ("ratio_to_bare_verilator", "the same, to a bare Verilator loop", _MEASURED),
-        ("ticks_per_second", "ticks a second, 2 % active, full", _MEASURED),
-    ),
-    "digest": (
-        ("ticks", "ticks on model: and rtl:, tiny", _SIMULATED),
-        ("equal_ticks", "ticks with equal digests", _SIMULATED),
-        ("added_cycles_per_tick", "cycles a tick that digests add", _SIMULATED),
-    ),
-    "netlist": (("cycles_per_second", "cycles a second, ECP5, digits", _MEASURED),),
-    "cocotb": (("cycles_per_second", "cycles a second, one await a tick, ncx", _MEASURED),),
-    "model": (
-        ("ticks_per_second", "ticks a second, 2 % active", _MEASURED),
-        ("ticks_per_second_as_target", "ticks a second by the link, 2 % active", _MEASURED),
-        ("ratio_to_rtl", "ticks a second, to those of rtl:, full", _MEASURED),
-    ),
-    "bulk": (
-        ("ticks_per_second", "ticks a second, 256 neurons at 17 Hz", _MEASURED),
-        ("ratio_to_kernel", "the same, to the model's kernel alone", _MEASURED),
-    ),
-    "host": (("run_to_read_counters", "time of run(1) to read_counters()", _MEASURED),),
-    "batch": (
-        ("runs_per_second", "runs of 2,000 ticks a second, full", _MEASURED),
-        ("ratio_to_one_thread", "the same, to those of one thread", _MEASURED),
-    ),
-    "first_use": (
-        ("seconds_to_first_tick", "seconds to the first tick, empty caches, full", _MEASURED),
-    ),
-    "link": (
-        ("upload_fraction_of_line_rate", "weights in an upload, of the line rate", _SIMULATED),
-        ("stream_fraction_of_line_rate", "words in a stream, of the line rate", _SIMULATED),
-    ),
-    "ledger": (
-        (
-            "share_of_wall_over_a_pseudo_terminal",
-            "parts of the ledger, of wall time, rtl+pty:",
-            _MEASURED,
-        ),
-        ("share_of_host_line_and_core", "host, line and core alone, of the same", _MEASURED),
-    ),
-    "demo": (
-        ("worst_accuracy_of_five_seeds", "accuracy on model:, worst of 5 seeds", _COMPUTED),
-        ("ticks_per_second", "ticks a second, 200 images", _MEASURED),
-    ),
-}
-"""By group: the figures, what they are called in the table, and how they come about."""
+from spiketwin.cosim.trials.bench_figures import BenchResult, shown
+from spiketwin.cosim.trials.mutants import MutantsFound
+from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.outcome import CHECK_FAILED
 
 
 @click.command(
@@ -101,43 +39,49 @@ def bench(seeded: bool, json_file: Path | None) -> None:
     both: run nothing else.
     """
     console = options.console()
-    measure, table = (mutants.measure, _mutants_table) if seeded else (figures_of.measure, _table)
-    with options.stages(console) as report:
-        figures = measure(report)
     outputs = options.Outputs()
-    outputs.json(json_file, figures)
-    console.print(table(figures))
+    if not seeded:
+        with progress.shown(console) as display:
+            figures = figures_of.measure(display.stage)
+        outputs.json(json_file, figures)
+        console.print(_table(figures))
+        outputs.check()
+        return
+    with progress.shown(console) as display:
+        found = mutants.measure(display.stage)
+    outputs.json(json_file, found)
+    console.print(_mutants_table(found.mutants))
     outputs.check()
-    if seeded and figures["mutants"]["named"] != figures["mutants"]["seeded"]:
-        raise click.exceptions.Exit(1)
+    if found.mutants.named != found.mutants.seeded:
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
-def _table(figures: Figures) -> Table:
+def _table(figures: BenchResult) -> Table:
     table = Table("figure", "origin", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("value", justify="right")
-    for group, shown in SHOWN.items():
-        table.add_row(group, style="bold")
-        for name, title, origin in shown:
-            value = figures[group][name]
+    for name in figures.names():
+        table.add_row(name, style="bold")
+        group = getattr(figures, name)
+        for figure in shown(group):
+            title, origin = figure.metadata["title"], figure.metadata["origin"]
+            value = getattr(group, figure.name)
             for size, number in value.items() if isinstance(value, dict) else (("", value),):
                 label = f"  {title}, {size}" if size else f"  {title}"
-                table.add_row(label, origin, _readable(cast(float, number)))
+                table.add_row(label, origin, _readable(number))
     return table
 
 
-def _mutants_table(figures: Figures) -> Table:
-    group = figures["mutants"]
+def _mutants_table(found: MutantsFound) -> Table:
     table = Table("bug", "tick", "field", "source", "neuron", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("seconds", justify="right")
-    for each in cast(list[dict[str, Any]], group["list"]):
-        place = (
-            "–" if each[n] is None else str(each[n]) for n in ("tick", "field", "source", "neuron")
-        )
-        style = None if each["named"] else "bold red"
-        table.add_row(each["name"], *place, f"{each['seconds']:.2f}", style=style)
+    for each in found.list:
+        place = (each.tick, each.field, each.source, each.neuron)
+        cells = ("–" if value is None else str(value) for value in place)
+        style = None if each.named else "bold red"
+        table.add_row(each.name, *cells, f"{each.seconds:.2f}", style=style)
     table.caption = (
-        f"{group['named']} of {group['seeded']} named (simulated), the slowest in "
-        f"{group['slowest_seconds']:.2f} s (measured)"
+        f"{found.named} of {found.seeded} named (simulated), the slowest in "
+        f"{found.slowest_seconds:.2f} s (measured)"
     )
     return table
 

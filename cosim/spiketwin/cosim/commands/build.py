@@ -17,10 +17,11 @@ from spiketwin.firmware.build import Build, TimingMissed
 from spiketwin.firmware.build import build as build_core
 from spiketwin.firmware.errors import BoardError, ClockError
 from spiketwin.firmware.family import VendorProject
+from spiketwin.firmware.figures import BuildFigures
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import Target, resolve
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
 from spiketwin.host.replacing import replacing
 
 _LEAST_MHZ: Final = 0.001
@@ -145,7 +146,7 @@ def build(
     except TimingMissed as error:
         made, missed = error.build, error
     outputs = options.Outputs()
-    outputs.json(json_file, made.figures)
+    outputs.json(json_file, BuildFigures.of(made.figures))
     if out is not None:
         outputs.attempt(lambda: _copy(made.folder, out))
     console.print(_table(made))
@@ -182,8 +183,8 @@ def built(
     """Build, and say each stage; a clock or a board that cannot be had is a wrong call."""
     # Amaranth finds some of what is wrong with a board only when it is to build for it.
     faults = {ClockError: "--clock", BoardError: "--board"}
-    with options.blamed_on(faults), options.stages(console) as report:
-        return build_core(plan(wanted, params, clock_hz=clock_hz, seed=seed), report)
+    with options.blamed_on(faults), progress.shown(console) as display:
+        return build_core(plan(wanted, params, clock_hz=clock_hz, seed=seed), display.stage)
 
 
 def _table(made: Build) -> Table:

@@ -22,10 +22,12 @@ from spiketwin.cosim.compare.shrink import shrink
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.cosim.report import page, summary
 from spiketwin.cosim.report import trace as trace_file
+from spiketwin.cosim.report.result import ComparisonResult
 from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, described
 from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 from spiketwin.host.targets import takes_sizes
 
 _COMMAND: Final = ("spiketwin", "compare")
@@ -150,18 +152,18 @@ def compare(
         if digests:
             _check_digests(subjects)
         case = what.on(subjects[0].core.params)
-        with played.progress(console) as progress:
-            found = comparison.compare(case, subjects, FLOAT in urls, every, progress)
+        with progress.shown(console) as display:
+            found = comparison.compare(case, subjects, FLOAT in urls, every, display)
         outputs = options.Outputs()
         traced = _save(outputs, json_file, html, trace, _heading(net, preset_name, every), found)
         _say(console, found, every)
         if traced is not None and len(traced) < found.case.ticks:
-            told = f"{trace}: ticks {traced[0]:,} to {traced[-1]:,} alone, for more are too many"
-            console.print(told, soft_wrap=True, markup=False)
+            line = f"{trace}: ticks {traced[0]:,} to {traced[-1]:,} alone, for more are too many"
+            console.print(line, soft_wrap=True, markup=False)
         _look_into(console, outputs, subjects, found, vcd, small)
     outputs.check()
     if found.differences:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _check_digests(subjects: list[Subject]) -> None:
@@ -191,8 +193,8 @@ def _look_into(
         return
     for option, path in {"--waves": vcd, "--shrink": small}.items():
         if path is not None:
-            told = f"{option}: no two targets but {FLOAT} differ, so {path} is not written."
-            console.print(told, soft_wrap=True, markup=False)
+            line = f"{option}: no two targets but {FLOAT} differ, so {path} is not written."
+            console.print(line, soft_wrap=True, markup=False)
 
 
 def _save(
@@ -207,8 +209,7 @@ def _save(
     if json_file is not None or html is not None:
         figures = page.figures_of(found)
     if json_file is not None:
-        drawn = [figure.figures() for figure in figures]
-        outputs.json(json_file, summary.figures(found) | {"figures": drawn})
+        outputs.json(json_file, ComparisonResult.of(found, figures))
     if html is not None:
         outputs.attempt(lambda: page.save(html, heading, found, figures))
     if trace is not None:
@@ -270,8 +271,8 @@ def _shrink(console: Console, subjects: list[Subject], found: Comparison, path: 
     """Save the smallest case in which the targets of the first difference differ."""
     difference = found.differences[0]
     first, other = (each for each in subjects if each.name in difference.values)
-    with played.progress(console) as progress:
-        shrunk = shrink(first, other, found.case, difference, progress)
+    with progress.shown(console) as display:
+        shrunk = shrink(first, other, found.case, difference, display)
     case, network = shrunk.case, shrunk.case.network
     files.save(path, network, case.spikes, case.ticks)
     console.print(
@@ -314,16 +315,14 @@ def _say(console: Console, found: Comparison, every: int) -> None:
     console.print(ledger_table.table(ledgers))
     for difference in found.differences:
         _say_difference(console, difference)
-    verdict = summary.verdict(found, every)
-    if verdict.fine:
-        told = " ".join(verdict.sentences)
-        console.print(f"{verdict.word}  {told}", style="bold green", markup=False, soft_wrap=True)
+    outcome = summary.outcome(found, every)
+    if outcome.passed:
+        outcome.say(console)
 
 
 def _say_difference(console: Console, difference: Difference) -> None:
     """Say what differs in one line, and show the ticks around it."""
-    told = f"DIFFERENT  {summary.sentence(difference)}"
-    console.print(told, style="bold red", markup=False, soft_wrap=True)
+    Outcome(False, "DIFFERENT", (summary.sentence(difference),)).say(console)
     console.print(summary.consequences(difference), markup=False, soft_wrap=True)
     if difference.around is None:
         return

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from spiketwin.cosim.demo.compare import COMPARED, Comparison, compare
+from spiketwin.cosim.demo.compare import Comparison, compare
 from spiketwin.cosim.demo.lesson import lesson
 from spiketwin.cosim.demo.plots import PICTURES, save_all
+from spiketwin.cosim.demo.result import DemoResult
 from spiketwin.cosim.demo.run import SIZES, Record, learn
-from spiketwin.cosim.digits.encoding import Digits, load
+from spiketwin.cosim.digits.encoding import load
 from spiketwin.cosim.digits.recipe import RECIPE, Phase, parted
 from spiketwin.host import connect
-from spiketwin.host.cli import live, options
+from spiketwin.host.cli import live, options, progress
+from spiketwin.host.cli.outcome import Outcome, end
 from spiketwin.host.targets import origin
 
 _ON: Final = ("model:", "rtl:?level=core")
@@ -134,14 +136,14 @@ def demo(
     }
     comparisons = _compare(records)
     outputs = options.Outputs()
-    outputs.json(json_file, _report(digits, records, comparisons))
+    outputs.json(json_file, DemoResult.of(digits, records, comparisons))
     whole = {name: record for name, record in records.items() if record.is_whole}
     pictures = outputs.attempt(lambda: save_all(whole, output))
     console.print(_table(records))
     for path in pictures or ():
         console.print(f"picture  {path}", soft_wrap=True, markup=False)
     outputs.check()
-    _verdict(console, records, comparisons)
+    _end(console, records, comparisons)
 
 
 def _targets(
@@ -159,23 +161,21 @@ def _targets(
 
 
 def _learn(name: str, target: _Target, seed: int, retries: int, console: Console) -> Record:
-    with options.progress_bar(console, "images") as bar:
-        task = bar.add_task(f"{name} connecting", total=None)
+    with progress.shown(console, "images") as display:
+        display(f"{name} connecting", 0, None)
         with connect(target.url, params=SIZES, baud=target.baud, retries=retries) as core:
             return learn(
                 core,
                 RECIPE.network(seed),
                 target.phases,
                 RECIPE.ticks,
-                progress=lambda phase, done, total: bar.update(
-                    task, description=f"{name} {phase}", completed=done, total=total
-                ),
+                progress=lambda phase, done, total: display(f"{name} {phase}", done, total),
             )
 
 
 def _learn_live(name: str, target: _Target, seed: int, retries: int, console: Console) -> Record:
-    with options.stages(console) as stage:
-        stage(f"{name} connecting")
+    with progress.shown(console) as display:
+        display.stage(f"{name} connecting")
         core = connect(target.url, params=SIZES, baud=target.baud, retries=retries)
     with core:
         view, watch = lesson(core, name, RECIPE.taught(), target.phases)
@@ -215,79 +215,33 @@ def _table(records: dict[str, Record]) -> Table:
     return table
 
 
-def _report(
-    digits: Digits, records: dict[str, Record], comparisons: dict[str, Comparison]
-) -> dict[str, Any]:
-    """Figures as JSON; where one target alone was run, nothing is said of comparing."""
-    whole = [name for name, record in records.items() if record.is_whole]
-    report: dict[str, Any] = {
-        "dataset": {"train": len(digits.train), "test": len(digits.test)},
-        "targets": {
-            name: {"accuracy": records[name].accuracy(), **_figures(name, records[name])}
-            for name in whole
-        },
-    }
-    if compared := [comparisons[name] for name in whole[1:]]:
-        report["compared"] = _compared(compared)
-    if comparisons:
-        report["equal"] = _equal(list(comparisons.values()))
-    if parts := [name for name in records if name not in whole]:
-        report["parts"] = {
-            name: {
-                "presentations": records[name].presentations,
-                "of": records[whole[0]].presentations,
-                **_figures(name, records[name]),
-                "compared": _compared([comparisons[name]]),
-                "equal": _equal([comparisons[name]]),
-            }
-            for name in parts
-        }
-    return report
-
-
-def _compared(comparisons: list[Comparison]) -> dict[str, int]:
-    return {
-        name: sum(getattr(comparison, name) for comparison in comparisons)
-        for name in ("ticks", "spikes", "weights")
-    }
-
-
-def _equal(comparisons: list[Comparison]) -> dict[str, bool]:
-    return {
-        name: all(name not in comparison.differences for comparison in comparisons)
-        for name in COMPARED
-    }
-
-
-def _figures(name: str, record: Record) -> dict[str, float]:
-    """Figures of one target; the model has no clock, so no cycles are counted on it."""
-    figures = {"ticks": record.ticks, "seconds": record.seconds}
-    if origin(name) != "computed":
-        cycles = int(record.cycles.sum())
-        figures |= {"cycles": cycles, "cycles_per_second": cycles / record.seconds}
-    return figures
-
-
-def _verdict(
-    console: Console, records: dict[str, Record], comparisons: dict[str, Comparison]
-) -> None:
+def _end(console: Console, records: dict[str, Record], comparisons: dict[str, Comparison]) -> None:
     """Say whether the targets are equal; exit with status 1 if not."""
-    first_name, first = next(iter(records.items()))
-    differences = [text for each in comparisons.values() for text in each.differences.values()]
-    for text in differences:
-        console.print(f"DIFFERENT  {text}", style="bold red", markup=False, soft_wrap=True)
-    if differences:
-        raise click.exceptions.Exit(1)
-    if not comparisons:
+    outcomes = [
+        Outcome(False, "DIFFERENT", (text,))
+        for each in comparisons.values()
+        for text in each.differences.values()
+    ]
+    if not outcomes:
+        outcomes = [
+            Outcome(True, "EQUAL", (_equality(name, each, records),))
+            for name, each in comparisons.items()
+        ]
+    for outcome in outcomes:
+        outcome.say(console)
+    end(outcomes)
+    if not outcomes:
         console.print("Nothing to compare with: give --on twice.")
-    for name, each in comparisons.items():
-        console.print(
-            f"EQUAL  {each.spikes:,} spikes, {each.weights:,} weights, all state, and the cycles "
-            f"of {each.ticks:,} ticks and of each spike, on {first_name} and {name}"
-            f"{_ran(name, records[name], first)}",
-            style="bold green",
-            soft_wrap=True,
-        )
+
+
+def _equality(name: str, found: Comparison, records: dict[str, Record]) -> str:
+    """Say what is equal on a target and on the first one."""
+    first_name, first = next(iter(records.items()))
+    return (
+        f"{found.spikes:,} spikes, {found.weights:,} weights, all state, and the cycles "
+        f"of {found.ticks:,} ticks and of each spike, on {first_name} and {name}"
+        f"{_ran(name, records[name], first)}"
+    )
 
 
 def _ran(name: str, record: Record, first: Record) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ from rich.table import Table
 
 from spiketwin.hdl.spec.adapters import UsbId
 from spiketwin.host.cli import options
-from spiketwin.host.ports import SerialPort, serial_ports
+from spiketwin.host.ports import SerialPort, SerialPorts, serial_ports
 
 
 @click.command()
@@ -23,7 +22,7 @@ def devices(json_file: Path | None) -> None:
     console = options.console()
     ports = serial_ports(adapters_of_boards())
     outputs = options.Outputs()
-    outputs.json(json_file, {"ports": [asdict(port) for port in ports]})
+    outputs.json(json_file, SerialPorts(ports))
     candidates = [port for port in ports if port.candidate]
     others = [port for port in ports if not port.candidate]
     if candidates:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.table import Table
 
-from spiketwin.cosim.trials.doctor import Finding, examine
+from spiketwin.cosim.trials.doctor import Examination, Finding, examine
 from spiketwin.host.cli import options
+from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 
 
 @click.command()
@@ -25,9 +25,7 @@ def doctor(json_file: Path | None) -> None:
         findings = examine()
     missing = [finding for finding in findings if not finding.fine]
     outputs = options.Outputs()
-    outputs.json(
-        json_file, {"fine": not missing, "findings": [asdict(finding) for finding in findings]}
-    )
+    outputs.json(json_file, Examination(findings))
     console.print(_table(findings))
     for fix in dict.fromkeys(finding.fix for finding in missing):
         mended = [finding for finding in missing if finding.fix == fix]
@@ -36,9 +34,10 @@ def doctor(json_file: Path | None) -> None:
         console.print(f"Missing for {needed_for}: {what}. Run:", markup=False, soft_wrap=True)
         console.print(f"    {fix}", markup=False, highlight=False, soft_wrap=True)
     outputs.check()
-    if missing:
-        raise click.exceptions.Exit(1)
-    console.print("Nothing is missing.", style="bold green")
+    if not missing:
+        Outcome(True, "", ("Nothing is missing.",)).say(console)
+    else:
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _table(findings: list[Finding]) -> Table:

@@ -9,7 +9,6 @@ from typing import Final
 
 import click
 from rich.console import Console
-from rich.progress import TaskID
 
 from spiketwin.cosim.commands.build import board_file, built, of_size, on_board
 from spiketwin.cosim.commands.devices import adapters_of_boards
@@ -20,7 +19,8 @@ from spiketwin.firmware.openfpgaloader.words import Trouble
 from spiketwin.firmware.target import Target
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BUILD_BYTES
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.outcome import CHECK_FAILED
 from spiketwin.host.errors import SpiketwinError, TargetError
 from spiketwin.host.ports import SerialPort, serial_ports
 from spiketwin.host.targets import connect
@@ -99,11 +99,11 @@ def flash(
             )
         report = examined(console, address, core)
     outputs = options.Outputs()
-    outputs.json(json_file, report.figures())
+    outputs.json(json_file, report)
     say(console, report)
     outputs.check()
     if not report.passed:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _port(target: Board, port: str | None) -> SerialPort | None:
@@ -164,17 +164,14 @@ def _load(console: Console, target: Board, command: list[str]) -> None:
 
 
 def _run(command: list[str], console: Console) -> tuple[int, str]:
-    with options.progress_bar(console, "%") as bar:
-        tasks: dict[str, TaskID] = {}
+    with progress.shown(console, "%") as display:
         so_far = ""
 
         def show(text: str) -> None:
             nonlocal so_far
             so_far += text
             for stage, percent in words.progress(so_far):
-                if stage not in tasks:
-                    tasks[stage] = bar.add_task(stage, total=100)
-                bar.update(tasks[stage], completed=round(percent))
+                display(stage, round(percent), 100)
 
         return process.run(command, process.SILENCE_SECONDS, show)
 

@@ -6,19 +6,20 @@ import hashlib
 import json
 import tempfile
 import time
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from spiketwin.cosim.trials.fuzz.campaign import Finding, Tally, bounded_memory, hand_over, search
+from spiketwin.cosim.trials.fuzz.results import FuzzResult, KeptFinding
 from spiketwin.cosim.trials.fuzz.surfaces import SURFACES
 from spiketwin.hdl.spec.text import shown
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.outcome import CHECK_FAILED
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.inputs import open_regular
 
@@ -83,18 +84,18 @@ def fuzz(
     seconds = time.perf_counter() - begin
     outputs = options.Outputs()
     files = [_keep(finding, outputs) for tally in tallies.values() for finding in tally.findings]
-    figures = _figures(tallies, seed, seconds, files)
-    outputs.json(json_file, figures)
+    found = FuzzResult.of(tallies, seed, seconds, files)
+    outputs.json(json_file, found)
     console.print(_table(tallies))
     console.print(
-        f"{figures['inputs']:,} inputs in {seconds:,.0f} seconds, {figures['untyped']:,} of which "
+        f"{found.inputs:,} inputs in {seconds:,.0f} seconds, {found.untyped:,} of which "
         "ended in no error of ours"
     )
     for file in files:
         console.print(f"    spiketwin fuzz --replay {file}", highlight=False)
     outputs.check()
-    if figures["untyped"]:
-        raise click.exceptions.Exit(1)
+    if found.untyped:
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _search(names: list[str], inputs: int, seed: int, console: Console) -> dict[str, Tally]:
@@ -102,26 +103,24 @@ def _search(names: list[str], inputs: int, seed: int, console: Console) -> dict[
     names = names[:inputs]
     folder = _MEMORY if _MEMORY.is_dir() else None
     with (
-        options.progress_bar(console, "inputs") as bar,
+        progress.shown(console, "inputs") as display,
         tempfile.TemporaryDirectory(dir=folder) as files,
     ):
         for index, name in enumerate(names):
             share = inputs // len(names) + (index < inputs % len(names))
-            task = bar.add_task(name, total=share)
             place = Path(files, name)
             place.mkdir()
             surface = SURFACES[name](place)
             with bounded_memory():
-                tallies[name] = search(name, surface, share, seed, partial(bar.advance, task))
+                tallies[name] = search(name, surface, share, seed, partial(display, name))
     return tallies
 
 
 def _keep(finding: Finding, outputs: options.Outputs) -> str:
     """Write a finding into this folder; give the name of the file."""
-    values = {"finding": 1} | asdict(finding) | {"data": finding.data.hex()}
     digest = hashlib.sha256(finding.data).hexdigest()[:8]
     path = Path(f"fuzz-{finding.surface}-{digest}.json")
-    outputs.json(path, values)
+    outputs.json(path, KeptFinding.of(finding))
     return str(path)
 
 
@@ -135,7 +134,7 @@ def _replay(path: Path, console: Console) -> None:
         console.print(f"It ends in {error or 'a result'}.")
         return
     console.print(finding.trace, highlight=False, soft_wrap=True)
-    raise click.exceptions.Exit(1)
+    raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _finding(path: Path) -> tuple[str, bytes]:
@@ -150,29 +149,6 @@ def _finding(path: Path) -> tuple[str, bytes]:
     if name not in SURFACES:
         raise InvalidInput(f"{path} is for {shown(name)}, not one of {', '.join(SURFACES)}")
     return name, data
-
-
-def _figures(
-    tallies: dict[str, Tally], seed: int, seconds: float, files: list[str]
-) -> dict[str, Any]:
-    return {
-        "inputs": sum(tally.inputs for tally in tallies.values()),
-        "untyped": sum(tally.untyped for tally in tallies.values()),
-        "seed": seed,
-        "seconds": seconds,
-        "surfaces": [
-            {
-                "name": name,
-                "inputs": tally.inputs,
-                "results": tally.results,
-                "errors": [{"error": e, "number": n} for e, n in tally.errors.most_common()],
-                "untyped": tally.untyped,
-                "slowest_seconds": tally.slowest_seconds,
-            }
-            for name, tally in tallies.items()
-        ],
-        "findings": files,
-    }
 
 
 def _table(tallies: dict[str, Tally]) -> Table:

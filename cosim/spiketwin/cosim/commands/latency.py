@@ -18,8 +18,8 @@ from spiketwin.cosim.compare import comparison
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.hardware import (
     CHECK,
-    Played,
     Study,
+    TimedPlay,
     makes,
     median_latency,
     play,
@@ -29,7 +29,8 @@ from spiketwin.cosim.compare.hardware import (
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.protocol import MAX_CLOCK_HZ, MIN_CYCLES_PER_BIT
 from spiketwin.host import files
-from spiketwin.host.cli import options, stimulus
+from spiketwin.host.cli import options, progress, stimulus
+from spiketwin.host.cli.outcome import Outcome, end
 from spiketwin.host.device_time import LONGEST_ROUND_TRIP, cycles_per_bit
 from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.paths import readable
@@ -187,15 +188,14 @@ def latency(
         played = _played(console, subjects, case, clocks, rates)
     found = study(played, clocks, rates or _made_by(clocks), round_trip)
     outputs = options.Outputs()
-    outputs.json(json_file, found.figures())
+    outputs.json(json_file, found)
     if plot is not None:
         curve = import_module("spiketwin.cosim.compare.hardware_curve")
         title = f"{readable(net.name)}: {length:,} ticks in software and in hardware"
         outputs.write(plot, lambda file: curve.save(file, found, title))
     _say(console, found)
     outputs.check()
-    if not (found.equal and found.wires_agree):
-        raise click.exceptions.Exit(1)
+    end(_outcomes(found))
 
 
 def _made_by(clocks: tuple[int, ...]) -> tuple[int, ...]:
@@ -210,20 +210,15 @@ def _played(
     case: Case,
     clocks: tuple[int, ...],
     rates: tuple[int, ...] | None,
-) -> list[Played]:
+) -> list[TimedPlay]:
     played = []
-    with options.progress_bar(console, "ticks") as bar:
-        task = bar.add_task("", total=None)
-
-        def progress(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
-
+    with progress.shown(console, "ticks") as display:
         for subject in subjects:
             own = subject.core.identity.clock_hz
             lines: tuple[int | None, ...] = (None,)
             if takes_baud(subject.url):
                 lines = rates or _made_by((*clocks, own))
-            played += [play(subject, case, progress, rate) for rate in lines]
+            played += [play(subject, case, display, rate) for rate in lines]
     return played
 
 
@@ -231,10 +226,10 @@ def _played(
 
 
 def _say(console: Console, found: Study) -> None:
-    if found.software:
+    if found.in_software:
         console.print(_software_table(found))
     console.print(_hardware_table(found))
-    if found.beside:
+    if found.with_line:
         console.print(_beside_table(found))
     for clock in found.clocks:
         limit, fastest = found.line_limits_below(clock), clock // MIN_CYCLES_PER_BIT
@@ -246,16 +241,21 @@ def _say(console: Console, found: Study) -> None:
         console.print(
             f"At {clock / 1e6:g} MHz the line limits the streamed run {where}", soft_wrap=True
         )
+    for outcome in _outcomes(found):
+        outcome.say(console)
+
+
+def _outcomes(found: Study) -> list[Outcome]:
+    """Say whether the time of the wires is as expected, and whether targets are equal."""
     largest = max(abs(point.wire_error) for point in found.points)
-    told = f"time of the wires off from bytes × 10 ÷ baud by {100 * largest:.3f} % at most"
-    style = "bold green" if found.wires_agree else "bold red"
+    off = f"time of the wires off from bytes × 10 ÷ baud by {100 * largest:.3f} % at most"
     bound = f"within {100 * CHECK:g} %" if found.wires_agree else f"more than {100 * CHECK:g} %"
-    console.print(f"CHECK  {told}: {bound}", style=style, soft_wrap=True)
+    outcomes = [Outcome(found.wires_agree, "CHECK", (f"{off}: {bound}",))]
     names = list(dict.fromkeys(each.name for each in found.played))
     if len(names) > 1:
-        verdict, style = ("EQUAL", "bold green") if found.equal else ("DIFFERENT", "bold red")
-        told = f"{verdict}  {', '.join(names)}: spikes and cycles"
-        console.print(told, style=style, soft_wrap=True)
+        word = "EQUAL" if found.equal else "DIFFERENT"
+        outcomes.append(Outcome(found.equal, word, (f"{', '.join(names)}: spikes and cycles",)))
+    return outcomes
 
 
 def _software_table(found: Study) -> Table:
@@ -264,7 +264,7 @@ def _software_table(found: Study) -> Table:
     )
     for heading in ("spike in to out,\ntick by tick, median", "ticks/s\nby tick", "\nstreamed"):
         table.add_column(heading, justify="right")
-    for each in found.software:
+    for each in found.in_software:
         by_tick = each.ticks / each.stepped.wall_seconds
         streamed = each.ticks / seconds_of(each)
         table.add_row(each.name, _time(median_latency(each)), f"{by_tick:,.0f}", f"{streamed:,.0f}")
@@ -272,7 +272,8 @@ def _software_table(found: Study) -> Table:
 
 
 def _hardware_table(found: Study) -> Table:
-    host = f", {_time(found.round_trip)} of host and adapter an answer" if found.round_trip else ""
+    trip = found.round_trip_seconds
+    host = f", {_time(trip)} of host and adapter an answer" if trip else ""
     table = Table(
         title=f"In hardware, computed to the clock cycle{host}", box=SIMPLE_HEAD, pad_edge=False
     )
@@ -304,12 +305,12 @@ def _beside_table(found: Study) -> Table:
     )  # fmt: skip
     table.add_column("target", overflow="fold")
     headings = ["line\nbaud", "the run\ntook", "\ncomputed", "\noff by"]
-    boards = not all(each.simulated for each in found.beside)
+    boards = not all(each.simulated for each in found.with_line)
     if boards:
         headings += ["spike in\nto out", "\ncomputed"]
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
-    for each in found.beside:
+    for each in found.with_line:
         took, there = seconds_of(each), each.streamed.on_hardware().seconds
         cells = [f"{each.streamed.baud:,}", _time(took), _time(there)]
         cells.append(f"{100 * (took / there - 1):+.2f} %")

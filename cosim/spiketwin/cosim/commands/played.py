@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.difference import Progress
 from spiketwin.cosim.compare.presets import PRESETS, preset
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import files
@@ -113,13 +110,3 @@ def _of_preset(preset_name: str, ticks: int | None, digest_rounds: int) -> Playe
         replace(case.params, digest_rounds=digest_rounds, saturation_counters=True),
         lambda sizes: replace(case, params=sizes, spikes=spikes, ticks=length),
     )
-
-
-@contextmanager
-def progress(console: Console) -> Iterator[Progress]:
-    """Show what is being done and how far it is, on a terminal."""
-    with options.progress_bar(console) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(
-            task, description=what, completed=done, total=total
-        )

@@ -8,7 +8,6 @@ from typing import Final
 
 import click
 from rich.console import Console
-from rich.progress import TaskID
 from rich.table import Table
 
 from spiketwin.cosim.trials import selftest as checks
@@ -17,7 +16,8 @@ from spiketwin.cosim.trials.selftest.line import LineReport
 from spiketwin.cosim.trials.selftest.memory import MemoryReport
 from spiketwin.cosim.trials.selftest.streaming import Stream
 from spiketwin.hdl.spec.params import DEFAULT_PRESET
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 from spiketwin.host.core import Core
 from spiketwin.host.errors import LinkError
 from spiketwin.host.targets import connect
@@ -93,11 +93,11 @@ def selftest(
     except LinkError as error:  # nobody answers from the beginning
         report = checks.Unfinished(None, None, str(error))
     outputs = options.Outputs()
-    outputs.json(json_file, report.figures())
+    outputs.json(json_file, report)
     say(console, report)
     outputs.check()
     if not report.passed:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def examined(
@@ -121,14 +121,14 @@ def examined(
 def say(console: Console, report: checks.Report | checks.Unfinished) -> None:
     """Say what was found."""
     console.print(_table(report))
-    if report.line is not None and report.line.rates:
-        console.print(_rates_table(report.line))
+    if report.link is not None and report.link.rates:
+        console.print(_rates_table(report.link))
     if isinstance(report, checks.Report):
         console.print("The core holds zeros now: program it again before you use it.")
     for trouble in _troubles(report):
-        console.print(f"WRONG  {trouble}", style="bold red", markup=False, soft_wrap=True)
+        Outcome(False, "WRONG", (trouble,)).say(console)
     if report.passed:
-        console.print("PASSED  link, memory and equivalence", style="bold green")
+        Outcome(True, "PASSED", ("link, memory and equivalence",)).say(console)
 
 
 def _identity(core: Core) -> str:
@@ -143,21 +143,14 @@ def _identity(core: Core) -> str:
 def _check(
     console: Console, core: Core, transactions: int, networks: int, ticks: int, seed: int
 ) -> checks.Report:
-    with options.progress_bar(console) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name, total=total)
-            bar.update(tasks[name], completed=done)
-
+    with progress.shown(console) as display:
         return checks.check(
             core,
             transactions=transactions,
             networks=networks,
             ticks=ticks,
             seed=seed,
-            progress=progress,
+            progress=display,
         )
 
 
@@ -165,8 +158,8 @@ def _table(report: checks.Report | checks.Unfinished) -> Table:
     """One row a check; of those that were not over, the first is the one that ended."""
     table = Table("check", "", "what was found")
     found: list[tuple[bool, str]] = []
-    if report.line is not None:
-        found.append((report.line.passed, _link_text(report.line)))
+    if report.link is not None:
+        found.append((report.link.passed, _link_text(report.link)))
     if report.memory is not None:
         found.append((report.memory.passed, _memory_text(report.memory)))
     if isinstance(report, checks.Report):
@@ -184,8 +177,7 @@ def _memory_text(memory: MemoryReport) -> str:
 
 
 def _link_text(line: LineReport) -> str:
-    latency = line.latency()
-    trips = " / ".join(f"{1000 * seconds:.3f}" for seconds in latency.values())
+    trips = " / ".join(f"{1000 * each:.3f}" for each in line.round_trips.as_json().values())
     return (
         f"{line.transactions:,} blocks back and forth, {line.payload_bytes:,} bytes; "
         f"{line.wrong} wrong, {line.losses.resent} frames resent, {line.losses.timeouts} timeouts, "
@@ -198,7 +190,7 @@ def _link_text(line: LineReport) -> str:
 
 
 def _equivalence_text(equivalence: EquivalenceReport) -> str:
-    if equivalence.difference:
+    if equivalence.difference is not None:
         outcome = "spikes, cycles, weights and state differ"
     elif equivalence.spikes:
         outcome = "spikes, cycles, weights and state equal"
@@ -219,9 +211,9 @@ def _stream(stream: Stream) -> str:
 def _fastest(line: LineReport) -> str:
     if not line.rates:
         return "not applicable, there is no line"
-    if line.fastest_clean is None:
+    if line.fastest_clean_baud is None:
         return "none without errors"
-    return f"the fastest without an error is {line.fastest_clean:,} baud"
+    return f"the fastest without an error is {line.fastest_clean_baud:,} baud"
 
 
 def _rates_table(line: LineReport) -> Table:
@@ -235,14 +227,14 @@ def _rates_table(line: LineReport) -> Table:
 
 def _troubles(report: checks.Report | checks.Unfinished) -> list[str]:
     """Give the first things wrong in each check."""
-    troubles = [f"link: {trouble}" for trouble in (report.line.troubles() if report.line else ())]
+    troubles = [f"link: {trouble}" for trouble in (report.link.troubles() if report.link else ())]
     troubles += [
         f"memory: {fault.element} in {fault.step}: expected {fault.expected}, got {fault.got}"
         for fault in (report.memory.faults if report.memory else ())
     ]
     if isinstance(report, checks.Unfinished):
         troubles.append(report.ended)
-    elif report.equivalence.difference:
+    elif report.equivalence.difference is not None:
         troubles.append(f"equivalence: {report.equivalence.difference}")
     elif not report.equivalence.passed:
         troubles.append(

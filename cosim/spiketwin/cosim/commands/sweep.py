@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -20,14 +20,15 @@ from spiketwin.cosim.commands.played import Played
 from spiketwin.cosim.compare import comparison
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.comparison import FLOAT
-from spiketwin.cosim.compare.difference import Progress
 from spiketwin.cosim.compare.subject import Subject
-from spiketwin.cosim.compare.sweep import COST_PER_TICK, TAU_TICKS, Judge, Point, Sweep
+from spiketwin.cosim.compare.sweep import Judge, Point, Sweep, SweepResult
 from spiketwin.cosim.compare.sweep import sweep as sweep_target
 from spiketwin.cosim.demo.tasks import TASKS
 from spiketwin.hdl.spec.installation import install_command
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 from spiketwin.host.paths import readable
+from spiketwin.host.progress import Progress
 from spiketwin.host.targets import origin
 
 _MOST_CYCLES: Final = (1 << 32) - 1
@@ -138,22 +139,22 @@ def sweep(
     with (
         options.needing(what.sizes),
         comparison.subjects(devices, params, what.sizes, baud, retries) as subjects,
-        played.progress(console) as progress,
+        progress.shown(console) as display,
     ):
         case = what.on(subjects[0].core.params)
-        found = swept(subjects, case, periods, progress, clock_hz, judge)
+        found = swept(subjects, case, periods, display, clock_hz, judge)
     outputs = options.Outputs()
     write(outputs, found, played.name(net, preset_name), plot, json_file)
     say(console, found)
     outputs.check()
-    if not equal(found):
-        raise click.exceptions.Exit(1)
+    if not found.equal:
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _task(console: Console, name: str, ticks: int | None) -> tuple[Played, Judge]:
     """Give a preset that is a task, and who says how right it is done."""
-    with options.stages(console) as report:
-        report(f"the network of {name} learns")
+    with progress.shown(console) as display:
+        display.stage(f"the network of {name} learns")
         task = TASKS[name]()
     if ticks is not None:
         task = task.first(ticks)
@@ -168,28 +169,29 @@ def swept(
     progress: Progress,
     clock_hz: int | None,
     judge: Judge | None,
-) -> dict[str, Sweep]:
-    """Run a case at all periods on all targets, by name of the target.
+) -> SweepResult:
+    """Run a case at all periods on all targets.
 
     Parameters are those of `spiketwin.cosim.compare.sweep.sweep`, whose errors are raised.
     Distances are measured where their libraries are installed.
     """
-    return {
+    distances = not _missing()
+    found = {
         subject.name: sweep_target(
-            subject, case, periods, progress,
-            clock_hz=clock_hz, judge=judge, distances=not _missing(),
+            subject, case, periods, progress, clock_hz=clock_hz, judge=judge, distances=distances
         )
         for subject in subjects
-    }  # fmt: skip
+    }
+    return SweepResult(found)
 
 
 def _missing() -> list[str]:
     return [name for name in _MEASURED_BY if find_spec(name) is None]
 
 
-def say(console: Console, found: dict[str, Sweep]) -> None:
-    """Print the figures of the first target, and whether the others have the same."""
-    (first, swept), *others = found.items()
+def say(console: Console, found: SweepResult) -> None:
+    """Print the tables of the first target, and whether the other targets have the same."""
+    (first, swept), *others = found.targets.items()
     console.print(_time_table(swept, first), _spike_table(swept))
     if swept.accuracy is not None or swept.points[0].distances is not None:
         console.print(_distance_table(swept))
@@ -201,46 +203,30 @@ def say(console: Console, found: dict[str, Sweep]) -> None:
             soft_wrap=True,
             markup=False,
         )
-    for name, each in found.items():
+    for name, each in found.targets.items():
         _say_what_the_link_did(console, name, each)
     for name, other in others:
         _say_whether_equal(console, first, swept, name, other)
 
 
-def equal(found: dict[str, Sweep]) -> bool:
-    """Whether all targets did the same at each period."""
-    first, *others = found.values()
-    return all(each.points == first.points for each in others)
-
-
 def write(
     outputs: options.Outputs,
-    found: dict[str, Sweep],
+    found: SweepResult,
     played: str,
     plot: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Write the curve of the first target and the figures of all, where wanted.
+    """Write the curve of the first target and the result, where they are wanted.
 
     `played` names what was run. Raises `ImportError` without matplotlib.
     """
-    (first, swept), *_ = found.items()
+    (first, swept), *_ = found.targets.items()
     if plot is not None:
         from spiketwin.cosim.compare import curve
 
         title = f"{readable(played)} on {readable(first)} ({origin(first)})"
         outputs.write(plot, lambda file: curve.save(file, swept, title))
-    outputs.json(json_file, _figures(found))
-
-
-def _figures(found: dict[str, Sweep]) -> dict[str, Any]:
-    return {
-        "ideal": "free-running",
-        "van_rossum_tau_ticks": TAU_TICKS,
-        "victor_purpura_cost_per_tick": COST_PER_TICK,
-        "equal": equal(found),
-        "targets": {name: each.as_json() for name, each in found.items()},
-    }
+    outputs.json(json_file, found)
 
 
 # --- what is said of it ------------------------------------------------------------------------
@@ -261,7 +247,7 @@ def _time_table(found: Sweep, name: str) -> Table:
         return {
             "\nµs": f"{found.microseconds(point.tick_period):.4g}",
             "load\n%": f"{100 * point.utilisation:.1f}",
-            "ticks a\nsecond": f"{found.ticks_per_second(point):,.0f}",
+            "ticks a\nsecond": f"{point.ticks_per_second:,.0f}",
             "ticks\nlate": f"{point.missed_deadlines:,}",
             "latency, µs:\nmean": f"{found.microseconds(point.latency_mean):,.2f}",
             "\nlongest": f"{found.microseconds(point.latency_max):,.2f}",
@@ -290,12 +276,12 @@ def _spike_table(found: Sweep) -> Table:
 def _distance_table(found: Sweep) -> Table:
     def cells(point: Point) -> dict[str, str]:
         texts = {}
-        if (far := point.distances) is not None:
+        if (distances := point.distances) is not None:
             texts = {
-                "\nvan Rossum": f"{far.van_rossum:.3g}",
-                "\nVictor-Purpura": f"{far.victor_purpura:.3g}",
-                "\nISI": f"{far.isi:.3f}",
-                "\nSPIKE": f"{far.spike:.3f}",
+                "\nvan Rossum": f"{distances.van_rossum:.3g}",
+                "\nVictor-Purpura": f"{distances.victor_purpura:.3g}",
+                "\nISI": f"{distances.isi:.3f}",
+                "\nSPIKE": f"{distances.spike:.3f}",
             }
         if point.accuracy is not None:
             texts["right\nanswers"] = f"{100 * point.accuracy:.2f} %"
@@ -344,18 +330,12 @@ def _say_whether_equal(console: Console, first: str, swept: Sweep, name: str, ot
         if mine != theirs
     ]
     if unequal:
-        console.print(
-            f"DIFFERENT  {first} and {name} at tick periods of "
-            f"{', '.join(f'{each:,}' for each in unequal)} cycles: `spiketwin compare` finds the "
-            "first difference",
-            style="bold red",
-            markup=False,
-            soft_wrap=True,
+        at = ", ".join(f"{each:,}" for each in unequal)
+        sentence = (
+            f"{first} and {name} at tick periods of {at} cycles: `spiketwin compare` finds the "
+            "first difference"
         )
+        Outcome(False, "DIFFERENT", (sentence,)).say(console)
     else:
-        console.print(
-            f"EQUAL  {first} and {name}: all of this, at {len(swept.points)} tick periods",
-            style="bold green",
-            markup=False,
-            soft_wrap=True,
-        )
+        sentence = f"{first} and {name}: all of this, at {len(swept.points)} tick periods"
+        Outcome(True, "EQUAL", (sentence,)).say(console)

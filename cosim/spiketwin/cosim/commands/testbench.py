@@ -24,7 +24,8 @@ from spiketwin.cosim.testbenches.levels import LEVELS, SESSION_VARIABLE, TOPS
 from spiketwin.cosim.testbenches.runner import BenchError, Outcome, Test
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.outcome import CHECK_FAILED
 from spiketwin.host.recording import Recording
 from spiketwin.host.replacing import replacing
 
@@ -158,7 +159,7 @@ def testbench(
     parts += [f"{skipped} skipped"] if skipped else []
     console.print(f"{', '.join(parts)}; seed {seed}", markup=False)
     if failed:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(CHECK_FAILED)
 
 
 def _bench(name: str, params: CoreParams | None, level: str | None) -> _Bench:
@@ -244,8 +245,8 @@ def _run(
         raise click.UsageError(f"--waves is of a single test: choose one by --test, of {names}")
     simulated, folder = _simulator(bench, tests, sources, top, waves is not None, results)
     cases = []
-    with options.progress_bar(console, "tests") as bar:
-        task = bar.add_task(bench.title, total=len(tests))
+    with progress.shown(console, "tests") as display:
+        display(bench.title, 0, len(tests))
         for number, test in enumerate(tests):
             place = results / str(number)
             place.mkdir()
@@ -257,12 +258,12 @@ def _run(
                     results=place, environment=bench.environment, path=bench.folder,
                     waves=waves is not None,
                 )  # fmt: skip
-            _say(bar.console, bench, test, outcome)
+            _say(display.console, bench, test, outcome)
             if waves is not None and (place / runner.WAVES).is_file():
                 with replacing(waves) as file, (place / runner.WAVES).open("rb") as signals:
                     shutil.copyfileobj(signals, file)
             cases.append((bench, test, outcome))
-            bar.advance(task)
+            display(bench.title, number + 1, len(tests))
     return cases
 
 
@@ -295,13 +296,13 @@ def _simulator(
     results: Path,
 ) -> tuple[str, Path]:
     """Name of what is simulated, and the folder of its simulator."""
-    with options.stages(Console(stderr=True)) as report:
+    with progress.shown(Console(stderr=True)) as display:
         if top is not None:
             return top, runner.simulator_of(
-                sources, top, results=results, waves=waves, report=report
+                sources, top, results=results, waves=waves, report=display.stage
             )
         ours = TOPS[_level(bench, tests)]
-        return ours, runner.simulator(ours, bench.params, waves=waves, report=report)
+        return ours, runner.simulator(ours, bench.params, waves=waves, report=display.stage)
 
 
 def _level(bench: _Bench, tests: Sequence[Test]) -> str:

@@ -21,7 +21,7 @@ from spiketwin.hdl.spec.protocol import (
     MAX_CYCLES_PER_BIT,
     MIN_CYCLES_PER_BIT,
 )
-from spiketwin.host.cli import options
+from spiketwin.host.cli import options, progress
 from spiketwin.host.replacing import replacing
 
 _TOLERANCE: Final = 0.02
@@ -95,8 +95,8 @@ def verilog(
     if name is None:
         name = _digest(params, level, clock, cycles)
     console = Console(stderr=True)
-    with options.stages(console) as report:
-        report(f"writing the Verilog of {params.n_axons} axons, {params.n_neurons} neurons")
+    with progress.shown(console) as display:
+        display.stage(f"writing the Verilog of {params.n_axons} axons, {params.n_neurons} neurons")
         text = emit.verilog(top, params, clock, name, cycles, prefix)
     with replacing(file) as written:
         written.write(text.encode("ascii"))

@@ -11,25 +11,26 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.compare.matching import Match, match
 from spiketwin.cosim.compare.quantisation import Quantisation
-from spiketwin.cosim.compare.trajectory import Recording, Values
+from spiketwin.cosim.compare.trajectory import Trajectory, Values
+from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import POTENTIAL, TRACE, VARIABLES, WEIGHT, Kind
 from spiketwin.host.elements import IntArray
-from spiketwin.host.plan import Progress
+from spiketwin.host.progress import Steps
 
 
 @dataclass(frozen=True, eq=False)
-class Drift:
+class Drift(Result):
     """Differences of a run from the ideal network, in the unit of the latter.
 
     Attributes
     ----------
     after:
-        Shape (k,): ticks executed.
+        Shape (k,): numbers of ticks after which potential and weights were compared.
     v_rms, v_largest:
-        Shape (k,): over all neurons, of the potential. A neuron that fires a tick too late differs
-        by a whole reset meanwhile.
+        Shape (k,): root mean square and largest difference of the potential, over all neurons. A
+        neuron that fires a tick too late differs by a whole reset meanwhile.
     weights_rms, weights_largest:
-        Shape (k,): over all synapses, of the weights.
+        Shape (k,): root mean square and largest difference of the weights, over all synapses.
     """
 
     after: IntArray
@@ -55,7 +56,7 @@ class OpenLoop:
     drift: Drift
 
 
-def in_open_loop(opened: Case, run: Recording) -> OpenLoop:
+def in_open_loop(opened: Case, run: Trajectory) -> OpenLoop:
     """Hold the run of a target against the ideal one.
 
     Parameters
@@ -65,7 +66,7 @@ def in_open_loop(opened: Case, run: Recording) -> OpenLoop:
     run:
         Its network, recorded on the target at even intervals.
     """
-    ideal = opened.meant(every=int(run.after[0]))
+    ideal = opened.run_ideal(every=int(run.after[0]))
     v_rms, v_largest = _differences(run.v / opened.scale - ideal.v)
     # Where nothing learns they were recorded once, and are what they were all the time.
     weights = (
@@ -107,7 +108,7 @@ class Limits:
         With one lifted, by its name: the real values of ``weights``, ``neuron parameters`` or
         ``learning rule`` instead of rounded ones, or one of the fields of `Quantisation`.
     exact:
-        Those of the first three that are not there, as the core holds them as they are meant.
+        Names of the first three that are missing in `lifted`, as their values are whole already.
     """
 
     all_kept: Match
@@ -128,11 +129,11 @@ def _gain(found: Match) -> tuple[int, int]:
     return found.within_one_tick, found.same_tick
 
 
-def limits(case: Case, progress: Progress | None = None) -> Limits:
+def limits(case: Case, progress: Steps | None = None) -> Limits:
     """Lift one quantisation of a core after the other, and match the spikes.
 
-    Taken of the case as it is: give `Case.open_loop` lest differences spread. Each is a run in
-    double precision.
+    The case is taken as it is: give that of `Case.open_loop` to keep differences from spreading
+    from neuron to neuron. Each match takes a run in double precision.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def limits(case: Case, progress: Progress | None = None) -> Limits:
     progress:
         Called with (runs done, runs).
     """
-    meant = case.meant().spikes
+    meant = case.run_ideal().spikes
     held, real = Ideal.of(case.network, case.params), case.ideal.in_units(case.scale)
     kept = Quantisation(case.params)
     rounded = {
@@ -158,7 +159,7 @@ def limits(case: Case, progress: Progress | None = None) -> Limits:
     def found(ideal: Ideal, keeping: Quantisation, done: int) -> Match:
         if progress is not None:
             progress(done, len(runs) + 1)
-        return match(meant, replace(case, ideal=ideal).meant(keeping=keeping).spikes)
+        return match(meant, replace(case, ideal=ideal).run_ideal(keeping=keeping).spikes)
 
     return Limits(
         all_kept=found(held, kept, 0),

@@ -9,11 +9,11 @@ import numpy as np
 
 from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.compare.quantisation import Quantisation
-from spiketwin.cosim.compare.trajectory import CoreRunner, Recording, recorded
+from spiketwin.cosim.compare.trajectory import NetworkOnCore, Trajectory, record
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
-from spiketwin.host.plan import Progress
+from spiketwin.host.progress import Steps
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -23,7 +23,7 @@ class Case:
     Attributes
     ----------
     ideal:
-        The network that is meant.
+        The network before it is rounded.
     network:
         What a core is given for it.
     params:
@@ -59,27 +59,29 @@ class Case:
 
     @classmethod
     def of(cls, network: Network, params: CoreParams, spikes: IntArray, ticks: int) -> Self:
-        """Take the integers of a network for what is meant: decays and steps are left to round."""
+        """Take the integers of a network for ideal, so that only decays and steps are rounded."""
         return cls(
             ideal=Ideal.of(network, params), network=network, params=params, scale=1.0,
             unit="units", spikes=spikes, ticks=ticks,
         )  # fmt: skip
 
-    def meant(self, every: int | None = None, keeping: Quantisation | None = None) -> Recording:
+    def run_ideal(
+        self, every: int | None = None, keeping: Quantisation | None = None
+    ) -> Trajectory:
         """Run the ideal network; parameters and errors are those of `Ideal.run`."""
         return self.ideal.run(
             self.spikes, self.ticks, every=every, clear_every=self.clear_every, keeping=keeping
         )
 
-    def found(
-        self, core: Core, every: int | None = None, progress: Progress | None = None
-    ) -> Recording:
+    def run_on(
+        self, core: Core, every: int | None = None, progress: Steps | None = None
+    ) -> Trajectory:
         """Run the network on a connected core.
 
-        Parameters and errors are those of `recorded` and of the methods of the core.
+        Parameters and errors are those of `record` and of the methods of the core.
         """
-        runner = CoreRunner(core, self.network)
-        return recorded(runner, self.spikes, self.ticks, every, self.clear_every, progress)
+        network = NetworkOnCore(core, self.network)
+        return record(network, self.spikes, self.ticks, every, self.clear_every, progress)
 
     def open_loop(self) -> Self:
         """Give the case in which every neuron receives the ideal network's own spikes.
@@ -91,7 +93,7 @@ class Case:
 
         Raises `ParamsError` if no core has so many axons.
         """
-        played = self.meant().spikes + (1, self.ideal.n_axons)
+        played = self.run_ideal().spikes + (1, self.ideal.n_axons)
         lost = played[:, 0] % (self.clear_every or self.ticks) == 0  # no tick follows, or a clear
         played = played[~lost]
         events = np.concatenate([self.spikes.reshape(-1, 2), played])

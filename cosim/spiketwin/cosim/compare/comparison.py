@@ -13,7 +13,6 @@ from spiketwin.cosim.compare.accuracy import Limits, OpenLoop, in_open_loop, lim
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import (
     Difference,
-    Progress,
     differ_after,
     first_difference,
     have_digests,
@@ -26,6 +25,7 @@ from spiketwin.hdl.spec.protocol import Identity
 from spiketwin.host import connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.link import DEFAULT_RETRIES
+from spiketwin.host.progress import Progress
 from spiketwin.host.targets import takes_baud, takes_sizes
 
 FLOAT: Final = "float:"
@@ -76,7 +76,7 @@ class Findings:
 
 
 @dataclass(frozen=True, eq=False)
-class Meant:
+class IdealRun:
     """What the ideal network did.
 
     Attributes
@@ -101,7 +101,7 @@ class Comparison:
         What was played.
     devices:
         What each target did, by name, in the order given.
-    meant:
+    ideal:
         What the ideal network did; None if that was not asked for.
     limits:
         What limits a core of the case's sizes in open loop; None if the ideal network was not asked
@@ -114,7 +114,7 @@ class Comparison:
 
     case: Case
     devices: dict[str, Findings]
-    meant: Meant | None
+    ideal: IdealRun | None
     limits: Limits | None
     differences: list[Difference]
     digests: bool
@@ -210,17 +210,17 @@ def compare(
         for name in kind:
             equal_to = {other: other in kind for other in found if other != name}
             found[name] = replace(found[name], equal_to=equal_to)
-    meant, limited = None, None
+    ideal, limited = None, None
     if with_ideal:
         begin = time.perf_counter()
-        meant = Meant(case.meant().spikes, time.perf_counter() - begin)
+        ideal = IdealRun(case.run_ideal().spikes, time.perf_counter() - begin)
         opened = _opened(case)
-        found = _near(opened, devices, found, meant, progress)
+        found = _near(opened, devices, found, ideal, progress)
         if opened is not None:
             limited = limits(opened, partial(progress, "roundings lifted"))
     first, *others = devices
     digests = bool(others) and all(have_digests(first, other) for other in others)
-    return Comparison(case, found, meant, limited, differences, digests)
+    return Comparison(case, found, ideal, limited, differences, digests)
 
 
 def _findings(case: Case, subject: Subject, progress: Progress) -> Findings:
@@ -240,7 +240,7 @@ def _near(
     opened: Case | None,
     devices: list[Subject],
     found: dict[str, Findings],
-    meant: Meant,
+    ideal: IdealRun,
     progress: Progress,
 ) -> dict[str, Findings]:
     """Match each device with the ideal network; devices that are equal are matched once."""
@@ -256,7 +256,7 @@ def _near(
     return {
         name: replace(
             one,
-            nearness=Nearness(known[name], parting_tick(meant.spikes, one.behaviour.run.spikes)),
+            nearness=Nearness(known[name], parting_tick(ideal.spikes, one.behaviour.run.spikes)),
         )
         for name, one in found.items()
     }
@@ -267,10 +267,10 @@ def _in_open_loop(opened: Case, device: Subject, progress: Progress) -> OpenLoop
     report = partial(progress, f"{device.name} in open loop")
     every = -(-opened.ticks // _RECORDS)
     if device.core.params.n_axons >= opened.network.n_axons:
-        run = opened.found(device.core, every, report)
+        run = opened.run_on(device.core, every, report)
     elif takes_sizes(device.url):
         with connect(device.url, params=opened.params) as core:
-            run = opened.found(core, every, report)
+            run = opened.run_on(core, every, report)
     else:
         return None
     return in_open_loop(opened, run)

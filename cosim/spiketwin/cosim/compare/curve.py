@@ -58,7 +58,7 @@ def save(file: IO[bytes], found: Sweep, title: str) -> None:
 def _throughput(axis: Axes, found: Sweep) -> None:
     periods = found.values("tick_period")
     asked = found.clock_hz / periods
-    reached = [found.ticks_per_second(point) for point in found.points]
+    reached = [point.ticks_per_second for point in found.points]
     axis.plot(periods, asked, linestyle="--", label="asked for")
     axis.plot(periods, reached, marker="o", markersize=3, label="reached")
     axis.set_yscale("log")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,11 @@ from spiketwin.cosim.compare.equality import (
     unequal_state,
 )
 from spiketwin.cosim.compare.subject import Subject
+from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
+from spiketwin.host.progress import Progress
 
 FIELDS: Final = (
     *(name for name in names(CHANGED_IN_TICKS) if name != "pending"),
@@ -40,16 +41,13 @@ _COUNTS_OF_CYCLES: Final = ("spike_cycle", "update_cycle", "cycles")
 _AROUND: Final = 3
 """Ticks shown before a difference, and after it."""
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is of it."""
-
 
 class NotReproducible(SpiketwinError):
     """Two targets differed in one run and not in the next: one of them is not deterministic."""
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class Window(Result):
     """The few ticks around a difference, for each of two targets by its name.
 
     Attributes
@@ -68,7 +66,7 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
-class Difference:
+class Difference(Result):
     """The first difference of two targets.
 
     Of all that differs after the tick, it is what the rest can follow from: if a neuron fired in
@@ -83,7 +81,7 @@ class Difference:
         Cycle of the run, counted from its beginning, at which the tick began, or at which the
         spike left if the field is ``spike`` or ``spike_cycle``; None without a tick.
     field:
-        One of `FIELDS`: a name of the state, ``weight``, ``spike`` (1 if the neuron fired),
+        What differs: a name of the state, ``weight``, ``spike`` (1 if the neuron fired),
         ``spike_cycle`` (cycle in the tick at which it left), ``update_cycle`` (cycle in the tick
         at which *Update* began), ``cycles`` (of the tick) or ``digest`` (of what it wrote).
     source, neuron:
@@ -115,10 +113,6 @@ class Difference:
             return f"source {self.source}"
         return "" if self.neuron is None else f"neuron {self.neuron}"
 
-    def figures(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
-        return vars(self) | {"around": self.around and vars(self.around)}
-
 
 def differ_after(
     a: Subject,
@@ -142,7 +136,7 @@ def differ_after(
     every:
         Ticks between two comparisons of all state.
     progress:
-        Told of the ticks compared.
+        Called with the ticks that were compared.
 
     Raises
     ------
@@ -218,7 +212,7 @@ def first_difference(
     differ_by:
         Number of ticks after which they differ.
     progress:
-        Told of each time.
+        Called each time the case is played.
 
     Raises
     ------

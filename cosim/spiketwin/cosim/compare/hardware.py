@@ -15,24 +15,26 @@ from typing import Any, Final
 import numpy as np
 
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.difference import Progress
 from spiketwin.cosim.compare.equality import unequal_runs
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.protocol import BITS_PER_BYTE
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host import Core
 from spiketwin.host.account import Account
 from spiketwin.host.device_time import DeviceTime, cycles_per_bit
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.ledger import Ledger
+from spiketwin.host.progress import Progress
 from spiketwin.host.spikes import Run
+from spiketwin.host.summaries import CycleLatencySummary
 from spiketwin.host.targets import origin
 
 CHECK: Final = 0.005
-"""How far the time of the wires may be from bytes × 10 ÷ baud."""
+"""Greatest share by which the time of the wires may be off from bytes × 10 ÷ baud."""
 
 
 @dataclass(frozen=True, eq=False)
-class Played:
+class TimedPlay:
     """What a target did, and how long it took.
 
     Attributes
@@ -74,12 +76,12 @@ class Played:
         """Ticks played, each time."""
         return len(self.run.cycles)
 
-    def equals(self, other: Played) -> bool:
+    def equals(self, other: TimedPlay) -> bool:
         """Tell whether both had the same spikes in the same cycles."""
         return not unequal_runs(self.run, other.run)
 
 
-def play(subject: Subject, case: Case, progress: Progress, asked: int | None = None) -> Played:
+def play(subject: Subject, case: Case, progress: Progress, asked: int | None = None) -> TimedPlay:
     """Have a target play a case, tick by tick and then as one run.
 
     Parameters
@@ -110,7 +112,7 @@ def play(subject: Subject, case: Case, progress: Progress, asked: int | None = N
         progress=lambda done, total: progress(f"{subject.name} streamed", done, total),
     )
     after = core.statistics.bytes_sent + core.statistics.bytes_received
-    return Played(
+    return TimedPlay(
         subject.name, origin(subject.url), asked, stepped, run.ledger, run, after - before
     )
 
@@ -127,12 +129,12 @@ def _stepped(core: Core, case: Case, progress: Callable[[int], None]) -> Ledger:
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
-    """The network on hardware of one clock, behind a line of one rate. Computed.
+class Point(Result):
+    """The network on hardware of one clock, behind a line of one rate; all of it is computed.
 
     Attributes
     ----------
-    asked:
+    asked_baud:
         Rate that was asked for; the clock makes one within 2 % of it.
     stepped, streamed:
         The time it takes, tick by tick and as one run.
@@ -140,7 +142,14 @@ class Point:
         Bytes that passed in the latter, as the link counted them.
     """
 
-    asked: int
+    json_keys = (
+        "clock_hz", "asked_baud", "baud", "cycles_per_bit", "spike_latency",
+        "spike_latency_streamed", "ticks_per_second", "ticks_per_second_tick_by_tick", "seconds",
+        "seconds_tick_by_tick", "bytes_out", "bytes_in", "busy_cycles", "limited_by",
+        "wire_seconds", "wire_error",
+    )  # fmt: skip
+
+    asked_baud: int
     stepped: DeviceTime
     streamed: DeviceTime
     line_bytes: int
@@ -151,44 +160,137 @@ class Point:
         return self.streamed.clock_hz
 
     @property
-    def bit_cycles(self) -> int:
+    def baud(self) -> int | None:
+        """Rate that the clock makes."""
+        return self.streamed.baud
+
+    @property
+    def cycles_per_bit(self) -> int:
         """Clock cycles that a bit takes."""
-        return cycles_per_bit(self.clock_hz, self.asked)
+        return cycles_per_bit(self.clock_hz, self.asked_baud)
+
+    @property
+    def spike_latency(self) -> CycleLatencySummary | None:
+        """Times from spike in to spike out, tick by tick; null without spikes."""
+        return self.stepped.summary().spike_latency
+
+    @property
+    def spike_latency_streamed(self) -> CycleLatencySummary | None:
+        """Times from spike in to spike out of the streamed run; null without spikes."""
+        return self.streamed.summary().spike_latency
+
+    @property
+    def ticks_per_second(self) -> float:
+        """Ticks in a second of the streamed run."""
+        return self.streamed.ticks / self.streamed.seconds
+
+    @property
+    def ticks_per_second_tick_by_tick(self) -> float:
+        """Ticks in a second, tick by tick."""
+        return self.stepped.ticks / self.stepped.seconds
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the streamed run."""
+        return self.streamed.seconds
+
+    @property
+    def seconds_tick_by_tick(self) -> float:
+        """Seconds of all ticks, tick by tick."""
+        return self.stepped.seconds
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes of all requests of the streamed run."""
+        return self.streamed.bytes_out
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes of all answers of the streamed run."""
+        return self.streamed.bytes_in
+
+    @property
+    def busy_cycles(self) -> dict[str, int]:
+        """Cycles in which ``wire_out``, ``wire_back``, ``link`` and ``core`` are busy, streamed."""
+        return self.streamed.busy
+
+    @property
+    def limited_by(self) -> str:
+        """Which of these is busy for longest."""
+        return self.streamed.limited_by
+
+    @property
+    def wire_seconds(self) -> float:
+        """Seconds in which bytes of the streamed run are on the line."""
+        return self.streamed.wire_seconds
 
     @property
     def wire_error(self) -> float:
-        """By what share the time of the wires is off from bytes × 10 ÷ baud.
+        """Share by which the time of the wires is off from bytes × 10 ÷ baud.
 
         The bytes are those that the link counted, and the rate is the one that the clock makes.
         """
-        expected = self.line_bytes * BITS_PER_BYTE * self.bit_cycles / self.clock_hz
+        expected = self.line_bytes * BITS_PER_BYTE * self.cycles_per_bit / self.clock_hz
         return self.streamed.wire_seconds / expected - 1
 
-    def figures(self) -> dict[str, Any]:
-        """Give the figures as JSON has them."""
-        stepped, streamed = self.stepped.as_json(), self.streamed.as_json()
-        return {
-            "clock_hz": self.clock_hz,
-            "asked_baud": self.asked,
-            "baud": streamed["baud"],
-            "cycles_per_bit": self.bit_cycles,
-            "spike_latency": stepped["spike_latency"],
-            "spike_latency_streamed": streamed["spike_latency"],
-            "ticks_per_second": self.streamed.ticks / self.streamed.seconds,
-            "ticks_per_second_tick_by_tick": self.stepped.ticks / self.stepped.seconds,
-            "seconds": streamed["seconds"],
-            "seconds_tick_by_tick": stepped["seconds"],
-            "bytes_out": streamed["bytes_out"],
-            "bytes_in": streamed["bytes_in"],
-            "busy_cycles": streamed["busy_cycles"],
-            "limited_by": self.streamed.limited_by,
-            "wire_seconds": self.streamed.wire_seconds,
-            "wire_error": self.wire_error,
-        }
+
+@dataclass(frozen=True)
+class Measured(Result):
+    """How long a target took.
+
+    Attributes
+    ----------
+    target:
+        Its address.
+    baud:
+        Rate of its line; null without a line.
+    median_latency_seconds:
+        Median from spike in to spike out, tick by tick, on the wall; null for a simulation.
+    ticks_per_second, seconds:
+        Of the streamed run; of a simulation in its own time.
+    """
+
+    target: str
+    baud: int | None
+    median_latency_seconds: float | None
+    ticks_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class MeasuredBesideComputed(Measured):
+    """How long a target took, and what is computed for its clock and line.
+
+    Attributes
+    ----------
+    computed_median_latency_seconds:
+        Median from spike in to spike out, tick by tick, as computed; null without spikes.
+    computed_seconds:
+        Time of the streamed run, as computed.
+    """
+
+    computed_median_latency_seconds: float | None
+    computed_seconds: float
+
+
+@dataclass(frozen=True)
+class LineLimit(Result):
+    """When the line limits what hardware of one clock does.
+
+    Attributes
+    ----------
+    clock_hz:
+        Clock of the hardware.
+    line_limits_below_baud:
+        Rate below which one direction of the line is busy for longer than all else, streamed.
+    """
+
+    clock_hz: int
+    line_limits_below_baud: float
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class Study(Result):
     """Software and hardware side by side.
 
     Attributes
@@ -197,13 +299,28 @@ class Study:
         What each target did, at each rate that its line was set to.
     points:
         The hardware, computed from what the first of them did: clock by clock, rates ascending.
-    round_trip:
+    round_trip_seconds:
         Seconds that host and adapter add to every answer there.
     """
 
-    played: list[Played]
+    json_keys = (
+        "ticks", "spikes", "equal", "wires_agree", "round_trip_seconds", "software", "points",
+        "beside", "limits",
+    )  # fmt: skip
+
+    played: list[TimedPlay]
     points: list[Point]
-    round_trip: float
+    round_trip_seconds: float
+
+    @property
+    def ticks(self) -> int:
+        """Ticks that were played, each time."""
+        return self.played[0].ticks
+
+    @property
+    def spikes(self) -> int:
+        """Spikes that were fired, each time."""
+        return len(self.played[0].run.spikes)
 
     @property
     def clocks(self) -> list[int]:
@@ -221,14 +338,31 @@ class Study:
         return all(abs(point.wire_error) <= CHECK for point in self.points)
 
     @property
-    def software(self) -> list[Played]:
+    def in_software(self) -> list[TimedPlay]:
         """Targets whose wall time is the time of software: the model."""
         return [each for each in self.played if each.origin == "computed"]
 
     @property
-    def beside(self) -> list[Played]:
-        """Targets with a line of a rate: a time of their own stands beside the computed one."""
+    def with_line(self) -> list[TimedPlay]:
+        """Targets with a line of a rate, whose own time stands beside the computed one."""
         return [each for each in self.played if each.streamed.baud is not None]
+
+    @property
+    def software(self) -> list[Measured]:
+        """The model: targets whose wall time is the time of software."""
+        return [Measured(**_measured(each)) for each in self.in_software]
+
+    @property
+    def beside(self) -> list[MeasuredBesideComputed]:
+        """Targets with a line, at each rate, beside what is computed for them."""
+        return [
+            MeasuredBesideComputed(**_measured(each), **_computed(each)) for each in self.with_line
+        ]
+
+    @property
+    def limits(self) -> list[LineLimit]:
+        """The rate, for each clock, from which on the line does not limit the streamed run."""
+        return [LineLimit(clock, self.line_limits_below(clock)) for clock in self.clocks]
 
     def of_clock(self, clock_hz: int) -> list[Point]:
         """Points of a clock, rates ascending."""
@@ -240,32 +374,14 @@ class Study:
         others = max(time.busy["core"], time.busy["link"])
         return BITS_PER_BYTE * max(time.bytes_out, time.bytes_in) * clock_hz / others
 
-    def figures(self) -> dict[str, Any]:
-        """Give the figures as JSON has them."""
-        first = self.played[0]
-        return {
-            "ticks": first.ticks,
-            "spikes": len(first.run.spikes),
-            "equal": self.equal,
-            "wires_agree": self.wires_agree,
-            "round_trip_seconds": self.round_trip,
-            "software": [_measured(each) for each in self.software],
-            "points": [point.figures() for point in self.points],
-            "beside": [_measured(each) | _computed(each) for each in self.beside],
-            "limits": [
-                {"clock_hz": clock, "line_limits_below_baud": self.line_limits_below(clock)}
-                for clock in self.clocks
-            ],
-        }
 
-
-def seconds_of(played: Played) -> float:
+def seconds_of(played: TimedPlay) -> float:
     """Seconds of the streamed run: the device's own where it is simulated, else on the wall."""
     ledger = played.streamed
     return ledger.device_seconds if played.simulated else ledger.wall_seconds
 
 
-def median_latency(played: Played) -> float | None:
+def median_latency(played: TimedPlay) -> float | None:
     """Median seconds from spike in to spike out, tick by tick, on the wall.
 
     None without spikes, and where the wall time is a simulator's.
@@ -274,7 +390,7 @@ def median_latency(played: Played) -> float | None:
     return float(np.median(latency)) if latency.size and not played.simulated else None
 
 
-def _measured(played: Played) -> dict[str, Any]:
+def _measured(played: TimedPlay) -> dict[str, Any]:
     return {
         "target": played.name,
         "baud": played.streamed.baud,
@@ -284,7 +400,7 @@ def _measured(played: Played) -> dict[str, Any]:
     }
 
 
-def _computed(played: Played) -> dict[str, Any]:
+def _computed(played: TimedPlay) -> dict[str, Any]:
     there = played.stepped.on_hardware().latency
     clock = played.clock_hz
     return {
@@ -294,7 +410,7 @@ def _computed(played: Played) -> dict[str, Any]:
 
 
 def study(
-    played: list[Played],
+    played: list[TimedPlay],
     clocks: Sequence[int],
     rates: Sequence[int],
     round_trip: float | None,

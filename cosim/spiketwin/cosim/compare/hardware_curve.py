@@ -14,13 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, NullFormatter
 
-from spiketwin.cosim.compare.hardware import Played, Point, Study, median_latency, seconds_of
+from spiketwin.cosim.compare.hardware import Point, Study, TimedPlay, median_latency, seconds_of
 from spiketwin.host.cli.raster import plain_names
 
 _SIZE: Final = (10.0, 7.0)
 """Inches of the picture."""
 
 _DPI: Final = 150
+_Value = Callable[[TimedPlay], float | None]
 _MARKERS: Final = "osD^v"
 
 
@@ -41,7 +42,7 @@ def save(file: IO[bytes], found: Study, title: str) -> None:
             axis.spines[["top", "right"]].set_visible(False)
         for axis in (latency, throughput) if found.played[0].run.spikes.size else (throughput,):
             axis.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
-        rates = sorted({point.asked for point in found.points})
+        rates = sorted({point.asked_baud for point in found.points})
         throughput.set_xticks(rates, [f"{rate:,}" for rate in rates], rotation=20)
         throughput.set_xticks([], minor=True)
         throughput.set_xlabel("rate of the line (baud)")
@@ -57,7 +58,7 @@ def _lines(axis: Axes, found: Study, value: Callable[[Point], float], how: str, 
     for number, clock in enumerate(found.clocks):
         points = found.of_clock(clock)
         axis.plot(
-            [point.asked for point in points],
+            [point.asked_baud for point in points],
             [value(point) for point in points],
             line,
             color=f"C{number}",
@@ -67,8 +68,8 @@ def _lines(axis: Axes, found: Study, value: Callable[[Point], float], how: str, 
         )
 
 
-def _software(axis: Axes, found: Study, value: Callable[[Played], float | None], how: str) -> None:
-    for number, each in enumerate(found.software):
+def _software(axis: Axes, found: Study, value: _Value, how: str) -> None:
+    for number, each in enumerate(found.in_software):
         seconds = value(each)
         if seconds is not None:
             axis.axhline(
@@ -94,7 +95,7 @@ def _throughput(axis: Axes, found: Study) -> None:
     _lines(axis, found, lambda p: p.stepped.ticks / p.stepped.seconds, ", tick by tick", "--")
     _software(axis, found, lambda each: each.ticks / seconds_of(each), ", streamed")
     _beside(axis, found, lambda each: each.ticks / seconds_of(each))
-    rates = [point.asked for point in found.points]
+    rates = [point.asked_baud for point in found.points]
     for number, clock in enumerate(found.clocks):
         limit = found.line_limits_below(clock)
         if min(rates) <= limit <= max(rates):
@@ -106,13 +107,14 @@ def _throughput(axis: Axes, found: Study) -> None:
             )  # fmt: skip
 
 
-def _beside(axis: Axes, found: Study, value: Callable[[Played], float | None]) -> None:
+def _beside(axis: Axes, found: Study, value: _Value) -> None:
     """Mark what targets with a line of a rate took."""
-    for name in dict.fromkeys(each.name for each in found.beside):
-        points = [(each.streamed.baud, value(each)) for each in found.beside if each.name == name]
+    for name in dict.fromkeys(each.name for each in found.with_line):
+        played = [each for each in found.with_line if each.name == name]
+        points = [(each.streamed.baud, value(each)) for each in played]
         known = np.array([point for point in points if point[1] is not None], np.float64)
         if known.size:
-            simulated = any(each.simulated for each in found.beside if each.name == name)
+            simulated = any(each.simulated for each in played)
             kind = "simulated" if simulated else "measured"
             axis.plot(
                 known[:, 0], known[:, 1], "x",

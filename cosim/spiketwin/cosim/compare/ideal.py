@@ -1,4 +1,4 @@
-"""The ideal network: what was meant, in double precision, before anything is rounded for a core."""
+"""The ideal network: the intended one, in double precision, before it is rounded for a core."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.cosim.compare import kernels
 from spiketwin.cosim.compare.quantisation import Quantisation, coded_loss, exact_loss, no_grid
-from spiketwin.cosim.compare.trajectory import Recording, Values, recorded
+from spiketwin.cosim.compare.trajectory import Trajectory, Values, record
 from spiketwin.cosim.compilation import told
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
@@ -45,7 +45,7 @@ class Ideal:
     """A network in real numbers; attributes have the names and the meaning of `Network`'s.
 
     It keeps the order of a tick and all its rules (docs/tick.md), but rounds nothing. `v_floor`,
-    `w_min`, `w_max` and the refractory ticks are part of what is meant, and hold here too. The
+    `w_min`, `w_max` and the refractory ticks belong to the ideal network too. The
     widths of a core are not: potential, current, `theta` and traces have no largest value, so a
     trace that adds up passes the full scale at which a core's stays. A decay takes exactly
     ``1 - exp(-1 / tau)`` of a value, and a learning step is applied in full.
@@ -184,28 +184,28 @@ class Ideal:
         every: int | None = None,
         clear_every: int | None = None,
         keeping: Quantisation | None = None,
-    ) -> Recording:
+    ) -> Trajectory:
         """Run from rest.
 
         Parameters
         ----------
         spikes, ticks, every, clear_every:
-            Stimulus and records: as for `spiketwin.cosim.compare.trajectory.recorded`.
+            Stimulus and records: as for `spiketwin.cosim.compare.trajectory.record`.
         keeping:
             Roundings of a core that are kept; our unit is then the core's. None: nothing rounds.
 
         Raises
         ------
         InvalidInput
-            As `recorded` does.
+            As `record` does.
         DoesNotFit
             The core whose roundings are kept is smaller than the network.
         """
-        return recorded(_Runner(self, keeping), spikes, ticks, every, clear_every)
+        return record(_Runner(self, keeping), spikes, ticks, every, clear_every)
 
 
 class _Runner:
-    """An ideal network at work (`spiketwin.cosim.compare.trajectory.Runner`)."""
+    """An ideal network at work (`spiketwin.cosim.compare.trajectory.RunningNetwork`)."""
 
     def __init__(self, ideal: Ideal, keeping: Quantisation | None) -> None:
         self.n_axons = ideal.n_axons
@@ -259,7 +259,7 @@ class _Runner:
 
 
 def _rules(ideal: Ideal, loss: Callable[[float], float]) -> kernels.Rules:
-    # Each of one type, however it was given, lest the kernel be compiled for every mixture.
+    # Each has one type, however it was given, so that the kernel is compiled only once.
     values: dict[str, Any] = {}
     for name, kind in kernels.Rules.__annotations__.items():
         if name.endswith("_loss"):

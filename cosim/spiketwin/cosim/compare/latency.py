@@ -2,7 +2,7 @@
 
 At a fixed tick period tick t is due at cycle ``t · period`` of the run. It begins then, or when the
 tick before is over if that is later: a core that falls behind makes up for it as soon as it can.
-Meant is that a spike of tick t leaves when tick t is due. The questions are those that PyCARL asks
+Ideally a spike of tick t leaves when tick t is due. The questions are those that PyCARL asks
 of a chip (Balaji et al., *PyCARL: A PyNN Interface for Hardware-Software Co-Simulation of Spiking
 Neural Network*, IJCNN 2020): latency, disorder, distortion of the intervals between spikes. Its
 chips delay spikes on their way through a shared interconnect; here it is the core that is late, and
@@ -75,7 +75,7 @@ def latencies(spikes: IntArray, left: IntArray, period: int) -> IntArray:
 
 
 def interval_distortions(spikes: IntArray, left: IntArray, period: int) -> IntArray:
-    """Cycles by which each interval between spikes differs from what is meant.
+    """Cycles by which each interval between spikes differs from the ideal one.
 
     PyCARL's distortion of the inter-spike interval: for each neuron, from spike to spike, how much
     longer or shorter the interval is than the ideal one. Where spikes are missing or extra,

@@ -1,4 +1,4 @@
-"""The spikes of a run held against those that were meant, one to one."""
+"""The spikes of a run, matched one to one with those of the ideal network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three classic networks and the demo's: what is meant, what a core holds of it, what is played.
+"""Three classic networks and the demo's, each with its stimulus: ideal, and rounded for a core.
 
 Potentials are in mV above rest and times in ms. A preset is the same on every machine.
 """
@@ -19,7 +19,7 @@ from spiketwin.hdl.spec.params import preset as size
 from spiketwin.host.errors import InvalidInput
 
 TICKS: Final = 1000
-"""Length of each stimulus (but for `digits`, which ends with an image)."""
+"""Length of each stimulus, except that of `digits`, which ends with an image."""
 
 # --- f–I curve ---------------------------------------------------------------------------------
 

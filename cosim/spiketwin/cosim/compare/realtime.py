@@ -8,7 +8,7 @@ Then the same events are played once more at the fixed period, which has to come
 for ticks that are held up (docs/tick.md).
 
 The link is left out of it: events are queued ahead, and spikes leave when the core puts them out.
-What the link makes of the period is told apart (`waits`, `muted`, `held_cycles` of `Live`).
+What the link makes of the period is counted by itself (`waits`, `muted`, `held_cycles` of `Live`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from spiketwin.cosim.compare.latency import missed_deadlines, tick_begins
 from spiketwin.host import Core, Run
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
-from spiketwin.host.plan import Progress
+from spiketwin.host.progress import Steps
 from spiketwin.host.runs import joined
 
 _MOST_COUNTED = (1 << 16) - 1
@@ -69,8 +69,8 @@ class Live:
         return left
 
 
-def free_run(core: Core, case: Case, progress: Progress | None = None) -> Run:
-    """Run a case as fast as the core can: what is meant, and how long each tick takes.
+def free_run(core: Core, case: Case, progress: Steps | None = None) -> Run:
+    """Run a case as fast as the core can, for the ideal spikes and the length of each tick.
 
     Raises `InvalidInput` for a case whose state is cleared on the way, which takes a host that
     stops the run, and otherwise as the methods of the core.
@@ -81,7 +81,7 @@ def free_run(core: Core, case: Case, progress: Progress | None = None) -> Run:
     return core.run(case.spikes, case.ticks, progress=progress)
 
 
-def live(core: Core, case: Case, period: int, free: Run, progress: Progress | None = None) -> Live:
+def live(core: Core, case: Case, period: int, free: Run, progress: Steps | None = None) -> Live:
     """Run a case in real time.
 
     Parameters
@@ -124,13 +124,13 @@ def _held_cycles(free: Run, timed: Run) -> int | None:
 
     It must equal the free run in all else, and where it was not muted; None if it does not.
     """
-    told = ~timed.muted
-    spoken = told[free.spikes[:, 0]]
-    held = np.where(told, timed.cycles - free.cycles, 0)
+    reported = ~timed.muted
+    spoken = reported[free.spikes[:, 0]]
+    held = np.where(reported, timed.cycles - free.cycles, 0)
     same = (
         np.array_equal(timed.spikes, free.spikes[spoken])
         and bool((held >= 0).all())
-        and np.array_equal((timed.update_cycles - free.update_cycles)[told], held[told])
+        and np.array_equal((timed.update_cycles - free.update_cycles)[reported], held[reported])
         and np.array_equal(timed.spike_cycles - free.spike_cycles[spoken], held[timed.spikes[:, 0]])
     )
     return int(held.sum()) if same else None
@@ -172,7 +172,7 @@ def _loses(case: Case, period: int, depth: int, cycles: IntArray) -> bool:
 
 
 def _played(
-    core: Core, case: Case, period: int, depth: int, progress: Progress | None
+    core: Core, case: Case, period: int, depth: int, progress: Steps | None
 ) -> tuple[IntArray, Run]:
     """Find out which events are lost; give the others, and the run with them."""
     # first[t]: number of the first event of tick t or later.

@@ -13,7 +13,6 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import (
     Difference,
     NotReproducible,
-    Progress,
     both_after,
     first_difference,
     same_sizes,
@@ -24,6 +23,7 @@ from spiketwin.hdl.spec.variables import NEURON_PARAMETERS
 from spiketwin.host import Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.network import SETTINGS
+from spiketwin.host.progress import Progress
 
 MOST_RUNS: Final = 1000
 """Cases that are tried, at most."""
@@ -71,7 +71,7 @@ def shrink(
     a, b, case, found:
         Two targets, the case, and their first difference in it.
     progress:
-        Told how many of the cases have been tried.
+        Called with how many of the cases have been tried.
     most_runs:
         Cases that are tried, at most.
 
@@ -269,7 +269,7 @@ def _fewer_settings(small: _Small, differ: _Differ) -> _Small:
 
 
 def _usual_settings() -> dict[str, Any]:
-    """Settings of a network as they are by default, but for bounds that could cross."""
+    """Settings of a network as they are by default, except bounds, which could cross."""
     defaults = {field.name: field.default for field in fields(Network)}
     return {name: defaults[name] for name in SETTINGS if name not in ("w_min", "w_max")}
 

@@ -10,7 +10,7 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.equality import Behaviour
 from spiketwin.host import Core
 from spiketwin.host.elements import IntArray
-from spiketwin.host.plan import Progress
+from spiketwin.host.progress import Steps
 from spiketwin.host.runs import joined
 from spiketwin.host.spikes import Run
 
@@ -38,7 +38,7 @@ class Subject:
         return Playback(self.core, case, digests)
 
     def after(
-        self, case: Case, ticks: int, progress: Progress | None = None, digests: bool = False
+        self, case: Case, ticks: int, progress: Steps | None = None, digests: bool = False
     ) -> Behaviour:
         """Play the first `ticks` ticks of a case, 0 or more.
 
@@ -78,7 +78,7 @@ class Playback:
         self._digests = digests
         self._tick = 0
 
-    def to(self, end: int, progress: Progress | None = None) -> Run:
+    def to(self, end: int, progress: Steps | None = None) -> Run:
         """Play on until `end` ticks are over, and give what they put out.
 
         Ticks count from the first of this part. Raises as `Core.run`.
@@ -107,6 +107,6 @@ class Playback:
         return self.state() | {"weight": self._core.read_weights()}
 
 
-def _shifted(progress: Progress | None, done: int, ticks: int) -> Progress | None:
+def _shifted(progress: Steps | None, done: int, ticks: int) -> Steps | None:
     """Give the progress of a part that begins when some ticks are done."""
     return progress and (lambda now, _part: progress(done + now, ticks))

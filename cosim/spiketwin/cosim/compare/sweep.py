@@ -1,22 +1,21 @@
 """What latency does to a network, tick period by tick period: from keeping up to falling behind.
 
 Held against each other are a core in real time (`realtime`) and the same core free-running: its
-spikes are those that were meant, each when its tick is due. So nothing but time makes a difference.
+spikes are the ideal ones, each when its tick is due. So only time makes a difference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.cosim.compare import measures
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.difference import Progress
 from spiketwin.cosim.compare.latency import (
     interval_distortions,
     latencies,
@@ -25,8 +24,10 @@ from spiketwin.cosim.compare.latency import (
 )
 from spiketwin.cosim.compare.realtime import Live, free_run, live
 from spiketwin.cosim.compare.subject import Subject
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host import Run
 from spiketwin.host.elements import IntArray
+from spiketwin.host.progress import Progress
 from spiketwin.host.stimuli import checked_events
 
 TAU_TICKS: Final = 10.0
@@ -40,10 +41,15 @@ Judge = Callable[[IntArray], float]
 
 
 @dataclass(frozen=True)
-class Distances:
-    """Mean distances from the trains that were meant, over the neurons that fire.
+class Distances(Result):
+    """Mean distances from the ideal spike trains, over the neurons that fire.
 
     A spike counts as fired when its tick began, in periods; all are 0 where a core keeps up.
+
+    Attributes
+    ----------
+    van_rossum, victor_purpura, isi, spike:
+        The van Rossum, Victor-Purpura, ISI and SPIKE distances.
     """
 
     van_rossum: float
@@ -53,7 +59,7 @@ class Distances:
 
 
 @dataclass(frozen=True)
-class Point:
+class Point(Result):
     """What a core did at one tick period; all times in cycles.
 
     The last three tell of the link to the target and of the host, all else of the core alone: on
@@ -62,11 +68,13 @@ class Point:
     Attributes
     ----------
     tick_period:
-        From tick to tick.
+        Cycles from tick to tick.
     utilisation:
         Mean cycles of a tick, in periods; above 1 the core falls behind for as long as it lasts.
     elapsed_cycles:
-        From the beginning of the first tick to the end of the last one, or of its period.
+        Cycles from the beginning of the first tick to the end of the last one, or of its period.
+    ticks_per_second:
+        Ticks in a second of the clock by which cycles are time.
     missed_deadlines:
         Ticks that began late.
     dropped_events:
@@ -78,17 +86,17 @@ class Point:
     disordered_spikes:
         Those that left after an axon event of a later tick had come.
     missing_spikes, extra_spikes:
-        Spikes that were meant and not fired, in the same tick by the same neuron, and the other
-        way round.
+        Ideal spikes that were not fired, in the same tick by the same neuron, and spikes that were
+        fired and are not ideal.
     latency_mean, latency_max:
-        From when a spike was due until it left; 0 if there is none.
+        Cycles from when a spike was due until it left, mean and maximum; 0 without spikes.
     interval_distortion_mean, interval_distortion_max:
-        By which an interval between spikes of a neuron differs from the one that was meant; 0 if
-        there is none.
+        Cycles by which an interval between spikes of a neuron differs from the ideal one, mean and
+        maximum; 0 without intervals.
     distances:
-        None if not asked for.
+        Distances from the ideal spike trains; None without the libraries that measure them.
     accuracy:
-        Of the task, if the case is one: share of the answers that were right, and there in time.
+        Share of the answers that were right, and there in time; None if the case is no task.
     waits, muted_ticks:
         Ticks that the target began late because it waited for the host, and ticks whose words it
         dropped because the host did not take them.
@@ -99,6 +107,7 @@ class Point:
     tick_period: int
     utilisation: float
     elapsed_cycles: int
+    ticks_per_second: float = field(compare=False)
     missed_deadlines: int
     dropped_events: int
     spikes: int
@@ -118,7 +127,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Result):
     """A network on one core at several tick periods.
 
     Attributes
@@ -126,14 +135,14 @@ class Sweep:
     clock_hz:
         Clock by which cycles are seconds.
     ticks, events, spikes:
-        Ticks, axon events, and spikes that are meant.
+        Ticks, axon events, and spikes of the core free-running.
     falls_behind_below:
         Mean cycles of a tick, free-running: with a shorter period the core falls behind for good,
         or as soon as events are lost for it.
     keeps_up_from:
         Least period at which no deadline is missed.
     accuracy:
-        Of the task, by the spikes that are meant; None if the case has none.
+        Accuracy in the task, free-running; None if the case is no task.
     points:
         By tick period, ascending.
     """
@@ -155,18 +164,35 @@ class Sweep:
         """Turn cycles into microseconds."""
         return cycles / self.clock_hz * 1e6
 
-    def ticks_per_second(self, point: Point) -> float:
-        """Throughput at one period."""
-        return self.ticks * self.clock_hz / point.elapsed_cycles
 
-    def as_json(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
-        figures = {each.name: getattr(self, each.name) for each in fields(self)}
-        figures["points"] = [
-            asdict(point) | {"ticks_per_second": self.ticks_per_second(point)}
-            for point in self.points
-        ]
-        return figures
+@dataclass(frozen=True)
+class SweepResult(Result):
+    """What ``spiketwin sweep`` finds.
+
+    Attributes
+    ----------
+    ideal:
+        What the spikes of each target are held against: ``free-running``, its own ones.
+    van_rossum_tau_ticks, victor_purpura_cost_per_tick:
+        Parameters of these two distances.
+    targets:
+        What was found of each target, by its address.
+    """
+
+    json_keys = (
+        "ideal", "van_rossum_tau_ticks", "victor_purpura_cost_per_tick", "equal", "targets",
+    )  # fmt: skip
+
+    targets: dict[str, Sweep]
+    ideal: str = "free-running"
+    van_rossum_tau_ticks: float = TAU_TICKS
+    victor_purpura_cost_per_tick: float = COST_PER_TICK
+
+    @property
+    def equal(self) -> bool:
+        """Whether all targets did the same at each period."""
+        first, *others = self.targets.values()
+        return all(each.points == first.points for each in others)
 
 
 def sweep(
@@ -205,13 +231,14 @@ def sweep(
     """
     case = replace(case, spikes=checked_events(case.spikes, case.ticks, case.network.n_axons))
     free = free_run(subject.core, case, partial(progress, f"{subject.name} free-running"))
+    clock_hz = clock_hz or subject.core.identity.clock_hz
     points = []
     for period in sorted(set(periods)):
         report = partial(progress, f"{subject.name} at {period:,} cycles")
         found = live(subject.core, case, period, free, report)
-        points.append(_judged(case, free, found, judge, distances))
+        points.append(_judged(case, free, found, judge, distances, clock_hz))
     return Sweep(
-        clock_hz=clock_hz or subject.core.identity.clock_hz,
+        clock_hz=clock_hz,
         ticks=case.ticks,
         events=len(case.spikes),
         spikes=len(free.spikes),
@@ -222,7 +249,9 @@ def sweep(
     )
 
 
-def _judged(case: Case, free: Run, found: Live, judge: Judge | None, distances: bool) -> Point:
+def _judged(
+    case: Case, free: Run, found: Live, judge: Judge | None, distances: bool, clock_hz: int
+) -> Point:
     period, run = found.period, found.run
     spikes, left = run.spikes, found.left
     late = latencies(spikes, left, period)
@@ -232,12 +261,12 @@ def _judged(case: Case, free: Run, found: Live, judge: Judge | None, distances: 
     same = _shared(free.spikes, spikes)
     kept = _shared(spikes, free.spikes)
     distorted = interval_distortions(spikes[kept], left[kept], period)
-    ticks = case.ticks
-    end = int(found.begins[-1] + run.cycles[-1])
+    elapsed = max(int(found.begins[-1] + run.cycles[-1]), case.ticks * period)
     return Point(
         tick_period=period,
         utilisation=float(run.cycles.mean() / period),
-        elapsed_cycles=max(end, ticks * period),
+        elapsed_cycles=elapsed,
+        ticks_per_second=case.ticks * clock_hz / elapsed,
         missed_deadlines=missed_deadlines(found.begins, period),
         dropped_events=len(events) - len(found.events),
         spikes=len(spikes),
@@ -271,15 +300,15 @@ def _shared(spikes: IntArray, others: IntArray) -> NDArray[np.bool_]:
 
 
 def _distances(case: Case, free: Run, found: Live) -> Distances:
-    """Measure how far the trains of a run are from those that were meant, in periods."""
+    """Measure how far the trains of a run are from those that were ideal, in periods."""
     spikes = found.run.spikes
     began = found.begins[spikes[:, 0]] / found.period
     end = max(case.ticks, found.begins[-1] / found.period)
-    meant = free.spikes
-    firing, numbers = np.unique(np.concatenate([meant[:, 1], spikes[:, 1]]), return_inverse=True)
+    ideal = free.spikes
+    firing, numbers = np.unique(np.concatenate([ideal[:, 1], spikes[:, 1]]), return_inverse=True)
     trains = (
-        np.stack([meant[:, 0], numbers[: len(meant)]], axis=1),
-        np.stack([began, numbers[len(meant) :]], axis=1),
+        np.stack([ideal[:, 0], numbers[: len(ideal)]], axis=1),
+        np.stack([began, numbers[len(ideal) :]], axis=1),
     )
 
     def mean(measure: measures.Measure) -> float:

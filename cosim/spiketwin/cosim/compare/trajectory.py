@@ -1,4 +1,4 @@
-"""A run as it is judged: its spikes, and potential and weights every so many ticks."""
+"""What a network did: its spikes, and its potential and weights every so many ticks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
-from spiketwin.host.plan import Progress
+from spiketwin.host.progress import Steps
 from spiketwin.host.stimuli import checked_events
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
-    """What a network did, on a target or as it was meant.
+class Trajectory:
+    """What a network did, on a target or as the ideal network.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Recording:
     weights: Values
 
 
-class Runner(Protocol):
+class RunningNetwork(Protocol):
     """A network at work: it runs on from the state in which it is."""
 
     n_axons: int
@@ -59,19 +59,19 @@ class Runner(Protocol):
         """Weights, shape (n_sources, n_neurons)."""
 
 
-def recorded(
-    runner: Runner,
+def record(
+    network: RunningNetwork,
     spikes: ArrayLike,
     ticks: int,
     every: int | None,
     clear_every: int | None,
-    progress: Progress | None = None,
-) -> Recording:
+    progress: Steps | None = None,
+) -> Trajectory:
     """Run a network and record it.
 
     Parameters
     ----------
-    runner:
+    network:
         The network, at rest.
     spikes, ticks:
         The stimulus, shape (k, 2) of (tick, axon), and its length.
@@ -87,7 +87,7 @@ def recorded(
     InvalidInput
         The stimulus is wrong, or `every` or `clear_every` is below 1.
     """
-    events = checked_events(spikes, ticks, runner.n_axons)
+    events = checked_events(spikes, ticks, network.n_axons)
     for name, period in (("every", every), ("clear_every", clear_every)):
         if period is not None and period < 1:
             raise InvalidInput(f"{name} must be 1 or more ticks, not {period}")
@@ -98,16 +98,16 @@ def recorded(
     weights: list[ArrayLike] = []
     for begin, end in pairwise(sorted({0, *clears, *records})):
         if begin in clears:
-            runner.clear()
+            network.clear()
         first, last = np.searchsorted(events[:, 0], (begin, end))
-        fired.append(runner.run(events[first:last] - (begin, 0), end - begin) + (begin, 0))
+        fired.append(network.run(events[first:last] - (begin, 0), end - begin) + (begin, 0))
         if end in records:
-            v.append(runner.v())
-            if runner.learns or end == ticks:
-                weights.append(runner.weights())
+            v.append(network.v())
+            if network.learns or end == ticks:
+                weights.append(network.weights())
         if progress is not None:
             progress(end, ticks)
-    return Recording(
+    return Trajectory(
         spikes=np.concatenate(fired),
         after=np.array(records),
         v=np.array(v, np.float64),
@@ -115,7 +115,7 @@ def recorded(
     )
 
 
-class CoreRunner:
+class NetworkOnCore:
     """A network on a connected core, which it is programmed into."""
 
     def __init__(self, core: Core, network: Network) -> None:
@@ -125,7 +125,7 @@ class CoreRunner:
         self.learns = bool(network.plastic.any())
 
     def run(self, events: IntArray, ticks: int) -> IntArray:
-        """See `Runner`, as all below."""
+        """See `RunningNetwork`, as all below."""
         return self._core.run(events, ticks).spikes
 
     def clear(self) -> None:

@@ -61,7 +61,7 @@ def save(path: Path, subject: Subject, case: Case, difference: Difference) -> No
     path:
         The file, ``.vcd``.
     subject:
-        A target of which `can_have` is true.
+        A target for which `can_have` is true.
     case, difference:
         The case, and what differs in it.
 

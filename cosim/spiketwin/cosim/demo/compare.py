@@ -34,7 +34,7 @@ class Comparison:
 
 
 def compare(first: Record, second: Record, names: tuple[str, str]) -> Comparison:
-    """Compare all that two targets did, as far as both of them went.
+    """Compare all that two targets did, up to where both of them went.
 
     Parameters
     ----------

@@ -13,9 +13,7 @@ from spiketwin.cosim.digits.encoding import Digits, Readout, load
 from spiketwin.cosim.digits.recipe import LABELLING, RECIPE, TESTING, Phase, Recipe
 from spiketwin.host import Core, Network, Run, Runs, connect
 from spiketwin.host.elements import IntArray
-
-Progress = Callable[[str, int, int], None]
-"""Called with the name of the phase, the presentations done in all, and how many there are."""
+from spiketwin.host.progress import Progress, Steps
 
 Watch = Callable[[Phase, int, Run], None]
 """Called with a phase, the number of a presentation in it, and what the core put out then."""
@@ -84,7 +82,7 @@ class Record:
         return any(phase.name == TESTING for phase in self.phases)
 
     def until(self, phases: int) -> Record:
-        """Give the same as far as the end of so many phases; `seconds` stay those of all."""
+        """Return the record up to the end of so many phases; `seconds` stay those of all phases."""
         ticks = sum(phase.presentations for phase in self.phases[:phases]) * self.ticks_per_image
         spikes = int(np.searchsorted(self.spikes[:, 0], ticks))
         return replace(
@@ -188,7 +186,7 @@ def learn(
     network, phases, ticks:
         The network at first, what it is shown, and for how long each time.
     progress:
-        Called as presentations are done.
+        Called with the name of the phase, the presentations done in all, and how many there are.
     watch:
         Called before that, after each presentation, with what the core put out.
 
@@ -218,10 +216,8 @@ def learn(
     return _record(phases, parts, weights, state, time.perf_counter() - begin)
 
 
-def _of_all(
-    progress: Progress, phases: tuple[Phase, ...], number: int
-) -> Callable[[int, int], None]:
-    """Give what counts the presentations of one phase, for what is told of all of them."""
+def _of_all(progress: Progress, phases: tuple[Phase, ...], number: int) -> Steps:
+    """Return what counts the presentations of one phase among those of all phases."""
     total = sum(phase.presentations for phase in phases)
     before = sum(phase.presentations for phase in phases[:number])
     return lambda done, _: progress(phases[number].name, before + done, total)

@@ -73,7 +73,7 @@ def encode(pixels: IntArray, ticks: int, most_spikes: int) -> list[IntArray]:
 
     The spikes of a pixel are evenly spaced: it spikes whenever the running sum of its brightness
     passes a whole number. Pixels begin their sums at different fractions (a multiple of 37 modulo
-    64, so neighbours are far apart), lest all spike together; that also spreads the rounding.
+    64, so neighbours are far apart), so that they do not all spike together.
 
     Parameters
     ----------

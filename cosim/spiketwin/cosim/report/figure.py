@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from spiketwin.cosim.report.marks import Key
+from spiketwin.hdl.spec.results import Result
 
-Cell = str | int | float | None
+TableCell = str | int | float | None
 
 MOST_ROWS: Final = 500
 """Rows of a table, at most; what is left out is said."""
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Result):
     """Numbers in rows.
 
     Attributes
@@ -32,30 +33,26 @@ class Table:
 
     title: str
     columns: tuple[str, ...]
-    rows: list[tuple[Cell, ...]]
+    rows: list[tuple[TableCell, ...]]
     left_out: int = 0
 
     @classmethod
     def cut(
-        cls, title: str, columns: tuple[str, ...], rows: Iterable[tuple[Cell, ...]], count: int
+        cls, title: str, columns: tuple[str, ...], rows: Iterable[tuple[TableCell, ...]], count: int
     ) -> Table:
         """Make a table of the first rows of `count` that there are."""
         shown = [row for row, _ in zip(rows, range(MOST_ROWS), strict=False)]
         return cls(title, columns, shown, count - len(shown))
 
-    def figures(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
-        return vars(self)
-
 
 @dataclass(frozen=True, eq=False)
-class Figure:
+class Figure(Result):
     """One figure.
 
     Attributes
     ----------
     name:
-        Its name in addresses and in JSON.
+        Its name in addresses.
     title:
         What it shows.
     says:
@@ -70,6 +67,8 @@ class Figure:
         Makes the drawing, SVG; None if there is nothing to draw, as the notes say.
     """
 
+    json_keys = ("name", "title", "tables")
+
     name: str
     title: str
     says: str
@@ -77,8 +76,3 @@ class Figure:
     notes: list[str] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     draw: Callable[[], str] | None = None
-
-    def figures(self) -> dict[str, Any]:
-        """The numbers of it as JSON has them."""
-        tables = [table.figures() for table in self.tables]
-        return {"name": self.name, "title": self.title, "tables": tables}

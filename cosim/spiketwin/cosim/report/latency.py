@@ -8,7 +8,7 @@ import numpy as np
 
 from spiketwin.cosim.compare.comparison import Comparison
 from spiketwin.cosim.report.chart import Axis, Plot, round_up, steps
-from spiketwin.cosim.report.figure import Cell, Figure, Table
+from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key, lined
 from spiketwin.cosim.report.summary import grouped, origins
 from spiketwin.cosim.report.svg import drawing
@@ -63,7 +63,7 @@ def figure(found: Comparison) -> Figure:
 
 
 def _spread(cycles: dict[str, IntArray], clocks: dict[str, int]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
     for name, each in cycles.items():
         shares = np.percentile(each, (0, 50, 99, 100)).tolist() if each.size else [None] * 4
         least, median, late, most = shares

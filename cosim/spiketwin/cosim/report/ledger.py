@@ -9,7 +9,7 @@ import numpy as np
 from spiketwin.cosim.compare.comparison import Comparison
 from spiketwin.cosim.report.bars import Bar, stacked
 from spiketwin.cosim.report.chart import Axis
-from spiketwin.cosim.report.figure import Cell, Figure, Table
+from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key
 from spiketwin.host.ledger import ORIGINS, Ledger
 
@@ -64,7 +64,7 @@ def figure(found: Comparison) -> Figure:
 
 def _on_hardware(ledgers: dict[str, Ledger]) -> Table:
     """Give what each run takes on hardware of its clock and line."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
     for name, ledger in ledgers.items():
         if not ledger.accounts:
             continue  # nothing ran
@@ -123,7 +123,7 @@ def _table(ledgers: dict[str, Ledger], names: list[str]) -> Table:
     """Give milliseconds of each part of the run, and of a spike's way."""
     runs = [_of_run(each) for each in ledgers.values()]
     spikes = [_of_spikes(each) if each.latency.size else {} for each in ledgers.values()]
-    rows: list[tuple[Cell, ...]] = [
+    rows: list[tuple[TableCell, ...]] = [
         (
             _spoken(name),
             *(_MILLISECONDS * run[name] for run in runs),

@@ -1,7 +1,7 @@
 """The marks, lines and bars of each target, and the keys that say what they mean.
 
 Colours are classes, which the page gives a value for light and for dark. Each target has a colour
-and a shape of its own, so that none is told by its colour alone.
+and a shape of its own, so that no mark is known by its colour alone.
 """
 
 from __future__ import annotations

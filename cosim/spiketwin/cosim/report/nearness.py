@@ -12,7 +12,7 @@ from spiketwin.cosim.compare.matching import Match
 from spiketwin.cosim.compare.trajectory import Values
 from spiketwin.cosim.report.bars import Bar, stacked
 from spiketwin.cosim.report.chart import Axis, Plot
-from spiketwin.cosim.report.figure import Cell, Figure, Table
+from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key, lined
 from spiketwin.cosim.report.summary import grouped, origins
 from spiketwin.cosim.report.svg import WIDTH, drawing
@@ -128,7 +128,7 @@ def _limits(limits: Limits) -> Figure:
         + "; ".join(f"{name} {sum(parts):,.0f}" for name, parts in off.items())
         + (f". Lifting {worst} gains most." if worst else ". Lifting one alone gains nothing.")
     )
-    rows: list[tuple[Cell, ...]] = [
+    rows: list[tuple[TableCell, ...]] = [
         (name, 100 * each.same_tick_share, 100 * each.within_one_tick_share, *map(int, off[name]))
         for name, each in matches.items()
     ]

@@ -12,7 +12,7 @@ from spiketwin.cosim.compare.comparison import Comparison
 from spiketwin.cosim.compare.difference import Difference
 from spiketwin.cosim.compare.equality import NO_SPIKE
 from spiketwin.cosim.report import latency, ledger, nearness, raster, rates, summary, weights
-from spiketwin.cosim.report.figure import Cell, Figure, Table
+from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.hdl.spec.params import described
 from spiketwin.host.paths import readable
 from spiketwin.host.replacing import replacing
@@ -83,7 +83,7 @@ def save(path: Path, heading: Heading, found: Comparison, figures: list[Figure])
     pages.filters["shown"] = shown
     text = pages.get_template("page.html").render(
         heading=heading,
-        verdict=summary.verdict(found, heading.every),
+        outcome=summary.outcome(found, heading.every),
         columns=summary.columns(found),
         differences=[(each, _around(each)) for each in found.differences],
         consequences=summary.consequences,
@@ -96,7 +96,7 @@ def save(path: Path, heading: Heading, found: Comparison, figures: list[Figure])
         file.write(readable(text).encode())
 
 
-def shown(value: Cell) -> str:
+def shown(value: TableCell) -> str:
     """Write a number as a reader has it."""
     if value is None:
         return summary.NOTHING
@@ -124,7 +124,7 @@ def _around(difference: Difference) -> Table | None:
     if around is None:
         return None
     names, what = list(difference.values), summary.what_differs(difference)
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[TableCell, ...]] = []
     for row, tick in enumerate(around.ticks):
         values: list[int | None] = [around.values[name][row] for name in names]
         if difference.field == "spike_cycle":

@@ -17,7 +17,7 @@ from spiketwin.host.elements import IntArray
 _ABOVE: Final = (26, 111, 199)
 _BELOW: Final = (213, 94, 0)
 _POINTS: Final = (112, 112, 112)
-"""Seen on white as well as on black; blue and orange are told apart by all who see."""
+"""Seen on white as well as on black; whoever sees can tell blue from orange."""
 
 MOST: Final = 1024
 """Pixels of a picture on each side, at most."""

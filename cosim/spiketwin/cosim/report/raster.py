@@ -11,7 +11,7 @@ import numpy as np
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison
 from spiketwin.cosim.report import picture
 from spiketwin.cosim.report.chart import Axis, Plot
-from spiketwin.cosim.report.figure import Cell, Figure, Table
+from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key
 from spiketwin.cosim.report.summary import grouped, origins
 from spiketwin.cosim.report.svg import drawing
@@ -80,7 +80,7 @@ class _Spikes:
 def spikes_of(found: Comparison) -> dict[str, IntArray]:
     """Give the spikes of all targets, shape (m, 2) of (tick, neuron), by name."""
     spikes = {name: one.behaviour.run.spikes for name, one in found.devices.items()}
-    return spikes if found.meant is None else spikes | {FLOAT: found.meant.spikes}
+    return spikes if found.ideal is None else spikes | {FLOAT: found.ideal.spikes}
 
 
 def figures(found: Comparison) -> list[Figure]:
@@ -176,7 +176,7 @@ def _density(spikes: IntArray, shown: _Spikes) -> IntArray:
 
 
 def _counts(spikes: _Spikes) -> Table:
-    rows: list[tuple[Cell, ...]] = [
+    rows: list[tuple[TableCell, ...]] = [
         (name, len(spikes.shared) + len(own), len(spikes.shared), len(own))
         for name, own in spikes.own.items()
     ]

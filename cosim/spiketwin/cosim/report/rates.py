@@ -30,8 +30,8 @@ def figure(found: Comparison) -> Figure:
     title = "f–I curve" if constant else "Rate of each neuron over its mean input"
     received = _input(found)
     if np.ptp(received) == 0:
-        told = "Every neuron receives the same, so there is no curve of rates over input."
-        return Figure(_NAME, title, told, notes=[told])
+        sentence = "Every neuron receives the same, so there is no curve of rates over input."
+        return Figure(_NAME, title, sentence, notes=[sentence])
     rates = grouped({name: _rates(found, each) for name, each in spikes.items()})
     label = f"constant input ({unit})" if constant else f"mean input ({unit})"
     fires = np.stack(list(rates.values())).max(axis=0) > 0

@@ -1,18 +1,17 @@
-"""A comparison in words and figures: what the terminal, the page and the JSON say alike."""
+"""A comparison in words: what the terminal and the page say alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketwin.cosim.compare.accuracy import Limits, OpenLoop
+from spiketwin.cosim.compare.accuracy import OpenLoop
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Findings
 from spiketwin.cosim.compare.difference import Difference
-from spiketwin.cosim.compare.matching import Match
+from spiketwin.host.cli.outcome import Outcome
 from spiketwin.host.spikes import saturations_row
 from spiketwin.host.targets import origin
 
@@ -20,26 +19,7 @@ NOTHING = "–"
 """Stands where a target has no such figure."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a comparison comes to.
-
-    Attributes
-    ----------
-    word:
-        In a word or two.
-    fine:
-        Whether no two targets but `FLOAT` differ.
-    sentences:
-        The same at length.
-    """
-
-    word: str
-    fine: bool
-    sentences: list[str]
-
-
-def verdict(found: Comparison, every: int) -> Verdict:
+def outcome(found: Comparison, every: int) -> Outcome:
     """Say what a comparison comes to; `every` is ticks between two comparisons of all state."""
     shares = {
         name: np.array(one.nearness.open_loop.match.within_one_tick_share)
@@ -52,12 +32,12 @@ def verdict(found: Comparison, every: int) -> Verdict:
         for names, share in grouped(shares).items()
     ]
     if found.differences:
-        told = [sentence(each) for each in found.differences]
-        parted = [f"{each[0].upper()}{each[1:]}." for each in told]
-        return Verdict("DIFFERENT", False, parted + near)
+        sentences = [sentence(each) for each in found.differences]
+        differences = [f"{each[0].upper()}{each[1:]}." for each in sentences]
+        return Outcome(False, "DIFFERENT", (*differences, *near))
     if len(found.devices) > 1:
-        return Verdict("EQUAL", True, [f"{equality(found, every)}.", *near])
-    return Verdict("ONE TARGET", True, [f"Held against {FLOAT}, the ideal network.", *near])
+        return Outcome(True, "EQUAL", (f"{equality(found, every)}.", *near))
+    return Outcome(True, "ONE TARGET", (f"Held against {FLOAT}, the ideal network.", *near))
 
 
 _Array = TypeVar("_Array", bound=NDArray[Any])
@@ -86,11 +66,11 @@ def origins(names: Iterable[str]) -> str:
 def columns(found: Comparison) -> dict[str, dict[str, str]]:
     """Give the figures of each target as text, by title, the same titles for each."""
     texts = {name: _cells(found, one) for name, one in found.devices.items()}
-    if found.meant is not None:
+    if found.ideal is not None:
         titles = next(iter(texts.values()))
         texts[FLOAT] = dict.fromkeys(titles, NOTHING) | {
-            "spikes": f"{len(found.meant.spikes):,}",
-            "seconds (measured)": f"{found.meant.seconds:.2f}",
+            "spikes": f"{len(found.ideal.spikes):,}",
+            "seconds (measured)": f"{found.ideal.seconds:.2f}",
         }
     return texts
 
@@ -200,75 +180,5 @@ def sentence(difference: Difference) -> str:
 
 def consequences(difference: Difference) -> str:
     """Say how many elements of each field differ after the tick."""
-    told = ", ".join(f"{field} ({number:,})" for field, number in difference.elements.items())
-    return f"Elements that differ after it: {told}"
-
-
-# --- as JSON -----------------------------------------------------------------------------------
-
-
-def figures(found: Comparison) -> dict[str, Any]:
-    """Give the figures as JSON has them."""
-    targets = {name: _figures(found, one) for name, one in found.devices.items()}
-    if found.meant is not None:
-        targets[FLOAT] = {
-            "equal_to": {},
-            "within_one_tick_of_float": None,
-            "spikes": len(found.meant.spikes),
-            "wall_seconds": found.meant.seconds,
-        }
-    return {
-        "ticks": found.case.ticks,
-        "digests": found.digests,
-        "limits": found.limits and _limits(found.limits),
-        "targets": targets,
-        "first_difference": found.differences[0].figures() if found.differences else None,
-    }
-
-
-def _figures(found: Comparison, one: Findings) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "build": one.identity.build,
-        "clock_hz": one.identity.clock_hz,
-        "equal_to": one.equal_to,
-        "within_one_tick_of_float": None,
-        "spikes": len(one.behaviour.run.spikes),
-        "cycles": int(one.behaviour.run.cycles.sum()),
-        "saturations": one.behaviour.run.saturations and asdict(one.behaviour.run.saturations),
-        "wall_seconds": one.behaviour.run.ledger.wall_seconds,
-        "ledger": one.behaviour.run.ledger.as_json(),
-    }
-    if one.nearness is not None:
-        near = one.nearness.open_loop
-        told |= {
-            "within_one_tick_of_float": near and near.match.within_one_tick_share,
-            "same_tick_as_float": near and near.match.same_tick_share,
-            "missing": near and near.match.missing,
-            "extra": near and near.match.extra,
-            "drift": near and _drift(found, near),
-            "limited_by": near and limited_by(found, near),
-            "parts_from_float_at_tick": one.nearness.parting_tick,
-        }
-    return told
-
-
-def _drift(found: Comparison, near: OpenLoop) -> dict[str, Any]:
-    values = {name: each.tolist() for name, each in vars(near.drift).items()}
-    return {"unit": found.case.unit} | values
-
-
-def _limits(limits: Limits) -> dict[str, Any]:
-    return {
-        "all_kept": _shares(limits.all_kept),
-        "lifted": [{"rounding": name} | _shares(each) for name, each in limits.lifted.items()],
-        "exact": list(limits.exact),
-    }
-
-
-def _shares(match: Match) -> dict[str, Any]:
-    return {
-        "within_one_tick": match.within_one_tick_share,
-        "same_tick": match.same_tick_share,
-        "missing": match.missing,
-        "extra": match.extra,
-    }
+    counts = ", ".join(f"{field} ({number:,})" for field, number in difference.elements.items())
+    return f"Elements that differ after it: {counts}"

@@ -7,7 +7,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 WIDTH: Final = 860.0
-"""Of every drawing, in units of which one is a pixel where there is room."""
+"""Width of every drawing, in units that are pixels where there is room."""
 
 
 def drawing(

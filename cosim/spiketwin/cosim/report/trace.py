@@ -122,7 +122,7 @@ def _spans(
     ends: Seconds,
     octets: Sequence[int] | None = None,
 ) -> Iterator[Event]:
-    """Spans of a track, which do not overlap but for rounding; those of no length are left out."""
+    """Spans of a track, which overlap by rounding at most; spans of no length are left out."""
     until = 0
     for row in range(min(len(names), MOST_SPANS)):
         begin = max(until, round(begins[row] * _NANOSECONDS))
@@ -138,14 +138,14 @@ def _spans(
 
 
 def _request(process: int, number: int, begin: float, request: np.void) -> Iterator[Event]:
-    """Begin and end of a request, of which several are under way at once."""
-    told = {"bytes out": int(request["bytes_out"]), "bytes back": int(request["bytes_in"])}
+    """Begin and end of a request; several requests are under way at once."""
+    values = {"bytes out": int(request["bytes_out"]), "bytes back": int(request["bytes_in"])}
     name = Opcode(request["opcode"]).name
     for phase, moment in (("b", "queued"), ("e", "answered")):
         yield {
             "ph": phase, "cat": "request", "id": f"{process}.{number}", "name": name,
             "pid": process, "tid": _HOST_TRACKS["requests"],
-            "ts": round((begin + request[moment]) * _NANOSECONDS) / 1000, "args": told,
+            "ts": round((begin + request[moment]) * _NANOSECONDS) / 1000, "args": values,
         }  # fmt: skip
 
 
@@ -163,17 +163,17 @@ def _of_core(
         """Give the nanosecond of a cycle: whole ones, so that spans end where the next begin."""
         return round(cycle * _NANOSECONDS / one.identity.clock_hz)
 
-    def event(track: str, name: str, begin: int, told: dict[str, int]) -> Event:
+    def event(track: str, name: str, begin: int, values: dict[str, int]) -> Event:
         # The unit of the format is the microsecond.
         place = {"pid": process, "tid": _CORE_TRACKS[track], "ts": at(begin) / 1000}
-        return {"name": name, **place, "args": told}
+        return {"name": name, **place, "args": values}
 
-    def span(track: str, name: str, begin: int, end: int, **told: int) -> Event:
+    def span(track: str, name: str, begin: int, end: int, **values: int) -> Event:
         length = (at(end) - at(begin)) / 1000
-        return event(track, name, begin, told) | {"ph": "X", "dur": length}
+        return event(track, name, begin, values) | {"ph": "X", "dur": length}
 
-    def instant(track: str, name: str, begin: int, **told: int) -> Event:
-        return event(track, name, begin, told) | {"ph": "i", "s": "t"}
+    def instant(track: str, name: str, begin: int, **values: int) -> Event:
+        return event(track, name, begin, values) | {"ph": "i", "s": "t"}
 
     for tick in ticks:
         begin, end = map(int, begins[tick : tick + 2])

@@ -41,8 +41,8 @@ def figures(found: Comparison) -> list[Figure]:
         having.setdefault(kind, []).append(name)
     first, *others = kinds
     if not before.any() and not any(after.any() for after in kinds.values()):
-        told = "All weights are 0, before the run and after it, so there is nothing to draw."
-        return [Figure(_NAME, "Weights before and after", told, notes=[told])]
+        sentence = "All weights are 0, before the run and after it, so there is nothing to draw."
+        return [Figure(_NAME, "Weights before and after", sentence, notes=[sentence])]
     return [_learned(before, kinds[first], having[first])] + [
         _apart(number, (first, kinds[first]), (other, kinds[other]), having[other])
         for number, other in enumerate(others, start=2)
@@ -54,20 +54,22 @@ def _learned(before: IntArray, after: IntArray, names: list[str]) -> Figure:
     count, where = int(np.count_nonzero(change)), ", ".join(names)
     maps = {"before": before, "after": after, "change": change}
     if not count:
-        # Three pictures of which two are equal and one is empty tell no more than one.
+        # Two pictures would be equal and the third one empty.
         maps = {"before and after": before}
     says = _says(maps)
-    told = f"{count:,} of {change.size:,} weights changed on {where}."
+    sentence = f"{count:,} of {change.size:,} weights changed on {where}."
     if not count:
-        told = f"No weight changed on {where}: what was before is there after, the difference is 0."
+        sentence = (
+            f"No weight changed on {where}: what was before is there after, the difference is 0."
+        )
     return Figure(
         _NAME,
         f"Weights before and after, on {where}",
-        f"{says} {told}",
+        f"{says} {sentence}",
         [_table("Weights that changed most", ("before", "after"), before, after)] if count else [],
         _notes(maps, names),
         _keys(),
-        partial(_draw, _NAME, "Weights before and after", f"{says} {told}", maps),
+        partial(_draw, _NAME, "Weights before and after", f"{says} {sentence}", maps),
     )
 
 
@@ -78,8 +80,8 @@ def _apart(
     maps = {f"on {first[0]}": first[1], f"on {other[0]}": other[1], "difference": apart}
     count, title = int(np.count_nonzero(apart)), f"Weights on {first[0]} and on {other[0]}"
     name = f"{_NAME}-{number}"
-    told = f"{count:,} of {apart.size:,} weights differ after the run."
-    says = f"{_says(maps)} {told}"
+    sentence = f"{count:,} of {apart.size:,} weights differ after the run."
+    says = f"{_says(maps)} {sentence}"
     return Figure(
         name,
         title,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,17 +30,37 @@ from spiketwin.cosim.serial import protocol_model, protocol_netlist, protocol_rt
 from spiketwin.cosim.serial.core_port import CorePort
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.cosim.testbenches import runner, speed_bench
+from spiketwin.cosim.trials.bench_figures import (
+    BatchFigures,
+    BenchResult,
+    BulkFigures,
+    CocotbFigures,
+    CoreFigures,
+    DemoFigures,
+    DigestFigures,
+    FirstUseFigures,
+    HostFigures,
+    LedgerFigures,
+    LinkFigures,
+    ModelFigures,
+    NetlistFigures,
+    RtlCoreFigures,
+    RtlFigures,
+)
 from spiketwin.cosim.trials.first_use import seconds_to_first_tick
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host import Core, Network, Runs, connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
+from spiketwin.host.progress import Stages
 
-Figures = dict[str, dict[str, object]]
-Report = Callable[[str], None]
+Figures = dict[str, Result]
+"""Some groups of `BenchResult`, by name."""
+
 
 BURST: Final = 8
 """Sources, or neurons, that spike in one tick where the rate of a pass is taken."""
@@ -78,7 +98,7 @@ _SILENT: Final = 30_000
 """A threshold that is never reached."""
 
 
-def measure(report: Report) -> Figures:
+def measure(report: Stages) -> BenchResult:
     """Take all figures.
 
     Parameters
@@ -86,11 +106,11 @@ def measure(report: Report) -> Figures:
     report:
         Called with one line before each part.
     """
-    figures: Figures = {}
+    figures: dict[str, Any] = {}
     for number, (title, part) in enumerate(_PARTS, 1):
         report(f"part {number} of {len(_PARTS)}: {title}")
         figures |= part()
-    return figures
+    return BenchResult(**figures)
 
 
 # --- cycles ------------------------------------------------------------------------------------
@@ -99,12 +119,12 @@ def measure(report: Report) -> Figures:
 def _core() -> Figures:
     params = preset("full")
     return {
-        "core": {
-            "lanes": params.lanes,
-            "row_synapses_per_cycle": BURST * params.n_neurons / _burst_cycles("row"),
-            "column_synapses_per_cycle": BURST * params.n_sources / _burst_cycles("column"),
-            "ncx_cycles_per_tick": ncx_cycles_per_tick(),
-        }
+        "core": CoreFigures(
+            lanes=params.lanes,
+            row_synapses_per_cycle=BURST * params.n_neurons / _burst_cycles("row"),
+            column_synapses_per_cycle=BURST * params.n_sources / _burst_cycles("column"),
+            ncx_cycles_per_tick=ncx_cycles_per_tick(),
+        )
     }
 
 
@@ -219,11 +239,11 @@ def digests(ticks: int = DIGEST_TICKS) -> Figures:
             "model:, or digests cost it cycles: look for the cause with spiketwin compare --digests"
         )
     return {
-        "digest": {
-            "ticks": ticks,
-            "equal_ticks": int(np.sum(np.asarray(found.digests) == np.asarray(expected.digests))),
-            "added_cycles_per_tick": float((sent.cycles - without.cycles).mean()),
-        }
+        "digest": DigestFigures(
+            ticks=ticks,
+            equal_ticks=int(np.sum(np.asarray(found.digests) == np.asarray(expected.digests))),
+            added_cycles_per_tick=float((sent.cycles - without.cycles).mean()),
+        )
     }
 
 
@@ -262,16 +282,16 @@ def _speed() -> Figures:
             rates["bare"].append(BARE_CYCLES / bare.bare_loop(BARE_CYCLES))
     median = _medians(rates)
     return {
-        "rtl": {
-            "cycles_per_second": median["rtl_cycles"],
-            "ratio_to_bare_verilator": _ratio(rates["rtl_cycles"], rates["bare"]),
-            "ticks_per_second": median["rtl_ticks"],
-        },
-        "model": {
-            "ticks_per_second": {"ncx": median["ncx"], "full": median["full"]},
-            "ticks_per_second_as_target": {"full": median["target"]},
-            "ratio_to_rtl": _ratio(rates["full"], rates["rtl_ticks"]),
-        },
+        "rtl": RtlFigures(
+            cycles_per_second=median["rtl_cycles"],
+            ratio_to_bare_verilator=_ratio(rates["rtl_cycles"], rates["bare"]),
+            ticks_per_second=median["rtl_ticks"],
+        ),
+        "model": ModelFigures(
+            ticks_per_second={"ncx": median["ncx"], "full": median["full"]},
+            ticks_per_second_as_target={"full": median["target"]},
+            ratio_to_rtl=_ratio(rates["full"], rates["rtl_ticks"]),
+        ),
     }
 
 
@@ -287,11 +307,11 @@ def _core_alone() -> Figures:
             rates["cycles"].append((engine.cycles - before) / seconds)
             rates["bare"].append(BARE_CYCLES / bare.bare_loop(BARE_CYCLES))
     return {
-        "rtl_core": {
-            "cycles_per_second": statistics.median(rates["cycles"]),
-            "ratio_to_bare_verilator": _ratio(rates["cycles"], rates["bare"]),
-            "ticks_per_second": statistics.median(rates["ticks"]),
-        }
+        "rtl_core": RtlCoreFigures(
+            cycles_per_second=statistics.median(rates["cycles"]),
+            ratio_to_bare_verilator=_ratio(rates["cycles"], rates["bare"]),
+            ticks_per_second=statistics.median(rates["ticks"]),
+        )
     }
 
 
@@ -367,7 +387,11 @@ def _host() -> Figures:
             counters = _seconds(partial(_call, core.read_counters))
             for name, given in events.items():
                 ratios[name].append(_seconds(partial(_call, core.run, given, 1)) / counters)
-    return {"host": {"run_to_read_counters": _medians(ratios)}}
+    return {
+        "host": HostFigures(
+            run_to_read_counters=_medians(ratios),
+        )
+    }
 
 
 def _call(method: Callable[..., object], *arguments: object) -> None:
@@ -386,10 +410,10 @@ def _bulk() -> Figures:
             rates["target"].append(BULK_TICKS / seconds)
             rates["kernel"].append(BULK_TICKS / _seconds(partial(_run_kernel, model)))
     return {
-        "bulk": {
-            "ticks_per_second": statistics.median(rates["target"]),
-            "ratio_to_kernel": _ratio(rates["target"], rates["kernel"]),
-        }
+        "bulk": BulkFigures(
+            ticks_per_second=statistics.median(rates["target"]),
+            ratio_to_kernel=_ratio(rates["target"], rates["kernel"]),
+        )
     }
 
 
@@ -401,7 +425,7 @@ def _run_kernel(model: ModelCore) -> None:
 
 
 def _program_bulk(core: Core) -> None:
-    """Program a network that learns, of which equally many neurons fire in every tick."""
+    """Program a network that learns, and in which equally many neurons fire in every tick."""
     params = core.params
     core.program(_learning(params, BULK_PERIOD))
     core.write_state(v=100 * (np.arange(params.n_neurons) % BULK_PERIOD))
@@ -419,22 +443,22 @@ def _batch() -> Figures:
             rates["one"].append(BATCH_RUNS / _seconds(partial(batch, threads=1)))
             rates["all"].append(BATCH_RUNS / _seconds(batch))
     return {
-        "batch": {
-            "runs_per_second": statistics.median(rates["all"]),
-            "ratio_to_one_thread": _ratio(rates["all"], rates["one"]),
-        }
+        "batch": BatchFigures(
+            runs_per_second=statistics.median(rates["all"]),
+            ratio_to_one_thread=_ratio(rates["all"], rates["one"]),
+        )
     }
 
 
 def _first_use() -> Figures:
     """Seconds from a program's start to the first tick of a target, with empty caches."""
     return {
-        "first_use": {
-            "seconds_to_first_tick": {
+        "first_use": FirstUseFigures(
+            seconds_to_first_tick={
                 "model": seconds_to_first_tick("model:", "full"),
                 "rtl": seconds_to_first_tick("rtl:", "full"),
-            }
-        }
+            },
+        )
     }
 
 
@@ -448,7 +472,11 @@ def _netlist() -> Figures:
             before = engine.cycles
             seconds = _seconds(partial(core.run, events, NETLIST_TICKS))
             rates.append((engine.cycles - before) / seconds)
-    return {"netlist": {"cycles_per_second": statistics.median(rates)}}
+    return {
+        "netlist": NetlistFigures(
+            cycles_per_second=statistics.median(rates),
+        )
+    }
 
 
 def _cocotb() -> Figures:
@@ -461,7 +489,11 @@ def _cocotb() -> Figures:
             f"{speed_bench.__name__}.{speed_bench.bench.names[0]}", seed=0,
             results=Path(folder), environment={speed_bench.RESULT_VARIABLE: str(result)},
         )  # fmt: skip
-        return {"cocotb": {"cycles_per_second": float(result.read_text(encoding="utf-8"))}}
+        return {
+            "cocotb": CocotbFigures(
+                cycles_per_second=float(result.read_text(encoding="utf-8")),
+            )
+        }
 
 
 # --- the link ----------------------------------------------------------------------------------
@@ -492,7 +524,10 @@ def _link() -> Figures:
         payload = 4 * ticks * (params.max_words_per_tick - 1)
         stream = payload * UART_BITS * CYCLES_PER_BIT / (engine.cycles - begin)
     return {
-        "link": {"upload_fraction_of_line_rate": upload, "stream_fraction_of_line_rate": stream}
+        "link": LinkFigures(
+            upload_fraction_of_line_rate=upload,
+            stream_fraction_of_line_rate=stream,
+        )
     }
 
 
@@ -506,10 +541,10 @@ def _ledger() -> Figures:
         ledger = core.run(_axon_events(core.params, RTL_TICKS), RTL_TICKS).ledger
     known = ledger.total - ledger.seconds("target")
     return {
-        "ledger": {
-            "share_of_wall_over_a_pseudo_terminal": ledger.total / ledger.wall_seconds,
-            "share_of_host_line_and_core": known / ledger.wall_seconds,
-        }
+        "ledger": LedgerFigures(
+            share_of_wall_over_a_pseudo_terminal=ledger.total / ledger.wall_seconds,
+            share_of_host_line_and_core=known / ledger.wall_seconds,
+        )
     }
 
 
@@ -525,10 +560,10 @@ def _demo() -> Figures:
             record = run(url, digits)
             rates[name].append(record.ticks / record.seconds)
     return {
-        "demo": {
-            "worst_accuracy_of_five_seeds": min(accuracy_over_seeds(range(5))),
-            "ticks_per_second": _medians(rates),
-        }
+        "demo": DemoFigures(
+            worst_accuracy_of_five_seeds=min(accuracy_over_seeds(range(5))),
+            ticks_per_second=_medians(rates),
+        )
     }
 
 

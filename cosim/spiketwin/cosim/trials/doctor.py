@@ -29,6 +29,7 @@ from spiketwin.cosim.rtl import toolchain
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.errors import ToolMissing
 from spiketwin.hdl.spec.installation import install_command
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host.cli import catalogue
 from spiketwin.host.cli.catalogue import COMMANDS, SYSTEM
 
@@ -44,7 +45,7 @@ _MODULES: Final = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Finding(Result):
     """One thing looked at.
 
     Attributes
@@ -66,6 +67,26 @@ class Finding:
     fine: bool
     needed_for: str
     fix: str = ""
+
+
+@dataclass(frozen=True)
+class Examination(Result):
+    """What ``spiketwin doctor`` finds.
+
+    Attributes
+    ----------
+    findings:
+        Everything that was looked at, in the order in which it is to be mended.
+    """
+
+    json_keys = ("fine", "findings")
+
+    findings: list[Finding]
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing is missing or broken."""
+        return all(each.fine for each in self.findings)
 
 
 def examine() -> list[Finding]:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,9 +26,11 @@ from spiketwin.cosim.compare.subject import Subject
 from spiketwin.cosim.rtl.build import Design, library
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.errors import SpiketwinError, SpiketwinWarning
 from spiketwin.host.link import Link
+from spiketwin.host.progress import Stages
 
 SIZES: Final = preset("tiny")
 TICKS: Final = 60
@@ -65,7 +67,7 @@ class Mutant:
 
 
 @dataclass(frozen=True)
-class Named:
+class Named(Result):
     """What the comparison said of a seeded bug.
 
     Attributes
@@ -77,6 +79,10 @@ class Named:
     build_seconds, seconds:
         Wall time of the build, and from then until the difference was named.
     """
+
+    json_keys = (
+        "name", "file", "named", "tick", "field", "source", "neuron", "seconds", "build_seconds",
+    )  # fmt: skip
 
     mutant: Mutant
     difference: Difference | None
@@ -94,20 +100,35 @@ class Named:
             and found.field == self.mutant.field
         )
 
-    def figures(self) -> dict[str, Any]:
-        """What was found, as JSON has it."""
-        found = self.difference
-        return {
-            "name": self.mutant.name,
-            "file": self.mutant.file,
-            "named": self.named,
-            "tick": found and found.tick,
-            "field": found and found.field,
-            "source": found and found.source,
-            "neuron": found and found.neuron,
-            "seconds": self.seconds,
-            "build_seconds": self.build_seconds,
-        }
+    @property
+    def name(self) -> str:
+        """What is wrong."""
+        return self.mutant.name
+
+    @property
+    def file(self) -> str:
+        """File of the gateware that has the bug."""
+        return self.mutant.file
+
+    @property
+    def tick(self) -> int | None:
+        """Tick of the first difference; null without one."""
+        return None if self.difference is None else self.difference.tick
+
+    @property
+    def field(self) -> str | None:
+        """Field of the first difference; null without one."""
+        return None if self.difference is None else self.difference.field
+
+    @property
+    def source(self) -> int | None:
+        """Source of the first difference; null without one."""
+        return None if self.difference is None else self.difference.source
+
+    @property
+    def neuron(self) -> int | None:
+        """Neuron of the first difference; null without one."""
+        return None if self.difference is None else self.difference.neuron
 
 
 MUTANTS: Final = (
@@ -336,11 +357,54 @@ def _extreme() -> Network:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class MutantsFound(Result):
+    """Which of the seeded bugs were named by the comparison.
+
+    Attributes
+    ----------
+    list:
+        What was found of each bug.
+    """
+
+    json_keys = ("seeded", "named", "slowest_seconds", "list")
+
+    list: Sequence[Named]
+
+    @property
+    def seeded(self) -> int:
+        """Number of the seeded bugs."""
+        return len(self.list)
+
+    @property
+    def named(self) -> int:
+        """How many of them were named by tick, element and field."""
+        return sum(each.named for each in self.list)
+
+    @property
+    def slowest_seconds(self) -> float:
+        """The longest time that it took to name one."""
+        return max(each.seconds for each in self.list)
+
+
+@dataclass(frozen=True)
+class MutantsResult(Result):
+    """What ``spiketwin bench --mutants`` finds.
+
+    Attributes
+    ----------
+    mutants:
+        The seeded bugs.
+    """
+
+    mutants: MutantsFound
+
+
 # --- all of them -------------------------------------------------------------------------------
 
 
-def measure(report: Callable[[str], None]) -> dict[str, Any]:
-    """Name all seeded bugs, and give the figures.
+def measure(report: Stages) -> MutantsResult:
+    """Look for the first difference that each seeded bug makes.
 
     Parameters
     ----------
@@ -356,11 +420,4 @@ def measure(report: Callable[[str], None]) -> dict[str, Any]:
     for number, mutant in enumerate(MUTANTS, 1):
         report(f"bug {number} of {len(MUTANTS)}: {mutant.name}")
         found.append(name(mutant))
-    return {
-        "mutants": {
-            "seeded": len(found),
-            "named": sum(each.named for each in found),
-            "slowest_seconds": max(each.seconds for each in found),
-            "list": [each.figures() for each in found],
-        }
-    }
+    return MutantsResult(MutantsFound(found))

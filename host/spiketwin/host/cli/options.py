@@ -12,11 +12,11 @@ from typing import IO, Any, Final, TypeVar
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
 from spiketwin.hdl.spec.protocol import DEFAULT_BAUD
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.paths import is_behind, path_of, readable, same_file, stream_number
@@ -210,9 +210,9 @@ class Outputs:
             self._failures.append(error)
             return None
 
-    def json(self, path: Path | None, figures: dict[str, Any]) -> None:
-        """Write figures as JSON, if they are wanted."""
-        self.write(path, lambda file: file.write(as_json(figures)))
+    def json(self, path: Path | None, result: Result) -> None:
+        """Write a result as JSON, if that is wanted."""
+        self.write(path, lambda file: file.write(as_json(result)))
 
     def check(self) -> None:
         """Raise the first `OSError` of all, when what there was to say has been said."""
@@ -363,9 +363,9 @@ json_file = click.option(
 )
 
 
-def as_json(figures: dict[str, Any]) -> bytes:
-    """Give figures as JSON; of names that are no UTF-8, bytes as text."""
-    return (json.dumps(_readable(figures), indent=2) + "\n").encode()
+def as_json(result: Result) -> bytes:
+    """Return a result as the text of a JSON file, in which names that are no UTF-8 are readable."""
+    return (json.dumps(_readable(result.as_json()), indent=2) + "\n").encode()
 
 
 def _readable(value: Any) -> Any:
@@ -381,33 +381,3 @@ def _readable(value: Any) -> Any:
 def console(*, stderr: bool = False) -> Console:
     """Give what a command prints with: names of files and targets are no markup, and no emoji."""
     return Console(stderr=stderr, markup=False, emoji=False)
-
-
-def progress_bar(console: Console, unit: str = "") -> Progress:
-    """Make the bar of long work: what is done, how many of `unit`, and the time that is left.
-
-    It is gone when the work is, and nothing is written where the console is no terminal.
-    """
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
-@contextmanager
-def stages(console: Console) -> Iterator[Callable[[str], None]]:
-    """Say what is being done: give what is called with the name of each stage as it begins.
-
-    A terminal shows the one of now; elsewhere each becomes a line.
-    """
-    if console.is_terminal:
-        with console.status("", spinner="dots") as status:
-            yield status.update
-    else:
-        yield console.print

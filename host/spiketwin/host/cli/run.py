@@ -2,29 +2,103 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
-from spiketwin.host.cli import live, options, raster, stimulus
+from spiketwin.host.cli import live, options, progress, raster, stimulus
 from spiketwin.host.cli.view import View
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.paths import readable
-from spiketwin.host.spikes import Run, saturations_row
+from spiketwin.host.spikes import Run, Saturations, saturations_row
 from spiketwin.host.stimuli import checked_events
+from spiketwin.host.summaries import LedgerSummary
 from spiketwin.host.targets import connect, origin, takes_sizes
 
 _BUSIEST: Final = 5
+
+
+@dataclass(frozen=True)
+class Cycles(Result):
+    """Cycles of the ticks of a run.
+
+    Attributes
+    ----------
+    total, least, mean, most:
+        Of all ticks together, and the least, the mean and the most of one tick.
+    """
+
+    total: int
+    least: int
+    mean: float
+    most: int
+
+
+@dataclass(frozen=True)
+class Rates(Result):
+    """How often neurons fired in a run.
+
+    Attributes
+    ----------
+    mean_spikes_per_neuron_and_tick:
+        The mean over all neurons and ticks.
+    spikes_of_each_neuron:
+        Number of spikes, for each neuron.
+    """
+
+    mean_spikes_per_neuron_and_tick: float
+    spikes_of_each_neuron: list[int]
+
+
+@dataclass(frozen=True)
+class RunResult(Result):
+    """What ``spiketwin run`` finds.
+
+    Attributes
+    ----------
+    target, build:
+        Address of the target, and the build that it reports.
+    baud:
+        Rate of the line; null without a line.
+    ticks, spikes:
+        Ticks that were executed, and spikes that were fired.
+    cycles:
+        Cycles of the ticks.
+    rates:
+        How often neurons fired.
+    saturations:
+        Values that did not fit (docs/tick.md); null from a core that does not count them.
+    broken_off:
+        Whether the run ended early.
+    seconds:
+        Wall time of the run; null if it ended early.
+    ledger:
+        Where the wall time went; null if the run ended early.
+    """
+
+    target: str
+    build: str
+    baud: int | None
+    ticks: int
+    spikes: int
+    cycles: Cycles
+    rates: Rates
+    saturations: Saturations | None
+    broken_off: bool
+    seconds: float | None
+    ledger: LedgerSummary | None
 
 
 @click.command(
@@ -110,7 +184,7 @@ def run(
         if not isinstance(ended_by, LinkError):  # a line that has failed has no more to say
             arrays["weights"] = core.read_weights()
         build, rate = core.identity.build, core.link.line.baud
-    figures = _figures(url, build, rate, network.n_neurons, done)
+    found = _result(url, build, rate, network.n_neurons, done)
     title = f"{readable(net.name)} on {readable(url)}"
     outputs = options.Outputs()
     outputs.write(
@@ -120,8 +194,8 @@ def run(
         output,
         lambda file: np.savez_compressed(file, allow_pickle=False, **arrays),
     )
-    outputs.json(json_file, figures)
-    console.print(_table(figures, done, network.n_neurons))
+    outputs.json(json_file, found)
+    console.print(_table(found, done))
     if ledger and ended_by is None:
         console.print(ledger_table.table({url: done.ledger}))
     outputs.check()
@@ -139,9 +213,8 @@ def _part(error: BaseException) -> Run:
 
 
 def _run(core: Core, events: IntArray, ticks: int, console: Console) -> Run:
-    with options.progress_bar(console, "ticks") as bar:
-        task = bar.add_task("running", total=ticks)
-        return core.run(events, ticks, progress=lambda now, _all: bar.update(task, completed=now))
+    with progress.shown(console, "ticks") as show:
+        return core.run(events, ticks, progress=partial(show, "running"))
 
 
 def _run_live(core: Core, events: IntArray, ticks: int, console: Console, view: View) -> Run:
@@ -152,53 +225,50 @@ def _run_live(core: Core, events: IntArray, ticks: int, console: Console, view: 
         return core.run(events, ticks, watch=watch)
 
 
-def _figures(url: str, build: str, baud: int | None, n_neurons: int, run: Run) -> dict[str, Any]:
+def _result(url: str, build: str, baud: int | None, n_neurons: int, run: Run) -> RunResult:
     ticks = len(run.cycles)
     counts = np.bincount(run.spikes[:, 1], minlength=n_neurons)
-    return {
-        "target": url,
-        "build": build,
-        "baud": baud,
-        "ticks": ticks,
-        "spikes": len(run.spikes),
-        "cycles": {
-            "total": int(run.cycles.sum()),
-            "least": int(run.cycles.min()),
-            "mean": float(run.cycles.mean()),
-            "most": int(run.cycles.max()),
-        },
-        "rates": {
-            "mean_spikes_per_neuron_and_tick": len(run.spikes) / (n_neurons * ticks),
-            "spikes_of_each_neuron": counts.tolist(),
-        },
-        "saturations": run.saturations and asdict(run.saturations),
-        "broken_off": not run.accounts,
-        "seconds": run.ledger.wall_seconds if run.accounts else None,
-        "ledger": run.ledger.as_json() if run.accounts else None,
-    }
+    return RunResult(
+        target=url,
+        build=build,
+        baud=baud,
+        ticks=ticks,
+        spikes=len(run.spikes),
+        cycles=Cycles(
+            total=int(run.cycles.sum()),
+            least=int(run.cycles.min()),
+            mean=float(run.cycles.mean()),
+            most=int(run.cycles.max()),
+        ),
+        rates=Rates(len(run.spikes) / (n_neurons * ticks), counts.tolist()),
+        saturations=run.saturations,
+        broken_off=not run.accounts,
+        seconds=run.ledger.wall_seconds if run.accounts else None,
+        ledger=run.ledger.summary() if run.accounts else None,
+    )
 
 
-def _table(figures: dict[str, Any], run: Run, n_neurons: int) -> Table:
-    cycles, counts = figures["cycles"], np.bincount(run.spikes[:, 1], minlength=n_neurons)
-    table = Table(title=f"{figures['target']} (build {figures['build']})", show_header=False)
+def _table(found: RunResult, run: Run) -> Table:
+    cycles, counts = found.cycles, np.array(found.rates.spikes_of_each_neuron)
+    table = Table(title=f"{found.target} (build {found.build})", show_header=False)
     table.add_column()
     table.add_column(justify="right")
-    table.add_row("ticks", f"{figures['ticks']:,}")
-    table.add_row("spikes", f"{figures['spikes']:,}")
-    rate = figures["rates"]["mean_spikes_per_neuron_and_tick"]
+    table.add_row("ticks", f"{found.ticks:,}")
+    table.add_row("spikes", f"{found.spikes:,}")
+    rate = found.rates.mean_spikes_per_neuron_and_tick
     table.add_row("spikes per neuron and tick", f"{rate:.4f}")
     busiest = np.argsort(-counts, kind="stable")[:_BUSIEST]
     ranking = ", ".join(f"{j} ({counts[j]:,})" for j in busiest if counts[j])
     table.add_row("busiest neurons (spikes)", ranking or "none")
-    table.add_row("cycles", f"{cycles['total']:,}")
+    table.add_row("cycles", f"{cycles.total:,}")
     table.add_row(
         "cycles a tick, least / mean / most",
-        f"{cycles['least']:,} / {cycles['mean']:,.1f} / {cycles['most']:,}",
+        f"{cycles.least:,} / {cycles.mean:,.1f} / {cycles.most:,}",
     )
     table.add_row(*saturations_row(run.saturations))
-    baud = figures["baud"]
+    baud = found.baud
     table.add_row("line", "none: bytes take no time" if baud is None else f"{baud:,} baud")
-    if not figures["broken_off"]:
-        table.add_row("seconds (measured, link included)", f"{figures['seconds']:.3f}")
+    if found.seconds is not None:
+        table.add_row("seconds (measured, link included)", f"{found.seconds:.3f}")
         ledger_table.add_hardware(table, run.ledger)
     return table

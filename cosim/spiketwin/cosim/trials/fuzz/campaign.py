@@ -24,6 +24,7 @@ from typing import Final
 from spiketwin.cosim.trials.fuzz.choices import Choices
 from spiketwin.cosim.trials.fuzz.surfaces import Surface
 from spiketwin.host.errors import SpiketwinError
+from spiketwin.host.progress import Steps
 
 CHOICE_BYTES: Final = 96
 """Bytes that the choices of one input are read from."""
@@ -37,8 +38,8 @@ MOST_MEMORY: Final = 1 << 30
 _MOST_REDUCING: Final = 30.0
 """Seconds in which a failing input is made smaller."""
 
-_TOLD: Final = 256
-"""Inputs from one word of progress to the next."""
+_INPUTS_PER_REPORT: Final = 256
+"""Inputs from one call of `progress` to the next."""
 
 _EXECUTING: Final = (
     "exec", "marshal.loads", "os.exec", "os.posix_spawn", "os.system", "pickle.find_class",
@@ -144,7 +145,7 @@ def search(
     surface: Surface,
     inputs: int,
     seed: int,
-    progress: Callable[[int], object],
+    progress: Steps,
 ) -> Tally:
     """Make so many inputs, hand each over, and tell what became of them.
 
@@ -157,11 +158,11 @@ def search(
     seed:
         Of the inputs: the same one gives the same.
     progress:
-        Called with how many were handed over since the last call.
+        Called with how many were handed over, and how many there are.
     """
     tally, known = Tally(), set[str]()
     rng = random.Random(f"{name} {seed}")
-    for index in range(inputs):
+    for _ in range(inputs):
         octets = rng.randbytes(CHOICE_BYTES)
         data = surface.make(Choices(octets))
         begin = time.perf_counter()
@@ -177,8 +178,8 @@ def search(
             if finding.place not in known:
                 known.add(finding.place)
                 tally.findings.append(_reduced(surface, octets, finding))
-        if tally.inputs % _TOLD == 0 or tally.inputs == inputs:
-            progress(index % _TOLD + 1)
+        if tally.inputs % _INPUTS_PER_REPORT == 0 or tally.inputs == inputs:
+            progress(tally.inputs, inputs)
     return tally
 
 

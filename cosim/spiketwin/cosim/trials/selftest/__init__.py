@@ -6,70 +6,86 @@ on the simulated RTL or netlist and on a board. What the core held is lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from spiketwin.cosim.trials.selftest import equivalence, line, memory
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host.core import Core
 from spiketwin.host.errors import LinkError
+from spiketwin.host.progress import Progress, Steps
 
-Progress = Callable[[str, int, int], None]
-"""Called with the name of a check, what is done of it, and how much there is."""
+_KEYS: Final = ("passed", "ended", "link", "memory", "equivalence", "latency")
 
 
 @dataclass(frozen=True)
-class Report:
-    """What the checks found."""
+class Report(Result):
+    """What the checks found.
 
-    line: line.LineReport
+    Attributes
+    ----------
+    link:
+        What the link did.
+    memory:
+        What the memories did.
+    equivalence:
+        What was compared with the model.
+    """
+
+    json_keys = _KEYS
+
+    link: line.LineReport
     memory: memory.MemoryReport
     equivalence: equivalence.EquivalenceReport
 
     @property
+    def ended(self) -> None:
+        """What ended the self-test before it was over; checks it had not come to are null then."""
+        return
+
+    @property
     def passed(self) -> bool:
         """Whether nothing was wrong."""
-        return self.line.passed and self.memory.passed and self.equivalence.passed
+        return self.link.passed and self.memory.passed and self.equivalence.passed
 
-    def figures(self) -> dict[str, Any]:
-        """Everything, as JSON has it."""
-        return {
-            "passed": self.passed,
-            "ended": None,
-            "link": self.line.figures(),
-            "memory": self.memory.figures(),
-            "equivalence": self.equivalence.figures(),
-            "latency": self.line.latency(),
-        }
+    @property
+    def latency(self) -> line.RoundTrips:
+        """How long a round trip over the link takes."""
+        return self.link.round_trips
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class Unfinished(Result):
     """What the checks had found when the target could not be talked to any more.
 
     Attributes
     ----------
-    line, memory:
-        Of the checks that were over; None otherwise. The last check never was.
+    link, memory:
+        What the checks found that were over; null for the others. The last check never was over.
     ended:
-        Which check ended, how far it was, and the trouble.
+        Which check ended, how far it was, and why.
     """
 
-    line: line.LineReport | None
+    json_keys = _KEYS
+
+    link: line.LineReport | None
     memory: memory.MemoryReport | None
     ended: str
-    passed: Final = False
 
-    def figures(self) -> dict[str, Any]:
-        """Everything, as JSON has it."""
-        return {
-            "passed": self.passed,
-            "ended": self.ended,
-            "link": self.line and self.line.figures(),
-            "memory": self.memory and self.memory.figures(),
-            "equivalence": None,
-            "latency": self.line and self.line.latency(),
-        }
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was wrong: never so, as not everything was checked."""
+        return False
+
+    @property
+    def equivalence(self) -> None:
+        """What was compared with the model: nothing yet."""
+        return
+
+    @property
+    def latency(self) -> line.RoundTrips | None:
+        """How long a round trip over the link takes; null if that was not measured."""
+        return None if self.link is None else self.link.round_trips
 
 
 class CutShort(LinkError):
@@ -102,7 +118,8 @@ def check(
     seed:
         Of everything random: equal seeds repeat a check exactly.
     progress:
-        Called as the checks go on; with "rates" only where there is a line.
+        Called with the name of a check, what is done of it, and how much there is; with "rates"
+        only where there is a line.
 
     Raises
     ------
@@ -110,20 +127,20 @@ def check(
         The target refused a request, or could not be talked to any more.
     """
     reached = "link"
-    of_line, of_memory = None, None
+    of_link, of_memory = None, None
 
-    def part(name: str) -> Callable[[int, int], None]:
-        def told(done: int, total: int) -> None:
+    def part(name: str) -> Steps:
+        def report(done: int, total: int) -> None:
             nonlocal reached
             reached = f"{name}, {done:,} of {total:,} done"
             progress(name, done, total)
 
-        return told
+        return report
 
     try:
-        of_line = line.check(core, transactions, seed, part("link"), part("rates"))
+        of_link = line.check(core, transactions, seed, part("link"), part("rates"))
         of_memory = memory.check(core, seed, part("memory"))
         of_all = equivalence.check(core, networks, ticks, seed, part("equivalence"))
     except LinkError as error:
-        raise CutShort(Unfinished(of_line, of_memory, f"{reached}: {error}")) from error
-    return Report(of_line, of_memory, of_all)
+        raise CutShort(Unfinished(of_link, of_memory, f"{reached}: {error}")) from error
+    return Report(of_link, of_memory, of_all)

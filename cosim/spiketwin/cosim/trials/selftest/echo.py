@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 
 from spiketwin.hdl.spec.protocol import MAX_ELEMENT_BYTES
 from spiketwin.hdl.spec.registers import Space, space_formats
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host import access
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.exchange import Request
+from spiketwin.host.progress import Steps
 
 
 @dataclass(frozen=True)
-class Losses:
+class Losses(Result):
     """What the link lost and recovered, as both ends counted it.
 
     Attributes
     ----------
     resent, timeouts:
-        Frames that the host sent again, and waits of it that ended without an answer.
+        Frames that the host sent again, and times that it waited for an answer in vain.
     bad_frames, frame_errors:
         Frames that came in damaged at the host, and at the device.
     rx_overflows:
@@ -58,10 +59,6 @@ class Losses:
         """What only a bad line explains; a busy computer makes timeouts, too."""
         return self.bad_frames + self.frame_errors + self.rx_overflows
 
-    def figures(self) -> dict[str, Any]:
-        """Everything, as JSON has it."""
-        return vars(self)
-
 
 class Echo:
     """Transactions: a block is written, and the next request reads it back.
@@ -84,7 +81,7 @@ class Echo:
     done, wrong:
         Transactions so far, and those that came back different.
     first_wrong:
-        The first difference, in words; empty if there was none.
+        The first difference, in words; None if there was none.
     payload_bytes:
         Bytes of elements in those blocks, in one direction.
     """
@@ -96,11 +93,11 @@ class Echo:
         rng: np.random.Generator,
         *,
         most_bytes: int = MAX_ELEMENT_BYTES,
-        progress: Callable[[int, int], None] = lambda _done, _all: None,
+        progress: Steps = lambda _done, _all: None,
     ) -> None:
         self.done = 0
         self.wrong = 0
-        self.first_wrong = ""
+        self.first_wrong: str | None = None
         self.payload_bytes = 0
         self._format = space_formats(core.params)[Space.WEIGHT]
         self._transactions = transactions

@@ -6,9 +6,8 @@ specification, so that a new register or memory is drawn as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -16,9 +15,11 @@ from spiketwin.cosim.compare.equality import Behaviour, Inequality, unequal
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, registers, space_formats
+from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, Variable, names
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
+from spiketwin.host.progress import Steps
 from spiketwin.host.targets import connect
 
 MODEL: Final = "model:"
@@ -27,56 +28,49 @@ _ACTIVITY: Final = (0.0, 0.02, 0.1, 0.5, 1.0)
 """Share of the axons that spike in a tick."""
 
 
-@dataclass
-class EquivalenceReport:
-    """What was compared.
+@dataclass(frozen=True)
+class EquivalenceReport(Result):
+    """What was compared with the model.
 
     Attributes
     ----------
     networks, ticks, neuron_updates, spikes:
-        How much, up to the first difference; ticks of all networks together.
+        Random networks that were run, up to the first difference, and their ticks, updates of
+        neurons and spikes, of all networks together.
     difference:
-        The first one, in words; empty if there is none.
+        The first difference, in words; null if there is none.
     """
 
-    networks: int = 0
-    ticks: int = 0
-    neuron_updates: int = 0
-    spikes: int = 0
-    difference: str = ""
+    networks: int
+    ticks: int
+    neuron_updates: int
+    spikes: int
+    difference: str | None
 
     @property
     def passed(self) -> bool:
         """Whether all was equal, and enough happened to tell."""
-        return not self.difference and self.spikes > 0
-
-    def figures(self) -> dict[str, Any]:
-        """Figures, and the first difference."""
-        return vars(self) | {"difference": self.difference or None}
+        return self.difference is None and self.spikes > 0
 
 
-def check(
-    core: Core, networks: int, ticks: int, seed: int, progress: Callable[[int, int], None]
-) -> EquivalenceReport:
+def check(core: Core, networks: int, ticks: int, seed: int, progress: Steps) -> EquivalenceReport:
     """Run random networks on a core and on a model of its sizes, up to the first difference.
 
     Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
     """
-    report = EquivalenceReport()
+    tried, spikes, difference = 0, 0, None
     with connect(MODEL, params=core.params) as model:
-        for number in range(networks):
-            trial = Trial.random(core.params, ticks, np.random.default_rng((seed, 2, number)))
+        while tried < networks and difference is None:
+            trial = Trial.random(core.params, ticks, np.random.default_rng((seed, 2, tried)))
             expected, got = trial.behaviour(model), trial.behaviour(core)
+            spikes += len(expected.run.spikes)
             found = next(iter(unequal(expected, got).values()), None)
-            report.networks += 1
-            report.ticks += ticks
-            report.neuron_updates += ticks * core.params.n_neurons
-            report.spikes += len(expected.run.spikes)
-            progress(number + 1, networks)
             if found is not None:
-                report.difference = f"network {number} of seed {seed}: {described(found)}"
-                break
-    return report
+                difference = f"network {tried} of seed {seed}: {described(found)}"
+            tried += 1
+            progress(tried, networks)
+    updates = tried * ticks * core.params.n_neurons
+    return EquivalenceReport(tried, tried * ticks, updates, spikes, difference)
 
 
 @dataclass(frozen=True, eq=False)

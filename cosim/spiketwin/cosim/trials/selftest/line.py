@@ -4,23 +4,46 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from spiketwin.cosim.trials.selftest import streaming, sweep
 from spiketwin.cosim.trials.selftest.echo import Echo, Losses
 from spiketwin.hdl.spec.registers import Space, space_formats
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host import access
 from spiketwin.host.core import Core
+from spiketwin.host.progress import Steps
 
 _ROUND_TRIPS: Final = 200
 
 
 @dataclass(frozen=True)
-class LineReport:
+class RoundTrips(Result):
+    """Times of single requests, each with nothing else under way, by this computer's clock.
+
+    Attributes
+    ----------
+    min_seconds, median_seconds, max_seconds:
+        The least, the median and the greatest of them.
+    """
+
+    min_seconds: float
+    median_seconds: float
+    max_seconds: float
+
+    @classmethod
+    def measured(cls, core: Core) -> RoundTrips:
+        """Send single requests, and wait for the answer to each."""
+        seconds = [_round_trip(core) for _ in range(_ROUND_TRIPS)]
+        return cls(min(seconds), statistics.median(seconds), max(seconds))
+
+
+@dataclass(frozen=True)
+class LineReport(Result):
     """What the link did.
 
     Attributes
@@ -28,31 +51,36 @@ class LineReport:
     transactions, wrong:
         Blocks written and read back, and how many of them came back different.
     first_wrong:
-        The first difference, in words; empty if there was none.
+        The first difference, in words; null if there was none.
     payload_bytes:
         Bytes of elements in those blocks, in one direction.
     losses:
         What was damaged or lost meanwhile; it was recovered.
     baud:
-        Bits per second of the line; 0 if there is no line.
+        Bits per second of the line; null without a line.
     rates:
-        Every rate tried, that of the link first; empty if there is no line.
+        Every rate tried, that of the link first; none without a line.
     streams:
-        Long transfers.
+        The longest transfers there are.
     round_trips:
-        Seconds of single requests, each with nothing else under way, measured on this computer's
-        clock whatever the target is.
+        How long single requests take.
     """
+
+    json_keys = (
+        "transactions", "wrong", "first_wrong", "payload_bytes", "losses", "baud",
+        "fastest_clean_baud", "rates", "streams",
+    )  # fmt: skip
+    json_merged = ("losses", "streams")
 
     transactions: int
     wrong: int
-    first_wrong: str
+    first_wrong: str | None
     payload_bytes: int
     losses: Losses
-    baud: int
+    baud: int | None
     rates: tuple[sweep.Rate, ...]
     streams: streaming.StreamReport
-    round_trips: tuple[float, ...]
+    round_trips: RoundTrips
 
     @property
     def passed(self) -> bool:
@@ -60,8 +88,8 @@ class LineReport:
         return next(self.troubles(), None) is None
 
     @property
-    def fastest_clean(self) -> int | None:
-        """The highest rate without an error; ``None`` if there is none or no line."""
+    def fastest_clean_baud(self) -> int | None:
+        """The highest rate without an error; null if there is none, or no line."""
         return max((rate.baud for rate in self.rates if rate.clean), default=None)
 
     def troubles(self) -> Iterator[str]:
@@ -80,40 +108,19 @@ class LineReport:
             what = self.rates[0].trouble or f"{self.rates[0].losses.damaged} frames were damaged"
             yield f"the line is lossy{at}: {what}"
         if not self.streams.passed:
+            found, expected = self.streams.stream_spikes, self.streams.stream_spikes_expected
             yield (
-                f"{self.streams.spikes} of {self.streams.expected_spikes} spikes came out of a "
-                "core in which every neuron fires in every tick"
+                f"{found} of {expected} spikes came out of a core in which every neuron fires in "
+                "every tick"
             )
-
-    def figures(self) -> dict[str, Any]:
-        """Figures but for the latency."""
-        return {
-            "transactions": self.transactions,
-            "wrong": self.wrong,
-            "first_wrong": self.first_wrong or None,
-            "payload_bytes": self.payload_bytes,
-            **self.losses.figures(),
-            "baud": self.baud or None,
-            "fastest_clean_baud": self.fastest_clean,
-            "rates": [rate.figures() for rate in self.rates],
-            **self.streams.figures(),
-        }
-
-    def latency(self) -> dict[str, float]:
-        """Seconds of a round trip."""
-        return {
-            "min_seconds": min(self.round_trips),
-            "median_seconds": statistics.median(self.round_trips),
-            "max_seconds": max(self.round_trips),
-        }
 
 
 def check(
     core: Core,
     transactions: int,
     seed: int,
-    progress: Callable[[int, int], None],
-    rates_progress: Callable[[int, int], None],
+    progress: Steps,
+    rates_progress: Steps,
 ) -> LineReport:
     """Write random blocks of weights and read them back, try the rates, then measure times.
 
@@ -129,10 +136,10 @@ def check(
         echo.first_wrong,
         echo.payload_bytes,
         losses,
-        core.link.baud if core.link.has_line else 0,
+        core.link.baud if core.link.has_line else None,
         sweep.check(core, seed, rates_progress),
         streaming.check(core),
-        tuple(_round_trip(core) for _ in range(_ROUND_TRIPS)),
+        RoundTrips.measured(core),
     )
 
 

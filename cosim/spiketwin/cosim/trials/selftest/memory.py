@@ -3,7 +3,7 @@
 March C- (van de Goor, 1991), a block of one frame at a time: ⇕(w0) ⇑(r0,w1) ⇑(r1,w0) ⇓(r0,w1)
 ⇓(r1,w0) ⇕(r0), where 1 is an element with all bits set. It finds bits that are stuck or do not
 change, addresses that reach two blocks or none, and blocks that disturb each other. Elements of one
-block are told apart afterwards, by random data and their complement.
+block are distinguished afterwards, by random data and their complement.
 
 Registers are no memory and pending spikes are a list, so they get whole patterns instead.
 """
@@ -11,16 +11,18 @@ Registers are no memory and pending spikes are a list, so they get whole pattern
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from spiketwin.hdl.spec.registers import Space, SpaceFormat, registers, space_formats
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host import access
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray, blocks
 from spiketwin.host.exchange import Request
+from spiketwin.host.progress import Steps
 
 FAULTS_NAMED: Final = 8
 
@@ -39,7 +41,7 @@ _READS: Final = sum(expected is not None for _, _, expected, _ in _MARCH) + 3
 
 
 @dataclass(frozen=True)
-class Fault:
+class Fault(Result):
     """An element that did not hold what was written.
 
     Attributes
@@ -58,8 +60,8 @@ class Fault:
     got: int
 
 
-@dataclass
-class MemoryReport:
+@dataclass(frozen=True)
+class MemoryReport(Result):
     """What the memories did.
 
     Attributes
@@ -69,38 +71,43 @@ class MemoryReport:
     wrong:
         Elements read that were different from what was written.
     faults:
-        The first of them.
+        The first of these elements.
     """
 
-    bits: int = 0
-    wrong: int = 0
-    faults: list[Fault] = field(default_factory=list)
+    bits: int
+    wrong: int
+    faults: tuple[Fault, ...]
 
     @property
     def passed(self) -> bool:
         """Whether every bit held."""
         return self.wrong == 0
 
-    def figures(self) -> dict[str, Any]:
-        """Figures, and the first faults."""
-        return {
-            "bits": self.bits,
-            "wrong": self.wrong,
-            "faults": [vars(fault) for fault in self.faults],
-        }
+
+class _Findings:
+    """The bits that were tested so far, and the elements that were wrong."""
+
+    def __init__(self) -> None:
+        self.bits = 0
+        self._wrong = 0
+        self._faults: list[Fault] = []
+
+    def report(self) -> MemoryReport:
+        """Return all that was found."""
+        return MemoryReport(self.bits, self._wrong, tuple(self._faults))
 
     def compare(
         self, fmt: SpaceFormat, step: str, first: int, want: IntArray, got: IntArray
     ) -> None:
         """Note where elements from the place `first` on differ."""
         different = np.flatnonzero(want != got)
-        self.wrong += different.size
-        for index in different[: FAULTS_NAMED - len(self.faults)]:
+        self._wrong += different.size
+        for index in different[: FAULTS_NAMED - len(self._faults)]:
             name = access.place(fmt, first + int(index))
-            self.faults.append(Fault(name, step, int(want[index]), int(got[index])))
+            self._faults.append(Fault(name, step, int(want[index]), int(got[index])))
 
 
-def check(core: Core, seed: int, progress: Callable[[int, int], None]) -> MemoryReport:
+def check(core: Core, seed: int, progress: Steps) -> MemoryReport:
     """Test all memories of a core; afterwards they hold zeros.
 
     Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
@@ -115,17 +122,17 @@ def check(core: Core, seed: int, progress: Callable[[int, int], None]) -> Memory
     for fmt in marched:
         tester.march(fmt)
         tester.random(fmt, rng)
-        tester.report.bits += fmt.size * fmt.width
-    _registers(core, formats[Space.REGISTER], rng, tester.report)
-    _pending(core, formats[Space.PENDING], rng, tester.report)
-    return tester.report
+        tester.findings.bits += fmt.size * fmt.width
+    _registers(core, formats[Space.REGISTER], rng, tester.findings)
+    _pending(core, formats[Space.PENDING], rng, tester.findings)
+    return tester.findings.report()
 
 
 class _Tester:
     """The tests of one space after the other, and what they found."""
 
     def __init__(self, core: Core, progress: Callable[[int], None]) -> None:
-        self.report = MemoryReport()
+        self.findings = _Findings()
         self._core = core
         self._progress = progress
         self._reads = 0
@@ -163,16 +170,14 @@ class _Tester:
 
     def _reading(self, fmt: SpaceFormat, index: int, want: IntArray, step: str) -> Request:
         def compare(got: IntArray) -> None:
-            self.report.compare(fmt, step, index, want, got)
+            self.findings.compare(fmt, step, index, want, got)
             self._reads += 1
             self._progress(self._reads)
 
         return access.read(fmt, index, want.size, compare)
 
 
-def _registers(
-    core: Core, fmt: SpaceFormat, rng: np.random.Generator, report: MemoryReport
-) -> None:
+def _registers(core: Core, fmt: SpaceFormat, rng: np.random.Generator, findings: _Findings) -> None:
     """Write patterns into all registers, each of which has its own width."""
     table = registers(core.params)
     limits = np.array([register.limits(core.params) for register in table], np.int64)
@@ -190,11 +195,11 @@ def _registers(
             for index, value in enumerate(data.tolist())
         )
         got = core.read_registers()
-        report.compare(fmt, step, 0, data, np.array([got[r.name] for r in table], np.int64))
-    report.bits += sum(register.width(core.params) for register in table)
+        findings.compare(fmt, step, 0, data, np.array([got[r.name] for r in table], np.int64))
+    findings.bits += sum(register.width(core.params) for register in table)
 
 
-def _pending(core: Core, fmt: SpaceFormat, rng: np.random.Generator, report: MemoryReport) -> None:
+def _pending(core: Core, fmt: SpaceFormat, rng: np.random.Generator, findings: _Findings) -> None:
     """Write patterns of neurons that fired, from all of them to none; faults name the neuron."""
     neurons = np.arange(core.params.n_neurons)
     values = rng.integers(0, 1, neurons.size, endpoint=True)
@@ -208,5 +213,5 @@ def _pending(core: Core, fmt: SpaceFormat, rng: np.random.Generator, report: Mem
         ("zeros", np.zeros_like(neurons)),
     ):
         core.write_state(pending=data)
-        report.compare(flags, step, 0, data, core.read_state()["pending"])
-    report.bits += neurons.size
+        findings.compare(flags, step, 0, data, core.read_state()["pending"])
+    findings.bits += neurons.size

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from spiketwin.hdl.spec.params import LEAST_WORDS_PER_TICK
 from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, WORD_BYTES
 from spiketwin.hdl.spec.registers import Space, space_formats
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host.core import Core
 
 _TICKS: Final = 100
@@ -43,37 +44,51 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class StreamReport:
+class StreamReport(Result):
     """The weights to the core, and spikes from it.
 
     Attributes
     ----------
     upload, stream:
         The two transfers.
-    spikes, expected_spikes:
-        Spikes that came out, and those that must have.
+    stream_spikes, stream_spikes_expected:
+        Spikes that came out in the second one, and spikes that every neuron fires in every tick.
     """
+
+    json_keys = (
+        "upload_bytes_per_second", "upload_share_of_line", "stream_bytes_per_second",
+        "stream_share_of_line", "stream_spikes", "stream_spikes_expected",
+    )  # fmt: skip
 
     upload: Stream
     stream: Stream
-    spikes: int
-    expected_spikes: int
+    stream_spikes: int
+    stream_spikes_expected: int
 
     @property
     def passed(self) -> bool:
         """Whether nothing was lost."""
-        return self.spikes == self.expected_spikes
+        return self.stream_spikes == self.stream_spikes_expected
 
-    def figures(self) -> dict[str, Any]:
-        """Everything, as JSON has it."""
-        return {
-            "upload_bytes_per_second": self.upload.rate,
-            "upload_share_of_line": self.upload.share_of_line,
-            "stream_bytes_per_second": self.stream.rate,
-            "stream_share_of_line": self.stream.share_of_line,
-            "stream_spikes": self.spikes,
-            "stream_spikes_expected": self.expected_spikes,
-        }
+    @property
+    def upload_bytes_per_second(self) -> float:
+        """Bytes of weights written in a second."""
+        return self.upload.rate
+
+    @property
+    def upload_share_of_line(self) -> float | None:
+        """Their share of what the line carries at its rate; null without a line."""
+        return self.upload.share_of_line
+
+    @property
+    def stream_bytes_per_second(self) -> float:
+        """Bytes of output words that came in a second."""
+        return self.stream.rate
+
+    @property
+    def stream_share_of_line(self) -> float | None:
+        """Their share of what the line carries at its rate; null without a line."""
+        return self.stream.share_of_line
 
 
 def check(core: Core) -> StreamReport:

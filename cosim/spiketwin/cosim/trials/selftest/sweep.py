@@ -5,15 +5,16 @@ A target without a line, such as the model, has no rates to try.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from spiketwin.cosim.trials.selftest.echo import Echo, Losses
+from spiketwin.hdl.spec.results import Result
 from spiketwin.host.core import Core
 from spiketwin.host.errors import InvalidInput, LinkTimeout
+from spiketwin.host.progress import Steps
 
 RATES: Final = (
     115_200, 230_400, 460_800, 500_000, 921_600, 1_000_000, 1_500_000, 2_000_000, 3_000_000,
@@ -26,7 +27,7 @@ _MOST_BYTES: Final = 32
 
 
 @dataclass(frozen=True)
-class Rate:
+class Rate(Result):
     """What one rate did.
 
     Attributes
@@ -38,33 +39,25 @@ class Rate:
     losses:
         What was damaged or lost on the way, in either direction; it was recovered.
     trouble:
-        Why the rate could not be used at all; empty if it could.
+        Why the rate could not be used at all; None if it could.
     """
+
+    json_keys = ("baud", "clean", "exchanges", "wrong", "losses", "trouble")
+    json_merged = ("losses",)
 
     baud: int
     exchanges: int
     wrong: int
     losses: Losses
-    trouble: str = ""
+    trouble: str | None = None
 
     @property
     def clean(self) -> bool:
-        """Whether the rate can be used, without a single error."""
+        """Whether the rate can be used without a single error."""
         return not (self.trouble or self.wrong or self.losses.damaged)
 
-    def figures(self) -> dict[str, Any]:
-        """Everything, as JSON has it."""
-        return {
-            "baud": self.baud,
-            "clean": self.clean,
-            "exchanges": self.exchanges,
-            "wrong": self.wrong,
-            **self.losses.figures(),
-            "trouble": self.trouble or None,
-        }
 
-
-def check(core: Core, seed: int, progress: Callable[[int, int], None]) -> tuple[Rate, ...]:
+def check(core: Core, seed: int, progress: Steps) -> tuple[Rate, ...]:
     """Try the rate of the link and all of `RATES`, and return to the first; none without a line.
 
     Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
@@ -85,7 +78,7 @@ def check(core: Core, seed: int, progress: Callable[[int, int], None]) -> tuple[
 def _tried(core: Core, baud: int, rng: np.random.Generator) -> Rate:
     echo = Echo(core, EXCHANGES, rng, most_bytes=_MOST_BYTES)
     before = Losses.so_far(core)
-    trouble = ""
+    trouble = None
     try:
         if baud != core.link.baud:
             core.set_baud(baud)

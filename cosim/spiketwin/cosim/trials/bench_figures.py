@@ -1,0 +1,191 @@
+"""The project's own performance figures: their keys in JSON, what they are, how they come about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Final
+
+from spiketwin.hdl.spec.results import Result
+
+SIMULATED: Final = "simulated"
+MEASURED: Final = "measured"
+COMPUTED: Final = "computed"
+
+
+def _figure(title: str, origin: str) -> Any:
+    """Declare a figure: what it is called in the table, and how it comes about."""
+    return field(metadata={"title": title, "origin": origin})
+
+
+def shown(group: Any) -> Iterator[Field[Any]]:
+    """Give the figures of a group that the table shows: those that have a title."""
+    return (each for each in fields(group) if "title" in each.metadata)
+
+
+@dataclass(frozen=True)
+class CoreFigures(Result):
+    """Cycles of the gateware.
+
+    Attributes
+    ----------
+    lanes:
+        Lanes of the reference size ``full``, where synapses are counted.
+    """
+
+    lanes: int
+    row_synapses_per_cycle: float = _figure("synapses a cycle, 8 rows, full", SIMULATED)
+    column_synapses_per_cycle: float = _figure("synapses a cycle, 8 columns, full", SIMULATED)
+    ncx_cycles_per_tick: float = _figure("cycles a tick, 2 % active, ncx", SIMULATED)
+
+
+@dataclass(frozen=True)
+class RtlFigures(Result):
+    """Speed of the simulated RTL."""
+
+    cycles_per_second: float = _figure("cycles a second, full", MEASURED)
+    ratio_to_bare_verilator: float = _figure("the same, to a bare Verilator loop", MEASURED)
+    ticks_per_second: float = _figure("ticks a second, 2 % active, full", MEASURED)
+
+
+@dataclass(frozen=True)
+class RtlCoreFigures(Result):
+    """Speed of the simulated RTL of the core alone, behind a link in software."""
+
+    cycles_per_second: float = _figure("cycles a second, level=core, full", MEASURED)
+    ratio_to_bare_verilator: float = _figure("the same, to a bare Verilator loop", MEASURED)
+    ticks_per_second: float = _figure("ticks a second, 2 % active, full", MEASURED)
+
+
+@dataclass(frozen=True)
+class DigestFigures(Result):
+    """Digests of the ticks of a learning network on the model and on the RTL."""
+
+    ticks: int = _figure("ticks on model: and rtl:, tiny", SIMULATED)
+    equal_ticks: int = _figure("ticks with equal digests", SIMULATED)
+    added_cycles_per_tick: float = _figure("cycles a tick that digests add", SIMULATED)
+
+
+@dataclass(frozen=True)
+class NetlistFigures(Result):
+    """Speed of the simulated netlist."""
+
+    cycles_per_second: float = _figure("cycles a second, ECP5, digits", MEASURED)
+
+
+@dataclass(frozen=True)
+class CocotbFigures(Result):
+    """Speed of a testbench."""
+
+    cycles_per_second: float = _figure("cycles a second, one await a tick, ncx", MEASURED)
+
+
+@dataclass(frozen=True)
+class ModelFigures(Result):
+    """Speed of the model; by size where there are several."""
+
+    ticks_per_second: dict[str, float] = _figure("ticks a second, 2 % active", MEASURED)
+    ticks_per_second_as_target: dict[str, float] = _figure(
+        "ticks a second by the link, 2 % active", MEASURED
+    )
+    ratio_to_rtl: float = _figure("ticks a second, to those of rtl:, full", MEASURED)
+
+
+@dataclass(frozen=True)
+class BulkFigures(Result):
+    """Speed of the model as a target in long runs."""
+
+    ticks_per_second: float = _figure("ticks a second, 256 neurons at 17 Hz", MEASURED)
+    ratio_to_kernel: float = _figure("the same, to the model's kernel alone", MEASURED)
+
+
+@dataclass(frozen=True)
+class HostFigures(Result):
+    """Time of calls of the host library, ``with_events`` and ``without_events``."""
+
+    run_to_read_counters: dict[str, float] = _figure("time of run(1) to read_counters()", MEASURED)
+
+
+@dataclass(frozen=True)
+class BatchFigures(Result):
+    """Speed of 64 runs at once."""
+
+    runs_per_second: float = _figure("runs of 2,000 ticks a second, full", MEASURED)
+    ratio_to_one_thread: float = _figure("the same, to those of one thread", MEASURED)
+
+
+@dataclass(frozen=True)
+class FirstUseFigures(Result):
+    """What the first use costs, on ``model`` and on ``rtl``."""
+
+    seconds_to_first_tick: dict[str, float] = _figure(
+        "seconds to the first tick, empty caches, full", MEASURED
+    )
+
+
+@dataclass(frozen=True)
+class LinkFigures(Result):
+    """How much of the rate of the line is payload."""
+
+    upload_fraction_of_line_rate: float = _figure(
+        "weights in an upload, of the line rate", SIMULATED
+    )
+    stream_fraction_of_line_rate: float = _figure("words in a stream, of the line rate", SIMULATED)
+
+
+@dataclass(frozen=True)
+class LedgerFigures(Result):
+    """How much of the wall time the ledger explains."""
+
+    share_of_wall_over_a_pseudo_terminal: float = _figure(
+        "parts of the ledger, of wall time, rtl+pty:", MEASURED
+    )
+    share_of_host_line_and_core: float = _figure("host, line and core alone, of the same", MEASURED)
+
+
+@dataclass(frozen=True)
+class DemoFigures(Result):
+    """The demo, on ``model`` and on ``rtl``."""
+
+    worst_accuracy_of_five_seeds: float = _figure("accuracy on model:, worst of 5 seeds", COMPUTED)
+    ticks_per_second: dict[str, float] = _figure("ticks a second, 200 images", MEASURED)
+
+
+@dataclass(frozen=True)
+class BenchResult(Result):
+    """What ``spiketwin bench`` measures.
+
+    Attributes
+    ----------
+    core:
+        Cycles of the gateware.
+    rtl, rtl_core:
+        Speed of the simulated RTL, of the whole device and of the core alone.
+    digest:
+        Digests of the model and of the RTL, compared.
+    netlist, cocotb, model:
+        Speed of the netlist, of a testbench and of the model.
+    bulk, host, batch:
+        Speed of long runs, of single calls and of many runs at once.
+    first_use:
+        Time of the first use on a machine.
+    link, ledger:
+        Shares of the line and of the wall time.
+    demo:
+        The demo.
+    """
+
+    core: CoreFigures
+    rtl: RtlFigures
+    rtl_core: RtlCoreFigures
+    digest: DigestFigures
+    netlist: NetlistFigures
+    cocotb: CocotbFigures
+    model: ModelFigures
+    bulk: BulkFigures
+    host: HostFigures
+    batch: BatchFigures
+    first_use: FirstUseFigures
+    link: LinkFigures
+    ledger: LedgerFigures
+    demo: DemoFigures

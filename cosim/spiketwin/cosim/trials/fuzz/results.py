@@ -1,0 +1,131 @@
+"""What a campaign found, as ``spiketwin fuzz`` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from spiketwin.cosim.trials.fuzz.campaign import Finding, Tally
+from spiketwin.hdl.spec.results import Result
+
+
+@dataclass(frozen=True)
+class ErrorCount(Result):
+    """How many inputs ended in one error of this package.
+
+    Attributes
+    ----------
+    error:
+        Name of the error.
+    number:
+        Number of the inputs.
+    """
+
+    error: str
+    number: int
+
+
+@dataclass(frozen=True)
+class SurfaceResult(Result):
+    """What became of the inputs for one way in.
+
+    Attributes
+    ----------
+    name:
+        Name of the way in.
+    inputs, results:
+        Inputs that were handed over, and how many of them gave a result.
+    errors:
+        How many ended in each error of this package, the most frequent error first.
+    untyped:
+        How many ended in anything else.
+    slowest_seconds:
+        The longest time that one of them took.
+    """
+
+    name: str
+    inputs: int
+    results: int
+    errors: list[ErrorCount]
+    untyped: int
+    slowest_seconds: float
+
+    @classmethod
+    def of(cls, name: str, tally: Tally) -> Self:
+        """Take the counts of one way in."""
+        return cls(
+            name=name,
+            inputs=tally.inputs,
+            results=tally.results,
+            errors=[ErrorCount(*each) for each in tally.errors.most_common()],
+            untyped=tally.untyped,
+            slowest_seconds=tally.slowest_seconds,
+        )
+
+
+@dataclass(frozen=True)
+class FuzzResult(Result):
+    """What ``spiketwin fuzz`` finds.
+
+    Attributes
+    ----------
+    seed, seconds:
+        Seed of the inputs, and the time that all of them took.
+    surfaces:
+        What became of the inputs for each way in.
+    findings:
+        Files that hold what failed.
+    """
+
+    json_keys = ("inputs", "untyped", "seed", "seconds", "surfaces", "findings")
+
+    seed: int
+    seconds: float
+    surfaces: list[SurfaceResult]
+    findings: list[str]
+
+    @classmethod
+    def of(
+        cls, tallies: Mapping[str, Tally], seed: int, seconds: float, findings: list[str]
+    ) -> Self:
+        """Take the counts of all ways in, by name, and the files of what failed."""
+        surfaces = [SurfaceResult.of(name, tally) for name, tally in tallies.items()]
+        return cls(seed, seconds, surfaces, findings)
+
+    @property
+    def inputs(self) -> int:
+        """Inputs that were handed over."""
+        return sum(each.inputs for each in self.surfaces)
+
+    @property
+    def untyped(self) -> int:
+        """How many ended in no error of this package."""
+        return sum(each.untyped for each in self.surfaces)
+
+
+@dataclass(frozen=True)
+class KeptFinding(Result):
+    """A finding as its file has it, from which ``spiketwin fuzz --replay`` reads it.
+
+    Attributes
+    ----------
+    finding:
+        Version of the format.
+    surface, error, place, trace:
+        As in `Finding`.
+    data:
+        The input, in hexadecimal digits.
+    """
+
+    finding: int
+    surface: str
+    data: str
+    error: str
+    place: str
+    trace: str
+
+    @classmethod
+    def of(cls, found: Finding) -> Self:
+        """Take what is kept of a finding."""
+        return cls(1, found.surface, found.data.hex(), found.error, found.place, found.trace)

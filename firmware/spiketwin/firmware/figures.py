@@ -1,0 +1,76 @@
+"""The figures of a build: the keys of ``figures.json`` and of what ``spiketwin build`` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from spiketwin.hdl.spec.results import Result
+
+
+@dataclass(frozen=True)
+class Use(Result):
+    """How much a core uses of one kind of cells.
+
+    Attributes
+    ----------
+    used, available:
+        Cells that the core uses, and cells that the FPGA has.
+    """
+
+    used: int
+    available: int
+
+
+@dataclass(frozen=True)
+class BuildFigures(Result):
+    """What ``spiketwin build`` finds.
+
+    Attributes
+    ----------
+    board:
+        Name of the board.
+    params:
+        Every size of the core, by its name.
+    logic, memory, dsp:
+        Use of logic cells, block RAMs and multipliers.
+    spram:
+        Use of single-port RAMs; only where there are any.
+    target_mhz:
+        Clock of the core.
+    fmax_mhz:
+        Clock that the routed design is good for; null where nothing was routed.
+    max_baud:
+        Rate of the fastest line.
+    seed:
+        Seed of the placement.
+    seconds:
+        Wall time of the build.
+    origin:
+        How the figures came about.
+    """
+
+    json_optional = ("spram",)
+
+    board: str
+    params: dict[str, int]
+    logic: Use
+    memory: Use
+    dsp: Use
+    spram: Use | None
+    target_mhz: float
+    fmax_mhz: float | None
+    max_baud: int
+    seed: int
+    seconds: float
+    origin: str
+
+    @classmethod
+    def of(cls, written: Mapping[str, Any]) -> Self:
+        """Read the figures as their file has them."""
+        uses = {
+            kind: Use(**written[kind]) if kind in written else None
+            for kind in ("logic", "memory", "dsp", "spram")
+        }
+        return cls(**{**written, **uses})
