@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spiketwin.cosim.device.core import DeviceCore, Elements
-from spiketwin.cosim.device.link import Refusal
+from spiketwin.cosim.device.session import Refusal
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Status
 from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, Space, SpaceFormat, registers
