@@ -337,7 +337,7 @@ class Core:
 
     @_exclusive
     def read_state(self) -> dict[str, IntArray]:
-        """Read all state: name to array, one entry a neuron, but for `trace_pre` with one a source.
+        """Read all state: name to array, with one entry a neuron, of `trace_pre` one a source.
 
         `pending` is 1 for the neurons that fired in the last tick, whose spikes are delivered in
         the next. The traces are missing on a core without learning.

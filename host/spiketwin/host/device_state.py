@@ -75,7 +75,7 @@ class DeviceState:
         self._last_run: Run | None = None
 
     def begin(self, runner: Runner) -> None:
-        """Note that a run begins, of which there is no result yet."""
+        """Note that a run begins; it has no result yet."""
         self.last_begun, self._last_run = runner, None
 
     def end(self, run: Run) -> Run:

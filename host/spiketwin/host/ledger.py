@@ -147,7 +147,7 @@ class Ledger:
 
     @property
     def remainder(self) -> float:
-        """Seconds of the wall time that are in no part, 0 or more but for rounding."""
+        """Seconds of the wall time that are in no part; 0 or more, apart from rounding."""
         return self.wall_seconds - self.total
 
     @property

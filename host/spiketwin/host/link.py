@@ -517,7 +517,7 @@ class Link:
     def _deadline(self, rounds: int = 0) -> float:
         """When the next reply is overdue: twice the time on the wire, and the device's own.
 
-        After fruitless rounds it is later, lest resending be what fills the line.
+        After rounds without an answer it is later, so that resending does not fill the line.
         """
         wire = 2 * self._exchange.unanswered_bytes() * BITS_PER_BYTE / self._transport.baudrate
         device = self._exchange.oldest.cycles / self._clock_hz if self._clock_hz else 0.0
