@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from support.checkout import ROOT
 
+from spiketwin.firmware.board import board
+from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import resolve
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import preset
@@ -194,6 +196,13 @@ def test_the_board_is_drawn_with_the_pins_of_its_package(done: dict[str, Done]) 
         assert f"{row}{column}" == pin
     bars = [bar for bar in drawn.axes(1).patches if isinstance(bar, Rectangle)]
     assert [bar.get_width() for bar in bars] == [2, 16, 16, 48, 64]
+
+
+def test_the_board_is_one_that_can_be_built_for() -> None:
+    planned = plan(resolve(board(str(EXAMPLES / "my_board.py"))))
+    assert planned.max_baud == 3_000_000
+    assert planned.clock_hz == 75_000_000
+    assert planned.implementation is not None
 
 
 def test_the_delay_is_waited_for_as_often_as_it_has_to_be(done: dict[str, Done]) -> None:
