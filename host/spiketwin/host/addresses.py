@@ -67,8 +67,7 @@ def parse(address: str) -> Target:
         return Target(REPLAY, rest, address=address)
     if scheme == SOCKET.scheme:
         return Target(SOCKET, address, address=address)
-    kind = TERMINAL if str(Path(address).resolve()).startswith(_PSEUDO_TERMINALS) else PORT
-    return Target(kind, address, address=address)
+    return Target(TERMINAL if _is_terminal(address) else PORT, address, address=address)
 
 
 def parse_as(kind: TargetKind, address: str) -> Target:
@@ -109,6 +108,13 @@ def _check(address: object) -> None:
         raise TargetError(
             f"{shown(address)} is no address: {error}. Targets are {all_targets()}"
         ) from error
+
+
+def _is_terminal(path: str) -> bool:
+    try:
+        return str(Path(path).resolve()).startswith(_PSEUDO_TERMINALS)
+    except (ValueError, OSError):  # no path at all, which opening it says
+        return False
 
 
 def _registered(kind: TargetKind, address: str) -> Target:
