@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -129,17 +130,12 @@ def compare(
 
     Exits with status 1 if two targets other than float: differ.
     """
-    options.check_distinct(
-        {"--shrink": small, "--json": json_file, "--waves": vcd, "--report": html,
-         "--trace": trace,
-         "the save file of --waves": vcd and vcd.with_suffix(waves.VIEW_SUFFIX)},
-        {"NET": net, "--spikes": spike_file},
-        urls,
-    )  # fmt: skip
+    written = {"--shrink": small, "--json": json_file, "--report": html, "--trace": trace}
+    _check_files({**written, "--waves": vcd}, {"NET": net, "--spikes": spike_file}, urls)
     devices = _devices(urls)
     options.rates(list(devices.values()), baud)
-    if vcd is not None and not any(map(waves.can_have, devices.values())):
-        raise click.UsageError("--waves needs a simulated RTL: give --on rtl: as well")
+    if vcd is not None:
+        _check_waves(devices.values())
     for name in page.MODULES if html else ():
         import_module(name)  # should it be missing, that is known before the run
     console = options.console()
@@ -158,12 +154,26 @@ def compare(
         traced = _save(outputs, json_file, html, trace, _heading(net, preset_name, every), found)
         _say(console, found, every)
         if traced is not None and len(traced) < found.case.ticks:
-            line = f"{trace}: ticks {traced[0]:,} to {traced[-1]:,} alone, for more are too many"
-            console.print(line, soft_wrap=True, markup=False)
+            _say_what_is_traced(console, trace, traced)
         _look_into(console, outputs, subjects, found, vcd, small)
     outputs.check()
     if found.differences:
         raise click.exceptions.Exit(CHECK_FAILED)
+
+
+def _check_files(
+    writes: dict[str, Path | None], reads: dict[str, Path | None], urls: tuple[str, ...]
+) -> None:
+    """Refuse a call that names a file twice; ``--waves`` writes a second file beside its own."""
+    vcd = writes["--waves"]
+    beside = vcd and vcd.with_suffix(waves.VIEW_SUFFIX)
+    options.check_distinct({**writes, "the save file of --waves": beside}, reads, urls)
+
+
+def _check_waves(urls: Iterable[str]) -> None:
+    """Refuse ``--waves`` where no target has signals."""
+    if not any(map(waves.can_have, urls)):
+        raise click.UsageError("--waves needs a simulated RTL: give --on rtl: as well")
 
 
 def _check_digests(subjects: list[Subject]) -> None:
@@ -318,6 +328,11 @@ def _say(console: Console, found: Comparison, every: int) -> None:
     outcome = summary.outcome(found, every)
     if outcome.passed:
         outcome.say(console)
+
+
+def _say_what_is_traced(console: Console, trace: Path | None, ticks: range) -> None:
+    line = f"{trace}: ticks {ticks[0]:,} to {ticks[-1]:,} alone, for more are too many"
+    console.print(line, soft_wrap=True, markup=False)
 
 
 def _say_difference(console: Console, difference: Difference) -> None:

@@ -34,7 +34,6 @@ from spiketwin.host.cli.outcome import Outcome, end
 from spiketwin.host.device_time import LONGEST_ROUND_TRIP, cycles_per_bit
 from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.paths import readable
-from spiketwin.host.stimuli import checked_events
 from spiketwin.host.targets import MAX_BAUD, MIN_BAUD, takes_baud
 
 _RATES: Final = (115_200, 460_800, 1_000_000, 3_000_000, 12_500_000)
@@ -171,9 +170,7 @@ def latency(
     if plot is not None:
         import_module("matplotlib")  # should it be missing, that is known before the run
     network, saved = files.load(net)
-    events, length = stimulus.chosen(saved, spike_file, ticks)
-    # Checked before a target is opened, which may take a build.
-    events = checked_events(events, length, network.n_axons)
+    events, length = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
     console = options.console()
     sizes = network.core_params()
     devices = dict(zip(options.told_apart(urls), urls, strict=True))

@@ -15,7 +15,6 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import files
 from spiketwin.host.cli import options, stimulus
 from spiketwin.host.errors import InvalidInput
-from spiketwin.host.stimuli import checked_events
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
@@ -88,9 +87,7 @@ def played(
 
 def _of_file(net: Path, spike_file: Path | None, ticks: int | None, digest_rounds: int) -> Played:
     network, saved = files.load(net)
-    events, length = stimulus.chosen(saved, spike_file, ticks)
-    # Checked before a target is opened, which may take a build.
-    spikes = checked_events(events, length, network.n_axons)
+    spikes, length = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
     return Played(
         network.core_params(digest_rounds=digest_rounds),
         lambda sizes: Case.of(network, sizes, spikes, length),

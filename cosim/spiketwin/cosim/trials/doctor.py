@@ -41,7 +41,7 @@ _MODULES: Final = {
     "pyserial": "serial",
     "scikit-learn": "sklearn",
 }
-"""Module to import for a package, where it is not called the same but for its hyphens."""
+"""Module to import for a package, where its name is another one than that of the package."""
 
 
 @dataclass(frozen=True)

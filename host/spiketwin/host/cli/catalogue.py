@@ -1,7 +1,7 @@
-"""The catalogue of commands: what each of them is for and what it needs, as commands.toml has it.
+"""The catalogue of commands, read from commands.toml: what each command is for and what it needs.
 
-It is there without loading any command. A command of another package, which the catalogue does not
-list, works as well, and the help shows it by its name alone.
+Reading it loads no command. A command of another package is not listed here. It works all the same,
+and the help shows it by its name alone.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Need:
     Attributes
     ----------
     programs:
-        Programs of which one must be on the path.
+        Programs. One of them must be on the path.
     library, header:
         A shared library, and a header of Python.
     debian:

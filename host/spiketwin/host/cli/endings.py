@@ -20,7 +20,7 @@ ENDING: Final = tuple(
 )
 """Signals beside Ctrl-C that end a program which does not handle them, as batch systems send them.
 
-SIGQUIT is left as it is: it is for whoever wants no tidying up.
+SIGQUIT is left as it is: it ends a program that is not to tidy up.
 """
 
 _IMPORTING: Final = "<frozen importlib._bootstrap>"
@@ -80,10 +80,11 @@ class Unwinding:
 
 
 def _would_be_lost() -> bool:
-    """Tell whether somebody takes an exception that comes up here, and goes on.
+    """Return whether an exception raised here would be caught by other code, which then goes on.
 
-    Packages take what comes up in an import for their own and go on without a part. Out of what
-    LLVM calls back while it loads the model, and out of a finalizer, none gets: it is printed.
+    Packages catch any exception of an import, take it for a part that is not installed, and go on
+    without that part. An exception in a finalizer, or in a function that LLVM calls back while it
+    loads the model, is printed and dropped.
     """
     frame: FrameType | None = sys._getframe()
     while frame is not None:

@@ -23,7 +23,7 @@ COMMANDS: Final = "spiketwin.commands"
 """Entry points by which other packages offer commands: name to click command."""
 
 _BY_SIGNAL: Final = 128
-"""Status of a program that a signal ended, but for the number of the signal."""
+"""The status of a program that a signal ended is this and the number of the signal."""
 
 _BACKEND: Final = "MPLBACKEND"
 """Variable that names how matplotlib is to show windows."""

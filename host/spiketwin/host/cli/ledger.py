@@ -12,7 +12,7 @@ from spiketwin.host.ledger import ORIGINS, Ledger
 
 
 def table(ledgers: Mapping[str, Ledger]) -> Table:
-    """Give the parts of the wall time in rows, but for those that are 0 on every target.
+    """Give the parts of the wall time in rows, without those that are 0 on every target.
 
     Parameters
     ----------

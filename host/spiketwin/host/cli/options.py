@@ -327,7 +327,7 @@ def check_distinct(
     writes, reads:
         Files by the names of their options.
     urls:
-        Targets, of which a recording and a port are files as well.
+        Addresses of targets. Those of recordings and of ports are files as well.
     """
     seen = [(name, path) for name, path in (reads or {}).items() if path is not None]
     for url in urls:
@@ -351,7 +351,7 @@ def check_distinct(
 
 
 def told_apart(urls: Sequence[str]) -> list[str]:
-    """Names of targets: their addresses, told apart where the same one is given again."""
+    """Return names of targets: their addresses, with a number where one is given again."""
     return [
         url if url not in urls[:index] else f"{url} ({urls[:index].count(url) + 1})"
         for index, url in enumerate(urls)

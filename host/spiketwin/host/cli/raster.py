@@ -28,7 +28,7 @@ def save(file: IO[bytes], spikes: IntArray, ticks: int, n_neurons: int, title: s
 
 @contextmanager
 def plain_names() -> Iterator[None]:
-    """Draw boxes for what the font lacks of anybody's names, and do without a warning."""
+    """Draw boxes for the letters of a name that the font lacks, without a warning."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         yield

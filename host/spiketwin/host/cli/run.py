@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import click
 import numpy as np
@@ -23,7 +23,6 @@ from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.paths import readable
 from spiketwin.host.spikes import Run, Saturations, saturations_row
-from spiketwin.host.stimuli import checked_events
 from spiketwin.host.summaries import LedgerSummary
 from spiketwin.host.targets import connect, origin, takes_sizes
 
@@ -148,9 +147,7 @@ def run(
     if plot is not None:
         import_module("matplotlib")  # should it be missing, that is known before the run
     network, saved = files.load(net)
-    events, length = stimulus.chosen(saved, spike_file, ticks)
-    # Checked before a target is opened, which may take a build.
-    events = checked_events(events, length, network.n_axons)
+    events, length = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
     console = options.console()
     screen = live.terminal() if is_live else None
     sizes = network.core_params() if params is None and takes_sizes(url) else params
@@ -162,27 +159,13 @@ def run(
             if screen is None:
                 done = _run(core, events, length, console)
             else:
-                view = View(
-                    f"{net.name} on {url}",
-                    identity=core.identity,
-                    statistics=core.statistics,
-                    origin=origin(url),
-                    n_neurons=network.n_neurons,
-                    total=length,
-                    unit="ticks",
-                )
+                view = _view(core, f"{net.name} on {url}", url, network.n_neurons, length)
                 done = _run_live(core, events, length, screen, view)
         except (KeyboardInterrupt, LinkError) as error:
             ended_by = error
             done = _part(error)
-        arrays = {
-            "spikes": done.spikes,
-            "spike_cycles": done.spike_cycles,
-            "cycles": done.cycles,
-            "update_cycles": done.update_cycles,
-        }
-        if not isinstance(ended_by, LinkError):  # a line that has failed has no more to say
-            arrays["weights"] = core.read_weights()
+        # A line that has failed has no more to say.
+        weights = None if isinstance(ended_by, LinkError) else core.read_weights()
         build, rate = core.identity.build, core.link.line.baud
     found = _result(url, build, rate, network.n_neurons, done)
     title = f"{readable(net.name)} on {readable(url)}"
@@ -190,10 +173,7 @@ def run(
     outputs.write(
         plot, lambda file: raster.save(file, done.spikes, length, network.n_neurons, title)
     )
-    outputs.write(
-        output,
-        lambda file: np.savez_compressed(file, allow_pickle=False, **arrays),
-    )
+    outputs.write(output, lambda file: _save_arrays(file, done, weights))
     outputs.json(json_file, found)
     console.print(_table(found, done))
     if ledger and ended_by is None:
@@ -210,6 +190,31 @@ def _part(error: BaseException) -> Run:
     if part is None or not len(part.cycles):
         raise error
     return part
+
+
+def _view(core: Core, title: str, url: str, n_neurons: int, ticks: int) -> View:
+    return View(
+        title,
+        identity=core.identity,
+        statistics=core.statistics,
+        origin=origin(url),
+        n_neurons=n_neurons,
+        total=ticks,
+        unit="ticks",
+    )
+
+
+def _save_arrays(file: IO[bytes], run: Run, weights: IntArray | None) -> None:
+    """Write what a run put out as arrays, and the weights after it where they are known."""
+    arrays = {
+        "spikes": run.spikes,
+        "spike_cycles": run.spike_cycles,
+        "cycles": run.cycles,
+        "update_cycles": run.update_cycles,
+    }
+    if weights is not None:
+        arrays["weights"] = weights
+    np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def _run(core: Core, events: IntArray, ticks: int, console: Console) -> Run:

@@ -17,7 +17,7 @@ from spiketwin.host.errors import InvalidInput
 from spiketwin.host.files import Stimulus
 from spiketwin.host.inputs import bounded_lines, open_regular
 from spiketwin.host.npy import ArrayError, read_elements, read_header
-from spiketwin.host.stimuli import MOST_EVENTS
+from spiketwin.host.stimuli import MOST_EVENTS, checked_events
 
 _MOST_BYTES: Final = 1 << 29
 """Of a file of spikes: as many events as there can be, with numbers as long as there can be."""
@@ -41,12 +41,21 @@ ticks = click.option(
 
 
 def chosen(
-    saved: Stimulus | None, spike_file: Path | None, ticks: int | None
+    saved: Stimulus | None, n_axons: int, spike_file: Path | None, ticks: int | None
 ) -> tuple[NDArray[np.int64], int]:
     """Give events and length of a run, of what was saved and what the options say.
 
-    Raises `InvalidInput` where neither says how long it is, or the file is no table of events.
+    They are checked here, before a target is opened, which may take a build. Raises `InvalidInput`
+    where nothing says how long the run is, the file is no table of events, or an event is outside
+    the run or the network.
     """
+    events, length = _asked_for(saved, spike_file, ticks)
+    return checked_events(events, length, n_axons), length
+
+
+def _asked_for(
+    saved: Stimulus | None, spike_file: Path | None, ticks: int | None
+) -> tuple[NDArray[np.int64], int]:
     if spike_file is not None:
         events = read_spikes(spike_file)
         return events, ticks or max(1, int(events[:, 0].max(initial=0)) + 1)

@@ -17,7 +17,7 @@ import click
 
 _UNWRITTEN: Final = 2
 _NO_READER: Final = 1
-"""Status where all went well but for standard output, and where its reader has gone."""
+"""Statuses where standard output alone could not be written, and where its reader has gone."""
 
 
 class _Stream(io.FileIO):
@@ -62,7 +62,7 @@ def kept_going() -> Iterator[Callable[[], int]]:
         if raw.failure is None:
             return 0
         if raw.failure.errno == errno.EPIPE:
-            return _NO_READER  # whoever ended the reader knows
+            return _NO_READER  # the user has ended the reader, and knows
         click.echo(f"Error: standard output: {raw.failure.strerror}", err=True)
         return _UNWRITTEN
 

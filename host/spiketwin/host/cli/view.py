@@ -123,7 +123,7 @@ class View:
     def _lines(self, width: int, height: int) -> list[RenderableType]:
         columns = max(1, min(width - _MARGIN, KEPT_TICKS // dots.COLUMNS))
         window = self._window
-        # From an even tick on, lest a spike change its place in its character.
+        # From an even tick on, so that a spike stays at its place in its character.
         first = max(0, window.ticks + window.ticks % dots.COLUMNS - columns * dots.COLUMNS)
         recent = window.since(first)
         above = [_Section(4, [self._heading(width)]), _Section(7, [self._progress()])]
