@@ -15,6 +15,7 @@ import textwrap
 import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields, is_dataclass, replace
+from enum import Enum
 from itertools import groupby
 from pathlib import Path
 from types import UnionType
@@ -31,8 +32,12 @@ from spiketwin.cosim.trials.mutants import MutantsResult
 from spiketwin.cosim.trials.selftest import Report
 from spiketwin.firmware.figures import BuildFigures
 from spiketwin.hdl.gateware import emit
+from spiketwin.hdl.gateware.link import instructions
+from spiketwin.hdl.gateware.link.dispatcher import dispatcher
+from spiketwin.hdl.gateware.link.program import Program
+from spiketwin.hdl.gateware.link.tables import MOST_BYTES, Tables, tables
 from spiketwin.hdl.spec import arithmetic, params, schedule
-from spiketwin.hdl.spec.params import PRESETS, CoreParams
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
     MAX_BODY,
@@ -51,6 +56,7 @@ from spiketwin.hdl.spec.protocol import (
     STATUS_DOC,
     WORD_COUNT_BITS,
     Identity,
+    Opcode,
     Request,
     Status,
     Word,
@@ -77,6 +83,7 @@ PAGES: Final = (
     "docs/architecture.md",
     "docs/boards.md",
     "docs/ledger.md",
+    "docs/link-program.md",
     "docs/protocol.md",
     "docs/python.md",
     "docs/sizes.md",
@@ -260,17 +267,24 @@ def _words() -> str:
                     (bits(0, WORD_COUNT_BITS), "count"),
                 ],
             ),
-            _table(("kind", "name", "count"), [(int(w), f"`{w.name}`", _meaning(w)) for w in Word]),
+            _table(
+                ("kind", "name", "count"),
+                [(int(w), f"`{w.name}`", _meaning(w, _PROTOCOL)) for w in Word],
+            ),
         )
     )
 
 
-def _meaning(word: Word) -> str:
-    """Give the text below a member of `Word` in its source."""
-    tree = ast.parse((ROOT / "hdl/spiketwin/hdl/spec/protocol.py").read_text(encoding="utf-8"))
-    body = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Word").body
+_PROTOCOL: Final = ROOT / "hdl/spiketwin/hdl/spec/protocol.py"
+
+
+def _meaning(member: Enum, path: Path) -> str:
+    """Give the text below a member of an enumeration in its source."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    name = type(member).__name__
+    body = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name).body
     names = [ast.unparse(node).partition(" = ")[0] for node in body]
-    text = body[names.index(word.name) + 1]
+    text = body[names.index(member.name) + 1]
     return str(ast.literal_eval(ast.unparse(text)))
 
 
@@ -278,6 +292,62 @@ def _checks() -> str:
     """What the device checks in which order: the dispatcher says it where it does it."""
     text = _docstring(ROOT / "hdl/spiketwin/hdl/gateware/link/dispatcher.py")
     return text[text.index("1. ") :].rstrip()
+
+
+# --- the link's program ------------------------------------------------------------------------
+
+
+def _link_program() -> tuple[Program, Tables]:
+    """Make the program and the tables of a core of the largest reference size."""
+    sizes = PRESETS["full"]
+    made = tables(sizes, Identity.of(sizes, DEFAULT_CLOCK_HZ, ""))
+    return dispatcher(sizes, made), made
+
+
+def _link_instructions() -> str:
+    path = ROOT / "hdl/spiketwin/hdl/gateware/link/instructions.py"
+    form = _docstring(path).partition("\n\n")[2]
+    parts = [re.sub(r"::\n\n((?: .*\n?|\n)+)", _as_code, form).strip()]
+    titles = {
+        "Operation": "operation", "Bytes": "bytes", "Port": "port", "Condition": "condition",
+        "Lane": "lane",
+    }  # fmt: skip
+    for name, title in titles.items():
+        kind = getattr(instructions, name)
+        rows = [(int(each), f"`{each.name}`", _meaning(each, path)) for each in kind]
+        parts.append(_table(("number", title, ""), rows))
+    return "\n\n".join(parts)
+
+
+def _as_code(block: re.Match[str]) -> str:
+    """Make a literal block of a docstring one of a page."""
+    return f":\n\n```text\n{textwrap.dedent(block[1]).rstrip()}\n```\n\n"
+
+
+def _link_cells() -> str:
+    path = ROOT / "hdl/spiketwin/hdl/gateware/link/instructions.py"
+    places = _link_program()[0].cells()
+    rows = [(f"`{cell.name}`", places[cell], _meaning(cell, path)) for cell in instructions.Cell]
+    return _table(("cell", "place", ""), rows)
+
+
+def _link_listing() -> str:
+    program, _ = _link_program()
+    spans = (
+        ("AWAIT FRAME", "SESSION"), (Opcode.CLEAR.name, Opcode.FETCH.name),
+        ("ANSWER", "SEND IDENTIFY"), ("FINISH", None),
+    )  # fmt: skip
+    listed = ["\n".join(program.listing(begin, end)) for begin, end in spans]
+    return "```text\n" + "\n  …\n".join(listed) + "\n```"
+
+
+def _link_room() -> str:
+    program, made = _link_program()
+    return (
+        f"A core of the size `full` has a program of {len(program)} instructions, and "
+        f"{len(made.data)} bytes of tables; {instructions.PROGRAM_WORDS} and {MOST_BYTES} are the "
+        "limits."
+    )
 
 
 # --- tick --------------------------------------------------------------------------------------
@@ -661,6 +731,10 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "clear": _clear,
     "words": _words,
     "checks": _checks,
+    "link-instructions": _link_instructions,
+    "link-cells": _link_cells,
+    "link-listing": _link_listing,
+    "link-room": _link_room,
     "ports": _ports,
     "phases": _phases,
     "phase-lengths": _phase_lengths,

@@ -7,12 +7,10 @@ from amaranth.build import Attrs, Clock, Pins, Resource
 from amaranth.vendor import LatticePlatform
 from amaranth_boards.resources import UARTResource
 from matplotlib.figure import Figure
-from spiketwin.firmware.packages import package
 
 from spiketwin.firmware.board import FT231X, Board, Programmer
-from spiketwin.firmware.checks import check
 from spiketwin.firmware.fitting import weight_blocks
-from spiketwin.firmware.synthesis import Family
+from spiketwin.firmware.target import resolve
 from spiketwin.hdl.spec.params import PRESETS
 
 LEVELS = Attrs(IO_TYPE="LVCMOS33")
@@ -37,11 +35,10 @@ MINE = Board(
 )  # fmt: skip
 
 if __name__ == "__main__":
-    check(MINE)
+    target = resolve(MINE)
     used = {"clock": "P6", "rx": "A9", "tx": "B9"}
-    housing = package(MyPlatform())
-    pins = sorted(housing.pins) if housing else []
-    blocks = {name: weight_blocks(sizes, Family.ECP5) for name, sizes in PRESETS.items()}
+    pins = sorted(target.package.pins) if target.package else []
+    blocks = {name: weight_blocks(sizes, target.family) for name, sizes in PRESETS.items()}
     print(f"{MINE.title}: {len(used)} of {len(pins)} pins used")
     print(f"fastest line: {MINE.max_baud(MINE.clock_hz):,} baud")
     print(f"block RAMs for weights: {blocks}")

@@ -1,73 +1,58 @@
-"""A target of one's own, a line that counts its bytes: ``python examples/my_target.py``.
+"""A target of one's own, a line that delays: ``python examples/my_target.py``."""
 
-It stands in front of the model and hands on what passes. A line that delays, loses or encrypts
-bytes, or that leads to a chip of another kind, is made in the same way.
-"""
-
-from dataclasses import replace
-from typing import ClassVar
-
+import numpy as np
 from matplotlib.figure import Figure
 
-from spiketwin.cosim.serial import MODEL
 from spiketwin.host import Network, connect
+from spiketwin.host.addresses import parse
 from spiketwin.host.kinds import Target, TargetKind
-from spiketwin.host.transport import Transport, WrappedTransport
+from spiketwin.host.transport import WrappedTransport
+
+TICKS, DELAY = 100, 0.01  # seconds
+SPIKES = np.argwhere(np.random.default_rng(1).random((TICKS, 64)) < 0.1)
 
 
-class Counted(WrappedTransport):
-    """A transport that counts the bytes of both directions."""
+class Delayed(WrappedTransport):
+    """A line to the model, on which an answer takes its time. That only passes in waits."""
 
-    passed: ClassVar = {"out": 0, "in": 0}
+    def __init__(self) -> None:
+        super().__init__(parse("model:?params=ncx").open())
+        self.adapter_latency, self.now = DELAY, 0.0
+        self.clock = lambda: self.now  # by which the link measures its deadlines
+        self.arrivals: list[float] = []  # of each byte that the model has put out
 
     def write(self, data: bytes, /) -> int | None:
-        """Hand bytes to the device."""
-        self.passed["out"] += len(data)
-        return super().write(data)
+        """Write a request, and put the answer on its way."""
+        written = self.inner.write(data)
+        self.arrivals += [self.now + DELAY] * (self.inner.in_waiting - len(self.arrivals))
+        return written
+
+    @property
+    def in_waiting(self) -> int:
+        """Bytes that have arrived."""
+        return int(np.searchsorted(self.arrivals, self.now, side="right"))
 
     def read(self, size: int = 1, /) -> bytes:
-        """Hand the device's bytes on."""
-        data = super().read(size)
-        self.passed["in"] += len(data)
-        return data
+        """Read what has arrived, and wait for it if nothing has."""
+        if not self.in_waiting:
+            self.now = min([self.now + (self.timeout or 0.0), *self.arrivals[:1]])
+        count = min(size, self.in_waiting)
+        del self.arrivals[:count]
+        return self.inner.read(count)
 
 
-def open_counted(target: Target) -> Transport:
-    """Open the model behind the counter."""
-    return Counted(replace(target, kind=MODEL).open())
-
-
-COUNTED = TargetKind("counted", open_counted, origin="computed", options=("params",))
-
-net = Network.random(n_axons=64, n_neurons=64, seed=1)
-spikes = [(tick, axon) for tick in range(100) for axon in range(tick % 7, 64, 9)]
-steps: dict[str, dict[str, int]] = {}
-
-
-def count(step: str) -> None:
-    """Keep what has passed since the last step."""
-    steps[step] = dict(Counted.passed)
-    Counted.passed.update({"out": 0, "in": 0})
-    print(f"{step}: {steps[step]['out']:,} bytes out, {steps[step]['in']:,} in")
-
-
-with connect(Target(COUNTED), params="ncx") as core:
-    count("connect")
-    core.program(net)
-    count("program")
-    run = core.run(spikes, ticks=100)
-    count("run")
-    core.read_weights()
-    count("read_weights")
-print(f"the ledger has of the run: {run.ledger.bytes_out:,} out, {run.ledger.bytes_in:,} in")
+DELAYED = TargetKind("delayed", lambda _target: Delayed(), origin="computed")
 
 figure = Figure(figsize=(11, 3.5), layout="constrained")
 axes = figure.subplots()
-for place, (direction, label) in enumerate({"out": "to the device", "in": "to the host"}.items()):
-    heights = [passed[direction] for passed in steps.values()]
-    positions = [0.4 * place + number for number in range(len(steps))]
-    axes.bar_label(axes.bar(positions, heights, 0.4, label=label), fmt="{:,.0f}")
-axes.set(yscale="log", ylim=(10, 100_000), ylabel="bytes", title="What passed in each step")
-axes.set_xticks([0.2 + number for number in range(len(steps))], list(steps))
-axes.legend(frameon=False)
+for length in (1, 2, 5, 10, 20, 50, 100):
+    with connect(Target(DELAYED)) as core:
+        core.program(Network.random(n_axons=64, n_neurons=64, seed=1))
+        begin = core.link.clock()
+        for _ in range(TICKS // length):
+            core.run(SPIKES[SPIKES[:, 0] < length], ticks=length)
+        waits = round((core.link.clock() - begin) / DELAY)
+    print(f"{TICKS // length} runs of {length}: {waits} waits for the line")
+    axes.loglog(length, TICKS / (waits * DELAY), "o", color="C0")
+axes.set(xlabel="ticks of a run", ylabel="ticks a second", title=f"Delay of {1000 * DELAY:g} ms")
 figure.savefig("my_target.png", dpi=110)

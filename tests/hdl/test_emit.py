@@ -32,6 +32,7 @@ MODULE = re.compile(r"^\s*module (\S+?)\s*\(", re.MULTILINE)
         ({"clock_hz": 12e6}, "clock_hz must be a whole number in 1…4294967295, not 12000000.0"),
         ({"cycles_per_bit": 1}, "cycles_per_bit must be a whole number in 4…65535, not 1"),
         ({"cycles_per_bit": 65536}, "cycles_per_bit must be a whole number in 4…65535, not 65536"),
+        ({"top": "BytesTop", "cycles_per_bit": 8}, "the rate of a UART, which BytesTop does not"),
         ({"build": "x" * 20}, "build must be up to 16 characters, not the 20"),
         ({"build": "größer"}, "build must be printable ASCII"),
         ({"build": "a\n"}, "build must be printable ASCII"),

@@ -23,7 +23,7 @@ from support.fake_core import (
 from support.gateware import framed
 
 from spiketwin.hdl.gateware.link.dispatcher import dispatcher
-from spiketwin.hdl.gateware.link.instructions import PROGRAM_WORDS, Cell, Program
+from spiketwin.hdl.gateware.link.instructions import PROGRAM_WORDS
 from spiketwin.hdl.gateware.link.tables import tables
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import (
@@ -59,21 +59,6 @@ def test_program_and_tables_of_a_core_fit_its_memories(params: CoreParams) -> No
     found = tables(params, Identity.of(params, 100_000_000, "test"))
     assert len(found.data) <= MAX_FRAME
     assert len(dispatcher(params, found).assemble()) <= PROGRAM_WORDS
-
-
-def test_what_does_not_fit_is_not_assembled() -> None:
-    program = Program()
-    for _ in range(PROGRAM_WORDS + 1):
-        program.jump("here")
-    with pytest.raises(ValueError, match="more than 512"):
-        program.assemble()
-    with pytest.raises(ValueError, match="does not fit a byte"):
-        program.set(Cell.NUMBER, 256)
-    with pytest.raises(ValueError, match="SESSION takes no number"):
-        program.set(Cell.SESSION, 1)
-    program.label("here")
-    with pytest.raises(ValueError, match="two instructions are called here"):
-        program.label("here")
 
 
 # --- requests ----------------------------------------------------------------------------------

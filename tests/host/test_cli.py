@@ -11,7 +11,7 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from support.checkout import copy_script
+from support.checkout import ROOT, copy_script
 
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.cosim.trials import doctor
@@ -74,6 +74,18 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run(
         [sys.executable, "-c", probe], check=True, capture_output=True, text=True, timeout=60
     )
+    assert done.stdout == "set()\n"
+
+
+def test_next_to_nothing_is_imported_before_ctrl_c_is_heard() -> None:
+    probe = (
+        "import sys; before = set(sys.modules); from spiketwin.host.cli.start import start; "
+        "print({'typing', 'contextlib', 'importlib', 'click'} & sys.modules.keys() - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", probe], check=True, capture_output=True, text=True, timeout=60,
+        env={"PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("hdl", "host"))},
+    )  # fmt: skip
     assert done.stdout == "set()\n"
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from support.checkout import ROOT
 
-from spiketwin.firmware import packages
+from spiketwin.firmware.target import resolve
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network, connect
@@ -185,10 +185,10 @@ def test_many_pairs_add_up_until_the_trace_is_full(done: dict[str, Done]) -> Non
 def test_the_board_is_drawn_with_the_pins_of_its_package(done: dict[str, Done]) -> None:
     drawn = done["my_board"]
     names = runpy.run_path(str(EXAMPLES / "my_board.py"))
-    housing = packages.package(names["MINE"].platform())
-    assert housing is not None
+    package = resolve(names["MINE"]).package
+    assert package is not None
     columns, rows = points(drawn.axes(0).get_lines()[0])
-    assert {f"{r}{c}" for c, r in zip(columns, rows, strict=True)} == housing.pins
+    assert {f"{r}{c}" for c, r in zip(columns, rows, strict=True)} == package.pins
     for label, pin in (("clock, P6", "P6"), ("rx, A9", "A9"), ("tx, B9", "B9")):
         (column,), (row,) = drawn.line(0, label)
         assert f"{row}{column}" == pin

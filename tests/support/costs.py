@@ -4,12 +4,16 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from heapq import nlargest
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from support.rungs import RUNGS, rung_of
+
+_LISTED: Final = 40
+"""How many of the dearest tests are listed where the costs are written to a file."""
 
 _SECONDS: Final = "processor_seconds"
 _RUNG: Final = "rung"
@@ -30,6 +34,7 @@ class Costs:
         self._began = time.monotonic()
         self._tests = dict.fromkeys(RUNGS, 0)
         self._seconds = dict.fromkeys(RUNGS, 0.0)
+        self._dearest: list[tuple[float, str]] = []
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
@@ -50,7 +55,9 @@ class Costs:
             return
         found = dict(report.user_properties)
         self._tests[str(found[_RUNG])] += 1
-        self._seconds[str(found[_RUNG])] += float(str(found[_SECONDS]))
+        seconds = float(str(found[_SECONDS]))
+        self._seconds[str(found[_RUNG])] += seconds
+        self._dearest = nlargest(_LISTED, [*self._dearest, (seconds, report.nodeid)])
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if not any(self._tests.values()):
@@ -61,6 +68,8 @@ class Costs:
                 line = f"{rung:8} {self._tests[rung]:5} tests {self._seconds[rung]:8.1f} s"
                 terminalreporter.write_line(line)
         if self._file is not None:
+            for seconds, test in self._dearest:
+                terminalreporter.write_line(f"{seconds:8.1f} s  {test}")
             self._write(self._file)
 
     def _write(self, file: Path) -> None:

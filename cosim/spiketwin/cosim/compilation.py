@@ -64,7 +64,7 @@ def entry(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 @contextmanager
-def told(what: str, report: Callable[[str], None] | None = None) -> Iterator[None]:
+def announced(what: str, report: Callable[[str], None] | None = None) -> Iterator[None]:
     """Say in one line, should anything of this package be compiled in the block, that it is.
 
     Parameters

@@ -90,7 +90,7 @@ class Board:
         What is typed, and what it is called.
     platform:
         Its FPGA, clock and pins: an `amaranth.build.Platform`, of `amaranth_boards` if that has
-        the board. What is on it, no type tells.
+        the board. It is `Any` where it is made, as its type does not say what is on it.
     resources:
         Pins beside those of the platform; ``uart`` 0 has to be in one of them, with ``rx`` and
         ``tx`` as seen from the FPGA.
@@ -211,7 +211,7 @@ def _from_file(path: Path) -> Board:
         raise
     except BaseException as error:  # whatever the user's own file raises, `SystemExit` too
         raise BoardError(
-            f"{path} does not describe a board: {_line(path, error)}{in_words(error)}"
+            f"{path} does not describe a board: {_line(path, error)}{error_text(error)}"
         ) from error
     ours = {id(known) for known in boards().values()}
     described = {id(one): one for one in discovery.in_module(module, Board) if id(one) not in ours}
@@ -234,7 +234,7 @@ def _line(path: Path, error: BaseException) -> str:
     return f"line {own[-1].lineno}, `{own[-1].line}`: " if own else ""
 
 
-def in_words(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Name an error of somebody else's, with what it says if it says anything."""
     said = str(error)
     return f"{type(error).__name__}, {said}" if said else type(error).__name__

@@ -9,7 +9,7 @@ from typing import Any, Final
 from amaranth.build import Platform, Resource
 from amaranth.lib import io
 
-from spiketwin.firmware.board import Adapter, Board, Programmer, in_words
+from spiketwin.firmware.board import Adapter, Board, Programmer, error_text
 from spiketwin.firmware.errors import BoardError
 from spiketwin.firmware.family import Family
 from spiketwin.firmware.fpga import Package, pins
@@ -86,16 +86,16 @@ _PROGRAMMER_FIELDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
 
 
 def check_fields(board: Board) -> None:
-    """See that all fields of a board have values of the right kinds, and that its core is one.
+    """Check that all fields of a board have values of the right kinds, and that its core is one.
 
     Raises
     ------
     BoardError
-        One has not.
+        A value is of another kind, or there is no core of those sizes.
     """
-    _fields("", board, _FIELDS)
-    _fields("adapter.", board.adapter, _ADAPTER_FIELDS)
-    _fields("programmer.", board.programmer, _PROGRAMMER_FIELDS)
+    _check_kinds("", board, _FIELDS)
+    _check_kinds("adapter.", board.adapter, _ADAPTER_FIELDS)
+    _check_kinds("programmer.", board.programmer, _PROGRAMMER_FIELDS)
     try:
         _ = board.core
     except ParamsError as error:
@@ -103,7 +103,7 @@ def check_fields(board: Board) -> None:
 
 
 def check_ports(board: Board, platform: Any, family: Family, package: Package | None) -> int:
-    """See that the clock and the UART of a board can be used, and give the clock's frequency.
+    """Check that the clock and the UART of a board can be used, and give the clock's frequency.
 
     Parameters
     ----------
@@ -117,15 +117,15 @@ def check_ports(board: Board, platform: Any, family: Family, package: Package | 
     Raises
     ------
     BoardError
-        They cannot.
+        One of them cannot be used; the message says why.
     """
     clock, input_hz = _clock(board, platform, family)
     rx, tx = _uart(board, platform)
     if package is not None:
         for name, port in (("its clock", clock), ("rx of its UART", rx), ("tx of its UART", tx)):
-            _on_package(board, platform, package, name, port)
-            _attributes(board, family, name, port)
-        _room_for_pll(board, family, package, clock, rx)
+            _check_on_package(board, platform, package, name, port)
+            _check_attributes(board, family, name, port)
+        _check_pll_place(board, family, package, clock, rx)
     return input_hz
 
 
@@ -137,7 +137,7 @@ def foreign_errors(what: str, fix: str) -> Iterator[None]:
     except (BoardError, KeyboardInterrupt):
         raise
     except BaseException as error:  # `SystemExit` too, which would end this program in silence
-        raise BoardError(f"{what}: {in_words(error)}. {fix}") from error
+        raise BoardError(f"{what}: {error_text(error)}. {fix}") from error
 
 
 def new_platform(board: Board) -> Any:
@@ -169,7 +169,7 @@ def new_platform(board: Board) -> Any:
         return board.new_platform()
 
 
-def _fields(
+def _check_kinds(
     prefix: str, described: object, fields: dict[str, tuple[str, Callable[[Any], bool]]]
 ) -> None:
     for name, (kind, right) in fields.items():
@@ -200,7 +200,7 @@ def _clock(board: Board, platform: Any, family: Family) -> tuple[Any, int]:
             )
         input_hz = round(platform.default_clk_frequency)
         clock = platform.request(name, dir="-")
-        _see(f"{name}, the clock of {where},", clock, io.Direction.Input)
+        _check_pin(f"{name}, the clock of {where},", clock, io.Direction.Input)
         return clock, input_hz
 
 
@@ -223,7 +223,7 @@ def _uart(board: Board, platform: Any) -> tuple[Any, Any]:
                     f"{_UART_EXAMPLE}"
                 )
             port = getattr(uart, name)
-            _see(f"`{name}` of the `uart` 0 of {board.name}", port, direction)
+            _check_pin(f"`{name}` of the `uart` 0 of {board.name}", port, direction)
             if isinstance(port, io.DifferentialPort):
                 raise BoardError(
                     f"`{name}` of the `uart` 0 of {board.name} is a pair of pins, and a core takes "
@@ -232,8 +232,8 @@ def _uart(board: Board, platform: Any) -> tuple[Any, Any]:
         return uart.rx, uart.tx
 
 
-def _see(what: str, port: Any, direction: io.Direction) -> None:
-    """See that a port is one pin, and goes the way that it is used."""
+def _check_pin(what: str, port: Any, direction: io.Direction) -> None:
+    """Check that a port is one pin, and goes the way that it is used."""
     if not isinstance(port, io.SingleEndedPort | io.DifferentialPort):
         raise BoardError(f"{what} has parts where it is to be one pin: make it of one `Pins`")
     if len(port) != 1:
@@ -246,7 +246,7 @@ def _see(what: str, port: Any, direction: io.Direction) -> None:
         )
 
 
-def _on_package(board: Board, platform: Any, package: Package, name: str, port: Any) -> None:
+def _check_on_package(board: Board, platform: Any, package: Package, name: str, port: Any) -> None:
     for pin in pins(port):
         if pin not in package.pins:
             near = package.near(pin)
@@ -257,8 +257,8 @@ def _on_package(board: Board, platform: Any, package: Package, name: str, port: 
             )
 
 
-def _attributes(board: Board, family: Family, name: str, port: Any) -> None:
-    """See that an FPGA has what a pin is to be."""
+def _check_attributes(board: Board, family: Family, name: str, port: Any) -> None:
+    """Check that an FPGA has what a pin is to be."""
     if isinstance(port, io.DifferentialPort):
         return
     for bit in port.io.metadata:
@@ -271,8 +271,8 @@ def _attributes(board: Board, family: Family, name: str, port: Any) -> None:
                 )
 
 
-def _room_for_pll(board: Board, family: Family, package: Package, clock: Any, rx: Any) -> None:
-    """See that a PLL has a place where its output shares that with an input pin."""
+def _check_pll_place(board: Board, family: Family, package: Package, clock: Any, rx: Any) -> None:
+    """Check that a PLL has a place where its output shares that with an input pin."""
     if not package.pll_pads:
         return
     if isinstance(clock, io.DifferentialPort):

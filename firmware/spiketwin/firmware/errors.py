@@ -1,4 +1,4 @@
-"""What a user of boards is told: errors of descriptions and of clocks."""
+"""The errors in the descriptions of boards and in their clocks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ class BoardError(SpiketwinError, ValueError):
 
 
 class ClockError(SpiketwinError, ValueError):
-    """A frequency that the PLL of a board cannot make, or of which its UART makes no rate."""
+    """A frequency that the PLL of a board cannot make, or from which its UART makes no rate."""
 
     exit_status = 2

@@ -39,7 +39,7 @@ class Target:
 
 
 def resolve(board: Board) -> Target:
-    """See that a board has all that a core needs, and give what that is.
+    """Check that a board has all that a core needs, and give what was found out about it.
 
     Raises
     ------

@@ -181,7 +181,7 @@ def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
             except (KeyboardInterrupt, SystemExit):
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-            shutil.move(folder, root / name)  # which is where it is, but for a path with blanks
+            shutil.move(folder, root / name)  # a path with blanks alone is another one
             (root / name).rename(finished)
     except filelock.Timeout as error:
         raise BuildError(
@@ -192,7 +192,7 @@ def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
 
 
 def _sweep(root: Path) -> None:
-    """Remove what builds left that failed or were killed, but for the last ones of the last day."""
+    """Remove what failed or killed builds left, except the latest folders of the last day."""
     left = []
     for folder in root.glob(f"*{_UNFINISHED}*"):
         with suppress(FileNotFoundError):  # another process sweeps, too

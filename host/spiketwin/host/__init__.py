@@ -12,10 +12,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+# As `typing` has it, which takes long to import: until `start` is called, Ctrl-C ends the program
+# with a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from spiketwin.host import errors
     from spiketwin.host.core import Core
     from spiketwin.host.network import Network
@@ -36,6 +38,8 @@ _HOME = {
 
 def __getattr__(name: str) -> Any:
     # Not imported before they are used: `spiketwin --help` has no need of numpy.
+    from importlib import import_module
+
     if name in _HOME:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     if name == "errors":

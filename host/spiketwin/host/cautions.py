@@ -26,7 +26,7 @@ distribution lose 2 % at 8 bits."""
 
 
 def warn_of_widths(reach: sums.Reach, given: Collection[str]) -> None:
-    """Warn of sums of a network that no core is wide enough for, but for the widths given."""
+    """Warn of sums of a network that no core is wide enough for, unless their width was given."""
     most = {"i_syn": np.abs(reach.i_syn).max(axis=1), "v": reach.v, "theta": reach.theta}
     found = [
         text

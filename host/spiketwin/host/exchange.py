@@ -29,7 +29,7 @@ _STATUSES: Final = tuple(Status)
 
 
 class Request(NamedTuple):
-    """One request, but for its session and sequence number.
+    """One request, without its session and its sequence number, which the exchange adds.
 
     Attributes
     ----------

@@ -148,7 +148,7 @@ class Ledger:
 
     @property
     def remainder(self) -> float:
-        """Seconds of the wall time that are in no part, 0 or more but for rounding."""
+        """Seconds of the wall time that are in no part; 0 or more, apart from rounding."""
         return self.wall_seconds - self.total
 
     @property
@@ -264,15 +264,15 @@ def _summary(latency: Seconds, parts: dict[str, Seconds]) -> LatencySummary | No
 # --- one call ----------------------------------------------------------------------------------
 
 
-class _Carried:
-    """What a line carries: chunks of bytes, each as early, or as late, as it can have been.
+class _ChunkTimes:
+    """When the chunks of bytes on a line begin and end, each as early, or as late, as possible.
 
     Parameters
     ----------
     sizes:
         Bytes of each chunk.
     base:
-        For each chunk, when the line would have begun had it been busy ever since.
+        For each chunk, when the line would have begun if it had been busy up to the chunk.
     byte_seconds:
         Of the line.
     """
@@ -308,10 +308,10 @@ class _Drawn:
         self._reads = reads
         byte_seconds = self._line.byte_seconds
         back, out = np.cumsum(reads["bytes"]), np.cumsum(writes["bytes"])
-        self._back = _Carried(
-            reads["bytes"], _latest(reads["device_end"] - byte_seconds * back), byte_seconds
+        self._back = _ChunkTimes(
+            reads["bytes"], _latest_bases(reads["device_end"] - byte_seconds * back), byte_seconds
         )
-        self._out = _Carried(
+        self._out = _ChunkTimes(
             writes["bytes"],
             np.maximum.accumulate(writes["device_begin"] - byte_seconds * (out - writes["bytes"])),
             byte_seconds,
@@ -386,7 +386,9 @@ class _Drawn:
         )
         # The ticks of an answer were over when it began to leave, and no sooner than they had to.
         due = self._back.time(self._answer_begins[self._account.fetch_rows])
-        begins = _latest(due - np.cumsum(core + queue)) + np.cumsum(core + queue) - (core + queue)
+        begins = (
+            _latest_bases(due - np.cumsum(core + queue)) + np.cumsum(core + queue) - (core + queue)
+        )
         return {
             "core": (begins, begins + core),
             "queue": (begins + core, begins + core + queue),
@@ -456,8 +458,11 @@ class _Drawn:
         return parts
 
 
-def _latest(bases: Seconds) -> Seconds:
-    """What must be over in time for what comes behind it, too: the least of each and the rest."""
+def _latest_bases(bases: Seconds) -> Seconds:
+    """Return the latest base of each chunk with which no later chunk is late.
+
+    That is the running minimum, taken from the last chunk to the first.
+    """
     return np.minimum.accumulate(bases[::-1])[::-1]
 
 

@@ -228,8 +228,8 @@ class Link:
         finally:
             self._calling_back = False
 
-    def heed(self) -> None:
-        """Heed signals and another thread's `close`, where nothing is half done."""
+    def check_interrupts(self) -> None:
+        """Let signals and another thread's `close` end the call, where nothing is half done."""
         if self._signals.came:
             with self.calling_back():
                 pass
@@ -287,7 +287,7 @@ class Link:
             outstanding, window = self._exchange.outstanding, self._window
             for request in program:
                 if self._signals.came or self._closing_by or self._closed_by:
-                    self.heed()
+                    self.check_interrupts()
                 if request is not None:
                     self._submit(request)
                 if len(outstanding) >= window or (request is None and outstanding):
@@ -487,7 +487,7 @@ class Link:
 
     def _await_answer(self) -> None:
         """Wait until the oldest request is answered, resending what is lost."""
-        self.heed()
+        self.check_interrupts()
         self._flush()
         # Most replies are there with the first bytes: what follows from a clock can wait.
         if self._exchange.receive(self._read()) and self._exchange.answered:
@@ -496,7 +496,7 @@ class Link:
         heard, understood = self.statistics.bytes_received, self.statistics.good_frames
         deadline = self._deadline()
         while not self._exchange.answered:
-            self.heed()
+            self.check_interrupts()
             self._flush()
             if self._exchange.receive(self._read()):
                 rounds = 0
@@ -517,7 +517,7 @@ class Link:
     def _deadline(self, rounds: int = 0) -> float:
         """When the next reply is overdue: twice the time on the wire, and the device's own.
 
-        After fruitless rounds it is later, lest resending be what fills the line.
+        After rounds without an answer it is later, so that resending does not fill the line.
         """
         wire = 2 * self._exchange.unanswered_bytes() * BITS_PER_BYTE / self._transport.baudrate
         device = self._exchange.oldest.cycles / self._clock_hz if self._clock_hz else 0.0

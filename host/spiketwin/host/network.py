@@ -354,6 +354,7 @@ class Network:
             params = CoreParams(**sizes)
         except (ParamsError, TypeError) as error:
             raise DoesNotFit(f"no core has the sizes asked for: {error}") from error
+        self.register_values(params)
         Placement(self.n_axons, self.n_neurons, params).place(self)
         return params
 
@@ -493,14 +494,13 @@ class Placement:
     def place(self, net: Network) -> dict[Space, IntArray]:
         """Give every array of a network in the shape of the core.
 
-        Raises `DoesNotFit` when a value, or a register of the network, is out of the core's range.
+        Raises `DoesNotFit` when a value is out of the core's range; registers are not looked at.
         """
         if net.plastic.any() and not self.params.learning:
             raise DoesNotFit(
                 "plastic is set, but the core was built without learning: clear it, or connect to "
                 "a core with learning"
             )
-        net.register_values(self.params)
         self.check_floor(net.v_floor)
         placed = {}
         for name, variable in ARRAYS.items():

@@ -86,13 +86,13 @@ class Plan:
         """Give what counts ticks for what is called with (runs done, runs)."""
         if progress is None:
             return None
-        told = 0
+        reported = 0
 
         def tell(done: int, _ticks: int) -> None:
-            nonlocal told
-            if done // self.ticks > told:
-                told = done // self.ticks
-                progress(told, self.runs)
+            nonlocal reported
+            if done // self.ticks > reported:
+                reported = done // self.ticks
+                progress(reported, self.runs)
 
         return tell
 

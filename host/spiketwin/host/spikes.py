@@ -110,7 +110,7 @@ class Run:
     def undecoded(cls, decode: Callable[[], Decoded], **others: Any) -> Run:
         """Make a run of words that are known to be good, to be decoded when they are looked at.
 
-        Decoding takes longer than many a run of a tick, of which nobody looks at all.
+        Decoding takes longer than many runs of one tick, and often nobody looks at all arrays.
 
         Parameters
         ----------

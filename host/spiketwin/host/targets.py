@@ -88,7 +88,13 @@ def connect(
     read = file_of(target)
     if recorded is not None and read is not None and same_file(recorded, read):
         raise InvalidInput(f"{target} and record are the same file: record to another one")
-    wanted = _sizes(params)
+    return _connected(target, _sizes(params), retries, recorded)
+
+
+def _connected(
+    target: Target, wanted: CoreParams | None, retries: int, recorded: Path | None
+) -> Core:
+    """Open a target, all of whose arguments were checked; nothing stays open where that fails."""
     opened = ExitStack()
     try:
         transport = _open(target)

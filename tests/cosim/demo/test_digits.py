@@ -293,6 +293,12 @@ def invoke(tmp_path: Path, *arguments: str) -> Any:
     return CliRunner().invoke(main, ["demo", *options, *arguments])
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the pictures, which take most of the time, where a test is not about them."""
+    monkeypatch.setattr(demo_command, "save_all", lambda _records, _folder: [])
+
+
 def test_the_command_reports_equal_targets(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     result = invoke(tmp_path, "--on", "model:", "--on", "model:", "--json", str(file))
@@ -312,6 +318,7 @@ def test_the_command_reports_equal_targets(tmp_path: Path) -> None:
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_fails_when_a_target_differs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -351,6 +358,7 @@ def test_one_target_alone_is_compared_with_nothing(tmp_path: Path) -> None:
     assert set(json.loads(file.read_text())) == {"dataset", "targets"}
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.rtl
 def test_a_target_may_learn_a_part(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
@@ -373,6 +381,7 @@ def test_a_target_may_learn_a_part(tmp_path: Path) -> None:
     assert part["equal"] == figures["equal"]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.rtl
 @pytest.mark.bulk
 def test_by_default_the_core_learns_it_all_and_a_part_goes_through_the_link(
@@ -391,6 +400,7 @@ def test_by_default_the_core_learns_it_all_and_a_part_goes_through_the_link(
     assert part.endswith("presentations, through the gateware of the link")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_part_that_differs_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def compare_other(first: Record, second: Record, names: tuple[str, str]) -> Any:
         cycles = second.cycles + (0 if second.is_whole else 1)
@@ -407,6 +417,7 @@ def test_a_part_that_differs_is_a_failure(tmp_path: Path, monkeypatch: pytest.Mo
     assert figures["parts"]["model: (3)"]["equal"]["cycles"] is False
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_no_part_is_learned_where_none_is_asked_for(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     for options in (("--on", "model:"), ("--on", "model:", "--part-on", "")):
@@ -415,6 +426,7 @@ def test_no_part_is_learned_where_none_is_asked_for(tmp_path: Path) -> None:
         assert set(json.loads(file.read_text())) == {"dataset", "targets"}
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.bulk
 @pytest.mark.rtl
 def test_cycles_are_told_of_what_has_a_clock(tmp_path: Path) -> None:
@@ -426,6 +438,7 @@ def test_cycles_are_told_of_what_has_a_clock(tmp_path: Path) -> None:
     assert figures["cycles"] > figures["ticks"] > 0
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_figure_is_marked_with_its_origin(tmp_path: Path) -> None:
     result = invoke(tmp_path, "--on", "model:")
     assert "computed" in result.output
@@ -448,6 +461,7 @@ def test_the_table_fits_a_narrow_terminal(tmp_path: Path, monkeypatch: pytest.Mo
     assert "…" not in table
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_ports_are_opened_at_the_rate_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

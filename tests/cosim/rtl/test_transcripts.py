@@ -9,7 +9,7 @@ import pytest
 from cobs import cobs
 from support.rungs import bulk_but
 
-from spiketwin.cosim.device.device import Device
+from spiketwin.cosim.device.device import SoftwareDevice
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.rtl.core_engine import CoreEngine
@@ -205,7 +205,7 @@ def test_a_transcript_is_the_same_with_the_core_of_the_rtl_behind_the_software_d
     requests, model = kind(params, seed), ModelDevice(params)
     statuses, damage = set(), Counter[str]()
     with CoreEngine(Design(params=params, level="core")) as core:
-        device = Device(core, 1, "core")
+        device = SoftwareDevice(core, 1, "core")
         for _ in range(6000):
             _, frame = requests.frame()
             model.receive(frame)

@@ -96,7 +96,7 @@ class FaultyDevice(ModelDevice):
 
     def __init__(self, params: CoreParams) -> None:
         super().__init__(params)
-        self._model = self._behind = FaultyModel(self, params)
+        self._model = self._core = FaultyModel(self, params)
 
     @property
     def weight(self) -> Elements:

@@ -91,7 +91,7 @@ def verilog(
     """
     top = TOPS[level]
     _refuse_what_has_no_effect(level)
-    cycles = _cycles_per_bit(clock, baud) if level == "pins" else MIN_CYCLES_PER_BIT
+    cycles = _cycles_per_bit(clock, baud) if level == "pins" else None
     if name is None:
         name = _digest(params, level, clock, cycles)
     console = Console(stderr=True)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from spiketwin.cosim.compare import kernels
 from spiketwin.cosim.compare.quantisation import Quantisation, coded_loss, exact_loss, no_grid
 from spiketwin.cosim.compare.trajectory import Trajectory, Values, record
-from spiketwin.cosim.compilation import told
+from spiketwin.cosim.compilation import announced
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
 from spiketwin.hdl.spec.variables import POTENTIAL, STATE, TRACE, VARIABLES, WEIGHT, Kind, names
@@ -172,6 +172,7 @@ class Ideal:
                 raise InvalidNetwork(f"{name} must be finite to be held by a core")
             values[name] = whole.astype(np.int64) if name in ARRAYS else int(whole)
         network = Network(**values)
+        network.register_values(params)
         Placement(network.n_axons, network.n_neurons, params).place(network)
         warn_of_rounding(self.weights * scale, network.weights)
         return network
@@ -239,7 +240,7 @@ class _Runner:
         fired = np.empty((ticks * self._state.v.size, 2), np.int64)
         # The core's noise is of the tick counted from the beginning, whatever the parts.
         tick, axon = np.ascontiguousarray((events + (self._tick, 0)).T)
-        with told("the ideal network"):
+        with announced("the ideal network"):
             count = kernels.run_ticks(
                 self._state, self._rules, self._grid, self._tick, ticks, tick, axon, fired
             )

@@ -39,8 +39,11 @@ _UNITS: Final = {v.name: v.writer for v in CHANGED_IN_TICKS} | {
 }
 """The unit of the core that makes each field; `neurons` makes all others."""
 
-_OF_THE_CORE: Final = ("tick", "updating", "in_columns", "group", "index", "word")
-"""Signals of the controller that tell where in the tick it is."""
+_OF_THE_TICK: Final = {
+    "controller": ("tick", "updating", "in_columns"),
+    "blocks": ("group", "index", "block__word"),
+}
+"""Members of the core's units that tell where in the tick it is."""
 
 
 def can_have(url: str) -> bool:
@@ -101,7 +104,11 @@ def _play(path: Path, subject: Subject, case: Case, difference: Difference) -> N
 def _save_file(path: Path, name: str, unit: str, tick: int, shown_units: int) -> str:
     """Say what GTKWave is to show of a file of that name: the controller, then the unit."""
     signals = list(_signals(path))
-    of_core = [s for s in signals if s.scopes[-1] == "core" and s.name in _OF_THE_CORE]
+    of_core = [
+        s
+        for s in signals
+        if s.scopes[-2:-1] == ["core"] and s.name in _OF_THE_TICK.get(s.scopes[-1], ())
+    ]
     # What has no name in the gateware is called $1, $2 …
     of_unit = [s for s in signals if s.scopes[-2:] == ["core", unit] and s.name[0] != "$"]
     counter = next(s for s in of_core if s.name == "tick")

@@ -1,4 +1,4 @@
-"""`Device`: what answers at the other end of the link, with any core behind it.
+"""`SoftwareDevice`: what answers at the other end of the link, with any core behind it.
 
 The device is infinitely fast compared with the link, and no time passes between requests: whenever
 a request arrives, the ticks of a run are executed as far as the output queue has room for their
@@ -24,7 +24,7 @@ from spiketwin.cosim.device.elements import (
     refuse_first,
     unpack,
 )
-from spiketwin.cosim.device.link import Link, Refusal
+from spiketwin.cosim.device.session import Refusal, Session
 from spiketwin.hdl.spec.protocol import (
     MAX_ELEMENT_BYTES,
     MAX_FETCH_WORDS,
@@ -51,7 +51,7 @@ _NO_EVENT: Final = -1
 _CLEARABLE: Final = sum(ClearMask)
 
 
-class Device:
+class SoftwareDevice:
     """A device on the link, in this process: bytes in, bytes out, no thread and no clock.
 
     Parameters
@@ -65,7 +65,7 @@ class Device:
     """
 
     def __init__(self, core: DeviceCore, clock_hz: int, build: str) -> None:
-        self._behind = core
+        self._core = core
         self._params = core.params
         self._formats = space_formats(self._params)
         self._ranges = RegisterRanges(self._params)
@@ -82,51 +82,52 @@ class Device:
             Opcode.SET_BAUD: self._set_baud,
         }
         self._requests = {
-            int(opcode): (_Form(REQUESTS[opcode]), execute) for opcode, execute in requests.items()
+            int(opcode): (_ArgumentLayout(REQUESTS[opcode]), execute)
+            for opcode, execute in requests.items()
         }
         self._start()
 
     def power_cycle(self) -> None:
         """Lose everything: memory, state, registers, session, and bytes under way."""
-        self._behind.power_cycle()
+        self._core.power_cycle()
         self._start()
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the host."""
-        self._link.receive(data)
+        self._session.receive(data)
 
     def drain(self, max_bytes: int) -> bytes:
         """Hand over at most `max_bytes` of the bytes to the host."""
-        data = bytes(self._link.output[:max_bytes])
-        del self._link.output[:max_bytes]
+        data = bytes(self._session.output[:max_bytes])
+        del self._session.output[:max_bytes]
         return data
 
     @property
     def waiting(self) -> int:
         """Bytes to the host that wait to be drained."""
-        return len(self._link.output)
+        return len(self._session.output)
 
     def _start(self) -> None:
-        self._link = Link(self._params.link_slots, self._identify, self._execute)
+        self._session = Session(self._params.link_slots, self._identify, self._execute)
         self._last_event = _NO_EVENT
 
     @property
     def _running(self) -> bool:
-        return self._behind.tick < self._behind.run_until
+        return self._core.tick < self._core.run_until
 
     # --- requests -------------------------------------------------------------------------------
 
     def _identify(self, arguments: bytes) -> bytes:
-        _Form(REQUESTS[Opcode.IDENTIFY]).values(arguments)
+        _ArgumentLayout(REQUESTS[Opcode.IDENTIFY]).values(arguments)
         return self._identity
 
     def _execute(self, number: int, arguments: bytes) -> bytes:
         # How far a run comes depends on what is asked, not on when: requests that do not tell of it
         # advance only as far as they have to, which is soon done.
         if number not in _OF_RUNS:
-            self._behind.advance()
+            self._core.advance()
             if not self._running:
-                self._behind.fall_behind()
+                self._core.fall_behind()
         found = self._requests.get(number)
         if found is None:
             raise Refusal(Status.BAD_OPCODE, number)
@@ -134,7 +135,7 @@ class Device:
         return execute(*form.values(arguments))
 
     def _reset(self) -> bytes:
-        self._behind.reset()
+        self._core.reset()
         self._last_event = _NO_EVENT
         return b""
 
@@ -142,7 +143,7 @@ class Device:
         self._refuse_while_running()
         if mask & ~_CLEARABLE:
             raise Refusal(Status.BAD_VALUE, 0)
-        self._behind.clear(ClearMask(mask))
+        self._core.clear(ClearMask(mask))
         return b""
 
     def _read(self, space: int, start: int, count: int) -> bytes:
@@ -153,7 +154,7 @@ class Device:
         if elements.space is Space.COUNTER:
             values = np.array(self._counters(), np.int64)[index : index + count]
         else:
-            values = self._behind.read(elements.space, index, count)
+            values = self._core.read(elements.space, index, count)
         return pack(elements, values)
 
     def _write(self, space: int, start: int, count: int, data: bytes) -> bytes:
@@ -168,25 +169,25 @@ class Device:
         if elements.space is Space.REGISTER:
             values = self._ranges.checked(index, values)
         elif elements.space is Space.PENDING:
-            check_pending(self._behind, index, values)
+            check_pending(self._core, index, values)
         else:
             check_values(elements, values)
-        self._behind.write(elements.space, index, values)
+        self._core.write(elements.space, index, values)
         return b""
 
     def _events(self, tick: int, data: bytes) -> bytes:
-        items, behind = np.frombuffer(data, "<u4"), self._behind
-        real_time, depth = behind.real_time, self._params.event_queue_depth
-        if real_time or len(items) > depth - behind.events_queued:
-            behind.advance()
-        if len(items) > depth - behind.events_queued:
-            raise Refusal(Status.QUEUE_FULL, depth - behind.events_queued)
+        items, core = np.frombuffer(data, "<u4"), self._core
+        real_time, depth = core.real_time, self._params.event_queue_depth
+        if real_time or len(items) > depth - core.events_queued:
+            core.advance()
+        if len(items) > depth - core.events_queued:
+            raise Refusal(Status.QUEUE_FULL, depth - core.events_queued)
         if len(items):
             # An item has the offset below the axon, which is turned round.
             keys = (items << 16 | items >> 16).astype(np.int64) + (tick << EVENT_TICK_PLACE)
-            self._check_events(items, keys, 0 if real_time else behind.run_until)
+            self._check_events(items, keys, 0 if real_time else core.run_until)
             self._last_event = int(keys[-1])
-            behind.queue(keys)
+            core.queue(keys)
         return b""
 
     def _check_events(self, items: npt.NDArray[np.uint32], keys: Elements, begin: int) -> None:
@@ -209,22 +210,22 @@ class Device:
         )
 
     def _run(self, ticks: int) -> bytes:
-        until = self._behind.run_until + ticks
+        until = self._core.run_until + ticks
         if ticks == 0 or until > _TOP32:
             raise Refusal(Status.BAD_VALUE, 0)
-        self._behind.run_to(until)
+        self._core.run_to(until)
         return b""
 
     def _fetch(self, words: int, wait_cycles: int) -> bytes:
         del wait_cycles  # never to be waited for: there are enough words or the run is over
         if not 1 <= words <= MAX_FETCH_WORDS:
             raise Refusal(Status.BAD_VALUE, 0)
-        return self._behind.take(words)
+        return self._core.take(words)
 
     def _stop(self) -> bytes:
-        self._behind.stop()
+        self._core.stop()
         self._last_event = _NO_EVENT
-        return self._behind.tick.to_bytes(4, "little")
+        return self._core.tick.to_bytes(4, "little")
 
     def _set_baud(self, cycles_per_bit: int) -> bytes:
         if cycles_per_bit < MIN_CYCLES_PER_BIT:
@@ -233,7 +234,7 @@ class Device:
 
     def _refuse_while_running(self) -> None:
         if self._running:
-            raise Refusal(Status.BUSY, self._behind.tick)
+            raise Refusal(Status.BUSY, self._core.tick)
 
     def _space(self, number: int) -> SpaceFormat:
         try:
@@ -242,18 +243,18 @@ class Device:
             raise Refusal(Status.BAD_SPACE, number) from None
 
     def _counters(self) -> list[int]:
-        values = self._behind.counters()
+        values = self._core.counters()
         cycles = values.pop("cycles")
         values |= {
             "cycles_low": cycles & _TOP32,
             "cycles_high": cycles >> 32,
-            "frame_errors": self._link.frame_errors,
+            "frame_errors": self._session.frame_errors,
             "rx_overflows": 0,
         }
         return [min(values[c.name], (1 << c.width) - 1) for c in counters(self._params)]
 
 
-class _Form:
+class _ArgumentLayout:
     """How the arguments of a request are laid out."""
 
     def __init__(self, request: Request) -> None:

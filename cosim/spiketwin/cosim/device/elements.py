@@ -6,21 +6,21 @@ import numpy as np
 import numpy.typing as npt
 
 from spiketwin.cosim.device.core import DeviceCore, Elements
-from spiketwin.cosim.device.link import Refusal
+from spiketwin.cosim.device.session import Refusal
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Status
 from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, Space, SpaceFormat, registers
 
 
 def pack(space: SpaceFormat, values: Elements) -> bytes:
-    """Bytes of elements on the link."""
+    """Return the bytes of elements on the link."""
     if space.packed:
         return np.packbits(values.astype(np.uint8), bitorder="little").tobytes()
     return values.astype(f"<u{space.element_bytes}").tobytes()
 
 
 def unpack(space: SpaceFormat, count: int, data: bytes) -> Elements:
-    """Elements from their bytes on the link, of which there must be as many as they take.
+    """Return elements from their bytes on the link, whose number must be right.
 
     Raises `Refusal` if spare bits are not 0.
     """

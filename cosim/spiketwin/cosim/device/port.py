@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from spiketwin.cosim.device.device import Device
+from spiketwin.cosim.device.device import SoftwareDevice
 
 
 class DevicePort:
     """A device behind a port. It never waits: what it has to say it says at once."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: SoftwareDevice) -> None:
         self._device = device
 
     def write(self, data: bytes) -> None:

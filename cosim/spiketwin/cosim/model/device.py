@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spiketwin.cosim.compilation import told
-from spiketwin.cosim.device.device import Device
+from spiketwin.cosim.compilation import announced
+from spiketwin.cosim.device.device import SoftwareDevice
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.model.queued import QueuedModel
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.host.plan import Plan
 
 
-class ModelDevice(Device):
+class ModelDevice(SoftwareDevice):
     """A device whose core is the model.
 
     Parameters
@@ -26,7 +26,7 @@ class ModelDevice(Device):
     def __init__(self, params: CoreParams, clock_hz: int = DEFAULT_CLOCK_HZ) -> None:
         self._model = QueuedModel(params)
         super().__init__(self._model, clock_hz, "model")
-        with told("the model"):
+        with announced("the model"):
             self._model.compile()
 
     @property

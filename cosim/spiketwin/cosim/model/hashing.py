@@ -57,7 +57,7 @@ def digest_neurons(
     i_syn: Int32, v: Int32, held: Flags, trace_post: Int32, refrac_count: Int32, theta: Int32,
     i_syn_mask: int, v_mask: int, rounds: int,
 ) -> np.uint32:  # fmt: skip
-    """Exclusive-or of the codes of all neurons, of which those that are held did not write `v`."""
+    """Return the exclusive-or of the codes of all neurons; those that are held do not write `v`."""
     digest = np.uint32(0)
     for j in range(v.size):
         x, y = place(a.DIGEST_NEURONS, j)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from spiketwin.cosim.compilation import told
+from spiketwin.cosim.compilation import announced
 from spiketwin.cosim.device.core import EVENT_TICK_PLACE, Elements
 from spiketwin.cosim.model.apart import Apart
 from spiketwin.cosim.model.core import ModelCore
@@ -24,7 +24,7 @@ _OVERDUE: Final = 1 << 62
 
 
 class QueuedModel:
-    """A model that a `spiketwin.cosim.device.device.Device` can have for its core.
+    """A model that a `spiketwin.cosim.device.device.SoftwareDevice` can have for its core.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ class QueuedModel:
     def run_to(self, tick: int) -> None:
         """Move `run_until` on to `tick`."""
         if self.core.register["digest_en"] and not self._compiled_digests:
-            with told("the model with digests"):
+            with announced("the model with digests"):
                 self.compile()
             self._compiled_digests = True
         self.run_until = tick

@@ -201,11 +201,12 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
 
 
 def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]) -> list[str]:
-    """Write the RTL or the netlist; give what Verilator is to be told of it."""
+    """Write the RTL or the netlist, and give the arguments with which Verilator reads it."""
     top, log = _TOPS[design.level], folder / _LOG
+    rate = design.cycles_per_bit if design.level == "pins" else None
     arguments = {
         "top": top, "params": asdict(design.params), "clock_hz": design.clock_hz,
-        "build": digest, "cycles_per_bit": design.cycles_per_bit,
+        "build": digest, "cycles_per_bit": rate,
     }  # fmt: skip
     language, name = ("verilog", "core.v") if design.family is None else ("rtlil", "core.il")
     if design.family is None:

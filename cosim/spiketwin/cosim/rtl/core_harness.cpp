@@ -6,7 +6,7 @@
 // of the ticks, and no tick begins for whose words there is no room.
 //
 // "ports.h", written when this is compiled, names what of the core is shown (SPIKETWIN_STATUS), and
-// where its insides lie that no port tells (SPIKETWIN_INSIDE).
+// where its insides lie that no port tells (SPIKETWIN_SLACK and others).
 
 #include <algorithm>
 #include <chrono>
@@ -124,7 +124,7 @@ public:
 
     // As if this were long after any period; ticks must have begun since it was written.
     void fall_behind() {
-        if (!held_ || !SPIKETWIN_INSIDE(on_grid)) return;
+        if (!held_ || !SPIKETWIN_ON_GRID) return;
         slack_ = kMostLate;
         late_ = 1;
     }
@@ -163,8 +163,8 @@ private:
         // Inputs change with the falling edge, so that two evaluations make a cycle.
         half(0);
         look();
-        const bool begins = SPIKETWIN_INSIDE(start_stb);
-        const bool ends = SPIKETWIN_INSIDE(end_stb);
+        const bool begins = SPIKETWIN_START_STB;
+        const bool ends = SPIKETWIN_END_STB;
         half(1);
         ++cycles_;
         if (begins) {
@@ -226,7 +226,7 @@ private:
 
     bool over() const { return top_->tick == top_->run_until; }
 
-    bool stuck() const { return over() || !SPIKETWIN_INSIDE(room); }
+    bool stuck() const { return over() || !SPIKETWIN_ROOM; }
 
     bool settle_within(uint64_t cycles) {
         if (settled_) {
@@ -254,26 +254,26 @@ private:
     // Until the next tick is due nothing happens any more but that its time is counted: that is
     // done at once.
     void skip_wait() {
-        if (!top_->real_time || !SPIKETWIN_INSIDE(on_grid)) return;
-        const uint64_t slack = SPIKETWIN_INSIDE(slack);
+        if (!top_->real_time || !SPIKETWIN_ON_GRID) return;
+        const uint64_t slack = SPIKETWIN_SLACK;
         if (slack >> (kSlackBits - 1) || slack <= kFollowingCycles) return;
-        SPIKETWIN_INSIDE(slack) = kFollowingCycles;
+        SPIKETWIN_SLACK = kFollowingCycles;
         cycles_ += slack - kFollowingCycles;
     }
 
     // The time of the ticks stands still from here to `release`.
     void hold() {
         if (held_ || !top_->real_time) return;
-        slack_ = SPIKETWIN_INSIDE(slack);
-        late_ = SPIKETWIN_INSIDE(late);
-        SPIKETWIN_INSIDE(slack) = kNeverDue;
+        slack_ = SPIKETWIN_SLACK;
+        late_ = SPIKETWIN_LATE;
+        SPIKETWIN_SLACK = kNeverDue;
         held_ = true;
     }
 
     void release() {
         if (!held_) return;
-        SPIKETWIN_INSIDE(slack) = slack_;
-        SPIKETWIN_INSIDE(late) = late_;
+        SPIKETWIN_SLACK = slack_;
+        SPIKETWIN_LATE = late_;
         held_ = false;
     }
 

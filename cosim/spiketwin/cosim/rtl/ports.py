@@ -1,8 +1,8 @@
 """What the harness of the core alone is told when it is compiled: what is shown, and its insides.
 
-No port tells when a tick begins, whether the next one has room for its words, and how long it has
-to wait; the harness looks at the registers and wires that do. Verilator keeps them as they are
-called in the gateware (`spiketwin.hdl.gateware.core.core`).
+No port of the core tells when a tick begins, whether the next one has room for its words, and how
+long it has to wait; the harness looks at the members of the core's units that do, where Verilator
+keeps them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ _STATUS: Final = (
     "missed_deadlines", "late_events", "muted_ticks",
 )  # fmt: skip
 
-_READ: Final = ("start_stb", "end_stb", "room", "on_grid")
-_WRITTEN: Final = ("slack", "late")
+_READ: Final = {
+    "start_stb": "controller", "end_stb": "controller", "room": "reports", "on_grid": "timer",
+}  # fmt: skip
+_WRITTEN: Final = {"slack": "timer", "late": "timer"}
+"""What the harness reads, and what it writes too, each with the unit that has it: members of
+`controller.Controller`, `reports.Reports` and `tick_timer.TickTimer`, and the register `slack` of
+the last one, of the gateware's core."""
 
-_MODULE: Final = "CoreTop.core"
 _HEADER: Final = "ports.h"
 _SETTINGS: Final = "ports.vlt"
 
@@ -34,16 +38,16 @@ def status_of(params: CoreParams) -> tuple[str, ...]:
 def write_settings(params: CoreParams, folder: Path) -> list[Path]:
     """Write what compiling the harness of a core takes; returns the sources for Verilator."""
     shown = " ".join(f"X({name})" for name in status_of(params))
-    inside = "CoreTop__DOT__core__DOT__##name"
-    (folder / _HEADER).write_text(
-        f"#define SPIKETWIN_STATUS(X) {shown}\n"
-        f"#define SPIKETWIN_INSIDE(name) (top_->rootp->{inside})\n"
-    )
+    defined = [f"SPIKETWIN_STATUS(X) {shown}"]
+    for name, unit in (_READ | _WRITTEN).items():
+        place = f"CoreTop__DOT__core__DOT__{unit}__DOT__{name}"
+        defined.append(f"SPIKETWIN_{name.upper()} (top_->rootp->{place})")
+    (folder / _HEADER).write_text("".join(f"#define {line}\n" for line in defined))
     settings = folder / _SETTINGS
     lines = [
-        f'{access} -module "{_MODULE}" -var "{name}"'
-        for access, names in (("public_flat_rd", _READ), ("public_flat_rw", _WRITTEN))
-        for name in names
+        f'{access} -module "CoreTop.core.{unit}" -var "{name}"'
+        for access, members in (("public_flat_rd", _READ), ("public_flat_rw", _WRITTEN))
+        for name, unit in members.items()
     ]
     settings.write_text("\n".join(["`verilator_config", *lines, ""]))
     return [settings]

@@ -40,7 +40,7 @@ def environment() -> dict[str, str]:
     ToolMissing
         g++, make or the wheel is missing.
     BuildError
-        There is no folder for the scripts of which make could use the path.
+        make could use the path of no folder that scripts may be written to.
     """
     root = verilator_root()
     _program("g++")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spiketwin.cosim.device.device import Device
+from spiketwin.cosim.device.device import SoftwareDevice
 from spiketwin.cosim.device.port import DevicePort
 from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.rtl.core_engine import CoreEngine
@@ -30,7 +30,7 @@ class CorePort(DevicePort):
     def __init__(self, design: Design) -> None:
         self.engine = CoreEngine(design)
         self._waited = 0.0
-        super().__init__(Device(self.engine, design.clock_hz, design.digest()))
+        super().__init__(SoftwareDevice(self.engine, design.clock_hz, design.digest()))
 
     def read(self, max_bytes: int, seconds: float) -> bytes:
         """Bytes to the host, at once: when there are none, `seconds` have passed."""

@@ -149,7 +149,7 @@ async def late_ticks(core: CoreDriver) -> None:
     await core.write_registers(stochastic=1, learn_pre=1, learn_post=1)
     for start in (0xFFFE, 0x7FFF_FFF0, 0xFFFF_FFF0):
         core.dut.run_until.value = start
-        core.dut.core.tick.value = start
+        core.dut.core.controller.tick.value = start
         await core.cycles(2)
         core.oracle.tick = start
         for _ in range(8):
@@ -617,7 +617,7 @@ async def deadlines_long_past_are_made_up_for(core: CoreDriver) -> None:
     await core.take_words()
     missed = int(core.dut.missed_deadlines.value)
     # A little before the counter of lateness would wrap, hours behind.
-    core.dut.core.slack.value = -(1 << 39) + 20
+    core.dut.core.timer.slack.value = -(1 << 39) + 20
     await core.cycles(100)
     for _ in range(3):
         await core.tick([1])
@@ -631,7 +631,7 @@ async def counters_of_damage_stay_at_their_largest_value(core: CoreDriver) -> No
     largest = (1 << DAMAGE_WIDTH) - 1
     await lively(core)
     for name in names:
-        getattr(core.dut.core, name).value = largest - 1
+        getattr(core.dut.core.reports, name).value = largest - 1
     await run_at_period(core, 1, core.params.spike_queue_depth // 2)
     await core.queue((0, axon) for axon in range(4))
     await core.cycles(32)

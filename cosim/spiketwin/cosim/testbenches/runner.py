@@ -21,7 +21,6 @@ from spiketwin.hdl import builds
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.spec.installation import install_command
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
-from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 from spiketwin.host.errors import TargetError
 
 BUILD: Final = "model"
@@ -193,7 +192,7 @@ def simulator(
     def build(folder: Path) -> None:
         report(f"building the simulator of {top} (once, takes up to a minute)")
         source = folder / "top.v"
-        text = emit.verilog(top, params, DEFAULT_CLOCK_HZ, BUILD, MIN_CYCLES_PER_BIT)
+        text = emit.verilog(top, params, DEFAULT_CLOCK_HZ, BUILD)
         source.write_text(text, encoding="ascii")
         _build(f"building the simulator of {top}", [source], top, folder, waves, _FLAGS)
 

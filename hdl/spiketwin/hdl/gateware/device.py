@@ -1,4 +1,4 @@
-"""A whole device but for its line: core and link."""
+"""A whole device without its line: core and link."""
 
 from __future__ import annotations
 

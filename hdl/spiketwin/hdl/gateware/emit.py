@@ -64,11 +64,11 @@ def verilog(
     params: CoreParams,
     clock_hz: int = DEFAULT_CLOCK_HZ,
     build: str = "",
-    cycles_per_bit: int = MIN_CYCLES_PER_BIT,
+    cycles_per_bit: int | None = None,
     prefix: str = "",
     reset: bool = True,
 ) -> str:
-    """Give the Verilog of a device or of its core alone, as one file that Verilator has no word on.
+    """Give the Verilog of a device or of its core alone, as one file without warnings of Verilator.
 
     Parameters
     ----------
@@ -82,7 +82,8 @@ def verilog(
     build:
         Name of this build that the device reports: up to 16 characters of printable ASCII.
     cycles_per_bit:
-        Rate of the UART after power-up, 4…65535 clock cycles; of `PinsTop` alone.
+        Rate of the UART after power-up, 4…65535 clock cycles, and 4 where it is not said; of
+        `PinsTop` alone, as no other top has a UART.
     prefix:
         What the name of every module begins with, so that cores of different sizes can be in one
         design: nothing, or a letter and up to 31 letters, digits and underscores. The top module is
@@ -115,7 +116,7 @@ def rtlil(
     params: CoreParams,
     clock_hz: int = DEFAULT_CLOCK_HZ,
     build: str = "",
-    cycles_per_bit: int = MIN_CYCLES_PER_BIT,
+    cycles_per_bit: int | None = None,
     prefix: str = "",
 ) -> str:
     """Give the RTLIL of a device, what Yosys reads as it is; arguments and errors as of `verilog`.
@@ -170,7 +171,7 @@ def _with_zeros(text: str) -> str:
 
 
 def _check(
-    top: str, params: object, clock_hz: int, build: str, cycles_per_bit: int, prefix: str
+    top: str, params: object, clock_hz: int, build: str, cycles_per_bit: int | None, prefix: str
 ) -> None:
     if top not in TOPS:
         raise EmissionError(f"top must be {', '.join(TOPS[:-1])} or {TOPS[-1]}, not {top!r}")
@@ -179,9 +180,14 @@ def _check(
             f"params must be a CoreParams, not {params!r}: spiketwin.hdl.spec.params.preset gives "
             "one by its name"
         )
+    if cycles_per_bit is not None and top != "PinsTop":
+        raise EmissionError(
+            f"cycles_per_bit is the rate of a UART, which {top} does not have: leave it out"
+        )
+    rate = MIN_CYCLES_PER_BIT if cycles_per_bit is None else cycles_per_bit
     for name, value, low, high in (
         ("clock_hz", clock_hz, 1, MAX_CLOCK_HZ),
-        ("cycles_per_bit", cycles_per_bit, MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT),
+        ("cycles_per_bit", rate, MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT),
     ):
         if type(value) is not int or not low <= value <= high:
             raise EmissionError(f"{name} must be a whole number in {low}…{high}, not {value!r}")
@@ -200,7 +206,7 @@ def _check(
 
 
 def _component(
-    top: Top, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int
+    top: Top, params: CoreParams, clock_hz: int, build: str, cycles_per_bit: int | None
 ) -> CoreTop | BytesTop | PinsTop:
     match top:
         case "CoreTop":
@@ -208,4 +214,4 @@ def _component(
         case "BytesTop":
             return BytesTop(params, clock_hz, build)
         case "PinsTop":
-            return PinsTop(params, clock_hz, build, cycles_per_bit)
+            return PinsTop(params, clock_hz, build, cycles_per_bit or MIN_CYCLES_PER_BIT)

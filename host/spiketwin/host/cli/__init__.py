@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+# As `typing` has it, which takes long to import: until `start` is called, Ctrl-C ends the program
+# with a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from spiketwin.host.cli.group import main
 
 __all__ = ["main"]

@@ -18,11 +18,12 @@ from amaranth.utils import exact_log2
 from spiketwin.hdl.gateware.core import weights
 from spiketwin.hdl.gateware.core.neurons import WRITE_STAGES
 from spiketwin.hdl.gateware.core.noise import mix_round, spread
-from spiketwin.hdl.gateware.core.pipeline import Delay, far
+from spiketwin.hdl.gateware.core.pipeline import Delay, delay_line
 from spiketwin.hdl.gateware.core.synapses import WEIGHT_WRITE_STAGE
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import Space
+from spiketwin.hdl.spec.variables import BY_SPACE
 
 NEURON_WORDS = (
     (Space.I_SYN,),
@@ -43,17 +44,12 @@ def written_layout(params: CoreParams) -> data.StructLayout:
 
     `v` is written if it moves; `trace_post` is 0 where learning is not built.
     """
-    p = params
-    return data.StructLayout(
-        {
-            "i_syn": p.i_syn_width,
-            "v": p.v_width,
-            "v_moves": 1,
-            "trace_post": p.trace_width,
-            "refrac_count": p.refrac_width,
-            "theta": p.theta_width,
-        }
-    )
+    widths = {
+        space.name.lower(): BY_SPACE[space].width(params)
+        for spaces in NEURON_WORDS
+        for space in spaces
+    }
+    return data.StructLayout({**widths, "v_moves": 1})
 
 
 class Digest(wiring.Component):
@@ -168,7 +164,7 @@ class Digest(wiring.Component):
         p = self.params
         pair_bits = exact_log2(p.lanes // 2)
         issued = Cat(self.once, self.column, self.index, self.group)
-        late = far(m, "issued", issued, _WRITE_STAGE - 1)
+        late = delay_line(m, "issued", issued, _WRITE_STAGE - 1)
         once, column = Signal(), late[1]
         index, group = late[2 : 2 + len(self.index)], late[2 + len(self.index) :]
         row = Cat(index, Const(0, exact_log2(a.DIGEST_POST) - len(index)), column)

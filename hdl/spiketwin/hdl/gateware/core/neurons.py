@@ -21,16 +21,19 @@ is written at least three stages after it is read.
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value, signed, unsigned
+from typing import Final, NamedTuple
+
+from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware.core import decay
 from spiketwin.hdl.gateware.core.pipeline import Delay, above, bump, capped, part_enables
+from spiketwin.hdl.gateware.core.register_file import RegisterValues
 from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY, StatePort
+from spiketwin.hdl.gateware.core.vectors import vectors
 from spiketwin.hdl.spec import schedule
-from spiketwin.hdl.spec.arithmetic import DECAY_BITS
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import Space
 
@@ -56,68 +59,19 @@ WRITE_STAGES = {
     Space.TRACE_POST: SPIKES,
     Space.THETA: SPIKES + decay.DECAY_LATENCY,
 }
-"""Stages in which addresses, and data to write, are at the ports of the memories."""
+"""Stages in which addresses, and data to write, are at the ports of the memories. *Update* uses
+the vectors that are named here; others there may be are memories for the link alone."""
 
-
-def element_shapes(params: CoreParams) -> dict[Space, Shape]:
-    """Shape of the elements of every vector in the core."""
-    p = params
-    v, refrac = signed(p.v_width), unsigned(p.refrac_width)
-    shapes = {
-        Space.THRESHOLD: v,
-        Space.V_RESET: v,
-        Space.REFRAC_TICKS: refrac,
-        Space.BIAS: v,
-        Space.V: v,
-        Space.I_SYN: signed(p.i_syn_width),
-        Space.REFRAC_COUNT: refrac,
-        Space.THETA: unsigned(p.theta_width),
-    }
-    if p.learning:
-        shapes[Space.TRACE_POST] = unsigned(p.trace_width)
-        shapes[Space.TRACE_PRE] = unsigned(p.trace_width)
-    return shapes
+SETTINGS: Final = (
+    "v_decay", "v_floor", "i_syn_decay", "reset_subtract", "theta_decay", "theta_bump",
+    "trace_post_decay", "trace_post_bump", "trace_post_replace",
+)  # fmt: skip
+"""The registers that *Update* uses."""
 
 
 def ports(params: CoreParams) -> dict[Space, StatePort]:
-    """The vectors of one element a neuron, as *Update* uses them.
-
-    Words have `neuron_lanes` elements, or `lanes` where synapses use the vector too.
-    """
-    p = params
-    return {
-        space: StatePort(
-            shape,
-            p.lanes if space in (Space.I_SYN, Space.TRACE_POST) else p.neuron_lanes,
-            p.n_neurons,
-            p.neuron_lanes,
-            written=space in WRITE_STAGES,
-        )
-        for space, shape in element_shapes(p).items()
-        if space is not Space.TRACE_PRE
-    }
-
-
-class NeuronSettings(wiring.Signature):
-    """Registers that *Update* uses; names as in `spec.registers`."""
-
-    def __init__(self, params: CoreParams) -> None:
-        p = params
-        members = {
-            "v_decay": Out(DECAY_BITS),
-            "v_floor": Out(signed(p.v_width)),
-            "i_syn_decay": Out(DECAY_BITS),
-            "reset_subtract": Out(1),
-            "theta_decay": Out(DECAY_BITS),
-            "theta_bump": Out(p.theta_width),
-        }
-        if p.learning:
-            members |= {
-                "trace_post_decay": Out(DECAY_BITS),
-                "trace_post_bump": Out(p.trace_width),
-                "trace_post_replace": Out(1),
-            }
-        super().__init__(members)
+    """Give the vectors that *Update* uses."""
+    return {space: port for space, port in vectors(params).items() if space in READ_STAGES}
 
 
 class Neurons(wiring.Component):
@@ -128,7 +82,7 @@ class Neurons(wiring.Component):
     issue:
         In, a group of `neuron_lanes` neurons enters. All do, one a cycle, from the first on.
     settings:
-        In, registers.
+        In, the registers `SETTINGS`.
     <space>:
         Access to each vector of `ports`.
     spike_group, spike_mask:
@@ -143,7 +97,7 @@ class Neurons(wiring.Component):
         super().__init__(
             {
                 "issue": In(1),
-                "settings": In(NeuronSettings(p)),
+                "settings": In(RegisterValues(p, SETTINGS)),
                 **{space.name.lower(): Out(port) for space, port in ports(p).items()},
                 "spike_group": Out(bits_for(p.neuron_groups - 1)),
                 "spike_mask": Out(p.neuron_lanes),
@@ -184,100 +138,157 @@ class Neurons(wiring.Component):
                 ]
         m.d.comb += self.spike_group.eq(groups[SPIKES])
         for lane in range(p.neuron_lanes):
-            self._neuron(m, lane, issue)
+            _Lane(m, self, lane, issue).build()
         return m
 
-    def _decay(self, m: Module, name: str, lane: int, value: Value, code: Value) -> Value:
-        m.submodules[f"{name}_{lane}"] = unit = decay.Decay(Shape.cast(value.shape()))
-        m.d.comb += [unit.value.eq(value), unit.code.eq(code)]
+
+class _Integrated(NamedTuple):
+    """What integration makes of a neuron, in the stage before the decision.
+
+    Attributes
+    ----------
+    difference:
+        The potential less threshold and theta.
+    v_inverted:
+        The potential, a stage before, inverted.
+    exceeds:
+        Whether the sum was cut to the width of `v`, a stage before.
+    """
+
+    difference: Signal
+    v_inverted: Signal
+    exceeds: Value
+
+
+class _Lane:
+    """One lane of the pipeline: a neuron a cycle, from the memories and back."""
+
+    def __init__(self, m: Module, unit: Neurons, lane: int, issue: Delay) -> None:
+        self.m, self.unit, self.lane, self.issue = m, unit, lane, issue
+        self.params, self.settings = unit.params, unit.settings
+
+    def build(self) -> None:
+        """Add the logic of the lane."""
+        held = Signal(name=f"held_{self.lane}")
+        fires = Signal(name=f"fires_{self.lane}")
+        integrated = self._integrate()
+        self._decide(integrated, held, fires)
+        theta_exceeds = self._adapt(fires)
+        if self.params.saturation_counters:
+            self._report_saturation(integrated, held, fires, theta_exceeds)
+
+    def _signal(self, name: str, width: int, is_signed: bool = True) -> Signal:
+        return Signal(Shape(width, is_signed), name=f"{name}_{self.lane}")
+
+    def _read(self, space: Space) -> Value:
+        value: Value = getattr(self.unit, space.name.lower()).r_part[self.lane]
+        return value
+
+    def _write(self, space: Space, value: Value) -> None:
+        word = getattr(self.unit, space.name.lower()).w_data
+        with self.m.If(self.issue[WRITE_STAGES[space]]):
+            for k in range(self.lane, len(word), self.params.neuron_lanes):
+                self.m.d.comb += word[k].eq(value)
+
+    def _decay(self, name: str, value: Value, code: Value) -> Value:
+        unit = decay.Decay(Shape.cast(value.shape()))
+        self.m.submodules[f"{name}_{self.lane}"] = unit
+        self.m.d.comb += [unit.value.eq(value), unit.code.eq(code)]
         return unit.result
 
-    def _neuron(self, m: Module, lane: int, issue: Delay) -> None:
+    def _integrate(self) -> _Integrated:
+        """Stages 5 to 8: sum, floor and saturation, difference; and the decay of the current.
+
+        What is subtracted from is kept inverted, as a - b = ~(~a + b): an adder without inverters
+        before it takes half the logic.
+        """
         p, s = self.params, self.settings
-
-        def signal(name: str, width: int, is_signed: bool = True) -> Signal:
-            return Signal(Shape(width, is_signed), name=f"{name}_{lane}")
-
-        def read(space: Space) -> Value:
-            value: Value = getattr(self, space.name.lower()).r_part[lane]
-            return value
-
-        def write(space: Space, value: Value) -> None:
-            word = getattr(self, space.name.lower()).w_data
-            with m.If(issue[WRITE_STAGES[space]]):
-                for k in range(lane, len(word), p.neuron_lanes):
-                    m.d.comb += word[k].eq(value)
-
-        current = read(Space.I_SYN)
-        write(Space.I_SYN, self._decay(m, "decay_i", lane, current, s.i_syn_decay))
-        decayed_v = self._decay(m, "decay_v", lane, read(Space.V), s.v_decay)
-
-        # Stage 5 to 8: sum, floor and saturation, difference. What is subtracted from is kept
-        # inverted, as a - b = ~(~a + b): an adder without inverters before it takes half the logic.
-        drive = signal("drive", max(p.i_syn_width, p.v_width) + 1)
-        total = signal("total_inverted", len(drive) + 1)
-        v = signal("v_inverted", p.v_width)
-        limit = signal("limit", max(p.v_width, p.theta_width + 1) + 1)
-        difference = signal("difference", max(p.v_width, len(limit)) + 1)
-        headroom = signal("headroom_inverted", len(total) + 1)
-        m.d.comb += headroom.eq(total + s.v_floor)
-        m.d.sync += [
-            drive.eq(current + read(Space.BIAS)),
+        current = self._read(Space.I_SYN)
+        self._write(Space.I_SYN, self._decay("decay_i", current, s.i_syn_decay))
+        decayed_v = self._decay("decay_v", self._read(Space.V), s.v_decay)
+        drive = self._signal("drive", max(p.i_syn_width, p.v_width) + 1)
+        total = self._signal("total_inverted", len(drive) + 1)
+        v = self._signal("v_inverted", p.v_width)
+        limit = self._signal("limit", max(p.v_width, p.theta_width + 1) + 1)
+        difference = self._signal("difference", max(p.v_width, len(limit)) + 1)
+        headroom = self._signal("headroom_inverted", len(total) + 1)
+        self.m.d.comb += headroom.eq(total + s.v_floor)
+        self.m.d.sync += [
+            drive.eq(current + self._read(Space.BIAS)),
             total.eq(~(decayed_v + drive)),
             v.eq(~Mux(headroom < 0, capped(~total, p.v_width), s.v_floor)),
-            limit.eq(read(Space.THRESHOLD) + read(Space.THETA)),
+            limit.eq(self._read(Space.THRESHOLD) + self._read(Space.THETA)),
             difference.eq(~(v + limit)),
         ]
+        return _Integrated(difference, v, (headroom < 0) & above(~total, p.v_width))
 
-        # Stage 9: the decision. A neuron that is held keeps v, as v is not written.
-        refrac_count = read(Space.REFRAC_COUNT)
-        held = refrac_count != 0
-        fires = ~held & ~difference[-1]
-        below_limit = Delay(m, f"v_late_{lane}", ~v, 1)[1]
-        after_spike = Mux(s.reset_subtract, capped(difference, p.v_width), read(Space.V_RESET))
-        v_next = signal("v_next", p.v_width)
-        v_moves = signal("v_moves", 1, False)
-        refrac_next = signal("refrac_next", p.refrac_width, False)
-        spike = signal("spike", 1, False)
+    def _decide(self, integrated: _Integrated, held: Signal, fires: Signal) -> None:
+        """Stage 9: the decision. A neuron that is held keeps v, as v is not written."""
+        m, p, unit = self.m, self.params, self.unit
+        difference = integrated.difference
+        refrac_count = self._read(Space.REFRAC_COUNT)
+        m.d.comb += [held.eq(refrac_count != 0), fires.eq(~held & ~difference[-1])]
+        below_limit = Delay(m, f"v_late_{self.lane}", ~integrated.v_inverted, 1)[1]
+        subtracts = self.settings.reset_subtract
+        after_spike = Mux(subtracts, capped(difference, p.v_width), self._read(Space.V_RESET))
+        v_next = self._signal("v_next", p.v_width)
+        v_moves = self._signal("v_moves", 1, False)
+        refrac_next = self._signal("refrac_next", p.refrac_width, False)
+        spike = self._signal("spike", 1, False)
         m.d.sync += [
             spike.eq(fires),
             v_next.eq(Mux(fires, after_spike, below_limit)),
             v_moves.eq(~held),
-            refrac_next.eq(Mux(fires, read(Space.REFRAC_TICKS), refrac_count - held)),
+            refrac_next.eq(Mux(fires, self._read(Space.REFRAC_TICKS), refrac_count - held)),
         ]
-        write(Space.V, v_next)
-        write(Space.REFRAC_COUNT, refrac_next)
+        self._write(Space.V, v_next)
+        self._write(Space.REFRAC_COUNT, refrac_next)
         m.d.comb += [
-            self.v.w_en[lane].eq(issue[SPIKES] & v_moves),
-            self.spike_mask[lane].eq(issue[SPIKES] & spike),
+            unit.v.w_en[self.lane].eq(self.issue[SPIKES] & v_moves),
+            unit.spike_mask[self.lane].eq(self.issue[SPIKES] & spike),
         ]
 
-        # Stage 9 to 13: theta decays after its bump, trace_post before it.
-        theta = Delay(m, f"theta_{lane}", read(Space.THETA), 2)[2]
+    def _adapt(self, fires: Signal) -> Value:
+        """Stage 9 to 13: theta decays after its bump, trace_post before it.
+
+        Returns whether theta exceeds its width.
+        """
+        m, p, s, lane = self.m, self.params, self.settings, self.lane
+        theta = Delay(m, f"theta_{lane}", self._read(Space.THETA), 2)[2]
         theta_bumped = Signal(p.theta_width, name=f"theta_bumped_{lane}", reset_less=True)
-        too_much = bump(m, theta, s.theta_bump, replace=Const(0), spiked=fires, result=theta_bumped)
-        if p.saturation_counters:
-            # A sum that is set back to v_reset leaves nothing, and one that is held nothing new.
-            cut = signal("cut", 1, False)
-            v_saturates = signal("v_saturates", 1, False)
-            theta_saturates = signal("theta_saturates", 1, False)
-            late, far_above = Delay(m, f"cut_{lane}", cut, 1)[1], above(difference, p.v_width)
-            m.d.sync += [
-                cut.eq((headroom < 0) & above(~total, p.v_width)),
-                v_saturates.eq(~held & Mux(fires, s.reset_subtract & (late | far_above), late)),
-                theta_saturates.eq(too_much),
-            ]
-            m.d.comb += [
-                self.v_saturates[lane].eq(issue[SPIKES] & v_saturates),
-                self.theta_saturates[lane].eq(issue[SPIKES] & theta_saturates),
-            ]
-        write(Space.THETA, self._decay(m, "decay_theta", lane, theta_bumped, s.theta_decay))
+        exceeds = bump(m, theta, s.theta_bump, replace=Const(0), spiked=fires, result=theta_bumped)
+        self._write(Space.THETA, self._decay("decay_theta", theta_bumped, s.theta_decay))
         if p.learning:
-            old = read(Space.TRACE_POST)
-            trace = self._decay(m, "decay_trace", lane, old, s.trace_post_decay)
+            old = self._read(Space.TRACE_POST)
+            trace = self._decay("decay_trace", old, s.trace_post_decay)
             new_trace = Signal(p.trace_width, name=f"new_trace_{lane}", reset_less=True)
             bump(
                 m, trace, s.trace_post_bump, replace=s.trace_post_replace, spiked=fires,
                 result=new_trace,
             )  # fmt: skip
-            write(Space.TRACE_POST, new_trace)
+            self._write(Space.TRACE_POST, new_trace)
+        return exceeds
+
+    def _report_saturation(
+        self, integrated: _Integrated, held: Signal, fires: Signal, theta_exceeds: Value
+    ) -> None:
+        """Tell the counters of what was cut to its width.
+
+        A sum that is set back to v_reset leaves nothing, and one that is held nothing new.
+        """
+        m, unit = self.m, self.unit
+        cut = self._signal("cut", 1, False)
+        v_saturates = self._signal("v_saturates", 1, False)
+        theta_saturates = self._signal("theta_saturates", 1, False)
+        late = Delay(m, f"cut_{self.lane}", cut, 1)[1]
+        far_above = above(integrated.difference, self.params.v_width)
+        after_spike = self.settings.reset_subtract & (late | far_above)
+        m.d.sync += [
+            cut.eq(integrated.exceeds),
+            v_saturates.eq(~held & Mux(fires, after_spike, late)),
+            theta_saturates.eq(theta_exceeds),
+        ]
+        m.d.comb += [
+            unit.v_saturates[self.lane].eq(self.issue[SPIKES] & v_saturates),
+            unit.theta_saturates[self.lane].eq(self.issue[SPIKES] & theta_saturates),
+        ]

@@ -11,7 +11,7 @@ from amaranth.utils import bits_for
 
 
 class Delay:
-    """Taps of a value, 0, 1, 2 … cycles late."""
+    """Shift register: item k is the value as it was k cycles ago."""
 
     def __init__(self, m: Module, name: str, value: Value, length: int) -> None:
         self._taps = [value]
@@ -27,8 +27,12 @@ class Delay:
         return self._taps[cycles]
 
 
-def far(m: Module, name: str, value: Value, cycles: int) -> Value:
-    """Give a value 2 cycles late or more, out of a memory: of a wide one, taps cost too much."""
+def delay_line(m: Module, name: str, value: Value, cycles: int) -> Value:
+    """Return a value as it was two or more cycles ago.
+
+    The value goes through a small memory, which for a wide one takes less than a `Delay`, with its
+    register for each bit and cycle.
+    """
     depth = 1 << bits_for(cycles - 1)
     memory: Memory = Memory(shape=len(value), depth=depth, init=[])
     m.submodules[name] = memory
@@ -46,7 +50,7 @@ def far(m: Module, name: str, value: Value, cycles: int) -> Value:
 
 
 def beyond(value: Value, width: int) -> Value:
-    """Whether a signed value does not fit so many bits."""
+    """Return whether a signed value does not fit `width` bits."""
     found: Value = (value[width - 1 : -1] ^ value[-1].replicate(len(value) - width)).any()
     return found
 
@@ -59,7 +63,7 @@ def saturated(value: Value, width: int) -> Value:
 
 
 def above(value: Value, width: int) -> Value:
-    """Whether a signed value is more than the largest of `width` bits."""
+    """Return whether a signed value is more than the largest of `width` bits."""
     found: Value = ~value[-1] & value[width - 1 : -1].any()
     return found
 
@@ -73,9 +77,9 @@ def capped(value: Value, width: int) -> Value:
 def bump(
     m: Module, trace: Value, by: Value, *, replace: Value, spiked: Value, result: Signal
 ) -> Value:
-    """Register the trace, bumped if its owner spiked: to the bump alone, or by it, saturating.
+    """Register a trace, to which a spike of its owner adds the bump, or which it sets to the bump.
 
-    Returns whether it saturates.
+    Returns whether the sum saturates.
     """
     total = Mux(replace, 0, trace) + by
     with m.If(spiked & total[-1]):
@@ -88,11 +92,14 @@ def bump(
 
 
 def times(value: Value, factor: int) -> Value:
-    """Multiply by a constant with adders: a multiplier is far away, and takes most of a cycle."""
+    """Multiply by a constant with adders.
+
+    Multipliers lie far away in an FPGA, so that one would take most of a cycle.
+    """
     terms = [value << bit for bit in range(factor.bit_length()) if factor >> bit & 1]
     return reduce(add, terms)
 
 
 def part_enables(valid: Value, part: Value, parts: int, lanes: int) -> Value:
-    """Write enables of a word of so many parts, each of `lanes` elements: those of one part."""
+    """Return the write enables of a word of `parts` parts of `lanes` elements, for one part."""
     return Cat(*((valid & (part == k)).replicate(lanes) for k in range(parts)))

@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
 
 from amaranth.hdl import Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from spiketwin.hdl.gateware.core.fetches import FETCHED
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import registers
 
-FETCHED: Final = (
-    "tick_period", "seed", "pre_gain", "pre_offset", "post_gain", "post_offset",
-)  # fmt: skip
-"""Registers that are in the memory alone: each is wanted at one moment of a tick, and taken from
-there then. Flip-flops for all, and a choice among them, would be as much logic as a pipeline."""
+
+class RegisterPort(wiring.Signature):
+    """Access of the link to the registers.
+
+    Members
+    -------
+    address, value, write_stb:
+        Write one.
+    stored:
+        A cycle later, the one at `address`, extended to 32 bits, unless another one was fetched.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        super().__init__(
+            {
+                "address": Out(range(len(registers(params)))),
+                "value": Out(32),
+                "write_stb": Out(1),
+                "stored": In(32),
+            }
+        )
+
+
+class RegisterValues(wiring.Signature):
+    """The values of some registers, as a unit uses them: those that a core of these sizes has."""
+
+    def __init__(self, params: CoreParams, names: Sequence[str]) -> None:
+        widths = {r.name: Shape(r.width(params), r.signed) for r in registers(params)}
+        super().__init__({name: Out(widths[name]) for name in names if name in widths})
 
 
 class RegisterFile(wiring.Component):
@@ -26,26 +51,23 @@ class RegisterFile(wiring.Component):
     -------
     <name>:
         Out, each register but those of `FETCHED`.
-    address, value, write_stb:
-        In, write one.
+    link:
+        The link's access.
     <name>_stb:
         In, fetch that one of `FETCHED`.
-    stored:
-        Out, a cycle later, the one fetched, or if there is none the one at `address`. Extended to
-        32 bits.
+    fetched:
+        Out, a cycle later, the one that was fetched, extended to 32 bits.
     """
 
     def __init__(self, params: CoreParams) -> None:
         self.table = registers(params)
-        self.held = [r for r in self.table if r.name not in FETCHED]
+        held = [r.name for r in self.table if r.name not in FETCHED]
         super().__init__(
             {
-                **{r.name: Out(Shape(r.width(params), r.signed)) for r in self.held},
+                **RegisterValues(params, held).members,
                 **{f"{r.name}_stb": In(1) for r in self.table if r.name in FETCHED},
-                "address": In(range(len(self.table))),
-                "value": In(32),
-                "write_stb": In(1),
-                "stored": Out(32),
+                "link": In(RegisterPort(params)),
+                "fetched": Out(32),
             }
         )
 
@@ -56,9 +78,10 @@ class RegisterFile(wiring.Component):
         copies: Memory = Memory(shape=32, depth=len(self.table), init=[])
         m.submodules.copies = copies
         read, write = copies.read_port(), copies.write_port()
-        place: Value = self.address
+        link = self.link
+        place: Value = link.address
         for address, register in enumerate(self.table):
-            is_addressed = self.write_stb & (self.address == address)
+            is_addressed = link.write_stb & (link.address == address)
             if register.name in FETCHED:
                 place = Mux(getattr(self, f"{register.name}_stb"), address, place)
             else:
@@ -66,12 +89,13 @@ class RegisterFile(wiring.Component):
                 held = Signal.like(getattr(self, register.name), reset_less=True)
                 m.d.comb += getattr(self, register.name).eq(held)
                 with m.If(is_addressed):
-                    m.d.sync += held.eq(self.value)
+                    m.d.sync += held.eq(link.value)
         m.d.comb += [
             read.addr.eq(place),
-            write.addr.eq(self.address),
-            write.data.eq(self.value),
-            write.en.eq(self.write_stb),
-            self.stored.eq(read.data),
+            write.addr.eq(link.address),
+            write.data.eq(link.value),
+            write.en.eq(link.write_stb),
+            link.stored.eq(read.data),
+            self.fetched.eq(read.data),
         ]
         return m

@@ -43,8 +43,6 @@ class SinglePortWeights(wiring.Component):
     """
 
     phase: Signal
-    store_stb: Signal
-    link: Signal
     w_en: Signal
 
     def __init__(self, params: CoreParams) -> None:
@@ -55,7 +53,7 @@ class SinglePortWeights(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        p = self.params
+        p, link = self.params, self.link
         lanes, lane_bits = p.lanes, exact_log2(p.lanes)
 
         # The link's synapse is lane 0 of a block.
@@ -63,15 +61,15 @@ class SinglePortWeights(wiring.Component):
             Signal(self._address, name=name) for name in ("wanted", "reading", "arriving")
         )
         m.d.sync += [
-            wanted.word.eq(times(self.neuron >> (lane_bits + 1), p.n_sources) + self.row),
-            wanted.index.eq(self.row + self.neuron),
-            wanted.half.eq(self.neuron[lane_bits]),
+            wanted.word.eq(times(link.neuron >> (lane_bits + 1), p.n_sources) + link.row),
+            wanted.index.eq(link.row + link.neuron),
+            wanted.half.eq(link.neuron[lane_bits]),
         ]
         for name in self._address.members:
             for block, unit in ((reading, self.read), (arriving, self.write)):
-                chosen = Mux(self.link, getattr(wanted, name), getattr(unit, name))
+                chosen = Mux(link.owned, getattr(wanted, name), getattr(unit, name))
                 m.d.comb += getattr(block, name).eq(chosen)
-        lane_0 = Mux(self.link, self.value, self.w_words[0])
+        lane_0 = Mux(link.owned, link.value, self.w_words[0])
         to_banks = rotate(
             [Value.cast(lane_0), *(w.as_value() for w in list(self.w_words)[1:])],
             (-arriving.index)[:lane_bits],
@@ -88,7 +86,7 @@ class SinglePortWeights(wiring.Component):
             m.d.sync += Cat(written.word, self.wiped).eq(written.word + 1)
         with m.Elif(writing):
             m.d.sync += filled.eq(0)
-        with m.If(self.w_en | self.store_stb):
+        with m.If(self.w_en | link.store_stb):
             m.d.sync += written.eq(arriving)
             m.d.sync += filled.bit_select(arriving.half, 1).eq(1)
             m.d.sync += [
@@ -98,36 +96,45 @@ class SinglePortWeights(wiring.Component):
         half = Delay(m, "half", reading.half, READ_LATENCY - 2)[READ_LATENCY - 2]
         outputs: list[Value] = []
         for bank in range(lanes):
-            memory: Memory = Memory(
-                shape=data.ArrayLayout(self.layout, 2), depth=p.bank_depth, init=[]
-            )
-            m.submodules[f"bank_{bank}"] = memory
-            read, write = memory.read_port(), memory.write_port(granularity=1)
             address = Mux(writing, _in_bank(written, bank), _in_bank(reading, bank))
+            enables = Mux(writing & in_bank[bank], filled, 0)
             to_write = Signal(data.ArrayLayout(self.layout, 2), name=f"w_word_{bank}")
             for part in range(2):
-                with m.If((self.w_en | self.store_stb) & (arriving.half == part)):
+                with m.If((self.w_en | link.store_stb) & (arriving.half == part)):
                     m.d.sync += to_write[part].eq(to_banks[bank])
-            m.d.comb += [
-                read.addr.eq(address),
-                read.en.eq(~writing),
-                write.addr.eq(address),
-                write.data.eq(to_write),
-                write.en.eq(Mux(writing & in_bank[bank], filled, 0)),
-            ]
+            word = self._bank(m, bank, address, ~writing, to_write, enables)
             # Both halves rest here while they are used; the link reads in every phase.
             first = Signal(data.ArrayLayout(self.layout, 2), name=f"r_word_{bank}_0")
             second = Signal(self.layout, name=f"r_word_{bank}_1")
-            with m.If(self.phase | self.link):
-                m.d.sync += first.eq(read.data)
+            with m.If(self.phase | link.owned):
+                m.d.sync += first.eq(word)
             m.d.sync += second.eq(Mux(half, first[1], first[0]))
             outputs.append(second.as_value())
 
         index = Delay(m, "index", reading.index, READ_LATENCY - 1)[READ_LATENCY - 1]
         in_lanes = rotate(outputs, index)
         m.d.sync += [self.words[k].eq(word) for k, word in enumerate(in_lanes)]
-        m.d.comb += self.stored.eq(self.words[0])
+        m.d.comb += link.stored.eq(self.words[0])
         return m
+
+    def _bank(
+        self, m: Module, bank: int, address: Value, reads: Value, to_write: Value, enables: Value
+    ) -> Value:
+        """Add the memory of one bank; return the word that it gives."""
+        memory: Memory = Memory(
+            shape=data.ArrayLayout(self.layout, 2), depth=self.params.bank_depth, init=[]
+        )
+        m.submodules[f"bank_{bank}"] = memory
+        read, write = memory.read_port(), memory.write_port(granularity=1)
+        m.d.comb += [
+            read.addr.eq(address),
+            read.en.eq(reads),
+            write.addr.eq(address),
+            write.data.eq(to_write),
+            write.en.eq(enables),
+        ]
+        word: Value = read.data
+        return word
 
     @property
     def _address(self) -> data.StructLayout:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, ResetInserter, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware.core.interface import event_layout
+from spiketwin.hdl.gateware.core.streams import MemoryQueue
 from spiketwin.hdl.spec.params import CoreParams
 
 
 class AxonEvents(wiring.Component):
-    """Holds the oldest queued event against the tick, and drops it when its time is over.
+    """Queues events, holds the oldest one against the tick, and drops it when its time is over.
 
     Members
     -------
-    events:
-        In, the queue.
+    events, level:
+        In, events for the queue; Out, how many are in it.
     tick, tick_end_stb:
         In, the current tick; high in the last cycle in which it is that.
     due, axon:
@@ -31,17 +32,17 @@ class AxonEvents(wiring.Component):
         In, axons have had their turn in this tick: what comes now is late.
     late_stb:
         Out, high for a cycle for each event dropped.
-    gone_stb:
-        Out, high for a cycle for each event used or dropped.
     reset_stb:
-        In, forget it.
+        In, forget all events.
     """
 
     def __init__(self, params: CoreParams) -> None:
+        self.params = params
         self.layout = event_layout(params)
         super().__init__(
             {
                 "events": In(stream.Signature(self.layout)),
+                "level": Out(range(params.event_queue_depth + 1)),
                 "tick": In(32),
                 "tick_end_stb": In(1),
                 "due": Out(1),
@@ -50,30 +51,38 @@ class AxonEvents(wiring.Component):
                 "take_stb": In(1),
                 "over": In(1),
                 "late_stb": Out(1),
-                "gone_stb": Out(1),
                 "reset_stb": In(1),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        queue = MemoryQueue(self.layout.size, self.params.event_queue_depth)
+        m.submodules.queue = ResetInserter({"sync": self.reset_stb})(queue)
+        m.d.comb += [
+            queue.write.payload.eq(self.events.payload),
+            queue.write.valid.eq(self.events.valid),
+            self.events.ready.eq(queue.write.ready),
+        ]
+        oldest = self.layout(queue.read.payload)
         head = Signal(self.layout)  # the tick is inverted
+        gone_stb = Signal()
         full, compared, matches, stale = (
             Signal(name=name) for name in ("full", "compared", "matches", "stale")
         )
         m.d.comb += [
-            self.events.ready.eq(~full),
+            queue.read.ready.eq(~full),
             self.axon.eq(head.axon),
-            self.gone_stb.eq(full & compared & (self.take_stb | self.late_stb)),
+            gone_stb.eq(full & compared & (self.take_stb | self.late_stb)),
             self.due.eq(full & compared & matches & ~self.over),
-            self.settled.eq((full & compared & ~self.late_stb) | (~full & ~self.events.valid)),
+            self.settled.eq((full & compared & ~self.late_stb) | (~full & ~queue.read.valid)),
             self.late_stb.eq(full & compared & (stale | (matches & self.over))),
         ]
         with m.If(~full):
             m.d.sync += [
-                head.axon.eq(self.events.payload.axon),
-                head.tick.eq(~self.events.payload.tick),
-                full.eq(self.events.valid),
+                head.axon.eq(oldest.axon),
+                head.tick.eq(~oldest.tick),
+                full.eq(queue.read.valid),
             ]
         # Without inverters before it, the sum takes a logic cell a bit: it carries where the tick
         # of the event is the smaller one, and is all ones where both are the same. The comparison
@@ -84,10 +93,12 @@ class AxonEvents(wiring.Component):
             stale.eq(apart[-1]),
             compared.eq(full & ~self.tick_end_stb),
         ]
-        with m.If(self.gone_stb):
+        with m.If(gone_stb):
             m.d.sync += [full.eq(0), compared.eq(0)]
+        arrives = self.events.valid & self.events.ready
+        m.d.sync += self.level.eq(self.level + arrives - gone_stb)
         with m.If(self.reset_stb):
-            m.d.sync += full.eq(0)
+            m.d.sync += [full.eq(0), self.level.eq(0)]
         return m
 
 
@@ -96,6 +107,34 @@ def entry_layout(params: CoreParams) -> data.StructLayout:
     return data.StructLayout(
         {"mask": params.neuron_lanes, "group": bits_for(params.neuron_groups - 1)}
     )
+
+
+class PendingPort(wiring.Signature):
+    """Access of the link to the entries of the space `pending`.
+
+    Members
+    -------
+    owned:
+        The link has the list, and what `FiredNeurons` is told of *Update* is ignored.
+    place:
+        Which entry is read, or overwritten.
+    store_stb, entry:
+        Overwrite it, which makes it the last one.
+    stored:
+        The entry, one cycle after `place`.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        entry = entry_layout(params)
+        super().__init__(
+            {
+                "owned": Out(1),
+                "place": Out(range(params.neuron_groups)),
+                "store_stb": Out(1),
+                "entry": Out(entry),
+                "stored": In(entry),
+            }
+        )
 
 
 class FiredNeurons(wiring.Component):
@@ -113,13 +152,8 @@ class FiredNeurons(wiring.Component):
         In, begin again with the first; the first neuron is out four cycles later.
     valid, neuron, take_stb:
         Out, the next neuron; In, it is used. The one after it is out within four cycles.
-    link, place:
-        In, the link reads the entry at that place; it overwrites with `store_stb`, which makes the
-        entry the last one.
-    store_stb:
-        In.
-    stored:
-        Out, one cycle after `place`.
+    link:
+        The link's access, in place of `push_stb` and `entry` while it owns the list.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -135,24 +169,25 @@ class FiredNeurons(wiring.Component):
                 "valid": Out(1),
                 "neuron": Out(range(p.n_neurons)),
                 "take_stb": In(1),
-                "link": In(1),
-                "place": In(range(p.neuron_groups)),
-                "store_stb": In(1),
-                "stored": Out(entry),
+                "link": In(PendingPort(p)),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        p = self.params
+        p, link = self.params, self.link
         lane_bits = exact_log2(p.neuron_lanes)
         entry = entry_layout(p)
         memory: Memory = Memory(shape=entry, depth=p.neuron_groups, init=[])
         m.submodules.list = memory
         read, write = memory.read_port(), memory.write_port()
-        m.d.comb += [write.data.eq(self.entry), self.stored.eq(read.data)]
-        with m.If(self.link):
-            m.d.comb += [write.addr.eq(self.place), write.en.eq(self.store_stb)]
+        m.d.comb += [write.data.eq(self.entry), link.stored.eq(read.data)]
+        with m.If(link.owned):
+            m.d.comb += [
+                write.data.eq(link.entry),
+                write.addr.eq(link.place),
+                write.en.eq(link.store_stb),
+            ]
         with m.Else():
             m.d.comb += [write.addr.eq(self.count), write.en.eq(self.push_stb)]
         with m.If(self.empty_stb):
@@ -164,8 +199,8 @@ class FiredNeurons(wiring.Component):
         position = Signal.like(self.count)
         fetching = Signal()
         head = Signal(entry)
-        m.d.comb += read.addr.eq(self.place)
-        with m.If(~self.link):
+        m.d.comb += read.addr.eq(link.place)
+        with m.If(~link.owned):
             m.d.comb += read.addr.eq(position)
         with m.If(fetching):
             m.d.sync += [head.eq(read.data), position.eq(position + 1), fetching.eq(0)]
@@ -184,7 +219,7 @@ class FiredNeurons(wiring.Component):
 
 
 def _lowest(m: Module, mask: Value) -> Value:
-    """Place of the lowest bit that is set."""
+    """Return the place of the lowest bit that is set (a priority encoder)."""
     place = Signal(range(len(mask)) if len(mask) > 1 else 1, name="lowest")
     for k in reversed(range(len(mask))):
         with m.If(mask[k]):

@@ -55,6 +55,40 @@ class StatePort(wiring.Signature):
         )
 
 
+class ElementPort(wiring.Signature):
+    """Access of the link to one element of a vector.
+
+    Members
+    -------
+    owned:
+        The link has the memory, and the unit's access is ignored.
+    shown:
+        A cycle after `owned`, whether what comes out matters: a unit has the memory, or the link
+        wants an element of it.
+    element:
+        The element to read or write.
+    value:
+        The value to write; 0 while nothing is written.
+    write_stb, clear_stb:
+        Write the element; write all lanes of its word.
+    stored:
+        The element, `READ_LATENCY` cycles later; 0 where it is not shown.
+    """
+
+    def __init__(self, shape: Shape, size: int) -> None:
+        super().__init__(
+            {
+                "owned": Out(1),
+                "shown": Out(1),
+                "element": Out(range(size)),
+                "value": Out(shape),
+                "write_stb": Out(1),
+                "clear_stb": Out(1),
+                "stored": In(shape),
+            }
+        )
+
+
 class StateMemory(wiring.Component):
     """A vector.
 
@@ -68,18 +102,7 @@ class StateMemory(wiring.Component):
     unit:
         The unit's access.
     link:
-        In, the link has the memory, and `unit` is ignored. All that follow belong to it.
-    shown:
-        In, a cycle after `link`, whether what comes out matters: a unit has the memory, or the link
-        wants an element of it.
-    element:
-        In, the element to read or write.
-    value:
-        In, what to write; else 0.
-    write_stb, clear_stb:
-        In, write the element; write all lanes of its word.
-    stored:
-        Out, the element, `READ_LATENCY` cycles later; 0 where it is not shown.
+        The link's access.
     """
 
     def __init__(self, port: StatePort) -> None:
@@ -88,19 +111,13 @@ class StateMemory(wiring.Component):
         super().__init__(
             {
                 "unit": In(port),
-                "link": In(1),
-                "shown": In(1),
-                "element": In(range(port.size)),
-                "value": In(port.element),
-                "write_stb": In(1),
-                "clear_stb": In(1),
-                "stored": Out(port.element),
+                "link": In(ElementPort(port.element, port.size)),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        port, unit = self.port, self.unit
+        port, unit, link = self.port, self.unit, self.link
         word_shape = data.ArrayLayout(port.element, port.lanes)
         depth = port.size // port.lanes
         is_large = depth >= _BLOCK_DEPTH or depth * word_shape.size >= _BLOCK_BITS
@@ -109,22 +126,22 @@ class StateMemory(wiring.Component):
         m.submodules.memory = memory
         read, write = memory.read_port(), memory.write_port(granularity=1)
         lane_bits, part_bits = exact_log2(port.lanes), exact_log2(port.part_lanes)
-        lane, word = self.element[:lane_bits], self.element[lane_bits:]
+        lane, word = link.element[:lane_bits], link.element[lane_bits:]
         # A cycle late, and of its own: nothing waits here for what all memories hang on.
         linked = Signal()
-        m.d.sync += linked.eq(self.link)
+        m.d.sync += linked.eq(link.owned)
         part = Mux(linked, lane[part_bits:], unit.part)
-        m.d.comb += [read.addr.eq(Mux(self.link, word, unit.r_address)), write.addr.eq(word)]
+        m.d.comb += [read.addr.eq(Mux(link.owned, word, unit.r_address)), write.addr.eq(word)]
         for k in range(self.lanes):
-            m.d.comb += write.en[k].eq(self.clear_stb | self.write_stb & (lane == k))
-            m.d.comb += write.data[k].eq(self.value)
+            m.d.comb += write.en[k].eq(link.clear_stb | link.write_stb & (lane == k))
+            m.d.comb += write.data[k].eq(link.value)
         if port.written:
-            with m.If(~self.link):
+            with m.If(~link.owned):
                 m.d.comb += [write.addr.eq(unit.w_address), write.en.eq(unit.w_en)]
-            # Of link and unit the one that does not write gives 0: an or is less than a choice.
+            # Link and unit each give 0 while they do not write, so an or does instead of a choice.
             for k in range(self.lanes):
-                m.d.comb += write.data[k].eq(self.value | unit.w_data[k])
-        with m.If(self.shown):
+                m.d.comb += write.data[k].eq(link.value | unit.w_data[k])
+        with m.If(link.shown):
             m.d.sync += unit.r_data.eq(read.data)
         with m.Else():
             m.d.sync += unit.r_data.eq(0)
@@ -134,6 +151,6 @@ class StateMemory(wiring.Component):
         parts = [whole.word_select(k, part_width) for k in range(port.lanes // port.part_lanes)]
         m.d.comb += [
             unit.r_part.eq(Array(parts)[part]),
-            self.stored.eq(unit.r_part[lane[:part_bits]]),
+            link.stored.eq(unit.r_part[lane[:part_bits]]),
         ]
         return m

@@ -16,15 +16,21 @@ Stage by stage, from the cycle in which a block is issued::
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from typing import Final
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from spiketwin.hdl.gateware.core import noise, weights
-from spiketwin.hdl.gateware.core.pipeline import Delay, beyond, far, saturated
+from spiketwin.hdl.gateware.core.pipeline import Delay, beyond, delay_line, saturated
+from spiketwin.hdl.gateware.core.register_file import RegisterValues
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import CoreParams
+
+SETTINGS: Final = ("stochastic", "w_min", "w_max")
+"""The registers that the pipeline uses all the time; gains and offsets are given to it."""
 
 CURRENT_READ_STAGE = 2
 CURRENT_WRITE_STAGE = 5
@@ -57,9 +63,11 @@ class Synapses(wiring.Component):
     learn_en:
         In, whether the rule of the pass under way is applied.
     gain_stb, offset_stb, value:
-        In, take its gain, or its offset, of the value.
-    stochastic, key, w_min, w_max:
-        In, rounding and bounds.
+        In, take the value as gain, or as offset, of that rule.
+    settings:
+        In, the registers `SETTINGS`: rounding and bounds.
+    key:
+        In, the key of the noise.
     i_syn_saturates:
         Out, with `saturation_counters`: lanes whose current is cut to its width as it is written.
     once, weight_saturates:
@@ -97,10 +105,8 @@ class Synapses(wiring.Component):
                 "gain_stb": In(1),
                 "offset_stb": In(1),
                 "value": In(32),
-                "stochastic": In(1),
+                "settings": In(RegisterValues(p, SETTINGS)),
                 "key": In(data.ArrayLayout(16, 2)),
-                "w_min": In(signed(p.weight_width)),
-                "w_max": In(signed(p.weight_width)),
             }
         if p.saturation_counters:
             members["i_syn_saturates"] = Out(lanes)
@@ -140,7 +146,7 @@ class Synapses(wiring.Component):
         m.submodules.noise = hashed = noise.Noise(p)
         m.d.comb += [
             hashed.key.eq(self.key),
-            hashed.stochastic.eq(self.stochastic),
+            hashed.stochastic.eq(self.settings.stochastic),
             hashed.spiked.eq(self.index),
             hashed.group.eq(self.group),
         ]
@@ -151,59 +157,72 @@ class Synapses(wiring.Component):
             value, late = getattr(self.block, name), f"block_{name}"
             is_wide = name == "word"
             m.d.comb += getattr(self.write, name).eq(
-                far(m, late, value, last) if is_wide else Delay(m, late, value, last)[last]
+                delay_line(m, late, value, last) if is_wide else Delay(m, late, value, last)[last]
             )
         m.d.comb += self.w_en.eq(learning[last])
         # Should the bounds cross, w_max wins.
-        w_min = Signal.like(self.w_min)
-        m.d.sync += w_min.eq(Mux(self.w_min > self.w_max, self.w_max, self.w_min))
+        settings, w_max = self.settings, self.settings.w_max
+        w_min = Signal.like(settings.w_min)
+        m.d.sync += w_min.eq(Mux(settings.w_min > w_max, w_max, settings.w_min))
         offset = Signal(signed(a.OFFSET_WIDTH))
         with m.If(self.offset_stb):
             m.d.sync += offset.eq(self.value)
-        if p.saturation_counters:
-            once = Delay(m, "once", self.once, last)[last]
+        once = Delay(m, "once", self.once, last)[last] if p.saturation_counters else Const(1)
         for lane in range(p.lanes):
-            # A multiplier's time is its own: there are registers on both sides, and as multipliers
-            # lie far apart, each has its own copy of the gain. The initial values, which nothing
-            # sees, differ so that synthesis does not make one of them all; but in a small FPGA the
-            # copies are registers in the multipliers, which begin with 0.
-            trace = Signal(p.trace_width, name=f"trace_{lane}", reset_less=True)
-            init = 0 if p.single_port_weights else lane
-            gain = Signal(signed(a.GAIN_WIDTH), name=f"gain_{lane}", init=init, reset_less=True)
-            # Without a reset it can be the register in the multiplier.
-            product = Signal(
-                signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}", reset_less=True
-            )
-            change = Signal(signed(_STEP_WIDTH - a.STEP_BITS), name=f"change_{lane}")
-            step = product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
-            with m.If(self.gain_stb):
-                m.d.sync += gain.eq(self.value)
-            m.d.sync += [
-                trace.eq(self.trace[lane]),
-                product.eq(trace * gain),
-                change.eq((step + offset + hashed.bits[lane]) >> a.STEP_BITS),
-            ]
-            word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
-            weight = weights.synapse_layout(p)(word[1]).weight
-            moved = Signal(signed(max(p.weight_width, len(change)) + 1), name=f"inverted_{lane}")
-            m.d.sync += moved.eq(~(weight + change))
-            kept = weights.synapse_layout(p)(word[2])
-            result = Signal(weights.synapse_layout(p), name=f"result_{lane}")
-            m.d.sync += result.plastic.eq(kept.plastic)
-            with m.If(~kept.plastic):
-                m.d.sync += result.weight.eq(kept.weight)
-            # a - b - 1 is ~b + a: with the inverted weight no adder has inverters before it.
-            with m.Elif((self.w_max + moved) < 0):
-                m.d.sync += result.weight.eq(self.w_max)
-            with m.Elif((w_min + moved) >= 0):
-                m.d.sync += result.weight.eq(w_min)
-            with m.Else():
-                m.d.sync += result.weight.eq(~moved)
-            m.d.comb += self.w_words[lane].eq(result)
-            if p.saturation_counters:
-                cut = Signal(name=f"weight_cut_{lane}")
-                to_top, to_bottom = self.w_max + moved, w_min + moved
-                # -1 is a weight that is w_max by itself.
-                passes_top = (to_top < 0) & ~to_top.all()
-                m.d.sync += cut.eq(kept.plastic & (passes_top | (to_bottom >= 0)))
-                m.d.comb += self.weight_saturates[lane].eq(self.w_en & once & cut)
+            change = self._change(m, lane, offset, hashed.bits[lane])
+            self._change_weight(m, lane, change, w_min, once)
+
+    def _change(self, m: Module, lane: int, offset: Value, rounding: Value) -> Signal:
+        """Stages 3 to 5: gain · trace + offset + rounding, cut off to whole steps of a weight."""
+        p = self.params
+        # A multiplier's time is its own: there are registers on both sides, and as multipliers
+        # lie far apart, each has its own copy of the gain. The initial values, which nothing
+        # sees, differ so that synthesis does not make one of them all; but in a small FPGA the
+        # copies are registers in the multipliers, which begin with 0.
+        trace = Signal(p.trace_width, name=f"trace_{lane}", reset_less=True)
+        init = 0 if p.single_port_weights else lane
+        gain = Signal(signed(a.GAIN_WIDTH), name=f"gain_{lane}", init=init, reset_less=True)
+        # Without a reset it can be the register in the multiplier.
+        product = Signal(
+            signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}", reset_less=True
+        )
+        change = Signal(signed(_STEP_WIDTH - a.STEP_BITS), name=f"change_{lane}")
+        fraction = product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
+        with m.If(self.gain_stb):
+            m.d.sync += gain.eq(self.value)
+        m.d.sync += [
+            trace.eq(self.trace[lane]),
+            product.eq(trace * gain),
+            change.eq((fraction + offset + rounding) >> a.STEP_BITS),
+        ]
+        return change
+
+    def _change_weight(
+        self, m: Module, lane: int, change: Value, w_min: Value, once: Value
+    ) -> None:
+        """Stages 6 and 7: the weight moves by the change, and is held to its bounds."""
+        p, w_max = self.params, self.settings.w_max
+        word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
+        weight = weights.synapse_layout(p)(word[1]).weight
+        moved = Signal(signed(max(p.weight_width, len(change)) + 1), name=f"inverted_{lane}")
+        m.d.sync += moved.eq(~(weight + change))
+        kept = weights.synapse_layout(p)(word[2])
+        result = Signal(weights.synapse_layout(p), name=f"result_{lane}")
+        m.d.sync += result.plastic.eq(kept.plastic)
+        with m.If(~kept.plastic):
+            m.d.sync += result.weight.eq(kept.weight)
+        # a - b - 1 is ~b + a: with the inverted weight no adder has inverters before it.
+        with m.Elif((w_max + moved) < 0):
+            m.d.sync += result.weight.eq(w_max)
+        with m.Elif((w_min + moved) >= 0):
+            m.d.sync += result.weight.eq(w_min)
+        with m.Else():
+            m.d.sync += result.weight.eq(~moved)
+        m.d.comb += self.w_words[lane].eq(result)
+        if p.saturation_counters:
+            cut = Signal(name=f"weight_cut_{lane}")
+            to_top, to_bottom = w_max + moved, w_min + moved
+            # -1 is a weight that is w_max by itself.
+            passes_top = (to_top < 0) & ~to_top.all()
+            m.d.sync += cut.eq(kept.plastic & (passes_top | (to_bottom >= 0)))
+            m.d.comb += self.weight_saturates[lane].eq(self.w_en & once & cut)

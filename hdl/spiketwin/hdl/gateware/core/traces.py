@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from amaranth.hdl import Const, Module, Mux, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -9,18 +11,18 @@ from amaranth.utils import exact_log2
 
 from spiketwin.hdl.gateware.core import decay
 from spiketwin.hdl.gateware.core.pipeline import Delay, bump, part_enables
-from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY, StatePort
-from spiketwin.hdl.spec.arithmetic import DECAY_BITS
+from spiketwin.hdl.gateware.core.register_file import RegisterValues
+from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY
+from spiketwin.hdl.gateware.core.vectors import vectors
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import Space
 
 BUMP_WRITE = READ_LATENCY + 1
 DECAY_WRITE = READ_LATENCY + decay.DECAY_LATENCY
 
 
-def port(params: CoreParams) -> StatePort:
-    """The vector, `lanes` to a word as the columns use it."""
-    p = params
-    return StatePort(unsigned(p.trace_width), p.lanes, p.n_sources, p.source_lanes)
+SETTINGS: Final = ("trace_pre_decay", "trace_pre_bump", "trace_pre_replace")
+"""The registers that the unit uses."""
 
 
 class SourceTraces(wiring.Component):
@@ -32,10 +34,10 @@ class SourceTraces(wiring.Component):
         In, a source spiked.
     issue, group:
         In, a group of `source_lanes` sources decays.
-    decay_code, bump_by, replace:
-        In, registers.
+    settings:
+        In, the registers `SETTINGS`.
     trace_pre:
-        Access to the vector of `port`.
+        Access to the vector.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -46,16 +48,14 @@ class SourceTraces(wiring.Component):
                 "source": In(range(p.n_sources)),
                 "issue": In(1),
                 "group": In(range(p.n_sources // p.source_lanes)),
-                "decay_code": In(DECAY_BITS),
-                "bump_by": In(p.trace_width),
-                "replace": In(1),
-                "trace_pre": Out(port(p)),
+                "settings": In(RegisterValues(p, SETTINGS)),
+                "trace_pre": Out(vectors(p)[Space.TRACE_PRE]),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        p = self.params
+        p, s = self.params, self.settings
         memory = self.trace_pre
         parts = p.lanes // p.source_lanes
         part_bits, within_part = exact_log2(parts), exact_log2(p.source_lanes)
@@ -72,13 +72,13 @@ class SourceTraces(wiring.Component):
         ]
         bumped = Signal(p.trace_width)
         bump(
-            m, memory.r_part[lane[READ_LATENCY]], self.bump_by, replace=self.replace,
+            m, memory.r_part[lane[READ_LATENCY]], s.trace_pre_bump, replace=s.trace_pre_replace,
             spiked=Const(1), result=bumped,
         )  # fmt: skip
         decayed = []
         for k in range(p.source_lanes):
             m.submodules[f"decay_{k}"] = unit = decay.Decay(unsigned(p.trace_width))
-            m.d.comb += [unit.value.eq(memory.r_part[k]), unit.code.eq(self.decay_code)]
+            m.d.comb += [unit.value.eq(memory.r_part[k]), unit.code.eq(s.trace_pre_decay)]
             decayed.append(unit.result)
 
         with m.If(bumps[BUMP_WRITE]):

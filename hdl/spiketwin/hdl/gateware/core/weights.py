@@ -8,7 +8,7 @@ back.
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, ValueLike, signed
+from amaranth.hdl import Module, Mux, Shape, Signal, Value, ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -16,6 +16,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware.core.pipeline import times
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.variables import ARRAYS, Per
 
 READ_LATENCY = 4
 """Cycles from an address to the words in their lanes: memory, two registers, rotation."""
@@ -30,12 +31,17 @@ LINK_LATENCY = 5
 
 def synapse_layout(params: CoreParams) -> data.StructLayout:
     """A word of weight memory: the weight and, with learning, its plastic flag."""
-    plastic = {"plastic": 1} if params.learning else {}
-    return data.StructLayout({"weight": signed(params.weight_width), **plastic})
+    return data.StructLayout(
+        {
+            array.name: Shape(array.width(params), array.signed)
+            for array in ARRAYS
+            if array.per is Per.SYNAPSE and array.is_built(params)
+        }
+    )
 
 
 def rotate(words: list[Value], amount: Value) -> list[Value]:
-    """Rotate so that place k holds word ``(k + amount) mod n``; a multiplexer a bit of amount."""
+    """Rotate so that place k holds word ``(k + amount) mod n``, with a barrel shifter."""
     for bit in range(len(amount)):
         words = [
             Mux(amount[bit], words[(k + (1 << bit)) % len(words)], word)
@@ -70,6 +76,35 @@ class BlockAddress(wiring.Signature):
         super().__init__(members)
 
 
+class SynapsePort(wiring.Signature):
+    """Access of the link to one synapse.
+
+    Members
+    -------
+    owned:
+        The link has the memory.
+    row, neuron:
+        The synapse to read or write.
+    value, store_stb:
+        Write `value`.
+    stored:
+        The word, `LINK_LATENCY` cycles after its address.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        layout = synapse_layout(params)
+        super().__init__(
+            {
+                "owned": Out(1),
+                "row": Out(range(params.n_sources)),
+                "neuron": Out(range(params.n_neurons)),
+                "value": Out(layout),
+                "store_stb": Out(1),
+                "stored": In(layout),
+            }
+        )
+
+
 class WeightSignature(wiring.Signature):
     """The weight memory, whichever it is.
 
@@ -80,18 +115,11 @@ class WeightSignature(wiring.Signature):
     write, w_en, w_words:
         Write a block.
     link:
-        In, the link has the memory; all that follow belong to it.
-    row, neuron:
-        In, the synapse to read or write.
-    value, store_stb:
-        In, write `value`.
-    stored:
-        Out, the word, `LINK_LATENCY` cycles after its address.
+        The link's access.
     """
 
     def __init__(self, params: CoreParams) -> None:
-        layout = synapse_layout(params)
-        words = data.ArrayLayout(layout, params.lanes)
+        words = data.ArrayLayout(synapse_layout(params), params.lanes)
         super().__init__(
             {
                 "read": In(BlockAddress(params)),
@@ -99,12 +127,7 @@ class WeightSignature(wiring.Signature):
                 "write": In(BlockAddress(params)),
                 "w_en": In(1),
                 "w_words": In(words),
-                "link": In(1),
-                "row": In(range(params.n_sources)),
-                "neuron": In(range(params.n_neurons)),
-                "value": In(layout),
-                "store_stb": In(1),
-                "stored": Out(layout),
+                "link": In(SynapsePort(params)),
             }
         )
 
@@ -116,8 +139,6 @@ class WeightMemory(wiring.Component):
     cycles later.
     """
 
-    store_stb: Signal
-    link: Signal
     w_en: Signal
 
     def __init__(self, params: CoreParams) -> None:
@@ -127,14 +148,14 @@ class WeightMemory(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        p = self.params
+        p, link = self.params, self.link
         lanes, lane_bits = p.lanes, exact_log2(p.lanes)
 
         link_word = Signal(bits_for(p.bank_depth - 1))
         link_bank = Signal(lane_bits)
         m.d.sync += [
-            link_word.eq(times(self.neuron >> lane_bits, p.n_sources) + self.row),
-            link_bank.eq(self.row + self.neuron),
+            link_word.eq(times(link.neuron >> lane_bits, p.n_sources) + link.row),
+            link_bank.eq(link.row + link.neuron),
         ]
 
         def bank_address(block: wiring.FlippedInterface, bank: int) -> Value:
@@ -154,16 +175,16 @@ class WeightMemory(wiring.Component):
             memory: Memory = Memory(shape=self.layout, depth=p.bank_depth, init=[])
             m.submodules[f"bank_{bank}"] = memory
             read, write = memory.read_port(), memory.write_port()
-            m.d.comb += read.addr.eq(Mux(self.link, link_word, bank_address(self.read, bank)))
+            m.d.comb += read.addr.eq(Mux(link.owned, link_word, bank_address(self.read, bank)))
             m.d.sync += [
                 w_words[bank].eq(to_banks[bank]),
                 w_address[bank].eq(bank_address(self.write, bank)),
             ]
-            with m.If(self.link):
+            with m.If(link.owned):
                 m.d.comb += [
                     write.addr.eq(link_word),
-                    write.data.eq(self.value),
-                    write.en.eq(self.store_stb & (link_bank == bank)),
+                    write.data.eq(link.value),
+                    write.en.eq(link.store_stb & (link_bank == bank)),
                 ]
             with m.Else():
                 m.d.comb += [
@@ -183,10 +204,10 @@ class WeightMemory(wiring.Component):
             index = delayed
         in_lanes = rotate(outputs, index)
         m.d.sync += [self.words[k].eq(word) for k, word in enumerate(in_lanes)]
-        m.d.sync += self.stored.eq(_pick(outputs, link_bank))
+        m.d.sync += link.stored.eq(_pick(outputs, link_bank))
         return m
 
 
 def _pick(words: list[Value], number: Value) -> ValueLike:
-    """The word with that number."""
+    """Return the word with that number."""
     return rotate(words, number)[0]

@@ -33,9 +33,9 @@ from spiketwin.hdl.gateware.link.instructions import (
     Condition,
     Lane,
     Port,
-    Program,
     counter_lane,
 )
+from spiketwin.hdl.gateware.link.program import Program
 from spiketwin.hdl.gateware.link.tables import Tables
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import (
@@ -86,11 +86,13 @@ def _frames(c: Program) -> None:
     c.label("AWAIT FRAME")
     c.jump_unless(Condition.FRAME, "AWAIT FRAME")
     c.jump_if(Condition.GOOD, "FRAME")
+    c.note("count the frame, at most up to the largest value")
     c.add(Cell.FRAME_ERRORS, Cell.ONE, Bytes.TWO)
     c.jump_unless(Condition.CARRY, "RELEASE FRAME")
-    c.subtract(Cell.FRAME_ERRORS, Cell.ONE, Bytes.TWO)  # it stays at its largest value
+    c.subtract(Cell.FRAME_ERRORS, Cell.ONE, Bytes.TWO)
     c.jump("RELEASE FRAME")
     c.label("FRAME")
+    c.note("bytes of the frame, less header and CRC")
     c.look(Lane.POSITION)
     c.copy(Cell.GIVEN, Cell.INPUT, Bytes.FOUR)
     c.set(Cell.NUMBER, REQUEST_HEADER + CRC_BYTES)
@@ -98,6 +100,7 @@ def _frames(c: Program) -> None:
     c.set(Cell.STATUS, Status.OK)
     c.copy(Cell.SEQUENCED, Cell.ZERO)
     c.copy(Cell.DETAIL, Cell.ZERO, Bytes.FOUR)
+    c.note("TAPE begins with the header")
     c.out(Port.SEEK_FRAME)
 
 
@@ -106,19 +109,24 @@ def _frames(c: Program) -> None:
 
 def _admission(c: Program) -> None:
     ahead, behind = Cell.VALUE, Cell.NUMBER
+    c.note("the session that the request names")
     c.copy(ahead, Cell.TAPE)
     c.copy(Cell.SEQUENCE, Cell.TAPE)
+    c.note("how far it is ahead of this one")
     c.subtract(ahead, Cell.SESSION)
     c.copy(Cell.OPCODE, Cell.TAPE)
     c.compare_number(Cell.OPCODE, Opcode.OPEN + 1)
+    c.note("IDENTIFY and OPEN")
     c.jump_unless(Condition.CARRY, "SESSION")
     c.compare(ahead, Cell.ZERO)
     c.jump_unless(Condition.ZERO, Status.WRONG_SESSION.name)
+    c.note("how many requests ago it was first sent")
     c.copy(behind, Cell.EXPECTED)
     c.subtract(behind, Cell.SEQUENCE)
     c.jump_if(Condition.ZERO, "ADMIT")
     c.compare(Cell.STORED, behind)
     c.jump_unless(Condition.CARRY, Status.WRONG_SEQUENCE.name)
+    c.note("its answer is still there: send it again")
     c.out(Port.SLOT, Cell.SEQUENCE)
     c.out(Port.REPEAT)
     c.jump("RELEASE")
@@ -197,12 +205,15 @@ def _runs(c: Program) -> None:
 def _clear(c: Program) -> None:
     mask = Cell.VALUE
     c.label(Opcode.CLEAR.name)
+    c.note("one byte of arguments, the mask")
     _check_length(c, Opcode.CLEAR)
     c.jump_unless(Condition.IDLE, Status.BUSY.name)
     c.copy(mask, Cell.TAPE)
+    c.note("bits that name no group")
     c.set(Cell.NUMBER, 0xFF - sum(ClearMask))
     c.mask(Cell.NUMBER, mask)
     c.jump_unless(Condition.ZERO, Status.BAD_VALUE.name)
+    c.note("the core is busy from here on")
     c.out(Port.CLEAR, mask)
     c.label("CLEARING")
     c.jump_unless(Condition.IDLE, "CLEARING")
@@ -311,10 +322,12 @@ def _refuse(c: Program, status: Status, detail: Cell | None = None) -> None:
 
 def _answers(c: Program, tables: Tables) -> None:
     c.label("ANSWER")
+    c.note("the slot in which the answer stays")
     c.out(Port.SLOT, Cell.EXPECTED)
     for cell in (Cell.SESSION, Cell.SEQUENCE, Cell.OPCODE, Cell.STATUS):
         c.out(Port.SEND, cell)
-    c.jump_unless(Condition.ZERO, "SEND DETAIL")  # the status is not OK
+    c.note("the status, sent last, is not OK")
+    c.jump_unless(Condition.ZERO, "SEND DETAIL")
     results = (Opcode.IDENTIFY, Opcode.READ, Opcode.FETCH, Opcode.STOP, Opcode.SET_BAUD)
     _by_opcode(c, results, "SEND ")
     c.jump("FINISH")
@@ -359,6 +372,7 @@ def _answers(c: Program, tables: Tables) -> None:
 
 def _release(c: Program, params: CoreParams) -> None:
     c.label("RELEASE")
+    c.note("not for IDENTIFY, OPEN, and what was never admitted")
     c.compare(Cell.SEQUENCED, Cell.ZERO)
     c.jump_if(Condition.ZERO, "RELEASE FRAME")
     c.add(Cell.EXPECTED, Cell.ONE)
@@ -366,5 +380,6 @@ def _release(c: Program, params: CoreParams) -> None:
     c.jump_if(Condition.CARRY, "RELEASE FRAME")
     c.add(Cell.STORED, Cell.ONE)
     c.label("RELEASE FRAME")
+    c.note("the next frame may come")
     c.out(Port.RELEASE)
     c.jump("AWAIT FRAME")

@@ -12,9 +12,9 @@ from spiketwin.hdl.gateware.link.instructions import (
     Condition,
     Lane,
     Port,
-    Program,
     counter_lane,
 )
+from spiketwin.hdl.gateware.link.program import Program
 from spiketwin.hdl.gateware.link.tables import FORM_BYTES, SPACES, Tables
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import (
@@ -104,10 +104,10 @@ def _length(c: Program) -> None:
     c.jump("LENGTH")
     c.label("BITS")
     c.set(Cell.NUMBER, 7)
-    c.copy(Cell.REST, Cell.COUNT)
-    c.subtract(Cell.REST, Cell.ONE)
-    c.mask(Cell.REST, Cell.NUMBER)
-    c.add(Cell.REST, Cell.ONE)
+    c.copy(Cell.SPARE_FROM, Cell.COUNT)
+    c.subtract(Cell.SPARE_FROM, Cell.ONE)
+    c.mask(Cell.SPARE_FROM, Cell.NUMBER)
+    c.add(Cell.SPARE_FROM, Cell.ONE)
     c.add(Cell.LENGTH, Cell.NUMBER, Bytes.FOUR)
     for _ in range(3):
         c.shift(Cell.LENGTH, Cell.ZERO, Bytes.FOUR)
@@ -177,11 +177,11 @@ def _check_value(c: Program, size: Bytes) -> None:
 def _check_registers(c: Program, tables: Tables) -> None:
     """Each has a range of its own."""
     c.label("CHECK REGISTERS")
-    c.copy(Cell.ELEMENT, Cell.COLUMN)
+    c.copy(Cell.REGISTER, Cell.COLUMN)
     c.set(Cell.PLACE, FIRST)
     c.label("CHECK REGISTER")
     c.set(Cell.NUMBER, tables.registers)
-    c.add(Cell.NUMBER, Cell.ELEMENT)
+    c.add(Cell.NUMBER, Cell.REGISTER)
     c.out(Port.SEEK_TABLE, Cell.NUMBER)
     c.copy(Cell.RANGE, Cell.TAPE)
     c.jump_if(Condition.ZERO, "NEXT REGISTER")
@@ -191,7 +191,7 @@ def _check_registers(c: Program, tables: Tables) -> None:
     c.label("NEXT REGISTER")
     c.set(Cell.NUMBER, 4)
     c.add(Cell.PLACE, Cell.NUMBER)
-    c.add(Cell.ELEMENT, Cell.ONE)
+    c.add(Cell.REGISTER, Cell.ONE)
     c.jump_if(Condition.LOOP, "CHECK REGISTER")
     c.jump("APPLY")
 
@@ -199,7 +199,7 @@ def _check_registers(c: Program, tables: Tables) -> None:
 def _check_bits(c: Program) -> None:
     """Every bit is a value; those after the last one are spare."""
     c.label("CHECK BITS")
-    c.out(Port.LOOPS, Cell.REST)
+    c.out(Port.LOOPS, Cell.SPARE_FROM)
     c.set(Cell.NUMBER, FIRST - 1)
     c.add(Cell.NUMBER, Cell.LENGTH)
     c.out(Port.SEEK_FRAME, Cell.NUMBER)
@@ -215,8 +215,8 @@ def _check_bits(c: Program) -> None:
 def _check_pending(c: Program, params: CoreParams, tables: Tables) -> None:
     """Entries begin anew or follow the last one, and their groups ascend."""
     c.label("CHECK PENDING")
-    c.give(Port.SEEK_TABLE, tables.entries)
-    c.copy(Cell.LIMIT, Cell.TAPE, Bytes.FOUR)
+    c.give(Port.SEEK_TABLE, tables.entry_limit)
+    c.copy(Cell.ENTRY_LIMIT, Cell.TAPE, Bytes.FOUR)
     c.copy(Cell.LAST_ENTRY, Cell.ZERO, Bytes.FOUR)
     c.compare(Cell.COLUMN, Cell.ZERO, Bytes.TWO)
     c.jump_if(Condition.ZERO, "ENTRIES")
@@ -242,7 +242,7 @@ def _check_pending(c: Program, params: CoreParams, tables: Tables) -> None:
     if params.neuron_lanes < PENDING_MASK_BITS:
         c.compare_number(Cell.VALUE, 1 << params.neuron_lanes)
         c.jump_if(Condition.CARRY, "BAD ITEM")
-    c.compare(Cell.VALUE, Cell.LIMIT, Bytes.FOUR)
+    c.compare(Cell.VALUE, Cell.ENTRY_LIMIT, Bytes.FOUR)
     c.jump_if(Condition.CARRY, "BAD ITEM")
     c.compare(Cell.LAST_ENTRY, Cell.VALUE, Bytes.FOUR)
     c.jump_if(Condition.CARRY, "ITEM OUT OF ORDER")
@@ -284,7 +284,7 @@ def _bits_of_next_byte(c: Program, name: str, done: str) -> None:
     c.subtract(Cell.LENGTH, Cell.ONE)
     c.jump_unless(Condition.CARRY, done)
     c.jump_unless(Condition.ZERO, name)
-    c.out(Port.LOOPS, Cell.REST)
+    c.out(Port.LOOPS, Cell.SPARE_FROM)
     c.label(name)
 
 
@@ -318,7 +318,7 @@ def _send_bits(c: Program) -> None:
     c.compare(Cell.LENGTH, Cell.ZERO)
     c.jump_unless(Condition.ZERO, "SEND BYTE")
     c.set(Cell.NUMBER, 8)
-    c.subtract(Cell.NUMBER, Cell.REST)
+    c.subtract(Cell.NUMBER, Cell.SPARE_FROM)
     c.jump_if(Condition.ZERO, "SEND BYTE")
     c.out(Port.LOOPS, Cell.NUMBER)
     c.label("SPARE BIT")
@@ -333,19 +333,19 @@ def _send_counters(c: Program) -> None:
     """Those that the program keeps lie in cells; others are looked at until twice the same."""
     kept = {"run_until": Cell.RUN_UNTIL, "frame_errors": Cell.FRAME_ERRORS}
     c.label("SEND COUNTERS")
-    c.copy(Cell.ELEMENT, Cell.COLUMN)
+    c.copy(Cell.REGISTER, Cell.COLUMN)
     c.label("COUNTER")
     for name, cell in kept.items():
         c.copy(Cell.DETAIL, cell, Bytes.FOUR)
-        c.compare_number(Cell.ELEMENT, counter_lane(name))
+        c.compare_number(Cell.REGISTER, counter_lane(name))
         c.jump_if(Condition.ZERO, "SEND COUNTER")
-    c.out(Port.LOOK_AT, Cell.ELEMENT)
+    c.out(Port.LOOK_AT, Cell.REGISTER)
     c.label("LOOK AGAIN")
     c.copy(Cell.DETAIL, Cell.INPUT, Bytes.FOUR)
     c.compare(Cell.DETAIL, Cell.INPUT, Bytes.FOUR)
     c.jump_unless(Condition.ZERO, "LOOK AGAIN")
     c.label("SEND COUNTER")
     c.out(Port.SEND, Cell.DETAIL, Bytes.FOUR)
-    c.add(Cell.ELEMENT, Cell.ONE)
+    c.add(Cell.REGISTER, Cell.ONE)
     c.jump_if(Condition.LOOP, "COUNTER")
     c.jump("FINISH")

@@ -10,9 +10,9 @@ from spiketwin.hdl.gateware.link.instructions import (
     Cell,
     Condition,
     Port,
-    Program,
     counter_lane,
 )
+from spiketwin.hdl.gateware.link.program import Program
 from spiketwin.hdl.gateware.link.tables import Tables
 from spiketwin.hdl.spec.protocol import REQUEST_HEADER, REQUESTS, Opcode, Status
 
@@ -43,14 +43,14 @@ def _room(c: Program, tables: Tables) -> None:
     c.jump_if(Condition.ZERO, "ANSWER")
     c.give(Port.SEEK_TABLE, tables.events)
     c.copy(Cell.VALUE, Cell.TAPE, Bytes.FOUR)
-    c.copy(Cell.LIMIT, Cell.TAPE, Bytes.FOUR)
+    c.copy(Cell.AXONS, Cell.TAPE, Bytes.FOUR)
     # Until it is twice the same: it falls while a run is under way.
     c.look(counter_lane("events_queued"))
     c.label("ROOM")
-    c.copy(Cell.SUM, Cell.INPUT, Bytes.FOUR)
-    c.compare(Cell.SUM, Cell.INPUT, Bytes.FOUR)
+    c.copy(Cell.QUEUED, Cell.INPUT, Bytes.FOUR)
+    c.compare(Cell.QUEUED, Cell.INPUT, Bytes.FOUR)
     c.jump_unless(Condition.ZERO, "ROOM")
-    c.subtract(Cell.VALUE, Cell.SUM, Bytes.FOUR)
+    c.subtract(Cell.VALUE, Cell.QUEUED, Bytes.FOUR)
     c.compare(Cell.VALUE, Cell.COUNT, Bytes.FOUR)
     c.jump_unless(Condition.CARRY, Status.QUEUE_FULL.name)
 
@@ -67,34 +67,34 @@ def _check(c: Program) -> None:
     c.out(Port.BASE)
     c.copy(Cell.TICK_BEFORE, Cell.QUEUED_TICK, Bytes.FOUR)
     c.copy(Cell.LEAST_IN_TICK, Cell.LEAST_AXON, Bytes.TWO)
-    c.copy(Cell.AXON_AFTER, Cell.LIMIT, Bytes.TWO)
+    c.copy(Cell.AXON_AFTER, Cell.AXONS, Bytes.TWO)
     c.out(Port.LOOPS, Cell.COUNT)
     c.label("EVENT")
     c.copy(Cell.OFFSET, Cell.TAPE, Bytes.TWO)
     c.copy(Cell.AXON, Cell.TAPE, Bytes.TWO)
-    c.compare(Cell.AXON, Cell.LIMIT, Bytes.TWO)
+    c.compare(Cell.AXON, Cell.AXONS, Bytes.TWO)
     c.jump_if(Condition.CARRY, "BAD ITEM")
     c.compare(Cell.AXON, Cell.AXON_AFTER, Bytes.TWO)
     c.jump_unless(Condition.CARRY, "LOOK AT EVENT")
     c.compare(Cell.OFFSET, Cell.OFFSET_BEFORE, Bytes.TWO)
     c.jump_if(Condition.ZERO, "FOLLOWS")
     c.label("LOOK AT EVENT")
-    c.copy(Cell.SUM, Cell.TICK, Bytes.FOUR)
-    c.add(Cell.SUM, Cell.OFFSET, Bytes.FOUR)
+    c.copy(Cell.EVENT_TICK, Cell.TICK, Bytes.FOUR)
+    c.add(Cell.EVENT_TICK, Cell.OFFSET, Bytes.FOUR)
     c.jump_if(Condition.CARRY, "BAD ITEM")
-    c.compare(Cell.SUM, Cell.TICK_BEFORE, Bytes.FOUR)
+    c.compare(Cell.EVENT_TICK, Cell.TICK_BEFORE, Bytes.FOUR)
     c.jump_unless(Condition.CARRY, "ITEM OUT OF ORDER")
     c.jump_unless(Condition.ZERO, "IN ORDER")
     c.compare(Cell.AXON, Cell.LEAST_IN_TICK, Bytes.TWO)
     c.jump_unless(Condition.CARRY, "ITEM OUT OF ORDER")
     c.label("IN ORDER")
     c.jump_if(Condition.REAL_TIME, "NOT LATE")
-    c.compare(Cell.SUM, Cell.RUN_UNTIL, Bytes.FOUR)
+    c.compare(Cell.EVENT_TICK, Cell.RUN_UNTIL, Bytes.FOUR)
     c.jump_unless(Condition.CARRY, Status.LATE.name)
     c.label("NOT LATE")
-    c.copy(Cell.TICK_BEFORE, Cell.SUM, Bytes.FOUR)
+    c.copy(Cell.TICK_BEFORE, Cell.EVENT_TICK, Bytes.FOUR)
     c.copy(Cell.OFFSET_BEFORE, Cell.OFFSET, Bytes.TWO)
-    c.copy(Cell.LEAST_IN_TICK, Cell.LIMIT, Bytes.TWO)
+    c.copy(Cell.LEAST_IN_TICK, Cell.AXONS, Bytes.TWO)
     c.label("FOLLOWS")
     c.copy(Cell.AXON_AFTER, Cell.AXON, Bytes.TWO)
     c.add(Cell.AXON_AFTER, Cell.ONE, Bytes.TWO)

@@ -1,4 +1,4 @@
-"""The instructions of the link's sequencer, and an assembler with labels.
+"""The instructions of the link's sequencer: operations, ports, conditions, lanes and cells.
 
 An instruction is a word of 16 bits. It works on cells of four bytes, as many of their bytes as it
 says, from the lowest on::
@@ -6,13 +6,13 @@ says, from the lowest on::
     15  14…12      11 10  9…5               4…0
      0  operation  bytes  target, or port   source
 
-The source is a cell or a stream of bytes. One operation has a number for its source instead, and
-one of the first eight cells for its target::
+The source is a cell or a stream of bytes. The operation NUMBER has a number for its source instead,
+and one of the first eight cells for its target::
 
     15  14…12   11       10…8  7…5     4…0
      0  NUMBER  compare  high  target  low bits of the number
 
-The others jump::
+The other instructions jump::
 
     15  14      13…9       8…0
      1  unless  condition  where
@@ -21,6 +21,8 @@ The others jump::
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from spiketwin.hdl.spec.registers import COUNTERS
@@ -28,104 +30,115 @@ from spiketwin.hdl.spec.registers import COUNTERS
 COPY_CYCLES: Final = 3
 """Cycles of a jump, a copy and an output, for each byte."""
 TARGET_CYCLES: Final = 4
-"""Cycles of what reads its target, for each byte."""
+"""Cycles of an instruction that reads its target, for each byte."""
 
 PROGRAM_WORDS: Final = 512
 CELL_BYTES: Final = 4
 CELLS: Final = 32
+NUMBER_CELLS: Final = 8
+"""Cells, from the first on, that a number can be copied to or be compared with."""
 
 
 class Operation(enum.IntEnum):
-    """What an instruction does. It tells if what comes out is 0."""
+    """What an instruction does. Afterwards the condition `ZERO` tells whether its result is 0."""
 
     COPY = 0
+    """Copy the source to the target."""
     OUT = 1
     """Give the source to a port, byte by byte."""
     MASK = 2
-    """Leave the bits of the target that are set in the source as well."""
+    """Set those bits of the target to 0 that are 0 in the source."""
     SHIFT = 3
-    """The target to the right by a bit; the lowest bit of the source enters at the top."""
+    """Shift the target to the right by a bit; the lowest bit of the source enters at the top."""
     ADD = 4
+    """Add the source to the target; `CARRY` tells whether the sum needs one bit more."""
     NUMBER = 5
-    """Copy a number of a byte, or compare the lowest byte with it."""
+    """Set the target to a number of one byte, or compare its lowest byte with the number."""
     SUBTRACT = 6
+    """Subtract the source from the target; `CARRY` tells whether the target was not the smaller."""
     COMPARE = 7
-    """Subtract, but leave the target as it is. Carry: it was not the smaller."""
+    """Subtract, but leave the target as it is."""
 
 
 class Bytes(enum.IntEnum):
     """On how many bytes an instruction works."""
 
     ONE = 0
+    """The lowest byte."""
     TWO = 1
+    """The lowest two."""
     FOUR = 2
+    """All four."""
     ELEMENT = 3
-    """As an element of the space has (`Form`)."""
+    """As many as an element of the space has (`tables.Form`)."""
 
 
 class Port(enum.IntEnum):
-    """What is given the source, or does something without it."""
+    """Where OUT takes its source. Ports that need no value are given any, and act all the same."""
 
     SEND = 0
-    """To the answer, once there is room."""
+    """Append the byte to the answer, once there is room."""
     END = 1
-    """The answer is complete."""
+    """Complete the answer."""
     SLOT = 2
-    """The slot of the answer."""
+    """Choose the reply slot of the answer."""
     REPEAT = 3
-    """Send what is in the slot again."""
+    """Send the answer in the slot again."""
     RELEASE = 4
-    """The frame is done with."""
+    """Give the frame up, so that the next one can come."""
     SEEK_FRAME = 5
-    """The tape goes on at this byte of the frame."""
+    """Have TAPE go on at this byte of the frame."""
     SEEK_TABLE = 6
-    """The tape goes on at this byte of the tables."""
+    """Have TAPE go on at this byte of the tables."""
     LOOK = 7
-    """Look at the `Lane` whose number the instruction has in place of a source."""
+    """Have INPUT show the `Lane` whose number the instruction has in place of a source."""
     LOOK_AT = 8
-    """Look at this lane."""
+    """Have INPUT show this lane."""
     PUSH = 9
-    """To the word, each byte to its place."""
+    """Put each byte at its place in the word, which other ports use."""
     LOOPS = 10
-    """How often to loop."""
+    """Set how many loops are left."""
     SPACE = 11
+    """Choose the space that READ and WRITE work on."""
     FORM = 12
-    """What the tables say of the space (`tables.Form`)."""
+    """Set the conditions of the space, as the tables have them (`tables.Form`)."""
     PLACE = 13
-    """Row and column become those of the address in the word."""
+    """Set row and column to those of the address in the word."""
     READ = 14
-    """The element at row and column; it is then in `Lane.ELEMENT`."""
+    """Read the element at row and column, which `Lane.ELEMENT` then shows."""
     WRITE = 15
-    """The word is written there, and the next element is due."""
+    """Write the word to the element at row and column, and go on to the next element."""
     ADVANCE = 16
-    """The next element is due: along the row, and on into the next."""
+    """Go on to the next element: along the row, and on into the next one."""
     EVENT = 17
     """Queue the event in the word: its offset to the base, and above that its axon."""
     POP = 18
-    """The output word is done with."""
+    """Take the output word off the queue."""
     RUN_UNTIL = 19
     """Run until the tick in the word."""
     STOP = 20
-    """1: begin no tick."""
+    """Begin no tick, if the value is 1."""
     CLEAR = 21
     """Clear the state that this mask names."""
     RESET = 22
     """Reset the core, and clear the state that this mask names."""
     RATE = 23
-    """Change to the rate in the word."""
+    """Change the line to the rate in the word."""
     BASE = 24
-    """The tick in the word is the one from which the offsets of events count."""
+    """Count the offsets of events from the tick in the word."""
 
 
 class Condition(enum.IntEnum):
     """What a jump asks for."""
 
     ALWAYS = 0
+    """Nothing."""
     ZERO = 1
-    """What came out last was 0."""
+    """The last result was 0."""
     CARRY = 2
+    """The last sum carried, or the last difference was not below 0."""
     LOOP = 3
-    """One loop less is left to do, and it is not the last."""
+    """This loop is not the last one; asking takes one off the loops that are left."""
     IDLE = 4
     """The core does nothing."""
     REAL_TIME = 5
@@ -133,207 +146,226 @@ class Condition(enum.IntEnum):
     FRAME = 6
     """A frame has ended."""
     GOOD = 7
-    """It came whole."""
+    """The frame came whole."""
     SENT = 8
     """Nothing is left in the reply slots or on the line."""
     WORD = 9
     """There is an output word."""
     # The bits of `tables.Form`, from here on.
     KNOWN = 16
+    """There is such a space."""
     WRITABLE = 17
+    """The space can be written."""
     ANYTIME = 18
+    """The space can be read while a run is under way."""
     MATRIX = 19
+    """The space has a row for each source."""
     PACKED = 20
+    """Eight elements of the space share a byte."""
     WIDE = 21
+    """An element of the space has two or four bytes."""
     WIDEST = 22
+    """An element of the space has four bytes."""
 
 
 FORM_CONDITIONS: Final = tuple(c for c in Condition if c >= Condition.KNOWN)
 
 
 class Lane(enum.IntEnum):
-    """What can be looked at, at most four bytes each; others are the counters of the core.
+    """What INPUT can show, at most four bytes each; lanes not named here are the core's counters.
 
-    Only cores with more counters than `COUNTERS` look at the highest bit.
+    Only cores with more counters than `COUNTERS` look at the highest bit of the number.
     """
 
     ELEMENT = 1
+    """The element that was read."""
     LOOPS = 10
-    """Loops left to do, this one among them."""
+    """Loops left to do, the one under way among them."""
     WORD = 28
+    """The output word."""
     POSITION = 29
-    """Where the tape is."""
+    """Where TAPE is."""
 
 
 def counter_lane(name: str) -> int:
-    """Lane of a counter: its element in the space `counter`."""
+    """Return the lane of a counter: its element in the space `counter`."""
     return [counter.name for counter in COUNTERS].index(name)
 
 
-class Cell(enum.IntEnum):
-    """The cells, and the two streams that are read as if they were one.
+class Cell(enum.Enum):
+    """The cells of four bytes that a program names, and two streams that are read like cells.
 
-    Bytes that nothing writes stay 0: so a cell that only ever took one byte or two can be used as
-    a number of four. Cells that share a number have to take as many bytes, or to be used as such.
+    A program has more of them than there is memory for: `lifetimes.allocate` gives each a place,
+    the same one to several that are never needed at the same time. Bytes of a cell that nothing
+    writes stay 0, so a cell whose lowest bytes alone are written is a number of four bytes too.
     """
 
-    # The first eight take numbers.
-    NUMBER = 0
-    """For an instruction or two."""
-    STATUS = 1
-    GIVEN = 2
-    """Bytes of the arguments."""
-    OPCODE = 3
-    SPACE = 4
-    ELEMENT = 5
-    """Which register or counter it is."""
-    STORED = 6
-    """Answers that can be repeated."""
-    VALUE = 7
-    # From one request to the next.
-    ZERO = 8
-    ONE = 9
-    SESSION = 10
-    EXPECTED = 11
-    """Number of the next request."""
-    RUN_UNTIL = 12
-    FRAME_ERRORS = 13
-    QUEUED_TICK = 14
-    """Of the last event; in its tick, the least axon that may follow."""
-    LEAST_AXON = 15
-    # Of a request and its answer.
-    LEAST_IN_TICK = 16
-    """The least axon that may come in the tick of the event before, or the limit: none."""
-    SEQUENCED = 17
-    """Its number counts."""
-    SEQUENCE = 18
-    DETAIL = 19
-    """Of a refusal; the tick of `STOP`."""
-    COUNT = 20
-    """Elements, words or events that it is about."""
-    COLUMNS = 21
-    RANGE = 22
-    COLUMN = 23
-    ROW = 24
-    LENGTH = 25
-    """Bytes of the elements."""
-    REST = 26
-    """Of bits, those in the last byte."""
-    BIAS = 27
-    MASK = 28
-    LIMIT = 29
-    # Read in place of a cell.
-    INPUT = 30
-    """What is looked at."""
-    TAPE = 31
-    """The next bytes of the frame buffer."""
+    # The same all the time.
+    ZERO = enum.auto()
+    """Constant 0."""
+    ONE = enum.auto()
+    """Constant 1."""
+    INPUT = enum.auto()
+    """Stream: the lane that is looked at, from its lowest byte on."""
+    TAPE = enum.auto()
+    """Stream: the next bytes of the frame, or of the tables."""
 
-    # What is not needed together.
-    LAST_ROW = 27
-    END = 28
+    # From one request to the next.
+    SESSION = enum.auto()
+    """Number of the session."""
+    EXPECTED = enum.auto()
+    """Sequence number of the next request."""
+    STORED = enum.auto()
+    """How many answers can be repeated."""
+    RUN_UNTIL = enum.auto()
+    """Tick before which the run stops."""
+    FRAME_ERRORS = enum.auto()
+    """Counter of frames that were dropped."""
+    QUEUED_TICK = enum.auto()
+    """Tick of the last event that was queued."""
+    LEAST_AXON = enum.auto()
+    """Least axon that an event of that tick may have."""
+
+    # Of every request.
+    NUMBER = enum.auto()
+    """A number for the next instruction or two."""
+    VALUE = enum.auto()
+    """The value at hand."""
+    GIVEN = enum.auto()
+    """Bytes of the arguments."""
+    OPCODE = enum.auto()
+    """Opcode of the request."""
+    SEQUENCE = enum.auto()
+    """Sequence number of the request."""
+    SEQUENCED = enum.auto()
+    """1 if the sequence number counts."""
+    STATUS = enum.auto()
+    """Status of the answer."""
+    DETAIL = enum.auto()
+    """Detail of a refusal; the tick that STOP and RESET answer."""
+    COUNT = enum.auto()
+    """Elements, words or events that the request is about."""
+
+    # Of READ and WRITE.
+    SPACE = enum.auto()
+    """The space."""
+    COLUMN = enum.auto()
+    """Column of the first element."""
+    ROW = enum.auto()
+    """Row of the first element, and then of the last one."""
+    COLUMNS = enum.auto()
+    """Columns of the space."""
+    LAST_ROW = enum.auto()
+    """Last row of the space."""
+    END = enum.auto()
     """Column behind the last element, in the row at hand."""
-    PLACE = 4
-    """Where in the frame the next register is."""
-    LAST_ENTRY = 27
-    """All that may follow are above, in `pending`."""
-    TICK = 27
-    SUM = 28
-    """Of the tick and an offset: the tick of an event."""
-    OFFSET = 22
-    OFFSET_BEFORE = 21
-    AXON = 23
-    TICK_BEFORE = 25
-    AXON_AFTER = 24
-    WANTED = 5
-    """Words. Like `ELEMENT` it takes one byte, and is compared with numbers of two."""
-    WAIT = 27
+    LENGTH = enum.auto()
+    """Bytes of the elements that are left."""
+    SPARE_FROM = enum.auto()
+    """Where elements are bits, how many of them the last byte has."""
+    RANGE = enum.auto()
+    """Address of the range of the values, in the tables."""
+    BIAS = enum.auto()
+    """First part of the range: what is added to a value."""
+    MASK = enum.auto()
+    """Second part of the range: the bits that have to be 0 then."""
+    REGISTER = enum.auto()
+    """Which register or counter it is."""
+    PLACE = enum.auto()
+    """Where in the frame the value of the next register lies."""
+    ENTRY_LIMIT = enum.auto()
+    """Entries of `pending` are below this one."""
+    LAST_ENTRY = enum.auto()
+    """The next entry of `pending` is above this one."""
+
+    # Of EVENTS.
+    TICK = enum.auto()
+    """Tick from which the offsets count."""
+    OFFSET = enum.auto()
+    """Offset of the event."""
+    AXON = enum.auto()
+    """Axon of the event."""
+    EVENT_TICK = enum.auto()
+    """Tick of the event."""
+    OFFSET_BEFORE = enum.auto()
+    """Offset of the event before."""
+    TICK_BEFORE = enum.auto()
+    """Tick of the event before."""
+    AXON_AFTER = enum.auto()
+    """Least axon that may follow the event before, in its tick."""
+    LEAST_IN_TICK = enum.auto()
+    """Least axon that may follow the last queued event, in its tick; then the number of axons."""
+    AXONS = enum.auto()
+    """Number of axons."""
+    QUEUED = enum.auto()
+    """Events in the queue."""
+
+    # Of FETCH.
+    WANTED = enum.auto()
+    """Words that are wanted."""
+    WAIT = enum.auto()
     """Cycles that are left to wait."""
 
 
-class Program:
-    """A program in the making: every method appends an instruction, or two."""
+FIXED: Final = {Cell.ZERO: 8, Cell.ONE: 9, Cell.INPUT: 30, Cell.TAPE: 31}
+"""The numbers of cells that are known to the sequencer itself."""
 
-    def __init__(self) -> None:
-        self._words: list[tuple[int, str | None]] = []
-        self._labels: dict[str, int] = {}
 
-    def __len__(self) -> int:
-        return len(self._words)
+@dataclass(frozen=True)
+class Work:
+    """An instruction that works on bytes.
 
-    def label(self, name: str) -> None:
-        """Name the next instruction."""
-        if name in self._labels:
-            raise ValueError(f"two instructions are called {name}")
-        self._labels[name] = len(self._words)
+    Attributes
+    ----------
+    operation, size:
+        What it does, and on how many bytes.
+    target:
+        The cell, or the port of `Operation.OUT`.
+    source:
+        The cell or stream; a number for `Operation.NUMBER`, and for `Port.LOOK` that of a lane.
+    compares:
+        Whether `Operation.NUMBER` compares.
+    """
 
-    def assemble(self) -> list[int]:
-        """The words of the program; `ValueError` if they are too many."""
-        if len(self._words) > PROGRAM_WORDS:
-            raise ValueError(f"{len(self._words)} instructions are more than {PROGRAM_WORDS}")
-        return [word if to is None else word | self._labels[to] for word, to in self._words]
+    operation: Operation
+    size: Bytes
+    target: Cell | Port
+    source: Cell | int
+    compares: bool = False
 
-    def copy(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
-        """Copy."""
-        self._work(Operation.COPY, target, source, size)
+    def word(self, cells: Mapping[Cell, int]) -> int:
+        """Return the instruction as a word, the cells having these numbers."""
+        target = self.target if isinstance(self.target, Port) else cells[self.target]
+        source = self.source if isinstance(self.source, int) else cells[self.source]
+        word = self.operation << 12 | target << 5
+        if self.operation is Operation.NUMBER:
+            return word | self.compares << 11 | source >> 5 << 8 | source & 31
+        return word | self.size << 10 | source
 
-    def add(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
-        """Add to the target."""
-        self._work(Operation.ADD, target, source, size)
+    def __str__(self) -> str:
+        """Return the instruction as a listing has it."""
+        name = "COMPARE" if self.compares else self.operation.name
+        if self.operation is Operation.NUMBER:
+            return f"{name} {self.target.name}, {self.source}"
+        size = {Bytes.ONE: "", Bytes.TWO: ".2", Bytes.FOUR: ".4", Bytes.ELEMENT: ".E"}[self.size]
+        source = self.source.name if isinstance(self.source, Cell) else self.source
+        return f"{name}{size} {self.target.name}, {source}"
 
-    def subtract(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
-        """Subtract from the target."""
-        self._work(Operation.SUBTRACT, target, source, size)
 
-    def compare(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
-        """Carry: the target is the greater, or both are equal, and the difference 0."""
-        self._work(Operation.COMPARE, target, source, size)
+@dataclass(frozen=True)
+class Jump:
+    """An instruction that goes on at a label if a condition holds, or unless it does."""
 
-    def mask(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
-        """Leave the bits that are set in the source as well."""
-        self._work(Operation.MASK, target, source, size)
+    condition: Condition
+    label: str
+    unless: bool = False
 
-    def shift(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
-        """Shift to the right; the lowest bit of the source enters at the top."""
-        self._work(Operation.SHIFT, target, source, size)
+    def word(self, labels: Mapping[str, int]) -> int:
+        """Return the instruction as a word, the labels having these addresses."""
+        return 1 << 15 | self.unless << 14 | self.condition << 9 | labels[self.label]
 
-    def out(self, port: Port, source: Cell = Cell.ZERO, size: Bytes = Bytes.ONE) -> None:
-        """Give a value to a port, or have it do what it does."""
-        self._work(Operation.OUT, port, source, size)
-
-    def look(self, lane: int) -> None:
-        """Look at a lane."""
-        self._work(Operation.OUT, Port.LOOK, lane, Bytes.ONE)
-
-    def set(self, target: Cell, number: int) -> None:
-        """Copy a number, four bytes of it."""
-        self._number(target, number, compare=False)
-
-    def compare_number(self, target: Cell, number: int) -> None:
-        """Compare the lowest byte with a number."""
-        self._number(target, number, compare=True)
-
-    def give(self, port: Port, number: int) -> None:
-        """Give a number to a port."""
-        self.set(Cell.NUMBER, number)
-        self.out(port, Cell.NUMBER)
-
-    def jump(self, label: str) -> None:
-        """Go on elsewhere."""
-        self.jump_if(Condition.ALWAYS, label)
-
-    def jump_if(self, condition: Condition, label: str) -> None:
-        """Go on elsewhere if a condition holds."""
-        self._words.append((1 << 15 | condition << 9, label))
-
-    def jump_unless(self, condition: Condition, label: str) -> None:
-        """Go on elsewhere unless a condition holds."""
-        self._words.append((1 << 15 | 1 << 14 | condition << 9, label))
-
-    def _work(self, operation: Operation, target: int, source: int, size: Bytes) -> None:
-        self._words.append((operation << 12 | size << 10 | target << 5 | source, None))
-
-    def _number(self, target: Cell, number: int, *, compare: bool) -> None:
-        if not 0 <= number < 1 << 8 or target >= 8:
-            raise ValueError(f"{number} does not fit a byte, or {target.name} takes no number")
-        word = Operation.NUMBER << 12 | compare << 11 | target << 5
-        self._words.append((word | number >> 5 << 8 | number & 31, None))
+    def __str__(self) -> str:
+        """Return the instruction as a listing has it."""
+        if self.condition is Condition.ALWAYS:
+            return f"JUMP {self.label!r}"
+        return f"JUMP {'UNLESS' if self.unless else 'IF'} {self.condition.name}, {self.label!r}"

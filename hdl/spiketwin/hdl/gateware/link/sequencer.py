@@ -13,6 +13,8 @@ So every block RAM has a cycle to itself, and a register behind it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
@@ -26,6 +28,7 @@ from spiketwin.hdl.gateware.line.uart import RATE_WIDTH
 from spiketwin.hdl.gateware.link.instructions import (
     CELL_BYTES,
     CELLS,
+    FIXED,
     FORM_CONDITIONS,
     PROGRAM_WORDS,
     Bytes,
@@ -54,7 +57,7 @@ class Sequencer(wiring.Component):
     params:
         Sizes of the core.
     program:
-        Words of the program (`instructions.Program.assemble`), which begins with the first.
+        Words of the program (`program.Program.assemble`), which begins with the first.
 
     Members
     -------
@@ -214,7 +217,7 @@ class Sequencer(wiring.Component):
     # --- bytes ----------------------------------------------------------------------------------
 
     def _bytes(self, m: Module) -> None:
-        constants = {CELL_BYTES * Cell.ONE: 1}
+        constants = {CELL_BYTES * FIXED[Cell.ONE]: 1}
         init = [constants.get(address, 0) for address in range(CELLS * CELL_BYTES)]
         memory: Memory = Memory(shape=8, depth=CELLS * CELL_BYTES, init=init)
         m.submodules.cells = memory
@@ -253,21 +256,27 @@ class Sequencer(wiring.Component):
             m.d.sync += a.eq(0)  # to copy is to add to nothing
         with m.If(self._target):
             m.d.sync += a.eq(read.data)
-        m.d.comb += self.frame.next_stb.eq(self._works & ~number & (self._from == Cell.TAPE))
+        m.d.comb += self.frame.next_stb.eq(self._works & ~number & (self._from == FIXED[Cell.TAPE]))
 
-        total, carry_in, result = Signal(9), Signal(), Signal(8)
         m.d.comb += [
-            carry_in.eq(sums & Mux(self._first, negative, self._carry)),
-            # One adder, the carry entering below.
-            total.eq((Cat(Const(1, 1), a) + Cat(carry_in, b))[1:]),
-            result.eq(total[:8]),
-            write.data.eq(result),
+            write.data.eq(self._result(m, sums, shifts, negative)),
             write.en.eq(
                 self._works
                 & (operation != Operation.OUT)
                 & (operation != Operation.COMPARE)
                 & ~(number & self._compares_number)
             ),
+        ]
+
+    def _result(self, m: Module, sums: Value, shifts: Value, negative: Value) -> Value:
+        """Form the byte that is stored, and tell of it by zero and carry."""
+        a, b, operation = self._a, self._b, self._operation
+        total, carry_in, result = Signal(9), Signal(), Signal(8)
+        m.d.comb += [
+            carry_in.eq(sums & Mux(self._first, negative, self._carry)),
+            # One adder, the carry entering below.
+            total.eq((Cat(Const(1, 1), a) + Cat(carry_in, b))[1:]),
+            result.eq(total[:8]),
         ]
         with m.If(operation[1] & ~operation[2]):
             enters = Mux(self._first, b[0], self._carry)
@@ -276,6 +285,7 @@ class Sequencer(wiring.Component):
             m.d.sync += self._zero.eq((result == 0) & (self._first | self._zero))
         with m.If(self._works & (sums | shifts)):
             m.d.sync += self._carry.eq(Mux(shifts, a[0], total[8]))
+        return result
 
     def _look(self, m: Module) -> None:
         """What is looked at comes a cycle late, from a register."""
@@ -336,7 +346,7 @@ class Sequencer(wiring.Component):
         with m.If(stb[Port.SPACE]):
             m.d.sync += space.eq(self._b)
         # Only what has as many columns as there are neurons has more than one row.
-        in_matrix = (space == Space.WEIGHT) | (space == Space.PLASTIC)
+        in_matrix = reduce(or_, (space == form.space for form in formats if form.rows > 1))
         with m.If(stb[Port.PLACE]):
             m.d.sync += Cat(column, row).eq(
                 Cat(
@@ -398,7 +408,7 @@ class Sequencer(wiring.Component):
 
 
 def choose(values: Mapping[int, Value], number: Value) -> Value:
-    """The value of that number; any other where there is none.
+    """Return the value of that number, or any other one where there is none.
 
     A tree of choices between two takes less logic than a comparison with every number.
     """

@@ -27,13 +27,13 @@ MOST_BYTES = 256
 
 FORM_BYTES = 4
 SIZE_BYTES = 4
-"""Of a size in the identity; the upper two are 0."""
+"""Bytes of a size in the identity; the upper two are 0."""
 
 SPACES = max(Space) + 1
 
 
 class Form(enum.IntFlag):
-    """What is said of a space; 0 where a core has none of this number."""
+    """What the tables say of a space; 0 where a core has none of this number."""
 
     KNOWN = 1
     WRITABLE = 2
@@ -42,7 +42,7 @@ class Form(enum.IntFlag):
     MATRIX = 8
     """It has a row for each source."""
     PACKED = 16
-    """Eight elements share a byte."""
+    """Eight elements of it share a byte."""
     WIDE = 32
     """An element takes two or four bytes."""
     WIDEST = 64
@@ -51,7 +51,7 @@ class Form(enum.IntFlag):
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables, and where what begins. The identity is the first.
+    """The tables, and the address at which each begins. The identity is the first.
 
     Attributes
     ----------
@@ -60,13 +60,13 @@ class Tables:
     head_bytes:
         Bytes of the identity before the sizes, of which two bytes each are kept.
     sizes:
-        How many they are.
+        How many sizes there are.
     last_row:
         The last source (two bytes).
     events:
         Entries of the event queue, and the number of axons (four bytes each).
-    entries:
-        An entry of `pending` of the first group that there is not (four bytes).
+    entry_limit:
+        The number that all entries of `pending` are below (four bytes).
     spaces:
         The rows of the spaces, by number: `Form`, columns (two bytes), address of the range.
     registers:
@@ -78,7 +78,7 @@ class Tables:
     sizes: int
     last_row: int
     events: int
-    entries: int
+    entry_limit: int
     spaces: int
     registers: int
 
@@ -101,11 +101,10 @@ def tables(params: CoreParams, identity: Identity) -> Tables:
         data.extend(more)
         return len(data) - len(more)
 
-    first_no_group = params.neuron_groups << PENDING_MASK_BITS
     result = Tables(
         last_row=append(struct.pack("<H", params.n_sources - 1)),
         events=append(struct.pack("<II", params.event_queue_depth, params.n_axons)),
-        entries=append(struct.pack("<I", first_no_group)),
+        entry_limit=append(struct.pack("<I", params.neuron_groups << PENDING_MASK_BITS)),
         spaces=append(b"".join(_row(forms, ranges, number) for number in range(SPACES))),
         registers=append(register_ranges),
         head_bytes=len(head),

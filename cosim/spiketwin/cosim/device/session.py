@@ -24,13 +24,13 @@ class Refusal(Exception):
         self.detail = detail
 
 
-class Link:
-    """Takes bytes in, has requests executed, and puts bytes out.
+class Session:
+    """The device's end of the link: takes bytes in, has requests executed, and puts bytes out.
 
     Parameters
     ----------
     slots:
-        Answers remembered, less one (`CoreParams.link_slots`).
+        Answers that are kept, and one more (`CoreParams.link_slots`).
     identify:
         Gives the answer to `Opcode.IDENTIFY` from its arguments, or raises `Refusal`.
     execute:
@@ -53,8 +53,8 @@ class Link:
         self._identify = identify
         self._execute = execute
         self._frames = FrameDecoder()
-        self._stumps = 0
-        self._session = 0
+        self._short_frames = 0
+        self._number = 0
         self._expected = 0
         self._answers: deque[bytes] = deque(maxlen=slots - 1)
 
@@ -62,28 +62,28 @@ class Link:
         """Take bytes from the host."""
         for body in self._frames.feed(data):
             if len(body) < REQUEST_HEADER:
-                self._stumps += 1
+                self._short_frames += 1
             else:
                 self._request(body)
 
     @property
     def frame_errors(self) -> int:
         """Frames dropped: cut, overlong, with a wrong CRC, or too short for a request."""
-        return self._frames.bad + self._stumps
+        return self._frames.bad + self._short_frames
 
     def _request(self, body: bytes) -> None:
         session, seq, opcode = body[:REQUEST_HEADER]
         arguments = body[REQUEST_HEADER:]
         if opcode == _IDENTIFY or opcode == _OPEN:
             self._greet(session, seq, opcode, arguments)
-        elif session != self._session:
-            self._refuse(seq, opcode, Refusal(Status.WRONG_SESSION, self._session))
+        elif session != self._number:
+            self._refuse(seq, opcode, Refusal(Status.WRONG_SESSION, self._number))
         elif seq == self._expected:
             self._expected = (seq + 1) % 256
             try:
                 frame = self._send(seq, opcode, self._execute(opcode, arguments))
-            except Refusal as refused:
-                frame = self._refuse(seq, opcode, refused)
+            except Refusal as refusal:
+                frame = self._refuse(seq, opcode, refusal)
             self._answers.append(frame)
         elif (behind := (self._expected - seq) % 256) <= len(self._answers):
             self.output += self._answers[-behind]
@@ -93,12 +93,12 @@ class Link:
     def _open(self, session: int, arguments: bytes) -> bytes:
         if arguments:
             raise Refusal(Status.BAD_LENGTH, len(arguments))
-        if session == (self._session + 1) % 256:
-            self._session = session
+        if session == (self._number + 1) % 256:
+            self._number = session
             self._expected = 0
             self._answers.clear()
-        elif session != self._session:
-            raise Refusal(Status.WRONG_SESSION, self._session)
+        elif session != self._number:
+            raise Refusal(Status.WRONG_SESSION, self._number)
         return b""
 
     def _greet(self, session: int, seq: int, opcode: int, arguments: bytes) -> None:
@@ -108,18 +108,18 @@ class Link:
                 result = self._identify(arguments)
             else:
                 result = self._open(session, arguments)
-        except Refusal as refused:
-            self._refuse(seq, opcode, refused)
+        except Refusal as refusal:
+            self._refuse(seq, opcode, refusal)
         else:
             self._send(seq, opcode, result)
 
     def _send(self, seq: int, opcode: int, result: bytes) -> bytes:
-        frame = encode(bytes((self._session, seq, opcode, _OK)) + result)
+        frame = encode(bytes((self._number, seq, opcode, _OK)) + result)
         self.output += frame
         return frame
 
-    def _refuse(self, seq: int, opcode: int, refused: Refusal) -> bytes:
-        head = bytes((self._session, seq, opcode, refused.status))
-        frame = encode(head + refused.detail.to_bytes(4, "little"))
+    def _refuse(self, seq: int, opcode: int, refusal: Refusal) -> bytes:
+        head = bytes((self._number, seq, opcode, refusal.status))
+        frame = encode(head + refusal.detail.to_bytes(4, "little"))
         self.output += frame
         return frame

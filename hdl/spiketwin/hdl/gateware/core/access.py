@@ -1,0 +1,252 @@
+"""The link's way in: one element at a time while the core is idle, *Clear*, and a reset."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from spiketwin.hdl.gateware.core.interface import MemoryPort
+from spiketwin.hdl.gateware.core.register_file import RegisterPort
+from spiketwin.hdl.gateware.core.sources import PendingPort
+from spiketwin.hdl.gateware.core.state_memory import ElementPort
+from spiketwin.hdl.gateware.core.vectors import vectors
+from spiketwin.hdl.gateware.core.weights import LINK_LATENCY, SynapsePort, synapse_layout
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, ClearMask, Space, registers
+from spiketwin.hdl.spec.variables import BY_SPACE
+
+ACCESS_CYCLES = LINK_LATENCY + 3
+"""Cycles in which an element reaches the link: the slowest memory, and two registers."""
+
+
+class Access(wiring.Component):
+    """What the link asks of the memories, and what it asks of all state at once.
+
+    Members
+    -------
+    memory, idle, stop, clear_stb, clear_mask, reset_stb:
+        As of `interface.CoreSignature`.
+    free:
+        In, the controller has nothing to do.
+    fetching:
+        In, a register is fetched for the tick, which keeps the link waiting for its own.
+    clearing:
+        Out, state is being cleared: no tick may begin.
+    clear_pending:
+        Out, forget which neurons fired.
+    restart_stb:
+        Out, a cycle after `reset_stb`: counters begin again, and the queues are emptied.
+    drop_events_stb:
+        Out, likewise, and while the core is stopped and idle: the queue of events is emptied.
+    period_stb:
+        Out, the register `tick_period` is written.
+    registers:
+        The way to the registers.
+    vectors.<space>:
+        The way to each vector (`vectors.vectors`).
+    weights:
+        The way to the synapses.
+    any_plastic:
+        Out, with learning: at least one synapse is plastic.
+    pending:
+        The way to the neurons that fired.
+    pending_groups:
+        In, how many entries they are.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = p = params
+        self.ports = vectors(p)
+        ways = {s.name.lower(): Out(ElementPort(v.element, v.size)) for s, v in self.ports.items()}
+        super().__init__(
+            {
+                "memory": In(MemoryPort()),
+                "idle": Out(1),
+                "stop": In(1),
+                "clear_stb": In(1),
+                "clear_mask": In(len(ClearMask)),
+                "reset_stb": In(1),
+                "free": In(1),
+                "fetching": In(1),
+                "clearing": Out(1),
+                "clear_pending": Out(1),
+                "restart_stb": Out(1),
+                "drop_events_stb": Out(1),
+                "period_stb": Out(1),
+                "registers": Out(RegisterPort(p)),
+                "vectors": Out(wiring.Signature(ways)),
+                "weights": Out(SynapsePort(p)),
+                **({"any_plastic": Out(1)} if p.learning else {}),
+                "pending": Out(PendingPort(p)),
+                "pending_groups": In(range(p.neuron_groups + 1)),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        p, memory = self.params, self.memory
+        # A cycle late, straight from flip-flops: everything in the core hangs on them.
+        self._owned = Signal()
+        m.d.sync += [
+            self.restart_stb.eq(self.reset_stb),
+            self.drop_events_stb.eq(self.reset_stb | (self.stop & self.idle)),
+            self.idle.eq(self.free & ~self.clear_stb),
+            self._owned.eq(self.free | self.clear_stb | self.clearing),
+        ]
+        sweep = max(p.neuron_groups, p.column_groups, len(registers(p)))
+        self._clear_word = Signal(range(sweep))
+        self._clear_mask = Signal(len(ClearMask))
+        self._resetting = Signal()  # registers too are set to 0
+        # Strobes and addresses reach the memories a cycle late, from flip-flops.
+        self._nearly, self._store = Signal(), Signal()
+        self._value = Signal(32)  # to store; else 0
+        with m.If(memory.valid & memory.write & ~self.clearing):
+            m.d.sync += self._value.eq(memory.w_data)
+        with m.Else():
+            m.d.sync += self._value.eq(0)
+        self._handshake(m)
+        self._registers(m)
+        self._vectors(m)
+        self._synapses(m)
+        self._pending(m)
+        self._clear(m, sweep)
+        self._answer(m)
+        return m
+
+    def _addressed(self, space: Space) -> Value:
+        return Value.cast(self.memory.space == space)
+
+    def _handshake(self, m: Module) -> None:
+        memory = self.memory
+        cycle = Signal(range(ACCESS_CYCLES + 1))
+        last = Signal()
+        m.d.comb += [
+            last.eq(cycle == ACCESS_CYCLES),
+            memory.done.eq(last),
+            self._nearly.eq(cycle == ACCESS_CYCLES - 1),
+            self._store.eq(memory.valid & memory.write & self._nearly),
+        ]
+        with m.If(last | ~memory.valid | self.fetching):
+            m.d.sync += cycle.eq(0)
+        with m.Else():
+            m.d.sync += cycle.eq(cycle + 1)
+
+    def _registers(self, m: Module) -> None:
+        port = self.registers
+        tick_period = [register.name for register in registers(self.params)].index("tick_period")
+        element = Signal.like(self.memory.column)
+        stores = self._store & self._addressed(Space.REGISTER)
+        m.d.sync += [
+            element.eq(Mux(self.clearing, self._clear_word, self.memory.column)),
+            port.write_stb.eq(stores | self._resetting),
+        ]
+        m.d.comb += [
+            port.address.eq(element),
+            port.value.eq(self._value),
+            self.period_stb.eq(port.write_stb & (element == tick_period)),
+        ]
+
+    def _vectors(self, m: Module) -> None:
+        for space, vector in self.ports.items():
+            port = getattr(self.vectors, space.name.lower())
+            lane_bits = exact_log2(vector.lanes)
+            element = Mux(self.clearing, self._clear_word << lane_bits, self.memory.column)
+            m.d.comb += [port.owned.eq(self._owned), port.value.eq(self._value)]
+            m.d.sync += [
+                port.shown.eq(~self._owned | self._addressed(space)),
+                port.write_stb.eq(self._store & self._addressed(space)),
+                port.element.eq(element),
+            ]
+            group = BY_SPACE[space].clear
+            if group is not None:
+                m.d.sync += port.clear_stb.eq(self.clearing & self._clear_mask[exact_log2(group)])
+
+    def _synapses(self, m: Module) -> None:
+        p, memory, port = self.params, self.memory, self.weights
+        # Weight and flag share a word: the one not written is written back as it was.
+        m.d.comb += [
+            port.owned.eq(self._owned),
+            port.row.eq(memory.row),
+            port.neuron.eq(memory.column),
+            port.value.eq(port.stored),
+        ]
+        spaces = self._spaces_of_synapses()
+        for space in spaces:
+            with m.If(self._addressed(space)):
+                m.d.comb += getattr(port.value, space.name.lower()).eq(memory.w_data)
+        addressed = reduce(or_, (self._addressed(space) for space in spaces))
+        m.d.sync += port.store_stb.eq(self._store & addressed)
+        if p.learning:
+            # How many flags are set: where none is, *Learn* has nothing to do. Flags outlive a
+            # reset of the clock domain if they are not wiped by it, and so does their number.
+            plastic_count = Signal(
+                range(p.n_sources * p.n_neurons + 1), reset_less=not p.single_port_weights
+            )
+            is_set, was_set = port.value.plastic, port.stored.plastic
+            with m.If(port.store_stb & (is_set != was_set)):
+                m.d.sync += plastic_count.eq(plastic_count + Mux(was_set, -1, 1))
+            m.d.sync += self.any_plastic.eq(plastic_count != 0)
+
+    def _spaces_of_synapses(self) -> list[Space]:
+        return [Space[name.upper()] for name in synapse_layout(self.params).members]
+
+    def _pending(self, m: Module) -> None:
+        memory, port = self.memory, self.pending
+        m.d.comb += [
+            port.owned.eq(self._owned),
+            port.place.eq(memory.column),
+            port.entry.mask.eq(memory.w_data[:PENDING_MASK_BITS]),
+            port.entry.group.eq(memory.w_data[PENDING_MASK_BITS:]),
+        ]
+        m.d.sync += port.store_stb.eq(self._store & self._addressed(Space.PENDING))
+
+    def _clear(self, m: Module, sweep: int) -> None:
+        """Go over all words of the vectors, and over all registers where these are reset too."""
+        with m.If(self.clear_stb):
+            m.d.sync += [
+                self.clearing.eq(1),
+                self._clear_word.eq(0),
+                self._clear_mask.eq(self.clear_mask),
+                self._resetting.eq(self.reset_stb),
+            ]
+        with m.Elif(self.clearing):
+            m.d.sync += self._clear_word.eq(self._clear_word + 1)
+            with m.If(self._clear_word == sweep - 1):
+                m.d.sync += [self.clearing.eq(0), self._resetting.eq(0)]
+        pending = self._clear_mask[exact_log2(ClearMask.PENDING)]
+        m.d.comb += self.clear_pending.eq(self.clearing & pending)
+
+    def _answer(self, m: Module) -> None:
+        """Gather what the memories give: what is not addressed is 0.
+
+        Four vectors share a register, so that a bit of theirs takes one logic cell on its way.
+        While a unit has them, the link sees registers alone.
+        """
+        memory, pending = self.memory, self.pending.stored
+        entry = pending.mask | (pending.group << PENDING_MASK_BITS)
+        stored = {
+            Space.REGISTER: self.registers.stored,
+            **{
+                space: getattr(self.weights.stored, space.name.lower())
+                for space in self._spaces_of_synapses()
+            },
+            Space.PENDING: Mux(memory.column < self.pending_groups, entry, 0),
+        }
+        others = [Mux(self._addressed(space), value, 0) for space, value in stored.items()]
+        parts = [rest := Signal(signed(32), name="rest")]
+        m.d.sync += rest.eq(reduce(or_, others))
+        elements = [getattr(self.vectors, space.name.lower()).stored for space in self.ports]
+        for k in range(0, len(elements), 4):
+            parts.append(part := Signal(signed(32), name=f"part_{k}"))
+            with m.If(self._addressed(Space.REGISTER)):
+                m.d.sync += part.eq(0)
+            with m.Else():
+                m.d.sync += part.eq(reduce(or_, elements[k : k + 4]))
+        # It stays until the next element: a register that is fetched does not show here.
+        with m.If(self._nearly):
+            m.d.sync += memory.r_data.eq(reduce(or_, parts))

@@ -1,0 +1,214 @@
+"""The controller: the phases of a tick, as `spec.schedule` has them, and when a tick begins."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.params import CoreParams
+
+
+class Controller(wiring.Component):
+    """Goes through the phases of a tick, one tick after the other while a run is under way.
+
+    Members
+    -------
+    run_until, stop, tick:
+        As of `interface.CoreSignature`.
+    restart_stb:
+        In, the tick becomes 0.
+    real_time, due:
+        In, ticks have a period, and the next one is due.
+    room, muted_due:
+        In, there is room for the words of a tick, and for the one that says which were dropped.
+    clearing:
+        In, state is being cleared.
+    digest_pending:
+        In, with a digest: one is yet to be reported.
+    wiped:
+        In, with `single_port_weights`: the contents of the weight memory are defined.
+    learns:
+        In, with learning: neurons that fire cause columns.
+    axon_due, axons_settled:
+        In, an axon is active in this tick; and that can be relied on.
+    neuron_valid, any_fired:
+        In, a neuron that fired is there; at least one fired.
+    is_first, last_of_row, last_of_column, word_over:
+        In, the place of the block that is issued (`blocks.Blocks`).
+    free:
+        Out, there is nothing to do.
+    run_stb:
+        Out, the first cycle of a run.
+    start_stb, end_stb:
+        Out, the cycle before a tick, which decides on it, and its last one.
+    muted_stb:
+        Out, report which ticks were muted.
+    tick_stb, update_stb:
+        Out, the first cycle of a tick, and of *Update*; from flip-flops, since much hangs on them.
+    updating, in_columns:
+        Out, *Update*, or *Learn*, is under way; likewise from flip-flops.
+    take_axon_stb, take_neuron_stb:
+        Out, the row of this axon, or the row or column of this neuron, begins.
+    issue, row_stb:
+        Out, a block of synapses enters the lane pipeline, and is the first one of a row.
+    rewind_stb:
+        Out, give out the neurons that fired from the first one on.
+    axons_over, tick_end_stb:
+        Out, axons have had their turn; the tick counts on.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = p = params
+        inputs = [
+            "stop", "restart_stb", "real_time", "due", "room", "muted_due", "clearing", "axon_due",
+            "axons_settled", "neuron_valid", "any_fired", "is_first", "last_of_row",
+            "last_of_column", "word_over",
+        ]  # fmt: skip
+        inputs += ["digest_pending"] * (p.digest_rounds > 0)
+        inputs += ["wiped"] * p.single_port_weights + ["learns"] * p.learning
+        outputs = (
+            "free", "run_stb", "start_stb", "end_stb", "muted_stb", "tick_stb", "update_stb",
+            "updating", "in_columns", "take_axon_stb", "take_neuron_stb", "issue", "row_stb",
+            "rewind_stb", "axons_over", "tick_end_stb",
+        )  # fmt: skip
+        super().__init__(
+            {
+                "run_until": In(32),
+                "tick": Out(32),
+                **{name: In(1) for name in inputs},
+                **{name: Out(1) for name in outputs},
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        p = self.params
+        # Whether the next tick begins is known before: the tick counts a cycle before its end. It
+        # never passes where the run ends, and whether both are the same takes no carries.
+        self._running = Signal()
+        self._ran = Signal()  # not in the first cycle of a run, in which its seed is fetched
+        self._count = Signal(range(max(p.neuron_groups, p.n_sources) + 32))
+        self._last = Signal()
+        m.d.comb += [
+            self.run_stb.eq(self._running & ~self._ran),
+            self._last.eq(self._count == 0),
+        ]
+        m.d.sync += [
+            self._running.eq((self.tick != self.run_until) & ~self.stop),
+            self._ran.eq(self._running),
+            self._count.eq(self._count - 1),
+            self.tick_stb.eq(0),
+            self.update_stb.eq(0),
+        ]
+        with m.FSM():
+            if p.single_port_weights:
+                with m.State("WIPE"), m.If(self.wiped):
+                    m.next = "WAIT"
+            with m.State("WAIT"):
+                self._wait(m)
+            self._rows(m)
+            with m.State("UPDATE"), m.If(self._last):
+                self._leave_update(m)
+            self._columns(m)
+            with m.State("END"):
+                m.d.comb += self.end_stb.eq(1)
+                m.next = "WAIT"
+        with m.If(self.restart_stb):
+            m.d.sync += self.tick.eq(0)
+        return m
+
+    def _enter(self, m: Module, state: str, cycles: int, *flags: Signal) -> None:
+        """Go on to a phase of fixed length, or to the last cycle before the next decision."""
+        m.d.sync += [self._count.eq(cycles - 1), *(flag.eq(1) for flag in flags)]
+        m.next = state
+
+    def _wait(self, m: Module) -> None:
+        """Begin a tick as soon as one may; before it, or after the last one, report muted ticks."""
+        idle = ~self._running & ~self.clearing
+        may_start = (
+            self._running & self._ran & Mux(self.real_time, self.due, self.room) & ~self.clearing
+        )
+        digest_pending = self.digest_pending if self.params.digest_rounds else Const(0)
+        m.d.comb += self.free.eq(idle & ~self.muted_due & ~digest_pending)
+        with m.If(may_start):
+            m.d.comb += [self.start_stb.eq(1), self.rewind_stb.eq(1)]
+            self._enter(m, "LEAD", schedule.LEAD, self.tick_stb)
+        with m.If(self.muted_due & (may_start | ~self._running)):
+            m.d.comb += self.muted_stb.eq(1)
+
+    # --- rows ----------------------------------------------------------------------------------
+
+    def _rows(self, m: Module) -> None:
+        with m.State("LEAD"), m.If(self._last):
+            self._next_row(m, after_rows=False)
+        with m.State("ROW_WAIT"):
+            # Only at a fixed tick period, when an event arrives at this very moment.
+            with m.If(self.word_over):
+                self._next_row(m, after_rows=True)
+        with m.State("ROWS"):
+            m.d.comb += [self.issue.eq(1), self.row_stb.eq(self.is_first)]
+            with m.If(self.last_of_row):
+                self._next_row(m, after_rows=True)
+        with m.State("ROW_DRAIN"), m.If(self._last):
+            self._enter_update(m)
+
+    def _next_row(self, m: Module, *, after_rows: bool) -> None:
+        """Take the next active source, if there is one; wait if that is not known yet."""
+        with m.If(self.axon_due):
+            m.d.comb += self.take_axon_stb.eq(1)
+            m.next = "ROWS"
+        # Free-running, all events of a tick are here before it begins: one that arrives now
+        # belongs to a later tick, and must not cost this one a cycle.
+        with m.Elif(self.real_time & ~self.axons_settled):
+            m.next = "ROW_WAIT"
+        with m.Elif(self.neuron_valid):
+            m.d.comb += self.take_neuron_stb.eq(1)
+            m.d.sync += self.axons_over.eq(1)
+            m.next = "ROWS"
+        with m.Else():
+            m.d.sync += self.axons_over.eq(1)
+            if after_rows:
+                self._enter(m, "ROW_DRAIN", schedule.ROW_DRAIN)
+            else:
+                self._enter_update(m)
+
+    # --- update and columns --------------------------------------------------------------------
+
+    def _enter_update(self, m: Module) -> None:
+        cycles = schedule.update_cycles(self.params)
+        self._enter(m, "UPDATE", cycles, self.updating, self.update_stb)
+
+    def _leave_update(self, m: Module) -> None:
+        m.d.comb += self.rewind_stb.eq(1)
+        m.d.sync += self.updating.eq(0)
+        learns = self.learns if self.params.learning else Const(0)
+        with m.If(learns & self.any_fired):
+            self._enter(m, "COLUMN_LEAD", schedule.COLUMN_LEAD, self.in_columns)
+        with m.Else():
+            self._end(m)
+
+    def _columns(self, m: Module) -> None:
+        with m.State("COLUMN_LEAD"), m.If(self._last):
+            self._next_column(m)
+        with m.State("COLUMNS"):
+            m.d.comb += self.issue.eq(1)
+            with m.If(self.last_of_column):
+                self._next_column(m)
+        with m.State("COLUMN_DRAIN"), m.If(self._last):
+            m.d.sync += self.in_columns.eq(0)
+            self._end(m)
+
+    def _next_column(self, m: Module) -> None:
+        with m.If(self.neuron_valid):
+            m.d.comb += self.take_neuron_stb.eq(1)
+            m.next = "COLUMNS"
+        with m.Else():
+            self._enter(m, "COLUMN_DRAIN", schedule.COLUMN_DRAIN)
+
+    def _end(self, m: Module) -> None:
+        """Go on to the last cycle of the tick."""
+        m.d.comb += self.tick_end_stb.eq(1)
+        m.d.sync += [self.tick.eq(self.tick + 1), self.axons_over.eq(0)]
+        m.next = "END"

@@ -1,0 +1,41 @@
+"""The vectors of a core: a memory for each array that has an element a neuron or source."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from amaranth.hdl import Shape
+
+from spiketwin.hdl.gateware.core.state_memory import StatePort
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import Space
+from spiketwin.hdl.spec.variables import ARRAYS, Per, Variable
+
+_USED_BY_SYNAPSES: Final = ("i_syn", "trace_pre", "trace_post")
+"""Vectors of which the lane pipeline takes `lanes` elements a cycle."""
+
+_KEPT_AS_A_LIST: Final = "pending"
+"""The one array of neurons that is no vector (`sources.FiredNeurons`)."""
+
+
+def vectors(params: CoreParams) -> dict[Space, StatePort]:
+    """Give the port of every vector, in the order of their spaces.
+
+    A word has as many elements as its unit handles a cycle, or `lanes` where synapses use the
+    vector too. A vector that no unit uses is a memory that the link alone writes and reads.
+    """
+    arrays = (a for a in ARRAYS if a.per in (Per.NEURON, Per.SOURCE) and a.is_built(params))
+    kept = sorted((a for a in arrays if a.name != _KEPT_AS_A_LIST), key=lambda a: a.space)
+    return {array.space: _port(params, array) for array in kept}
+
+
+def _port(params: CoreParams, array: Variable) -> StatePort:
+    lanes = params.neuron_lanes if array.per is Per.NEURON else params.source_lanes
+    (size,) = array.shape(params.n_axons, params.n_neurons)
+    return StatePort(
+        Shape(array.width(params), array.signed),
+        params.lanes if array.name in _USED_BY_SYNAPSES else lanes,
+        size,
+        lanes,
+        written=bool(array.writer),
+    )

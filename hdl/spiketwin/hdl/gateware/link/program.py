@@ -1,0 +1,141 @@
+"""Programs of the link's sequencer: an assembler with labels, and places for the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spiketwin.hdl.gateware.link.instructions import (
+    FIXED,
+    PROGRAM_WORDS,
+    Bytes,
+    Cell,
+    Condition,
+    Jump,
+    Operation,
+    Port,
+    Work,
+)
+from spiketwin.hdl.gateware.link.lifetimes import allocate
+
+
+class Program:
+    """A program in the making: every method appends an instruction, or two."""
+
+    def __init__(self) -> None:
+        self.instructions: list[Work | Jump] = []
+        self.labels: dict[str, int] = {}
+        self.notes: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.instructions)
+
+    def label(self, name: str) -> None:
+        """Name the next instruction."""
+        if name in self.labels:
+            raise ValueError(f"two instructions are called {name}")
+        self.labels[name] = len(self.instructions)
+
+    def note(self, text: str) -> None:
+        """Comment on the next instruction, for the listing."""
+        self.notes[len(self.instructions)] = text
+
+    def listing(self, begin: str, end: str | None) -> list[str]:
+        """Return the lines of a listing, from a label up to before another one, or to the end."""
+        names: dict[int, list[str]] = {}
+        for name, address in self.labels.items():
+            names.setdefault(address, []).append(name)
+        lines = []
+        last = len(self) if end is None else self.labels[end]
+        for address in range(self.labels[begin], last):
+            lines += [f"{name}:" for name in names.get(address, [])]
+            line = f"  {address:3}  {self.instructions[address]}"
+            note = self.notes.get(address)
+            lines.append(f"{line:44}; {note}" if note else line)
+        return lines
+
+    def assemble(self) -> list[int]:
+        """Return the words of the program.
+
+        Raises
+        ------
+        ValueError
+            They are too many, or the cells have no room (`lifetimes.allocate`).
+        """
+        if len(self) > PROGRAM_WORDS:
+            raise ValueError(f"{len(self)} instructions are more than {PROGRAM_WORDS}")
+        cells = self.cells()
+        return [
+            each.word(self.labels) if isinstance(each, Jump) else each.word(cells)
+            for each in self.instructions
+        ]
+
+    def cells(self, fixed: Mapping[Cell, int] = FIXED) -> dict[Cell, int]:
+        """Return the number of every cell; errors and arguments as of `lifetimes.allocate`."""
+        return allocate(self.instructions, self.labels, fixed)
+
+    def copy(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+        """Copy the source to the target."""
+        self._work(Operation.COPY, target, source, size)
+
+    def add(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+        """Add to the target."""
+        self._work(Operation.ADD, target, source, size)
+
+    def subtract(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+        """Subtract from the target."""
+        self._work(Operation.SUBTRACT, target, source, size)
+
+    def compare(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+        """Have `CARRY` tell whether the target is not the smaller, and `ZERO` if both are equal."""
+        self._work(Operation.COMPARE, target, source, size)
+
+    def mask(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+        """Set the bits to 0 that are 0 in the source."""
+        self._work(Operation.MASK, target, source, size)
+
+    def shift(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+        """Shift to the right; the lowest bit of the source enters at the top."""
+        self._work(Operation.SHIFT, target, source, size)
+
+    def out(self, port: Port, source: Cell = Cell.ZERO, size: Bytes = Bytes.ONE) -> None:
+        """Give a value to a port, or have a port act that needs none."""
+        self._work(Operation.OUT, port, source, size)
+
+    def look(self, lane: int) -> None:
+        """Have INPUT show a lane."""
+        self._work(Operation.OUT, Port.LOOK, lane, Bytes.ONE)
+
+    def set(self, target: Cell, number: int) -> None:
+        """Set all four bytes to a number of one byte."""
+        self._number(target, number, compares=False)
+
+    def compare_number(self, target: Cell, number: int) -> None:
+        """Compare the lowest byte with a number."""
+        self._number(target, number, compares=True)
+
+    def give(self, port: Port, number: int) -> None:
+        """Give a number to a port."""
+        self.set(Cell.NUMBER, number)
+        self.out(port, Cell.NUMBER)
+
+    def jump(self, label: str) -> None:
+        """Go on elsewhere."""
+        self.jump_if(Condition.ALWAYS, label)
+
+    def jump_if(self, condition: Condition, label: str) -> None:
+        """Go on elsewhere if a condition holds."""
+        self.instructions.append(Jump(condition, label))
+
+    def jump_unless(self, condition: Condition, label: str) -> None:
+        """Go on elsewhere unless a condition holds."""
+        self.instructions.append(Jump(condition, label, unless=True))
+
+    def _work(
+        self, operation: Operation, target: Cell | Port, source: Cell | int, size: Bytes
+    ) -> None:
+        self.instructions.append(Work(operation, size, target, source))
+
+    def _number(self, target: Cell, number: int, *, compares: bool) -> None:
+        if not 0 <= number < 1 << 8:
+            raise ValueError(f"{number} does not fit a byte")
+        self.instructions.append(Work(Operation.NUMBER, Bytes.FOUR, target, number, compares))

@@ -1,0 +1,190 @@
+"""What the host knows of a connected core, and how it brings the core to rest.
+
+Whatever ended the call before, each call begins with `DeviceState.settle`, and finds the device
+between two ticks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import numpy as np
+
+from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, WORD_BYTES, Opcode
+from spiketwin.hdl.spec.registers import Space, counters, space_formats
+from spiketwin.host import access
+from spiketwin.host.account import Account
+from spiketwin.host.elements import IntArray, blocks
+from spiketwin.host.errors import LinkError
+from spiketwin.host.exchange import Request, arguments
+from spiketwin.host.link import Link
+from spiketwin.host.network import Placement
+from spiketwin.host.plan import Settings
+from spiketwin.host.runner import ANY_WAIT, Runner
+from spiketwin.host.spikes import Run, Saturations
+
+REGISTER_AGAIN: Final = "write it again (`write_registers`)"
+"""What mends a register that was half written."""
+
+
+class DeviceState:
+    """The state of a connected core as far as the host knows it.
+
+    Parameters
+    ----------
+    link:
+        An open link.
+
+    Attributes
+    ----------
+    params, settings, formats:
+        Sizes, registers and memory spaces of the core.
+    placement:
+        Where the network lies in the core.
+    tick:
+        The next tick.
+    known_registers:
+        Registers whose values are known: name to value.
+    half_written:
+        What is half written: its name, and what mends it.
+    runner:
+        The run whose words are still to come; None if there is none.
+    last_begun:
+        The run that was begun last.
+    counted:
+        The counters as they were last seen; None where something may have been counted since.
+    settled:
+        Whether the device is known to be between two ticks.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.params = link.identity.params
+        self.settings = Settings(self.params)
+        self.formats = space_formats(self.params)
+        self.placement = Placement(self.params.n_axons, self.params.n_neurons, self.params)
+        self.tick = 0
+        self.known_registers: dict[str, int] = {}
+        self.half_written: dict[str, str] = {}
+        self.runner: Runner | None = None
+        self.last_begun: Runner | None = None
+        self.counted: dict[str, int] | None = None
+        self.settled = False
+        self._last_run: Run | None = None
+
+    def begin(self, runner: Runner) -> None:
+        """Note that a run begins; it has no result yet."""
+        self.last_begun, self._last_run = runner, None
+
+    def end(self, run: Run) -> Run:
+        """Note the result of the last run, and return it."""
+        self._last_run = run
+        return run
+
+    def last_run(self) -> Run | None:
+        """Return what the last run put out (`Core.last_run`)."""
+        if self._last_run is None and self.last_begun is not None:
+            # Broken off before the device knew of it.
+            self.last_begun.broken_off = True
+            self._last_run = self.last_begun.result()
+        return self._last_run
+
+    def settle(self) -> None:
+        """Bring a device that may be in the middle of a run, ours or another's, to rest.
+
+        It stays as the last whole tick left it; events of later ticks are dropped. Each step can be
+        done again: where this is broken off, the next call does it all. What a run of ours had put
+        out by then is kept.
+        """
+        if self.settled:
+            return
+        self.link.request(Request(Opcode.STOP, result_bytes=4, cycles=self.stop_cycles()))
+        runner, full, answers = self.runner, WORD_BYTES * MAX_FETCH_WORDS, list[int]()
+
+        def take(answer: bytes) -> None:
+            answers.append(len(answer))
+            if runner is not None:
+                runner.take(answer)
+
+        fetch = Request(
+            Opcode.FETCH,
+            arguments(Opcode.FETCH, MAX_FETCH_WORDS, ANY_WAIT),
+            result_bytes=full,
+            result_item_bytes=WORD_BYTES,
+            cycles=self.stop_cycles(),
+            on_result=take,
+        )
+        # A short answer tells that the run is over and its words are all out.
+        most_words = self.params.spike_queue_depth + self.params.max_words_per_tick
+        for _ in range(most_words // MAX_FETCH_WORDS + 1):
+            self.link.run([fetch])
+            if answers[-1] < full:
+                break
+        else:
+            raise LinkError(
+                f"the device has more than the {most_words} output words that it can hold: switch "
+                "it off and on, and connect again"
+            )
+        counters = self.count(reads=True)
+        self.tick = counters["tick"]
+        if runner is not None:
+            self.keep(runner, counters)
+        self.counted = counters
+        self.settled = True
+
+    def reset(self) -> None:
+        """Reset the device (`Core.reset`)."""
+        self.settled, self.known_registers, self.counted = False, {}, None
+        self.link.request(Request(Opcode.RESET, cycles=self.stop_cycles()))
+        if self.runner is not None:
+            with suppress(LinkError):  # where the device reports what no core does
+                self.keep(self.runner, {})  # the rest of its words is gone
+            self.counted = None
+        self.tick = 0
+        self.known_registers = dict.fromkeys(self.settings.table, 0)
+        self.settled = True
+
+    def count(self, reads: bool) -> dict[str, int]:
+        """Return the counters, if they are to be read, and those that a model has by itself."""
+        return (self.read_counters() if reads else {}) | self.link.saturations()
+
+    def keep(
+        self, runner: Runner, counters: dict[str, int], accounts: tuple[Account, ...] = ()
+    ) -> Run:
+        """Make what a run put out the last one, given what is known of the counters after it."""
+        before = self.counted or {}
+        if "tick" in counters and "tick" in before:
+            runner.missed_deadlines = counters["missed_deadlines"] - before["missed_deadlines"]
+            runner.late_events = counters["late_events"] - before["late_events"]
+        runner.saturations = Saturations.between(before, counters)
+        self.counted = counters  # nothing is counted between two runs
+        self.runner = None
+        return self.end(runner.result(accounts))
+
+    def stop_cycles(self) -> int:
+        """Return the most cycles that the device takes to stop."""
+        # The tick under way, and the sweep of a clear, which takes less than a tick.
+        return 2 * self.settings.most_cycles
+
+    @contextmanager
+    def writing(self, things: dict[str, str]) -> Iterator[None]:
+        """Note things, each with what mends it, as half written until the end of the block."""
+        self.half_written |= things
+        yield
+        for thing in things:
+            self.half_written.pop(thing, None)
+
+    def read_counters(self) -> dict[str, int]:
+        """Read the counters of the device: name to value."""
+        built = counters(self.params)
+        values = self.read_elements(Space.COUNTER, len(built))
+        return {counter.name: int(v) for counter, v in zip(built, values, strict=True)}
+
+    def read_elements(self, space: Space, count: int) -> IntArray:
+        """Read the first `count` elements of a space."""
+        fmt = self.formats[space]
+        values: list[IntArray] = []
+        self.link.run(access.read(fmt, i, n, values.append) for i, n in blocks(fmt, 0, count))
+        return np.concatenate(values)

@@ -1,0 +1,269 @@
+"""How the runs that were asked for are carried out: over the link, or on threads of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from spiketwin.hdl.spec.registers import RUN_REGISTERS
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.decoding import decode_network, decode_nothing
+from spiketwin.host.device_state import REGISTER_AGAIN, DeviceState
+from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkError
+from spiketwin.host.plan import Plan, Watch, check_not_of_run, clear_mask
+from spiketwin.host.progress import Steps
+from spiketwin.host.runner import Runner
+from spiketwin.host.runs import Runs
+from spiketwin.host.spikes import Run, Saturations
+from spiketwin.host.timeline import Activity, Stopwatch
+from spiketwin.host.transport import RunApart
+
+_LAST_TICK: Final = (1 << 32) - 1
+
+
+class Execution:
+    """Checks what runs ask for, and has the device carry them out.
+
+    Parameters
+    ----------
+    state:
+        What is known of the device.
+    """
+
+    def __init__(self, state: DeviceState) -> None:
+        self._state = state
+
+    def plan(
+        self,
+        events: IntArray,
+        ticks: int,
+        runs: int,
+        tick_period: int,
+        digests: bool,
+        clear: bool | Iterable[str],
+        registers: Mapping[str, ArrayLike],
+        many: bool = False,
+    ) -> Plan:
+        """Return the plan of runs whose events were checked already; nothing is sent yet."""
+        state = self._state
+        settings = state.settings
+        self._check_queue(events, int(ticks), many)
+        if not isinstance(registers, Mapping):
+            raise InvalidInput(
+                f"registers must be a mapping of names to values, not {shown(registers)}"
+            )
+        for name in registers:
+            check_not_of_run(name)
+        plan = Plan(
+            events, int(ticks), runs, settings.period(tick_period), settings.digests(digests),
+            clear_mask(clear),
+            {name: settings.checked(name, each, (runs,)) for name, each in registers.items()}, many,
+        )  # fmt: skip
+        if "v_floor" in plan.registers:
+            state.placement.check_floor(int(plan.registers["v_floor"].max()))
+        for what, mend in state.half_written.items():
+            if what not in plan.registers:  # which are written again
+                raise HalfWritten(f"writing {what} was broken off: {mend} before it is run")
+        return plan
+
+    def attaching_what_came_in(self, execute: Callable[[list[Runner], Stopwatch], Run]) -> Run:
+        """Execute runs. An exception that breaks them off carries what has come in by then.
+
+        `execute` is given a list. It puts the runner there before anything can come in.
+        """
+        state = self._state
+        begun: list[Runner] = []
+        try:
+            with state.link.exclusive(), state.link.timed() as stopwatch:
+                return execute(begun, stopwatch)
+        except BaseException as error:
+            for runner in begun:
+                runner.broken_off = True
+                with suppress(LinkError):  # where the device reports what no core does
+                    error.__dict__["run"] = part = runner.result()
+                    error.add_note(
+                        f"The run was broken off with {len(part.cycles)} of {runner.ticks} ticks "
+                        "come in, which the attribute `run` of this exception has. `core.tick` "
+                        "says where the core is, and `core.run` goes on from there."
+                    )
+            raise
+
+    def over_link(
+        self,
+        plan: Plan,
+        progress: Steps | None,
+        watch: Watch | None,
+        begun: list[Runner],
+        stopwatch: Stopwatch,
+    ) -> Run:
+        """Have the device carry out a plan by requests over the link."""
+        state = self._state
+        state.settle()
+        self._check_ticks(plan)
+        runner = Runner(
+            state.link.identity, state.tick, plan,
+            state.settings, dict(state.known_registers), progress, watch,
+            state.placement.n_neurons, state.link.calling_back,
+        )  # fmt: skip
+        begun.append(runner)
+        state.begin(runner)
+        reads = plan.tick_period > 0 or state.params.saturation_counters
+        if state.counted is None or (reads and "tick" not in state.counted):
+            state.counted = state.count(reads)
+        counters = self._carry_out(runner, reads)
+        run = state.keep(runner, counters, (runner.account(stopwatch, state.link.line),))
+        stopwatch.lap(Activity.DECODE)
+        stopwatch.stop()
+        return run
+
+    def many(
+        self,
+        plan: Plan,
+        threads: int,
+        progress: Callable[[int, int], None] | None,
+        watch: Watch | None,
+        begun: list[Runner],
+        stopwatch: Stopwatch,
+    ) -> Run:
+        """Have the device carry out the plan of several runs, on threads of the target if it can.
+
+        Parameters
+        ----------
+        plan:
+            The runs.
+        threads:
+            Most threads that the runs may be spread over.
+        progress, watch:
+            Called with whole runs (`Core.run_many`).
+        begun, stopwatch:
+            As of `over_link`.
+        """
+        run_apart = self._state.link.run_apart
+        if run_apart is None or not self._can_run_apart(plan, threads):
+            return self.over_link(
+                plan, plan.of_runs(progress), plan.of_parts(watch), begun, stopwatch
+            )
+        run = self._run_apart(plan, run_apart, threads, progress)
+        try:
+            self._show(Runs(plan.ticks, run), watch)
+        except BaseException as error:
+            error.__dict__["run"] = run
+            raise
+        return run
+
+    def _can_run_apart(self, plan: Plan, threads: int) -> bool:
+        """Whether the runs of a plan can be spread over threads, none depending on another."""
+        return (
+            min(threads, plan.runs) > 1
+            and plan.starts_anew
+            and not plan.tick_period
+            and not self._learns(plan)
+        )
+
+    def _learns(self, plan: Plan) -> bool:
+        """Whether weights may change in any run of a plan, which the next one would see."""
+        state = self._state
+        if not state.params.learning:
+            return False
+        known = state.known_registers
+        return any(
+            bool(np.any(plan.registers.get(name, known.get(name, 1))))
+            for name in ("learn_pre", "learn_post")
+        )
+
+    def _run_apart(
+        self,
+        plan: Plan,
+        run_apart: RunApart,
+        threads: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> Run:
+        """Have the device carry out runs on several threads, all or none of them."""
+        state = self._state
+        state.settle()
+        self._check_ticks(plan)
+        before = state.count(state.params.saturation_counters)
+        reported = 0
+
+        def report(done: int) -> None:
+            nonlocal reported
+            state.link.check_interrupts()
+            if progress is not None and done > reported:
+                reported = done
+                with state.link.calling_back():
+                    progress(done, plan.runs)
+
+        try:
+            words = np.frombuffer(run_apart(plan, threads, report), "<u4")
+        except BaseException as error:  # nothing of it was done
+            error.__dict__["run"] = Run(*decode_nothing(state.params))
+            raise
+        ticks = plan.runs * plan.ticks
+        decoded = decode_network(
+            words, ticks, state.params, plan.digests, state.placement.n_neurons
+        )
+        state.tick += ticks
+        state.known_registers |= state.settings.behind(plan)
+        for name in plan.registers:
+            state.half_written.pop(name, None)
+        state.counted = state.count(state.params.saturation_counters)
+        saturations = Saturations.between(before, state.counted)
+        return state.end(Run(*decoded, saturations=saturations))
+
+    def _show(self, runs: Runs, watch: Watch | None) -> None:
+        if watch is not None:
+            for number, run in enumerate(runs):
+                with self._state.link.calling_back():
+                    watch(number, run)
+
+    def _check_ticks(self, plan: Plan) -> None:
+        state = self._state
+        if state.tick + plan.runs * plan.ticks > _LAST_TICK:
+            raise InvalidInput(
+                f"the core is at tick {state.tick} and counts to {_LAST_TICK}: program it again, "
+                "or run less"
+            )
+
+    def _carry_out(self, runner: Runner, reads: bool) -> dict[str, int]:
+        """Have the device carry out a run, or bring it to rest where that is broken off.
+
+        Gives the counters behind it, which are read with `reads`.
+        """
+        state = self._state
+        state.settled, state.runner = False, runner
+        written = state.settings.changed(runner.plan, state.known_registers)
+        state.half_written |= dict.fromkeys(written, REGISTER_AGAIN)
+        for name in (*RUN_REGISTERS, *written):
+            state.known_registers.pop(name, None)  # known again when they have been written
+        try:
+            state.link.run(runner.program())
+            counters = state.count(reads)
+        except BaseException as error:
+            runner.broken_off = True
+            if not isinstance(error, LinkError):  # with one that failed the next call tries
+                with suppress(LinkError):
+                    state.settle()
+            raise
+        for name in written:
+            state.half_written.pop(name)
+        state.known_registers |= state.settings.behind(runner.plan)
+        state.tick += runner.ticks
+        state.settled = True
+        return counters
+
+    def _check_queue(self, events: IntArray, ticks: int, many: bool) -> None:
+        depth = self._state.params.event_queue_depth
+        if len(events) > depth:
+            crowded = np.flatnonzero(events[depth:, 0] == events[:-depth, 0])
+            if crowded.size:
+                run, tick = divmod(int(events[crowded[0], 0]), ticks)
+                which = f"stimuli[{run}]: " if many else ""
+                raise DoesNotFit(
+                    f"{which}tick {tick} has more events than the event queue of "
+                    f"this core holds ({depth}): take a core with a larger event_queue_depth"
+                )

@@ -1,0 +1,140 @@
+"""The memories of a core as arrays in the size of the network."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, RUN_REGISTERS, ClearMask, Space
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host import access
+from spiketwin.host.device_state import REGISTER_AGAIN, DeviceState
+from spiketwin.host.elements import IntArray, blocks, integers
+from spiketwin.host.errors import DoesNotFit, InvalidInput, LinkError
+
+
+class Memories:
+    """Reads and writes whole memory spaces, and registers.
+
+    Parameters
+    ----------
+    state:
+        What is known of the device.
+    """
+
+    def __init__(self, state: DeviceState) -> None:
+        self._state = state
+
+    def has(self, space: Space) -> bool:
+        """Whether the core is built with a space."""
+        return space in self._state.formats
+
+    def built(self, space: Space) -> Space:
+        """Return a space; `DoesNotFit` if the core is built without it."""
+        if space not in self._state.formats:
+            raise DoesNotFit(
+                f"this core has no {space.name.lower()}: connect to one built with learning"
+            )
+        return space
+
+    def read_array(self, space: Space) -> IntArray:
+        """Read a whole space in the shape that it has in the network."""
+        state = self._state
+        fmt = state.formats[self.built(space)]
+        values = self.read(space, fmt.size)
+        if fmt.rows > 1:
+            values = values.reshape(fmt.rows, fmt.columns)
+        return state.placement.extract(space, values)
+
+    def write_arrays(self, arrays: dict[Space, ArrayLike], method: str) -> None:
+        """Check arrays, then write each to its whole space; `method` mends one half written."""
+        state = self._state
+        placed = {}
+        for space, values in arrays.items():
+            limits = state.formats[self.built(space)].limits()
+            checked = integers(space.name.lower(), values, state.placement.shape(space), limits)
+            placed[space] = state.placement.embed(space, checked)
+        again = f"write it again (`{method}`)"
+        with state.writing({space.name.lower(): again for space in placed}):
+            for space, whole in placed.items():
+                self.write(space, whole)
+
+    def read_pending(self) -> IntArray:
+        """Read which neurons fired in the last tick, 1 for each that did."""
+        state = self._state
+        state.settle()
+        count, groups = (
+            state.read_counters()["pending_groups"],
+            state.params.neuron_groups,
+        )
+        if count > groups:
+            raise LinkError(
+                f"the device reports {count} of {groups} groups as pending: program it again"
+            )
+        entries = self.read(Space.PENDING, count) if count else np.empty(0, np.int64)
+        if count and entries.max() >> PENDING_MASK_BITS >= groups:
+            raise LinkError(
+                f"the device reports group {entries.max() >> PENDING_MASK_BITS} of {groups} as "
+                "pending: program it again"
+            )
+        flags = np.zeros((state.params.neuron_groups, state.params.neuron_lanes), np.int64)
+        mask = entries[:, None] >> np.arange(state.params.neuron_lanes) & 1
+        flags[entries >> PENDING_MASK_BITS] = mask
+        return state.placement.extract(Space.PENDING, flags.reshape(-1))
+
+    def write_pending(self, flags: IntArray) -> None:
+        """Write which neurons fired in the last tick."""
+        state = self._state
+        whole = state.placement.embed(Space.V, flags)  # laid out as any vector of neurons
+        lanes = whole.reshape(state.params.neuron_groups, state.params.neuron_lanes)
+        masks = (lanes << np.arange(state.params.neuron_lanes)).sum(axis=1)
+        groups = np.flatnonzero(masks)
+        if groups.size:
+            self.write(Space.PENDING, groups << PENDING_MASK_BITS | masks[groups])
+        else:
+            state.settle()
+            state.link.run([state.settings.clear(ClearMask.PENDING)])
+
+    def read(self, space: Space, count: int) -> IntArray:
+        """Read the first `count` elements of a space."""
+        state = self._state
+        state.settle()
+        return state.read_elements(space, count)
+
+    def write(self, space: Space, values: IntArray) -> None:
+        """Write the first elements of a space."""
+        state = self._state
+        state.settle()
+        fmt = state.formats[space]
+        flat = values.reshape(-1)
+        state.link.run(
+            access.write(fmt, index, flat[index : index + n])
+            for index, n in blocks(fmt, 0, flat.size)
+        )
+
+    def write_registers(self, values: dict[str, int]) -> None:
+        """Check registers, and write them; raises as `Core.write_registers`."""
+        state = self._state
+        checked = {name: int(state.settings.checked(name, v)) for name, v in values.items()}
+        if "v_floor" in checked:
+            state.placement.check_floor(checked["v_floor"])
+        self.write_checked_registers(checked)
+
+    def write_checked_registers(self, checked: dict[str, int]) -> None:
+        """Write registers whose values are in their ranges."""
+        state = self._state
+        state.settle()
+        for name in checked:
+            state.known_registers.pop(name, None)  # known again when it has been written
+        with state.writing(dict.fromkeys(checked.keys() - RUN_REGISTERS, REGISTER_AGAIN)):
+            state.link.run(state.settings.write(name, value) for name, value in checked.items())
+        state.known_registers |= checked
+
+
+def spaces_of(arrays: dict[str, ArrayLike], names: tuple[str, ...]) -> dict[Space, ArrayLike]:
+    """Return arrays by their spaces; `InvalidInput` if one has none of the names allowed."""
+    for name in arrays:
+        if name not in names:
+            allowed = ", ".join(names)
+            raise InvalidInput(f"there is no {shown(name)} to write: it is one of {allowed}")
+    return {Space[name.upper()]: values for name, values in arrays.items()}
