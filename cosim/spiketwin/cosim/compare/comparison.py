@@ -178,7 +178,7 @@ def compare(
     every:
         Ticks between two comparisons of all state, 1 or more, where there are no digests.
     progress:
-        Told how far it is.
+        Called as the work goes on.
 
     Raises
     ------

@@ -141,7 +141,7 @@ class Ideal:
         return cls(**values)
 
     def in_units(self, scale: float) -> Self:
-        """Measure the same network in a unit of which one of ours has `scale`."""
+        """Return the network in a smaller unit: `scale` of them make one of this network's."""
         return replace(self, **{name: getattr(self, name) * scale for name in _IN_UNITS})
 
     def quantised(self, scale: float, params: CoreParams) -> Network:

@@ -216,7 +216,7 @@ def sweep(
     periods:
         Cycles from tick to tick, each 1 or more.
     progress:
-        Told how far it is.
+        Called as the work goes on.
     clock_hz:
         Clock to reckon with; None: the one that the device reports.
     judge:

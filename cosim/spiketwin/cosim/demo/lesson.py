@@ -11,6 +11,7 @@ from spiketwin.cosim.demo.run import Watch
 from spiketwin.cosim.digits.recipe import Phase
 from spiketwin.host import Core, Run
 from spiketwin.host.cli.dots import bars
+from spiketwin.host.cli.options import address_of
 from spiketwin.host.cli.view import View
 from spiketwin.host.elements import IntArray
 from spiketwin.host.targets import origin
@@ -27,7 +28,7 @@ def lesson(
     Parameters
     ----------
     core, target:
-        The core and its address.
+        The core, and the name of its target.
     taught:
         Digit that each neuron is taught, shape (neurons,).
     phases:
@@ -39,7 +40,7 @@ def lesson(
         f"handwritten digits on {target}",
         identity=core.identity,
         statistics=core.statistics,
-        origin=origin(target),
+        origin=origin(address_of(target)),
         n_neurons=len(taught),
         total=sum(phase.presentations for phase in phases),
         unit="images",

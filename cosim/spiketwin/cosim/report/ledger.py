@@ -37,8 +37,8 @@ def figure(found: Comparison) -> Figure:
     }
     bars = {title: bar for title, bar in (whole | each_spike).items() if sum(bar.values()) > 0}
     names = [name for name in (*ORIGINS, _REMAINDER) if any(bar.get(name) for bar in bars.values())]
-    said = "; ".join(f"{title} {_told(bar)}" for title, bar in bars.items())
-    says = f"A bar of the parts of the time, in the order in which a spike passes them: {said}."
+    sentence = "; ".join(f"{title} {_described(bar)}" for title, bar in bars.items())
+    says = f"A bar of the parts of the time, in the order in which a spike passes them: {sentence}."
     keys = [Key(_spoken(name), "bar", number) for number, name in enumerate(names)]
     return Figure(
         _NAME,
@@ -97,7 +97,7 @@ def _of_spikes(ledger: Ledger) -> dict[str, float]:
     return {name: float(seconds.mean()) for name, seconds in ledger.spikes.items()}
 
 
-def _told(bar: dict[str, float]) -> str:
+def _described(bar: dict[str, float]) -> str:
     """Say the largest parts of a bar."""
     whole = sum(bar.values())
     largest = sorted(bar, key=lambda name: -bar[name])[:3]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -357,6 +358,13 @@ def told_apart(urls: Sequence[str]) -> list[str]:
         for index, url in enumerate(urls)
     ]
 
+
+def address_of(name: str) -> str:
+    """Return the address of a target that `told_apart` has named."""
+    return _NUMBERED.sub("", name)
+
+
+_NUMBERED: Final = re.compile(r" \([0-9]+\)$")
 
 json_file = click.option(
     "--json", "json_file", type=OutputFile(), metavar="FILE", help="Write the figures here."

@@ -30,7 +30,7 @@ CHOICE_BYTES: Final = 96
 """Bytes that the choices of one input are read from."""
 
 MOST_SECONDS: Final = 10.0
-"""For one input, on a computer however busy; most take less than a thousandth of it."""
+"""Time that one input may take, on the busiest computer; most take less than a thousandth."""
 
 MOST_MEMORY: Final = 1 << 30
 """Bytes that all inputs together may take beyond what is taken before the first one."""
@@ -184,7 +184,7 @@ def search(
 
 
 def _reduced(surface: Surface, octets: bytes, finding: Finding) -> Finding:
-    """Make an input smaller that ends as it did: 0 is the simplest choice, so bytes are lowered."""
+    """Make a failing input smaller by lowering bytes: 0 stands for the simplest choice."""
     end = time.perf_counter() + _MOST_REDUCING
     span = CHOICE_BYTES
     while span:

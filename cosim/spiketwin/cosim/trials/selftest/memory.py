@@ -178,7 +178,7 @@ class _Tester:
 
 
 def _registers(core: Core, fmt: SpaceFormat, rng: np.random.Generator, findings: _Findings) -> None:
-    """Write patterns into all registers, each of which has its own width."""
+    """Write patterns into all registers; each register has its own width."""
     table = registers(core.params)
     limits = np.array([register.limits(core.params) for register in table], np.int64)
     low, high = limits[:, 0], limits[:, 1]
