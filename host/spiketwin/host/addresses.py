@@ -61,13 +61,23 @@ def parse(address: str) -> Target:
     """
     _check(address)
     scheme, _, rest = address.partition(":")
-    if (kind := registered_kinds().get(scheme)) is not None:
+    kind = kind_of(address)
+    if scheme in registered_kinds():
         return _registered(kind, address)
-    if scheme == REPLAY.scheme:
-        return Target(REPLAY, rest, address=address)
-    if scheme == SOCKET.scheme:
-        return Target(SOCKET, address, address=address)
-    return Target(TERMINAL if _is_terminal(address) else PORT, address, address=address)
+    return Target(kind, rest if kind is REPLAY else address, address=address)
+
+
+def kind_of(address: str) -> TargetKind:
+    """Return the kind of the target that an address names: its scheme alone decides.
+
+    It serves for names as well under which the same address is given several times.
+    """
+    scheme = address.partition(":")[0]
+    if (kind := registered_kinds().get(scheme)) is not None:
+        return kind
+    if scheme in (REPLAY.scheme, SOCKET.scheme):
+        return REPLAY if scheme == REPLAY.scheme else SOCKET
+    return TERMINAL if _is_terminal(address) else PORT
 
 
 def parse_as(kind: TargetKind, address: str) -> Target:

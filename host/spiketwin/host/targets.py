@@ -12,7 +12,7 @@ import numpy as np
 from spiketwin.hdl.spec.installation import install_command
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.text import shown
-from spiketwin.host.addresses import PORT, REPLAY, parse, sizes_of
+from spiketwin.host.addresses import PORT, REPLAY, kind_of, parse, sizes_of
 from spiketwin.host.core import Core
 from spiketwin.host.errors import DoesNotFit, InvalidInput, SpiketwinError, TargetError
 from spiketwin.host.kinds import Origin, Target
@@ -191,11 +191,9 @@ def takes_baud(target: str | Target) -> bool:
 
 
 def origin(target: str | Target) -> Origin:
-    """Say how a target comes by its spikes and cycles (`Origin`).
-
-    Raises `InvalidInput` or `TargetError` for what is no address.
-    """
-    return _parsed(target).kind.origin
+    """Say how a target comes by its spikes and cycles (`Origin`): its scheme tells."""
+    kind = target.kind if isinstance(target, Target) else kind_of(target)
+    return kind.origin
 
 
 def no_line(target: str | Target, baud: int) -> str:
