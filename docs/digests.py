@@ -13,7 +13,7 @@ from typing import Final
 
 from amaranth.back.rtlil import convert
 
-from spiketwin.firmware.families import families
+from spiketwin.firmware.family import families
 from spiketwin.firmware.synthesis import synthesis
 from spiketwin.hdl.gateware.core.digest import Digest
 from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, preset

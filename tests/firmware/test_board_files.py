@@ -26,8 +26,8 @@ from spiketwin.firmware import top
 from spiketwin.firmware.board import Adapter, Board, Programmer, board
 from spiketwin.firmware.build import build
 from spiketwin.firmware.errors import BoardError
-from spiketwin.firmware.families import families
 from spiketwin.firmware.families.ice40 import PACKAGES
+from spiketwin.firmware.family import families
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import resolve
 from spiketwin.firmware.wasm import Call

@@ -22,7 +22,7 @@ from spiketwin.firmware import plan as planning
 from spiketwin.firmware.board import Board, board, boards, makes_baud
 from spiketwin.firmware.build import Build, TimingMissed, TooBig
 from spiketwin.firmware.errors import BoardError
-from spiketwin.firmware.families import families
+from spiketwin.firmware.family import families
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.platforms import wiring
 from spiketwin.firmware.target import resolve

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from spiketwin.firmware.clocks import TOLERANCE
 from spiketwin.firmware.errors import ClockError
-from spiketwin.firmware.families import families
 from spiketwin.firmware.families.ecp5 import ECP5, Ecp5Pll
 from spiketwin.firmware.families.ice40 import ICE40_HX, Ice40Pll
 from spiketwin.firmware.families.xc7 import XC7, Xc7Mmcm
-from spiketwin.firmware.family import Family
+from spiketwin.firmware.family import Family, families
 
 Floats = NDArray[np.float64]
 Every = Callable[[int], Floats]

@@ -25,8 +25,7 @@ from spiketwin.firmware import top
 from spiketwin.firmware.board import Board, board
 from spiketwin.firmware.build import build
 from spiketwin.firmware.errors import BoardError
-from spiketwin.firmware.families import families
-from spiketwin.firmware.family import CellModels, Family, VendorProject
+from spiketwin.firmware.family import CellModels, Family, VendorProject, families
 from spiketwin.firmware.fpga import Device, Package
 from spiketwin.firmware.nextpnr import Nextpnr
 from spiketwin.firmware.openfpgaloader import calls

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -14,6 +14,7 @@ from typing import Any, Final
 from amaranth.hdl import ClockSignal, Module, ResetSignal, Signal
 from amaranth.lib import io
 
+from spiketwin.firmware import discovery
 from spiketwin.firmware.clocks import Pll
 from spiketwin.firmware.fpga import Device, Package
 from spiketwin.firmware.nextpnr import Nextpnr
@@ -163,3 +164,10 @@ def input_buffer(m: Module, pad: Any) -> Signal:
     m.submodules.pad = buffer = io.Buffer(io.Direction.Input, pad)
     signal: Signal = buffer.i
     return signal
+
+
+def families() -> dict[str, Family]:
+    """Find the families of this package, by name."""
+    kind: type[Any] = Family  # an abstract class, which mypy takes for no `type[Family]`
+    found: Iterable[Family] = discovery.in_package("spiketwin.firmware.families", kind)
+    return dict(sorted((family.name, family) for family in found))

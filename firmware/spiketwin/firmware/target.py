@@ -9,8 +9,7 @@ from spiketwin.firmware import checks
 from spiketwin.firmware.board import Board
 from spiketwin.firmware.clocks import Pll
 from spiketwin.firmware.errors import BoardError, ClockError
-from spiketwin.firmware.families import families
-from spiketwin.firmware.family import Family
+from spiketwin.firmware.family import Family, families
 from spiketwin.firmware.fpga import Device, Package
 
 

@@ -7,13 +7,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from spiketwin.firmware.families import families as known
 from spiketwin.firmware.synthesis import script, synthesis, synthesis_version
 from spiketwin.hdl.spec.installation import install_command
 from spiketwin.host.errors import ToolMissing
 
 if TYPE_CHECKING:
-    from spiketwin.firmware.family import CellModels
+    from spiketwin.firmware.family import CellModels, Family
 
 _NETLIST: Final = "netlist.v"
 
@@ -32,7 +31,14 @@ OPTIMISATION: Final = "-O1"
 
 def families() -> dict[str, CellModels]:
     """Give the families whose netlist can be simulated, by name, with the models of their cells."""
-    return {name: family.models for name, family in known().items() if family.models is not None}
+    return {name: family.models for name, family in _known().items() if family.models is not None}
+
+
+def _known() -> dict[str, Family]:
+    # Imported here, as Amaranth comes with it, which who simulates the RTL does not need.
+    from spiketwin.firmware.family import families
+
+    return families()
 
 
 def sources(family: str) -> list[Path]:
@@ -50,7 +56,7 @@ def version(family: str) -> str:
     """
     _yosys()
     models = families()[family]
-    commands = script(known()[family], "", "")
+    commands = script(_known()[family], "", "")
     return " ".join([synthesis_version(), *commands, *_FLAGS, *models.definitions, OPTIMISATION])
 
 
@@ -81,7 +87,7 @@ def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) ->
     share = _yosys() / "share"
     # Bits of one vector that depend on each other are no loop, but would look like one.
     writes = ["splitnets", f"write_verilog -noattr {_NETLIST}"]
-    synthesis(known()[family], rtlil, top, writes, log.name).run(folder)
+    synthesis(_known()[family], rtlil, top, writes, log.name).run(folder)
     # In the folder, whose path any tool takes.
     given = [*models.ours, *(share / name for name in models.of_yosys)]
     flags = [*_FLAGS, *(f"-D{name}" for name in models.definitions)]
