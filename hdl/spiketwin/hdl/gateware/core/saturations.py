@@ -6,7 +6,6 @@ They listen where the units write, two cycles behind, so that nothing in a tick 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -14,9 +13,6 @@ from amaranth.lib.wiring import In, Out
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import SATURATIONS
-
-LATENCY: Final = 2
-"""Cycles from a lane that saturates to the counter that has it."""
 
 
 def lanes_watched(params: CoreParams) -> Mapping[str, int]:
