@@ -113,7 +113,7 @@ def _connected(
         core = Core(link)
         if target.baud is not None and target.baud != link.baud:
             # Only a line that is simulated, or recorded as one, begins at a rate of its own.
-            if not link.has_line:
+            if link.line.baud is None:
                 raise InvalidInput(no_line(target, target.baud))
             core.set_baud(target.baud)
         return core
