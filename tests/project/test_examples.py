@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from support.checkout import ROOT
 
+from spiketwin.firmware.board import board
+from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import resolve
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import preset
-from spiketwin.host import Network, connect
+from spiketwin.host import Network
 
 EXAMPLES = ROOT / "examples"
 PAGE = (EXAMPLES / "README.md").read_text()
@@ -185,10 +187,10 @@ def test_many_pairs_add_up_until_the_trace_is_full(done: dict[str, Done]) -> Non
 def test_the_board_is_drawn_with_the_pins_of_its_package(done: dict[str, Done]) -> None:
     drawn = done["my_board"]
     names = runpy.run_path(str(EXAMPLES / "my_board.py"))
-    package = resolve(names["MINE"]).package
-    assert package is not None
+    housing = resolve(names["MINE"]).package
+    assert housing is not None
     columns, rows = points(drawn.axes(0).get_lines()[0])
-    assert {f"{r}{c}" for c, r in zip(columns, rows, strict=True)} == package.pins
+    assert {f"{r}{c}" for c, r in zip(columns, rows, strict=True)} == housing.pins
     for label, pin in (("clock, P6", "P6"), ("rx, A9", "A9"), ("tx, B9", "B9")):
         (column,), (row,) = drawn.line(0, label)
         assert f"{row}{column}" == pin
@@ -196,18 +198,22 @@ def test_the_board_is_drawn_with_the_pins_of_its_package(done: dict[str, Done]) 
     assert [bar.get_width() for bar in bars] == [2, 16, 16, 48, 64]
 
 
-def test_the_counted_bytes_are_those_that_the_link_counts(done: dict[str, Done]) -> None:
-    out, back = done["my_target"].axes(0).containers[:2]
-    heights = [[bar.get_height() for bar in bars] for bars in (out, back)]
-    net = Network.random(n_axons=64, n_neurons=64, seed=1)
-    spikes = [(tick, axon) for tick in range(100) for axon in range(tick % 7, 64, 9)]
-    with connect("model:", params="ncx") as core:
-        core.program(net)
-        run = core.run(spikes, ticks=100)
-    assert [each[2] for each in heights] == [run.ledger.bytes_out, run.ledger.bytes_in]
-    # Each byte of a weight, and the frames around them.
-    assert heights[0][1] > 96 * 192
-    assert heights[1][3] > 96 * 192
+def test_the_board_is_one_that_can_be_built_for() -> None:
+    planned = plan(resolve(board(str(EXAMPLES / "my_board.py"))))
+    assert planned.max_baud == 3_000_000
+    assert planned.clock_hz == 75_000_000
+    assert planned.implementation is not None
+
+
+def test_the_delay_is_waited_for_as_often_as_it_has_to_be(done: dict[str, Done]) -> None:
+    lines = [points(line) for line in done["my_target"].axes(0).get_lines()]
+    rates = {int(length[0]): float(rate[0]) for length, rate in lines}
+    # A run of a tick is one round trip of 10 ms, in which its requests and answers are.
+    assert rates[1] == pytest.approx(100)
+    assert rates[2] == pytest.approx(200)
+    # A window of seven requests, each with several ticks: many ticks for each round trip.
+    assert rates[100] == pytest.approx(100 / (5 * 0.01))
+    assert sorted(rates) == [1, 2, 5, 10, 20, 50, 100]
 
 
 def test_the_sweep_is_drawn_with_what_is_late(done: dict[str, Done]) -> None:
