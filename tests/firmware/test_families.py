@@ -261,7 +261,7 @@ LISTED = {
     "cosim/spiketwin/cosim/serial/protocol_netlist.py",
     "cosim/spiketwin/cosim/trials/fuzz/addresses.py",
     # And so what a figure of it is called.
-    "cosim/spiketwin/cosim/commands/bench.py",
+    "cosim/spiketwin/cosim/trials/bench_figures.py",
 }
 
 
