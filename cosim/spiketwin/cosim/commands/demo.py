@@ -200,7 +200,7 @@ def _table(records: dict[str, Record]) -> Table:
     table.add_column("", overflow="fold")
     for name in records:
         table.add_column(
-            f"{name}\n{origin(options.address_of(name))}", justify="right", overflow="fold"
+            f"{name}\n{origin(name)}", justify="right", overflow="fold"
         )
     figures: dict[str, Callable[[Record], str]] = {
         "presentations": lambda record: f"{record.presentations:,}",
@@ -256,4 +256,4 @@ def _ran(name: str, record: Record, first: Record) -> str:
 
 
 def _has_link(name: str) -> bool:
-    return origin(options.address_of(name)) != "computed" and "level=core" not in name
+    return origin(name) != "computed" and "level=core" not in name

@@ -224,7 +224,7 @@ def write(
     if plot is not None:
         from spiketwin.cosim.compare import curve
 
-        title = f"{readable(played)} on {readable(first)} ({origin(options.address_of(first))})"
+        title = f"{readable(played)} on {readable(first)} ({origin(first)})"
         outputs.write(plot, lambda file: curve.save(file, swept, title))
     outputs.json(json_file, found)
 
@@ -255,7 +255,7 @@ def _time_table(found: Sweep, name: str) -> Table:
         }
 
     title = (
-        f"{name} in real time, at {found.clock_hz / 1e6:g} MHz ({origin(options.address_of(name))})"
+        f"{name} in real time, at {found.clock_hz / 1e6:g} MHz ({origin(name)})"
     )
     return _table(found, title, _columns([cells(point) for point in found.points]))
 

@@ -11,7 +11,6 @@ from spiketwin.cosim.demo.run import Watch
 from spiketwin.cosim.digits.recipe import Phase
 from spiketwin.host import Core, Run
 from spiketwin.host.cli.dots import bars
-from spiketwin.host.cli.options import address_of
 from spiketwin.host.cli.view import View
 from spiketwin.host.elements import IntArray
 from spiketwin.host.targets import origin
@@ -40,7 +39,7 @@ def lesson(
         f"handwritten digits on {target}",
         identity=core.identity,
         statistics=core.statistics,
-        origin=origin(address_of(target)),
+        origin=origin(target),
         n_neurons=len(taught),
         total=sum(phase.presentations for phase in phases),
         unit="images",

@@ -17,7 +17,6 @@ from matplotlib.figure import Figure, SubFigure
 from spiketwin.cosim.demo.run import Record
 from spiketwin.cosim.digits.encoding import N_CLASSES, N_PIXELS, SIDE
 from spiketwin.cosim.digits.recipe import TESTING
-from spiketwin.host.cli.options import address_of
 from spiketwin.host.cli.raster import plain_names
 from spiketwin.host.elements import IntArray
 from spiketwin.host.paths import readable
@@ -211,7 +210,7 @@ def latencies(figure: Figure | SubFigure, records: Records) -> None:
 
 def _caption(figure: Figure | SubFigure, *names: str) -> None:
     """Say how the targets that are shown came by it."""
-    text = ", ".join(f"{name} {origin(address_of(name))}" for name in names)
+    text = ", ".join(f"{name} {origin(name)}" for name in names)
     figure.supxlabel(text, x=0.01, ha="left", fontsize="small", color="0.35")
 
 

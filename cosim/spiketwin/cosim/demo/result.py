@@ -10,7 +10,6 @@ from spiketwin.cosim.demo.compare import COMPARED, Comparison
 from spiketwin.cosim.demo.run import Record
 from spiketwin.cosim.digits.encoding import Digits
 from spiketwin.hdl.spec.results import Result
-from spiketwin.host.cli.options import address_of
 from spiketwin.host.targets import origin
 
 
@@ -45,7 +44,7 @@ class Clocked(Result):
     @classmethod
     def of(cls, name: str, record: Record) -> Self | None:
         """Take the cycles of a target; None for one whose cycles are computed."""
-        if origin(address_of(name)) == "computed":
+        if origin(name) == "computed":
             return None
         cycles = int(record.cycles.sum())
         return cls(cycles, cycles / record.seconds)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from spiketwin.cosim.compare.accuracy import OpenLoop
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Findings
 from spiketwin.cosim.compare.difference import Difference
-from spiketwin.host.cli.options import address_of
 from spiketwin.host.cli.outcome import Outcome
 from spiketwin.host.spikes import saturations_row
 from spiketwin.host.targets import origin
@@ -60,7 +59,7 @@ def origins(names: Iterable[str]) -> str:
     """Say how targets came by their spikes and cycles: ``computed (model:), simulated (rtl:)``."""
     having: dict[str, list[str]] = {}
     for name in names:
-        having.setdefault("computed" if name == FLOAT else origin(address_of(name)), []).append(
+        having.setdefault("computed" if name == FLOAT else origin(name), []).append(
             name
         )
     return ", ".join(f"{how} ({', '.join(some)})" for how, some in having.items())

@@ -359,13 +359,6 @@ def told_apart(urls: Sequence[str]) -> list[str]:
     ]
 
 
-def address_of(name: str) -> str:
-    """Return the address of a target that `told_apart` has named."""
-    return _NUMBERED.sub("", name)
-
-
-_NUMBERED: Final = re.compile(r" \([0-9]+\)$")
-
 json_file = click.option(
     "--json", "json_file", type=OutputFile(), metavar="FILE", help="Write the figures here."
 )
