@@ -199,9 +199,7 @@ def _table(records: dict[str, Record]) -> Table:
     )
     table.add_column("", overflow="fold")
     for name in records:
-        table.add_column(
-            f"{name}\n{origin(name)}", justify="right", overflow="fold"
-        )
+        table.add_column(f"{name}\n{origin(name)}", justify="right", overflow="fold")
     figures: dict[str, Callable[[Record], str]] = {
         "presentations": lambda record: f"{record.presentations:,}",
         "accuracy": lambda record: f"{100 * record.accuracy():.2f} %" if record.is_whole else "–",

@@ -254,9 +254,7 @@ def _time_table(found: Sweep, name: str) -> Table:
             "intervals\noff by µs": (f"{found.microseconds(point.interval_distortion_mean):,.2f}"),
         }
 
-    title = (
-        f"{name} in real time, at {found.clock_hz / 1e6:g} MHz ({origin(name)})"
-    )
+    title = f"{name} in real time, at {found.clock_hz / 1e6:g} MHz ({origin(name)})"
     return _table(found, title, _columns([cells(point) for point in found.points]))
 
 

@@ -59,9 +59,7 @@ def origins(names: Iterable[str]) -> str:
     """Say how targets came by their spikes and cycles: ``computed (model:), simulated (rtl:)``."""
     having: dict[str, list[str]] = {}
     for name in names:
-        having.setdefault("computed" if name == FLOAT else origin(name), []).append(
-            name
-        )
+        having.setdefault("computed" if name == FLOAT else origin(name), []).append(name)
     return ", ".join(f"{how} ({', '.join(some)})" for how, some in having.items())
 
 
