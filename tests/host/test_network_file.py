@@ -18,7 +18,7 @@ from support.rungs import examples
 
 from spiketwin.host import Network
 from spiketwin.host.errors import InvalidInput, NetworkFileError
-from spiketwin.host.files import load, save
+from spiketwin.host.files import VERSION, load, save
 
 Members = dict[str, bytes]
 
@@ -155,7 +155,9 @@ def test_a_wrong_array_is_named(saved: Path, name: str, array: Any, message: str
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda h: h.update(version=2), "version 2, this release reads 1"),
+        (lambda h: h.update(version=VERSION + 1), f"version {VERSION + 1}, this release reads 1"),
+        (lambda h: h.update(version=0), "version 0, this release reads 1"),
+        (lambda h: h.update(version=True), "version True, this release reads 1"),
         (lambda h: h.update(format="other"), "format"),
         (lambda h: h.update(n_axons=-1), "n_axons must be an integer in 0…2048"),
         (lambda h: h.update(n_axons=True), "n_axons must be an integer"),

@@ -27,7 +27,9 @@ from spiketwin.host.replacing import replacing
 from spiketwin.host.stimuli import MOST_EVENTS, checked_events
 
 FORMAT: Final = "spiketwin network"
-VERSION: Final = 1
+VERSION: Final = max(v.since for v in (*ARRAYS.values(), *SETTINGS.values()))
+"""The version that is written; earlier ones are read, and lack what has come since."""
+
 _MOST_HEADER_BYTES: Final = 1 << 16
 _MOST_FILE_BYTES: Final = 1 << 29
 """The largest network with the longest stimulus is not half of that, however badly packed."""
@@ -157,9 +159,12 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
         name: _whole(header, name, MAX_LINES) for name in ("n_axons", "n_neurons")
     }
     settings = header.get("settings")
-    if not isinstance(settings, dict) or set(settings) != set(SETTINGS):
-        raise NetworkFileError(f"settings must be exactly {', '.join(SETTINGS)}")
-    expected = {_HEADER, *array_types()}
+    version = header["version"]
+    wanted = [name for name, register in SETTINGS.items() if register.since <= version]
+    if not isinstance(settings, dict) or set(settings) != set(wanted):
+        raise NetworkFileError(f"settings must be exactly {', '.join(wanted)}")
+    types = {name: t for name, t in array_types().items() if ARRAYS[name].since <= version}
+    expected = {_HEADER, *types}
     stimulus = "ticks" in header
     if stimulus:
         expected.add(_SPIKES)
@@ -171,7 +176,7 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
         )
     # The largest thing asked for is known before memory is taken for it.
     arrays: dict[str, Any] = {}
-    for name, dtype in array_types().items():
+    for name, dtype in types.items():
         shape = ARRAYS[name].shape(sizes["n_axons"], sizes["n_neurons"])
         arrays[name] = _read_array(archive, name, dtype, shape)
     attributes: dict[str, Any] = {n: _from_json(n, v) for n, v in settings.items()}
@@ -198,12 +203,17 @@ def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
     header = json.loads(text.decode("utf-8"))
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise NetworkFileError(f"its header does not say format = {FORMAT!r}")
-    if header.get("version") != VERSION:
+    version = header.get("version")
+    if type(version) is not int or not 1 <= version <= VERSION:
         raise NetworkFileError(
-            f"it has version {shown(header.get('version'))}, this release reads {VERSION}: "
+            f"it has version {shown(version)}, this release reads {_versions()}: "
             "take the release that wrote it"
         )
     return header
+
+
+def _versions() -> str:
+    return "1" if VERSION == 1 else f"1…{VERSION}"
 
 
 def _read_array(

@@ -106,6 +106,9 @@ class Variable:
         What is counted, in parts of ``2 ** -fraction_bits``; empty for flags and pure numbers.
     default:
         Value of a parameter in a network that does not say it.
+    since:
+        Version of the network file from which on it holds the parameter; earlier files mean the
+        default.
     clear:
         The group of `CLEAR` that sets it to 0; None where none does.
     built:
@@ -124,6 +127,7 @@ class Variable:
     unit: str = ""
     fraction_bits: int = 0
     default: int = 0
+    since: int = 1
     clear: ClearMask | None = None
     built: str = ""
     writer: str = ""
