@@ -66,12 +66,11 @@ from spiketwin.hdl.spec.registers import (
     SATURATIONS,
     ClearMask,
     Space,
-    limits,
     registers,
     space_formats,
 )
 from spiketwin.hdl.spec.results import Result
-from spiketwin.hdl.spec.variables import Variable
+from spiketwin.hdl.spec.variables import BY_SPACE, VARIABLES, Variable
 from spiketwin.host.cli.catalogue import SECTIONS
 from spiketwin.host.cli.run import RunResult
 from spiketwin.host.ports import SerialPorts
@@ -102,11 +101,6 @@ _PROBE: Final = CoreParams(
 
 _SHAPES: Final = {
     getattr(_PROBE, name): f"`{name}`" for name in ("n_neurons", "n_sources", "neuron_groups")
-}
-_WIDTHS: Final = {
-    getattr(_PROBE, field.name): f"`{field.name}`"
-    for field in fields(_PROBE)
-    if field.name.endswith("_width")
 }
 
 
@@ -184,11 +178,11 @@ def _identity() -> str:
 
 
 def _spaces() -> str:
-    learning = set(space_formats(_PROBE)) - set(space_formats(replace(_PROBE, learning=False)))
     plain = replace(_PROBE, digest_rounds=0)
     most, few = len(registers(plain)), len(registers(replace(plain, learning=False)))
     rows = []
     for fmt in space_formats(_PROBE).values():
+        array = None if fmt.space is Space.PENDING else BY_SPACE.get(fmt.space)
         columns = _SHAPES.get(fmt.columns, str(fmt.columns))
         if fmt.space is Space.REGISTER:
             columns = f"{most}, or {few} without learning; {fmt.columns - most} more with a digest"
@@ -198,9 +192,9 @@ def _spaces() -> str:
         rows.append(
             (
                 int(fmt.space),
-                f"`{fmt.space.name}`" + (" ¹" if fmt.space in learning else ""),
+                f"`{fmt.space.name}`" + (_footnotes(array) if array else ""),
                 shape,
-                ("signed " if fmt.signed else "") + _WIDTHS.get(fmt.width, str(fmt.width)),
+                ("signed " if fmt.signed else "") + (_bits(array) if array else str(fmt.width)),
                 "yes" if fmt.writable else "no",
                 fmt.doc,
             )
@@ -211,19 +205,38 @@ def _spaces() -> str:
 def _registers() -> str:
     rows = []
     for index, register in enumerate(registers(_PROBE)):
-        width = register.width(_PROBE)
-        low, high = limits(width, register.signed)
-        bits = _WIDTHS.get(width)
+        low, high = register.limits(_PROBE)
         kind = "signed" if register.signed else "unsigned"
-        span = f"{kind} {bits} bits" if bits else f"{low}…{high}"
+        derived = isinstance(register.bits, str)
+        span = f"{kind} {_bits(register)} bits" if derived else f"{low}…{high}"
         name = f"`{register.name}`" + _footnotes(register)
         rows.append((index, name, span, register.doc))
     return _table(("address", "register", "range", ""), rows)
 
 
+def _bits(variable: Variable) -> str:
+    """Return the width of a variable: a number, or the size that it follows."""
+    return f"`{variable.bits}`" if isinstance(variable.bits, str) else str(variable.bits)
+
+
+_MARKS: Final = {
+    built: f" {mark}"
+    for built, mark in zip(
+        dict.fromkeys(v.built for v in VARIABLES if v.built), "¹²³⁴⁵", strict=False
+    )
+}
+
+
 def _footnotes(variable: Variable) -> str:
     """Mark a variable that not every core has."""
-    return {"": "", "learning": " ¹", "digest_rounds": " ²"}[variable.built]
+    return _MARKS.get(variable.built, "")
+
+
+def _built() -> str:
+    """Say what the marks mean."""
+    return "\n".join(
+        f"{mark.strip()} only in cores with `{name}`." for name, mark in _MARKS.items()
+    )
 
 
 def _counters() -> str:
@@ -727,6 +740,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "identity": _identity,
     "spaces": _spaces,
     "registers": _registers,
+    "built": _built,
     "counters": _counters,
     "clear": _clear,
     "words": _words,

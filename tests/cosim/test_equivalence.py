@@ -105,7 +105,8 @@ class Twins:
         if self.params.learning:
             self.both("write_plastic", anything(Space.PLASTIC))
         self.both(
-            "write_parameters", **{n: anything(Space[n.upper()]) for n in names(NEURON_PARAMETERS)}
+            "write_parameters",
+            **{p.name: anything(p.space) for p in NEURON_PARAMETERS if p.space in formats},
         )
         state = {n: anything(Space[n.upper()]) for n in names(STATE) if Space[n.upper()] in formats}
         state["pending"] = self.rng.integers(0, 2, self.params.n_neurons)

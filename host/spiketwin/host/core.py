@@ -14,7 +14,7 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Identity
 from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.text import shown
-from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, STATE, names
+from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, STATE, Variable, names
 from spiketwin.host.cautions import warn_of
 from spiketwin.host.device_state import DeviceState
 from spiketwin.host.elements import IntArray, integers
@@ -324,17 +324,18 @@ class Core:
     def read_parameters(self) -> dict[str, IntArray]:
         """Read the parameters of all neurons: name to array of shape (n_neurons,).
 
-        They are the `NEURON_PARAMETERS` of `spiketwin.hdl.spec.variables`.
+        They are those `NEURON_PARAMETERS` of `spiketwin.hdl.spec.variables` that the core has.
         """
-        return {
-            name: self._memories.read_array(Space[name.upper()])
-            for name in names(NEURON_PARAMETERS)
-        }
+        return {p.name: self._memories.read_array(p.space) for p in self._neuron_parameters()}
 
     @_exclusive
     def write_parameters(self, /, **arrays: ArrayLike) -> None:
         """Write any of what `read_parameters` gives; a scalar fills the array."""
-        self._memories.write_arrays(spaces_of(arrays, names(NEURON_PARAMETERS)), "write_parameters")
+        allowed = names(self._neuron_parameters())
+        self._memories.write_arrays(spaces_of(arrays, allowed), "write_parameters")
+
+    def _neuron_parameters(self) -> list[Variable]:
+        return [p for p in NEURON_PARAMETERS if p.is_built(self.params)]
 
     @_exclusive
     def read_state(self) -> dict[str, IntArray]:

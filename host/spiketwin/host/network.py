@@ -496,15 +496,16 @@ class Placement:
 
         Raises `DoesNotFit` when a value is out of the core's range; registers are not looked at.
         """
-        if net.plastic.any() and not self.params.learning:
-            raise DoesNotFit(
-                "plastic is set, but the core was built without learning: clear it, or connect to "
-                "a core with learning"
-            )
         self.check_floor(net.v_floor)
         placed = {}
         for name, variable in ARRAYS.items():
-            if variable.is_built(self.params):
+            if not variable.is_built(self.params):
+                if np.any(getattr(net, name) != variable.default):
+                    raise DoesNotFit(
+                        f"{name} is set, but the core was built without {variable.built}: clear "
+                        f"it, or connect to a core with {variable.built}"
+                    )
+            else:
                 values = integers(
                     name, getattr(net, name), net.shape(name), variable.limits(self.params),
                     DoesNotFit,

@@ -129,7 +129,8 @@ class Trial:
         core.write_weights(rest.pop("weight"))
         if core.params.learning:
             core.write_plastic(rest.pop("plastic"))
-        core.write_parameters(**{name: rest.pop(name) for name in names(NEURON_PARAMETERS)})
+        own = [name for name in names(NEURON_PARAMETERS) if name in rest]
+        core.write_parameters(**{name: rest.pop(name) for name in own})
         core.write_state(**rest)
         run = core.run(self.events, self.ticks)
         return Behaviour(run, {"weight": core.read_weights()} | core.read_state())
