@@ -323,7 +323,7 @@ def _link_instructions() -> str:
     parts = [re.sub(r"::\n\n((?: .*\n?|\n)+)", _as_code, form).strip()]
     titles = {
         "Operation": "operation", "Bytes": "bytes", "Port": "port", "Condition": "condition",
-        "Lane": "lane",
+        "Input": "lane",
     }  # fmt: skip
     for name, title in titles.items():
         kind = getattr(instructions, name)
@@ -340,7 +340,7 @@ def _as_code(block: re.Match[str]) -> str:
 def _link_cells() -> str:
     path = ROOT / "hdl/spiketwin/hdl/gateware/link/instructions.py"
     places = _link_program()[0].cells()
-    rows = [(f"`{cell.name}`", places[cell], _meaning(cell, path)) for cell in instructions.Cell]
+    rows = [(f"`{cell.name}`", places[cell], _meaning(cell, path)) for cell in instructions.Scratch]
     return _table(("cell", "place", ""), rows)
 
 

@@ -8,8 +8,8 @@ from spiketwin.hdl.gateware.link.instructions import (
     FIXED,
     PROGRAM_WORDS,
     Bytes,
-    Cell,
     Condition,
+    Scratch,
 )
 from spiketwin.hdl.gateware.link.program import Program
 from spiketwin.hdl.gateware.link.tables import tables
@@ -24,7 +24,7 @@ def test_what_does_not_fit_is_not_assembled() -> None:
     with pytest.raises(ValueError, match="more than 512"):
         program.assemble()
     with pytest.raises(ValueError, match="does not fit a byte"):
-        program.set(Cell.NUMBER, 256)
+        program.set(Scratch.NUMBER, 256)
     program.label("here")
     with pytest.raises(ValueError, match="two instructions are called here"):
         program.label("here")
@@ -32,7 +32,7 @@ def test_what_does_not_fit_is_not_assembled() -> None:
 
 def test_a_cell_that_cannot_take_numbers_takes_none() -> None:
     program = Program()
-    program.set(Cell.ZERO, 1)
+    program.set(Scratch.ZERO, 1)
     with pytest.raises(ValueError, match="ZERO takes numbers, and cell 8 does not"):
         program.assemble()
 
@@ -40,61 +40,61 @@ def test_a_cell_that_cannot_take_numbers_takes_none() -> None:
 def overlapping() -> Program:
     """Make a program in which TICK is needed while OFFSET is written."""
     program = Program()
-    program.copy(Cell.TICK, Cell.TAPE)
-    program.copy(Cell.OFFSET, Cell.TAPE)
-    program.add(Cell.TICK, Cell.OFFSET)
-    program.copy(Cell.AXON, Cell.TAPE)
-    program.compare(Cell.AXON, Cell.ONE)
-    program.copy(Cell.QUEUED, Cell.TAPE)
-    program.compare(Cell.QUEUED, Cell.ONE)
+    program.copy(Scratch.TICK, Scratch.BUFFER)
+    program.copy(Scratch.OFFSET, Scratch.BUFFER)
+    program.add(Scratch.TICK, Scratch.OFFSET)
+    program.copy(Scratch.AXON, Scratch.BUFFER)
+    program.compare(Scratch.AXON, Scratch.ONE)
+    program.copy(Scratch.QUEUED, Scratch.BUFFER)
+    program.compare(Scratch.QUEUED, Scratch.ONE)
     return program
 
 
 def test_cells_that_are_needed_at_the_same_time_cannot_share_a_place() -> None:
     program = overlapping()
-    together = FIXED | {Cell.TICK: 20, Cell.OFFSET: 20}
+    together = FIXED | {Scratch.TICK: 20, Scratch.OFFSET: 20}
     with pytest.raises(
         ValueError, match="(TICK and OFFSET|OFFSET and TICK) cannot share cell 20: instruction 1"
     ):
         program.cells(together)
-    one_after_the_other = FIXED | {Cell.AXON: 20, Cell.QUEUED: 20}
-    assert program.cells(one_after_the_other)[Cell.AXON] == 20
+    one_after_the_other = FIXED | {Scratch.AXON: 20, Scratch.QUEUED: 20}
+    assert program.cells(one_after_the_other)[Scratch.AXON] == 20
     places = program.cells()
-    assert places[Cell.TICK] != places[Cell.OFFSET]
-    assert places[Cell.AXON] == places[Cell.QUEUED]
+    assert places[Scratch.TICK] != places[Scratch.OFFSET]
+    assert places[Scratch.AXON] == places[Scratch.QUEUED]
 
 
 def test_a_cell_is_needed_on_every_way_that_reads_it_and_round_a_loop() -> None:
     program = Program()
-    program.copy(Cell.TICK, Cell.TAPE)
+    program.copy(Scratch.TICK, Scratch.BUFFER)
     program.label("loop")
-    program.copy(Cell.OFFSET, Cell.TAPE)
-    program.compare(Cell.OFFSET, Cell.ONE)
+    program.copy(Scratch.OFFSET, Scratch.BUFFER)
+    program.compare(Scratch.OFFSET, Scratch.ONE)
     program.jump_if(Condition.LOOP, "loop")
-    program.copy(Cell.AXON, Cell.TICK)
+    program.copy(Scratch.AXON, Scratch.TICK)
     program.jump("loop")
     with pytest.raises(ValueError, match="cannot share"):
-        program.cells(FIXED | {Cell.TICK: 20, Cell.OFFSET: 20})
+        program.cells(FIXED | {Scratch.TICK: 20, Scratch.OFFSET: 20})
 
 
 def test_bytes_that_nothing_writes_stay_zero() -> None:
     """OFFSET is written one byte wide and read four wide, so nothing may write its upper bytes."""
     program = Program()
-    program.copy(Cell.TICK, Cell.TAPE, Bytes.FOUR)
-    program.compare(Cell.TICK, Cell.ONE, Bytes.FOUR)
-    program.copy(Cell.OFFSET, Cell.TAPE)
-    program.compare(Cell.OFFSET, Cell.ONE, Bytes.FOUR)
+    program.copy(Scratch.TICK, Scratch.BUFFER, Bytes.FOUR)
+    program.compare(Scratch.TICK, Scratch.ONE, Bytes.FOUR)
+    program.copy(Scratch.OFFSET, Scratch.BUFFER)
+    program.compare(Scratch.OFFSET, Scratch.ONE, Bytes.FOUR)
     with pytest.raises(ValueError, match="cannot share"):
-        program.cells(FIXED | {Cell.TICK: 20, Cell.OFFSET: 20})
+        program.cells(FIXED | {Scratch.TICK: 20, Scratch.OFFSET: 20})
 
 
 def test_too_many_cells_are_refused() -> None:
     program = Program()
-    cells = [cell for cell in Cell if cell not in FIXED][: CELLS - len(FIXED) + 1]
+    cells = [cell for cell in Scratch if cell not in FIXED][: CELLS - len(FIXED) + 1]
     for cell in cells:
-        program.copy(cell, Cell.TAPE)
+        program.copy(cell, Scratch.BUFFER)
     for cell in cells:
-        program.compare(cell, Cell.ONE)
+        program.compare(cell, Scratch.ONE)
     with pytest.raises(ValueError, match="no cell below 32 is free as long as"):
         program.assemble()
 
@@ -104,7 +104,7 @@ def test_the_program_has_room_and_its_words_are_16_bits(size: str) -> None:
     params = preset(size)
     program = dispatcher(params, tables(params, Identity.of(params, 1, "")))
     assert all(0 <= word < 1 << 16 for word in program.assemble())
-    used = {cell for cell in Cell if cell not in (Cell.INPUT, Cell.TAPE)}
+    used = {cell for cell in Scratch if cell not in (Scratch.INPUT, Scratch.BUFFER)}
     places = program.cells()
     assert places.keys() >= used, "a cell that no instruction names"
-    assert not {FIXED[Cell.INPUT], FIXED[Cell.TAPE]} & {places[cell] for cell in used}
+    assert not {FIXED[Scratch.INPUT], FIXED[Scratch.BUFFER]} & {places[cell] for cell in used}

@@ -30,7 +30,7 @@ class Blocks(wiring.Component):
     is_first, last_of_row, last_of_column:
         Out, it is the first one; it is the last one.
     word_over:
-        Out, what was read is used up: always, unless one port reads for two cycles.
+        Out, the word that was read is used up: always, unless one port reads for two cycles.
     once:
         Out, the block is issued for the last time: with one port, columns issue each twice.
     rewind_stb, phase:

@@ -320,7 +320,7 @@ class Core(wiring.Component):
         m.d.comb += [
             digest.neurons_stb.eq(unit.refrac_count.w_en[0]),
             digest.end_stb.eq(self.controller.end_stb),
-            digest.told.eq(digest_en & ~reports.muted),
+            digest.reported.eq(digest_en & ~reports.muted),
             reports.digest_en.eq(digest_en),
             reports.digest.eq(digest.value),
             reports.digest_low_stb.eq(digest.low_stb),

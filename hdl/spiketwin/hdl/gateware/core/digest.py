@@ -67,8 +67,8 @@ class Digest(wiring.Component):
         the last time, if it is issued twice.
     synapses, synapses_stb:
         In, what a rule made of a block.
-    end_stb, told:
-        In, a tick ends, and whether its digest is reported.
+    end_stb, reported:
+        In, a tick ends, and whether its digest is to be reported.
     value:
         Out, the digest.
     low_stb, high_stb:
@@ -85,7 +85,7 @@ class Digest(wiring.Component):
     once: Signal
     synapses_stb: Signal
     end_stb: Signal
-    told: Signal
+    reported: Signal
     value: Signal
     low_stb: Signal
     high_stb: Signal
@@ -97,7 +97,7 @@ class Digest(wiring.Component):
             "neurons": In(data.ArrayLayout(written_layout(p), p.neuron_lanes)),
             "neurons_stb": In(1),
             "end_stb": In(1),
-            "told": In(1),
+            "reported": In(1),
             "value": Out(32),
             "low_stb": Out(1),
             "high_stb": Out(1),
@@ -124,13 +124,13 @@ class Digest(wiring.Component):
         # So many cycles after the end of a tick, what it wrote last has come here: one for each
         # round, and one for the sum of the lanes.
         settled = 1 + self.params.digest_rounds
-        told = Delay(m, "told", self.end_stb & self.told, settled + 1)
+        reported = Delay(m, "reported", self.end_stb & self.reported, settled + 1)
         over = Delay(m, "over", self.end_stb, settled + 1)
         m.d.sync += self.value.eq(Mux(over[settled + 1], 0, reduce(xor, folded, self.value)))
         m.d.comb += [
-            self.low_stb.eq(told[settled]),
-            self.high_stb.eq(told[settled + 1]),
-            self.pending.eq(reduce(or_, (told[k] for k in range(1, settled + 2)))),
+            self.low_stb.eq(reported[settled]),
+            self.high_stb.eq(reported[settled + 1]),
+            self.pending.eq(reduce(or_, (reported[k] for k in range(1, settled + 2)))),
         ]
         return m
 

@@ -69,7 +69,7 @@ def above(value: Value, width: int) -> Value:
 
 
 def capped(value: Value, width: int) -> Value:
-    """Hold a signed value to the largest of `width` bits; it is not below the smallest."""
+    """Hold a signed value that is not too small to the largest of `width` bits."""
     top = (1 << (width - 1)) - 1
     return Mux(above(value, width), top, value[:width]).as_signed()
 

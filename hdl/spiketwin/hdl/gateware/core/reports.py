@@ -25,7 +25,7 @@ class Reports(wiring.Component):
     start_stb, missed_stb:
         In, a tick begins, and does so late.
     update_stb, spike_group, spike_mask:
-        In, *Update* begins; a group of neurons of which some fire.
+        In, *Update* begins; a group of neurons, and which of them fire.
     end_stb:
         In, the last cycle of a tick.
     late_event_stb:

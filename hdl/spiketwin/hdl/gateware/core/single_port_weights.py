@@ -3,7 +3,7 @@
 The banks are those of `weights`, but two weights share a word: those of the row groups 2k and
 2k + 1 of one source, the even one in the low half. A row uses both halves of what is read in one
 cycle in two; a column uses one half, and handles its block in both cycles, to the same effect.
-What is to be written is gathered until the memory is free for it. Contents after power-up are
+Words to write are gathered until the memory is free for them. Contents after power-up are
 undefined, so all words are set to 0 then, once.
 """
 
@@ -29,7 +29,7 @@ from spiketwin.hdl.spec.params import CoreParams
 class SinglePortWeights(wiring.Component):
     """All weights and plastic flags, in memories of one port.
 
-    What is written is in memory two or three cycles later.
+    Words that are written are in memory two or three cycles later.
 
     Members
     -------
@@ -56,19 +56,7 @@ class SinglePortWeights(wiring.Component):
         p, link = self.params, self.link
         lanes, lane_bits = p.lanes, exact_log2(p.lanes)
 
-        # The link's synapse is lane 0 of a block.
-        wanted, reading, arriving = (
-            Signal(self._address, name=name) for name in ("wanted", "reading", "arriving")
-        )
-        m.d.sync += [
-            wanted.word.eq(times(link.neuron >> (lane_bits + 1), p.n_sources) + link.row),
-            wanted.index.eq(link.row + link.neuron),
-            wanted.half.eq(link.neuron[lane_bits]),
-        ]
-        for name in self._address.members:
-            for block, unit in ((reading, self.read), (arriving, self.write)):
-                chosen = Mux(link.owned, getattr(wanted, name), getattr(unit, name))
-                m.d.comb += getattr(block, name).eq(chosen)
+        reading, arriving = self._addresses(m)
         lane_0 = Mux(link.owned, link.value, self.w_words[0])
         to_banks = rotate(
             [Value.cast(lane_0), *(w.as_value() for w in list(self.w_words)[1:])],
@@ -116,6 +104,24 @@ class SinglePortWeights(wiring.Component):
         m.d.sync += [self.words[k].eq(word) for k, word in enumerate(in_lanes)]
         m.d.comb += link.stored.eq(self.words[0])
         return m
+
+    def _addresses(self, m: Module) -> tuple[Signal, Signal]:
+        """Return the blocks to read and to write; the link's synapse is lane 0 of one."""
+        p, link = self.params, self.link
+        lane_bits = exact_log2(p.lanes)
+        wanted, reading, arriving = (
+            Signal(self._address, name=name) for name in ("wanted", "reading", "arriving")
+        )
+        m.d.sync += [
+            wanted.word.eq(times(link.neuron >> (lane_bits + 1), p.n_sources) + link.row),
+            wanted.index.eq(link.row + link.neuron),
+            wanted.half.eq(link.neuron[lane_bits]),
+        ]
+        for name in self._address.members:
+            for block, unit in ((reading, self.read), (arriving, self.write)):
+                chosen = Mux(link.owned, getattr(wanted, name), getattr(unit, name))
+                m.d.comb += getattr(block, name).eq(chosen)
+        return reading, arriving
 
     def _bank(
         self, m: Module, bank: int, address: Value, reads: Value, to_write: Value, enables: Value

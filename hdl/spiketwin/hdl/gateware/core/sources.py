@@ -115,7 +115,7 @@ class PendingPort(wiring.Signature):
     Members
     -------
     owned:
-        The link has the list, and what `FiredNeurons` is told of *Update* is ignored.
+        The link has the list, and the groups that *Update* pushes are ignored.
     place:
         Which entry is read, or overwritten.
     store_stb, entry:

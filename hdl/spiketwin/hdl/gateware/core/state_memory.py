@@ -20,7 +20,7 @@ class StatePort(wiring.Signature):
     """Access of a unit to a vector of `size` elements, `lanes` to a word.
 
     Element n is lane ``n mod lanes`` of word ``n ÷ lanes``. A unit narrower than the word takes it
-    in parts of `part_lanes`. What is not `written` is the link's alone to write.
+    in parts of `part_lanes`. A vector that is not `written` is written by the link alone.
 
     Members
     -------
@@ -95,7 +95,7 @@ class StateMemory(wiring.Component):
     Parameters
     ----------
     port:
-        What its unit sees of it.
+        The access of its unit.
 
     Members
     -------

@@ -12,7 +12,7 @@ from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.variables import ARRAYS, Per, Variable
 
 _USED_BY_SYNAPSES: Final = ("i_syn", "trace_pre", "trace_post")
-"""Vectors of which the lane pipeline takes `lanes` elements a cycle."""
+"""Vectors that give the lane pipeline `lanes` elements a cycle."""
 
 _KEPT_AS_A_LIST: Final = "pending"
 """The one array of neurons that is no vector (`sources.FiredNeurons`)."""

@@ -29,11 +29,11 @@ from spiketwin.hdl.gateware.link.instructions import (
     COPY_CYCLES,
     TARGET_CYCLES,
     Bytes,
-    Cell,
     Condition,
-    Lane,
+    Input,
     Port,
-    counter_lane,
+    Scratch,
+    counter_input,
 )
 from spiketwin.hdl.gateware.link.program import Program
 from spiketwin.hdl.gateware.link.tables import Tables
@@ -70,16 +70,16 @@ def dispatcher(params: CoreParams, tables: Tables) -> Program:
 
 def _start(c: Program) -> None:
     # Block RAM does not follow a reset.
-    for cell in (Cell.SESSION, Cell.EXPECTED, Cell.STORED, Cell.FRAME_ERRORS):
-        c.copy(cell, Cell.ZERO, Bytes.FOUR)
-    c.copy(Cell.RUN_UNTIL, Cell.ZERO, Bytes.FOUR)
+    for cell in (Scratch.SESSION, Scratch.EXPECTED, Scratch.STORED, Scratch.FRAME_ERRORS):
+        c.copy(cell, Scratch.ZERO, Bytes.FOUR)
+    c.copy(Scratch.RUN_UNTIL, Scratch.ZERO, Bytes.FOUR)
     _forget_events(c)
 
 
 def _forget_events(c: Program) -> None:
     """The next event follows none."""
-    for cell in (Cell.QUEUED_TICK, Cell.LEAST_AXON):
-        c.copy(cell, Cell.ZERO, Bytes.FOUR)
+    for cell in (Scratch.QUEUED_TICK, Scratch.LEAST_AXON):
+        c.copy(cell, Scratch.ZERO, Bytes.FOUR)
 
 
 def _frames(c: Program) -> None:
@@ -87,20 +87,20 @@ def _frames(c: Program) -> None:
     c.jump_unless(Condition.FRAME, "AWAIT FRAME")
     c.jump_if(Condition.GOOD, "FRAME")
     c.note("count the frame, at most up to the largest value")
-    c.add(Cell.FRAME_ERRORS, Cell.ONE, Bytes.TWO)
+    c.add(Scratch.FRAME_ERRORS, Scratch.ONE, Bytes.TWO)
     c.jump_unless(Condition.CARRY, "RELEASE FRAME")
-    c.subtract(Cell.FRAME_ERRORS, Cell.ONE, Bytes.TWO)
+    c.subtract(Scratch.FRAME_ERRORS, Scratch.ONE, Bytes.TWO)
     c.jump("RELEASE FRAME")
     c.label("FRAME")
     c.note("bytes of the frame, less header and CRC")
-    c.look(Lane.POSITION)
-    c.copy(Cell.GIVEN, Cell.INPUT, Bytes.FOUR)
-    c.set(Cell.NUMBER, REQUEST_HEADER + CRC_BYTES)
-    c.subtract(Cell.GIVEN, Cell.NUMBER)
-    c.set(Cell.STATUS, Status.OK)
-    c.copy(Cell.SEQUENCED, Cell.ZERO)
-    c.copy(Cell.DETAIL, Cell.ZERO, Bytes.FOUR)
-    c.note("TAPE begins with the header")
+    c.look(Input.POSITION)
+    c.copy(Scratch.GIVEN, Scratch.INPUT, Bytes.FOUR)
+    c.set(Scratch.NUMBER, REQUEST_HEADER + CRC_BYTES)
+    c.subtract(Scratch.GIVEN, Scratch.NUMBER)
+    c.set(Scratch.STATUS, Status.OK)
+    c.copy(Scratch.SEQUENCED, Scratch.ZERO)
+    c.copy(Scratch.DETAIL, Scratch.ZERO, Bytes.FOUR)
+    c.note("BUFFER begins with the header")
     c.out(Port.SEEK_FRAME)
 
 
@@ -108,60 +108,60 @@ def _frames(c: Program) -> None:
 
 
 def _admission(c: Program) -> None:
-    ahead, behind = Cell.VALUE, Cell.NUMBER
+    ahead, behind = Scratch.VALUE, Scratch.NUMBER
     c.note("the session that the request names")
-    c.copy(ahead, Cell.TAPE)
-    c.copy(Cell.SEQUENCE, Cell.TAPE)
+    c.copy(ahead, Scratch.BUFFER)
+    c.copy(Scratch.SEQUENCE, Scratch.BUFFER)
     c.note("how far it is ahead of this one")
-    c.subtract(ahead, Cell.SESSION)
-    c.copy(Cell.OPCODE, Cell.TAPE)
-    c.compare_number(Cell.OPCODE, Opcode.OPEN + 1)
+    c.subtract(ahead, Scratch.SESSION)
+    c.copy(Scratch.OPCODE, Scratch.BUFFER)
+    c.compare_number(Scratch.OPCODE, Opcode.OPEN + 1)
     c.note("IDENTIFY and OPEN")
     c.jump_unless(Condition.CARRY, "SESSION")
-    c.compare(ahead, Cell.ZERO)
+    c.compare(ahead, Scratch.ZERO)
     c.jump_unless(Condition.ZERO, Status.WRONG_SESSION.name)
     c.note("how many requests ago it was first sent")
-    c.copy(behind, Cell.EXPECTED)
-    c.subtract(behind, Cell.SEQUENCE)
+    c.copy(behind, Scratch.EXPECTED)
+    c.subtract(behind, Scratch.SEQUENCE)
     c.jump_if(Condition.ZERO, "ADMIT")
-    c.compare(Cell.STORED, behind)
+    c.compare(Scratch.STORED, behind)
     c.jump_unless(Condition.CARRY, Status.WRONG_SEQUENCE.name)
     c.note("its answer is still there: send it again")
-    c.out(Port.SLOT, Cell.SEQUENCE)
+    c.out(Port.SLOT, Scratch.SEQUENCE)
     c.out(Port.REPEAT)
     c.jump("RELEASE")
     c.label("ADMIT")
-    c.copy(Cell.SEQUENCED, Cell.ONE)
+    c.copy(Scratch.SEQUENCED, Scratch.ONE)
     _by_opcode(c, [opcode for opcode in Opcode if opcode > Opcode.OPEN], "")
     c.label(Status.BAD_OPCODE.name)
-    _refuse(c, Status.BAD_OPCODE, Cell.OPCODE)
+    _refuse(c, Status.BAD_OPCODE, Scratch.OPCODE)
 
 
 def _by_opcode(c: Program, opcodes: Sequence[Opcode], prefix: str) -> None:
     """Go on where the request is at home."""
     for opcode in opcodes:
-        c.compare_number(Cell.OPCODE, opcode)
+        c.compare_number(Scratch.OPCODE, opcode)
         c.jump_if(Condition.ZERO, prefix + opcode.name)
 
 
 def _check_length(c: Program, opcode: Opcode) -> None:
     """Refuse a request unless it has its arguments and nothing else."""
-    c.compare_number(Cell.GIVEN, REQUESTS[opcode].argument_bytes)
+    c.compare_number(Scratch.GIVEN, REQUESTS[opcode].argument_bytes)
     c.jump_unless(Condition.ZERO, Status.BAD_LENGTH.name)
 
 
 def _session(c: Program) -> None:
-    ahead = Cell.VALUE
+    ahead = Scratch.VALUE
     c.label("SESSION")  # IDENTIFY and OPEN
     _check_length(c, Opcode.OPEN)
-    c.compare_number(Cell.OPCODE, Opcode.OPEN)
+    c.compare_number(Scratch.OPCODE, Opcode.OPEN)
     c.jump_unless(Condition.ZERO, "ANSWER")
-    c.subtract(ahead, Cell.ONE)
+    c.subtract(ahead, Scratch.ONE)
     c.jump_unless(Condition.CARRY, "ANSWER")  # it is this one, again
     c.jump_unless(Condition.ZERO, Status.WRONG_SESSION.name)
-    c.add(Cell.SESSION, Cell.ONE)
-    c.copy(Cell.EXPECTED, Cell.ZERO)
-    c.copy(Cell.STORED, Cell.ZERO)
+    c.add(Scratch.SESSION, Scratch.ONE)
+    c.copy(Scratch.EXPECTED, Scratch.ZERO)
+    c.copy(Scratch.STORED, Scratch.ZERO)
     c.jump("ANSWER")
 
 
@@ -169,49 +169,49 @@ def _session(c: Program) -> None:
 
 
 def _runs(c: Program) -> None:
-    until = Cell.VALUE
+    until = Scratch.VALUE
     c.label(Opcode.RUN.name)
     _check_length(c, Opcode.RUN)
-    c.copy(until, Cell.TAPE, Bytes.FOUR)
+    c.copy(until, Scratch.BUFFER, Bytes.FOUR)
     c.jump_if(Condition.ZERO, Status.BAD_VALUE.name)
-    c.add(until, Cell.RUN_UNTIL, Bytes.FOUR)
+    c.add(until, Scratch.RUN_UNTIL, Bytes.FOUR)
     c.jump_if(Condition.CARRY, Status.BAD_VALUE.name)
-    c.copy(Cell.RUN_UNTIL, until, Bytes.FOUR)
+    c.copy(Scratch.RUN_UNTIL, until, Bytes.FOUR)
     c.label("SET RUN_UNTIL")
-    c.out(Port.PUSH, Cell.RUN_UNTIL, Bytes.FOUR)
+    c.out(Port.PUSH, Scratch.RUN_UNTIL, Bytes.FOUR)
     c.out(Port.RUN_UNTIL)
-    c.out(Port.STOP, Cell.ZERO)
+    c.out(Port.STOP, Scratch.ZERO)
     c.jump("ANSWER")
 
     c.label(Opcode.STOP.name)
     c.label(Opcode.RESET.name)
     _check_length(c, Opcode.STOP)
-    c.out(Port.STOP, Cell.ONE)  # once it is idle, the core drops its events as well
+    c.out(Port.STOP, Scratch.ONE)  # once it is idle, the core drops its events as well
     c.label("STOPPING")
     c.jump_unless(Condition.IDLE, "STOPPING")
     _forget_events(c)
-    c.compare_number(Cell.OPCODE, Opcode.STOP)
+    c.compare_number(Scratch.OPCODE, Opcode.STOP)
     c.jump_if(Condition.ZERO, "STOPPED")
     c.give(Port.RESET, sum(ClearMask))
     c.label("RESETTING")
     c.jump_unless(Condition.IDLE, "RESETTING")
     c.label("STOPPED")
-    c.look(counter_lane("tick"))
-    c.copy(Cell.DETAIL, Cell.INPUT, Bytes.FOUR)
-    c.copy(Cell.RUN_UNTIL, Cell.DETAIL, Bytes.FOUR)
+    c.look(counter_input("tick"))
+    c.copy(Scratch.DETAIL, Scratch.INPUT, Bytes.FOUR)
+    c.copy(Scratch.RUN_UNTIL, Scratch.DETAIL, Bytes.FOUR)
     c.jump("SET RUN_UNTIL")
 
 
 def _clear(c: Program) -> None:
-    mask = Cell.VALUE
+    mask = Scratch.VALUE
     c.label(Opcode.CLEAR.name)
     c.note("one byte of arguments, the mask")
     _check_length(c, Opcode.CLEAR)
     c.jump_unless(Condition.IDLE, Status.BUSY.name)
-    c.copy(mask, Cell.TAPE)
+    c.copy(mask, Scratch.BUFFER)
     c.note("bits that name no group")
-    c.set(Cell.NUMBER, 0xFF - sum(ClearMask))
-    c.mask(Cell.NUMBER, mask)
+    c.set(Scratch.NUMBER, 0xFF - sum(ClearMask))
+    c.mask(Scratch.NUMBER, mask)
     c.jump_unless(Condition.ZERO, Status.BAD_VALUE.name)
     c.note("the core is busy from here on")
     c.out(Port.CLEAR, mask)
@@ -226,27 +226,27 @@ def _clear(c: Program) -> None:
 def _fetching(c: Program) -> None:
     c.label(Opcode.FETCH.name)
     _check_length(c, Opcode.FETCH)
-    c.copy(Cell.WANTED, Cell.TAPE)
+    c.copy(Scratch.WANTED, Scratch.BUFFER)
     c.jump_if(Condition.ZERO, Status.BAD_VALUE.name)
-    c.compare_number(Cell.WANTED, MAX_FETCH_WORDS + 1)
+    c.compare_number(Scratch.WANTED, MAX_FETCH_WORDS + 1)
     c.jump_if(Condition.CARRY, Status.BAD_VALUE.name)
-    c.copy(Cell.WAIT, Cell.TAPE, Bytes.FOUR)
-    c.look(counter_lane("words_queued"))
+    c.copy(Scratch.WAIT, Scratch.BUFFER, Bytes.FOUR)
+    c.look(counter_input("words_queued"))
     c.label("AWAIT WORDS")
     # When the run is over all its words are there, but maybe not yet when they were counted.
     c.jump_if(Condition.IDLE, "LAST WORDS")
-    c.copy(Cell.COUNT, Cell.INPUT, Bytes.TWO)
-    c.compare(Cell.COUNT, Cell.WANTED, Bytes.TWO)
+    c.copy(Scratch.COUNT, Scratch.INPUT, Bytes.TWO)
+    c.compare(Scratch.COUNT, Scratch.WANTED, Bytes.TWO)
     c.jump_if(Condition.CARRY, "ENOUGH WORDS")
-    c.set(Cell.NUMBER, _CYCLES_OF_A_WAIT)
-    c.subtract(Cell.WAIT, Cell.NUMBER, Bytes.FOUR)
+    c.set(Scratch.NUMBER, _CYCLES_OF_A_WAIT)
+    c.subtract(Scratch.WAIT, Scratch.NUMBER, Bytes.FOUR)
     c.jump_if(Condition.CARRY, "AWAIT WORDS")
     c.label("LAST WORDS")
-    c.copy(Cell.COUNT, Cell.INPUT, Bytes.TWO)
-    c.compare(Cell.COUNT, Cell.WANTED, Bytes.TWO)
+    c.copy(Scratch.COUNT, Scratch.INPUT, Bytes.TWO)
+    c.compare(Scratch.COUNT, Scratch.WANTED, Bytes.TWO)
     c.jump_unless(Condition.CARRY, "ANSWER")
     c.label("ENOUGH WORDS")
-    c.copy(Cell.COUNT, Cell.WANTED, Bytes.TWO)
+    c.copy(Scratch.COUNT, Scratch.WANTED, Bytes.TWO)
     c.jump("ANSWER")
 
 
@@ -255,13 +255,13 @@ _CYCLES_OF_A_WAIT = COPY_CYCLES * (1 + 2 + 1 + 4 + 1) + TARGET_CYCLES * (2 + 4)
 
 
 def _rate_change(c: Program) -> None:
-    rate = Cell.VALUE
+    rate = Scratch.VALUE
     c.label(Opcode.SET_BAUD.name)
     _check_length(c, Opcode.SET_BAUD)
-    c.copy(rate, Cell.TAPE, Bytes.TWO)
+    c.copy(rate, Scratch.BUFFER, Bytes.TWO)
     c.out(Port.PUSH, rate, Bytes.TWO)
-    c.set(Cell.NUMBER, MIN_CYCLES_PER_BIT)
-    c.compare(rate, Cell.NUMBER, Bytes.TWO)
+    c.set(Scratch.NUMBER, MIN_CYCLES_PER_BIT)
+    c.compare(rate, Scratch.NUMBER, Bytes.TWO)
     c.jump_if(Condition.CARRY, "ANSWER")
 
 
@@ -273,58 +273,58 @@ def _refusals(c: Program) -> None:
     c.label(Status.BAD_VALUE.name)
     _refuse(c, Status.BAD_VALUE)
     details = {
-        Status.BAD_LENGTH: Cell.GIVEN,
-        Status.QUEUE_FULL: Cell.VALUE,
-        Status.WRONG_SESSION: Cell.SESSION,
-        Status.WRONG_SEQUENCE: Cell.EXPECTED,
+        Status.BAD_LENGTH: Scratch.GIVEN,
+        Status.QUEUE_FULL: Scratch.VALUE,
+        Status.WRONG_SESSION: Scratch.SESSION,
+        Status.WRONG_SEQUENCE: Scratch.EXPECTED,
     }
     for status, cell in details.items():
         c.label(status.name)
         _refuse(c, status, cell)
     c.label(Status.READ_ONLY.name)
-    c.set(Cell.STATUS, Status.READ_ONLY)
+    c.set(Scratch.STATUS, Status.READ_ONLY)
     c.jump("REFUSE SPACE")
     c.label(Status.BAD_SPACE.name)
-    c.set(Cell.STATUS, Status.BAD_SPACE)
+    c.set(Scratch.STATUS, Status.BAD_SPACE)
     c.label("REFUSE SPACE")
-    c.copy(Cell.DETAIL, Cell.SPACE)
+    c.copy(Scratch.DETAIL, Scratch.SPACE)
     c.jump("ANSWER")
     c.label(Status.LATE.name)
     _refuse(c, Status.LATE)
     c.label(Status.BAD_RANGE.name)
     c.give(Port.SEEK_FRAME, START)
-    _refuse(c, Status.BAD_RANGE, Cell.TAPE)
+    _refuse(c, Status.BAD_RANGE, Scratch.BUFFER)
     c.label(Status.BUSY.name)
-    c.look(counter_lane("tick"))
+    c.look(counter_input("tick"))
     c.label("BUSY TICK")
-    c.copy(Cell.DETAIL, Cell.INPUT, Bytes.FOUR)
-    c.compare(Cell.DETAIL, Cell.INPUT, Bytes.FOUR)
+    c.copy(Scratch.DETAIL, Scratch.INPUT, Bytes.FOUR)
+    c.compare(Scratch.DETAIL, Scratch.INPUT, Bytes.FOUR)
     c.jump_unless(Condition.ZERO, "BUSY TICK")
     _refuse(c, Status.BUSY)
     # Of items, the one that is looped over.
     c.label("ITEM OUT OF ORDER")
-    c.set(Cell.STATUS, Status.BAD_ORDER)
+    c.set(Scratch.STATUS, Status.BAD_ORDER)
     c.jump("REFUSE ITEM")
     c.label("BAD ITEM")
-    c.set(Cell.STATUS, Status.BAD_VALUE)
+    c.set(Scratch.STATUS, Status.BAD_VALUE)
     c.label("REFUSE ITEM")
-    c.look(Lane.LOOPS)
-    c.copy(Cell.DETAIL, Cell.COUNT)
-    c.subtract(Cell.DETAIL, Cell.INPUT)
+    c.look(Input.LOOPS)
+    c.copy(Scratch.DETAIL, Scratch.COUNT)
+    c.subtract(Scratch.DETAIL, Scratch.INPUT)
 
 
-def _refuse(c: Program, status: Status, detail: Cell | None = None) -> None:
+def _refuse(c: Program, status: Status, detail: Scratch | None = None) -> None:
     if detail is not None:
-        c.copy(Cell.DETAIL, detail, Bytes.FOUR)
-    c.set(Cell.STATUS, status)
+        c.copy(Scratch.DETAIL, detail, Bytes.FOUR)
+    c.set(Scratch.STATUS, status)
     c.jump("ANSWER")
 
 
 def _answers(c: Program, tables: Tables) -> None:
     c.label("ANSWER")
     c.note("the slot in which the answer stays")
-    c.out(Port.SLOT, Cell.EXPECTED)
-    for cell in (Cell.SESSION, Cell.SEQUENCE, Cell.OPCODE, Cell.STATUS):
+    c.out(Port.SLOT, Scratch.EXPECTED)
+    for cell in (Scratch.SESSION, Scratch.SEQUENCE, Scratch.OPCODE, Scratch.STATUS):
         c.out(Port.SEND, cell)
     c.note("the status, sent last, is not OK")
     c.jump_unless(Condition.ZERO, "SEND DETAIL")
@@ -336,22 +336,22 @@ def _answers(c: Program, tables: Tables) -> None:
     c.out(Port.SEEK_TABLE)
     c.give(Port.LOOPS, tables.head_bytes)
     c.label("SEND HEAD")
-    c.out(Port.SEND, Cell.TAPE)
+    c.out(Port.SEND, Scratch.BUFFER)
     c.jump_if(Condition.LOOP, "SEND HEAD")
     c.give(Port.LOOPS, tables.sizes)
     c.label("SEND SIZE")
-    c.out(Port.SEND, Cell.TAPE, Bytes.TWO)
-    c.out(Port.SEND, Cell.ZERO, Bytes.TWO)
+    c.out(Port.SEND, Scratch.BUFFER, Bytes.TWO)
+    c.out(Port.SEND, Scratch.ZERO, Bytes.TWO)
     c.jump_if(Condition.LOOP, "SEND SIZE")
     c.jump("FINISH")
 
     c.label("SEND FETCH")
-    c.out(Port.LOOPS, Cell.COUNT)
+    c.out(Port.LOOPS, Scratch.COUNT)
     c.jump_if(Condition.ZERO, "FINISH")
-    c.look(Lane.WORD)
+    c.look(Input.WORD)
     c.label("SEND WORD")
     c.jump_unless(Condition.WORD, "SEND WORD")
-    c.out(Port.SEND, Cell.INPUT, Bytes.FOUR)
+    c.out(Port.SEND, Scratch.INPUT, Bytes.FOUR)
     c.out(Port.POP)
     c.jump_if(Condition.LOOP, "SEND WORD")
     c.jump("FINISH")
@@ -365,7 +365,7 @@ def _answers(c: Program, tables: Tables) -> None:
 
     c.label("SEND STOP")
     c.label("SEND DETAIL")
-    c.out(Port.SEND, Cell.DETAIL, Bytes.FOUR)
+    c.out(Port.SEND, Scratch.DETAIL, Bytes.FOUR)
     c.label("FINISH")
     c.out(Port.END)
 
@@ -373,12 +373,12 @@ def _answers(c: Program, tables: Tables) -> None:
 def _release(c: Program, params: CoreParams) -> None:
     c.label("RELEASE")
     c.note("not for IDENTIFY, OPEN, and what was never admitted")
-    c.compare(Cell.SEQUENCED, Cell.ZERO)
+    c.compare(Scratch.SEQUENCED, Scratch.ZERO)
     c.jump_if(Condition.ZERO, "RELEASE FRAME")
-    c.add(Cell.EXPECTED, Cell.ONE)
-    c.compare_number(Cell.STORED, params.link_slots - 1)
+    c.add(Scratch.EXPECTED, Scratch.ONE)
+    c.compare_number(Scratch.STORED, params.link_slots - 1)
     c.jump_if(Condition.CARRY, "RELEASE FRAME")
-    c.add(Cell.STORED, Cell.ONE)
+    c.add(Scratch.STORED, Scratch.ONE)
     c.label("RELEASE FRAME")
     c.note("the next frame may come")
     c.out(Port.RELEASE)

@@ -1,7 +1,7 @@
-"""The instructions of the link's sequencer: operations, ports, conditions, lanes and cells.
+"""The instructions of the link's sequencer: operations, ports, conditions, scratch cells.
 
-An instruction is a word of 16 bits. It works on cells of four bytes, as many of their bytes as it
-says, from the lowest on::
+An instruction is a word of 16 bits. It works on scratch cells of four bytes, as many of their bytes
+as it says, from the lowest on::
 
     15  14…12      11 10  9…5               4…0
      0  operation  bytes  target, or port   source
@@ -70,7 +70,7 @@ class Bytes(enum.IntEnum):
     FOUR = 2
     """All four."""
     ELEMENT = 3
-    """As many as an element of the space has (`tables.Form`)."""
+    """As many as an element of the space has (`tables.SpaceFlag`)."""
 
 
 class Port(enum.IntEnum):
@@ -87,25 +87,25 @@ class Port(enum.IntEnum):
     RELEASE = 4
     """Give the frame up, so that the next one can come."""
     SEEK_FRAME = 5
-    """Have TAPE go on at this byte of the frame."""
+    """Have BUFFER go on at this byte of the frame."""
     SEEK_TABLE = 6
-    """Have TAPE go on at this byte of the tables."""
+    """Have BUFFER go on at this byte of the tables."""
     LOOK = 7
-    """Have INPUT show the `Lane` whose number the instruction has in place of a source."""
+    """Have INPUT show the `Input` whose number the instruction has in place of a source."""
     LOOK_AT = 8
-    """Have INPUT show this lane."""
+    """Have INPUT show the `Input` of this number."""
     PUSH = 9
     """Put each byte at its place in the word, which other ports use."""
     LOOPS = 10
     """Set how many loops are left."""
     SPACE = 11
     """Choose the space that READ and WRITE work on."""
-    FORM = 12
-    """Set the conditions of the space, as the tables have them (`tables.Form`)."""
+    SPACE_FLAGS = 12
+    """Set the conditions of the space, as the tables have them (`tables.SpaceFlag`)."""
     PLACE = 13
     """Set row and column to those of the address in the word."""
     READ = 14
-    """Read the element at row and column, which `Lane.ELEMENT` then shows."""
+    """Read the element at row and column, which `Input.ELEMENT` then shows."""
     WRITE = 15
     """Write the word to the element at row and column, and go on to the next element."""
     ADVANCE = 16
@@ -151,7 +151,7 @@ class Condition(enum.IntEnum):
     """Nothing is left in the reply slots or on the line."""
     WORD = 9
     """There is an output word."""
-    # The bits of `tables.Form`, from here on.
+    # The bits of `tables.SpaceFlag`, from here on.
     KNOWN = 16
     """There is such a space."""
     WRITABLE = 17
@@ -168,11 +168,11 @@ class Condition(enum.IntEnum):
     """An element of the space has four bytes."""
 
 
-FORM_CONDITIONS: Final = tuple(c for c in Condition if c >= Condition.KNOWN)
+SPACE_CONDITIONS: Final = tuple(c for c in Condition if c >= Condition.KNOWN)
 
 
-class Lane(enum.IntEnum):
-    """What INPUT can show, at most four bytes each; lanes not named here are the core's counters.
+class Input(enum.IntEnum):
+    """What INPUT can show, at most four bytes each; those not named here are the core's counters.
 
     Only cores with more counters than `COUNTERS` look at the highest bit of the number.
     """
@@ -184,15 +184,15 @@ class Lane(enum.IntEnum):
     WORD = 28
     """The output word."""
     POSITION = 29
-    """Where TAPE is."""
+    """Where BUFFER is."""
 
 
-def counter_lane(name: str) -> int:
-    """Return the lane of a counter: its element in the space `counter`."""
+def counter_input(name: str) -> int:
+    """Return the number of a counter as an `Input`: its element in the space `counter`."""
     return [counter.name for counter in COUNTERS].index(name)
 
 
-class Cell(enum.Enum):
+class Scratch(enum.Enum):
     """The cells of four bytes that a program names, and two streams that are read like cells.
 
     A program has more of them than there is memory for: `lifetimes.allocate` gives each a place,
@@ -206,9 +206,9 @@ class Cell(enum.Enum):
     ONE = enum.auto()
     """Constant 1."""
     INPUT = enum.auto()
-    """Stream: the lane that is looked at, from its lowest byte on."""
-    TAPE = enum.auto()
-    """Stream: the next bytes of the frame, or of the tables."""
+    """Stream: the `Input` that is looked at, from its lowest byte on."""
+    BUFFER = enum.auto()
+    """Stream: the next bytes of the frame buffer, which has the frame and the tables."""
 
     # From one request to the next.
     SESSION = enum.auto()
@@ -307,7 +307,7 @@ class Cell(enum.Enum):
     """Cycles that are left to wait."""
 
 
-FIXED: Final = {Cell.ZERO: 8, Cell.ONE: 9, Cell.INPUT: 30, Cell.TAPE: 31}
+FIXED: Final = {Scratch.ZERO: 8, Scratch.ONE: 9, Scratch.INPUT: 30, Scratch.BUFFER: 31}
 """The numbers of cells that are known to the sequencer itself."""
 
 
@@ -322,18 +322,18 @@ class Work:
     target:
         The cell, or the port of `Operation.OUT`.
     source:
-        The cell or stream; a number for `Operation.NUMBER`, and for `Port.LOOK` that of a lane.
+        The cell or stream; a number for `Operation.NUMBER`, and for `Port.LOOK` that of an `Input`.
     compares:
         Whether `Operation.NUMBER` compares.
     """
 
     operation: Operation
     size: Bytes
-    target: Cell | Port
-    source: Cell | int
+    target: Scratch | Port
+    source: Scratch | int
     compares: bool = False
 
-    def word(self, cells: Mapping[Cell, int]) -> int:
+    def word(self, cells: Mapping[Scratch, int]) -> int:
         """Return the instruction as a word, the cells having these numbers."""
         target = self.target if isinstance(self.target, Port) else cells[self.target]
         source = self.source if isinstance(self.source, int) else cells[self.source]
@@ -344,11 +344,12 @@ class Work:
 
     def __str__(self) -> str:
         """Return the instruction as a listing has it."""
-        name = "COMPARE" if self.compares else self.operation.name
         if self.operation is Operation.NUMBER:
+            name = "COMPARE" if self.compares else "SET"
             return f"{name} {self.target.name}, {self.source}"
+        name = self.operation.name
         size = {Bytes.ONE: "", Bytes.TWO: ".2", Bytes.FOUR: ".4", Bytes.ELEMENT: ".E"}[self.size]
-        source = self.source.name if isinstance(self.source, Cell) else self.source
+        source = self.source.name if isinstance(self.source, Scratch) else self.source
         return f"{name}{size} {self.target.name}, {source}"
 
 

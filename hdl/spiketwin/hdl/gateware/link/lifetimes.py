@@ -16,26 +16,26 @@ from spiketwin.hdl.gateware.link.instructions import (
     CELLS,
     NUMBER_CELLS,
     Bytes,
-    Cell,
     Condition,
     Jump,
     Operation,
+    Scratch,
     Work,
 )
 
 _MOST_BYTES: Final = {Bytes.ONE: 1, Bytes.TWO: 2, Bytes.FOUR: 4, Bytes.ELEMENT: 4}
 _LEAST_BYTES: Final = _MOST_BYTES | {Bytes.ELEMENT: 1}
 
-_STREAMS: Final = (Cell.INPUT, Cell.TAPE)
+_STREAMS: Final = (Scratch.INPUT, Scratch.BUFFER)
 """What is read in place of a cell, and never written."""
 
-_Clashes = dict[Cell, dict[Cell, int]]
+_Clashes = dict[Scratch, dict[Scratch, int]]
 """For each cell those that it cannot share a place with, and the instruction that is why."""
 
 
 def allocate(
-    instructions: Sequence[Work | Jump], labels: Mapping[str, int], fixed: Mapping[Cell, int]
-) -> dict[Cell, int]:
+    instructions: Sequence[Work | Jump], labels: Mapping[str, int], fixed: Mapping[Scratch, int]
+) -> dict[Scratch, int]:
     """Give every cell of a program its number, the lowest that is free for it.
 
     Parameters
@@ -57,9 +57,9 @@ def allocate(
         for each in instructions
         if isinstance(each, Work) and each.operation is Operation.NUMBER
     }
-    numbers: dict[Cell, int] = {}
+    numbers: dict[Scratch, int] = {}
 
-    def choice(cell: Cell) -> tuple[bool, bool, int, int]:
+    def choice(cell: Scratch) -> tuple[bool, bool, int, int]:
         return cell not in fixed, cell not in numbered, -len(clashes[cell]), cell.value
 
     # Those with the least choice come first.
@@ -91,7 +91,7 @@ def _find_clashes(instructions: Sequence[Work | Jump], labels: Mapping[str, int]
     clashes: _Clashes = {cell: {} for cell in cells}
     at_start = needed[0]
     for place, each in enumerate(instructions):
-        if not (isinstance(each, Work) and isinstance(each.target, Cell)):
+        if not (isinstance(each, Work) and isinstance(each.target, Scratch)):
             continue
         for byte in range(_written(each, _MOST_BYTES)):
             after = needed[place + 1] if place + 1 < len(instructions) else frozenset()
@@ -104,10 +104,10 @@ def _find_clashes(instructions: Sequence[Work | Jump], labels: Mapping[str, int]
 
 def _needed(
     instructions: Sequence[Work | Jump], labels: Mapping[str, int]
-) -> list[frozenset[tuple[Cell, int]]]:
+) -> list[frozenset[tuple[Scratch, int]]]:
     """Return the bytes that are needed before each instruction."""
-    needed: list[frozenset[tuple[Cell, int]]] = [frozenset()] * (len(instructions) + 1)
-    before: list[frozenset[tuple[Cell, int]]] | None = None
+    needed: list[frozenset[tuple[Scratch, int]]] = [frozenset()] * (len(instructions) + 1)
+    before: list[frozenset[tuple[Scratch, int]]] | None = None
     while before != needed:
         before = list(needed)
         for place in reversed(range(len(instructions))):
@@ -122,11 +122,11 @@ def _needed(
     return needed
 
 
-def _cells(instruction: Work | Jump) -> list[Cell]:
+def _cells(instruction: Work | Jump) -> list[Scratch]:
     if isinstance(instruction, Jump):
         return []
     ends = (instruction.target, instruction.source)
-    return [end for end in ends if isinstance(end, Cell) and end not in _STREAMS]
+    return [end for end in ends if isinstance(end, Scratch) and end not in _STREAMS]
 
 
 def _written(work: Work, sizes: Mapping[Bytes, int]) -> int:
@@ -135,12 +135,12 @@ def _written(work: Work, sizes: Mapping[Bytes, int]) -> int:
     return 0 if keeps else sizes[work.size]
 
 
-def _read(work: Work) -> set[tuple[Cell, int]]:
+def _read(work: Work) -> set[tuple[Scratch, int]]:
     """Return the bytes that an instruction reads."""
-    counts: dict[Cell, int] = {}
-    if isinstance(work.source, Cell) and work.source not in _STREAMS:
+    counts: dict[Scratch, int] = {}
+    if isinstance(work.source, Scratch) and work.source not in _STREAMS:
         counts[work.source] = _MOST_BYTES[work.size]
-    if isinstance(work.target, Cell) and work.operation is not Operation.COPY:
+    if isinstance(work.target, Scratch) and work.operation is not Operation.COPY:
         if work.operation is not Operation.NUMBER:
             counts[work.target] = _MOST_BYTES[work.size]
         elif work.compares:

@@ -8,11 +8,11 @@ from spiketwin.hdl.gateware.link.instructions import (
     FIXED,
     PROGRAM_WORDS,
     Bytes,
-    Cell,
     Condition,
     Jump,
     Operation,
     Port,
+    Scratch,
     Work,
 )
 from spiketwin.hdl.gateware.link.lifetimes import allocate
@@ -69,35 +69,35 @@ class Program:
             for each in self.instructions
         ]
 
-    def cells(self, fixed: Mapping[Cell, int] = FIXED) -> dict[Cell, int]:
+    def cells(self, fixed: Mapping[Scratch, int] = FIXED) -> dict[Scratch, int]:
         """Return the number of every cell; errors and arguments as of `lifetimes.allocate`."""
         return allocate(self.instructions, self.labels, fixed)
 
-    def copy(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+    def copy(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
         """Copy the source to the target."""
         self._work(Operation.COPY, target, source, size)
 
-    def add(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+    def add(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
         """Add to the target."""
         self._work(Operation.ADD, target, source, size)
 
-    def subtract(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+    def subtract(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
         """Subtract from the target."""
         self._work(Operation.SUBTRACT, target, source, size)
 
-    def compare(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+    def compare(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
         """Have `CARRY` tell whether the target is not the smaller, and `ZERO` if both are equal."""
         self._work(Operation.COMPARE, target, source, size)
 
-    def mask(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+    def mask(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
         """Set the bits to 0 that are 0 in the source."""
         self._work(Operation.MASK, target, source, size)
 
-    def shift(self, target: Cell, source: Cell, size: Bytes = Bytes.ONE) -> None:
+    def shift(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
         """Shift to the right; the lowest bit of the source enters at the top."""
         self._work(Operation.SHIFT, target, source, size)
 
-    def out(self, port: Port, source: Cell = Cell.ZERO, size: Bytes = Bytes.ONE) -> None:
+    def out(self, port: Port, source: Scratch = Scratch.ZERO, size: Bytes = Bytes.ONE) -> None:
         """Give a value to a port, or have a port act that needs none."""
         self._work(Operation.OUT, port, source, size)
 
@@ -105,18 +105,18 @@ class Program:
         """Have INPUT show a lane."""
         self._work(Operation.OUT, Port.LOOK, lane, Bytes.ONE)
 
-    def set(self, target: Cell, number: int) -> None:
+    def set(self, target: Scratch, number: int) -> None:
         """Set all four bytes to a number of one byte."""
         self._number(target, number, compares=False)
 
-    def compare_number(self, target: Cell, number: int) -> None:
+    def compare_number(self, target: Scratch, number: int) -> None:
         """Compare the lowest byte with a number."""
         self._number(target, number, compares=True)
 
     def give(self, port: Port, number: int) -> None:
         """Give a number to a port."""
-        self.set(Cell.NUMBER, number)
-        self.out(port, Cell.NUMBER)
+        self.set(Scratch.NUMBER, number)
+        self.out(port, Scratch.NUMBER)
 
     def jump(self, label: str) -> None:
         """Go on elsewhere."""
@@ -131,11 +131,11 @@ class Program:
         self.instructions.append(Jump(condition, label, unless=True))
 
     def _work(
-        self, operation: Operation, target: Cell | Port, source: Cell | int, size: Bytes
+        self, operation: Operation, target: Scratch | Port, source: Scratch | int, size: Bytes
     ) -> None:
         self.instructions.append(Work(operation, size, target, source))
 
-    def _number(self, target: Cell, number: int, *, compares: bool) -> None:
+    def _number(self, target: Scratch, number: int, *, compares: bool) -> None:
         if not 0 <= number < 1 << 8:
             raise ValueError(f"{number} does not fit a byte")
         self.instructions.append(Work(Operation.NUMBER, Bytes.FOUR, target, number, compares))

@@ -29,14 +29,14 @@ from spiketwin.hdl.gateware.link.instructions import (
     CELL_BYTES,
     CELLS,
     FIXED,
-    FORM_CONDITIONS,
     PROGRAM_WORDS,
+    SPACE_CONDITIONS,
     Bytes,
-    Cell,
     Condition,
-    Lane,
+    Input,
     Operation,
     Port,
+    Scratch,
 )
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import (
@@ -64,7 +64,7 @@ class Sequencer(wiring.Component):
     frame:
         The request.
     core:
-        What it works on.
+        The core.
     slot, reply, repeat, replies_sent:
         The reply slots, as `framing.ReplySlots` has them, and whether nothing is left in them or
         on the line.
@@ -130,10 +130,10 @@ class Sequencer(wiring.Component):
         self._b = Signal(8)  # the source's
         self._zero, self._carry = Signal(), Signal()
         self._loops = Signal(8)
-        self._form = Signal(len(FORM_CONDITIONS))
+        self._space_flags = Signal(len(SPACE_CONDITIONS))
         self._word = Signal(32)
         # Counters that are not built take no bit.
-        self._lane = Signal(5 if self.params.saturation_counters else 4)
+        self._shown = Signal(5 if self.params.saturation_counters else 4)
         self._input = Signal(8)
         self._walk(m)
         self._ports(m)
@@ -149,7 +149,7 @@ class Sequencer(wiring.Component):
     def _walk(self, m: Module) -> None:
         """Go over the bytes of an instruction."""
         last_place = Signal(2)
-        element = Cat(self._form[Condition.WIDE - Condition.KNOWN], self._form[-1])
+        element = Cat(self._space_flags[Condition.WIDE - Condition.KNOWN], self._space_flags[-1])
         sizes: dict[int, Value] = {
             Bytes.ONE: Const(0, 2),
             Bytes.TWO: Const(1),
@@ -200,7 +200,7 @@ class Sequencer(wiring.Component):
             Condition.SENT: self.replies_sent,
             Condition.WORD: core.words.valid,
         }
-        conditions |= dict(zip(FORM_CONDITIONS, self._form, strict=True))
+        conditions |= dict(zip(SPACE_CONDITIONS, self._space_flags, strict=True))
         m.d.comb += [holds.eq(choose(conditions, condition)), read.addr.eq(here)]
         with m.If(self._decide & self._first):
             jump = self._jumps & (holds ^ self._instruction[14])
@@ -211,13 +211,13 @@ class Sequencer(wiring.Component):
             m.d.sync += self._loops.eq(self._b)
         with m.Elif(self._act & self._jumps & (condition == Condition.LOOP)):
             m.d.sync += self._loops.eq(self._loops - 1)
-        with m.If(self._stb[Port.FORM]):
-            m.d.sync += self._form.eq(self._b)
+        with m.If(self._stb[Port.SPACE_FLAGS]):
+            m.d.sync += self._space_flags.eq(self._b)
 
     # --- bytes ----------------------------------------------------------------------------------
 
     def _bytes(self, m: Module) -> None:
-        constants = {CELL_BYTES * FIXED[Cell.ONE]: 1}
+        constants = {CELL_BYTES * FIXED[Scratch.ONE]: 1}
         init = [constants.get(address, 0) for address in range(CELLS * CELL_BYTES)]
         memory: Memory = Memory(shape=8, depth=CELLS * CELL_BYTES, init=init)
         m.submodules.cells = memory
@@ -256,7 +256,9 @@ class Sequencer(wiring.Component):
             m.d.sync += a.eq(0)  # to copy is to add to nothing
         with m.If(self._target):
             m.d.sync += a.eq(read.data)
-        m.d.comb += self.frame.next_stb.eq(self._works & ~number & (self._from == FIXED[Cell.TAPE]))
+        m.d.comb += self.frame.next_stb.eq(
+            self._works & ~number & (self._from == FIXED[Scratch.BUFFER])
+        )
 
         m.d.comb += [
             write.data.eq(self._result(m, sums, shifts, negative)),
@@ -288,7 +290,7 @@ class Sequencer(wiring.Component):
         return result
 
     def _look(self, m: Module) -> None:
-        """What is looked at comes a cycle late, from a register."""
+        """Show the input that is looked at, a cycle late, from a register."""
         core = self.core
         shown = {
             "tick": core.tick,
@@ -304,24 +306,24 @@ class Sequencer(wiring.Component):
         }
         built = counters(self.params)
         shown |= {c.name: getattr(core, c.name) for c in built if c in SATURATIONS}
-        lanes = {k: shown[c.name] for k, c in enumerate(built) if c.name in shown}
-        lanes |= {
-            Lane.ELEMENT: core.memory.r_data,
-            Lane.LOOPS: self._loops,
-            Lane.WORD: core.words.payload,
-            Lane.POSITION: self.frame.position,
+        inputs = {k: shown[c.name] for k, c in enumerate(built) if c.name in shown}
+        inputs |= {
+            Input.ELEMENT: core.memory.r_data,
+            Input.LOOPS: self._loops,
+            Input.WORD: core.words.payload,
+            Input.POSITION: self.frame.position,
         }
         octets: dict[int, Value] = {}
-        for lane, value in lanes.items():
-            number = lane % (1 << len(self._lane))
+        for place, value in inputs.items():
+            number = place % (1 << len(self._shown))
             for k in range(4):
                 part = value[8 * k : 8 * k + 8]
                 octets[4 * number + k] = Cat(part, Const(0, 8 - len(part)))
-        m.d.sync += self._input.eq(choose(octets, Cat(self._place, self._lane)))
+        m.d.sync += self._input.eq(choose(octets, Cat(self._place, self._shown)))
         with m.If(self._stb[Port.LOOK]):
-            m.d.sync += self._lane.eq(self._from)
+            m.d.sync += self._shown.eq(self._from)
         with m.If(self._stb[Port.LOOK_AT]):
-            m.d.sync += self._lane.eq(self._b)
+            m.d.sync += self._shown.eq(self._b)
 
     # --- what is worked on ----------------------------------------------------------------------
 

@@ -25,14 +25,14 @@ from spiketwin.hdl.spec.registers import (
 
 MOST_BYTES = 256
 
-FORM_BYTES = 4
+SPACE_ROW_BYTES = 4
 SIZE_BYTES = 4
 """Bytes of a size in the identity; the upper two are 0."""
 
 SPACES = max(Space) + 1
 
 
-class Form(enum.IntFlag):
+class SpaceFlag(enum.IntFlag):
     """What the tables say of a space; 0 where a core has none of this number."""
 
     KNOWN = 1
@@ -68,7 +68,7 @@ class Tables:
     entry_limit:
         The number that all entries of `pending` are below (four bytes).
     spaces:
-        The rows of the spaces, by number: `Form`, columns (two bytes), address of the range.
+        The rows of the spaces, by number: `SpaceFlag`, columns (two bytes), address of the range.
     registers:
         The addresses of the registers' ranges, by register.
     """
@@ -89,11 +89,11 @@ def tables(params: CoreParams, identity: Identity) -> Tables:
     whole = identity.pack()
     head = whole[: len(whole) - SIZE_BYTES * len(sizes)]
     data = bytearray(head + b"".join(size.to_bytes(2, "little") for size in sizes))
-    forms = space_formats(params)
+    formats = space_formats(params)
     ranges: dict[Space, int] = {
-        space: _range(data, form.width, form.signed, form.element_bytes)
-        for space, form in forms.items()
-        if not form.packed and space not in (Space.REGISTER, Space.PENDING)
+        space: _range(data, found.width, found.signed, found.element_bytes)
+        for space, found in formats.items()
+        if not found.packed and space not in (Space.REGISTER, Space.PENDING)
     }
     register_ranges = bytes(_range(data, r.width(params), r.signed, 4) for r in registers(params))
 
@@ -105,7 +105,7 @@ def tables(params: CoreParams, identity: Identity) -> Tables:
         last_row=append(struct.pack("<H", params.n_sources - 1)),
         events=append(struct.pack("<II", params.event_queue_depth, params.n_axons)),
         entry_limit=append(struct.pack("<I", params.neuron_groups << PENDING_MASK_BITS)),
-        spaces=append(b"".join(_row(forms, ranges, number) for number in range(SPACES))),
+        spaces=append(b"".join(_row(formats, ranges, number) for number in range(SPACES))),
         registers=append(register_ranges),
         head_bytes=len(head),
         sizes=len(sizes),
@@ -116,21 +116,21 @@ def tables(params: CoreParams, identity: Identity) -> Tables:
     return result
 
 
-def _row(forms: dict[Space, SpaceFormat], ranges: dict[Space, int], number: int) -> bytes:
-    form = forms.get(Space(number))
-    if form is None:
-        return bytes(FORM_BYTES)
+def _row(formats: dict[Space, SpaceFormat], ranges: dict[Space, int], number: int) -> bytes:
+    found = formats.get(Space(number))
+    if found is None:
+        return bytes(SPACE_ROW_BYTES)
     flags = {
-        Form.KNOWN: True,
-        Form.WRITABLE: form.writable,
-        Form.ANYTIME: form.space in READ_DURING_RUN,
-        Form.MATRIX: form.rows > 1,
-        Form.PACKED: form.packed,
-        Form.WIDE: form.element_bytes > 1,
-        Form.WIDEST: form.element_bytes > 2,
+        SpaceFlag.KNOWN: True,
+        SpaceFlag.WRITABLE: found.writable,
+        SpaceFlag.ANYTIME: found.space in READ_DURING_RUN,
+        SpaceFlag.MATRIX: found.rows > 1,
+        SpaceFlag.PACKED: found.packed,
+        SpaceFlag.WIDE: found.element_bytes > 1,
+        SpaceFlag.WIDEST: found.element_bytes > 2,
     }
-    said = sum(flag for flag, holds in flags.items() if holds)
-    return struct.pack("<BHB", said, form.columns, ranges.get(form.space, 0))
+    stated = sum(flag for flag, holds in flags.items() if holds)
+    return struct.pack("<BHB", stated, found.columns, ranges.get(found.space, 0))
 
 
 def _range(data: bytearray, width: int, signed: bool, size: int) -> int:
