@@ -22,6 +22,9 @@ ANSWER_WORDS: Final = 62
 """Most output words in one answer."""
 
 
+N_PROFILES: Final = (1, 2, 4, 8)
+"""Numbers of profiles with which a core can be built."""
+
 MAX_DIGEST_ROUNDS: Final = 3
 """Most rounds of a digest: more would not be done before the next tick reports anything."""
 
@@ -98,6 +101,9 @@ class CoreParams:
         it is not built, and takes no logic.
     saturation_counters:
         Whether the core counts what saturates (docs/tick.md). They take no cycle.
+    n_profiles:
+        Profiles that a neuron can name: 1, 2, 4 or 8. With 1 there is nothing to name, and neither
+        memory nor logic for it.
     """
 
     n_axons: int
@@ -118,6 +124,7 @@ class CoreParams:
     link_slots: int = 8
     digest_rounds: int = 0
     saturation_counters: bool = False
+    n_profiles: int = 1
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -163,6 +170,7 @@ class CoreParams:
             if not _is_power_of_two(getattr(self, name)):
                 raise ParamsError(f"{name} must be a power of two, not {getattr(self, name)}")
         self._one_of("link_slots", (2, 4, 8))
+        self._one_of("n_profiles", N_PROFILES)
         self._within("digest_rounds", 0, MAX_DIGEST_ROUNDS)
         if self.single_port_weights:
             if self.weight_width + self.learning > 8:
@@ -190,6 +198,11 @@ class CoreParams:
     def n_sources(self) -> int:
         """Axons and neurons together."""
         return self.n_axons + self.n_neurons
+
+    @property
+    def profile_width(self) -> int:
+        """Bits of the number of a profile."""
+        return self.n_profiles.bit_length() - 1
 
     @property
     def neuron_groups(self) -> int:

@@ -22,8 +22,8 @@ from spiketwin.hdl.spec import registers as registers_module
 from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams, field_types
 from spiketwin.hdl.spec.registers import ClearMask, counters, registers, space_formats
 
-PROTOCOL_VERSION: Final = 2
-"""2: `STOP` drops the events that are queued."""
+PROTOCOL_VERSION: Final = 3
+"""2: `STOP` drops the events that are queued. 3: the identity has `n_profiles`."""
 
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_INITIAL: Final = 0xFFFF
