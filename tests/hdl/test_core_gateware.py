@@ -16,6 +16,8 @@ from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.registers import ClearMask, Space, registers
 from spiketwin.hdl.spec.variables import ARRAYS, Per
 
+pytestmark = pytest.mark.rtl
+
 SIZES = ["tiny", "tiny,learning=0", "up5k"]
 
 

@@ -16,6 +16,8 @@ from spiketwin.hdl.gateware.link.tables import tables
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Identity
 
+pytestmark = pytest.mark.rtl
+
 
 def test_what_does_not_fit_is_not_assembled() -> None:
     program = Program()
