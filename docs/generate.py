@@ -96,6 +96,7 @@ _BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
 _PROBE: Final = CoreParams(
     n_axons=40, n_neurons=72, lanes=4, neuron_lanes=2, source_lanes=2, weight_width=9, v_width=17,
     i_syn_width=18, theta_width=19, trace_width=11, refrac_width=7, digest_rounds=1,
+    n_profiles=8,
 )  # fmt: skip
 """A core in which no two sizes are equal, so that a number in a table tells where it is from."""
 
@@ -234,8 +235,13 @@ def _footnotes(variable: Variable) -> str:
 
 def _built() -> str:
     """Say what the marks mean."""
+    sizes = {field.name for field in fields(CoreParams)}
+    # What a property tells of several sizes says of itself when.
+    said = {name: str(getattr(CoreParams, name).__doc__) for name in _MARKS.keys() - sizes}
     return "\n".join(
-        f"{mark.strip()} only in cores with `{name}`." for name, mark in _MARKS.items()
+        f"{mark.strip()} only in cores "
+        + (said[name].replace("Whether", "where") if name in said else f"with `{name}`.")
+        for name, mark in _MARKS.items()
     )
 
 

@@ -9,7 +9,7 @@ from spiketwin.cosim.compare.accuracy import _PARAMETERS as ROUNDED
 from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.model import kernels
 from spiketwin.hdl.spec.oracle import Oracle
-from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.registers import REGISTERS, RUN_REGISTERS, registers, space_formats
 from spiketwin.hdl.spec.variables import (
     ARRAYS,
@@ -40,13 +40,12 @@ def test_no_name_is_there_twice() -> None:
 
 def test_every_array_has_a_space_and_every_space_an_array() -> None:
     assert {v.space for v in ARRAYS} == set(Space) - {Space.REGISTER, Space.COUNTER}
-    assert set(space_formats(TINY)) == set(Space)
+    assert set(space_formats(preset("tiny,n_profiles=8"))) == set(Space)
 
 
 def test_a_width_is_a_number_or_a_size_of_a_core() -> None:
-    sizes = attributes(CoreParams)
-    assert all(isinstance(v.bits, int) or v.bits in sizes for v in VARIABLES)
-    assert all(not v.built or v.built in sizes for v in VARIABLES)
+    assert all(isinstance(v.bits, int) or hasattr(TINY, v.bits) for v in VARIABLES)
+    assert all(not v.built or hasattr(TINY, v.built) for v in VARIABLES)
 
 
 def test_every_bit_of_clear_clears_state_and_no_state_is_left_out() -> None:

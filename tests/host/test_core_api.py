@@ -21,7 +21,7 @@ from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, ClearMask, Space, registers, space_formats
-from spiketwin.hdl.spec.variables import STATE, names
+from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, STATE, names
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, TargetError
 from spiketwin.host.exchange import Request, arguments
@@ -62,7 +62,7 @@ def core() -> Iterator[Core]:
         yield core
 
 
-@pytest.mark.parametrize("name", ["tiny", "ncx", "up5k"])
+@pytest.mark.parametrize("name", ["tiny", "ncx", "up5k", "tiny,n_profiles=4"])
 def test_every_memory_reads_back_what_was_written(name: str) -> None:
     params = preset(name)
     formats = space_formats(params)
@@ -77,10 +77,7 @@ def test_every_memory_reads_back_what_was_written(name: str) -> None:
 
     with connect("model:", params=name) as core:
         weights, plastic = values(Space.WEIGHT), values(Space.PLASTIC)
-        parameters = {
-            name: values(Space[name.upper()])
-            for name in ("threshold", "v_reset", "refrac_ticks", "bias")
-        }
+        parameters = {p.name: values(p.space) for p in NEURON_PARAMETERS if p.is_built(params)}
         state = {name: values(Space[name.upper()]) for name in VECTORS}
         state["pending"] = rng.integers(0, 2, params.n_neurons)
         core.write_weights(weights)

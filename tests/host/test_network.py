@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, decay_code
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
 from spiketwin.hdl.spec.registers import Space, limits, registers, space_formats
-from spiketwin.host import Network
-from spiketwin.host.errors import DoesNotFit, InvalidNetwork
+from spiketwin.host import Network, connect
+from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
 from spiketwin.host.network import SETTINGS, Placement, decay_tau
 
 
@@ -198,3 +198,36 @@ def test_learning_settings_do_not_hinder_a_core_without_learning() -> None:
         r.name for r in registers(params) if r.name != "tick_period"
     }
     assert asdict(params)["lanes"] == 2
+
+
+def test_a_core_is_built_for_as_many_profiles_as_neurons_name() -> None:
+    net = Network(n_axons=2, n_neurons=8)
+    assert net.core_params().n_profiles == 1
+    for highest, wanted in ((1, 2), (2, 4), (3, 4), (4, 8), (7, 8)):
+        net.profile[3] = highest
+        assert net.core_params().n_profiles == wanted
+    with pytest.raises(InvalidNetwork, match=r"profile\[3\] must be in 0…7, not 8"):
+        net.profile[3] = 8
+        net.validate()
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:", "rtl:?level=core"])
+def test_profiles_are_kept_by_a_core_that_has_them(url: str) -> None:
+    net = Network(n_axons=2, n_neurons=8)
+    net.profile[:] = range(8)
+    with connect(url, params=net.core_params()) as core:
+        core.program(net)
+        assert core.read_parameters()["profile"].tolist() == [*range(8)]
+        core.write_parameters(profile=5)
+        assert core.read_parameters()["profile"].tolist() == [5] * 8
+
+
+def test_a_core_without_profiles_refuses_them() -> None:
+    net = Network(n_axons=2, n_neurons=8)
+    net.profile[3] = 1
+    with connect("model:", params="tiny") as core:
+        with pytest.raises(DoesNotFit, match="profile is set, but the core was built without"):
+            core.program(net)
+        assert "profile" not in core.read_parameters()
+        with pytest.raises(InvalidInput, match="there is no 'profile' to write"):
+            core.write_parameters(profile=1)

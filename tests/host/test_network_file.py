@@ -134,6 +134,21 @@ def test_an_array_too_many_is_refused(saved: Path) -> None:
         load(_write(saved, {**_members(saved), "more.npy": _npy(np.zeros(3))}))
 
 
+def test_a_file_of_version_1_is_read_and_has_no_profiles(saved: Path) -> None:
+    members = _members(saved)
+    del members["profile.npy"]
+    net, _ = load(_write(saved, _with_header(members, lambda h: h.update(version=1))))
+    assert np.array_equal(net.weights, Network.random(8, 8, seed=3).weights)
+    assert not net.profile.any()
+
+
+def test_a_file_holds_profiles(saved: Path) -> None:
+    net = Network(n_axons=2, n_neurons=8)
+    net.profile[:] = range(8)
+    save(saved, net)
+    assert load(saved)[0].profile.tolist() == [*range(8)]
+
+
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [

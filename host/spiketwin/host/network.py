@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_NONE, decay_code
 from spiketwin.hdl.spec.params import (
     MAX_LINES,
+    N_PROFILES,
     CoreParams,
     ParamsError,
     field_types,
@@ -28,7 +29,7 @@ from spiketwin.host.stdp import Pairing, StdpWindow, half, warn_of_amplitude
 
 WIDEST: Final = CoreParams(
     n_axons=64, n_neurons=64, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
-    refrac_width=16,
+    refrac_width=16, n_profiles=8,
 )  # fmt: skip
 """A core with the widest values there can be: what does not fit it fits none."""
 
@@ -78,6 +79,8 @@ class Network:
         which is where the weight is not 0.
     threshold, v_reset, refrac_ticks, bias:
         Shape (n_neurons,), int32.
+    profile:
+        Likewise, 0…7: the profile of each neuron. So far the core keeps it, without an effect.
     v_tau, i_syn_tau, theta_tau, trace_pre_tau, trace_post_tau:
         Time constants of the decays in ticks. ``math.inf``: no decay; 0: to rest in one tick.
     v_floor, reset_subtract, theta_bump, learn_pre, learn_post, stochastic, seed, w_min, w_max:
@@ -101,6 +104,7 @@ class Network:
     v_reset: NDArray[np.integer[Any]] = _filled(0)
     refrac_ticks: NDArray[np.integer[Any]] = _filled(0)
     bias: NDArray[np.integer[Any]] = _filled(0)
+    profile: NDArray[np.integer[Any]] = _filled(0)
     v_tau: float = math.inf
     i_syn_tau: float = 0.0
     theta_tau: float = math.inf
@@ -339,6 +343,7 @@ class Network:
             "source_lanes": min(usual["source_lanes"], lanes),
             "learning": bool(self.plastic.any()),
             "saturation_counters": True,
+            "n_profiles": next(n for n in N_PROFILES if n > self.profile.max()),
         }
         reach = sums.reach(self)
         sizes |= self._widths(reach, bool(sizes["learning"]))
@@ -360,6 +365,7 @@ class Network:
 
     def _widths(self, reach: sums.Reach, learning: bool) -> dict[str, int]:
         """Return the usual widths, or those that hold all values and sums where these need more."""
+        usual: dict[str, Any] = {f.name: f.default for f in fields(CoreParams)}
         needed: dict[str, int] = {
             "v_width": _width(reach.v, signed=True),
             "i_syn_width": _width(reach.i_syn, signed=True),
@@ -367,10 +373,9 @@ class Network:
         }
         for attribute, variable in (ARRAYS | SETTINGS).items():
             bits = variable.bits
-            if isinstance(bits, str) and (learning or variable.built != "learning"):
+            if bits in usual and (learning or variable.built != "learning"):
                 values = np.asarray(getattr(self, attribute))
                 needed[bits] = max(needed.get(bits, 0), _width(values, variable.signed))
-        usual: dict[str, Any] = {f.name: f.default for f in fields(CoreParams)}
         widths = {n: min(max(int(usual[n]), bits), sums.WIDEST) for n, bits in needed.items()}
         widths["i_syn_width"] = max(widths["i_syn_width"], widths["weight_width"])
         return widths

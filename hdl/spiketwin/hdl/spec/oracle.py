@@ -58,6 +58,7 @@ class Oracle:
     v_reset: list[int] = field(init=False)
     refrac_ticks: list[int] = field(init=False)
     bias: list[int] = field(init=False)
+    profile: list[int] = field(init=False)
     v: list[int] = field(init=False)
     i_syn: list[int] = field(init=False)
     refrac_count: list[int] = field(init=False)

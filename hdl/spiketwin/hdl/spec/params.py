@@ -200,6 +200,11 @@ class CoreParams:
         return self.n_axons + self.n_neurons
 
     @property
+    def has_profiles(self) -> bool:
+        """Whether `n_profiles` is above 1."""
+        return self.n_profiles > 1
+
+    @property
     def profile_width(self) -> int:
         """Bits of the number of a profile."""
         return self.n_profiles.bit_length() - 1

@@ -43,6 +43,7 @@ class Space(enum.IntEnum):
     TRACE_POST = 12
     TRACE_PRE = 13
     PENDING = 14
+    PROFILE = 15
 
 
 class ClearMask(enum.IntFlag):
@@ -112,7 +113,7 @@ class Variable:
     clear:
         The group of `CLEAR` that sets it to 0; None where none does.
     built:
-        The field of `CoreParams` without which the variable is not there; empty if it always is.
+        The member of `CoreParams` without which the variable is not there; empty if it always is.
     writer:
         The unit of the core that changes it in a tick; empty where no tick changes it.
     doc:
@@ -210,11 +211,11 @@ def _learning(
 
 def _parameter(
     name: str, per: Per, bits: str | int, doc: str, *, signed: bool = False, unit: str = "",
-    default: int = 0, built: str = "", writer: str = "",
+    default: int = 0, since: int = 1, built: str = "", writer: str = "",
 ) -> Variable:  # fmt: skip
     return Variable(
         name=name, per=per, kind=Kind.PARAMETER, bits=bits, signed=signed, unit=unit,
-        default=default, built=built, writer=writer, doc=doc,
+        default=default, since=since, built=built, writer=writer, doc=doc,
     )  # fmt: skip
 
 
@@ -304,6 +305,10 @@ VARIABLES: Final = (
     _parameter(
         "bias", Per.NEURON, "v_width", "Added to the potential every tick.", signed=True,
         unit=POTENTIAL,
+    ),
+    _parameter(
+        "profile", Per.NEURON, "profile_width",
+        "Profile of each neuron; of no effect so far.", built="has_profiles", since=2,
     ),
     _state(
         "i_syn", Per.NEURON, "i_syn_width", "synapses", ClearMask.I_SYN, "Synaptic current.",
