@@ -516,3 +516,14 @@ def test_bulk_writes_fill_their_frames(core: Core) -> None:
     before = core.statistics.requests
     core.write_weights(0)
     assert core.statistics.requests - before == 1  # 128 weights in one frame, across rows
+
+
+def test_a_core_keeps_the_tag_of_its_network_until_it_is_reset(core: Core) -> None:
+    net = Network.random(4, 4, seed=1)
+    net.tag = (1 << 32) - 1
+    core.program(net)
+    core.run([], 3)
+    core.clear()
+    assert core.read_registers()["tag"] == net.tag
+    core.reset()
+    assert core.read_registers()["tag"] == 0

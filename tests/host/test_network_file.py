@@ -134,12 +134,17 @@ def test_an_array_too_many_is_refused(saved: Path) -> None:
         load(_write(saved, {**_members(saved), "more.npy": _npy(np.zeros(3))}))
 
 
-def test_a_file_of_version_1_is_read_and_has_no_profiles(saved: Path) -> None:
+def test_a_file_of_version_1_is_read_and_lacks_what_has_come_since(saved: Path) -> None:
+    def of_version_1(header: dict[str, Any]) -> None:
+        header["version"] = 1
+        del header["settings"]["tag"]
+
     members = _members(saved)
     del members["profile.npy"]
-    net, _ = load(_write(saved, _with_header(members, lambda h: h.update(version=1))))
+    net, _ = load(_write(saved, _with_header(members, of_version_1)))
     assert np.array_equal(net.weights, Network.random(8, 8, seed=3).weights)
     assert not net.profile.any()
+    assert net.tag == 0
 
 
 def test_a_file_holds_profiles(saved: Path) -> None:

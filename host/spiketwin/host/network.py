@@ -89,6 +89,9 @@ class Network:
         Likewise: the learning rules, gains in 1/256 and offsets in 1/65536 weight units.
     trace_pre_bump, trace_pre_replace, trace_post_bump, trace_post_replace:
         Likewise: how spikes change the traces.
+    tag:
+        A number of 32 bits of your own choice, which the core keeps until it is reset: whoever
+        connects to it later can tell by it which network it holds (`Core.read_registers`).
 
     Raises
     ------
@@ -127,6 +130,7 @@ class Network:
     trace_pre_replace: bool = False
     trace_post_bump: int = 0
     trace_post_replace: bool = False
+    tag: int = 0
 
     def __post_init__(self) -> None:
         self.validate()

@@ -103,6 +103,7 @@ class Settings(NamedTuple):
     trace_post_decay: int
     trace_post_bump: int
     trace_post_replace: int
+    tag: int
 
 
 class Sizes(NamedTuple):

@@ -192,11 +192,11 @@ def _run(name: str, bits: int, doc: str, *, unit: str = "", built: str = "") -> 
 
 def _setting(
     name: str, bits: str | int, doc: str, *, signed: bool = False, unit: str = "",
-    fraction_bits: int = 0, built: str = "",
+    fraction_bits: int = 0, since: int = 1, built: str = "",
 ) -> Variable:  # fmt: skip
     return Variable(
         name=name, per=Per.CORE, kind=Kind.PARAMETER, bits=bits, signed=signed, unit=unit,
-        fraction_bits=fraction_bits, built=built, doc=doc,
+        fraction_bits=fraction_bits, since=since, built=built, doc=doc,
     )  # fmt: skip
 
 
@@ -284,6 +284,11 @@ VARIABLES: Final = (
         "trace_post_replace", 1, "1: a spike sets trace_post to the bump; 0: it adds the bump."
     ),
     _run("digest_en", 1, "1: every tick reports its digest.", built="digest_rounds"),
+    _setting(
+        "tag", 32,
+        "A number of the network's own, by which a host that connects later knows it again.",
+        since=2,
+    ),
     # Arrays, causes before what a tick makes of them.
     _state(
         "trace_pre", Per.SOURCE, "trace_width", "source_traces", ClearMask.TRACES,
