@@ -72,6 +72,7 @@ from spiketwin.hdl.spec.registers import (
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import BY_SPACE, VARIABLES, Variable
 from spiketwin.host.cli.catalogue import SECTIONS
+from spiketwin.host.cli.inspect import Inspection
 from spiketwin.host.cli.run import RunResult
 from spiketwin.host.ports import SerialPorts
 from spiketwin.host.summaries import LedgerSummary
@@ -646,6 +647,7 @@ def _rung_costs(costs: dict[str, Any], kind: str, rung: str) -> str:
 _RESULTS: Final[dict[str, type[Result]]] = {
     "demo": DemoResult,
     "run": RunResult,
+    "inspect": Inspection,
     "compare": ComparisonResult,
     "sweep": SweepResult,
     "latency": Study,

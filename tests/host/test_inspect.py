@@ -1,0 +1,62 @@
+"""``spiketwin inspect``: what a saved network is, in figures worked out by hand."""
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from spiketwin.hdl.spec.params import PRESETS, preset
+from spiketwin.host import Network
+from spiketwin.host.cli import main
+from spiketwin.host.files import save
+
+
+def inspected(net: Network, folder: Path, *stimulus: object) -> tuple[str, dict[str, object]]:
+    save(folder / "net.npz", net, *stimulus)  # type: ignore[arg-type]
+    arguments = ["inspect", str(folder / "net.npz"), "--json", str(folder / "found.json")]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    return done.stdout, json.loads((folder / "found.json").read_text())
+
+
+def small() -> Network:
+    net = Network(n_axons=2, n_neurons=3)
+    net.weights[0] = 5, 0, -7
+    net.weights[4] = 0, 9, 0
+    net.tag = 42
+    return net
+
+
+def test_a_network_and_its_stimulus_are_described(tmp_path: Path) -> None:
+    text, found = inspected(small(), tmp_path, [(0, 0), (3, 1)], 10)
+    wanted = {
+        "n_axons": 2, "n_neurons": 3, "synapses": 3, "plastic": 0, "least_weight": -7,
+        "most_weight": 9, "tag": 42, "ticks": 10, "events": 2,
+    }  # fmt: skip
+    assert wanted.items() <= found.items()
+    assert "2 axons, 3 neurons" in text
+    assert "2 axon events in 10 ticks" in text
+
+
+def test_the_core_that_is_named_is_the_smallest_and_can_be_typed(tmp_path: Path) -> None:
+    net = small()
+    text, found = inspected(net, tmp_path)
+    assert preset(str(found["params"])) == net.core_params()
+    # 2 axons and 3 neurons need 2 lanes: LEAD, 8 / 2 + NEURON_DRAIN of *Update*, END.
+    assert found["silent_cycles"] == 4 + 4 + 14 + 2
+    assert found["fits"] == list(PRESETS)
+    assert found["ticks"] is None
+    assert "none" in text
+
+
+def test_a_network_that_no_reference_size_holds(tmp_path: Path) -> None:
+    text, found = inspected(Network(n_axons=257, n_neurons=8), tmp_path)
+    assert found["fits"] == []
+    assert "none holds it" in text
+
+
+def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "net.npz").write_bytes(b"nothing")
+    done = CliRunner().invoke(main, ["inspect", str(tmp_path / "net.npz")])
+    assert done.exit_code == 2
+    assert "net.npz" in done.stderr
