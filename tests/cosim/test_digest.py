@@ -146,6 +146,7 @@ def test_the_benchmark_finds_all_equal() -> None:
     assert figures.as_json() == {"ticks": 5_000, "equal_ticks": 5_000, "added_cycles_per_tick": 0.0}
 
 
+@pytest.mark.rtl
 def test_the_benchmark_ends_at_a_tick_that_is_not_equal(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Core.run
 
@@ -230,6 +231,7 @@ def flips(state: dict[str, Any], names: list[str]) -> Iterator[tuple[str, Any]]:
                 yield name, changed
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize("fires", [False, True], ids=["rows", "columns"])
 def test_no_bit_is_written_that_it_does_not_show(fires: bool) -> None:
     events = [] if fires else [(0, axon) for axon in range(TINY.n_axons)]

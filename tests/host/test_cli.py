@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint, PathDistribution
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from spiketwin.cosim.trials import doctor
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.installation import install_command
 from spiketwin.hdl.spec.params import preset
-from spiketwin.host import Network, connect, targets
+from spiketwin.host import Network, addresses, connect
 from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.errors import LinkLost
 from spiketwin.host.files import save
@@ -471,7 +472,7 @@ def test_every_command_with_a_target_says_how_often_it_is_asked(command: str) ->
 def test_a_silent_terminal_is_asked_as_often_as_the_call_says(
     net: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(targets, "PTY_PATIENCE", 1.0)
+    monkeypatch.setattr(addresses, "TERMINAL", replace(addresses.TERMINAL, patience=1.0))
     host, device = os.openpty()
     url = os.ttyname(device)
     for call in (

@@ -30,6 +30,7 @@ from spiketwin.host.cli import endings, group, main
 from spiketwin.host.cli.start import at_once
 from spiketwin.host.errors import InvalidInput, LinkLost, SpiketwinWarning, TargetError
 from spiketwin.host.files import load, save
+from spiketwin.host.ports import SerialPort
 from spiketwin.host.recording import Recording
 from spiketwin.host.replacing import replacing
 
@@ -432,9 +433,8 @@ def test_files_come_before_what_is_printed_of_them(
     monkeypatch.setattr(f"spiketwin.{where}.{command}._table", fails)
     monkeypatch.setattr(doctor, "examine", lambda: [])
     monkeypatch.setattr(demo_command, "save_all", lambda *_: [])
-    found = SimpleNamespace(device="/dev/x", candidate=True)
+    found = SerialPort("/dev/x", "", "", "", candidate=True, boards=(), reasons=())
     monkeypatch.setattr("spiketwin.cosim.commands.devices.serial_ports", lambda _boards: [found])
-    monkeypatch.setattr("spiketwin.cosim.commands.devices.asdict", vars)
     call: dict[str, list[str | Path]] = {
         "run": [net, *TINY],
         "compare": [net, "--on", "model:", "--on", "model:"],

@@ -59,9 +59,8 @@ def parse(address: str) -> Target:
     TargetError
         The address cannot be one, or has an option that its scheme lacks.
     """
-    _check(address)
-    scheme, _, rest = address.partition(":")
     kind = kind_of(address)
+    scheme, _, rest = address.partition(":")
     if scheme in registered_kinds():
         return _registered(kind, address)
     return Target(kind, rest if kind is REPLAY else address, address=address)
@@ -70,8 +69,10 @@ def parse(address: str) -> Target:
 def kind_of(address: str) -> TargetKind:
     """Return the kind of the target that an address names: its scheme alone decides.
 
-    It serves for names as well under which the same address is given several times.
+    It serves for names as well under which the same address is given several times. Raises as
+    `parse` for what cannot be an address.
     """
+    _check(address)
     scheme = address.partition(":")[0]
     if (kind := registered_kinds().get(scheme)) is not None:
         return kind

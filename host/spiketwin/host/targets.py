@@ -191,7 +191,10 @@ def takes_baud(target: str | Target) -> bool:
 
 
 def origin(target: str | Target) -> Origin:
-    """Say how a target comes by its spikes and cycles (`Origin`): its scheme tells."""
+    """Say how a target comes by its spikes and cycles (`Origin`): its scheme tells.
+
+    Raises `InvalidInput` or `TargetError` for what is no address.
+    """
     kind = target.kind if isinstance(target, Target) else kind_of(target)
     return kind.origin
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.checkout import ROOT
 from support.rungs import examples
 
 from spiketwin.cosim.model.core import ModelCore
@@ -274,7 +275,7 @@ def test_the_model_is_the_same_when_it_is_not_compiled() -> None:
     # Warnings are errors: an overflow that numpy reports is one that compiled code hides.
     plain = subprocess.run(
         [sys.executable, "-W", "error", __file__],
-        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT / "tests")},
         check=True,
         capture_output=True,
         text=True,

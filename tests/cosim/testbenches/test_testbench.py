@@ -384,7 +384,7 @@ def test_the_help_names_files_that_are_there() -> None:
 
 def test_what_a_core_does_not_have_is_told_to_a_test_in_words(tmp_path: Path) -> None:
     calls = {
-        'fill("treshold", 100)': "there is no 'treshold' to write in this core: choose of i_syn",
+        'fill("treshold", 100)': "there is no 'treshold' to write in this core: choose of",
         'fill("threshold", 10**9)': "threshold must be in -",
         'write("threshold", [1])': "threshold is 1 × 8 elements here: give them all",
         'write_element("v", 8, 1)': "neuron of v must be in 0…7, not 8",

@@ -53,7 +53,7 @@ def test_inputs_give_both_results_and_errors(name: str, tmp_path: Path) -> None:
     tally = search(name, SURFACES[name](tmp_path), INPUTS, 1, lambda done, _: told.append(done))
     assert tally.findings == []
     assert tally.untyped == 0
-    assert tally.inputs == tally.results + tally.errors.total() == sum(told) == INPUTS
+    assert tally.inputs == tally.results + tally.errors.total() == told[-1] == INPUTS
     assert tally.results > 0
     assert (tally.errors.total() > 0) == (name != "to-device")
 
