@@ -506,6 +506,7 @@ def test_a_wrong_call_ends_with_status_2(arguments: list[str], told: str, stage:
 # --- the tutorial -------------------------------------------------------------------------------
 
 
+@pytest.mark.bulk
 def test_the_tutorial_leads_from_nothing_to_its_picture(
     stage: Stage, session: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def test_the_text_does_not_grow_with_the_depth_of_memories() -> None:
     assert len(large) < 1.01 * len(small)
 
 
+@pytest.mark.bulk
 def test_memories_begin_in_verilog_with_what_amaranth_gives_them(tmp_path: Path) -> None:
     """Yosys reads both ways of saying it, and finds the same in all words of all memories."""
     (tmp_path / "core.v").write_text(emit.verilog("BytesTop", TINY))

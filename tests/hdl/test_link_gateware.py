@@ -90,6 +90,7 @@ def test_identify_and_open_need_no_session_and_no_number() -> None:
     on_link(script)
 
 
+@pytest.mark.bulk
 def test_a_request_is_executed_once_and_answered_as_often_as_it_comes() -> None:
     async def script(host: Host) -> None:
         window = preset("tiny").link_slots - 1
@@ -148,6 +149,7 @@ def test_what_is_no_request_is_refused() -> None:
     on_link(script)
 
 
+@pytest.mark.bulk
 def test_elements_outside_a_space_are_refused() -> None:
     params = CoreParams(n_axons=32, n_neurons=32)
 
@@ -174,6 +176,7 @@ def test_elements_outside_a_space_are_refused() -> None:
     on_link(script, params)
 
 
+@pytest.mark.bulk
 def test_elements_are_written_whole_and_read_back() -> None:
     params = preset("tiny")
 
@@ -217,6 +220,7 @@ def test_elements_are_written_whole_and_read_back() -> None:
     on_link(script)
 
 
+@pytest.mark.bulk
 def test_every_register_takes_its_smallest_and_largest_value_and_no_other() -> None:
     params = preset("tiny")
 
@@ -262,6 +266,7 @@ def test_pending_entries_ascend_from_the_first_or_after_the_last() -> None:
     on_link(script)
 
 
+@pytest.mark.bulk
 def test_events_are_queued_in_order_or_not_at_all() -> None:
     async def script(host: Host) -> None:
         refused, events, core = host.refused, Opcode.EVENTS, host.core
@@ -370,6 +375,7 @@ def set_level(core: FakeCore, value: int) -> None:
     ],
     ids=["counter", "busy", "room"],
 )  # fmt: skip
+@pytest.mark.bulk
 def test_a_number_that_changes_while_it_is_read_is_the_one_before_or_after(
     torn: Torn, answers: set[tuple[int, int]]
 ) -> None:

@@ -446,6 +446,7 @@ def values_of(vcd: Path, name: str) -> set[int]:
 
 
 @pytest.mark.rtl
+@pytest.mark.bulk
 def test_the_signals_around_a_difference_are_written(net: Path, broken: Break) -> None:
     broken(20, more("v", 3))
     vcd = net.with_name("waves.vcd")

@@ -360,6 +360,7 @@ def test_one_target_alone_is_compared_with_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.rtl
+@pytest.mark.bulk
 def test_a_target_may_learn_a_part(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     result = invoke(

@@ -240,6 +240,7 @@ def ram_stimuli() -> list[Pins]:
     return stimuli
 
 
+@pytest.mark.bulk
 def test_ecp5_block_ram_in_every_width_and_mode(tmp_path: Path) -> None:
     narrow = (1, 2, 4, 9, 18)
     modes = ("NORMAL", "WRITETHROUGH", "READBEFOREWRITE")
@@ -274,6 +275,7 @@ def test_ecp5_block_ram_refuses_modes_without_a_model(
     assert f"DP16KD: no model of {said}" in refused(tmp_path, "ecp5", f"DP16KD #({setting}) ram();")
 
 
+@pytest.mark.bulk
 def test_ecp5_multiplier(tmp_path: Path) -> None:
     inputs = {"a": 18, "b": 18, "sa": 1, "sb": 1}
 
@@ -371,6 +373,7 @@ def test_ice40_block_ram_refuses_modes_without_a_model(tmp_path: Path, setting: 
     assert f"no model of {setting.replace('(', ' ').rstrip(')')}" in said
 
 
+@pytest.mark.bulk
 def test_ice40_single_port_ram_holds_garbage_until_it_is_written(tmp_path: Path) -> None:
     inputs = {"ADDRESS": 14, "DATAIN": 16, "MASKWREN": 4, "WREN": 1, "CHIPSELECT": 1}
     stored: dict[int, int] = {}

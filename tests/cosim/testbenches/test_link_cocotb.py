@@ -3,22 +3,25 @@
 from pathlib import Path
 
 import pytest
-from support.rungs import bulk_but
 
 from spiketwin.cosim.testbenches import link_bench, pins_bench, runner
 from spiketwin.hdl.spec.params import preset
 
 PARAMS = preset("tiny")
 
+# That the RTL behind the link answers as the model does, tests/cosim/rtl/test_transcripts.py shows in
+# small, by the engine.
+pytestmark = pytest.mark.bulk
 
-@pytest.mark.parametrize("name", bulk_but(["random_requests"], link_bench.bench.names))
+
+@pytest.mark.parametrize("name", link_bench.bench.names)
 def test_bytes_are_answered_as_the_model_does(name: str, seed: int, tmp_path: Path) -> None:
     folder = runner.simulator("BytesTop", PARAMS)
     test = f"{link_bench.__name__}.{name}"
     runner.run(folder, "BytesTop", PARAMS, test, seed=seed, results=tmp_path)
 
 
-@pytest.mark.parametrize("name", bulk_but(["rates_and_clocks"], pins_bench.bench.names))
+@pytest.mark.parametrize("name", pins_bench.bench.names)
 def test_the_wires_are_answered_as_the_model_does(name: str, seed: int, tmp_path: Path) -> None:
     folder = runner.simulator("PinsTop", PARAMS)
     test = f"{pins_bench.__name__}.{name}"

@@ -86,6 +86,7 @@ def test_a_copy_of_the_gateware_is_built_for_what_is_in_it(tmp_path: Path) -> No
 
 
 @pytest.mark.rtl
+@pytest.mark.bulk
 def test_a_bug_is_built_and_named() -> None:
     found = mutants.name(BY_NAME["weights that are not plastic learn"])
     difference = found.difference
