@@ -9,8 +9,8 @@ from spiketwin.hdl.spec.params import preset
 
 PARAMS = preset("tiny")
 
-# That the RTL behind the link answers as the model does, tests/cosim/rtl/test_transcripts.py shows in
-# small, by the engine.
+# In small, tests/cosim/rtl/test_transcripts.py shows by the engine that the RTL behind the link answers
+# as the model does.
 pytestmark = pytest.mark.bulk
 
 
