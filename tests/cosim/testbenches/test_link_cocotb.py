@@ -9,8 +9,7 @@ from spiketwin.hdl.spec.params import preset
 
 PARAMS = preset("tiny")
 
-# In small, tests/cosim/rtl/test_transcripts.py shows by the engine that the RTL behind the link answers
-# as the model does.
+# In small, tests/cosim/rtl/test_transcripts.py shows the same by the engine.
 pytestmark = pytest.mark.bulk
 
 
