@@ -32,6 +32,7 @@ from spiketwin.cosim.trials.mutants import MutantsResult
 from spiketwin.cosim.trials.selftest import Report
 from spiketwin.firmware.figures import BuildFigures
 from spiketwin.hdl.gateware import emit
+from spiketwin.hdl.gateware.levels import TOPS
 from spiketwin.hdl.gateware.link import instructions
 from spiketwin.hdl.gateware.link.dispatcher import dispatcher
 from spiketwin.hdl.gateware.link.program import Program
@@ -443,7 +444,7 @@ _PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
 def _ports() -> str:
     """Make a table of the ports of all tops, with their widths at a reference size."""
     rows = []
-    for top in emit.TOPS:
+    for top in TOPS:
         # The top comes first, and its ports with their directions.
         text = emit.verilog(top, PRESETS["tiny"])
         ports = _PORT.findall(text[text.index(f"module {top}(") :].partition("endmodule")[0])

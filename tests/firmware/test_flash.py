@@ -25,7 +25,7 @@ from spiketwin.cosim.commands import flash as command
 from spiketwin.firmware.board import Programmer, board, boards
 from spiketwin.firmware.build import Build
 from spiketwin.firmware.openfpgaloader import calls, process, words
-from spiketwin.firmware.target import Target, resolve
+from spiketwin.firmware.target import ResolvedBoard, resolve
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import connect
@@ -450,7 +450,7 @@ def test_a_board_without_a_port_is_programmed_but_not_proved(stage: Stage) -> No
 def test_the_bitstream_is_built_where_none_is_given(stage: Stage, session: str) -> None:
     asked: list[object] = []
 
-    def built(_console: object, target: Target, sizes: object) -> Build:
+    def built(_console: object, target: ResolvedBoard, sizes: object) -> Build:
         asked.extend((target.board.name, sizes))
         folder = stage.folder / "0123456789abcdef0123"
         folder.mkdir()

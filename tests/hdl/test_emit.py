@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.firmware.wasm import Call
 from spiketwin.hdl.gateware import emit
+from spiketwin.hdl.gateware.levels import Top
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host.cli import main
 
@@ -57,7 +58,7 @@ def test_what_is_no_design_is_refused_by_name(
         ("CoreTop", {"clk", "rst", "memory_valid", "words_payload"}),
     ],
 )
-def test_each_top_is_emitted_under_its_name(top: emit.Top, ports: set[str]) -> None:
+def test_each_top_is_emitted_under_its_name(top: Top, ports: set[str]) -> None:
     text = emit.verilog(top, TINY)
     (found,) = re.findall(rf"^module {top}\((.*?)\);", text, re.MULTILINE | re.DOTALL)
     assert ports <= set(re.split(r",\s*", found))

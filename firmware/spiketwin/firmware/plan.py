@@ -18,7 +18,7 @@ from spiketwin.firmware.clocks import Pll
 from spiketwin.firmware.nextpnr import Nextpnr
 from spiketwin.firmware.platforms import TOP, wiring
 from spiketwin.firmware.synthesis import synthesis, synthesis_version
-from spiketwin.firmware.target import Target
+from spiketwin.firmware.target import ResolvedBoard
 from spiketwin.firmware.wasm import Call
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import CoreParams
@@ -75,7 +75,7 @@ class Plan:
         Name of everything that shapes the build, in every process alike.
     """
 
-    target: Target
+    target: ResolvedBoard
     params: CoreParams
     pll: Pll
     max_baud: int
@@ -101,7 +101,11 @@ class Plan:
 
 
 def plan(
-    target: Target, params: CoreParams | None = None, *, clock_hz: int | None = None, seed: int = 1
+    target: ResolvedBoard,
+    params: CoreParams | None = None,
+    *,
+    clock_hz: int | None = None,
+    seed: int = 1,
 ) -> Plan:
     """Work out what a build is to be.
 

@@ -14,7 +14,7 @@ from spiketwin.firmware.fpga import Device, Package
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ResolvedBoard:
     """A board that was found to have all that a core needs.
 
     Attributes
@@ -37,7 +37,7 @@ class Target:
     pll: Pll
 
 
-def resolve(board: Board) -> Target:
+def resolve(board: Board) -> ResolvedBoard:
     """Check that a board has all that a core needs, and give what was found out about it.
 
     Raises
@@ -61,7 +61,7 @@ def resolve(board: Board) -> Target:
         board.max_baud(round(pll.hz))
     except ClockError as error:
         raise BoardError(f"the clock_hz of {board.name} cannot be had: {error}") from error
-    return Target(
+    return ResolvedBoard(
         board=board, family=family, device=device, package=package, input_hz=input_hz, pll=pll
     )
 

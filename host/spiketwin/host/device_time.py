@@ -26,6 +26,7 @@ import numpy as np
 
 from spiketwin.hdl.spec.protocol import (
     BITS_PER_BYTE,
+    MAX_CYCLES_PER_BIT,
     MAX_FETCH_WORDS,
     MIN_CYCLES_PER_BIT,
     SPIKE_CYCLE_BITS,
@@ -39,8 +40,6 @@ from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.summaries import CycleLatencySummary, DeviceTimeSummary
 from spiketwin.host.words import count, of_kind, report_spikes
-
-MAX_CYCLES_PER_BIT: Final = (1 << 16) - 1
 
 RATE_TOLERANCE: Final = 0.02
 """How far the rate that a clock makes may be from the one asked for."""

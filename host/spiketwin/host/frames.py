@@ -8,9 +8,8 @@ from typing import Final
 
 from cobs import cobs
 
-from spiketwin.hdl.spec.protocol import CRC_FINAL_XOR, CRC_INITIAL, MAX_BODY, MAX_FRAME
+from spiketwin.hdl.spec.protocol import CRC_BYTES, CRC_FINAL_XOR, CRC_INITIAL, MAX_BODY, MAX_FRAME
 
-CRC_BYTES = 2
 DELIMITER = b"\0"
 
 

@@ -19,7 +19,7 @@ from spiketwin.firmware.errors import BoardError, ClockError
 from spiketwin.firmware.family import VendorProject
 from spiketwin.firmware.figures import BuildFigures
 from spiketwin.firmware.plan import plan
-from spiketwin.firmware.target import Target, resolve
+from spiketwin.firmware.target import ResolvedBoard, resolve
 from spiketwin.hdl.spec.params import PRESETS, CoreParams
 from spiketwin.host.cli import options, progress
 from spiketwin.host.replacing import replacing
@@ -51,7 +51,7 @@ class _Clock(click.FloatRange):
         return found
 
 
-def _board(text: str) -> Target:
+def _board(text: str) -> ResolvedBoard:
     """Give the board of a name or a file, as one that a core can be built for."""
     found = board(text)
     try:
@@ -124,7 +124,7 @@ def _known() -> str:
 )
 @options.json_file
 def build(
-    wanted: Target,
+    wanted: ResolvedBoard,
     params: CoreParams | None,
     clock_mhz: float | None,
     seed: int,
@@ -175,7 +175,7 @@ def _copy(made: Path, out: Path) -> None:
 
 def built(
     console: Console,
-    wanted: Target,
+    wanted: ResolvedBoard,
     params: CoreParams | None,
     clock_hz: int | None = None,
     seed: int = 1,

@@ -16,7 +16,7 @@ from spiketwin.cosim.commands.selftest import examined, say
 from spiketwin.firmware.board import Board
 from spiketwin.firmware.openfpgaloader import calls, process, words
 from spiketwin.firmware.openfpgaloader.words import Trouble
-from spiketwin.firmware.target import Target
+from spiketwin.firmware.target import ResolvedBoard
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BUILD_BYTES
 from spiketwin.host.cli import options, progress
@@ -54,7 +54,7 @@ class NotProven(SpiketwinError):
 @options.line
 @options.json_file
 def flash(
-    wanted: Target,
+    wanted: ResolvedBoard,
     params: CoreParams | None,
     bitstream: Path | None,
     port: str | None,
@@ -152,7 +152,7 @@ def _programs(target: Board, port: SerialPort) -> bool:
     return target.name in port.boards
 
 
-def _detect(console: Console, target: Target, command: list[str]) -> None:
+def _detect(console: Console, target: ResolvedBoard, command: list[str]) -> None:
     with console.status(f"looking for {target.board.title}"):
         status, output = _run(command, console)
     _check(words.diagnosis(target.board, output, status) or words.wrong_board(target, output))
@@ -181,7 +181,9 @@ def _check(trouble: Trouble | None) -> None:
         raise trouble.error()
 
 
-def _bitstream(console: Console, target: Target, sizes: CoreParams | None) -> tuple[Path, str]:
+def _bitstream(
+    console: Console, target: ResolvedBoard, sizes: CoreParams | None
+) -> tuple[Path, str]:
     """Give the bitstream for a board, and the build that it will report."""
     made = built(console, target, sizes)
     flow, board = target.family.flow, target.board

@@ -20,9 +20,10 @@ import filelock
 from rich.console import Console
 
 from spiketwin.cosim.testbenches import runner
-from spiketwin.cosim.testbenches.levels import LEVELS, SESSION_VARIABLE, TOPS
+from spiketwin.cosim.testbenches.levels import SESSION_VARIABLE
 from spiketwin.cosim.testbenches.runner import BenchError, Outcome, Test
 from spiketwin.hdl import builds
+from spiketwin.hdl.gateware.levels import TOP_OF
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described
 from spiketwin.host.cli import options, progress
 from spiketwin.host.cli.outcome import CHECK_FAILED
@@ -90,7 +91,7 @@ class _Bench:
 )
 @click.option(
     "--level",
-    type=click.Choice(LEVELS),
+    type=click.Choice(TOP_OF),
     help="What a file drives: the core alone, the bytes behind the UART, or its wires. Default: "
     "that of the driver that its tests take; of a session, pins.",
 )
@@ -301,7 +302,7 @@ def _simulator(
             return top, runner.simulator_of(
                 sources, top, results=results, waves=waves, report=display.stage
             )
-        ours = TOPS[_level(bench, tests)]
+        ours = TOP_OF[_level(bench, tests)]
         return ours, runner.simulator(ours, bench.params, waves=waves, report=display.stage)
 
 
@@ -318,8 +319,9 @@ def _level(bench: _Bench, tests: Sequence[Test]) -> str:
         return bench.level
     if len(said) != 1:
         what = f"drives {' and '.join(said)}" if said else "does not tell what it drives"
+        *some, last = TOP_OF
         raise click.UsageError(
-            f"{bench.title} {what}: choose --level {', '.join(LEVELS[:-1])} or {LEVELS[-1]}, "
+            f"{bench.title} {what}: choose --level {', '.join(some)} or {last}, "
             "or a design of your own by --source and --top"
         )
     return said[0]

@@ -10,9 +10,9 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from spiketwin.cosim.testbenches.levels import LEVELS, TOPS
 from spiketwin.hdl import builds
 from spiketwin.hdl.gateware import emit
+from spiketwin.hdl.gateware.levels import TOP_OF
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, DEFAULT_PRESET, CoreParams
 from spiketwin.hdl.spec.protocol import (
     BUILD_BYTES,
@@ -47,7 +47,7 @@ _TOLERANCE: Final = 0.02
 )
 @click.option(
     "--level",
-    type=click.Choice(LEVELS),
+    type=click.Choice(TOP_OF),
     default="pins",
     show_default=True,
     help="What the ports are: the wires of a UART (PinsTop), the bytes behind it with valid and "
@@ -89,7 +89,7 @@ def verilog(
     Its ports are those of the level, and clk and rst. Simulators and synthesis take it as it is:
     Verilator has no warning about it.
     """
-    top = TOPS[level]
+    top = TOP_OF[level]
     _refuse_what_has_no_effect(level)
     cycles = _cycles_per_bit(clock, baud) if level == "pins" else None
     if name is None:

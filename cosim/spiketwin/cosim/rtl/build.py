@@ -15,6 +15,7 @@ from typing import Final
 from spiketwin.cosim.netlist import mapping
 from spiketwin.cosim.rtl import compiling, ports, toolchain
 from spiketwin.hdl import builds
+from spiketwin.hdl.gateware.levels import TOP_OF
 from spiketwin.hdl.spec.errors import SpiketwinError, TargetError
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.hdl.spec.protocol import (
@@ -24,8 +25,7 @@ from spiketwin.hdl.spec.protocol import (
     MIN_CYCLES_PER_BIT,
 )
 
-_TOPS: Final = {"bytes": "BytesTop", "pins": "PinsTop", "core": "CoreTop"}
-LEVELS: Final = tuple(_TOPS)
+LEVELS: Final = ("bytes", "pins", "core")
 LINK_LEVELS: Final = tuple(level for level in LEVELS if level != "core")
 """Levels at which the gateware's link is simulated; at ``core`` the link is software."""
 _HARNESS: Final = Path(__file__).with_name("harness.cpp")
@@ -183,7 +183,7 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
     sources = _emit(design, digest, folder, environment)
     waves = ["--trace"] if design.waves else []
     command = [
-        "verilator", *_FLAGS, *waves, "--top-module", _TOPS[design.level],
+        "verilator", *_FLAGS, *waves, "--top-module", TOP_OF[design.level],
         "-Mdir", str(objects), *sources,
     ]  # fmt: skip
     builds.run_tool(_BUILDING, command, log, environment=environment)
@@ -202,7 +202,7 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
 
 def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]) -> list[str]:
     """Write the RTL or the netlist, and give the arguments with which Verilator reads it."""
-    top, log = _TOPS[design.level], folder / _LOG
+    top, log = TOP_OF[design.level], folder / _LOG
     rate = design.cycles_per_bit if design.level == "pins" else None
     arguments = {
         "top": top, "params": asdict(design.params), "clock_hz": design.clock_hz,

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
-
-Top = Literal["CoreTop", "BytesTop", "PinsTop"]
-
-TOPS: Final[dict[str, Top]] = {"core": "CoreTop", "bytes": "BytesTop", "pins": "PinsTop"}
-"""Tops by their level: the core alone, a device at the bytes of its link, and at its wires."""
-
-LEVELS: Final = tuple(TOPS)
+from typing import Final
 
 PARAMS_VARIABLE: Final = "SPIKETWIN_BENCH_PARAMS"
 """Environment variable with the sizes, as JSON."""

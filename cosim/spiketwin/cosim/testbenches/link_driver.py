@@ -15,12 +15,11 @@ from spiketwin.cosim.testbenches.requests import Requests
 from spiketwin.cosim.testbenches.scoreboard import Scoreboard
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.protocol import MAX_FRAME, MIN_CYCLES_PER_BIT
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, MAX_FRAME, MIN_CYCLES_PER_BIT
 
 CYCLE: Final = 200
 """Simulation steps of a clock cycle, so many that the bits of a UART need not fall on edges."""
 
-_BITS: Final = 10
 _SILENCE: Final = 12
 """Bytes' time without an answer after which none follows, beside the time to execute."""
 
@@ -193,7 +192,7 @@ class PinsDriver(LinkDriver):
     @property
     def byte_cycles(self) -> int:
         """Cycles that a byte takes."""
-        return _BITS * self.cycles_per_bit
+        return BITS_PER_BYTE * self.cycles_per_bit
 
     def set_cycles_per_bit(self, cycles: int) -> None:
         """Follow a change of the rate; from the next byte on, in both directions."""

@@ -7,7 +7,7 @@ import struct
 from spiketwin.cosim.testbenches.declare import Benches
 from spiketwin.cosim.testbenches.link_driver import PinsDriver
 from spiketwin.cosim.testbenches.requests import framed
-from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES, Opcode
+from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES, BITS_PER_BYTE, Opcode
 from spiketwin.hdl.spec.registers import COUNTERS, Space
 
 bench = Benches(PinsDriver)
@@ -86,7 +86,9 @@ async def a_new_rate_is_on_trial(link: PinsDriver) -> None:
     spoilt = bytearray(counters(link))
     spoilt[-2] ^= 1
     await link.ask(bytes(spoilt))
-    link.scoreboard.check("cycles on trial", int(int(counted.value) > len(spoilt) * 10 * slow), 1)
+    link.scoreboard.check(
+        "cycles on trial", int(int(counted.value) > len(spoilt) * BITS_PER_BYTE * slow), 1
+    )
     counted.value = BAUD_TRIAL_CYCLES - 100
     await link.cycles(200)
     link.cycles_per_bit = before

@@ -18,7 +18,7 @@ from spiketwin.hdl.spec.protocol import (
     Opcode,
     Status,
 )
-from spiketwin.hdl.spec.registers import Space, SpaceFormat, space_formats
+from spiketwin.hdl.spec.registers import ClearMask, Space, SpaceFormat, space_formats
 
 _NOT_TAKEN = (Status.WRONG_SESSION, Status.WRONG_SEQUENCE)
 
@@ -81,7 +81,7 @@ class Requests:
             case Opcode.READ | Opcode.WRITE:
                 return self.body(opcode, self._block(opcode))
             case Opcode.CLEAR:
-                return self.body(opcode, bytes([rng.randrange(64)]))
+                return self.body(opcode, bytes([rng.randrange(int(~ClearMask(0)) + 1)]))
             case Opcode.EVENTS:
                 self._tick += rng.randrange(4)
                 pairs = sorted(
@@ -108,7 +108,7 @@ class Requests:
         elif fault == 1:
             body[1] = (body[1] + rng.randrange(-9, 9)) % 256
         elif fault == 2:
-            body[2] = rng.randrange(11, 256)
+            body[2] = rng.randrange(len(Opcode), 256)
         elif fault == 3:
             del body[rng.randrange(3, len(body) + 1) :]
         elif fault == 4:

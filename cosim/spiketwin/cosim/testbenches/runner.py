@@ -16,9 +16,10 @@ from xml.etree import ElementTree
 
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.cosim.rtl.build import built
-from spiketwin.cosim.testbenches.levels import LEVEL_VARIABLE, PARAMS_VARIABLE, TOPS, Top
+from spiketwin.cosim.testbenches.levels import LEVEL_VARIABLE, PARAMS_VARIABLE
 from spiketwin.hdl import builds
 from spiketwin.hdl.gateware import emit
+from spiketwin.hdl.gateware.levels import TOP_OF, Top
 from spiketwin.hdl.spec.installation import install_command
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.host.errors import TargetError
@@ -405,7 +406,7 @@ def _told(params: CoreParams, seed: int, top: str = "") -> dict[str, str]:
         "WAVES": "",
         "GUI": "",
     }
-    for level, name in TOPS.items():
+    for level, name in TOP_OF.items():
         if name == top:
             told[LEVEL_VARIABLE] = level
     return told

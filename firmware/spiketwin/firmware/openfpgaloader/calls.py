@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spiketwin.firmware.board import Board
-from spiketwin.firmware.target import Target
+from spiketwin.firmware.target import ResolvedBoard
 from spiketwin.hdl.spec.adapters import UsbId
 
 
@@ -35,7 +35,7 @@ def _addressed(loader: str, board: Board, serial: str) -> list[str]:
     return [loader, "--board", board.programmer.board, *chosen]
 
 
-def tells_idcode(target: Target) -> bool:
+def tells_idcode(target: ResolvedBoard) -> bool:
     """Whether a board can be asked over JTAG which FPGA it has."""
     return target.device.idcode is not None and target.board.programmer.dfu is None
 

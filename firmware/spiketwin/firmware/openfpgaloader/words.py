@@ -13,7 +13,7 @@ from typing import Final
 
 from spiketwin.firmware.board import Board
 from spiketwin.firmware.openfpgaloader.calls import usb_id
-from spiketwin.firmware.target import Target
+from spiketwin.firmware.target import ResolvedBoard
 from spiketwin.hdl.spec.errors import SpiketwinError, TargetError
 
 _VERSION: Final = 0xF000_0000
@@ -69,7 +69,7 @@ def progress(output: str) -> Iterator[tuple[str, float]]:
         yield stage.strip(), float(percent)
 
 
-def wrong_board(target: Target, output: str) -> Trouble | None:
+def wrong_board(target: ResolvedBoard, output: str) -> Trouble | None:
     """Say whether what `calls.detect` printed is another FPGA than that of the board."""
     text = _plain(output)
     found = [int(code, 16) for code in _DETECTED.findall(text)]

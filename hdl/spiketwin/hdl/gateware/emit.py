@@ -7,12 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from amaranth.back import rtlil as rtlil_backend
 from amaranth.back import verilog as verilog_backend
 from amaranth.hdl import ClockDomain
 
+from spiketwin.hdl.gateware.levels import TOPS, Top
 from spiketwin.hdl.gateware.top import BytesTop, CoreTop, PinsTop
 from spiketwin.hdl.gateware.yosys import use_own_yosys
 from spiketwin.hdl.spec.errors import SpiketwinError
@@ -23,9 +24,6 @@ from spiketwin.hdl.spec.protocol import (
     MAX_CYCLES_PER_BIT,
     MIN_CYCLES_PER_BIT,
 )
-
-Top = Literal["CoreTop", "BytesTop", "PinsTop"]
-TOPS: Final[tuple[Top, ...]] = get_args(Top)
 
 _YOSYS_NAME: Final = re.compile(r"\\\$(auto\$\S+)")
 """What Yosys adds of its own, escaped: after ``$auto$`` stands where it comes from."""

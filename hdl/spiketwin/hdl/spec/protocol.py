@@ -12,7 +12,6 @@ import enum
 import hashlib
 import json
 import struct
-import sys
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Final
@@ -28,6 +27,7 @@ PROTOCOL_VERSION: Final = 3
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_INITIAL: Final = 0xFFFF
 CRC_FINAL_XOR: Final = 0xFFFF
+CRC_BYTES: Final = 2
 """CRC-16/GENIBUS: most significant bit first, inverted at the end; sent high byte first. Without
 the inversion a CRC that ends in 0 would stay right when that byte is lost or comes twice."""
 
@@ -294,6 +294,28 @@ class Identity:
         )  # fmt: skip
 
 
+_AGREED: Final = (
+    # The frame and the bodies in it.
+    CRC_POLYNOMIAL, CRC_INITIAL, CRC_FINAL_XOR, CRC_BYTES, REQUEST_HEADER, REPLY_HEADER, WORD_BYTES,
+    MAX_FETCH_WORDS, MAX_BODY, MAX_FRAME, MAX_ELEMENT_BYTES, MAX_EVENTS, BUILD_BYTES,
+    BAUD_TRIAL_CYCLES, MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT, MAX_CLOCK_HZ,
+    # Addresses, and the words of the output stream.
+    registers_module.ADDRESS_COLUMN_BITS, registers_module.PENDING_MASK_BITS,
+    registers_module.DAMAGE_WIDTH, registers_module.CYCLES_WIDTH,
+    WORD_COUNT_BITS, SPIKE_GROUP_BITS, SPIKE_MASK_BITS, SPIKE_CYCLE_BITS,
+    # The arithmetic of a tick.
+    arithmetic.DECAY_BITS, arithmetic.DECAY_NONE, arithmetic.DECAY_AT_ONCE, arithmetic.GAIN_BITS,
+    arithmetic.GAIN_WIDTH, arithmetic.OFFSET_WIDTH, arithmetic.STEP_BITS, arithmetic.HALF_STEP,
+    arithmetic.PASS_PRE, arithmetic.PASS_POST, arithmetic.KEY_ROUNDS, arithmetic.NOISE_ROUNDS,
+    arithmetic.SPREAD_SPIKED, arithmetic.SPREAD_PAIR,
+    arithmetic.DIGEST_NEURONS, arithmetic.DIGEST_SOURCES, arithmetic.DIGEST_POST,
+    # Its cycles.
+    schedule.LEAD, schedule.ROW_DRAIN, schedule.NEURON_DRAIN, schedule.SOURCE_DRAIN,
+    schedule.SPIKE_LATENCY, schedule.COLUMN_LEAD, schedule.COLUMN_DRAIN, schedule.END,
+)  # fmt: skip
+"""Numbers that both ends must agree on: their values alone, so that a constant may be renamed."""
+
+
 def map_digest(params: CoreParams) -> int:
     """32-bit hash of everything both ends must agree on: requests, registers, spaces, numbers."""
     tables = {
@@ -310,17 +332,7 @@ def map_digest(params: CoreParams) -> int:
             for f in space_formats(params).values()
         ],
         "clear": [[m.name, int(m)] for m in ClearMask],
-        "constants": [
-            [name, value]
-            for name, value in sorted(
-                {
-                    name: value
-                    for module in (arithmetic, registers_module, schedule, sys.modules[__name__])
-                    for name, value in vars(module).items()
-                    if name.isupper() and isinstance(value, int)
-                }.items()
-            )
-        ],
+        "constants": _AGREED,
     }
     text = json.dumps(tables, sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import exact_log2
 
 from spiketwin.hdl.spec.protocol import (
+    CRC_BYTES,
     CRC_FINAL_XOR,
     CRC_INITIAL,
     CRC_POLYNOMIAL,
@@ -18,7 +19,6 @@ from spiketwin.hdl.spec.protocol import (
     REQUEST_HEADER,
 )
 
-CRC_BYTES = 2
 MAX_BLOCK = MAX_BODY + CRC_BYTES
 """Data bytes of the longest frame: just one COBS block, whose code is then 255."""
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spiketwin.hdl.gateware.line.framing import CRC_BYTES
 from spiketwin.hdl.gateware.link.elements import START, add_elements
 from spiketwin.hdl.gateware.link.events import add_events
 from spiketwin.hdl.gateware.link.instructions import (
@@ -39,6 +38,7 @@ from spiketwin.hdl.gateware.link.program import Program
 from spiketwin.hdl.gateware.link.tables import Tables
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import (
+    CRC_BYTES,
     MAX_FETCH_WORDS,
     MIN_CYCLES_PER_BIT,
     REQUEST_HEADER,
