@@ -1,1 +1,1 @@
-"""openFPGALoader: how it is called for a board, how it is run, and what its words mean."""
+"""openFPGALoader: its calls for a board, the process that it runs in, and what its output means."""

@@ -1,4 +1,4 @@
-"""Counters of saturations, each of which can happen in several lanes in the same cycle.
+"""Counters of saturations, which can happen in several lanes in the same cycle.
 
 The counters observe what the units write, two cycles late, so that nothing in a tick waits for
 them.

@@ -143,7 +143,7 @@ class SinglePortWeights(wiring.Component):
 
     @property
     def _address(self) -> data.StructLayout:
-        """Layout of a `BlockAddress`."""
+        """The layout of a `BlockAddress`."""
         members = BlockAddress(self.params).members
         return data.StructLayout({name: member.shape for name, member in members.items()})
 

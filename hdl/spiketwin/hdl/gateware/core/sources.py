@@ -195,7 +195,7 @@ class FiredNeurons(wiring.Component):
         with m.Elif(write.en):
             m.d.sync += self.count.eq(write.addr + 1)
 
-        # Pipeline: memory → head (the entry of which neurons are left) → out (one neuron).
+        # Pipeline: memory → head (an entry with the neurons that are left) → out (one neuron).
         position = Signal.like(self.count)
         fetching = Signal()
         head = Signal(entry)
