@@ -1,1 +1,1 @@
-"""openFPGALoader: its calls for a board, the process that it runs in, and what its output means."""
+"""openFPGALoader: the calls for a board, the process of a call, and the meaning of its output."""

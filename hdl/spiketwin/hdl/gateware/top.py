@@ -60,7 +60,7 @@ class BytesTop(wiring.Component):
     Parameters
     ----------
     params, clock_hz, build:
-        As of `Device`.
+        As in `Device`.
 
     Members
     -------
@@ -112,7 +112,7 @@ class PinsTop(wiring.Component):
     Parameters
     ----------
     params, clock_hz, build:
-        As of `Device`.
+        As in `Device`.
     cycles_per_bit:
         Rate of the UART after power-up.
 

@@ -21,7 +21,7 @@ from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, ClearMask, Space, re
 from spiketwin.hdl.spec.variables import BY_SPACE
 
 ACCESS_CYCLES = LINK_LATENCY + 3
-"""Cycles until an element reaches the link: those of the slowest memory, and two registers."""
+"""Cycles until an element reaches the link: those of the slowest memory and of two registers."""
 
 
 class Access(wiring.Component):
@@ -30,7 +30,7 @@ class Access(wiring.Component):
     Members
     -------
     memory, idle, stop, clear_stb, clear_mask, reset_stb:
-        As of `interface.CoreSignature`.
+        As in `interface.CoreSignature`.
     free:
         In, the controller is idle.
     fetching:

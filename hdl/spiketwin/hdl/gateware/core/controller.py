@@ -16,7 +16,7 @@ class Controller(wiring.Component):
     Members
     -------
     run_until, stop, tick:
-        As of `interface.CoreSignature`.
+        As in `interface.CoreSignature`.
     restart_stb:
         In, the tick becomes 0.
     real_time, due:

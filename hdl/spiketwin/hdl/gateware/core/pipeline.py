@@ -28,7 +28,7 @@ class Delay:
 
 
 def delay_line(m: Module, name: str, value: Value, cycles: int) -> Value:
-    """Return a value as it was `cycles` ago, which are two or more.
+    """Return a value delayed by `cycles`, which are two or more.
 
     The value goes through a small memory used as a ring buffer. For wide values this takes less
     logic than a `Delay`, which has a register for each bit and cycle.
@@ -69,7 +69,7 @@ def above(value: Value, width: int) -> Value:
 
 
 def capped(value: Value, width: int) -> Value:
-    """Return a signed value saturated to the largest of `width` bits, if it is not too small."""
+    """Return a signed value saturated from above to `width` bits; it has to fit from below."""
     top = (1 << (width - 1)) - 1
     return Mux(above(value, width), top, value[:width]).as_signed()
 

@@ -30,8 +30,8 @@ _STREAMS: Final = (Scratch.INPUT, Scratch.BUFFER)
 """The streams, which are read like cells and never written."""
 
 _Clashes = dict[Scratch, dict[Scratch, int]]
-"""The interference graph: for each cell those that it cannot share a place with, and for each of
-these the instruction that is the reason."""
+"""The interference graph: for each cell the cells with which it cannot share a place, and for each
+of these the instruction that is the reason."""
 
 
 def allocate(
