@@ -27,7 +27,7 @@ class Account:
     Attributes
     ----------
     stopwatch, line:
-        The times of what happened, and what is known of the line to the device.
+        The stopwatch that timed the call, and the times of the line to the device.
     params:
         Sizes of the core.
     n_neurons:

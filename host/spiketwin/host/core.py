@@ -181,7 +181,7 @@ class Core:
         digests: bool = False,
         clear: bool | Iterable[str] = False,
     ) -> Run:
-        """Run the network for `ticks` ticks and return what it put out.
+        """Run the network for `ticks` ticks and return the result.
 
         Ctrl-C, an exception in `progress` or `watch`, or any other exception breaks a run off and
         stops the core after the tick that it is in. The core keeps all of its state, and the next

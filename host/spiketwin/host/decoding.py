@@ -145,7 +145,7 @@ def decode_network(
 ) -> Decoded:
     """Decode output words as `decode` does, keeping only spikes of a network of `n_neurons`."""
     decoded = decode(words, ticks, params, digests)
-    # Neurons beyond the network are silent unless somebody has written their parameters.
+    # Neurons beyond the network are silent unless a program has written their parameters.
     if decoded.spikes.size and int(decoded.spikes[:, 1].max()) >= n_neurons:
         words = of_network(words, n_neurons, params.neuron_lanes)
         return decode(words, ticks, params, digests)

@@ -40,7 +40,7 @@ class SpiketwinWarning(UserWarning):
 
 
 def warn(text: str) -> None:
-    """Give a `SpiketwinWarning` at the line of the program that called this package."""
+    """Issue a `SpiketwinWarning` at the line of the program that called this package."""
     frame, level = sys._getframe(1), 2
     while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] in _NOT_CALLERS:
         frame, level = frame.f_back, level + 1
