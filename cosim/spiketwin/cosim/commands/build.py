@@ -52,7 +52,7 @@ class _Clock(click.FloatRange):
 
 
 def _board(text: str) -> Target:
-    """Give the board of a name or a file, as one that a core can be built for."""
+    """Return the board of a name or a file, as one that a core can be built for."""
     found = board(text)
     try:
         target = resolve(found)
@@ -63,7 +63,7 @@ def _board(text: str) -> Target:
 
 
 def board_file() -> Path | None:
-    """Give the file that describes the board of the call; None if the board is one of ours."""
+    """Return the file that describes the board of the call; None if the board is one of ours."""
     found: Path | None = click.get_current_context().meta[_BOARD_FILE]
     return found
 

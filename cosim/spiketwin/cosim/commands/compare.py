@@ -238,7 +238,7 @@ def _heading(net: Path | None, preset_name: str | None, every: int) -> page.Head
 
 
 def _given(context: click.Context, parameter: click.Parameter) -> list[str]:
-    """Give the words by which a parameter was set in the call; none if it was not."""
+    """Return the words by which a parameter was set in the call; none if it was not."""
     name = str(parameter.name)
     if context.get_parameter_source(name) != ParameterSource.COMMANDLINE:
         return []
@@ -252,7 +252,7 @@ def _given(context: click.Context, parameter: click.Parameter) -> list[str]:
 
 
 def _devices(urls: tuple[str, ...]) -> dict[str, str]:
-    """Give the addresses of all targets but the ideal network, by name."""
+    """Return the addresses of all targets but the ideal network, by name."""
     devices = [url for url in urls if url != FLOAT]
     if len(urls) - len(devices) > 1:
         raise click.UsageError(f"--on {FLOAT} is given twice: it is the same each time")

@@ -152,7 +152,7 @@ def _targets(
     rates: Sequence[int | None],
     part: int | None,
 ) -> list[_Target]:
-    """Give the targets, of which the last one is shown only so many images if `part` is given."""
+    """Return the targets, of which the last one is shown only so many images if `part` is given."""
     shown = [phases] * len(urls)
     if part is not None:
         phases = parted(phases, part)

@@ -148,7 +148,7 @@ def _fits(target: Board, port: SerialPort) -> bool:
 
 
 def _programs(target: Board, port: SerialPort) -> bool:
-    """Whether the adapter of a port is what programs the board, too."""
+    """Return whether the adapter of a port is what programs the board, too."""
     return target.name in port.boards
 
 
@@ -182,7 +182,7 @@ def _check(trouble: Trouble | None) -> None:
 
 
 def _bitstream(console: Console, target: Target, sizes: CoreParams | None) -> tuple[Path, str]:
-    """Give the bitstream for a board, and the build that it will report."""
+    """Return the bitstream for a board, and the build that it will report."""
     made = built(console, target, sizes)
     flow, board = target.family.flow, target.board
     if made.bitstream is None:

@@ -68,7 +68,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """Give the numbers, ascending; fails where the text is none, or they are too many."""
+        """Return the numbers, ascending; fails where the text is none, or they are too many."""
         numbers = set()
         for part in str(value).split(","):
             found = _NUMBER.fullmatch(part.strip())

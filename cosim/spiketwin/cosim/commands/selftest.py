@@ -226,7 +226,7 @@ def _rates_table(line: LineReport) -> Table:
 
 
 def _troubles(report: checks.Report | checks.Unfinished) -> list[str]:
-    """Give the first things wrong in each check."""
+    """Return the first things wrong in each check."""
     troubles = [f"link: {trouble}" for trouble in (report.link.troubles() if report.link else ())]
     troubles += [
         f"memory: {fault.element} in {fault.step}: expected {fault.expected}, got {fault.got}"

@@ -152,7 +152,7 @@ def sweep(
 
 
 def _task(console: Console, name: str, ticks: int | None) -> tuple[Played, Judge]:
-    """Give a preset that is a task, and who says how right it is done."""
+    """Return a preset that is a task, and who says how right it is done."""
     with progress.shown(console) as display:
         display.stage(f"the network of {name} learns")
         task = TASKS[name]()

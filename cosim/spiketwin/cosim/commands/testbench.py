@@ -212,7 +212,7 @@ def _check_name(path: Path) -> None:
 
 @contextmanager
 def _results(bench: _Bench) -> Iterator[Path]:
-    """Give the folder of the logs of a testbench, for one process at a time."""
+    """Return the folder of the logs of a testbench, for one process at a time."""
     place = hashlib.sha256(repr((bench.title, Path.cwd())).encode()).hexdigest()[:8]
     folder = builds.build_root() / "testbench" / f"{Path(bench.title).stem}-{place}"
     folder.parent.mkdir(parents=True, exist_ok=True)

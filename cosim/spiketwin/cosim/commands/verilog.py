@@ -117,7 +117,7 @@ def _refuse_what_has_no_effect(level: str) -> None:
 
 
 def _cycles_per_bit(clock: int, baud: int) -> int:
-    """Give the cycles of a bit; `click.BadParameter` unless the clock makes the rate."""
+    """Return the cycles of a bit; `click.BadParameter` unless the clock makes the rate."""
     least, most = -(-clock // MAX_CYCLES_PER_BIT), clock // MIN_CYCLES_PER_BIT
     if not least <= baud <= most:
         raise click.BadParameter(

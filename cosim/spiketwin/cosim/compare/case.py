@@ -84,7 +84,7 @@ class Case:
         return record(network, self.spikes, self.ticks, every, self.clear_every, progress)
 
     def open_loop(self) -> Self:
-        """Give the case in which every neuron receives the ideal network's own spikes.
+        """Return the case in which every neuron receives the ideal network's own spikes.
 
         The neurons' rows of weights move to as many axons behind those that there are, and these
         axons play, each a tick later as the neurons themselves would, the spikes that the ideal

@@ -229,7 +229,7 @@ def _findings(case: Case, subject: Subject, progress: Progress) -> Findings:
 
 
 def _opened(case: Case) -> Case | None:
-    """Give the case in open loop; None if no core has so many axons."""
+    """Return the case in open loop; None if no core has so many axons."""
     try:
         return case.open_loop()
     except ParamsError:

@@ -131,7 +131,7 @@ def _name_regions(axis: Axes, found: Sweep) -> None:
 
 
 def _round_periods(low: float, high: float) -> list[float]:
-    """Give round numbers within the limits, or the lower one."""
+    """Return round numbers within the limits, or the lower one."""
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     rounded = np.outer(decades, _SUBS).ravel()
     within = rounded[(rounded >= low) & (rounded <= high)]

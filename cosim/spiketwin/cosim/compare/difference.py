@@ -122,7 +122,7 @@ def differ_after(
     every: int,
     progress: Progress,
 ) -> int | None:
-    """Give a number of ticks after which two targets differ; None if they are equal throughout.
+    """Return a number of ticks after which two targets differ; None if they are equal throughout.
 
     It is the least after which spikes, cycles or digests differ. Where their digests cannot be
     compared, all state is: side by side, every so many ticks, and weights in the end alone.
@@ -161,7 +161,7 @@ def same_sizes(a: Subject, b: Subject) -> bool:
 
 
 def have_digests(a: Subject, b: Subject) -> bool:
-    """Whether two targets have digests, and the same ones for the same state."""
+    """Return whether two targets have digests, and the same ones for the same state."""
     return a.core.params.digests_alike(b.core.params)
 
 
@@ -282,7 +282,7 @@ def _named(
 
 
 def _values(behaviour: Behaviour, tick: int, n_neurons: int) -> dict[str, IntArray]:
-    """Give all that can differ after a tick; a tick below 0 has no spikes and no cycles."""
+    """Return all that can differ after a tick; a tick below 0 has no spikes and no cycles."""
     run, values = behaviour.run, dict(behaviour.held)
     if tick < 0:
         return values

@@ -60,7 +60,7 @@ class Inequality:
 
 
 def unequal_runs(a: Run, b: Run, cycles: bool = True) -> dict[str, Inequality]:
-    """Give the first place at which each field of two runs of the same ticks differs, by field.
+    """Return the first place at which each field of two runs of the same ticks differs, by field.
 
     Digests are compared where both runs have them, and cycles of spikes up to the first tick in
     which other neurons fired.
@@ -85,7 +85,7 @@ def unequal_runs(a: Run, b: Run, cycles: bool = True) -> dict[str, Inequality]:
 
 
 def unequal_state(a: Mapping[str, IntArray], b: Mapping[str, IntArray]) -> dict[str, Inequality]:
-    """Give the first place at which each array of two states differs, by the array's name."""
+    """Return the first place at which each array of two states differs, by the array's name."""
     found = {}
     for field in a:
         place = first_unequal(a[field], b[field])
@@ -96,7 +96,7 @@ def unequal_state(a: Mapping[str, IntArray], b: Mapping[str, IntArray]) -> dict[
 
 
 def unequal(a: Behaviour, b: Behaviour, cycles: bool = True) -> dict[str, Inequality]:
-    """Give the first place at which each field of two behaviours differs, runs before state.
+    """Return the first place at which each field of two behaviours differs, runs before state.
 
     Parameters are those of `unequal_runs`.
     """
@@ -104,7 +104,7 @@ def unequal(a: Behaviour, b: Behaviour, cycles: bool = True) -> dict[str, Inequa
 
 
 def first_tick(found: Mapping[str, Inequality]) -> int | None:
-    """Give the first tick in which anything differs; None if nothing does within the run."""
+    """Return the first tick in which anything differs; None if nothing does within the run."""
     return min((each.tick for each in found.values() if each.tick is not None), default=None)
 
 

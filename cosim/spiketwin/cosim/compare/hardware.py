@@ -450,7 +450,7 @@ def study(
 
 
 def makes(clock_hz: int, baud: int) -> bool:
-    """Whether a clock makes a rate within 2 %."""
+    """Return whether a clock makes a rate within 2 %."""
     try:
         cycles_per_bit(clock_hz, baud)
     except InvalidInput:

@@ -140,14 +140,14 @@ def spike_distance(a: Train, b: Train, ticks: float) -> float:
 
 
 def _timed(train: Train) -> Any:
-    """Give a train as Elephant wants it, in a unit of time: a tick is taken for 1 ms."""
+    """Return a train as Elephant wants it, in a unit of time: a tick is taken for 1 ms."""
     from quantities import ms
 
     return np.asarray(train, np.float64) * ms
 
 
 def _bounded(train: Train, ticks: float) -> Any:
-    """Give a train as PySpike wants it, with its begin and end."""
+    """Return a train as PySpike wants it, with its begin and end."""
     import pyspike
 
     return pyspike.SpikeTrain(np.asarray(train, np.float64), [0.0, float(ticks)])

@@ -40,7 +40,7 @@ class Quantisation:
     weight_steps: bool = True
 
     def grid(self, n_axons: int, n_neurons: int, noise_seed: int | None) -> kernels.Grid:
-        """Give the kernel's grid for a network of a size; a seed if steps are rounded by noise.
+        """Return the kernel's grid for a network of a size; a seed if steps are rounded by noise.
 
         Raises `DoesNotFit` when the core is smaller.
         """
@@ -66,7 +66,7 @@ class Quantisation:
 
 
 def no_grid() -> kernels.Grid:
-    """Give the grid of an ideal network: none."""
+    """Return the grid of an ideal network: none."""
     unused = np.zeros(0, np.uint16)
     return kernels.Grid(
         unit=0.0, trace_unit=0.0, v_top=math.inf, i_syn_top=math.inf, theta_top=math.inf,

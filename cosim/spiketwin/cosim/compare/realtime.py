@@ -120,7 +120,7 @@ def live(core: Core, case: Case, period: int, free: Run, progress: Steps | None 
 
 
 def _held_cycles(free: Run, timed: Run) -> int | None:
-    """Give the cycles by which rows were held up in a run at a fixed period.
+    """Return the cycles by which rows were held up in a run at a fixed period.
 
     It must equal the free run in all else, and where it was not muted; None if it does not.
     """
@@ -161,7 +161,7 @@ class _Queue:
 
 
 def _loses(case: Case, period: int, depth: int, cycles: IntArray) -> bool:
-    """Whether any event finds the queue full if the ticks take so long."""
+    """Return whether any event finds the queue full if the ticks take so long."""
     offered = np.bincount(case.spikes[:, 0], minlength=case.ticks)
     queue = _Queue(period, depth)
     for tick, (events, length) in enumerate(zip(offered.tolist(), cycles.tolist(), strict=True)):

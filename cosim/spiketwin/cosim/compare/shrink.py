@@ -123,7 +123,7 @@ class _Small:
         )  # fmt: skip
 
     def changed(self, **attributes: Any) -> _Small:
-        """Give the same with other attributes of the network."""
+        """Return the same with other attributes of the network."""
         return replace(self, network=replace(self.network, **attributes))
 
 
@@ -163,7 +163,7 @@ class _Search:
         return Case.of(small.network, self._a.core.params, small.events, small.ticks)
 
     def differ(self, small: _Small) -> bool:
-        """Whether the targets differ in it."""
+        """Return whether the targets differ in it."""
         self.runs += 1
         self._progress("shrinking", min(self.runs, self._most_runs), self._most_runs)
         case = self.case(small)
@@ -171,7 +171,7 @@ class _Search:
         return bool(unequal(*found, cycles=same_sizes(self._a, self._b)))
 
     def still_differ(self, small: _Small) -> bool:
-        """Whether they do; taken for a no once no run is left to tell."""
+        """Return whether they do; taken for a no once no run is left to tell."""
         return not self.over and self.differ(small)
 
 

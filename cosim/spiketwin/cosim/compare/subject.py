@@ -108,5 +108,5 @@ class Playback:
 
 
 def _shifted(progress: Steps | None, done: int, ticks: int) -> Steps | None:
-    """Give the progress of a part that begins when some ticks are done."""
+    """Return the progress of a part that begins when some ticks are done."""
     return progress and (lambda now, _part: progress(done + now, ticks))

@@ -157,7 +157,7 @@ class Sweep(Result):
     points: tuple[Point, ...]
 
     def values(self, name: str) -> NDArray[np.float64]:
-        """Give one attribute of all points, shape (points,); NaN for None."""
+        """Return one attribute of all points, shape (points,); NaN for None."""
         return np.array([getattr(point, name) for point in self.points], np.float64)
 
     def microseconds(self, cycles: float) -> float:

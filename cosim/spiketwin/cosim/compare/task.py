@@ -20,7 +20,7 @@ class Readout(Protocol):
     """A rule that takes the spikes of an image for an answer."""
 
     def classify(self, counts: IntArray) -> IntArray:
-        """Give the answer to each image, shape (images,), by its spikes, (images, neurons)."""
+        """Return the answer to each image, shape (images,), by its spikes, (images, neurons)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,7 +47,7 @@ _OF_THE_TICK: Final = {
 
 
 def can_have(url: str) -> bool:
-    """Whether the signals of a target can be had: those of the simulated RTL."""
+    """Return whether the signals of a target can be had: those of the simulated RTL."""
     return parse(url).kind.scheme in _SCHEMES
 
 

@@ -57,7 +57,7 @@ def compare(first: Record, second: Record, names: tuple[str, str]) -> Comparison
 
 
 def _of_runs(first: Record, second: Record) -> Iterator[tuple[str, str, tuple[object, object]]]:
-    """Give what differs in spikes and in cycles: which of them, where, and the two values."""
+    """Return what differs in spikes and in cycles: which of them, where, and the two values."""
     found = unequal_runs(first.run, second.run)
     for field in ("spike", "cycles", "update_cycle", "spike_cycle"):
         if field not in found:
@@ -78,7 +78,7 @@ def _of_runs(first: Record, second: Record) -> Iterator[tuple[str, str, tuple[ob
 
 
 def _of_phases(first: Record, second: Record) -> Iterator[tuple[str, str, tuple[object, object]]]:
-    """Give what differs in weights and in state after each phase, as `_of_runs` does."""
+    """Return what differs in weights and in state after each phase, as `_of_runs` does."""
     for number, phase in enumerate(first.phases):
         for found in unequal_state(first.held(number), second.held(number)).values():
             if found.field == "weight":

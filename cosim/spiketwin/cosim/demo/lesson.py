@@ -22,7 +22,7 @@ _HISTORY: Final = 60
 def lesson(
     core: Core, target: str, taught: IntArray, phases: tuple[Phase, ...]
 ) -> tuple[View, Watch]:
-    """Give the view of what `spiketwin.cosim.demo.run.learn` does, and what keeps it up to date.
+    """Return the view of what `spiketwin.cosim.demo.run.learn` does, and what keeps it up to date.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ PAUSE_TICKS: Final = 3
 
 
 def digits(images: int | None = None) -> Task:
-    """Give the demo's network after it has learned, and the test images, one after the other.
+    """Return the demo's network after it has learned, and the test images, one after the other.
 
     The demo clears all state between two images. In real time nobody does: all teachers speak at
     once for `PAUSE_TICKS`, which silences every neuron, and comes to the same. The network learns

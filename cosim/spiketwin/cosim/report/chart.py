@@ -38,13 +38,13 @@ class Axis:
     most: float
 
     def ticks(self, count: int) -> list[float]:
-        """Give round numbers in its range, about so many."""
+        """Return round numbers in its range, about so many."""
         step = round_up((self.most - self.least) / count)
         first = math.ceil(self.least / step)
         return [n * step for n in range(first, math.floor(self.most / step + 1e-9) + 1)]
 
     def place(self, value: float, first: float, last: float) -> float:
-        """Give the place of a value on a line from one end of the axis to the other."""
+        """Return the place of a value on a line from one end of the axis to the other."""
         return first + (value - self.least) / (self.most - self.least) * (last - first)
 
     def below(self, group: Element, left: float, right: float, y: float) -> None:
@@ -78,7 +78,7 @@ class Axis:
 
 
 def round_up(value: float) -> float:
-    """Give the next round number: 1, 2 or 5 times a power of ten."""
+    """Return the next round number: 1, 2 or 5 times a power of ten."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))

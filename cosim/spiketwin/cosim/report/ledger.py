@@ -63,7 +63,7 @@ def figure(found: Comparison) -> Figure:
 
 
 def _on_hardware(ledgers: dict[str, Ledger]) -> Table:
-    """Give what each run takes on hardware of its clock and line."""
+    """Return what each run takes on hardware of its clock and line."""
     rows: list[tuple[TableCell, ...]] = []
     for name, ledger in ledgers.items():
         if not ledger.accounts:
@@ -120,7 +120,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _table(ledgers: dict[str, Ledger], names: list[str]) -> Table:
-    """Give milliseconds of each part of the run, and of a spike's way."""
+    """Return milliseconds of each part of the run, and of a spike's way."""
     runs = [_of_run(each) for each in ledgers.values()]
     spikes = [_of_spikes(each) if each.latency.size else {} for each in ledgers.values()]
     rows: list[tuple[TableCell, ...]] = [

@@ -41,7 +41,7 @@ class Heading:
 
 
 def figures_of(found: Comparison) -> list[Figure]:
-    """Give all figures, in the order of the page."""
+    """Return all figures, in the order of the page."""
     return [
         *raster.figures(found),
         latency.figure(found),
@@ -119,7 +119,7 @@ def _played(found: Comparison) -> dict[str, Any]:
 
 
 def _around(difference: Difference) -> Table | None:
-    """Give the ticks around a difference as a table."""
+    """Return the ticks around a difference as a table."""
     around = difference.around
     if around is None:
         return None

@@ -78,7 +78,7 @@ class _Spikes:
 
 
 def spikes_of(found: Comparison) -> dict[str, IntArray]:
-    """Give the spikes of all targets, shape (m, 2) of (tick, neuron), by name."""
+    """Return the spikes of all targets, shape (m, 2) of (tick, neuron), by name."""
     spikes = {name: one.behaviour.run.spikes for name, one in found.devices.items()}
     return spikes if found.ideal is None else spikes | {FLOAT: found.ideal.spikes}
 

@@ -64,7 +64,7 @@ def origins(names: Iterable[str]) -> str:
 
 
 def columns(found: Comparison) -> dict[str, dict[str, str]]:
-    """Give the figures of each target as text, by title, the same titles for each."""
+    """Return the figures of each target as text, by title, the same titles for each."""
     texts = {name: _cells(found, one) for name, one in found.devices.items()}
     if found.ideal is not None:
         titles = next(iter(texts.values()))

@@ -79,5 +79,5 @@ def number(value: float) -> str:
 
 
 def text_of(element: Element) -> str:
-    """Give the text of an element."""
+    """Return the text of an element."""
     return tostring(element, encoding="unicode")

@@ -77,7 +77,7 @@ def _events(found: Comparison, ticks: range) -> Iterator[Event]:
 
 
 def _titles(process: int, title: str, tracks: dict[str, int]) -> Iterator[Event]:
-    """Give a process and its tracks their names."""
+    """Return a process and its tracks their names."""
     yield _title("process_name", process, 0, title)
     for name, thread in tracks.items():
         yield _title("thread_name", process, thread, name)
@@ -160,7 +160,7 @@ def _of_core(
     update = schedule.update_cycles(params)
 
     def at(cycle: int) -> int:
-        """Give the nanosecond of a cycle: whole ones, so that spans end where the next begin."""
+        """Return the nanosecond of a cycle: whole ones, so that spans end where the next begin."""
         return round(cycle * _NANOSECONDS / one.identity.clock_hz)
 
     def event(track: str, name: str, begin: int, values: dict[str, int]) -> Event:

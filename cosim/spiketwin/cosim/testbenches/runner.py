@@ -165,7 +165,7 @@ def simulator(
     waves: bool = False,
     report: Callable[[str], None] = _silent,
 ) -> Path:
-    """Give the folder of the simulator of a top, building it if nobody has yet.
+    """Return the folder of the simulator of a top, building it if nobody has yet.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def simulator_of(
     waves: bool = False,
     report: Callable[[str], None] = _silent,
 ) -> Path:
-    """Give the folder of the simulator of Verilog of anybody's, building it if nobody has yet.
+    """Return the folder of the simulator of Verilog of anybody's, building it if nobody has yet.
 
     Unlike in our own, Verilator's warnings end nothing; they are in the log.
 

@@ -31,7 +31,7 @@ _CLOCK_AND_BUILD: Final = slice(REPLY_HEADER + 10, REPLY_HEADER + 14 + BUILD_BYT
 
 
 def identity(session: Recording) -> Identity:
-    """Give the identity of the device that was recorded, its sizes among it.
+    """Return the identity of the device that was recorded, its sizes among it.
 
     Raises
     ------

@@ -323,7 +323,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 @contextmanager
 def _model(name: str) -> Iterator[tuple[Core, ModelCore]]:
-    """Give the model as a target that runs a steady network, and what is inside of it."""
+    """Return the model as a target that runs a steady network, and what is inside of it."""
     with _target(name) as (core, model):
         program_steady(core)
         yield core, model
@@ -331,7 +331,7 @@ def _model(name: str) -> Iterator[tuple[Core, ModelCore]]:
 
 @contextmanager
 def _target(name: str) -> Iterator[tuple[Core, ModelCore]]:
-    """Give the model as a target, and what is inside of it."""
+    """Return the model as a target, and what is inside of it."""
     port = protocol_model.Serial(f"model://?params={name}", timeout=0)
     with Core(Link(port)) as core:
         yield core, cast(ModelPort, port.device).model.core
@@ -339,7 +339,7 @@ def _target(name: str) -> Iterator[tuple[Core, ModelCore]]:
 
 @contextmanager
 def _at_work() -> Iterator[Engine]:
-    """Give an engine whose core is in a run without end, its output dropped."""
+    """Return an engine whose core is in a run without end, its output dropped."""
     with _engine("full", "bytes") as (core, _, engine):
         _run_without_end(core)
         yield engine
@@ -353,7 +353,7 @@ def _run_without_end(core: Core) -> None:
 
 @contextmanager
 def _core_engine(name: str) -> Iterator[tuple[Core, CoreEngine]]:
-    """Give the RTL of the core alone that runs a steady network, and what is inside of it."""
+    """Return the RTL of the core alone that runs a steady network, and what is inside of it."""
     port = protocol_rtl.Serial(f"rtl://?params={name}&level=core", timeout=0)
     with Core(Link(port)) as core:
         program_steady(core)
@@ -362,7 +362,7 @@ def _core_engine(name: str) -> Iterator[tuple[Core, CoreEngine]]:
 
 @contextmanager
 def _engine(name: str, level: str) -> Iterator[tuple[Core, Link, Engine]]:
-    """Give the RTL as a target that runs a steady network, and what is inside of it."""
+    """Return the RTL as a target that runs a steady network, and what is inside of it."""
     port = protocol_rtl.Serial(f"rtl://?params={name}&level={level}", timeout=0)
     with _steady(port) as inside:
         yield inside

@@ -19,7 +19,7 @@ def _figure(title: str, origin: str) -> Any:
 
 
 def shown(group: Any) -> Iterator[Field[Any]]:
-    """Give the figures of a group that the table shows: those that have a title."""
+    """Return the figures of a group that the table shows: those that have a title."""
     return (each for each in fields(group) if "title" in each.metadata)
 
 

@@ -313,7 +313,7 @@ def difference(design: Design, case: Case) -> Difference | None:
 
 
 def cases() -> tuple[Case, ...]:
-    """Give the networks that every bug is looked for with: each the same every time."""
+    """Return the networks that every bug is looked for with: each the same every time."""
     return tuple(
         Case.of(network, SIZES, spikes, TICKS)
         for network, spikes in ((_learning(), _events(0.3)), (_extreme(), _events(0.9)))

@@ -67,7 +67,7 @@ class Addresses:
 
 
 def _is_large(params: CoreParams) -> bool:
-    """Whether to make such a model would take longer than to look at the address."""
+    """Return whether to make such a model would take longer than to look at the address."""
     return params.n_sources * params.n_neurons > _SMALL
 
 

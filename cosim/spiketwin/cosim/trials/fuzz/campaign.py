@@ -242,7 +242,7 @@ class _Guard:
 
 
 def _of_ours() -> bool:
-    """Whether it is a module that is imported, or a kernel that Numba compiled and kept."""
+    """Return whether it is a module that is imported, or a kernel that Numba compiled and kept."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         if frame.f_globals.get("__name__", "").partition(".")[0] in _LOADERS:

@@ -106,7 +106,7 @@ class Echo:
         self._progress = progress
 
     def program(self) -> Iterator[Request]:
-        """Give the requests; lengths of blocks and elements are random."""
+        """Return the requests; lengths of blocks and elements are random."""
         fmt = self._format
         low, high = fmt.limits()
         for _ in range(self._transactions):
