@@ -77,7 +77,7 @@ def _events(found: Comparison, ticks: range) -> Iterator[Event]:
 
 
 def _titles(process: int, title: str, tracks: dict[str, int]) -> Iterator[Event]:
-    """Return a process and its tracks their names."""
+    """Return the events that name a process and its tracks."""
     yield _title("process_name", process, 0, title)
     for name, thread in tracks.items():
         yield _title("thread_name", process, thread, name)

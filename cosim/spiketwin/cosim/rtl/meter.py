@@ -32,7 +32,7 @@ class Meter:
         return cls(file.fileno())
 
     def note(self, clock: float, byte_seconds: float, worked: float) -> None:
-        """Show how far the simulation is: see `Simulation`, but for the seconds worked just now."""
+        """Write the progress (`Simulation`), and add `worked` to the seconds worked so far."""
         self._numbers[0] = clock
         self._numbers[1] = byte_seconds
         self._numbers[2] += worked

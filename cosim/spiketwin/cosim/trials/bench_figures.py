@@ -1,4 +1,4 @@
-"""The project's own performance figures: their keys in JSON, what they are, how they come about."""
+"""The project's own performance figures: their keys in JSON, meanings and origins."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ COMPUTED: Final = "computed"
 
 
 def _figure(title: str, origin: str) -> Any:
-    """Declare a figure: what it is called in the table, and how it comes about."""
+    """Declare a figure with its title in the table, and how it is obtained."""
     return field(metadata={"title": title, "origin": origin})
 
 
 def shown(group: Any) -> Iterator[Field[Any]]:
-    """Return the figures of a group that the table shows: those that have a title."""
+    """Yield the figures of a group that the table shows, which are those with a title."""
     return (each for each in fields(group) if "title" in each.metadata)
 
 

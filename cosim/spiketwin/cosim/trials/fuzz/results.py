@@ -1,4 +1,4 @@
-"""What a campaign found, as ``spiketwin fuzz`` writes it."""
+"""The results of a campaign, as ``spiketwin fuzz`` writes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spiketwin.hdl.spec.results import Result
 
 @dataclass(frozen=True)
 class ErrorCount(Result):
-    """How many inputs ended in one error of this package.
+    """The number of inputs that ended in one error of this package.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class ErrorCount(Result):
 
 @dataclass(frozen=True)
 class SurfaceResult(Result):
-    """What became of the inputs for one way in.
+    """The outcomes of the inputs for one surface.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class SurfaceResult(Result):
 
     @classmethod
     def of(cls, name: str, tally: Tally) -> Self:
-        """Take the counts of one way in."""
+        """Take the counts of one surface."""
         return cls(
             name=name,
             inputs=tally.inputs,
@@ -89,7 +89,7 @@ class FuzzResult(Result):
     def of(
         cls, tallies: Mapping[str, Tally], seed: int, seconds: float, findings: list[str]
     ) -> Self:
-        """Take the counts of all ways in, by name, and the files of what failed."""
+        """Take the counts of all surfaces, by name, and the files of the findings."""
         surfaces = [SurfaceResult.of(name, tally) for name, tally in tallies.items()]
         return cls(seed, seconds, surfaces, findings)
 
@@ -106,7 +106,7 @@ class FuzzResult(Result):
 
 @dataclass(frozen=True)
 class KeptFinding(Result):
-    """A finding as its file has it, from which ``spiketwin fuzz --replay`` reads it.
+    """A finding as its file holds it, from which ``spiketwin fuzz --replay`` reads it.
 
     Attributes
     ----------
@@ -127,5 +127,5 @@ class KeptFinding(Result):
 
     @classmethod
     def of(cls, found: Finding) -> Self:
-        """Take what is kept of a finding."""
+        """Convert a finding to what its file holds."""
         return cls(1, found.surface, found.data.hex(), found.error, found.place, found.trace)

@@ -1,4 +1,4 @@
-"""The link: what is written comes back, undamaged, at which rates, how fast and how soon."""
+"""The check of the link: errors of blocks written and read back, rates, speed and latency."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RoundTrips(Result):
 
 @dataclass(frozen=True)
 class LineReport(Result):
-    """What the link did.
+    """The result of the check of the link.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class LineReport(Result):
         return max((rate.baud for rate in self.rates if rate.clean), default=None)
 
     def troubles(self) -> Iterator[str]:
-        """Say what is wrong. Rates beside that of the link may well be too high for the line."""
+        """Yield what is wrong. Rates other than that of the link may be too high for the line."""
         if self.first_wrong:
             yield self.first_wrong
         at = f" at {self.baud} baud" if self.baud else ""

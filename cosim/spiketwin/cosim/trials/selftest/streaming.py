@@ -1,4 +1,4 @@
-"""Sustained transfers, the longest there are in each direction: how fast, and nothing lost."""
+"""Sustained transfers, the longest possible in each direction: their speed and losses."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ RATES: Final = (
     115_200, 230_400, 460_800, 500_000, 921_600, 1_000_000, 1_500_000, 2_000_000, 3_000_000,
     4_000_000, 6_000_000, 12_000_000,
 )  # fmt: skip
-"""Bits per second: what common adapters make, beside the rate that the link was opened with."""
+"""Rates in bits per second that common adapters make, tried beside the rate of the link."""
 
 EXCHANGES: Final = 40
 _MOST_BYTES: Final = 32
@@ -28,7 +28,7 @@ _MOST_BYTES: Final = 32
 
 @dataclass(frozen=True)
 class Rate(Result):
-    """What one rate did.
+    """The result at one rate.
 
     Attributes
     ----------
