@@ -150,7 +150,7 @@ def _burst_cycles(which_pass: str) -> int:
 
 
 def steady_activity(params: CoreParams) -> tuple[int, int]:
-    """Axons and neurons active in a tick of the steady network: `ACTIVE_SHARE`, rounded up."""
+    """Return the axons and neurons active per tick in the steady network (`ACTIVE_SHARE`)."""
     active = math.ceil(params.n_sources * ACTIVE_SHARE)
     return active // 2, active - active // 2
 

@@ -116,7 +116,7 @@ class BatchFigures(Result):
 
 @dataclass(frozen=True)
 class FirstUseFigures(Result):
-    """What the first use costs, on ``model`` and on ``rtl``."""
+    """The cost of the first use, on ``model`` and on ``rtl``."""
 
     seconds_to_first_tick: dict[str, float] = _figure(
         "seconds to the first tick, empty caches, full", MEASURED

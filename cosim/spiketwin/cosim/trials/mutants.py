@@ -295,7 +295,7 @@ def name(mutant: Mutant) -> Named:
 
 
 def difference(design: Design, case: Case) -> Difference | None:
-    """First difference of a design from the model in a case; None if there is none."""
+    """Return the first difference of a design from the model in a case; None if there is none."""
     port = DesignSerial(design)
     with (
         warnings.catch_warnings(),
@@ -313,7 +313,7 @@ def difference(design: Design, case: Case) -> Difference | None:
 
 
 def cases() -> tuple[Case, ...]:
-    """Return the networks that every bug is looked for with: each the same every time."""
+    """Return the networks that provoke the bugs, the same at every call."""
     return tuple(
         Case.of(network, SIZES, spikes, TICKS)
         for network, spikes in ((_learning(), _events(0.3)), (_extreme(), _events(0.9)))

@@ -66,7 +66,7 @@ class Requests:
         return bytes(stream)
 
     def feed(self, data: bytes) -> None:
-        """Say it to a device, which must answer in whole frames, and then say who it is."""
+        """Send the stream to a device, which must answer in whole frames, then identify itself."""
         device = self._device
         device.power_cycle()
         device.receive(data)

@@ -37,7 +37,7 @@ _MARCH: Final = (
 """March elements: name, whether in descending order, value expected, value then written."""
 
 _READS: Final = sum(expected is not None for _, _, expected, _ in _MARCH) + 3
-"""Number of times that a block is read: in the march, and with random data and zeros."""
+"""Reads of each block: those of the march, of random data, their complement and zeros."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Fault(Result):
     Attributes
     ----------
     element:
-        Such as ``weight[3, 7]``.
+        Name and indices of the element, such as ``weight[3, 7]``.
     step:
-        Of the test, such as ``⇑(r0,w1)``.
+        Step of the test, such as ``⇑(r0,w1)``.
     expected, got:
-        Values.
+        Value that was written, and value that was read.
     """
 
     element: str
