@@ -127,7 +127,7 @@ class Readout:
         return cls(np.divide(means, total, out=np.zeros_like(means), where=total > 0))
 
     def classify(self, counts: IntArray) -> IntArray:
-        """Return the class of each image, shape (n,): that with most ``count · share²`` in all."""
+        """Return the class of each image, shape (n,): that of the largest ``Σ count · share²``."""
         scores = counts.astype(np.float64) @ np.square(self.share).T
         found: IntArray = scores.argmax(axis=1)
         return found

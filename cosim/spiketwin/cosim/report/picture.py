@@ -34,7 +34,7 @@ def diverging(values: IntArray, largest: int) -> str:
     largest:
         Magnitude of the values with the full colour.
 
-    Raises `ImportError` without Pillow.
+    Raise `ImportError` without Pillow.
     """
     values = _furthest(_furthest(values).T).T
     pixels = np.empty((*values.shape, 4), np.uint8)

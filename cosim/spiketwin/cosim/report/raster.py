@@ -68,11 +68,11 @@ class _Spikes:
         return cls(first, last, n, _spikes(shared, n), own)
 
     def count(self) -> int:
-        """Number of marks that drawing them all takes."""
+        """Return the number of marks that drawing them all takes."""
         return len(self.shared) + sum(map(len, self.own.values()))
 
     def differences(self) -> IntArray:
-        """Spikes that some target has and another lacks, shape (m, 2), ascending."""
+        """Return the spikes that some target has and another lacks, shape (m, 2), ascending."""
         both = np.concatenate(list(self.own.values()))
         return np.unique(both, axis=0)
 

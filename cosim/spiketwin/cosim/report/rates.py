@@ -19,7 +19,7 @@ from spiketwin.host.elements import IntArray
 _NAME: Final = "rates"
 _HEIGHT: Final = 320.0
 _PER: Final = 1000
-"""Length in ticks of the windows in which spikes are counted for a rate."""
+"""Ticks per unit of rate: a rate is a number of spikes per so many ticks."""
 
 
 def figure(found: Comparison) -> Figure:

@@ -333,7 +333,7 @@ def _learning() -> Network:
 
 
 def _extreme() -> Network:
-    """A network of whole numbers at their limits: nothing but traces decays, steps are to nearest.
+    """Return a network of integers at their limits: only traces decay, and steps round to nearest.
 
     Currents and some potentials grow until they saturate, others fall to their floor. The first
     neurons reach their thresholds exactly, and subtract them.

@@ -56,7 +56,7 @@ class EquivalenceReport(Result):
 def check(core: Core, networks: int, ticks: int, seed: int, progress: Steps) -> EquivalenceReport:
     """Run random networks on a core and on a model of its sizes, up to the first difference.
 
-    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    Raise `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
     """
     tried, spikes, difference = 0, 0, None
     with connect(MODEL, params=core.params) as model:

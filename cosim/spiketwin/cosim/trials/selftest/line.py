@@ -124,7 +124,7 @@ def check(
 ) -> LineReport:
     """Write random blocks of weights and read them back, try the rates, then measure times.
 
-    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    Raise `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
     """
     echo = Echo(core, transactions, np.random.default_rng((seed, 0)), progress=progress)
     before = Losses.so_far(core)

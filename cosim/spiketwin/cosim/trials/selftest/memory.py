@@ -110,7 +110,7 @@ class _Findings:
 def check(core: Core, seed: int, progress: Steps) -> MemoryReport:
     """Test all memories of a core; afterwards they hold zeros.
 
-    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    Raise `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
     """
     rng = np.random.default_rng((seed, 1))
     core.reset()

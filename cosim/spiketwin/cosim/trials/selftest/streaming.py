@@ -94,7 +94,7 @@ class StreamReport(Result):
 def check(core: Core) -> StreamReport:
     """Write all weights, then have every neuron fire in every tick: the most output there can be.
 
-    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    Raise `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
     """
     fmt = space_formats(core.params)[Space.WEIGHT]
     weights = np.zeros((fmt.rows, fmt.columns), np.int64)

@@ -60,7 +60,7 @@ class Rate(Result):
 def check(core: Core, seed: int, progress: Steps) -> tuple[Rate, ...]:
     """Try the rate of the link and all of `RATES`, and return to the first; none without a line.
 
-    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    Raise `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
     """
     if not core.link.has_line:
         return ()
