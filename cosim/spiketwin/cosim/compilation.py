@@ -55,7 +55,7 @@ def entry(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """
     folder = _folder()
     users = _config.CACHE_DIR
-    # Numba asks for the folder at this moment only, and what the user compiles is none of ours.
+    # Numba reads the setting only now; code of the user keeps its own folder.
     _config.CACHE_DIR = folder or users
     try:
         return _jit(function, cache=folder is not None)

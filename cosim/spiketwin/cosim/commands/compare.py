@@ -228,7 +228,7 @@ def _save(
 
 
 def _heading(net: Path | None, preset_name: str | None, every: int) -> page.Heading:
-    """Return what is played, and the call that plays it again, for the head of the page."""
+    """Return the head of the page: name of the network, and the call that plays it again."""
     context = click.get_current_context()
     call = [*_COMMAND]
     for parameter in context.command.params:

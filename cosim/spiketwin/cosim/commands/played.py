@@ -59,7 +59,7 @@ net = click.argument("net", type=options.InputFile(), required=False)
 
 
 def name(net: Path | None, preset_name: str | None) -> str:
-    """Return the name of what is played."""
+    """Return the name of the network that is played."""
     return str(preset_name or (net and net.name))
 
 
@@ -70,7 +70,7 @@ def played(
     ticks: int | None,
     digest_rounds: int = 0,
 ) -> Played:
-    """Return what a call plays; raise `click.UsageError` if that is nothing, or two things."""
+    """Return the network that a call plays; raise `click.UsageError` unless it is just one."""
     if net is None and preset_name is None:
         raise click.UsageError(
             "nothing to play: give NET, the file of a network, or --preset, one of "

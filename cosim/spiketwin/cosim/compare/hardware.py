@@ -135,7 +135,7 @@ class Point(Result):
     Attributes
     ----------
     asked_baud:
-        Rate that was asked for; the clock makes one within 2 % of it.
+        Rate that was requested, in bits per second; the clock makes one within 2 % of it.
     stepped, streamed:
         The time it takes, tick by tick and as one run.
     line_bytes:
@@ -236,7 +236,7 @@ class Point(Result):
 
 @dataclass(frozen=True)
 class Measured(Result):
-    """How long a target took.
+    """The time that a target took.
 
     Attributes
     ----------
@@ -247,7 +247,7 @@ class Measured(Result):
     median_latency_seconds:
         Median from spike in to spike out, tick by tick, on the wall; null for a simulation.
     ticks_per_second, seconds:
-        Of the streamed run; of a simulation in its own time.
+        Ticks per second and time of the streamed run; for a simulation, in its own time.
     """
 
     target: str
@@ -259,7 +259,7 @@ class Measured(Result):
 
 @dataclass(frozen=True)
 class MeasuredBesideComputed(Measured):
-    """How long a target took, and what is computed for its clock and line.
+    """The time that a target took, and the computed time for its clock and line.
 
     Attributes
     ----------
@@ -275,7 +275,7 @@ class MeasuredBesideComputed(Measured):
 
 @dataclass(frozen=True)
 class LineLimit(Result):
-    """When the line limits what hardware of one clock does.
+    """The rate from which on the line no longer limits hardware of one clock.
 
     Attributes
     ----------
@@ -296,9 +296,9 @@ class Study(Result):
     Attributes
     ----------
     played:
-        What each target did, at each rate that its line was set to.
+        Plays of each target, at each rate that its line was set to.
     points:
-        The hardware, computed from what the first of them did: clock by clock, rates ascending.
+        The hardware, computed from the first play: clock by clock, with ascending rates.
     round_trip_seconds:
         Seconds that host and adapter add to every answer there.
     """

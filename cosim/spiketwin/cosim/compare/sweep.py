@@ -169,16 +169,16 @@ class Sweep(Result):
 
 @dataclass(frozen=True)
 class SweepResult(Result):
-    """What ``spiketwin sweep`` finds.
+    """The result of ``spiketwin sweep``.
 
     Attributes
     ----------
     ideal:
-        What the spikes of each target are held against: ``free-running``, its own ones.
+        Reference for the spikes of each target: ``free-running``, its own ones.
     van_rossum_tau_ticks, victor_purpura_cost_per_tick:
         Parameters of these two distances.
     targets:
-        What was found of each target, by its address.
+        Results of each target, by its address.
     """
 
     json_keys = (

@@ -135,7 +135,7 @@ class LearnedPart(Result):
     clocked:
         Its cycles; not for the model.
     compared, equal:
-        How much of it was compared, and what of it was equal.
+        Amounts that were compared, and the parts that were equal.
     """
 
     json_merged = ("clocked",)
@@ -151,21 +151,21 @@ class LearnedPart(Result):
 
 @dataclass(frozen=True)
 class DemoResult(Result):
-    """What ``spiketwin demo`` finds.
+    """The result of ``spiketwin demo``.
 
     Attributes
     ----------
     dataset:
         The images.
     targets:
-        What each target did that learned it all, by its address.
+        Results of each target that learned everything, by its address.
     compared:
-        How much of these was compared; only if there are several.
+        Amounts of these that were compared; only if there are several targets.
     equal:
-        What was equal in all that was compared; only if anything was.
+        Parts that were equal in all comparisons; only if there were any comparisons.
     parts:
-        What each target did that learned only the first images, by its address; only if there is
-        one.
+        Results of each target that learned only the first images, by its address; only if there
+        is one.
     """
 
     json_optional = ("compared", "equal", "parts")

@@ -139,7 +139,7 @@ class Schedule(NamedTuple):
 
 
 class Log(NamedTuple):
-    """The output of ticks: room for their `words`, and the counters of what they saturate.
+    """The output of ticks: room for their `words`, and the counters of saturations.
 
     `saturations` is only ever added to; its order is that of `registers.SATURATIONS`.
     """
@@ -265,7 +265,7 @@ def _deliver(
     s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
     digests: Word32 | None,
 ) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
-    """Deliver the spike of a source; return its part of the digest, and what it saturates."""
+    """Deliver the spike of a source; return its digest, and its numbers of saturations."""
     row, digest, cut = s.weight[source], np.uint32(0), np.int32(0)
     i_syn_cut = add_row(s.i_syn, row, z.i_syn_top)
     if r.learn_pre and s.row_learns[source]:

@@ -164,7 +164,7 @@ class TargetResult(Result):
     ledger:
         Where the wall time went.
     nearness:
-        How near it comes to the ideal network; only with ``float:``.
+        Its nearness to the ideal network; only with ``float:``.
     """
 
     json_merged = ("nearness",)
@@ -206,7 +206,7 @@ class IdealResult(Result):
     Attributes
     ----------
     equal_to, within_one_tick_of_float:
-        Of no target: none, and null.
+        Always empty and null, as these keys are for targets.
     spikes, wall_seconds:
         Its spikes, and the wall time of its run.
     """
@@ -219,7 +219,7 @@ class IdealResult(Result):
 
 @dataclass(frozen=True)
 class ComparisonResult(Result):
-    """What ``spiketwin compare`` finds.
+    """The result of ``spiketwin compare``.
 
     Attributes
     ----------
@@ -228,9 +228,9 @@ class ComparisonResult(Result):
     digests:
         Whether there were several targets and they were compared by their digests.
     limits:
-        What limits the accuracy of a core of these sizes; null without ``float:``.
+        Limits of the accuracy of a core of these sizes; null without ``float:``.
     targets:
-        What was found of each target, by its address; of ``float:`` these keys alone:
+        Results of each target, by its address; of ``float:`` only these keys:
         ``equal_to``, ``within_one_tick_of_float``, ``spikes`` and ``wall_seconds``.
     first_difference:
         The first difference of two targets ([its meaning](compare.md#the-first-difference)); null

@@ -144,7 +144,7 @@ def library(design: Design, report: Callable[[str], None] = report_on_stderr) ->
     Parameters
     ----------
     design:
-        What to build.
+        The design to build.
     report:
         Called with one line before a build begins.
 

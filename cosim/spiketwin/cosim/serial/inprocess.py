@@ -33,7 +33,7 @@ class ByteDevice(Protocol):
         """
 
     def close(self) -> None:
-        """Free what the device holds; it is not used again."""
+        """Free the resources of the device; it is not used again."""
 
 
 class InProcessSerial(serial.SerialBase, Transport):

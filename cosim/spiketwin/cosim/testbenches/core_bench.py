@@ -550,7 +550,7 @@ async def tick_ends(core: CoreDriver, ticks: int) -> list[int]:
 async def run_at_period(
     core: CoreDriver, period: int, ticks: int
 ) -> tuple[list[int], list[TickResult]]:
-    """Run at a tick period; return when each tick began, and what it should have put out."""
+    """Run at a tick period; return the cycle at which each tick began, and its expected result."""
     await core.write_registers(tick_period=period)
     results = [core.step([]) for _ in range(ticks)]
     core.dut.run_until.value = core.oracle.tick

@@ -40,7 +40,7 @@ _HERE: Final = "spiketwin.cosim.testbenches"
 
 
 class BenchFailed(AssertionError):
-    """A cocotb test failed or was not run; the message ends with what the simulator said.
+    """A cocotb test failed or was not run; the message ends with the simulator's output.
 
     Within pytest it counts as a failure and not as an error, as it is an assertion error.
     """

@@ -153,7 +153,7 @@ class DemoFigures(Result):
 
 @dataclass(frozen=True)
 class BenchResult(Result):
-    """What ``spiketwin bench`` measures.
+    """The result of ``spiketwin bench``.
 
     Attributes
     ----------

@@ -51,15 +51,15 @@ class Finding(Result):
     Attributes
     ----------
     what:
-        Its name.
+        Name of the program, package or other thing.
     found:
-        What there is.
+        Version or state that was found.
     fine:
-        Whether that will do.
+        Whether that is sufficient.
     needed_for:
-        Commands that cannot do without it, which is no fault where it is an extra.
+        Commands that need it; its absence is no fault if it belongs to an extra.
     fix:
-        The command, or in few words the step, that mends it; empty if it is fine.
+        The command, or a short description of the step, that repairs it; empty if it is fine.
     """
 
     what: str
@@ -71,12 +71,12 @@ class Finding(Result):
 
 @dataclass(frozen=True)
 class Examination(Result):
-    """What ``spiketwin doctor`` finds.
+    """The result of ``spiketwin doctor``.
 
     Attributes
     ----------
     findings:
-        Everything that was looked at, in the order in which it is to be mended.
+        Everything that was examined, in the order in which it is to be repaired.
     """
 
     json_keys = ("fine", "findings")
@@ -147,7 +147,7 @@ def _libpython() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    """Compare what is installed with the ranges that the package states."""
+    """Compare installed versions with the ranges that the package requires."""
     seen = set()
     for extra in ("", *catalogue.EXTRAS):
         for requirement in _requirements(extra):

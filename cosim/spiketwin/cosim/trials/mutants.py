@@ -102,7 +102,7 @@ class Named(Result):
 
     @property
     def name(self) -> str:
-        """What is wrong."""
+        """Description of the bug."""
         return self.mutant.name
 
     @property
@@ -364,7 +364,7 @@ class MutantsFound(Result):
     Attributes
     ----------
     list:
-        What was found of each bug.
+        Verdict on each bug.
     """
 
     json_keys = ("seeded", "named", "slowest_seconds", "list")
@@ -389,7 +389,7 @@ class MutantsFound(Result):
 
 @dataclass(frozen=True)
 class MutantsResult(Result):
-    """What ``spiketwin bench --mutants`` finds.
+    """The result of ``spiketwin bench --mutants``.
 
     Attributes
     ----------

@@ -33,15 +33,15 @@ class SurfaceResult(Result):
     Attributes
     ----------
     name:
-        Name of the way in.
+        Name of the surface.
     inputs, results:
-        Inputs that were handed over, and how many of them gave a result.
+        Number of inputs, and number of those that gave a result.
     errors:
-        How many ended in each error of this package, the most frequent error first.
+        Number of inputs that ended in each error of this package, the most frequent error first.
     untyped:
-        How many ended in anything else.
+        Number of inputs that ended in any other way.
     slowest_seconds:
-        The longest time that one of them took.
+        The longest time that an input took.
     """
 
     name: str
@@ -66,16 +66,16 @@ class SurfaceResult(Result):
 
 @dataclass(frozen=True)
 class FuzzResult(Result):
-    """What ``spiketwin fuzz`` finds.
+    """The result of ``spiketwin fuzz``.
 
     Attributes
     ----------
     seed, seconds:
         Seed of the inputs, and the time that all of them took.
     surfaces:
-        What became of the inputs for each way in.
+        Outcomes of the inputs for each surface.
     findings:
-        Files that hold what failed.
+        Files with the inputs that failed.
     """
 
     json_keys = ("inputs", "untyped", "seed", "seconds", "surfaces", "findings")
@@ -95,12 +95,12 @@ class FuzzResult(Result):
 
     @property
     def inputs(self) -> int:
-        """Inputs that were handed over."""
+        """Number of inputs on all surfaces."""
         return sum(each.inputs for each in self.surfaces)
 
     @property
     def untyped(self) -> int:
-        """How many ended in no error of this package."""
+        """Number of inputs that ended neither in a result nor in an error of this package."""
         return sum(each.untyped for each in self.surfaces)
 
 

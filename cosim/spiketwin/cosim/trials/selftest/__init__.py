@@ -25,11 +25,11 @@ class Report(Result):
     Attributes
     ----------
     link:
-        What the link did.
+        Result of the check of the link.
     memory:
-        What the memories did.
+        Result of the check of memories.
     equivalence:
-        What was compared with the model.
+        Result of the comparison with the model.
     """
 
     json_keys = _KEYS
@@ -40,7 +40,7 @@ class Report(Result):
 
     @property
     def ended(self) -> None:
-        """What ended the self-test before it was over; checks it had not come to are null then."""
+        """Reason for an early end of the self-test, in which case further checks are null."""
         return
 
     @property
@@ -61,9 +61,9 @@ class Unfinished(Result):
     Attributes
     ----------
     link, memory:
-        What the checks found that were over; null for the others. The last check never was over.
+        Results of the completed checks; null for the others. The last check is never completed.
     ended:
-        Which check ended, how far it was, and why.
+        Name of the check that ended early, its progress, and the reason.
     """
 
     json_keys = _KEYS
@@ -79,7 +79,7 @@ class Unfinished(Result):
 
     @property
     def equivalence(self) -> None:
-        """What was compared with the model: nothing yet."""
+        """Result of the comparison with the model: always null here."""
         return
 
     @property

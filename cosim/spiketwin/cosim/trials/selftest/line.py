@@ -55,7 +55,7 @@ class LineReport(Result):
     payload_bytes:
         Bytes of elements in those blocks, in one direction.
     losses:
-        What was damaged or lost meanwhile; it was recovered.
+        Frames and bytes that were damaged or lost meanwhile; all were recovered.
     baud:
         Bits per second of the line; null without a line.
     rates:

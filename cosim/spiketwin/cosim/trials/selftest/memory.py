@@ -69,7 +69,7 @@ class MemoryReport(Result):
     bits:
         Bits tested, each counted once.
     wrong:
-        Elements read that were different from what was written.
+        Number of elements that were read with another value than was written.
     faults:
         The first of these elements.
     """

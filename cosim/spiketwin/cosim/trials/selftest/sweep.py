@@ -33,11 +33,11 @@ class Rate(Result):
     Attributes
     ----------
     baud:
-        Bits per second asked for.
+        Requested rate, in bits per second.
     exchanges, wrong:
         Blocks written and read back at this rate, and how many of them came back different.
     losses:
-        What was damaged or lost on the way, in either direction; it was recovered.
+        Frames and bytes damaged or lost, in either direction; all were recovered.
     trouble:
         Why the rate could not be used at all; None if it could.
     """
