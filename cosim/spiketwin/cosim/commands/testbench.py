@@ -307,22 +307,22 @@ def _simulator(
 
 def _level(bench: _Bench, tests: Sequence[Test]) -> str:
     """Return the level of a testbench; `click.UsageError` if its tests have none or another."""
-    said = sorted({test.level for test in tests if test.level is not None})
+    driven = sorted({test.level for test in tests if test.level is not None})
     if bench.level is not None:
-        others = [level for level in said if level != bench.level]
+        others = [level for level in driven if level != bench.level]
         if others:
             raise click.UsageError(
-                f"the tests of {bench.title} drive --level {' and '.join(said)}: leave --level "
+                f"the tests of {bench.title} drive --level {' and '.join(driven)}: leave --level "
                 "out, or choose by --test"
             )
         return bench.level
-    if len(said) != 1:
-        what = f"drives {' and '.join(said)}" if said else "does not tell what it drives"
+    if len(driven) != 1:
+        what = f"drives {' and '.join(driven)}" if driven else "does not tell what it drives"
         raise click.UsageError(
             f"{bench.title} {what}: choose --level {', '.join(LEVELS[:-1])} or {LEVELS[-1]}, "
             "or a design of your own by --source and --top"
         )
-    return said[0]
+    return driven[0]
 
 
 def _say(console: Console, bench: _Bench, test: Test, outcome: Outcome) -> None:

@@ -142,7 +142,7 @@ def limits(case: Case, progress: Steps | None = None) -> Limits:
     progress:
         Called with (runs done, runs).
     """
-    meant = case.run_ideal().spikes
+    ideal_spikes = case.run_ideal().spikes
     held, real = Ideal.of(case.network, case.params), case.ideal.in_units(case.scale)
     kept = Quantisation(case.params)
     rounded = {
@@ -159,7 +159,7 @@ def limits(case: Case, progress: Steps | None = None) -> Limits:
     def found(ideal: Ideal, keeping: Quantisation, done: int) -> Match:
         if progress is not None:
             progress(done, len(runs) + 1)
-        return match(meant, replace(case, ideal=ideal).run_ideal(keeping=keeping).spikes)
+        return match(ideal_spikes, replace(case, ideal=ideal).run_ideal(keeping=keeping).spikes)
 
     return Limits(
         all_kept=found(held, kept, 0),

@@ -96,8 +96,8 @@ def _shares(axis: Axes, found: Sweep) -> None:
 
 
 def _accuracy(axis: Axes, found: Sweep) -> None:
-    meant = 100 * (found.accuracy or 0)
-    axis.axhline(meant, linestyle="--", color="0.4", label="all in time")
+    free_running = 100 * (found.accuracy or 0)
+    axis.axhline(free_running, linestyle="--", color="0.4", label="all in time")
     share = 100 * found.values("accuracy")
     axis.plot(found.values("tick_period"), share, marker="o", markersize=3, label="right answers")
     axis.set_ylim(-4, 104)

@@ -59,9 +59,9 @@ def match(ideal: IntArray, run: IntArray) -> Match:
     ideal, run:
         Shape (m, 2): (tick, neuron), ascending, none twice.
     """
-    meant, found = _keys(ideal, run)
-    same = np.intersect1d(meant, found, assume_unique=True).size
-    paired = _pairs(np.sort(meant).tolist(), np.sort(found).tolist())
+    expected, found = _keys(ideal, run)
+    same = np.intersect1d(expected, found, assume_unique=True).size
+    paired = _pairs(np.sort(expected).tolist(), np.sort(found).tolist())
     return Match(ideal=len(ideal), run=len(run), same_tick=same, within_one_tick=paired)
 
 
@@ -71,13 +71,13 @@ def _keys(ideal: IntArray, run: IntArray) -> tuple[IntArray, IntArray]:
     return ideal[:, 1] * span + ideal[:, 0], run[:, 1] * span + run[:, 0]
 
 
-def _pairs(meant: list[int], found: list[int]) -> int:
+def _pairs(expected: list[int], found: list[int]) -> int:
     """Return the most pairs at most 1 apart; for ascending numbers greedy matching is optimal."""
     pairs = i = j = 0
-    while i < len(meant) and j < len(found):
-        if abs(meant[i] - found[j]) <= 1:
+    while i < len(expected) and j < len(found):
+        if abs(expected[i] - found[j]) <= 1:
             pairs, i, j = pairs + 1, i + 1, j + 1
-        elif meant[i] < found[j]:
+        elif expected[i] < found[j]:
             i += 1
         else:
             j += 1

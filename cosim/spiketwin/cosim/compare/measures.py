@@ -44,7 +44,10 @@ def of_each_neuron(
     )
     # Equal trains have distance 0: skip the libraries for these, which are the most.
     return np.array(
-        [0.0 if np.array_equal(meant, found) else measure(meant, found) for meant, found in trains]
+        [
+            0.0 if np.array_equal(expected, found) else measure(expected, found)
+            for expected, found in trains
+        ]
     )
 
 

@@ -126,13 +126,15 @@ def _held_cycles(free: Run, timed: Run) -> int | None:
     it does not.
     """
     reported = ~timed.muted
-    spoken = reported[free.spikes[:, 0]]
+    of_reported = reported[free.spikes[:, 0]]
     held = np.where(reported, timed.cycles - free.cycles, 0)
     same = (
-        np.array_equal(timed.spikes, free.spikes[spoken])
+        np.array_equal(timed.spikes, free.spikes[of_reported])
         and bool((held >= 0).all())
         and np.array_equal((timed.update_cycles - free.update_cycles)[reported], held[reported])
-        and np.array_equal(timed.spike_cycles - free.spike_cycles[spoken], held[timed.spikes[:, 0]])
+        and np.array_equal(
+            timed.spike_cycles - free.spike_cycles[of_reported], held[timed.spikes[:, 0]]
+        )
     )
     return int(held.sum()) if same else None
 

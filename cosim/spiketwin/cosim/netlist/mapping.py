@@ -89,9 +89,13 @@ def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) ->
     writes = ["splitnets", f"write_verilog -noattr {_NETLIST}"]
     synthesis(_known()[family], rtlil, top, writes, log.name).run(folder)
     # Copied to the folder, whose path any tool can handle.
-    given = [*models.ours, *(share / name for name in models.of_yosys)]
+    sources_of_cells = [*models.ours, *(share / name for name in models.of_yosys)]
     flags = [*_FLAGS, *(f"-D{name}" for name in models.definitions)]
-    return [*flags, *(str(shutil.copy(model, folder)) for model in given), str(folder / _NETLIST)]
+    return [
+        *flags,
+        *(str(shutil.copy(model, folder)) for model in sources_of_cells),
+        str(folder / _NETLIST),
+    ]
 
 
 def _yosys() -> Path:

@@ -150,10 +150,10 @@ class CoreEngine:
 
     def write(self, space: Space, start: int, values: Elements) -> None:
         """Write elements, which have been checked."""
-        given = values.astype(np.int32)
+        elements = values.astype(np.int32)
         columns = self._formats[space].columns
         self._native.spiketwin_write(
-            self._powered(), space, start, columns, given.size, given.ctypes.data
+            self._powered(), space, start, columns, elements.size, elements.ctypes.data
         )
 
     # --- the run --------------------------------------------------------------------------------

@@ -44,16 +44,16 @@ def collect(module: str) -> list[dict[str, Any]]:
 
 def _described(error: BaseException, module: str) -> tuple[str, int | None]:
     """Return the traceback of an error within the module, and its line there; None if elsewhere."""
-    said = traceback.TracebackException.from_exception(error)
-    ours = [Path(frame.filename).stem == module for frame in said.stack]
+    summary = traceback.TracebackException.from_exception(error)
+    ours = [Path(frame.filename).stem == module for frame in summary.stack]
     line = None
     if True in ours:
-        line = [frame.lineno for frame, mine in zip(said.stack, ours, strict=True) if mine][-1]
+        line = [frame.lineno for frame, mine in zip(summary.stack, ours, strict=True) if mine][-1]
     if isinstance(error, SyntaxError) and Path(error.filename or "").stem == module:
         line = error.lineno
     # Leave out the frames of the import machinery that lead to the module.
-    said.stack[:] = said.stack[ours.index(True) :] if True in ours else []
-    return "".join(said.format()), line
+    summary.stack[:] = summary.stack[ours.index(True) :] if True in ours else []
+    return "".join(summary.format()), line
 
 
 if __name__ == "__main__":

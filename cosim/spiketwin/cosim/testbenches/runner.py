@@ -144,8 +144,8 @@ def collect(
     found = json.loads(output.read_text(encoding="utf-8"))
     if "error" in found:
         where = f", line {found['line']}," if found["line"] else ""
-        said = log.read_text(encoding="utf-8", errors="replace").rstrip()
-        raise BenchError(f"{path}{where} cannot be imported: {found['error']}\n{said}")
+        printed = log.read_text(encoding="utf-8", errors="replace").rstrip()
+        raise BenchError(f"{path}{where} cannot be imported: {found['error']}\n{printed}")
     tests = [Test(**each) for each in found["tests"]]
     if not tests:
         raise BenchError(

@@ -38,8 +38,8 @@ def identity(session: Recording) -> Identity:
     RecordingError
         The recording holds no identity, or that of another release.
     """
-    said = b"".join(burst.data for burst in session.bursts if not burst.to_device)
-    for frame in said.split(DELIMITER):
+    answers = b"".join(burst.data for burst in session.bursts if not burst.to_device)
+    for frame in answers.split(DELIMITER):
         body = _body(frame)
         if body[2:REPLY_HEADER] == bytes([Opcode.IDENTIFY, Status.OK]):
             try:

@@ -39,9 +39,9 @@ def seconds_to_first_tick(url: str, sizes: str) -> float:
         The process failed.
     """
     with tempfile.TemporaryDirectory() as folder:
-        said, kept = Path(folder) / "seconds", f"{folder}/kept"
+        printed, kept = Path(folder) / "seconds", f"{folder}/kept"
         try:
-            with said.open("wb") as output:
+            with printed.open("wb") as output:
                 builds.run_tool(
                     f"first use of {url}",
                     [sys.executable, "-c", _PROGRAM, url, sizes, kept],
@@ -51,4 +51,4 @@ def seconds_to_first_tick(url: str, sizes: str) -> float:
                 )
         except builds.BuildError as error:
             raise TargetError(str(error)) from error
-        return float(said.read_text(encoding="ascii"))
+        return float(printed.read_text(encoding="ascii"))
