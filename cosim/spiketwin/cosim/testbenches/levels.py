@@ -1,4 +1,4 @@
-"""At which ports a core is driven, and what a testbench is told from outside the simulator."""
+"""The levels at which a core is driven, and the environment variables of a testbench."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, Literal
 Top = Literal["CoreTop", "BytesTop", "PinsTop"]
 
 TOPS: Final[dict[str, Top]] = {"core": "CoreTop", "bytes": "BytesTop", "pins": "PinsTop"}
-"""Tops by their level: the core alone, a device at the bytes of its link, and at its wires."""
+"""Tops by level: the core alone, a device at the bytes of its link, and one at its wires."""
 
 LEVELS: Final = tuple(TOPS)
 
