@@ -1,1 +1,1 @@
-"""What several tests share: the checkout, and devices and lines that tests alone need."""
+"""Support that several tests share: the checkout, the ladder, and devices and lines for tests."""

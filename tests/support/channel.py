@@ -1,8 +1,9 @@
-"""A faulty line between a host and a device: a port before another port, in simulated time.
+"""A faulty line between a host and a device, as a transport in simulated time.
 
-The line carries whole bursts, each as long as its bytes take at the baud rate, in order. Per byte
-it fails with a given rate and in one of several ways, from a seed, so that a failure seen once is
-seen again. A device can be made to restart, hang or vanish at a given byte.
+The line carries whole bursts in order, each for as long as its bytes take at the baud rate. Each
+byte meets a fault with a given probability, of one of several kinds. Faults come from a seed, so
+that a failing test can be repeated. A device can be made to restart, hang or vanish at a given
+byte.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from spiketwin.hdl.spec.protocol import BITS_PER_BYTE
 from spiketwin.host.transport import Transport
 
 FAULTS: Final = ("flip", "drop", "double", "cut", "repeat", "delay")
-"""A bit flips; a byte is lost; a byte comes twice; the rest of the burst is lost; the burst so far
-comes twice; the rest of the burst comes late."""
+"""Kinds of faults, in this order: a bit flips; a byte is lost; a byte comes twice; the rest of the
+burst is lost; the burst so far comes twice; the rest of the burst comes late."""
 
 
 class DevicePort(Protocol):
-    """The part of a port that the line needs of the device's side."""
+    """The interface that the line needs of the device's port."""
 
     timeout: float | None
 
     def read(self, size: int = 1, /) -> bytes:
-        """Read what is there, waiting no longer than `timeout` for a byte."""
+        """Read the waiting bytes, or wait up to `timeout` seconds for one."""
         ...
 
     def write(self, data: bytes, /) -> int | None:
@@ -44,19 +45,19 @@ class DevicePort(Protocol):
 
 
 class _Direction:
-    """Bytes under way in one direction, in bursts with the time at which each has arrived."""
+    """The bytes under way in one direction: bursts, each with the time of its arrival."""
 
     def __init__(self) -> None:
         self.bursts: deque[tuple[float, bytes]] = deque()
         self._free = 0.0
 
     def send(self, data: bytes, now: float, seconds: float) -> None:
-        """Put a burst behind those before it; it takes so many seconds."""
+        """Send a burst, which takes `seconds` once the bursts before it have arrived."""
         self._free = max(now, self._free) + seconds
         self.bursts.append((self._free, data))
 
     def arrived(self, now: float) -> bytes:
-        """Take the bytes that have arrived."""
+        """Remove and return the bytes that have arrived by `now`."""
         data = bytearray()
         while self.bursts and self.bursts[0][0] <= now:
             data += self.bursts.popleft()[1]
@@ -64,12 +65,12 @@ class _Direction:
 
     @property
     def next_arrival(self) -> float:
-        """When the next burst arrives."""
+        """Time at which the next burst arrives; infinite if none is under way."""
         return self.bursts[0][0] if self.bursts else math.inf
 
     @property
     def last_arrival(self) -> float:
-        """When the last burst under way arrives."""
+        """Time at which the last burst under way arrives; 0 if none is under way."""
         return self.bursts[-1][0] if self.bursts else 0.0
 
 
@@ -81,11 +82,11 @@ class FaultyChannel(Transport):
     port:
         The device's end.
     seed:
-        Of the faults.
+        Seed of the faults.
     error_rate:
-        Faults a byte, in both directions; may be changed at any time.
+        Probability of a fault per byte, in both directions; may be changed at any time.
     faults:
-        Which of `FAULTS` happen, all alike.
+        Kinds of faults, out of `FAULTS`, that happen with equal probability.
     baudrate:
         Bits per second of the line.
     delay:
@@ -96,9 +97,9 @@ class FaultyChannel(Transport):
     now:
         Simulated seconds since the line was made.
     injected:
-        Faults so far.
+        Number of faults so far.
     cut_off_until:
-        Until then, whatever is sent in either direction is lost; ``math.inf`` is a device that
+        Time until which all bytes in either direction are lost; ``math.inf`` is a device that
         hangs.
     """
 
@@ -132,15 +133,15 @@ class FaultyChannel(Transport):
         self._unplugged = False
 
     def clock(self) -> float:
-        """Simulated seconds: the time that the host's deadlines are measured in."""
+        """Return the simulated seconds, in which the host's deadlines are measured."""
         return self.now
 
     def at_byte(self, number: int, action: Callable[[], None]) -> None:
-        """Have something happen once the host has sent so many bytes, in the middle of a burst."""
+        """Call `action` once the host has sent `number` bytes, even in the middle of a burst."""
         heapq.heappush(self._actions, (number, len(self._actions), action))
 
     def unplug(self) -> None:
-        """Let the port vanish: from now on every call fails as that of an adapter pulled out."""
+        """Make every further call fail like that of an unplugged adapter."""
         self._unplugged = True
 
     @property
@@ -151,7 +152,7 @@ class FaultyChannel(Transport):
         return len(self._received)
 
     def read(self, size: int = 1, /) -> bytes:
-        """Read up to `size` bytes; time passes until some are there, or by `timeout`."""
+        """Read up to `size` bytes; time advances until some arrive, at most by `timeout`."""
         self._check()
         end = self.now + (self.timeout or 0.0)
         self._advance(self.now)
@@ -163,7 +164,7 @@ class FaultyChannel(Transport):
         return data
 
     def write(self, data: bytes, /) -> int:
-        """Send bytes on their way."""
+        """Send bytes to the device; return their number."""
         self._check()
         start = 0
         while self._actions and self._actions[0][0] <= self._sent + len(data):
@@ -186,7 +187,7 @@ class FaultyChannel(Transport):
             raise SerialException("device disconnected")
 
     def _advance(self, end: float) -> None:
-        """Let time pass, and carry over what arrives by then."""
+        """Advance the time to `end`, and deliver the bytes that arrive by then."""
         self._port.timeout = end - self.now
         self.now = end
         arrived = self._to_device.arrived(end)
@@ -198,7 +199,7 @@ class FaultyChannel(Transport):
         self._received += self._to_host.arrived(end)
 
     def _send(self, direction: _Direction, data: bytes) -> None:
-        """Put bytes on the line, with whatever befalls them."""
+        """Send bytes over the line, with the faults that they meet."""
         if self.now < self.cut_off_until:
             return
         byte_time = BITS_PER_BYTE / self.baudrate
@@ -227,7 +228,10 @@ class FaultyChannel(Transport):
             direction.send(bytes(burst), self.now, len(burst) * byte_time)
 
     def _sound_bytes(self) -> int:
-        """Bytes until the next fault; without memory, so a burst may begin anew."""
+        """Return the number of bytes before the next fault, which is geometrically distributed.
+
+        The distribution has no memory, so it may be drawn again for each burst.
+        """
         if self.error_rate <= 0.0:
             return sys.maxsize
         return int(math.log(1.0 - self._random.random()) / math.log1p(-self.error_rate))

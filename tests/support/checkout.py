@@ -1,4 +1,4 @@
-"""Where the checkout under test lies."""
+"""The checkout under test, and copies of parts of it."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ _CATALOGUE = "host/spiketwin/host/cli/commands.toml"
 
 
 def copy_script(folder: Path) -> Path:
-    """Copy the script `run` into a folder, and the catalogue that it reads; give its path."""
+    """Copy the script `run` and the catalogue that it reads to a folder; return its path."""
     for name in ("run", _CATALOGUE):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

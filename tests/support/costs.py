@@ -1,4 +1,4 @@
-"""What the rungs cost: processor seconds of each test, added up over a run."""
+"""The costs of the rungs: processor seconds of all tests of a run, added up by rung."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 from support.rungs import RUNGS, rung_of
 
 _LISTED: Final = 40
-"""How many of the dearest tests are listed where the costs are written to a file."""
+"""Number of the most expensive tests that are listed if the costs are written to a file."""
 
 _SECONDS: Final = "processor_seconds"
 _RUNG: Final = "rung"
@@ -21,12 +21,12 @@ _BEGUN: Final = pytest.StashKey[float]()
 
 
 def _processor_seconds() -> float:
-    """Return the time of all processors that this process and its ended children have used."""
+    """Return the processor seconds that this process and its ended children have used."""
     return sum(os.times()[:4])
 
 
 class Costs:
-    """A plug-in that measures every test, and tells at the end what each rung took."""
+    """A plug-in of pytest that measures every test, and prints the cost of each rung at the end."""
 
     def __init__(self, kind: str, file: Path | None) -> None:
         self._kind = kind
@@ -46,7 +46,7 @@ class Costs:
         try:
             return (yield)
         finally:
-            # They travel with the report of the teardown, from whichever process ran the test.
+            # The report of the teardown carries these to the process that adds them up.
             seconds = round(_processor_seconds() - item.stash[_BEGUN], 3)
             item.user_properties += [(_RUNG, rung_of(item)), (_SECONDS, seconds)]
 
@@ -73,7 +73,7 @@ class Costs:
             self._write(self._file)
 
     def _write(self, file: Path) -> None:
-        """Keep the figures of this run in the file, beside those of the other kind of run."""
+        """Write the costs of this run to the file; it keeps those of the other kind of run."""
         kept = json.loads(file.read_text()) if file.exists() else {}
         kept[self._kind] = {
             "wall_seconds": round(time.monotonic() - self._began),

@@ -1,4 +1,4 @@
-"""A model's device at the end of a line, on which a host does exactly as it is told."""
+"""A line to the device of a model, on which a test sends each request by hand."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Reply(NamedTuple):
 
 
 class Line:
-    """A host that does exactly as it is told."""
+    """A line to a device; it sends exactly the requests that a test asks for, and never resends."""
 
     def __init__(self, params: CoreParams = TINY) -> None:
         self.params = params
@@ -110,7 +110,7 @@ class Line:
         return list(struct.unpack(f"<{len(data) // 4}I", data))
 
     def fetch_all(self) -> list[int]:
-        """Words until a fetch comes back short: the run is over."""
+        """Return the words of all fetches up to one that is not full: the run is then over."""
         words: list[int] = []
         while len(more := self.fetch()) == MAX_FETCH_WORDS:
             words += more
@@ -145,5 +145,5 @@ def word(kind: Word, count: int) -> int:
 
 
 def quiet(line: Line) -> None:
-    """No neuron fires."""
+    """Set all thresholds so high that no neuron fires."""
     line.write(Space.THRESHOLD, 0, [32767] * line.params.n_neurons)

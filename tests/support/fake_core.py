@@ -1,4 +1,4 @@
-"""A core made of a dict behind the gateware of the link, and a host at its line."""
+"""A fake core, which is a dict, behind the gateware of the link, and a host at the line."""
 
 import struct
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def counter(name: str) -> bytes:
 
 
 class FakeCore:
-    """Answers the seam as a core would, and logs what happens to it."""
+    """A fake that drives the interface between link and core as a core would, and logs access."""
 
     def __init__(self, params: CoreParams) -> None:
         self.params = params
@@ -47,10 +47,10 @@ class FakeCore:
         self.words: list[int] = []
         self.tick = 0
         self.hold = False
-        """While true a tick that was begun does not end."""
+        """Whether a tick that has begun is kept from ending."""
 
     def _extended(self, space: int, w_data: int) -> int:
-        """What an element becomes: bits above it do not count."""
+        """Return the 32-bit word of an element that is written: truncated, and sign-extended."""
         form = space_formats(self.params)[Space(space)]
         bits = 1 if form.packed else 8 * form.element_bytes
         value = w_data % (1 << bits)
@@ -66,7 +66,7 @@ class FakeCore:
         shown: dict[int, int] = {}
 
         def show(signal: Any, value: int) -> None:
-            # The simulator settles whenever something is set: that takes nearly all its time.
+            # The simulator settles after every `set`, which takes nearly all of its time.
             if shown.get(id(signal)) != value:
                 shown[id(signal)] = value
                 ctx.set(signal, value)
@@ -144,7 +144,7 @@ class Answer(NamedTuple):
 
 
 class Host:
-    """The other end of the line."""
+    """The host at the other end of the line."""
 
     def __init__(self, ctx: Any, line: Any, received: bytearray, core: FakeCore) -> None:
         self.ctx, self.line, self.received, self.core = ctx, line, received, core
@@ -165,7 +165,7 @@ class Host:
         raise AssertionError("no answer")
 
     async def ask(self, opcode: int, arguments: bytes = b"", seq: int | None = None) -> Answer:
-        """One request with the next number, or with `seq`."""
+        """Send a request with the next sequence number, or with `seq`, and return its answer."""
         number = self.seq if seq is None else seq
         await self.send(framed(bytes([self.session, number, opcode]) + arguments))
         answer = await self.answer()

@@ -1,4 +1,4 @@
-"""A simulation of gateware, and frames for it."""
+"""Simulations of gateware, and the frames that they exchange."""
 
 import binascii
 from typing import Any
@@ -28,7 +28,7 @@ def unframed(frame: bytes) -> bytes:
 
 
 async def put(ctx: Any, port: Any, values: Any) -> None:
-    """Send values into a stream, one a cycle where it is ready."""
+    """Send values into a stream, one in each cycle in which it is ready."""
     for value in values:
         ctx.set(port.payload, value)
         ctx.set(port.valid, 1)
@@ -37,7 +37,7 @@ async def put(ctx: Any, port: Any, values: Any) -> None:
 
 
 def simulate(design: Any, script: Any, *background: Any) -> None:
-    """Run a script against a design until it ends."""
+    """Simulate a design until a script ends; `background` are further processes."""
     simulator: Any = Simulator(design)
     simulator.add_clock(PERIOD)
     for process in background:

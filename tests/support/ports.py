@@ -1,11 +1,11 @@
-"""Ports with a model behind them, for what stands between it and the host."""
+"""Ports with a model behind them, for tests of what stands between model and host."""
 
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.hdl.spec.params import CoreParams
 
 
 class UnclockedPort:
-    """A model that knows no clock behind a port, for a line that has one."""
+    """A port to a model without a clock; the line before it has its own."""
 
     def __init__(self, params: CoreParams) -> None:
         self.device = ModelDevice(params)
@@ -19,4 +19,4 @@ class UnclockedPort:
         return len(data)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the port holds no resources."""

@@ -11,10 +11,10 @@ from hypothesis import settings
 from support.checkout import ROOT
 
 RUNGS: Final = ("spec", "host", "model", "rtl", "netlist", "board", "project")
-"""The rungs from cheap to dear, as pyproject.toml registers and describes them."""
+"""The rungs from cheap to expensive, as pyproject.toml registers and describes them."""
 
 BULK: Final = "bulk"
-"""Marks what `./run test` leaves to `./run test --all`."""
+"""Mark of the tests that `./run test` leaves to `./run test --all`."""
 
 _FOLDERS: Final = {
     "hdl": "spec",
@@ -34,14 +34,15 @@ _BUILDS: Final = {"rtl": "rtl", "cocotb": "rtl", "boards": "board"}
 
 _WHOLE_EXAMPLES: Final = 100
 _SHORT_EXAMPLES: Final = 20
-"""How many examples Hypothesis tries of a test that asks for no number, in each kind of run."""
+"""Number of examples that Hypothesis tries by default, in the whole run and in the short one."""
 
 
 def set_examples(*, whole: bool, in_ci: bool) -> None:
-    """Choose how Hypothesis searches.
+    """Set how Hypothesis searches for failures.
 
-    No deadline: the speed of the machine decides nothing. In CI the same examples on every run, so
-    that a failure there can be repeated; elsewhere new ones, which is how Hypothesis finds things.
+    There is no deadline, so that the speed of the machine does not decide a test. In CI the
+    examples are the same in every run, so that a failure can be repeated; elsewhere they are new in
+    every run, so that more are tried in the long term.
     """
     number = _WHOLE_EXAMPLES if whole else _SHORT_EXAMPLES
     settings.register_profile(
@@ -51,12 +52,12 @@ def set_examples(*, whole: bool, in_ci: bool) -> None:
 
 
 def examples(count: int) -> int:
-    """Return how many examples a test tries in this run that tries `count` in the whole run."""
+    """Return the number of examples in this run for a test with `count` in the whole run."""
     return max(1, count * settings().max_examples // _WHOLE_EXAMPLES)
 
 
 def bulk_but(kept: Container[object], cases: Iterable[object]) -> list[object]:
-    """Return the cases of a parameter, those that are not kept in the short run marked `bulk`."""
+    """Return the cases of a parameter; those that are not in `kept` are marked `bulk`."""
     return [case if case in kept else _bulk(case) for case in cases]
 
 
@@ -68,8 +69,9 @@ def _bulk(case: object) -> object:
 def rung_of(item: pytest.Item) -> str:
     """Return the rung on which a test stands.
 
-    A mark of the test itself decides. Without one it is the rung of its file, by a mark or by its
-    folder, or a higher one if a parameter of the test is the address of a twin of that rung.
+    A mark of the test itself decides. A test without one stands on the rung of its file, given by a
+    mark or by the folder, or on a higher one if a parameter of the test is the address of a twin
+    of that rung.
     """
     rungs = [_of_folder(item.path.parent.relative_to(ROOT / "tests"))]
     for node, mark in item.iter_markers_with_node():
@@ -92,5 +94,5 @@ def _of_folder(folder: Path) -> str:
 
 
 def may_build(rung: str, kind: str) -> bool:
-    """Whether a test of a rung may use a build of that kind."""
+    """Return whether a test of a rung may use a kind of build."""
     return RUNGS.index(rung) >= RUNGS.index(_BUILDS.get(kind, RUNGS[0]))

@@ -1,10 +1,10 @@
-"""A device without a core, where only what is around it matters: clock, pins and tools."""
+"""A device without a core, for tests of what is around it: clock, pins and tools."""
 
 from amaranth.hdl import Elaboratable, Module, Signal
 
 
 class Wire(Elaboratable):
-    """Stands in for `PinsTop`; elaborating it takes no time."""
+    """A stand-in for `PinsTop` that connects input to output, and is quick to elaborate."""
 
     def __init__(self, *_: object) -> None:
         self.rx, self.tx = Signal(), Signal()

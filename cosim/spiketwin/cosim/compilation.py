@@ -1,7 +1,7 @@
-"""What Numba compiles: how, where the result is kept, and what is said while it goes on.
+"""Compilation by Numba: its options, its on-disk cache, and the notice while it takes place.
 
-Compiled code is kept below a fingerprint of all that goes into it, constants of the specification
-included, so that nothing stale is ever run. Numba itself looks at one file at a time.
+The cache lies in a folder named by a fingerprint of all that goes into the code, constants of the
+specification included, so that nothing stale is ever run; Numba itself checks one file at a time.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ _SPECIFICATION: Final = Path(builds.__file__).parent / "spec"
 _COMPILING: Final = "numba:compile"
 _CALLED_BY_COMPILED: Final = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-# Its types leave out what is set here.
+# Numba's own types lack the options that are set here.
 _njit: Any = numba.njit
 _config: Any = numba.config
 
 
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile a function into those that call it; Python itself cannot."""
+    """Compile a function for compiled callers only; Python itself cannot call it."""
     return _jit(function, **_CALLED_BY_COMPILED)
 
 
 def inlined(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile a function as a part of the one that calls it.
+    """Compile a function inline, as a part of the one that calls it.
 
-    That spares its own compilation, so it is for what is called in one place.
+    It is not compiled separately then, which pays for a function that is called in one place.
     """
     return _jit(function, inline="always", **_CALLED_BY_COMPILED)
 
 
 def entry(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Compile a function that Python calls, when it first does; it is kept with all that it calls.
+    """Compile a function that Python calls, at its first call, and cache the result on disk.
 
-    Arguments are best few arrays and plain tuples: those with named fields take several times as
-    long to hand over.
+    Its arguments are best a few arrays and plain tuples: named tuples take several times as long
+    to pass.
     """
     folder = _folder()
     users = _config.CACHE_DIR
-    # Numba asks for the folder at this moment only, and what the user compiles is none of ours.
+    # Numba reads the setting only now; code of the user keeps its own folder.
     _config.CACHE_DIR = folder or users
     try:
         return _jit(function, cache=folder is not None)
@@ -65,12 +65,12 @@ def entry(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 @contextmanager
 def announced(what: str, report: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Say in one line, should anything of this package be compiled in the block, that it is.
+    """Report in one line if anything of this package is compiled within the block.
 
     Parameters
     ----------
     what:
-        What is compiled.
+        What is compiled, for the line.
     report:
         Called with the line; by default it goes to standard error.
     """
@@ -85,7 +85,7 @@ def _jit(function: Callable[_P, _R], **options: bool | str) -> Callable[_P, _R]:
 
 @functools.cache
 def _folder() -> str | None:
-    """Folder for compiled code, below the user's own for such if there is one; None if nowhere."""
+    """Return the folder for compiled code, below the user's own cache; None if there is none."""
     try:
         root = Path(_config.CACHE_DIR) if _config.CACHE_DIR else builds.build_root() / "numba"
         folder = root / _fingerprint()
@@ -116,7 +116,7 @@ class _Listener:
         self._report = report
 
     def notify(self, happened: Any) -> None:
-        """Take an event of Numba: the beginning or end of a compilation."""
+        """Handle an event of Numba: the beginning or the end of a compilation."""
         module = happened.data["dispatcher"].py_func.__module__
         if self._line is not None and module.partition(".")[0] == _PACKAGE:
             self._report(self._line)

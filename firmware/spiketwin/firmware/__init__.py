@@ -1,1 +1,1 @@
-"""What is flashed: one folder a board, its build and the way onto the device."""
+"""Boards and families of FPGAs, the build of a bitstream for a board, and the way onto it."""

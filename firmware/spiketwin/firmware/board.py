@@ -1,4 +1,4 @@
-"""What is to be known of a board, and the way from its name or a file to it."""
+"""The description of a board, and the ways to find one: by its name, or in a file."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 
 BAUD_TOLERANCE: Final = 0.02
-"""Two ends whose rates differ by more cannot be sure of the last bit of a byte."""
+"""Largest relative error of a rate of the UART, with which the last bit of a byte is still sampled
+within its time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:
-    """What is between USB and the UART's wires.
+    """An adapter between USB and the wires of the UART.
 
     Attributes
     ----------
     name:
-        The chip.
+        Name of the chip.
     rates:
-        Rates it can do, in baud, fastest first.
+        Rates that it can do, in baud, fastest first.
     usb:
-        Its USB vendor and product; none where the user chooses the adapter.
+        Its USB vendor and product; none if the user chooses the adapter.
     """
 
     name: str
@@ -57,7 +58,7 @@ FT231X: Final = Adapter(
 """3 MHz divided by 1, 1.5, or from 2 on in eighths (FTDI AN_120)."""
 
 EXTERNAL: Final = Adapter(name="a 3.3 V USB-serial adapter", rates=FT231X.rates)
-"""One that the user connects to two pins."""
+"""Any adapter that the user connects to two pins of a board."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +68,13 @@ class Programmer:
     Attributes
     ----------
     board:
-        Its name for the board, which implies the cable.
+        The name of openFPGALoader for the board, which implies the cable.
     volatile:
-        Whether it can load a bitstream that is gone when the power is; if not, it writes to flash.
+        Whether it can load a bitstream into the FPGA, which is lost without power; if not, it
+        writes the bitstream to flash.
     dfu:
         USB vendor and product of a board that is programmed over its own USB port (DFU), with no
-        adapter between; none where the adapter of the board programs it.
+        adapter between; none if the adapter of the board programs it.
     """
 
     board: str
@@ -82,32 +84,32 @@ class Programmer:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """One board.
+    """The description of one board.
 
     Attributes
     ----------
     name, title:
-        What is typed, and what it is called.
+        Name for the command line, and name for people.
     platform:
-        Its FPGA, clock and pins: an `amaranth.build.Platform`, of `amaranth_boards` if that has
-        the board. It is `Any` where it is made, as its type does not say what is on it.
+        FPGA, clock and pins of the board: an `amaranth.build.Platform`, from `amaranth_boards` if
+        that has the board. Instances are typed `Any`, as their types do not say what is on a board.
     resources:
-        Pins beside those of the platform; ``uart`` 0 has to be in one of them, with ``rx`` and
-        ``tx`` as seen from the FPGA.
+        Pins in addition to those of the platform. The platform or these have to include ``uart`` 0,
+        with ``rx`` and ``tx`` as seen from the FPGA.
     params:
-        The core that fits it, in the words of `preset`.
+        The core that fits the board, as text for `preset`.
     clock_hz:
-        Clock of that core, to be had from the platform's default clock by the PLL.
+        Clock of that core, which the PLL can make from the default clock of the platform.
     adapter:
-        Between USB and the pins of the UART.
+        The adapter between USB and the pins of the UART.
     programmer:
-        How a bitstream gets onto it.
+        The way of a bitstream onto the board.
     packing:
         Options of the tool that packs the bitstream.
     sources:
-        Addresses of the published documents that its pins were checked against.
+        Addresses of the published documents with which its pins were checked.
     notes:
-        What its user has to do or know.
+        Notes for users of the board.
     """
 
     name: str
@@ -124,22 +126,22 @@ class Board:
 
     @property
     def core(self) -> CoreParams:
-        """Sizes of the core that fits it."""
+        """Sizes of the core that fits the board."""
         return preset(self.params)
 
     def new_platform(self) -> Any:
-        """Make its platform anew, for one build."""
+        """Return a new instance of its platform, for one build."""
         platform = self.platform()
         platform.add_resources(self.resources)
         return platform
 
     def max_baud(self, clock_hz: int) -> int:
-        """Give the fastest rate of its adapter that a UART at this clock makes exactly enough.
+        """Return the fastest rate of its adapter, in baud, that a UART at this clock can make.
 
         Raises
         ------
         ClockError
-            There is none.
+            The UART can make none of the rates within `BAUD_TOLERANCE`.
         """
         for rate in self.adapter.rates:
             if makes_baud(clock_hz, rate):
@@ -153,21 +155,21 @@ class Board:
 
 
 def makes_baud(clock_hz: int, baud: int) -> bool:
-    """Whether whole cycles of a clock make a rate within `BAUD_TOLERANCE`."""
+    """Return whether whole cycles of a clock make a rate within `BAUD_TOLERANCE`."""
     cycles = round(clock_hz / baud)
     return cycles >= MIN_CYCLES_PER_BIT and abs(clock_hz / cycles / baud - 1) <= BAUD_TOLERANCE
 
 
 def boards() -> dict[str, Board]:
-    """Find the boards of this package, by name."""
+    """Return the boards of this package, by name."""
     found = discovery.in_package("spiketwin.firmware.boards", Board)
     return dict(sorted((board.name, board) for board in found))
 
 
 def board(name: str) -> Board:
-    """Give a board by its name, or by the path of a file that describes one.
+    """Return a board by its name, or by the path of a file that describes one.
 
-    The file is Python and is run: give no file that you would not run.
+    The file is Python and is executed, so pass no file that you do not trust.
 
     Parameters
     ----------
@@ -178,7 +180,7 @@ def board(name: str) -> Board:
     Raises
     ------
     BoardError
-        There is no such board or file, or it does not make just one board.
+        There is no such board or file, or the file does not make exactly one board.
     """
     if name.endswith(".py"):
         return _from_file(Path(name))
@@ -203,9 +205,9 @@ def _from_file(path: Path) -> Board:
     loader = SourceFileLoader(name, str(path))
     module = ModuleType(name)
     module.__file__ = str(path)
-    sys.modules[name] = module  # where its classes look for it, as after any import
+    sys.modules[name] = module  # dataclasses look their module up here, as after any import
     try:
-        # Not as an import, in which Ctrl-C is put off: it may never end.
+        # Not an import, which would delay Ctrl-C until its end: the file may never end.
         exec(loader.source_to_code(path.read_bytes(), str(path)), vars(module))
     except KeyboardInterrupt:
         raise
@@ -226,15 +228,15 @@ def _from_file(path: Path) -> Board:
 
 
 def _line(path: Path, error: BaseException) -> str:
-    """Say the line of a file in which an error came up, if that is known."""
+    """Return text about the line of a file that raised an error; empty if it is not known."""
     if isinstance(error, SyntaxError):
-        return ""  # which says it itself
+        return ""  # its own text names the line
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename == str(path)]
     return f"line {own[-1].lineno}, `{own[-1].line}`: " if own else ""
 
 
 def error_text(error: BaseException) -> str:
-    """Name an error of somebody else's, with what it says if it says anything."""
+    """Return the type of a foreign error, and its message if it has one."""
     said = str(error)
     return f"{type(error).__name__}, {said}" if said else type(error).__name__

@@ -1,4 +1,4 @@
-"""Carries out the plan of a build: the bitstream of a core for a board, its pins and its timing."""
+"""The execution of the plan of a build: the bitstream of a core for a board, and its timing."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from spiketwin.hdl.gateware import emit
 _FIGURES: Final = "figures.json"
 
 Figures = dict[str, Any]
-"""What is known of a build: the table in docs/boards.md says it by name."""
+"""The figures of a build by name, as in the table in docs/boards.md."""
 
 Report = Callable[[str], None]
-"""Called with the name of each stage as it begins."""
+"""A function that is called with the name of each stage as it begins."""
 
 
 class TooBig(BuildError):
-    """A core that does not fit the board."""
+    """A core does not fit the board."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """What was built.
+    """A finished build.
 
     Attributes
     ----------
     folder:
-        Where everything of it is: logs, reports, and the bitstream or the project.
+        Folder of all its files: logs, reports, and the bitstream or the project.
     figures:
-        Its figures, as in ``figures.json`` there.
+        Its figures, as in ``figures.json`` of the folder.
     bitstream:
-        The bitstream; None where only a project for the vendor's tool was made, or where the
+        Path of the bitstream; None if only a project for the vendor's tool was made, or if the
         design is slower than its clock.
     """
 
@@ -51,12 +51,12 @@ class Build:
 
 
 class TimingMissed(BuildError):
-    """A core that was routed, but is slower than its clock.
+    """A core was routed, but is slower than its clock.
 
     Attributes
     ----------
     build:
-        All of it but a bitstream, which would not work.
+        The build, without a bitstream, as that would not work.
     """
 
     def __init__(self, message: str, build: Build) -> None:
@@ -65,21 +65,21 @@ class TimingMissed(BuildError):
 
 
 def build(plan: Plan, report: Report = lambda stage: None) -> Build:
-    """Give what a plan leads to, building it if nobody has yet.
+    """Return the build of a plan, building it if it is not in the cache yet.
 
     Parameters
     ----------
     plan:
-        What to build.
+        The plan to carry out.
     report:
         Called with the name of each stage as it begins.
 
     Raises
     ------
     TooBig
-        The core does not fit, as estimated where no open tool routes.
+        The core does not fit; this is estimated if no open tool routes the family.
     TimingMissed
-        The core fits, but is not as fast as the clock.
+        The core fits, but is slower than its clock.
     BuildError
         A tool failed.
     """
@@ -110,7 +110,7 @@ def build(plan: Plan, report: Report = lambda stage: None) -> Build:
 
 
 def _timing_met(plan: Plan, folder: Path) -> Build:
-    """Give what lies in the folder of a build, if it is as fast as its clock."""
+    """Return the build in a folder; raises `TimingMissed` if it is slower than its clock."""
     figures: Figures = json.loads((folder / _FIGURES).read_text())
     packed = folder / plan.implementation.flow.bitstream if plan.implementation else None
     bitstream = packed if packed is not None and packed.is_file() else None
@@ -128,7 +128,7 @@ def _timing_met(plan: Plan, folder: Path) -> Build:
 
 
 def _elaborate(plan: Plan, folder: Path) -> None:
-    """Leave what Amaranth makes for the board: the design and its constraints."""
+    """Write the files that Amaranth makes for the board: the design and its constraints."""
     platform = plan.target.board.new_platform()
     files = prepared(platform, BoardTop(plan)).files
     for name in {f"{TOP}{end}" for end in plan.target.family.written} & set(files):
@@ -138,7 +138,7 @@ def _elaborate(plan: Plan, folder: Path) -> None:
 
 
 def _estimate(plan: Plan, folder: Path) -> dict[str, Use]:
-    """Count what Yosys maps the device to, its pins and its clock left out."""
+    """Return the use of cells after mapping a device without its pins and its PLL."""
     family, device = plan.target.family, plan.target.device
     rtlil = emit.rtlil("PinsTop", plan.params, plan.clock_hz, plan.build, plan.cycles_per_bit)
     (folder / ESTIMATED).write_text(rtlil)
@@ -157,7 +157,7 @@ def _estimate(plan: Plan, folder: Path) -> dict[str, Use]:
 def _implement(
     plan: Plan, implementation: Implementation, folder: Path, report: Report
 ) -> tuple[dict[str, Use], float]:
-    """Synthesise, place and route, and pack; give what is used, and how fast it is in MHz."""
+    """Synthesise, place, route and pack; return the use of cells, and the fastest clock in MHz."""
     flow, target = implementation.flow, plan.target
     plan.synthesis.run(folder)
     report("place and route")

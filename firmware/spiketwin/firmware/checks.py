@@ -86,7 +86,7 @@ _PROGRAMMER_FIELDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
 
 
 def check_fields(board: Board) -> None:
-    """Check that all fields of a board have values of the right kinds, and that its core is one.
+    """Check that all fields of a board have values of the right kinds, and that its core exists.
 
     Raises
     ------
@@ -103,21 +103,21 @@ def check_fields(board: Board) -> None:
 
 
 def check_ports(board: Board, platform: Any, family: Family, package: Package | None) -> int:
-    """Check that the clock and the UART of a board can be used, and give the clock's frequency.
+    """Check that clock and UART of a board can be used, and return the clock's frequency in Hz.
 
     Parameters
     ----------
     board:
         The board.
     platform:
-        Made for this alone, of the board.
+        A new instance of its platform, which is used up by this call.
     family, package:
-        Of its FPGA.
+        Family and package of its FPGA.
 
     Raises
     ------
     BoardError
-        One of them cannot be used; the message says why.
+        Clock or UART cannot be used; the message says why.
     """
     clock, input_hz = _clock(board, platform, family)
     rx, tx = _uart(board, platform)
@@ -131,7 +131,7 @@ def check_ports(board: Board, platform: Any, family: Family, package: Package | 
 
 @contextmanager
 def foreign_errors(what: str, fix: str) -> Iterator[None]:
-    """Give whatever Amaranth or a user's own platform raises in the block as a `BoardError`."""
+    """Raise a `BoardError` for any error of Amaranth or of a user's own platform in the block."""
     try:
         yield
     except (BoardError, KeyboardInterrupt):
@@ -141,12 +141,12 @@ def foreign_errors(what: str, fix: str) -> Iterator[None]:
 
 
 def new_platform(board: Board) -> Any:
-    """Make the platform of a board, as `Board.new_platform`.
+    """Return a new instance of the platform of a board, as `Board.new_platform`.
 
     Raises
     ------
     BoardError
-        It cannot be made.
+        The platform cannot be made.
     """
     with foreign_errors(
         f"the platform of {board.name} cannot be made",
@@ -154,7 +154,7 @@ def new_platform(board: Board) -> Any:
         "`speed` where its FPGA comes in several, as the platforms of amaranth-boards do",
     ):
         present = board.platform().resources
-    added: tuple[Any, ...] = board.resources  # whose name and number no type tells
+    added: tuple[Any, ...] = board.resources  # their types lack name and number
     for resource in added:
         if (resource.name, resource.number) in present:
             raise BoardError(
@@ -181,7 +181,7 @@ def _check_kinds(
 
 
 def _clock(board: Board, platform: Any, family: Family) -> tuple[Any, int]:
-    """Request the clock of a board, see that it can be used, and give its frequency, too."""
+    """Request the clock of a board, check that it can be used, and return port and frequency."""
     where = f"the platform of {board.name}"
     with foreign_errors(f"{where} has no clock that can be used", f"It takes {_CLOCK_EXAMPLE}"):
         name = platform.default_clk
@@ -205,7 +205,7 @@ def _clock(board: Board, platform: Any, family: Family) -> tuple[Any, int]:
 
 
 def _uart(board: Board, platform: Any) -> tuple[Any, Any]:
-    """Request the UART of a board: its pins to the FPGA and from it."""
+    """Request the UART of a board, and return the ports to the FPGA and from the FPGA."""
     with foreign_errors(
         f"the `uart` 0 of {board.name} cannot be used",
         f"It is to be such as {_UART_EXAMPLE}",
@@ -233,7 +233,7 @@ def _uart(board: Board, platform: Any) -> tuple[Any, Any]:
 
 
 def _check_pin(what: str, port: Any, direction: io.Direction) -> None:
-    """Check that a port is one pin, and goes the way that it is used."""
+    """Check that a port has one pin, and the direction in which it is used."""
     if not isinstance(port, io.SingleEndedPort | io.DifferentialPort):
         raise BoardError(f"{what} has parts where it is to be one pin: make it of one `Pins`")
     if len(port) != 1:
@@ -258,7 +258,7 @@ def _check_on_package(board: Board, platform: Any, package: Package, name: str, 
 
 
 def _check_attributes(board: Board, family: Family, name: str, port: Any) -> None:
-    """Check that an FPGA has what a pin is to be."""
+    """Check that an FPGA supports the attributes of a pin."""
     if isinstance(port, io.DifferentialPort):
         return
     for bit in port.io.metadata:
@@ -272,7 +272,7 @@ def _check_attributes(board: Board, family: Family, name: str, port: Any) -> Non
 
 
 def _check_pll_place(board: Board, family: Family, package: Package, clock: Any, rx: Any) -> None:
-    """Check that a PLL has a place where its output shares that with an input pin."""
+    """Check that a place for the PLL is left, if PLLs share their places with input pins."""
     if not package.pll_pads:
         return
     if isinstance(clock, io.DifferentialPort):

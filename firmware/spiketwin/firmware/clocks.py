@@ -1,8 +1,8 @@
-"""The clock of the core from that of the board: what the PLLs of all families have in common.
+"""PLLs, which make the clock of the core from that of the board: the part common to all families.
 
-The search of every family gives the setting whose frequency is nearest to the one wanted, its
-output exactly as a fraction. Of equals it takes the highest frequency at the phase detector, which
-has least jitter, and then the lowest of the oscillator, which takes least power.
+The search for a setting takes the one with the frequency nearest to the one wanted; frequencies are
+exact fractions. Among equal ones it prefers the highest frequency at the phase detector, with least
+jitter, and then the lowest frequency of the oscillator, with least power.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from spiketwin.firmware.errors import ClockError
 from spiketwin.firmware.fpga import Package
 
 TOLERANCE: Final = Fraction(1, 50)
-"""How far from the frequency wanted the nearest one may be."""
+"""Largest relative difference between the nearest frequency and the one wanted."""
 
 MHZ: Final = 1_000_000
 
@@ -32,7 +32,7 @@ class Pll(ABC):
     Attributes
     ----------
     hz:
-        The frequency that it makes.
+        The frequency that the PLL makes with this setting.
     """
 
     hz: Fraction
@@ -46,13 +46,13 @@ class Pll(ABC):
         Parameters
         ----------
         m:
-            What it is added to.
+            The module that the PLL is added to.
         pad:
-            Port of the board's clock, as `platform.request` gives it with ``dir="-"``.
+            Port of the board's clock, as `platform.request` returns it with ``dir="-"``.
         package:
-            That of the FPGA; None where none is known.
+            Package of the FPGA; None if the family describes no packages.
         clock, locked:
-            What it drives: the clock that it makes, and whether that is good.
+            Signals that the PLL drives: its clock, and whether the clock is good.
         """
 
 
@@ -60,18 +60,18 @@ _Setting = TypeVar("_Setting", bound=Pll)
 
 
 class Range(NamedTuple):
-    """Frequencies in hertz, both ends included."""
+    """A range of frequencies in hertz, both ends included."""
 
     low: int
     high: int
 
     def holds(self, hz: Fraction) -> bool:
-        """Whether a frequency is in it."""
+        """Return whether a frequency is in the range."""
         return self.low <= hz <= self.high
 
 
 class Candidate(NamedTuple, Generic[_Setting]):
-    """A setting that a PLL can have, with the two frequencies inside of it."""
+    """A possible setting of a PLL, with the frequencies of its phase detector and oscillator."""
 
     setting: _Setting
     detector: Fraction
@@ -81,14 +81,14 @@ class Candidate(NamedTuple, Generic[_Setting]):
 def nearest(
     family: str, candidates: Iterable[Candidate[_Setting]], input_hz: int, wanted_hz: int
 ) -> _Setting:
-    """Choose the setting that makes the frequency nearest to the one wanted.
+    """Return the setting with the frequency nearest to the one wanted.
 
     Parameters
     ----------
     family:
-        Name of the family, for the message of an error.
+        Name of the family, for error messages.
     candidates:
-        All settings that come into question.
+        All possible settings.
     input_hz, wanted_hz:
         Frequency of the board's clock, and the one wanted.
 
@@ -112,7 +112,7 @@ def nearest(
 
 
 def around(value: Fraction, most: int) -> Iterable[int]:
-    """Give the whole numbers next to a value, as far as they are in 1…most."""
+    """Return the whole numbers next to a value, as far as they are in 1…most."""
     return (number for number in {floor(value), ceil(value)} if 1 <= number <= most)
 
 

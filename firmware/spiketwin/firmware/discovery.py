@@ -1,4 +1,4 @@
-"""Finds what the modules of a package describe: the boards and the families of FPGAs."""
+"""Discovery of the boards and families of FPGAs that the modules of a package describe."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _Kind = TypeVar("_Kind")
 
 
 def in_package(name: str, kind: type[_Kind]) -> Iterator[_Kind]:
-    """Import all modules of a package, and give the objects of a kind that are named in them.
+    """Import all modules of a package, and return their global objects of a kind.
 
-    Nobody lists the modules: whoever puts a file into the folder has added what it describes.
+    There is no list of the modules: a new file in the folder is found by itself.
     """
     package = import_module(name)
     for found in pkgutil.iter_modules(package.__path__):
@@ -22,5 +22,5 @@ def in_package(name: str, kind: type[_Kind]) -> Iterator[_Kind]:
 
 
 def in_module(module: ModuleType, kind: type[_Kind]) -> Iterator[_Kind]:
-    """Give the objects of a kind that a module has names for."""
+    """Return the global objects of a kind in a module."""
     yield from (value for value in vars(module).values() if isinstance(value, kind))

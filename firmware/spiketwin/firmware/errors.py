@@ -1,4 +1,4 @@
-"""The errors in the descriptions of boards and in their clocks."""
+"""Errors in the descriptions of boards, and in clocks that are asked of them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from spiketwin.hdl.spec.errors import SpiketwinError
 
 
 class BoardError(SpiketwinError, ValueError):
-    """No such board, or a description of one that no core can be built for."""
+    """There is no such board, or no core can be built for it as it is described."""
 
     exit_status = 2
 
 
 class ClockError(SpiketwinError, ValueError):
-    """A frequency that the PLL of a board cannot make, or from which its UART makes no rate."""
+    """The PLL of a board cannot make a frequency, or its UART no rate from that frequency."""
 
     exit_status = 2

@@ -1,4 +1,4 @@
-"""What is to be known of a family of FPGAs; each family is one file in `families/`."""
+"""The description of a family of FPGAs, of which each family has one file in `families/`."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from spiketwin.firmware.fpga import Device, Package
 from spiketwin.firmware.nextpnr import Nextpnr
 
 KINDS: Final = ("logic", "memory", "dsp", "spram")
-"""Kinds of cells of which figures are given: LUTs, with their flip-flop where both are one cell;
-block RAM; multipliers; and single-port RAM."""
+"""Kinds of cells that figures count: LUTs, with their flip-flops if both are one cell; block RAM;
+multipliers; and single-port RAM."""
 
 Shapes = tuple[tuple[int, int], ...]
-"""Words and their bits as which a memory can be used."""
+"""The shapes in which a memory can be used, each with its words and the bits of a word."""
 
 
 @dataclass(frozen=True)
 class VendorProject:
-    """A project for the vendor's tool, of a family that no open tool routes.
+    """A project for the vendor's tool, for a family that no open tool routes.
 
     Attributes
     ----------
     tool:
         Name of the vendor's tool.
     command:
-        What makes the bitstream, in the folder of the project.
+        The command that makes the bitstream, in the folder of the project.
     """
 
     tool: str
@@ -44,22 +44,22 @@ class VendorProject:
 
     @property
     def origin(self) -> str:
-        """How figures came about of a design that was only mapped."""
+        """The origin of figures of a design that was only mapped, not routed."""
         return f"estimated by Yosys' mapping; {self.tool} has not been run"
 
 
 @dataclass(frozen=True)
 class CellModels:
-    """Models in Verilog of the cells that Yosys maps to, with which a netlist is simulated.
+    """Verilog models of the cells that Yosys maps to, with which a netlist is simulated.
 
     Attributes
     ----------
     ours:
-        Those of this package, which count before those of Yosys.
+        Files of this package, whose models replace those of Yosys.
     of_yosys:
         Files of Yosys, below its folder ``share``.
     definitions:
-        What is defined where these are compiled.
+        Macros that are defined when the files are compiled.
     """
 
     ours: tuple[Path, ...]
@@ -74,37 +74,37 @@ class Family(ABC):
     Attributes
     ----------
     name:
-        What is typed.
+        Name for the command line.
     title:
-        What it is called in messages.
+        Name in messages.
     devices:
-        The FPGAs of it.
+        The FPGAs of the family.
     synthesis:
-        The command of Yosys that maps to it.
+        The command of Yosys that maps a design to the family.
     before_synthesis:
         Commands of Yosys on the design before that.
     mapped:
-        For each kind of cells how much each cell counts that Yosys maps to, by a pattern of its
-        name: the kinds are those of `KINDS`, and ``flip_flops``.
+        For each kind of cells the weights with which cells of the mapped design count, by a pattern
+        of their names. The kinds are those of `KINDS`, and ``flip_flops``.
     block_ram, single_port_ram:
-        What a block RAM and, where there is any, a large memory of one port can be used as.
+        The shapes of a block RAM and, if there is any, of a large memory of one port.
     flow:
-        What makes the bitstream: nextpnr, or a project for the vendor's tool.
+        The way to a bitstream: nextpnr, or a project for the vendor's tool.
     written:
-        Ends of the names of those files of Amaranth's plan that are kept: the design and its
-        constraints. The others would run tools that need not be there.
+        Ends of the names of those files of Amaranth's plan that are written: the design and its
+        constraints. The other files would run tools that need not be installed.
     distributions:
         Python packages of the tools that only this family needs.
     models:
-        With which its netlist is simulated; None if it cannot be.
+        Models of the cells for simulation of a netlist; None if it cannot be simulated.
     oscillators:
-        The oscillators inside of the FPGA, by what Amaranth calls them.
+        The oscillators inside of the FPGA, by Amaranth's names.
     attributes:
-        What a single pin can be: values by the name of the attribute. What is not listed is not
-        checked.
+        The values that attributes of a single pin can have, by the name of the attribute.
+        Attributes that are not listed are not checked.
     reset:
-        Whether flip-flops need a reset after power-up. If not, the core's clock only begins when it
-        is good, for which `start` has to be overridden.
+        Whether flip-flops need a reset after power-up. If not, the core's clock is stopped until it
+        is good, and `start` has to be overridden.
     """
 
     name: str
@@ -125,7 +125,7 @@ class Family(ABC):
 
     @abstractmethod
     def pll(self, input_hz: int, wanted_hz: int) -> Pll:
-        """Choose the setting of the PLL that makes the frequency nearest to the one wanted.
+        """Return the setting of the PLL with the frequency nearest to the one wanted.
 
         Raises
         ------
@@ -134,21 +134,21 @@ class Family(ABC):
         """
 
     def package(self, platform: Any) -> Package | None:
-        """Give the package of the FPGA of a platform; None where nothing is known of packages.
+        """Return the package of a platform's FPGA; None if the family describes no packages.
 
         Raises
         ------
         BoardError
-            There is none such, or no such FPGA of its speed grade.
+            There is no such package, or no such FPGA of its speed grade.
         """
         return None
 
     def start(self, m: Module, clock: Signal, held: Signal) -> None:
-        """Drive the domain ``sync`` by a clock, not before a signal falls that holds it back."""
+        """Drive the domain ``sync`` by a clock, and hold it in reset while `held` is high."""
         m.d.comb += [ClockSignal("sync").eq(clock), ResetSignal("sync").eq(held)]
 
     def count(self, cells: Mapping[str, int]) -> dict[str, int]:
-        """Count the cells of each kind, of those that ``stat -json`` of Yosys lists."""
+        """Return the number of cells of each kind, from the list of Yosys' ``stat -json``."""
         return {
             kind: ceil(sum(_weight(cell, weights) * count for cell, count in cells.items()))
             for kind, weights in self.mapped.items()
@@ -160,14 +160,14 @@ def _weight(cell: str, weights: Mapping[str, Fraction | int]) -> Fraction | int:
 
 
 def input_buffer(m: Module, pad: Any) -> Signal:
-    """Add the buffer of the board's clock to a module, and give what comes out of it."""
+    """Add the input buffer of the board's clock to a module, and return its output."""
     m.submodules.pad = buffer = io.Buffer(io.Direction.Input, pad)
     signal: Signal = buffer.i
     return signal
 
 
 def families() -> dict[str, Family]:
-    """Find the families of this package, by name."""
+    """Return the families of this package, by name."""
     kind: type[Any] = Family  # an abstract class, which mypy takes for no `type[Family]`
     found: Iterable[Family] = discovery.in_package("spiketwin.firmware.families", kind)
     return dict(sorted((family.name, family) for family in found))

@@ -11,7 +11,7 @@ from spiketwin.hdl.spec.results import Result
 
 @dataclass(frozen=True)
 class Use(Result):
-    """How much a core uses of one kind of cells.
+    """The use of one kind of cells.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Use(Result):
 
 @dataclass(frozen=True)
 class BuildFigures(Result):
-    """What ``spiketwin build`` finds.
+    """The result of ``spiketwin build``.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class BuildFigures(Result):
     seconds:
         Wall time of the build.
     origin:
-        How the figures came about.
+        How the figures were found.
     """
 
     json_optional = ("spram",)
@@ -68,7 +68,7 @@ class BuildFigures(Result):
 
     @classmethod
     def of(cls, written: Mapping[str, Any]) -> Self:
-        """Read the figures as their file has them."""
+        """Return the figures that are written in a file."""
         uses = {
             kind: Use(**written[kind]) if kind in written else None
             for kind in ("logic", "memory", "dsp", "spram")

@@ -1,4 +1,4 @@
-"""What to do when a core uses more of an FPGA than there is."""
+"""Advice for a core that does not fit an FPGA."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from spiketwin.firmware.use import Use, exceeded
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described
 
 _MEMORIES: Final = {"memory": "block RAM", "spram": "single-port RAM"}
-"""What can hold weights."""
+"""The kinds of cells that can hold weights, with their names in messages."""
 
 
 def advice(board: Board, params: CoreParams, family: Family, uses: dict[str, Use]) -> str:
-    """Say by how much a core does not fit, and what would.
+    """Return a message that says by how much a core does not fit, and which sizes would.
 
-    What would is computed from the memory of the weights alone: that goes with their number, all
-    else is taken to stay as it is, and logic hardly depends on how many neurons there are.
+    These sizes are computed from the memory of the weights alone, which grows with their number.
+    All other memory is assumed to stay as it is, and logic hardly depends on the number of neurons.
     """
     over = exceeded(uses)
     missing = ", ".join(
@@ -53,7 +53,7 @@ def advice(board: Board, params: CoreParams, family: Family, uses: dict[str, Use
 
 
 def _largest(params: CoreParams, family: Family, memory: Use) -> str:
-    """Name the largest reference size, and the most neurons, that leave enough for the rest."""
+    """Return text that names the largest reference size, and the most neurons, that would fit."""
     kind = weight_memory(params, family)
     room = memory.available - memory.used + weight_blocks(params, family)
     sizes = sorted(PRESETS, key=lambda name: PRESETS[name].n_sources * PRESETS[name].n_neurons)
@@ -75,12 +75,12 @@ def _largest(params: CoreParams, family: Family, memory: Use) -> str:
 
 
 def weight_memory(params: CoreParams, family: Family) -> str:
-    """Name the kind of memory that holds the weights: single-port RAM where there is any."""
+    """Return the kind of cells that holds the weights: block RAM or single-port RAM."""
     return "spram" if family.single_port_ram and params.single_port_weights else "memory"
 
 
 def weight_blocks(params: CoreParams, family: Family) -> int:
-    """Compute how many blocks of it hold the weights and flags, at the best of their shapes."""
+    """Return how many blocks of that kind hold weights and flags, in the best of their shapes."""
     in_spram = weight_memory(params, family) == "spram"
     shapes = family.single_port_ram if in_spram else family.block_ram
     bits = params.weights_per_word * (params.weight_width + params.learning)

@@ -19,13 +19,13 @@ class Device:
     Attributes
     ----------
     name:
-        What Amaranth's platform calls it.
+        Name of the FPGA in Amaranth's platforms.
     nextpnr:
-        Option that chooses it there; empty where there is no place and route.
+        Option of nextpnr that chooses the FPGA; empty if no open tool routes it.
     idcode:
-        What JTAG reads from it; None if it has no such code, or none that is known.
+        Code that the FPGA returns over JTAG; None if it has no such code, or it is not known.
     holds:
-        How many cells of each kind it has, of an FPGA that no open tool routes.
+        Number of its cells of each kind, for an FPGA that no open tool routes.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Package:
     Attributes
     ----------
     nextpnr:
-        What it is called there.
+        Name of the package in nextpnr.
     pins:
-        All that a design may use.
+        All pins that a design may use.
     pll_pads:
-        The pins of PLLs that take such a pin for themselves: a clock that comes in there goes to
-        the PLL alone, and an input of another kind leaves no place for the PLL.
+        The pins that share their place with a PLL: a clock at such a pin goes to the PLL alone, and
+        any other input there leaves no place for the PLL.
     speed:
-        The speed grade, where nextpnr has to know it.
+        The speed grade, if nextpnr has to know it.
     """
 
     nextpnr: str
@@ -57,27 +57,27 @@ class Package:
     speed: str = ""
 
     def near(self, pin: str) -> str:
-        """Give the names of pins that are most like a name that is none, for a message."""
+        """Return text with the names of pins most like a wrong name, for an error message."""
         return ", ".join(get_close_matches(pin.upper(), sorted(self.pins), n=5, cutoff=0.3))
 
     def at_pll(self, clock: Any) -> bool:
-        """Whether the port of a clock is at the pin of a PLL, which then takes it."""
+        """Return whether the port of a clock is at a pin that shares its place with a PLL."""
         return not self.pll_pads.isdisjoint(pins(clock))
 
 
 def pins(port: Any) -> list[str]:
-    """Give the pins that a port of Amaranth is on."""
+    """Return the names of the pins of an Amaranth port."""
     wires = (port.p, port.n) if isinstance(port, io.DifferentialPort) else (port.io,)
     return [bit.name for wire in wires for bit in wire.metadata]
 
 
 def known(platform: Any, what: str, choices: Collection[str]) -> str:
-    """Give the package or the speed grade of a platform, which has to be one of those there are.
+    """Return the package or the speed grade of a platform, after a check that it is a known one.
 
     Raises
     ------
     BoardError
-        It is none of them.
+        The platform has none of the choices.
     """
     found = getattr(platform, what)
     if not isinstance(found, str) or found not in choices:

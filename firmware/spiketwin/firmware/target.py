@@ -1,4 +1,4 @@
-"""What the description of a board means: its FPGA, and what was found out about it."""
+"""A board whose description was checked, together with its FPGA, its clock and its PLL."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from spiketwin.firmware.fpga import Device, Package
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedBoard:
-    """A board that was found to have all that a core needs.
+    """A board that has all that a core needs.
 
     Attributes
     ----------
     board:
-        Its description.
+        Description of the board.
     family, device, package:
-        Its FPGA; no package where nothing is known of that.
+        The FPGA of the board; the package is None if the family describes no packages.
     input_hz:
-        Frequency of its clock.
+        Frequency of the board's clock.
     pll:
-        Setting of the PLL for the clock of the board's own core.
+        Setting of the PLL for `Board.clock_hz`.
     """
 
     board: Board
@@ -38,15 +38,15 @@ class ResolvedBoard:
 
 
 def resolve(board: Board) -> ResolvedBoard:
-    """Check that a board has all that a core needs, and give what was found out about it.
+    """Check that a board has all that a core needs, and return it as a target.
 
     Raises
     ------
     BoardError
-        A field has a value of a wrong kind; there is no core of its sizes; its platform cannot be
-        made; nothing is known of its FPGA or the package of that; it has no clock or no UART that
-        a core can use; a pin is used twice, or there is none of its name; no place is left for its
-        PLL; or that cannot make its clock, or its clock no rate of its adapter.
+        A field has a value of a wrong kind; there is no core of the sizes; the platform cannot be
+        made; the FPGA or its package is not known; there is no clock or no UART that a core can
+        use; a pin is used twice, or there is none of its name; there is no place for the PLL; the
+        PLL cannot make the clock; or no rate of the adapter can be made from the clock.
     """
     checks.check_fields(board)
     platform = checks.new_platform(board)

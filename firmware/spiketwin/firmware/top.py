@@ -1,4 +1,4 @@
-"""The whole of a bitstream: a device on the pins of a board, with its clock and its reset."""
+"""The top module of a bitstream: a device on the pins of a board, with its clock and its reset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from spiketwin.firmware.plan import Plan
 from spiketwin.hdl.gateware.top import PinsTop
 
 _RESET_SECONDS: Final = 15e-6
-"""An iCE40's block RAM reads as zeros for some 3 µs after configuration (icestorm issue 76)."""
+"""Time from configuration to the first clock cycle of the core: the block RAM of an iCE40 reads as
+zeros for some 3 µs (icestorm issue 76)."""
 
 
 class BoardTop(Elaboratable):
@@ -24,7 +25,7 @@ class BoardTop(Elaboratable):
         self.pins = PinsTop(plan.params, plan.clock_hz, plan.build, plan.cycles_per_bit)
 
     def elaborate(self, platform: Any) -> Module:
-        """Build it for a board."""
+        """Return the module for a board."""
         m = Module()
         m.domains.sync = ClockDomain(reset_less=not self.plan.target.family.reset)
         m.submodules.clocking = _Clocking(self.plan)
@@ -37,9 +38,9 @@ class BoardTop(Elaboratable):
 
 
 class _Clocking(Elaboratable):
-    """Drives the domain ``sync``, in reset until its clock is good and memories can be read.
+    """The driver of the domain ``sync``, held in reset until clock and memories can be relied on.
 
-    If the domain has no reset, its clock begins then.
+    If the domain has no reset, its clock is stopped for that time instead.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -48,7 +49,7 @@ class _Clocking(Elaboratable):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         pll, target = self.plan.pll, self.plan.target
-        # The tools derive the constraint of this clock from that of the pin and the PLL.
+        # The tools derive the constraint of this clock from the constraint of the pin and the PLL.
         clock, locked = Signal(), Signal()
         pad = platform.request(platform.default_clk, dir="-")
         pll.instantiate(m, pad, target.package, clock, locked)

@@ -1,4 +1,4 @@
-"""How much of an FPGA a design uses."""
+"""The part of an FPGA that a design uses."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Use(NamedTuple):
-    """A number of cells of one kind that are used, and how many the FPGA has."""
+    """The number of cells of one kind that are used, and the number that the FPGA has."""
 
     used: int
     available: int
 
 
 def exceeded(uses: dict[str, Use]) -> dict[str, Use]:
-    """Give the kinds of which more is used than there is."""
+    """Return the kinds of cells that a design uses more of than the FPGA has."""
     return {kind: use for kind, use in uses.items() if use.used > use.available}

@@ -1,4 +1,4 @@
-"""Calls of the tools that come as WebAssembly in Python packages (YoWASP)."""
+"""Calls of tools that come as WebAssembly in Python packages (YoWASP)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from spiketwin.hdl.builds import run_tool
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of a tool, as a value.
+    """One call of a tool, which can be run or compared.
 
     Attributes
     ----------
     what:
-        What it does, for the message of an error.
+        Description of the call for error messages.
     function:
         ``package.function`` that runs the tool on a list of arguments and returns its status.
     arguments:
-        Those of the tool.
+        The arguments of the tool.
     log:
-        Name of the file that everything said is written to.
+        Name of the file to which all output of the tool is written.
     """
 
     what: str
@@ -32,9 +32,9 @@ class Call:
 
     @property
     def command(self) -> list[str]:
-        """The program and its arguments."""
+        """The program and its arguments, for a process of its own."""
         package, name = self.function.split(".")
-        # Their programs may lie in a folder that is not on the path; their modules are found.
+        # Scripts of the packages may be in a folder that is not on the path; modules are found.
         program = f"import sys; from {package} import {name}; sys.exit({name}(sys.argv[1:]))"
         return [sys.executable, "-c", program, *self.arguments]
 
@@ -47,7 +47,7 @@ class Call:
         Raises
         ------
         BuildError
-            It failed, with the last lines of its log, or took longer than
-            `spiketwin.hdl.builds.BUILD_SECONDS`.
+            The tool failed, or took longer than `spiketwin.hdl.builds.BUILD_SECONDS`; the message
+            has the last lines of its log.
         """
         run_tool(self.what, self.command, folder / self.log, folder=folder)

@@ -1,4 +1,4 @@
-"""Builds that are made once for everybody who asks for the same, and the tools that make them."""
+"""The cache of builds, in which each build is made once, and the tools that make builds."""
 
 from __future__ import annotations
 
@@ -23,26 +23,28 @@ from spiketwin.hdl.children import child
 from spiketwin.hdl.spec.errors import SpiketwinError
 
 BUILD_SECONDS: Final = 1800.0
-"""Far above the longest build; whoever waits for another's build waits no longer either."""
+"""Longest time, in seconds, that a build may take, or that one process waits for another's build.
+The longest build takes far less."""
 
 _LOG_LINES: Final = 20
 
 _UNFINISHED: Final = ".tmp"
-"""What the name of a folder has behind its digest as long as it is not whole."""
+"""Mark in the name of a folder, behind the digest, as long as its build is not finished."""
 
 _FAILURES_KEPT: Final = 4
 _FAILURE_SECONDS: Final = 24 * 3600.0
-"""How many folders of builds that failed are kept for their logs, of each kind, and how long."""
+"""Number of folders of failed builds that are kept for their logs, of each kind, and the time in
+seconds for which they are kept."""
 
 
 class BuildError(SpiketwinError):
-    """A build failed; where a tool did, the message ends with its log's last lines and names it."""
+    """A build failed. If a tool failed, the message names its log and ends with the last lines."""
 
 
 def roots() -> list[Path]:
-    """Give the folders in which builds are looked for, the first being the first choice for new.
+    """Return the folders in which finished builds are looked for, the preferred one first.
 
-    They are ``sim_build/`` of a checkout, and the user's cache folder.
+    The folders are ``sim_build/`` of a checkout, and the user's cache folder.
     """
     sim_build = Path(__file__).resolve().parents[3] / "sim_build"
     checkout = [sim_build] if (sim_build / ".gitignore").is_file() else []
@@ -50,20 +52,20 @@ def roots() -> list[Path]:
 
 
 def build_root() -> Path:
-    """Give the folder of new builds: the first of `roots` that may be written to.
+    """Return the folder for new builds: the first of `roots` that may be written to.
 
-    Where none may, as in many a container, it is `temporary_root`.
+    If none of them may be written to, as in many containers, it is `temporary_root`.
 
     Raises
     ------
     BuildError
-        There is none at all.
+        No folder may be written to.
     """
     return next(filter(_may_be_written, roots()), None) or temporary_root()
 
 
 def temporary_root() -> Path:
-    """Give this user's folder among the temporary ones of the system, making it.
+    """Return this user's folder among the temporary ones of the system, after making it.
 
     Raises
     ------
@@ -89,12 +91,14 @@ def temporary_root() -> Path:
 
 
 def workshop() -> Path:
-    """Give a folder for tools to work in: `build_root`, if they can use its path.
+    """Return a folder for tools to work in: `build_root` if they can use its path.
+
+    Otherwise it is `temporary_root`.
 
     Raises
     ------
     BuildError
-        Nor can they use the path of the system's folder for temporary files.
+        The tools can use neither of the two paths.
     """
     root = build_root()
     if not usable_by_tools(root):
@@ -108,7 +112,7 @@ def workshop() -> Path:
 
 
 def usable_by_tools(path: Path) -> bool:
-    """Whether make, shells and simulators take a path as it is: blanks and brackets they do not."""
+    """Return whether make, shells and simulators can use a path: blanks and brackets break them."""
     return re.fullmatch(r"[\w./+@-]+", str(path)) is not None
 
 
@@ -122,12 +126,12 @@ def _may_be_written(folder: Path) -> bool:
 
 
 def gateware_sources(package: Path = Path(__file__).parent) -> list[Path]:
-    """Give the files of the specification and the gateware, or of a copy of them, sorted."""
+    """Return the source files of the specification and the gateware in a package, sorted."""
     return sorted(package.rglob("*.py"))
 
 
 def fingerprint(files: Iterable[Path]) -> str:
-    """Name what is in some files, in this order, wherever they lie and whatever they are called."""
+    """Return a hash of the contents of files, in this order; their names and paths do not count."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
@@ -135,21 +139,21 @@ def fingerprint(files: Iterable[Path]) -> str:
 
 
 def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
-    """Give the folder of a build, building it if nobody has yet.
+    """Return the folder of a build, building it if it is not in the cache yet.
 
-    The folder appears whole or not at all; of several processes that ask for the same one, one
-    builds and the others wait. What a build that failed leaves, with the logs that its error names,
-    is kept for a while; a build that is broken off leaves nothing.
+    The folder appears whole or not at all. If several processes ask for the same build, one of them
+    builds and the others wait. The folder of a failed build, with the logs that the error names, is
+    kept for a while; a build that is interrupted leaves nothing.
 
     Parameters
     ----------
     kind:
         Folder of all builds like this one, in each of `roots`.
     digest:
-        Name of everything that shapes the build.
+        Hash of everything that shapes the build.
     build:
-        Fills the folder it is given, whose path any tool can use, and which is moved once it is
-        full.
+        Function that fills the folder it is given. Any tool can use the path of that folder, which
+        is moved to its place in the cache afterwards.
 
     Raises
     ------
@@ -167,12 +171,12 @@ def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
         with filelock.FileLock(root / f"{digest}.lock", timeout=BUILD_SECONDS):
             if finished.is_dir():
                 return finished
-            # Left by a build that failed, whose error named the logs in it, or that was killed: the
-            # lock is ours, so nobody is at work in them.
+            # A failed build, whose error named the logs in it, or a killed one left these folders.
+            # This process holds the lock, so no other process works in them.
             for left in root.glob(f"{digest}{_UNFINISHED}*"):
                 shutil.rmtree(left, ignore_errors=True)
             _sweep(root)
-            # Not by mkdtemp, which keeps it from other users for good.
+            # Not by mkdtemp, whose folders other users can never read.
             name = f"{digest}{_UNFINISHED}{secrets.token_hex(4)}"
             folder = workshop() / kind / name
             folder.mkdir(parents=True)
@@ -181,7 +185,7 @@ def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
             except (KeyboardInterrupt, SystemExit):
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-            shutil.move(folder, root / name)  # a path with blanks alone is another one
+            shutil.move(folder, root / name)  # elsewhere only if tools cannot use the root's path
             (root / name).rename(finished)
     except filelock.Timeout as error:
         raise BuildError(
@@ -192,16 +196,16 @@ def built_once(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
 
 
 def _sweep(root: Path) -> None:
-    """Remove what failed or killed builds left, except the latest folders of the last day."""
+    """Remove the folders of failed or killed builds, except the latest ones of the last day."""
     left = []
     for folder in root.glob(f"*{_UNFINISHED}*"):
-        with suppress(FileNotFoundError):  # another process sweeps, too
+        with suppress(FileNotFoundError):  # another process may be sweeping, too
             left.append((folder.stat().st_mtime, folder))
     for number, (changed, folder) in enumerate(sorted(left, reverse=True)):
         if number < _FAILURES_KEPT and time.time() - changed < _FAILURE_SECONDS:
             continue
         digest = folder.name.partition(_UNFINISHED)[0]
-        # Whoever has the lock is at work in it.
+        # A process that holds the lock is still at work in the folder.
         with suppress(filelock.Timeout), filelock.FileLock(root / f"{digest}.lock", timeout=0):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -217,29 +221,29 @@ def run_tool(
     stdin: str = "",
     seconds: float | None = None,
 ) -> None:
-    """Run one tool of a build; whatever ends the wait for it also ends it and its children.
+    """Run one tool of a build to its end; an exception that ends the wait also kills the tool.
 
     Parameters
     ----------
     what:
-        What it does, to begin the message of an error with.
+        Subject of error messages: what the tool does.
     command:
         The program and its arguments.
     log:
-        File to which all that it says is appended.
+        File to which all output of the tool is appended.
     environment:
-        Variables beside those of this process.
+        Environment variables in addition to those of this process.
     folder:
-        Where it runs; by default where this process does.
+        Working directory of the tool; by default that of this process.
     output, stdin:
-        Where its standard output goes instead, and what it reads.
+        File for the standard output, if it does not go to the log, and text for the standard input.
     seconds:
-        How long it may take; `BUILD_SECONDS` if not given.
+        Longest time that the tool may take; `BUILD_SECONDS` if not given.
 
     Raises
     ------
     BuildError
-        It ended with another status than 0, or took longer.
+        The tool ended with another status than 0, or took longer.
     """
     with tool(
         what, command, log, environment=environment, folder=folder, output=output, seconds=seconds
@@ -258,10 +262,11 @@ def tool(
     output: IO[bytes] | None = None,
     seconds: float | None = None,
 ) -> Iterator[Callable[[str], None]]:
-    """Run one tool beside others; it and its children end with the block, finished or not.
+    """Run one tool beside others; the tool and its children end with the block, finished or not.
 
-    Parameters are those of `run_tool`. The block is given what does the rest of `run_tool`: it
-    takes what the tool reads, waits until it has ended, and raises.
+    Parameters are those of `run_tool`. The block receives a function for the rest of the work of
+    `run_tool`: the function takes the text for the standard input, waits until the tool has ended,
+    and raises the same errors.
     """
     limit = BUILD_SECONDS if seconds is None else seconds
     with (

@@ -1,4 +1,4 @@
-"""Programs that this one starts, and that end with it, however it ends."""
+"""Child processes, which end with this process, however this process ends."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 _GUARD: Final = ("/bin/sh", "-c", "read -r line; kill -KILL 0")
-"""Reads until the process that holds the pipe is gone, and then ends its own group."""
+"""A shell that reads until the process that holds its pipe is gone, and then kills its group."""
 
 
 @contextmanager
 def child(command: Sequence[str], **how: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program that ends with the block, and with it all that it started.
+    """Start a program that ends with the block, together with all processes that it started.
 
-    They are a process group of their own, so that Ctrl-C is none of their business. A second
-    process leads it and reads from a pipe that only this process holds: it ends the group also
-    where this process is killed, or is interrupted before the block has begun.
+    The program and its children form a process group of their own, which Ctrl-C does not reach. The
+    leader of the group is a guard, which reads from a pipe that only this process holds: the guard
+    ends the group even if this process is killed, or interrupted before the block has begun.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def child(command: Sequence[str], **how: Any) -> Iterator[subprocess.Popen[bytes
         process = subprocess.Popen(command, process_group=guard.pid, **how)
         yield process
     finally:
-        # Not reaped yet, so the number is its own.
+        # The guard is not reaped yet, so no other process can have its number.
         with suppress(ProcessLookupError):
             os.killpg(guard.pid, signal.SIGKILL)
         if guard.stdin is not None:
@@ -53,7 +53,7 @@ def child(command: Sequence[str], **how: Any) -> Iterator[subprocess.Popen[bytes
         guard.wait()
         if process is not None:
             for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
-                # What was not written yet, nobody reads any more.
+                # Closing flushes what was not written yet, to a reader that is gone.
                 with suppress(OSError):
                     pipe.close()
             process.wait()

@@ -12,8 +12,8 @@
 
 from __future__ import annotations
 
-# As `typing` has it, which takes long to import: until `start` is called, Ctrl-C ends the program
-# with a traceback.
+# Set here rather than imported from `typing`, which takes long to import: until `start` is called,
+# Ctrl-C would end the program with a traceback.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -37,7 +37,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    # Not imported before they are used: `spiketwin --help` has no need of numpy.
+    # Lazy import: `spiketwin --help` has no need of numpy.
     from importlib import import_module
 
     if name in _HOME:

@@ -1,4 +1,7 @@
-"""Requests for blocks of elements, from and to arrays; blocks begin at a place, rows joined."""
+"""Requests that read and write blocks of the elements of a memory space.
+
+A block begins at a linear index into the space, whose rows are counted through one after the other.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from spiketwin.host.elements import IntArray, pack, unpack
 from spiketwin.host.exchange import Request, arguments
 
 _CYCLES_PER_ELEMENT: Final = 256
-"""Most that the device takes for one: a register that is written."""
+"""Most cycles that the device takes for an element; writing a register takes this long."""
 
 
 def read(
     fmt: SpaceFormat, index: int, count: int, on_values: Callable[[IntArray], None]
 ) -> Request:
-    """Make the request that reads a block, whose elements `on_values` is called with."""
+    """Return the request that reads a block; `on_values` is called with the elements."""
     return Request(
         Opcode.READ,
         arguments(Opcode.READ, fmt.space, fmt.address(index), count),
@@ -28,13 +31,13 @@ def read(
 
 
 def write(fmt: SpaceFormat, index: int, values: IntArray) -> Request:
-    """Make the request that writes a block."""
+    """Return the request that writes a block."""
     head = arguments(Opcode.WRITE, fmt.space, fmt.address(index), values.size)
     return Request(Opcode.WRITE, head + pack(fmt, values), cycles=values.size * _CYCLES_PER_ELEMENT)
 
 
 def place(fmt: SpaceFormat, index: int) -> str:
-    """Name an element by its place in the space: ``weight[3, 7]`` or ``v[7]``."""
+    """Return the name of an element by its place in the space: ``weight[3, 7]`` or ``v[7]``."""
     row, column = divmod(index, fmt.columns)
     inside = f"{row}, {column}" if fmt.rows > 1 else f"{column}"
     return f"{fmt.space.name.lower()}[{inside}]"

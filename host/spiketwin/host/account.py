@@ -1,4 +1,7 @@
-"""What is kept of a run for those who reckon up its time, and what in it belongs to what."""
+"""The account of one call of `Core.run`, from which its ledger and its device time are computed.
+
+It also says which request, answer and tick each output word and each spike belongs to.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +22,26 @@ from spiketwin.host.words import Words, lanes_fired, of_network, report_spikes, 
 
 @dataclass(frozen=True, eq=False)
 class Account:
-    """What the ledger of one call of `Core.run` is drawn up from, as the call left it.
+    """The account of one call of `Core.run`, as the call left it.
 
     Attributes
     ----------
     stopwatch, line:
-        When what happened, and what is known of the way to the device.
+        The stopwatch that timed the call, and the times of the line to the device.
     params:
         Sizes of the core.
     n_neurons:
         Neurons of the network.
     tick_period:
-        In cycles; 0 is free-running.
+        Period of the ticks in cycles; 0 is free-running.
     ticks:
-        How many were executed.
+        Number of ticks that were executed.
     digests:
-        Whether each reports its digest.
+        Whether each tick reports its digest.
     event_ticks:
         Shape (k,): tick of each axon event, ascending.
     queued, started:
-        Events queued after each `EVENTS`, and ticks started after each `RUN`.
+        Events queued up to and including each `EVENTS`, and ticks started likewise by each `RUN`.
     fetched:
         The answer to each `FETCH`.
     """
@@ -71,22 +74,22 @@ class Account:
 
     @cached_property
     def timeline(self) -> Timeline:
-        """When what happened."""
+        """The times of what happened."""
         return self.stopwatch.timeline()
 
     @cached_property
     def blocks(self) -> IntArray:
-        """Events queued after each `EVENTS`."""
+        """Shape (number of `EVENTS`,): events queued up to and including each `EVENTS`."""
         return np.array(self.queued, np.int64)
 
     @cached_property
     def steps(self) -> IntArray:
-        """Ticks started after each `RUN`."""
+        """Shape (number of `RUN`,): ticks started up to and including each `RUN`."""
         return np.array(self.started, np.int64)
 
     @cached_property
     def answers(self) -> IntArray:
-        """Output words in the answer to each `FETCH`."""
+        """Shape (number of `FETCH`,): output words in the answer to each `FETCH`."""
         return np.array([len(each) // WORD_BYTES for each in self.fetched], np.int64)
 
     @cached_property
@@ -97,7 +100,7 @@ class Account:
 
     @property
     def requests(self) -> NDArray[np.void]:
-        """All requests of the call, of `timeline.SPAN`."""
+        """All requests of the call, as rows of type `timeline.SPAN`."""
         return self.timeline.requests
 
     @cached_property
@@ -107,13 +110,13 @@ class Account:
 
     @cached_property
     def run_rows(self) -> IntArray:
-        """Rows of those that started ticks."""
+        """Rows of the requests that started ticks."""
         return np.flatnonzero(self.requests["opcode"] == Opcode.RUN)
 
     @cached_property
     def fetch_rows(self) -> IntArray:
-        """Rows of those whose answers are `answers`."""
-        # What a broken run had left was fetched before.
+        """Rows of the requests that fetched words, one for each of `answers`."""
+        # Earlier ones fetched the words that a broken run had left.
         return np.flatnonzero(self.requests["opcode"] == Opcode.FETCH)[-len(self.answers) :]
 
     @cached_property
@@ -135,7 +138,7 @@ class Account:
 
     @cached_property
     def entrances(self) -> IntArray:
-        """Row of the request that brought each tick's last event, or started it if it has none."""
+        """Row of the request that brought the last event of each tick, or else started the tick."""
         ticks = np.arange(len(self.cycles))
         rows: IntArray = self.run_rows[np.searchsorted(self.steps, ticks, side="right")]
         events = np.searchsorted(self.event_ticks, ticks, side="right")

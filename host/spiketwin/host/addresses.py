@@ -1,4 +1,4 @@
-"""From an address, as somebody types it, to a `Target`."""
+"""Addresses as somebody types them, parsed into a `Target`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _open_replay(target: Target) -> Transport:
 
 
 PORT: Final = TargetKind("", open_port, options=None, has_line=True)
-"""Serial ports, and the addresses that handlers of pyserial open which nobody has described."""
+"""Serial ports, and any other address that pyserial has a handler for but no `TargetKind` names."""
 
 TERMINAL: Final = TargetKind(
     "", open_terminal, options=None, patience=TERMINAL_PATIENCE, advice=SILENT_TERMINAL
@@ -46,11 +46,11 @@ SOCKET: Final = TargetKind(
 )
 
 REPLAY: Final = TargetKind("replay", _open_replay, options=None, has_line=True)
-"""Recorded sessions. Whether there was a line is in the file."""
+"""Recorded sessions. The file says whether the recorded device had a line."""
 
 
 def parse(address: str) -> Target:
-    """Read an address.
+    """Return the target that an address names.
 
     Raises
     ------
@@ -67,10 +67,10 @@ def parse(address: str) -> Target:
 
 
 def kind_of(address: str) -> TargetKind:
-    """Return the kind of the target that an address names: its scheme alone decides.
+    """Return the kind of the target that an address names; its scheme alone decides.
 
-    It serves for names as well under which the same address is given several times. Raises as
-    `parse` for what cannot be an address.
+    The address may carry a suffix that tells it apart from an equal one, such as ``model: (2)``.
+    Raises as `parse` for an address that is not valid.
     """
     _check(address)
     scheme = address.partition(":")[0]
@@ -82,9 +82,9 @@ def kind_of(address: str) -> TargetKind:
 
 
 def parse_as(kind: TargetKind, address: str) -> Target:
-    """Read an address that a handler of pyserial was given, as one of its kind.
+    """Return the target that an address names, which a handler of pyserial for its kind was given.
 
-    Raises `TargetError` as `parse`, and for sizes that no core has.
+    Raises `TargetError` as `parse` does, and also for sizes that no core has.
     """
     try:
         _check(address)
@@ -94,7 +94,7 @@ def parse_as(kind: TargetKind, address: str) -> Target:
 
 
 def sizes_of(text: str) -> CoreParams:
-    """Return the sizes that a text names (`preset`); `InvalidInput` if there are none such."""
+    """Return the sizes that a text names (`preset`); raise `InvalidInput` if no core has them."""
     try:
         return preset(text)
     except ParamsError as error:
@@ -102,7 +102,7 @@ def sizes_of(text: str) -> CoreParams:
 
 
 def _check(address: object) -> None:
-    """See that an address can be one, before anything is made of it."""
+    """Raise `InvalidInput` or `TargetError` for what cannot be an address of any kind."""
     if not isinstance(address, str):
         raise InvalidInput(f"url must be a text such as 'model:', not {shown(address)}")
     if len(address) > _MOST_CHARACTERS:
@@ -124,12 +124,12 @@ def _check(address: object) -> None:
 def _is_terminal(path: str) -> bool:
     try:
         return str(Path(path).resolve()).startswith(_PSEUDO_TERMINALS)
-    except (ValueError, OSError):  # no path at all, which opening it says
+    except (ValueError, OSError):  # not a path; opening it says so
         return False
 
 
 def _registered(kind: TargetKind, address: str) -> Target:
-    """Read an address of a kind that is registered: ``SCHEME:[//][PLACE][?NAME=VALUE&…]``."""
+    """Return the target of a registered kind: ``SCHEME:[//][PLACE][?NAME=VALUE&…]``."""
     _, colon, rest = address.partition(":")
     if kind.options is None:
         return Target(kind, rest, address=address)
@@ -149,7 +149,10 @@ def _registered(kind: TargetKind, address: str) -> Target:
 
 
 def _options(address: str, query: str, allowed: Collection[str]) -> dict[str, str]:
-    """Return the options in an address by name; none may be unknown or given twice."""
+    """Return the options in an address, by name.
+
+    Raises `TargetError` for an option that is unknown or given twice.
+    """
     found: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in allowed:

@@ -1,7 +1,7 @@
-"""What is legal in a network but almost surely a mistake, said where it is programmed or rounded.
+"""Warnings of networks that are legal but almost surely a mistake.
 
-Each caution is a `SpiketwinWarning`: it names what it is about, how much of it there is, and what
-would help.
+They are given where a network is programmed, sized or rounded. Each is a `SpiketwinWarning` that
+names the values concerned, how many there are, and what would help.
 """
 
 from __future__ import annotations
@@ -21,12 +21,20 @@ if TYPE_CHECKING:
     from spiketwin.host.network import Network
 
 LOST_SHARE: Final = 0.05
-"""Share of the weights that rounding may make 0 without a word. Weights that are spread as a normal
-distribution lose 2 % at 8 bits."""
+"""Share of the weights that rounding may make 0 without a warning. Of normally distributed weights
+2 % are lost at 8 bits."""
 
 
 def warn_of_widths(reach: sums.Reach, given: Collection[str]) -> None:
-    """Warn of sums of a network that no core is wide enough for, unless their width was given."""
+    """Warn of sums of a network that no core is wide enough for.
+
+    Parameters
+    ----------
+    reach:
+        How far the sums get.
+    given:
+        Sizes that the caller has chosen; sums whose width is among them are left out.
+    """
     most = {"i_syn": np.abs(reach.i_syn).max(axis=1), "v": reach.v, "theta": reach.theta}
     found = [
         text
@@ -51,7 +59,7 @@ def _beyond(name: str, value: int, neuron: int) -> str:
 
 
 def warn_of(net: Network, params: CoreParams) -> None:
-    """Warn of what a network, which fits it, will surely suffer on a core of these sizes."""
+    """Warn of what will go wrong with a network on a core of these sizes, which it fits."""
     for text in (*_bounds(net), *_sums(net, params)):
         warn(text)
 
@@ -62,7 +70,7 @@ def warn_of_rounding(real: NDArray[np.floating[Any]], whole: NDArray[np.integer[
     Parameters
     ----------
     real, whole:
-        The weights, in units of the core, before and after; of the same shape.
+        The weights before and after rounding, in units of the core; both of the same shape.
     """
     there = int(np.count_nonzero(real))
     lost = int(np.count_nonzero((real != 0) & (whole == 0)))

@@ -40,7 +40,7 @@ _R = TypeVar("_R")
 def _exclusive(
     method: Callable[Concatenate[Core, _P], _R],
 ) -> Callable[Concatenate[Core, _P], _R]:
-    """Have a method use the link for itself (`Link.exclusive`)."""
+    """Return a method that has the link to itself while it runs (`Link.exclusive`)."""
 
     @wraps(method)
     def call(self: Core, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -53,14 +53,14 @@ def _exclusive(
 class Core:
     """A core at the other end of a link; also a context manager that closes it.
 
-    All arrays are in the size of the network programmed, or of the core before that. A call whose
-    arguments are wrong raises before anything is sent. Every call may raise the errors of the link
-    (`spiketwin.host.errors.LinkError`).
+    All arrays have the size of the programmed network, or of the core until one is programmed. If
+    the arguments of a call are wrong, it raises before anything is sent. Every call may raise the
+    errors of the link (`spiketwin.host.errors.LinkError`).
 
-    Several threads may use a core: their calls take turns. Ctrl-C, and whatever else the handler of
-    a signal raises, ends a call where nothing is half done in the device. The call after that
-    brings the device to rest first, whatever it was that ended the one before. What was being
-    written is then half written, and `run` says so until it has been written again.
+    Several threads may use a core: their calls take turns. Ctrl-C, and any other exception that the
+    handler of a signal raises, ends a call only between two requests. The next call brings the
+    device to rest first. Memory that was being written is then half written, and `run` raises
+    `HalfWritten` until it has been written again.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Core:
 
     @property
     def identity(self) -> Identity:
-        """What the device said it is: release, sizes, clock and build."""
+        """The identity that the device reported: release, sizes, clock and build."""
         return self._link.identity
 
     @property
@@ -116,10 +116,10 @@ class Core:
     @property
     @_exclusive
     def last_run(self) -> Run | None:
-        """What the last run put out; of one that was broken off, all ticks that were executed.
+        """The result of the last run, with all ticks that were executed; None before the first run.
 
-        None before the first run. Unlike what the exception carries that broke a run off, it has
-        the ticks that the device went on executing when it could not be reached.
+        The exception that breaks a run off carries only the ticks that had come in by then. This
+        result also has those that the device executed while it could not be reached.
         """
         self._state.settle()
         return self._state.last_run()
@@ -139,28 +139,31 @@ class Core:
     def program(self, net: Network) -> None:
         """Reset the core and write a whole network into it.
 
-        A network smaller than the core leaves the rest silent. Noise is a function of the source's
-        number in the core, so with stochastic rounding the same network learns alike only on cores
-        with as many axons.
+        A network smaller than the core leaves the rest of the core silent. The noise of stochastic
+        rounding is a function of the source's number in the core, so with it a network learns the
+        same only on cores with the same number of axons.
 
         Raises
         ------
         InvalidInput
-            It is no network.
+            `net` is not a network.
         InvalidNetwork
-            The network is wrong in itself.
+            The network contradicts itself.
         DoesNotFit
-            It is more than this core holds; nothing was written.
+            The network is more than this core holds; nothing was written.
 
-        Warns (`SpiketwinWarning`) of what is almost surely a mistake: bounds of weights that are
-        equal or exclude where weights begin, and sums that one tick can make saturate.
+        Warns
+        -----
+        SpiketwinWarning
+            Something is almost surely a mistake: bounds of weights that are equal or exclude the
+            weights at the start, or sums that one tick can make saturate.
         """
         checked_network(net)
         placement = Placement(net.n_axons, net.n_neurons, self.params)
         values = net.register_values(self.params)
         arrays = placement.place(net)
         warn_of(net, self.params)
-        self._state.half_written.clear()  # all of it is written now
+        self._state.half_written.clear()  # everything is written now
         with self._state.writing({"the network": "program the core again"}):
             self._state.reset()
             self._state.placement = placement
@@ -178,44 +181,44 @@ class Core:
         digests: bool = False,
         clear: bool | Iterable[str] = False,
     ) -> Run:
-        """Run the network for `ticks` ticks and return what it put out.
+        """Run the network for `ticks` ticks and return the result.
 
-        Ctrl-C, an exception in `progress` or `watch`, or whatever else breaks a run off, stops the
-        core after the tick that it is in. There it stays, with all of its state, and goes on from
-        there with the next run: `tick` says where. Events of later ticks are dropped. The exception
+        Ctrl-C, an exception in `progress` or `watch`, or any other exception breaks a run off and
+        stops the core after the tick that it is in. The core keeps all of its state, and the next
+        run goes on from there: `tick` says where. Events of later ticks are dropped. The exception
         has the part of the run that came in as its attribute `run`, a `Run`; `last_run` has all
         ticks that were executed. Neither `progress` nor `watch` may use the core.
 
         Parameters
         ----------
         spikes:
-            Shape (k, 2): axon events (tick, axon), ticks counted from the beginning of this run,
-            in any order; equal events are one.
+            Shape (k, 2): axon events (tick, axon) in any order, ticks counted from the beginning
+            of this run; equal events count once.
         ticks:
-            1 or more.
+            Number of ticks, 1 or more.
         tick_period:
-            Cycles from tick to tick; 0: each tick begins when the one before is over.
+            Cycles from tick to tick; 0 is free-running: each tick begins when the last one ends.
         progress:
             Called with (ticks done, ticks) as the run goes on.
         watch:
-            Called before that with what came in: (first, part), where `part` is the `Run` of the
-            ticks that ended since the last call, and counts them from 0, and `first` is the
-            first of them in this run. Missed deadlines and late events are known at the end only.
+            Called before `progress` with (first, part): `part` is the `Run` of the ticks that ended
+            since the last call, counted from 0, and `first` is the number of its first tick in
+            this run. Missed deadlines and late events are known at the end only.
         digests:
-            Whether each tick is to report its digest, which costs it no cycles.
+            Whether each tick is to report its digest, which costs no cycles.
         clear:
-            What is set to 0 before the run: names of state, as of `clear`, or True for all.
+            State that is set to 0 before the run: names as `clear` takes them, or True for all.
 
         Raises
         ------
         InvalidInput
-            An argument is of a wrong kind, a tick or axon does not exist, or the core's 32-bit tick
-            would be passed.
+            An argument has a wrong type, a tick or axon does not exist, or the core's 32-bit count
+            of ticks would overflow.
         DoesNotFit
-            One tick has more events than the core's queue holds, or there are to be digests and the
+            One tick has more events than the core's queue holds, or digests are asked for and the
             core has none.
         HalfWritten
-            What was written before was broken off, and has not been written again.
+            An earlier write was broken off, and its data have not been written again.
         """
         _check_callbacks(progress, watch)
 
@@ -239,46 +242,47 @@ class Core:
         digests: bool = False,
         threads: int | None = None,
     ) -> Runs:
-        """Run the network once for each stimulus, one run after the other, by one call.
+        """Run the network once for each stimulus, one run after the other, in one call.
 
-        The core does as if `clear`, `write_registers` and `run` were called for each, but requests
-        of many runs are under way at a time, and results are decoded together. It is several times
-        as fast where runs are short. What breaks it off does as in `run`; the exception has as its
-        attribute `runs` the runs that came to their end, as `Runs`, and in `run` all ticks that
-        came in. Registers that change from run to run are half written then, until they are written
-        again.
+        The result is that of calling `clear`, `write_registers` and `run` for each stimulus, but
+        the requests of many runs are pipelined and their results are decoded together, which is
+        several times as fast for short runs. An exception breaks the runs off as in `run`; its
+        attribute `runs` has the runs that came to their end, as `Runs`, and its attribute `run` all
+        ticks that came in. Registers that change from run to run are then half written until they
+        are written again.
 
-        Where the target can (`model:`), free-running runs that do not depend on each other are
-        spread over threads: those before which all state is cleared, and in which nothing learns,
-        as the host knows from `program` and `write_registers`. Nothing of them passes the link, so
-        that they have no ledger. Broken off, none of them was done, and the core is as it was;
-        `watch` is called when all are over.
+        On a target that can do so (`model:`), independent free-running runs are spread over
+        threads. Runs are independent if all state is cleared before each and nothing learns, as far
+        as the host knows from `program` and `write_registers`. They do not use the link, so they
+        have no ledger. If they are broken off, none of them counts as run and the core is as it was
+        before; `watch` is called when all are over.
 
         Parameters
         ----------
         stimuli:
-            For each run, its axon events as of `run`.
+            The axon events of each run, as `run` takes them.
         ticks:
-            Of each run, 1 or more.
+            Number of ticks of each run, 1 or more.
         clear:
-            What is set to 0 before each run: names of state, as of `clear`, or True for all.
+            State that is set to 0 before each run: names as `clear` takes them, or True for all.
         registers:
-            Registers that are written before each run: name to a value, or to one for each run,
-            shape (runs,). They stay as the last run had them.
+            Registers that are written before each run: name to one value for all runs, or to an
+            array of shape (runs,). They keep the values of the last run.
         tick_period, digests:
-            As of `run`.
+            As `run` takes them.
         progress:
-            Called with (runs done, runs) as it goes on.
+            Called with (runs done, runs) as runs end.
         watch:
-            Called before that, after each run, with its number and what it put out.
+            Called after each run, before `progress`, with the number of the run and its result.
         threads:
-            How many threads it may be spread over; as many as there are processors for this
-            program if not given.
+            Most threads that the runs may be spread over; by default the number of processors
+            that this program may use.
 
         Raises
         ------
         InvalidInput, DoesNotFit, HalfWritten
-            As `run` and `write_registers`, and where there are no stimuli. Nothing was sent.
+            As `run` and `write_registers` raise them, and if there are no stimuli. Nothing was
+            sent.
         """
         _check_callbacks(progress, watch)
         most_threads = checked_threads(threads)
@@ -302,35 +306,41 @@ class Core:
 
     @_exclusive
     def read_weights(self) -> IntArray:
-        """Weights, shape (n_axons + n_neurons, n_neurons)."""
+        """Return the weights, shape (n_axons + n_neurons, n_neurons)."""
         return self._memories.read_array(Space.WEIGHT)
 
     @_exclusive
     def write_weights(self, weights: ArrayLike) -> None:
-        """Write all weights, shaped as `read_weights` gives them."""
+        """Write all weights, in the shape in which `read_weights` returns them."""
         self._memories.write_arrays({Space.WEIGHT: weights}, "write_weights")
 
     @_exclusive
     def read_plastic(self) -> NDArray[np.bool_]:
-        """Plastic flags, shape (n_axons + n_neurons, n_neurons); `DoesNotFit` without learning."""
+        """Return the plastic flags, shape (n_axons + n_neurons, n_neurons).
+
+        Raises `DoesNotFit` for a core without learning.
+        """
         return self._memories.read_array(self._memories.built(Space.PLASTIC)).astype(np.bool_)
 
     @_exclusive
     def write_plastic(self, plastic: ArrayLike) -> None:
-        """Write all plastic flags, shaped as `read_plastic` gives them."""
+        """Write all plastic flags, in the shape in which `read_plastic` returns them."""
         self._memories.write_arrays({Space.PLASTIC: plastic}, "write_plastic")
 
     @_exclusive
     def read_parameters(self) -> dict[str, IntArray]:
-        """Read the parameters of all neurons: name to array of shape (n_neurons,).
+        """Return the parameters of all neurons: name to array of shape (n_neurons,).
 
-        They are those `NEURON_PARAMETERS` of `spiketwin.hdl.spec.variables` that the core has.
+        The names are the `NEURON_PARAMETERS` of `spiketwin.hdl.spec.variables` that the core has.
         """
         return {p.name: self._memories.read_array(p.space) for p in self._neuron_parameters()}
 
     @_exclusive
     def write_parameters(self, /, **arrays: ArrayLike) -> None:
-        """Write any of what `read_parameters` gives; a scalar fills the array."""
+        """Write parameters of all neurons, by the names of `read_parameters`.
+
+        A scalar fills the array.
+        """
         allowed = names(self._neuron_parameters())
         self._memories.write_arrays(spaces_of(arrays, allowed), "write_parameters")
 
@@ -339,7 +349,7 @@ class Core:
 
     @_exclusive
     def read_state(self) -> dict[str, IntArray]:
-        """Read all state: name to array, with one entry a neuron, of `trace_pre` one a source.
+        """Return all state: name to array, of shape (n_neurons,), or (n_sources,) for `trace_pre`.
 
         `pending` is 1 for the neurons that fired in the last tick, whose spikes are delivered in
         the next. The traces are missing on a core without learning.
@@ -354,7 +364,7 @@ class Core:
 
     @_exclusive
     def write_state(self, /, **arrays: ArrayLike) -> None:
-        """Write any of what `read_state` gives; a scalar fills the array."""
+        """Write state, by the names of `read_state`; a scalar fills the array."""
         spaces = spaces_of(arrays, names(STATE))
         flags = None
         if Space.PENDING in spaces:
@@ -367,7 +377,7 @@ class Core:
 
     @_exclusive
     def read_registers(self) -> dict[str, int]:
-        """Read all registers of the core: name to value."""
+        """Return all registers of the core: name to value."""
         table = self._state.settings.table
         raw = self._memories.read(Space.REGISTER, len(table))
         return {
@@ -377,33 +387,34 @@ class Core:
 
     @_exclusive
     def write_registers(self, /, **values: int) -> None:
-        """Write registers by name (`spiketwin.hdl.spec.registers`), decays as their codes.
+        """Write registers by name (`spiketwin.hdl.spec.registers`); decays are given as codes.
 
         Raises
         ------
         InvalidInput
-            There is no such register in this core, a value is out of range, or every run sets the
-            register itself.
+            This core has no such register, a value is out of range, or every run sets the register
+            itself.
         DoesNotFit
             `v_floor` would make neurons fire that the network does not have.
         """
         for name, value in values.items():
-            # At 0 they are as a run without the argument sets them.
+            # A run without the argument sets these registers to 0 as well, so 0 is allowed.
             if not (isinstance(value, int | np.integer) and value == 0):
                 check_not_of_run(name)
         self._memories.write_registers(values)
 
     @_exclusive
     def read_counters(self) -> dict[str, int]:
-        """Read the counters of the device: name to value."""
+        """Return the counters of the device: name to value."""
         self._state.settle()
         return self._state.read_counters()
 
     @_exclusive
     def clear(self, *names: str) -> None:
-        """Set state to 0: any of v, i_syn, refrac_count, pending, traces, theta; all if none named.
+        """Set the named state to 0, or all state if no name is given.
 
-        Raises `InvalidInput` for another name.
+        Names are v, i_syn, refrac_count, pending, traces and theta. Raises `InvalidInput` for any
+        other name.
         """
         mask = clear_mask(names or True)
         self._state.settle()
@@ -413,17 +424,17 @@ class Core:
     def reset(self) -> None:
         """Set state, registers, tick and counters to 0 and empty the queues.
 
-        Registers are the time constants and the learning rules, too: `program` sets them again.
+        The time constants and the learning rules are registers too; `program` sets them again.
         Weights, plastic flags and neuron parameters stay.
         """
         self._state.reset()
 
     @_exclusive
     def set_baud(self, baud: int) -> int:
-        """Change the rate of the link at both ends; return the rate of the device.
+        """Change the bits per second of the link at both ends; return the rate of the device.
 
-        Raises `InvalidInput` for a rate that the device cannot make, and `LinkTimeout`, back at
-        the rate the link was opened with, for one that the line does not carry.
+        Raises `InvalidInput` for a rate that the device cannot make. Raises `LinkTimeout` for a
+        rate that the line does not carry; the link is then back at the rate it was opened with.
         """
         self._state.settle()
         return self._link.set_baud(baud)

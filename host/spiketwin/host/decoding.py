@@ -1,4 +1,4 @@
-"""Output words decoded: spikes, cycles and digests."""
+"""Decoding of output words into spikes, cycles and digests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from spiketwin.host.words import (
 
 
 class Decoded(NamedTuple):
-    """What output words say, as `spiketwin.host.spikes.Run` has it."""
+    """The arrays that output words decode to; `spiketwin.host.spikes.Run` describes them."""
 
     spikes: IntArray
     spike_cycles: IntArray
@@ -47,9 +47,9 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Decod
     Parameters
     ----------
     words:
-        All of them.
+        All output words of these ticks.
     ticks:
-        How many there are of.
+        Number of ticks.
     params:
         Sizes of the core.
     digests:
@@ -58,9 +58,10 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Decod
     Raises
     ------
     LinkError
-        The words do not add up to so many ticks, or report what such a core has not.
+        The words do not add up to this number of ticks, or report spikes of neurons that such a
+        core does not have.
     InvalidInput
-        An argument is something else.
+        An argument has a wrong type.
     """
     _check_words(words, ticks, params)
     if not isinstance(digests, bool | np.bool_):
@@ -96,22 +97,31 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Decod
 
 
 def decode_nothing(params: CoreParams) -> Decoded:
-    """Give what no words at all say."""
+    """Return the decoded arrays of a run of no ticks."""
     return decode(np.empty(0, np.uint32), 0, params, digests=False)
 
 
 def are_good(octets: bytes, ticks: int, params: CoreParams) -> bool:
-    """Whether words, as bytes, are for sure those of so many ticks, none muted and no digests.
+    """Return whether words are certainly well-formed: none muted, and without digests.
 
-    That is far sooner said than they are decoded. Where it is not so, `decode` says what is wrong,
-    if anything is.
+    This check is much faster than decoding. Words that fail it may still be good: `decode` tells,
+    and says what is wrong with them.
+
+    Parameters
+    ----------
+    octets:
+        The words, as bytes.
+    ticks:
+        Number of ticks that the words are to report.
+    params:
+        Sizes of the core.
     """
     kinds = kinds_in(octets)
     reports = kinds.count(0)
     if not (
         kinds.count(_UPDATE) == kinds.count(_END) == ticks
         and reports + 2 * ticks == len(kinds)
-        # One begins each tick and the other ends it: so do all others follow each other.
+        # An update word begins each tick and an end word ends it, so the two must alternate.
         and kinds.startswith(_FIRST)
         and kinds.endswith(_LAST)
         and kinds.count(_LAST + _FIRST) == ticks - 1
@@ -121,7 +131,7 @@ def are_good(octets: bytes, ticks: int, params: CoreParams) -> bool:
 
 
 def _reports_are_good(octets: bytes, params: CoreParams) -> bool:
-    """Whether words report spikes of no neurons but those that there are."""
+    """Return whether words report spikes only of neurons that the core has."""
     words = np.frombuffer(octets, "<u4")
     reports = words[words < _LEAST_COUNT]
     lanes = (1 << SPIKE_MASK_BITS) - (1 << params.neuron_lanes)
@@ -133,9 +143,9 @@ def _reports_are_good(octets: bytes, params: CoreParams) -> bool:
 def decode_network(
     words: Words, ticks: int, params: CoreParams, digests: bool, n_neurons: int
 ) -> Decoded:
-    """Do as `decode`, without the spikes of neurons that a network of so many does not have."""
+    """Decode output words as `decode` does, keeping only spikes of a network of `n_neurons`."""
     decoded = decode(words, ticks, params, digests)
-    # They are silent, unless somebody has given them life.
+    # Neurons beyond the network are silent unless a program has written their parameters.
     if decoded.spikes.size and int(decoded.spikes[:, 1].max()) >= n_neurons:
         words = of_network(words, n_neurons, params.neuron_lanes)
         return decode(words, ticks, params, digests)
@@ -145,7 +155,7 @@ def decode_network(
 def _spikes(
     reports: IntArray, ticks: IntArray, update_cycles: IntArray, params: CoreParams
 ) -> tuple[IntArray, IntArray]:
-    """Give (tick, neuron) and the cycle of each spike in words that report some."""
+    """Return (tick, neuron), shape (m, 2), and the cycle, shape (m,), of each reported spike."""
     if not reports.size:
         return np.empty((0, 2), np.int64), np.empty(0, np.int64)
     which, lane = lanes_fired(reports)
@@ -179,7 +189,7 @@ _DISORDERED: Final = (
 
 
 def _checked_ticks(words: Words, ticks: int, digests: bool) -> IntArray:
-    """Give the tick of each word; raise `LinkError` if they are not words of so many ticks."""
+    """Return the tick of each word; raise `LinkError` if they do not add up to `ticks` ticks."""
     ends, ended = ticks_over(words), ticks_over(words, last_of_tick(digests))
     if ended.sum() != ticks or ends.sum() != ticks or (words.size and not ended[-1]):
         raise LinkError(

@@ -1,7 +1,7 @@
 """What the host knows of a connected core, and how it brings the core to rest.
 
-Whatever ended the call before, each call begins with `DeviceState.settle`, and finds the device
-between two ticks.
+Each call begins with `DeviceState.settle`, and so finds the device between two ticks, however the
+last call ended.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from spiketwin.host.runner import ANY_WAIT, Runner
 from spiketwin.host.spikes import Run, Saturations
 
 REGISTER_AGAIN: Final = "write it again (`write_registers`)"
-"""What mends a register that was half written."""
+"""What to do about a register that was half written, as errors say it."""
 
 
 class DeviceState:
@@ -44,17 +44,17 @@ class DeviceState:
     placement:
         Where the network lies in the core.
     tick:
-        The next tick.
+        The tick that is executed next.
     known_registers:
         Registers whose values are known: name to value.
     half_written:
-        What is half written: its name, and what mends it.
+        Names of memory that is half written, each with what to do about it.
     runner:
-        The run whose words are still to come; None if there is none.
+        The run whose words have not all come in; None if there is none.
     last_begun:
         The run that was begun last.
     counted:
-        The counters as they were last seen; None where something may have been counted since.
+        The counters as last read; None if they may have changed since.
     settled:
         Whether the device is known to be between two ticks.
     """
@@ -75,28 +75,28 @@ class DeviceState:
         self._last_run: Run | None = None
 
     def begin(self, runner: Runner) -> None:
-        """Note that a run begins; it has no result yet."""
+        """Record that a run begins; it has no result yet."""
         self.last_begun, self._last_run = runner, None
 
     def end(self, run: Run) -> Run:
-        """Note the result of the last run, and return it."""
+        """Record the result of the last run, and return it."""
         self._last_run = run
         return run
 
     def last_run(self) -> Run | None:
-        """Return what the last run put out (`Core.last_run`)."""
+        """Return the result of the last run (`Core.last_run`)."""
         if self._last_run is None and self.last_begun is not None:
-            # Broken off before the device knew of it.
+            # The run was broken off before anything of it was sent.
             self.last_begun.broken_off = True
             self._last_run = self.last_begun.result()
         return self._last_run
 
     def settle(self) -> None:
-        """Bring a device that may be in the middle of a run, ours or another's, to rest.
+        """Bring the device to rest: it may be in a run, begun by this host or by another.
 
-        It stays as the last whole tick left it; events of later ticks are dropped. Each step can be
-        done again: where this is broken off, the next call does it all. What a run of ours had put
-        out by then is kept.
+        The core stays as the last whole tick left it; events of later ticks are dropped. All steps
+        are idempotent: if this call is broken off, the next one repeats them. The output of a run
+        that this host began is kept.
         """
         if self.settled:
             return
@@ -116,7 +116,7 @@ class DeviceState:
             cycles=self.stop_cycles(),
             on_result=take,
         )
-        # A short answer tells that the run is over and its words are all out.
+        # An answer that is not full tells that the run is over and the output queue is empty.
         most_words = self.params.spike_queue_depth + self.params.max_words_per_tick
         for _ in range(most_words // MAX_FETCH_WORDS + 1):
             self.link.run([fetch])
@@ -139,21 +139,21 @@ class DeviceState:
         self.settled, self.known_registers, self.counted = False, {}, None
         self.link.request(Request(Opcode.RESET, cycles=self.stop_cycles()))
         if self.runner is not None:
-            with suppress(LinkError):  # where the device reports what no core does
-                self.keep(self.runner, {})  # the rest of its words is gone
+            with suppress(LinkError):  # the words of the run may be malformed
+                self.keep(self.runner, {})  # the reset has dropped the rest of its words
             self.counted = None
         self.tick = 0
         self.known_registers = dict.fromkeys(self.settings.table, 0)
         self.settled = True
 
     def count(self, reads: bool) -> dict[str, int]:
-        """Return the counters, if they are to be read, and those that a model has by itself."""
+        """Return counters: those read from the device if `reads`, and those kept by a model."""
         return (self.read_counters() if reads else {}) | self.link.saturations()
 
     def keep(
         self, runner: Runner, counters: dict[str, int], accounts: tuple[Account, ...] = ()
     ) -> Run:
-        """Make what a run put out the last one, given what is known of the counters after it."""
+        """Record and return the result of a run, given the known counters after it."""
         before = self.counted or {}
         if "tick" in counters and "tick" in before:
             runner.missed_deadlines = counters["missed_deadlines"] - before["missed_deadlines"]
@@ -165,25 +165,31 @@ class DeviceState:
 
     def stop_cycles(self) -> int:
         """Return the most cycles that the device takes to stop."""
-        # The tick under way, and the sweep of a clear, which takes less than a tick.
+        # The tick under way, and a clear, which takes less than a tick.
         return 2 * self.settings.most_cycles
 
     @contextmanager
     def writing(self, things: dict[str, str]) -> Iterator[None]:
-        """Note things, each with what mends it, as half written until the end of the block."""
+        """Mark memory as half written until the block ends without an exception.
+
+        Parameters
+        ----------
+        things:
+            Names of the memory, each with what to do if it stays half written.
+        """
         self.half_written |= things
         yield
         for thing in things:
             self.half_written.pop(thing, None)
 
     def read_counters(self) -> dict[str, int]:
-        """Read the counters of the device: name to value."""
+        """Return the counters of the device: name to value."""
         built = counters(self.params)
         values = self.read_elements(Space.COUNTER, len(built))
         return {counter.name: int(v) for counter, v in zip(built, values, strict=True)}
 
     def read_elements(self, space: Space, count: int) -> IntArray:
-        """Read the first `count` elements of a space."""
+        """Return the first `count` elements of a space, shape (count,)."""
         fmt = self.formats[space]
         values: list[IntArray] = []
         self.link.run(access.read(fmt, i, n, values.append) for i, n in blocks(fmt, 0, count))

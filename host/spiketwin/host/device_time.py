@@ -1,17 +1,17 @@
 """How long a run takes on hardware: computed from its bytes and cycles, to the clock cycle.
 
-Without losses the bytes of a run, and the order in which requests and answers follow each other,
-depend on the program alone (`link`), and the device reports the cycles of every tick. So its time
-on hardware of any clock and any rate of the line follows from what passed, whatever target it was
-that answered, on whatever computer, and whatever else that did meanwhile:
+Without losses the bytes of a run, and the order of its requests and answers, depend on the program
+alone (`link`), and the device reports the cycles of every tick. So the time of the run on hardware,
+at any clock and any rate of the line, can be computed from the requests and answers, whichever
+target gave them and however fast the computer was:
 
-- The host begins a request when it has the answers that it waits for in lockstep.
+- The host begins a request when it has the answers for which the sliding window makes it wait.
 - Each direction of the line carries one byte after the other, 10 bits each.
-- The gateware of the link works on one request at a time, for so many cycles as its instructions
-  take (the numbers below, which the tests hold to the RTL).
+- The gateware of the link works on one request at a time, for as many cycles as its instructions
+  take (the constants below, which tests compare with the RTL).
 - A tick begins when the one before is over, its `RUN` has come, and the output queue has room; at a
   fixed tick period, when it is due.
-- `FETCH` answers when its words are there, or the run is over.
+- The device answers `FETCH` when the words asked for are there, or the run is over.
 
 All times are whole clock cycles, from the moment at which the host hands over the first request.
 """
@@ -42,56 +42,60 @@ from spiketwin.host.summaries import CycleLatencySummary, DeviceTimeSummary
 from spiketwin.host.words import count, of_kind, report_spikes
 
 RATE_TOLERANCE: Final = 0.02
-"""How far the rate that a clock makes may be from the one asked for."""
+"""Largest relative difference between the rate that a clock makes and the one asked for."""
 
 LONGEST_ROUND_TRIP: Final = 10.0
 """Seconds; no adapter and no operating system takes longer."""
 
 PARTS: Final = ("adapter", "wire_out", "queue", "core", "wire_back")
-"""What the latency of a spike is made of, named as in the ledger."""
+"""Parts of the latency of a spike, named as in the ledger."""
 
 # --- cycles of the link's gateware ---------------------------------------------------------------
 
 _WORK: Final = {Opcode.RUN: 295, Opcode.READ: 514, Opcode.WRITE: 670, Opcode.STOP: 331}
-"""Cycles from a whole frame to the first byte of its answer, where nothing else counts."""
+"""Cycles from the last byte of a request to the first byte of its answer, by opcode."""
 
 _OTHER_WORK: Final = 335
+"""The same, for the opcodes without numbers of their own."""
+
 _READ_WORK: Final = 83
-"""Further cycles for each counter read."""
+"""Further cycles of `READ` for each counter read."""
 
 _EVENTS_WORK: Final = 495
 _EVENT_WORK: Final = 168
-"""Further cycles for each event."""
+"""Further cycles of `EVENTS` for each event."""
 
 _SAME_TICK_WORK: Final = 80
-"""The same, of one in the tick of the event before it in the request."""
+"""Further cycles for an event in the same tick as the one before it in the request."""
 
 _FETCH_FIRST_LOOK: Final = 196
 _LOOK: Final = 51
-"""Cycles until `FETCH` looks whether its words are there, and between two looks."""
+"""Cycles until `FETCH` first checks whether its words are there, and between two checks."""
 
 _FETCH_ANSWER: Final = 91
 _WORD_WORK: Final = 21
-"""From the look that finds them to the answer's first byte, and what each word adds."""
+"""Cycles from the check that finds the words to the first byte of the answer, and for each word."""
 
 _BUILD: Final = 64
-"""Of all these, what is done in the slot of the answer, which must be free: not of `FETCH`."""
+"""Cycles among these that write the answer into its slot, which must be free; not for `FETCH`."""
 
 _FETCH_BUILD: Final = 56
+"""The same, for `FETCH`, without its words."""
+
 _RUN_AHEAD: Final = 73
-"""Cycles before its answer's first byte at which `RUN` has started the ticks."""
+"""Cycles by which `RUN` starts the ticks before the first byte of its answer."""
 
 _RELEASE: Final = 20
-"""Cycles from an answer that is complete until the next frame is looked at."""
+"""Cycles from a complete answer until the gateware decodes the next frame."""
 
 _SLOT_BYTE_CYCLES: Final = 2
-"""A byte of an answer where there is no line that it waits for."""
+"""Cycles that a byte of an answer takes without a line."""
 
 
 def cycles_per_bit(clock_hz: int, baud: int) -> int:
-    """Clock cycles that a bit takes on a device of this clock at the rate nearest to `baud`.
+    """Return the clock cycles of a bit at the rate nearest to `baud` that a clock can make.
 
-    Raises `InvalidInput` where the rate is off by more than 2 %.
+    Raises `InvalidInput` if that rate is off by more than 2 %.
     """
     if isinstance(baud, bool) or not isinstance(baud, int | np.integer):
         raise InvalidInput(f"baud must be an integer, not {shown(baud)}")
@@ -117,22 +121,23 @@ class DeviceTime:
     Attributes
     ----------
     clock_hz:
-        Clock of the hardware, in which cycles are counted.
+        Clock of the hardware in Hz.
     baud:
-        Rate that its line makes of this clock, in bits per second; None without a line.
+        Bits per second of the line, as this clock makes them; None without a line.
     cycles:
-        From the first request handed over to the last answer with the host, of all calls.
+        Clock cycles from handing over the first request until the host has the last answer, summed
+        over all calls.
     busy:
-        Cycles of them in which ``wire_out``, ``wire_back``, ``link`` (its gateware) and ``core``
-        are busy; they work at the same time.
+        Cycles in which ``wire_out``, ``wire_back``, ``link`` (its gateware) and ``core`` are busy;
+        they overlap.
     bytes_out, bytes_in:
         Bytes of all requests, and of all answers.
     ticks:
         Ticks executed.
     spikes:
-        By part (`PARTS`), shape (m,): cycles that each spike spent in it, from the request with
-        the events of its tick handed over until its answer is with the host. ``queue`` is whatever
-        else it waits for: other frames, other ticks, the gateware of the link.
+        By part (`PARTS`), shape (m,): cycles that each spike spent in it, from handing over the
+        request with the events of its tick until the host has the answer with the spike. ``queue``
+        is all other waiting: for other frames, other ticks, the gateware of the link.
     """
 
     clock_hz: int
@@ -152,58 +157,58 @@ class DeviceTime:
         bit_cycles: int,
         round_trip: float = 0.0,
     ) -> Self:
-        """Compute the time of a run that is made of any number of calls.
+        """Compute the time of a run that consists of any number of calls.
 
         Parameters
         ----------
         accounts:
-            Of the calls.
+            The accounts of the calls, in order.
         clock_hz:
-            Clock of the hardware.
+            Clock of the hardware in Hz.
         bit_cycles:
-            Clock cycles that a bit takes on its line; 0 without one.
+            Clock cycles that a bit takes on the line; 0 without a line.
         round_trip:
             Seconds that host and adapter add to every answer.
         """
-        played = [_Played(each, bit_cycles, round(round_trip * clock_hz)) for each in accounts]
+        replays = [_Replay(each, bit_cycles, round(round_trip * clock_hz)) for each in accounts]
         names = ("wire_out", "wire_back", "link", "core")
         return cls(
             clock_hz=clock_hz,
             baud=round(clock_hz / bit_cycles) if bit_cycles else None,
-            cycles=sum(each.cycles for each in played),
-            busy={name: sum(each.busy[name] for each in played) for name in names},
+            cycles=sum(each.cycles for each in replays),
+            busy={name: sum(each.busy[name] for each in replays) for name in names},
             bytes_out=sum(int(each.requests["bytes_out"].sum()) for each in accounts),
             bytes_in=sum(int(each.requests["bytes_in"].sum()) for each in accounts),
             ticks=sum(len(each.cycles) for each in accounts),
             spikes={
-                name: np.concatenate([np.empty(0, np.int64), *(e.spikes[name] for e in played)])
+                name: np.concatenate([np.empty(0, np.int64), *(e.spikes[name] for e in replays)])
                 for name in PARTS
             },
         )
 
     @property
     def seconds(self) -> float:
-        """Seconds of the run."""
+        """Seconds that the run takes."""
         return self.cycles / self.clock_hz
 
     @property
     def latency(self) -> IntArray:
-        """Shape (m,): cycles from spike in to spike out of each spike."""
+        """Shape (m,): cycles from spike in to spike out, for each spike."""
         latency: IntArray = np.sum(list(self.spikes.values()), axis=0)
         return latency
 
     @property
     def wire_seconds(self) -> float:
-        """Seconds in which bytes are on the line, both directions added up."""
+        """Seconds in which bytes are on the line, summed over both directions."""
         return (self.busy["wire_out"] + self.busy["wire_back"]) / self.clock_hz
 
     @property
     def limited_by(self) -> str:
-        """What is busy for longest: ``wire_out``, ``wire_back``, ``link`` or ``core``."""
+        """The part that is busy for longest: ``wire_out``, ``wire_back``, ``link`` or ``core``."""
         return max(self.busy, key=lambda name: self.busy[name])
 
     def summary(self) -> DeviceTimeSummary:
-        """Sum the time up, as commands write it."""
+        """Return the summary that commands write."""
         return DeviceTimeSummary(
             clock_hz=self.clock_hz,
             baud=self.baud,
@@ -216,7 +221,7 @@ class DeviceTime:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the summary as JSON has it."""
+        """Return the summary as values that JSON can hold."""
         return self.summary().as_json()
 
     def _latency_summary(self) -> CycleLatencySummary | None:
@@ -239,10 +244,12 @@ class DeviceTime:
 class _Ticks:
     """The ticks of a call as the core executes them, each as early as it can begin.
 
+    Times are clock cycles since the first request of the call was handed over.
+
     Parameters
     ----------
     account:
-        Of the call.
+        The account of the call.
     """
 
     def __init__(self, account: Account) -> None:
@@ -258,19 +265,19 @@ class _Ticks:
         self._started: list[tuple[int, int]] = []
         self._step = 0
         self.popped: list[int] = []
-        """When each word was taken from the queue."""
+        """Times at which the words were taken from the queue."""
 
     def start(self, until: int, time: int) -> None:
-        """Have the ticks before `until` started at a time."""
+        """Let the ticks before `until` start from `time` on."""
         self._started.append((until, time))
 
     def over(self) -> int:
-        """When all ticks that were started are over."""
+        """Return the time at which all started ticks are over."""
         self._execute(self._started[-1][0] if self._started else 0)
         return self._free
 
     def there(self, word: int) -> int:
-        """When a word is in the queue."""
+        """Return the time at which the word with this number is in the queue."""
         tick = self._tick_of_word[word]
         self._execute(tick + 1)
         return self._begins[tick] + self._offsets[word]
@@ -292,7 +299,7 @@ class _Ticks:
 
 
 def _offsets(account: Account) -> IntArray:
-    """Cycle of its tick at which each word is in the queue."""
+    """Return the cycle within its tick at which each word is in the queue, shape (words,)."""
     words, tick = account.words, account.tick_of_word
     offsets = np.zeros(len(words), np.int64)
     update_cycles = np.zeros(len(account.cycles), np.int64)
@@ -307,20 +314,22 @@ def _offsets(account: Account) -> IntArray:
     return offsets
 
 
-class _Played:
-    """One call, played through request by request.
+class _Replay:
+    """A replay of one call on hardware, request by request.
 
     Parameters
     ----------
     account:
-        Of the call.
-    bit_cycles, round_trip:
-        Cycles of a bit on the line, 0 without one, and of host and adapter for each answer.
+        The account of the call.
+    bit_cycles:
+        Cycles of a bit on the line; 0 without a line.
+    round_trip:
+        Cycles that host and adapter add to each answer.
 
     Attributes
     ----------
     cycles, busy, spikes:
-        As of `DeviceTime`.
+        As in `DeviceTime`.
     """
 
     def __init__(self, account: Account, bit_cycles: int, round_trip: int) -> None:
@@ -358,7 +367,7 @@ class _Played:
             self._handed.append(handed)
             begin = max(handed, out_free)
             out_free = begin + bytes_out[row] * byte_cycles
-            # What waits in the buffer is decoded a byte a cycle.
+            # Bytes that have waited in the buffer are decoded at one byte a cycle.
             whole = max(out_free, max(begin, released) + bytes_out[row])
             build = _BUILD
             if opcode == Opcode.FETCH and row >= first_fetch:
@@ -386,13 +395,13 @@ class _Played:
             self._got.append(back_free + self._round_trip)
 
     def _ready(self, words: int, number: int) -> int:
-        """When an answer of so many words, behind those before, can be given."""
+        """Return the time at which `number` words, after the first `words`, can be sent."""
         if number < MAX_FETCH_WORDS and not self._account.tick_period:
             return self._ticks.over()
         return self._ticks.there(words + number - 1) if number else 0
 
     def _works(self) -> list[int]:
-        """Cycles of the link's gateware on each request, what depends on the core aside."""
+        """Return the cycles of the link's gateware for each request, without waits for the core."""
         account = self._account
         opcodes = account.requests["opcode"]
         works = np.full(len(opcodes), _OTHER_WORK, np.int64)
@@ -427,4 +436,4 @@ class _Played:
 
 
 _EMPTY_ANSWER: Final = 8
-"""Bytes of the frame of an answer without a result."""
+"""Bytes of the frame of an answer that has no result."""

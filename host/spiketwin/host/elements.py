@@ -1,4 +1,4 @@
-"""Elements of the memory spaces as arrays and as bytes, and the blocks that one frame carries."""
+"""Elements of the memory spaces as arrays and as bytes, and in blocks that fit one frame each."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def _dtype(fmt: SpaceFormat) -> np.dtype[np.signedinteger | np.unsignedinteger]:
 
 
 def pack(fmt: SpaceFormat, values: IntArray) -> bytes:
-    """Bytes of elements that are within the limits of the space."""
+    """Return the bytes of elements, which must be within the limits of the space."""
     if fmt.packed:
         return np.packbits(values.astype(np.uint8), bitorder="little").tobytes()
     return values.astype(_dtype(fmt)).tobytes()
 
 
 def unpack(fmt: SpaceFormat, data: bytes, count: int) -> IntArray:
-    """Elements of a result of `READ`."""
+    """Return the elements in a result of `READ`, shape (count,)."""
     if fmt.packed:
         bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count, bitorder="little")
         return bits.astype(np.int64)
@@ -36,9 +36,9 @@ def unpack(fmt: SpaceFormat, data: bytes, count: int) -> IntArray:
 
 
 def blocks(fmt: SpaceFormat, first: int, count: int) -> Iterator[tuple[int, int]]:
-    """Cut `count` elements from the linear index `first` on into blocks that fill their frames.
+    """Yield the linear index and the length of blocks that fill a frame each.
 
-    Yields the linear index of each block and its number of elements.
+    Together the blocks cover the `count` elements from the linear index `first` on.
     """
     most = MAX_ELEMENT_BYTES * 8 if fmt.packed else MAX_ELEMENT_BYTES // fmt.element_bytes
     for index in range(first, first + count, most):
@@ -52,9 +52,10 @@ def integers(
     limits: tuple[int, int],
     error: type[SpiketwinError] = InvalidInput,
 ) -> IntArray:
-    """Convert `values` to integers of the given shape; a scalar fills it.
+    """Return `values` as integers of the given shape; a scalar fills the shape.
 
-    Raises `error`, naming the array, the first wrong element and the range, when anything is off.
+    Raises `error` for a wrong type, shape or value. It names the array, the first wrong element and
+    the range.
     """
     if type(values) is int and shape == () and limits[0] <= values <= limits[1]:
         return np.array(values, np.int64)
@@ -75,9 +76,9 @@ def integers(
 
 
 def as_array(name: str, values: ArrayLike, error: type[SpiketwinError], shape: str) -> NDArray[Any]:
-    """Convert an argument to an array of whatever type; raise `error`, naming it, if it is none."""
+    """Return an argument as an array of any type; raise `error` if it cannot be converted."""
     try:
         return np.asarray(values)
     except Exception as wrong:
-        # Ragged lists, and whatever the conversion of somebody else's class raises.
+        # Ragged lists raise, and the conversion of a foreign class may raise any exception.
         raise error(f"{name} must be an array {shape}: {str(wrong)[:200]}") from wrong

@@ -32,15 +32,15 @@ __all__ = [
 ]
 
 _NOT_CALLERS: Final = ("spiketwin", "contextlib", "functools")
-"""This package, and what stands between two functions of it."""
+"""Packages whose frames are skipped when the caller is looked for: this one, and wrappers in it."""
 
 
 class SpiketwinWarning(UserWarning):
-    """Legal, but almost surely a mistake; commands show it as a line on the terminal."""
+    """A legal value is almost surely a mistake; commands show the warning as a line."""
 
 
 def warn(text: str) -> None:
-    """Warn (`SpiketwinWarning`) whoever called this package, with the line of theirs that did."""
+    """Issue a `SpiketwinWarning` at the line of the program that called this package."""
     frame, level = sys._getframe(1), 2
     while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] in _NOT_CALLERS:
         frame, level = frame.f_back, level + 1
@@ -60,33 +60,33 @@ class InvalidInput(SpiketwinError, ValueError):
 
 
 class DoesNotFit(SpiketwinError, ValueError):
-    """Right in itself, but more than the connected core can hold; nothing was written."""
+    """A valid network or value is more than the connected core can hold; nothing was written."""
 
     exit_status = 2
 
 
 class HalfWritten(SpiketwinError):
-    """What a core needs for a run was not written to its end; the message says what mends it."""
+    """A memory that a run needs was not written completely; the message says what to do."""
 
 
 class NetworkFileError(SpiketwinError, ValueError):
-    """A file is no network of ours, is damaged, or is of another version."""
+    """A file is not a network file, is damaged, or has another version."""
 
     exit_status = 2
 
 
 class RecordingError(SpiketwinError, ValueError):
-    """A file is no recorded session, or is damaged; the message names the line."""
+    """A file is not a recorded session, or is damaged; the message names the line."""
 
     exit_status = 2
 
 
 class LinkError(SpiketwinError):
-    """The device cannot be talked to (any more)."""
+    """The device cannot be reached, or no longer be reached."""
 
 
 class LinkTimeout(LinkError, TimeoutError):
-    """The device did not answer, however often it was asked."""
+    """The device did not answer in any of the tries."""
 
 
 class LinkLost(LinkError, ConnectionError):
@@ -94,19 +94,19 @@ class LinkLost(LinkError, ConnectionError):
 
 
 class CoreClosed(LinkError):
-    """The core was closed at this end, by the program itself; the message says by what."""
+    """The program itself closed the core; the message says by which call."""
 
 
 class DeviceRestarted(LinkError):
-    """The device lost power or was reset, and with it everything programmed."""
+    """The device lost power or was reset, and has lost everything that was programmed."""
 
 
 class IncompatibleDevice(LinkError):
-    """What answers is of another release, or built from other tables."""
+    """The device is of another release, or built from other tables."""
 
 
 class ReplayMismatch(LinkError):
-    """The host says something else than it did when the session was recorded."""
+    """The host sends other bytes than it did when the session was recorded."""
 
 
 class Refused(LinkError):
@@ -115,9 +115,9 @@ class Refused(LinkError):
     Attributes
     ----------
     opcode, status:
-        The request and the reason.
+        Opcode of the request, and the reason.
     detail:
-        What `STATUS_DOC` says it is for that reason.
+        A number whose meaning depends on the reason (`STATUS_DOC`).
     """
 
     def __init__(self, opcode: Opcode, status: Status, detail: int) -> None:

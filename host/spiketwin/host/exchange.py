@@ -1,9 +1,12 @@
-"""Requests and replies without I/O: sequence numbers, window, loss, and what is resent.
+"""The host's end of the link's sliding-window protocol, without I/O.
 
-The device executes requests strictly in order and remembers its last answers, so two signs tell
-of a loss before any clock does: it refuses a request because one before it is missing, or it
-answers a request while the answer to an earlier one has not come. Both are mended at once; only
-the loss of the last thing said needs a timeout.
+It numbers requests, matches replies to them, detects losses and resends. The device executes each
+request at most once, strictly in order, and keeps its last answers: it answers a repeated request
+without executing it again. Two signs tell of a loss before a timeout does: the device refuses a
+request because an earlier one is missing, or it answers a request while the answer to an earlier
+one has not come. The host resends at once in both cases: from the missing request on (go-back-N),
+or only the requests whose answers are missing (selective repeat). Only the loss of the last frame
+needs a timeout.
 """
 
 from __future__ import annotations
@@ -29,20 +32,20 @@ _STATUSES: Final = tuple(Status)
 
 
 class Request(NamedTuple):
-    """One request, without its session and its sequence number, which the exchange adds.
+    """A request, without the session and the sequence number, which the exchange adds.
 
     Attributes
     ----------
     payload:
-        Arguments and tail.
+        Fixed arguments and variable tail of the request.
     result_bytes:
-        Bytes of the result; the most there can be if `result_item_bytes` is given.
+        Bytes of the result; the most bytes if `result_item_bytes` is given.
     result_item_bytes:
-        Where the result has any number of items: bytes of one.
+        Bytes of one item, for a result of any number of items; otherwise 0.
     cycles:
         Most cycles the device takes to answer.
     on_result:
-        Called with the result, in the order of the requests.
+        Function that is called with the result, in the order of the requests.
     """
 
     opcode: Opcode
@@ -54,19 +57,19 @@ class Request(NamedTuple):
 
     @property
     def wire_bytes(self) -> int:
-        """Bytes that the request and its answer put on the wire, at most."""
+        """Most bytes that the request and its answer put on the wire."""
         answer = max(self.result_bytes, _DETAIL_BYTES)
         return frame_bytes(REQUEST_HEADER + len(self.payload)) + frame_bytes(REPLY_HEADER + answer)
 
     def accepts(self, result: bytes) -> bool:
-        """Whether a result has a length that this request can have."""
+        """Return whether a result has a length that is possible for this request."""
         if self.result_item_bytes:
             return len(result) <= self.result_bytes and len(result) % self.result_item_bytes == 0
         return len(result) == self.result_bytes
 
 
 def arguments(opcode: Opcode, *values: int) -> bytes:
-    """Bytes of the fixed arguments of a request, laid out as its table says."""
+    """Return the fixed arguments of a request as bytes, laid out as in `REQUESTS`."""
     return REQUESTS[opcode].layout.pack(*values)
 
 
@@ -98,18 +101,20 @@ class _Outstanding:
 
 @dataclass
 class Statistics:
-    """What the link has seen since it was opened.
+    """Counts of what the link has sent, received and lost since it was opened.
 
     Attributes
     ----------
     requests, resent, timeouts:
-        Requests submitted, frames sent again, and waits that ended without an answer.
+        Requests submitted, frames resent, and waits that ended without an answer.
     good_frames, bad_frames, stale_replies:
-        Frames received whole and damaged, and good ones that answered nothing outstanding.
+        Frames received whole, frames received damaged, and whole ones that answered no outstanding
+        request.
     bytes_sent, bytes_received:
-        Bytes given to the port and taken from it, what was resent or damaged included.
+        Bytes written to the port and read from it, including resent and damaged frames.
     round_trip:
-        Seconds from the last request submitted to its answer, the time in the window included.
+        Seconds from submitting the last answered request to its answer, including its time in the
+        window.
     """
 
     requests: int = 0
@@ -124,12 +129,12 @@ class Statistics:
 
 
 class Exchange:
-    """One end of the link, the host's. Bytes go in and out; nothing here waits.
+    """The host's end of the link: bytes go in and out, and no method waits.
 
     Attributes
     ----------
     session:
-        The number in the header of every request.
+        Number of the session, in the header of every request.
     """
 
     def __init__(self) -> None:
@@ -143,7 +148,7 @@ class Exchange:
 
     @property
     def outstanding(self) -> Sized:
-        """The requests submitted whose replies were not taken, as far as their number tells."""
+        """The requests whose replies were not taken yet, of which only the number is public."""
         return self._outstanding
 
     @property
@@ -157,17 +162,17 @@ class Exchange:
         return self._outstanding[0].reply is not None
 
     def unanswered_bytes(self) -> int:
-        """Bytes that the requests without a reply, and their replies, put on the wire."""
+        """Return the bytes that all unanswered requests and their replies put on the wire."""
         return sum(o.request.wire_bytes for o in self._outstanding if o.reply is None)
 
     def begin(self, session: int) -> None:
-        """Number requests from 0 in `session`, once everything outstanding was taken."""
+        """Begin a session, in which requests are numbered from 0; no reply may be outstanding."""
         self.session = session
         self._next_index = 0
         self._last_refused = None
 
     def submit(self, request: Request, now: float) -> None:
-        """Number a request and put its frame in the output."""
+        """Number a request and append its frame to the output."""
         seq = self._next_index % SEQUENCE_NUMBERS
         frame = encode(bytes((self.session, seq, request.opcode)) + request.payload)
         self._outstanding.append(_Outstanding(request, self._next_index, seq, frame, now))
@@ -176,7 +181,7 @@ class Exchange:
         self.statistics.requests += 1
 
     def take_output(self) -> bytes:
-        """Give the bytes that must be sent."""
+        """Remove and return the bytes that are to be sent."""
         if not self._output:
             return b""
         output = bytes(self._output)
@@ -185,7 +190,7 @@ class Exchange:
         return output
 
     def take_reply(self, now: float) -> Reply:
-        """Give the reply to the oldest request, which was `answered`."""
+        """Remove the oldest request, which must be `answered`, and return its reply."""
         oldest = self._outstanding.popleft()
         if oldest.reply is None:
             raise LookupError("the oldest request has no reply yet")
@@ -193,9 +198,9 @@ class Exchange:
         return oldest.reply
 
     def receive(self, data: bytes) -> bool:
-        """Take bytes in; return whether they answered anything outstanding.
+        """Take in received bytes; return whether they answered an outstanding request.
 
-        Raises `DeviceRestarted` when the device has another session than this one.
+        Raises `DeviceRestarted` if the device is in another session than this one.
         """
         if not data:
             return False
@@ -209,14 +214,14 @@ class Exchange:
         return answered
 
     def resend(self) -> None:
-        """Put every request without a reply in the output again: for use after a timeout."""
+        """Append every unanswered request to the output again, as is done after a timeout."""
         self._last_refused = None
         for entry in self._outstanding:
             entry.asked_again = False
         self._send_again([entry for entry in self._outstanding if entry.reply is None])
 
     def _send_again(self, entries: list[_Outstanding]) -> None:
-        # The zero ends whatever of a cut frame the device still holds.
+        # The zero ends a truncated frame that the device may still hold.
         self._output += DELIMITER + b"".join(entry.frame for entry in entries)
         self.statistics.resent += len(entries)
 
@@ -238,7 +243,7 @@ class Exchange:
         return True
 
     def _out_of_turn(self, entry: _Outstanding, reply: Reply) -> bool:
-        """Whether a refusal is of the number of a request, or of its session, and so no answer."""
+        """Return whether a refusal concerns only the number or session of a request: no answer."""
         detail = int.from_bytes(reply.result, "little")
         if reply.status is Status.WRONG_SEQUENCE:
             self._mend_request(entry, detail)
@@ -246,14 +251,14 @@ class Exchange:
         if reply.status is not Status.WRONG_SESSION or reply.opcode is Opcode.OPEN:
             return False
         if detail == self.session:
-            return True  # said before this session began
+            return True  # sent before this session began
         raise DeviceRestarted(
             f"the device is in session {detail}, not {self.session}: it lost power, was reset or "
             "was opened by another program. Connect again and program it again"
         )
 
     def _addressee(self, body: bytes) -> _Outstanding | None:
-        """Find the request without a reply that a reply body answers."""
+        """Return the unanswered request that a reply body answers; None if there is none."""
         if len(body) < REPLY_HEADER:
             return None
         session, seq, opcode, status = body[:REPLY_HEADER]
@@ -270,10 +275,10 @@ class Exchange:
         return None
 
     def _mend_request(self, refused: _Outstanding, expected: int) -> None:
-        """Resend from the request that the device is missing, once for each loss.
+        """Resend from the request that the device is missing on (go-back-N), once for each loss.
 
-        All requests behind the missing one are refused, in order. A refusal of one not behind the
-        last refused means that the resent ones met with a loss of their own.
+        The device refuses all requests after the missing one, in order. A refusal of a request that
+        does not come after the last refused one means that a resent frame was lost as well.
         """
         same_loss = self._last_refused is not None and refused.index > self._last_refused
         self._last_refused = refused.index
@@ -284,7 +289,7 @@ class Exchange:
             self._send_again(missing)
 
     def _mend_replies(self, answered: _Outstanding) -> None:
-        """Ask again for the replies that should have come before the one that came."""
+        """Resend the requests whose replies should have come before this one (selective repeat)."""
         lost = []
         for entry in self._outstanding:
             if entry is answered:

@@ -1,4 +1,4 @@
-"""How the runs that were asked for are carried out: over the link, or on threads of the target."""
+"""Runs, checked and executed: over the link, or on several threads of the target."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _LAST_TICK: Final = (1 << 32) - 1
 
 
 class Execution:
-    """Checks what runs ask for, and has the device carry them out.
+    """Checks the arguments of runs, and has the device execute them.
 
     Parameters
     ----------
     state:
-        What is known of the device.
+        The known state of the device.
     """
 
     def __init__(self, state: DeviceState) -> None:
@@ -49,7 +49,10 @@ class Execution:
         registers: Mapping[str, ArrayLike],
         many: bool = False,
     ) -> Plan:
-        """Return the plan of runs whose events were checked already; nothing is sent yet."""
+        """Return the plan of runs whose events were checked; nothing is sent.
+
+        Raises `InvalidInput`, `DoesNotFit` or `HalfWritten` as `Core.run` and `Core.run_many`.
+        """
         state = self._state
         settings = state.settings
         self._check_queue(events, int(ticks), many)
@@ -67,14 +70,18 @@ class Execution:
         if "v_floor" in plan.registers:
             state.placement.check_floor(int(plan.registers["v_floor"].max()))
         for what, mend in state.half_written.items():
-            if what not in plan.registers:  # which are written again
+            if what not in plan.registers:  # the plan writes its registers again
                 raise HalfWritten(f"writing {what} was broken off: {mend} before it is run")
         return plan
 
     def attaching_what_came_in(self, execute: Callable[[list[Runner], Stopwatch], Run]) -> Run:
-        """Execute runs. An exception that breaks them off carries what has come in by then.
+        """Return the result of `execute`, or attach to its exception the ticks that came in.
 
-        `execute` is given a list. It puts the runner there before anything can come in.
+        Parameters
+        ----------
+        execute:
+            Function that executes runs, called with an empty list and a stopwatch. It appends its
+            runner to the list before any words can come in.
         """
         state = self._state
         begun: list[Runner] = []
@@ -84,7 +91,7 @@ class Execution:
         except BaseException as error:
             for runner in begun:
                 runner.broken_off = True
-                with suppress(LinkError):  # where the device reports what no core does
+                with suppress(LinkError):  # the words may be malformed
                     error.__dict__["run"] = part = runner.result()
                     error.add_note(
                         f"The run was broken off with {len(part.cycles)} of {runner.ticks} ticks "
@@ -101,7 +108,19 @@ class Execution:
         begun: list[Runner],
         stopwatch: Stopwatch,
     ) -> Run:
-        """Have the device carry out a plan by requests over the link."""
+        """Execute a plan by requests over the link, and return the result.
+
+        Parameters
+        ----------
+        plan:
+            The runs.
+        progress, watch:
+            As `Runner` takes them.
+        begun:
+            List to which the runner is appended.
+        stopwatch:
+            Takes the times of the run.
+        """
         state = self._state
         state.settle()
         self._check_ticks(plan)
@@ -130,7 +149,7 @@ class Execution:
         begun: list[Runner],
         stopwatch: Stopwatch,
     ) -> Run:
-        """Have the device carry out the plan of several runs, on threads of the target if it can.
+        """Execute the plan of several runs, on threads if the target can, and return the result.
 
         Parameters
         ----------
@@ -139,9 +158,9 @@ class Execution:
         threads:
             Most threads that the runs may be spread over.
         progress, watch:
-            Called with whole runs (`Core.run_many`).
+            As `Core.run_many` takes them.
         begun, stopwatch:
-            As of `over_link`.
+            As `over_link` takes them.
         """
         run_apart = self._state.link.run_apart
         if run_apart is None or not self._can_run_apart(plan, threads):
@@ -157,7 +176,7 @@ class Execution:
         return run
 
     def _can_run_apart(self, plan: Plan, threads: int) -> bool:
-        """Whether the runs of a plan can be spread over threads, none depending on another."""
+        """Return whether the runs of a plan are independent, so that threads can share them."""
         return (
             min(threads, plan.runs) > 1
             and plan.starts_anew
@@ -166,7 +185,7 @@ class Execution:
         )
 
     def _learns(self, plan: Plan) -> bool:
-        """Whether weights may change in any run of a plan, which the next one would see."""
+        """Return whether any run of a plan may change weights, on which the next would depend."""
         state = self._state
         if not state.params.learning:
             return False
@@ -183,7 +202,7 @@ class Execution:
         threads: int,
         progress: Callable[[int, int], None] | None,
     ) -> Run:
-        """Have the device carry out runs on several threads, all or none of them."""
+        """Execute runs on several threads of the target: all of them, or none on an exception."""
         state = self._state
         state.settle()
         self._check_ticks(plan)
@@ -200,7 +219,7 @@ class Execution:
 
         try:
             words = np.frombuffer(run_apart(plan, threads, report), "<u4")
-        except BaseException as error:  # nothing of it was done
+        except BaseException as error:  # none of the runs counts as executed
             error.__dict__["run"] = Run(*decode_nothing(state.params))
             raise
         ticks = plan.runs * plan.ticks
@@ -230,9 +249,10 @@ class Execution:
             )
 
     def _carry_out(self, runner: Runner, reads: bool) -> dict[str, int]:
-        """Have the device carry out a run, or bring it to rest where that is broken off.
+        """Execute a run over the link, and return the counters after it.
 
-        Gives the counters behind it, which are read with `reads`.
+        If it is broken off, the device is brought to rest. The device's own counters are read only
+        if `reads`.
         """
         state = self._state
         state.settled, state.runner = False, runner
@@ -245,7 +265,7 @@ class Execution:
             counters = state.count(reads)
         except BaseException as error:
             runner.broken_off = True
-            if not isinstance(error, LinkError):  # with one that failed the next call tries
+            if not isinstance(error, LinkError):  # a link that failed is left to the next call
                 with suppress(LinkError):
                     state.settle()
             raise

@@ -1,7 +1,8 @@
 """Networks on disk: one zip of numpy arrays and a JSON header (docs/network-file.md).
 
-Reading trusts nothing: sizes are taken from the header, every array must have exactly the type and
-shape that follows from them before its data is read, and nothing in a file is ever executed.
+The reader does not trust the file: it takes the sizes from the header, checks that every array has
+exactly the type and shape that follow from them before it reads the data, and never executes
+anything in a file.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from spiketwin.host.stimuli import MOST_EVENTS, checked_events
 
 FORMAT: Final = "spiketwin network"
 VERSION: Final = max(v.since for v in (*ARRAYS.values(), *SETTINGS.values()))
-"""The version that is written; earlier ones are read, and lack what has come since."""
+"""Version that is written. Earlier ones are read; variables that came later take their defaults."""
 
 _MOST_HEADER_BYTES: Final = 1 << 16
 _MOST_FILE_BYTES: Final = 1 << 29
-"""The largest network with the longest stimulus is not half of that, however badly packed."""
+"""Most bytes of a file; the largest network with the longest stimulus takes less than half."""
 
 _NPY_VERSION: Final = (1, 0)
 _HEADER: Final = "header"
@@ -42,20 +43,20 @@ _DIRECTORY_END_BYTES: Final = 22
 _MOST_DIRECTORY_BYTES: Final = 1 << 12
 _FAR_DIRECTORY: Final = b"PK\6\7"
 _FAR_DIRECTORY_BYTES: Final = 20
-"""What a zip archive ends with: where its directory is, and before that, in one of more than
-4 GiB, where to look for this."""
+"""Records at the end of a zip archive: the end of its central directory, and before that, in an
+archive of more than 4 GiB, the locator of the zip64 record."""
 
 
 @dataclass(frozen=True)
 class Stimulus:
-    """Spikes to run a network with.
+    """A stimulus: the axon events to run a network with.
 
     Attributes
     ----------
     spikes:
         Shape (k, 2), int64: (tick, axon).
     ticks:
-        Length of the run.
+        Length of the run in ticks.
     """
 
     spikes: NDArray[np.int64]
@@ -70,14 +71,14 @@ def save(
 ) -> None:
     """Write a network, and a stimulus for it if `spikes` and `ticks` are given.
 
-    An existing file is replaced only once the new one is whole.
+    An existing file is replaced atomically, once the new one is complete.
 
     Raises
     ------
     InvalidNetwork, InvalidInput
         An argument, the network or the stimulus is wrong; nothing was written.
     OSError
-        The file cannot be written; it is as it was.
+        The file cannot be written; an existing one is unchanged.
     """
     whole = path_of(path, "path")
     checked_network(net)
@@ -86,7 +87,7 @@ def save(
         "version": VERSION,
         "n_axons": net.n_axons,
         "n_neurons": net.n_neurons,
-        # JSON has no infinity; a text has, and reads the same to a person.
+        # JSON has no infinity, so numbers that may be infinite are written as text.
         "settings": {n: _to_json(getattr(net, n)) for n in SETTINGS},
     }
     arrays: dict[str, NDArray[Any]] = {name: getattr(net, name) for name in array_types()}
@@ -106,16 +107,17 @@ def save(
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Network, Stimulus | None]:
-    """Read a network, and its stimulus if it has one.
+    """Return the network in a file, and its stimulus; None if the file has none.
 
     Raises
     ------
     NetworkFileError
-        The file is no network of ours, is cut or damaged, of another version, or out of range.
+        The file is not a network file, is truncated or damaged, has another version, or has a value
+        out of range.
     InvalidInput
-        `path` is none.
+        `path` is not a path.
     FileNotFoundError, PermissionError
-        As `open`.
+        As `open` raises them.
     """
     whole = path_of(path, "path")
     with open_regular(whole, _MOST_FILE_BYTES, NetworkFileError) as file:
@@ -129,14 +131,17 @@ def load(path: str | os.PathLike[str]) -> tuple[Network, Stimulus | None]:
             zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
             ValueError, OSError,
         ) as error:  # fmt: skip
-            # What zipfile and json raise for damaged, encrypted or exotically packed members.
+            # zipfile and json raise these for damaged, encrypted or unusually compressed members.
             raise NetworkFileError(
                 f"{whole} is no network file, or a damaged one ({error}): save it again"
             ) from error
 
 
 def _check_directory(file: IO[bytes]) -> None:
-    """See that the archive's directory is as short as ours are: zipfile reads whatever there is."""
+    """Raise `NetworkFileError` for an archive whose directory is longer than `save` writes.
+
+    zipfile would read a directory of any length into memory.
+    """
     size = file.seek(0, os.SEEK_END)
     length = min(size, _DIRECTORY_END_BYTES + _FAR_DIRECTORY_BYTES)
     file.seek(size - length)
@@ -174,7 +179,7 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
             f"the file must hold exactly the arrays {', '.join(sorted(expected))}, "
             f"not {', '.join(sorted(found))}"
         )
-    # The largest thing asked for is known before memory is taken for it.
+    # Sizes and types are checked before memory is allocated for an array.
     arrays: dict[str, Any] = {}
     for name, dtype in types.items():
         shape = ARRAYS[name].shape(sizes["n_axons"], sizes["n_neurons"])

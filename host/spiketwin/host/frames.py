@@ -1,4 +1,4 @@
-"""Bodies to frames and back: COBS, CRC-16, and a decoder of any chunking of bytes."""
+"""Framing: bodies to frames and back by COBS and CRC-16, from a stream cut up in any way."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ DELIMITER = b"\0"
 
 
 def encode(body: bytes) -> bytes:
-    """Frame of a body of at most `MAX_BODY` bytes, its closing zero included."""
+    """Return the frame of a body of at most `MAX_BODY` bytes, including its final zero.
+
+    Raises `ValueError` for a longer body.
+    """
     if len(body) > MAX_BODY:
         raise ValueError(f"a body has at most {MAX_BODY} bytes, not {len(body)}")
-    return _encoded_again(body) if len(body) <= _SHORT else _encoded(body)
+    return _encoded_memoised(body) if len(body) <= _SHORT else _encoded(body)
 
 
 def _encoded(body: bytes) -> bytes:
@@ -27,17 +30,17 @@ def _encoded(body: bytes) -> bytes:
 
 
 def frame_bytes(body_bytes: int) -> int:
-    """Bytes on the wire of a body of so many bytes: CRC, COBS and the zero."""
+    """Return the bytes on the wire of a body of `body_bytes`, with CRC, COBS and the final zero."""
     return body_bytes + CRC_BYTES + 2
 
 
 class FrameDecoder:
-    """Finds the good bodies in a stream of bytes, however it is cut into chunks.
+    """Finds the bodies of good frames in a stream of bytes, however it is cut into chunks.
 
     Attributes
     ----------
     good, bad:
-        Frames passed on, and frames dropped: cut, overlong, or with a wrong CRC.
+        Number of frames passed on, and of frames dropped: truncated, overlong or with a wrong CRC.
     """
 
     def __init__(self) -> None:
@@ -47,16 +50,16 @@ class FrameDecoder:
         self._overlong = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes in; return the bodies of the good frames that they complete."""
+        """Take in received bytes; return the bodies of the good frames that they complete."""
         *ends, rest = data.split(DELIMITER)
         bodies = []
         for part in ends:
-            # Most frames come whole: what is kept of one that began earlier is the exception.
+            # Most frames come whole; the start of one is kept only where a chunk ends within it.
             if self._frame or self._overlong:
                 part = self._completed(part)
             if not part:
                 continue  # two zeros in a row separate nothing
-            body = _decoded_again(part) if len(part) <= _SHORT else _decoded(part)
+            body = _decoded_memoised(part) if len(part) <= _SHORT else _decoded(part)
             if body is None:
                 self.bad += 1
             else:
@@ -67,13 +70,13 @@ class FrameDecoder:
         return bodies
 
     def _append(self, part: bytes) -> None:
-        # Noise without a zero must not grow the buffer.
+        # Noise without a zero must not let the buffer grow without limit.
         self._overlong = self._overlong or len(self._frame) + len(part) >= MAX_FRAME
         if not self._overlong:
             self._frame += part
 
     def _completed(self, part: bytes) -> bytes:
-        """Give the frame that a part ends; one that is too long to be any if it was overlong."""
+        """Return the frame that `part` completes; `_OVERLONG`, which is bad, if it was overlong."""
         self._append(part)
         frame = _OVERLONG if self._overlong else bytes(self._frame)
         self._frame.clear()
@@ -82,7 +85,7 @@ class FrameDecoder:
 
 
 def _decoded(frame: bytes) -> bytes | None:
-    """Give the body of a frame without its zero; None if it is damaged."""
+    """Return the body of a frame, given without its zero; None if the frame is damaged."""
     if len(frame) >= MAX_FRAME:
         return None
     try:
@@ -96,14 +99,14 @@ def _decoded(frame: bytes) -> bytes | None:
 
 
 _SHORT: Final = 16
-"""Bytes up to which bodies and frames come again and again: numbers come round, and most requests
-say nothing else."""
+"""Bytes up to which encoding and decoding are memoised: sequence numbers wrap around, and short
+requests differ in little else, so the same bodies and frames recur."""
 
-_KEPT: Final = 4096
-_encoded_again: Final = lru_cache(_KEPT)(_encoded)
-_decoded_again: Final = lru_cache(_KEPT)(_decoded)
+_MEMOISED: Final = 4096
+_encoded_memoised: Final = lru_cache(_MEMOISED)(_encoded)
+_decoded_memoised: Final = lru_cache(_MEMOISED)(_decoded)
 _OVERLONG: Final = bytes(MAX_FRAME)
 _RESIDUE: Final = binascii.crc_hqx(
     (CRC_INITIAL ^ CRC_FINAL_XOR).to_bytes(CRC_BYTES, "big"), CRC_INITIAL
 )
-"""Where the CRC ends that has taken a body and the CRC of that body."""
+"""Residue of the CRC: its value after a body and the CRC of that body."""

@@ -1,4 +1,4 @@
-"""Files that are read: regular ones, and never more of one than a sound file can have."""
+"""Reading of files: only regular ones, and at most as many bytes as a good file can have."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from spiketwin.host.errors import SpiketwinError
 
 
 def open_regular(path: Path, most_bytes: int, error: type[SpiketwinError]) -> IO[bytes]:
-    """Open a file to be read, having looked at what it is: nothing else is ever opened.
+    """Open a regular file for reading; anything else is refused without opening it.
 
-    A device or a pipe may give bytes for ever, or none, and opening it may do something.
+    A device or a pipe may deliver bytes without end, or none, and opening it may have effects.
 
     Parameters
     ----------
     path:
-        The file (`paths.path_of`).
+        Path of the file (`paths.path_of`).
     most_bytes:
-        What a sound file has at most.
+        Most bytes that a good file has.
     error:
-        Raised where it is no regular file, or a longer one.
+        Class of the error that is raised for a longer file, or one that is not regular.
 
     Raises
     ------
     OSError
-        As `open`.
+        As `open` raises it.
     """
     found = path.stat()
     if stat.S_ISDIR(found.st_mode):
@@ -47,9 +47,10 @@ def open_regular(path: Path, most_bytes: int, error: type[SpiketwinError]) -> IO
 def bounded_lines(
     file: IO[bytes], path: Path, most_bytes: int, error: type[SpiketwinError]
 ) -> Iterator[str]:
-    """Give the lines of a text in UTF-8, whatever system wrote it, without a mark at its begin.
+    """Yield the lines of a UTF-8 text, with any line ends, and without a byte-order mark.
 
-    Raises `error` where it is no such text, or longer than `most_bytes`: it may have grown.
+    Raises `error` if the text is not UTF-8, or longer than `most_bytes`: the file may have grown
+    since it was opened.
     """
     left = most_bytes
     encoding = "utf-8-sig"

@@ -1,7 +1,7 @@
-"""What a target is: `Target`, a value, and `TargetKind`, what is known of all targets of a scheme.
+"""Targets: `Target`, a value that names one, and `TargetKind`, the properties of a whole scheme.
 
-A target is text only where somebody types it (`spiketwin.host.registry.parse`). From there on its
-sizes, its options and its rate travel as they are.
+A target is text only where somebody types it (`spiketwin.host.addresses.parse`). From there on its
+sizes, its options and its rate are passed on as typed values.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host.transport import Transport
 
 Origin = Literal["computed", "simulated", "reported"]
-"""How a target comes by its spikes and cycles: the model computes them, RTL is simulated, and what
-answers at a port reports its own, whether it is a board or an emulator."""
+"""Where the spikes and cycles of a target come from: the model computes them, RTL and netlists are
+simulated, and a device at a port, be it a board or an emulator, reports its own."""
 
 PARAMS_OPTION: Final = "params"
 """The option of an address that names the sizes of a core."""
 
 TERMINAL_PATIENCE: Final = 100.0
-"""An emulator on a pseudo-terminal is that much slower, at worst, than the clock it reports."""
+"""Factor on deadlines: an emulator on a pseudo-terminal may be that much slower than its clock."""
 
 SOCKET_PATIENCE: Final = 25.0
-"""Bytes on a socket pass through programs, and perhaps a network, that have other work as well."""
+"""Factor on deadlines: bytes on a socket pass through busy programs, and perhaps a network."""
 
 _MORE_PATIENCE: Final = (
     "On a computer that is very busy, give it more time by retries=… (--retries on the command "
@@ -41,41 +41,41 @@ SILENT_SOCKET: Final = (
     "see that what listens there has a device of ours behind it, at the rate the device listens "
     f"at. {_MORE_PATIENCE}"
 )
-"""What to do about a device that does not answer."""
+"""Advice for the case that a device does not answer."""
 
 RATE_OF_ANOTHER: Final = (
     "its bytes keep to no rate of this end: leave it out, or set it where the line is"
 )
-"""Why a rate has no effect where another program has the line, and what to do."""
+"""Why a rate has no effect if another program holds the line, and what to do."""
 
 
 @dataclass(frozen=True)
 class TargetKind:
-    """What is known of all targets of one scheme, before any of them is opened.
+    """The properties that all targets of one scheme share, known before any is opened.
 
     Attributes
     ----------
     scheme:
-        What an address begins with, before the colon: ``model`` of ``model:``.
+        Beginning of an address, before the colon: ``model`` of ``model:``.
     open_target:
-        Opens a target of this kind and returns its transport. May raise `TargetError` or `OSError`,
-        and `ImportError` where the package of `extra` is missing.
+        Function that opens a target of this kind and returns its transport. May raise `TargetError`
+        or `OSError`, and `ImportError` if the package of `extra` is missing.
     origin:
-        How targets of this kind come by their spikes and cycles.
+        Where the spikes and cycles of such targets come from.
     options:
-        Names of the options that an address may have after ``?``. With ``params`` among them the
-        sizes of the core can be chosen, and are in `Target.params`. None if an address is whatever
-        follows the scheme, which `Target.place` then is.
+        Names of the options that an address may have after ``?``. If ``params`` is among them, the
+        sizes of the core can be chosen, and are in `Target.params`. None if an address has no
+        options: all that follows the scheme is then `Target.place`.
     has_line:
-        Whether bytes travel at a rate that can be chosen, or a function that says so of a target.
+        Whether bytes travel at a rate that can be chosen, or a function that tells it of a target.
     patience:
         Factor on every deadline, for a device that is slower than its clock says.
     extra:
-        The extra of this package that has to be installed; empty if none has.
+        Extra of this package that has to be installed; empty if none has.
     advice:
-        What to do where nobody answers.
+        What to do if the device does not answer.
     why_no_line:
-        Why a rate has no effect where there is no line, and what to do about that.
+        Why a rate has no effect on a target without a line, and what to do.
     """
 
     scheme: str
@@ -96,21 +96,21 @@ class TargetKind:
 
 @dataclass(frozen=True)
 class Target:
-    """One target: what `connect` opens.
+    """A target that `connect` can open.
 
     Attributes
     ----------
     kind:
-        What is known of all targets of its scheme.
+        Properties of all targets of its scheme.
     place:
-        Where it is: the path of a port, ``host:port`` of a socket; empty for a target in this
+        Where the target is: the path of a port, the address of a socket; empty for a target in this
         process.
     params:
-        Sizes of its core, for a kind of which they can be chosen; None if they are left open.
+        Sizes of its core, if its kind lets them be chosen; None if they are left open.
     options:
         Other options of its address: name to text.
     baud:
-        Rate of its line; None for that with which the device starts.
+        Bits per second of its line; None for the rate with which the device starts.
     address:
         The address as it was typed; empty if the target was made by a program.
     """
@@ -127,11 +127,11 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What errors call the target."""
+        """The name of the target in error messages."""
         return str(self).removesuffix(":")
 
     def open(self) -> Transport:
-        """Open the target; raises as `TargetKind.open_target`."""
+        """Open the target and return its transport; raises as `TargetKind.open_target`."""
         return self.kind.open_target(self)
 
     @property

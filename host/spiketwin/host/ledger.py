@@ -1,11 +1,12 @@
 """The latency ledger: where the wall time of a run went, and the time of each tick and each spike.
 
-The wall time is cut up so that every instant belongs to exactly one part. While the host computes
-it is the host's. While it is at the port, the instant belongs to the first of these that was busy
-then: the core, the line to the device, the line back, a core that waits for its next tick. What is
-left is the adapter's, up to what its round trips take without any of these, and else a remainder
-that no part hides. A simulated device has a time of its own, which it tells: its core and its lines
-are busy in that, and what is left is the target's, up to what the simulation has been at work.
+The wall time is divided so that every instant belongs to exactly one part. While the host computes,
+the instant belongs to the host. While the host is at the port, the instant belongs to the first of
+these that is busy: the core, the line to the device, the line back, a core that waits for its next
+tick. Of the time that is left, the adapter gets as much as its round trips take by themselves; the
+rest is a remainder, which the ledger shows. A simulated device reports its own time, in which its
+core and its lines are busy; the time that is left then belongs to the target, as far as the
+simulation was at work.
 
 docs/ledger.md explains the parts.
 """
@@ -34,15 +35,15 @@ Seconds = NDArray[np.float64]
 
 
 class Origin(StrEnum):
-    """How the seconds of a part come about."""
+    """How the seconds of a part are known."""
 
     MEASURED = "measured"
-    """By the clock of the host."""
+    """Measured by the clock of the host."""
     COMPUTED = "computed"
-    """From bytes and baud, or from cycles that the device reported and its clock; of a simulated
-    device, as long as these took it."""
+    """Computed from bytes and baud, or from the cycles that the device reported and its clock; for
+    a simulated device, scaled to the time that the simulation took."""
     ESTIMATED = "estimated"
-    """From round trips measured before the run."""
+    """Estimated from round trips measured before the run."""
 
 
 ORIGINS: Final = {
@@ -56,10 +57,10 @@ ORIGINS: Final = {
     "wire_back": Origin.COMPUTED,
     "decode": Origin.MEASURED,
 }
-"""All parts, in the order in which a spike passes them."""
+"""All parts, in the order in which a spike passes them, and how each is known."""
 
 _PRECEDENCE: Final = ("core", "wire_out", "wire_back", "queue")
-"""Which of them an instant belongs to, of those that are busy."""
+"""Parts by precedence: an instant belongs to the first of them that is busy."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ class Part:
     name:
         One of `ORIGINS`.
     seconds:
-        How much of it.
+        Length of the part.
     kind:
-        How that is known.
+        How the length is known.
     """
 
     name: str
@@ -83,32 +84,32 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Ledger:
-    """Where the time of a run went.
+    """The latency ledger of a run: where its time went.
 
     Attributes
     ----------
     wall_seconds:
-        From the call to its return, measured.
+        Wall time from the call to its return, measured.
     device_seconds:
-        What passed meanwhile in the time of the device, but while the host computed: on the wall
-        as well, unless the device is simulated and tells of its time.
+        Time of the device that passed while the host was at the port. It is wall time as well,
+        unless the device is simulated and reports its own time.
     parts:
-        What it is made of, in the order in which a spike passes them.
+        Parts of the wall time, in the order in which a spike passes them.
     ticks:
         By part, shape (ticks,): seconds that each tick takes of the core, of the queue (until the
-        next one is due) and, by its bytes, of the line in both directions. Computed: they overlap
-        with other ticks, and with the host.
+        next tick is due) and, for its bytes, of the line in both directions. They are computed, and
+        overlap with other ticks and with the host.
     spikes:
-        By part, shape (m,): seconds that each spike of the run spent in it, from the call that
-        queued the axon events of its tick to the one that decoded it. A spike in a tick without
-        events counts from the `RUN` that started the tick.
+        By part, shape (m,): seconds that each spike of the run spent in it, from the time at which
+        the axon events of its tick were queued until the spike was decoded. A spike in a tick
+        without events counts from the `RUN` that started the tick.
     timelines:
-        Of each call of `Core.run` that the run is made of.
+        The timeline of each call of `Core.run` of which the run consists.
     busy:
-        Likewise, by part, when core, queue and line were busy: begins and ends, in seconds since
-        the call began. Computed; no two of one part overlap.
+        For each call, by part: the times at which core, queue and lines began and ended to be busy,
+        in seconds since the call began. They are computed; those of one part do not overlap.
     accounts:
-        Likewise, what all of this is drawn up from.
+        The account of each call, from which the ledger is computed.
     """
 
     wall_seconds: float
@@ -122,13 +123,13 @@ class Ledger:
 
     @classmethod
     def of(cls, accounts: Sequence[Account]) -> Self:
-        """Draw up the ledger of a run that is made of any number of calls."""
-        drawn = [_Drawn(account) for account in accounts]
-        shares = [each.shares() for each in drawn]
-        ticks = [each.ticks() for each in drawn]
-        spikes = [each.spikes() for each in drawn]
+        """Return the ledger of a run that consists of any number of calls."""
+        calls = [_CallLedger(account) for account in accounts]
+        shares = [each.shares() for each in calls]
+        ticks = [each.ticks() for each in calls]
+        spikes = [each.spikes() for each in calls]
         return cls(
-            device_seconds=sum(each.device_seconds() for each in drawn),
+            device_seconds=sum(each.device_seconds() for each in calls),
             wall_seconds=sum(account.timeline.seconds for account in accounts),
             parts=tuple(
                 Part(name, sum(each[name] for each in shares), kind)
@@ -137,43 +138,43 @@ class Ledger:
             ticks={name: _joined(ticks, name) for name in ("wire_out", *_DEVICE, "wire_back")},
             spikes={name: _joined(spikes, name) for name in ORIGINS},
             timelines=tuple(account.timeline for account in accounts),
-            busy=tuple(each.busy() for each in drawn),
+            busy=tuple(each.busy() for each in calls),
             accounts=tuple(accounts),
         )
 
     @property
     def total(self) -> float:
-        """Seconds of all parts together."""
+        """Sum of the seconds of all parts."""
         return sum(part.seconds for part in self.parts)
 
     @property
     def remainder(self) -> float:
-        """Seconds of the wall time that are in no part; 0 or more, apart from rounding."""
+        """Seconds of the wall time that belong to no part; 0 or more, apart from rounding."""
         return self.wall_seconds - self.total
 
     @property
     def latency(self) -> Seconds:
-        """Shape (m,): seconds from spike in to spike out, from host to host, of each spike."""
+        """Shape (m,): seconds from spike in to spike out, from host to host, for each spike."""
         latency: Seconds = np.sum(list(self.spikes.values()), axis=0)
         return latency
 
     def seconds(self, name: str) -> float:
-        """Seconds of the part of that name; `KeyError` if there is none."""
+        """Return the seconds of the part of that name; raise `KeyError` if there is none."""
         return {part.name: part.seconds for part in self.parts}[name]
 
     @property
     def baud(self) -> int | None:
-        """Rate of the line that the run went over, in bits per second; None without a line."""
+        """Bits per second of the line that the run used; None without a line."""
         return self.accounts[-1].line.baud if self.accounts else None
 
     @property
     def bytes_out(self) -> int:
-        """Bytes of all requests of the run, as they are on the line."""
+        """Bytes of the frames of all requests of the run."""
         return sum(int(each.requests["bytes_out"].sum()) for each in self.accounts)
 
     @property
     def bytes_in(self) -> int:
-        """Bytes of all answers."""
+        """Bytes of the frames of all answers of the run."""
         return sum(int(each.requests["bytes_in"].sum()) for each in self.accounts)
 
     def on_hardware(
@@ -184,23 +185,24 @@ class Ledger:
     ) -> DeviceTime:
         """Compute how long the run takes on hardware, to the clock cycle.
 
-        It follows from bytes and cycles alone, so it is the same on every target that answers the
-        same, on every computer, and beside any load (`spiketwin.host.device_time`).
+        The result depends on bytes and cycles alone, so it is the same for every target that gives
+        the same answers, on every computer and under any load (`spiketwin.host.device_time`).
 
         Parameters
         ----------
         baud:
-            Rate of the line; that of the run's own line, or no line, if not given.
+            Bits per second of the line; by default those of the run, which may have had no line.
         clock_hz:
-            Clock of the core; that of the run if not given.
+            Clock of the core in Hz; by default that of the run.
         round_trip:
-            Seconds that host and adapter add to every answer; as measured before the run if not
-            given, and 0 where nothing real was measured.
+            Seconds that host and adapter add to every answer; by default as measured before the
+            run, or 0 if there was no real line to measure.
 
         Raises
         ------
         InvalidInput
-            The clock cannot make the rate within 2 %, an argument is out of range, or nothing ran.
+            The clock cannot make the rate to within 2 %, an argument is out of range, or nothing
+            was run.
         """
         if not self.accounts:
             raise InvalidInput("nothing ran, so it takes no time on hardware either: run something")
@@ -219,14 +221,14 @@ class Ledger:
         if baud is not None:
             bit_cycles = cycles_per_bit(int(clock_hz), baud)
         elif line.byte_seconds:
-            # It has carried the run, be it a rate that this clock makes or not.
+            # This rate has carried the run, so it is not checked against the clock.
             bit_cycles = max(1, round(clock_hz * line.byte_seconds / BITS_PER_BYTE))
         else:
             bit_cycles = 0
         return DeviceTime.of(self.accounts, int(clock_hz), bit_cycles, float(round_trip))
 
     def summary(self) -> LedgerSummary:
-        """Sum the ledger up, as commands write it."""
+        """Return the summary that commands write."""
         return LedgerSummary(
             wall_seconds=self.wall_seconds,
             device_seconds=self.device_seconds,
@@ -238,7 +240,7 @@ class Ledger:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the summary as JSON has it."""
+        """Return the summary as values that JSON can hold."""
         return self.summary().as_json()
 
 
@@ -265,16 +267,18 @@ def _summary(latency: Seconds, parts: dict[str, Seconds]) -> LatencySummary | No
 
 
 class _ChunkTimes:
-    """When the chunks of bytes on a line begin and end, each as early, or as late, as possible.
+    """Times at which the chunks of bytes on a line begin and end.
 
     Parameters
     ----------
     sizes:
         Bytes of each chunk.
     base:
-        For each chunk, when the line would have begun if it had been busy up to the chunk.
+        For each chunk, the time at which the line would have become busy if it had been busy
+        without a gap up to the chunk. It determines whether chunks are as early or as late as
+        possible.
     byte_seconds:
-        Of the line.
+        Seconds that a byte takes on the line.
     """
 
     def __init__(self, sizes: IntArray, base: Seconds, byte_seconds: float) -> None:
@@ -285,18 +289,18 @@ class _ChunkTimes:
         self.begins = self.ends - byte_seconds * sizes
 
     def chunk(self, position: IntArray) -> IntArray:
-        """Number of the chunk that a byte is in."""
+        """Return the number of the chunk that contains the byte at each position."""
         found = np.searchsorted(self._until, position, side="right")
         return np.minimum(found, len(self._until) - 1)
 
     def time(self, position: IntArray) -> Seconds:
-        """When a byte begins to pass."""
+        """Return the time at which the byte at each position begins to pass."""
         passed: Seconds = self._base[self.chunk(position)] + self._byte_seconds * position
         return passed
 
 
-class _Drawn:
-    """The ledger of one call, as it is drawn up."""
+class _CallLedger:
+    """The ledger of one call, computed from its account."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -320,12 +324,12 @@ class _Drawn:
         self._answer_begins = self._answer_ends - requests["bytes_in"]
 
         self._last_words = np.flatnonzero(ticks_over(account.words))
-        """Word that ends each tick, or a muted stretch of them."""
+        """Indices of the words that end a tick, or a muted stretch of ticks."""
 
     # --- the run ---------------------------------------------------------------------------------
 
     def shares(self) -> dict[str, float]:
-        """Cut the wall time up."""
+        """Return the seconds of the wall time that belong to each part."""
         busy = self.busy()
         lap_ends = self._laps["end"]
         edges = np.unique(np.concatenate([[0.0], lap_ends, *sum(busy.values(), ())]))
@@ -347,7 +351,7 @@ class _Drawn:
             free &= ~taken
         if self._line.adapter_seconds is None:
             shares["target"] = float(lengths[free].sum())
-            # While a simulation sleeps, nothing of it is busy.
+            # While the process of a simulation sleeps, none of its parts is busy.
             worked = min(1.0, self._at_port("worked") / self._at_port("end", "begin"))
             return shares | {name: worked * shares[name] for name in (*_PRECEDENCE, "target")}
         shares["write"] = float(lengths[free & during(Activity.WRITE)].sum())
@@ -357,19 +361,19 @@ class _Drawn:
         return shares
 
     def _at_port(self, last: str, first: str | None = None) -> float:
-        """Seconds of the laps in which the host was at the port, or between two columns of them."""
+        """Return a column, or a difference of two, summed over the laps of the host at the port."""
         laps = self._laps[np.isin(self._laps["activity"], (Activity.READ, Activity.WRITE))]
         return float((laps[last] - (laps[first] if first else 0.0)).sum())
 
     def _on_the_wall(self, times: Seconds) -> Seconds:
-        """Give for times of the device those of the host, within the run."""
+        """Convert times of the device to times of the host, within the run."""
         device = np.concatenate([[0.0], self._laps["device_end"]])
         wall = np.concatenate([[0.0], self._laps["end"]])
         on_the_wall: Seconds = np.interp(times, device, wall)
         return on_the_wall
 
     def busy(self) -> dict[str, tuple[Seconds, Seconds]]:
-        """When the core, the lines and the queue were busy: begins and ends."""
+        """Return when the core, the lines and the queue began and ended to be busy."""
         return {
             name: (self._on_the_wall(begins), self._on_the_wall(ends))
             for name, (begins, ends) in self._busy_in_device_time().items()
@@ -384,7 +388,7 @@ class _Drawn:
             )
             for seconds in (self._core(), self._queue())
         )
-        # The ticks of an answer were over when it began to leave, and no sooner than they had to.
+        # The ticks of an answer are placed as late as possible: they end when it begins to leave.
         due = self._back.time(self._answer_begins[self._account.fetch_rows])
         begins = (
             _latest_bases(due - np.cumsum(core + queue)) + np.cumsum(core + queue) - (core + queue)
@@ -397,7 +401,7 @@ class _Drawn:
         }
 
     def device_seconds(self) -> float:
-        """Time of the device that passed while the host was at the port."""
+        """Return the time of the device that passed while the host was at the port."""
         return self._at_port("device_end", "device_begin")
 
     # --- each tick -------------------------------------------------------------------------------
@@ -410,13 +414,16 @@ class _Drawn:
         return idle / self._line.clock_hz
 
     def ticks(self) -> dict[str, Seconds]:
-        """Seconds of each tick."""
+        """Return the seconds of each tick, by part."""
         wires = {"wire_out": self._bytes("bytes_out"), "wire_back": self._bytes("bytes_in")}
         seconds = {name: octets * self._line.byte_seconds for name, octets in wires.items()}
         return seconds | {"core": self._core(), "queue": self._queue()}
 
     def _bytes(self, direction: str) -> Seconds:
-        """Bytes of each tick: those of its requests, in equal shares to what they are about."""
+        """Return the bytes of each tick, in one direction.
+
+        Each request counts in equal shares for the events, ticks or words that it carries.
+        """
         account, octets = self._account, self._requests[direction]
         about = (
             (account.event_rows, np.diff(account.blocks, prepend=0), account.event_ticks),
@@ -431,7 +438,7 @@ class _Drawn:
     # --- each spike ------------------------------------------------------------------------------
 
     def spikes(self) -> dict[str, Seconds]:
-        """Seconds of each spike in each part, from host to host."""
+        """Return the seconds of each spike in each part, from host to host."""
         account, line = self._account, self._line
         word = account.word_of_spike
         came = self._requests[account.entrances[self._account.tick_of_word[word]]]
@@ -459,15 +466,15 @@ class _Drawn:
 
 
 def _latest_bases(bases: Seconds) -> Seconds:
-    """Return the latest base of each chunk with which no later chunk is late.
+    """Return the latest base of each chunk that makes no later chunk late.
 
-    That is the running minimum, taken from the last chunk to the first.
+    It is the running minimum, taken from the last chunk to the first.
     """
     return np.minimum.accumulate(bases[::-1])[::-1]
 
 
 def _covered(edges: Seconds, begins: Seconds, ends: Seconds) -> NDArray[np.bool_]:
-    """Mark the stretches between edges that lie in any of some intervals."""
+    """Return, for each stretch between two edges, whether any of the intervals covers it."""
     change = np.zeros(len(edges), np.int64)
     np.add.at(change, np.searchsorted(edges, begins), 1)
     np.add.at(change, np.searchsorted(edges, ends), -1)

@@ -1,8 +1,9 @@
-"""The link to one device: an `Exchange` pumped over a serial port, with a deadline on every wait.
+"""The link to one device: an `Exchange` driven over a serial port, with a deadline on every wait.
 
-Pipelining is in lockstep: before a request is chosen, exactly the replies up to one window back
-have been processed, whether or not more have arrived. So without faults the bytes in both
-directions depend on the program alone and never on timing.
+Requests are pipelined in a sliding window that moves in lockstep: before the next request is
+chosen, exactly the replies up to one window back have been processed, whether or not more have
+arrived. So without faults the bytes in both directions depend on the program alone, and never on
+timing.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ from spiketwin.host.timeline import Activity, Line, Stopwatch
 from spiketwin.host.transport import POLL, Transport
 
 LONGEST_BACKOFF: Final = 0.05
-"""Seconds to which waits grow from round to round, where they are not longer anyway."""
+"""Limit, in seconds, of the exponential back-off: a wait that is longer by itself does not grow."""
 
 DEFAULT_RETRIES: Final = 20
 
 _QUESTION: Final = Request(Opcode.READ, arguments(Opcode.READ, Space.COUNTER, 0, 1), result_bytes=4)
-"""It changes nothing, and has an answer at any time."""
+"""A request that changes nothing, and that the device can answer at any time."""
 
 _SESSIONS: Final = 256
 _GARBLED = (
@@ -62,16 +63,18 @@ _GARBLED = (
 
 
 class _Naming:
-    """A context in which errors of the link name the device, once: there may be several.
+    """A context in which errors of the link begin with the address of the device.
+
+    Contexts may be nested; the address is added once.
 
     Parameters
     ----------
     address:
-        Of the device; empty where it has none.
+        Address of the device; empty if it has none.
     """
 
     def __init__(self, address: str) -> None:
-        # model: has its colon already.
+        # An address such as ``model:`` ends with a colon already.
         self._named = f"{address.removesuffix(':')}: " if address else ""
 
     def __enter__(self) -> None:
@@ -88,44 +91,46 @@ class _Naming:
 
 
 class Link:
-    """Requests to one device and their results.
+    """The link to one device, which executes requests and returns their results.
 
     Parameters
     ----------
     transport:
-        The way to the device, open; the link closes it.
+        An open transport to the device; the link closes it.
     patience:
         Factor on every deadline, for a device that is simulated slower than its clock says.
     retries:
         Rounds of resending without any answer before `LinkTimeout`.
     close:
-        Closes the transport and what was opened with it; the transport alone if not given.
+        Function that closes the transport and everything opened with it; by default only the
+        transport is closed.
     address:
-        Of the device, which errors name.
+        Address of the device, which errors name.
     advice:
-        What to do where nobody answers.
+        What to do if the device does not answer, as errors say it.
 
     Attributes
     ----------
     identity:
-        What the device said it is.
+        The identity that the device reported.
     statistics:
         Frames, losses and round trips so far.
     clock:
-        Gives the seconds that deadlines are measured in.
+        Function that returns the seconds in which deadlines are measured.
     has_line:
         Whether bytes travel at a rate, which `set_baud` changes.
     saturations:
-        Gives the counters of what saturated, of a device that tells without being asked; else none.
+        Function that returns the counters of saturations of a model, which need no request; empty
+        for other devices.
     run_apart:
-        Carries out runs on several threads, of a device that can.
+        Function that executes independent runs on several threads; None if the device has none.
 
     Raises
     ------
     IncompatibleDevice
-        Release or tables differ; nothing but questions was sent.
+        Release or tables differ; only requests for the identity were sent.
     LinkTimeout, LinkLost
-        Nobody answers, or the port is gone.
+        The device does not answer, or the port is gone.
     """
 
     def __init__(
@@ -166,7 +171,7 @@ class Link:
         self._simulation = transport.simulation
         self._stopwatch: Stopwatch | None = None
         self._round_trip = math.inf
-        self._known_line: tuple[int, Line] | None = None  # at a rate
+        self._known_line: tuple[int, Line] | None = None  # and the rate for which it holds
         with self._naming:
             self.identity = self._open()
         self._clock_hz = self.identity.clock_hz
@@ -184,7 +189,7 @@ class Link:
 
     @property
     def line(self) -> Line:
-        """What is known of the way to the device, for a ledger of the time taken."""
+        """The times that the line and the adapter take, as far as they are known, for ledgers."""
         if self._simulation is not None:
             return Line(self._simulation.byte_seconds(), None, self._clock_hz, simulated=True)
         if self._known_line is None or self._known_line[0] != self.baud:
@@ -197,14 +202,15 @@ class Link:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Have the link for one thread alone, which no signal handler disturbs, until the end.
+        """Reserve the link for this thread until the end of the block.
 
-        Others wait until then. Handlers of signals run where nothing is half done, or at the end.
+        Other threads wait. Handlers of signals are deferred to points between two requests, or to
+        the end of the block.
 
         Raises
         ------
         InvalidInput
-            The link is in the middle of a run, and this is what the run has called.
+            A function that a run has called back tries to use the link.
         """
         with self._lock, self._signals:
             if self._calling_back and self._user == threading.get_ident():
@@ -220,7 +226,7 @@ class Link:
 
     @contextmanager
     def calling_back(self) -> Iterator[None]:
-        """Call what is not ours until the end of the block: it may take long, and raise."""
+        """Mark the block as calling a function of the user, which may take long and may raise."""
         self._calling_back = True
         try:
             with self._signals.passing():
@@ -229,7 +235,10 @@ class Link:
             self._calling_back = False
 
     def check_interrupts(self) -> None:
-        """Let signals and another thread's `close` end the call, where nothing is half done."""
+        """Run the deferred signal handlers; raise `CoreClosed` if another thread closes the link.
+
+        It is called only between two requests, where a call may end.
+        """
         if self._signals.came:
             with self.calling_back():
                 pass
@@ -241,7 +250,7 @@ class Link:
 
     @contextmanager
     def timed(self) -> Iterator[Stopwatch]:
-        """Take the time of all that happens until the end of the block."""
+        """Yield a stopwatch that times all requests until the end of the block."""
         self._stopwatch = stopwatch = Stopwatch(self._simulation)
         try:
             yield stopwatch
@@ -249,29 +258,28 @@ class Link:
             self._stopwatch = None
 
     def request(self, request: Request) -> bytes:
-        """Have one request executed and return its result; errors as `run`."""
+        """Execute one request and return its result; raises as `run`."""
         results: list[bytes] = []
         self.run([request._replace(on_result=results.append)])
         return results[0]
 
     def run(self, program: Iterable[Request | None]) -> None:
-        """Have a program of requests executed, as many at a time as the window holds.
+        """Execute a program of requests, with as many outstanding as the window holds.
 
-        The program may decide each request from the results it was given (`Request.on_result`),
-        and yields ``None`` when it wants the oldest outstanding one first.
+        The program may decide on each request from earlier results (`Request.on_result`). It yields
+        None to wait for the oldest outstanding result.
 
-        Ctrl-C, or whatever else the handler of a signal raises, ends it where nothing is half done:
-        the link can be used further, and what is under way by then still gets its results, when
-        it is used next.
+        Ctrl-C, or any other exception of a signal handler, ends the program between two requests.
+        The link can still be used: its next use takes the results of the outstanding requests.
 
         Raises
         ------
         Refused
-            The device refused a request; those behind it may have been executed.
+            The device refused a request; later ones may have been executed.
         LinkTimeout, LinkLost, DeviceRestarted
-            The device is silent, or gone, or lost its session.
+            The device is silent, is gone, or has lost its session.
         CoreClosed
-            This end was closed.
+            The link was closed at this end.
         """
         if self._user == threading.get_ident() and not self._calling_back:
             self._run(program)
@@ -301,19 +309,19 @@ class Link:
         Parameters
         ----------
         baud:
-            Bits per second; the device takes the nearest whole number of cycles a bit.
+            Bits per second; the device takes the nearest whole number of cycles per bit.
 
         Returns
         -------
         int
-            The rate of the device.
+            Bits per second that the device makes.
 
         Raises
         ------
         InvalidInput
             The device cannot make a rate within 2 % of `baud`.
         LinkTimeout
-            The line does not carry the rate; both ends are back at one that they had before.
+            The line does not carry the rate; both ends are back at an earlier one.
         """
         cycles = cycles_per_bit(self._clock_hz, baud)
         actual = round(self._clock_hz / cycles)
@@ -322,7 +330,7 @@ class Link:
         return actual
 
     def _change_rate(self, cycles: int, baud: int) -> None:
-        self.run(())  # what is under way ends at the rate it began with
+        self.run(())  # outstanding requests end at the rate at which they were sent
         known = (self.baud, self._first_baud)
         self._doubtful_rates = (baud, *known)
         try:
@@ -337,9 +345,9 @@ class Link:
     def _find_rate(self, *rates: int) -> None:
         """Find the rate of the device after a change that failed or was broken off.
 
-        It is the new one, the one before, or the one that the link was opened with, to which the
-        device comes back by itself: after a trial, which may begin only now. So long it is asked,
-        at each of `rates`.
+        The rate is the new one, the one before, or the one that the link was opened with. The
+        device returns to the last by itself after a trial period, which may begin only now. Until
+        that is over, the device is asked at each of `rates` in turn.
         """
         back = self.clock() + 2 * BAUD_TRIAL_CYCLES / self._clock_hz * self._patience
         for rate in cycle(rates):
@@ -353,29 +361,34 @@ class Link:
         self._doubtful_rates = ()
 
     def _execute(self, request: Request) -> None:
-        """Have one request executed, whose result is not needed."""
+        """Execute one request whose result is not needed."""
         self._submit(request)
         self._finish_oldest()
 
     def _retune(self, baud: int) -> None:
-        """Change the rate at this end; `LinkTimeout` if it cannot, for nothing is heard then."""
+        """Change the rate at this end; raise `LinkTimeout` if the adapter cannot make it."""
         try:
             self._transport.baudrate = baud
         except (ValueError, OSError) as error:
             raise LinkTimeout(f"the adapter cannot make {baud} baud: {error}") from error
 
     def close(self, by: str = "`close`") -> None:
-        """Close the port, having taken both ends back to the rate they started with.
+        """Take both ends back to the rate they started with, and close the port.
 
-        Later requests raise `CoreClosed`, which says `by` what. So does what another thread is in
-        the middle of: it ends where nothing is half done, for which this waits.
+        Later requests raise `CoreClosed`, and so does a call that another thread is in: it ends
+        between two requests, for which this method waits.
+
+        Parameters
+        ----------
+        by:
+            What closes the link, as `CoreClosed` says it.
         """
         self._closing_by = by
         with self._lock:
             self._closing_by = ""
             try:
                 if not self._closed_by and self._transport.baudrate != self._first_baud:
-                    # A link that is dead has nothing to take back.
+                    # A device that does not answer is left at its rate.
                     with suppress(LinkError):
                         self.set_baud(self._first_baud)
             finally:
@@ -383,16 +396,16 @@ class Link:
                 self._close()
 
     def _open(self) -> Identity:
-        """Ask who is there, and begin a session; return the identity."""
+        """Ask the device for its identity and begin a session; return the identity."""
         self._transport.timeout = POLL
         reply = self._handshake(
-            # Another release may answer with another length.
+            # A device of another release may answer with another length.
             Request(Opcode.IDENTIFY, result_bytes=MAX_BODY - REPLY_HEADER, result_item_bytes=1),
             session=0,
         )
         identity = self._compatible(reply.checked())
         session = reply.session
-        # A device that starts is in session 0: never being in it ourselves tells the two apart.
+        # A device starts in session 0. The host never uses it, so that a restart is noticed.
         for _ in range(3):
             session = (session + 1) % _SESSIONS
             opened = self._handshake(Request(Opcode.OPEN), session)
@@ -415,7 +428,7 @@ class Link:
             stopwatch.answered(len(reply.result))
         span = stopwatch.timeline().requests[0]
         wire = float(span["bytes_out"] + span["bytes_in"]) * BITS_PER_BYTE / self.baud
-        # Neither asks the core for anything: what is not the line is adapter and operating system.
+        # Handshakes do not involve the core: time beyond the line is adapter and operating system.
         self._round_trip = min(self._round_trip, max(0.0, span["answered"] - span["queued"] - wire))
         return reply
 
@@ -443,13 +456,13 @@ class Link:
         return identity
 
     def _recover(self) -> None:
-        """End what a program, or a change of the rate, left behind when it was broken off."""
+        """Finish the requests, or the change of the rate, of a call that was broken off."""
         if self._doubtful_rates:
             self._find_rate(*self._doubtful_rates)
         self._take_outstanding()
 
     def _take_outstanding(self) -> None:
-        """Take the replies to what is under way; refusals concern nobody any more."""
+        """Wait for the replies to all outstanding requests; refusals are ignored."""
         if self._exchange.outstanding:
             self._exchange.resend()
         while self._exchange.outstanding:
@@ -459,7 +472,7 @@ class Link:
                 on_result(reply.result)
 
     def _submit(self, request: Request) -> None:
-        """Have a request sent, at the latest when something is waited for."""
+        """Submit a request; it is sent, at the latest, when a reply is waited for."""
         stopwatch = self._stopwatch
         if stopwatch is None:
             self._exchange.submit(request, self.clock())
@@ -486,10 +499,10 @@ class Link:
         return self._exchange.take_reply(self.clock())
 
     def _await_answer(self) -> None:
-        """Wait until the oldest request is answered, resending what is lost."""
+        """Wait until the oldest request is answered, and resend lost frames."""
         self.check_interrupts()
         self._flush()
-        # Most replies are there with the first bytes: what follows from a clock can wait.
+        # Most replies come with the first bytes read, so the deadline is not computed before.
         if self._exchange.receive(self._read()) and self._exchange.answered:
             return
         rounds = 0
@@ -515,13 +528,14 @@ class Link:
                 deadline = self._deadline(rounds)
 
     def _deadline(self, rounds: int = 0) -> float:
-        """When the next reply is overdue: twice the time on the wire, and the device's own.
+        """Return the deadline of the next reply: twice the time on the wire, and the device's own.
 
-        After rounds without an answer it is later, so that resending does not fill the line.
+        It grows with the rounds without an answer (exponential back-off), so that resending does
+        not fill the line.
         """
         wire = 2 * self._exchange.unanswered_bytes() * BITS_PER_BYTE / self._transport.baudrate
         device = self._exchange.oldest.cycles / self._clock_hz if self._clock_hz else 0.0
-        # Bytes that keep to no rate pass no slower than at that of the port, whoever is patient.
+        # Where bytes keep to no rate, the time on the wire is not multiplied by the patience.
         rateless = 0.0 if self.has_line or self._line_is_simulated() else wire
         wait = wire - rateless + device + self._transport.adapter_latency
         wait = max(wait, min(wait * (1 << rounds), LONGEST_BACKOFF))

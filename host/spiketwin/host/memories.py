@@ -1,4 +1,4 @@
-"""The memories of a core as arrays in the size of the network."""
+"""The memories of a core, read and written as arrays in the size of the network."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class Memories:
     Parameters
     ----------
     state:
-        What is known of the device.
+        The known state of the device.
     """
 
     def __init__(self, state: DeviceState) -> None:
         self._state = state
 
     def has(self, space: Space) -> bool:
-        """Whether the core is built with a space."""
+        """Return whether the core is built with a space."""
         return space in self._state.formats
 
     def built(self, space: Space) -> Space:
-        """Return a space; `DoesNotFit` if the core is built without it."""
+        """Return `space`; raise `DoesNotFit` if the core is built without it."""
         if space not in self._state.formats:
             raise DoesNotFit(
                 f"this core has no {space.name.lower()}: connect to one built with learning"
@@ -38,7 +38,7 @@ class Memories:
         return space
 
     def read_array(self, space: Space) -> IntArray:
-        """Read a whole space in the shape that it has in the network."""
+        """Return a whole space, in the shape that it has in the network."""
         state = self._state
         fmt = state.formats[self.built(space)]
         values = self.read(space, fmt.size)
@@ -47,7 +47,15 @@ class Memories:
         return state.placement.extract(space, values)
 
     def write_arrays(self, arrays: dict[Space, ArrayLike], method: str) -> None:
-        """Check arrays, then write each to its whole space; `method` mends one half written."""
+        """Check all arrays, then write each of them to its whole space.
+
+        Parameters
+        ----------
+        arrays:
+            Arrays in the shapes of the network, by their spaces.
+        method:
+            Method of `Core` to call again if a space stays half written, as errors say it.
+        """
         state = self._state
         placed = {}
         for space, values in arrays.items():
@@ -60,7 +68,7 @@ class Memories:
                 self.write(space, whole)
 
     def read_pending(self) -> IntArray:
-        """Read which neurons fired in the last tick, 1 for each that did."""
+        """Return which neurons fired in the last tick: shape (n_neurons,), 1 for those that did."""
         state = self._state
         state.settle()
         count, groups = (
@@ -83,9 +91,9 @@ class Memories:
         return state.placement.extract(Space.PENDING, flags.reshape(-1))
 
     def write_pending(self, flags: IntArray) -> None:
-        """Write which neurons fired in the last tick."""
+        """Write which neurons fired in the last tick: shape (n_neurons,), 1 for those that did."""
         state = self._state
-        whole = state.placement.embed(Space.V, flags)  # laid out as any vector of neurons
+        whole = state.placement.embed(Space.V, flags)  # laid out as every other vector of neurons
         lanes = whole.reshape(state.params.neuron_groups, state.params.neuron_lanes)
         masks = (lanes << np.arange(state.params.neuron_lanes)).sum(axis=1)
         groups = np.flatnonzero(masks)
@@ -96,7 +104,7 @@ class Memories:
             state.link.run([state.settings.clear(ClearMask.PENDING)])
 
     def read(self, space: Space, count: int) -> IntArray:
-        """Read the first `count` elements of a space."""
+        """Return the first `count` elements of a space, shape (count,)."""
         state = self._state
         state.settle()
         return state.read_elements(space, count)
@@ -113,7 +121,7 @@ class Memories:
         )
 
     def write_registers(self, values: dict[str, int]) -> None:
-        """Check registers, and write them; raises as `Core.write_registers`."""
+        """Check values of registers and write them; raises as `Core.write_registers`."""
         state = self._state
         checked = {name: int(state.settings.checked(name, v)) for name, v in values.items()}
         if "v_floor" in checked:
@@ -121,7 +129,7 @@ class Memories:
         self.write_checked_registers(checked)
 
     def write_checked_registers(self, checked: dict[str, int]) -> None:
-        """Write registers whose values are in their ranges."""
+        """Write registers whose values were checked."""
         state = self._state
         state.settle()
         for name in checked:
@@ -132,7 +140,7 @@ class Memories:
 
 
 def spaces_of(arrays: dict[str, ArrayLike], names: tuple[str, ...]) -> dict[Space, ArrayLike]:
-    """Return arrays by their spaces; `InvalidInput` if one has none of the names allowed."""
+    """Return arrays by their spaces; raise `InvalidInput` for a name that is not in `names`."""
     for name in arrays:
         if name not in names:
             allowed = ", ".join(names)

@@ -1,4 +1,4 @@
-"""A network: what is programmed into a core, in the network's own size."""
+"""Networks: weights, parameters and learning rules to program into a core, in their own size."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WIDEST: Final = CoreParams(
     n_axons=64, n_neurons=64, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
     refrac_width=16, n_profiles=8,
 )  # fmt: skip
-"""A core with the widest values there can be: what does not fit it fits none."""
+"""A core with the widest values there can be: a value that does not fit it fits no core."""
 
 ARRAYS: Final = {array.attribute: array for array in PARAMETER_ARRAYS}
 """The arrays of a network, by their attributes."""
@@ -41,9 +41,9 @@ SETTINGS: Final = {r.attribute: r for r in REGISTERS if r.kind is Kind.PARAMETER
 
 
 def decay_tau(code: int) -> float:
-    """Time constant in ticks that a decay code stands for: the inverse of `decay_code`.
+    """Return the time constant, in ticks, of a decay code: the inverse of `decay_code`.
 
-    Raises `InvalidInput` for what is no code.
+    Raises `InvalidNetwork` for a value that is not a decay code.
     """
     code = _integer("code", code, (0, DECAY_AT_ONCE))
     if code == DECAY_NONE:
@@ -53,19 +53,19 @@ def decay_tau(code: int) -> float:
     return -1.0 / math.log1p(-code / (1 << DECAY_BITS))
 
 
-def _filled(value: int) -> Any:
-    """Default of an array attribute: a scalar that `Network.validate` spreads."""
+def _filled_with(value: int) -> Any:
+    """Return the default of an array attribute: a scalar with which `Network.validate` fills it."""
     return field(default=value)
 
 
 @dataclass(eq=False, kw_only=True, slots=True, repr=False)
 class Network:
-    """One network of `n_axons` input lines and `n_neurons` neurons, all connected to all.
+    """A network of `n_axons` input lines and `n_neurons` neurons, all connected to all.
 
-    Sources are numbered axons first, then neurons. Arrays left out are zeros, but for `threshold`,
-    which is 1000. A scalar given for an array fills it. All values are integers in the units of
-    the core, but for the time constants. There are no further attributes: a name that is misspelt
-    raises `AttributeError`.
+    Sources are numbered axons first, then neurons. Arrays that are left out are zeros, except
+    `threshold`, which is 1000. A scalar given for an array fills it. All values except the time
+    constants are integers in the units of the core. There are no further attributes: a misspelt
+    name raises `AttributeError`.
 
     Attributes
     ----------
@@ -74,24 +74,26 @@ class Network:
     weights:
         Shape (n_axons + n_neurons, n_neurons), int32: weight of each synapse (source, neuron).
     plastic:
-        The same shape, bool: where learning may change the weight. An array is taken as it is, with
-        weights of 0 that may grow; True alone stands for every synapse there is at that moment,
-        which is where the weight is not 0.
+        The same shape, bool: whether learning may change the weight. An array is taken as it is, so
+        weights of 0 may grow too; the scalar True stands for every synapse whose weight is not 0 at
+        that moment.
     threshold, v_reset, refrac_ticks, bias:
-        Shape (n_neurons,), int32.
+        Shape (n_neurons,), int32: threshold, potential after a spike, length of the refractory
+        period in ticks, and amount added to `v` in every tick, of each neuron.
     profile:
-        Likewise, 0…7: the profile of each neuron. So far the core keeps it, without an effect.
+        Shape (n_neurons,), int32, 0…7: the profile of each neuron. So far the core stores it
+        without an effect.
     v_tau, i_syn_tau, theta_tau, trace_pre_tau, trace_post_tau:
-        Time constants of the decays in ticks. ``math.inf``: no decay; 0: to rest in one tick.
+        Time constants of the decays in ticks; ``math.inf`` is no decay, 0 a decay to 0 in one tick.
     v_floor, reset_subtract, theta_bump, learn_pre, learn_post, stochastic, seed, w_min, w_max:
         The registers of these names (`spiketwin.hdl.spec.registers`).
     pre_gain, pre_offset, post_gain, post_offset:
-        Likewise: the learning rules, gains in 1/256 and offsets in 1/65536 weight units.
+        Registers of the learning rules: gains in 1/256, offsets in 1/65536 weight units.
     trace_pre_bump, trace_pre_replace, trace_post_bump, trace_post_replace:
-        Likewise: how spikes change the traces.
+        Registers that say how spikes change the traces.
     tag:
-        A number of 32 bits of your own choice, which the core keeps until it is reset: whoever
-        connects to it later can tell by it which network it holds (`Core.read_registers`).
+        A number of 32 bits of your own choice, which the core keeps until it is reset. A program
+        that connects later can tell by it which network the core holds (`Core.read_registers`).
 
     Raises
     ------
@@ -101,13 +103,13 @@ class Network:
 
     n_axons: int
     n_neurons: int
-    weights: NDArray[np.integer[Any]] = _filled(0)
-    plastic: NDArray[np.bool_] = _filled(False)
-    threshold: NDArray[np.integer[Any]] = _filled(1000)
-    v_reset: NDArray[np.integer[Any]] = _filled(0)
-    refrac_ticks: NDArray[np.integer[Any]] = _filled(0)
-    bias: NDArray[np.integer[Any]] = _filled(0)
-    profile: NDArray[np.integer[Any]] = _filled(0)
+    weights: NDArray[np.integer[Any]] = _filled_with(0)
+    plastic: NDArray[np.bool_] = _filled_with(False)
+    threshold: NDArray[np.integer[Any]] = _filled_with(1000)
+    v_reset: NDArray[np.integer[Any]] = _filled_with(0)
+    refrac_ticks: NDArray[np.integer[Any]] = _filled_with(0)
+    bias: NDArray[np.integer[Any]] = _filled_with(0)
+    profile: NDArray[np.integer[Any]] = _filled_with(0)
     v_tau: float = math.inf
     i_syn_tau: float = 0.0
     theta_tau: float = math.inf
@@ -144,7 +146,7 @@ class Network:
         return self.n_axons + self.n_neurons
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of the array attribute `name`."""
+        """Return the shape of the array attribute `name`."""
         return ARRAYS[name].shape(self.n_axons, self.n_neurons)
 
     def validate(self) -> None:
@@ -153,7 +155,8 @@ class Network:
         Raises
         ------
         InvalidNetwork
-            Names the attribute, the first wrong index, the range and the value found.
+            An attribute is wrong; the message names it, the first wrong index, the range and the
+            value.
         """
         for name, least in (("n_axons", 0), ("n_neurons", 1)):
             setattr(self, name, _integer(name, getattr(self, name), (least, MAX_LINES)))
@@ -195,54 +198,55 @@ class Network:
         room: float | None = None,
         trace_width: int = 16,
     ) -> StdpWindow:
-        """Have synapses learn by additive pair STDP; the settings of the rules follow from it.
+        """Set the learning rules to additive pair-based STDP.
 
         A pair of spikes with Δ = t_post - t_pre ticks changes its weight by
         ``a_plus · exp(-Δ/tau_plus)`` where Δ ≥ 0, and by ``-a_minus · exp(Δ/tau_minus)`` where
-        Δ < 0; t_pre is the tick in which the source's spike is delivered. This sets `plastic`,
-        both rules, the bounds and the traces. `stochastic` stays; without it every change is
-        rounded to whole weight units.
+        Δ < 0; t_pre is the tick in which the source's spike is delivered. The method sets
+        `plastic`, both rules, the bounds and the traces. It leaves `stochastic` as it is; without
+        stochastic rounding every change is rounded to whole weight units.
 
         Parameters
         ----------
         a_plus, a_minus:
-            Amplitudes of potentiation and of depression in weight units, 0 or more. Up to about
-            128, as a gain has a limit.
+            Amplitudes of potentiation and of depression in weight units, 0 or more. The limit of a
+            gain limits them to about 128.
         tau_plus, tau_minus:
             Time constants in ticks, 0.1…10,000.
         w_min, w_max:
-            Bounds of the weights that learn, in 16 bits.
+            Bounds of the weights that learn, signed integers of 16 bits.
         pairing:
-            ``"all"``: every pair counts. ``"nearest"``: a spike is paired with the last one before
-            it at the other end (the symmetric interpretation in Morrison, Diesmann and Gerstner
-            2008).
+            ``"all"``: every pair counts. ``"nearest"``: a spike is paired only with the last one
+            before it at the other end (the symmetric interpretation in Morrison, Diesmann and
+            Gerstner 2008).
         synapses:
-            Shape (n_axons + n_neurons, n_neurons), bool: which synapses learn. All that have a
-            weight other than 0 if left out.
+            Shape (n_axons + n_neurons, n_neurons), bool: which synapses learn. By default all whose
+            weight is not 0.
         room:
-            With ``"all"``: spikes that a trace is to add up before it is full, 1 or more. More room
-            is a smaller bump, and less precision. If left out: all that can come, one in every
-            tick, as far as gains allow and single pairs keep within 1 % of the amplitude, but 4.
+            With ``"all"``: number of spikes that a trace is to add up before it is full, 1 or more.
+            More room means a smaller increment of the trace, and less precision. The default is
+            room for a spike in every tick, as far as gains allow and single pairs keep within 1 %
+            of the amplitude, and at least 4.
         trace_width:
-            Bits of the traces, 8…16, of the core for which this is: a gain is worth less on one
-            with more bits. `core_params` takes 16 unless told ``trace_width=…``.
+            Bits of the traces, 8…16, of the core that is to run the network. The same gain has less
+            effect with wider traces. `core_params` takes 16 unless ``trace_width=…`` is given.
 
         Returns
         -------
         StdpWindow
-            The window, how many pairs it has room for, and how exact it is.
+            The window, the number of spikes it has room for, and how exact it is.
 
         Raises
         ------
         InvalidNetwork
-            An argument is out of range, no synapse is named, a weight that is to learn is out of
-            bounds, or the amplitude is more than gain and trace can hold. Nothing is changed.
+            An argument is out of range, no synapse is to learn, a weight that is to learn is out of
+            bounds, or an amplitude is more than gain and trace can hold. Nothing is changed.
 
         Warns
         -----
         SpiketwinWarning
-            There is room for fewer pairs than usual, or a single pair never changes a weight, as it
-            is rounded to 0.
+            There is room for fewer spikes than usual, or the change by a single pair is always
+            rounded to 0.
         """
         self.validate()
         low, high = ARRAYS["weights"].limits(WIDEST)
@@ -273,7 +277,7 @@ class Network:
     def _synapses_to_learn(
         self, synapses: ArrayLike | None, w_min: int, w_max: int
     ) -> NDArray[np.bool_]:
-        """Return flags of the synapses that are named, each with a weight within the bounds."""
+        """Return flags of the synapses that are to learn; their weights are within the bounds."""
         learning: NDArray[np.bool_] = self.weights != 0
         if synapses is not None:
             learning = integers(
@@ -293,9 +297,9 @@ class Network:
         return learning
 
     def register_values(self, params: CoreParams) -> dict[str, int]:
-        """Values of the registers of such a core, but for those that a run sets.
+        """Return the values of a core's registers, without those that a run sets: name to value.
 
-        Raises `DoesNotFit` when one is out of the core's range.
+        Raises `DoesNotFit` if a value is out of the core's range.
         """
         values = {}
         params = checked_params(params)
@@ -314,19 +318,19 @@ class Network:
         return values
 
     def core_params(self, **overrides: Any) -> CoreParams:
-        """Sizes of the smallest core that holds this network and what it can add up to.
+        """Return the sizes of the smallest core that holds this network and all of its sums.
 
-        Lanes are the most, up to 8, that add no neurons beyond their own rounding; widths and
-        queues are the usual ones, wider where a value, a sum or a whole tick needs it. Sums are
-        those that `spiketwin.host.sums` finds: no stimulus makes them saturate, unless a
-        `SpiketwinWarning` says which need more bits than there are. Learning is built where a
-        weight is plastic, and counters of what saturates always; `saturation_counters=False` spares
-        their logic.
+        It has the most lanes, up to 8, that need no neurons beyond rounding to a multiple. Widths
+        and queues are the defaults, or larger if a value, a sum or a whole tick needs it. Sums are
+        bounded by `spiketwin.host.sums`: no stimulus makes them saturate, unless a
+        `SpiketwinWarning` names those that need more bits than a core can have. Learning is built
+        if any weight is plastic. Counters of saturations are always built;
+        ``saturation_counters=False`` saves their logic.
 
         Parameters
         ----------
         **overrides:
-            Fields of `CoreParams` to be taken as given.
+            Fields of `CoreParams` to use instead.
 
         Raises
         ------
@@ -368,7 +372,7 @@ class Network:
         return params
 
     def _widths(self, reach: sums.Reach, learning: bool) -> dict[str, int]:
-        """Return the usual widths, or those that hold all values and sums where these need more."""
+        """Return the default widths, or larger ones where values or sums need them."""
         usual: dict[str, Any] = {f.name: f.default for f in fields(CoreParams)}
         needed: dict[str, int] = {
             "v_width": _width(reach.v, signed=True),
@@ -386,17 +390,17 @@ class Network:
 
     @classmethod
     def random(cls, n_axons: int, n_neurons: int, seed: int) -> Network:
-        """Make a lively network: it fires, inhibits itself, and learns from its axons.
+        """Return a random network that fires, inhibits itself, and learns from its axons.
 
-        A tenth or so of the axons active in a tick keeps it firing sparsely. Weights fit 7 bits,
-        traces 8 bits, and everything else the usual widths of a core.
+        If about a tenth of the axons is active in each tick, it fires sparsely. Weights fit 7 bits,
+        traces 8 bits, and all other values the default widths of a core.
 
         Parameters
         ----------
         n_axons, n_neurons:
             Sizes.
         seed:
-            Of the weights, the scatter of the neurons, and the stochastic rounding.
+            Seed of the weights, of the spread of the neurons, and of the stochastic rounding.
         """
         n_axons = _integer("n_axons", n_axons, (0, MAX_LINES))
         n_neurons = _integer("n_neurons", n_neurons, (1, MAX_LINES))
@@ -441,12 +445,12 @@ class Network:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a network of a given size lies in a core that is as large or larger.
+    """The place of a network in a core of the same size or larger.
 
-    Axons and neurons keep their numbers; sources of the network's neurons follow the *core's*
-    axons. What is left over is silent: no weights, and a threshold that is never reached.
+    Axons and neurons keep their numbers; as sources, the network's neurons follow the *core's*
+    axons. Unused neurons are silent: they have no weights and a threshold that is never reached.
 
-    Raises `DoesNotFit` when the core is smaller.
+    Raises `DoesNotFit` if the core is smaller than the network.
     """
 
     n_axons: int
@@ -463,17 +467,17 @@ class Placement:
 
     @property
     def sources(self) -> IntArray:
-        """Number in the core of each source of the network."""
+        """Shape (n_sources,): number in the core of each source of the network."""
         first = self.params.n_axons
         neurons = np.arange(first, first + self.n_neurons)
         return np.concatenate([np.arange(self.n_axons), neurons])
 
     def shape(self, space: Space) -> tuple[int, ...]:
-        """Shape of a space in the network's size."""
+        """Return the shape of a space in the network's size."""
         return BY_SPACE[space].shape(self.n_axons, self.n_neurons)
 
     def embed(self, space: Space, values: IntArray) -> IntArray:
-        """Lay values in the network's shape into the shape of the core."""
+        """Return values of the network's shape embedded in the shape of the core."""
         variable = BY_SPACE[space]
         fill = variable.limits(self.params)[1] if space is Space.THRESHOLD else 0
         shape = variable.shape(self.params.n_axons, self.params.n_neurons)
@@ -482,7 +486,7 @@ class Placement:
         return embedded
 
     def extract(self, space: Space, values: IntArray) -> IntArray:
-        """Take what belongs to the network out of values in the shape of the core."""
+        """Return the part of values of the core's shape that belongs to the network."""
         return values[self._places(space)]
 
     def _places(self, space: Space) -> tuple[IntArray | slice, ...]:
@@ -495,15 +499,15 @@ class Placement:
         }[BY_SPACE[space].per]
 
     def check_floor(self, v_floor: int) -> None:
-        """Raise `DoesNotFit` where such a `v_floor` makes neurons fire that are left over."""
+        """Raise `DoesNotFit` if this `v_floor` would make unused neurons of the core fire."""
         v_top = limits(self.params.v_width, True)[1]
         if v_floor == v_top and self.n_neurons < self.params.n_neurons:
             raise DoesNotFit(f"v_floor must be below {v_top}, or unused neurons of the core fire")
 
     def place(self, net: Network) -> dict[Space, IntArray]:
-        """Give every array of a network in the shape of the core.
+        """Return every array of a network in the shape of the core, by its space.
 
-        Raises `DoesNotFit` when a value is out of the core's range; registers are not looked at.
+        Raises `DoesNotFit` if a value is out of the core's range; registers are not checked.
         """
         self.check_floor(net.v_floor)
         placed = {}
@@ -524,7 +528,7 @@ class Placement:
 
 
 def array_types() -> dict[str, np.dtype[Any]]:
-    """Return the type of every array of a network, by its attribute."""
+    """Return the dtype of every array of a network, by its attribute."""
     return {name: _dtype(variable) for name, variable in ARRAYS.items()}
 
 
@@ -534,7 +538,7 @@ def _dtype(variable: Variable) -> np.dtype[Any]:
 
 def _integer(name: str, value: object, allowed: tuple[int, int]) -> int:
     low, high = allowed
-    # A truth value is a number to Python, but no size, no seed and no gain.
+    # Python counts a bool as an integer, but it makes no sense as a size, a seed or a gain.
     kinds = (int, np.integer, np.bool_) if allowed == (0, 1) else (int, np.integer)
     if (
         not isinstance(value, kinds)
@@ -550,7 +554,7 @@ def _time_constant(name: str, value: Any) -> float:
     numeric = isinstance(value, int | float | np.integer | np.floating)
     try:
         ticks = float(value) if numeric and not isinstance(value, bool) else math.nan
-    except OverflowError:  # an integer beyond all floats
+    except OverflowError:  # an integer that is too large for a float
         ticks = math.nan
     if math.isnan(ticks) or ticks < 0:
         raise InvalidNetwork(
@@ -560,14 +564,14 @@ def _time_constant(name: str, value: Any) -> float:
 
 
 def checked_network(net: object) -> Network:
-    """Give what an argument must be, a network, having validated it.
+    """Return an argument that must be a network, after validating it.
 
     Raises
     ------
     InvalidInput
-        It is none.
+        The argument is not a network.
     InvalidNetwork
-        It is wrong in itself.
+        The network contradicts itself.
     """
     if not isinstance(net, Network):
         wanted = f"net must be a Network, not {type(net).__name__}"
@@ -579,7 +583,7 @@ def checked_network(net: object) -> Network:
 
 
 def checked_params(params: object) -> CoreParams:
-    """Give what an argument must be, sizes of a core; `InvalidInput` if it is something else."""
+    """Return an argument that must be sizes of a core; raise `InvalidInput` if it is not."""
     if not isinstance(params, CoreParams):
         raise InvalidInput(
             f"params must be CoreParams, not {shown(params)}: `net.core_params()` gives some, and "
@@ -589,7 +593,7 @@ def checked_params(params: object) -> CoreParams:
 
 
 def _checked_overrides(overrides: dict[str, Any]) -> dict[str, Any]:
-    """Give sizes of the types that `CoreParams` wants; `DoesNotFit` where one is of another."""
+    """Return overrides with the types of `CoreParams`; raise `DoesNotFit` for others."""
     types, checked = field_types(), {}
     for name, value in overrides.items():
         if name not in types:
@@ -607,6 +611,6 @@ def _round_up(value: int, multiple: int) -> int:
 
 
 def _width(array: NDArray[Any], signed: bool) -> int:
-    """Bits that hold every value of an array."""
+    """Return the number of bits that hold every value of an array."""
     low, high = int(array.min()), int(array.max())
     return max(max(high, 0).bit_length(), (-low - 1).bit_length() if low < 0 else 0) + signed

@@ -1,6 +1,7 @@
-"""Numpy's array format (.npy), read by its letter: numbers alone, nothing evaluated.
+"""A strict reader of numpy's array format (.npy) for arrays of numbers from untrusted files.
 
-Numpy's own reader evaluates the header as Python and takes the memory that it claims.
+Numpy's own reader evaluates the header as a Python literal and allocates the memory that it claims.
+This one parses the header by a regular expression, and leaves the check of sizes to its caller.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from spiketwin.hdl.spec.text import number
 
 _MAGIC: Final = b"\x93NUMPY"
 _LENGTH_BYTES: Final = {(1, 0): 2, (2, 0): 4, (3, 0): 4}
-"""Versions there are, and the bytes in which each gives the length of its header."""
+"""Known versions of the format, and the number of bytes of the length field of each."""
 
 _MOST_HEADER_BYTES: Final = 10_000
 _ENTRY: Final = (
@@ -32,23 +33,23 @@ _NUMBERS: Final = re.compile(r"[<>|=]?(?:[biufc][0-9]{1,2}|O)")
 
 
 class ArrayError(SpiketwinError, ValueError):
-    """What should be an array in numpy's format is none, or a damaged one."""
+    """A file is not an array in numpy's format, or is a damaged one."""
 
     exit_status = 2
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayHeader:
-    """What an array says of itself.
+    """The header of an array.
 
     Attributes
     ----------
     version:
-        Of the format.
+        Version of the format.
     kind:
         Type of the elements, as numpy abbreviates it: ``<i8``.
     shape, fortran_order:
-        As numpy has them.
+        Shape of the array, and whether its elements are in column order.
     """
 
     version: tuple[int, int]
@@ -58,7 +59,7 @@ class ArrayHeader:
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
-        """Type of the elements; None if they are no numbers."""
+        """Type of the elements; None if they are not numbers."""
         try:
             return np.dtype(self.kind) if _NUMBERS.fullmatch(self.kind) else None
         except TypeError:
@@ -69,9 +70,9 @@ class ArrayHeader:
 
 
 def read_header(file: IO[bytes]) -> ArrayHeader:
-    """Read the header of an array, up to the first byte of its elements.
+    """Read and return the header of an array, up to the first byte of its elements.
 
-    Raises `ArrayError` where there is none.
+    Raises `ArrayError` if there is no header, or a damaged one.
     """
     magic = file.read(len(_MAGIC) + 2)
     version = tuple(magic[len(_MAGIC) :])
@@ -98,21 +99,21 @@ def read_header(file: IO[bytes]) -> ArrayHeader:
 
 
 def _shape(text: str) -> tuple[int, ...] | None:
-    """Read what a tuple of numbers has between its brackets."""
+    """Return the tuple whose text, without its brackets, is given; None if it is not a tuple."""
     *items, last = text.split(",")
     if last.strip():
         items.append(last)
         if len(items) == 1:
-            return None  # a number in brackets is no tuple
+            return None  # a number in brackets is not a tuple
     sizes = [number(item.strip()) for item in items]
     known = [size for size in sizes if size is not None]
     return tuple(known) if len(known) == len(sizes) else None
 
 
 def read_elements(file: IO[bytes], header: ArrayHeader, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Read the elements, having seen that the header claims no more than there can be.
+    """Read and return the elements; the caller has checked that the shape is not too large.
 
-    Raises `ArrayError` where there are less of them in the file, or more.
+    Raises `ArrayError` if the file holds fewer elements, or more.
     """
     size = prod(header.shape) * dtype.itemsize
     data = file.read(size + 1)

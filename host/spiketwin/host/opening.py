@@ -1,4 +1,4 @@
-"""Opening serial ports, and everything else that pyserial opens, as transports."""
+"""Opening of serial ports, and of everything else that pyserial opens, as transports."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ _WRITE_TIMEOUT: Final = 5.0
 
 
 def open_port(target: Target) -> Transport:
-    """Open a serial port, or any other address that pyserial opens.
+    """Open a serial port, or any other address that pyserial opens, and return its transport.
 
-    A handler of pyserial whose port is itself a `Transport` is used as it is.
+    If the port that a handler of pyserial returns is itself a `Transport`, it is used as it is.
+    Raises `TargetError` if the address cannot be opened.
     """
     port = _opened(target)
     return port if isinstance(port, Transport) else SerialTransport(port)
 
 
 def open_terminal(target: Target) -> Transport:
-    """Open a pseudo-terminal, on which bytes keep to no rate."""
+    """Open a pseudo-terminal, on which bytes keep to no rate, and return its transport."""
     return SerialTransport(_opened(target), has_line=False)
 
 
 def open_socket(target: Target) -> Transport:
-    """Open a socket."""
+    """Open a socket and return its transport."""
     if ":" not in urlsplit(target.place).netloc:
         raise TargetError(f"{target.place} lacks its port: write socket://host:port")
     return SocketTransport(_opened(target))
@@ -46,8 +47,9 @@ def _opened(target: Target) -> Any:
     if "://" in url:
         register_handlers()
     try:
-        # A second program on the same wire would take half of the answers. Asked for before it is
-        # opened, the lock comes before the rate and the buffers, which are the first program's.
+        # A second program on the same port would take half of the answers. The exclusive lock is
+        # requested before opening, so that opening fails before it changes the rate or the buffers
+        # of the first program.
         port = serial.serial_for_url(
             url, do_not_open=True, exclusive=True, baudrate=target.baud or DEFAULT_BAUD,
             timeout=0, write_timeout=_WRITE_TIMEOUT,
@@ -71,10 +73,10 @@ def _opened(target: Target) -> Any:
 
 
 def reason(url: str, error: BaseException) -> str:
-    """Say why a target could not be opened, and the way out."""
+    """Return why a target could not be opened and what to do, as text."""
     number, words = root_cause(error)
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {words}"  # no port, but something that a simulated target needs
+        return f"{error.filename}: {words}"  # a file that a simulated target needs
     if number == errno.ENOENT:
         return f"{words}. Targets are {all_targets()}"
     if number in (errno.EAGAIN, errno.EBUSY):
@@ -85,7 +87,7 @@ def reason(url: str, error: BaseException) -> str:
 
 
 def root_cause(error: BaseException) -> tuple[int | None, str]:
-    """Give the number and the words of the system's error that pyserial wraps in its own words."""
+    """Return the number and the text of the system's error that pyserial has wrapped."""
     while isinstance(error.__context__, OSError):
         error = error.__context__
     if isinstance(error, OSError):
@@ -94,7 +96,7 @@ def root_cause(error: BaseException) -> tuple[int | None, str]:
 
 
 def _permission(url: str) -> str:
-    """Say how one comes by the permission to open a serial device; nothing of anything else."""
+    """Return how to get permission to open a serial device; empty text for anything else."""
     path = Path(url)
     try:
         found = path.stat()

@@ -1,4 +1,4 @@
-"""Paths that a user gives: whether they are any, what is behind them, and how they are written."""
+"""Paths that a user gives: checked, compared, and made printable."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput
 
 _DESCRIPTORS: Final = ("/dev/fd", "/proc/self/fd", "/proc/thread-self/fd")
-"""Folders of this process's descriptors, by the names that lead to them on any system."""
+"""Folders of this process's file descriptors, by their names on the supported systems."""
 
 _MOST_LINKS: Final = 40
-"""As many as the system follows."""
+"""Most symbolic links that are followed, as by the system."""
 
 _NO_TEXT: Final = re.compile("[\udc80-\udcff]")
-"""Bytes of a name that are no UTF-8, as Python reads them."""
+"""Bytes of a name that are not UTF-8, as Python decodes them (surrogate escapes)."""
 
 
 def path_of(value: object, name: str) -> Path:
-    """Give what was meant as a path; `InvalidInput`, which calls it `name`, if it can be none."""
+    """Return an argument as a path; raise `InvalidInput`, which calls it `name`, if it is none."""
     try:
         path = Path(value) if isinstance(value, str | os.PathLike) else None
         encoded = b"" if path is None else os.fsencode(path)
-    except (TypeError, UnicodeEncodeError):  # of bytes; of half a character
+    except (TypeError, UnicodeEncodeError):  # bytes, or half of a surrogate pair
         path = None
     if path is None:
         raise InvalidInput(f"{name} must be the path of a file, not {shown(value)}")
@@ -38,15 +38,15 @@ def path_of(value: object, name: str) -> Path:
 
 
 def readable(text: object) -> str:
-    r"""Give a name such that it can be written as UTF-8: of what is none, bytes as ``\xff``."""
+    r"""Return a name in a form that UTF-8 can encode: other bytes are escaped as ``\xff``."""
     escaped = _NO_TEXT.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", str(text))
     return escaped.encode("utf-8", "backslashreplace").decode()
 
 
 def stream_number(path: Path) -> int | None:
-    """Give the descriptor of this process that a path names, as ``/dev/stdout`` does; else None.
+    """Return the file descriptor that a path such as ``/dev/stdout`` names; None for other paths.
 
-    Opening such a path anew would begin at the start of the file that is behind it.
+    Opening such a path anew would begin at the start of the file to which the descriptor refers.
     """
     folders = {os.path.realpath(folder) for folder in _DESCRIPTORS}
     for _ in range(_MOST_LINKS):
@@ -61,12 +61,12 @@ def stream_number(path: Path) -> int | None:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to the same file, by whatever links, or will, if it is not there."""
+    """Return whether two paths, after all links, name the same file, which may not exist yet."""
     return _identity(one) == _identity(other)
 
 
 def is_behind(path: Path, descriptor: int) -> bool:
-    """Whether a path is that of the regular file that a descriptor of this process goes to."""
+    """Return whether a path names the regular file to which a file descriptor refers."""
     try:
         opened = os.fstat(descriptor)
     except OSError:
@@ -76,7 +76,7 @@ def is_behind(path: Path, descriptor: int) -> bool:
 
 def _identity(path: Path) -> tuple[int, int] | str:
     if "\0" in str(path):
-        return str(path)  # of nothing
+        return str(path)  # no file can have this name
     try:
         found = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a call of `Core.run` or `Core.run_many` asks for, and what it sends between its runs."""
+"""The plan of a call of `Core.run` or `Core.run_many`, and the requests before each of its runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from spiketwin.host.progress import Steps
 from spiketwin.host.spikes import Run
 
 _SET_BY_RUN: Final = {"tick_period": "tick_period=…", "digest_en": "digests=True"}
-"""Registers that every run sets, and the argument of `Core.run` that they are set by."""
+"""Registers that every run sets, each with the argument of `Core.run` that sets it."""
 
 
 def check_not_of_run(name: str) -> None:
@@ -35,29 +35,29 @@ def check_not_of_run(name: str) -> None:
 
 
 Watch = Callable[[int, Run], None]
-"""Called with a tick of the run, and what the ticks from that one on put out."""
+"""Function that is called with the number of a tick and the output of the ticks from it on."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Runs of one length that follow each other.
+    """A plan of one or more runs of the same length, one after the other.
 
     Attributes
     ----------
     events:
-        Shape (k, 2): (tick, axon), strictly ascending, ticks counting on from run to run.
+        Shape (k, 2): (tick, axon), strictly ascending; ticks count on from run to run.
     ticks, runs:
-        Of each run, and how many there are.
+        Ticks of each run, and number of runs.
     tick_period:
-        In cycles; 0 is free-running.
+        Period of the ticks in cycles; 0 is free-running.
     digests:
         Whether each tick reports its digest.
     clear:
         State that is set to 0 before each run, as bits of `ClearMask`.
     registers:
-        Name to values, shape (runs,): what is written before each run.
+        Registers that are written before each run: name to values, shape (runs,).
     many:
-        Whether what watches is to see whole runs, one after the other.
+        Whether `watch` is called with whole runs, one after the other.
     """
 
     events: IntArray
@@ -71,11 +71,11 @@ class Plan:
 
     @property
     def starts_anew(self) -> bool:
-        """Whether no run has anything of the state that the one before has left."""
+        """Whether all state is cleared before each run."""
         return self.clear == sum(ClearMask)
 
     def ends(self) -> list[int]:
-        """Events up to the end of each run."""
+        """Return the number of events up to the end of each run."""
         if self.runs == 1:
             return [len(self.events)]
         bounds = np.arange(1, self.runs + 1) * self.ticks
@@ -83,7 +83,7 @@ class Plan:
         return ends
 
     def of_runs(self, progress: Steps | None) -> Steps | None:
-        """Give what counts ticks for what is called with (runs done, runs)."""
+        """Return a function of (ticks done, ticks) that calls `progress` with (runs done, runs)."""
         if progress is None:
             return None
         reported = 0
@@ -97,12 +97,12 @@ class Plan:
         return tell
 
     def of_parts(self, watch: Callable[[int, Run], None] | None) -> Watch | None:
-        """Give what counts ticks for what is called with the number of a run, and the run."""
+        """Return a function of (first tick, part) that calls `watch` with (run, part)."""
         return watch and (lambda first, part: watch(first // self.ticks, part))
 
 
 class Settings:
-    """Registers of a core as a plan sets them, and the limits of its ticks.
+    """The registers of a core as plans set them, and the limits of its ticks.
 
     Parameters
     ----------
@@ -112,9 +112,9 @@ class Settings:
     Attributes
     ----------
     table:
-        Name to index and register.
+        Registers of the core: name to index and description.
     most_cycles, most_words:
-        Cycles and output words that a tick can have.
+        Most cycles and most output words of a tick.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -127,9 +127,9 @@ class Settings:
         self.most_words = params.max_words_per_tick
 
     def checked(self, name: str, values: ArrayLike, shape: tuple[int, ...] = ()) -> IntArray:
-        """Check values of a register; a scalar fills the shape.
+        """Return checked values of a register in the given shape, which a scalar fills.
 
-        Raises `InvalidInput` if there is no such register, or a value is out of range.
+        Raises `InvalidInput` if there is no such register or a value is out of range.
         """
         if name not in self.table:
             raise InvalidInput(
@@ -139,11 +139,14 @@ class Settings:
         return integers(name, values, shape, register.limits(self._params))
 
     def period(self, tick_period: int) -> int:
-        """Check a tick period; raises `InvalidInput` if there is none such."""
+        """Return a checked tick period, in cycles; raise `InvalidInput` if it is out of range."""
         return int(self.checked("tick_period", tick_period))
 
     def digests(self, digests: bool) -> bool:
-        """Check whether there can be digests; raises `InvalidInput` or `DoesNotFit` if not."""
+        """Return whether digests are wanted; raise `DoesNotFit` if the core has none.
+
+        Raises `InvalidInput` for an argument of a wrong type.
+        """
         if not isinstance(digests, bool | np.bool_):
             raise InvalidInput(f"digests must be True or False, not {shown(digests)}")
         if digests and not self._params.digest_rounds:
@@ -151,48 +154,48 @@ class Settings:
         return bool(digests)
 
     def write(self, name: str, value: int) -> Request:
-        """Make the request that writes a value, which was checked."""
+        """Return the request that writes a checked value to a register."""
         index, _ = self.table[name]
         return access.write(self._format, index, np.array([value % (1 << 32)], np.int64))
 
     def clear(self, mask: int) -> Request:
-        """Make the request that sets state to 0."""
+        """Return the request that sets the state of a mask (`ClearMask`) to 0."""
         return Request(Opcode.CLEAR, arguments(Opcode.CLEAR, mask), cycles=2 * self.most_cycles)
 
     def of_runs(self, plan: Plan) -> dict[str, int]:
-        """Registers that every run of a plan has the same: name to value."""
+        """Return the registers that are the same for all runs of a plan: name to value."""
         digests = {"digest_en": int(plan.digests)} if self._params.digest_rounds else {}
         return {"tick_period": plan.tick_period} | digests
 
     def behind(self, plan: Plan) -> dict[str, int]:
-        """Registers that are known when the runs of a plan are over: name to value."""
+        """Return the registers that are known after the runs of a plan: name to value."""
         return self.of_runs(plan) | {name: int(v[-1]) for name, v in plan.registers.items()}
 
     def changed(self, plan: Plan, known: Mapping[str, int]) -> list[str]:
-        """Registers that a plan writes, some being known."""
+        """Return the names of the registers that a plan writes, given the known values."""
         return [n for n, v in plan.registers.items() if _changes(v, known.get(n)).any()]
 
-    def between(self, plan: Plan, known: Mapping[str, int]) -> _Between:
-        """Give what is to be asked for before each run, some registers being known."""
-        return _Between(self, plan, known)
+    def between(self, plan: Plan, known: Mapping[str, int]) -> _RequestsBefore:
+        """Return the requests before each run of a plan, given the known values of registers."""
+        return _RequestsBefore(self, plan, known)
 
 
-class _Between:
-    """Requests before each run: registers that change, and the clear.
+class _RequestsBefore:
+    """The requests before each run of a plan: writes of registers that change, and the clear.
 
     Parameters
     ----------
     settings, plan:
-        Of the core, and what is to be carried out on it.
+        Settings of the core, and the plan of the runs.
     known:
-        Registers whose values are known before the first run.
+        Registers whose values are known before the first run: name to value.
     """
 
     def __init__(self, settings: Settings, plan: Plan, known: Mapping[str, int]) -> None:
         self._settings = settings
         self._first = {
             name: value for name, value in settings.of_runs(plan).items()
-            # At a fixed period the write also begins the time that deadlines are counted from.
+            # At a fixed period the write also starts the time from which deadlines are counted.
             if known.get(name) != value or (name == "tick_period" and value)
         }  # fmt: skip
         self._each = {"tick_period": plan.tick_period} if plan.tick_period else {}
@@ -203,7 +206,7 @@ class _Between:
         self._clear = [settings.clear(plan.clear)] if plan.clear else []
 
     def __call__(self, run: int) -> Iterator[Request]:
-        """Requests before the run of a number."""
+        """Yield the requests before the run with this number."""
         for name, value in (self._each if run else self._first).items():
             yield self._settings.write(name, value)
         for name, values in self._values.items():
@@ -213,14 +216,14 @@ class _Between:
 
 
 def _changes(values: IntArray, before: int | None) -> NDArray[np.bool_]:
-    """Mark the values that are not those before them; what is before the first may be unknown."""
+    """Return which values differ from the one before; that before the first may be unknown."""
     return np.concatenate([[before is None or values[0] != before], values[1:] != values[:-1]])
 
 
 def clear_mask(clear: bool | Iterable[str]) -> int:
-    """Give the bits of `ClearMask` for names of state; True is all, False none.
+    """Return the bits of `ClearMask` for names of state; True means all, False none.
 
-    Raises `InvalidInput` for another name.
+    Raises `InvalidInput` for any other name.
     """
     if isinstance(clear, bool | np.bool_):
         return sum(ClearMask) if clear else 0

@@ -25,32 +25,32 @@ ADAPTERS: Final[dict[UsbId, str]] = {
     (0x1A86, 0x55D4): "CH9102",
     (0x1A86, 0x7523): "CH340",
 }
-"""Chips between USB and the two wires of a UART: on boards, and on cables for any board."""
+"""Chips that convert USB to a UART, on boards and on cables for any board."""
 
 _PROGRAMS_FIRST: Final = (adapters.FT2232, (0x0403, 0x6011))
-"""Chips of several channels, of which boards take the first to program the FPGA."""
+"""Chips of several channels, the first of which boards use to program the FPGA."""
 
 _INTERFACE: Final = re.compile(r":\d+\.(\d+)$")
 
 
 @dataclass(frozen=True)
 class SerialPort(Result):
-    """A port, and what speaks for and against a board behind it.
+    """A serial port, and the reasons for and against a board being behind it.
 
     Attributes
     ----------
     device:
-        What `connect` is given.
+        Address of the port, to give to `connect`.
     usb:
-        Vendor and product, ``0403:6010``; empty if it is not on USB.
+        USB ids of vendor and product, such as ``0403:6010``; empty if the port is not on USB.
     product, serial_number:
-        What the adapter says of itself; empty if nothing.
+        Product name and serial number that the adapter reports; empty if it reports none.
     candidate:
-        Whether it could be a board.
+        Whether the port could be a board.
     boards:
-        Those that have this adapter; all that take any adapter are left out.
+        Boards that have this adapter; boards that take any adapter are left out.
     reasons:
-        Why it could be one, or why not.
+        Why the port could be a board, or why not.
     """
 
     device: str
@@ -69,26 +69,26 @@ class SerialPorts(Result):
     Attributes
     ----------
     ports:
-        The ports, those that could be a board first.
+        The ports; those that could be a board come first.
     """
 
     ports: list[SerialPort]
 
 
 def serial_ports(boards: Mapping[str, UsbId | None]) -> list[SerialPort]:
-    """Look at all serial ports, candidates first.
+    """Return all serial ports of this computer, candidates first.
 
     Parameters
     ----------
     boards:
-        Name of each board, and the adapter on it; ``None`` where any adapter can be connected.
+        Name of each board, and the adapter on it; None if it takes any adapter.
     """
     ports = [examined(found, boards) for found in list_ports.comports()]
     return sorted(ports, key=lambda port: (not port.candidate, port.device))
 
 
 def examined(found: Any, boards: Mapping[str, UsbId | None]) -> SerialPort:
-    """Judge one port, as pyserial's `ListPortInfo` describes it."""
+    """Return whether a port, given as pyserial's `ListPortInfo`, could be a board, and why."""
     product = found.product or ""
     if found.vid is None:
         reasons = ("it is not on USB, as all boards are",)
@@ -117,7 +117,7 @@ def examined(found: Any, boards: Mapping[str, UsbId | None]) -> SerialPort:
 
 
 def _against(found: Any, usb: UsbId, chip: str | None) -> str:
-    """Say why a port on USB cannot be a board; empty if it can."""
+    """Return why a port on USB cannot be a board; empty text if it can be one."""
     if chip is None:
         product = f" ({found.product})" if found.product else ""
         return f"USB {usb[0]:04x}:{usb[1]:04x}{product} is no adapter that boards have"
@@ -147,5 +147,5 @@ def _permission(device: str) -> Iterator[str]:
 
 
 def _named(board: str, product: str) -> bool:
-    """Whether what an adapter calls itself has the first word of a board's name in it."""
+    """Return whether the product name of an adapter contains the first word of a board's name."""
     return board.partition("_")[0].lower() in product.lower()

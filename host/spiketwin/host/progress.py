@@ -1,14 +1,14 @@
-"""The forms in which long work says how far it is."""
+"""Types of the functions that long work calls to report its progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is of it."""
+"""Function that is called with the name of a part of the work, the amount done, and the total."""
 
 Steps = Callable[[int, int], None]
-"""Called with how much is done and how much there is, by work that is a single part."""
+"""Function that is called with the amount done and the total, by work in a single part."""
 
 Stages = Callable[[str], None]
-"""Called with the name of each stage as it begins, by work whose length nobody knows."""
+"""Function that is called with the name of each stage as it begins, by work of unknown length."""

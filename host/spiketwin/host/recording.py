@@ -1,16 +1,16 @@
-"""What passes between host and device, kept in a file, and a port that answers as the file says.
+"""Recordings of the bytes between host and device, and a transport that replays them.
 
 A recording is text, one JSON object a line. The first line is about the line itself:
 
 ``{"recording": 1, "baud": 115200, "adapter_latency": 0.02, "has_line": true}``
 
-and each further one is a burst of bytes, with the seconds since the first line and whom it went to:
+and each further one is a burst of bytes, with the seconds since the first line and its receiver:
 
 ``{"at": 0.00213, "to": "device", "bytes": "0004010203…"}``
 
-The host's decisions depend only on what it was answered and on what came too late. So a port that
-gives the same bursts in the same order has it say the same again: nothing is waited for, and what
-differs is an error of the program.
+The host's decisions depend only on the answers and on which deadlines passed. So a transport that
+delivers the same bursts in the same order makes the host send the same bytes again, without any
+waiting; a difference means that the program or its arguments are not those of the recording.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ _TO_HOST: Final = "host"
 _OPCODE: Final = 2
 _MOST_BYTES: Final = 1 << 29
 _LONGEST: Final = 1e9
-"""Seconds of the longest session, thirty years: a float still tells times a microsecond apart."""
+"""Seconds of the longest session, thirty years; a float still resolves microseconds there."""
 
 _MOST_BAUD: Final = (1 << 32) - 1
 _OVERDUE: Final = 3600.0
-"""Seconds after which everything that is not in the recording is overdue."""
+"""Seconds by which time advances when the recording has ended, so that every deadline passes."""
 
 
 @contextmanager
 def recording(transport: Transport, path: Path) -> Iterator[Transport]:
-    """Give a transport that does what another one does and writes it down, into a file at the end.
+    """Yield a transport that passes all bytes to `transport` and records them.
 
-    Raises `OSError` if the file cannot be written.
+    The file appears at the end of the block. Raises `OSError` if it cannot be written.
     """
     with replacing(path) as file:
         yield Recorder(transport, file)
 
 
 class Recorder(WrappedTransport):
-    """A transport before another one, which writes down what passes."""
+    """A transport that passes all bytes to another one, and records them in a file."""
 
     def __init__(self, inner: Transport, file: IO[bytes]) -> None:
         super().__init__(inner)
@@ -82,7 +82,7 @@ class Recorder(WrappedTransport):
 
     def write(self, data: bytes, /) -> int | None:
         """Write bytes."""
-        # Before they are on their way: a port that fails has not told how many it took.
+        # Recorded before they are written: a port that fails does not say how many it took.
         self._note_bytes(_TO_DEVICE, data)
         return self.inner.write(data)
 
@@ -95,16 +95,16 @@ class Recorder(WrappedTransport):
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """Bytes that passed together.
+    """A burst: bytes that passed together in one direction.
 
     Attributes
     ----------
     at:
         Seconds since the recording began.
     to_device:
-        The direction.
+        Whether the bytes went to the device.
     data:
-        One byte or more.
+        The bytes, at least one.
     """
 
     at: float
@@ -114,14 +114,14 @@ class Burst:
 
 @dataclass(frozen=True)
 class Recording:
-    """A whole session.
+    """A recorded session.
 
     Attributes
     ----------
     baud, adapter_latency, has_line:
-        Of the port that was recorded.
+        Properties of the transport that was recorded.
     bursts:
-        All that passed, in order.
+        All bursts, in order.
     """
 
     baud: int
@@ -131,14 +131,15 @@ class Recording:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Recording:
-        """Read a file.
+        """Return the recording in a file.
 
         Raises
         ------
         RecordingError
-            It cannot be read, or a line of it is not what this module writes; it names the line.
+            The file cannot be read, or a line is not as this module writes it; the message names
+            the line.
         InvalidInput
-            `path` is none.
+            `path` is not a path.
         """
         whole = path_of(path, "path")
         try:
@@ -227,16 +228,17 @@ def _is_hex(text: str) -> bool:
 
 
 class Replay(Transport):
-    """A transport that answers as a recording does, in a time of its own.
+    """A transport that answers as the device in a recording did, in a time of its own.
 
-    Time stands still while the device answers, so that nothing comes too late. It goes on, to where
-    the host spoke, when the host reads although it spoke next: there it had given up waiting. A
-    host that waits for what never came sees time pass as at any port, and gives up as well.
+    Time stands still while the device answers, so no recorded answer is late. If the host reads
+    where it sent bytes in the recording, it had given up waiting there: time advances to that
+    moment, so that the same deadline passes. If the host then still waits, time advances in steps
+    until it gives up as at any port.
 
     Parameters
     ----------
     session:
-        What passed.
+        The recording.
     """
 
     def __init__(self, session: Recording) -> None:
@@ -247,30 +249,29 @@ class Replay(Transport):
         self._next = 0
         self._now = 0.0
         self._patience = POLL
-        """Seconds by which time goes on where the host waits for what is not to come."""
+        """Seconds by which time advances while the host waits for bytes that never come."""
         self._taken = 0
-        """Bytes of the next burst that have passed."""
+        """Number of bytes of the current burst that have passed."""
         self._sent = bytearray()
 
     def clock(self) -> float:
-        """Seconds since the recording began, up to what the host said last."""
+        """Return the seconds since the recording began, up to the last bytes from the host."""
         return self._now
 
     @property
     def in_waiting(self) -> int:
-        """Bytes that can be read at once: as many as came together when they were recorded."""
+        """Bytes that can be read at once: the rest of the current burst from the device."""
         burst = self._burst
         return 0 if burst is None or burst.to_device else len(burst.data) - self._taken
 
     def read(self, size: int = 1, /) -> bytes:
-        """Read up to `size` bytes; if the host spoke next, time passes until it did, and none."""
+        """Read up to `size` bytes; where the host sent bytes in the recording, let time advance."""
         burst = self._burst
         if burst is None:
             self._now += _OVERDUE
             return b""
         if burst.to_device:
-            # It waits longer than it did when it was recorded; ever longer steps take it to the end
-            # of whatever wait that is.
+            # The host waits longer than in the recording; doubling steps soon reach its deadline.
             if self._now >= burst.at:
                 self._now += self._patience
                 self._patience *= 2
@@ -281,7 +282,7 @@ class Replay(Transport):
         return data
 
     def write(self, data: bytes, /) -> int:
-        """Take bytes of the host; `ReplayMismatch` if they are not those of the recording."""
+        """Take bytes from the host; raise `ReplayMismatch` if they differ from the recording."""
         rest = data
         while rest:
             burst = self._burst
@@ -297,7 +298,7 @@ class Replay(Transport):
         return len(data)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: a replay holds no resources."""
 
     @property
     def _burst(self) -> Burst | None:
@@ -310,7 +311,7 @@ class Replay(Transport):
             self._taken = 0
 
     def _difference(self, burst: Burst | None, expected: bytes, got: bytes) -> str:
-        """Say which byte, and the request it is in, is the first that is not as recorded."""
+        """Return a message that names the first byte that differs, and its request."""
         place = len(self._sent)
         number = len([frame for frame in bytes(self._sent).split(DELIMITER)[:-1] if frame]) + 1
         begun = bytes(self._sent).rpartition(DELIMITER)[2]
@@ -334,13 +335,13 @@ class Replay(Transport):
 
 
 def _equal_bytes(one: bytes, other: bytes) -> int:
-    """How many bytes are equal from the first one on."""
+    """Return the length of the common prefix of two byte strings."""
     shorter = min(len(one), len(other))
     return next((i for i in range(shorter) if one[i] != other[i]), shorter)
 
 
 def _request_name(stream: bytes) -> str:
-    """Name the request in the first frame of a stream."""
+    """Return the name of the request in the first frame of a stream."""
     try:
         body = cobs.decode(stream.lstrip(DELIMITER).partition(DELIMITER)[0])
         return Opcode(body[_OPCODE]).name

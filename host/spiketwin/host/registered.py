@@ -2,8 +2,8 @@
 
 A package registers by an entry point of the group ``spiketwin.targets``, whose value is the name of
 a package of URL handlers for pyserial (``protocol_NAME.py``). That alone makes `connect` find
-``NAME://…``. What else is known of its targets the package says in a tuple `TARGETS` of
-`TargetKind`; such targets are opened without pyserial, and are named in messages and help.
+``NAME://…``. The package may also describe its targets in a tuple `TARGETS` of `TargetKind`; such
+targets are opened without pyserial, and are named in messages and help.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ GROUP: Final = "spiketwin.targets"
 
 @cache
 def registered_kinds() -> dict[str, TargetKind]:
-    """Return all kinds that are registered, by scheme; of two of one scheme, the first.
+    """Return all registered kinds, by scheme; of several with the same scheme, the first.
 
-    Warns (`SpiketwinWarning`) of a package that cannot be imported, and leaves it out.
+    Leaves out a package that cannot be imported, with a `SpiketwinWarning`. Raises `TargetError` if
+    a package offers anything that is not a `TargetKind`.
     """
     kinds: dict[str, TargetKind] = {}
     for package in _packages():
         try:
             found = getattr(import_module(package), "TARGETS", ())
-        except Exception as error:  # whatever a package of somebody else raises
+        except Exception as error:  # a foreign package may raise any exception
             warn(f"the targets of {package} are left out: {type(error).__name__}: {error}")
             continue
         for kind in found:
@@ -43,13 +44,13 @@ def registered_kinds() -> dict[str, TargetKind]:
 
 
 def register_handlers() -> None:
-    """Make pyserial know the URL handlers of all packages that have registered."""
+    """Add the URL handlers of all registered packages to pyserial."""
     known = serial.protocol_handler_packages
     known += [package for package in _packages() if package not in known]
 
 
 def all_targets() -> str:
-    """Return the list of what can be connected to, as text for messages and help."""
+    """Return the list of all targets, as text for messages and help."""
     return (
         f"{', '.join(f'{scheme}:' for scheme in registered_kinds())}, a serial port "
         "(`spiketwin devices` lists them), socket://host:port or replay:FILE"

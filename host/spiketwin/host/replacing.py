@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic replacement of files: a file appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from spiketwin.host.paths import path_of, stream_number
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes the place of `path` once it is whole.
+    """Yield a file for writing that replaces `path` atomically at the end of the block.
 
-    Where writing fails, what was at `path` stays, and nothing else is left. Until then all is
-    written into the same folder under a name that nobody else has. A symbolic link stays one, and
-    a file that is replaced passes its permissions on. What is no regular file, such as a pipe, is
-    written to as it is, and so is what ``/dev/stdout`` or ``/dev/fd/3`` goes to, where that stands.
+    The data are written to a temporary file in the same folder, which is renamed at the end. If the
+    block raises, an existing file at `path` is unchanged and the temporary file is removed. A
+    symbolic link stays one, and the new file gets the permissions of the old one. A `path` that is
+    not a regular file, such as a pipe, is written to directly, and so is the stream of
+    ``/dev/stdout`` or ``/dev/fd/3``, at its current position.
 
     Raises
     ------
     InvalidInput
-        `path` is none.
+        `path` is not a path.
     OSError
-        As `open`, `write` and `rename`; it names `path`.
+        As `open`, `write` and `rename` raise it; it names `path`.
     """
     place = path_of(path, "a file to write")
     try:
@@ -43,9 +44,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 class _Stream(io.FileIO):
-    """A stream that others write to as well: what is behind it has no place to go back to.
+    """A stream that other code writes to as well, so that seeking in it makes no sense.
 
-    Formats that would go back, as zip does, ask first.
+    Writers of formats that seek, such as zip, ask first (`seekable`).
     """
 
     def seekable(self) -> bool:
@@ -63,7 +64,7 @@ def _opened(place: Path) -> Iterator[IO[bytes]]:
     number = stream_number(place)
     if number is not None:
         for stream in filter(None, (sys.stdout, sys.stderr)):
-            stream.flush()  # what was printed before comes before
+            stream.flush()  # so that earlier output comes first
         with io.BufferedWriter(_Stream(os.dup(number), "wb")) as file:
             yield file
         return
@@ -75,17 +76,27 @@ def _opened(place: Path) -> Iterator[IO[bytes]]:
         with place.open("wb") as there:
             yield there
         return
-    with _fresh(Path(os.path.realpath(place)), found, str(place)) as file:
+    with _temporary(Path(os.path.realpath(place)), found, str(place)) as file:
         yield file
 
 
 @contextmanager
-def _fresh(whole: Path, found: os.stat_result | None, name: str) -> Iterator[IO[bytes]]:
-    """Write under a name of its own, in the folder of `whole`, and rename that in the end."""
+def _temporary(whole: Path, found: os.stat_result | None, name: str) -> Iterator[IO[bytes]]:
+    """Yield a temporary file in the folder of `whole`, and rename it to `whole` at the end.
+
+    Parameters
+    ----------
+    whole:
+        Path of the file, after all symbolic links.
+    found:
+        Status of the file that is replaced; None if there is none.
+    name:
+        Name of the file as the caller gave it, for errors.
+    """
     if found is not None and not os.access(whole, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
-    # However long the other name is, this one is not too long. Nobody can have it: it is opened
-    # exclusively, and so is no link either. The permissions are those that `open` gives.
+    # The name is short however long the other one is. Mode "x" fails if the name exists, also as a
+    # link. The permissions are those that `open` gives by default.
     fresh = whole.with_name(f".spiketwin-{secrets.token_hex(8)}")
     try:
         made = fresh.open("xb")
@@ -94,7 +105,7 @@ def _fresh(whole: Path, found: os.stat_result | None, name: str) -> Iterator[IO[
     try:
         with made as file:
             if found is not None:
-                _pass_on(found, fresh)
+                _copy_permissions(found, fresh)
             yield file
         try:
             fresh.replace(whole)
@@ -106,8 +117,8 @@ def _fresh(whole: Path, found: os.stat_result | None, name: str) -> Iterator[IO[
         raise
 
 
-def _pass_on(found: os.stat_result, fresh: Path) -> None:
-    """Give a file the owner, as far as this user may, and the permissions of another one."""
+def _copy_permissions(found: os.stat_result, fresh: Path) -> None:
+    """Set permissions and, if this user may, owner of `fresh` to those of the replaced file."""
     mine = fresh.stat()
     if (found.st_uid, found.st_gid) != (mine.st_uid, mine.st_gid):
         with suppress(PermissionError):

@@ -1,14 +1,16 @@
-"""Runs as a program of requests: events by credit, ticks, and the fetching of their words.
+"""Runs as a program of requests, which queue events, start ticks and fetch their output words.
 
-The events of a tick are queued before the `RUN` that covers it, so a run goes in steps of as many
-ticks as the event queue holds events for, the next step being queued while the device works on the
-last. So no event comes late, at a fixed tick period neither: should the host fall behind, the
-device waits for it at the end of a step, and counts the deadlines that it misses meanwhile.
+Events use credit-based flow control: the host knows the depth of the event queue and counts the
+events that ticks have consumed, and never sends more than fit. The events of a tick are queued
+before the `RUN` that starts it, so a run proceeds in steps: a step has as many ticks as the queue
+holds events for, and the next step is queued while the device works on the current one. So no event
+comes late, even at a fixed tick period: if the host falls behind, the device waits at the end of a
+step, and counts the deadlines that it misses.
 
-Several runs that follow each other are one program as well. What is to be done between two of them
-(registers, a clear) needs a core at rest, so it is asked for when it is sure that the run before
-has come to its end by then: because its last word is here, or because more words were asked for
-than it can have. The events of the next run are queued while the last one is under way.
+Several consecutive runs are one program as well. The requests between two runs (registers, a clear)
+need a core at rest, so they are sent only when the run before is certain to be over by the time
+they are executed: its last word has come in, or more words were asked for than it can have. The
+events of the next run are queued while the current one is under way.
 """
 
 from __future__ import annotations
@@ -45,65 +47,67 @@ from spiketwin.host.words import (
 )
 
 ANY_WAIT: Final = (1 << 32) - 1
-"""`FETCH` is asked to wait for its words, not for a time, or its answer would depend on timing."""
+"""Wait of a `FETCH` without a time limit, so that its answer does not depend on timing."""
 
 _NO_WORDS: Final[Words] = np.empty(0, np.uint32)
 _OFFSETS: Final = 1 << 16
 _ITEM_BYTES: Final = REQUESTS[Opcode.EVENTS].tail_size
 _BLOCK_BYTES: Final = MAX_EVENTS * _ITEM_BYTES
 _REAL_TIME_WAIT: Final = 0.05
-"""Seconds that one `FETCH` may hold up what comes behind it, at a fixed tick period, where answers
-depend on timing anyway: be it events, or the next host after this one has died."""
+"""Most seconds that a `FETCH` may wait, and delay later requests, at a fixed tick period. There
+answers depend on timing anyway, and events, or a new host after a crash, must not wait long."""
 
 _WAITS_PER_STEP: Final = 16
-"""More than two windows, so that at a fixed tick period half a step is left when they are over."""
+"""Waits of a `FETCH` in a step, at a fixed tick period: more than two windows of requests, so that
+half a step is left when those of one window are over."""
 
 _EMPTY_ANSWERS: Final = 16
-"""So many answers without a word, beyond those that the waiting explains, are no run any more; a
-window of requests may well find that the run is over."""
+"""Most empty answers in a row, beyond those that waiting explains, of a device that works. A whole
+window of requests may be answered empty at the end of a run."""
 
 
 class Runner:
-    """The program of one run, or of several that follow each other.
+    """The program of requests of one run, or of several consecutive ones.
 
     Parameters
     ----------
     identity:
-        Of the device.
+        Identity of the device.
     first_tick:
-        The device's next tick.
+        Number of the device's next tick.
     plan:
-        The runs.
+        The plan of the runs.
     settings:
-        Of the core.
+        Settings of the core.
     known:
-        Registers whose values are known.
+        Registers whose values are known: name to value.
     progress:
-        Called with (ticks done, ticks in all) after every answer that brings some.
+        Called with (ticks done, all ticks) after every answer that ends a tick.
     watch:
-        Called before that with the first of these ticks, and with what they put out: of several
-        runs, of whole runs, one after the other.
+        Called before `progress` with the number of the first tick that has ended since the last
+        call, and with the output of these ticks; with whole runs, one by one, if the plan says so.
     n_neurons:
         Neurons of the network; spikes of others are left out.
     calling_back:
-        Gives the context in which `progress` and `watch` are called.
+        Function that returns the context in which `progress` and `watch` are called.
 
     Attributes
     ----------
     broken_off:
-        Whether it has ended early: then what comes in is kept, and nobody is called.
+        Whether the program has ended early: later words are kept, but `progress` and `watch` are
+        not called.
     missed_deadlines, late_events, saturations:
-        What is to be said of them in the result.
+        Values of these attributes in the result.
     plan:
-        As given.
+        The plan of the runs.
     ticks:
-        Of all runs.
+        Number of ticks of all runs.
     answers:
         Output words so far, as the bytes of each answer.
     blocks:
-        Events queued after each `EVENTS`.
+        Events queued up to and including each `EVENTS`.
     steps:
-        Ticks started after each `RUN`.
+        Ticks started up to and including each `RUN`.
     """
 
     def __init__(
@@ -133,7 +137,7 @@ class Runner:
         self._first_tick = first_tick
         self._run_ticks = plan.ticks
         self._event_ticks = np.ascontiguousarray(events[:, 0])
-        # Less the tick that its block begins with, each is an item of `EVENTS`: offset and axon.
+        # Minus the first tick of its block, each is an item of `EVENTS`: offset and axon.
         self._items = events[:, 1] * _OFFSETS + self._event_ticks if len(events) else events
         self._ends = plan.ends()
         self._between = settings.between(plan, known)
@@ -166,19 +170,19 @@ class Runner:
         self._fetches_before = 0
 
     def program(self) -> Iterator[Request | None]:
-        """Requests of the runs, each decided from the answers so far."""
+        """Yield the requests of the runs, each decided from the answers so far."""
         while self._done < self.ticks:
-            until, events = self._affordable()
+            until, events = self._within_credit()
             if until > self._started:
                 yield from self._queue(events)
                 request = Request(Opcode.RUN, arguments(Opcode.RUN, until - self._started))
-                # Before it is on its way: a line that fails has not told whether it got through.
+                # Recorded before it is sent: a line that fails does not say whether it arrived.
                 self._started = until
                 self.steps.append(until)
                 yield request
             elif self._words_asked_for() < self._words_expected():
                 yield self._fetch()
-                # Nothing else is to be decided as long as so many words are sure to come.
+                # At least this many words will come, so these fetches need no further decision.
                 for _ in range(self._fetches_due()):
                     yield self._fetch()
             elif self._started < self._until or self._until == self.ticks:
@@ -191,17 +195,17 @@ class Runner:
                 yield None
 
     def _next_run(self) -> Iterator[Request]:
-        """Go on to the next run, the one before being over when the device comes to this."""
+        """Yield the requests before the next run; the run before is over when they are executed."""
         self._run += 1
         if self._run:
             self._finished = max(self._finished, self._ends[self._run - 1])
         self._until += self._run_ticks
-        # What was asked for until now brings nothing of this run.
+        # Earlier fetches bring no words of this run.
         self._fetches_before = self._fetches
         yield from self._between(self._run)
 
     def _is_over(self) -> bool:
-        """Whether all that was started is over when the device has answered what it was asked."""
+        """Return whether all started ticks are over once all requests so far are answered."""
         ticks = self._ticks_under_way()
         if self._tick_period:
             return ticks == 0
@@ -209,15 +213,15 @@ class Runner:
         return self._words_asked_for() >= ticks * self._most_words
 
     def _ticks_under_way(self) -> int:
-        """Ticks started of the run that are not known to be over."""
+        """Return the number of started ticks of the current run that are not known to be over."""
         return self._started - max(self._done, self._until - self._run_ticks)
 
     def _words_asked_for(self) -> int:
-        """Words of the run that were asked for, in as far as the answer has not come."""
+        """Return the most words that the outstanding fetches of the current run can bring."""
         return MAX_FETCH_WORDS * (self._fetches - max(self._answered, self._fetches_before))
 
-    def _affordable(self) -> tuple[int, int]:
-        """Tick up to which the run can be started, and the events that can be queued by then."""
+    def _within_credit(self) -> tuple[int, int]:
+        """Return the tick up to which the run can be started, and the events to queue before."""
         nothing = self._started, self._queued
         if self._started == self._until:
             return nothing
@@ -237,14 +241,14 @@ class Runner:
         return until, int(self._event_ticks.searchsorted(until))
 
     def _ahead(self) -> int:
-        """Events that can be queued of the next run, all of it, while this one is under way."""
+        """Return the events to queue if all of the next run fit now; else those queued already."""
         if self._tick_period:
             return self._queued
         end = self._ends[self._run + 1]
         return end if end - self._finished <= self._depth else self._queued
 
     def _queue(self, end: int) -> Iterator[Request]:
-        """Requests that queue the events up to number `end`."""
+        """Yield the requests that queue the events up to number `end`."""
         while self._queued < end:
             first, last = self._queued, end
             base = int(self._event_ticks[first])
@@ -259,14 +263,14 @@ class Runner:
                 yield Request(Opcode.EVENTS, head + block)
 
     def _words_expected(self) -> int:
-        """Words still to come of the ticks started, as many a tick as there were so far."""
+        """Return the expected words of the started ticks, by the mean of the ticks so far."""
         ticks = self._ticks_under_way()
         if self._done == 0:
             return ticks * (LEAST_WORDS_PER_TICK + self._digest_words)
         return -(-ticks * self._received // self._done)
 
     def _fetches_due(self) -> int:
-        """How often words can be asked for without a look at what came, once all is started."""
+        """Return how many fetches can be sent without a decision, once all ticks are started."""
         if self._started < self._until or self._tick_period:
             return 0
         least = self._ticks_under_way() * (LEAST_WORDS_PER_TICK + self._digest_words)
@@ -276,12 +280,12 @@ class Runner:
         self._fetches += 1
         if self._tick_period == 0:
             return self._free_running_fetch
-        # A window of these must leave time to queue what comes after the ticks started.
+        # A window of these must leave time to queue the events after the started ticks.
         wait = (self._started - self._done) * self._tick_period // _WAITS_PER_STEP
         return self._fetch_within(min(self._longest_wait, max(self._tick_period, wait)))
 
     def _fetch_within(self, wait: int) -> Request:
-        """`FETCH` that is answered after so many cycles, if not before."""
+        """Return the `FETCH` that the device answers after at most `wait` cycles."""
         most_ticks = MAX_FETCH_WORDS // (LEAST_WORDS_PER_TICK + self._digest_words) + 1
         return Request(
             Opcode.FETCH,
@@ -293,7 +297,7 @@ class Runner:
         )
 
     def take(self, result: bytes) -> None:
-        """Take the words of an answer."""
+        """Keep the words of an answer."""
         self.answers.append(result)
 
     def _fetched(self, result: bytes) -> None:
@@ -322,7 +326,7 @@ class Runner:
                 self._progress(self._done, self.ticks)
 
     def _show(self, watch: Watch, result: bytes) -> None:
-        """Show what came in: the ticks of one run, or whole runs of several."""
+        """Call `watch` with the ticks that ended, or with whole runs if the plan says so."""
         words = np.concatenate([self._unwatched, np.frombuffer(result, "<u4")])
         last = self._last
         while self._watched < self._done:
@@ -341,9 +345,9 @@ class Runner:
         return decode_network(words, ticks, self._params, self._digests, self._n_neurons)
 
     def result(self, accounts: tuple[Account, ...] = ()) -> Run:
-        """Decode what came in: of a run that was broken off, up to the last whole tick.
+        """Return the result; of a run that was broken off, up to the last whole tick.
 
-        Raises `LinkError` when the words do not add up to the run.
+        Raises `LinkError` if the words do not add up to the run.
         """
         others: dict[str, Any] = {
             "missed_deadlines": self.missed_deadlines, "late_events": self.late_events,
@@ -364,7 +368,7 @@ class Runner:
         return Run(*self._decoded(words, ticks), **others)
 
     def account(self, stopwatch: Stopwatch, line: Line) -> Account:
-        """Give what the ledger of the whole is drawn up from."""
+        """Return the account of the call, from which its ledger is computed."""
         plan = self.plan
         return Account(
             stopwatch, line, self._params, self._n_neurons, plan.tick_period, self.ticks,

@@ -1,4 +1,4 @@
-"""What many runs put out that were made by one call."""
+"""The results of many runs that were made by one call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spiketwin.host.spikes import Run, Saturations
 
 
 def joined(parts: Sequence[Run]) -> Run:
-    """Join runs of a core that followed each other; ticks count on from one to the next."""
+    """Return consecutive runs of a core joined to one; ticks count on from run to run."""
     lengths = [len(part.cycles) for part in parts]
     begins: list[int] = np.cumsum([0, *lengths])[:-1].tolist()
     spikes = [part.spikes + (begin, 0) for begin, part in zip(begins, parts, strict=True)]
@@ -43,16 +43,16 @@ def _concatenated(parts: list[IntArray]) -> IntArray:
 
 @dataclass(frozen=True, eq=False)
 class Runs(Sequence[Run]):
-    """What runs that followed each other put out: a sequence of one `Run` each.
+    """The results of consecutive runs: a sequence with one `Run` for each.
 
-    The arrays here are of all of them together, and need no loop over the runs.
+    The arrays of this class hold all runs together, so that no loop over the runs is needed.
 
     Attributes
     ----------
     ticks:
-        Of each run.
+        Ticks of each run.
     whole:
-        All of them as a single run, whose ticks count on from run to run.
+        All runs as a single one, whose ticks count on from run to run.
     """
 
     ticks: int
@@ -60,7 +60,7 @@ class Runs(Sequence[Run]):
 
     @classmethod
     def of_whole(cls, ticks: int, part: Run) -> Self:
-        """Give the runs that came to their end, of a call that was broken off."""
+        """Return the runs that came to their end, given the part of a call that was broken off."""
         length = len(part.cycles) // ticks * ticks
         spikes = int(np.searchsorted(part.spikes[:, 0], length))
         return cls(
@@ -77,7 +77,7 @@ class Runs(Sequence[Run]):
         )
 
     def __len__(self) -> int:
-        """How many runs there are."""
+        """Return the number of runs."""
         return len(self.whole.cycles) // self.ticks
 
     @overload
@@ -85,7 +85,7 @@ class Runs(Sequence[Run]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Run]: ...
     def __getitem__(self, index: int | slice) -> Run | Sequence[Run]:
-        """Give one run, or some; ticks count from the beginning of each."""
+        """Return one run, or a list of runs; ticks count from the beginning of each run."""
         if isinstance(index, slice):
             return [self._run(number) for number in range(len(self))[index]]
         return self._run(range(len(self))[index])
@@ -108,7 +108,7 @@ class Runs(Sequence[Run]):
 
     @cached_property
     def _bounds(self) -> list[tuple[int, int]]:
-        """Where the spikes of each run begin and end."""
+        """Indices at which the spikes of each run begin and end."""
         begins = np.arange(len(self) + 1) * self.ticks
         return list(pairwise(np.searchsorted(self.whole.spikes[:, 0], begins).tolist()))
 
@@ -125,13 +125,13 @@ class Runs(Sequence[Run]):
 
     @property
     def ledger(self) -> Ledger:
-        """Where the time of all runs together went (`Run.ledger`)."""
+        """The latency ledger of all runs together (`Run.ledger`)."""
         return self.whole.ledger
 
     def counts(self, n_neurons: int) -> IntArray:
-        """Shape (runs, n_neurons): spikes of each neuron in each run.
+        """Return the number of spikes of each neuron in each run, shape (runs, n_neurons).
 
-        Raises `InvalidInput` where a neuron has fired that is not among so many.
+        Raises `InvalidInput` if a neuron from `n_neurons` on has fired.
         """
         if isinstance(n_neurons, bool) or not isinstance(n_neurons, int | np.integer):
             raise InvalidInput(f"n_neurons must be an integer, not {shown(n_neurons)}")

@@ -1,4 +1,4 @@
-"""Signals, whose handlers run only where nothing is half done."""
+"""Deferred signals: handlers run only at points where an exception does no harm."""
 
 from __future__ import annotations
 
@@ -14,27 +14,32 @@ from typing import Any, Final
 _NUMBERS: Final = tuple(
     sorted(number for number in signal.valid_signals() if number < getattr(signal, "SIGRTMIN", 32))
 )
-"""All but those of real time, which nothing sends unasked: looking at each takes time."""
+"""All signals except the real-time ones, which only a program that expects them gets sent. Fewer
+signals take less time to look at."""
 
 _Handler = Callable[[int, FrameType | None], Any]
 
-_unnamed: Any = import_module("_signal")
-"""What `signal` wraps. Its functions do the same without looking up a name for each number, which
-takes twenty times as long, and every call of the host library pays for it."""
+_c_signal: Any = import_module("_signal")
+"""The C module that `signal` wraps. Its functions do not look up an enum member for each number,
+which would take twenty times as long, in every call of the host library."""
 
 
 class DeferredSignals:
-    """A context in which the signal handlers of a program wait until it is their turn.
+    """A context in which the signal handlers of a program are deferred.
 
-    Python runs a handler between any two steps, and many raise: that of Ctrl-C, of a test's alarm,
-    of a program that is told to end. So an exception may come between two steps that belong
-    together, and for a device in this process in the middle of a tick. Here a signal is only noted;
-    its handler is called by `deliver`, and at the end of the context. Contexts may be nested.
+    Python runs a handler between any two bytecode instructions, and many handlers raise: that of
+    Ctrl-C, of a test's alarm, of a request to terminate. So an exception could separate two steps
+    that belong together, or come in the middle of a tick of a device in this process. In this
+    context a signal is only recorded; `deliver` calls its handler, and so does the end of the
+    context. Contexts may be nested.
 
-    `came` holds what is to be done by `deliver`.
+    Only handlers written in Python raise exceptions, and only in the main thread; in other threads
+    the context does nothing. One thread at a time may be in the context.
 
-    Only handlers written in Python can be in the way, and only in the main thread; elsewhere this
-    does nothing. One thread at a time may be in the context.
+    Attributes
+    ----------
+    came:
+        Calls of handlers that `deliver` is to make: handler, signal number and frame.
     """
 
     def __init__(self) -> None:
@@ -61,18 +66,18 @@ class DeferredSignals:
             self._call_all()
 
     def deliver(self) -> None:
-        """Call the handlers of the signals that came, as far as none raises; raises what it does.
+        """Call the handlers of the recorded signals, until one raises.
 
-        The rest has its turn later.
+        The exception of a handler is raised; the handlers after it stay recorded.
         """
         while self.came:
             handler, number, frame = self.came.popleft()
             handler(number, frame)
 
     def _call_all(self) -> None:
-        """Call the handlers of all signals that came, also where some raise.
+        """Call the handlers of all recorded signals, even if some raise.
 
-        None is kept for whoever is next in the context: that may be another thread.
+        None stays recorded, because the next use of the context may be in another thread.
         """
         try:
             self.deliver()
@@ -82,7 +87,7 @@ class DeferredSignals:
 
     @contextmanager
     def passing(self) -> Iterator[None]:
-        """Let handlers run at once until the end of the block: what is called there is not ours."""
+        """Let handlers run at once in the block, which calls a function of the user."""
         self._passing += 1
         try:
             self.deliver()
@@ -99,16 +104,16 @@ class DeferredSignals:
     def _take_over(self) -> None:
         try:
             for number in _NUMBERS:
-                handler = _unnamed.getsignal(number)
+                handler = _c_signal.getsignal(number)
                 if callable(handler) and handler != self._note:
                     self._handlers[number] = handler
-                    _unnamed.signal(number, self._note)
-        except BaseException:  # a handler that had not been taken over yet
+                    _c_signal.signal(number, self._note)
+        except BaseException:  # raised by a handler that was not replaced yet
             self._give_back()
             raise
 
     def _give_back(self) -> None:
-        """Give the handlers back; they may run, and raise, from the first one on."""
+        """Restore the handlers; each may run, and raise, as soon as it is restored."""
         try:
             self._give_back_some()
         finally:
@@ -118,7 +123,7 @@ class DeferredSignals:
         while self._handlers:
             number = next(iter(self._handlers))
             if (
-                _unnamed.getsignal(number) == self._note
-            ):  # unless somebody has set another meanwhile
-                _unnamed.signal(number, self._handlers[number])
+                _c_signal.getsignal(number) == self._note
+            ):  # unless another handler was set meanwhile
+                _c_signal.signal(number, self._handlers[number])
             del self._handlers[number]

@@ -1,4 +1,4 @@
-"""A socket as a transport that reads all that is there at once."""
+"""A socket as a transport, which reads all waiting bytes at once."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ _MOST_BYTES: Final = 1 << 16
 
 
 class SocketTransport(SerialTransport):
-    """pyserial's port of ``socket://``, which by itself counts at most one byte as waiting.
+    """A port of ``socket://`` that knows how many bytes wait; pyserial alone counts at most one.
 
-    Reads return as much as has come, however little was asked for last time, and small writes
-    leave at once, so that a window of requests is under way together.
+    The transport reads ahead: it takes all received bytes from the socket and keeps them for the
+    next read. Small writes are sent at once (TCP_NODELAY), so that a whole window of requests is
+    under way together.
 
     Parameters
     ----------
     port:
-        pyserial's port, open.
+        An open port of pyserial.
     """
 
     timeout: float | None = 0.0
@@ -42,7 +43,7 @@ class SocketTransport(SerialTransport):
         return len(self._received)
 
     def read(self, size: int = 1, /) -> bytes:
-        """Read up to `size` bytes; waits for one, no longer than `timeout`."""
+        """Read up to `size` bytes; wait up to `timeout` seconds for the first one."""
         if not self._received:
             self.port.timeout = self.timeout
             self._received += self.port.read(1)

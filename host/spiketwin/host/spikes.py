@@ -1,4 +1,4 @@
-"""What a run put out."""
+"""The result of a run: its spikes, cycles and counts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _NAMES: Final = tuple(counter.name for counter in SATURATIONS)
 
 @dataclass(frozen=True)
 class Saturations(Result):
-    """What did not fit in a run, as the core counted it (docs/tick.md).
+    """Counts of the values that saturated in a run, as the core counted them (docs/tick.md).
 
-    While the first three are 0, a core with wider state does the same to the bit. A counter of the
-    core stays at 2**32 - 1: what comes after that is not seen.
+    As long as `i_syn`, `v` and `theta` are 0, a core with wider state gives the same results to the
+    bit. A counter of the core stays at 2**32 - 1; later saturations are not counted.
 
     Attributes
     ----------
@@ -35,8 +35,8 @@ class Saturations(Result):
     v, theta:
         Potentials and adaptive thresholds kept that did not fit `v_width` and `theta_width`.
     weights:
-        Steps of weights that `w_min` or `w_max` cut short, which bounded learning does all the
-        time; many tell that weights pile up at a bound.
+        Steps of weights that were clipped to `w_min` or `w_max`. That is normal for bounded
+        learning; a large count says that weights pile up at a bound.
     """
 
     i_syn: int = 0
@@ -46,14 +46,14 @@ class Saturations(Result):
 
     @classmethod
     def between(cls, before: dict[str, int], after: dict[str, int]) -> Saturations | None:
-        """Take those between two readings of the counters; None from a core that has none."""
+        """Return the counts between two readings of the counters; None if the core has none."""
         if _NAMES[0] not in before or _NAMES[0] not in after:
             return None
         return cls(*[after[name] - before[name] for name in _NAMES])
 
     @classmethod
     def of(cls, parts: Sequence[Saturations | None]) -> Saturations | None:
-        """Add up those of the parts of a run; None if they were not counted in all of them."""
+        """Return the sums over the parts of a run; None if any part was not counted."""
         counted = [asdict(part) for part in parts if part is not None]
         if len(counted) < len(parts) or not counted:
             return None
@@ -61,7 +61,7 @@ class Saturations(Result):
 
 
 def saturations_row(saturations: Saturations | None) -> tuple[str, str]:
-    """Give a title and the figures, in its order, as a table shows them."""
+    """Return a title and the counts, in the order of the title, as a row of a table."""
     counts = "not counted"
     if saturations is not None:
         counts = " / ".join(f"{count:,}" for count in asdict(saturations).values())
@@ -70,7 +70,7 @@ def saturations_row(saturations: Saturations | None) -> tuple[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a run put out. Ticks count from the beginning of the run.
+    """The result of a run. Ticks count from the beginning of the run.
 
     Attributes
     ----------
@@ -82,17 +82,18 @@ class Run:
         Shape (ticks,): cycles of each tick, and the cycle in it at which *Update* began; 0 where
         muted.
     muted:
-        Shape (ticks,), bool: ticks whose output was dropped because the queue was full. Only at a
-        fixed tick period.
+        Shape (ticks,), bool: ticks whose output was dropped because the queue was full, which
+        happens only at a fixed tick period.
     missed_deadlines, late_events:
         Ticks that began late and events that came too late, at a fixed tick period.
     digests:
-        Shape (ticks,), uint32: the digest of each tick, 0 where muted (`muted` tells); None if the
-        run was to have none.
+        Shape (ticks,), uint32: the digest of each tick, 0 where muted; None if no digests were
+        asked for.
     saturations:
-        What saturated; None from a core that does not count it, and in parts of a run.
+        Counts of values that saturated; None from a core that does not count them, and in parts of
+        a run.
     accounts:
-        What the ledger is drawn up from: one of each call of `Core.run` that it is made of.
+        The account of each call of `Core.run` of which the run consists, for the ledger.
     """
 
     spikes: IntArray
@@ -108,16 +109,16 @@ class Run:
 
     @classmethod
     def undecoded(cls, decode: Callable[[], Decoded], **others: Any) -> Run:
-        """Make a run of words that are known to be good, to be decoded when they are looked at.
+        """Return a run that is decoded lazily, from words that are known to be good.
 
-        Decoding takes longer than many runs of one tick, and often nobody looks at all arrays.
+        Decoding takes longer than a run of one tick, and often the arrays are never used.
 
         Parameters
         ----------
         decode:
-            Decodes the words, which are without digests.
+            Function that decodes the words, which have no digests.
         others:
-            The attributes that are not decoded.
+            The attributes that are not decoded from words.
         """
         run = cls.__new__(cls)
         run.__dict__.update(others, _decode=decode)
@@ -126,10 +127,10 @@ class Run:
     if not TYPE_CHECKING:  # or every misspelt attribute would seem to be there
 
         def __getattr__(self, name: str) -> Any:
-            """Decode the words, where that is still to be done, for what is decoded from them."""
+            """Decode the words when an attribute is first used that is decoded from them."""
             decode = self.__dict__.get("_decode")
             if decode is not None and name in Decoded._fields:
-                # Two threads may do the same: what is decoded is there before this is gone.
+                # Safe for two threads: the attributes are set before `_decode` is removed.
                 self.__dict__.update(decode()._asdict())
                 self.__dict__.pop("_decode", None)
             if name not in self.__dict__:
@@ -137,15 +138,15 @@ class Run:
             return self.__dict__[name]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Give what is copied and stored: the arrays."""
+        """Return the attributes to copy or pickle, decoded."""
         _ = self.spikes
         return {name: value for name, value in self.__dict__.items() if name != "_decode"}
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Where the time went: of the run, of each tick, of each spike; drawn up when asked for.
+        """The latency ledger of the run, its ticks and its spikes, computed at the first use.
 
-        Raises `InvalidInput` for a part of a run, whose time nobody has taken.
+        Raises `InvalidInput` for a part of a run, which was not timed.
         """
         if not self.accounts:
             raise InvalidInput(

@@ -1,11 +1,11 @@
-"""Pair STDP as the literature writes it, as settings of a core's rules.
+"""Pair-based STDP as the literature defines it, converted to settings of a core's learning rules.
 
 With Δ = t_post - t_pre in ticks, a pair of spikes changes its weight by
 ``a_plus · exp(-Δ/tau_plus)`` where Δ ≥ 0, and by ``-a_minus · exp(Δ/tau_minus)`` where Δ < 0 (Song,
 Miller and Abbott 2000). A core has a trace and a gain for each half of this window. A change is
-``gain · trace``, in 1/256 weight units for a trace of ``2**trace_width``, and the trace has decayed
-once more than Δ says when a neuron fires, and once less when a source does (docs/tick.md): what a
-spike brings is chosen so that the window is as written above.
+``gain · trace``, in 1/256 weight units for a trace of ``2**trace_width``. The trace has decayed
+once more than Δ says when a neuron fires, and once less when a source does (docs/tick.md); the
+increment of the trace by a spike is chosen so that the window is nevertheless as written above.
 """
 
 from __future__ import annotations
@@ -32,24 +32,25 @@ from spiketwin.host.errors import InvalidNetwork, warn
 Pairing = Literal["all", "nearest"]
 
 TAU_LIMITS: Final = (0.1, 10_000.0)
-"""Time constants of a window in ticks: a decay code holds no longer ones to better than 8 %."""
+"""Limits of the time constants of a window in ticks; longer ones would be off by more than 8 %."""
 
 TRACE_WIDTHS: Final = (8, 16)
 
 PRECISION: Final = 30.0
-"""Bump of a trace for each tick of its time constant with which it keeps to its exponential within
-1 % of the bump: a trace loses one step a tick at least, so its tail, from tau / 2 on, is a line."""
+"""Increment of a trace, for each tick of its time constant, with which the trace follows its
+exponential to within 1 % of the increment. A trace loses at least one step a tick, so its tail,
+from tau / 2 on, is linear."""
 
 LEAST_ROOM: Final = 4.0
-"""Spikes that a trace is to add up, whatever that costs in precision."""
+"""Number of spikes for which a trace has room at least, at the expense of precision."""
 
-_LARGEST: Final = 1e9  # beyond any weight; what is too large is refused by its own limit
+_LARGEST: Final = 1e9  # far beyond any weight; the limit of an amplitude is checked by itself
 _GAIN_TOP: Final = limits(GAIN_WIDTH, signed=True)[1]
 
 
 @dataclass(frozen=True)
 class StdpWindow:
-    """What `Network.stdp` has set: the window, and how well a core keeps to it.
+    """The window that `Network.stdp` has set, and how exactly a core follows it.
 
     Attributes
     ----------
@@ -58,14 +59,14 @@ class StdpWindow:
     tau_plus, tau_minus:
         Time constants in ticks.
     room_plus, room_minus:
-        Spikes of one source, of one neuron, whose pairs add up in full: so many times the bump
-        does the trace hold, and at full scale it stays. ``math.inf``: all there can be, one in
-        every tick. 1 where only the nearest spike counts.
+        Number of spikes, of a source and of a neuron, whose pairs add up in full before the trace
+        saturates. ``math.inf`` if there is room for a spike in every tick; 1 if only the nearest
+        spike counts.
     error_plus, error_minus:
-        Weight units by which a change at one spike can differ from the formula, as long as there is
-        room, before it is rounded to a whole weight unit.
+        Weight units by which the change at a spike can differ from the formula, before it is
+        rounded to a whole weight unit, and as long as the trace does not saturate.
     trace_width:
-        Bits of the traces for which this holds.
+        Bits of the traces for which these values hold.
     """
 
     a_plus: float
@@ -79,10 +80,10 @@ class StdpWindow:
     trace_width: int
 
     def change(self, delta: float) -> float:
-        """Change of a weight, in weight units, by one pair with Δ = t_post - t_pre = `delta` ticks.
+        """Return the change of a weight, in weight units, by a pair with t_post - t_pre = `delta`.
 
-        t_pre is the tick in which the source's spike is delivered: that of an axon's event, and
-        for a neuron the one after it fired.
+        `delta` is in ticks. t_pre is the tick in which the source's spike is delivered: for an axon
+        the tick of its event, for a neuron the tick after it fired.
         """
         if delta >= 0:
             return self.a_plus * math.exp(-delta / self.tau_plus)
@@ -91,13 +92,22 @@ class StdpWindow:
 
 @dataclass(frozen=True)
 class Half:
-    """One half of a window as a core holds it: registers, and what follows from them."""
+    """One half of an STDP window: its registers, and the room and the error that follow.
+
+    Attributes
+    ----------
+    gain, bump:
+        Magnitude of the gain, and increment of the trace by a spike.
+    room, error:
+        As in `StdpWindow`.
+    short:
+        Whether the limit of the gain leaves less room than usual.
+    """
 
     gain: int
     bump: int
     room: float
     short: bool
-    """Whether the gain's limit leaves less room than is usual."""
     error: float
 
 
@@ -109,32 +119,34 @@ def half(
     room: float | None,
     trace_width: int,
 ) -> Half:
-    """Choose gain and bump of one half of a window; the gain is a magnitude.
+    """Return the gain and the increment for one half of a window.
 
     Parameters
     ----------
     sign:
-        Potentiation, at the spikes of the neuron, or depression, at those of the source.
+        ``"plus"`` for potentiation, at the spikes of the neuron; ``"minus"`` for depression, at
+        those of the source.
     amplitude, tau:
-        Of the exponential, in weight units and ticks.
+        Amplitude in weight units, and time constant in ticks.
     pairing, room, trace_width:
         As `Network.stdp` takes them.
 
     Raises
     ------
     InvalidNetwork
-        A value is out of range, or gain and bump cannot reach the amplitude, with such room.
+        A value is out of range, or gain and increment cannot reach the amplitude with this room.
     """
     _check(sign, amplitude, tau, pairing, room, trace_width)
     if amplitude == 0:
         return Half(0, 0, math.inf if pairing == "all" else 1.0, False, 0.0)
     top = limits(trace_width, signed=False)[1]
-    # Decays between a spike and its pair at Δ, beyond |Δ|.
+    # Number of decays between a spike and its pair at Δ, minus |Δ|.
     later = 1 if sign == "plus" else -1
-    # What gain · bump has to be for each weight unit of the amplitude.
+    # Required product gain · bump for each weight unit of the amplitude.
     worth = math.exp(later / tau) * 2.0 ** (GAIN_BITS + trace_width)
     lost = decay_code(tau) / (1 << DECAY_BITS)
-    # A spike in every tick: as much comes as goes, and a decay is rounded by half a step.
+    # With a spike in every tick the trace settles where the decay, rounded by half a step, equals
+    # the increment.
     all_there_can_be = top / max(1.0, top * lost - 0.5)
     usual = max(LEAST_ROOM, top * lost / PRECISION) if room is None else room
     wanted = 1.0 if pairing == "nearest" else min(usual, all_there_can_be)
@@ -163,7 +175,7 @@ def half(
 
 
 def warn_of_amplitude(sign: str, amplitude: float, chosen: Half, stochastic: bool) -> None:
-    """Warn where pairs do not add up as meant, or where one alone is rounded to nothing."""
+    """Warn if a trace saturates sooner than usual, or if a single pair is rounded to 0."""
     if chosen.short:
         warn(
             f"a_{sign} = {amplitude:g} leaves room for {chosen.room:.1f} spikes in a trace: the "
@@ -186,9 +198,9 @@ def _error(
     pairing: Pairing,
     trace_width: int,
 ) -> float:
-    """Most that a change can miss the formula by, in weight units; see `StdpWindow`."""
+    """Return the largest error of a change, in weight units (`StdpWindow`)."""
     code = decay_code(tau)
-    # One pair, by running it until the trace is 0.
+    # For one pair: simulated until the trace is 0.
     trace = decay(bump, code) if later == 1 else bump
     delta, worst = int(later == -1), 0.0
     while True:
@@ -199,8 +211,8 @@ def _error(
         trace, delta = decay(trace, code), delta + 1
     if pairing == "nearest":
         return worst
-    # Of many: what the code of the decay, the bump, and each rounding can add up to. A decay takes
-    # at most one step too much, and each such step decays as the trace does.
+    # For many pairs: a bound of the sum of the errors of decay code, increment and roundings. A
+    # decay takes at most one step too much, and each such step decays as the trace does.
     unit = gain / 2.0 ** (GAIN_BITS + trace_width)
     exact = amplitude * math.exp(later / tau) / unit
     lost, meant = code / (1 << DECAY_BITS), -math.expm1(-1.0 / tau)
@@ -251,6 +263,6 @@ def _is_number(value: object) -> bool:
 
 
 def _rounded_down(value: float) -> float:
-    """Give three digits of a limit, none of them beyond it."""
+    """Return a limit rounded down to three digits."""
     digits = 2 - math.floor(math.log10(value))
     return math.floor(value * 10.0**digits) / 10.0**digits

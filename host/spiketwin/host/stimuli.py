@@ -1,4 +1,4 @@
-"""Stimuli: the axon events of one run, or of many, checked and put in order."""
+"""Stimuli: the axon events of one run or of many, checked and sorted."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _MOST_TICKS: Final = (1 << 32) - 1
 
 _MOST_UNSIGNED: Final = np.uint64((1 << 63) - 1)
 _MOST_FLAG_PAIRS: Final = 4
-"""Different rows of two values that are 0 or 1."""
+"""Number of different rows of two values that are each 0 or 1."""
 
 
 def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
-    """Sort events and merge those that are equal.
+    """Return the events of a run, checked, sorted and without duplicates.
 
     Parameters
     ----------
     spikes:
         Shape (k, 2): (tick, axon), in any order.
     ticks:
-        Length of the run.
+        Length of the run in ticks.
     n_axons:
-        Axons there are.
+        Number of axons.
 
     Returns
     -------
@@ -42,9 +42,12 @@ def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
     Raises
     ------
     InvalidInput
-        Wrong shape or type, or a tick or axon that does not exist.
+        The shape or type is wrong, or a tick or axon does not exist.
 
-    Warns (`SpiketwinWarning`) where the rows look like a raster of two axons.
+    Warns
+    -----
+    SpiketwinWarning
+        The rows look like a raster of two axons.
     """
     _check_ticks(ticks)
     events = _as_events("spikes", spikes, n_axons)
@@ -55,23 +58,24 @@ def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
 
 
 def checked_stimuli(stimuli: Sequence[ArrayLike], ticks: int, n_axons: int) -> IntArray:
-    """Sort the events of many runs, and merge those that are equal, in one pass.
+    """Return the events of many runs, checked, sorted and without duplicates.
 
     Parameters
     ----------
     stimuli:
         For each run, shape (k, 2): (tick, axon), in any order.
     ticks:
-        Length of each run.
+        Length of each run in ticks.
     n_axons:
-        Axons there are.
+        Number of axons.
 
     Returns
     -------
     IntArray
         Shape (m, 2), strictly ascending; ticks count on from run to run.
 
-    Raises and warns as `checked_events`, of each stimulus by its number, and where there is none.
+    Raises and warns as `checked_events`, naming the number of the stimulus, and raises if there are
+    no stimuli.
     """
     _check_ticks(ticks)
     if (
@@ -106,7 +110,7 @@ def _check_ticks(ticks: int) -> None:
 
 
 def _as_events(name: str, spikes: ArrayLike, n_axons: int) -> IntArray:
-    """Give an argument as a new array of events, whatever their ticks and axons are."""
+    """Return an argument as a new array of events; ticks and axons are not checked yet."""
     events = as_array(name, spikes, InvalidInput, "of shape (k, 2)")
     if events.size == 0:
         return np.empty((0, 2), np.int64)
@@ -120,13 +124,13 @@ def _as_events(name: str, spikes: ArrayLike, n_axons: int) -> IntArray:
             f"not {events.dtype} of {events.shape}"
         )
     if events.dtype == np.uint64:
-        events = np.minimum(events, _MOST_UNSIGNED)  # or what is far too large would be negative
+        events = np.minimum(events, _MOST_UNSIGNED)  # larger values would become negative
     return events.astype(np.int64, order="C")
 
 
 def _in_range(events: IntArray, ticks: int, n_axons: int) -> bool:
-    """Whether all ticks and axons exist."""
-    # What is negative is very large without its sign, so that one comparison is enough.
+    """Return whether all ticks and axons exist."""
+    # As unsigned numbers negative ones are very large, so one comparison finds both.
     return not np.count_nonzero(events.view(np.uint64) >= np.array([ticks, n_axons], np.uint64))
 
 
@@ -144,7 +148,7 @@ def _check_range(name: str, events: IntArray, ticks: int, n_axons: int) -> None:
 
 
 def _warn_of_raster(name: str, events: IntArray) -> None:
-    # There are four such events, and the others would be repetitions.
+    # Only four different events have ticks and axons of 0 or 1, so more rows repeat some.
     if len(events) > _MOST_FLAG_PAIRS and events.max() <= 1:
         warn(
             f"{name} holds nothing but 0 and 1 in {len(events)} rows: that looks like a raster of "
@@ -154,10 +158,10 @@ def _warn_of_raster(name: str, events: IntArray) -> None:
 
 
 def _in_order(events: IntArray, n_axons: int) -> IntArray:
-    """Sort events by (tick, axon), and merge those that are equal."""
+    """Return events sorted by (tick, axon), without duplicates."""
     if not len(events):
         return events
-    # Below 2**32 times 2048, a pair fits one number, and numbers sort much faster than rows.
+    # A pair fits one number below 2**32 · 2048, and numbers sort much faster than rows.
     keys = events[:, 0] * n_axons + events[:, 1]
     if not np.count_nonzero(keys[1:] <= keys[:-1]):
         return events

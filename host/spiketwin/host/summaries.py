@@ -1,4 +1,4 @@
-"""Where the time of a run went, summed up: what commands write of ledgers as JSON."""
+"""Summaries of ledgers, which commands write as JSON."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class PartSummary(Result):
     Attributes
     ----------
     seconds:
-        Its length.
+        Length of the part.
     kind:
-        How it is known: ``measured``, ``computed`` or ``simulated``.
+        How the length is known: ``measured``, ``computed`` or ``estimated``.
     """
 
     seconds: float
@@ -30,7 +30,7 @@ class LatencySummary(Result):
     Attributes
     ----------
     least_seconds, median_seconds, most_seconds, mean_seconds:
-        The least, the median, the greatest and the mean of them.
+        The least, the median, the greatest and the mean time.
     mean_parts:
         The mean seconds that a spike spends in each part, by the part's name.
     """
@@ -49,9 +49,9 @@ class CycleLatencySummary(Result):
     Attributes
     ----------
     least_cycles, median_cycles, most_cycles, mean_cycles:
-        The least, the median, the greatest and the mean of them.
+        The least, the median, the greatest and the mean time, in clock cycles.
     median_seconds:
-        The median by the clock.
+        The median in seconds.
     mean_parts:
         The mean cycles that a spike spends in ``adapter``, ``wire_out``, ``queue``, ``core`` and
         ``wire_back``.
@@ -72,9 +72,9 @@ class DeviceTimeSummary(Result):
     Attributes
     ----------
     clock_hz:
-        Clock of the hardware.
+        Clock of the hardware in Hz.
     baud:
-        Rate of its line; null without a line.
+        Bits per second of its line; null without a line.
     cycles, seconds:
         Length of the run.
     bytes_out, bytes_in:
@@ -104,11 +104,11 @@ class LedgerSummary(Result):
     wall_seconds:
         Wall time of the run.
     device_seconds:
-        Time of the device meanwhile.
+        Time of the device that passed while the host was at the port.
     hardware:
-        Its time on hardware of the clock and the line of the run; null if nothing ran.
+        Time of the run on hardware with the clock and the line of the run; null if nothing ran.
     total_seconds, remainder_seconds:
-        Wall time that is in the parts, and that is in none.
+        Wall time that belongs to a part, and that belongs to none.
     parts:
         The parts of the wall time, by name: ``encode``, ``write``, ``wire_out``, ``adapter``,
         ``queue``, ``core``, ``target``, ``wire_back`` and ``decode``.

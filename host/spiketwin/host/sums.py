@@ -1,8 +1,8 @@
-"""What the sums of a network can reach, from its weights, decays and thresholds alone.
+"""Bounds of the sums of a network, from its weights, decays and thresholds alone.
 
-Bounds, not predictions: they hold for any stimulus, so they count every source as active in every
-tick. What `v` is worth is bounded by firing: a sum that fires and is set back to `v_reset` need
-not be held, so `v` has to be as wide as what it is compared with, and no wider.
+They are bounds, not predictions: they hold for any stimulus, so they count every source as active
+in every tick. Firing limits `v`: a sum that makes the neuron fire is replaced by `v_reset`, so `v`
+has to be as wide as the limit that it is compared with, and no wider.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from spiketwin.host.network import Network
 
 UNBOUNDED: Final = 1 << 40
-"""Stands for a sum that nothing holds: far beyond every width."""
+"""Value that stands for an unbounded sum; it is far beyond every width."""
 
 WIDEST: Final = 24
 """Most bits of `v`, `i_syn` and `theta`."""
 
 _INTERVALS: Final = 256
-"""Lengths of the time from spike to spike that are looked at one by one."""
+"""Intervals between spikes, up to this many ticks, that are examined one by one."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How far each sum of a network can get.
+    """Bounds of the sums of a network.
 
     Attributes
     ----------
     i_syn:
-        Shape (n_neurons, 2): least and most.
+        Shape (n_neurons, 2): least and greatest value.
     v:
-        Shape (n_neurons,): most that has to be told apart, the limit at which a neuron fires
-        included if `v` can reach it. What is below is bounded by `v_floor` and `v_reset`.
+        Shape (n_neurons,): greatest value that has to be represented; it includes the limit at
+        which a neuron fires if `v` can reach it. `v_floor` and `v_reset` bound `v` from below.
     theta:
-        Shape (n_neurons,): most.
+        Shape (n_neurons,): greatest value.
     """
 
     i_syn: IntArray
@@ -50,10 +50,10 @@ class Reach:
 
 
 def in_one_tick(net: Network) -> IntArray:
-    """Least and most that a tick adds to each `i_syn`: all inhibition, or all excitation.
+    """Return the least and the most that a tick adds to each `i_syn`, shape (n_neurons, 2).
 
-    A plastic weight counts as the start weight or as its bound, whichever is further out. Shape
-    (n_neurons, 2).
+    The least is the sum of all inhibition, the most that of all excitation. A plastic weight counts
+    with its start weight or its bound, whichever is more extreme.
     """
     least, most = net.weights.astype(np.int64), net.weights.astype(np.int64)
     if net.plastic.any():
@@ -64,17 +64,17 @@ def in_one_tick(net: Network) -> IntArray:
 
 
 def reach(net: Network) -> Reach:
-    """Bound the sums of a validated network, begun at rest, whatever its stimulus is.
+    """Return bounds of the sums of a validated network that starts at rest, for any stimulus.
 
-    `i_syn` is the fixed point of its decay with all sources active in every tick. `v` is held to
-    the same of its own decay, and to the limit at which its neuron fires. `theta` is held by its
-    decay from spike to spike, and by what `v` reaches in that time: who is not reached fires no
-    more.
+    `i_syn` is bounded by the fixed point of its decay with all sources active in every tick. `v` is
+    bounded by the fixed point of its own decay, and by the limit at which its neuron fires. `theta`
+    is bounded by its decay between spikes, and by the `v` that is reached in that time: a neuron
+    whose `v` cannot reach threshold plus `theta` does not fire again.
     """
     added = in_one_tick(net)
     i_code = decay_code(net.i_syn_tau)
     i_syn = np.stack([-settled(-added[:, 0], i_code), settled(added[:, 1], i_code)], axis=1)
-    # More than its widest cannot act, however much is added.
+    # i_syn saturates at its widest, so more cannot act on v.
     drive = np.minimum(i_syn[:, 1], limits(WIDEST, signed=True)[1]) + net.bias
     code, threshold = decay_code(net.v_tau), net.threshold.astype(np.int64)
     begin = np.maximum(net.v_reset, net.v_floor).astype(np.int64)
@@ -83,17 +83,17 @@ def reach(net: Network) -> Reach:
     limit = threshold + decayed(theta, decay_code(net.theta_tau))
     if not net.reset_subtract:
         return Reach(i_syn, np.minimum(free, limit), theta)
-    # What is left after a spike is the more the further the drive is above the threshold.
+    # With reset by subtraction, v after a spike grows with the drive beyond the threshold.
     kept = np.maximum(limit - 1, settled(np.maximum(drive - threshold, 0), code))
     v = decayed(np.maximum(kept, 0), code) + drive
-    # Below 0, a threshold that is subtracted is added.
+    # Subtracting a negative threshold adds to v.
     return Reach(i_syn, np.where(threshold < 0, v, np.minimum(free, v)), theta)
 
 
 def settled(added: IntArray, code: int) -> IntArray:
-    """Give what a value that begins with 0 gets to if `added`, 0 or more, is added every tick.
+    """Return the limit of a value that starts at 0, decays, and grows by `added` in every tick.
 
-    It is the least value of which a tick of decay takes at least as much as is added.
+    `added` is 0 or more. The limit is the least value whose decay in a tick is at least `added`.
     """
     if code == DECAY_NONE:
         return np.where(added > 0, UNBOUNDED, 0)
@@ -105,7 +105,7 @@ def settled(added: IntArray, code: int) -> IntArray:
 
 
 def decayed(values: IntArray, code: int) -> IntArray:
-    """One tick of decay (`arithmetic.decay`) of values of 0 or more."""
+    """Return values of 0 or more after one tick of decay (`arithmetic.decay`)."""
     if code == DECAY_NONE:
         return values
     if code == DECAY_AT_ONCE:
@@ -116,16 +116,16 @@ def decayed(values: IntArray, code: int) -> IntArray:
 
 
 def _theta(net: Network, drive: IntArray, begin: IntArray, free: IntArray) -> IntArray:
-    """Most that `theta` gets to, with its bump."""
+    """Return the greatest `theta` of each neuron, right after a spike."""
     bump, code = net.theta_bump, decay_code(net.theta_tau)
     threshold, waits = net.threshold.astype(np.int64), net.refrac_ticks.astype(np.int64)
-    room = free - threshold  # of theta, where the neuron can still fire
+    room = free - threshold  # greatest theta with which the neuron can still fire
     if bump == 0:
         return np.zeros_like(free)
     if code == DECAY_NONE:
         before = np.where(free >= UNBOUNDED, UNBOUNDED, room)
     elif net.reset_subtract:
-        # Something is left of the last spike, so a neuron can fire again as soon as it may.
+        # Some v is left after a spike, so a neuron may fire right after its refractory period.
         before = np.minimum(_balanced(bump, waits + 1, code), room)
     else:
         v_code, v = decay_code(net.v_tau), begin
@@ -135,13 +135,13 @@ def _theta(net: Network, drive: IntArray, begin: IntArray, free: IntArray) -> In
             v = np.minimum(v, UNBOUNDED)
             held = _balanced(bump, waits + ticks, code)
             before = np.maximum(before, np.minimum(held, v - threshold))
-        # Of all longer times at once: theta is less the longer it takes.
+        # All longer intervals at once: theta decreases with the interval.
         before = np.maximum(before, np.minimum(held, room))
     return np.where(room >= 0, np.minimum(np.maximum(before, 0) + bump, UNBOUNDED), 0)
 
 
 def _balanced(bump: int, ticks: IntArray, code: int) -> IntArray:
-    """Bound the `theta` before a spike of a neuron that fires every so many ticks.
+    """Return a bound of `theta` before a spike of a neuron that fires every `ticks` ticks.
 
     A tick of decay leaves at most ``(1 - code / 2**16) · theta + 1 / 2``, and takes 1 at least.
     """

@@ -1,4 +1,4 @@
-"""From a target, or its address, to a connected core."""
+"""Connecting: from a target, or its address, to a core."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from spiketwin.host.transport import Transport
 
 MIN_BAUD: Final = 9600
 MAX_BAUD: Final = 50_000_000
-"""Rates of serial ports. At lower ones it takes minutes to tell that a device is silent; no adapter
-makes higher ones."""
+"""Limits of the rates of serial ports in bits per second. At lower rates it would take minutes to
+tell that a device is silent; no adapter makes higher ones."""
 
 _MOST_RETRIES: Final = 1000
 
@@ -38,7 +38,7 @@ def connect(
     retries: int = DEFAULT_RETRIES,
     record: str | Path | None = None,
 ) -> Core:
-    """Open a target and return its core, a context manager.
+    """Open a target and return its core, which is also a context manager.
 
     Parameters
     ----------
@@ -46,39 +46,41 @@ def connect(
         ``model:``, ``rtl:``, ``rtl+pty:``, ``netlist:``; a serial port (``/dev/ttyUSB1``,
         ``COM3``); ``socket://host:port``, or any other address that pyserial opens;
         ``replay:FILE``, a session recorded with `record`. Simulated targets take options:
-        ``rtl:?level=pins``, ``rtl:?level=core``. Or a `Target`, of a kind of one's own.
+        ``rtl:?level=pins``, ``rtl:?level=core``. A `Target`, also of a kind of your own, can be
+        given as well.
     params:
-        Sizes of a simulated target: a reference size (``full``), one and what differs from it
-        (``full,lanes=4``), or `CoreParams` (`Network.core_params`); ``full`` if the address names
-        none. For anything else, sizes that the device must have.
+        Sizes of a simulated target: a reference size (``full``), a reference size and the fields
+        that differ (``full,lanes=4``), or `CoreParams` (`Network.core_params`). The default is the
+        size in the address, or else ``full``. For other targets, sizes that the device must have.
     baud:
-        Rate of the line. A serial port is opened at it, so it has to be the rate that the device
-        starts with (`Core.set_baud` changes it): 115200 if not given. A simulated line
-        (``rtl+pty:``, or ``level=pins``) is taken to it once it is open; it begins, and stays if
-        not given, at its `cycles_per_bit`. Of ``replay:``, what the recorded session was given.
+        Bits per second of the line. A serial port is opened at this rate, so it must be the rate
+        with which the device starts, 115200 by default; `Core.set_baud` changes it later. A
+        simulated line (``rtl+pty:``, or ``level=pins``) starts at its `cycles_per_bit` and is
+        changed to this rate, if given, once it is open. For ``replay:``, give the rate that the
+        recorded session was given.
     retries:
-        Rounds of resending without any answer before `LinkTimeout`, 0…1000; each lasts up to 0.05
-        s, at a socket 1.25 s, and at a pseudo-terminal 5 s, where nothing asked takes longer.
+        Rounds of resending without any answer before `LinkTimeout`, 0…1000. A round lasts up to
+        0.05 s, at a socket 1.25 s, and at a pseudo-terminal 5 s, unless a request takes longer.
     record:
-        File to which all that passes is written (`spiketwin.host.recording`); it is there once
-        the core is closed.
+        File to which all bytes are recorded (`spiketwin.host.recording`). It appears when the core
+        is closed.
 
     Raises
     ------
     InvalidInput
-        `url` is no text, `params` names no reference size, `retries` is no number of rounds,
-        `record` is no path or that of what is connected to, or `baud` is not in 9600…50000000, or
-        given where there is no line, or not to be made of the clock of a simulated device.
+        An argument has a wrong type or is out of range, `params` names no reference size, `record`
+        is the path of the target itself, or `baud` is not in 9600…50000000, is given for a target
+        without a line, or cannot be made of the clock of a simulated device.
     TargetError
-        The address means nothing, a package is missing, or the port cannot be opened.
+        The address is not valid, a package is missing, or the port cannot be opened.
     DoesNotFit
-        The device has not the sizes asked for.
+        The device does not have the sizes asked for.
     RecordingError
-        The file of ``replay:`` is no recording.
+        The file of ``replay:`` is not a recording.
     OSError
         The file of `record` cannot be written.
     IncompatibleDevice, LinkTimeout, LinkLost
-        What answers is of another release, nothing answers, or the port went away.
+        The device is of another release, it does not answer, or the port is gone.
     """
     target = _target(url, params, baud)
     if target.baud is not None and not target.has_line:
@@ -94,7 +96,10 @@ def connect(
 def _connected(
     target: Target, wanted: CoreParams | None, retries: int, recorded: Path | None
 ) -> Core:
-    """Open a target, all of whose arguments were checked; nothing stays open where that fails."""
+    """Open a target and return its core; the arguments were checked.
+
+    If an exception is raised, everything that was opened is closed again.
+    """
     opened = ExitStack()
     try:
         transport = _open(target)
@@ -112,7 +117,7 @@ def _connected(
         _check_sizes(target, link, wanted)
         core = Core(link)
         if target.baud is not None and target.baud != link.baud:
-            # Only a line that is simulated, or recorded as one, begins at a rate of its own.
+            # Only a simulated line, or the recording of one, starts at a rate of its own.
             if link.line.baud is None:
                 raise InvalidInput(no_line(target, target.baud))
             core.set_baud(target.baud)
@@ -136,7 +141,7 @@ def _target(url: str | Target, params: str | CoreParams | None, baud: int | None
 
 
 def _open(target: Target) -> Transport:
-    """Open a target; `TargetError` says why it cannot be opened, and the way out."""
+    """Open a target and return its transport; raise `TargetError` if it cannot be opened."""
     try:
         return target.open()
     except ImportError as error:
@@ -151,7 +156,7 @@ def _open(target: Target) -> Transport:
 
 
 def _check_sizes(target: Target, link: Link, wanted: CoreParams | None) -> None:
-    """See that a device has the sizes that were asked for, if any were."""
+    """Raise `DoesNotFit` if sizes were asked for and the device has others."""
     if wanted is None or link.identity.params == wanted:
         return
     have = asdict(link.identity.params)
@@ -163,44 +168,43 @@ def _check_sizes(target: Target, link: Link, wanted: CoreParams | None) -> None:
 
 
 def file_of(target: str | Target) -> Path | None:
-    """Return the recording or the port that a target is; None if it is no file."""
+    """Return the path of a target that is a recording or a port; None for other targets."""
     target = _parsed(target)
     if target.kind is REPLAY:
         return Path(target.place)
-    # What is no address of any scheme is the path of a port.
+    # An address without a known scheme is the path of a port.
     is_path = target.kind.scheme == PORT.scheme and "://" not in target.place
     return Path(target.place) if is_path else None
 
 
 def takes_sizes(target: str | Target) -> bool:
-    """Whether a target is simulated and leaves the sizes of the core open.
+    """Return whether a target is simulated and its address leaves the sizes of the core open.
 
-    Raises `InvalidInput` or `TargetError` for what is no address.
+    Raises `InvalidInput` or `TargetError` for an address that is not valid.
     """
     return _parsed(target).leaves_sizes_open
 
 
 def takes_baud(target: str | Target) -> bool:
-    """Whether a target has a line, whose rate can be chosen.
+    """Return whether a target has a line, whose rate can be chosen.
 
-    Bytes keep to no rate on the model, at the levels of bytes and core, on a socket, and on a
-    pseudo-terminal that another program serves. Raises `InvalidInput` or `TargetError` for what is
-    no address.
+    The model, the levels of bytes and core, sockets, and pseudo-terminals that another program
+    serves have no line. Raises `InvalidInput` or `TargetError` for an address that is not valid.
     """
     return _parsed(target).has_line
 
 
 def origin(target: str | Target) -> Origin:
-    """Say how a target comes by its spikes and cycles (`Origin`): its scheme tells.
+    """Return where the spikes and cycles of a target come from; its scheme alone decides.
 
-    Raises `InvalidInput` or `TargetError` for what is no address.
+    Raises `InvalidInput` or `TargetError` for an address that is not valid.
     """
     kind = target.kind if isinstance(target, Target) else kind_of(target)
     return kind.origin
 
 
 def no_line(target: str | Target, baud: int) -> str:
-    """Say of a target without a line that it has no rate, and what to do."""
+    """Return the message that a target without a line has no rate, and what to do."""
     target = _parsed(target)
     return (
         f"{target.name}: baud={baud} would have no effect, as {target.kind.why_no_line}. "

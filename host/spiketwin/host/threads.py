@@ -1,4 +1,4 @@
-"""How many threads a call may use."""
+"""The number of threads that a call may use."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MOST_THREADS: Final = 256
 
 
 def checked_threads(threads: int | None) -> int:
-    """Give how many threads there may be; by default as many as processors for this program.
+    """Return a checked number of threads; the default is the processors that this program may use.
 
-    Raises `InvalidInput` for what is no number of threads.
+    Raises `InvalidInput` for a wrong type or a number out of range.
     """
     if threads is None:
         return min(MOST_THREADS, _processors())

@@ -1,7 +1,8 @@
-"""When what happened during a run, as the host saw it: its own laps, and the span of each request.
+"""The times of a run as the host saw them: laps of the host, and the span of each request.
 
-The host does one thing at a time, so its laps follow each other without a gap. A lap costs one look
-at the clock, a few to a request and none to a tick, which is why they are always taken.
+A lap is a stretch of time in which the host does one thing, such as waiting at the port. The host
+does one thing at a time, so laps follow each other without a gap. A lap costs one reading of the
+clock; there are a few laps for each request and none for each tick, so they are always taken.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from spiketwin.host.frames import frame_bytes
 
 
 class Activity(IntEnum):
-    """What the host does in a lap."""
+    """The activity of the host in a lap."""
 
     ENCODE = 0
-    """Decides what to ask for, and makes frames of it."""
+    """The host decides on requests and encodes them."""
     WRITE = 1
-    """Hands bytes to the port."""
+    """The host hands bytes to the port."""
     READ = 2
-    """Waits at the port until bytes come."""
+    """The host waits at the port for bytes."""
     DECODE = 3
-    """Makes results of bytes."""
+    """The host decodes bytes into results."""
 
 
 LAP: Final = np.dtype(
@@ -38,9 +39,9 @@ LAP: Final = np.dtype(
         ("device_begin", "f8"), ("device_end", "f8"), ("worked", "f8"),
     ]
 )  # fmt: skip
-"""A lap: seconds since the run began, and the bytes written or read at its end; the same in the
-time of the device, and the seconds that it worked. Where it is not simulated, its time is that of
-the host, and it works all the time."""
+"""Type of a lap: its begin and end in seconds since the run began, the bytes written or read at its
+end, its begin and end in the time of the device, and the seconds that the device was at work in it.
+A device that is not simulated shares the time of the host and is always at work."""
 
 SPAN: Final = np.dtype(
     [
@@ -48,23 +49,25 @@ SPAN: Final = np.dtype(
         ("bytes_out", "i8"), ("bytes_in", "i8"), ("taken", "i8"),
     ]
 )  # fmt: skip
-"""A request: seconds since the run began at which its frame was begun, was with the port, and its
-result was taken, the bytes of both frames, and how many results were taken when it was begun."""
+"""Type of the span of a request: the seconds since the run began at which its frame was begun, was
+handed to the port, and its result was taken; the bytes of both frames; and the number of results
+that had been taken when its frame was begun."""
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """What a simulated device tells of its time.
+    """The time of a simulated device.
 
     Attributes
     ----------
     clock:
-        Gives the seconds of the device since its power-up.
+        Function that returns the seconds since power-up, in the time of the device.
     byte_seconds:
-        Gives the seconds of the device that a byte takes on its line; 0 if it has none.
+        Function that returns the seconds, in the time of the device, that a byte takes on its line;
+        0 without a line.
     worked:
-        Gives the seconds on the wall that the simulation has been at work; None if it works
-        whenever the host is at the port, and never else.
+        Function that returns the wall time in seconds that the simulation has been at work; None if
+        it works exactly while the host is at the port.
     """
 
     clock: Callable[[], float]
@@ -74,14 +77,14 @@ class Simulation:
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """A run in time.
+    """The timeline of a run.
 
     Attributes
     ----------
     laps:
-        Shape (k,), of `LAP`: what the host did, without a gap from 0 to the end of the run.
+        Shape (k,), of type `LAP`: the laps of the host, without a gap from 0 to the end of the run.
     requests:
-        Shape (r,), of `SPAN`, in the order in which they were sent and answered.
+        Shape (r,), of type `SPAN`: the requests, in the order in which they were sent and answered.
     """
 
     laps: NDArray[np.void]
@@ -89,26 +92,26 @@ class Timeline:
 
     @property
     def seconds(self) -> float:
-        """Wall time of the run."""
+        """Wall time of the run in seconds."""
         return float(self.laps["end"][-1])
 
     def of(self, activity: Activity) -> NDArray[np.void]:
-        """The laps of one activity."""
+        """Return the laps of one activity."""
         laps: NDArray[np.void] = self.laps[self.laps["activity"] == activity]
         return laps
 
 
 _OF_LAP, _OF_REQUEST, _OF_ANSWER = 3, 4, 2
-"""Numbers noted of each."""
+"""Columns that are kept of each lap, request and answer."""
 
 
 class Stopwatch:
-    """Takes the times of a run while it goes on.
+    """Records the times of a run while it goes on.
 
     Parameters
     ----------
     simulation:
-        Where the device has a time of its own.
+        Time of the device, if it is simulated; otherwise None.
     """
 
     def __init__(self, simulation: Simulation | None) -> None:
@@ -118,14 +121,14 @@ class Stopwatch:
         if simulation is not None:
             self._look_at(simulation)
         self._begin = self._now = perf_counter()
-        # Rows joined, as millions of tuples would keep the collector of garbage at work.
+        # Rows are stored flat: millions of tuples would keep the garbage collector busy.
         self._laps: list[float] = []
         self._begun: list[float] = []
         self._sent: list[float] = []
         self._answered: list[float] = []
 
     def lap(self, activity: Activity, octets: int = 0) -> None:
-        """End a lap: what was done since the one before, and the bytes that passed."""
+        """End a lap, with the activity since the last one and the bytes that passed."""
         self._now = now = perf_counter()
         self._laps += activity, now, octets
         if self._simulation is not None:
@@ -137,25 +140,25 @@ class Stopwatch:
             self._worked.append(simulation.worked())
 
     def begin_request(self, opcode: Opcode, payload_bytes: int) -> None:
-        """Note that a request is being made, since the last lap ended."""
+        """Record that a request has been under construction since the last lap ended."""
         self._begun += opcode, self._now, payload_bytes, len(self._answered) // _OF_ANSWER
 
     def sent(self, octets: int) -> None:
-        """End a lap: the port was handed so many bytes, all requests that were made till then."""
+        """End a lap: the port was handed `octets` bytes, with all requests made so far."""
         self.lap(Activity.WRITE, octets)
         self._sent += [self._now] * (len(self._begun) // _OF_REQUEST - len(self._sent))
 
     def answered(self, result_bytes: int) -> None:
-        """End a lap: the result of the oldest request was taken."""
+        """End a lap: the result of the oldest unanswered request was taken."""
         self.lap(Activity.DECODE)
         self._answered += self._now, result_bytes
 
     def stop(self) -> None:
-        """Take no more times, and let go of the device."""
+        """Record no more device times, and drop the reference to the device."""
         self._simulation = None
 
     def timeline(self) -> Timeline:
-        """Give all of it, of a run that came to its end."""
+        """Return the timeline of a run that came to its end."""
         activities, ends, octets = _columns(self._laps, _OF_LAP)
         opcodes, queued, payloads, taken = _columns(self._begun, _OF_REQUEST)
         answered, results = _columns(self._answered, _OF_ANSWER)
@@ -178,7 +181,7 @@ class Stopwatch:
 
 
 def _columns(joined: Sequence[float], number: int) -> list[NDArray[np.float64]]:
-    """Give each column of rows of so many numbers that were joined; whole ones are below 2**53."""
+    """Return the columns of a flat list of rows of `number` numbers, exact up to 2**53."""
     return list(np.array(joined, np.float64).reshape(-1, number).T)
 
 
@@ -191,19 +194,19 @@ def _table(dtype: np.dtype[np.void], *columns: Any) -> NDArray[np.void]:
 
 @dataclass(frozen=True)
 class Line:
-    """What is known of the way to a device.
+    """The times of the line to a device, as far as they are known.
 
     Attributes
     ----------
     byte_seconds:
-        Seconds of the device that a byte takes on the line; 0 where bytes travel at no rate.
+        Seconds, in the time of the device, that a byte takes on the line; 0 without a line.
     adapter_seconds:
-        Seconds of a round trip that adapter and operating system take; None where what answers
-        does not live in real time, or not behind a line: a simulation, a socket.
+        Seconds of a round trip that adapter and operating system take; None if the device is
+        simulated or has no line, as at a socket.
     clock_hz:
-        Clock of the core.
+        Clock of the core in Hz.
     simulated:
-        Whether the device is simulated, and tells of its time.
+        Whether the device is simulated and reports its own time.
     """
 
     byte_seconds: float
@@ -213,5 +216,5 @@ class Line:
 
     @property
     def baud(self) -> int | None:
-        """Bits per second of the line; None where there is none."""
+        """Bits per second of the line; None without a line."""
         return round(BITS_PER_BYTE / self.byte_seconds) if self.byte_seconds else None

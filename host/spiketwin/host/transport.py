@@ -1,8 +1,8 @@
-"""Transports: the bytes to and from one device, and what is known of the way there.
+"""Transports: they carry the bytes to and from one device, and describe the way there.
 
-A transport offers what the link uses of a serial port, and says by its attributes what else the
-device behind it can do. `SerialTransport` makes one of any port of pyserial; a target of another
-kind brings a transport of its own (docs/targets.md).
+A transport offers the part of a serial port's interface that the link uses. Its attributes say
+what else the device behind it can do. `SerialTransport` makes one of any port of pyserial; a target
+of another kind brings a transport of its own (docs/targets.md).
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from spiketwin.host.plan import Plan
 from spiketwin.host.timeline import Simulation
 
 PORT_LATENCY: Final = 0.02
-"""Seconds that the adapter of a serial port and the operating system may sit on bytes."""
+"""Seconds for which the adapter of a serial port and the operating system may hold back bytes."""
 
 POLL: Final = 0.005
-"""Seconds after which a read returns empty-handed so that the deadline is looked at."""
+"""Seconds after which a read returns without bytes, so that the deadline is checked."""
 
 
 class RunApart(Protocol):
-    """Carries out runs that do not depend on each other on several threads."""
+    """A function that executes independent runs on several threads."""
 
     def __call__(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
-        """Carry out the runs of a plan and return the output words of all of them, in order.
+        """Execute the runs of a plan and return the output words of all of them, in order.
 
-        The device is then as if it had carried out one run after the other. Where `report` raises
-        an exception, the device is as it was before the first run.
+        The device ends in the state of executing one run after the other. If `report` raises an
+        exception, the device is as it was before the first run.
 
         Parameters
         ----------
@@ -38,37 +38,37 @@ class RunApart(Protocol):
         threads:
             Most threads that the runs may be spread over.
         report:
-            Called now and then with the number of runs that are done.
+            Function that is called repeatedly with the number of runs that are done.
         """
         ...
 
 
 class Transport(ABC):
-    """Bytes to and from one device.
+    """A way for bytes to and from one device.
 
-    A transport has to read, to write and to close. All else has a default that suits a device
-    behind a serial port; a capability that is None is one that the device lacks.
+    A subclass has to read, write and close. All other attributes have defaults that suit a device
+    behind a serial port; an attribute that is None is a capability that the device lacks.
 
     Attributes
     ----------
     timeout:
-        Seconds that `read` waits for the first byte; None is without end.
+        Seconds that `read` waits for the first byte; None is without limit.
     baudrate:
-        Bits per second of the line, as far as there is one.
+        Bits per second of the line, if there is one.
     has_line:
         Whether bytes travel at `baudrate`, and `Core.set_baud` changes it.
     adapter_latency:
-        Seconds that bytes may be under way beside the time that they take on the line.
+        Seconds that bytes may be under way in addition to their time on the line.
     clock:
-        Returns the seconds in which the deadlines of the link are measured, for a device that lives
-        in a time of its own; None for one that lives in the time of this computer.
+        Function that returns the seconds in which the deadlines of the link are measured, for a
+        device with a time of its own; None for a device in the time of this computer.
     simulation:
         The time of a simulated device, for the ledger of a run.
     saturations:
-        Returns the counters of what saturated (`spec.registers.SATURATIONS`), for a device that
-        counts them although its core is built without these counters.
+        Function that returns the counters of saturations (`spec.registers.SATURATIONS`), for a
+        device that counts them although its core is built without these counters.
     run_apart:
-        Carries out independent runs on several threads.
+        Function that executes independent runs on several threads.
     """
 
     timeout: float | None = 0.0
@@ -95,7 +95,7 @@ class Transport(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what the transport holds; it is not used again."""
+        """Release the resources of the transport, which is not used again."""
 
 
 class SerialTransport(Transport):
@@ -104,7 +104,7 @@ class SerialTransport(Transport):
     Parameters
     ----------
     port:
-        The port, open. Any of pyserial's classes will do.
+        An open port, of any of pyserial's classes.
     has_line:
         Whether bytes travel at the rate of the port. They do not behind a pseudo-terminal.
     """
@@ -153,9 +153,9 @@ class SerialTransport(Transport):
 
 
 class WrappedTransport(Transport):
-    """A transport that passes everything on to another one; for classes that change a part of it.
+    """A transport that passes everything on to another one, as a base for ones that change a part.
 
-    It lacks `run_apart`, because the runs that are carried out this way do not pass any transport.
+    It lacks `run_apart`, because runs that are executed in this way do not pass any transport.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The output words of a run: which of them end a tick, report spikes, and belong to which tick."""
+"""The output words of a run: their kinds, and the ticks that they end or belong to."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ _LANE_SHIFTS: Final = SPIKE_CYCLE_BITS + np.arange(SPIKE_MASK_BITS)
 
 
 def of_kind(words: Words, kind: Word) -> NDArray[np.bool_]:
-    """Mark the words of a kind that carries a count."""
+    """Return which words are of a kind; the kind must be one that carries a count."""
     top = 1 << (_IS_COUNT_BIT - WORD_COUNT_BITS) | kind
     found: NDArray[np.bool_] = words >> WORD_COUNT_BITS == top
     return found
 
 
 def count(words: Words) -> IntArray:
-    """Give the counts that words carry."""
+    """Return the counts that words carry, shape (words,)."""
     return (words & ((1 << WORD_COUNT_BITS) - 1)).astype(np.int64)
 
 
 def report_spikes(words: Words) -> NDArray[np.bool_]:
-    """Mark the words that report spikes."""
+    """Return which words report spikes."""
     found: NDArray[np.bool_] = words >> _IS_COUNT_BIT == 0
     return found
 
 
 def lanes_fired(reports: IntArray) -> tuple[IntArray, IntArray]:
-    """Give the spikes in words that report some: the number of the word, and the lane."""
+    """Return the spikes that words report: for each, the index of its word, and its lane."""
     which, lane = (reports[:, None] >> _LANE_SHIFTS & 1).nonzero()
     return which, lane
 
 
 def of_network(words: Words, n_neurons: int, neuron_lanes: int) -> Words:
-    """Take the spikes of neurons that the network does not have out of the words that report any.
+    """Return words without the spikes of neurons that the network does not have.
 
-    The words stay as many as they are.
+    The number of words does not change; a word may then report no spike.
     """
     lanes = np.arange(SPIKE_MASK_BITS, dtype=np.int64)
     group = (words >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS)).astype(np.int64)
@@ -60,12 +60,15 @@ def of_network(words: Words, n_neurons: int, neuron_lanes: int) -> Words:
 
 
 def last_of_tick(digests: bool) -> Word:
-    """Kind of the last word of a tick: its digest, if it reports one, comes behind its end."""
+    """Return the kind of the last word of a tick: the digest, if reported, follows the end."""
     return Word.DIGEST_HIGH if digests else Word.END
 
 
 def ticks_over(words: Words, last: Word = Word.END) -> IntArray:
-    """Ticks that each word ends, or of which it is the last; the muted ones included."""
+    """Return how many ticks each word ends, shape (words,); muted ticks count as well.
+
+    `last` is the kind of word that counts as the end of a tick that was not muted.
+    """
     over = of_kind(words, last).astype(np.int64)
     muted = of_kind(words, Word.MUTED)
     over[muted] = count(words[muted])
@@ -74,18 +77,18 @@ def ticks_over(words: Words, last: Word = Word.END) -> IntArray:
 
 _KIND_OF_TOP_BYTE: Final = bytes(top >> 4 if top >> 7 else 0 for top in range(256))
 COUNTED: Final = 1 << (_IS_COUNT_BIT - WORD_COUNT_BITS)
-"""Top bit of the kind of a word that carries a count, as `kinds_in` has kinds."""
+"""Top bit of the kinds that `kinds_in` returns for words that carry a count."""
 
 
 def kinds_in(octets: bytes) -> bytes:
-    """Give the kind of each word in some bytes, with its top bit; 0 where it reports spikes."""
+    """Return the kind of each word in some bytes, with its top bit; 0 if it reports spikes."""
     return octets[WORD_BYTES - 1 :: WORD_BYTES].translate(_KIND_OF_TOP_BYTE)
 
 
 def ticks_over_in(answer: bytes, last: Word) -> int:
-    """Give the sum of `ticks_over` for the words in the bytes of an answer.
+    """Return the number of ticks that the words in the bytes of an answer end (`ticks_over`).
 
-    A look at the top byte of each word is enough as long as none was muted, and many times faster.
+    Unless a tick was muted, the top byte of each word is enough, which is many times faster.
     """
     kinds = kinds_in(answer)
     if COUNTED | Word.MUTED in kinds:
@@ -94,14 +97,14 @@ def ticks_over_in(answer: bytes, last: Word) -> int:
 
 
 def tick_of(words: Words) -> IntArray:
-    """Tick that each word of a run belongs to; a muted stretch to its first one."""
+    """Return the tick that each word of a run belongs to; a muted stretch counts as its first."""
     over = ticks_over(words)
     behind_end = of_kind(words, Word.DIGEST_LOW) | of_kind(words, Word.DIGEST_HIGH)
     return np.cumsum(over) - over - behind_end
 
 
 def digests_of(words: Words, ticks: int) -> NDArray[np.uint32]:
-    """Digest of each of so many ticks, 0 where there is none."""
+    """Return the digest of each tick, shape (ticks,); 0 if it has none."""
     tick, found = tick_of(words), np.zeros(ticks, np.uint32)
     for kind, shift in ((Word.DIGEST_LOW, 0), (Word.DIGEST_HIGH, 16)):
         half = of_kind(words, kind)
@@ -110,7 +113,7 @@ def digests_of(words: Words, ticks: int) -> NDArray[np.uint32]:
 
 
 def split_at_last_tick(words: Words, last: Word) -> tuple[Words, Words]:
-    """Give the words up to the last of a kind that ends a tick, and those behind it."""
+    """Return the words up to the last that ends a tick, and the words after it."""
     ends = np.flatnonzero(ticks_over(words, last))
     end = int(ends[-1]) + 1 if ends.size else 0
     return words[:end], words[end:]

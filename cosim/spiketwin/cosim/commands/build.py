@@ -26,7 +26,7 @@ from spiketwin.host.replacing import replacing
 
 _LEAST_MHZ: Final = 0.001
 _MOST_MHZ: Final = 100_000.0
-"""Clocks that can be asked for; the PLL of a board makes far fewer."""
+"""Range of clocks in MHz that a call may request; the PLL of a board makes far fewer."""
 
 _BOARD_FILE: Final = "spiketwin.board_file"
 
@@ -36,11 +36,11 @@ KINDS: Final = {
     "dsp": "multipliers",
     "spram": "single-port RAMs",
 }
-"""What is used of an FPGA, by its name in the figures."""
+"""Resources of an FPGA, by their names in the figures."""
 
 
 class _Clock(click.FloatRange):
-    """A range that `nan` is not in."""
+    """A range of floats that excludes `nan`."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -52,7 +52,7 @@ class _Clock(click.FloatRange):
 
 
 def _board(text: str) -> ResolvedBoard:
-    """Give the board of a name or a file, as one that a core can be built for."""
+    """Return the board with this name or in this file, if a core can be built for it."""
     found = board(text)
     try:
         target = resolve(found)
@@ -63,7 +63,7 @@ def _board(text: str) -> ResolvedBoard:
 
 
 def board_file() -> Path | None:
-    """Give the file that describes the board of the call; None if the board is one of ours."""
+    """Return the file that describes the board of the call; None for one of ours."""
     found: Path | None = click.get_current_context().meta[_BOARD_FILE]
     return found
 
@@ -86,7 +86,7 @@ of_size = click.option(
 
 
 def _known() -> str:
-    """List the boards, as a paragraph that click leaves as it is."""
+    """Return the list of boards, as a paragraph that click leaves as it is."""
     lines = [
         f"  {known.name:18}{known.title:36}{known.clock_hz / 1e6:3g} MHz  {known.params}"
         for known in boards().values()
@@ -180,8 +180,8 @@ def built(
     clock_hz: int | None = None,
     seed: int = 1,
 ) -> Build:
-    """Build, and say each stage; a clock or a board that cannot be had is a wrong call."""
-    # Amaranth finds some of what is wrong with a board only when it is to build for it.
+    """Build a core and report each stage; an impossible clock or board is a wrong call."""
+    # Amaranth detects some errors in a board only when it builds for it.
     faults = {ClockError: "--clock", BoardError: "--board"}
     with options.blamed_on(faults), progress.shown(console) as display:
         return build_core(plan(wanted, params, clock_hz=clock_hz, seed=seed), display.stage)

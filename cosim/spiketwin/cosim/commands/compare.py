@@ -35,7 +35,7 @@ _COMMAND: Final = ("spiketwin", "compare")
 _SHRUNK: Final = "shrunk.npz"
 
 _HOW: Final = ("baud", "retries", "every", "digests")
-"""Parameters that say how targets are compared, whatever is played."""
+"""Parameters of the comparison itself, which hold whatever is played."""
 
 
 @click.command(
@@ -137,7 +137,7 @@ def compare(
     if vcd is not None:
         _check_waves(devices.values())
     for name in page.MODULES if html else ():
-        import_module(name)  # should it be missing, that is known before the run
+        import_module(name)  # fail before the run if it is missing
     console = options.console()
     rounds = MAX_DIGEST_ROUNDS if digests else 0
     what = played.played(net, preset_name, spike_file, ticks, rounds)
@@ -194,7 +194,7 @@ def _look_into(
     vcd: Path | None,
     small: Path | None,
 ) -> None:
-    """Write the signals around the first difference and the least that shows it, if wanted."""
+    """Write the signals around the first difference and the smallest case with it, if wanted."""
     if found.differences:
         if vcd is not None:
             outputs.attempt(lambda: _waves(console, subjects, found, vcd))
@@ -215,7 +215,7 @@ def _save(
     heading: page.Heading,
     found: Comparison,
 ) -> range | None:
-    """Write what was found into the files that are wanted; give the ticks of the trace, if any."""
+    """Write the result to the files that are wanted; return the ticks of the trace, if any."""
     if json_file is not None or html is not None:
         figures = page.figures_of(found)
     if json_file is not None:
@@ -228,7 +228,7 @@ def _save(
 
 
 def _heading(net: Path | None, preset_name: str | None, every: int) -> page.Heading:
-    """Name what is played, and the call that plays it again."""
+    """Return the head of the page: name of the network, and the call that plays it again."""
     context = click.get_current_context()
     call = [*_COMMAND]
     for parameter in context.command.params:
@@ -238,7 +238,7 @@ def _heading(net: Path | None, preset_name: str | None, every: int) -> page.Head
 
 
 def _given(context: click.Context, parameter: click.Parameter) -> list[str]:
-    """Give the words by which a parameter was set in the call; none if it was not."""
+    """Return the words by which a parameter was set in the call; none if it was not set."""
     name = str(parameter.name)
     if context.get_parameter_source(name) != ParameterSource.COMMANDLINE:
         return []
@@ -252,7 +252,7 @@ def _given(context: click.Context, parameter: click.Parameter) -> list[str]:
 
 
 def _devices(urls: tuple[str, ...]) -> dict[str, str]:
-    """Give the addresses of all targets but the ideal network, by name."""
+    """Return the addresses of all targets except the ideal network, by name."""
     devices = [url for url in urls if url != FLOAT]
     if len(urls) - len(devices) > 1:
         raise click.UsageError(f"--on {FLOAT} is given twice: it is the same each time")
@@ -266,7 +266,7 @@ def _devices(urls: tuple[str, ...]) -> dict[str, str]:
 
 
 def _waves(console: Console, subjects: list[Subject], found: Comparison, path: Path) -> None:
-    """Write the signals around the first difference in which the simulated RTL has a part."""
+    """Write the signals around the first difference that involves the simulated RTL."""
     for difference in found.differences:
         for subject in subjects:
             if subject.name in difference.values and waves.can_have(subject.url):
@@ -303,11 +303,11 @@ def _shrink(console: Console, subjects: list[Subject], found: Comparison, path: 
     console.print(f"Again: {shlex.join(again)}", soft_wrap=True, markup=False)
 
 
-# --- what is said of it ------------------------------------------------------------------------
+# --- output ------------------------------------------------------------------------------------
 
 
 def _table(found: Comparison) -> Table:
-    """One column a target, which stays readable where a terminal is narrow."""
+    """Return a table with one column per target, which fits a narrow terminal."""
     table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     columns = summary.columns(found)
     table.add_column("", overflow="fold")
@@ -319,7 +319,7 @@ def _table(found: Comparison) -> Table:
 
 
 def _say(console: Console, found: Comparison, every: int) -> None:
-    """Print the figures of each target, where its time went, and the verdict."""
+    """Print the figures of each target, where its time was spent, and the verdict."""
     console.print(_table(found))
     ledgers = {name: one.behaviour.run.ledger for name, one in found.devices.items()}
     console.print(ledger_table.table(ledgers))
@@ -336,7 +336,7 @@ def _say_what_is_traced(console: Console, trace: Path | None, ticks: range) -> N
 
 
 def _say_difference(console: Console, difference: Difference) -> None:
-    """Say what differs in one line, and show the ticks around it."""
+    """Print a difference in one line, and the ticks around it."""
     Outcome(False, "DIFFERENT", (summary.sentence(difference),)).say(console)
     console.print(summary.consequences(difference), markup=False, soft_wrap=True)
     if difference.around is None:

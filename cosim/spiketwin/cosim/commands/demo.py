@@ -27,12 +27,12 @@ from spiketwin.host.targets import origin
 _ON: Final = ("model:", "rtl:?level=core")
 _PART_ON: Final = "rtl:"
 _PART: Final = 40
-"""Images, each shown twice: some three seconds of simulating the link too."""
+"""Images, each shown twice: about three seconds of simulation that includes the link."""
 
 
 @dataclass(frozen=True)
 class _Target:
-    """A target, what is shown to it, and the rate of its line."""
+    """A target, the phases that it is shown, and the rate of its line."""
 
     url: str
     phases: tuple[Phase, ...]
@@ -152,7 +152,7 @@ def _targets(
     rates: Sequence[int | None],
     part: int | None,
 ) -> list[_Target]:
-    """Give the targets, of which the last one is shown only so many images if `part` is given."""
+    """Return the targets; with `part`, the last one is shown only so many images."""
     shown = [phases] * len(urls)
     if part is not None:
         phases = parted(phases, part)
@@ -184,13 +184,13 @@ def _learn_live(name: str, target: _Target, seed: int, retries: int, console: Co
 
 
 def _compare(records: dict[str, Record]) -> dict[str, Comparison]:
-    """Compare the first record with all others, by whose names this gives what was found."""
+    """Compare the first record with all others; return the results by their names."""
     (first_name, first), *others = records.items()
     return {name: compare(first, record, (first_name, name)) for name, record in others}
 
 
 def _table(records: dict[str, Record]) -> Table:
-    """One column a target, which stays readable where a terminal is narrow."""
+    """Return a table with one column per target, which fits a narrow terminal."""
     table = Table(
         title="Handwritten digits, learned on the core",
         box=SIMPLE_HEAD,
@@ -216,7 +216,7 @@ def _table(records: dict[str, Record]) -> Table:
 
 
 def _end(console: Console, records: dict[str, Record], comparisons: dict[str, Comparison]) -> None:
-    """Say whether the targets are equal; exit with status 1 if not."""
+    """Print whether the targets are equal; exit with status 1 if they are not."""
     outcomes = [
         Outcome(False, "DIFFERENT", (text,))
         for each in comparisons.values()
@@ -235,7 +235,7 @@ def _end(console: Console, records: dict[str, Record], comparisons: dict[str, Co
 
 
 def _equality(name: str, found: Comparison, records: dict[str, Record]) -> str:
-    """Say what is equal on a target and on the first one."""
+    """Return a sentence about what is equal on a target and on the first one."""
     first_name, first = next(iter(records.items()))
     return (
         f"{found.spikes:,} spikes, {found.weights:,} weights, all state, and the cycles "
@@ -245,7 +245,7 @@ def _equality(name: str, found: Comparison, records: dict[str, Record]) -> str:
 
 
 def _ran(name: str, record: Record, first: Record) -> str:
-    """Say how much of the whole a target ran that ran a part, and whether its link is gateware."""
+    """Return how much a target that ran a part ran, and whether its link is gateware."""
     if record.is_whole:
         return ""
     link = ", through the gateware of the link" if _has_link(name) else ""

@@ -35,7 +35,7 @@ def devices(json_file: Path | None) -> None:
 
 
 def adapters_of_boards() -> dict[str, UsbId | None]:
-    """Name of each board, and the adapter on it; none without the extra that knows boards."""
+    """Return the adapter on each board, by name; none without the extra that knows boards."""
     try:
         from spiketwin.firmware.board import boards
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""``spiketwin doctor``: what is missing on this machine, and what mends it."""
+"""``spiketwin doctor``: what is missing on this machine, and how to install it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def doctor(json_file: Path | None) -> None:
 
 def _table(findings: list[Finding]) -> Table:
     table = Table("", "what")
-    table.add_column("found", overflow="fold")  # commands and paths, which are of use as a whole
+    table.add_column("found", overflow="fold")  # do not cut commands and paths
     table.add_column("needed for")
     for finding in findings:
         table.add_row(

@@ -55,7 +55,7 @@ def emulate(params: str, level: str, cycles_per_bit: int, clock: str, link: Path
     Prints the terminal's path. Clients may come and go, the core keeps its state. While no
     answer is due, the clock stands still from 10 seconds after the last byte until the next one.
     """
-    # A shell's background job ignores Ctrl-C.
+    # Restore Ctrl-C, which a background job of a shell ignores.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with Engine(
         sizes_of(params), level, cycles_per_bit=cycles_per_bit, clock_hz=hertz_of(clock)

@@ -76,7 +76,7 @@ def flash(
     program = process.loader()
     board = wanted.board
     chosen = _port(board, port)
-    # Of several boards alike, the one behind the serial port that is meant.
+    # Of several identical boards, choose the one behind the serial port.
     serial = chosen.serial_number if chosen and _programs(board, chosen) else ""
     if calls.tells_idcode(wanted):
         _detect(console, wanted, calls.detect(program, board, serial))
@@ -107,7 +107,7 @@ def flash(
 
 
 def _port(target: Board, port: str | None) -> SerialPort | None:
-    """Find the port that was named, or the only one that could be the board; it may be neither."""
+    """Find the named port, or the only one that could be the board; either may be missing."""
     ports = serial_ports(adapters_of_boards() | {target.name: target.adapter.usb})
     if port is not None:
         path = Path(port).resolve()
@@ -134,9 +134,9 @@ def _found_port(target: Board) -> SerialPort:
 
 
 def _await_port(address: str) -> None:
-    """Wait for a port: programming took its adapter away from the system, which gives it back.
+    """Wait until a port is back: while programming, its adapter leaves the system.
 
-    Nothing tells when it has, so it is looked for; `connect` says what is wrong if it never comes.
+    The system sends no notice, so the port is polled; if it never returns, `connect` reports it.
     """
     deadline = time.monotonic() + _PORT_SECONDS
     while not os.access(address, os.R_OK | os.W_OK) and time.monotonic() < deadline:
@@ -148,7 +148,7 @@ def _fits(target: Board, port: SerialPort) -> bool:
 
 
 def _programs(target: Board, port: SerialPort) -> bool:
-    """Whether the adapter of a port is what programs the board, too."""
+    """Return whether the adapter of a port also programs the board."""
     return target.name in port.boards
 
 
@@ -184,7 +184,7 @@ def _check(trouble: Trouble | None) -> None:
 def _bitstream(
     console: Console, target: ResolvedBoard, sizes: CoreParams | None
 ) -> tuple[Path, str]:
-    """Give the bitstream for a board, and the build that it will report."""
+    """Return the bitstream for a board, and the build that it will report."""
     made = built(console, target, sizes)
     flow, board = target.family.flow, target.board
     if made.bitstream is None:

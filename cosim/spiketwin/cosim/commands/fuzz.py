@@ -1,4 +1,4 @@
-"""``spiketwin fuzz``: inputs of all kinds that nobody would make."""
+"""``spiketwin fuzz``: malformed and extreme inputs of all kinds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from spiketwin.host.inputs import open_regular
 
 _MOST_FINDING_BYTES: Final = 1 << 26
 _MEMORY: Final = Path("/dev/shm")
-"""Files in memory, where there are some: half of the inputs are files, each written once."""
+"""Folder in memory, if the system has one: half of the inputs are files, each written once."""
 
 
 @click.command(
@@ -117,7 +117,7 @@ def _search(names: list[str], inputs: int, seed: int, console: Console) -> dict[
 
 
 def _keep(finding: Finding, outputs: options.Outputs) -> str:
-    """Write a finding into this folder; give the name of the file."""
+    """Write a finding to the working folder; return the name of the file."""
     digest = hashlib.sha256(finding.data).hexdigest()[:8]
     path = Path(f"fuzz-{finding.surface}-{digest}.json")
     outputs.json(path, KeptFinding.of(finding))
@@ -138,7 +138,7 @@ def _replay(path: Path, console: Console) -> None:
 
 
 def _finding(path: Path) -> tuple[str, bytes]:
-    """Read the input of a finding, and which way in it is for."""
+    """Read a finding; return the surface it is for, and its input."""
     with open_regular(path, _MOST_FINDING_BYTES, InvalidInput) as file:
         text = file.read(_MOST_FINDING_BYTES)
     try:

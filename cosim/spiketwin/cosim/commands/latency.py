@@ -37,7 +37,7 @@ from spiketwin.host.paths import readable
 from spiketwin.host.targets import MAX_BAUD, MIN_BAUD, takes_baud
 
 _RATES: Final = (115_200, 460_800, 1_000_000, 3_000_000, 12_500_000)
-"""Where none are given: those of them that every clock makes."""
+"""Default rates in bits per second; those that every clock makes are used."""
 
 _MOST: Final = 100
 _NUMBER: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([kM]?)")
@@ -51,12 +51,12 @@ _BUSY: Final = {
 
 
 class Numbers(click.ParamType[tuple[int, ...]]):
-    """Whole numbers with commas between them, ``k`` and ``M`` for thousands and millions.
+    """Whole numbers separated by commas, with ``k`` and ``M`` for thousands and millions.
 
     Parameters
     ----------
     least, most:
-        What each may be.
+        Smallest and largest number allowed.
     """
 
     name = "numbers"
@@ -68,7 +68,7 @@ class Numbers(click.ParamType[tuple[int, ...]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """Give the numbers, ascending; fails where the text is none, or they are too many."""
+        """Return the numbers, ascending; fail if the text has none, or too many."""
         numbers = set()
         for part in str(value).split(","):
             found = _NUMBER.fullmatch(part.strip())
@@ -168,7 +168,7 @@ def latency(
         {"--json": json_file, "--plot": plot}, {"NET": net, "--spikes": spike_file}, urls
     )
     if plot is not None:
-        import_module("matplotlib")  # should it be missing, that is known before the run
+        import_module("matplotlib")  # fail before the run if it is missing
     network, saved = files.load(net)
     events, length = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
     console = options.console()
@@ -180,7 +180,7 @@ def latency(
     ):
         clocks = clocks or (subjects[0].core.identity.clock_hz,)
         for clock, rate in product(clocks, rates or ()):
-            cycles_per_bit(clock, rate)  # what cannot be is known before anything runs
+            cycles_per_bit(clock, rate)  # fail before the run if a clock cannot make a rate
         case = Case.of(network, subjects[0].core.params, events, length)
         played = _played(console, subjects, case, clocks, rates)
     found = study(played, clocks, rates or _made_by(clocks), round_trip)
@@ -196,7 +196,7 @@ def latency(
 
 
 def _made_by(clocks: tuple[int, ...]) -> tuple[int, ...]:
-    """Give the rates of the default that all clocks make; the slowest clock's fastest, if none."""
+    """Return the default rates that all clocks make; else the fastest of the slowest clock."""
     made = tuple(rate for rate in _RATES if all(makes(clock, rate) for clock in clocks))
     return made or (min(clocks) // MIN_CYCLES_PER_BIT,)
 
@@ -219,7 +219,7 @@ def _played(
     return played
 
 
-# --- what is said of it --------------------------------------------------------------------------
+# --- output --------------------------------------------------------------------------------------
 
 
 def _say(console: Console, found: Study) -> None:
@@ -243,7 +243,7 @@ def _say(console: Console, found: Study) -> None:
 
 
 def _outcomes(found: Study) -> list[Outcome]:
-    """Say whether the time of the wires is as expected, and whether targets are equal."""
+    """Return whether the time of the wires is as expected, and whether targets are equal."""
     largest = max(abs(point.wire_error) for point in found.points)
     off = f"time of the wires off from bytes × 10 ÷ baud by {100 * largest:.3f} % at most"
     bound = f"within {100 * CHECK:g} %" if found.wires_agree else f"more than {100 * CHECK:g} %"

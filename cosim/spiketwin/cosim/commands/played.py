@@ -1,4 +1,4 @@
-"""What `compare` and `sweep` play on their targets: the network of a file, or a preset."""
+"""The network that `compare` and `sweep` play on their targets: of a file, or a preset."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Played:
-    """What is played, before it is known on which core.
+    """A network and its stimulus, independent of the core that plays them.
 
     Attributes
     ----------
     sizes:
-        Sizes of a core that holds it.
+        Sizes of a core that holds the network.
     on:
-        Gives the case on a core of any sizes.
+        Returns the case for a core of given sizes.
     """
 
     sizes: CoreParams
@@ -36,7 +36,7 @@ class Played:
 
 
 def arguments(command: _Decorated) -> _Decorated:
-    """Add NET, ``--preset``, ``--spikes`` and ``--ticks``, and how targets are talked to."""
+    """Add NET, ``--preset``, ``--spikes`` and ``--ticks``, and the options of connections."""
     for add in (
         options.line,
         options.sizes(
@@ -59,7 +59,7 @@ net = click.argument("net", type=options.InputFile(), required=False)
 
 
 def name(net: Path | None, preset_name: str | None) -> str:
-    """Name what is played."""
+    """Return the name of the network that is played."""
     return str(preset_name or (net and net.name))
 
 
@@ -70,7 +70,7 @@ def played(
     ticks: int | None,
     digest_rounds: int = 0,
 ) -> Played:
-    """Find out what a call plays; `click.UsageError` where it is nothing, or two things."""
+    """Return the network that a call plays; raise `click.UsageError` unless it is just one."""
     if net is None and preset_name is None:
         raise click.UsageError(
             "nothing to play: give NET, the file of a network, or --preset, one of "

@@ -1,4 +1,4 @@
-"""``spiketwin selftest``: proves a target good."""
+"""``spiketwin selftest``: the proof that a target works."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from spiketwin.host.targets import connect
 TRANSACTIONS: Final = 1000
 NETWORKS: Final = 10
 TICKS: Final = 100
-"""How much is tried, where nothing else is said."""
+"""Default amounts of what is tested."""
 
 
 @click.command(
@@ -90,7 +90,7 @@ def selftest(
                 console, url, core,
                 transactions=transactions, networks=networks, ticks=ticks, seed=seed,
             )  # fmt: skip
-    except LinkError as error:  # nobody answers from the beginning
+    except LinkError as error:  # there was no answer from the beginning
         report = checks.Unfinished(None, None, str(error))
     outputs = options.Outputs()
     outputs.json(json_file, report)
@@ -110,7 +110,7 @@ def examined(
     ticks: int = TICKS,
     seed: int = 0,
 ) -> checks.Report | checks.Unfinished:
-    """Say what a core is, and check it; parameters are those of the command."""
+    """Print the identity of a core, and check it; the parameters are those of the command."""
     console.print(f"{url}  {_identity(core)}", soft_wrap=True, markup=False)
     try:
         return _check(console, core, transactions, networks, ticks, seed)
@@ -119,7 +119,7 @@ def examined(
 
 
 def say(console: Console, report: checks.Report | checks.Unfinished) -> None:
-    """Say what was found."""
+    """Print the report."""
     console.print(_table(report))
     if report.link is not None and report.link.rates:
         console.print(_rates_table(report.link))
@@ -155,7 +155,7 @@ def _check(
 
 
 def _table(report: checks.Report | checks.Unfinished) -> Table:
-    """One row a check; of those that were not over, the first is the one that ended."""
+    """Return a table with one row per check; in an unfinished report the failed one comes first."""
     table = Table("check", "", "what was found")
     found: list[tuple[bool, str]] = []
     if report.link is not None:
@@ -226,7 +226,7 @@ def _rates_table(line: LineReport) -> Table:
 
 
 def _troubles(report: checks.Report | checks.Unfinished) -> list[str]:
-    """Give the first things wrong in each check."""
+    """Return the first few errors of each check."""
     troubles = [f"link: {trouble}" for trouble in (report.link.troubles() if report.link else ())]
     troubles += [
         f"memory: {fault.element} in {fault.step}: expected {fault.expected}, got {fault.got}"

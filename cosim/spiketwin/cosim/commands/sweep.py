@@ -40,7 +40,7 @@ _MEASURED_BY: Final = ("elephant", "pyspike")
 def tick_periods(text: str) -> tuple[int, ...]:
     """Read tick periods in cycles: ``200,400,800``, or ``100:1000:100``, first, last and step.
 
-    Gives them ascending; raises `click.BadParameter` where the text is none, or they are too many.
+    Return them in ascending order; raise `click.BadParameter` if there are none, or too many.
     """
     periods: set[int] = set()
     for part in text.split(","):
@@ -130,7 +130,7 @@ def sweep(
     devices = dict(zip(options.told_apart(urls), urls, strict=True))
     options.rates(urls, baud)
     if plot is not None:
-        import_module("matplotlib")  # should it be missing, that is known before the run
+        import_module("matplotlib")  # fail before the run if it is missing
     console = options.console()
     what = played.played(net, preset_name, spike_file, ticks)
     judge = None
@@ -152,7 +152,7 @@ def sweep(
 
 
 def _task(console: Console, name: str, ticks: int | None) -> tuple[Played, Judge]:
-    """Give a preset that is a task, and who says how right it is done."""
+    """Return a preset that is a task, and the judge of its answers."""
     with progress.shown(console) as display:
         display.stage(f"the network of {name} learns")
         task = TASKS[name]()
@@ -172,8 +172,8 @@ def swept(
 ) -> SweepResult:
     """Run a case at all periods on all targets.
 
-    Parameters are those of `spiketwin.cosim.compare.sweep.sweep`, whose errors are raised.
-    Distances are measured where their libraries are installed.
+    Parameters and errors are those of `spiketwin.cosim.compare.sweep.sweep`. Distances are
+    measured if their libraries are installed.
     """
     distances = not _missing()
     found = {
@@ -190,7 +190,7 @@ def _missing() -> list[str]:
 
 
 def say(console: Console, found: SweepResult) -> None:
-    """Print the tables of the first target, and whether the other targets have the same."""
+    """Print the tables of the first target, and whether the other targets equal it."""
     (first, swept), *others = found.targets.items()
     console.print(_time_table(swept, first), _spike_table(swept))
     if swept.accuracy is not None or swept.points[0].distances is not None:
@@ -216,7 +216,7 @@ def write(
     plot: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Write the curve of the first target and the result, where they are wanted.
+    """Write the curve of the first target and the result, if they are wanted.
 
     `played` names what was run. Raises `ImportError` without matplotlib.
     """
@@ -229,7 +229,7 @@ def write(
     outputs.json(json_file, found)
 
 
-# --- what is said of it ------------------------------------------------------------------------
+# --- output ------------------------------------------------------------------------------------
 
 
 def _table(found: Sweep, title: str, columns: dict[str, list[str]]) -> Table:
@@ -307,7 +307,7 @@ def _regions(found: Sweep) -> str:
 
 
 def _say_what_the_link_did(console: Console, name: str, found: Sweep) -> None:
-    """Say at which periods host and link had a part in what a target did."""
+    """Print the periods at which host and link influenced a target."""
     for figure, what in (
         ("waits", "waited for the host, and began further ticks late"),
         ("muted_ticks", "dropped words that the host did not take in time"),

@@ -1,4 +1,4 @@
-"""``spiketwin testbench``: cocotb testbenches, the project's own and anybody's."""
+"""``spiketwin testbench``: cocotb testbenches, the project's own and the user's."""
 
 from __future__ import annotations
 
@@ -36,31 +36,31 @@ OWN: Final = {
     "bytes": f"{_OURS}.link_bench",
     "pins": f"{_OURS}.pins_bench",
 }
-"""The project's own testbenches, called as the level of what they drive."""
+"""The project's own testbenches, by the level that they drive."""
 
 _SESSION: Final = f"{_OURS}.session_bench"
 _DEFAULT_SIZES: Final = "tiny"
 _TAIL: Final = 20
 _NO_XML: Final = re.compile(r"[^\t\n\r\u0020-\ud7ff\ue000-\ufffd]")
-"""What no XML may hold, such as the colours of a terminal."""
+"""Characters that XML forbids, such as the escape codes of a terminal."""
 
 
 @dataclass(frozen=True)
 class _Bench:
-    """A module with tests, and what it is simulated with.
+    """A module with tests, and the design that it is run with.
 
     Attributes
     ----------
     title:
-        As it was called.
+        Name in the call.
     module, folder:
-        Its name, and where it is unless it is installed.
+        Name of the module, and its folder; None for an installed module.
     params:
         Sizes of the core.
     level:
-        What it must drive; None if its tests say so.
+        Level that its tests must drive; None if the tests decide.
     environment:
-        What its tests are told.
+        Further environment variables of its tests.
     """
 
     title: str
@@ -164,7 +164,7 @@ def testbench(
 
 
 def _bench(name: str, params: CoreParams | None, level: str | None) -> _Bench:
-    """Find out what a name means; `click.UsageError` if it means nothing."""
+    """Return the testbench that a name means; raise `click.UsageError` if there is none."""
     usual = params or PRESETS[_DEFAULT_SIZES]
     if name in OWN:
         if level not in (None, name):
@@ -185,7 +185,7 @@ def _bench(name: str, params: CoreParams | None, level: str | None) -> _Bench:
 def _session(path: Path, params: CoreParams | None, level: str) -> _Bench:
     if level == "core":
         raise click.UsageError("a session is played to --level bytes or pins: the core has no link")
-    # Not before it is wanted: it loads what the tests are made of.
+    # Imported late, as it imports cocotb and the drivers.
     from spiketwin.cosim.testbenches import session
 
     recorded = session.identity(Recording.load(path)).params
@@ -193,12 +193,12 @@ def _session(path: Path, params: CoreParams | None, level: str) -> _Bench:
         raise click.UsageError(
             f"{path} is a session with a core of --params {described(recorded)}: leave them out"
         )
-    told = {SESSION_VARIABLE: str(path.absolute())}
-    return _Bench(str(path), _SESSION, None, recorded, level, told)
+    environment = {SESSION_VARIABLE: str(path.absolute())}
+    return _Bench(str(path), _SESSION, None, recorded, level, environment)
 
 
 def _check_name(path: Path) -> None:
-    """Refuse a file that cannot be imported by its name, or that would not be what is imported."""
+    """Refuse a file that cannot be imported by its name, or whose name another module has."""
     name = path.stem
     if not name.isidentifier():
         raise click.UsageError(
@@ -213,7 +213,7 @@ def _check_name(path: Path) -> None:
 
 @contextmanager
 def _results(bench: _Bench) -> Iterator[Path]:
-    """Give the folder of the logs of a testbench, for one process at a time."""
+    """Yield the folder of the logs of a testbench, locked against other processes."""
     place = hashlib.sha256(repr((bench.title, Path.cwd())).encode()).hexdigest()[:8]
     folder = builds.build_root() / "testbench" / f"{Path(bench.title).stem}-{place}"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -269,7 +269,7 @@ def _run(
 
 
 def _chosen(bench: _Bench, wanted: Sequence[str], seed: int, results: Path) -> list[Test]:
-    """Tests of a testbench that are to be run, in their order."""
+    """Return the tests of a testbench that are to be run, in their order."""
     tests = runner.collect(bench.module, bench.folder, bench.params, seed, results)
     if bench.module == _SESSION:
         return [test for test in tests if test.level == bench.level]
@@ -296,7 +296,7 @@ def _simulator(
     waves: bool,
     results: Path,
 ) -> tuple[str, Path]:
-    """Name of what is simulated, and the folder of its simulator."""
+    """Return the name of the simulated top, and the folder of its simulator."""
     with progress.shown(Console(stderr=True)) as display:
         if top is not None:
             return top, runner.simulator_of(
@@ -307,28 +307,28 @@ def _simulator(
 
 
 def _level(bench: _Bench, tests: Sequence[Test]) -> str:
-    """Level of a testbench; `click.UsageError` if its tests tell none, or another one."""
-    said = sorted({test.level for test in tests if test.level is not None})
+    """Return the level of a testbench; `click.UsageError` if its tests have none or another."""
+    driven = sorted({test.level for test in tests if test.level is not None})
     if bench.level is not None:
-        others = [level for level in said if level != bench.level]
+        others = [level for level in driven if level != bench.level]
         if others:
             raise click.UsageError(
-                f"the tests of {bench.title} drive --level {' and '.join(said)}: leave --level "
+                f"the tests of {bench.title} drive --level {' and '.join(driven)}: leave --level "
                 "out, or choose by --test"
             )
         return bench.level
-    if len(said) != 1:
-        what = f"drives {' and '.join(said)}" if said else "does not tell what it drives"
+    if len(driven) != 1:
+        what = f"drives {' and '.join(driven)}" if driven else "does not tell what it drives"
         *some, last = TOP_OF
         raise click.UsageError(
             f"{bench.title} {what}: choose --level {', '.join(some)} or {last}, "
             "or a design of your own by --source and --top"
         )
-    return said[0]
+    return driven[0]
 
 
 def _say(console: Console, bench: _Bench, test: Test, outcome: Outcome) -> None:
-    """Tell what became of a test: our words first, then what cocotb said."""
+    """Print the outcome of a test: our words first, then those of cocotb."""
     word, style = ("passed", "green") if outcome.passed else ("FAILED", "bold red")
     if outcome.skipped:
         word, style = "skipped", "yellow"
@@ -345,7 +345,7 @@ def _say(console: Console, bench: _Bench, test: Test, outcome: Outcome) -> None:
 
 
 def _write_junit(path: Path, cases: Sequence[tuple[_Bench, Test, Outcome]], seed: int) -> None:
-    """Write results in the form that pytest's are of, one suite a testbench."""
+    """Write results in the XML format of pytest, with one suite per testbench."""
     root = ElementTree.Element("testsuites", name="spiketwin testbench")
     suites: dict[str, ElementTree.Element] = {}
     for bench, test, outcome in cases:

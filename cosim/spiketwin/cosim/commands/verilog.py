@@ -1,4 +1,4 @@
-"""``spiketwin verilog``: the core as a file of Verilog, for a design of one's own."""
+"""``spiketwin verilog``: the core as a file of Verilog, for use in another design."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from spiketwin.host.cli import options, progress
 from spiketwin.host.replacing import replacing
 
 _TOLERANCE: Final = 0.02
-"""By which part the rates of two ends of a UART may differ, with room for the crystals."""
+"""Largest relative difference of the rates of a UART's two ends, with a margin for crystals."""
 
 
 @click.command(
@@ -104,7 +104,7 @@ def verilog(
 
 
 def _refuse_what_has_no_effect(level: str) -> None:
-    """Raise `click.UsageError` if an option is given that means nothing at the level."""
+    """Raise `click.UsageError` if an option is given that has no effect at the level."""
     lacking = {"bytes": ("baud",), "core": ("baud", "clock", "name")}.get(level, ())
     context = click.get_current_context()
     for option in context.command.params:
@@ -117,7 +117,7 @@ def _refuse_what_has_no_effect(level: str) -> None:
 
 
 def _cycles_per_bit(clock: int, baud: int) -> int:
-    """Give the cycles of a bit; `click.BadParameter` unless the clock makes the rate."""
+    """Return the cycles per bit; raise `click.BadParameter` unless the clock makes the rate."""
     least, most = -(-clock // MAX_CYCLES_PER_BIT), clock // MIN_CYCLES_PER_BIT
     if not least <= baud <= most:
         raise click.BadParameter(
@@ -136,7 +136,7 @@ def _cycles_per_bit(clock: int, baud: int) -> int:
 
 
 def _digest(params: CoreParams, *options: object) -> str:
-    """Name everything that shapes the design, as the other builds do."""
+    """Return the hash of everything that shapes the design, as the other builds do."""
     digest = hashlib.sha256(repr((params, *options)).encode())
     for source in builds.gateware_sources():
         digest.update(hashlib.sha256(source.read_bytes()).digest())

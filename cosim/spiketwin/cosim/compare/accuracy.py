@@ -1,4 +1,4 @@
-"""How near a run comes to the ideal network: spikes, drift, and which quantisation limits it."""
+"""The distance of a run from the ideal network: spikes, drift, and the limiting quantisation."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Drift(Result):
 
 @dataclass(frozen=True, eq=False)
 class OpenLoop:
-    """What a target did while every neuron received the ideal network's own spikes.
+    """The run of a target in open loop: every neuron receives the ideal network's own spikes.
 
     Attributes
     ----------
     match:
         Its spikes, matched with the ideal ones.
     drift:
-        Of potential and weights meanwhile.
+        Drift of potential and weights in the same run.
     """
 
     match: Match
@@ -57,7 +57,7 @@ class OpenLoop:
 
 
 def in_open_loop(opened: Case, run: Trajectory) -> OpenLoop:
-    """Hold the run of a target against the ideal one.
+    """Compare the run of a target with that of the ideal network.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def in_open_loop(opened: Case, run: Trajectory) -> OpenLoop:
     """
     ideal = opened.run_ideal(every=int(run.after[0]))
     v_rms, v_largest = _differences(run.v / opened.scale - ideal.v)
-    # Where nothing learns they were recorded once, and are what they were all the time.
+    # Without learning, weights were recorded only once, as they never change.
     weights = (
         np.broadcast_to(each, v_rms.shape)
         for each in _differences(run.weights / opened.scale - ideal.weights)
@@ -93,22 +93,22 @@ _PARAMETERS: Final = {
     "neuron parameters": tuple(v.attribute for v in _ROUNDED if v.unit == POTENTIAL),
     "learning rule": tuple(v.attribute for v in _ROUNDED if v.fraction_bits or v.unit == TRACE),
 }
-"""What is rounded before a run: lifted, these have their real values."""
+"""Groups of values that are rounded before a run; lifting one restores the real values."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The accuracy that is reached if one quantisation of the core is lifted.
+    """The accuracy if one quantisation of the core is lifted (an ablation).
 
     Attributes
     ----------
     all_kept:
-        With none lifted: exactly what a core does.
+        Match with none lifted, which is exactly that of a core.
     lifted:
-        With one lifted, by its name: the real values of ``weights``, ``neuron parameters`` or
-        ``learning rule`` instead of rounded ones, or one of the fields of `Quantisation`.
+        Match with one lifted, by its name: ``weights``, ``neuron parameters`` or ``learning rule``
+        with their real values instead of rounded ones, or a field of `Quantisation`.
     exact:
-        Names of the first three that are missing in `lifted`, as their values are whole already.
+        Names of those of the first three that are missing in `lifted`, as their values are whole.
     """
 
     all_kept: Match
@@ -117,9 +117,9 @@ class Limits:
 
     @property
     def worst(self) -> str | None:
-        """The quantisation whose lifting gains most; None if none gains anything.
+        """The quantisation whose lifting gains most; None if no lifting gains anything.
 
-        By spikes within one tick and, where these are equal, by spikes at the same tick.
+        The criterion is spikes within one tick and, on a tie, spikes at the same tick.
         """
         name = max(self.lifted, key=lambda each: _gain(self.lifted[each]))
         return name if _gain(self.lifted[name]) > _gain(self.all_kept) else None
@@ -130,9 +130,9 @@ def _gain(found: Match) -> tuple[int, int]:
 
 
 def limits(case: Case, progress: Steps | None = None) -> Limits:
-    """Lift one quantisation of a core after the other, and match the spikes.
+    """Lift one quantisation of a core after the other, and match the spikes (an ablation).
 
-    The case is taken as it is: give that of `Case.open_loop` to keep differences from spreading
+    The case is run as it is: pass that of `Case.open_loop` to keep differences from spreading
     from neuron to neuron. Each match takes a run in double precision.
 
     Parameters
@@ -142,7 +142,7 @@ def limits(case: Case, progress: Steps | None = None) -> Limits:
     progress:
         Called with (runs done, runs).
     """
-    meant = case.run_ideal().spikes
+    ideal_spikes = case.run_ideal().spikes
     held, real = Ideal.of(case.network, case.params), case.ideal.in_units(case.scale)
     kept = Quantisation(case.params)
     rounded = {
@@ -159,7 +159,7 @@ def limits(case: Case, progress: Steps | None = None) -> Limits:
     def found(ideal: Ideal, keeping: Quantisation, done: int) -> Match:
         if progress is not None:
             progress(done, len(runs) + 1)
-        return match(meant, replace(case, ideal=ideal).run_ideal(keeping=keeping).spikes)
+        return match(ideal_spikes, replace(case, ideal=ideal).run_ideal(keeping=keeping).spikes)
 
     return Limits(
         all_kept=found(held, kept, 0),

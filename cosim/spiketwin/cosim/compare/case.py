@@ -1,4 +1,4 @@
-"""A case: the ideal network, what a core holds of it, and one stimulus for both."""
+"""A case: the ideal network, its rounded form for a core, and one stimulus for both."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from spiketwin.host.progress import Steps
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Case:
-    """What is compared.
+    """A network and its stimulus, for comparison.
 
     Attributes
     ----------
     ideal:
         The network before it is rounded.
     network:
-        What a core is given for it.
+        The rounded network, for a core.
     params:
         Sizes of that core.
     scale:
-        Units of the core for one of the ideal network's (1 if both count in the core's).
+        Units of the core per unit of the ideal network (1 if both use the core's).
     unit:
         Name of the ideal network's unit.
     spikes, ticks:
         The stimulus: shape (k, 2), (tick, axon), and its length.
     clear_every:
-        Ticks after which all state is cleared each time; None: never.
+        Ticks between two clears of all state; None for no clears.
     """
 
     ideal: Ideal
@@ -59,7 +59,7 @@ class Case:
 
     @classmethod
     def of(cls, network: Network, params: CoreParams, spikes: IntArray, ticks: int) -> Self:
-        """Take the integers of a network for ideal, so that only decays and steps are rounded."""
+        """Take the integers of a network as ideal, so that only decays and steps are rounded."""
         return cls(
             ideal=Ideal.of(network, params), network=network, params=params, scale=1.0,
             unit="units", spikes=spikes, ticks=ticks,
@@ -84,17 +84,17 @@ class Case:
         return record(network, self.spikes, self.ticks, every, self.clear_every, progress)
 
     def open_loop(self) -> Self:
-        """Give the case in which every neuron receives the ideal network's own spikes.
+        """Return the case in which every neuron receives the ideal network's own spikes.
 
-        The neurons' rows of weights move to as many axons behind those that there are, and these
-        axons play, each a tick later as the neurons themselves would, the spikes that the ideal
-        network fires. So no difference spreads from neuron to neuron. The ideal network fires the
-        same spikes as before; the core has as many more axons.
+        The weights of the neurons as sources move to as many additional axons. These play the
+        spikes of the ideal network, each a tick later, as the neurons themselves would (open
+        loop). So no difference spreads from neuron to neuron. The ideal network fires the same
+        spikes as before; the core has as many more axons.
 
-        Raises `ParamsError` if no core has so many axons.
+        Raise `ParamsError` if no core has so many axons.
         """
         played = self.run_ideal().spikes + (1, self.ideal.n_axons)
-        lost = played[:, 0] % (self.clear_every or self.ticks) == 0  # no tick follows, or a clear
+        lost = played[:, 0] % (self.clear_every or self.ticks) == 0  # before a clear or the end
         played = played[~lost]
         events = np.concatenate([self.spikes.reshape(-1, 2), played])
         p = self.params
@@ -113,7 +113,7 @@ _Net = TypeVar("_Net", Ideal, Network)
 
 
 def _played_in(net: _Net) -> _Net:
-    """Move the rows of the neurons to as many axons behind the others."""
+    """Move the weights of the neurons as sources to as many axons after the others."""
     no_rows = np.zeros((net.n_neurons, net.n_neurons), np.bool_)
     return replace(
         net,

@@ -1,4 +1,4 @@
-"""One case on several targets: which of them are equal, where they part, how near they come."""
+"""One case on several targets: which are equal, where they part, how near the ideal they are."""
 
 from __future__ import annotations
 
@@ -32,19 +32,18 @@ FLOAT: Final = "float:"
 """Address of the ideal network: double precision, nothing rounded, no cycles."""
 
 _RECORDS: Final = 20
-"""Times in a run, at most, at which potential and weights are held against the ideal ones."""
+"""Most times in a run at which potential and weights are compared with the ideal ones."""
 
 
 @dataclass(frozen=True, eq=False)
 class Nearness:
-    """How near a target comes to the ideal network.
+    """The nearness of a target to the ideal network.
 
     Attributes
     ----------
     open_loop:
-        Its match with the ideal network while every neuron receives that network's spikes
-        (`Case.open_loop`); None if the device has too few axons for that, and so have all devices
-        that behave like it.
+        Its match with the ideal network in open loop (`Case.open_loop`); None if this device and
+        all equal ones have too few axons for that.
     parting_tick:
         First tick in which, in closed loop, other neurons fired; None if none did.
     """
@@ -55,18 +54,18 @@ class Nearness:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What was found of one target.
+    """The results of one target.
 
     Attributes
     ----------
     identity:
-        What the device says that it is.
+        Identity that the device reports.
     behaviour:
-        What it did, and what it holds in the end.
+        Its run, and its contents at the end.
     equal_to:
         Whether it equals each of the other devices, by name.
     nearness:
-        To the ideal network; None if that was not asked for.
+        Nearness to the ideal network; None if that was not run.
     """
 
     identity: Identity
@@ -77,14 +76,14 @@ class Findings:
 
 @dataclass(frozen=True, eq=False)
 class IdealRun:
-    """What the ideal network did.
+    """The run of the ideal network.
 
     Attributes
     ----------
     spikes:
         Shape (m, 2): (tick, neuron), ascending.
     seconds:
-        Wall time.
+        Wall time of the run.
     """
 
     spikes: IntArray
@@ -98,18 +97,19 @@ class Comparison:
     Attributes
     ----------
     case:
-        What was played.
+        The case that was played.
     devices:
-        What each target did, by name, in the order given.
+        Findings of each target, by name, in the order of the call.
     ideal:
-        What the ideal network did; None if that was not asked for.
+        Run of the ideal network; None if that was not requested.
     limits:
-        What limits a core of the case's sizes in open loop; None if the ideal network was not asked
-        for, or no core has the axons.
+        Limits of a core of the case's sizes in open loop; None if the ideal network was not
+        requested, or no core has enough axons.
     differences:
-        Between the first device and one of each kind that is not equal to it, the earliest first.
+        Differences between the first device and one of each group of equal devices that differ
+        from it, the earliest first.
     digests:
-        Whether there are several, and it is by their digests that all of them were compared.
+        Whether there are several devices, and all were compared by their digests.
     """
 
     case: Case
@@ -128,20 +128,20 @@ def subjects(
     baud: int | None,
     retries: int = DEFAULT_RETRIES,
 ) -> Iterator[list[Subject]]:
-    """Connect to devices, and close them in the end.
+    """Connect to devices, and close them at the end.
 
-    What is there in a size of its own is opened first, and a simulated target then has that size.
+    Devices with fixed sizes are opened first, and simulated targets then get the same sizes.
 
     Parameters
     ----------
     urls:
         Addresses by name.
     sizes:
-        Sizes that all are to have; None if it does not matter.
+        Sizes that all must have; None for any.
     fallback:
-        Sizes of simulated targets where neither `sizes` nor a device says any.
+        Sizes of simulated targets if neither `sizes` nor a device sets them.
     baud:
-        Rate of the lines there are (`connect`); None for that of each.
+        Rate of all lines in bits per second (`connect`); None for the default of each.
     retries:
         Rounds of resending without any answer.
 
@@ -165,18 +165,18 @@ def subjects(
 def compare(
     case: Case, devices: list[Subject], with_ideal: bool, every: int, progress: Progress
 ) -> Comparison:
-    """Play a case on devices, and say which are equal and where those that differ part.
+    """Play a case on devices; report which are equal, and where those that differ part.
 
     Parameters
     ----------
     case:
-        What is played.
+        The case to play.
     devices:
         The targets.
     with_ideal:
         Whether the ideal network is run as well, and each device matched with it.
     every:
-        Ticks between two comparisons of all state, 1 or more, where there are no digests.
+        Ticks between two comparisons of all state, 1 or more, for devices without digests.
     progress:
         Called as the work goes on.
 
@@ -200,7 +200,7 @@ def compare(
             parted.append((other, differ_by))
         else:
             kinds.append([device.name])
-            # The first of all is what the others are held against.
+            # The first device is the reference for the others.
             differences += [
                 first_difference(other, device, case, differ_by, progress)
                 for other, differ_by in parted[:1]
@@ -229,7 +229,7 @@ def _findings(case: Case, subject: Subject, progress: Progress) -> Findings:
 
 
 def _opened(case: Case) -> Case | None:
-    """Give the case in open loop; None if no core has so many axons."""
+    """Return the case in open loop; None if no core has so many axons."""
     try:
         return case.open_loop()
     except ParamsError:
@@ -243,7 +243,7 @@ def _near(
     ideal: IdealRun,
     progress: Progress,
 ) -> dict[str, Findings]:
-    """Match each device with the ideal network; devices that are equal are matched once."""
+    """Match each device with the ideal network, and one of several equal devices only once."""
     known: dict[str, OpenLoop | None] = {}
     for device in devices:
         twin = next((n for n in known if found[device.name].equal_to[n] and known[n]), None)
@@ -263,7 +263,7 @@ def _near(
 
 
 def _in_open_loop(opened: Case, device: Subject, progress: Progress) -> OpenLoop | None:
-    """Judge what a device, or a simulated one of sufficient size, does in open loop."""
+    """Evaluate a device in open loop, or a simulated one of sufficient size in its place."""
     report = partial(progress, f"{device.name} in open loop")
     every = -(-opened.ticks // _RECORDS)
     if device.core.params.n_axons >= opened.network.n_axons:

@@ -18,17 +18,17 @@ from spiketwin.host.cli.raster import plain_names
 
 _WIDTH: Final = 10.0
 _PANEL: Final = 2.4
-"""Inches of the picture, and of the height of each panel."""
+"""Width of the picture and height of each panel, in inches."""
 
 _DPI: Final = 150
 _SUBS: Final = (1.0, 2.0, 3.0, 4.0, 5.0, 7.0)
-"""What is written of a decade."""
+"""Multiples of a power of ten that an axis labels."""
 
 
 def save(file: IO[bytes], found: Sweep, title: str) -> None:
-    """Draw throughput, latency, what goes wrong, and accuracy against the tick period.
+    """Draw throughput, latency, losses and accuracy against the tick period.
 
-    Periods become shorter from left to right. Raises `OSError` if the file cannot be written.
+    Periods become shorter from left to right. Raise `OSError` if the file cannot be written.
     """
     panels = [_throughput, _times, _shares, *([_accuracy] if found.accuracy is not None else [])]
     with style.context("tableau-colorblind10"):
@@ -50,7 +50,7 @@ def save(file: IO[bytes], found: Sweep, title: str) -> None:
             f"{found.clock_hz / 1e6:g} MHz)"
         )
         _name_regions(axes[0], found)
-        figure.suptitle(title, parse_math=False)  # a dollar in a name is one
+        figure.suptitle(title, parse_math=False)  # a dollar sign in a name is no formula
         with plain_names():
             figure.savefig(file, format="png", dpi=_DPI)
 
@@ -76,7 +76,7 @@ def _times(axis: Axes, found: Sweep) -> None:
     ):
         times = found.microseconds(1) * found.values(name)
         axis.plot(found.values("tick_period"), times, marker="o", markersize=3, label=label)
-    axis.set_yscale("log")  # without those that are 0
+    axis.set_yscale("log")  # zeros are not shown
     axis.set_ylabel("µs")
 
 
@@ -96,8 +96,8 @@ def _shares(axis: Axes, found: Sweep) -> None:
 
 
 def _accuracy(axis: Axes, found: Sweep) -> None:
-    meant = 100 * (found.accuracy or 0)
-    axis.axhline(meant, linestyle="--", color="0.4", label="all in time")
+    free_running = 100 * (found.accuracy or 0)
+    axis.axhline(free_running, linestyle="--", color="0.4", label="all in time")
     share = 100 * found.values("accuracy")
     axis.plot(found.values("tick_period"), share, marker="o", markersize=3, label="right answers")
     axis.set_ylim(-4, 104)
@@ -116,7 +116,7 @@ def _regions(axis: Axes, found: Sweep) -> None:
 
 
 def _name_regions(axis: Axes, found: Sweep) -> None:
-    """Write above the picture what happens where; the borders carry their periods."""
+    """Write the names of the regions above the picture, and the periods at their borders."""
     keeps, falls = _borders(found)
     periods = found.values("tick_period")
     edges = (max(float(periods.max()), keeps), keeps, falls, min(float(periods.min()), falls))
@@ -131,7 +131,7 @@ def _name_regions(axis: Axes, found: Sweep) -> None:
 
 
 def _round_periods(low: float, high: float) -> list[float]:
-    """Give round numbers within the limits, or the lower one."""
+    """Return the round numbers within the limits, or else the lower limit."""
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     rounded = np.outer(decades, _SUBS).ravel()
     within = rounded[(rounded >= low) & (rounded <= high)]

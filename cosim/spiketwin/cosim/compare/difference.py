@@ -1,4 +1,4 @@
-"""Where two targets part: the first tick after which anything differs, and what it is."""
+"""Where two targets part: the first tick after which anything differs, and the cause."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ FIELDS: Final = (
     *(name for name in names(CHANGED_IN_TICKS) if name != "pending"),
     "spike", "spike_cycle", "pending", "update_cycle", "cycles", "digest",
 )  # fmt: skip
-"""What can differ after a tick, causes before what follows from them (`Difference`)."""
+"""Fields that can differ after a tick, causes before their effects (`Difference`)."""
 
 _FOLLOWS_FROM_A_SPIKE: Final = (
     *names(v for v in CHANGED_IN_TICKS if v.per is Per.SYNAPSE or v.writer in ("neurons", "fired")),
     "spike_cycle",
 )
-"""What differs of a neuron, its incoming weights included, if it fired in one target alone."""
+"""Fields that differ as a consequence if a neuron fired in one target alone."""
 
 _COUNTS_OF_CYCLES: Final = ("spike_cycle", "update_cycle", "cycles")
 
@@ -43,12 +43,12 @@ _AROUND: Final = 3
 
 
 class NotReproducible(SpiketwinError):
-    """Two targets differed in one run and not in the next: one of them is not deterministic."""
+    """Two targets differed in one run but not in the next: one of them is not deterministic."""
 
 
 @dataclass(frozen=True, eq=False)
 class Window(Result):
-    """The few ticks around a difference, for each of two targets by its name.
+    """The ticks around a difference, for each of two targets by its name.
 
     Attributes
     ----------
@@ -67,11 +67,11 @@ class Window(Result):
 
 @dataclass(frozen=True, eq=False)
 class Difference(Result):
-    """The first difference of two targets.
+    """The first difference of two targets, traced to its cause.
 
-    Of all that differs after the tick, it is what the rest can follow from: if a neuron fired in
-    one target alone, its own state and incoming weights are set aside; then the first of `FIELDS`
-    is taken, and the first of its elements.
+    Of all that differs after the tick, it is the one from which the rest can follow: if a neuron
+    fired in one target alone, its own state and incoming weights are disregarded; then the first
+    of `FIELDS` is taken, and the first of its elements.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Difference(Result):
 
     @property
     def element(self) -> str:
-        """Which element it is, in words; empty for what the core has but one of."""
+        """The element in words; empty for fields of the whole core."""
         if self.source is not None and self.neuron is not None:
             return f"synapse ({self.source}, {self.neuron})"
         if self.source is not None:
@@ -122,17 +122,17 @@ def differ_after(
     every: int,
     progress: Progress,
 ) -> int | None:
-    """Give a number of ticks after which two targets differ; None if they are equal throughout.
+    """Return a number of ticks after which two targets differ; None if they are equal throughout.
 
-    It is the least after which spikes, cycles or digests differ. Where their digests cannot be
-    compared, all state is: side by side, every so many ticks, and weights in the end alone.
+    It is the least number after which spikes, cycles or digests differ. If digests cannot be
+    compared, all state is, in lockstep every so many ticks, and weights only at the end.
 
     Parameters
     ----------
     a, b, case:
-        Two targets and what they play.
+        Two targets and the case that they play.
     behaviours:
-        Their behaviours of the whole of it.
+        Their behaviours for the whole case.
     every:
         Ticks between two comparisons of all state.
     progress:
@@ -156,12 +156,12 @@ def differ_after(
 
 
 def same_sizes(a: Subject, b: Subject) -> bool:
-    """Tell whether two targets have the same sizes, so that their cycles can be compared."""
+    """Return whether two targets have the same sizes, so that cycles can be compared."""
     return a.core.params == b.core.params
 
 
 def have_digests(a: Subject, b: Subject) -> bool:
-    """Whether two targets have digests, and the same ones for the same state."""
+    """Return whether both targets have digests, equal for equal states."""
     return a.core.params.digests_alike(b.core.params)
 
 
@@ -201,14 +201,14 @@ def first_difference(
 ) -> Difference:
     """Find where two targets part.
 
-    Both play the case up to where they differ, and once more without the last tick. Should they
-    differ even then, the number of ticks is bisected. Each time all of it is compared, weights
-    included. What differs for some ticks and then no more is found if `differ_after` saw it.
+    Both play the case up to where they differ, and once more without the last tick. If they differ
+    even then, the number of ticks is bisected. Each time everything is compared, weights included.
+    A difference that disappears after some ticks is found if `differ_after` found it.
 
     Parameters
     ----------
     a, b, case:
-        Two targets and what they play.
+        Two targets and the case that they play.
     differ_by:
         Number of ticks after which they differ.
     progress:
@@ -217,7 +217,7 @@ def first_difference(
     Raises
     ------
     NotReproducible
-        They do not differ again.
+        The targets do not differ again.
     SpiketwinError
         As the methods of the cores.
     """
@@ -250,7 +250,7 @@ def first_difference(
 def _named(
     a: Subject, b: Subject, case: Case, ticks: int, found: tuple[Behaviour, Behaviour]
 ) -> Difference:
-    """Name what differs in two behaviours of so many ticks and in none of fewer."""
+    """Return the difference between two behaviours of `ticks` ticks that is in none of fewer."""
     names = a.name, b.name
     tick = ticks - 1
     n_neurons = max(a.core.params.n_neurons, b.core.params.n_neurons)
@@ -282,7 +282,7 @@ def _named(
 
 
 def _values(behaviour: Behaviour, tick: int, n_neurons: int) -> dict[str, IntArray]:
-    """Give all that can differ after a tick; a tick below 0 has no spikes and no cycles."""
+    """Return all values that can differ after a tick; below tick 0 no spikes and no cycles."""
     run, values = behaviour.run, dict(behaviour.held)
     if tick < 0:
         return values
@@ -300,11 +300,11 @@ def _values(behaviour: Behaviour, tick: int, n_neurons: int) -> dict[str, IntArr
 
 
 Marked = dict[str, NDArray[np.bool_]]
-"""By field, which of its elements differ."""
+"""Flags of the elements that differ, by field."""
 
 
 def _marked(a: dict[str, IntArray], b: dict[str, IntArray], cycles: bool) -> Marked:
-    """Mark the elements that differ, those of cycles only if these are compared."""
+    """Flag the elements that differ, those of cycles only if `cycles` is set."""
     return {
         field: np.asarray(a[field] != b[field])
         for field in a
@@ -313,7 +313,7 @@ def _marked(a: dict[str, IntArray], b: dict[str, IntArray], cycles: bool) -> Mar
 
 
 def _without_consequences(marked: Marked) -> Marked:
-    """Leave out what differs only because a neuron fired in one target alone."""
+    """Remove differences that only follow from a neuron having fired in one target alone."""
     causes = {field: elements.copy() for field, elements in marked.items()}
     if "spike" in marked:
         fired = marked["spike"]
@@ -324,7 +324,7 @@ def _without_consequences(marked: Marked) -> Marked:
 
 
 def _cycle(found: tuple[Behaviour, Behaviour], tick: int, field: str, neuron: int | None) -> int:
-    """Cycle of the run at which a tick began, or at which a spike in it left."""
+    """Return the cycle of the run at which a tick began, or at which a spike in it left."""
     run = found[0].run
     begin = int(run.cycles[:tick].sum())
     if field not in ("spike", "spike_cycle"):

@@ -1,7 +1,7 @@
-"""Whether two targets did the same and hold the same, and where each field differs first.
+"""Equality of the behaviours of two targets, and the first difference in each field.
 
-This is the one comparison of results that are there already: nothing is run again. `difference`
-runs the targets again, and traces what differs here to its cause.
+This module compares existing results and runs nothing again. `difference` runs the targets again,
+and traces a difference found here to its cause.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NO_SPIKE: Final = -1
 
 @dataclass(frozen=True, eq=False)
 class Behaviour:
-    """What a target did in a run, and what it holds after it.
+    """The run of a target, and its contents after the run.
 
     Attributes
     ----------
@@ -60,17 +60,17 @@ class Inequality:
 
 
 def unequal_runs(a: Run, b: Run, cycles: bool = True) -> dict[str, Inequality]:
-    """Give the first place at which each field of two runs of the same ticks differs, by field.
+    """Return the first difference of each field in two runs of the same ticks, by field.
 
-    Digests are compared where both runs have them, and cycles of spikes up to the first tick in
-    which other neurons fired.
+    Digests are compared if both runs have them, and cycles of spikes up to the first tick in
+    which different neurons fired.
 
     Parameters
     ----------
     a, b:
         The two runs.
     cycles:
-        Whether cycles are compared; they depend on the sizes of a core.
+        Whether cycles are compared, which depend on the sizes of a core.
     """
     found = [_unequal_spikes(a, b)]
     if cycles:
@@ -85,7 +85,7 @@ def unequal_runs(a: Run, b: Run, cycles: bool = True) -> dict[str, Inequality]:
 
 
 def unequal_state(a: Mapping[str, IntArray], b: Mapping[str, IntArray]) -> dict[str, Inequality]:
-    """Give the first place at which each array of two states differs, by the array's name."""
+    """Return the first difference of each array in two states, by the array's name."""
     found = {}
     for field in a:
         place = first_unequal(a[field], b[field])
@@ -96,7 +96,7 @@ def unequal_state(a: Mapping[str, IntArray], b: Mapping[str, IntArray]) -> dict[
 
 
 def unequal(a: Behaviour, b: Behaviour, cycles: bool = True) -> dict[str, Inequality]:
-    """Give the first place at which each field of two behaviours differs, runs before state.
+    """Return the first difference of each field in two behaviours, runs before state.
 
     Parameters are those of `unequal_runs`.
     """
@@ -104,12 +104,12 @@ def unequal(a: Behaviour, b: Behaviour, cycles: bool = True) -> dict[str, Inequa
 
 
 def first_tick(found: Mapping[str, Inequality]) -> int | None:
-    """Give the first tick in which anything differs; None if nothing does within the run."""
+    """Return the first tick in which anything differs; None if no tick of the run does."""
     return min((each.tick for each in found.values() if each.tick is not None), default=None)
 
 
 def first_unequal(a: ArrayLike, b: ArrayLike) -> tuple[int, ...] | None:
-    """Give the index of the first element in which two arrays of one shape differ, if any does."""
+    """Return the index of the first unequal element of two arrays of one shape, if any."""
     if np.array_equal(a, b):
         return None
     first: list[int] = np.argwhere(np.asarray(a) != np.asarray(b))[0].tolist()
@@ -126,7 +126,7 @@ def _unequal_ticks(field: str, a: ArrayLike, b: ArrayLike) -> Inequality | None:
 
 
 def _unequal_spikes(a: Run, b: Run) -> Inequality | None:
-    """Find the first spike that one run has and the other has not."""
+    """Return the first spike that only one of two runs has."""
     tick = parting_tick(a.spikes, b.spikes)
     if tick is None:
         return None
@@ -136,7 +136,7 @@ def _unequal_spikes(a: Run, b: Run) -> Inequality | None:
 
 
 def _unequal_spike_cycles(a: Run, b: Run) -> Inequality | None:
-    """Compare when spikes left, as long as both runs have the same spikes."""
+    """Compare the cycles at which spikes left, up to the first tick with different spikes."""
     shared = min(len(a.spikes), len(b.spikes))
     alike = (a.spikes[:shared] == b.spikes[:shared]).all(axis=1)
     shared = shared if alike.all() else int(alike.argmin())

@@ -1,9 +1,9 @@
-"""One network in software and in hardware: how long a spike takes, and how many ticks a second.
+"""One network in software and in hardware: latency of spikes, and ticks per second.
 
 A target plays the network twice: *tick by tick*, where the host waits for the spikes of each tick
-before it sends the events of the next, as a loop through the world does, and *streamed*, as one
-run. What hardware takes for both follows from bytes and cycles, at any rate of the line and any
-clock (`spiketwin.host.device_time`); what software and boards take is measured.
+before it sends the events of the next, as in a closed loop with the outside world, and *streamed*,
+as one run. The time of hardware for both follows from bytes and cycles, at any rate of the line and
+any clock (`spiketwin.host.device_time`); that of software and boards is measured.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ from spiketwin.host.summaries import CycleLatencySummary
 from spiketwin.host.targets import origin
 
 CHECK: Final = 0.005
-"""Greatest share by which the time of the wires may be off from bytes × 10 ÷ baud."""
+"""Largest relative error of the time of the wires against bytes × 10 ÷ baud."""
 
 
 @dataclass(frozen=True, eq=False)
 class TimedPlay:
-    """What a target did, and how long it took.
+    """The play of a case on a target, and the time that it took.
 
     Attributes
     ----------
     name:
-        What it is called.
+        Name of the target.
     origin:
-        How it comes by its spikes and cycles (`spiketwin.host.targets.origin`).
+        Origin of its spikes and cycles (`spiketwin.host.targets.origin`).
     asked:
-        Rate that its line was set to; None where it is as it was.
+        Rate that its line was set to; None for the unchanged one.
     stepped, streamed:
-        Where the time went, tick by tick and as one run.
+        Ledger of the time, tick by tick and as one run.
     run:
-        The latter.
+        The streamed run.
     line_bytes:
-        Bytes that the link counted meanwhile, in both directions, whatever they were.
+        All bytes that the link counted in the streamed run, in both directions.
     """
 
     name: str
@@ -63,35 +63,35 @@ class TimedPlay:
 
     @property
     def simulated(self) -> bool:
-        """Whether the device is simulated, and tells of its own time."""
+        """Whether the device is simulated, and reports its own time."""
         return self.streamed.accounts[-1].line.simulated
 
     @property
     def clock_hz(self) -> int:
-        """Clock that it reports."""
+        """Clock that the device reports, in hertz."""
         return self.streamed.accounts[-1].line.clock_hz
 
     @property
     def ticks(self) -> int:
-        """Ticks played, each time."""
+        """Number of ticks, of each of the two plays."""
         return len(self.run.cycles)
 
     def equals(self, other: TimedPlay) -> bool:
-        """Tell whether both had the same spikes in the same cycles."""
+        """Return whether both plays had the same spikes in the same cycles."""
         return not unequal_runs(self.run, other.run)
 
 
 def play(subject: Subject, case: Case, progress: Progress, asked: int | None = None) -> TimedPlay:
-    """Have a target play a case, tick by tick and then as one run.
+    """Play a case on a target, tick by tick and then as one run.
 
     Parameters
     ----------
     subject, case:
-        The target, and what it plays.
+        The target, and the case that it plays.
     progress:
-        Called with what it is about, ticks done, and ticks.
+        Called with a description, ticks done, and ticks.
     asked:
-        Rate to set its line to.
+        Rate to set its line to, in bits per second; None to leave it.
 
     Raises
     ------
@@ -135,7 +135,7 @@ class Point(Result):
     Attributes
     ----------
     asked_baud:
-        Rate that was asked for; the clock makes one within 2 % of it.
+        Rate that was requested, in bits per second; the clock makes one within 2 % of it.
     stepped, streamed:
         The time it takes, tick by tick and as one run.
     line_bytes:
@@ -236,7 +236,7 @@ class Point(Result):
 
 @dataclass(frozen=True)
 class Measured(Result):
-    """How long a target took.
+    """The time that a target took.
 
     Attributes
     ----------
@@ -247,7 +247,7 @@ class Measured(Result):
     median_latency_seconds:
         Median from spike in to spike out, tick by tick, on the wall; null for a simulation.
     ticks_per_second, seconds:
-        Of the streamed run; of a simulation in its own time.
+        Ticks per second and time of the streamed run; for a simulation, in its own time.
     """
 
     target: str
@@ -259,7 +259,7 @@ class Measured(Result):
 
 @dataclass(frozen=True)
 class MeasuredBesideComputed(Measured):
-    """How long a target took, and what is computed for its clock and line.
+    """The time that a target took, and the computed time for its clock and line.
 
     Attributes
     ----------
@@ -275,7 +275,7 @@ class MeasuredBesideComputed(Measured):
 
 @dataclass(frozen=True)
 class LineLimit(Result):
-    """When the line limits what hardware of one clock does.
+    """The rate from which on the line no longer limits hardware of one clock.
 
     Attributes
     ----------
@@ -296,9 +296,9 @@ class Study(Result):
     Attributes
     ----------
     played:
-        What each target did, at each rate that its line was set to.
+        Plays of each target, at each rate that its line was set to.
     points:
-        The hardware, computed from what the first of them did: clock by clock, rates ascending.
+        The hardware, computed from the first play: clock by clock, with ascending rates.
     round_trip_seconds:
         Seconds that host and adapter add to every answer there.
     """
@@ -365,26 +365,26 @@ class Study(Result):
         return [LineLimit(clock, self.line_limits_below(clock)) for clock in self.clocks]
 
     def of_clock(self, clock_hz: int) -> list[Point]:
-        """Points of a clock, rates ascending."""
+        """Return the points of a clock, with ascending rates."""
         return [point for point in self.points if point.clock_hz == clock_hz]
 
     def line_limits_below(self, clock_hz: int) -> float:
-        """Rate below which one direction of the line is busy for longer than all else, streamed."""
+        """Return the rate below which one direction of the line is busiest of all, streamed."""
         time = self.of_clock(clock_hz)[0].streamed
         others = max(time.busy["core"], time.busy["link"])
         return BITS_PER_BYTE * max(time.bytes_out, time.bytes_in) * clock_hz / others
 
 
 def seconds_of(played: TimedPlay) -> float:
-    """Seconds of the streamed run: the device's own where it is simulated, else on the wall."""
+    """Return the seconds of the streamed run: device time if simulated, else wall time."""
     ledger = played.streamed
     return ledger.device_seconds if played.simulated else ledger.wall_seconds
 
 
 def median_latency(played: TimedPlay) -> float | None:
-    """Median seconds from spike in to spike out, tick by tick, on the wall.
+    """Return the median seconds from spike in to spike out, tick by tick, in wall time.
 
-    None without spikes, and where the wall time is a simulator's.
+    The result is None without spikes, and for simulated targets.
     """
     latency = played.stepped.latency
     return float(np.median(latency)) if latency.size and not played.simulated else None
@@ -415,17 +415,17 @@ def study(
     rates: Sequence[int],
     round_trip: float | None,
 ) -> Study:
-    """Compute what hardware of these clocks and lines of these rates would take.
+    """Compute the time that hardware with these clocks and line rates would take.
 
     Parameters
     ----------
     played:
-        What the targets did.
+        Plays of the targets.
     clocks, rates:
-        In hertz and in bits per second.
+        Clocks in hertz, and rates in bits per second.
     round_trip:
-        Seconds that host and adapter add to every answer; as measured, if None, on the first target
-        that lives in real time behind a line, and 0 without one.
+        Seconds that host and adapter add to every answer; if None, as measured on the first target
+        that runs in real time behind a line, and 0 without one.
 
     Raises
     ------
@@ -450,7 +450,7 @@ def study(
 
 
 def makes(clock_hz: int, baud: int) -> bool:
-    """Whether a clock makes a rate within 2 %."""
+    """Return whether a clock makes a rate within 2 %."""
     try:
         cycles_per_bit(clock_hz, baud)
     except InvalidInput:

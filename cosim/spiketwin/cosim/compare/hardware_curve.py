@@ -18,7 +18,7 @@ from spiketwin.cosim.compare.hardware import Point, Study, TimedPlay, median_lat
 from spiketwin.host.cli.raster import plain_names
 
 _SIZE: Final = (10.0, 7.0)
-"""Inches of the picture."""
+"""Size of the picture, in inches."""
 
 _DPI: Final = 150
 _Value = Callable[[TimedPlay], float | None]
@@ -26,7 +26,7 @@ _MARKERS: Final = "osD^v"
 
 
 def save(file: IO[bytes], found: Study, title: str) -> None:
-    """Draw both against the rate. Raises `OSError` if the file cannot be written."""
+    """Draw both against the rate; raise `OSError` if the file cannot be written."""
     with style.context("tableau-colorblind10"):
         figure = Figure(figsize=_SIZE, layout="constrained")
         latency, throughput = figure.subplots(2, 1, sharex=True)
@@ -48,13 +48,13 @@ def save(file: IO[bytes], found: Study, title: str) -> None:
         throughput.set_xlabel("rate of the line (baud)")
         latency.set_ylabel("spike in to spike out,\ntick by tick, median (s)")
         throughput.set_ylabel("ticks a second")
-        figure.suptitle(title, parse_math=False)  # a dollar in a name is one
+        figure.suptitle(title, parse_math=False)  # a dollar sign in a name is no formula
         with plain_names():
             figure.savefig(file, format="png", dpi=_DPI)
 
 
 def _lines(axis: Axes, found: Study, value: Callable[[Point], float], how: str, line: str) -> None:
-    """Draw a line for each clock."""
+    """Draw one line per clock."""
     for number, clock in enumerate(found.clocks):
         points = found.of_clock(clock)
         axis.plot(
@@ -108,7 +108,7 @@ def _throughput(axis: Axes, found: Study) -> None:
 
 
 def _beside(axis: Axes, found: Study, value: _Value) -> None:
-    """Mark what targets with a line of a rate took."""
+    """Mark the times of targets with a line."""
     for name in dict.fromkeys(each.name for each in found.with_line):
         played = [each for each in found.with_line if each.name == name]
         points = [(each.streamed.baud, value(each)) for each in played]

@@ -1,4 +1,4 @@
-"""The ideal network: the intended one, in double precision, before it is rounded for a core."""
+"""The ideal network: the intended one in double precision, before it is rounded for a core."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ _IN_UNITS: Final = {
     for variable in VARIABLES
     if variable.kind is Kind.PARAMETER and variable.unit in (POTENTIAL, WEIGHT)
 }
-"""What is measured in units of the potential, and in which part of one a core holds it."""
+"""Attributes in units of the potential, each with the parts of a unit that a core resolves."""
 
 _IN_FULL_SCALES: Final = tuple(
     v.attribute for v in VARIABLES if v.kind is Kind.PARAMETER and v.unit == TRACE
 )
-"""What is a part of a trace's full scale."""
+"""Attributes that are fractions of a trace's full scale."""
 
 
 def _vector(value: float) -> Any:
-    """Default of an array attribute: a scalar that is spread."""
+    """Declare an array attribute with a scalar as default, which is broadcast."""
     return field(default=value)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Ideal:
-    """A network in real numbers; attributes have the names and the meaning of `Network`'s.
+    """A network in real numbers, whose attributes have the names and meanings of `Network`'s.
 
     It keeps the order of a tick and all its rules (docs/tick.md), but rounds nothing. `v_floor`,
-    `w_min`, `w_max` and the refractory ticks belong to the ideal network too. The
-    widths of a core are not: potential, current, `theta` and traces have no largest value, so a
-    trace that adds up passes the full scale at which a core's stays. A decay takes exactly
-    ``1 - exp(-1 / tau)`` of a value, and a learning step is applied in full.
+    `w_min`, `w_max` and the refractory ticks belong to the ideal network too. The widths of a core
+    do not: potential, current, `theta` and traces have no largest value, so an adding trace exceeds
+    the full scale at which a core's saturates. A decay takes exactly ``1 - exp(-1 / tau)`` of a
+    value, and a learning step is applied in full.
 
     Attributes
     ----------
@@ -64,11 +64,11 @@ class Ideal:
     v_tau, i_syn_tau, theta_tau, trace_pre_tau, trace_post_tau:
         Time constants in ticks, as in `Network`.
     stochastic, seed:
-        As in `Network`; of no effect where steps are not rounded.
+        As in `Network`; without effect unless steps are rounded.
     pre_gain, pre_offset, post_gain, post_offset:
-        In that unit: what a trace at full scale is worth, and what every such event brings.
+        In the same unit: the weight change for a trace at full scale, and that for every event.
     trace_pre_bump, trace_post_bump:
-        As a part of full scale.
+        Increments of traces, as fractions of full scale.
 
     Raises
     ------
@@ -117,7 +117,7 @@ class Ideal:
             if array.ndim and array.shape != shape:
                 raise InvalidNetwork(f"{name} must have the shape {shape}, not {array.shape}")
             filled: NDArray[Any] = np.broadcast_to(array.astype(dtype), shape).copy()
-            object.__setattr__(self, name, filled)  # frozen for users: the same value, in full
+            object.__setattr__(self, name, filled)  # frozen for users; only broadcasts the value
         decays = [name for name, register in SETTINGS.items() if register.is_decay]
         for name in (*_IN_UNITS, *_IN_FULL_SCALES, *decays):
             if np.isnan(getattr(self, name)).any():
@@ -132,7 +132,7 @@ class Ideal:
     def of(cls, network: Network, params: CoreParams) -> Self:
         """Take the integers of a network, for a core of these sizes, as exact real numbers.
 
-        The sizes tell the full scale of the traces.
+        The sizes determine the full scale of the traces.
         """
         network.validate()
         values = {f.name: getattr(network, f.name) for f in fields(cls)}
@@ -158,9 +158,12 @@ class Ideal:
         Raises
         ------
         InvalidNetwork, DoesNotFit
-            A value does not fit; names it, the range and the value.
+            A value does not fit; the message names it and the range.
 
-        Warns (`SpiketwinWarning`) where many weights become 0.
+        Warns
+        -----
+        SpiketwinWarning
+            Many weights become 0.
         """
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, steps in _steps(scale, params).items():
@@ -186,14 +189,14 @@ class Ideal:
         clear_every: int | None = None,
         keeping: Quantisation | None = None,
     ) -> Trajectory:
-        """Run from rest.
+        """Run the network from rest.
 
         Parameters
         ----------
         spikes, ticks, every, clear_every:
             Stimulus and records: as for `spiketwin.cosim.compare.trajectory.record`.
         keeping:
-            Roundings of a core that are kept; our unit is then the core's. None: nothing rounds.
+            Roundings of a core that are kept, in which case our unit is the core's; None for none.
 
         Raises
         ------
@@ -206,7 +209,7 @@ class Ideal:
 
 
 class _Runner:
-    """An ideal network at work (`spiketwin.cosim.compare.trajectory.RunningNetwork`)."""
+    """A running ideal network (`spiketwin.cosim.compare.trajectory.RunningNetwork`)."""
 
     def __init__(self, ideal: Ideal, keeping: Quantisation | None) -> None:
         self.n_axons = ideal.n_axons
@@ -238,7 +241,7 @@ class _Runner:
 
     def run(self, events: IntArray, ticks: int) -> IntArray:
         fired = np.empty((ticks * self._state.v.size, 2), np.int64)
-        # The core's noise is of the tick counted from the beginning, whatever the parts.
+        # The core's noise depends on the tick counted from the beginning, whatever the parts.
         tick, axon = np.ascontiguousarray((events + (self._tick, 0)).T)
         with announced("the ideal network"):
             count = kernels.run_ticks(
@@ -260,7 +263,7 @@ class _Runner:
 
 
 def _rules(ideal: Ideal, loss: Callable[[float], float]) -> kernels.Rules:
-    # Each has one type, however it was given, so that the kernel is compiled only once.
+    # Convert each value to one type, so that the kernel is compiled only once.
     values: dict[str, Any] = {}
     for name, kind in kernels.Rules.__annotations__.items():
         if name.endswith("_loss"):
@@ -271,7 +274,7 @@ def _rules(ideal: Ideal, loss: Callable[[float], float]) -> kernels.Rules:
 
 
 def _steps(scale: float, params: CoreParams) -> dict[str, float]:
-    """Whole steps of a core that one of our units, or full scale, is worth."""
+    """Return the steps of a core that make one of our units, or full scale, by attribute."""
     full = 1 << params.trace_width
     in_units = {name: scale * parts for name, parts in _IN_UNITS.items()}
     return in_units | dict.fromkeys(_IN_FULL_SCALES, full)

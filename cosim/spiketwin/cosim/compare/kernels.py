@@ -1,7 +1,7 @@
 """Ticks in double precision: the order and the rules of `spiketwin.hdl.spec.oracle`, on reals.
 
-Each rounding of the core can be put on, one by one: what decays lose, widths, and the steps of
-weights. With none the network is ideal; with all, and values that a core can hold, every value
+Each rounding of the core can be applied separately: losses of decays, widths, and steps of weights.
+With none the network is ideal; with all of them, and values that a core can hold, every value
 equals the core's, since doubles hold its integers exactly and nothing else in a tick rounds.
 """
 
@@ -50,9 +50,9 @@ class State(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """Settings of a network: each ``…_loss`` is the part of a value that is lost in a tick.
+    """Settings of a network; each ``…_loss`` is the part of a value lost per tick of decay.
 
-    Traces are parts of full scale; gains and offsets are in weight units.
+    Traces are fractions of full scale; gains and offsets are in weight units.
     """
 
     v_loss: float
@@ -78,13 +78,13 @@ class Rules(NamedTuple):
 
 
 class Grid(NamedTuple):
-    """The roundings that are put on.
+    """The roundings that are applied.
 
-    `unit` and `trace_unit` are the steps to which what decays lose is rounded, 0 for not at all.
-    Each ``…_top`` is the largest value that there is room for, ``inf`` for no bound; signed state
-    goes down to ``-top - 1``.
+    `unit` and `trace_unit` are the steps to which the loss of a decay is rounded, 0 for none.
+    Each ``…_top`` is the largest value that the width holds, ``inf`` for no bound; signed state
+    reaches down to ``-top - 1``.
     `whole_steps` rounds the steps of weights, by noise from `seed` if `stochastic`; the last two
-    are the core's numbers of sources and neurons, by which the noise goes.
+    are the core's numbers of sources and neurons, on which the noise depends.
     """
 
     unit: float
@@ -205,10 +205,10 @@ def run_ticks(
     event_axon: Int64,
     spikes: Int64,
 ) -> int:
-    """Execute `ticks` ticks, beginning with `tick`, and return how many spikes there were.
+    """Execute `ticks` ticks, beginning with `tick`, and return the number of spikes.
 
-    Events ascend strictly by (tick, axon), and none is outside these ticks. `spikes`, shape
-    (ticks · n_neurons, 2), takes (tick, neuron) of each spike.
+    Events ascend strictly by (tick, axon), and none is outside these ticks. The output `spikes`,
+    shape (ticks · n_neurons, 2), receives (tick, neuron) of each spike.
     """
     if not g.stochastic:
         s.row_noise[:] = a.HALF_STEP

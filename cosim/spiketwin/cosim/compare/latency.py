@@ -1,12 +1,12 @@
-"""What the time that a core takes does to its spikes: when each leaves, and how that is judged.
+"""The effect of execution time on spikes: when each one leaves, and measures of its lateness.
 
-At a fixed tick period tick t is due at cycle ``t · period`` of the run. It begins then, or when the
-tick before is over if that is later: a core that falls behind makes up for it as soon as it can.
+At a fixed tick period, tick t is due at cycle ``t · period`` of the run. It begins then, or when
+the tick before ends if that is later: a core that falls behind catches up as soon as it can.
 Ideally a spike of tick t leaves when tick t is due. The questions are those that PyCARL asks
 of a chip (Balaji et al., *PyCARL: A PyNN Interface for Hardware-Software Co-Simulation of Spiking
 Neural Network*, IJCNN 2020): latency, disorder, distortion of the intervals between spikes. Its
-chips delay spikes on their way through a shared interconnect; here it is the core that is late, and
-the definitions are put for that.
+chips delay spikes in a shared interconnect; here the core itself is late, and the definitions are
+adapted to that.
 
 All times are in cycles, counted from the cycle at which the first tick is due, and begins.
 """
@@ -19,7 +19,7 @@ from spiketwin.host.elements import IntArray
 
 
 def tick_begins(cycles: IntArray, period: int) -> IntArray:
-    """Cycle at which each tick begins: ``max(t · period, begin[t - 1] + cycles[t - 1])``.
+    """Return the cycle at which each tick begins: ``max(t · period, begin[t-1] + cycles[t-1])``.
 
     Parameters
     ----------
@@ -33,28 +33,28 @@ def tick_begins(cycles: IntArray, period: int) -> IntArray:
     array
         Shape (ticks,).
     """
-    busy = np.cumsum(cycles) - cycles  # of all ticks before
+    busy = np.cumsum(cycles) - cycles  # cycles of all ticks before
     due = period * np.arange(cycles.size)
-    # The last tick before that began on time is the one whose beginning leads to the latest time.
+    # Each tick follows the last one before it that began on time, which gives the latest begin.
     begins: IntArray = busy + np.maximum.accumulate(due - busy)
     return begins
 
 
 def missed_deadlines(begins: IntArray, period: int) -> int:
-    """Ticks that begin later than they are due; the first never does.
+    """Return the number of ticks that begin later than they are due; the first never does.
 
     Parameters
     ----------
     begins:
-        Shape (ticks,), of `tick_begins`.
+        Result of `tick_begins`, shape (ticks,).
     period:
-        The period that they were made with.
+        The period that was passed to `tick_begins`.
     """
     return int(np.count_nonzero(begins > period * np.arange(begins.size)))
 
 
 def latencies(spikes: IntArray, left: IntArray, period: int) -> IntArray:
-    """Cycles from when a spike was due, with its tick, until it left.
+    """Return the cycles from the due time of each spike's tick until the spike left.
 
     Parameters
     ----------
@@ -68,18 +68,18 @@ def latencies(spikes: IntArray, left: IntArray, period: int) -> IntArray:
     Returns
     -------
     array
-        Shape (m,), 0 or more. A spike that takes `period` or more is *late*: who counts the spikes
-        of each tick while it lasts counts it in a later one.
+        Shape (m,), 0 or more. A spike with `period` or more is *late*: a receiver that counts
+        spikes period by period counts it in a later one.
     """
     return left - period * spikes[:, 0]
 
 
 def interval_distortions(spikes: IntArray, left: IntArray, period: int) -> IntArray:
-    """Cycles by which each interval between spikes differs from the ideal one.
+    """Return the cycles by which each inter-spike interval differs from the ideal one.
 
-    PyCARL's distortion of the inter-spike interval: for each neuron, from spike to spike, how much
-    longer or shorter the interval is than the ideal one. Where spikes are missing or extra,
-    intervals are those between spikes that are not.
+    This is PyCARL's distortion of the inter-spike interval: for each neuron and pair of successive
+    spikes, how much longer or shorter the interval is than the ideal one. Pass only spikes that
+    are neither missing nor extra.
 
     Parameters
     ----------
@@ -103,27 +103,27 @@ def interval_distortions(spikes: IntArray, left: IntArray, period: int) -> IntAr
 
 
 def out_of_order(ticks: IntArray, times: IntArray) -> IntArray:
-    """Numbers of what comes after something of a later tick.
+    """Return the indices of items that arrive after an item of a later tick.
 
-    PyCARL's spike disorder, counted as the spikes at whose arrival something has come already that
-    was to come after them. One core puts out its spikes tick by tick, so among themselves they are
-    always in order. Who hears the axon events as well hears, from a core that lags by a tick, the
-    answer to an event after the next event.
+    This is PyCARL's spike disorder, counted as the spikes that arrive after an item that should
+    follow them. One core puts out its spikes tick by tick, so among themselves they are always in
+    order. But a receiver that also observes the axon events observes, from a core that lags by a
+    tick, the answer to an event after the next event.
 
     Parameters
     ----------
     ticks, times:
-        Shape (m,): the tick that each belongs to, and when it came; in any order.
+        Shape (m,): the tick that each item belongs to, and the cycle of its arrival; in any order.
 
     Returns
     -------
     array
-        Shape (k,), ascending. What comes in the same cycle is in order.
+        Shape (k,), ascending. Items that arrive in the same cycle are in order.
     """
     if not ticks.size:
         return np.empty(0, np.int64)
     order = np.argsort(ticks, kind="stable")
-    # The earliest of each and all that follow, and so of all later ticks than mine.
+    # The earliest arrival of each item and all that follow it: a suffix minimum.
     earliest = np.minimum.accumulate(times[order][::-1])[::-1]
     later = np.searchsorted(ticks[order], ticks, side="right")
     earliest = np.append(earliest, times.max())

@@ -1,4 +1,4 @@
-"""The spikes of a run, matched one to one with those of the ideal network."""
+"""One-to-one matching of the spikes of a run with those of the ideal network."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from spiketwin.host.elements import IntArray
 
 @dataclass(frozen=True)
 class Match:
-    """How the spikes of a run answer to those of the ideal network, over all neurons.
+    """The matching of the spikes of a run with those of the ideal network, over all neurons.
 
-    For each neuron, as many spikes as can be are paired one to one, the two of a pair at most one
+    For each neuron, as many spikes as possible are paired one to one, the two of a pair at most one
     tick apart. *Missing* are ideal spikes without a partner, *extra* those of the run without one.
-    At the same tick are spikes that both have in the very same tick, paired or not.
+    Spikes at the same tick are those that both have in the very same tick, paired or not.
 
     Attributes
     ----------
     ideal, run:
-        Spikes of each.
+        Numbers of spikes of the ideal network and of the run.
     same_tick, within_one_tick:
-        Of the ideal spikes.
+        Numbers of ideal spikes with one of the run at the same tick, or within one tick.
     """
 
     ideal: int
@@ -52,32 +52,32 @@ class Match:
 
 
 def match(ideal: IntArray, run: IntArray) -> Match:
-    """Match two lists of spikes.
+    """Match two lists of spikes, and return the counts.
 
     Parameters
     ----------
     ideal, run:
         Shape (m, 2): (tick, neuron), ascending, none twice.
     """
-    meant, found = _keys(ideal, run)
-    same = np.intersect1d(meant, found, assume_unique=True).size
-    paired = _pairs(np.sort(meant).tolist(), np.sort(found).tolist())
+    expected, found = _keys(ideal, run)
+    same = np.intersect1d(expected, found, assume_unique=True).size
+    paired = _pairs(np.sort(expected).tolist(), np.sort(found).tolist())
     return Match(ideal=len(ideal), run=len(run), same_tick=same, within_one_tick=paired)
 
 
 def _keys(ideal: IntArray, run: IntArray) -> tuple[IntArray, IntArray]:
-    """Number the spikes neuron by neuron: those of one neuron differ by ticks, others by more."""
+    """Return a number for each spike: ticks apart within a neuron, and further between neurons."""
     span = 2 + max((int(each[:, 0].max()) for each in (ideal, run) if len(each)), default=0)
     return ideal[:, 1] * span + ideal[:, 0], run[:, 1] * span + run[:, 0]
 
 
-def _pairs(meant: list[int], found: list[int]) -> int:
-    """Most pairs at most 1 apart: of ascending numbers, taking the first that fit is best."""
+def _pairs(expected: list[int], found: list[int]) -> int:
+    """Return the most pairs at most 1 apart; for ascending numbers greedy matching is optimal."""
     pairs = i = j = 0
-    while i < len(meant) and j < len(found):
-        if abs(meant[i] - found[j]) <= 1:
+    while i < len(expected) and j < len(found):
+        if abs(expected[i] - found[j]) <= 1:
             pairs, i, j = pairs + 1, i + 1, j + 1
-        elif meant[i] < found[j]:
+        elif expected[i] < found[j]:
             i += 1
         else:
             j += 1
@@ -85,7 +85,7 @@ def _pairs(meant: list[int], found: list[int]) -> int:
 
 
 def parting_tick(ideal: IntArray, run: IntArray) -> int | None:
-    """First tick in which different neurons fired; None if there is none.
+    """Return the first tick in which different neurons fired; None if there is none.
 
     Parameters are those of `match`.
     """

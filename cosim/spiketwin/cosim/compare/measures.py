@@ -1,7 +1,7 @@
-"""The standard measures of how far two spike trains are apart, from the libraries that keep them.
+"""Standard distances between two spike trains, computed by Elephant and PySpike.
 
-Everything is in ticks. A train is an array of the times at which one neuron fired, ascending, be
-they whole ticks or not. The libraries come with the extra ``sweep``; they are imported when a
+Everything is in ticks. A train is an ascending array of the times at which one neuron fired, which
+need not be whole ticks. The libraries come with the extra ``sweep``; they are imported when a
 measure is used, which raises `ImportError` without them.
 """
 
@@ -23,16 +23,16 @@ Measure = Callable[[Train, Train], float]
 def of_each_neuron(
     measure: Measure, ideal: Train, run: Train, n_neurons: int
 ) -> NDArray[np.float64]:
-    """Measure neuron by neuron how far a run is from the ideal network.
+    """Return the distance of a run from the ideal network for each neuron.
 
     Parameters
     ----------
     measure:
-        Of two trains, such as ``lambda a, b: van_rossum(a, b, tau=10.0)``.
+        Distance of two trains, such as ``lambda a, b: van_rossum(a, b, tau=10.0)``.
     ideal, run:
         Shape (m, 2): (time, neuron), ascending by time.
     n_neurons:
-        Neurons there are.
+        Number of neurons.
 
     Returns
     -------
@@ -42,17 +42,20 @@ def of_each_neuron(
     trains = (
         [each[each[:, 1] == neuron, 0] for each in (ideal, run)] for neuron in range(n_neurons)
     )
-    # No train is away from itself, which spares the libraries most of what is compared.
+    # Equal trains have distance 0: skip the libraries for these, which are the most.
     return np.array(
-        [0.0 if np.array_equal(meant, found) else measure(meant, found) for meant, found in trains]
+        [
+            0.0 if np.array_equal(expected, found) else measure(expected, found)
+            for expected, found in trains
+        ]
     )
 
 
 def van_rossum(a: Train, b: Train, tau: float) -> float:
-    """Distance of the trains after smoothing by a decaying exponential (van Rossum 2001).
+    """Return the distance of the trains filtered by a decaying exponential (van Rossum 2001).
 
-    Computed by Elephant, in whose norm a single spike is 1 from an empty train (in the paper it is
-    ``sqrt(1/2)``).
+    It is computed by Elephant, in whose norm a single spike has distance 1 from an empty train (in
+    the paper it is ``sqrt(1/2)``).
 
     Parameters
     ----------
@@ -75,16 +78,16 @@ def van_rossum(a: Train, b: Train, tau: float) -> float:
 
 
 def victor_purpura(a: Train, b: Train, cost: float) -> float:
-    """Least cost of making one train of the other (Victor and Purpura 1996), by Elephant.
+    """Return the least cost of turning one train into the other (Victor and Purpura 1996).
 
-    To add or remove a spike costs 1, to move it by a tick `cost`.
+    To add or remove a spike costs 1, and to move it by a tick `cost`; Elephant computes it.
 
     Parameters
     ----------
     a, b:
         Trains.
     cost:
-        Per tick, 0 or more.
+        Cost of a move by one tick, 0 or more.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def victor_purpura(a: Train, b: Train, cost: float) -> float:
 
 
 def isi_distance(a: Train, b: Train, ticks: float) -> float:
-    """Mean relative difference of the intervals between spikes (Kreuz et al. 2007), by PySpike.
+    """Return the mean relative difference of inter-spike intervals (Kreuz et al. 2007).
 
     Parameters
     ----------
@@ -120,7 +123,7 @@ def isi_distance(a: Train, b: Train, ticks: float) -> float:
 
 
 def spike_distance(a: Train, b: Train, ticks: float) -> float:
-    """Mean relative distance to the nearest spike (Kreuz et al. 2013), by PySpike.
+    """Return the mean relative distance to the nearest spike (Kreuz et al. 2013).
 
     Parameters
     ----------
@@ -140,14 +143,14 @@ def spike_distance(a: Train, b: Train, ticks: float) -> float:
 
 
 def _timed(train: Train) -> Any:
-    """Give a train as Elephant wants it, in a unit of time: a tick is taken for 1 ms."""
+    """Return a train in the form of Elephant, with a unit of time: a tick counts as 1 ms."""
     from quantities import ms
 
     return np.asarray(train, np.float64) * ms
 
 
 def _bounded(train: Train, ticks: float) -> Any:
-    """Give a train as PySpike wants it, with its begin and end."""
+    """Return a train in the form of PySpike, with its beginning and end."""
     import pyspike
 
     return pyspike.SpikeTrain(np.asarray(train, np.float64), [0.0, float(ticks)])

@@ -28,7 +28,7 @@ FI_DRIVE: Final = np.linspace(15.0, 60.0, 96)
 
 
 def fi_curve() -> Case:
-    """Neurons without connections, each with its own constant current: the f–I curve.
+    """Return neurons without connections, each with its own constant current: the f–I curve.
 
     The leaky integrate-and-fire neuron (Lapicque 1907; Gerstner et al., *Neuronal Dynamics*, 2014,
     section 1.3): membrane 20 ms, threshold 20 mV, reset to rest, 2 ms refractory, ticks of 1 ms,
@@ -49,14 +49,15 @@ def fi_curve() -> Case:
 
 
 def balanced() -> Case:
-    """Excitation and inhibition in balance: a random network that fires irregularly, on `full`.
+    """Return a balanced random network of excitation and inhibition, which fires irregularly.
 
     After Brunel (*J. Comput. Neurosci.* 8:183, 2000), model A, at ``g = 5`` and twice the rate
     that brings a neuron to threshold: membrane 20 ms, threshold 20 mV, reset to 10 mV, 2 ms
-    refractory, synapses that act at once, 205 excitatory and 51 inhibitory neurons, and 256 axons
-    that fire at random at 20 Hz. As there are few, neurons are more densely connected (a half, not
-    a tenth, of the sources) and synapses stronger (0.8 mV, not 0.1). Ticks of 1 ms, delay 1 tick.
-    At the scale of 30 units for a mV all values are whole; the weights are 24 and -120 units.
+    refractory, instantaneous synapses, 205 excitatory and 51 inhibitory neurons, and 256 axons
+    that fire at random at 20 Hz, on `full`. As this network is small, it is more densely connected
+    (a half, not a tenth, of the sources) with stronger synapses (0.8 mV, not 0.1). Ticks of 1 ms,
+    delay 1 tick. At the scale of 30 units for a mV all values are whole; the weights are 24 and
+    -120 units.
     """
     rng = np.random.default_rng(0)
     n_axons, n_neurons, n_excitatory = 256, 256, 205
@@ -81,7 +82,7 @@ def balanced() -> Case:
 
 
 def chain() -> Case:
-    """A synfire chain: volleys of spikes that run from pool to pool, in noise, on `full`.
+    """Return a synfire chain: volleys of spikes that run from pool to pool, in noise, on `full`.
 
     After Abeles (*Local Cortical Circuits*, 1982) and Diesmann, Gewaltig and Aertsen (*Nature*
     402:529, 1999): each of 16 neurons of a pool excites all of the next, and every 20 ms a volley
@@ -124,7 +125,7 @@ def chain() -> Case:
 
 
 def digits() -> Case:
-    """The demo's network while it learns its first images with their labels, on `digits`.
+    """Return the demo's network while it learns its first images with labels, on `digits`.
 
     Nothing decays in it but the traces, and its values are whole by design: what differs is how
     steps of weights are rounded. State is cleared between the images, as in the
@@ -156,7 +157,7 @@ PRESETS: Final[dict[str, Callable[[], Case]]] = {
 
 
 def preset(name: str) -> Case:
-    """Make the case of a name; raises `InvalidInput` if there is none."""
+    """Return the case with this name; raise `InvalidInput` if there is none."""
     if name not in PRESETS:
         raise InvalidInput(f"no preset {name!r}: choose one of {', '.join(PRESETS)}")
     return PRESETS[name]()

@@ -1,4 +1,4 @@
-"""What of a core's arithmetic a run in double precision keeps: the kernel's grid and decays."""
+"""Quantisations of a core that a run in double precision can keep: grid and decays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spiketwin.host.network import Placement
 
 @dataclass(frozen=True)
 class Quantisation:
-    """Quantisations of a core of the sizes `params`, each on unless it is lifted.
+    """Quantisations of a core of the sizes `params`, each in effect unless it is lifted.
 
     Attributes
     ----------
@@ -25,8 +25,8 @@ class Quantisation:
     decay_codes:
         Decays lose the part that their 16-bit code stands for, not ``1 - exp(-1 / tau)``.
     decay_rounding:
-        What a decay loses is a whole number of units (of the trace's width, for a trace), and one
-        at least. Nothing else in a tick makes a fraction but steps of weights.
+        The loss of a decay is a whole number of units (of the trace's width, for a trace), and at
+        least one. Beside decays only steps of weights make fractions.
     widths:
         State saturates at the widths.
     weight_steps:
@@ -40,9 +40,9 @@ class Quantisation:
     weight_steps: bool = True
 
     def grid(self, n_axons: int, n_neurons: int, noise_seed: int | None) -> kernels.Grid:
-        """Give the kernel's grid for a network of a size; a seed if steps are rounded by noise.
+        """Return the kernel's grid for a network of these sizes; with a seed, noise rounds steps.
 
-        Raises `DoesNotFit` when the core is smaller.
+        Raise `DoesNotFit` if the core is smaller than the network.
         """
         p = self.params
         trace_unit = 2.0**-p.trace_width
@@ -66,7 +66,7 @@ class Quantisation:
 
 
 def no_grid() -> kernels.Grid:
-    """Give the grid of an ideal network: none."""
+    """Return the grid of an ideal network, which rounds nothing."""
     unused = np.zeros(0, np.uint16)
     return kernels.Grid(
         unit=0.0, trace_unit=0.0, v_top=math.inf, i_syn_top=math.inf, theta_top=math.inf,
@@ -76,11 +76,11 @@ def no_grid() -> kernels.Grid:
 
 
 def exact_loss(tau: float) -> float:
-    """Part of a value that a tick of decay takes: ``1 - exp(-1 / tau)``, 1 for a `tau` of 0."""
+    """Return the part of a value lost per tick of decay: ``1 - exp(-1 / tau)``, 1 for `tau` 0."""
     return -math.expm1(-1.0 / tau) if tau else 1.0
 
 
 def coded_loss(tau: float) -> float:
-    """The same as a core's decay code says it."""
+    """Return the part of a value that is lost per tick by a core's decay code for `tau`."""
     code = arithmetic.decay_code(tau)
     return 1.0 if code == arithmetic.DECAY_AT_ONCE else code / (1 << arithmetic.DECAY_BITS)

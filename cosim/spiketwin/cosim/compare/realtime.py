@@ -1,14 +1,14 @@
-"""A core in real time: a stimulus that cannot wait, and the run that comes of it.
+"""A core in real time: a stimulus that cannot wait, and the run that results from it.
 
-Whatever plays to a core in real time, a sensor or another chip, does so whether the core keeps up
-or not. The events of a tick come when the tick is due. While the core lags, they wait in its queue;
-those that find the queue full are lost. What is lost follows from the cycles of the ticks before,
-so a run is found tick by tick on the target itself, free-running, with the cycles it says it took.
-Then the same events are played once more at the fixed period, which has to come to the same, but
-for ticks that are held up (docs/tick.md).
+A source of events in real time, a sensor or another chip, sends them whether or not the core keeps
+up. The events of a tick arrive when the tick is due. While the core lags, they wait in its queue;
+those that find the queue full are lost. The losses follow from the cycles of the ticks before, so
+the run is first determined tick by tick on the target itself, free-running, with the cycles that it
+reports. Then the remaining events are played once more at the fixed period, with the same result
+except for the delays of ticks while events arrive (docs/tick.md).
 
-The link is left out of it: events are queued ahead, and spikes leave when the core puts them out.
-What the link makes of the period is counted by itself (`waits`, `muted`, `held_cycles` of `Live`).
+The link is left out: events are queued ahead, and spikes leave when the core puts them out. The
+effects of the link on timing are counted separately (`waits`, `muted`, `held_cycles` of `Live`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MOST_COUNTED = (1 << 16) - 1
 
 @dataclass(frozen=True, eq=False)
 class Live:
-    """What a core did in real time.
+    """The run of a core in real time.
 
     Attributes
     ----------
@@ -72,8 +72,8 @@ class Live:
 def free_run(core: Core, case: Case, progress: Steps | None = None) -> Run:
     """Run a case as fast as the core can, for the ideal spikes and the length of each tick.
 
-    Raises `InvalidInput` for a case whose state is cleared on the way, which takes a host that
-    stops the run, and otherwise as the methods of the core.
+    Raise `InvalidInput` for a case whose state is cleared on the way, for which the host would
+    have to stop the run; other errors are those of the methods of the core.
     """
     if case.clear_every is not None:
         raise InvalidInput("state cannot be cleared in real time: take a case without clear_every")
@@ -91,14 +91,14 @@ def live(core: Core, case: Case, period: int, free: Run, progress: Steps | None 
     period:
         Cycles from tick to tick, 1 or more.
     free:
-        What `free_run` gave for both.
+        Result of `free_run` for both.
     progress:
         Called with (ticks done, ticks) as each run goes on.
 
     Raises
     ------
     NotReproducible
-        At the fixed period the core did something else than free-running with the same events.
+        At the fixed period the core behaved differently than free-running with the same events.
     SpiketwinError
         As the methods of the core.
     """
@@ -120,24 +120,27 @@ def live(core: Core, case: Case, period: int, free: Run, progress: Steps | None 
 
 
 def _held_cycles(free: Run, timed: Run) -> int | None:
-    """Give the cycles by which rows were held up in a run at a fixed period.
+    """Return the cycles by which rows were delayed in a run at a fixed period.
 
-    It must equal the free run in all else, and where it was not muted; None if it does not.
+    In all else, the timed run must equal the free run in all ticks that were not muted; None if
+    it does not.
     """
     reported = ~timed.muted
-    spoken = reported[free.spikes[:, 0]]
+    of_reported = reported[free.spikes[:, 0]]
     held = np.where(reported, timed.cycles - free.cycles, 0)
     same = (
-        np.array_equal(timed.spikes, free.spikes[spoken])
+        np.array_equal(timed.spikes, free.spikes[of_reported])
         and bool((held >= 0).all())
         and np.array_equal((timed.update_cycles - free.update_cycles)[reported], held[reported])
-        and np.array_equal(timed.spike_cycles - free.spike_cycles[spoken], held[timed.spikes[:, 0]])
+        and np.array_equal(
+            timed.spike_cycles - free.spike_cycles[of_reported], held[timed.spikes[:, 0]]
+        )
     )
     return int(held.sum()) if same else None
 
 
 class _Queue:
-    """The events that wait in the queue of a core, as the ticks of a period go on."""
+    """A simulation of the event queue of a core over the ticks of a period."""
 
     def __init__(self, period: int, depth: int) -> None:
         self._period = period
@@ -147,13 +150,13 @@ class _Queue:
         self._ticks: deque[tuple[int, int]] = deque()  # when each began, and its events
 
     def room(self, tick: int) -> int:
-        """Events that find room when a tick is due, if all before it are executed."""
+        """Return the number of events that find room when a tick is due, after earlier ticks."""
         while self._ticks and self._ticks[0][0] <= tick * self._period:
             self._waiting -= self._ticks.popleft()[1]
         return self._depth - self._waiting
 
     def execute(self, tick: int, events: int, cycles: int) -> None:
-        """Count a tick with its events in."""
+        """Account for the execution of a tick with its events."""
         begin = max(tick * self._period, self._end)
         self._end = begin + cycles
         self._waiting += events
@@ -161,7 +164,7 @@ class _Queue:
 
 
 def _loses(case: Case, period: int, depth: int, cycles: IntArray) -> bool:
-    """Whether any event finds the queue full if the ticks take so long."""
+    """Return whether any event finds the queue full, given the cycles of the ticks."""
     offered = np.bincount(case.spikes[:, 0], minlength=case.ticks)
     queue = _Queue(period, depth)
     for tick, (events, length) in enumerate(zip(offered.tolist(), cycles.tolist(), strict=True)):
@@ -174,8 +177,8 @@ def _loses(case: Case, period: int, depth: int, cycles: IntArray) -> bool:
 def _played(
     core: Core, case: Case, period: int, depth: int, progress: Steps | None
 ) -> tuple[IntArray, Run]:
-    """Find out which events are lost; give the others, and the run with them."""
-    # first[t]: number of the first event of tick t or later.
+    """Find out which events are lost; return the others, and the run with them."""
+    # first[t]: index of the first event of tick t or later.
     first = np.searchsorted(case.spikes[:, 0], np.arange(case.ticks + 1))
     queue = _Queue(period, depth)
     core.program(case.network)
@@ -184,7 +187,7 @@ def _played(
     tick = 0
     while tick < case.ticks:
         room = queue.room(tick)
-        # All ticks whose events fit even if none leaves the queue meanwhile, and one at least.
+        # Run at least one tick, and all whose events fit even if none leaves the queue meanwhile.
         end = max(tick + 1, int(np.searchsorted(first, first[tick] + room, side="right")) - 1)
         events = case.spikes[first[tick] : min(first[end], first[tick] + room)]
         run = core.run(events - (tick, 0), end - tick)

@@ -1,4 +1,4 @@
-"""The smallest case in which two targets still differ, found by leaving out what is not needed."""
+"""The smallest case in which two targets still differ, found by delta debugging."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from spiketwin.host.network import SETTINGS
 from spiketwin.host.progress import Progress
 
 MOST_RUNS: Final = 1000
-"""Cases that are tried, at most."""
+"""Most cases that are tried."""
 
 _SILENT: Final = {parameter.name: parameter.default for parameter in NEURON_PARAMETERS}
-"""The parameters of a neuron that is left out: as `Network` has them by default."""
+"""Parameters of a silenced neuron: the defaults of `Network`."""
 
 _Part = TypeVar("_Part")
 
@@ -41,13 +41,13 @@ class Shrunk:
     Attributes
     ----------
     case:
-        The case, of a network without what lies behind its last neuron and axon in use.
+        The case; its network ends with the last neuron and axon in use.
     difference:
         The first difference in it, which need not be the one that the search began with.
     runs:
         Cases that were tried.
     whole:
-        Whether the search came to its end: nothing more can be left out by itself.
+        Whether the search was completed: no further part can be removed by itself.
     """
 
     case: Case
@@ -60,25 +60,25 @@ def shrink(
     a: Subject, b: Subject, case: Case, found: Difference, progress: Progress,
     most_runs: int = MOST_RUNS,
 ) -> Shrunk:  # fmt: skip
-    """Leave out ticks, events, neurons, weights and settings as long as two targets differ.
+    """Remove ticks, events, neurons, weights and settings as long as two targets differ.
 
-    After Zeller and Hildebrandt (*IEEE Trans. Softw. Eng.* 28:183, 2002): halves are left out
-    first, then quarters, down to single parts. Nothing is drawn, so the same difference always
-    ends in the same case.
+    This is delta debugging after Zeller and Hildebrandt (*IEEE Trans. Softw. Eng.* 28:183, 2002):
+    halves are removed first, then quarters, down to single parts. Nothing is random, so the same
+    difference always leads to the same case.
 
     Parameters
     ----------
     a, b, case, found:
         Two targets, the case, and their first difference in it.
     progress:
-        Called with how many of the cases have been tried.
+        Called with the number of cases tried.
     most_runs:
-        Cases that are tried, at most.
+        Most cases that are tried.
 
     Raises
     ------
     NotReproducible
-        They do not differ without the clears of the state that belong to the case, or not again.
+        The targets do not differ again, or not without the clears of state of the case.
     SpiketwinError
         As the methods of the cores.
     """
@@ -106,7 +106,7 @@ def shrink(
 
 @dataclass(frozen=True, eq=False)
 class _Small:
-    """A candidate: what a file holds."""
+    """A candidate for the smallest case, in the form in which a file holds it."""
 
     network: Network
     events: IntArray
@@ -123,14 +123,15 @@ class _Small:
         )  # fmt: skip
 
     def changed(self, **attributes: Any) -> _Small:
-        """Give the same with other attributes of the network."""
+        """Return the candidate with other attributes of the network."""
         return replace(self, network=replace(self.network, **attributes))
 
 
 def _beginnings(a: Subject, case: Case, found: Difference) -> Iterator[_Small]:
-    """Give the case up to its first difference; if state is cleared, first from the last clear on.
+    """Yield candidates that end with the first difference, those without earlier ticks first.
 
-    The weights are then as they were learned until there.
+    If state is cleared in the case, the first candidate begins with the last clear before the
+    difference, with the weights learned up to there.
     """
     end = 1 if found.tick is None else found.tick + 1
     if case.clear_every and end > case.clear_every:
@@ -163,7 +164,7 @@ class _Search:
         return Case.of(small.network, self._a.core.params, small.events, small.ticks)
 
     def differ(self, small: _Small) -> bool:
-        """Whether the targets differ in it."""
+        """Return whether the targets differ in a candidate."""
         self.runs += 1
         self._progress("shrinking", min(self.runs, self._most_runs), self._most_runs)
         case = self.case(small)
@@ -171,12 +172,12 @@ class _Search:
         return bool(unequal(*found, cycles=same_sizes(self._a, self._b)))
 
     def still_differ(self, small: _Small) -> bool:
-        """Whether they do; taken for a no once no run is left to tell."""
+        """Return whether the targets differ in a candidate, or False once no run is left."""
         return not self.over and self.differ(small)
 
 
 def _minimal(parts: Sequence[_Part], needed: Callable[[list[_Part]], bool]) -> list[_Part]:
-    """Leave out parts while those that are kept are all that is `needed`."""
+    """Remove parts while those that are kept satisfy `needed` (delta debugging)."""
     kept, size = list(parts), len(parts) // 2
     if kept and needed([]):
         return []
@@ -200,7 +201,7 @@ def _fewer_events(small: _Small, differ: _Differ) -> _Small:
 
 
 def _fewer_ticks(small: _Small, differ: _Differ) -> _Small:
-    """Leave out ticks, and their events; those behind them come earlier."""
+    """Remove ticks with their events, and move later ticks forward."""
 
     def only(ticks: list[int]) -> _Small:
         kept = small.events[np.isin(small.events[:, 0], ticks)]
@@ -213,7 +214,7 @@ def _fewer_ticks(small: _Small, differ: _Differ) -> _Small:
 
 
 def _fewer_neurons(small: _Small, differ: _Differ) -> _Small:
-    """Silence neurons: no weights from and to them, and their parameters as by default."""
+    """Silence neurons: no weights from and to them, and default parameters."""
     net = small.network
     everything = range(net.n_neurons)
 
@@ -233,7 +234,7 @@ def _fewer_neurons(small: _Small, differ: _Differ) -> _Small:
 
 
 def _fewer_weights(small: _Small, differ: _Differ) -> _Small:
-    """Set weights to 0, and plastic flags to no: rows first, as these are many at a time."""
+    """Set weights to 0 and clear plastic flags, in whole rows first."""
     for name in ("weights", "plastic"):
         rows = np.flatnonzero(getattr(small.network, name).any(axis=1)).tolist()
         small = _only(small, name, [(row, slice(None)) for row in rows], differ)
@@ -243,7 +244,7 @@ def _fewer_weights(small: _Small, differ: _Differ) -> _Small:
 
 
 def _only(small: _Small, name: str, places: list[Any], differ: _Differ) -> _Small:
-    """Keep of a matrix what is needed of some places."""
+    """Keep only those entries of a matrix that are needed."""
     whole = getattr(small.network, name)
 
     def only(kept: list[Any]) -> _Small:
@@ -256,7 +257,7 @@ def _only(small: _Small, name: str, places: list[Any], differ: _Differ) -> _Smal
 
 
 def _fewer_settings(small: _Small, differ: _Differ) -> _Small:
-    """Bring settings, and single parameters of neurons, to their defaults."""
+    """Set settings, and single parameters of neurons, to their defaults."""
     for name, value in _usual_settings().items():
         if getattr(small.network, name) != value:
             usual = small.changed(**{name: value})
@@ -269,13 +270,13 @@ def _fewer_settings(small: _Small, differ: _Differ) -> _Small:
 
 
 def _usual_settings() -> dict[str, Any]:
-    """Settings of a network as they are by default, except bounds, which could cross."""
+    """Return the default settings of a network, without the bounds, which could cross."""
     defaults = {field.name: field.default for field in fields(Network)}
     return {name: defaults[name] for name in SETTINGS if name not in ("w_min", "w_max")}
 
 
 def _cut(small: _Small) -> _Small:
-    """Cut off what lies behind the last neuron and the last axon in use."""
+    """Remove the neurons and axons after the last ones in use."""
     net = small.network
     linked = net.weights.astype(np.bool_) | net.plastic
     special = np.any([getattr(net, name) != value for name, value in _SILENT.items()], axis=0)
@@ -294,6 +295,6 @@ def _cut(small: _Small) -> _Small:
 
 
 def _length(used: ArrayLike) -> int:
-    """Up to which element, that one included, anything is used."""
+    """Return one more than the index of the last element that is in use."""
     places = np.flatnonzero(used)
     return int(places[-1]) + 1 if places.size else 0

@@ -1,4 +1,4 @@
-"""What is compared: a target that plays a case from its beginning, as far as one likes."""
+"""A target under comparison, which plays a case from its beginning up to any tick."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from spiketwin.host.spikes import Run
 
 
 class Subject:
-    """A connected target. From reset on it does the same each time that it plays a case.
+    """A connected target that behaves identically each time it plays a case after a reset.
 
     Parameters
     ----------
     name:
-        What it is called in reports.
+        Name of the target in reports.
     url:
-        Its address.
+        Address of the target.
     core:
-        The core there.
+        The connected core.
     """
 
     def __init__(self, name: str, url: str, core: Core) -> None:
@@ -34,7 +34,7 @@ class Subject:
         self.core = core
 
     def begin(self, case: Case, digests: bool = False) -> Playback:
-        """Program the network of a case, ready to be played; raises as `Core.program`."""
+        """Program the network of a case, ready to be played; raise as `Core.program`."""
         return Playback(self.core, case, digests)
 
     def after(
@@ -45,7 +45,7 @@ class Subject:
         Parameters
         ----------
         case, ticks:
-            What is played.
+            The case, and the number of its ticks to play.
         progress:
             Called with (ticks done, ticks) as the run goes on.
         digests:
@@ -79,9 +79,9 @@ class Playback:
         self._tick = 0
 
     def to(self, end: int, progress: Steps | None = None) -> Run:
-        """Play on until `end` ticks are over, and give what they put out.
+        """Play on until `end` ticks are over, and return the run of this part.
 
-        Ticks count from the first of this part. Raises as `Core.run`.
+        Ticks count from the first of this part. The errors are those of `Core.run`.
         """
         begin, period = self._tick, self._case.clear_every or max(end, 1)
         clears = range(period, end, period)
@@ -99,14 +99,14 @@ class Playback:
         return joined(parts)
 
     def state(self) -> dict[str, IntArray]:
-        """All state, as `Core.read_state` gives it."""
+        """Return all state, as `Core.read_state` does."""
         return self._core.read_state()
 
     def held(self) -> dict[str, IntArray]:
-        """All state and the weights, as `Behaviour` has them."""
+        """Return all state and the weights, in the form of `Behaviour.held`."""
         return self.state() | {"weight": self._core.read_weights()}
 
 
 def _shifted(progress: Steps | None, done: int, ticks: int) -> Steps | None:
-    """Give the progress of a part that begins when some ticks are done."""
+    """Return the progress of a part that begins after some ticks."""
     return progress and (lambda now, _part: progress(done + now, ticks))

@@ -1,7 +1,7 @@
-"""What latency does to a network, tick period by tick period: from keeping up to falling behind.
+"""The effect of latency on a network, by tick period: from keeping up to falling behind.
 
-Held against each other are a core in real time (`realtime`) and the same core free-running: its
-spikes are the ideal ones, each when its tick is due. So only time makes a difference.
+A core in real time (`realtime`) is compared with the same core free-running, whose spikes are the
+ideal ones, each at the due time of its tick. So only time makes a difference.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from spiketwin.host.progress import Progress
 from spiketwin.host.stimuli import checked_events
 
 TAU_TICKS: Final = 10.0
-"""Time constant of the van Rossum distances."""
+"""Time constant of the van Rossum distances, in ticks."""
 
 COST_PER_TICK: Final = 0.1
-"""Of the Victor-Purpura distances: to move a spike by 20 ticks is as dear as to leave it out."""
+"""Cost of the Victor-Purpura distances: to move a spike by 20 ticks costs as much as to remove and
+add one."""
 
 Judge = Callable[[IntArray], float]
 """Accuracy of a task, by the spikes that were heard: shape (m, 2), (slot of a tick, neuron)."""
@@ -44,7 +45,8 @@ Judge = Callable[[IntArray], float]
 class Distances(Result):
     """Mean distances from the ideal spike trains, over the neurons that fire.
 
-    A spike counts as fired when its tick began, in periods; all are 0 where a core keeps up.
+    The time of a spike is the beginning of its tick, in periods; all distances are 0 if a core
+    keeps up.
 
     Attributes
     ----------
@@ -60,10 +62,10 @@ class Distances(Result):
 
 @dataclass(frozen=True)
 class Point(Result):
-    """What a core did at one tick period; all times in cycles.
+    """The result of a core at one tick period; all times in cycles.
 
-    The last three tell of the link to the target and of the host, all else of the core alone: on
-    twins it is equal, and so are the points.
+    The last three depend on the link to the target and on the host, all else on the core alone.
+    Twins have equal points, as the last three are not compared.
 
     Attributes
     ----------
@@ -128,7 +130,7 @@ class Point(Result):
 
 @dataclass(frozen=True)
 class Sweep(Result):
-    """A network on one core at several tick periods.
+    """The results of a network on one core at several tick periods.
 
     Attributes
     ----------
@@ -157,7 +159,7 @@ class Sweep(Result):
     points: tuple[Point, ...]
 
     def values(self, name: str) -> NDArray[np.float64]:
-        """Give one attribute of all points, shape (points,); NaN for None."""
+        """Return one attribute of all points, shape (points,); NaN for None."""
         return np.array([getattr(point, name) for point in self.points], np.float64)
 
     def microseconds(self, cycles: float) -> float:
@@ -167,16 +169,16 @@ class Sweep(Result):
 
 @dataclass(frozen=True)
 class SweepResult(Result):
-    """What ``spiketwin sweep`` finds.
+    """The result of ``spiketwin sweep``.
 
     Attributes
     ----------
     ideal:
-        What the spikes of each target are held against: ``free-running``, its own ones.
+        Reference for the spikes of each target: ``free-running``, its own ones.
     van_rossum_tau_ticks, victor_purpura_cost_per_tick:
         Parameters of these two distances.
     targets:
-        What was found of each target, by its address.
+        Results of each target, by its address.
     """
 
     json_keys = (
@@ -212,17 +214,17 @@ def sweep(
     subject:
         The target.
     case:
-        What is played.
+        The case to play.
     periods:
         Cycles from tick to tick, each 1 or more.
     progress:
         Called as the work goes on.
     clock_hz:
-        Clock to reckon with; None: the one that the device reports.
+        Clock that turns cycles into seconds; None for the one that the device reports.
     judge:
-        Of the task that the case is, if it is one.
+        Judge of the task, if the case is one.
     distances:
-        Whether to measure `Distances`; without the extra ``sweep`` this raises `ImportError`.
+        Whether to measure `Distances`, which raises `ImportError` without the extra ``sweep``.
 
     Raises
     ------
@@ -291,7 +293,7 @@ def _mean(values: IntArray) -> float:
 
 
 def _shared(spikes: IntArray, others: IntArray) -> NDArray[np.bool_]:
-    """Say of each spike whether it is among the others."""
+    """Return for each spike whether it is among the others."""
     span = 1 + max((int(each[:, 1].max()) for each in (spikes, others) if len(each)), default=0)
     shared: NDArray[np.bool_] = np.isin(
         spikes[:, 0] * span + spikes[:, 1], others[:, 0] * span + others[:, 1]
@@ -300,7 +302,7 @@ def _shared(spikes: IntArray, others: IntArray) -> NDArray[np.bool_]:
 
 
 def _distances(case: Case, free: Run, found: Live) -> Distances:
-    """Measure how far the trains of a run are from those that were ideal, in periods."""
+    """Return the distances of the spike trains of a run from the ideal ones, in periods."""
     spikes = found.run.spikes
     began = found.begins[spikes[:, 0]] / found.period
     end = max(case.ticks, found.begins[-1] / found.period)

@@ -1,7 +1,7 @@
-"""A task: what a network is asked in real time, and how right its answers are.
+"""A task: the questions to a network in real time, and the share of correct answers.
 
-An answer counts if it is there in time: the spikes heard while an image is shown, whichever image
-they are for, are taken for the answer to it.
+An answer counts if it arrives in time: the spikes heard while an image is shown are taken as the
+answer to it, whichever image caused them.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from spiketwin.host.errors import InvalidInput
 
 
 class Readout(Protocol):
-    """A rule that takes the spikes of an image for an answer."""
+    """A rule that turns the spikes of an image into an answer."""
 
     def classify(self, counts: IntArray) -> IntArray:
-        """Give the answer to each image, shape (images,), by its spikes, (images, neurons)."""
+        """Return the answer to each image, shape (images,), by its spikes, (images, neurons)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """Images shown one after the other, without end, and what they show.
+    """A continuous sequence of images, with their labels.
 
     Attributes
     ----------
     case:
         The network and all images.
     ticks_per_image:
-        An image and the pause behind it.
+        Ticks of an image and the pause after it.
     labels:
-        Shape (images,): what each shows.
+        Shape (images,): the class of each image.
     readout:
-        How the spikes of an image are an answer.
+        Rule that turns the spikes of an image into an answer.
     """
 
     case: Case
@@ -45,7 +45,7 @@ class Task:
     readout: Readout
 
     def accuracy(self, heard: IntArray) -> float:
-        """Share of the images for which the right answer was heard.
+        """Return the share of the images for which the right answer was heard.
 
         Parameters
         ----------
@@ -61,7 +61,7 @@ class Task:
     def first(self, ticks: int) -> Task:
         """Take the images that are over within so many ticks.
 
-        Raises `InvalidInput` if that is none, or there are not so many ticks.
+        Raise `InvalidInput` if there are none, or fewer ticks in the task.
         """
         if not self.ticks_per_image <= ticks <= self.case.ticks:
             raise InvalidInput(

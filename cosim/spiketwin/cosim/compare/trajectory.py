@@ -1,4 +1,4 @@
-"""What a network did: its spikes, and its potential and weights every so many ticks."""
+"""The trajectory of a network: its spikes, and its potential and weights at intervals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """What a network did, on a target or as the ideal network.
+    """The run of a network, on a target or as the ideal network.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Trajectory:
     v:
         Shape (k, n_neurons): potential, in the units of the network that ran.
     weights:
-        Shape (k, n_sources, n_neurons); k is 1 where nothing learns: the weights at the end.
+        Shape (k, n_sources, n_neurons); without learning, k is 1 and these are the final weights.
     """
 
     spikes: IntArray
@@ -41,22 +41,22 @@ class Trajectory:
 
 
 class RunningNetwork(Protocol):
-    """A network at work: it runs on from the state in which it is."""
+    """A network whose runs each continue from its present state."""
 
     n_axons: int
     learns: bool
 
     def run(self, events: IntArray, ticks: int) -> IntArray:
-        """Execute ticks and give the spikes, (tick, neuron); ticks count from the first of them."""
+        """Execute ticks; return the spikes, (tick, neuron), with ticks counted from the first."""
 
     def clear(self) -> None:
         """Set all state to 0."""
 
     def v(self) -> ArrayLike:
-        """Potential, shape (n_neurons,)."""
+        """Return the potential, shape (n_neurons,)."""
 
     def weights(self) -> ArrayLike:
-        """Weights, shape (n_sources, n_neurons)."""
+        """Return the weights, shape (n_sources, n_neurons)."""
 
 
 def record(
@@ -76,9 +76,9 @@ def record(
     spikes, ticks:
         The stimulus, shape (k, 2) of (tick, axon), and its length.
     every:
-        Ticks between two records of potential and weights; None: only at the end.
+        Ticks between two records of potential and weights; None for a record only at the end.
     clear_every:
-        Ticks after which state is cleared each time, before the next begins; None: never.
+        Ticks between two clears of state, each before the next tick begins; None for no clears.
     progress:
         Called with (ticks done, ticks) at each record and each clear.
 
@@ -116,7 +116,7 @@ def record(
 
 
 class NetworkOnCore:
-    """A network on a connected core, which it is programmed into."""
+    """A network on a connected core, which is programmed with it."""
 
     def __init__(self, core: Core, network: Network) -> None:
         core.program(network)
@@ -125,7 +125,7 @@ class NetworkOnCore:
         self.learns = bool(network.plastic.any())
 
     def run(self, events: IntArray, ticks: int) -> IntArray:
-        """See `RunningNetwork`, as all below."""
+        """Execute ticks, as `RunningNetwork.run`."""
         return self._core.run(events, ticks).spikes
 
     def clear(self) -> None:
@@ -133,9 +133,9 @@ class NetworkOnCore:
         self._core.clear()
 
     def v(self) -> IntArray:
-        """Potential."""
+        """Return the potential."""
         return self._core.read_state()["v"]
 
     def weights(self) -> IntArray:
-        """Weights."""
+        """Return the weights."""
         return self._core.read_weights()

@@ -24,10 +24,10 @@ from spiketwin.host.paths import readable
 from spiketwin.host.replacing import replacing
 
 VIEW_SUFFIX: Final = ".gtkw"
-"""Of the save file, beside that of the signals."""
+"""Suffix of the save file, which is beside the file with the signals."""
 
 _SCHEMES: Final = ("rtl", "rtl+pty")
-"""Targets whose signals can be had."""
+"""Schemes of targets that have signals."""
 
 _AROUND: Final = 1
 """Ticks written before the difference, and after it."""
@@ -37,26 +37,26 @@ _UNITS: Final = {v.name: v.writer for v in CHANGED_IN_TICKS} | {
     "cycles": "axons",
     "digest": "digest",
 }
-"""The unit of the core that makes each field; `neurons` makes all others."""
+"""The unit of the core that produces each field; `neurons` produces all others."""
 
 _OF_THE_TICK: Final = {
     "controller": ("tick", "updating", "in_columns"),
     "blocks": ("group", "index", "block__word"),
 }
-"""Members of the core's units that tell where in the tick it is."""
+"""Members of the core's units that show the phase of the tick."""
 
 
 def can_have(url: str) -> bool:
-    """Whether the signals of a target can be had: those of the simulated RTL."""
+    """Return whether a target has signals, which only the simulated RTL does."""
     return parse(url).kind.scheme in _SCHEMES
 
 
 def save(path: Path, subject: Subject, case: Case, difference: Difference) -> None:
     """Write all signals of the ticks around a difference as VCD, and beside it a save file.
 
-    The case is played once more on a core of the same sizes that was built for it. A unit of time
-    is half a cycle. The save file has the same name, with ``.gtkw`` for ``.vcd``, and shows the
-    signals of the unit that makes the field, and where in the tick the core is, around the end of
+    The case is played once more on a core of the same sizes that is built with waves. A unit of
+    time is half a cycle. The save file has the same name, with ``.gtkw`` for ``.vcd``, and shows
+    the signals of the unit that produces the field, and the phase of the tick, around the end of
     the tick, which is marked.
 
     Parameters
@@ -89,11 +89,11 @@ def save(path: Path, subject: Subject, case: Case, difference: Difference) -> No
 
 
 def _play(path: Path, subject: Subject, case: Case, difference: Difference) -> None:
-    """Play a case on a core that was built for it, and have it write the ticks to a new file."""
+    """Play a case on a core built for it, which writes the signals of the ticks to a file."""
     tick = difference.tick or 0
     port = DesignSerial(Design(params=subject.core.params, waves=True))
     with Core(Link(port)) as core:
-        # Digests take no cycle, and where there are any it may be by them that the targets differ.
+        # Digests take no cycles, and if there are any, the difference may be in them alone.
         playback = Playback(core, case, digests=bool(core.params.digest_rounds))
         playback.to(max(0, tick - _AROUND))
         port.engine.open_waves(path)
@@ -102,14 +102,14 @@ def _play(path: Path, subject: Subject, case: Case, difference: Difference) -> N
 
 
 def _save_file(path: Path, name: str, unit: str, tick: int, shown_units: int) -> str:
-    """Say what GTKWave is to show of a file of that name: the controller, then the unit."""
+    """Return a save file that makes GTKWave show the controller, and then the unit."""
     signals = list(_signals(path))
     of_core = [
         s
         for s in signals
         if s.scopes[-2:-1] == ["core"] and s.name in _OF_THE_TICK.get(s.scopes[-1], ())
     ]
-    # What has no name in the gateware is called $1, $2 …
+    # Signals without a name in the gateware are called $1, $2 …
     of_unit = [s for s in signals if s.scopes[-2:] == ["core", unit] and s.name[0] != "$"]
     counter = next(s for s in of_core if s.name == "tick")
     end = _when(path, counter.code, tick + 1)
@@ -127,7 +127,7 @@ def _save_file(path: Path, name: str, unit: str, tick: int, shown_units: int) ->
 
 
 _ZOOM: Final = 1.8
-"""GTKWave's zoom for a single unit of time, as it fills the window; seen, not documented."""
+"""GTKWave's zoom at which a single unit of time fills the window; found out by trial."""
 
 _DECLARED: Final = re.compile(r"\$var\s+\S+\s+\d+\s+(\S+)\s+(\S+)\s*(\[\S+\])?\s+\$end")
 
@@ -142,7 +142,7 @@ class _Declared(NamedTuple):
 
 
 def _signals(path: Path) -> Iterator[_Declared]:
-    """Signals that a VCD file declares."""
+    """Yield the signals that a VCD file declares."""
     scopes: list[str] = []
     with path.open(encoding="utf-8") as file:
         for line in file:
@@ -158,7 +158,7 @@ def _signals(path: Path) -> Iterator[_Declared]:
 
 
 def _when(path: Path, code: str, number: int) -> int:
-    """The time at which a signal becomes a number; 0 if it never does."""
+    """Return the time at which a signal takes a value; 0 if it never does."""
     now = 0
     with path.open(encoding="utf-8") as file:
         for line in file:

@@ -1,4 +1,4 @@
-"""How many digits the network has recognised so far, while the demo goes on."""
+"""The share of digits recognised so far, while the demo goes on."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from spiketwin.host import Run
 from spiketwin.host.elements import IntArray
 
 LATELY: Final = 100
-"""Images over which the share is taken while the network learns, and so changes."""
+"""Number of last images for the share of those recognised while the network learns."""
 
 
 class Answers:
-    """What the network took images for that it was shown without their label.
+    """The answers of the network to the images that it was shown without labels.
 
-    A neuron votes for the digit that it is taught, and at last, in the test, for those that it was
-    labelled with, so that the share of the whole test is the accuracy of the record.
+    A neuron votes for the digit that it is taught, but in the test for those that it was labelled
+    with, so that the share of the whole test is the accuracy of the record.
 
     Parameters
     ----------
     taught:
         Digit that each neuron is taught, shape (neurons,).
     phases:
-        What is shown.
+        The phases that are shown.
     parts:
-        Into how many parts the images are divided for `history`.
+        Number of parts into which the images are divided for `history`.
 
     Attributes
     ----------
     presentations:
-        How many there were.
+        Number of presentations so far.
     right:
         For each image shown without its label, whether it was recognised.
     history:
@@ -53,11 +53,11 @@ class Answers:
         self._labels: list[int] = []
 
     def add(self, phase: Phase, number: int, run: Run) -> None:
-        """Take what the core put out at presentation `number` of a phase."""
+        """Evaluate the output of the core at presentation `number` of a phase."""
         self.presentations += 1
         place, showing = divmod(number, len(phase.showings))
         if showing > 0:
-            return  # it came with its label
+            return  # the image was shown with its label
         if phase.name != self._phase:
             self._phase, self._phase_began = phase.name, len(self.right)
         counts = np.bincount(run.spikes[:, 1], minlength=len(self._taught))
@@ -79,7 +79,7 @@ class Answers:
         return Readout.fit(np.stack(self._labelled), np.array(self._labels))
 
     def summary(self) -> str:
-        """Say how many were recognised: lately while the network learns, else in this phase."""
+        """Return the share recognised: recently while the network learns, else in this phase."""
         seen, suffix = self.right[self._phase_began :], "images recognised"
         if self._phase not in (LABELLING, TESTING):
             seen, suffix = seen[-LATELY:], "images recognised before they were taught"

@@ -1,4 +1,4 @@
-"""Two records of the same demo, compared exactly."""
+"""Exact comparison of two records of the same demo."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from spiketwin.cosim.compare.equality import unequal_runs, unequal_state
 from spiketwin.cosim.demo.run import Record
 
 COMPARED: Final = ("spikes", "weights", "state", "cycles")
-"""What is compared: spikes with their ticks; weights and state after each phase; cycles of each
-tick, and the cycle in it at which each spike left."""
+"""Aspects that are compared: spikes with their ticks; weights and state after each phase; cycles of
+each tick, and the cycle in it at which each spike left."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was compared, and what was found.
+    """The amounts compared, and the differences found.
 
     Attributes
     ----------
     ticks, spikes, weights:
-        How much was compared: ticks, spikes of the first record, and weights read from each.
+        Numbers of ticks, of spikes of the first record, and of weights read from each.
     differences:
-        For what differs (one of `COMPARED`), the first difference in words.
+        The first difference in words, for each of `COMPARED` that differs.
     """
 
     ticks: int
@@ -34,14 +34,14 @@ class Comparison:
 
 
 def compare(first: Record, second: Record, names: tuple[str, str]) -> Comparison:
-    """Compare all that two targets did, up to where both of them went.
+    """Compare all that two targets did, as far as both of them went.
 
     Parameters
     ----------
     first, second:
-        Records of the same recipe, digits and seed; of one of them maybe the first phases alone.
+        Records of the same recipe, digits and seed; one may contain only the first phases.
     names:
-        What to call the two.
+        Names of the two targets.
     """
     shared = min(len(first.phases), len(second.phases))
     first, second = first.until(shared), second.until(shared)
@@ -57,7 +57,7 @@ def compare(first: Record, second: Record, names: tuple[str, str]) -> Comparison
 
 
 def _of_runs(first: Record, second: Record) -> Iterator[tuple[str, str, tuple[object, object]]]:
-    """Give what differs in spikes and in cycles: which of them, where, and the two values."""
+    """Yield the differences in spikes and in cycles: which of them, where, and the two values."""
     found = unequal_runs(first.run, second.run)
     for field in ("spike", "cycles", "update_cycle", "spike_cycle"):
         if field not in found:
@@ -78,7 +78,7 @@ def _of_runs(first: Record, second: Record) -> Iterator[tuple[str, str, tuple[ob
 
 
 def _of_phases(first: Record, second: Record) -> Iterator[tuple[str, str, tuple[object, object]]]:
-    """Give what differs in weights and in state after each phase, as `_of_runs` does."""
+    """Yield the differences in weights and state after each phase, as `_of_runs` does."""
     for number, phase in enumerate(first.phases):
         for found in unequal_state(first.held(number), second.held(number)).values():
             if found.field == "weight":

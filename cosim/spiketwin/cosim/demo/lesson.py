@@ -1,4 +1,4 @@
-"""The live view of the demo: neurons by their digit, and how many digits are recognised so far."""
+"""The live view of the demo: neurons by their digit, and the share of digits recognised."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from spiketwin.host.elements import IntArray
 from spiketwin.host.targets import origin
 
 _HISTORY: Final = 60
-"""Bars of what was recognised over the whole demo."""
+"""Number of bars for the share recognised over the whole demo."""
 
 
 def lesson(
     core: Core, target: str, taught: IntArray, phases: tuple[Phase, ...]
 ) -> tuple[View, Watch]:
-    """Give the view of what `spiketwin.cosim.demo.run.learn` does, and what keeps it up to date.
+    """Return the view of `spiketwin.cosim.demo.run.learn`, and the function that updates it.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def lesson(
     taught:
         Digit that each neuron is taught, shape (neurons,).
     phases:
-        What is shown.
+        The phases that are shown.
     """
     answers = Answers(taught, phases, _HISTORY)
     order = np.argsort(taught, kind="stable")

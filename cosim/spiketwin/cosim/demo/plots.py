@@ -1,7 +1,7 @@
-"""Pictures of the demo: rasters, what the neurons learned, confusions and latencies.
+"""Pictures of the demo: rasters, learned weights, confusions and latencies.
 
-Each says below how its targets came by what it shows (`origin`). Colours are from Okabe and Ito
-(2008), and colour maps are such that colour-blind readers tell their ends apart.
+The caption of each names the origin of its data (`origin`). Colours are those of Okabe and Ito
+(2008), and the ends of colour maps are distinct for colour-blind readers.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Records = Mapping[str, Record]
 _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _SHADE: Final = "#F0E442"
 _BIN: Final = 16
-"""Cycles of one bar: the row of one source takes about as many."""
+"""Cycles per bar of a histogram, about those that the row of one source takes."""
 
 _DPI: Final = 150
 _WIDTH: Final = 12.0
-"""Inches of every picture."""
+"""Width of every picture, in inches."""
 
 
 def save_all(records: Records, folder: Path) -> list[Path]:
@@ -166,7 +166,7 @@ def weight_maps(figure: Figure | SubFigure, records: Records) -> None:
 
 
 def confusion(figure: Figure | SubFigure, records: Records) -> None:
-    """Draw which digits are taken for which."""
+    """Draw the confusion matrix of the digits."""
     first = next(iter(records.values()))
     labels = first.phase(TESTING).images.labels
     table = np.zeros((N_CLASSES, N_CLASSES), np.int64)
@@ -188,7 +188,7 @@ def confusion(figure: Figure | SubFigure, records: Records) -> None:
 
 
 def latencies(figure: Figure | SubFigure, records: Records) -> None:
-    """Draw how many clock cycles the ticks take."""
+    """Draw the histogram of clock cycles per tick."""
     axis = figure.subplots()
     top = max(int(record.cycles.max()) for record in records.values())
     bins = list(range(0, top + 2 * _BIN, _BIN))
@@ -209,7 +209,7 @@ def latencies(figure: Figure | SubFigure, records: Records) -> None:
 
 
 def _caption(figure: Figure | SubFigure, *names: str) -> None:
-    """Say how the targets that are shown came by it."""
+    """Write below the picture the origin of the data of the targets shown."""
     text = ", ".join(f"{name} {origin(name)}" for name in names)
     figure.supxlabel(text, x=0.01, ha="left", fontsize="small", color="0.35")
 
@@ -233,7 +233,7 @@ PICTURES: Final = tuple(f"{name}.png" for name in (*_PICTURES, _COMBINED))
 
 
 def _combined(figure: Figure, records: Records) -> Figure:
-    """Draw everything into one picture."""
+    """Draw all pictures into one."""
     rows = figure.add_gridspec(2, 1, height_ratios=(5, 6.75))
     columns = rows[1].subgridspec(1, 2, width_ratios=(7, 5))
     corner = columns[1].subgridspec(2, 1, height_ratios=(5, 3))

@@ -1,4 +1,4 @@
-"""What the demo found, as ``spiketwin demo`` writes it."""
+"""The results of the demo, as ``spiketwin demo`` writes them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Dataset(Result):
 
 @dataclass(frozen=True)
 class Clocked(Result):
-    """What has a clock: all targets but the model.
+    """The cycles of a target with a clock, which is any but the model.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Clocked(Result):
 
 @dataclass(frozen=True)
 class Learned(Result):
-    """What a target did that learned it all.
+    """The results of a target that learned everything.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Learned(Result):
 
 @dataclass(frozen=True)
 class Compared(Result):
-    """How much was compared.
+    """The amounts that were compared.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Compared(Result):
 
     @classmethod
     def of(cls, comparisons: Sequence[Comparison]) -> Self:
-        """Add up what several comparisons compared."""
+        """Add up the amounts of several comparisons."""
         return cls(
             sum(each.ticks for each in comparisons),
             sum(each.spikes for each in comparisons),
@@ -98,7 +98,7 @@ class Compared(Result):
 
 @dataclass(frozen=True)
 class Equal(Result):
-    """What was equal.
+    """The parts that were equal.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class Equal(Result):
 
     @classmethod
     def of(cls, comparisons: Sequence[Comparison]) -> Self:
-        """Tell what is equal in all of several comparisons."""
+        """Combine several comparisons: a part is equal if it is in all of them."""
         return cls(
             **{
                 name: all(name not in comparison.differences for comparison in comparisons)
@@ -124,7 +124,7 @@ class Equal(Result):
 
 @dataclass(frozen=True)
 class LearnedPart(Result):
-    """What a target did that learned only the first images.
+    """The results of a target that learned only the first images.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ class LearnedPart(Result):
     clocked:
         Its cycles; not for the model.
     compared, equal:
-        How much of it was compared, and what of it was equal.
+        Amounts that were compared, and the parts that were equal.
     """
 
     json_merged = ("clocked",)
@@ -151,21 +151,21 @@ class LearnedPart(Result):
 
 @dataclass(frozen=True)
 class DemoResult(Result):
-    """What ``spiketwin demo`` finds.
+    """The result of ``spiketwin demo``.
 
     Attributes
     ----------
     dataset:
         The images.
     targets:
-        What each target did that learned it all, by its address.
+        Results of each target that learned everything, by its address.
     compared:
-        How much of these was compared; only if there are several.
+        Amounts of these that were compared; only if there are several targets.
     equal:
-        What was equal in all that was compared; only if anything was.
+        Parts that were equal in all comparisons; only if there were any comparisons.
     parts:
-        What each target did that learned only the first images, by its address; only if there is
-        one.
+        Results of each target that learned only the first images, by its address; only if there
+        is one.
     """
 
     json_optional = ("compared", "equal", "parts")

@@ -16,7 +16,7 @@ from spiketwin.host.elements import IntArray
 from spiketwin.host.progress import Progress, Steps
 
 Watch = Callable[[Phase, int, Run], None]
-"""Called with a phase, the number of a presentation in it, and what the core put out then."""
+"""Callback that receives a phase, the number of a presentation in it, and its run."""
 
 SIZES = "digits"
 """The reference size that the demo runs on."""
@@ -24,12 +24,12 @@ SIZES = "digits"
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """Everything that one target did, and what follows from it.
+    """The complete output of one target, and what is derived from it.
 
     Attributes
     ----------
     phases:
-        What was shown, in order.
+        The phases that were shown, in order.
     ticks_per_image:
         Ticks of one presentation; presentations follow each other without a gap.
     spikes:
@@ -82,7 +82,7 @@ class Record:
         return any(phase.name == TESTING for phase in self.phases)
 
     def until(self, phases: int) -> Record:
-        """Return the record up to the end of so many phases; `seconds` stay those of all phases."""
+        """Return the record up to the end of so many phases, with `seconds` still of all phases."""
         ticks = sum(phase.presentations for phase in self.phases[:phases]) * self.ticks_per_image
         spikes = int(np.searchsorted(self.spikes[:, 0], ticks))
         return replace(
@@ -97,7 +97,7 @@ class Record:
         )
 
     def phase(self, name: str) -> Phase:
-        """Return the phase of a name."""
+        """Return the phase with this name."""
         return next(phase for phase in self.phases if phase.name == name)
 
     def first_tick(self, name: str) -> int:
@@ -107,7 +107,7 @@ class Record:
         return sum(phase.presentations for phase in before) * self.ticks_per_image
 
     def where(self, tick: int) -> str:
-        """Name a tick by what was shown in it."""
+        """Return a description of a tick by what was shown in it."""
         presentation, within = divmod(tick, self.ticks_per_image)
         for phase in self.phases:
             if presentation < phase.presentations:
@@ -117,7 +117,7 @@ class Record:
         raise IndexError(f"tick must be in 0…{self.ticks - 1}, not {tick}")
 
     def counts(self, name: str) -> IntArray:
-        """Spikes in each presentation of a phase, shape (presentations, neurons)."""
+        """Return the spike counts of each presentation in a phase, (presentations, neurons)."""
         presentations = self.phase(name).presentations
         counts = np.zeros((presentations, self.weights[0].shape[1]), np.int64)
         presentation = (self.spikes[:, 0] - self.first_tick(name)) // self.ticks_per_image
@@ -126,15 +126,15 @@ class Record:
         return counts
 
     def readout(self) -> Readout:
-        """Label the neurons, by the training half alone."""
+        """Return the labels of the neurons, from the training half alone."""
         return Readout.fit(self.counts(LABELLING), self.phase(LABELLING).images.labels)
 
     def predicted(self) -> IntArray:
-        """Class found for each test image, shape (n,)."""
+        """Return the class found for each test image, shape (n,)."""
         return self.readout().classify(self.counts(TESTING))
 
     def accuracy(self) -> float:
-        """Share of the test images whose class was found."""
+        """Return the share of the test images whose class was found."""
         return float((self.predicted() == self.phase(TESTING).images.labels).mean())
 
 
@@ -145,23 +145,23 @@ def run(
     seed: int = 0,
     recipe: Recipe = RECIPE,
 ) -> Record:
-    """Learn the digits on a target, then show it both halves again, learning nothing.
+    """Learn the digits on a target, and then show it both halves again without learning.
 
     Parameters
     ----------
     url:
         A target, as for `spiketwin.host.connect`.
     digits:
-        What to learn and to test with.
+        Images to learn and to test with.
     seed:
-        Of the first weights, the order of the training images and the stochastic rounding.
+        Seed of the first weights, the order of the training images and the stochastic rounding.
     recipe:
-        How to learn.
+        The recipe of learning.
 
     Raises
     ------
     SpiketwinError
-        The target cannot be opened, has other sizes, or fails on the way.
+        The target cannot be opened, has other sizes, or fails.
     """
     phases = recipe.phases(digits, seed)
     with connect(url, params=SIZES) as core:
@@ -177,23 +177,23 @@ def learn(
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> Record:
-    """Show a network on a connected core what it is to learn, and then to recognise.
+    """Show a network on a connected core the images to learn, and then those to recognise.
 
     Parameters
     ----------
     core:
         A core of the size `SIZES`, which is programmed.
     network, phases, ticks:
-        The network at first, what it is shown, and for how long each time.
+        The initial network, the phases that it is shown, and the ticks of one presentation.
     progress:
-        Called with the name of the phase, the presentations done in all, and how many there are.
+        Called with the name of the phase, the presentations done, and all presentations.
     watch:
-        Called before that, after each presentation, with what the core put out.
+        Called after each presentation, before `progress`, with the output of the core.
 
     Raises
     ------
     SpiketwinError
-        The core fails on the way.
+        The core fails.
     """
     parts: list[Runs] = []
     weights: list[IntArray] = []
@@ -217,7 +217,7 @@ def learn(
 
 
 def _of_all(progress: Progress, phases: tuple[Phase, ...], number: int) -> Steps:
-    """Return what counts the presentations of one phase among those of all phases."""
+    """Return a progress that counts the presentations of one phase among those of all phases."""
     total = sum(phase.presentations for phase in phases)
     before = sum(phase.presentations for phase in phases[:number])
     return lambda done, _: progress(phases[number].name, before + done, total)
@@ -230,7 +230,7 @@ def _record(
     state: list[dict[str, IntArray]],
     seconds: float,
 ) -> Record:
-    """Join what the core put out in each phase, ticks counting on from phase to phase."""
+    """Return the record of all phases, with ticks that count on from phase to phase."""
     ticks = [len(part.whole.cycles) for part in parts]
     begins = np.cumsum(ticks) - ticks
     return Record(
@@ -249,6 +249,6 @@ def _record(
 
 
 def accuracy_over_seeds(seeds: Iterable[int], url: str = "model:") -> list[float]:
-    """Test accuracy of the recipe, learned anew on a target with each seed."""
+    """Return the test accuracy of the recipe, learned anew on a target with each seed."""
     digits = load()
     return [run(url, digits, seed=seed).accuracy() for seed in seeds]

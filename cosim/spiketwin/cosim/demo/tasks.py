@@ -16,20 +16,21 @@ from spiketwin.cosim.digits.recipe import RECIPE, TESTING
 from spiketwin.hdl.spec.params import preset
 
 PAUSE_TICKS: Final = 3
-"""After each image: as many as it takes for all neurons to be at rest."""
+"""Ticks of the pause after each image, enough for all neurons to come to rest."""
 
 
 def digits(images: int | None = None) -> Task:
-    """Give the demo's network after it has learned, and the test images, one after the other.
+    """Return the demo's network after it has learned, and the test images, one after the other.
 
-    The demo clears all state between two images. In real time nobody does: all teachers speak at
-    once for `PAUSE_TICKS`, which silences every neuron, and comes to the same. The network learns
-    on ``model:``, as on every target. Needs the extra ``demo``.
+    The demo clears all state between two images. In real time this is impossible: instead all
+    teachers spike at once for `PAUSE_TICKS`, which silences every neuron, to the same effect. The
+    network learns on ``model:``, with the same result as on every target. The function needs the
+    extra ``demo``.
 
     Parameters
     ----------
     images:
-        Take no more than so many of each half; None: all.
+        Most images taken of each half; None for all.
     """
     halves = load()
     record = run("model:", halves if images is None else halves.first(images))

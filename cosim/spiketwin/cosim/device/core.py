@@ -1,4 +1,4 @@
-"""What a core offers to the device before it: the seam between protocol and core."""
+"""`DeviceCore`: the interface between the protocol and the core behind it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from spiketwin.hdl.spec.registers import ClearMask, Space
 Elements = npt.NDArray[np.int64]
 
 EVENT_TICK_PLACE: Final = 16
-"""Bit of an event where its tick begins, above its axon: so their order is that of numbers."""
+"""Lowest bit of an event's tick, above its axon, so that events sort as plain integers."""
 
 
 class DeviceCore(Protocol):
     """A core with its two queues and its counters.
 
-    The device has checked what it asks: spaces and elements are there, values are in range, and
-    nothing but registers and counters is touched while a run is under way. Time passes for the
-    core only in `advance`, `take` and `fall_behind`, so that no tick is ever muted because nobody
-    listens.
+    The device checks every request before: spaces and elements exist, values are in range, and
+    only registers and counters are accessed while a run is under way. Time passes for the core
+    only in `advance`, `take` and `fall_behind`, so that no tick is ever muted because the host
+    reads too late.
     """
 
     @property
@@ -50,7 +50,7 @@ class DeviceCore(Protocol):
         """Entries of `Space.PENDING` in use."""
 
     def power_cycle(self) -> None:
-        """Lose everything: memory, state, registers, queues and counters."""
+        """Turn the power off and on: memory, state, registers, queues and counters are lost."""
 
     def reset(self) -> None:
         """End the run, empty both queues, set state, registers, tick and counters to 0."""
@@ -59,7 +59,7 @@ class DeviceCore(Protocol):
         """Set the state that `mask` names to 0; no run is under way."""
 
     def read(self, space: Space, start: int, count: int) -> Elements:
-        """Read `count` elements of any space but the counters, rows joined, from `start` on.
+        """Read `count` elements from `start` on, rows joined, of any space except the counters.
 
         A register may come as its 32 bits without their sign. Registers can be read while a run is
         under way.
@@ -68,16 +68,16 @@ class DeviceCore(Protocol):
     def write(self, space: Space, start: int, values: Elements) -> None:
         """Write elements from `start` on; no run is under way.
 
-        With the register `tick_period` the ticks begin anew to be due. Written from entry 0 on,
-        `Space.PENDING` holds nothing else afterwards.
+        Writing the register `tick_period` restarts the deadlines of ticks. Writing `Space.PENDING`
+        from entry 0 on replaces all that it held.
         """
 
     def queue(self, events: Elements) -> None:
-        """Queue axon events, for which there is room; ascending, also after those before.
+        """Queue axon events, in ascending order, also after those before; there is room for them.
 
-        Each is its axon and, from bit `EVENT_TICK_PLACE` on, its tick.
+        Each event is its axon in the low bits and, from bit `EVENT_TICK_PLACE` on, its tick.
 
-        At a fixed tick period, those of ticks that have begun are dropped and counted.
+        At a fixed tick period, events of ticks that have begun are dropped and counted.
         """
 
     def run_to(self, tick: int) -> None:
@@ -89,7 +89,7 @@ class DeviceCore(Protocol):
     def take(self, count: int) -> bytes:
         """Take up to `count` output words, four bytes each.
 
-        Fewer come only if the run is over: it advances for them as it has to.
+        The run advances as far as this needs; fewer words come only if it is over.
         """
 
     def stop(self) -> None:
@@ -98,11 +98,12 @@ class DeviceCore(Protocol):
     def fall_behind(self) -> None:
         """Let more time pass than any run at a fixed tick period can make up for.
 
-        No run is under way. It means nothing before the first tick of a period that was written.
+        No run is under way. The call has no effect before the first tick after the register
+        `tick_period` was written.
         """
 
     def counters(self) -> dict[str, int]:
-        """Those of `registers.counters` that belong to the core, none cut to its width.
+        """Return the `registers.counters` that belong to the core, not clipped to their widths.
 
-        `cycles` stands for the two that it takes.
+        The key `cycles` stands for both counters of cycles, the low and the high half.
         """

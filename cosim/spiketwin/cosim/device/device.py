@@ -1,10 +1,10 @@
-"""`SoftwareDevice`: what answers at the other end of the link, with any core behind it.
+"""`SoftwareDevice`: the device at the other end of the link, with any core behind it.
 
 The device is infinitely fast compared with the link, and no time passes between requests: whenever
 a request arrives, the ticks of a run are executed as far as the output queue has room for their
-words. That holds for a fixed tick period, too, so that no tick is muted because the link is slow.
-Between two runs, on the other hand, any request that is not itself part of a run takes longer than
-all periods: a run that follows without a new tick period is late from its first tick to its last.
+words. That holds for a fixed tick period as well, so that no tick is muted because the link is
+slow. Between two runs, however, any request that is not itself part of a run is taken to last
+longer than any period: unless the tick period is written anew, all ticks of the next run are late.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class SoftwareDevice:
     Parameters
     ----------
     core:
-        What is behind the protocol; as it is after a power cycle.
+        The core behind the protocol, in its state after a power cycle.
     clock_hz:
         Clock frequency that the device reports.
     build:
-        Name of what it was built from, which it reports as well.
+        Name of the build, which the device reports as well.
     """
 
     def __init__(self, core: DeviceCore, clock_hz: int, build: str) -> None:
@@ -88,7 +88,7 @@ class SoftwareDevice:
         self._start()
 
     def power_cycle(self) -> None:
-        """Lose everything: memory, state, registers, session, and bytes under way."""
+        """Turn the power off and on: memory, state, registers, session and bytes are lost."""
         self._core.power_cycle()
         self._start()
 
@@ -97,7 +97,7 @@ class SoftwareDevice:
         self._session.receive(data)
 
     def drain(self, max_bytes: int) -> bytes:
-        """Hand over at most `max_bytes` of the bytes to the host."""
+        """Return at most `max_bytes` of the bytes to the host, and remove them."""
         data = bytes(self._session.output[:max_bytes])
         del self._session.output[:max_bytes]
         return data
@@ -122,8 +122,8 @@ class SoftwareDevice:
         return self._identity
 
     def _execute(self, number: int, arguments: bytes) -> bytes:
-        # How far a run comes depends on what is asked, not on when: requests that do not tell of it
-        # advance only as far as they have to, which is soon done.
+        # How far a run comes depends on which requests arrive, not on when. A request whose answer
+        # does not show the progress of the run advances it no further than it needs to.
         if number not in _OF_RUNS:
             self._core.advance()
             if not self._running:
@@ -183,7 +183,7 @@ class SoftwareDevice:
         if len(items) > depth - core.events_queued:
             raise Refusal(Status.QUEUE_FULL, depth - core.events_queued)
         if len(items):
-            # An item has the offset below the axon, which is turned round.
+            # An item has the tick's offset below the axon; a key has the axon below the tick.
             keys = (items << 16 | items >> 16).astype(np.int64) + (tick << EVENT_TICK_PLACE)
             self._check_events(items, keys, 0 if real_time else core.run_until)
             self._last_event = int(keys[-1])
@@ -191,9 +191,9 @@ class SoftwareDevice:
         return b""
 
     def _check_events(self, items: npt.NDArray[np.uint32], keys: Elements, begin: int) -> None:
-        """Refuse events that are wrong, or of ticks before `begin`."""
+        """Refuse events that are malformed, or of ticks before `begin`."""
         first, last = int(keys[0]), int(keys[-1])
-        # As a rule all are right, which takes no more than a look at the ends once they ascend.
+        # The usual case is quick: if the events ascend, checking the two ends is enough.
         if (
             first > self._last_event
             and not np.count_nonzero(keys[1:] <= keys[:-1])
@@ -217,7 +217,7 @@ class SoftwareDevice:
         return b""
 
     def _fetch(self, words: int, wait_cycles: int) -> bytes:
-        del wait_cycles  # never to be waited for: there are enough words or the run is over
+        del wait_cycles  # no need to wait: either there are enough words or the run is over
         if not 1 <= words <= MAX_FETCH_WORDS:
             raise Refusal(Status.BAD_VALUE, 0)
         return self._core.take(words)
@@ -263,10 +263,10 @@ class _ArgumentLayout:
         self._item = request.tail_size or 1
 
     def values(self, arguments: bytes) -> tuple[Any, ...]:
-        """Give the fixed arguments, and the tail if there can be one.
+        """Return the fixed arguments, and the tail if there can be one.
 
-        Refuses arguments of a length that no such request has; the items in the tail of `WRITE`,
-        which its space decides on, are for others to check.
+        Arguments of a length that no such request has are refused. The items in the tail of
+        `WRITE` are not checked here, as their size depends on the space.
         """
         fixed = self._fixed.size
         tail = len(arguments) - fixed
@@ -278,7 +278,7 @@ class _ArgumentLayout:
 
 
 def _index(elements: SpaceFormat, start: int, count: int) -> int:
-    """Place of the element with address `start`; refuses a block that is not there or too long."""
+    """Return the index of the element at `start`; refuse a block that is absent or too long."""
     row, column = divmod(start, 1 << ADDRESS_COLUMN_BITS)
     index = row * elements.columns + column
     if (

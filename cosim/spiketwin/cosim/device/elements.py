@@ -1,4 +1,4 @@
-"""The elements of memory spaces as they travel: their bytes, and which values are refused."""
+"""The elements of memory spaces on the link: their encoding as bytes, and their ranges."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def pack(space: SpaceFormat, values: Elements) -> bytes:
 
 
 def unpack(space: SpaceFormat, count: int, data: bytes) -> Elements:
-    """Return elements from their bytes on the link, whose number must be right.
+    """Return elements from their bytes on the link, the number of which must be right.
 
-    Raises `Refusal` if spare bits are not 0.
+    Raise `Refusal` if unused bits are not 0.
     """
     if space.packed:
         bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
@@ -34,7 +34,7 @@ def unpack(space: SpaceFormat, count: int, data: bytes) -> Elements:
 
 
 def check_values(space: SpaceFormat, values: Elements) -> None:
-    """Refuse values that do not fit the elements of a space that is neither of the two below."""
+    """Refuse values that do not fit the elements of a space other than the two below."""
     low, high = space.limits()
     refuse_first((Status.BAD_VALUE, (values < low) | (values > high)))
 
@@ -54,9 +54,9 @@ class RegisterRanges:
         self._limits = [register.limits(params) for register in table]
 
     def checked(self, start: int, values: Elements) -> Elements:
-        """Give the values of registers from one on with their signs; refuses one out of range."""
+        """Return the values of registers from `start` on with signs; refuse one out of range."""
         numbers = values.copy()
-        # They are few, and as a rule one: without arrays of their ranges that is quicker.
+        # There are few values, usually one, so a loop is quicker than arrays of the ranges.
         for index, value in enumerate(values.tolist()):
             low, high = self._limits[start + index]
             if self._signed[start + index] and value >> 31:
@@ -67,7 +67,7 @@ class RegisterRanges:
 
 
 def check_pending(core: DeviceCore, start: int, values: Elements) -> None:
-    """Refuse entries of the list of neurons that fired which do not make one."""
+    """Refuse entries that do not make a valid list of the neurons that fired."""
     params, entries = core.params, core.pending_groups
     if start not in (0, entries):
         raise Refusal(Status.BAD_RANGE, start)
@@ -85,7 +85,7 @@ def check_pending(core: DeviceCore, start: int, values: Elements) -> None:
 
 
 def refuse_first(*checks: tuple[Status, npt.NDArray[np.bool_]]) -> None:
-    """Refuse with the index of the first item that is wrong in any way, the first way given."""
+    """Refuse with the first index at which any check fails, and the status of that check."""
     found = [(int(np.argmax(wrong)), status) for status, wrong in checks if wrong.any()]
     if found:
         index, status = min(found, key=lambda item: item[0])

@@ -1,4 +1,4 @@
-"""`DevicePort`: a software device as what a port in this process needs."""
+"""`DevicePort`: the adapter by which a port in this process uses a software device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from spiketwin.cosim.device.device import SoftwareDevice
 
 
 class DevicePort:
-    """A device behind a port. It never waits: what it has to say it says at once."""
+    """A software device behind a port. It answers at once and never waits."""
 
     def __init__(self, device: SoftwareDevice) -> None:
         self._device = device
@@ -16,9 +16,9 @@ class DevicePort:
         self._device.receive(data)
 
     def read(self, max_bytes: int, seconds: float) -> bytes:
-        """Bytes to the host, at once: when there are none, `seconds` have in effect passed."""
+        """Return bytes to the host at once; if there are none, `seconds` count as passed."""
         del seconds
         return self._device.drain(max_bytes)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the device holds no resources."""

@@ -1,4 +1,4 @@
-"""The device's end of the link: frames, session, and each request once and in order."""
+"""The device's end of the link: frames, the session, and each request once and in order."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 from spiketwin.hdl.spec.protocol import REQUEST_HEADER, Opcode, Status
 from spiketwin.host.frames import FrameDecoder, encode
 
-# As plain integers, which a call for every request compares faster than members of an enumeration.
+# Plain integers: every request is compared with them, which members of an enumeration would slow.
 _IDENTIFY, _OPEN, _OK = int(Opcode.IDENTIFY), int(Opcode.OPEN), int(Status.OK)
 
 
 class Refusal(Exception):
-    """A request is refused: `status` says why, `detail` is its 32-bit detail.
+    """The refusal of a request: `status` says why, `detail` is its 32-bit detail.
 
-    It becomes the answer to the request. At the host that answer raises `errors.Refused`.
+    It is sent as the answer to the request, which raises `errors.Refused` at the host.
     """
 
     def __init__(self, status: Status, detail: int) -> None:
@@ -25,22 +25,22 @@ class Refusal(Exception):
 
 
 class Session:
-    """The device's end of the link: takes bytes in, has requests executed, and puts bytes out.
+    """The device's end of the link: takes bytes, has requests executed, and puts bytes out.
 
     Parameters
     ----------
     slots:
-        Answers that are kept, and one more (`CoreParams.link_slots`).
+        One more than the number of answers that are kept for repetition (`CoreParams.link_slots`).
     identify:
-        Gives the answer to `Opcode.IDENTIFY` from its arguments, or raises `Refusal`.
+        Returns the answer to `Opcode.IDENTIFY` from its arguments, or raises `Refusal`.
     execute:
-        Carries out the request with this opcode and these arguments and gives its result, or
+        Carries out the request with this opcode and these arguments and returns its result, or
         raises `Refusal`. The opcode may be unknown.
 
     Attributes
     ----------
     output:
-        Bytes to be sent, which the owner takes away.
+        Bytes to be sent; the owner removes those that it has sent.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Session:
         return b""
 
     def _greet(self, session: int, seq: int, opcode: int, arguments: bytes) -> None:
-        """Answer what needs no session, or begins one."""
+        """Answer a request that needs no session, or open a session."""
         try:
             if opcode == _IDENTIFY:
                 result = self._identify(arguments)

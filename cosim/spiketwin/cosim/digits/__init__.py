@@ -1,1 +1,1 @@
-"""The handwritten digits: as spikes, and how a network learns them."""
+"""The handwritten digits: their encoding as spikes, and a network that learns them."""

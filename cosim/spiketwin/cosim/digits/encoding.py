@@ -1,4 +1,4 @@
-"""Handwritten digits as spikes, and spike counts as digits: all that the host contributes.
+"""Handwritten digits as spikes, and spike counts as digits: the host's part of the task.
 
 The digits are the 1797 images of 8×8 pixels that scikit-learn carries (a copy of the UCI ML
 hand-written digits, test part). The first 898 train, the last 899 test; nothing here mixes them.
@@ -18,15 +18,15 @@ SIDE: Final = 8
 N_PIXELS: Final = SIDE * SIDE
 N_CLASSES: Final = 10
 TOP: Final = 16
-"""The brightest pixel; the darkest is 0."""
+"""Value of the brightest pixel; the darkest is 0."""
 
 N_TRAIN: Final = 898
-"""Images of the training half; all that follow are the test half."""
+"""Number of images of the training half; all later ones are the test half."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images and what they show.
+    """Images with their labels.
 
     Attributes
     ----------
@@ -59,8 +59,8 @@ class Digits:
 
 
 def load() -> Digits:
-    """Load the digits that scikit-learn carries."""
-    # It takes a second or two to import, which only those who want the digits are to wait for.
+    """Load the digits that scikit-learn contains."""
+    # Imported here, as it takes a second or two, which only users of the digits should wait.
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
@@ -69,7 +69,7 @@ def load() -> Digits:
 
 
 def encode(pixels: IntArray, ticks: int, most_spikes: int) -> list[IntArray]:
-    """Turn images into spikes: a pixel of brightness p spikes ``p · most_spikes / 16`` times.
+    """Encode images as spikes: brightness p gives a pixel ``p · most_spikes / 16`` spikes.
 
     The spikes of a pixel are evenly spaced: it spikes whenever the running sum of its brightness
     passes a whole number. Pixels begin their sums at different fractions (a multiple of 37 modulo
@@ -106,7 +106,7 @@ def teach(spikes: IntArray, label: int, ticks: int, period: int) -> IntArray:
 
 @dataclass(frozen=True)
 class Readout:
-    """How much each neuron speaks for each class.
+    """The readout: how much each neuron speaks for each class.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class Readout:
 
     @classmethod
     def fit(cls, counts: IntArray, labels: IntArray) -> Readout:
-        """Label the neurons by their spike counts, shape (n, neurons), on training images."""
+        """Return the readout for spike counts, shape (n, neurons), on training images."""
         means = np.zeros((N_CLASSES, counts.shape[1]))
         for label in np.unique(labels):
             means[label] = counts[labels == label].mean(axis=0)
@@ -127,11 +127,11 @@ class Readout:
         return cls(np.divide(means, total, out=np.zeros_like(means), where=total > 0))
 
     def classify(self, counts: IntArray) -> IntArray:
-        """Class of each image, shape (n,), with the highest sum of ``count · share²``."""
+        """Return the class of each image, shape (n,): that of the largest ``Σ count · share²``."""
         scores = counts.astype(np.float64) @ np.square(self.share).T
         found: IntArray = scores.argmax(axis=1)
         return found
 
     def classes(self) -> IntArray:
-        """Class that each neuron speaks for most, shape (neurons,); -1 where for none."""
+        """Return the class that each neuron speaks for most, shape (neurons,); -1 for none."""
         return np.where(self.share.any(axis=0), self.share.argmax(axis=0), -1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""How a network learns the digits: the network itself, and what is shown to it in which phase.
+"""The recipe by which a network learns the digits: the network, and the phases of learning.
 
 The neurons form juries. A jury has one neuron for each digit, and its neurons compete: a spike
 inhibits the other nine. Juries know nothing of each other; they begin with different random
@@ -14,7 +14,7 @@ become smaller from pass to pass.
 
 All this happens on the core, from random weights. Between showings the host writes the sign of the
 rule, a register; it never computes or writes a weight. While neurons are labelled and tested,
-nothing is learned and no teacher speaks.
+nothing is learned and no teacher spikes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from spiketwin.host import Network
 from spiketwin.host.elements import IntArray
 
 _WEIGHTS, _ORDER = 0, 1
-"""What a stream of random numbers is for, so that the streams of one seed differ."""
+"""Purposes of streams of random numbers, by which the streams of one seed differ."""
 
 LABELLING = "labelling"
 TESTING = "testing"
@@ -43,7 +43,7 @@ class Showing:
     spikes:
         For each image, shape (k, 2): tick and axon.
     registers:
-        Registers of the core meanwhile, by name.
+        Registers of the core during the showing, by name.
     """
 
     spikes: list[IntArray]
@@ -57,14 +57,14 @@ class Phase:
     Attributes
     ----------
     name:
-        For people.
+        Name of the phase, for display.
     images:
-        The half.
+        The half of the images.
     order:
-        Numbers of the images in the order in which they are shown.
+        Indices of the images in the order in which they are shown.
     showings:
-        Each image is shown once in each of these ways, before the next. All of them have the same
-        registers.
+        Ways in which each image is shown, one after the other, before the next image. All set the
+        same registers.
     """
 
     name: str
@@ -78,11 +78,11 @@ class Phase:
         return len(self.order) * len(self.showings)
 
     def stimuli(self) -> list[IntArray]:
-        """Spikes of every presentation, in order."""
+        """Return the spikes of every presentation, in order."""
         return [showing.spikes[image] for image in self.order for showing in self.showings]
 
     def registers(self) -> dict[str, IntArray]:
-        """Name of each register to its values, one for every presentation, in order."""
+        """Return the values of each register, one per presentation in order, by name."""
         return {
             name: np.tile([each.registers[name] for each in self.showings], len(self.order))
             for name in self.showings[0].registers
@@ -90,10 +90,10 @@ class Phase:
 
 
 def parted(phases: tuple[Phase, ...], images: int) -> tuple[Phase, ...]:
-    """Make the first `images` of all that are shown a phase of their own, if there are more in it.
+    """Split the phases so that one ends after the first `images` of all that are shown.
 
-    What is shown, and in what order, stays as it is. But weights and state are read after every
-    phase, so a target that stops there can be compared with one that goes on.
+    The images and their order remain the same. But weights and state are read after every phase,
+    so that a target which stops there can be compared with one that goes on.
     """
     first, *others = phases
     if images >= len(first.order):
@@ -109,21 +109,21 @@ class Recipe:
     Attributes
     ----------
     juries:
-        Each with a neuron for every digit: neuron j belongs to digit j mod 10.
+        Number of juries, each with a neuron for every digit: neuron j belongs to digit j mod 10.
     ticks, most_spikes:
-        Of a presentation (`encode`).
+        Length of a presentation, and most spikes of a pixel in it (`encode`).
     passes:
-        Over the training half.
+        Number of passes over the training half.
     first_weight:
-        Weights of the pixels begin between minus this and this.
+        Bound of the magnitude of initial weights from the pixels.
     rival_weight:
-        From each neuron to the other neurons of its jury.
+        Weight from each neuron to the other neurons of its jury.
     teacher_period:
         Ticks from spike to spike of the teacher.
     silence, encouragement:
         Weights of the teacher to wrong and to right neurons.
     threshold, refrac_ticks, trace_tau, trace_bump:
-        Of every neuron, and of the traces of the pixels.
+        Parameters of every neuron, and of the traces of the pixels.
     gain:
         Weight units, in 1/256, that a full-scale trace is worth in the first pass.
     anneal:
@@ -147,7 +147,7 @@ class Recipe:
     anneal: float
 
     def taught(self) -> IntArray:
-        """Digit that each neuron is taught to answer to, shape (neurons,)."""
+        """Return the digit that each neuron is taught to answer to, shape (neurons,)."""
         return np.tile(np.arange(N_CLASSES), self.juries)
 
     def network(self, seed: int) -> Network:
@@ -183,7 +183,7 @@ class Recipe:
         )
 
     def phases(self, digits: Digits, seed: int) -> tuple[Phase, ...]:
-        """Everything that is shown, in order."""
+        """Return everything that is shown, in order."""
         rng = np.random.default_rng([seed, _ORDER])
         free, tested = (
             encode(images.pixels, self.ticks, self.most_spikes)
@@ -229,4 +229,4 @@ RECIPE = Recipe(
     gain=2048,
     anneal=0.5,
 )
-"""Chosen by the accuracy on held-back parts of the training half, and by the cycles it takes."""
+"""The demo's recipe, chosen by accuracy on held-out parts of the training half, and by cycles."""

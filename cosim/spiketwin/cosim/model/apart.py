@@ -1,7 +1,7 @@
-"""Runs that do not depend on each other, on several threads: each has a copy of the core.
+"""Independent runs on several threads, each with a copy of the core.
 
-A run is one call of the compiled kernel or a few, which other threads do not wait for. Words are
-those that the device would have sent; no request is made for them.
+A run is one or a few calls of the compiled kernel, which releases Python's global interpreter
+lock. Its words are those that the device would have sent, produced without any request.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from spiketwin.hdl.spec.registers import ClearMask
 from spiketwin.host.plan import Plan
 
 _ROOM: Final = 1 << 16
-"""Output words that one call of the kernel may put out, beyond one tick: some milliseconds."""
+"""Output words that one call of the kernel may produce, beyond one tick: some milliseconds."""
 
 _LOOK_SECONDS: Final = 0.05
-"""So long may the handler of a signal wait while the threads are at work."""
+"""Seconds that the handler of a signal, such as Ctrl-C, waits at most while threads work."""
 
 
 class Apart:
-    """The runs of a plan as they are spread over threads.
+    """The runs of a plan, carried out on several threads.
 
     Parameters
     ----------
     core:
-        The core as it is before the first run. It stays as it is until `carry_out` is over.
+        The core as it is before the first run. It is left unchanged until `carry_out` ends.
     plan:
-        The runs, before each of which all state is cleared and in which nothing learns.
+        The runs; all state is cleared before each one, and nothing learns in them.
 
     Attributes
     ----------
     cycles:
-        Of all runs.
+        Clock cycles of all runs together.
     """
 
     def __init__(self, core: ModelCore, plan: Plan) -> None:
@@ -54,22 +54,22 @@ class Apart:
             {"digest_en": int(plan.digests)} if core.params.digest_rounds else {}
         )
         self._values = {name: values.tolist() for name, values in plan.registers.items()}
-        self._numbers = itertools.count()  # each is given out once, to whatever thread asks
+        self._numbers = itertools.count()  # each run is taken by the next free thread
         self._words: list[bytes] = [b""] * plan.runs
         self._done = 0
         self._broken_off = False
         self._lock = threading.Lock()
 
     def carry_out(self, threads: int, report: Callable[[int], None]) -> bytes:
-        """Carry out the runs; returns all their words, and leaves the core as behind the last.
+        """Carry out the runs, and return all their words; the core is left as after the last.
 
         Parameters
         ----------
         threads:
-            How many.
+            Number of threads.
         report:
-            Called now and then with the runs done. An exception of it ends the runs, and the core
-            is as it was.
+            Called now and then with the number of runs done. If it raises an exception the runs
+            end, and the core is left unchanged.
         """
         threads = min(threads, self._plan.runs)
         cores = [ModelCore(self._core.params) for _ in range(threads)]

@@ -19,7 +19,7 @@ from spiketwin.host.errors import InvalidInput
 from spiketwin.host.words import Words
 
 _LOG_WORDS: Final = 1 << 18
-"""Output words for which one call of the kernel keeps room, beyond one tick."""
+"""Output words that one call of the kernel has room for, beyond those of one tick."""
 
 
 class Registers(dict[str, int]):
@@ -33,9 +33,9 @@ _settings: Final = itemgetter(*kernels.Settings._fields)
 
 
 class Ran(NamedTuple):
-    """What a number of ticks put out: their output words, the events they took, their cycles.
+    """The result of executing ticks: output words, number of events taken, and cycles.
 
-    The words are there until the core executes ticks again.
+    The array of words is overwritten when the core executes ticks again.
     """
 
     words: Words
@@ -48,8 +48,8 @@ class ModelCore:
 
     `arrays` holds the arrays of `spiketwin.hdl.spec.variables` by their names, in their shapes;
     `core.v` is ``core.arrays["v"]``. They may be written between runs, except `plastic`, which is
-    set with `set_plastic`. `register` holds the registers by name; `tick` is the next tick. What
-    saturates is always counted (`saturations`).
+    set with `set_plastic`. `register` holds the registers by name; `tick` is the next tick.
+    Saturations are always counted (`saturations`).
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -60,7 +60,7 @@ class ModelCore:
         self.arrays = {array.name: _zeros(p, array) for array in ARRAYS}
         self._plastic_changed = False
         self._column_learns = False
-        # A tick is handed what it uses, as every array more makes every call slower.
+        # The kernel receives only the arrays it uses: each further one makes every call slower.
         used = {name: array for name, array in self.arrays.items() if name in kernels.State._fields}
         scratch = _scratch(p)
         self._state = kernels.State(**used, **scratch)
@@ -104,14 +104,14 @@ class ModelCore:
 
     @property
     def saturations(self) -> dict[str, int]:
-        """What saturated since the last reset, by `registers.SATURATIONS`."""
+        """Saturation counts since the last reset, by `registers.SATURATIONS`."""
         counts = self._saturations.tolist()
         return {c.name: n for c, n in zip(SATURATIONS, counts, strict=True)}
 
     def set_plastic(self, flags: npt.ArrayLike, start: int = 0) -> None:
         """Set plastic flags: `flags`, flattened, from element ``source * n_neurons + neuron`` on.
 
-        The elements must be there.
+        All these elements must exist.
         """
         values = np.ravel(flags)
         self.arrays["plastic"].reshape(-1)[start : start + values.size] = values
@@ -125,14 +125,14 @@ class ModelCore:
                 array.fill(0)
 
     def reset(self) -> None:
-        """Set state, registers, `tick` and `saturations` to 0; all else stays."""
+        """Set state, registers, `tick` and `saturations` to 0; weights and parameters stay."""
         self.clear(~ClearMask(0))
         self.forget_counts()
         self.register = Registers((name, 0) for name in self.register)
         self.tick = 0
 
     def take_over(self, other: ModelCore) -> None:
-        """Become equal to another core of the same sizes."""
+        """Copy everything from another core of the same sizes."""
         for mine, its in zip(self._held, other._held, strict=True):
             mine[...] = its
         self._plastic_changed, self._column_learns = other._plastic_changed, other._column_learns
@@ -144,24 +144,25 @@ class ModelCore:
         self._saturations[:] = 0
 
     def add_counts(self, saturations: dict[str, int]) -> None:
-        """Add to `saturations` what another core has counted."""
+        """Add the counts of another core to `saturations`."""
         self._saturations += [saturations[counter.name] for counter in SATURATIONS]
 
     def run(self, events: npt.ArrayLike, ticks: int) -> Decoded:
-        """Execute `ticks` ticks in which axons spike; those of spikes are counted like `tick`.
+        """Execute `ticks` ticks with these events, and return the decoded output words.
 
         Parameters
         ----------
         events:
-            Integers of shape (k, 2): tick (counted like `tick`) and axon, in any order; an axon
-            named twice in a tick counts once.
+            Integers of shape (k, 2), tick and axon, in any order; an axon named twice in a tick
+            counts once. Ticks, here and in the result, are counted like `tick`.
         ticks:
             0 or more.
 
         Raises
         ------
         InvalidInput
-            An event outside the ticks of this run, an axon that is not there, or a wrong shape.
+            An event lies outside the ticks of this run, its axon does not exist, or the shape is
+            wrong.
         """
         if ticks < 0:
             raise InvalidInput(f"ticks must be 0 or more, not {ticks}")
@@ -194,7 +195,7 @@ class ModelCore:
     def advance(
         self, event_tick: kernels.Int64, event_axon: hashing.Int32, ticks: int, room: int
     ) -> Ran:
-        """Execute up to `ticks` ticks while `room` output words hold those of one more.
+        """Execute up to `ticks` ticks, each only if `room` still holds the words of a whole tick.
 
         Parameters
         ----------
@@ -220,7 +221,7 @@ class ModelCore:
         return Ran(self._words[:put], events, cycles)
 
     def _arrange_plastic(self) -> None:
-        """Derive what the kernel needs of the plastic flags."""
+        """Derive the arrays that the kernel needs from the plastic flags."""
         s = self._state
         s.plastic_by_neuron[...] = s.plastic.T
         s.row_learns[...] = s.plastic.any(axis=1)
@@ -237,7 +238,7 @@ def _zeros(params: CoreParams, array: Variable) -> npt.NDArray[Any]:
 
 
 def _scratch(params: CoreParams) -> dict[str, npt.NDArray[Any]]:
-    """Return what a tick works with beside the arrays of the core."""
+    """Return the scratch arrays that a tick works with beside the arrays of the core."""
     p = params
     return {
         "plastic_by_neuron": np.zeros((p.n_neurons, p.n_sources), np.bool_),
@@ -260,7 +261,7 @@ def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:
 
 @functools.cache
 def _schedules(params: CoreParams) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """`kernels.Schedule` of a core whose columns do not learn, and of one whose do."""
+    """Return `kernels.Schedule` of a core whose columns do not learn, and of one whose do."""
     deliver = [schedule.deliver_cycles(params, n) for n in range(params.n_sources + 1)]
     spike = [schedule.spike_cycle(params, j) for j in range(params.n_neurons)]
 

@@ -1,4 +1,4 @@
-"""`ModelDevice`: what answers at the other end of the link, with the model for a core."""
+"""`ModelDevice`: a software device on the link whose core is the model."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class ModelDevice(SoftwareDevice):
 
     @property
     def core(self) -> ModelCore:
-        """The model behind the link; another one after a power cycle."""
+        """The model behind the link; a power cycle replaces it."""
         return self._model.core
 
     def run_apart(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
-        """Do as `QueuedModel.run_apart`; no run is under way, and no event is queued."""
+        """Call `QueuedModel.run_apart`; no run is under way, and no event is queued."""
         return self._model.run_apart(plan, threads, report)
 
     def pass_ticks(self, ticks: int) -> None:
-        """Do as `QueuedModel.pass_ticks`: what happens when nobody listens."""
+        """Call `QueuedModel.pass_ticks`, which shows what happens when the host does not read."""
         self._model.pass_ticks(ticks)

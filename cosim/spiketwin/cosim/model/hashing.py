@@ -1,4 +1,4 @@
-"""The hash that noise and digests are made of, and the digest's codes, compiled."""
+"""The hash behind noise and digests, and the codes that a digest combines, compiled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Weights = npt.NDArray[np.int8] | npt.NDArray[np.int16]
 
 @compiled
 def mix_round(x: np.uint16, y: np.uint16) -> tuple[np.uint16, np.uint16]:
-    """`arithmetic.mix_round`."""
+    """Return the result of `arithmetic.mix_round`."""
     wide_x, wide_y = np.uint32(x), np.uint32(y)
     x = np.uint16((((wide_x >> 7) | (wide_x << 9)) + wide_y) & 0xFFFF)
     y = np.uint16(((wide_y << 2) | (wide_y >> 14)) & 0xFFFF)
@@ -24,7 +24,7 @@ def mix_round(x: np.uint16, y: np.uint16) -> tuple[np.uint16, np.uint16]:
 
 @compiled
 def spread(index: int, factor: int) -> int:
-    """`arithmetic.spread`."""
+    """Return the result of `arithmetic.spread`."""
     wide, product = int(index), 0
     for bit in range(16):
         if (factor >> bit) & 1:
@@ -34,7 +34,7 @@ def spread(index: int, factor: int) -> int:
 
 @compiled
 def place(row: int, column: int) -> tuple[np.uint16, np.uint16]:
-    """`arithmetic.place`."""
+    """Return the result of `arithmetic.place`."""
     x = spread(row, a.SPREAD_SPIKED[0]) ^ spread(column, a.SPREAD_PAIR[0])
     y = spread(row, a.SPREAD_SPIKED[1]) ^ spread(column, a.SPREAD_PAIR[1])
     return np.uint16(x), np.uint16(y)
@@ -57,7 +57,7 @@ def digest_neurons(
     i_syn: Int32, v: Int32, held: Flags, trace_post: Int32, refrac_count: Int32, theta: Int32,
     i_syn_mask: int, v_mask: int, rounds: int,
 ) -> np.uint32:  # fmt: skip
-    """Return the exclusive-or of the codes of all neurons; those that are held do not write `v`."""
+    """Return the exclusive-or of the codes of all neurons; held (refractory) ones leave out `v`."""
     digest = np.uint32(0)
     for j in range(v.size):
         x, y = place(a.DIGEST_NEURONS, j)
@@ -76,7 +76,7 @@ def digest_neurons(
 
 @entry
 def digest_sources(trace_pre: Int32, rounds: int) -> np.uint32:
-    """Exclusive-or of the codes of all sources."""
+    """Return the exclusive-or of the codes of all sources."""
     digest = np.uint32(0)
     for i in range(trace_pre.size):
         x, y = place(a.DIGEST_SOURCES, i)
@@ -89,7 +89,7 @@ def digest_sources(trace_pre: Int32, rounds: int) -> np.uint32:
 def digest_synapses(
     row: int, weights: Weights, plastic: Flags, mask: int, rounds: int
 ) -> np.uint32:
-    """Exclusive-or of the codes of the plastic synapses of a row or column, two to a code."""
+    """Return the exclusive-or of the codes of a row's or column's plastic synapses, two a code."""
     digest = np.uint32(0)
     for pair in range(weights.size // 2):
         first, second = 2 * pair, 2 * pair + 1

@@ -1,10 +1,10 @@
 """Many ticks in one compiled call, equal to `spiketwin.hdl.spec.oracle` on every value.
 
-Every function works on contiguous one-dimensional arrays in a loop without branches, so that the
-compiler handles many elements with one instruction. State is 32 bits wide and no intermediate
-result exceeds that, so that nothing wraps, compiled or not. Numba widens integers when it
-calculates; the conversions bring each result back to its narrow type, and others see to it that no
-function is compiled for several types, which would only take time.
+Every function works on contiguous one-dimensional arrays in a branch-free loop, so that the
+compiler can vectorise it (SIMD). State is 32 bits wide and no intermediate result exceeds that, so
+that nothing wraps, compiled or not. Numba widens integers in arithmetic; most conversions bring a
+result back to its narrow type, and the others keep a function from being compiled for several
+types, which would only take time.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ Word16 = npt.NDArray[np.uint16]
 Word32 = npt.NDArray[np.uint32]
 
 _COUNTED: Final = 8
-"""What kinds of words that carry a count have on top."""
+"""Upper bits of the kinds of words that carry a count."""
 _GROUP_PLACE: Final = SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
 
 I_SYN, V, THETA, WEIGHT = range(len(SATURATIONS))
-"""Places in `Log.saturations`."""
+"""Indices into `Log.saturations`."""
 
 
 class State(NamedTuple):
@@ -47,9 +47,9 @@ class State(NamedTuple):
 
     `weight` and `plastic` have shape (n_sources, n_neurons), `plastic_by_neuron` is the transpose.
     `pending` flags the neurons that fired in the last tick, `fired` lists those of this one.
-    `row_learns` and `column_learns` tell which sources and neurons have any plastic synapse.
-    `potential` is the sum of a tick before it is held to its width. Every array more makes every
-    call slower that is given all of them.
+    `row_learns` and `column_learns` flag the sources and neurons that have any plastic synapse.
+    `potential` is the sum of a tick before it saturates to its width. Each further array makes
+    every call that passes the whole tuple slower.
     """
 
     weight: Weights
@@ -79,7 +79,7 @@ class State(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Registers of the core (those of what is not built are 0)."""
+    """Registers of the core; those of options that are not built are 0."""
 
     v_decay: int
     v_floor: int
@@ -107,7 +107,7 @@ class Settings(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """What the kernel needs of the core's sizes, and the indices of its rows and columns."""
+    """The sizes of the core that the kernel needs, and the indices of its rows and columns."""
 
     n_axons: int
     neuron_lanes: int
@@ -127,9 +127,9 @@ class Sizes(NamedTuple):
 class Schedule(NamedTuple):
     """Cycles of the core (`spec.schedule`), as tables.
 
-    `deliver` has them by the number of active sources, `learn` by that of the neurons that fired,
-    `update_and_end` is what any tick takes beside these two; `spike` tells of each neuron when its
-    spike leaves.
+    `deliver` is indexed by the number of active sources, `learn` by the number of neurons that
+    fired; `update_and_end` is the rest of any tick; `spike` is, for each neuron, the cycle in
+    which its spike leaves.
     """
 
     deliver: Int64
@@ -139,9 +139,9 @@ class Schedule(NamedTuple):
 
 
 class Log(NamedTuple):
-    """What ticks put out: `words`, as many as there is room for, and what they saturate.
+    """The output of ticks: room for their `words`, and the counters of saturations.
 
-    `saturations` counts on, in the order of `registers.SATURATIONS`.
+    `saturations` is only ever added to; its order is that of `registers.SATURATIONS`.
     """
 
     words: Word32
@@ -153,7 +153,7 @@ class Log(NamedTuple):
 
 @compiled
 def _least_loss(code: int) -> np.uint32:
-    """Least that one tick of decay takes away; above every magnitude for `DECAY_AT_ONCE`."""
+    """Return the least that a tick of decay takes away; `DECAY_AT_ONCE` exceeds any magnitude."""
     if code == a.DECAY_NONE:
         return np.uint32(0)
     return np.uint32(1 << 24) if code == a.DECAY_AT_ONCE else np.uint32(1)
@@ -162,7 +162,7 @@ def _least_loss(code: int) -> np.uint32:
 @compiled
 def _decayed(value: np.int32, code: np.uint32, least: np.uint32) -> np.int32:
     magnitude = np.uint32(-value) if value < 0 else np.uint32(value)
-    # (magnitude · code + 2**15) >> 16 in two halves, of which none exceeds 32 bits.
+    # (magnitude · code + 2**15) >> 16 in two halves, neither of which exceeds 32 bits.
     low = np.uint32(np.uint32(np.uint32(magnitude & 0xFF) * code) + 0x8000) >> 8
     high = np.uint32(np.uint32(magnitude >> 8) * code)
     lost = np.uint32(np.uint32(high + np.uint32(low)) >> 8)
@@ -174,7 +174,7 @@ def _decayed(value: np.int32, code: np.uint32, least: np.uint32) -> np.int32:
 
 @compiled
 def decay_all(values: Int32, code: int) -> None:
-    """One tick of decay (`arithmetic.decay`) of every value, in place."""
+    """Let every value decay for one tick (`arithmetic.decay`), in place."""
     if code == a.DECAY_NONE:
         return
     factor, least = np.uint32(code), _least_loss(code)
@@ -187,7 +187,7 @@ def decay_all(values: Int32, code: int) -> None:
 
 @compiled
 def noise_key(seed: int, tick: int, which_pass: int) -> tuple[np.uint16, np.uint16]:
-    """`arithmetic.noise_key`."""
+    """Return the result of `arithmetic.noise_key`."""
     x, y = np.uint16(seed & 0xFFFF), np.uint16(seed >> 16)
     for part in (tick & 0xFFFF, (tick >> 16) & 0xFFFF):
         x, y = mix_round(x, y)
@@ -201,7 +201,7 @@ def noise_key(seed: int, tick: int, which_pass: int) -> tuple[np.uint16, np.uint
 def fill_noise(
     out: Word16, key_x: np.uint16, key_y: np.uint16, spiked: int, others: Word16
 ) -> None:
-    """`arithmetic.noise` of a row or column, whose indices are `others`."""
+    """Write the `arithmetic.noise` of a row or column, whose indices are `others`, to `out`."""
     key_x = np.uint16(key_x ^ spread(spiked, a.SPREAD_SPIKED[0]))
     key_y = np.uint16(key_y ^ spread(spiked, a.SPREAD_SPIKED[1]))
     for k in range(out.size):
@@ -215,7 +215,7 @@ def fill_noise(
 
 @compiled
 def form_steps(steps: Int32, traces: Int32, gain: int, offset: int, shift: int) -> None:
-    """`arithmetic.weight_step` of every trace."""
+    """Write the `arithmetic.weight_step` of every trace to `steps`."""
     narrow_gain, narrow_offset = np.int32(gain), np.int32(offset)
     for k in range(steps.size):
         steps[k] = np.int32(np.int32(narrow_gain * traces[k]) >> shift) + narrow_offset
@@ -225,7 +225,7 @@ def form_steps(steps: Int32, traces: Int32, gain: int, offset: int, shift: int) 
 def apply_steps(
     weights: Weights, plastic: Flags, steps: Int32, rounding: Word16, w_min: int, w_max: int
 ) -> np.int32:
-    """`arithmetic.stepped_weight` of every plastic weight, in place; returns how many are cut."""
+    """Apply `arithmetic.stepped_weight` to every plastic weight; return the number clamped."""
     low, high, cut = np.int32(w_min), np.int32(w_max), np.int32(0)
     for k in range(weights.size):
         old = np.int32(weights[k])
@@ -249,7 +249,7 @@ def _bumped(trace: int, bump: int, replace: int, top: int) -> int:
 
 @compiled
 def add_row(i_syn: Int32, row: Weights, top: int) -> np.int32:
-    """Add a row of weights to the currents; returns how many saturate at ``-top - 1`` or `top`."""
+    """Add a row of weights to the currents; return how many saturate at ``-top - 1`` or `top`."""
     low, high, cut = np.int32(-top - 1), np.int32(top), np.int32(0)
     for j in range(i_syn.size):
         total = np.int32(i_syn[j] + np.int32(row[j]))
@@ -265,7 +265,7 @@ def _deliver(
     s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
     digests: Word32 | None,
 ) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
-    """Deliver the spike of a source; returns what it adds to the digest, and what it saturates."""
+    """Deliver the spike of a source; return its digest, and its numbers of saturations."""
     row, digest, cut = s.weight[source], np.uint32(0), np.int32(0)
     i_syn_cut = add_row(s.i_syn, row, z.i_syn_top)
     if r.learn_pre and s.row_learns[source]:
@@ -282,7 +282,7 @@ def _deliver(
 
 @inlined
 def integrate(potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, floor: int) -> None:
-    """Sum of every neuron, above the floor, but not yet held to the width of the potential."""
+    """Sum up every neuron's potential, above the floor but not yet saturated to its width."""
     factor, least = np.uint32(code), _least_loss(code)
     low = np.int32(floor)
     for j in range(potential.size):
@@ -303,9 +303,9 @@ def find_firing(
 
 @inlined
 def settle(v: Int32, refrac_count: Int32, potential: Int32, top: int) -> np.int32:
-    """Take over the potential, or hold `v` for one more of the refractory ticks.
+    """Take over the potential, or hold `v` for another refractory tick.
 
-    Returns how many of those that are taken over do not fit.
+    Return how many of the potentials that are taken over saturate.
     """
     high, count = np.int32(top), np.int32(0)
     for j in range(v.size):
@@ -320,13 +320,13 @@ def settle(v: Int32, refrac_count: Int32, potential: Int32, top: int) -> np.int3
 
 @inlined
 def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
-    """Reset a neuron that fires; returns how many more of its `v`, and `theta`, do not fit.
+    """Reset a neuron that fires; return how many more of its `v`, and of `theta`, saturate.
 
-    Its potential has been counted, if it did not fit.
+    A potential that saturated has been counted before.
     """
     was_cut, is_cut = s.potential[j] > z.v_top, False
     if r.reset_subtract:
-        # Not below the least v: the potential has reached the limit.
+        # Not below the least v: a potential that fires has reached threshold + theta.
         rest = min(s.potential[j], z.v_top) - (s.threshold[j] + s.theta[j])
         s.v[j] = min(rest, z.v_top)
         is_cut = was_cut or rest > z.v_top
@@ -340,7 +340,7 @@ def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
 
 @inlined
 def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
-    """Advance all neurons; returns how many fired, and the words put out so far."""
+    """Advance all neurons; return how many fired, and the words put out so far."""
     integrate(s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor)
     decay_all(s.i_syn, r.i_syn_decay)
     find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta, z.v_top)
@@ -388,7 +388,7 @@ def _digest_update(s: State, z: Sizes) -> np.uint32:
 def _learn(
     s: State, r: Settings, z: Sizes, tick: int, fired: Int32, digests: Word32 | None
 ) -> tuple[np.uint32, np.int64]:
-    """Learn from the neurons that fired; returns what that adds to the digest, and steps cut."""
+    """Learn from the neurons that fired; return their part of the digest, and steps clamped."""
     digest, cut = np.uint32(0), np.int64(0)
     form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
     key_x, key_y = noise_key(r.seed, tick, a.PASS_POST)
@@ -415,7 +415,7 @@ def _learn(
 
 @compiled
 def _count_word(kind: int, count: int) -> np.uint32:
-    """Word of `kind` with a count, which stays at its largest value rather than wrap."""
+    """Return the word of `kind` with a count, which saturates and does not wrap."""
     held = min(int(np.int64(count)), (1 << WORD_COUNT_BITS) - 1)
     return np.uint32((_COUNTED | kind) << WORD_COUNT_BITS | held)
 
@@ -437,13 +437,13 @@ def run_ticks(
     """Execute up to `ticks` ticks, beginning with `tick`.
 
     `state`, `settings`, `sizes` and `cycles_of` are the fields of `State`, `Settings`, `Sizes` and
-    `Schedule` as plain tuples. `digests` takes the digest of the last tick. Where it is None there
-    are none, and nothing that makes them is compiled.
+    `Schedule` as plain tuples. `digests` receives the digest of the last tick. If it is None no
+    digests are computed, and no code for them is compiled.
 
     Events ascend strictly by (tick, axon) and none is before `tick`. A tick is begun only if there
     is room for ``max_words_per_tick`` output words.
 
-    Returns the number of ticks executed, of words put out and of events taken, and the cycles.
+    Return the numbers of ticks executed, of words put out, of events taken, and of cycles.
     """
     s, r, z = State(*state), Settings(*settings), Sizes(*sizes)
     c, log = Schedule(*cycles_of), Log(words, saturations)

@@ -1,6 +1,6 @@
 """The memory spaces of a `ModelCore`, read and written in blocks of elements as the link sees them.
 
-Elements are addressed by their place in the space, rows joined.
+The address of an element is its flat (row-major) index in the space.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from spiketwin.hdl.spec.registers import (
 
 
 class Memory:
-    """Every space of `core` but the counters; who writes has checked the values."""
+    """All spaces of `core` except the counters; the caller has checked the values it writes."""
 
     def __init__(self, core: ModelCore) -> None:
         self._core = core
@@ -26,7 +26,7 @@ class Memory:
         self._registers = [register.name for register in registers(core.params)]
 
     def read(self, space: Space, start: int, count: int) -> Elements:
-        """Read `count` elements from `start` on, which must be there."""
+        """Read `count` elements from `start` on, all of which must exist."""
         values: Elements
         if space is Space.REGISTER:
             values = np.array(list(self._core.register.values()), np.int64)
@@ -39,7 +39,7 @@ class Memory:
         return values[start : start + count].astype(np.int64)
 
     def write(self, space: Space, start: int, values: Elements) -> None:
-        """Write elements from `start` on, which must be there."""
+        """Write elements from `start` on, all of which must exist."""
         if space is Space.REGISTER:
             names = self._registers[start : start + values.size]
             self._core.register.update(zip(names, values.tolist(), strict=True))
@@ -52,7 +52,7 @@ class Memory:
             target[start : start + values.size] = values
 
     def pending_entries(self) -> list[int]:
-        """Entries of the space `pending` in use."""
+        """Return the entries of the space `pending` in use."""
         lanes = self._core.params.neuron_lanes
         masks = self._core.pending.reshape(-1, lanes) @ (1 << np.arange(lanes))
         return [

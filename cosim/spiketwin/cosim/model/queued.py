@@ -1,4 +1,4 @@
-"""`QueuedModel`: a `ModelCore` with what is around the ticks: queues, deadlines and counters."""
+"""`QueuedModel`: a `ModelCore` with the queues, deadlines and counters around its ticks."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from spiketwin.host.words import Words, count, of_kind
 
 _NO_EVENTS: Final = np.empty(0, np.int64), np.empty(0, np.int32)
 _OVERDUE: Final = 1 << 62
-"""Cycles behind which no run catches up."""
+"""Lateness in cycles that no run can make up for."""
 
 
 class QueuedModel:
-    """A model that a `spiketwin.cosim.device.device.SoftwareDevice` can have for its core.
+    """A model that can be the core of a `spiketwin.cosim.device.device.SoftwareDevice`.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class QueuedModel:
     Attributes
     ----------
     core:
-        The model; another one after `power_cycle`.
+        The model; `power_cycle` replaces it.
     run_until:
         The tick before which the run ends.
     """
@@ -49,11 +49,11 @@ class QueuedModel:
         self.power_cycle()
 
     def compile(self) -> None:
-        """Have what executes ticks compiled now, not in the first run, which may be timed."""
+        """Compile the kernel now and not in the first run, which may be timed."""
         self.core.run((), 0)
 
     def power_cycle(self) -> None:
-        """Lose everything."""
+        """Set everything to its state after power-up."""
         self.core = ModelCore(self.params)
         self._memory = Memory(self.core)
         self._begin()
@@ -64,7 +64,7 @@ class QueuedModel:
         self._begin()
 
     def _begin(self) -> None:
-        """Everything but the core as after a reset."""
+        """Set everything except the core to its state after a reset."""
         self._drop_events()
         self._words = b""
         self._taken = 0  # bytes of them
@@ -100,7 +100,7 @@ class QueuedModel:
         return len(self._memory.pending_entries())
 
     def counters(self) -> dict[str, int]:
-        """Those of the core, none cut to its width."""
+        """Return the counters of the core, not yet clipped to their widths."""
         return {
             "tick": self.core.tick,
             "run_until": self.run_until,
@@ -154,7 +154,7 @@ class QueuedModel:
         """Take up to `count` output words; fewer only if the run is over."""
         size = count * WORD_BYTES
         if len(self._words) - self._taken < size:
-            # Only now, for speed: how far a run comes depends on what is taken, not on when.
+            # Lazily, for speed: how far a run comes depends on what is taken, not on when.
             self.advance()
         words = self._words[self._taken : self._taken + size]
         self._taken += len(words)
@@ -178,7 +178,7 @@ class QueuedModel:
             self._lag = _OVERDUE
 
     def run_apart(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
-        """Carry out runs on several threads (`Apart`), as if it had been one after the other."""
+        """Carry out runs on several threads (`Apart`), with the result of doing so in order."""
         apart = Apart(self.core, plan)
         words = apart.carry_out(threads, report)
         self.run_until = self.core.tick
@@ -203,7 +203,7 @@ class QueuedModel:
         depth, most_words = self.params.spike_queue_depth, self._most_words
         while (room := depth - self._words_queued) >= most_words:
             if self._muted and (self.core.tick < end or self.core.tick >= self.run_until):
-                # Among the words of the next tick, or on its own when the run is over.
+                # Before the words of the next tick, or on its own when the run is over.
                 self._put(count_word(Word.MUTED, self._muted).to_bytes(WORD_BYTES, "little"))
                 self._muted = 0
                 self._execute_ticks(min(end, self.core.tick + 1), room)

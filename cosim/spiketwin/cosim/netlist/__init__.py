@@ -1,1 +1,1 @@
-"""The netlist: what Yosys maps the gateware to, simulated cell by cell with models of the cells."""
+"""The netlist that Yosys maps the gateware to, simulated cell by cell with models of the cells."""

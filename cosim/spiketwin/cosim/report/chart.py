@@ -18,19 +18,19 @@ LEFT: Final = 64.0
 RIGHT: Final = 16.0
 TOP: Final = 14.0
 BOTTOM: Final = 46.0
-"""Room around a plot, for what is written there."""
+"""Margins of a plot, for text."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis.
+    """One axis of a plot.
 
     Attributes
     ----------
     label:
-        What it is, with its unit.
+        Name of the quantity, with its unit.
     least, most:
-        Its ends.
+        Ends of its range.
     """
 
     label: str
@@ -38,17 +38,17 @@ class Axis:
     most: float
 
     def ticks(self, count: int) -> list[float]:
-        """Give round numbers in its range, about so many."""
+        """Return about `count` round numbers in the range of the axis."""
         step = round_up((self.most - self.least) / count)
         first = math.ceil(self.least / step)
         return [n * step for n in range(first, math.floor(self.most / step + 1e-9) + 1)]
 
     def place(self, value: float, first: float, last: float) -> float:
-        """Give the place of a value on a line from one end of the axis to the other."""
+        """Return the position of a value on a line from one end of the axis to the other."""
         return first + (value - self.least) / (self.most - self.least) * (last - first)
 
     def below(self, group: Element, left: float, right: float, y: float) -> None:
-        """Draw it as a line across, with its numbers and its label below."""
+        """Draw the axis as a horizontal line, with its numbers and its label below."""
         path(group, f"M{number(left)} {number(y)}H{number(right)}", "axis")
         for value in self.ticks(max(2, round((right - left) / 90))):
             x = self.place(value, left, right)
@@ -57,7 +57,7 @@ class Axis:
         write(group, (left + right) / 2, y + 37, self.label, "middle", "label")
 
     def above(self, group: Element, left: float, right: float, y: float) -> None:
-        """Draw its numbers and its label above a line across."""
+        """Draw the numbers and the label of the axis above a horizontal line."""
         for value in self.ticks(8):
             x = self.place(value, left, right)
             path(group, f"M{number(x)} {number(y)}v-4", "axis")
@@ -65,7 +65,7 @@ class Axis:
         write(group, right, y - 22, self.label, "end", "label")
 
     def upwards(self, group: Element, left: float, right: float, bottom: float, top: float) -> None:
-        """Draw it as a line upwards, with its numbers and its label beside, and a grid."""
+        """Draw the axis as a vertical line, with its numbers and its label beside, and a grid."""
         path(group, f"M{number(left)} {number(top)}V{number(bottom)}", "axis")
         for value in self.ticks(6):
             y = self.place(value, bottom, top)
@@ -78,7 +78,7 @@ class Axis:
 
 
 def round_up(value: float) -> float:
-    """Give the next round number: 1, 2 or 5 times a power of ten."""
+    """Return the next round number: 1, 2 or 5 times a power of ten."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -86,27 +86,27 @@ def round_up(value: float) -> float:
 
 
 def _short(value: float) -> str:
-    """Write a number at an axis."""
+    """Return a number as it is written at an axis."""
     text = f"{value:,.6f}".rstrip("0").rstrip(".")
     return "0" if text == "-0" else text.replace("-", "−")
 
 
 class Plot:
-    """Two axes and what is drawn over them.
+    """Two axes and the drawing over them.
 
     Parameters
     ----------
     x, y:
         The axes.
     height:
-        Of the whole drawing.
+        Height of the whole drawing.
     left, width:
-        Where in the drawing it stands; all of it if nothing is said.
+        Place of the plot in the drawing, by default all of it.
 
     Attributes
     ----------
     group:
-        All that is drawn.
+        Element that contains all that is drawn.
     """
 
     def __init__(
@@ -125,13 +125,13 @@ class Plot:
             path(self.group, shapes(self._places(points), series, radius), marked(series))
 
     def points(self, points: Points, size: float) -> None:
-        """Draw values as points, which are of no target."""
+        """Draw values as points, which belong to no target."""
         if len(points):
             dots = "".join(f"M{number(x)} {number(y)}h0" for x, y in self._places(points))
             path(self.group, dots, "point").set("stroke-width", number(size))
 
     def rings(self, points: Points, radius: float) -> None:
-        """Draw rings around values, which are of no target."""
+        """Draw rings around values, which belong to no target."""
         if len(points):
             path(self.group, shapes(self._places(points), 0, radius), "ring")
 
@@ -151,7 +151,7 @@ class Plot:
         write(self.group, (self._left + self._right) / 2, self._top - 3, text, "middle", "panel")
 
     def rule(self, x: float, text: str) -> None:
-        """Draw an upright line at a value, and say what is there."""
+        """Draw a vertical line at a value, with a text."""
         place = self._x.place(x, self._left, self._right)
         path(self.group, f"M{number(place)} {number(self._top)}V{number(self._bottom)}", "rule")
         in_left_half = place < (self._left + self._right) / 2
@@ -159,12 +159,12 @@ class Plot:
         write(self.group, beside, self._top + 13, text, anchor, "halo")
 
     def second_x(self, factor: float, label: str) -> None:
-        """Write a second scale above the plot, so many times the one below."""
+        """Draw a second scale above the plot, `factor` times the one below."""
         above = Axis(label, self._x.least * factor, self._x.most * factor)
         above.above(self.group, self._left, self._right, self._top)
 
     def _places(self, points: Points) -> NDArray[np.float64]:
-        """Turn values, shape (k, 2), into places in the drawing."""
+        """Convert values, shape (k, 2), to positions in the drawing."""
         values = points.astype(np.float64)
         ends = np.array([[self._left, self._bottom], [self._right, self._top]])
         least = np.array([self._x.least, self._y.least])
@@ -176,14 +176,14 @@ class Plot:
 
 
 def steps(edges: Sequence[float], heights: Sequence[float]) -> NDArray[np.float64]:
-    """Points of a histogram's outline, shape (k, 2), from its first edge on the axis to the last.
+    """Return the points of a histogram's outline, shape (k, 2), from first to last edge.
 
     Parameters
     ----------
     edges:
         Ascending, one more than `heights`.
     heights:
-        Of the bars.
+        Heights of the bars.
     """
     xs = np.repeat(np.asarray(edges, np.float64), 2)
     ys = np.concatenate([[0.0], np.repeat(np.asarray(heights, np.float64), 2), [0.0]])

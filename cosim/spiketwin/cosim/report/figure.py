@@ -1,4 +1,4 @@
-"""A figure of the report: a drawing, what it says in words, and its numbers as tables."""
+"""A figure of the report: a drawing, its description in words, and its numbers as tables."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from spiketwin.hdl.spec.results import Result
 TableCell = str | int | float | None
 
 MOST_ROWS: Final = 500
-"""Rows of a table, at most; what is left out is said."""
+"""Most rows of a table; the number of those left out is shown."""
 
 
 @dataclass(frozen=True)
 class Table(Result):
-    """Numbers in rows.
+    """A table of numbers.
 
     Attributes
     ----------
     title:
-        What they are.
+        Title of the table.
     columns:
-        Their names, with the unit.
+        Names of the columns, with the unit.
     rows:
-        As many cells each; None where there is no such number.
+        Rows of as many cells; None if there is no such number.
     left_out:
-        Rows that there are beyond these.
+        Number of further rows that were left out.
     """
 
     title: str
@@ -40,31 +40,31 @@ class Table(Result):
     def cut(
         cls, title: str, columns: tuple[str, ...], rows: Iterable[tuple[TableCell, ...]], count: int
     ) -> Table:
-        """Make a table of the first rows of `count` that there are."""
+        """Make a table of `count` rows, of which only the first few are kept."""
         shown = [row for row, _ in zip(rows, range(MOST_ROWS), strict=False)]
         return cls(title, columns, shown, count - len(shown))
 
 
 @dataclass(frozen=True, eq=False)
 class Figure(Result):
-    """One figure.
+    """One figure of the report.
 
     Attributes
     ----------
     name:
-        Its name in addresses.
+        Name of the figure in addresses.
     title:
-        What it shows.
+        Title of the figure.
     says:
-        The same in sentences, for who does not see it: what is drawn, and what comes of it.
+        Description in sentences, for readers who do not see it: the drawing and its result.
     tables:
-        Its numbers.
+        Numbers of the figure.
     notes:
-        How the numbers came about, and what was left out.
+        Origin of the numbers, and what was left out.
     keys:
-        What the marks in the drawing mean.
+        Meanings of the marks in the drawing.
     draw:
-        Makes the drawing, SVG; None if there is nothing to draw, as the notes say.
+        Makes the drawing as SVG; None if there is nothing to draw, which the notes explain.
     """
 
     json_keys = ("name", "title", "tables")

@@ -1,4 +1,4 @@
-"""How long after the beginning of its tick each spike leaves."""
+"""The latency of spikes: the cycles from the beginning of its tick until each spike leaves."""
 
 from __future__ import annotations
 

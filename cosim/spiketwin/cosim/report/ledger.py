@@ -1,4 +1,4 @@
-"""Where the wall time of each target went, and the time of a spike on its way, part by part."""
+"""The wall time of each target, and the time of a spike on its way, part by part."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def figure(found: Comparison) -> Figure:
 
 
 def _on_hardware(ledgers: dict[str, Ledger]) -> Table:
-    """Give what each run takes on hardware of its clock and line."""
+    """Return a table of the time of each run on hardware with its clock and line."""
     rows: list[tuple[TableCell, ...]] = []
     for name, ledger in ledgers.items():
         if not ledger.accounts:
-            continue  # nothing ran
+            continue  # no tick was run
         there = ledger.on_hardware()
         cycles = float(np.median(there.latency)) if there.latency.size else None
         microseconds = None if cycles is None else 1e6 * cycles / there.clock_hz
@@ -85,20 +85,20 @@ def _on_hardware(ledgers: dict[str, Ledger]) -> Table:
 
 
 def _of_run(ledger: Ledger) -> dict[str, float]:
-    """Seconds of each part of the wall time."""
+    """Return the seconds of each part of the wall time."""
     parts = {part.name: part.seconds for part in ledger.parts}
-    # Sums of floats leave a rest of some 1e-16 of them, which is no remainder.
+    # A remainder of some 1e-16 is a rounding error of summing floats.
     rest = ledger.remainder if ledger.remainder > _ROUNDING * ledger.wall_seconds else 0.0
     return parts | {_REMAINDER: rest}
 
 
 def _of_spikes(ledger: Ledger) -> dict[str, float]:
-    """Seconds of each part of the way of a spike, the mean of all."""
+    """Return the mean seconds of each part of a spike's way."""
     return {name: float(seconds.mean()) for name, seconds in ledger.spikes.items()}
 
 
 def _described(bar: dict[str, float]) -> str:
-    """Say the largest parts of a bar."""
+    """Return the largest parts of a bar in words."""
     whole = sum(bar.values())
     largest = sorted(bar, key=lambda name: -bar[name])[:3]
     shares = {name.replace("_", " "): _percent(bar, name) for name in largest}
@@ -120,7 +120,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _table(ledgers: dict[str, Ledger], names: list[str]) -> Table:
-    """Give milliseconds of each part of the run, and of a spike's way."""
+    """Return a table with the milliseconds of each part of the run, and of a spike's way."""
     runs = [_of_run(each) for each in ledgers.values()]
     spikes = [_of_spikes(each) if each.latency.size else {} for each in ledgers.values()]
     rows: list[tuple[TableCell, ...]] = [

@@ -1,7 +1,7 @@
-"""The marks, lines and bars of each target, and the keys that say what they mean.
+"""The marks, lines and bars of each target, and the keys that explain them.
 
-Colours are classes, which the page gives a value for light and for dark. Each target has a colour
-and a shape of its own, so that no mark is known by its colour alone.
+Colours are CSS classes, for which the page defines values for light and dark. Each target has its
+own colour and shape, so that no mark is distinguished by its colour alone.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ Kind = Literal["marks", "line", "area", "bar", "point", "above", "zero", "below"
 
 @dataclass(frozen=True)
 class Key:
-    """What a mark means.
+    """The meaning of a mark.
 
     Attributes
     ----------
     text:
-        The meaning.
+        The meaning in words.
     kind:
-        ``marks`` of a target, its ``line`` or its ``area``; a ``bar``; a ``point``, which is of no
-        target; or a colour of a picture: ``above``, ``zero`` or ``below``.
+        ``marks`` of a target, its ``line`` or its ``area``; a ``bar``; a ``point``, which belongs
+        to no target; or a colour of a picture: ``above``, ``zero`` or ``below``.
     series:
         Number of the target, or of the part of a bar.
     """
@@ -45,7 +45,7 @@ class Key:
     series: int = 0
 
     def drawing(self) -> str:
-        """Draw the mark, as SVG that is hidden from who hears the text."""
+        """Return the mark as SVG that is hidden from screen readers."""
         size = f"{_KEY:g}"
         svg = Element(
             "svg",
@@ -66,28 +66,28 @@ class Key:
 
 
 def marked(series: int) -> str:
-    """Class of the marks of a target."""
+    """Return the class of the marks of a target."""
     return f"marks {_colour(series)}"
 
 
 def lined(series: int) -> str:
-    """Class of the lines of a target."""
+    """Return the class of the lines of a target."""
     return f"line dash{series % _COLOURS} {_colour(series)}"
 
 
 def barred(part: int) -> str:
-    """Class of a part of a bar: full colours first, then pale ones."""
+    """Return the class of a part of a bar: full colours first, then pale ones."""
     pale = " pale" if part // _COLOURS % 2 else ""
     return f"bar{pale} s{part % _COLOURS}"
 
 
 def _colour(series: int) -> str:
-    # The sixth target has the first one's shape again, and so another colour.
+    # The sixth target has the shape of the first, and therefore another colour.
     return f"s{(series + series // _COLOURS) % _COLOURS}"
 
 
 def shapes(centres: Points, series: int, radius: float) -> str:
-    """Path of the marks of a target: circles, crosses, squares, triangles or diamonds."""
+    """Return the path of a target's marks: circles, crosses, squares, triangles or diamonds."""
     r = number(radius)
     d = number(2 * radius)
     drawn = (

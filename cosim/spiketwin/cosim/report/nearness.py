@@ -1,4 +1,4 @@
-"""How near the targets come to the ideal network: drift over time, and what limits it."""
+"""The nearness of the targets to the ideal network: drift over time, and its causes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _LIMITS_TITLE: Final = f"What keeps a core from {FLOAT}"
 _HEIGHT: Final = 320.0
 _ABOVE: Final = 8.0
 _OFF: Final = ("a tick off", "missing", "extra")
-"""Parts of a bar: spikes that are not as the ideal network fires them."""
+"""Parts of a bar: spikes that differ from those of the ideal network."""
 
 
 def figures(found: Comparison) -> list[Figure]:
-    """Make the figures of drift and of its causes; none where they were not taken."""
+    """Make the figures of drift and of its causes; none if these were not measured."""
     made = []
     if any(one.nearness and one.nearness.open_loop for one in found.devices.values()):
         made.append(_drift(found))

@@ -1,4 +1,4 @@
-"""The report as one HTML file, which needs nothing else: no network, no script, no mouse."""
+"""The report as one self-contained HTML file: it needs no network, no script and no mouse."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from spiketwin.host.paths import readable
 from spiketwin.host.replacing import replacing
 
 MODULES: Final = ("jinja2", "PIL")
-"""Of the extra ``demo``, which a page needs."""
+"""Packages of the extra ``demo`` that a page needs."""
 
 
 @dataclass(frozen=True)
 class Heading:
-    """What stands above a report.
+    """The head of a report.
 
     Attributes
     ----------
     title:
-        Name of what was played.
+        Name of the network or preset.
     command:
-        The call that makes it again.
+        The call that makes the report again.
     every:
         Ticks between two comparisons of all state.
     """
@@ -41,7 +41,7 @@ class Heading:
 
 
 def figures_of(found: Comparison) -> list[Figure]:
-    """Give all figures, in the order of the page."""
+    """Return all figures, in the order of the page."""
     return [
         *raster.figures(found),
         latency.figure(found),
@@ -60,9 +60,9 @@ def save(path: Path, heading: Heading, found: Comparison, figures: list[Figure])
     path:
         The file, which appears whole or not at all.
     heading, found:
-        What was compared, and what came of it.
+        Head of the report, and the comparison.
     figures:
-        Those of `figures_of`.
+        Figures of `figures_of`.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def save(path: Path, heading: Heading, found: Comparison, figures: list[Figure])
 
     pages = Environment(
         loader=PackageLoader("spiketwin.cosim.report"),
-        autoescape=True,  # the names of files and targets are anybody's
+        autoescape=True,  # names of files and targets may contain anything
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -97,7 +97,7 @@ def save(path: Path, heading: Heading, found: Comparison, figures: list[Figure])
 
 
 def shown(value: TableCell) -> str:
-    """Write a number as a reader has it."""
+    """Return a number as text for readers."""
     if value is None:
         return summary.NOTHING
     if isinstance(value, float):
@@ -106,7 +106,7 @@ def shown(value: TableCell) -> str:
 
 
 def _played(found: Comparison) -> dict[str, Any]:
-    """What was played, by what it is."""
+    """Return a description of what was played, by aspect."""
     case = found.case
     network = case.network
     return {
@@ -119,7 +119,7 @@ def _played(found: Comparison) -> dict[str, Any]:
 
 
 def _around(difference: Difference) -> Table | None:
-    """Give the ticks around a difference as a table."""
+    """Return the ticks around a difference as a table."""
     around = difference.around
     if around is None:
         return None

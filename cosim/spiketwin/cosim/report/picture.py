@@ -1,6 +1,6 @@
-"""Small pictures of numbers, as PNG in the address itself: one pixel a number.
+"""Small pictures of arrays, as PNG within a data URI: one pixel per number.
 
-A value of nothing is transparent, so that the page shows through, light or dark.
+Zero is transparent, so that the page shows through, light or dark.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from spiketwin.host.elements import IntArray
 _ABOVE: Final = (26, 111, 199)
 _BELOW: Final = (213, 94, 0)
 _POINTS: Final = (112, 112, 112)
-"""Seen on white as well as on black; whoever sees can tell blue from orange."""
+"""Blue and orange: visible on white and on black, and distinct for colour-blind readers."""
 
 MOST: Final = 1024
-"""Pixels of a picture on each side, at most."""
+"""Most pixels of a picture on each side."""
 
 
 def diverging(values: IntArray, largest: int) -> str:
-    """Picture of values, blue above 0 and orange below.
+    """Return a picture of values, blue above 0 and orange below.
 
     Parameters
     ----------
     values:
-        Shape (rows, columns). Beyond `MOST` of either, of some beside each other the one is taken
-        that is furthest from 0.
+        Shape (rows, columns). Beyond `MOST` of either, adjacent ones are reduced to the value
+        furthest from 0.
     largest:
-        The value, or minus it, that has the full colour.
+        Magnitude of the values with the full colour.
 
-    Raises `ImportError` without Pillow.
+    Raise `ImportError` without Pillow.
     """
     values = _furthest(_furthest(values).T).T
     pixels = np.empty((*values.shape, 4), np.uint8)
@@ -44,24 +44,24 @@ def diverging(values: IntArray, largest: int) -> str:
 
 
 def density(counts: IntArray, colour: tuple[int, int, int] = _POINTS) -> str:
-    """Picture of how many there are of something; raises `ImportError` without Pillow.
+    """Return a picture of counts; raise `ImportError` without Pillow.
 
     Parameters
     ----------
     counts:
         Shape (rows, columns), 0 or more.
     colour:
-        Red, green and blue, 0…255, of the most there is.
+        Red, green and blue, 0…255, for the largest count.
     """
     pixels = np.empty((*counts.shape, 4), np.uint8)
     pixels[..., :3] = colour
-    # The root, or what is rare would not be seen.
+    # The square root keeps small counts visible.
     pixels[..., 3] = np.ceil(255 * np.sqrt(counts / max(1, int(counts.max(initial=0)))))
     return _png(pixels)
 
 
 def _furthest(values: IntArray) -> IntArray:
-    """Of rows, more than `MOST`, take the value furthest from 0 of those beside each other."""
+    """Reduce the rows to `MOST`, keeping the value furthest from 0 of adjacent ones."""
     if len(values) <= MOST:
         return values
     starts = np.arange(0, len(values), -(-len(values) // MOST))

@@ -1,4 +1,4 @@
-"""The spikes of all targets over each other, what is not on all of them marked."""
+"""The spikes of all targets over each other, with their differences marked."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from spiketwin.cosim.report.svg import drawing
 from spiketwin.host.elements import IntArray
 
 MOST_POINTS: Final = 30_000
-"""Spikes drawn one by one, at most: more would make a page that a browser is slow to show."""
+"""Most spikes drawn one by one: with more, a browser would be slow to show the page."""
 
 _MOST_MARKS: Final = 1_000
-"""Differences marked by shape where the rest is a picture of densities."""
+"""Most differences marked by shape if the rest is a picture of densities."""
 
 _HEIGHT: Final = 380.0
 _AROUND: Final = 25
@@ -29,23 +29,23 @@ _AROUND: Final = 25
 
 _ACROSS: Final = 780
 _PIXELS: Final = 2 * _ACROSS
-"""Units of a drawing, and pixels of a picture of densities, from the first tick to the last."""
+"""Width from the first tick to the last, in units of a drawing and pixels of a density picture."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Spikes:
-    """Spikes of some ticks, those that all targets have and those that only some have.
+    """The spikes in a range of ticks, divided into those of all targets and those of some.
 
     Attributes
     ----------
     first, last:
-        The ticks, the last one not included.
+        The range of ticks, without `last`.
     n_neurons:
-        Neurons there are.
+        Number of neurons.
     shared:
-        Shape (m, 2): (tick, neuron).
+        Spikes of all targets, shape (m, 2): (tick, neuron).
     own:
-        Likewise, of each target, or of those together that fire the same: what another one lacks.
+        Spikes that another target lacks, likewise, for each group of targets with equal spikes.
     """
 
     first: int
@@ -56,7 +56,7 @@ class _Spikes:
 
     @classmethod
     def of(cls, found: Comparison, first: int, last: int) -> _Spikes:
-        """Sort the spikes of all targets."""
+        """Divide the spikes of all targets into shared and own ones."""
         n = found.case.network.n_neurons
         spikes = grouped(spikes_of(found))
         keys = {names: _keys(each, first, last, n) for names, each in spikes.items()}
@@ -68,23 +68,23 @@ class _Spikes:
         return cls(first, last, n, _spikes(shared, n), own)
 
     def count(self) -> int:
-        """Marks that it takes to draw them all."""
+        """Return the number of marks that drawing them all takes."""
         return len(self.shared) + sum(map(len, self.own.values()))
 
     def differences(self) -> IntArray:
-        """Spikes that some target has and another lacks, shape (m, 2), ascending."""
+        """Return the spikes that some target has and another lacks, shape (m, 2), ascending."""
         both = np.concatenate(list(self.own.values()))
         return np.unique(both, axis=0)
 
 
 def spikes_of(found: Comparison) -> dict[str, IntArray]:
-    """Give the spikes of all targets, shape (m, 2) of (tick, neuron), by name."""
+    """Return the spikes of all targets, shape (m, 2) of (tick, neuron), by name."""
     spikes = {name: one.behaviour.run.spikes for name, one in found.devices.items()}
     return spikes if found.ideal is None else spikes | {FLOAT: found.ideal.spikes}
 
 
 def figures(found: Comparison) -> list[Figure]:
-    """Make the figure of the whole run and, if targets part, one of the ticks around."""
+    """Make the figure of the whole run and, if targets part, one of the ticks around that."""
     whole = _Spikes.of(found, 0, found.case.ticks)
     drawn = [_figure("spikes", "Spikes of all targets", found, whole, None)]
     parting = _parting(found, whole)
@@ -97,7 +97,7 @@ def figures(found: Comparison) -> list[Figure]:
 
 
 def _parting(found: Comparison, whole: _Spikes) -> int | None:
-    """Tick at which targets part: of the first difference, or else of the first spikes."""
+    """Return the tick at which targets part: at the first difference, or else in spikes."""
     ticks = [each.tick for each in found.differences if each.tick is not None]
     if ticks:
         return min(ticks)
@@ -145,7 +145,7 @@ def _figure(
 def _draw(name: str, title: str, says: str, spikes: _Spikes, parting: int | None) -> str:
     x = Axis("tick", spikes.first - 0.5, spikes.last - 0.5)
     plot = Plot(x, Axis("neuron", -0.5, spikes.n_neurons - 0.5), _HEIGHT)
-    room = _ACROSS / (spikes.last - spikes.first)  # of a tick
+    room = _ACROSS / (spikes.last - spikes.first)  # width of a tick
     own = spikes.own
     if spikes.count() > MOST_POINTS:
         every = np.concatenate([spikes.shared, *own.values()])
@@ -163,7 +163,7 @@ def _draw(name: str, title: str, says: str, spikes: _Spikes, parting: int | None
 
 
 def _density(spikes: IntArray, shown: _Spikes) -> IntArray:
-    """Spikes in each pixel of a picture, neuron 0 at the bottom."""
+    """Return the number of spikes in each pixel of a picture, neuron 0 at the bottom."""
     rows = min(shown.n_neurons, picture.MOST)
     columns = min(shown.last - shown.first, _PIXELS)
     counts, _, _ = np.histogram2d(
@@ -185,7 +185,7 @@ def _counts(spikes: _Spikes) -> Table:
 
 
 def _differences(spikes: _Spikes) -> Table:
-    """Spikes that differ, the first of them, with the targets that have them."""
+    """Return a table of the first spikes that differ, with the targets that have them."""
     differences = spikes.differences()
     having = {name: set(map(tuple, own.tolist())) for name, own in spikes.own.items()}
     rows = (
@@ -197,12 +197,12 @@ def _differences(spikes: _Spikes) -> Table:
 
 
 def _keys(spikes: IntArray, first: int, last: int, n_neurons: int) -> IntArray:
-    """Number the spikes of some ticks, each number another spike."""
+    """Return a unique number for each spike of a range of ticks."""
     some = spikes[(spikes[:, 0] >= first) & (spikes[:, 0] < last)]
     keys: IntArray = some[:, 0] * n_neurons + some[:, 1]
     return keys
 
 
 def _spikes(keys: IntArray, n_neurons: int) -> IntArray:
-    """Turn numbers back into spikes."""
+    """Return the spikes of such numbers."""
     return np.stack(np.divmod(keys, n_neurons), axis=1)

@@ -1,4 +1,4 @@
-"""How often each neuron fires for what it receives: the f–I curve, where the input is constant."""
+"""The firing rate of each neuron over its input: the f–I curve, if the input is constant."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spiketwin.host.elements import IntArray
 _NAME: Final = "rates"
 _HEIGHT: Final = 320.0
 _PER: Final = 1000
-"""Ticks in which spikes are counted for a rate."""
+"""Ticks per unit of rate: a rate is a number of spikes per so many ticks."""
 
 
 def figure(found: Comparison) -> Figure:
@@ -71,7 +71,7 @@ def figure(found: Comparison) -> Figure:
 
 
 def _input(found: Comparison) -> Values:
-    """Mean of what each neuron receives in a tick, shape (n_neurons,), in the case's unit."""
+    """Return the mean input of each neuron per tick, shape (n_neurons,), in the case's unit."""
     network, ticks = found.case.network, found.case.ticks
     fired = next(iter(found.devices.values())).behaviour.run.spikes
     delivered = fired[fired[:, 0] < ticks - 1, 1]

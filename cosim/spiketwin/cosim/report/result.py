@@ -19,7 +19,7 @@ from spiketwin.host.summaries import LedgerSummary
 
 @dataclass(frozen=True)
 class MatchResult(Result):
-    """How the spikes of a run match those of the ideal network, in open loop.
+    """The match of the spikes of a run with those of the ideal network, in open loop.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class LiftedResult(Result):
 
 @dataclass(frozen=True)
 class LimitsResult(Result):
-    """What limits the accuracy of a core.
+    """The limits of the accuracy of a core.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class LimitsResult(Result):
 
 @dataclass(frozen=True)
 class DriftResult(Result):
-    """How far potential and weights are from the ideal ones, in open loop.
+    """The drift of potential and weights from the ideal ones, in open loop.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class DriftResult(Result):
 
 @dataclass(frozen=True)
 class NearnessResult(Result):
-    """How near a target comes to the ideal network; null where it has too few axons for that.
+    """The nearness of a target to the ideal network; null if it has too few axons.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ class NearnessResult(Result):
 
     @classmethod
     def of(cls, found: Comparison, nearness: Nearness) -> Self:
-        """Take what is known of the nearness of one target."""
+        """Take the nearness of one target."""
         near, tick = nearness.open_loop, nearness.parting_tick
         if near is None:
             return cls(None, None, None, None, None, tick)
@@ -145,7 +145,7 @@ class NearnessResult(Result):
 
 @dataclass(frozen=True)
 class TargetResult(Result):
-    """What was found of one target.
+    """The results of one target.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class TargetResult(Result):
     ledger:
         Where the wall time went.
     nearness:
-        How near it comes to the ideal network; only with ``float:``.
+        Its nearness to the ideal network; only with ``float:``.
     """
 
     json_merged = ("nearness",)
@@ -182,7 +182,7 @@ class TargetResult(Result):
 
     @classmethod
     def of(cls, found: Comparison, one: Findings) -> Self:
-        """Take what a comparison found of one target."""
+        """Take the results of a comparison for one target."""
         run, nearness = one.behaviour.run, one.nearness
         near: OpenLoop | None = None if nearness is None else nearness.open_loop
         return cls(
@@ -201,12 +201,12 @@ class TargetResult(Result):
 
 @dataclass(frozen=True)
 class IdealResult(Result):
-    """What the ideal network did.
+    """The run of the ideal network.
 
     Attributes
     ----------
     equal_to, within_one_tick_of_float:
-        Of no target: none, and null.
+        Always empty and null, as these keys are for targets.
     spikes, wall_seconds:
         Its spikes, and the wall time of its run.
     """
@@ -219,7 +219,7 @@ class IdealResult(Result):
 
 @dataclass(frozen=True)
 class ComparisonResult(Result):
-    """What ``spiketwin compare`` finds.
+    """The result of ``spiketwin compare``.
 
     Attributes
     ----------
@@ -228,9 +228,9 @@ class ComparisonResult(Result):
     digests:
         Whether there were several targets and they were compared by their digests.
     limits:
-        What limits the accuracy of a core of these sizes; null without ``float:``.
+        Limits of the accuracy of a core of these sizes; null without ``float:``.
     targets:
-        What was found of each target, by its address; of ``float:`` these keys alone:
+        Results of each target, by its address; of ``float:`` only these keys:
         ``equal_to``, ``within_one_tick_of_float``, ``spikes`` and ``wall_seconds``.
     first_difference:
         The first difference of two targets ([its meaning](compare.md#the-first-difference)); null
@@ -248,7 +248,7 @@ class ComparisonResult(Result):
 
     @classmethod
     def of(cls, found: Comparison, figures: Sequence[Figure]) -> Self:
-        """Take what was found, and the drawings of the report."""
+        """Take the results, and the drawings of the report."""
         targets: dict[str, Any] = {
             name: TargetResult.of(found, one) for name, one in found.devices.items()
         }

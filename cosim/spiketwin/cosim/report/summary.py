@@ -1,4 +1,4 @@
-"""A comparison in words: what the terminal and the page say alike."""
+"""A comparison in words, which terminal and page share."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from spiketwin.host.spikes import saturations_row
 from spiketwin.host.targets import origin
 
 NOTHING = "–"
-"""Stands where a target has no such figure."""
+"""Text in place of a figure that a target does not have."""
 
 
 def outcome(found: Comparison, every: int) -> Outcome:
-    """Say what a comparison comes to; `every` is ticks between two comparisons of all state."""
+    """Return the verdict of a comparison; `every` is ticks between two comparisons of state."""
     shares = {
         name: np.array(one.nearness.open_loop.match.within_one_tick_share)
         for name, one in found.devices.items()
@@ -44,7 +44,7 @@ _Array = TypeVar("_Array", bound=NDArray[Any])
 
 
 def grouped(values: Mapping[str, _Array]) -> dict[str, _Array]:
-    """Name equal values once, by the names of all targets that have them."""
+    """Merge equal values, named by all targets that have them."""
     groups: list[tuple[list[str], _Array]] = []
     for name, value in values.items():
         names = next((names for names, other in groups if np.array_equal(other, value)), None)
@@ -56,7 +56,7 @@ def grouped(values: Mapping[str, _Array]) -> dict[str, _Array]:
 
 
 def origins(names: Iterable[str]) -> str:
-    """Say how targets came by their spikes and cycles: ``computed (model:), simulated (rtl:)``."""
+    """Return the origins of spikes and cycles: ``computed (model:), simulated (rtl:)``."""
     having: dict[str, list[str]] = {}
     for name in names:
         having.setdefault("computed" if name == FLOAT else origin(name), []).append(name)
@@ -64,7 +64,7 @@ def origins(names: Iterable[str]) -> str:
 
 
 def columns(found: Comparison) -> dict[str, dict[str, str]]:
-    """Give the figures of each target as text, by title, the same titles for each."""
+    """Return the figures of each target as text, by title, the same titles for each."""
     texts = {name: _cells(found, one) for name, one in found.devices.items()}
     if found.ideal is not None:
         titles = next(iter(texts.values()))
@@ -122,10 +122,10 @@ def _cells_in_open_loop(found: Comparison, near: OpenLoop | None) -> dict[str, s
 
 
 def limited_by(found: Comparison, near: OpenLoop) -> str | None:
-    """Name the rounding whose lifting brings a target nearest to the ideal network.
+    """Return the rounding whose lifting brings a target nearest to the ideal network.
 
-    None if lifting none of them gains anything, or the target does not fire what a core of the
-    case's sizes does, so that roundings do not explain it.
+    The result is None if no lifting gains anything, or if the target does not fire the spikes of a
+    core of the case's sizes, so that roundings do not explain it.
     """
     limits = found.limits
     return limits.worst if limits is not None and limits.all_kept == near.match else None
@@ -143,7 +143,7 @@ def _percent(share: float) -> str:
 
 
 def equality(found: Comparison, every: int) -> str:
-    """Say in one line what is equal, if all devices are.
+    """Return one sentence about what is equal, for devices that are all equal.
 
     Parameters
     ----------
@@ -163,14 +163,14 @@ def equality(found: Comparison, every: int) -> str:
 
 
 def what_differs(difference: Difference) -> str:
-    """Name the element and the variable that differ."""
+    """Return the name of the element and the variable that differ."""
     if not difference.element:
         return difference.field
     return f"{difference.field} of {difference.element}"
 
 
 def sentence(difference: Difference) -> str:
-    """Say in one line what differs, and when."""
+    """Return one sentence about what differs, and when."""
     when = "as programmed, before the first tick"
     if difference.tick is not None:
         when = f"tick {difference.tick:,} (cycle {difference.cycle:,} of the run)"
@@ -179,6 +179,6 @@ def sentence(difference: Difference) -> str:
 
 
 def consequences(difference: Difference) -> str:
-    """Say how many elements of each field differ after the tick."""
+    """Return a sentence on how many elements of each field differ after the tick."""
     counts = ", ".join(f"{field} ({number:,})" for field, number in difference.elements.items())
     return f"Elements that differ after it: {counts}"

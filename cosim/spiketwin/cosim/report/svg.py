@@ -1,4 +1,4 @@
-"""Writes drawings as SVG, through an XML writer that escapes: names of targets are anybody's."""
+"""SVG drawings, written through an XML writer that escapes, as names of targets are free text."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 WIDTH: Final = 860.0
-"""Width of every drawing, in units that are pixels where there is room."""
+"""Width of every drawing, in units that are pixels if the page is wide enough."""
 
 
 def drawing(
     name: str, title: str, says: str, parts: Iterable[Element], height: float, above: float = 0.0
 ) -> str:
-    """Put parts into one drawing with a name.
+    """Put parts into one named drawing.
 
     Parameters
     ----------
     name:
-        Of the drawing in the page.
+        Name of the drawing in the page.
     title, says:
-        What it is, and the same in sentences: its text alternative.
+        Title, and description in sentences, which is the text alternative.
     parts:
         The parts.
     height, above:
-        Of the parts, and room above them.
+        Height of the parts, and room above them.
     """
     root = Element(
         "svg",
@@ -42,19 +42,19 @@ def drawing(
 
 
 def path(parent: Element, data: str, css: str) -> Element:
-    """Add a path of a class."""
+    """Add a path with a class."""
     return SubElement(parent, "path", {"d": data, "class": css})
 
 
 def rectangle(
     parent: Element, left: float, top: float, right: float, bottom: float, css: str
 ) -> None:
-    """Add a rectangle of a class."""
+    """Add a rectangle with a class."""
     SubElement(parent, "rect", frame(left, top, right, bottom) | {"class": css})
 
 
 def frame(left: float, top: float, right: float, bottom: float) -> dict[str, str]:
-    """Attributes of what fills a rectangle."""
+    """Return the attributes of an element that fills a rectangle."""
     return {
         "x": number(left),
         "y": number(top),
@@ -66,7 +66,7 @@ def frame(left: float, top: float, right: float, bottom: float) -> dict[str, str
 def write(
     parent: Element, x: float, y: float, text: str, anchor: str, css: str = "small"
 ) -> Element:
-    """Add a text that begins, ends or has its middle at a place, as `anchor` says."""
+    """Add a text whose beginning, end or middle, according to `anchor`, is at a place."""
     place = {"x": number(x), "y": number(y), "text-anchor": anchor, "class": css}
     written = SubElement(parent, "text", place)
     written.text = text
@@ -74,10 +74,10 @@ def write(
 
 
 def number(value: float) -> str:
-    """Write a place to a tenth of a unit, which no eye resolves, in as few characters as can be."""
+    """Return a coordinate rounded to a tenth of a unit, in as few characters as possible."""
     return f"{value:.1f}".removesuffix(".0")
 
 
 def text_of(element: Element) -> str:
-    """Give the text of an element."""
+    """Return the SVG text of an element."""
     return tostring(element, encoding="unicode")

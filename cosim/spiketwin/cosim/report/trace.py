@@ -1,13 +1,13 @@
-"""When each target did what, as a trace that Perfetto and chrome://tracing open.
+"""The timeline of each target, as a trace that Perfetto and chrome://tracing open.
 
-The format is the JSON of Chrome's trace events: text that a line of Python can read again, of a
-layout that has not changed in ten years, and for which no package is needed. Perfetto's own is
-denser, but a protocol buffer whose schema is a few thousand fields long.
+The format is the JSON of Chrome's trace events: text that a line of Python can read again, with a
+layout that has not changed in ten years, and needing no package. Perfetto's own format is denser,
+but a protocol buffer whose schema has a few thousand fields.
 
-Every target is two processes of the trace, each with a time of its own from the beginning of the
-run. One is the host's: what it did and how long each request took, by its clock, and when line and
-core were busy meanwhile, which is computed. The other is the core's, exact and computed: cycles by
-the clock. How the two times lie to each other is known no better than what the first one shows.
+Every target is two processes of the trace, each with its own time from the beginning of the run.
+One is the host's: its activity and the duration of each request, by its clock, and the busy times
+of line and core, which are computed. The other is the core's, with exact, computed times: cycles
+divided by the clock. The two times are aligned no better than the first one shows.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from spiketwin.host.replacing import replacing
 from spiketwin.host.timeline import Activity
 
 MOST_TICKS: Final = 10_000
-"""Ticks written of a longer run: with more, the file is one that no viewer opens."""
+"""Most ticks written of a run: viewers cannot open larger files."""
 
 MOST_SPANS: Final = 20_000
-"""Spans written of a track of the host's, likewise."""
+"""Most spans written of a track of the host, for the same reason."""
 
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -44,15 +44,15 @@ Event = dict[str, Any]
 
 
 def save(path: Path, found: Comparison) -> range:
-    """Write a trace, and give the ticks that are in it; `OSError` if the file cannot be written.
+    """Write a trace, and return its range of ticks; raise `OSError` if that is impossible.
 
     Parameters
     ----------
     path:
         The file, which appears whole or not at all.
     found:
-        What was compared. Of a run longer than `MOST_TICKS` as many are written, the first
-        difference in their middle, or else from the first one on.
+        The comparison. Of a longer run, `MOST_TICKS` ticks are written, with the first difference
+        in their middle, or else from the first tick on.
     """
     ticks = _window(found)
     with replacing(path) as file:
@@ -77,7 +77,7 @@ def _events(found: Comparison, ticks: range) -> Iterator[Event]:
 
 
 def _titles(process: int, title: str, tracks: dict[str, int]) -> Iterator[Event]:
-    """Give a process and its tracks their names."""
+    """Return the events that name a process and its tracks."""
     yield _title("process_name", process, 0, title)
     for name, thread in tracks.items():
         yield _title("thread_name", process, thread, name)
@@ -94,7 +94,7 @@ def _title(what: str, process: int, thread: int, name: str) -> Event:
 
 
 def _of_host(process: int, name: str, ledger: Ledger) -> Iterator[Event]:
-    """Laps of the host, what line and core did meanwhile, and requests, in the order of time."""
+    """Yield laps of the host, busy times of line and core, and requests, in order of time."""
     title = f"{name} as the host saw it (measured; line and core: computed)"
     yield from _titles(process, title, _HOST_TRACKS)
     begins = np.cumsum([0.0, *(each.seconds for each in ledger.timelines)])
@@ -122,7 +122,7 @@ def _spans(
     ends: Seconds,
     octets: Sequence[int] | None = None,
 ) -> Iterator[Event]:
-    """Spans of a track, which overlap by rounding at most; spans of no length are left out."""
+    """Yield the spans of a track, which overlap at most by rounding, without empty ones."""
     until = 0
     for row in range(min(len(names), MOST_SPANS)):
         begin = max(until, round(begins[row] * _NANOSECONDS))
@@ -138,7 +138,7 @@ def _spans(
 
 
 def _request(process: int, number: int, begin: float, request: np.void) -> Iterator[Event]:
-    """Begin and end of a request; several requests are under way at once."""
+    """Yield begin and end of a request, as several requests are pending at once."""
     values = {"bytes out": int(request["bytes_out"]), "bytes back": int(request["bytes_in"])}
     name = Opcode(request["opcode"]).name
     for phase, moment in (("b", "queued"), ("e", "answered")):
@@ -152,7 +152,7 @@ def _request(process: int, number: int, begin: float, request: np.void) -> Itera
 def _of_core(
     process: int, name: str, one: Findings, events: IntArray, ticks: range
 ) -> Iterator[Event]:
-    """Ticks, phases, events and spikes of a core, each track in the order of time."""
+    """Yield ticks, phases, events and spikes of a core, each track in the order of time."""
     clock = f"{one.identity.clock_hz / 1e6:g} MHz"
     yield from _titles(process, f"{name} core (computed: cycles at {clock})", _CORE_TRACKS)
     run, params = one.behaviour.run, one.identity.params
@@ -160,7 +160,7 @@ def _of_core(
     update = schedule.update_cycles(params)
 
     def at(cycle: int) -> int:
-        """Give the nanosecond of a cycle: whole ones, so that spans end where the next begin."""
+        """Return the time of a cycle in whole nanoseconds, so that adjacent spans meet exactly."""
         return round(cycle * _NANOSECONDS / one.identity.clock_hz)
 
     def event(track: str, name: str, begin: int, values: dict[str, int]) -> Event:
@@ -201,6 +201,6 @@ def _of_core(
 
 
 def _within(spikes: IntArray, ticks: range) -> slice:
-    """Rows of (tick, …), ascending, that are of some ticks."""
+    """Return the slice of ascending rows (tick, …) whose ticks are in a range."""
     first, last = np.searchsorted(spikes[:, 0], (ticks.start, ticks.stop))
     return slice(int(first), int(last))

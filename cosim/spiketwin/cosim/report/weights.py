@@ -1,4 +1,4 @@
-"""The weights before the run and after it, and what became of them."""
+"""The weights before and after the run, and their changes."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _NAME: Final = "weights"
 _HEIGHT: Final = 340.0
 _ABOVE: Final = 8.0
 _TITLE: Final = 24
-"""Characters that there is room for above a map."""
+"""Most characters of a title above a map."""
 _MOST_RINGS: Final = 200
-"""Differences so few that a pixel each would be overlooked are ringed."""
+"""Up to this number of differences, each is ringed, as single pixels would be overlooked."""
 
 Maps = dict[str, IntArray]
-"""Weights, or differences of them, shape (n_sources, n_neurons), by what they are."""
+"""Maps of weights or of their differences, shape (n_sources, n_neurons), by title."""
 
 
 def figures(found: Comparison) -> list[Figure]:
-    """Make maps of each kind of weights that the targets ended with."""
+    """Make maps of each group of equal weights that targets ended with."""
     before = found.case.network.weights.astype(np.int64)
     kinds: dict[str, IntArray] = {}
     having: dict[str, list[str]] = {}
@@ -54,7 +54,7 @@ def _learned(before: IntArray, after: IntArray, names: list[str]) -> Figure:
     count, where = int(np.count_nonzero(change)), ", ".join(names)
     maps = {"before": before, "after": after, "change": change}
     if not count:
-        # Two pictures would be equal and the third one empty.
+        # Nothing was learned: two pictures would be equal and the third one empty.
         maps = {"before and after": before}
     says = _says(maps)
     sentence = f"{count:,} of {change.size:,} weights changed on {where}."
@@ -128,7 +128,7 @@ def _table(title: str, names: tuple[str, str], one: IntArray, other: IntArray) -
 
 
 def _draw(name: str, title: str, says: str, maps: Maps) -> str:
-    # What is compared has one scale; the difference, the last of three, has its own.
+    # The compared maps share one scale; their difference, the last of three, has its own.
     *compared, _ = maps.values()
     scales = [_largest(compared)] * len(compared) + [_largest([list(maps.values())[-1]])]
     plots = []
@@ -152,7 +152,7 @@ def _draw(name: str, title: str, says: str, maps: Maps) -> str:
 
 
 def _elided(text: str) -> str:
-    """Cut what would run into the title beside it."""
+    """Shorten a text that would run into the title beside it."""
     return text if len(text) <= _TITLE else f"{text[: _TITLE - 1]}…"
 
 

@@ -1,1 +1,1 @@
-"""The RTL engine: the core and its link, translated by Verilator and run natively."""
+"""The simulated RTL: the core and its link, translated by Verilator and run natively."""

@@ -1,4 +1,4 @@
-"""Build the RTL or a netlist into a shared library, once for everybody who asks for the same."""
+"""Build the RTL or a netlist into a shared library, once for all who request the same one."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ _BUILDING: Final = "building the RTL"
 _FLAGS: Final = (
     "--cc", "--prefix", compiling.PREFIX, "-O3", "--x-assign", "fast", "--x-initial", "fast",
     "-Wno-WIDTH", "-Wno-CASEINCOMPLETE",
-    # Smaller functions are compiled faster, and files of them can be divided among compilers.
+    # Smaller functions compile faster, and their files can be spread over several compilers.
     "--output-split", "5000", "--output-split-cfuncs", "2000",
 )  # fmt: skip
 _OPTIMISATION: Final = "-O2"
 
 
 class DesignError(SpiketwinError, ValueError):
-    """A design that cannot be built, or has not what is asked of it: the message says why."""
+    """A design cannot be built, or lacks a requested feature; the message says why."""
 
     exit_status = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What is built: one core and how it is connected.
+    """A design to build: one core and its connection.
 
     Attributes
     ----------
@@ -60,15 +60,15 @@ class Design:
         Sizes of the core.
     level:
         ``bytes``: the byte streams behind the UART, with back-pressure. ``pins``: the UART's wires.
-        ``core``: the core's ports, of the RTL alone and without waves.
+        ``core``: the core's ports; only for the RTL and without waves.
     cycles_per_bit:
-        Rate at which the UART starts, 4…65535.
+        Rate of the UART at power-up, in clock cycles per bit, 4…65535.
     clock_hz:
-        Frequency that the core reports and that turns seconds into cycles, 1…2**32 - 1.
+        Frequency in hertz that the core reports and that turns seconds into cycles, 1…2**32 - 1.
     family:
-        FPGAs whose netlist is simulated, one of `mapping.families`; None for the RTL itself.
+        Family of FPGAs whose netlist is simulated, one of `mapping.families`; None for the RTL.
     gateware:
-        A folder with another ``spiketwin/hdl`` to build; None for the one that is installed.
+        A folder with another ``spiketwin/hdl`` to build; None for the installed one.
     waves:
         Whether all signals can be written to a VCD file.
 
@@ -109,11 +109,11 @@ class Design:
 
     @property
     def harness(self) -> Path:
-        """Source of what is around the core or the device."""
+        """Source of the harness around the core or the device."""
         return _HARNESS if self.level in LINK_LEVELS else _CORE_HARNESS
 
     def digest(self) -> str:
-        """Name everything that shapes the library: design, sources, flags and tools."""
+        """Return the cache key of the library: a hash of design, sources, flags and tools."""
         tools = [toolchain.versions()]
         shape = asdict(self)
         if shape.pop("gateware") is None:
@@ -131,12 +131,12 @@ class Design:
 
 
 def report_on_stderr(message: str) -> None:
-    """Tell the user what takes long."""
+    """Print a notice of a lengthy step to standard error."""
     print(f"spiketwin: {message}", file=sys.stderr, flush=True)
 
 
 def library(design: Design, report: Callable[[str], None] = report_on_stderr) -> Path:
-    """Give the path of the shared library of a design, building it if nobody has yet.
+    """Return the path of the shared library of a design, building it if nobody has yet.
 
     A library appears whole or not at all; of several processes that ask for the same one, one
     builds and the others wait.
@@ -144,7 +144,7 @@ def library(design: Design, report: Callable[[str], None] = report_on_stderr) ->
     Parameters
     ----------
     design:
-        What to build.
+        The design to build.
     report:
         Called with one line before a build begins.
 
@@ -164,7 +164,7 @@ def library(design: Design, report: Callable[[str], None] = report_on_stderr) ->
 
 
 def built(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
-    """Do as `builds.built_once`, its errors being such as the host knows.
+    """Call `builds.built_once`, and turn its errors into those that the host knows.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def built(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
 
 
 def _build(design: Design, digest: str, folder: Path, environment: dict[str, str]) -> None:
-    """Leave in the folder the library, the files it was made of, and the log."""
+    """Write the library, the files it is made of, and the log to the folder."""
     log, objects = folder / _LOG, folder / "objects"
     sources = _emit(design, digest, folder, environment)
     waves = ["--trace"] if design.waves else []
@@ -187,9 +187,9 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
         "-Mdir", str(objects), *sources,
     ]  # fmt: skip
     builds.run_tool(_BUILDING, command, log, environment=environment)
-    # Only there can the compiler be sure to find it: the package may lie in a path with a blank.
+    # A copy, as the package may lie in a path with a blank, which make cannot handle.
     shutil.copy(design.harness, objects)
-    # A netlist is that of hardware, which is reset.
+    # Only a netlist has a reset, as the hardware has.
     reset = () if design.family is None else ("-DSPIKETWIN_RESET",)
     compiler = compiling.Compiler(
         what=_BUILDING, waves=design.waves, environment=environment, log=log,
@@ -201,7 +201,7 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
 
 
 def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]) -> list[str]:
-    """Write the RTL or the netlist, and give the arguments with which Verilator reads it."""
+    """Write the RTL or the netlist, and return the arguments with which Verilator reads it."""
     top, log = TOP_OF[design.level], folder / _LOG
     rate = design.cycles_per_bit if design.level == "pins" else None
     arguments = {
@@ -210,10 +210,10 @@ def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]
     }  # fmt: skip
     language, name = ("verilog", "core.v") if design.family is None else ("rtlil", "core.il")
     if design.family is None:
-        arguments["reset"] = False  # nobody pulls it: every register has an initial value
+        arguments["reset"] = False  # not needed: every register has an initial value
     with (folder / name).open("wb") as text:
         if design.gateware is not None:
-            # Found before the installed one, as a part of the same namespace package.
+            # First on the path, so that it is found before the installed package.
             paths = design.gateware, *filter(None, [os.environ.get("PYTHONPATH")])
             environment = environment | {"PYTHONPATH": os.pathsep.join(paths)}
         emission = [sys.executable, "-m", "spiketwin.cosim.rtl.emission", language]

@@ -1,8 +1,9 @@
-"""From the C++ that Verilator writes to a shared library, compiling as little as will do.
+"""From the C++ that Verilator writes to a shared library, with as little compiling as possible.
 
 The makefile that Verilator writes compiles a dozen files, and reading the same headers in each of
-them takes longer than all else. Here they are put together to a few units, only what runs in every
-cycle is optimised, and Verilator's own library, which depends on no design, is compiled once.
+them takes longer than all else. Here they are joined into a few units (a unity build), only code
+that runs in every cycle is optimised, and Verilator's own library, which depends on no design, is
+compiled once.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from spiketwin.cosim.rtl import toolchain
 from spiketwin.hdl import builds
 
 PREFIX: Final = "Vcore"
-"""What Verilator is to call the class of the model, and so all of its files."""
+"""Name of the model's class, with which all files that Verilator writes begin."""
 
 FLAGS: Final = (
-    # Hidden symbols: several of these libraries live in one process and must not see each other.
+    # Hidden symbols: several of these libraries share a process and must not bind to each other.
     "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique",
-    # As Verilator's makefile has them.
+    # The definitions of Verilator's makefile.
     "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0",
     "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0",
 )  # fmt: skip
 
 _FAST_UNITS: Final = 2
-"""Units to which what runs in every cycle is put together: as many as the cores of a small machine.
+"""Number of units for code that runs in every cycle: one per processor of a small machine.
 
-Each more reads the headers once more.
+Each further unit reads the headers once more.
 """
 
 _SLOW: Final = "__Slow.cpp"
-"""How Verilator ends the names of files whose functions run once."""
+"""End of the names of files whose functions run only once."""
 
 _ONCE: Final = "-O0"
 _RUNTIME: Final = ("verilated.cpp", "verilated_threads.cpp")
@@ -52,13 +53,13 @@ class Compiler:
     Attributes
     ----------
     what:
-        What it does, to begin the message of an error with.
+        Description of the build, with which the message of an error begins.
     waves:
         Whether all signals can be written to a VCD file.
     options:
         More options for the model and its harness.
     environment, log:
-        As of `builds.run_tool`; the environment is `toolchain.environment`.
+        Arguments of `builds.run_tool`; the environment is that of `toolchain.environment`.
     """
 
     what: str
@@ -73,11 +74,11 @@ class Compiler:
         Parameters
         ----------
         folder:
-            What Verilator wrote; any tool can use its path.
+            Folder with the files that Verilator wrote; its path contains no blanks.
         harness:
-            Name of the source of the harness, in the folder as well.
+            Name of the source of the harness, in the same folder.
         optimisation:
-            Option for what runs in every cycle.
+            Option of the compiler for code that runs in every cycle.
         library:
             File that is written.
 
@@ -108,7 +109,7 @@ class Compiler:
         )  # fmt: skip
 
     def _runtime(self) -> Path:
-        """Give the object of Verilator's own library, compiling it if nobody has yet."""
+        """Return the object of Verilator's own library, compiling it if nobody has yet."""
         name = "runtime"
         own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
         shape = [toolchain.versions(), own, self.waves]
@@ -125,7 +126,7 @@ class Compiler:
     def _compiling(
         self, folder: Path, name: str, sources: Iterable[str], optimisation: str
     ) -> Iterator[Callable[[str], None]]:
-        """Compile some sources as one, beside the block; see `builds.tool`."""
+        """Compile some sources as one unit, concurrently with the block; see `builds.tool`."""
         (folder / f"{name}.cc").write_text(
             "".join(f'#include "{source}"\n' for source in sources), encoding="utf-8"
         )
@@ -143,7 +144,7 @@ class Compiler:
 
 
 def _divided(files: Iterable[Path]) -> list[list[Path]]:
-    """Divide files into units of about the same size."""
+    """Divide files into units of roughly equal size."""
     units: list[list[Path]] = [[] for _ in range(_FAST_UNITS)]
     for file in sorted(files, key=_size, reverse=True):
         min(units, key=lambda unit: sum(map(_size, unit))).append(file)

@@ -1,4 +1,4 @@
-"""The RTL of the core alone, for the software device to stand before it."""
+"""`CoreEngine`: the simulated RTL of the core alone, for the software device."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, space_fo
 class CoreEngine:
     """One simulated core, powered up: a `DeviceCore`.
 
-    Whatever is done to it takes cycles, but only those of `advance` and `take` are time of the
-    ticks: in all else it stands still for them (`core_harness.cpp`). Several of them live side by
-    side; one is for one thread at a time.
+    Every access takes clock cycles, but the tick timer counts only those of `advance` and `take`
+    and is stopped during all else (`core_harness.cpp`). Several engines can exist side by side;
+    one engine is for one thread at a time.
 
     Parameters
     ----------
     design:
-        What to simulate, at the level ``core``; built on first use.
+        The design to simulate, at the level ``core``; built on first use.
     report:
         Called with one line before a build begins.
 
     Attributes
     ----------
     design, params:
-        What is simulated, and its sizes.
+        The simulated design, and the sizes of its core.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class CoreEngine:
         self._core: int | None = self._native.spiketwin_new(self._status)
 
     def power_cycle(self) -> None:
-        """Lose everything: memory, state, registers, queues, counters, and the count of cycles."""
+        """Turn the power off and on: memory, state, registers, queues and counts are lost."""
         self._native.spiketwin_delete(self._powered())
         self._core = self._native.spiketwin_new(self._status)
 
@@ -65,7 +65,7 @@ class CoreEngine:
             self._core = None
 
     def __del__(self) -> None:
-        # One whose library could not be built has nothing to free.
+        # An engine whose library could not be built has nothing to free.
         if hasattr(self, "_core"):
             self.close()
 
@@ -84,7 +84,7 @@ class CoreEngine:
 
     @property
     def cycles(self) -> int:
-        """Clock cycles since power-up, whatever they were for."""
+        """Clock cycles since power-up, whatever they were spent on."""
         return int(self._native.spiketwin_cycles(self._powered()))
 
     @property
@@ -113,7 +113,7 @@ class CoreEngine:
         return self._shown("pending_groups")
 
     def counters(self) -> dict[str, int]:
-        """Those of the core."""
+        """Return the counters of the core."""
         names = ["cycles", "missed_deadlines", "late_events", "muted_ticks"]
         if self.params.saturation_counters:
             names += [counter.name for counter in SATURATIONS]
@@ -150,16 +150,16 @@ class CoreEngine:
 
     def write(self, space: Space, start: int, values: Elements) -> None:
         """Write elements, which have been checked."""
-        given = values.astype(np.int32)
+        elements = values.astype(np.int32)
         columns = self._formats[space].columns
         self._native.spiketwin_write(
-            self._powered(), space, start, columns, given.size, given.ctypes.data
+            self._powered(), space, start, columns, elements.size, elements.ctypes.data
         )
 
     # --- the run --------------------------------------------------------------------------------
 
     def queue(self, events: Elements) -> None:
-        """Queue axon events, for which there is room."""
+        """Queue axon events; the queue must have room for them."""
         due = (events >> EVENT_TICK_PLACE).astype(np.uint32)
         lines = (events & ((1 << EVENT_TICK_PLACE) - 1)).astype(np.uint32)
         self._native.spiketwin_queue(self._powered(), due.ctypes.data, lines.ctypes.data, due.size)
@@ -189,11 +189,10 @@ class CoreEngine:
         self._native.spiketwin_fall_behind(self._powered())
 
     def bare_loop(self, cycles: int) -> float:
-        """Give the wall-clock seconds of so many cycles of nothing but the clock.
+        """Return the wall-clock seconds of so many cycles in which only the clock toggles.
 
-        The measure that a run is compared with. At a fixed tick period the ticks of a run go on
-        meanwhile, their words being dropped once there is no room for them; `advance` knows nothing
-        of that.
+        This is the baseline for the speed of a run. At a fixed tick period the ticks of a run go
+        on meanwhile, and words without room are dropped; `advance` does not notice them.
         """
         seconds = 0.0
         for part in slices(cycles):

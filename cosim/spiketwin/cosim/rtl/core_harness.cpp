@@ -1,12 +1,12 @@
-// The core alone, compiled together with the RTL: its ports are driven from here, whole requests at
-// a time, so that nothing is done in Python for a cycle, an element, an event or a word.
+// Harness of the core alone, compiled together with the RTL. It drives the core's ports a whole
+// request at a time, so that no Python runs per cycle, element, event or word.
 //
 // The queues are the core's own, and so is the back-pressure of the output words. At a fixed tick
-// period the core's time stands still while it is not asked to run: what a request takes is no time
-// of the ticks, and no tick begins for whose words there is no room.
+// period the core's tick timer is stopped except while the core is to run: the cycles of a request
+// do not count for the ticks, and no tick begins unless there is room for its words.
 //
-// "ports.h", written when this is compiled, names what of the core is shown (SPIKETWIN_STATUS), and
-// where its insides lie that no port tells (SPIKETWIN_SLACK and others).
+// "ports.h", written by the build, lists the ports that are reported (SPIKETWIN_STATUS), and the
+// places of signals inside the core that no port shows (SPIKETWIN_SLACK and others).
 
 #include <algorithm>
 #include <chrono>
@@ -22,34 +22,34 @@ namespace {
 
 class Core {
 public:
-    // What can be seen is written to `status`, in the order of SPIKETWIN_STATUS, after every call.
+    // The values of the ports SPIKETWIN_STATUS are written to `status`, in order, after every call.
     explicit Core(uint64_t* status) : top_(std::make_unique<Vcore>(&context_)), status_(status) {
-        await_idle();  // a memory of one port is wiped first
+        await_idle();  // a core with single-port memories clears them first
         show();
     }
 
     ~Core() {
-        // What was made for its insides is unmade in the context of this thread, which is by now
-        // that of whichever model it made last, and perhaps gone.
+        // Verilator destroys the model in the current context of this thread, which by now may be
+        // that of another model, even a deleted one.
         Verilated::threadContextp(&context_);
         top_->final();
     }
 
-    // The clock and nothing else: what any harness is measured against. At a fixed tick period the
-    // ticks of a run go on, whether or not there is room for their words.
+    // Toggles the clock and does nothing else: the baseline for the speed of a harness. At a fixed
+    // tick period the ticks of a run go on, whether or not there is room for their words.
     void run_bare(uint64_t cycles) {
         release();
         for (uint64_t cycle = 0; cycle < cycles; ++cycle) toggle();
         cycles_ += cycles;
     }
 
-    // Elements lie `columns` in a row; `first` counts with the rows joined.
+    // Reads elements in row-major order, `columns` to a row; `first` is a flat index.
     void read(unsigned space, size_t first, size_t columns, size_t count, int32_t* values) {
         access(space, first, columns, count, nullptr, values);
     }
 
     void write(unsigned space, size_t first, size_t columns, size_t count, const int32_t* values) {
-        release();  // the period may be among the registers
+        release();  // the registers written may include the tick period
         access(space, first, columns, count, values, nullptr);
         hold();
         show();
@@ -72,7 +72,7 @@ public:
 
     void reset(unsigned mask) {
         halt();
-        held_ = false;  // there is no period any more
+        held_ = false;  // a reset core has no tick period
         top_->reset_stb = 1;
         top_->clear_mask = mask;
         top_->clear_stb = 1;
@@ -84,7 +84,7 @@ public:
         show();
     }
 
-    // There is room for all of them.
+    // Queues events; the queue must have room for all of them.
     void queue(const uint32_t* ticks, const uint32_t* axons, size_t count) {
         for (size_t k = 0; k < count; ++k) {
             top_->events_payload = uint64_t{axons[k]} << kTickBits | ticks[k];
@@ -92,7 +92,7 @@ public:
             await([&] { return top_->events_ready; });
         }
         top_->events_valid = 0;
-        // At a fixed tick period, late ones go one after the other.
+        // At a fixed tick period, late events are dropped one after the other.
         if (held_) steps(kEventCycles * (count + 1));
         show();
     }
@@ -102,7 +102,7 @@ public:
         show();
     }
 
-    // Says whether the run is over, or there is no room for the words of another tick.
+    // Returns whether the run is over, or there is no room for the words of another tick.
     bool advance(uint64_t cycles) {
         const bool settled = settle_within(cycles);
         show();
@@ -122,7 +122,8 @@ public:
         return count;
     }
 
-    // As if this were long after any period; ticks must have begun since it was written.
+    // Makes the core as late as it can be; has no effect until a tick has begun since the tick
+    // period was written.
     void fall_behind() {
         if (!held_ || !SPIKETWIN_ON_GRID) return;
         slack_ = kMostLate;
@@ -136,11 +137,12 @@ private:
     static constexpr unsigned kSlackBits = 40;
     static constexpr uint64_t kMostLate = uint64_t{1} << (kSlackBits - 1);
     static constexpr uint64_t kNeverDue = (uint64_t{1} << (kSlackBits - 2)) - 1;
-    // In which all words of a tick are in the queue, its digest too, and events are looked at.
+    // Cycles after which all words of a tick, its digest included, are in the queue, and events
+    // have been looked at.
     static constexpr unsigned kSettlingCycles = 12;
-    // In which the core follows `run_until` or `stop`.
+    // Cycles after which the core has responded to `run_until` or `stop`.
     static constexpr unsigned kFollowingCycles = 4;
-    // In which an event is dropped.
+    // Cycles after which a late event has been dropped.
     static constexpr unsigned kEventCycles = 8;
 
     void toggle() {
@@ -157,7 +159,7 @@ private:
         step([] {});
     }
 
-    // Looks at the outputs before the edge that ends the cycle.
+    // Simulates a cycle; `look` is called before the edge that ends it.
     template <typename Look>
     void step(Look look) {
         // Inputs change with the falling edge, so that two evaluations make a cycle.
@@ -178,7 +180,7 @@ private:
         while (count-- > 0) step();
     }
 
-    // Ends with the first cycle in which it holds.
+    // Simulates up to and including the first cycle in which the condition holds.
     template <typename Condition>
     void await(Condition condition) {
         bool holds = false;
@@ -189,7 +191,7 @@ private:
         do steps(kFollowingCycles); while (!top_->idle);
     }
 
-    // Writes what is given, or reads into `got`.
+    // Writes the elements in `given`, or reads elements into `got`; the other one is null.
     void access(unsigned space, size_t first, size_t columns, size_t count, const int32_t* given,
                 int32_t* got) {
         size_t row = first / columns, column = first % columns;
@@ -208,10 +210,10 @@ private:
             }
         }
         top_->memory_valid = 0;
-        steps(kFollowingCycles);  // the last one is on its way
+        steps(kFollowingCycles);  // the last write is still in the pipeline
     }
 
-    // Has the core at rest, its events dropped, and no run to go on with.
+    // Stops the core and waits until it is at rest, its events dropped.
     void halt() {
         top_->stop = 1;
         await_idle();
@@ -251,8 +253,7 @@ private:
         return false;
     }
 
-    // Until the next tick is due nothing happens any more but that its time is counted: that is
-    // done at once.
+    // Skips the cycles until the next tick is due, in which the core only counts them.
     void skip_wait() {
         if (!top_->real_time || !SPIKETWIN_ON_GRID) return;
         const uint64_t slack = SPIKETWIN_SLACK;
@@ -261,7 +262,7 @@ private:
         cycles_ += slack - kFollowingCycles;
     }
 
-    // The time of the ticks stands still from here to `release`.
+    // Stops the tick timer until `release`.
     void hold() {
         if (held_ || !top_->real_time) return;
         slack_ = SPIKETWIN_SLACK;
@@ -288,10 +289,10 @@ private:
     std::unique_ptr<Vcore> top_;
     uint64_t* status_;
     uint64_t cycles_ = 0;
-    // Where the core is: in a tick, or where nothing happens until it is asked for something.
+    // Whether a tick is under way, and whether the core is at rest until the next request.
     bool under_way_ = false;
     bool settled_ = true;
-    // What is kept while time stands still.
+    // The state of the tick timer while it is stopped.
     bool held_ = false;
     uint64_t slack_ = 0;
     uint8_t late_ = 0;

@@ -1,4 +1,4 @@
-"""The RTL on a pseudo-terminal, where any serial program can open it."""
+"""The RTL on a pseudo-terminal, which any serial program can open."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from spiketwin.hdl.spec.protocol import (
 from spiketwin.host.frames import FrameDecoder
 
 _AWAKE_SECONDS: Final = 10.0
-"""Simulation goes on for so long after the last byte in either direction.
+"""Seconds for which simulation continues after the last byte in either direction.
 
-Nothing at the pins tells whether a run is under way that nobody waits for. This lets one go on for
-a while, and then leaves an idle machine alone.
+The pins do not show whether a run is under way without a pending request. This lets such a run
+continue for a while, and then stops using the processor.
 """
 
 _SLICE_CYCLES: Final = 2048
-"""Cycles between two looks at the terminal: a millisecond or two."""
+"""Cycles between two polls of the terminal: a millisecond or two."""
 
 _CHUNK_BYTES: Final = 4096
 
@@ -41,16 +41,16 @@ _TERMINALS: Final = "/dev/pts/"
 
 
 class SymbolicLinkError(SpiketwinError, ValueError):
-    """No symbolic link can be put where it was asked for."""
+    """The requested symbolic link cannot be made."""
 
     exit_status = 2
 
 
 class _Traffic:
-    """What the bytes on the terminal tell about the device.
+    """The state of the device as far as the bytes on the terminal show it.
 
-    Whether it owes an answer, which may take it long; and the rate it was told to use, at which
-    the engine's end of the wires is kept: a terminal has no rate, whatever its clients set.
+    That is whether it still owes an answer, and the rate that a request set, which the engine's
+    end of the wires follows: a pseudo-terminal has no rate, whatever its clients set.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -63,7 +63,7 @@ class _Traffic:
 
     @property
     def owes_answer(self) -> bool:
-        """Whether the latest request was not answered yet; answers come in order."""
+        """Whether the latest request has not been answered yet; answers come in order."""
         return bool(self._unanswered)
 
     def to_device(self, data: bytes) -> None:
@@ -74,7 +74,7 @@ class _Traffic:
 
     def from_device(self, data: bytes) -> None:
         for body in self._replies.feed(data):
-            # A reply shows that the rate, if it is new, has carried a request.
+            # A reply shows that a new rate, if there is one, has carried a request.
             self._trial_end = None
             if body[1:REQUEST_HEADER] == self._unanswered:
                 self._unanswered = b""
@@ -99,8 +99,8 @@ def serve(
 ) -> None:
     """Serve an engine on a new pseudo-terminal, to one client after the other.
 
-    The terminal stays when a client goes, and so does the state of the core. Ends by an exception,
-    such as `KeyboardInterrupt`.
+    The terminal stays when a client disconnects, and so does the state of the core. Only an
+    exception, such as `KeyboardInterrupt`, or `until_eof` ends the call.
 
     Parameters
     ----------
@@ -109,32 +109,32 @@ def serve(
     announce:
         Called with the terminal's path once it can be opened.
     link:
-        Where to put a symbolic link to the terminal, which is removed at the end. A symbolic link
-        that is there already is replaced if the terminal it leads to is gone, or came after it:
-        then it is that of an emulator that was killed, and the terminal somebody else's.
+        Path of a symbolic link to the terminal, which is removed at the end. An existing symbolic
+        link is replaced if the terminal it leads to is gone or is younger than the link: then an
+        emulator that was killed left it behind, and the terminal belongs to another program.
     until_eof:
         A file descriptor whose end ends the service as well.
     meter:
-        Shows the host how far the simulation is.
+        Where the progress of the simulation is written for the host.
 
     Raises
     ------
     SymbolicLinkError
-        Something is in the link's place, be it the link of an emulator that runs, or its folder is
-        missing or cannot be written.
+        The path of the link is in use, possibly by an emulator that runs, or its folder is missing
+        or cannot be written.
     """
     master, client = os.openpty()
     try:
         tty.setraw(client)
         os.set_blocking(master, False)
         path = os.ttyname(client)
-        # What shows others that an emulator serves this terminal; it ends with this process.
+        # The lock shows others that an emulator serves this terminal; it ends with this process.
         fcntl.lockf(client, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with _linked(link, path):
             if meter is not None:
                 meter.note(0.0, _byte_seconds(engine), worked=0.0)
             announce(path)
-            # `client` stays open: without it the terminal would hang up with the first client.
+            # `client` stays open; otherwise the terminal would hang up after the first client.
             _serve(engine, master, until_eof, meter)
     finally:
         os.close(client)
@@ -148,7 +148,7 @@ def _serve(engine: Engine, master: int, until_eof: int | None, meter: Meter | No
     awake_until = 0.0
     worked_until = time.monotonic()
     while True:
-        # What the terminal does not take yet holds up the device, and the device holds up input.
+        # Output that the terminal does not take yet stalls the device, and the device its input.
         awake = traffic.owes_answer or time.monotonic() < awake_until
         simulating = awake and not answer
         sources = [fd for fd in (until_eof, master) if fd is not None]
@@ -158,7 +158,7 @@ def _serve(engine: Engine, master: int, until_eof: int | None, meter: Meter | No
             sources, [master] if answer else [], [], 0 if simulating else None
         )
         if not simulating:
-            worked_until = time.monotonic()  # it may have slept
+            worked_until = time.monotonic()  # leave out the time spent waiting
         if until_eof in readable and not os.read(until_eof, _CHUNK_BYTES):
             return
         if master in readable:
@@ -169,7 +169,7 @@ def _serve(engine: Engine, master: int, until_eof: int | None, meter: Meter | No
             answer = engine.read(_CHUNK_BYTES, slice_seconds if simulating else 0)
             traffic.from_device(answer)
         if meter is not None:
-            # Before the host has the answer, which looks at once.
+            # Before the host receives the answer, as it reads the meter at once.
             now = time.monotonic()
             clock = engine.cycles / engine.design.clock_hz
             meter.note(clock, _byte_seconds(engine), worked=now - worked_until)
@@ -182,17 +182,17 @@ def _serve(engine: Engine, master: int, until_eof: int | None, meter: Meter | No
 
 
 def _byte_seconds(engine: Engine) -> float:
-    """Seconds of the device that a byte takes on its line, if it has one."""
+    """Return the seconds of the device that a byte takes on its line, 0 if it has none."""
     if engine.design.level != "pins":
         return 0.0
     return BITS_PER_BYTE * engine.cycles_per_bit / engine.design.clock_hz
 
 
 def _is_left_behind(link: Path, own: str) -> bool:
-    """Whether what is there is certainly the link of an emulator that is gone.
+    """Return whether a path is certainly the link of an emulator that is gone.
 
-    Its terminal went with it, and the system has given the number to another one since: to our own,
-    or to one that is younger than the link, and no emulator serves.
+    Then its terminal is gone too, and the system has since given the number to another terminal:
+    to our own, or to one that is younger than the link and is served by no emulator.
     """
     if not link.is_symlink():
         return False
@@ -204,7 +204,7 @@ def _is_left_behind(link: Path, own: str) -> bool:
     if not link.exists():
         return True
     try:
-        # The moment that it was made, or that its owner or mode was changed.
+        # The change time: when it was made, or its owner or mode was changed.
         made_later = Path(terminal).stat().st_ctime_ns > link.lstat().st_mtime_ns
         return made_later and not _is_served(terminal)
     except OSError:
@@ -212,7 +212,7 @@ def _is_left_behind(link: Path, own: str) -> bool:
 
 
 def _is_served(terminal: str) -> bool:
-    """Whether an emulator serves a terminal; `OSError` where one may not look."""
+    """Return whether an emulator serves a terminal; `OSError` where one may not look."""
     client = os.open(terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     try:
         fcntl.lockf(client, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -245,6 +245,6 @@ def _linked(link: Path | None, target: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # By now it may be somebody else's.
+        # Another emulator may have replaced the link.
         if link.is_symlink() and str(link.readlink()) == target:
             link.unlink()

@@ -1,4 +1,4 @@
-"""The RTL or a netlist as a device in this process: bytes in, bytes out, cycles counted."""
+"""`Engine`: the RTL or a netlist as a device in this process, with its cycles counted."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
 
 SLICE_CYCLES: Final = 1 << 17
-"""Cycles a native call may take: a fraction of a second, so that Ctrl-C is heard."""
+"""Most cycles of one native call: a fraction of a second, so that Ctrl-C is handled."""
 
 _READ_BYTES: Final = 1 << 16
 
 
 class EngineClosed(SpiketwinError, RuntimeError):
-    """The engine was closed; make another one."""
+    """The engine was closed; make a new one."""
 
     exit_status = 2
 
@@ -35,20 +35,20 @@ class EngineClosed(SpiketwinError, RuntimeError):
 class Engine:
     """One simulated core with its link, powered up.
 
-    Nothing is simulated but within `read`, `run` and `bare_loop`. Several engines live side by
-    side; one engine may be used by several threads.
+    Simulation takes place only within `read`, `run` and `bare_loop`. Several engines can exist
+    side by side; one engine may be used by several threads.
 
     Parameters
     ----------
     params, level, cycles_per_bit, clock_hz, family, gateware, waves:
-        What to simulate, see `build.Design`; built on first use.
+        The design to simulate, see `build.Design`; built on first use.
     report:
         Called with one line before a build begins.
 
     Attributes
     ----------
     cycles_per_bit:
-        Rate of this end of the wires.
+        Rate of the host's end of the wires, in clock cycles per bit.
 
     Raises
     ------
@@ -89,7 +89,7 @@ class Engine:
 
     @property
     def unsent(self) -> int:
-        """Bytes written that the device has not begun to take."""
+        """Number of bytes written that the device has not begun to receive."""
         with self._lock:
             return int(self._native.spiketwin_unsent(self._powered()))
 
@@ -110,10 +110,10 @@ class Engine:
         Parameters
         ----------
         max_bytes:
-            Most bytes to return. Fewer are returned once no more follow at once.
+            Most bytes to return. Fewer are returned if no more follow immediately.
         seconds:
-            Time of the device, not of the clock on the wall: at most ``seconds × clock_hz`` cycles
-            are simulated. With 0, returns what is there.
+            Time of the device, not wall-clock time: at most ``seconds × clock_hz`` cycles are
+            simulated. With 0, the bytes already received are returned.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Engine:
                 return b""
 
     def run(self, cycles: int) -> None:
-        """Simulate so many cycles; what the device sends is kept for `read`.
+        """Simulate so many cycles; bytes from the device are kept for `read`.
 
         Raises
         ------
@@ -146,10 +146,10 @@ class Engine:
                 self._native.spiketwin_run(self._powered(), part)
 
     def bare_loop(self, cycles: int) -> float:
-        """Give the wall-clock seconds of so many cycles of nothing but the clock.
+        """Return the wall-clock seconds of so many cycles in which only the clock toggles.
 
-        The measure that `run` is compared with. The link is left alone, so what the device sends
-        meanwhile is lost.
+        This is the baseline for the speed of `run`. The link is not served, so bytes that the
+        device sends meanwhile are lost.
 
         Raises
         ------
@@ -163,14 +163,14 @@ class Engine:
         return seconds
 
     def set_cycles_per_bit(self, cycles_per_bit: int) -> None:
-        """Set the rate of this end of the wires, from the next byte on in each direction.
+        """Set the rate of the host's end of the wires, from the next byte in each direction on.
 
         Raises
         ------
         EngineClosed
             After `close`.
         DesignError
-            Fewer cycles than the UART can do.
+            The UART cannot run with so few cycles per bit.
         """
         if cycles_per_bit < MIN_CYCLES_PER_BIT:
             raise DesignError(
@@ -181,7 +181,7 @@ class Engine:
         self.cycles_per_bit = cycles_per_bit
 
     def open_waves(self, path: Path) -> None:
-        """Write all signals to a VCD file from now on, two units of time a cycle.
+        """Write all signals to a VCD file from now on, with two units of time per cycle.
 
         Raises
         ------
@@ -196,7 +196,7 @@ class Engine:
             self._native.spiketwin_open_waves(self._powered(), bytes(path))
 
     def close_waves(self) -> None:
-        """End what `open_waves` began; raises as it does."""
+        """End the file that `open_waves` began; the same errors are raised."""
         if not self.design.waves:
             raise DesignError("the design was built without waves: take Design(waves=True)")
         with self._lock:
@@ -240,7 +240,7 @@ class Engine:
 
 
 def slices(cycles: int) -> list[int]:
-    """Give the cycles of native calls that are short enough for Ctrl-C to be heard."""
+    """Divide a number of cycles into native calls short enough for Ctrl-C to be handled."""
     whole, rest = divmod(cycles, SLICE_CYCLES)
     return [SLICE_CYCLES] * whole + [rest]
 

@@ -1,10 +1,9 @@
-// One simulated device, compiled together with the RTL: the model that Verilator made, what its
-// pins are connected to, and the loops around it. Only whole stretches of cycles cross the border
-// to Python.
+// Harness of one simulated device, compiled together with the RTL: the model that Verilator made,
+// the other end of its pins, and the loops around them. A call from Python simulates many cycles.
 //
 // SPIKETWIN_PINS chooses the level: the UART's two pins, or the bytes behind the UART. Where
 // Verilator was asked for waves (VM_TRACE), all signals can be written to a VCD file for a while.
-// SPIKETWIN_RESET says that there is a reset. Without one every register begins as it would make it.
+// SPIKETWIN_RESET is defined if there is a reset; without one, registers have their initial values.
 
 #include <algorithm>
 #include <chrono>
@@ -54,7 +53,7 @@ private:
 
 constexpr unsigned kFrameBits = 10;  // start bit, eight data bits, stop bit
 
-// The other end of the UART's two wires: 8N1, one byte right behind the other.
+// The host's end of the UART's two wires: 8N1, bytes back to back.
 class Wires {
 public:
     explicit Wires(unsigned cycles_per_bit) : cycles_per_bit_(cycles_per_bit) {}
@@ -78,7 +77,7 @@ public:
         top.rx = sending_ >> bit & 1;
     }
 
-    // Says whether a byte is arriving.
+    // Returns whether a byte is arriving.
     bool sample(const Vcore& top, ByteQueue&, ByteQueue& output) {
         if (!receiving_) {
             if (top.tx) return false;
@@ -99,11 +98,11 @@ public:
         return true;
     }
 
-    // Cycles without a byte after which a burst is over.
+    // Returns the cycles without a byte after which a burst is over.
     unsigned gap() const { return 2 * cycles_per_bit_; }
 
-    // Whether a burst is over with this byte, the zero that ends a frame, although another one
-    // begins: a host at a line takes an answer when it is there.
+    // Returns whether this byte, a zero that ends a frame, also ends a burst, even if another frame
+    // follows: a host at a line reads an answer as soon as it is complete.
     bool ends(uint8_t byte) const { return byte == 0; }
 
 private:
@@ -125,7 +124,7 @@ class Wires {
 public:
     explicit Wires(unsigned) {}
 
-    // Bytes have no bits.
+    // Does nothing: there are no bits at this level.
     void set_cycles_per_bit(unsigned) {}
 
     void drive(Vcore& top, ByteQueue& input) {
@@ -141,7 +140,7 @@ public:
         return true;
     }
 
-    // The device brings a byte in about ten cycles while it reads its memories.
+    // The device sends a byte about every ten cycles while it reads its memories.
     unsigned gap() const { return 24; }
 
     bool ends(uint8_t) const { return false; }
@@ -153,7 +152,7 @@ class Device {
 public:
     explicit Device(unsigned cycles_per_bit)
         : top_(std::make_unique<Vcore>(prepared(context_))), wires_(cycles_per_bit) {
-        // Both ends of the link at rest, while the core is held in reset where it has one.
+        // Both ends of the link are at rest while the core is in reset, if it has one.
         ByteQueue nothing;
         wires_.drive(*top_, nothing);
 #ifdef SPIKETWIN_RESET
@@ -189,7 +188,7 @@ public:
         }
     }
 
-    // The clock and nothing else: what any harness is measured against.
+    // Toggles the clock and does nothing else: the baseline for the speed of a harness.
     void run_bare(uint64_t cycles) {
         ByteQueue nothing;
         wires_.drive(*top_, nothing);
@@ -223,7 +222,7 @@ private:
     static constexpr unsigned kResetCycles = 4;
 #endif
 
-    // Waves must be spoken of before the model is made.
+    // Tracing must be enabled before the model is made.
     static VerilatedContext* prepared(VerilatedContext& context) {
 #if VM_TRACE
         context.traceEverOn(true);

@@ -1,4 +1,4 @@
-"""What a simulation in a process of its own lets the host see of its time, in shared memory."""
+"""`Meter`: the progress of a simulation in another process, in shared memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _BYTES: Final = 8 * _NUMBERS
 
 
 class Meter:
-    """Three numbers in a file that two processes have in their memory; one writes, one reads.
+    """Three numbers in a file that two processes map into memory; one writes, one reads.
 
-    Each is written as a whole, so neither process ever waits for the other.
+    Each number is written atomically, so neither process ever waits for the other.
 
     Parameters
     ----------
@@ -27,18 +27,18 @@ class Meter:
 
     @classmethod
     def in_file(cls, file: IO[bytes]) -> Meter:
-        """Make one in an empty file."""
+        """Make a meter in an empty file."""
         file.truncate(_BYTES)
         return cls(file.fileno())
 
     def note(self, clock: float, byte_seconds: float, worked: float) -> None:
-        """Show how far the simulation is: see `Simulation`, but for the seconds worked just now."""
+        """Write the progress (`Simulation`), and add `worked` to the seconds worked so far."""
         self._numbers[0] = clock
         self._numbers[1] = byte_seconds
         self._numbers[2] += worked
 
     def simulation(self) -> Simulation:
-        """Give what is shown, to the host."""
+        """Return the numbers as the host reads them."""
         return Simulation(
             clock=lambda: self._numbers[0],
             byte_seconds=lambda: self._numbers[1],

@@ -1,8 +1,8 @@
-"""What the harness of the core alone is told when it is compiled: what is shown, and its insides.
+"""Settings of the core's harness: the ports that it reports, and the signals inside the core.
 
-No port of the core tells when a tick begins, whether the next one has room for its words, and how
-long it has to wait; the harness looks at the members of the core's units that do, where Verilator
-keeps them.
+No port of the core shows when a tick begins, whether there is room for the words of the next one,
+and how long that has to wait. The harness therefore reads signals of the core's units, at the
+places where Verilator keeps them.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _READ: Final = {
     "start_stb": "controller", "end_stb": "controller", "room": "reports", "on_grid": "timer",
 }  # fmt: skip
 _WRITTEN: Final = {"slack": "timer", "late": "timer"}
-"""What the harness reads, and what it writes too, each with the unit that has it: members of
-`controller.Controller`, `reports.Reports` and `tick_timer.TickTimer`, and the register `slack` of
-the last one, of the gateware's core."""
+"""Signals that the harness reads, and those that it writes too, each with the unit that has it:
+members of `controller.Controller`, `reports.Reports` and `tick_timer.TickTimer` in the gateware's
+core, and the register `slack` of the last one."""
 
 _HEADER: Final = "ports.h"
 _SETTINGS: Final = "ports.vlt"
 
 
 def status_of(params: CoreParams) -> tuple[str, ...]:
-    """Ports of a core that are shown after every call, in order."""
+    """Return the ports of a core that the harness reports after every call, in order."""
     return (*_STATUS, *(c.name for c in SATURATIONS if params.saturation_counters))
 
 
 def write_settings(params: CoreParams, folder: Path) -> list[Path]:
-    """Write what compiling the harness of a core takes; returns the sources for Verilator."""
+    """Write the files that compiling a core's harness takes; return the sources for Verilator."""
     shown = " ".join(f"X({name})" for name in status_of(params))
     defined = [f"SPIKETWIN_STATUS(X) {shown}"]
     for name, unit in (_READ | _WRITTEN).items():

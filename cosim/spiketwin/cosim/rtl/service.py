@@ -1,7 +1,8 @@
 """Serve one design on a pseudo-terminal, as a program of its own.
 
-Takes the fields of a `Design` as JSON and the descriptor of the file of a `Meter`, prints the
-terminal's path, and ends when its standard input does, as it does when the parent process dies.
+The program takes the fields of a `Design` as JSON and the descriptor of the file of a `Meter`,
+prints the terminal's path, and ends when its standard input is closed, which also happens when the
+parent process dies.
 """
 
 import json

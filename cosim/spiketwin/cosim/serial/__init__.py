@@ -1,8 +1,8 @@
-"""Simulated targets: what is known of each, and their URL handlers for pyserial.
+"""Simulated targets: their descriptions, and their URL handlers for pyserial.
 
-`TARGETS` describes them to `connect` (`spiketwin.host.registered`), which opens each as the value
-that it is. Any other program can open them by text: the package is for
-``serial.protocol_handler_packages``, and pyserial finds ``protocol_NAME`` in it when it opens
+`TARGETS` describes them to `connect` (`spiketwin.host.registered`), which opens a target as a
+typed value. Any other program can open them by address: with this package in
+``serial.protocol_handler_packages``, pyserial finds ``protocol_NAME`` in it when it opens
 ``NAME://…``.
 """
 
@@ -25,7 +25,7 @@ LEVEL: Final = "level"
 CLOCK: Final = "clock"
 CYCLES_PER_BIT: Final = "cycles_per_bit"
 FAMILY: Final = "family"
-"""Options of addresses."""
+"""Options that the address of a target can have."""
 
 _RTL_OPTIONS: Final = (PARAMS_OPTION, LEVEL, CYCLES_PER_BIT, CLOCK)
 _NO_LINE: Final = "its bytes take no time: leave it out, or take {}"
@@ -34,7 +34,7 @@ _OF_NETLIST: Final = _NO_LINE.format("netlist:?level=pins, which simulates the l
 
 
 def _opened_by(module: str) -> Callable[[Target], Transport]:
-    """Return what opens a target by `open_target` of a module, which is imported only then."""
+    """Return a function that opens a target by a module's `open_target`, imported only then."""
 
     def open_target(target: Target) -> Transport:
         opened: Transport = import_module(f"{__name__}.{module}").open_target(target)
@@ -44,7 +44,7 @@ def _opened_by(module: str) -> Callable[[Target], Transport]:
 
 
 def _at_pins(default_level: str) -> Callable[[Target], bool]:
-    """Return what says whether the line of a target is simulated."""
+    """Return a predicate that says whether the line of a target is simulated."""
     return lambda target: target.options.get(LEVEL, default_level) == "pins"
 
 

@@ -1,4 +1,4 @@
-"""The RTL of a core behind the software device, as what a port in this process needs."""
+"""`CorePort`: the RTL of a core behind the software device, for a port in this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class CorePort(DevicePort):
     Parameters
     ----------
     design:
-        What to simulate, at the level ``core``.
+        The design to simulate, at the level ``core``.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class CorePort(DevicePort):
     Raises
     ------
     TargetError
-        It cannot be built.
+        The design cannot be built.
     """
 
     def __init__(self, design: Design) -> None:
@@ -33,14 +33,14 @@ class CorePort(DevicePort):
         super().__init__(SoftwareDevice(self.engine, design.clock_hz, design.digest()))
 
     def read(self, max_bytes: int, seconds: float) -> bytes:
-        """Bytes to the host, at once: when there are none, `seconds` have passed."""
+        """Return bytes to the host at once; if there are none, `seconds` have passed."""
         data = super().read(max_bytes, seconds)
         if not data:
             self._waited += seconds
         return data
 
     def clock(self) -> float:
-        """Seconds since power-up: of what was simulated, and of waiting for nothing."""
+        """Return the seconds since power-up: those simulated, and those waited without result."""
         return self.engine.cycles / self.engine.design.clock_hz + self._waited
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Which RTL or netlist a target means: ``rtl:?params=full&level=pins&cycles_per_bit=4``."""
+"""From a target to its RTL or netlist: ``rtl:?params=full&level=pins&cycles_per_bit=4``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def design_of(target: Target, default_level: str, default_family: str | None = N
     default_level:
         The level if the target names none.
     default_family:
-        The family if the target names none: of a netlist. None means the RTL itself.
+        The family of the netlist if the target names none; None stands for the RTL itself.
 
     Raises
     ------

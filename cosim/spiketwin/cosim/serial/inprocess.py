@@ -1,4 +1,4 @@
-"""A device in this process as a transport, which pyserial can open as well."""
+"""Transports whose device runs in this process, which pyserial can open as well."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class ByteDevice(Protocol):
     def read(self, max_bytes: int, seconds: float) -> bytes:
         """Return bytes to the host, at most `max_bytes`.
 
-        Returns at once if any are there, and after at most `seconds` if none come. A device
-        that has no clock returns at once.
+        It returns at once if any are there, and after at most `seconds` if none come. A device
+        that has no clock returns at once in any case.
         """
 
     def close(self) -> None:
-        """Give back what the device holds; it is not used again."""
+        """Free the resources of the device; it is not used again."""
 
 
 class InProcessSerial(serial.SerialBase, Transport):
     """A port whose device is made when it is opened and gone when it is closed.
 
-    It is opened by a `Target` (`of`), or by pyserial with an address. Reading returns what is there
-    as soon as anything is, and without a timeout after a second at the latest: nothing waits for
-    ever. Line settings are accepted and mean nothing.
+    It is opened by a `Target` (`of`), or by pyserial with an address. Reading returns as soon as
+    there are any bytes; without a timeout it returns after a second at the latest, so that nothing
+    blocks for ever. Line settings are accepted and have no effect.
     """
 
     kind: ClassVar[TargetKind]
-    """As what addresses are read."""
+    """The scheme that addresses are parsed with."""
 
     has_line = False
 
@@ -63,10 +63,10 @@ class InProcessSerial(serial.SerialBase, Transport):
 
     @abstractmethod
     def make_device(self, target: Target) -> ByteDevice:
-        """Make the device that a target means; `TargetError` if there is none such."""
+        """Make the device that a target means; raise `TargetError` if there is no such device."""
 
     def open(self) -> None:
-        """Make the device; `serial.SerialException` if the port is open or its address is wrong."""
+        """Make the device; raise `SerialException` if the port is open or its address is wrong."""
         if self.is_open:
             raise serial.SerialException("the port is already open: close it first")
         if self._target is not None:
@@ -82,7 +82,7 @@ class InProcessSerial(serial.SerialBase, Transport):
         self.is_open = True
 
     def close(self) -> None:
-        """Close the port; its device is gone."""
+        """Close the port and discard its device."""
         if self._device is not None:
             self._device.close()
             self._device = None
@@ -90,7 +90,7 @@ class InProcessSerial(serial.SerialBase, Transport):
 
     @property
     def device(self) -> ByteDevice:
-        """The device; `serial.PortNotOpenError` if the port is closed."""
+        """The device; raises `serial.PortNotOpenError` if the port is closed."""
         if self._device is None:
             raise serial.PortNotOpenError()
         return self._device
@@ -105,7 +105,7 @@ class InProcessSerial(serial.SerialBase, Transport):
         """Read at most `size` bytes; fewer, or none, when no more are there."""
         device = self.device
         if not self._pending:
-            # All that the device has to say at once: a simulation that stops for a byte is slow.
+            # Take all that the device sends: a simulation that stops at each byte is slow.
             seconds = _LONGEST_READ if self.timeout is None else self.timeout
             self._pending += device.read(_MOST_BYTES, seconds)
         data = bytes(self._pending[:size])
@@ -113,7 +113,7 @@ class InProcessSerial(serial.SerialBase, Transport):
         return data
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write all bytes; returns their number."""
+        """Write all bytes, and return their number."""
         octets = bytes(data)
         self.device.write(octets)
         return len(octets)
@@ -124,9 +124,9 @@ class InProcessSerial(serial.SerialBase, Transport):
         self._pending.clear()
 
     def reset_output_buffer(self) -> None:
-        """Do nothing: what is written is with the device at once."""
+        """Do nothing: written bytes reach the device at once."""
 
     def _ignore(self) -> None:
-        """Line settings mean nothing here."""
+        """Do nothing: line settings have no meaning here."""
 
     _reconfigure_port = _update_rts_state = _update_dtr_state = _update_break_state = _ignore

@@ -1,7 +1,7 @@
-"""``model:``: the model answers, in this process.
+"""``model:``: a target in this process whose core is the model.
 
-``model://?params=full&clock=100000000``: `params` is a reference size, or one and what differs
-from it (``full,lanes=4``), `clock` the frequency that the device reports, in hertz.
+``model://?params=full&clock=100000000``: `params` is a reference size, with changes if need be
+(``full,lanes=4``), `clock` the frequency that the device reports, in hertz.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Serial(InProcessSerial):
     kind = MODEL
 
     def make_device(self, target: Target) -> ModelPort:
-        """Make the device that a target means; `TargetError` if there is none such."""
+        """Make the device that a target means; raise `TargetError` if there is no such device."""
         return ModelPort(ModelDevice(core_params(target), clock_hz(target)))
 
     def run_apart(self, plan: Plan, threads: int, report: Callable[[int], None]) -> bytes:
@@ -41,9 +41,9 @@ class Serial(InProcessSerial):
         return cast(ModelPort, self.device).model.run_apart(plan, threads, report)
 
     def saturations(self) -> dict[str, int]:
-        """Return the counters of what saturated, which the model has whatever its core is to have.
+        """Return the saturation counts, which the model keeps whether or not its core has them.
 
-        They are no part of what it answers, which is that of any core of these sizes.
+        No answer on the link shows them: the answers are those of any core of these sizes.
         """
         return cast(ModelPort, self.device).model.core.saturations
 

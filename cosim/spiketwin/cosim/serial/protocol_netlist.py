@@ -1,4 +1,4 @@
-"""``netlist:``: what Yosys maps the gateware to answers, simulated in this process.
+"""``netlist:``: the simulated netlist that Yosys maps the gateware to, in this process.
 
 ``netlist://?family=ice40&params=ncx``: `family` is ``ecp5``, the default, or ``ice40``; the other
 options are those of ``rtl://``.
@@ -19,10 +19,10 @@ class Serial(protocol_rtl.Serial):
     kind = NETLIST
 
     def design(self, target: Target) -> Design:
-        """Return the design that a target means; `TargetError` if there is none such."""
+        """Return the design that a target means; raise `TargetError` if there is no such design."""
         return design_of(target, default_level="bytes", default_family="ecp5")
 
 
 def open_target(target: Target) -> Transport:
-    """Build a netlist and open it."""
+    """Build the netlist of a target and open it."""
     return Serial.of(target)

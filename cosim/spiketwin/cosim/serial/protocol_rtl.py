@@ -1,10 +1,10 @@
-"""``rtl:``: the RTL answers, simulated in this process.
+"""``rtl:``: the simulated RTL, in this process.
 
-``rtl://?params=full&level=bytes&cycles_per_bit=4&clock=100000000``: `params` as of ``model://``; at
-the level ``pins`` the UART is simulated bit by bit, at ``bytes``, the default, only what is behind
-it, and at ``core`` the core alone, behind a link in software; `cycles_per_bit` is the UART's rate
-at power-up, and `clock` the frequency in hertz that the device reports and that its time is counted
-with.
+``rtl://?params=full&level=bytes&cycles_per_bit=4&clock=100000000``: `params` is that of
+``model://``. At the level ``pins`` the UART is simulated bit by bit; at ``bytes``, the default, the
+device behind its UART; at ``core`` the core alone, behind a link in software. `cycles_per_bit` is
+the UART's rate at power-up, and `clock` the frequency in hertz that the device reports and that
+turns its cycles into seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from spiketwin.host.transport import Transport
 class Serial(InProcessSerial):
     """Port of the simulated RTL, opened with ``serial.serial_for_url("rtl://…")``.
 
-    It lives in the time of the device: timeouts are simulated, and `clock` tells it. Whatever rate
+    Its time is that of the device: timeouts are simulated, and `clock` returns it. Whatever rate
     it is opened with, `baudrate` is the device's own.
     """
 
@@ -35,7 +35,7 @@ class Serial(InProcessSerial):
     _simulated: Engine | CorePort
 
     def design(self, target: Target) -> Design:
-        """Return the design that a target means; `TargetError` if there is none such."""
+        """Return the design that a target means; raise `TargetError` if there is no such design."""
         return design_of(target, default_level="bytes")
 
     def make_device(self, target: Target) -> Engine | CorePort:
@@ -44,7 +44,7 @@ class Serial(InProcessSerial):
         Raises
         ------
         TargetError
-            There is none such, or it cannot be built.
+            There is no such device, or it cannot be built.
         """
         wanted = self.design(target)
         self._simulated = CorePort(wanted) if wanted.level == "core" else _engine(wanted)
@@ -58,7 +58,7 @@ class Serial(InProcessSerial):
         return BITS_PER_BYTE / self.baudrate if self.has_line else 0.0
 
     def clock(self) -> float:
-        """Seconds of the device since power-up."""
+        """Return the seconds of the device since power-up."""
         if isinstance(self._simulated, CorePort):
             return self._simulated.clock()
         return self._simulated.cycles / self._simulated.design.clock_hz
@@ -84,7 +84,7 @@ def _engine(design: Design) -> Engine:
 
 
 class DesignSerial(Serial):
-    """Port of the simulated RTL of a design that no address tells, open when it is made.
+    """Port of the simulated RTL of a design that no address describes, open when it is made.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class DesignSerial(Serial):
     Raises
     ------
     TargetError
-        It cannot be built.
+        The design cannot be built.
     """
 
     def __init__(self, design: Design) -> None:
@@ -110,12 +110,12 @@ class DesignSerial(Serial):
 
     @property
     def engine(self) -> Engine:
-        """The simulation behind the port; `TargetError` if it is of the core alone."""
+        """The simulation behind the port; raises `TargetError` if it is of the core alone."""
         if isinstance(self._simulated, CorePort):
             raise TargetError("at level core there is no engine with a link: take another level")
         return self._simulated
 
 
 def open_target(target: Target) -> Transport:
-    """Build an RTL and open it."""
+    """Build the RTL of a target and open it."""
     return Serial.of(target)

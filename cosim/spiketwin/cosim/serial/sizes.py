@@ -11,12 +11,12 @@ from spiketwin.host.kinds import Target
 
 
 def core_params(target: Target) -> CoreParams:
-    """Return the sizes of a target's core, the default ones if it leaves them open."""
+    """Return the sizes of a target's core, the default ones if it does not name them."""
     return target.params or PRESETS[DEFAULT_PRESET]
 
 
 def clock_hz(target: Target) -> int:
-    """Return the frequency that a target's option names; `TargetError` unless 1…2**32 - 1."""
+    """Return the clock frequency of a target; raise `TargetError` unless it is 1…2**32 - 1."""
     if CLOCK not in target.options:
         return DEFAULT_CLOCK_HZ
     try:
@@ -26,7 +26,7 @@ def clock_hz(target: Target) -> int:
 
 
 def hertz_of(text: str) -> int:
-    """Return the frequency that a text names; `InvalidInput` if a core cannot report it."""
+    """Return the frequency in a text; raise `InvalidInput` if a core cannot report it."""
     hertz = number(text)
     if hertz is None or not 1 <= hertz <= MAX_CLOCK_HZ:
         raise InvalidInput(f"clock={text:.60}: must be in 1…{MAX_CLOCK_HZ} (hertz)")

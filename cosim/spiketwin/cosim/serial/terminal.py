@@ -34,11 +34,11 @@ class Terminal(NamedTuple):
     Attributes
     ----------
     path:
-        The terminal's, which any serial program can open.
+        Path of the terminal, which any serial program can open.
     simulation:
-        How far the RTL is.
+        Returns how far the simulation is.
     close:
-        Ends it, as does dropping this.
+        Ends the RTL, as does dropping the last reference to this.
     """
 
     path: str
@@ -49,12 +49,12 @@ class Terminal(NamedTuple):
 class TerminalTransport(WrappedTransport):
     """The host's end of a pseudo-terminal on which this process has an RTL served.
 
-    Bytes pass at no rate, whatever line is simulated behind the terminal.
+    The terminal itself has no rate, whatever line is simulated behind it.
 
     Parameters
     ----------
     served:
-        The RTL, which `close` ends.
+        The RTL that is served; `close` ends it.
     """
 
     def __init__(self, served: Terminal) -> None:
@@ -81,7 +81,7 @@ def open_target(target: Target) -> Transport:
 
 
 def open_pty(target: Target) -> Terminal:
-    """Serve an RTL on a pseudo-terminal until told to stop, nobody can, or this process ends.
+    """Serve an RTL on a pseudo-terminal until it is closed or dropped, or this process ends.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def open_pty(target: Target) -> Terminal:
             f"pseudo-terminal, which the link of the gateware serves, not {wanted.level!r}: take "
             f"rtl:?level={wanted.level}"
         )
-    # Here, so that the child has nothing to do that takes long or fails.
+    # Build here, so that the child has nothing to do that takes long or fails.
     library(wanted)
     reader, writer = os.pipe()
     service = [sys.executable, "-m", "spiketwin.cosim.rtl.service", json.dumps(asdict(wanted))]
@@ -110,8 +110,8 @@ def open_pty(target: Target) -> Terminal:
         child = subprocess.Popen(
             [*service, str(shared.fileno())],
             pass_fds=[shared.fileno()],
-            # The child ends with this pipe, and so with this process however it ends; Ctrl-C,
-            # which this process may handle, is none of its business.
+            # The child ends when this pipe closes, and so with this process, however it ends.
+            # Ctrl-C does not reach the child: this process may handle it and go on.
             stdin=subprocess.PIPE,
             stdout=writer,
             process_group=0,
@@ -130,17 +130,17 @@ def open_pty(target: Target) -> Terminal:
 
 
 class _Service:
-    """A child that ends when it is closed, or when nobody has this any more.
+    """A child process that ends when this is closed or no longer referenced.
 
-    A `Popen` that is dropped while the process lives is kept by the module that it is of, and the
-    pipe with it for whose end the child waits.
+    A `Popen` alone would not do: while its process lives, the module `subprocess` keeps a dropped
+    one, and with it the pipe for whose end the child waits.
     """
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._ended = weakref.finalize(self, _end, child)
 
     def close(self) -> None:
-        """End the child; once is enough."""
+        """End the child; further calls do nothing."""
         self._ended()
 
 

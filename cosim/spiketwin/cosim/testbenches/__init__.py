@@ -1,1 +1,1 @@
-"""Testbenches that run inside the simulator, and what builds and starts them."""
+"""Testbenches that run inside the simulator, and the modules that build and start them."""

@@ -1,8 +1,8 @@
-"""Find the cocotb tests of a module, as a program of its own, in which its code may do anything.
+"""Find the cocotb tests of a module, in a process of its own, as importing it may do anything.
 
-Takes the name of the module, the folder that it is in (or nothing, for one that is installed) and
-the file to write to, as JSON: ``tests``, each with ``name``, ``full_name``, ``skip`` and ``level``,
-null if it is declared without one of our drivers; or ``error``, and the ``line`` of the module at
+The arguments are the name of the module, its folder (empty for an installed one) and the file to
+write to. It receives JSON: ``tests``, each with ``name``, ``full_name``, ``skip`` and ``level``,
+which is null for a test without one of our drivers; or ``error``, and the ``line`` of the module at
 which it was raised, null if it was elsewhere.
 """
 
@@ -13,14 +13,14 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-# By these cocotb finds tests itself; that and how they are named is the same for one minor release.
+# cocotb finds tests by these classes itself; they are private, and stable in one minor release.
 from cocotb._decorators import Test, TestGenerator
 
 from spiketwin.cosim.testbenches.declare import Benches
 
 
 def collect(module: str) -> list[dict[str, Any]]:
-    """Import a module, and list its tests in the order in which they stand."""
+    """Import a module, and return a list of its tests in the order of their definition."""
     found = list(vars(importlib.import_module(module)).values())
     levels = {
         name: bench.level for bench in found if isinstance(bench, Benches) for name in bench.names
@@ -42,18 +42,18 @@ def collect(module: str) -> list[dict[str, Any]]:
     ]
 
 
-def _told(error: BaseException, module: str) -> tuple[str, int | None]:
-    """What Python says of an error, from the module on, and the line of it; None if elsewhere."""
-    said = traceback.TracebackException.from_exception(error)
-    ours = [Path(frame.filename).stem == module for frame in said.stack]
+def _described(error: BaseException, module: str) -> tuple[str, int | None]:
+    """Return the traceback of an error within the module, and its line there; None if elsewhere."""
+    summary = traceback.TracebackException.from_exception(error)
+    ours = [Path(frame.filename).stem == module for frame in summary.stack]
     line = None
     if True in ours:
-        line = [frame.lineno for frame, mine in zip(said.stack, ours, strict=True) if mine][-1]
+        line = [frame.lineno for frame, mine in zip(summary.stack, ours, strict=True) if mine][-1]
     if isinstance(error, SyntaxError) and Path(error.filename or "").stem == module:
         line = error.lineno
-    # What leads to the module is of no interest.
-    said.stack[:] = said.stack[ours.index(True) :] if True in ours else []
-    return "".join(said.format()), line
+    # Leave out the frames of the import machinery that lead to the module.
+    summary.stack[:] = summary.stack[ours.index(True) :] if True in ours else []
+    return "".join(summary.format()), line
 
 
 if __name__ == "__main__":
@@ -63,7 +63,7 @@ if __name__ == "__main__":
     try:
         result: dict[str, Any] = {"tests": collect(name)}
     except (Exception, SystemExit) as error:
-        told, line = _told(error, name)
-        print(told, file=sys.stderr)
+        description, line = _described(error, name)
+        print(description, file=sys.stderr)
         result = {"error": traceback.format_exception_only(error)[-1].strip(), "line": line}
     Path(output).write_text(json.dumps(result), encoding="utf-8")

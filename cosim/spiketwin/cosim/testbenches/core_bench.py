@@ -1,4 +1,4 @@
-"""Tests of the core inside the simulator: constrained-random ones, and every edge by itself."""
+"""Tests of the core inside the simulator: constrained-random ones, and edge cases one by one."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ OF_LEARNING: Final = frozenset(
         "nothing_plastic_costs_nothing",
     }
 )
-"""Tests for cores that learn."""
+"""Declares the tests that are for cores that learn."""
 
 DECAYS: Final = (arithmetic.DECAY_NONE, 1, 65, 3000, 32768, 65534, arithmetic.DECAY_AT_ONCE)
 STATE_SPACES: Final = tuple(v.space for v in STATE if v.space is not Space.PENDING)
 
 
 def bounds(core: CoreDriver, space: Space) -> tuple[int, int]:
-    """Smallest and largest element of a space."""
+    """Return the smallest and the largest element of a space."""
     return core.formats[space].limits()
 
 
 async def program_random(core: CoreDriver, *, wild: bool) -> None:
-    """Fill everything at random: `wild` from the whole range, else with what neurons live on."""
+    """Fill all spaces at random: from the whole range if `wild`, else with plausible values."""
     rng = core.rng
     for space, fmt in core.formats.items():
         if space in (Space.REGISTER, Space.COUNTER, Space.PENDING):
@@ -55,7 +55,7 @@ async def program_random(core: CoreDriver, *, wild: bool) -> None:
         elif not wild and space is Space.THRESHOLD:
             low, high = 0, high // 8
         elif not wild and space is Space.THETA:
-            # Above the thresholds nothing fires, and it may be wider than they are.
+            # A small theta: it may be wider than thresholds are, and then nothing would fire.
             high = min(high, bounds(core, Space.V)[1] // 32)
         elif not wild and space in (Space.REFRAC_TICKS, Space.REFRAC_COUNT):
             high = 3
@@ -68,7 +68,7 @@ async def program_random(core: CoreDriver, *, wild: bool) -> None:
             for _ in range(fmt.rows)
         ]
         if space is Space.PLASTIC:
-            # Whole rows and columns without a flag, too.
+            # Leave whole rows and columns without a flag as well.
             for row in values:
                 if rng.random() < 0.3:
                     row[:] = [0] * fmt.columns
@@ -82,7 +82,7 @@ async def program_random(core: CoreDriver, *, wild: bool) -> None:
 
 
 async def random_registers(core: CoreDriver) -> None:
-    """Set every register at random, many of them to an edge of their range."""
+    """Set every register at random, many of them to an end of their range."""
     values = {}
     for register in registers(core.params):
         low, high = register.limits(core.params)
@@ -95,13 +95,13 @@ async def random_registers(core: CoreDriver) -> None:
 
 
 def random_axons(core: CoreDriver) -> list[int]:
-    """Axons of one tick, from none to all."""
+    """Return the axons that spike in one tick, from none to all."""
     n = core.params.n_axons
     return core.rng.sample(range(n), core.rng.choice((0, 1, 1, 2, 3, n // 2, n)))
 
 
 async def random_ticks(core: CoreDriver, networks: int, ticks: int, *, wild: bool) -> None:
-    """Run networks drawn at random, registers rewritten and state cleared on the way."""
+    """Run networks drawn at random, and rewrite registers and clear state in between."""
     spikes = 0
     for _ in range(networks):
         await program_random(core, wild=wild)
@@ -120,7 +120,7 @@ async def random_ticks(core: CoreDriver, networks: int, ticks: int, *, wild: boo
 
 @bench
 async def begins_with_nothing(core: CoreDriver) -> None:
-    """After power-up everything is 0, whatever the memory came up with, and nothing is plastic."""
+    """After power-up everything is 0, whatever the memories held, and nothing is plastic."""
     core.compare()
     await core.fill("threshold", -1)
     await core.write_registers(learn_pre=1, learn_post=1, pre_offset=1 << 20, post_offset=1 << 20)
@@ -131,13 +131,13 @@ async def begins_with_nothing(core: CoreDriver) -> None:
 
 @bench
 async def random_networks(core: CoreDriver) -> None:
-    """Networks that could be somebody's."""
+    """Random networks with plausible values run like the oracle."""
     await random_ticks(core, networks=4, ticks=60, wild=False)
 
 
 @bench
 async def random_extremes(core: CoreDriver) -> None:
-    """Every value from its whole range."""
+    """Random networks with values from the whole range of each space run like the oracle."""
     await random_ticks(core, networks=5, ticks=25, wild=True)
 
 
@@ -171,13 +171,13 @@ async def hold_neurons(core: CoreDriver) -> None:
 
 
 def near(edge: int, inward: int, count: int) -> list[int]:
-    """Values at an edge and close to it."""
+    """Return values at an end of a range and close to it."""
     return [edge + inward * place for place in range(count)]
 
 
 @bench
 async def currents_saturate(core: CoreDriver) -> None:
-    """`i_syn` stays at either end of its range however many rows arrive."""
+    """`i_syn` stays at an end of its range however many rows are added."""
     n = core.params.n_neurons
     for w_edge, i_edge, inward in zip(
         bounds(core, Space.WEIGHT), bounds(core, Space.I_SYN), (1, -1), strict=True
@@ -188,7 +188,7 @@ async def currents_saturate(core: CoreDriver) -> None:
         await core.tick([0])
         await core.tick(range(core.params.n_axons))
         core.scoreboard.check("i_syn", core.peek("i_syn")[0], i_edge, "neuron 0")
-        # One row the other way: a value that had wrapped would show.
+        # Add one row of the opposite sign: a value that had wrapped would show.
         await core.fill("weight", inward)
         await core.tick([1])
         core.scoreboard.check("i_syn", core.peek("i_syn")[0], i_edge + inward, "neuron 0")
@@ -207,7 +207,7 @@ async def potentials_saturate(core: CoreDriver) -> None:
         await core.fill("bias", bounds(core, Space.BIAS)[place])
         await core.tick()
         core.scoreboard.check_vector("v", core.peek("v"), [edge] * n)
-        # The parts cancel out before anything is cut off.
+        # The terms cancel out before the sum saturates.
         await core.fill("i_syn", 0)
         await core.fill("v", edge)
         await core.fill("bias", inward * 3)
@@ -236,7 +236,7 @@ async def potentials_have_a_floor(core: CoreDriver) -> None:
 
 @bench
 async def theta_and_traces_saturate(core: CoreDriver) -> None:
-    """`theta` and both traces stay at the top of their range."""
+    """`theta` and both traces saturate at the top of their range."""
     p = core.params
     for bump_from_top in (0, 1, 3):
         await hold_neurons(core)
@@ -246,7 +246,7 @@ async def theta_and_traces_saturate(core: CoreDriver) -> None:
                 top = bounds(core, space)[1]
                 await core.write(name, near(top, -1, core.formats[space].columns))
                 await core.write_registers(**{f"{name}_bump": top - bump_from_top})
-        # Every neuron fires: far above threshold and theta, or set back so that it is.
+        # Every neuron fires: its potential is far above threshold and theta, or reset to be so.
         await core.fill("theta", 1)
         await core.fill("threshold", bounds(core, Space.THRESHOLD)[0])
         fired = await core.tick(range(p.n_axons))
@@ -265,7 +265,7 @@ async def theta_and_traces_saturate(core: CoreDriver) -> None:
 
 @bench
 async def resets_by_subtraction_saturate(core: CoreDriver) -> None:
-    """What is left after subtracting a threshold far below 0 does not wrap."""
+    """The rest after subtracting a threshold far below 0 saturates and does not wrap."""
     low, high = bounds(core, Space.V)
     n = core.params.n_neurons
     await hold_neurons(core)
@@ -284,12 +284,12 @@ STRONG_RULES: Final = (
     (32767, (1 << 23) - 1), (-32768, -(1 << 23)), (32767, -(1 << 23)), (0, (1 << 23) - 1),
     (-32768, 0), (0, 0),
 )  # fmt: skip
-"""Gains and offsets whose steps are as large as they can be, in both directions, and of 0."""
+"""Gains and offsets whose steps are 0, or as large as possible in either direction."""
 
 
 @bench
 async def weights_saturate(core: CoreDriver) -> None:
-    """Both rules keep weights within their bounds; where the bounds cross `w_max` wins."""
+    """Both rules keep weights within their bounds; if the bounds cross, `w_max` wins."""
     low, high = bounds(core, Space.WEIGHT)
     p = core.params
     await hold_neurons(core)
@@ -341,7 +341,7 @@ async def threshold_is_reached_exactly(core: CoreDriver) -> None:
 
 @bench
 async def refractory_periods(core: CoreDriver) -> None:
-    """Neurons wait 0, 1, 2… ticks and as long as the counter can, and hold their potential."""
+    """Neurons wait for 0, 1, 2… ticks up to the counter's maximum, and hold their potential."""
     p = core.params
     longest = bounds(core, Space.REFRAC_TICKS)[1]
     await hold_neurons(core)
@@ -352,7 +352,7 @@ async def refractory_periods(core: CoreDriver) -> None:
     await core.write("refrac_ticks", periods)
     fired: list[list[int]] = [[] for _ in range(p.n_neurons)]
     for tick in range(min(longest, 300) + 3):
-        # Input that arrives meanwhile is lost on the potential.
+        # Input that arrives during the refractory period does not change the potential.
         result = await core.tick([tick % p.n_axons])
         for neuron in result.spikes:
             fired[neuron].append(tick)
@@ -363,7 +363,7 @@ async def refractory_periods(core: CoreDriver) -> None:
 
 @bench
 async def decay_codes(core: CoreDriver) -> None:
-    """Every decay, by every kind of code, from every kind of value."""
+    """Values of every kind decay exactly, with every decay and every kind of code."""
     p = core.params
     await hold_neurons(core)
     for code in DECAYS:
@@ -390,7 +390,7 @@ async def decay_codes(core: CoreDriver) -> None:
 
 @bench
 async def spikes_before_and_behind_a_synapse_at_once(core: CoreDriver) -> None:
-    """Sources and neurons of the same synapse spike in one tick, all with all, also recurrent."""
+    """Pre- and postsynaptic spikes of a synapse may fall in one tick, for all pairs at once."""
     p = core.params
     await hold_neurons(core)
     await core.fill("threshold", bounds(core, Space.THRESHOLD)[0])
@@ -407,14 +407,14 @@ async def spikes_before_and_behind_a_synapse_at_once(core: CoreDriver) -> None:
         for _ in range(6):
             result = await core.tick(range(p.n_axons))
             core.scoreboard.check("neurons that fired", len(result.spikes), p.n_neurons)
-        # A single pair: its trace must not be seen before it is bumped.
+        # A single pair of spikes: the trace must be read only after it is incremented.
         await core.clear(ClearMask.TRACES | ClearMask.PENDING)
         await core.tick([p.n_axons - 1])
 
 
 @bench
 async def every_synapse_by_itself(core: CoreDriver) -> None:
-    """One weight, one flag: a spike of the source and one of the neuron reach this synapse only."""
+    """A spike of the source and one of the neuron reach exactly the one plastic synapse."""
     p = core.params
     low, high = bounds(core, Space.WEIGHT)
     top = bounds(core, Space.V)[1]
@@ -423,7 +423,7 @@ async def every_synapse_by_itself(core: CoreDriver) -> None:
         learn_pre=1, learn_post=1, w_min=low, w_max=high, pre_offset=2 << 16,
         post_offset=-(6 << 16), i_syn_decay=arithmetic.DECAY_AT_ONCE,
     )  # fmt: skip
-    # One more than the weight is missing to the threshold.
+    # The potential is one more than the weight below the threshold.
     await core.fill("theta", 0)
     await core.fill("v_reset", top - 4)
     await core.fill("v", top - 4)
@@ -448,13 +448,13 @@ async def every_synapse_by_itself(core: CoreDriver) -> None:
 
 
 async def lively(core: CoreDriver) -> None:
-    """A network in which about half of the neurons fire in each tick, with events or without."""
+    """Program a network in which about half of the neurons fire per tick, even without events."""
     await core.reset()
     await core.take_words()
     await program_random(core, wild=False)
     n, high = core.params.n_neurons, bounds(core, Space.V)[1]
     thresholds = [core.rng.randint(high // 16, high // 8) for _ in range(n)]
-    # One to three ticks of bias reach a threshold.
+    # The bias reaches a threshold within one to three ticks.
     await core.write("threshold", thresholds)
     await core.write("bias", [core.rng.randint(each // 2, 2 * each) for each in thresholds])
     await core.write("refrac_ticks", [core.rng.randrange(2) for _ in range(n)])
@@ -467,14 +467,14 @@ async def lively(core: CoreDriver) -> None:
 
 
 def check_lively(core: CoreDriver, results: Sequence[TickResult]) -> None:
-    """See that one in eight of the neurons fired a tick at least, and not all of them always."""
+    """Check that at least one in eight neurons fired per tick, and not all of them always."""
     spikes, most = sum(len(r.spikes) for r in results), len(results) * core.params.n_neurons
     core.scoreboard.check(f"lively: {spikes} of {most}", int(most <= 8 * spikes < 8 * most), 1)
 
 
 @bench
 async def output_queue_fills_up(core: CoreDriver) -> None:
-    """A free run waits between ticks for room, and no tick is longer for it."""
+    """A free run waits between ticks for room in the output queue, and no tick takes longer."""
     p = core.params
     ticks = 3 * p.spike_queue_depth
     await lively(core)
@@ -485,7 +485,7 @@ async def output_queue_fills_up(core: CoreDriver) -> None:
     most = p.spike_queue_depth - p.max_words_per_tick
     stalls = 0
     while len(got) < len(expected):
-        # Long enough for the queue to fill up.
+        # Wait long enough for the queue to fill up.
         await core.cycles(core.rng.choice((1, 20, most * schedule.most_cycles(p) // 2)))
         tick = int(core.dut.tick.value)
         await core.cycles(2 * schedule.most_cycles(p))
@@ -503,10 +503,10 @@ async def output_queue_fills_up(core: CoreDriver) -> None:
 
 @bench
 async def event_queue_fills_up(core: CoreDriver) -> None:
-    """As many events as the queue holds, over several ticks; a full queue takes no more."""
+    """The event queue takes as many events as it holds, over several ticks, and no more."""
     p = core.params
     await lively(core)
-    # Two events wait outside the memory: one comes out, one is held against the tick.
+    # Two events wait outside the memory: one in its output, one being compared with the tick.
     room = p.event_queue_depth + 2
     events = [
         (tick, axon)
@@ -539,7 +539,7 @@ async def event_queue_fills_up(core: CoreDriver) -> None:
 
 
 async def tick_ends(core: CoreDriver, ticks: int) -> list[int]:
-    """Cycle at which each of the next ticks ends."""
+    """Return the cycle at which each of the next ticks ends."""
     ends = []
     for _ in range(ticks):
         await with_timeout(ValueChange(core.dut.tick), 1_000_000 * CYCLE, "step")
@@ -550,7 +550,7 @@ async def tick_ends(core: CoreDriver, ticks: int) -> list[int]:
 async def run_at_period(
     core: CoreDriver, period: int, ticks: int
 ) -> tuple[list[int], list[TickResult]]:
-    """Run at a tick period; return when each tick began, and what it should have put out."""
+    """Run at a tick period; return the cycle at which each tick began, and its expected result."""
     await core.write_registers(tick_period=period)
     results = [core.step([]) for _ in range(ticks)]
     core.dut.run_until.value = core.oracle.tick
@@ -561,7 +561,7 @@ async def run_at_period(
 
 @bench
 async def tick_period_is_kept(core: CoreDriver) -> None:
-    """Ticks begin a period apart; one that is late begins at once, is counted, and is made up."""
+    """Ticks begin a period apart; a late one begins at once, is counted, and is made up for."""
     p = core.params
     await lively(core)
     longest = schedule.most_cycles(p)
@@ -590,7 +590,7 @@ async def tick_period_is_kept(core: CoreDriver) -> None:
 
 @bench
 async def deadlines_outlast_a_run(core: CoreDriver) -> None:
-    """Deadlines go on from run to run, and begin anew when the period is written: no other way."""
+    """Deadlines continue from run to run; only writing the tick period restarts them."""
     p = core.params
     await lively(core)
     period = schedule.most_cycles(p)
@@ -611,12 +611,12 @@ async def deadlines_outlast_a_run(core: CoreDriver) -> None:
 
 @bench
 async def deadlines_long_past_are_made_up_for(core: CoreDriver) -> None:
-    """However late it is, ticks follow each other at once, and all are counted."""
+    """However late the core is, ticks follow each other at once, and all are counted."""
     await lively(core)
     await run_at_period(core, schedule.most_cycles(core.params), 2)
     await core.take_words()
     missed = int(core.dut.missed_deadlines.value)
-    # A little before the counter of lateness would wrap, hours behind.
+    # Just before the counter of lateness would wrap, which is hours late.
     core.dut.core.timer.slack.value = -(1 << 39) + 20
     await core.cycles(100)
     for _ in range(3):
@@ -626,7 +626,7 @@ async def deadlines_long_past_are_made_up_for(core: CoreDriver) -> None:
 
 @bench
 async def counters_of_damage_stay_at_their_largest_value(core: CoreDriver) -> None:
-    """Missed deadlines, late events and muted ticks are counted up to there and not beyond."""
+    """The counters of missed deadlines, late events and muted ticks saturate."""
     names = "missed_deadlines", "late_events", "muted_ticks"
     largest = (1 << DAMAGE_WIDTH) - 1
     await lively(core)
@@ -641,7 +641,7 @@ async def counters_of_damage_stay_at_their_largest_value(core: CoreDriver) -> No
 
 @bench
 async def nothing_plastic_costs_nothing(core: CoreDriver) -> None:
-    """*Learn* takes cycles only while some synapse is plastic, whichever, and after a reset too."""
+    """*Learn* takes cycles only while any synapse is plastic, also after a reset."""
     p = core.params
     await core.fill("threshold", -1)
     places = [(0, 0), (p.n_sources - 1, p.n_neurons - 1)]
@@ -682,7 +682,7 @@ async def take_muted(core: CoreDriver, results: Sequence[TickResult]) -> None:
 
 @bench
 async def ticks_are_muted(core: CoreDriver) -> None:
-    """In real time a full output queue mutes ticks: whole ones, counted, and told of in order."""
+    """In real time a full output queue mutes whole ticks, which are counted and reported."""
     p = core.params
     await lively(core)
     period, ticks = schedule.most_cycles(p), p.spike_queue_depth
@@ -690,7 +690,7 @@ async def ticks_are_muted(core: CoreDriver) -> None:
     await take_muted(core, results)
     core.compare()
     check_lively(core, results)
-    # Words taken on the way: ticks told of and ticks muted together are all there were.
+    # With words taken on the way: ticks reported and ticks muted add up to all ticks.
     results = [core.step([]) for _ in range(ticks)]
     core.dut.run_until.value = core.oracle.tick
     await core.cycles(2)
@@ -714,16 +714,16 @@ async def ticks_are_muted(core: CoreDriver) -> None:
 
 @bench
 async def events_come_at_the_last_moment(core: CoreDriver) -> None:
-    """In real time an event may come while its tick looks for events: it counts, or it is late.
+    """In real time an event that arrives while its tick looks for events either counts or is late.
 
-    In the last round one of the tick before comes just ahead of it, which is late whenever it is.
+    In the last round an event of the tick before arrives just ahead of it, which is always late.
     """
     p = core.params
     await lively(core)
     waits, results = 0, []
     delays = range(schedule.LEAD + 2 * p.row_groups + 8)
     for behind, delay in product((False, False, True), delays):
-        # The first tick after this begins at once.
+        # Writing the period makes the next tick begin at once.
         await core.write_registers(tick_period=2 * schedule.most_cycles(p))
         now, late_before = core.oracle.tick, int(core.dut.late_events.value)
         axons = sorted(core.rng.sample(range(p.n_axons), 2))
@@ -766,7 +766,7 @@ async def events_come_late(core: CoreDriver) -> None:
         count = core.rng.randint(1, 3)
         await core.queue((now - count + k, core.rng.randrange(p.n_axons)) for k in range(count))
         late += count
-        # An event on its way in would keep the tick waiting for it.
+        # Wait, as an event still in the pipeline would delay the tick.
         await core.cycles(16)
         await core.tick([core.rng.randrange(p.n_axons)])
         core.scoreboard.check("late_events", int(core.dut.late_events.value), late)
@@ -779,7 +779,7 @@ async def events_come_late(core: CoreDriver) -> None:
 
 @bench
 async def clears_each_state_by_itself(core: CoreDriver) -> None:
-    """Every mask clears what it names and nothing else."""
+    """Every mask clears the state that it names and nothing else."""
     await program_random(core, wild=True)
     for mask in [*(ClearMask(1 << bit) for bit in range(len(ClearMask))), ~ClearMask(0)]:
         for space in STATE_SPACES:
@@ -796,10 +796,10 @@ async def clears_each_state_by_itself(core: CoreDriver) -> None:
 
 @bench
 async def reset_sets_back(core: CoreDriver) -> None:
-    """Reset: registers, tick, counters, state and queues; weights and parameters stay.
+    """A reset clears registers, tick, counters, state and queues; weights and parameters stay.
 
-    It comes when the output queue is full, ticks are muted that were not told of yet, and events
-    wait. Nothing of that is seen afterwards: not a word, and the next ticks muted count from 0.
+    It takes place when the output queue is full, muted ticks are not yet reported, and events
+    wait. Nothing of that remains: no word comes out, and the next muted ticks count from 0.
     """
     for _ in range(2):
         await lively(core)

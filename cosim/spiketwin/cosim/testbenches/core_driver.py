@@ -1,4 +1,4 @@
-"""Drives the core's ports, with the oracle beside it, and compares the two every tick."""
+"""Driver of the core's ports, with the oracle beside it, and the comparison after every tick."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from spiketwin.hdl.spec.registers import (
 from spiketwin.hdl.spec.variables import Per
 
 CYCLE: Final = 2
-"""Simulation steps of a clock cycle."""
+"""Simulation steps per clock cycle."""
 
 VECTORS: Final = tuple(
     v for v in variables.ARRAYS if v.per is not Per.SYNAPSE and v.space is not Space.PENDING
 )
-"""What has one element a neuron or a source, causes before what follows from them."""
+"""Variables with one element per neuron or source, causes before their effects."""
 MATRICES: Final = variables.names(v for v in variables.ARRAYS if v.per is Per.SYNAPSE)
 
 _ACCESS_CYCLES: Final = 32
 _WORD_CYCLES: Final = 4
-"""Cycles in which a word comes out of the queue."""
+"""Most cycles that it takes to take a word from the queue."""
 
 
 def count_word(kind: Word, count: int) -> int:
-    """Output word of a kind with a count."""
+    """Return the output word of a kind with a count."""
     return 1 << 31 | kind << WORD_COUNT_BITS | count
 
 
 def words_of(params: CoreParams, result: TickResult) -> list[int]:
-    """Output words of one tick."""
+    """Return the output words of one tick."""
     masks: dict[int, int] = {}
     for neuron in result.spikes:
         group, lane = divmod(neuron, params.neuron_lanes)
@@ -65,7 +65,7 @@ def words_of(params: CoreParams, result: TickResult) -> list[int]:
 
 
 class DriverError(SpiketwinError, ValueError):
-    """A test asks for what the core does not have; the message says what there is."""
+    """A test requests something that the core lacks; the message says what there is."""
 
     exit_status = 2
 
@@ -82,9 +82,9 @@ class CoreDriver:
     dut:
         The top, a `CoreTop`.
     params, oracle, scoreboard:
-        Its sizes, what it must equal, and who compares.
+        The sizes of the core, the oracle that it must equal, and the scoreboard that compares.
     rng:
-        Everything chosen at random comes from here.
+        Source of all random choices.
     """
 
     drives: ClassVar[str] = "core"
@@ -100,7 +100,7 @@ class CoreDriver:
         self._memories = self._find_memories()
 
     async def start(self) -> None:
-        """Start the clock, with anything in memories of one port, and wait for the core."""
+        """Start the clock, with random contents in single-port memories, and wait until idle."""
         if self.params.single_port_weights:
             bits = self.params.weights_per_word * (self.params.weight_width + self.params.learning)
             for bank in range(self.params.lanes):
@@ -117,14 +117,14 @@ class CoreDriver:
             await self._idle(4 * self.params.bank_depth)
 
     async def cycles(self, count: int) -> None:
-        """Let so many cycles pass; ends at a falling edge, as everything else here."""
+        """Let so many cycles pass, and return at a falling edge, as every method here does."""
         for _ in range(count):
             await FallingEdge(self.dut.clk)
 
     # --- the memory port -----------------------------------------------------------------------
 
     async def access(self, space: Space, row: int, column: int, value: int | None = None) -> int:
-        """Read one element, or write it if there is a value."""
+        """Write one element if a value is given, else read it; return the element."""
         dut = self.dut
         dut.memory_space.value = int(space)
         dut.memory_row.value = row
@@ -135,14 +135,14 @@ class CoreDriver:
         await with_timeout(RisingEdge(dut.memory_done), _ACCESS_CYCLES * CYCLE, "step")
         await FallingEdge(dut.clk)
         raw = int(dut.memory_r_data.value)
-        # Else the next request would begin with the cycle that ends this one.
+        # Otherwise the next request would begin in the cycle that ends this one.
         dut.memory_valid.value = 0
         await FallingEdge(dut.clk)
         signed = space in self.formats and self.formats[space].signed
         return raw - (1 << 32) if signed and raw >> 31 else raw
 
     async def write(self, name: str, values: Sequence[Any]) -> None:
-        """Write a vector or matrix to the core and the oracle; `DriverError` before, if unfit."""
+        """Write a vector or matrix to core and oracle; raise `DriverError` if it does not fit."""
         fmt = self._format(name)
         rows = values if name in MATRICES else [values]
         if len(rows) != fmt.rows or any(len(columns) != fmt.columns for columns in rows):
@@ -179,7 +179,7 @@ class CoreDriver:
             self.oracle.plastic[source][neuron] = plastic
 
     async def write_registers(self, **values: int) -> None:
-        """Write registers; those that the core lacks are left out."""
+        """Write registers; those that the core lacks are skipped."""
         for address, register in enumerate(registers(self.params)):
             if register.name in values:
                 value = values[register.name]
@@ -187,7 +187,7 @@ class CoreDriver:
                 self.oracle.register[register.name] = value
 
     async def write_pending(self, neurons: Iterable[int]) -> None:
-        """Make neurons those that fired in the last tick; one at least."""
+        """Mark at least one neuron as having fired in the last tick."""
         fired = sorted(neurons)
         masks: dict[int, int] = {}
         for neuron in fired:
@@ -205,14 +205,14 @@ class CoreDriver:
         self.dut.clear_stb.value = 0
         if int(self.dut.reset_stb.value):
             self.dut.reset_stb.value = 0
-            # With the tick, or the core would run to where it was.
+            # Together with the tick, or the core would run on to the old value.
             self.dut.run_until.value = 0
         if not int(self.dut.idle.value):
             await self._idle(max(self.params.n_sources, len(registers(self.params))) + 8)
         self.oracle.clear(mask)
 
     async def reset(self) -> None:
-        """Reset, and clear all state beside it, as the link does."""
+        """Reset the core and clear all state with it, as the link does."""
         self.dut.reset_stb.value = 1
         await self.clear(~ClearMask(0))
         self.oracle.register = dict.fromkeys(self.oracle.register, 0)
@@ -222,7 +222,7 @@ class CoreDriver:
     # --- events, words, ticks ------------------------------------------------------------------
 
     async def queue(self, events: Iterable[tuple[int, int]]) -> None:
-        """Queue (tick, axon) events, for as long as there is room; ascending."""
+        """Queue (tick, axon) events in ascending order, until all are queued."""
         dut = self.dut
         for tick, axon in events:
             dut.events_payload.value = tick | axon << 32
@@ -235,7 +235,7 @@ class CoreDriver:
             dut.events_valid.value = 0
 
     async def take_words(self, count: int | None = None) -> list[int]:
-        """Take output words: so many, or all that are there."""
+        """Take and return so many output words, or all that are queued."""
         words: list[int] = []
         dut = self.dut
         await self.cycles(_WORD_CYCLES)
@@ -247,22 +247,22 @@ class CoreDriver:
         return words
 
     async def run(self, ticks: int, most_cycles: int | None = None) -> None:
-        """Run so many ticks and wait until they are over; takes no words and compares nothing."""
+        """Run so many ticks and wait for their end, without taking words or comparing."""
         self.dut.run_until.value = self.oracle.tick + ticks
         await self._idle(most_cycles or ticks * schedule.most_cycles(self.params) + 16)
 
     async def tick(self, axons: Iterable[int] = ()) -> TickResult:
-        """Run one tick of both in which these axons spike, and compare everything."""
+        """Run one tick of core and oracle in which these axons spike, and compare everything."""
         spikes = sorted(set(axons))
         for axon in spikes:
             if not 0 <= axon < self.params.n_axons:
                 raise DriverError(f"axon must be in 0…{self.params.n_axons - 1}, not {axon}")
         await self.queue((self.oracle.tick, axon) for axon in spikes)
         self.dut.run_until.value = self.oracle.tick + 1
-        # At a fixed period a short tick before this one leaves it that much longer to wait.
+        # At a fixed period, a short tick before this one prolongs the wait for it.
         most_cycles = 2 * schedule.most_cycles(self.params) + 16
         await with_timeout(RisingEdge(self.dut.idle), most_cycles * CYCLE, "step")
-        # What the tick leaves is in memory from the very edge on at which it is over.
+        # The results of the tick are in memory from the very edge on at which it ends.
         result = self.step(spikes)
         self.compare()
         await FallingEdge(self.dut.clk)
@@ -270,7 +270,7 @@ class CoreDriver:
         return result
 
     def step(self, axons: Iterable[int]) -> TickResult:
-        """Advance the oracle alone."""
+        """Advance the oracle alone, and return its result."""
         self.scoreboard.tick = self.oracle.tick
         result = self.oracle.step(axons)
         self.total_cycles += result.cycles
@@ -287,7 +287,7 @@ class CoreDriver:
         return self.formats[Space[name.upper()]]
 
     def _check(self, name: str, row: int, column: int, value: int) -> None:
-        """Raise `DriverError` unless the core has such an element, and it holds the value."""
+        """Raise `DriverError` unless the core has such an element, and the value fits it."""
         fmt = self._format(name)
         rows = "source" if name in MATRICES else "row"
         columns = "source" if variables.BY_SPACE[fmt.space].per is Per.SOURCE else "neuron"
@@ -382,7 +382,7 @@ class CoreDriver:
         return weights, [[bool(w >> p.weight_width & p.learning) for w in row] for row in words]
 
     def _find_memories(self) -> dict[str, list[Any]]:
-        """Find the memories by their names, which Verilog's writer has made unique."""
+        """Find the memories by their names, which Amaranth makes unique in the Verilog."""
         scopes = {
             scope._name.strip("\\ ").split("$")[0]: scope
             for scope in self.dut.core
@@ -399,7 +399,7 @@ def _words(memory: Any) -> list[Any]:
 
 
 class _Named(int):
-    """An output word that says what it means when it is printed."""
+    """An output word that prints with its meaning."""
 
     def __repr__(self) -> str:
         if self >> 31:

@@ -1,4 +1,4 @@
-"""How a test is declared, and what it is told from outside the simulator."""
+"""The decorator that declares a cocotb test, and the driver that it passes to the test."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from spiketwin.cosim.testbenches.scoreboard import Scoreboard
 from spiketwin.hdl.spec.params import CoreParams
 
 _LONGEST: Final = 500_000_000
-"""Simulation steps that a test may take; far above all of ours."""
+"""Simulation steps after which a test fails by default; far more than ours take."""
 
 
 class WrongLevel(AssertionError):
-    """A driver was given a top that has not its ports.
+    """A driver was given a top without its ports.
 
     It ends a test within the simulator, and is reported as any assertion is.
     """
 
 
 class Driver(Protocol):
-    """What a test is given: the device under test and all that belongs to it.
+    """The argument of a test: the device under test and all that belongs to it.
 
     Attributes
     ----------
     drives:
-        At which level it drives (`levels.LEVELS`).
+        Level at which it drives (`levels.LEVELS`).
     scoreboard:
-        Who compares.
+        The scoreboard that compares.
     """
 
     drives: ClassVar[str]
@@ -62,9 +62,9 @@ class Benches(Generic[D]):
     Attributes
     ----------
     level:
-        That of the driver.
+        Level of the driver.
     names:
-        Of all tests declared.
+        Names of all tests declared.
     """
 
     def __init__(self, driver: type[D], longest: int = _LONGEST) -> None:
@@ -74,7 +74,7 @@ class Benches(Generic[D]):
         self.names: list[str] = []
 
     def __call__(self, test: Callable[..., Awaitable[None]]) -> Any:
-        """Declare a test, which takes a driver, and what `cocotb.parametrize` adds by name."""
+        """Declare a test with a driver as argument, and those of `cocotb.parametrize` by name."""
         self.names.append(test.__name__)
 
         @cocotb.test(timeout_time=self._longest, timeout_unit="step")

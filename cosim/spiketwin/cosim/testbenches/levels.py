@@ -1,4 +1,4 @@
-"""At which ports a core is driven, and what a testbench is told from outside the simulator."""
+"""The levels at which a core is driven, and the environment variables of a testbench."""
 
 from __future__ import annotations
 

@@ -21,13 +21,13 @@ room when words are fetched."""
 
 
 def read_counters() -> bytes:
-    """Arguments of `READ` for all counters."""
+    """Return the arguments of `READ` for all counters."""
     return struct.pack("<BIH", Space.COUNTER, 0, len(COUNTERS))
 
 
 @bench
 async def random_requests(link: BytesDriver) -> None:
-    """Requests one after the other, good and spoilt, runs among them."""
+    """Random requests, good and damaged, runs among them, are answered like by the model."""
     await link.ask(framed(link.requests.open()))
     for _ in range(120):
         link.gaps, link.stalls = link.rng.choice((0, 0.5)), link.rng.choice((0, 0, 0.5))
@@ -48,10 +48,10 @@ async def noise_between_requests(link: BytesDriver) -> None:
 
 @bench
 async def answers_wait_for_the_host(link: BytesDriver) -> None:
-    """A host that takes nothing stops the device, which loses nothing."""
+    """A host that reads nothing stalls the device, which loses nothing."""
     await link.ask(framed(link.requests.open()))
     link.stalls = 1.0
-    # More than the receive buffer and the slots for answers hold.
+    # Send more than the receive buffer and the slots for answers hold.
     sent, expected = b"", b""
     for _ in range(250):
         block = struct.pack("<BIH", Space.WEIGHT, 0, 60)

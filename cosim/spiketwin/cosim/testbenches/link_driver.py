@@ -1,4 +1,4 @@
-"""Drives the line of a whole device, with the model that must answer the same bytes beside it."""
+"""Drivers of a device's line, with the model that must answer the same bytes beside it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, MAX_FRAME, MIN_CYCLES_PER_BIT
 
 CYCLE: Final = 200
-"""Simulation steps of a clock cycle, so many that the bits of a UART need not fall on edges."""
+"""Simulation steps per clock cycle: many, so that bits of a UART need not begin at clock edges."""
 
 _SILENCE: Final = 12
-"""Bytes' time without an answer after which none follows, beside the time to execute."""
+"""Silence, in byte times beside the time to execute, after which no answer follows."""
 
 
 class LinkDriver(ABC):
@@ -32,11 +32,11 @@ class LinkDriver(ABC):
     drives:
         Level of the top.
     dut, params, rng, scoreboard:
-        The top, the sizes of its core, everything random, and who compares.
+        The top, the sizes of its core, the source of random choices, and the scoreboard.
     model, requests:
-        What answers the same, and who asks.
+        The model that must give the same answers, and the source of random requests.
     received:
-        Bytes that the device has sent and nothing has compared yet.
+        Bytes from the device that have not been compared yet.
     """
 
     drives: ClassVar[str]
@@ -63,14 +63,14 @@ class LinkDriver(ABC):
         await Timer(count * CYCLE, "step")
 
     async def ask(self, frame: bytes, heard: bytes | None = None) -> bytes:
-        """Send bytes, and compare what the device answers with what the model does.
+        """Send bytes, and compare the answers of the device with those of the model.
 
         Parameters
         ----------
         frame:
-            What is sent.
+            The bytes to send.
         heard:
-            What of it the device should have understood; all of it if not given.
+            The part of them that the device should receive; by default all.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class LinkDriver(ABC):
         return expected
 
     async def settle(self, expected: int) -> None:
-        """Wait for so many bytes, and then long enough for any run to end and any byte too many."""
+        """Wait for so many bytes, and then for any run to end and any further byte to arrive."""
         for _ in range(expected + _SILENCE + MAX_FRAME):
             if len(self.received) >= expected:
                 break
@@ -106,7 +106,7 @@ class LinkDriver(ABC):
         await self.cycles(ticks * schedule.most_cycles(self.params))
 
     def set_cycles_per_bit(self, _cycles: int) -> None:
-        """Follow a change of the rate, where there is one."""
+        """Follow a change of the rate, if the level has a rate."""
         return
 
     @property
@@ -120,11 +120,11 @@ class LinkDriver(ABC):
 
     @abstractmethod
     def _quiet(self) -> None:
-        """Set the inputs to rest."""
+        """Set the inputs of the device to their idle levels."""
 
     @abstractmethod
     async def _listen(self) -> None:
-        """Receive for ever."""
+        """Receive bytes for ever."""
 
 
 class BytesDriver(LinkDriver):
@@ -139,10 +139,10 @@ class BytesDriver(LinkDriver):
     drives = "bytes"
     gaps = 0.0
     stalls = 0.0
-    byte_cycles = 64  # the link's program takes most of it
+    byte_cycles = 64  # most of them are taken by the link's program
 
     async def send(self, data: bytes) -> None:
-        """Send bytes, each as soon as it is taken."""
+        """Send bytes, each as soon as the device takes it."""
         dut = self.dut
         await FallingEdge(dut.clk)
         for byte in data:
@@ -182,7 +182,7 @@ class PinsDriver(LinkDriver):
     cycles_per_bit:
         The rate of both ends.
     error:
-        By which part the bits of this end are longer than those of the device.
+        Relative error of the host's clock: the part by which its bits are longer.
     """
 
     drives = "pins"
@@ -195,7 +195,7 @@ class PinsDriver(LinkDriver):
         return BITS_PER_BYTE * self.cycles_per_bit
 
     def set_cycles_per_bit(self, cycles: int) -> None:
-        """Follow a change of the rate; from the next byte on, in both directions."""
+        """Follow a change of the rate, from the next byte in each direction on."""
         self.cycles_per_bit = cycles
 
     async def level(self, value: int, bits: float) -> None:
@@ -204,7 +204,7 @@ class PinsDriver(LinkDriver):
         await Timer(round(bits * self.cycles_per_bit * (1 + self.error) * CYCLE), "step")
 
     async def send_byte(self, byte: int, stop: int = 1) -> None:
-        """Send one byte, with a stop bit or without."""
+        """Send one byte, with a good stop bit or, if `stop` is 0, a bad one."""
         for bit in (0, *(byte >> place & 1 for place in range(8)), stop):
             await self.level(bit, 1)
 

@@ -13,21 +13,21 @@ from spiketwin.hdl.spec.registers import COUNTERS, Space
 bench = Benches(PinsDriver)
 
 RATES = (4, 5, 16)
-"""Cycles a bit."""
+"""Rates, in clock cycles per bit."""
 
 ERRORS = (0.0, 0.02, -0.02)
-"""By which parts the clock of the host may differ."""
+"""Relative errors of the host's clock."""
 
 
 def counters(link: PinsDriver) -> bytes:
-    """Frame that reads all counters, those of the link's errors among them."""
+    """Return a frame that reads all counters, including those of the link's errors."""
     block = struct.pack("<BIH", Space.COUNTER, 0, len(COUNTERS))
     return framed(link.requests.body(Opcode.READ, block))
 
 
 @bench
 async def rates_and_clocks(link: PinsDriver) -> None:
-    """Random requests at several rates, from hosts with faster and slower clocks."""
+    """Random requests are answered at several rates, to hosts with faster and slower clocks."""
     await link.ask(framed(link.requests.open()))
     for rate in RATES:
         await link.ask(framed(link.requests.body(Opcode.SET_BAUD, struct.pack("<H", rate))))
@@ -41,7 +41,7 @@ async def rates_and_clocks(link: PinsDriver) -> None:
 
 @bench
 async def glitches(link: PinsDriver) -> None:
-    """Pulses too short for a start bit are nothing."""
+    """Pulses too short for a start bit are ignored."""
     await link.ask(framed(link.requests.open()))
     for _ in range(20):
         await link.level(0, link.rng.uniform(0.02, 0.24))
@@ -51,7 +51,7 @@ async def glitches(link: PinsDriver) -> None:
 
 @bench
 async def breaks(link: PinsDriver) -> None:
-    """A wire held low is no byte, however long; the first byte after it is heard."""
+    """A line held low is no byte, however long; the first byte after it is received."""
     await link.ask(framed(link.requests.open()))
     for bits in (9.5, 10.5, 30, 200):
         await link.level(0, bits)
@@ -61,7 +61,7 @@ async def breaks(link: PinsDriver) -> None:
 
 @bench
 async def bytes_without_a_stop_bit(link: PinsDriver) -> None:
-    """Such a byte is lost, and with it its frame, which is counted; the next frame is good."""
+    """A byte without a stop bit is lost with its frame, which is counted; the next is good."""
     await link.ask(framed(link.requests.open()))
     for _ in range(10):
         frame = counters(link)
@@ -75,14 +75,14 @@ async def bytes_without_a_stop_bit(link: PinsDriver) -> None:
 
 @bench
 async def a_new_rate_is_on_trial(link: PinsDriver) -> None:
-    """A rate at which no good frame comes in time is given up, and one at which one does is not."""
+    """A new rate is given up if no good frame arrives in time, and kept if one does."""
     slow, before = 16, link.cycles_per_bit
     counted = link.dut.rate.cycle
     change = struct.pack("<H", slow)
     await link.ask(framed(link.requests.open()))
     await link.ask(framed(link.requests.body(Opcode.SET_BAUD, change)))
     link.cycles_per_bit = slow
-    # A frame that is damaged is heard, and proves nothing: the trial goes on to its end.
+    # A damaged frame does not confirm the rate: the trial goes on to its end.
     spoilt = bytearray(counters(link))
     spoilt[-2] ^= 1
     await link.ask(bytes(spoilt))

@@ -1,4 +1,4 @@
-"""Frames that a host could send, and many that it should not, from the tables of the protocol."""
+"""Random frames, most of them legal and some not, made from the tables of the protocol."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _NOT_TAKEN = (Status.WRONG_SESSION, Status.WRONG_SEQUENCE)
 
 
 def crc(body: bytes) -> bytes:
-    """CRC of a body, as it is sent."""
+    """Return the CRC of a body, in the bytes in which it is sent."""
     return (binascii.crc_hqx(body, CRC_INITIAL) ^ CRC_FINAL_XOR).to_bytes(2, "big")
 
 
 def framed(body: bytes) -> bytes:
-    """Frame of a body, the closing zero included."""
+    """Return the frame of a body, including the closing zero."""
     block: bytes = cobs.encode(body + crc(body))
     return block + b"\0"
 
 
 def unframed(frame: bytes) -> bytes:
-    """Body of a good frame without its closing zero; raises `ValueError` for any other."""
+    """Return the body of a good frame without its closing zero; raise `ValueError` for another."""
     decoded: bytes = cobs.decode(frame)
     body, check = decoded[:-2], decoded[-2:]
     if check != crc(body):
@@ -44,14 +44,14 @@ def unframed(frame: bytes) -> bytes:
 
 
 class Requests:
-    """A host that asks at random, rightly for the most part.
+    """A host that sends random requests, legal for the most part.
 
     Parameters
     ----------
     params:
-        Sizes of the core it talks to.
+        Sizes of the core that receives the requests.
     rng:
-        Where everything random comes from.
+        Source of all random choices.
     """
 
     def __init__(self, params: CoreParams, rng: random.Random) -> None:
@@ -63,15 +63,18 @@ class Requests:
         self._tick = 0
 
     def body(self, opcode: int, arguments: bytes = b"") -> bytes:
-        """Body of the next request."""
+        """Return the body of the next request."""
         return bytes([self._session, self._seq, opcode]) + arguments
 
     def open(self) -> bytes:
-        """Body of the request that begins the next session."""
+        """Return the body of the request that begins the next session."""
         return bytes([(self._session + 1) % 256, 0, Opcode.OPEN])
 
     def good(self, *, runs: bool) -> bytes:
-        """Body of a request that is legal but for the state of the device; maybe one that runs."""
+        """Return the body of a request that only the state of the device can make illegal.
+
+        With `runs` it may be one that starts a run.
+        """
         rng = self._rng
         opcodes = [Opcode.READ, Opcode.WRITE, Opcode.WRITE, Opcode.CLEAR, Opcode.STOP, Opcode.RESET]
         if runs:
@@ -99,7 +102,7 @@ class Requests:
         return self.body(opcode)
 
     def any(self, *, runs: bool) -> bytes:
-        """Frame of a request, one in four of them spoilt in some way."""
+        """Return the frame of a request, one in four of them damaged in some way."""
         rng = self._rng
         body = bytearray(self.good(runs=runs))
         fault = rng.randrange(28)
@@ -122,7 +125,7 @@ class Requests:
         return frame
 
     def follow(self, answers: bytes) -> None:
-        """Learn from answers which session it is, and which number comes next."""
+        """Learn the session and the next sequence number from answers."""
         for frame in answers.split(b"\0")[:-1]:
             session, seq, opcode, status = unframed(frame)[:REPLY_HEADER]
             if opcode == Opcode.OPEN and status == Status.OK and session != self._session:

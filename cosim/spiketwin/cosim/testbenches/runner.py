@@ -1,4 +1,4 @@
-"""Build a top with Verilator for cocotb, once, and run one cocotb test on it."""
+"""Build the simulator of a top with Verilator for cocotb, once, and run one cocotb test on it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, CoreParams
 from spiketwin.host.errors import TargetError
 
 BUILD: Final = "model"
-"""What the devices under test report: the same as the model that answers beside them."""
+"""Arguments of devices under test, which report the same as the model beside them."""
 
 WAVES: Final = "waves.vcd"
-"""File of the signals in the folder of results."""
+"""Name of the file with the signals, in the folder of results."""
 
 _FLAGS: Final = ("-O3", "--x-assign", "fast", "--x-initial", "fast")
 _MAKE_FLAGS: Final = "OPT_FAST=-O1"
-"""The quickest to build: these simulations are short."""
+"""Flags of make for the quickest build, as these simulations are short."""
 
 _COLLECT_SECONDS: Final = 120.0
 _LOG_LINES: Final = 40
@@ -41,14 +41,14 @@ _HERE: Final = "spiketwin.cosim.testbenches"
 
 
 class BenchFailed(AssertionError):
-    """A cocotb test failed or was not run; the message ends with what the simulator said.
+    """A cocotb test failed or was not run; the message ends with the simulator's output.
 
-    A test of pytest raises it, which reports an assertion as a failure and not as an error.
+    Within pytest it counts as a failure and not as an error, as it is an assertion error.
     """
 
 
 class BenchError(TargetError):
-    """A testbench cannot be run at all: the message says what about it is wrong."""
+    """A testbench cannot be run at all; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Test:
     Attributes
     ----------
     name, full_name:
-        Of the test, and with its module's before it.
+        Name of the test, and the same with the name of its module before it.
     skip:
-        Whether it is declared to be left out, unless it is asked for.
+        Whether it is declared to be skipped unless it is named in the call.
     level:
-        Which ports its driver drives; None if it is declared without one of our drivers.
+        Level of its driver; None if it is declared without one of our drivers.
     """
 
     name: str
@@ -73,18 +73,18 @@ class Test:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a test.
+    """The outcome of a test.
 
     Attributes
     ----------
     passed, skipped:
-        Whether it did; one that is skipped has not failed.
+        Whether it passed or was skipped; a skipped test has not failed.
     kind, reason:
         Type and message of the error that ended it, or why it was skipped; empty if it passed.
     seconds:
         Wall time.
     log:
-        All that the simulator said.
+        File with all output of the simulator.
     """
 
     passed: bool
@@ -95,7 +95,7 @@ class Outcome:
     log: Path
 
     def tail(self, lines: int = _LOG_LINES) -> list[str]:
-        """Last lines of the log; none if there is no log."""
+        """Return the last lines of the log; none if there is no log."""
         if not self.log.is_file():
             return []
         return self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
@@ -106,7 +106,7 @@ _ENDS: Final = {
     "SimFailure": "the simulation was over before the test: nothing was left that could happen, as "
     "where no clock runs, or the design called $finish",
 }
-"""Ends of a test that cocotb names for itself alone, by their type."""
+"""Descriptions of those outcomes for which cocotb has names of its own, by their type."""
 
 
 def collect(
@@ -117,18 +117,18 @@ def collect(
     Parameters
     ----------
     module:
-        Its name.
+        Name of the module.
     folder:
-        Where its file is; None for one that is installed.
+        Folder of its file; None for an installed module.
     params, seed:
-        What it finds in its environment.
+        Sizes and seed, passed in its environment.
     results:
         Folder to write the log to.
 
     Raises
     ------
     BenchError
-        It cannot be imported, or has no tests; or cocotb is not installed.
+        The module cannot be imported or has no tests, or cocotb is not installed.
     """
     _check_cocotb()
     path = str(folder / f"{module}.py") if folder else module
@@ -138,15 +138,15 @@ def collect(
         builds.run_tool(
             f"{path} cannot be looked at for tests: importing it",
             _command("collect", module, str(folder or ""), str(output)), log,
-            environment=_told(params, seed), seconds=_COLLECT_SECONDS,
+            environment=_environment(params, seed), seconds=_COLLECT_SECONDS,
         )  # fmt: skip
     except builds.BuildError as error:
         raise BenchError(str(error)) from error
     found = json.loads(output.read_text(encoding="utf-8"))
     if "error" in found:
         where = f", line {found['line']}," if found["line"] else ""
-        said = log.read_text(encoding="utf-8", errors="replace").rstrip()
-        raise BenchError(f"{path}{where} cannot be imported: {found['error']}\n{said}")
+        printed = log.read_text(encoding="utf-8", errors="replace").rstrip()
+        raise BenchError(f"{path}{where} cannot be imported: {found['error']}\n{printed}")
     tests = [Test(**each) for each in found["tests"]]
     if not tests:
         raise BenchError(
@@ -166,12 +166,12 @@ def simulator(
     waves: bool = False,
     report: Callable[[str], None] = _silent,
 ) -> Path:
-    """Give the folder of the simulator of a top, building it if nobody has yet.
+    """Return the folder of the simulator of a top, building it if nobody has yet.
 
     Parameters
     ----------
     top:
-        What to simulate.
+        The top to simulate.
     params:
         Sizes of its core.
     waves:
@@ -209,18 +209,18 @@ def simulator_of(
     waves: bool = False,
     report: Callable[[str], None] = _silent,
 ) -> Path:
-    """Give the folder of the simulator of Verilog of anybody's, building it if nobody has yet.
+    """Return the folder of the simulator of a user's Verilog, building it if nobody has yet.
 
-    Unlike in our own, Verilator's warnings end nothing; they are in the log.
+    Unlike for our own tops, Verilator's warnings are no errors; they are in the log.
 
     Parameters
     ----------
     sources:
-        All files of the design; what they include is looked for beside each.
+        All files of the design; included files are searched for beside each of them.
     top:
         The module to simulate.
     results:
-        Folder to write to what of the sources is left when everything is included.
+        Folder to write the preprocessed sources to.
     waves:
         Whether it can write its signals to a file.
     report:
@@ -229,7 +229,7 @@ def simulator_of(
     Raises
     ------
     TargetError
-        As `simulator`, or there is an error in the sources, or no such module.
+        The cases of `simulator`, an error in the sources, or a missing module.
     """
     flags = [*_FLAGS, "-Wno-fatal"]
     folders = [f"-I{folder}" for folder in {source.absolute().parent for source in sources}]
@@ -280,31 +280,31 @@ def simulate(
     path: Path | None = None,
     waves: bool = False,
 ) -> Outcome:
-    """Run one cocotb test from power-up, in the working folder, and tell what became of it.
+    """Run one cocotb test from power-up, in the working folder, and return its outcome.
 
     Parameters
     ----------
     folder, top, params:
-        The simulator, what it simulates and its sizes.
+        The folder of the simulator, the name of the top and its sizes.
     module:
-        What is imported.
+        Name of the module to import.
     test:
         Full name of a test in it.
     seed:
-        Of everything the test chooses.
+        Seed of all random choices of the test.
     results:
         Folder to write the log and the results to.
     environment:
         Variables for the test, beside the sizes and the seed.
     path:
-        Folder of the module, if it is not installed.
+        Folder of the module; None for an installed module.
     waves:
         Whether to write the signals to `WAVES` in the folder of results.
 
     Raises
     ------
     TargetError
-        cocotb is not installed, or Python is not to be had as a shared library.
+        cocotb is not installed, or there is no shared library of Python.
     """
     _check_cocotb()
     log, report = results / "simulation.log", results / "results.xml"
@@ -322,7 +322,7 @@ def simulate(
     try:
         builds.run_tool(
             f"the simulation of {test}", _command("simulate", "test"), log,
-            environment=_told(params, seed, top), stdin=json.dumps(arguments),
+            environment=_environment(params, seed, top), stdin=json.dumps(arguments),
         )  # fmt: skip
     except builds.BuildError as error:
         died = str(error).partition(";")[0]
@@ -330,7 +330,7 @@ def simulate(
 
 
 def _reported(report: Path, log: Path, else_reason: str) -> Outcome:
-    """Read what became of the one test of a report; `else_reason` says why there is none in it."""
+    """Read the outcome of the one test in a report; `else_reason` says why there may be none."""
     try:
         cases = ElementTree.parse(report).findall(".//testcase")
     except (OSError, ElementTree.ParseError):
@@ -359,7 +359,7 @@ def run(
     results: Path,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Run one cocotb test that is installed, ``module.name``; arguments else as of `simulate`.
+    """Run one installed cocotb test, ``module.name``; the other arguments are as of `simulate`.
 
     Raises
     ------
@@ -391,30 +391,30 @@ def _build(
 
 
 def _command(program: str, *arguments: str) -> list[str]:
-    # -P: a module in the working folder does not take the place of one of Python's.
+    # -P keeps modules in the working folder from shadowing those of Python.
     return [sys.executable, "-P", "-m", f"{_HERE}.{program}", *arguments]
 
 
-def _told(params: CoreParams, seed: int, top: str = "") -> dict[str, str]:
-    """Variables of a process in which a testbench is imported."""
-    told = {
+def _environment(params: CoreParams, seed: int, top: str = "") -> dict[str, str]:
+    """Return the environment variables of a process in which a testbench is imported."""
+    variables = {
         PARAMS_VARIABLE: json.dumps(asdict(params)),
         "COCOTB_RANDOM_SEED": str(seed),
-        # cocotb's runner behaves in another way where it believes to be called by a test.
+        # cocotb's runner behaves differently if it is called within a test of pytest.
         "PYTEST_CURRENT_TEST": "",
-        # Nor is it to take from elsewhere what it is told here.
+        # The runner would otherwise read these settings from the user's environment.
         "WAVES": "",
         "GUI": "",
     }
     for level, name in TOP_OF.items():
         if name == top:
-            told[LEVEL_VARIABLE] = level
-    return told
+            variables[LEVEL_VARIABLE] = level
+    return variables
 
 
 @functools.cache
 def _check_cocotb() -> None:
-    """Raise `TargetError`, with what mends it, unless cocotb can work here."""
+    """Raise `TargetError`, with the remedy, unless cocotb can work here."""
     found = find_spec("cocotb")
     if found is None:
         raise BenchError(

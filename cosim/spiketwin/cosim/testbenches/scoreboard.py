@@ -1,4 +1,4 @@
-"""Exact comparison of what a device did with what it should have done."""
+"""Exact comparison of what a device did with what it should have done, number by number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class Mismatch(AssertionError):
-    """The device differs; the message says where.
+    """The device differs from its reference; the message says where.
 
     It ends a test within the simulator, and is reported as any assertion is.
     """
@@ -20,17 +20,17 @@ class NothingCompared(AssertionError):
 
 
 class Scoreboard:
-    """Compares, and counts what was compared.
+    """Compares numbers, and counts the comparisons.
 
     Parameters
     ----------
     seed:
-        Of the test, for the message.
+        Seed of the test, for the message.
 
     Attributes
     ----------
     tick:
-        What is compared belongs to this tick; for the message.
+        Tick that the compared numbers belong to, for the message.
     comparisons:
         Numbers compared so far.
     """
@@ -46,7 +46,7 @@ class Scoreboard:
         Raises
         ------
         Mismatch
-            They differ.
+            The numbers differ.
         """
         self.comparisons += 1
         if got != expected:
@@ -59,7 +59,7 @@ class Scoreboard:
     def check_vector(
         self, field: str, got: Sequence[int], expected: Sequence[int], item: str = "neuron"
     ) -> None:
-        """Compare one number an `item`, each; raises `Mismatch` for the first that differs."""
+        """Compare two vectors, one number per `item`; raise `Mismatch` at the first difference."""
         self.check(f"number of {field}", len(got), len(expected))
         for place, (one, other) in enumerate(zip(got, expected, strict=True)):
             self.check(field, one, other, f"{item} {place}")
@@ -67,7 +67,7 @@ class Scoreboard:
     def check_matrix(
         self, field: str, got: Sequence[Sequence[int]], expected: Sequence[Sequence[int]]
     ) -> None:
-        """Compare one number a synapse, ``[source][neuron]``; raises `Mismatch` as `check`."""
+        """Compare two matrices of synapses, ``[source][neuron]``; raise `Mismatch` as `check`."""
         self.check(f"sources of {field}", len(got), len(expected))
         for i, (row, wanted) in enumerate(zip(got, expected, strict=True)):
             self.check(f"neurons of {field}", len(row), len(wanted), f"source {i}")

@@ -1,4 +1,4 @@
-"""A recorded session, played to a device in the simulator, which must answer as it was answered."""
+"""Replay of a recorded session to a simulated device, which must give the recorded answers."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from spiketwin.host.frames import DELIMITER
 from spiketwin.host.recording import Recording
 
 _PATIENCE: Final = 1 << 22
-"""Cycles without a byte after which none is expected, beside those of the ticks of one answer."""
+"""Silence in cycles, beside the ticks of one answer, after which no byte is expected any more."""
 
 _TICKS: Final = 64
-"""Ticks after which a request that waits for words is answered: each makes one word at least."""
+"""Ticks after which a request that waits for words is answered: each makes at least one word."""
 
 _CLOCK_AND_BUILD: Final = slice(REPLY_HEADER + 10, REPLY_HEADER + 14 + BUILD_BYTES)
-"""Where an identity tells the clock and the build, which are those of the testbench here."""
+"""Bytes of an identity with the clock and the build, which are those of the testbench here."""
 
 
 def identity(session: Recording) -> Identity:
-    """Give the identity of the device that was recorded, its sizes among it.
+    """Return the identity of the recorded device, which includes its sizes.
 
     Raises
     ------
     RecordingError
-        Nobody asked for it, or another release answered.
+        The recording holds no identity, or that of another release.
     """
-    said = b"".join(burst.data for burst in session.bursts if not burst.to_device)
-    for frame in said.split(DELIMITER):
+    answers = b"".join(burst.data for burst in session.bursts if not burst.to_device)
+    for frame in answers.split(DELIMITER):
         body = _body(frame)
         if body[2:REPLY_HEADER] == bytes([Opcode.IDENTIFY, Status.OK]):
             try:
@@ -55,24 +55,24 @@ def identity(session: Recording) -> Identity:
 
 
 async def play(link: LinkDriver, session: Recording) -> None:
-    """Send what the host sent, at the rate of the line that it asks for, and compare the answers.
+    """Send the recorded requests, at the line rates that they set, and compare the answers.
 
-    What is sent waits for the answers that came before it, as in the recording; how long they took
-    there does not count. The device may have another clock and another build, nothing else.
+    Each request waits for the answers before it, as in the recording, however long they took
+    there. Clock and build of the device may differ from those recorded, and nothing else may.
 
     Parameters
     ----------
     link:
-        A device that has just been switched on.
+        A device that has just been powered up.
     session:
-        What passed (`Recording.load`).
+        The recording (`Recording.load`).
 
     Raises
     ------
     Mismatch
         An answer differs, or does not come.
     RecordingError
-        The session is one with a core of other sizes, or tells none.
+        The core recorded has other sizes, or the session does not contain them.
     """
     sizes = identity(session).params
     if sizes != link.params:
@@ -92,7 +92,7 @@ async def play(link: LinkDriver, session: Recording) -> None:
 
 
 class _Player:
-    """What was sent and is expected, as far as it makes no whole frame yet."""
+    """The bytes sent and the bytes expected of which no whole frame has been compared yet."""
 
     def __init__(self, link: LinkDriver) -> None:
         self.link = link
@@ -100,18 +100,18 @@ class _Player:
         self.expected = bytearray()
         self._got = bytearray()
         self._rates: dict[tuple[int, int], int] = {}
-        """Cycles a bit that were asked for, by session and number of the request."""
+        """Requested rates in cycles per bit, by session and sequence number of the request."""
         self._rate: int | None = None
-        """What a change that has been granted goes to."""
+        """New rate of a granted change that has not taken effect yet, in cycles per bit."""
 
     async def answered(self) -> None:
-        """Wait for all that is expected, and compare each frame of it."""
+        """Wait for all expected bytes, and compare each frame of them."""
         link, silent = self.link, 0
         most = _PATIENCE + _TICKS * schedule.most_cycles(link.params)
         while len(self._got) < len(self.expected) and silent < most:
             if link.received:
                 silent = 0
-                # Not more than is expected, lest a byte too many be taken for the next answer.
+                # Take no more than expected: a superfluous byte must not count as the next answer.
                 count = len(self.expected) - len(self._got)
                 self._got += link.received[:count]
                 del link.received[:count]
@@ -125,7 +125,7 @@ class _Player:
         place = f"of an answer of {len(self.expected)} bytes that was recorded in part"
         link.scoreboard.check(f"bytes {place}", len(self._got), len(self.expected))
         if self._rate is not None:
-            # The device is not done before the stop bit of its answer is.
+            # The device changes its rate only after the stop bit of its answer.
             await link.cycles(link.byte_cycles)
             link.set_cycles_per_bit(self._rate)
             self._rate = None
@@ -148,7 +148,7 @@ class _Player:
         board.tick += 1
         wanted, answer = _body(expected), _body(got)
         if not wanted:
-            # Damaged on its way to the host: there is nothing that could be said again.
+            # The answer was damaged on its way to the host: there is nothing to compare with.
             return
         name = Opcode(wanted[2]).name
         if wanted[2:3] == bytes([Opcode.IDENTIFY]) and len(answer) == len(wanted):
@@ -161,7 +161,7 @@ class _Player:
 
 
 def _body(frame: bytes) -> bytes:
-    """Body of a frame; empty if it is damaged."""
+    """Return the body of a frame; empty if the frame is damaged."""
     try:
         return unframed(frame) if frame else b""
     except ValueError:

@@ -1,4 +1,4 @@
-"""A recorded session, played to the bytes of a device or to the wires of its UART."""
+"""Replay of a recorded session, at the bytes of a device or at the wires of its UART."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spiketwin.cosim.testbenches.session import play
 from spiketwin.host.recording import Recording
 
 _LONGEST: Final = 1 << 60
-"""A session lasts as long as it does; what does not answer is given up within it."""
+"""No limit for the whole session: a device that does not answer ends the test earlier."""
 
 bench = Benches(BytesDriver, _LONGEST)
 pins_bench = Benches(PinsDriver, _LONGEST)
@@ -21,11 +21,11 @@ pins_bench = Benches(PinsDriver, _LONGEST)
 
 @bench
 async def session_at_the_bytes(link: BytesDriver) -> None:
-    """Byte for byte, as fast as the device takes them."""
+    """The device answers a recorded session alike, byte by byte at full speed."""
     await play(link, Recording.load(Path(os.environ[SESSION_VARIABLE])))
 
 
 @pins_bench
 async def session_at_the_pins(link: PinsDriver) -> None:
-    """Bit for bit, at the rates that the session asks for."""
+    """The device answers a recorded session alike, bit by bit at the rates that it sets."""
     await play(link, Recording.load(Path(os.environ[SESSION_VARIABLE])))

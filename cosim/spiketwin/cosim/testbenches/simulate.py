@@ -1,8 +1,8 @@
-"""Have cocotb's runner do one thing, as a program of its own, which may end as it likes.
+"""Run one method of cocotb's runner as a program of its own, whose failure is contained.
 
-What it says, and what the simulator does, goes where standard output and error go. Takes ``build``
-or ``test``, and reads the arguments of that method as JSON, beside ``paths``: folders whose modules
-can be imported, too.
+Its output and that of the simulator go to standard output and error. The argument is ``build`` or
+``test``; the arguments of that method are read as JSON from standard input, together with
+``paths``: further folders from which modules can be imported.
 """
 
 import json
@@ -12,11 +12,11 @@ from cocotb_tools.runner import get_runner
 
 if __name__ == "__main__":
     arguments = json.load(sys.stdin)
-    # The runner hands this path on to the simulator. Last, so that a module in these folders that
-    # is called as one of the standard library does not take its place.
+    # The runner passes this path on to the simulator. The folders come last, so that no module in
+    # them shadows one of the standard library.
     sys.path.extend(arguments.pop("paths"))
     try:
         getattr(get_runner("verilator"), sys.argv[1])(**arguments)
     except RuntimeError as error:
-        # A program that it called has failed, and has said why.
+        # A program that the runner called has failed, and has printed why.
         sys.exit(str(error))

@@ -1,4 +1,4 @@
-"""How fast the core runs under cocotb when the testbench wakes up once a tick."""
+"""The speed of the core under cocotb when the testbench wakes up once a tick."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ bench = Benches(CoreDriver)
 
 @bench
 async def cycles_per_second(core: CoreDriver) -> None:
-    """Run ticks in which all neurons fire, one await each, and write the rate."""
+    """Run ticks in which all neurons fire, with one await each, and write the rate."""
     core.dut.words_ready.value = 1
     begin = time.perf_counter()
     for tick in range(TICKS):
@@ -29,7 +29,7 @@ async def cycles_per_second(core: CoreDriver) -> None:
         await core.run(1)
     cycles = int(core.dut.cycles.value)
     seconds = time.perf_counter() - begin
-    # All thresholds are 0, so every neuron fires, and is a source of the next tick.
+    # All thresholds are 0, so every neuron fires in every tick, and is a source in the next.
     p = core.params
     first = schedule.tick_cycles(p, 0, p.n_neurons, learns=False)
     later = schedule.tick_cycles(p, p.n_neurons, p.n_neurons, learns=False)

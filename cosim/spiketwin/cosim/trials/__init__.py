@@ -1,1 +1,1 @@
-"""Trials: what shows that a target is good, how fast it is, and that faults would be seen."""
+"""Trials: checks that a target works, measurements of its speed, and tests with seeded faults."""

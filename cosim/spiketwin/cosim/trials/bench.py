@@ -1,8 +1,8 @@
 """The project's own performance figures, each taken on a real run.
 
 Cycles come from the device and are exact. Seconds are *measured* on this machine and mean little
-alone: what is compared (an engine with a bare loop, the model with the RTL) is measured in turns
-within one call, and the ratio is the median over the turns.
+alone. Two things that are compared, such as an engine and a bare loop, or the model and the RTL,
+are measured in turns within one call, and the ratio is the median over the turns.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ from spiketwin.host.link import Link
 from spiketwin.host.progress import Stages
 
 Figures = dict[str, Result]
-"""Some groups of `BenchResult`, by name."""
+"""Groups of a `BenchResult`, by name."""
 
 
 BURST: Final = 8
-"""Sources, or neurons, that spike in one tick where the rate of a pass is taken."""
+"""Sources or neurons that spike in one tick when the rate of a pass is measured."""
 
 ACTIVE_SHARE: Final = 0.02
-"""Sources active in a tick, of all, where time is taken."""
+"""Share of the sources that are active in a tick when time is measured."""
 
 TURNS: Final = 5
 MODEL_TICKS: Final = 50_000
@@ -79,10 +79,10 @@ DIGEST_TICKS: Final = 1_000_000
 DIGEST_SIZES: Final = "tiny,digest_rounds=3"
 
 CALLS: Final = 500
-"""Calls of the host library over which the time of one is taken."""
+"""Number of calls of the host library over which the time of one is averaged."""
 
 BULK_PERIOD: Final = 59
-"""Ticks from spike to spike of every neuron in bulk: 17 Hz where a tick is 1 ms."""
+"""Ticks between spikes of every neuron in bulk: 17 Hz if a tick is 1 ms."""
 
 BULK_TICKS: Final = 100_000
 BATCH_RUNS: Final = 64
@@ -99,7 +99,7 @@ _SILENT: Final = 30_000
 
 
 def measure(report: Stages) -> BenchResult:
-    """Take all figures.
+    """Measure all figures.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _core() -> Figures:
 
 
 def _burst_cycles(which_pass: str) -> int:
-    """Cycles that a burst of `BURST` adds to a tick, whatever leads in and drains included."""
+    """Return the cycles that a burst of `BURST` adds to a tick, with filling and draining."""
     params = preset("full")
     net = Network(
         n_axons=params.n_axons, n_neurons=params.n_neurons, threshold=_filled(params, _SILENT),
@@ -150,7 +150,7 @@ def _burst_cycles(which_pass: str) -> int:
 
 
 def steady_activity(params: CoreParams) -> tuple[int, int]:
-    """Axons and neurons active in a tick of the steady network: `ACTIVE_SHARE`, rounded up."""
+    """Return the axons and neurons active per tick in the steady network (`ACTIVE_SHARE`)."""
     active = math.ceil(params.n_sources * ACTIVE_SHARE)
     return active // 2, active - active // 2
 
@@ -165,12 +165,12 @@ def program_steady(core: Core) -> None:
     _, firing = steady_activity(params)
     period = -(-params.n_neurons // firing)
     core.program(_learning(params, period))
-    # Spread over the period, so that equally many reach the threshold in each tick.
+    # Spread potentials over the period, so that equally many neurons fire in each tick.
     core.write_state(v=100 * (np.arange(params.n_neurons) // firing))
 
 
 def _learning(params: CoreParams, period: int) -> Network:
-    """A network in which all synapses learn, and a neuron fires every so many ticks, by bias."""
+    """Return a network in which all synapses learn, and bias makes neurons fire every `period`."""
     return Network(
         n_axons=params.n_axons, n_neurons=params.n_neurons,
         threshold=_filled(params, 100 * period), bias=_filled(params, 100),
@@ -181,14 +181,14 @@ def _learning(params: CoreParams, period: int) -> Network:
 
 
 def _axon_events(params: CoreParams, ticks: int) -> IntArray:
-    """Events of the steady network's axons, which take turns."""
+    """Return the events of the steady network's axons, which take turns."""
     axons, _ = steady_activity(params)
     tick = np.repeat(np.arange(ticks), axons)
     return np.stack([tick, np.arange(axons * ticks) % params.n_axons], axis=1)
 
 
 def ncx_cycles_per_tick() -> float:
-    """Mean cycles of a tick at `ncx`, learning on, with `ACTIVE_SHARE` of the sources active."""
+    """Return the mean cycles of a tick at `ncx`, with learning, at `ACTIVE_SHARE`."""
     with _engine("ncx", "bytes") as (core, _, _):
         run = core.run(_axon_events(core.params, RTL_TICKS), RTL_TICKS)
     return float(run.cycles.mean())
@@ -198,19 +198,19 @@ def ncx_cycles_per_tick() -> float:
 
 
 class DigestsDiffer(SpiketwinError):
-    """A tick had another digest, or other cycles, than it should have."""
+    """A tick had a different digest, or different cycles, than it should have."""
 
 
 def digests(ticks: int = DIGEST_TICKS) -> Figures:
     """Compare the digests of so many ticks of a learning network on the model and the RTL, `tiny`.
 
-    The RTL is that of the core alone. A hundredth of them comes through the gateware's link as
-    well, and once without digests, for what they add to the cycles.
+    The RTL is that of the core alone. A hundredth of the ticks also runs through the gateware's
+    link, and once more without digests, which must not change the cycles.
 
     Raises
     ------
     DigestsDiffer
-        They are not equal, or cycles were added.
+        The digests are not equal, or they changed the cycles.
     """
     params = preset(DIGEST_SIZES)
     net = Network.random(params.n_axons, params.n_neurons, seed=1)
@@ -251,11 +251,11 @@ def digests(ticks: int = DIGEST_TICKS) -> Figures:
 
 
 def _speed() -> Figures:
-    """Speed of the model at two sizes, and of the RTL at `full` against a bare loop and the model.
+    """Measure the model at two sizes, and the RTL at `full` against a bare loop and the model.
 
-    All run the same steady network: the RTL as a target of the host library, whose work counts
-    against it, and the bare loop on an engine that is at work too, in a run without end whose
-    output is dropped. The model is taken by itself, and at `full` also as a target.
+    All run the same steady network: the RTL as a target of the host library, whose time is
+    included, and the bare loop on an engine that is in a run without end, whose output is dropped.
+    The model is measured by itself, and at `full` also as a target.
     """
     rates: dict[str, list[float]] = {name: [] for name in _RATES}
     with (
@@ -296,7 +296,7 @@ def _speed() -> Figures:
 
 
 def _core_alone() -> Figures:
-    """Speed of the RTL of the core alone, behind a link in software, against a bare loop."""
+    """Measure the RTL of the core alone, behind a link in software, against a bare loop."""
     rates: dict[str, list[float]] = {"ticks": [], "cycles": [], "bare": []}
     with _core_engine("full") as (core, engine), _core_engine("full") as (at_work, bare):
         _run_without_end(at_work)
@@ -323,7 +323,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 @contextmanager
 def _model(name: str) -> Iterator[tuple[Core, ModelCore]]:
-    """Give the model as a target that runs a steady network, and what is inside of it."""
+    """Yield the model as a target that runs a steady network, and the `ModelCore` inside."""
     with _target(name) as (core, model):
         program_steady(core)
         yield core, model
@@ -331,7 +331,7 @@ def _model(name: str) -> Iterator[tuple[Core, ModelCore]]:
 
 @contextmanager
 def _target(name: str) -> Iterator[tuple[Core, ModelCore]]:
-    """Give the model as a target, and what is inside of it."""
+    """Yield the model as a target, and the `ModelCore` inside."""
     port = protocol_model.Serial(f"model://?params={name}", timeout=0)
     with Core(Link(port)) as core:
         yield core, cast(ModelPort, port.device).model.core
@@ -339,21 +339,21 @@ def _target(name: str) -> Iterator[tuple[Core, ModelCore]]:
 
 @contextmanager
 def _at_work() -> Iterator[Engine]:
-    """Give an engine whose core is in a run without end, its output dropped."""
+    """Yield an engine whose core is in a run without end, with its output dropped."""
     with _engine("full", "bytes") as (core, _, engine):
         _run_without_end(core)
         yield engine
 
 
 def _run_without_end(core: Core) -> None:
-    """Begin a run at a tick period that is never kept, so that no words are waited for."""
+    """Begin a run at a tick period that is never kept, so that it never waits for words."""
     core.run([], ticks=1, tick_period=1)
     core.link.request(Request(Opcode.RUN, arguments(Opcode.RUN, 1 << 31)))
 
 
 @contextmanager
 def _core_engine(name: str) -> Iterator[tuple[Core, CoreEngine]]:
-    """Give the RTL of the core alone that runs a steady network, and what is inside of it."""
+    """Yield the RTL of the core alone that runs a steady network, and its engine."""
     port = protocol_rtl.Serial(f"rtl://?params={name}&level=core", timeout=0)
     with Core(Link(port)) as core:
         program_steady(core)
@@ -362,7 +362,7 @@ def _core_engine(name: str) -> Iterator[tuple[Core, CoreEngine]]:
 
 @contextmanager
 def _engine(name: str, level: str) -> Iterator[tuple[Core, Link, Engine]]:
-    """Give the RTL as a target that runs a steady network, and what is inside of it."""
+    """Yield the RTL as a target that runs a steady network, its link and its engine."""
     port = protocol_rtl.Serial(f"rtl://?params={name}&level={level}", timeout=0)
     with _steady(port) as inside:
         yield inside
@@ -370,7 +370,7 @@ def _engine(name: str, level: str) -> Iterator[tuple[Core, Link, Engine]]:
 
 @contextmanager
 def _steady(port: protocol_rtl.Serial) -> Iterator[tuple[Core, Link, Engine]]:
-    """Have what is at a port run a steady network."""
+    """Run a steady network on the device at a port."""
     link = Link(port)
     with Core(link) as core:
         program_steady(core)
@@ -378,7 +378,7 @@ def _steady(port: protocol_rtl.Serial) -> Iterator[tuple[Core, Link, Engine]]:
 
 
 def _host() -> Figures:
-    """Time of a run of one tick on the model, with events and without, to reading the counters."""
+    """Measure a run of one tick on the model, with and without events, up to reading counters."""
     events = {"without_events": np.empty((0, 2), np.int64), "with_events": np.array([(0, 0)])}
     ratios: dict[str, list[float]] = {name: [] for name in events}
     with connect("model:", params="full") as core:
@@ -400,7 +400,7 @@ def _call(method: Callable[..., object], *arguments: object) -> None:
 
 
 def _bulk() -> Figures:
-    """Ticks a second of the model as a target in bulk, to those of its kernel."""
+    """Measure ticks per second of the model as a target in bulk, relative to its kernel."""
     rates: dict[str, list[float]] = {"target": [], "kernel": []}
     with _target("full") as (target, _), _target("full") as (core, model):
         for each in (target, core):
@@ -418,21 +418,21 @@ def _bulk() -> Figures:
 
 
 def _run_kernel(model: ModelCore) -> None:
-    """Have the kernel alone execute as many ticks as fit at a time, and drop their words."""
+    """Execute ticks by the kernel alone, as many as fit at a time, and drop their words."""
     nothing, end = np.empty(0, np.int64), model.tick + BULK_TICKS
     while model.tick < end:
         model.advance(nothing, nothing.astype(np.int32), end - model.tick, room=1 << 20)
 
 
 def _program_bulk(core: Core) -> None:
-    """Program a network that learns, and in which equally many neurons fire in every tick."""
+    """Program a learning network in which equally many neurons fire in every tick."""
     params = core.params
     core.program(_learning(params, BULK_PERIOD))
     core.write_state(v=100 * (np.arange(params.n_neurons) % BULK_PERIOD))
 
 
 def _batch() -> Figures:
-    """Runs a second that depend on nothing but their stimuli: on all processors, and on one."""
+    """Measure independent runs per second, on all processors and on one."""
     rates: dict[str, list[float]] = {"all": [], "one": []}
     with connect("model:", params="full") as core:
         core.program(_silent(core.params))
@@ -451,7 +451,7 @@ def _batch() -> Figures:
 
 
 def _first_use() -> Figures:
-    """Seconds from a program's start to the first tick of a target, with empty caches."""
+    """Measure the seconds from a program's start to a target's first tick, with empty caches."""
     return {
         "first_use": FirstUseFigures(
             seconds_to_first_tick={
@@ -463,7 +463,7 @@ def _first_use() -> Figures:
 
 
 def _netlist() -> Figures:
-    """Cycles a second of the ECP5's netlist as a target that runs a steady network, `digits`."""
+    """Measure cycles per second of the ECP5 netlist as a target with a steady network, `digits`."""
     rates = []
     port = protocol_netlist.Serial("netlist://?params=digits", timeout=0)
     with _steady(port) as (core, _, engine):
@@ -480,7 +480,7 @@ def _netlist() -> Figures:
 
 
 def _cocotb() -> Figures:
-    """Cycles a second of the core alone, at `ncx`, in a testbench that wakes up once a tick."""
+    """Measure cycles per second of the core, at `ncx`, in a testbench that wakes once a tick."""
     params = preset("ncx")
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "cycles_per_second"
@@ -500,10 +500,10 @@ def _cocotb() -> Figures:
 
 
 def _link() -> Figures:
-    """Shares of the line rate that payload takes, at the pins with `CYCLES_PER_BIT`.
+    """Measure the shares of the line rate that are payload, at the pins with `CYCLES_PER_BIT`.
 
     Payload is the weights of an upload and the output words of a stream; frames, their headers and
-    whatever gaps there are make up the rest.
+    gaps make up the rest.
     """
     params = preset("full")
     with _engine("full", "pins") as (core, _, engine):
@@ -532,9 +532,10 @@ def _link() -> Figures:
 
 
 def _ledger() -> Figures:
-    """Share of the wall time that the parts of the ledger are, the RTL behind a terminal.
+    """Measure the share of wall time that the ledger explains, with the RTL behind a terminal.
 
-    Also without the target's own part, which is what host, line and core leave of a simulation.
+    It is also measured without the target's own part, the time of a simulation that is neither
+    host's, nor line's, nor core's.
     """
     with connect("rtl+pty:", params="full") as core:
         program_steady(core)
@@ -552,7 +553,7 @@ def _ledger() -> Figures:
 
 
 def _demo() -> Figures:
-    """How well the demo's recipe does with the least lucky of five seeds, and how fast it goes."""
+    """Measure the demo's accuracy with the worst of five seeds, and its speed."""
     digits = load().first(DEMO_IMAGES)
     rates: dict[str, list[float]] = {"model": [], "rtl": []}
     for _ in range(DEMO_TURNS):
@@ -608,4 +609,4 @@ _PARTS: Final[tuple[tuple[str, Callable[[], Figures]], ...]] = (
     ("the ledger of a run over a pseudo-terminal", _ledger),
     ("the demo with five seeds", _demo),
 )
-"""What is measured, in order: what it is called, and what gives its figures."""
+"""The measurements in order: the description of each, and the function that takes it."""

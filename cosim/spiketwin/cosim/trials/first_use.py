@@ -1,4 +1,4 @@
-"""What the first use of a target costs on a machine, where nothing is compiled or built yet."""
+"""The time of a target's first use on a machine with nothing compiled or built yet."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ print(time.perf_counter() - begin)
 
 
 def seconds_to_first_tick(url: str, sizes: str) -> float:
-    """Seconds of importing the host, connecting to a target and running one tick of it.
+    """Return the seconds of importing the host, connecting and running one tick.
 
-    It happens in a process of its own, which keeps what it makes in a folder that is empty before.
+    This takes place in a process of its own, whose caches are in a new, empty folder.
 
     Parameters
     ----------
     url, sizes:
-        As for `spiketwin.host.connect`.
+        Target and sizes, as for `spiketwin.host.connect`.
 
     Raises
     ------
     TargetError
-        It did not work.
+        The process failed.
     """
     with tempfile.TemporaryDirectory() as folder:
-        said, kept = Path(folder) / "seconds", f"{folder}/kept"
+        printed, kept = Path(folder) / "seconds", f"{folder}/kept"
         try:
-            with said.open("wb") as output:
+            with printed.open("wb") as output:
                 builds.run_tool(
                     f"first use of {url}",
                     [sys.executable, "-c", _PROGRAM, url, sizes, kept],
@@ -51,4 +51,4 @@ def seconds_to_first_tick(url: str, sizes: str) -> float:
                 )
         except builds.BuildError as error:
             raise TargetError(str(error)) from error
-        return float(said.read_text(encoding="ascii"))
+        return float(printed.read_text(encoding="ascii"))

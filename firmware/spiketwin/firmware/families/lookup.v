@@ -1,10 +1,10 @@
 // The look-up tables of both families, which simulate faster than the models of Yosys.
 //
-// A netlist has some ten thousand of them, so what counts is how little is left to compute of
-// each. All about INIT is constant: where a half of it is 0 or 1, or is the other half or its
-// complement, the choice between the two is an AND or an OR, or nothing or an XOR.
+// A netlist has some ten thousand look-up tables, so each has to take little to compute. INIT is
+// constant: if one half of it is all 0 or all 1, the choice between the halves is an AND or an OR;
+// if the halves are equal there is no choice, and if they are complements it is an XOR.
 
-// The choice by one input between two halves of a table of which the rest is computed already.
+// The choice by one input between the outputs of the two halves of a table.
 `define CHOICE(input, high, low, high_init, low_init) \
     (high_init == low_init ? low : high_init == ~low_init ? input ^ low : input ? high : low)
 

@@ -56,9 +56,10 @@ class Xc7Mmcm(Pll):
 
 class _Xc7(Family):
     def pll(self, input_hz: int, wanted_hz: int) -> Xc7Mmcm:
-        """Set an MMCME2: ``input · CLKFBOUT_MULT_F / DIVCLK_DIVIDE / CLKOUT0_DIVIDE_F``.
+        """Return the setting of an MMCME2.
 
-        Factor and output divider go in eighths, 2…64 and 2…128.
+        Its frequency is ``input · CLKFBOUT_MULT_F / DIVCLK_DIVIDE / CLKOUT0_DIVIDE_F``. The factor,
+        2…64, and the output divider, 2…128, are multiples of one eighth.
         """
         return nearest(self.title, _settings(input_hz, wanted_hz), input_hz, wanted_hz)
 

@@ -1,1 +1,1 @@
-"""openFPGALoader: how it is called for a board, how it is run, and what its words mean."""
+"""openFPGALoader: the calls for a board, the process of a call, and the meaning of its output."""

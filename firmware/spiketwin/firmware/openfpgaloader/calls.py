@@ -1,4 +1,4 @@
-"""How openFPGALoader is called for a board."""
+"""The calls of openFPGALoader for a board."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from spiketwin.hdl.spec.adapters import UsbId
 
 
 def detect(loader: str, board: Board, serial: str = "") -> list[str]:
-    """Give the command that asks the board which FPGA it has.
+    """Return the command that asks a board which FPGA it has.
 
     Parameters
     ----------
     loader:
         Path of openFPGALoader.
     board:
-        What is asked.
+        The board that is asked.
     serial:
-        Serial number of the FTDI chip that is meant, if there are several.
+        Serial number of the FTDI chip of the board, if there are several.
     """
     return [*_addressed(loader, board, serial), "--detect"]
 
 
 def load(loader: str, board: Board, bitstream: Path, serial: str = "") -> list[str]:
-    """Give the command that loads a bitstream; other parameters as of `detect`."""
+    """Return the command that loads a bitstream; the other parameters are those of `detect`."""
     where = "--write-sram" if board.programmer.volatile else "--write-flash"
     return [*_addressed(loader, board, serial), where, str(bitstream)]
 
@@ -36,10 +36,10 @@ def _addressed(loader: str, board: Board, serial: str) -> list[str]:
 
 
 def tells_idcode(target: ResolvedBoard) -> bool:
-    """Whether a board can be asked over JTAG which FPGA it has."""
+    """Return whether a board can be asked over JTAG which FPGA it has."""
     return target.device.idcode is not None and target.board.programmer.dfu is None
 
 
 def usb_id(board: Board) -> UsbId | None:
-    """Give the USB vendor and product of what programs a board; None if they are not known."""
+    """Return the USB id of the programmer of a board; None if it is not known."""
     return board.programmer.dfu or board.adapter.usb

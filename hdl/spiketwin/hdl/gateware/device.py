@@ -27,7 +27,7 @@ class Device(wiring.Component):
     Members
     -------
     line:
-        The line.
+        The line (`link.LineSignature`).
     """
 
     line: wiring.PureInterface

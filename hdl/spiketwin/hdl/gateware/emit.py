@@ -26,20 +26,20 @@ from spiketwin.hdl.spec.protocol import (
 )
 
 _YOSYS_NAME: Final = re.compile(r"\\\$(auto\$\S+)")
-"""What Yosys adds of its own, escaped: after ``$auto$`` stands where it comes from."""
+"""An escaped name that Yosys made up: behind ``$auto$`` it says which of its passes did so."""
 
 _ZERO_MEMORY: Final = re.compile(
     r"^  reg (\[\d+:0\] )?(?P<name>\S+ +)\[(?P<last>\d+):0\];\n(?!  initial begin$)", re.MULTILINE
 )
-"""The declaration of a memory behind which no initial values are given."""
+"""The declaration of a memory that no initial values follow."""
 
 _PREFIX: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9_]{0,31})?")
 
 _UNREMARKABLE: Final = (
     "WIDTH", "CASEINCOMPLETE", "UNUSEDSIGNAL", "PROCASSINIT", "VARHIDDEN", "DECLFILENAME",
 )  # fmt: skip
-"""What Verilator would say of Yosys' way of writing, the first two with every strictness. It ends
-with a warning unless it is told otherwise, so the text itself tells it."""
+"""Warnings of Verilator about the style of Verilog that Yosys writes, the first two at any level of
+strictness. A warning makes Verilator fail by default, so the text itself switches them off."""
 
 _QUIET: Final = "\n".join(
     ["/* verilator lint_save */", *(f"/* verilator lint_off {kind} */" for kind in _UNREMARKABLE)]
@@ -48,11 +48,11 @@ _LOUD: Final = "/* verilator lint_restore */"
 
 
 _EMITTING: Final = threading.Lock()
-"""One thread at a time emits: how memories begin is a matter of all of Amaranth."""
+"""Lock for emission, which one thread does at a time: `_zeros_left_out` changes Amaranth itself."""
 
 
 class EmissionError(SpiketwinError, ValueError):
-    """What was to be emitted is no design: the message names the argument and its range."""
+    """An argument of `verilog` or `rtlil` is wrong; the message names it and its range."""
 
     exit_status = 2
 
@@ -66,13 +66,13 @@ def verilog(
     prefix: str = "",
     reset: bool = True,
 ) -> str:
-    """Give the Verilog of a device or of its core alone, as one file without warnings of Verilator.
+    """Return the Verilog of a device or of its core alone, free of warnings of Verilator.
 
     Parameters
     ----------
     top:
-        Which of the tops. Its ports are its members, and ``clk`` and ``rst``, which is active high,
-        synchronous, and may stay 0: every register has an initial value.
+        Name of the top. Its ports are its members, ``clk`` and ``rst``. ``rst`` is active high and
+        synchronous, and may stay 0, since every register has an initial value.
     params:
         Sizes of the core.
     clock_hz:
@@ -80,31 +80,31 @@ def verilog(
     build:
         Name of this build that the device reports: up to 16 characters of printable ASCII.
     cycles_per_bit:
-        Rate of the UART after power-up, 4…65535 clock cycles, and 4 where it is not said; of
-        `PinsTop` alone, as no other top has a UART.
+        Rate of the UART after power-up, 4…65535 clock cycles a bit; 4 by default. Only `PinsTop`
+        has a UART, and takes this argument.
     prefix:
-        What the name of every module begins with, so that cores of different sizes can be in one
-        design: nothing, or a letter and up to 31 letters, digits and underscores. The top module is
-        called as its prefix and its class.
+        Prefix of the names of all modules, so that cores of different sizes can be in one design:
+        empty, or a letter and up to 31 letters, digits and underscores. The name of the top module
+        is the prefix and `top`.
     reset:
-        Whether there is a port ``rst``. What every register does at a reset is a good part of the
-        logic, which a simulation evaluates whenever an input may have changed.
+        Whether there is a port ``rst``. Without it a simulation is faster, as resets are a good
+        part of the logic that it evaluates.
 
     Raises
     ------
     EmissionError
-        An argument is none of these.
+        An argument is not as described here.
     """
     _check(top, params, clock_hz, build, cycles_per_bit, prefix)
     use_own_yosys()
     design = _component(top, params, clock_hz, build, cycles_per_bit)
-    # Every module below is named after its place in the design, and so has the prefix as well.
+    # The names of all other modules begin with that of the top, so that they have the prefix, too.
     with _zeros_left_out():
         text: str = verilog_backend.convert(
             design, name=prefix + top, emit_src=False,
             missing_domain=lambda name: ClockDomain(name, reset_less=not reset),
         )  # fmt: skip
-    # Dots and colons in a name break viewers of waves; what begins with _ Verilator leaves out.
+    # Dots and colons in a name break wave viewers. Verilator leaves names with a leading _ out.
     named = _YOSYS_NAME.sub(lambda name: "_" + re.sub(r"\W", "_", name[1]), text)
     return f"{_QUIET}\n{_with_zeros(named)}{_LOUD}\n"
 
@@ -117,9 +117,10 @@ def rtlil(
     cycles_per_bit: int | None = None,
     prefix: str = "",
 ) -> str:
-    """Give the RTLIL of a device, what Yosys reads as it is; arguments and errors as of `verilog`.
+    """Return the design as RTLIL, the text form of what Yosys works on.
 
-    Unlike Verilog it has an initial value for every word of every memory, and ``rst`` always.
+    Arguments and errors are those of `verilog`. Unlike the Verilog, the RTLIL has an initial value
+    for every word of every memory, and always a port ``rst``.
     """
     _check(top, params, clock_hz, build, cycles_per_bit, prefix)
     design = _component(top, params, clock_hz, build, cycles_per_bit)
@@ -130,10 +131,10 @@ def rtlil(
 
 @contextmanager
 def _zeros_left_out() -> Iterator[None]:
-    """Have Amaranth write no initial values for memories in which all are 0.
+    """Make Amaranth write no initial values for memories in which all are 0, during the block.
 
-    It gives every word one, and nothing tells it not to. In a design with large memories that is
-    most of the text, and of the time that writing and reading it take.
+    Amaranth writes a value for every word, and has no option against this. In a design with large
+    memories these values are most of the text, and take most of the time to write and read it.
     """
     emitter: Any = rtlil_backend.ModuleEmitter
     with _EMITTING:
@@ -151,11 +152,11 @@ def _zeros_left_out() -> Iterator[None]:
 
 
 def _with_zeros(text: str) -> str:
-    """Give the Verilog in which each memory without initial values is set to 0 by one loop."""
+    """Return the Verilog in which one loop sets each memory without initial values to 0."""
     number = count()
 
     def zeros(memory: re.Match[str]) -> str:
-        # Names that begin with _ are left out of waves.
+        # Names with a leading _ are left out of waves.
         return (
             f"{memory[0]}"
             f"  initial begin : _zeros_{next(number)}\n"

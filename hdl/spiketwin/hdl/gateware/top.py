@@ -1,4 +1,4 @@
-"""Tops of the design, with flat ports: what a simulator or a board instantiates."""
+"""Tops of the design, with flat ports, which a simulator or a board instantiates."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES
 class CoreTop(wiring.Component):
     """The core alone, for its testbench.
 
-    A port is called as the path of its member in `CoreSignature`, joined by single underscores:
-    Verilator spells a double one out. Payloads are plain numbers, the first field lowest.
+    The name of a port is the path of its member in `CoreSignature`, joined by single underscores,
+    as Verilator escapes double ones. Payloads are plain numbers, the first field lowest.
 
     Parameters
     ----------
@@ -55,19 +55,19 @@ class CoreTop(wiring.Component):
 
 
 class BytesTop(wiring.Component):
-    """A device whose line is bytes with back-pressure; `SET_BAUD` changes nothing.
+    """A device with a line of bytes with back-pressure, on which `SET_BAUD` changes nothing.
 
     Parameters
     ----------
     params, clock_hz, build:
-        As of `Device`.
+        As in `Device`.
 
     Members
     -------
     rx_data, rx_valid, rx_ready:
         Bytes to the device.
     tx_data, tx_valid, tx_ready:
-        Bytes from it.
+        Bytes from the device.
     """
 
     rx_data: Signal
@@ -112,14 +112,14 @@ class PinsTop(wiring.Component):
     Parameters
     ----------
     params, clock_hz, build:
-        As of `Device`.
+        As in `Device`.
     cycles_per_bit:
-        Rate after power-up.
+        Rate of the UART after power-up.
 
     Members
     -------
     rx, tx:
-        The wires.
+        The wires to and from the device.
     """
 
     rx: Signal

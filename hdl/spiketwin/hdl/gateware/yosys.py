@@ -1,4 +1,4 @@
-"""Which Yosys Amaranth writes Verilog with."""
+"""The choice of the Yosys with which Amaranth writes Verilog."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 
 
 def use_own_yosys() -> None:
-    """Have Amaranth write Verilog with the Yosys that comes with it, whatever else is installed.
+    """Make Amaranth write Verilog with the Yosys of its own package, whatever else is installed.
 
-    It prefers one of the system, whose version no cache key names.
+    By default it prefers a Yosys of the system, whose version is not in the keys of the caches.
     """
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"

@@ -1,4 +1,4 @@
-"""The base of everything that this package raises on purpose, and what all its parts raise."""
+"""The base of all errors of this package, and the errors that several of its parts raise."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ class SpiketwinError(Exception):
     Attributes
     ----------
     exit_status:
-        Status with which a command ends that is broken off by this error: 1 where a target or a
-        tool broke down on the way; 2 where the call could not be carried out at all.
+        Exit status of a command that this error ends: 1 if a target or a tool broke down on the
+        way; 2 if the command could not be carried out at all.
     """
 
     exit_status: ClassVar[int] = 1
 
 
 class TargetError(SpiketwinError):
-    """A target cannot be had: unknown address, missing package or tool, no such port."""
+    """A target is not available: unknown address, missing package or tool, no such port."""
 
     exit_status = 2
 

@@ -1,4 +1,4 @@
-"""How this package came here, and so the command that adds an extra to it."""
+"""How this package was installed, and so the command that adds an extra to it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from urllib.request import url2pathname
 
 
 def install_command(extra: str = "", *options: str) -> str:
-    """Give the shell command that installs an extra, or mends the core installation.
+    """Return the shell command that installs an extra, or repairs the core installation.
 
     Parameters
     ----------
     extra:
         Name of the extra; empty for the core installation.
     options:
-        Of ``pip install``, such as ``--force-reinstall``.
+        Options of ``pip install``, such as ``--force-reinstall``.
     """
-    # Written by pip for what did not come from an index (PEP 610).
+    # pip writes this file for a package that did not come from an index (PEP 610).
     recorded = distribution("spiketwin").read_text("direct_url.json")
     source = json.loads(recorded) if recorded else {}
     name, editable = "spiketwin", []

@@ -1,7 +1,7 @@
-"""One tick, plain and slow: the executable specification that every implementation is held to.
+"""One tick, plain and slow: the executable specification for every implementation.
 
-Written for reading. State is in lists of Python integers, loops run in the order of
-docs/tick.md, and nothing is lazy. Use the model for work.
+It is written to be read. State is in lists of Python integers, loops run in the order of
+docs/tick.md, and nothing is lazy. For work, the model computes the same a lot faster.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from spiketwin.hdl.spec.variables import ARRAYS, STATE, Variable
 
 @dataclass
 class TickResult:
-    """What one tick puts out.
+    """The output of one tick.
 
     Attributes
     ----------
     spikes:
         Neurons that fired, ascending.
     spike_cycles:
-        For each, the cycle within the tick at which its spike leaves.
+        The cycle within the tick at which the spike of each of them leaves.
     update_cycle:
         Cycle within the tick at which *Update* began.
     cycles:
         Cycles of the whole tick.
     digest:
-        Of what was written; None unless `digest_en` is 1.
+        Digest of all that the tick wrote; None unless `digest_en` is 1.
     """
 
     spikes: list[int]
@@ -47,7 +47,8 @@ class Oracle:
     """A core: its sizes, its registers, its parameters and its state.
 
     `weight[source][neuron]` and `plastic[source][neuron]` are matrices of all sources by all
-    neurons; the other lists have one entry a neuron, but for `trace_pre` with one a source.
+    neurons. `trace_pre` has one entry a source, `pending` lists the neurons that fired in the last
+    tick, and the other lists have one entry a neuron.
     """
 
     params: CoreParams
@@ -83,11 +84,14 @@ class Oracle:
         for array in arrays:
             *rows, columns = array.shape(self.params.n_axons, self.params.n_neurons)
             zeros: Any = [[0] * columns for _ in range(rows[0])] if rows else [0] * columns
-            # `pending` lists the neurons that fired, none of them.
+            # `pending` is a list of the neurons that fired, so it is empty.
             setattr(self, array.name, [] if array.space is Space.PENDING else zeros)
 
     def step(self, axons: Iterable[int]) -> TickResult:
-        """Execute one tick in which `axons` spiked; an axon named twice counts once."""
+        """Execute one tick in which `axons` spiked, and return its output.
+
+        An axon that is named twice counts once.
+        """
         self.digest = 0
         sources = sorted(set(axons)) + [self.params.n_axons + j for j in self.pending]
         for source in sources:
@@ -111,7 +115,7 @@ class Oracle:
         )
 
     def _deliver(self, source: int) -> None:
-        """A source spiked: currents, the pre-event rule, then the bump of its trace."""
+        """Deliver a source's spike: currents, the pre-event rule, then the bump of its trace."""
         p, r = self.params, self.register
         for j in range(p.n_neurons):
             w = self.weight[source][j]
@@ -142,7 +146,7 @@ class Oracle:
         if fires:
             reset_to = v - limit if r["reset_subtract"] else self.v_reset[j]
             self.v[j] = a.saturate(reset_to, p.v_width)
-            # Of a sum that is set back to v_reset nothing is left: it does not matter how large.
+            # A sum that is replaced by v_reset leaves no trace, so its saturation does not count.
             saturates = bool(r["reset_subtract"]) and (saturates or reset_to > self.v[j])
             self.refrac_count[j] = self.refrac_ticks[j]
             theta = self.theta[j] + r["theta_bump"]
@@ -160,7 +164,7 @@ class Oracle:
             if fires:
                 self.trace_post[j] = self._bumped(self.trace_post[j], "trace_post")
         i_syn = a.unsigned(self.i_syn[j], p.i_syn_width)
-        # A neuron that is held keeps v: it is not written.
+        # A refractory neuron keeps v, which is not written.
         v = 0 if refractory else a.unsigned(self.v[j], p.v_width)
         counts = self.refrac_count[j] << 16 | self.trace_post[j]
         self._fold(a.DIGEST_NEURONS, j, i_syn, v, counts, self.theta[j])
@@ -172,7 +176,7 @@ class Oracle:
             self._fold(a.DIGEST_SOURCES, i, self.trace_pre[i])
 
     def _learn(self, neuron: int) -> None:
-        """A neuron fired: the post-event rule on its plastic incoming synapses."""
+        """Apply the post-event rule to the plastic incoming synapses of a neuron that fired."""
         p, r = self.params, self.register
         for i in range(p.n_sources):
             if self.plastic[i][neuron]:
@@ -186,13 +190,13 @@ class Oracle:
         self._fold_synapses(a.DIGEST_POST + neuron, *column)
 
     def _fold(self, row: int, column: int, *words: int) -> None:
-        """Take what was written at a place into the digest."""
+        """Fold the words that were written at a place into the digest."""
         rounds = self.params.digest_rounds
         if rounds:
             self.digest ^= a.digest_code(row, column, words, rounds)
 
     def _fold_synapses(self, row: int, weights: list[int], plastic: list[int]) -> None:
-        """The same for what a rule made of a row or column: two synapses share a code."""
+        """Fold the weights that a rule wrote in a row or column; two synapses share a code."""
         written = [
             a.unsigned(weight, self.params.weight_width) if flag else 0
             for weight, flag in zip(weights, plastic, strict=True)

@@ -12,10 +12,10 @@ from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.text import MOST_DIGITS, number, shown
 
 MAX_LINES: Final = 2048
-"""Most axons, and most neurons, of a core: spikes are reported with 11 bits."""
+"""Most axons, and most neurons, of a core: an output word has 11 bits for a group of neurons."""
 
 MAX_SYNAPSES: Final = 1 << 20
-"""Most synapses of a core: more memory than any board in reach has."""
+"""Most synapses of a core: they take more memory than any supported board has."""
 
 
 ANSWER_WORDS: Final = 62
@@ -26,7 +26,7 @@ N_PROFILES: Final = (1, 2, 4, 8)
 """Numbers of profiles with which a core can be built."""
 
 MAX_DIGEST_ROUNDS: Final = 3
-"""Most rounds of a digest: more would not be done before the next tick reports anything."""
+"""Most rounds of a digest: more would not be finished before the next tick reports anything."""
 
 DIGEST_WORDS: Final = 2
 """Output words of a digest."""
@@ -37,12 +37,15 @@ LEAST_WORDS_PER_TICK: Final = 2
 
 
 def words_per_tick(neuron_groups: int, digest: bool) -> int:
-    """Most output words of a tick: each group, *muted*, *update*, *end*, and those of a digest."""
+    """Return the most output words of one tick.
+
+    There is one for each group, then *muted*, *update* and *end*, and those of a digest.
+    """
     return neuron_groups + 1 + LEAST_WORDS_PER_TICK + DIGEST_WORDS * digest
 
 
 def spike_queue_words(neuron_groups: int, digest: bool) -> int:
-    """Words that the output queue must hold: those of one tick, and of one full answer."""
+    """Return the words that the output queue must hold: those of one tick and one full answer."""
     return words_per_tick(neuron_groups, digest) + ANSWER_WORDS
 
 
@@ -95,15 +98,15 @@ class CoreParams:
         65536. The output queue holds the words of a whole tick, which are ``n_neurons /
         neuron_lanes + 3``, and 2 more with a digest, beside the `ANSWER_WORDS` of a whole frame.
     link_slots:
-        Answers the device remembers, 2, 4 or 8; the window is one less.
+        Answers the device remembers, 2, 4 or 8; the window of requests under way is one less.
     digest_rounds:
-        Rounds of the digest of a tick, 1 to 3: the more, the less it misses (docs/compare.md). 0:
-        it is not built, and takes no logic.
+        Rounds of the digest of a tick, 1 to 3: the more, the fewer differences it misses
+        (docs/compare.md). With 0 the digest is not built, and takes no logic.
     saturation_counters:
-        Whether the core counts what saturates (docs/tick.md). They take no cycle.
+        Whether the core counts saturations (docs/tick.md). The counters take no cycle.
     n_profiles:
-        Profiles that a neuron can name: 1, 2, 4 or 8. With 1 there is nothing to name, and neither
-        memory nor logic for it.
+        Profiles that a neuron can name: 1, 2, 4 or 8. With 1 all neurons have the same one, and
+        their numbers take neither memory nor logic.
     """
 
     n_axons: int
@@ -241,11 +244,11 @@ class CoreParams:
 
     @property
     def min_spike_queue_depth(self) -> int:
-        """Room for the words of one tick and of one full answer."""
+        """Least depth of the output queue: the words of one tick and of one full answer."""
         return spike_queue_words(self.neuron_groups, self.digest_rounds > 0)
 
     def digests_alike(self, other: CoreParams) -> bool:
-        """Whether both have digests of ticks, and the same ones for the same state."""
+        """Return whether both cores have digests, which are equal if they write the same."""
         mine, theirs = (
             {name: value for name, value in asdict(p).items() if name not in _NOT_IN_DIGESTS}
             for p in (self, other)
@@ -253,7 +256,7 @@ class CoreParams:
         return self.digest_rounds > 0 and mine == theirs
 
     def digest(self) -> int:
-        """32-bit hash that two parties compare before they exchange anything."""
+        """Return a 32-bit hash of all sizes, which host and device compare when they connect."""
         text = json.dumps(asdict(self), sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
@@ -262,12 +265,12 @@ _NOT_IN_DIGESTS: Final = (
     "lanes", "neuron_lanes", "source_lanes", "single_port_weights",
     "event_queue_depth", "spike_queue_depth", "link_slots", "saturation_counters",
 )  # fmt: skip
-"""Fields that change nothing of what a tick writes, nor the numbers of what it writes to."""
+"""Fields on which neither the values that a tick writes nor the numbers of their places depend."""
 
 
 @cache
 def field_types() -> dict[str, type]:
-    """Types of the fields of `CoreParams`, in their order: int or bool."""
+    """Return the types of the fields of `CoreParams`, in their order: int or bool."""
     return get_type_hints(CoreParams)
 
 
@@ -288,13 +291,13 @@ PRESETS: Final[dict[str, CoreParams]] = {
 
 DEFAULT_PRESET: Final = "full"
 DEFAULT_CLOCK_HZ: Final = 100_000_000
-"""The size and the clock of a simulated device where none are named."""
+"""Reference size and clock, in Hz, of a simulated device if none are named."""
 
 
 def preset(text: str) -> CoreParams:
-    """Give a reference size, or one and what differs from it: ``full``, ``full,lanes=4``.
+    """Return the sizes that a text names: a reference size, and changes, as in ``full,lanes=4``.
 
-    Raises `ParamsError` if there is no such size or field, or no core of such sizes.
+    Raises `ParamsError` if there is no such reference size or field, or no core of such sizes.
     """
     name, *changes = text.split(",")
     if name not in PRESETS:
@@ -316,7 +319,7 @@ def preset(text: str) -> CoreParams:
 
 
 def described(params: CoreParams) -> str:
-    """Give the text that `preset` reads as these sizes: ``full``, and what differs from it."""
+    """Return the text that `preset` reads as these sizes: ``full``, and the changes from it."""
     usual = asdict(PRESETS[DEFAULT_PRESET])
     changes = [f"{k}={int(v)}" for k, v in asdict(params).items() if v != usual[k]]
     return ",".join([DEFAULT_PRESET, *changes])

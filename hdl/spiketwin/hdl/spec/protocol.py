@@ -2,8 +2,9 @@
 
 A frame is ``COBS(body + CRC-16)`` and a zero byte. A request body is ``session, seq, opcode`` and
 arguments; a reply body is ``session, seq, opcode, status`` and a result. All integers are
-little-endian. Requests are executed strictly in order of their sequence number, each once: a
-number already executed is answered again from memory, one further ahead is refused.
+little-endian. Requests are executed strictly in the order of their sequence numbers, each once: a
+request that was executed already is answered again from memory, and one that is further ahead than
+the next is refused.
 """
 
 from __future__ import annotations
@@ -22,23 +23,25 @@ from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams, field_types
 from spiketwin.hdl.spec.registers import ClearMask, counters, registers, space_formats
 
 PROTOCOL_VERSION: Final = 3
-"""2: `STOP` drops the events that are queued. 3: the identity has `n_profiles`."""
+"""Version of the protocol. 2: `STOP` drops the events that are queued. 3: the identity has
+`n_profiles`."""
 
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_INITIAL: Final = 0xFFFF
 CRC_FINAL_XOR: Final = 0xFFFF
 CRC_BYTES: Final = 2
 """CRC-16/GENIBUS: most significant bit first, inverted at the end; sent high byte first. Without
-the inversion a CRC that ends in 0 would stay right when that byte is lost or comes twice."""
+the inversion, a frame with a CRC that ends in 0 would pass even if that byte is lost or doubled."""
 
 REQUEST_HEADER: Final = 3
 REPLY_HEADER: Final = 4
 WORD_BYTES: Final = 4
-"""Of an output word."""
+"""Bytes of an output word."""
 MAX_FETCH_WORDS: Final = ANSWER_WORDS
 
 MAX_BODY: Final = REPLY_HEADER + WORD_BYTES * MAX_FETCH_WORDS
-"""Longest body; with its CRC one COBS block of 254 bytes, so that framing costs two bytes."""
+"""Bytes of the longest body. With its CRC it is one COBS block of 254 bytes, so that framing costs
+two bytes."""
 
 MAX_FRAME: Final = MAX_BODY + 4
 """Bytes of the longest frame on the wire, the zero included."""
@@ -47,7 +50,7 @@ BUILD_BYTES: Final = 16
 
 
 class Opcode(enum.IntEnum):
-    """What a request asks for."""
+    """The kinds of requests."""
 
     IDENTIFY = 0
     OPEN = 1
@@ -63,7 +66,7 @@ class Opcode(enum.IntEnum):
 
 
 class Status(enum.IntEnum):
-    """First byte of a result: done, or why not. A refusal carries one 32-bit detail."""
+    """First byte of a result: done, or the reason of a refusal, which has a detail of 32 bits."""
 
     OK = 0
     BAD_OPCODE = 1
@@ -99,7 +102,7 @@ STATUS_DOC: Final[dict[Status, str]] = {
 
 @dataclass(frozen=True)
 class Field:
-    """One argument: `size` bytes, unsigned, little-endian."""
+    """One argument of a request: `size` bytes, unsigned, little-endian."""
 
     name: str
     size: int
@@ -109,7 +112,7 @@ class Field:
 class Request:
     """Layout of one request: fixed arguments, then `tail` items of `tail_size` bytes each.
 
-    `tail_size` 0 means that nothing follows, or for `WRITE` that the space decides.
+    With `tail_size` 0 nothing follows, or in a `WRITE` elements whose size depends on the space.
     """
 
     opcode: Opcode
@@ -145,7 +148,7 @@ REQUESTS: Final[dict[Opcode, Request]] = {
         ),
         Request(
             Opcode.RESET, (), "", 0, "",
-            "Stop, empty both queues, set all state, registers, tick and counters (but for those "
+            "Stop, empty both queues, set all state, registers, tick and counters (except those "
             "of the link) to 0. Weights, flags and neuron parameters stay.",
         ),
         Request(
@@ -200,7 +203,7 @@ BITS_PER_BYTE: Final = 10
 """8N1: a start bit, eight bits and a stop bit."""
 
 DEFAULT_BAUD: Final = 115200
-"""Rate that a board's line starts with."""
+"""Rate of a board's line after power-up, in baud."""
 
 BAUD_TRIAL_CYCLES: Final = 1 << 25
 MIN_CYCLES_PER_BIT: Final = 4
@@ -211,24 +214,24 @@ MAX_CLOCK_HZ: Final = (1 << 32) - 1
 class Word(enum.IntEnum):
     """Kinds of output words with the top bit set: bits 30…28; bits 27…0 hold a count.
 
-    A word with the top bit clear reports spikes: group (bits 30…20), mask (19…12), and the cycle
-    since *Update* began (11…0). Bit k of the mask is neuron ``group * neuron_lanes + k``.
+    A word with the top bit clear reports spikes: group (bits 30…20), mask (19…12), and cycles since
+    *Update* began (11…0). Bit k of the mask is neuron ``group * neuron_lanes + k``.
     """
 
     UPDATE = 0
-    """*Update* begins: cycles since the tick began."""
+    """*Update* begins; the count is the cycles since the tick began."""
     END = 1
-    """The tick is over: its cycles."""
+    """The tick is over; the count is its cycles."""
     MUTED = 2
-    """So many ticks were executed whose words were dropped."""
+    """Ticks were muted; the count is the number of executed ticks whose words were dropped."""
     DIGEST_LOW = 3
-    """With `digest_en`, behind the word that ends a tick: bits 15…0 of its digest."""
+    """Bits 15…0 of the digest of a tick; with `digest_en`, behind the word that ends the tick."""
     DIGEST_HIGH = 4
-    """Behind that one: bits 31…16."""
+    """Bits 31…16 of the digest of a tick, behind the word with the low bits."""
 
 
 def count_word(kind: Word, count: int) -> int:
-    """Give the word of a kind with its count, which stays at its largest value rather than wrap."""
+    """Return the output word of a kind, with its count saturated to `WORD_COUNT_BITS`."""
     return 1 << 31 | kind << WORD_COUNT_BITS | min(count, (1 << WORD_COUNT_BITS) - 1)
 
 
@@ -252,7 +255,7 @@ class Identity:
     _HEAD = struct.Struct(f"<HIII{BUILD_BYTES}s")
 
     def pack(self) -> bytes:
-        """Bytes on the link: version, digests, clock, build, then every size as 32 bits."""
+        """Return the bytes on the link: version, digests, clock, build, every size as 32 bits."""
         head = self._HEAD.pack(
             self.version, self.params_digest, self.map_digest, self.clock_hz,
             self.build.encode("ascii").ljust(BUILD_BYTES, b"\0"),
@@ -263,14 +266,22 @@ class Identity:
 
     @classmethod
     def of(cls, params: CoreParams, clock_hz: int, build: str) -> Identity:
-        """Identity of a core with these sizes, for the device that answers."""
+        """Return the identity with which a device of these sizes answers."""
         return cls(PROTOCOL_VERSION, params.digest(), map_digest(params), clock_hz, build, params)
 
     @classmethod
     def unpack(cls, data: bytes) -> Identity:
-        """Read an identity; `ValueError` if it is not one, `ParamsError` if no core has the sizes.
+        """Return the identity that bytes from the link hold.
 
-        Only the version is checked here, since another version may have another layout.
+        The version is checked first, since another version may have another layout. The digests
+        are not checked.
+
+        Raises
+        ------
+        ValueError
+            The bytes are no identity of this version.
+        ParamsError
+            There is no core of the sizes.
         """
         if len(data) < 2:
             raise ValueError("an identity has at least its version")
@@ -317,7 +328,10 @@ _AGREED: Final = (
 
 
 def map_digest(params: CoreParams) -> int:
-    """32-bit hash of everything both ends must agree on: requests, registers, spaces, numbers."""
+    """Return a 32-bit hash of all that both ends must agree on.
+
+    These are requests, statuses, output words, registers, counters, spaces and constants.
+    """
     tables = {
         "requests": [
             [r.opcode.name, r.opcode, [[f.name, f.size] for f in r.arguments], r.tail_size]

@@ -43,8 +43,8 @@ __all__ = [
 ]
 
 REGISTERS: Final = tuple(v for v in VARIABLES if v.per is Per.CORE)
-"""All registers there are, each 32 bits on the link. A value that does not fit its width, sign- or
-zero-extended to 32 bits, is refused."""
+"""All registers that a core can have, each 32 bits on the link. A value is sign- or zero-extended
+to 32 bits, and refused if it does not fit the width of the register."""
 
 RUN_REGISTERS: Final = names(r for r in REGISTERS if r.kind is Kind.RUN)
 """Registers that belong to a run; all others are a network's."""
@@ -60,10 +60,10 @@ def registers(params: CoreParams) -> tuple[Variable, ...]:
 
 @dataclass(frozen=True)
 class Counter:
-    """A value of `width` bits that the device keeps, 32 on the link.
+    """A counter of the device: `width` bits in the gateware, 32 on the link.
 
-    It stays at its largest value rather than wrap. `cycles_low` alone wraps, into `cycles_high`;
-    the two are read one after the other, so both are of one moment only between runs.
+    A counter saturates at its largest value. `cycles_low` alone wraps, with a carry into
+    `cycles_high`; as the two are read one after the other, they fit together only between runs.
     """
 
     name: str
@@ -72,10 +72,10 @@ class Counter:
 
 
 DAMAGE_WIDTH: Final = 16
-"""Bits of a counter of what went wrong: more would not say more."""
+"""Bits of the counters of errors, which need not be exact when they are large."""
 
 CYCLES_WIDTH: Final = 48
-"""Bits of the count of cycles: a month at 100 MHz."""
+"""Bits of the counter of cycles, which are enough for a month at 100 MHz."""
 
 COUNTERS: Final = (
     Counter("tick", "The next tick to be executed, counted from the last reset."),
@@ -104,17 +104,17 @@ SATURATIONS: Final = (
     Counter("theta_saturations", "Spikes after which `theta` did not fit its width."),
     Counter("weight_saturations", "Steps of weights that `w_min` or `w_max` cut short."),
 )
-"""Counters of cores built with `saturation_counters`, in which they follow the others. They are 0
-after a reset. While none but the last counts, a core with wider state does the same."""
+"""Counters of cores with `saturation_counters`, numbered behind `COUNTERS`. They are 0 after a
+reset. As long as all of them but `weight_saturations` are 0, wider state would change nothing."""
 
 
 def counters(params: CoreParams) -> tuple[Counter, ...]:
-    """The counters of a core; the index of each is its element in the space `counter`."""
+    """Return the counters of a core; the index of each is its element in the space `counter`."""
     return COUNTERS + (SATURATIONS if params.saturation_counters else ())
 
 
 ADDRESS_COLUMN_BITS: Final = 16
-"""Low bits of an address, which are the column; the row is above them."""
+"""Number of the low bits of an address that hold the column; the row is above them."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class SpaceFormat:
     Attributes
     ----------
     rows, columns:
-        Shape; a vector has one row. A block of elements runs along the row and on into the next.
+        Shape; a vector has one row. A block of elements runs along a row and on into the next one.
     width, signed:
         Range of an element. Elements travel little-endian in 1, 2 or 4 bytes, sign- or
         zero-extended; elements of 1 bit travel eight in a byte, the first lowest, and spare bits
@@ -153,28 +153,29 @@ class SpaceFormat:
 
     @property
     def element_bytes(self) -> int:
-        """Bytes of one element (of eight where packed)."""
+        """Bytes of one element, or of eight elements if they are packed."""
         return 1 if self.width <= 8 else 2 if self.width <= 16 else 4
 
     def address(self, index: int) -> int:
-        """Address of an element, ``row << 16 | column``, of its index with the rows joined."""
+        """Return the address ``row << 16 | column`` of an element, from its row-major index."""
         row, column = divmod(index, self.columns)
         return row << ADDRESS_COLUMN_BITS | column
 
     def byte_length(self, count: int) -> int:
-        """Bytes that `count` elements take."""
+        """Return the bytes that `count` elements take."""
         return -(-count // 8) if self.packed else count * self.element_bytes
 
     def limits(self) -> tuple[int, int]:
-        """Smallest and largest value of an element."""
+        """Return the smallest and the largest value of an element."""
         return limits(self.width, self.signed)
 
 
 READ_DURING_RUN: Final = (Space.REGISTER, Space.COUNTER)
-"""Spaces that can be read while a run is under way; the others are busy."""
+"""Spaces that can be read while a run is under way; for the others the device is busy."""
 
 PENDING_MASK_BITS: Final = 8
-"""An entry of `pending` is ``group << 8 | mask``: bit k is neuron ``group * neuron_lanes + k``."""
+"""Bits of the mask in an entry of `pending`, which is ``group << 8 | mask``. Bit k of the mask is
+neuron ``group * neuron_lanes + k``."""
 
 
 _PENDING_DOC: Final = (
@@ -184,7 +185,7 @@ _PENDING_DOC: Final = (
 
 
 def space_formats(params: CoreParams) -> dict[Space, SpaceFormat]:
-    """The spaces of a core; those of learning are missing where it is not built."""
+    """Return the spaces of a core; spaces of a feature that is not built are missing."""
     formats = {
         Space.REGISTER: SpaceFormat(
             Space.REGISTER, 1, len(registers(params)), 32, False, True,

@@ -8,21 +8,22 @@ from typing import Any, ClassVar
 
 
 class Result:
-    """A base of what a command finds, which is written as JSON by `as_json`.
+    """Base of the results of commands, which `as_json` writes as JSON.
 
-    A subclass is a frozen dataclass. What its attributes mean is said in its docstring, under
-    *Attributes*, and in the docstrings of its properties; docs/generate.py makes the tables of
-    the keys from there.
+    A subclass is a frozen dataclass. Its docstring says under *Attributes* what its attributes
+    mean, and the docstrings of its properties say what these mean; docs/generate.py makes the
+    tables of the keys from them.
 
     Attributes
     ----------
     json_keys:
         Names of the attributes and properties that are written, in this order; None: all fields.
     json_merged:
-        Those that are results themselves, and whose keys are written among the keys of this one;
-        nothing is written for one that is None.
+        Names of the attributes that are results themselves, and whose keys are written among the
+        keys of this result; for one that is None nothing is written.
     json_optional:
-        Those that are not written if they are None; all others are written as null then.
+        Names of the attributes that are not written if they are None; all others are written as
+        null then.
     """
 
     json_keys: ClassVar[tuple[str, ...] | None] = None

@@ -1,4 +1,4 @@
-"""The number of cycles of a tick, as a formula. The model predicts with it, the RTL obeys it.
+"""The number of cycles of a tick, as a formula that the model uses and that the RTL keeps to.
 
 A tick runs through these phases, each beginning when the one before is over::
 
@@ -34,13 +34,13 @@ END: Final = 2
 
 
 def deliver_cycles(params: CoreParams, active_sources: int) -> int:
-    """Cycles from the beginning of a tick to the beginning of *Update*."""
+    """Return the cycles from the beginning of a tick to the beginning of *Update*."""
     rows = active_sources * params.row_groups
     return LEAD + (rows + ROW_DRAIN if rows else 0)
 
 
 def update_cycles(params: CoreParams) -> int:
-    """Cycles of *Update*."""
+    """Return the cycles of *Update*."""
     neurons = params.neuron_groups + NEURON_DRAIN
     if not params.learning:
         return neurons
@@ -48,17 +48,20 @@ def update_cycles(params: CoreParams) -> int:
 
 
 def learn_cycles(params: CoreParams, fired: int, learns: bool) -> int:
-    """Cycles of *Learn* for `fired` neurons; `learns`: the rule is on and a synapse plastic."""
+    """Return the cycles of *Learn* after `fired` neurons fired.
+
+    `learns` is whether the post-event rule is on and at least one synapse is plastic.
+    """
     if not (params.learning and learns and fired):
         return 0
-    # What one port reads for a row is used in two cycles, which leaves every other one to writes.
-    # A column uses half of what is read.
+    # With one port, a word is read every other cycle, so that the cycles between are free for
+    # writes. A word has two weights of a row, but only one weight of a column.
     block_cycles = 2 if params.single_port_weights else 1
     return COLUMN_LEAD + fired * params.column_groups * block_cycles + COLUMN_DRAIN
 
 
 def tick_cycles(params: CoreParams, active_sources: int, fired: int, learns: bool) -> int:
-    """Cycles of one tick with `active_sources` sources and `fired` neurons."""
+    """Return the cycles of one tick with `active_sources` sources and `fired` neurons."""
     return (
         deliver_cycles(params, active_sources)
         + update_cycles(params)
@@ -68,10 +71,10 @@ def tick_cycles(params: CoreParams, active_sources: int, fired: int, learns: boo
 
 
 def spike_cycle(params: CoreParams, neuron: int) -> int:
-    """Cycles from the beginning of *Update* to the moment a spike of `neuron` leaves."""
+    """Return the cycles from the beginning of *Update* until a spike of `neuron` leaves."""
     return neuron // params.neuron_lanes + SPIKE_LATENCY
 
 
 def most_cycles(params: CoreParams) -> int:
-    """Cycles of the longest possible tick: every source active, every neuron firing."""
+    """Return the cycles of the longest possible tick: all sources active, all neurons firing."""
     return tick_cycles(params, params.n_sources, params.n_neurons, True)

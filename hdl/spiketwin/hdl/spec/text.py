@@ -1,4 +1,4 @@
-"""Text: whole numbers read from what people write, and values shown in a message."""
+"""Text: whole numbers that users type, and values that are shown in messages."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from reprlib import Repr
 from typing import Final
 
 MOST_DIGITS: Final = 20
-"""Digits of the longest number that is read: more than any size, rate or count has. Python itself
-refuses some thousands, with an error of its own."""
+"""Digits of the longest number that is read, more than any size, rate or count has. Python itself
+raises an error of its own for numbers of some thousand digits."""
 
 _MOST_BITS: Final = 256
 _MOST_CHARACTERS: Final = 60
 
 
 def number(text: str) -> int | None:
-    """Give the whole number from 0 on that a text writes in decimal; None if it writes none.
+    """Return the whole number, not below 0, that a text holds in decimal digits.
 
-    More digits than `MOST_DIGITS` are none.
+    None is returned for any other text, and for more digits than `MOST_DIGITS`.
     """
     if not (text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS):
         return None
@@ -24,14 +24,14 @@ def number(text: str) -> int | None:
 
 
 class _Short(Repr):
-    """What any value looks like in a message: short, and whatever it is, without an error."""
+    """The representation of any value in a message: short, and never an error."""
 
     def __init__(self) -> None:
         super().__init__()
         self.maxstring = self.maxother = _MOST_CHARACTERS
 
     def repr1(self, x: object, level: int) -> str:
-        """Show one value, in a container or alone."""
+        """Return the text of one value, in a container or alone."""
         if isinstance(x, int) and x.bit_length() > _MOST_BITS:
             return f"a number of {x.bit_length()} bits"  # Python does not write thousands of digits
         if isinstance(x, int | float | complex) or _is_numpy_scalar(x):
@@ -47,5 +47,5 @@ _SHORT: Final = _Short()
 
 
 def shown(value: object) -> str:
-    """Show a value in a message: numbers plain, of whatever type; long things short."""
+    """Return the text of a value for a message: numbers of any type plain, long values cut."""
     return " ".join(_SHORT.repr(value).split())

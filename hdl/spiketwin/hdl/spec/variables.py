@@ -23,9 +23,9 @@ from spiketwin.hdl.spec.params import CoreParams
 
 
 class Space(enum.IntEnum):
-    """A memory space: what `READ` and `WRITE` address. The value is the number on the link.
+    """A memory space, which `READ` and `WRITE` address. The value is the number on the link.
 
-    A variable that is no register lies in the space of its name.
+    Each variable that is no register has a space, which has the name of the variable.
     """
 
     REGISTER = 0
@@ -58,7 +58,7 @@ class ClearMask(enum.IntFlag):
 
 
 class Per(enum.Enum):
-    """What of a core has one value of a variable each."""
+    """The parts of a core that have one value of a variable each."""
 
     CORE = "core"
     SOURCE = "source"
@@ -67,14 +67,14 @@ class Per(enum.Enum):
 
 
 class Kind(enum.Enum):
-    """Who sets a variable."""
+    """Where the values of a variable come from."""
 
     RUN = "run"
-    """Each run sets it anew."""
+    """Each run sets the variable anew."""
     PARAMETER = "parameter"
-    """The network does."""
+    """The network sets the variable."""
     STATE = "state"
-    """The ticks do; a reset sets it to 0."""
+    """Ticks compute the variable; a reset sets it to 0."""
 
 
 POTENTIAL: Final = "potential"
@@ -83,8 +83,8 @@ TRACE: Final = "trace"
 TICKS: Final = "ticks"
 CYCLES: Final = "cycles"
 DECAY_CODE: Final = "decay code"
-"""Units of variables. A weight adds to the potential, so these two are of one size. Networks give a
-decay as a time constant in ticks (`arithmetic.decay_code`)."""
+"""Units of variables. Weights are added to potentials, so one unit of each is worth the same. A
+network states a decay as a time constant in ticks (`arithmetic.decay_code`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,30 +94,31 @@ class Variable:
     Attributes
     ----------
     name:
-        The name in the specification, of the signal, of the model's array and of the argument.
+        Name in the specification, of the signal, of the model's array and of the argument.
     per:
-        What has one value each. One of a whole core is a register, all others are arrays.
+        The parts of a core that have one value each. A variable with one value per core is a
+        register, all others are arrays.
     kind:
-        Who sets it.
+        Where the values come from: a run, the network or the ticks.
     bits:
         Width of a value: a number, or the field of `CoreParams` that holds it.
     signed:
         Whether values are signed.
     unit, fraction_bits:
-        What is counted, in parts of ``2 ** -fraction_bits``; empty for flags and pure numbers.
+        Unit of a value, in parts of ``2 ** -fraction_bits``; empty for flags and pure numbers.
     default:
-        Value of a parameter in a network that does not say it.
+        Value of a parameter in a network that does not set it.
     since:
-        Version of the network file from which on it holds the parameter; earlier files mean the
+        First version of the network file that holds the parameter; in earlier files it has its
         default.
     clear:
-        The group of `CLEAR` that sets it to 0; None where none does.
+        The group of `CLEAR` that sets the variable to 0; None if no group does.
     built:
-        The member of `CoreParams` without which the variable is not there; empty if it always is.
+        The member of `CoreParams` without which the variable is not built; empty if it always is.
     writer:
-        The unit of the core that changes it in a tick; empty where no tick changes it.
+        The unit of the core that changes the variable in a tick; empty if no tick changes it.
     doc:
-        What it means.
+        Meaning of the variable.
     """
 
     name: str
@@ -135,7 +136,7 @@ class Variable:
     doc: str
 
     def width(self, params: CoreParams) -> int:
-        """Return the bits of a value."""
+        """Return the width of a value in bits."""
         return self.bits if isinstance(self.bits, int) else int(getattr(params, self.bits))
 
     def limits(self, params: CoreParams) -> tuple[int, int]:
@@ -163,7 +164,7 @@ class Variable:
 
     @property
     def is_decay(self) -> bool:
-        """Whether the variable is a decay, which networks give as a time constant."""
+        """Whether the variable is a decay, which networks state as a time constant."""
         return self.unit == DECAY_CODE
 
     @property
@@ -173,7 +174,7 @@ class Variable:
 
     @property
     def attribute(self) -> str:
-        """The name by which a network has it."""
+        """Name of the attribute of a network that holds the variable."""
         if self.is_decay:
             return self.name.removesuffix("_decay") + "_tau"
         return "weights" if self.name == "weight" else self.name
@@ -234,7 +235,7 @@ VARIABLES: Final = (
     _run(
         "tick_period", 32,
         "Cycles from tick to tick; 0 is free-running. Ticks are due a period apart, counted from "
-        "the first tick after this is written.", unit=CYCLES,
+        "the first tick after this register is written.", unit=CYCLES,
     ),
     _setting("v_decay", DECAY_BITS, "Decay code of the membrane potential.", unit=DECAY_CODE),
     _setting(
@@ -286,10 +287,10 @@ VARIABLES: Final = (
     _run("digest_en", 1, "1: every tick reports its digest.", built="digest_rounds"),
     _setting(
         "tag", 32,
-        "A number of the network's own, by which a host that connects later knows it again.",
+        "A number that the network chooses, by which a host that connects later recognises it.",
         since=2,
     ),
-    # Arrays, causes before what a tick makes of them.
+    # Arrays, in the order of cause and effect within a tick.
     _state(
         "trace_pre", Per.SOURCE, "trace_width", "source_traces", ClearMask.TRACES,
         "Trace of each source.", unit=TRACE, built="learning",
@@ -349,19 +350,19 @@ def names(variables: Iterable[Variable]) -> tuple[str, ...]:
 
 
 ARRAYS: Final = tuple(v for v in VARIABLES if v.per is not Per.CORE)
-"""The variables that have more than one value in a core."""
+"""The variables that are not registers, each with an array of values in a core."""
 
 BY_SPACE: Final = {v.space: v for v in ARRAYS}
 """The array of each memory space that holds one."""
 
 PARAMETER_ARRAYS: Final = tuple(v for v in ARRAYS if v.kind is Kind.PARAMETER)
-"""The arrays of a network."""
+"""The arrays that a network sets."""
 
 NEURON_PARAMETERS: Final = tuple(v for v in PARAMETER_ARRAYS if v.per is Per.NEURON)
 """The parameters of a neuron."""
 
 STATE: Final = tuple(v for v in ARRAYS if v.kind is Kind.STATE)
-"""What ticks go on from, but for the weights."""
+"""The arrays of state that one tick leaves to the next, without the weights."""
 
 CHANGED_IN_TICKS: Final = tuple(v for v in ARRAYS if v.writer)
-"""What a tick changes: state and weights."""
+"""The arrays that a tick changes: state and weights."""

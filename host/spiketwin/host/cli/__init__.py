@@ -1,9 +1,9 @@
-"""The command line, ``spiketwin``: `main` finds the commands, each module here is one of them."""
+"""The command line ``spiketwin``: its commands, and what they share."""
 
 from __future__ import annotations
 
-# As `typing` has it, which takes long to import: until `start` is called, Ctrl-C ends the program
-# with a traceback.
+# Set here rather than imported from `typing`, which takes long to import: until `start` is called,
+# Ctrl-C would end the program with a traceback.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 
 def __getattr__(name: str) -> Any:
-    # Not before it is asked for: until then a program that starts is to be quick (`start`).
+    # Lazy import, so that little is imported before `start` is called.
     if name == "main":
         from spiketwin.host.cli.group import main
 

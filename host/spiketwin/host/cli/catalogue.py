@@ -1,7 +1,7 @@
 """The catalogue of commands, read from commands.toml: what each command is for and what it needs.
 
-Reading it loads no command. A command of another package is not listed here. It works all the same,
-and the help shows it by its name alone.
+Reading it imports no command. Commands of other packages are not in the catalogue; they work all
+the same, and the help shows their names alone.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from typing import Any, Final
 
 @dataclass(frozen=True)
 class Entry:
-    """One command.
+    """The entry of one command in the catalogue.
 
     Attributes
     ----------
     name, summary, example:
-        What is typed, what it does, and a call that works as it stands.
+        Name as it is typed, what the command does, and a call that works as it stands.
     section:
-        What one wants to do with it.
+        Title of its section in the help.
     function:
         Module and name of the click command, with a colon between them.
     extra:
-        Extra of the package with which all that it offers is there; empty if the core installation
-        will do.
+        Extra of the package that the command needs for all of its functions; empty if it needs
+        none.
     system:
-        What the system must have, by its names in `SYSTEM`.
+        Names in `SYSTEM` of what the system must have.
     without:
-        Extra that will do where the system has not all of that; empty if none will.
+        Extra that is enough if the system does not have all of that; empty if there is none.
     """
 
     name: str
@@ -48,18 +48,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Need:
-    """Something that commands need of the system.
+    """A program or file of the system that commands need.
 
     Attributes
     ----------
     programs:
-        Programs. One of them must be on the path.
+        Programs, one of which must be on the path.
     library, header:
         A shared library, and a header of Python.
     debian:
-        Package of Debian that has it. In its name, python3 stands for the release that is used.
+        Package of Debian that contains them; ``python3`` in its name is the running release.
     also:
-        What else than commands needs it.
+        Other things than commands that need it.
     """
 
     debian: str
@@ -69,7 +69,7 @@ class Need:
     also: str = ""
 
     def package(self) -> str:
-        """Name the package of Debian that has it for the Python that runs."""
+        """Return the name of the package of Debian, for the running release of Python."""
         release = f"python{sys.version_info.major}.{sys.version_info.minor}"
         return self.debian.replace("python3", release)
 
@@ -89,42 +89,42 @@ def _need(name: str, texts: dict[str, Any]) -> Need:
 _TABLES: Final[dict[str, Any]] = tomllib.loads(_FILE.read_text(encoding="utf-8"))
 
 COMMANDS: Final = {name: _entry(name, texts) for name, texts in _TABLES["commands"].items()}
-"""The commands by their names, those of a section together."""
+"""The commands by their names; those of a section are next to each other."""
 
 SECTIONS: Final = {
     title: tuple(entries)
     for title, entries in groupby(COMMANDS.values(), lambda entry: entry.section)
 }
-"""The commands by what one wants to do."""
+"""The commands by their sections."""
 
 EXTRAS: Final[dict[str, str]] = {
     name: texts.get("also", "") for name, texts in _TABLES["extras"].items()
 }
-"""Extras of the package, each before those that hold more, and what they add to other commands."""
+"""Extras of the package, smaller ones before larger ones, and what they add to other commands."""
 
 SYSTEM: Final = {name: _need(name, texts) for name, texts in _TABLES["system"].items()}
-"""What commands need of the system."""
+"""Programs and files of the system that commands need, by name."""
 
 
 def extra(name: str) -> str:
-    """Give the extra that a command needs; empty if none, or if it is not listed."""
+    """Return the extra that a command needs; empty if it needs none or is not listed."""
     return COMMANDS[name].extra if name in COMMANDS else ""
 
 
 def installer(extra: str) -> str:
-    """Name the first command with which `run` installs an extra."""
+    """Return the first command that needs an extra, so that the script `run` installs it."""
     return next(entry.name for entry in COMMANDS.values() if entry.extra == extra)
 
 
 def users(extra: str) -> str:
-    """Name what an extra is for, commands and whatever else; everything, if it is none."""
+    """Return the names of all that needs an extra, as text; ``all`` for the empty extra."""
     if not extra:
         return "all"
     return _listed(EXTRAS[extra], (e.name for e in COMMANDS.values() if e.extra == extra))
 
 
 def users_of(need: str) -> str:
-    """Name what needs something of the system, commands and whatever else."""
+    """Return the names of all that needs an entry of `SYSTEM`, as text."""
     return _listed(SYSTEM[need].also, (e.name for e in COMMANDS.values() if need in e.system))
 
 

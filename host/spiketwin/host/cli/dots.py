@@ -1,4 +1,4 @@
-"""Pictures made of characters: dots of braille, and bars of eighths of a block."""
+"""Pictures made of characters: braille patterns for dots, and block elements for bars."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 ROWS: Final = 4
-"""Dots that one character has above each other."""
+"""Rows of dots in a character."""
 
 COLUMNS: Final = 2
-"""Dots that one character has beside each other."""
+"""Columns of dots in a character."""
 
 _FIRST: Final = 0x2800
 _BITS: Final = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
-"""What each dot adds to the number of the character (Unicode, Braille Patterns)."""
+"""Bit of each dot in the code point of the character (Unicode, Braille Patterns)."""
 
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 
 
 def braille(dots: NDArray[np.bool_]) -> list[str]:
-    """Draw dots, shape (4 · lines, 2 · characters), first row on top, as lines of characters.
+    """Return dots, shape (4 · lines, 2 · characters), drawn as lines of characters, from the top.
 
-    A character without a dot is a space: some fonts draw rings for the dots that are not there.
+    A character without dots is a space, because some fonts draw rings for missing dots.
     """
     lines, columns = dots.shape[0] // ROWS, dots.shape[1] // COLUMNS
     cells = dots.reshape(lines, ROWS, columns, COLUMNS)
@@ -35,7 +35,7 @@ def braille(dots: NDArray[np.bool_]) -> list[str]:
 
 
 def bars(values: ArrayLike, top: float) -> str:
-    """Draw values from 0 to `top` as bars, a character each; what is not 0 is not drawn as 0."""
+    """Return values from 0 to `top` drawn as bars, one character each; only 0 is drawn as 0."""
     parts = np.clip(np.asarray(values) / (top or 1.0), 0.0, 1.0)
     eighths = np.maximum(np.rint(parts * (len(_BARS) - 1)), parts > 0).astype(np.int64)
     return "".join(_BARS[n] for n in eighths.tolist())

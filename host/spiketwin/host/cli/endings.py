@@ -1,4 +1,4 @@
-"""Ctrl-C, and the signals by which others end a program."""
+"""Ctrl-C and other signals that end a program: they are turned into an exception."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ENDING: Final = tuple(
     for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
     if hasattr(signal, name)
 )
-"""Signals beside Ctrl-C that end a program which does not handle them, as batch systems send them.
+"""Signals other than Ctrl-C that end a program by default, as batch systems send them.
 
-SIGQUIT is left as it is: it ends a program that is not to tidy up.
+SIGQUIT is not among them: it ends a program without cleaning up.
 """
 
 _IMPORTING: Final = "<frozen importlib._bootstrap>"
@@ -30,16 +30,16 @@ _LONGEST_DELAY_SECONDS: Final = 10.0
 
 
 class Unwinding:
-    """Has Ctrl-C and `ENDING` raise `KeyboardInterrupt` meanwhile, so that work is tidied up.
+    """Turns Ctrl-C and the signals of `ENDING` into `KeyboardInterrupt`, for an orderly end.
 
-    After the first one only Ctrl-C does so again: terminals that close and systems that go down
-    send several, and what came in until then is to be written. What the process ignores, or
-    handles in another way, stays so.
+    After the first signal only Ctrl-C raises again: terminals that close and systems that shut down
+    send several signals, and the results so far are still to be written. Signals that the process
+    ignores, or handles in another way, are left alone.
 
     Attributes
     ----------
     number:
-        The signal that came last.
+        Number of the last signal.
     """
 
     def __init__(self) -> None:
@@ -47,12 +47,12 @@ class Unwinding:
         self._came = False
         self._before: dict[int, Any] = {}
         self._first = math.inf
-        """When the first of those came that were put off."""
+        """Time of the first signal that was deferred; infinite if none was."""
 
     def begin(self) -> None:
-        """Begin, where there is work to lose."""
+        """Take over the handlers of the signals."""
         if threading.current_thread() is not threading.main_thread():
-            return  # no other one gets any
+            return  # signals are handled in the main thread only
         for number in (signal.SIGINT, *ENDING):
             before = signal.getsignal(number)
             if before in (signal.SIG_DFL, at_once):
@@ -60,7 +60,7 @@ class Unwinding:
                 signal.signal(number, self._end)
 
     def close(self) -> None:
-        """Have signals do what they did before."""
+        """Restore the handlers of the signals."""
         while self._before:
             signal.signal(*self._before.popitem())
 
@@ -80,7 +80,7 @@ class Unwinding:
 
 
 def _would_be_lost() -> bool:
-    """Return whether an exception raised here would be caught by other code, which then goes on.
+    """Return whether an exception raised now would be swallowed by other code.
 
     Packages catch any exception of an import, take it for a part that is not installed, and go on
     without that part. An exception in a finalizer, or in a function that LLVM calls back while it

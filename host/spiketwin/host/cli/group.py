@@ -1,4 +1,4 @@
-"""``spiketwin`` itself: finds its commands, loads the one used, and ends errors in words."""
+"""The command ``spiketwin``: it finds its subcommands, loads the one used, and reports errors."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ from spiketwin.host.cli.endings import Unwinding
 from spiketwin.host.errors import SpiketwinError, SpiketwinWarning
 
 COMMANDS: Final = "spiketwin.commands"
-"""Entry points by which other packages offer commands: name to click command."""
+"""Group of the entry points by which other packages offer commands: name to click command."""
 
 _BY_SIGNAL: Final = 128
-"""The status of a program that a signal ended is this and the number of the signal."""
+"""Number to which the exit status of a program that a signal ended adds the signal's number."""
 
 _BACKEND: Final = "MPLBACKEND"
-"""Variable that names how matplotlib is to show windows."""
+"""Environment variable that names the backend of matplotlib."""
 
 
 class _BrokenOff(click.ClickException):
-    """The end of a program that a target or a tool has broken off on the way."""
+    """An error of a target or a tool that ended the program while it worked (status 1)."""
 
     exit_code = 1
 
 
 class _NothingDone(click.ClickException):
-    """The end of a program whose call could not be carried out, here or at all."""
+    """An error because of which the call could not be carried out (status 2)."""
 
     exit_code = 2
 
 
 _ENDS: Final = {kind.exit_code: kind for kind in (_BrokenOff, _NothingDone)}
-"""Ends of the program by their status."""
+"""Errors of the program by their exit status."""
 
 
 class Commands(click.Group):
-    """A group of the commands of the catalogue, and of those that other packages offer."""
+    """The group of all commands: those of the catalogue, and those of other packages."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Names of all commands."""
+        """Return the names of all commands."""
         return sorted(find_commands())
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        """Load a command; ends in words where something that it needs is not installed."""
+        """Load and return a command; raise a message if a package that it needs is missing."""
         entry = find_commands().get(name)
         if entry is None:
             return None
@@ -66,14 +66,14 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find and load the command of a call; from then on there is work that signals end."""
+        """Find and load the command of a call; from then on signals raise (`Unwinding`)."""
         found = super().resolve_command(ctx, args)
         ctx.ensure_object(Unwinding).begin()
         return found
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the command line; the status tells also of output that could not be written."""
-        # No window is ever opened, so it does not matter if it names what matplotlib does not have.
+        """Run the command line; the exit status also reports output that could not be written."""
+        # No window is ever opened, so a backend that matplotlib does not have must not matter.
         backend = os.environ.pop(_BACKEND, None)
         try:
             with streams.kept_going() as status:
@@ -86,7 +86,7 @@ class Commands(click.Group):
                 os.environ[_BACKEND] = backend
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; errors that were foreseen end as one message, and warnings as lines."""
+        """Run a command; report expected errors as one message, and warnings as lines."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # not every locale can write … or ⇑
@@ -112,7 +112,7 @@ class Commands(click.Group):
             raise _NothingDone(f"{place}{error.strerror or error}") from error
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the catalogue says of the commands that are there."""
+        """Write the sections of the catalogue, with the commands that are installed."""
         left = set(find_commands())
         for title, entries in catalogue.SECTIONS.items():
             rows = []
@@ -129,7 +129,7 @@ class Commands(click.Group):
 
 
 def find_commands() -> dict[str, EntryPoint]:
-    """Find where all commands are, by name: those of the catalogue, and what others offer."""
+    """Return the entry points of all commands, of the catalogue and of other packages, by name."""
     offered = {entry.name: entry for entry in entry_points(group=COMMANDS)}
     return offered | {
         name: EntryPoint(name, entry.function, COMMANDS)
@@ -139,7 +139,7 @@ def find_commands() -> dict[str, EntryPoint]:
 
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """Show warnings of ours as lines on standard error, each once, whatever others are shown as."""
+    """Show each `SpiketwinWarning` once, as a line on standard error; leave others as they are."""
     said: set[str] = set()
     with warnings.catch_warnings():
         others = warnings.showwarning
@@ -160,7 +160,7 @@ def _warnings_as_lines() -> Iterator[None]:
 
 
 def _missing(name: str, error: ImportError) -> _NothingDone:
-    """Say what a command lacks; an error within this package is none of those, and is raised."""
+    """Return the error that names the missing package; raise an error within this package."""
     if (error.name or "").partition(".")[0] == "spiketwin":
         raise error
     return _NothingDone(

@@ -1,4 +1,4 @@
-"""``spiketwin inspect``: what a saved network is, and the cores that hold it."""
+"""The command ``spiketwin inspect``: it describes a saved network and the cores that hold it."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from spiketwin.host.network import Network, Placement
 
 @dataclass(frozen=True)
 class Inspection(Result):
-    """What a network file holds, and what a core needs for it.
+    """The contents of a network file, and the sizes and cycles of cores for it.
 
     Attributes
     ----------
     n_axons, n_neurons:
         Sizes of the network.
     synapses, plastic:
-        Synapses with a weight other than 0, and those that learn.
+        Number of synapses with a weight other than 0, and of synapses that learn.
     least_weight, most_weight:
-        Range of the weights.
+        Least and greatest weight.
     tag:
         Number that the network carries.
     ticks, events:
-        Length of the stimulus and its axon events; null where the file has none.
+        Length of the stimulus and number of its axon events; null if the file has no stimulus.
     params:
         The smallest core that holds the network and its sums, as ``--params`` takes it.
     fits:
         Reference sizes that hold the network.
     silent_cycles, most_cycles:
-        Cycles of a tick on the smallest core: with nothing active, and with everything.
+        Cycles of a tick on the smallest core, if no source is active and if all are.
     """
 
     n_axons: int
@@ -60,7 +60,7 @@ class Inspection(Result):
 
     @classmethod
     def of(cls, net: Network, stimulus: files.Stimulus | None) -> Self:
-        """Return what there is to say of a network and its stimulus."""
+        """Return the inspection of a network and its stimulus."""
         params = net.core_params()
         return cls(
             n_axons=net.n_axons,

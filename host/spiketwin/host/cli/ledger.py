@@ -1,4 +1,4 @@
-"""Latency ledgers of one or more targets, as a table."""
+"""Tables of the latency ledgers of one or more targets."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from spiketwin.host.ledger import ORIGINS, Ledger
 
 
 def table(ledgers: Mapping[str, Ledger]) -> Table:
-    """Give the parts of the wall time in rows, without those that are 0 on every target.
+    """Return a table of the parts of the wall time, without those that are 0 on every target.
 
     Parameters
     ----------
     ledgers:
-        By target.
+        Ledgers by the names of their targets.
     """
     shown = Table("where the time went", "origin", box=SIMPLE_HEAD, pad_edge=False)
     for target in ledgers:
@@ -52,7 +52,7 @@ def table(ledgers: Mapping[str, Ledger]) -> Table:
 
 
 def add_hardware(table: Table, ledger: Ledger) -> None:
-    """Add rows with the time of the device, and with what a run takes on hardware."""
+    """Add rows with the time of the device, and with the time of the run on hardware."""
     table.add_row("seconds of the device meanwhile", f"{ledger.device_seconds:.6f}")
     there = ledger.on_hardware()
     table.add_row("the run on hardware of this clock and line (computed)", _time(there.seconds))

@@ -1,4 +1,4 @@
-"""``--live``: where a view of the work is drawn while it goes on, and where it cannot be."""
+"""The option ``--live``: a view of the work, drawn on the terminal while it goes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spiketwin.host.cli.view import View
 
 _FRAMES_PER_SECOND: Final = 10
 _LINES_LEFT_BEHIND: Final = 20
-"""Most lines of the last picture, which stays on the terminal."""
+"""Most lines of the last picture, which stays on the terminal at the end."""
 
 option = click.option(
     "--live",
@@ -27,12 +27,13 @@ option = click.option(
 
 
 def terminal() -> Console | None:
-    """Give the terminal to draw on, which is where standard error goes, for the sake of pipes.
+    """Return the terminal at standard error to draw on; None, with a message, if there is none.
 
-    Where there is none, or it cannot show the view, say so there and give nothing.
+    Standard error is used so that standard output can be piped. The message is also printed, and
+    None returned, if the terminal cannot show the view.
     """
     console = options.console(stderr=True)
-    # Environments may say to rich that a file is a terminal, for colours; pictures never go there.
+    # Environment variables may make rich treat a file as a terminal, so isatty is checked as well.
     if not (sys.stderr.isatty() and console.is_terminal):
         reason = "standard error is no terminal"
     elif console.is_dumb_terminal:
@@ -47,7 +48,7 @@ def terminal() -> Console | None:
 
 @contextmanager
 def drawn(view: View, console: Console) -> Iterator[None]:
-    """Draw a view over the whole terminal meanwhile, and leave its last picture behind."""
+    """Draw a view on the whole terminal during the block, and leave its last picture at the end."""
     live = Live(
         view,
         console=console,

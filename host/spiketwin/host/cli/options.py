@@ -1,4 +1,4 @@
-"""What commands share: the target they work on, how far they are, and the figures they write."""
+"""Options that commands share, and the files and consoles they write to."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ TARGETS: Final = (
     f"{', '.join(f'{scheme}:' for scheme in registered_kinds())}, a serial port, "
     "socket://host:port, or replay:FILE, a recorded session"
 )
-"""What ``--on`` takes."""
+"""List of the targets that ``--on`` takes, as text for the help."""
 
 _STREAMS: Final = ("input", "output", "error")
-"""Standard streams, by their number."""
+"""Names of the standard streams, by their descriptors."""
 
 
 def read_by(read: Callable[[str], _Made]) -> Callable[[str], _Made]:
-    """Make the type of an option whose text `read` reads: what that raises is the option's fault.
+    """Return the type of an option whose text is parsed by `read`; its errors name the option.
 
     Parameters
     ----------
     read:
-        Gives the value that a text means, or raises a `SpiketwinError`.
+        Function that returns the value that a text means, or raises a `SpiketwinError`.
     """
 
     @wraps(read)
@@ -64,17 +64,19 @@ def read_by(read: Callable[[str], _Made]) -> Callable[[str], _Made]:
 
 
 SIZES: Final = read_by(preset)
-"""Sizes of a core: a reference size, and fields that differ from it."""
+"""Option type for the sizes of a core: a reference size, and fields that differ from it."""
 
 
 @contextmanager
 def blamed_on(faults: Mapping[type[SpiketwinError], str]) -> Iterator[None]:
-    """Say of an error which option is at fault, where that is found out only as the work begins.
+    """Turn errors of the block into errors that name the option at fault.
+
+    It serves for faults that are found only when the work begins.
 
     Parameters
     ----------
     faults:
-        Names of options, by the error that each of them causes.
+        Names of options, by the class of the error that each causes.
     """
     try:
         yield
@@ -84,34 +86,34 @@ def blamed_on(faults: Mapping[type[SpiketwinError], str]) -> Iterator[None]:
 
 
 class Place(click.Path):
-    """A path, whatever is there."""
+    """Option type of a path, which need not exist."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Give the path; fails where the system can have none such."""
+        """Return the path; fail if the system cannot have such a path."""
         return _converted(self, super().convert, value, param, ctx)
 
 
 class InputFile(click.Path):
-    """A file to be read, which must be there."""
+    """Option type of a file to be read, which must exist."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, dir_okay=False, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Give the path; fails where no such file can be read."""
+        """Return the path; fail if no such file can be read."""
         return _converted(self, super().convert, value, param, ctx)
 
 
 class OutputFile(click.Path):
-    """A file to be written at the end, whose name and folder are looked at before anything begins.
+    """Option type of a file to be written at the end; its name and folder are checked at the start.
 
     Parameters
     ----------
     suffix:
-        What its name must end with, in upper or lower case; anything if not given.
+        End that the name must have, in upper or lower case; empty if any will do.
     """
 
     def __init__(self, suffix: str = "") -> None:
@@ -119,26 +121,26 @@ class OutputFile(click.Path):
         self.suffix = suffix
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Give the path; fails where no such file can be made."""
+        """Return the path; fail if no such file can be made."""
         if value == "-":
             self.fail("'-' is no file: give it a name, or write /dev/stdout")
         path = _converted(self, super().convert, value, param, ctx)
         if not path.name.lower().endswith(self.suffix):
             self.fail(f"{str(path)!r} must end with {self.suffix}, the only format there is")
         if not _is_stream(self, path):
-            # Where a symbolic link leads is where it is written.
+            # The file is written where a symbolic link leads.
             _check_folder(self, Path(os.path.realpath(path)).parent)
         return path
 
 
 class OutputFolder(click.Path):
-    """A folder that files are put into at the end, which is made if it is not there."""
+    """Option type of a folder for files written at the end, which is made if it does not exist."""
 
     def __init__(self) -> None:
         super().__init__(file_okay=False, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Give the path; fails where no such folder is or can be made."""
+        """Return the path; fail if there is no such folder and none can be made."""
         path = _converted(self, super().convert, value, param, ctx)
         there = Path(os.path.realpath(path))
         while not os.path.lexists(there):
@@ -154,7 +156,7 @@ def _converted(
     param: click.Parameter | None,
     ctx: click.Context | None,
 ) -> Path:
-    """Convert a value to a path, which must be one that the system can look for."""
+    """Return a value converted to a path; fail if the system cannot look it up."""
     try:
         path = path_of(os.fsdecode(value), "the path")
     except InvalidInput as error:
@@ -169,7 +171,10 @@ def _converted(
 
 
 def _is_stream(kind: click.Path, path: Path) -> bool:
-    """Whether a path is of no regular file, so that its folder does not matter; fails if closed."""
+    """Return whether a path names a stream or another file that is not regular.
+
+    Fails if the path names a descriptor that is not open.
+    """
     number = stream_number(path)
     if number is not None:
         try:
@@ -181,7 +186,7 @@ def _is_stream(kind: click.Path, path: Path) -> bool:
 
 
 def _check_folder(kind: click.Path, folder: Path) -> None:
-    """Fail where no file can be made in a folder."""
+    """Fail if no file can be made in a folder."""
     if not folder.is_dir():
         kind.fail(f"there is no folder {readable(folder)!r}: make it first")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -189,21 +194,21 @@ def _check_folder(kind: click.Path, folder: Path) -> None:
 
 
 class Outputs:
-    """The files that a command writes, each of them whatever becomes of the others.
+    """The files that a command writes; each is written even if another one fails.
 
-    They come before anything is printed: that, too, may fail.
+    They are written before anything is printed, because printing may fail as well.
     """
 
     def __init__(self) -> None:
         self._failures: list[OSError] = []
 
     def write(self, path: Path | None, write: Callable[[IO[bytes]], object]) -> None:
-        """Have a file written, if it is wanted."""
+        """Write a file by the function `write`, unless `path` is None."""
         if path is not None:
             self.attempt(lambda: _write(path, write))
 
     def attempt(self, make: Callable[[], _Made]) -> _Made | None:
-        """Call what writes a file, and give its result; None where it cannot be written."""
+        """Return the result of `make`, which writes a file; None if it raises `OSError`."""
         try:
             return make()
         except OSError as error:
@@ -211,11 +216,11 @@ class Outputs:
             return None
 
     def json(self, path: Path | None, result: Result) -> None:
-        """Write a result as JSON, if that is wanted."""
+        """Write a result as JSON, unless `path` is None."""
         self.write(path, lambda file: file.write(as_json(result)))
 
     def check(self) -> None:
-        """Raise the first `OSError` of all, when what there was to say has been said."""
+        """Raise the first `OSError` of all writes, after printing the others."""
         for failure in self._failures[1:]:
             click.echo(f"Error: {failure.filename}: {failure.strerror}", err=True)
         if self._failures:
@@ -228,7 +233,7 @@ def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def line(command: _Decorated) -> _Decorated:
-    """Add ``--baud`` and ``--retries``, how a target that is not in this process is talked to."""
+    """Add the options ``--baud`` and ``--retries`` of the link to a command."""
     for option in (
         click.option(
             "--retries",
@@ -250,9 +255,9 @@ def line(command: _Decorated) -> _Decorated:
 
 
 def rates(urls: Sequence[str], baud: int | None) -> list[int | None]:
-    """Give the rate of each target's line: `baud` where it has one.
+    """Return the rate of each target: `baud` if the target has a line, else None.
 
-    Raises `InvalidInput` where a rate is given and none of them has a line.
+    Raises `InvalidInput` if a rate is given and no target has a line.
     """
     found = [baud if takes_baud(url) else None for url in urls]
     if baud is not None and not any(found):
@@ -261,7 +266,7 @@ def rates(urls: Sequence[str], baud: int | None) -> list[int | None]:
 
 
 def sizes(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
-    """Add ``--params``; the parameter is that of `on_target`."""
+    """Return a decorator that adds ``--params``; the parameter is as in `on_target`."""
     return click.option(
         "--params",
         metavar="SIZES",
@@ -273,7 +278,7 @@ def sizes(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
 
 @contextmanager
 def needing(params: CoreParams) -> Iterator[None]:
-    """Say, where a core turns out too small, which sizes to ask for on the command line."""
+    """Add to a `DoesNotFit` of the block which sizes to give on the command line."""
     try:
         yield
     except DoesNotFit as error:
@@ -283,12 +288,14 @@ def needing(params: CoreParams) -> Iterator[None]:
 
 
 def on_target(default_sizes: str) -> Callable[[_Decorated], _Decorated]:
-    """Add ``--on``, ``--params``, ``--baud``, ``--retries`` and ``--record``, as of `connect`.
+    """Return a decorator that adds the options of `connect`.
+
+    They are ``--on``, ``--params``, ``--baud``, ``--retries`` and ``--record``.
 
     Parameters
     ----------
     default_sizes:
-        Sentence of the help on the sizes that a simulated target has without ``--params``.
+        Sentence for the help that names the sizes of a simulated target without ``--params``.
     """
 
     def add(command: _Decorated) -> _Decorated:
@@ -320,14 +327,14 @@ def check_distinct(
     reads: Mapping[str, Path | None] | None = None,
     urls: Sequence[str] = (),
 ) -> None:
-    """Refuse a call that would write over a file that it reads, or writes as well.
+    """Raise `click.UsageError` if a call would overwrite a file that it also reads or writes.
 
     Parameters
     ----------
     writes, reads:
         Files by the names of their options.
     urls:
-        Addresses of targets. Those of recordings and of ports are files as well.
+        Addresses of targets; recordings and ports among them count as files that are read.
     """
     seen = [(name, path) for name, path in (reads or {}).items() if path is not None]
     for url in urls:
@@ -351,7 +358,7 @@ def check_distinct(
 
 
 def told_apart(urls: Sequence[str]) -> list[str]:
-    """Return names of targets: their addresses, with a number where one is given again."""
+    """Return distinct names of targets: their addresses, with a number if one is repeated."""
     return [
         url if url not in urls[:index] else f"{url} ({urls[:index].count(url) + 1})"
         for index, url in enumerate(urls)
@@ -364,7 +371,7 @@ json_file = click.option(
 
 
 def as_json(result: Result) -> bytes:
-    """Return a result as the text of a JSON file, in which names that are no UTF-8 are readable."""
+    """Return a result as the text of a JSON file; names that are not UTF-8 are escaped."""
     return (json.dumps(_readable(result.as_json()), indent=2) + "\n").encode()
 
 
@@ -379,5 +386,5 @@ def _readable(value: Any) -> Any:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Give what a command prints with: names of files and targets are no markup, and no emoji."""
+    """Return the console of a command; it takes no text for markup or emoji."""
     return Console(stderr=stderr, markup=False, emoji=False)

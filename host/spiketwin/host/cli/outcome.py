@@ -1,4 +1,4 @@
-"""What a command comes to: whether all is well, in a word and in sentences."""
+"""The outcome of a check: whether it passed, in a word and in sentences."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CHECK_FAILED: Final = 1
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check comes to.
+    """The outcome of a check.
 
     Attributes
     ----------
     passed:
-        Whether all is well.
+        Whether the check passed.
     word:
         The outcome in a word or two, such as ``EQUAL``.
     sentences:
@@ -32,7 +32,7 @@ class Outcome:
     sentences: tuple[str, ...] = ()
 
     def say(self, console: Console) -> None:
-        """Print the word and the sentences, in a colour by which they stand out."""
+        """Print the word and the sentences, in green if the check passed and in red if not."""
         console.print(
             "  ".join(filter(None, (self.word, " ".join(self.sentences)))),
             style="bold green" if self.passed else "bold red",

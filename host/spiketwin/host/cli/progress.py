@@ -1,4 +1,4 @@
-"""How far a command is: one display for all that takes long."""
+"""The progress display of commands that take long."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from rich.text import Text
 
 
 class Display:
-    """A line at the foot of a terminal: what is being done, how much of it, and the time left.
+    """A line at the bottom of a terminal with the current work, its amount and the time left.
 
-    It is a `spiketwin.host.progress.Progress`, and its method `stage` are `Stages`. Without a
-    terminal stages are lines of output, and nothing else is written.
+    An instance is a `spiketwin.host.progress.Progress`, and its method `stage` is a `Stages`.
+    Without a terminal only the stages are printed, as lines.
 
     Parameters
     ----------
     console:
-        Where it is shown; output goes there too, above the line.
+        Console of the display; other output appears above the line.
     bar:
-        The line, and how it is drawn.
+        Progress bar of rich that draws the line.
     """
 
     def __init__(self, console: Console, bar: Progress) -> None:
@@ -37,35 +37,35 @@ class Display:
         self._line = bar.add_task("", total=None, visible=False)
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
-        """Show what is being done, and how much of it; a total of None is not known."""
+        """Show the name of the work, the amount done, and the total; None if it is not known."""
         self._bar.update(self._line, description=what, completed=done, visible=True)
         self._bar.tasks[0].total = total
 
     def stage(self, name: str) -> None:
-        """Show what is being done from now on."""
+        """Show the name of the work that begins now."""
         self(name, 0, None)
         if not self.console.is_terminal:
             self.console.print(name)
 
 
 class _Done(MofNCompleteColumn):
-    """How many are done of how many, where that is known."""
+    """The column with the amount done and the total, if the total is known."""
 
     def render(self, task: Task) -> Text:
-        """Draw the two numbers, or nothing."""
+        """Return the two numbers as text; empty if the total is not known."""
         return Text() if task.total is None else super().render(task)
 
 
 @contextmanager
 def shown(console: Console, unit: str = "") -> Iterator[Display]:
-    """Give the display of long work, which is gone when the work is.
+    """Yield the progress display, which disappears at the end of the block.
 
     Parameters
     ----------
     console:
-        Where it is shown, if that is a terminal.
+        Console of the display; nothing is drawn if it is not a terminal.
     unit:
-        What is counted.
+        Name of what is counted.
     """
     with Progress(
         TextColumn("{task.description}"),

@@ -1,4 +1,4 @@
-"""``spiketwin run``: a saved network on any target."""
+"""The command ``spiketwin run``: it runs a saved network on any target."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Cycles(Result):
     Attributes
     ----------
     total, least, mean, most:
-        Of all ticks together, and the least, the mean and the most of one tick.
+        Cycles of all ticks together, and the least, the mean and the most of one tick.
     """
 
     total: int
@@ -63,14 +63,14 @@ class Rates(Result):
 
 @dataclass(frozen=True)
 class RunResult(Result):
-    """What ``spiketwin run`` finds.
+    """The result of ``spiketwin run``.
 
     Attributes
     ----------
     target, build:
         Address of the target, and the build that it reports.
     baud:
-        Rate of the line; null without a line.
+        Bits per second of the line; null without a line.
     ticks, spikes:
         Ticks that were executed, and spikes that were fired.
     cycles:
@@ -78,7 +78,7 @@ class RunResult(Result):
     rates:
         How often neurons fired.
     saturations:
-        Values that did not fit (docs/tick.md); null from a core that does not count them.
+        Counts of values that saturated (docs/tick.md); null from a core that does not count them.
     broken_off:
         Whether the run ended early.
     seconds:
@@ -145,7 +145,7 @@ def run(
         [url],
     )
     if plot is not None:
-        import_module("matplotlib")  # should it be missing, that is known before the run
+        import_module("matplotlib")  # so that a missing package is reported before the run
     network, saved = files.load(net)
     events, length = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
     console = options.console()
@@ -164,7 +164,7 @@ def run(
         except (KeyboardInterrupt, LinkError) as error:
             ended_by = error
             done = _part(error)
-        # A line that has failed has no more to say.
+        # After an error of the link the weights cannot be read.
         weights = None if isinstance(ended_by, LinkError) else core.read_weights()
         build, rate = core.identity.build, core.link.line.baud
     found = _result(url, build, rate, network.n_neurons, done)
@@ -185,7 +185,7 @@ def run(
 
 
 def _part(error: BaseException) -> Run:
-    """Give what came in of the run that an error ended; raises the error where that is nothing."""
+    """Return the part of a run that an error has broken off; raise the error if it is empty."""
     part: Run | None = error.__dict__.get("run")
     if part is None or not len(part.cycles):
         raise error
@@ -205,7 +205,7 @@ def _view(core: Core, title: str, url: str, n_neurons: int, ticks: int) -> View:
 
 
 def _save_arrays(file: IO[bytes], run: Run, weights: IntArray | None) -> None:
-    """Write what a run put out as arrays, and the weights after it where they are known."""
+    """Write the arrays of a run to a file, and the weights after it if they are known."""
     arrays = {
         "spikes": run.spikes,
         "spike_cycles": run.spike_cycles,

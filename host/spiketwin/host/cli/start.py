@@ -1,4 +1,4 @@
-"""The program ``spiketwin``. Little is imported before `start` is called, so that it is soon."""
+"""The entry point of the program ``spiketwin``; little is imported before it handles Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import signal
 
 
 def at_once(number: int, _frame: object) -> None:
-    """End the process with the status that tells of a signal; nothing is begun, or all is over.
+    """End the process at once, with the status of a program that a signal has ended.
 
-    An exception would come up in the middle of an import, where packages take it for their own.
+    It is used before and after the work, when there is nothing to clean up. An exception could be
+    swallowed by a package that is being imported.
     """
     os._exit(128 + number)
 
@@ -17,7 +18,7 @@ def at_once(number: int, _frame: object) -> None:
 def start() -> None:
     """Run the command line, which ends the process.
 
-    Whenever Ctrl-C comes, be it while packages are imported, nothing but the status tells of it.
+    Ctrl-C ends the program without a traceback, even while packages are imported.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, at_once)

@@ -1,4 +1,4 @@
-"""The stimulus of a run: saved with the network, or of a file of its own."""
+"""The stimulus of a run: saved with the network, or read from a file of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from spiketwin.host.npy import ArrayError, read_elements, read_header
 from spiketwin.host.stimuli import MOST_EVENTS, checked_events
 
 _MOST_BYTES: Final = 1 << 29
-"""Of a file of spikes: as many events as there can be, with numbers as long as there can be."""
+"""Most bytes of a file of spikes: the most events, each with the longest numbers."""
 
 _CSV_ROW: Final = re.compile(r"\s*([0-9]{1,10})\s*,\s*([0-9]{1,10})\s*")
 
@@ -43,11 +43,11 @@ ticks = click.option(
 def chosen(
     saved: Stimulus | None, n_axons: int, spike_file: Path | None, ticks: int | None
 ) -> tuple[NDArray[np.int64], int]:
-    """Give events and length of a run, of what was saved and what the options say.
+    """Return the events, shape (k, 2), and the ticks of a run, as saved or as the options say.
 
-    They are checked here, before a target is opened, which may take a build. Raises `InvalidInput`
-    where nothing says how long the run is, the file is no table of events, or an event is outside
-    the run or the network.
+    Events are checked here, before a target is opened, which may take a build. Raises
+    `InvalidInput` if the length of the run is not given, the file is not a table of events, or an
+    event is outside the run or the network.
     """
     events, length = _asked_for(saved, spike_file, ticks)
     return checked_events(events, length, n_axons), length
@@ -71,17 +71,17 @@ def _asked_for(
 
 
 def read_spikes(path: Path) -> NDArray[np.int64]:
-    """Read a table of axon events, shape (k, 2): (tick, axon).
+    """Return the table of axon events in a file, shape (k, 2): (tick, axon).
 
-    It takes the memory of as many events as a run can have at most; nothing in a file can be
-    executed.
+    The memory taken is bounded by the most events of a run, and nothing in the file is executed.
 
     Raises
     ------
     InvalidInput
-        The file is neither .npy nor .csv, no table of two columns of whole numbers, or cut.
+        The file is neither .npy nor .csv, is not a table of two columns of integers, or is
+        truncated.
     OSError
-        As `open`.
+        As `open` raises it.
     """
     suffix = path.suffix.lower()
     if suffix == ".csv":

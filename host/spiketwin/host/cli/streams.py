@@ -1,6 +1,6 @@
-"""Standard output and standard error, which may be closed, full, or have no reader any more.
+"""Standard output and standard error that may be closed, be full, or have lost their reader.
 
-None of that ends the work: its files are written, and the status tells of it in the end.
+None of that ends the work: its files are still written, and the exit status reports the failure.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import click
 
 _UNWRITTEN: Final = 2
 _NO_READER: Final = 1
-"""Statuses where standard output alone could not be written, and where its reader has gone."""
+"""Exit statuses if only standard output could not be written, and if its reader has gone."""
 
 
 class _Stream(io.FileIO):
-    """A stream of this process. What it does not take is dropped, as is all that comes after.
+    """A stream that drops its data after the first error of writing.
 
     Attributes
     ----------
     failure:
-        Why; None as long as all was written.
+        The first error; None as long as all data were written.
     """
 
     def __init__(self, number: int) -> None:
@@ -44,11 +44,12 @@ class _Stream(io.FileIO):
 
 @contextmanager
 def kept_going() -> Iterator[Callable[[], int]]:
-    """Have output that cannot be written end nothing, where this process has it of its own.
+    """Replace the standard streams, during the block, by ones that never raise when written.
 
-    Gives what says on standard error why standard output is incomplete, if it is, and gives the
-    status that tells of it; 0 if it is whole. A stream that was closed is one that takes nothing,
-    so that no file that is opened later gets its number, and with it what others print.
+    Streams that are not files of this process are left alone. Yields a function that returns the
+    exit status: 0 if standard output is complete; otherwise it prints the reason on standard error.
+    Closed streams are opened to the null device, so that no file that is opened later gets their
+    descriptor, and with it the output of the program.
     """
     _fill_gaps()
     before = sys.stdout, sys.stderr
@@ -62,7 +63,7 @@ def kept_going() -> Iterator[Callable[[], int]]:
         if raw.failure is None:
             return 0
         if raw.failure.errno == errno.EPIPE:
-            return _NO_READER  # the user has ended the reader, and knows
+            return _NO_READER  # the user has ended the reader, so no message
         click.echo(f"Error: standard output: {raw.failure.strerror}", err=True)
         return _UNWRITTEN
 
@@ -77,21 +78,21 @@ def kept_going() -> Iterator[Callable[[], int]]:
 
 
 def _fill_gaps() -> None:
-    """Open the null device, the wrong way round, as each standard stream that is closed."""
+    """Open the null device as each closed standard stream, so that using the stream fails."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The system gives the lowest number that is free.
+            # The system assigns the lowest free descriptor.
             os.open(os.devnull, os.O_WRONLY if number == 0 else os.O_RDONLY)
 
 
 def _wrapped(stream: TextIO | None, number: int) -> tuple[io.TextIOWrapper, _Stream] | None:
-    """Give a stream that drops what cannot be written; None where it is none of the process."""
-    if stream is None:  # it was closed as Python began
+    """Return a stream that drops what cannot be written; None if `stream` is not a file."""
+    if stream is None:  # it was closed when Python started
         raw = _Stream(number)
         return io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", line_buffering=True), raw
-    # Without a buffer, as PYTHONUNBUFFERED has it, the buffer is what else is below it.
+    # With PYTHONUNBUFFERED there is no buffer: `stream.buffer` is then the raw file.
     if not isinstance(stream, io.TextIOWrapper) or not isinstance(
         getattr(stream.buffer, "raw", stream.buffer), io.FileIO
     ):

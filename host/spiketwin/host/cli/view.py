@@ -1,4 +1,4 @@
-"""The live view of a run: raster, rates and link, as a picture of characters of any size."""
+"""The live view of a run: raster, rates and link, drawn with characters at any size."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from spiketwin.host.exchange import Statistics
 from spiketwin.host.spikes import Run
 
 _MARGIN: Final = 5
-"""Characters at the left for names, the space behind them included."""
+"""Characters at the left for names, including the space after them."""
 
 _LEAST_RASTER: Final = 4
-"""Lines that the raster keeps, where it has a use for them, while others give way."""
+"""Lines that are reserved for the raster before other sections are left out."""
 
 _MOST_STRETCH: Final = 4
-"""Dots that a neuron is high where there is room, the gap to the next included."""
+"""Most rows of dots for a neuron, including the gap to the next one."""
 
 _BUSIEST: Final = 8
 _BETWEEN: Final = " · "
@@ -39,33 +39,33 @@ _MUTED: Final = "×"
 
 
 class _Section(NamedTuple):
-    """Lines that are shown together, and how much they matter where a terminal is low."""
+    """Lines that are shown together, and their weight: light ones are left out first."""
 
     weight: int
     lines: Sequence[RenderableType]
 
 
 class View:
-    """What is shown of a core while it works. What is drawn depends on what was added alone.
+    """The view of a core while it works; what is drawn depends only on what was added.
 
     One thread may add to it while another one draws it.
 
     Parameters
     ----------
     title:
-        What runs, and where.
+        Heading: what runs, and where.
     identity, statistics:
-        Of the core, and of its link.
+        Identity of the core, and statistics of its link.
     origin:
-        How the core comes by its cycles (`spiketwin.host.targets.origin`).
+        Where the cycles of the core come from (`spiketwin.host.targets.origin`).
     n_neurons:
-        Neurons of the network.
+        Number of neurons of the network.
     total, unit:
-        How much there is to be done, and of what.
+        Amount of work, and the name of its unit.
     order, names:
-        Neurons from top to bottom, and what each of these is called; their numbers if not given.
+        Neurons from top to bottom, and the name of each neuron; their numbers by default.
     clock:
-        Gives seconds; the work begins now.
+        Function that returns seconds; the work begins when the view is made.
     """
 
     def __init__(
@@ -98,16 +98,16 @@ class View:
         self._lock = threading.Lock()
 
     def add(self, part: Run, done: int, notes: dict[str, str] | None = None) -> None:
-        """Take what the next ticks put out.
+        """Add the output of the next ticks.
 
         Parameters
         ----------
         part:
-            The ticks, counted from 0.
+            Result of the ticks, counted from 0.
         done:
-            How much of the total is done after them.
+            Amount of the total that is done after them.
         notes:
-            Lines to be shown from now on, each with what stands at the left of it.
+            Lines to be shown from now on: label to text.
         """
         with self._lock:
             self._window.add(part)
@@ -115,7 +115,7 @@ class View:
             self._notes = notes or {}
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw as many lines as the options say, or else the terminal has."""
+        """Yield as many lines as the options ask for, or as the terminal has."""
         with self._lock:
             lines = self._lines(options.max_width, options.height or options.size.height)
         yield from lines
@@ -123,7 +123,7 @@ class View:
     def _lines(self, width: int, height: int) -> list[RenderableType]:
         columns = max(1, min(width - _MARGIN, KEPT_TICKS // dots.COLUMNS))
         window = self._window
-        # From an even tick on, so that a spike stays at its place in its character.
+        # The first tick is even, so that a spike stays in the same column of its character.
         first = max(0, window.ticks + window.ticks % dots.COLUMNS - columns * dots.COLUMNS)
         recent = window.since(first)
         above = [_Section(4, [self._heading(width)]), _Section(7, [self._progress()])]
@@ -168,7 +168,7 @@ class View:
         return grid
 
     def _raster(self, recent: Recent, columns: int, lines: int) -> list[RenderableType]:
-        """Draw a dot for each spike, neurons in groups where there are more of them than dots."""
+        """Return the raster, a dot for each spike; neurons share a row if there are too many."""
         n_neurons = self._window.n_neurons
         most_dots = lines * dots.ROWS
         if most_dots == 0:
@@ -193,7 +193,7 @@ class View:
         return _labelled("tick", Text(begin + " " * gap + end, _DIM))
 
     def _rates(self, recent: Recent, columns: int, width: int) -> list[RenderableType]:
-        """Draw the spikes of all neurons below the raster, tick for tick."""
+        """Return the rates of all neurons together, as bars below the raster and in numbers."""
         span, n_neurons = columns * dots.COLUMNS, self._window.n_neurons
         muted = np.zeros(span, np.bool_)
         muted[: len(recent.muted)] = recent.muted
@@ -253,7 +253,7 @@ class View:
 
 
 def _line(*parts: Text | str) -> Text:
-    """Join parts to one line, which is cut where the terminal ends."""
+    """Return parts joined to one line, which is cut at the edge of the terminal."""
     return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
@@ -262,12 +262,12 @@ def _labelled(name: str, line: Text) -> Text:
 
 
 def _fault(number: int, name: str) -> Text:
-    """Say how often something happened that should not."""
+    """Return the count of a fault as text, highlighted unless it is 0."""
     return Text(f"{number:,} {name}", _FAULT if number else "")
 
 
 def _flowing(name: str, fields: Iterable[Text], width: int) -> list[RenderableType]:
-    """Put fields into as many lines as they need."""
+    """Return fields distributed to as many lines as they need."""
     lines: list[Text] = []
     for field in fields:
         if lines and len(lines[-1]) + len(_BETWEEN) + len(field) <= width - _MARGIN:

@@ -1,4 +1,4 @@
-"""What a core has put out lately, and sums over all that it has put out."""
+"""A sliding window of the latest output of a core, and sums over all of its output."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from spiketwin.host.elements import IntArray
 from spiketwin.host.spikes import Run
 
 KEPT_TICKS: Final = 1024
-"""As many ticks as the widest terminal shows."""
+"""Number of ticks that are kept, as many as the widest terminal shows."""
 
 
 class Recent(NamedTuple):
-    """The latest ticks.
+    """The output of the latest ticks.
 
     Attributes
     ----------
     first:
-        The first of them.
+        Number of the first of these ticks.
     spikes:
         Shape (m, 2): (tick, neuron), ticks counted from `first`.
     muted:
-        Shape (ticks,), bool: those whose spikes were dropped.
+        Shape (ticks,), bool: ticks whose spikes were dropped.
     """
 
     first: int
@@ -34,14 +34,14 @@ class Recent(NamedTuple):
 
 
 class Window:
-    """The spikes of one core, which come in parts.
+    """A sliding window of the output of a core, to which consecutive parts are added.
 
     Attributes
     ----------
     n_neurons:
-        Neurons there are.
+        Number of neurons.
     ticks, spikes, cycles, muted_ticks:
-        Sums so far; cycles are those of the ticks that were not muted.
+        Sums over all parts so far; cycles are those of the ticks that were not muted.
     """
 
     def __init__(self, n_neurons: int) -> None:
@@ -53,7 +53,7 @@ class Window:
         self._parts: deque[tuple[int, Run]] = deque()
 
     def add(self, part: Run) -> None:
-        """Take what the next ticks put out, which `part` counts from 0."""
+        """Add the output of the next ticks, which `part` counts from 0."""
         self._parts.append((self.ticks, part))
         self.ticks += len(part.cycles)
         self.spikes += len(part.spikes)
@@ -63,7 +63,7 @@ class Window:
             self._parts.popleft()
 
     def since(self, first: int) -> Recent:
-        """Give the ticks from `first` on, of the last `KEPT_TICKS`."""
+        """Return the output of the ticks from `first` on, which must be in the window."""
         muted = np.zeros(max(0, self.ticks - first), np.bool_)
         spikes = [np.empty((0, 2), np.int64)]
         for begin, part in self._parts:

@@ -1,5 +1,6 @@
-"""Inputs of all kinds that nobody would make: each must end in a result or in an error of ours.
+"""Fuzzing: inputs of all kinds must end in a result or in an error of this package.
 
-`surfaces` has the ways into the project, and for each how to make an input and how to hand it over;
-`campaign` makes many, and keeps what ends otherwise. ``spiketwin fuzz`` runs it.
+`surfaces` lists the ways by which input enters the project, each with a generator of inputs and a
+function that feeds them; `campaign` makes many inputs, and keeps those that end in any other way.
+``spiketwin fuzz`` runs it.
 """

@@ -17,16 +17,16 @@ from spiketwin.host.targets import connect
 
 _SMALL: Final = 1 << 10
 _DOING: Final = ("alt", "cp2110", "hwgrep", "loop", "spy", "COM")
-"""What acts on the machine, or waits, when it is opened: it is only looked at."""
+"""Schemes that act on the machine, or wait, when opened: their addresses are only parsed."""
 
 
 class Addresses:
-    """Addresses for `connect`. Nothing is built, nothing is called, and no device is touched.
+    """Addresses for `connect`. Nothing is built or called, and no device is touched.
 
     Parameters
     ----------
     folder:
-        Where recorded sessions would be.
+        Folder in which recorded sessions would be.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class Addresses:
         return text.encode("utf-8", "surrogatepass")
 
     def feed(self, data: bytes) -> None:
-        """Open what it names, if that can be done without touching anything."""
+        """Open what the address names, if that is possible without touching anything."""
         url = data.decode("utf-8", "surrogatepass")
         target = parse(url)
         scheme = target.kind.scheme
@@ -67,7 +67,7 @@ class Addresses:
 
 
 def _is_large(params: CoreParams) -> bool:
-    """Whether to make such a model would take longer than to look at the address."""
+    """Return whether making such a model would take longer than an input may."""
     return params.n_sources * params.n_neurons > _SMALL
 
 
@@ -92,7 +92,7 @@ class Sizes:
         return mutated_text(text, ",=", choices).encode("utf-8", "surrogatepass")
 
     def feed(self, data: bytes) -> None:
-        """Read the sizes; what is said of them must be read as the same ones."""
+        """Read the sizes; their description must be read as the same sizes."""
         try:
             params = preset(data.decode("utf-8", "surrogatepass"))
         except ParamsError as error:  # as `connect` does

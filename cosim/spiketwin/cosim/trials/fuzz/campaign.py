@@ -1,7 +1,7 @@
-"""Many inputs for one way in, each handed over within bounds of time and memory.
+"""Many inputs for one surface, each fed within bounds of time and memory.
 
-In the tests Hypothesis makes the bytes that choices are read from. Here they come straight from a
-seed: an input takes 0.3 milliseconds, to which Hypothesis adds 0.5.
+Choices are read from bytes. In the tests Hypothesis generates these; here they come from a random
+number generator, as an input takes 0.3 milliseconds, to which Hypothesis would add 0.5.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ CHOICE_BYTES: Final = 96
 """Bytes that the choices of one input are read from."""
 
 MOST_SECONDS: Final = 10.0
-"""Time that one input may take, on the busiest computer; most take less than a thousandth."""
+"""Seconds that one input may take, even on a busy computer; most take less than a thousandth."""
 
 MOST_MEMORY: Final = 1 << 30
-"""Bytes that all inputs together may take beyond what is taken before the first one."""
+"""Bytes of memory that all inputs together may take, beyond the use before the first one."""
 
 _MOST_REDUCING: Final = 30.0
-"""Seconds in which a failing input is made smaller."""
+"""Seconds for minimising a failing input."""
 
 _INPUTS_PER_REPORT: Final = 256
 """Inputs from one call of `progress` to the next."""
@@ -45,10 +45,10 @@ _EXECUTING: Final = (
     "exec", "marshal.loads", "os.exec", "os.posix_spawn", "os.system", "pickle.find_class",
     "socket.connect", "subprocess.Popen",
 )  # fmt: skip
-"""Events of Python's audit that an input must never cause."""
+"""Audit events of Python that an input must never cause."""
 
 _LOADERS: Final = ("importlib", "numba")
-"""What executes code of our own, whatever the input is."""
+"""Callers that execute code of our own, whatever the input is."""
 
 
 class Overrun(BaseException):
@@ -59,7 +59,7 @@ class Overrun(BaseException):
 
 
 class Executed(BaseException):
-    """An input had something executed.
+    """An input caused code to be executed.
 
     It is no `Exception`, so that nothing on its way to the fuzzer catches it.
     """
@@ -67,20 +67,20 @@ class Executed(BaseException):
 
 @dataclass(frozen=True)
 class Finding:
-    """An input that ends as none may.
+    """An input that ended as none may.
 
     Attributes
     ----------
     surface:
-        Name of the way in.
+        Name of the surface.
     data:
         The input.
     error:
-        Type and message of what was raised.
+        Type and message of the exception.
     place:
-        Where: file, line and function.
+        Its place: file, line and function.
     trace:
-        All of the places on the way there.
+        The whole traceback.
     """
 
     surface: str
@@ -92,20 +92,20 @@ class Finding:
 
 @dataclass
 class Tally:
-    """What became of the inputs for one way in.
+    """The outcomes of the inputs for one surface.
 
     Attributes
     ----------
     inputs, results:
-        How many were handed over, and how many of them gave a result.
+        Number of inputs, and number of those that gave a result.
     errors:
-        How many ended in each error of ours, by its name.
+        Number of inputs that ended in each error of this package, by its name.
     untyped:
-        How many ended in anything else.
+        Number of inputs that ended in any other way.
     slowest_seconds:
-        Of any input.
+        The longest time that an input took.
     findings:
-        One, shrunk, for each place where anything else was raised.
+        One minimised input for each place where another exception was raised.
     """
 
     inputs: int = 0
@@ -117,9 +117,9 @@ class Tally:
 
 
 def hand_over(name: str, surface: Surface, data: bytes) -> tuple[str, Finding | None]:
-    """Hand over one input; give the name of the error of ours, if any, or what else was found.
+    """Feed one input; return the name of our error, if any, or the finding.
 
-    Within `MOST_SECONDS`, and executing nothing.
+    The input may take at most `MOST_SECONDS`, and must not cause code to be executed.
     """
     try:
         with _in_time(), _executing_nothing():
@@ -147,18 +147,18 @@ def search(
     seed: int,
     progress: Steps,
 ) -> Tally:
-    """Make so many inputs, hand each over, and tell what became of them.
+    """Make so many inputs, feed each, and count the outcomes.
 
     Parameters
     ----------
     name, surface:
-        The way in.
+        The surface.
     inputs:
-        How many; those made while a failing one is made smaller come on top, and are not counted.
+        Number of inputs, without those that are tried while a failing one is minimised.
     seed:
-        Of the inputs: the same one gives the same.
+        Seed of the inputs: equal seeds make equal inputs.
     progress:
-        Called with how many were handed over, and how many there are.
+        Called with (inputs done, inputs).
     """
     tally, known = Tally(), set[str]()
     rng = random.Random(f"{name} {seed}")
@@ -184,7 +184,7 @@ def search(
 
 
 def _reduced(surface: Surface, octets: bytes, finding: Finding) -> Finding:
-    """Make a failing input smaller by lowering bytes: 0 stands for the simplest choice."""
+    """Minimise a failing input by lowering bytes, as 0 stands for the simplest choice."""
     end = time.perf_counter() + _MOST_REDUCING
     span = CHOICE_BYTES
     while span:
@@ -208,12 +208,12 @@ _LOWERED: Final[tuple[Callable[[int], int], ...]] = (
     lambda byte: byte // 2,
     lambda byte: max(0, byte - 1),
 )
-"""What becomes of each byte of a part, one after the other as long as it goes on failing."""
+"""Changes to each byte of a part, which are kept as long as the input still fails."""
 
 
 @contextmanager
 def _in_time() -> Iterator[None]:
-    """Raise `Overrun` in what takes longer than `MOST_SECONDS`; only in the main thread."""
+    """Raise `Overrun` in code that takes longer than `MOST_SECONDS`; only in the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -231,7 +231,7 @@ def _in_time() -> Iterator[None]:
 
 
 class _Guard:
-    """Raises `Executed` where an input has something executed, while it is on."""
+    """Raises `Executed` when an input causes code to be executed, while it is on."""
 
     on = False
     installed = False
@@ -242,7 +242,7 @@ class _Guard:
 
 
 def _of_ours() -> bool:
-    """Whether it is a module that is imported, or a kernel that Numba compiled and kept."""
+    """Return whether the code comes from a module being imported, or from Numba's cache."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         if frame.f_globals.get("__name__", "").partition(".")[0] in _LOADERS:
@@ -268,7 +268,7 @@ def _executing_nothing() -> Iterator[None]:
 
 @contextmanager
 def bounded_memory() -> Iterator[None]:
-    """Have whatever takes more than `MOST_MEMORY` end in a `MemoryError`."""
+    """Limit memory, so that code which takes more than `MOST_MEMORY` gets a `MemoryError`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     limit = pages * resource.getpagesize() + MOST_MEMORY

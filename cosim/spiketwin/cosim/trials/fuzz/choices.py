@@ -1,4 +1,4 @@
-"""Choices read from bytes: whoever makes the bytes, makes the input, and shrinks it with them."""
+"""Choices read from bytes, so that whatever generates and shrinks bytes does so with inputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ EDGES: Final = (
     32767, 32768, 65535, 65536, (1 << 24) - 1, 1 << 24, (1 << 31) - 1, 1 << 31, (1 << 32) - 1,
     1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, 1 << 64,
 )  # fmt: skip
-"""Numbers at which something ends somewhere."""
+"""Edge cases: numbers at the end of some range."""
 
 _TOKENS: Final = (
     "-1", "1.5", "nan", "inf", "-inf", "1e400", "1e-400", "null", "true", "{}", "[]", '""', "0x10",
@@ -20,18 +20,18 @@ _TOKENS: Final = (
     "?", ":", "//", "#", "@", " ", "\t", "\n", "\r", "\ufeff", "\u2028", "é", "9" * 400, "9" * 5000,
     "[" * 2000,
 )  # fmt: skip
-"""Pieces of text at which readers stumble."""
+"""Pieces of text that readers may handle wrongly."""
 
 
 class Unsound(Exception):
-    """What was given an input did not fail, but is not as it must be.
+    """The code under test did not fail, but a result is not as it must be.
 
-    It is what the fuzzer looks for, and so must not be taken for an error of this package.
+    The fuzzer looks for such cases, so this must not count as an error of this package.
     """
 
 
 class Choices:
-    """Choices, the next from the next bytes; when there are none left, the simplest there is.
+    """A source of choices that consumes bytes; without any left, it makes the simplest choice.
 
     Parameters
     ----------
@@ -49,33 +49,33 @@ class Choices:
         return max(0, len(self._data) - self._place)
 
     def below(self, count: int) -> int:
-        """A number in 0…count - 1."""
+        """Return a number in 0…count - 1."""
         size = 1 if count <= 256 else (count - 1).bit_length() + 7 >> 3
         return int.from_bytes(self.octets(size), "little") % count
 
     def octets(self, count: int) -> bytes:
-        """So many bytes."""
+        """Return so many bytes."""
         data = self._data[self._place : self._place + count]
         self._place += count
         return data.ljust(count, b"\0")
 
     def of(self, items: Sequence[_Any]) -> _Any:
-        """One of several, the first one being the simplest."""
+        """Return one of several items, the first one being the simplest."""
         return items[self.below(len(items))]
 
     def once_in(self, count: int) -> bool:
-        """True once in so many times."""
+        """Return True once in so many times."""
         return self.below(count) == count - 1
 
     def edge(self) -> int:
-        """A number at which something ends somewhere, or beside it, or any other."""
+        """Return an edge case among numbers, a neighbour of one, or any other number."""
         kind = self.below(4)
         if kind == 3:
             return int.from_bytes(self.octets(self.below(9)), "little")
         return max(0, self.of(EDGES) + (0, 1, -1)[kind])
 
     def token(self) -> str:
-        """A piece of text at which a reader may stumble."""
+        """Return a piece of text that readers may handle wrongly."""
         return str(self.edge()) if self.below(2) == 0 else self.of(_TOKENS)
 
 

@@ -27,7 +27,7 @@ _TINY: Final = "tiny"
 
 
 class NetworkFiles:
-    """Files for `load`: of damaged bytes, of damaged members, and with other values in the header.
+    """Network files with damaged bytes, damaged members, or other values in the header.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class NetworkFiles:
         return _zipped(members, choices)
 
     def feed(self, data: bytes) -> None:
-        """Load it, and have it placed into a core."""
+        """Load the file, and map the network to a core."""
         self._path.write_bytes(data)
         net, stimulus = load(self._path)
         net.core_params()
@@ -93,7 +93,7 @@ def _zipped(members: dict[str, bytes], choices: Choices) -> bytes:
 
 
 def _other_element(member: bytes, choices: Choices) -> bytes:
-    """Put another number into an array, whose header stays."""
+    """Put another number into an array without changing its header."""
     begin = member.index(b"\n") + 1
     size = choices.of((4, 1, 8))
     place = begin + size * choices.below(max(1, (len(member) - begin) // size))
@@ -159,7 +159,7 @@ class SpikeTables:
         return mutated_text(text, ",\n\r", choices).encode("utf-8", "replace")
 
     def feed(self, data: bytes) -> None:
-        """Read it, and check the events."""
+        """Read the table, and check the events."""
         self._path.write_bytes(data)
         checked_events(read_spikes(self._path), _TICKS, _AXONS)
 
@@ -205,7 +205,7 @@ class SpikeArrays:
         return mutated(data, choices) if choices.once_in(4) else data
 
     def feed(self, data: bytes) -> None:
-        """Read it, and check the events."""
+        """Read the array, and check the events."""
         self._path.write_bytes(data)
         checked_events(read_spikes(self._path), _TICKS, _AXONS)
 
@@ -254,7 +254,7 @@ class Recordings:
         return "\n".join(lines).encode("utf-8", "replace")
 
     def feed(self, data: bytes) -> None:
-        """Replay it with the program that was recorded."""
+        """Replay the session with the program that was recorded."""
         self._path.write_bytes(data)
         with connect(f"replay:{self._path}", retries=2) as core:
             self._session(core)
@@ -272,7 +272,7 @@ def _octets(text: object) -> bytes:
 
 
 def _answered_otherwise(line: str, choices: Choices) -> str:
-    """Change what is in the frames of a line, and let their checksums be right."""
+    """Change the contents of a line's frames, with correct checksums."""
     try:
         values = dict(json.loads(line))
     except (ValueError, TypeError):

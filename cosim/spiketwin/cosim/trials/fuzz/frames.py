@@ -1,4 +1,4 @@
-"""Frames as inputs: what a host may say to a device, and what a device may answer a host."""
+"""Frames as inputs: requests of a host to a device, and answers of a device to a host."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from spiketwin.host.network import Network
 from spiketwin.host.transport import POLL, Transport
 
 PARAMS: Final = replace(preset("tiny"), digest_rounds=3)
-"""Of the devices: all that there is to be read and written."""
+"""Sizes of the devices, with all options built, so that every space exists."""
 
 _MOST_REQUESTS: Final = 12
 _MOST_READS: Final = 20_000
-"""Looks at a port after which nothing is waited for any more: a sound host gives up long before."""
+"""Polls of a port after which the host counts as hanging: a correct one gives up long before."""
 
 
 class Requests:
-    """Streams of requests to a device, in sequence and with right checksums for the most part.
+    """Streams of requests to a device, mostly in sequence and with correct checksums.
 
     Parameters
     ----------
     params:
-        Of the device.
+        Sizes of the device.
     """
 
     def __init__(self, params: CoreParams = PARAMS) -> None:
@@ -66,7 +66,7 @@ class Requests:
         return bytes(stream)
 
     def feed(self, data: bytes) -> None:
-        """Say it to a device, which must answer in whole frames, and then say who it is."""
+        """Send the stream to a device, which must answer in whole frames, then identify itself."""
         device = self._device
         device.power_cycle()
         device.receive(data)
@@ -79,7 +79,7 @@ class Requests:
             raise Unsound("the device does not say any more who it is")
 
     def _request(self, choices: Choices) -> bytes:
-        """Opcode and arguments of a request, each right in itself or at an edge."""
+        """Return opcode and arguments of a request, each of them legal or an edge case."""
         opcode = choices.of(
             (*Opcode, Opcode.WRITE, Opcode.WRITE, Opcode.EVENTS, Opcode.RUN, Opcode.FETCH)
         )
@@ -120,7 +120,7 @@ def _elements(fmt: SpaceFormat, count: int, choices: Choices) -> bytes:
 
 
 class _Misanswering(Transport):
-    """A transport in a time of its own: its device is sound, its answers are changed on the way."""
+    """A transport with a correct device, whose answers are changed on the way, and virtual time."""
 
     has_line = False
     adapter_latency = 0.0
@@ -137,16 +137,16 @@ class _Misanswering(Transport):
         self._reads = 0
 
     def clock(self) -> float:
-        """Seconds: more and more of them for every look at nothing, as long as the host waits."""
+        """Return virtual seconds, which pass faster with every poll that finds nothing."""
         return self._now
 
     @property
     def in_waiting(self) -> int:
-        """Bytes that are there."""
+        """Number of bytes that can be read."""
         return len(self._coming)
 
     def read(self, size: int = 1, /) -> bytes:
-        """Read some of them."""
+        """Return some of these bytes."""
         self._reads += 1
         if self._reads > _MOST_READS:
             raise Unsound(f"the host looked {self._reads} times for an answer and did not give up")
@@ -160,17 +160,17 @@ class _Misanswering(Transport):
         return data
 
     def write(self, data: bytes, /) -> int:
-        """Have the device answer."""
+        """Pass the request to the device, and keep its answers, changed."""
         self._device.receive(data)
         for frame in self._device.drain(self._device.waiting).split(b"\0")[:-1]:
             self._coming += self._passed_on(frame + b"\0")
         return len(data)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resources are held."""
 
     def _passed_on(self, frame: bytes) -> bytes:
-        """What becomes of an answer: nothing, most of the time."""
+        """Return an answer as the host receives it, mostly unchanged."""
         choices = self._choices
         if not choices.left or choices.below(4):
             self._earlier.append(frame)
@@ -217,7 +217,7 @@ def _other_words(body: bytes, choices: Choices) -> bytes:
 
 
 def _other_identity(choices: Choices) -> bytes:
-    """Make an identity whose digests are right, of another clock and with any name."""
+    """Make an identity with correct digests, but another clock and any name."""
     build = "".join(chr(choices.below(128)) for _ in range(choices.below(17)))
     identity = Identity.of(PARAMS, choices.edge() % (1 << 32), build)
     if choices.once_in(4):
@@ -257,11 +257,11 @@ class Answers:
         self._device = ModelDevice(PARAMS)
 
     def make(self, choices: Choices) -> bytes:
-        """Make what decides how each answer is changed."""
+        """Make the bytes that decide how each answer is changed."""
         return choices.octets(choices.left)
 
     def feed(self, data: bytes) -> None:
-        """Have a host meet with these answers; it must come to an end."""
+        """Run a host against these answers; it must come to an end."""
         self._device.power_cycle()
         choices = Choices(data)
         calls = [choices.of(_CALLS) for _ in range(1 + choices.below(2))]

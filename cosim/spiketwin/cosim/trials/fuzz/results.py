@@ -1,4 +1,4 @@
-"""What a campaign found, as ``spiketwin fuzz`` writes it."""
+"""The results of a campaign, as ``spiketwin fuzz`` writes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spiketwin.hdl.spec.results import Result
 
 @dataclass(frozen=True)
 class ErrorCount(Result):
-    """How many inputs ended in one error of this package.
+    """The number of inputs that ended in one error of this package.
 
     Attributes
     ----------
@@ -28,20 +28,20 @@ class ErrorCount(Result):
 
 @dataclass(frozen=True)
 class SurfaceResult(Result):
-    """What became of the inputs for one way in.
+    """The outcomes of the inputs for one surface.
 
     Attributes
     ----------
     name:
-        Name of the way in.
+        Name of the surface.
     inputs, results:
-        Inputs that were handed over, and how many of them gave a result.
+        Number of inputs, and number of those that gave a result.
     errors:
-        How many ended in each error of this package, the most frequent error first.
+        Number of inputs that ended in each error of this package, the most frequent error first.
     untyped:
-        How many ended in anything else.
+        Number of inputs that ended in any other way.
     slowest_seconds:
-        The longest time that one of them took.
+        The longest time that an input took.
     """
 
     name: str
@@ -53,7 +53,7 @@ class SurfaceResult(Result):
 
     @classmethod
     def of(cls, name: str, tally: Tally) -> Self:
-        """Take the counts of one way in."""
+        """Take the counts of one surface."""
         return cls(
             name=name,
             inputs=tally.inputs,
@@ -66,16 +66,16 @@ class SurfaceResult(Result):
 
 @dataclass(frozen=True)
 class FuzzResult(Result):
-    """What ``spiketwin fuzz`` finds.
+    """The result of ``spiketwin fuzz``.
 
     Attributes
     ----------
     seed, seconds:
         Seed of the inputs, and the time that all of them took.
     surfaces:
-        What became of the inputs for each way in.
+        Outcomes of the inputs for each surface.
     findings:
-        Files that hold what failed.
+        Files with the inputs that failed.
     """
 
     json_keys = ("inputs", "untyped", "seed", "seconds", "surfaces", "findings")
@@ -89,24 +89,24 @@ class FuzzResult(Result):
     def of(
         cls, tallies: Mapping[str, Tally], seed: int, seconds: float, findings: list[str]
     ) -> Self:
-        """Take the counts of all ways in, by name, and the files of what failed."""
+        """Take the counts of all surfaces, by name, and the files of the findings."""
         surfaces = [SurfaceResult.of(name, tally) for name, tally in tallies.items()]
         return cls(seed, seconds, surfaces, findings)
 
     @property
     def inputs(self) -> int:
-        """Inputs that were handed over."""
+        """Number of inputs on all surfaces."""
         return sum(each.inputs for each in self.surfaces)
 
     @property
     def untyped(self) -> int:
-        """How many ended in no error of this package."""
+        """Number of inputs that ended neither in a result nor in an error of this package."""
         return sum(each.untyped for each in self.surfaces)
 
 
 @dataclass(frozen=True)
 class KeptFinding(Result):
-    """A finding as its file has it, from which ``spiketwin fuzz --replay`` reads it.
+    """A finding as its file holds it, from which ``spiketwin fuzz --replay`` reads it.
 
     Attributes
     ----------
@@ -127,5 +127,5 @@ class KeptFinding(Result):
 
     @classmethod
     def of(cls, found: Finding) -> Self:
-        """Take what is kept of a finding."""
+        """Convert a finding to what its file holds."""
         return cls(1, found.surface, found.data.hex(), found.error, found.place, found.trace)

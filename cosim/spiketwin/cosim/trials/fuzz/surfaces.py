@@ -1,4 +1,4 @@
-"""The ways into the project for what was written elsewhere, by name."""
+"""The surfaces through which the project takes external input, by name."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from spiketwin.cosim.trials.fuzz.frames import Answers, Requests
 
 
 class Surface(Protocol):
-    """One way in."""
+    """One way by which external input enters the project."""
 
     def make(self, choices: Choices) -> bytes:
         """Make an input, as bytes, from choices."""
         ...
 
     def feed(self, data: bytes) -> None:
-        """Hand an input over.
+        """Feed an input to the project.
 
-        It returns, or raises a `SpiketwinError`; anything else is a fault of the project.
+        The call returns, or raises a `SpiketwinError`; any other exception is a fault of the
+        project.
         """
         ...
 
@@ -37,4 +38,4 @@ SURFACES: Final[dict[str, Callable[[Path], Surface]]] = {
     "to-device": lambda _: Requests(),
     "to-host": lambda _: Answers(),
 }
-"""What makes each, given a folder of its own."""
+"""The class of each surface, which is made with a folder of its own."""

@@ -1,7 +1,7 @@
-"""Is a target good? Three checks, each a module: its link, its memories, and what it computes.
+"""The self-test of a target in three checks, each a module: link, memories, computation.
 
-They use the host's API and the requests of the protocol alone, so that they work alike on a model,
-on the simulated RTL or netlist and on a board. What the core held is lost.
+They use only the host's API and the requests of the protocol, so that they work alike on a model,
+on the simulated RTL or netlist and on a board. The contents of the core are lost.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _KEYS: Final = ("passed", "ended", "link", "memory", "equivalence", "latency")
 
 @dataclass(frozen=True)
 class Report(Result):
-    """What the checks found.
+    """The results of all checks.
 
     Attributes
     ----------
     link:
-        What the link did.
+        Result of the check of the link.
     memory:
-        What the memories did.
+        Result of the check of memories.
     equivalence:
-        What was compared with the model.
+        Result of the comparison with the model.
     """
 
     json_keys = _KEYS
@@ -40,7 +40,7 @@ class Report(Result):
 
     @property
     def ended(self) -> None:
-        """What ended the self-test before it was over; checks it had not come to are null then."""
+        """Reason for an early end of the self-test, in which case further checks are null."""
         return
 
     @property
@@ -56,14 +56,14 @@ class Report(Result):
 
 @dataclass(frozen=True)
 class Unfinished(Result):
-    """What the checks had found when the target could not be talked to any more.
+    """The results of the checks until the connection to the target was lost.
 
     Attributes
     ----------
     link, memory:
-        What the checks found that were over; null for the others. The last check never was over.
+        Results of the completed checks; null for the others. The last check is never completed.
     ended:
-        Which check ended, how far it was, and why.
+        Name of the check that ended early, its progress, and the reason.
     """
 
     json_keys = _KEYS
@@ -79,7 +79,7 @@ class Unfinished(Result):
 
     @property
     def equivalence(self) -> None:
-        """What was compared with the model: nothing yet."""
+        """Result of the comparison with the model: always null here."""
         return
 
     @property
@@ -89,7 +89,7 @@ class Unfinished(Result):
 
 
 class CutShort(LinkError):
-    """The target could not be talked to any more; `found` is what had been found by then."""
+    """The connection to the target was lost; `found` holds the results up to then."""
 
     def __init__(self, found: Unfinished) -> None:
         super().__init__(found.ended)
@@ -116,15 +116,15 @@ def check(
     networks, ticks:
         Random networks compared with the model, and the length of the run of each.
     seed:
-        Of everything random: equal seeds repeat a check exactly.
+        Seed of everything random: equal seeds repeat a check exactly.
     progress:
-        Called with the name of a check, what is done of it, and how much there is; with "rates"
-        only where there is a line.
+        Called with the name of a check, the steps done and the steps in all; with the name "rates"
+        only if there is a line.
 
     Raises
     ------
     CutShort
-        The target refused a request, or could not be talked to any more.
+        The target refused a request, or the connection to it was lost.
     """
     reached = "link"
     of_link, of_memory = None, None

@@ -1,4 +1,4 @@
-"""Blocks of weights that are written and read back, and what was lost of them on the way."""
+"""Blocks of weights that are written and read back, and the frames lost on the way."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spiketwin.host.progress import Steps
 
 @dataclass(frozen=True)
 class Losses(Result):
-    """What the link lost and recovered, as both ends counted it.
+    """What the link lost and recovered, as counted at both ends.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Losses(Result):
 
     @classmethod
     def so_far(cls, core: Core) -> Losses:
-        """Ask both ends."""
+        """Read the counters of both ends."""
         counters = core.read_counters()
         seen = core.statistics
         return cls(
@@ -51,35 +51,35 @@ class Losses(Result):
         )
 
     def __sub__(self, before: Losses) -> Losses:
-        """What was lost since."""
+        """Return what was lost since `before`."""
         return Losses(*(getattr(self, f.name) - getattr(before, f.name) for f in fields(self)))
 
     @property
     def damaged(self) -> int:
-        """What only a bad line explains; a busy computer makes timeouts, too."""
+        """Damage that only a bad line explains; timeouts can also come from a busy computer."""
         return self.bad_frames + self.frame_errors + self.rx_overflows
 
 
 class Echo:
-    """Transactions: a block is written, and the next request reads it back.
+    """A program of transactions: a block is written, and the next request reads it back.
 
     Parameters
     ----------
     core:
-        Whose weights are written over.
+        The core; its weights are overwritten.
     transactions:
-        Their number.
+        Number of transactions.
     rng:
-        Chooses places, lengths and values.
+        Source of random places, lengths and values.
     most_bytes:
-        Length of the longest block.
+        Length of the longest block, in bytes.
     progress:
         Called with (transactions done, transactions).
 
     Attributes
     ----------
     done, wrong:
-        Transactions so far, and those that came back different.
+        Numbers of transactions so far, and of those whose block came back different.
     first_wrong:
         The first difference, in words; None if there was none.
     payload_bytes:
@@ -106,7 +106,7 @@ class Echo:
         self._progress = progress
 
     def program(self) -> Iterator[Request]:
-        """Give the requests; lengths of blocks and elements are random."""
+        """Return the requests; lengths of blocks and elements are random."""
         fmt = self._format
         low, high = fmt.limits()
         for _ in range(self._transactions):

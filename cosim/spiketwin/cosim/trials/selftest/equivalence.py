@@ -1,4 +1,4 @@
-"""What the target computes: random networks on it and on the model, equal in everything.
+"""The check of computation: random networks on target and model, equal in everything.
 
 Registers, parameters, weights, flags, state and spikes are drawn from the tables of the
 specification, so that a new register or memory is drawn as well.
@@ -30,7 +30,7 @@ _ACTIVITY: Final = (0.0, 0.02, 0.1, 0.5, 1.0)
 
 @dataclass(frozen=True)
 class EquivalenceReport(Result):
-    """What was compared with the model.
+    """The comparison with the model.
 
     Attributes
     ----------
@@ -49,14 +49,14 @@ class EquivalenceReport(Result):
 
     @property
     def passed(self) -> bool:
-        """Whether all was equal, and enough happened to tell."""
+        """Whether everything was equal, and enough happened to tell."""
         return self.difference is None and self.spikes > 0
 
 
 def check(core: Core, networks: int, ticks: int, seed: int, progress: Steps) -> EquivalenceReport:
     """Run random networks on a core and on a model of its sizes, up to the first difference.
 
-    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    Raise `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
     """
     tried, spikes, difference = 0, 0, None
     with connect(MODEL, params=core.params) as model:
@@ -96,7 +96,7 @@ class Trial:
 
     @classmethod
     def random(cls, params: CoreParams, ticks: int, rng: np.random.Generator) -> Trial:
-        """Draw a network that is wild, but fires neither always nor never."""
+        """Draw a network with extreme values that fires neither always nor never."""
         arrays = {}
         for fmt in space_formats(params).values():
             if fmt.writable and fmt.space not in (Space.REGISTER, Space.PENDING):
@@ -104,7 +104,7 @@ class Trial:
                 arrays[fmt.space.name.lower()] = _magnitudes(rng, *fmt.limits(), shape)
         low, high = space_formats(params)[Space.WEIGHT].limits()
         arrays["weight"] = rng.integers(low // 2, high, arrays["weight"].shape, endpoint=True)
-        # As high as what a part of the axons brings in a few ticks.
+        # As high as the input from some of the axons within a few ticks.
         drive = min(high * params.n_axons, space_formats(params)[Space.THRESHOLD].limits()[1])
         arrays["threshold"] = rng.integers(drive // 8, drive, params.n_neurons, endpoint=True)
         longest = min(8, space_formats(params)[Space.REFRAC_TICKS].limits()[1])
@@ -139,7 +139,7 @@ class Trial:
 def _magnitudes(
     rng: np.random.Generator, low: int, high: int, shape: tuple[int, ...] = ()
 ) -> IntArray:
-    """Draw numbers of all magnitudes alike, of both signs where there are two."""
+    """Draw numbers uniform in magnitude (log scale), of both signs if the range has both."""
     bits = rng.integers(0, high.bit_length(), shape, endpoint=True)
     values = rng.integers(0, (1 << bits) - 1, shape, endpoint=True)
     return np.where((rng.random(shape) < 0.5) & (low < 0), -1 - values, values)
@@ -171,11 +171,11 @@ _PLURALS: Final = {
     "update_cycle": "update_cycles",
     "weight": "weights",
 }
-"""Names of fields in what is said of a difference, where they are not those of `Inequality`."""
+"""Names of fields in the description of a difference, if they are not those of `Inequality`."""
 
 
 def described(found: Inequality) -> str:
-    """Say where the model and the target differ, and by which values."""
+    """Return a sentence about where the model and the target differ, with the values."""
     name = _PLURALS.get(found.field, found.field)
     expected, got = map(str, found.values)
     if found.tick is None:

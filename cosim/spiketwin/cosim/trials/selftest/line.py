@@ -1,4 +1,4 @@
-"""The link: what is written comes back, undamaged, at which rates, how fast and how soon."""
+"""The check of the link: errors of blocks written and read back, rates, speed and latency."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RoundTrips(Result):
 
 @dataclass(frozen=True)
 class LineReport(Result):
-    """What the link did.
+    """The result of the check of the link.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class LineReport(Result):
     payload_bytes:
         Bytes of elements in those blocks, in one direction.
     losses:
-        What was damaged or lost meanwhile; it was recovered.
+        Frames and bytes that were damaged or lost meanwhile; all were recovered.
     baud:
         Bits per second of the line; null without a line.
     rates:
@@ -93,7 +93,7 @@ class LineReport(Result):
         return max((rate.baud for rate in self.rates if rate.clean), default=None)
 
     def troubles(self) -> Iterator[str]:
-        """Say what is wrong. Rates beside that of the link may well be too high for the line."""
+        """Yield what is wrong. Rates other than that of the link may be too high for the line."""
         if self.first_wrong:
             yield self.first_wrong
         at = f" at {self.baud} baud" if self.baud else ""
@@ -124,7 +124,7 @@ def check(
 ) -> LineReport:
     """Write random blocks of weights and read them back, try the rates, then measure times.
 
-    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    Raise `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
     """
     echo = Echo(core, transactions, np.random.default_rng((seed, 0)), progress=progress)
     before = Losses.so_far(core)

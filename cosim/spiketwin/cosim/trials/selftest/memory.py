@@ -1,4 +1,4 @@
-"""The memories: every bit of every writable space, by a march test and by random data.
+"""The check of memories: every bit of every writable space, by march test and random data.
 
 March C- (van de Goor, 1991), a block of one frame at a time: ⇕(w0) ⇑(r0,w1) ⇑(r1,w0) ⇓(r0,w1)
 ⇓(r1,w0) ⇕(r0), where 1 is an element with all bits set. It finds bits that are stuck or do not
@@ -34,24 +34,24 @@ _MARCH: Final = (
     ("⇓(r1,w0)", True, 1, 0),
     ("⇕(r0)", False, 0, None),
 )
-"""Name, whether from the last block to the first, what is expected, what is written then."""
+"""March elements: name, whether in descending order, value expected, value then written."""
 
 _READS: Final = sum(expected is not None for _, _, expected, _ in _MARCH) + 3
-"""Times that a block is read: in the march, and of random data, their complement and zeros."""
+"""Reads of each block: those of the march, of random data, their complement and zeros."""
 
 
 @dataclass(frozen=True)
 class Fault(Result):
-    """An element that did not hold what was written.
+    """An element that did not hold the value written.
 
     Attributes
     ----------
     element:
-        Such as ``weight[3, 7]``.
+        Name and indices of the element, such as ``weight[3, 7]``.
     step:
-        Of the test, such as ``⇑(r0,w1)``.
+        Step of the test, such as ``⇑(r0,w1)``.
     expected, got:
-        Values.
+        Value that was written, and value that was read.
     """
 
     element: str
@@ -62,14 +62,14 @@ class Fault(Result):
 
 @dataclass(frozen=True)
 class MemoryReport(Result):
-    """What the memories did.
+    """The result of the check of memories.
 
     Attributes
     ----------
     bits:
         Bits tested, each counted once.
     wrong:
-        Elements read that were different from what was written.
+        Number of elements that were read with another value than was written.
     faults:
         The first of these elements.
     """
@@ -80,12 +80,12 @@ class MemoryReport(Result):
 
     @property
     def passed(self) -> bool:
-        """Whether every bit held."""
+        """Whether every bit held its value."""
         return self.wrong == 0
 
 
 class _Findings:
-    """The bits that were tested so far, and the elements that were wrong."""
+    """The bits tested so far, and the elements that were wrong."""
 
     def __init__(self) -> None:
         self.bits = 0
@@ -99,7 +99,7 @@ class _Findings:
     def compare(
         self, fmt: SpaceFormat, step: str, first: int, want: IntArray, got: IntArray
     ) -> None:
-        """Note where elements from the place `first` on differ."""
+        """Record where elements from index `first` on differ."""
         different = np.flatnonzero(want != got)
         self._wrong += different.size
         for index in different[: FAULTS_NAMED - len(self._faults)]:
@@ -110,7 +110,7 @@ class _Findings:
 def check(core: Core, seed: int, progress: Steps) -> MemoryReport:
     """Test all memories of a core; afterwards they hold zeros.
 
-    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    Raise `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
     """
     rng = np.random.default_rng((seed, 1))
     core.reset()
@@ -129,7 +129,7 @@ def check(core: Core, seed: int, progress: Steps) -> MemoryReport:
 
 
 class _Tester:
-    """The tests of one space after the other, and what they found."""
+    """The tests of one space after the other, and their findings."""
 
     def __init__(self, core: Core, progress: Callable[[int], None]) -> None:
         self.findings = _Findings()
@@ -138,7 +138,7 @@ class _Tester:
         self._reads = 0
 
     def march(self, fmt: SpaceFormat) -> None:
-        """March, block by block."""
+        """Run the march test, block by block."""
         for step, down, expected, new in _MARCH:
             self._core.link.run(self._marching(fmt, step, down, expected, new))
 
@@ -189,7 +189,7 @@ def _registers(core: Core, fmt: SpaceFormat, rng: np.random.Generator, findings:
         ("complement", low + high - values),
         ("zeros", np.zeros(len(table), np.int64)),
     ):
-        # As the link has them: a core sets those of a run by itself.
+        # Written through the link: the host's `Core` would overwrite registers of a run.
         core.link.run(
             access.write(fmt, index, np.array([value % (1 << 32)]))
             for index, value in enumerate(data.tolist())

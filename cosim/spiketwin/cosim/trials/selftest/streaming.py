@@ -1,4 +1,4 @@
-"""Sustained transfers, the longest there are in each direction: how fast, and nothing lost."""
+"""Sustained transfers, the longest possible in each direction: their speed and losses."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Stream:
     Attributes
     ----------
     payload_bytes:
-        Elements or output words, without what frames add to them.
+        Bytes of elements or output words, without the overhead of frames.
     seconds:
         Measured on this computer's clock.
     share_of_line:
-        Payload as a share of what the line can carry at its rate, in the time of the device where
-        that is simulated; ``None`` without a line.
+        Payload as a share of the line's capacity at its rate, in device time for a simulated
+        target; ``None`` without a line.
     """
 
     payload_bytes: int
@@ -72,29 +72,29 @@ class StreamReport(Result):
 
     @property
     def upload_bytes_per_second(self) -> float:
-        """Bytes of weights written in a second."""
+        """Bytes of weights written per second."""
         return self.upload.rate
 
     @property
     def upload_share_of_line(self) -> float | None:
-        """Their share of what the line carries at its rate; null without a line."""
+        """Share of the line's capacity that these weights use; null without a line."""
         return self.upload.share_of_line
 
     @property
     def stream_bytes_per_second(self) -> float:
-        """Bytes of output words that came in a second."""
+        """Bytes of output words received per second."""
         return self.stream.rate
 
     @property
     def stream_share_of_line(self) -> float | None:
-        """Their share of what the line carries at its rate; null without a line."""
+        """Share of the line's capacity that these words use; null without a line."""
         return self.stream.share_of_line
 
 
 def check(core: Core) -> StreamReport:
     """Write all weights, then have every neuron fire in every tick: the most output there can be.
 
-    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    Raise `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
     """
     fmt = space_formats(core.params)[Space.WEIGHT]
     weights = np.zeros((fmt.rows, fmt.columns), np.int64)

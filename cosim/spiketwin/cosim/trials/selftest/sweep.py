@@ -20,7 +20,7 @@ RATES: Final = (
     115_200, 230_400, 460_800, 500_000, 921_600, 1_000_000, 1_500_000, 2_000_000, 3_000_000,
     4_000_000, 6_000_000, 12_000_000,
 )  # fmt: skip
-"""Bits per second: what common adapters make, beside the rate that the link was opened with."""
+"""Rates in bits per second that common adapters make, tried beside the rate of the link."""
 
 EXCHANGES: Final = 40
 _MOST_BYTES: Final = 32
@@ -28,16 +28,16 @@ _MOST_BYTES: Final = 32
 
 @dataclass(frozen=True)
 class Rate(Result):
-    """What one rate did.
+    """The result at one rate.
 
     Attributes
     ----------
     baud:
-        Bits per second asked for.
+        Requested rate, in bits per second.
     exchanges, wrong:
         Blocks written and read back at this rate, and how many of them came back different.
     losses:
-        What was damaged or lost on the way, in either direction; it was recovered.
+        Frames and bytes damaged or lost, in either direction; all were recovered.
     trouble:
         Why the rate could not be used at all; None if it could.
     """
@@ -60,7 +60,7 @@ class Rate(Result):
 def check(core: Core, seed: int, progress: Steps) -> tuple[Rate, ...]:
     """Try the rate of the link and all of `RATES`, and return to the first; none without a line.
 
-    Raises `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
+    Raise `SpiketwinError` as `spiketwin.cosim.trials.selftest.check`.
     """
     if not core.link.has_line:
         return ()

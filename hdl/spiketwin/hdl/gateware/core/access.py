@@ -1,4 +1,4 @@
-"""The link's way in: one element at a time while the core is idle, *Clear*, and a reset."""
+"""Access of the link to the core: one element at a time while it is idle, *Clear*, and reset."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, ClearMask, Space, re
 from spiketwin.hdl.spec.variables import BY_SPACE
 
 ACCESS_CYCLES = LINK_LATENCY + 3
-"""Cycles in which an element reaches the link: the slowest memory, and two registers."""
+"""Cycles until an element reaches the link: those of the slowest memory and of two registers."""
 
 
 class Access(wiring.Component):
-    """What the link asks of the memories, and what it asks of all state at once.
+    """The unit that carries out what the link asks of single elements, and of all state at once.
 
     Members
     -------
     memory, idle, stop, clear_stb, clear_mask, reset_stb:
-        As of `interface.CoreSignature`.
+        As in `interface.CoreSignature`.
     free:
-        In, the controller has nothing to do.
+        In, the controller is idle.
     fetching:
-        In, a register is fetched for the tick, which keeps the link waiting for its own.
+        In, a register is being fetched for the tick, so that the link has to wait.
     clearing:
         Out, state is being cleared: no tick may begin.
     clear_pending:
-        Out, forget which neurons fired.
+        Out, the list of the neurons that fired is to be emptied.
     restart_stb:
-        Out, a cycle after `reset_stb`: counters begin again, and the queues are emptied.
+        Out, a cycle after `reset_stb`: set the counters to 0 and empty the queues.
     drop_events_stb:
-        Out, likewise, and while the core is stopped and idle: the queue of events is emptied.
+        Out, with `restart_stb`, and while the core is stopped and idle: empty the queue of events.
     period_stb:
         Out, the register `tick_period` is written.
     registers:
-        The way to the registers.
+        Access to the registers.
     vectors.<space>:
-        The way to each vector (`vectors.vectors`).
+        Access to each vector (`vectors.vectors`).
     weights:
-        The way to the synapses.
+        Access to the synapses.
     any_plastic:
         Out, with learning: at least one synapse is plastic.
     pending:
-        The way to the neurons that fired.
+        Access to the list of the neurons that fired.
     pending_groups:
-        In, how many entries they are.
+        In, the number of entries in that list.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -90,7 +90,7 @@ class Access(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         p, memory = self.params, self.memory
-        # A cycle late, straight from flip-flops: everything in the core hangs on them.
+        # These come a cycle late, straight from flip-flops, because of their large fan-out.
         self._owned = Signal()
         m.d.sync += [
             self.restart_stb.eq(self.reset_stb),
@@ -101,8 +101,8 @@ class Access(wiring.Component):
         sweep = max(p.neuron_groups, p.column_groups, len(registers(p)))
         self._clear_word = Signal(range(sweep))
         self._clear_mask = Signal(len(ClearMask))
-        self._resetting = Signal()  # registers too are set to 0
-        # Strobes and addresses reach the memories a cycle late, from flip-flops.
+        self._resetting = Signal()  # the registers are set to 0 as well
+        # Strobes and addresses are pipelined: they reach the memories a cycle late.
         self._nearly, self._store = Signal(), Signal()
         self._value = Signal(32)  # to store; else 0
         with m.If(memory.valid & memory.write & ~self.clearing):
@@ -168,7 +168,7 @@ class Access(wiring.Component):
 
     def _synapses(self, m: Module) -> None:
         p, memory, port = self.params, self.memory, self.weights
-        # Weight and flag share a word: the one not written is written back as it was.
+        # Weight and flag share a word: a read-modify-write keeps the one that is not written.
         m.d.comb += [
             port.owned.eq(self._owned),
             port.row.eq(memory.row),
@@ -182,8 +182,8 @@ class Access(wiring.Component):
         addressed = reduce(or_, (self._addressed(space) for space in spaces))
         m.d.sync += port.store_stb.eq(self._store & addressed)
         if p.learning:
-            # How many flags are set: where none is, *Learn* has nothing to do. Flags outlive a
-            # reset of the clock domain if they are not wiped by it, and so does their number.
+            # The number of flags that are set; if none is, *Learn* has nothing to do. Unless they
+            # are wiped at a reset of the clock domain, flags outlive it, and so does their number.
             plastic_count = Signal(
                 range(p.n_sources * p.n_neurons + 1), reset_less=not p.single_port_weights
             )
@@ -206,7 +206,7 @@ class Access(wiring.Component):
         m.d.sync += port.store_stb.eq(self._store & self._addressed(Space.PENDING))
 
     def _clear(self, m: Module, sweep: int) -> None:
-        """Go over all words of the vectors, and over all registers where these are reset too."""
+        """Go over all words of the vectors, and over all registers in a reset."""
         with m.If(self.clear_stb):
             m.d.sync += [
                 self.clearing.eq(1),
@@ -222,10 +222,11 @@ class Access(wiring.Component):
         m.d.comb += self.clear_pending.eq(self.clearing & pending)
 
     def _answer(self, m: Module) -> None:
-        """Gather what the memories give: what is not addressed is 0.
+        """Gather the outputs of all memories into the answer: an AND-OR multiplexer.
 
-        Four vectors share a register, so that a bit of theirs takes one logic cell on its way.
-        While a unit has them, the link sees registers alone.
+        Outputs that are not addressed are 0. Four vectors share a pipeline register, so that each
+        bit of it takes a single look-up table. While units use the vectors, these outputs are not
+        0, but then the link reads registers alone.
         """
         memory, pending = self.memory, self.pending.stored
         entry = pending.mask | (pending.group << PENDING_MASK_BITS)
@@ -247,6 +248,6 @@ class Access(wiring.Component):
                 m.d.sync += part.eq(0)
             with m.Else():
                 m.d.sync += part.eq(reduce(or_, elements[k : k + 4]))
-        # It stays until the next element: a register that is fetched does not show here.
+        # The answer stays until the next element, even if a register is fetched meanwhile.
         with m.If(self._nearly):
             m.d.sync += memory.r_data.eq(reduce(or_, parts))

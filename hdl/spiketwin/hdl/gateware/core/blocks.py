@@ -1,4 +1,4 @@
-"""The blocks of synapses of a row or column, one after the other."""
+"""Address generation: the blocks of synapses of a row or column, one after the other."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from spiketwin.hdl.spec.params import CoreParams
 
 
 class Blocks(wiring.Component):
-    """Names the block of synapses that the lane pipeline handles next.
+    """The unit that names the block of synapses which the lane pipeline handles next.
 
     Members
     -------
     take_stb:
         In, the next row or column begins.
     is_axon, axon, neuron:
-        In, whether the row is that of an axon, and which axon or neuron it belongs to.
+        In, whether the row is that of an axon, and the number of that axon or neuron.
     in_columns:
         In, columns are handled, not rows.
     issue:
-        In, the block enters the pipeline, and the one behind it is due.
+        In, the block enters the pipeline, and the next block is due.
     block, index, group:
         Out, the block, its source or neuron, and its place in the row or column.
     is_first, last_of_row, last_of_column:
-        Out, it is the first one; it is the last one.
+        Out, the block is the first one of a row; it is the last one of a row, or of a column.
     word_over:
-        Out, the word that was read is used up: always, unless one port reads for two cycles.
+        Out, the next block needs another word of memory: always 1 unless weights have one port.
     once:
-        Out, the block is issued for the last time: with one port, columns issue each twice.
+        Out, the block is issued for the last time: in columns of `single_port_weights` each block
+        is issued twice.
     rewind_stb, phase:
         With `single_port_weights`: In, rows or columns begin in an even number of cycles; Out, the
         phase of the memory (`single_port_weights`).
@@ -66,7 +67,7 @@ class Blocks(wiring.Component):
         lane_bits = exact_log2(p.lanes)
         word = self.block.word
         next_word = word + Mux(in_columns, p.lanes, p.n_sources)
-        # One port reads a word in phase 0, which is then used for two cycles.
+        # A memory with one port reads a word in phase 0, which is then used for two cycles.
         word_over: Value = Const(1)
         if p.single_port_weights:
             word_over = self.phase
@@ -81,7 +82,7 @@ class Blocks(wiring.Component):
             self.word_over.eq(word_over),
             self.once.eq(word_over | ~in_columns),
         ]
-        # No axon is due in columns any more, so one choice serves rows and columns.
+        # No axon is active in columns any more, so `is_axon` can be tested first in both cases.
         source = self.neuron + p.n_axons
         base = times((self.neuron >> lane_bits) // p.weights_per_word, p.n_sources)
         with m.If(self.take_stb):

@@ -11,42 +11,42 @@ from spiketwin.hdl.spec.params import CoreParams
 
 
 class Controller(wiring.Component):
-    """Goes through the phases of a tick, one tick after the other while a run is under way.
+    """The state machine of the core: the phases of a tick, tick after tick while a run lasts.
 
     Members
     -------
     run_until, stop, tick:
-        As of `interface.CoreSignature`.
+        As in `interface.CoreSignature`.
     restart_stb:
         In, the tick becomes 0.
     real_time, due:
         In, ticks have a period, and the next one is due.
     room, muted_due:
-        In, there is room for the words of a tick, and for the one that says which were dropped.
+        In, there is room for the words of a tick; a word about muted ticks is due and has room.
     clearing:
         In, state is being cleared.
     digest_pending:
-        In, with a digest: one is yet to be reported.
+        In, with a digest: a digest is not reported yet.
     wiped:
         In, with `single_port_weights`: the contents of the weight memory are defined.
     learns:
         In, with learning: neurons that fire cause columns.
     axon_due, axons_settled:
-        In, an axon is active in this tick; and that can be relied on.
+        In, an axon is active in this tick; `axon_due` is final, as no event is on its way.
     neuron_valid, any_fired:
-        In, a neuron that fired is there; at least one fired.
+        In, a neuron that fired is at the output of the list; at least one neuron fired.
     is_first, last_of_row, last_of_column, word_over:
         In, the place of the block that is issued (`blocks.Blocks`).
     free:
-        Out, there is nothing to do.
+        Out, the controller is idle, and has nothing to report.
     run_stb:
         Out, the first cycle of a run.
     start_stb, end_stb:
-        Out, the cycle before a tick, which decides on it, and its last one.
+        Out, the cycle before a tick, in which it is decided on, and the last cycle of a tick.
     muted_stb:
-        Out, report which ticks were muted.
+        Out, report the number of muted ticks.
     tick_stb, update_stb:
-        Out, the first cycle of a tick, and of *Update*; from flip-flops, since much hangs on them.
+        Out, the first cycle of a tick, and of *Update*; from flip-flops, as the fan-out is large.
     updating, in_columns:
         Out, *Update*, or *Learn*, is under way; likewise from flip-flops.
     take_axon_stb, take_neuron_stb:
@@ -54,9 +54,9 @@ class Controller(wiring.Component):
     issue, row_stb:
         Out, a block of synapses enters the lane pipeline, and is the first one of a row.
     rewind_stb:
-        Out, give out the neurons that fired from the first one on.
+        Out, the list of the neurons that fired goes back to its first one.
     axons_over, tick_end_stb:
-        Out, axons have had their turn; the tick counts on.
+        Out, all axons of this tick were handled; `tick` becomes the next one.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -85,8 +85,9 @@ class Controller(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         p = self.params
-        # Whether the next tick begins is known before: the tick counts a cycle before its end. It
-        # never passes where the run ends, and whether both are the same takes no carries.
+        # `tick` becomes the next one a cycle before the last cycle of a tick, so this comparison
+        # can be registered. As `tick` never passes `run_until`, a test for equality is enough,
+        # which needs no carry chain.
         self._running = Signal()
         self._ran = Signal()  # not in the first cycle of a run, in which its seed is fetched
         self._count = Signal(range(max(p.neuron_groups, p.n_sources) + 32))
@@ -120,12 +121,12 @@ class Controller(wiring.Component):
         return m
 
     def _enter(self, m: Module, state: str, cycles: int, *flags: Signal) -> None:
-        """Go on to a phase of fixed length, or to the last cycle before the next decision."""
+        """Go on to a phase of a fixed number of cycles, and set flags from its first one on."""
         m.d.sync += [self._count.eq(cycles - 1), *(flag.eq(1) for flag in flags)]
         m.next = state
 
     def _wait(self, m: Module) -> None:
-        """Begin a tick as soon as one may; before it, or after the last one, report muted ticks."""
+        """Begin a tick as soon as one may begin; report muted ticks before it, or after a run."""
         idle = ~self._running & ~self.clearing
         may_start = (
             self._running & self._ran & Mux(self.real_time, self.due, self.room) & ~self.clearing
@@ -144,7 +145,7 @@ class Controller(wiring.Component):
         with m.State("LEAD"), m.If(self._last):
             self._next_row(m, after_rows=False)
         with m.State("ROW_WAIT"):
-            # Only at a fixed tick period, when an event arrives at this very moment.
+            # This state is only reached at a fixed tick period, if an event has just arrived.
             with m.If(self.word_over):
                 self._next_row(m, after_rows=True)
         with m.State("ROWS"):
@@ -159,8 +160,8 @@ class Controller(wiring.Component):
         with m.If(self.axon_due):
             m.d.comb += self.take_axon_stb.eq(1)
             m.next = "ROWS"
-        # Free-running, all events of a tick are here before it begins: one that arrives now
-        # belongs to a later tick, and must not cost this one a cycle.
+        # In a free-running core all events of a tick have arrived before it begins. An event that
+        # arrives now belongs to a later tick, and must not cost this one a cycle.
         with m.Elif(self.real_time & ~self.axons_settled):
             m.next = "ROW_WAIT"
         with m.Elif(self.neuron_valid):

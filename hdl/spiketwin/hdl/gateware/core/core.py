@@ -1,4 +1,4 @@
-"""The core: memories, units, the controller that runs the phases of a tick, and what joins them.
+"""The core: its memories, its units and its controller, and the connections between them.
 
 ::
 
@@ -14,7 +14,7 @@
 
     Access ◄─► the link: registers, weights, vectors, neurons that fired
 
-The controller's states are the phases of `spec.schedule`; the memories belong to one unit in each
+The controller's states are the phases of `spec.schedule`. Each memory belongs to one unit in each
 phase, and to the link while the core is idle.
 """
 
@@ -168,7 +168,7 @@ class Core(wiring.Component):
                 self.weights.phase.eq(blocks.phase),
             ]
 
-    # --- who is active, and what is reported ---------------------------------------------------
+    # --- active sources, and reports -----------------------------------------------------------
 
     def _connect_sources(self, m: Module) -> None:
         controller, axons, fired, blocks = self.controller, self.axons, self.fired, self.blocks
@@ -213,10 +213,13 @@ class Core(wiring.Component):
         for name in ("cycles", "missed_deadlines", "late_events", "muted_ticks"):
             m.d.comb += getattr(self, name).eq(getattr(reports, name))
 
-    # --- which unit has which memory -----------------------------------------------------------
+    # --- units and their memories --------------------------------------------------------------
 
     def _feed(self, m: Module, groups: int) -> tuple[Value, Value]:
-        """Return whether a group enters a unit, and which: all, from the start of *Update* on."""
+        """Return whether a group enters a unit of *Update*, and the number of that group.
+
+        All groups enter, one a cycle, from the first cycle of *Update* on.
+        """
         updating = self.controller.updating
         group = Signal(range(groups))
         over = Signal()
@@ -240,12 +243,12 @@ class Core(wiring.Component):
                 current.w_address.eq(lanes.i_write),
                 current.w_en.eq(lanes.i_w_en.replicate(p.lanes)),
             ]
-        # Each of the two units gives 0 while it does not write, so an or does instead of a choice.
+        # The data of a unit are 0 while it does not write, so an OR replaces a multiplexer.
         either = unit.i_syn.w_data.as_value() | lanes.i_w_data.as_value()
         m.d.comb += current.w_data.eq(either)
 
     def _set(self, m: Module, settings: wiring.PureInterface) -> None:
-        """Give a unit the registers that it uses."""
+        """Connect a unit with the registers that it uses."""
         for name in settings.signature.members:
             m.d.comb += getattr(settings, name).eq(getattr(self.registers, name))
 
@@ -281,7 +284,7 @@ class Core(wiring.Component):
         ]
         with m.If(~controller.updating):
             m.d.comb += post.r_address.eq(self.blocks.group)
-        # Rows learn from trace_post by the pre-event rule, columns from trace_pre by the other.
+        # In rows the pre-event rule uses trace_post, in columns the post-event rule trace_pre.
         with m.If(controller.in_columns):
             m.d.comb += [
                 pre.r_address.eq(self.blocks.group),
@@ -292,7 +295,7 @@ class Core(wiring.Component):
             m.d.comb += [lanes.trace.eq(post.r_data), lanes.learn_en.eq(registers.learn_pre)]
 
     def _connect_rules(self, m: Module) -> None:
-        """Give the lane pipeline the rule of the pass, and have it write weights."""
+        """Connect the lane pipeline with the learning rule of the pass and the weight memory."""
         lanes, key, fetches, fetched = (
             self.synapses, self.noise_key, self.fetches, self.registers.fetched
         )  # fmt: skip
@@ -311,10 +314,10 @@ class Core(wiring.Component):
             self.weights.w_words.eq(lanes.w_words),
         ]
 
-    # --- who listens ---------------------------------------------------------------------------
+    # --- units that only observe ---------------------------------------------------------------
 
     def _connect_digest(self, m: Module) -> None:
-        """Have the digest listen at the ports by which the units write."""
+        """Let the digest observe the ports through which the units write."""
         p, digest, unit, reports = self.params, self.digest, self.neurons, self.reports
         digest_en = self.registers.digest_en
         m.d.comb += [
@@ -336,7 +339,7 @@ class Core(wiring.Component):
         if not p.learning:
             return
         lanes, decayed, blocks = self.synapses, self.source_traces.trace_pre, self.blocks
-        # While neurons are updated nothing is bumped: what is written has decayed.
+        # No trace is bumped in *Update*, so all traces that are written then have decayed.
         m.d.comb += digest.sources_stb.eq(decayed.w_en.any() & self.controller.updating)
         for lane in range(p.source_lanes):
             m.d.comb += digest.sources[lane].eq(decayed.w_data[lane])
@@ -350,7 +353,7 @@ class Core(wiring.Component):
         ]
 
     def _count_saturations(self, m: Module) -> None:
-        """Have the counters listen at the units, as the digest does."""
+        """Let the counters of saturations observe the units, as the digest does."""
         m.submodules.saturations = counters = SaturationCounters(self.params)
         m.d.comb += [
             counters.clear_stb.eq(self.access.restart_stb),

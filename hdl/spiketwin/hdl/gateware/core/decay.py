@@ -13,11 +13,11 @@ DECAY_LATENCY = 3
 """Cycles from `value` to `result`: registers before the multiplier, after it, and the result."""
 
 _EXACT_AT_ONCE = 1 << (DECAY_BITS - 1)
-"""Largest magnitude of which `DECAY_AT_ONCE`, taken as a fraction, rounds to all."""
+"""Largest magnitude that `DECAY_AT_ONCE`, used as a fraction like any other code, brings to 0."""
 
 
 class Decay(wiring.Component):
-    """Decay of one value towards 0.
+    """A pipelined multiplier that decays one value a cycle towards 0.
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ class Decay(wiring.Component):
     Members
     -------
     value:
-        In, one a cycle.
+        In, the value, a new one each cycle.
     code:
         In, the decay code; does not change while values are under way.
     result:
-        Out, `DECAY_LATENCY` cycles after `value`.
+        Out, the decayed value, `DECAY_LATENCY` cycles after `value`.
     """
 
     value: Signal
@@ -46,25 +46,26 @@ class Decay(wiring.Component):
         m = Module()
         width, signed = self.shape.width, self.shape.signed
         value = self.value
-        # Taken as signed, a code of one half or more counts for less by one whole value, which is
-        # then not there to be subtracted from.
+        # The multiplier is signed if the value is. A code of one half or more then counts as the
+        # code less 1, so that the product is too small by one value; in return `kept` is 0
+        # instead of the value.
         code = self.code.as_signed() if signed else self.code
         kept = value & ~self.code[-1].replicate(width) if signed else value
-        # Without a reset they can be the registers in the multiplier.
+        # Only registers without a reset can be moved into the multiplier block.
         factor = Signal.like(value, reset_less=True)
         product = Signal(Shape(width + DECAY_BITS, signed), reset_less=True)
         m.d.sync += [factor.eq(value), product.eq(factor * code)]
-        # kept - lost = ~(~kept + lost): an adder with inverters before it takes two logic cells a
-        # bit, one with inverters behind it takes one.
+        # kept - lost = ~(~kept + lost): with inverters at its output an adder takes one logic cell
+        # a bit, with inverters at an input it takes two.
         inverted = Delay(m, "inverted", ~kept, 2)[2]
-        # Half away from 0, and at least one, unless there is nothing to take a part of, or no part
-        # of it. Below zero the product is cut off downwards, away from 0.
+        # Round half away from 0, and to at least 1 unless value or code is 0. Truncation of a
+        # negative product rounds down, which is away from 0.
         whole, half, rest = product[DECAY_BITS:], product[DECAY_BITS - 1], product[: DECAY_BITS - 1]
         one_more = half | ((whole == 0) & (rest != 0))
         if signed:
             negative = Delay(m, "negative", value[-1], 2)[2]
             one_more = Mux(negative, half & ~whole.all() & (rest != 0), one_more)
-        # The bit below the lowest carries into it: a second sum would be a second adder.
+        # `one_more` enters as the carry of one adder, by a bit below the lowest on both sides.
         total = (Cat(one_more, inverted) + Cat(one_more, whole))[1 : width + 1]
         m.d.sync += self.result.eq(~total)
         largest = 1 << (width - 1) if self.shape.signed else (1 << width) - 1

@@ -1,7 +1,8 @@
-"""The digest of a tick: all that it writes, folded into 32 bits (`spec.arithmetic.digest_code`).
+"""The digest of a tick: a hash of all that the tick writes, XOR-folded into 32 bits.
 
-It listens where the units write, and forms the codes in pipelines of its own, one for each lane.
-What is written last has come through before the next tick can report anything, so no tick waits.
+The unit observes what the other units write, and forms the codes of `spec.arithmetic.digest_code`
+in pipelines of its own, one for each lane. The last code is finished before the next tick can
+report anything, so no tick waits for its digest.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ NEURON_WORDS = (
     (Space.TRACE_POST, Space.REFRAC_COUNT),
     (Space.THETA,),
 )
-"""What each word of the code of a neuron is made of, the low half first, in the order in which it
-is folded: a word a cycle, the last one as it is written."""
+"""The spaces whose elements make up each word of the code of a neuron, the low half first. Words
+are hashed in this order, one a cycle, the last one in the cycle in which it is written."""
 
 _LAST_STAGE = WRITE_STAGES[Space.THETA]
 _FIRST_STAGE = _LAST_STAGE - len(NEURON_WORDS) + 1
@@ -40,9 +41,10 @@ _WRITE_STAGE = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY
 
 
 def written_layout(params: CoreParams) -> data.StructLayout:
-    """What *Update* writes of one neuron, each element in the cycle in which it is written.
+    """Return the layout of what *Update* writes for one neuron.
 
-    `v` is written if it moves; `trace_post` is 0 where learning is not built.
+    Each element is valid in the cycle in which it is written. `v` is only written with `v_moves`;
+    without learning `trace_post` is 0.
     """
     widths = {
         space.name.lower(): BY_SPACE[space].width(params)
@@ -53,20 +55,21 @@ def written_layout(params: CoreParams) -> data.StructLayout:
 
 
 class Digest(wiring.Component):
-    """Folds what a tick writes.
+    """The unit that computes the digest of each tick.
 
     Members
     -------
     neurons, neurons_stb:
-        In, what *Update* writes of `neuron_lanes` neurons; the strobe goes with `refrac_count`.
+        In, the elements that *Update* writes for `neuron_lanes` neurons; the strobe comes with
+        `refrac_count`.
     sources, sources_stb:
-        In, the `trace_pre` of `source_lanes` sources that decayed. Both begin with the first group
-        and come one a cycle.
+        In, the decayed `trace_pre` of `source_lanes` sources. Groups of neurons and of sources
+        come one a cycle, from the first on.
     column, index, group, once:
-        In, the block of synapses that is issued, as to `synapses.Synapses`, and whether this is
-        the last time, if it is issued twice.
+        In, the block of synapses that is issued, as in `synapses.Synapses`, and whether it is
+        issued for the last time.
     synapses, synapses_stb:
-        In, what a rule made of a block.
+        In, the synapses of a block after a learning rule.
     end_stb, reported:
         In, a tick ends, and whether its digest is to be reported.
     value:
@@ -74,7 +77,7 @@ class Digest(wiring.Component):
     low_stb, high_stb:
         Out, report the low half, or the high half.
     pending:
-        Out, a digest is yet to be reported.
+        Out, a digest is not reported yet.
     """
 
     neurons_stb: Signal
@@ -121,8 +124,8 @@ class Digest(wiring.Component):
         folded = [self._neurons(m)]
         if self.params.learning:
             folded += [self._sources(m), self._synapses(m)]
-        # So many cycles after the end of a tick, what it wrote last has come here: one for each
-        # round, and one for the sum of the lanes.
+        # Cycles from the end of a tick until its last code has arrived: one for each round, and
+        # one for the sum over the lanes.
         settled = 1 + self.params.digest_rounds
         reported = Delay(m, "reported", self.end_stb & self.reported, settled + 1)
         over = Delay(m, "over", self.end_stb, settled + 1)
@@ -168,7 +171,7 @@ class Digest(wiring.Component):
         once, column = Signal(), late[1]
         index, group = late[2 : 2 + len(self.index)], late[2 + len(self.index) :]
         row = Cat(index, Const(0, exact_log2(a.DIGEST_POST) - len(index)), column)
-        # Lanes differ by constants only.
+        # `spread` is linear, so the words of a place differ between lanes by constants only.
         shared = [Signal(16, name=f"shared_{k}") for k in range(2)]
         first = Cat(Const(0, pair_bits), group)
         m.d.sync += [
@@ -188,7 +191,7 @@ class Digest(wiring.Component):
 
 
 def _neuron_words(m: Module, lane: int, written: data.View) -> list[Value]:
-    """Words of the code of a neuron, which come one a cycle."""
+    """Return the words of the code of a neuron, each one cycle later than the one before."""
     words: list[Value] = []
     for stage, spaces in enumerate(NEURON_WORDS, _FIRST_STAGE):
         halves: list[Value] = []
@@ -204,7 +207,7 @@ def _neuron_words(m: Module, lane: int, written: data.View) -> list[Value]:
 
 
 def _place(row: Value, column: Value) -> tuple[Value, Value]:
-    """`spec.arithmetic.place`."""
+    """Return the two words of `spec.arithmetic.place`, as logic."""
     x, y = (spread(row, a.SPREAD_SPIKED[k]) ^ spread(column, a.SPREAD_PAIR[k]) for k in range(2))
     return x, y
 
@@ -212,7 +215,10 @@ def _place(row: Value, column: Value) -> tuple[Value, Value]:
 def _code(
     m: Module, name: str, place: tuple[Value, ...], words: Sequence[Value], rounds: int
 ) -> Value:
-    """`spec.arithmetic.digest_code`, a cycle for a word or a round; the words come one a cycle."""
+    """Return `spec.arithmetic.digest_code` as a pipeline, with a stage for each word and round.
+
+    Each word comes a cycle later than the one before.
+    """
     x, y = place
     for step in range(len(words) + rounds):
         if step:
@@ -226,7 +232,7 @@ def _code(
 
 
 def _sum(m: Module, name: str, codes: Sequence[tuple[Value, Value]], cycles: int) -> Value:
-    """Exclusive-or of the codes whose first words were valid so many cycles ago, registered."""
+    """Return the registered exclusive-or of the codes whose first words were valid `cycles` ago."""
     total = Signal(32, name=f"{name}_sum")
     kept = [
         Mux(Delay(m, f"{name}_valid_{k}", valid, cycles)[cycles], code, 0)

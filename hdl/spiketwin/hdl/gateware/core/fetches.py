@@ -1,4 +1,4 @@
-"""Registers that the tick fetches from memory: the moment of each, and when it is there."""
+"""Fetches of registers that are only in the memory: the moment of each within a tick."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from spiketwin.hdl.spec.registers import registers
 FETCHED: Final = (
     "tick_period", "seed", "pre_gain", "pre_offset", "post_gain", "post_offset",
 )  # fmt: skip
-"""Registers that are in the memory alone: each is wanted at one moment of a tick, and taken from
-there then. Flip-flops for all, and a choice among them, would be as much logic as a pipeline."""
+"""Registers without flip-flops, which are only in the memory of the register file. Each is needed
+at one moment of a tick, and fetched then. Flip-flops for all of them, and a multiplexer behind,
+would take as much logic as a pipeline."""
 
 
 class RegisterFetches(wiring.Component):
-    """Fetches the registers of `FETCHED`, one a cycle, each at its moment.
+    """The unit that fetches the registers of `FETCHED`, one a cycle, each at its moment.
 
     Members
     -------
@@ -31,9 +32,9 @@ class RegisterFetches(wiring.Component):
     <name>_stb:
         Out, fetch this register.
     <name>_fetched:
-        Out, a cycle later, it is there.
+        Out, a cycle later: the register is at the output of the register file.
     fetching:
-        Out, one of them is fetched.
+        Out, one of the registers is being fetched.
     """
 
     run_stb: Signal
@@ -60,8 +61,8 @@ class RegisterFetches(wiring.Component):
         m = Module()
         began = Delay(m, "began", self.tick_stb, 2)
         updating = Delay(m, "updating", self.update_stb, 1)
-        # Rows and columns are long after the beginnings of tick and *Update*; a tick that may begin
-        # in the next cycle needs the seed.
+        # Rows and columns begin long after tick and *Update*, which leaves time for gain and
+        # offset. The seed is needed by a tick that may begin in the next cycle.
         moments: dict[str, Value] = {
             "tick_period": began[2],
             "seed": self.end_stb | self.run_stb,

@@ -1,4 +1,4 @@
-"""The seam between the core and the link: what one offers and the other drives."""
+"""The interface between the core and the link."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spiketwin.hdl.spec.registers import (
 
 
 def event_layout(params: CoreParams) -> data.StructLayout:
-    """One axon event: the tick it belongs to, and the axon."""
+    """Return the layout of an axon event: the tick that it belongs to, and the axon."""
     return data.StructLayout({"tick": 32, "axon": bits_for(params.n_axons - 1)})
 
 
@@ -25,10 +25,10 @@ class MemoryPort(wiring.Signature):
     """Access to one element of a space, for the link, while the core is idle.
 
     The initiator holds `valid` and the request until `done`, which is high for one cycle and, on a
-    read, comes with `r_data`, which then stays as long as the element does. Values that are read
-    are sign- or zero-extended to 32 bits; of those that are written, only the bits of the element
-    count. The initiator has checked space, element and value. Registers may be read at any time;
-    counters are not reached through here.
+    read, comes with `r_data`, which then stays as long as the element is addressed. Values that are
+    read are sign- or zero-extended to 32 bits; of values that are written, only the bits of the
+    element count. The initiator has checked space, element and value. Registers may be read at any
+    time; counters have ports of their own.
 
     Members
     -------
@@ -71,11 +71,11 @@ class CoreSignature(wiring.Signature):
     stop:
         Begin no tick, as if `run_until` were `tick`; while idle, drop all queued events.
     tick:
-        The next tick to be executed; while one is under way, that one.
+        The next tick to be executed; while a tick is under way, its number.
     real_time:
         Ticks have a period.
     idle:
-        No tick and no clear is under way, and none is to begin. Follows `run_until` and `stop` two
+        No tick and no clear is under way or about to begin. Follows `run_until` and `stop` two
         cycles late.
     clear_stb, clear_mask:
         While idle, set state to 0; `idle` is low from the next cycle until it is done.
@@ -85,7 +85,7 @@ class CoreSignature(wiring.Signature):
     cycles, missed_deadlines, late_events, muted_ticks, pending_groups:
         Counters (`spec.registers.COUNTERS`).
     <counter>:
-        Those of `spec.registers.SATURATIONS`, with `saturation_counters`.
+        With `saturation_counters`: the counters of `spec.registers.SATURATIONS`.
     """
 
     def __init__(self, params: CoreParams) -> None:

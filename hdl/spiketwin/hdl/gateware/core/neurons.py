@@ -14,9 +14,9 @@ Stage by stage, from the cycle in which a group is issued::
     10  spikes leave; v, refractory count and trace_post written; decay of theta begins
     13  theta written
 
-Memories are read as late as their values are used: an address that waits takes fewer registers
-than a value. No element that is used is read while it is written, as groups ascend and every memory
-is written at least three stages after it is read.
+Memories are read as late as possible, since delaying an address takes fewer registers than delaying
+a value. There are no read-during-write hazards: groups ascend, and every memory is written at least
+three stages after it is read.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from spiketwin.hdl.spec.registers import Space
 
 SPIKES = schedule.SPIKE_LATENCY
 DECISION = SPIKES - 1
-"""Stages in which spikes leave, and in which it is known who fires."""
+"""Stages in which spikes leave, and in which it is decided which neurons fire."""
 
 READ_STAGES = {
     Space.V: DECISION - 3 - decay.DECAY_LATENCY - READ_LATENCY,
@@ -60,7 +60,7 @@ WRITE_STAGES = {
     Space.THETA: SPIKES + decay.DECAY_LATENCY,
 }
 """Stages in which addresses, and data to write, are at the ports of the memories. *Update* uses
-the vectors that are named here; others there may be are memories for the link alone."""
+the vectors that are named here; the link alone uses any other vector of neurons."""
 
 SETTINGS: Final = (
     "v_decay", "v_floor", "i_syn_decay", "reset_subtract", "theta_decay", "theta_bump",
@@ -70,7 +70,7 @@ SETTINGS: Final = (
 
 
 def ports(params: CoreParams) -> dict[Space, StatePort]:
-    """Give the vectors that *Update* uses."""
+    """Return the ports of the vectors that *Update* uses."""
     return {space: port for space, port in vectors(params).items() if space in READ_STAGES}
 
 
@@ -80,7 +80,8 @@ class Neurons(wiring.Component):
     Members
     -------
     issue:
-        In, a group of `neuron_lanes` neurons enters. All do, one a cycle, from the first on.
+        In, a group of `neuron_lanes` neurons enters. All groups enter, one a cycle, from the first
+        on.
     settings:
         In, the registers `SETTINGS`.
     <space>:
@@ -115,7 +116,8 @@ class Neurons(wiring.Component):
         issue = Delay(m, "issue", self.issue, max(WRITE_STAGES.values()))
         groups: dict[int, Signal] = {}
         for stage in sorted({*READ_STAGES.values(), *WRITE_STAGES.values()}):
-            # Every stage counts for itself: groups under way are many, stages with ports few.
+            # Each stage with a port counts groups for itself, which takes fewer registers than
+            # delaying the number of the group through all stages.
             groups[stage] = group = Signal(bits_for(p.neuron_groups - 1), name=f"group_{stage}")
             m.d.sync += group.eq(Mux(issue[stage], group + 1, 0))
         for space in ports(p):
@@ -143,16 +145,16 @@ class Neurons(wiring.Component):
 
 
 class _Integrated(NamedTuple):
-    """What integration makes of a neuron, in the stage before the decision.
+    """The results of integration for one neuron, in the stage before the decision.
 
     Attributes
     ----------
     difference:
-        The potential less threshold and theta.
+        The potential minus threshold and theta.
     v_inverted:
-        The potential, a stage before, inverted.
+        The inverted potential, a stage earlier.
     exceeds:
-        Whether the sum was cut to the width of `v`, a stage before.
+        Whether the sum was cut to the width of `v`, a stage earlier.
     """
 
     difference: Signal
@@ -161,7 +163,7 @@ class _Integrated(NamedTuple):
 
 
 class _Lane:
-    """One lane of the pipeline: a neuron a cycle, from the memories and back."""
+    """One lane of the pipeline, which reads, updates and writes one neuron a cycle."""
 
     def __init__(self, m: Module, unit: Neurons, lane: int, issue: Delay) -> None:
         self.m, self.unit, self.lane, self.issue = m, unit, lane, issue
@@ -199,8 +201,8 @@ class _Lane:
     def _integrate(self) -> _Integrated:
         """Stages 5 to 8: sum, floor and saturation, difference; and the decay of the current.
 
-        What is subtracted from is kept inverted, as a - b = ~(~a + b): an adder without inverters
-        before it takes half the logic.
+        Minuends are kept inverted, as a - b = ~(~a + b): an adder without inverters at its inputs
+        takes half the logic.
         """
         p, s = self.params, self.settings
         current = self._read(Space.I_SYN)
@@ -223,7 +225,7 @@ class _Lane:
         return _Integrated(difference, v, (headroom < 0) & above(~total, p.v_width))
 
     def _decide(self, integrated: _Integrated, held: Signal, fires: Signal) -> None:
-        """Stage 9: the decision. A neuron that is held keeps v, as v is not written."""
+        """Stage 9: reset or integration. A refractory neuron keeps v, which is not written."""
         m, p, unit = self.m, self.params, self.unit
         difference = integrated.difference
         refrac_count = self._read(Space.REFRAC_COUNT)
@@ -272,9 +274,10 @@ class _Lane:
     def _report_saturation(
         self, integrated: _Integrated, held: Signal, fires: Signal, theta_exceeds: Value
     ) -> None:
-        """Tell the counters of what was cut to its width.
+        """Report to the counters which values were cut to their widths.
 
-        A sum that is set back to v_reset leaves nothing, and one that is held nothing new.
+        A sum does not count if the potential is reset to v_reset or the neuron is refractory, as
+        nothing is then left of it.
         """
         m, unit = self.m, self.unit
         cut = self._signal("cut", 1, False)

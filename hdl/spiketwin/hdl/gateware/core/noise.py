@@ -1,7 +1,7 @@
 """Noise for stochastic rounding: `spec.arithmetic.noise`, a hash in every lane.
 
 Two lanes share a hash. Spreading an index over a word is linear over GF(2), so the part that all
-lanes share is formed once, and what is left of a pair is an exclusive-or with a constant.
+lanes share is formed once, and each pair of lanes then needs an exclusive-or with a constant.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _WORD = data.ArrayLayout(16, 2)
 
 
 def spread(index: Value, factor: int) -> Value:
-    """Carry-less product of an index and a constant, folded to 16 bits."""
+    """Return the carry-less product of an index and a constant, XOR-folded to 16 bits."""
     bits: list[Value] = [Const(0, 1)] * 32
     for bit in range(16):
         if factor >> bit & 1:
@@ -32,26 +32,26 @@ def spread(index: Value, factor: int) -> Value:
 
 
 def mix_round(x: Value, y: Value) -> tuple[Value, Value]:
-    """One add-rotate-xor round on two words."""
+    """Return two words after one add-rotate-xor (ARX) round."""
     new_x = (x.rotate_right(7) + y)[:16]
     return new_x, y.rotate_left(2) ^ new_x
 
 
 class NoiseKey(wiring.Component):
-    """The key of a pass, from seed, tick and pass.
+    """The unit that forms the key of each pass from seed, tick and pass.
 
     Members
     -------
     seed_stb, seed:
         In, the key becomes the seed.
     start_stb:
-        In, begins to make of it the key of the pre pass.
+        In, begin to turn the seed into the key of the pre pass.
     post_stb:
-        In, begins to make of it the key of the post pass.
+        In, begin to turn the key of the pre pass into that of the post pass.
     tick:
-        In, it stays while the key is formed.
+        In, the tick; does not change while the key is formed.
     key:
-        Out, `KEY_CYCLES` after a start, until the next one.
+        Out, the key, from `KEY_CYCLES` cycles after a strobe until the next one.
     """
 
     seed_stb: Signal
@@ -74,7 +74,8 @@ class NoiseKey(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        # Two words are absorbed in the first cycle, then the rounds follow; a bit a cycle counts.
+        # Both words of the tick are absorbed in the first cycle, then the rounds follow; a one-hot
+        # shift register counts the cycles.
         absorbing = Signal()
         mixing = Signal(a.KEY_ROUNDS // ROUNDS_PER_CYCLE)
         m.d.sync += [
@@ -93,18 +94,18 @@ class NoiseKey(wiring.Component):
 
 
 class Noise(wiring.Component):
-    """16 bits of rounding in every lane: random, or one half.
+    """The unit that gives each lane 16 bits of rounding: random bits, or one half.
 
     Members
     -------
     stochastic, key:
-        In, whether to round by noise, and its key in the pass under way.
+        In, whether to round stochastically, and the key of the noise in the pass under way.
     spiked:
         In, the source of the row or the neuron of the column.
     group:
-        In, which of its groups of `lanes` synapses.
+        In, the number of the group of `lanes` synapses in that row or column.
     bits:
-        Out, the rounding in each lane, a cycle for the indices and one a round later.
+        Out, the rounding of each lane; its latency is a cycle for the indices and one a round.
     """
 
     stochastic: Signal

@@ -1,4 +1,4 @@
-"""What several pipelines need: values some cycles late, saturation, parts of wide words."""
+"""Logic that several pipelines use: delays, saturation, bumps, and parts of wide words."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from amaranth.utils import bits_for
 
 
 class Delay:
-    """Shift register: item k is the value as it was k cycles ago."""
+    """A shift register: item k is the value as it was k cycles ago."""
 
     def __init__(self, m: Module, name: str, value: Value, length: int) -> None:
         self._taps = [value]
         for k in range(1, length + 1):
             tap = value
-            # Verilog has no signals without bits.
+            # Verilog has no signals of width 0.
             if len(value):
                 tap = Signal(value.shape(), name=f"{name}_{k}")
                 m.d.sync += tap.eq(self._taps[-1])
@@ -28,10 +28,10 @@ class Delay:
 
 
 def delay_line(m: Module, name: str, value: Value, cycles: int) -> Value:
-    """Return a value as it was two or more cycles ago.
+    """Return a value delayed by `cycles`, which are two or more.
 
-    The value goes through a small memory, which for a wide one takes less than a `Delay`, with its
-    register for each bit and cycle.
+    The value goes through a small memory used as a ring buffer. For wide values this takes less
+    logic than a `Delay`, which has a register for each bit and cycle.
     """
     depth = 1 << bits_for(cycles - 1)
     memory: Memory = Memory(shape=len(value), depth=depth, init=[])
@@ -56,20 +56,20 @@ def beyond(value: Value, width: int) -> Value:
 
 
 def saturated(value: Value, width: int) -> Value:
-    """`spec.arithmetic.saturate` of a signed value."""
+    """Return a signed value saturated to `width` bits, as `spec.arithmetic.saturate`."""
     sign = value[-1]
     edge = Cat((~sign).replicate(width - 1), sign)
     return Mux(beyond(value, width), edge, value[:width]).as_signed()
 
 
 def above(value: Value, width: int) -> Value:
-    """Return whether a signed value is more than the largest of `width` bits."""
+    """Return whether a signed value is above the largest signed one of `width` bits."""
     found: Value = ~value[-1] & value[width - 1 : -1].any()
     return found
 
 
 def capped(value: Value, width: int) -> Value:
-    """Hold a signed value that is not too small to the largest of `width` bits."""
+    """Return a signed value saturated from above to `width` bits; it has to fit from below."""
     top = (1 << (width - 1)) - 1
     return Mux(above(value, width), top, value[:width]).as_signed()
 
@@ -77,7 +77,7 @@ def capped(value: Value, width: int) -> Value:
 def bump(
     m: Module, trace: Value, by: Value, *, replace: Value, spiked: Value, result: Signal
 ) -> Value:
-    """Register a trace, to which a spike of its owner adds the bump, or which it sets to the bump.
+    """Register a trace in `result`, after a spike of its owner has added the bump or set it.
 
     Returns whether the sum saturates.
     """
@@ -92,14 +92,17 @@ def bump(
 
 
 def times(value: Value, factor: int) -> Value:
-    """Multiply by a constant with adders.
+    """Return the product with a constant, from shifts and adders.
 
-    Multipliers lie far away in an FPGA, so that one would take most of a cycle.
+    The way to a multiplier block and back would take most of a cycle.
     """
     terms = [value << bit for bit in range(factor.bit_length()) if factor >> bit & 1]
     return reduce(add, terms)
 
 
 def part_enables(valid: Value, part: Value, parts: int, lanes: int) -> Value:
-    """Return the write enables of a word of `parts` parts of `lanes` elements, for one part."""
+    """Return the write enables of all elements of a word, with those of one part set.
+
+    A word has `parts` parts of `lanes` elements.
+    """
     return Cat(*((valid & (part == k)).replicate(lanes) for k in range(parts)))

@@ -1,4 +1,4 @@
-"""The registers of `spec.registers`: a copy of all in a memory, and a signal for most."""
+"""The registers of `spec.registers`: all of them in a memory, and most in flip-flops as well."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class RegisterPort(wiring.Signature):
     Members
     -------
     address, value, write_stb:
-        Write one.
+        Write a register.
     stored:
-        A cycle later, the one at `address`, extended to 32 bits, unless another one was fetched.
+        A cycle later, the register at `address`, extended to 32 bits, unless a register was
+        fetched in that cycle.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -37,7 +38,7 @@ class RegisterPort(wiring.Signature):
 
 
 class RegisterValues(wiring.Signature):
-    """The values of some registers, as a unit uses them: those that a core of these sizes has."""
+    """The values of the named registers, as far as a core of these sizes has them."""
 
     def __init__(self, params: CoreParams, names: Sequence[str]) -> None:
         widths = {r.name: Shape(r.width(params), r.signed) for r in registers(params)}
@@ -45,18 +46,18 @@ class RegisterValues(wiring.Signature):
 
 
 class RegisterFile(wiring.Component):
-    """All registers. They outlive a reset of the clock domain, as memories do.
+    """All registers of a core. They outlive a reset of the clock domain, as memories do.
 
     Members
     -------
     <name>:
-        Out, each register but those of `FETCHED`.
+        Out, each register that is not in `FETCHED`.
     link:
-        The link's access.
+        Access of the link.
     <name>_stb:
-        In, fetch that one of `FETCHED`.
+        In, fetch this register of `FETCHED`.
     fetched:
-        Out, a cycle later, the one that was fetched, extended to 32 bits.
+        Out, a cycle later, the register that was fetched, extended to 32 bits.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -73,8 +74,8 @@ class RegisterFile(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        # What is read back is the copy, as written: to choose among the registers themselves would
-        # take as much logic as they do.
+        # The link reads from the memory, which has all registers as they were written: a
+        # multiplexer of all flip-flops would take as much logic as they do.
         copies: Memory = Memory(shape=32, depth=len(self.table), init=[])
         m.submodules.copies = copies
         read, write = copies.read_port(), copies.write_port()
@@ -85,7 +86,7 @@ class RegisterFile(wiring.Component):
             if register.name in FETCHED:
                 place = Mux(getattr(self, f"{register.name}_stb"), address, place)
             else:
-                # Without a reset it can be the register in a multiplier.
+                # Only a register without a reset can be moved into a multiplier block.
                 held = Signal.like(getattr(self, register.name), reset_less=True)
                 m.d.comb += getattr(self, register.name).eq(held)
                 with m.If(is_addressed):

@@ -1,4 +1,4 @@
-"""What a core reports: its output words, in a queue, and its counters."""
+"""The reports of a core: its output words, in a queue, and its counters."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from spiketwin.hdl.spec.registers import CYCLES_WIDTH, DAMAGE_WIDTH
 
 
 class Reports(wiring.Component):
-    """Makes the words of a tick, unless there is no room for them when it begins.
+    """The unit that writes the output words of a tick, unless it begins without room for them.
+
+    Room is accounted for by credits: a tick is only reported if the queue has room for the most
+    words that a tick can have.
 
     Members
     -------
     words, word_level:
-        Out, the words, and how many are queued.
+        Out, the words, and how many of them are queued.
     restart_stb:
-        In, empty the queue, and begin to count again.
+        In, empty the queue, and set the counters to 0.
     start_stb, missed_stb:
-        In, a tick begins, and does so late.
+        In, a tick begins; it begins late.
     update_stb, spike_group, spike_mask:
-        In, *Update* begins; a group of neurons, and which of them fire.
+        In, *Update* begins; the number of a group of neurons, and the neurons of it that fire.
     end_stb:
         In, the last cycle of a tick.
     late_event_stb:
@@ -33,12 +36,12 @@ class Reports(wiring.Component):
     room:
         Out, there is room for the words of a tick.
     muted:
-        Out, the tick under way is one whose words are dropped.
+        Out, the tick under way is muted: its words are dropped.
     muted_due, muted_stb:
-        Out, ticks were muted, and there is room to say so; In, say so.
+        Out, ticks were muted, and there is room for the word about them; In, write that word.
     digest_en, digest, digest_low_stb, digest_high_stb:
-        In, with a digest: ticks report it; its value; report the low half, or the high half, in the
-        first cycles after a tick, in which nothing else is reported.
+        In, with a digest: whether ticks report it; its value; report the low half, or the high
+        half. These come in the first cycles after a tick, in which there is no other report.
     cycles, missed_deadlines, late_events, muted_ticks:
         Out, counters (`spec.registers.COUNTERS`).
     """
@@ -77,7 +80,7 @@ class Reports(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         self._push, self._word = Signal(), Signal(32)
-        # How many words the word at hand, and those that are sure to follow it, take of the room.
+        # Credits that the current word takes, with those of the words that are sure to follow it.
         self._charge = Signal(range(3 + (DIGEST_WORDS if self.params.digest_rounds else 0)))
         self._cycle = Signal(protocol.WORD_COUNT_BITS)
         self._muted_pending = Signal(protocol.WORD_COUNT_BITS)
@@ -98,7 +101,7 @@ class Reports(wiring.Component):
             self.word_level.eq(queue.level),
         ]
         m.d.sync += [queue.write.payload.eq(self._word), queue.write.valid.eq(self._push)]
-        # What the queue can take beyond the words of a tick: the decision is its sign.
+        # Room in the queue beyond the words of one tick, so that the decision is a sign bit.
         most = p.spike_queue_depth - p.max_words_per_tick
         spare = Signal(range(-p.max_words_per_tick, most + 1), init=most)
         taken = self.words.valid & self.words.ready
@@ -108,7 +111,8 @@ class Reports(wiring.Component):
         m.d.comb += self.room.eq(spare >= 0)
 
     def _count(self, m: Module) -> None:
-        # Once *Update* has reported its beginning, the count is that of the whole tick.
+        # When *Update* has reported its beginning, the cycles of *end* are added in advance, so
+        # that the count is that of the whole tick when it is reported.
         m.d.sync += self._cycle.eq(self._cycle + Mux(self.update_stb, 1 + schedule.END, 1))
         with m.If(self.start_stb):
             m.d.sync += [self._cycle.eq(0), self.muted.eq(~self.room)]
@@ -137,7 +141,7 @@ class Reports(wiring.Component):
 
     def _report(self, m: Module) -> None:
         p = self.params
-        # What a word counts: cycles, where nothing else is said.
+        # The count in a word: cycles by default.
         counted = Signal(protocol.WORD_COUNT_BITS)
         header = Signal(4)
         m.d.comb += [counted.eq(self._cycle), self._word.eq(Cat(counted, header))]
@@ -153,9 +157,10 @@ class Reports(wiring.Component):
             m.d.comb += counted.eq(self._muted_pending)
         with m.If(self.end_stb & ~self.muted):
             push(protocol.Word.END, charge=0)
-        # Within Update: the word that begins it, and then a word for each group that fires.
+        # Words of *Update*: one as it begins, and then one for each group in which neurons fire.
         with m.If(self.update_stb & ~self.muted):
-            # The words that end the tick take their room already: the next one is then decided on.
+            # The words that end the tick take their credits now, as the next tick is decided on
+            # before they are in the queue.
             digest_words = self.digest_en * DIGEST_WORDS if p.digest_rounds else 0
             push(protocol.Word.UPDATE, charge=2 + digest_words)
         with m.Elif((self.spike_mask != 0) & ~self.muted):
@@ -172,7 +177,7 @@ class Reports(wiring.Component):
                     m.d.comb += counted.eq(half)
 
     def _spikes(self, m: Module) -> Value:
-        """Form a word of spikes."""
+        """Return the output word of a group in which neurons fire."""
         since_begin = Signal(protocol.SPIKE_CYCLE_BITS)
         m.d.comb += since_begin.eq(self.spike_group + schedule.SPIKE_LATENCY)
         mask_at = protocol.SPIKE_CYCLE_BITS
@@ -182,6 +187,6 @@ class Reports(wiring.Component):
 
 
 def _counted(counter: Value) -> Value:
-    """Give a counter plus one, held at its largest value: there the sum carries."""
+    """Return a counter plus one, saturated at its largest value, from which the sum would carry."""
     total = counter + 1
     return Mux(total[-1], counter, total)

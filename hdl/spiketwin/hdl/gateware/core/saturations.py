@@ -1,6 +1,7 @@
-"""Counters of what saturated: any number of lanes in a cycle, each counted.
+"""Counters of saturations, which can happen in several lanes in the same cycle.
 
-They listen where the units write, two cycles behind, so that nothing in a tick waits for them.
+The counters observe what the units write, two cycles late, so that nothing in a tick waits for
+them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from spiketwin.hdl.spec.registers import SATURATIONS
 
 
 def lanes_watched(params: CoreParams) -> Mapping[str, int]:
-    """Lanes in which each counter's event can happen in one cycle; none where it never does."""
+    """Return in how many lanes the event of each counter can happen in a cycle.
+
+    Counters of events that never happen in a core of these sizes are missing.
+    """
     p = params
     return {
         "i_syn_saturations": p.lanes,
@@ -32,11 +36,11 @@ class SaturationCounters(wiring.Component):
     Members
     -------
     clear_stb:
-        In, set them to 0.
+        In, set all counters to 0.
     <counter>_lanes:
-        In, the lanes in which it happens in this cycle; missing where it never does.
+        In, the lanes in which the event happens in this cycle; missing if it never happens.
     <counter>:
-        Out.
+        Out, the counter.
     """
 
     clear_stb: Signal

@@ -1,10 +1,10 @@
 """The weight matrix in memories of one port: read in phase 0, written in phase 1.
 
 The banks are those of `weights`, but two weights share a word: those of the row groups 2k and
-2k + 1 of one source, the even one in the low half. A row uses both halves of what is read in one
-cycle in two; a column uses one half, and handles its block in both cycles, to the same effect.
-Words to write are gathered until the memory is free for them. Contents after power-up are
-undefined, so all words are set to 0 then, once.
+2k + 1 of one source, the even one in the low half. A word is read every other cycle: a row uses its
+two halves in turn, while a column uses one half, and handles its block in both cycles with the same
+result. A write buffer gathers two halves until the memory is free in phase 1. The contents are
+undefined after power-up, so all words are then wiped to 0, once.
 """
 
 from __future__ import annotations
@@ -29,17 +29,16 @@ from spiketwin.hdl.spec.params import CoreParams
 class SinglePortWeights(wiring.Component):
     """All weights and plastic flags, in memories of one port.
 
-    Words that are written are in memory two or three cycles later.
+    Words that are written are in memory two or three cycles later. The members are those of
+    `weights.WeightSignature`, and the following.
 
     Members
     -------
-    weights:
-        As of `weights.WeightSignature`, each by its own name.
     phase:
-        In, 0 in the cycle in which a word is addressed that will be used in two, then 1. It
-        alternates, but may rest at 0 while nothing is written.
+        In, 0 in the cycle in which a word is addressed, and 1 in the next cycle. It alternates, but
+        may rest at 0 while nothing is written.
     wiped:
-        Out, the contents are defined; nothing may be asked for before.
+        Out, the contents are defined; no access is allowed before.
     """
 
     phase: Signal
@@ -63,8 +62,8 @@ class SinglePortWeights(wiring.Component):
             (-arriving.index)[:lane_bits],
         )
 
-        # What is to be written is gathered here. Before all else these are the words of the wipe;
-        # it begins when the reset of power-up is over, as memories may not take a word earlier.
+        # The write buffer. It begins with the words of the wipe, which starts when the reset after
+        # power-up is over, as memories may not accept a word earlier.
         written = Signal(self._address)
         filled = Signal(2, init=0b11)
         in_bank = Signal(lanes, init=-1)
@@ -91,7 +90,7 @@ class SinglePortWeights(wiring.Component):
                 with m.If((self.w_en | link.store_stb) & (arriving.half == part)):
                     m.d.sync += to_write[part].eq(to_banks[bank])
             word = self._bank(m, bank, address, ~writing, to_write, enables)
-            # Both halves rest here while they are used; the link reads in every phase.
+            # This register holds both halves for two cycles; for the link it follows the memory.
             first = Signal(data.ArrayLayout(self.layout, 2), name=f"r_word_{bank}_0")
             second = Signal(self.layout, name=f"r_word_{bank}_1")
             with m.If(self.phase | link.owned):
@@ -106,7 +105,7 @@ class SinglePortWeights(wiring.Component):
         return m
 
     def _addresses(self, m: Module) -> tuple[Signal, Signal]:
-        """Return the blocks to read and to write; the link's synapse is lane 0 of one."""
+        """Return the blocks to read and to write; the link's synapse is lane 0 of its block."""
         p, link = self.params, self.link
         lane_bits = exact_log2(p.lanes)
         wanted, reading, arriving = (
@@ -126,7 +125,7 @@ class SinglePortWeights(wiring.Component):
     def _bank(
         self, m: Module, bank: int, address: Value, reads: Value, to_write: Value, enables: Value
     ) -> Value:
-        """Add the memory of one bank; return the word that it gives."""
+        """Add the memory of one bank, and return the word that is read from it."""
         memory: Memory = Memory(
             shape=data.ArrayLayout(self.layout, 2), depth=self.params.bank_depth, init=[]
         )
@@ -144,12 +143,12 @@ class SinglePortWeights(wiring.Component):
 
     @property
     def _address(self) -> data.StructLayout:
-        """Layout of a `BlockAddress`."""
+        """The layout of a `BlockAddress`."""
         members = BlockAddress(self.params).members
         return data.StructLayout({name: member.shape for name, member in members.items()})
 
 
 def _in_bank(block: Signal, bank: int) -> Value:
-    """Address of a block in one bank: in a column the low bits differ, see `weights`."""
+    """Return the address of a block in one bank; in a column the low bits depend on the bank."""
     low = (bank - block.index)[: len(block.index)]
     return Mux(block.column, block.word | low, block.word)

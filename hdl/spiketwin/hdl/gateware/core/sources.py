@@ -1,4 +1,4 @@
-"""Who is active: axon events of the tick, then the neurons that fired, in ascending order."""
+"""The active sources of a tick: its axon events, then the neurons that fired, ascending."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from spiketwin.hdl.spec.params import CoreParams
 
 
 class AxonEvents(wiring.Component):
-    """Queues events, holds the oldest one against the tick, and drops it when its time is over.
+    """The queue of axon events, which compares the oldest one with the tick and drops late ones.
 
     Members
     -------
     events, level:
-        In, events for the queue; Out, how many are in it.
+        In, events for the queue; Out, the number of events in it.
     tick, tick_end_stb:
-        In, the current tick; high in the last cycle in which it is that.
+        In, the current tick; the last cycle in which it is current.
     due, axon:
-        Out, an event of this tick is here.
+        Out, the oldest event belongs to this tick; its axon.
     settled:
-        Out, `due` can be relied on: no event is on its way here.
+        Out, `due` is final: no event is on its way through the queue.
     take_stb:
-        In, the event is used.
+        In, the oldest event is used up.
     over:
-        In, axons have had their turn in this tick: what comes now is late.
+        In, all axons of this tick were handled, so that an event which arrives now is late.
     late_stb:
-        Out, high for a cycle for each event dropped.
+        Out, high for a cycle for each late event, which is dropped.
     reset_stb:
-        In, forget all events.
+        In, drop all events.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -65,7 +65,7 @@ class AxonEvents(wiring.Component):
             self.events.ready.eq(queue.write.ready),
         ]
         oldest = self.layout(queue.read.payload)
-        head = Signal(self.layout)  # the tick is inverted
+        head = Signal(self.layout)  # the oldest event, its tick inverted
         gone_stb = Signal()
         full, compared, matches, stale = (
             Signal(name=name) for name in ("full", "compared", "matches", "stale")
@@ -84,9 +84,9 @@ class AxonEvents(wiring.Component):
                 head.tick.eq(~oldest.tick),
                 full.eq(queue.read.valid),
             ]
-        # Without inverters before it, the sum takes a logic cell a bit: it carries where the tick
-        # of the event is the smaller one, and is all ones where both are the same. The comparison
-        # is registered: a tick and its event stand for several cycles.
+        # The comparison is a subtraction with the minuend inverted beforehand, which takes a logic
+        # cell a bit: the sum carries if the tick of the event is the smaller one, and is all ones
+        # if both are equal. It is registered, as the tick and the event stay for several cycles.
         apart = head.tick + self.tick
         m.d.sync += [
             matches.eq(apart[:-1].all()),
@@ -103,7 +103,7 @@ class AxonEvents(wiring.Component):
 
 
 def entry_layout(params: CoreParams) -> data.StructLayout:
-    """A group of neurons, and which of them fired: an entry of the space `pending`."""
+    """Return the layout of an entry of the space `pending`: a group, and its neurons that fired."""
     return data.StructLayout(
         {"mask": params.neuron_lanes, "group": bits_for(params.neuron_groups - 1)}
     )
@@ -115,11 +115,11 @@ class PendingPort(wiring.Signature):
     Members
     -------
     owned:
-        The link has the list, and the groups that *Update* pushes are ignored.
+        The link owns the list, and groups that *Update* pushes are ignored.
     place:
-        Which entry is read, or overwritten.
+        The number of the entry that is read or overwritten.
     store_stb, entry:
-        Overwrite it, which makes it the last one.
+        Overwrite the entry, which becomes the last one of the list.
     stored:
         The entry, one cycle after `place`.
     """
@@ -138,22 +138,22 @@ class PendingPort(wiring.Signature):
 
 
 class FiredNeurons(wiring.Component):
-    """The neurons that fired in the last *Update*, kept by groups, given out one by one.
+    """The list of the neurons that fired in the last *Update*, stored by groups, read one by one.
 
     Members
     -------
     empty_stb:
-        In, forget all.
+        In, empty the list.
     push_stb, entry:
         In, a group in which at least one neuron fired; groups come in ascending order.
     count:
-        Out, entries kept.
+        Out, the number of entries.
     rewind_stb:
-        In, begin again with the first; the first neuron is out four cycles later.
+        In, go back to the first neuron, which is at the output four cycles later.
     valid, neuron, take_stb:
-        Out, the next neuron; In, it is used. The one after it is out within four cycles.
+        Out, the next neuron; In, it is used up. The one after it follows within four cycles.
     link:
-        The link's access, in place of `push_stb` and `entry` while it owns the list.
+        Access of the link, in place of `push_stb` and `entry` while it owns the list.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -195,7 +195,7 @@ class FiredNeurons(wiring.Component):
         with m.Elif(write.en):
             m.d.sync += self.count.eq(write.addr + 1)
 
-        # Memory → head (an entry being taken apart) → out (a neuron).
+        # Pipeline: memory → head (an entry with the neurons that are left) → out (one neuron).
         position = Signal.like(self.count)
         fetching = Signal()
         head = Signal(entry)

@@ -1,4 +1,4 @@
-"""One vector of state or parameters, several elements to a word, open to its unit and the link."""
+"""The memory of one vector of state or parameters, which its unit and the link share."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
 READ_LATENCY = 2
-"""Cycles from an address to its word: block RAM is slow to come out, so a register follows it."""
+"""Cycles from an address to its word: a register follows block RAM, whose output is slow."""
 
 
 _BLOCK_DEPTH, _BLOCK_BITS = 128, 4096
-"""Words, or bits, from which on a memory is block RAM: tools make such ones of logic too."""
+"""Words, or bits, from which on a memory is forced into block RAM, as tools would use logic for
+some of these."""
 
 
 class StatePort(wiring.Signature):
     """Access of a unit to a vector of `size` elements, `lanes` to a word.
 
-    Element n is lane ``n mod lanes`` of word ``n ÷ lanes``. A unit narrower than the word takes it
-    in parts of `part_lanes`. A vector that is not `written` is written by the link alone.
+    Element n is lane ``n mod lanes`` of word ``n ÷ lanes``. A unit narrower than a word uses parts
+    of `part_lanes` elements. If the unit does not write the vector (`written`), only the link does.
 
     Members
     -------
     r_address, r_data:
-        A word, `READ_LATENCY` cycles after its address.
+        Address of a word; the word, `READ_LATENCY` cycles later.
     part, r_part:
-        The part of `r_data` that is wanted, and that part, in the same cycle.
+        Number of a part of `r_data`; that part, in the same cycle.
     w_address, w_data, w_en:
-        Write lanes of a word; the data are 0 where nothing is written.
+        Write lanes of a word; the data of lanes that are not written are 0.
     """
 
     def __init__(
@@ -61,10 +62,10 @@ class ElementPort(wiring.Signature):
     Members
     -------
     owned:
-        The link has the memory, and the unit's access is ignored.
+        The link owns the memory, and the unit's access is ignored.
     shown:
-        A cycle after `owned`, whether what comes out matters: a unit has the memory, or the link
-        wants an element of it.
+        A cycle after `owned`, whether the output may be other than 0: the unit owns the memory, or
+        the link addresses this vector.
     element:
         The element to read or write.
     value:
@@ -72,7 +73,7 @@ class ElementPort(wiring.Signature):
     write_stb, clear_stb:
         Write the element; write all lanes of its word.
     stored:
-        The element, `READ_LATENCY` cycles later; 0 where it is not shown.
+        The element, `READ_LATENCY` cycles later; 0 unless `shown`.
     """
 
     def __init__(self, shape: Shape, size: int) -> None:
@@ -90,19 +91,19 @@ class ElementPort(wiring.Signature):
 
 
 class StateMemory(wiring.Component):
-    """A vector.
+    """The memory of one vector.
 
     Parameters
     ----------
     port:
-        The access of its unit.
+        Signature of the access of its unit.
 
     Members
     -------
     unit:
-        The unit's access.
+        Access of the unit.
     link:
-        The link's access.
+        Access of the link.
     """
 
     def __init__(self, port: StatePort) -> None:
@@ -127,7 +128,7 @@ class StateMemory(wiring.Component):
         read, write = memory.read_port(), memory.write_port(granularity=1)
         lane_bits, part_bits = exact_log2(port.lanes), exact_log2(port.part_lanes)
         lane, word = link.element[:lane_bits], link.element[lane_bits:]
-        # A cycle late, and of its own: nothing waits here for what all memories hang on.
+        # A registered copy for this memory alone, as `owned` has a large fan-out.
         linked = Signal()
         m.d.sync += linked.eq(link.owned)
         part = Mux(linked, lane[part_bits:], unit.part)
@@ -138,14 +139,15 @@ class StateMemory(wiring.Component):
         if port.written:
             with m.If(~link.owned):
                 m.d.comb += [write.addr.eq(unit.w_address), write.en.eq(unit.w_en)]
-            # Link and unit each give 0 while they do not write, so an or does instead of a choice.
+            # The data of link and unit are 0 while they do not write, so an OR replaces a
+            # multiplexer.
             for k in range(self.lanes):
                 m.d.comb += write.data[k].eq(link.value | unit.w_data[k])
         with m.If(link.shown):
             m.d.sync += unit.r_data.eq(read.data)
         with m.Else():
             m.d.sync += unit.r_data.eq(0)
-        # A unit never takes part of a word while the link does: they share the way out.
+        # Unit and link never read at the same time, so they share the multiplexer of parts.
         part_width = len(unit.r_part.as_value())
         whole = Value.cast(unit.r_data)
         parts = [whole.word_select(k, part_width) for k in range(port.lanes // port.part_lanes)]

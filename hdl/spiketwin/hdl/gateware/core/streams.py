@@ -1,4 +1,4 @@
-"""What streams go through: queues in block RAM."""
+"""Queues of streams, in block RAM."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from amaranth.utils import exact_log2
 
 
 class MemoryQueue(wiring.Component):
-    """First in, first out, straight out of block RAM: who reads takes it into a register.
+    """A first-in, first-out queue without an output register; its reader has to register entries.
 
     Parameters
     ----------
     width:
         Bits of an entry.
     depth:
-        Entries that the memory holds, a power of two; one more is behind it.
+        Entries that the memory holds, a power of two; one more is held at its output.
 
     Members
     -------
@@ -41,7 +41,7 @@ class MemoryQueue(wiring.Component):
         memory: Memory = Memory(shape=self.width, depth=self.depth, init=[])
         m.submodules.memory = memory
         write_port, read_port = memory.write_port(), memory.read_port()
-        # A bit more than an address has: the queue is full when that bit alone differs.
+        # Pointers have one bit more than addresses: the queue is full if only that bit differs.
         end, begin = Signal(exact_log2(self.depth) + 1), Signal(exact_log2(self.depth) + 1)
         same = Signal()
         m.d.comb += [
@@ -63,19 +63,19 @@ class MemoryQueue(wiring.Component):
 
 
 class Queue(wiring.Component):
-    """First in, first out. A register follows the memory, since block RAM is slow to come out.
+    """A first-in, first-out queue with a register behind its block RAM, whose output is slow.
 
     Parameters
     ----------
     width, depth:
-        As of `MemoryQueue`, but two more entries are behind the memory.
+        As in `MemoryQueue`, with two more entries held behind the memory.
 
     Members
     -------
     write, read:
         The two ends.
     level:
-        Out, entries that are on their way between them.
+        Out, the number of entries between the two ends.
     """
 
     write: stream.Interface

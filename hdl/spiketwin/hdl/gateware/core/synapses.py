@@ -30,7 +30,7 @@ from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import CoreParams
 
 SETTINGS: Final = ("stochastic", "w_min", "w_max")
-"""The registers that the pipeline uses all the time; gains and offsets are given to it."""
+"""The registers that the pipeline uses all the time; gains and offsets come through `value`."""
 
 CURRENT_READ_STAGE = 2
 CURRENT_WRITE_STAGE = 5
@@ -50,20 +50,21 @@ class Synapses(wiring.Component):
     issue, block:
         In, a block of synapses enters.
     group:
-        In, its place: row blocks count words of currents, column blocks words of source traces.
+        In, the number of the block: of its word of currents in a row, of its word of source traces
+        in a column.
     index:
         In, the source of the row or the neuron of the column.
     read, words, write, w_en, w_words:
-        To `weights.WeightMemory`.
+        Access to the memory of weights (`weights.WeightSignature`).
     i_read, i_data, i_write, i_w_data, i_w_en:
-        To the memory of the currents; `i_w_data` is 0 but with `i_w_en`.
+        Access to the memory of currents; without `i_w_en`, `i_w_data` is 0.
     trace:
-        In, the traces that go with the block: `trace_post` in rows, `trace_pre` in columns,
+        In, the traces of the block: `trace_post` in rows, `trace_pre` in columns,
         `state_memory.READ_LATENCY` cycles after the block is issued.
     learn_en:
         In, whether the rule of the pass under way is applied.
     gain_stb, offset_stb, value:
-        In, take the value as gain, or as offset, of that rule.
+        In, `value` is the gain, or the offset, of the rule from now on.
     settings:
         In, the registers `SETTINGS`: rounding and bounds.
     key:
@@ -71,8 +72,8 @@ class Synapses(wiring.Component):
     i_syn_saturates:
         Out, with `saturation_counters`: lanes whose current is cut to its width as it is written.
     once, weight_saturates:
-        Likewise: In, the block is issued for the last time, if it is issued twice; Out, lanes whose
-        step is cut short by a bound.
+        With `saturation_counters`: In, the block is issued for the last time, if it is issued
+        twice; Out, lanes whose step a bound cuts short.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -124,7 +125,10 @@ class Synapses(wiring.Component):
         return m
 
     def _deliver(self, m: Module) -> None:
-        """Currents: read, add and write, four cycles from one row to the next."""
+        """Add weights to currents: a read-modify-write of four cycles.
+
+        A row has at least four groups, so there is no read-modify-write hazard between rows.
+        """
         p = self.params
         row = Delay(m, "row", self.issue & ~self.block.column, CURRENT_WRITE_STAGE)
         place = Delay(m, "place", self.group[: len(self.i_read)], CURRENT_WRITE_STAGE)
@@ -150,7 +154,7 @@ class Synapses(wiring.Component):
             hashed.spiked.eq(self.index),
             hashed.group.eq(self.group),
         ]
-        # The block travels along and names where to write.
+        # The address of the block is delayed along with its words, for the write.
         last = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY
         learning = Delay(m, "learning", self.issue & self.learn_en, last)
         for name in weights.BlockAddress(p).members:
@@ -160,7 +164,7 @@ class Synapses(wiring.Component):
                 delay_line(m, late, value, last) if is_wide else Delay(m, late, value, last)[last]
             )
         m.d.comb += self.w_en.eq(learning[last])
-        # Should the bounds cross, w_max wins.
+        # If the bounds cross, w_max wins.
         settings, w_max = self.settings, self.settings.w_max
         w_min = Signal.like(settings.w_min)
         m.d.sync += w_min.eq(Mux(settings.w_min > w_max, w_max, settings.w_min))
@@ -173,16 +177,16 @@ class Synapses(wiring.Component):
             self._change_weight(m, lane, change, w_min, once)
 
     def _change(self, m: Module, lane: int, offset: Value, rounding: Value) -> Signal:
-        """Stages 3 to 5: gain · trace + offset + rounding, cut off to whole steps of a weight."""
+        """Stages 3 to 5: gain · trace + offset + rounding, truncated to whole weight units."""
         p = self.params
-        # A multiplier's time is its own: there are registers on both sides, and as multipliers
-        # lie far apart, each has its own copy of the gain. The initial values, which nothing
-        # sees, differ so that synthesis does not make one of them all; but in a small FPGA the
-        # copies are registers in the multipliers, which begin with 0.
+        # Multipliers have registers at inputs and output. They lie far apart, so each lane has its
+        # own copy of the gain (register duplication). The copies differ in their initial values,
+        # which are never used, so that synthesis does not merge them. In a small FPGA the copies
+        # are to be the registers in the multiplier blocks, which begin with 0.
         trace = Signal(p.trace_width, name=f"trace_{lane}", reset_less=True)
         init = 0 if p.single_port_weights else lane
         gain = Signal(signed(a.GAIN_WIDTH), name=f"gain_{lane}", init=init, reset_less=True)
-        # Without a reset it can be the register in the multiplier.
+        # Only a register without a reset can be moved into the multiplier block.
         product = Signal(
             signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}", reset_less=True
         )
@@ -200,7 +204,7 @@ class Synapses(wiring.Component):
     def _change_weight(
         self, m: Module, lane: int, change: Value, w_min: Value, once: Value
     ) -> None:
-        """Stages 6 and 7: the weight moves by the change, and is held to its bounds."""
+        """Stages 6 and 7: add the change to the weight, and hold the weight to its bounds."""
         p, w_max = self.params, self.settings.w_max
         word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
         weight = weights.synapse_layout(p)(word[1]).weight
@@ -211,7 +215,7 @@ class Synapses(wiring.Component):
         m.d.sync += result.plastic.eq(kept.plastic)
         with m.If(~kept.plastic):
             m.d.sync += result.weight.eq(kept.weight)
-        # a - b - 1 is ~b + a: with the inverted weight no adder has inverters before it.
+        # a - b - 1 is a + ~b: with the inverted weight no adder has inverters at its inputs.
         with m.Elif((w_max + moved) < 0):
             m.d.sync += result.weight.eq(w_max)
         with m.Elif((w_min + moved) >= 0):
@@ -222,7 +226,7 @@ class Synapses(wiring.Component):
         if p.saturation_counters:
             cut = Signal(name=f"weight_cut_{lane}")
             to_top, to_bottom = w_max + moved, w_min + moved
-            # -1 is a weight that is w_max by itself.
+            # A difference of -1 is a weight that reaches w_max exactly, and is not cut.
             passes_top = (to_top < 0) & ~to_top.all()
             m.d.sync += cut.eq(kept.plastic & (passes_top | (to_bottom >= 0)))
             m.d.comb += self.weight_saturates[lane].eq(self.w_en & once & cut)

@@ -1,4 +1,4 @@
-"""Real time: when the next tick is due, and whether it is late."""
+"""The timer of a fixed tick period: when the next tick is due, and whether it is late."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from amaranth.lib.wiring import In, Out
 
 
 class TickTimer(wiring.Component):
-    """Counts down to the next tick, and adds a period as one begins.
+    """A down-counter to the next tick, to which a period is added as each tick begins.
 
-    The first tick after the period was written is when it likes; the others follow it. A single
-    adder does it all: the cycle in which the period is added, early in a tick, is counted with the
-    next one.
+    The first tick after the period was written begins at any time; the others are due whole periods
+    after it. There is a single adder, which either counts down or adds the period; the cycle in
+    which it adds the period, early in a tick, is counted in the next cycle.
 
-    The register `slack` holds the cycles that the next tick has yet to wait, less one: the tick is
-    due below 0. A simulation may write it, to pass over the waiting.
+    The register `slack` holds the cycles that the next tick has to wait, minus one: the tick is due
+    if it is below 0. A simulation may write `slack`, to skip the waiting.
 
     Members
     -------
     period_stb, has_period:
-        In, the period is written, and whether it is one: 0 is free-running.
+        In, the period is written; it is not 0, which would be free-running.
     start_stb:
         In, a tick begins.
     fetched_stb, period:
-        In, the period was fetched, and is to be added.
+        In, the period was fetched, and is to be added; its value.
     real_time:
         Out, ticks have a period.
     on_grid:
@@ -32,7 +32,7 @@ class TickTimer(wiring.Component):
     due:
         Out, the next tick may begin.
     late:
-        Out, it was due before.
+        Out, the next tick was due a cycle ago already.
     """
 
     period_stb: Signal
@@ -64,7 +64,7 @@ class TickTimer(wiring.Component):
         m = Module()
         slack = Signal(signed(40), init=-1)
         most_late = slack[-2:] == 0b10
-        # The sum is long, and memory slow to come out: a register is between.
+        # The carry chain is long and the output of memory slow, so a register separates them.
         adding = Signal()
         waited = Cat(~adding, Const(-1, len(slack) - 1))
         step = Signal(len(slack), init=-1)

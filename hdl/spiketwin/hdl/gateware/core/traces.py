@@ -22,11 +22,11 @@ DECAY_WRITE = READ_LATENCY + decay.DECAY_LATENCY
 
 
 SETTINGS: Final = ("trace_pre_decay", "trace_pre_bump", "trace_pre_replace")
-"""The registers that the unit uses."""
+"""The registers that the unit of `trace_pre` uses."""
 
 
 class SourceTraces(wiring.Component):
-    """The unit that keeps `trace_pre`.
+    """The unit that bumps and decays `trace_pre`.
 
     Members
     -------
@@ -60,7 +60,7 @@ class SourceTraces(wiring.Component):
         parts = p.lanes // p.source_lanes
         part_bits, within_part = exact_log2(parts), exact_log2(p.source_lanes)
 
-        # A bump is a group of one: both go the same way to the memory and back.
+        # A bump is handled as a group of one source, by the same pipeline as decay.
         bumps = Delay(m, "bumps", self.bump_stb, BUMP_WRITE)
         issue = Delay(m, "issue", self.issue, DECAY_WRITE)
         group = Mux(self.issue, self.group, self.source >> within_part)

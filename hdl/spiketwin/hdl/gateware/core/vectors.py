@@ -1,4 +1,4 @@
-"""The vectors of a core: a memory for each array that has an element a neuron or source."""
+"""The vectors of a core: a memory for each array with one element a neuron or source."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.variables import ARRAYS, Per, Variable
 
 _USED_BY_SYNAPSES: Final = ("i_syn", "trace_pre", "trace_post")
-"""Vectors that give the lane pipeline `lanes` elements a cycle."""
+"""Vectors from which the lane pipeline reads `lanes` elements a cycle."""
 
 _KEPT_AS_A_LIST: Final = "pending"
-"""The one array of neurons that is no vector (`sources.FiredNeurons`)."""
+"""The only array of neurons that is no vector, but a list (`sources.FiredNeurons`)."""
 
 
 def vectors(params: CoreParams) -> dict[Space, StatePort]:
-    """Give the port of every vector, in the order of their spaces.
+    """Return the port of every vector, in the order of their spaces.
 
-    A word has as many elements as its unit handles a cycle, or `lanes` where synapses use the
-    vector too. A vector that no unit uses is a memory that the link alone writes and reads.
+    A word has as many elements as its unit handles a cycle, or `lanes` if the lane pipeline uses
+    the vector too. A vector that no unit uses is a memory that only the link writes and reads.
     """
     arrays = (a for a in ARRAYS if a.per in (Per.NEURON, Per.SOURCE) and a.is_built(params))
     kept = sorted((a for a in arrays if a.name != _KEPT_AS_A_LIST), key=lambda a: a.space)

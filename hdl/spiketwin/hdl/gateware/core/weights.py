@@ -1,9 +1,9 @@
-"""The weight matrix in lane-skewed banks, so that rows and columns both stream.
+"""The weight matrix in skewed banks, so that rows and columns both stream at `lanes` a cycle.
 
-Weight (i, j) is in bank ``(i + j) mod lanes`` at address ``(j ÷ lanes) · n_sources + i``. Lane k of
-a row or column is bank ``(k + index) mod lanes``, where the index is that of the row's source or
-the column's neuron: one rotation brings words from banks to lanes, the opposite one brings them
-back.
+Weight (i, j) is in bank ``(i + j) mod lanes`` at address ``(j ÷ lanes) · n_sources + i`` (skewed
+banking). Lane k of a row or column is in bank ``(k + index) mod lanes``, where the index is that of
+the row's source or the column's neuron: a rotation brings words from banks to lanes, the inverse
+rotation brings them back.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ READ_LATENCY = 4
 """Cycles from an address to the words in their lanes: memory, two registers, rotation."""
 
 WRITE_LATENCY = 1
-"""Cycles from words in their lanes to the write port: rotation."""
+"""Cycles from words in their lanes to the write port, for the rotation."""
 
 
 LINK_LATENCY = 5
-"""Cycles from the link's address to its word: a register, and the way into the lanes."""
+"""Cycles from the link's address to its word: a register, and `READ_LATENCY`."""
 
 
 def synapse_layout(params: CoreParams) -> data.StructLayout:
-    """A word of weight memory: the weight and, with learning, its plastic flag."""
+    """Return the layout of a stored weight, with its plastic flag if learning is built."""
     return data.StructLayout(
         {
             array.name: Shape(array.width(params), array.signed)
@@ -41,7 +41,7 @@ def synapse_layout(params: CoreParams) -> data.StructLayout:
 
 
 def rotate(words: list[Value], amount: Value) -> list[Value]:
-    """Rotate so that place k holds word ``(k + amount) mod n``, with a barrel shifter."""
+    """Return the words rotated by a barrel shifter: place k has word ``(k + amount) mod n``."""
     for bit in range(len(amount)):
         words = [
             Mux(amount[bit], words[(k + (1 << bit)) % len(words)], word)
@@ -51,18 +51,18 @@ def rotate(words: list[Value], amount: Value) -> list[Value]:
 
 
 class BlockAddress(wiring.Signature):
-    """Names the `lanes` synapses that are handled in one cycle.
+    """The address of a block: the `lanes` synapses that are handled in one cycle.
 
     Members
     -------
     column:
-        Whether they are sources of one neuron (1) or neurons of one source (0).
+        Whether the block is part of the column of a neuron (1) or of the row of a source (0).
     index:
-        Low bits of that source's or neuron's number: the rotation.
+        Low bits of the number of that neuron or source, which are the rotation.
     word:
-        Address in every bank; in a column the low bits differ a bank and are formed there.
+        Address in every bank; in a column each bank forms its own low bits.
     half:
-        With `single_port_weights`, which half of the word.
+        With `single_port_weights`, the half of the word (0 or 1).
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -82,9 +82,9 @@ class SynapsePort(wiring.Signature):
     Members
     -------
     owned:
-        The link has the memory.
+        The link owns the memory.
     row, neuron:
-        The synapse to read or write.
+        Source and neuron of the synapse to read or write.
     value, store_stb:
         Write `value`.
     stored:
@@ -106,16 +106,16 @@ class SynapsePort(wiring.Signature):
 
 
 class WeightSignature(wiring.Signature):
-    """The weight memory, whichever it is.
+    """The members that both weight memories have, with one port and with two.
 
     Members
     -------
     read, words:
-        A block, and `READ_LATENCY` cycles later its words.
+        Address of a block; its words, `READ_LATENCY` cycles later.
     write, w_en, w_words:
-        Write a block.
+        Write a block: its address, the strobe and its words.
     link:
-        The link's access.
+        Access of the link.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -133,10 +133,10 @@ class WeightSignature(wiring.Signature):
 
 
 class WeightMemory(wiring.Component):
-    """All weights and plastic flags, in memories with a port to read and one to write.
+    """All weights and plastic flags, in memories with one read port and one write port.
 
-    The members are those of `WeightSignature`; what is written is in memory `WRITE_LATENCY` + 1
-    cycles later.
+    The members are those of `WeightSignature`; words that are written are in memory
+    `WRITE_LATENCY` + 1 cycles later.
     """
 
     w_en: Signal
@@ -162,7 +162,7 @@ class WeightMemory(wiring.Component):
             low = (bank - block.index)[:lane_bits]
             return Mux(block.column, block.word | low, block.word)
 
-        # Rotating words to lanes by -index and back is what puts bank (k + index) in lane k.
+        # Lane k goes to bank (k + index), which is a rotation by -index.
         w_words = [Signal(self.layout, name=f"w_word_{k}") for k in range(lanes)]
         w_address = [
             Signal(bits_for(p.bank_depth - 1), name=f"w_address_{k}") for k in range(lanes)
@@ -209,5 +209,5 @@ class WeightMemory(wiring.Component):
 
 
 def _pick(words: list[Value], number: Value) -> ValueLike:
-    """Return the word with that number."""
+    """Return the word with the given number."""
     return rotate(words, number)[0]

@@ -20,13 +20,13 @@ from spiketwin.hdl.spec.protocol import (
 )
 
 MAX_BLOCK = MAX_BODY + CRC_BYTES
-"""Data bytes of the longest frame: just one COBS block, whose code is then 255."""
+"""Data bytes of the longest frame, which is exactly one COBS block, with the code 255."""
 
 APPENDIX = 256
-"""Where the appendix of a frame buffer begins."""
+"""Address at which the appendix of a frame buffer begins."""
 
 BodyByte = data.StructLayout({"byte": 8, "end": 1})
-"""One byte of a body on its way to a reply slot, or, after the last one, its end alone."""
+"""One byte of a body on its way to a reply slot; the last byte is followed by an `end` alone."""
 
 
 def _crc() -> Processor:
@@ -38,17 +38,17 @@ def _crc() -> Processor:
 
 
 class MemoryReader(wiring.Component):
-    """Reads a memory of bytes one after the other, at most one every other cycle.
+    """The unit that reads a memory byte by byte, at most one byte every other cycle.
 
-    A register follows the memory, since block RAM is slow to come out. It is filled again when it
-    is empty: whether a byte is taken is known too late to tell the memory.
+    A register follows the memory, since the output of block RAM is slow. It is only filled again
+    when it is empty, as `ready` comes too late in a cycle to enable the memory.
 
     Members
     -------
     start_stb, address:
-        In, drop what was read ahead and go on at this address.
+        In, drop the byte that was read ahead, and go on at this address.
     bytes:
-        Out, the bytes.
+        Out, the bytes from that address on.
     port:
         The read port of the memory.
     """
@@ -91,24 +91,24 @@ class MemoryReader(wiring.Component):
 
 
 class FrameSignature(wiring.Signature):
-    """A received frame, as its consumer sees it from the other end.
+    """A received frame, and the access of its consumer to its bytes.
 
     Members
     -------
     valid:
         A frame has ended.
     good:
-        It came whole: its body lies at address 0, its CRC behind it.
+        The frame is complete and its CRC right: its body lies at address 0, its CRC behind it.
     position:
-        The address at hand; when the frame has ended, the bytes of body and CRC.
+        The current address; when the frame has just ended, the number of bytes of body and CRC.
     seek_stb, address:
-        Go on at this address.
+        Set the current address.
     byte:
-        What lies at `position`, two cycles after that changed.
+        The byte at `position`, two cycles after a change of that.
     next_stb:
-        Go on at the next address.
+        Increment the current address.
     release_stb:
-        The frame is done with; the next may come.
+        The consumer has finished with the frame, and the next one can be received.
     """
 
     def __init__(self) -> None:
@@ -127,26 +127,26 @@ class FrameSignature(wiring.Signature):
 
 
 class FrameReceiver(wiring.Component):
-    """Bytes from the line to one frame at a time, decoded and checked.
+    """The receiver of frames, which decodes and checks one frame at a time.
 
-    While a frame is there no byte is taken. A zero byte ends a frame, whatever came before, so that
-    the one after a bad one is found again. What writes the frame and what reads it take turns, so
-    one address serves both.
+    While a frame waits for its consumer, no byte is taken from the line. A zero byte always ends a
+    frame, so that the receiver finds the next frame after a bad one. The buffer is written and read
+    in turns, so one address serves both.
 
     Parameters
     ----------
     appendix:
-        Up to 256 constant bytes, readable at `APPENDIX` behind the frame: block RAM has at least
-        512 bytes, of which a frame needs half.
+        Up to 256 constant bytes, readable at `APPENDIX` behind the frame. They take no memory of
+        their own, as a block RAM has at least 512 bytes, and a frame needs half of them.
 
     Members
     -------
     line:
-        In, the bytes.
+        In, the bytes of the line.
     frame:
         Out, the frame.
     good_stb:
-        Out, a frame came whole.
+        Out, a complete frame with a right CRC was received.
     """
 
     line: stream.Interface
@@ -224,26 +224,26 @@ class FrameReceiver(wiring.Component):
 
 
 class ReplySlots(wiring.Component):
-    """Answers, framed as they come in, sent, and kept to be sent again.
+    """The sender of answers, which frames each one as it comes in, sends it and keeps it in a slot.
 
-    One answer may wait while another is sent; building and repeating one wait until none does, and
-    building also while its slot is being sent.
+    One answer can wait while another is being sent. While one waits, no other is accepted or
+    repeated; and no answer is written to a slot that is being sent.
 
     Parameters
     ----------
     slots:
-        How many answers are kept, a power of two.
+        Number of answers that are kept, a power of two.
 
     Members
     -------
     slot:
-        In, where the body goes; does not change from its first to its last byte.
+        In, the slot of the body; does not change from its first to its last byte.
     body:
         In, the bytes of a body, 1…252, and its end.
     repeat:
-        In, slots to be sent again.
+        In, the numbers of slots that are to be sent again.
     line:
-        Out, raw bytes.
+        Out, the bytes of frames for the line.
     idle:
         Out, nothing is left to be sent.
     """
@@ -295,7 +295,7 @@ class ReplySlots(wiring.Component):
             reader.bytes.ready.eq(sending & self.line.ready),
         ]
         with m.If(sending):
-            # The zero that ends a frame is the only one in it.
+            # The only zero byte of a frame is its last byte.
             with m.If(self.line.valid & self.line.ready & (self.line.payload == 0)):
                 m.d.sync += sending.eq(0)
         with m.Elif(waiting):
@@ -304,7 +304,9 @@ class ReplySlots(wiring.Component):
         return m
 
     def _encode(self, m: Module, write: WritePort, slot_ending: Signal, ending: Signal) -> Signal:
-        """COBS in place, one write a byte: a zero is not written, the length before it is.
+        """Encode the body by COBS as it is written to its slot, with one write for each byte.
+
+        A zero is not written itself; in its place the code byte before it is.
 
         Returns the strobe with which a frame is complete.
         """

@@ -1,4 +1,4 @@
-"""A UART, 8N1, its rate set at run time in cycles a bit."""
+"""A UART, 8N1, with a rate that is set at run time, in cycles a bit."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ RATE_WIDTH: Final = 16
 
 
 class UartReceiver(wiring.Component):
-    """Bytes from a pin. Each bit is sampled once, in its middle.
+    """The receiver of bytes from a pin. Each bit is sampled once, in its middle.
 
     Members
     -------
     pin:
-        In, asynchronous.
+        In, the pin, which is asynchronous.
     cycles_per_bit:
         In, the rate.
     data:
-        Out, the bytes, each until the first bit of the next one; one whose stop bit is missing is
-        dropped.
+        Out, the bytes, each valid until the first bit of the next one. A byte without a stop bit
+        is dropped.
     overflow_stb:
-        Out, a byte was lost, because it had not been taken in that time.
+        Out, a byte was lost, because it was not taken while it was valid.
     """
 
     pin: Signal
@@ -50,13 +50,13 @@ class UartReceiver(wiring.Component):
         level = Signal(init=1)
         m.submodules.synchroniser = FFSynchronizer(self.pin, level, init=1)
 
-        cycle = Signal(RATE_WIDTH, init=1)  # of the bit
+        cycle = Signal(RATE_WIDTH, init=1)  # cycle within the bit, from 1
         bit_over, starting, restart = Signal(), Signal(), Signal()
-        before = Signal(init=1)  # the level was
+        before = Signal(init=1)  # the level a cycle ago
         bits = Signal(8)
         m.d.comb += [
             self.data.payload.eq(bits),
-            # To the middle of the start bit it goes twice as fast.
+            # In the start bit `cycle` counts by two, and so reaches the middle of the bit.
             bit_over.eq(
                 (cycle[1:] == self.cycles_per_bit[1:])
                 & ((cycle[0] == self.cycles_per_bit[0]) | starting)
@@ -74,7 +74,7 @@ class UartReceiver(wiring.Component):
                     m.next = "START"
             with m.State("START"):
                 m.d.comb += starting.eq(1)
-                m.d.sync += bits.eq(1 << len(bits) - 1)  # which is the eighth to leave
+                m.d.sync += bits.eq(1 << len(bits) - 1)  # a marker, which reaches bit 0 at the end
                 with m.If(bit_over):
                     m.next = "DATA"
                     with m.If(level):
@@ -91,7 +91,7 @@ class UartReceiver(wiring.Component):
 
 
 class UartTransmitter(wiring.Component):
-    """Bytes to a pin, ten bits each, without a pause between them.
+    """The transmitter of bytes to a pin: ten bits each, without a pause between bytes.
 
     Members
     -------
@@ -100,7 +100,7 @@ class UartTransmitter(wiring.Component):
     cycles_per_bit:
         In, the rate.
     pin:
-        Out, straight from a flip-flop.
+        Out, the pin, straight from a flip-flop.
     idle:
         Out, the last stop bit is over.
     """
@@ -122,8 +122,8 @@ class UartTransmitter(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        bits = Signal(10, init=1)  # the stop bit last; above it, 0
-        cycle, bit_over = Signal(RATE_WIDTH, init=1), Signal()  # of the bit, from 1
+        bits = Signal(10, init=1)  # bits that are left, the stop bit last; above it, 0
+        cycle, bit_over = Signal(RATE_WIDTH, init=1), Signal()  # cycle within the bit, from 1
         last, sending = Signal(), Signal()
         m.d.comb += [
             self.pin.eq(bits[0]),
@@ -143,22 +143,22 @@ class UartTransmitter(wiring.Component):
 
 
 class BaudRate(wiring.Component):
-    """The rate of the UART: one that was asked for holds only if the other end follows.
+    """The rate of the UART, which falls back if the other end does not follow a change.
 
     Parameters
     ----------
     initial:
         Cycles a bit after power-up.
     trial_cycles:
-        Within so many cycles, a power of two, a good frame has to arrive at a new rate, or the
-        initial one returns.
+        Number of cycles, a power of two, within which a good frame has to arrive at a new rate;
+        otherwise the rate falls back to the initial one.
 
     Members
     -------
     change_stb, wanted:
-        In, take this rate.
+        In, change to this rate.
     good_frame_stb:
-        In, a frame arrived whole.
+        In, a complete frame with a right CRC arrived.
     cycles_per_bit:
         Out, the rate.
     """

@@ -5,10 +5,10 @@
     AWAIT FRAME ─► FRAME ─► ADMIT ─► (the request) ─► ANSWER ─► (results) ─► FINISH ─► RELEASE
                               └─► REPEAT ──────────────────────────────────────────────┘
 
-*Admit* looks at session and sequence number; every request looks at its length. A request that
-names many items walks over them first to check and then to apply, so that it is applied as a whole
-or not at all. Any step may refuse: the reply then carries the status and its detail, a word.
-Whatever was executed or refused under a sequence number stays in its reply slot.
+*Admit* checks the session and the sequence number; the code of every request checks its length. A
+request with many items goes over them twice, first to check and then to apply them, so that it is
+applied as a whole or not at all. Any step may refuse: the reply then carries the status and its
+detail, a word. The reply to every sequence number stays in its reply slot.
 
 What is checked, the first failure being the answer:
 
@@ -50,7 +50,7 @@ from spiketwin.hdl.spec.registers import ClearMask
 
 
 def dispatcher(params: CoreParams, tables: Tables) -> Program:
-    """Write the program for a core and its tables."""
+    """Return the program that executes requests, for a core and its tables."""
     c = Program()
     _start(c)
     _frames(c)
@@ -69,7 +69,7 @@ def dispatcher(params: CoreParams, tables: Tables) -> Program:
 
 
 def _start(c: Program) -> None:
-    # Block RAM does not follow a reset.
+    # A reset does not change block RAM, so these cells are set to 0 here.
     for cell in (Scratch.SESSION, Scratch.EXPECTED, Scratch.STORED, Scratch.FRAME_ERRORS):
         c.copy(cell, Scratch.ZERO, Bytes.FOUR)
     c.copy(Scratch.RUN_UNTIL, Scratch.ZERO, Bytes.FOUR)
@@ -77,7 +77,7 @@ def _start(c: Program) -> None:
 
 
 def _forget_events(c: Program) -> None:
-    """The next event follows none."""
+    """Let the next event be of any tick and axon, as the first one is."""
     for cell in (Scratch.QUEUED_TICK, Scratch.LEAST_AXON):
         c.copy(cell, Scratch.ZERO, Bytes.FOUR)
 
@@ -138,14 +138,14 @@ def _admission(c: Program) -> None:
 
 
 def _by_opcode(c: Program, opcodes: Sequence[Opcode], prefix: str) -> None:
-    """Go on where the request is at home."""
+    """Jump to the code of the request, at the label of its name behind the prefix."""
     for opcode in opcodes:
         c.compare_number(Scratch.OPCODE, opcode)
         c.jump_if(Condition.ZERO, prefix + opcode.name)
 
 
 def _check_length(c: Program, opcode: Opcode) -> None:
-    """Refuse a request unless it has its arguments and nothing else."""
+    """Refuse a request that has not exactly the bytes of its arguments."""
     c.compare_number(Scratch.GIVEN, REQUESTS[opcode].argument_bytes)
     c.jump_unless(Condition.ZERO, Status.BAD_LENGTH.name)
 
@@ -157,7 +157,7 @@ def _session(c: Program) -> None:
     c.compare_number(Scratch.OPCODE, Opcode.OPEN)
     c.jump_unless(Condition.ZERO, "ANSWER")
     c.subtract(ahead, Scratch.ONE)
-    c.jump_unless(Condition.CARRY, "ANSWER")  # it is this one, again
+    c.jump_unless(Condition.CARRY, "ANSWER")  # a repeated OPEN of this session
     c.jump_unless(Condition.ZERO, Status.WRONG_SESSION.name)
     c.add(Scratch.SESSION, Scratch.ONE)
     c.copy(Scratch.EXPECTED, Scratch.ZERO)
@@ -186,7 +186,7 @@ def _runs(c: Program) -> None:
     c.label(Opcode.STOP.name)
     c.label(Opcode.RESET.name)
     _check_length(c, Opcode.STOP)
-    c.out(Port.STOP, Scratch.ONE)  # once it is idle, the core drops its events as well
+    c.out(Port.STOP, Scratch.ONE)  # the core also drops its events once it is idle
     c.label("STOPPING")
     c.jump_unless(Condition.IDLE, "STOPPING")
     _forget_events(c)
@@ -233,7 +233,8 @@ def _fetching(c: Program) -> None:
     c.copy(Scratch.WAIT, Scratch.BUFFER, Bytes.FOUR)
     c.look(counter_input("words_queued"))
     c.label("AWAIT WORDS")
-    # When the run is over all its words are there, but maybe not yet when they were counted.
+    # At the end of a run all its words are in the queue, but they may not have been when the
+    # queue was looked at before.
     c.jump_if(Condition.IDLE, "LAST WORDS")
     c.copy(Scratch.COUNT, Scratch.INPUT, Bytes.TWO)
     c.compare(Scratch.COUNT, Scratch.WANTED, Bytes.TWO)
@@ -251,7 +252,7 @@ def _fetching(c: Program) -> None:
 
 
 _CYCLES_OF_A_WAIT = COPY_CYCLES * (1 + 2 + 1 + 4 + 1) + TARGET_CYCLES * (2 + 4)
-"""What the instructions from `AWAIT WORDS` back to it take."""
+"""Cycles of the loop of instructions that begins at `AWAIT WORDS`."""
 
 
 def _rate_change(c: Program) -> None:
@@ -269,7 +270,7 @@ def _rate_change(c: Program) -> None:
 
 
 def _refusals(c: Program) -> None:
-    """Set status and detail, unless that is there already."""
+    """Set status and detail of a refusal, unless the detail is set already."""
     c.label(Status.BAD_VALUE.name)
     _refuse(c, Status.BAD_VALUE)
     details = {
@@ -301,7 +302,7 @@ def _refusals(c: Program) -> None:
     c.compare(Scratch.DETAIL, Scratch.INPUT, Bytes.FOUR)
     c.jump_unless(Condition.ZERO, "BUSY TICK")
     _refuse(c, Status.BUSY)
-    # Of items, the one that is looped over.
+    # In the checks of items the detail is the number of the item.
     c.label("ITEM OUT OF ORDER")
     c.set(Scratch.STATUS, Status.BAD_ORDER)
     c.jump("REFUSE ITEM")
@@ -360,7 +361,7 @@ def _answers(c: Program, tables: Tables) -> None:
     c.out(Port.END)
     c.label("SENDING")
     c.jump_unless(Condition.SENT, "SENDING")
-    c.out(Port.RATE)  # this answer has left at the old one
+    c.out(Port.RATE)  # the answer has left at the old rate
     c.jump("RELEASE")
 
     c.label("SEND STOP")

@@ -1,7 +1,7 @@
-"""`READ` and `WRITE`: the block of elements, and the walks over it.
+"""The part of the program that executes `READ` and `WRITE`: checks, writes and answers.
 
-A walk goes over the elements of a `WRITE` in the frame to check them, the next one writes them. A
-`READ` needs none before its answer.
+The elements of a `WRITE` are gone over twice in the frame, first to check and then to write them.
+A `READ` goes over its elements once, as they are sent.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, Space
 
 ARGUMENT_BYTES = REQUESTS[Opcode.READ].argument_bytes
 START = REQUEST_HEADER + 1
-"""Where the start lies in the frame, behind the space."""
+"""Address of the argument `start` in the frame, behind the space."""
 FIRST = REQUEST_HEADER + ARGUMENT_BYTES
-"""Where the first element of a `WRITE` lies."""
+"""Address of the first element of a `WRITE` in the frame."""
 
 
 def add_elements(c: Program, params: CoreParams, tables: Tables) -> None:
-    """Add what executes `READ` and `WRITE`."""
+    """Add the instructions that execute `READ` and `WRITE`."""
     _access(c, tables)
     _length(c)
     _extent(c)
@@ -52,7 +52,7 @@ def add_elements(c: Program, params: CoreParams, tables: Tables) -> None:
 
 
 def _access(c: Program, tables: Tables) -> None:
-    """Whether there is such a space and it is open, and where the block begins."""
+    """Check that the space exists and can be accessed now, and find where the block begins."""
     c.label(Opcode.READ.name)
     c.compare_number(Scratch.GIVEN, ARGUMENT_BYTES)
     c.jump_unless(Condition.ZERO, Status.BAD_LENGTH.name)
@@ -94,7 +94,7 @@ def _access(c: Program, tables: Tables) -> None:
 
 
 def _length(c: Program) -> None:
-    """Bytes of the elements, which have to fit an answer."""
+    """Compute the bytes of the elements, and check that they fit one answer."""
     c.copy(Scratch.LENGTH, Scratch.COUNT, Bytes.FOUR)
     c.jump_if(Condition.PACKED, "BITS")
     c.jump_unless(Condition.WIDE, "LENGTH")
@@ -118,7 +118,7 @@ def _length(c: Program) -> None:
 
 
 def _extent(c: Program) -> None:
-    """Whether there are such elements: go on row by row until the block ends within one."""
+    """Check that the elements exist: go on row by row until the block ends within one."""
     c.compare(Scratch.COLUMN, Scratch.COLUMNS, Bytes.TWO)
     c.jump_if(Condition.CARRY, Status.BAD_RANGE.name)
     c.copy(Scratch.END, Scratch.COLUMN, Bytes.FOUR)
@@ -167,7 +167,7 @@ def _take_range(c: Program) -> None:
 
 
 def _check_value(c: Program, size: Bytes) -> None:
-    """Refuse the next element if it is not in its range (`tables`)."""
+    """Refuse the request if the next element is not in its range (`tables`)."""
     c.copy(Scratch.VALUE, Scratch.BUFFER, size)
     c.add(Scratch.VALUE, Scratch.BIAS, size)
     c.mask(Scratch.VALUE, Scratch.MASK, size)
@@ -175,7 +175,7 @@ def _check_value(c: Program, size: Bytes) -> None:
 
 
 def _check_registers(c: Program, tables: Tables) -> None:
-    """Each has a range of its own."""
+    """Check the values of registers, each of which has a range of its own."""
     c.label("CHECK REGISTERS")
     c.copy(Scratch.REGISTER, Scratch.COLUMN)
     c.set(Scratch.PLACE, FIRST)
@@ -197,7 +197,7 @@ def _check_registers(c: Program, tables: Tables) -> None:
 
 
 def _check_bits(c: Program) -> None:
-    """Every bit is a value; those after the last one are spare."""
+    """Check that the spare bits of the last byte are 0; any bit is a valid element."""
     c.label("CHECK BITS")
     c.out(Port.LOOPS, Scratch.SPARE_FROM)
     c.set(Scratch.NUMBER, FIRST - 1)
@@ -213,7 +213,7 @@ def _check_bits(c: Program) -> None:
 
 
 def _check_pending(c: Program, params: CoreParams, tables: Tables) -> None:
-    """Entries begin anew or follow the last one, and their groups ascend."""
+    """Check that entries begin a new list or follow the last one, and that groups ascend."""
     c.label("CHECK PENDING")
     c.give(Port.SEEK_TABLE, tables.entry_limit)
     c.copy(Scratch.ENTRY_LIMIT, Scratch.BUFFER, Bytes.FOUR)
@@ -223,7 +223,7 @@ def _check_pending(c: Program, params: CoreParams, tables: Tables) -> None:
     c.look(counter_input("pending_groups"))
     c.compare(Scratch.COLUMN, Scratch.INPUT, Bytes.TWO)
     c.jump_unless(Condition.ZERO, Status.BAD_RANGE.name)
-    # Go back to the entry before, and on to the place that is wanted.
+    # Read the entry before the first one, and advance to the first one.
     c.copy(Scratch.VALUE, Scratch.COLUMN, Bytes.FOUR)
     c.subtract(Scratch.VALUE, Scratch.ONE, Bytes.FOUR)
     c.out(Port.PUSH, Scratch.VALUE, Bytes.FOUR)
@@ -251,7 +251,7 @@ def _check_pending(c: Program, params: CoreParams, tables: Tables) -> None:
 
 
 def _keep_entry(c: Program) -> None:
-    """Of the entries of this group, the last one that there could be."""
+    """Keep the largest value that an entry of this group could have; the next one is above it."""
     c.copy(Scratch.LAST_ENTRY, Scratch.VALUE, Bytes.FOUR)
     c.set(Scratch.NUMBER, (1 << PENDING_MASK_BITS) - 1)
     c.copy(Scratch.LAST_ENTRY, Scratch.NUMBER)
@@ -279,7 +279,10 @@ def _apply(c: Program) -> None:
 
 
 def _bits_of_next_byte(c: Program, name: str, done: str) -> None:
-    """Loop over eight bits, or over the rest in the last byte; a byte less is left then."""
+    """Set up a loop over the bits of the next byte: eight, or those of the last byte.
+
+    Jumps to `done` if no byte is left. `name` is the label from which the loop goes on.
+    """
     c.give(Port.LOOPS, 8)
     c.subtract(Scratch.LENGTH, Scratch.ONE)
     c.jump_unless(Condition.CARRY, done)
@@ -307,7 +310,7 @@ def _answer(c: Program) -> None:
 
 
 def _send_bits(c: Program) -> None:
-    """The bits enter at the top, and the spare ones follow them."""
+    """Send bits packed into bytes: they are shifted in at the top, followed by spare zeros."""
     c.label("SEND BITS")
     _bits_of_next_byte(c, "BITS TO SEND", done="FINISH")
     c.label("READ BIT")
@@ -330,7 +333,11 @@ def _send_bits(c: Program) -> None:
 
 
 def _send_counters(c: Program) -> None:
-    """Those that the program keeps lie in cells; others are looked at until twice the same."""
+    """Send counters, some of which are cells of the program.
+
+    The core's counters may change while their bytes are read, so they are read until two reads
+    give the same.
+    """
     kept = {"run_until": Scratch.RUN_UNTIL, "frame_errors": Scratch.FRAME_ERRORS}
     c.label("SEND COUNTERS")
     c.copy(Scratch.REGISTER, Scratch.COLUMN)

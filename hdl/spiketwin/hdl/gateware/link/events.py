@@ -1,6 +1,6 @@
-"""`EVENTS`: axon events are checked one after the other, and then queued.
+"""The part of the program that executes `EVENTS`: all axon events are checked, and then queued.
 
-Only the first can be late: those that ascend from it are later.
+Only the first event has to be checked for being late, as the others ascend from it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _EVENT_BYTES = REQUESTS[Opcode.EVENTS].tail_size
 
 
 def add_events(c: Program, tables: Tables) -> None:
-    """Add what executes `EVENTS`."""
+    """Add the instructions that execute `EVENTS`."""
     _room(c, tables)
     _check(c)
     _apply(c)
 
 
 def _room(c: Program, tables: Tables) -> None:
-    """How many they are, and if there is room for them."""
+    """Compute the number of events, and check that the queue has room for them."""
     c.label(Opcode.EVENTS.name)
     c.compare_number(Scratch.GIVEN, _TICK_BYTES)
     c.jump_unless(Condition.CARRY, Status.BAD_LENGTH.name)
@@ -44,7 +44,7 @@ def _room(c: Program, tables: Tables) -> None:
     c.give(Port.SEEK_TABLE, tables.events)
     c.copy(Scratch.VALUE, Scratch.BUFFER, Bytes.FOUR)
     c.copy(Scratch.AXONS, Scratch.BUFFER, Bytes.FOUR)
-    # Until it is twice the same: it falls while a run is under way.
+    # The level is read until two reads give the same, as it falls while a run is under way.
     c.look(counter_input("events_queued"))
     c.label("ROOM")
     c.copy(Scratch.QUEUED, Scratch.INPUT, Bytes.FOUR)
@@ -56,10 +56,10 @@ def _room(c: Program, tables: Tables) -> None:
 
 
 def _check(c: Program) -> None:
-    """See that each event may follow the one before.
+    """Check that each event may follow the one before.
 
-    Most are of the same tick as that, with a greater axon: this is seen in a few instructions. All
-    others, and the first one, are looked at in full.
+    Most events have the tick of the one before, and a greater axon, which takes a few instructions
+    to check (the fast path). The first event and all others are checked in full.
     """
     c.give(Port.SEEK_FRAME, REQUEST_HEADER)
     c.copy(Scratch.TICK, Scratch.BUFFER, Bytes.FOUR)

@@ -1,7 +1,7 @@
 """The instructions of the link's sequencer: operations, ports, conditions, scratch cells.
 
-An instruction is a word of 16 bits. It works on scratch cells of four bytes, as many of their bytes
-as it says, from the lowest on::
+An instruction is a word of 16 bits. Most instructions work on one, two or four bytes of scratch
+cells, which have four bytes each, from the lowest on::
 
     15  14…12      11 10  9…5               4…0
      0  operation  bytes  target, or port   source
@@ -28,7 +28,7 @@ from typing import Final
 from spiketwin.hdl.spec.registers import COUNTERS
 
 COPY_CYCLES: Final = 3
-"""Cycles of a jump, a copy and an output, for each byte."""
+"""Cycles of a jump, and of a copy or an output for each byte."""
 TARGET_CYCLES: Final = 4
 """Cycles of an instruction that reads its target, for each byte."""
 
@@ -36,7 +36,7 @@ PROGRAM_WORDS: Final = 512
 CELL_BYTES: Final = 4
 CELLS: Final = 32
 NUMBER_CELLS: Final = 8
-"""Cells, from the first on, that a number can be copied to or be compared with."""
+"""Number of cells, from the first on, that can be set to a number or compared with one."""
 
 
 class Operation(enum.IntEnum):
@@ -45,36 +45,36 @@ class Operation(enum.IntEnum):
     COPY = 0
     """Copy the source to the target."""
     OUT = 1
-    """Give the source to a port, byte by byte."""
+    """Output the source to a port, byte by byte."""
     MASK = 2
-    """Set those bits of the target to 0 that are 0 in the source."""
+    """Set the target to the bitwise AND of target and source."""
     SHIFT = 3
     """Shift the target to the right by a bit; the lowest bit of the source enters at the top."""
     ADD = 4
-    """Add the source to the target; `CARRY` tells whether the sum needs one bit more."""
+    """Add the source to the target; `CARRY` tells whether the sum overflows."""
     NUMBER = 5
     """Set the target to a number of one byte, or compare its lowest byte with the number."""
     SUBTRACT = 6
-    """Subtract the source from the target; `CARRY` tells whether the target was not the smaller."""
+    """Subtract the source from the target; `CARRY` tells whether there was no borrow."""
     COMPARE = 7
-    """Subtract, but leave the target as it is."""
+    """Set the conditions as `SUBTRACT` does, but leave the target as it is."""
 
 
 class Bytes(enum.IntEnum):
-    """On how many bytes an instruction works."""
+    """The number of bytes on which an instruction works."""
 
     ONE = 0
     """The lowest byte."""
     TWO = 1
-    """The lowest two."""
+    """The lowest two bytes."""
     FOUR = 2
-    """All four."""
+    """All four bytes."""
     ELEMENT = 3
-    """As many as an element of the space has (`tables.SpaceFlag`)."""
+    """As many bytes as an element of the space has (`tables.SpaceFlag`)."""
 
 
 class Port(enum.IntEnum):
-    """Where OUT takes its source. Ports that need no value are given any, and act all the same."""
+    """The destinations of `OUT`. Ports that use no value act whatever value they are given."""
 
     SEND = 0
     """Append the byte to the answer, once there is room."""
@@ -85,23 +85,23 @@ class Port(enum.IntEnum):
     REPEAT = 3
     """Send the answer in the slot again."""
     RELEASE = 4
-    """Give the frame up, so that the next one can come."""
+    """Release the frame, so that the next one can be received."""
     SEEK_FRAME = 5
-    """Have BUFFER go on at this byte of the frame."""
+    """Let BUFFER continue at this byte of the frame."""
     SEEK_TABLE = 6
-    """Have BUFFER go on at this byte of the tables."""
+    """Let BUFFER continue at this byte of the tables."""
     LOOK = 7
-    """Have INPUT show the `Input` whose number the instruction has in place of a source."""
+    """Let INPUT show the `Input` whose number the instruction has in place of a source."""
     LOOK_AT = 8
-    """Have INPUT show the `Input` of this number."""
+    """Let INPUT show the `Input` of this number."""
     PUSH = 9
-    """Put each byte at its place in the word, which other ports use."""
+    """Store each byte at its place in the word that other ports use."""
     LOOPS = 10
-    """Set how many loops are left."""
+    """Set the number of loops that are left."""
     SPACE = 11
     """Choose the space that READ and WRITE work on."""
     SPACE_FLAGS = 12
-    """Set the conditions of the space, as the tables have them (`tables.SpaceFlag`)."""
+    """Set the conditions of the space from this byte of the tables (`tables.SpaceFlag`)."""
     PLACE = 13
     """Set row and column to those of the address in the word."""
     READ = 14
@@ -109,9 +109,9 @@ class Port(enum.IntEnum):
     WRITE = 15
     """Write the word to the element at row and column, and go on to the next element."""
     ADVANCE = 16
-    """Go on to the next element: along the row, and on into the next one."""
+    """Go on to the next element of the row, or to the first one of the next row."""
     EVENT = 17
-    """Queue the event in the word: its offset to the base, and above that its axon."""
+    """Queue the event in the word: in the low half its offset to the base, above it its axon."""
     POP = 18
     """Take the output word off the queue."""
     RUN_UNTIL = 19
@@ -129,31 +129,31 @@ class Port(enum.IntEnum):
 
 
 class Condition(enum.IntEnum):
-    """What a jump asks for."""
+    """The conditions of jumps."""
 
     ALWAYS = 0
-    """Nothing."""
+    """The condition always holds."""
     ZERO = 1
     """The last result was 0."""
     CARRY = 2
-    """The last sum carried, or the last difference was not below 0."""
+    """The last sum overflowed, or the last difference was not below 0."""
     LOOP = 3
-    """This loop is not the last one; asking takes one off the loops that are left."""
+    """This loop is not the last one; the jump decrements the number of loops that are left."""
     IDLE = 4
-    """The core does nothing."""
+    """The core is idle."""
     REAL_TIME = 5
     """Ticks have a period."""
     FRAME = 6
     """A frame has ended."""
     GOOD = 7
-    """The frame came whole."""
+    """The frame is complete, and its CRC is right."""
     SENT = 8
     """Nothing is left in the reply slots or on the line."""
     WORD = 9
     """There is an output word."""
     # The bits of `tables.SpaceFlag`, from here on.
     KNOWN = 16
-    """There is such a space."""
+    """The space exists."""
     WRITABLE = 17
     """The space can be written."""
     ANYTIME = 18
@@ -172,19 +172,20 @@ SPACE_CONDITIONS: Final = tuple(c for c in Condition if c >= Condition.KNOWN)
 
 
 class Input(enum.IntEnum):
-    """What INPUT can show, at most four bytes each; those not named here are the core's counters.
+    """The values that INPUT can show, of at most four bytes each.
 
-    Only cores with more counters than `COUNTERS` look at the highest bit of the number.
+    The numbers that are not named here are those of the core's counters. Only cores with more
+    counters than `COUNTERS` use the highest bit of the number.
     """
 
     ELEMENT = 1
     """The element that was read."""
     LOOPS = 10
-    """Loops left to do, the one under way among them."""
+    """The number of loops that are left, with the one under way."""
     WORD = 28
     """The output word."""
     POSITION = 29
-    """Where BUFFER is."""
+    """Address of the next byte of BUFFER."""
 
 
 def counter_input(name: str) -> int:
@@ -195,12 +196,12 @@ def counter_input(name: str) -> int:
 class Scratch(enum.Enum):
     """The cells of four bytes that a program names, and two streams that are read like cells.
 
-    A program has more of them than there is memory for: `lifetimes.allocate` gives each a place,
-    the same one to several that are never needed at the same time. Bytes of a cell that nothing
-    writes stay 0, so a cell whose lowest bytes alone are written is a number of four bytes too.
+    A program has more cells than there is memory for: `lifetimes.allocate` gives each a place, the
+    same one to several that are never live at the same time. Bytes of a cell that are never written
+    stay 0, so a cell of which only the lowest bytes are written is a number of four bytes, too.
     """
 
-    # The same all the time.
+    # Constants and streams.
     ZERO = enum.auto()
     """Constant 0."""
     ONE = enum.auto()
@@ -210,13 +211,13 @@ class Scratch(enum.Enum):
     BUFFER = enum.auto()
     """Stream: the next bytes of the frame buffer, which has the frame and the tables."""
 
-    # From one request to the next.
+    # Cells that keep their values from one request to the next.
     SESSION = enum.auto()
     """Number of the session."""
     EXPECTED = enum.auto()
     """Sequence number of the next request."""
     STORED = enum.auto()
-    """How many answers can be repeated."""
+    """Number of answers that can be repeated."""
     RUN_UNTIL = enum.auto()
     """Tick before which the run stops."""
     FRAME_ERRORS = enum.auto()
@@ -226,27 +227,27 @@ class Scratch(enum.Enum):
     LEAST_AXON = enum.auto()
     """Least axon that an event of that tick may have."""
 
-    # Of every request.
+    # Cells of every request.
     NUMBER = enum.auto()
-    """A number for the next instruction or two."""
+    """A temporary number for the next instruction or two."""
     VALUE = enum.auto()
-    """The value at hand."""
+    """A temporary value, such as that of an element."""
     GIVEN = enum.auto()
-    """Bytes of the arguments."""
+    """Bytes of the arguments that the request has."""
     OPCODE = enum.auto()
     """Opcode of the request."""
     SEQUENCE = enum.auto()
     """Sequence number of the request."""
     SEQUENCED = enum.auto()
-    """1 if the sequence number counts."""
+    """1 if the request is executed under its sequence number, which then counts on."""
     STATUS = enum.auto()
     """Status of the answer."""
     DETAIL = enum.auto()
     """Detail of a refusal; the tick that STOP and RESET answer."""
     COUNT = enum.auto()
-    """Elements, words or events that the request is about."""
+    """Number of elements, words or events that the request names."""
 
-    # Of READ and WRITE.
+    # Cells of READ and WRITE.
     SPACE = enum.auto()
     """The space."""
     COLUMN = enum.auto()
@@ -258,27 +259,27 @@ class Scratch(enum.Enum):
     LAST_ROW = enum.auto()
     """Last row of the space."""
     END = enum.auto()
-    """Column behind the last element, in the row at hand."""
+    """Column behind the last element, counted from the beginning of the row that is looked at."""
     LENGTH = enum.auto()
     """Bytes of the elements that are left."""
     SPARE_FROM = enum.auto()
-    """Where elements are bits, how many of them the last byte has."""
+    """Number of the elements in the last byte, if elements are bits."""
     RANGE = enum.auto()
     """Address of the range of the values, in the tables."""
     BIAS = enum.auto()
-    """First part of the range: what is added to a value."""
+    """First part of the range: the number that is added to a value."""
     MASK = enum.auto()
-    """Second part of the range: the bits that have to be 0 then."""
+    """Second part of the range: the bits that have to be 0 in the sum."""
     REGISTER = enum.auto()
-    """Which register or counter it is."""
+    """Number of the register or counter."""
     PLACE = enum.auto()
-    """Where in the frame the value of the next register lies."""
+    """Address of the value of the next register in the frame."""
     ENTRY_LIMIT = enum.auto()
-    """Entries of `pending` are below this one."""
+    """All entries of `pending` are below this number."""
     LAST_ENTRY = enum.auto()
-    """The next entry of `pending` is above this one."""
+    """The next entry of `pending` is above this number."""
 
-    # Of EVENTS.
+    # Cells of EVENTS.
     TICK = enum.auto()
     """Tick from which the offsets count."""
     OFFSET = enum.auto()
@@ -300,15 +301,15 @@ class Scratch(enum.Enum):
     QUEUED = enum.auto()
     """Events in the queue."""
 
-    # Of FETCH.
+    # Cells of FETCH.
     WANTED = enum.auto()
-    """Words that are wanted."""
+    """Number of words that the request asks for."""
     WAIT = enum.auto()
     """Cycles that are left to wait."""
 
 
 FIXED: Final = {Scratch.ZERO: 8, Scratch.ONE: 9, Scratch.INPUT: 30, Scratch.BUFFER: 31}
-"""The numbers of cells that are known to the sequencer itself."""
+"""The numbers of the cells that the sequencer itself knows."""
 
 
 @dataclass(frozen=True)
@@ -318,7 +319,7 @@ class Work:
     Attributes
     ----------
     operation, size:
-        What it does, and on how many bytes.
+        The operation, and the number of bytes that it works on.
     target:
         The cell, or the port of `Operation.OUT`.
     source:
@@ -355,7 +356,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Jump:
-    """An instruction that goes on at a label if a condition holds, or unless it does."""
+    """An instruction that jumps to a label if a condition holds, or unless it holds."""
 
     condition: Condition
     label: str

@@ -1,10 +1,10 @@
-"""Where the cells of a program lie: several share a place if no two are needed at the same time.
+"""Allocation of the cells of a program by liveness analysis, as compilers allocate registers.
 
-A byte of a cell is *needed* from the instruction that writes it to the last one that reads it,
-whatever way the program goes. A byte that may be read before anything is written to it is needed
-from the beginning of the program on, and has to be 0 there: nothing else is ever written to its
-place, as memory does not follow a reset. Of other cells two share a place unless one is written
-while the other is needed.
+A byte of a cell is *live* from the instruction that writes it to the last one that reads it,
+whatever way the program goes. A byte that may be read before anything is written to it is live from
+the beginning of the program on, and has to be 0 there: no other cell is ever written to its place,
+as a reset does not change the memory. Two other cells can share a place unless one of them is
+written while the other is live.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ _MOST_BYTES: Final = {Bytes.ONE: 1, Bytes.TWO: 2, Bytes.FOUR: 4, Bytes.ELEMENT: 
 _LEAST_BYTES: Final = _MOST_BYTES | {Bytes.ELEMENT: 1}
 
 _STREAMS: Final = (Scratch.INPUT, Scratch.BUFFER)
-"""What is read in place of a cell, and never written."""
+"""The streams, which are read like cells and never written."""
 
 _Clashes = dict[Scratch, dict[Scratch, int]]
-"""For each cell those that it cannot share a place with, and the instruction that is why."""
+"""The interference graph: for each cell the cells with which it cannot share a place, and for each
+of these the instruction that is the reason."""
 
 
 def allocate(
     instructions: Sequence[Work | Jump], labels: Mapping[str, int], fixed: Mapping[Scratch, int]
 ) -> dict[Scratch, int]:
-    """Give every cell of a program its number, the lowest that is free for it.
+    """Return the number of every cell of a program, the lowest one that is free for it.
 
     Parameters
     ----------
     instructions, labels:
         The program.
     fixed:
-        Cells whose numbers are known.
+        Cells whose numbers are given.
 
     Raises
     ------
     ValueError
-        Fixed cells with the same number are needed at the same time, a fixed cell takes numbers
-        and cannot, or there is no place for a cell.
+        Fixed cells with the same number are live at the same time, a fixed cell is set to a number
+        but is not one of the first `NUMBER_CELLS`, or there is no place for a cell.
     """
     clashes = _find_clashes(instructions, labels)
     numbered = {
@@ -105,7 +106,7 @@ def _find_clashes(instructions: Sequence[Work | Jump], labels: Mapping[str, int]
 def _needed(
     instructions: Sequence[Work | Jump], labels: Mapping[str, int]
 ) -> list[frozenset[tuple[Scratch, int]]]:
-    """Return the bytes that are needed before each instruction."""
+    """Return the bytes that are live before each instruction."""
     needed: list[frozenset[tuple[Scratch, int]]] = [frozenset()] * (len(instructions) + 1)
     before: list[frozenset[tuple[Scratch, int]]] | None = None
     while before != needed:
@@ -130,7 +131,7 @@ def _cells(instruction: Work | Jump) -> list[Scratch]:
 
 
 def _written(work: Work, sizes: Mapping[Bytes, int]) -> int:
-    """Return how many bytes of its target an instruction writes."""
+    """Return the number of bytes of its target that an instruction writes."""
     keeps = work.operation in (Operation.OUT, Operation.COMPARE) or work.compares
     return 0 if keeps else sizes[work.size]
 

@@ -1,4 +1,4 @@
-"""The link without its pins: bytes from and to the line, operations on the core."""
+"""The link: frames from and to the line, and the requests of the host executed on the core."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LineSignature(wiring.Signature):
     sent:
         Every byte taken from `tx` has left.
     good_frame_stb:
-        A frame arrived whole.
+        A complete frame with a right CRC arrived.
     rate_stb, rate:
         From now on the line has this rate, in cycles a bit.
     """
@@ -57,14 +57,14 @@ class Link(wiring.Component):
     params:
         Sizes of the core.
     identity:
-        What the device answers to `IDENTIFY`.
+        The answer of the device to `IDENTIFY`.
 
     Members
     -------
     line:
-        The line.
+        The line (`LineSignature`).
     core:
-        The core.
+        The core (`core.interface.CoreSignature`), from the other end.
     """
 
     line: wiring.PureInterface
@@ -103,7 +103,7 @@ class Link(wiring.Component):
 
 
 def _count(m: Module, strobe: Signal, name: str) -> Signal:
-    """Count cycles in which the strobe is high, and stay at the largest value."""
+    """Return a saturating counter of the cycles in which the strobe is high."""
     count = Signal(DAMAGE_WIDTH, name=name)
     with m.If(strobe & ~count.all()):
         m.d.sync += count.eq(count + 1)

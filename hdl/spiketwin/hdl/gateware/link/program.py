@@ -1,4 +1,4 @@
-"""Programs of the link's sequencer: an assembler with labels, and places for the cells."""
+"""Programs of the link's sequencer: an assembler with labels, which also allocates the cells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from spiketwin.hdl.gateware.link.lifetimes import allocate
 
 
 class Program:
-    """A program in the making: every method appends an instruction, or two."""
+    """A program under construction, to which the methods append instructions."""
 
     def __init__(self) -> None:
         self.instructions: list[Work | Jump] = []
@@ -36,11 +36,11 @@ class Program:
         self.labels[name] = len(self.instructions)
 
     def note(self, text: str) -> None:
-        """Comment on the next instruction, for the listing."""
+        """Add a comment on the next instruction to the listing."""
         self.notes[len(self.instructions)] = text
 
     def listing(self, begin: str, end: str | None) -> list[str]:
-        """Return the lines of a listing, from a label up to before another one, or to the end."""
+        """Return the lines of a listing, from a label up to another one, or to the end."""
         names: dict[int, list[str]] = {}
         for name, address in self.labels.items():
             names.setdefault(address, []).append(name)
@@ -59,7 +59,7 @@ class Program:
         Raises
         ------
         ValueError
-            They are too many, or the cells have no room (`lifetimes.allocate`).
+            The program is too long, or its cells have no room (`lifetimes.allocate`).
         """
         if len(self) > PROGRAM_WORDS:
             raise ValueError(f"{len(self)} instructions are more than {PROGRAM_WORDS}")
@@ -70,7 +70,7 @@ class Program:
         ]
 
     def cells(self, fixed: Mapping[Scratch, int] = FIXED) -> dict[Scratch, int]:
-        """Return the number of every cell; errors and arguments as of `lifetimes.allocate`."""
+        """Return the number of every cell; errors are those of `lifetimes.allocate`."""
         return allocate(self.instructions, self.labels, fixed)
 
     def copy(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
@@ -78,56 +78,56 @@ class Program:
         self._work(Operation.COPY, target, source, size)
 
     def add(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
-        """Add to the target."""
+        """Add the source to the target."""
         self._work(Operation.ADD, target, source, size)
 
     def subtract(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
-        """Subtract from the target."""
+        """Subtract the source from the target."""
         self._work(Operation.SUBTRACT, target, source, size)
 
     def compare(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
-        """Have `CARRY` tell whether the target is not the smaller, and `ZERO` if both are equal."""
+        """Set `CARRY` if the target is not below the source, and `ZERO` if both are equal."""
         self._work(Operation.COMPARE, target, source, size)
 
     def mask(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
-        """Set the bits to 0 that are 0 in the source."""
+        """Set the target to the bitwise AND of target and source."""
         self._work(Operation.MASK, target, source, size)
 
     def shift(self, target: Scratch, source: Scratch, size: Bytes = Bytes.ONE) -> None:
-        """Shift to the right; the lowest bit of the source enters at the top."""
+        """Shift the target right by a bit; the lowest bit of the source enters at the top."""
         self._work(Operation.SHIFT, target, source, size)
 
     def out(self, port: Port, source: Scratch = Scratch.ZERO, size: Bytes = Bytes.ONE) -> None:
-        """Give a value to a port, or have a port act that needs none."""
+        """Output a value to a port; ports that use no value act as well."""
         self._work(Operation.OUT, port, source, size)
 
     def look(self, lane: int) -> None:
-        """Have INPUT show a lane."""
+        """Let INPUT show the `Input` of this number."""
         self._work(Operation.OUT, Port.LOOK, lane, Bytes.ONE)
 
     def set(self, target: Scratch, number: int) -> None:
-        """Set all four bytes to a number of one byte."""
+        """Set all four bytes of the target to a number of one byte."""
         self._number(target, number, compares=False)
 
     def compare_number(self, target: Scratch, number: int) -> None:
-        """Compare the lowest byte with a number."""
+        """Compare the lowest byte of the target with a number."""
         self._number(target, number, compares=True)
 
     def give(self, port: Port, number: int) -> None:
-        """Give a number to a port."""
+        """Output a number to a port, through the cell `Scratch.NUMBER`."""
         self.set(Scratch.NUMBER, number)
         self.out(port, Scratch.NUMBER)
 
     def jump(self, label: str) -> None:
-        """Go on elsewhere."""
+        """Jump to a label."""
         self.jump_if(Condition.ALWAYS, label)
 
     def jump_if(self, condition: Condition, label: str) -> None:
-        """Go on elsewhere if a condition holds."""
+        """Jump to a label if a condition holds."""
         self.instructions.append(Jump(condition, label))
 
     def jump_unless(self, condition: Condition, label: str) -> None:
-        """Go on elsewhere unless a condition holds."""
+        """Jump to a label unless a condition holds."""
         self.instructions.append(Jump(condition, label, unless=True))
 
     def _work(

@@ -3,11 +3,11 @@
 An instruction (`instructions`) takes these cycles for each byte that it works on::
 
     DECIDE   The source is read; where the program goes on is decided.
-    SOURCE   It becomes a register, and the target is read. Here the instruction waits for others.
-    TARGET   That becomes a register. What has no use for its target goes without.
-    ACT      The result is stored, or the port does what it does. The next instruction arrives.
+    SOURCE   The source is registered, the target is read. The instruction waits here for units.
+    TARGET   The target is registered. Instructions that do not use their target skip this cycle.
+    ACT      The result is stored, or the port acts. The next instruction arrives.
 
-So every block RAM has a cycle to itself, and a register behind it.
+So every access to block RAM has a cycle of its own, and a register behind it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from spiketwin.hdl.spec.registers import (
 
 
 class Sequencer(wiring.Component):
-    """The link's master: it alone works on frame, core and reply slots.
+    """The processor of the link, which alone works on frame, core and reply slots.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ class Sequencer(wiring.Component):
     core:
         The core.
     slot, reply, repeat, replies_sent:
-        The reply slots, as `framing.ReplySlots` has them, and whether nothing is left in them or
-        on the line.
+        The inputs of the reply slots (`framing.ReplySlots`), and whether nothing is left in them
+        or on the line.
     rate_stb, rate:
         Out, from now on the line has this rate.
     rx_overflows:
-        In, the counter that the link keeps.
+        In, the counter of the link.
     """
 
     frame: wiring.PureInterface
@@ -104,7 +104,7 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        # The phases, one of them high.
+        # The phases, as a one-hot state.
         self._decide, self._source = Signal(init=1), Signal()
         self._target, self._act = Signal(), Signal()
         self._wait = Signal()
@@ -116,7 +116,7 @@ class Sequencer(wiring.Component):
                 self._target.eq(self._source & self._has_target),
                 self._act.eq(self._target | (self._source & ~self._has_target)),
             ]
-        # Fields of the instruction, and the byte at hand.
+        # Fields of the instruction, and state of the byte that it works on.
         self._instruction = instruction = Signal(16)
         self._from = instruction[:5]
         self._operation = instruction[12:15]
@@ -132,7 +132,7 @@ class Sequencer(wiring.Component):
         self._loops = Signal(8)
         self._space_flags = Signal(len(SPACE_CONDITIONS))
         self._word = Signal(32)
-        # Counters that are not built take no bit.
+        # A fifth bit is only needed to number the counters of saturations.
         self._shown = Signal(5 if self.params.saturation_counters else 4)
         self._input = Signal(8)
         self._walk(m)
@@ -147,7 +147,7 @@ class Sequencer(wiring.Component):
     # --- control --------------------------------------------------------------------------------
 
     def _walk(self, m: Module) -> None:
-        """Go over the bytes of an instruction."""
+        """Step through the phases and the bytes of an instruction."""
         last_place = Signal(2)
         element = Cat(self._space_flags[Condition.WIDE - Condition.KNOWN], self._space_flags[-1])
         sizes: dict[int, Value] = {
@@ -171,7 +171,7 @@ class Sequencer(wiring.Component):
             m.d.sync += self._place.eq(Mux(self._last, 0, self._place + 1))
 
     def _ports(self, m: Module) -> None:
-        """Which port an instruction is about, and when it acts."""
+        """Decode the port of an instruction, and form the strobe with which the port acts."""
         at_port = ~self._jumps & (self._operation == Operation.OUT)
         self._at, self._stb = {}, {}
         for port in Port:
@@ -185,7 +185,7 @@ class Sequencer(wiring.Component):
         m.submodules.program = memory
         read = memory.read_port()
         core, frame = self.core, self.frame
-        # The first step leads to the first word.
+        # The address begins at the last word, so that the first step leads to the first one.
         here = Signal(exact_log2(PROGRAM_WORDS), init=PROGRAM_WORDS - 1)
         condition, holds = self._instruction[9:14], Signal()
         conditions: dict[int, Value] = {
@@ -228,12 +228,12 @@ class Sequencer(wiring.Component):
         sums = operation[2] & (~number | self._compares_number)
         negative = sums & (operation[1] | number)
         streams = self._from[1:].all()
-        # A shift begins at the top.
+        # A shift to the right begins with the highest byte.
         top = Cat(self._instruction[10:12].any(), self._instruction[11])
         target = Cat(self._instruction[5:8], self._instruction[8:10] & ~number.replicate(2))
         m.d.comb += [
             place.eq(self._place ^ (top & shifts.replicate(2))),
-            # A port has no target, and may be waited for: what it is given stays.
+            # An output has no target; its source stays addressed while the port is waited for.
             read.addr.eq(
                 Cat(place, Mux(self._decide | (operation == Operation.OUT), self._from, target))
             ),
@@ -253,7 +253,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += b.eq(0)
         m.d.comb += self._has_target.eq(~self._jumps & (operation[1] | sums))
         with m.If(self._decide):
-            m.d.sync += a.eq(0)  # to copy is to add to nothing
+            m.d.sync += a.eq(0)  # a copy adds the source to 0
         with m.If(self._target):
             m.d.sync += a.eq(read.data)
         m.d.comb += self.frame.next_stb.eq(
@@ -271,12 +271,12 @@ class Sequencer(wiring.Component):
         ]
 
     def _result(self, m: Module, sums: Value, shifts: Value, negative: Value) -> Value:
-        """Form the byte that is stored, and tell of it by zero and carry."""
+        """Return the byte of the result, and set the conditions zero and carry."""
         a, b, operation = self._a, self._b, self._operation
         total, carry_in, result = Signal(9), Signal(), Signal(8)
         m.d.comb += [
             carry_in.eq(sums & Mux(self._first, negative, self._carry)),
-            # One adder, the carry entering below.
+            # A single adder, with the carry as an extra bit below the lowest one.
             total.eq((Cat(Const(1, 1), a) + Cat(carry_in, b))[1:]),
             result.eq(total[:8]),
         ]
@@ -290,7 +290,7 @@ class Sequencer(wiring.Component):
         return result
 
     def _look(self, m: Module) -> None:
-        """Show the input that is looked at, a cycle late, from a register."""
+        """Register the selected byte of the selected `Input`, which takes a cycle."""
         core = self.core
         shown = {
             "tick": core.tick,
@@ -347,7 +347,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += self._word[8 * k : 8 * k + 8].eq(self._b)
         with m.If(stb[Port.SPACE]):
             m.d.sync += space.eq(self._b)
-        # Only what has as many columns as there are neurons has more than one row.
+        # All spaces with more than one row have `n_neurons` columns.
         in_matrix = reduce(or_, (space == form.space for form in formats if form.rows > 1))
         with m.If(stb[Port.PLACE]):
             m.d.sync += Cat(column, row).eq(
@@ -360,7 +360,7 @@ class Sequencer(wiring.Component):
             m.d.sync += column.eq(column + 1)
             with m.If(in_matrix & (column == p.n_neurons - 1)):
                 m.d.sync += [column.eq(0), row.eq(row + 1)]
-        # An event as the frame has it. Its tick is there long before the port acts.
+        # The word holds an event as in a frame. The sum is final long before the port acts.
         base, event_tick = Signal(32), Signal(32)
         offset, axon = self._word[:16], self._word[16:]
         with m.If(stb[Port.BASE]):
@@ -410,9 +410,9 @@ class Sequencer(wiring.Component):
 
 
 def choose(values: Mapping[int, Value], number: Value) -> Value:
-    """Return the value of that number, or any other one where there is none.
+    """Return the value with the given number, or any other value if there is none.
 
-    A tree of choices between two takes less logic than a comparison with every number.
+    A tree of two-way multiplexers takes less logic than a comparison with every number.
     """
     if not len(number):
         return values[0]

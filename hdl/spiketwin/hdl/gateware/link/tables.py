@@ -1,9 +1,11 @@
 """The tables that the sequencer's program reads: identity, limits, spaces, and ranges of values.
 
-They lie behind the frame, where a byte has an address of eight bits. A value of `width` bits is in
-its range if, sign- or zero-extended, it has nothing in the bits above after half of the range was
-added to it where it is signed. A range is what is to be added and the bits that are to be 0 then,
-four bytes each. There is none at 0, which says that every value fits.
+The tables lie behind the frame in the frame buffer, where a byte has an address of eight bits.
+
+A range has two numbers of four bytes: a bias that is added to a value, and a mask of the bits that
+have to be 0 in the sum. For signed values of `width` bits the bias is ``2 ** (width - 1)``, for
+unsigned ones it is 0; the mask has all bits from `width` on. The address 0, where no range lies,
+stands for a range that holds every value.
 """
 
 from __future__ import annotations
@@ -27,26 +29,26 @@ MOST_BYTES = 256
 
 SPACE_ROW_BYTES = 4
 SIZE_BYTES = 4
-"""Bytes of a size in the identity; the upper two are 0."""
+"""Bytes of a size in the identity, of which the upper two are always 0."""
 
 SPACES = max(Space) + 1
 
 
 class SpaceFlag(enum.IntFlag):
-    """What the tables say of a space; 0 where a core has none of this number."""
+    """Flags of a space in the tables; all are 0 if a core has no space of a number."""
 
     KNOWN = 1
     WRITABLE = 2
     ANYTIME = 4
-    """It may be read while a run is under way."""
+    """The space can be read while a run is under way."""
     MATRIX = 8
-    """It has a row for each source."""
+    """The space has a row for each source."""
     PACKED = 16
-    """Eight elements of it share a byte."""
+    """Eight elements of the space share a byte."""
     WIDE = 32
     """An element takes two or four bytes."""
     WIDEST = 64
-    """It takes four."""
+    """An element takes four bytes."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +58,22 @@ class Tables:
     Attributes
     ----------
     data:
-        All bytes.
+        All bytes of the tables.
     head_bytes:
-        Bytes of the identity before the sizes, of which two bytes each are kept.
+        Number of bytes of the identity before the sizes, of which two bytes each are stored.
     sizes:
-        How many sizes there are.
+        Number of sizes in the identity.
     last_row:
-        The last source (two bytes).
+        Address of the number of the last source (two bytes).
     events:
-        Entries of the event queue, and the number of axons (four bytes each).
+        Address of the depth of the event queue and the number of axons (four bytes each).
     entry_limit:
-        The number that all entries of `pending` are below (four bytes).
+        Address of the number that all entries of `pending` are below (four bytes).
     spaces:
-        The rows of the spaces, by number: `SpaceFlag`, columns (two bytes), address of the range.
+        Address of the rows of all spaces by number, each with its `SpaceFlag`, its columns (two
+        bytes) and the address of its range.
     registers:
-        The addresses of the registers' ranges, by register.
+        Address of a list of the addresses of all registers' ranges.
     """
 
     data: bytes
@@ -84,7 +87,7 @@ class Tables:
 
 
 def tables(params: CoreParams, identity: Identity) -> Tables:
-    """Make the tables of a core; `ValueError` if they are too long to be addressed."""
+    """Return the tables of a core; raises `ValueError` if they are too long to be addressed."""
     sizes = [int(size) for size in asdict(params).values()]
     whole = identity.pack()
     head = whole[: len(whole) - SIZE_BYTES * len(sizes)]
@@ -134,14 +137,14 @@ def _row(formats: dict[Space, SpaceFormat], ranges: dict[Space, int], number: in
 
 
 def _range(data: bytearray, width: int, signed: bool, size: int) -> int:
-    """Address of a range, which is appended where there is none like it; 0 if all values fit."""
+    """Return the address of a range, appending it if no equal one is there; 0 if all values fit."""
     if width == 8 * size:
         return 0
     half = 1 << width - 1 if signed else 0
     row = struct.pack("<II", half, (-1 << width) & 0xFFFFFFFF)
     at = data.find(row)
     if at < 0:
-        # The zeros that it begins with may be there.
+        # The last bytes of the data may already be the first ones of the range.
         shared = next(n for n in range(len(row), -1, -1) if data.endswith(row[:n]))
         at = len(data) - shared
         data += row[shared:]
