@@ -10,7 +10,13 @@ from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.model import kernels
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import preset
-from spiketwin.hdl.spec.registers import REGISTERS, RUN_REGISTERS, registers, space_formats
+from spiketwin.hdl.spec.registers import (
+    REGISTERS,
+    RUN_REGISTERS,
+    SATURATIONS,
+    registers,
+    space_formats,
+)
 from spiketwin.hdl.spec.variables import (
     ARRAYS,
     CHANGED_IN_TICKS,
@@ -25,6 +31,7 @@ from spiketwin.hdl.spec.variables import (
 from spiketwin.host import Network
 from spiketwin.host.network import ARRAYS as NETWORK_ARRAYS
 from spiketwin.host.network import SETTINGS
+from spiketwin.host.spikes import Saturations
 
 TINY = preset("tiny")
 SIZES = {"n_axons", "n_neurons"}
@@ -98,9 +105,21 @@ def test_the_compiled_tick_takes_all_registers_but_those_of_a_run() -> None:
     assert set(kernels.Settings._fields) == set(names(REGISTERS)) - set(RUN_REGISTERS)
 
 
+WITHOUT_EFFECT = {"profile"}
+"""Arrays that no tick uses so far, and so none is handed."""
+
+
 @pytest.mark.parametrize("state", [kernels.State, ideal_kernels.State])
-def test_a_compiled_tick_takes_all_that_ticks_change(state: type) -> None:
+def test_a_compiled_tick_takes_all_arrays_that_it_uses(state: type) -> None:
     assert set(names(CHANGED_IN_TICKS)) <= set(state.__annotations__)
+    assert set(names(ARRAYS)) - set(state.__annotations__) == WITHOUT_EFFECT
+
+
+def test_the_ideal_network_knows_all_settings_that_its_ticks_use() -> None:
+    held = {v.name.replace("_decay", "_loss") for v in SETTINGS.values()}
+    # Steps are rounded outside of the rules, if at all; a tag is for the host.
+    assert held - set(ideal_kernels.Rules._fields) == {"stochastic", "seed", "tag"}
+    assert set(ideal_kernels.Rules._fields) <= held
 
 
 def test_every_real_parameter_belongs_to_one_quantisation() -> None:
@@ -118,3 +137,10 @@ def test_what_is_not_built_is_not_there() -> None:
     }
     gone = set(space_formats(TINY)) - set(space_formats(bare))
     assert gone == {v.space for v in ARRAYS if v.built == "learning"}
+
+
+def test_counts_of_saturations_have_one_order() -> None:
+    order = [counter.name.removesuffix("_saturations") for counter in SATURATIONS]
+    assert [f.name.removesuffix("s") for f in fields(Saturations)] == order
+    places = {"i_syn": kernels.I_SYN, "v": kernels.V, "theta": kernels.THETA}
+    assert places | {"weight": kernels.WEIGHT} == {name: order.index(name) for name in order}

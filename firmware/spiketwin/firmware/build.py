@@ -96,7 +96,7 @@ def build(plan: Plan, report: Report = lambda stage: None) -> Build:
         figures = {
             "board": plan.target.board.name,
             "params": asdict(plan.params),
-            **{name: use._asdict() for name, use in uses.items()},
+            **{name: use.as_json() for name, use in uses.items()},
             "target_mhz": plan.clock_hz / 1e6,
             "fmax_mhz": fmax_mhz,
             "max_baud": plan.max_baud,

@@ -6,21 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from spiketwin.firmware.use import Use
 from spiketwin.hdl.spec.results import Result
-
-
-@dataclass(frozen=True)
-class Use(Result):
-    """The use of one kind of cells.
-
-    Attributes
-    ----------
-    used, available:
-        Cells that the core uses, and cells that the FPGA has.
-    """
-
-    used: int
-    available: int
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+
+from spiketwin.hdl.spec.results import Result
 
 
-class Use(NamedTuple):
-    """The number of cells of one kind that are used, and the number that the FPGA has."""
+@dataclass(frozen=True)
+class Use(Result):
+    """How much a core uses of one kind of cells.
+
+    Attributes
+    ----------
+    used, available:
+        Cells that the core uses, and cells that the FPGA has.
+    """
 
     used: int
     available: int

@@ -1,1 +1,1 @@
-"""Commands that need more than the host, found through the group `spiketwin.commands`."""
+"""The commands that need more than the host; the catalogue `commands.toml` names them."""
