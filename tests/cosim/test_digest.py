@@ -35,7 +35,9 @@ def stimulus(n_axons: int, ticks: int = TICKS) -> Any:
 def test_no_words_are_needed_where_it_is_not_built() -> None:
     plain = replace(TINY, digest_rounds=0)
     assert TINY.max_words_per_tick == plain.max_words_per_tick + 2
-    assert [r.name for r in registers(TINY)] == [r.name for r in registers(plain)] + ["digest_en"]
+    with_it = [r.name for r in registers(TINY)]
+    assert set(with_it) - {r.name for r in registers(plain)} == {"digest_en"}
+    assert [name for name in with_it if name != "digest_en"] == [r.name for r in registers(plain)]
     with pytest.raises(ParamsError, match=r"digest_rounds must be in 0…3, not 4"):
         replace(TINY, digest_rounds=4)
 
@@ -140,6 +142,7 @@ def test_it_does_not_depend_on_lanes() -> None:
         np.testing.assert_array_equal(digests, found[0])
 
 
+@pytest.mark.rtl
 @pytest.mark.bulk
 def test_the_benchmark_finds_all_equal() -> None:
     figures = bench.digests(ticks=5_000)["digest"]

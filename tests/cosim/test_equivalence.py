@@ -161,6 +161,7 @@ def test_every_twin_is_equal_in_small(url: str) -> None:
     ],
     ids=["ecp5", "ice40"],
 )
+@pytest.mark.netlist
 def test_the_netlist_is_equal_too(family: str, params: CoreParams, memory: str) -> None:
     netlist = library(Design(params=params, family=family)).with_name("netlist.v")
     assert f"\n  {memory} " in netlist.read_text()

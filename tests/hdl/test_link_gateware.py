@@ -52,6 +52,16 @@ pytestmark = pytest.mark.rtl
             n_axons=96, n_neurons=96, weight_width=6, v_width=21, i_syn_width=22,
             theta_width=23, trace_width=11, refrac_width=5,
         ),
+        CoreParams(
+            n_axons=2048, n_neurons=64, weight_width=8, v_width=21, i_syn_width=19, theta_width=9,
+            trace_width=15, refrac_width=12, digest_rounds=1, saturation_counters=True,
+            n_profiles=8,
+        ),
+        CoreParams(
+            n_axons=4, n_neurons=24, lanes=4, neuron_lanes=1, source_lanes=1, weight_width=5,
+            v_width=21, i_syn_width=22, theta_width=24, trace_width=10, refrac_width=11,
+            digest_rounds=1, saturation_counters=True, n_profiles=8,
+        ),
         CoreParams(n_axons=32, n_neurons=32, lanes=8, neuron_lanes=1, learning=False),
     ],
 )  # fmt: skip

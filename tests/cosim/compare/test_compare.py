@@ -485,7 +485,7 @@ def test_the_unit_of_digests_is_shown_at_work(net: Path, broken: Break) -> None:
     assert "-digest\n" in shown
     assert ".core.digest." in shown and ".core.neurons." not in shown
     written = vcd.read_text()
-    reported = re.search(r"\$var wire +1 (\S+) told_1 \$end", written)
+    reported = re.search(r"\$var wire +1 (\S+) reported_1 \$end", written)
     assert reported is not None
     assert f"\n1{reported[1]}\n" in written  # it is at work: a digest is told
 

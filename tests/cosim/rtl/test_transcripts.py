@@ -308,4 +308,4 @@ def test_every_element_and_register_of_the_rtl_has_its_range_inside_its_bytes() 
                     assert ask(Opcode.WRITE, block + data) == (Status.BAD_VALUE, bytes(4))
                     checked += 1
                 assert ask(Opcode.READ, block) == (Status.OK, kept)
-    assert checked == 2 * (len(blocks) - 2)  # `tick_period` and `seed` fill their bytes
+    assert checked == 2 * (len(blocks) - 3)  # `tick_period`, `seed` and `tag` fill their bytes

@@ -93,23 +93,45 @@ def tables(params: CoreParams, identity: Identity) -> Tables:
     head = whole[: len(whole) - SIZE_BYTES * len(sizes)]
     data = bytearray(head + b"".join(size.to_bytes(2, "little") for size in sizes))
     formats = space_formats(params)
-    ranges: dict[Space, int] = {
-        space: _range(data, found.width, found.signed, found.element_bytes)
+    ranges = {
+        space: _range(found.width, found.signed, found.element_bytes)
         for space, found in formats.items()
         if not found.packed and space not in (Space.REGISTER, Space.PENDING)
     }
-    register_ranges = bytes(_range(data, r.width(params), r.signed, 4) for r in registers(params))
+    register_ranges = [_range(r.width(params), r.signed, 4) for r in registers(params)]
+    needed = list(dict.fromkeys(each for each in (*ranges.values(), *register_ranges) if each))
+    # The range of an unsigned number begins with zeros, and a number ends with some: it lies over
+    # them.
+    unsigned = [each for each in needed if each.startswith(bytes(4))]
 
-    def append(more: bytes) -> int:
+    def append(more: bytes, then: bytes = b"") -> int:
         data.extend(more)
-        return len(data) - len(more)
+        at = len(data) - len(more)
+        _place(data, then)
+        return at
 
+    def unsigned_range() -> bytes:
+        return unsigned.pop() if unsigned else b""
+
+    def place_of(wanted: bytes) -> int:
+        return data.index(wanted) if wanted else 0
+
+    _place(data, unsigned_range())
+    last_row = append(struct.pack("<H", params.n_sources - 1))
+    events = append(struct.pack("<II", params.event_queue_depth, params.n_axons), unsigned_range())
+    entry_limit = append(
+        struct.pack("<I", params.neuron_groups << PENDING_MASK_BITS), unsigned_range()
+    )
+    for each in needed:
+        _place(data, each)
+    places: dict[Space, int] = {space: place_of(each) for space, each in ranges.items()}
+    register_places = bytes(place_of(each) for each in register_ranges)
     result = Tables(
-        last_row=append(struct.pack("<H", params.n_sources - 1)),
-        events=append(struct.pack("<II", params.event_queue_depth, params.n_axons)),
-        entry_limit=append(struct.pack("<I", params.neuron_groups << PENDING_MASK_BITS)),
-        spaces=append(b"".join(_row(formats, ranges, number) for number in range(SPACES))),
-        registers=append(register_ranges),
+        last_row=last_row,
+        events=events,
+        entry_limit=entry_limit,
+        spaces=append(b"".join(_row(formats, places, number) for number in range(SPACES))),
+        registers=append(register_places),
         head_bytes=len(head),
         sizes=len(sizes),
         data=bytes(data),
@@ -136,16 +158,16 @@ def _row(formats: dict[Space, SpaceFormat], ranges: dict[Space, int], number: in
     return struct.pack("<BHB", stated, found.columns, ranges.get(found.space, 0))
 
 
-def _range(data: bytearray, width: int, signed: bool, size: int) -> int:
-    """Return the address of a range, appending it if no equal one is there; 0 if all values fit."""
+def _range(width: int, signed: bool, size: int) -> bytes:
+    """Return the bytes of a range; none if all values of so many bytes are in it."""
     if width == 8 * size:
-        return 0
+        return b""
     half = 1 << width - 1 if signed else 0
-    row = struct.pack("<II", half, (-1 << width) & 0xFFFFFFFF)
-    at = data.find(row)
-    if at < 0:
-        # The last bytes of the data may already be the first ones of the range.
-        shared = next(n for n in range(len(row), -1, -1) if data.endswith(row[:n]))
-        at = len(data) - shared
-        data += row[shared:]
-    return at
+    return struct.pack("<II", half, (-1 << width) & 0xFFFFFFFF)
+
+
+def _place(data: bytearray, wanted: bytes) -> None:
+    """Append bytes that are not there yet, over as many of the last ones as are equal."""
+    if wanted not in data:
+        shared = next(n for n in range(len(wanted), -1, -1) if data.endswith(wanted[:n]))
+        data += wanted[shared:]
