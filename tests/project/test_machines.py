@@ -37,8 +37,8 @@ print(library(Design(params=preset("tiny"))))
 DIGEST = """
 import tempfile
 tempfile.tempdir = "/proc/nowhere"
-from spiketwin.cosim.compilation import told
-with told("the digest"):
+from spiketwin.cosim.compilation import announced
+with announced("the digest"):
     import numpy as np
     from spiketwin.cosim.model.hashing import digest_sources
     print(digest_sources(np.arange(9, dtype=np.int32), 3))
