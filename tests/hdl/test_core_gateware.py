@@ -1,5 +1,6 @@
 """The core's gateware against the table of variables: what has a memory, and a register."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from amaranth.back.rtlil import convert
 from amaranth.hdl import Shape
 from amaranth.sim import Simulator
 
+from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.gateware.core import access, core, neurons
 from spiketwin.hdl.gateware.core.register_file import RegisterFile
 from spiketwin.hdl.gateware.core.state_memory import StatePort
@@ -34,6 +36,16 @@ def test_every_array_of_the_table_has_a_memory(size: str) -> None:
         assert (port.element.width, port.element.signed) == (array.width(params), array.signed)
         assert port.size == (params.n_neurons if array.per is Per.NEURON else params.n_sources)
         assert port.written is bool(array.writer)
+
+
+@pytest.mark.parametrize(
+    "size", [*SIZES, "tiny,digest_rounds=1,saturation_counters=1,n_profiles=2"]
+)
+def test_every_unit_of_a_core_keeps_its_name(size: str) -> None:
+    """A unit called as a signal beside it would get a number, and not be found in waves."""
+    modules = re.findall(r"^module \\?(\S+?) *\(", emit.verilog("CoreTop", preset(size)), re.M)
+    assert "CoreTop.core.neurons" in modules
+    assert not [name for name in modules if "$" in name]
 
 
 def test_update_writes_what_the_table_says_that_it_writes() -> None:

@@ -105,12 +105,12 @@ def _save_file(path: Path, name: str, unit: str, tick: int, shown_units: int) ->
     """Return a save file that makes GTKWave show the controller, and then the unit."""
     signals = list(_signals(path))
     of_core = [
-        s for s in signals if s.scopes[-2:-1] == ["core"] and s.name in _OF_THE_TICK.get(s.unit, ())
+        s
+        for s in signals
+        if s.scopes[-2:-1] == ["core"] and s.name in _OF_THE_TICK.get(s.scopes[-1], ())
     ]
     # Signals without a name in the gateware are called $1, $2 …
-    of_unit = [
-        s for s in signals if s.scopes[-2:-1] == ["core"] and s.unit == unit and s.name[0] != "$"
-    ]
+    of_unit = [s for s in signals if s.scopes[-2:] == ["core", unit] and s.name[0] != "$"]
     counter = next(s for s in of_core if s.name == "tick")
     end = _when(path, counter.code, tick + 1)
     lines = [
@@ -139,11 +139,6 @@ class _Declared(NamedTuple):
     scopes: list[str]
     name: str
     bits: str
-
-    @property
-    def unit(self) -> str:
-        """The name of the innermost scope, without the number of a name that is there twice."""
-        return self.scopes[-1].partition("$")[0] if self.scopes else ""
 
 
 def _signals(path: Path) -> Iterator[_Declared]:

@@ -325,12 +325,12 @@ class Core(wiring.Component):
             digest.end_stb.eq(self.controller.end_stb),
             digest.reported.eq(digest_en & ~reports.muted),
             reports.digest_en.eq(digest_en),
-            reports.digest.eq(digest.value),
+            reports.digest_value.eq(digest.value),
             reports.digest_low_stb.eq(digest.low_stb),
             reports.digest_high_stb.eq(digest.high_stb),
         ]
         for lane in range(p.neuron_lanes):
-            written = digest.neurons[lane]
+            written = digest.neurons_written[lane]
             m.d.comb += written.v_moves.eq(unit.v.w_en[lane])
             for space in neurons.ports(p):
                 name = space.name.lower()
@@ -342,13 +342,13 @@ class Core(wiring.Component):
         # No trace is bumped in *Update*, so all traces that are written then have decayed.
         m.d.comb += digest.sources_stb.eq(decayed.w_en.any() & self.controller.updating)
         for lane in range(p.source_lanes):
-            m.d.comb += digest.sources[lane].eq(decayed.w_data[lane])
+            m.d.comb += digest.sources_written[lane].eq(decayed.w_data[lane])
         m.d.comb += [
             digest.column.eq(blocks.block.column),
             digest.index.eq(blocks.index),
             digest.group.eq(blocks.group),
             digest.once.eq(blocks.once),
-            digest.synapses.eq(lanes.w_words),
+            digest.synapses_written.eq(lanes.w_words),
             digest.synapses_stb.eq(lanes.w_en),
         ]
 

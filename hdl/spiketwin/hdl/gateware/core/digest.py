@@ -59,16 +59,16 @@ class Digest(wiring.Component):
 
     Members
     -------
-    neurons, neurons_stb:
+    neurons_written, neurons_stb:
         In, the elements that *Update* writes for `neuron_lanes` neurons; the strobe comes with
         `refrac_count`.
-    sources, sources_stb:
+    sources_written, sources_stb:
         In, the decayed `trace_pre` of `source_lanes` sources. Groups of neurons and of sources
         come one a cycle, from the first on.
     column, index, group, once:
         In, the block of synapses that is issued, as in `synapses.Synapses`, and whether it is
         issued for the last time.
-    synapses, synapses_stb:
+    synapses_written, synapses_stb:
         In, the synapses of a block after a learning rule.
     end_stb, reported:
         In, a tick ends, and whether its digest is to be reported.
@@ -97,7 +97,7 @@ class Digest(wiring.Component):
     def __init__(self, params: CoreParams) -> None:
         self.params = p = params
         members = {
-            "neurons": In(data.ArrayLayout(written_layout(p), p.neuron_lanes)),
+            "neurons_written": In(data.ArrayLayout(written_layout(p), p.neuron_lanes)),
             "neurons_stb": In(1),
             "end_stb": In(1),
             "reported": In(1),
@@ -108,13 +108,13 @@ class Digest(wiring.Component):
         }
         if p.learning:
             members |= {
-                "sources": In(data.ArrayLayout(p.trace_width, p.source_lanes)),
+                "sources_written": In(data.ArrayLayout(p.trace_width, p.source_lanes)),
                 "sources_stb": In(1),
                 "column": In(1),
                 "index": In(range(p.n_sources)),
                 "group": In(range(p.column_groups)),
                 "once": In(1),
-                "synapses": In(data.ArrayLayout(weights.synapse_layout(p), p.lanes)),
+                "synapses_written": In(data.ArrayLayout(weights.synapse_layout(p), p.lanes)),
                 "synapses_stb": In(1),
             }
         super().__init__(members)
@@ -146,7 +146,7 @@ class Digest(wiring.Component):
         m.d.sync += group.eq(Mux(begun, group + 1, 0))
         codes = []
         for lane in range(p.neuron_lanes):
-            words = _neuron_words(m, lane, self.neurons[lane])
+            words = _neuron_words(m, lane, self.neurons_written[lane])
             place = _place(Const(a.DIGEST_NEURONS, 14), Cat(Const(lane, lane_bits), group))
             codes.append((begun, _code(m, f"neuron_{lane}", place, words, p.digest_rounds)))
         return _sum(m, "neurons", codes, len(NEURON_WORDS) + p.digest_rounds)
@@ -159,7 +159,7 @@ class Digest(wiring.Component):
         codes = []
         for lane in range(p.source_lanes):
             place = _place(Const(a.DIGEST_SOURCES, 14), Cat(Const(lane, lane_bits), group))
-            code = _code(m, f"source_{lane}", place, [self.sources[lane]], p.digest_rounds)
+            code = _code(m, f"source_{lane}", place, [self.sources_written[lane]], p.digest_rounds)
             codes.append((self.sources_stb, code))
         return _sum(m, "sources", codes, 1 + p.digest_rounds)
 
@@ -180,7 +180,7 @@ class Digest(wiring.Component):
         ]
         codes = []
         for pair in range(p.lanes // 2):
-            synapses = [self.synapses[2 * pair], self.synapses[2 * pair + 1]]
+            synapses = [self.synapses_written[2 * pair], self.synapses_written[2 * pair + 1]]
             weight = [Mux(s.plastic, s.weight.as_unsigned(), 0) for s in synapses]
             place = tuple(word ^ a.spread(pair, a.SPREAD_PAIR[k]) for k, word in enumerate(shared))
             word = Cat(weight[0], Const(0, 16 - p.weight_width), weight[1])

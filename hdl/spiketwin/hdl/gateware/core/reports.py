@@ -39,7 +39,7 @@ class Reports(wiring.Component):
         Out, the tick under way is muted: its words are dropped.
     muted_due, muted_stb:
         Out, ticks were muted, and there is room for the word about them; In, write that word.
-    digest_en, digest, digest_low_stb, digest_high_stb:
+    digest_en, digest_value, digest_low_stb, digest_high_stb:
         In, with a digest: whether ticks report it; its value; report the low half, or the high
         half. These come in the first cycles after a tick, in which there is no other report.
     cycles, missed_deadlines, late_events, muted_ticks:
@@ -71,7 +71,7 @@ class Reports(wiring.Component):
         if p.digest_rounds:
             members |= {
                 "digest_en": In(1),
-                "digest": In(32),
+                "digest_value": In(32),
                 "digest_low_stb": In(1),
                 "digest_high_stb": In(1),
             }
@@ -168,8 +168,8 @@ class Reports(wiring.Component):
             m.d.comb += [self._push.eq(1), self._word.eq(self._spikes(m))]
         if p.digest_rounds:
             halves = (
-                (self.digest_low_stb, protocol.Word.DIGEST_LOW, self.digest[:16]),
-                (self.digest_high_stb, protocol.Word.DIGEST_HIGH, self.digest[16:]),
+                (self.digest_low_stb, protocol.Word.DIGEST_LOW, self.digest_value[:16]),
+                (self.digest_high_stb, protocol.Word.DIGEST_HIGH, self.digest_value[16:]),
             )
             for stb, kind, half in halves:
                 with m.If(stb):
