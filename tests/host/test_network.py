@@ -185,8 +185,7 @@ def test_what_does_not_fit_a_core_is_refused(
 ) -> None:
     net = Network(**{"n_axons": 8, "n_neurons": 8, **change})
     with pytest.raises(DoesNotFit, match=message):
-        Placement(net.n_axons, net.n_neurons, params).place(net)
-        net.register_values(params)
+        net.check_fits(params)
 
 
 def test_learning_settings_do_not_hinder_a_core_without_learning() -> None:

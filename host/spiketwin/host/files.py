@@ -211,14 +211,10 @@ def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
     version = header.get("version")
     if type(version) is not int or not 1 <= version <= VERSION:
         raise NetworkFileError(
-            f"it has version {shown(version)}, this release reads {_versions()}: "
+            f"it has version {shown(version)}, this release reads 1…{VERSION}: "
             "take the release that wrote it"
         )
     return header
-
-
-def _versions() -> str:
-    return "1" if VERSION == 1 else f"1…{VERSION}"
 
 
 def _read_array(

@@ -367,9 +367,13 @@ class Network:
             params = CoreParams(**sizes)
         except (ParamsError, TypeError) as error:
             raise DoesNotFit(f"no core has the sizes asked for: {error}") from error
+        self.check_fits(params)
+        return params
+
+    def check_fits(self, params: CoreParams) -> None:
+        """Raise `DoesNotFit`, which names the reason, if a core of these sizes cannot hold it."""
         self.register_values(params)
         Placement(self.n_axons, self.n_neurons, params).place(self)
-        return params
 
     def _widths(self, reach: sums.Reach, learning: bool) -> dict[str, int]:
         """Return the default widths, or larger ones where values or sums need them."""

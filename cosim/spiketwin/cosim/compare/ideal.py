@@ -20,7 +20,7 @@ from spiketwin.hdl.spec.variables import POTENTIAL, STATE, TRACE, VARIABLES, WEI
 from spiketwin.host.cautions import warn_of_rounding
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidNetwork
-from spiketwin.host.network import ARRAYS, SETTINGS, Network, Placement
+from spiketwin.host.network import ARRAYS, SETTINGS, Network
 
 _IN_UNITS: Final = {
     variable.attribute: 1 << variable.fraction_bits
@@ -175,8 +175,7 @@ class Ideal:
                 raise InvalidNetwork(f"{name} must be finite to be held by a core")
             values[name] = whole.astype(np.int64) if name in ARRAYS else int(whole)
         network = Network(**values)
-        network.register_values(params)
-        Placement(network.n_axons, network.n_neurons, params).place(network)
+        network.check_fits(params)
         warn_of_rounding(self.weights * scale, network.weights)
         return network
 

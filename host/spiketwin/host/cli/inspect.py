@@ -17,7 +17,7 @@ from spiketwin.hdl.spec.results import Result
 from spiketwin.host import files
 from spiketwin.host.cli import options
 from spiketwin.host.errors import DoesNotFit
-from spiketwin.host.network import Network, Placement
+from spiketwin.host.network import Network
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,7 @@ def inspect(net: Path, json_file: Path | None) -> None:
 
 def _fits(net: Network, params: CoreParams) -> bool:
     try:
-        Placement(net.n_axons, net.n_neurons, params).place(net)
-        net.register_values(params)
+        net.check_fits(params)
     except DoesNotFit:
         return False
     return True
