@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Final
 
 from spiketwin.hdl.spec.arithmetic import (
@@ -87,7 +88,7 @@ DECAY_CODE: Final = "decay code"
 network states a decay as a time constant in ticks (`arithmetic.decay_code`)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Variable:
     """One variable of a core.
 
@@ -95,13 +96,15 @@ class Variable:
     ----------
     name:
         Name in the specification, of the signal, of the model's array and of the argument.
+    bits:
+        Width of a value: a number, or the field of `CoreParams` that holds it.
+    doc:
+        Meaning of the variable.
     per:
         The parts of a core that have one value each. A variable with one value per core is a
         register, all others are arrays.
     kind:
         Where the values come from: a run, the network or the ticks.
-    bits:
-        Width of a value: a number, or the field of `CoreParams` that holds it.
     signed:
         Whether values are signed.
     unit, fraction_bits:
@@ -117,14 +120,14 @@ class Variable:
         The member of `CoreParams` without which the variable is not built; empty if it always is.
     writer:
         The unit of the core that changes the variable in a tick; empty if no tick changes it.
-    doc:
-        Meaning of the variable.
     """
 
     name: str
+    bits: str | int
+    doc: str
+    _: KW_ONLY
     per: Per
     kind: Kind
-    bits: str | int
     signed: bool = False
     unit: str = ""
     fraction_bits: int = 0
@@ -133,7 +136,6 @@ class Variable:
     clear: ClearMask | None = None
     built: str = ""
     writer: str = ""
-    doc: str
 
     def width(self, params: CoreParams) -> int:
         """Return the width of a value in bits."""
@@ -185,50 +187,11 @@ def limits(width: int, signed: bool) -> tuple[int, int]:
     return (-(1 << (width - 1)), (1 << (width - 1)) - 1) if signed else (0, (1 << width) - 1)
 
 
-def _run(name: str, bits: int, doc: str, *, unit: str = "", built: str = "") -> Variable:
-    return Variable(
-        name=name, per=Per.CORE, kind=Kind.RUN, bits=bits, unit=unit, built=built, doc=doc
-    )
-
-
-def _setting(
-    name: str, bits: str | int, doc: str, *, signed: bool = False, unit: str = "",
-    fraction_bits: int = 0, since: int = 1, built: str = "",
-) -> Variable:  # fmt: skip
-    return Variable(
-        name=name, per=Per.CORE, kind=Kind.PARAMETER, bits=bits, signed=signed, unit=unit,
-        fraction_bits=fraction_bits, since=since, built=built, doc=doc,
-    )  # fmt: skip
-
-
-def _learning(
-    name: str, bits: str | int, doc: str, *, signed: bool = False, unit: str = "",
-    fraction_bits: int = 0,
-) -> Variable:  # fmt: skip
-    return _setting(
-        name, bits, doc, signed=signed, unit=unit, fraction_bits=fraction_bits, built="learning"
-    )
-
-
-def _parameter(
-    name: str, per: Per, bits: str | int, doc: str, *, signed: bool = False, unit: str = "",
-    default: int = 0, since: int = 1, built: str = "", writer: str = "",
-) -> Variable:  # fmt: skip
-    return Variable(
-        name=name, per=per, kind=Kind.PARAMETER, bits=bits, signed=signed, unit=unit,
-        default=default, since=since, built=built, writer=writer, doc=doc,
-    )  # fmt: skip
-
-
-def _state(
-    name: str, per: Per, bits: str | int, writer: str, clear: ClearMask, doc: str, *,
-    signed: bool = False, unit: str = "", built: str = "",
-) -> Variable:  # fmt: skip
-    return Variable(
-        name=name, per=per, kind=Kind.STATE, bits=bits, signed=signed, unit=unit, clear=clear,
-        built=built, writer=writer, doc=doc,
-    )  # fmt: skip
-
+_run = partial(Variable, per=Per.CORE, kind=Kind.RUN)
+_setting = partial(Variable, per=Per.CORE, kind=Kind.PARAMETER)
+_learning = partial(_setting, built="learning")
+_parameter = partial(Variable, kind=Kind.PARAMETER)
+_state = partial(Variable, kind=Kind.STATE)
 
 VARIABLES: Final = (
     # Registers, in the order of their addresses.
@@ -292,53 +255,54 @@ VARIABLES: Final = (
     ),
     # Arrays, in the order of cause and effect within a tick.
     _state(
-        "trace_pre", Per.SOURCE, "trace_width", "source_traces", ClearMask.TRACES,
-        "Trace of each source.", unit=TRACE, built="learning",
+        "trace_pre", "trace_width", "Trace of each source.", per=Per.SOURCE, writer="source_traces",
+        clear=ClearMask.TRACES, unit=TRACE, built="learning",
     ),
     _parameter(
-        "weight", Per.SYNAPSE, "weight_width", "Weights.", signed=True, unit=WEIGHT,
+        "weight", "weight_width", "Weights.", per=Per.SYNAPSE, signed=True, unit=WEIGHT,
         writer="synapses",
     ),
-    _parameter("plastic", Per.SYNAPSE, 1, "1 where learning applies.", built="learning"),
+    _parameter("plastic", 1, "1 where learning applies.", per=Per.SYNAPSE, built="learning"),
     _parameter(
-        "threshold", Per.NEURON, "v_width", "Threshold of each neuron.", signed=True,
+        "threshold", "v_width", "Threshold of each neuron.", per=Per.NEURON, signed=True,
         unit=POTENTIAL, default=1000,
     ),
     _parameter(
-        "v_reset", Per.NEURON, "v_width", "Potential after a spike.", signed=True, unit=POTENTIAL
+        "v_reset", "v_width", "Potential after a spike.", per=Per.NEURON, signed=True,
+        unit=POTENTIAL,
     ),
-    _parameter("refrac_ticks", Per.NEURON, "refrac_width", "Ticks v is held.", unit=TICKS),
+    _parameter("refrac_ticks", "refrac_width", "Ticks v is held.", per=Per.NEURON, unit=TICKS),
     _parameter(
-        "bias", Per.NEURON, "v_width", "Added to the potential every tick.", signed=True,
+        "bias", "v_width", "Added to the potential every tick.", per=Per.NEURON, signed=True,
         unit=POTENTIAL,
     ),
     _parameter(
-        "profile", Per.NEURON, "profile_width",
-        "Profile of each neuron; of no effect so far.", built="has_profiles", since=2,
+        "profile", "profile_width", "Profile of each neuron; of no effect so far.", per=Per.NEURON,
+        built="has_profiles", since=2,
     ),
     _state(
-        "i_syn", Per.NEURON, "i_syn_width", "synapses", ClearMask.I_SYN, "Synaptic current.",
-        signed=True, unit=WEIGHT,
+        "i_syn", "i_syn_width", "Synaptic current.", per=Per.NEURON, writer="synapses",
+        clear=ClearMask.I_SYN, signed=True, unit=WEIGHT,
     ),
     _state(
-        "v", Per.NEURON, "v_width", "neurons", ClearMask.V, "Membrane potential.", signed=True,
-        unit=POTENTIAL,
+        "v", "v_width", "Membrane potential.", per=Per.NEURON, writer="neurons",
+        clear=ClearMask.V, signed=True, unit=POTENTIAL,
     ),
     _state(
-        "refrac_count", Per.NEURON, "refrac_width", "neurons", ClearMask.REFRAC_COUNT,
-        "Held ticks left.", unit=TICKS,
+        "refrac_count", "refrac_width", "Held ticks left.", per=Per.NEURON, writer="neurons",
+        clear=ClearMask.REFRAC_COUNT, unit=TICKS,
     ),
     _state(
-        "theta", Per.NEURON, "theta_width", "neurons", ClearMask.THETA,
-        "Adaptive part of threshold.", unit=POTENTIAL,
+        "theta", "theta_width", "Adaptive part of threshold.", per=Per.NEURON, writer="neurons",
+        clear=ClearMask.THETA, unit=POTENTIAL,
     ),
     _state(
-        "trace_post", Per.NEURON, "trace_width", "neurons", ClearMask.TRACES,
-        "Trace of each neuron.", unit=TRACE, built="learning",
+        "trace_post", "trace_width", "Trace of each neuron.", per=Per.NEURON, writer="neurons",
+        clear=ClearMask.TRACES, unit=TRACE, built="learning",
     ),
     _state(
-        "pending", Per.NEURON, 1, "fired", ClearMask.PENDING,
-        "1 for the neurons that fired in the last tick.",
+        "pending", 1, "1 for the neurons that fired in the last tick.", per=Per.NEURON,
+        writer="fired", clear=ClearMask.PENDING,
     ),
 )  # fmt: skip
 """All variables of a core: its registers in the order of their addresses, then its arrays."""
