@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.checkout import ROOT
 from support.rungs import examples
+from support.tables import random_table
 
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.hdl.spec import variables
@@ -23,6 +24,7 @@ from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.registers import ClearMask, Space, registers, space_formats
 
+LAYOUT = tuple(array.space for array in variables.LAYOUT)
 STATE = tuple(name for name in variables.names(variables.STATE) if name != "pending")
 CODES = (0, 1, 2, 65, 3000, 32768, 65534, 65535)
 
@@ -33,6 +35,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
     weight_width = draw(st.integers(4, 16))
     row_groups = draw(st.integers(4, 7))
     powers = [n for n in (1, 2, 4, 8) if n <= lanes]
+    n_projections = draw(st.sampled_from([1, 1, 2, 7, 64]))
     return CoreParams(
         n_axons=lanes * draw(st.integers(1, 4)),
         n_neurons=lanes * row_groups,
@@ -46,7 +49,11 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         trace_width=draw(st.integers(8, 16)),
         refrac_width=draw(st.integers(2, 16)),
         learning=draw(st.booleans()),
-        single_port_weights=weight_width < 8 and row_groups % 2 == 0 and draw(st.booleans()),
+        single_port_weights=(
+            weight_width < 8 and row_groups % 2 == 0 and n_projections == 1 and draw(st.booleans())
+        ),
+        n_projections=n_projections,
+        weight_depth=draw(st.sampled_from([64, 512])) if n_projections > 1 else 0,
         digest_rounds=draw(st.integers(0, 3)),
     )
 
@@ -60,7 +67,7 @@ class Pair:
         self.model, self.oracle = ModelCore(params), Oracle(params)
         self.set_registers()
         for elements in space_formats(params).values():
-            if elements.space in (Space.REGISTER, Space.COUNTER, Space.PENDING):
+            if elements.space in (Space.REGISTER, Space.COUNTER, Space.PENDING, *LAYOUT):
                 continue
             low, high = elements.limits()
             if not wild:
@@ -73,6 +80,10 @@ class Pair:
                 values[self.rng.random(elements.rows) < 0.3] = 0
                 values[:, self.rng.random(elements.columns) < 0.3] = 0
             self.set(elements.space.name.lower(), values)
+        if params.has_projections:
+            for name, array in random_table(params, self.rng).items():
+                self.model.set_layout(name, array)
+                setattr(self.oracle, name, array.tolist())
         start = int(self.rng.integers(0, 1 << 32))
         self.model.tick = self.oracle.tick = start
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, cast
 
@@ -12,8 +11,9 @@ import numpy.typing as npt
 from spiketwin.cosim.model import hashing, kernels
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.projections import walked
 from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, limits, registers
-from spiketwin.hdl.spec.variables import ARRAYS, Variable
+from spiketwin.hdl.spec.variables import ARRAYS, Kind, Variable
 from spiketwin.host.decoding import Decoded, decode
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.words import Words
@@ -83,7 +83,9 @@ class ModelCore:
             neurons=np.arange(p.n_neurons, dtype=np.uint16),
         )
         self._sizes = tuple(sizes)
-        self._schedules = _schedules(p)
+        self._table = _table(p, self.arrays) if p.has_projections else None
+        self._schedules = _schedules(p, self.arrays)
+        self._layout_changed = False
         self._words = np.empty(p.spike_queue_depth, np.uint32)
         self._digest = np.empty(1, np.uint32)
         self._cleared = [(int(v.clear), self.arrays[v.name]) for v in ARRAYS if v.clear is not None]
@@ -117,6 +119,12 @@ class ModelCore:
         self.arrays["plastic"].reshape(-1)[start : start + values.size] = values
         self._plastic_changed = True
 
+    def set_layout(self, name: str, values: npt.ArrayLike, start: int = 0) -> None:
+        """Set elements of an array of `variables.LAYOUT`, from element `start` on."""
+        flat = np.ravel(values)
+        self.arrays[name][start : start + flat.size] = flat
+        self._layout_changed = True
+
     def clear(self, mask: ClearMask) -> None:
         """Set the state that `mask` names to 0."""
         wanted = int(mask)
@@ -136,6 +144,7 @@ class ModelCore:
         for mine, its in zip(self._held, other._held, strict=True):
             mine[...] = its
         self._plastic_changed, self._column_learns = other._plastic_changed, other._column_learns
+        self._layout_changed = self.params.has_projections
         self._saturations[:] = other._saturations
         self.register, self.tick = Registers(other.register), other.tick
 
@@ -208,13 +217,16 @@ class ModelCore:
         """
         if self._plastic_changed:
             self._arrange_plastic()
+        if self._layout_changed:
+            self._schedules, self._layout_changed = _schedules(self.params, self.arrays), False
         if room > self._words.size:
             self._words = np.empty(room, np.uint32)
         register = self.register
         learns = register["learn_post"] and self._column_learns
         done, put, events, cycles = kernels.run_ticks(
             self._arrays, _settings(register), self._sizes, self._schedules[bool(learns)],
-            self.tick, ticks, event_tick, event_axon, self._words[:room], self._saturations,
+            self._table, self.tick, ticks, event_tick, event_axon, self._words[:room],
+            self._saturations,
             self._digest if register["digest_en"] else None,
         )  # fmt: skip
         self.tick += done
@@ -223,15 +235,20 @@ class ModelCore:
     def _arrange_plastic(self) -> None:
         """Derive the arrays that the kernel needs from the plastic flags."""
         s = self._state
+        self._plastic_changed = False
+        if self.params.has_projections:
+            self._column_learns = bool(s.plastic.any())
+            return
         s.plastic_by_neuron[...] = s.plastic.T
         s.row_learns[...] = s.plastic.any(axis=1)
         s.column_learns[...] = s.plastic.any(axis=0)
         self._column_learns = bool(s.column_learns.any())
-        self._plastic_changed = False
 
 
 def _zeros(params: CoreParams, array: Variable) -> npt.NDArray[Any]:
-    shape = array.shape(params.n_axons, params.n_neurons)
+    if not array.is_built(params) and array.kind is Kind.LAYOUT:
+        return np.zeros(0, np.int32)
+    shape = array.shape_in(params)
     if array.space is Space.WEIGHT:
         return _weights(params, shape)
     return np.zeros(shape, np.bool_ if array.is_flag else np.int32)
@@ -241,7 +258,9 @@ def _scratch(params: CoreParams) -> dict[str, npt.NDArray[Any]]:
     """Return the scratch arrays that a tick works with beside the arrays of the core."""
     p = params
     return {
-        "plastic_by_neuron": np.zeros((p.n_neurons, p.n_sources), np.bool_),
+        "plastic_by_neuron": np.zeros(
+            (0, 0) if p.has_projections else (p.n_neurons, p.n_sources), np.bool_
+        ),
         "row_learns": np.zeros(p.n_sources, np.bool_),
         "column_learns": np.zeros(p.n_neurons, np.bool_),
         "held": np.zeros(p.n_neurons, np.bool_),
@@ -259,21 +278,62 @@ def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:
     return np.zeros(shape, np.int8) if params.weight_width <= 8 else np.zeros(shape, np.int16)
 
 
-@functools.cache
-def _schedules(params: CoreParams) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return `kernels.Schedule` of a core whose columns do not learn, and of one whose do."""
-    deliver = [schedule.deliver_cycles(params, n) for n in range(params.n_sources + 1)]
-    spike = [schedule.spike_cycle(params, j) for j in range(params.n_neurons)]
-
-    def tables(learns: bool) -> tuple[Any, ...]:
-        learn = [schedule.learn_cycles(params, n, learns) for n in range(params.n_neurons + 1)]
-        return tuple(
-            kernels.Schedule(
-                deliver=np.array(deliver, np.int64),
-                learn=np.array(learn, np.int64),
-                update_and_end=schedule.update_cycles(params) + schedule.END,
-                spike=np.array(spike, np.int64),
-            )
+def _table(params: CoreParams, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Any, ...]:
+    """Return `kernels.Table` of a core with projections."""
+    fields = {name: array for name, array in arrays.items() if name in kernels.Table._fields}
+    fields |= {name: arrays[name].reshape(-1) for name in ("weight", "plastic")}
+    longest = max(params.n_sources, params.n_neurons)
+    return tuple(
+        kernels.Table(
+            **fields,
+            row_weight=_weights(params, (longest,)),
+            row_plastic=np.zeros(longest, np.bool_),
+            lanes=params.lanes,
         )
+    )
 
-    return tables(False), tables(True)
+
+def _schedules(
+    params: CoreParams, arrays: dict[str, npt.NDArray[Any]]
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return `kernels.Schedule` of a core whose columns do not learn, and of one whose do."""
+    p = params
+    spike = [schedule.spike_cycle(p, j) for j in range(p.n_neurons)]
+    if p.has_projections:
+        rows, columns = _walked_cycles(p, arrays)
+    else:
+        rows = np.full(p.n_sources, p.row_groups, np.int64)
+        columns = np.full(p.n_neurons, schedule.column_cycles(p), np.int64)
+    whole = kernels.Schedule(
+        row=rows,
+        column=columns,
+        lead=schedule.LEAD,
+        with_rows=schedule.deliver_cycles(p, 1) - schedule.LEAD - 1,
+        with_columns=schedule.learn_cycles(p, 1) - 1,
+        update_and_end=schedule.update_cycles(p) + schedule.END,
+        spike=np.array(spike, np.int64),
+    )
+    return tuple(whole._replace(column=np.zeros_like(columns))), tuple(whole)
+
+
+def _walked_cycles(
+    params: CoreParams, arrays: dict[str, npt.NDArray[Any]]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the cycles of the rows of each source, and of the columns of each neuron."""
+    order, top = arrays["column_order"], params.n_projections
+
+    def cycles(walk: int, groups: npt.NDArray[Any], order: npt.NDArray[Any]) -> int:
+        # A table that the host has written in part may name projections that there are not.
+        numbers = [int(order[place]) for place in walked(walk) if place < top]
+        return schedule.walked_cycles(int(groups[k]) for k in numbers if k < top)
+
+    every = np.arange(top)
+    rows = [
+        cycles(int(walk), arrays["projection_targets"], every) for walk in arrays["row_projections"]
+    ]
+    columns = [
+        cycles(int(walk), arrays["projection_sources"], order)
+        for walk in arrays["column_projections"]
+    ]
+    lanes = params.lanes
+    return np.repeat(np.array(rows, np.int64), lanes), np.repeat(np.array(columns, np.int64), lanes)

@@ -87,16 +87,19 @@ def digest_sources(trace_pre: Int32, rounds: int) -> np.uint32:
 
 @entry
 def digest_synapses(
-    row: int, weights: Weights, plastic: Flags, mask: int, rounds: int
+    row: int, begin: int, weights: Weights, plastic: Flags, mask: int, rounds: int
 ) -> np.uint32:
-    """Return the exclusive-or of the codes of a row's or column's plastic synapses, two a code."""
+    """Return the exclusive-or of the codes of a row's or column's plastic synapses, two a code.
+
+    `begin` is the number, at the other end, of the first synapse.
+    """
     digest = np.uint32(0)
     for pair in range(weights.size // 2):
         first, second = 2 * pair, 2 * pair + 1
         if plastic[first] or plastic[second]:
             low = np.uint32(np.int32(weights[first]) & mask if plastic[first] else 0)
             high = np.uint32(np.int32(weights[second]) & mask if plastic[second] else 0)
-            x, y = place(row, pair)
+            x, y = place(row, begin // 2 + pair)
             x, y = _with_word(x, y, np.uint32(high << 16 | low))
             digest ^= _finished(x, y, rounds)
     return digest

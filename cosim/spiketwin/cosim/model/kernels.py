@@ -29,6 +29,7 @@ from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import DIGEST_WORDS
 from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, WORD_COUNT_BITS, Word
 from spiketwin.hdl.spec.registers import SATURATIONS
+from spiketwin.hdl.spec.variables import WALK_FIRST_BITS
 
 Int64 = npt.NDArray[np.int64]
 Word16 = npt.NDArray[np.uint16]
@@ -124,16 +125,42 @@ class Sizes(NamedTuple):
     neurons: Word16
 
 
+class Table(NamedTuple):
+    """The table of projections, by the names of the specification, and scratch for a row.
+
+    `weight` and `plastic` are the synapses, ``word · lanes + bank``. `row_weight` and `row_plastic`
+    have room for those that a source or a neuron has in one projection.
+    """
+
+    projection_source: Int32
+    projection_sources: Int32
+    projection_target: Int32
+    projection_targets: Int32
+    projection_base: Int32
+    row_projections: Int32
+    column_projections: Int32
+    column_order: Int32
+    weight: Weights
+    plastic: Flags
+    row_weight: Weights
+    row_plastic: Flags
+    lanes: int
+
+
 class Schedule(NamedTuple):
     """Cycles of the core (`spec.schedule`), as tables.
 
-    `deliver` is indexed by the number of active sources, `learn` by the number of neurons that
-    fired; `update_and_end` is the rest of any tick; `spike` is, for each neuron, the cycle in
-    which its spike leaves.
+    `row` and `column` are the cycles of the rows of each source and of the columns of each neuron;
+    `lead` those before the first row, `with_rows` and `with_columns` those that come with any;
+    `update_and_end` is the rest of any tick; `spike` is, for each neuron, the cycle in which its
+    spike leaves.
     """
 
-    deliver: Int64
-    learn: Int64
+    row: Int64
+    column: Int64
+    lead: int
+    with_rows: int
+    with_columns: int
     update_and_end: int
     spike: Int64
 
@@ -273,7 +300,72 @@ def _deliver(
             fill_noise(s.row_noise, key_x, key_y, source, z.neurons)
         cut = apply_steps(row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max)
         if digests is not None:
-            digest = digest_synapses(source, row, s.plastic[source], z.weight_mask, z.digest_rounds)
+            digest = digest_synapses(
+                source, 0, row, s.plastic[source], z.weight_mask, z.digest_rounds
+            )
+    s.trace_pre[source] = _bumped(
+        s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
+    )
+    return digest, i_syn_cut, cut
+
+
+@compiled
+def _place(t: Table, first: int, stride: int, is_column: int, index: int, k: int) -> int:
+    """Return the place of synapse k of the row or column of number `index` in a projection.
+
+    `first` is the word of its first block, and `stride` lies between the words of two of them.
+    """
+    lane = k & (t.lanes - 1)
+    word = first + k // t.lanes * stride + lane * is_column
+    return word * t.lanes + ((index + lane) & (t.lanes - 1))
+
+
+@compiled
+def _gather(t: Table, first: int, stride: int, is_column: int, index: int, count: int) -> np.bool_:
+    """Copy a row or column out of the banks; return whether any of it is plastic."""
+    found = np.bool_(False)
+    for k in range(count):
+        place = _place(t, first, stride, is_column, index, k)
+        t.row_weight[k] = t.weight[place]
+        t.row_plastic[k] = t.plastic[place]
+        found = found | t.plastic[place]
+    return found
+
+
+@compiled
+def _scatter(t: Table, first: int, stride: int, is_column: int, index: int, count: int) -> None:
+    """Copy a row or column back into the banks."""
+    for k in range(count):
+        t.weight[_place(t, first, stride, is_column, index, k)] = t.row_weight[k]
+
+
+@compiled
+def _deliver_walked(
+    s: State, t: Table, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
+    digests: Word32 | None,
+) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
+    """Deliver the spike of a source through its projections; return as `_deliver`."""
+    digest, i_syn_cut, cut = np.uint32(0), np.int32(0), np.int32(0)
+    walk = t.row_projections[source // t.lanes]
+    for n in range(walk >> WALK_FIRST_BITS):
+        k = (walk & ((1 << WALK_FIRST_BITS) - 1)) + n
+        first = t.projection_base[k] + source - t.projection_source[k] * t.lanes
+        stride, count = t.projection_sources[k] * t.lanes, t.projection_targets[k] * t.lanes
+        begin = t.projection_target[k] * t.lanes
+        end = begin + count
+        learns = _gather(t, first, stride, 0, source, count)
+        row, plastic = t.row_weight[:count], t.row_plastic[:count]
+        i_syn_cut += add_row(s.i_syn[begin:end], row, z.i_syn_top)
+        if r.learn_pre and learns:
+            noise = s.row_noise[begin:end]
+            if r.stochastic:
+                fill_noise(noise, key_x, key_y, source, z.neurons[begin:end])
+            cut += apply_steps(row, plastic, s.step_pre[begin:end], noise, r.w_min, r.w_max)
+            _scatter(t, first, stride, 0, source, count)
+            if digests is not None:
+                digest ^= digest_synapses(
+                    source, begin, row, plastic, z.weight_mask, z.digest_rounds
+                )
     s.trace_pre[source] = _bumped(
         s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
     )
@@ -407,9 +499,40 @@ def _learn(
                 s.weight[i, j] = s.column[i]
             if digests is not None:
                 digest ^= digest_synapses(
-                    a.DIGEST_POST + j, s.column, s.plastic_by_neuron[j], z.weight_mask,
+                    a.DIGEST_POST + j, 0, s.column, s.plastic_by_neuron[j], z.weight_mask,
                     z.digest_rounds,
                 )  # fmt: skip
+    return digest, cut
+
+
+@compiled
+def _learn_walked(
+    s: State, t: Table, r: Settings, z: Sizes, tick: int, fired: Int32, digests: Word32 | None
+) -> tuple[np.uint32, np.int64]:
+    """Learn from the neurons that fired, through their projections; return as `_learn`."""
+    digest, cut = np.uint32(0), np.int64(0)
+    form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
+    key_x, key_y = noise_key(r.seed, tick, a.PASS_POST)
+    for f in range(fired.size):
+        j = int(np.int64(fired[f]))
+        walk = t.column_projections[j // t.lanes]
+        for n in range(walk >> WALK_FIRST_BITS):
+            k = t.column_order[(walk & ((1 << WALK_FIRST_BITS) - 1)) + n]
+            count = t.projection_sources[k] * t.lanes
+            first = t.projection_base[k] + (j // t.lanes - t.projection_target[k]) * count
+            begin = t.projection_source[k] * t.lanes
+            end = begin + count
+            if _gather(t, first, t.lanes, 1, j, count):
+                column, plastic = t.row_weight[:count], t.row_plastic[:count]
+                noise = s.column_noise[begin:end]
+                if r.stochastic:
+                    fill_noise(noise, key_x, key_y, j, z.sources[begin:end])
+                cut += apply_steps(column, plastic, s.step_post[begin:end], noise, r.w_min, r.w_max)
+                _scatter(t, first, t.lanes, 1, j, count)
+                if digests is not None:
+                    digest ^= digest_synapses(
+                        a.DIGEST_POST + j, begin, column, plastic, z.weight_mask, z.digest_rounds
+                    )
     return digest, cut
 
 
@@ -420,12 +543,30 @@ def _count_word(kind: int, count: int) -> np.uint32:
     return np.uint32((_COUNTED | kind) << WORD_COUNT_BITS | held)
 
 
+@compiled
+def _deliver_and_count(
+    s: State, table: tuple[Any, ...] | None, r: Settings, z: Sizes, log: Log, source: int,
+    key_x: np.uint16, key_y: np.uint16, digests: Word32 | None,
+) -> np.uint32:  # fmt: skip
+    """Deliver the spike of a source, and count what saturates; return its digest."""
+    if table is None:
+        digest, i_syn_cut, weight_cut = _deliver(s, r, z, source, key_x, key_y, digests)
+    else:
+        digest, i_syn_cut, weight_cut = _deliver_walked(
+            s, Table(*table), r, z, source, key_x, key_y, digests
+        )
+    log.saturations[I_SYN] += i_syn_cut
+    log.saturations[WEIGHT] += weight_cut
+    return digest
+
+
 @entry
 def run_ticks(
     state: tuple[Any, ...],
     settings: tuple[int, ...],
     sizes: tuple[Any, ...],
     cycles_of: tuple[Any, ...],
+    table: tuple[Any, ...] | None,
     tick: int,
     ticks: int,
     event_tick: Int64,
@@ -436,9 +577,10 @@ def run_ticks(
 ) -> tuple[int, int, int, int]:
     """Execute up to `ticks` ticks, beginning with `tick`.
 
-    `state`, `settings`, `sizes` and `cycles_of` are the fields of `State`, `Settings`, `Sizes` and
-    `Schedule` as plain tuples. `digests` receives the digest of the last tick. If it is None no
-    digests are computed, and no code for them is compiled.
+    `state`, `settings`, `sizes`, `cycles_of` and `table` are the fields of `State`, `Settings`,
+    `Sizes`, `Schedule` and `Table` as plain tuples; `table` is None in a core without projections.
+    `digests` receives the digest of the last tick. If it is None no digests are computed, and no
+    code for them is compiled.
 
     Events ascend strictly by (tick, axon) and none is before `tick`. A tick is begun only if there
     is room for ``max_words_per_tick`` output words.
@@ -456,34 +598,35 @@ def run_ticks(
         if r.learn_pre:
             form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
         key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
-        active, digest = 0, np.uint32(0)
+        rows, digest = int(np.int64(0)), np.uint32(0)
         while event < event_tick.size and event_tick[event] == now:
-            code, i_syn_cut, weight_cut = _deliver(
-                s, r, z, int(np.int64(event_axon[event])), key_x, key_y, digests
-            )
-            digest ^= code
-            log.saturations[I_SYN] += i_syn_cut
-            log.saturations[WEIGHT] += weight_cut
+            source = int(np.int64(event_axon[event]))
+            digest ^= _deliver_and_count(s, table, r, z, log, source, key_x, key_y, digests)
             event += 1
-            active += 1
+            rows += c.row[source]
         for j in range(s.pending.size):
             if s.pending[j]:
-                code, i_syn_cut, weight_cut = _deliver(
-                    s, r, z, z.n_axons + j, key_x, key_y, digests
-                )
-                digest ^= code
-                log.saturations[I_SYN] += i_syn_cut
-                log.saturations[WEIGHT] += weight_cut
-                active += 1
-        log.words[put] = _count_word(Word.UPDATE, c.deliver[active])
+                source = z.n_axons + j
+                digest ^= _deliver_and_count(s, table, r, z, log, source, key_x, key_y, digests)
+                rows += c.row[source]
+        begin = c.lead + (c.with_rows + rows if rows else 0)
+        log.words[put] = _count_word(Word.UPDATE, begin)
         fired, put = _update(s, r, z, c, log, put + 1)
         if digests is not None:
             digest ^= _digest_update(s, z)
+        columns = int(np.int64(0))
         if r.learn_post and fired:
-            code, steps_cut = _learn(s, r, z, now, s.fired[:fired], digests)
+            if table is None:
+                code, steps_cut = _learn(s, r, z, now, s.fired[:fired], digests)
+            else:
+                code, steps_cut = _learn_walked(
+                    s, Table(*table), r, z, now, s.fired[:fired], digests
+                )
             digest ^= code
             log.saturations[WEIGHT] += steps_cut
-        taken = c.deliver[active] + c.update_and_end + c.learn[fired]
+            for k in range(fired):
+                columns += c.column[s.fired[k]]
+        taken = begin + c.update_and_end + (c.with_columns + columns if columns else 0)
         log.words[put] = _count_word(Word.END, taken)
         put += 1
         if digests is not None:

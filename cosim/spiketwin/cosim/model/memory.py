@@ -5,6 +5,8 @@ The address of an element is its flat (row-major) index in the space.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from spiketwin.cosim.device.core import Elements
@@ -15,6 +17,9 @@ from spiketwin.hdl.spec.registers import (
     registers,
     space_formats,
 )
+from spiketwin.hdl.spec.variables import LAYOUT
+
+_LAYOUT: Final = frozenset(array.space for array in LAYOUT)
 
 
 class Memory:
@@ -47,6 +52,8 @@ class Memory:
             self._write_pending(start, values)
         elif space is Space.PLASTIC:
             self._core.set_plastic(values, start)
+        elif space in _LAYOUT:
+            self._core.set_layout(space.name.lower(), values, start)
         else:
             target = getattr(self._core, space.name.lower()).reshape(-1)
             target[start : start + values.size] = values

@@ -12,7 +12,8 @@ from typing import Any
 
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import schedule
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import WEIGHT_BLOCK, CoreParams
+from spiketwin.hdl.spec.projections import FIELDS, Projection, walked, whole
 from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, registers
 from spiketwin.hdl.spec.variables import ARRAYS, STATE, Variable
 
@@ -47,8 +48,10 @@ class Oracle:
     """A core: its sizes, its registers, its parameters and its state.
 
     `weight[source][neuron]` and `plastic[source][neuron]` are matrices of all sources by all
-    neurons. `trace_pre` has one entry a source, `pending` lists the neurons that fired in the last
-    tick, and the other lists have one entry a neuron.
+    neurons; in a core with projections they are the words of the weight memory
+    (`variables.Variable.shape_in`). `trace_pre` has one entry a source, `pending` lists the neurons
+    that fired in the last tick, and the other lists have one entry a neuron, or what
+    `spec.projections` says.
     """
 
     params: CoreParams
@@ -67,6 +70,15 @@ class Oracle:
     trace_pre: list[int] = field(init=False)
     trace_post: list[int] = field(init=False)
     pending: list[int] = field(init=False)
+    projection_kind: list[int] = field(init=False)
+    projection_source: list[int] = field(init=False)
+    projection_sources: list[int] = field(init=False)
+    projection_target: list[int] = field(init=False)
+    projection_targets: list[int] = field(init=False)
+    projection_base: list[int] = field(init=False)
+    row_projections: list[int] = field(init=False)
+    column_projections: list[int] = field(init=False)
+    column_order: list[int] = field(init=False)
     tick: int = field(init=False, default=0)
     digest: int = field(init=False, default=0)
     saturations: dict[str, int] = field(init=False)
@@ -82,7 +94,7 @@ class Oracle:
 
     def _zero(self, arrays: Iterable[Variable]) -> None:
         for array in arrays:
-            *rows, columns = array.shape(self.params.n_axons, self.params.n_neurons)
+            *rows, columns = array.shape_in(self.params)
             zeros: Any = [[0] * columns for _ in range(rows[0])] if rows else [0] * columns
             # `pending` is a list of the neurons that fired, so it is empty.
             setattr(self, array.name, [] if array.space is Space.PENDING else zeros)
@@ -104,33 +116,80 @@ class Oracle:
                     self._learn(neuron)
         self.pending = spikes
         self.tick += 1
-        p, begin = self.params, schedule.deliver_cycles(self.params, len(sources))
+        p = self.params
+        begin = schedule.deliver_cycles(p, sum(map(self._row_cycles, sources)))
         learns = p.learning and self.register["learn_post"] and any(map(any, self.plastic))
+        columns = sum(map(self._column_cycles, spikes)) if learns else 0
         return TickResult(
             spikes,
             [begin + schedule.spike_cycle(p, j) for j in spikes],
             begin,
-            schedule.tick_cycles(p, len(sources), len(spikes), bool(learns)),
+            begin + schedule.update_cycles(p) + schedule.learn_cycles(p, columns) + schedule.END,
             self.digest if self.register.get("digest_en") else None,
         )
 
+    def projection(self, number: int) -> Projection:
+        """Return an entry of the table of projections."""
+        return Projection(*(getattr(self, name)[number] for name in FIELDS))
+
+    def _projections_from(self, source: int) -> list[Projection]:
+        """Return the projections of a source, in the order of the table."""
+        p = self.params
+        if not p.has_projections:
+            return [whole(p)]
+        return [self.projection(k) for k in walked(self.row_projections[source // p.lanes])]
+
+    def _projections_to(self, neuron: int) -> list[Projection]:
+        """Return the projections to a neuron that learn."""
+        p = self.params
+        if not p.has_projections:
+            return [whole(p)]
+        places = walked(self.column_projections[neuron // p.lanes])
+        return [self.projection(self.column_order[place]) for place in places]
+
+    def _row_cycles(self, source: int) -> int:
+        p = self.params
+        if not p.has_projections:
+            return p.row_groups
+        return schedule.walked_cycles(each.targets for each in self._projections_from(source))
+
+    def _column_cycles(self, neuron: int) -> int:
+        p = self.params
+        if not p.has_projections:
+            return schedule.column_cycles(p)
+        return schedule.walked_cycles(each.sources for each in self._projections_to(neuron))
+
+    def _synapse(self, projection: Projection, source: int, neuron: int) -> tuple[int, int]:
+        """Return row and column of a synapse in `weight` and `plastic`."""
+        p = self.params
+        if not p.has_projections:
+            return source, neuron
+        return divmod(projection.place(source, neuron, p.lanes), WEIGHT_BLOCK * p.lanes)
+
     def _deliver(self, source: int) -> None:
         """Deliver a source's spike: currents, the pre-event rule, then the bump of its trace."""
-        p, r = self.params, self.register
-        for j in range(p.n_neurons):
-            w = self.weight[source][j]
+        for projection in self._projections_from(source):
+            self._deliver_row(source, projection)
+        if self.params.learning:
+            self.trace_pre[source] = self._bumped(self.trace_pre[source], "trace_pre")
+
+    def _deliver_row(self, source: int, projection: Projection) -> None:
+        p, r, lanes = self.params, self.register, self.params.lanes
+        first = projection.target * lanes
+        targets = range(first, first + projection.targets * lanes)
+        row = [self._synapse(projection, source, j) for j in targets]
+        for j, (at, column) in zip(targets, row, strict=True):
+            w = self.weight[at][column]
             total = self.i_syn[j] + w
             self.i_syn[j] = a.saturate(total, p.i_syn_width)
             self._count("i_syn_saturations", self.i_syn[j] != total)
-            if p.learning and r["learn_pre"] and self.plastic[source][j]:
+            if p.learning and r["learn_pre"] and self.plastic[at][column]:
                 step = a.weight_step(
                     self.trace_post[j], r["pre_gain"], r["pre_offset"], p.trace_width
                 )
-                self.weight[source][j] = self._stepped(w, step, a.PASS_PRE, source, j)
+                self.weight[at][column] = self._stepped(w, step, a.PASS_PRE, source, j)
         if p.learning and r["learn_pre"]:
-            self._fold_synapses(source, self.weight[source], self.plastic[source])
-        if p.learning:
-            self.trace_pre[source] = self._bumped(self.trace_pre[source], "trace_pre")
+            self._fold_synapses(source, first, row)
 
     def _update(self, j: int) -> bool:
         """Advance one neuron; return whether it fires."""
@@ -177,17 +236,23 @@ class Oracle:
 
     def _learn(self, neuron: int) -> None:
         """Apply the post-event rule to the plastic incoming synapses of a neuron that fired."""
-        p, r = self.params, self.register
-        for i in range(p.n_sources):
-            if self.plastic[i][neuron]:
+        for projection in self._projections_to(neuron):
+            self._learn_column(neuron, projection)
+
+    def _learn_column(self, neuron: int, projection: Projection) -> None:
+        p, r, lanes = self.params, self.register, self.params.lanes
+        first = projection.source * lanes
+        sources = range(first, first + projection.sources * lanes)
+        column = [self._synapse(projection, i, neuron) for i in sources]
+        for i, (at, place) in zip(sources, column, strict=True):
+            if self.plastic[at][place]:
                 step = a.weight_step(
                     self.trace_pre[i], r["post_gain"], r["post_offset"], p.trace_width
                 )
-                self.weight[i][neuron] = self._stepped(
-                    self.weight[i][neuron], step, a.PASS_POST, neuron, i
+                self.weight[at][place] = self._stepped(
+                    self.weight[at][place], step, a.PASS_POST, neuron, i
                 )
-        column = [row[neuron] for row in self.weight], [row[neuron] for row in self.plastic]
-        self._fold_synapses(a.DIGEST_POST + neuron, *column)
+        self._fold_synapses(a.DIGEST_POST + neuron, first, column)
 
     def _fold(self, row: int, column: int, *words: int) -> None:
         """Fold the words that were written at a place into the digest."""
@@ -195,15 +260,19 @@ class Oracle:
         if rounds:
             self.digest ^= a.digest_code(row, column, words, rounds)
 
-    def _fold_synapses(self, row: int, weights: list[int], plastic: list[int]) -> None:
-        """Fold the weights that a rule wrote in a row or column; two synapses share a code."""
+    def _fold_synapses(self, row: int, first: int, synapses: list[tuple[int, int]]) -> None:
+        """Fold the weights that a rule wrote in a row or column; two synapses share a code.
+
+        `first` is the number, at the other end, of the first synapse.
+        """
+        flags = [self.plastic[at][place] for at, place in synapses]
         written = [
-            a.unsigned(weight, self.params.weight_width) if flag else 0
-            for weight, flag in zip(weights, plastic, strict=True)
+            a.unsigned(self.weight[at][place], self.params.weight_width) if flag else 0
+            for flag, (at, place) in zip(flags, synapses, strict=True)
         ]
         for k in range(0, len(written), 2):
-            if any(plastic[k : k + 2]):
-                self._fold(row, k // 2, written[k + 1] << 16 | written[k])
+            if any(flags[k : k + 2]):
+                self._fold(row, (first + k) // 2, written[k + 1] << 16 | written[k])
 
     def _stepped(self, weight: int, step: int, which_pass: int, spiked: int, other: int) -> int:
         r = self.register

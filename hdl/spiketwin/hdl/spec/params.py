@@ -25,6 +25,15 @@ ANSWER_WORDS: Final = 62
 N_PROFILES: Final = (1, 2, 4, 8)
 """Numbers of profiles with which a core can be built."""
 
+MAX_PROJECTIONS: Final = 64
+"""Most projections of a core."""
+
+WEIGHT_BLOCK: Final = 16
+"""Words of each weight bank that make a row of the space `weight`, in a core with projections."""
+
+MAX_WEIGHT_DEPTH: Final = 1 << 19
+"""Most words of a weight bank, in a core with projections."""
+
 MAX_DIGEST_ROUNDS: Final = 3
 """Most rounds of a digest: more would not be finished before the next tick reports anything."""
 
@@ -63,8 +72,9 @@ def _is_power_of_two(value: int) -> bool:
 class CoreParams:
     """Sizes and features of one core.
 
-    Sources are numbered axons first, then neurons; connectivity is all-to-all, so the core holds
-    ``n_sources × n_neurons`` weights, each with a plastic flag.
+    Sources are numbered axons first, then neurons. Connectivity is all-to-all, so the core holds
+    ``n_sources × n_neurons`` weights, each with a plastic flag; or with `n_projections` above 1 it
+    is what a table of projections says.
 
     Attributes
     ----------
@@ -107,6 +117,12 @@ class CoreParams:
     n_profiles:
         Profiles that a neuron can name: 1, 2, 4 or 8. With 1 all neurons have the same one, and
         their numbers take neither memory nor logic.
+    n_projections:
+        Entries of the table of projections, 1 to 64 (docs/projections.md). With 1 there is no
+        table: one projection leads from all sources to all neurons.
+    weight_depth:
+        With projections: words of each weight bank, a multiple of 16. Without: 0, as the depth
+        then follows from the other sizes.
     """
 
     n_axons: int
@@ -128,6 +144,8 @@ class CoreParams:
     digest_rounds: int = 0
     saturation_counters: bool = False
     n_profiles: int = 1
+    n_projections: int = 1
+    weight_depth: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -150,7 +168,7 @@ class CoreParams:
                 f"n_neurons must be at least 4 × lanes = {4 * self.lanes}, not {self.n_neurons}: "
                 "take fewer lanes"
             )
-        if self.n_sources * self.n_neurons > MAX_SYNAPSES:
+        if not self.has_projections and self.n_sources * self.n_neurons > MAX_SYNAPSES:
             raise ParamsError(
                 f"n_axons and n_neurons make {self.n_sources * self.n_neurons} synapses, at most "
                 f"{MAX_SYNAPSES} can be built: take fewer"
@@ -175,6 +193,8 @@ class CoreParams:
         self._one_of("link_slots", (2, 4, 8))
         self._one_of("n_profiles", N_PROFILES)
         self._within("digest_rounds", 0, MAX_DIGEST_ROUNDS)
+        self._within("n_projections", 1, MAX_PROJECTIONS)
+        self._check_weight_depth()
         if self.single_port_weights:
             if self.weight_width + self.learning > 8:
                 raise ParamsError(
@@ -186,6 +206,22 @@ class CoreParams:
                     f"n_neurons must be a multiple of 2 × lanes = {2 * self.lanes}, not "
                     f"{self.n_neurons}, with single_port_weights, which are read in pairs"
                 )
+
+    def _check_weight_depth(self) -> None:
+        if not self.has_projections:
+            if self.weight_depth:
+                raise ParamsError(
+                    f"weight_depth must be 0, not {self.weight_depth}, unless n_projections is "
+                    "above 1: the depth follows from n_axons and n_neurons"
+                )
+            return
+        self._within("weight_depth", WEIGHT_BLOCK, MAX_WEIGHT_DEPTH)
+        if self.weight_depth % WEIGHT_BLOCK:
+            raise ParamsError(
+                f"weight_depth must be a multiple of {WEIGHT_BLOCK}, not {self.weight_depth}"
+            )
+        if self.single_port_weights:
+            raise ParamsError("n_projections must be 1 with single_port_weights")
 
     def _within(self, name: str, low: int, high: int) -> None:
         if not low <= getattr(self, name) <= high:
@@ -203,9 +239,29 @@ class CoreParams:
         return self.n_axons + self.n_neurons
 
     @property
+    def has_projections(self) -> bool:
+        """Whether `n_projections` is above 1, so that there is a table of projections."""
+        return self.n_projections > 1
+
+    @property
     def has_profiles(self) -> bool:
         """Whether `n_profiles` is above 1."""
         return self.n_profiles > 1
+
+    @property
+    def source_group_width(self) -> int:
+        """Bits of a number of groups of `lanes` sources, of 0 to all of them."""
+        return self.column_groups.bit_length()
+
+    @property
+    def target_group_width(self) -> int:
+        """Bits of a number of groups of `lanes` neurons, of 0 to all of them."""
+        return self.row_groups.bit_length()
+
+    @property
+    def weight_address_width(self) -> int:
+        """Bits of the address of a word in a weight bank."""
+        return max(1, (self.bank_depth - 1).bit_length())
 
     @property
     def profile_width(self) -> int:
@@ -235,6 +291,8 @@ class CoreParams:
     @property
     def bank_depth(self) -> int:
         """Words in each of the `lanes` weight banks."""
+        if self.has_projections:
+            return self.weight_depth
         return self.n_sources * self.row_groups // self.weights_per_word
 
     @property
@@ -264,6 +322,7 @@ class CoreParams:
 _NOT_IN_DIGESTS: Final = (
     "lanes", "neuron_lanes", "source_lanes", "single_port_weights",
     "event_queue_depth", "spike_queue_depth", "link_slots", "saturation_counters",
+    "n_projections", "weight_depth",
 )  # fmt: skip
 """Fields on which neither the values that a tick writes nor the numbers of their places depend."""
 

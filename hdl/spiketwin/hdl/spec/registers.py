@@ -200,7 +200,7 @@ def space_formats(params: CoreParams) -> dict[Space, SpaceFormat]:
     }  # fmt: skip
     for array in ARRAYS:
         if array.is_built(params) and array.space not in formats:
-            *rows, columns = array.shape(params.n_axons, params.n_neurons)
+            *rows, columns = array.shape_in(params)
             formats[array.space] = SpaceFormat(
                 array.space, rows[0] if rows else 1, columns, array.width(params), array.signed,
                 True, array.doc,

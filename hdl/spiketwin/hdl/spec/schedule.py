@@ -5,6 +5,7 @@ A tick runs through these phases, each beginning when the one before is over::
     lead     LEAD                    first source fetched, key of the noise formed
     rows     R · n_neurons / lanes   a row of weights for each of the R active sources
              + ROW_DRAIN             until the last current is written; only if R > 0
+             + WALK                  with projections, until the first row begins
     update   the longer of
                n_neurons / neuron_lanes + NEURON_DRAIN
                n_sources / source_lanes + SOURCE_DRAIN   (with learning)
@@ -14,11 +15,17 @@ A tick runs through these phases, each beginning when the one before is over::
              synapse is plastic
     end      END                     the totals are reported, the next tick is decided on
 
+With projections (docs/projections.md) an active source has a row for each of its projections, of
+``targets / lanes`` cycles each, and a neuron that fired a column for each one that learns, of
+``sources / lanes`` cycles; but each row and column takes LEAST_WALKED cycles at least, and a source
+or a neuron without any takes so many.
+
 The spikes of neuron group g leave ``g + SPIKE_LATENCY`` cycles after *update* began.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from spiketwin.hdl.spec.params import CoreParams
@@ -31,12 +38,22 @@ SPIKE_LATENCY: Final = 10
 COLUMN_LEAD: Final = 4
 COLUMN_DRAIN: Final = 8
 END: Final = 2
+WALK: Final = 12
+LEAST_WALKED: Final = 8
 
 
-def deliver_cycles(params: CoreParams, active_sources: int) -> int:
-    """Return the cycles from the beginning of a tick to the beginning of *Update*."""
-    rows = active_sources * params.row_groups
-    return LEAD + (rows + ROW_DRAIN if rows else 0)
+def walked_cycles(groups: Iterable[int]) -> int:
+    """Return the cycles of the rows of a source, or of the columns of a neuron.
+
+    `groups` are the groups of targets, or of sources, of each of its projections.
+    """
+    return sum(max(LEAST_WALKED, each) for each in groups) or LEAST_WALKED
+
+
+def deliver_cycles(params: CoreParams, rows: int) -> int:
+    """Return the cycles from the beginning of a tick to *Update*, with so many cycles of rows."""
+    walk = WALK if params.has_projections else 0
+    return LEAD + (walk + rows + ROW_DRAIN if rows else 0)
 
 
 def update_cycles(params: CoreParams) -> int:
@@ -47,25 +64,35 @@ def update_cycles(params: CoreParams) -> int:
     return max(neurons, params.n_sources // params.source_lanes + SOURCE_DRAIN)
 
 
-def learn_cycles(params: CoreParams, fired: int, learns: bool) -> int:
-    """Return the cycles of *Learn* after `fired` neurons fired.
-
-    `learns` is whether the post-event rule is on and at least one synapse is plastic.
-    """
-    if not (params.learning and learns and fired):
-        return 0
+def column_cycles(params: CoreParams) -> int:
+    """Return the cycles of a column of all sources, in a core without projections."""
     # With one port, a word is read every other cycle, so that the cycles between are free for
     # writes. A word has two weights of a row, but only one weight of a column.
-    block_cycles = 2 if params.single_port_weights else 1
-    return COLUMN_LEAD + fired * params.column_groups * block_cycles + COLUMN_DRAIN
+    return params.column_groups * (2 if params.single_port_weights else 1)
+
+
+def learn_cycles(params: CoreParams, columns: int) -> int:
+    """Return the cycles of *Learn* with so many cycles of columns.
+
+    There are none unless the post-event rule is on and at least one synapse is plastic.
+    """
+    walk = WALK if params.has_projections else 0
+    return COLUMN_LEAD + walk + columns + COLUMN_DRAIN if columns else 0
 
 
 def tick_cycles(params: CoreParams, active_sources: int, fired: int, learns: bool) -> int:
-    """Return the cycles of one tick with `active_sources` sources and `fired` neurons."""
+    """Return the cycles of one tick with `active_sources` sources and `fired` neurons.
+
+    `learns` is whether the post-event rule is on and at least one synapse is plastic. In a core
+    with projections each source has a row of all neurons, and each neuron a column of all sources.
+    """
+    rows, columns = params.row_groups, column_cycles(params)
+    if params.has_projections:
+        rows, columns = walked_cycles([rows]), walked_cycles([columns])
     return (
-        deliver_cycles(params, active_sources)
+        deliver_cycles(params, active_sources * rows)
         + update_cycles(params)
-        + learn_cycles(params, fired, learns)
+        + learn_cycles(params, fired * columns if params.learning and learns else 0)
         + END
     )
 
@@ -76,5 +103,16 @@ def spike_cycle(params: CoreParams, neuron: int) -> int:
 
 
 def most_cycles(params: CoreParams) -> int:
-    """Return the cycles of the longest possible tick: all sources active, all neurons firing."""
-    return tick_cycles(params, params.n_sources, params.n_neurons, True)
+    """Return the cycles of the longest possible tick: all sources active, all neurons firing.
+
+    With projections this is a bound: every word of the weights streams once in *Deliver* and once
+    in *Learn*, and every source and neuron has the least cycles of as many rows and columns as
+    there are projections.
+    """
+    p = params
+    if not p.has_projections:
+        return tick_cycles(p, p.n_sources, p.n_neurons, True)
+    least = LEAST_WALKED * p.n_projections
+    rows, columns = p.weight_depth + p.n_sources * least, p.weight_depth + p.n_neurons * least
+    learn = learn_cycles(p, columns) if p.learning else 0
+    return deliver_cycles(p, rows) + update_cycles(p) + learn + END

@@ -20,7 +20,7 @@ from spiketwin.hdl.spec.arithmetic import (
     OFFSET_WIDTH,
     STEP_BITS,
 )
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import WEIGHT_BLOCK, CoreParams
 
 
 class Space(enum.IntEnum):
@@ -45,6 +45,15 @@ class Space(enum.IntEnum):
     TRACE_PRE = 13
     PENDING = 14
     PROFILE = 15
+    PROJECTION_KIND = 24
+    PROJECTION_SOURCE = 25
+    PROJECTION_SOURCES = 26
+    PROJECTION_TARGET = 27
+    PROJECTION_TARGETS = 28
+    PROJECTION_BASE = 29
+    ROW_PROJECTIONS = 30
+    COLUMN_PROJECTIONS = 31
+    COLUMN_ORDER = 32
 
 
 class ClearMask(enum.IntFlag):
@@ -65,6 +74,11 @@ class Per(enum.Enum):
     SOURCE = "source"
     NEURON = "neuron"
     SYNAPSE = "synapse"
+    PROJECTION = "projection"
+    SOURCE_GROUP = "group of sources"
+    """`lanes` sources."""
+    NEURON_GROUP = "group of neurons"
+    """`lanes` neurons."""
 
 
 class Kind(enum.Enum):
@@ -74,6 +88,8 @@ class Kind(enum.Enum):
     """Each run sets the variable anew."""
     PARAMETER = "parameter"
     """The network sets the variable."""
+    LAYOUT = "layout"
+    """The host sets the variable, from the places that it gives to a network."""
     STATE = "state"
     """Ticks compute the variable; a reset sets it to 0."""
 
@@ -146,7 +162,7 @@ class Variable:
         return limits(self.width(params), self.signed)
 
     def shape(self, n_axons: int, n_neurons: int) -> tuple[int, ...]:
-        """Return the shape of the array that holds all values, in a core or in a network."""
+        """Return the shape of the array that holds all values, without regard to projections."""
         n_sources = n_axons + n_neurons
         return {
             Per.CORE: (),
@@ -154,6 +170,23 @@ class Variable:
             Per.NEURON: (n_neurons,),
             Per.SYNAPSE: (n_sources, n_neurons),
         }[self.per]
+
+    def shape_in(self, params: CoreParams) -> tuple[int, ...]:
+        """Return the shape of the array that holds all values in a core of these sizes.
+
+        With projections, synapses are words of the weight banks: word w of bank b is element
+        ``w · lanes + b`` of the array, in row-major order.
+        """
+        p = params
+        if self.per is Per.SYNAPSE and p.has_projections:
+            return (p.weight_depth // WEIGHT_BLOCK, WEIGHT_BLOCK * p.lanes)
+        if self.kind is Kind.LAYOUT:
+            return {
+                Per.PROJECTION: (p.n_projections,),
+                Per.SOURCE_GROUP: (p.column_groups,),
+                Per.NEURON_GROUP: (p.row_groups,),
+            }[self.per]
+        return self.shape(p.n_axons, p.n_neurons)
 
     def is_built(self, params: CoreParams) -> bool:
         """Return whether a core of these sizes has the variable."""
@@ -182,6 +215,12 @@ class Variable:
         return "weights" if self.name == "weight" else self.name
 
 
+WALK_FIRST_BITS: Final = 6
+WALK_WIDTH: Final = 2 * WALK_FIRST_BITS + 1
+"""Bits of the number of a projection, and of a word that names the first of some projections and,
+above it, how many they are."""
+
+
 def limits(width: int, signed: bool) -> tuple[int, int]:
     """Return the smallest and the largest integer of `width` bits."""
     return (-(1 << (width - 1)), (1 << (width - 1)) - 1) if signed else (0, (1 << width) - 1)
@@ -192,6 +231,8 @@ _setting = partial(Variable, per=Per.CORE, kind=Kind.PARAMETER)
 _learning = partial(_setting, built="learning")
 _parameter = partial(Variable, kind=Kind.PARAMETER)
 _state = partial(Variable, kind=Kind.STATE)
+_layout = partial(Variable, kind=Kind.LAYOUT, built="has_projections")
+_projection = partial(_layout, per=Per.PROJECTION)
 
 VARIABLES: Final = (
     # Registers, in the order of their addresses.
@@ -304,6 +345,28 @@ VARIABLES: Final = (
         "pending", 1, "1 for the neurons that fired in the last tick.", per=Per.NEURON,
         writer="fired", clear=ClearMask.PENDING,
     ),
+    # The table of projections, and the ways through it.
+    _projection("projection_kind", 2, "0: no synapses; 1: dense."),
+    _projection("projection_source", "source_group_width", "First group of sources."),
+    _projection("projection_sources", "source_group_width", "Number of groups of sources."),
+    _projection("projection_target", "target_group_width", "First group of neurons."),
+    _projection("projection_targets", "target_group_width", "Number of groups of neurons."),
+    _projection("projection_base", "weight_address_width", "First word of the weights in a bank."),
+    _layout(
+        "row_projections", WALK_WIDTH,
+        "Projections of a group of sources: the first one, and 64 times their number.",
+        per=Per.SOURCE_GROUP,
+    ),
+    _layout(
+        "column_projections", WALK_WIDTH,
+        "Projections that learn of a group of neurons: their first place in `column_order`, and 64 "
+        "times their number.",
+        per=Per.NEURON_GROUP,
+    ),
+    _layout(
+        "column_order", WALK_FIRST_BITS, "Projections in the order of their targets.",
+        per=Per.PROJECTION,
+    ),
 )  # fmt: skip
 """All variables of a core: its registers in the order of their addresses, then its arrays."""
 
@@ -324,6 +387,9 @@ PARAMETER_ARRAYS: Final = tuple(v for v in ARRAYS if v.kind is Kind.PARAMETER)
 
 NEURON_PARAMETERS: Final = tuple(v for v in PARAMETER_ARRAYS if v.per is Per.NEURON)
 """The parameters of a neuron."""
+
+LAYOUT: Final = tuple(v for v in ARRAYS if v.kind is Kind.LAYOUT)
+"""The arrays that the host sets from the places of a network."""
 
 STATE: Final = tuple(v for v in ARRAYS if v.kind is Kind.STATE)
 """The arrays of state that one tick leaves to the next, without the weights."""

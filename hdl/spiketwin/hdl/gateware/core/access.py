@@ -17,7 +17,13 @@ from spiketwin.hdl.gateware.core.state_memory import ElementPort
 from spiketwin.hdl.gateware.core.vectors import vectors
 from spiketwin.hdl.gateware.core.weights import LINK_LATENCY, SynapsePort, synapse_layout
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, ClearMask, Space, registers
+from spiketwin.hdl.spec.registers import (
+    PENDING_MASK_BITS,
+    ClearMask,
+    Space,
+    registers,
+    space_formats,
+)
 from spiketwin.hdl.spec.variables import BY_SPACE
 
 ACCESS_CYCLES = LINK_LATENCY + 3
@@ -65,7 +71,7 @@ class Access(wiring.Component):
         ways = {s.name.lower(): Out(ElementPort(v.element, v.size)) for s, v in self.ports.items()}
         super().__init__(
             {
-                "memory": In(MemoryPort()),
+                "memory": In(MemoryPort(p)),
                 "idle": Out(1),
                 "stop": In(1),
                 "clear_stb": In(1),
@@ -172,7 +178,7 @@ class Access(wiring.Component):
         m.d.comb += [
             port.owned.eq(self._owned),
             port.row.eq(memory.row),
-            port.neuron.eq(memory.column),
+            port.column.eq(memory.column),
             port.value.eq(port.stored),
         ]
         spaces = self._spaces_of_synapses()
@@ -184,9 +190,8 @@ class Access(wiring.Component):
         if p.learning:
             # The number of flags that are set; if none is, *Learn* has nothing to do. Unless they
             # are wiped at a reset of the clock domain, flags outlive it, and so does their number.
-            plastic_count = Signal(
-                range(p.n_sources * p.n_neurons + 1), reset_less=not p.single_port_weights
-            )
+            synapses = space_formats(p)[Space.PLASTIC].size
+            plastic_count = Signal(range(synapses + 1), reset_less=not p.single_port_weights)
             is_set, was_set = port.value.plastic, port.stored.plastic
             with m.If(port.store_stb & (is_set != was_set)):
                 m.d.sync += plastic_count.eq(plastic_count + Mux(was_set, -1, 1))

@@ -36,7 +36,10 @@ class Controller(wiring.Component):
     neuron_valid, any_fired:
         In, a neuron that fired is at the output of the list; at least one neuron fired.
     is_first, last_of_row, last_of_column, word_over:
-        In, the place of the block that is issued (`blocks.Blocks`).
+        In, without projections: the place of the block that is issued (`blocks.Blocks`).
+    row_valid, rows_over, row_last:
+        In, with projections: a row or column waits; there is no further one (`walker.Walker`); the
+        last cycle of a row or column (`walked_blocks.WalkedBlocks`).
     free:
         Out, the controller is idle, and has nothing to report.
     run_stb:
@@ -50,29 +53,39 @@ class Controller(wiring.Component):
     updating, in_columns:
         Out, *Update*, or *Learn*, is under way; likewise from flip-flops.
     take_axon_stb, take_neuron_stb:
-        Out, the row of this axon, or the row or column of this neuron, begins.
+        Out, without projections: the row of this axon, or the row or column of this neuron, begins.
     issue, row_stb:
-        Out, a block of synapses enters the lane pipeline, and is the first one of a row.
+        Out, likewise: a block of synapses enters the lane pipeline, and is the first one of a row.
+    walk_stb, skip_stb:
+        Out, with projections: prepare rows or columns; no source is active in this tick.
+    take_row_stb, streaming:
+        Out, with projections: the next row or column begins; one is under way.
     rewind_stb:
         Out, the list of the neurons that fired goes back to its first one.
-    axons_over, tick_end_stb:
-        Out, all axons of this tick were handled; `tick` becomes the next one.
+    axons_over:
+        Out, without projections: all axons of this tick were handled.
+    tick_end_stb:
+        Out, `tick` becomes the next one.
     """
 
     def __init__(self, params: CoreParams) -> None:
         self.params = p = params
         inputs = [
             "stop", "restart_stb", "real_time", "due", "room", "muted_due", "clearing", "axon_due",
-            "axons_settled", "neuron_valid", "any_fired", "is_first", "last_of_row",
-            "last_of_column", "word_over",
+            "axons_settled", "neuron_valid", "any_fired",
         ]  # fmt: skip
         inputs += ["digest_pending"] * (p.digest_rounds > 0)
         inputs += ["wiped"] * p.single_port_weights + ["learns"] * p.learning
-        outputs = (
+        outputs = [
             "free", "run_stb", "start_stb", "end_stb", "muted_stb", "tick_stb", "update_stb",
-            "updating", "in_columns", "take_axon_stb", "take_neuron_stb", "issue", "row_stb",
-            "rewind_stb", "axons_over", "tick_end_stb",
-        )  # fmt: skip
+            "updating", "in_columns", "rewind_stb", "tick_end_stb",
+        ]  # fmt: skip
+        if p.has_projections:
+            inputs += ["row_valid", "rows_over", "row_last"]
+            outputs += ["walk_stb", "skip_stb", "take_row_stb", "streaming"]
+        else:
+            inputs += ["is_first", "last_of_row", "last_of_column", "word_over"]
+            outputs += ["take_axon_stb", "take_neuron_stb", "issue", "row_stb", "axons_over"]
         super().__init__(
             {
                 "run_until": In(32),
@@ -109,10 +122,16 @@ class Controller(wiring.Component):
                     m.next = "WAIT"
             with m.State("WAIT"):
                 self._wait(m)
-            self._rows(m)
+            if p.has_projections:
+                self._walked_rows(m)
+            else:
+                self._rows(m)
             with m.State("UPDATE"), m.If(self._last):
                 self._leave_update(m)
-            self._columns(m)
+            if p.has_projections:
+                self._walked_columns(m)
+            else:
+                self._columns(m)
             with m.State("END"):
                 m.d.comb += self.end_stb.eq(1)
                 m.next = "WAIT"
@@ -175,6 +194,47 @@ class Controller(wiring.Component):
             else:
                 self._enter_update(m)
 
+    # --- rows and columns of projections -------------------------------------------------------
+
+    def _walked_rows(self, m: Module) -> None:
+        with m.State("LEAD"), m.If(self._last):
+            with m.If(self.axon_due | self.neuron_valid | (self.real_time & ~self.axons_settled)):
+                m.d.comb += self.walk_stb.eq(1)
+                m.next = "ROW_WAIT"
+            with m.Else():
+                m.d.comb += self.skip_stb.eq(1)
+                self._enter_update(m)
+        self._walk(m, "ROW", schedule.ROW_DRAIN)
+        with m.State("ROW_DRAIN"), m.If(self._last):
+            self._enter_update(m)
+
+    def _walked_columns(self, m: Module) -> None:
+        with m.State("COLUMN_LEAD"), m.If(self._last):
+            m.d.comb += self.walk_stb.eq(1)
+            m.next = "COLUMN_WAIT"
+        self._walk(m, "COLUMN", schedule.COLUMN_DRAIN)
+        with m.State("COLUMN_DRAIN"), m.If(self._last):
+            m.d.sync += self.in_columns.eq(0)
+            self._end(m)
+
+    def _walk(self, m: Module, name: str, drain: int) -> None:
+        """Let one row or column after the other stream, until there is none."""
+        with m.State(f"{name}_WAIT"):
+            with m.If(self.row_valid):
+                m.d.comb += self.take_row_stb.eq(1)
+                m.next = f"{name}S"
+            with m.Elif(self.rows_over):
+                self._enter(m, f"{name}_DRAIN", drain)
+        with m.State(f"{name}S"):
+            m.d.comb += self.streaming.eq(1)
+            with m.If(self.row_last):
+                with m.If(self.row_valid):
+                    m.d.comb += self.take_row_stb.eq(1)
+                with m.Elif(self.rows_over):
+                    self._enter(m, f"{name}_DRAIN", drain)
+                with m.Else():
+                    m.next = f"{name}_WAIT"
+
     # --- update and columns --------------------------------------------------------------------
 
     def _enter_update(self, m: Module) -> None:
@@ -211,5 +271,7 @@ class Controller(wiring.Component):
     def _end(self, m: Module) -> None:
         """Go on to the last cycle of the tick."""
         m.d.comb += self.tick_end_stb.eq(1)
-        m.d.sync += [self.tick.eq(self.tick + 1), self.axons_over.eq(0)]
+        m.d.sync += self.tick.eq(self.tick + 1)
+        if not self.params.has_projections:
+            m.d.sync += self.axons_over.eq(0)
         m.next = "END"

@@ -40,9 +40,12 @@ from spiketwin.hdl.gateware.core.sources import AxonEvents, FiredNeurons
 from spiketwin.hdl.gateware.core.state_memory import StateMemory
 from spiketwin.hdl.gateware.core.tick_timer import TickTimer
 from spiketwin.hdl.gateware.core.vectors import vectors
+from spiketwin.hdl.gateware.core.walked_blocks import WalkedBlocks
+from spiketwin.hdl.gateware.core.walker import Walker
 from spiketwin.hdl.gateware.core.weights import BlockAddress, WeightMemory
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import SATURATIONS, Space
+from spiketwin.hdl.spec.variables import LAYOUT
 
 
 class Core(wiring.Component):
@@ -60,6 +63,10 @@ class Core(wiring.Component):
         self._connect_timer(m)
         self._connect_controller(m)
         self._connect_sources(m)
+        if p.has_projections:
+            self._connect_walker(m)
+        else:
+            self._connect_blocks(m)
         self._connect_reports(m)
         self._connect_neurons(m)
         self._connect_synapses(m)
@@ -84,7 +91,12 @@ class Core(wiring.Component):
         m.submodules.access = self.access = Access(p)
         m.submodules.timer = self.timer = TickTimer()
         m.submodules.controller = self.controller = Controller(p)
-        m.submodules.blocks = self.blocks = Blocks(p)
+        if p.has_projections:
+            m.submodules.walker = self.walker = Walker(p)
+            self.blocks: wiring.Component = WalkedBlocks(p)
+        else:
+            self.blocks = Blocks(p)
+        m.submodules.blocks = self.blocks
         m.submodules.reports = self.reports = Reports(p)
         m.submodules.neurons = self.neurons = neurons.Neurons(p)
         m.submodules.synapses = self.synapses = synapses.Synapses(p)
@@ -136,7 +148,7 @@ class Core(wiring.Component):
         ]
 
     def _connect_controller(self, m: Module) -> None:
-        p, controller, blocks = self.params, self.controller, self.blocks
+        p, controller = self.params, self.controller
         m.d.comb += [
             controller.run_until.eq(self.run_until),
             controller.stop.eq(self.stop),
@@ -152,8 +164,6 @@ class Core(wiring.Component):
             controller.neuron_valid.eq(self.fired.valid),
             controller.any_fired.eq(self.fired.count != 0),
         ]
-        for name in ("is_first", "last_of_row", "last_of_column", "word_over"):
-            m.d.comb += getattr(controller, name).eq(getattr(blocks, name))
         for name in ("run_stb", "tick_stb", "update_stb", "end_stb"):
             m.d.comb += getattr(self.fetches, name).eq(getattr(controller, name))
         if p.learning:
@@ -164,36 +174,76 @@ class Core(wiring.Component):
         if p.single_port_weights:
             m.d.comb += [
                 controller.wiped.eq(self.weights.wiped),
-                blocks.rewind_stb.eq(controller.rewind_stb),
-                self.weights.phase.eq(blocks.phase),
+                self.blocks.rewind_stb.eq(controller.rewind_stb),
+                self.weights.phase.eq(self.blocks.phase),
             ]
 
     # --- active sources, and reports -----------------------------------------------------------
 
     def _connect_sources(self, m: Module) -> None:
-        controller, axons, fired, blocks = self.controller, self.axons, self.fired, self.blocks
+        controller, axons, fired = self.controller, self.axons, self.fired
         access, unit = self.access, self.neurons
         connect(m, flipped(self.events), axons.events)
+        # What takes the active sources, one after the other.
+        taker = self.walker if self.params.has_projections else controller
         m.d.comb += [
             self.event_level.eq(axons.level),
             axons.tick.eq(controller.tick),
             axons.tick_end_stb.eq(controller.tick_end_stb),
-            axons.take_stb.eq(controller.take_axon_stb),
-            axons.over.eq(controller.axons_over),
+            axons.take_stb.eq(taker.take_axon_stb),
+            axons.over.eq(taker.axons_over),
             axons.reset_stb.eq(access.drop_events_stb),
             fired.empty_stb.eq(controller.update_stb | access.clear_pending | access.restart_stb),
             fired.push_stb.eq(unit.spike_mask != 0),
             fired.entry.mask.eq(unit.spike_mask),
             fired.entry.group.eq(unit.spike_group),
             fired.rewind_stb.eq(controller.rewind_stb),
-            fired.take_stb.eq(controller.take_neuron_stb),
+            fired.take_stb.eq(taker.take_neuron_stb),
+        ]
+
+    def _connect_blocks(self, m: Module) -> None:
+        """Connect the addresses of the rows of all neurons, and of the columns of all sources."""
+        controller, axons, blocks = self.controller, self.axons, self.blocks
+        for name in ("is_first", "last_of_row", "last_of_column", "word_over"):
+            m.d.comb += getattr(controller, name).eq(getattr(blocks, name))
+        m.d.comb += [
             blocks.take_stb.eq(controller.take_axon_stb | controller.take_neuron_stb),
             blocks.is_axon.eq(axons.due),
             blocks.axon.eq(axons.axon),
-            blocks.neuron.eq(fired.neuron),
+            blocks.neuron.eq(self.fired.neuron),
             blocks.in_columns.eq(controller.in_columns),
             blocks.issue.eq(controller.issue),
         ]
+        self._issue, self._row_stb = controller.issue, controller.row_stb
+
+    def _connect_walker(self, m: Module) -> None:
+        """Connect the addresses of the rows and columns of projections."""
+        controller, axons, fired, walker, blocks = (
+            self.controller, self.axons, self.fired, self.walker, self.blocks
+        )  # fmt: skip
+        for array in LAYOUT:
+            connect(m, getattr(walker, array.name), self.vectors[array.space].unit)
+        m.d.comb += [
+            walker.walk_stb.eq(controller.walk_stb),
+            walker.skip_stb.eq(controller.skip_stb),
+            walker.in_columns.eq(controller.in_columns),
+            walker.real_time.eq(self.timer.real_time),
+            walker.axon_due.eq(axons.due),
+            walker.axons_settled.eq(axons.settled),
+            walker.axon.eq(axons.axon),
+            walker.neuron_valid.eq(fired.valid),
+            walker.neuron.eq(fired.neuron),
+            walker.tick_end_stb.eq(controller.tick_end_stb),
+            walker.take_stb.eq(controller.take_row_stb),
+            controller.row_valid.eq(walker.valid),
+            controller.rows_over.eq(walker.over),
+            controller.row_last.eq(blocks.last),
+            blocks.row.eq(walker.row),
+            blocks.take_stb.eq(controller.take_row_stb),
+            blocks.in_columns.eq(controller.in_columns),
+            blocks.streaming.eq(controller.streaming),
+        ]
+        self._issue, self._row_stb = blocks.issue, blocks.bumps
 
     def _connect_reports(self, m: Module) -> None:
         reports, controller, timer = self.reports, self.controller, self.timer
@@ -262,7 +312,7 @@ class Core(wiring.Component):
             if self.params.learning:
                 m.d.comb += getattr(memory.write, name).eq(getattr(unit.write, name))
         m.d.comb += [
-            unit.issue.eq(self.controller.issue),
+            unit.issue.eq(self._issue),
             unit.group.eq(blocks.group),
             unit.index.eq(blocks.index),
             unit.words.eq(memory.words),
@@ -279,7 +329,7 @@ class Core(wiring.Component):
         m.d.comb += [
             unit.issue.eq(issue),
             unit.group.eq(group),
-            unit.bump_stb.eq(controller.row_stb),
+            unit.bump_stb.eq(self._row_stb),
             unit.source.eq(self.blocks.index),
         ]
         with m.If(~controller.updating):

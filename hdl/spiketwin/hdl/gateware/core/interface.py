@@ -12,7 +12,7 @@ from spiketwin.hdl.spec.registers import (
     DAMAGE_WIDTH,
     SATURATIONS,
     ClearMask,
-    Space,
+    space_formats,
 )
 
 
@@ -40,13 +40,15 @@ class MemoryPort(wiring.Signature):
         The element (`spec.registers`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, params: CoreParams) -> None:
+        formats = space_formats(params)
+        most_rows = max(form.rows for form in formats.values())
         super().__init__(
             {
                 "valid": Out(1),
                 "write": Out(1),
-                "space": Out(Space),
-                "row": Out(12),
+                "space": Out(bits_for(max(formats))),
+                "row": Out(max(12, bits_for(most_rows - 1))),
                 "column": Out(12),
                 "w_data": Out(32),
                 "done": In(1),
@@ -91,7 +93,7 @@ class CoreSignature(wiring.Signature):
     def __init__(self, params: CoreParams) -> None:
         super().__init__(
             {
-                "memory": In(MemoryPort()),
+                "memory": In(MemoryPort(params)),
                 "events": In(stream.Signature(event_layout(params))),
                 "event_level": Out(range(params.event_queue_depth + 1)),
                 "words": Out(stream.Signature(32)),

@@ -112,9 +112,9 @@ class SinglePortWeights(wiring.Component):
             Signal(self._address, name=name) for name in ("wanted", "reading", "arriving")
         )
         m.d.sync += [
-            wanted.word.eq(times(link.neuron >> (lane_bits + 1), p.n_sources) + link.row),
-            wanted.index.eq(link.row + link.neuron),
-            wanted.half.eq(link.neuron[lane_bits]),
+            wanted.word.eq(times(link.column >> (lane_bits + 1), p.n_sources) + link.row),
+            wanted.index.eq(link.row + link.column),
+            wanted.half.eq(link.column[lane_bits]),
         ]
         for name in self._address.members:
             for block, unit in ((reading, self.read), (arriving, self.write)):

@@ -1,4 +1,4 @@
-"""The vectors of a core: a memory for each array with one element a neuron or source."""
+"""The vectors of a core: a memory for each array but those of synapses."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def vectors(params: CoreParams) -> dict[Space, StatePort]:
     A word has as many elements as its unit handles a cycle, or `lanes` if the lane pipeline uses
     the vector too. A vector that no unit uses is a memory that only the link writes and reads.
     """
-    arrays = (a for a in ARRAYS if a.per in (Per.NEURON, Per.SOURCE) and a.is_built(params))
+    arrays = (a for a in ARRAYS if a.per is not Per.SYNAPSE and a.is_built(params))
     kept = sorted((a for a in arrays if a.name != _KEPT_AS_A_LIST), key=lambda a: a.space)
     return {array.space: _port(params, array) for array in kept}
 
 
 def _port(params: CoreParams, array: Variable) -> StatePort:
-    lanes = params.neuron_lanes if array.per is Per.NEURON else params.source_lanes
-    (size,) = array.shape(params.n_axons, params.n_neurons)
+    lanes = {Per.NEURON: params.neuron_lanes, Per.SOURCE: params.source_lanes}.get(array.per, 1)
+    (size,) = array.shape_in(params)
     return StatePort(
         Shape(array.width(params), array.signed),
         params.lanes if array.name in _USED_BY_SYNAPSES else lanes,

@@ -8,7 +8,7 @@ rotation brings them back.
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Shape, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -16,7 +16,8 @@ from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware.core.pipeline import times
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.variables import ARRAYS, Per
+from spiketwin.hdl.spec.registers import Space
+from spiketwin.hdl.spec.variables import ARRAYS, BY_SPACE, Per
 
 READ_LATENCY = 4
 """Cycles from an address to the words in their lanes: memory, two registers, rotation."""
@@ -83,8 +84,9 @@ class SynapsePort(wiring.Signature):
     -------
     owned:
         The link owns the memory.
-    row, neuron:
-        Source and neuron of the synapse to read or write.
+    row, column:
+        Place of the synapse in the space: its source and its neuron, or with projections what
+        `variables.Variable.shape_in` says.
     value, store_stb:
         Write `value`.
     stored:
@@ -93,11 +95,12 @@ class SynapsePort(wiring.Signature):
 
     def __init__(self, params: CoreParams) -> None:
         layout = synapse_layout(params)
+        rows, columns = BY_SPACE[Space.WEIGHT].shape_in(params)
         super().__init__(
             {
                 "owned": Out(1),
-                "row": Out(range(params.n_sources)),
-                "neuron": Out(range(params.n_neurons)),
+                "row": Out(range(rows)),
+                "column": Out(range(columns)),
                 "value": Out(layout),
                 "store_stb": Out(1),
                 "stored": In(layout),
@@ -153,10 +156,16 @@ class WeightMemory(wiring.Component):
 
         link_word = Signal(bits_for(p.bank_depth - 1))
         link_bank = Signal(lane_bits)
-        m.d.sync += [
-            link_word.eq(times(link.neuron >> lane_bits, p.n_sources) + link.row),
-            link_bank.eq(link.row + link.neuron),
-        ]
+        if p.has_projections:
+            m.d.sync += [
+                link_word.eq(Cat(link.column[lane_bits:], link.row)),
+                link_bank.eq(link.column),
+            ]
+        else:
+            m.d.sync += [
+                link_word.eq(times(link.column >> lane_bits, p.n_sources) + link.row),
+                link_bank.eq(link.row + link.column),
+            ]
 
         def bank_address(block: wiring.FlippedInterface, bank: int) -> Value:
             low = (bank - block.index)[:lane_bits]

@@ -332,7 +332,7 @@ class Sequencer(wiring.Component):
         formats = space_formats(p).values()
         row = Signal(range(max(form.rows for form in formats)))
         column = Signal(range(max(form.columns for form in formats)))
-        space = Signal(Space)
+        space = Signal.like(memory.space)
         reads, writes = self._at[Port.READ], self._at[Port.WRITE]
         m.d.comb += [
             memory.valid.eq(self._source & (reads | writes)),

@@ -1,0 +1,87 @@
+"""Address generation in a core with projections: the blocks of the row that the walker prepared."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from spiketwin.hdl.gateware.core.walker import row_layout
+from spiketwin.hdl.gateware.core.weights import BlockAddress
+from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.params import CoreParams
+
+
+class WalkedBlocks(wiring.Component):
+    """The unit that names the block of synapses which the lane pipeline handles next.
+
+    Members
+    -------
+    row, take_stb:
+        In, the next row or column, and that it begins.
+    in_columns:
+        In, columns are handled, not rows.
+    streaming:
+        In, a row or column is under way.
+    issue:
+        Out, the block enters the pipeline. A short row has cycles without one.
+    block, index, group:
+        Out, the block, its source or neuron, and its number in a row or column of all.
+    bumps:
+        Out, the first cycle of the first row of a source.
+    last:
+        Out, the last cycle of the row or column.
+    once:
+        Out, always 1, as for `blocks.Blocks`.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = p = params
+        super().__init__(
+            {
+                "row": In(row_layout(p)),
+                "take_stb": In(1),
+                "in_columns": In(1),
+                "streaming": In(1),
+                "issue": Out(1),
+                "block": Out(BlockAddress(p)),
+                "index": Out(range(p.n_sources)),
+                "group": Out(bits_for(p.column_groups - 1)),
+                "bumps": Out(1),
+                "last": Out(1),
+                "once": Out(1, init=1),
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        p, block = self.params, self.block
+        cycles_left, blocks_left = Signal(p.source_group_width + 1), Signal(p.source_group_width)
+        stride = Signal(p.weight_address_width)
+        least = schedule.LEAST_WALKED
+        m.d.comb += [
+            block.column.eq(self.in_columns),
+            block.index.eq(self.index[: exact_log2(p.lanes)]),
+            self.issue.eq(self.streaming & (blocks_left != 0)),
+            self.last.eq(cycles_left == 1),
+        ]
+        with m.If(self.take_stb):
+            m.d.sync += [
+                self.index.eq(self.row.index),
+                block.word.eq(self.row.word),
+                self.group.eq(self.row.group),
+                stride.eq(self.row.stride),
+                blocks_left.eq(self.row.groups),
+                cycles_left.eq(Mux(self.row.groups < least, least, self.row.groups)),
+                self.bumps.eq(self.row.first & ~self.in_columns),
+            ]
+        with m.Elif(self.streaming):
+            m.d.sync += [
+                block.word.eq(block.word + stride),
+                self.group.eq(self.group + 1),
+                blocks_left.eq(blocks_left - (blocks_left != 0)),
+                cycles_left.eq(cycles_left - 1),
+                self.bumps.eq(0),
+            ]
+        return m

@@ -1,0 +1,258 @@
+"""The walk through the table of projections: the rows of active sources, the columns of neurons.
+
+::
+
+    active sources ─► their projections ─► fields ─► first word ─► rows that wait ─► blocks
+
+A row is prepared while the ones before it stream, and takes no longer to prepare than
+`schedule.LEAST_WALKED` cycles, so that rows follow each other without a gap.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for, exact_log2
+
+from spiketwin.hdl.gateware.core.pipeline import Delay
+from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY
+from spiketwin.hdl.gateware.core.vectors import vectors
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.projections import FIELDS
+from spiketwin.hdl.spec.variables import LAYOUT, WALK_FIRST_BITS
+
+_READ: Final = 2 * READ_LATENCY
+"""Cycles from a number within a walk to the fields of its projection: two memories."""
+
+_READY: Final = _READ + 4
+"""Cycles from a number within a walk to a row that waits: operands, product, sum, place."""
+
+_WAITING: Final = 2
+"""Most rows that are prepared or wait."""
+
+
+def row_layout(params: CoreParams) -> data.StructLayout:
+    """Return the layout of a row or column: its blocks, one after the other.
+
+    Fields
+    ------
+    index:
+        The source or the neuron.
+    first:
+        Whether the row is the first one of its source.
+    word, stride:
+        Address of the first block, and what lies between two of them.
+    group, groups:
+        Number of the group of neurons or sources of the first block; number of blocks.
+    """
+    p = params
+    return data.StructLayout(
+        {
+            "index": bits_for(p.n_sources - 1),
+            "first": 1,
+            "word": p.weight_address_width,
+            "stride": p.weight_address_width,
+            "group": bits_for(p.column_groups - 1),
+            "groups": p.source_group_width,
+        }
+    )
+
+
+class Walker(wiring.Component):
+    """The unit that takes active sources, or neurons that fired, and prepares their rows.
+
+    Members
+    -------
+    walk_stb, in_columns:
+        In, begin; whether columns of neurons are wanted, and not rows of sources.
+    skip_stb:
+        In, no source is active, so that all axons of the tick were handled.
+    real_time:
+        In, ticks have a period, so that axon events may be on their way.
+    axon_due, axons_settled, axon, take_axon_stb:
+        The active axons (`sources.AxonEvents`).
+    neuron_valid, neuron, take_neuron_stb:
+        The neurons that fired (`sources.FiredNeurons`).
+    tick_end_stb, axons_over:
+        In, the tick ends; Out, all axons of the tick were handled.
+    valid, row, take_stb:
+        Out, a row waits, and which; In, it is used up.
+    over:
+        Out, the last row of this walk was used up.
+    <array>:
+        Access to the arrays of `variables.LAYOUT`.
+    """
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = p = params
+        ports = vectors(p)
+        super().__init__(
+            {
+                "walk_stb": In(1),
+                "in_columns": In(1),
+                "skip_stb": In(1),
+                "real_time": In(1),
+                "axon_due": In(1),
+                "axons_settled": In(1),
+                "axon": In(bits_for(p.n_axons - 1)),
+                "take_axon_stb": Out(1),
+                "neuron_valid": In(1),
+                "neuron": In(range(p.n_neurons)),
+                "take_neuron_stb": Out(1),
+                "tick_end_stb": In(1),
+                "axons_over": Out(1),
+                "valid": Out(1),
+                "row": Out(row_layout(p)),
+                "take_stb": In(1),
+                "over": Out(1),
+                **{array.name: Out(ports[array.space]) for array in LAYOUT},
+            }
+        )
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        p = self.params
+        self._index = Signal(range(p.n_sources))
+        self._place = Signal(WALK_FIRST_BITS)
+        self._emit = Signal()  # a row begins to be prepared
+        self._first = Signal()  # it is the first one of its source
+        self._empty = Signal()  # its source has no projection, and it no block
+        self._begun = Signal(range(_WAITING + 1))  # rows that are prepared or wait
+        self._walk(m)
+        self._wait(m, self._prepare(m), self._placed)
+        with m.If(self.skip_stb):
+            m.d.sync += self.axons_over.eq(1)
+        with m.If(self.tick_end_stb):
+            m.d.sync += self.axons_over.eq(0)
+        return m
+
+    def _walk(self, m: Module) -> None:
+        """Take one source after the other, and go through its projections."""
+        p = self.params
+        group = self._index >> exact_log2(p.lanes)
+        rows, columns = self.row_projections, self.column_projections
+        walk = Mux(self.in_columns, columns.r_part[0], rows.r_part[0])
+        left = Signal(len(walk) - WALK_FIRST_BITS)
+        m.d.comb += [rows.r_address.eq(group), columns.r_address.eq(group)]
+        reading = Signal(range(READ_LATENCY + 1))
+        room = self._begun != _WAITING
+        after = Signal(WALK_FIRST_BITS)
+        with m.If(self._emit):
+            m.d.sync += after.eq(self._place + 1)
+        with m.FSM() as walking:
+            with m.State("REST"), m.If(self.walk_stb):
+                m.next = "TAKE"
+            with m.State("TAKE"):
+                m.d.sync += reading.eq(READ_LATENCY - 1)
+                with m.If(self.axon_due):
+                    m.d.comb += self.take_axon_stb.eq(1)
+                    m.d.sync += self._index.eq(self.axon)
+                    m.next = "READ"
+                with m.Elif(self.real_time & ~self.axons_settled & ~self.axons_over):
+                    pass  # an event has just arrived
+                with m.Elif(self.neuron_valid):
+                    m.d.comb += self.take_neuron_stb.eq(1)
+                    m.d.sync += [
+                        self._index.eq(Mux(self.in_columns, self.neuron, self.neuron + p.n_axons)),
+                        self.axons_over.eq(1),
+                    ]
+                    m.next = "READ"
+                with m.Else():
+                    m.d.sync += self.axons_over.eq(1)
+                    m.next = "REST"
+            with m.State("READ"):
+                m.d.sync += reading.eq(reading - 1)
+                with m.If(reading == 0):
+                    m.next = "FIRST"
+            with m.State("FIRST"):
+                m.d.comb += [
+                    self._place.eq(walk[:WALK_FIRST_BITS]),
+                    self._first.eq(1),
+                    self._empty.eq(walk[WALK_FIRST_BITS:] == 0),
+                    self._emit.eq(room),
+                ]
+                m.d.sync += left.eq(walk[WALK_FIRST_BITS:] - 1)
+                with m.If(room):
+                    m.next = "NEXT"
+                    with m.If(walk[WALK_FIRST_BITS + 1 :] == 0):
+                        m.next = "TAKE"
+            with m.State("NEXT"):
+                m.d.comb += [self._place.eq(after), self._emit.eq(room)]
+                with m.If(room):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.next = "TAKE"
+        m.d.comb += self.over.eq(walking.ongoing("REST") & (self._begun == 0))
+
+    def _prepare(self, m: Module) -> data.View:
+        """Look up the fields of a projection, and find the first block of the row or column.
+
+        Source and pass cannot change while a row is prepared, so only what belongs to the row
+        itself is delayed: the next source is taken when the row has read its fields.
+        """
+        p, lane_bits = self.params, exact_log2(self.params.lanes)
+        order = self.column_order
+        place = Delay(m, "place", self._place, READ_LATENCY)[READ_LATENCY]
+        m.d.comb += order.r_address.eq(self._place)
+        number = Mux(self.in_columns, order.r_part[0], place)
+        for name in FIELDS:
+            m.d.comb += getattr(self, name).r_address.eq(number)
+        source, sources, target, targets, base = (
+            getattr(self, name).r_part[0] for name in FIELDS[1:]
+        )
+        emitted = Delay(m, "emitted", self._emit, _READY)
+        index = Delay(m, "index", self._index, _READY)
+        first = Delay(m, "first", self._first, _READY)
+        empty = Delay(m, "empty", self._empty, _READY)
+        # Operands: the row within the projection, or the group of the column times its length.
+        group = index[_READ] >> lane_bits
+        row = Signal(range(p.n_sources))
+        factor = Signal(p.target_group_width, reset_less=True)
+        length = Signal(p.source_group_width, reset_less=True)
+        m.d.sync += [
+            row.eq(index[_READ] - (source << lane_bits)),
+            factor.eq(group - target),
+            length.eq(sources),
+        ]
+        product = Signal(p.weight_address_width, reset_less=True)
+        late_row = Signal.like(row)
+        m.d.sync += [product.eq(factor * length), late_row.eq(row)]
+        offset, word = Signal(p.weight_address_width), Signal(p.weight_address_width)
+        m.d.sync += offset.eq(Mux(self.in_columns, product << lane_bits, late_row))
+        late_base = Delay(m, "base", base, 3)[3]
+        m.d.comb += word.eq(late_base + offset)
+        kept = {
+            "stride": Mux(self.in_columns, p.lanes, sources << lane_bits),
+            "group": Mux(self.in_columns, source, target),
+            "groups": Mux(empty[_READ], 0, Mux(self.in_columns, sources, targets)),
+        }
+        prepared = Signal(row_layout(p))
+        m.d.comb += [
+            prepared.index.eq(index[_READY - 1]),
+            prepared.first.eq(first[_READY - 1]),
+            prepared.word.eq(word),
+        ]
+        for name, value in kept.items():
+            field = getattr(prepared, name)
+            m.d.comb += field.eq(Delay(m, name, value[: len(field)], 3)[3])
+        self._placed = emitted[_READY - 1]
+        return prepared
+
+    def _wait(self, m: Module, prepared: data.View, placed: Signal) -> None:
+        """Keep up to two rows until they are taken."""
+        second = Signal(row_layout(self.params))
+        second_valid = Signal()
+        m.d.sync += self._begun.eq(self._begun + self._emit - self.take_stb)
+        with m.If(self.take_stb | ~self.valid):
+            m.d.sync += [
+                self.valid.eq(placed | second_valid),
+                self.row.eq(Mux(second_valid, second, prepared)),
+                second_valid.eq(placed & second_valid),
+            ]
+            with m.If(placed):
+                m.d.sync += second.eq(prepared)
+        with m.Elif(placed):
+            m.d.sync += [second.eq(prepared), second_valid.eq(1)]

@@ -1,0 +1,73 @@
+"""The table of projections: which synapses a core has, and where their weights lie.
+
+A core with `n_projections` above 1 has the synapses that its table names. Sources and neurons are
+named by groups of `lanes`. A *dense* projection has all synapses from its groups of sources to its
+groups of neurons, and takes ``sources · targets / lanes`` words of each weight bank, from
+`projection_base` on.
+
+The projections of a group of sources follow each other in the table: an element of
+`row_projections` names the first of them and their number. Those of a group of neurons that learn
+follow each other in `column_order`, and `column_projections` names them likewise. So the sources of
+two projections are the same or have none in common, and so have their targets.
+
+A table is legal if each group that it names exists, each entry of `row_projections` names
+projections from its group, each of `column_projections` ones to its group, and the words of all
+projections lie in memory and apart. The host writes legal tables (`spiketwin.host.layout`). What a
+core does with another one is not defined.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.variables import WALK_FIRST_BITS
+
+
+class ProjectionKind(enum.IntEnum):
+    """Values of `projection_kind`."""
+
+    NONE = 0
+    """The entry has no synapses."""
+    DENSE = 1
+    """Every source has a synapse to every target."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """One entry of the table: its kind, groups of sources and of neurons, and first word."""
+
+    kind: int
+    source: int
+    sources: int
+    target: int
+    targets: int
+    base: int
+
+    def place(self, source: int, neuron: int, lanes: int) -> int:
+        """Return the place of a synapse in the weight memory: ``word · lanes + bank``."""
+        target_group = neuron // lanes - self.target
+        word = self.base + target_group * self.sources * lanes + source - self.source * lanes
+        return word * lanes + (source + neuron) % lanes
+
+
+FIELDS: Final = tuple(f"projection_{name}" for name in Projection.__annotations__)
+"""The arrays of the fields of a `Projection`, in their order."""
+
+
+def whole(params: CoreParams) -> Projection:
+    """Return the only projection of a core without a table: from all sources to all neurons."""
+    return Projection(ProjectionKind.DENSE, 0, params.column_groups, 0, params.row_groups, 0)
+
+
+def walk(first: int, count: int) -> int:
+    """Return the element of `row_projections` or `column_projections` for some projections."""
+    return count << WALK_FIRST_BITS | first
+
+
+def walked(element: int) -> range:
+    """Return the projections, or places in `column_order`, that an element names."""
+    first = element & (1 << WALK_FIRST_BITS) - 1
+    return range(first, first + (element >> WALK_FIRST_BITS))

@@ -1,0 +1,58 @@
+"""Tables of projections that are legal and otherwise anything."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.projections import FIELDS, Projection, ProjectionKind, walk
+
+
+def random_table(
+    params: CoreParams, rng: np.random.Generator, learning: float = 0.7
+) -> dict[str, NDArray[np.int64]]:
+    """Return the arrays of a legal table, by their names.
+
+    The groups of sources and of neurons fall into populations of one group and more; pairs of them
+    have no projection, one, or several, as far as there are entries and memory.
+    """
+    p = params
+    sources, targets = _parts(p.column_groups, rng), _parts(p.row_groups, rng)
+    chosen, used = list[Projection](), 0
+    pairs = [(s, t) for s in sources for t in targets for _ in range(rng.integers(0, 3))]
+    rng.shuffle(pairs)
+    for (source, n), (target, k) in pairs:
+        words = n * k * p.lanes
+        if len(chosen) == p.n_projections or used + words > p.weight_depth:
+            continue
+        chosen.append(Projection(ProjectionKind.DENSE, source, n, target, k, used))
+        used += words
+    chosen.sort(key=lambda each: each.source)
+    learn = [k for k in range(len(chosen)) if rng.random() < learning]
+    learn.sort(key=lambda k: chosen[k].target)
+    table = {name: np.zeros(p.n_projections, np.int64) for name in FIELDS}
+    for k, projection in enumerate(chosen):
+        for name, value in zip(FIELDS, vars(projection).values(), strict=True):
+            table[name][k] = value
+    table["row_projections"] = _walks(p.column_groups, [(c.source, c.sources) for c in chosen])
+    table["column_projections"] = _walks(
+        p.row_groups, [(chosen[k].target, chosen[k].targets) for k in learn]
+    )
+    table["column_order"] = np.zeros(p.n_projections, np.int64)
+    table["column_order"][: len(learn)] = learn
+    return table
+
+
+def _parts(groups: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Return some ranges of groups that follow each other: first group and number."""
+    cuts = np.flatnonzero(rng.random(groups - 1) < 0.4) + 1
+    ends = [0, *cuts.tolist(), groups]
+    return [(a, b - a) for a, b in zip(ends, ends[1:], strict=False)]
+
+
+def _walks(groups: int, ranges: list[tuple[int, int]]) -> NDArray[np.int64]:
+    """Return, for each group, the walk over those of the sorted ranges that begin with it."""
+    walks = np.zeros(groups, np.int64)
+    for each in set(ranges):
+        begin, length = each
+        walks[begin : begin + length] = walk(ranges.index(each), ranges.count(each))
+    return walks
