@@ -38,7 +38,7 @@ from spiketwin.hdl.gateware.link.dispatcher import dispatcher
 from spiketwin.hdl.gateware.link.program import Program
 from spiketwin.hdl.gateware.link.tables import MOST_BYTES, Tables, tables
 from spiketwin.hdl.spec import arithmetic, params, schedule
-from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams, size_bytes
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
     MAX_BODY,
@@ -168,10 +168,11 @@ def _statuses() -> str:
 
 
 def _identity() -> str:
-    """Offsets from the structure that packs the head, then one 32-bit number for each size."""
+    """Offsets from the structure that packs the head, then the bytes of each size."""
     head = [f.name for f in fields(Identity) if f.name != "params"]
+    sizes = {field.name: size_bytes(field.name) for field in fields(CoreParams)}
     packed = Identity.of(_PROBE, 1, "").pack()
-    sizes = {"version": 2, "build": len(packed) - 2 - 3 * 4 - 4 * len(fields(CoreParams))}
+    sizes |= {"version": 2, "build": len(packed) - 2 - 3 * 4 - sum(sizes.values())}
     rows, offset = [], 0
     for name in (*head, *(f.name for f in fields(CoreParams))):
         size = sizes.get(name, 4)

@@ -543,6 +543,30 @@ def test_as_many_words_as_a_byte_cannot_count_are_enough() -> None:
     on_link(script, replace(preset("tiny"), spike_queue_depth=512))
 
 
+def test_the_deepest_queues_are_named_filled_and_counted() -> None:
+    params = replace(preset("tiny"), event_queue_depth=65536, spike_queue_depth=65536)
+
+    async def script(host: Host) -> None:
+        core = host.core
+        told = Identity.unpack(await host.done(Opcode.IDENTIFY))
+        assert told == Identity.of(params, 100_000_000, "test")
+        host.seq = 0  # which IDENTIFY does not count
+        assert await host.done(Opcode.EVENTS, axon_events(0, (0, 3))) == b""
+        core.events += [(1, 0)] * 65534
+        await host.done(Opcode.EVENTS, axon_events(1, (0, 3)))
+        assert await host.done(Opcode.READ, counter("events_queued")) == words(65536)
+        await host.refused(Status.QUEUE_FULL, 0, Opcode.EVENTS, axon_events(1, (0, 4)))
+        core.words = list(range(65536))
+        assert await host.done(Opcode.READ, counter("words_queued")) == words(65536)
+        assert await host.done(Opcode.FETCH, b"\2" + words(-1)) == words(0, 1)
+        core.hold = True
+        await host.done(Opcode.RUN, words(1))
+        core.words = list(range(65536))
+        assert await host.done(Opcode.FETCH, b"\2" + words(-1)) == words(0, 1)
+
+    on_link(script, params)
+
+
 def test_repeats_are_answered_in_order_while_the_line_is_busy() -> None:
     async def script(host: Host) -> None:
         ctx, ready = host.ctx, host.line.tx.ready

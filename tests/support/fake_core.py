@@ -187,7 +187,7 @@ class Host:
 def on_link(script: Callable[[Host], Any], params: CoreParams | None = None) -> None:
     """Run a script against a link with a fake core."""
     params = params or preset("tiny")
-    link, core = Link(params, IDENTITY), FakeCore(params)
+    link, core = Link(params, Identity.of(params, 100_000_000, "test")), FakeCore(params)
     line: Any = link.line
     received = bytearray()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Identity
@@ -28,9 +28,6 @@ from spiketwin.hdl.spec.registers import (
 MOST_BYTES = 256
 
 SPACE_ROW_BYTES = 4
-SIZE_BYTES = 4
-"""Bytes of a size in the identity, of which the upper two are always 0."""
-
 SPACES = max(Space) + 1
 
 
@@ -59,10 +56,8 @@ class Tables:
     ----------
     data:
         All bytes of the tables.
-    head_bytes:
-        Number of bytes of the identity before the sizes, of which two bytes each are stored.
-    sizes:
-        Number of sizes in the identity.
+    identity_bytes:
+        Number of bytes of the identity.
     last_row:
         Address of the number of the last source (two bytes).
     events:
@@ -77,8 +72,7 @@ class Tables:
     """
 
     data: bytes
-    head_bytes: int
-    sizes: int
+    identity_bytes: int
     last_row: int
     events: int
     entry_limit: int
@@ -88,10 +82,8 @@ class Tables:
 
 def tables(params: CoreParams, identity: Identity) -> Tables:
     """Return the tables of a core; raises `ValueError` if they are too long to be addressed."""
-    sizes = [int(size) for size in asdict(params).values()]
-    whole = identity.pack()
-    head = whole[: len(whole) - SIZE_BYTES * len(sizes)]
-    data = bytearray(head + b"".join(size.to_bytes(2, "little") for size in sizes))
+    data = bytearray(identity.pack())
+    identity_bytes = len(data)
     formats = space_formats(params)
     ranges = {
         space: _range(found.width, found.signed, found.element_bytes)
@@ -132,8 +124,7 @@ def tables(params: CoreParams, identity: Identity) -> Tables:
         entry_limit=entry_limit,
         spaces=append(b"".join(_row(formats, places, number) for number in range(SPACES))),
         registers=append(register_places),
-        head_bytes=len(head),
-        sizes=len(sizes),
+        identity_bytes=identity_bytes,
         data=bytes(data),
     )
     if len(result.data) > MOST_BYTES:
