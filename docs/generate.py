@@ -36,7 +36,7 @@ from spiketwin.hdl.gateware.levels import TOPS
 from spiketwin.hdl.gateware.link import instructions
 from spiketwin.hdl.gateware.link.dispatcher import dispatcher
 from spiketwin.hdl.gateware.link.program import Program
-from spiketwin.hdl.gateware.link.tables import MOST_BYTES, Tables, tables
+from spiketwin.hdl.gateware.link.tables import ADDRESSES, UNITS, Tables, tables
 from spiketwin.hdl.spec import arithmetic, params, schedule
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams, size_bytes
 from spiketwin.hdl.spec.protocol import (
@@ -365,10 +365,11 @@ def _link_listing() -> str:
 
 def _link_room() -> str:
     program, made = _link_program()
+    words, most = instructions.PROGRAM_WORDS, instructions.MOST_PROGRAM_WORDS
     return (
         f"A core of the size `full` has a program of {len(program)} instructions, and "
-        f"{len(made.data)} bytes of tables; {instructions.PROGRAM_WORDS} and {MOST_BYTES} are the "
-        "limits."
+        f"{len(made.data)} bytes of tables. The memories have room for {words} and {ADDRESSES}, "
+        f"and grow with a core that needs more, up to {most} and {ADDRESSES * max(UNITS)}."
     )
 
 
