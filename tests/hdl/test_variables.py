@@ -95,7 +95,14 @@ def test_a_network_has_an_attribute_for_each_parameter_with_the_default_of_the_t
     assert attributes(Network) == SIZES | {v.attribute for v in parameters}
     assert NETWORK_ARRAYS.keys() | SETTINGS.keys() == attributes(Network) - SIZES
     defaults = {f.name: f.default for f in fields(Network)}
-    assert not [v.name for v in parameters if not v.is_decay and defaults[v.attribute] != v.default]
+    plain = [v for v in parameters if not (v.is_decay or v.is_decay_shift)]
+    assert not [v.name for v in plain if defaults[v.attribute] != v.default]
+
+
+def test_every_decay_has_a_shift() -> None:
+    shifts = {v.name for v in REGISTERS if v.is_decay_shift}
+    assert shifts == {f"{v.name}_shift" for v in REGISTERS if v.is_decay}
+    assert {v.attribute for v in REGISTERS if v.is_decay_shift} < SETTINGS.keys()
 
 
 @pytest.mark.parametrize("described", [Network, Ideal], ids=lambda kind: kind.__name__)

@@ -107,6 +107,9 @@ class CoreParams:
     n_profiles:
         Profiles that a neuron can name: 1, 2, 4 or 8. With 1 all neurons have the same one, and
         their numbers take neither memory nor logic.
+    decay_shift:
+        Whether every decay has a shift beside its code, with which long time constants are as exact
+        as short ones, and `i_syn` one of its own (docs/tick.md). Shifts take no cycle.
     """
 
     n_axons: int
@@ -128,6 +131,7 @@ class CoreParams:
     digest_rounds: int = 0
     saturation_counters: bool = False
     n_profiles: int = 1
+    decay_shift: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -206,6 +210,11 @@ class CoreParams:
     def has_profiles(self) -> bool:
         """Whether `n_profiles` is above 1."""
         return self.n_profiles > 1
+
+    @property
+    def trace_decay_shift(self) -> bool:
+        """Whether the decays of traces have a shift."""
+        return self.learning and self.decay_shift
 
     @property
     def profile_width(self) -> int:
