@@ -25,12 +25,12 @@ def signed(value: int, width: int) -> int:
     return min(max(value, -1 << width - 1), (1 << width - 1) - 1)
 
 
-def lost(x: int, code: int) -> int:
+def lost(x: int, code: int, s: int) -> int:
     if code == 0 or x == 0:
         return x
     if code == 65535:
         return 0
-    left = abs(x) - max(1, (abs(x) * code + 32768) // 65536)
+    left = abs(x) - max(1, (abs(x) * code + (1 << 15 + s)) >> 16 + s)
     return left if x > 0 else -left
 
 
@@ -79,7 +79,7 @@ class Core:
         fired = [j for j in self.neurons if self.update(j)]
         if p.learning:
             for i in self.sources:
-                self.trace_pre[i] = lost(self.trace_pre[i], r["trace_pre_decay"])
+                self.trace_pre[i] = self.decayed("trace_pre", self.trace_pre[i])
                 self.fold(3 * 4096, i, [self.trace_pre[i]])
             if r["learn_post"]:
                 for j in fired:
@@ -110,9 +110,12 @@ class Core:
 
     def update(self, j: int) -> bool:
         p, r = self.p, self.r
-        v = lost(self.v[j], r["v_decay"]) + self.i_syn[j] + self.bias[j]
+        i_syn, g = self.i_syn[j], r.get("i_syn_shift", 0)
+        if g:
+            i_syn = (i_syn + 2 ** (g - 1)) // 2**g
+        v = self.decayed("v", self.v[j]) + i_syn + self.bias[j]
         v = signed(max(v, r["v_floor"]), p.v_width)
-        self.i_syn[j] = lost(self.i_syn[j], r["i_syn_decay"])
+        self.i_syn[j] = self.decayed("i_syn", self.i_syn[j])
         limit = self.threshold[j] + self.theta[j]
         held = self.refrac_count[j] > 0
         fires = not held and v >= limit
@@ -124,9 +127,9 @@ class Core:
             self.theta[j] = min(self.theta[j] + r["theta_bump"], 2**p.theta_width - 1)
         else:
             self.v[j] = v
-        self.theta[j] = lost(self.theta[j], r["theta_decay"])
+        self.theta[j] = self.decayed("theta", self.theta[j])
         if p.learning:
-            self.trace_post[j] = lost(self.trace_post[j], r["trace_post_decay"])
+            self.trace_post[j] = self.decayed("trace_post", self.trace_post[j])
             if fires:
                 self.trace_post[j] = self.bumped("trace_post", self.trace_post[j])
         i_syn, v = self.i_syn[j] % 2**p.i_syn_width, 0 if held else self.v[j] % 2**p.v_width
@@ -140,6 +143,9 @@ class Core:
                 self.change(i, j, "post", self.trace_pre[i])
         columns = ([row[j] for row in rows] for rows in (self.weight, self.plastic))
         self.fold_pairs(4096 + j, *columns)
+
+    def decayed(self, name: str, x: int) -> int:
+        return lost(x, self.r[f"{name}_decay"], self.r.get(f"{name}_decay_shift", 0))
 
     def bumped(self, name: str, trace: int) -> int:
         bump = self.r[f"{name}_bump"]
@@ -199,7 +205,7 @@ def sizes(rng: random.Random) -> CoreParams:
         weight_width=weight_width, v_width=rng.randint(8, 24), theta_width=rng.randint(8, 24),
         i_syn_width=rng.randint(max(8, weight_width), 24), trace_width=rng.randint(8, 16),
         refrac_width=rng.randint(2, 16), learning=learning, single_port_weights=single_port,
-        digest_rounds=rng.randint(0, 3),
+        digest_rounds=rng.randint(0, 3), decay_shift=rng.random() < 0.5,
     )  # fmt: skip
 
 

@@ -79,6 +79,37 @@ def test_a_time_constant_below_zero_is_refused(tau: float) -> None:
         a.decay_code(tau)
 
 
+@pytest.mark.parametrize(
+    ("tau", "code"),
+    [
+        (math.inf, (a.DECAY_NONE, 0)),
+        (0, (a.DECAY_AT_ONCE, 0)),
+        (0.05, (a.DECAY_AT_ONCE, 0)),
+        (1.0, (41_427, 0)),
+        (20, (51_140, 4)),
+        (2_000, (33_546, 10)),  # 65536 · 1024 · (1 - exp(-1 / 2000)) = 33546.05
+        (40_000, (53_686, 15)),
+        (1e12, (1, 15)),
+    ],
+)
+def test_a_code_with_a_shift_has_all_its_bits(tau: float, code: tuple[int, int]) -> None:
+    assert a.shifted_decay_code(tau) == code
+
+
+def test_a_shift_divides_what_is_lost() -> None:
+    # 2**24 · 32768 / 2**(16 + s), and halves up: 3 · 2**15 / 2**17 = 0.75 is 1, 5 of it 1.25.
+    assert [a.decay(1 << 24, 32_768, s) for s in (0, 1, 15)] == [1 << 23, 3 << 22, 16_776_960]
+    assert [a.decay(v, 32_768, 1) for v in (1, 2, 3, 5, 6, 7, -6)] == [0, 1, 2, 4, 4, 5, -4]
+    for code in (a.DECAY_NONE, a.DECAY_AT_ONCE):
+        assert a.decay(1000, code, 15) == a.decay(1000, code)
+
+
+@pytest.mark.parametrize("tau", [20, 2_000, 40_000])
+def test_with_a_shift_a_long_time_constant_is_as_exact_as_a_short_one(tau: int) -> None:
+    code, shift = a.shifted_decay_code(tau)
+    assert abs(-1 / math.log1p(-code / 2 ** (16 + shift)) / tau - 1) < 1 / 32_768
+
+
 # --- learning arithmetic -------------------------------------------------------------------------
 
 
@@ -182,6 +213,29 @@ def test_a_neuron_that_fired_is_a_source_in_the_next_tick_only() -> None:
 
 
 # --- update --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shift", "current", "added"),
+    [(0, 5, 5), (1, 5, 3), (1, -5, -2), (2, -6, -1), (2, 6, 2), (15, 16_384, 1), (15, 16_383, 0)],
+)
+def test_a_current_adds_its_part_and_stays_whole(shift: int, current: int, added: int) -> None:
+    core = Oracle(preset("tiny,decay_shift=1"))
+    core.threshold = [V_TOP] * TINY.n_neurons
+    core.register |= {"v_floor": -100, "i_syn_shift": shift}
+    core.i_syn[3] = current
+    core.step([])
+    assert (core.v[3], core.i_syn[3]) == (added, current)
+
+
+def test_every_decay_has_a_shift_of_its_own() -> None:
+    for name in ("v", "i_syn", "theta", "trace_pre", "trace_post"):
+        core = Oracle(preset("tiny,decay_shift=1"))
+        core.threshold = [V_TOP] * TINY.n_neurons
+        core.register |= {f"{name}_decay": 1 << 15, f"{name}_decay_shift": 3}
+        getattr(core, name)[2] = 1000
+        core.step([])
+        assert getattr(core, name)[2] == 1000 - 63  # 62.5 is lost, and a half is rounded up
 
 
 @pytest.mark.parametrize(("v", "fires"), [(999, False), (1000, True), (1001, True)])

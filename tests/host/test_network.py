@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, decay_code
+from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code, shifted_decay_code
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
 from spiketwin.hdl.spec.registers import Space, limits, registers, space_formats
 from spiketwin.host import Network, connect
@@ -20,6 +20,11 @@ from spiketwin.host.network import SETTINGS, Placement, decay_tau
 @given(st.integers(0, DECAY_AT_ONCE))
 def test_every_decay_code_has_a_time_constant_that_gives_it_back(code: int) -> None:
     assert decay_code(decay_tau(code)) == code
+
+
+@pytest.mark.parametrize("given", [(DECAY_NONE, 0), (32_768, 3), (65_534, 15), (1, 15)])
+def test_so_has_every_code_with_its_shift(given: tuple[int, int]) -> None:
+    assert shifted_decay_code(decay_tau(*given)) == given
 
 
 def test_a_network_has_an_attribute_for_every_register_but_the_tick_period() -> None:
@@ -197,6 +202,44 @@ def test_learning_settings_do_not_hinder_a_core_without_learning() -> None:
         r.name for r in registers(params) if r.name != "tick_period"
     }
     assert asdict(params)["lanes"] == 2
+
+
+@pytest.mark.parametrize(
+    ("attributes", "wanted"),
+    [
+        ({}, False),
+        ({"v_tau": 20.0, "i_syn_tau": 600.0}, False),
+        ({"v_tau": 2_000.0}, True),  # code 33 instead of 32.76
+        ({"i_syn_tau": 2_000.0}, True),
+        ({"i_syn_shift": 1}, True),
+        ({"theta_tau": 2_000.0}, False),  # theta stays 0
+        ({"theta_tau": 2_000.0, "theta_bump": 3}, True),
+        ({"trace_pre_tau": 2_000.0}, False),  # nothing learns
+    ],
+)
+def test_shifts_are_built_where_a_network_needs_them(
+    attributes: dict[str, Any], wanted: bool
+) -> None:
+    net = Network(n_axons=2, n_neurons=8, **attributes)
+    assert net.core_params().decay_shift is wanted
+
+
+def test_a_core_with_shifts_takes_code_and_shift_and_one_without_refuses_a_divided_current() -> (
+    None
+):
+    net = Network(n_axons=2, n_neurons=8, v_tau=2_000.0, i_syn_shift=3)
+    values = net.register_values(net.core_params())
+    # 65536 · 1024 · (1 - exp(-1 / 2000)) = 33546.05
+    assert (values["v_decay"], values["v_decay_shift"], values["i_syn_shift"]) == (33_546, 10, 3)
+    plain = preset("tiny")
+    assert net.register_values(plain)["v_decay"] == 33
+    with pytest.raises(
+        DoesNotFit, match="i_syn_shift is set, but the core was built without decay_"
+    ):
+        net.check_fits(plain)
+    net.i_syn_shift = 16
+    with pytest.raises(InvalidNetwork, match=r"i_syn_shift must be an integer in 0…15, not 16"):
+        net.validate()
 
 
 def test_a_core_is_built_for_as_many_profiles_as_neurons_name() -> None:

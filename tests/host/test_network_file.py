@@ -137,14 +137,25 @@ def test_an_array_too_many_is_refused(saved: Path) -> None:
 def test_a_file_of_version_1_is_read_and_lacks_what_has_come_since(saved: Path) -> None:
     def of_version_1(header: dict[str, Any]) -> None:
         header["version"] = 1
-        del header["settings"]["tag"]
+        for name in ("tag", "i_syn_shift"):
+            del header["settings"][name]
 
     members = _members(saved)
     del members["profile.npy"]
     net, _ = load(_write(saved, _with_header(members, of_version_1)))
     assert np.array_equal(net.weights, Network.random(8, 8, seed=3).weights)
     assert not net.profile.any()
-    assert net.tag == 0
+    assert (net.tag, net.i_syn_shift) == (0, 0)
+
+
+def test_a_file_of_version_2_is_read_and_lacks_what_has_come_since(saved: Path) -> None:
+    def of_version_2(header: dict[str, Any]) -> None:
+        header["version"] = 2
+        del header["settings"]["i_syn_shift"]
+
+    net, _ = load(_write(saved, _with_header(_members(saved), of_version_2)))
+    assert np.array_equal(net.weights, Network.random(8, 8, seed=3).weights)
+    assert net.i_syn_shift == 0
 
 
 def test_a_file_holds_profiles(saved: Path) -> None:

@@ -95,6 +95,7 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "lanes": lambda value: NET.core_params(lanes=value),
     "params ": lambda value: NET.register_values(value),
     "code": lambda value: decay_tau(value),
+    "shift": lambda value: decay_tau(1, value),
     "words": lambda value: decode(value, 1, preset("tiny"), False),
     "ticks ": lambda value: decode(WORDS, value, preset("tiny"), False),
     "params  ": lambda value: decode(WORDS, 1, value, False),

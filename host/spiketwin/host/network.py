@@ -9,7 +9,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_NONE, decay_code
+from spiketwin.hdl.spec.arithmetic import (
+    DECAY_AT_ONCE,
+    DECAY_BITS,
+    DECAY_NONE,
+    MAX_DECAY_SHIFT,
+    decay_code,
+    shifted_decay_code,
+)
 from spiketwin.hdl.spec.params import (
     MAX_LINES,
     N_PROFILES,
@@ -18,7 +25,7 @@ from spiketwin.hdl.spec.params import (
     field_types,
     spike_queue_words,
 )
-from spiketwin.hdl.spec.registers import REGISTERS, Space, limits
+from spiketwin.hdl.spec.registers import REGISTERS, Space, limits, registers
 from spiketwin.hdl.spec.text import shown
 from spiketwin.hdl.spec.variables import BY_SPACE, PARAMETER_ARRAYS, Kind, Per, Variable
 from spiketwin.host import sums
@@ -29,28 +36,35 @@ from spiketwin.host.stdp import Pairing, StdpWindow, half, warn_of_amplitude
 
 WIDEST: Final = CoreParams(
     n_axons=64, n_neurons=64, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
-    refrac_width=16, n_profiles=8,
+    refrac_width=16, n_profiles=8, decay_shift=True,
 )  # fmt: skip
 """A core with the widest values there can be: a value that does not fit it fits no core."""
 
 ARRAYS: Final = {array.attribute: array for array in PARAMETER_ARRAYS}
 """The arrays of a network, by their attributes."""
 
-SETTINGS: Final = {r.attribute: r for r in REGISTERS if r.kind is Kind.PARAMETER}
-"""The registers that a network sets, by its attributes."""
+SETTINGS: Final = {
+    r.attribute: r for r in REGISTERS if r.kind is Kind.PARAMETER and not r.is_decay_shift
+}
+"""The registers that a network sets, by its attributes. The shift of a decay follows from the same
+time constant as its code."""
+
+_INEXACT: Final = 0.005
+"""Relative error of a decay code from which on `core_params` takes shifts."""
 
 
-def decay_tau(code: int) -> float:
-    """Return the time constant, in ticks, of a decay code: the inverse of `decay_code`.
+def decay_tau(code: int, shift: int = 0) -> float:
+    """Return the time constant, in ticks, of a decay code: the inverse of `shifted_decay_code`.
 
-    Raises `InvalidNetwork` for a value that is not a decay code.
+    Raises `InvalidNetwork` for a value that is not a decay code, or not a shift.
     """
     code = _integer("code", code, (0, DECAY_AT_ONCE))
+    shift = _integer("shift", shift, (0, MAX_DECAY_SHIFT))
     if code == DECAY_NONE:
         return math.inf
     if code == DECAY_AT_ONCE:
         return 0.0
-    return -1.0 / math.log1p(-code / (1 << DECAY_BITS))
+    return -1.0 / math.log1p(-code / (1 << DECAY_BITS + shift))
 
 
 def _filled_with(value: int) -> Any:
@@ -85,6 +99,9 @@ class Network:
         without an effect.
     v_tau, i_syn_tau, theta_tau, trace_pre_tau, trace_post_tau:
         Time constants of the decays in ticks; ``math.inf`` is no decay, 0 a decay to 0 in one tick.
+    i_syn_shift:
+        0…15: a current adds ``i_syn / 2**i_syn_shift`` to `v`, rounded to nearest, so that weights
+        and currents can be finer than the potential.
     v_floor, reset_subtract, theta_bump, learn_pre, learn_post, stochastic, seed, w_min, w_max:
         The registers of these names (`spiketwin.hdl.spec.registers`).
     pre_gain, pre_offset, post_gain, post_offset:
@@ -133,6 +150,7 @@ class Network:
     trace_post_bump: int = 0
     trace_post_replace: bool = False
     tag: int = 0
+    i_syn_shift: int = 0
 
     def __post_init__(self) -> None:
         self.validate()
@@ -303,11 +321,16 @@ class Network:
         """
         values = {}
         params = checked_params(params)
-        for attribute, register in SETTINGS.items():
-            if not register.is_built(params):
+        for register in registers(params):
+            if register.kind is not Kind.PARAMETER:
                 continue
-            name, given = register.name, getattr(self, attribute)
-            value = decay_code(given) if register.is_decay else int(given)
+            name, given = register.name, getattr(self, register.attribute)
+            if register.is_decay:
+                value = shifted_decay_code(given, params.decay_shift)[0]
+            elif register.is_decay_shift:
+                value = shifted_decay_code(given)[1]
+            else:
+                value = int(given)
             low, high = register.limits(params)
             if not low <= value <= high:
                 raise DoesNotFit(
@@ -325,7 +348,8 @@ class Network:
         bounded by `spiketwin.host.sums`: no stimulus makes them saturate, unless a
         `SpiketwinWarning` names those that need more bits than a core can have. Learning is built
         if any weight is plastic. Counters of saturations are always built;
-        ``saturation_counters=False`` saves their logic.
+        ``saturation_counters=False`` saves their logic. Shifts of decays are built if `i_syn_shift`
+        is set, or if a time constant would else be off by more than 0.5 %.
 
         Parameters
         ----------
@@ -352,8 +376,9 @@ class Network:
             "learning": bool(self.plastic.any()),
             "saturation_counters": True,
             "n_profiles": next(n for n in N_PROFILES if n > self.profile.max()),
+            "decay_shift": self._needs_decay_shift(),
         }
-        reach = sums.reach(self)
+        reach = sums.reach(self, overrides.get("decay_shift", sizes["decay_shift"]))
         sizes |= self._widths(reach, bool(sizes["learning"]))
         warn_of_widths(reach, overrides)
         sizes.update(overrides)
@@ -373,7 +398,15 @@ class Network:
     def check_fits(self, params: CoreParams) -> None:
         """Raise `DoesNotFit`, which names the reason, if a core of these sizes cannot hold it."""
         self.register_values(params)
+        if self.i_syn_shift and not params.decay_shift:
+            raise DoesNotFit(_not_built("i_syn_shift", "decay_shift"))
         Placement(self.n_axons, self.n_neurons, params).place(self)
+
+    def _needs_decay_shift(self) -> bool:
+        taus = [self.v_tau, self.i_syn_tau]
+        taus += [self.theta_tau] * (self.theta_bump > 0)
+        taus += [self.trace_pre_tau, self.trace_post_tau] * bool(self.plastic.any())
+        return self.i_syn_shift > 0 or any(_coarse(tau) for tau in taus)
 
     def _widths(self, reach: sums.Reach, learning: bool) -> dict[str, int]:
         """Return the default widths, or larger ones where values or sums need them."""
@@ -518,10 +551,7 @@ class Placement:
         for name, variable in ARRAYS.items():
             if not variable.is_built(self.params):
                 if np.any(getattr(net, name) != variable.default):
-                    raise DoesNotFit(
-                        f"{name} is set, but the core was built without {variable.built}: clear "
-                        f"it, or connect to a core with {variable.built}"
-                    )
+                    raise DoesNotFit(_not_built(name, variable.built))
             else:
                 values = integers(
                     name, getattr(net, name), net.shape(name), variable.limits(self.params),
@@ -608,6 +638,20 @@ def _checked_overrides(overrides: dict[str, Any]) -> dict[str, Any]:
                 f"{name} must be {types[name].__name__}, not {type(value).__name__} {shown(value)}"
             )
     return checked
+
+
+def _not_built(name: str, option: str) -> str:
+    return (
+        f"{name} is set, but the core was built without {option}: clear it, or connect to a core "
+        f"with {option}"
+    )
+
+
+def _coarse(tau: float) -> bool:
+    """Return whether the code of a time constant is too inexact without a shift."""
+    code, shift = shifted_decay_code(tau)
+    exact = code / (1 << shift)
+    return abs(decay_code(tau) - exact) > _INEXACT * exact
 
 
 def _round_up(value: int, multiple: int) -> int:

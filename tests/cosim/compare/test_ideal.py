@@ -38,16 +38,19 @@ def wild(seed: int) -> Network:
         net.weights[20:] *= -10
         net.v_floor = -30000
         net.trace_pre_bump, net.trace_pre_replace = 60000, False
+    if seed == 4:
+        net.v_tau, net.trace_pre_tau, net.i_syn_shift = 1_500.0, 3_000.0, 1
     return net
 
 
 # The last one saturates, and its weights begin outside their bounds, as they are meant to.
 @pytest.mark.filterwarnings("ignore::spiketwin.host.errors.SpiketwinWarning")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(5))
 def test_with_all_roundings_kept_every_value_is_the_cores(seed: int) -> None:
     net = wild(seed)
     # Larger than the network, as the noise goes by the core's numbers; narrow, to saturate.
     params = net.core_params(n_axons=24, i_syn_width=16 if seed < 3 else 8)
+    assert params.decay_shift is (seed == 4)
     case = replace(Case.of(net, params, noise(300, 20, seed), 300), clear_every=70)
     with connect("model:", params=params) as core:
         found = case.run_on(core, every=50)

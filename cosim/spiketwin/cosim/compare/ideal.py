@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, Final, Self
 
 import numpy as np
@@ -63,6 +64,8 @@ class Ideal:
         Likewise.
     v_tau, i_syn_tau, theta_tau, trace_pre_tau, trace_post_tau:
         Time constants in ticks, as in `Network`.
+    i_syn_shift:
+        As in `Network`: a current adds ``i_syn / 2**i_syn_shift`` to the potential.
     stochastic, seed:
         As in `Network`; without effect unless steps are rounded.
     pre_gain, pre_offset, post_gain, post_offset:
@@ -106,6 +109,7 @@ class Ideal:
     trace_pre_replace: bool = False
     trace_post_bump: float = 0.0
     trace_post_replace: bool = False
+    i_syn_shift: int = 0
 
     def __post_init__(self) -> None:
         own = {f.name for f in fields(self)}
@@ -214,7 +218,7 @@ class _Runner:
         self.n_axons = ideal.n_axons
         self.learns = bool(ideal.plastic.any())
         self._tick = 0
-        self._rules = _rules(ideal, coded_loss if keeping and keeping.decay_codes else exact_loss)
+        self._rules = _rules(ideal, _loss(keeping))
         noise_seed = ideal.seed if ideal.stochastic else None
         self._grid = (
             keeping.grid(ideal.n_axons, ideal.n_neurons, noise_seed) if keeping else no_grid()
@@ -259,6 +263,12 @@ class _Runner:
 
     def weights(self) -> Values:
         return self._state.weight.copy()
+
+
+def _loss(keeping: Quantisation | None) -> Callable[[float], float]:
+    if keeping is None or not keeping.decay_codes:
+        return exact_loss
+    return partial(coded_loss, params=keeping.params)
 
 
 def _rules(ideal: Ideal, loss: Callable[[float], float]) -> kernels.Rules:

@@ -75,12 +75,14 @@ class Rules(NamedTuple):
     trace_post_loss: float
     trace_post_bump: float
     trace_post_replace: bool
+    i_syn_shift: float
 
 
 class Grid(NamedTuple):
     """The roundings that are applied.
 
-    `unit` and `trace_unit` are the steps to which the loss of a decay is rounded, 0 for none.
+    `unit` and `trace_unit` are the steps to which the loss of a decay is rounded, 0 for none; to
+    `unit` also the part of a current that `i_syn_shift` leaves.
     Each ``…_top`` is the largest value that the width holds, ``inf`` for no bound; signed state
     reaches down to ``-top - 1``.
     `whole_steps` rounds the steps of weights, by noise from `seed` if `stochastic`; the last two
@@ -115,6 +117,14 @@ def _decayed(value: float, loss: float, unit: float) -> float:
 def _decay_all(values: Reals, loss: float, unit: float) -> None:
     for k in range(values.size):
         values[k] = _decayed(values[k], loss, unit)
+
+
+@compiled
+def _part(current: float, shift: float, unit: float) -> float:
+    if shift == 0.0:
+        return current
+    part = current / math.pow(2.0, shift)
+    return part if unit == 0.0 else math.floor(part / unit + 0.5) * unit
 
 
 @compiled
@@ -161,7 +171,8 @@ def _deliver(s: State, r: Rules, g: Grid, source: int, key_x: np.uint16, key_y: 
 
 @compiled
 def _update(s: State, r: Rules, g: Grid, j: int) -> bool:
-    v = _decayed(s.v[j], r.v_loss, g.unit) + s.i_syn[j] + s.bias[j]
+    drive = _part(s.i_syn[j], r.i_syn_shift, g.unit) + s.bias[j]
+    v = _decayed(s.v[j], r.v_loss, g.unit) + drive
     v = _held(max(v, r.v_floor), g.v_top)
     s.i_syn[j] = _decayed(s.i_syn[j], r.i_syn_loss, g.unit)
     limit = s.threshold[j] + s.theta[j]

@@ -23,10 +23,12 @@ class Quantisation:
     params:
         Sizes of the core.
     decay_codes:
-        Decays lose the part that their 16-bit code stands for, not ``1 - exp(-1 / tau)``.
+        Decays lose the part that their 16-bit code, with its shift where the core has one, stands
+        for, not ``1 - exp(-1 / tau)``.
     decay_rounding:
         The loss of a decay is a whole number of units (of the trace's width, for a trace), and at
-        least one. Beside decays only steps of weights make fractions.
+        least one; so is the part of a current that `i_syn_shift` leaves, from none on. Beside
+        these only steps of weights make fractions.
     widths:
         State saturates at the widths.
     weight_steps:
@@ -80,7 +82,9 @@ def exact_loss(tau: float) -> float:
     return -math.expm1(-1.0 / tau) if tau else 1.0
 
 
-def coded_loss(tau: float) -> float:
+def coded_loss(tau: float, params: CoreParams) -> float:
     """Return the part of a value that is lost per tick by a core's decay code for `tau`."""
-    code = arithmetic.decay_code(tau)
-    return 1.0 if code == arithmetic.DECAY_AT_ONCE else code / (1 << arithmetic.DECAY_BITS)
+    code, shift = arithmetic.shifted_decay_code(tau, params.decay_shift)
+    if code == arithmetic.DECAY_AT_ONCE:
+        return 1.0
+    return code / (1 << arithmetic.DECAY_BITS + shift)

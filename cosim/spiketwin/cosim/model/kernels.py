@@ -105,6 +105,12 @@ class Settings(NamedTuple):
     trace_post_bump: int
     trace_post_replace: int
     tag: int
+    v_decay_shift: int
+    i_syn_decay_shift: int
+    theta_decay_shift: int
+    trace_pre_decay_shift: int
+    trace_post_decay_shift: int
+    i_syn_shift: int
 
 
 class Sizes(NamedTuple):
@@ -187,12 +193,13 @@ def _least_loss(code: int) -> np.uint32:
 
 
 @compiled
-def _decayed(value: np.int32, code: np.uint32, least: np.uint32) -> np.int32:
+def _decayed(value: np.int32, code: np.uint32, shift: np.uint32, least: np.uint32) -> np.int32:
     magnitude = np.uint32(-value) if value < 0 else np.uint32(value)
-    # (magnitude · code + 2**15) >> 16 in two halves, neither of which exceeds 32 bits.
-    low = np.uint32(np.uint32(np.uint32(magnitude & 0xFF) * code) + 0x8000) >> 8
+    # (magnitude · code) >> 8 in two halves, neither of which exceeds 32 bits.
+    low = np.uint32(np.uint32(np.uint32(magnitude & 0xFF) * code) >> 8)
     high = np.uint32(np.uint32(magnitude >> 8) * code)
-    lost = np.uint32(np.uint32(high + np.uint32(low)) >> 8)
+    lost = np.uint32(np.uint32(np.uint32(high + low) >> np.uint32(shift + 7)) + 1) >> 1
+    lost = np.uint32(lost)
     lost = lost if lost > least else least
     lost = lost if lost < magnitude else magnitude
     rest = np.int32(magnitude - lost)
@@ -200,13 +207,13 @@ def _decayed(value: np.int32, code: np.uint32, least: np.uint32) -> np.int32:
 
 
 @compiled
-def decay_all(values: Int32, code: int) -> None:
+def decay_all(values: Int32, code: int, shift: int) -> None:
     """Let every value decay for one tick (`arithmetic.decay`), in place."""
     if code == a.DECAY_NONE:
         return
-    factor, least = np.uint32(code), _least_loss(code)
+    factor, divided, least = np.uint32(code), np.uint32(shift), _least_loss(code)
     for k in range(values.size):
-        values[k] = _decayed(values[k], factor, least)
+        values[k] = _decayed(values[k], factor, divided, least)
 
 
 # --- learning ----------------------------------------------------------------------------------
@@ -373,12 +380,16 @@ def _deliver_walked(
 
 
 @inlined
-def integrate(potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, floor: int) -> None:
+def integrate(
+    potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, shift: int, floor: int,
+    i_syn_shift: int,
+) -> None:  # fmt: skip
     """Sum up every neuron's potential, above the floor but not yet saturated to its width."""
-    factor, least = np.uint32(code), _least_loss(code)
-    low = np.int32(floor)
+    factor, divided, least = np.uint32(code), np.uint32(shift), _least_loss(code)
+    low, places, half = np.int32(floor), np.int32(i_syn_shift), np.int32((1 << i_syn_shift) >> 1)
     for j in range(potential.size):
-        total = np.int32(np.int32(_decayed(v[j], factor, least) + i_syn[j]) + bias[j])
+        current = np.int32(np.int32(i_syn[j] + half) >> places)
+        total = np.int32(np.int32(_decayed(v[j], factor, divided, least) + current) + bias[j])
         potential[j] = total if total > low else low
 
 
@@ -433,8 +444,10 @@ def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
 @inlined
 def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
     """Advance all neurons; return how many fired, and the words put out so far."""
-    integrate(s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_floor)
-    decay_all(s.i_syn, r.i_syn_decay)
+    integrate(
+        s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_decay_shift, r.v_floor, r.i_syn_shift
+    )
+    decay_all(s.i_syn, r.i_syn_decay, r.i_syn_decay_shift)
     find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta, z.v_top)
     for j in range(s.held.size):
         s.held[j] = s.refrac_count[j] > 0
@@ -453,15 +466,15 @@ def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) ->
                 log.words[put] = group << _GROUP_PLACE | c.spike[j]
                 put += 1
             log.words[put - 1] |= np.uint32(1 << (SPIKE_CYCLE_BITS + j - group * z.neuron_lanes))
-    decay_all(s.theta, r.theta_decay)
+    decay_all(s.theta, r.theta_decay, r.theta_decay_shift)
     if z.learning:
-        decay_all(s.trace_post, r.trace_post_decay)
+        decay_all(s.trace_post, r.trace_post_decay, r.trace_post_decay_shift)
         for k in range(count):
             j = s.fired[k]
             s.trace_post[j] = _bumped(
                 s.trace_post[j], r.trace_post_bump, r.trace_post_replace, z.trace_top
             )
-        decay_all(s.trace_pre, r.trace_pre_decay)
+        decay_all(s.trace_pre, r.trace_pre_decay, r.trace_pre_decay_shift)
     return count, put
 
 

@@ -15,6 +15,10 @@ DECAY_AT_ONCE: Final = (1 << DECAY_BITS) - 1
 """Decay codes with an exact meaning: with the first the value stays, with the second it becomes 0
 at once."""
 
+DECAY_SHIFT_BITS: Final = 4
+MAX_DECAY_SHIFT: Final = (1 << DECAY_SHIFT_BITS) - 1
+"""Width and largest value of a shift, by which the unit of a code is divided by two as often."""
+
 STEP_BITS: Final = 16
 """Fraction bits of a weight step before it is rounded to whole weight units."""
 
@@ -46,20 +50,24 @@ def unsigned(value: int, width: int) -> int:
     return value & ((1 << width) - 1)
 
 
-def decay(value: int, code: int) -> int:
+def shifted(value: int, shift: int) -> int:
+    """Return ``value / 2**shift``, rounded to nearest, half up."""
+    return value + (1 << shift >> 1) >> shift
+
+
+def decay(value: int, code: int, shift: int = 0) -> int:
     """Return `value` after one tick of exponential decay towards 0.
 
-    The part ``code / 2**16`` of the magnitude is taken away, rounded to nearest (half up), and at
-    least 1, so that the value always reaches 0. `DECAY_NONE` leaves the value as it is,
-    `DECAY_AT_ONCE` makes it 0.
+    The part ``code / 2**(16 + shift)`` of the magnitude is taken away, rounded to nearest (half
+    up), and at least 1, so that the value always reaches 0. `DECAY_NONE` leaves the value as it is,
+    `DECAY_AT_ONCE` makes it 0, whatever the shift.
     """
     if code == DECAY_NONE or value == 0:
         return value
     if code == DECAY_AT_ONCE:
         return 0
     magnitude = abs(value)
-    lost = (magnitude * code + (1 << (DECAY_BITS - 1))) >> DECAY_BITS
-    magnitude -= max(1, lost)
+    magnitude -= max(1, shifted(magnitude * code, DECAY_BITS + shift))
     return magnitude if value > 0 else -magnitude
 
 
@@ -70,18 +78,40 @@ def decay_code(tau: float) -> int:
     a code of at least 1.
     Raises `ValueError` when `tau` is negative or not a number.
     """
+    return _code(_fraction(tau), 0)
+
+
+def shifted_decay_code(tau: float, shifts: bool = True) -> tuple[int, int]:
+    """Return the decay code of a time constant, and the largest shift with which it fits.
+
+    `tau` is that of `decay_code`, and so are the codes of 0 and of ``math.inf``, with a shift of 0.
+    A code with a shift is above 32766, and so exact to about 1/65536, unless the shift is the
+    largest. Without `shifts`, for a core that has none, the shift is always 0.
+    Raises `ValueError` when `tau` is negative or not a number.
+    """
+    fraction = _fraction(tau)
+    if fraction == 0 or not shifts:
+        return _code(fraction, 0), 0
+    fitting = (s for s in range(MAX_DECAY_SHIFT, 0, -1) if _code(fraction, s) < DECAY_AT_ONCE)
+    shift = next(fitting, 0)
+    return _code(fraction, shift), shift
+
+
+def _fraction(tau: float) -> float:
+    """Return ``1 - exp(-1 / tau)``, which is 0 for ``math.inf`` alone."""
     try:
         tau = float(tau)
     except OverflowError:  # an integer beyond all floats
         tau = math.nan
     if math.isnan(tau) or tau < 0:
         raise ValueError(f"a time constant is 0…inf ticks as a float holds them, not {tau}")
-    if math.isinf(tau):
+    return 1.0 if tau == 0 else -math.expm1(-1.0 / tau)
+
+
+def _code(fraction: float, shift: int) -> int:
+    if fraction == 0:
         return DECAY_NONE
-    if tau == 0:
-        return DECAY_AT_ONCE
-    fraction = -math.expm1(-1.0 / tau)
-    return max(1, min(DECAY_AT_ONCE, round(fraction * (1 << DECAY_BITS))))
+    return max(1, min(DECAY_AT_ONCE, round(fraction * (1 << DECAY_BITS + shift))))
 
 
 def weight_step(trace: int, gain: int, offset: int, trace_width: int) -> int:

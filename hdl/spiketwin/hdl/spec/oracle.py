@@ -195,10 +195,11 @@ class Oracle:
         """Advance one neuron; return whether it fires."""
         p, r = self.params, self.register
         # The current acts in the tick in which it arrives, and decays afterwards.
-        total = a.decay(self.v[j], r["v_decay"]) + self.i_syn[j] + self.bias[j]
+        drive = a.shifted(self.i_syn[j], r.get("i_syn_shift", 0)) + self.bias[j]
+        total = self._decayed(self.v[j], "v") + drive
         v = a.saturate(max(total, r["v_floor"]), p.v_width)
         saturates = total > v
-        self.i_syn[j] = a.decay(self.i_syn[j], r["i_syn_decay"])
+        self.i_syn[j] = self._decayed(self.i_syn[j], "i_syn")
         limit = self.threshold[j] + self.theta[j]
         refractory = self.refrac_count[j] > 0
         fires = not refractory and v >= limit
@@ -217,9 +218,9 @@ class Oracle:
         else:
             self.v[j] = v
         self._count("v_saturations", saturates)
-        self.theta[j] = a.decay(self.theta[j], r["theta_decay"])
+        self.theta[j] = self._decayed(self.theta[j], "theta")
         if p.learning:
-            self.trace_post[j] = a.decay(self.trace_post[j], r["trace_post_decay"])
+            self.trace_post[j] = self._decayed(self.trace_post[j], "trace_post")
             if fires:
                 self.trace_post[j] = self._bumped(self.trace_post[j], "trace_post")
         i_syn = a.unsigned(self.i_syn[j], p.i_syn_width)
@@ -231,7 +232,7 @@ class Oracle:
 
     def _decay_trace_pre(self) -> None:
         for i in range(self.params.n_sources):
-            self.trace_pre[i] = a.decay(self.trace_pre[i], self.register["trace_pre_decay"])
+            self.trace_pre[i] = self._decayed(self.trace_pre[i], "trace_pre")
             self._fold(a.DIGEST_SOURCES, i, self.trace_pre[i])
 
     def _learn(self, neuron: int) -> None:
@@ -285,6 +286,10 @@ class Oracle:
 
     def _count(self, name: str, happened: bool) -> None:
         self.saturations[name] += happened
+
+    def _decayed(self, value: int, name: str) -> int:
+        r = self.register
+        return a.decay(value, r[f"{name}_decay"], r.get(f"{name}_decay_shift", 0))
 
     def _bumped(self, trace: int, name: str) -> int:
         bump = self.register[f"{name}_bump"]

@@ -123,6 +123,9 @@ class CoreParams:
     weight_depth:
         With projections: words of each weight bank, a multiple of 16. Without: 0, as the depth
         then follows from the other sizes.
+    decay_shift:
+        Whether every decay has a shift beside its code, with which long time constants are as exact
+        as short ones, and `i_syn` one of its own (docs/tick.md). Shifts take no cycle.
     """
 
     n_axons: int
@@ -146,6 +149,7 @@ class CoreParams:
     n_profiles: int = 1
     n_projections: int = 1
     weight_depth: int = 0
+    decay_shift: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -264,6 +268,11 @@ class CoreParams:
         return max(1, (self.bank_depth - 1).bit_length())
 
     @property
+    def trace_decay_shift(self) -> bool:
+        """Whether the decays of traces have a shift."""
+        return self.learning and self.decay_shift
+
+    @property
     def profile_width(self) -> int:
         """Bits of the number of a profile."""
         return self.n_profiles.bit_length() - 1
@@ -331,6 +340,18 @@ _NOT_IN_DIGESTS: Final = (
 def field_types() -> dict[str, type]:
     """Return the types of the fields of `CoreParams`, in their order: int or bool."""
     return get_type_hints(CoreParams)
+
+
+_BYTES_OF_LARGE: Final = {
+    "n_axons": 2, "n_neurons": 2, "event_queue_depth": 4, "spike_queue_depth": 4,
+    "weight_depth": 4,
+}  # fmt: skip
+"""Bytes of the sizes that can be above 255: 2, or 4 if they can be above 65535."""
+
+
+def size_bytes(name: str) -> int:
+    """Return the bytes in which a field of `CoreParams` travels: 1, 2 or 4."""
+    return _BYTES_OF_LARGE.get(name, 1)
 
 
 PRESETS: Final[dict[str, CoreParams]] = {

@@ -15,6 +15,7 @@ from typing import Final
 
 from spiketwin.hdl.spec.arithmetic import (
     DECAY_BITS,
+    DECAY_SHIFT_BITS,
     GAIN_BITS,
     GAIN_WIDTH,
     OFFSET_WIDTH,
@@ -100,8 +101,10 @@ TRACE: Final = "trace"
 TICKS: Final = "ticks"
 CYCLES: Final = "cycles"
 DECAY_CODE: Final = "decay code"
+DECAY_SHIFT: Final = "decay shift"
 """Units of variables. Weights are added to potentials, so one unit of each is worth the same. A
-network states a decay as a time constant in ticks (`arithmetic.decay_code`)."""
+network states a decay, and its shift with it, as a time constant in ticks
+(`arithmetic.shifted_decay_code`)."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,11 @@ class Variable:
         return self.unit == DECAY_CODE
 
     @property
+    def is_decay_shift(self) -> bool:
+        """Whether the variable is the shift of a decay, which follows from its time constant."""
+        return self.unit == DECAY_SHIFT
+
+    @property
     def space(self) -> Space:
         """The memory space of an array."""
         return Space[self.name.upper()]
@@ -210,8 +218,8 @@ class Variable:
     @property
     def attribute(self) -> str:
         """Name of the attribute of a network that holds the variable."""
-        if self.is_decay:
-            return self.name.removesuffix("_decay") + "_tau"
+        if self.is_decay or self.is_decay_shift:
+            return self.name.removesuffix("_shift").removesuffix("_decay") + "_tau"
         return "weights" if self.name == "weight" else self.name
 
 
@@ -229,6 +237,7 @@ def limits(width: int, signed: bool) -> tuple[int, int]:
 _run = partial(Variable, per=Per.CORE, kind=Kind.RUN)
 _setting = partial(Variable, per=Per.CORE, kind=Kind.PARAMETER)
 _learning = partial(_setting, built="learning")
+_shift = partial(_setting, unit=DECAY_SHIFT, since=3)
 _parameter = partial(Variable, kind=Kind.PARAMETER)
 _state = partial(Variable, kind=Kind.STATE)
 _layout = partial(Variable, kind=Kind.LAYOUT, built="has_projections")
@@ -293,6 +302,22 @@ VARIABLES: Final = (
         "tag", 32,
         "A number that the network chooses, by which a host that connects later recognises it.",
         since=2,
+    ),
+    _shift("v_decay_shift", DECAY_SHIFT_BITS, "Shift of v_decay.", built="decay_shift"),
+    _shift("i_syn_decay_shift", DECAY_SHIFT_BITS, "Shift of i_syn_decay.", built="decay_shift"),
+    _shift("theta_decay_shift", DECAY_SHIFT_BITS, "Shift of theta_decay.", built="decay_shift"),
+    _shift(
+        "trace_pre_decay_shift", DECAY_SHIFT_BITS, "Shift of trace_pre_decay.",
+        built="trace_decay_shift",
+    ),
+    _shift(
+        "trace_post_decay_shift", DECAY_SHIFT_BITS, "Shift of trace_post_decay.",
+        built="trace_decay_shift",
+    ),
+    _setting(
+        "i_syn_shift", DECAY_SHIFT_BITS,
+        "The current adds to the potential divided by 2 as often, rounded to nearest.",
+        built="decay_shift", since=3,
     ),
     # Arrays, in the order of cause and effect within a tick.
     _state(

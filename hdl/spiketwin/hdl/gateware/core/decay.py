@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from spiketwin.hdl.gateware.core.pipeline import Delay
-from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS
+from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_SHIFT_BITS
 
 DECAY_LATENCY = 3
 """Cycles from `value` to `result`: registers before the multiplier, after it, and the result."""
@@ -23,6 +23,8 @@ class Decay(wiring.Component):
     ----------
     shape:
         Shape of the value, signed or not.
+    shifts:
+        Whether there is a shift.
 
     Members
     -------
@@ -30,6 +32,8 @@ class Decay(wiring.Component):
         In, the value, a new one each cycle.
     code:
         In, the decay code; does not change while values are under way.
+    shift:
+        In, with `shifts`, the shift of the code, which does not change either.
     result:
         Out, the decayed value, `DECAY_LATENCY` cycles after `value`.
     """
@@ -38,12 +42,26 @@ class Decay(wiring.Component):
     code: Signal
     result: Signal
 
-    def __init__(self, shape: Shape) -> None:
-        self.shape = shape
-        super().__init__({"value": In(shape), "code": In(DECAY_BITS), "result": Out(shape)})
+    def __init__(self, shape: Shape, *, shifts: bool = False) -> None:
+        self.shape, self.shifts = shape, shifts
+        super().__init__(
+            {
+                "value": In(shape),
+                "code": In(DECAY_BITS),
+                **({"shift": In(DECAY_SHIFT_BITS)} if shifts else {}),
+                "result": Out(shape),
+            }
+        )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        if self.shifts:
+            self._with_shift(m)
+        else:
+            self._without(m)
+        return m
+
+    def _without(self, m: Module) -> None:
         width, signed = self.shape.width, self.shape.signed
         value = self.value
         # The multiplier is signed if the value is. A code of one half or more then counts as the
@@ -72,4 +90,30 @@ class Decay(wiring.Component):
         if largest > _EXACT_AT_ONCE:
             with m.If(self.code == DECAY_AT_ONCE):
                 m.d.sync += self.result.eq(0)
-        return m
+
+    def _with_shift(self, m: Module) -> None:
+        """Multiply the magnitude: with a shift a code of one half or more cannot count as less."""
+        width, value = self.shape.width, self.value
+        negative = value[-1] if self.shape.signed else Const(0)
+        factor = Signal(width, reset_less=True)
+        product = Signal(width + DECAY_BITS, reset_less=True)
+        moves = Signal()
+        m.d.sync += [
+            factor.eq(Mux(negative, -value, value)),
+            product.eq(factor * self.code),
+            moves.eq(factor.any() & self.code.any()),
+        ]
+        # kept - lost = ~(~kept + lost) above 0, and kept + lost below: inverted on both sides of
+        # the adder, or on none.
+        inverts = ~Delay(m, "negative", negative, 2)[2]
+        kept = Delay(m, "kept", value, 2)[2] ^ inverts.replicate(width)
+        shifted = (product[DECAY_BITS - 1 :] >> self.shift)[: width + 1]
+        half, whole = shifted[0], shifted[1:]
+        # At least 1 is lost. That the shifted product is below 1 is found beside the shifter, not
+        # behind it.
+        at_least_1 = Cat(product[DECAY_BITS + k] & (self.shift <= k) for k in range(width)).any()
+        one_more = half | (~at_least_1 & moves)
+        total = (Cat(one_more, kept) + Cat(one_more, whole))[1 : width + 1]
+        m.d.sync += self.result.eq(total ^ inverts.replicate(width))
+        with m.If(self.code == DECAY_AT_ONCE):
+            m.d.sync += self.result.eq(0)

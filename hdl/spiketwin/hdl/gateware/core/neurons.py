@@ -14,6 +14,8 @@ Stage by stage, from the cycle in which a group is issued::
     10  spikes leave; v, refractory count and trace_post written; decay of theta begins
     13  theta written
 
+With `decay_shift`, i_syn is read a cycle earlier and divided in that cycle.
+
 Memories are read as late as possible, since delaying an address takes fewer registers than delaying
 a value. There are no read-during-write hazards: groups ascend, and every memory is written at least
 three stages after it is read.
@@ -23,7 +25,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from amaranth.hdl import Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -39,39 +41,48 @@ from spiketwin.hdl.spec.registers import Space
 
 SPIKES = schedule.SPIKE_LATENCY
 DECISION = SPIKES - 1
-"""Stages in which spikes leave, and in which it is decided which neurons fire."""
+DIVIDED = DECISION - 4
+"""Stages in which spikes leave, in which it is decided which neurons fire, and in which what the
+current adds is there."""
 
-READ_STAGES = {
-    Space.V: DECISION - 3 - decay.DECAY_LATENCY - READ_LATENCY,
-    Space.I_SYN: DECISION - 4 - READ_LATENCY,
-    Space.BIAS: DECISION - 4 - READ_LATENCY,
-    Space.TRACE_POST: DECISION - decay.DECAY_LATENCY - READ_LATENCY,
-    Space.THRESHOLD: DECISION - 2 - READ_LATENCY,
-    Space.THETA: DECISION - 2 - READ_LATENCY,
-    Space.V_RESET: DECISION - READ_LATENCY,
-    Space.REFRAC_TICKS: DECISION - READ_LATENCY,
-    Space.REFRAC_COUNT: DECISION - READ_LATENCY,
-}
 WRITE_STAGES = {
-    Space.I_SYN: READ_STAGES[Space.I_SYN] + READ_LATENCY + decay.DECAY_LATENCY,
+    Space.I_SYN: DIVIDED + decay.DECAY_LATENCY,
     Space.V: SPIKES,
     Space.REFRAC_COUNT: SPIKES,
     Space.TRACE_POST: SPIKES,
     Space.THETA: SPIKES + decay.DECAY_LATENCY,
 }
-"""Stages in which addresses, and data to write, are at the ports of the memories. *Update* uses
-the vectors that are named here; the link alone uses any other vector of neurons."""
+"""Stages in which addresses and data to write are at the ports of the memories."""
 
 SETTINGS: Final = (
     "v_decay", "v_floor", "i_syn_decay", "reset_subtract", "theta_decay", "theta_bump",
-    "trace_post_decay", "trace_post_bump", "trace_post_replace",
+    "trace_post_decay", "trace_post_bump", "trace_post_replace", "v_decay_shift",
+    "i_syn_decay_shift", "theta_decay_shift", "trace_post_decay_shift", "i_syn_shift",
 )  # fmt: skip
 """The registers that *Update* uses."""
 
 
+def read_stages(params: CoreParams) -> dict[Space, int]:
+    """Return the stages in which the addresses of what is read are at the ports of the memories.
+
+    *Update* uses the vectors that are named here; the link alone uses any other vector of neurons.
+    """
+    return {
+        Space.V: DECISION - 3 - decay.DECAY_LATENCY - READ_LATENCY,
+        Space.I_SYN: DIVIDED - params.decay_shift - READ_LATENCY,
+        Space.BIAS: DIVIDED - READ_LATENCY,
+        Space.TRACE_POST: DECISION - decay.DECAY_LATENCY - READ_LATENCY,
+        Space.THRESHOLD: DECISION - 2 - READ_LATENCY,
+        Space.THETA: DECISION - 2 - READ_LATENCY,
+        Space.V_RESET: DECISION - READ_LATENCY,
+        Space.REFRAC_TICKS: DECISION - READ_LATENCY,
+        Space.REFRAC_COUNT: DECISION - READ_LATENCY,
+    }
+
+
 def ports(params: CoreParams) -> dict[Space, StatePort]:
     """Return the ports of the vectors that *Update* uses."""
-    return {space: port for space, port in vectors(params).items() if space in READ_STAGES}
+    return {space: port for space, port in vectors(params).items() if space in read_stages(params)}
 
 
 class Neurons(wiring.Component):
@@ -115,7 +126,8 @@ class Neurons(wiring.Component):
         p = self.params
         issue = Delay(m, "issue", self.issue, max(WRITE_STAGES.values()))
         groups: dict[int, Signal] = {}
-        for stage in sorted({*READ_STAGES.values(), *WRITE_STAGES.values()}):
+        reads = read_stages(p)
+        for stage in sorted({*reads.values(), *WRITE_STAGES.values()}):
             # Each stage with a port counts groups for itself, which takes fewer registers than
             # delaying the number of the group through all stages.
             groups[stage] = group = Signal(bits_for(p.neuron_groups - 1), name=f"group_{stage}")
@@ -123,7 +135,7 @@ class Neurons(wiring.Component):
         for space in ports(p):
             port = getattr(self, space.name.lower())
             part_bits = exact_log2(len(port.w_en) // p.neuron_lanes)
-            group = groups[READ_STAGES[space]]
+            group = groups[reads[space]]
             part = Delay(m, f"part_{space.name.lower()}", group[:part_bits], READ_LATENCY)
             m.d.comb += [
                 port.r_address.eq(group[part_bits:]),
@@ -192,11 +204,26 @@ class _Lane:
             for k in range(self.lane, len(word), self.params.neuron_lanes):
                 self.m.d.comb += word[k].eq(value)
 
-    def _decay(self, name: str, value: Value, code: Value) -> Value:
-        unit = decay.Decay(Shape.cast(value.shape()))
+    def _decay(self, name: str, value: Value, register: str) -> Value:
+        """Return a value, decayed as the register of this name and its shift say."""
+        shifts, settings = self.params.decay_shift, self.settings
+        unit = decay.Decay(Shape.cast(value.shape()), shifts=shifts)
         self.m.submodules[f"{name}_{self.lane}"] = unit
-        self.m.d.comb += [unit.value.eq(value), unit.code.eq(code)]
+        self.m.d.comb += [unit.value.eq(value), unit.code.eq(getattr(settings, register))]
+        if shifts:
+            self.m.d.comb += unit.shift.eq(getattr(settings, f"{register}_shift"))
         return unit.result
+
+    def _drive(self, current: Value) -> tuple[Value, Value]:
+        """Return the current a stage later if it is divided first, and its sum with the bias."""
+        bias, lane = self._read(Space.BIAS), self.lane
+        if not self.params.decay_shift:
+            return current, current + bias
+        # The bit below the lowest rounds, as the carry of the adder.
+        part = self._signal("part_of_current", len(current) + 1)
+        self.m.d.sync += part.eq(Cat(Const(0, 1), current).as_signed() >> self.settings.i_syn_shift)
+        total = (part + Cat(part[0], bias).as_signed()) >> 1
+        return Delay(self.m, f"current_{lane}", current, 1)[1], total
 
     def _integrate(self) -> _Integrated:
         """Stages 5 to 8: sum, floor and saturation, difference; and the decay of the current.
@@ -205,9 +232,9 @@ class _Lane:
         takes half the logic.
         """
         p, s = self.params, self.settings
-        current = self._read(Space.I_SYN)
-        self._write(Space.I_SYN, self._decay("decay_i", current, s.i_syn_decay))
-        decayed_v = self._decay("decay_v", self._read(Space.V), s.v_decay)
+        current, driven = self._drive(self._read(Space.I_SYN))
+        self._write(Space.I_SYN, self._decay("decay_i", current, "i_syn_decay"))
+        decayed_v = self._decay("decay_v", self._read(Space.V), "v_decay")
         drive = self._signal("drive", max(p.i_syn_width, p.v_width) + 1)
         total = self._signal("total_inverted", len(drive) + 1)
         v = self._signal("v_inverted", p.v_width)
@@ -216,7 +243,7 @@ class _Lane:
         headroom = self._signal("headroom_inverted", len(total) + 1)
         self.m.d.comb += headroom.eq(total + s.v_floor)
         self.m.d.sync += [
-            drive.eq(current + self._read(Space.BIAS)),
+            drive.eq(driven),
             total.eq(~(decayed_v + drive)),
             v.eq(~Mux(headroom < 0, capped(~total, p.v_width), s.v_floor)),
             limit.eq(self._read(Space.THRESHOLD) + self._read(Space.THETA)),
@@ -259,10 +286,10 @@ class _Lane:
         theta = Delay(m, f"theta_{lane}", self._read(Space.THETA), 2)[2]
         theta_bumped = Signal(p.theta_width, name=f"theta_bumped_{lane}", reset_less=True)
         exceeds = bump(m, theta, s.theta_bump, replace=Const(0), spiked=fires, result=theta_bumped)
-        self._write(Space.THETA, self._decay("decay_theta", theta_bumped, s.theta_decay))
+        self._write(Space.THETA, self._decay("decay_theta", theta_bumped, "theta_decay"))
         if p.learning:
             old = self._read(Space.TRACE_POST)
-            trace = self._decay("decay_trace", old, s.trace_post_decay)
+            trace = self._decay("decay_trace", old, "trace_post_decay")
             new_trace = Signal(p.trace_width, name=f"new_trace_{lane}", reset_less=True)
             bump(
                 m, trace, s.trace_post_bump, replace=s.trace_post_replace, spiked=fires,

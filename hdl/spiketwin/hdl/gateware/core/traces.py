@@ -21,7 +21,9 @@ BUMP_WRITE = READ_LATENCY + 1
 DECAY_WRITE = READ_LATENCY + decay.DECAY_LATENCY
 
 
-SETTINGS: Final = ("trace_pre_decay", "trace_pre_bump", "trace_pre_replace")
+SETTINGS: Final = (
+    "trace_pre_decay", "trace_pre_decay_shift", "trace_pre_bump", "trace_pre_replace",
+)  # fmt: skip
 """The registers that the unit of `trace_pre` uses."""
 
 
@@ -77,8 +79,12 @@ class SourceTraces(wiring.Component):
         )  # fmt: skip
         decayed = []
         for k in range(p.source_lanes):
-            m.submodules[f"decay_{k}"] = unit = decay.Decay(unsigned(p.trace_width))
+            m.submodules[f"decay_{k}"] = unit = decay.Decay(
+                unsigned(p.trace_width), shifts=p.decay_shift
+            )
             m.d.comb += [unit.value.eq(memory.r_part[k]), unit.code.eq(s.trace_pre_decay)]
+            if p.decay_shift:
+                m.d.comb += unit.shift.eq(s.trace_pre_decay_shift)
             decayed.append(unit.result)
 
         with m.If(bumps[BUMP_WRITE]):
