@@ -44,6 +44,7 @@ from spiketwin.hdl.spec.registers import (
     ADDRESS_COLUMN_BITS,
     DAMAGE_WIDTH,
     SATURATIONS,
+    Space,
     counters,
     space_formats,
 )
