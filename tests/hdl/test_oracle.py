@@ -435,7 +435,7 @@ def test_a_tick_takes_the_cycles_of_the_schedule() -> None:
     core.v[10] = core.v[90] = V_TOP
     result = core.step([1, 2, 3, 4])
     assert result.spikes == [10, 90]
-    assert result.update_cycle == schedule.deliver_cycles(params, 4)
+    assert result.update_cycle == schedule.deliver_cycles(params, 4 * params.row_groups)
     assert result.spike_cycles == [
         result.update_cycle + schedule.spike_cycle(params, j) for j in (10, 90)
     ]

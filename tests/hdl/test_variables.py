@@ -21,6 +21,7 @@ from spiketwin.hdl.spec.registers import (
 from spiketwin.hdl.spec.variables import (
     ARRAYS,
     CHANGED_IN_TICKS,
+    LAYOUT,
     STATE,
     VARIABLES,
     ClearMask,
@@ -48,7 +49,8 @@ def test_no_name_is_there_twice() -> None:
 
 def test_every_array_has_a_space_and_every_space_an_array() -> None:
     assert {v.space for v in ARRAYS} == set(Space) - {Space.REGISTER, Space.COUNTER}
-    assert set(space_formats(preset("tiny,n_profiles=8"))) == set(Space)
+    whole = preset("tiny,n_profiles=8,n_projections=2,weight_depth=16")
+    assert set(space_formats(whole)) == set(Space)
 
 
 def test_a_width_is_a_number_or_a_size_of_a_core() -> None:
@@ -59,6 +61,8 @@ def test_a_width_is_a_number_or_a_size_of_a_core() -> None:
 @pytest.mark.parametrize("name", field_types())
 def test_a_size_travels_in_as_many_bytes_as_its_largest_value_needs(name: str) -> None:
     roomy = replace(TINY, spike_queue_depth=65536)
+    if name == "weight_depth":  # without projections it is 0
+        roomy = replace(roomy, n_projections=2, weight_depth=16)
 
     def is_possible(value: int) -> bool:
         change: dict[str, Any] = {name: value}
@@ -85,9 +89,9 @@ def test_an_oracle_holds_all_arrays_in_their_shapes() -> None:
         if array.name == "pending":  # a list of those that fired
             assert held == []
         elif array.per is Per.SYNAPSE:
-            assert (len(held), len(held[0])) == array.shape(TINY.n_axons, TINY.n_neurons)
+            assert (len(held), len(held[0])) == array.shape_in(TINY)
         else:
-            assert (len(held),) == array.shape(TINY.n_axons, TINY.n_neurons)
+            assert (len(held),) == array.shape_in(TINY)
 
 
 def test_a_network_has_an_attribute_for_each_parameter_with_the_default_of_the_table() -> None:
@@ -136,7 +140,12 @@ WITHOUT_EFFECT = {"profile"}
 @pytest.mark.parametrize("state", [kernels.State, ideal_kernels.State])
 def test_a_compiled_tick_takes_all_arrays_that_it_uses(state: type) -> None:
     assert set(names(CHANGED_IN_TICKS)) <= set(state.__annotations__)
-    assert set(names(ARRAYS)) - set(state.__annotations__) == WITHOUT_EFFECT
+    assert set(names(ARRAYS)) - set(state.__annotations__) == WITHOUT_EFFECT | set(names(LAYOUT))
+
+
+def test_a_compiled_walk_takes_the_whole_table() -> None:
+    kinds = {"projection_kind"}  # a table names the dense ones only
+    assert set(names(LAYOUT)) - kinds <= set(kernels.Table.__annotations__)
 
 
 def test_the_ideal_network_knows_all_settings_that_its_ticks_use() -> None:

@@ -16,18 +16,31 @@ def random_table(
     have no projection, one, or several, as far as there are entries and memory.
     """
     p = params
-    sources, targets = _parts(p.column_groups, rng), _parts(p.row_groups, rng)
+    axons = p.n_axons // p.lanes
+    targets = _parts(p.row_groups, rng)
+    # Most often the neurons are the same populations as sources.
+    neurons = targets if rng.random() < 0.7 else _parts(p.row_groups, rng)
+    sources = _parts(axons, rng) + [(axons + first, n) for first, n in neurons]
     chosen, used = list[Projection](), 0
     pairs = [(s, t) for s in sources for t in targets for _ in range(rng.integers(0, 3))]
     rng.shuffle(pairs)
     for (source, n), (target, k) in pairs:
         words = n * k * p.lanes
-        if len(chosen) == p.n_projections or used + words > p.weight_depth:
-            continue
-        chosen.append(Projection(ProjectionKind.DENSE, source, n, target, k, used))
-        used += words
+        if len(chosen) == p.n_projections:
+            break
+        if rng.random() < 0.3:
+            top = 1 << (p.weight_width - 1)
+            weight, same = int(rng.integers(-top, top)), (source, n) == (target + axons, k)
+            itself = int(not same or rng.random() < 0.5)
+            chosen.append(
+                Projection(ProjectionKind.CONSTANT, source, n, target, k, 0, weight, itself)
+            )
+        elif used + words <= p.weight_depth:
+            chosen.append(Projection(ProjectionKind.DENSE, source, n, target, k, used))
+            used += words
     chosen.sort(key=lambda each: each.source)
-    learn = [k for k in range(len(chosen)) if rng.random() < learning]
+    dense = [k for k, each in enumerate(chosen) if each.kind == ProjectionKind.DENSE]
+    learn = [k for k in dense if rng.random() < learning]
     learn.sort(key=lambda k: chosen[k].target)
     table = {name: np.zeros(p.n_projections, np.int64) for name in FIELDS}
     for k, projection in enumerate(chosen):

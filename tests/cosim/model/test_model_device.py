@@ -323,7 +323,7 @@ def test_pending_is_written_from_its_begin_or_appended_to() -> None:
     line.write(Space.PENDING, 0, [1 << 8 | 1])
     assert line.counters()["pending_groups"] == 1
     line.ok(Opcode.RUN, run(1))
-    one = schedule.deliver_cycles(TINY, 1)
+    one = schedule.deliver_cycles(TINY, TINY.row_groups)
     assert line.fetch()[0] == word(Word.UPDATE, one)  # one source was active
 
 

@@ -207,7 +207,9 @@ def test_events_are_taken_in_their_tick() -> None:
     line.ok(Opcode.RUN, run(3))
     assert line.counters()["events_queued"] == 0
     begins = [w & 0xFFFF for w in line.fetch_all()[::2]]
-    assert begins == [schedule.deliver_cycles(TINY, n) for n in (0, 0, 2, 0, 0, 1)]
+    assert begins == [
+        schedule.deliver_cycles(TINY, n * TINY.row_groups) for n in (0, 0, 2, 0, 0, 1)
+    ]
 
 
 def test_events_ascend_from_one_request_to_the_next() -> None:

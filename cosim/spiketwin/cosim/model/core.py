@@ -11,7 +11,7 @@ import numpy.typing as npt
 from spiketwin.cosim.model import hashing, kernels
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.projections import walked
+from spiketwin.hdl.spec.projections import ProjectionKind, walked
 from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, limits, registers
 from spiketwin.hdl.spec.variables import ARRAYS, Kind, Variable
 from spiketwin.host.decoding import Decoded, decode
@@ -288,6 +288,7 @@ def _table(params: CoreParams, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Any
             **fields,
             row_weight=_weights(params, (longest,)),
             row_plastic=np.zeros(longest, np.bool_),
+            active=np.zeros(params.n_projections, np.int32),
             lanes=params.lanes,
         )
     )
@@ -300,15 +301,18 @@ def _schedules(
     p = params
     spike = [schedule.spike_cycle(p, j) for j in range(p.n_neurons)]
     if p.has_projections:
-        rows, columns = _walked_cycles(p, arrays)
+        rows, columns, constant = _walked_cycles(p, arrays)
     else:
         rows = np.full(p.n_sources, p.row_groups, np.int64)
         columns = np.full(p.n_neurons, schedule.column_cycles(p), np.int64)
+        constant = np.zeros(0, np.int64)
     whole = kernels.Schedule(
         row=rows,
         column=columns,
+        constant=constant,
         lead=schedule.LEAD,
         with_rows=schedule.deliver_cycles(p, 1) - schedule.LEAD - 1,
+        with_constant=schedule.SWEEP,
         with_columns=schedule.learn_cycles(p, 1) - 1,
         update_and_end=schedule.update_cycles(p) + schedule.END,
         spike=np.array(spike, np.int64),
@@ -318,22 +322,30 @@ def _schedules(
 
 def _walked_cycles(
     params: CoreParams, arrays: dict[str, npt.NDArray[Any]]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the cycles of the rows of each source, and of the columns of each neuron."""
-    order, top = arrays["column_order"], params.n_projections
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the cycles of the rows of each source, the columns of each neuron, and the constant.
 
-    def cycles(walk: int, groups: npt.NDArray[Any], order: npt.NDArray[Any]) -> int:
-        # A table that the host has written in part may name projections that there are not.
-        numbers = [int(order[place]) for place in walked(walk) if place < top]
-        return schedule.walked_cycles(int(groups[k]) for k in numbers if k < top)
-
-    every = np.arange(top)
+    The last are those of each projection, if it is constant.
+    """
+    top, lanes = params.n_projections, params.lanes
+    targets, order = arrays["projection_targets"].tolist(), arrays["column_order"].tolist()
+    is_dense = arrays["projection_kind"] == ProjectionKind.DENSE
+    in_rows = (arrays["projection_targets"] * is_dense).tolist()
+    in_columns = arrays["projection_sources"].tolist()
+    # A table that the host has written in part may name projections that there are not.
     rows = [
-        cycles(int(walk), arrays["projection_targets"], every) for walk in arrays["row_projections"]
+        schedule.walked_cycles(in_rows[k] for k in walked(walk) if k < top)
+        for walk in arrays["row_projections"].tolist()
     ]
     columns = [
-        cycles(int(walk), arrays["projection_sources"], order)
-        for walk in arrays["column_projections"]
+        schedule.walked_cycles(
+            in_columns[order[place]] for place in walked(walk) if place < top and order[place] < top
+        )
+        for walk in arrays["column_projections"].tolist()
     ]
-    lanes = params.lanes
-    return np.repeat(np.array(rows, np.int64), lanes), np.repeat(np.array(columns, np.int64), lanes)
+    constant = [schedule.walked_cycles([each]) for each in targets]
+    return (
+        np.repeat(np.array(rows, np.int64), lanes),
+        np.repeat(np.array(columns, np.int64), lanes),
+        np.array(constant, np.int64),
+    )

@@ -27,6 +27,7 @@ from spiketwin.cosim.model.hashing import (
 )
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import DIGEST_WORDS
+from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, WORD_COUNT_BITS, Word
 from spiketwin.hdl.spec.registers import SATURATIONS
 from spiketwin.hdl.spec.variables import WALK_FIRST_BITS
@@ -38,6 +39,8 @@ Word32 = npt.NDArray[np.uint32]
 _COUNTED: Final = 8
 """Upper bits of the kinds of words that carry a count."""
 _GROUP_PLACE: Final = SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
+
+_CONSTANT: Final = int(ProjectionKind.CONSTANT)
 
 I_SYN, V, THETA, WEIGHT = range(len(SATURATIONS))
 """Indices into `Log.saturations`."""
@@ -135,14 +138,18 @@ class Table(NamedTuple):
     """The table of projections, by the names of the specification, and scratch for a row.
 
     `weight` and `plastic` are the synapses, ``word · lanes + bank``. `row_weight` and `row_plastic`
-    have room for those that a source or a neuron has in one projection.
+    have room for those that a source or a neuron has in one projection. `active` counts the active
+    sources of each constant projection; between two ticks it is 0.
     """
 
+    projection_kind: Int32
     projection_source: Int32
     projection_sources: Int32
     projection_target: Int32
     projection_targets: Int32
     projection_base: Int32
+    projection_weight: Int32
+    projection_itself: Int32
     row_projections: Int32
     column_projections: Int32
     column_order: Int32
@@ -150,6 +157,7 @@ class Table(NamedTuple):
     plastic: Flags
     row_weight: Weights
     row_plastic: Flags
+    active: Int32
     lanes: int
 
 
@@ -157,15 +165,18 @@ class Schedule(NamedTuple):
     """Cycles of the core (`spec.schedule`), as tables.
 
     `row` and `column` are the cycles of the rows of each source and of the columns of each neuron;
-    `lead` those before the first row, `with_rows` and `with_columns` those that come with any;
+    `constant` those of each constant projection; `lead` those before the first row, `with_rows`,
+    `with_constant` and `with_columns` those that come with any;
     `update_and_end` is the rest of any tick; `spike` is, for each neuron, the cycle in which its
     spike leaves.
     """
 
     row: Int64
     column: Int64
+    constant: Int64
     lead: int
     with_rows: int
+    with_constant: int
     with_columns: int
     update_and_end: int
     spike: Int64
@@ -356,6 +367,9 @@ def _deliver_walked(
     walk = t.row_projections[source // t.lanes]
     for n in range(walk >> WALK_FIRST_BITS):
         k = (walk & ((1 << WALK_FIRST_BITS) - 1)) + n
+        if t.projection_kind[k] == _CONSTANT:
+            t.active[k] += 1
+            continue
         first = t.projection_base[k] + source - t.projection_source[k] * t.lanes
         stride, count = t.projection_sources[k] * t.lanes, t.projection_targets[k] * t.lanes
         begin = t.projection_target[k] * t.lanes
@@ -377,6 +391,20 @@ def _deliver_walked(
         s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
     )
     return digest, i_syn_cut, cut
+
+
+@compiled
+def _deliver_constant(s: State, t: Table, z: Sizes, k: int) -> np.int32:
+    """Deliver all spikes of a constant projection; return how many currents saturate."""
+    begin, cut = t.projection_target[k] * t.lanes, np.int32(0)
+    for j in range(begin, begin + t.projection_targets[k] * t.lanes):
+        itself = 0 if t.projection_itself[k] else np.int64(s.pending[j])
+        total = s.i_syn[j] + t.projection_weight[k] * (t.active[k] - itself)
+        held = min(max(total, -z.i_syn_top - 1), z.i_syn_top)
+        s.i_syn[j] = held
+        cut = np.int32(cut + (np.int32(1) if held != total else np.int32(0)))
+    t.active[k] = 0
+    return cut
 
 
 @inlined
@@ -622,7 +650,16 @@ def run_ticks(
                 source = z.n_axons + j
                 digest ^= _deliver_and_count(s, table, r, z, log, source, key_x, key_y, digests)
                 rows += c.row[source]
-        begin = c.lead + (c.with_rows + rows if rows else 0)
+        constant = int(np.int64(0))
+        if table is not None:
+            t = Table(*table)
+            for k in range(t.active.size):
+                if t.active[k]:
+                    log.saturations[I_SYN] += _deliver_constant(s, t, z, k)
+                    constant += c.constant[k]
+        if constant:
+            constant += c.with_constant
+        begin = c.lead + (c.with_rows + rows + constant if rows else 0)
         log.words[put] = _count_word(Word.UPDATE, begin)
         fired, put = _update(s, r, z, c, log, put + 1)
         if digests is not None:

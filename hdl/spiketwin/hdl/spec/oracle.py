@@ -13,7 +13,7 @@ from typing import Any
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import WEIGHT_BLOCK, CoreParams
-from spiketwin.hdl.spec.projections import FIELDS, Projection, walked, whole
+from spiketwin.hdl.spec.projections import FIELDS, Projection, ProjectionKind, walked, whole
 from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, registers
 from spiketwin.hdl.spec.variables import ARRAYS, STATE, Variable
 
@@ -76,6 +76,8 @@ class Oracle:
     projection_target: list[int] = field(init=False)
     projection_targets: list[int] = field(init=False)
     projection_base: list[int] = field(init=False)
+    projection_weight: list[int] = field(init=False)
+    projection_itself: list[int] = field(init=False)
     row_projections: list[int] = field(init=False)
     column_projections: list[int] = field(init=False)
     column_order: list[int] = field(init=False)
@@ -108,6 +110,7 @@ class Oracle:
         sources = sorted(set(axons)) + [self.params.n_axons + j for j in self.pending]
         for source in sources:
             self._deliver(source)
+        constant = sum(self._deliver_constant(k, sources) for k in range(self.params.n_projections))
         spikes = [j for j in range(self.params.n_neurons) if self._update(j)]
         if self.params.learning:
             self._decay_trace_pre()
@@ -117,7 +120,7 @@ class Oracle:
         self.pending = spikes
         self.tick += 1
         p = self.params
-        begin = schedule.deliver_cycles(p, sum(map(self._row_cycles, sources)))
+        begin = schedule.deliver_cycles(p, sum(map(self._row_cycles, sources)), constant)
         learns = p.learning and self.register["learn_post"] and any(map(any, self.plastic))
         columns = sum(map(self._column_cycles, spikes)) if learns else 0
         return TickResult(
@@ -151,7 +154,7 @@ class Oracle:
         p = self.params
         if not p.has_projections:
             return p.row_groups
-        return schedule.walked_cycles(each.targets for each in self._projections_from(source))
+        return schedule.walked_cycles(each.row_blocks for each in self._projections_from(source))
 
     def _column_cycles(self, neuron: int) -> int:
         p = self.params
@@ -169,7 +172,8 @@ class Oracle:
     def _deliver(self, source: int) -> None:
         """Deliver a source's spike: currents, the pre-event rule, then the bump of its trace."""
         for projection in self._projections_from(source):
-            self._deliver_row(source, projection)
+            if projection.kind == ProjectionKind.DENSE:
+                self._deliver_row(source, projection)
         if self.params.learning:
             self.trace_pre[source] = self._bumped(self.trace_pre[source], "trace_pre")
 
@@ -190,6 +194,23 @@ class Oracle:
                 self.weight[at][column] = self._stepped(w, step, a.PASS_PRE, source, j)
         if p.learning and r["learn_pre"]:
             self._fold_synapses(source, first, row)
+
+    def _deliver_constant(self, number: int, active: list[int]) -> int:
+        """Deliver all spikes of a constant projection at once; return the cycles that it takes."""
+        p, lanes = self.params, self.params.lanes
+        if not p.has_projections:
+            return 0
+        projection = self.projection(number)
+        first = projection.source * lanes
+        spiked = [i for i in active if first <= i < first + projection.sources * lanes]
+        if projection.kind != ProjectionKind.CONSTANT or not spiked:
+            return 0
+        for j in range(projection.target * lanes, (projection.target + projection.targets) * lanes):
+            itself = 0 if projection.itself else spiked.count(p.n_axons + j)
+            total = self.i_syn[j] + projection.weight * (len(spiked) - itself)
+            self.i_syn[j] = a.saturate(total, p.i_syn_width)
+            self._count("i_syn_saturations", self.i_syn[j] != total)
+        return schedule.walked_cycles([projection.targets])
 
     def _update(self, j: int) -> bool:
         """Advance one neuron; return whether it fires."""

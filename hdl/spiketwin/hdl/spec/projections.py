@@ -3,7 +3,9 @@
 A core with `n_projections` above 1 has the synapses that its table names. Sources and neurons are
 named by groups of `lanes`. A *dense* projection has all synapses from its groups of sources to its
 groups of neurons, and takes ``sources · targets / lanes`` words of each weight bank, from
-`projection_base` on.
+`projection_base` on. A *constant* projection has as many synapses of one weight,
+`projection_weight`, and takes no memory; with `projection_itself` at 0, which needs the same
+neurons as sources and as targets, no neuron has one to itself.
 
 The projections of a group of sources follow each other in the table: an element of
 `row_projections` names the first of them and their number. Those of a group of neurons that learn
@@ -33,18 +35,27 @@ class ProjectionKind(enum.IntEnum):
     """The entry has no synapses."""
     DENSE = 1
     """Every source has a synapse to every target."""
+    CONSTANT = 2
+    """Likewise, and all weights are the same; they are delivered after all others, at once."""
 
 
 @dataclass(frozen=True)
 class Projection:
-    """One entry of the table: its kind, groups of sources and of neurons, and first word."""
+    """One entry of the table, whose fields are arrays of `variables.LAYOUT`."""
 
     kind: int
     source: int
     sources: int
     target: int
     targets: int
-    base: int
+    base: int = 0
+    weight: int = 0
+    itself: int = 1
+
+    @property
+    def row_blocks(self) -> int:
+        """Number of blocks in the row of a source."""
+        return self.targets if self.kind == ProjectionKind.DENSE else 0
 
     def place(self, source: int, neuron: int, lanes: int) -> int:
         """Return the place of a synapse in the weight memory: ``word · lanes + bank``."""

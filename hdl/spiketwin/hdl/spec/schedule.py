@@ -16,9 +16,11 @@ A tick runs through these phases, each beginning when the one before is over::
     end      END                     the totals are reported, the next tick is decided on
 
 With projections (docs/projections.md) an active source has a row for each of its projections, of
-``targets / lanes`` cycles each, and a neuron that fired a column for each one that learns, of
-``sources / lanes`` cycles; but each row and column takes LEAST_WALKED cycles at least, and a source
-or a neuron without any takes so many.
+``targets / lanes`` cycles if it is dense, and a neuron that fired a column for each one that
+learns, of ``sources / lanes`` cycles; but each row and column takes LEAST_WALKED cycles at least,
+and a source or a neuron without any takes so many. Behind the rows each constant projection with an
+active source takes ``targets / lanes`` cycles, and LEAST_WALKED at least, after SWEEP cycles for
+all of them.
 
 The spikes of neuron group g leave ``g + SPIKE_LATENCY`` cycles after *update* began.
 """
@@ -40,20 +42,25 @@ COLUMN_DRAIN: Final = 8
 END: Final = 2
 WALK: Final = 12
 LEAST_WALKED: Final = 8
+SWEEP: Final = 10
 
 
-def walked_cycles(groups: Iterable[int]) -> int:
+def walked_cycles(blocks: Iterable[int]) -> int:
     """Return the cycles of the rows of a source, or of the columns of a neuron.
 
-    `groups` are the groups of targets, or of sources, of each of its projections.
+    `blocks` are the blocks of each of them.
     """
-    return sum(max(LEAST_WALKED, each) for each in groups) or LEAST_WALKED
+    return sum(max(LEAST_WALKED, each) for each in blocks) or LEAST_WALKED
 
 
-def deliver_cycles(params: CoreParams, rows: int) -> int:
-    """Return the cycles from the beginning of a tick to *Update*, with so many cycles of rows."""
+def deliver_cycles(params: CoreParams, rows: int, constant: int = 0) -> int:
+    """Return the cycles from the beginning of a tick to *Update*.
+
+    Of these, `rows` are those of the rows, and `constant` those of constant projections.
+    """
     walk = WALK if params.has_projections else 0
-    return LEAD + (walk + rows + ROW_DRAIN if rows else 0)
+    sweeps = SWEEP + constant if constant else 0
+    return LEAD + (walk + rows + sweeps + ROW_DRAIN if rows else 0)
 
 
 def update_cycles(params: CoreParams) -> int:
@@ -115,4 +122,5 @@ def most_cycles(params: CoreParams) -> int:
     least = LEAST_WALKED * p.n_projections
     rows, columns = p.weight_depth + p.n_sources * least, p.weight_depth + p.n_neurons * least
     learn = learn_cycles(p, columns) if p.learning else 0
-    return deliver_cycles(p, rows) + update_cycles(p) + learn + END
+    constant = p.n_projections * max(LEAST_WALKED, p.row_groups)
+    return deliver_cycles(p, rows, constant) + update_cycles(p) + learn + END

@@ -55,6 +55,8 @@ class Space(enum.IntEnum):
     ROW_PROJECTIONS = 30
     COLUMN_PROJECTIONS = 31
     COLUMN_ORDER = 32
+    PROJECTION_WEIGHT = 33
+    PROJECTION_ITSELF = 34
 
 
 class ClearMask(enum.IntFlag):
@@ -371,12 +373,20 @@ VARIABLES: Final = (
         writer="fired", clear=ClearMask.PENDING,
     ),
     # The table of projections, and the ways through it.
-    _projection("projection_kind", 2, "0: no synapses; 1: dense."),
+    _projection("projection_kind", 2, "0: no synapses; 1: dense; 2: constant."),
     _projection("projection_source", "source_group_width", "First group of sources."),
     _projection("projection_sources", "source_group_width", "Number of groups of sources."),
     _projection("projection_target", "target_group_width", "First group of neurons."),
     _projection("projection_targets", "target_group_width", "Number of groups of neurons."),
     _projection("projection_base", "weight_address_width", "First word of the weights in a bank."),
+    _projection(
+        "projection_weight", "weight_width", "Weight of a constant projection.", signed=True,
+        unit=WEIGHT,
+    ),
+    _projection(
+        "projection_itself", 1,
+        "0: a neuron has no synapse to itself in a constant projection; 1: it has one.",
+    ),
     _layout(
         "row_projections", WALK_WIDTH,
         "Projections of a group of sources: the first one, and 64 times their number.",

@@ -58,6 +58,8 @@ class Controller(wiring.Component):
         Out, likewise: a block of synapses enters the lane pipeline, and is the first one of a row.
     walk_stb, skip_stb:
         Out, with projections: prepare rows or columns; no source is active in this tick.
+    sweep_stb:
+        Out, with projections: prepare the rows of constant projections.
     take_row_stb, streaming:
         Out, with projections: the next row or column begins; one is under way.
     rewind_stb:
@@ -81,8 +83,8 @@ class Controller(wiring.Component):
             "updating", "in_columns", "rewind_stb", "tick_end_stb",
         ]  # fmt: skip
         if p.has_projections:
-            inputs += ["row_valid", "rows_over", "row_last"]
-            outputs += ["walk_stb", "skip_stb", "take_row_stb", "streaming"]
+            inputs += ["row_valid", "rows_over", "row_last", "counted"]
+            outputs += ["walk_stb", "skip_stb", "sweep_stb", "take_row_stb", "streaming"]
         else:
             inputs += ["is_first", "last_of_row", "last_of_column", "word_over"]
             outputs += ["take_axon_stb", "take_neuron_stb", "issue", "row_stb", "axons_over"]
@@ -224,16 +226,24 @@ class Controller(wiring.Component):
                 m.d.comb += self.take_row_stb.eq(1)
                 m.next = f"{name}S"
             with m.Elif(self.rows_over):
-                self._enter(m, f"{name}_DRAIN", drain)
+                self._after_rows(m, name, drain)
         with m.State(f"{name}S"):
             m.d.comb += self.streaming.eq(1)
             with m.If(self.row_last):
                 with m.If(self.row_valid):
                     m.d.comb += self.take_row_stb.eq(1)
                 with m.Elif(self.rows_over):
-                    self._enter(m, f"{name}_DRAIN", drain)
+                    self._after_rows(m, name, drain)
                 with m.Else():
                     m.next = f"{name}_WAIT"
+
+    def _after_rows(self, m: Module, name: str, drain: int) -> None:
+        """Go on to constant projections, if any have active sources, and then to the next phase."""
+        with m.If(self.counted):
+            m.d.comb += self.sweep_stb.eq(1)
+            m.next = f"{name}_WAIT"
+        with m.Else():
+            self._enter(m, f"{name}_DRAIN", drain)
 
     # --- update and columns --------------------------------------------------------------------
 

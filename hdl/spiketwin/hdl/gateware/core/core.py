@@ -26,6 +26,7 @@ from amaranth.lib.wiring import connect, flipped
 
 from spiketwin.hdl.gateware.core import neurons, synapses, traces
 from spiketwin.hdl.gateware.core.access import Access
+from spiketwin.hdl.gateware.core.active_neurons import ActiveNeurons
 from spiketwin.hdl.gateware.core.blocks import Blocks
 from spiketwin.hdl.gateware.core.controller import Controller
 from spiketwin.hdl.gateware.core.digest import Digest
@@ -93,6 +94,7 @@ class Core(wiring.Component):
         m.submodules.controller = self.controller = Controller(p)
         if p.has_projections:
             m.submodules.walker = self.walker = Walker(p)
+            m.submodules.active_neurons = self.active_neurons = ActiveNeurons(p)
             self.blocks: wiring.Component = WalkedBlocks(p)
         else:
             self.blocks = Blocks(p)
@@ -235,6 +237,8 @@ class Core(wiring.Component):
             walker.neuron.eq(fired.neuron),
             walker.tick_end_stb.eq(controller.tick_end_stb),
             walker.take_stb.eq(controller.take_row_stb),
+            walker.sweep_stb.eq(controller.sweep_stb),
+            controller.counted.eq(walker.counted),
             controller.row_valid.eq(walker.valid),
             controller.rows_over.eq(walker.over),
             controller.row_last.eq(blocks.last),
@@ -242,6 +246,18 @@ class Core(wiring.Component):
             blocks.take_stb.eq(controller.take_row_stb),
             blocks.in_columns.eq(controller.in_columns),
             blocks.streaming.eq(controller.streaming),
+        ]
+        active, lanes = self.active_neurons, self.synapses
+        m.d.comb += [
+            active.set_stb.eq(walker.take_neuron_stb & ~controller.in_columns),
+            active.neuron.eq(fired.neuron),
+            active.updating.eq(controller.updating),
+            active.group.eq(blocks.group),
+            lanes.taken_stb.eq(controller.take_row_stb),
+            lanes.constant.eq(blocks.constant),
+            lanes.added.eq(blocks.added),
+            lanes.added_less.eq(blocks.added_less),
+            lanes.active.eq(active.flags),
         ]
         self._issue, self._row_stb = blocks.issue, blocks.bumps
 
@@ -343,6 +359,9 @@ class Core(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [lanes.trace.eq(post.r_data), lanes.learn_en.eq(registers.learn_pre)]
+            if p.has_projections:
+                with m.If(self.blocks.constant):
+                    m.d.comb += lanes.learn_en.eq(0)
 
     def _connect_rules(self, m: Module) -> None:
         """Connect the lane pipeline with the learning rule of the pass and the weight memory."""

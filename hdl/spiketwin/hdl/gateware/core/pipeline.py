@@ -57,6 +57,8 @@ def beyond(value: Value, width: int) -> Value:
 
 def saturated(value: Value, width: int) -> Value:
     """Return a signed value saturated to `width` bits, as `spec.arithmetic.saturate`."""
+    if len(value) <= width:
+        return value
     sign = value[-1]
     edge = Cat((~sign).replicate(width - 1), sign)
     return Mux(beyond(value, width), edge, value[:width]).as_signed()

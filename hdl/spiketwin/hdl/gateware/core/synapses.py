@@ -24,8 +24,10 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from spiketwin.hdl.gateware.core import noise, weights
+from spiketwin.hdl.gateware.core.active_neurons import FLAGS_LATENCY
 from spiketwin.hdl.gateware.core.pipeline import Delay, beyond, delay_line, saturated
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
+from spiketwin.hdl.gateware.core.walker import row_layout
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import CoreParams
 
@@ -56,6 +58,10 @@ class Synapses(wiring.Component):
         In, the source of the row or the neuron of the column.
     read, words, write, w_en, w_words:
         Access to the memory of weights (`weights.WeightSignature`).
+    taken_stb, constant, added, added_less, active:
+        In, with projections: the next row begins with the next cycle; whether the block is one of a
+        constant projection, and what this adds (`walker.row_layout`); the lanes whose neurons are
+        active sources, `active_neurons.FLAGS_LATENCY` cycles after the block.
     i_read, i_data, i_write, i_w_data, i_w_en:
         Access to the memory of currents; without `i_w_en`, `i_w_data` is 0.
     trace:
@@ -96,6 +102,15 @@ class Synapses(wiring.Component):
             "i_w_data": Out(currents),
             "i_w_en": Out(1),
         }
+        if p.has_projections:
+            added = row_layout(p)["added"].shape
+            members |= {
+                "taken_stb": In(1),
+                "constant": In(1),
+                "added": In(added),
+                "added_less": In(added),
+                "active": In(lanes),
+            }
         if p.learning:
             members |= {
                 "write": Out(weights.BlockAddress(p)),
@@ -137,13 +152,31 @@ class Synapses(wiring.Component):
             self.i_write.eq(place[CURRENT_WRITE_STAGE]),
             self.i_w_en.eq(row[CURRENT_WRITE_STAGE]),
         ]
+        added = self._added(m) if p.has_projections else [word.weight for word in self.words]
         for lane in range(p.lanes):
-            total = Signal(signed(p.i_syn_width + 1), name=f"current_{lane}")
-            m.d.sync += total.eq(self.i_data[lane] + self.words[lane].weight)
+            width = max(p.i_syn_width, len(added[lane])) + 1
+            total = Signal(signed(width), name=f"current_{lane}")
+            m.d.sync += total.eq(self.i_data[lane] + added[lane])
             with m.If(self.i_w_en):
                 m.d.comb += self.i_w_data[lane].eq(saturated(total, p.i_syn_width))
                 if p.saturation_counters:
                     m.d.comb += self.i_syn_saturates[lane].eq(beyond(total, p.i_syn_width))
+
+    def _added(self, m: Module) -> list[Value]:
+        """Return, in stage 4, what each lane adds: its weight, or that of constant projections."""
+        constant = Delay(m, "constant", self.constant, 4)[4]
+        taken = Delay(m, "taken", self.taken_stb, 3)[3]
+        active = Delay(m, "active", self.active, 3 - FLAGS_LATENCY)[3 - FLAGS_LATENCY]
+        # The blocks of the row before are still on their way when the next one is taken.
+        every, less = Signal.like(self.added), Signal.like(self.added_less)
+        with m.If(taken):
+            m.d.sync += [every.eq(self.added), less.eq(self.added_less)]
+        added: list[Value] = []
+        for lane, word in enumerate(self.words):
+            same = Signal.like(self.added, name=f"constant_{lane}")
+            m.d.sync += same.eq(Mux(active[lane], less, every))
+            added.append(Mux(constant, same, word.weight))
+        return added
 
     def _learn(self, m: Module) -> None:
         p = self.params

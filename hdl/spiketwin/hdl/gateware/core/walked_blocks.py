@@ -28,6 +28,8 @@ class WalkedBlocks(wiring.Component):
         Out, the block enters the pipeline. A short row has cycles without one.
     block, index, group:
         Out, the block, its source or neuron, and its number in a row or column of all.
+    constant, added, added_less:
+        Out, of the row under way (`walker.row_layout`).
     bumps:
         Out, the first cycle of the first row of a source.
     last:
@@ -38,9 +40,10 @@ class WalkedBlocks(wiring.Component):
 
     def __init__(self, params: CoreParams) -> None:
         self.params = p = params
+        row = row_layout(p)
         super().__init__(
             {
-                "row": In(row_layout(p)),
+                "row": In(row),
                 "take_stb": In(1),
                 "in_columns": In(1),
                 "streaming": In(1),
@@ -48,6 +51,9 @@ class WalkedBlocks(wiring.Component):
                 "block": Out(BlockAddress(p)),
                 "index": Out(range(p.n_sources)),
                 "group": Out(bits_for(p.column_groups - 1)),
+                "constant": Out(1),
+                "added": Out(row["added"].shape),
+                "added_less": Out(row["added_less"].shape),
                 "bumps": Out(1),
                 "last": Out(1),
                 "once": Out(1, init=1),
@@ -72,6 +78,9 @@ class WalkedBlocks(wiring.Component):
                 block.word.eq(self.row.word),
                 self.group.eq(self.row.group),
                 stride.eq(self.row.stride),
+                self.constant.eq(self.row.constant),
+                self.added.eq(self.row.added),
+                self.added_less.eq(self.row.added_less),
                 blocks_left.eq(self.row.groups),
                 cycles_left.eq(Mux(self.row.groups < least, least, self.row.groups)),
                 self.bumps.eq(self.row.first & ~self.in_columns),

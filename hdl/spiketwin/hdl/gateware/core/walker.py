@@ -12,16 +12,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Shape, Signal, Value, signed
 from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from spiketwin.hdl.gateware.core.pipeline import Delay
+from spiketwin.hdl.gateware.core.pipeline import Delay, saturated
 from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY
 from spiketwin.hdl.gateware.core.vectors import vectors
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.projections import FIELDS
+from spiketwin.hdl.spec.projections import FIELDS, ProjectionKind
 from spiketwin.hdl.spec.variables import LAYOUT, WALK_FIRST_BITS
 
 _READ: Final = 2 * READ_LATENCY
@@ -47,8 +48,13 @@ def row_layout(params: CoreParams) -> data.StructLayout:
         Address of the first block, and what lies between two of them.
     group, groups:
         Number of the group of neurons or sources of the first block; number of blocks.
+    constant, added, added_less:
+        Whether the row is that of a constant projection; what it then adds to the currents of
+        neurons, and of those that are active sources of it themselves.
     """
     p = params
+    # A sum that is farther away from its range than this saturates in any case.
+    added = Shape(p.i_syn_width + 2, signed=True)
     return data.StructLayout(
         {
             "index": bits_for(p.n_sources - 1),
@@ -57,6 +63,9 @@ def row_layout(params: CoreParams) -> data.StructLayout:
             "stride": p.weight_address_width,
             "group": bits_for(p.column_groups - 1),
             "groups": p.source_group_width,
+            "constant": 1,
+            "added": added,
+            "added_less": added,
         }
     )
 
@@ -82,6 +91,8 @@ class Walker(wiring.Component):
         Out, a row waits, and which; In, it is used up.
     over:
         Out, the last row of this walk was used up.
+    counted, sweep_stb:
+        Out, constant projections have active sources; In, prepare their rows.
     <array>:
         Access to the arrays of `variables.LAYOUT`.
     """
@@ -108,6 +119,8 @@ class Walker(wiring.Component):
                 "row": Out(row_layout(p)),
                 "take_stb": In(1),
                 "over": Out(1),
+                "counted": Out(1),
+                "sweep_stb": In(1),
                 **{array.name: Out(ports[array.space]) for array in LAYOUT},
             }
         )
@@ -120,6 +133,9 @@ class Walker(wiring.Component):
         self._emit = Signal()  # a row begins to be prepared
         self._first = Signal()  # it is the first one of its source
         self._empty = Signal()  # its source has no projection, and it no block
+        self._sweeps = Signal()  # it is that of a constant projection
+        self._counted = Signal(p.n_projections)  # constant projections with active sources
+        m.d.comb += self.counted.eq(self._counted.any())
         self._begun = Signal(range(_WAITING + 1))  # rows that are prepared or wait
         self._walk(m)
         self._wait(m, self._prepare(m), self._placed)
@@ -139,12 +155,15 @@ class Walker(wiring.Component):
         m.d.comb += [rows.r_address.eq(group), columns.r_address.eq(group)]
         reading = Signal(range(READ_LATENCY + 1))
         room = self._begun != _WAITING
-        after = Signal(WALK_FIRST_BITS)
+        after, found = Signal(WALK_FIRST_BITS), Signal(WALK_FIRST_BITS)
         with m.If(self._emit):
             m.d.sync += after.eq(self._place + 1)
         with m.FSM() as walking:
-            with m.State("REST"), m.If(self.walk_stb):
-                m.next = "TAKE"
+            with m.State("REST"):
+                with m.If(self.walk_stb):
+                    m.next = "TAKE"
+                with m.If(self.sweep_stb):
+                    m.next = "FIND"
             with m.State("TAKE"):
                 m.d.sync += reading.eq(READ_LATENCY - 1)
                 with m.If(self.axon_due):
@@ -185,6 +204,18 @@ class Walker(wiring.Component):
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 1):
                         m.next = "TAKE"
+            with m.State("FIND"):
+                for k in reversed(range(self.params.n_projections)):
+                    with m.If(self._counted[k]):
+                        m.d.sync += found.eq(k)
+                m.next = "SWEEP"
+                with m.If(~self.counted):
+                    m.next = "REST"
+            with m.State("SWEEP"):
+                m.d.comb += [self._place.eq(found), self._sweeps.eq(1), self._emit.eq(room)]
+                with m.If(room):
+                    m.d.sync += self._counted.bit_select(found, 1).eq(0)
+                    m.next = "FIND"
         m.d.comb += self.over.eq(walking.ongoing("REST") & (self._begun == 0))
 
     def _prepare(self, m: Module) -> data.View:
@@ -200,46 +231,84 @@ class Walker(wiring.Component):
         number = Mux(self.in_columns, order.r_part[0], place)
         for name in FIELDS:
             m.d.comb += getattr(self, name).r_address.eq(number)
-        source, sources, target, targets, base = (
-            getattr(self, name).r_part[0] for name in FIELDS[1:]
+        kind, source, sources, target, targets, base, weight, itself = (
+            getattr(self, name).r_part[0] for name in FIELDS
         )
         emitted = Delay(m, "emitted", self._emit, _READY)
         index = Delay(m, "index", self._index, _READY)
         first = Delay(m, "first", self._first, _READY)
-        empty = Delay(m, "empty", self._empty, _READY)
-        # Operands: the row within the projection, or the group of the column times its length.
+        empty = Delay(m, "empty", self._empty, _READ)
+        sweeps = Delay(m, "sweeps", self._sweeps, _READY)
+        # Operands: the row within the projection; the group of the column and its length; or the
+        # number of active sources and their weight.
         group = index[_READ] >> lane_bits
+        is_constant = kind == ProjectionKind.CONSTANT
+        counts = emitted[_READ] & is_constant & ~empty[_READ] & ~sweeps[_READ]
+        count = self._count(m, number, counts)
         row = Signal(range(p.n_sources))
-        factor = Signal(p.target_group_width, reset_less=True)
-        length = Signal(p.source_group_width, reset_less=True)
+        factor = Signal(max(p.target_group_width, len(count)), reset_less=True)
+        length = Signal(signed(max(p.source_group_width + 1, len(weight))), reset_less=True)
         m.d.sync += [
             row.eq(index[_READ] - (source << lane_bits)),
-            factor.eq(group - target),
-            length.eq(sources),
+            factor.eq(Mux(sweeps[_READ], count, (group - target)[: p.target_group_width])),
+            length.eq(Mux(sweeps[_READ], weight, sources)),
         ]
-        product = Signal(p.weight_address_width, reset_less=True)
+        product = Signal(signed(len(factor) + len(length)), reset_less=True)
         late_row = Signal.like(row)
         m.d.sync += [product.eq(factor * length), late_row.eq(row)]
         offset, word = Signal(p.weight_address_width), Signal(p.weight_address_width)
-        m.d.sync += offset.eq(Mux(self.in_columns, product << lane_bits, late_row))
+        prepared = Signal(row_layout(p))
+        added, added_less = Signal.like(prepared.added), Signal.like(prepared.added_less)
+        late_weight = Delay(m, "weight", Mux(itself, 0, weight), 2)[2]
+        m.d.sync += [
+            offset.eq(Mux(self.in_columns, product << lane_bits, late_row)),
+            added.eq(saturated(product, len(added))),
+            added_less.eq(saturated(product - late_weight, len(added))),
+        ]
         late_base = Delay(m, "base", base, 3)[3]
         m.d.comb += word.eq(late_base + offset)
+        blocks = Mux(empty[_READ] | (is_constant & ~sweeps[_READ]), 0, targets)
         kept = {
             "stride": Mux(self.in_columns, p.lanes, sources << lane_bits),
             "group": Mux(self.in_columns, source, target),
-            "groups": Mux(empty[_READ], 0, Mux(self.in_columns, sources, targets)),
+            "groups": Mux(self.in_columns, Mux(empty[_READ], 0, sources), blocks),
         }
-        prepared = Signal(row_layout(p))
         m.d.comb += [
             prepared.index.eq(index[_READY - 1]),
             prepared.first.eq(first[_READY - 1]),
             prepared.word.eq(word),
+            prepared.constant.eq(sweeps[_READY - 1]),
+            prepared.added.eq(added),
+            prepared.added_less.eq(added_less),
         ]
         for name, value in kept.items():
             field = getattr(prepared, name)
             m.d.comb += field.eq(Delay(m, name, value[: len(field)], 3)[3])
         self._placed = emitted[_READY - 1]
         return prepared
+
+    def _count(self, m: Module, number: Value, counts: Value) -> Value:
+        """Count the active sources of each constant projection; return the count of this one.
+
+        A count of a projection whose flag in `_counted` is not set is left from an earlier tick.
+        """
+        p = self.params
+        most = p.event_queue_depth + p.n_neurons
+        memory: Memory = Memory(shape=range(most + 1), depth=p.n_projections, init=[])
+        m.submodules.counts = memory
+        read, write = memory.read_port(), memory.write_port()
+        count = Signal(range(most + 1))
+        late = Delay(m, "counted", number[: len(read.addr)], READ_LATENCY)[READ_LATENCY]
+        m.d.sync += count.eq(read.data)
+        m.d.comb += [
+            read.addr.eq(number),
+            write.addr.eq(late),
+            write.data.eq(Mux(self._counted.bit_select(late, 1), count + 1, 1)),
+            write.en.eq(counts),
+        ]
+        with m.If(counts):
+            m.d.sync += self._counted.bit_select(late, 1).eq(1)
+        return count
 
     def _wait(self, m: Module, prepared: data.View, placed: Signal) -> None:
         """Keep up to two rows until they are taken."""
