@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import enum
+from typing import cast
+
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -19,6 +22,12 @@ from spiketwin.hdl.spec.registers import (
 def event_layout(params: CoreParams) -> data.StructLayout:
     """Return the layout of an axon event: the tick that it belongs to, and the axon."""
     return data.StructLayout({"tick": 32, "axon": bits_for(params.n_axons - 1)})
+
+
+def space_shape(params: CoreParams) -> type[enum.IntEnum]:
+    """Return the shape of the number of a space: the spaces of a core, which waves show by name."""
+    spaces = {space.name: int(space) for space in space_formats(params)}
+    return cast("type[enum.IntEnum]", enum.IntEnum("SpaceOfCore", spaces))
 
 
 class MemoryPort(wiring.Signature):
@@ -41,13 +50,12 @@ class MemoryPort(wiring.Signature):
     """
 
     def __init__(self, params: CoreParams) -> None:
-        formats = space_formats(params)
-        most_rows = max(form.rows for form in formats.values())
+        most_rows = max(form.rows for form in space_formats(params).values())
         super().__init__(
             {
                 "valid": Out(1),
                 "write": Out(1),
-                "space": Out(bits_for(max(formats))),
+                "space": Out(space_shape(params)),
                 "row": Out(max(12, bits_for(most_rows - 1))),
                 "column": Out(12),
                 "w_data": Out(32),
