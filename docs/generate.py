@@ -36,9 +36,9 @@ from spiketwin.hdl.gateware.levels import TOPS
 from spiketwin.hdl.gateware.link import instructions
 from spiketwin.hdl.gateware.link.dispatcher import dispatcher
 from spiketwin.hdl.gateware.link.program import Program
-from spiketwin.hdl.gateware.link.tables import MOST_BYTES, Tables, tables
+from spiketwin.hdl.gateware.link.tables import ADDRESSES, UNITS, Tables, tables
 from spiketwin.hdl.spec import arithmetic, params, schedule
-from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams, size_bytes
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
     MAX_BODY,
@@ -168,10 +168,11 @@ def _statuses() -> str:
 
 
 def _identity() -> str:
-    """Offsets from the structure that packs the head, then one 32-bit number for each size."""
+    """Offsets from the structure that packs the head, then the bytes of each size."""
     head = [f.name for f in fields(Identity) if f.name != "params"]
+    sizes = {field.name: size_bytes(field.name) for field in fields(CoreParams)}
     packed = Identity.of(_PROBE, 1, "").pack()
-    sizes = {"version": 2, "build": len(packed) - 2 - 3 * 4 - 4 * len(fields(CoreParams))}
+    sizes |= {"version": 2, "build": len(packed) - 2 - 3 * 4 - sum(sizes.values())}
     rows, offset = [], 0
     for name in (*head, *(f.name for f in fields(CoreParams))):
         size = sizes.get(name, 4)
@@ -364,10 +365,11 @@ def _link_listing() -> str:
 
 def _link_room() -> str:
     program, made = _link_program()
+    words, most = instructions.PROGRAM_WORDS, instructions.MOST_PROGRAM_WORDS
     return (
         f"A core of the size `full` has a program of {len(program)} instructions, and "
-        f"{len(made.data)} bytes of tables; {instructions.PROGRAM_WORDS} and {MOST_BYTES} are the "
-        "limits."
+        f"{len(made.data)} bytes of tables. The memories have room for {words} and {ADDRESSES}, "
+        f"and grow with a core that needs more, up to {most} and {ADDRESSES * max(UNITS)}."
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.gateware import framed, put, simulate, unframed
 from support.rungs import examples
 
-from spiketwin.hdl.gateware.line.framing import FrameReceiver, ReplySlots
+from spiketwin.hdl.gateware.line.framing import LEAST_APPENDIX, FrameReceiver, ReplySlots
 from spiketwin.hdl.gateware.line.uart import BaudRate, UartReceiver, UartTransmitter
 from spiketwin.hdl.spec.protocol import (
     MAX_BODY,
@@ -188,7 +188,7 @@ CHUNKS = st.one_of(
 def test_frames_are_received_as_the_library_decodes_them(chunks: list[bytes]) -> None:
     line = b"".join(chunks)
     expected = [body_of(chunk) for chunk in line.split(b"\0")[:-1] if chunk]
-    receiver = FrameReceiver(b"")
+    receiver = FrameReceiver(b"", LEAST_APPENDIX)
     frame: Any = receiver.frame
     got: list[bytes | None] = []
 

@@ -17,20 +17,21 @@ from support.fake_core import (
     counter,
     elements,
     on_link,
+    on_this_link,
     register,
     words,
 )
 from support.gateware import framed
 
 from spiketwin.hdl.gateware.link.dispatcher import dispatcher
-from spiketwin.hdl.gateware.link.instructions import PROGRAM_WORDS
-from spiketwin.hdl.gateware.link.tables import tables
+from spiketwin.hdl.gateware.link.instructions import PROGRAM_WORDS, Condition, Jump
+from spiketwin.hdl.gateware.link.link import Link
+from spiketwin.hdl.gateware.link.tables import ADDRESSES, laid_out, tables
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import (
     MAX_ELEMENT_BYTES,
     MAX_EVENTS,
     MAX_FETCH_WORDS,
-    MAX_FRAME,
     Identity,
     Opcode,
     Status,
@@ -67,8 +68,42 @@ pytestmark = pytest.mark.rtl
 )  # fmt: skip
 def test_program_and_tables_of_a_core_fit_its_memories(params: CoreParams) -> None:
     found = tables(params, Identity.of(params, 100_000_000, "test"))
-    assert len(found.data) <= MAX_FRAME
+    assert len(found.data) <= ADDRESSES
     assert len(dispatcher(params, found).assemble()) <= PROGRAM_WORDS
+
+
+@pytest.mark.parametrize(("unit", "more_words"), [(1, 300), (2, 0), (4, 1200)])
+def test_a_longer_program_and_longer_tables_work_as_short_ones(unit: int, more_words: int) -> None:
+    """The program is moved behind words that only lead there, and the tables need larger units."""
+    params = preset("tiny")
+    link = Link(params, IDENTITY)
+    link.tables = laid_out(params, IDENTITY, unit)
+    link.program = program = dispatcher(params, link.tables)
+    program.labels = {name: at + more_words for name, at in program.labels.items()}
+    program.labels["FIRST"] = more_words
+    program.instructions[:0] = [Jump(Condition.ALWAYS, "FIRST")] * more_words
+
+    async def script(host: Host) -> None:
+        assert (await host.ask(Opcode.IDENTIFY)).result == IDENTITY.pack()
+        host.seq = 0
+        await host.done(Opcode.WRITE, elements(Space.REGISTER, 0, 3, words(9, 0xFFFF, -5)))
+        wrong = elements(Space.REGISTER, 0, 3, words(8, 0x10000, -5))
+        await host.refused(Status.BAD_VALUE, 1, Opcode.WRITE, wrong)
+        register_block = elements(Space.REGISTER, 0, 3)
+        assert await host.done(Opcode.READ, register_block) == words(9, 0xFFFF, -5)
+        await host.done(Opcode.WRITE, elements(Space.WEIGHT, 15 << 16 | 6, 2, b"\1\2"))
+        beyond = elements(Space.WEIGHT, 15 << 16 | 6, 3, b"\1\2\3")
+        await host.refused(Status.BAD_RANGE, 15 << 16 | 6, Opcode.WRITE, beyond)
+        none = elements(Space.PROFILE, 0, 1)
+        await host.refused(Status.BAD_SPACE, Space.PROFILE, Opcode.READ, none)
+        await host.done(Opcode.WRITE, elements(Space.PENDING, 0, 1, words(0x301)))
+        group = elements(Space.PENDING, 0, 1, words(0x401))
+        await host.refused(Status.BAD_VALUE, 0, Opcode.WRITE, group)
+        await host.refused(Status.BAD_VALUE, 1, Opcode.EVENTS, axon_events(1, (0, 7), (1, 8)))
+        await host.done(Opcode.EVENTS, axon_events(1, (0, 7), (1, 7)))
+        assert await host.done(Opcode.READ, counter("events_queued")) == words(2)
+
+    on_this_link(script, link)
 
 
 # --- requests ----------------------------------------------------------------------------------
@@ -541,6 +576,30 @@ def test_as_many_words_as_a_byte_cannot_count_are_enough() -> None:
         assert await host.done(Opcode.FETCH, b"\2" + words(-1)) == words(0, 1)
 
     on_link(script, replace(preset("tiny"), spike_queue_depth=512))
+
+
+def test_the_deepest_queues_are_named_filled_and_counted() -> None:
+    params = replace(preset("tiny"), event_queue_depth=65536, spike_queue_depth=65536)
+
+    async def script(host: Host) -> None:
+        core = host.core
+        told = Identity.unpack(await host.done(Opcode.IDENTIFY))
+        assert told == Identity.of(params, 100_000_000, "test")
+        host.seq = 0  # which IDENTIFY does not count
+        assert await host.done(Opcode.EVENTS, axon_events(0, (0, 3))) == b""
+        core.events += [(1, 0)] * 65534
+        await host.done(Opcode.EVENTS, axon_events(1, (0, 3)))
+        assert await host.done(Opcode.READ, counter("events_queued")) == words(65536)
+        await host.refused(Status.QUEUE_FULL, 0, Opcode.EVENTS, axon_events(1, (0, 4)))
+        core.words = list(range(65536))
+        assert await host.done(Opcode.READ, counter("words_queued")) == words(65536)
+        assert await host.done(Opcode.FETCH, b"\2" + words(-1)) == words(0, 1)
+        core.hold = True
+        await host.done(Opcode.RUN, words(1))
+        core.words = list(range(65536))
+        assert await host.done(Opcode.FETCH, b"\2" + words(-1)) == words(0, 1)
+
+    on_link(script, params)
 
 
 def test_repeats_are_answered_in_order_while_the_line_is_busy() -> None:

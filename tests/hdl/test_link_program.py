@@ -6,7 +6,7 @@ from spiketwin.hdl.gateware.link.dispatcher import dispatcher
 from spiketwin.hdl.gateware.link.instructions import (
     CELLS,
     FIXED,
-    PROGRAM_WORDS,
+    MOST_PROGRAM_WORDS,
     Bytes,
     Condition,
     Scratch,
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.rtl
 
 def test_what_does_not_fit_is_not_assembled() -> None:
     program = Program()
-    for _ in range(PROGRAM_WORDS + 1):
+    for _ in range(MOST_PROGRAM_WORDS + 1):
         program.jump("here")
-    with pytest.raises(ValueError, match="more than 512"):
+    with pytest.raises(ValueError, match="more than 2048"):
         program.assemble()
     with pytest.raises(ValueError, match="does not fit a byte"):
         program.set(Scratch.NUMBER, 256)

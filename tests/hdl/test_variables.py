@@ -1,6 +1,7 @@
 """The table of variables: every list of them that is written by hand elsewhere says the same."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from spiketwin.cosim.compare.accuracy import _PARAMETERS as ROUNDED
 from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.model import kernels
 from spiketwin.hdl.spec.oracle import Oracle
-from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.params import ParamsError, field_types, preset, size_bytes
 from spiketwin.hdl.spec.registers import (
     REGISTERS,
     RUN_REGISTERS,
@@ -53,6 +54,22 @@ def test_every_array_has_a_space_and_every_space_an_array() -> None:
 def test_a_width_is_a_number_or_a_size_of_a_core() -> None:
     assert all(isinstance(v.bits, int) or hasattr(TINY, v.bits) for v in VARIABLES)
     assert all(not v.built or hasattr(TINY, v.built) for v in VARIABLES)
+
+
+@pytest.mark.parametrize("name", field_types())
+def test_a_size_travels_in_as_many_bytes_as_its_largest_value_needs(name: str) -> None:
+    roomy = replace(TINY, spike_queue_depth=65536)
+
+    def is_possible(value: int) -> bool:
+        change: dict[str, Any] = {name: value}
+        try:
+            replace(roomy, **change)
+        except ParamsError:
+            return False
+        return True
+
+    needed = 4 if is_possible(1 << 16) else 2 if is_possible(1 << 8) else 1
+    assert size_bytes(name) == needed
 
 
 def test_every_bit_of_clear_clears_state_and_no_state_is_left_out() -> None:

@@ -187,7 +187,12 @@ class Host:
 def on_link(script: Callable[[Host], Any], params: CoreParams | None = None) -> None:
     """Run a script against a link with a fake core."""
     params = params or preset("tiny")
-    link, core = Link(params, IDENTITY), FakeCore(params)
+    on_this_link(script, Link(params, Identity.of(params, 100_000_000, "test")))
+
+
+def on_this_link(script: Callable[[Host], Any], link: Link) -> None:
+    """Run a script against this link with a fake core."""
+    core = FakeCore(link.params)
     line: Any = link.line
     received = bytearray()
 

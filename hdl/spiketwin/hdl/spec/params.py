@@ -283,6 +283,17 @@ def field_types() -> dict[str, type]:
     return get_type_hints(CoreParams)
 
 
+_BYTES_OF_LARGE: Final = {
+    "n_axons": 2, "n_neurons": 2, "event_queue_depth": 4, "spike_queue_depth": 4,
+}  # fmt: skip
+"""Bytes of the sizes that can be above 255: 2, or 4 if they can be above 65535."""
+
+
+def size_bytes(name: str) -> int:
+    """Return the bytes in which a field of `CoreParams` travels: 1, 2 or 4."""
+    return _BYTES_OF_LARGE.get(name, 1)
+
+
 PRESETS: Final[dict[str, CoreParams]] = {
     "tiny": CoreParams(
         n_axons=8, n_neurons=8, lanes=2, neuron_lanes=2, source_lanes=2,

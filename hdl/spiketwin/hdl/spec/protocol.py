@@ -13,18 +13,19 @@ import enum
 import hashlib
 import json
 import struct
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Final
 
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec import registers as registers_module
-from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams, field_types
+from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams, field_types, size_bytes
 from spiketwin.hdl.spec.registers import ClearMask, counters, registers, space_formats
 
-PROTOCOL_VERSION: Final = 3
+PROTOCOL_VERSION: Final = 4
 """Version of the protocol. 2: `STOP` drops the events that are queued. 3: the identity has
-`n_profiles`."""
+`n_profiles`. 4: a size takes 1, 2 or 4 bytes in the identity."""
 
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_INITIAL: Final = 0xFFFF
@@ -100,6 +101,16 @@ STATUS_DOC: Final[dict[Status, str]] = {
 }
 
 
+def _numbers(sizes: Iterable[int]) -> struct.Struct:
+    """Return how unsigned numbers of 1, 2 or 4 bytes each are packed."""
+    codes = {1: "B", 2: "H", 4: "I"}
+    return struct.Struct("<" + "".join(codes[size] for size in sizes))
+
+
+_SIZES: Final = _numbers(map(size_bytes, field_types()))
+"""How the sizes of a core are packed in its identity."""
+
+
 @dataclass(frozen=True)
 class Field:
     """One argument of a request: `size` bytes, unsigned, little-endian."""
@@ -130,8 +141,7 @@ class Request:
     @cached_property
     def layout(self) -> struct.Struct:
         """How the fixed arguments are packed."""
-        codes = {1: "B", 2: "H", 4: "I"}
-        return struct.Struct("<" + "".join(codes[field.size] for field in self.arguments))
+        return _numbers(field.size for field in self.arguments)
 
 
 REQUESTS: Final[dict[Opcode, Request]] = {
@@ -255,14 +265,12 @@ class Identity:
     _HEAD = struct.Struct(f"<HIII{BUILD_BYTES}s")
 
     def pack(self) -> bytes:
-        """Return the bytes on the link: version, digests, clock, build, every size as 32 bits."""
+        """Return the bytes on the link: version, digests, clock, build, and every size."""
         head = self._HEAD.pack(
             self.version, self.params_digest, self.map_digest, self.clock_hz,
             self.build.encode("ascii").ljust(BUILD_BYTES, b"\0"),
         )  # fmt: skip
-        return head + struct.pack(
-            f"<{len(fields(CoreParams))}I", *(int(v) for v in asdict(self.params).values())
-        )
+        return head + _SIZES.pack(*(int(size) for size in asdict(self.params).values()))
 
     @classmethod
     def of(cls, params: CoreParams, clock_hz: int, build: str) -> Identity:
@@ -292,10 +300,10 @@ class Identity:
                 "install the release of spiketwin that the device was built with"
             )
         types = field_types()
-        if len(data) != cls._HEAD.size + 4 * len(types):
+        if len(data) != cls._HEAD.size + _SIZES.size:
             raise ValueError(f"an identity of {len(data)} bytes is cut or of another release")
         _, params_digest, map_digest_, clock_hz, build = cls._HEAD.unpack_from(data)
-        sizes = struct.unpack_from(f"<{len(types)}I", data, cls._HEAD.size)
+        sizes = _SIZES.unpack_from(data, cls._HEAD.size)
         params = CoreParams(
             **{name: types[name](size) for name, size in zip(types, sizes, strict=True)}
         )

@@ -22,8 +22,8 @@ from spiketwin.hdl.spec.protocol import (
 MAX_BLOCK = MAX_BODY + CRC_BYTES
 """Data bytes of the longest frame, which is exactly one COBS block, with the code 255."""
 
-APPENDIX = 256
-"""Address at which the appendix of a frame buffer begins."""
+LEAST_APPENDIX = 256
+"""Least bytes that a frame buffer has for its appendix, which are enough for a frame as well."""
 
 BodyByte = data.StructLayout({"byte": 8, "end": 1})
 """One byte of a body on its way to a reply slot; the last byte is followed by an `end` alone."""
@@ -93,6 +93,12 @@ class MemoryReader(wiring.Component):
 class FrameSignature(wiring.Signature):
     """A received frame, and the access of its consumer to its bytes.
 
+    Parameters
+    ----------
+    room:
+        Bytes that the buffer has for an appendix, a power of two, `LEAST_APPENDIX` or more. The
+        appendix begins at this address.
+
     Members
     -------
     valid:
@@ -111,14 +117,14 @@ class FrameSignature(wiring.Signature):
         The consumer has finished with the frame, and the next one can be received.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, room: int) -> None:
         super().__init__(
             {
                 "valid": Out(1),
                 "good": Out(1),
                 "position": Out(8),
                 "seek_stb": In(1),
-                "address": In(9),
+                "address": In(range(2 * room)),
                 "byte": Out(8),
                 "next_stb": In(1),
                 "release_stb": In(1),
@@ -136,8 +142,10 @@ class FrameReceiver(wiring.Component):
     Parameters
     ----------
     appendix:
-        Up to 256 constant bytes, readable at `APPENDIX` behind the frame. They take no memory of
+        Constant bytes, readable behind the frame. Up to `LEAST_APPENDIX` of them take no memory of
         their own, as a block RAM has at least 512 bytes, and a frame needs half of them.
+    room:
+        As in `FrameSignature`, and not below the length of the appendix.
 
     Members
     -------
@@ -153,12 +161,12 @@ class FrameReceiver(wiring.Component):
     frame: wiring.PureInterface
     good_stb: Signal
 
-    def __init__(self, appendix: bytes) -> None:
-        self.appendix = appendix
+    def __init__(self, appendix: bytes, room: int) -> None:
+        self.appendix, self.room = appendix, room
         super().__init__(
             {
                 "line": In(stream.Signature(8)),
-                "frame": Out(FrameSignature()),
+                "frame": Out(FrameSignature(room)),
                 "good_stb": Out(1),
             }
         )
@@ -166,13 +174,13 @@ class FrameReceiver(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         frame, line = self.frame, self.line
-        init = bytes(APPENDIX) + self.appendix
-        buffer: Memory = Memory(shape=8, depth=2 * APPENDIX, init=init)
+        init = bytes(self.room) + self.appendix
+        buffer: Memory = Memory(shape=8, depth=2 * self.room, init=init)
         m.submodules.buffer = buffer
         write, read = buffer.write_port(), buffer.read_port()
         m.submodules.crc = crc = _crc()
 
-        position = Signal(9)
+        position = Signal(range(2 * self.room))
         block_left = Signal(8)
         begun = Signal()  # a code byte has come
         zero_due = Signal()  # the next code byte stands for a zero

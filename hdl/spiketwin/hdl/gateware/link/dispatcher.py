@@ -58,7 +58,7 @@ def dispatcher(params: CoreParams, tables: Tables) -> Program:
     _session(c)
     _runs(c)
     _clear(c)
-    _fetching(c)
+    _fetching(c, params)
     add_elements(c, params, tables)
     add_events(c, tables)
     _rate_change(c)
@@ -223,7 +223,9 @@ def _clear(c: Program) -> None:
 # --- FETCH, SET_BAUD ----------------------------------------------------------------------------
 
 
-def _fetching(c: Program) -> None:
+def _fetching(c: Program, params: CoreParams) -> None:
+    # The level of a full queue, its depth, needs a third byte in the largest queue alone.
+    level = Bytes.TWO if params.spike_queue_depth < 1 << 16 else Bytes.FOUR
     c.label(Opcode.FETCH.name)
     _check_length(c, Opcode.FETCH)
     c.copy(Scratch.WANTED, Scratch.BUFFER)
@@ -236,23 +238,25 @@ def _fetching(c: Program) -> None:
     # At the end of a run all its words are in the queue, but they may not have been when the
     # queue was looked at before.
     c.jump_if(Condition.IDLE, "LAST WORDS")
-    c.copy(Scratch.COUNT, Scratch.INPUT, Bytes.TWO)
-    c.compare(Scratch.COUNT, Scratch.WANTED, Bytes.TWO)
+    c.copy(Scratch.COUNT, Scratch.INPUT, level)
+    c.compare(Scratch.COUNT, Scratch.WANTED, level)
     c.jump_if(Condition.CARRY, "ENOUGH WORDS")
-    c.set(Scratch.NUMBER, _CYCLES_OF_A_WAIT)
+    c.set(Scratch.NUMBER, _cycles_of_a_wait(level))
     c.subtract(Scratch.WAIT, Scratch.NUMBER, Bytes.FOUR)
     c.jump_if(Condition.CARRY, "AWAIT WORDS")
     c.label("LAST WORDS")
-    c.copy(Scratch.COUNT, Scratch.INPUT, Bytes.TWO)
-    c.compare(Scratch.COUNT, Scratch.WANTED, Bytes.TWO)
+    c.copy(Scratch.COUNT, Scratch.INPUT, level)
+    c.compare(Scratch.COUNT, Scratch.WANTED, level)
     c.jump_unless(Condition.CARRY, "ANSWER")
     c.label("ENOUGH WORDS")
     c.copy(Scratch.COUNT, Scratch.WANTED, Bytes.TWO)
     c.jump("ANSWER")
 
 
-_CYCLES_OF_A_WAIT = COPY_CYCLES * (1 + 2 + 1 + 4 + 1) + TARGET_CYCLES * (2 + 4)
-"""Cycles of the loop of instructions that begins at `AWAIT WORDS`."""
+def _cycles_of_a_wait(level: Bytes) -> int:
+    """Return the cycles of the loop that begins at `AWAIT WORDS`, in which a level is read."""
+    read = 1 << level
+    return COPY_CYCLES * (1 + read + 1 + 4 + 1) + TARGET_CYCLES * (read + 4)
 
 
 def _rate_change(c: Program) -> None:
@@ -335,15 +339,10 @@ def _answers(c: Program, tables: Tables) -> None:
 
     c.label("SEND IDENTIFY")
     c.out(Port.SEEK_TABLE)
-    c.give(Port.LOOPS, tables.head_bytes)
-    c.label("SEND HEAD")
+    c.give(Port.LOOPS, tables.identity_bytes)
+    c.label("SEND IDENTITY")
     c.out(Port.SEND, Scratch.BUFFER)
-    c.jump_if(Condition.LOOP, "SEND HEAD")
-    c.give(Port.LOOPS, tables.sizes)
-    c.label("SEND SIZE")
-    c.out(Port.SEND, Scratch.BUFFER, Bytes.TWO)
-    c.out(Port.SEND, Scratch.ZERO, Bytes.TWO)
-    c.jump_if(Condition.LOOP, "SEND SIZE")
+    c.jump_if(Condition.LOOP, "SEND IDENTITY")
     c.jump("FINISH")
 
     c.label("SEND FETCH")

@@ -15,7 +15,7 @@ from spiketwin.hdl.gateware.link.instructions import (
     counter_input,
 )
 from spiketwin.hdl.gateware.link.program import Program
-from spiketwin.hdl.gateware.link.tables import SPACE_ROW_BYTES, SPACES, Tables
+from spiketwin.hdl.gateware.link.tables import SPACE_ROW_BYTES, Tables
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import (
     MAX_ELEMENT_BYTES,
@@ -61,10 +61,10 @@ def _access(c: Program, tables: Tables) -> None:
     c.jump_unless(Condition.CARRY, Status.BAD_LENGTH.name)
     c.copy(Scratch.SPACE, Scratch.BUFFER)
     c.out(Port.SPACE, Scratch.SPACE)
-    c.compare_number(Scratch.SPACE, SPACES)
+    c.compare_number(Scratch.SPACE, tables.space_rows)
     c.jump_if(Condition.CARRY, Status.BAD_SPACE.name)
     c.set(Scratch.NUMBER, tables.spaces)
-    for _ in range(SPACE_ROW_BYTES):
+    for _ in range(SPACE_ROW_BYTES // tables.unit):
         c.add(Scratch.NUMBER, Scratch.SPACE)
     c.out(Port.SEEK_TABLE, Scratch.NUMBER)
     c.out(Port.SPACE_FLAGS, Scratch.BUFFER)

@@ -1,6 +1,7 @@
 """The instructions of the link's sequencer: operations, ports, conditions, scratch cells.
 
-An instruction is a word of 16 bits. Most instructions work on one, two or four bytes of scratch
+An instruction is a word of 16 bits, and of one more for each doubling of a program that is longer
+than 512 words. Most instructions work on one, two or four bytes of scratch
 cells, which have four bytes each, from the lowest on::
 
     15  14…12      11 10  9…5               4…0
@@ -16,6 +17,9 @@ The other instructions jump::
 
     15  14      13…9       8…0
      1  unless  condition  where
+
+In a longer program, `where` has the bits from 16 on above these nine; other instructions have zeros
+there.
 """
 
 from __future__ import annotations
@@ -33,6 +37,11 @@ TARGET_CYCLES: Final = 4
 """Cycles of an instruction that reads its target, for each byte."""
 
 PROGRAM_WORDS: Final = 512
+"""Words of the program memory, unless a program is longer."""
+
+MOST_PROGRAM_WORDS: Final = 4 * PROGRAM_WORDS
+"""Most words of a program: its words have 18 bits then, as many as block RAM has."""
+
 CELL_BYTES: Final = 4
 CELLS: Final = 32
 NUMBER_CELLS: Final = 8
@@ -364,7 +373,8 @@ class Jump:
 
     def word(self, labels: Mapping[str, int]) -> int:
         """Return the instruction as a word, the labels having these addresses."""
-        return 1 << 15 | self.unless << 14 | self.condition << 9 | labels[self.label]
+        above, where = divmod(labels[self.label], PROGRAM_WORDS)
+        return above << 16 | 1 << 15 | self.unless << 14 | self.condition << 9 | where
 
     def __str__(self) -> str:
         """Return the instruction as a listing has it."""

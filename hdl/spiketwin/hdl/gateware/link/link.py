@@ -12,7 +12,7 @@ from spiketwin.hdl.gateware.line.framing import FrameReceiver, ReplySlots
 from spiketwin.hdl.gateware.line.uart import RATE_WIDTH
 from spiketwin.hdl.gateware.link.dispatcher import dispatcher
 from spiketwin.hdl.gateware.link.sequencer import Sequencer
-from spiketwin.hdl.gateware.link.tables import tables
+from spiketwin.hdl.gateware.link.tables import ADDRESSES, tables
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MAX_FRAME, Identity
 from spiketwin.hdl.spec.registers import DAMAGE_WIDTH
@@ -73,15 +73,16 @@ class Link(wiring.Component):
     def __init__(self, params: CoreParams, identity: Identity) -> None:
         self.params = params
         self.tables = tables(params, identity)
+        self.program = dispatcher(params, self.tables)
         super().__init__({"line": Out(LineSignature()), "core": In(CoreSignature(params))})
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         slots = self.params.link_slots
         m.submodules.buffer = buffer = Queue(8, slots * MAX_FRAME)
-        program = dispatcher(self.params, self.tables)
-        m.submodules.receiver = receiver = FrameReceiver(self.tables.data)
-        m.submodules.sequencer = sequencer = Sequencer(self.params, program.assemble())
+        unit, program = self.tables.unit, self.program.assemble()
+        m.submodules.receiver = receiver = FrameReceiver(self.tables.data, ADDRESSES * unit)
+        m.submodules.sequencer = sequencer = Sequencer(self.params, program, unit)
         m.submodules.replies = replies = ReplySlots(slots)
         line = self.line
         connect(m, flipped(line.rx), buffer.write)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from spiketwin.hdl.gateware.link.instructions import (
     FIXED,
-    PROGRAM_WORDS,
+    MOST_PROGRAM_WORDS,
     Bytes,
     Condition,
     Jump,
@@ -61,8 +61,8 @@ class Program:
         ValueError
             The program is too long, or its cells have no room (`lifetimes.allocate`).
         """
-        if len(self) > PROGRAM_WORDS:
-            raise ValueError(f"{len(self)} instructions are more than {PROGRAM_WORDS}")
+        if len(self) > MOST_PROGRAM_WORDS:
+            raise ValueError(f"{len(self)} instructions are more than {MOST_PROGRAM_WORDS}")
         cells = self.cells()
         return [
             each.word(self.labels) if isinstance(each, Jump) else each.word(cells)

@@ -20,7 +20,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
+from amaranth.utils import ceil_log2, exact_log2
 
 from spiketwin.hdl.gateware.core.interface import CoreSignature
 from spiketwin.hdl.gateware.line.framing import BodyByte, FrameSignature
@@ -38,6 +38,7 @@ from spiketwin.hdl.gateware.link.instructions import (
     Port,
     Scratch,
 )
+from spiketwin.hdl.gateware.link.tables import ADDRESSES
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import (
     ADDRESS_COLUMN_BITS,
@@ -58,6 +59,8 @@ class Sequencer(wiring.Component):
         Sizes of the core.
     program:
         Words of the program (`program.Program.assemble`), which begins with the first.
+    table_unit:
+        Bytes that an address in the tables counts (`tables.Tables.unit`).
 
     Members
     -------
@@ -84,13 +87,14 @@ class Sequencer(wiring.Component):
     rate: Signal
     rx_overflows: Signal
 
-    def __init__(self, params: CoreParams, program: Sequence[int]) -> None:
+    def __init__(self, params: CoreParams, program: Sequence[int], table_unit: int) -> None:
         self.params = params
         self.program = program
+        self.table_unit = table_unit
         slots = range(params.link_slots)
         super().__init__(
             {
-                "frame": In(FrameSignature()),
+                "frame": In(FrameSignature(ADDRESSES * table_unit)),
                 "core": In(CoreSignature(params)),
                 "slot": Out(slots),
                 "reply": Out(stream.Signature(BodyByte)),
@@ -117,7 +121,8 @@ class Sequencer(wiring.Component):
                 self._act.eq(self._target | (self._source & ~self._has_target)),
             ]
         # Fields of the instruction, and state of the byte that it works on.
-        self._instruction = instruction = Signal(16)
+        self._here_bits = max(exact_log2(PROGRAM_WORDS), ceil_log2(len(self.program)))
+        self._instruction = instruction = Signal(16 + self._here_bits - exact_log2(PROGRAM_WORDS))
         self._from = instruction[:5]
         self._operation = instruction[12:15]
         self._jumps = instruction[15]
@@ -181,13 +186,16 @@ class Sequencer(wiring.Component):
             m.d.comb += [at.eq(at_port & (self._instruction[5:10] == port)), stb.eq(at & self._act)]
 
     def _fetch(self, m: Module) -> None:
-        memory: Memory = Memory(shape=16, depth=PROGRAM_WORDS, init=self.program)
+        words = 1 << self._here_bits
+        instruction = self._instruction
+        memory: Memory = Memory(shape=len(instruction), depth=words, init=self.program)
         m.submodules.program = memory
         read = memory.read_port()
         core, frame = self.core, self.frame
         # The address begins at the last word, so that the first step leads to the first one.
-        here = Signal(exact_log2(PROGRAM_WORDS), init=PROGRAM_WORDS - 1)
-        condition, holds = self._instruction[9:14], Signal()
+        here = Signal(self._here_bits, init=words - 1)
+        where = Cat(instruction[: exact_log2(PROGRAM_WORDS)], instruction[16:])
+        condition, holds = instruction[9:14], Signal()
         conditions: dict[int, Value] = {
             Condition.ALWAYS: Const(1),
             Condition.ZERO: self._zero,
@@ -203,10 +211,10 @@ class Sequencer(wiring.Component):
         conditions |= dict(zip(SPACE_CONDITIONS, self._space_flags, strict=True))
         m.d.comb += [holds.eq(choose(conditions, condition)), read.addr.eq(here)]
         with m.If(self._decide & self._first):
-            jump = self._jumps & (holds ^ self._instruction[14])
-            m.d.sync += here.eq(Mux(jump, self._instruction[: len(here)], here + 1))
+            jump = self._jumps & (holds ^ instruction[14])
+            m.d.sync += here.eq(Mux(jump, where, here + 1))
         with m.If(self._act & self._last):
-            m.d.sync += self._instruction.eq(read.data)
+            m.d.sync += instruction.eq(read.data)
         with m.If(self._stb[Port.LOOPS]):
             m.d.sync += self._loops.eq(self._b)
         with m.Elif(self._act & self._jumps & (condition == Condition.LOOP)):
@@ -384,6 +392,10 @@ class Sequencer(wiring.Component):
             | ((at[Port.READ] | at[Port.WRITE]) & ~core.memory.done)
         )
         stop = Signal()
+        offset: Value = self._b
+        if self.table_unit > 1:
+            in_units = Cat(Const(0, exact_log2(self.table_unit)), self._b)
+            offset = Mux(at[Port.SEEK_TABLE], in_units, self._b)
         m.d.comb += [
             self.reply.payload.byte.eq(self._b),
             self.reply.payload.end.eq(at[Port.END]),
@@ -392,7 +404,7 @@ class Sequencer(wiring.Component):
             self.repeat.valid.eq(stb[Port.REPEAT]),
             frame.release_stb.eq(stb[Port.RELEASE]),
             frame.seek_stb.eq(stb[Port.SEEK_FRAME] | stb[Port.SEEK_TABLE]),
-            frame.address.eq(Cat(self._b, at[Port.SEEK_TABLE])),
+            frame.address.eq(Cat(offset, at[Port.SEEK_TABLE])),
             core.words.ready.eq(stb[Port.POP]),
             core.stop.eq(stop),
             core.clear_stb.eq(stb[Port.CLEAR] | stb[Port.RESET]),

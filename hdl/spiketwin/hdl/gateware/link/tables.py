@@ -1,6 +1,7 @@
 """The tables that the sequencer's program reads: identity, limits, spaces, and ranges of values.
 
-The tables lie behind the frame in the frame buffer, where a byte has an address of eight bits.
+The tables lie behind the frame in the frame buffer. An address in them has eight bits and counts
+bytes, or where the tables are longer than 256 bytes, units of two or four bytes.
 
 A range has two numbers of four bytes: a bias that is added to a value, and a mask of the bits that
 have to be 0 in the sum. For signed values of `width` bits the bias is ``2 ** (width - 1)``, for
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Identity
@@ -25,13 +26,13 @@ from spiketwin.hdl.spec.registers import (
     space_formats,
 )
 
-MOST_BYTES = 256
+ADDRESSES = 256
+"""Number of addresses in the tables."""
+
+UNITS = (1, 2, 4)
+"""The bytes that an address can count."""
 
 SPACE_ROW_BYTES = 4
-SIZE_BYTES = 4
-"""Bytes of a size in the identity, of which the upper two are always 0."""
-
-SPACES = max(Space) + 1
 
 
 class SpaceFlag(enum.IntFlag):
@@ -58,11 +59,9 @@ class Tables:
     Attributes
     ----------
     data:
-        All bytes of the tables.
-    head_bytes:
-        Number of bytes of the identity before the sizes, of which two bytes each are stored.
-    sizes:
-        Number of sizes in the identity.
+        All bytes of the tables, at most `ADDRESSES` units.
+    identity_bytes:
+        Number of bytes of the identity.
     last_row:
         Address of the number of the last source (two bytes).
     events:
@@ -72,26 +71,41 @@ class Tables:
     spaces:
         Address of the rows of all spaces by number, each with its `SpaceFlag`, its columns (two
         bytes) and the address of its range.
+    space_rows:
+        Number of these rows: the largest number of a space of the core has the last one.
     registers:
-        Address of a list of the addresses of all registers' ranges.
+        Address of a list of the addresses of all registers' ranges, one at each address.
+    unit:
+        Bytes that an address counts, and to a multiple of which every part of the tables is set.
     """
 
     data: bytes
-    head_bytes: int
-    sizes: int
+    identity_bytes: int
     last_row: int
     events: int
     entry_limit: int
     spaces: int
+    space_rows: int
     registers: int
+    unit: int
 
 
 def tables(params: CoreParams, identity: Identity) -> Tables:
-    """Return the tables of a core; raises `ValueError` if they are too long to be addressed."""
-    sizes = [int(size) for size in asdict(params).values()]
-    whole = identity.pack()
-    head = whole[: len(whole) - SIZE_BYTES * len(sizes)]
-    data = bytearray(head + b"".join(size.to_bytes(2, "little") for size in sizes))
+    """Return the tables of a core, whose addresses count as few bytes as these need.
+
+    Raises `ValueError` if the tables are too long to be addressed.
+    """
+    for unit in UNITS:
+        found = laid_out(params, identity, unit)
+        if len(found.data) <= ADDRESSES * unit:
+            return found
+    raise ValueError(f"{len(found.data)} bytes of tables are more than {ADDRESSES * unit}")
+
+
+def laid_out(params: CoreParams, identity: Identity, unit: int) -> Tables:
+    """Return the tables of a core, however long, each part of them at a multiple of the unit."""
+    data = bytearray(identity.pack())
+    identity_bytes = len(data)
     formats = space_formats(params)
     ranges = {
         space: _range(found.width, found.signed, found.element_bytes)
@@ -104,41 +118,41 @@ def tables(params: CoreParams, identity: Identity) -> Tables:
     # them.
     unsigned = [each for each in needed if each.startswith(bytes(4))]
 
-    def append(more: bytes, then: bytes = b"") -> int:
-        data.extend(more)
-        at = len(data) - len(more)
-        _place(data, then)
+    def place(wanted: bytes) -> int:
+        """Return the address of bytes, which are put over as many of the last ones as are equal."""
+        places = range(0, len(data) + unit, unit)
+        at = next(at for at in places if wanted.startswith(data[at : at + len(wanted)]))
+        data.extend(bytes(max(0, at - len(data))))
+        data.extend(wanted[len(data) - at :])
+        return at // unit
+
+    def place_number(packed: bytes) -> int:
+        at = place(packed)
+        if unsigned:
+            place(unsigned.pop())
         return at
 
-    def unsigned_range() -> bytes:
-        return unsigned.pop() if unsigned else b""
-
-    def place_of(wanted: bytes) -> int:
-        return data.index(wanted) if wanted else 0
-
-    _place(data, unsigned_range())
-    last_row = append(struct.pack("<H", params.n_sources - 1))
-    events = append(struct.pack("<II", params.event_queue_depth, params.n_axons), unsigned_range())
-    entry_limit = append(
-        struct.pack("<I", params.neuron_groups << PENDING_MASK_BITS), unsigned_range()
+    if unsigned:
+        place(unsigned.pop())
+    last_row = place(struct.pack("<H", params.n_sources - 1))
+    events = place_number(struct.pack("<II", params.event_queue_depth, params.n_axons))
+    entry_limit = place_number(struct.pack("<I", params.neuron_groups << PENDING_MASK_BITS))
+    places: dict[Space, int] = {space: place(each) if each else 0 for space, each in ranges.items()}
+    listed = b"".join(
+        (place(each) if each else 0).to_bytes(unit, "little") for each in register_ranges
     )
-    for each in needed:
-        _place(data, each)
-    places: dict[Space, int] = {space: place_of(each) for space, each in ranges.items()}
-    register_places = bytes(place_of(each) for each in register_ranges)
-    result = Tables(
+    spaces = max(formats) + 1
+    return Tables(
         last_row=last_row,
         events=events,
         entry_limit=entry_limit,
-        spaces=append(b"".join(_row(formats, places, number) for number in range(SPACES))),
-        registers=append(register_places),
-        head_bytes=len(head),
-        sizes=len(sizes),
+        spaces=place(b"".join(_row(formats, places, number) for number in range(spaces))),
+        space_rows=spaces,
+        registers=place(listed),
+        identity_bytes=identity_bytes,
         data=bytes(data),
+        unit=unit,
     )
-    if len(result.data) > MOST_BYTES:
-        raise ValueError(f"{len(result.data)} bytes of tables are more than {MOST_BYTES}")
-    return result
 
 
 def _row(formats: dict[Space, SpaceFormat], ranges: dict[Space, int], number: int) -> bytes:
@@ -164,10 +178,3 @@ def _range(width: int, signed: bool, size: int) -> bytes:
         return b""
     half = 1 << width - 1 if signed else 0
     return struct.pack("<II", half, (-1 << width) & 0xFFFFFFFF)
-
-
-def _place(data: bytearray, wanted: bytes) -> None:
-    """Append bytes that are not there yet, over as many of the last ones as are equal."""
-    if wanted not in data:
-        shared = next(n for n in range(len(wanted), -1, -1) if data.endswith(wanted[:n]))
-        data += wanted[shared:]
