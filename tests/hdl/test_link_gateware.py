@@ -68,7 +68,7 @@ pytestmark = pytest.mark.rtl
 )  # fmt: skip
 def test_program_and_tables_of_a_core_fit_its_memories(params: CoreParams) -> None:
     found = tables(params, Identity.of(params, 100_000_000, "test"))
-    assert len(found.data) <= ADDRESSES
+    assert len(found.data) <= ADDRESSES * found.unit
     assert len(dispatcher(params, found).assemble()) <= PROGRAM_WORDS
 
 

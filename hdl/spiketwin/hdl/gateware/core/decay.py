@@ -7,7 +7,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from spiketwin.hdl.gateware.core.pipeline import Delay
-from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_SHIFT_BITS, MAX_DECAY_SHIFT
+from spiketwin.hdl.spec.arithmetic import (
+    DECAY_AT_ONCE,
+    DECAY_BITS,
+    DECAY_SHIFT_BITS,
+    MAX_DECAY_SHIFT,
+)
 
 DECAY_LATENCY = 3
 """Cycles from `value` to `result`: registers before the multiplier, after it, and the result."""
