@@ -29,7 +29,7 @@ SIZES = {
         n_axons=12, n_neurons=20, lanes=4, neuron_lanes=1, source_lanes=4, weight_width=5,
         v_width=10, i_syn_width=9, theta_width=24, trace_width=8, refrac_width=2,
         event_queue_depth=16, spike_queue_depth=128, link_slots=2, digest_rounds=1,
-        saturation_counters=True, n_profiles=8, decay_shift=True,
+        saturation_counters=True, n_profiles=8, decay_shift=True, receptors=2,
     ),
     "wide": CoreParams(
         n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
@@ -43,7 +43,7 @@ SIZES = {
     ),
     "fixed": CoreParams(
         n_axons=4, n_neurons=16, lanes=4, neuron_lanes=4, source_lanes=1, learning=False,
-        event_queue_depth=4, spike_queue_depth=128, saturation_counters=True,
+        event_queue_depth=4, spike_queue_depth=128, saturation_counters=True, receptors=2,
     ),
 }  # fmt: skip
 

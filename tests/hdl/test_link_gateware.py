@@ -62,6 +62,7 @@ pytestmark = pytest.mark.rtl
             n_axons=4, n_neurons=24, lanes=4, neuron_lanes=1, source_lanes=1, weight_width=5,
             v_width=21, i_syn_width=22, theta_width=24, trace_width=10, refrac_width=11,
             digest_rounds=1, saturation_counters=True, n_profiles=8, decay_shift=True,
+            receptors=2,
         ),
         CoreParams(n_axons=32, n_neurons=32, lanes=8, neuron_lanes=1, learning=False),
     ],

@@ -49,6 +49,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         single_port_weights=weight_width < 8 and row_groups % 2 == 0 and draw(st.booleans()),
         digest_rounds=draw(st.integers(0, 3)),
         decay_shift=draw(st.booleans()),
+        receptors=draw(st.integers(1, 2)),
     )
 
 

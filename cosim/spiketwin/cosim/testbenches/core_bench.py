@@ -371,8 +371,8 @@ async def decay_codes(core: CoreDriver) -> None:
         codes = {r.name: code for r in table if r.is_decay}
         shifts = {r.name: shift for r in table if r.is_decay_shift}
         await core.write_registers(**codes, **shifts)
-        for space in (Space.V, Space.I_SYN, Space.THETA, Space.TRACE_PRE, Space.TRACE_POST):
-            if space in core.formats:
+        for space in STATE_SPACES:
+            if space is not Space.REFRAC_COUNT and space in core.formats:
                 low, high = bounds(core, space)
                 edges = (low, high, low + 1, high - 1, low // 2, high // 2, 1, max(low, -1), 0, 8)
                 count = core.formats[space].columns

@@ -62,6 +62,7 @@ class Oracle:
     profile: list[int] = field(init=False)
     v: list[int] = field(init=False)
     i_syn: list[int] = field(init=False)
+    i_inh: list[int] = field(init=False)
     refrac_count: list[int] = field(init=False)
     theta: list[int] = field(init=False)
     trace_pre: list[int] = field(init=False)
@@ -119,9 +120,10 @@ class Oracle:
         p, r = self.params, self.register
         for j in range(p.n_neurons):
             w = self.weight[source][j]
-            total = self.i_syn[j] + w
-            self.i_syn[j] = a.saturate(total, p.i_syn_width)
-            self._count("i_syn_saturations", self.i_syn[j] != total)
+            current = self.i_inh if w < 0 and r.get("i_inh_en") else self.i_syn
+            total = current[j] + w
+            current[j] = a.saturate(total, p.i_syn_width)
+            self._count("i_syn_saturations", current[j] != total)
             if p.learning and r["learn_pre"] and self.plastic[source][j]:
                 step = a.weight_step(
                     self.trace_post[j], r["pre_gain"], r["pre_offset"], p.trace_width
@@ -136,11 +138,14 @@ class Oracle:
         """Advance one neuron; return whether it fires."""
         p, r = self.params, self.register
         # The current acts in the tick in which it arrives, and decays afterwards.
-        drive = a.shifted(self.i_syn[j], r.get("i_syn_shift", 0)) + self.bias[j]
-        total = self._decayed(self.v[j], "v") + drive
+        shift = r.get("i_syn_shift", 0)
+        currents = a.shifted(self.i_syn[j], shift) + a.shifted(self.i_inh[j], shift)
+        total = self._decayed(self.v[j], "v") + currents + self.bias[j]
         v = a.saturate(max(total, r["v_floor"]), p.v_width)
         saturates = total > v
         self.i_syn[j] = self._decayed(self.i_syn[j], "i_syn")
+        if p.has_two_receptors:
+            self.i_inh[j] = self._decayed(self.i_inh[j], "i_inh")
         limit = self.threshold[j] + self.theta[j]
         refractory = self.refrac_count[j] > 0
         fires = not refractory and v >= limit
@@ -164,11 +169,11 @@ class Oracle:
             self.trace_post[j] = self._decayed(self.trace_post[j], "trace_post")
             if fires:
                 self.trace_post[j] = self._bumped(self.trace_post[j], "trace_post")
-        i_syn = a.unsigned(self.i_syn[j], p.i_syn_width)
+        currents_left = [a.unsigned(i, p.i_syn_width) for i in (self.i_syn[j], self.i_inh[j])]
         # A refractory neuron keeps v, which is not written.
         v = 0 if refractory else a.unsigned(self.v[j], p.v_width)
         counts = self.refrac_count[j] << 16 | self.trace_post[j]
-        self._fold(a.DIGEST_NEURONS, j, i_syn, v, counts, self.theta[j])
+        self._fold(a.DIGEST_NEURONS, j, *currents_left[: p.receptors], v, counts, self.theta[j])
         return fires
 
     def _decay_trace_pre(self) -> None:
