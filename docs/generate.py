@@ -103,7 +103,8 @@ _PROBE: Final = CoreParams(
 """A core in which no two sizes are equal, so that a number in a table tells where it is from."""
 
 _SHAPES: Final = {
-    getattr(_PROBE, name): f"`{name}`" for name in ("n_neurons", "n_sources", "neuron_groups")
+    getattr(_PROBE, name): f"`{name}`"
+    for name in ("n_neurons", "n_sources", "neuron_groups", "n_profiles")
 }
 
 

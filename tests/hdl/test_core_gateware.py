@@ -5,17 +5,21 @@ from typing import Any
 
 import pytest
 from amaranth.back.rtlil import convert
-from amaranth.hdl import Shape
+from amaranth.hdl import Module, Shape
+from amaranth.lib import wiring
 from amaranth.sim import Simulator
+from support.gateware import simulate
+from support.profiles import HELD, let_profiles_hold
 
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.gateware.core import access, core, neurons
+from spiketwin.hdl.gateware.core.records import RecordMemory
 from spiketwin.hdl.gateware.core.register_file import RegisterFile
 from spiketwin.hdl.gateware.core.state_memory import StatePort
 from spiketwin.hdl.gateware.core.vectors import vectors
 from spiketwin.hdl.gateware.core.weights import synapse_layout
 from spiketwin.hdl.spec.params import CoreParams, preset
-from spiketwin.hdl.spec.registers import ClearMask, Space, registers
+from spiketwin.hdl.spec.registers import ClearMask, Space, registers, space_formats
 from spiketwin.hdl.spec.variables import ARRAYS, Per
 
 pytestmark = pytest.mark.rtl
@@ -47,6 +51,55 @@ def test_every_unit_of_a_core_keeps_its_name(size: str) -> None:
     modules = re.findall(r"^module \\?(\S+?) *\(", emit.verilog("CoreTop", preset(size)), re.M)
     assert "CoreTop.core.neurons" in modules
     assert not [name for name in modules if "$" in name]
+
+
+def test_the_table_of_profiles_is_kept_and_told_to_those_that_use_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_profiles_hold(monkeypatch)
+    params = preset("tiny,n_profiles=4")
+    columns, rows = len(HELD), 4
+    unit: Any = access.Access(params)
+    table: Any = RecordMemory(space_formats(params)[Space.PROFILE_TABLE])
+    m = Module()
+    m.submodules.access, m.submodules.table = unit, table
+    wiring.connect(m, unit.records.profile_table, table.link)
+    places = [(row, column) for row in range(rows) for column in range(columns)]
+    heard = {}
+
+    async def access_element(ctx: Any, place: tuple[int, int], value: int | None) -> int:
+        memory = unit.memory
+        ctx.set(memory.row, place[0])
+        ctx.set(memory.column, place[1])
+        ctx.set(memory.write, value is not None)
+        ctx.set(memory.w_data, value or 0)
+        ctx.set(memory.valid, 1)
+        while not ctx.get(memory.done):
+            await ctx.tick()
+        read: int = ctx.get(memory.r_data)
+        await ctx.tick()
+        ctx.set(memory.valid, 0)
+        return read
+
+    async def listen(ctx: Any) -> None:
+        link = table.link
+        async for _, _, stb, row, column, value in ctx.tick().sample(
+            link.write_stb, link.row, link.column, link.value
+        ):
+            if stb:
+                heard[row, column] = value
+
+    async def script(ctx: Any) -> None:
+        ctx.set(unit.free, 1)
+        ctx.set(unit.memory.space, Space.PROFILE_TABLE)
+        for place in places:
+            await access_element(ctx, place, 0xFFFFFF00 | place[0] << 4 | place[1])
+        for place in places:
+            wanted = 0xFFFFFF00 | place[0] << 4 | place[1]
+            assert await access_element(ctx, place, None) == wanted
+            assert heard[place] == wanted
+
+    simulate(m, script, listen)
 
 
 def test_update_writes_what_the_table_says_that_it_writes() -> None:

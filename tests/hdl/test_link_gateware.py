@@ -22,6 +22,7 @@ from support.fake_core import (
     words,
 )
 from support.gateware import framed
+from support.profiles import HELD, let_profiles_hold
 
 from spiketwin.hdl.gateware.link.dispatcher import dispatcher
 from spiketwin.hdl.gateware.link.instructions import PROGRAM_WORDS, Condition, Jump
@@ -285,6 +286,49 @@ def test_every_register_takes_its_smallest_and_largest_value_and_no_other() -> N
         assert len(host.core.log) == 2 * len(registers(params))
 
     on_link(script)
+
+
+@pytest.mark.parametrize("unit", [1, 2])
+def test_each_column_of_a_table_has_a_range_of_its_own_in_every_row(
+    monkeypatch: pytest.MonkeyPatch, unit: int
+) -> None:
+    let_profiles_hold(monkeypatch)
+    params = replace(preset("tiny"), n_profiles=4)
+    form = space_formats(params)[Space.PROFILE_TABLE]
+    link = Link(params, Identity.of(params, 100_000_000, "test"))
+    link.tables = laid_out(params, IDENTITY, unit)
+    link.program = dispatcher(params, link.tables)
+    assert ([column.name for column in form.record], form.rows) == (list(HELD), 4)
+
+    async def script(host: Host) -> None:
+        def row(k: int) -> list[int]:
+            return [limits[k % 2] for limits in map(form.limits_at, range(4))]
+
+        every = [value for k in range(4) for value in row(k)]
+        await host.done(Opcode.WRITE, elements(Space.PROFILE_TABLE, 0, 16, words(*every)))
+        assert await host.done(Opcode.READ, elements(Space.PROFILE_TABLE, 0, 16)) == words(*every)
+        place = Space.PROFILE_TABLE, 3, 1
+        assert host.core.memory[place] == form.limits_at(1)[1] & 0xFFFFFFFF
+        beyond = elements(Space.PROFILE_TABLE, 3 << 16 | 2, 3, words(0, 0, 0))
+        await host.refused(Status.BAD_RANGE, 3 << 16 | 2, Opcode.WRITE, beyond)
+        absent = elements(Space.PROFILE_TABLE, 4 << 16, 1)
+        await host.refused(Status.BAD_RANGE, 4 << 16, Opcode.READ, absent)
+        # A block from the third column of a row to the second one of the row after the next.
+        for index in range(8):
+            for wrong in (0, 1):
+                values = [form.limits_at(2 + k)[0] for k in range(8)]
+                values[index] = form.limits_at(2 + index)[wrong] + (1 if wrong else -1)
+                block = elements(Space.PROFILE_TABLE, 1 << 16 | 2, 8, words(*values))
+                await host.refused(Status.BAD_VALUE, index, Opcode.WRITE, block)
+        assert len(host.core.log) == 16
+        # The registers that are left have their ranges, too.
+        await host.done(Opcode.WRITE, elements(Space.REGISTER, 1, 1, words(0xFFFF)))
+        too_large = elements(Space.REGISTER, 1, 1, words(0x10000))
+        await host.refused(Status.BAD_VALUE, 0, Opcode.WRITE, too_large)
+        wide = elements(Space.WEIGHT, 15 << 16, 3, b"\1\2\3")
+        await host.done(Opcode.WRITE, wide)
+
+    on_this_link(script, link)
 
 
 def test_pending_entries_ascend_from_the_first_or_after_the_last() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import serial
 from hypothesis import given
 from hypothesis import strategies as st
 from support.device_line import MAX_U32, TINY, Line, at, block, elements, events, quiet, run, word
 
+from spiketwin.cosim.device.elements import RecordRanges
+from spiketwin.cosim.device.session import Refusal
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import preset
@@ -25,7 +28,9 @@ from spiketwin.hdl.spec.protocol import (
 )
 from spiketwin.hdl.spec.registers import (
     ClearMask,
+    Column,
     Space,
+    SpaceFormat,
     registers,
     space_formats,
 )
@@ -262,6 +267,19 @@ def test_an_answer_must_fit() -> None:
     bits = 8 * MAX_ELEMENT_BYTES
     assert len(line.ok(Opcode.READ, block(Space.PLASTIC, 0, bits))) == MAX_ELEMENT_BYTES
     assert line.refused(Opcode.READ, block(Space.PLASTIC, 0, bits + 1)) == (Status.BAD_RANGE, 0)
+
+
+def test_elements_of_records_are_checked_by_their_columns_row_after_row() -> None:
+    columns = (Column("narrow", 4, signed=False), Column("below", 4, signed=True))
+    ranges = RecordRanges(SpaceFormat(Space.REGISTER, 3, 2, 32, False, True, "", columns))
+    values = np.array([0xFFFFFFF8, 15, 7, 0], np.int64)
+    assert ranges.checked(1, values).tolist() == [-8, 15, 7, 0]
+    for index, wrong in ((0, 8), (1, 16), (2, 0xFFFFFFF7), (3, 0xFFFFFFFF)):
+        changed = values.copy()
+        changed[index] = wrong
+        with pytest.raises(Refusal) as refusal:
+            ranges.checked(1, changed)
+        assert (refusal.value.status, refusal.value.detail) == (Status.BAD_VALUE, index)
 
 
 @pytest.mark.parametrize("register", registers(TINY), ids=lambda r: r.name)

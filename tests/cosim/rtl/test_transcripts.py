@@ -108,7 +108,7 @@ class Requests:
         return address + b"".join(value.to_bytes(size, "little") for value in values)
 
     def value(self, space: Space) -> int:
-        if space == Space.REGISTER:
+        if self.formats[space].record:
             # A tick period would let ticks pass with the time, and the model has no time.
             return 0
         if space == Space.PENDING:

@@ -61,8 +61,8 @@ class DeviceCore(Protocol):
     def read(self, space: Space, start: int, count: int) -> Elements:
         """Read `count` elements from `start` on, rows joined, of any space except the counters.
 
-        A register may come as its 32 bits without their sign. Registers can be read while a run is
-        under way.
+        An element of a record may come as its 32 bits without their sign. Registers can be read
+        while a run is under way.
         """
 
     def write(self, space: Space, start: int, values: Elements) -> None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from spiketwin.cosim.device.core import EVENT_TICK_PLACE, DeviceCore, Elements
 from spiketwin.cosim.device.elements import (
-    RegisterRanges,
+    RecordRanges,
     check_pending,
     check_values,
     pack,
@@ -68,7 +68,9 @@ class SoftwareDevice:
         self._core = core
         self._params = core.params
         self._formats = space_formats(self._params)
-        self._ranges = RegisterRanges(self._params)
+        self._ranges = {
+            space: RecordRanges(found) for space, found in self._formats.items() if found.record
+        }
         self._identity = Identity.of(self._params, clock_hz, build).pack()
         requests: dict[Opcode, Callable[..., bytes]] = {
             Opcode.RESET: self._reset,
@@ -166,8 +168,8 @@ class SoftwareDevice:
         if len(data) != elements.byte_length(count):
             raise Refusal(Status.BAD_LENGTH, REQUESTS[Opcode.WRITE].argument_bytes + len(data))
         values = unpack(elements, count, data)
-        if elements.space is Space.REGISTER:
-            values = self._ranges.checked(index, values)
+        if elements.record:
+            values = self._ranges[elements.space].checked(index, values)
         elif elements.space is Space.PENDING:
             check_pending(self._core, index, values)
         else:

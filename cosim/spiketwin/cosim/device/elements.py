@@ -7,9 +7,8 @@ import numpy.typing as npt
 
 from spiketwin.cosim.device.core import DeviceCore, Elements
 from spiketwin.cosim.device.session import Refusal
-from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Status
-from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, Space, SpaceFormat, registers
+from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, Space, SpaceFormat
 
 
 def pack(space: SpaceFormat, values: Elements) -> bytes:
@@ -34,32 +33,32 @@ def unpack(space: SpaceFormat, count: int, data: bytes) -> Elements:
 
 
 def check_values(space: SpaceFormat, values: Elements) -> None:
-    """Refuse values that do not fit the elements of a space other than the two below."""
+    """Refuse values that do not fit the elements of a space other than those below."""
     low, high = space.limits()
     refuse_first((Status.BAD_VALUE, (values < low) | (values > high)))
 
 
-class RegisterRanges:
-    """The ranges of all registers.
+class RecordRanges:
+    """The ranges of the columns of a space of records.
 
     Parameters
     ----------
-    params:
-        Sizes of the core.
+    space:
+        Format of the space.
     """
 
-    def __init__(self, params: CoreParams) -> None:
-        table = registers(params)
-        self._signed = [register.signed for register in table]
-        self._limits = [register.limits(params) for register in table]
+    def __init__(self, space: SpaceFormat) -> None:
+        self._signed = [column.signed for column in space.record]
+        self._limits = [column.limits() for column in space.record]
 
     def checked(self, start: int, values: Elements) -> Elements:
-        """Return the values of registers from `start` on with signs; refuse one out of range."""
+        """Return the values of elements from `start` on with signs; refuse one out of range."""
         numbers = values.copy()
         # There are few values, usually one, so a loop is quicker than arrays of the ranges.
         for index, value in enumerate(values.tolist()):
-            low, high = self._limits[start + index]
-            if self._signed[start + index] and value >> 31:
+            column = (start + index) % len(self._limits)
+            low, high = self._limits[column]
+            if self._signed[column] and value >> 31:
                 numbers[index] = value = value - (1 << 32)
             if not low <= value <= high:
                 raise Refusal(Status.BAD_VALUE, index)

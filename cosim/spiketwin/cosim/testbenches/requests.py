@@ -153,8 +153,9 @@ class Requests:
             bits = self._rng.getrandbits(count)
             return bits.to_bytes(fmt.byte_length(count), "little")
         low, high = fmt.limits()
-        if fmt.space is Space.REGISTER:
-            # A tick period would make answers depend on the time between requests.
+        if fmt.record:
+            # 0 is in every range, and a tick period would make answers depend on the time between
+            # requests.
             low, high = 0, 0
         elif fmt.space is Space.PENDING:
             low, high = 1, 3

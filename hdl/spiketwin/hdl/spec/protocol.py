@@ -21,7 +21,7 @@ from typing import Final
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec import registers as registers_module
 from spiketwin.hdl.spec.params import ANSWER_WORDS, CoreParams, field_types, size_bytes
-from spiketwin.hdl.spec.registers import ClearMask, counters, registers, space_formats
+from spiketwin.hdl.spec.registers import ClearMask, counters, space_formats
 
 PROTOCOL_VERSION: Final = 4
 """Version of the protocol. 2: `STOP` drops the events that are queued. 3: the identity has
@@ -159,7 +159,7 @@ REQUESTS: Final[dict[Opcode, Request]] = {
         Request(
             Opcode.RESET, (), "", 0, "",
             "Stop, empty both queues, set all state, registers, tick and counters (except those "
-            "of the link) to 0. Weights, flags and neuron parameters stay.",
+            "of the link) to 0. Weights, flags, and parameters of neurons and profiles stay.",
         ),
         Request(
             Opcode.CLEAR, (Field("mask", 1),), "", 0, "",
@@ -347,10 +347,18 @@ def map_digest(params: CoreParams) -> int:
         ],
         "statuses": [[s.name, s] for s in Status],
         "words": [[w.name, w] for w in Word],
-        "registers": [[r.name, r.width(params), r.signed] for r in registers(params)],
         "counters": [c.name for c in counters(params)],
         "spaces": [
-            [f.space.name, f.space, f.rows, f.columns, f.width, f.signed, f.writable]
+            [
+                f.space.name,
+                f.space,
+                f.rows,
+                f.columns,
+                f.width,
+                f.signed,
+                f.writable,
+                [[c.name, c.width, c.signed] for c in f.record],
+            ]
             for f in space_formats(params).values()
         ],
         "clear": [[m.name, int(m)] for m in ClearMask],

@@ -12,7 +12,7 @@ from typing import Final
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.variables import (
     ARRAYS,
-    VARIABLES,
+    CONSTANTS,
     ClearMask,
     Kind,
     Per,
@@ -33,16 +33,18 @@ __all__ = [
     "RUN_REGISTERS",
     "SATURATIONS",
     "ClearMask",
+    "Column",
     "Counter",
     "Space",
     "SpaceFormat",
     "counters",
     "limits",
+    "profile_columns",
     "registers",
     "space_formats",
 ]
 
-REGISTERS: Final = tuple(v for v in VARIABLES if v.per is Per.CORE)
+REGISTERS: Final = CONSTANTS
 """All registers that a core can have, each 32 bits on the link. A value is sign- or zero-extended
 to 32 bits, and refused if it does not fit the width of the register."""
 
@@ -55,7 +57,21 @@ def registers(params: CoreParams) -> tuple[Variable, ...]:
 
     All zero means: nothing decays, `v` stays at or above 0, nothing is learned, free-running.
     """
-    return tuple(r for r in REGISTERS if r.is_built(params))
+    return tuple(
+        r for r in REGISTERS
+        if r.is_built(params) and not (r.per is Per.PROFILE and params.has_profiles)
+    )  # fmt: skip
+
+
+def profile_columns(params: CoreParams) -> tuple[Variable, ...]:
+    """Return the columns of the space `PROFILE_TABLE`: what each profile holds.
+
+    There are none in a core with a single profile, where all of them are registers.
+    """
+    return tuple(
+        r for r in REGISTERS
+        if r.is_built(params) and r.per is Per.PROFILE and params.has_profiles
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -118,6 +134,19 @@ ADDRESS_COLUMN_BITS: Final = 16
 
 
 @dataclass(frozen=True)
+class Column:
+    """A named column of a space of records: its elements have a range of their own."""
+
+    name: str
+    width: int
+    signed: bool
+
+    def limits(self) -> tuple[int, int]:
+        """Return the smallest and the largest value."""
+        return limits(self.width, self.signed)
+
+
+@dataclass(frozen=True)
 class SpaceFormat:
     """Format of the elements of one space in one core.
 
@@ -131,6 +160,10 @@ class SpaceFormat:
         of the last byte are 0.
     writable:
         Whether `WRITE` is accepted.
+    record:
+        The columns by name, if the space has records for its rows; else none. An element of a
+        record is sign- or zero-extended to 32 bits, and refused if it is out of the range of its
+        column.
     """
 
     space: Space
@@ -140,6 +173,7 @@ class SpaceFormat:
     signed: bool
     writable: bool
     doc: str
+    record: tuple[Column, ...] = ()
 
     @property
     def size(self) -> int:
@@ -169,6 +203,10 @@ class SpaceFormat:
         """Return the smallest and the largest value of an element."""
         return limits(self.width, self.signed)
 
+    def limits_at(self, index: int) -> tuple[int, int]:
+        """Return the smallest and the largest value of an element, from its row-major index."""
+        return self.record[index % self.columns].limits() if self.record else self.limits()
+
 
 READ_DURING_RUN: Final = (Space.REGISTER, Space.COUNTER)
 """Spaces that can be read while a run is under way; for the others the device is busy."""
@@ -184,12 +222,19 @@ _PENDING_DOC: Final = (
 )
 
 
+def _records(
+    params: CoreParams, space: Space, rows: int, columns: tuple[Variable, ...], doc: str
+) -> SpaceFormat:
+    """Return the format of a space of records, whose columns are these variables."""
+    record = tuple(Column(v.name, v.width(params), v.signed) for v in columns)
+    return SpaceFormat(space, rows, len(record), 32, False, True, doc, record)
+
+
 def space_formats(params: CoreParams) -> dict[Space, SpaceFormat]:
     """Return the spaces of a core; spaces of a feature that is not built are missing."""
     formats = {
-        Space.REGISTER: SpaceFormat(
-            Space.REGISTER, 1, len(registers(params)), 32, False, True,
-            "Run-time parameters of the core.",
+        Space.REGISTER: _records(
+            params, Space.REGISTER, 1, registers(params), "Run-time parameters of the core."
         ),
         Space.COUNTER: SpaceFormat(
             Space.COUNTER, 1, len(counters(params)), 32, False, False, "Counters of the device."
@@ -198,6 +243,11 @@ def space_formats(params: CoreParams) -> dict[Space, SpaceFormat]:
             Space.PENDING, 1, params.neuron_groups, 32, False, True, _PENDING_DOC
         ),
     }  # fmt: skip
+    if profiled := profile_columns(params):
+        formats[Space.PROFILE_TABLE] = _records(
+            params, Space.PROFILE_TABLE, params.n_profiles, profiled,
+            "Constants that the neurons and sources of a profile share.",
+        )  # fmt: skip
     for array in ARRAYS:
         if array.is_built(params) and array.space not in formats:
             *rows, columns = array.shape(params.n_axons, params.n_neurons)

@@ -27,7 +27,7 @@ from spiketwin.hdl.spec.params import CoreParams
 class Space(enum.IntEnum):
     """A memory space, which `READ` and `WRITE` address. The value is the number on the link.
 
-    Each variable that is no register has a space, which has the name of the variable.
+    Each array has a space, which has the name of the variable.
     """
 
     REGISTER = 0
@@ -46,6 +46,7 @@ class Space(enum.IntEnum):
     TRACE_PRE = 13
     PENDING = 14
     PROFILE = 15
+    PROFILE_TABLE = 16
     I_INH = 17
 
 
@@ -64,6 +65,8 @@ class Per(enum.Enum):
     """The parts of a core that have one value of a variable each."""
 
     CORE = "core"
+    PROFILE = "profile"
+    """The core, if it has a single profile; else each profile."""
     SOURCE = "source"
     NEURON = "neuron"
     SYNAPSE = "synapse"
@@ -106,7 +109,8 @@ class Variable:
         Meaning of the variable.
     per:
         The parts of a core that have one value each. A variable with one value per core is a
-        register, all others are arrays.
+        register, and one with a value per profile a register or a column of the space
+        `PROFILE_TABLE`; all others are arrays.
     kind:
         Where the values come from: a run, the network or the ticks.
     signed:
@@ -154,6 +158,7 @@ class Variable:
         n_sources = n_axons + n_neurons
         return {
             Per.CORE: (),
+            Per.PROFILE: (),
             Per.SOURCE: (n_sources,),
             Per.NEURON: (n_neurons,),
             Per.SYNAPSE: (n_sources, n_neurons),
@@ -354,8 +359,11 @@ def names(variables: Iterable[Variable]) -> tuple[str, ...]:
     return tuple(variable.name for variable in variables)
 
 
-ARRAYS: Final = tuple(v for v in VARIABLES if v.per is not Per.CORE)
-"""The variables that are not registers, each with an array of values in a core."""
+CONSTANTS: Final = tuple(v for v in VARIABLES if v.per in (Per.CORE, Per.PROFILE))
+"""The variables that are registers, or columns of a table that parts of a core share."""
+
+ARRAYS: Final = tuple(v for v in VARIABLES if v not in CONSTANTS)
+"""The variables with an array of values in a core, in a space of their own."""
 
 BY_SPACE: Final = {v.space: v for v in ARRAYS}
 """The array of each memory space that holds one."""

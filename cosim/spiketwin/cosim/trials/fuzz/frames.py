@@ -19,7 +19,7 @@ from spiketwin.hdl.spec.protocol import (
     Opcode,
     Status,
 )
-from spiketwin.hdl.spec.registers import ADDRESS_COLUMN_BITS, Space, SpaceFormat, space_formats
+from spiketwin.hdl.spec.registers import ADDRESS_COLUMN_BITS, SpaceFormat, space_formats
 from spiketwin.host.core import Core
 from spiketwin.host.frames import FrameDecoder
 from spiketwin.host.link import Link
@@ -111,7 +111,7 @@ class Requests:
 def _elements(fmt: SpaceFormat, count: int, choices: Choices) -> bytes:
     low, high = fmt.limits()
     size = fmt.byte_length(count)
-    if fmt.packed or fmt.space is Space.REGISTER or choices.once_in(4):
+    if fmt.packed or fmt.record or choices.once_in(4):
         small = choices.of(EDGES).to_bytes(9, "little") + b"\0" * size
         return (small if choices.below(2) else choices.octets(size))[:size]
     each = size // count

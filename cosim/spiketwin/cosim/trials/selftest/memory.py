@@ -5,7 +5,8 @@ March C- (van de Goor, 1991), a block of one frame at a time: ⇕(w0) ⇑(r0,w1)
 change, addresses that reach two blocks or none, and blocks that disturb each other. Elements of one
 block are distinguished afterwards, by random data and their complement.
 
-Registers are no memory and pending spikes are a list, so they get whole patterns instead.
+The columns of registers and other records have widths of their own, and pending spikes are a list,
+so they get whole patterns instead.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from spiketwin.hdl.spec.registers import Space, SpaceFormat, registers, space_formats
+from spiketwin.hdl.spec.registers import Space, SpaceFormat, space_formats
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import access
 from spiketwin.host.core import Core
@@ -115,15 +116,19 @@ def check(core: Core, seed: int, progress: Steps) -> MemoryReport:
     rng = np.random.default_rng((seed, 1))
     core.reset()
     formats = space_formats(core.params)
-    apart = (Space.REGISTER, Space.PENDING)
-    marched = [f for f in formats.values() if f.writable and f.space not in apart]
+    marched = [
+        fmt for fmt in formats.values()
+        if fmt.writable and not fmt.record and fmt.space is not Space.PENDING
+    ]  # fmt: skip
     reads = sum(_READS * len(list(blocks(fmt, 0, fmt.size))) for fmt in marched)
     tester = _Tester(core, lambda done: progress(done, reads))
     for fmt in marched:
         tester.march(fmt)
         tester.random(fmt, rng)
         tester.findings.bits += fmt.size * fmt.width
-    _registers(core, formats[Space.REGISTER], rng, tester.findings)
+    for fmt in formats.values():
+        if fmt.record:
+            _records(core, fmt, rng, tester.findings)
     _pending(core, formats[Space.PENDING], rng, tester.findings)
     return tester.findings.report()
 
@@ -177,26 +182,27 @@ class _Tester:
         return access.read(fmt, index, want.size, compare)
 
 
-def _registers(core: Core, fmt: SpaceFormat, rng: np.random.Generator, findings: _Findings) -> None:
-    """Write patterns into all registers; each register has its own width."""
-    table = registers(core.params)
-    limits = np.array([register.limits(core.params) for register in table], np.int64)
+def _records(core: Core, fmt: SpaceFormat, rng: np.random.Generator, findings: _Findings) -> None:
+    """Write patterns into all elements of a space of records; each column has its own width."""
+    limits = np.array([fmt.limits_at(index) for index in range(fmt.size)], np.int64)
     low, high = limits[:, 0], limits[:, 1]
     values = rng.integers(low, high, endpoint=True)
     for step, data in (
         ("ones", np.where(low < 0, -1, high)),
         ("random data", values),
         ("complement", low + high - values),
-        ("zeros", np.zeros(len(table), np.int64)),
+        ("zeros", np.zeros(fmt.size, np.int64)),
     ):
-        # Written through the link: the host's `Core` would overwrite registers of a run.
+        # Accessed through the link: the host's `Core` would overwrite registers of a run.
         core.link.run(
             access.write(fmt, index, np.array([value % (1 << 32)]))
             for index, value in enumerate(data.tolist())
         )
-        got = core.read_registers()
-        findings.compare(fmt, step, 0, data, np.array([got[r.name] for r in table], np.int64))
-    findings.bits += sum(register.width(core.params) for register in table)
+        read = list[IntArray]()
+        core.link.run(access.read(fmt, i, n, read.append) for i, n in blocks(fmt, 0, fmt.size))
+        got = np.concatenate(read)
+        findings.compare(fmt, step, 0, data, np.where(low < 0, got.astype(np.int32), got))
+    findings.bits += fmt.rows * sum(column.width for column in fmt.record)
 
 
 def _pending(core: Core, fmt: SpaceFormat, rng: np.random.Generator, findings: _Findings) -> None:

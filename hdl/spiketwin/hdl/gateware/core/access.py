@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from spiketwin.hdl.gateware.core.interface import MemoryPort
+from spiketwin.hdl.gateware.core.records import RecordPort, record_spaces
 from spiketwin.hdl.gateware.core.register_file import RegisterPort
 from spiketwin.hdl.gateware.core.sources import PendingPort
 from spiketwin.hdl.gateware.core.state_memory import ElementPort
@@ -47,6 +48,8 @@ class Access(wiring.Component):
         Out, the register `tick_period` is written.
     registers:
         Access to the registers.
+    records.<space>:
+        Access to each other space of records, if there are any.
     vectors.<space>:
         Access to each vector (`vectors.vectors`).
     weights:
@@ -63,9 +66,11 @@ class Access(wiring.Component):
         self.params = p = params
         self.ports = vectors(p)
         ways = {s.name.lower(): Out(ElementPort(v.element, v.size)) for s, v in self.ports.items()}
+        self.record_spaces = record_spaces(p)
+        tables = {s.name.lower(): Out(RecordPort(form)) for s, form in self.record_spaces.items()}
         super().__init__(
             {
-                "memory": In(MemoryPort()),
+                "memory": In(MemoryPort(p)),
                 "idle": Out(1),
                 "stop": In(1),
                 "clear_stb": In(1),
@@ -79,6 +84,7 @@ class Access(wiring.Component):
                 "drop_events_stb": Out(1),
                 "period_stb": Out(1),
                 "registers": Out(RegisterPort(p)),
+                **({"records": Out(wiring.Signature(tables))} if tables else {}),
                 "vectors": Out(wiring.Signature(ways)),
                 "weights": Out(SynapsePort(p)),
                 **({"any_plastic": Out(1)} if p.learning else {}),
@@ -111,6 +117,7 @@ class Access(wiring.Component):
             m.d.sync += self._value.eq(0)
         self._handshake(m)
         self._registers(m)
+        self._records(m)
         self._vectors(m)
         self._synapses(m)
         self._pending(m)
@@ -150,6 +157,16 @@ class Access(wiring.Component):
             port.value.eq(self._value),
             self.period_stb.eq(port.write_stb & (element == tick_period)),
         ]
+
+    def _records(self, m: Module) -> None:
+        for space in self.record_spaces:
+            port = getattr(self.records, space.name.lower())
+            m.d.comb += port.value.eq(self._value)
+            m.d.sync += [
+                port.row.eq(self.memory.row),
+                port.column.eq(self.memory.column),
+                port.write_stb.eq(self._store & self._addressed(space)),
+            ]
 
     def _vectors(self, m: Module) -> None:
         for space, vector in self.ports.items():
@@ -232,6 +249,10 @@ class Access(wiring.Component):
         entry = pending.mask | (pending.group << PENDING_MASK_BITS)
         stored = {
             Space.REGISTER: self.registers.stored,
+            **{
+                space: getattr(self.records, space.name.lower()).stored
+                for space in self.record_spaces
+            },
             **{
                 space: getattr(self.weights.stored, space.name.lower())
                 for space in self._spaces_of_synapses()

@@ -32,6 +32,7 @@ from spiketwin.hdl.gateware.core.digest import Digest
 from spiketwin.hdl.gateware.core.fetches import RegisterFetches
 from spiketwin.hdl.gateware.core.interface import CoreSignature
 from spiketwin.hdl.gateware.core.noise import NoiseKey
+from spiketwin.hdl.gateware.core.records import RecordMemory, record_spaces
 from spiketwin.hdl.gateware.core.register_file import RegisterFile
 from spiketwin.hdl.gateware.core.reports import Reports
 from spiketwin.hdl.gateware.core.saturations import SaturationCounters
@@ -98,6 +99,9 @@ class Core(wiring.Component):
         self.vectors = {space: StateMemory(port) for space, port in vectors(p).items()}
         for space, vector in self.vectors.items():
             m.submodules[space.name.lower()] = vector
+        self.records = {space: RecordMemory(form) for space, form in record_spaces(p).items()}
+        for space, records in self.records.items():
+            m.submodules[space.name.lower()] = records
 
     # --- the link, and the phases of a tick ----------------------------------------------------
 
@@ -109,6 +113,8 @@ class Core(wiring.Component):
         connect(m, access.pending, self.fired.link)
         for space, vector in self.vectors.items():
             connect(m, getattr(access.vectors, space.name.lower()), vector.link)
+        for space, records in self.records.items():
+            connect(m, getattr(access.records, space.name.lower()), records.link)
         m.d.comb += [
             access.stop.eq(self.stop),
             access.clear_stb.eq(self.clear_stb),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import enum
+from typing import cast
+
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -12,13 +15,19 @@ from spiketwin.hdl.spec.registers import (
     DAMAGE_WIDTH,
     SATURATIONS,
     ClearMask,
-    Space,
+    space_formats,
 )
 
 
 def event_layout(params: CoreParams) -> data.StructLayout:
     """Return the layout of an axon event: the tick that it belongs to, and the axon."""
     return data.StructLayout({"tick": 32, "axon": bits_for(params.n_axons - 1)})
+
+
+def space_shape(params: CoreParams) -> type[enum.IntEnum]:
+    """Return the shape of the number of a space: the spaces of a core, which waves show by name."""
+    spaces = {space.name: int(space) for space in space_formats(params)}
+    return cast("type[enum.IntEnum]", enum.IntEnum("SpaceOfCore", spaces))
 
 
 class MemoryPort(wiring.Signature):
@@ -40,12 +49,12 @@ class MemoryPort(wiring.Signature):
         The element (`spec.registers`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, params: CoreParams) -> None:
         super().__init__(
             {
                 "valid": Out(1),
                 "write": Out(1),
-                "space": Out(Space),
+                "space": Out(space_shape(params)),
                 "row": Out(12),
                 "column": Out(12),
                 "w_data": Out(32),
@@ -91,7 +100,7 @@ class CoreSignature(wiring.Signature):
     def __init__(self, params: CoreParams) -> None:
         super().__init__(
             {
-                "memory": In(MemoryPort()),
+                "memory": In(MemoryPort(params)),
                 "events": In(stream.Signature(event_layout(params))),
                 "event_level": Out(range(params.event_queue_depth + 1)),
                 "words": Out(stream.Signature(32)),

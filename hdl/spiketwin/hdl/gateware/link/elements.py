@@ -39,7 +39,7 @@ def add_elements(c: Program, params: CoreParams, tables: Tables) -> None:
     _length(c)
     _extent(c)
     _check(c, tables)
-    _check_registers(c, tables)
+    _check_records(c, tables)
     _check_bits(c)
     _check_pending(c, params, tables)
     _apply(c)
@@ -72,6 +72,12 @@ def _access(c: Program, tables: Tables) -> None:
     c.copy(Scratch.COLUMNS, Scratch.BUFFER, Bytes.TWO)
     c.copy(Scratch.RANGE, Scratch.BUFFER)
     c.copy(Scratch.LAST_ROW, Scratch.ZERO, Bytes.FOUR)
+    for space in _tables_of_rows(tables):
+        c.compare_number(Scratch.SPACE, space)
+        c.jump_unless(Condition.ZERO, f"NOT {space.name}")
+        c.set(Scratch.NUMBER, tables.records[space] - 1)
+        c.copy(Scratch.LAST_ROW, Scratch.NUMBER)
+        c.label(f"NOT {space.name}")
     c.jump_unless(Condition.MATRIX, "OPEN SPACE")
     c.give(Port.SEEK_TABLE, tables.last_row)
     c.copy(Scratch.LAST_ROW, Scratch.BUFFER, Bytes.TWO)
@@ -91,6 +97,11 @@ def _access(c: Program, tables: Tables) -> None:
     for cell in (Scratch.COLUMN, Scratch.ROW, Scratch.COUNT):
         c.copy(cell, Scratch.BUFFER, Bytes.TWO)
     c.jump_if(Condition.ZERO, Status.BAD_RANGE.name)
+
+
+def _tables_of_rows(tables: Tables) -> list[Space]:
+    """Return the spaces of more than one record."""
+    return [space for space, rows in tables.records.items() if rows > 1]
 
 
 def _length(c: Program) -> None:
@@ -145,8 +156,9 @@ def _extent(c: Program) -> None:
 
 def _check(c: Program, tables: Tables) -> None:
     c.out(Port.LOOPS, Scratch.COUNT)
-    c.compare_number(Scratch.SPACE, Space.REGISTER)
-    c.jump_if(Condition.ZERO, "CHECK REGISTERS")
+    for space in tables.records:
+        c.compare_number(Scratch.SPACE, space)
+        c.jump_if(Condition.ZERO, "CHECK RECORDS")
     c.compare_number(Scratch.SPACE, Space.PENDING)
     c.jump_if(Condition.ZERO, "CHECK PENDING")
     c.jump_if(Condition.PACKED, "CHECK BITS")
@@ -174,25 +186,33 @@ def _check_value(c: Program, size: Bytes) -> None:
     c.jump_unless(Condition.ZERO, "BAD ITEM")
 
 
-def _check_registers(c: Program, tables: Tables) -> None:
-    """Check the values of registers, each of which has a range of its own."""
-    c.label("CHECK REGISTERS")
-    c.copy(Scratch.REGISTER, Scratch.COLUMN)
+def _check_records(c: Program, tables: Tables) -> None:
+    """Check the elements of records, each by the range of its column."""
+    c.label("CHECK RECORDS")
+    c.note("where the list of the ranges has that of the first element")
+    c.copy(Scratch.REGISTER, Scratch.RANGE)
+    c.add(Scratch.REGISTER, Scratch.COLUMN)
     c.set(Scratch.PLACE, FIRST)
-    c.label("CHECK REGISTER")
-    c.set(Scratch.NUMBER, tables.registers)
-    c.add(Scratch.NUMBER, Scratch.REGISTER)
-    c.out(Port.SEEK_TABLE, Scratch.NUMBER)
+    c.label("CHECK COLUMN")
+    c.out(Port.SEEK_TABLE, Scratch.REGISTER)
     c.copy(Scratch.RANGE, Scratch.BUFFER)
-    c.jump_if(Condition.ZERO, "NEXT REGISTER")
+    c.jump_if(Condition.ZERO, "NEXT COLUMN")
     _take_range(c)
     c.out(Port.SEEK_FRAME, Scratch.PLACE)
     _check_value(c, Bytes.FOUR)
-    c.label("NEXT REGISTER")
+    c.label("NEXT COLUMN")
     c.set(Scratch.NUMBER, 4)
     c.add(Scratch.PLACE, Scratch.NUMBER)
     c.add(Scratch.REGISTER, Scratch.ONE)
-    c.jump_if(Condition.LOOP, "CHECK REGISTER")
+    if _tables_of_rows(tables):
+        c.add(Scratch.COLUMN, Scratch.ONE)
+        c.compare(Scratch.COLUMN, Scratch.COLUMNS)
+        c.jump_unless(Condition.ZERO, "IN RECORD")
+        c.note("the next row begins")
+        c.copy(Scratch.COLUMN, Scratch.ZERO)
+        c.subtract(Scratch.REGISTER, Scratch.COLUMNS)
+        c.label("IN RECORD")
+    c.jump_if(Condition.LOOP, "CHECK COLUMN")
     c.jump("APPLY")
 
 

@@ -280,9 +280,9 @@ class Scratch(enum.Enum):
     MASK = enum.auto()
     """Second part of the range: the bits that have to be 0 in the sum."""
     REGISTER = enum.auto()
-    """Number of the register or counter."""
+    """Number of the counter; address of the next element's range in the list of a record."""
     PLACE = enum.auto()
-    """Address of the value of the next register in the frame."""
+    """Address of the next element of a record in the frame."""
     ENTRY_LIMIT = enum.auto()
     """All entries of `pending` are below this number."""
     LAST_ENTRY = enum.auto()

@@ -22,7 +22,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
-from spiketwin.hdl.gateware.core.interface import CoreSignature
+from spiketwin.hdl.gateware.core.interface import CoreSignature, space_shape
 from spiketwin.hdl.gateware.line.framing import BodyByte, FrameSignature
 from spiketwin.hdl.gateware.line.uart import RATE_WIDTH
 from spiketwin.hdl.gateware.link.instructions import (
@@ -340,7 +340,7 @@ class Sequencer(wiring.Component):
         formats = space_formats(p).values()
         row = Signal(range(max(form.rows for form in formats)))
         column = Signal(range(max(form.columns for form in formats)))
-        space = Signal(Space)
+        space = Signal(space_shape(p))
         reads, writes = self._at[Port.READ], self._at[Port.WRITE]
         m.d.comb += [
             memory.valid.eq(self._source & (reads | writes)),
@@ -355,8 +355,17 @@ class Sequencer(wiring.Component):
                 m.d.sync += self._word[8 * k : 8 * k + 8].eq(self._b)
         with m.If(stb[Port.SPACE]):
             m.d.sync += space.eq(self._b)
-        # All spaces with more than one row have `n_neurons` columns.
-        in_matrix = reduce(or_, (space == form.space for form in formats if form.rows > 1))
+        spaces_of: dict[int, list[Space]] = {}  # with more than one row, by their columns
+        for form in formats:
+            if form.rows > 1:
+                spaces_of.setdefault(form.columns, []).append(form.space)
+        in_last_column = reduce(
+            or_,
+            (
+                reduce(or_, (space == each for each in spaces)) & (column == columns - 1)
+                for columns, spaces in spaces_of.items()
+            ),
+        )
         with m.If(stb[Port.PLACE]):
             m.d.sync += Cat(column, row).eq(
                 Cat(
@@ -366,7 +375,7 @@ class Sequencer(wiring.Component):
             )
         with m.Elif(stb[Port.WRITE] | stb[Port.ADVANCE]):
             m.d.sync += column.eq(column + 1)
-            with m.If(in_matrix & (column == p.n_neurons - 1)):
+            with m.If(in_last_column):
                 m.d.sync += [column.eq(0), row.eq(row + 1)]
         # The word holds an event as in a frame. The sum is final long before the port acts.
         base, event_tick = Signal(32), Signal(32)

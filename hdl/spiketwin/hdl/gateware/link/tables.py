@@ -14,6 +14,7 @@ from __future__ import annotations
 import enum
 import struct
 from dataclasses import dataclass
+from itertools import chain
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Identity
@@ -22,7 +23,6 @@ from spiketwin.hdl.spec.registers import (
     READ_DURING_RUN,
     Space,
     SpaceFormat,
-    registers,
     space_formats,
 )
 
@@ -70,11 +70,12 @@ class Tables:
         Address of the number that all entries of `pending` are below (four bytes).
     spaces:
         Address of the rows of all spaces by number, each with its `SpaceFlag`, its columns (two
-        bytes) and the address of its range.
+        bytes) and the address of its range; in a space of records, that of the list of the
+        addresses of its columns' ranges, one at each address.
     space_rows:
         Number of these rows: the largest number of a space of the core has the last one.
-    registers:
-        Address of a list of the addresses of all registers' ranges, one at each address.
+    records:
+        The spaces of records, each with the number of its rows.
     unit:
         Bytes that an address counts, and to a multiple of which every part of the tables is set.
     """
@@ -86,7 +87,7 @@ class Tables:
     entry_limit: int
     spaces: int
     space_rows: int
-    registers: int
+    records: dict[Space, int]
     unit: int
 
 
@@ -110,10 +111,15 @@ def laid_out(params: CoreParams, identity: Identity, unit: int) -> Tables:
     ranges = {
         space: _range(found.width, found.signed, found.element_bytes)
         for space, found in formats.items()
-        if not found.packed and space not in (Space.REGISTER, Space.PENDING)
+        if not found.packed and not found.record and space is not Space.PENDING
     }
-    register_ranges = [_range(r.width(params), r.signed, 4) for r in registers(params)]
-    needed = list(dict.fromkeys(each for each in (*ranges.values(), *register_ranges) if each))
+    records = {
+        space: [_range(c.width, c.signed, found.element_bytes) for c in found.record]
+        for space, found in formats.items()
+        if found.record
+    }
+    every = chain(ranges.values(), *records.values())
+    needed = list(dict.fromkeys(each for each in every if each))
     # The range of an unsigned number begins with zeros, and a number ends with some: it lies over
     # them.
     unsigned = [each for each in needed if each.startswith(bytes(4))]
@@ -137,10 +143,14 @@ def laid_out(params: CoreParams, identity: Identity, unit: int) -> Tables:
     last_row = place(struct.pack("<H", params.n_sources - 1))
     events = place_number(struct.pack("<II", params.event_queue_depth, params.n_axons))
     entry_limit = place_number(struct.pack("<I", params.neuron_groups << PENDING_MASK_BITS))
-    places: dict[Space, int] = {space: place(each) if each else 0 for space, each in ranges.items()}
-    listed = b"".join(
-        (place(each) if each else 0).to_bytes(unit, "little") for each in register_ranges
-    )
+
+    def place_range(each: bytes) -> int:
+        return place(each) if each else 0
+
+    places: dict[Space, int] = {space: place_range(each) for space, each in ranges.items()}
+    for space, columns in records.items():
+        listed = [place_range(each).to_bytes(unit, "little") for each in columns]
+        places[space] = place(b"".join(listed))
     spaces = max(formats) + 1
     return Tables(
         last_row=last_row,
@@ -148,7 +158,7 @@ def laid_out(params: CoreParams, identity: Identity, unit: int) -> Tables:
         entry_limit=entry_limit,
         spaces=place(b"".join(_row(formats, places, number) for number in range(spaces))),
         space_rows=spaces,
-        registers=place(listed),
+        records={space: formats[space].rows for space in records},
         identity_bytes=identity_bytes,
         data=bytes(data),
         unit=unit,
@@ -163,7 +173,7 @@ def _row(formats: dict[Space, SpaceFormat], ranges: dict[Space, int], number: in
         SpaceFlag.KNOWN: True,
         SpaceFlag.WRITABLE: found.writable,
         SpaceFlag.ANYTIME: found.space in READ_DURING_RUN,
-        SpaceFlag.MATRIX: found.rows > 1,
+        SpaceFlag.MATRIX: found.rows > 1 and not found.record,
         SpaceFlag.PACKED: found.packed,
         SpaceFlag.WIDE: found.element_bytes > 1,
         SpaceFlag.WIDEST: found.element_bytes > 2,
