@@ -227,7 +227,7 @@ def _bits(variable: Variable) -> str:
 _MARKS: Final = {
     built: f" {mark}"
     for built, mark in zip(
-        dict.fromkeys(v.built for v in VARIABLES if v.built), "¹²³⁴⁵", strict=False
+        dict.fromkeys(v.built for v in VARIABLES if v.built), "¹²³⁴⁵⁶⁷⁸⁹", strict=False
     )
 }
 

@@ -29,12 +29,12 @@ SIZES = {
         n_axons=12, n_neurons=20, lanes=4, neuron_lanes=1, source_lanes=4, weight_width=5,
         v_width=10, i_syn_width=9, theta_width=24, trace_width=8, refrac_width=2,
         event_queue_depth=16, spike_queue_depth=128, link_slots=2, digest_rounds=1,
-        saturation_counters=True, n_profiles=8,
+        saturation_counters=True, n_profiles=8, decay_shift=True, receptors=2,
     ),
     "wide": CoreParams(
         n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
         v_width=24, i_syn_width=24, theta_width=8, trace_width=13, refrac_width=16,
-        event_queue_depth=16, spike_queue_depth=128, digest_rounds=2,
+        event_queue_depth=16, spike_queue_depth=128, digest_rounds=2, decay_shift=True,
     ),
     "paired": CoreParams(
         n_axons=14, n_neurons=20, lanes=2, neuron_lanes=1, source_lanes=2, weight_width=4,
@@ -43,7 +43,7 @@ SIZES = {
     ),
     "fixed": CoreParams(
         n_axons=4, n_neurons=16, lanes=4, neuron_lanes=4, source_lanes=1, learning=False,
-        event_queue_depth=4, spike_queue_depth=128, saturation_counters=True,
+        event_queue_depth=4, spike_queue_depth=128, saturation_counters=True, receptors=2,
     ),
 }  # fmt: skip
 
@@ -149,6 +149,15 @@ def test_every_twin_is_equal_in_small(url: str) -> None:
         for _ in range(2):
             pair.wild()
             pair.run(40, 0.2)
+        assert pair.spikes > 150
+
+
+@pytest.mark.rtl
+def test_so_are_all_options_of_a_core_together() -> None:
+    with twins(SIZES["odd"], seed=1, other=CORE) as pair:
+        for _ in range(6):
+            pair.wild()
+            pair.run(60, 0.2)
         assert pair.spikes > 150
 
 

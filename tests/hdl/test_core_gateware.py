@@ -43,7 +43,8 @@ def test_every_array_of_the_table_has_a_memory(size: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [*SIZES, "tiny,digest_rounds=1,saturation_counters=1,n_profiles=2"]
+    "size",
+    [*SIZES, "tiny,digest_rounds=1,saturation_counters=1,n_profiles=2,decay_shift=1,receptors=2"],
 )
 def test_every_unit_of_a_core_keeps_its_name(size: str) -> None:
     """A unit called as a signal beside it would get a number, and not be found in waves."""

@@ -17,7 +17,17 @@ from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.registers import registers
 
-STATE = ("weight", "v", "i_syn", "refrac_count", "theta", "trace_pre", "trace_post", "pending")
+STATE = (
+    "weight",
+    "v",
+    "i_syn",
+    "i_inh",
+    "refrac_count",
+    "theta",
+    "trace_pre",
+    "trace_post",
+    "pending",
+)
 PARAMETERS = ("weight", "plastic", "threshold", "v_reset", "refrac_ticks", "bias")
 
 
@@ -62,8 +72,8 @@ class Core:
         self.refrac_ticks, self.bias = parameters["refrac_ticks"], parameters["bias"]
         self.neurons = range(sizes.n_neurons)
         self.sources = range(sizes.n_axons + sizes.n_neurons)
-        self.v, self.i_syn, self.refrac_count, self.theta, self.trace_post = (
-            [0 for _ in self.neurons] for _ in range(5)
+        self.v, self.i_syn, self.i_inh, self.refrac_count, self.theta, self.trace_post = (
+            [0 for _ in self.neurons] for _ in range(6)
         )
         self.trace_pre = [0 for _ in self.sources]
         self.pending: list[int] = []
@@ -100,7 +110,9 @@ class Core:
         p, r = self.p, self.r
         learns = p.learning and r["learn_pre"]
         for j in self.neurons:
-            self.i_syn[j] = signed(self.i_syn[j] + self.weight[source][j], p.i_syn_width)
+            w = self.weight[source][j]
+            i = self.i_inh if p.receptors == 2 and r["i_inh_en"] and w < 0 else self.i_syn
+            i[j] = signed(i[j] + w, p.i_syn_width)
             if learns and self.plastic[source][j]:
                 self.change(source, j, "pre", self.trace_post[j])
         if learns:
@@ -110,12 +122,14 @@ class Core:
 
     def update(self, j: int) -> bool:
         p, r = self.p, self.r
-        i_syn, g = self.i_syn[j], r.get("i_syn_shift", 0)
+        i_syn, i_inh, g = self.i_syn[j], self.i_inh[j], r.get("i_syn_shift", 0)
         if g:
-            i_syn = (i_syn + 2 ** (g - 1)) // 2**g
-        v = self.decayed("v", self.v[j]) + i_syn + self.bias[j]
+            i_syn, i_inh = ((i + 2 ** (g - 1)) // 2**g for i in (i_syn, i_inh))
+        v = self.decayed("v", self.v[j]) + i_syn + i_inh + self.bias[j]
         v = signed(max(v, r["v_floor"]), p.v_width)
         self.i_syn[j] = self.decayed("i_syn", self.i_syn[j])
+        if p.receptors == 2:
+            self.i_inh[j] = self.decayed("i_inh", self.i_inh[j])
         limit = self.threshold[j] + self.theta[j]
         held = self.refrac_count[j] > 0
         fires = not held and v >= limit
@@ -132,9 +146,11 @@ class Core:
             self.trace_post[j] = self.decayed("trace_post", self.trace_post[j])
             if fires:
                 self.trace_post[j] = self.bumped("trace_post", self.trace_post[j])
-        i_syn, v = self.i_syn[j] % 2**p.i_syn_width, 0 if held else self.v[j] % 2**p.v_width
+        i_syn, i_inh = (i % 2**p.i_syn_width for i in (self.i_syn[j], self.i_inh[j]))
+        v = 0 if held else self.v[j] % 2**p.v_width
         counts = self.refrac_count[j] * 65536 + self.trace_post[j]
-        self.fold(2 * 4096, j, [i_syn, v, counts, self.theta[j]])
+        second = [i_inh] if p.receptors == 2 else []
+        self.fold(2 * 4096, j, [i_syn, *second, v, counts, self.theta[j]])
         return fires
 
     def learn(self, j: int) -> None:
@@ -206,6 +222,7 @@ def sizes(rng: random.Random) -> CoreParams:
         i_syn_width=rng.randint(max(8, weight_width), 24), trace_width=rng.randint(8, 16),
         refrac_width=rng.randint(2, 16), learning=learning, single_port_weights=single_port,
         digest_rounds=rng.randint(0, 3), decay_shift=rng.random() < 0.5,
+        receptors=rng.randint(1, 2),
     )  # fmt: skip
 
 
@@ -221,6 +238,10 @@ def drawn(rng: random.Random, p: CoreParams) -> tuple[dict[str, int], dict[str, 
     for name, code in (("v_decay", 6000), ("i_syn_decay", 20000), ("trace_pre_decay", 3000)):
         if name in settings and rng.random() < 0.7:
             settings[name] = code
+    if p.decay_shift:
+        settings["i_syn_shift"] = rng.choice([0, 0, 1, 2])
+    if p.receptors == 2:
+        settings["i_inh_en"] = int(rng.random() < 0.7)
     if p.learning:
         settings |= {n: int(rng.random() < 0.8) for n in ("learn_pre", "learn_post", "stochastic")}
         if rng.random() < 0.8:

@@ -62,14 +62,15 @@ pytestmark = pytest.mark.rtl
         CoreParams(
             n_axons=4, n_neurons=24, lanes=4, neuron_lanes=1, source_lanes=1, weight_width=5,
             v_width=21, i_syn_width=22, theta_width=24, trace_width=10, refrac_width=11,
-            digest_rounds=1, saturation_counters=True, n_profiles=8,
+            digest_rounds=1, saturation_counters=True, n_profiles=8, decay_shift=True,
+            receptors=2,
         ),
         CoreParams(n_axons=32, n_neurons=32, lanes=8, neuron_lanes=1, learning=False),
     ],
 )  # fmt: skip
 def test_program_and_tables_of_a_core_fit_its_memories(params: CoreParams) -> None:
     found = tables(params, Identity.of(params, 100_000_000, "test"))
-    assert len(found.data) <= ADDRESSES
+    assert len(found.data) <= ADDRESSES * found.unit
     assert len(dispatcher(params, found).assemble()) <= PROGRAM_WORDS
 
 

@@ -228,9 +228,36 @@ def test_a_current_adds_its_part_and_stays_whole(shift: int, current: int, added
     assert (core.v[3], core.i_syn[3]) == (added, current)
 
 
+def test_inhibition_has_a_current_of_its_own_where_it_is_wanted() -> None:
+    for enabled, i_syn, i_inh in ((0, 50 - 15, 0), (1, 50, -30 + 10)):
+        core = Oracle(preset("tiny,receptors=2"))
+        core.threshold = [V_TOP] * TINY.n_neurons
+        core.register |= {"v_floor": -100, "i_inh_en": enabled, "i_inh_decay": 21_845}  # a third
+        core.register["i_syn_decay"] = 32_768
+        core.weight[0][3], core.weight[1][3] = 100, -30
+        core.step([0, 1])
+        assert (core.v[3], core.i_syn[3], core.i_inh[3]) == (70, i_syn, i_inh)
+        core.clear(ClearMask.I_SYN)
+        assert (core.i_syn[3], core.i_inh[3]) == (0, 0)
+
+
+def test_each_current_is_divided_and_saturates_by_itself() -> None:
+    core = Oracle(preset("tiny,receptors=2,decay_shift=1"))
+    core.threshold = [V_TOP] * TINY.n_neurons
+    core.register |= {"v_floor": -100, "i_inh_en": 1, "i_syn_shift": 1}
+    core.i_syn[3], core.i_inh[3] = 5, -5
+    core.i_syn[4], core.i_inh[4] = V_TOP, -V_TOP - 1
+    core.weight[0] = [0, 0, 0, 0, 10, 0, 0, 0]
+    core.weight[1] = [0, 0, 0, 0, -10, 0, 0, 0]
+    core.step([0, 1])
+    assert core.v[3] == 3 - 2
+    assert (core.i_syn[4], core.i_inh[4]) == (V_TOP, -V_TOP - 1)
+    assert core.saturations["i_syn_saturations"] == 2
+
+
 def test_every_decay_has_a_shift_of_its_own() -> None:
-    for name in ("v", "i_syn", "theta", "trace_pre", "trace_post"):
-        core = Oracle(preset("tiny,decay_shift=1"))
+    for name in ("v", "i_syn", "i_inh", "theta", "trace_pre", "trace_post"):
+        core = Oracle(preset("tiny,decay_shift=1,receptors=2"))
         core.threshold = [V_TOP] * TINY.n_neurons
         core.register |= {f"{name}_decay": 1 << 15, f"{name}_decay_shift": 3}
         getattr(core, name)[2] = 1000
@@ -411,7 +438,7 @@ def test_stochastic_rounding_is_right_on_average() -> None:
 def test_each_bit_of_clear_clears_its_own() -> None:
     names = {
         ClearMask.V: {"v"},
-        ClearMask.I_SYN: {"i_syn"},
+        ClearMask.I_SYN: {"i_syn", "i_inh"},
         ClearMask.REFRAC_COUNT: {"refrac_count"},
         ClearMask.PENDING: {"pending"},
         ClearMask.TRACES: {"trace_pre", "trace_post"},

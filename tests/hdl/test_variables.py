@@ -51,7 +51,9 @@ def test_every_array_has_a_space_and_every_space_an_array() -> None:
     apart = {Space.REGISTER, Space.COUNTER, Space.PROFILE_TABLE}
     assert {v.space for v in ARRAYS} == set(Space) - apart
     # What a profile holds are registers so far.
-    built = set(space_formats(preset("tiny,n_profiles=8,n_projections=2,weight_depth=16")))
+    built = set(
+        space_formats(preset("tiny,n_profiles=8,receptors=2,n_projections=2,weight_depth=16"))
+    )
     assert built == set(Space) - {Space.PROFILE_TABLE}
 
 

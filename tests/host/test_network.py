@@ -237,6 +237,10 @@ def test_a_core_with_shifts_takes_code_and_shift_and_one_without_refuses_a_divid
         DoesNotFit, match="i_syn_shift is set, but the core was built without decay_"
     ):
         net.check_fits(plain)
+    net.i_syn_shift, net.i_inh_en = 0, True
+    assert net.core_params().receptors == 2
+    with pytest.raises(DoesNotFit, match="i_inh_en is set, .* without receptors=2"):
+        net.check_fits(plain)
     net.i_syn_shift = 16
     with pytest.raises(InvalidNetwork, match=r"i_syn_shift must be an integer in 0…15, not 16"):
         net.validate()

@@ -22,6 +22,8 @@ from spiketwin.host.files import VERSION, load, save
 
 Members = dict[str, bytes]
 
+OF_VERSION_3 = ("i_syn_shift", "i_inh_en", "i_inh_tau")
+
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
@@ -137,7 +139,7 @@ def test_an_array_too_many_is_refused(saved: Path) -> None:
 def test_a_file_of_version_1_is_read_and_lacks_what_has_come_since(saved: Path) -> None:
     def of_version_1(header: dict[str, Any]) -> None:
         header["version"] = 1
-        for name in ("tag", "i_syn_shift"):
+        for name in ("tag", *OF_VERSION_3):
             del header["settings"][name]
 
     members = _members(saved)
@@ -151,11 +153,12 @@ def test_a_file_of_version_1_is_read_and_lacks_what_has_come_since(saved: Path) 
 def test_a_file_of_version_2_is_read_and_lacks_what_has_come_since(saved: Path) -> None:
     def of_version_2(header: dict[str, Any]) -> None:
         header["version"] = 2
-        del header["settings"]["i_syn_shift"]
+        for name in OF_VERSION_3:
+            del header["settings"][name]
 
     net, _ = load(_write(saved, _with_header(_members(saved), of_version_2)))
     assert np.array_equal(net.weights, Network.random(8, 8, seed=3).weights)
-    assert net.i_syn_shift == 0
+    assert (net.i_syn_shift, net.i_inh_en, net.i_inh_tau) == (0, False, 0.0)
 
 
 def test_a_file_holds_profiles(saved: Path) -> None:

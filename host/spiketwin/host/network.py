@@ -36,7 +36,7 @@ from spiketwin.host.stdp import Pairing, StdpWindow, half, warn_of_amplitude
 
 WIDEST: Final = CoreParams(
     n_axons=64, n_neurons=64, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
-    refrac_width=16, n_profiles=8, decay_shift=True,
+    refrac_width=16, n_profiles=8, decay_shift=True, receptors=2,
 )  # fmt: skip
 """A core with the widest values there can be: a value that does not fit it fits no core."""
 
@@ -102,6 +102,9 @@ class Network:
     i_syn_shift:
         0…15: a current adds ``i_syn / 2**i_syn_shift`` to `v`, rounded to nearest, so that weights
         and currents can be finer than the potential.
+    i_inh_en, i_inh_tau:
+        With `i_inh_en` weights below 0 add to a second current, `i_inh`, which decays with the time
+        constant `i_inh_tau` and is added to `v` as `i_syn` is.
     v_floor, reset_subtract, theta_bump, learn_pre, learn_post, stochastic, seed, w_min, w_max:
         The registers of these names (`spiketwin.hdl.spec.registers`).
     pre_gain, pre_offset, post_gain, post_offset:
@@ -151,6 +154,8 @@ class Network:
     trace_post_replace: bool = False
     tag: int = 0
     i_syn_shift: int = 0
+    i_inh_en: bool = False
+    i_inh_tau: float = 0.0
 
     def __post_init__(self) -> None:
         self.validate()
@@ -377,6 +382,7 @@ class Network:
             "saturation_counters": True,
             "n_profiles": next(n for n in N_PROFILES if n > self.profile.max()),
             "decay_shift": self._needs_decay_shift(),
+            "receptors": 1 + self.i_inh_en,
         }
         reach = sums.reach(self, overrides.get("decay_shift", sizes["decay_shift"]))
         sizes |= self._widths(reach, bool(sizes["learning"]))
@@ -398,12 +404,17 @@ class Network:
     def check_fits(self, params: CoreParams) -> None:
         """Raise `DoesNotFit`, which names the reason, if a core of these sizes cannot hold it."""
         self.register_values(params)
-        if self.i_syn_shift and not params.decay_shift:
-            raise DoesNotFit(_not_built("i_syn_shift", "decay_shift"))
+        for name, option, has in (
+            ("i_syn_shift", "decay_shift", params.decay_shift),
+            ("i_inh_en", "receptors=2", params.has_two_receptors),
+        ):
+            if getattr(self, name) and not has:
+                raise DoesNotFit(_not_built(name, option))
         Placement(self.n_axons, self.n_neurons, params).place(self)
 
     def _needs_decay_shift(self) -> bool:
         taus = [self.v_tau, self.i_syn_tau]
+        taus += [self.i_inh_tau] * self.i_inh_en
         taus += [self.theta_tau] * (self.theta_bump > 0)
         taus += [self.trace_pre_tau, self.trace_post_tau] * bool(self.plastic.any())
         return self.i_syn_shift > 0 or any(_coarse(tau) for tau in taus)

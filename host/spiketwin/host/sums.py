@@ -41,7 +41,8 @@ class Reach:
     Attributes
     ----------
     i_syn:
-        Shape (n_neurons, 2): least and greatest value.
+        Shape (n_neurons, 2): least and greatest value; the least is that of `i_inh` in a network
+        that has it.
     v:
         Shape (n_neurons,): greatest value that has to be represented; it includes the limit at
         which a neuron fires if `v` can reach it. `v_floor` and `v_reset` bound `v` from below.
@@ -80,7 +81,8 @@ def reach(net: Network, shifts: bool) -> Reach:
     """
     added = in_one_tick(net)
     i_code = shifted_decay_code(net.i_syn_tau, shifts)
-    i_syn = np.stack([-settled(-added[:, 0], *i_code), settled(added[:, 1], *i_code)], axis=1)
+    inhibition = shifted_decay_code(net.i_inh_tau, shifts) if net.i_inh_en else i_code
+    i_syn = np.stack([-settled(-added[:, 0], *inhibition), settled(added[:, 1], *i_code)], axis=1)
     # i_syn saturates at its widest, so more cannot act on v.
     most = np.minimum(i_syn[:, 1], limits(WIDEST, signed=True)[1])
     drive = (most + (1 << net.i_syn_shift >> 1) >> net.i_syn_shift) + net.bias

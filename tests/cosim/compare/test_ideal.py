@@ -40,6 +40,7 @@ def wild(seed: int) -> Network:
         net.trace_pre_bump, net.trace_pre_replace = 60000, False
     if seed == 4:
         net.v_tau, net.trace_pre_tau, net.i_syn_shift = 1_500.0, 3_000.0, 1
+        net.i_inh_en, net.i_inh_tau = True, 9.0
     return net
 
 

@@ -56,6 +56,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         weight_depth=draw(st.sampled_from([64, 512])) if n_projections > 1 else 0,
         digest_rounds=draw(st.integers(0, 3)),
         decay_shift=draw(st.booleans()),
+        receptors=draw(st.integers(1, 2)),
     )
 
 

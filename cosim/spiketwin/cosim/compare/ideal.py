@@ -64,6 +64,8 @@ class Ideal:
         Likewise.
     v_tau, i_syn_tau, theta_tau, trace_pre_tau, trace_post_tau:
         Time constants in ticks, as in `Network`.
+    i_inh_en, i_inh_tau:
+        Likewise: whether inhibition has a current of its own, and its time constant.
     i_syn_shift:
         As in `Network`: a current adds ``i_syn / 2**i_syn_shift`` to the potential.
     stochastic, seed:
@@ -110,6 +112,8 @@ class Ideal:
     trace_post_bump: float = 0.0
     trace_post_replace: bool = False
     i_syn_shift: int = 0
+    i_inh_en: bool = False
+    i_inh_tau: float = 0.0
 
     def __post_init__(self) -> None:
         own = {f.name for f in fields(self)}
@@ -233,6 +237,7 @@ class _Runner:
             bias=ideal.bias,
             v=np.zeros(n),
             i_syn=np.zeros(n),
+            i_inh=np.zeros(n),
             refrac_count=np.zeros(n, np.int64),
             theta=np.zeros(n),
             trace_pre=np.zeros(ideal.n_sources),

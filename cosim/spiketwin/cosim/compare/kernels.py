@@ -40,6 +40,7 @@ class State(NamedTuple):
     bias: Reals
     v: Reals
     i_syn: Reals
+    i_inh: Reals
     refrac_count: Int64
     theta: Reals
     trace_pre: Reals
@@ -76,6 +77,8 @@ class Rules(NamedTuple):
     trace_post_bump: float
     trace_post_replace: bool
     i_syn_shift: float
+    i_inh_en: bool
+    i_inh_loss: float
 
 
 class Grid(NamedTuple):
@@ -156,7 +159,8 @@ def _step(trace: float, gain: float, offset: float, g: Grid) -> float:
 def _deliver(s: State, r: Rules, g: Grid, source: int, key_x: np.uint16, key_y: np.uint16) -> None:
     row, plastic = s.weight[source], s.plastic[source]
     for j in range(row.size):
-        s.i_syn[j] = _held(s.i_syn[j] + row[j], g.i_syn_top)
+        current = s.i_inh if r.i_inh_en and row[j] < 0.0 else s.i_syn
+        current[j] = _held(current[j] + row[j], g.i_syn_top)
     if r.learn_pre:
         if g.stochastic:
             fill_noise(s.row_noise, key_x, key_y, g.sources[source], g.neurons)
@@ -171,10 +175,11 @@ def _deliver(s: State, r: Rules, g: Grid, source: int, key_x: np.uint16, key_y: 
 
 @compiled
 def _update(s: State, r: Rules, g: Grid, j: int) -> bool:
-    drive = _part(s.i_syn[j], r.i_syn_shift, g.unit) + s.bias[j]
-    v = _decayed(s.v[j], r.v_loss, g.unit) + drive
+    currents = _part(s.i_syn[j], r.i_syn_shift, g.unit) + _part(s.i_inh[j], r.i_syn_shift, g.unit)
+    v = _decayed(s.v[j], r.v_loss, g.unit) + currents + s.bias[j]
     v = _held(max(v, r.v_floor), g.v_top)
     s.i_syn[j] = _decayed(s.i_syn[j], r.i_syn_loss, g.unit)
+    s.i_inh[j] = _decayed(s.i_inh[j], r.i_inh_loss, g.unit)
     limit = s.threshold[j] + s.theta[j]
     refractory = s.refrac_count[j] > 0
     fires = not refractory and v >= limit

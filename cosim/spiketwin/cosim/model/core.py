@@ -72,6 +72,7 @@ class ModelCore:
             neuron_lanes=p.neuron_lanes,
             max_words_per_tick=p.max_words_per_tick,
             learning=p.learning,
+            has_two_receptors=p.has_two_receptors,
             v_top=limits(p.v_width, signed=True)[1],
             i_syn_top=limits(p.i_syn_width, signed=True)[1],
             theta_top=limits(p.theta_width, signed=False)[1],

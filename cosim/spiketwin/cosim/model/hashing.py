@@ -54,8 +54,8 @@ def _finished(x: np.uint16, y: np.uint16, rounds: int) -> np.uint32:
 
 @compiled
 def digest_neurons(
-    i_syn: Int32, v: Int32, held: Flags, trace_post: Int32, refrac_count: Int32, theta: Int32,
-    i_syn_mask: int, v_mask: int, rounds: int,
+    i_syn: Int32, i_inh: Int32, v: Int32, held: Flags, trace_post: Int32, refrac_count: Int32,
+    theta: Int32, has_two_receptors: bool, i_syn_mask: int, v_mask: int, rounds: int,
 ) -> np.uint32:  # fmt: skip
     """Return the exclusive-or of the codes of all neurons; held (refractory) ones leave out `v`."""
     digest = np.uint32(0)
@@ -63,6 +63,9 @@ def digest_neurons(
         x, y = place(a.DIGEST_NEURONS, j)
         x, y = _with_word(x, y, np.uint32(i_syn[j] & i_syn_mask))
         x, y = mix_round(x, y)
+        if has_two_receptors:
+            x, y = _with_word(x, y, np.uint32(i_inh[j] & i_syn_mask))
+            x, y = mix_round(x, y)
         x, y = _with_word(x, y, np.uint32(0 if held[j] else v[j] & v_mask))
         x, y = mix_round(x, y)
         x, y = _with_word(

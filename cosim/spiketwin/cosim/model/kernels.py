@@ -67,6 +67,7 @@ class State(NamedTuple):
     bias: Int32
     v: Int32
     i_syn: Int32
+    i_inh: Int32
     refrac_count: Int32
     theta: Int32
     trace_pre: Int32
@@ -114,6 +115,9 @@ class Settings(NamedTuple):
     trace_pre_decay_shift: int
     trace_post_decay_shift: int
     i_syn_shift: int
+    i_inh_en: int
+    i_inh_decay: int
+    i_inh_decay_shift: int
 
 
 class Sizes(NamedTuple):
@@ -123,6 +127,7 @@ class Sizes(NamedTuple):
     neuron_lanes: int
     max_words_per_tick: int
     learning: bool
+    has_two_receptors: bool
     v_top: int
     i_syn_top: int
     theta_top: int
@@ -306,13 +311,32 @@ def add_row(i_syn: Int32, row: Weights, top: int) -> np.int32:
 
 
 @compiled
+def add_split_row(i_syn: Int32, i_inh: Int32, row: Weights, top: int) -> np.int32:
+    """Add weights from 0 on to one current and those below it to the other, as `add_row`."""
+    low, high, cut = np.int32(-top - 1), np.int32(top), np.int32(0)
+    for j in range(i_syn.size):
+        weight = np.int32(row[j])
+        inhibits = weight < 0
+        total = np.int32((i_inh[j] if inhibits else i_syn[j]) + weight)
+        held = total if total > low else low
+        held = held if held < high else high
+        i_inh[j] = held if inhibits else i_inh[j]
+        i_syn[j] = i_syn[j] if inhibits else held
+        cut = np.int32(cut + (np.int32(1) if held != total else np.int32(0)))
+    return cut
+
+
+@compiled
 def _deliver(
     s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
     digests: Word32 | None,
 ) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
     """Deliver the spike of a source; return its digest, and its numbers of saturations."""
     row, digest, cut = s.weight[source], np.uint32(0), np.int32(0)
-    i_syn_cut = add_row(s.i_syn, row, z.i_syn_top)
+    if r.i_inh_en:
+        i_syn_cut = add_split_row(s.i_syn, s.i_inh, row, z.i_syn_top)
+    else:
+        i_syn_cut = add_row(s.i_syn, row, z.i_syn_top)
     if r.learn_pre and s.row_learns[source]:
         if r.stochastic:
             fill_noise(s.row_noise, key_x, key_y, source, z.neurons)
@@ -376,7 +400,10 @@ def _deliver_walked(
         end = begin + count
         learns = _gather(t, first, stride, 0, source, count)
         row, plastic = t.row_weight[:count], t.row_plastic[:count]
-        i_syn_cut += add_row(s.i_syn[begin:end], row, z.i_syn_top)
+        if r.i_inh_en:
+            i_syn_cut += add_split_row(s.i_syn[begin:end], s.i_inh[begin:end], row, z.i_syn_top)
+        else:
+            i_syn_cut += add_row(s.i_syn[begin:end], row, z.i_syn_top)
         if r.learn_pre and learns:
             noise = s.row_noise[begin:end]
             if r.stochastic:
@@ -394,14 +421,15 @@ def _deliver_walked(
 
 
 @compiled
-def _deliver_constant(s: State, t: Table, z: Sizes, k: int) -> np.int32:
+def _deliver_constant(s: State, t: Table, r: Settings, z: Sizes, k: int) -> np.int32:
     """Deliver all spikes of a constant projection; return how many currents saturate."""
     begin, cut = t.projection_target[k] * t.lanes, np.int32(0)
+    current = s.i_inh if r.i_inh_en and t.projection_weight[k] < 0 else s.i_syn
     for j in range(begin, begin + t.projection_targets[k] * t.lanes):
         itself = 0 if t.projection_itself[k] else np.int64(s.pending[j])
-        total = s.i_syn[j] + t.projection_weight[k] * (t.active[k] - itself)
+        total = current[j] + t.projection_weight[k] * (t.active[k] - itself)
         held = min(max(total, -z.i_syn_top - 1), z.i_syn_top)
-        s.i_syn[j] = held
+        current[j] = held
         cut = np.int32(cut + (np.int32(1) if held != total else np.int32(0)))
     t.active[k] = 0
     return cut
@@ -409,14 +437,17 @@ def _deliver_constant(s: State, t: Table, z: Sizes, k: int) -> np.int32:
 
 @inlined
 def integrate(
-    potential: Int32, v: Int32, i_syn: Int32, bias: Int32, code: int, shift: int, floor: int,
-    i_syn_shift: int,
+    potential: Int32, v: Int32, i_syn: Int32, i_inh: Int32, bias: Int32, code: int, shift: int,
+    floor: int, i_syn_shift: int,
 ) -> None:  # fmt: skip
     """Sum up every neuron's potential, above the floor but not yet saturated to its width."""
     factor, divided, least = np.uint32(code), np.uint32(shift), _least_loss(code)
     low, places, half = np.int32(floor), np.int32(i_syn_shift), np.int32((1 << i_syn_shift) >> 1)
     for j in range(potential.size):
-        current = np.int32(np.int32(i_syn[j] + half) >> places)
+        current = np.int32(
+            np.int32(np.int32(i_syn[j] + half) >> places)
+            + np.int32(np.int32(i_inh[j] + half) >> places)
+        )
         total = np.int32(np.int32(_decayed(v[j], factor, divided, least) + current) + bias[j])
         potential[j] = total if total > low else low
 
@@ -473,9 +504,11 @@ def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
 def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
     """Advance all neurons; return how many fired, and the words put out so far."""
     integrate(
-        s.potential, s.v, s.i_syn, s.bias, r.v_decay, r.v_decay_shift, r.v_floor, r.i_syn_shift
-    )
+        s.potential, s.v, s.i_syn, s.i_inh, s.bias, r.v_decay, r.v_decay_shift, r.v_floor,
+        r.i_syn_shift,
+    )  # fmt: skip
     decay_all(s.i_syn, r.i_syn_decay, r.i_syn_decay_shift)
+    decay_all(s.i_inh, r.i_inh_decay, r.i_inh_decay_shift)
     find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta, z.v_top)
     for j in range(s.held.size):
         s.held[j] = s.refrac_count[j] > 0
@@ -509,8 +542,8 @@ def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) ->
 @compiled
 def _digest_update(s: State, z: Sizes) -> np.uint32:
     digest = digest_neurons(
-        s.i_syn, s.v, s.held, s.trace_post, s.refrac_count, s.theta,
-        2 * z.i_syn_top + 1, 2 * z.v_top + 1, z.digest_rounds,
+        s.i_syn, s.i_inh, s.v, s.held, s.trace_post, s.refrac_count, s.theta,
+        z.has_two_receptors, 2 * z.i_syn_top + 1, 2 * z.v_top + 1, z.digest_rounds,
     )  # fmt: skip
     if z.learning:
         digest ^= digest_sources(s.trace_pre, z.digest_rounds)
@@ -655,7 +688,7 @@ def run_ticks(
             t = Table(*table)
             for k in range(t.active.size):
                 if t.active[k]:
-                    log.saturations[I_SYN] += _deliver_constant(s, t, z, k)
+                    log.saturations[I_SYN] += _deliver_constant(s, t, r, z, k)
                     constant += c.constant[k]
         if constant:
             constant += c.with_constant

@@ -366,13 +366,13 @@ async def decay_codes(core: CoreDriver) -> None:
     """Values of every kind decay exactly, with every decay and every kind of code."""
     p = core.params
     await hold_neurons(core)
-    for code in DECAYS:
-        await core.write_registers(
-            v_decay=code, i_syn_decay=code, theta_decay=code, trace_pre_decay=code,
-            trace_post_decay=code,
-        )  # fmt: skip
-        for space in (Space.V, Space.I_SYN, Space.THETA, Space.TRACE_PRE, Space.TRACE_POST):
-            if space in core.formats:
+    table = registers(p)
+    for code, shift in product(DECAYS, (0, 1, arithmetic.MAX_DECAY_SHIFT)[: 1 + 2 * p.decay_shift]):
+        codes = {r.name: code for r in table if r.is_decay}
+        shifts = {r.name: shift for r in table if r.is_decay_shift}
+        await core.write_registers(**codes, **shifts)
+        for space in STATE_SPACES:
+            if space is not Space.REFRAC_COUNT and space in core.formats:
                 low, high = bounds(core, space)
                 edges = (low, high, low + 1, high - 1, low // 2, high // 2, 1, max(low, -1), 0, 8)
                 count = core.formats[space].columns

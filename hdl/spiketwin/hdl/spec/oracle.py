@@ -65,6 +65,7 @@ class Oracle:
     profile: list[int] = field(init=False)
     v: list[int] = field(init=False)
     i_syn: list[int] = field(init=False)
+    i_inh: list[int] = field(init=False)
     refrac_count: list[int] = field(init=False)
     theta: list[int] = field(init=False)
     trace_pre: list[int] = field(init=False)
@@ -184,9 +185,7 @@ class Oracle:
         row = [self._synapse(projection, source, j) for j in targets]
         for j, (at, column) in zip(targets, row, strict=True):
             w = self.weight[at][column]
-            total = self.i_syn[j] + w
-            self.i_syn[j] = a.saturate(total, p.i_syn_width)
-            self._count("i_syn_saturations", self.i_syn[j] != total)
+            self._add(j, w, w)
             if p.learning and r["learn_pre"] and self.plastic[at][column]:
                 step = a.weight_step(
                     self.trace_post[j], r["pre_gain"], r["pre_offset"], p.trace_width
@@ -194,6 +193,13 @@ class Oracle:
                 self.weight[at][column] = self._stepped(w, step, a.PASS_PRE, source, j)
         if p.learning and r["learn_pre"]:
             self._fold_synapses(source, first, row)
+
+    def _add(self, j: int, weight: int, added: int) -> None:
+        """Add to the current of a neuron that the weight belongs to."""
+        current = self.i_inh if weight < 0 and self.register.get("i_inh_en") else self.i_syn
+        total = current[j] + added
+        current[j] = a.saturate(total, self.params.i_syn_width)
+        self._count("i_syn_saturations", current[j] != total)
 
     def _deliver_constant(self, number: int, active: list[int]) -> int:
         """Deliver all spikes of a constant projection at once; return the cycles that it takes."""
@@ -207,20 +213,21 @@ class Oracle:
             return 0
         for j in range(projection.target * lanes, (projection.target + projection.targets) * lanes):
             itself = 0 if projection.itself else spiked.count(p.n_axons + j)
-            total = self.i_syn[j] + projection.weight * (len(spiked) - itself)
-            self.i_syn[j] = a.saturate(total, p.i_syn_width)
-            self._count("i_syn_saturations", self.i_syn[j] != total)
+            self._add(j, projection.weight, projection.weight * (len(spiked) - itself))
         return schedule.walked_cycles([projection.targets])
 
     def _update(self, j: int) -> bool:
         """Advance one neuron; return whether it fires."""
         p, r = self.params, self.register
         # The current acts in the tick in which it arrives, and decays afterwards.
-        drive = a.shifted(self.i_syn[j], r.get("i_syn_shift", 0)) + self.bias[j]
-        total = self._decayed(self.v[j], "v") + drive
+        shift = r.get("i_syn_shift", 0)
+        currents = a.shifted(self.i_syn[j], shift) + a.shifted(self.i_inh[j], shift)
+        total = self._decayed(self.v[j], "v") + currents + self.bias[j]
         v = a.saturate(max(total, r["v_floor"]), p.v_width)
         saturates = total > v
         self.i_syn[j] = self._decayed(self.i_syn[j], "i_syn")
+        if p.has_two_receptors:
+            self.i_inh[j] = self._decayed(self.i_inh[j], "i_inh")
         limit = self.threshold[j] + self.theta[j]
         refractory = self.refrac_count[j] > 0
         fires = not refractory and v >= limit
@@ -244,11 +251,11 @@ class Oracle:
             self.trace_post[j] = self._decayed(self.trace_post[j], "trace_post")
             if fires:
                 self.trace_post[j] = self._bumped(self.trace_post[j], "trace_post")
-        i_syn = a.unsigned(self.i_syn[j], p.i_syn_width)
+        currents_left = [a.unsigned(i, p.i_syn_width) for i in (self.i_syn[j], self.i_inh[j])]
         # A refractory neuron keeps v, which is not written.
         v = 0 if refractory else a.unsigned(self.v[j], p.v_width)
         counts = self.refrac_count[j] << 16 | self.trace_post[j]
-        self._fold(a.DIGEST_NEURONS, j, i_syn, v, counts, self.theta[j])
+        self._fold(a.DIGEST_NEURONS, j, *currents_left[: p.receptors], v, counts, self.theta[j])
         return fires
 
     def _decay_trace_pre(self) -> None:

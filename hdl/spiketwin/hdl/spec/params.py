@@ -126,6 +126,9 @@ class CoreParams:
     decay_shift:
         Whether every decay has a shift beside its code, with which long time constants are as exact
         as short ones, and `i_syn` one of its own (docs/tick.md). Shifts take no cycle.
+    receptors:
+        Currents of a neuron: 1, or 2, of which inhibition can have the second, `i_inh`, with a
+        decay of its own. The second one takes no cycle.
     """
 
     n_axons: int
@@ -150,6 +153,7 @@ class CoreParams:
     n_projections: int = 1
     weight_depth: int = 0
     decay_shift: bool = False
+    receptors: int = 1
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -196,6 +200,7 @@ class CoreParams:
                 raise ParamsError(f"{name} must be a power of two, not {getattr(self, name)}")
         self._one_of("link_slots", (2, 4, 8))
         self._one_of("n_profiles", N_PROFILES)
+        self._one_of("receptors", (1, 2))
         self._within("digest_rounds", 0, MAX_DIGEST_ROUNDS)
         self._within("n_projections", 1, MAX_PROJECTIONS)
         self._check_weight_depth()
@@ -271,6 +276,16 @@ class CoreParams:
     def trace_decay_shift(self) -> bool:
         """Whether the decays of traces have a shift."""
         return self.learning and self.decay_shift
+
+    @property
+    def has_two_receptors(self) -> bool:
+        """Whether `receptors` is 2."""
+        return self.receptors > 1
+
+    @property
+    def i_inh_decay_shift(self) -> bool:
+        """Whether the decay of `i_inh` has a shift."""
+        return self.has_two_receptors and self.decay_shift
 
     @property
     def profile_width(self) -> int:

@@ -47,6 +47,7 @@ class Space(enum.IntEnum):
     PENDING = 14
     PROFILE = 15
     PROFILE_TABLE = 16
+    I_INH = 17
     PROJECTION_KIND = 24
     PROJECTION_SOURCE = 25
     PROJECTION_SOURCES = 26
@@ -326,6 +327,17 @@ VARIABLES: Final = (
         "The current adds to the potential divided by 2 as often, rounded to nearest.",
         built="decay_shift", since=3,
     ),
+    _setting(
+        "i_inh_en", 1, "1: weights below 0 add to i_inh; 0: all add to i_syn.",
+        built="has_two_receptors", since=3,
+    ),
+    _setting(
+        "i_inh_decay", DECAY_BITS, "Decay code of the inhibitory current.", unit=DECAY_CODE,
+        built="has_two_receptors", since=3,
+    ),
+    _shift(
+        "i_inh_decay_shift", DECAY_SHIFT_BITS, "Shift of i_inh_decay.", built="i_inh_decay_shift"
+    ),
     # Arrays, in the order of cause and effect within a tick.
     _state(
         "trace_pre", "trace_width", "Trace of each source.", per=Per.SOURCE, writer="source_traces",
@@ -356,6 +368,10 @@ VARIABLES: Final = (
     _state(
         "i_syn", "i_syn_width", "Synaptic current.", per=Per.NEURON, writer="synapses",
         clear=ClearMask.I_SYN, signed=True, unit=WEIGHT,
+    ),
+    _state(
+        "i_inh", "i_syn_width", "Inhibitory current.", per=Per.NEURON, writer="synapses",
+        clear=ClearMask.I_SYN, signed=True, unit=WEIGHT, built="has_two_receptors",
     ),
     _state(
         "v", "v_width", "Membrane potential.", per=Per.NEURON, writer="neurons",

@@ -308,16 +308,20 @@ class Core(wiring.Component):
         self._set(m, unit.settings)
         for space in neurons.ports(p):
             connect(m, getattr(unit, space.name.lower()), self.vectors[space].unit)
-        current = self.vectors[Space.I_SYN].unit
-        with m.If(~self.controller.updating):
-            m.d.comb += [
-                current.r_address.eq(lanes.i_read),
-                current.w_address.eq(lanes.i_write),
-                current.w_en.eq(lanes.i_w_en.replicate(p.lanes)),
-            ]
-        # The data of a unit are 0 while it does not write, so an OR replaces a multiplexer.
-        either = unit.i_syn.w_data.as_value() | lanes.i_w_data.as_value()
-        m.d.comb += current.w_data.eq(either)
+        enables = {Space.I_SYN: lanes.i_w_en.replicate(p.lanes // len(lanes.i_w_en))}
+        if p.has_two_receptors:
+            enables[Space.I_INH] = lanes.i_inh_w_en
+        for space, w_en in enables.items():
+            current = self.vectors[space].unit
+            with m.If(~self.controller.updating):
+                m.d.comb += [
+                    current.r_address.eq(lanes.i_read),
+                    current.w_address.eq(lanes.i_write),
+                    current.w_en.eq(w_en),
+                ]
+            # The data of a unit are 0 while it does not write, so an OR replaces a multiplexer.
+            written = getattr(unit, space.name.lower()).w_data
+            m.d.comb += current.w_data.eq(written.as_value() | lanes.i_w_data.as_value())
 
     def _set(self, m: Module, settings: wiring.PureInterface) -> None:
         """Connect a unit with the registers that it uses."""
@@ -340,6 +344,11 @@ class Core(wiring.Component):
             unit.words.eq(memory.words),
             unit.i_data.eq(self.vectors[Space.I_SYN].unit.r_data),
         ]
+        if self.params.has_two_receptors:
+            m.d.comb += [
+                unit.i_inh_en.eq(self.registers.i_inh_en),
+                unit.i_inh_data.eq(self.vectors[Space.I_INH].unit.r_data),
+            ]
 
     def _connect_traces(self, m: Module) -> None:
         p, registers, unit, lanes = self.params, self.registers, self.source_traces, self.synapses
@@ -395,8 +404,11 @@ class Core(wiring.Component):
         """Let the digest observe the ports through which the units write."""
         p, digest, unit, reports = self.params, self.digest, self.neurons, self.reports
         digest_en = self.registers.digest_en
+        # A word of currents has more elements than a group of neurons, so any of them may be first.
+        first = getattr(unit, digest.first_written.name.lower()).w_en
+        neurons_stb = first.any() if p.has_two_receptors else first[0]
         m.d.comb += [
-            digest.neurons_stb.eq(unit.refrac_count.w_en[0]),
+            digest.neurons_stb.eq(neurons_stb),
             digest.end_stb.eq(self.controller.end_stb),
             digest.reported.eq(digest_en & ~reports.muted),
             reports.digest_en.eq(digest_en),

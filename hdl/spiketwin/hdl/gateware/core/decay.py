@@ -7,7 +7,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from spiketwin.hdl.gateware.core.pipeline import Delay
-from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, DECAY_SHIFT_BITS
+from spiketwin.hdl.spec.arithmetic import (
+    DECAY_AT_ONCE,
+    DECAY_BITS,
+    DECAY_SHIFT_BITS,
+    MAX_DECAY_SHIFT,
+)
 
 DECAY_LATENCY = 3
 """Cycles from `value` to `result`: registers before the multiplier, after it, and the result."""
@@ -111,8 +116,9 @@ class Decay(wiring.Component):
         half, whole = shifted[0], shifted[1:]
         # At least 1 is lost. That the shifted product is below 1 is found beside the shifter, not
         # behind it.
-        at_least_1 = Cat(product[DECAY_BITS + k] & (self.shift <= k) for k in range(width)).any()
-        one_more = half | (~at_least_1 & moves)
+        below_1 = Cat(self.shift > k for k in range(min(width, MAX_DECAY_SHIFT)))
+        fraction = Cat(below_1, Const(0, width - len(below_1)))
+        one_more = half | (~(product[DECAY_BITS:] & ~fraction).any() & moves)
         total = (Cat(one_more, kept) + Cat(one_more, whole))[1 : width + 1]
         m.d.sync += self.result.eq(total ^ inverts.replicate(width))
         with m.If(self.code == DECAY_AT_ONCE):

@@ -26,17 +26,22 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.variables import BY_SPACE
 
-NEURON_WORDS = (
-    (Space.I_SYN,),
-    (Space.V,),
-    (Space.TRACE_POST, Space.REFRAC_COUNT),
-    (Space.THETA,),
-)
-"""The spaces whose elements make up each word of the code of a neuron, the low half first. Words
-are hashed in this order, one a cycle, the last one in the cycle in which it is written."""
+
+def neuron_words(params: CoreParams) -> tuple[tuple[Space, ...], ...]:
+    """Return the spaces whose elements make up each word of the code of a neuron, low half first.
+
+    Words are hashed in this order, one a cycle, the last one in the cycle in which it is written.
+    """
+    currents = (Space.I_SYN, Space.I_INH)[: params.receptors]
+    return (
+        *((space,) for space in currents),
+        (Space.V,),
+        (Space.TRACE_POST, Space.REFRAC_COUNT),
+        (Space.THETA,),
+    )
+
 
 _LAST_STAGE = WRITE_STAGES[Space.THETA]
-_FIRST_STAGE = _LAST_STAGE - len(NEURON_WORDS) + 1
 _WRITE_STAGE = WEIGHT_WRITE_STAGE - weights.WRITE_LATENCY
 
 
@@ -48,7 +53,7 @@ def written_layout(params: CoreParams) -> data.StructLayout:
     """
     widths = {
         space.name.lower(): BY_SPACE[space].width(params)
-        for spaces in NEURON_WORDS
+        for spaces in neuron_words(params)
         for space in spaces
     }
     return data.StructLayout({**widths, "v_moves": 1})
@@ -61,7 +66,7 @@ class Digest(wiring.Component):
     -------
     neurons_written, neurons_stb:
         In, the elements that *Update* writes for `neuron_lanes` neurons; the strobe comes with
-        `refrac_count`.
+        the space `first_written`.
     sources_written, sources_stb:
         In, the decayed `trace_pre` of `source_lanes` sources. Groups of neurons and of sources
         come one a cycle, from the first on.
@@ -96,6 +101,8 @@ class Digest(wiring.Component):
 
     def __init__(self, params: CoreParams) -> None:
         self.params = p = params
+        # Two currents make a word more, so the first one is hashed before counters are written.
+        self.first_written = Space.I_SYN if p.has_two_receptors else Space.REFRAC_COUNT
         members = {
             "neurons_written": In(data.ArrayLayout(written_layout(p), p.neuron_lanes)),
             "neurons_stb": In(1),
@@ -140,16 +147,18 @@ class Digest(wiring.Component):
     def _neurons(self, m: Module) -> Value:
         p = self.params
         lane_bits = exact_log2(p.neuron_lanes)
-        late = _FIRST_STAGE - WRITE_STAGES[Space.REFRAC_COUNT]
+        word_spaces = neuron_words(p)
+        first_stage = _LAST_STAGE - len(word_spaces) + 1
+        late = first_stage - WRITE_STAGES[self.first_written]
         begun = Delay(m, "neurons", self.neurons_stb, late)[late]
         group = Signal(range(p.neuron_groups))
         m.d.sync += group.eq(Mux(begun, group + 1, 0))
         codes = []
         for lane in range(p.neuron_lanes):
-            words = _neuron_words(m, lane, self.neurons_written[lane])
+            words = _neuron_words(m, lane, self.neurons_written[lane], word_spaces)
             place = _place(Const(a.DIGEST_NEURONS, 14), Cat(Const(lane, lane_bits), group))
             codes.append((begun, _code(m, f"neuron_{lane}", place, words, p.digest_rounds)))
-        return _sum(m, "neurons", codes, len(NEURON_WORDS) + p.digest_rounds)
+        return _sum(m, "neurons", codes, len(word_spaces) + p.digest_rounds)
 
     def _sources(self, m: Module) -> Value:
         p = self.params
@@ -190,10 +199,12 @@ class Digest(wiring.Component):
         return _sum(m, "pairs", codes, 1 + p.digest_rounds)
 
 
-def _neuron_words(m: Module, lane: int, written: data.View) -> list[Value]:
+def _neuron_words(
+    m: Module, lane: int, written: data.View, word_spaces: Sequence[Sequence[Space]]
+) -> list[Value]:
     """Return the words of the code of a neuron, each one cycle later than the one before."""
     words: list[Value] = []
-    for stage, spaces in enumerate(NEURON_WORDS, _FIRST_STAGE):
+    for stage, spaces in enumerate(word_spaces, _LAST_STAGE - len(word_spaces) + 1):
         halves: list[Value] = []
         for space in spaces:
             name, late = space.name.lower(), stage - WRITE_STAGES[space]

@@ -14,7 +14,8 @@ Stage by stage, from the cycle in which a group is issued::
     10  spikes leave; v, refractory count and trace_post written; decay of theta begins
     13  theta written
 
-With `decay_shift`, i_syn is read a cycle earlier and divided in that cycle.
+With `decay_shift` currents are read a cycle earlier and divided in that cycle, with two receptors
+a cycle earlier yet, in which the two are added. They are written in the same stage as without.
 
 Memories are read as late as possible, since delaying an address takes fewer registers than delaying
 a value. There are no read-during-write hazards: groups ascend, and every memory is written at least
@@ -41,12 +42,13 @@ from spiketwin.hdl.spec.registers import Space
 
 SPIKES = schedule.SPIKE_LATENCY
 DECISION = SPIKES - 1
-DIVIDED = DECISION - 4
+DRIVEN = DECISION - 4
 """Stages in which spikes leave, in which it is decided which neurons fire, and in which what the
-current adds is there."""
+currents add is there."""
 
 WRITE_STAGES = {
-    Space.I_SYN: DIVIDED + decay.DECAY_LATENCY,
+    Space.I_SYN: DRIVEN + decay.DECAY_LATENCY,
+    Space.I_INH: DRIVEN + decay.DECAY_LATENCY,
     Space.V: SPIKES,
     Space.REFRAC_COUNT: SPIKES,
     Space.TRACE_POST: SPIKES,
@@ -58,6 +60,7 @@ SETTINGS: Final = (
     "v_decay", "v_floor", "i_syn_decay", "reset_subtract", "theta_decay", "theta_bump",
     "trace_post_decay", "trace_post_bump", "trace_post_replace", "v_decay_shift",
     "i_syn_decay_shift", "theta_decay_shift", "trace_post_decay_shift", "i_syn_shift",
+    "i_inh_decay", "i_inh_decay_shift",
 )  # fmt: skip
 """The registers that *Update* uses."""
 
@@ -69,8 +72,9 @@ def read_stages(params: CoreParams) -> dict[Space, int]:
     """
     return {
         Space.V: DECISION - 3 - decay.DECAY_LATENCY - READ_LATENCY,
-        Space.I_SYN: DIVIDED - params.decay_shift - READ_LATENCY,
-        Space.BIAS: DIVIDED - READ_LATENCY,
+        Space.I_SYN: DRIVEN - _current_stages(params) - READ_LATENCY,
+        Space.I_INH: DRIVEN - _current_stages(params) - READ_LATENCY,
+        Space.BIAS: DRIVEN - READ_LATENCY,
         Space.TRACE_POST: DECISION - decay.DECAY_LATENCY - READ_LATENCY,
         Space.THRESHOLD: DECISION - 2 - READ_LATENCY,
         Space.THETA: DECISION - 2 - READ_LATENCY,
@@ -78,6 +82,11 @@ def read_stages(params: CoreParams) -> dict[Space, int]:
         Space.REFRAC_TICKS: DECISION - READ_LATENCY,
         Space.REFRAC_COUNT: DECISION - READ_LATENCY,
     }
+
+
+def _current_stages(params: CoreParams) -> int:
+    """Return the stages in which currents are divided and added to one another."""
+    return params.decay_shift + params.has_two_receptors
 
 
 def ports(params: CoreParams) -> dict[Space, StatePort]:
@@ -214,16 +223,44 @@ class _Lane:
             self.m.d.comb += unit.shift.eq(getattr(settings, f"{register}_shift"))
         return unit.result
 
-    def _drive(self, current: Value) -> tuple[Value, Value]:
-        """Return the current a stage later if it is divided first, and its sum with the bias."""
-        bias, lane = self._read(Space.BIAS), self.lane
+    def _drive(self) -> Value:
+        """Let the currents decay; return the sum of what they add to v and of the bias."""
+        p, lane = self.params, self.lane
+        bias = self._read(Space.BIAS)
+        currents = {"i": Space.I_SYN} | ({"inh": Space.I_INH} if p.has_two_receptors else {})
+        parts = []
+        for name, space in currents.items():
+            current = self._read(space)
+            late = _current_stages(p)
+            decaying = Delay(self.m, f"{name}_{lane}", current, late)[late]
+            register = f"{space.name.lower()}_decay"
+            self._write(space, self._decay(f"decay_{name}", decaying, register))
+            parts.append(self._divided(name, current) if p.decay_shift else current)
+        if p.has_two_receptors:
+            parts = [self._added(*parts)]
+        return self._sum(parts[0], bias)
+
+    def _divided(self, name: str, current: Value) -> Value:
+        """Return what is left of a current, with the bit below its lowest, a stage later."""
+        part = self._signal(f"part_of_{name}", len(current) + 1)
+        whole = Cat(Const(0, 1), current).as_signed()
+        self.m.d.sync += part.eq(whole >> self.settings.i_syn_shift)
+        return part
+
+    def _added(self, part: Value, other: Value) -> Value:
+        """Return the sum of two parts, a stage later; one still has to be rounded, as they had."""
+        both = self._signal("currents", len(part) + 1)
+        if self.params.decay_shift:
+            self.m.d.sync += both.eq(Cat(other[0], self._sum(part, other[1:].as_signed())))
+        else:
+            self.m.d.sync += both.eq(part + other)
+        return both
+
+    def _sum(self, part: Value, value: Value) -> Value:
+        """Return a sum; the bit of a part below its lowest rounds, as the carry of the adder."""
         if not self.params.decay_shift:
-            return current, current + bias
-        # The bit below the lowest rounds, as the carry of the adder.
-        part = self._signal("part_of_current", len(current) + 1)
-        self.m.d.sync += part.eq(Cat(Const(0, 1), current).as_signed() >> self.settings.i_syn_shift)
-        total = (part + Cat(part[0], bias).as_signed()) >> 1
-        return Delay(self.m, f"current_{lane}", current, 1)[1], total
+            return part + value
+        return (part + Cat(part[0], value).as_signed()) >> 1
 
     def _integrate(self) -> _Integrated:
         """Stages 5 to 8: sum, floor and saturation, difference; and the decay of the current.
@@ -232,10 +269,9 @@ class _Lane:
         takes half the logic.
         """
         p, s = self.params, self.settings
-        current, driven = self._drive(self._read(Space.I_SYN))
-        self._write(Space.I_SYN, self._decay("decay_i", current, "i_syn_decay"))
+        driven = self._drive()
         decayed_v = self._decay("decay_v", self._read(Space.V), "v_decay")
-        drive = self._signal("drive", max(p.i_syn_width, p.v_width) + 1)
+        drive = self._signal("drive", max(p.i_syn_width + p.has_two_receptors, p.v_width) + 1)
         total = self._signal("total_inverted", len(drive) + 1)
         v = self._signal("v_inverted", p.v_width)
         limit = self._signal("limit", max(p.v_width, p.theta_width + 1) + 1)

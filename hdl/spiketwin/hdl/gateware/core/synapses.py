@@ -63,7 +63,11 @@ class Synapses(wiring.Component):
         constant projection, and what this adds (`walker.row_layout`); the lanes whose neurons are
         active sources, `active_neurons.FLAGS_LATENCY` cycles after the block.
     i_read, i_data, i_write, i_w_data, i_w_en:
-        Access to the memory of currents; without `i_w_en`, `i_w_data` is 0.
+        Access to the memory of currents; without `i_w_en`, `i_w_data` is 0. With two receptors
+        `i_w_en` has a bit for each lane.
+    i_inh_en, i_inh_data, i_inh_w_en:
+        With two receptors: In, whether weights below 0 add to the second current; access to its
+        memory, which has addresses and data to write in common with the first.
     trace:
         In, the traces of the block: `trace_post` in rows, `trace_pre` in columns,
         `state_memory.READ_LATENCY` cycles after the block is issued.
@@ -100,7 +104,7 @@ class Synapses(wiring.Component):
             "i_data": In(currents),
             "i_write": Out(current_address),
             "i_w_data": Out(currents),
-            "i_w_en": Out(1),
+            "i_w_en": Out(lanes if p.has_two_receptors else 1),
         }
         if p.has_projections:
             added = row_layout(p)["added"].shape
@@ -111,6 +115,8 @@ class Synapses(wiring.Component):
                 "added_less": In(added),
                 "active": In(lanes),
             }
+        if p.has_two_receptors:
+            members |= {"i_inh_en": In(1), "i_inh_data": In(currents), "i_inh_w_en": Out(lanes)}
         if p.learning:
             members |= {
                 "write": Out(weights.BlockAddress(p)),
@@ -150,14 +156,26 @@ class Synapses(wiring.Component):
         m.d.comb += [
             self.i_read.eq(place[CURRENT_READ_STAGE]),
             self.i_write.eq(place[CURRENT_WRITE_STAGE]),
-            self.i_w_en.eq(row[CURRENT_WRITE_STAGE]),
         ]
         added = self._added(m) if p.has_projections else [word.weight for word in self.words]
+        writes = row[CURRENT_WRITE_STAGE]
+        if not p.has_two_receptors:
+            m.d.comb += self.i_w_en.eq(writes)
         for lane in range(p.lanes):
             width = max(p.i_syn_width, len(added[lane])) + 1
             total = Signal(signed(width), name=f"current_{lane}")
-            m.d.sync += total.eq(self.i_data[lane] + added[lane])
-            with m.If(self.i_w_en):
+            current = self.i_data[lane]
+            if p.has_two_receptors:
+                inhibits = added[lane][-1] & self.i_inh_en
+                inhibited = Signal(name=f"inhibited_{lane}")
+                current = Mux(inhibits, self.i_inh_data[lane], current)
+                m.d.sync += inhibited.eq(inhibits)
+                m.d.comb += [
+                    self.i_w_en[lane].eq(writes & ~inhibited),
+                    self.i_inh_w_en[lane].eq(writes & inhibited),
+                ]
+            m.d.sync += total.eq(current + added[lane])
+            with m.If(writes):
                 m.d.comb += self.i_w_data[lane].eq(saturated(total, p.i_syn_width))
                 if p.saturation_counters:
                     m.d.comb += self.i_syn_saturates[lane].eq(beyond(total, p.i_syn_width))

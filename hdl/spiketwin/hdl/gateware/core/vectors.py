@@ -11,7 +11,7 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.variables import ARRAYS, Per, Variable
 
-_USED_BY_SYNAPSES: Final = ("i_syn", "trace_pre", "trace_post")
+_USED_BY_SYNAPSES: Final = ("i_syn", "i_inh", "trace_pre", "trace_post")
 """Vectors from which the lane pipeline reads `lanes` elements a cycle."""
 
 _KEPT_AS_A_LIST: Final = "pending"
