@@ -21,6 +21,9 @@ def random_table(
     # Most often the neurons are the same populations as sources.
     neurons = targets if rng.random() < 0.7 else _parts(p.row_groups, rng)
     sources = _parts(axons, rng) + [(axons + first, n) for first, n in neurons]
+    if p.n_relays:
+        begin = axons + p.row_groups
+        sources += [(begin + first, n) for first, n in _parts(p.n_relays // p.lanes, rng)]
     chosen, used = list[Projection](), 0
     pairs = [(s, t) for s in sources for t in targets for _ in range(rng.integers(0, 3))]
     rng.shuffle(pairs)
@@ -52,7 +55,19 @@ def random_table(
     )
     table["column_order"] = np.zeros(p.n_projections, np.int64)
     table["column_order"][: len(learn)] = learn
-    return table
+    return table | (_relays(p, rng) if p.n_relays else {})
+
+
+def _relays(p: CoreParams, rng: np.random.Generator) -> dict[str, NDArray[np.int64]]:
+    """Return relays of random sources, relays among them, with random delays."""
+    counts = np.bincount(rng.integers(0, p.n_sources, p.n_relays), minlength=p.n_sources)
+    counts = np.minimum(counts * (rng.random(p.n_sources) < 0.8), p.max_delay)
+    delays = rng.integers(1, p.max_delay + 1, p.n_relays)
+    return {
+        "relay_first": np.where(counts, np.cumsum(counts) - counts, 0),
+        "relay_count": counts,
+        "relay_delay": np.where(rng.random(p.n_relays) < 0.2, p.max_delay, delays),
+    }
 
 
 def _parts(groups: int, rng: np.random.Generator) -> list[tuple[int, int]]:

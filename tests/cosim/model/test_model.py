@@ -36,6 +36,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
     row_groups = draw(st.integers(4, 7))
     powers = [n for n in (1, 2, 4, 8) if n <= lanes]
     n_projections = draw(st.sampled_from([1, 1, 2, 7, 64]))
+    n_relays = draw(st.sampled_from([0, 32, 64])) if n_projections > 1 else 0
     return CoreParams(
         n_axons=lanes * draw(st.integers(1, 4)),
         n_neurons=lanes * row_groups,
@@ -54,6 +55,8 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         ),
         n_projections=n_projections,
         weight_depth=draw(st.sampled_from([64, 512])) if n_projections > 1 else 0,
+        n_relays=n_relays,
+        max_delay=draw(st.sampled_from([2, 8, 256])) if n_relays else 0,
         digest_rounds=draw(st.integers(0, 3)),
         decay_shift=draw(st.booleans()),
         receptors=draw(st.integers(1, 2)),

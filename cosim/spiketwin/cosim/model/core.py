@@ -13,7 +13,7 @@ from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.projections import ProjectionKind, walked
 from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, limits, registers
-from spiketwin.hdl.spec.variables import ARRAYS, Kind, Variable
+from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per, Variable
 from spiketwin.host.decoding import Decoded, decode
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.words import Words
@@ -247,6 +247,8 @@ class ModelCore:
 
 
 def _zeros(params: CoreParams, array: Variable) -> npt.NDArray[Any]:
+    if array.per is Per.RELAY_WORD:
+        return np.zeros(array.shape_in(params) if params.n_relays else 0, np.uint32)
     if not array.is_built(params) and array.kind is Kind.LAYOUT:
         return np.zeros(0, np.int32)
     shape = array.shape_in(params)
@@ -290,6 +292,7 @@ def _table(params: CoreParams, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Any
             row_weight=_weights(params, (longest,)),
             row_plastic=np.zeros(longest, np.bool_),
             active=np.zeros(params.n_projections, np.int32),
+            relays_due=np.zeros(params.relay_words, np.uint32),
             lanes=params.lanes,
         )
     )
@@ -311,8 +314,8 @@ def _schedules(
         row=rows,
         column=columns,
         constant=constant,
-        lead=schedule.LEAD,
-        with_rows=schedule.deliver_cycles(p, 1) - schedule.LEAD - 1,
+        lead=schedule.lead_cycles(p),
+        with_rows=schedule.deliver_cycles(p, 1) - schedule.lead_cycles(p) - 1,
         with_constant=schedule.SWEEP,
         with_columns=schedule.learn_cycles(p, 1) - 1,
         update_and_end=schedule.update_cycles(p) + schedule.END,
@@ -335,18 +338,21 @@ def _walked_cycles(
     in_columns = arrays["projection_sources"].tolist()
     # A table that the host has written in part may name projections that there are not.
     rows = [
-        schedule.walked_cycles(in_rows[k] for k in walked(walk) if k < top)
-        for walk in arrays["row_projections"].tolist()
+        [in_rows[k] for k in walked(walk) if k < top] for walk in arrays["row_projections"].tolist()
     ]
+    relays = arrays["relay_count"].tolist() if params.n_relays else [0] * params.n_sources
     columns = [
         schedule.walked_cycles(
-            in_columns[order[place]] for place in walked(walk) if place < top and order[place] < top
+            [in_columns[order[k]] for k in walked(walk) if k < top and order[k] < top]
         )
         for walk in arrays["column_projections"].tolist()
     ]
     constant = [schedule.walked_cycles([each]) for each in targets]
     return (
-        np.repeat(np.array(rows, np.int64), lanes),
+        np.array(
+            [schedule.walked_cycles(rows[i // lanes], relays[i]) for i in range(params.n_sources)],
+            np.int64,
+        ),
         np.repeat(np.array(columns, np.int64), lanes),
         np.array(constant, np.int64),
     )

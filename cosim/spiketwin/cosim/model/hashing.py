@@ -106,3 +106,11 @@ def digest_synapses(
             x, y = _with_word(x, y, np.uint32(high << 16 | low))
             digest ^= _finished(x, y, rounds)
     return digest
+
+
+@compiled
+def digest_relay(relay: int, word: int, rounds: int) -> np.uint32:
+    """Return the code of a relay whose source was active, and of its word in the ring."""
+    x, y = place(a.DIGEST_RELAYS, relay)
+    x, y = _with_word(x, y, np.uint32(word))
+    return _finished(x, y, rounds)

@@ -20,13 +20,14 @@ from spiketwin.cosim.model.hashing import (
     Int32,
     Weights,
     digest_neurons,
+    digest_relay,
     digest_sources,
     digest_synapses,
     mix_round,
     spread,
 )
 from spiketwin.hdl.spec import arithmetic as a
-from spiketwin.hdl.spec.params import DIGEST_WORDS
+from spiketwin.hdl.spec.params import DIGEST_WORDS, RELAY_WORD
 from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, WORD_COUNT_BITS, Word
 from spiketwin.hdl.spec.registers import SATURATIONS
@@ -144,7 +145,8 @@ class Table(NamedTuple):
 
     `weight` and `plastic` are the synapses, ``word · lanes + bank``. `row_weight` and `row_plastic`
     have room for those that a source or a neuron has in one projection. `active` counts the active
-    sources of each constant projection; between two ticks it is 0.
+    sources of each constant projection; between two ticks it is 0. `relays_due` are the words of
+    `relay_ring` for the tick under way.
     """
 
     projection_kind: Int32
@@ -158,6 +160,11 @@ class Table(NamedTuple):
     row_projections: Int32
     column_projections: Int32
     column_order: Int32
+    relay_first: Int32
+    relay_count: Int32
+    relay_delay: Int32
+    relay_ring: Word32
+    relays_due: Word32
     weight: Weights
     plastic: Flags
     row_weight: Weights
@@ -421,6 +428,29 @@ def _deliver_walked(
 
 
 @compiled
+def _take_relays(t: Table, now: int) -> None:
+    """Take the words of a tick off the ring."""
+    words = t.relays_due.size
+    first = now % (t.relay_ring.size // words) * words
+    for w in range(words):
+        t.relays_due[w] = t.relay_ring[first + w]
+        t.relay_ring[first + w] = 0
+
+
+@compiled
+def _set_relays(t: Table, now: int, source: int, rounds: int) -> np.uint32:
+    """Let the relays of an active source be active later; return their part of the digest."""
+    words, digest = t.relays_due.size, np.uint32(0)
+    delays = t.relay_ring.size // words
+    for n in range(t.relay_count[source]):
+        relay = t.relay_first[source] + n
+        word = (now + t.relay_delay[relay]) % delays * words + relay // RELAY_WORD
+        t.relay_ring[word] |= np.uint32(1) << np.uint32(relay % RELAY_WORD)
+        digest ^= digest_relay(relay, word, rounds)
+    return digest
+
+
+@compiled
 def _deliver_constant(s: State, t: Table, r: Settings, z: Sizes, k: int) -> np.int32:
     """Deliver all spikes of a constant projection; return how many currents saturate."""
     begin, cut = t.projection_target[k] * t.lanes, np.int32(0)
@@ -619,16 +649,19 @@ def _count_word(kind: int, count: int) -> np.uint32:
 
 @compiled
 def _deliver_and_count(
-    s: State, table: tuple[Any, ...] | None, r: Settings, z: Sizes, log: Log, source: int,
+    s: State, table: tuple[Any, ...] | None, r: Settings, z: Sizes, log: Log, now: int, source: int,
     key_x: np.uint16, key_y: np.uint16, digests: Word32 | None,
 ) -> np.uint32:  # fmt: skip
     """Deliver the spike of a source, and count what saturates; return its digest."""
     if table is None:
         digest, i_syn_cut, weight_cut = _deliver(s, r, z, source, key_x, key_y, digests)
     else:
-        digest, i_syn_cut, weight_cut = _deliver_walked(
-            s, Table(*table), r, z, source, key_x, key_y, digests
-        )
+        t = Table(*table)
+        digest, i_syn_cut, weight_cut = _deliver_walked(s, t, r, z, source, key_x, key_y, digests)
+        if t.relay_ring.size:
+            code = _set_relays(t, now, source, z.digest_rounds)
+            if digests is not None:
+                digest ^= code
     log.saturations[I_SYN] += i_syn_cut
     log.saturations[WEIGHT] += weight_cut
     return digest
@@ -673,19 +706,32 @@ def run_ticks(
             form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
         key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
         rows, digest = int(np.int64(0)), np.uint32(0)
+        if table is not None:
+            t = Table(*table)
+            if t.relay_ring.size:
+                _take_relays(t, now)
         while event < event_tick.size and event_tick[event] == now:
             source = int(np.int64(event_axon[event]))
-            digest ^= _deliver_and_count(s, table, r, z, log, source, key_x, key_y, digests)
+            digest ^= _deliver_and_count(s, table, r, z, log, now, source, key_x, key_y, digests)
             event += 1
             rows += c.row[source]
         for j in range(s.pending.size):
             if s.pending[j]:
                 source = z.n_axons + j
-                digest ^= _deliver_and_count(s, table, r, z, log, source, key_x, key_y, digests)
+                digest ^= _deliver_and_count(
+                    s, table, r, z, log, now, source, key_x, key_y, digests
+                )
                 rows += c.row[source]
         constant = int(np.int64(0))
         if table is not None:
             t = Table(*table)
+            for relay in range(t.relay_delay.size):
+                if (t.relays_due[relay // RELAY_WORD] >> np.uint32(relay % RELAY_WORD)) & 1:
+                    source = z.n_axons + s.pending.size + relay
+                    digest ^= _deliver_and_count(
+                        s, table, r, z, log, now, source, key_x, key_y, digests
+                    )
+                    rows += c.row[source]
             for k in range(t.active.size):
                 if t.active[k]:
                     log.saturations[I_SYN] += _deliver_constant(s, t, r, z, k)

@@ -211,9 +211,10 @@ def noise(key: tuple[int, int], spiked: int, other: int) -> int:
 DIGEST_POST: Final = 1 << 12
 DIGEST_NEURONS: Final = 2 << 12
 DIGEST_SOURCES: Final = 3 << 12
+DIGEST_RELAYS: Final = (3 << 12) + 1
 """Rows of codes. The number of a source is the row of its weights in *Deliver*. `DIGEST_POST` plus
-the number of a neuron is the row of its weights in *Learn*. The other two are the rows of the state
-of all neurons, and of the traces of all sources."""
+the number of a neuron is the row of its weights in *Learn*. The others are the rows of the state of
+all neurons, of the traces of all sources, and of the relays whose sources were active."""
 
 
 def digest_code(row: int, column: int, words: Iterable[int], rounds: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import schedule
-from spiketwin.hdl.spec.params import WEIGHT_BLOCK, CoreParams
+from spiketwin.hdl.spec.params import RELAY_WORD, WEIGHT_BLOCK, CoreParams
 from spiketwin.hdl.spec.projections import FIELDS, Projection, ProjectionKind, walked, whole
 from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, registers
 from spiketwin.hdl.spec.variables import ARRAYS, STATE, Variable
@@ -82,6 +82,10 @@ class Oracle:
     row_projections: list[int] = field(init=False)
     column_projections: list[int] = field(init=False)
     column_order: list[int] = field(init=False)
+    relay_first: list[int] = field(init=False)
+    relay_count: list[int] = field(init=False)
+    relay_delay: list[int] = field(init=False)
+    relay_ring: list[int] = field(init=False)
     tick: int = field(init=False, default=0)
     digest: int = field(init=False, default=0)
     saturations: dict[str, int] = field(init=False)
@@ -109,6 +113,7 @@ class Oracle:
         """
         self.digest = 0
         sources = sorted(set(axons)) + [self.params.n_axons + j for j in self.pending]
+        sources += self._take_relays()
         for source in sources:
             self._deliver(source)
         constant = sum(self._deliver_constant(k, sources) for k in range(self.params.n_projections))
@@ -131,6 +136,30 @@ class Oracle:
             begin + schedule.update_cycles(p) + schedule.learn_cycles(p, columns) + schedule.END,
             self.digest if self.register.get("digest_en") else None,
         )
+
+    def _relay_place(self, tick: int, relay: int) -> tuple[int, int]:
+        """Return where a relay stands in the words of `relay_ring` for a tick: word and bit."""
+        words = self.params.relay_words
+        word, bit = divmod(relay, RELAY_WORD)
+        return tick % self.params.max_delay * words + word, bit
+
+    def _take_relays(self) -> list[int]:
+        """Return the sources that are active relays of this tick, and take them off the ring."""
+        p, active = self.params, list[int]()
+        for relay in range(p.n_relays):
+            word, bit = self._relay_place(self.tick, relay)
+            if self.relay_ring[word] >> bit & 1:
+                self.relay_ring[word] ^= 1 << bit
+                active.append(p.n_axons + p.n_neurons + relay)
+        return active
+
+    def _set_relays(self, source: int) -> None:
+        """Let the relays of an active source be active as many ticks later as each is late."""
+        first = self.relay_first[source]
+        for relay in range(first, first + self.relay_count[source]):
+            word, bit = self._relay_place(self.tick + self.relay_delay[relay], relay)
+            self.relay_ring[word] |= 1 << bit
+            self._fold(a.DIGEST_RELAYS, relay, word)
 
     def projection(self, number: int) -> Projection:
         """Return an entry of the table of projections."""
@@ -155,13 +184,14 @@ class Oracle:
         p = self.params
         if not p.has_projections:
             return p.row_groups
-        return schedule.walked_cycles(each.row_blocks for each in self._projections_from(source))
+        blocks = [each.row_blocks for each in self._projections_from(source)]
+        return schedule.walked_cycles(blocks, self.relay_count[source] if p.n_relays else 0)
 
     def _column_cycles(self, neuron: int) -> int:
         p = self.params
         if not p.has_projections:
             return schedule.column_cycles(p)
-        return schedule.walked_cycles(each.sources for each in self._projections_to(neuron))
+        return schedule.walked_cycles([each.sources for each in self._projections_to(neuron)])
 
     def _synapse(self, projection: Projection, source: int, neuron: int) -> tuple[int, int]:
         """Return row and column of a synapse in `weight` and `plastic`."""
@@ -177,6 +207,8 @@ class Oracle:
                 self._deliver_row(source, projection)
         if self.params.learning:
             self.trace_pre[source] = self._bumped(self.trace_pre[source], "trace_pre")
+        if self.params.n_relays:
+            self._set_relays(source)
 
     def _deliver_row(self, source: int, projection: Projection) -> None:
         p, r, lanes = self.params, self.register, self.params.lanes

@@ -34,6 +34,13 @@ WEIGHT_BLOCK: Final = 16
 MAX_WEIGHT_DEPTH: Final = 1 << 19
 """Most words of a weight bank, in a core with projections."""
 
+MAX_RELAYS: Final = 4096
+RELAY_DELAYS: Final = (0, 2, 4, 8, 16, 32, 64, 128, 256)
+"""Most relays of a core, and the longest delays in ticks that it can be built for."""
+
+RELAY_WORD: Final = 32
+"""Relays that share a word of the space `relay_ring`, and that are looked at in a cycle."""
+
 MAX_DIGEST_ROUNDS: Final = 3
 """Most rounds of a digest: more would not be finished before the next tick reports anything."""
 
@@ -123,6 +130,9 @@ class CoreParams:
     weight_depth:
         With projections: words of each weight bank, a multiple of 16. Without: 0, as the depth
         then follows from the other sizes.
+    n_relays, max_delay:
+        Relays, at most 4096, a multiple of 32 (and of `lanes`), and their longest delay in ticks, a
+        power of two to 256; both 0 if there are none. Relays need projections.
     decay_shift:
         Whether every decay has a shift beside its code, with which long time constants are as exact
         as short ones, and `i_syn` one of its own (docs/tick.md). Shifts take no cycle.
@@ -152,6 +162,8 @@ class CoreParams:
     n_profiles: int = 1
     n_projections: int = 1
     weight_depth: int = 0
+    n_relays: int = 0
+    max_delay: int = 0
     decay_shift: bool = False
     receptors: int = 1
 
@@ -204,6 +216,7 @@ class CoreParams:
         self._within("digest_rounds", 0, MAX_DIGEST_ROUNDS)
         self._within("n_projections", 1, MAX_PROJECTIONS)
         self._check_weight_depth()
+        self._check_relays()
         if self.single_port_weights:
             if self.weight_width + self.learning > 8:
                 raise ParamsError(
@@ -232,6 +245,19 @@ class CoreParams:
         if self.single_port_weights:
             raise ParamsError("n_projections must be 1 with single_port_weights")
 
+    def _check_relays(self) -> None:
+        self._within("n_relays", 0, MAX_RELAYS)
+        self._one_of("max_delay", RELAY_DELAYS)
+        if self.n_relays % RELAY_WORD:
+            raise ParamsError(f"n_relays must be a multiple of {RELAY_WORD}, not {self.n_relays}")
+        if bool(self.n_relays) != bool(self.max_delay):
+            raise ParamsError(
+                f"n_relays and max_delay must both be 0 or both be more, not {self.n_relays} and "
+                f"{self.max_delay}"
+            )
+        if self.n_relays and not self.has_projections:
+            raise ParamsError("n_relays must be 0 unless n_projections is above 1")
+
     def _within(self, name: str, low: int, high: int) -> None:
         if not low <= getattr(self, name) <= high:
             value = shown(getattr(self, name))
@@ -244,8 +270,23 @@ class CoreParams:
 
     @property
     def n_sources(self) -> int:
-        """Axons and neurons together."""
-        return self.n_axons + self.n_neurons
+        """Axons, neurons and relays together."""
+        return self.n_axons + self.n_neurons + self.n_relays
+
+    @property
+    def relay_words(self) -> int:
+        """Words of the flags of all relays in one tick."""
+        return self.n_relays // RELAY_WORD
+
+    @property
+    def relay_width(self) -> int:
+        """Bits of the number of a relay."""
+        return max(1, (self.n_relays - 1).bit_length())
+
+    @property
+    def relay_delay_width(self) -> int:
+        """Bits of a delay, and of a number of relays of one source, of 0 to `max_delay`."""
+        return max(1, self.max_delay.bit_length())
 
     @property
     def has_projections(self) -> bool:
@@ -346,7 +387,7 @@ class CoreParams:
 _NOT_IN_DIGESTS: Final = (
     "lanes", "neuron_lanes", "source_lanes", "single_port_weights",
     "event_queue_depth", "spike_queue_depth", "link_slots", "saturation_counters",
-    "n_projections", "weight_depth",
+    "n_projections", "weight_depth", "max_delay",
 )  # fmt: skip
 """Fields on which neither the values that a tick writes nor the numbers of their places depend."""
 
@@ -359,7 +400,7 @@ def field_types() -> dict[str, type]:
 
 _BYTES_OF_LARGE: Final = {
     "n_axons": 2, "n_neurons": 2, "event_queue_depth": 4, "spike_queue_depth": 4,
-    "weight_depth": 4,
+    "weight_depth": 4, "n_relays": 2, "max_delay": 2,
 }  # fmt: skip
 """Bytes of the sizes that can be above 255: 2, or 4 if they can be above 65535."""
 

@@ -22,12 +22,15 @@ and a source or a neuron without any takes so many. Behind the rows each constan
 active source takes ``targets / lanes`` cycles, and LEAST_WALKED at least, after SWEEP cycles for
 all of them.
 
+Relays are looked at in n_relays / 32 cycles of *lead*. The first row of a source with r relays
+takes RELAY · r cycles at least.
+
 The spikes of neuron group g leave ``g + SPIKE_LATENCY`` cycles after *update* began.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from spiketwin.hdl.spec.params import CoreParams
@@ -43,14 +46,21 @@ END: Final = 2
 WALK: Final = 12
 LEAST_WALKED: Final = 8
 SWEEP: Final = 10
+RELAY: Final = 4
 
 
-def walked_cycles(blocks: Iterable[int]) -> int:
+def walked_cycles(blocks: Sequence[int], relays: int = 0) -> int:
     """Return the cycles of the rows of a source, or of the columns of a neuron.
 
-    `blocks` are the blocks of each of them.
+    `blocks` are the blocks of each of them, and `relays` is the number of relays of the source.
     """
-    return sum(max(LEAST_WALKED, each) for each in blocks) or LEAST_WALKED
+    least = max(LEAST_WALKED, RELAY * relays)
+    return sum(max(LEAST_WALKED if k else least, n) for k, n in enumerate(blocks or [0]))
+
+
+def lead_cycles(params: CoreParams) -> int:
+    """Return the cycles from the beginning of a tick until its active sources are known."""
+    return LEAD + params.relay_words
 
 
 def deliver_cycles(params: CoreParams, rows: int, constant: int = 0) -> int:
@@ -60,7 +70,7 @@ def deliver_cycles(params: CoreParams, rows: int, constant: int = 0) -> int:
     """
     walk = WALK if params.has_projections else 0
     sweeps = SWEEP + constant if constant else 0
-    return LEAD + (walk + rows + sweeps + ROW_DRAIN if rows else 0)
+    return lead_cycles(params) + (walk + rows + sweeps + ROW_DRAIN if rows else 0)
 
 
 def update_cycles(params: CoreParams) -> int:
@@ -120,7 +130,11 @@ def most_cycles(params: CoreParams) -> int:
     if not p.has_projections:
         return tick_cycles(p, p.n_sources, p.n_neurons, True)
     least = LEAST_WALKED * p.n_projections
-    rows, columns = p.weight_depth + p.n_sources * least, p.weight_depth + p.n_neurons * least
+    relays = RELAY * p.n_relays  # each belongs to one source
+    rows, columns = (
+        p.weight_depth + p.n_sources * least + relays,
+        p.weight_depth + p.n_neurons * least,
+    )
     learn = learn_cycles(p, columns) if p.learning else 0
     constant = p.n_projections * max(LEAST_WALKED, p.row_groups)
     return deliver_cycles(p, rows, constant) + update_cycles(p) + learn + END

@@ -21,7 +21,7 @@ from spiketwin.hdl.spec.arithmetic import (
     OFFSET_WIDTH,
     STEP_BITS,
 )
-from spiketwin.hdl.spec.params import WEIGHT_BLOCK, CoreParams
+from spiketwin.hdl.spec.params import RELAY_WORD, WEIGHT_BLOCK, CoreParams
 
 
 class Space(enum.IntEnum):
@@ -59,6 +59,10 @@ class Space(enum.IntEnum):
     COLUMN_ORDER = 32
     PROJECTION_WEIGHT = 33
     PROJECTION_ITSELF = 34
+    RELAY_FIRST = 35
+    RELAY_COUNT = 36
+    RELAY_DELAY = 37
+    RELAY_RING = 38
 
 
 class ClearMask(enum.IntFlag):
@@ -86,6 +90,9 @@ class Per(enum.Enum):
     """`lanes` sources."""
     NEURON_GROUP = "group of neurons"
     """`lanes` neurons."""
+    RELAY = "relay"
+    RELAY_WORD = "word of relays"
+    """`params.RELAY_WORD` relays in each tick of the next `max_delay`."""
 
 
 class Kind(enum.Enum):
@@ -191,13 +198,15 @@ class Variable:
         p = params
         if self.per is Per.SYNAPSE and p.has_projections:
             return (p.weight_depth // WEIGHT_BLOCK, WEIGHT_BLOCK * p.lanes)
-        if self.kind is Kind.LAYOUT:
-            return {
-                Per.PROJECTION: (p.n_projections,),
-                Per.SOURCE_GROUP: (p.column_groups,),
-                Per.NEURON_GROUP: (p.row_groups,),
-            }[self.per]
-        return self.shape(p.n_axons, p.n_neurons)
+        sizes = {
+            Per.SOURCE: (p.n_sources,),
+            Per.PROJECTION: (p.n_projections,),
+            Per.SOURCE_GROUP: (p.column_groups,),
+            Per.NEURON_GROUP: (p.row_groups,),
+            Per.RELAY: (p.n_relays,),
+            Per.RELAY_WORD: (p.max_delay * p.relay_words,),
+        }
+        return sizes.get(self.per) or self.shape(p.n_axons, p.n_neurons)
 
     def is_built(self, params: CoreParams) -> bool:
         """Return whether a core of these sizes has the variable."""
@@ -250,6 +259,7 @@ _parameter = partial(Variable, kind=Kind.PARAMETER)
 _state = partial(Variable, kind=Kind.STATE)
 _layout = partial(Variable, kind=Kind.LAYOUT, built="has_projections")
 _projection = partial(_layout, per=Per.PROJECTION)
+_relay = partial(_layout, built="n_relays")
 
 VARIABLES: Final = (
     # Registers, in the order of their addresses.
@@ -393,6 +403,12 @@ VARIABLES: Final = (
         "pending", 1, "1 for the neurons that fired in the last tick.", per=Per.NEURON,
         writer="fired", clear=ClearMask.PENDING,
     ),
+    Variable(
+        "relay_ring", RELAY_WORD,
+        "Relays to be active: word w of tick t is element t mod max_delay · n_relays / 32 + w.",
+        per=Per.RELAY_WORD, kind=Kind.STATE, clear=ClearMask.PENDING, built="n_relays",
+        writer="relays",
+    ),
     # The table of projections, and the ways through it.
     _projection("projection_kind", 2, "0: no synapses; 1: dense; 2: constant."),
     _projection("projection_source", "source_group_width", "First group of sources."),
@@ -418,6 +434,12 @@ VARIABLES: Final = (
         "Projections that learn of a group of neurons: their first place in `column_order`, and 64 "
         "times their number.",
         per=Per.NEURON_GROUP,
+    ),
+    _relay("relay_first", "relay_width", "First relay of a source.", per=Per.SOURCE),
+    _relay("relay_count", "relay_delay_width", "Number of relays of a source.", per=Per.SOURCE),
+    _relay(
+        "relay_delay", "relay_delay_width", "Ticks by which a relay is later than its source.",
+        per=Per.RELAY, unit=TICKS,
     ),
     _layout(
         "column_order", WALK_FIRST_BITS, "Projections in the order of their targets.",
