@@ -141,8 +141,9 @@ class CoreEngine:
 
     def read(self, space: Space, start: int, count: int) -> Elements:
         """Read elements of any space but the counters."""
-        values = np.empty(count, np.int32)
-        columns = self._formats[space].columns
+        form = self._formats[space]
+        values = np.empty(count, np.int32 if form.signed else np.uint32)
+        columns = form.columns
         self._native.spiketwin_read(
             self._powered(), space, start, columns, count, values.ctypes.data
         )
@@ -150,7 +151,7 @@ class CoreEngine:
 
     def write(self, space: Space, start: int, values: Elements) -> None:
         """Write elements, which have been checked."""
-        elements = values.astype(np.int32)
+        elements = values.astype(np.int64).astype(np.int32)
         columns = self._formats[space].columns
         self._native.spiketwin_write(
             self._powered(), space, start, columns, elements.size, elements.ctypes.data

@@ -13,7 +13,7 @@ from amaranth.utils import exact_log2
 from spiketwin.hdl.gateware.core.interface import MemoryPort
 from spiketwin.hdl.gateware.core.records import RecordPort, record_spaces
 from spiketwin.hdl.gateware.core.register_file import RegisterPort
-from spiketwin.hdl.gateware.core.sources import PendingPort
+from spiketwin.hdl.gateware.core.sources import ListPort
 from spiketwin.hdl.gateware.core.state_memory import ElementPort
 from spiketwin.hdl.gateware.core.vectors import vectors
 from spiketwin.hdl.gateware.core.weights import LINK_LATENCY, SynapsePort, synapse_layout
@@ -94,7 +94,7 @@ class Access(wiring.Component):
                 "vectors": Out(wiring.Signature(ways)),
                 "weights": Out(SynapsePort(p)),
                 **({"any_plastic": Out(1)} if p.learning else {}),
-                "pending": Out(PendingPort(p)),
+                "pending": Out(ListPort(p.neuron_lanes, p.neuron_groups)),
                 "pending_groups": In(range(p.neuron_groups + 1)),
             }
         )
@@ -110,7 +110,8 @@ class Access(wiring.Component):
             self.idle.eq(self.free & ~self.clear_stb),
             self._owned.eq(self.free | self.clear_stb | self.clearing),
         ]
-        sweep = max(p.neuron_groups, p.column_groups, len(registers(p)))
+        words = max(port.size // port.lanes for port in self.ports.values())
+        sweep = max(p.neuron_groups, p.column_groups, words, len(registers(p)))
         self._clear_word = Signal(range(sweep))
         self._clear_mask = Signal(len(ClearMask))
         self._resetting = Signal()  # the registers are set to 0 as well

@@ -84,6 +84,7 @@ class Controller(wiring.Component):
         ]  # fmt: skip
         if p.has_projections:
             inputs += ["row_valid", "rows_over", "row_last", "counted"]
+            inputs += ["relays_active"] * (p.n_relays > 0)
             outputs += ["walk_stb", "skip_stb", "sweep_stb", "take_row_stb", "streaming"]
         else:
             inputs += ["is_first", "last_of_row", "last_of_column", "word_over"]
@@ -156,7 +157,7 @@ class Controller(wiring.Component):
         m.d.comb += self.free.eq(idle & ~self.muted_due & ~digest_pending)
         with m.If(may_start):
             m.d.comb += [self.start_stb.eq(1), self.rewind_stb.eq(1)]
-            self._enter(m, "LEAD", schedule.LEAD, self.tick_stb)
+            self._enter(m, "LEAD", schedule.lead_cycles(self.params), self.tick_stb)
         with m.If(self.muted_due & (may_start | ~self._running)):
             m.d.comb += self.muted_stb.eq(1)
 
@@ -200,7 +201,9 @@ class Controller(wiring.Component):
 
     def _walked_rows(self, m: Module) -> None:
         with m.State("LEAD"), m.If(self._last):
-            with m.If(self.axon_due | self.neuron_valid | (self.real_time & ~self.axons_settled)):
+            relays = self.relays_active if self.params.n_relays else Const(0)
+            awaited = self.real_time & ~self.axons_settled
+            with m.If(self.axon_due | self.neuron_valid | relays | awaited):
                 m.d.comb += self.walk_stb.eq(1)
                 m.next = "ROW_WAIT"
             with m.Else():

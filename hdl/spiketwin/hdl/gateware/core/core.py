@@ -4,7 +4,7 @@
 
     events ─► AxonEvents ─┐               ┌───────► WeightMemory
                           ├─► Blocks ─► Synapses ◄──► i_syn, trace_pre, trace_post
-    ┌─► FiredNeurons ─────┘      ▲        ▲
+    ┌─► ActiveList ───────┘      ▲        ▲
     │                            │     NoiseKey ◄─ RegisterFetches ◄─► RegisterFile
     │      TickTimer ─► Controller
     │                            │
@@ -35,10 +35,11 @@ from spiketwin.hdl.gateware.core.interface import CoreSignature
 from spiketwin.hdl.gateware.core.noise import NoiseKey
 from spiketwin.hdl.gateware.core.records import RecordMemory, record_spaces
 from spiketwin.hdl.gateware.core.register_file import RegisterFile
+from spiketwin.hdl.gateware.core.relays import Relays
 from spiketwin.hdl.gateware.core.reports import Reports
 from spiketwin.hdl.gateware.core.saturations import SaturationCounters
 from spiketwin.hdl.gateware.core.single_port_weights import SinglePortWeights
-from spiketwin.hdl.gateware.core.sources import AxonEvents, FiredNeurons
+from spiketwin.hdl.gateware.core.sources import ActiveList, AxonEvents
 from spiketwin.hdl.gateware.core.state_memory import StateMemory
 from spiketwin.hdl.gateware.core.tick_timer import TickTimer
 from spiketwin.hdl.gateware.core.vectors import vectors
@@ -67,6 +68,8 @@ class Core(wiring.Component):
         self._connect_sources(m)
         if p.has_projections:
             self._connect_walker(m)
+            if p.n_relays:
+                self._connect_relays(m)
         else:
             self._connect_blocks(m)
         self._connect_reports(m)
@@ -96,6 +99,8 @@ class Core(wiring.Component):
         if p.has_projections:
             m.submodules.walker = self.walker = Walker(p)
             m.submodules.active_neurons = self.active_neurons = ActiveNeurons(p)
+            if p.n_relays:
+                m.submodules.relays = self.relays = Relays(p)
             self.blocks: wiring.Component = WalkedBlocks(p)
         else:
             self.blocks = Blocks(p)
@@ -104,7 +109,7 @@ class Core(wiring.Component):
         m.submodules.neurons = self.neurons = neurons.Neurons(p)
         m.submodules.synapses = self.synapses = synapses.Synapses(p)
         m.submodules.axons = self.axons = AxonEvents(p)
-        m.submodules.fired = self.fired = FiredNeurons(p)
+        m.submodules.fired = self.fired = ActiveList(p.neuron_lanes, p.neuron_groups)
         if p.learning:
             m.submodules.source_traces = self.source_traces = traces.SourceTraces(p)
             m.submodules.noise_key = self.noise_key = NoiseKey()
@@ -218,7 +223,7 @@ class Core(wiring.Component):
             blocks.take_stb.eq(controller.take_axon_stb | controller.take_neuron_stb),
             blocks.is_axon.eq(axons.due),
             blocks.axon.eq(axons.axon),
-            blocks.neuron.eq(self.fired.neuron),
+            blocks.neuron.eq(self.fired.source),
             blocks.in_columns.eq(controller.in_columns),
             blocks.issue.eq(controller.issue),
         ]
@@ -230,7 +235,8 @@ class Core(wiring.Component):
             self.controller, self.axons, self.fired, self.walker, self.blocks
         )  # fmt: skip
         for array in LAYOUT:
-            connect(m, getattr(walker, array.name), self.vectors[array.space].unit)
+            if array.name in walker.signature.members:
+                connect(m, getattr(walker, array.name), self.vectors[array.space].unit)
         m.d.comb += [
             walker.walk_stb.eq(controller.walk_stb),
             walker.skip_stb.eq(controller.skip_stb),
@@ -240,7 +246,7 @@ class Core(wiring.Component):
             walker.axons_settled.eq(axons.settled),
             walker.axon.eq(axons.axon),
             walker.neuron_valid.eq(fired.valid),
-            walker.neuron.eq(fired.neuron),
+            walker.neuron.eq(fired.source),
             walker.tick_end_stb.eq(controller.tick_end_stb),
             walker.take_stb.eq(controller.take_row_stb),
             walker.sweep_stb.eq(controller.sweep_stb),
@@ -256,7 +262,7 @@ class Core(wiring.Component):
         active, lanes = self.active_neurons, self.synapses
         m.d.comb += [
             active.set_stb.eq(walker.take_neuron_stb & ~controller.in_columns),
-            active.neuron.eq(fired.neuron),
+            active.neuron.eq(fired.source),
             active.updating.eq(controller.updating),
             active.group.eq(blocks.group),
             lanes.taken_stb.eq(controller.take_row_stb),
@@ -266,6 +272,22 @@ class Core(wiring.Component):
             lanes.active.eq(active.flags),
         ]
         self._issue, self._row_stb = blocks.issue, blocks.bumps
+
+    def _connect_relays(self, m: Module) -> None:
+        relays, controller, walker = self.relays, self.controller, self.walker
+        for name in ("relay_ring", "relay_delay"):
+            connect(m, getattr(relays, name), self.vectors[Space[name.upper()]].unit)
+        m.d.comb += [
+            relays.tick.eq(controller.tick),
+            relays.start_stb.eq(controller.start_stb),
+            relays.take_stb.eq(walker.take_relay_stb),
+            relays.set_stb.eq(controller.take_row_stb & (walker.row.relay_count != 0)),
+            relays.first.eq(walker.row.relay_first),
+            relays.count.eq(walker.row.relay_count),
+            walker.relay_valid.eq(relays.valid),
+            walker.relay.eq(relays.relay),
+            controller.relays_active.eq(relays.any_active),
+        ]
 
     def _connect_reports(self, m: Module) -> None:
         reports, controller, timer = self.reports, self.controller, self.timer
@@ -423,6 +445,12 @@ class Core(wiring.Component):
                 name = space.name.lower()
                 if space in neurons.WRITE_STAGES:
                     m.d.comb += getattr(written, name).eq(getattr(unit, name).w_data[lane])
+        if p.n_relays:
+            m.d.comb += [
+                digest.relay_stb.eq(self.relays.is_set_stb),
+                digest.relay.eq(self.relays.set_relay),
+                digest.relay_word.eq(self.relays.set_word),
+            ]
         if not p.learning:
             return
         lanes, decayed, blocks = self.synapses, self.source_traces.trace_pre, self.blocks

@@ -14,7 +14,7 @@ from operator import or_, xor
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
+from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware.core import weights
 from spiketwin.hdl.gateware.core.neurons import WRITE_STAGES
@@ -75,6 +75,8 @@ class Digest(wiring.Component):
         issued for the last time.
     synapses_written, synapses_stb:
         In, the synapses of a block after a learning rule.
+    relay_stb, relay, relay_word:
+        In, with relays: the flag of a relay is set in this word of the ring.
     end_stb, reported:
         In, a tick ends, and whether its digest is to be reported.
     value:
@@ -113,6 +115,12 @@ class Digest(wiring.Component):
             "high_stb": Out(1),
             "pending": Out(1),
         }
+        if p.n_relays:
+            members |= {
+                "relay_stb": In(1),
+                "relay": In(range(p.n_relays)),
+                "relay_word": In(bits_for(p.max_delay * p.relay_words - 1)),
+            }
         if p.learning:
             members |= {
                 "sources_written": In(data.ArrayLayout(p.trace_width, p.source_lanes)),
@@ -129,6 +137,8 @@ class Digest(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         folded = [self._neurons(m)]
+        if self.params.n_relays:
+            folded.append(self._relays(m))
         if self.params.learning:
             folded += [self._sources(m), self._synapses(m)]
         # Cycles from the end of a tick until its last code has arrived: one for each round, and
@@ -171,6 +181,13 @@ class Digest(wiring.Component):
             code = _code(m, f"source_{lane}", place, [self.sources_written[lane]], p.digest_rounds)
             codes.append((self.sources_stb, code))
         return _sum(m, "sources", codes, 1 + p.digest_rounds)
+
+    def _relays(self, m: Module) -> Value:
+        rounds = self.params.digest_rounds
+        place = _place(Const(a.DIGEST_RELAYS, 14), self.relay)
+        word = Cat(self.relay_word, Const(0, 32 - len(self.relay_word)))
+        code = _code(m, "relay", place, [word], rounds)
+        return _sum(m, "relays", [(self.relay_stb, code)], 1 + rounds)
 
     def _synapses(self, m: Module) -> Value:
         p = self.params

@@ -50,14 +50,15 @@ class MemoryPort(wiring.Signature):
     """
 
     def __init__(self, params: CoreParams) -> None:
-        most_rows = max(form.rows for form in space_formats(params).values())
+        formats = space_formats(params).values()
+        rows, columns = max(f.rows for f in formats), max(f.columns for f in formats)
         super().__init__(
             {
                 "valid": Out(1),
                 "write": Out(1),
                 "space": Out(space_shape(params)),
-                "row": Out(max(12, bits_for(most_rows - 1))),
-                "column": Out(12),
+                "row": Out(max(12, bits_for(rows - 1))),
+                "column": Out(max(12, bits_for(columns - 1))),
                 "w_data": Out(32),
                 "done": In(1),
                 "r_data": In(32),

@@ -1,4 +1,4 @@
-"""The active sources of a tick: its axon events, then the neurons that fired, ascending."""
+"""The active sources of a tick: its axon events, and lists of others, ascending."""
 
 from __future__ import annotations
 
@@ -102,20 +102,18 @@ class AxonEvents(wiring.Component):
         return m
 
 
-def entry_layout(params: CoreParams) -> data.StructLayout:
-    """Return the layout of an entry of the space `pending`: a group, and its neurons that fired."""
-    return data.StructLayout(
-        {"mask": params.neuron_lanes, "group": bits_for(params.neuron_groups - 1)}
-    )
+def entry_layout(lanes: int, groups: int) -> data.StructLayout:
+    """Return the layout of an entry of a list: a group, and those of its members that are in it."""
+    return data.StructLayout({"mask": lanes, "group": bits_for(groups - 1)})
 
 
-class PendingPort(wiring.Signature):
-    """Access of the link to the entries of the space `pending`.
+class ListPort(wiring.Signature):
+    """Access of the link to the entries of a list.
 
     Members
     -------
     owned:
-        The link owns the list, and groups that *Update* pushes are ignored.
+        The link owns the list, and groups that the core pushes are ignored.
     place:
         The number of the entry that is read or overwritten.
     store_stb, entry:
@@ -124,12 +122,12 @@ class PendingPort(wiring.Signature):
         The entry, one cycle after `place`.
     """
 
-    def __init__(self, params: CoreParams) -> None:
-        entry = entry_layout(params)
+    def __init__(self, lanes: int, groups: int) -> None:
+        entry = entry_layout(lanes, groups)
         super().__init__(
             {
                 "owned": Out(1),
-                "place": Out(range(params.neuron_groups)),
+                "place": Out(range(groups)),
                 "store_stb": Out(1),
                 "entry": Out(entry),
                 "stored": In(entry),
@@ -137,48 +135,53 @@ class PendingPort(wiring.Signature):
         )
 
 
-class FiredNeurons(wiring.Component):
-    """The list of the neurons that fired in the last *Update*, stored by groups, read one by one.
+class ActiveList(wiring.Component):
+    """A list of active sources of one kind, stored by groups, read one by one.
+
+    Parameters
+    ----------
+    lanes, groups:
+        Sources of a group, and number of groups.
 
     Members
     -------
     empty_stb:
         In, empty the list.
     push_stb, entry:
-        In, a group in which at least one neuron fired; groups come in ascending order.
+        In, a group in which at least one source is active; groups come in ascending order.
     count:
         Out, the number of entries.
     rewind_stb:
-        In, go back to the first neuron, which is at the output four cycles later.
-    valid, neuron, take_stb:
-        Out, the next neuron; In, it is used up. The one after it follows within four cycles.
+        In, go back to the first source, which is at the output four cycles later.
+    valid, source, take_stb:
+        Out, the next source; In, it is used up. The one after it follows within four cycles.
     link:
         Access of the link, in place of `push_stb` and `entry` while it owns the list.
     """
 
-    def __init__(self, params: CoreParams) -> None:
-        self.params = p = params
-        entry = entry_layout(p)
+    def __init__(self, lanes: int, groups: int) -> None:
+        self.lanes, self.groups = lanes, groups
+        entry = entry_layout(lanes, groups)
         super().__init__(
             {
                 "empty_stb": In(1),
                 "push_stb": In(1),
                 "entry": In(entry),
-                "count": Out(range(p.neuron_groups + 1)),
+                "count": Out(range(groups + 1)),
                 "rewind_stb": In(1),
                 "valid": Out(1),
-                "neuron": Out(range(p.n_neurons)),
+                "source": Out(range(lanes * groups)),
                 "take_stb": In(1),
-                "link": In(PendingPort(p)),
+                "link": In(ListPort(lanes, groups)),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        p, link = self.params, self.link
-        lane_bits = exact_log2(p.neuron_lanes)
-        entry = entry_layout(p)
-        memory: Memory = Memory(shape=entry, depth=p.neuron_groups, init=[])
+        link = self.link
+        lane_bits = exact_log2(self.lanes)
+        entry = entry_layout(self.lanes, self.groups)
+        memory: Memory = Memory(shape=entry, depth=self.groups, init=[])
         m.submodules.list = memory
         read, write = memory.read_port(), memory.write_port()
         m.d.comb += [write.data.eq(self.entry), link.stored.eq(read.data)]
@@ -195,7 +198,7 @@ class FiredNeurons(wiring.Component):
         with m.Elif(write.en):
             m.d.sync += self.count.eq(write.addr + 1)
 
-        # Pipeline: memory → head (an entry with the neurons that are left) → out (one neuron).
+        # Pipeline: memory → head (an entry with the sources that are left) → out (one source).
         position = Signal.like(self.count)
         fetching = Signal()
         head = Signal(entry)
@@ -209,7 +212,7 @@ class FiredNeurons(wiring.Component):
         with m.If(~self.valid | self.take_stb):
             m.d.sync += [
                 self.valid.eq(head.mask != 0),
-                self.neuron.eq((head.group << lane_bits) | _lowest(m, head.mask)),
+                self.source.eq((head.group << lane_bits) | _lowest(m, head.mask)),
             ]
             with m.If(~fetching):
                 m.d.sync += head.mask.eq(head.mask & (head.mask - 1))

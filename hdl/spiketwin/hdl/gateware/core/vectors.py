@@ -9,13 +9,13 @@ from amaranth.hdl import Shape
 from spiketwin.hdl.gateware.core.state_memory import StatePort
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import Space
-from spiketwin.hdl.spec.variables import ARRAYS, Per, Variable
+from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per, Variable
 
 _USED_BY_SYNAPSES: Final = ("i_syn", "i_inh", "trace_pre", "trace_post")
 """Vectors from which the lane pipeline reads `lanes` elements a cycle."""
 
 _KEPT_AS_A_LIST: Final = "pending"
-"""The only array of neurons that is no vector, but a list (`sources.FiredNeurons`)."""
+"""The only array of neurons that is no vector, but a list (`sources.ActiveList`)."""
 
 
 def vectors(params: CoreParams) -> dict[Space, StatePort]:
@@ -31,6 +31,8 @@ def vectors(params: CoreParams) -> dict[Space, StatePort]:
 
 def _port(params: CoreParams, array: Variable) -> StatePort:
     lanes = {Per.NEURON: params.neuron_lanes, Per.SOURCE: params.source_lanes}.get(array.per, 1)
+    if array.kind is Kind.LAYOUT:
+        lanes = 1  # the walk reads one element after the other
     (size,) = array.shape_in(params)
     return StatePort(
         Shape(array.width(params), array.signed),

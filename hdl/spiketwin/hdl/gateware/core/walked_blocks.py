@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -63,9 +63,13 @@ class WalkedBlocks(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         p, block = self.params, self.block
-        cycles_left, blocks_left = Signal(p.source_group_width + 1), Signal(p.source_group_width)
+        longest = max(p.column_groups, schedule.RELAY * p.max_delay)
+        cycles_left, blocks_left = Signal(range(longest + 1)), Signal(p.source_group_width)
         stride = Signal(p.weight_address_width)
-        least = schedule.LEAST_WALKED
+        least: Value = Const(schedule.LEAST_WALKED)
+        if p.n_relays:
+            relays = schedule.RELAY * self.row.relay_count
+            least = Mux(relays < least, least, relays)
         m.d.comb += [
             block.column.eq(self.in_columns),
             block.index.eq(self.index[: exact_log2(p.lanes)]),

@@ -23,6 +23,7 @@ from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY
 from spiketwin.hdl.gateware.core.vectors import vectors
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.projections import FIELDS, ProjectionKind
+from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.variables import LAYOUT, WALK_FIRST_BITS
 
 _READ: Final = 2 * READ_LATENCY
@@ -48,6 +49,8 @@ def row_layout(params: CoreParams) -> data.StructLayout:
         Address of the first block, and what lies between two of them.
     group, groups:
         Number of the group of neurons or sources of the first block; number of blocks.
+    relay_first, relay_count:
+        With relays: first relay of the source, and number; 0 but for the first row of a source.
     constant, added, added_less:
         Whether the row is that of a constant projection; what it then adds to the currents of
         neurons, and of those that are active sources of it themselves.
@@ -66,6 +69,11 @@ def row_layout(params: CoreParams) -> data.StructLayout:
             "constant": 1,
             "added": added,
             "added_less": added,
+            **(
+                {"relay_first": p.relay_width, "relay_count": p.relay_delay_width}
+                if p.n_relays
+                else {}
+            ),
         }
     )
 
@@ -84,7 +92,9 @@ class Walker(wiring.Component):
     axon_due, axons_settled, axon, take_axon_stb:
         The active axons (`sources.AxonEvents`).
     neuron_valid, neuron, take_neuron_stb:
-        The neurons that fired (`sources.FiredNeurons`).
+        The neurons that fired (`sources.ActiveList`).
+    relay_valid, relay, take_relay_stb:
+        With relays: those that are active (`relays.Relays`).
     tick_end_stb, axons_over:
         In, the tick ends; Out, all axons of the tick were handled.
     valid, row, take_stb:
@@ -94,12 +104,18 @@ class Walker(wiring.Component):
     counted, sweep_stb:
         Out, constant projections have active sources; In, prepare their rows.
     <array>:
-        Access to the arrays of `variables.LAYOUT`.
+        Access to the arrays of `variables.LAYOUT`, except the delays of relays.
     """
 
     def __init__(self, params: CoreParams) -> None:
         self.params = p = params
         ports = vectors(p)
+        # The unit of relays alone uses the delays.
+        self._arrays = {
+            array.name: array.space
+            for array in LAYOUT
+            if array.space in ports and array.space is not Space.RELAY_DELAY
+        }
         super().__init__(
             {
                 "walk_stb": In(1),
@@ -121,7 +137,16 @@ class Walker(wiring.Component):
                 "over": Out(1),
                 "counted": Out(1),
                 "sweep_stb": In(1),
-                **{array.name: Out(ports[array.space]) for array in LAYOUT},
+                **{name: Out(ports[space]) for name, space in self._arrays.items()},
+                **(
+                    {
+                        "relay_valid": In(1),
+                        "relay": In(range(p.n_relays)),
+                        "take_relay_stb": Out(1),
+                    }
+                    if p.n_relays
+                    else {}
+                ),
             }
         )
 
@@ -179,6 +204,14 @@ class Walker(wiring.Component):
                         self.axons_over.eq(1),
                     ]
                     m.next = "READ"
+                if p.n_relays:
+                    with m.Elif(self.relay_valid & ~self.in_columns):
+                        m.d.comb += self.take_relay_stb.eq(1)
+                        m.d.sync += [
+                            self._index.eq(self.relay + (p.n_axons + p.n_neurons)),
+                            self.axons_over.eq(1),
+                        ]
+                        m.next = "READ"
                 with m.Else():
                     m.d.sync += self.axons_over.eq(1)
                     m.next = "REST"
@@ -284,6 +317,21 @@ class Walker(wiring.Component):
         for name, value in kept.items():
             field = getattr(prepared, name)
             m.d.comb += field.eq(Delay(m, name, value[: len(field)], 3)[3])
+        if p.n_relays:
+            m.d.comb += [
+                self.relay_first.r_address.eq(self._index),
+                self.relay_count.r_address.eq(self._index),
+                prepared.relay_first.eq(
+                    Delay(m, "relay_first", self.relay_first.r_part[0], _READY - 1)[_READY - 1]
+                ),
+                prepared.relay_count.eq(
+                    Delay(
+                        m, "relay_count",
+                        Mux(self._first & ~self.in_columns, self.relay_count.r_part[0], 0),
+                        _READY - 1,
+                    )[_READY - 1]
+                ),
+            ]  # fmt: skip
         self._placed = emitted[_READY - 1]
         return prepared
 
