@@ -84,7 +84,8 @@ class Relays(wiring.Component):
     def _scan(self, m: Module) -> None:
         """Take the words of the tick off the ring, one a cycle, and list those with a flag."""
         p, ring = self.params, self.relay_ring
-        active = ActiveList(RELAY_WORD, p.relay_words)
+        # A list of one entry would have an address without bits.
+        active = ActiveList(RELAY_WORD, max(2, p.relay_words))
         m.submodules.active = active
         base, word = Signal(len(ring.r_address)), Signal(range(p.relay_words + 1))
         scanning = Signal()

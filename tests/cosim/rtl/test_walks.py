@@ -1,0 +1,139 @@
+"""The RTL of a core with projections equals the model in all that it reports and holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.rungs import bulk_but, examples
+from support.tables import random_table
+
+from spiketwin.cosim.model.core import ModelCore
+from spiketwin.cosim.model.memory import Memory
+from spiketwin.cosim.rtl.build import Design
+from spiketwin.cosim.rtl.core_engine import CoreEngine
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS
+from spiketwin.hdl.spec.registers import ClearMask, Space, SpaceFormat, registers, space_formats
+from spiketwin.hdl.spec.variables import Kind
+from spiketwin.host.decoding import decode
+
+SIZES = {
+    "relays": CoreParams(
+        n_axons=24, n_neurons=48, lanes=4, neuron_lanes=2, source_lanes=2, n_projections=16,
+        weight_depth=2048, n_relays=64, max_delay=8, digest_rounds=2, saturation_counters=True,
+        spike_queue_depth=1024,
+    ),
+    "narrow": CoreParams(
+        n_axons=8, n_neurons=8, lanes=2, neuron_lanes=2, source_lanes=2, n_projections=8,
+        weight_depth=256, digest_rounds=2, saturation_counters=True, spike_queue_depth=1024,
+    ),
+    "receptors": CoreParams(
+        n_axons=64, n_neurons=64, lanes=8, n_projections=64, weight_depth=2048, n_relays=160,
+        max_delay=256, receptors=2, decay_shift=True, digest_rounds=1, saturation_counters=True,
+        spike_queue_depth=1024,
+    ),
+    "wide": CoreParams(
+        n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
+        v_width=24, i_syn_width=17, theta_width=8, trace_width=13, n_projections=64,
+        weight_depth=256, n_relays=32, max_delay=2, digest_rounds=1, saturation_counters=True,
+        spike_queue_depth=1024,
+    ),
+    "fixed": CoreParams(
+        n_axons=128, n_neurons=96, n_projections=4, weight_depth=2048, learning=False,
+        spike_queue_depth=1024,
+    ),
+}  # fmt: skip
+
+TICKS = 14
+NOT_WRITTEN = (Space.COUNTER, Space.PENDING)
+
+
+def anything(form: SpaceFormat, params: CoreParams, rng: np.random.Generator) -> NDArray[Any]:
+    """Return values for all elements of a space with which neurons fire now and then."""
+    if form.space is Space.REGISTER:
+        return np.array([_register(params, k, rng) for k in range(form.columns)])
+    low, high = form.limits()
+    unit = 1 << (params.v_width - 4)
+    if form.space in (Space.BIAS, Space.THRESHOLD):
+        low, high = -unit, unit
+    elif form.space in (Space.REFRAC_TICKS, Space.REFRAC_COUNT):
+        high = 3
+    elif form.space is Space.THETA:
+        high = min(high, unit)
+    return rng.integers(low, high + 1, form.size)
+
+
+def _register(params: CoreParams, number: int, rng: np.random.Generator) -> int:
+    register = registers(params)[number]
+    low, high = register.limits(params)
+    if register.kind is Kind.RUN:
+        return int(register.name == "digest_en")
+    if register.name == "v_floor":
+        return low
+    value = int(rng.choice([low, high, rng.integers(low, high + 1)]))
+    return value >> 8 if register.name == "theta_bump" else value
+
+
+class Pair:
+    """The RTL and the model of a core, which are told the same."""
+
+    def __init__(self, params: CoreParams) -> None:
+        self.params = params
+        self.rtl = CoreEngine(Design(params=params, level="core"))
+        self.model = ModelCore(params)
+        self.memory = Memory(self.model)
+
+    def fill(self, rng: np.random.Generator) -> None:
+        table = random_table(self.params, rng)
+        for form in space_formats(self.params).values():
+            if form.space in NOT_WRITTEN:
+                continue
+            name = form.space.name.lower()
+            values = table[name] if name in table else anything(form, self.params, rng)
+            self.rtl.write(form.space, 0, values)
+            self.memory.write(form.space, 0, values.astype(np.int64))
+        self.rtl.clear(ClearMask.PENDING)
+        self.model.clear(ClearMask.PENDING)
+
+    def run(self, events: NDArray[np.int64]) -> int:
+        """Run both, compare all that they report, and return how many spikes there were."""
+        params, first = self.params, self.rtl.tick
+        self.rtl.queue((events[:, 0] + first) << 16 | events[:, 1])
+        self.rtl.run_to(first + TICKS)
+        words = b""
+        while len(part := self.rtl.take(MAX_FETCH_WORDS)) == 4 * MAX_FETCH_WORDS:
+            words += part
+        digests = params.digest_rounds > 0
+        rtl = decode(np.frombuffer(words + part, np.uint32), TICKS, params, digests)
+        assert self.model.tick == first
+        model = self.model.run(events + (first, 0), TICKS)
+        for name in ("spike_cycles", "update_cycles", "cycles", "digests"):
+            np.testing.assert_array_equal(getattr(rtl, name), getattr(model, name), name)
+        np.testing.assert_array_equal(rtl.spikes + (first, 0), model.spikes)
+        return len(rtl.spikes)
+
+    def compare(self) -> None:
+        for form in space_formats(self.params).values():
+            if form.space not in NOT_WRITTEN:
+                rtl = self.rtl.read(form.space, 0, form.size)
+                model = self.memory.read(form.space, 0, form.size)
+                np.testing.assert_array_equal(rtl & 0xFFFFFFFF, model & 0xFFFFFFFF, form.space.name)
+        counted = self.rtl.counters()
+        for name, count in self.model.saturations.items():
+            assert counted.get(name, count) == count, name
+
+
+@pytest.mark.parametrize("size", bulk_but(("relays", "wide"), SIZES))
+def test_the_rtl_walks_any_table_as_the_model_does(size: str) -> None:
+    pair, spikes = Pair(SIZES[size]), 0
+    for seed in range(max(3, examples(20))):
+        rng = np.random.default_rng(seed)
+        pair.fill(rng)
+        activity = rng.choice([0.0, 0.05, 0.3, 0.8])
+        events = np.argwhere(rng.random((TICKS, pair.params.n_axons)) < activity)
+        spikes += pair.run(events[: pair.params.event_queue_depth])
+        pair.compare()
+    assert spikes > 100
