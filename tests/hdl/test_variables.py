@@ -51,9 +51,8 @@ def test_every_array_has_a_space_and_every_space_an_array() -> None:
     apart = {Space.REGISTER, Space.COUNTER, Space.PROFILE_TABLE}
     assert {v.space for v in ARRAYS} == set(Space) - apart
     # What a profile holds are registers so far.
-    built = set(
-        space_formats(preset("tiny,n_profiles=8,receptors=2,n_projections=2,weight_depth=16"))
-    )
+    options = "n_profiles=8,receptors=2,n_projections=2,weight_depth=64,n_relays=32,max_delay=2"
+    built = set(space_formats(preset(f"tiny,{options}")))
     assert built == set(Space) - {Space.PROFILE_TABLE}
 
 
@@ -65,8 +64,8 @@ def test_a_width_is_a_number_or_a_size_of_a_core() -> None:
 @pytest.mark.parametrize("name", field_types())
 def test_a_size_travels_in_as_many_bytes_as_its_largest_value_needs(name: str) -> None:
     roomy = replace(TINY, spike_queue_depth=65536)
-    if name == "weight_depth":  # without projections it is 0
-        roomy = replace(roomy, n_projections=2, weight_depth=16)
+    if name in ("weight_depth", "n_relays", "max_delay"):  # without projections they are 0
+        roomy = replace(roomy, n_projections=2, weight_depth=64, n_relays=32, max_delay=2)
 
     def is_possible(value: int) -> bool:
         change: dict[str, Any] = {name: value}
@@ -143,12 +142,13 @@ WITHOUT_EFFECT = {"profile"}
 
 @pytest.mark.parametrize("state", [kernels.State, ideal_kernels.State])
 def test_a_compiled_tick_takes_all_arrays_that_it_uses(state: type) -> None:
-    assert set(names(CHANGED_IN_TICKS)) <= set(state.__annotations__)
-    assert set(names(ARRAYS)) - set(state.__annotations__) == WITHOUT_EFFECT | set(names(LAYOUT))
+    in_table = {*names(LAYOUT), "relay_ring"}
+    assert set(names(CHANGED_IN_TICKS)) - in_table <= set(state.__annotations__)
+    assert set(names(ARRAYS)) - set(state.__annotations__) == WITHOUT_EFFECT | in_table
 
 
 def test_a_compiled_walk_takes_the_whole_table() -> None:
-    assert set(names(LAYOUT)) <= set(kernels.Table.__annotations__)
+    assert {*names(LAYOUT), "relay_ring"} <= set(kernels.Table.__annotations__)
 
 
 def test_the_ideal_network_knows_all_settings_that_its_ticks_use() -> None:

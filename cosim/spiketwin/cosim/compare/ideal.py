@@ -261,7 +261,8 @@ class _Runner:
 
     def clear(self) -> None:
         for name in names(STATE):
-            getattr(self._state, name)[...] = 0
+            if name in self._state._fields:
+                getattr(self._state, name)[...] = 0
 
     def v(self) -> Values:
         return self._state.v.copy()

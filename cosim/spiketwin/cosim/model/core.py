@@ -67,6 +67,7 @@ class ModelCore:
         self._arrays = tuple(self._state)
         self._held = [*self.arrays.values(), *scratch.values()]
         self._saturations = np.zeros(len(SATURATIONS), np.int64)
+        rows = arithmetic.digest_rows(p.n_sources)
         sizes = kernels.Sizes(
             n_axons=p.n_axons,
             neuron_lanes=p.neuron_lanes,
@@ -80,6 +81,10 @@ class ModelCore:
             step_shift=p.trace_width + arithmetic.GAIN_BITS - arithmetic.STEP_BITS,
             weight_mask=(1 << p.weight_width) - 1,
             digest_rounds=p.digest_rounds,
+            digest_post=rows.post,
+            digest_neurons=rows.neurons,
+            digest_sources=rows.sources,
+            digest_relays=rows.relays,
             sources=np.arange(p.n_sources, dtype=np.uint16),
             neurons=np.arange(p.n_neurons, dtype=np.uint16),
         )

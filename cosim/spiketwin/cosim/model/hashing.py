@@ -54,13 +54,14 @@ def _finished(x: np.uint16, y: np.uint16, rounds: int) -> np.uint32:
 
 @compiled
 def digest_neurons(
-    i_syn: Int32, i_inh: Int32, v: Int32, held: Flags, trace_post: Int32, refrac_count: Int32,
-    theta: Int32, has_two_receptors: bool, i_syn_mask: int, v_mask: int, rounds: int,
+    row: int, i_syn: Int32, i_inh: Int32, v: Int32, held: Flags, trace_post: Int32,
+    refrac_count: Int32, theta: Int32, has_two_receptors: bool, i_syn_mask: int, v_mask: int,
+    rounds: int,
 ) -> np.uint32:  # fmt: skip
     """Return the exclusive-or of the codes of all neurons; held (refractory) ones leave out `v`."""
     digest = np.uint32(0)
     for j in range(v.size):
-        x, y = place(a.DIGEST_NEURONS, j)
+        x, y = place(row, j)
         x, y = _with_word(x, y, np.uint32(i_syn[j] & i_syn_mask))
         x, y = mix_round(x, y)
         if has_two_receptors:
@@ -78,11 +79,11 @@ def digest_neurons(
 
 
 @entry
-def digest_sources(trace_pre: Int32, rounds: int) -> np.uint32:
+def digest_sources(row: int, trace_pre: Int32, rounds: int) -> np.uint32:
     """Return the exclusive-or of the codes of all sources."""
     digest = np.uint32(0)
     for i in range(trace_pre.size):
-        x, y = place(a.DIGEST_SOURCES, i)
+        x, y = place(row, i)
         x, y = _with_word(x, y, np.uint32(trace_pre[i]))
         digest ^= _finished(x, y, rounds)
     return digest
@@ -109,8 +110,8 @@ def digest_synapses(
 
 
 @compiled
-def digest_relay(relay: int, word: int, rounds: int) -> np.uint32:
+def digest_relay(row: int, relay: int, word: int, rounds: int) -> np.uint32:
     """Return the code of a relay whose source was active, and of its word in the ring."""
-    x, y = place(a.DIGEST_RELAYS, relay)
+    x, y = place(row, relay)
     x, y = _with_word(x, y, np.uint32(word))
     return _finished(x, y, rounds)

@@ -136,6 +136,10 @@ class Sizes(NamedTuple):
     step_shift: int
     weight_mask: int
     digest_rounds: int
+    digest_post: int
+    digest_neurons: int
+    digest_sources: int
+    digest_relays: int
     sources: Word16
     neurons: Word16
 
@@ -438,7 +442,7 @@ def _take_relays(t: Table, now: int) -> None:
 
 
 @compiled
-def _set_relays(t: Table, now: int, source: int, rounds: int) -> np.uint32:
+def _set_relays(t: Table, z: Sizes, now: int, source: int) -> np.uint32:
     """Let the relays of an active source be active later; return their part of the digest."""
     words, digest = t.relays_due.size, np.uint32(0)
     delays = t.relay_ring.size // words
@@ -446,7 +450,7 @@ def _set_relays(t: Table, now: int, source: int, rounds: int) -> np.uint32:
         relay = t.relay_first[source] + n
         word = (now + t.relay_delay[relay]) % delays * words + relay // RELAY_WORD
         t.relay_ring[word] |= np.uint32(1) << np.uint32(relay % RELAY_WORD)
-        digest ^= digest_relay(relay, word, rounds)
+        digest ^= digest_relay(z.digest_relays, relay, word, z.digest_rounds)
     return digest
 
 
@@ -572,11 +576,11 @@ def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) ->
 @compiled
 def _digest_update(s: State, z: Sizes) -> np.uint32:
     digest = digest_neurons(
-        s.i_syn, s.i_inh, s.v, s.held, s.trace_post, s.refrac_count, s.theta,
+        z.digest_neurons, s.i_syn, s.i_inh, s.v, s.held, s.trace_post, s.refrac_count, s.theta,
         z.has_two_receptors, 2 * z.i_syn_top + 1, 2 * z.v_top + 1, z.digest_rounds,
     )  # fmt: skip
     if z.learning:
-        digest ^= digest_sources(s.trace_pre, z.digest_rounds)
+        digest ^= digest_sources(z.digest_sources, s.trace_pre, z.digest_rounds)
     return digest
 
 
@@ -603,7 +607,7 @@ def _learn(
                 s.weight[i, j] = s.column[i]
             if digests is not None:
                 digest ^= digest_synapses(
-                    a.DIGEST_POST + j, 0, s.column, s.plastic_by_neuron[j], z.weight_mask,
+                    z.digest_post + j, 0, s.column, s.plastic_by_neuron[j], z.weight_mask,
                     z.digest_rounds,
                 )  # fmt: skip
     return digest, cut
@@ -635,7 +639,7 @@ def _learn_walked(
                 _scatter(t, first, t.lanes, 1, j, count)
                 if digests is not None:
                     digest ^= digest_synapses(
-                        a.DIGEST_POST + j, begin, column, plastic, z.weight_mask, z.digest_rounds
+                        z.digest_post + j, begin, column, plastic, z.weight_mask, z.digest_rounds
                     )
     return digest, cut
 
@@ -659,7 +663,7 @@ def _deliver_and_count(
         t = Table(*table)
         digest, i_syn_cut, weight_cut = _deliver_walked(s, t, r, z, source, key_x, key_y, digests)
         if t.relay_ring.size:
-            code = _set_relays(t, now, source, z.digest_rounds)
+            code = _set_relays(t, z, now, source)
             if digests is not None:
                 digest ^= code
     log.saturations[I_SYN] += i_syn_cut

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 DECAY_BITS: Final = 16
 DECAY_NONE: Final = 0
@@ -169,7 +169,7 @@ def mix_round(x: int, y: int) -> tuple[int, int]:
 
 
 def place(row: int, column: int) -> tuple[int, int]:
-    """Return two 16-bit words that stand for a row of up to 14 bits and a column of up to 12."""
+    """Return two 16-bit words that stand for a row and a column of up to 16 bits each."""
     x, y = (spread(row, SPREAD_SPIKED[k]) ^ spread(column, SPREAD_PAIR[k]) for k in range(2))
     return x, y
 
@@ -208,13 +208,25 @@ def noise(key: tuple[int, int], spiked: int, other: int) -> int:
 # matter. A code is a hash of place and values. It is not linear, so that the same error in many
 # places does not cancel out.
 
-DIGEST_POST: Final = 1 << 12
-DIGEST_NEURONS: Final = 2 << 12
-DIGEST_SOURCES: Final = 3 << 12
-DIGEST_RELAYS: Final = (3 << 12) + 1
-"""Rows of codes. The number of a source is the row of its weights in *Deliver*. `DIGEST_POST` plus
-the number of a neuron is the row of its weights in *Learn*. The others are the rows of the state of
-all neurons, of the traces of all sources, and of the relays whose sources were active."""
+
+class DigestRows(NamedTuple):
+    """Rows of codes beside those of the weights in *Deliver*, whose row is their source's number.
+
+    `post` plus the number of a neuron is the row of its weights in *Learn*. The others are the rows
+    of the state of all neurons, of the traces of all sources, and of the relays whose sources were
+    active.
+    """
+
+    post: int
+    neurons: int
+    sources: int
+    relays: int
+
+
+def digest_rows(n_sources: int) -> DigestRows:
+    """Return the rows of a core with so many sources."""
+    step = 1 << (12 if n_sources <= 1 << 12 else 14)
+    return DigestRows(step, 2 * step, 3 * step, 3 * step + 1)
 
 
 def digest_code(row: int, column: int, words: Iterable[int], rounds: int) -> int:

@@ -93,6 +93,7 @@ class Oracle:
     def __post_init__(self) -> None:
         self.register = {r.name: 0 for r in registers(self.params)}
         self.saturations = dict.fromkeys((c.name for c in SATURATIONS), 0)
+        self._rows = a.digest_rows(self.params.n_sources)
         self._zero(ARRAYS)
 
     def clear(self, mask: ClearMask) -> None:
@@ -159,7 +160,7 @@ class Oracle:
         for relay in range(first, first + self.relay_count[source]):
             word, bit = self._relay_place(self.tick + self.relay_delay[relay], relay)
             self.relay_ring[word] |= 1 << bit
-            self._fold(a.DIGEST_RELAYS, relay, word)
+            self._fold(self._rows.relays, relay, word)
 
     def projection(self, number: int) -> Projection:
         """Return an entry of the table of projections."""
@@ -287,13 +288,13 @@ class Oracle:
         # A refractory neuron keeps v, which is not written.
         v = 0 if refractory else a.unsigned(self.v[j], p.v_width)
         counts = self.refrac_count[j] << 16 | self.trace_post[j]
-        self._fold(a.DIGEST_NEURONS, j, *currents_left[: p.receptors], v, counts, self.theta[j])
+        self._fold(self._rows.neurons, j, *currents_left[: p.receptors], v, counts, self.theta[j])
         return fires
 
     def _decay_trace_pre(self) -> None:
         for i in range(self.params.n_sources):
             self.trace_pre[i] = self._decayed(self.trace_pre[i], "trace_pre")
-            self._fold(a.DIGEST_SOURCES, i, self.trace_pre[i])
+            self._fold(self._rows.sources, i, self.trace_pre[i])
 
     def _learn(self, neuron: int) -> None:
         """Apply the post-event rule to the plastic incoming synapses of a neuron that fired."""
@@ -313,7 +314,7 @@ class Oracle:
                 self.weight[at][place] = self._stepped(
                     self.weight[at][place], step, a.PASS_POST, neuron, i
                 )
-        self._fold_synapses(a.DIGEST_POST + neuron, first, column)
+        self._fold_synapses(self._rows.post + neuron, first, column)
 
     def _fold(self, row: int, column: int, *words: int) -> None:
         """Fold the words that were written at a place into the digest."""

@@ -11,11 +11,14 @@ from typing import Final, get_type_hints
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.text import MOST_DIGITS, number, shown
 
-MAX_LINES: Final = 2048
-"""Most axons, and most neurons, of a core: an output word has 11 bits for a group of neurons."""
+MAX_LINES: Final = 4096
+"""Most axons, and most neurons, of a core."""
 
-MAX_SYNAPSES: Final = 1 << 20
-"""Most synapses of a core: they take more memory than any supported board has."""
+MAX_NEURON_GROUPS: Final = 2048
+"""Most groups of `neuron_lanes` neurons: an output word has 11 bits for the number of a group."""
+
+MAX_SYNAPSES: Final = 1 << 26
+"""Most synapses of a core. The model holds so many; what is built of gateware holds fewer."""
 
 
 ANSWER_WORDS: Final = 62
@@ -28,10 +31,10 @@ N_PROFILES: Final = (1, 2, 4, 8)
 MAX_PROJECTIONS: Final = 64
 """Most projections of a core."""
 
-WEIGHT_BLOCK: Final = 16
+WEIGHT_BLOCK: Final = 64
 """Words of each weight bank that make a row of the space `weight`, in a core with projections."""
 
-MAX_WEIGHT_DEPTH: Final = 1 << 19
+MAX_WEIGHT_DEPTH: Final = 1 << 22
 """Most words of a weight bank, in a core with projections."""
 
 MAX_RELAYS: Final = 4096
@@ -128,7 +131,7 @@ class CoreParams:
         Entries of the table of projections, 1 to 64 (docs/projections.md). With 1 there is no
         table: one projection leads from all sources to all neurons.
     weight_depth:
-        With projections: words of each weight bank, a multiple of 16. Without: 0, as the depth
+        With projections: words of each weight bank, a multiple of 64. Without: 0, as the depth
         then follows from the other sizes.
     n_relays, max_delay:
         Relays, at most 4096, a multiple of 32 (and of `lanes`), and their longest delay in ticks, a
@@ -193,10 +196,20 @@ class CoreParams:
                 f"n_axons and n_neurons make {self.n_sources * self.n_neurons} synapses, at most "
                 f"{MAX_SYNAPSES} can be built: take fewer"
             )
+        if self.has_projections and self.weight_depth * self.lanes > MAX_SYNAPSES:
+            raise ParamsError(
+                f"weight_depth times lanes must be at most {MAX_SYNAPSES}, not "
+                f"{self.weight_depth * self.lanes}"
+            )
         for name, limit in (("neuron_lanes", min(8, self.lanes)), ("source_lanes", self.lanes)):
             self._within(name, 1, limit)
             if not _is_power_of_two(getattr(self, name)):
                 raise ParamsError(f"{name} must be a power of two, not {getattr(self, name)}")
+        if self.neuron_groups > MAX_NEURON_GROUPS:
+            raise ParamsError(
+                f"neuron_lanes must be at least {-(-self.n_neurons // MAX_NEURON_GROUPS)} for "
+                f"{self.n_neurons} neurons, not {self.neuron_lanes}"
+            )
         self._within("weight_width", 4, 16)
         self._within("v_width", 8, 24)
         self._within("i_syn_width", max(8, self.weight_width), 24)

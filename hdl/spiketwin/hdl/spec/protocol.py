@@ -327,8 +327,7 @@ _AGREED: Final = (
     arithmetic.GAIN_WIDTH, arithmetic.OFFSET_WIDTH, arithmetic.STEP_BITS, arithmetic.HALF_STEP,
     arithmetic.PASS_PRE, arithmetic.PASS_POST, arithmetic.KEY_ROUNDS, arithmetic.NOISE_ROUNDS,
     arithmetic.SPREAD_SPIKED, arithmetic.SPREAD_PAIR,
-    arithmetic.DIGEST_NEURONS, arithmetic.DIGEST_SOURCES, arithmetic.DIGEST_RELAYS,
-    arithmetic.DIGEST_POST,
+    *arithmetic.digest_rows(1 << 12), *arithmetic.digest_rows(1 << 14),
     # Its cycles.
     schedule.LEAD, schedule.ROW_DRAIN, schedule.NEURON_DRAIN, schedule.SOURCE_DRAIN,
     schedule.SPIKE_LATENCY, schedule.COLUMN_LEAD, schedule.COLUMN_DRAIN, schedule.END,

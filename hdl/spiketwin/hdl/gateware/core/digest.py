@@ -103,6 +103,7 @@ class Digest(wiring.Component):
 
     def __init__(self, params: CoreParams) -> None:
         self.params = p = params
+        self._rows = a.digest_rows(p.n_sources)
         # Two currents make a word more, so the first one is hashed before counters are written.
         self.first_written = Space.I_SYN if p.has_two_receptors else Space.REFRAC_COUNT
         members = {
@@ -166,7 +167,7 @@ class Digest(wiring.Component):
         codes = []
         for lane in range(p.neuron_lanes):
             words = _neuron_words(m, lane, self.neurons_written[lane], word_spaces)
-            place = _place(Const(a.DIGEST_NEURONS, 14), Cat(Const(lane, lane_bits), group))
+            place = _place(Const(self._rows.neurons), Cat(Const(lane, lane_bits), group))
             codes.append((begun, _code(m, f"neuron_{lane}", place, words, p.digest_rounds)))
         return _sum(m, "neurons", codes, len(word_spaces) + p.digest_rounds)
 
@@ -177,14 +178,14 @@ class Digest(wiring.Component):
         m.d.sync += group.eq(Mux(self.sources_stb, group + 1, 0))
         codes = []
         for lane in range(p.source_lanes):
-            place = _place(Const(a.DIGEST_SOURCES, 14), Cat(Const(lane, lane_bits), group))
+            place = _place(Const(self._rows.sources), Cat(Const(lane, lane_bits), group))
             code = _code(m, f"source_{lane}", place, [self.sources_written[lane]], p.digest_rounds)
             codes.append((self.sources_stb, code))
         return _sum(m, "sources", codes, 1 + p.digest_rounds)
 
     def _relays(self, m: Module) -> Value:
         rounds = self.params.digest_rounds
-        place = _place(Const(a.DIGEST_RELAYS, 14), self.relay)
+        place = _place(Const(self._rows.relays), self.relay)
         word = Cat(self.relay_word, Const(0, 32 - len(self.relay_word)))
         code = _code(m, "relay", place, [word], rounds)
         return _sum(m, "relays", [(self.relay_stb, code)], 1 + rounds)
@@ -196,7 +197,7 @@ class Digest(wiring.Component):
         late = delay_line(m, "issued", issued, _WRITE_STAGE - 1)
         once, column = Signal(), late[1]
         index, group = late[2 : 2 + len(self.index)], late[2 + len(self.index) :]
-        row = Cat(index, Const(0, exact_log2(a.DIGEST_POST) - len(index)), column)
+        row = Cat(index, Const(0, exact_log2(self._rows.post) - len(index)), column)
         # `spread` is linear, so the words of a place differ between lanes by constants only.
         shared = [Signal(16, name=f"shared_{k}") for k in range(2)]
         first = Cat(Const(0, pair_bits), group)
