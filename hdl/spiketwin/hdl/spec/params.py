@@ -105,8 +105,9 @@ class CoreParams:
     saturation_counters:
         Whether the core counts saturations (docs/tick.md). The counters take no cycle.
     n_profiles:
-        Profiles that a neuron can name: 1, 2, 4 or 8. With 1 all neurons have the same one, and
-        their numbers take neither memory nor logic.
+        Profiles, of which every neuron and every source names one: 1, 2, 4 or 8. A profile holds
+        decays, bumps and modes (docs/tick.md). With 1 all have the same one, and their numbers take
+        neither memory nor logic. More take no cycle.
     decay_shift:
         Whether every decay has a shift beside its code, with which long time constants are as exact
         as short ones, and `i_syn` one of its own (docs/tick.md). Shifts take no cycle.
@@ -215,6 +216,11 @@ class CoreParams:
     def has_profiles(self) -> bool:
         """Whether `n_profiles` is above 1."""
         return self.n_profiles > 1
+
+    @property
+    def has_source_profiles(self) -> bool:
+        """Whether there is learning, and `n_profiles` is above 1."""
+        return self.learning and self.has_profiles
 
     @property
     def trace_decay_shift(self) -> bool:
