@@ -67,6 +67,7 @@ from spiketwin.hdl.spec.registers import (
     SATURATIONS,
     ClearMask,
     Space,
+    profile_columns,
     registers,
     space_formats,
 )
@@ -98,7 +99,7 @@ _BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
 _PROBE: Final = CoreParams(
     n_axons=40, n_neurons=72, lanes=4, neuron_lanes=2, source_lanes=2, weight_width=9, v_width=17,
     i_syn_width=18, theta_width=19, trace_width=11, refrac_width=7, digest_rounds=1,
-    n_profiles=8,
+    n_profiles=8, decay_shift=True, receptors=2,
 )  # fmt: skip
 """A core in which no two sizes are equal, so that a number in a table tells where it is from."""
 
@@ -183,21 +184,23 @@ def _identity() -> str:
 
 
 def _spaces() -> str:
-    plain = replace(_PROBE, digest_rounds=0)
+    plain = replace(_PROBE, digest_rounds=0, n_profiles=1, decay_shift=False, receptors=1)
     most, few = len(registers(plain)), len(registers(replace(plain, learning=False)))
+    # What a footnote says of an array is said here of the space that is none.
+    marks = {Space.PROFILE_TABLE: _MARKS["has_profiles"]}
     rows = []
     for fmt in space_formats(_PROBE).values():
         array = None if fmt.space is Space.PENDING else BY_SPACE.get(fmt.space)
         columns = _SHAPES.get(fmt.columns, str(fmt.columns))
         if fmt.space is Space.REGISTER:
-            columns = f"{most}, or {few} without learning; {fmt.columns - most} more with a digest"
+            columns = f"{most}, or {few} without learning; others with options, as below"
         elif fmt.space is Space.COUNTER:
             columns = f"{fmt.columns}; {len(SATURATIONS)} more with `saturation_counters`"
         shape = f"{_SHAPES[fmt.rows]} × {columns}" if fmt.rows > 1 else columns
         rows.append(
             (
                 int(fmt.space),
-                f"`{fmt.space.name}`" + (_footnotes(array) if array else ""),
+                f"`{fmt.space.name}`" + (_footnotes(array) if array else marks.get(fmt.space, "")),
                 shape,
                 ("signed " if fmt.signed else "") + (_bits(array) if array else str(fmt.width)),
                 "yes" if fmt.writable else "no",
@@ -208,15 +211,24 @@ def _spaces() -> str:
 
 
 def _registers() -> str:
+    """Make the table of a core in which profiles hold nothing, as there is one."""
+    return _constants("register", registers(replace(_PROBE, n_profiles=1)))
+
+
+def _profile_columns() -> str:
+    return _constants("name", profile_columns(_PROBE))
+
+
+def _constants(kind_of_name: str, variables: Iterable[Variable]) -> str:
     rows = []
-    for index, register in enumerate(registers(_PROBE)):
+    for index, register in enumerate(variables):
         low, high = register.limits(_PROBE)
         kind = "signed" if register.signed else "unsigned"
         derived = isinstance(register.bits, str)
         span = f"{kind} {_bits(register)} bits" if derived else f"{low}…{high}"
         name = f"`{register.name}`" + _footnotes(register)
         rows.append((index, name, span, register.doc))
-    return _table(("address", "register", "range", ""), rows)
+    return _table(("address", kind_of_name, "range", ""), rows)
 
 
 def _bits(variable: Variable) -> str:
@@ -752,6 +764,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "identity": _identity,
     "spaces": _spaces,
     "registers": _registers,
+    "profile-columns": _profile_columns,
     "built": _built,
     "counters": _counters,
     "clear": _clear,

@@ -15,8 +15,14 @@ from hypothesis import strategies as st
 from spiketwin.cosim.rtl.build import Design, library
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
-from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, registers, space_formats
-from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, STATE, names
+from spiketwin.hdl.spec.registers import (
+    RUN_REGISTERS,
+    Space,
+    profile_columns,
+    registers,
+    space_formats,
+)
+from spiketwin.hdl.spec.variables import STATE, VECTOR_PARAMETERS, names
 from spiketwin.host import Core, Network, access, connect
 from spiketwin.host.addresses import parse
 from spiketwin.host.exchange import Request, arguments
@@ -106,7 +112,7 @@ class Twins:
             self.both("write_plastic", anything(Space.PLASTIC))
         self.both(
             "write_parameters",
-            **{p.name: anything(p.space) for p in NEURON_PARAMETERS if p.space in formats},
+            **{p.name: anything(p.space) for p in VECTOR_PARAMETERS if p.space in formats},
         )
         state = {n: anything(Space[n.upper()]) for n in names(STATE) if Space[n.upper()] in formats}
         state["pending"] = self.rng.integers(0, 2, self.params.n_neurons)
@@ -119,6 +125,19 @@ class Twins:
             edges = [low, high, int(self.rng.integers(low, high + 1))]
             values[register.name] = int(self.rng.choice(edges))
         self.both("write_registers", **values)
+        if self.params.has_profiles:
+            self.wild_profiles()
+
+    def wild_profiles(self) -> None:
+        """Set what profiles hold to anything, but often not to a linear leak."""
+        held = {}
+        for column in profile_columns(self.params):
+            low, high = column.limits(self.params)
+            values = self.rng.integers(low, high + 1, self.params.n_profiles)
+            edges = self.rng.choice([low, high], values.size)
+            held[column.name] = np.where(self.rng.random(values.size) < 0.5, edges, values)
+        held["linear_leak"] *= self.rng.random(self.params.n_profiles) < 0.5
+        self.both("write_profiles", **held)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from amaranth import Shape, signed, unsigned
 from support.gateware import simulate
 
 from spiketwin.hdl.gateware.core.decay import DECAY_LATENCY, Decay
-from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay
+from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay, leak
 
 CODES = (DECAY_NONE, DECAY_AT_ONCE, 1, 0x4000, 0x7FFF, 0x8000, 0x8001, 0xC000, 0xFFFE, 20_001)
 """A code of a half or of quarters makes products that lie exactly between two integers."""
@@ -35,6 +35,37 @@ def test_a_decay_with_a_shift_is_that_of_the_specification(
 ) -> None:
     found = decayed_by(Decay(shape, shifts=True), code, shift)
     assert found == [decay(value, code, shift) for value in values_of(shape)]
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("shifts", [False, True])
+@SHAPES
+def test_every_value_can_have_a_code_and_a_leak_of_its_own(shape: Shape, shifts: bool) -> None:
+    random = Random(1)
+    values = values_of(shape) * 5
+    codes = [random.choice(CODES) for _ in values]
+    shifted = [random.choice([0, 3, 15]) * shifts for _ in values]
+    leaks = [random.choice([0, 0, 1, 300, 65_535]) for _ in values]
+    unit: Any = Decay(shape, shifts=shifts, varies=True)
+    results: list[int] = []
+
+    async def run(ctx: Any) -> None:
+        for place in range(len(values) + DECAY_LATENCY):
+            # What belongs to a value comes a cycle after it.
+            late = min(max(0, place - 1), len(values) - 1)
+            ctx.set(unit.value, values[min(place, len(values) - 1)])
+            ctx.set(unit.code, codes[late])
+            ctx.set(unit.leak, leaks[late])
+            if shifts:
+                ctx.set(unit.shift, shifted[late])
+            results.append(ctx.get(unit.result))
+            await ctx.tick()
+
+    simulate(unit, run)
+    assert results[DECAY_LATENCY:] == [
+        leak(value, units) if units else decay(value, code, shift)
+        for value, code, shift, units in zip(values, codes, shifted, leaks, strict=True)
+    ]
 
 
 def values_of(shape: Shape) -> list[int]:

@@ -15,7 +15,7 @@ from support.rungs import bulk_but
 
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
-from spiketwin.hdl.spec.registers import registers
+from spiketwin.hdl.spec.registers import profile_columns, registers
 
 STATE = (
     "weight",
@@ -28,7 +28,10 @@ STATE = (
     "trace_post",
     "pending",
 )
-PARAMETERS = ("weight", "plastic", "threshold", "v_reset", "refrac_ticks", "bias")
+PARAMETERS = (
+    "weight", "plastic", "threshold", "v_reset", "refrac_ticks", "bias", "profile",
+    "source_profile",
+)  # fmt: skip
 
 
 def signed(value: int, width: int) -> int:
@@ -65,8 +68,12 @@ def place(row: int, column: int) -> tuple[int, int]:
 class Core:
     """A core as docs/tick.md describes it."""
 
-    def __init__(self, sizes: CoreParams, registers: dict[str, int], **parameters: Any) -> None:
-        self.p, self.r = sizes, registers
+    def __init__(
+        self, sizes: CoreParams, registers: dict[str, int], table: dict[str, list[int]],
+        **parameters: Any,
+    ) -> None:  # fmt: skip
+        self.p, self.r, self.table = sizes, registers, table
+        self.profile, self.source_profile = parameters["profile"], parameters["source_profile"]
         self.weight, self.plastic = parameters["weight"], parameters["plastic"]
         self.threshold, self.v_reset = parameters["threshold"], parameters["v_reset"]
         self.refrac_ticks, self.bias = parameters["refrac_ticks"], parameters["bias"]
@@ -89,7 +96,8 @@ class Core:
         fired = [j for j in self.neurons if self.update(j)]
         if p.learning:
             for i in self.sources:
-                self.trace_pre[i] = self.decayed("trace_pre", self.trace_pre[i])
+                k = self.source_profile[i]
+                self.trace_pre[i] = self.decayed("trace_pre", self.trace_pre[i], k)
                 self.fold(3 * 4096, i, [self.trace_pre[i]])
             if r["learn_post"]:
                 for j in fired:
@@ -118,34 +126,45 @@ class Core:
         if learns:
             self.fold_pairs(source, self.weight[source], self.plastic[source])
         if p.learning:
-            self.trace_pre[source] = self.bumped("trace_pre", self.trace_pre[source])
+            self.trace_pre[source] = self.bumped(
+                "trace_pre", self.trace_pre[source], self.source_profile[source]
+            )
+
+    def own(self, name: str, k: int) -> int:
+        return self.table[name][k] if name in self.table else self.r.get(name, 0)
 
     def update(self, j: int) -> bool:
-        p, r = self.p, self.r
+        p, r, k = self.p, self.r, self.profile[j]
         i_syn, i_inh, g = self.i_syn[j], self.i_inh[j], r.get("i_syn_shift", 0)
         if g:
             i_syn, i_inh = ((i + 2 ** (g - 1)) // 2**g for i in (i_syn, i_inh))
-        v = self.decayed("v", self.v[j]) + i_syn + i_inh + self.bias[j]
-        v = signed(max(v, r["v_floor"]), p.v_width)
-        self.i_syn[j] = self.decayed("i_syn", self.i_syn[j])
-        if p.receptors == 2:
-            self.i_inh[j] = self.decayed("i_inh", self.i_inh[j])
-        limit = self.threshold[j] + self.theta[j]
-        held = self.refrac_count[j] > 0
-        fires = not held and v >= limit
-        if held:
-            self.refrac_count[j] -= 1
-        elif fires:
-            self.v[j] = signed(v - limit if r["reset_subtract"] else self.v_reset[j], p.v_width)
-            self.refrac_count[j] = self.refrac_ticks[j]
-            self.theta[j] = min(self.theta[j] + r["theta_bump"], 2**p.theta_width - 1)
+        v, leak = self.v[j], self.own("linear_leak", k)
+        if leak:
+            v = max(0, v - leak) if v > 0 else min(0, v + leak)
         else:
+            v = self.decayed("v", v, k)
+        v = signed(max(v + i_syn + i_inh + self.bias[j], self.own("v_floor", k)), p.v_width)
+        self.i_syn[j] = self.decayed("i_syn", self.i_syn[j], k)
+        if p.receptors == 2:
+            self.i_inh[j] = self.decayed("i_inh", self.i_inh[j], k)
+        limit = self.threshold[j] + self.theta[j]
+        refractory = self.refrac_count[j] > 0
+        held = refractory and not self.own("refrac_integrates", k)
+        fires = not refractory and v >= limit
+        if refractory:
+            self.refrac_count[j] -= 1
+        if fires:
+            subtracts = self.own("reset_subtract", k)
+            self.v[j] = signed(v - limit if subtracts else self.v_reset[j], p.v_width)
+            self.refrac_count[j] = self.refrac_ticks[j]
+            self.theta[j] = min(self.theta[j] + self.own("theta_bump", k), 2**p.theta_width - 1)
+        elif not held:
             self.v[j] = v
-        self.theta[j] = self.decayed("theta", self.theta[j])
+        self.theta[j] = self.decayed("theta", self.theta[j], k)
         if p.learning:
-            self.trace_post[j] = self.decayed("trace_post", self.trace_post[j])
+            self.trace_post[j] = self.decayed("trace_post", self.trace_post[j], k)
             if fires:
-                self.trace_post[j] = self.bumped("trace_post", self.trace_post[j])
+                self.trace_post[j] = self.bumped("trace_post", self.trace_post[j], k)
         i_syn, i_inh = (i % 2**p.i_syn_width for i in (self.i_syn[j], self.i_inh[j]))
         v = 0 if held else self.v[j] % 2**p.v_width
         counts = self.refrac_count[j] * 65536 + self.trace_post[j]
@@ -160,12 +179,12 @@ class Core:
         columns = ([row[j] for row in rows] for rows in (self.weight, self.plastic))
         self.fold_pairs(4096 + j, *columns)
 
-    def decayed(self, name: str, x: int) -> int:
-        return lost(x, self.r[f"{name}_decay"], self.r.get(f"{name}_decay_shift", 0))
+    def decayed(self, name: str, x: int, k: int) -> int:
+        return lost(x, self.own(f"{name}_decay", k), self.own(f"{name}_decay_shift", k))
 
-    def bumped(self, name: str, trace: int) -> int:
-        bump = self.r[f"{name}_bump"]
-        if self.r[f"{name}_replace"]:
+    def bumped(self, name: str, trace: int, k: int) -> int:
+        bump = self.own(f"{name}_bump", k)
+        if self.own(f"{name}_replace", k):
             return bump
         return min(trace + bump, (1 << self.p.trace_width) - 1)
 
@@ -222,7 +241,7 @@ def sizes(rng: random.Random) -> CoreParams:
         i_syn_width=rng.randint(max(8, weight_width), 24), trace_width=rng.randint(8, 16),
         refrac_width=rng.randint(2, 16), learning=learning, single_port_weights=single_port,
         digest_rounds=rng.randint(0, 3), decay_shift=rng.random() < 0.5,
-        receptors=rng.randint(1, 2),
+        receptors=rng.randint(1, 2), n_profiles=rng.choice([1, 2, 4]),
     )  # fmt: skip
 
 
@@ -248,7 +267,8 @@ def drawn(rng: random.Random, p: CoreParams) -> tuple[dict[str, int], dict[str, 
             bounds = sorted(settings[n] for n in ("w_min", "w_max"))
             settings |= dict(zip(("w_min", "w_max"), bounds, strict=True))
             settings |= {f"{n}_gain": rng.randint(-2000, 2000) for n in ("pre", "post")}
-    settings["v_floor"] = min(settings["v_floor"], 0)
+    if "v_floor" in settings:
+        settings["v_floor"] = min(settings["v_floor"], 0)
     if p.digest_rounds:
         settings["digest_en"] = int(rng.random() < 0.9)
     top, weight = 2 ** (p.v_width - 1) - 1, 2 ** (p.weight_width - 1) - 1
@@ -263,6 +283,8 @@ def drawn(rng: random.Random, p: CoreParams) -> tuple[dict[str, int], dict[str, 
         "v_reset": [within(rng, -top - 1, top // 4) for _ in range(p.n_neurons)],
         "refrac_ticks": [rng.choice([0, 0, 1, 3]) for _ in range(p.n_neurons)],
         "bias": [rng.choice([0, 0, 1, weight]) for _ in range(p.n_neurons)],
+        "profile": [rng.randrange(p.n_profiles) for _ in range(p.n_neurons)],
+        "source_profile": [rng.randrange(p.n_profiles) for _ in rows],
     }  # fmt: skip
 
 
@@ -279,7 +301,15 @@ def test_a_core_written_from_the_documentation_is_that_of_the_specification(seed
         parameters["plastic"] = spec.plastic = [
             [False] * p.n_neurons for _ in parameters["plastic"]
         ]
-    core = Core(p, settings, **parameters)
+    table = {}
+    for column in profile_columns(p):
+        table[column.name] = [within(rng, *column.limits(p)) for _ in range(p.n_profiles)]
+    if table:
+        table["v_floor"] = [min(floor, 0) for floor in table["v_floor"]]
+        table["linear_leak"] = [rng.choice([0, 0, 1, leak]) for leak in table["linear_leak"]]
+        table["v_decay"][0], table["linear_leak"][0] = 6000, 0
+    spec.profile_table.update(table)
+    core = Core(p, settings, table, **parameters)
     core.tick = spec.tick = rng.choice([0, 65500, 2**32 - 60])
     rate, spikes = rng.choice([0.05, 0.3]), 0
     for tick in range(50):

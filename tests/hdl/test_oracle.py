@@ -255,6 +255,46 @@ def test_each_current_is_divided_and_saturates_by_itself() -> None:
     assert core.saturations["i_syn_saturations"] == 2
 
 
+def profiled(**held: list[int]) -> Oracle:
+    """A core with two profiles that never fires on its own; odd numbers have the second."""
+    core = Oracle(preset("tiny,n_profiles=2"))
+    core.threshold = [V_TOP] * TINY.n_neurons
+    core.profile, core.source_profile = [0, 1] * 4, [0, 1] * 8
+    assert held.keys() <= core.profile_table.keys()
+    core.profile_table |= {"v_floor": [-100, -100]} | held
+    return core
+
+
+def test_every_neuron_and_every_source_has_what_its_profile_holds() -> None:
+    core = profiled(v_decay=[32_768, 16_384], v_floor=[-9, 0], trace_pre_bump=[5, 7])
+    core.v = [100, 100, -100, -100, 0, 0, 0, 0]
+    core.step([2, 3])
+    assert core.v == [50, 75, -9, 0, 0, 0, 0, 0]
+    assert core.trace_pre[2:4] == [5, 7]
+    core = profiled(reset_subtract=[0, 1], theta_bump=[3, 4], trace_post_bump=[5, 6])
+    core.threshold[:2], core.v[:2] = [10, 10], [15, 15]
+    assert core.step([]).spikes == [0, 1]
+    assert (core.v[:2], core.theta[:2], core.trace_post[:2]) == ([0, 5], [3, 4], [5, 6])
+
+
+def test_a_linear_leak_takes_units_and_stops_at_0() -> None:
+    core = profiled(linear_leak=[0, 30], v_decay=[32_768, 65_535])
+    core.v = [100, 100, 20, 20, -100, -100, -20, -20]
+    core.step([])
+    assert core.v == [50, 70, 10, 0, -50, -70, -10, 0]
+
+
+def test_a_neuron_may_integrate_in_its_refractory_time_but_not_fire() -> None:
+    core = profiled(refrac_integrates=[0, 1])
+    core.threshold[:2], core.bias[:2], core.refrac_ticks[:2] = [10, 10], [10, 10], [2, 2]
+    fired, potentials = [], []
+    for _ in range(4):
+        fired.append(core.step([]).spikes)
+        potentials.append(core.v[:2])
+    assert fired == [[0, 1], [], [], [0, 1]]
+    assert potentials == [[0, 0], [0, 10], [0, 20], [0, 0]]
+
+
 def test_every_decay_has_a_shift_of_its_own() -> None:
     for name in ("v", "i_syn", "i_inh", "theta", "trace_pre", "trace_post"):
         core = Oracle(preset("tiny,decay_shift=1,receptors=2"))

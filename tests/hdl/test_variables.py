@@ -50,10 +50,8 @@ def test_no_name_is_there_twice() -> None:
 def test_every_array_has_a_space_and_every_space_an_array() -> None:
     apart = {Space.REGISTER, Space.COUNTER, Space.PROFILE_TABLE}
     assert {v.space for v in ARRAYS} == set(Space) - apart
-    # What a profile holds are registers so far.
     options = "n_profiles=8,receptors=2,n_projections=2,weight_depth=64,n_relays=32,max_delay=2"
-    built = set(space_formats(preset(f"tiny,{options}")))
-    assert built == set(Space) - {Space.PROFILE_TABLE}
+    assert set(space_formats(preset(f"tiny,{options}"))) == set(Space)
 
 
 def test_a_width_is_a_number_or_a_size_of_a_core() -> None:
@@ -121,11 +119,11 @@ def test_the_documentation_of_a_network_names_all_its_attributes(described: type
 
 def test_the_ideal_network_has_what_it_is_made_of() -> None:
     assert attributes(Ideal) <= attributes(Network)
-    # What it lacks has no effect on a tick yet, or its kernel would want it.
     used = {v.attribute for v in VARIABLES if v.name in ideal_kernels.State._fields}
     losses = {f"{v.name.removesuffix('_decay')}_loss" for v in REGISTERS if v.is_decay}
-    assert {n for n in ideal_kernels.Rules._fields if n.endswith("_loss")} == losses
-    settings = set(ideal_kernels.Rules._fields) - losses
+    used_settings = {*ideal_kernels.Rules._fields, *ideal_kernels.Shared._fields}
+    assert {n for n in used_settings if n.endswith("_loss")} == losses
+    settings = used_settings - losses
     assert settings <= attributes(Ideal)
     assert {v.attribute for v in ARRAYS if v.kind is Kind.PARAMETER and v.attribute in used} <= (
         attributes(Ideal)
@@ -133,18 +131,16 @@ def test_the_ideal_network_has_what_it_is_made_of() -> None:
 
 
 def test_the_compiled_tick_takes_all_registers_but_those_of_a_run() -> None:
-    assert set(kernels.Settings._fields) == set(names(REGISTERS)) - set(RUN_REGISTERS)
-
-
-WITHOUT_EFFECT = {"profile"}
-"""Arrays that no tick uses so far, and so none is handed."""
+    always = {r.name for r in REGISTERS if r.built != "has_profiles"}
+    assert set(kernels.Settings._fields) == always - set(RUN_REGISTERS)
+    assert list(kernels.Profile._fields) == [r.name for r in REGISTERS if r.per is Per.PROFILE]
 
 
 @pytest.mark.parametrize("state", [kernels.State, ideal_kernels.State])
 def test_a_compiled_tick_takes_all_arrays_that_it_uses(state: type) -> None:
     in_table = {*names(LAYOUT), "relay_ring"}
     assert set(names(CHANGED_IN_TICKS)) - in_table <= set(state.__annotations__)
-    assert set(names(ARRAYS)) - set(state.__annotations__) == WITHOUT_EFFECT | in_table
+    assert set(names(ARRAYS)) - set(state.__annotations__) == in_table
 
 
 def test_a_compiled_walk_takes_the_whole_table() -> None:
@@ -154,8 +150,13 @@ def test_a_compiled_walk_takes_the_whole_table() -> None:
 def test_the_ideal_network_knows_all_settings_that_its_ticks_use() -> None:
     held = {v.name.replace("_decay", "_loss") for v in SETTINGS.values()}
     # Steps are rounded outside of the rules, if at all; a tag is for the host.
-    assert held - set(ideal_kernels.Rules._fields) == {"stochastic", "seed", "tag"}
-    assert set(ideal_kernels.Rules._fields) <= held
+    rules = {*ideal_kernels.Rules._fields, *ideal_kernels.Shared._fields}
+    assert held - rules == {"stochastic", "seed", "tag"}
+    assert rules <= held
+    profiled = {
+        v.name.replace("_decay", "_loss") for v in SETTINGS.values() if v.per is Per.PROFILE
+    }
+    assert set(ideal_kernels.Shared._fields) == profiled
 
 
 def test_every_real_parameter_belongs_to_one_quantisation() -> None:

@@ -21,7 +21,7 @@ from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, ClearMask, Space, registers, space_formats
-from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, STATE, names
+from spiketwin.hdl.spec.variables import STATE, VECTOR_PARAMETERS, names
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, TargetError
 from spiketwin.host.exchange import Request, arguments
@@ -77,7 +77,7 @@ def test_every_memory_reads_back_what_was_written(name: str) -> None:
 
     with connect("model:", params=name) as core:
         weights, plastic = values(Space.WEIGHT), values(Space.PLASTIC)
-        parameters = {p.name: values(p.space) for p in NEURON_PARAMETERS if p.is_built(params)}
+        parameters = {p.name: values(p.space) for p in VECTOR_PARAMETERS if p.is_built(params)}
         state = {name: values(Space[name.upper()]) for name in VECTORS}
         state["pending"] = rng.integers(0, 2, params.n_neurons)
         core.write_weights(weights)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code, shifted_decay_code
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
 from spiketwin.hdl.spec.registers import Space, limits, registers, space_formats
+from spiketwin.hdl.spec.variables import BY_SPACE
 from spiketwin.host import Network, connect
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
 from spiketwin.host.network import SETTINGS, Placement, decay_tau
@@ -140,7 +141,7 @@ def test_a_random_network_is_a_function_of_its_seed_and_fits_the_reference_sizes
         Placement(net.n_axons, net.n_neurons, params).place(net)
 
 
-ARRAYS = [s for s in Space if s not in (Space.REGISTER, Space.COUNTER, Space.PENDING)]
+ARRAYS = [space for space in BY_SPACE if space is not Space.PENDING]
 
 
 @given(st.integers(0, 16), st.integers(1, 16), st.sampled_from(ARRAYS), st.integers(0, 99))
@@ -232,12 +233,13 @@ def test_a_core_with_shifts_takes_code_and_shift_and_one_without_refuses_a_divid
     # 65536 · 1024 · (1 - exp(-1 / 2000)) = 33546.05
     assert (values["v_decay"], values["v_decay_shift"], values["i_syn_shift"]) == (33_546, 10, 3)
     plain = preset("tiny")
-    assert net.register_values(plain)["v_decay"] == 33
     with pytest.raises(
         DoesNotFit, match="i_syn_shift is set, but the core was built without decay_"
     ):
         net.check_fits(plain)
-    net.i_syn_shift, net.i_inh_en = 0, True
+    net.i_syn_shift = 0
+    assert net.register_values(plain)["v_decay"] == 33
+    net.i_inh_en = True
     assert net.core_params().receptors == 2
     with pytest.raises(DoesNotFit, match="i_inh_en is set, .* without receptors=2"):
         net.check_fits(plain)
@@ -257,6 +259,58 @@ def test_a_core_is_built_for_as_many_profiles_as_neurons_name() -> None:
         net.validate()
 
 
+def test_what_a_profile_holds_is_one_for_all_or_one_for_each() -> None:
+    held: dict[str, Any] = {"v_floor": -5, "v_tau": [0.0, np.inf, 20.0], "profile": [2] * 8}
+    net: Any = Network(n_axons=2, n_neurons=8, **held)
+    assert net.n_profiles == 3
+    assert net.held("v_floor").tolist() == [-5, -5, -5]
+    assert net.of_neurons("v_tau").tolist() == [20.0] * 8
+    params = net.core_params()
+    assert params.n_profiles == 4
+    values = net.profile_values(params)
+    assert values["v_decay"] == [DECAY_AT_ONCE, DECAY_NONE, decay_code(20.0), 0]
+    assert values["v_floor"] == [-5, -5, -5, 0]
+    assert "v_decay" not in net.register_values(params)
+    net.theta_bump = [1, 2]
+    with pytest.raises(InvalidNetwork, match=r"theta_bump must have the shape \(3,\)"):
+        net.validate()
+    net.theta_bump = [[1]]
+    with pytest.raises(InvalidNetwork, match="theta_bump must be a number, or an array with one"):
+        net.validate()
+    net.theta_bump = [1, 2, -1]
+    with pytest.raises(InvalidNetwork, match=r"theta_bump\[2\] must be an integer in 0"):
+        net.validate()
+
+
+def test_a_leak_and_refractory_integration_take_a_core_with_profiles() -> None:
+    for name, value in (("linear_leak", 3), ("refrac_integrates", True)):
+        net = Network(n_axons=2, n_neurons=8)
+        setattr(net, name, value)
+        assert net.core_params().n_profiles == 2
+        with pytest.raises(DoesNotFit, match=f"{name} is set, .* without n_profiles=2"):
+            net.check_fits(preset("tiny"))
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:?level=core"])
+def test_a_core_holds_what_its_profiles_are_given(url: str) -> None:
+    given: dict[str, Any] = {"v_floor": [-7, 5], "linear_leak": [0, 40], "profile": [0, 1] * 4}
+    net = Network(n_axons=2, n_neurons=8, **given)
+    with connect(url, params=net.core_params()) as core:
+        core.program(net)
+        held = core.read_profiles()
+        assert held["v_floor"].tolist() == [-7, 5]
+        assert held["linear_leak"].tolist() == [0, 40]
+        core.write_profiles(v_floor=[-9, -8], linear_leak=3)
+        held = core.read_profiles()
+        assert (held["v_floor"].tolist(), held["linear_leak"].tolist()) == ([-9, -8], [3, 3])
+        with pytest.raises(InvalidInput, match="no profile holds 'seed'"):
+            core.write_profiles(seed=1)
+        with pytest.raises(InvalidInput, match=r"linear_leak\[1\] must be in 0…65535, not -1"):
+            core.write_profiles(linear_leak=[0, -1])
+    with connect("model:", params="tiny") as core, pytest.raises(DoesNotFit, match="n_profiles=2"):
+        core.read_profiles()
+
+
 @pytest.mark.parametrize("url", ["model:", "rtl:", "rtl:?level=core"])
 def test_profiles_are_kept_by_a_core_that_has_them(url: str) -> None:
     net = Network(n_axons=2, n_neurons=8)
@@ -272,7 +326,7 @@ def test_a_core_without_profiles_refuses_them() -> None:
     net = Network(n_axons=2, n_neurons=8)
     net.profile[3] = 1
     with connect("model:", params="tiny") as core:
-        with pytest.raises(DoesNotFit, match="profile is set, but the core was built without"):
+        with pytest.raises(DoesNotFit, match="the network has 2 profiles, the core 1"):
             core.program(net)
         assert "profile" not in core.read_parameters()
         with pytest.raises(InvalidInput, match="there is no 'profile' to write"):

@@ -22,7 +22,7 @@ from spiketwin.host.files import VERSION, load, save
 
 Members = dict[str, bytes]
 
-OF_VERSION_3 = ("i_syn_shift", "i_inh_en", "i_inh_tau")
+OF_VERSION_3 = ("i_syn_shift", "i_inh_en", "i_inh_tau", "refrac_integrates", "linear_leak")
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_a_file_of_version_1_is_read_and_lacks_what_has_come_since(saved: Path) 
             del header["settings"][name]
 
     members = _members(saved)
-    del members["profile.npy"]
+    del members["profile.npy"], members["source_profile.npy"]
     net, _ = load(_write(saved, _with_header(members, of_version_1)))
     assert np.array_equal(net.weights, Network.random(8, 8, seed=3).weights)
     assert not net.profile.any()
@@ -156,9 +156,21 @@ def test_a_file_of_version_2_is_read_and_lacks_what_has_come_since(saved: Path) 
         for name in OF_VERSION_3:
             del header["settings"][name]
 
-    net, _ = load(_write(saved, _with_header(_members(saved), of_version_2)))
+    members = _members(saved)
+    del members["source_profile.npy"]
+    net, _ = load(_write(saved, _with_header(members, of_version_2)))
     assert np.array_equal(net.weights, Network.random(8, 8, seed=3).weights)
     assert (net.i_syn_shift, net.i_inh_en, net.i_inh_tau) == (0, False, 0.0)
+    assert not net.source_profile.any()
+
+
+def test_a_file_holds_what_profiles_hold(saved: Path) -> None:
+    held: dict[str, Any] = {"v_tau": [20.0, np.inf], "reset_subtract": [True, False]}
+    save(saved, Network(n_axons=2, n_neurons=8, theta_bump=np.array([3, 4]), **held))
+    found: Any = load(saved)[0]
+    assert found.v_tau.tolist() == [20.0, np.inf]
+    assert found.reset_subtract.tolist() == [True, False]
+    assert found.theta_bump.tolist() == [3, 4]
 
 
 def test_a_file_holds_profiles(saved: Path) -> None:

@@ -118,7 +118,7 @@ def _sums(net: Network, params: CoreParams) -> Iterator[str]:
     top = limits(params.v_width, signed=True)[1]
     threshold = net.threshold.astype(np.int64)
     fires = threshold < top  # a neuron with the highest threshold is meant to be silent
-    raised = threshold + net.theta_bump
+    raised = threshold + net.of_neurons("theta_bump")
     dead = np.flatnonzero(fires & (raised > top))
     if dead.size:
         j = int(dead[0])
@@ -128,8 +128,8 @@ def _sums(net: Network, params: CoreParams) -> Iterator[str]:
             f"{top:,}. {helps[0].upper()}{helps[1:]}, or set a smaller threshold or theta_bump"
         )
     most = threshold - 1 + added[:, 1] + net.bias
-    lost = np.flatnonzero(fires & (most > top))
-    if net.reset_subtract and lost.size:
+    lost = np.flatnonzero(fires & (most > top) & net.of_neurons("reset_subtract"))
+    if lost.size:
         j = int(lost[0])
         yield (
             f"{lost.size:,} neurons can lose what reset_subtract is to keep: with all its sources "

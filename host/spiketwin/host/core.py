@@ -14,7 +14,7 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Identity
 from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.text import shown
-from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, STATE, Variable, names
+from spiketwin.hdl.spec.variables import STATE, VECTOR_PARAMETERS, Variable, names
 from spiketwin.host.cautions import warn_of
 from spiketwin.host.device_state import DeviceState
 from spiketwin.host.elements import IntArray, integers
@@ -160,7 +160,7 @@ class Core:
         """
         checked_network(net)
         placement = Placement(net.n_axons, net.n_neurons, self.params)
-        values = net.register_values(self.params)
+        values, shared = net.register_values(self.params), net.profile_values(self.params)
         arrays = placement.place(net)
         warn_of(net, self.params)
         self._state.half_written.clear()  # everything is written now
@@ -168,6 +168,9 @@ class Core:
             self._state.reset()
             self._state.placement = placement
             self._memories.write_checked_registers(values)
+            if shared:
+                table = np.array([*shared.values()], np.int64).T
+                self._memories.write(Space.PROFILE_TABLE, table % (1 << 32))
             for space, array in arrays.items():
                 self._memories.write(space, array)
 
@@ -329,9 +332,11 @@ class Core:
 
     @_exclusive
     def read_parameters(self) -> dict[str, IntArray]:
-        """Return the parameters of all neurons: name to array of shape (n_neurons,).
+        """Return the parameters of all neurons and sources: name to array, of shape (n_neurons,).
 
-        The names are the `NEURON_PARAMETERS` of `spiketwin.hdl.spec.variables` that the core has.
+        That of `source_profile` is (n_sources,).
+
+        The names are the `VECTOR_PARAMETERS` of `spiketwin.hdl.spec.variables` that the core has.
         """
         return {p.name: self._memories.read_array(p.space) for p in self._neuron_parameters()}
 
@@ -345,7 +350,7 @@ class Core:
         self._memories.write_arrays(spaces_of(arrays, allowed), "write_parameters")
 
     def _neuron_parameters(self) -> list[Variable]:
-        return [p for p in NEURON_PARAMETERS if p.is_built(self.params)]
+        return [p for p in VECTOR_PARAMETERS if p.is_built(self.params)]
 
     @_exclusive
     def read_state(self) -> dict[str, IntArray]:
@@ -402,6 +407,28 @@ class Core:
             if not (isinstance(value, int | np.integer) and value == 0):
                 check_not_of_run(name)
         self._memories.write_registers(values)
+
+    @_exclusive
+    def read_profiles(self) -> dict[str, IntArray]:
+        """Return what profiles hold: name to array of shape (n_profiles,), decays as codes.
+
+        Raises `DoesNotFit` for a core with one profile, in which all of it are registers.
+        """
+        return self._memories.read_profiles()
+
+    @_exclusive
+    def write_profiles(self, /, **values: ArrayLike) -> None:
+        """Write what profiles hold, by the names of `read_profiles`; a scalar fills the array.
+
+        Raises
+        ------
+        InvalidInput
+            Profiles hold no such thing, or a value is out of range.
+        DoesNotFit
+            The core has one profile, or `v_floor` would make neurons fire that the network does not
+            have.
+        """
+        self._memories.write_profiles(values)
 
     @_exclusive
     def read_counters(self) -> dict[str, int]:

@@ -21,7 +21,7 @@ from spiketwin.hdl.spec.params import MAX_LINES
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput, InvalidNetwork, NetworkFileError
 from spiketwin.host.inputs import open_regular
-from spiketwin.host.network import ARRAYS, SETTINGS, Network, array_types, checked_network
+from spiketwin.host.network import ARRAYS, PROFILED, SETTINGS, Network, array_types, checked_network
 from spiketwin.host.npy import ArrayError, read_elements, read_header
 from spiketwin.host.paths import path_of
 from spiketwin.host.replacing import replacing
@@ -244,11 +244,19 @@ def _whole(header: dict[str, Any], name: str, most: int) -> int:
     return value
 
 
-def _to_json(value: bool | int | float) -> bool | int | float | str:
+def _to_json(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_to_json(each) for each in value.tolist()]
     return str(value) if isinstance(value, float) else value
 
 
-def _from_json(name: str, value: object) -> bool | int | float:
+def _from_json(name: str, value: object) -> Any:
+    if isinstance(value, list) and name in PROFILED:
+        return [_number_from_json(name, each) for each in value]
+    return _number_from_json(name, value)
+
+
+def _number_from_json(name: str, value: object) -> bool | int | float:
     if isinstance(value, str):
         try:
             return float(value)

@@ -33,7 +33,8 @@ class Memories:
         """Return `space`; raise `DoesNotFit` if the core is built without it."""
         if space not in self._state.formats:
             raise DoesNotFit(
-                f"this core has no {space.name.lower()}: connect to one built with learning"
+                f"this core has no {space.name.lower()}: connect to one built with "
+                f"{'n_profiles=2' if space is Space.PROFILE_TABLE else 'learning'}"
             )
         return space
 
@@ -119,6 +120,39 @@ class Memories:
             access.write(fmt, index, flat[index : index + n])
             for index, n in blocks(fmt, 0, flat.size)
         )
+
+    def read_profiles(self) -> dict[str, IntArray]:
+        """Return what profiles hold, by name: shape (n_profiles,)."""
+        form = self._state.formats[self.built(Space.PROFILE_TABLE)]
+        table = self.read(Space.PROFILE_TABLE, form.size).reshape(form.rows, form.columns)
+        return {
+            column.name: (values.astype(np.int32) if column.signed else values).astype(np.int64)
+            for column, values in zip(form.record, table.T, strict=True)
+        }
+
+    def write_profiles(self, values: dict[str, ArrayLike]) -> None:
+        """Check what profiles are to hold and write it; raises as `Core.write_profiles`."""
+        state = self._state
+        form = state.formats[self.built(Space.PROFILE_TABLE)]
+        places = {column.name: place for place, column in enumerate(form.record)}
+        checked = {}
+        for name, given in values.items():
+            if name not in places:
+                raise InvalidInput(f"no profile holds {shown(name)}: it has {', '.join(places)}")
+            allowed = form.record[places[name]].limits()
+            checked[name] = integers(name, given, (form.rows,), allowed)
+        if "v_floor" in checked:
+            state.placement.check_floor(int(checked["v_floor"][0]))
+        state.settle()
+        again = "write it again (`write_profiles`)"
+        with state.writing(dict.fromkeys(checked, again)):
+            state.link.run(
+                access.write(
+                    form, row * form.columns + places[name], held[row : row + 1] % (1 << 32)
+                )
+                for name, held in checked.items()
+                for row in range(form.rows)
+            )
 
     def write_registers(self, values: dict[str, int]) -> None:
         """Check values of registers and write them; raises as `Core.write_registers`."""

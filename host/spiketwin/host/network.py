@@ -25,7 +25,7 @@ from spiketwin.hdl.spec.params import (
     field_types,
     spike_queue_words,
 )
-from spiketwin.hdl.spec.registers import REGISTERS, Space, limits, registers
+from spiketwin.hdl.spec.registers import REGISTERS, Space, limits, profile_columns, registers
 from spiketwin.hdl.spec.text import shown
 from spiketwin.hdl.spec.variables import BY_SPACE, PARAMETER_ARRAYS, Kind, Per, Variable
 from spiketwin.host import sums
@@ -33,6 +33,10 @@ from spiketwin.host.cautions import warn_of_widths
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
 from spiketwin.host.stdp import Pairing, StdpWindow, half, warn_of_amplitude
+
+Reals = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 WIDEST: Final = CoreParams(
     n_axons=64, n_neurons=64, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
@@ -48,6 +52,9 @@ SETTINGS: Final = {
 }
 """The registers that a network sets, by its attributes. The shift of a decay follows from the same
 time constant as its code."""
+
+PROFILED: Final = tuple(name for name, r in SETTINGS.items() if r.per is Per.PROFILE)
+"""The attributes that a profile holds."""
 
 _INEXACT: Final = 0.005
 """Relative error of a decay code from which on `core_params` takes shifts."""
@@ -81,6 +88,9 @@ class Network:
     constants are integers in the units of the core. There are no further attributes: a misspelt
     name raises `AttributeError`.
 
+    Neurons and sources can have profiles. What a profile holds (`PROFILED`) is a number that all
+    have, or an array with one for each profile, and all such arrays are of one length.
+
     Attributes
     ----------
     n_axons, n_neurons:
@@ -94,9 +104,9 @@ class Network:
     threshold, v_reset, refrac_ticks, bias:
         Shape (n_neurons,), int32: threshold, potential after a spike, length of the refractory
         period in ticks, and amount added to `v` in every tick, of each neuron.
-    profile:
-        Shape (n_neurons,), int32, 0…7: the profile of each neuron. So far the core stores it
-        without an effect.
+    profile, source_profile:
+        Shapes (n_neurons,) and (n_axons + n_neurons,), int32, 0…7: the profile of each neuron, and
+        that of each source, which its `trace_pre` has.
     v_tau, i_syn_tau, theta_tau, trace_pre_tau, trace_post_tau:
         Time constants of the decays in ticks; ``math.inf`` is no decay, 0 a decay to 0 in one tick.
     i_syn_shift:
@@ -111,6 +121,10 @@ class Network:
         Registers of the learning rules: gains in 1/256, offsets in 1/65536 weight units.
     trace_pre_bump, trace_pre_replace, trace_post_bump, trace_post_replace:
         Registers that say how spikes change the traces.
+    refrac_integrates:
+        Whether a neuron goes on integrating in its refractory time, in which it does not fire.
+    linear_leak:
+        Units that `v` loses in every tick, and not beyond 0, instead of its decay; 0: it decays.
     tag:
         A number of 32 bits of your own choice, which the core keeps until it is reset. A program
         that connects later can tell by it which network the core holds (`Core.read_registers`).
@@ -130,14 +144,15 @@ class Network:
     refrac_ticks: NDArray[np.integer[Any]] = _filled_with(0)
     bias: NDArray[np.integer[Any]] = _filled_with(0)
     profile: NDArray[np.integer[Any]] = _filled_with(0)
-    v_tau: float = math.inf
-    i_syn_tau: float = 0.0
-    theta_tau: float = math.inf
-    trace_pre_tau: float = math.inf
-    trace_post_tau: float = math.inf
-    v_floor: int = 0
-    reset_subtract: bool = False
-    theta_bump: int = 0
+    source_profile: NDArray[np.integer[Any]] = _filled_with(0)
+    v_tau: float | Reals = math.inf
+    i_syn_tau: float | Reals = 0.0
+    theta_tau: float | Reals = math.inf
+    trace_pre_tau: float | Reals = math.inf
+    trace_post_tau: float | Reals = math.inf
+    v_floor: int | Integers = 0
+    reset_subtract: bool | Flags = False
+    theta_bump: int | Integers = 0
     learn_pre: bool = False
     learn_post: bool = False
     stochastic: bool = False
@@ -148,14 +163,16 @@ class Network:
     pre_offset: int = 0
     post_gain: int = 0
     post_offset: int = 0
-    trace_pre_bump: int = 0
-    trace_pre_replace: bool = False
-    trace_post_bump: int = 0
-    trace_post_replace: bool = False
+    trace_pre_bump: int | Integers = 0
+    trace_pre_replace: bool | Flags = False
+    trace_post_bump: int | Integers = 0
+    trace_post_replace: bool | Flags = False
     tag: int = 0
     i_syn_shift: int = 0
     i_inh_en: bool = False
-    i_inh_tau: float = 0.0
+    i_inh_tau: float | Reals = 0.0
+    refrac_integrates: bool | Flags = False
+    linear_leak: int | Integers = 0
 
     def __post_init__(self) -> None:
         self.validate()
@@ -197,15 +214,41 @@ class Network:
                     )
             setattr(self, name, array)
         for name, register in SETTINGS.items():
-            if register.is_decay:
-                setattr(self, name, _time_constant(name, getattr(self, name)))
+            given = getattr(self, name)
+            if register.per is Per.PROFILE and np.ndim(given):
+                setattr(self, name, _of_profiles(name, register, given))
             else:
-                value = _integer(name, getattr(self, name), register.limits(WIDEST))
-                setattr(self, name, bool(value) if register.is_flag else value)
+                setattr(self, name, _setting(name, register, given))
+        self._check_profiles()
         if self.plastic.any() and self.w_min > self.w_max:
             raise InvalidNetwork(
                 f"w_min ({self.w_min}) must not be above w_max ({self.w_max}) where weights learn"
             )
+
+    def _check_profiles(self) -> None:
+        """Check that all arrays of what profiles hold have one length, above every number used."""
+        lengths = {n: len(getattr(self, n)) for n in PROFILED if np.ndim(getattr(self, n))}
+        for name, length in lengths.items():
+            if length != self.n_profiles:
+                raise InvalidNetwork(
+                    f"{name} must have the shape ({self.n_profiles},), one for each profile that "
+                    f"other arrays, profile and source_profile say, not ({length},)"
+                )
+
+    @property
+    def n_profiles(self) -> int:
+        """Number of profiles: those that arrays are given for, or that neurons and sources name."""
+        lengths = [np.size(getattr(self, name)) for name in PROFILED]
+        return max(*lengths, int(self.profile.max()) + 1, int(self.source_profile.max()) + 1)
+
+    def held(self, name: str) -> NDArray[Any]:
+        """Return what every profile holds of an attribute of `PROFILED`, shape (n_profiles,)."""
+        return np.broadcast_to(np.asarray(getattr(self, name)), (self.n_profiles,))
+
+    def of_neurons(self, name: str) -> NDArray[Any]:
+        """Return what the profile of every neuron holds of an attribute, shape (n_neurons,)."""
+        values: NDArray[Any] = self.held(name)[self.profile]
+        return values
 
     def stdp(
         self,
@@ -322,28 +365,62 @@ class Network:
     def register_values(self, params: CoreParams) -> dict[str, int]:
         """Return the values of a core's registers, without those that a run sets: name to value.
 
+        Raises `DoesNotFit` if the core lacks an option, or a value is out of its range.
+        """
+        params = checked_params(params)
+        self._check_options(params)
+        return {
+            register.name: self._value(register, getattr(self, register.attribute), params)
+            for register in registers(params)
+            if register.kind is Kind.PARAMETER
+        }
+
+    def _check_options(self, params: CoreParams) -> None:
+        """Raise `DoesNotFit` if a core lacks an option that the network needs."""
+        for name, option, has in (
+            ("i_syn_shift", "decay_shift", params.decay_shift),
+            ("i_inh_en", "receptors=2", params.has_two_receptors),
+            ("refrac_integrates", "n_profiles=2", params.has_profiles),
+            ("linear_leak", "n_profiles=2", params.has_profiles),
+        ):
+            if np.any(getattr(self, name)) and not has:
+                raise DoesNotFit(_not_built(name, option))
+        if self.n_profiles > params.n_profiles:
+            raise DoesNotFit(
+                f"the network has {self.n_profiles} profiles, the core {params.n_profiles}: take "
+                "a core with more (`Network.core_params`)"
+            )
+
+    def profile_values(self, params: CoreParams) -> dict[str, list[int]]:
+        """Return what the profiles of a core hold, one value for each profile: name to values.
+
+        Profiles that the network does not have are 0. There are none in a core with one profile.
         Raises `DoesNotFit` if a value is out of the core's range.
         """
-        values = {}
-        params = checked_params(params)
-        for register in registers(params):
-            if register.kind is not Kind.PARAMETER:
-                continue
-            name, given = register.name, getattr(self, register.attribute)
-            if register.is_decay:
-                value = shifted_decay_code(given, params.decay_shift)[0]
-            elif register.is_decay_shift:
-                value = shifted_decay_code(given)[1]
-            else:
-                value = int(given)
-            low, high = register.limits(params)
-            if not low <= value <= high:
-                raise DoesNotFit(
-                    f"{name} must be in {low}…{high} on this core, not {value}: change it or take "
-                    "a core with wider state (`Network.core_params`)"
-                )
-            values[name] = value
-        return values
+        more = [0] * (checked_params(params).n_profiles - self.n_profiles)
+        return {
+            column.name: [self._value(column, v, params) for v in self.held(column.attribute)]
+            + more
+            for column in profile_columns(params)
+        }
+
+    def _value(self, register: Variable, given: Any, params: CoreParams) -> int:
+        """Return a register, or what a profile holds, as a core has it."""
+        if np.ndim(given):
+            (given,) = given
+        if register.is_decay:
+            value = shifted_decay_code(given, params.decay_shift)[0]
+        elif register.is_decay_shift:
+            value = shifted_decay_code(given)[1]
+        else:
+            value = int(given)
+        low, high = register.limits(params)
+        if not low <= value <= high:
+            raise DoesNotFit(
+                f"{register.name} must be in {low}…{high} on this core, not {value}: change it or "
+                "take a core with wider state (`Network.core_params`)"
+            )
+        return value
 
     def core_params(self, **overrides: Any) -> CoreParams:
         """Return the sizes of the smallest core that holds this network and all of its sums.
@@ -380,7 +457,7 @@ class Network:
             "source_lanes": min(usual["source_lanes"], lanes),
             "learning": bool(self.plastic.any()),
             "saturation_counters": True,
-            "n_profiles": next(n for n in N_PROFILES if n > self.profile.max()),
+            "n_profiles": next(n for n in N_PROFILES if n >= self._profiles_needed()),
             "decay_shift": self._needs_decay_shift(),
             "receptors": 1 + self.i_inh_en,
         }
@@ -404,19 +481,20 @@ class Network:
     def check_fits(self, params: CoreParams) -> None:
         """Raise `DoesNotFit`, which names the reason, if a core of these sizes cannot hold it."""
         self.register_values(params)
-        for name, option, has in (
-            ("i_syn_shift", "decay_shift", params.decay_shift),
-            ("i_inh_en", "receptors=2", params.has_two_receptors),
-        ):
-            if getattr(self, name) and not has:
-                raise DoesNotFit(_not_built(name, option))
+        self.profile_values(params)
         Placement(self.n_axons, self.n_neurons, params).place(self)
 
+    def _profiles_needed(self) -> int:
+        """Return the profiles that a core must have; one alone cannot leak or integrate."""
+        special = np.any(self.linear_leak) or np.any(self.refrac_integrates)
+        return max(self.n_profiles, 1 + bool(special))
+
     def _needs_decay_shift(self) -> bool:
-        taus = [self.v_tau, self.i_syn_tau]
-        taus += [self.i_inh_tau] * self.i_inh_en
-        taus += [self.theta_tau] * (self.theta_bump > 0)
-        taus += [self.trace_pre_tau, self.trace_post_tau] * bool(self.plastic.any())
+        used = ["v_tau", "i_syn_tau"]
+        used += ["i_inh_tau"] * self.i_inh_en
+        used += ["theta_tau"] * bool(np.any(self.theta_bump))
+        used += ["trace_pre_tau", "trace_post_tau"] * bool(self.plastic.any())
+        taus = {float(tau) for name in used for tau in self.held(name)}
         return self.i_syn_shift > 0 or any(_coarse(tau) for tau in taus)
 
     def _widths(self, reach: sums.Reach, learning: bool) -> dict[str, int]:
@@ -547,7 +625,10 @@ class Placement:
         }[BY_SPACE[space].per]
 
     def check_floor(self, v_floor: int) -> None:
-        """Raise `DoesNotFit` if this `v_floor` would make unused neurons of the core fire."""
+        """Raise `DoesNotFit` if this `v_floor` would make unused neurons of the core fire.
+
+        They have profile 0.
+        """
         v_top = limits(self.params.v_width, True)[1]
         if v_floor == v_top and self.n_neurons < self.params.n_neurons:
             raise DoesNotFit(f"v_floor must be below {v_top}, or unused neurons of the core fire")
@@ -557,7 +638,7 @@ class Placement:
 
         Raises `DoesNotFit` if a value is out of the core's range; registers are not checked.
         """
-        self.check_floor(net.v_floor)
+        self.check_floor(int(net.held("v_floor")[0]))
         placed = {}
         for name, variable in ARRAYS.items():
             if not variable.is_built(self.params):
@@ -593,6 +674,26 @@ def _integer(name: str, value: object, allowed: tuple[int, int]) -> int:
     ):
         raise InvalidNetwork(f"{name} must be an integer in {low}…{high}, not {shown(value)}")
     return int(value)
+
+
+def _setting(name: str, register: Variable, given: object) -> bool | int | float:
+    """Return a setting as it is kept; raise `InvalidNetwork` if it cannot be one."""
+    if register.is_decay:
+        return _time_constant(name, given)
+    value = _integer(name, given, register.limits(WIDEST))
+    return bool(value) if register.is_flag else value
+
+
+def _of_profiles(name: str, register: Variable, given: Any) -> NDArray[Any]:
+    """Return an array of what profiles hold as it is kept; raise `InvalidNetwork` for others."""
+    if np.ndim(given) != 1 or not 1 <= len(given) <= max(N_PROFILES):
+        raise InvalidNetwork(
+            f"{name} must be a number, or an array with one for each of up to {max(N_PROFILES)} "
+            f"profiles, not of shape {np.shape(given)}"
+        )
+    values = [_setting(f"{name}[{k}]", register, value) for k, value in enumerate(given)]
+    kind = np.float64 if register.is_decay else np.bool_ if register.is_flag else np.int64
+    return np.array(values, kind)
 
 
 def _time_constant(name: str, value: Any) -> float:

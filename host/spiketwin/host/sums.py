@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from spiketwin.hdl.spec.arithmetic import (
     DECAY_AT_ONCE,
@@ -80,49 +81,63 @@ def reach(net: Network, shifts: bool) -> Reach:
     whose `v` cannot reach threshold plus `theta` does not fire again.
     """
     added = in_one_tick(net)
-    i_code = shifted_decay_code(net.i_syn_tau, shifts)
-    inhibition = shifted_decay_code(net.i_inh_tau, shifts) if net.i_inh_en else i_code
-    i_syn = np.stack([-settled(-added[:, 0], *inhibition), settled(added[:, 1], *i_code)], axis=1)
+    excited = _codes(net, "i_syn_tau", shifts)
+    inhibited = _codes(net, "i_inh_tau", shifts) if net.i_inh_en else excited
+    i_syn = np.stack([-settled(-added[:, 0], *inhibited), settled(added[:, 1], *excited)], axis=1)
     # i_syn saturates at its widest, so more cannot act on v.
     most = np.minimum(i_syn[:, 1], limits(WIDEST, signed=True)[1])
     drive = (most + (1 << net.i_syn_shift >> 1) >> net.i_syn_shift) + net.bias
-    code, threshold = shifted_decay_code(net.v_tau, shifts), net.threshold.astype(np.int64)
-    begin = np.maximum(net.v_reset, net.v_floor).astype(np.int64)
-    free = np.maximum(settled(np.maximum(drive, 0), *code), np.maximum(begin, 0))
+    loss = (*_codes(net, "v_tau", shifts), net.of_neurons("linear_leak"))
+    threshold = net.threshold.astype(np.int64)
+    begin = np.maximum(net.v_reset, net.of_neurons("v_floor")).astype(np.int64)
+    free = np.maximum(settled(np.maximum(drive, 0), *loss), np.maximum(begin, 0))
     theta = _theta(net, drive, begin, free, shifts)
-    limit = threshold + decayed(theta, *shifted_decay_code(net.theta_tau, shifts))
-    if not net.reset_subtract:
-        return Reach(i_syn, np.minimum(free, limit), theta)
+    limit = threshold + decayed(theta, *_codes(net, "theta_tau", shifts))
     # With reset by subtraction, v after a spike grows with the drive beyond the threshold.
-    kept = np.maximum(limit - 1, settled(np.maximum(drive - threshold, 0), *code))
-    v = decayed(np.maximum(kept, 0), *code) + drive
+    kept = np.maximum(limit - 1, settled(np.maximum(drive - threshold, 0), *loss))
+    v = decayed(np.maximum(kept, 0), *loss) + drive
     # Subtracting a negative threshold adds to v.
-    return Reach(i_syn, np.where(threshold < 0, v, np.minimum(free, v)), theta)
+    subtracted = np.where(threshold < 0, v, np.minimum(free, v))
+    reset = np.where(net.of_neurons("reset_subtract"), subtracted, np.minimum(free, limit))
+    # A neuron that integrates in its refractory time does not fire in it, so firing is no bound.
+    integrates = net.of_neurons("refrac_integrates") & (net.refrac_ticks > 0)
+    return Reach(i_syn, np.where(integrates, np.maximum(free, reset), reset), theta)
 
 
-def settled(added: IntArray, code: int, shift: int = 0) -> IntArray:
+def _codes(net: Network, name: str, shifts: bool) -> tuple[IntArray, IntArray]:
+    """Return the decay code of every neuron, and its shift, shape (n_neurons,)."""
+    held = [shifted_decay_code(float(tau), shifts) for tau in net.held(name)]
+    codes, places = np.array(held, np.int64)[net.profile].T
+    return codes, places
+
+
+def settled(
+    added: IntArray, code: ArrayLike, shift: ArrayLike = 0, leak: ArrayLike = 0
+) -> IntArray:
     """Return the limit of a value that starts at 0, decays, and grows by `added` in every tick.
 
     `added` is 0 or more. The limit is the least value whose decay in a tick is at least `added`.
+    A `leak` above 0 takes so many units instead.
     """
-    if code == DECAY_NONE:
-        return np.where(added > 0, UNBOUNDED, 0)
-    if code == DECAY_AT_ONCE:
-        return added
-    bits = DECAY_BITS + shift
-    balanced = -(-((added << bits) - (1 << bits - 1)) // code)
-    return np.minimum(np.where(added > 1, balanced, added), UNBOUNDED)
+    codes, leaks, bits = np.asarray(code), np.asarray(leak), DECAY_BITS + np.asarray(shift)
+    one = np.int64(1)
+    balanced = -(-((added << bits) - (one << bits - 1)) // np.maximum(codes, 1))
+    bound = np.where(added > 1, balanced, added)
+    bound = np.where(codes == DECAY_AT_ONCE, added, bound)
+    endless = np.where(leaks > 0, added > leaks, (codes == DECAY_NONE) & (added > 0))
+    bound = np.where(leaks > 0, added, bound)
+    limit: IntArray = np.where(endless, UNBOUNDED, np.minimum(bound, UNBOUNDED))
+    return limit
 
 
-def decayed(values: IntArray, code: int, shift: int = 0) -> IntArray:
-    """Return values of 0 or more after one tick of decay (`arithmetic.decay`)."""
-    if code == DECAY_NONE:
-        return values
-    if code == DECAY_AT_ONCE:
-        return np.zeros_like(values)
-    bits = DECAY_BITS + shift
-    lost = (values * code + (1 << bits - 1)) >> bits
-    left: IntArray = np.maximum(values - np.maximum(lost, 1), 0)
+def decayed(
+    values: IntArray, code: ArrayLike, shift: ArrayLike = 0, leak: ArrayLike = 0
+) -> IntArray:
+    """Return values of 0 or more after one tick (`arithmetic.decay`, `arithmetic.leak`)."""
+    codes, leaks, bits = np.asarray(code), np.asarray(leak), DECAY_BITS + np.asarray(shift)
+    lost = np.maximum((values * codes + (np.int64(1) << bits - 1)) >> bits, 1)
+    lost = np.where(codes == DECAY_NONE, 0, np.where(codes == DECAY_AT_ONCE, values, lost))
+    left: IntArray = np.maximum(values - np.where(leaks > 0, leaks, lost), 0)
     return left
 
 
@@ -130,36 +145,37 @@ def _theta(
     net: Network, drive: IntArray, begin: IntArray, free: IntArray, shifts: bool
 ) -> IntArray:
     """Return the greatest `theta` of each neuron, right after a spike."""
-    bump, (code, shift) = net.theta_bump, shifted_decay_code(net.theta_tau, shifts)
+    bump, (code, shift) = net.of_neurons("theta_bump"), _codes(net, "theta_tau", shifts)
     threshold, waits = net.threshold.astype(np.int64), net.refrac_ticks.astype(np.int64)
     room = free - threshold  # greatest theta with which the neuron can still fire
-    if bump == 0:
+    if not bump.any():
         return np.zeros_like(free)
-    if code == DECAY_NONE:
-        before = np.where(free >= UNBOUNDED, UNBOUNDED, room)
-    elif net.reset_subtract:
-        # Some v is left after a spike, so a neuron may fire right after its refractory period.
-        before = np.minimum(_balanced(bump, waits + 1, code, shift), room)
-    else:
-        v_code, v = shifted_decay_code(net.v_tau, shifts), begin
-        before = np.zeros_like(free)
-        for ticks in range(1, _INTERVALS):
-            v = np.maximum(np.sign(v) * decayed(np.abs(v), *v_code) + drive, net.v_floor)
-            v = np.minimum(v, UNBOUNDED)
-            held = _balanced(bump, waits + ticks, code, shift)
-            before = np.maximum(before, np.minimum(held, v - threshold))
-        # All longer intervals at once: theta decreases with the interval.
-        before = np.maximum(before, np.minimum(held, room))
-    return np.where(room >= 0, np.minimum(np.maximum(before, 0) + bump, UNBOUNDED), 0)
+    endless = np.where(free >= UNBOUNDED, UNBOUNDED, room)
+    # Some v is left after a spike that subtracts, and v may grow in the refractory period, so a
+    # neuron may fire right after it.
+    at_once = np.minimum(_balanced(bump, waits + 1, code, shift), room)
+    ready = net.of_neurons("reset_subtract") | net.of_neurons("refrac_integrates")
+    loss = (*_codes(net, "v_tau", shifts), net.of_neurons("linear_leak"))
+    v, floor, before = begin, net.of_neurons("v_floor"), np.zeros_like(free)
+    for ticks in range(1, _INTERVALS if not ready.all() else 2):
+        v = np.maximum(np.sign(v) * decayed(np.abs(v), *loss) + drive, floor)
+        v = np.minimum(v, UNBOUNDED)
+        held = _balanced(bump, waits + ticks, code, shift)
+        before = np.maximum(before, np.minimum(held, v - threshold))
+    # All longer intervals at once: theta decreases with the interval.
+    before = np.maximum(before, np.minimum(held, room))
+    before = np.where(code == DECAY_NONE, endless, np.where(ready, at_once, before))
+    grown = np.minimum(np.maximum(before, 0) + bump, UNBOUNDED)
+    return np.where((room >= 0) & (bump > 0), grown, 0)
 
 
-def _balanced(bump: int, ticks: IntArray, code: int, shift: int) -> IntArray:
+def _balanced(bump: IntArray, ticks: IntArray, code: IntArray, shift: IntArray) -> IntArray:
     """Return a bound of `theta` before a spike of a neuron that fires every `ticks` ticks.
 
     A tick of decay leaves at most ``(1 - code / 2**(16 + shift)) · theta + 1 / 2``, and takes 1 at
-    least.
+    least. Without decay there is no such bound, and what is returned is none.
     """
-    whole = 1 << DECAY_BITS + shift
-    left = (1.0 - code / whole) ** ticks
-    most = bump * left / (1.0 - left) + whole / (2 * code)
+    whole, decaying = np.int64(1) << DECAY_BITS + shift, np.maximum(code, 1)
+    left = (1.0 - decaying / whole) ** ticks
+    most = bump * left / (1.0 - left) + whole / (2 * decaying)
     return np.where(ticks >= bump, 0, np.minimum(np.ceil(most), UNBOUNDED).astype(np.int64))

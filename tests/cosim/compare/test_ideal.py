@@ -41,12 +41,22 @@ def wild(seed: int) -> Network:
     if seed == 4:
         net.v_tau, net.trace_pre_tau, net.i_syn_shift = 1_500.0, 3_000.0, 1
         net.i_inh_en, net.i_inh_tau = True, 9.0
+    if seed == 5:
+        held: dict[str, Any] = {
+            "v_tau": [20.0, 5.0, np.inf], "theta_bump": [0, 9, 40], "v_floor": [-900, -2000, 0],
+            "reset_subtract": [True, False, True], "refrac_integrates": [False, True, True],
+            "linear_leak": [0, 0, 3], "trace_pre_tau": [4.0, 30.0, 9.0],
+            "trace_post_bump": [90, 200, 10], "profile": [0, 1, 2, 1] * 10,
+            "source_profile": [2, 1, 0] * 20,
+        }  # fmt: skip
+        for name, value in held.items():
+            setattr(net, name, value)
     return net
 
 
 # The last one saturates, and its weights begin outside their bounds, as they are meant to.
 @pytest.mark.filterwarnings("ignore::spiketwin.host.errors.SpiketwinWarning")
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(6))
 def test_with_all_roundings_kept_every_value_is_the_cores(seed: int) -> None:
     net = wild(seed)
     # Larger than the network, as the noise goes by the core's numbers; narrow, to saturate.

@@ -19,10 +19,11 @@ from support.rungs import examples
 from support.tables import random_table
 
 from spiketwin.cosim.model.core import ModelCore
+from spiketwin.cosim.model.kernels import Profile
 from spiketwin.hdl.spec import variables
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
-from spiketwin.hdl.spec.registers import ClearMask, Space, registers, space_formats
+from spiketwin.hdl.spec.registers import ClearMask, Space, profile_columns, registers, space_formats
 
 LAYOUT = tuple(array.space for array in variables.LAYOUT)
 STATE = tuple(name for name in variables.names(variables.STATE) if name != "pending")
@@ -60,6 +61,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         digest_rounds=draw(st.integers(0, 3)),
         decay_shift=draw(st.booleans()),
         receptors=draw(st.integers(1, 2)),
+        n_profiles=draw(st.sampled_from([1, 2, 8])),
     )
 
 
@@ -72,7 +74,7 @@ class Pair:
         self.model, self.oracle = ModelCore(params), Oracle(params)
         self.set_registers()
         for elements in space_formats(params).values():
-            if elements.space in (Space.REGISTER, Space.COUNTER, Space.PENDING, *LAYOUT):
+            if elements.record or elements.space in (Space.COUNTER, Space.PENDING, *LAYOUT):
                 continue
             low, high = elements.limits()
             if not wild:
@@ -101,15 +103,23 @@ class Pair:
 
     def set_registers(self) -> None:
         for register in registers(self.params):
-            low, high = register.limits(self.params)
-            value = int(self.rng.integers(low, high + 1))
-            if self.rng.random() < 0.3:
-                value = int(self.rng.choice([low, high]))
-            if register.name == "theta_bump":
-                value >>= int(self.rng.integers(0, register.width(self.params)))
-            if register.name.endswith("_decay") and self.rng.random() < 0.7:
-                value = int(self.rng.choice(CODES))
+            value = self.value(register)
             self.model.register[register.name] = self.oracle.register[register.name] = value
+        for column in profile_columns(self.params):
+            values = [self.value(column) for _ in range(self.params.n_profiles)]
+            self.oracle.profile_table[column.name] = values
+            self.model.profiles[:, Profile._fields.index(column.name)] = values
+
+    def value(self, register: variables.Variable) -> int:
+        low, high = register.limits(self.params)
+        value = int(self.rng.integers(low, high + 1))
+        if self.rng.random() < 0.3:
+            value = int(self.rng.choice([low, high]))
+        if register.name == "theta_bump":
+            value >>= int(self.rng.integers(0, register.width(self.params)))
+        if register.is_decay and self.rng.random() < 0.7:
+            value = int(self.rng.choice(CODES))
+        return value
 
     def set(self, name: str, values: np.ndarray[Any, Any]) -> None:
         lists = values.tolist()

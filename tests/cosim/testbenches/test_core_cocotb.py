@@ -14,7 +14,7 @@ ODD = CoreParams(
     n_axons=12, n_neurons=20, lanes=4, neuron_lanes=1, source_lanes=4, weight_width=5, v_width=10,
     i_syn_width=9, theta_width=24, trace_width=8, refrac_width=2, event_queue_depth=16,
     spike_queue_depth=128, digest_rounds=1, saturation_counters=True, decay_shift=True,
-    receptors=2,
+    receptors=2, n_profiles=4,
 )  # fmt: skip
 FIXED = CoreParams(
     n_axons=4, n_neurons=16, lanes=4, neuron_lanes=4, source_lanes=1, learning=False,
@@ -36,6 +36,7 @@ PAIRED = CoreParams(
     digest_rounds=3,
     saturation_counters=True,
     receptors=2,
+    n_profiles=2,
 )
 
 SIZES = {"tiny": preset("tiny"), "odd": ODD, "fixed": FIXED, "paired": PAIRED}

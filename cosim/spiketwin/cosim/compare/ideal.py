@@ -55,7 +55,7 @@ class Ideal:
     ----------
     n_axons, n_neurons:
         Sizes.
-    weights, threshold, v_reset, bias, v_floor, theta_bump, w_min, w_max:
+    weights, threshold, v_reset, bias, v_floor, theta_bump, linear_leak, w_min, w_max:
         In one unit of the caller's choice, such as mV above rest; a scalar fills an array.
         `v_floor` may be ``-inf``.
     plastic, refrac_ticks, reset_subtract, learn_pre, learn_post:
@@ -68,6 +68,8 @@ class Ideal:
         Likewise: whether inhibition has a current of its own, and its time constant.
     i_syn_shift:
         As in `Network`: a current adds ``i_syn / 2**i_syn_shift`` to the potential.
+    profile, source_profile, refrac_integrates:
+        As in `Network`, and so may be all that a profile holds: a number, or one for each profile.
     stochastic, seed:
         As in `Network`; without effect unless steps are rounded.
     pre_gain, pre_offset, post_gain, post_offset:
@@ -89,14 +91,16 @@ class Ideal:
     v_reset: Values = _vector(0.0)
     refrac_ticks: IntArray = _vector(0)
     bias: Values = _vector(0.0)
-    v_tau: float = math.inf
-    i_syn_tau: float = 0.0
-    theta_tau: float = math.inf
-    trace_pre_tau: float = math.inf
-    trace_post_tau: float = math.inf
-    v_floor: float = 0.0
-    reset_subtract: bool = False
-    theta_bump: float = 0.0
+    profile: IntArray = _vector(0)
+    source_profile: IntArray = _vector(0)
+    v_tau: float | Values = math.inf
+    i_syn_tau: float | Values = 0.0
+    theta_tau: float | Values = math.inf
+    trace_pre_tau: float | Values = math.inf
+    trace_post_tau: float | Values = math.inf
+    v_floor: float | Values = 0.0
+    reset_subtract: bool | NDArray[np.bool_] = False
+    theta_bump: float | Values = 0.0
     learn_pre: bool = False
     learn_post: bool = False
     stochastic: bool = False
@@ -107,13 +111,15 @@ class Ideal:
     pre_offset: float = 0.0
     post_gain: float = 0.0
     post_offset: float = 0.0
-    trace_pre_bump: float = 0.0
-    trace_pre_replace: bool = False
-    trace_post_bump: float = 0.0
-    trace_post_replace: bool = False
+    trace_pre_bump: float | Values = 0.0
+    trace_pre_replace: bool | NDArray[np.bool_] = False
+    trace_post_bump: float | Values = 0.0
+    trace_post_replace: bool | NDArray[np.bool_] = False
     i_syn_shift: int = 0
     i_inh_en: bool = False
-    i_inh_tau: float = 0.0
+    i_inh_tau: float | Values = 0.0
+    refrac_integrates: bool | NDArray[np.bool_] = False
+    linear_leak: float | Values = 0.0
 
     def __post_init__(self) -> None:
         own = {f.name for f in fields(self)}
@@ -176,12 +182,12 @@ class Ideal:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         for name, steps in _steps(scale, params).items():
             value = values[name] * steps
-            if name == "v_floor" and value == -math.inf:
-                value = limits(params.v_width, signed=True)[0]
+            if name == "v_floor":
+                value = np.where(value == -math.inf, limits(params.v_width, signed=True)[0], value)
             whole = np.rint(value)
             if not np.isfinite(whole).all():
                 raise InvalidNetwork(f"{name} must be finite to be held by a core")
-            values[name] = whole.astype(np.int64) if name in ARRAYS else int(whole)
+            values[name] = whole.astype(np.int64) if np.ndim(whole) else int(whole)
         network = Network(**values)
         network.check_fits(params)
         warn_of_rounding(self.weights * scale, network.weights)
@@ -222,7 +228,7 @@ class _Runner:
         self.n_axons = ideal.n_axons
         self.learns = bool(ideal.plastic.any())
         self._tick = 0
-        self._rules = _rules(ideal, _loss(keeping))
+        self._rules = _rules(ideal)
         noise_seed = ideal.seed if ideal.stochastic else None
         self._grid = (
             keeping.grid(ideal.n_axons, ideal.n_neurons, noise_seed) if keeping else no_grid()
@@ -235,6 +241,9 @@ class _Runner:
             v_reset=ideal.v_reset,
             refrac_ticks=ideal.refrac_ticks,
             bias=ideal.bias,
+            profile=ideal.profile,
+            source_profile=ideal.source_profile,
+            shared=_shared(ideal, _loss(keeping)),
             v=np.zeros(n),
             i_syn=np.zeros(n),
             i_inh=np.zeros(n),
@@ -277,15 +286,30 @@ def _loss(keeping: Quantisation | None) -> Callable[[float], float]:
     return partial(coded_loss, params=keeping.params)
 
 
-def _rules(ideal: Ideal, loss: Callable[[float], float]) -> kernels.Rules:
+def _rules(ideal: Ideal) -> kernels.Rules:
     # Convert each value to one type, so that the kernel is compiled only once.
-    values: dict[str, Any] = {}
-    for name, kind in kernels.Rules.__annotations__.items():
-        if name.endswith("_loss"):
-            values[name] = loss(getattr(ideal, name.replace("_loss", "_tau")))
-        else:
-            values[name] = (bool if kind == "bool" else float)(getattr(ideal, name))
+    values: dict[str, Any] = {
+        name: (bool if kind == "bool" else float)(getattr(ideal, name))
+        for name, kind in kernels.Rules.__annotations__.items()
+    }
     return kernels.Rules(**values)
+
+
+def _shared(ideal: Ideal, loss: Callable[[float], float]) -> Values:
+    """Return what each profile holds, in the order of the kernel's columns."""
+    columns: list[Any] = []
+    for name in kernels.Shared._fields:
+        if name.endswith("_loss"):
+            taus = getattr(ideal, name.replace("_loss", "_tau"))
+            columns.append(np.vectorize(loss, otypes=[np.float64])(taus))
+        else:
+            columns.append(np.asarray(getattr(ideal, name), np.float64))
+    last = max(int(ideal.profile.max()), int(ideal.source_profile.max()))
+    n_profiles = max(last + 1, *(column.size for column in columns))
+    table = np.empty((n_profiles, len(columns)))
+    for place, column in enumerate(columns):
+        table[:, place] = column
+    return table
 
 
 def _steps(scale: float, params: CoreParams) -> dict[str, float]:

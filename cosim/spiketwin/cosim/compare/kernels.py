@@ -29,7 +29,8 @@ class State(NamedTuple):
     """Arrays of a network, by the names of the specification, and scratch space.
 
     `weight` and `plastic` have shape (n_sources, n_neurons), `trace_pre` (n_sources,); `pending`
-    flags the neurons that fired in the last tick; `row_noise` and `column_noise` are scratch.
+    flags the neurons that fired in the last tick; `shared` has shape (n_profiles, fields of
+    `Shared`); `row_noise` and `column_noise` are scratch.
     """
 
     weight: Reals
@@ -38,6 +39,9 @@ class State(NamedTuple):
     v_reset: Reals
     refrac_ticks: Int64
     bias: Reals
+    profile: Int64
+    source_profile: Int64
+    shared: Reals
     v: Reals
     i_syn: Reals
     i_inh: Reals
@@ -50,18 +54,32 @@ class State(NamedTuple):
     column_noise: Word16
 
 
-class Rules(NamedTuple):
-    """Settings of a network; each ``…_loss`` is the part of a value lost per tick of decay.
+class Shared(NamedTuple):
+    """What a profile holds; each ``…_loss`` is the part of a value lost per tick of decay.
 
-    Traces are fractions of full scale; gains and offsets are in weight units.
+    Traces are fractions of full scale.
     """
 
     v_loss: float
     v_floor: float
     i_syn_loss: float
-    reset_subtract: bool
+    reset_subtract: float
     theta_loss: float
     theta_bump: float
+    trace_pre_loss: float
+    trace_pre_bump: float
+    trace_pre_replace: float
+    trace_post_loss: float
+    trace_post_bump: float
+    trace_post_replace: float
+    i_inh_loss: float
+    refrac_integrates: float
+    linear_leak: float
+
+
+class Rules(NamedTuple):
+    """Settings of a network; gains and offsets are in weight units."""
+
     learn_pre: bool
     learn_post: bool
     w_min: float
@@ -70,15 +88,8 @@ class Rules(NamedTuple):
     pre_offset: float
     post_gain: float
     post_offset: float
-    trace_pre_loss: float
-    trace_pre_bump: float
-    trace_pre_replace: bool
-    trace_post_loss: float
-    trace_post_bump: float
-    trace_post_replace: bool
     i_syn_shift: float
     i_inh_en: bool
-    i_inh_loss: float
 
 
 class Grid(NamedTuple):
@@ -117,9 +128,20 @@ def _decayed(value: float, loss: float, unit: float) -> float:
 
 
 @compiled
-def _decay_all(values: Reals, loss: float, unit: float) -> None:
-    for k in range(values.size):
-        values[k] = _decayed(values[k], loss, unit)
+def _leaked(value: float, own: Shared, unit: float) -> float:
+    if own.linear_leak == 0.0:
+        return _decayed(value, own.v_loss, unit)
+    rest = max(0.0, abs(value) - own.linear_leak)
+    return rest if value > 0 else -rest
+
+
+@compiled
+def _shared(s: State, profile: int) -> Shared:
+    row = s.shared[profile]
+    return Shared(
+        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10],
+        row[11], row[12], row[13], row[14],
+    )  # fmt: skip
 
 
 @compiled
@@ -136,8 +158,8 @@ def _held(value: float, top: float) -> float:
 
 
 @compiled
-def _bumped(trace: float, bump: float, replace: bool, top: float) -> float:
-    return min(bump if replace else trace + bump, top)
+def _bumped(trace: float, bump: float, replace: float, top: float) -> float:
+    return min(bump if replace != 0.0 else trace + bump, top)
 
 
 @compiled
@@ -168,34 +190,36 @@ def _deliver(s: State, r: Rules, g: Grid, source: int, key_x: np.uint16, key_y: 
             if plastic[j]:
                 step = _step(s.trace_post[j], r.pre_gain, r.pre_offset, g)
                 row[j] = _stepped(row[j], step, s.row_noise[j], r, g)
+    own = _shared(s, s.source_profile[source])
     s.trace_pre[source] = _bumped(
-        s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, g.trace_top
+        s.trace_pre[source], own.trace_pre_bump, own.trace_pre_replace, g.trace_top
     )
 
 
 @compiled
 def _update(s: State, r: Rules, g: Grid, j: int) -> bool:
+    own = _shared(s, s.profile[j])
     currents = _part(s.i_syn[j], r.i_syn_shift, g.unit) + _part(s.i_inh[j], r.i_syn_shift, g.unit)
-    v = _decayed(s.v[j], r.v_loss, g.unit) + currents + s.bias[j]
-    v = _held(max(v, r.v_floor), g.v_top)
-    s.i_syn[j] = _decayed(s.i_syn[j], r.i_syn_loss, g.unit)
-    s.i_inh[j] = _decayed(s.i_inh[j], r.i_inh_loss, g.unit)
+    v = _leaked(s.v[j], own, g.unit) + currents + s.bias[j]
+    v = _held(max(v, own.v_floor), g.v_top)
+    s.i_syn[j] = _decayed(s.i_syn[j], own.i_syn_loss, g.unit)
+    s.i_inh[j] = _decayed(s.i_inh[j], own.i_inh_loss, g.unit)
     limit = s.threshold[j] + s.theta[j]
     refractory = s.refrac_count[j] > 0
     fires = not refractory and v >= limit
     if fires:
-        s.v[j] = _held(v - limit if r.reset_subtract else s.v_reset[j], g.v_top)
+        s.v[j] = _held(v - limit if own.reset_subtract != 0.0 else s.v_reset[j], g.v_top)
         s.refrac_count[j] = s.refrac_ticks[j]
-        s.theta[j] = min(s.theta[j] + r.theta_bump, g.theta_top)
-    elif refractory:
-        s.refrac_count[j] -= 1
-    else:
+        s.theta[j] = min(s.theta[j] + own.theta_bump, g.theta_top)
+    elif not refractory or own.refrac_integrates != 0.0:
         s.v[j] = v
-    s.theta[j] = _decayed(s.theta[j], r.theta_loss, g.unit)
-    s.trace_post[j] = _decayed(s.trace_post[j], r.trace_post_loss, g.trace_unit)
+    if refractory:
+        s.refrac_count[j] -= 1
+    s.theta[j] = _decayed(s.theta[j], own.theta_loss, g.unit)
+    s.trace_post[j] = _decayed(s.trace_post[j], own.trace_post_loss, g.trace_unit)
     if fires:
         s.trace_post[j] = _bumped(
-            s.trace_post[j], r.trace_post_bump, r.trace_post_replace, g.trace_top
+            s.trace_post[j], own.trace_post_bump, own.trace_post_replace, g.trace_top
         )
     return fires
 
@@ -246,7 +270,9 @@ def run_ticks(
                 spikes[count, 0] = now
                 spikes[count, 1] = j
                 count += 1
-        _decay_all(s.trace_pre, r.trace_pre_loss, g.trace_unit)
+        for i in range(s.trace_pre.size):
+            loss = _shared(s, s.source_profile[i]).trace_pre_loss
+            s.trace_pre[i] = _decayed(s.trace_pre[i], loss, g.trace_unit)
         if r.learn_post:
             key_x, key_y = noise_key(g.seed, now, a.PASS_POST)
             for k in range(first, count):

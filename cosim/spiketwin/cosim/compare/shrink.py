@@ -19,7 +19,7 @@ from spiketwin.cosim.compare.difference import (
 )
 from spiketwin.cosim.compare.equality import unequal
 from spiketwin.cosim.compare.subject import Subject
-from spiketwin.hdl.spec.variables import NEURON_PARAMETERS
+from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS, Per
 from spiketwin.host import Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.network import SETTINGS
@@ -28,7 +28,7 @@ from spiketwin.host.progress import Progress
 MOST_RUNS: Final = 1000
 """Most cases that are tried."""
 
-_SILENT: Final = {parameter.name: parameter.default for parameter in NEURON_PARAMETERS}
+_SILENT: Final = {p.name: p.default for p in VECTOR_PARAMETERS if p.per is Per.NEURON}
 """Parameters of a silenced neuron: the defaults of `Network`."""
 
 _Part = TypeVar("_Part")
@@ -290,6 +290,7 @@ def _cut(small: _Small) -> _Small:
         n_neurons=n_neurons,
         weights=net.weights[sources, :n_neurons],
         plastic=net.plastic[sources, :n_neurons],
+        source_profile=net.source_profile[sources],
         **{name: getattr(net, name)[:n_neurons] for name in _SILENT},
     )
 

@@ -49,6 +49,7 @@ class ModelCore:
     `arrays` holds the arrays of `spiketwin.hdl.spec.variables` by their names, in their shapes;
     `core.v` is ``core.arrays["v"]``. They may be written between runs, except `plastic`, which is
     set with `set_plastic`. `register` holds the registers by name; `tick` is the next tick.
+    `profiles` holds what profiles have, shape (n_profiles, fields of `kernels.Profile`).
     Saturations are always counted (`saturations`).
     """
 
@@ -63,9 +64,10 @@ class ModelCore:
         # The kernel receives only the arrays it uses: each further one makes every call slower.
         used = {name: array for name, array in self.arrays.items() if name in kernels.State._fields}
         scratch = _scratch(p)
-        self._state = kernels.State(**used, **scratch)
+        self.profiles = np.zeros((p.n_profiles, len(kernels.Profile._fields)), np.int32)
+        self._state = kernels.State(**used, **scratch, profiles=self.profiles)
         self._arrays = tuple(self._state)
-        self._held = [*self.arrays.values(), *scratch.values()]
+        self._held = [*self.arrays.values(), *scratch.values(), self.profiles]
         self._saturations = np.zeros(len(SATURATIONS), np.int64)
         rows = arithmetic.digest_rows(p.n_sources)
         sizes = kernels.Sizes(
@@ -74,6 +76,7 @@ class ModelCore:
             max_words_per_tick=p.max_words_per_tick,
             learning=p.learning,
             has_two_receptors=p.has_two_receptors,
+            has_profiles=p.has_profiles,
             v_top=limits(p.v_width, signed=True)[1],
             i_syn_top=limits(p.i_syn_width, signed=True)[1],
             theta_top=limits(p.theta_width, signed=False)[1],

@@ -53,6 +53,7 @@ class State(NamedTuple):
     `weight` and `plastic` have shape (n_sources, n_neurons), `plastic_by_neuron` is the transpose.
     `pending` flags the neurons that fired in the last tick, `fired` lists those of this one.
     `row_learns` and `column_learns` flag the sources and neurons that have any plastic synapse.
+    `profiles` has shape (n_profiles, fields of `Profile`), and is 0 in a core with one profile.
     `potential` is the sum of a tick before it saturates to its width. Each further array makes
     every call that passes the whole tuple slower.
     """
@@ -66,6 +67,9 @@ class State(NamedTuple):
     v_reset: Int32
     refrac_ticks: Int32
     bias: Int32
+    profile: Int32
+    source_profile: Int32
+    profiles: npt.NDArray[np.int32]
     v: Int32
     i_syn: Int32
     i_inh: Int32
@@ -121,6 +125,32 @@ class Settings(NamedTuple):
     i_inh_decay_shift: int
 
 
+class Profile(NamedTuple):
+    """The constants that a profile holds in a core with several; those not built are 0."""
+
+    v_decay: int
+    v_floor: int
+    i_syn_decay: int
+    reset_subtract: int
+    theta_decay: int
+    theta_bump: int
+    trace_pre_decay: int
+    trace_pre_bump: int
+    trace_pre_replace: int
+    trace_post_decay: int
+    trace_post_bump: int
+    trace_post_replace: int
+    v_decay_shift: int
+    i_syn_decay_shift: int
+    theta_decay_shift: int
+    trace_pre_decay_shift: int
+    trace_post_decay_shift: int
+    i_inh_decay: int
+    i_inh_decay_shift: int
+    refrac_integrates: int
+    linear_leak: int
+
+
 class Sizes(NamedTuple):
     """The sizes of the core that the kernel needs, and the indices of its rows and columns."""
 
@@ -129,6 +159,7 @@ class Sizes(NamedTuple):
     max_words_per_tick: int
     learning: bool
     has_two_receptors: bool
+    has_profiles: bool
     v_top: int
     i_syn_top: int
     theta_top: int
@@ -243,6 +274,19 @@ def decay_all(values: Int32, code: int, shift: int) -> None:
         values[k] = _decayed(values[k], factor, divided, least)
 
 
+@compiled
+def _decayed_once(value: int, code: int, shift: int) -> int:
+    return int(
+        np.int64(_decayed(np.int32(value), np.uint32(code), np.uint32(shift), _least_loss(code)))
+    )
+
+
+@compiled
+def _leaked(value: int, units: int) -> int:
+    """Return the result of `arithmetic.leak`."""
+    return max(0, value - units) if value > 0 else min(0, value + units)
+
+
 # --- learning ----------------------------------------------------------------------------------
 
 
@@ -300,6 +344,15 @@ def apply_steps(
     return cut
 
 
+@inlined
+def _profile(s: State, number: int) -> Profile:
+    row = s.profiles[number]
+    return Profile(
+        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10],
+        row[11], row[12], row[13], row[14], row[15], row[16], row[17], row[18], row[19], row[20],
+    )  # fmt: skip
+
+
 @compiled
 def _bumped(trace: int, bump: int, replace: int, top: int) -> int:
     return bump if replace else min(trace + bump, top)
@@ -338,6 +391,20 @@ def add_split_row(i_syn: Int32, i_inh: Int32, row: Weights, top: int) -> np.int3
 
 
 @compiled
+def _bump_trace_pre(s: State, r: Settings, z: Sizes, source: int) -> None:
+    """Bump the trace of a source that spiked."""
+    if z.has_profiles:
+        own = _profile(s, s.source_profile[source])
+        s.trace_pre[source] = _bumped(
+            s.trace_pre[source], own.trace_pre_bump, own.trace_pre_replace, z.trace_top
+        )
+    else:
+        s.trace_pre[source] = _bumped(
+            s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
+        )
+
+
+@compiled
 def _deliver(
     s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
     digests: Word32 | None,
@@ -356,9 +423,7 @@ def _deliver(
             digest = digest_synapses(
                 source, 0, row, s.plastic[source], z.weight_mask, z.digest_rounds
             )
-    s.trace_pre[source] = _bumped(
-        s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
-    )
+    _bump_trace_pre(s, r, z, source)
     return digest, i_syn_cut, cut
 
 
@@ -425,9 +490,7 @@ def _deliver_walked(
                 digest ^= digest_synapses(
                     source, begin, row, plastic, z.weight_mask, z.digest_rounds
                 )
-    s.trace_pre[source] = _bumped(
-        s.trace_pre[source], r.trace_pre_bump, r.trace_pre_replace, z.trace_top
-    )
+    _bump_trace_pre(s, r, z, source)
     return digest, i_syn_cut, cut
 
 
@@ -535,6 +598,23 @@ def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
 
 
 @inlined
+def _list_fired(s: State, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
+    """List the neurons that fired; return their number, and the words put out so far."""
+    count, last_group = int(np.int64(0)), -1
+    for j in range(s.pending.size):
+        if s.pending[j]:
+            s.fired[count] = j
+            count += 1
+            group = j // z.neuron_lanes
+            if group != last_group:
+                last_group = group
+                log.words[put] = group << _GROUP_PLACE | c.spike[j]
+                put += 1
+            log.words[put - 1] |= np.uint32(1 << (SPIKE_CYCLE_BITS + j - group * z.neuron_lanes))
+    return count, put
+
+
+@inlined
 def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
     """Advance all neurons; return how many fired, and the words put out so far."""
     integrate(
@@ -547,20 +627,11 @@ def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) ->
     for j in range(s.held.size):
         s.held[j] = s.refrac_count[j] > 0
     log.saturations[V] += settle(s.v, s.refrac_count, s.potential, z.v_top)
-    count, last_group = int(np.int64(0)), -1
-    for j in range(s.pending.size):
-        if s.pending[j]:
-            v_cut, theta_cut = _fire(s, r, z, j)
-            log.saturations[V] += v_cut
-            log.saturations[THETA] += theta_cut
-            s.fired[count] = j
-            count += 1
-            group = j // z.neuron_lanes
-            if group != last_group:
-                last_group = group
-                log.words[put] = group << _GROUP_PLACE | c.spike[j]
-                put += 1
-            log.words[put - 1] |= np.uint32(1 << (SPIKE_CYCLE_BITS + j - group * z.neuron_lanes))
+    count, put = _list_fired(s, z, c, log, put)
+    for k in range(count):
+        v_cut, theta_cut = _fire(s, r, z, s.fired[k])
+        log.saturations[V] += v_cut
+        log.saturations[THETA] += theta_cut
     decay_all(s.theta, r.theta_decay, r.theta_decay_shift)
     if z.learning:
         decay_all(s.trace_post, r.trace_post_decay, r.trace_post_decay_shift)
@@ -571,6 +642,58 @@ def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) ->
             )
         decay_all(s.trace_pre, r.trace_pre_decay, r.trace_pre_decay_shift)
     return count, put
+
+
+@compiled
+def _update_one(s: State, r: Settings, z: Sizes, log: Log, j: int) -> None:
+    """Advance a neuron of a core in which each has a profile of its own."""
+    own = _profile(s, s.profile[j])
+    half, places = (1 << r.i_syn_shift) >> 1, r.i_syn_shift
+    currents = ((s.i_syn[j] + half) >> places) + ((s.i_inh[j] + half) >> places)
+    if own.linear_leak:
+        left = _leaked(s.v[j], own.linear_leak)
+    else:
+        left = _decayed_once(s.v[j], own.v_decay, own.v_decay_shift)
+    potential = max(left + currents + s.bias[j], own.v_floor)
+    s.i_syn[j] = _decayed_once(s.i_syn[j], own.i_syn_decay, own.i_syn_decay_shift)
+    s.i_inh[j] = _decayed_once(s.i_inh[j], own.i_inh_decay, own.i_inh_decay_shift)
+    v, limit, refractory = (
+        min(potential, z.v_top),
+        s.threshold[j] + s.theta[j],
+        s.refrac_count[j] > 0,
+    )
+    held = refractory and own.refrac_integrates == 0
+    fires = not refractory and v >= limit
+    cut = potential > v and not held
+    if fires:
+        rest = v - limit if own.reset_subtract else s.v_reset[j]
+        s.v[j] = min(rest, z.v_top)
+        cut = own.reset_subtract != 0 and (cut or rest > z.v_top)
+        s.refrac_count[j] = s.refrac_ticks[j]
+        theta = s.theta[j] + own.theta_bump
+        s.theta[j] = min(theta, z.theta_top)
+        log.saturations[THETA] += theta > z.theta_top
+    elif not held:
+        s.v[j] = v
+    if refractory:
+        s.refrac_count[j] -= 1
+    log.saturations[V] += cut
+    s.held[j], s.pending[j] = held, fires
+    s.theta[j] = _decayed_once(s.theta[j], own.theta_decay, own.theta_decay_shift)
+    if z.learning:
+        trace = _decayed_once(s.trace_post[j], own.trace_post_decay, own.trace_post_decay_shift)
+        if fires:
+            trace = _bumped(trace, own.trace_post_bump, own.trace_post_replace, z.trace_top)
+        s.trace_post[j] = trace
+
+
+@compiled
+def _decay_by_profile(s: State) -> None:
+    for i in range(s.trace_pre.size):
+        own = _profile(s, s.source_profile[i])
+        s.trace_pre[i] = _decayed_once(
+            s.trace_pre[i], own.trace_pre_decay, own.trace_pre_decay_shift
+        )
 
 
 @compiled
@@ -744,7 +867,14 @@ def run_ticks(
             constant += c.with_constant
         begin = c.lead + (c.with_rows + rows + constant if rows else 0)
         log.words[put] = _count_word(Word.UPDATE, begin)
-        fired, put = _update(s, r, z, c, log, put + 1)
+        if z.has_profiles:
+            for j in range(s.pending.size):
+                _update_one(s, r, z, log, j)
+            if z.learning:
+                _decay_by_profile(s)
+            fired, put = _list_fired(s, z, c, log, put + 1)
+        else:
+            fired, put = _update(s, r, z, c, log, put + 1)
         if digests is not None:
             digest ^= _digest_update(s, z)
         columns = int(np.int64(0))

@@ -10,10 +10,12 @@ from typing import Final
 import numpy as np
 
 from spiketwin.cosim.device.core import Elements
+from spiketwin.cosim.model import kernels
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.hdl.spec.registers import (
     PENDING_MASK_BITS,
     Space,
+    profile_columns,
     registers,
     space_formats,
 )
@@ -29,12 +31,17 @@ class Memory:
         self._core = core
         self._formats = space_formats(core.params)
         self._registers = [register.name for register in registers(core.params)]
+        columns = (kernels.Profile._fields.index(v.name) for v in profile_columns(core.params))
+        self._profile_columns = np.array([*columns], np.int64)
 
     def read(self, space: Space, start: int, count: int) -> Elements:
         """Read `count` elements from `start` on, all of which must exist."""
         values: Elements
         if space is Space.REGISTER:
             values = np.array(list(self._core.register.values()), np.int64)
+        elif space is Space.PROFILE_TABLE:
+            table = self._core.profiles[:, self._profile_columns]
+            values = table.reshape(-1).astype(np.int64)
         elif space is Space.PENDING:
             entries = self.pending_entries()
             values = np.zeros(self._formats[space].size, np.int64)
@@ -48,6 +55,11 @@ class Memory:
         if space is Space.REGISTER:
             names = self._registers[start : start + values.size]
             self._core.register.update(zip(names, values.tolist(), strict=True))
+        elif space is Space.PROFILE_TABLE:
+            rows, columns = np.divmod(
+                np.arange(start, start + values.size), self._profile_columns.size
+            )
+            self._core.profiles[rows, self._profile_columns[columns]] = values
         elif space is Space.PENDING:
             self._write_pending(start, values)
         elif space is Space.PLASTIC:

@@ -20,8 +20,8 @@ from spiketwin.cosim.testbenches.declare import Benches
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.oracle import TickResult
 from spiketwin.hdl.spec.protocol import Word
-from spiketwin.hdl.spec.registers import DAMAGE_WIDTH, ClearMask, Space, registers
-from spiketwin.hdl.spec.variables import STATE
+from spiketwin.hdl.spec.registers import DAMAGE_WIDTH, ClearMask, Space, profile_columns, registers
+from spiketwin.hdl.spec.variables import STATE, Variable
 
 bench = Benches(CoreDriver)
 
@@ -47,7 +47,7 @@ async def program_random(core: CoreDriver, *, wild: bool) -> None:
     """Fill all spaces at random: from the whole range if `wild`, else with plausible values."""
     rng = core.rng
     for space, fmt in core.formats.items():
-        if space in (Space.REGISTER, Space.COUNTER, Space.PENDING):
+        if fmt.record or space in (Space.COUNTER, Space.PENDING):
             continue
         low, high = fmt.limits()
         if not wild and space in (Space.V, Space.I_SYN, Space.V_RESET, Space.BIAS):
@@ -83,15 +83,22 @@ async def program_random(core: CoreDriver, *, wild: bool) -> None:
 
 async def random_registers(core: CoreDriver) -> None:
     """Set every register at random, many of them to an end of their range."""
-    values = {}
-    for register in registers(core.params):
-        low, high = register.limits(core.params)
-        choices = [core.rng.randint(low, high), low, high]
-        if register.name.endswith("_decay"):
-            choices += DECAYS
-        values[register.name] = core.rng.choice(choices)
+    values = {r.name: _random_value(core, r) for r in registers(core.params)}
     values["tick_period"] = 0
     await core.write_registers(**values)
+    for column in profile_columns(core.params):
+        several = [_random_value(core, column) for _ in range(core.params.n_profiles)]
+        await core.write_profiles(column.name, several)
+
+
+def _random_value(core: CoreDriver, variable: Variable) -> int:
+    low, high = variable.limits(core.params)
+    choices = [core.rng.randint(low, high), low, high]
+    if variable.is_decay:
+        choices += DECAYS
+    if variable.name == "linear_leak":
+        choices += [0] * 3
+    return core.rng.choice(choices)
 
 
 def random_axons(core: CoreDriver) -> list[int]:
@@ -366,7 +373,7 @@ async def decay_codes(core: CoreDriver) -> None:
     """Values of every kind decay exactly, with every decay and every kind of code."""
     p = core.params
     await hold_neurons(core)
-    table = registers(p)
+    table = registers(p) + profile_columns(p)
     for code, shift in product(DECAYS, (0, 1, arithmetic.MAX_DECAY_SHIFT)[: 1 + 2 * p.decay_shift]):
         codes = {r.name: code for r in table if r.is_decay}
         shifts = {r.name: shift for r in table if r.is_decay_shift}
@@ -826,14 +833,13 @@ async def memory_port_reaches_every_element(core: CoreDriver) -> None:
     """Write and read all elements at the edges of their range; neighbours stay as they are."""
     rng = core.rng
     for space, fmt in core.formats.items():
-        if space in (Space.REGISTER, Space.COUNTER, Space.PENDING):
+        if fmt.record or space in (Space.COUNTER, Space.PENDING):
             continue
         name = space.name.lower()
         matrix = [[rng.choice(fmt.limits()) for _ in range(fmt.columns)] for _ in range(fmt.rows)]
         await core.write(name, matrix if name in MATRICES else matrix[0])
     for which in (0, 1):
-        await core.write_registers(
-            **{r.name: r.limits(core.params)[which] for r in registers(core.params)}
-        )
+        constants = registers(core.params) + profile_columns(core.params)
+        await core.write_registers(**{c.name: c.limits(core.params)[which] for c in constants})
         await core.compare_through_port()
     core.compare()

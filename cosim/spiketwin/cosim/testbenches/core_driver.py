@@ -179,12 +179,25 @@ class CoreDriver:
             self.oracle.plastic[source][neuron] = plastic
 
     async def write_registers(self, **values: int) -> None:
-        """Write registers; those that the core lacks are skipped."""
+        """Write registers; those that the core lacks are skipped.
+
+        What profiles hold is written to all of them.
+        """
         for address, register in enumerate(registers(self.params)):
             if register.name in values:
                 value = values[register.name]
                 await self.access(Space.REGISTER, 0, address, value)
                 self.oracle.register[register.name] = value
+        for name, value in values.items():
+            if name in self.oracle.profile_table:
+                await self.write_profiles(name, [value] * self.params.n_profiles)
+
+    async def write_profiles(self, name: str, values: Sequence[int]) -> None:
+        """Write what each profile holds of this name."""
+        place = list(self.oracle.profile_table).index(name)
+        for profile, value in enumerate(values):
+            await self.access(Space.PROFILE_TABLE, profile, place, value)
+        self.oracle.profile_table[name] = list(values)
 
     async def write_pending(self, neurons: Iterable[int]) -> None:
         """Mark at least one neuron as having fired in the last tick."""
@@ -342,6 +355,8 @@ class CoreDriver:
                 expected = [list(self.oracle.register.values())]
             elif space in (Space.COUNTER, Space.PENDING):
                 continue
+            elif space is Space.PROFILE_TABLE:
+                expected = [*map(list, zip(*self.oracle.profile_table.values(), strict=True))]
             else:
                 values = getattr(self.oracle, name)
                 expected = values if name in MATRICES else [values]

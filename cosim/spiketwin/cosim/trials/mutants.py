@@ -134,26 +134,26 @@ class Named(Result):
 MUTANTS: Final = (
     Mutant(
         "fires above the threshold, not at it", "core/neurons.py",
-        "fires.eq(~held & ~difference[-1])",
-        "fires.eq(~held & ~difference[-1] & (difference != 0))",
+        "fires.eq(~refractory & ~difference[-1])",
+        "fires.eq(~refractory & ~difference[-1] & (difference != 0))",
         "spike",
     ),
     Mutant(
         "a spike does not begin the refractory ticks", "core/neurons.py",
-        "Mux(fires, self._read(Space.REFRAC_TICKS), refrac_count - held)",
-        "refrac_count - held",
+        "Mux(fires, self._read(Space.REFRAC_TICKS), refrac_count - refractory)",
+        "refrac_count - refractory",
         "refrac_count",
     ),
     Mutant(
         "the floor of v is not held", "core/neurons.py",
-        "v.eq(~Mux(headroom < 0, capped(~total, p.v_width), s.v_floor))",
+        "v.eq(~Mux(headroom < 0, capped(~total, p.v_width), floor))",
         "v.eq(~capped(~total, p.v_width))",
         "v",
     ),
     Mutant(
         "v wraps instead of saturating", "core/neurons.py",
-        "Mux(headroom < 0, capped(~total, p.v_width), s.v_floor)",
-        "Mux(headroom < 0, (~total)[: p.v_width].as_signed(), s.v_floor)",
+        "Mux(headroom < 0, capped(~total, p.v_width), floor)",
+        "Mux(headroom < 0, (~total)[: p.v_width].as_signed(), floor)",
         "spike",
     ),
     Mutant(
@@ -170,8 +170,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "trace_post seen before its decay", "core/neurons.py",
-        "m, trace, s.trace_post_bump",
-        'm, Delay(m, f"early_{lane}", old, decay.DECAY_LATENCY)[-1], s.trace_post_bump',
+        "m, trace, self.constants",
+        'm, Delay(m, f"early_{lane}", old, decay.DECAY_LATENCY)[-1], self.constants',
         "trace_post",
     ),
     Mutant(
@@ -224,8 +224,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         "trace_pre is replaced where it should add up", "core/traces.py",
-        "replace=s.trace_pre_replace,",
-        "replace=~s.trace_pre_replace,",
+        'replace=of_bump.at(READ_LATENCY + 1, "trace_pre_replace")',
+        'replace=~of_bump.at(READ_LATENCY + 1, "trace_pre_replace")',
         "trace_pre",
     ),
     Mutant(

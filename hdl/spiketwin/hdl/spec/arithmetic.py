@@ -19,6 +19,9 @@ DECAY_SHIFT_BITS: Final = 4
 MAX_DECAY_SHIFT: Final = (1 << DECAY_SHIFT_BITS) - 1
 """Width and largest value of a shift, by which the unit of a code is divided by two as often."""
 
+LEAK_WIDTH: Final = 16
+"""Width of a linear leak, in units of the potential."""
+
 STEP_BITS: Final = 16
 """Fraction bits of a weight step before it is rounded to whole weight units."""
 
@@ -68,6 +71,12 @@ def decay(value: int, code: int, shift: int = 0) -> int:
         return 0
     magnitude = abs(value)
     magnitude -= max(1, shifted(magnitude * code, DECAY_BITS + shift))
+    return magnitude if value > 0 else -magnitude
+
+
+def leak(value: int, units: int) -> int:
+    """Return `value` after one tick of a leak by so many units towards 0, and not beyond."""
+    magnitude = max(0, abs(value) - units)
     return magnitude if value > 0 else -magnitude
 
 

@@ -14,7 +14,7 @@ from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import RELAY_WORD, WEIGHT_BLOCK, CoreParams
 from spiketwin.hdl.spec.projections import FIELDS, Projection, ProjectionKind, walked, whole
-from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, registers
+from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, profile_columns, registers
 from spiketwin.hdl.spec.variables import ARRAYS, STATE, Variable
 
 
@@ -45,7 +45,10 @@ class TickResult:
 
 @dataclass
 class Oracle:
-    """A core: its sizes, its registers, its parameters and its state.
+    """A core: its sizes, its registers, its profiles, its parameters and its state.
+
+    `register` has the registers by name. `profile_table` has, by name, what each profile holds in a
+    core with several; in others these are registers.
 
     `weight[source][neuron]` and `plastic[source][neuron]` are matrices of all sources by all
     neurons; in a core with projections they are the words of the weight memory
@@ -56,6 +59,7 @@ class Oracle:
 
     params: CoreParams
     register: dict[str, int] = field(init=False)
+    profile_table: dict[str, list[int]] = field(init=False)
     weight: list[list[int]] = field(init=False)
     plastic: list[list[int]] = field(init=False)
     threshold: list[int] = field(init=False)
@@ -63,6 +67,7 @@ class Oracle:
     refrac_ticks: list[int] = field(init=False)
     bias: list[int] = field(init=False)
     profile: list[int] = field(init=False)
+    source_profile: list[int] = field(init=False)
     v: list[int] = field(init=False)
     i_syn: list[int] = field(init=False)
     i_inh: list[int] = field(init=False)
@@ -92,6 +97,9 @@ class Oracle:
 
     def __post_init__(self) -> None:
         self.register = {r.name: 0 for r in registers(self.params)}
+        self.profile_table = {
+            column.name: [0] * self.params.n_profiles for column in profile_columns(self.params)
+        }
         self.saturations = dict.fromkeys((c.name for c in SATURATIONS), 0)
         self._rows = a.digest_rows(self.params.n_sources)
         self._zero(ARRAYS)
@@ -207,7 +215,9 @@ class Oracle:
             if projection.kind == ProjectionKind.DENSE:
                 self._deliver_row(source, projection)
         if self.params.learning:
-            self.trace_pre[source] = self._bumped(self.trace_pre[source], "trace_pre")
+            self.trace_pre[source] = self._bumped(
+                self.trace_pre[source], "trace_pre", self.source_profile[source]
+            )
         if self.params.n_relays:
             self._set_relays(source)
 
@@ -251,49 +261,51 @@ class Oracle:
 
     def _update(self, j: int) -> bool:
         """Advance one neuron; return whether it fires."""
-        p, r = self.params, self.register
+        p, r, profile = self.params, self.register, self.profile[j]
         # The current acts in the tick in which it arrives, and decays afterwards.
         shift = r.get("i_syn_shift", 0)
         currents = a.shifted(self.i_syn[j], shift) + a.shifted(self.i_inh[j], shift)
-        total = self._decayed(self.v[j], "v") + currents + self.bias[j]
-        v = a.saturate(max(total, r["v_floor"]), p.v_width)
+        total = self._leaked(self.v[j], profile) + currents + self.bias[j]
+        v = a.saturate(max(total, self._constant("v_floor", profile)), p.v_width)
         saturates = total > v
-        self.i_syn[j] = self._decayed(self.i_syn[j], "i_syn")
+        self.i_syn[j] = self._decayed(self.i_syn[j], "i_syn", profile)
         if p.has_two_receptors:
-            self.i_inh[j] = self._decayed(self.i_inh[j], "i_inh")
+            self.i_inh[j] = self._decayed(self.i_inh[j], "i_inh", profile)
         limit = self.threshold[j] + self.theta[j]
         refractory = self.refrac_count[j] > 0
+        held = refractory and not self._constant("refrac_integrates", profile)
         fires = not refractory and v >= limit
         if fires:
-            reset_to = v - limit if r["reset_subtract"] else self.v_reset[j]
+            subtracts = self._constant("reset_subtract", profile)
+            reset_to = v - limit if subtracts else self.v_reset[j]
             self.v[j] = a.saturate(reset_to, p.v_width)
             # A sum that is replaced by v_reset leaves no trace, so its saturation does not count.
-            saturates = bool(r["reset_subtract"]) and (saturates or reset_to > self.v[j])
+            saturates = bool(subtracts) and (saturates or reset_to > self.v[j])
             self.refrac_count[j] = self.refrac_ticks[j]
-            theta = self.theta[j] + r["theta_bump"]
+            theta = self.theta[j] + self._constant("theta_bump", profile)
             self.theta[j] = a.saturate_unsigned(theta, p.theta_width)
             self._count("theta_saturations", theta > self.theta[j])
-        elif refractory:
-            self.refrac_count[j] -= 1  # v is held
-            saturates = False
-        else:
+        elif not held:
             self.v[j] = v
-        self._count("v_saturations", saturates)
-        self.theta[j] = self._decayed(self.theta[j], "theta")
+        self.refrac_count[j] -= refractory
+        self._count("v_saturations", saturates and not held)
+        self.theta[j] = self._decayed(self.theta[j], "theta", profile)
         if p.learning:
-            self.trace_post[j] = self._decayed(self.trace_post[j], "trace_post")
+            self.trace_post[j] = self._decayed(self.trace_post[j], "trace_post", profile)
             if fires:
-                self.trace_post[j] = self._bumped(self.trace_post[j], "trace_post")
+                self.trace_post[j] = self._bumped(self.trace_post[j], "trace_post", profile)
         currents_left = [a.unsigned(i, p.i_syn_width) for i in (self.i_syn[j], self.i_inh[j])]
-        # A refractory neuron keeps v, which is not written.
-        v = 0 if refractory else a.unsigned(self.v[j], p.v_width)
+        # A neuron that is held keeps v, which is not written.
+        v = 0 if held else a.unsigned(self.v[j], p.v_width)
         counts = self.refrac_count[j] << 16 | self.trace_post[j]
         self._fold(self._rows.neurons, j, *currents_left[: p.receptors], v, counts, self.theta[j])
         return fires
 
     def _decay_trace_pre(self) -> None:
         for i in range(self.params.n_sources):
-            self.trace_pre[i] = self._decayed(self.trace_pre[i], "trace_pre")
+            self.trace_pre[i] = self._decayed(
+                self.trace_pre[i], "trace_pre", self.source_profile[i]
+            )
             self._fold(self._rows.sources, i, self.trace_pre[i])
 
     def _learn(self, neuron: int) -> None:
@@ -348,11 +360,23 @@ class Oracle:
     def _count(self, name: str, happened: bool) -> None:
         self.saturations[name] += happened
 
-    def _decayed(self, value: int, name: str) -> int:
-        r = self.register
-        return a.decay(value, r[f"{name}_decay"], r.get(f"{name}_decay_shift", 0))
+    def _constant(self, name: str, profile: int) -> int:
+        """Return what a profile holds, or the register that it is; 0 if it is not built."""
+        if name in self.profile_table:
+            return self.profile_table[name][profile]
+        return self.register.get(name, 0)
 
-    def _bumped(self, trace: int, name: str) -> int:
-        bump = self.register[f"{name}_bump"]
-        total = bump if self.register[f"{name}_replace"] else trace + bump
+    def _leaked(self, v: int, profile: int) -> int:
+        units = self._constant("linear_leak", profile)
+        if units:
+            return a.leak(v, units)
+        return self._decayed(v, "v", profile)
+
+    def _decayed(self, value: int, name: str, profile: int) -> int:
+        code, shift = (self._constant(f"{name}_{n}", profile) for n in ("decay", "decay_shift"))
+        return a.decay(value, code, shift)
+
+    def _bumped(self, trace: int, name: str, profile: int) -> int:
+        bump = self._constant(f"{name}_bump", profile)
+        total = bump if self._constant(f"{name}_replace", profile) else trace + bump
         return a.saturate_unsigned(total, self.params.trace_width)

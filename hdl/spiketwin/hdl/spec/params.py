@@ -125,8 +125,9 @@ class CoreParams:
     saturation_counters:
         Whether the core counts saturations (docs/tick.md). The counters take no cycle.
     n_profiles:
-        Profiles that a neuron can name: 1, 2, 4 or 8. With 1 all neurons have the same one, and
-        their numbers take neither memory nor logic.
+        Profiles, of which every neuron and every source names one: 1, 2, 4 or 8. A profile holds
+        decays, bumps and modes (docs/tick.md). With 1 all have the same one, and their numbers take
+        neither memory nor logic. More take no cycle.
     n_projections:
         Entries of the table of projections, 1 to 64 (docs/projections.md). With 1 there is no
         table: one projection leads from all sources to all neurons.
@@ -325,6 +326,11 @@ class CoreParams:
     def weight_address_width(self) -> int:
         """Bits of the address of a word in a weight bank."""
         return max(1, (self.bank_depth - 1).bit_length())
+
+    @property
+    def has_source_profiles(self) -> bool:
+        """Whether there is learning, and `n_profiles` is above 1."""
+        return self.learning and self.has_profiles
 
     @property
     def trace_decay_shift(self) -> bool:

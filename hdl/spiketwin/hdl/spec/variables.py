@@ -18,6 +18,7 @@ from spiketwin.hdl.spec.arithmetic import (
     DECAY_SHIFT_BITS,
     GAIN_BITS,
     GAIN_WIDTH,
+    LEAK_WIDTH,
     OFFSET_WIDTH,
     STEP_BITS,
 )
@@ -48,6 +49,7 @@ class Space(enum.IntEnum):
     PROFILE = 15
     PROFILE_TABLE = 16
     I_INH = 17
+    SOURCE_PROFILE = 18
     PROJECTION_KIND = 24
     PROJECTION_SOURCE = 25
     PROJECTION_SOURCES = 26
@@ -254,7 +256,9 @@ def limits(width: int, signed: bool) -> tuple[int, int]:
 _run = partial(Variable, per=Per.CORE, kind=Kind.RUN)
 _setting = partial(Variable, per=Per.CORE, kind=Kind.PARAMETER)
 _learning = partial(_setting, built="learning")
-_shift = partial(_setting, unit=DECAY_SHIFT, since=3)
+_shared = partial(Variable, per=Per.PROFILE, kind=Kind.PARAMETER)
+_shared_learning = partial(_shared, built="learning")
+_shift = partial(_shared, unit=DECAY_SHIFT, since=3)
 _parameter = partial(Variable, kind=Kind.PARAMETER)
 _state = partial(Variable, kind=Kind.STATE)
 _layout = partial(Variable, kind=Kind.LAYOUT, built="has_projections")
@@ -268,15 +272,15 @@ VARIABLES: Final = (
         "Cycles from tick to tick; 0 is free-running. Ticks are due a period apart, counted from "
         "the first tick after this register is written.", unit=CYCLES,
     ),
-    _setting("v_decay", DECAY_BITS, "Decay code of the membrane potential.", unit=DECAY_CODE),
-    _setting(
+    _shared("v_decay", DECAY_BITS, "Decay code of the membrane potential.", unit=DECAY_CODE),
+    _shared(
         "v_floor", "v_width", "Lowest membrane potential that integration reaches.", signed=True,
         unit=POTENTIAL,
     ),
-    _setting("i_syn_decay", DECAY_BITS, "Decay code of the synaptic current.", unit=DECAY_CODE),
-    _setting("reset_subtract", 1, "1: reset subtracts threshold + theta; 0: to v_reset."),
-    _setting("theta_decay", DECAY_BITS, "Decay code of theta.", unit=DECAY_CODE),
-    _setting("theta_bump", "theta_width", "What a spike adds to theta.", unit=POTENTIAL),
+    _shared("i_syn_decay", DECAY_BITS, "Decay code of the synaptic current.", unit=DECAY_CODE),
+    _shared("reset_subtract", 1, "1: reset subtracts threshold + theta; 0: to v_reset."),
+    _shared("theta_decay", DECAY_BITS, "Decay code of theta.", unit=DECAY_CODE),
+    _shared("theta_bump", "theta_width", "What a spike adds to theta.", unit=POTENTIAL),
     _learning("learn_pre", 1, "1: the pre-event rule is applied."),
     _learning("learn_post", 1, "1: the post-event rule is applied."),
     _learning("stochastic", 1, "1: steps rounded by noise; 0: nearest."),
@@ -305,14 +309,18 @@ VARIABLES: Final = (
         "post_offset", OFFSET_WIDTH, "Step of the weight, in 1/65536, at every post-event.",
         signed=True, unit=WEIGHT, fraction_bits=STEP_BITS,
     ),
-    _learning("trace_pre_decay", DECAY_BITS, "Decay code of trace_pre.", unit=DECAY_CODE),
-    _learning("trace_pre_bump", "trace_width", "What a spike brings to trace_pre.", unit=TRACE),
-    _learning(
+    _shared_learning("trace_pre_decay", DECAY_BITS, "Decay code of trace_pre.", unit=DECAY_CODE),
+    _shared_learning("trace_pre_bump", "trace_width", "What a spike brings to trace_pre.",
+        unit=TRACE,
+    ),
+    _shared_learning(
         "trace_pre_replace", 1, "1: a spike sets trace_pre to the bump; 0: it adds the bump."
     ),
-    _learning("trace_post_decay", DECAY_BITS, "Decay code of trace_post.", unit=DECAY_CODE),
-    _learning("trace_post_bump", "trace_width", "What a spike brings to trace_post.", unit=TRACE),
-    _learning(
+    _shared_learning("trace_post_decay", DECAY_BITS, "Decay code of trace_post.", unit=DECAY_CODE),
+    _shared_learning("trace_post_bump", "trace_width", "What a spike brings to trace_post.",
+        unit=TRACE,
+    ),
+    _shared_learning(
         "trace_post_replace", 1, "1: a spike sets trace_post to the bump; 0: it adds the bump."
     ),
     _run("digest_en", 1, "1: every tick reports its digest.", built="digest_rounds"),
@@ -341,12 +349,22 @@ VARIABLES: Final = (
         "i_inh_en", 1, "1: weights below 0 add to i_inh; 0: all add to i_syn.",
         built="has_two_receptors", since=3,
     ),
-    _setting(
+    _shared(
         "i_inh_decay", DECAY_BITS, "Decay code of the inhibitory current.", unit=DECAY_CODE,
         built="has_two_receptors", since=3,
     ),
     _shift(
         "i_inh_decay_shift", DECAY_SHIFT_BITS, "Shift of i_inh_decay.", built="i_inh_decay_shift"
+    ),
+    _shared(
+        "refrac_integrates", 1,
+        "1: v is not held in the refractory time, in which the neuron goes on integrating.",
+        built="has_profiles", since=3,
+    ),
+    _shared(
+        "linear_leak", LEAK_WIDTH,
+        "What v loses a tick towards 0, instead of its decay; 0: v decays.", unit=POTENTIAL,
+        built="has_profiles", since=3,
     ),
     # Arrays, in the order of cause and effect within a tick.
     _state(
@@ -372,8 +390,12 @@ VARIABLES: Final = (
         unit=POTENTIAL,
     ),
     _parameter(
-        "profile", "profile_width", "Profile of each neuron; of no effect so far.", per=Per.NEURON,
+        "profile", "profile_width", "Profile of each neuron.", per=Per.NEURON,
         built="has_profiles", since=2,
+    ),
+    _parameter(
+        "source_profile", "profile_width", "Profile of each source, which its trace_pre has.",
+        per=Per.SOURCE, built="has_source_profiles", since=3,
     ),
     _state(
         "i_syn", "i_syn_width", "Synaptic current.", per=Per.NEURON, writer="synapses",
@@ -466,8 +488,8 @@ BY_SPACE: Final = {v.space: v for v in ARRAYS}
 PARAMETER_ARRAYS: Final = tuple(v for v in ARRAYS if v.kind is Kind.PARAMETER)
 """The arrays that a network sets."""
 
-NEURON_PARAMETERS: Final = tuple(v for v in PARAMETER_ARRAYS if v.per is Per.NEURON)
-"""The parameters of a neuron."""
+VECTOR_PARAMETERS: Final = tuple(v for v in PARAMETER_ARRAYS if v.per is not Per.SYNAPSE)
+"""The parameters of a neuron or of a source."""
 
 LAYOUT: Final = tuple(v for v in ARRAYS if v.kind is Kind.LAYOUT)
 """The arrays that the host sets from the places of a network."""

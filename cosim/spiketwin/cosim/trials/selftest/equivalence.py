@@ -16,7 +16,7 @@ from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, Space, registers, space_formats
 from spiketwin.hdl.spec.results import Result
-from spiketwin.hdl.spec.variables import NEURON_PARAMETERS, Variable, names
+from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS, Variable, names
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.progress import Steps
@@ -129,7 +129,7 @@ class Trial:
         core.write_weights(rest.pop("weight"))
         if core.params.learning:
             core.write_plastic(rest.pop("plastic"))
-        own = [name for name in names(NEURON_PARAMETERS) if name in rest]
+        own = [name for name in names(VECTOR_PARAMETERS) if name in rest]
         core.write_parameters(**{name: rest.pop(name) for name in own})
         core.write_state(**rest)
         run = core.run(self.events, self.ticks)

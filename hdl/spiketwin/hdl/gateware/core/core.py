@@ -328,6 +328,7 @@ class Core(wiring.Component):
         issue, _ = self._feed(m, p.neuron_groups)
         m.d.comb += unit.issue.eq(issue)
         self._set(m, unit.settings)
+        self._tell_profiles(m, unit)
         for space in neurons.ports(p):
             connect(m, getattr(unit, space.name.lower()), self.vectors[space].unit)
         enables = {Space.I_SYN: lanes.i_w_en.replicate(p.lanes // len(lanes.i_w_en))}
@@ -349,6 +350,13 @@ class Core(wiring.Component):
         """Connect a unit with the registers that it uses."""
         for name in settings.signature.members:
             m.d.comb += getattr(settings, name).eq(getattr(self.registers, name))
+
+    def _tell_profiles(self, m: Module, unit: wiring.Component) -> None:
+        """Let a unit listen to what is written to the table of profiles, if there is one."""
+        if self.params.has_profiles:
+            table = self.records[Space.PROFILE_TABLE].link
+            for name in unit.profiles.signature.members:
+                m.d.comb += getattr(unit.profiles, name).eq(getattr(table, name))
 
     def _connect_synapses(self, m: Module) -> None:
         unit, blocks, memory = self.synapses, self.blocks, self.weights
@@ -379,6 +387,9 @@ class Core(wiring.Component):
         issue, group = self._feed(m, p.n_sources // p.source_lanes)
         connect(m, unit.trace_pre, pre)
         self._set(m, unit.settings)
+        self._tell_profiles(m, unit)
+        if p.has_profiles:
+            connect(m, unit.source_profile, self.vectors[Space.SOURCE_PROFILE].unit)
         m.d.comb += [
             unit.issue.eq(issue),
             unit.group.eq(group),

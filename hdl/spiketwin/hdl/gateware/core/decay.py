@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,7 @@ from spiketwin.hdl.spec.arithmetic import (
     DECAY_AT_ONCE,
     DECAY_BITS,
     DECAY_SHIFT_BITS,
+    LEAK_WIDTH,
     MAX_DECAY_SHIFT,
 )
 
@@ -30,6 +31,9 @@ class Decay(wiring.Component):
         Shape of the value, signed or not.
     shifts:
         Whether there is a shift.
+    varies:
+        Whether every value comes with a code of its own, and can leak linearly. Code, shift and
+        leak then come a cycle after the value.
 
     Members
     -------
@@ -39,6 +43,8 @@ class Decay(wiring.Component):
         In, the decay code; does not change while values are under way.
     shift:
         In, with `shifts`, the shift of the code, which does not change either.
+    leak:
+        In, with `varies`, the units that the value loses instead of a fraction, unless 0.
     result:
         Out, the decayed value, `DECAY_LATENCY` cycles after `value`.
     """
@@ -47,13 +53,14 @@ class Decay(wiring.Component):
     code: Signal
     result: Signal
 
-    def __init__(self, shape: Shape, *, shifts: bool = False) -> None:
-        self.shape, self.shifts = shape, shifts
+    def __init__(self, shape: Shape, *, shifts: bool = False, varies: bool = False) -> None:
+        self.shape, self.shifts, self.varies = shape, shifts, varies
         super().__init__(
             {
                 "value": In(shape),
                 "code": In(DECAY_BITS),
                 **({"shift": In(DECAY_SHIFT_BITS)} if shifts else {}),
+                **({"leak": In(LEAK_WIDTH)} if varies else {}),
                 "result": Out(shape),
             }
         )
@@ -64,7 +71,28 @@ class Decay(wiring.Component):
             self._with_shift(m)
         else:
             self._without(m)
+        largest = 1 << (self.shape.width - 1) if self.shape.signed else (1 << self.shape.width) - 1
+        if self.shifts or largest > _EXACT_AT_ONCE:
+            with m.If(self._late(m, "code_at_end", self.code) == DECAY_AT_ONCE):
+                m.d.sync += self.result.eq(0)
+        if self.varies:
+            self._leak(m)
         return m
+
+    def _late(self, m: Module, name: str, value: Value) -> Value:
+        """Return, for the last cycle, what comes with a code."""
+        return Delay(m, name, value, 1)[1] if self.varies else value
+
+    def _leak(self, m: Module) -> None:
+        """Let the value lose units instead of a fraction, if that is wanted."""
+        value = Delay(m, "leaking", self.value, 1)[1]
+        negative = value[-1] if self.shape.signed else Const(0)
+        moved = Mux(negative, value + self.leak, value - self.leak)
+        crosses = Mux(negative, moved >= 0, moved < 0)
+        leaked = Signal(self.shape)
+        m.d.sync += leaked.eq(Mux(crosses, 0, moved))
+        with m.If(self._late(m, "leaks_at_end", self.leak.any())):
+            m.d.sync += self.result.eq(leaked)
 
     def _without(self, m: Module) -> None:
         width, signed = self.shape.width, self.shape.signed
@@ -73,14 +101,17 @@ class Decay(wiring.Component):
         # code less 1, so that the product is too small by one value; in return `kept` is 0
         # instead of the value.
         code = self.code.as_signed() if signed else self.code
-        kept = value & ~self.code[-1].replicate(width) if signed else value
+        early = 1 if self.varies else 0  # cycles from the value to the code
+        kept = Delay(m, "early", value, early)[early]
+        if signed:
+            kept &= ~self.code[-1].replicate(width)
         # Only registers without a reset can be moved into the multiplier block.
         factor = Signal.like(value, reset_less=True)
         product = Signal(Shape(width + DECAY_BITS, signed), reset_less=True)
         m.d.sync += [factor.eq(value), product.eq(factor * code)]
         # kept - lost = ~(~kept + lost): with inverters at its output an adder takes one logic cell
         # a bit, with inverters at an input it takes two.
-        inverted = Delay(m, "inverted", ~kept, 2)[2]
+        inverted = Delay(m, "inverted", ~kept, 2 - early)[2 - early]
         # Round half away from 0, and to at least 1 unless value or code is 0. Truncation of a
         # negative product rounds down, which is away from 0.
         whole, half, rest = product[DECAY_BITS:], product[DECAY_BITS - 1], product[: DECAY_BITS - 1]
@@ -91,10 +122,6 @@ class Decay(wiring.Component):
         # `one_more` enters as the carry of one adder, by a bit below the lowest on both sides.
         total = (Cat(one_more, inverted) + Cat(one_more, whole))[1 : width + 1]
         m.d.sync += self.result.eq(~total)
-        largest = 1 << (width - 1) if self.shape.signed else (1 << width) - 1
-        if largest > _EXACT_AT_ONCE:
-            with m.If(self.code == DECAY_AT_ONCE):
-                m.d.sync += self.result.eq(0)
 
     def _with_shift(self, m: Module) -> None:
         """Multiply the magnitude: with a shift a code of one half or more cannot count as less."""
@@ -112,14 +139,13 @@ class Decay(wiring.Component):
         # the adder, or on none.
         inverts = ~Delay(m, "negative", negative, 2)[2]
         kept = Delay(m, "kept", value, 2)[2] ^ inverts.replicate(width)
-        shifted = (product[DECAY_BITS - 1 :] >> self.shift)[: width + 1]
+        shift = self._late(m, "shift_at_end", self.shift)
+        shifted = (product[DECAY_BITS - 1 :] >> shift)[: width + 1]
         half, whole = shifted[0], shifted[1:]
         # At least 1 is lost. That the shifted product is below 1 is found beside the shifter, not
         # behind it.
-        below_1 = Cat(self.shift > k for k in range(min(width, MAX_DECAY_SHIFT)))
+        below_1 = Cat(shift > k for k in range(min(width, MAX_DECAY_SHIFT)))
         fraction = Cat(below_1, Const(0, width - len(below_1)))
         one_more = half | (~(product[DECAY_BITS:] & ~fraction).any() & moves)
         total = (Cat(one_more, kept) + Cat(one_more, whole))[1 : width + 1]
         m.d.sync += self.result.eq(total ^ inverts.replicate(width))
-        with m.If(self.code == DECAY_AT_ONCE):
-            m.d.sync += self.result.eq(0)

@@ -33,6 +33,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware.core import decay
 from spiketwin.hdl.gateware.core.pipeline import Delay, above, bump, capped, part_enables
+from spiketwin.hdl.gateware.core.profiles import Constants, ProfileWrites
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
 from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY, StatePort
 from spiketwin.hdl.gateware.core.vectors import vectors
@@ -71,6 +72,7 @@ def read_stages(params: CoreParams) -> dict[Space, int]:
     *Update* uses the vectors that are named here; the link alone uses any other vector of neurons.
     """
     return {
+        **({Space.PROFILE: 0} if params.has_profiles else {}),
         Space.V: DECISION - 3 - decay.DECAY_LATENCY - READ_LATENCY,
         Space.I_SYN: DRIVEN - _current_stages(params) - READ_LATENCY,
         Space.I_INH: DRIVEN - _current_stages(params) - READ_LATENCY,
@@ -104,6 +106,8 @@ class Neurons(wiring.Component):
         on.
     settings:
         In, the registers `SETTINGS`.
+    profiles:
+        In, in a core with profiles, what is written to their table.
     <space>:
         Access to each vector of `ports`.
     spike_group, spike_mask:
@@ -119,6 +123,7 @@ class Neurons(wiring.Component):
             {
                 "issue": In(1),
                 "settings": In(RegisterValues(p, SETTINGS)),
+                **({"profiles": In(ProfileWrites(p))} if p.has_profiles else {}),
                 **{space.name.lower(): Out(port) for space, port in ports(p).items()},
                 "spike_group": Out(bits_for(p.neuron_groups - 1)),
                 "spike_mask": Out(p.neuron_lanes),
@@ -189,6 +194,8 @@ class _Lane:
     def __init__(self, m: Module, unit: Neurons, lane: int, issue: Delay) -> None:
         self.m, self.unit, self.lane, self.issue = m, unit, lane, issue
         self.params, self.settings = unit.params, unit.settings
+        self.constants = self._constants()
+        self.subtracts = self.constants.at(DECISION, "reset_subtract")
 
     def build(self) -> None:
         """Add the logic of the lane."""
@@ -199,6 +206,19 @@ class _Lane:
         theta_exceeds = self._adapt(fires)
         if self.params.saturation_counters:
             self._report_saturation(integrated, held, fires, theta_exceeds)
+
+    def _constants(self) -> Constants:
+        p, unit, writes = self.params, self.unit, None
+        numbers: list[Value] = []
+        if p.has_profiles:
+            writes = unit.profiles
+            last = max(WRITE_STAGES.values())
+            late = Delay(self.m, f"number_{self.lane}", self._read(Space.PROFILE), last)
+            numbers = [late[k] for k in range(last + 1)]
+        return Constants(
+            self.m, p, unit.settings, writes, f"neuron_{self.lane}",
+            lambda stage: numbers[stage - READ_LATENCY],
+        )  # fmt: skip
 
     def _signal(self, name: str, width: int, is_signed: bool = True) -> Signal:
         return Signal(Shape(width, is_signed), name=f"{name}_{self.lane}")
@@ -213,14 +233,19 @@ class _Lane:
             for k in range(self.lane, len(word), self.params.neuron_lanes):
                 self.m.d.comb += word[k].eq(value)
 
-    def _decay(self, name: str, value: Value, register: str) -> Value:
-        """Return a value, decayed as the register of this name and its shift say."""
-        shifts, settings = self.params.decay_shift, self.settings
-        unit = decay.Decay(Shape.cast(value.shape()), shifts=shifts)
+    def _decay(self, name: str, stage: int, value: Value, register: str) -> Value:
+        """Return a value of a stage, decayed as the constant of this name and its shift say."""
+        p, late = self.params, stage + 1
+        unit = decay.Decay(Shape.cast(value.shape()), shifts=p.decay_shift, varies=p.has_profiles)
         self.m.submodules[f"{name}_{self.lane}"] = unit
-        self.m.d.comb += [unit.value.eq(value), unit.code.eq(getattr(settings, register))]
-        if shifts:
-            self.m.d.comb += unit.shift.eq(getattr(settings, f"{register}_shift"))
+        self.m.d.comb += [
+            unit.value.eq(value),
+            unit.code.eq(self.constants.at(late, register)),
+        ]
+        if p.decay_shift:
+            self.m.d.comb += unit.shift.eq(self.constants.at(late, f"{register}_shift"))
+        if p.has_profiles and register == "v_decay":
+            self.m.d.comb += unit.leak.eq(self.constants.at(late, "linear_leak"))
         return unit.result
 
     def _drive(self) -> Value:
@@ -234,7 +259,7 @@ class _Lane:
             late = _current_stages(p)
             decaying = Delay(self.m, f"{name}_{lane}", current, late)[late]
             register = f"{space.name.lower()}_decay"
-            self._write(space, self._decay(f"decay_{name}", decaying, register))
+            self._write(space, self._decay(f"decay_{name}", DRIVEN, decaying, register))
             parts.append(self._divided(name, current) if p.decay_shift else current)
         if p.has_two_receptors:
             parts = [self._added(*parts)]
@@ -268,20 +293,22 @@ class _Lane:
         Minuends are kept inverted, as a - b = ~(~a + b): an adder without inverters at its inputs
         takes half the logic.
         """
-        p, s = self.params, self.settings
+        p = self.params
         driven = self._drive()
-        decayed_v = self._decay("decay_v", self._read(Space.V), "v_decay")
+        begin = read_stages(p)[Space.V] + READ_LATENCY
+        decayed_v = self._decay("decay_v", begin, self._read(Space.V), "v_decay")
+        floor = self.constants.at(DECISION - 2, "v_floor")
         drive = self._signal("drive", max(p.i_syn_width + p.has_two_receptors, p.v_width) + 1)
         total = self._signal("total_inverted", len(drive) + 1)
         v = self._signal("v_inverted", p.v_width)
         limit = self._signal("limit", max(p.v_width, p.theta_width + 1) + 1)
         difference = self._signal("difference", max(p.v_width, len(limit)) + 1)
         headroom = self._signal("headroom_inverted", len(total) + 1)
-        self.m.d.comb += headroom.eq(total + s.v_floor)
+        self.m.d.comb += headroom.eq(total + floor)
         self.m.d.sync += [
             drive.eq(driven),
             total.eq(~(decayed_v + drive)),
-            v.eq(~Mux(headroom < 0, capped(~total, p.v_width), s.v_floor)),
+            v.eq(~Mux(headroom < 0, capped(~total, p.v_width), floor)),
             limit.eq(self._read(Space.THRESHOLD) + self._read(Space.THETA)),
             difference.eq(~(v + limit)),
         ]
@@ -292,9 +319,18 @@ class _Lane:
         m, p, unit = self.m, self.params, self.unit
         difference = integrated.difference
         refrac_count = self._read(Space.REFRAC_COUNT)
-        m.d.comb += [held.eq(refrac_count != 0), fires.eq(~held & ~difference[-1])]
+        refractory = held
+        if p.has_profiles:
+            refractory = Signal(name=f"refractory_{self.lane}")
+            m.d.comb += [
+                refractory.eq(refrac_count != 0),
+                held.eq(refractory & ~self.constants.at(DECISION, "refrac_integrates")),
+            ]
+        else:
+            m.d.comb += held.eq(refrac_count != 0)
+        m.d.comb += fires.eq(~refractory & ~difference[-1])
         below_limit = Delay(m, f"v_late_{self.lane}", ~integrated.v_inverted, 1)[1]
-        subtracts = self.settings.reset_subtract
+        subtracts = self.subtracts
         after_spike = Mux(subtracts, capped(difference, p.v_width), self._read(Space.V_RESET))
         v_next = self._signal("v_next", p.v_width)
         v_moves = self._signal("v_moves", 1, False)
@@ -304,7 +340,7 @@ class _Lane:
             spike.eq(fires),
             v_next.eq(Mux(fires, after_spike, below_limit)),
             v_moves.eq(~held),
-            refrac_next.eq(Mux(fires, self._read(Space.REFRAC_TICKS), refrac_count - held)),
+            refrac_next.eq(Mux(fires, self._read(Space.REFRAC_TICKS), refrac_count - refractory)),
         ]
         self._write(Space.V, v_next)
         self._write(Space.REFRAC_COUNT, refrac_next)
@@ -318,17 +354,20 @@ class _Lane:
 
         Returns whether theta exceeds its width.
         """
-        m, p, s, lane = self.m, self.params, self.settings, self.lane
+        m, p, lane = self.m, self.params, self.lane
         theta = Delay(m, f"theta_{lane}", self._read(Space.THETA), 2)[2]
         theta_bumped = Signal(p.theta_width, name=f"theta_bumped_{lane}", reset_less=True)
-        exceeds = bump(m, theta, s.theta_bump, replace=Const(0), spiked=fires, result=theta_bumped)
-        self._write(Space.THETA, self._decay("decay_theta", theta_bumped, "theta_decay"))
+        by = self.constants.at(DECISION, "theta_bump")
+        exceeds = bump(m, theta, by, replace=Const(0), spiked=fires, result=theta_bumped)
+        self._write(Space.THETA, self._decay("decay_theta", SPIKES, theta_bumped, "theta_decay"))
         if p.learning:
             old = self._read(Space.TRACE_POST)
-            trace = self._decay("decay_trace", old, "trace_post_decay")
+            begin = DECISION - decay.DECAY_LATENCY
+            trace = self._decay("decay_trace", begin, old, "trace_post_decay")
             new_trace = Signal(p.trace_width, name=f"new_trace_{lane}", reset_less=True)
             bump(
-                m, trace, s.trace_post_bump, replace=s.trace_post_replace, spiked=fires,
+                m, trace, self.constants.at(DECISION, "trace_post_bump"),
+                replace=self.constants.at(DECISION, "trace_post_replace"), spiked=fires,
                 result=new_trace,
             )  # fmt: skip
             self._write(Space.TRACE_POST, new_trace)
@@ -348,7 +387,7 @@ class _Lane:
         theta_saturates = self._signal("theta_saturates", 1, False)
         late = Delay(m, f"cut_{self.lane}", cut, 1)[1]
         far_above = above(integrated.difference, self.params.v_width)
-        after_spike = self.settings.reset_subtract & (late | far_above)
+        after_spike = self.subtracts & (late | far_above)
         m.d.sync += [
             cut.eq(integrated.exceeds),
             v_saturates.eq(~held & Mux(fires, after_spike, late)),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from amaranth.hdl import Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from spiketwin.hdl.gateware.core import decay
 from spiketwin.hdl.gateware.core.pipeline import Delay, bump, part_enables
+from spiketwin.hdl.gateware.core.profiles import Constants, ProfileWrites
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
 from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY
 from spiketwin.hdl.gateware.core.vectors import vectors
@@ -30,6 +31,9 @@ SETTINGS: Final = (
 class SourceTraces(wiring.Component):
     """The unit that bumps and decays `trace_pre`.
 
+    In a core with profiles a bump is written a cycle later than `BUMP_WRITE`, as its size has to be
+    looked up: a row takes at least four cycles, so the next bump still finds it written.
+
     Members
     -------
     bump_stb, source:
@@ -40,6 +44,8 @@ class SourceTraces(wiring.Component):
         In, the registers `SETTINGS`.
     trace_pre:
         Access to the vector.
+    profiles, source_profile:
+        In a core with profiles: In, what is written to their table; access to the vector.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -52,47 +58,67 @@ class SourceTraces(wiring.Component):
                 "group": In(range(p.n_sources // p.source_lanes)),
                 "settings": In(RegisterValues(p, SETTINGS)),
                 "trace_pre": Out(vectors(p)[Space.TRACE_PRE]),
+                **(
+                    {
+                        "profiles": In(ProfileWrites(p)),
+                        "source_profile": Out(vectors(p)[Space.SOURCE_PROFILE]),
+                    }
+                    if p.has_profiles
+                    else {}
+                ),
             }
         )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        p, s = self.params, self.settings
+        p = self.params
         memory = self.trace_pre
         parts = p.lanes // p.source_lanes
         part_bits, within_part = exact_log2(parts), exact_log2(p.source_lanes)
 
         # A bump is handled as a group of one source, by the same pipeline as decay.
-        bumps = Delay(m, "bumps", self.bump_stb, BUMP_WRITE)
+        bump_write = BUMP_WRITE + p.has_profiles
+        bumps = Delay(m, "bumps", self.bump_stb, bump_write)
         issue = Delay(m, "issue", self.issue, DECAY_WRITE)
         group = Mux(self.issue, self.group, self.source >> within_part)
         groups = Delay(m, "group", group[: len(self.group)], DECAY_WRITE)
-        lane = Delay(m, "lane", self.source[:within_part], BUMP_WRITE)
+        lane = Delay(m, "lane", self.source[:within_part], bump_write)
         m.d.comb += [
             memory.r_address.eq(groups[0][part_bits:]),
             memory.part.eq(groups[READ_LATENCY][:part_bits]),
         ]
+        if p.has_profiles:
+            m.d.comb += self.source_profile.r_address.eq(groups[0])
+        old = memory.r_part[lane[READ_LATENCY]]
+        of_bump = self._constants(m, "bump", lane[READ_LATENCY])
         bumped = Signal(p.trace_width)
         bump(
-            m, memory.r_part[lane[READ_LATENCY]], s.trace_pre_bump, replace=s.trace_pre_replace,
-            spiked=Const(1), result=bumped,
+            m, Delay(m, "bumping", old, 1)[1] if p.has_profiles else old,
+            of_bump.at(READ_LATENCY + 1, "trace_pre_bump"),
+            replace=of_bump.at(READ_LATENCY + 1, "trace_pre_replace"), spiked=Const(1),
+            result=bumped,
         )  # fmt: skip
         decayed = []
         for k in range(p.source_lanes):
             m.submodules[f"decay_{k}"] = unit = decay.Decay(
-                unsigned(p.trace_width), shifts=p.decay_shift
+                unsigned(p.trace_width), shifts=p.decay_shift, varies=p.has_profiles
             )
-            m.d.comb += [unit.value.eq(memory.r_part[k]), unit.code.eq(s.trace_pre_decay)]
+            of_source = self._constants(m, f"source_{k}", Const(k))
+            late = READ_LATENCY + 1
+            m.d.comb += [
+                unit.value.eq(memory.r_part[k]),
+                unit.code.eq(of_source.at(late, "trace_pre_decay")),
+            ]
             if p.decay_shift:
-                m.d.comb += unit.shift.eq(s.trace_pre_decay_shift)
+                m.d.comb += unit.shift.eq(of_source.at(late, "trace_pre_decay_shift"))
             decayed.append(unit.result)
 
-        with m.If(bumps[BUMP_WRITE]):
-            part = groups[BUMP_WRITE][:part_bits]
+        with m.If(bumps[bump_write]):
+            part = groups[bump_write][:part_bits]
             enables = part_enables(Const(1), part, parts, p.source_lanes)
-            within = Const(1, p.source_lanes) << lane[BUMP_WRITE]
+            within = Const(1, p.source_lanes) << lane[bump_write]
             m.d.comb += [
-                memory.w_address.eq(groups[BUMP_WRITE][part_bits:]),
+                memory.w_address.eq(groups[bump_write][part_bits:]),
                 memory.w_en.eq(enables & within[: p.source_lanes].replicate(parts)),
             ]
             m.d.comb += [memory.w_data[k].eq(bumped) for k in range(p.lanes)]
@@ -104,3 +130,11 @@ class SourceTraces(wiring.Component):
             ]
             m.d.comb += [memory.w_data[k].eq(decayed[k % p.source_lanes]) for k in range(p.lanes)]
         return m
+
+    def _constants(self, m: Module, name: str, lane: Value) -> Constants:
+        """Return the constants of the source in a lane of the group that has been read."""
+        writes = self.profiles if self.params.has_profiles else None
+        return Constants(
+            m, self.params, self.settings, writes, name,
+            lambda _stage: self.source_profile.r_part[lane],
+        )  # fmt: skip
