@@ -133,7 +133,8 @@ def test_the_rtl_walks_any_table_as_the_model_does(size: str) -> None:
         rng = np.random.default_rng(seed)
         pair.fill(rng)
         activity = rng.choice([0.0, 0.05, 0.3, 0.8])
-        events = np.argwhere(rng.random((TICKS, pair.params.n_axons)) < activity)
+        counts = rng.poisson(activity, (TICKS, pair.params.n_axons))
+        events = np.argwhere(counts).repeat(counts[counts > 0], axis=0)
         spikes += pair.run(events[: pair.params.event_queue_depth])
         pair.compare()
     assert spikes > 100

@@ -172,7 +172,7 @@ class ModelCore:
         ----------
         events:
             Integers of shape (k, 2), tick and axon, in any order; an axon named twice in a tick
-            counts once. Ticks, here and in the result, are counted like `tick`.
+            spikes twice. Ticks, here and in the result, are counted like `tick`.
         ticks:
             0 or more.
 
@@ -198,7 +198,7 @@ class ModelCore:
                 raise InvalidInput(
                     f"the {name} of an event must be in {low}…{high}, not {wrong[0]}"
                 )
-        keys = np.unique(table[:, 0] << 16 | table[:, 1])
+        keys = np.sort(table[:, 0] << 16 | table[:, 1])
         event_tick, event_axon = keys >> 16, (keys & 0xFFFF).astype(np.int32)
         parts: list[Words] = []
         taken, first, end = 0, self.tick, self.tick + ticks
@@ -218,7 +218,7 @@ class ModelCore:
         Parameters
         ----------
         event_tick, event_axon:
-            Events of legal axons, ascending strictly by (tick, axon), none before `tick`.
+            Events of legal axons, ascending by (tick, axon), none before `tick`.
         ticks:
             0 or more.
         room:
@@ -325,6 +325,7 @@ def _schedules(
         lead=schedule.lead_cycles(p),
         with_rows=schedule.deliver_cycles(p, 1) - schedule.lead_cycles(p) - 1,
         with_constant=schedule.SWEEP,
+        repeat=schedule.repeat_cycles(p),
         with_columns=schedule.learn_cycles(p, 1) - 1,
         update_and_end=schedule.update_cycles(p) + schedule.END,
         spike=np.array(spike, np.int64),

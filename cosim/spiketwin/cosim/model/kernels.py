@@ -213,7 +213,8 @@ class Schedule(NamedTuple):
 
     `row` and `column` are the cycles of the rows of each source and of the columns of each neuron;
     `constant` those of each constant projection; `lead` those before the first row, `with_rows`,
-    `with_constant` and `with_columns` those that come with any;
+    `with_constant` and `with_columns` those that come with any; `repeat` more for each row of an
+    axon that repeats;
     `update_and_end` is the rest of any tick; `spike` is, for each neuron, the cycle in which its
     spike leaves.
     """
@@ -225,6 +226,7 @@ class Schedule(NamedTuple):
     with_rows: int
     with_constant: int
     with_columns: int
+    repeat: int
     update_and_end: int
     spike: Int64
 
@@ -816,8 +818,8 @@ def run_ticks(
     `digests` receives the digest of the last tick. If it is None no digests are computed, and no
     code for them is compiled.
 
-    Events ascend strictly by (tick, axon) and none is before `tick`. A tick is begun only if there
-    is room for ``max_words_per_tick`` output words.
+    Events ascend by (tick, axon) and none is before `tick`. A tick is begun only if there is room
+    for ``max_words_per_tick`` output words.
 
     Return the numbers of ticks executed, of words put out, of events taken, and of cycles.
     """
@@ -840,6 +842,8 @@ def run_ticks(
         while event < event_tick.size and event_tick[event] == now:
             source = int(np.int64(event_axon[event]))
             digest ^= _deliver_and_count(s, table, r, z, log, now, source, key_x, key_y, digests)
+            if rows and event_axon[event] == event_axon[event - 1]:
+                rows += c.repeat
             event += 1
             rows += c.row[source]
         for j in range(s.pending.size):

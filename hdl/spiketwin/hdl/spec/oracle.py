@@ -118,10 +118,12 @@ class Oracle:
     def step(self, axons: Iterable[int]) -> TickResult:
         """Execute one tick in which `axons` spiked, and return its output.
 
-        An axon that is named twice counts once.
+        An axon that is named twice spikes twice, one after the other.
         """
         self.digest = 0
-        sources = sorted(set(axons)) + [self.params.n_axons + j for j in self.pending]
+        events = sorted(axons)
+        repeats = len(events) - len(set(events))
+        sources = events + [self.params.n_axons + j for j in self.pending]
         sources += self._take_relays()
         for source in sources:
             self._deliver(source)
@@ -135,7 +137,8 @@ class Oracle:
         self.pending = spikes
         self.tick += 1
         p = self.params
-        begin = schedule.deliver_cycles(p, sum(map(self._row_cycles, sources)), constant)
+        rows = sum(map(self._row_cycles, sources)) + repeats * schedule.repeat_cycles(p)
+        begin = schedule.deliver_cycles(p, rows, constant)
         learns = p.learning and self.register["learn_post"] and any(map(any, self.plastic))
         columns = sum(map(self._column_cycles, spikes)) if learns else 0
         return TickResult(

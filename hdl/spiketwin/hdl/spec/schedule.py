@@ -4,6 +4,8 @@ A tick runs through these phases, each beginning when the one before is over::
 
     lead     LEAD                    first source fetched, key of the noise formed
     rows     R · n_neurons / lanes   a row of weights for each of the R active sources
+             + E · ROW_REPEAT        with learning, for each of the E events that repeat
+                                     the one before, until it has changed the weights
              + ROW_DRAIN             until the last current is written; only if R > 0
              + WALK                  with projections, until the first row begins
     update   the longer of
@@ -36,6 +38,10 @@ from typing import Final
 from spiketwin.hdl.spec.params import CoreParams
 
 LEAD: Final = 4
+ROW_REPEAT: Final = 6
+"""Cycles until the last weights of a row of the least length are in memory. The number is even, as
+rows of a memory of one port begin every other cycle."""
+
 ROW_DRAIN: Final = 5
 NEURON_DRAIN: Final = 14
 SOURCE_DRAIN: Final = 6
@@ -66,11 +72,17 @@ def lead_cycles(params: CoreParams) -> int:
 def deliver_cycles(params: CoreParams, rows: int, constant: int = 0) -> int:
     """Return the cycles from the beginning of a tick to *Update*.
 
-    Of these, `rows` are those of the rows, and `constant` those of constant projections.
+    Of these, `rows` are those of the rows, with `repeat_cycles` for each event that repeats, and
+    `constant` those of constant projections.
     """
     walk = WALK if params.has_projections else 0
     sweeps = SWEEP + constant if constant else 0
     return lead_cycles(params) + (walk + rows + sweeps + ROW_DRAIN if rows else 0)
+
+
+def repeat_cycles(params: CoreParams) -> int:
+    """Return the cycles that a row waits for the one before, if both are of the same axon."""
+    return ROW_REPEAT if params.learning else 0
 
 
 def update_cycles(params: CoreParams) -> int:
@@ -97,17 +109,21 @@ def learn_cycles(params: CoreParams, columns: int) -> int:
     return COLUMN_LEAD + walk + columns + COLUMN_DRAIN if columns else 0
 
 
-def tick_cycles(params: CoreParams, active_sources: int, fired: int, learns: bool) -> int:
+def tick_cycles(
+    params: CoreParams, active_sources: int, fired: int, learns: bool, repeats: int = 0
+) -> int:
     """Return the cycles of one tick with `active_sources` sources and `fired` neurons.
 
     `learns` is whether the post-event rule is on and at least one synapse is plastic. In a core
     with projections each source has a row of all neurons, and each neuron a column of all sources.
+    A source that spikes several times counts as often; `repeats` is how many of them are events
+    that name an axon again.
     """
     rows, columns = params.row_groups, column_cycles(params)
     if params.has_projections:
         rows, columns = walked_cycles([rows]), walked_cycles([columns])
     return (
-        deliver_cycles(params, active_sources * rows)
+        deliver_cycles(params, active_sources * rows + repeats * repeat_cycles(params))
         + update_cycles(params)
         + learn_cycles(params, fired * columns if params.learning and learns else 0)
         + END
@@ -119,20 +135,22 @@ def spike_cycle(params: CoreParams, neuron: int) -> int:
     return neuron // params.neuron_lanes + SPIKE_LATENCY
 
 
-def most_cycles(params: CoreParams) -> int:
+def most_cycles(params: CoreParams, repeats: int = 0) -> int:
     """Return the cycles of the longest possible tick: all sources active, all neurons firing.
 
+    `repeats` is the number of events that name an axon again; the event queue holds all of a tick.
     With projections this is a bound: every word of the weights streams once in *Deliver* and once
     in *Learn*, and every source and neuron has the least cycles of as many rows and columns as
     there are projections.
     """
     p = params
     if not p.has_projections:
-        return tick_cycles(p, p.n_sources, p.n_neurons, True)
+        return tick_cycles(p, p.n_sources + repeats, p.n_neurons, True, repeats)
     least = LEAST_WALKED * p.n_projections
+    again = repeats * (ROW_REPEAT + p.n_projections * max(LEAST_WALKED, p.row_groups))
     relays = RELAY * p.n_relays  # each belongs to one source
     rows, columns = (
-        p.weight_depth + p.n_sources * least + relays,
+        p.weight_depth + p.n_sources * least + relays + again,
         p.weight_depth + p.n_neurons * least,
     )
     learn = learn_cycles(p, columns) if p.learning else 0

@@ -31,6 +31,9 @@ class Controller(wiring.Component):
         In, with `single_port_weights`: the contents of the weight memory are defined.
     learns:
         In, with learning: neurons that fire cause columns.
+    axon_repeats, row_repeats:
+        In, with learning: the axon that is due, or with projections the row that waits, is that of
+        the row before.
     axon_due, axons_settled:
         In, an axon is active in this tick; `axon_due` is final, as no event is on its way.
     neuron_valid, any_fired:
@@ -84,10 +87,11 @@ class Controller(wiring.Component):
         ]  # fmt: skip
         if p.has_projections:
             inputs += ["row_valid", "rows_over", "row_last", "counted"]
-            inputs += ["relays_active"] * (p.n_relays > 0)
+            inputs += ["relays_active"] * (p.n_relays > 0) + ["row_repeats"] * p.learning
             outputs += ["walk_stb", "skip_stb", "sweep_stb", "take_row_stb", "streaming"]
         else:
             inputs += ["is_first", "last_of_row", "last_of_column", "word_over"]
+            inputs += ["axon_repeats"] * p.learning
             outputs += ["take_axon_stb", "take_neuron_stb", "issue", "row_stb", "axons_over"]
         super().__init__(
             {
@@ -174,14 +178,19 @@ class Controller(wiring.Component):
             m.d.comb += [self.issue.eq(1), self.row_stb.eq(self.is_first)]
             with m.If(self.last_of_row):
                 self._next_row(m, after_rows=True)
+        if self.params.learning:
+            with m.State("ROW_REPEAT"), m.If(self._last):
+                self._take_axon(m)
         with m.State("ROW_DRAIN"), m.If(self._last):
             self._enter_update(m)
 
     def _next_row(self, m: Module, *, after_rows: bool) -> None:
         """Take the next active source, if there is one; wait if that is not known yet."""
         with m.If(self.axon_due):
-            m.d.comb += self.take_axon_stb.eq(1)
-            m.next = "ROWS"
+            self._take_axon(m)
+            if self.params.learning and after_rows:
+                with m.If(self.axon_repeats):
+                    self._await_weights(m)
         # In a free-running core all events of a tick have arrived before it begins. An event that
         # arrives now belongs to a later tick, and must not cost this one a cycle.
         with m.Elif(self.real_time & ~self.axons_settled):
@@ -197,6 +206,15 @@ class Controller(wiring.Component):
             else:
                 self._enter_update(m)
 
+    def _take_axon(self, m: Module) -> None:
+        m.d.comb += self.take_axon_stb.eq(1)
+        m.next = "ROWS"
+
+    def _await_weights(self, m: Module) -> None:
+        """Take no axon yet: weights of its row are still on their way to memory."""
+        m.d.comb += self.take_axon_stb.eq(0)
+        self._enter(m, "ROW_REPEAT", schedule.ROW_REPEAT)
+
     # --- rows and columns of projections -------------------------------------------------------
 
     def _walked_rows(self, m: Module) -> None:
@@ -210,6 +228,10 @@ class Controller(wiring.Component):
                 m.d.comb += self.skip_stb.eq(1)
                 self._enter_update(m)
         self._walk(m, "ROW", schedule.ROW_DRAIN)
+        if self.params.learning:
+            with m.State("ROW_REPEAT"), m.If(self._last):
+                m.d.comb += self.take_row_stb.eq(1)
+                m.next = "ROWS"
         with m.State("ROW_DRAIN"), m.If(self._last):
             self._enter_update(m)
 
@@ -226,19 +248,27 @@ class Controller(wiring.Component):
         """Let one row or column after the other stream, until there is none."""
         with m.State(f"{name}_WAIT"):
             with m.If(self.row_valid):
-                m.d.comb += self.take_row_stb.eq(1)
-                m.next = f"{name}S"
+                self._take_row(m, name)
             with m.Elif(self.rows_over):
                 self._after_rows(m, name, drain)
         with m.State(f"{name}S"):
             m.d.comb += self.streaming.eq(1)
             with m.If(self.row_last):
                 with m.If(self.row_valid):
-                    m.d.comb += self.take_row_stb.eq(1)
+                    self._take_row(m, name)
                 with m.Elif(self.rows_over):
                     self._after_rows(m, name, drain)
                 with m.Else():
                     m.next = f"{name}_WAIT"
+
+    def _take_row(self, m: Module, name: str) -> None:
+        """Let the next row or column stream, once the weights of the row before are in memory."""
+        m.d.comb += self.take_row_stb.eq(1)
+        m.next = f"{name}S"
+        if self.params.learning and name == "ROW":
+            with m.If(self.row_repeats):
+                m.d.comb += self.take_row_stb.eq(0)
+                self._enter(m, "ROW_REPEAT", schedule.ROW_REPEAT)
 
     def _after_rows(self, m: Module, name: str, drain: int) -> None:
         """Go on to constant projections, if any have active sources, and then to the next phase."""

@@ -227,6 +227,8 @@ class Core(wiring.Component):
             blocks.in_columns.eq(controller.in_columns),
             blocks.issue.eq(controller.issue),
         ]
+        if self.params.learning:
+            m.d.comb += controller.axon_repeats.eq(axons.repeats)
         self._issue, self._row_stb = controller.issue, controller.row_stb
 
     def _connect_walker(self, m: Module) -> None:
@@ -259,6 +261,11 @@ class Core(wiring.Component):
             blocks.in_columns.eq(controller.in_columns),
             blocks.streaming.eq(controller.streaming),
         ]
+        if self.params.learning:
+            m.d.comb += [
+                walker.axon_repeats.eq(axons.repeats),
+                controller.row_repeats.eq(walker.row.repeats),
+            ]
         active, lanes = self.active_neurons, self.synapses
         m.d.comb += [
             active.set_stb.eq(walker.take_neuron_stb & ~controller.in_columns),

@@ -43,8 +43,8 @@ def row_layout(params: CoreParams) -> data.StructLayout:
     ------
     index:
         The source or the neuron.
-    first:
-        Whether the row is the first one of its source.
+    first, repeats:
+        Whether the row is the first one of its source, and this an axon that spikes once more.
     word, stride:
         Address of the first block, and what lies between two of them.
     group, groups:
@@ -62,6 +62,7 @@ def row_layout(params: CoreParams) -> data.StructLayout:
         {
             "index": bits_for(p.n_sources - 1),
             "first": 1,
+            "repeats": 1,
             "word": p.weight_address_width,
             "stride": p.weight_address_width,
             "group": bits_for(p.column_groups - 1),
@@ -89,7 +90,7 @@ class Walker(wiring.Component):
         In, no source is active, so that all axons of the tick were handled.
     real_time:
         In, ticks have a period, so that axon events may be on their way.
-    axon_due, axons_settled, axon, take_axon_stb:
+    axon_due, axons_settled, axon, axon_repeats, take_axon_stb:
         The active axons (`sources.AxonEvents`).
     neuron_valid, neuron, take_neuron_stb:
         The neurons that fired (`sources.ActiveList`).
@@ -125,6 +126,7 @@ class Walker(wiring.Component):
                 "axon_due": In(1),
                 "axons_settled": In(1),
                 "axon": In(bits_for(p.n_axons - 1)),
+                **({"axon_repeats": In(1)} if p.learning else {}),
                 "take_axon_stb": Out(1),
                 "neuron_valid": In(1),
                 "neuron": In(range(p.n_neurons)),
@@ -158,6 +160,7 @@ class Walker(wiring.Component):
         self._emit = Signal()  # a row begins to be prepared
         self._first = Signal()  # it is the first one of its source
         self._empty = Signal()  # its source has no projection, and it no block
+        self._repeats = Signal()  # it has to wait for the weights of the one before
         self._sweeps = Signal()  # it is that of a constant projection
         self._counted = Signal(p.n_projections)  # constant projections with active sources
         m.d.comb += self.counted.eq(self._counted.any())
@@ -179,6 +182,8 @@ class Walker(wiring.Component):
         left = Signal(len(walk) - WALK_FIRST_BITS)
         m.d.comb += [rows.r_address.eq(group), columns.r_address.eq(group)]
         reading = Signal(range(READ_LATENCY + 1))
+        repeats = Signal()  # the source is the axon of the row before, once more
+        m.d.comb += self._repeats.eq(repeats & self._first)
         room = self._begun != _WAITING
         after, found = Signal(WALK_FIRST_BITS), Signal(WALK_FIRST_BITS)
         with m.If(self._emit):
@@ -194,12 +199,15 @@ class Walker(wiring.Component):
                 with m.If(self.axon_due):
                     m.d.comb += self.take_axon_stb.eq(1)
                     m.d.sync += self._index.eq(self.axon)
+                    if p.learning:
+                        m.d.sync += repeats.eq(self.axon_repeats)
                     m.next = "READ"
                 with m.Elif(self.real_time & ~self.axons_settled & ~self.axons_over):
                     pass  # an event has just arrived
                 with m.Elif(self.neuron_valid):
                     m.d.comb += self.take_neuron_stb.eq(1)
                     m.d.sync += [
+                        repeats.eq(0),
                         self._index.eq(Mux(self.in_columns, self.neuron, self.neuron + p.n_axons)),
                         self.axons_over.eq(1),
                     ]
@@ -208,6 +216,7 @@ class Walker(wiring.Component):
                     with m.Elif(self.relay_valid & ~self.in_columns):
                         m.d.comb += self.take_relay_stb.eq(1)
                         m.d.sync += [
+                            repeats.eq(0),
                             self._index.eq(self.relay + (p.n_axons + p.n_neurons)),
                             self.axons_over.eq(1),
                         ]
@@ -270,6 +279,7 @@ class Walker(wiring.Component):
         emitted = Delay(m, "emitted", self._emit, _READY)
         index = Delay(m, "index", self._index, _READY)
         first = Delay(m, "first", self._first, _READY)
+        repeats = Delay(m, "repeats", self._repeats, _READY)
         empty = Delay(m, "empty", self._empty, _READ)
         sweeps = Delay(m, "sweeps", self._sweeps, _READY)
         # Operands: the row within the projection; the group of the column and its length; or the
@@ -309,6 +319,7 @@ class Walker(wiring.Component):
         m.d.comb += [
             prepared.index.eq(index[_READY - 1]),
             prepared.first.eq(first[_READY - 1]),
+            prepared.repeats.eq(repeats[_READY - 1]),
             prepared.word.eq(word),
             prepared.constant.eq(sweeps[_READY - 1]),
             prepared.added.eq(added),
