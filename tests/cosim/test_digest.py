@@ -14,7 +14,7 @@ import pytest
 from spiketwin.cosim.model.hashing import digest_sources, digest_synapses
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.cosim.trials import bench
-from spiketwin.hdl.spec.arithmetic import digest_code
+from spiketwin.hdl.spec.arithmetic import digest_code, digest_rows
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, ParamsError, preset
 from spiketwin.hdl.spec.registers import Space, registers, space_formats
@@ -323,8 +323,8 @@ def test_what_it_misses_is_as_documented(
 
         def digest(found: Any, rounds: int = rounds) -> Any:
             if found.dtype == np.int32:
-                return digest_sources(found, rounds)
-            return digest_synapses(0, found, PLASTIC, 255, rounds)
+                return digest_sources(digest_rows(512).sources, found, rounds)
+            return digest_synapses(0, 0, found, PLASTIC, 255, rounds)
 
         shares.append(missed(digest, values, wrong, 3_000))
     assert all(share <= limit for share, limit in zip(shares, most, strict=True))

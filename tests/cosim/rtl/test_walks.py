@@ -16,8 +16,13 @@ from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.rtl.core_engine import CoreEngine
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS
-from spiketwin.hdl.spec.registers import ClearMask, Space, SpaceFormat, registers, space_formats
-from spiketwin.hdl.spec.variables import Kind
+from spiketwin.hdl.spec.registers import (
+    RUN_REGISTERS,
+    ClearMask,
+    Space,
+    SpaceFormat,
+    space_formats,
+)
 from spiketwin.host.decoding import decode
 
 SIZES = {
@@ -32,8 +37,8 @@ SIZES = {
     ),
     "receptors": CoreParams(
         n_axons=64, n_neurons=64, lanes=8, n_projections=64, weight_depth=2048, n_relays=160,
-        max_delay=256, receptors=2, decay_shift=True, digest_rounds=1, saturation_counters=True,
-        spike_queue_depth=1024,
+        max_delay=256, receptors=2, decay_shift=True, n_profiles=4, digest_rounds=1,
+        saturation_counters=True, spike_queue_depth=1024,
     ),
     "wide": CoreParams(
         n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
@@ -53,8 +58,8 @@ NOT_WRITTEN = (Space.COUNTER, Space.PENDING)
 
 def anything(form: SpaceFormat, params: CoreParams, rng: np.random.Generator) -> NDArray[Any]:
     """Return values for all elements of a space with which neurons fire now and then."""
-    if form.space is Space.REGISTER:
-        return np.array([_register(params, k, rng) for k in range(form.columns)])
+    if form.record:
+        return np.array([_in_record(form, params, k, rng) for k in range(form.size)])
     low, high = form.limits()
     unit = 1 << (params.v_width - 4)
     if form.space in (Space.BIAS, Space.THRESHOLD):
@@ -66,15 +71,15 @@ def anything(form: SpaceFormat, params: CoreParams, rng: np.random.Generator) ->
     return rng.integers(low, high + 1, form.size)
 
 
-def _register(params: CoreParams, number: int, rng: np.random.Generator) -> int:
-    register = registers(params)[number]
-    low, high = register.limits(params)
-    if register.kind is Kind.RUN:
-        return int(register.name == "digest_en")
-    if register.name == "v_floor":
+def _in_record(form: SpaceFormat, params: CoreParams, k: int, rng: np.random.Generator) -> int:
+    low, high = form.limits_at(k)
+    name = form.record[k % form.columns].name
+    if name in RUN_REGISTERS:
+        return int(name == "digest_en")
+    if name == "v_floor":
         return low
-    value = int(rng.choice([low, high, rng.integers(low, high + 1)]))
-    return value >> 8 if register.name == "theta_bump" else value
+    value = int(rng.choice([low, high, int(rng.integers(low, high + 1))]))
+    return value >> 8 if name == "theta_bump" else value
 
 
 class Pair:

@@ -198,7 +198,9 @@ class Core(wiring.Component):
         access, unit = self.access, self.neurons
         connect(m, flipped(self.events), axons.events)
         # What takes the active sources, one after the other.
-        taker = self.walker if self.params.has_projections else controller
+        taker: wiring.Component = controller
+        if self.params.has_projections:
+            taker = self.walker
         m.d.comb += [
             self.event_level.eq(axons.level),
             axons.tick.eq(controller.tick),

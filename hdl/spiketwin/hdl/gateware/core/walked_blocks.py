@@ -56,7 +56,7 @@ class WalkedBlocks(wiring.Component):
                 "added_less": Out(row["added_less"].shape),
                 "bumps": Out(1),
                 "last": Out(1),
-                "once": Out(1, init=1),
+                "once": Out(1),
             }
         )
 
@@ -71,6 +71,7 @@ class WalkedBlocks(wiring.Component):
             relays = schedule.RELAY * self.row.relay_count
             least = Mux(relays < least, least, relays)
         m.d.comb += [
+            self.once.eq(1),
             block.column.eq(self.in_columns),
             block.index.eq(self.index[: exact_log2(p.lanes)]),
             self.issue.eq(self.streaming & (blocks_left != 0)),

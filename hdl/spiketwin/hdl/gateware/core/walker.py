@@ -260,7 +260,7 @@ class Walker(wiring.Component):
                     m.next = "FIND"
         m.d.comb += self.over.eq(walking.ongoing("REST") & (self._begun == 0))
 
-    def _prepare(self, m: Module) -> data.View:
+    def _prepare(self, m: Module) -> Signal:
         """Look up the fields of a projection, and find the first block of the row or column.
 
         Source and pass cannot change while a row is prepared, so only what belongs to the row
@@ -369,7 +369,7 @@ class Walker(wiring.Component):
             m.d.sync += self._counted.bit_select(late, 1).eq(1)
         return count
 
-    def _wait(self, m: Module, prepared: data.View, placed: Signal) -> None:
+    def _wait(self, m: Module, prepared: Signal, placed: Value) -> None:
         """Keep up to two rows until they are taken."""
         second = Signal(row_layout(self.params))
         second_valid = Signal()
