@@ -39,7 +39,7 @@ SIZES = {"n_axons", "n_neurons"}
 
 
 def attributes(kind: type) -> set[str]:
-    return {f.name for f in fields(kind)}
+    return {f.name for f in fields(kind) if f.init}
 
 
 def test_no_name_is_there_twice() -> None:
