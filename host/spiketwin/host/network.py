@@ -245,7 +245,8 @@ class Network:
         """
         self._check_of_populations("population")
         size = _integer("size", size, (1, MAX_LINES - self.n_neurons))
-        name = checked_name(name or f"population {len(self.populations) + 1}")
+        number = len(self.populations) + 1
+        name = checked_name(f"population {number}" if name is None else name)
         for given in parameters:
             if given not in _OF_NEURONS:
                 raise InvalidNetwork(
@@ -300,7 +301,7 @@ class Network:
         self._check_of_populations("project")
         source = checked_population("source", source, self)
         target = checked_target("target", target, self)
-        name = checked_name(name or f"{source.name} to {target.name}")
+        name = checked_name(f"{source.name} to {target.name}" if name is None else name)
         shape, limits = (source.size, target.size), ARRAYS["weights"].limits(WIDEST)
         checked = checked_weights("weights", weights, shape, limits)
         made = Projection(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 AXONS: Final = "axons"
 """Name of the population of all axons."""
 
+_LONGEST_NAME: Final = 500
+
 
 class Pairs(NamedTuple):
     """All pairs of some sources and some neurons, by their numbers in a network."""
@@ -197,7 +199,9 @@ def checked_target(name: str, given: object, network: Network) -> Population:
 
 
 def checked_name(given: object) -> str:
-    """Return an argument that must be a name, of 1 to 200 letters, or raise `InvalidNetwork`."""
-    if not isinstance(given, str) or not 1 <= len(given) <= 200:
-        raise InvalidNetwork(f"name must be a text of 1…200 letters, not {shown(given)}")
+    """Return an argument that must be a name, of 1 to 500 letters, or raise `InvalidNetwork`."""
+    if not isinstance(given, str) or not 1 <= len(given) <= _LONGEST_NAME:
+        raise InvalidNetwork(
+            f"name must be a text of 1…{_LONGEST_NAME} letters, not {shown(given)}"
+        )
     return given
