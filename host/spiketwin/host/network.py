@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -331,6 +331,32 @@ class Network:
             for source in sources
             for rows in [slice(source.sources.start, source.sources.stop)]
         )
+
+    @property
+    def n_weights(self) -> int:
+        """Synapses whose weight is not 0."""
+        return sum(int(np.count_nonzero(block.weights)) for block in self.blocks)
+
+    @property
+    def n_plastic(self) -> int:
+        """Synapses that learn."""
+        return sum(int(np.count_nonzero(block.plastic)) for block in self.blocks)
+
+    def copy(self) -> Network:
+        """Return a network of its own with the same values, populations and projections."""
+        if self.all_to_all:
+            return replace(self)
+        made = Network(n_axons=self.n_axons, **{name: getattr(self, name) for name in SETTINGS})
+        for each in self.populations:
+            part = slice(each.first, each.first + each.size)
+            its = {name: getattr(self, name)[part] for name in _OF_NEURONS}
+            made.population(each.size, name=each.name, **its)
+        for projection in self.projections:
+            made.project(
+                replace(projection.source, network=made), replace(projection.target, network=made),
+                weights=projection.weights, plastic=projection.plastic, name=projection.name,
+            )  # fmt: skip
+        return made
 
     @property
     def learns(self) -> bool:
