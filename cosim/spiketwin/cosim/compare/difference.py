@@ -20,8 +20,10 @@ from spiketwin.cosim.compare.equality import (
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
+from spiketwin.host import Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
+from spiketwin.host.populations import AXONS
 from spiketwin.host.progress import Progress
 
 FIELDS: Final = (
@@ -93,6 +95,9 @@ class Difference(Result):
         Elements that differ after the tick, by field.
     around:
         The ticks around it; None without a tick.
+    part:
+        The projections of the synapse, or the population of the source or neuron, by their names;
+        None in an all-to-all network, and without an element.
     """
 
     tick: int | None
@@ -103,15 +108,17 @@ class Difference(Result):
     values: dict[str, int]
     elements: dict[str, int]
     around: Window | None
+    part: str | None = None
 
     @property
     def element(self) -> str:
         """The element in words; empty for fields of the whole core."""
+        inside = "" if self.part is None else f" of {self.part}"
         if self.source is not None and self.neuron is not None:
-            return f"synapse ({self.source}, {self.neuron})"
+            return f"synapse ({self.source}, {self.neuron}){inside}"
         if self.source is not None:
-            return f"source {self.source}"
-        return "" if self.neuron is None else f"neuron {self.neuron}"
+            return f"source {self.source}{inside}"
+        return "" if self.neuron is None else f"neuron {self.neuron}{inside}"
 
 
 def differ_after(
@@ -275,10 +282,29 @@ def _named(
         field=field,
         source=source,
         neuron=neuron,
+        part=_part(case.network, source, neuron),
         values=both,
         elements={field: count for field, count in counts.items() if count},
         around=_window((a, b), case, tick, field, place, n_neurons) if ticks else None,
     )
+
+
+def _part(net: Network, source: int | None, neuron: int | None) -> str | None:
+    """Return the names of the projections of a synapse, or of the population of one end."""
+    if net.all_to_all:
+        return None
+    if source is not None and neuron is not None:
+        names = [
+            each.name
+            for each in net.projections
+            if source in each.pairs.sources and neuron in each.pairs.neurons
+        ]
+        return ", ".join(names) or None
+    if source is not None and source < net.n_axons:
+        return AXONS
+    number = neuron if source is None else source - net.n_axons
+    populations = (each.name for each in net.populations if number in each.neurons)
+    return next(populations, None)
 
 
 def _values(behaviour: Behaviour, tick: int, n_neurons: int) -> dict[str, IntArray]:
