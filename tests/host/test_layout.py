@@ -153,6 +153,7 @@ def test_a_larger_core_holds_a_network_in_the_same_order(
     assert (np.diff(place.neurons) > 0).all()
     top = (1 << larger.v_width - 1) - 1
     unused = place.numbers < 0
+    assert unused.sum() == larger.n_neurons - net.n_neurons
     assert (place.place(net)[Space.THRESHOLD][unused] == top).all()
 
 

@@ -452,6 +452,18 @@ def test_a_network_of_populations_is_compared_with_the_ideal_one(layers: Path) -
     assert model["within_one_tick_of_float"] > 0.8
 
 
+def test_digests_are_compared_only_where_neurons_have_the_same_numbers(layers: Path) -> None:
+    _, net = faulty_for(layers)
+    room = {"n_axons": 16, "n_neurons": 40, "weight_depth": 1600, "n_projections": 8}
+    two, four = (
+        described(net.core_params(lanes=lanes, digest_rounds=3, **room)) for lanes in (2, 4)
+    )
+    for urls, digests in (((two, two), True), ((two, four), False)):
+        figures = compared(layers, *(f"model://?params={sizes}" for sizes in urls))
+        assert figures["first_difference"] is None
+        assert figures["digests"] is digests
+
+
 def word_of(net: Network, number: int, place: tuple[int, int]) -> tuple[int, int]:
     """The place of a synapse of a projection in the weights of the core."""
     alone = net.copy()

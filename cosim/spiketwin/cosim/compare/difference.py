@@ -23,6 +23,7 @@ from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
 from spiketwin.host import Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
+from spiketwin.host.layout import layout
 from spiketwin.host.populations import AXONS
 from spiketwin.host.progress import Progress
 
@@ -153,7 +154,7 @@ def differ_after(
     first, second = behaviours
     in_runs = first_tick(unequal_runs(first.run, second.run, same_sizes(a, b)))
     end = case.ticks if in_runs is None else in_runs + 1
-    if have_digests(a, b):
+    if have_digests(a, b, case):
         unequal = _differ_in_digests(a, b, case, end, progress)
     else:
         unequal = _differ_in_state(a, b, case, end, every, progress)
@@ -167,14 +168,19 @@ def same_sizes(a: Subject, b: Subject) -> bool:
     return a.core.params == b.core.params
 
 
-def have_digests(a: Subject, b: Subject) -> bool:
+def have_digests(a: Subject, b: Subject, case: Case) -> bool:
     """Return whether both targets have digests, equal for equal states."""
-    return a.core.params.digests_alike(b.core.params)
+    first, second = a.core.params, b.core.params
+    if not first.digests_alike(second):
+        return False
+    # Populations are filled up to groups of lanes, and the numbers of neurons are in the digest.
+    places = layout(case.network, first), layout(case.network, second)
+    return np.array_equal(places[0].sources, places[1].sources)
 
 
 def both_after(a: Subject, b: Subject, case: Case, ticks: int) -> tuple[Behaviour, Behaviour]:
     """Play the first `ticks` ticks of a case on two targets, with digests where they have them."""
-    digests = have_digests(a, b)
+    digests = have_digests(a, b, case)
     return a.after(case, ticks, digests=digests), b.after(case, ticks, digests=digests)
 
 
@@ -374,7 +380,7 @@ def _window(
     spikes: dict[str, list[list[int]]] = {}
     values: dict[str, list[int]] = {}
     for subject in subjects:
-        playback = subject.begin(case, have_digests(*subjects))
+        playback = subject.begin(case, have_digests(*subjects, case))
         playback.to(begin)
         spikes[subject.name], values[subject.name] = [], []
         for after in range(begin + 1, end + 1):
