@@ -263,14 +263,19 @@ class Layout:
         return self.sources if variable.per is Per.SOURCE else self.neurons
 
     def places(self, block: Block) -> IntArray:
-        """Return the element of the space `weight` that each synapse of a block is."""
-        p, (rows, columns) = self.params, block.piece.pairs.place
+        """Return the element of the space `weight` that each synapse of a block of a table is."""
+        rows, columns = block.piece.pairs.place
         sources, neurons = self.sources[rows, None], self.neurons[None, columns]
-        if block.entry is None:
-            return sources * p.n_neurons + neurons
-        place: Any = block.entry.place  # its arithmetic is that of arrays, too
-        places: IntArray = place(sources, neurons, p.lanes)
+        entry: Any = block.entry  # the arithmetic of its method is that of arrays, too
+        places: IntArray = entry.place(sources, neurons, self.params.lanes)
         return places
+
+    def _in_matrix(self, block: Block, words: IntArray) -> IntArray:
+        """Return the part of all words that a block has in a core without a table, as a view."""
+        rows, columns = block.piece.pairs.place
+        first = int(self.sources[rows.start])
+        matrix = words.reshape(self.params.n_sources, self.params.n_neurons)
+        return matrix[first : first + rows.stop - rows.start, columns]
 
     def embed_synapses(self, arrays: Mapping[int, IntArray], words: IntArray) -> None:
         """Write values of the synapses of some projections to elements of the space `weight`.
@@ -278,14 +283,21 @@ class Layout:
         `arrays` are the values of projections by their numbers, and `words` all elements.
         """
         for block in self.blocks:
-            if block.piece.projection in arrays:
-                words[self.places(block)] = arrays[block.piece.projection][self._part(block)]
+            if block.piece.projection not in arrays:
+                continue
+            values = arrays[block.piece.projection][self._part(block)]
+            if block.entry is None:
+                self._in_matrix(block, words)[...] = values
+            else:
+                words[self.places(block)] = values
 
     def extract_synapses(self, words: IntArray) -> list[IntArray]:
         """Return the values of the synapses of each projection: the inverse of `embed_synapses`."""
         arrays = [np.zeros(each.shape, np.int64) for each in self.pairs]
         for block in self.blocks:
-            arrays[block.piece.projection][self._part(block)] = words[self.places(block)]
+            whole = block.entry is None
+            values = self._in_matrix(block, words) if whole else words[self.places(block)]
+            arrays[block.piece.projection][self._part(block)] = values
         return arrays
 
     def _part(self, block: Block) -> tuple[slice, slice]:
