@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner
 
@@ -60,3 +61,32 @@ def test_what_is_no_network_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["inspect", str(tmp_path / "net.npz")])
     assert done.exit_code == 2
     assert "net.npz" in done.stderr
+
+
+def test_what_each_projection_takes_is_said(tmp_path: Path) -> None:
+    net = Network(n_axons=6)
+    hidden, output = net.population(7, name="hidden"), net.population(10, name="[output]")
+    net.project(net.axons, hidden, weights=3, plastic=True)
+    net.project(hidden[:4], output, weights=[[0] + [-2] * 9] * 4)
+    text, found = inspected(net, tmp_path)
+    params = preset(str(found["params"]))
+    # 4 lanes: groups of 4 + 4 neurons hidden, as [:4] ends there, and 4 + 4 + 4 of the output.
+    assert (params.lanes, params.n_axons, params.n_neurons) == (4, 8, 20)
+    first = {"name": "axons to hidden", "source": "axons", "target": "hidden", "synapses": 42}
+    second = {"name": "hidden[0:4] to [output]", "synapses": 36, "plastic": 0}
+    place: Any = found["layout"]
+    one, other = place["projections"]
+    assert (first | {"plastic": 42, "entries": 2, "words": 16, "share": 0.5}).items() <= one.items()
+    assert (second | {"entries": 1, "words": 12, "share": 0.375}).items() <= other.items()
+    assert (place["free_entries"], place["free_words"]) == (0, 4)
+    assert (place["unused_axons"], place["unused_neurons"]) == (2, 3)
+    assert (found["synapses"], found["plastic"], found["least_weight"]) == (78, 42, -2)
+    assert "[output]" in text
+    assert "2 axons and 3 neurons fill groups up" in text
+
+
+def test_a_network_without_projections_is_described(tmp_path: Path) -> None:
+    net = Network(n_axons=6)
+    net.population(7)
+    _, found = inspected(net, tmp_path)
+    assert (found["synapses"], found["least_weight"], found["most_weight"]) == (0, 0, 0)

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code, shifted_decay_code
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
 from spiketwin.hdl.spec.registers import Space, limits, registers, space_formats
-from spiketwin.hdl.spec.variables import BY_SPACE
+from spiketwin.hdl.spec.variables import ARRAYS as ALL_ARRAYS
+from spiketwin.hdl.spec.variables import Per
 from spiketwin.host import Network, connect
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
-from spiketwin.host.network import SETTINGS, Placement, decay_tau
+from spiketwin.host.layout import in_matrix, layout
+from spiketwin.host.network import SETTINGS, decay_tau
 
 
 @given(st.integers(0, DECAY_AT_ONCE))
@@ -61,8 +63,8 @@ def test_time_constants_become_codes_with_exact_ends() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("n_neurons", 0, r"n_neurons must be an integer in 1…2048, not 0"),
-        ("n_axons", 2049, r"n_axons must be an integer in 0…2048"),
+        ("n_neurons", 0, r"n_neurons must be an integer in 1…4096, not 0"),
+        ("n_axons", 4097, r"n_axons must be an integer in 0…4096"),
         ("weights", np.full((11, 3), 40000), r"weights\[0, 0\] must be in -32768…32767, not 40000"),
         ("weights", np.zeros((3, 11)), r"weights must hold integers, not float64"),
         ("weights", np.zeros((3, 11), int), r"weights must have the shape \(11, 3\)"),
@@ -107,7 +109,7 @@ def test_the_smallest_core_holds_the_network_and_hardly_more(
 ) -> None:
     net = Network.random(n_axons, n_neurons, seed)
     params = net.core_params()
-    Placement(n_axons, n_neurons, params).place(net)
+    layout(net, params).place(net)
     assert 0 <= params.n_axons - n_axons <= params.lanes
     assert 0 <= params.n_neurons - n_neurons < max(params.lanes, 8)
 
@@ -138,25 +140,25 @@ def test_a_random_network_is_a_function_of_its_seed_and_fits_the_reference_sizes
     assert not np.array_equal(one.weights, other.weights)
     for params in PRESETS.values():
         net = Network.random(params.n_axons, params.n_neurons, seed=1)
-        Placement(net.n_axons, net.n_neurons, params).place(net)
+        layout(net, params).place(net)
 
 
-ARRAYS = [space for space in BY_SPACE if space is not Space.PENDING]
+ARRAYS = [v.space for v in ALL_ARRAYS if v.per in (Per.SOURCE, Per.NEURON)]
 
 
 @given(st.integers(0, 16), st.integers(1, 16), st.sampled_from(ARRAYS), st.integers(0, 99))
 def test_what_is_embedded_is_extracted_again(
     n_axons: int, n_neurons: int, space: Space, seed: int
 ) -> None:
-    placement = Placement(n_axons, n_neurons, CoreParams(n_axons=16, n_neurons=16, lanes=4))
-    values = np.random.default_rng(seed).integers(0, 2, placement.shape(space))
-    assert np.array_equal(placement.extract(space, placement.embed(space, values)), values)
+    place = in_matrix(n_axons, n_neurons, CoreParams(n_axons=16, n_neurons=16, lanes=4))
+    values = np.random.default_rng(seed).integers(0, 2, place.shape(space))
+    assert np.array_equal(place.extract(space, place.embed(space, values)), values)
 
 
 def test_neurons_left_over_have_no_weights_and_the_highest_threshold() -> None:
     params = preset("tiny")
     net = Network.random(3, 5, seed=1)
-    placed = Placement(3, 5, params).place(net)
+    placed = layout(net, params).place(net)
     weights = placed[Space.WEIGHT]
     assert np.array_equal(weights[:3, :5], net.weights[:3])
     assert np.array_equal(weights[8:13, :5], net.weights[3:])

@@ -122,6 +122,7 @@ MEANT = {
     "progress": ["None"],
     "watch": ["None"],
     "params": ["None", "'8'", "''"],
+    "n_neurons": ["None"],
     "url": ["'8'", "''"],
 }
 """Values that are no mistake there, or one of another kind, as they are shown."""

@@ -143,6 +143,7 @@ def test_files_named_on_a_page_exist(page: Path) -> None:
         "docs/tick.md",
         "docs/protocol.md",
         "docs/python.md",
+        "docs/projections.md",
         "docs/targets.md",
         "docs/digits.md",
         "docs/compare.md",

@@ -30,8 +30,8 @@ class Account:
         The stopwatch that timed the call, and the times of the line to the device.
     params:
         Sizes of the core.
-    n_neurons:
-        Neurons of the network.
+    numbers:
+        Number in the network of each neuron of the core; -1 for those that it does not have.
     tick_period:
         Period of the ticks in cycles; 0 is free-running.
     ticks:
@@ -49,7 +49,7 @@ class Account:
     stopwatch: Stopwatch
     line: Line
     params: CoreParams
-    n_neurons: int
+    numbers: IntArray
     tick_period: int
     ticks: int
     digests: bool
@@ -96,7 +96,7 @@ class Account:
     def words(self) -> Words:
         """All output words, without the spikes of neurons that the network does not have."""
         words = np.frombuffer(b"".join(self.fetched), "<u4")
-        return of_network(words, self.n_neurons, self.params.neuron_lanes)
+        return of_network(words, self.numbers, self.params.neuron_lanes)
 
     @property
     def requests(self) -> NDArray[np.void]:

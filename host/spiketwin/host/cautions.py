@@ -85,7 +85,7 @@ def warn_of_rounding(real: NDArray[np.floating[Any]], whole: NDArray[np.integer[
 
 
 def _bounds(net: Network) -> Iterator[str]:
-    if not net.plastic.any() or not (net.learn_pre or net.learn_post):
+    if not net.learns or not (net.learn_pre or net.learn_post):
         return
     if net.w_min == net.w_max:
         yield (
@@ -93,7 +93,7 @@ def _bounds(net: Network) -> Iterator[str]:
             "its first step: set the bounds between which weights are to learn"
         )
         return
-    start = net.weights[net.plastic]
+    start = np.concatenate([block.weights[block.plastic] for block in net.blocks])
     outside = int(((start < net.w_min) | (start > net.w_max)).sum())
     if outside:
         yield (

@@ -21,10 +21,12 @@ from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.exchange import Statistics
 from spiketwin.host.execution import Execution
+from spiketwin.host.layout import layout
 from spiketwin.host.link import Link
 from spiketwin.host.memories import Memories, spaces_of
-from spiketwin.host.network import Network, Placement, checked_network
+from spiketwin.host.network import Network, checked_network
 from spiketwin.host.plan import Watch, check_not_of_run, clear_mask
+from spiketwin.host.populations import Projection
 from spiketwin.host.progress import Steps
 from spiketwin.host.runner import Runner
 from spiketwin.host.runs import Runs
@@ -149,9 +151,10 @@ class Core:
     def program(self, net: Network) -> None:
         """Reset the core and write a whole network into it.
 
-        A network smaller than the core leaves the rest of the core silent. The noise of stochastic
-        rounding is a function of the source's number in the core, so with it a network learns the
-        same only on cores with the same number of axons.
+        A network smaller than the core leaves the rest of the core silent. A core without a table
+        of projections also holds a network of populations in which no pair has two synapses. The
+        noise of stochastic rounding is a function of the numbers of source and neuron in the core,
+        so with it a network learns the same only where these are the same.
 
         Raises
         ------
@@ -169,14 +172,14 @@ class Core:
             weights at the start, or sums that one tick can make saturate.
         """
         checked_network(net)
-        placement = Placement(net.n_axons, net.n_neurons, self.params)
+        placed = layout(net, self.params)
         values, shared = net.register_values(self.params), net.profile_values(self.params)
-        arrays = placement.place(net)
+        arrays = placed.place(net)
         warn_of(net, self.params)
         self._state.half_written.clear()  # everything is written now
         with self._state.writing({"the network": "program the core again"}):
             self._state.reset()
-            self._state.placement = placement
+            self._state.layout = placed
             self._memories.write_checked_registers(values)
             if shared:
                 table = np.array([*shared.values()], np.int64).T
@@ -236,7 +239,7 @@ class Core:
         _check_callbacks(progress, watch)
 
         def execute(begun: list[Runner], stopwatch: Stopwatch) -> Run:
-            events = checked_events(spikes, ticks, self._state.placement.n_axons)
+            events = self._placed(checked_events(spikes, ticks, self._state.layout.n_axons))
             plan = self._execution.plan(events, ticks, 1, tick_period, digests, clear, {})
             return self._execution.over_link(plan, progress, watch, begun, stopwatch)
 
@@ -301,7 +304,7 @@ class Core:
         most_threads = checked_threads(threads)
 
         def execute(begun: list[Runner], stopwatch: Stopwatch) -> Run:
-            events = checked_stimuli(stimuli, ticks, self._state.placement.n_axons)
+            events = self._placed(checked_stimuli(stimuli, ticks, self._state.layout.n_axons))
             given = {} if registers is None else registers
             plan = self._execution.plan(
                 events, ticks, len(stimuli), tick_period, digests, clear, given, many=True
@@ -315,30 +318,51 @@ class Core:
                 error.__dict__["runs"] = Runs.of_whole(int(ticks), error.__dict__["run"])
             raise
 
+    def _placed(self, events: IntArray) -> IntArray:
+        """Give axon events the numbers that their axons have in the core."""
+        events[:, 1] = self._state.layout.axons[events[:, 1]]
+        return events
+
     # --- memories --------------------------------------------------------------------------------
 
     @_exclusive
-    def read_weights(self) -> IntArray:
-        """Return the weights, shape (n_axons + n_neurons, n_neurons)."""
-        return self._memories.read_array(Space.WEIGHT)
+    def read_weights(self, projection: Projection | None = None) -> IntArray:
+        """Return the weights of a projection, in the shape of `Projection.weights`.
 
-    @_exclusive
-    def write_weights(self, weights: ArrayLike) -> None:
-        """Write all weights, in the shape in which `read_weights` returns them."""
-        self._memories.write_arrays({Space.WEIGHT: weights}, "write_weights")
+        Without a projection, return those of all sources to all neurons, shape (n_axons +
+        n_neurons, n_neurons); where a pair has several synapses, this is their sum, and where it
+        has none, 0.
 
-    @_exclusive
-    def read_plastic(self) -> NDArray[np.bool_]:
-        """Return the plastic flags, shape (n_axons + n_neurons, n_neurons).
-
-        Raises `DoesNotFit` for a core without learning.
+        Raises `InvalidInput` if the projection is not of the network that was programmed last, or
+        if the core has projections and none was programmed by this host.
         """
-        return self._memories.read_array(self._memories.built(Space.PLASTIC)).astype(np.bool_)
+        return self._memories.read_synapses(Space.WEIGHT, projection)
 
     @_exclusive
-    def write_plastic(self, plastic: ArrayLike) -> None:
-        """Write all plastic flags, in the shape in which `read_plastic` returns them."""
-        self._memories.write_arrays({Space.PLASTIC: plastic}, "write_plastic")
+    def write_weights(self, weights: ArrayLike, projection: Projection | None = None) -> None:
+        """Write all weights of a projection, in the shape in which `read_weights` returns them.
+
+        Without a projection, write those of an all-to-all network; one of populations is refused.
+        """
+        self._memories.write_synapses(Space.WEIGHT, weights, projection, "write_weights")
+
+    @_exclusive
+    def read_plastic(self, projection: Projection | None = None) -> NDArray[np.bool_]:
+        """Return the plastic flags, in the shapes of `read_weights`.
+
+        Without a projection they say whether any synapse of a pair is plastic. Raises `DoesNotFit`
+        for a core without learning.
+        """
+        return self._memories.read_synapses(Space.PLASTIC, projection) > 0
+
+    @_exclusive
+    def write_plastic(self, plastic: ArrayLike, projection: Projection | None = None) -> None:
+        """Write all plastic flags of a projection, in the shape in which `read_plastic` returns.
+
+        Without a projection, write those of an all-to-all network. Raises `DoesNotFit` for a core
+        without learning, and for a projection in which nothing was plastic when it was programmed.
+        """
+        self._memories.write_synapses(Space.PLASTIC, plastic, projection, "write_plastic")
 
     @_exclusive
     def read_parameters(self) -> dict[str, IntArray]:
@@ -383,7 +407,7 @@ class Core:
         spaces = spaces_of(arrays, names(STATE))
         flags = None
         if Space.PENDING in spaces:
-            shape = (self._state.placement.n_neurons,)
+            shape = (self._state.layout.n_neurons,)
             flags = integers("pending", spaces.pop(Space.PENDING), shape, (0, 1))
         self._memories.write_arrays(spaces, "write_state")
         if flags is not None:

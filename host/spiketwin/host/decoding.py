@@ -141,14 +141,23 @@ def _reports_are_good(octets: bytes, params: CoreParams) -> bool:
 
 
 def decode_network(
-    words: Words, ticks: int, params: CoreParams, digests: bool, n_neurons: int
+    words: Words, ticks: int, params: CoreParams, digests: bool, numbers: IntArray
 ) -> Decoded:
-    """Decode output words as `decode` does, keeping only spikes of a network of `n_neurons`."""
+    """Decode output words as `decode` does, but with the neurons of a network.
+
+    `numbers` are the numbers in the network of the neurons of the core; spikes of those with -1 are
+    left out.
+    """
     decoded = decode(words, ticks, params, digests)
-    # Neurons beyond the network are silent unless a program has written their parameters.
-    if decoded.spikes.size and int(decoded.spikes[:, 1].max()) >= n_neurons:
-        words = of_network(words, n_neurons, params.neuron_lanes)
-        return decode(words, ticks, params, digests)
+    if decoded.spikes.size:
+        neurons = numbers[decoded.spikes[:, 1]]
+        # Neurons that no network has are silent unless a program has written their parameters.
+        if int(neurons.min()) < 0:
+            decoded = decode(
+                of_network(words, numbers, params.neuron_lanes), ticks, params, digests
+            )
+            neurons = numbers[decoded.spikes[:, 1]]
+        decoded.spikes[:, 1] = neurons
     return decoded
 
 

@@ -20,8 +20,8 @@ from spiketwin.host.account import Account
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
+from spiketwin.host.layout import Layout, bare
 from spiketwin.host.link import Link
-from spiketwin.host.network import Placement
 from spiketwin.host.plan import Settings
 from spiketwin.host.runner import ANY_WAIT, Runner
 from spiketwin.host.spikes import Run, Saturations
@@ -42,7 +42,7 @@ class DeviceState:
     ----------
     params, settings, formats:
         Sizes, registers and memory spaces of the core.
-    placement:
+    layout:
         Where the network lies in the core.
     tick:
         The tick that is executed next.
@@ -65,7 +65,7 @@ class DeviceState:
         self.params = link.identity.params
         self.settings = Settings(self.params)
         self.formats = space_formats(self.params)
-        self.placement = Placement(self.params.n_axons, self.params.n_neurons, self.params)
+        self.layout: Layout = bare(self.params)
         self.tick = 0
         self.known_registers: dict[str, int] = {}
         self.half_written: dict[str, str] = {}
@@ -199,9 +199,9 @@ class DeviceState:
         values = self.read_elements(Space.COUNTER, len(built))
         return {counter.name: int(v) for counter, v in zip(built, values, strict=True)}
 
-    def read_elements(self, space: Space, count: int) -> IntArray:
-        """Return the first `count` elements of a space, shape (count,)."""
+    def read_elements(self, space: Space, count: int, first: int = 0) -> IntArray:
+        """Return `count` elements of a space from the linear index `first` on, shape (count,)."""
         fmt = self.formats[space]
         values: list[IntArray] = []
-        self.link.run(access.read(fmt, i, n, values.append) for i, n in blocks(fmt, 0, count))
+        self.link.run(access.read(fmt, i, n, values.append) for i, n in blocks(fmt, first, count))
         return np.concatenate(values)

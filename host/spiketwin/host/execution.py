@@ -68,7 +68,7 @@ class Execution:
             {name: settings.checked(name, each, (runs,)) for name, each in registers.items()}, many,
         )  # fmt: skip
         if "v_floor" in plan.registers:
-            state.placement.check_floor(int(plan.registers["v_floor"].max()))
+            state.layout.check_floor(int(plan.registers["v_floor"].max()))
         for what, mend in state.half_written.items():
             if what not in plan.registers:  # the plan writes its registers again
                 raise HalfWritten(f"writing {what} was broken off: {mend} before it is run")
@@ -127,7 +127,7 @@ class Execution:
         runner = Runner(
             state.link.identity, state.tick, plan,
             state.settings, dict(state.known_registers), progress, watch,
-            state.placement.n_neurons, state.link.calling_back,
+            state.layout.numbers, state.link.calling_back,
         )  # fmt: skip
         begun.append(runner)
         state.begin(runner)
@@ -223,9 +223,7 @@ class Execution:
             error.__dict__["run"] = Run(*decode_nothing(state.params))
             raise
         ticks = plan.runs * plan.ticks
-        decoded = decode_network(
-            words, ticks, state.params, plan.digests, state.placement.n_neurons
-        )
+        decoded = decode_network(words, ticks, state.params, plan.digests, state.layout.numbers)
         state.tick += ticks
         state.known_registers |= state.settings.behind(plan)
         for name in plan.registers:

@@ -19,7 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec.params import MAX_LINES
 from spiketwin.hdl.spec.text import shown
+from spiketwin.hdl.spec.variables import Per
+from spiketwin.host import file_parts
 from spiketwin.host.errors import InvalidInput, InvalidNetwork, NetworkFileError
+from spiketwin.host.file_parts import Parts
 from spiketwin.host.inputs import open_regular
 from spiketwin.host.network import ARRAYS, PROFILED, SETTINGS, Network, array_types, checked_network
 from spiketwin.host.npy import ArrayError, read_elements, read_header
@@ -31,7 +34,10 @@ FORMAT: Final = "spiketwin network"
 VERSION: Final = max(v.since for v in (*ARRAYS.values(), *SETTINGS.values()))
 """Version that is written. Earlier ones are read; variables that came later take their defaults."""
 
-_MOST_HEADER_BYTES: Final = 1 << 16
+_OF_POPULATIONS: Final = 3
+"""First version that holds networks of populations."""
+
+_MOST_HEADER_BYTES: Final = 1 << 20
 _MOST_FILE_BYTES: Final = 1 << 29
 """Most bytes of a file; the largest network with the longest stimulus takes less than half."""
 
@@ -90,7 +96,12 @@ def save(
         # JSON has no infinity, so numbers that may be infinite are written as text.
         "settings": {n: _to_json(getattr(net, n)) for n in SETTINGS},
     }
-    arrays: dict[str, NDArray[Any]] = {name: getattr(net, name) for name in array_types()}
+    if net.all_to_all:
+        arrays = {name: getattr(net, name) for name in array_types()}
+    else:
+        header |= file_parts.described(net)
+        arrays = file_parts.joined(net)
+        arrays |= {name: getattr(net, name) for name in array_types() if name not in arrays}
     if (spikes is None) != (ticks is None):
         raise InvalidInput("a stimulus has both, spikes and ticks: give both or neither")
     if spikes is not None and ticks is not None:
@@ -102,6 +113,11 @@ def save(
         header["ticks"] = int(ticks)
         header["events"] = len(arrays[_SPIKES])
     text = np.frombuffer(json.dumps(header, indent=1).encode(), np.uint8)
+    if len(text) > _MOST_HEADER_BYTES:
+        raise InvalidNetwork(
+            f"the header has {len(text)} bytes, and a file at most {_MOST_HEADER_BYTES}: take "
+            "shorter names of populations and projections"
+        )
     with replacing(whole) as file:
         np.savez_compressed(file, allow_pickle=False, **{_HEADER: text}, **arrays)
 
@@ -179,13 +195,23 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
             f"the file must hold exactly the arrays {', '.join(sorted(expected))}, "
             f"not {', '.join(sorted(found))}"
         )
+    parts = None
+    if "populations" in header and version >= _OF_POPULATIONS:
+        parts = Parts.of_header(header, sizes["n_axons"], sizes["n_neurons"])
     # Sizes and types are checked before memory is allocated for an array.
     arrays: dict[str, Any] = {}
     for name, dtype in types.items():
         shape = ARRAYS[name].shape(sizes["n_axons"], sizes["n_neurons"])
+        if parts is not None and ARRAYS[name].per is Per.SYNAPSE:
+            shape = (parts.synapses,)
         arrays[name] = _read_array(archive, name, dtype, shape)
     attributes: dict[str, Any] = {n: _from_json(n, v) for n, v in settings.items()}
-    net = Network(**sizes, **arrays, **attributes)
+    if parts is None:
+        net = Network(**sizes, **arrays, **attributes)
+    else:
+        net = Network(n_axons=sizes["n_axons"], **attributes)
+        parts.add(net, arrays)
+        net.validate()
     if not stimulus:
         return net, None
     ticks = _whole(header, "ticks", (1 << 32) - 1)

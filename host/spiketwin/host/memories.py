@@ -1,4 +1,4 @@
-"""The memories of a core, read and written as arrays in the size of the network."""
+"""The memories of a core, read and written as arrays in the sizes of the network."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from spiketwin.host import access
 from spiketwin.host.device_state import REGISTER_AGAIN, DeviceState
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, LinkError
+from spiketwin.host.layout import Layout
+from spiketwin.host.populations import Projection
 
 
 class Memories:
@@ -39,13 +41,72 @@ class Memories:
         return space
 
     def read_array(self, space: Space) -> IntArray:
-        """Return a whole space, in the shape that it has in the network."""
+        """Return a whole space of sources or neurons, in the shape that it has in the network."""
         state = self._state
-        fmt = state.formats[self.built(space)]
-        values = self.read(space, fmt.size)
-        if fmt.rows > 1:
-            values = values.reshape(fmt.rows, fmt.columns)
-        return state.placement.extract(space, values)
+        values = self.read(space, state.formats[self.built(space)].size)
+        return state.layout.extract(space, values)
+
+    def read_synapses(self, space: Space, projection: Projection | None) -> IntArray:
+        """Return a value of each synapse of a projection, in the shape of its weights.
+
+        Without a projection, return the sum for each pair, shape (n_sources, n_neurons).
+        """
+        layout = self._layout()
+        number = None if projection is None else layout.number_of(projection)
+        words = np.zeros(self._state.formats[self.built(space)].size, np.int64)
+        for first, count in self._ranges(space, number):
+            words[first : first + count] = self.read(space, count, first)
+        arrays = layout.extract_synapses(words)
+        return layout.summed(arrays) if number is None else arrays[number]
+
+    def write_synapses(
+        self, space: Space, values: ArrayLike, projection: Projection | None, method: str
+    ) -> None:
+        """Check and write a value of each synapse, as `read_synapses` returns them.
+
+        Without a projection the network has to be all-to-all. `method` is as for `write_arrays`.
+        """
+        state, layout, name = self._state, self._layout(), space.name.lower()
+        allowed = state.formats[self.built(space)].limits()
+        number = None if projection is None else layout.number_of(projection)
+        if number is None:
+            if not layout.all_to_all:
+                raise InvalidInput(
+                    f"a network of populations has synapses by projections: name one, "
+                    f"`core.{method}(…, projection)`"
+                )
+            matrix = integers(name, values, layout.shape(space), allowed)
+            arrays = dict(enumerate(layout.split(matrix)))
+        else:
+            arrays = {number: integers(name, values, layout.pairs[number].shape, allowed)}
+            if space is Space.PLASTIC and arrays[number].any() and not layout.may_learn(number):
+                raise DoesNotFit(
+                    f"{layout.projections[number].name} was programmed as a projection that does "
+                    "not learn: make one of its synapses plastic and program the network"
+                )
+        with state.writing({name: f"write it again (`{method}`)"}):
+            words = np.zeros(state.formats[space].size, np.int64)
+            if number is not None and not state.params.has_projections:
+                words = self.read(space, words.size)  # others share the rows of the matrix
+            layout.embed_synapses(arrays, words)
+            for first, count in self._ranges(space, number):
+                self.write(space, words[first : first + count], first)
+
+    def _layout(self) -> Layout:
+        """Return where the synapses lie; raise `InvalidInput` if the host does not know."""
+        layout = self._state.layout
+        if not layout.known:
+            raise InvalidInput(
+                "the host does not know the projections of this core: program a network that has "
+                "some, `core.program(net)`"
+            )
+        return layout
+
+    def _ranges(self, space: Space, number: int | None) -> list[tuple[int, int]]:
+        """Return the elements, first and count, of a projection, or of all without a number."""
+        if not self._state.params.has_projections:
+            return [(0, self._state.formats[space].size)]
+        return self._state.layout.ranges(number)
 
     def write_arrays(self, arrays: dict[Space, ArrayLike], method: str) -> None:
         """Check all arrays, then write each of them to its whole space.
@@ -61,8 +122,8 @@ class Memories:
         placed = {}
         for space, values in arrays.items():
             limits = state.formats[self.built(space)].limits()
-            checked = integers(space.name.lower(), values, state.placement.shape(space), limits)
-            placed[space] = state.placement.embed(space, checked)
+            checked = integers(space.name.lower(), values, state.layout.shape(space), limits)
+            placed[space] = state.layout.embed(space, checked)
         again = f"write it again (`{method}`)"
         with state.writing({space.name.lower(): again for space in placed}):
             for space, whole in placed.items():
@@ -89,12 +150,12 @@ class Memories:
         flags = np.zeros((state.params.neuron_groups, state.params.neuron_lanes), np.int64)
         mask = entries[:, None] >> np.arange(state.params.neuron_lanes) & 1
         flags[entries >> PENDING_MASK_BITS] = mask
-        return state.placement.extract(Space.PENDING, flags.reshape(-1))
+        return state.layout.extract(Space.PENDING, flags.reshape(-1))
 
     def write_pending(self, flags: IntArray) -> None:
         """Write which neurons fired in the last tick: shape (n_neurons,), 1 for those that did."""
         state = self._state
-        whole = state.placement.embed(Space.V, flags)  # laid out as every other vector of neurons
+        whole = state.layout.embed(Space.V, flags)  # laid out as every other vector of neurons
         lanes = whole.reshape(state.params.neuron_groups, state.params.neuron_lanes)
         masks = (lanes << np.arange(state.params.neuron_lanes)).sum(axis=1)
         groups = np.flatnonzero(masks)
@@ -104,21 +165,21 @@ class Memories:
             state.settle()
             state.link.run([state.settings.clear(ClearMask.PENDING)])
 
-    def read(self, space: Space, count: int) -> IntArray:
-        """Return the first `count` elements of a space, shape (count,)."""
+    def read(self, space: Space, count: int, first: int = 0) -> IntArray:
+        """Return `count` elements of a space from a linear index on, shape (count,)."""
         state = self._state
         state.settle()
-        return state.read_elements(space, count)
+        return state.read_elements(space, count, first)
 
-    def write(self, space: Space, values: IntArray) -> None:
-        """Write the first elements of a space."""
+    def write(self, space: Space, values: IntArray, first: int = 0) -> None:
+        """Write the elements of a space from a linear index on."""
         state = self._state
         state.settle()
         fmt = state.formats[space]
         flat = values.reshape(-1)
         state.link.run(
-            access.write(fmt, index, flat[index : index + n])
-            for index, n in blocks(fmt, 0, flat.size)
+            access.write(fmt, index, flat[index - first : index - first + n])
+            for index, n in blocks(fmt, first, flat.size)
         )
 
     def read_profiles(self) -> dict[str, IntArray]:
@@ -142,7 +203,7 @@ class Memories:
             allowed = form.record[places[name]].limits()
             checked[name] = integers(name, given, (form.rows,), allowed)
         if "v_floor" in checked:
-            state.placement.check_floor(int(checked["v_floor"][0]))
+            state.layout.check_floor(int(checked["v_floor"][0]))
         state.settle()
         again = "write it again (`write_profiles`)"
         with state.writing(dict.fromkeys(checked, again)):
@@ -159,7 +220,7 @@ class Memories:
         state = self._state
         checked = {name: int(state.settings.checked(name, v)) for name, v in values.items()}
         if "v_floor" in checked:
-            state.placement.check_floor(checked["v_floor"])
+            state.layout.check_floor(checked["v_floor"])
         self.write_checked_registers(checked)
 
     def write_checked_registers(self, checked: dict[str, int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -25,13 +25,24 @@ from spiketwin.hdl.spec.params import (
     field_types,
     spike_queue_words,
 )
-from spiketwin.hdl.spec.registers import REGISTERS, Space, limits, profile_columns, registers
+from spiketwin.hdl.spec.registers import REGISTERS, profile_columns, registers
 from spiketwin.hdl.spec.text import shown
-from spiketwin.hdl.spec.variables import BY_SPACE, PARAMETER_ARRAYS, Kind, Per, Variable
+from spiketwin.hdl.spec.variables import PARAMETER_ARRAYS, Kind, Per, Variable
 from spiketwin.host import sums
 from spiketwin.host.cautions import warn_of_widths
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
+from spiketwin.host.layout import check_entries, cut, layout, not_built
+from spiketwin.host.populations import (
+    AXONS,
+    Population,
+    Projection,
+    checked_name,
+    checked_plastic,
+    checked_population,
+    checked_target,
+    checked_weights,
+)
 from spiketwin.host.stdp import Pairing, StdpWindow, half, warn_of_amplitude
 
 Reals = NDArray[np.float64]
@@ -46,6 +57,10 @@ WIDEST: Final = CoreParams(
 
 ARRAYS: Final = {array.attribute: array for array in PARAMETER_ARRAYS}
 """The arrays of a network, by their attributes."""
+
+_OF_SYNAPSES: Final = tuple(name for name, v in ARRAYS.items() if v.per is Per.SYNAPSE)
+_OF_NEURONS: Final = {name: v for name, v in ARRAYS.items() if v.per is Per.NEURON}
+_OF_SOURCES: Final = {name: v for name, v in ARRAYS.items() if v.per is Per.SOURCE}
 
 SETTINGS: Final = {
     r.attribute: r for r in REGISTERS if r.kind is Kind.PARAMETER and not r.is_decay_shift
@@ -79,9 +94,23 @@ def _filled_with(value: int) -> Any:
     return field(default=value)
 
 
+def _of_populations() -> Any:
+    """Return the default of `n_neurons`, with which neurons come by `Network.population`."""
+    return field(default=None)
+
+
+class _NotThere(InvalidNetwork, AttributeError):
+    """A network of populations has no weights of its own."""
+
+
 @dataclass(eq=False, kw_only=True, slots=True, repr=False)
 class Network:
-    """A network of `n_axons` input lines and `n_neurons` neurons, all connected to all.
+    """A network of `n_axons` input lines and `n_neurons` neurons.
+
+    It has one of two forms. With `n_neurons` all sources are connected to all neurons, by
+    `weights`. Without, it is made of populations and projections: `population` adds neurons, and
+    `project` adds synapses from one population to another. Such a network has no `weights` and no
+    `plastic` of its own; each projection has.
 
     Sources are numbered axons first, then neurons. Arrays that are left out are zeros, except
     `threshold`, which is 1000. A scalar given for an array fills it. All values except the time
@@ -94,7 +123,8 @@ class Network:
     Attributes
     ----------
     n_axons, n_neurons:
-        Sizes, 0…2048 and 1…2048.
+        Sizes, 0…4096 and 1…4096; in a network of populations `n_neurons` is left out, and counts
+        the neurons so far.
     weights:
         Shape (n_axons + n_neurons, n_neurons), int32: weight of each synapse (source, neuron).
     plastic:
@@ -128,6 +158,10 @@ class Network:
     tag:
         A number of 32 bits of your own choice, which the core keeps until it is reset. A program
         that connects later can tell by it which network the core holds (`Core.read_registers`).
+    populations, projections:
+        Tuples of what `population` and `project` have added; empty in an all-to-all network.
+    all_to_all:
+        Whether all sources are connected to all neurons, by `weights`.
 
     Raises
     ------
@@ -136,7 +170,7 @@ class Network:
     """
 
     n_axons: int
-    n_neurons: int
+    n_neurons: int = _of_populations()
     weights: NDArray[np.integer[Any]] = _filled_with(0)
     plastic: NDArray[np.bool_] = _filled_with(False)
     threshold: NDArray[np.integer[Any]] = _filled_with(1000)
@@ -173,12 +207,196 @@ class Network:
     i_inh_tau: float | Reals = 0.0
     refrac_integrates: bool | Flags = False
     linear_leak: int | Integers = 0
+    populations: tuple[Population, ...] = field(default=(), init=False)
+    projections: tuple[Projection, ...] = field(default=(), init=False)
+    all_to_all: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
-        self.validate()
+        if self.n_neurons is None:
+            self._begin_populations()
+        self._check()
+
+    def _begin_populations(self) -> None:
+        """Make an all-to-all network one of populations, so far without neurons."""
+        for name, variable in ARRAYS.items():
+            if np.ndim(getattr(self, name)) or getattr(self, name) != variable.default:
+                belongs = "project" if variable.per is Per.SYNAPSE else "population"
+                raise InvalidNetwork(
+                    f"{name} is given without n_neurons: give n_neurons for an all-to-all network, "
+                    f"or {name} to `net.{belongs}(…)` for one of populations"
+                )
+        self.n_neurons, self.all_to_all = 0, False
+        del self.weights, self.plastic
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _OF_SYNAPSES:
+            raise _NotThere(
+                f"a network of populations has no {name} of its own: take {name} of one of its "
+                "projections, which `net.project` returned and `net.projections` lists"
+            )
+        raise AttributeError(f"a Network has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"Network({self.n_axons} axons, {self.n_neurons} neurons)"
+
+    @property
+    def axons(self) -> Population:
+        """The population of all axons; raise `InvalidNetwork` if there are none."""
+        if not self.n_axons:
+            raise InvalidNetwork("the network has no axons: give it some, `Network(n_axons=…)`")
+        return Population(self, AXONS, True, 0, self.n_axons)
+
+    def population(
+        self, size: int, *, name: str | None = None, **parameters: ArrayLike
+    ) -> Population:
+        """Add neurons, and return them as a population.
+
+        Parameters
+        ----------
+        size:
+            Number of neurons; the network has at most 4096.
+        name:
+            Name in messages and reports; by default ``"population 1"`` and so on.
+        **parameters:
+            `threshold`, `v_reset`, `refrac_ticks`, `bias` and `profile` of its neurons: arrays of
+            shape (size,), or scalars, which fill them.
+
+        Raises
+        ------
+        InvalidNetwork
+            An argument is wrong, or the network is all-to-all. Nothing is changed.
+        """
+        self._check_of_populations("population")
+        size = _integer("size", size, (1, MAX_LINES - self.n_neurons))
+        number = len(self.populations) + 1
+        name = checked_name(f"population {number}" if name is None else name)
+        for given in parameters:
+            if given not in _OF_NEURONS:
+                raise InvalidNetwork(
+                    f"a population has no {shown(given)} of its own: it has "
+                    f"{', '.join(_OF_NEURONS)}; others are attributes of the network"
+                )
+        arrays = {
+            each: integers(
+                each, parameters.get(each, variable.default), (size,), variable.limits(WIDEST),
+                InvalidNetwork,
+            )
+            for each, variable in _OF_NEURONS.items()
+        }  # fmt: skip
+        made = Population(self, name, False, self.n_neurons, size)
+        for each, array in arrays.items():
+            whole = np.concatenate([getattr(self, each), array])
+            setattr(self, each, whole.astype(_dtype(_OF_NEURONS[each])))
+        for each, variable in _OF_SOURCES.items():
+            more = np.full(size, variable.default, _dtype(variable))
+            setattr(self, each, np.concatenate([getattr(self, each), more]))
+        self.n_neurons += size
+        self.populations += (made,)
+        return made
+
+    def project(
+        self,
+        source: Population,
+        target: Population,
+        *,
+        weights: ArrayLike,
+        plastic: ArrayLike = False,
+        name: str | None = None,
+    ) -> Projection:
+        """Add synapses from each member of a population to each neuron of another.
+
+        Two projections may have the same source and neuron in common, which then have two synapses.
+
+        Parameters
+        ----------
+        source, target:
+            Populations of this network or slices of them; the target is one of neurons.
+        weights:
+            Shape (len(source), len(target)), integers; a scalar fills it.
+        plastic:
+            The same shape, bool: whether learning may change the weight. True alone stands for
+            every synapse whose weight is not 0.
+        name:
+            Name in messages and reports; by default the names of both populations.
+
+        Raises
+        ------
+        InvalidNetwork
+            An argument is wrong, or the network is all-to-all. Nothing is changed.
+        """
+        self._check_of_populations("project")
+        source = checked_population("source", source, self)
+        target = checked_target("target", target, self)
+        name = checked_name(f"{source.name} to {target.name}" if name is None else name)
+        shape, limits = (source.size, target.size), ARRAYS["weights"].limits(WIDEST)
+        checked = checked_weights("weights", weights, shape, limits)
+        made = Projection(
+            source, target, checked, checked_plastic("plastic", plastic, checked), name
+        )
+        self.projections += (made,)
+        return made
+
+    def _check_of_populations(self, method: str) -> None:
+        if self.all_to_all:
+            raise InvalidNetwork(
+                f"`{method}` is of a network of populations, and this one is all-to-all: make it "
+                "without n_neurons"
+            )
+
+    @property
+    def blocks(self) -> tuple[Projection, ...]:
+        """The projections; those of an all-to-all network are from all axons and all neurons."""
+        if not self.all_to_all:
+            return self.projections
+        neurons = Population(self, "neurons", False, 0, self.n_neurons)
+        sources = [self.axons, neurons] if self.n_axons else [neurons]
+        return tuple(
+            Projection(
+                source, neurons, self.weights[rows], self.plastic[rows], f"{source.name} to neurons"
+            )
+            for source in sources
+            for rows in [slice(source.sources.start, source.sources.stop)]
+        )
+
+    @property
+    def n_weights(self) -> int:
+        """Synapses whose weight is not 0."""
+        return sum(int(np.count_nonzero(block.weights)) for block in self.blocks)
+
+    @property
+    def n_plastic(self) -> int:
+        """Synapses that learn."""
+        return sum(int(np.count_nonzero(block.plastic)) for block in self.blocks)
+
+    def copy(self) -> Network:
+        """Return a network of its own with the same values, populations and projections."""
+        if self.all_to_all:
+            return replace(self)
+        made = Network(n_axons=self.n_axons, **{name: getattr(self, name) for name in SETTINGS})
+        for each in self.populations:
+            part = slice(each.first, each.first + each.size)
+            its = {name: getattr(self, name)[part] for name in _OF_NEURONS}
+            made.population(each.size, name=each.name, **its)
+        for name in _OF_SOURCES:
+            setattr(made, name, getattr(self, name).copy())
+        for projection in self.projections:
+            made.project(
+                replace(projection.source, network=made), replace(projection.target, network=made),
+                weights=projection.weights, plastic=projection.plastic, name=projection.name,
+            )  # fmt: skip
+        return made
+
+    @property
+    def learns(self) -> bool:
+        """Whether any synapse is plastic."""
+        return any(block.learns for block in self.blocks)
+
+    def weight_sums(self) -> IntArray:
+        """Return the sum of the weights of each pair, shape (n_axons + n_neurons, n_neurons)."""
+        sums = np.zeros((self.n_sources, self.n_neurons), np.int64)
+        for block in self.blocks:
+            sums[block.pairs.place] += block.weights
+        return sums
 
     @property
     def n_sources(self) -> int:
@@ -198,21 +416,19 @@ class Network:
             An attribute is wrong; the message names it, the first wrong index, the range and the
             value.
         """
-        for name, least in (("n_axons", 0), ("n_neurons", 1)):
+        self._check()
+        if not self.n_neurons:
+            raise InvalidNetwork("the network has no neurons: add some by `net.population(…)`")
+
+    def _check(self) -> None:
+        for name, least in (("n_axons", 0), ("n_neurons", int(self.all_to_all))):
             setattr(self, name, _integer(name, getattr(self, name), (least, MAX_LINES)))
-        for name, variable in ARRAYS.items():
-            given = getattr(self, name)
-            array = integers(
-                name, given, self.shape(name), variable.limits(WIDEST), InvalidNetwork
-            ).astype(_dtype(variable))
-            if name == "plastic" and np.ndim(given) == 0 and array.any():
-                array = self.weights != 0
-                if not array.any():
-                    raise InvalidNetwork(
-                        "plastic=True stands for the synapses there are, and no weight is other "
-                        "than 0: give the weights with it, or plastic as an array"
-                    )
-            setattr(self, name, array)
+        self._check_parts()
+        self._check_synapses()
+        for name, variable in (_OF_NEURONS | _OF_SOURCES).items():
+            given, limits = getattr(self, name), variable.limits(WIDEST)
+            array = integers(name, given, self.shape(name), limits, InvalidNetwork)
+            setattr(self, name, array.astype(_dtype(variable)))
         for name, register in SETTINGS.items():
             given = getattr(self, name)
             if register.per is Per.PROFILE and np.ndim(given):
@@ -220,7 +436,7 @@ class Network:
             else:
                 setattr(self, name, _setting(name, register, given))
         self._check_profiles()
-        if self.plastic.any() and self.w_min > self.w_max:
+        if self.w_min > self.w_max and self.learns:
             raise InvalidNetwork(
                 f"w_min ({self.w_min}) must not be above w_max ({self.w_max}) where weights learn"
             )
@@ -250,6 +466,41 @@ class Network:
         values: NDArray[Any] = self.held(name)[self.profile]
         return values
 
+    def _check_parts(self) -> None:
+        for name, method, kind in (
+            ("populations", "population", Population), ("projections", "project", Projection),
+        ):  # fmt: skip
+            held = getattr(self, name)
+            if not isinstance(held, tuple) or not all(isinstance(each, kind) for each in held):
+                raise InvalidNetwork(f"{name} must be a tuple of what `net.{method}` has returned")
+        counted = sum(each.size for each in self.populations)
+        if not self.all_to_all and counted != self.n_neurons:
+            raise InvalidNetwork(
+                f"n_neurons is {self.n_neurons}, and the populations have {counted} neurons: leave "
+                "it as it is, and add neurons by `net.population(…)`"
+            )
+
+    def _check_synapses(self) -> None:
+        limits = ARRAYS["weights"].limits(WIDEST)
+        if self.all_to_all:
+            self.weights = checked_weights("weights", self.weights, self.shape("weights"), limits)
+            self.plastic = checked_plastic("plastic", self.plastic, self.weights)
+            return
+        for name in _OF_SYNAPSES:
+            if hasattr(self, name):
+                raise InvalidNetwork(
+                    f"{name} is set in a network of populations: set it in one of its projections "
+                    f"(`net.projections`), and delete it here (`del net.{name}`)"
+                )
+        for number, each in enumerate(self.projections):
+            where = f"projections[{number}]"
+            checked_population(f"{where}.source", each.source, self)
+            checked_target(f"{where}.target", each.target, self)
+            each.weights = checked_weights(
+                f"{where}.weights", each.weights, each.pairs.shape, limits
+            )
+            each.plastic = checked_plastic(f"{where}.plastic", each.plastic, each.weights)
+
     def stdp(
         self,
         *,
@@ -269,8 +520,9 @@ class Network:
         A pair of spikes with Δ = t_post - t_pre ticks changes its weight by
         ``a_plus · exp(-Δ/tau_plus)`` where Δ ≥ 0, and by ``-a_minus · exp(Δ/tau_minus)`` where
         Δ < 0; t_pre is the tick in which the source's spike is delivered. The method sets
-        `plastic`, both rules, the bounds and the traces. It leaves `stochastic` as it is; without
-        stochastic rounding every change is rounded to whole weight units.
+        `plastic`, except of projections, both rules, the bounds and the traces. It leaves
+        `stochastic` as it is; without stochastic rounding every change is rounded to whole weight
+        units.
 
         Parameters
         ----------
@@ -287,7 +539,8 @@ class Network:
             Gerstner 2008).
         synapses:
             Shape (n_axons + n_neurons, n_neurons), bool: which synapses learn. By default all whose
-            weight is not 0.
+            weight is not 0. In a network of populations those learn that their projections say,
+            and this argument is left out.
         room:
             With ``"all"``: number of spikes that a trace is to add up before it is full, 1 or more.
             More room means a smaller increment of the trace, and less precision. The default is
@@ -322,12 +575,15 @@ class Network:
             raise InvalidNetwork(
                 f"w_min ({w_min}) must be below w_max ({w_max}), or none can learn"
             )
-        learning = self._synapses_to_learn(synapses, w_min, w_max)
+        learning = self._synapses_to_learn(synapses, w_min, w_max) if self.all_to_all else None
+        if learning is None:
+            self._check_learning_projections(synapses, w_min, w_max)
         plus = half("plus", a_plus, tau_plus, pairing, room, trace_width)
         minus = half("minus", a_minus, tau_minus, pairing, room, trace_width)
         warn_of_amplitude("plus", a_plus, plus, self.stochastic)
         warn_of_amplitude("minus", a_minus, minus, self.stochastic)
-        self.plastic = learning
+        if learning is not None:
+            self.plastic = learning
         self.w_min, self.w_max = w_min, w_max
         self.learn_post, self.learn_pre = a_plus > 0, a_minus > 0
         self.post_gain, self.pre_gain = plus.gain, -minus.gain
@@ -353,14 +609,24 @@ class Network:
             raise InvalidNetwork(
                 "there is no synapse to learn: set weights first, or name synapses by an array"
             )
-        outside = np.argwhere(learning & ((self.weights < w_min) | (self.weights > w_max)))
-        if outside.size:
-            source, neuron = outside[0]
-            raise InvalidNetwork(
-                f"weights[{source}, {neuron}] is to learn and must be in w_min…w_max = "
-                f"{w_min}…{w_max}, not {self.weights[source, neuron]}"
-            )
+        _check_bounds("weights", self.weights, learning, w_min, w_max)
         return learning
+
+    def _check_learning_projections(
+        self, synapses: ArrayLike | None, w_min: int, w_max: int
+    ) -> None:
+        if synapses is not None:
+            raise InvalidNetwork(
+                "synapses is for an all-to-all network: in one of populations those learn that "
+                "`net.project(…, plastic=…)` says"
+            )
+        if not self.learns:
+            raise InvalidNetwork(
+                "there is no synapse to learn: add a projection with `plastic=True` first"
+            )
+        for number, each in enumerate(self.projections):
+            name = f"projections[{number}].weights"
+            _check_bounds(name, each.weights, each.plastic, w_min, w_max)
 
     def register_values(self, params: CoreParams) -> dict[str, int]:
         """Return the values of a core's registers, without those that a run sets: name to value.
@@ -384,7 +650,7 @@ class Network:
             ("linear_leak", "n_profiles=2", params.has_profiles),
         ):
             if np.any(getattr(self, name)) and not has:
-                raise DoesNotFit(_not_built(name, option))
+                raise DoesNotFit(not_built(name, option))
         if self.n_profiles > params.n_profiles:
             raise DoesNotFit(
                 f"the network has {self.n_profiles} profiles, the core {params.n_profiles}: take "
@@ -429,9 +695,10 @@ class Network:
         and queues are the defaults, or larger if a value, a sum or a whole tick needs it. Sums are
         bounded by `spiketwin.host.sums`: no stimulus makes them saturate, unless a
         `SpiketwinWarning` names those that need more bits than a core can have. Learning is built
-        if any weight is plastic. Counters of saturations are always built;
-        ``saturation_counters=False`` saves their logic. Shifts of decays are built if `i_syn_shift`
-        is set, or if a time constant would else be off by more than 0.5 %.
+        if any weight is plastic. A network of populations gets a table of projections with as many
+        entries, and as much memory for weights, as it takes. Counters of saturations are always
+        built; ``saturation_counters=False`` saves their logic. Shifts of decays are built if
+        `i_syn_shift` is set, or if a time constant would else be off by more than 0.5 %.
 
         Parameters
         ----------
@@ -449,18 +716,22 @@ class Network:
         if "lanes" not in overrides:
             lanes = next((n for n in (8, 4) if self.n_neurons >= 4 * n), 2)
         usual: dict[str, Any] = {f.name: f.default for f in fields(CoreParams)}
+        parts = cut(self, lanes)
         sizes: dict[str, Any] = {
             "lanes": lanes,
-            "n_axons": max(lanes, _round_up(self.n_axons, lanes)),
-            "n_neurons": max(4 * lanes, _round_up(self.n_neurons, lanes)),
+            "n_axons": max(lanes, parts.n_axons),
+            "n_neurons": max(4 * lanes, parts.n_neurons),
             "neuron_lanes": min(usual["neuron_lanes"], lanes),
             "source_lanes": min(usual["source_lanes"], lanes),
-            "learning": bool(self.plastic.any()),
+            "learning": self.learns,
             "saturation_counters": True,
             "n_profiles": next(n for n in N_PROFILES if n >= self._profiles_needed()),
             "decay_shift": self._needs_decay_shift(),
             "receptors": 1 + self.i_inh_en,
         }
+        if not self.all_to_all and overrides.get("n_projections") != 1:
+            check_entries(parts)
+            sizes |= {"n_projections": parts.n_projections, "weight_depth": parts.weight_depth}
         reach = sums.reach(self, overrides.get("decay_shift", sizes["decay_shift"]))
         sizes |= self._widths(reach, bool(sizes["learning"]))
         warn_of_widths(reach, overrides)
@@ -482,7 +753,15 @@ class Network:
         """Raise `DoesNotFit`, which names the reason, if a core of these sizes cannot hold it."""
         self.register_values(params)
         self.profile_values(params)
-        Placement(self.n_axons, self.n_neurons, params).place(self)
+        if self.i_syn_shift and not params.decay_shift:
+            raise DoesNotFit(not_built("i_syn_shift", "decay_shift"))
+        layout(self, params).place(self)
+
+    def values(self, attribute: str) -> list[NDArray[Any]]:
+        """Return the values of an attribute; of one of synapses those of each projection."""
+        if attribute in _OF_SYNAPSES:
+            return [np.asarray(getattr(block, attribute)) for block in self.blocks]
+        return [np.asarray(getattr(self, attribute))]
 
     def _profiles_needed(self) -> int:
         """Return the profiles that a core must have; one alone cannot leak or integrate."""
@@ -493,7 +772,7 @@ class Network:
         used = ["v_tau", "i_syn_tau"]
         used += ["i_inh_tau"] * self.i_inh_en
         used += ["theta_tau"] * bool(np.any(self.theta_bump))
-        used += ["trace_pre_tau", "trace_post_tau"] * bool(self.plastic.any())
+        used += ["trace_pre_tau", "trace_post_tau"] * self.learns
         taus = {float(tau) for name in used for tau in self.held(name)}
         return self.i_syn_shift > 0 or any(_coarse(tau) for tau in taus)
 
@@ -508,8 +787,8 @@ class Network:
         for attribute, variable in (ARRAYS | SETTINGS).items():
             bits = variable.bits
             if bits in usual and (learning or variable.built != "learning"):
-                values = np.asarray(getattr(self, attribute))
-                needed[bits] = max(needed.get(bits, 0), _width(values, variable.signed))
+                found = [_width(values, variable.signed) for values in self.values(attribute)]
+                needed[bits] = max([needed.get(bits, 0), *found])
         widths = {n: min(max(int(usual[n]), bits), sums.WIDEST) for n, bits in needed.items()}
         widths["i_syn_width"] = max(widths["i_syn_width"], widths["weight_width"])
         return widths
@@ -569,88 +848,21 @@ class Network:
         )
 
 
-@dataclass(frozen=True)
-class Placement:
-    """The place of a network in a core of the same size or larger.
-
-    Axons and neurons keep their numbers; as sources, the network's neurons follow the *core's*
-    axons. Unused neurons are silent: they have no weights and a threshold that is never reached.
-
-    Raises `DoesNotFit` if the core is smaller than the network.
-    """
-
-    n_axons: int
-    n_neurons: int
-    params: CoreParams
-
-    def __post_init__(self) -> None:
-        if self.n_axons > self.params.n_axons or self.n_neurons > self.params.n_neurons:
-            raise DoesNotFit(
-                f"the network has n_axons = {self.n_axons} and n_neurons = {self.n_neurons}, the "
-                f"core {self.params.n_axons} and {self.params.n_neurons}: connect to a larger core "
-                "(`params=net.core_params()` where the target is simulated)"
-            )
-
-    @property
-    def sources(self) -> IntArray:
-        """Shape (n_sources,): number in the core of each source of the network."""
-        first = self.params.n_axons
-        neurons = np.arange(first, first + self.n_neurons)
-        return np.concatenate([np.arange(self.n_axons), neurons])
-
-    def shape(self, space: Space) -> tuple[int, ...]:
-        """Return the shape of a space in the network's size."""
-        return BY_SPACE[space].shape(self.n_axons, self.n_neurons)
-
-    def embed(self, space: Space, values: IntArray) -> IntArray:
-        """Return values of the network's shape embedded in the shape of the core."""
-        variable = BY_SPACE[space]
-        fill = variable.limits(self.params)[1] if space is Space.THRESHOLD else 0
-        shape = variable.shape(self.params.n_axons, self.params.n_neurons)
-        embedded = np.full(shape, fill, np.int64)
-        embedded[self._places(space)] = values
-        return embedded
-
-    def extract(self, space: Space, values: IntArray) -> IntArray:
-        """Return the part of values of the core's shape that belongs to the network."""
-        return values[self._places(space)]
-
-    def _places(self, space: Space) -> tuple[IntArray | slice, ...]:
-        """Return the index of the network's elements in an array of the core."""
-        neurons = slice(self.n_neurons)
-        return {
-            Per.SYNAPSE: (self.sources, neurons),
-            Per.SOURCE: (self.sources,),
-            Per.NEURON: (neurons,),
-        }[BY_SPACE[space].per]
-
-    def check_floor(self, v_floor: int) -> None:
-        """Raise `DoesNotFit` if this `v_floor` would make unused neurons of the core fire.
-
-        They have profile 0.
-        """
-        v_top = limits(self.params.v_width, True)[1]
-        if v_floor == v_top and self.n_neurons < self.params.n_neurons:
-            raise DoesNotFit(f"v_floor must be below {v_top}, or unused neurons of the core fire")
-
-    def place(self, net: Network) -> dict[Space, IntArray]:
-        """Return every array of a network in the shape of the core, by its space.
-
-        Raises `DoesNotFit` if a value is out of the core's range; registers are not checked.
-        """
-        self.check_floor(int(net.held("v_floor")[0]))
-        placed = {}
-        for name, variable in ARRAYS.items():
-            if not variable.is_built(self.params):
-                if np.any(getattr(net, name) != variable.default):
-                    raise DoesNotFit(_not_built(name, variable.built))
-            else:
-                values = integers(
-                    name, getattr(net, name), net.shape(name), variable.limits(self.params),
-                    DoesNotFit,
-                )  # fmt: skip
-                placed[variable.space] = self.embed(variable.space, values)
-        return placed
+def _check_bounds(
+    name: str,
+    weights: NDArray[np.integer[Any]],
+    plastic: NDArray[np.bool_],
+    w_min: int,
+    w_max: int,
+) -> None:
+    """Raise `InvalidNetwork` for the first plastic weight that is out of bounds."""
+    outside = np.argwhere(plastic & ((weights < w_min) | (weights > w_max)))
+    if outside.size:
+        source, neuron = outside[0]
+        raise InvalidNetwork(
+            f"{name}[{source}, {neuron}] is to learn and must be in w_min…w_max = "
+            f"{w_min}…{w_max}, not {weights[source, neuron]}"
+        )
 
 
 def array_types() -> dict[str, np.dtype[Any]]:
@@ -752,22 +964,11 @@ def _checked_overrides(overrides: dict[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _not_built(name: str, option: str) -> str:
-    return (
-        f"{name} is set, but the core was built without {option}: clear it, or connect to a core "
-        f"with {option}"
-    )
-
-
 def _coarse(tau: float) -> bool:
     """Return whether the code of a time constant is too inexact without a shift."""
     code, shift = shifted_decay_code(tau)
     exact = code / (1 << shift)
     return abs(decay_code(tau) - exact) > _INEXACT * exact
-
-
-def _round_up(value: int, multiple: int) -> int:
-    return -(-value // multiple) * multiple
 
 
 def _width(array: NDArray[Any], signed: bool) -> int:

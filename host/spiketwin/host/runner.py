@@ -88,8 +88,8 @@ class Runner:
     watch:
         Called before `progress` with the number of the first tick that has ended since the last
         call, and with the output of these ticks; with whole runs, one by one, if the plan says so.
-    n_neurons:
-        Neurons of the network; spikes of others are left out.
+    numbers:
+        Number in the network of each neuron of the core; spikes of those with -1 are left out.
     calling_back:
         Function that returns the context in which `progress` and `watch` are called.
 
@@ -121,7 +121,7 @@ class Runner:
         known: Mapping[str, int],
         progress: Steps | None,
         watch: Watch | None,
-        n_neurons: int,
+        numbers: IntArray,
         calling_back: Callable[[], AbstractContextManager[None]],
     ) -> None:
         params, events, tick_period = identity.params, plan.events, plan.tick_period
@@ -147,7 +147,7 @@ class Runner:
         self._watch = watch
         self._digests = plan.digests
         self._calling_back = calling_back
-        self._n_neurons = n_neurons
+        self._numbers = numbers
         self._digest_words = DIGEST_WORDS if plan.digests else 0
         self._last = last_of_tick(plan.digests)
         self._unwatched = _NO_WORDS
@@ -345,7 +345,7 @@ class Runner:
         self._unwatched = words
 
     def _decoded(self, words: Words, ticks: int) -> Decoded:
-        return decode_network(words, ticks, self._params, self._digests, self._n_neurons)
+        return decode_network(words, ticks, self._params, self._digests, self._numbers)
 
     def result(self, accounts: tuple[Account, ...] = ()) -> Run:
         """Return the result; of a run that was broken off, up to the last whole tick.
@@ -374,7 +374,7 @@ class Runner:
         """Return the account of the call, from which its ledger is computed."""
         plan = self.plan
         return Account(
-            stopwatch, line, self._params, self._n_neurons, plan.tick_period, self.ticks,
+            stopwatch, line, self._params, self._numbers, plan.tick_period, self.ticks,
             plan.digests, plan.events[:, 0], self.blocks, self.steps, self.answers,
         )  # fmt: skip
 

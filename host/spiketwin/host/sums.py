@@ -63,12 +63,16 @@ def in_one_tick(net: Network) -> IntArray:
     The least is the sum of all inhibition, the most that of all excitation. A plastic weight counts
     with its start weight or its bound, whichever is more extreme.
     """
-    least, most = net.weights.astype(np.int64), net.weights.astype(np.int64)
-    if net.plastic.any():
-        least = np.where(net.plastic, np.minimum(least, net.w_min), least)
-        most = np.where(net.plastic, np.maximum(most, net.w_max), most)
-    sides = [np.minimum(least, 0).sum(axis=0), np.maximum(most, 0).sum(axis=0)]
-    return np.stack(sides, axis=1, dtype=np.int64)
+    added = np.zeros((net.n_neurons, 2), np.int64)
+    for block in net.blocks:
+        least, most = block.weights.astype(np.int64), block.weights.astype(np.int64)
+        if block.learns:
+            least = np.where(block.plastic, np.minimum(least, net.w_min), least)
+            most = np.where(block.plastic, np.maximum(most, net.w_max), most)
+        _, columns = block.pairs.place
+        added[columns, 0] += np.minimum(least, 0).sum(axis=0)
+        added[columns, 1] += np.maximum(most, 0).sum(axis=0)
+    return added
 
 
 def reach(net: Network, shifts: bool) -> Reach:

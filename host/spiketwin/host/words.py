@@ -46,15 +46,16 @@ def lanes_fired(reports: IntArray) -> tuple[IntArray, IntArray]:
     return which, lane
 
 
-def of_network(words: Words, n_neurons: int, neuron_lanes: int) -> Words:
+def of_network(words: Words, numbers: IntArray, neuron_lanes: int) -> Words:
     """Return words without the spikes of neurons that the network does not have.
 
-    The number of words does not change; a word may then report no spike.
+    `numbers` are the numbers in the network of the neurons of the core, or -1. The number of words
+    does not change; a word may then report no spike.
     """
-    lanes = np.arange(SPIKE_MASK_BITS, dtype=np.int64)
+    inside = (numbers >= 0).reshape(-1, neuron_lanes) @ (1 << np.arange(neuron_lanes))
     group = (words >> (SPIKE_CYCLE_BITS + SPIKE_MASK_BITS)).astype(np.int64)
-    inside = (group[:, None] * neuron_lanes + lanes < n_neurons) @ (1 << lanes)
-    kept = inside << SPIKE_CYCLE_BITS | ~(((1 << SPIKE_MASK_BITS) - 1) << SPIKE_CYCLE_BITS)
+    lanes = inside[np.minimum(group, len(inside) - 1)]  # other words have any number there
+    kept = lanes << SPIKE_CYCLE_BITS | ~(((1 << SPIKE_MASK_BITS) - 1) << SPIKE_CYCLE_BITS)
     masked: Words = np.where(report_spikes(words), words & kept, words).astype(np.uint32)
     return masked
 

@@ -23,12 +23,14 @@ from spiketwin.cosim.serial import MODEL
 from spiketwin.cosim.serial.inprocess import InProcessSerial
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.cosim.serial.sizes import core_params
-from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.params import described, preset
 from spiketwin.hdl.spec.protocol import Word
+from spiketwin.hdl.spec.registers import Space
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.cli import main
 from spiketwin.host.files import load, save
 from spiketwin.host.kinds import Target
+from spiketwin.host.layout import layout
 from spiketwin.host.words import Words, of_kind, report_spikes
 
 TICKS = 50
@@ -416,6 +418,97 @@ def test_the_call_for_the_shrunk_case_finds_the_difference_in_a_shell(
     assert "DIFFERENT" in spiketwin(*arguments).output
     # No character of it means anything to a shell.
     assert not set("&?") & set(re.sub(r"'[^']*'", "", again))
+
+
+# --- networks of populations --------------------------------------------------------------------
+
+
+@pytest.fixture
+def layers(tmp_path: Path) -> Path:
+    """A network of populations that learns, with a projection that does nothing."""
+    rng = np.random.default_rng(5)
+    net = Network(n_axons=6, v_tau=20.0, i_syn_tau=4.0, w_max=100, learn_post=True,
+                  post_gain=25_000, trace_pre_bump=40_000, trace_pre_tau=10.0)  # fmt: skip
+    hidden = net.population(7, threshold=150, name="hidden")
+    output, idle = net.population(3, threshold=100, name="output"), net.population(5)
+    net.project(net.axons, hidden, weights=rng.integers(20, 60, (6, 7)), plastic=True)
+    net.project(hidden[2:5], output, weights=rng.integers(10, 60, (3, 3)))
+    net.project(hidden, idle, weights=1)
+    path = tmp_path / "layers.npz"
+    save(path, net, np.argwhere(rng.random((TICKS, 6)) < 0.3), TICKS)
+    return path
+
+
+def faulty_for(path: Path) -> tuple[str, Network]:
+    net, _ = load(path)
+    return f"faulty://?params={described(net.core_params())}", net
+
+
+def test_a_network_of_populations_is_compared_with_the_ideal_one(layers: Path) -> None:
+    figures = compared(layers, "model:", "model:", "float:")
+    assert figures["first_difference"] is None
+    ideal, model = figures["targets"]["float:"], figures["targets"]["model:"]
+    assert ideal["spikes"] > 50
+    assert model["within_one_tick_of_float"] > 0.8
+
+
+def test_digests_are_compared_only_where_neurons_have_the_same_numbers(layers: Path) -> None:
+    _, net = faulty_for(layers)
+    room = {"n_axons": 16, "n_neurons": 40, "weight_depth": 1600, "n_projections": 8}
+    two, four = (
+        described(net.core_params(lanes=lanes, digest_rounds=3, **room)) for lanes in (2, 4)
+    )
+    for urls, digests in (((two, two), True), ((two, four), False)):
+        figures = compared(layers, *(f"model://?params={sizes}" for sizes in urls))
+        assert figures["first_difference"] is None
+        assert figures["digests"] is digests
+
+
+def word_of(net: Network, number: int, place: tuple[int, int]) -> tuple[int, int]:
+    """The place of a synapse of a projection in the weights of the core."""
+    alone = net.copy()
+    for each in alone.projections:
+        each.weights[...] = 0
+    alone.projections[number].weights[place] = 1
+    words = layout(alone, net.core_params()).place(alone)[Space.WEIGHT]
+    row, column = np.argwhere(words)[0].tolist()
+    return row, column
+
+
+def test_the_projection_of_a_synapse_that_differs_is_named(layers: Path, broken: Break) -> None:
+    url, net = faulty_for(layers)
+    broken(9, more("weight", *word_of(net, 1, (2, 1))))
+    found = compared(layers, "model:", url)["first_difference"]
+    assert (found["field"], found["source"], found["neuron"]) == ("weight", 6 + 4, 7 + 1)
+    assert found["part"] == "hidden[2:5] to output"
+    done = spiketwin(layers, "--on", "model:", "--on", url)
+    assert "weight of synapse (10, 8) of hidden[2:5] to output" in done.output
+
+
+def test_the_population_of_a_neuron_that_differs_is_named(layers: Path, broken: Break) -> None:
+    url, net = faulty_for(layers)
+    neuron = int(layout(net, net.core_params()).neurons[8])
+    broken(9, more("theta", neuron))
+    found = compared(layers, "model:", url)["first_difference"]
+    assert (found["field"], found["neuron"], found["part"]) == ("theta", 8, "output")
+
+
+def test_projections_and_populations_are_shrunk_away(layers: Path, broken: Break) -> None:
+    url, net = faulty_for(layers)
+    neuron = int(layout(net, net.core_params()).neurons[0])
+
+    def when_it_fires(core: ModelCore, _words: Words) -> None:
+        core.theta[neuron] += int(core.pending[neuron])
+
+    broken(None, when_it_fires)
+    small = layers.with_name("small.npz")
+    compared(layers, "model:", url, shrink=small)
+    shrunk, stimulus = load(small)
+    assert stimulus is not None
+    assert [each.name for each in shrunk.populations] == ["hidden"]
+    assert len(shrunk.projections) <= 1
+    again = compared(small, "model:", url, params=described(net.core_params()))
+    assert again["first_difference"]["field"] == "theta"
 
 
 def test_nothing_is_shrunk_where_nothing_differs(net: Path) -> None:

@@ -287,7 +287,7 @@ def _shrink(console: Console, subjects: list[Subject], found: Comparison, path: 
     files.save(path, network, case.spikes, case.ticks)
     console.print(
         f"{path}: {case.ticks:,} ticks, {len(case.spikes):,} axon events, {network.n_axons} axons, "
-        f"{network.n_neurons} neurons, {(network.weights != 0).sum():,} weights, after "
+        f"{network.n_neurons} neurons, {network.n_weights:,} weights, after "
         f"{shrunk.runs:,} runs{'' if shrunk.whole else ', the most: shrink it once more'}",
         soft_wrap=True,
         markup=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from spiketwin.cosim.compare.trajectory import NetworkOnCore, Trajectory, record
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
+from spiketwin.host.layout import cut
 from spiketwin.host.progress import Steps
 
 
@@ -97,16 +98,39 @@ class Case:
         lost = played[:, 0] % (self.clear_every or self.ticks) == 0  # before a clear or the end
         played = played[~lost]
         events = np.concatenate([self.spikes.reshape(-1, 2), played])
-        p = self.params
-        n_axons = p.n_axons + p.n_neurons
-        queue = max(p.event_queue_depth, 1 << (n_axons - 1).bit_length())
+        network = self.network
+        network = _played_in(network) if network.all_to_all else _of_populations_in(network)
         return replace(
             self,
             ideal=_played_in(self.ideal),
-            network=_played_in(self.network),
-            params=replace(p, n_axons=n_axons, event_queue_depth=queue),
+            network=network,
+            params=_with_played(self.params, network),
             spikes=events[np.lexsort((events[:, 1], events[:, 0]))],
         )
+
+
+def _with_played(params: CoreParams, network: Network) -> CoreParams:
+    """Return sizes with as many more axons as there are neurons, for this network."""
+    p, sizes = params, dict[str, Any]()
+    n_axons = p.n_axons + p.n_neurons
+    if p.has_projections:
+        parts = cut(network, p.lanes)
+        n_axons = max(n_axons, parts.n_axons)
+        for name in ("n_neurons", "n_projections", "weight_depth"):
+            sizes[name] = max(getattr(p, name), getattr(parts, name))
+    queue = max(p.event_queue_depth, 1 << (n_axons - 1).bit_length())
+    return replace(p, n_axons=n_axons, event_queue_depth=queue, **sizes)
+
+
+def _of_populations_in(net: Network) -> Network:
+    """Move the projections of neurons as sources to as many axons after the others."""
+    moved = net.copy()
+    moved.n_axons = net.n_sources
+    for each in moved.projections:
+        if not each.source.of_axons:
+            source = each.source
+            each.source = replace(source, of_axons=True, first=net.n_axons + source.first)
+    return moved
 
 
 _Net = TypeVar("_Net", Ideal, Network)

@@ -219,7 +219,7 @@ def compare(
         if opened is not None:
             limited = limits(opened, partial(progress, "roundings lifted"))
     first, *others = devices
-    digests = bool(others) and all(have_digests(first, other) for other in others)
+    digests = bool(others) and all(have_digests(first, other, case) for other in others)
     return Comparison(case, found, ideal, limited, differences, digests)
 
 

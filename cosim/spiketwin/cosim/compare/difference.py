@@ -20,8 +20,11 @@ from spiketwin.cosim.compare.equality import (
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import CHANGED_IN_TICKS, Per, names
+from spiketwin.host import Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError
+from spiketwin.host.layout import layout
+from spiketwin.host.populations import AXONS
 from spiketwin.host.progress import Progress
 
 FIELDS: Final = (
@@ -93,6 +96,9 @@ class Difference(Result):
         Elements that differ after the tick, by field.
     around:
         The ticks around it; None without a tick.
+    part:
+        The projections of the synapse, or the population of the source or neuron, by their names;
+        None in an all-to-all network, and without an element.
     """
 
     tick: int | None
@@ -103,15 +109,17 @@ class Difference(Result):
     values: dict[str, int]
     elements: dict[str, int]
     around: Window | None
+    part: str | None = None
 
     @property
     def element(self) -> str:
         """The element in words; empty for fields of the whole core."""
+        inside = "" if self.part is None else f" of {self.part}"
         if self.source is not None and self.neuron is not None:
-            return f"synapse ({self.source}, {self.neuron})"
+            return f"synapse ({self.source}, {self.neuron}){inside}"
         if self.source is not None:
-            return f"source {self.source}"
-        return "" if self.neuron is None else f"neuron {self.neuron}"
+            return f"source {self.source}{inside}"
+        return "" if self.neuron is None else f"neuron {self.neuron}{inside}"
 
 
 def differ_after(
@@ -146,7 +154,7 @@ def differ_after(
     first, second = behaviours
     in_runs = first_tick(unequal_runs(first.run, second.run, same_sizes(a, b)))
     end = case.ticks if in_runs is None else in_runs + 1
-    if have_digests(a, b):
+    if have_digests(a, b, case):
         unequal = _differ_in_digests(a, b, case, end, progress)
     else:
         unequal = _differ_in_state(a, b, case, end, every, progress)
@@ -160,14 +168,19 @@ def same_sizes(a: Subject, b: Subject) -> bool:
     return a.core.params == b.core.params
 
 
-def have_digests(a: Subject, b: Subject) -> bool:
+def have_digests(a: Subject, b: Subject, case: Case) -> bool:
     """Return whether both targets have digests, equal for equal states."""
-    return a.core.params.digests_alike(b.core.params)
+    first, second = a.core.params, b.core.params
+    if not first.digests_alike(second):
+        return False
+    # Populations are filled up to groups of lanes, and the numbers of neurons are in the digest.
+    places = layout(case.network, first), layout(case.network, second)
+    return np.array_equal(places[0].sources, places[1].sources)
 
 
 def both_after(a: Subject, b: Subject, case: Case, ticks: int) -> tuple[Behaviour, Behaviour]:
     """Play the first `ticks` ticks of a case on two targets, with digests where they have them."""
-    digests = have_digests(a, b)
+    digests = have_digests(a, b, case)
     return a.after(case, ticks, digests=digests), b.after(case, ticks, digests=digests)
 
 
@@ -275,10 +288,29 @@ def _named(
         field=field,
         source=source,
         neuron=neuron,
+        part=_part(case.network, source, neuron),
         values=both,
         elements={field: count for field, count in counts.items() if count},
         around=_window((a, b), case, tick, field, place, n_neurons) if ticks else None,
     )
+
+
+def _part(net: Network, source: int | None, neuron: int | None) -> str | None:
+    """Return the names of the projections of a synapse, or of the population of one end."""
+    if net.all_to_all:
+        return None
+    if source is not None and neuron is not None:
+        names = [
+            each.name
+            for each in net.projections
+            if source in each.pairs.sources and neuron in each.pairs.neurons
+        ]
+        return ", ".join(names) or None
+    if source is not None and source < net.n_axons:
+        return AXONS
+    number = neuron if source is None else source - net.n_axons
+    populations = (each.name for each in net.populations if number in each.neurons)
+    return next(populations, None)
 
 
 def _values(behaviour: Behaviour, tick: int, n_neurons: int) -> dict[str, IntArray]:
@@ -348,7 +380,7 @@ def _window(
     spikes: dict[str, list[list[int]]] = {}
     values: dict[str, list[int]] = {}
     for subject in subjects:
-        playback = subject.begin(case, have_digests(*subjects))
+        playback = subject.begin(case, have_digests(*subjects, case))
         playback.to(begin)
         spikes[subject.name], values[subject.name] = [], []
         for after in range(begin + 1, end + 1):

@@ -146,10 +146,12 @@ class Ideal:
     def of(cls, network: Network, params: CoreParams) -> Self:
         """Take the integers of a network, for a core of these sizes, as exact real numbers.
 
-        The sizes determine the full scale of the traces.
+        The sizes determine the full scale of the traces. Synapses of one pair become one of their
+        sum. Raises `InvalidNetwork` if such synapses learn, as each has bounds of its own.
         """
         network.validate()
-        values = {f.name: getattr(network, f.name) for f in fields(cls)}
+        values = _matrices(network)
+        values |= {f.name: getattr(network, f.name) for f in fields(cls) if f.name not in values}
         for name, steps in _steps(1.0, params).items():
             values[name] = values[name] / steps
         return cls(**values)
@@ -278,6 +280,23 @@ class _Runner:
 
     def weights(self) -> Values:
         return self._state.weight.copy()
+
+
+def _matrices(network: Network) -> dict[str, Any]:
+    """Return the weights and plastic flags of all pairs of a source and a neuron."""
+    synapses = np.zeros((network.n_sources, network.n_neurons), np.int64)
+    plastic = np.zeros(synapses.shape, np.bool_)
+    for block in network.blocks:
+        synapses[block.pairs.place] += 1
+        plastic[block.pairs.place] |= block.plastic
+    several = np.argwhere(plastic & (synapses > 1))
+    if several.size:
+        source, neuron = several[0]
+        raise InvalidNetwork(
+            f"source {source} and neuron {neuron} have several synapses of which one learns: an "
+            "ideal network has one synapse for each pair. Put them into one projection"
+        )
+    return {"weights": network.weight_sums(), "plastic": plastic}
 
 
 def _loss(keeping: Quantisation | None) -> Callable[[float], float]:

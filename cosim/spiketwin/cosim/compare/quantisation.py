@@ -11,7 +11,7 @@ from spiketwin.cosim.compare import kernels
 from spiketwin.hdl.spec import arithmetic
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
-from spiketwin.host.network import Placement
+from spiketwin.host.layout import in_matrix
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Quantisation:
             whole_steps=self.weight_steps,
             stochastic=self.weight_steps and noise_seed is not None,
             seed=noise_seed or 0,
-            sources=Placement(n_axons, n_neurons, p).sources.astype(np.uint16),
+            sources=in_matrix(n_axons, n_neurons, p).sources.astype(np.uint16),
             neurons=np.arange(n_neurons, dtype=np.uint16),
         )
 

@@ -19,6 +19,7 @@ from spiketwin.cosim.compare.difference import (
 )
 from spiketwin.cosim.compare.equality import unequal
 from spiketwin.cosim.compare.subject import Subject
+from spiketwin.hdl.spec.params import MAX_LINES
 from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS, Per
 from spiketwin.host import Network
 from spiketwin.host.elements import IntArray
@@ -60,7 +61,7 @@ def shrink(
     a: Subject, b: Subject, case: Case, found: Difference, progress: Progress,
     most_runs: int = MOST_RUNS,
 ) -> Shrunk:  # fmt: skip
-    """Remove ticks, events, neurons, weights and settings as long as two targets differ.
+    """Remove ticks, events, neurons, synapses and settings as long as two targets differ.
 
     This is delta debugging after Zeller and Hildebrandt (*IEEE Trans. Softw. Eng.* 28:183, 2002):
     halves are removed first, then quarters, down to single parts. Nothing is random, so the same
@@ -92,7 +93,10 @@ def shrink(
     before = None
     while before != small.size and not search.over:
         before = small.size
-        for fewer in (_fewer_neurons, _fewer_ticks, _fewer_events, _fewer_weights, _fewer_settings):
+        for fewer in (
+            _fewer_projections, _fewer_neurons, _fewer_ticks, _fewer_events, _fewer_weights,
+            _fewer_settings,
+        ):  # fmt: skip
             small = fewer(small, search.still_differ)
     whole = not search.over
     cut = _cut(small)
@@ -118,13 +122,16 @@ class _Small:
         settings = sum(getattr(net, name) != value for name, value in _usual_settings().items())
         neurons = sum(int((getattr(net, n) != v).sum()) for n, v in _SILENT.items())
         return (
-            self.ticks, len(self.events), int((net.weights != 0).sum()),
-            int(net.plastic.sum()), neurons, settings,
+            self.ticks, len(self.events), len(net.projections), net.n_weights, net.n_plastic,
+            neurons, settings,
         )  # fmt: skip
 
     def changed(self, **attributes: Any) -> _Small:
         """Return the candidate with other attributes of the network."""
-        return replace(self, network=replace(self.network, **attributes))
+        network = self.network.copy()
+        for name, value in attributes.items():
+            setattr(network, name, value)
+        return replace(self, network=network)
 
 
 def _beginnings(a: Subject, case: Case, found: Difference) -> Iterator[_Small]:
@@ -136,7 +143,12 @@ def _beginnings(a: Subject, case: Case, found: Difference) -> Iterator[_Small]:
     end = 1 if found.tick is None else found.tick + 1
     if case.clear_every and end > case.clear_every:
         begin = (end - 1) // case.clear_every * case.clear_every
-        learned = replace(case.network, weights=a.after(case, begin).held["weight"])
+        a.after(case, begin)
+        learned = case.network.copy()
+        for was, now in zip(case.network.projections, learned.projections, strict=True):
+            now.weights = a.core.read_weights(was)
+        if learned.all_to_all:
+            learned.weights = a.core.read_weights()
         events = case.spikes[(case.spikes[:, 0] >= begin) & (case.spikes[:, 0] < end)]
         yield _Small(learned, events - (begin, 0), end - begin)
     yield _Small(case.network, case.spikes[case.spikes[:, 0] < end], end)
@@ -213,6 +225,18 @@ def _fewer_ticks(small: _Small, differ: _Differ) -> _Small:
     return only(_minimal(range(small.ticks), lambda ticks: differ(only(ticks))))
 
 
+def _fewer_projections(small: _Small, differ: _Differ) -> _Small:
+    """Remove projections of a network of populations."""
+
+    def only(numbers: list[int]) -> _Small:
+        network = small.network.copy()
+        network.projections = tuple(network.projections[number] for number in numbers)
+        return replace(small, network=network)
+
+    numbers = range(len(small.network.projections))
+    return only(_minimal(numbers, lambda kept: differ(only(kept)))) if numbers else small
+
+
 def _fewer_neurons(small: _Small, differ: _Differ) -> _Small:
     """Silence neurons: no weights from and to them, and default parameters."""
     net = small.network
@@ -221,14 +245,16 @@ def _fewer_neurons(small: _Small, differ: _Differ) -> _Small:
     def only(neurons: list[int]) -> _Small:
         silent = np.ones(net.n_neurons, np.bool_)
         silent[neurons] = False
-        weights, plastic = net.weights.copy(), net.plastic.copy()
-        for matrix in (weights, plastic):
-            matrix[:, silent] = 0
-            matrix[net.n_axons :][silent] = 0
         arrays = {
             name: np.where(silent, value, getattr(net, name)) for name, value in _SILENT.items()
         }
-        return small.changed(weights=weights, plastic=plastic, **arrays)
+        fewer = small.changed(**arrays)
+        for block in fewer.network.blocks:
+            for matrix in (block.weights, block.plastic):
+                matrix[:, silent[block.target.neurons]] = 0
+                if not block.source.of_axons:
+                    matrix[silent[block.source.neurons]] = 0
+        return fewer
 
     return only(_minimal(everything, lambda neurons: differ(only(neurons))))
 
@@ -236,22 +262,36 @@ def _fewer_neurons(small: _Small, differ: _Differ) -> _Small:
 def _fewer_weights(small: _Small, differ: _Differ) -> _Small:
     """Set weights to 0 and clear plastic flags, in whole rows first."""
     for name in ("weights", "plastic"):
-        rows = np.flatnonzero(getattr(small.network, name).any(axis=1)).tolist()
-        small = _only(small, name, [(row, slice(None)) for row in rows], differ)
-        cells = np.argwhere(getattr(small.network, name)).tolist()
-        small = _only(small, name, [tuple(cell) for cell in cells], differ)
+        rows = [
+            (number, (row, slice(None)))
+            for number, whole in enumerate(small.network.values(name))
+            for row in np.flatnonzero(whole.any(axis=1)).tolist()
+        ]
+        small = _only(small, name, rows, differ)
+        cells = [
+            (number, tuple(cell))
+            for number, whole in enumerate(small.network.values(name))
+            for cell in np.argwhere(whole).tolist()
+        ]
+        small = _only(small, name, cells, differ)
     return small
 
 
-def _only(small: _Small, name: str, places: list[Any], differ: _Differ) -> _Small:
-    """Keep only those entries of a matrix that are needed."""
-    whole = getattr(small.network, name)
+def _only(small: _Small, name: str, places: list[tuple[int, Any]], differ: _Differ) -> _Small:
+    """Keep only those entries of the arrays of projections that are needed.
 
-    def only(kept: list[Any]) -> _Small:
-        matrix = np.zeros_like(whole)
-        for place in kept:
-            matrix[place] = whole[place]
-        return small.changed(**{name: matrix})
+    `places` are the numbers of projections, each with an index into its array.
+    """
+    wholes = small.network.values(name)
+
+    def only(kept: list[tuple[int, Any]]) -> _Small:
+        fewer = small.changed()
+        arrays = fewer.network.values(name)  # views of what the network has
+        for array in arrays:
+            array[...] = 0
+        for number, place in kept:
+            arrays[number][place] = wholes[number][place]
+        return fewer
 
     return only(_minimal(places, lambda kept: differ(only(kept))))
 
@@ -278,6 +318,8 @@ def _usual_settings() -> dict[str, Any]:
 def _cut(small: _Small) -> _Small:
     """Remove the neurons and axons after the last ones in use."""
     net = small.network
+    if not net.all_to_all:
+        return replace(small, network=_cut_populations(net, small.events))
     linked = net.weights.astype(np.bool_) | net.plastic
     special = np.any([getattr(net, name) != value for name, value in _SILENT.items()], axis=0)
     used = np.stack([linked.any(axis=0), linked[net.n_axons :].any(axis=1), special])
@@ -293,6 +335,37 @@ def _cut(small: _Small) -> _Small:
         source_profile=net.source_profile[sources],
         **{name: getattr(net, name)[:n_neurons] for name in _SILENT},
     )
+
+
+def _cut_populations(net: Network, events: IntArray) -> Network:
+    """Return a network without its unused populations, and without the axons after the last used.
+
+    A population is used if a projection has any of its neurons, or one has parameters of its own.
+    """
+    ends = [end for each in net.projections for end in (each.source, each.target)]
+    axons = [end.first + end.size for end in ends if end.of_axons]
+    played = int(events[:, 1].max(initial=-1)) + 1
+    used = np.any([getattr(net, name) != value for name, value in _SILENT.items()], axis=0)
+    for end in ends:
+        if not end.of_axons:
+            used[end.neurons] = True
+    kept = [each for each in net.populations if used[each.neurons].any()] or [net.populations[0]]
+    settings = {name: getattr(net, name) for name in SETTINGS}
+    fewer, firsts = Network(n_axons=max([played, *axons]), **settings), dict[int, int]()
+    for each in kept:
+        firsts |= dict(zip(each.neurons, range(fewer.n_neurons, MAX_LINES), strict=False))
+        its = {name: getattr(net, name)[each.neurons] for name in _SILENT}
+        fewer.population(each.size, name=each.name, **its)
+    for projection in net.projections:
+        source, target = (
+            replace(end, network=fewer, first=end.first if end.of_axons else firsts[end.first])
+            for end in (projection.source, projection.target)
+        )
+        fewer.project(
+            source, target, name=projection.name, weights=projection.weights,
+            plastic=projection.plastic,
+        )  # fmt: skip
+    return fewer
 
 
 def _length(used: ArrayLike) -> int:

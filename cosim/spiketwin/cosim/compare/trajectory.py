@@ -122,7 +122,7 @@ class NetworkOnCore:
         core.program(network)
         self._core = core
         self.n_axons = network.n_axons
-        self.learns = bool(network.plastic.any())
+        self.learns = network.learns
 
     def run(self, events: IntArray, ticks: int) -> IntArray:
         """Execute ticks, as `RunningNetwork.run`."""

@@ -111,9 +111,9 @@ def _played(found: Comparison) -> dict[str, Any]:
     network = case.network
     return {
         "network": f"{network.n_axons:,} axons, {network.n_neurons:,} neurons, "
-        f"{int((network.weights != 0).sum()):,} weights that are not 0",
+        f"{network.n_weights:,} weights that are not 0",
         "stimulus": f"{len(case.spikes):,} axon events in {case.ticks:,} ticks",
-        "learning": f"{int(network.plastic.sum()):,} plastic synapses",
+        "learning": f"{network.n_plastic:,} plastic synapses",
         "core": described(next(iter(found.devices.values())).identity.params),
     }
 

@@ -26,7 +26,7 @@ def figure(found: Comparison) -> Figure:
     """Make the figure of the rate of each neuron over its input."""
     case, spikes = found.case, spikes_of(found)
     unit = f"{case.unit} a tick"
-    constant = not case.network.weights.any()
+    constant = not case.network.n_weights
     title = "f–I curve" if constant else "Rate of each neuron over its mean input"
     received = _input(found)
     if np.ptp(received) == 0:
@@ -77,7 +77,7 @@ def _input(found: Comparison) -> Values:
     delivered = fired[fired[:, 0] < ticks - 1, 1]
     active = np.concatenate([found.case.spikes[:, 1], delivered + network.n_axons])
     counts = np.bincount(active, minlength=network.n_sources)
-    received: Values = (network.bias + counts @ network.weights / ticks) / found.case.scale
+    received: Values = (network.bias + counts @ network.weight_sums() / ticks) / found.case.scale
     return received
 
 

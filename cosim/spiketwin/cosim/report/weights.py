@@ -31,7 +31,7 @@ Maps = dict[str, IntArray]
 
 def figures(found: Comparison) -> list[Figure]:
     """Make maps of each group of equal weights that targets ended with."""
-    before = found.case.network.weights.astype(np.int64)
+    before = found.case.network.weight_sums()
     kinds: dict[str, IntArray] = {}
     having: dict[str, list[str]] = {}
     for name, one in found.devices.items():

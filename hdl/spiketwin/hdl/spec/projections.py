@@ -10,7 +10,7 @@ neurons as sources and as targets, no neuron has one to itself.
 The projections of a group of sources follow each other in the table: an element of
 `row_projections` names the first of them and their number. Those of a group of neurons that learn
 follow each other in `column_order`, and `column_projections` names them likewise. So the sources of
-two projections are the same or have none in common, and so have their targets.
+two projections are the same or have none in common, and so have the targets of two that learn.
 
 A table is legal if each group that it names exists, each entry of `row_projections` names
 projections from its group, each of `column_projections` ones to its group, and the words of all

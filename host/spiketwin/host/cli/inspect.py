@@ -9,6 +9,7 @@ from typing import Self
 
 import click
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
 from spiketwin.hdl.spec import schedule
@@ -17,7 +18,79 @@ from spiketwin.hdl.spec.results import Result
 from spiketwin.host import files
 from spiketwin.host.cli import options
 from spiketwin.host.errors import DoesNotFit
+from spiketwin.host.layout import layout
 from spiketwin.host.network import Network
+
+
+@dataclass(frozen=True)
+class Placed(Result):
+    """What a projection takes of the smallest core.
+
+    Attributes
+    ----------
+    name, source, target:
+        Names of the projection and of its populations.
+    synapses, plastic:
+        Number of its synapses with a weight other than 0, and of those that learn.
+    entries, words:
+        Entries of the table, and words of each weight bank, that it takes.
+    share:
+        The part of the memory of weights that it takes.
+    """
+
+    name: str
+    source: str
+    target: str
+    synapses: int
+    plastic: int
+    entries: int
+    words: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Placing(Result):
+    """Where a network of populations lies in the smallest core.
+
+    Attributes
+    ----------
+    projections:
+        What each projection takes.
+    free_entries, free_words:
+        Entries of the table, and words of each weight bank, that are left over.
+    unused_axons, unused_neurons:
+        Axons and neurons of the core that the network does not have, as populations are filled up
+        to whole groups of `lanes`.
+    """
+
+    projections: list[Placed]
+    free_entries: int
+    free_words: int
+    unused_axons: int
+    unused_neurons: int
+
+    @classmethod
+    def of(cls, net: Network, params: CoreParams) -> Self:
+        """Return where a network of populations lies in a core with a table."""
+        place = layout(net, params)
+        placed = []
+        for number, each in enumerate(net.projections):
+            taken = place.ranges(number)
+            words = sum(count for _, count in taken) // params.lanes
+            placed.append(
+                Placed(
+                    each.name, each.source.name, each.target.name,
+                    int(np.count_nonzero(each.weights)), int(np.count_nonzero(each.plastic)),
+                    len(taken), words, words / params.weight_depth,
+                )
+            )  # fmt: skip
+        return cls(
+            placed,
+            params.n_projections - len(place.blocks),
+            params.weight_depth - sum(each.words for each in placed),
+            params.n_axons - net.n_axons,
+            params.n_neurons - net.n_neurons,
+        )
 
 
 @dataclass(frozen=True)
@@ -42,6 +115,8 @@ class Inspection(Result):
         Reference sizes that hold the network.
     silent_cycles, most_cycles:
         Cycles of a tick on the smallest core, if no source is active and if all are.
+    layout:
+        Where the network lies in that core; null of an all-to-all network.
     """
 
     n_axons: int
@@ -57,18 +132,19 @@ class Inspection(Result):
     fits: list[str]
     silent_cycles: int
     most_cycles: int
+    layout: Placing | None
 
     @classmethod
     def of(cls, net: Network, stimulus: files.Stimulus | None) -> Self:
         """Return the inspection of a network and its stimulus."""
-        params = net.core_params()
+        params, weights = net.core_params(), net.values("weights")
         return cls(
             n_axons=net.n_axons,
             n_neurons=net.n_neurons,
-            synapses=int(np.count_nonzero(net.weights)),
-            plastic=int(np.count_nonzero(net.plastic)),
-            least_weight=int(net.weights.min()),
-            most_weight=int(net.weights.max()),
+            synapses=net.n_weights,
+            plastic=net.n_plastic,
+            least_weight=min((int(each.min()) for each in weights), default=0),
+            most_weight=max((int(each.max()) for each in weights), default=0),
             tag=net.tag,
             ticks=None if stimulus is None else stimulus.ticks,
             events=None if stimulus is None else len(stimulus.spikes),
@@ -76,6 +152,7 @@ class Inspection(Result):
             fits=[name for name, sizes in PRESETS.items() if _fits(net, sizes)],
             silent_cycles=schedule.tick_cycles(params, 0, 0, learns=False),
             most_cycles=schedule.most_cycles(params),
+            layout=None if net.all_to_all else Placing.of(net, params),
         )
 
 
@@ -85,7 +162,8 @@ class Inspection(Result):
 def inspect(net: Path, json_file: Path | None) -> None:
     """Say what a saved network is, and which cores hold it.
 
-    NET is a file as `spiketwin.host.files.save` writes it. Nothing is connected or built.
+    NET is a file as `spiketwin.host.files.save` writes it. Nothing is connected or built. Of a
+    network of populations it also says what each projection takes of the smallest core.
     """
     found = Inspection.of(*files.load(net))
     outputs = options.Outputs()
@@ -94,6 +172,8 @@ def inspect(net: Path, json_file: Path | None) -> None:
     for name, text in _rows(found):
         table.add_row(name, text)
     options.console().print(table)
+    if found.layout is not None:
+        options.console().print(_placing(found.layout))
     outputs.check()
 
 
@@ -103,6 +183,20 @@ def _fits(net: Network, params: CoreParams) -> bool:
     except DoesNotFit:
         return False
     return True
+
+
+def _placing(found: Placing) -> Table:
+    """Return what the projections take of the smallest core as a table."""
+    columns = ("projection", "synapses", "plastic", "entries", "words", "share of the words")
+    table = Table(*columns, title="in the smallest core")
+    for each in found.projections:
+        counts = (each.synapses, each.plastic, each.entries, each.words)
+        table.add_row(escape(each.name), *(f"{n:,}" for n in counts), f"{each.share:.0%}")
+    table.add_row("free", "", "", f"{found.free_entries:,}", f"{found.free_words:,}", "")
+    table.caption = (
+        f"{found.unused_axons:,} axons and {found.unused_neurons:,} neurons fill groups up"
+    )
+    return table
 
 
 def _rows(found: Inspection) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,201 @@
+"""Populations and projections in a network file: in its header, and in its arrays.
+
+The header names them and says how large they are. The weights of all projections follow each other
+in one array, in row order, and so do their plastic flags.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec.params import MAX_LINES, MAX_WEIGHT_DEPTH
+from spiketwin.hdl.spec.projections import ProjectionKind
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.errors import InvalidNetwork, NetworkFileError
+from spiketwin.host.network import Network
+from spiketwin.host.populations import AXONS, Population, checked_name
+
+_NEURONS: Final = "neurons"
+MOST_SYNAPSES: Final = 16 * MAX_WEIGHT_DEPTH
+"""Most synapses of a file: as many as the memory of the largest core."""
+
+_MOST_PARTS: Final = MAX_LINES
+"""Most populations, and most projections."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """A population, or a part of one, as the header names it."""
+
+    name: str
+    of_axons: bool
+    first: int
+    size: int
+
+    def of(self, net: Network) -> Population:
+        """Return it as a population of a network."""
+        return Population(net, self.name, self.of_axons, self.first, self.size)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The populations and projections that a header names, checked.
+
+    Attributes
+    ----------
+    populations:
+        The populations of neurons.
+    projections:
+        Name, source and target of each projection.
+    """
+
+    populations: tuple[Range, ...]
+    projections: tuple[tuple[str, Range, Range], ...]
+
+    @classmethod
+    def of_header(cls, header: dict[str, Any], n_axons: int, n_neurons: int) -> Parts:
+        """Check and return what a header names; raise `NetworkFileError` if it is wrong."""
+        most = {AXONS: n_axons, _NEURONS: n_neurons}
+        populations = tuple(
+            _range(f"populations[{k}]", each, most)
+            for k, each in enumerate(_list(header, "populations"))
+        )
+        first = 0
+        for number, population in enumerate(populations):
+            if population.of_axons or population.first != first:
+                raise NetworkFileError(
+                    f"populations[{number}] must be of neurons, and begin with neuron {first}"
+                )
+            first += population.size
+        if first != n_neurons:
+            raise NetworkFileError(f"populations have {first} neurons, not n_neurons = {n_neurons}")
+        projections = tuple(
+            _projection(f"projections[{k}]", each, most)
+            for k, each in enumerate(_list(header, "projections"))
+        )
+        parts = cls(populations, projections)
+        if parts.synapses > MOST_SYNAPSES:
+            raise NetworkFileError(
+                f"projections have {parts.synapses} synapses, and a file at most {MOST_SYNAPSES}"
+            )
+        return parts
+
+    @property
+    def synapses(self) -> int:
+        """Synapses of all projections together."""
+        return sum(source.size * target.size for _, source, target in self.projections)
+
+    def add(self, net: Network, arrays: dict[str, NDArray[Any]]) -> None:
+        """Add the populations and projections to a network that has none.
+
+        `arrays` are the arrays of the file by their names. Raises `InvalidNetwork` for values out
+        of range.
+        """
+        weights, plastic = arrays.pop("weights"), arrays.pop("plastic")
+        for each in self.populations:
+            part = slice(each.first, each.first + each.size)
+            its = {name: array[part] for name, array in arrays.items()}
+            net.population(each.size, name=each.name, **its)
+        begin = 0
+        for name, source, target in self.projections:
+            shape = source.size, target.size
+            end = begin + source.size * target.size
+            net.project(
+                source.of(net), target.of(net), name=name,
+                weights=weights[begin:end].reshape(shape),
+                plastic=plastic[begin:end].reshape(shape),
+            )  # fmt: skip
+            begin = end
+
+
+def described(net: Network) -> dict[str, Any]:
+    """Return what the header says of the populations and projections of a network.
+
+    Raises `InvalidNetwork` if there are more of them than a file holds.
+    """
+    synapses = sum(each.weights.size for each in net.projections)
+    for what, count, most in (
+        ("projections", len(net.projections), _MOST_PARTS), ("synapses", synapses, MOST_SYNAPSES),
+    ):  # fmt: skip
+        if count > most:
+            raise InvalidNetwork(f"the network has {count} {what}, and a file at most {most}")
+    return {
+        "populations": [_to_json(each) for each in net.populations],
+        "projections": [
+            {
+                "name": each.name,
+                "kind": each.kind.name.lower(),
+                "source": _to_json(each.source),
+                "target": _to_json(each.target),
+            }
+            for each in net.projections
+        ],
+    }
+
+
+def joined(net: Network) -> dict[str, NDArray[Any]]:
+    """Return the weights and the plastic flags of all projections, each as one array."""
+
+    def whole(dtype: type[Any], arrays: list[NDArray[Any]]) -> NDArray[Any]:
+        return np.concatenate([np.empty(0, dtype), *(each.ravel() for each in arrays)])
+
+    return {
+        "weights": whole(np.int32, [each.weights for each in net.projections]),
+        "plastic": whole(np.bool_, [each.plastic for each in net.projections]),
+    }
+
+
+def _to_json(population: Population) -> dict[str, Any]:
+    return {
+        "name": population.name,
+        "of": AXONS if population.of_axons else _NEURONS,
+        "first": population.first,
+        "size": population.size,
+    }
+
+
+def _projection(where: str, found: Any, most: dict[str, int]) -> tuple[str, Range, Range]:
+    keys = _keys(where, found, ("name", "kind", "source", "target"))
+    if keys["kind"] != ProjectionKind.DENSE.name.lower():
+        raise NetworkFileError(f"{where}.kind must be 'dense', not {shown(keys['kind'])}")
+    source, target = (_range(f"{where}.{end}", keys[end], most) for end in ("source", "target"))
+    if target.of_axons:
+        raise NetworkFileError(f"{where}.target must be of neurons")
+    return _name(where, keys["name"]), source, target
+
+
+def _range(where: str, found: Any, most: dict[str, int]) -> Range:
+    keys = _keys(where, found, ("name", "of", "first", "size"))
+    of, first, size = keys["of"], keys["first"], keys["size"]
+    if not isinstance(of, str) or of not in most:
+        raise NetworkFileError(f"{where}.of must be 'axons' or 'neurons', not {shown(of)}")
+    if type(first) is not int or type(size) is not int or not 0 <= first < first + size <= most[of]:
+        raise NetworkFileError(
+            f"{where} must have one or more of the {most[of]} {of}, not {shown(size)} from "
+            f"{shown(first)} on"
+        )
+    return Range(_name(where, keys["name"]), of == AXONS, first, size)
+
+
+def _name(where: str, found: object) -> str:
+    try:
+        return checked_name(found)
+    except InvalidNetwork as error:
+        raise NetworkFileError(f"{where}: {error}") from error
+
+
+def _keys(where: str, found: Any, wanted: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(found, dict) or set(found) != set(wanted):
+        raise NetworkFileError(f"{where} must have exactly {', '.join(wanted)}")
+    return found
+
+
+def _list(header: dict[str, Any], name: str) -> list[Any]:
+    found = header.get(name)
+    if not isinstance(found, list) or len(found) > _MOST_PARTS:
+        raise NetworkFileError(f"{name} must be a list of at most {_MOST_PARTS}")
+    return found

@@ -1,0 +1,535 @@
+"""The layout of a network in a core: the numbers of its axons and neurons, and where weights lie.
+
+A core with a table of projections (`spiketwin.hdl.spec.projections`) names sources and neurons by
+whole groups of `lanes`. So axons and neurons are cut wherever the sources of a projection begin or
+end, and the targets of one that learns, and each part begins a group; the rest of its last group
+stays unused. A projection takes an entry of the table for each part of its sources, and if it
+learns also for each part of its targets. One that does not learn takes all groups that have any of
+its targets, with weights of 0 to the other neurons in them.
+
+In a core without a table the weights are one matrix of all sources by all neurons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec import projections as spec
+from spiketwin.hdl.spec.params import MAX_PROJECTIONS, WEIGHT_BLOCK, CoreParams
+from spiketwin.hdl.spec.registers import Space, limits
+from spiketwin.hdl.spec.variables import BY_SPACE, LAYOUT, PARAMETER_ARRAYS, Per, Variable
+from spiketwin.host.elements import IntArray, integers
+from spiketwin.host.errors import DoesNotFit, InvalidInput
+from spiketwin.host.populations import Pairs, Population, Projection
+
+if TYPE_CHECKING:
+    from spiketwin.host.network import Network
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a projection that takes one entry of the table.
+
+    Attributes
+    ----------
+    projection:
+        Number of the projection in `Network.blocks`.
+    pairs:
+        Its sources and neurons, by their numbers in the network.
+    learns:
+        Whether its weights may learn.
+    """
+
+    projection: int
+    pairs: Pairs
+    learns: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A network cut into parts that are whole groups of `lanes`.
+
+    Attributes
+    ----------
+    lanes:
+        Size of a group.
+    axons, neurons:
+        Shapes (n_axons,) and (n_neurons,): the number that each has in a core.
+    n_axons, n_neurons:
+        Axons and neurons that a core must have.
+    pieces:
+        The parts of the projections, sorted by their sources.
+    """
+
+    lanes: int
+    axons: IntArray
+    neurons: IntArray
+    n_axons: int
+    n_neurons: int
+    pieces: tuple[Piece, ...]
+
+    @property
+    def n_projections(self) -> int:
+        """Entries of the table that a core must have."""
+        return max(2, len(self.pieces))
+
+    @property
+    def weight_depth(self) -> int:
+        """Words of each weight bank that a core must have."""
+        words = sum(self.words(piece) for piece in self.pieces)
+        return max(1, -(-words // WEIGHT_BLOCK)) * WEIGHT_BLOCK
+
+    def words(self, piece: Piece) -> int:
+        """Return the words of each weight bank that a piece takes."""
+        _, sources = self._groups(self.sources(0), piece.pairs.sources)
+        _, targets = self._groups(self.neurons, piece.pairs.neurons)
+        return sources * targets * self.lanes
+
+    def entry(self, piece: Piece, n_axons: int, base: int) -> spec.Projection:
+        """Return the entry of a piece in a core with so many axons, from this word on."""
+        source, sources = self._groups(self.sources(n_axons), piece.pairs.sources)
+        target, targets = self._groups(self.neurons, piece.pairs.neurons)
+        return spec.Projection(spec.ProjectionKind.DENSE, source, sources, target, targets, base)
+
+    def sources(self, n_axons: int) -> IntArray:
+        """Return the number of each source in a core with so many axons."""
+        return np.concatenate([self.axons, n_axons + self.neurons])
+
+    def _groups(self, numbers: IntArray, members: range) -> tuple[int, int]:
+        """Return the first group of some members, and the number of groups."""
+        first, last = numbers[[members.start, members.stop - 1]] // self.lanes
+        return int(first), int(last - first + 1)
+
+
+def cut(net: Network, lanes: int) -> Cut:
+    """Return a network cut for a core with so many lanes."""
+    blocks = net.blocks
+    # An all-to-all network may come to learn when its flags are written.
+    learns = [net.all_to_all or block.learns for block in blocks]
+    used = [block.source for block in blocks]
+    used += [block.target for block, each in zip(blocks, learns, strict=True) if each]
+    axons = _parts(net.n_axons, (each for each in used if each.of_axons))
+    neurons = _parts(net.n_neurons, (each for each in used if not each.of_axons))
+    pieces = [
+        Piece(number, Pairs(sources, targets), learns[number])
+        for number, block in enumerate(blocks)
+        for sources in _within(
+            block.source.sources,
+            axons if block.source.of_axons else [_moved(each, net.n_axons) for each in neurons],
+        )
+        for targets in (
+            _within(block.target.neurons, neurons) if learns[number] else [block.target.neurons]
+        )
+    ]
+    pieces.sort(key=lambda piece: piece.pairs.sources.start)
+    return Cut(
+        lanes, _numbers(axons, lanes), _numbers(neurons, lanes), _padded(axons, lanes),
+        _padded(neurons, lanes), tuple(pieces),
+    )  # fmt: skip
+
+
+def _parts(length: int, used: Iterable[Population]) -> list[range]:
+    """Return the parts into which the bounds of populations cut axons or neurons."""
+    bounds = {0, length} | {end for each in used for end in (each.first, each.first + each.size)}
+    return [range(*ends) for ends in pairwise(sorted(bounds))]
+
+
+def _within(members: range, parts: list[range]) -> list[range]:
+    return [part for part in parts if part.start in members]
+
+
+def _moved(part: range, by: int) -> range:
+    return range(part.start + by, part.stop + by)
+
+
+def _numbers(parts: list[range], lanes: int) -> IntArray:
+    """Return the number in a core of each member of the parts."""
+    begins = np.cumsum([0, *(_whole(len(part), lanes) for part in parts)])
+    numbers = [begin + np.arange(len(part)) for begin, part in zip(begins, parts, strict=False)]
+    return np.concatenate([np.empty(0, np.int64), *numbers])
+
+
+def _padded(parts: list[range], lanes: int) -> int:
+    return sum(_whole(len(part), lanes) for part in parts)
+
+
+def _whole(size: int, lanes: int) -> int:
+    return -(-size // lanes) * lanes
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A piece of a projection in a core; the entry is None if the core has no table."""
+
+    piece: Piece
+    entry: spec.Projection | None
+
+    @property
+    def learns(self) -> bool:
+        """Whether its weights may learn."""
+        return self.piece.learns
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The place of a network in a core.
+
+    Neurons of the core that the network does not have are silent: they have no weights and a
+    threshold that is never reached.
+
+    Attributes
+    ----------
+    params:
+        Sizes of the core.
+    axons, neurons:
+        Shapes (n_axons,) and (n_neurons,): the number in the core of each, ascending.
+    projections:
+        The projections of the network, if it is one of populations.
+    pairs:
+        The sources and neurons of each of `Network.blocks`.
+    blocks:
+        Their pieces, in the order of the table.
+    all_to_all:
+        Whether the network is all-to-all, and so has a single matrix of weights.
+    known:
+        Whether the projections are known: not those of a core that another host has programmed.
+    """
+
+    params: CoreParams
+    axons: IntArray
+    neurons: IntArray
+    projections: tuple[Projection, ...]
+    pairs: tuple[Pairs, ...]
+    blocks: tuple[Block, ...]
+    all_to_all: bool
+    known: bool = True
+
+    @property
+    def n_axons(self) -> int:
+        """Axons of the network."""
+        return len(self.axons)
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons of the network."""
+        return len(self.neurons)
+
+    @cached_property
+    def sources(self) -> IntArray:
+        """Shape (n_sources,): number in the core of each source of the network."""
+        return np.concatenate([self.axons, self.params.n_axons + self.neurons])
+
+    @cached_property
+    def numbers(self) -> IntArray:
+        """Shape (neurons of the core,): number in the network of each; -1 for unused ones."""
+        numbers = np.full(self.params.n_neurons, -1)
+        numbers[self.neurons] = np.arange(self.n_neurons)
+        return numbers
+
+    @property
+    def words(self) -> list[int]:
+        """Words of each weight bank that the blocks take; none without a table."""
+        return [
+            block.entry.sources * block.entry.targets * self.params.lanes
+            for block in self.blocks
+            if block.entry is not None
+        ]
+
+    def shape(self, space: Space) -> tuple[int, ...]:
+        """Return the shape of a space in the network's size; that of the ring is the core's."""
+        variable = BY_SPACE[space]
+        if variable.per is Per.RELAY_WORD:
+            return variable.shape_in(self.params)
+        return variable.shape(self.n_axons, self.n_neurons)
+
+    def embed(self, space: Space, values: IntArray) -> IntArray:
+        """Return values of sources or of neurons in the shape of the core."""
+        variable = BY_SPACE[space]
+        fill = variable.limits(self.params)[1] if space is Space.THRESHOLD else 0
+        embedded = np.full(variable.shape_in(self.params), fill, np.int64)
+        embedded[self._members(variable)] = values
+        return embedded
+
+    def extract(self, space: Space, values: IntArray) -> IntArray:
+        """Return the part of values of the core's sources or neurons that is the network's."""
+        extracted: IntArray = values[self._members(BY_SPACE[space])]
+        return extracted
+
+    def _members(self, variable: Variable) -> IntArray | slice:
+        if variable.per is Per.RELAY_WORD:
+            return slice(None)
+        return self.sources if variable.per is Per.SOURCE else self.neurons
+
+    def places(self, block: Block) -> IntArray:
+        """Return the element of the space `weight` that each synapse of a block of a table is."""
+        rows, columns = block.piece.pairs.place
+        sources, neurons = self.sources[rows, None], self.neurons[None, columns]
+        entry: Any = block.entry  # the arithmetic of its method is that of arrays, too
+        places: IntArray = entry.place(sources, neurons, self.params.lanes)
+        return places
+
+    def _in_matrix(self, block: Block, words: IntArray) -> IntArray:
+        """Return the part of all words that a block has in a core without a table, as a view."""
+        rows, columns = block.piece.pairs.place
+        first = int(self.sources[rows.start])
+        matrix = words.reshape(self.params.n_sources, self.params.n_neurons)
+        return matrix[first : first + rows.stop - rows.start, columns]
+
+    def embed_synapses(self, arrays: Mapping[int, IntArray], words: IntArray) -> None:
+        """Write values of the synapses of some projections to elements of the space `weight`.
+
+        `arrays` are the values of projections by their numbers, and `words` all elements.
+        """
+        for block in self.blocks:
+            if block.piece.projection not in arrays:
+                continue
+            values = arrays[block.piece.projection][self._part(block)]
+            if block.entry is None:
+                self._in_matrix(block, words)[...] = values
+            else:
+                words[self.places(block)] = values
+
+    def extract_synapses(self, words: IntArray) -> list[IntArray]:
+        """Return the values of the synapses of each projection: the inverse of `embed_synapses`."""
+        arrays = [np.zeros(each.shape, np.int64) for each in self.pairs]
+        for block in self.blocks:
+            whole = block.entry is None
+            values = self._in_matrix(block, words) if whole else words[self.places(block)]
+            arrays[block.piece.projection][self._part(block)] = values
+        return arrays
+
+    def _part(self, block: Block) -> tuple[slice, slice]:
+        """Return the place of a block in the array of its projection."""
+        rows, columns = block.piece.pairs.place
+        sources, neurons = self.pairs[block.piece.projection]
+        return (
+            slice(rows.start - sources.start, rows.stop - sources.start),
+            slice(columns.start - neurons.start, columns.stop - neurons.start),
+        )
+
+    def ranges(self, number: int | None) -> list[tuple[int, int]]:
+        """Return the elements, first and count, that a projection has in a core with a table.
+
+        Without a number those of all projections.
+        """
+        lanes = self.params.lanes
+        return [
+            (block.entry.base * lanes, block.entry.sources * block.entry.targets * lanes**2)
+            for block in self.blocks
+            if block.entry is not None and number in (None, block.piece.projection)
+        ]
+
+    def summed(self, arrays: Sequence[IntArray]) -> IntArray:
+        """Return the sum of the synapses of each pair, shape (n_sources, n_neurons)."""
+        sums = np.zeros((self.n_axons + self.n_neurons, self.n_neurons), np.int64)
+        for pairs, array in zip(self.pairs, arrays, strict=True):
+            sums[pairs.place] += array
+        return sums
+
+    def number_of(self, projection: object) -> int:
+        """Return the number of a projection of the network; raise `InvalidInput` for another."""
+        for number, each in enumerate(self.projections):
+            if each is projection:
+                return number
+        raise InvalidInput(
+            "projection must be one of the network that was programmed last, as `net.project` "
+            "returned it: program the network again after adding projections"
+        )
+
+    def may_learn(self, number: int) -> bool:
+        """Return whether a projection was placed as one that learns."""
+        return all(block.learns for block in self.blocks if block.piece.projection == number)
+
+    def check_floor(self, v_floor: int) -> None:
+        """Raise `DoesNotFit` if this `v_floor` would make unused neurons of the core fire.
+
+        They have profile 0.
+        """
+        v_top = limits(self.params.v_width, True)[1]
+        if v_floor == v_top and self.n_neurons < self.params.n_neurons:
+            raise DoesNotFit(f"v_floor must be below {v_top}, or unused neurons of the core fire")
+
+    def table(self) -> dict[Space, IntArray]:
+        """Return the table of projections: all `variables.LAYOUT` arrays, by their spaces."""
+        p = self.params
+        table = {v.space: np.zeros(v.shape_in(p), np.int64) for v in LAYOUT if v.is_built(p)}
+        entries = [block.entry for block in self.blocks if block.entry is not None]
+        for number, entry in enumerate(entries):
+            for name, value in zip(spec.FIELDS, vars(entry).values(), strict=True):
+                table[Space[name.upper()]][number] = value
+        learning = [k for k, block in enumerate(self.blocks) if block.learns]
+        learning.sort(key=lambda k: entries[k].target)
+        table[Space.COLUMN_ORDER][: len(learning)] = learning
+        _walk(table[Space.ROW_PROJECTIONS], [(each.source, each.sources) for each in entries])
+        _walk(
+            table[Space.COLUMN_PROJECTIONS],
+            [(entries[k].target, entries[k].targets) for k in learning],
+        )
+        return table
+
+    def place(self, net: Network) -> dict[Space, IntArray]:
+        """Return every array of the network that this is the layout of, by its space.
+
+        Raises `DoesNotFit` if a value is out of the core's range; registers are not checked.
+        """
+        self.check_floor(int(net.held("v_floor")[0]))
+        placed = self.table() if self.params.has_projections else {}
+        for variable in PARAMETER_ARRAYS:
+            arrays = self._checked(net, variable)
+            if not variable.is_built(self.params):
+                if any(np.any(array != variable.default) for array in arrays):
+                    raise DoesNotFit(not_built(variable.attribute, variable.built))
+            elif variable.per is Per.SYNAPSE:
+                words = np.zeros(variable.shape_in(self.params), np.int64)
+                self.embed_synapses(dict(enumerate(arrays)), words.reshape(-1))
+                placed[variable.space] = words
+            else:
+                placed[variable.space] = self.embed(variable.space, arrays[0])
+        return placed
+
+    def _checked(self, net: Network, variable: Variable) -> list[IntArray]:
+        """Return the values of an array, of one of synapses those of each projection."""
+        name, p = variable.attribute, self.params
+        if not variable.is_built(p):
+            return net.values(name)
+        if variable.per is Per.SYNAPSE and not net.all_to_all:
+            return [
+                integers(
+                    f"projections[{number}].{name}", values, values.shape, variable.limits(p),
+                    DoesNotFit,
+                )
+                for number, values in enumerate(net.values(name))
+            ]  # fmt: skip
+        given: NDArray[Any] = getattr(net, name)
+        whole = integers(name, given, given.shape, variable.limits(p), DoesNotFit)
+        return self.split(whole) if variable.per is Per.SYNAPSE else [whole]
+
+    def split(self, matrix: IntArray) -> list[IntArray]:
+        """Return the part of each projection in a matrix of all sources by all neurons."""
+        return [matrix[each.place] for each in self.pairs]
+
+
+def _walk(walks: IntArray, ranges: list[tuple[int, int]]) -> None:
+    """Write the walks over sorted ranges of groups, each first group and number."""
+    for each in dict.fromkeys(ranges):
+        begin, length = each
+        walks[begin : begin + length] = spec.walk(ranges.index(each), ranges.count(each))
+
+
+def layout(net: Network, params: CoreParams) -> Layout:
+    """Return where a validated network lies in a core of these sizes.
+
+    Raises `DoesNotFit`, which names everything that does not fit, and what would.
+    """
+    if not params.has_projections:
+        if net.all_to_all:
+            return in_matrix(net.n_axons, net.n_neurons, params)
+        return _of_populations_in_matrix(net, params)
+    parts = cut(net, params.lanes)
+    _check_sizes(parts, params)
+    blocks, base = list[Block](), 0
+    for piece in parts.pieces:
+        blocks.append(Block(piece, parts.entry(piece, params.n_axons, base)))
+        base += parts.words(piece)
+    pairs = tuple(each.pairs for each in net.blocks)
+    return Layout(
+        params, parts.axons, parts.neurons, net.projections, pairs, tuple(blocks), net.all_to_all
+    )
+
+
+def bare(params: CoreParams) -> Layout:
+    """Return the layout of a core of which the host knows nothing but its sizes."""
+    if params.has_projections:
+        axons, neurons = np.arange(params.n_axons), np.arange(params.n_neurons)
+        return Layout(params, axons, neurons, (), (), (), all_to_all=False, known=False)
+    return in_matrix(params.n_axons, params.n_neurons, params)
+
+
+def in_matrix(n_axons: int, n_neurons: int, params: CoreParams) -> Layout:
+    """Return where an all-to-all network of these sizes lies in a core without a table.
+
+    Raises `DoesNotFit` if the core is smaller than the network.
+    """
+    _check_lines(n_axons, n_neurons, params)
+    numbers = np.arange(n_axons), np.arange(n_neurons)
+    sources = [range(n_axons), range(n_axons, n_axons + n_neurons)]
+    pairs = tuple(Pairs(each, range(n_neurons)) for each in sources if each)
+    return Layout(params, *numbers, (), pairs, _rows(pairs), all_to_all=True)
+
+
+def _of_populations_in_matrix(net: Network, params: CoreParams) -> Layout:
+    """Return where a network of populations lies in a core without a table."""
+    _check_lines(net.n_axons, net.n_neurons, params)
+    pairs = tuple(each.pairs for each in net.projections)
+    _check_single(pairs, net.n_sources, net.n_neurons)
+    numbers = np.arange(net.n_axons), np.arange(net.n_neurons)
+    return Layout(params, *numbers, net.projections, pairs, _rows(pairs), all_to_all=False)
+
+
+def _rows(pairs: tuple[Pairs, ...]) -> tuple[Block, ...]:
+    return tuple(Block(Piece(number, each, True), None) for number, each in enumerate(pairs))
+
+
+def _check_lines(n_axons: int, n_neurons: int, params: CoreParams) -> None:
+    if n_axons > params.n_axons or n_neurons > params.n_neurons:
+        raise DoesNotFit(
+            f"the network has n_axons = {n_axons} and n_neurons = {n_neurons}, the "
+            f"core {params.n_axons} and {params.n_neurons}: connect to a larger core "
+            "(`params=net.core_params()` where the target is simulated)"
+        )
+
+
+def _check_single(pairs: tuple[Pairs, ...], n_sources: int, n_neurons: int) -> None:
+    """Raise `DoesNotFit` if two projections have a pair of source and neuron in common."""
+    synapses = np.zeros((n_sources, n_neurons), np.int64)
+    for each in pairs:
+        synapses[each.place] += 1
+    if synapses.max(initial=0) > 1:
+        source, neuron = np.argwhere(synapses > 1)[0]
+        raise DoesNotFit(
+            f"source {source} and neuron {neuron} have two synapses, and the core has one for each "
+            "pair: connect to a core with n_projections above 1 (`params=net.core_params()` where "
+            "the target is simulated)"
+        )
+
+
+def _check_sizes(parts: Cut, params: CoreParams) -> None:
+    words = sum(parts.words(piece) for piece in parts.pieces)
+    needed = {
+        "n_axons": parts.n_axons, "n_neurons": parts.n_neurons,
+        "n_projections": len(parts.pieces), "weight_depth": words,
+    }  # fmt: skip
+    short = {name: size for name, size in needed.items() if size > getattr(params, name)}
+    if short:
+        has = ", ".join(f"{name} = {getattr(params, name)}" for name in short)
+        takes = ", ".join(f"{name} = {size}" for name, size in short.items())
+        raise DoesNotFit(
+            f"with {params.lanes} lanes the network takes {takes}, and the core has {has}: connect "
+            f"to a larger core (`params=net.core_params(lanes={params.lanes})` where the target is "
+            "simulated), or to one with fewer lanes, where populations fill their groups better"
+        )
+
+
+def check_entries(parts: Cut) -> None:
+    """Raise `DoesNotFit` if a network takes more entries of the table than a core can have."""
+    if len(parts.pieces) > MAX_PROJECTIONS:
+        raise DoesNotFit(
+            f"the network takes {len(parts.pieces)} entries of the table of projections, and a "
+            f"core has at most {MAX_PROJECTIONS}: project from fewer slices, as each one that cuts "
+            "a population also cuts the other projections of that population"
+        )
+
+
+def not_built(name: str, option: str) -> str:
+    """Return the text of an error: an attribute is set that a core has no memory for."""
+    return (
+        f"{name} is set, but the core was built without {option}: clear it, or connect to a core "
+        f"with {option}"
+    )

@@ -1,0 +1,207 @@
+"""Populations and projections: the parts of a network that is not all-to-all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spiketwin.hdl.spec.projections import ProjectionKind
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.elements import integers
+from spiketwin.host.errors import InvalidNetwork
+
+if TYPE_CHECKING:
+    from spiketwin.host.network import Network
+
+AXONS: Final = "axons"
+"""Name of the population of all axons."""
+
+_LONGEST_NAME: Final = 500
+
+
+class Pairs(NamedTuple):
+    """All pairs of some sources and some neurons, by their numbers in a network."""
+
+    sources: range
+    neurons: range
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of sources and of neurons."""
+        return len(self.sources), len(self.neurons)
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Their place in a matrix of all sources by all neurons."""
+        return (
+            slice(self.sources.start, self.sources.stop),
+            slice(self.neurons.start, self.neurons.stop),
+        )
+
+
+@dataclass(frozen=True)
+class Population:
+    """A range of the axons or of the neurons of a network.
+
+    `Network.population` makes one of new neurons, and `Network.axons` is that of all axons. A slice
+    of a population, ``hidden[10:20]``, is one too.
+
+    Attributes
+    ----------
+    network:
+        The network that it belongs to.
+    name:
+        Its name in messages.
+    of_axons:
+        Whether it is one of axons; else it is one of neurons.
+    first, size:
+        Number of its first axon or neuron, and how many it has.
+    """
+
+    network: Network = field(repr=False)
+    name: str
+    of_axons: bool
+    first: int
+    size: int
+
+    def __len__(self) -> int:
+        """Return the number of axons or neurons."""
+        return self.size
+
+    def __getitem__(self, part: slice) -> Population:
+        """Return a part, without steps; raise `InvalidNetwork` for any other index."""
+        if not isinstance(part, slice):
+            raise InvalidNetwork(
+                f"a part of {self.name} must be a slice such as [2:5], not {shown(part)}: [2:3] is "
+                "that of one alone"
+            )
+        try:
+            begin, end, step = part.indices(self.size)
+        except (TypeError, ValueError) as error:
+            raise InvalidNetwork(
+                f"a slice of {self.name} must have integers in 0…{self.size}: {error}"
+            ) from error
+        if step != 1 or begin >= end:
+            raise InvalidNetwork(
+                f"a slice of {self.name} must have one or more of its {self.size} and no steps, "
+                f"not {shown(part)}: take [first:last + 1]"
+            )
+        name = self.name if end - begin == self.size else f"{self.name}[{begin}:{end}]"
+        return Population(self.network, name, self.of_axons, self.first + begin, end - begin)
+
+    @property
+    def sources(self) -> range:
+        """Numbers of its members as sources: axons first, then neurons."""
+        first = self.first if self.of_axons else self.network.n_axons + self.first
+        return range(first, first + self.size)
+
+    @property
+    def neurons(self) -> range:
+        """Numbers of its neurons, as in `Run.spikes`; raise `InvalidNetwork` if it has axons."""
+        if self.of_axons:
+            raise InvalidNetwork(f"{self.name} has axons and no neurons: name a population of them")
+        return range(self.first, self.first + self.size)
+
+
+@dataclass(eq=False, slots=True)
+class Projection:
+    """The synapses from one population to another. `Network.project` makes them.
+
+    Attributes
+    ----------
+    source, target:
+        The populations; the target is one of neurons.
+    weights:
+        Shape (len(source), len(target)), int32: weight of each synapse.
+    plastic:
+        The same shape, bool: whether learning may change the weight; the scalar True stands for
+        every synapse whose weight is not 0 at that moment.
+    name:
+        Its name in messages.
+    kind:
+        Its kind; so far all are dense.
+    """
+
+    source: Population
+    target: Population
+    weights: NDArray[np.integer[Any]] = field(repr=False)
+    plastic: NDArray[np.bool_] = field(repr=False)
+    name: str
+    kind: ProjectionKind = ProjectionKind.DENSE
+
+    @property
+    def pairs(self) -> Pairs:
+        """The pairs of a source and a neuron that have a synapse."""
+        return Pairs(self.source.sources, self.target.neurons)
+
+    @property
+    def learns(self) -> bool:
+        """Whether any synapse is plastic."""
+        return bool(self.plastic.any())
+
+
+def checked_weights(
+    name: str, given: ArrayLike, shape: tuple[int, ...], limits: tuple[int, int]
+) -> NDArray[np.int32]:
+    """Return weights as an array of this shape; raise `InvalidNetwork` if they are wrong."""
+    return integers(name, given, shape, limits, InvalidNetwork).astype(np.int32)
+
+
+def checked_plastic(
+    name: str, given: ArrayLike, weights: NDArray[np.integer[Any]]
+) -> NDArray[np.bool_]:
+    """Return plastic flags of these weights as an array; raise `InvalidNetwork` if they are wrong.
+
+    The scalar True stands for all weights that are not 0.
+    """
+    flags = integers(name, given, weights.shape, (0, 1), InvalidNetwork).astype(np.bool_)
+    if np.ndim(given) == 0 and flags.any():
+        flags = weights != 0
+        if not flags.any():
+            raise InvalidNetwork(
+                f"{name}=True stands for the synapses there are, and no weight is other "
+                "than 0: give the weights with it, or plastic as an array"
+            )
+    return flags
+
+
+def checked_population(name: str, given: object, network: Network) -> Population:
+    """Return an argument that must be a population of this network, or raise `InvalidNetwork`."""
+    if not isinstance(given, Population):
+        raise InvalidNetwork(
+            f"{name} must be a population, not {shown(given)}: `net.axons`, or what "
+            "`net.population` returned, or a slice of it"
+        )
+    if given.network is not network:
+        raise InvalidNetwork(
+            f"{name} must be a population of this network, and {given.name} is of another: make it "
+            "by `population` of this one"
+        )
+    there = network.n_axons if given.of_axons else network.n_neurons
+    if not 0 <= given.first < given.first + given.size <= there:
+        what = "axons" if given.of_axons else "neurons"
+        raise InvalidNetwork(
+            f"{name} must have one or more of the {there} {what} of the network, and {given.name} "
+            f"has {what} {given.first}…{given.first + given.size - 1}: take another population"
+        )
+    return given
+
+
+def checked_target(name: str, given: object, network: Network) -> Population:
+    """Return an argument that must be a population of neurons, or raise `InvalidNetwork`."""
+    target = checked_population(name, given, network)
+    if target.of_axons:
+        raise InvalidNetwork(f"{name} must be a population of neurons, not {target.name}")
+    return target
+
+
+def checked_name(given: object) -> str:
+    """Return an argument that must be a name, of 1 to 500 letters, or raise `InvalidNetwork`."""
+    if not isinstance(given, str) or not 1 <= len(given) <= _LONGEST_NAME:
+        raise InvalidNetwork(
+            f"name must be a text of 1…{_LONGEST_NAME} letters, not {shown(given)}"
+        )
+    return given

@@ -1,0 +1,235 @@
+"""Where networks lie in cores: every synapse once, found by the walks of the table, and apart."""
+
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from support.populations import random_network
+
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.projections import FIELDS, Projection, walked
+from spiketwin.hdl.spec.registers import Space
+from spiketwin.host import Network
+from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import DoesNotFit
+from spiketwin.host.layout import Layout, cut, layout
+
+SEEDS = st.integers(0, 1 << 30)
+LANES = st.sampled_from([2, 4, 8])
+
+Found = Counter[tuple[int, int, int]]
+"""Synapses as (source, neuron, weight), how often each is there."""
+
+
+def numbered(seed: int) -> Network:
+    """A network in which every synapse has a weight of its own."""
+    net, first = random_network(np.random.default_rng(seed)), 1
+    for each in net.projections:
+        each.weights = np.arange(first, first + each.weights.size).reshape(each.weights.shape)
+        first += each.weights.size
+    net.w_max = first
+    return net
+
+
+def sizes(net: Network, lanes: int) -> CoreParams:
+    assume(cut(net, lanes).n_projections <= 64)
+    return net.core_params(lanes=lanes)
+
+
+def entry(placed: dict[Space, IntArray], number: int) -> Projection:
+    return Projection(*(int(placed[Space[name.upper()]][number]) for name in FIELDS))
+
+
+def synapses(net: Network, *, plastic: bool) -> Found:
+    return Counter(
+        (each.source.sources[i], each.target.neurons[j], int(each.weights[i, j]))
+        for each in net.projections
+        for i, j in np.ndindex(each.weights.shape)
+        if each.plastic[i, j] or not plastic
+    )
+
+
+def by_rows(place: Layout, placed: dict[Space, IntArray]) -> Found:
+    """Walk the rows of all sources as a core does; what is 0 is no synapse."""
+    lanes, words = place.params.lanes, placed[Space.WEIGHT].reshape(-1)
+    found: Found = Counter()
+    for number, source in enumerate(place.sources.tolist()):
+        for k in walked(int(placed[Space.ROW_PROJECTIONS][source // lanes])):
+            its = entry(placed, k)
+            for neuron in range(its.target * lanes, (its.target + its.targets) * lanes):
+                weight = int(words[its.place(source, neuron, lanes)])
+                if weight:
+                    found[number, int(place.numbers[neuron]), weight] += 1
+    return found
+
+
+def by_columns(place: Layout, placed: dict[Space, IntArray]) -> Found:
+    """Walk the columns of all neurons as a core does, over the synapses with a flag."""
+    lanes, words = place.params.lanes, placed[Space.WEIGHT].reshape(-1)
+    flags = placed[Space.PLASTIC].reshape(-1)
+    numbers = {int(source): number for number, source in enumerate(place.sources)}
+    found: Found = Counter()
+    for number, neuron in enumerate(place.neurons.tolist()):
+        for k in walked(int(placed[Space.COLUMN_PROJECTIONS][neuron // lanes])):
+            its = entry(placed, int(placed[Space.COLUMN_ORDER][k]))
+            for source in range(its.source * lanes, (its.source + its.sources) * lanes):
+                at = its.place(source, neuron, lanes)
+                if flags[at]:
+                    found[numbers[source], number, int(words[at])] += 1
+    return found
+
+
+@given(SEEDS, LANES)
+def test_a_core_finds_every_synapse_once_and_no_other(seed: int, lanes: int) -> None:
+    net = numbered(seed)
+    params = replace(sizes(net, lanes), learning=True)
+    place = layout(net, params)
+    placed = place.place(net)
+    assert by_rows(place, placed) == synapses(net, plastic=False)
+    assert by_columns(place, placed) == synapses(net, plastic=True)
+
+
+@given(SEEDS, LANES)
+def test_a_table_is_legal(seed: int, lanes: int) -> None:
+    net = numbered(seed)
+    params = sizes(net, lanes)
+    place = layout(net, params)
+    table = place.table()
+    entries = [entry(table, k) for k in range(len(place.blocks))]
+    assert [each.source for each in entries] == sorted(each.source for each in entries)
+    used = np.zeros(params.weight_depth, np.int64)
+    for each in entries:
+        assert each.base % lanes == 0
+        assert 0 < each.sources
+        assert each.source + each.sources <= params.column_groups
+        assert 0 < each.targets
+        assert each.target + each.targets <= params.row_groups
+        used[each.base : each.base + each.sources * each.targets * lanes] += 1
+    assert used.max(initial=0) <= 1
+    assert used.sum() == sum(each.sources * each.targets * lanes for each in entries)
+    for group, walk in enumerate(table[Space.ROW_PROJECTIONS].tolist()):
+        from_here = [k for k, e in enumerate(entries) if e.source <= group < e.source + e.sources]
+        assert list(walked(walk)) == from_here
+    for group, walk in enumerate(table[Space.COLUMN_PROJECTIONS].tolist()):
+        order = [int(table[Space.COLUMN_ORDER][k]) for k in walked(walk)]
+        learning = [e for e, block in zip(entries, place.blocks, strict=True) if block.learns]
+        to_here = [e for e in learning if e.target <= group < e.target + e.targets]
+        assert [entries[k] for k in order] == to_here
+
+
+@given(SEEDS, LANES)
+def test_the_words_of_a_core_are_the_arrays_of_the_projections_again(seed: int, lanes: int) -> None:
+    net = numbered(seed)
+    place = layout(net, sizes(net, lanes))
+    arrays = place.extract_synapses(place.place(net)[Space.WEIGHT].reshape(-1))
+    for projection, array in zip(net.projections, arrays, strict=True):
+        assert np.array_equal(array, projection.weights)
+    assert np.array_equal(place.summed(arrays), net.weight_sums())
+    for number, projection in enumerate(net.projections):
+        places = [p for first, n in place.ranges(number) for p in range(first, first + n)]
+        own = [place.places(b) for b in place.blocks if b.piece.projection == number]
+        assert set(np.concatenate([each.ravel() for each in own])) <= set(places)
+        assert place.number_of(projection) == number
+
+
+@given(SEEDS, LANES, st.integers(0, 3), st.integers(0, 3))
+def test_a_larger_core_holds_a_network_in_the_same_order(
+    seed: int, lanes: int, axons: int, neurons: int
+) -> None:
+    net = numbered(seed)
+    least = sizes(net, lanes)
+    larger = replace(
+        least, n_axons=least.n_axons + axons * lanes, n_neurons=least.n_neurons + neurons * lanes,
+        n_projections=64, weight_depth=least.weight_depth + 64,
+    )  # fmt: skip
+    place = layout(net, larger)
+    assert by_rows(place, place.place(net)) == synapses(net, plastic=False)
+    assert (np.diff(place.axons) > 0).all()
+    assert (np.diff(place.neurons) > 0).all()
+    top = (1 << larger.v_width - 1) - 1
+    unused = place.numbers < 0
+    assert unused.sum() == larger.n_neurons - net.n_neurons
+    assert (place.place(net)[Space.THRESHOLD][unused] == top).all()
+
+
+def two_layers(**changes: Any) -> tuple[Network, CoreParams]:
+    net = Network(n_axons=24)
+    hidden = net.population(16)
+    output = net.population(9)
+    net.project(net.axons, hidden, weights=1)
+    net.project(hidden, output, weights=2)
+    return net, replace(net.core_params(lanes=4), **changes)
+
+
+def test_what_a_network_takes_follows_from_whole_groups() -> None:
+    _, params = two_layers()
+    assert (params.n_axons, params.n_neurons) == (24, 16 + 12)
+    assert (params.n_projections, params.weight_depth) == (
+        2,
+        192,
+    )  # 24 · 4 + 16 · 3, to a whole number of rows
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_axons": 20}, "takes n_axons = 24, and the core has n_axons = 20: connect to a larger"),
+        ({"n_neurons": 24}, "with 4 lanes the network takes n_neurons = 28, .* n_neurons = 24"),
+        (
+            {"weight_depth": 128, "n_axons": 20},
+            "takes n_axons = 24, weight_depth = 144, and the core has n_axons = 20, .* = 128",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named_with_what_would(changes: dict[str, int], message: str) -> None:
+    net, params = two_layers(**changes)
+    with pytest.raises(DoesNotFit, match=message):
+        layout(net, params)
+
+
+def test_entries_that_a_core_lacks_are_named() -> None:
+    net, _ = two_layers()
+    hidden, _ = net.populations
+    params = net.core_params()
+    net.project(hidden[2:4], hidden, weights=1)
+    with pytest.raises(DoesNotFit, match="takes n_projections = 5, .* has n_projections = 2"):
+        layout(net, replace(params, n_neurons=32, weight_depth=1600))
+    for begin in range(15):
+        net.project(hidden[begin : begin + 1], hidden, weights=1)
+        net.project(net.axons[begin : begin + 2], hidden, weights=1)
+    with pytest.raises(DoesNotFit, match="takes [0-9]+ entries .* at most 64: project from fewer"):
+        net.core_params()
+
+
+def test_a_pair_with_two_synapses_needs_a_table() -> None:
+    net, _ = two_layers()
+    matrix = CoreParams(n_axons=24, n_neurons=32)
+    assert layout(net, matrix).place(net)[Space.WEIGHT].sum() == 24 * 16 + 2 * 16 * 9
+    net.project(net.axons[3:5], net.populations[0][6:7], weights=1)
+    with pytest.raises(DoesNotFit, match="source 3 and neuron 6 have two synapses, .* above 1"):
+        layout(net, matrix)
+
+
+def test_a_weight_that_a_core_does_not_hold_is_named_with_its_projection() -> None:
+    net, params = two_layers()
+    net.projections[1].weights[3, 4] = 128
+    with pytest.raises(DoesNotFit, match=r"projections\[1\].weights\[3, 4\] must be in -128…127"):
+        layout(net, params).place(net)
+
+
+def test_a_large_projection_is_laid_out_in_milliseconds() -> None:
+    net = Network(n_axons=784)
+    hidden = net.population(400)
+    net.project(net.axons, hidden, weights=np.ones((784, 400), np.int64))
+    params = net.core_params()
+    spent = []
+    for _ in range(5):
+        begin = time.process_time()
+        layout(net, params).place(net)
+        spent.append(time.process_time() - begin)
+    assert min(spent) < 0.2

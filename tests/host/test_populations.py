@@ -1,0 +1,206 @@
+"""Populations and projections: how they are made, and everything wrong that is refused by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.host import Network
+from spiketwin.host.errors import InvalidNetwork
+from spiketwin.host.populations import Population, Projection
+
+
+def layers() -> tuple[Network, Population, Population]:
+    net = Network(n_axons=6)
+    return net, net.population(4, threshold=[1, 2, 3, 4], name="hidden"), net.population(3, bias=5)
+
+
+def test_populations_append_neurons_with_their_parameters() -> None:
+    net, hidden, output = layers()
+    assert (net.n_neurons, len(hidden), len(output)) == (7, 4, 3)
+    assert net.threshold.tolist() == [1, 2, 3, 4, 1000, 1000, 1000]
+    assert net.bias.tolist() == [0, 0, 0, 0, 5, 5, 5]
+    assert (hidden.name, output.name) == ("hidden", "population 2")
+    assert (hidden.neurons, hidden.sources) == (range(4), range(6, 10))
+    assert (output.neurons, output.sources) == (range(4, 7), range(10, 13))
+    assert (net.axons.sources, len(net.axons)) == (range(6), 6)
+    net.threshold[output.neurons] = 7
+    assert net.threshold.tolist() == [1, 2, 3, 4, 7, 7, 7]
+
+
+def test_a_slice_of_a_population_is_one_too() -> None:
+    _, hidden, output = layers()
+    assert output[1:].neurons == range(5, 7)
+    assert output[-2:][:1].neurons == range(5, 6)
+    assert output[1:3].name == "population 2[1:3]"
+    assert hidden[:] == hidden
+    assert hidden[1:3] == hidden[1:3] != hidden[1:2]
+
+
+def test_a_projection_holds_its_weights_in_the_shape_of_both_ends() -> None:
+    net, hidden, output = layers()
+    first = net.project(net.axons, hidden, weights=np.arange(24).reshape(6, 4))
+    second = net.project(hidden[1:], output, weights=-3, plastic=True, name="out")
+    assert net.projections == (first, second)
+    assert (first.name, second.name) == ("axons to hidden", "out")
+    assert second.weights.tolist() == [[-3] * 3] * 3
+    assert (first.learns, second.learns, net.learns) == (False, True, True)
+    sums = net.weight_sums()
+    assert np.array_equal(sums[:6, :4], first.weights)
+    assert np.array_equal(sums[7:10, 4:], second.weights)
+    assert sums.sum() == first.weights.sum() + second.weights.sum()
+
+
+def test_two_synapses_of_a_pair_add_up_in_the_sums() -> None:
+    net, hidden, _ = layers()
+    net.project(hidden, hidden, weights=2)
+    net.project(hidden[1:3], hidden[2:], weights=5)
+    assert net.weight_sums()[6:10, :4].tolist() == [
+        [2, 2, 2, 2], [2, 2, 7, 7], [2, 2, 7, 7], [2, 2, 2, 2],
+    ]  # fmt: skip
+
+
+def test_plastic_alone_stands_for_weights_that_are_not_0_at_that_moment() -> None:
+    net, hidden, _ = layers()
+    made = net.project(hidden, hidden, weights=np.eye(4, dtype=int), plastic=True)
+    assert np.array_equal(made.plastic, np.eye(4, dtype=bool))
+    made.weights[0, 1] = 3
+    made.plastic = np.array(True)
+    net.validate()
+    assert made.plastic.sum() == 5
+
+
+@pytest.mark.parametrize("name", ["weights", "plastic"])
+def test_weights_are_those_of_projections(name: str) -> None:
+    net, _, _ = layers()
+    with pytest.raises(InvalidNetwork, match=f"no {name} of its own: take {name} of one of its"):
+        getattr(net, name)
+    assert not hasattr(net, name)
+    setattr(net, name, np.zeros((13, 7), int))
+    with pytest.raises(InvalidNetwork, match=f"{name} is set in a network of populations: set it"):
+        net.validate()
+    delattr(net, name)
+    net.validate()
+
+
+def of_another() -> Population:
+    return Network(n_axons=6).population(4)
+
+
+Wrong = Callable[[Network, Population], object]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda n, _: n.population(0), r"size must be an integer in 1…4089, not 0"),
+        (lambda n, _: n.population(4090), r"size must be an integer in 1…4089, not 4090"),
+        (lambda n, _: n.population(3, threshold=[1, 2]), r"threshold must have the shape \(3,\)"),
+        (lambda n, _: n.population(3, bias=1 << 30), r"bias must be in -8388608…8388607"),
+        (lambda n, _: n.population(3, v_tau=20), r"no 'v_tau' of its own: it has threshold, "),
+        (lambda n, _: n.population(3, name=7), r"name must be a text of 1…500 letters, not 7"),
+        (lambda _, h: h[2:2], r"hidden must have one or more of its 4 and no steps, not slice"),
+        (lambda _, h: h[::2], r"no steps, not slice\(None, None, 2\): take \[first:last \+ 1\]"),
+        (lambda _, h: h[3], r"a part of hidden must be a slice such as \[2:5\], not 3"),
+        (lambda _, h: h["a":], r"a slice of hidden must have integers in 0…4"),
+        (lambda n, _: n.axons.neurons, r"axons has axons and no neurons"),
+        (lambda n, h: n.project(h, n.axons, weights=1), r"target must be a population of neurons"),
+        (lambda n, h: n.project(3, h, weights=1), r"source must be a population, not 3"),
+        (lambda n, h: n.project(h, of_another(), weights=1), r"population 1 is of another: make"),
+        (lambda n, h: n.project(h, h, weights=[[1]]), r"weights must have the shape \(4, 4\)"),
+        (lambda n, h: n.project(h, h, weights=0.5), r"weights must hold integers, not float64"),
+        (lambda n, h: n.project(h, h, weights=1 << 15), r"weights must be in -32768…32767"),
+        (
+            lambda n, h: n.project(h, h, weights=1, plastic=[1]),
+            r"plastic must have the shape \(4, 4\), not \(1,\)",
+        ),
+        (lambda n, h: n.project(h, h, weights=0, plastic=True), r"plastic=True stands for the syn"),
+        (lambda n, h: n.project(h, h, weights=1, name=""), r"name must be a text of 1…500 letters"),
+    ],
+)
+def test_what_is_wrong_is_refused_by_name_and_changes_nothing(wrong: Wrong, message: str) -> None:
+    net, hidden, _ = layers()
+    with pytest.raises(InvalidNetwork, match=message):
+        wrong(net, hidden)
+    net.validate()
+    assert (net.n_neurons, len(net.populations), net.projections) == (7, 2, ())
+
+
+def test_the_two_forms_of_a_network_are_kept_apart() -> None:
+    simple = Network(n_axons=4, n_neurons=8)
+    with pytest.raises(InvalidNetwork, match=r"this one is all-to-all: make it without n_neurons"):
+        simple.population(3)
+    with pytest.raises(InvalidNetwork, match=r"this one is all-to-all: make it without n_neurons"):
+        simple.project(simple.axons, simple.axons, weights=1)
+    with pytest.raises(InvalidNetwork, match=r"threshold is given without n_neurons: .*population"):
+        Network(n_axons=4, threshold=np.array(300))
+    with pytest.raises(InvalidNetwork, match=r"weights is given without n_neurons: .*net.project"):
+        Network(n_axons=4, weights=np.ones((4, 4), int))
+    with pytest.raises(InvalidNetwork, match=r"no neurons: add some by `net.population"):
+        Network(n_axons=4).core_params()
+    with pytest.raises(InvalidNetwork, match=r"no axons: give it some"):
+        _ = Network(n_axons=0).axons
+
+
+def assigned(each: Projection, name: str, value: object) -> None:
+    setattr(each, name, value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda n, p: assigned(p, "weights", [1]), r"projections\[0\].weights must have the shape"),
+        (lambda n, p: assigned(p, "plastic", 3), r"projections\[0\].plastic must be in 0…1"),
+        (lambda n, p: assigned(p, "target", n.axons), r"projections\[0\].target must be a populat"),
+        (lambda n, p: setattr(n, "n_axons", 2), r"source must have one or more of the 2 axons"),
+        (lambda n, p: setattr(n, "n_neurons", 9), r"n_neurons is 9, and the populations have 7"),
+        (lambda n, p: setattr(n, "projections", [3]), r"projections must be a tuple of what"),
+    ],
+)
+def test_what_is_assigned_later_is_checked_when_it_is_used(
+    change: Callable[[Network, Projection], object], message: str
+) -> None:
+    net, hidden, _ = layers()
+    change(net, net.project(net.axons, hidden, weights=1))
+    with pytest.raises(InvalidNetwork, match=message):
+        net.core_params()
+
+
+def test_sizes_follow_the_sums_of_all_projections() -> None:
+    net, hidden, output = layers()
+    for _ in range(3):
+        net.project(hidden, output, weights=10_000)
+    params = net.core_params()
+    assert isinstance(params, CoreParams)
+    assert (params.weight_width, params.i_syn_width, params.learning) == (15, 18, False)
+    net.projections[1].plastic[0, 0] = True
+    net.w_max = 32_000
+    assert net.core_params().i_syn_width == 19
+    assert net.core_params().learning
+
+
+def test_stdp_is_of_the_projections_that_learn() -> None:
+    net, hidden, output = layers()
+    window: Any = {
+        "a_plus": 2,
+        "a_minus": 1,
+        "tau_plus": 20,
+        "tau_minus": 20,
+        "w_min": 0,
+        "w_max": 50,
+    }
+    net.project(net.axons, hidden, weights=100)
+    with pytest.raises(InvalidNetwork, match="add a projection with `plastic=True` first"):
+        net.stdp(**window)
+    learning = net.project(hidden, output, weights=60, plastic=True)
+    with pytest.raises(
+        InvalidNetwork, match=r"projections\[1\].weights\[0, 0\] is to learn .*0…50"
+    ):
+        net.stdp(**window)
+    with pytest.raises(InvalidNetwork, match="synapses is for an all-to-all network"):
+        net.stdp(**window, synapses=np.ones((13, 7), bool))
+    learning.weights[...] = 30
+    net.stdp(**window)
+    assert (net.learn_post, net.w_max, int(learning.plastic.sum())) == (True, 50, 12)

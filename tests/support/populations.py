@@ -1,0 +1,40 @@
+"""Networks of populations and projections that are legal and otherwise anything."""
+
+import numpy as np
+
+from spiketwin.host import Network
+from spiketwin.host.populations import Population
+
+
+def random_network(rng: np.random.Generator, *, overlaps: bool = True) -> Network:
+    """Return a small network that fires, with slices on both sides of its projections.
+
+    Without overlaps no pair of a source and a neuron has two synapses.
+    """
+    net = Network(
+        n_axons=int(rng.integers(1, 20)), v_tau=20.0, i_syn_tau=3.0, v_floor=-900, theta_tau=30.0,
+        theta_bump=30, learn_pre=True, learn_post=True, w_min=-50, w_max=100, pre_gain=-4000,
+        post_gain=9000, trace_pre_tau=10.0, trace_pre_bump=9000, trace_post_tau=10.0,
+        trace_post_bump=9000,
+    )  # fmt: skip
+    for _ in range(rng.integers(1, 4)):
+        size = int(rng.integers(1, 20))
+        net.population(size, threshold=rng.integers(60, 300, size), refrac_ticks=1)
+    taken = np.zeros((net.n_sources, net.n_neurons), np.bool_)
+    for _ in range(rng.integers(0, 6)):
+        whole = [net.axons, *net.populations]
+        source = _part(whole[rng.integers(len(whole))], rng)
+        target = _part(net.populations[rng.integers(len(net.populations))], rng)
+        shape = source.size, target.size
+        plastic = rng.random(shape) < rng.choice([0.0, 0.5, 1.0])
+        if overlaps or not taken[np.ix_(source.sources, target.neurons)].any():
+            net.project(source, target, weights=rng.integers(-50, 100, shape), plastic=plastic)
+            taken[np.ix_(source.sources, target.neurons)] = True
+    return net
+
+
+def _part(population: Population, rng: np.random.Generator) -> Population:
+    if rng.random() < 0.5:
+        return population
+    begin = int(rng.integers(population.size))
+    return population[begin : int(rng.integers(begin, population.size)) + 1]
