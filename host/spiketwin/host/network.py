@@ -640,7 +640,7 @@ class Network:
             "n_profiles": next(n for n in N_PROFILES if n > self.profile.max()),
             "decay_shift": self._needs_decay_shift(),
         }
-        if not self.all_to_all and overrides.get("n_projections") != 1:
+        if overrides.get("n_projections", 1 if self.all_to_all else 2) != 1:
             check_entries(parts)
             sizes |= {"n_projections": parts.n_projections, "weight_depth": parts.weight_depth}
         reach = sums.reach(self, overrides.get("decay_shift", sizes["decay_shift"]))
