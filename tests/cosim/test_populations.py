@@ -117,7 +117,7 @@ def layers() -> tuple[Network, CoreParams]:
     return net, net.core_params(lanes=2)
 
 
-@pytest.mark.parametrize("url", ["model:", "rtl:?level=core"])
+@pytest.mark.parametrize("url", ["model:", "rtl:?level=core", "rtl:"])
 def test_everything_is_read_and_written_in_the_numbers_of_the_network(url: str) -> None:
     net, params = layers()
     with connect(url, params=params) as core:
@@ -158,12 +158,12 @@ def test_everything_is_read_and_written_in_the_numbers_of_the_network(url: str) 
         assert third in net.projections
 
 
-@pytest.mark.rtl
-def test_model_and_gateware_run_a_network_of_populations_alike() -> None:
+@pytest.mark.parametrize("url", ["rtl:?level=core", "rtl:"])
+def test_model_and_gateware_run_a_network_of_populations_alike(url: str) -> None:
     net, params = layers()
     found = []
-    for url in ("model:", "rtl:?level=core"):
-        with connect(url, params=params) as core:
+    for each in ("model:", url):
+        with connect(each, params=params) as core:
             found.append(played(core, net, seed=3))
     (model, state), (rtl, held) = found
     assert len(model.spikes) > 20

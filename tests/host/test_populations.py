@@ -1,6 +1,7 @@
 """Populations and projections: how they are made, and everything wrong that is refused by name."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Network
-from spiketwin.host.errors import InvalidNetwork
+from spiketwin.host.errors import DoesNotFit, InvalidNetwork
 from spiketwin.host.populations import Population, Projection
 
 
@@ -179,6 +180,37 @@ def test_sizes_follow_the_sums_of_all_projections() -> None:
     net.w_max = 32_000
     assert net.core_params().i_syn_width == 19
     assert net.core_params().learning
+
+
+def test_a_core_with_or_without_a_table_can_be_asked_for() -> None:
+    net, hidden, output = layers()
+    net.project(hidden, output, weights=1)
+    assert (net.core_params(n_projections=1).weight_depth, net.core_params().weight_depth) == (
+        0,
+        16,
+    )
+    assert net.core_params(n_projections=7).n_projections == 7
+    simple = Network(n_axons=4, n_neurons=8, weights=np.ones((12, 8), int))
+    params = simple.core_params(n_projections=3)
+    assert (params.lanes, params.n_projections, params.weight_depth) == (2, 3, 48)
+    with pytest.raises(DoesNotFit, match="n_projections must be in 1…64, not 65"):
+        net.core_params(n_projections=65)
+
+
+@pytest.mark.parametrize("copied", [Network.copy, deepcopy])
+def test_a_copy_is_a_network_of_its_own(copied: Callable[[Network], Network]) -> None:
+    net, hidden, output = layers()
+    net.project(hidden[1:], output, weights=3, plastic=True)
+    net.w_max = 9
+    other = copied(net)
+    other.validate()
+    assert (other.w_max, other.n_weights, other.n_plastic) == (9, 9, 9)
+    assert other.projections[0].source == other.populations[0][1:]
+    assert other.projections[0].source.network is other
+    other.projections[0].weights[...] = 0
+    other.threshold[...] = 5
+    assert net.n_weights == 9
+    assert net.threshold[0] == 1
 
 
 def test_stdp_is_of_the_projections_that_learn() -> None:

@@ -729,7 +729,7 @@ class Network:
             "decay_shift": self._needs_decay_shift(),
             "receptors": 1 + self.i_inh_en,
         }
-        if not self.all_to_all and overrides.get("n_projections") != 1:
+        if overrides.get("n_projections", 1 if self.all_to_all else 2) != 1:
             check_entries(parts)
             sizes |= {"n_projections": parts.n_projections, "weight_depth": parts.weight_depth}
         reach = sums.reach(self, overrides.get("decay_shift", sizes["decay_shift"]))

@@ -114,7 +114,8 @@ class Inspection(Result):
     fits:
         Reference sizes that hold the network.
     silent_cycles, most_cycles:
-        Cycles of a tick on the smallest core, if no source is active and if all are.
+        Cycles of a tick on the smallest core, if no source is active, and at most; with
+        populations the latter is a bound that no tick may reach.
     layout:
         Where the network lies in that core; null of an all-to-all network.
     """
@@ -187,7 +188,7 @@ def _fits(net: Network, params: CoreParams) -> bool:
 
 def _placing(found: Placing) -> Table:
     """Return what the projections take of the smallest core as a table."""
-    columns = ("projection", "synapses", "plastic", "entries", "words", "share of the words")
+    columns = ("projection", "synapses", "plastic", "entries", "words", "share")
     table = Table(*columns, title="in the smallest core")
     for each in found.projections:
         counts = (each.synapses, each.plastic, each.entries, each.words)
