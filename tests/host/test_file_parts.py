@@ -99,7 +99,7 @@ def put(path: str, value: object) -> Change:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("populations", 3, "populations must be a list of at most 2048"),
+        ("populations", 3, "populations must be a list of at most 4096"),
         ("populations", [], "populations have 0 neurons, not n_neurons = 7"),
         ("populations.0", 3, r"populations\[0\] must have exactly name, of, first, size"),
         ("populations.0.size", 5, r"populations\[1\] must be of neurons, and begin with neuron 5"),
@@ -129,22 +129,24 @@ def test_what_is_wrong_in_a_header_is_named(
 
 def test_a_header_that_claims_too_many_synapses_takes_no_memory(saved: Path) -> None:
     def claim(header: dict[str, Any]) -> None:
-        header["n_axons"] = 2048
-        large = {**header["projections"][0]["source"], "first": 0, "size": 2048}
-        header["projections"] = [{**header["projections"][0], "source": large}] * 2048
+        header["n_axons"] = 4096
+        first = header["projections"][0]
+        source = {**first["source"], "first": 0, "size": 4096}
+        target = {**first["target"], "first": 0, "size": 7}
+        header["projections"] = [{**first, "source": source, "target": target}] * 4096
 
-    with pytest.raises(NetworkFileError, match="have 16777216 synapses, and a file at most"):
+    with pytest.raises(NetworkFileError, match="have 117440512 synapses, and a file at most"):
         load(damaged(saved, claim))
 
 
 def test_what_a_file_does_not_hold_is_refused_before_anything_is_written(saved: Path) -> None:
     before = saved.read_bytes()
     net = three_layers()
-    net.projections *= 1025
-    with pytest.raises(InvalidNetwork, match="has 2050 projections, and a file at most 2048"):
+    net.projections *= 2049
+    with pytest.raises(InvalidNetwork, match="has 4098 projections, and a file at most 4096"):
         save(saved, net)
     named = Network(n_axons=1)
-    for _ in range(2048):
+    for _ in range(4096):
         named.population(1, name="ä" * 500)
     with pytest.raises(InvalidNetwork, match="take shorter names of populations"):
         save(saved, named)

@@ -12,16 +12,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketwin.hdl.spec.params import MAX_LINES, MAX_WEIGHT_DEPTH
+from spiketwin.hdl.spec.params import MAX_LINES, MAX_SYNAPSES
 from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidNetwork, NetworkFileError
-from spiketwin.host.network import Network
+from spiketwin.host.network import SOURCE_ARRAYS, Network
 from spiketwin.host.populations import AXONS, Population, checked_name
 
 _NEURONS: Final = "neurons"
-MOST_SYNAPSES: Final = 16 * MAX_WEIGHT_DEPTH
-"""Most synapses of a file: as many as the memory of the largest core."""
+MOST_SYNAPSES: Final = MAX_SYNAPSES
+"""Most synapses of a file: as many as the largest core has."""
 
 _MOST_PARTS: Final = MAX_LINES
 """Most populations, and most projections."""
@@ -96,10 +96,13 @@ class Parts:
         of range.
         """
         weights, plastic = arrays.pop("weights"), arrays.pop("plastic")
+        of_sources = {name: arrays.pop(name) for name in SOURCE_ARRAYS if name in arrays}
         for each in self.populations:
             part = slice(each.first, each.first + each.size)
             its = {name: array[part] for name, array in arrays.items()}
             net.population(each.size, name=each.name, **its)
+        for name, array in of_sources.items():
+            setattr(net, name, array)
         begin = 0
         for name, source, target in self.projections:
             shape = source.size, target.size

@@ -60,7 +60,8 @@ ARRAYS: Final = {array.attribute: array for array in PARAMETER_ARRAYS}
 
 _OF_SYNAPSES: Final = tuple(name for name, v in ARRAYS.items() if v.per is Per.SYNAPSE)
 _OF_NEURONS: Final = {name: v for name, v in ARRAYS.items() if v.per is Per.NEURON}
-_OF_SOURCES: Final = {name: v for name, v in ARRAYS.items() if v.per is Per.SOURCE}
+SOURCE_ARRAYS: Final = {name: v for name, v in ARRAYS.items() if v.per is Per.SOURCE}
+"""The arrays with one element a source, by their attributes."""
 
 SETTINGS: Final = {
     r.attribute: r for r in REGISTERS if r.kind is Kind.PARAMETER and not r.is_decay_shift
@@ -287,7 +288,7 @@ class Network:
         for each, array in arrays.items():
             whole = np.concatenate([getattr(self, each), array])
             setattr(self, each, whole.astype(_dtype(_OF_NEURONS[each])))
-        for each, variable in _OF_SOURCES.items():
+        for each, variable in SOURCE_ARRAYS.items():
             more = np.full(size, variable.default, _dtype(variable))
             setattr(self, each, np.concatenate([getattr(self, each), more]))
         self.n_neurons += size
@@ -377,7 +378,7 @@ class Network:
             part = slice(each.first, each.first + each.size)
             its = {name: getattr(self, name)[part] for name in _OF_NEURONS}
             made.population(each.size, name=each.name, **its)
-        for name in _OF_SOURCES:
+        for name in SOURCE_ARRAYS:
             setattr(made, name, getattr(self, name).copy())
         for projection in self.projections:
             made.project(
@@ -425,7 +426,7 @@ class Network:
             setattr(self, name, _integer(name, getattr(self, name), (least, MAX_LINES)))
         self._check_parts()
         self._check_synapses()
-        for name, variable in (_OF_NEURONS | _OF_SOURCES).items():
+        for name, variable in (_OF_NEURONS | SOURCE_ARRAYS).items():
             given, limits = getattr(self, name), variable.limits(WIDEST)
             array = integers(name, given, self.shape(name), limits, InvalidNetwork)
             setattr(self, name, array.astype(_dtype(variable)))
