@@ -76,8 +76,14 @@ class Twins:
         return [getattr(core, method)(*arguments, **named) for core in self.cores]
 
     def run(self, ticks: int, activity: float) -> None:
-        """Run with that part of the axons active, and compare what came out and what is left."""
+        """Run with that part of the axons active, and compare what came out and what is left.
+
+        Half of the axons spike again in their tick, as often as the event queue has room.
+        """
         spikes = np.argwhere(self.rng.random((ticks, self.params.n_axons)) < activity)
+        spikes = np.repeat(spikes, 1 + self.rng.geometric(0.5, len(spikes)) // 2, axis=0)
+        in_tick = np.arange(len(spikes)) - np.searchsorted(spikes[:, 0], spikes[:, 0])
+        spikes = spikes[in_tick < self.params.event_queue_depth]
         digests = self.params.digest_rounds > 0
         model, rtl = self.both("run", spikes, ticks, digests=digests)
         for name in ("spikes", "spike_cycles", "cycles", "update_cycles", "digests"):

@@ -177,11 +177,20 @@ def test_a_current_acts_in_its_tick_and_decays_afterwards() -> None:
     assert (core.v[5], core.i_syn[5]) == (150, 25)
 
 
-def test_an_axon_named_twice_counts_once() -> None:
-    core = make()
-    core.weight[3][5] = 100
-    assert core.step([3, 3, 3]).cycles == make().step([3]).cycles
-    assert core.i_syn[5] == 100
+def test_an_axon_named_twice_spikes_twice_by_the_weights_that_the_first_spike_left() -> None:
+    core = make(learn_pre=1, pre_offset=5 << 16, trace_pre_bump=7)
+    core.weight[3][5], core.plastic[3][5] = 100, 1
+    thrice = core.step([3, 2, 3, 3])
+    assert core.i_syn[5] == 100 + 105 + 110
+    assert (core.weight[3][5], core.trace_pre[3], core.trace_pre[2]) == (115, 21, 7)
+    # Rows of four blocks each, and six cycles before each of those that repeat the axon.
+    assert thrice.cycles - make().step([2, 3]).cycles == 2 * 4 + 2 * 6
+    assert make().step([3, 3]).cycles - make().step([2, 3]).cycles == 6
+
+
+def test_without_learning_an_axon_that_spikes_again_waits_for_nothing() -> None:
+    again, others = Oracle(preset("tiny,learning=0")), Oracle(preset("tiny,learning=0"))
+    assert again.step([3, 3, 3]).cycles == others.step([1, 2, 3]).cycles
 
 
 @pytest.mark.parametrize(("start", "weight", "end"), [(32700, 127, 32767), (-32700, -128, -32768)])

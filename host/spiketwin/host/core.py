@@ -196,7 +196,7 @@ class Core:
         ----------
         spikes:
             Shape (k, 2): axon events (tick, axon) in any order, ticks counted from the beginning
-            of this run; equal events count once.
+            of this run. An axon that is named twice in a tick spikes twice.
         ticks:
             Number of ticks, 1 or more.
         tick_period:

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, WORD_BYTES, Opcode
 from spiketwin.hdl.spec.registers import Space, counters, space_formats
 from spiketwin.host import access
@@ -166,7 +167,7 @@ class DeviceState:
     def stop_cycles(self) -> int:
         """Return the most cycles that the device takes to stop."""
         # The tick under way, and a clear, which takes less than a tick.
-        return 2 * self.settings.most_cycles
+        return 2 * schedule.most_cycles(self.params, repeats=self.params.event_queue_depth)
 
     @contextmanager
     def writing(self, things: dict[str, str]) -> Iterator[None]:

@@ -45,7 +45,7 @@ class Plan:
     Attributes
     ----------
     events:
-        Shape (k, 2): (tick, axon), strictly ascending; ticks count on from run to run.
+        Shape (k, 2): (tick, axon), ascending; ticks count on from run to run.
     ticks, runs:
         Ticks of each run, and number of runs.
     tick_period:

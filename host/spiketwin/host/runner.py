@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import DIGEST_WORDS, LEAST_WORDS_PER_TICK
 from spiketwin.hdl.spec.protocol import (
     MAX_EVENTS,
@@ -32,6 +33,7 @@ from spiketwin.hdl.spec.protocol import (
 )
 from spiketwin.host.account import Account
 from spiketwin.host.decoding import Decoded, are_good, decode_network
+from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.plan import Plan, Settings, Watch
@@ -151,7 +153,8 @@ class Runner:
         self._unwatched = _NO_WORDS
         self._watched = 0
         self._most_words = settings.most_words
-        self._tick_cycles = max(settings.most_cycles, tick_period)
+        longest = schedule.most_cycles(params, _most_repeats(events))
+        self._tick_cycles = max(longest, tick_period)
         self._tick_period = tick_period
         self._longest_wait = max(1, min(ANY_WAIT, int(_REAL_TIME_WAIT * identity.clock_hz)))
         least_wait = min(tick_period, self._longest_wait) or ANY_WAIT
@@ -374,3 +377,10 @@ class Runner:
             stopwatch, line, self._params, self._n_neurons, plan.tick_period, self.ticks,
             plan.digests, plan.events[:, 0], self.blocks, self.steps, self.answers,
         )  # fmt: skip
+
+
+def _most_repeats(events: IntArray) -> int:
+    """Return the most events of one tick that name an axon again."""
+    again = (events[1:] == events[:-1]).all(axis=1)
+    _, counts = np.unique(events[1:, 0][again], return_counts=True)
+    return int(counts.max(initial=0))

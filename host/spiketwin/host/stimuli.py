@@ -23,7 +23,7 @@ _MOST_FLAG_PAIRS: Final = 4
 
 
 def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
-    """Return the events of a run, checked, sorted and without duplicates.
+    """Return the events of a run, checked and sorted.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
     Returns
     -------
     IntArray
-        Shape (m, 2), strictly ascending.
+        Shape (k, 2), ascending.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
 
 
 def checked_stimuli(stimuli: Sequence[ArrayLike], ticks: int, n_axons: int) -> IntArray:
-    """Return the events of many runs, checked, sorted and without duplicates.
+    """Return the events of many runs, checked and sorted.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def checked_stimuli(stimuli: Sequence[ArrayLike], ticks: int, n_axons: int) -> I
     Returns
     -------
     IntArray
-        Shape (m, 2), strictly ascending; ticks count on from run to run.
+        Shape (m, 2), ascending; ticks count on from run to run.
 
     Raises and warns as `checked_events`, naming the number of the stimulus, and raises if there are
     no stimuli.
@@ -158,13 +158,12 @@ def _warn_of_raster(name: str, events: IntArray) -> None:
 
 
 def _in_order(events: IntArray, n_axons: int) -> IntArray:
-    """Return events sorted by (tick, axon), without duplicates."""
+    """Return events sorted by (tick, axon)."""
     if not len(events):
         return events
     # A pair fits one number below 2**32 · 2048, and numbers sort much faster than rows.
     keys = events[:, 0] * n_axons + events[:, 1]
-    if not np.count_nonzero(keys[1:] <= keys[:-1]):
+    if not np.count_nonzero(keys[1:] < keys[:-1]):
         return events
     keys.sort()
-    first = np.concatenate([[True], keys[1:] != keys[:-1]])
-    return np.stack(np.divmod(keys[first], n_axons), axis=1)
+    return np.stack(np.divmod(keys, n_axons), axis=1)

@@ -1,8 +1,9 @@
 """Bounds of the sums of a network, from its weights, decays and thresholds alone.
 
-They are bounds, not predictions: they hold for any stimulus, so they count every source as active
-in every tick. Firing limits `v`: a sum that makes the neuron fire is replaced by `v_reset`, so `v`
-has to be as wide as the limit that it is compared with, and no wider.
+They are bounds, not predictions: they hold for any stimulus that names no axon twice in a tick, so
+they count every source as active in every tick. Firing limits `v`: a sum that makes the neuron fire
+is replaced by `v_reset`, so `v` has to be as wide as the limit that it is compared with, and no
+wider.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ REFUSALS = [
     (Opcode.SET_BAUD, b"\3\0", (Status.BAD_VALUE, 0)),
     (Opcode.EVENTS, events(0, (0, 1), (0, 8)), (Status.BAD_VALUE, 1)),
     (Opcode.EVENTS, events(MAX_U32, (0, 1), (1, 1)), (Status.BAD_VALUE, 1)),
-    (Opcode.EVENTS, events(0, (1, 1), (1, 1)), (Status.BAD_ORDER, 1)),
+    (Opcode.EVENTS, events(0, (1, 1), (1, 1), (1, 0)), (Status.BAD_ORDER, 2)),
     (Opcode.EVENTS, events(0, (1, 1), (0, 2), (0, 9)), (Status.BAD_ORDER, 1)),
 ]
 

@@ -213,10 +213,11 @@ def test_events_are_taken_in_their_tick() -> None:
 def test_events_ascend_from_one_request_to_the_next() -> None:
     line = Line()
     line.ok(Opcode.EVENTS, events(5, (0, 3)))
-    for pair in ((0, 3), (0, 2)):
-        assert line.refused(Opcode.EVENTS, events(5, pair)) == (Status.BAD_ORDER, 0)
+    for early in (events(5, (0, 2)), events(4, (0, 7))):
+        assert line.refused(Opcode.EVENTS, early) == (Status.BAD_ORDER, 0)
     line.ok(Opcode.EVENTS, events(5))  # none at all
-    line.ok(Opcode.EVENTS, events(5, (0, 4)))
+    line.ok(Opcode.EVENTS, events(5, (0, 3), (0, 3), (0, 4)))
+    assert line.counters()["events_queued"] == 4
     line.ok(Opcode.RESET)
     line.ok(Opcode.EVENTS, events(0, (0, 0)))
 

@@ -125,7 +125,7 @@ class Requests:
         axon = rng.randrange(self.params.n_axons)
         for _ in range(rng.choice([0, 1, 5, 30, 61])):
             data += struct.pack("<HH", offset, axon)
-            axon += 1
+            axon += rng.random() > 0.2
             if axon >= self.params.n_axons - (rng.random() > 0.01) or rng.random() < 0.3:
                 offset += rng.randrange(1, 3)
                 axon = rng.randrange(self.params.n_axons)

@@ -247,7 +247,7 @@ def run_ticks(
 ) -> int:
     """Execute `ticks` ticks, beginning with `tick`, and return the number of spikes.
 
-    Events ascend strictly by (tick, axon), and none is outside these ticks. The output `spikes`,
+    Events ascend by (tick, axon), and none is outside these ticks. The output `spikes`,
     shape (ticks · n_neurons, 2), receives (tick, neuron) of each spike.
     """
     if not g.stochastic:

@@ -197,8 +197,8 @@ class SoftwareDevice:
         first, last = int(keys[0]), int(keys[-1])
         # The usual case is quick: if the events ascend, checking the two ends is enough.
         if (
-            first > self._last_event
-            and not np.count_nonzero(keys[1:] <= keys[:-1])
+            first >= self._last_event
+            and not np.count_nonzero(keys[1:] < keys[:-1])
             and begin <= first >> EVENT_TICK_PLACE
             and last >> EVENT_TICK_PLACE <= _TOP32
             and not np.count_nonzero(items >= self._params.n_axons << 16)
@@ -207,7 +207,7 @@ class SoftwareDevice:
         ticks = keys >> EVENT_TICK_PLACE
         refuse_first(
             (Status.BAD_VALUE, (items >> 16 >= self._params.n_axons) | (ticks > _TOP32)),
-            (Status.BAD_ORDER, np.diff(keys, prepend=self._last_event) <= 0),
+            (Status.BAD_ORDER, np.diff(keys, prepend=self._last_event) < 0),
             (Status.LATE, ticks < begin),
         )
 

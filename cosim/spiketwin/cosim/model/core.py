@@ -158,7 +158,7 @@ class ModelCore:
         ----------
         events:
             Integers of shape (k, 2), tick and axon, in any order; an axon named twice in a tick
-            counts once. Ticks, here and in the result, are counted like `tick`.
+            spikes twice. Ticks, here and in the result, are counted like `tick`.
         ticks:
             0 or more.
 
@@ -184,7 +184,7 @@ class ModelCore:
                 raise InvalidInput(
                     f"the {name} of an event must be in {low}…{high}, not {wrong[0]}"
                 )
-        keys = np.unique(table[:, 0] << 16 | table[:, 1])
+        keys = np.sort(table[:, 0] << 16 | table[:, 1])
         event_tick, event_axon = keys >> 16, (keys & 0xFFFF).astype(np.int32)
         parts: list[Words] = []
         taken, first, end = 0, self.tick, self.tick + ticks
@@ -204,7 +204,7 @@ class ModelCore:
         Parameters
         ----------
         event_tick, event_axon:
-            Events of legal axons, ascending strictly by (tick, axon), none before `tick`.
+            Events of legal axons, ascending by (tick, axon), none before `tick`.
         ticks:
             0 or more.
         room:
@@ -266,14 +266,16 @@ def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:
 @functools.cache
 def _schedules(params: CoreParams) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return `kernels.Schedule` of a core whose columns do not learn, and of one whose do."""
-    deliver = [schedule.deliver_cycles(params, n) for n in range(params.n_sources + 1)]
     spike = [schedule.spike_cycle(params, j) for j in range(params.n_neurons)]
 
     def tables(learns: bool) -> tuple[Any, ...]:
         learn = [schedule.learn_cycles(params, n, learns) for n in range(params.n_neurons + 1)]
         return tuple(
             kernels.Schedule(
-                deliver=np.array(deliver, np.int64),
+                lead=schedule.LEAD,
+                row=params.row_groups,
+                repeat=schedule.repeat_cycles(params),
+                drain=schedule.ROW_DRAIN,
                 learn=np.array(learn, np.int64),
                 update_and_end=schedule.update_cycles(params) + schedule.END,
                 spike=np.array(spike, np.int64),

@@ -169,12 +169,16 @@ class Sizes(NamedTuple):
 class Schedule(NamedTuple):
     """Cycles of the core (`spec.schedule`), as tables.
 
-    `deliver` is indexed by the number of active sources, `learn` by the number of neurons that
-    fired; `update_and_end` is the rest of any tick; `spike` is, for each neuron, the cycle in
-    which its spike leaves.
+    `lead` is the cycles before the first row; `row`, `repeat` and `drain` those of each row, more
+    for each row of an axon that repeats, and behind the last row. `learn` is indexed by the number
+    of neurons that fired; `update_and_end` is the rest of any tick; `spike` is, for each neuron,
+    the cycle in which its spike leaves.
     """
 
-    deliver: Int64
+    lead: int
+    row: int
+    repeat: int
+    drain: int
     learn: Int64
     update_and_end: int
     spike: Int64
@@ -601,8 +605,8 @@ def run_ticks(
     `Schedule` as plain tuples. `digests` receives the digest of the last tick. If it is None no
     digests are computed, and no code for them is compiled.
 
-    Events ascend strictly by (tick, axon) and none is before `tick`. A tick is begun only if there
-    is room for ``max_words_per_tick`` output words.
+    Events ascend by (tick, axon) and none is before `tick`. A tick is begun only if there is room
+    for ``max_words_per_tick`` output words.
 
     Return the numbers of ticks executed, of words put out, of events taken, and of cycles.
     """
@@ -617,7 +621,7 @@ def run_ticks(
         if r.learn_pre:
             form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
         key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
-        active, digest = 0, np.uint32(0)
+        rows, repeats, digest = 0, 0, np.uint32(0)
         while event < event_tick.size and event_tick[event] == now:
             code, i_syn_cut, weight_cut = _deliver(
                 s, r, z, int(np.int64(event_axon[event])), key_x, key_y, digests
@@ -625,8 +629,10 @@ def run_ticks(
             digest ^= code
             log.saturations[I_SYN] += i_syn_cut
             log.saturations[WEIGHT] += weight_cut
+            if rows and event_axon[event] == event_axon[event - 1]:
+                repeats += 1
             event += 1
-            active += 1
+            rows += 1
         for j in range(s.pending.size):
             if s.pending[j]:
                 code, i_syn_cut, weight_cut = _deliver(
@@ -635,8 +641,11 @@ def run_ticks(
                 digest ^= code
                 log.saturations[I_SYN] += i_syn_cut
                 log.saturations[WEIGHT] += weight_cut
-                active += 1
-        log.words[put] = _count_word(Word.UPDATE, c.deliver[active])
+                rows += 1
+        taken = c.lead
+        if rows:
+            taken += rows * c.row + repeats * c.repeat + c.drain
+        log.words[put] = _count_word(Word.UPDATE, taken)
         if z.has_profiles:
             for j in range(s.pending.size):
                 _update_one(s, r, z, log, j)
@@ -651,7 +660,7 @@ def run_ticks(
             code, steps_cut = _learn(s, r, z, now, s.fired[:fired], digests)
             digest ^= code
             log.saturations[WEIGHT] += steps_cut
-        taken = c.deliver[active] + c.update_and_end + c.learn[fired]
+        taken += c.update_and_end + c.learn[fired]
         log.words[put] = _count_word(Word.END, taken)
         put += 1
         if digests is not None:

@@ -102,9 +102,10 @@ def _random_value(core: CoreDriver, variable: Variable) -> int:
 
 
 def random_axons(core: CoreDriver) -> list[int]:
-    """Return the axons that spike in one tick, from none to all."""
+    """Return the axons that spike in one tick, from none to all, and some of them again."""
     n = core.params.n_axons
-    return core.rng.sample(range(n), core.rng.choice((0, 1, 1, 2, 3, n // 2, n)))
+    axons = core.rng.sample(range(n), core.rng.choice((0, 1, 1, 2, 3, n // 2, n)))
+    return axons + core.rng.choices(axons, k=core.rng.choice((0, 0, 1, 3))) if axons else axons
 
 
 async def random_ticks(core: CoreDriver, networks: int, ticks: int, *, wild: bool) -> None:

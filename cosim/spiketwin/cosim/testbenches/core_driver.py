@@ -265,15 +265,18 @@ class CoreDriver:
         await self._idle(most_cycles or ticks * schedule.most_cycles(self.params) + 16)
 
     async def tick(self, axons: Iterable[int] = ()) -> TickResult:
-        """Run one tick of core and oracle in which these axons spike, and compare everything."""
-        spikes = sorted(set(axons))
+        """Run one tick of core and oracle in which these axons spike, and compare everything.
+
+        An axon that is named twice spikes twice.
+        """
+        spikes = sorted(axons)
         for axon in spikes:
             if not 0 <= axon < self.params.n_axons:
                 raise DriverError(f"axon must be in 0…{self.params.n_axons - 1}, not {axon}")
         await self.queue((self.oracle.tick, axon) for axon in spikes)
         self.dut.run_until.value = self.oracle.tick + 1
         # At a fixed period, a short tick before this one prolongs the wait for it.
-        most_cycles = 2 * schedule.most_cycles(self.params) + 16
+        most_cycles = 2 * schedule.most_cycles(self.params, repeats=len(spikes)) + 16
         await with_timeout(RisingEdge(self.dut.idle), most_cycles * CYCLE, "step")
         # The results of the tick are in memory from the very edge on at which it ends.
         result = self.step(spikes)

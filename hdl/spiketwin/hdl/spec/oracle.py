@@ -99,10 +99,12 @@ class Oracle:
     def step(self, axons: Iterable[int]) -> TickResult:
         """Execute one tick in which `axons` spiked, and return its output.
 
-        An axon that is named twice counts once.
+        An axon that is named twice spikes twice, one after the other.
         """
         self.digest = 0
-        sources = sorted(set(axons)) + [self.params.n_axons + j for j in self.pending]
+        events = sorted(axons)
+        repeats = len(events) - len(set(events))
+        sources = events + [self.params.n_axons + j for j in self.pending]
         for source in sources:
             self._deliver(source)
         spikes = [j for j in range(self.params.n_neurons) if self._update(j)]
@@ -113,13 +115,13 @@ class Oracle:
                     self._learn(neuron)
         self.pending = spikes
         self.tick += 1
-        p, begin = self.params, schedule.deliver_cycles(self.params, len(sources))
+        p, begin = self.params, schedule.deliver_cycles(self.params, len(sources), repeats)
         learns = p.learning and self.register["learn_post"] and any(map(any, self.plastic))
         return TickResult(
             spikes,
             [begin + schedule.spike_cycle(p, j) for j in spikes],
             begin,
-            schedule.tick_cycles(p, len(sources), len(spikes), bool(learns)),
+            schedule.tick_cycles(p, len(sources), len(spikes), bool(learns), repeats),
             self.digest if self.register.get("digest_en") else None,
         )
 

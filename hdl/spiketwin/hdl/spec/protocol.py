@@ -25,7 +25,7 @@ from spiketwin.hdl.spec.registers import ClearMask, counters, space_formats
 
 PROTOCOL_VERSION: Final = 4
 """Version of the protocol. 2: `STOP` drops the events that are queued. 3: the identity has
-`n_profiles`. 4: a size takes 1, 2 or 4 bytes in the identity."""
+`n_profiles`. 4: a size takes 1, 2 or 4 bytes in the identity; events may repeat."""
 
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_INITIAL: Final = 0xFFFF
@@ -91,7 +91,7 @@ STATUS_DOC: Final[dict[Status, str]] = {
     Status.BAD_SPACE: "No such space in this core. Detail: the space.",
     Status.BAD_RANGE: "Elements outside the space, or an answer too long. Detail: the start.",
     Status.BAD_VALUE: "A value out of range; nothing was applied. Detail: its index.",
-    Status.BAD_ORDER: "Events or entries do not ascend strictly. Detail: the index of the first.",
+    Status.BAD_ORDER: "Events do not ascend, or entries not strictly. Detail: the first's index.",
     Status.READ_ONLY: "The space cannot be written. Detail: the space.",
     Status.BUSY: "Not while a run is under way. Detail: the next tick.",
     Status.QUEUE_FULL: "Not room for all the events; none was queued. Detail: free entries.",
@@ -178,7 +178,8 @@ REQUESTS: Final[dict[Opcode, Request]] = {
         Request(
             Opcode.EVENTS, (Field("tick", 4),), "offset, axon", 4, "",
             "Queue axon events (16-bit offset to `tick`, 16-bit axon), all or none. (tick, axon) "
-            "ascends strictly, also from one request to the next. Free-running, an event must lie "
+            "ascends, also from one request to the next; an event that is there again counts "
+            "again. Free-running, an event must lie "
             "at or after `run_until`; at a fixed tick period, a late one is dropped and counted.",
         ),
         Request(
@@ -329,8 +330,9 @@ _AGREED: Final = (
     arithmetic.SPREAD_SPIKED, arithmetic.SPREAD_PAIR,
     arithmetic.DIGEST_NEURONS, arithmetic.DIGEST_SOURCES, arithmetic.DIGEST_POST,
     # Its cycles.
-    schedule.LEAD, schedule.ROW_DRAIN, schedule.NEURON_DRAIN, schedule.SOURCE_DRAIN,
-    schedule.SPIKE_LATENCY, schedule.COLUMN_LEAD, schedule.COLUMN_DRAIN, schedule.END,
+    schedule.LEAD, schedule.ROW_REPEAT, schedule.ROW_DRAIN, schedule.NEURON_DRAIN,
+    schedule.SOURCE_DRAIN, schedule.SPIKE_LATENCY, schedule.COLUMN_LEAD, schedule.COLUMN_DRAIN,
+    schedule.END,
 )  # fmt: skip
 """Numbers that both ends must agree on: their values alone, so that a constant may be renamed."""
 

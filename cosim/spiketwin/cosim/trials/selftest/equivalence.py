@@ -158,11 +158,12 @@ def _setting(rng: np.random.Generator, register: Variable, params: CoreParams) -
 
 
 def _events(rng: np.random.Generator, params: CoreParams, ticks: int) -> IntArray:
-    """Draw axon events: ticks from silent to full, as far as the queue holds them."""
+    """Draw axon events, some twice: ticks from silent to full, as far as the queue holds them."""
     share = rng.choice(_ACTIVITY, ticks)
-    active = rng.random((ticks, params.n_axons)) < share[:, None]
-    active &= active.cumsum(axis=1) <= params.event_queue_depth
-    return np.argwhere(active)
+    shape = (ticks, params.n_axons)
+    times = (rng.random(shape) < share[:, None]) * rng.choice((1, 1, 1, 2), shape)
+    times[times.cumsum(axis=1) > params.event_queue_depth] = 0
+    return np.repeat(np.argwhere(times), times[times > 0], axis=0)
 
 
 _PLURALS: Final = {

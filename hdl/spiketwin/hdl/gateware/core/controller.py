@@ -31,6 +31,8 @@ class Controller(wiring.Component):
         In, with `single_port_weights`: the contents of the weight memory are defined.
     learns:
         In, with learning: neurons that fire cause columns.
+    axon_repeats:
+        In, with learning: the axon that is due is the one whose row was the last one.
     axon_due, axons_settled:
         In, an axon is active in this tick; `axon_due` is final, as no event is on its way.
     neuron_valid, any_fired:
@@ -67,7 +69,7 @@ class Controller(wiring.Component):
             "last_of_column", "word_over",
         ]  # fmt: skip
         inputs += ["digest_pending"] * (p.digest_rounds > 0)
-        inputs += ["wiped"] * p.single_port_weights + ["learns"] * p.learning
+        inputs += ["wiped"] * p.single_port_weights + ["learns", "axon_repeats"] * p.learning
         outputs = (
             "free", "run_stb", "start_stb", "end_stb", "muted_stb", "tick_stb", "update_stb",
             "updating", "in_columns", "take_axon_stb", "take_neuron_stb", "issue", "row_stb",
@@ -152,14 +154,19 @@ class Controller(wiring.Component):
             m.d.comb += [self.issue.eq(1), self.row_stb.eq(self.is_first)]
             with m.If(self.last_of_row):
                 self._next_row(m, after_rows=True)
+        if self.params.learning:
+            with m.State("ROW_REPEAT"), m.If(self._last):
+                self._take_axon(m)
         with m.State("ROW_DRAIN"), m.If(self._last):
             self._enter_update(m)
 
     def _next_row(self, m: Module, *, after_rows: bool) -> None:
         """Take the next active source, if there is one; wait if that is not known yet."""
         with m.If(self.axon_due):
-            m.d.comb += self.take_axon_stb.eq(1)
-            m.next = "ROWS"
+            self._take_axon(m)
+            if self.params.learning and after_rows:
+                with m.If(self.axon_repeats):
+                    self._await_weights(m)
         # In a free-running core all events of a tick have arrived before it begins. An event that
         # arrives now belongs to a later tick, and must not cost this one a cycle.
         with m.Elif(self.real_time & ~self.axons_settled):
@@ -174,6 +181,15 @@ class Controller(wiring.Component):
                 self._enter(m, "ROW_DRAIN", schedule.ROW_DRAIN)
             else:
                 self._enter_update(m)
+
+    def _take_axon(self, m: Module) -> None:
+        m.d.comb += self.take_axon_stb.eq(1)
+        m.next = "ROWS"
+
+    def _await_weights(self, m: Module) -> None:
+        """Take no axon yet: weights of its row are still on their way to memory."""
+        m.d.comb += self.take_axon_stb.eq(0)
+        self._enter(m, "ROW_REPEAT", schedule.ROW_REPEAT)
 
     # --- update and columns --------------------------------------------------------------------
 

@@ -164,7 +164,10 @@ class Core(wiring.Component):
             m.d.comb += getattr(self.fetches, name).eq(getattr(controller, name))
         if p.learning:
             learns = self.registers.learn_post & self.access.any_plastic
-            m.d.comb += controller.learns.eq(learns)
+            m.d.comb += [
+                controller.learns.eq(learns),
+                controller.axon_repeats.eq(self.axons.repeats),
+            ]
         if p.digest_rounds:
             m.d.comb += controller.digest_pending.eq(self.digest.pending)
         if p.single_port_weights:

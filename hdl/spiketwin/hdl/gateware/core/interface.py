@@ -72,7 +72,7 @@ class CoreSignature(wiring.Signature):
     memory:
         Every space but the counters.
     events:
-        Axon events, in strictly ascending order. `event_level` is the number queued.
+        Axon events, in ascending order. `event_level` is the number queued.
     words:
         Output words (`spec.protocol.Word`). `word_level` is the number queued.
     run_until:

@@ -24,6 +24,8 @@ class AxonEvents(wiring.Component):
         In, the current tick; the last cycle in which it is current.
     due, axon:
         Out, the oldest event belongs to this tick; its axon.
+    repeats:
+        Out, with learning: the axon is the one that was used up last in this tick.
     settled:
         Out, `due` is final: no event is on its way through the queue.
     take_stb:
@@ -47,6 +49,7 @@ class AxonEvents(wiring.Component):
                 "tick_end_stb": In(1),
                 "due": Out(1),
                 "axon": Out(self.layout["axon"].shape),
+                **({"repeats": Out(1)} if params.learning else {}),
                 "settled": Out(1),
                 "take_stb": In(1),
                 "over": In(1),
@@ -93,6 +96,13 @@ class AxonEvents(wiring.Component):
             stale.eq(apart[-1]),
             compared.eq(full & ~self.tick_end_stb),
         ]
+        if self.params.learning:
+            before, any_before = Signal.like(head.axon), Signal()
+            with m.If(self.take_stb):
+                m.d.sync += [before.eq(head.axon), any_before.eq(1)]
+            with m.If(self.tick_end_stb):
+                m.d.sync += any_before.eq(0)
+            m.d.sync += self.repeats.eq(any_before & (head.axon == before))
         with m.If(gone_stb):
             m.d.sync += [full.eq(0), compared.eq(0)]
         arrives = self.events.valid & self.events.ready

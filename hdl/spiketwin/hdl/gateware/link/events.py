@@ -58,7 +58,7 @@ def _room(c: Program, tables: Tables) -> None:
 def _check(c: Program) -> None:
     """Check that each event may follow the one before.
 
-    Most events have the tick of the one before, and a greater axon, which takes a few instructions
+    Most events have the tick of the one before, and no lesser axon, which takes a few instructions
     to check (the fast path). The first event and all others are checked in full.
     """
     c.give(Port.SEEK_FRAME, REQUEST_HEADER)
@@ -97,7 +97,6 @@ def _check(c: Program) -> None:
     c.copy(Scratch.LEAST_IN_TICK, Scratch.AXONS, Bytes.TWO)
     c.label("FOLLOWS")
     c.copy(Scratch.AXON_AFTER, Scratch.AXON, Bytes.TWO)
-    c.add(Scratch.AXON_AFTER, Scratch.ONE, Bytes.TWO)
     c.jump_if(Condition.LOOP, "EVENT")
 
 
