@@ -27,8 +27,6 @@ from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, Targ
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
 
-VECTORS = ("v", "i_syn", "refrac_count", "theta", "trace_post", "trace_pre")
-
 
 class DevicePort:
     """A model without a clock, for a line that has one."""
