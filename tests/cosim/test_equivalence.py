@@ -371,3 +371,30 @@ def test_a_second_run_of_one_tick_period_is_late(url: str) -> None:
             core.link.request(Request(Opcode.FETCH, fetch, 4 * 62, 4, cycles=1 << 20))
             missed.append(core.read_counters()["missed_deadlines"])
     assert missed == [0, 4, 8, 8]
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:", CORE])
+def test_a_core_goes_on_from_the_state_and_the_tick_of_another(url: str) -> None:
+    """Exactly as that one does: with its noise, and with what fired in its last tick."""
+    params, rng = preset("tiny"), np.random.default_rng(3)
+    net = Network.random(8, 8, seed=5)
+    spikes = np.argwhere(rng.random((100, 8)) < 0.3)
+    with connect("model:", params=params) as first, connect(url, params=params) as second:
+        first.program(net)
+        first.write_registers(stochastic=1)
+        before = first.run(spikes[spikes[:, 0] < 50], 50)
+        second.program(net)
+        second.write_registers(stochastic=1)
+        second.run([(0, 1)], 7)
+        second.write_weights(first.read_weights())
+        second.write_state(**first.read_state())
+        second.write_tick(first.tick)
+        assert first.tick == second.tick == 50
+        rest = spikes[spikes[:, 0] >= 50] - (50, 0)
+        expected, got = first.run(rest, 50), second.run(rest, 50)
+        for name in ("spikes", "spike_cycles", "cycles"):
+            np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), name)
+        np.testing.assert_array_equal(second.read_weights(), first.read_weights())
+        np.testing.assert_equal(second.read_state(), first.read_state())
+        assert min(len(before.spikes), len(got.spikes)) > 50
+        assert second.tick == 100

@@ -176,7 +176,7 @@ def test_requests_that_come_at_once_are_answered_in_order() -> None:
 def test_what_is_no_request_is_refused() -> None:
     async def script(host: Host) -> None:
         refused = host.refused
-        await refused(Status.BAD_OPCODE, 11, 11, b"")
+        await refused(Status.BAD_OPCODE, 12, 12, b"")
         await refused(Status.BAD_OPCODE, 255, 255, b"abc")
         for opcode, arguments in (
             (Opcode.RESET, b"a"), (Opcode.CLEAR, b""), (Opcode.CLEAR, b"ab"),
@@ -419,6 +419,35 @@ def test_offsets_axons_and_ticks_of_events_have_all_their_bits() -> None:
         await refused(Status.QUEUE_FULL, 5, events, more)
 
     on_link(script, params)
+
+
+def test_the_tick_is_set_while_nothing_runs() -> None:
+    async def script(host: Host) -> None:
+        core, done = host.core, host.done
+        await done(Opcode.RUN, words(3))
+        await done(Opcode.EVENTS, axon_events(9, (0, 1)))
+        await done(Opcode.SET_TICK, words(5))
+        ticks = elements(Space.COUNTER, 0, 2)
+        assert await done(Opcode.READ, ticks) == words(5, 5)
+        # Events may be of any tick from there on, and a run goes on from there.
+        await host.refused(Status.LATE, 0, Opcode.EVENTS, axon_events(4, (0, 1)))
+        core.events.clear()  # the core drops them, as it is stopped
+        await done(Opcode.EVENTS, axon_events(5, (0, 0)))
+        await done(Opcode.RUN, words(2))
+        assert await done(Opcode.READ, ticks) == words(7, 7)
+        await host.refused(Status.BAD_VALUE, 0, Opcode.SET_TICK, words(0xFFFFFFFF))
+        await host.refused(Status.BAD_LENGTH, 5, Opcode.SET_TICK, words(1) + b"a")
+        core.hold = True
+        await done(Opcode.RUN, words(1))
+        await host.refused(Status.BUSY, 7, Opcode.SET_TICK, words(1))
+        core.hold = False
+        await done(Opcode.SET_TICK, words(0xFFFFFFFE))
+        assert await done(Opcode.READ, ticks) == words(0xFFFFFFFE, 0xFFFFFFFE)
+        await host.refused(Status.BAD_VALUE, 0, Opcode.RUN, words(2))
+        await done(Opcode.RUN, words(1))
+        assert await done(Opcode.READ, ticks) == words(0xFFFFFFFF, 0xFFFFFFFF)
+
+    on_link(script)
 
 
 def test_a_run_goes_on_beyond_tick_65535() -> None:

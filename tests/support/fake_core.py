@@ -94,6 +94,7 @@ class FakeCore:
             write, w_data = ctx.get(memory.write), ctx.get(memory.w_data)
             clear, reset = ctx.get(core.clear_stb), ctx.get(core.reset_stb)
             mask = ctx.get(core.clear_mask)
+            sets_tick, set_tick = ctx.get(core.set_tick_stb), ctx.get(core.set_tick)
             event = ctx.get(core.events.payload.tick), ctx.get(core.events.payload.axon)
             pushed = ctx.get(core.events.valid) and ctx.get(core.events.ready)
             popped = ctx.get(core.words.valid) and ctx.get(core.words.ready)
@@ -118,6 +119,9 @@ class FakeCore:
                 assert idle
                 self.log.append(("reset" if reset else "clear", mask))
                 busy_cycles = 5
+            if sets_tick:
+                assert idle
+                self.tick = set_tick
             if reset:
                 assert clear
                 self.memory = {k: v for k, v in self.memory.items() if k[0] != Space.REGISTER}

@@ -113,6 +113,16 @@ class Core:
         self._state.settle()
         return self._state.tick
 
+    @_exclusive
+    def write_tick(self, tick: int) -> None:
+        """Let this be the tick that is executed next, 0…2**32 - 2.
+
+        The noise of learning depends on it: with the tick, the registers, the parameters and the
+        state of another core of the same sizes, this one goes on exactly as that one would.
+        Raises `InvalidInput` for any other tick.
+        """
+        self._state.write_tick(tick)
+
     @property
     @_exclusive
     def last_run(self) -> Run | None:

@@ -13,11 +13,11 @@ from typing import Final
 import numpy as np
 
 from spiketwin.hdl.spec import schedule
-from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, WORD_BYTES, Opcode
+from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, MAX_SET_TICK, WORD_BYTES, Opcode
 from spiketwin.hdl.spec.registers import Space, counters, space_formats
 from spiketwin.host import access
 from spiketwin.host.account import Account
-from spiketwin.host.elements import IntArray, blocks
+from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import LinkError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
@@ -146,6 +146,16 @@ class DeviceState:
         self.tick = 0
         self.known_registers = dict.fromkeys(self.settings.table, 0)
         self.settled = True
+
+    def write_tick(self, tick: int) -> None:
+        """Check a tick, and let it be the next one (`Core.write_tick`)."""
+        checked = int(integers("tick", tick, (), (0, MAX_SET_TICK)))
+        self.settle()
+        request = arguments(Opcode.SET_TICK, checked)
+        self.link.run([Request(Opcode.SET_TICK, request, cycles=self.stop_cycles())])
+        self.tick = checked
+        if self.counted is not None:
+            self.counted |= {"tick": checked, "run_until": checked}
 
     def count(self, reads: bool) -> dict[str, int]:
         """Return counters: those read from the device if `reads`, and those kept by a model."""

@@ -47,7 +47,7 @@ class Requests:
 
     def frame(self) -> tuple[int, bytes]:
         rng = self.rng
-        opcode = rng.choice([*Opcode, Opcode.READ, *[Opcode.WRITE] * 4, Opcode.EVENTS, 11])
+        opcode = rng.choice([*Opcode, Opcode.READ, *[Opcode.WRITE] * 4, Opcode.EVENTS, 12])
         if opcode == Opcode.IDENTIFY:
             opcode = Opcode.STOP  # the identities differ
         arguments = self.arguments(opcode)
@@ -83,6 +83,9 @@ class Requests:
                 return struct.pack("<BI", rng.choice([0, 1, 5, 62, 63]), 0xFFFFFFFF)
             case Opcode.SET_BAUD:
                 return struct.pack("<H", rng.choice([0, 3, 4, 65535]))
+            case Opcode.SET_TICK:
+                tick = rng.choice([0, 1, max(0, self.event_tick - 5), 0xFFFFFFFF])
+                return struct.pack("<I", tick)
         return b""
 
     def elements(self, opcode: int) -> bytes:

@@ -95,6 +95,9 @@ class DeviceCore(Protocol):
     def stop(self) -> None:
         """End the run where it is, and drop all queued events."""
 
+    def set_tick(self, tick: int) -> None:
+        """Let `tick` be the next one, and `run_until`; the core is at rest, without events."""
+
     def fall_behind(self) -> None:
         """Let more time pass than any run at a fixed tick period can make up for.
 

@@ -28,6 +28,7 @@ from spiketwin.cosim.device.session import Refusal, Session
 from spiketwin.hdl.spec.protocol import (
     MAX_ELEMENT_BYTES,
     MAX_FETCH_WORDS,
+    MAX_SET_TICK,
     MIN_CYCLES_PER_BIT,
     REQUESTS,
     Identity,
@@ -82,6 +83,7 @@ class SoftwareDevice:
             Opcode.FETCH: self._fetch,
             Opcode.STOP: self._stop,
             Opcode.SET_BAUD: self._set_baud,
+            Opcode.SET_TICK: self._set_tick,
         }
         self._requests = {
             int(opcode): (_ArgumentLayout(REQUESTS[opcode]), execute)
@@ -232,6 +234,15 @@ class SoftwareDevice:
     def _set_baud(self, cycles_per_bit: int) -> bytes:
         if cycles_per_bit < MIN_CYCLES_PER_BIT:
             raise Refusal(Status.BAD_VALUE, 0)
+        return b""
+
+    def _set_tick(self, tick: int) -> bytes:
+        self._refuse_while_running()
+        if tick > MAX_SET_TICK:
+            raise Refusal(Status.BAD_VALUE, 0)
+        self._core.stop()
+        self._last_event = _NO_EVENT
+        self._core.set_tick(tick)
         return b""
 
     def _refuse_while_running(self) -> None:

@@ -172,6 +172,10 @@ class QueuedModel:
         self.run_until = self.core.tick
         self._drop_events()
 
+    def set_tick(self, tick: int) -> None:
+        """Let `tick` be the next one, and `run_until`."""
+        self.core.tick = self.run_until = tick
+
     def fall_behind(self) -> None:
         """Let more time pass than any run at a fixed tick period can make up for."""
         if self._on_grid:

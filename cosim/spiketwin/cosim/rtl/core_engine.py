@@ -184,6 +184,10 @@ class CoreEngine:
         """End the run where it is, and drop all queued events."""
         self._native.spiketwin_stop(self._powered())
 
+    def set_tick(self, tick: int) -> None:
+        """Let `tick` be the next one, and `run_until`."""
+        self._native.spiketwin_set_tick(self._powered(), tick)
+
     def fall_behind(self) -> None:
         """Let more time pass than any run at a fixed tick period can make up for."""
         self._native.spiketwin_fall_behind(self._powered())
@@ -215,6 +219,7 @@ def _load(path: Path) -> ctypes.CDLL:
         ("reset", None, (core, number)),
         ("queue", None, (core, ctypes.c_void_p, ctypes.c_void_p, size)),
         ("run_to", None, (core, ctypes.c_uint32)),
+        ("set_tick", None, (core, ctypes.c_uint32)),
         ("advance", ctypes.c_int, (core, ctypes.c_uint64)),
         ("take", size, (core, ctypes.c_void_p, size)),
         ("fall_behind", None, (core,)),

@@ -102,6 +102,17 @@ public:
         show();
     }
 
+    // The core is at rest.
+    void set_tick(uint32_t tick) {
+        top_->set_tick = tick;
+        top_->run_until = tick;
+        top_->set_tick_stb = 1;
+        step();
+        top_->set_tick_stb = 0;
+        steps(kFollowingCycles);
+        show();
+    }
+
     // Returns whether the run is over, or there is no room for the words of another tick.
     bool advance(uint64_t cycles) {
         const bool settled = settle_within(cycles);
@@ -328,6 +339,8 @@ EXPORT void spiketwin_queue(Core* core, const uint32_t* ticks, const uint32_t* a
 }
 
 EXPORT void spiketwin_run_to(Core* core, uint32_t tick) { core->run_to(tick); }
+
+EXPORT void spiketwin_set_tick(Core* core, uint32_t tick) { core->set_tick(tick); }
 
 EXPORT int spiketwin_advance(Core* core, uint64_t cycles) { return core->advance(cycles); }
 

@@ -107,8 +107,8 @@ class CoreDriver:
                 for word in self._memories[f"bank_{bank}"]:
                     word.value = self.rng.getrandbits(bits)
         for name in (
-            "rst", "memory_valid", "events_valid", "words_ready", "run_until", "clear_stb",
-            "reset_stb",
+            "rst", "memory_valid", "events_valid", "words_ready", "run_until", "set_tick_stb",
+            "clear_stb", "reset_stb",
         ):  # fmt: skip
             getattr(self.dut, name).value = 0
         Clock(self.dut.clk, CYCLE, "step", impl="gpi").start()

@@ -88,10 +88,8 @@ class Requests:
             case Opcode.EVENTS:
                 self._tick += rng.randrange(4)
                 pairs = sorted(
-                    {
-                        (rng.randrange(9), rng.randrange(self._params.n_axons))
-                        for _ in range(rng.randrange(12))
-                    }
+                    (rng.randrange(9), rng.randrange(self._params.n_axons))
+                    for _ in range(rng.randrange(12))
                 )
                 data = b"".join(struct.pack("<HH", *pair) for pair in pairs)
                 return self.body(opcode, struct.pack("<I", self._tick) + data)

@@ -25,7 +25,8 @@ from spiketwin.hdl.spec.registers import ClearMask, counters, space_formats
 
 PROTOCOL_VERSION: Final = 4
 """Version of the protocol. 2: `STOP` drops the events that are queued. 3: the identity has
-`n_profiles`. 4: a size takes 1, 2 or 4 bytes in the identity; events may repeat."""
+`n_profiles`. 4: a size takes 1, 2 or 4 bytes in the identity; events may
+repeat; there is `SET_TICK`."""
 
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_INITIAL: Final = 0xFFFF
@@ -64,6 +65,7 @@ class Opcode(enum.IntEnum):
     FETCH = 8
     STOP = 9
     SET_BAUD = 10
+    SET_TICK = 11
 
 
 class Status(enum.IntEnum):
@@ -203,6 +205,11 @@ REQUESTS: Final[dict[Opcode, Request]] = {
             "After this answer use so many cycles a bit (4 or more). Unless a good frame arrives "
             "within 2**25 cycles the device returns to the rate it started with.",
         ),
+        Request(
+            Opcode.SET_TICK, (Field("tick", 4),), "", 0, "",
+            "Let this be the next tick (up to 2**32 - 2), and `run_until` as well, and drop all "
+            "queued axon events, as `STOP` does. Not while a run is under way. All else stays.",
+        ),
     )
 }  # fmt: skip
 
@@ -220,6 +227,8 @@ BAUD_TRIAL_CYCLES: Final = 1 << 25
 MIN_CYCLES_PER_BIT: Final = 4
 MAX_CYCLES_PER_BIT: Final = (1 << 16) - 1
 MAX_CLOCK_HZ: Final = (1 << 32) - 1
+MAX_SET_TICK: Final = (1 << 32) - 2
+"""Largest tick that `SET_TICK` takes: it can still be executed, as `run_until` is below 2**32."""
 
 
 class Word(enum.IntEnum):
@@ -318,7 +327,7 @@ _AGREED: Final = (
     # The frame and the bodies in it.
     CRC_POLYNOMIAL, CRC_INITIAL, CRC_FINAL_XOR, CRC_BYTES, REQUEST_HEADER, REPLY_HEADER, WORD_BYTES,
     MAX_FETCH_WORDS, MAX_BODY, MAX_FRAME, MAX_ELEMENT_BYTES, MAX_EVENTS, BUILD_BYTES,
-    BAUD_TRIAL_CYCLES, MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT, MAX_CLOCK_HZ,
+    BAUD_TRIAL_CYCLES, MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT, MAX_CLOCK_HZ, MAX_SET_TICK,
     # Addresses, and the words of the output stream.
     registers_module.ADDRESS_COLUMN_BITS, registers_module.PENDING_MASK_BITS,
     registers_module.DAMAGE_WIDTH, registers_module.CYCLES_WIDTH,

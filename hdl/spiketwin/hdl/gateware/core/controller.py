@@ -19,6 +19,8 @@ class Controller(wiring.Component):
         As in `interface.CoreSignature`.
     restart_stb:
         In, the tick becomes 0.
+    set_tick_stb, set_tick:
+        As in `interface.CoreSignature`.
     real_time, due:
         In, ticks have a period, and the next one is due.
     room, muted_due:
@@ -64,9 +66,9 @@ class Controller(wiring.Component):
     def __init__(self, params: CoreParams) -> None:
         self.params = p = params
         inputs = [
-            "stop", "restart_stb", "real_time", "due", "room", "muted_due", "clearing", "axon_due",
-            "axons_settled", "neuron_valid", "any_fired", "is_first", "last_of_row",
-            "last_of_column", "word_over",
+            "stop", "restart_stb", "set_tick_stb", "real_time", "due", "room", "muted_due",
+            "clearing", "axon_due", "axons_settled", "neuron_valid", "any_fired", "is_first",
+            "last_of_row", "last_of_column", "word_over",
         ]  # fmt: skip
         inputs += ["digest_pending"] * (p.digest_rounds > 0)
         inputs += ["wiped"] * p.single_port_weights + ["learns", "axon_repeats"] * p.learning
@@ -78,6 +80,7 @@ class Controller(wiring.Component):
         super().__init__(
             {
                 "run_until": In(32),
+                "set_tick": In(32),
                 "tick": Out(32),
                 **{name: In(1) for name in inputs},
                 **{name: Out(1) for name in outputs},
@@ -120,6 +123,8 @@ class Controller(wiring.Component):
                 m.next = "WAIT"
         with m.If(self.restart_stb):
             m.d.sync += self.tick.eq(0)
+        with m.If(self.set_tick_stb):
+            m.d.sync += self.tick.eq(self.set_tick)
         return m
 
     def _enter(self, m: Module, state: str, cycles: int, *flags: Signal) -> None:

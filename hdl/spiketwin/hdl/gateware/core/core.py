@@ -147,6 +147,8 @@ class Core(wiring.Component):
             controller.run_until.eq(self.run_until),
             controller.stop.eq(self.stop),
             self.tick.eq(controller.tick),
+            controller.set_tick_stb.eq(self.set_tick_stb),
+            controller.set_tick.eq(self.set_tick),
             controller.restart_stb.eq(self.access.restart_stb),
             controller.clearing.eq(self.access.clearing),
             controller.real_time.eq(self.timer.real_time),

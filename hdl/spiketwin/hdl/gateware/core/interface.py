@@ -91,6 +91,8 @@ class CoreSignature(wiring.Signature):
     reset_stb:
         While idle, set all registers, `tick` and the counters to 0 and empty both queues; state is
         cleared by a `clear_stb` beside it.
+    set_tick_stb, set_tick:
+        While idle, and while `run_until` becomes the same, this tick becomes the next one.
     cycles, missed_deadlines, late_events, muted_ticks, pending_groups:
         Counters (`spec.registers.COUNTERS`).
     <counter>:
@@ -113,6 +115,8 @@ class CoreSignature(wiring.Signature):
                 "clear_stb": In(1),
                 "clear_mask": In(len(ClearMask)),
                 "reset_stb": In(1),
+                "set_tick_stb": In(1),
+                "set_tick": In(32),
                 "cycles": Out(CYCLES_WIDTH),
                 "missed_deadlines": Out(DAMAGE_WIDTH),
                 "late_events": Out(DAMAGE_WIDTH),

@@ -165,7 +165,7 @@ def _session(c: Program) -> None:
     c.jump("ANSWER")
 
 
-# --- RUN, STOP, RESET, CLEAR --------------------------------------------------------------------
+# --- RUN, SET_TICK, STOP, RESET, CLEAR ----------------------------------------------------------
 
 
 def _runs(c: Program) -> None:
@@ -183,15 +183,27 @@ def _runs(c: Program) -> None:
     c.out(Port.STOP, Scratch.ZERO)
     c.jump("ANSWER")
 
+    c.label(Opcode.SET_TICK.name)
+    _check_length(c, Opcode.SET_TICK)
+    c.jump_unless(Condition.IDLE, Status.BUSY.name)
+    c.copy(until, Scratch.BUFFER, Bytes.FOUR)
+    c.out(Port.PUSH, until, Bytes.FOUR)
+    c.note("the last tick of all can only be run up to")
+    c.add(until, Scratch.ONE, Bytes.FOUR)
+    c.jump_if(Condition.CARRY, Status.BAD_VALUE.name)
+    c.out(Port.SET_TICK)
+    c.jump("STOP CORE")
+
     c.label(Opcode.STOP.name)
     c.label(Opcode.RESET.name)
     _check_length(c, Opcode.STOP)
+    c.label("STOP CORE")
     c.out(Port.STOP, Scratch.ONE)  # the core also drops its events once it is idle
     c.label("STOPPING")
     c.jump_unless(Condition.IDLE, "STOPPING")
     _forget_events(c)
-    c.compare_number(Scratch.OPCODE, Opcode.STOP)
-    c.jump_if(Condition.ZERO, "STOPPED")
+    c.compare_number(Scratch.OPCODE, Opcode.RESET)
+    c.jump_unless(Condition.ZERO, "STOPPED")
     c.give(Port.RESET, sum(ClearMask))
     c.label("RESETTING")
     c.jump_unless(Condition.IDLE, "RESETTING")
@@ -333,9 +345,9 @@ def _answers(c: Program, tables: Tables) -> None:
         c.out(Port.SEND, cell)
     c.note("the status, sent last, is not OK")
     c.jump_unless(Condition.ZERO, "SEND DETAIL")
-    results = (Opcode.IDENTIFY, Opcode.READ, Opcode.FETCH, Opcode.STOP, Opcode.SET_BAUD)
-    _by_opcode(c, results, "SEND ")
-    c.jump("FINISH")
+    _by_opcode(c, (Opcode.READ, Opcode.FETCH, Opcode.STOP, Opcode.SET_BAUD), "SEND ")
+    c.compare_number(Scratch.OPCODE, Opcode.IDENTIFY)
+    c.jump_unless(Condition.ZERO, "FINISH")
 
     c.label("SEND IDENTIFY")
     c.out(Port.SEEK_TABLE)

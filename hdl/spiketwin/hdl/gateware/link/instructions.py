@@ -135,6 +135,8 @@ class Port(enum.IntEnum):
     """Change the line to the rate in the word."""
     BASE = 24
     """Count the offsets of events from the tick in the word."""
+    SET_TICK = 25
+    """Let the tick in the word be the next one, and run until it."""
 
 
 class Condition(enum.IntEnum):

@@ -419,10 +419,12 @@ class Sequencer(wiring.Component):
             core.clear_stb.eq(stb[Port.CLEAR] | stb[Port.RESET]),
             core.clear_mask.eq(self._b),
             core.reset_stb.eq(stb[Port.RESET]),
+            core.set_tick_stb.eq(stb[Port.SET_TICK]),
+            core.set_tick.eq(self._word),
         ]
         run_until = Signal(32)
         m.d.comb += core.run_until.eq(run_until)
-        with m.If(stb[Port.RUN_UNTIL]):
+        with m.If(stb[Port.RUN_UNTIL] | stb[Port.SET_TICK]):
             m.d.sync += run_until.eq(self._word)
         with m.If(stb[Port.SLOT]):
             m.d.sync += self.slot.eq(self._b)
