@@ -187,7 +187,7 @@ def test_a_core_with_or_without_a_table_can_be_asked_for() -> None:
     net.project(hidden, output, weights=1)
     assert (net.core_params(n_projections=1).weight_depth, net.core_params().weight_depth) == (
         0,
-        16,
+        64,
     )
     assert net.core_params(n_projections=7).n_projections == 7
     simple = Network(n_axons=4, n_neurons=8, weights=np.ones((12, 8), int))
