@@ -192,7 +192,7 @@ def test_a_core_with_or_without_a_table_can_be_asked_for() -> None:
     assert net.core_params(n_projections=7).n_projections == 7
     simple = Network(n_axons=4, n_neurons=8, weights=np.ones((12, 8), int))
     params = simple.core_params(n_projections=3)
-    assert (params.lanes, params.n_projections, params.weight_depth) == (2, 3, 48)
+    assert (params.lanes, params.n_projections, params.weight_depth) == (2, 3, 64)
     with pytest.raises(DoesNotFit, match="n_projections must be in 1…64, not 65"):
         net.core_params(n_projections=65)
 

@@ -338,7 +338,7 @@ class Sequencer(wiring.Component):
     def _elements(self, m: Module) -> None:
         p, memory, stb = self.params, self.core.memory, self._stb
         formats = space_formats(p).values()
-        row = Signal(range(max(form.rows for form in formats)))
+        row = Signal(max(1, (max(form.rows for form in formats) - 1).bit_length()))
         column = Signal(range(max(form.columns for form in formats)))
         space = Signal(space_shape(p))
         reads, writes = self._at[Port.READ], self._at[Port.WRITE]
@@ -359,13 +359,10 @@ class Sequencer(wiring.Component):
         for form in formats:
             if form.rows > 1:
                 spaces_of.setdefault(form.columns, []).append(form.space)
-        in_last_column = reduce(
-            or_,
-            (
-                reduce(or_, (space == each for each in spaces)) & (column == columns - 1)
-                for columns, spaces in spaces_of.items()
-            ),
-        )
+        in_last_column = [
+            reduce(or_, (space == each for each in spaces)) & (column == columns - 1)
+            for columns, spaces in spaces_of.items()
+        ]
         with m.If(stb[Port.PLACE]):
             m.d.sync += Cat(column, row).eq(
                 Cat(
@@ -375,8 +372,9 @@ class Sequencer(wiring.Component):
             )
         with m.Elif(stb[Port.WRITE] | stb[Port.ADVANCE]):
             m.d.sync += column.eq(column + 1)
-            with m.If(in_last_column):
-                m.d.sync += [column.eq(0), row.eq(row + 1)]
+            if in_last_column:
+                with m.If(reduce(or_, in_last_column)):
+                    m.d.sync += [column.eq(0), row.eq(row + 1)]
         # The word holds an event as in a frame. The sum is final long before the port acts.
         base, event_tick = Signal(32), Signal(32)
         offset, axon = self._word[:16], self._word[16:]
