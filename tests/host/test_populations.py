@@ -187,14 +187,27 @@ def test_a_core_with_or_without_a_table_can_be_asked_for() -> None:
     net.project(hidden, output, weights=1)
     assert (net.core_params(n_projections=1).weight_depth, net.core_params().weight_depth) == (
         0,
-        16,
+        64,
     )
     assert net.core_params(n_projections=7).n_projections == 7
     simple = Network(n_axons=4, n_neurons=8, weights=np.ones((12, 8), int))
     params = simple.core_params(n_projections=3)
-    assert (params.lanes, params.n_projections, params.weight_depth) == (2, 3, 48)
+    assert (params.lanes, params.n_projections, params.weight_depth) == (2, 3, 64)
     with pytest.raises(DoesNotFit, match="n_projections must be in 1…64, not 65"):
         net.core_params(n_projections=65)
+
+
+def test_a_network_of_populations_has_profiles() -> None:
+    held: Any = {"v_tau": np.array([20.0, 5.0])}
+    assert Network(n_axons=0, **held).n_profiles == 2
+    net = Network(n_axons=3, **held)
+    hidden = net.population(4, profile=[0, 1, 1, 0])
+    net.source_profile[net.axons.sources] = [1, 0, 1]
+    net.source_profile[hidden.sources] = 1
+    other = net.copy()
+    other.validate()
+    assert other.of_neurons("v_tau").tolist() == [20.0, 5.0, 5.0, 20.0]
+    assert other.source_profile.tolist() == [1, 0, 1, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("copied", [Network.copy, deepcopy])

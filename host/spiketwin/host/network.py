@@ -456,7 +456,8 @@ class Network:
     def n_profiles(self) -> int:
         """Number of profiles: those that arrays are given for, or that neurons and sources name."""
         lengths = [np.size(getattr(self, name)) for name in PROFILED]
-        return max(*lengths, int(self.profile.max()) + 1, int(self.source_profile.max()) + 1)
+        named = [int(each.max(initial=0)) + 1 for each in (self.profile, self.source_profile)]
+        return max(*lengths, *named)
 
     def held(self, name: str) -> NDArray[Any]:
         """Return what every profile holds of an attribute of `PROFILED`, shape (n_profiles,)."""

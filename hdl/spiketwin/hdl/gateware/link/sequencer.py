@@ -338,7 +338,7 @@ class Sequencer(wiring.Component):
     def _elements(self, m: Module) -> None:
         p, memory, stb = self.params, self.core.memory, self._stb
         formats = space_formats(p).values()
-        row = Signal(range(max(form.rows for form in formats)))
+        row = Signal(range(max(2, *(form.rows for form in formats))))
         column = Signal(range(max(form.columns for form in formats)))
         space = Signal(space_shape(p))
         reads, writes = self._at[Port.READ], self._at[Port.WRITE]
@@ -359,13 +359,12 @@ class Sequencer(wiring.Component):
         for form in formats:
             if form.rows > 1:
                 spaces_of.setdefault(form.columns, []).append(form.space)
-        in_last_column = reduce(
-            or_,
-            (
-                reduce(or_, (space == each for each in spaces)) & (column == columns - 1)
-                for columns, spaces in spaces_of.items()
-            ),
-        )
+        last_columns = [
+            reduce(or_, (space == each for each in spaces)) & (column == columns - 1)
+            for columns, spaces in spaces_of.items()
+        ]
+        # A core with projections and few weights has no space of more than one row.
+        in_last_column = reduce(or_, last_columns or [Const(0)])
         with m.If(stb[Port.PLACE]):
             m.d.sync += Cat(column, row).eq(
                 Cat(
