@@ -9,7 +9,6 @@ from amaranth.hdl import Module, Shape
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 from support.gateware import simulate
-from support.profiles import HELD, let_profiles_hold
 
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.gateware.core import access, core, neurons
@@ -53,14 +52,12 @@ def test_every_unit_of_a_core_keeps_its_name(size: str) -> None:
     assert not [name for name in modules if "$" in name]
 
 
-def test_the_table_of_profiles_is_kept_and_told_to_those_that_use_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    let_profiles_hold(monkeypatch)
-    params = preset("tiny,n_profiles=4")
-    columns, rows = len(HELD), 4
+def test_the_table_of_profiles_is_kept_and_told_to_those_that_use_it() -> None:
+    params = preset("tiny,n_profiles=4,learning=0")
+    form = space_formats(params)[Space.PROFILE_TABLE]
+    rows, columns = form.rows, form.columns
     unit: Any = access.Access(params)
-    table: Any = RecordMemory(space_formats(params)[Space.PROFILE_TABLE])
+    table: Any = RecordMemory(form)
     m = Module()
     m.submodules.access, m.submodules.table = unit, table
     wiring.connect(m, unit.records.profile_table, table.link)

@@ -22,7 +22,6 @@ from support.fake_core import (
     words,
 )
 from support.gateware import framed
-from support.profiles import HELD, let_profiles_hold
 
 from spiketwin.hdl.gateware.link.dispatcher import dispatcher
 from spiketwin.hdl.gateware.link.instructions import PROGRAM_WORDS, Condition, Jump
@@ -289,42 +288,43 @@ def test_every_register_takes_its_smallest_and_largest_value_and_no_other() -> N
 
 
 @pytest.mark.parametrize("unit", [1, 2])
-def test_each_column_of_a_table_has_a_range_of_its_own_in_every_row(
-    monkeypatch: pytest.MonkeyPatch, unit: int
-) -> None:
-    let_profiles_hold(monkeypatch)
-    params = replace(preset("tiny"), n_profiles=4)
+def test_each_column_of_a_table_has_a_range_of_its_own_in_every_row(unit: int) -> None:
+    params = replace(preset("tiny"), n_profiles=4, learning=False, theta_width=20)
     form = space_formats(params)[Space.PROFILE_TABLE]
+    columns = form.columns
     link = Link(params, Identity.of(params, 100_000_000, "test"))
     link.tables = laid_out(params, IDENTITY, unit)
     link.program = dispatcher(params, link.tables)
-    assert ([column.name for column in form.record], form.rows) == (list(HELD), 4)
+    assert form.rows == 4
+    assert len({column.limits() for column in form.record}) > 3
 
     async def script(host: Host) -> None:
         def row(k: int) -> list[int]:
-            return [limits[k % 2] for limits in map(form.limits_at, range(4))]
+            return [limits[k % 2] for limits in map(form.limits_at, range(columns))]
 
         every = [value for k in range(4) for value in row(k)]
-        await host.done(Opcode.WRITE, elements(Space.PROFILE_TABLE, 0, 16, words(*every)))
-        assert await host.done(Opcode.READ, elements(Space.PROFILE_TABLE, 0, 16)) == words(*every)
+        await host.done(Opcode.WRITE, elements(Space.PROFILE_TABLE, 0, form.size, words(*every)))
+        read = elements(Space.PROFILE_TABLE, 0, form.size)
+        assert await host.done(Opcode.READ, read) == words(*every)
         place = Space.PROFILE_TABLE, 3, 1
         assert host.core.memory[place] == form.limits_at(1)[1] & 0xFFFFFFFF
-        beyond = elements(Space.PROFILE_TABLE, 3 << 16 | 2, 3, words(0, 0, 0))
-        await host.refused(Status.BAD_RANGE, 3 << 16 | 2, Opcode.WRITE, beyond)
+        last_two = 3 << 16 | columns - 2
+        beyond = elements(Space.PROFILE_TABLE, last_two, 3, words(0, 0, 0))
+        await host.refused(Status.BAD_RANGE, last_two, Opcode.WRITE, beyond)
         absent = elements(Space.PROFILE_TABLE, 4 << 16, 1)
         await host.refused(Status.BAD_RANGE, 4 << 16, Opcode.READ, absent)
         # A block from the third column of a row to the second one of the row after the next.
-        for index in range(8):
+        length = 2 * columns
+        for index in range(length):
             for wrong in (0, 1):
-                values = [form.limits_at(2 + k)[0] for k in range(8)]
+                values = [form.limits_at(2 + k)[0] for k in range(length)]
                 values[index] = form.limits_at(2 + index)[wrong] + (1 if wrong else -1)
-                block = elements(Space.PROFILE_TABLE, 1 << 16 | 2, 8, words(*values))
+                block = elements(Space.PROFILE_TABLE, 1 << 16 | 2, length, words(*values))
                 await host.refused(Status.BAD_VALUE, index, Opcode.WRITE, block)
-        assert len(host.core.log) == 16
+        assert len(host.core.log) == form.size
         # The registers that are left have their ranges, too.
-        await host.done(Opcode.WRITE, elements(Space.REGISTER, 1, 1, words(0xFFFF)))
-        too_large = elements(Space.REGISTER, 1, 1, words(0x10000))
-        await host.refused(Status.BAD_VALUE, 0, Opcode.WRITE, too_large)
+        assert [r.name for r in registers(params)] == ["tick_period", "tag"]
+        await host.done(Opcode.WRITE, elements(Space.REGISTER, 1, 1, words(0xFFFFFFFF)))
         wide = elements(Space.WEIGHT, 15 << 16, 3, b"\1\2\3")
         await host.done(Opcode.WRITE, wide)
 

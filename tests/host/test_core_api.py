@@ -21,13 +21,11 @@ from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, ClearMask, Space, registers, space_formats
-from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS
+from spiketwin.hdl.spec.variables import STATE, VECTOR_PARAMETERS
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, TargetError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
-
-VECTORS = ("v", "i_syn", "refrac_count", "theta", "trace_post", "trace_pre")
 
 
 class DevicePort:
@@ -62,7 +60,7 @@ def core() -> Iterator[Core]:
         yield core
 
 
-@pytest.mark.parametrize("name", ["tiny", "ncx", "up5k", "tiny,n_profiles=4"])
+@pytest.mark.parametrize("name", ["tiny", "ncx", "up5k", "tiny,n_profiles=4,receptors=2"])
 def test_every_memory_reads_back_what_was_written(name: str) -> None:
     params = preset(name)
     formats = space_formats(params)
@@ -78,7 +76,8 @@ def test_every_memory_reads_back_what_was_written(name: str) -> None:
     with connect("model:", params=name) as core:
         weights, plastic = values(Space.WEIGHT), values(Space.PLASTIC)
         parameters = {p.name: values(p.space) for p in VECTOR_PARAMETERS if p.is_built(params)}
-        state = {name: values(Space[name.upper()]) for name in VECTORS}
+        built = [array.name for array in STATE if array.is_built(params)]
+        state = {name: values(Space[name.upper()]) for name in built if name != "pending"}
         state["pending"] = rng.integers(0, 2, params.n_neurons)
         core.write_weights(weights)
         core.write_plastic(plastic)
@@ -88,7 +87,7 @@ def test_every_memory_reads_back_what_was_written(name: str) -> None:
         assert np.array_equal(core.read_plastic(), plastic)
         for name, array in core.read_parameters().items():
             assert np.array_equal(array, parameters[name]), name
-        assert core.read_state().keys() == {*VECTORS, "pending"}
+        assert core.read_state().keys() == set(built)
         for name, array in core.read_state().items():
             assert np.array_equal(array, state[name]), name
         core.write_state(pending=0)
@@ -114,14 +113,14 @@ def test_every_register_reads_back_its_least_and_its_greatest(core: Core, end: i
 @pytest.mark.parametrize("mask", [str(m.name).lower() for m in ClearMask])
 def test_each_bit_of_clear_clears_its_own_state_only(core: Core, mask: str) -> None:
     cleared = {"traces": ("trace_pre", "trace_post")}.get(mask, (mask,))
-    core.write_state(**dict.fromkeys((*VECTORS, "pending"), 1))
+    core.write_state(**dict.fromkeys(core.read_state(), 1))
     core.clear(mask)
     for name, array in core.read_state().items():
         assert np.array_equal(array, np.full(array.shape, int(name not in cleared))), name
 
 
 def test_clear_without_names_clears_all(core: Core) -> None:
-    core.write_state(**dict.fromkeys((*VECTORS, "pending"), 1))
+    core.write_state(**dict.fromkeys(core.read_state(), 1))
     core.clear()
     assert not any(array.any() for array in core.read_state().values())
 

@@ -71,7 +71,7 @@ def test_a_saved_network_is_loaded_with_everything(tmp_path: Path) -> None:
             assert was.dtype == now.dtype
 
 
-def test_a_stimulus_comes_back_sorted_with_all_its_events(saved: Path) -> None:
+def test_a_stimulus_comes_back_sorted_with_each_of_its_events(saved: Path) -> None:
     _, stimulus = load(saved)
     assert stimulus is not None
     assert stimulus.ticks == 5
@@ -189,7 +189,7 @@ def test_a_file_holds_profiles(saved: Path) -> None:
         ("weights", np.full((16, 8), 1 << 20, np.int32), r"weights\[0, 0\] must be in"),
         ("threshold", np.zeros(8, np.float32), "threshold must be int32"),
         ("plastic", np.full((16, 8), 7, np.uint8).view(np.bool_), "only 0 and 1"),
-        ("spikes", np.array([[0, 9], [1, 1], [1, 2]]), "axon must be in 0…7"),
+        ("spikes", np.array([[0, 9], [1, 1], [1, 1]]), "axon must be in 0…7"),
         ("header", np.zeros((2, 2), np.uint8), "vector of uint8"),
     ],
 )

@@ -151,7 +151,7 @@ def anything(rng: np.random.Generator, scale: int) -> Network:
         return float(rng.choice([0.0, 1.5, 5.0, 30.0]))
 
     weights = rng.integers(-scale, 2 * scale, (14, 8))
-    return network(
+    net = network(
         n_axons=6, n_neurons=8, weights=weights, plastic=rng.random((14, 8)) < 0.3,
         threshold=rng.integers(1, 30_000, 8), v_reset=rng.integers(-50, 200, 8),
         refrac_ticks=rng.integers(0, 3, 8), bias=rng.integers(-50, 300, 8),
@@ -159,8 +159,22 @@ def anything(rng: np.random.Generator, scale: int) -> Network:
         reset_subtract=bool(rng.random() < 0.5), theta_bump=int(rng.integers(0, 20_000)),
         learn_pre=True, learn_post=True, w_min=-scale, w_max=2 * scale, post_gain=900,
         pre_gain=-300, trace_pre_tau=10.0, trace_post_tau=10.0, trace_pre_bump=60_000,
-        trace_post_bump=60_000,
+        trace_post_bump=60_000, i_inh_en=bool(rng.random() < 0.5), i_inh_tau=tau(),
+        i_syn_shift=int(rng.choice([0, 0, 1, 4])),
     )  # fmt: skip
+    if rng.random() < 0.5:
+        n = int(rng.integers(1, 5))
+        held: dict[str, Any] = {
+            "profile": rng.integers(0, n, 8), "v_tau": [tau() for _ in range(n)],
+            "i_syn_tau": [tau() for _ in range(n)], "theta_tau": [tau() for _ in range(n)],
+            "v_floor": rng.integers(-30_000, 1, n), "reset_subtract": rng.random(n) < 0.5,
+            "theta_bump": rng.integers(0, 20_000, n), "refrac_integrates": rng.random(n) < 0.4,
+            "linear_leak": rng.choice([0, 0, 100, 60_000], n),
+        }  # fmt: skip
+        for name, value in held.items():
+            setattr(net, name, value)
+        net.validate()
+    return net
 
 
 @given(st.integers(0, (1 << 32) - 1), st.sampled_from([50, 1_000, 8_000]))

@@ -52,37 +52,37 @@ PARTS: Final = ("adapter", "wire_out", "queue", "core", "wire_back")
 
 # --- cycles of the link's gateware ---------------------------------------------------------------
 
-_WORK: Final = {Opcode.RUN: 295, Opcode.READ: 514, Opcode.WRITE: 670, Opcode.STOP: 331}
+_WORK: Final = {Opcode.RUN: 292, Opcode.READ: 507, Opcode.WRITE: 655, Opcode.STOP: 324}
 """Cycles from the last byte of a request to the first byte of its answer, by opcode."""
 
-_OTHER_WORK: Final = 335
+_OTHER_WORK: Final = 332
 """The same, for the opcodes without numbers of their own."""
 
 _READ_WORK: Final = 83
 """Further cycles of `READ` for each counter read."""
 
-_EVENTS_WORK: Final = 495
-_EVENT_WORK: Final = 168
+_EVENTS_WORK: Final = 492
+_EVENT_WORK: Final = 160
 """Further cycles of `EVENTS` for each event."""
 
-_SAME_TICK_WORK: Final = 80
+_SAME_TICK_WORK: Final = 72
 """Further cycles for an event in the same tick as the one before it in the request."""
 
 _FETCH_FIRST_LOOK: Final = 196
 _LOOK: Final = 51
 """Cycles until `FETCH` first checks whether its words are there, and between two checks."""
 
-_FETCH_ANSWER: Final = 91
+_FETCH_ANSWER: Final = 84
 _WORD_WORK: Final = 21
 """Cycles from the check that finds the words to the first byte of the answer, and for each word."""
 
-_BUILD: Final = 64
+_BUILD: Final = 61
 """Cycles among these that write the answer into its slot, which must be free; not for `FETCH`."""
 
-_FETCH_BUILD: Final = 56
+_FETCH_BUILD: Final = 49
 """The same, for `FETCH`, without its words."""
 
-_RUN_AHEAD: Final = 73
+_RUN_AHEAD: Final = 70
 """Cycles by which `RUN` starts the ticks before the first byte of its answer."""
 
 _RELEASE: Final = 20

@@ -385,7 +385,7 @@ class Layout:
             arrays = self._checked(net, variable)
             if not variable.is_built(self.params):
                 if any(np.any(array != variable.default) for array in arrays):
-                    raise DoesNotFit(not_built(variable.attribute, variable.built))
+                    raise DoesNotFit(not_built(variable.attribute, variable.option))
             elif variable.per is Per.SYNAPSE:
                 words = np.zeros(variable.shape_in(self.params), np.int64)
                 self.embed_synapses(dict(enumerate(arrays)), words.reshape(-1))

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, RUN_REGISTERS, ClearMask, Space
 from spiketwin.hdl.spec.text import shown
+from spiketwin.hdl.spec.variables import BY_SPACE
 from spiketwin.host import access
 from spiketwin.host.device_state import REGISTER_AGAIN, DeviceState
 from spiketwin.host.elements import IntArray, blocks, integers
@@ -34,9 +35,9 @@ class Memories:
     def built(self, space: Space) -> Space:
         """Return `space`; raise `DoesNotFit` if the core is built without it."""
         if space not in self._state.formats:
+            option = "n_profiles=2" if space is Space.PROFILE_TABLE else BY_SPACE[space].option
             raise DoesNotFit(
-                f"this core has no {space.name.lower()}: connect to one built with "
-                f"{'n_profiles=2' if space is Space.PROFILE_TABLE else 'learning'}"
+                f"this core has no {space.name.lower()}: connect to one built with {option}"
             )
         return space
 

@@ -645,14 +645,10 @@ class Network:
 
     def _check_options(self, params: CoreParams) -> None:
         """Raise `DoesNotFit` if a core lacks an option that the network needs."""
-        for name, option, has in (
-            ("i_syn_shift", "decay_shift", params.decay_shift),
-            ("i_inh_en", "receptors=2", params.has_two_receptors),
-            ("refrac_integrates", "n_profiles=2", params.has_profiles),
-            ("linear_leak", "n_profiles=2", params.has_profiles),
-        ):
-            if np.any(getattr(self, name)) and not has:
-                raise DoesNotFit(not_built(name, option))
+        for name in ("i_syn_shift", "i_inh_en", "refrac_integrates", "linear_leak"):
+            register = SETTINGS[name]
+            if np.any(getattr(self, name)) and not register.is_built(params):
+                raise DoesNotFit(not_built(name, register.option))
         if self.n_profiles > params.n_profiles:
             raise DoesNotFit(
                 f"the network has {self.n_profiles} profiles, the core {params.n_profiles}: take "

@@ -143,7 +143,7 @@ _Net = TypeVar("_Net", Ideal, Network)
 
 
 def _played_in(net: _Net) -> _Net:
-    """Move the weights of the neurons as sources to as many axons after the others."""
+    """Move what the neurons are as sources to as many axons after the others."""
     no_rows = np.zeros((net.n_neurons, net.n_neurons), np.bool_)
     return replace(
         net,
@@ -151,4 +151,5 @@ def _played_in(net: _Net) -> _Net:
         source_profile=_played_profiles(net),
         weights=np.concatenate([net.weights, no_rows]),
         plastic=np.concatenate([net.plastic, no_rows]),
+        source_profile=np.concatenate([net.source_profile, net.source_profile[net.n_axons :]]),
     )

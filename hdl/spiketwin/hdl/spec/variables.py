@@ -215,6 +215,11 @@ class Variable:
         return not self.built or bool(getattr(params, self.built))
 
     @property
+    def option(self) -> str:
+        """The sizes of a core that let it have the variable; empty if every core has it."""
+        return _OPTIONS.get(self.built, self.built)
+
+    @property
     def is_flag(self) -> bool:
         """Whether the values are 0 and 1."""
         return self.bits == 1
@@ -246,6 +251,18 @@ WALK_FIRST_BITS: Final = 6
 WALK_WIDTH: Final = 2 * WALK_FIRST_BITS + 1
 """Bits of the number of a projection, and of a word that names the first of some projections and,
 above it, how many they are."""
+
+_OPTIONS: Final = {
+    "digest_rounds": "digest_rounds=3",
+    "has_profiles": "n_profiles=2",
+    "has_projections": "n_projections=2",
+    "has_source_profiles": "learning and n_profiles=2",
+    "has_two_receptors": "receptors=2",
+    "i_inh_decay_shift": "receptors=2 and decay_shift",
+    "n_relays": "n_relays=32",
+    "trace_decay_shift": "learning and decay_shift",
+}
+"""What to build a core with, where the member that says so is no size, or a number."""
 
 
 def limits(width: int, signed: bool) -> tuple[int, int]:
