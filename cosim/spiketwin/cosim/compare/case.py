@@ -151,5 +151,4 @@ def _played_in(net: _Net) -> _Net:
         source_profile=_played_profiles(net),
         weights=np.concatenate([net.weights, no_rows]),
         plastic=np.concatenate([net.plastic, no_rows]),
-        source_profile=np.concatenate([net.source_profile, net.source_profile[net.n_axons :]]),
     )
