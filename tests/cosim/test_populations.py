@@ -11,7 +11,7 @@ from support.populations import random_network
 from support.rungs import examples
 
 from spiketwin.hdl.spec.oracle import Oracle
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import WEIGHT_BLOCK, CoreParams
 from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.elements import IntArray
@@ -91,7 +91,7 @@ def test_it_does_so_on_a_core_without_a_table_and_as_an_all_to_all_network(seed:
     matrix = replace(simple.core_params(lanes=2, trace_width=table.trace_width), learning=True)
     both = replace(
         table, n_axons=matrix.n_axons, n_neurons=matrix.n_neurons, n_projections=2,
-        weight_depth=-(-matrix.bank_depth // 64) * 64,
+        weight_depth=-(-matrix.bank_depth // WEIGHT_BLOCK) * WEIGHT_BLOCK,
     )  # fmt: skip
     found = []
     for each, params in ((net, table), (net, matrix), (simple, matrix), (simple, both)):

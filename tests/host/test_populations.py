@@ -100,7 +100,14 @@ Wrong = Callable[[Network, Population], object]
         (lambda n, _: n.population(4090), r"size must be an integer in 1…4089, not 4090"),
         (lambda n, _: n.population(3, threshold=[1, 2]), r"threshold must have the shape \(3,\)"),
         (lambda n, _: n.population(3, bias=1 << 30), r"bias must be in -8388608…8388607"),
-        (lambda n, _: n.population(3, v_tau=20), r"no 'v_tau' of its own: it has threshold, "),
+        (lambda n, _: n.population(3, w_max=20), r"no 'w_max' of its own: it has threshold, "),
+        (lambda n, _: n.population(3, v_tau=-1), r"v_tau must be 0…inf ticks"),
+        (lambda n, _: n.population(3, theta_bump=[1, 2, 3]), r"theta_bump must be an integer in 0"),
+        (
+            lambda n, _: n.population(3, v_tau=2, profile=1),
+            "profile is given, and so is v_tau",
+        ),
+        (lambda n, _: n.population(3, v_tau=2, bias=1 << 30), r"bias must be in"),
         (lambda n, _: n.population(3, name=7), r"name must be a text of 1…500 letters, not 7"),
         (lambda _, h: h[2:2], r"hidden must have one or more of its 4 and no steps, not slice"),
         (lambda _, h: h[::2], r"no steps, not slice\(None, None, 2\): take \[first:last \+ 1\]"),
@@ -195,6 +202,43 @@ def test_a_core_with_or_without_a_table_can_be_asked_for() -> None:
     assert (params.lanes, params.n_projections, params.weight_depth) == (2, 3, 64)
     with pytest.raises(DoesNotFit, match="n_projections must be in 1…64, not 65"):
         net.core_params(n_projections=65)
+
+
+def test_populations_with_constants_of_their_own_get_profiles() -> None:
+    net: Any = Network(n_axons=2, theta_bump=7)
+    net.population(3, v_tau=20.0)
+    net.population(2)
+    net.population(2, v_tau=50.0, reset_subtract=True)
+    net.population(1, v_tau=20, theta_bump=7)
+    assert not net.source_profile.any()
+    assert net.profile.tolist() == [1, 1, 1, 0, 0, 2, 2, 1]
+    assert net.v_tau.tolist() == [np.inf, 20.0, 50.0]
+    assert net.reset_subtract.tolist() == [False, False, True]
+    assert (net.theta_bump, net.n_profiles) == (7, 3)
+    net.validate()
+    assert net.core_params().n_profiles == 4
+    net.population(1, trace_pre_tau=3)
+    assert net.source_profile.tolist() == [0] * 10 + [3]
+    for bump in range(100, 104):
+        net.population(1, theta_bump=bump)
+    assert net.theta_bump.tolist() == [7, 7, 7, 7, 100, 101, 102, 103]
+    with pytest.raises(InvalidNetwork, match="more than 8 sets of constants such as theta_bump: "):
+        net.population(1, theta_bump=200)
+    net.validate()
+    assert net.n_neurons == 13
+
+
+def test_a_network_of_populations_has_profiles() -> None:
+    held: Any = {"v_tau": np.array([20.0, 5.0])}
+    assert Network(n_axons=0, **held).n_profiles == 2
+    net = Network(n_axons=3, **held)
+    hidden = net.population(4, profile=[0, 1, 1, 0])
+    net.source_profile[net.axons.sources] = [1, 0, 1]
+    net.source_profile[hidden.sources] = 1
+    other = net.copy()
+    other.validate()
+    assert other.of_neurons("v_tau").tolist() == [20.0, 5.0, 5.0, 20.0]
+    assert other.source_profile.tolist() == [1, 0, 1, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("copied", [Network.copy, deepcopy])

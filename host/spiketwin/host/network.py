@@ -72,6 +72,9 @@ time constant as its code."""
 PROFILED: Final = tuple(name for name, r in SETTINGS.items() if r.per is Per.PROFILE)
 """The attributes that a profile holds."""
 
+_OF_TRACE_PRE: Final = tuple(name for name in PROFILED if name.startswith("trace_pre"))
+"""Those that act on sources."""
+
 _INEXACT: Final = 0.005
 """Relative error of a decay code from which on `core_params` takes shifts."""
 
@@ -260,7 +263,10 @@ class Network:
             Name in messages and reports; by default ``"population 1"`` and so on.
         **parameters:
             `threshold`, `v_reset`, `refrac_ticks`, `bias` and `profile` of its neurons: arrays of
-            shape (size,), or scalars, which fill them.
+            shape (size,), or scalars, which fill them. Instead of `profile` what a profile holds,
+            such as `v_tau`: numbers, which its neurons then have; with one of `trace_pre` they have
+            them as sources, too. What is left out is that of profile 0. Populations with the same
+            numbers share a profile.
 
         Raises
         ------
@@ -271,12 +277,7 @@ class Network:
         size = _integer("size", size, (1, MAX_LINES - self.n_neurons))
         number = len(self.populations) + 1
         name = checked_name(f"population {number}" if name is None else name)
-        for given in parameters:
-            if given not in _OF_NEURONS:
-                raise InvalidNetwork(
-                    f"a population has no {shown(given)} of its own: it has "
-                    f"{', '.join(_OF_NEURONS)}; others are attributes of the network"
-                )
+        constants = _constants(parameters)
         arrays = {
             each: integers(
                 each, parameters.get(each, variable.default), (size,), variable.limits(WIDEST),
@@ -284,16 +285,40 @@ class Network:
             )
             for each, variable in _OF_NEURONS.items()
         }  # fmt: skip
+        profile = self._profile_with(constants)
+        as_source = profile if any(each in constants for each in _OF_TRACE_PRE) else 0
+        if constants:
+            arrays["profile"][:] = profile
         made = Population(self, name, False, self.n_neurons, size)
         for each, array in arrays.items():
             whole = np.concatenate([getattr(self, each), array])
             setattr(self, each, whole.astype(_dtype(_OF_NEURONS[each])))
         for each, variable in SOURCE_ARRAYS.items():
-            more = np.full(size, variable.default, _dtype(variable))
+            more = np.full(size, as_source, _dtype(variable))
             setattr(self, each, np.concatenate([getattr(self, each), more]))
         self.n_neurons += size
         self.populations += (made,)
         return made
+
+    def _profile_with(self, constants: dict[str, Any]) -> int:
+        """Return the profile that holds these constants, and else what profile 0 does.
+
+        It is added if there is none; raises `InvalidNetwork` if there can be no more.
+        """
+        held = {name: self.held(name) for name in PROFILED}
+        wanted = {name: constants.get(name, values[0]) for name, values in held.items()}
+        for number in range(self.n_profiles):
+            if all(held[name][number] == value for name, value in wanted.items()):
+                return number
+        if self.n_profiles == max(N_PROFILES):
+            raise InvalidNetwork(
+                f"populations have more than {max(N_PROFILES)} sets of constants such as "
+                f"{', '.join(constants)}: let some have the same"
+            )
+        for name, value in wanted.items():
+            if np.ndim(getattr(self, name)) or value != held[name][0]:
+                setattr(self, name, np.append(held[name], value))
+        return len(held[PROFILED[0]])
 
     def project(
         self,
@@ -456,7 +481,8 @@ class Network:
     def n_profiles(self) -> int:
         """Number of profiles: those that arrays are given for, or that neurons and sources name."""
         lengths = [np.size(getattr(self, name)) for name in PROFILED]
-        return max(*lengths, int(self.profile.max()) + 1, int(self.source_profile.max()) + 1)
+        named = [int(each.max(initial=0)) + 1 for each in (self.profile, self.source_profile)]
+        return max(*lengths, *named)
 
     def held(self, name: str) -> NDArray[Any]:
         """Return what every profile holds of an attribute of `PROFILED`, shape (n_profiles,)."""
@@ -883,6 +909,30 @@ def _integer(name: str, value: object, allowed: tuple[int, int]) -> int:
     ):
         raise InvalidNetwork(f"{name} must be an integer in {low}…{high}, not {shown(value)}")
     return int(value)
+
+
+def _constants(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return what a profile holds among the parameters of a population, checked, by name.
+
+    Raises `InvalidNetwork` for parameters that a population does not have.
+    """
+    for given in parameters:
+        if given not in (*_OF_NEURONS, *PROFILED):
+            raise InvalidNetwork(
+                f"a population has no {shown(given)} of its own: it has "
+                f"{', '.join((*_OF_NEURONS, *PROFILED))}; others are attributes of the network"
+            )
+    constants = {
+        name: _setting(name, SETTINGS[name], value)
+        for name, value in parameters.items()
+        if name in PROFILED
+    }
+    if constants and "profile" in parameters:
+        raise InvalidNetwork(
+            f"profile is given, and so is {', '.join(constants)}, which makes a profile: give "
+            "one of both"
+        )
+    return constants
 
 
 def _setting(name: str, register: Variable, given: object) -> bool | int | float:

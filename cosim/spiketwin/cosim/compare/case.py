@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.compare.quantisation import Quantisation
@@ -125,12 +126,17 @@ def _with_played(params: CoreParams, network: Network) -> CoreParams:
 def _of_populations_in(net: Network) -> Network:
     """Move the projections of neurons as sources to as many axons after the others."""
     moved = net.copy()
-    moved.n_axons = net.n_sources
+    moved.n_axons, moved.source_profile = net.n_sources, _played_profiles(net)
     for each in moved.projections:
         if not each.source.of_axons:
             source = each.source
             each.source = replace(source, of_axons=True, first=net.n_axons + source.first)
     return moved
+
+
+def _played_profiles(net: Network | Ideal) -> NDArray[Any]:
+    """Return the profile of each source if neurons are played by as many more axons."""
+    return np.concatenate([net.source_profile, net.source_profile[net.n_axons :]])
 
 
 _Net = TypeVar("_Net", Ideal, Network)
@@ -142,7 +148,7 @@ def _played_in(net: _Net) -> _Net:
     return replace(
         net,
         n_axons=net.n_sources,
+        source_profile=_played_profiles(net),
         weights=np.concatenate([net.weights, no_rows]),
         plastic=np.concatenate([net.plastic, no_rows]),
-        source_profile=np.concatenate([net.source_profile, net.source_profile[net.n_axons :]]),
     )

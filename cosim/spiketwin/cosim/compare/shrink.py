@@ -356,6 +356,8 @@ def _cut_populations(net: Network, events: IntArray) -> Network:
         firsts |= dict(zip(each.neurons, range(fewer.n_neurons, MAX_LINES), strict=False))
         its = {name: getattr(net, name)[each.neurons] for name in _SILENT}
         fewer.population(each.size, name=each.name, **its)
+    numbers = [*range(fewer.n_axons), *(source for each in kept for source in each.sources)]
+    fewer.source_profile = net.source_profile[numbers]
     for projection in net.projections:
         source, target = (
             replace(end, network=fewer, first=end.first if end.of_axons else firsts[end.first])

@@ -338,7 +338,7 @@ class Sequencer(wiring.Component):
     def _elements(self, m: Module) -> None:
         p, memory, stb = self.params, self.core.memory, self._stb
         formats = space_formats(p).values()
-        row = Signal(max(1, (max(form.rows for form in formats) - 1).bit_length()))
+        row = Signal(range(max(2, *(form.rows for form in formats))))
         column = Signal(range(max(form.columns for form in formats)))
         space = Signal(space_shape(p))
         reads, writes = self._at[Port.READ], self._at[Port.WRITE]
