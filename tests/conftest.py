@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import serial
 from support.costs import Costs
-from support.rungs import BULK, RUNGS, may_build, rung_of, set_examples
+from support.rungs import BULK, in_order, may_build, rung_of, set_examples
 
 from spiketwin.hdl import builds
 
@@ -35,10 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its rung, put the cheap ones first, and leave out what is bulk."""
-    rungs = {item: rung_of(item) for item in items}
-    for item, rung in rungs.items():
-        item.add_marker(rung)
-    items.sort(key=lambda item: RUNGS.index(rungs[item]))
+    for item in items:
+        item.add_marker(rung_of(item))
+    items[:] = in_order(items, spread=hasattr(config, "workerinput"))
     named = any("::" in argument for argument in config.args)
     if config.getoption("--all") or named or BULK in config.getoption("-m"):
         return

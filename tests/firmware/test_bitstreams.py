@@ -29,6 +29,7 @@ LESS_CLOCK = 0.10
 asked for beside the board's own clock, which has to be met however little was lost."""
 
 
+@pytest.mark.early
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s_25f"])
 def test_a_bitstream_is_as_fast_and_as_small_as_it_was(name: str) -> None:
     described = board(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.checkout import ROOT
-from support.rungs import BULK, RUNGS, bulk_but, rung_of
+from support.rungs import BULK, EARLY, RUNGS, bulk_but, in_order, rung_of
 
 REPORT = """<testsuites><testsuite>
 <testcase file="tests/test_some.py" name="test_one[a]"/>
@@ -20,7 +20,7 @@ ONE = "def test_one(): ...\n"
 def test_the_marks_are_those_that_are_described() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     marks = settings["tool"]["pytest"]["ini_options"]["markers"]
-    assert [mark.split(":")[0] for mark in marks] == [*RUNGS, BULK]
+    assert [mark.split(":")[0] for mark in marks] == [*RUNGS, BULK, EARLY]
 
 
 def test_a_test_of_this_folder_stands_on_its_rung(request: pytest.FixtureRequest) -> None:
@@ -45,6 +45,16 @@ def test_all_but_some_cases_are_bulk() -> None:
     assert kept == 1
     assert left == pytest.param(2, marks=pytest.mark.bulk)
     assert bulk_but([], [(1, 2)]) == [pytest.param(1, 2, marks=pytest.mark.bulk)]
+
+
+@pytest.mark.early
+def test_what_takes_long_is_begun_first_by_one_of_several_processes(
+    request: pytest.FixtureRequest,
+) -> None:
+    here = request.node
+    others = [item for item in request.session.items if item.get_closest_marker(EARLY) is None]
+    assert in_order([*others, here], spread=True)[0] is here
+    assert in_order([*others, here], spread=False)[-1] is here
 
 
 def left_out(folder: Path, text: str) -> str:

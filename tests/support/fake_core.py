@@ -61,7 +61,19 @@ class FakeCore:
         return [value for key, value in self.memory.items() if key[0] == Space.PENDING]
 
     async def process(self, ctx: Any, core: Any) -> None:
-        memory, latency, busy_cycles, under_way = core.memory, 0, 0, False
+        # An interface looks its signals up anew in each access, so that this is done only once.
+        memory, events, out = core.memory, core.events, core.words
+        valid, done, r_data = memory.valid, memory.done, memory.r_data
+        access = memory.space, memory.row, memory.column, memory.write, memory.w_data
+        event_valid, event_ready, event = events.valid, events.ready, events.payload
+        event_fields = event.tick, event.axon
+        word_valid, word_ready, word = out.valid, out.ready, out.payload
+        tick, run_until, stop, real_time = core.tick, core.run_until, core.stop, core.real_time
+        idle, event_level, word_level = core.idle, core.event_level, core.word_level
+        cycles, pending_groups = core.cycles, core.pending_groups
+        clear_stb, reset_stb, clear_mask = core.clear_stb, core.reset_stb, core.clear_mask
+        set_tick_stb, set_tick = core.set_tick_stb, core.set_tick
+        latency, busy_cycles, under_way = 0, 0, False
         tick_period = Space.REGISTER, 0, register("tick_period")
         shown: dict[int, int] = {}
 
@@ -72,43 +84,43 @@ class FakeCore:
                 ctx.set(signal, value)
 
         while True:
-            show(core.tick, self.tick)
-            run_until = self.tick if ctx.get(core.stop) else ctx.get(core.run_until)
-            show(core.real_time, self.memory.get(tick_period, 0) != 0)
-            idle = not under_way and not busy_cycles and run_until == self.tick
-            space, row, column = (ctx.get(s) for s in (memory.space, memory.row, memory.column))
-            element = int(space), row, column
-            latency = latency + 1 if ctx.get(memory.valid) else 0
-            done = latency == 3
-            show(core.idle, idle)
-            show(core.event_level, len(self.events))
-            show(core.word_level, len(self.words))
-            show(core.words.valid, bool(self.words))
-            show(core.words.payload, self.words[0] if self.words else 0)
-            show(core.events.ready, len(self.events) < self.params.event_queue_depth)
-            show(core.cycles, 0x456789ABCDEF)
-            show(core.pending_groups, len(self.pending))
-            show(memory.done, done)
-            if ctx.get(memory.valid):
-                show(memory.r_data, self.memory.get(element, 0) if done else 0xDEADBEEF)
-            write, w_data = ctx.get(memory.write), ctx.get(memory.w_data)
-            clear, reset = ctx.get(core.clear_stb), ctx.get(core.reset_stb)
-            mask = ctx.get(core.clear_mask)
-            sets_tick, set_tick = ctx.get(core.set_tick_stb), ctx.get(core.set_tick)
-            event = ctx.get(core.events.payload.tick), ctx.get(core.events.payload.axon)
-            pushed = ctx.get(core.events.valid) and ctx.get(core.events.ready)
-            popped = ctx.get(core.words.valid) and ctx.get(core.words.ready)
+            show(tick, self.tick)
+            until = self.tick if ctx.get(stop) else ctx.get(run_until)
+            show(real_time, self.memory.get(tick_period, 0) != 0)
+            is_idle = not under_way and not busy_cycles and until == self.tick
+            latency = latency + 1 if ctx.get(valid) else 0
+            is_done = latency == 3
+            show(idle, is_idle)
+            show(event_level, len(self.events))
+            show(word_level, len(self.words))
+            show(word_valid, bool(self.words))
+            show(word, self.words[0] if self.words else 0)
+            show(event_ready, len(self.events) < self.params.event_queue_depth)
+            show(cycles, 0x456789ABCDEF)
+            show(pending_groups, len(self.pending))
+            show(done, is_done)
+            if latency:
+                space, row, column, write, w_data = map(ctx.get, access)
+                element = int(space), row, column
+                show(r_data, self.memory.get(element, 0) if is_done else 0xDEADBEEF)
+            clear, reset = ctx.get(clear_stb), ctx.get(reset_stb)
+            mask = ctx.get(clear_mask) if clear else 0
+            pushed = ctx.get(event_valid) and ctx.get(event_ready)
+            pushed_event = tuple(map(ctx.get, event_fields)) if pushed else ()
+            popped = ctx.get(word_valid) and ctx.get(word_ready)
+            sets_tick = ctx.get(set_tick_stb)
+            tick_to_set = ctx.get(set_tick) if sets_tick else 0
             await ctx.tick()
             busy_cycles = max(0, busy_cycles - 1)
             if under_way and not self.hold:
                 under_way = False
                 self.tick += 1
-            elif not busy_cycles and not reset and run_until != self.tick:
+            elif not busy_cycles and not reset and until != self.tick:
                 under_way = True
-            if done:
+            if is_done:
                 latency = 0
                 if write:
-                    assert idle
+                    assert is_idle
                     if element == (Space.PENDING, 0, 0):
                         for key in [k for k in self.memory if k[0] == Space.PENDING]:
                             del self.memory[key]
@@ -116,12 +128,12 @@ class FakeCore:
                     self.log.append((*element, value))
                     self.memory[element] = value
             if reset or clear:
-                assert idle
+                assert is_idle
                 self.log.append(("reset" if reset else "clear", mask))
                 busy_cycles = 5
             if sets_tick:
-                assert idle
-                self.tick = set_tick
+                assert is_idle
+                self.tick = tick_to_set
             if reset:
                 assert clear
                 self.memory = {k: v for k, v in self.memory.items() if k[0] != Space.REGISTER}
@@ -129,7 +141,7 @@ class FakeCore:
                 self.events.clear()
                 self.words.clear()
             if pushed:
-                self.events.append(event)
+                self.events.append(pushed_event)
             if popped:
                 self.words.pop(0)
 

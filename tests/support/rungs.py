@@ -16,6 +16,9 @@ RUNGS: Final = ("spec", "host", "model", "rtl", "netlist", "board", "project")
 BULK: Final = "bulk"
 """Mark of the tests that `./run test` leaves to `./run test --all`."""
 
+EARLY: Final = "early"
+"""Mark of the tests with which a process begins, so that no other waits for them at the end."""
+
 _FOLDERS: Final = {
     "hdl": "spec",
     "host": "host",
@@ -91,6 +94,16 @@ def _of_folder(folder: Path) -> str:
     """Return the rung of a folder below `tests/`, or of the nearest one above it that has one."""
     known = (_FOLDERS.get(above.as_posix()) for above in (folder, *folder.parents))
     return next(rung for rung in known if rung is not None)
+
+
+def in_order(items: Iterable[pytest.Item], *, spread: bool) -> list[pytest.Item]:
+    """Return tests from cheap to dear; if they are `spread` over processes, `EARLY` ones first."""
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        early = spread and item.get_closest_marker(EARLY) is not None
+        return not early, RUNGS.index(rung_of(item))
+
+    return sorted(items, key=place)
 
 
 def may_build(rung: str, kind: str) -> bool:

@@ -43,7 +43,7 @@ print(build.library(build.Design(params=preset("tiny"))))
 SUCCEEDS = """
 while [ "$1" != -Mdir ]; do shift; done
 mkdir "$2"
-touch "$2/Vcore.cpp" "$2/Vcore__Slow.cpp"
+touch "$2/Vcore.cpp" "$2/Vcore__Slow.cpp" "$2/Vcore_classes.mk"
 """
 COMPILES = """
 for option; do

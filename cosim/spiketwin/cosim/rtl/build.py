@@ -192,11 +192,12 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
     # Only a netlist has a reset, as the hardware has.
     reset = () if design.family is None else ("-DSPIKETWIN_RESET",)
     compiler = compiling.Compiler(
-        what=_BUILDING, waves=design.waves, environment=environment, log=log,
+        what=_BUILDING, kind=compiling.LIBRARY, waves=design.waves,
         options=(f"-DSPIKETWIN_{design.level.upper()}", *reset, "-I.."),
+        environment=environment, log=log,
     )  # fmt: skip
     optimisation = _OPTIMISATION if design.family is None else mapping.OPTIMISATION
-    compiler.library(objects, design.harness.name, optimisation, folder / _LIBRARY)
+    compiler.link(objects, optimisation, folder / _LIBRARY)
     shutil.rmtree(objects)
 
 

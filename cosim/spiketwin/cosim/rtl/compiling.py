@@ -1,4 +1,4 @@
-"""From the C++ that Verilator writes to a shared library, with as little compiling as possible.
+"""From the C++ that Verilator writes to native code, with as little compiling as possible.
 
 The makefile that Verilator writes compiles a dozen files, and reading the same headers in each of
 them takes longer than all else. Here they are joined into a few units (a unity build), only code
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,9 +24,7 @@ from spiketwin.hdl import builds
 PREFIX: Final = "Vcore"
 """Name of the model's class, with which all files that Verilator writes begin."""
 
-FLAGS: Final = (
-    # Hidden symbols: several of these libraries share a process and must not bind to each other.
-    "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique",
+_FLAGS: Final = (
     # The definitions of Verilator's makefile.
     "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TIMING=0",
     "-DVM_TRACE_FST=0", "-DVM_TRACE_SAIF=0",
@@ -41,19 +40,35 @@ _SLOW: Final = "__Slow.cpp"
 """End of the names of files whose functions run only once."""
 
 _ONCE: Final = "-O0"
-_RUNTIME: Final = ("verilated.cpp", "verilated_threads.cpp")
-_RUNTIME_OF_WAVES: Final = ("verilated_vcd_c.cpp",)
 _RUNTIME_OPTIMISATION: Final = "-O1"
+_FILE_OF_RUNTIME: Final = re.compile(r"^ +(verilated\w*) ", re.M)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is made of a model: the options to compile, and to link it with."""
+
+    compiling: tuple[str, ...]
+    linking: tuple[str, ...]
+
+
+LIBRARY: Final = Kind(
+    # Hidden symbols: several of these libraries share a process and must not bind to each other.
+    compiling=("-fPIC", "-fvisibility=hidden", "-fno-gnu-unique"),
+    linking=("-shared",),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compiler:
-    """The compiler at work on one library.
+    """The compiler at work on one model.
 
     Attributes
     ----------
     what:
         Description of the build, with which the message of an error begins.
+    kind:
+        What is made of the model.
     waves:
         Whether all signals can be written to a VCD file.
     options:
@@ -63,23 +78,23 @@ class Compiler:
     """
 
     what: str
+    kind: Kind
     waves: bool
     options: tuple[str, ...]
     environment: Mapping[str, str]
     log: Path
 
-    def library(self, folder: Path, harness: str, optimisation: str, library: Path) -> None:
-        """Compile the model and its harness, and link them.
+    def link(self, folder: Path, optimisation: str, result: Path) -> None:
+        """Compile a model and its harness, and link them.
 
         Parameters
         ----------
         folder:
-            Folder with the files that Verilator wrote; its path contains no blanks.
-        harness:
-            Name of the source of the harness, in the same folder.
+            Folder with the source of the harness and what Verilator wrote; its path contains no
+            blanks.
         optimisation:
             Option of the compiler for code that runs in every cycle.
-        library:
+        result:
             File that is written.
 
         Raises
@@ -87,9 +102,9 @@ class Compiler:
         BuildError
             The compiler failed or took too long.
         """
-        files = sorted(folder.glob(f"{PREFIX}*.cpp"))
+        files = sorted(folder.glob("*.cpp"))
         once = [file for file in files if file.name.endswith(_SLOW)]
-        always = _divided([folder / harness, *(file for file in files if file not in once)])
+        always = _divided(file for file in files if file not in once)
         units = [(f"fast_{n}", group, optimisation) for n, group in enumerate(always)]
         units.append(("slow", once, _ONCE))
         with ExitStack() as stack:
@@ -99,24 +114,28 @@ class Compiler:
                 )
                 for name, group, option in units
             ]
-            runtime = self._runtime()
+            runtime = self._runtime(folder)
             for wait in waits:
                 wait("")
         objects = [*(str(folder / f"{name}.o") for name, *_ in units), str(runtime)]
         builds.run_tool(
-            self.what, ["g++", "-shared", *objects, "-o", str(library)], self.log,
+            self.what, ["g++", *objects, *self.kind.linking, "-o", str(result)], self.log,
             environment=self.environment,
         )  # fmt: skip
 
-    def _runtime(self) -> Path:
-        """Return the object of Verilator's own library, compiling it if nobody has yet."""
+    def _runtime(self, model: Path) -> Path:
+        """Return the object of Verilator's own library, compiling it if nobody has yet.
+
+        The makefile in the folder of the model names the files that this one needs.
+        """
         name = "runtime"
         own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-        shape = [toolchain.versions(), own, self.waves]
+        (classes,) = model.glob("*_classes.mk")
+        files = [f"{file}.cpp" for file in _FILE_OF_RUNTIME.findall(classes.read_text())]
+        shape = [toolchain.versions(), own, self.waves, self.kind.compiling, files]
 
         def build(folder: Path) -> None:
-            sources = [*_RUNTIME, *(_RUNTIME_OF_WAVES if self.waves else ())]
-            with self._compiling(folder, name, sources, _RUNTIME_OPTIMISATION) as wait:
+            with self._compiling(folder, name, files, _RUNTIME_OPTIMISATION) as wait:
                 wait("")
 
         digest = hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:16]
@@ -133,8 +152,8 @@ class Compiler:
         cache = ["ccache"] if shutil.which("ccache") else []
         include = Path(self.environment["VERILATOR_ROOT"], "include")
         command = [
-            *cache, "g++", *FLAGS, f"-DVM_TRACE={self.waves:d}", f"-DVM_TRACE_VCD={self.waves:d}",
-            *self.options, "-I.", f"-I{include}", f"-I{include / 'vltstd'}",
+            *cache, "g++", *_FLAGS, f"-DVM_TRACE={self.waves:d}", f"-DVM_TRACE_VCD={self.waves:d}",
+            *self.kind.compiling, *self.options, "-I.", f"-I{include}", f"-I{include / 'vltstd'}",
             optimisation, "-c", f"{name}.cc", "-o", f"{name}.o",
         ]  # fmt: skip
         with builds.tool(

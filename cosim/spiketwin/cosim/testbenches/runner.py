@@ -6,15 +6,17 @@ import functools
 import hashlib
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from spiketwin.cosim.rtl import toolchain
+from spiketwin.cosim.rtl import compiling, toolchain
 from spiketwin.cosim.rtl.build import built
 from spiketwin.cosim.testbenches.levels import LEVEL_VARIABLE, PARAMS_VARIABLE
 from spiketwin.hdl import builds
@@ -30,9 +32,13 @@ BUILD: Final = "model"
 WAVES: Final = "waves.vcd"
 """Name of the file with the signals, in the folder of results."""
 
-_FLAGS: Final = ("-O3", "--x-assign", "fast", "--x-initial", "fast")
-_MAKE_FLAGS: Final = "OPT_FAST=-O1"
-"""Flags of make for the quickest build, as these simulations are short."""
+_FLAGS: Final = (
+    # The name, and what is public, are those that cocotb expects.
+    "--cc", "--prefix", "Vtop", "--vpi", "--public-flat-rw",
+    "-O3", "--x-assign", "fast", "--x-initial", "fast",
+)  # fmt: skip
+_OPTIMISATION: Final = "-O1"
+"""Option of the compiler for the quickest build, as these simulations are short."""
 
 _COLLECT_SECONDS: Final = 120.0
 _LOG_LINES: Final = 40
@@ -184,8 +190,9 @@ def simulator(
     TargetError
         A tool is not installed or failed, or another process does not finish the same build.
     """
+    _check_cocotb()
     digest = hashlib.sha256()
-    key = [top, asdict(params), waves, _FLAGS, _MAKE_FLAGS, toolchain.versions()]
+    key = [top, asdict(params), waves, _FLAGS, *_shaping()]
     digest.update(json.dumps(key).encode())
     for source in builds.gateware_sources():
         digest.update(hashlib.sha256(source.read_bytes()).digest())
@@ -197,7 +204,6 @@ def simulator(
         source.write_text(text, encoding="ascii")
         _build(f"building the simulator of {top}", [source], top, folder, waves, _FLAGS)
 
-    _check_cocotb()
     return built("cocotb", digest.hexdigest()[:16], build)
 
 
@@ -240,7 +246,7 @@ def simulator_of(
     if top not in modules:
         known = ", ".join(name for name in modules if not name.startswith("\\")) or "none"
         raise BenchError(f"there is no module {top!r} in {names}: choose one of {known}")
-    digest = hashlib.sha256(json.dumps([top, waves, flags, toolchain.versions()]).encode())
+    digest = hashlib.sha256(json.dumps([top, waves, flags, *_shaping()]).encode())
     digest.update(whole)
 
     def build(folder: Path) -> None:
@@ -321,7 +327,7 @@ def simulate(
     died = ""
     try:
         builds.run_tool(
-            f"the simulation of {test}", _command("simulate", "test"), log,
+            f"the simulation of {test}", _command("simulate"), log,
             environment=_environment(params, seed, top), stdin=json.dumps(arguments),
         )  # fmt: skip
     except builds.BuildError as error:
@@ -375,19 +381,37 @@ def run(
         raise BenchFailed("\n".join([head, *outcome.tail()]))
 
 
+def _shaping() -> list[str]:
+    """Return what shapes every simulator beside its design and flags, for the key of a cache."""
+    own = builds.fingerprint([Path(compiling.__file__)])
+    return [_OPTIMISATION, toolchain.versions(), f"cocotb {version('cocotb')}", own]
+
+
 def _build(
     what: str, sources: Sequence[Path], top: str, folder: Path, waves: bool, flags: Sequence[str]
 ) -> None:
+    """Write the simulator, named like its top, and the log to the folder, as cocotb's runner does.
+
+    That one would compile Verilator's own library anew for every design.
+    """
+    from cocotb_tools import config
+
     environment = toolchain.environment()
-    environment["MAKEFLAGS"] += f" {_MAKE_FLAGS}"
-    arguments = {
-        "paths": [], "sources": [str(source.absolute()) for source in sources],
-        "hdl_toplevel": top, "build_args": list(flags), "build_dir": str(folder), "waves": waves,
-    }  # fmt: skip
-    builds.run_tool(
-        what, _command("simulate", "build"), folder / "build.log",
-        environment=environment, stdin=json.dumps(arguments),
+    log, objects = folder / "build.log", folder / "objects"
+    traced = ["--trace"] if waves else []
+    command = [
+        "verilator", *flags, *traced, "--top-module", top, "-Mdir", str(objects),
+        *(str(source.absolute()) for source in sources),
+    ]  # fmt: skip
+    builds.run_tool(what, command, log, environment=environment)
+    shutil.copy(config.share_dir / "lib" / "verilator" / "verilator.cpp", objects)
+    linking = (f"-Wl,-rpath,{config.libs_dir}", f"-L{config.libs_dir}", "-lcocotbvpi_verilator")
+    compiler = compiling.Compiler(
+        what=what, kind=compiling.Kind((), (*linking, "-pthread")), waves=waves, options=(),
+        environment=environment, log=log,
     )  # fmt: skip
+    compiler.link(objects, _OPTIMISATION, folder / top)
+    shutil.rmtree(objects)
 
 
 def _command(program: str, *arguments: str) -> list[str]:

@@ -1,8 +1,8 @@
-"""Run one method of cocotb's runner as a program of its own, whose failure is contained.
+"""Run cocotb's runner as a program of its own, whose failure is contained.
 
-Its output and that of the simulator go to standard output and error. The argument is ``build`` or
-``test``; the arguments of that method are read as JSON from standard input, together with
-``paths``: further folders from which modules can be imported.
+Its output and that of the simulator go to standard output and error. The arguments of the runner's
+``test`` are read as JSON from standard input, together with ``paths``: further folders from which
+modules can be imported.
 """
 
 import json
@@ -16,7 +16,7 @@ if __name__ == "__main__":
     # them shadows one of the standard library.
     sys.path.extend(arguments.pop("paths"))
     try:
-        getattr(get_runner("verilator"), sys.argv[1])(**arguments)
+        get_runner("verilator").test(**arguments)
     except RuntimeError as error:
         # A program that the runner called has failed, and has printed why.
         sys.exit(str(error))

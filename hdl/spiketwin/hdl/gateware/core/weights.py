@@ -99,7 +99,7 @@ class SynapsePort(wiring.Signature):
         super().__init__(
             {
                 "owned": Out(1),
-                "row": Out(range(max(2, rows))),  # one row has a number of 1 bit, not of none
+                "row": Out(bits_for(rows - 1)),
                 "column": Out(range(columns)),
                 "value": Out(layout),
                 "store_stb": Out(1),
