@@ -46,6 +46,11 @@ SIZES = {
         weight_depth=256, n_relays=32, max_delay=2, digest_rounds=1, saturation_counters=True,
         spike_queue_depth=1024,
     ),
+    "deep": CoreParams(
+        n_axons=64, n_neurons=96, lanes=2, neuron_lanes=2, source_lanes=2, n_projections=16,
+        weight_depth=4160, trace_width=8,
+        digest_rounds=1, spike_queue_depth=1024,
+    ),
     "fixed": CoreParams(
         n_axons=128, n_neurons=96, n_projections=4, weight_depth=2048, learning=False,
         spike_queue_depth=1024,

@@ -8,12 +8,15 @@ rotation brings them back.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value, ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
+from spiketwin.hdl.gateware.core.deep_memory import PART_DEPTH, DeepMemory
 from spiketwin.hdl.gateware.core.pipeline import times
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import Space
@@ -181,29 +184,28 @@ class WeightMemory(wiring.Component):
         to_banks = rotate([w.as_value() for w in self.w_words], (-self.write.index)[:lane_bits])
         outputs: list[Value] = []
         for bank in range(lanes):
-            memory: Memory = Memory(shape=self.layout, depth=p.bank_depth, init=[])
-            m.submodules[f"bank_{bank}"] = memory
-            read, write = memory.read_port(), memory.write_port()
-            m.d.comb += read.addr.eq(Mux(link.owned, link_word, bank_address(self.read, bank)))
+            memory = self._bank(m, bank)
+            m.d.comb += memory.r_address.eq(
+                Mux(link.owned, link_word, bank_address(self.read, bank))
+            )
             m.d.sync += [
                 w_words[bank].eq(to_banks[bank]),
                 w_address[bank].eq(bank_address(self.write, bank)),
             ]
             with m.If(link.owned):
                 m.d.comb += [
-                    write.addr.eq(link_word),
-                    write.data.eq(link.value),
-                    write.en.eq(link.store_stb & (link_bank == bank)),
+                    memory.w_address.eq(link_word),
+                    memory.w_word.eq(link.value),
+                    memory.w_en.eq(link.store_stb & (link_bank == bank)),
                 ]
             with m.Else():
                 m.d.comb += [
-                    write.addr.eq(w_address[bank]),
-                    write.data.eq(w_words[bank]),
-                    write.en.eq(w_en),
+                    memory.w_address.eq(w_address[bank]),
+                    memory.w_word.eq(w_words[bank]),
+                    memory.w_en.eq(w_en),
                 ]
-            first = Signal(self.layout, name=f"r_word_{bank}_0")
             second = Signal(self.layout, name=f"r_word_{bank}_1")
-            m.d.sync += [first.eq(read.data), second.eq(first)]
+            m.d.sync += second.eq(memory.r_word)
             outputs.append(second.as_value())
 
         index = self.read.index
@@ -215,6 +217,31 @@ class WeightMemory(wiring.Component):
         m.d.sync += [self.words[k].eq(word) for k, word in enumerate(in_lanes)]
         m.d.sync += link.stored.eq(_pick(outputs, link_bank))
         return m
+
+    def _bank(self, m: Module, number: int) -> _Bank:
+        """Make the memory of a bank, with a register behind it."""
+        depth = self.params.bank_depth
+        name = f"bank_{number}"
+        # The banks of a core without projections are left as they are.
+        if self.params.has_projections and depth > PART_DEPTH:
+            m.submodules[name] = deep = DeepMemory(self.layout, depth)
+            return _Bank(deep.r_address, deep.r_word, deep.w_address, deep.w_word, deep.w_en)
+        memory: Memory = Memory(shape=self.layout, depth=depth, init=[])
+        m.submodules[name] = memory
+        read, write = memory.read_port(), memory.write_port()
+        word = Signal(self.layout, name=f"r_word_{number}_0")
+        m.d.sync += word.eq(read.data)
+        return _Bank(read.addr, word, write.addr, write.data, write.en)
+
+
+class _Bank(NamedTuple):
+    """The ports of the memory of a bank, as those of `deep_memory.DeepMemory`."""
+
+    r_address: Value
+    r_word: data.View
+    w_address: Value
+    w_word: data.View
+    w_en: Value
 
 
 def _pick(words: list[Value], number: Value) -> ValueLike:
