@@ -39,8 +39,11 @@ def random_table(
                 Projection(ProjectionKind.CONSTANT, source, n, target, k, 0, weight, itself)
             )
         elif used + words <= p.weight_depth:
-            chosen.append(Projection(ProjectionKind.DENSE, source, n, target, k, used))
-            used += words
+            # Gaps, so that the words lie all over the memory.
+            room = (p.weight_depth - used - words) // p.lanes
+            base = used + p.lanes * int(rng.integers(0, room // 2 + 1))
+            chosen.append(Projection(ProjectionKind.DENSE, source, n, target, k, base))
+            used = base + words
     chosen.sort(key=lambda each: each.source)
     dense = [k for k, each in enumerate(chosen) if each.kind == ProjectionKind.DENSE]
     learn = [k for k in dense if rng.random() < learning]
