@@ -58,6 +58,8 @@ class Memories:
         for first, count in self._ranges(space, number):
             words[first : first + count] = self.read(space, count, first)
         arrays = layout.extract_synapses(words)
+        if space is Space.WEIGHT:
+            layout.add_constants(arrays)
         return layout.summed(arrays) if number is None else arrays[number]
 
     def write_synapses(
@@ -70,6 +72,11 @@ class Memories:
         state, layout, name = self._state, self._layout(), space.name.lower()
         allowed = state.formats[self.built(space)].limits()
         number = None if projection is None else layout.number_of(projection)
+        if number is not None and layout.is_constant(number):
+            raise InvalidInput(
+                f"{layout.projections[number].name} is constant and has no weights of its own: set "
+                "its `constant` and program the network again"
+            )
         if number is None:
             if not layout.all_to_all:
                 raise InvalidInput(

@@ -32,16 +32,19 @@ from spiketwin.host import sums
 from spiketwin.host.cautions import warn_of_widths
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
-from spiketwin.host.layout import check_entries, cut, layout, not_built
+from spiketwin.host.layout import SIZES_OF_TABLE, check_entries, cut, layout, not_built
 from spiketwin.host.populations import (
     AXONS,
+    Pairs,
     Population,
     Projection,
+    checked_kind,
     checked_name,
     checked_plastic,
     checked_population,
     checked_target,
     checked_weights,
+    no_plastic,
 )
 from spiketwin.host.stdp import Pairing, StdpWindow, half, warn_of_amplitude
 
@@ -325,8 +328,11 @@ class Network:
         source: Population,
         target: Population,
         *,
-        weights: ArrayLike,
+        weights: ArrayLike | None = None,
         plastic: ArrayLike = False,
+        constant: int | None = None,
+        itself: bool = True,
+        delay: int = 0,
         name: str | None = None,
     ) -> Projection:
         """Add synapses from each member of a population to each neuron of another.
@@ -342,6 +348,12 @@ class Network:
         plastic:
             The same shape, bool: whether learning may change the weight. True alone stands for
             every synapse whose weight is not 0.
+        constant:
+            Instead of `weights`: the weight of all synapses, which takes no memory.
+        itself:
+            With `constant`: whether a neuron that is source and target has a synapse to itself.
+        delay:
+            Ticks, 0…256, by which spikes arrive later than without it.
         name:
             Name in messages and reports; by default the names of both populations.
 
@@ -354,11 +366,22 @@ class Network:
         source = checked_population("source", source, self)
         target = checked_target("target", target, self)
         name = checked_name(f"{source.name} to {target.name}" if name is None else name)
-        shape, limits = (source.size, target.size), ARRAYS["weights"].limits(WIDEST)
-        checked = checked_weights("weights", weights, shape, limits)
-        made = Projection(
-            source, target, checked, checked_plastic("plastic", plastic, checked), name
-        )
+        if (weights is None) == (constant is None):
+            raise InvalidNetwork(
+                "a projection has either weights or a constant: give one of both to `project`"
+            )
+        limits, pairs = ARRAYS["weights"].limits(WIDEST), Pairs(source.sources, target.neurons)
+        if weights is None:
+            if np.any(plastic):
+                raise InvalidNetwork(
+                    "plastic must be False, as a constant weight does not learn: give weights"
+                )
+            own, flags = None, no_plastic(pairs)
+        else:
+            own = checked_weights("weights", weights, pairs.shape, limits)
+            flags = checked_plastic("plastic", plastic, own)
+        made = Projection(source, target, own, flags, name, constant, itself, delay)
+        checked_kind("", made, limits)
         self.projections += (made,)
         return made
 
@@ -408,7 +431,7 @@ class Network:
         for projection in self.projections:
             made.project(
                 replace(projection.source, network=made), replace(projection.target, network=made),
-                weights=projection.weights, plastic=projection.plastic, name=projection.name,
+                **projection.keywords(),
             )  # fmt: skip
         return made
 
@@ -523,10 +546,12 @@ class Network:
             where = f"projections[{number}]"
             checked_population(f"{where}.source", each.source, self)
             checked_target(f"{where}.target", each.target, self)
-            each.weights = checked_weights(
-                f"{where}.weights", each.weights, each.pairs.shape, limits
-            )
-            each.plastic = checked_plastic(f"{where}.plastic", each.plastic, each.weights)
+            if each.own_weights is not None:
+                each.own_weights = checked_weights(
+                    f"{where}.weights", each.own_weights, each.pairs.shape, limits
+                )
+                each.plastic = checked_plastic(f"{where}.plastic", each.plastic, each.own_weights)
+            checked_kind(f"{where}.", each, limits)
 
     def stdp(
         self,
@@ -754,9 +779,12 @@ class Network:
         }
         if overrides.get("n_projections", 1 if self.all_to_all else 2) != 1:
             check_entries(parts)
-            sizes |= {"n_projections": parts.n_projections, "weight_depth": parts.weight_depth}
+            sizes |= {name: getattr(parts, name) for name in SIZES_OF_TABLE}
         reach = sums.reach(self, overrides.get("decay_shift", sizes["decay_shift"]))
         sizes |= self._widths(reach, bool(sizes["learning"]))
+        if any((block.constant or 0) > 0 for block in self.blocks):
+            # The bias of unused neurons then holds them down, whatever the constants add.
+            sizes["v_width"] = max(sizes["v_width"], sizes["i_syn_width"])
         warn_of_widths(reach, overrides)
         sizes.update(overrides)
         groups = sizes["n_neurons"] // max(1, sizes["neuron_lanes"])

@@ -61,10 +61,15 @@ def in_one_tick(net: Network) -> IntArray:
     """Return the least and the most that a tick adds to each `i_syn`, shape (n_neurons, 2).
 
     The least is the sum of all inhibition, the most that of all excitation. A plastic weight counts
-    with its start weight or its bound, whichever is more extreme.
+    with its start weight or its bound, whichever is more extreme, and a constant one with all
+    sources, as unused neurons that share a group get it from all.
     """
     added = np.zeros((net.n_neurons, 2), np.int64)
     for block in net.blocks:
+        if block.constant is not None:
+            sign = int(block.constant > 0)
+            added[block.target.neurons, sign] += block.constant * len(block.source)
+            continue
         least, most = block.weights.astype(np.int64), block.weights.astype(np.int64)
         if block.learns:
             least = np.where(block.plastic, np.minimum(least, net.w_min), least)

@@ -14,7 +14,7 @@ from spiketwin.cosim.compare.trajectory import NetworkOnCore, Trajectory, record
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
-from spiketwin.host.layout import cut
+from spiketwin.host.layout import SIZES_OF_TABLE, cut
 from spiketwin.host.progress import Steps
 
 
@@ -117,7 +117,7 @@ def _with_played(params: CoreParams, network: Network) -> CoreParams:
     if p.has_projections:
         parts = cut(network, p.lanes)
         n_axons = max(n_axons, parts.n_axons)
-        for name in ("n_neurons", "n_projections", "weight_depth"):
+        for name in ("n_neurons", *SIZES_OF_TABLE):
             sizes[name] = max(getattr(p, name), getattr(parts, name))
     queue = max(p.event_queue_depth, 1 << (n_axons - 1).bit_length())
     return replace(p, n_axons=n_axons, event_queue_depth=queue, **sizes)
@@ -130,6 +130,9 @@ def _of_populations_in(net: Network) -> Network:
     for each in moved.projections:
         if not each.source.of_axons:
             source = each.source
+            if not each.itself:  # only a neuron is its own source, so it needs its weights
+                each.own_weights, each.constant, each.itself = each.weights, None, True
+                each.plastic = np.zeros(each.pairs.shape, np.bool_)
             each.source = replace(source, of_axons=True, first=net.n_axons + source.first)
     return moved
 
