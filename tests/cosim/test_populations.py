@@ -15,7 +15,7 @@ from spiketwin.hdl.spec.params import WEIGHT_BLOCK, CoreParams
 from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.elements import IntArray
-from spiketwin.host.errors import DoesNotFit, InvalidInput
+from spiketwin.host.errors import DoesNotFit, InvalidInput, SpiketwinWarning
 from spiketwin.host.layout import cut, layout
 from spiketwin.host.network import SETTINGS
 from spiketwin.host.populations import Projection
@@ -355,6 +355,27 @@ def test_unused_neurons_that_get_a_constant_stay_silent() -> None:
         assert len(np.unique(run.cycles[after])) == len(np.unique(run.cycles[~after])) == 1
         assert run.saturations is not None
         assert (run.saturations.v, run.saturations.i_syn) == (0, 0)
+
+
+@pytest.mark.parametrize("v_width", [16, 17, 24])
+def test_neurons_that_never_fire_have_the_highest_threshold_of_the_core(v_width: int) -> None:
+    net = Network(n_axons=3, v_tau=20.0)
+    hidden, silent = net.population(4, threshold=90), net.population(5, fires=False)
+    net.project(net.axons, hidden, weights=40)
+    net.project(net.axons, silent, weights=90)
+    params = net.core_params(v_width=v_width, weight_width=14)
+    top = (1 << v_width - 1) - 1
+    events = [(tick, axon) for tick in range(200) for axon in range(3)]
+    with connect("model:", params=params) as core:
+        core.program(net)
+        assert core.read_parameters()["threshold"].tolist() == [90] * 4 + [top] * 5
+        assert set(core.run(events, ticks=200).spikes[:, 1]) == {0, 1, 2, 3}
+        assert core.read_state()["v"][silent.neurons].min() > 5000
+        net.projections[1].weights *= 80
+        if v_width < 24:
+            with pytest.warns(SpiketwinWarning, match=r"5 neurons that never fire can do so: v\[4"):
+                core.program(net)
+            assert set(core.run(events, ticks=200).spikes[:, 1]) == set(range(9))
 
 
 def test_a_core_without_a_table_has_neither_constants_nor_delays() -> None:

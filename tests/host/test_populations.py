@@ -1,5 +1,6 @@
 """Populations and projections: how they are made, and everything wrong that is refused by name."""
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Network
-from spiketwin.host.errors import DoesNotFit, InvalidNetwork
+from spiketwin.host.errors import DoesNotFit, InvalidNetwork, SpiketwinWarning
 from spiketwin.host.populations import Population, Projection
 
 
@@ -108,6 +109,11 @@ Wrong = Callable[[Network, Population], object]
             "profile is given, and so is v_tau",
         ),
         (lambda n, _: n.population(3, v_tau=2, bias=1 << 30), r"bias must be in"),
+        (lambda n, _: n.population(3, fires=3), r"fires must be an integer in 0…1, not 3"),
+        (
+            lambda n, _: n.population(3, fires=False, threshold=3),
+            r"threshold is given with fires=F",
+        ),
         (lambda n, _: n.population(3, name=7), r"name must be a text of 1…500 letters, not 7"),
         (lambda _, h: h[2:2], r"hidden must have one or more of its 4 and no steps, not slice"),
         (lambda _, h: h[::2], r"no steps, not slice\(None, None, 2\): take \[first:last \+ 1\]"),
@@ -200,6 +206,23 @@ def test_sums_count_every_source_of_a_constant() -> None:
     params = net.core_params()
     assert (params.weight_width, params.i_syn_width, params.v_width) == (15, 17, 17)
     assert (params.n_relays, params.max_delay, params.weight_depth) == (32, 4, 64)
+
+
+def test_neurons_that_never_fire_decide_no_width_but_by_their_sums() -> None:
+    net = Network(n_axons=6, v_tau=20.0)
+    silent = net.population(3, fires=False, name="silent")
+    net.project(net.axons, silent, weights=100)
+    assert net.copy().threshold.tolist() == [8388607] * 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        params = net.core_params()
+        assert (params.v_width, params.i_syn_width) == (16, 16)
+        net.projections[0].weights[...] = 300
+        # v reaches 36,000 and must stay below the threshold.
+        assert net.core_params().v_width == 17
+    net.v_tau = np.inf
+    with pytest.warns(SpiketwinWarning, match=r"v\[0\] can grow without limit, and stays at"):
+        net.core_params()
 
 
 def assigned(each: Projection, name: str, value: object) -> None:

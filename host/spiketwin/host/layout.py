@@ -40,6 +40,7 @@ from spiketwin.hdl.spec.variables import BY_SPACE, LAYOUT, PARAMETER_ARRAYS, Kin
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.populations import Pairs, Population, Projection
+from spiketwin.host.sums import NEVER_FIRES
 
 if TYPE_CHECKING:
     from spiketwin.host.network import Network
@@ -598,6 +599,8 @@ class Layout:
                 for number, values in enumerate(net.values(name))
             ]  # fmt: skip
         given: NDArray[Any] = getattr(net, name)
+        if name == "threshold":
+            given = np.where(given == NEVER_FIRES, variable.limits(p)[1], given)
         whole = integers(name, given, given.shape, variable.limits(p), DoesNotFit)
         return self.split(whole) if variable.per is Per.SYNAPSE else [whole]
 

@@ -140,7 +140,8 @@ class Network:
         that moment.
     threshold, v_reset, refrac_ticks, bias:
         Shape (n_neurons,), int32: threshold, potential after a spike, length of the refractory
-        period in ticks, and amount added to `v` in every tick, of each neuron.
+        period in ticks, and amount added to `v` in every tick, of each neuron. The threshold
+        8388607 is that of a neuron that never fires, on any core.
     profile, source_profile:
         Shapes (n_neurons,) and (n_axons + n_neurons,), int32, 0…7: the profile of each neuron, and
         that of each source, which its `trace_pre` has.
@@ -254,7 +255,12 @@ class Network:
         return Population(self, AXONS, True, 0, self.n_axons)
 
     def population(
-        self, size: int, *, name: str | None = None, **parameters: ArrayLike
+        self,
+        size: int,
+        *,
+        name: str | None = None,
+        fires: bool = True,
+        **parameters: ArrayLike,
     ) -> Population:
         """Add neurons, and return them as a population.
 
@@ -264,6 +270,9 @@ class Network:
             Number of neurons; the network has at most 4096.
         name:
             Name in messages and reports; by default ``"population 1"`` and so on.
+        fires:
+            False for neurons that never fire, instead of a `threshold`: theirs is the highest of
+            any core, 8388607, which stands for that of the core that is programmed.
         **parameters:
             `threshold`, `v_reset`, `refrac_ticks`, `bias` and `profile` of its neurons: arrays of
             shape (size,), or scalars, which fill them. Instead of `profile` what a profile holds,
@@ -280,6 +289,12 @@ class Network:
         size = _integer("size", size, (1, MAX_LINES - self.n_neurons))
         number = len(self.populations) + 1
         name = checked_name(f"population {number}" if name is None else name)
+        if not _integer("fires", fires, (0, 1)):
+            if "threshold" in parameters:
+                raise InvalidNetwork(
+                    "threshold is given with fires=False, which has the highest: give one of both"
+                )
+            parameters["threshold"] = sums.NEVER_FIRES
         constants = _constants(parameters)
         arrays = {
             each: integers(
@@ -838,7 +853,10 @@ class Network:
         for attribute, variable in (ARRAYS | SETTINGS).items():
             bits = variable.bits
             if bits in usual and (learning or variable.built != "learning"):
-                found = [_width(values, variable.signed) for values in self.values(attribute)]
+                found = [
+                    _width(values[values != sums.NEVER_FIRES], variable.signed)
+                    for values in self.values(attribute)
+                ]
                 needed[bits] = max([needed.get(bits, 0), *found])
         widths = {n: min(max(int(usual[n]), bits), sums.WIDEST) for n, bits in needed.items()}
         widths["i_syn_width"] = max(widths["i_syn_width"], widths["weight_width"])
@@ -1048,5 +1066,5 @@ def _coarse(tau: float) -> bool:
 
 def _width(array: NDArray[Any], signed: bool) -> int:
     """Return the number of bits that hold every value of an array."""
-    low, high = int(array.min()), int(array.max())
+    low, high = int(array.min(initial=0)), int(array.max(initial=0))
     return max(max(high, 0).bit_length(), (-low - 1).bit_length() if low < 0 else 0) + signed
