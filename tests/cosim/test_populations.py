@@ -284,6 +284,7 @@ def test_a_copied_state_goes_on_exactly_with_spikes_on_their_way(url: str) -> No
         assert len(run.spikes) > 20
         state = core.read_state()
         assert state["relay_ring"].any()
+        assert state["relay_ring"].shape == (5 + 7 + 3, 3)
         assert state["trace_pre"].shape == (net.n_sources + 5 + 7 + 3,)
         other.program(net)
         other.write_tick(core.tick)
@@ -321,6 +322,28 @@ def test_the_weights_of_a_constant_projection_are_read_and_not_written(url: str)
         assert core.read_weights(inhibition).min() == -1
         core.write_weights(3, net.projections[1])
         assert (core.read_weights(net.projections[1]) == 3).all()
+
+
+def test_spikes_on_their_way_are_shown_by_the_ticks_until_they_arrive() -> None:
+    net = Network(n_axons=2)
+    hidden = net.population(8)
+    for delay in (5, 2):
+        net.project(net.axons, hidden, constant=1, delay=delay)
+    with connect("model:", params=net.core_params()) as core:
+        core.program(net)
+        core.run([(0, 0), (1, 1), (3, 1)], ticks=4)
+        # Relays of axon 0 and 1 for delay 2, then those for 5, which repeat them 3 ticks later.
+        shown = [[0, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]]
+        assert core.read_state()["relay_ring"].tolist() == shown
+        core.write_tick(1000)
+        core.write_state(relay_ring=shown)
+        assert core.read_state()["relay_ring"].tolist() == shown
+        core.run([], ticks=1)
+        assert core.read_state()["relay_ring"].tolist() == [row[1:] + [0] for row in shown]
+        core.clear("pending")
+        assert not core.read_state()["relay_ring"].any()
+        with pytest.raises(InvalidInput, match=r"relay_ring must have the shape \(4, 3\)"):
+            core.write_state(relay_ring=[1])
 
 
 @pytest.mark.parametrize("delay", [1, 2, 255, 256])

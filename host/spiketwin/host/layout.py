@@ -372,13 +372,15 @@ class Layout:
         ]
 
     def shape(self, space: Space) -> tuple[int, ...]:
-        """Return the shape of a space in the network's size; that of the ring is the core's.
+        """Return the shape of a space in the network's size.
 
-        State of sources has an element for each relay behind them.
+        State of sources has an element for each relay behind them, and that of relays one for each
+        relay and each tick of the longest delay.
         """
         variable = BY_SPACE[space]
         if variable.per is Per.RELAY_WORD:
-            return variable.shape_in(self.params)
+            longest = max((each.delay for each in self.relays), default=0)
+            return len(self.relay_numbers), longest if self.known else self.params.max_delay
         if variable.per is Per.SOURCE and variable.kind is Kind.STATE:
             return (len(self.sources),)
         return variable.shape(self.n_axons, self.n_neurons)
@@ -400,9 +402,7 @@ class Layout:
         extracted: IntArray = values[self._members(variable)]
         return extracted[: self.shape(space)[0]]
 
-    def _members(self, variable: Variable) -> IntArray | slice:
-        if variable.per is Per.RELAY_WORD:
-            return slice(None)
+    def _members(self, variable: Variable) -> IntArray:
         return self.sources if variable.per is Per.SOURCE else self.neurons
 
     @property
@@ -466,6 +466,10 @@ class Layout:
                 weights[...] = block.piece.constant
                 if not block.piece.itself:
                     np.fill_diagonal(weights, 0)
+
+    def entries(self, number: int) -> int:
+        """Return the entries of the table that a projection takes."""
+        return sum(block.piece.projection == number for block in self.blocks)
 
     def is_constant(self, number: int) -> bool:
         """Return whether a projection was placed as a constant one."""

@@ -96,8 +96,8 @@ class Case:
         Raise `ParamsError` if no core has so many axons.
         """
         played = self.run_ideal().spikes + (1, self.ideal.n_axons)
-        lost = played[:, 0] % (self.clear_every or self.ticks) == 0  # before a clear or the end
-        played = played[~lost]
+        cleared = played[:, 0] % (self.clear_every or self.ticks) == 0
+        played = played[~cleared & (played[:, 0] < self.ticks)]
         events = np.concatenate([self.spikes.reshape(-1, 2), played])
         network = self.network
         network = _played_in(network) if network.all_to_all else _of_populations_in(network)
@@ -147,11 +147,13 @@ _Net = TypeVar("_Net", Ideal, Network)
 
 def _played_in(net: _Net) -> _Net:
     """Move what the neurons are as sources to as many axons after the others."""
+    n_axons = net.n_axons + net.n_neurons
     no_rows = np.zeros((net.n_neurons, net.n_neurons), np.bool_)
     return replace(
         net,
-        n_axons=net.n_sources,
+        n_axons=n_axons,
         source_profile=_played_profiles(net),
-        weights=np.concatenate([net.weights, no_rows]),
-        plastic=np.concatenate([net.plastic, no_rows]),
+        # The rows of relays stay behind those of the neurons.
+        weights=np.insert(net.weights, [n_axons] * net.n_neurons, no_rows, axis=0),
+        plastic=np.insert(net.plastic, [n_axons] * net.n_neurons, no_rows, axis=0),
     )
