@@ -289,12 +289,7 @@ class Network:
         size = _integer("size", size, (1, MAX_LINES - self.n_neurons))
         number = len(self.populations) + 1
         name = checked_name(f"population {number}" if name is None else name)
-        if not _integer("fires", fires, (0, 1)):
-            if "threshold" in parameters:
-                raise InvalidNetwork(
-                    "threshold is given with fires=False, which has the highest: give one of both"
-                )
-            parameters["threshold"] = sums.NEVER_FIRES
+        parameters |= _never_firing(fires, parameters)
         constants = _constants(parameters)
         arrays = {
             each: integers(
@@ -381,20 +376,8 @@ class Network:
         source = checked_population("source", source, self)
         target = checked_target("target", target, self)
         name = checked_name(f"{source.name} to {target.name}" if name is None else name)
-        if (weights is None) == (constant is None):
-            raise InvalidNetwork(
-                "a projection has either weights or a constant: give one of both to `project`"
-            )
         limits, pairs = ARRAYS["weights"].limits(WIDEST), Pairs(source.sources, target.neurons)
-        if weights is None:
-            if np.any(plastic):
-                raise InvalidNetwork(
-                    "plastic must be False, as a constant weight does not learn: give weights"
-                )
-            own, flags = None, no_plastic(pairs)
-        else:
-            own = checked_weights("weights", weights, pairs.shape, limits)
-            flags = checked_plastic("plastic", plastic, own)
+        own, flags = _own_weights(weights, plastic, constant, pairs, limits)
         made = Projection(source, target, own, flags, name, constant, itself, delay)
         checked_kind("", made, limits)
         self.projections += (made,)
@@ -797,9 +780,6 @@ class Network:
             sizes |= {name: getattr(parts, name) for name in SIZES_OF_TABLE}
         reach = sums.reach(self, overrides.get("decay_shift", sizes["decay_shift"]))
         sizes |= self._widths(reach, bool(sizes["learning"]))
-        if any((block.constant or 0) > 0 for block in self.blocks):
-            # The bias of unused neurons then holds them down, whatever the constants add.
-            sizes["v_width"] = max(sizes["v_width"], sizes["i_syn_width"])
         warn_of_widths(reach, overrides)
         sizes.update(overrides)
         groups = sizes["n_neurons"] // max(1, sizes["neuron_lanes"])
@@ -860,6 +840,9 @@ class Network:
                 needed[bits] = max([needed.get(bits, 0), *found])
         widths = {n: min(max(int(usual[n]), bits), sums.WIDEST) for n, bits in needed.items()}
         widths["i_syn_width"] = max(widths["i_syn_width"], widths["weight_width"])
+        if any((block.constant or 0) > 0 for block in self.blocks):
+            # The bias of unused neurons then holds them down, whatever the constants add.
+            widths["v_width"] = max(widths["v_width"], widths["i_syn_width"])
         return widths
 
     @classmethod
@@ -934,6 +917,28 @@ def _check_bounds(
         )
 
 
+def _own_weights(
+    weights: ArrayLike | None,
+    plastic: ArrayLike,
+    constant: object,
+    pairs: Pairs,
+    limits: tuple[int, int],
+) -> tuple[NDArray[np.int32] | None, NDArray[np.bool_]]:
+    """Return weights and plastic flags of a new projection, checked; no weights of a constant."""
+    if (weights is None) == (constant is None):
+        raise InvalidNetwork(
+            "a projection has either weights or a constant: give one of both to `project`"
+        )
+    if weights is not None:
+        own = checked_weights("weights", weights, pairs.shape, limits)
+        return own, checked_plastic("plastic", plastic, own)
+    if np.any(plastic):
+        raise InvalidNetwork(
+            "plastic must be False, as a constant weight does not learn: give weights"
+        )
+    return None, no_plastic(pairs)
+
+
 def array_types() -> dict[str, np.dtype[Any]]:
     """Return the dtype of every array of a network, by its attribute."""
     return {name: _dtype(variable) for name, variable in ARRAYS.items()}
@@ -955,6 +960,17 @@ def _integer(name: str, value: object, allowed: tuple[int, int]) -> int:
     ):
         raise InvalidNetwork(f"{name} must be an integer in {low}…{high}, not {shown(value)}")
     return int(value)
+
+
+def _never_firing(fires: object, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the threshold of neurons that are not to fire; none of others."""
+    if _integer("fires", fires, (0, 1)):
+        return {}
+    if "threshold" in parameters:
+        raise InvalidNetwork(
+            "threshold is given with fires=False, which has the highest: give one of both"
+        )
+    return {"threshold": sums.NEVER_FIRES}
 
 
 def _constants(parameters: dict[str, Any]) -> dict[str, Any]:
