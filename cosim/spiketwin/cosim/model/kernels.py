@@ -796,6 +796,55 @@ def _deliver_and_count(
     return digest
 
 
+@compiled
+def _deliver_all(
+    s: State, table: tuple[Any, ...] | None, r: Settings, z: Sizes, c: Schedule, log: Log,
+    now: int, event: int, event_tick: Int64, event_axon: Int32, digests: Word32 | None,
+) -> tuple[np.uint32, int, int]:  # fmt: skip
+    """Deliver all spikes of a tick.
+
+    `event` is the number of the first event that may be of this tick. Return the digest, the number
+    of the first event of a later tick, and the cycle in which *Update* begins.
+    """
+    if r.learn_pre:
+        form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
+    key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
+    rows, digest = int(np.int64(0)), np.uint32(0)
+    if table is not None:
+        t = Table(*table)
+        if t.relay_ring.size:
+            _take_relays(t, now)
+    while event < event_tick.size and event_tick[event] == now:
+        source = int(np.int64(event_axon[event]))
+        digest ^= _deliver_and_count(s, table, r, z, log, now, source, key_x, key_y, digests)
+        if rows and event_axon[event] == event_axon[event - 1]:
+            rows += c.repeat
+        event += 1
+        rows += c.row[source]
+    for j in range(s.pending.size):
+        if s.pending[j]:
+            source = z.n_axons + j
+            digest ^= _deliver_and_count(s, table, r, z, log, now, source, key_x, key_y, digests)
+            rows += c.row[source]
+    constant = int(np.int64(0))
+    if table is not None:
+        t = Table(*table)
+        for relay in range(t.relay_delay.size):
+            if (t.relays_due[relay // RELAY_WORD] >> np.uint32(relay % RELAY_WORD)) & 1:
+                source = z.n_axons + s.pending.size + relay
+                digest ^= _deliver_and_count(
+                    s, table, r, z, log, now, source, key_x, key_y, digests
+                )
+                rows += c.row[source]
+        for k in range(t.active.size):
+            if t.active[k]:
+                log.saturations[I_SYN] += _deliver_constant(s, t, r, z, k)
+                constant += c.constant[k]
+    if constant:
+        constant += c.with_constant
+    return digest, event, c.lead + (c.with_rows + rows + constant if rows else 0)
+
+
 @entry
 def run_ticks(
     state: tuple[Any, ...],
@@ -831,45 +880,9 @@ def run_ticks(
     done, put, event, cycles = 0, int(np.int64(0)), 0, int(np.int64(0))
     while done < ticks and log.words.size - put >= z.max_words_per_tick:
         now = tick + done
-        if r.learn_pre:
-            form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
-        key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
-        rows, digest = int(np.int64(0)), np.uint32(0)
-        if table is not None:
-            t = Table(*table)
-            if t.relay_ring.size:
-                _take_relays(t, now)
-        while event < event_tick.size and event_tick[event] == now:
-            source = int(np.int64(event_axon[event]))
-            digest ^= _deliver_and_count(s, table, r, z, log, now, source, key_x, key_y, digests)
-            if rows and event_axon[event] == event_axon[event - 1]:
-                rows += c.repeat
-            event += 1
-            rows += c.row[source]
-        for j in range(s.pending.size):
-            if s.pending[j]:
-                source = z.n_axons + j
-                digest ^= _deliver_and_count(
-                    s, table, r, z, log, now, source, key_x, key_y, digests
-                )
-                rows += c.row[source]
-        constant = int(np.int64(0))
-        if table is not None:
-            t = Table(*table)
-            for relay in range(t.relay_delay.size):
-                if (t.relays_due[relay // RELAY_WORD] >> np.uint32(relay % RELAY_WORD)) & 1:
-                    source = z.n_axons + s.pending.size + relay
-                    digest ^= _deliver_and_count(
-                        s, table, r, z, log, now, source, key_x, key_y, digests
-                    )
-                    rows += c.row[source]
-            for k in range(t.active.size):
-                if t.active[k]:
-                    log.saturations[I_SYN] += _deliver_constant(s, t, r, z, k)
-                    constant += c.constant[k]
-        if constant:
-            constant += c.with_constant
-        begin = c.lead + (c.with_rows + rows + constant if rows else 0)
+        digest, event, begin = _deliver_all(
+            s, table, r, z, c, log, now, event, event_tick, event_axon, digests
+        )
         log.words[put] = _count_word(Word.UPDATE, begin)
         if z.has_profiles:
             for j in range(s.pending.size):

@@ -180,6 +180,19 @@ class CoreParams:
                     f"{field.name} must be {wanted.__name__}, not {type(value).__name__} "
                     f"{shown(value)}"
                 )
+        self._check_lines()
+        self._check_widths()
+        self._check_queues()
+        self._one_of("link_slots", (2, 4, 8))
+        self._one_of("n_profiles", N_PROFILES)
+        self._one_of("receptors", (1, 2))
+        self._within("digest_rounds", 0, MAX_DIGEST_ROUNDS)
+        self._within("n_projections", 1, MAX_PROJECTIONS)
+        self._check_weight_depth()
+        self._check_relays()
+        self._check_single_port()
+
+    def _check_lines(self) -> None:
         self._one_of("lanes", (2, 4, 8, 16))
         for name in ("n_axons", "n_neurons"):
             self._within(name, self.lanes, MAX_LINES)
@@ -197,11 +210,6 @@ class CoreParams:
                 f"n_axons and n_neurons make {self.n_sources * self.n_neurons} synapses, at most "
                 f"{MAX_SYNAPSES} can be built: take fewer"
             )
-        if self.has_projections and self.weight_depth * self.lanes > MAX_SYNAPSES:
-            raise ParamsError(
-                f"weight_depth times lanes must be at most {MAX_SYNAPSES}, not "
-                f"{self.weight_depth * self.lanes}"
-            )
         for name, limit in (("neuron_lanes", min(8, self.lanes)), ("source_lanes", self.lanes)):
             self._within(name, 1, limit)
             if not _is_power_of_two(getattr(self, name)):
@@ -211,12 +219,16 @@ class CoreParams:
                 f"neuron_lanes must be at least {-(-self.n_neurons // MAX_NEURON_GROUPS)} for "
                 f"{self.n_neurons} neurons, not {self.neuron_lanes}"
             )
+
+    def _check_widths(self) -> None:
         self._within("weight_width", 4, 16)
         self._within("v_width", 8, 24)
         self._within("i_syn_width", max(8, self.weight_width), 24)
         self._within("theta_width", 8, 24)
         self._within("trace_width", 8, 16)
         self._within("refrac_width", 2, 16)
+
+    def _check_queues(self) -> None:
         for name, least in (
             ("event_queue_depth", 4),
             ("spike_queue_depth", self.min_spike_queue_depth),
@@ -224,24 +236,22 @@ class CoreParams:
             self._within(name, least, 65536)
             if not _is_power_of_two(getattr(self, name)):
                 raise ParamsError(f"{name} must be a power of two, not {getattr(self, name)}")
-        self._one_of("link_slots", (2, 4, 8))
-        self._one_of("n_profiles", N_PROFILES)
-        self._one_of("receptors", (1, 2))
-        self._within("digest_rounds", 0, MAX_DIGEST_ROUNDS)
-        self._within("n_projections", 1, MAX_PROJECTIONS)
-        self._check_weight_depth()
-        self._check_relays()
-        if self.single_port_weights:
-            if self.weight_width + self.learning > 8:
-                raise ParamsError(
-                    f"weight_width must be in 4…{8 - self.learning}, not {self.weight_width}, with "
-                    "single_port_weights, which keep a weight and its flag in 8 bits"
-                )
-            if self.row_groups % 2:
-                raise ParamsError(
-                    f"n_neurons must be a multiple of 2 × lanes = {2 * self.lanes}, not "
-                    f"{self.n_neurons}, with single_port_weights, which are read in pairs"
-                )
+
+    def _check_single_port(self) -> None:
+        if not self.single_port_weights:
+            return
+        if self.has_projections:
+            raise ParamsError("n_projections must be 1 with single_port_weights")
+        if self.weight_width + self.learning > 8:
+            raise ParamsError(
+                f"weight_width must be in 4…{8 - self.learning}, not {self.weight_width}, with "
+                "single_port_weights, which keep a weight and its flag in 8 bits"
+            )
+        if self.row_groups % 2:
+            raise ParamsError(
+                f"n_neurons must be a multiple of 2 × lanes = {2 * self.lanes}, not "
+                f"{self.n_neurons}, with single_port_weights, which are read in pairs"
+            )
 
     def _check_weight_depth(self) -> None:
         if not self.has_projections:
@@ -256,8 +266,11 @@ class CoreParams:
             raise ParamsError(
                 f"weight_depth must be a multiple of {WEIGHT_BLOCK}, not {self.weight_depth}"
             )
-        if self.single_port_weights:
-            raise ParamsError("n_projections must be 1 with single_port_weights")
+        if self.weight_depth * self.lanes > MAX_SYNAPSES:
+            raise ParamsError(
+                f"weight_depth times lanes must be at most {MAX_SYNAPSES}, not "
+                f"{self.weight_depth * self.lanes}"
+            )
 
     def _check_relays(self) -> None:
         self._within("n_relays", 0, MAX_RELAYS)

@@ -160,11 +160,14 @@ class Walker(wiring.Component):
         self._emit = Signal()  # a row begins to be prepared
         self._first = Signal()  # it is the first one of its source
         self._empty = Signal()  # its source has no projection, and it no block
+        self._again = Signal()  # the source is the axon of the row before, once more
         self._repeats = Signal()  # it has to wait for the weights of the one before
         self._sweeps = Signal()  # it is that of a constant projection
         self._counted = Signal(p.n_projections)  # constant projections with active sources
         m.d.comb += self.counted.eq(self._counted.any())
         self._begun = Signal(range(_WAITING + 1))  # rows that are prepared or wait
+        self._room = Signal()  # one more may begin
+        m.d.comb += self._room.eq(self._begun != _WAITING)
         self._walk(m)
         self._wait(m, self._prepare(m), self._placed)
         with m.If(self.skip_stb):
@@ -175,19 +178,8 @@ class Walker(wiring.Component):
 
     def _walk(self, m: Module) -> None:
         """Take one source after the other, and go through its projections."""
-        p = self.params
-        group = self._index >> exact_log2(p.lanes)
-        rows, columns = self.row_projections, self.column_projections
-        walk = Mux(self.in_columns, columns.r_part[0], rows.r_part[0])
-        left = Signal(len(walk) - WALK_FIRST_BITS)
-        m.d.comb += [rows.r_address.eq(group), columns.r_address.eq(group)]
         reading = Signal(range(READ_LATENCY + 1))
-        repeats = Signal()  # the source is the axon of the row before, once more
-        m.d.comb += self._repeats.eq(repeats & self._first)
-        room = self._begun != _WAITING
-        after, found = Signal(WALK_FIRST_BITS), Signal(WALK_FIRST_BITS)
-        with m.If(self._emit):
-            m.d.sync += after.eq(self._place + 1)
+        m.d.comb += self._repeats.eq(self._again & self._first)
         with m.FSM() as walking:
             with m.State("REST"):
                 with m.If(self.walk_stb):
@@ -196,69 +188,82 @@ class Walker(wiring.Component):
                     m.next = "FIND"
             with m.State("TAKE"):
                 m.d.sync += reading.eq(READ_LATENCY - 1)
-                with m.If(self.axon_due):
-                    m.d.comb += self.take_axon_stb.eq(1)
-                    m.d.sync += self._index.eq(self.axon)
-                    if p.learning:
-                        m.d.sync += repeats.eq(self.axon_repeats)
-                    m.next = "READ"
-                with m.Elif(self.real_time & ~self.axons_settled & ~self.axons_over):
-                    pass  # an event has just arrived
-                with m.Elif(self.neuron_valid):
-                    m.d.comb += self.take_neuron_stb.eq(1)
-                    m.d.sync += [
-                        repeats.eq(0),
-                        self._index.eq(Mux(self.in_columns, self.neuron, self.neuron + p.n_axons)),
-                        self.axons_over.eq(1),
-                    ]
-                    m.next = "READ"
-                if p.n_relays:
-                    with m.Elif(self.relay_valid & ~self.in_columns):
-                        m.d.comb += self.take_relay_stb.eq(1)
-                        m.d.sync += [
-                            repeats.eq(0),
-                            self._index.eq(self.relay + (p.n_axons + p.n_neurons)),
-                            self.axons_over.eq(1),
-                        ]
-                        m.next = "READ"
-                with m.Else():
-                    m.d.sync += self.axons_over.eq(1)
-                    m.next = "REST"
+                self._take(m)
             with m.State("READ"):
                 m.d.sync += reading.eq(reading - 1)
                 with m.If(reading == 0):
                     m.next = "FIRST"
-            with m.State("FIRST"):
-                m.d.comb += [
-                    self._place.eq(walk[:WALK_FIRST_BITS]),
-                    self._first.eq(1),
-                    self._empty.eq(walk[WALK_FIRST_BITS:] == 0),
-                    self._emit.eq(room),
-                ]
-                m.d.sync += left.eq(walk[WALK_FIRST_BITS:] - 1)
-                with m.If(room):
-                    m.next = "NEXT"
-                    with m.If(walk[WALK_FIRST_BITS + 1 :] == 0):
-                        m.next = "TAKE"
-            with m.State("NEXT"):
-                m.d.comb += [self._place.eq(after), self._emit.eq(room)]
-                with m.If(room):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 1):
-                        m.next = "TAKE"
-            with m.State("FIND"):
-                for k in reversed(range(self.params.n_projections)):
-                    with m.If(self._counted[k]):
-                        m.d.sync += found.eq(k)
-                m.next = "SWEEP"
-                with m.If(~self.counted):
-                    m.next = "REST"
-            with m.State("SWEEP"):
-                m.d.comb += [self._place.eq(found), self._sweeps.eq(1), self._emit.eq(room)]
-                with m.If(room):
-                    m.d.sync += self._counted.bit_select(found, 1).eq(0)
-                    m.next = "FIND"
+            self._follow(m)
+            self._sweep(m)
         m.d.comb += self.over.eq(walking.ongoing("REST") & (self._begun == 0))
+
+    def _take(self, m: Module) -> None:
+        """Take the next axon, or neuron, or relay; rest if there is none."""
+        p = self.params
+        taken = Signal(3)  # axon, neuron, relay
+        with m.If(self.axon_due):
+            m.d.comb += [self.take_axon_stb.eq(1), taken.eq(1)]
+            m.d.sync += self._index.eq(self.axon)
+        with m.Elif(self.real_time & ~self.axons_settled & ~self.axons_over):
+            pass  # an event has just arrived
+        with m.Elif(self.neuron_valid):
+            m.d.comb += [self.take_neuron_stb.eq(1), taken.eq(2)]
+            source = self.neuron + p.n_axons
+            m.d.sync += self._index.eq(Mux(self.in_columns, self.neuron, source))
+        if p.n_relays:
+            with m.Elif(self.relay_valid & ~self.in_columns):
+                m.d.comb += [self.take_relay_stb.eq(1), taken.eq(4)]
+                m.d.sync += self._index.eq(self.relay + (p.n_axons + p.n_neurons))
+        with m.Else():
+            m.d.sync += self.axons_over.eq(1)
+            m.next = "REST"
+        with m.If(taken.any()):
+            m.next = "READ"
+            m.d.sync += self._again.eq(self.axon_repeats & taken[0] if p.learning else 0)
+        with m.If(taken[1:].any()):
+            m.d.sync += self.axons_over.eq(1)
+
+    def _follow(self, m: Module) -> None:
+        """Begin a row for each projection of the source, as there is room."""
+        group = self._index >> exact_log2(self.params.lanes)
+        rows, columns = self.row_projections, self.column_projections
+        walk = Mux(self.in_columns, columns.r_part[0], rows.r_part[0])
+        m.d.comb += [rows.r_address.eq(group), columns.r_address.eq(group)]
+        left, after = Signal(len(walk) - WALK_FIRST_BITS), Signal(WALK_FIRST_BITS)
+        with m.State("FIRST"):
+            m.d.comb += [
+                self._place.eq(walk[:WALK_FIRST_BITS]),
+                self._first.eq(1),
+                self._empty.eq(walk[WALK_FIRST_BITS:] == 0),
+                self._emit.eq(self._room),
+            ]
+            m.d.sync += [left.eq(walk[WALK_FIRST_BITS:] - 1), after.eq(self._place + 1)]
+            with m.If(self._room):
+                m.next = "NEXT"
+                with m.If(walk[WALK_FIRST_BITS + 1 :] == 0):
+                    m.next = "TAKE"
+        with m.State("NEXT"):
+            m.d.comb += [self._place.eq(after), self._emit.eq(self._room)]
+            with m.If(self._room):
+                m.d.sync += [left.eq(left - 1), after.eq(after + 1)]
+                with m.If(left == 1):
+                    m.next = "TAKE"
+
+    def _sweep(self, m: Module) -> None:
+        """Begin a row for each constant projection that has active sources, in their order."""
+        found = Signal(WALK_FIRST_BITS)
+        with m.State("FIND"):
+            for k in reversed(range(self.params.n_projections)):
+                with m.If(self._counted[k]):
+                    m.d.sync += found.eq(k)
+            m.next = "SWEEP"
+            with m.If(~self.counted):
+                m.next = "REST"
+        with m.State("SWEEP"):
+            m.d.comb += [self._place.eq(found), self._sweeps.eq(1), self._emit.eq(self._room)]
+            with m.If(self._room):
+                m.d.sync += self._counted.bit_select(found, 1).eq(0)
+                m.next = "FIND"
 
     def _prepare(self, m: Module) -> Signal:
         """Look up the fields of a projection, and find the first block of the row or column.
@@ -266,85 +271,114 @@ class Walker(wiring.Component):
         Source and pass cannot change while a row is prepared, so only what belongs to the row
         itself is delayed: the next source is taken when the row has read its fields.
         """
-        p, lane_bits = self.params, exact_log2(self.params.lanes)
+        self._late = {
+            name: Delay(m, name, value, _READY)
+            for name, value in {
+                "emitted": self._emit,
+                "index": self._index,
+                "first": self._first,
+                "repeats": self._repeats,
+                "empty": self._empty,
+                "sweeps": self._sweeps,
+            }.items()
+        }
+        fields, number = self._look_up(m)
+        prepared = Signal(row_layout(self.params))
+        self._sum(m, fields, number, prepared)
+        self._keep(m, fields, prepared)
+        ready = _READY - 1
+        m.d.comb += [
+            prepared.index.eq(self._late["index"][ready]),
+            prepared.first.eq(self._late["first"][ready]),
+            prepared.repeats.eq(self._late["repeats"][ready]),
+            prepared.constant.eq(self._late["sweeps"][ready]),
+        ]
+        if self.params.n_relays:
+            self._keep_relays(m, prepared)
+        self._placed = self._late["emitted"][ready]
+        return prepared
+
+    def _look_up(self, m: Module) -> tuple[dict[str, Value], Value]:
+        """Return the fields of the projection, by name, and earlier its number."""
         order = self.column_order
         place = Delay(m, "place", self._place, READ_LATENCY)[READ_LATENCY]
-        m.d.comb += order.r_address.eq(self._place)
         number = Mux(self.in_columns, order.r_part[0], place)
+        m.d.comb += order.r_address.eq(self._place)
         for name in FIELDS:
             m.d.comb += getattr(self, name).r_address.eq(number)
-        kind, source, sources, target, targets, base, weight, itself = (
-            getattr(self, name).r_part[0] for name in FIELDS
-        )
-        emitted = Delay(m, "emitted", self._emit, _READY)
-        index = Delay(m, "index", self._index, _READY)
-        first = Delay(m, "first", self._first, _READY)
-        repeats = Delay(m, "repeats", self._repeats, _READY)
-        empty = Delay(m, "empty", self._empty, _READ)
-        sweeps = Delay(m, "sweeps", self._sweeps, _READY)
-        # Operands: the row within the projection; the group of the column and its length; or the
-        # number of active sources and their weight.
-        group = index[_READ] >> lane_bits
-        is_constant = kind == ProjectionKind.CONSTANT
-        counts = emitted[_READ] & is_constant & ~empty[_READ] & ~sweeps[_READ]
-        count = self._count(m, number, counts)
+        fields = {
+            name.removeprefix("projection_"): getattr(self, name).r_part[0] for name in FIELDS
+        }
+        return fields, number
+
+    def _sum(self, m: Module, fields: dict[str, Value], number: Value, prepared: Signal) -> None:
+        """Find the first word, or what a constant projection adds: a product, and sums.
+
+        Operands are the row within the projection; the group of the column and its length; or the
+        number of active sources and their weight.
+        """
+        p, lane_bits = self.params, exact_log2(self.params.lanes)
+        index, sweeps = self._late["index"][_READ], self._late["sweeps"][_READ]
+        is_constant = fields["kind"] == ProjectionKind.CONSTANT
+        begins = self._late["emitted"][_READ] & ~self._late["empty"][_READ] & ~sweeps
+        count = self._count(m, number, begins & is_constant)
+        weight, sources = fields["weight"], fields["sources"]
         row = Signal(range(p.n_sources))
         factor = Signal(max(p.target_group_width, len(count)), reset_less=True)
         length = Signal(signed(max(p.source_group_width + 1, len(weight))), reset_less=True)
+        group = ((index >> lane_bits) - fields["target"])[: p.target_group_width]
         m.d.sync += [
-            row.eq(index[_READ] - (source << lane_bits)),
-            factor.eq(Mux(sweeps[_READ], count, (group - target)[: p.target_group_width])),
-            length.eq(Mux(sweeps[_READ], weight, sources)),
+            row.eq(index - (fields["source"] << lane_bits)),
+            factor.eq(Mux(sweeps, count, group)),
+            length.eq(Mux(sweeps, weight, sources)),
         ]
         product = Signal(signed(len(factor) + len(length)), reset_less=True)
         late_row = Signal.like(row)
         m.d.sync += [product.eq(factor * length), late_row.eq(row)]
-        offset, word = Signal(p.weight_address_width), Signal(p.weight_address_width)
-        prepared = Signal(row_layout(p))
+        offset = Signal(p.weight_address_width)
         added, added_less = Signal.like(prepared.added), Signal.like(prepared.added_less)
-        late_weight = Delay(m, "weight", Mux(itself, 0, weight), 2)[2]
+        less = Delay(m, "weight", Mux(fields["itself"], 0, weight), 2)[2]
         m.d.sync += [
             offset.eq(Mux(self.in_columns, product << lane_bits, late_row)),
             added.eq(saturated(product, len(added))),
-            added_less.eq(saturated(product - late_weight, len(added))),
+            added_less.eq(saturated(product - less, len(added))),
         ]
-        late_base = Delay(m, "base", base, 3)[3]
-        m.d.comb += word.eq(late_base + offset)
-        blocks = Mux(empty[_READ] | (is_constant & ~sweeps[_READ]), 0, targets)
-        kept = {
-            "stride": Mux(self.in_columns, p.lanes, sources << lane_bits),
-            "group": Mux(self.in_columns, source, target),
-            "groups": Mux(self.in_columns, Mux(empty[_READ], 0, sources), blocks),
-        }
         m.d.comb += [
-            prepared.index.eq(index[_READY - 1]),
-            prepared.first.eq(first[_READY - 1]),
-            prepared.repeats.eq(repeats[_READY - 1]),
-            prepared.word.eq(word),
-            prepared.constant.eq(sweeps[_READY - 1]),
+            prepared.word.eq(Delay(m, "base", fields["base"], 3)[3] + offset),
             prepared.added.eq(added),
             prepared.added_less.eq(added_less),
         ]
+
+    def _keep(self, m: Module, fields: dict[str, Value], prepared: Signal) -> None:
+        """Keep what needs no computing until the sums are there."""
+        source, sources, target, targets = (
+            fields[name] for name in ("source", "sources", "target", "targets")
+        )
+        empty, sweeps = self._late["empty"][_READ], self._late["sweeps"][_READ]
+        # The row of a constant projection has no block; its spikes are delivered in a sweep.
+        has_no_block = empty | ((fields["kind"] == ProjectionKind.CONSTANT) & ~sweeps)
+        stride = sources << exact_log2(self.params.lanes)
+        kept = {
+            "stride": Mux(self.in_columns, self.params.lanes, stride),
+            "group": Mux(self.in_columns, source, target),
+            "groups": Mux(has_no_block, 0, Mux(self.in_columns, sources, targets)),
+        }
         for name, value in kept.items():
             field = getattr(prepared, name)
             m.d.comb += field.eq(Delay(m, name, value[: len(field)], 3)[3])
-        if p.n_relays:
+
+    def _keep_relays(self, m: Module, prepared: Signal) -> None:
+        """Keep the relays of a source for its first row."""
+        of_source = self._first & ~self.in_columns
+        kept = {
+            "relay_first": self.relay_first.r_part[0],
+            "relay_count": Mux(of_source, self.relay_count.r_part[0], 0),
+        }
+        for name, value in kept.items():
             m.d.comb += [
-                self.relay_first.r_address.eq(self._index),
-                self.relay_count.r_address.eq(self._index),
-                prepared.relay_first.eq(
-                    Delay(m, "relay_first", self.relay_first.r_part[0], _READY - 1)[_READY - 1]
-                ),
-                prepared.relay_count.eq(
-                    Delay(
-                        m, "relay_count",
-                        Mux(self._first & ~self.in_columns, self.relay_count.r_part[0], 0),
-                        _READY - 1,
-                    )[_READY - 1]
-                ),
-            ]  # fmt: skip
-        self._placed = emitted[_READY - 1]
-        return prepared
+                getattr(self, name).r_address.eq(self._index),
+                getattr(prepared, name).eq(Delay(m, name, value, _READY - 1)[_READY - 1]),
+            ]
 
     def _count(self, m: Module, number: Value, counts: Value) -> Value:
         """Count the active sources of each constant projection; return the count of this one.
@@ -352,7 +386,7 @@ class Walker(wiring.Component):
         A count of a projection whose flag in `_counted` is not set is left from an earlier tick.
         """
         p = self.params
-        most = p.event_queue_depth + p.n_neurons
+        most = p.event_queue_depth + p.n_neurons + p.n_relays
         memory: Memory = Memory(shape=range(most + 1), depth=p.n_projections, init=[])
         m.submodules.counts = memory
         read, write = memory.read_port(), memory.write_port()
