@@ -15,11 +15,13 @@ from spiketwin.hdl.spec.params import WEIGHT_BLOCK, CoreParams
 from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.elements import IntArray
-from spiketwin.host.errors import DoesNotFit, InvalidInput
+from spiketwin.host.errors import DoesNotFit, InvalidInput, SpiketwinWarning
 from spiketwin.host.layout import cut, layout
 from spiketwin.host.network import SETTINGS
+from spiketwin.host.populations import Projection
 
 TICKS = 12
+WIDTHS = ("v_width", "i_syn_width", "theta_width", "trace_width", "weight_width", "decay_shift")
 
 
 def stimulus(net: Network, seed: int) -> IntArray:
@@ -55,7 +57,7 @@ def sizes(net: Network, **changes: Any) -> CoreParams:
 @given(st.integers(0, 1 << 30))
 @settings(max_examples=examples(60))
 def test_a_network_of_populations_behaves_as_the_oracle_with_its_tables(seed: int) -> None:
-    net = random_network(np.random.default_rng(seed))
+    net = random_network(np.random.default_rng(seed), kinds=True)
     assume(cut(net, 2).n_projections <= 64)
     params = sizes(net)
     place = layout(net, params)
@@ -79,6 +81,7 @@ def test_a_network_of_populations_behaves_as_the_oracle_with_its_tables(seed: in
         assert held[name].tolist() == np.array(getattr(oracle, name))[place.neurons].tolist()
     assert held["trace_pre"].tolist() == np.array(oracle.trace_pre)[place.sources].tolist()
     arrays = place.extract_synapses(np.array(oracle.weight).reshape(-1))
+    place.add_constants(arrays)
     assert np.array_equal(held["weight"], place.summed(arrays))
 
 
@@ -102,6 +105,74 @@ def test_it_does_so_on_a_core_without_a_table_and_as_an_all_to_all_network(seed:
         assert np.array_equal(run.spikes, first.spikes)
         for name, array in state.items():
             assert np.array_equal(held[name], array), name
+
+
+def of_arrivals(net: Network, params: CoreParams) -> Oracle:
+    """Return an all-to-all core whose axons are the arrivals of every projection of a network.
+
+    Neither populations nor constants nor delays are left in it: the axons of a projection are its
+    sources, and spike when these arrive. Its neurons are no sources.
+    """
+    rows = [each.pairs.shape[0] for each in net.projections]
+    whole = Network(n_axons=sum(rows) or 1, n_neurons=net.n_neurons)
+    for name in {"threshold", "refrac_ticks", *SETTINGS}:
+        setattr(whole, name, getattr(net, name))
+    for begin, each in zip(np.cumsum([0, *rows]), net.projections, strict=False):
+        place = slice(begin, begin + len(each.source)), slice(*net_range(each))
+        whole.weights[place], whole.plastic[place] = each.weights, each.plastic
+    sizes = {name: getattr(params, name) for name in WIDTHS} | {"learning": True}
+    oracle = Oracle(whole.core_params(lanes=2, **sizes))
+    place_of = layout(whole, oracle.params)
+    for space, array in place_of.place(whole).items():
+        setattr(oracle, space.name.lower(), array.tolist())
+    oracle.register |= whole.register_values(oracle.params)
+    return oracle
+
+
+def net_range(projection: Projection) -> tuple[int, int]:
+    neurons = projection.target.neurons
+    return neurons.start, neurons.stop
+
+
+def arrived(net: Network, active: list[list[int]], tick: int) -> list[int]:
+    """Return the axons of `of_arrivals` that spike in a tick, from the sources active so far."""
+    axons, first = list[int](), 0
+    for each in net.projections:
+        since = tick - each.delay
+        found = [s for s in active[since] if s in each.pairs.sources] if since >= 0 else []
+        # A relay is active or not, however often its source was.
+        found = sorted(set(found)) if each.delay else found
+        axons += [first + source - each.pairs.sources.start for source in found]
+        first += len(each.source)
+    return axons
+
+
+@given(st.integers(0, 1 << 30), st.sampled_from([2, 4, 8]))
+@settings(max_examples=examples(120))
+def test_all_kinds_of_projections_do_what_their_arrivals_say(seed: int, lanes: int) -> None:
+    net = random_network(np.random.default_rng(seed), kinds=True)
+    assume(cut(net, lanes).n_projections <= 64)
+    params = replace(net.core_params(lanes=lanes), learning=True)
+    oracle, events, rng = of_arrivals(net, params), stimulus(net, seed), np.random.default_rng(seed)
+    events = np.concatenate([events, events[rng.random(len(events)) < 0.1]])
+    with connect("model:", params=params) as core:
+        core.program(net)
+        run = core.run(events, TICKS)
+        held, weights = core.read_state(), [core.read_weights(each) for each in net.projections]
+    active, spikes, fired = list[list[int]](), list[list[int]](), list[int]()
+    for tick in range(TICKS):
+        axons = sorted(events[events[:, 0] == tick, 1].tolist())
+        active.append(axons + [net.n_axons + j for j in fired])
+        fired = oracle.step(arrived(net, active, tick)).spikes
+        spikes += [[tick, j] for j in fired]
+    assert run.spikes.tolist() == spikes
+    for name in ("v", "i_syn", "theta", "trace_post"):
+        assert held[name].tolist() == getattr(oracle, name)[: net.n_neurons], name
+    first = 0
+    for each, array in zip(net.projections, weights, strict=True):
+        rows = np.array(oracle.weight)[first : first + len(each.source), slice(*net_range(each))]
+        assert np.array_equal(array, rows)
+        first += len(each.source)
 
 
 def layers() -> tuple[Network, CoreParams]:
@@ -172,6 +243,177 @@ def test_model_and_gateware_run_a_network_of_populations_alike(url: str) -> None
     for name, array in state.items():
         assert np.array_equal(held[name], array), name
     assert not np.array_equal(state["weight"], net.weight_sums())
+
+
+def all_kinds() -> tuple[Network, CoreParams]:
+    """A network with constants, one of them without loops, and with two delays of one source."""
+    rng = np.random.default_rng(6)
+    net = Network(n_axons=5, v_tau=20.0, w_max=100, learn_post=True, learn_pre=True,
+                  post_gain=25_000, pre_gain=-3000, trace_pre_bump=40_000, trace_pre_tau=10.0,
+                  trace_post_bump=9000, trace_post_tau=10.0)  # fmt: skip
+    hidden, output = net.population(7, threshold=100, name="hidden"), net.population(3)
+    net.project(net.axons, hidden, weights=rng.integers(20, 60, (5, 7)), plastic=True)
+    net.project(net.axons, hidden, weights=20, delay=3, plastic=True, name="late")
+    net.project(hidden, hidden[:5], constant=-9, itself=False, name="inhibition")
+    net.project(hidden, output, weights=rng.integers(1, 99, (7, 3)), delay=1)
+    net.project(hidden[2:5], output, constant=7, delay=4, name="later")
+    return net, net.core_params(lanes=2, digest_rounds=1)
+
+
+@pytest.mark.parametrize("url", ["rtl:?level=core", "rtl:"])
+def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:
+    net, params = all_kinds()
+    found = []
+    for each in ("model:", url):
+        with connect(each, params=params) as core:
+            found.append(played(core, net, seed=3))
+    (model, state), (rtl, held) = found
+    assert len(model.spikes) > 20
+    for name in ("spikes", "spike_cycles", "cycles", "update_cycles"):
+        assert np.array_equal(getattr(model, name), getattr(rtl, name)), name
+    for name, array in state.items():
+        assert np.array_equal(held[name], array), name
+    assert state["relay_ring"].any()
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:?level=core", "rtl:"])
+def test_a_copied_state_goes_on_exactly_with_spikes_on_their_way(url: str) -> None:
+    net, params = all_kinds()
+    with connect(url, params=params) as core, connect("model:", params=params) as other:
+        run, _ = played(core, net, seed=4)
+        assert len(run.spikes) > 20
+        state = core.read_state()
+        assert state["relay_ring"].any()
+        assert state["relay_ring"].shape == (5 + 7 + 3, 3)
+        assert state["trace_pre"].shape == (net.n_sources + 5 + 7 + 3,)
+        other.program(net)
+        other.write_tick(core.tick)
+        other.write_state(**state)
+        for each in net.projections[:2]:
+            other.write_weights(core.read_weights(each), each)
+        found = [each.run(stimulus(net, 5), TICKS, digests=True) for each in (core, other)]
+        for name in ("spikes", "cycles", "digests"):
+            assert np.array_equal(getattr(found[0], name), getattr(found[1], name)), name
+        assert len(found[0].spikes) > 20
+        lost = {"relay_ring": np.zeros_like(state["relay_ring"])}
+        other.program(net)
+        other.write_tick(TICKS)
+        other.write_state(**state | lost)
+        assert len(other.run(stimulus(net, 5), TICKS).spikes) != len(found[0].spikes)
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:?level=core"])
+def test_the_weights_of_a_constant_projection_are_read_and_not_written(url: str) -> None:
+    net, params = all_kinds()
+    inhibition = net.projections[2]
+    with connect(url, params=params) as core:
+        core.program(net)
+        assert core.read_weights(inhibition).tolist() == [
+            [0 if i == j else -9 for j in range(5)] for i in range(7)
+        ]
+        assert np.array_equal(core.read_weights(), net.weight_sums())
+        assert not core.read_plastic(inhibition).any()
+        for method in ("write_weights", "write_plastic"):
+            with pytest.raises(InvalidInput, match="inhibition is constant and has no weights of"):
+                getattr(core, method)(0, inhibition)
+        inhibition.constant = -1
+        assert core.read_weights(inhibition).min() == -9
+        core.program(net)
+        assert core.read_weights(inhibition).min() == -1
+        core.write_weights(3, net.projections[1])
+        assert (core.read_weights(net.projections[1]) == 3).all()
+
+
+def test_spikes_on_their_way_are_shown_by_the_ticks_until_they_arrive() -> None:
+    net = Network(n_axons=2)
+    hidden = net.population(8)
+    for delay in (5, 2):
+        net.project(net.axons, hidden, constant=1, delay=delay)
+    with connect("model:", params=net.core_params()) as core:
+        core.program(net)
+        core.run([(0, 0), (1, 1), (3, 1)], ticks=4)
+        # Relays of axon 0 and 1 for delay 2, then those for 5, which repeat them 3 ticks later.
+        shown = [[0, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]]
+        assert core.read_state()["relay_ring"].tolist() == shown
+        core.write_tick(1000)
+        core.write_state(relay_ring=shown)
+        assert core.read_state()["relay_ring"].tolist() == shown
+        core.run([], ticks=1)
+        assert core.read_state()["relay_ring"].tolist() == [row[1:] + [0] for row in shown]
+        core.clear("pending")
+        assert not core.read_state()["relay_ring"].any()
+        with pytest.raises(InvalidInput, match=r"relay_ring must have the shape \(4, 3\)"):
+            core.write_state(relay_ring=[1])
+
+
+@pytest.mark.parametrize("delay", [1, 2, 255, 256])
+def test_a_delay_is_as_long_as_it_says(delay: int) -> None:
+    net = Network(n_axons=2)
+    first, second = net.population(1, threshold=10), net.population(1, threshold=10)
+    net.project(net.axons[:1], first, weights=10)
+    net.project(first, second, weights=5, delay=delay)
+    net.project(first, second, constant=5, delay=delay)
+    net.project(net.axons[1:], second, weights=6, delay=delay)
+    params = net.core_params()
+    with connect("model:", params=params) as core:
+        core.program(net)
+        assert core.run([(3, 0)], ticks=270).spikes.tolist() == [[3, 0], [4 + delay, 1]]
+        # However often an axon is named in a tick, it arrives once; and once of a tick before.
+        assert not len(core.run([(3, 1), (3, 1)], ticks=270).spikes)
+        assert len(core.run([(3, 1), (4, 1)], ticks=270, clear=True).spikes) == 1
+
+
+def test_unused_neurons_that_get_a_constant_stay_silent() -> None:
+    net = Network(n_axons=3)
+    few = [net.population(1, threshold=1 << 20) for _ in range(5)]
+    for each in few:
+        net.project(net.axons, each, constant=2000)
+    params = net.core_params(lanes=2, v_width=22)
+    with connect("model:", params=params) as core:
+        core.program(net)
+        run = core.run([(tick, axon) for tick in range(900) for axon in range(3)], ticks=900)
+        assert run.spikes[:, 1].tolist() == [0, 1, 2, 3, 4] * 5
+        # One that fired would have a row in the tick after.
+        after = np.isin(np.arange(900), run.spikes[:, 0] + 1)
+        assert len(np.unique(run.cycles[after])) == len(np.unique(run.cycles[~after])) == 1
+        assert run.saturations is not None
+        assert (run.saturations.v, run.saturations.i_syn) == (0, 0)
+
+
+@pytest.mark.parametrize("v_width", [16, 17, 24])
+def test_neurons_that_never_fire_have_the_highest_threshold_of_the_core(v_width: int) -> None:
+    net = Network(n_axons=3, v_tau=20.0)
+    hidden, silent = net.population(4, threshold=90), net.population(5, fires=False)
+    net.project(net.axons, hidden, weights=40)
+    net.project(net.axons, silent, weights=90)
+    params = net.core_params(v_width=v_width, weight_width=14)
+    top = (1 << v_width - 1) - 1
+    events = [(tick, axon) for tick in range(200) for axon in range(3)]
+    with connect("model:", params=params) as core:
+        core.program(net)
+        assert core.read_parameters()["threshold"].tolist() == [90] * 4 + [top] * 5
+        assert set(core.run(events, ticks=200).spikes[:, 1]) == {0, 1, 2, 3}
+        assert core.read_state()["v"][silent.neurons].min() > 5000
+        net.projections[1].weights *= 80
+        if v_width < 24:
+            with pytest.warns(SpiketwinWarning, match=r"5 neurons that never fire can do so: v\[4"):
+                core.program(net)
+            assert set(core.run(events, ticks=200).spikes[:, 1]) == set(range(9))
+
+
+def test_a_core_without_a_table_has_neither_constants_nor_delays() -> None:
+    net = Network(n_axons=3)
+    hidden = net.population(8)
+    kinds: list[tuple[Any, str]] = [
+        ({"constant": 3}, "is constant"), ({"weights": 3, "delay": 1}, "has a"),
+    ]  # fmt: skip
+    for keywords, what in kinds:
+        net.projections = ()
+        net.project(net.axons, hidden, **keywords)
+        with pytest.raises(DoesNotFit, match=f"axons to population 1 {what}.* no table"):
+            net.core_params(n_projections=1)
+    with pytest.raises(DoesNotFit, match="n_relays = 32, max_delay = 2, and the core has n_rel"):
+        net.check_fits(replace(net.core_params(), n_relays=0, max_delay=0))
 
 
 def test_a_core_with_a_table_that_nobody_has_programmed_has_no_weights_to_show() -> None:

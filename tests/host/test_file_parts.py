@@ -23,7 +23,8 @@ def three_layers() -> Network:
     net = Network(n_axons=6, v_tau=20.0, tag=7)
     hidden, output = net.population(4, threshold=[1, 2, 3, 4], name="hidden"), net.population(3)
     net.project(net.axons[2:], hidden, weights=np.arange(16).reshape(4, 4), plastic=True)
-    net.project(hidden[1:3], output, weights=[[1, -2, 3], [4, 5, 6]], name="ö")
+    net.project(hidden[1:3], output, weights=[[1, -2, 3], [4, 5, 6]], name="ö", delay=2)
+    net.project(hidden, hidden[1:], constant=-3, itself=False)
     return net
 
 
@@ -43,6 +44,7 @@ def same(one: Network, other: Network) -> None:
         assert (a.name, a.first, a.size) == (b.name, b.first, b.size)
     for p, q in zip(one.projections, other.projections, strict=True):
         assert (p.name, p.kind, p.pairs, p.source.name) == (q.name, q.kind, q.pairs, q.source.name)
+        assert (p.constant, p.itself, p.delay) == (q.constant, q.itself, q.delay)
         assert np.array_equal(p.weights, q.weights)
         assert np.array_equal(p.plastic, q.plastic)
         assert str(q.weights.dtype) == "int32"
@@ -53,7 +55,8 @@ def same(one: Network, other: Network) -> None:
 @given(st.integers(0, 1 << 30))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_saved_is_loaded(tmp_path: Path, seed: int) -> None:
-    net = random_network(np.random.default_rng(seed))
+    net = random_network(np.random.default_rng(seed), kinds=True)
+    net.population(2, fires=False)
     save(tmp_path / "net.npz", net)
     same(net, load(tmp_path / "net.npz")[0])
 
@@ -107,8 +110,27 @@ def put(path: str, value: object) -> Change:
         ("populations.0.name", "", r"populations\[0\]: name must be a text of 1…500 letters"),
         ("populations.1.first", -1, r"populations\[1\] must have one or more of the 7 neurons"),
         ("projections", None, "projections must be a list"),
-        ("projections.0", {}, r"projections\[0\] must have exactly name, kind, source, target"),
-        ("projections.0.kind", "thick", r"projections\[0\].kind must be 'dense', not 'thick'"),
+        ("projections.0", {}, r"projections\[0\].kind must be one of dense, constant, not None"),
+        (
+            "projections.0",
+            {"kind": "dense"},
+            r"exactly name, kind, source, target, delay$",
+        ),
+        ("projections.0.constant", 3, r"exactly name, kind, source, target, delay$"),
+        ("projections.0.kind", "constant", r"source, target, delay, constant, itself$"),
+        (
+            "projections.0.kind",
+            "thick",
+            r"projections\[0\].kind must be one of dense, constant, no",
+        ),
+        ("projections.0.kind", ["dense"], r"projections\[0\].kind must be one of dense, constant"),
+        ("projections.0.delay", 257, r"delay must be in 0…256, not 257"),
+        ("projections.0.delay", True, r"projections\[0\].delay must be int, not True"),
+        ("projections.0.delay", 1 << 80, r"delay must (be in|hold integers in) 0…256"),
+        ("projections.2.constant", None, r"projections\[2\].constant must be int, not None"),
+        ("projections.2.constant", 1 << 15, r"constant must be in -32768…32767"),
+        ("projections.2.itself", 0, r"projections\[2\].itself must be bool, not 0"),
+        ("projections.2.delay", 1, r"itself=False must not have a delay"),
         ("projections.0.source.of", 3, r"projections\[0\].source.of must be 'axons' or 'neurons'"),
         ("projections.0.source.size", 1 << 70, r"projections\[0\].source must have one or more"),
         ("projections.0.source.size", True, r"projections\[0\].source must have one or more"),
@@ -143,7 +165,7 @@ def test_what_a_file_does_not_hold_is_refused_before_anything_is_written(saved: 
     before = saved.read_bytes()
     net = three_layers()
     net.projections *= 2049
-    with pytest.raises(InvalidNetwork, match="has 4098 projections, and a file at most 4096"):
+    with pytest.raises(InvalidNetwork, match="has 6147 projections, and a file at most 4096"):
         save(saved, net)
     named = Network(n_axons=1)
     for _ in range(4096):

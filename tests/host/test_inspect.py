@@ -87,6 +87,26 @@ def test_what_each_projection_takes_is_said(tmp_path: Path) -> None:
     assert "2 axons and 3 neurons fill groups up" in text
 
 
+def test_kinds_and_delays_of_projections_are_said(tmp_path: Path) -> None:
+    net = Network(n_axons=6)
+    hidden = net.population(16, name="hidden")
+    net.project(net.axons, hidden, weights=3, delay=2)
+    net.project(hidden, hidden[:8], constant=-3, itself=False)
+    text, found = inspected(net, tmp_path)
+    place: Any = found["layout"]
+    one, other = place["projections"]
+    assert (one["kind"], one["delay"], one["entries"], one["words"]) == ("dense", 2, 1, 32)
+    assert (other["kind"], other["delay"], other["entries"], other["words"]) == (
+        "constant",
+        0,
+        2,
+        0,
+    )
+    assert other["synapses"] == 15 * 8
+    assert (place["relays"], place["unused_relays"]) == (6, 26)
+    assert "6 relays delay, 26 are free" in " ".join(text.split())
+
+
 def test_a_network_without_projections_is_described(tmp_path: Path) -> None:
     net = Network(n_axons=6)
     net.population(7)

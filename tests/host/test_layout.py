@@ -96,7 +96,7 @@ def test_a_core_finds_every_synapse_once_and_no_other(seed: int, lanes: int) -> 
 
 @given(SEEDS, LANES)
 def test_a_table_is_legal(seed: int, lanes: int) -> None:
-    net = numbered(seed)
+    net = random_network(np.random.default_rng(seed), kinds=True)
     params = sizes(net, lanes)
     place = layout(net, params)
     table = place.table()
@@ -109,9 +109,20 @@ def test_a_table_is_legal(seed: int, lanes: int) -> None:
         assert each.source + each.sources <= params.column_groups
         assert 0 < each.targets
         assert each.target + each.targets <= params.row_groups
-        used[each.base : each.base + each.sources * each.targets * lanes] += 1
+        used[each.base : each.base + each.sources * each.row_blocks * lanes] += 1
+        if not each.itself:
+            assert each.source - params.n_axons // lanes == each.target
+            assert each.sources == each.targets
     assert used.max(initial=0) <= 1
-    assert used.sum() == sum(each.sources * each.targets * lanes for each in entries)
+    assert used.sum() == sum(each.sources * each.row_blocks * lanes for each in entries)
+    if params.n_relays:
+        named = table[Space.RELAY_FIRST][table[Space.RELAY_COUNT] > 0]
+        assert table[Space.RELAY_COUNT].max() == 1
+        assert len(set(named)) == len(named) == len(place.relay_numbers)
+        assert 0 < table[Space.RELAY_DELAY][named].min() <= params.max_delay
+        assert table[Space.RELAY_DELAY].max() <= params.max_delay
+    else:
+        assert not any(each.delay for each in net.projections)
     for group, walk in enumerate(table[Space.ROW_PROJECTIONS].tolist()):
         from_here = [k for k, e in enumerate(entries) if e.source <= group < e.source + e.sources]
         assert list(walked(walk)) == from_here

@@ -1,5 +1,6 @@
 """Populations and projections: how they are made, and everything wrong that is refused by name."""
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Network
-from spiketwin.host.errors import DoesNotFit, InvalidNetwork
+from spiketwin.host.errors import DoesNotFit, InvalidNetwork, SpiketwinWarning
 from spiketwin.host.populations import Population, Projection
 
 
@@ -108,6 +109,11 @@ Wrong = Callable[[Network, Population], object]
             "profile is given, and so is v_tau",
         ),
         (lambda n, _: n.population(3, v_tau=2, bias=1 << 30), r"bias must be in"),
+        (lambda n, _: n.population(3, fires=3), r"fires must be an integer in 0…1, not 3"),
+        (
+            lambda n, _: n.population(3, fires=False, threshold=3),
+            r"threshold is given with fires=F",
+        ),
         (lambda n, _: n.population(3, name=7), r"name must be a text of 1…500 letters, not 7"),
         (lambda _, h: h[2:2], r"hidden must have one or more of its 4 and no steps, not slice"),
         (lambda _, h: h[::2], r"no steps, not slice\(None, None, 2\): take \[first:last \+ 1\]"),
@@ -152,6 +158,73 @@ def test_the_two_forms_of_a_network_are_kept_apart() -> None:
         _ = Network(n_axons=0).axons
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda n, h: n.project(h, h), r"either weights or a constant: give one of both"),
+        (lambda n, h: n.project(h, h, weights=1, constant=1), r"either weights or a constant"),
+        (lambda n, h: n.project(h, h, constant=1 << 15), r"constant must be in -32768…32767"),
+        (lambda n, h: n.project(h, h, constant=0.5), r"constant must hold integers, not float64"),
+        (lambda n, h: n.project(h, h, constant=[1, 2]), r"constant must have the shape \(\)"),
+        (lambda n, h: n.project(h, h, constant=3, plastic=True), r"plastic must be False, as a co"),
+        (lambda n, h: n.project(h, h, weights=3, itself=False), r"itself=False is of a constant"),
+        (lambda n, h: n.project(h, h, constant=3, itself=2), r"itself must be in 0…1, not 2"),
+        (lambda n, h: n.project(h, h, weights=3, delay=257), r"delay must be in 0…256, not 257"),
+        (lambda n, h: n.project(h, h, weights=3, delay=-1), r"delay must be in 0…256, not -1"),
+        (lambda n, h: n.project(h, h, weights=3, delay=1.5), r"delay must hold integers"),
+        (
+            lambda n, h: n.project(h[:3], h[2:], constant=3, itself=False, delay=1),
+            r"itself=False must not have a delay where .*: give weights, of 3 and with 0 for each",
+        ),
+    ],
+)
+def test_wrong_kinds_and_delays_are_refused(wrong: Wrong, message: str) -> None:
+    net, hidden, _ = layers()
+    with pytest.raises(InvalidNetwork, match=message):
+        wrong(net, hidden)
+    assert net.projections == ()
+    assert net.project(hidden[:2], hidden[2:], constant=3, itself=False, delay=1).delay == 1
+
+
+def test_a_constant_projection_has_the_same_weights_but_for_neurons_to_themselves() -> None:
+    net, hidden, output = layers()
+    made = net.project(hidden[1:], hidden[:3], constant=-4, itself=False)
+    assert (made.constant, made.itself, made.delay, made.kind.name) == (-4, False, 0, "CONSTANT")
+    assert made.weights.tolist() == [[-4, 0, -4], [-4, -4, 0], [-4, -4, -4]]
+    assert net.project(hidden, output, constant=2).weights.tolist() == [[2] * 3] * 4
+    assert (net.n_weights, net.n_plastic, net.learns) == (7 + 12, 0, False)
+    with pytest.raises(InvalidNetwork, match="hidden.* is constant and has one weight: set its `c"):
+        made.weights = np.zeros((3, 3), int)
+    made.constant = 9
+    net.validate()
+    assert made.weights.max() == 9
+
+
+def test_sums_count_every_source_of_a_constant() -> None:
+    net, hidden, output = layers()
+    net.project(hidden, output, constant=10_000, delay=3)
+    params = net.core_params()
+    assert (params.weight_width, params.i_syn_width, params.v_width) == (15, 17, 17)
+    assert (params.n_relays, params.max_delay, params.weight_depth) == (32, 4, 64)
+
+
+def test_neurons_that_never_fire_decide_no_width_but_by_their_sums() -> None:
+    net = Network(n_axons=6, v_tau=20.0)
+    silent = net.population(3, fires=False, name="silent")
+    net.project(net.axons, silent, weights=100)
+    assert net.copy().threshold.tolist() == [8388607] * 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        params = net.core_params()
+        assert (params.v_width, params.i_syn_width) == (16, 16)
+        net.projections[0].weights[...] = 300
+        # v reaches 36,000 and must stay below the threshold.
+        assert net.core_params().v_width == 17
+    net.v_tau = np.inf
+    with pytest.warns(SpiketwinWarning, match=r"v\[0\] can grow without limit, and stays at"):
+        net.core_params()
+
+
 def assigned(each: Projection, name: str, value: object) -> None:
     setattr(each, name, value)
 
@@ -162,6 +235,9 @@ def assigned(each: Projection, name: str, value: object) -> None:
         (lambda n, p: assigned(p, "weights", [1]), r"projections\[0\].weights must have the shape"),
         (lambda n, p: assigned(p, "plastic", 3), r"projections\[0\].plastic must be in 0…1"),
         (lambda n, p: assigned(p, "target", n.axons), r"projections\[0\].target must be a populat"),
+        (lambda n, p: assigned(p, "delay", 300), r"projections\[0\].delay must be in 0…256"),
+        (lambda n, p: assigned(p, "constant", 3), r"projections\[0\].constant must stay a number"),
+        (lambda n, p: assigned(p, "itself", False), r"projections\[0\].itself=False is of a cons"),
         (lambda n, p: setattr(n, "n_axons", 2), r"source must have one or more of the 2 axons"),
         (lambda n, p: setattr(n, "n_neurons", 9), r"n_neurons is 9, and the populations have 7"),
         (lambda n, p: setattr(n, "projections", [3]), r"projections must be a tuple of what"),
@@ -245,15 +321,21 @@ def test_a_network_of_populations_has_profiles() -> None:
 def test_a_copy_is_a_network_of_its_own(copied: Callable[[Network], Network]) -> None:
     net, hidden, output = layers()
     net.project(hidden[1:], output, weights=3, plastic=True)
+    net.project(hidden, hidden, constant=-5, itself=False)
+    net.project(hidden, output, constant=0, delay=7)
     net.w_max = 9
     other = copied(net)
     other.validate()
+    assert [(p.constant, p.itself, p.delay) for p in other.projections] == [
+        (None, True, 0), (-5, False, 0), (0, True, 7),
+    ]  # fmt: skip
+    other.projections = other.projections[:1]
     assert (other.w_max, other.n_weights, other.n_plastic) == (9, 9, 9)
     assert other.projections[0].source == other.populations[0][1:]
     assert other.projections[0].source.network is other
     other.projections[0].weights[...] = 0
     other.threshold[...] = 5
-    assert net.n_weights == 9
+    assert net.n_weights == 9 + 12
     assert net.threshold[0] == 1
 
 

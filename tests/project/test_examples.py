@@ -36,7 +36,7 @@ SECTION = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 SHOWN = {section["name"]: section for section in SECTION.finditer(PAGE)}
-NAMES = ["fi_curve", "stdp", "my_board", "my_target", "real_time"]
+NAMES = ["fi_curve", "stdp", "my_board", "my_target", "real_time", "synfire", "winner"]
 
 
 @dataclass(frozen=True)
@@ -229,3 +229,30 @@ def test_the_sweep_is_drawn_with_what_is_late(done: dict[str, Done]) -> None:
     assert (mean < longest).all()
     assert longest[-1] < 8.01
     assert longest[0] > 300
+
+
+def test_a_volley_goes_round_the_chain_in_the_time_that_its_delays_take(
+    done: dict[str, Done],
+) -> None:
+    (spikes, *_) = done["synfire"].axes(0).get_lines()
+    ticks, neurons = points(spikes)
+    layers, firsts = neurons // 20, []
+    for layer in range(8):
+        first = int(ticks[layers == layer].min())
+        assert np.count_nonzero((layers == layer) & (ticks < first + 40)) >= 18
+        firsts.append(first)
+    # A spike arrives 1 + 8 ticks after it, and it takes some until enough have.
+    assert all(9 <= gap <= 12 for gap in np.diff(firsts))
+    (weak, *_) = done["synfire"].axes(1).get_lines()
+    assert points(weak)[0].max() < 30
+
+
+def test_the_strongest_input_is_alone_with_inhibition(done: dict[str, Done]) -> None:
+    for axes, fewest, most in ((0, 6, 12), (1, 0, 2)):
+        ticks, neurons = done["winner"].line(axes, "others")
+        for begin in range(100, 1000, 250):
+            within = (ticks >= begin) & (ticks < begin + 150)
+            assert fewest <= len(set(neurons[within])) <= most
+    ticks, neurons = done["winner"].line(1, "strongest input")
+    for phase, neuron in enumerate((3, 8, 0, 10)):
+        assert set(neurons[ticks // 250 == phase]) == {neuron}

@@ -5,11 +5,16 @@ import numpy as np
 from spiketwin.host import Network
 from spiketwin.host.populations import Population
 
+DELAYS = (0, 0, 1, 2, 5, 8)
 
-def random_network(rng: np.random.Generator, *, overlaps: bool = True) -> Network:
+
+def random_network(
+    rng: np.random.Generator, *, overlaps: bool = True, kinds: bool = False
+) -> Network:
     """Return a small network that fires, with slices on both sides of its projections.
 
-    Without overlaps no pair of a source and a neuron has two synapses.
+    Without overlaps no pair of a source and a neuron has two synapses. With all kinds some
+    projections are constant, and some have a delay of `DELAYS`.
     """
     net = Network(
         n_axons=int(rng.integers(1, 20)), v_tau=20.0, i_syn_tau=3.0, v_floor=-900, theta_tau=30.0,
@@ -27,8 +32,16 @@ def random_network(rng: np.random.Generator, *, overlaps: bool = True) -> Networ
         target = _part(net.populations[rng.integers(len(net.populations))], rng)
         shape = source.size, target.size
         plastic = rng.random(shape) < rng.choice([0.0, 0.5, 1.0])
+        delay = int(rng.choice(DELAYS)) if kinds else 0
+        if kinds and rng.random() < 0.4:
+            itself = bool(rng.random() < 0.5) or delay > 0
+            net.project(
+                source, target, constant=int(rng.integers(-20, 40)), itself=itself, delay=delay
+            )
+            continue
         if overlaps or not taken[np.ix_(source.sources, target.neurons)].any():
-            net.project(source, target, weights=rng.integers(-50, 100, shape), plastic=plastic)
+            weights = rng.integers(-50, 100, shape)
+            net.project(source, target, weights=weights, plastic=plastic, delay=delay)
             taken[np.ix_(source.sources, target.neurons)] = True
     return net
 

@@ -118,6 +118,7 @@ def _sums(net: Network, params: CoreParams) -> Iterator[str]:
     top = limits(params.v_width, signed=True)[1]
     threshold = net.threshold.astype(np.int64)
     fires = threshold < top  # a neuron with the highest threshold is meant to be silent
+    yield from _never_fires(net, params, top)
     raised = threshold + net.of_neurons("theta_bump")
     dead = np.flatnonzero(fires & (raised > top))
     if dead.size:
@@ -135,4 +136,20 @@ def _sums(net: Network, params: CoreParams) -> Iterator[str]:
             f"{lost.size:,} neurons can lose what reset_subtract is to keep: with all its sources "
             f"active, v[{j}] gets to {most[j]:,} in a tick, and v_width {params.v_width} holds "
             f"{top:,}. {helps[0].upper()}{helps[1:]}"
+        )
+
+
+def _never_fires(net: Network, params: CoreParams, top: int) -> Iterator[str]:
+    never = net.threshold == sums.NEVER_FIRES
+    if not never.any():
+        return
+    reach = sums.reach(net, params.decay_shift).v
+    can = np.flatnonzero(never & (reach > top))
+    if can.size:
+        j = int(can[0])
+        far = "without limit" if reach[j] >= sums.UNBOUNDED else f"to {reach[j] - 1:,}"
+        yield (
+            f"{can.size:,} neurons that never fire can do so: v[{j}] can grow {far}, and fires at "
+            f"{top:,}, the most that v_width {params.v_width} holds. Take a core with wider state "
+            "(`Network.core_params`), or a shorter v_tau"
         )

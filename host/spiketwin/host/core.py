@@ -392,27 +392,45 @@ class Core:
 
         `pending` is 1 for the neurons that fired in the last tick, whose spikes are delivered in
         the next. The traces are missing on a core without learning.
+
+        With delays there are relays: for each source and delay one, in the order of the sources and
+        then of the delays. `trace_pre` has their traces behind those of the sources, and
+        `relay_ring`, of shape (relays, ticks), is 1 for the spikes on their way: element (k, d)
+        for relay k in d ticks, where 0 is the next one. A relay takes what the one of the next
+        shorter delay lets out, so the ticks are as many as the longest difference.
         """
         state: dict[str, IntArray] = {}
         for name in names(STATE):
             if name == "pending":
                 state[name] = self._memories.read_pending()
+            elif name == "relay_ring":
+                if self._state.layout.relay_numbers.size:
+                    state[name] = self._memories.read_relay_ring()
             elif self._memories.has(Space[name.upper()]):
                 state[name] = self._memories.read_array(Space[name.upper()])
         return state
 
     @_exclusive
     def write_state(self, /, **arrays: ArrayLike) -> None:
-        """Write state, by the names of `read_state`; a scalar fills the array."""
+        """Write state, by the names of `read_state`; a scalar fills the array.
+
+        Set the tick before (`write_tick`), as the spikes on their way are due at ticks.
+        """
         spaces = spaces_of(arrays, names(STATE))
-        flags = None
-        if Space.PENDING in spaces:
-            shape = (self._state.layout.n_neurons,)
-            flags = integers("pending", spaces.pop(Space.PENDING), shape, (0, 1))
+        flags: dict[Space, IntArray] = {}
+        for space in (Space.PENDING, Space.RELAY_RING):
+            if space in spaces:
+                shape = self._state.layout.shape(self._memories.built(space))
+                given = spaces.pop(space)
+                flags[space] = integers(space.name.lower(), given, shape, (0, 1))
         self._memories.write_arrays(spaces, "write_state")
-        if flags is not None:
-            with self._state.writing({"pending": "write it again (`write_state`)"}):
-                self._memories.write_pending(flags)
+        write = {
+            Space.PENDING: self._memories.write_pending,
+            Space.RELAY_RING: self._memories.write_relay_ring,
+        }
+        for space, values in flags.items():
+            with self._state.writing({space.name.lower(): "write it again (`write_state`)"}):
+                write[space](values)
 
     @_exclusive
     def read_registers(self) -> dict[str, int]:

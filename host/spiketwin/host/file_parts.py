@@ -1,7 +1,8 @@
 """Populations and projections in a network file: in its header, and in its arrays.
 
-The header names them and says how large they are. The weights of all projections follow each other
-in one array, in row order, and so do their plastic flags.
+The header names them and says how large they are. The weights of all dense projections follow each
+other in one array, in row order, and so do their plastic flags; that of a constant one is in the
+header.
 """
 
 from __future__ import annotations
@@ -42,6 +43,28 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Described:
+    """A projection as the header describes it; `constant` is None if it is dense."""
+
+    name: str
+    source: Range
+    target: Range
+    delay: int
+    constant: int | None
+    itself: bool
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of its sources and of its targets."""
+        return self.source.size, self.target.size
+
+    @property
+    def synapses(self) -> int:
+        """The synapses that the arrays of the file hold for it."""
+        return 0 if self.constant is not None else self.source.size * self.target.size
+
+
+@dataclass(frozen=True)
 class Parts:
     """The populations and projections that a header names, checked.
 
@@ -50,11 +73,11 @@ class Parts:
     populations:
         The populations of neurons.
     projections:
-        Name, source and target of each projection.
+        The projections.
     """
 
     populations: tuple[Range, ...]
-    projections: tuple[tuple[str, Range, Range], ...]
+    projections: tuple[Described, ...]
 
     @classmethod
     def of_header(cls, header: dict[str, Any], n_axons: int, n_neurons: int) -> Parts:
@@ -86,8 +109,8 @@ class Parts:
 
     @property
     def synapses(self) -> int:
-        """Synapses of all projections together."""
-        return sum(source.size * target.size for _, source, target in self.projections)
+        """Synapses of all dense projections together."""
+        return sum(each.synapses for each in self.projections)
 
     def add(self, net: Network, arrays: dict[str, NDArray[Any]]) -> None:
         """Add the populations and projections to a network that has none.
@@ -99,19 +122,22 @@ class Parts:
         of_sources = {name: arrays.pop(name) for name in SOURCE_ARRAYS if name in arrays}
         for each in self.populations:
             part = slice(each.first, each.first + each.size)
-            its = {name: array[part] for name, array in arrays.items()}
+            its: dict[str, Any] = {name: array[part] for name, array in arrays.items()}
             net.population(each.size, name=each.name, **its)
         for name, array in of_sources.items():
             setattr(net, name, array)
         begin = 0
-        for name, source, target in self.projections:
-            shape = source.size, target.size
-            end = begin + source.size * target.size
+        for made in self.projections:
+            end = begin + made.synapses
+            kind: dict[str, Any] = {"constant": made.constant, "itself": made.itself}
+            if made.constant is None:
+                kind = {
+                    "weights": weights[begin:end].reshape(made.shape),
+                    "plastic": plastic[begin:end].reshape(made.shape),
+                }
             net.project(
-                source.of(net), target.of(net), name=name,
-                weights=weights[begin:end].reshape(shape),
-                plastic=plastic[begin:end].reshape(shape),
-            )  # fmt: skip
+                made.source.of(net), made.target.of(net), name=made.name, delay=made.delay, **kind
+            )
             begin = end
 
 
@@ -120,7 +146,7 @@ def described(net: Network) -> dict[str, Any]:
 
     Raises `InvalidNetwork` if there are more of them than a file holds.
     """
-    synapses = sum(each.weights.size for each in net.projections)
+    synapses = sum(each.plastic.size for each in net.projections if each.constant is None)
     for what, count, most in (
         ("projections", len(net.projections), _MOST_PARTS), ("synapses", synapses, MOST_SYNAPSES),
     ):  # fmt: skip
@@ -134,21 +160,24 @@ def described(net: Network) -> dict[str, Any]:
                 "kind": each.kind.name.lower(),
                 "source": _to_json(each.source),
                 "target": _to_json(each.target),
+                "delay": each.delay,
             }
+            | ({} if each.constant is None else {"constant": each.constant, "itself": each.itself})
             for each in net.projections
         ],
     }
 
 
 def joined(net: Network) -> dict[str, NDArray[Any]]:
-    """Return the weights and the plastic flags of all projections, each as one array."""
+    """Return the weights and the plastic flags of all dense projections, each as one array."""
+    dense = [each for each in net.projections if each.constant is None]
 
     def whole(dtype: type[Any], arrays: list[NDArray[Any]]) -> NDArray[Any]:
         return np.concatenate([np.empty(0, dtype), *(each.ravel() for each in arrays)])
 
     return {
-        "weights": whole(np.int32, [each.weights for each in net.projections]),
-        "plastic": whole(np.bool_, [each.plastic for each in net.projections]),
+        "weights": whole(np.int32, [each.weights for each in dense]),
+        "plastic": whole(np.bool_, [each.plastic for each in dense]),
     }
 
 
@@ -161,14 +190,26 @@ def _to_json(population: Population) -> dict[str, Any]:
     }
 
 
-def _projection(where: str, found: Any, most: dict[str, int]) -> tuple[str, Range, Range]:
-    keys = _keys(where, found, ("name", "kind", "source", "target"))
-    if keys["kind"] != ProjectionKind.DENSE.name.lower():
-        raise NetworkFileError(f"{where}.kind must be 'dense', not {shown(keys['kind'])}")
+def _projection(where: str, found: Any, most: dict[str, int]) -> Described:
+    kinds = {ProjectionKind.DENSE: (), ProjectionKind.CONSTANT: ("constant", "itself")}
+    more = {kind.name.lower(): keys for kind, keys in kinds.items()}
+    kind = found.get("kind") if isinstance(found, dict) else None
+    if not isinstance(kind, str) or kind not in more:
+        raise NetworkFileError(f"{where}.kind must be one of {', '.join(more)}, not {shown(kind)}")
+    keys = _keys(where, found, ("name", "kind", "source", "target", "delay", *more[kind]))
     source, target = (_range(f"{where}.{end}", keys[end], most) for end in ("source", "target"))
     if target.of_axons:
         raise NetworkFileError(f"{where}.target must be of neurons")
-    return _name(where, keys["name"]), source, target
+    # Their ranges are checked when the projection is made.
+    for name, wanted in (("delay", int), ("constant", int), ("itself", bool)):
+        if name in keys and type(keys[name]) is not wanted:
+            raise NetworkFileError(
+                f"{where}.{name} must be {wanted.__name__}, not {shown(keys[name])}"
+            )
+    return Described(
+        _name(where, keys["name"]), source, target, keys["delay"], keys.get("constant"),
+        keys.get("itself", True),
+    )  # fmt: skip
 
 
 def _range(where: str, found: Any, most: dict[str, int]) -> Range:

@@ -2,10 +2,15 @@
 
 A core with a table of projections (`spiketwin.hdl.spec.projections`) names sources and neurons by
 whole groups of `lanes`. So axons and neurons are cut wherever the sources of a projection begin or
-end, and the targets of one that learns, and each part begins a group; the rest of its last group
-stays unused. A projection takes an entry of the table for each part of its sources, and if it
-learns also for each part of its targets. One that does not learn takes all groups that have any of
-its targets, with weights of 0 to the other neurons in them.
+end, and the targets of one that learns or is constant, and each part begins a group; the rest of
+its last group stays unused. A projection takes an entry of the table for each part of its sources,
+and if it learns also for each part of its targets. A dense one that does not learn takes all groups
+that have any of its targets, with weights of 0 to the other neurons in them. A constant one without
+synapses of neurons to themselves takes an entry of its own for the part that is source and target.
+
+A projection with a delay is one of relays: a part of the sources has relays for each delay with
+which it is used, one for each member, and those of a longer delay repeat those of the next shorter
+one. So every source, and every relay, has one relay at most.
 
 In a core without a table the weights are one matrix of all sources by all neurons.
 """
@@ -13,24 +18,36 @@ In a core without a table the weights are one matrix of all sources by all neuro
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.hdl.spec import projections as spec
-from spiketwin.hdl.spec.params import MAX_PROJECTIONS, WEIGHT_BLOCK, CoreParams
+from spiketwin.hdl.spec.params import (
+    MAX_PROJECTIONS,
+    MAX_RELAYS,
+    RELAY_DELAYS,
+    RELAY_WORD,
+    WEIGHT_BLOCK,
+    CoreParams,
+)
 from spiketwin.hdl.spec.registers import Space, limits
-from spiketwin.hdl.spec.variables import BY_SPACE, LAYOUT, PARAMETER_ARRAYS, Per, Variable
+from spiketwin.hdl.spec.variables import BY_SPACE, LAYOUT, PARAMETER_ARRAYS, Kind, Per, Variable
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.populations import Pairs, Population, Projection
+from spiketwin.host.sums import NEVER_FIRES
 
 if TYPE_CHECKING:
     from spiketwin.host.network import Network
+
+
+SIZES_OF_TABLE: Final = ("n_projections", "weight_depth", "n_relays", "max_delay")
+"""Sizes of a core that a network of populations decides: attributes of a `Cut`."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +60,44 @@ class Piece:
         Number of the projection in `Network.blocks`.
     pairs:
         Its sources and neurons, by their numbers in the network.
+    arrivals:
+        The numbers of the sources, or of the relays that repeat them if there is a delay.
     learns:
         Whether its weights may learn.
+    constant:
+        The weight of all synapses of a constant projection; None of a dense one.
+    itself:
+        Whether neurons have synapses to themselves in it.
     """
 
     projection: int
     pairs: Pairs
+    arrivals: range
     learns: bool
+    constant: int | None = None
+    itself: bool = True
+
+
+@dataclass(frozen=True)
+class Relays:
+    """The relays of a part of the sources for one delay, one for each.
+
+    Attributes
+    ----------
+    sources:
+        The sources, by their numbers in the network.
+    origins:
+        What is repeated: these sources, or their relays of a shorter delay.
+    numbers:
+        Their own numbers as sources of the network, which follow those of the neurons.
+    delay:
+        Ticks by which they are later than their origins.
+    """
+
+    sources: range
+    origins: range
+    numbers: range
+    delay: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,18 +110,31 @@ class Cut:
         Size of a group.
     axons, neurons:
         Shapes (n_axons,) and (n_neurons,): the number that each has in a core.
-    n_axons, n_neurons:
-        Axons and neurons that a core must have.
+    relay_numbers:
+        Shape (relays,): the number that each has among the relays of a core.
+    n_axons, n_neurons, n_relays:
+        Axons, neurons and relays that a core must have.
     pieces:
         The parts of the projections, sorted by their sources.
+    relays:
+        The relays of the parts of sources, in the order of their numbers.
     """
 
     lanes: int
     axons: IntArray
     neurons: IntArray
+    relay_numbers: IntArray
     n_axons: int
     n_neurons: int
+    n_relays: int
     pieces: tuple[Piece, ...]
+    relays: tuple[Relays, ...]
+
+    @property
+    def max_delay(self) -> int:
+        """Longest delay of a relay that a core must be built for; 0 without relays."""
+        longest = max((each.delay for each in self.relays), default=0)
+        return next(most for most in RELAY_DELAYS if most >= longest)
 
     @property
     def n_projections(self) -> int:
@@ -88,19 +149,30 @@ class Cut:
 
     def words(self, piece: Piece) -> int:
         """Return the words of each weight bank that a piece takes."""
-        _, sources = self._groups(self.sources(0), piece.pairs.sources)
+        if piece.constant is not None:
+            return 0
+        _, sources = self._groups(self.sources(0, 0), piece.arrivals)
         _, targets = self._groups(self.neurons, piece.pairs.neurons)
         return sources * targets * self.lanes
 
-    def entry(self, piece: Piece, n_axons: int, base: int) -> spec.Projection:
-        """Return the entry of a piece in a core with so many axons, from this word on."""
-        source, sources = self._groups(self.sources(n_axons), piece.pairs.sources)
-        target, targets = self._groups(self.neurons, piece.pairs.neurons)
-        return spec.Projection(spec.ProjectionKind.DENSE, source, sources, target, targets, base)
+    def entry(self, piece: Piece, params: CoreParams, base: int) -> spec.Projection:
+        """Return the entry of a piece in a core of these sizes, from this word on."""
+        numbers = self.sources(params.n_axons, params.n_neurons)
+        ends = (
+            *self._groups(numbers, piece.arrivals),
+            *self._groups(self.neurons, piece.pairs.neurons),
+        )
+        if piece.constant is None:
+            return spec.Projection(spec.ProjectionKind.DENSE, *ends, base)
+        return spec.Projection(
+            spec.ProjectionKind.CONSTANT, *ends, weight=piece.constant, itself=int(piece.itself)
+        )
 
-    def sources(self, n_axons: int) -> IntArray:
-        """Return the number of each source in a core with so many axons."""
-        return np.concatenate([self.axons, n_axons + self.neurons])
+    def sources(self, n_axons: int, n_neurons: int) -> IntArray:
+        """Return the number of each source in a core with so many axons and neurons."""
+        return np.concatenate(
+            [self.axons, n_axons + self.neurons, n_axons + n_neurons + self.relay_numbers]
+        )
 
     def _groups(self, numbers: IntArray, members: range) -> tuple[int, int]:
         """Return the first group of some members, and the number of groups."""
@@ -114,25 +186,64 @@ def cut(net: Network, lanes: int) -> Cut:
     # An all-to-all network may come to learn when its flags are written.
     learns = [net.all_to_all or block.learns for block in blocks]
     used = [block.source for block in blocks]
-    used += [block.target for block, each in zip(blocks, learns, strict=True) if each]
+    used += [
+        block.target
+        for block, each in zip(blocks, learns, strict=True)
+        if each or block.constant is not None
+    ]
     axons = _parts(net.n_axons, (each for each in used if each.of_axons))
     neurons = _parts(net.n_neurons, (each for each in used if not each.of_axons))
+    sources = [*axons, *(_moved(each, net.n_axons) for each in neurons)]
+    relays = _relays(blocks, sources, net.n_sources)
+    arrivals = {(part.start, 0): part for part in sources} | {
+        (each.sources.start, delay): each.numbers for each, delay in relays
+    }
     pieces = [
-        Piece(number, Pairs(sources, targets), learns[number])
+        Piece(
+            number, Pairs(part, targets), arrivals[part.start, block.delay], learns[number],
+            block.constant, block.itself or targets != _moved(part, -net.n_axons),
+        )
         for number, block in enumerate(blocks)
-        for sources in _within(
-            block.source.sources,
-            axons if block.source.of_axons else [_moved(each, net.n_axons) for each in neurons],
-        )
+        for part in _within(block.source.sources, sources)
         for targets in (
-            _within(block.target.neurons, neurons) if learns[number] else [block.target.neurons]
+            _within(block.target.neurons, neurons)
+            if learns[number]
+            else _around(block.target.neurons, part, net.n_axons)
+            if not block.itself
+            else [block.target.neurons]
         )
-    ]
-    pieces.sort(key=lambda piece: piece.pairs.sources.start)
+    ]  # fmt: skip
+    pieces.sort(key=lambda piece: piece.arrivals.start)
+    numbers = [each.numbers for each, _ in relays]
     return Cut(
-        lanes, _numbers(axons, lanes), _numbers(neurons, lanes), _padded(axons, lanes),
-        _padded(neurons, lanes), tuple(pieces),
+        lanes, _numbers(axons, lanes), _numbers(neurons, lanes), _numbers(numbers, lanes),
+        _padded(axons, lanes), _padded(neurons, lanes),
+        _whole(_padded(numbers, lanes), RELAY_WORD), tuple(pieces),
+        tuple(each for each, _ in relays),
     )  # fmt: skip
+
+
+def _relays(
+    blocks: Iterable[Projection], parts: list[range], first: int
+) -> list[tuple[Relays, int]]:
+    """Return the relays that projections need, each with its delay behind the sources."""
+    made, delayed = list[tuple[Relays, int]](), [block for block in blocks if block.delay]
+    for part in parts:
+        origins, before = part, 0
+        for delay in sorted({b.delay for b in delayed if part.start in b.source.sources}):
+            numbers = range(first, first + len(part))
+            made.append((Relays(part, origins, numbers, delay - before), delay))
+            origins, before, first = numbers, delay, numbers.stop
+    return made
+
+
+def _around(targets: range, part: range, n_axons: int) -> list[range]:
+    """Return targets in up to three parts, one of which is the neurons that the sources are."""
+    same = _moved(part, -n_axons)
+    if part.start < n_axons or same.start not in targets:
+        return [targets]
+    parts = [range(targets.start, same.start), same, range(same.stop, targets.stop)]
+    return [each for each in parts if each]
 
 
 def _parts(length: int, used: Iterable[Population]) -> list[range]:
@@ -176,6 +287,11 @@ class Block:
         """Whether its weights may learn."""
         return self.piece.learns
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is of a constant projection, and so has no words."""
+        return self.piece.constant is not None
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -200,6 +316,10 @@ class Layout:
         Whether the network is all-to-all, and so has a single matrix of weights.
     known:
         Whether the projections are known: not those of a core that another host has programmed.
+    relays:
+        The relays of the parts of its sources.
+    relay_numbers:
+        Shape (relays,): the number of each among the relays of the core.
     """
 
     params: CoreParams
@@ -210,6 +330,8 @@ class Layout:
     blocks: tuple[Block, ...]
     all_to_all: bool
     known: bool = True
+    relays: tuple[Relays, ...] = ()
+    relay_numbers: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def n_axons(self) -> int:
@@ -223,8 +345,15 @@ class Layout:
 
     @cached_property
     def sources(self) -> IntArray:
-        """Shape (n_sources,): number in the core of each source of the network."""
-        return np.concatenate([self.axons, self.params.n_axons + self.neurons])
+        """Shape (n_sources + relays,): number in the core of each source of the network."""
+        p = self.params
+        behind = p.n_axons + p.n_neurons + self.relay_numbers
+        return np.concatenate([self.axons, p.n_axons + self.neurons, behind])
+
+    @property
+    def n_sources(self) -> int:
+        """Axons and neurons of the network together."""
+        return self.n_axons + self.n_neurons
 
     @cached_property
     def numbers(self) -> IntArray:
@@ -237,39 +366,58 @@ class Layout:
     def words(self) -> list[int]:
         """Words of each weight bank that the blocks take; none without a table."""
         return [
-            block.entry.sources * block.entry.targets * self.params.lanes
+            block.entry.sources * block.entry.row_blocks * self.params.lanes
             for block in self.blocks
             if block.entry is not None
         ]
 
     def shape(self, space: Space) -> tuple[int, ...]:
-        """Return the shape of a space in the network's size; that of the ring is the core's."""
+        """Return the shape of a space in the network's size.
+
+        State of sources has an element for each relay behind them, and that of relays one for each
+        relay and each tick of the longest delay.
+        """
         variable = BY_SPACE[space]
         if variable.per is Per.RELAY_WORD:
-            return variable.shape_in(self.params)
+            longest = max((each.delay for each in self.relays), default=0)
+            return len(self.relay_numbers), longest if self.known else self.params.max_delay
+        if variable.per is Per.SOURCE and variable.kind is Kind.STATE:
+            return (len(self.sources),)
         return variable.shape(self.n_axons, self.n_neurons)
 
     def embed(self, space: Space, values: IntArray) -> IntArray:
         """Return values of sources or of neurons in the shape of the core."""
         variable = BY_SPACE[space]
-        fill = variable.limits(self.params)[1] if space is Space.THRESHOLD else 0
+        low, high = variable.limits(self.params)
+        fill = {Space.THRESHOLD: high, Space.BIAS: low * self._has_constants}.get(space, 0)
         embedded = np.full(variable.shape_in(self.params), fill, np.int64)
+        if variable.per is Per.SOURCE and len(values) == self.n_sources:
+            values = np.concatenate([values, values[self._repeated]])
         embedded[self._members(variable)] = values
         return embedded
 
     def extract(self, space: Space, values: IntArray) -> IntArray:
         """Return the part of values of the core's sources or neurons that is the network's."""
-        extracted: IntArray = values[self._members(BY_SPACE[space])]
-        return extracted
+        variable = BY_SPACE[space]
+        extracted: IntArray = values[self._members(variable)]
+        return extracted[: self.shape(space)[0]]
 
-    def _members(self, variable: Variable) -> IntArray | slice:
-        if variable.per is Per.RELAY_WORD:
-            return slice(None)
+    def _members(self, variable: Variable) -> IntArray:
         return self.sources if variable.per is Per.SOURCE else self.neurons
+
+    @property
+    def _repeated(self) -> IntArray:
+        """Shape (relays,): the source that each relay repeats."""
+        return np.array([source for each in self.relays for source in each.sources], np.int64)
+
+    @cached_property
+    def _has_constants(self) -> bool:
+        """Whether unused neurons get current, as those of the groups of a constant projection."""
+        return any(block.is_constant for block in self.blocks)
 
     def places(self, block: Block) -> IntArray:
         """Return the element of the space `weight` that each synapse of a block of a table is."""
-        rows, columns = block.piece.pairs.place
+        rows, columns = Pairs(block.piece.arrivals, block.piece.pairs.neurons).place
         sources, neurons = self.sources[rows, None], self.neurons[None, columns]
         entry: Any = block.entry  # the arithmetic of its method is that of arrays, too
         places: IntArray = entry.place(sources, neurons, self.params.lanes)
@@ -288,7 +436,7 @@ class Layout:
         `arrays` are the values of projections by their numbers, and `words` all elements.
         """
         for block in self.blocks:
-            if block.piece.projection not in arrays:
+            if block.piece.projection not in arrays or block.is_constant:
                 continue
             values = arrays[block.piece.projection][self._part(block)]
             if block.entry is None:
@@ -297,13 +445,35 @@ class Layout:
                 words[self.places(block)] = values
 
     def extract_synapses(self, words: IntArray) -> list[IntArray]:
-        """Return the values of the synapses of each projection: the inverse of `embed_synapses`."""
+        """Return the values of the synapses of each projection: the inverse of `embed_synapses`.
+
+        Those of constant projections are 0.
+        """
         arrays = [np.zeros(each.shape, np.int64) for each in self.pairs]
         for block in self.blocks:
+            if block.is_constant:
+                continue
             whole = block.entry is None
             values = self._in_matrix(block, words) if whole else words[self.places(block)]
             arrays[block.piece.projection][self._part(block)] = values
         return arrays
+
+    def add_constants(self, arrays: Sequence[IntArray]) -> None:
+        """Add the weights of constant projections to the weights of each projection."""
+        for block in self.blocks:
+            if block.piece.constant is not None:
+                weights = arrays[block.piece.projection][self._part(block)]
+                weights[...] = block.piece.constant
+                if not block.piece.itself:
+                    np.fill_diagonal(weights, 0)
+
+    def entries(self, number: int) -> int:
+        """Return the entries of the table that a projection takes."""
+        return sum(block.piece.projection == number for block in self.blocks)
+
+    def is_constant(self, number: int) -> bool:
+        """Return whether a projection was placed as a constant one."""
+        return any(b.is_constant for b in self.blocks if b.piece.projection == number)
 
     def _part(self, block: Block) -> tuple[slice, slice]:
         """Return the place of a block in the array of its projection."""
@@ -323,7 +493,9 @@ class Layout:
         return [
             (block.entry.base * lanes, block.entry.sources * block.entry.targets * lanes**2)
             for block in self.blocks
-            if block.entry is not None and number in (None, block.piece.projection)
+            if block.entry is not None
+            and not block.is_constant
+            and number in (None, block.piece.projection)
         ]
 
     def summed(self, arrays: Sequence[IntArray]) -> IntArray:
@@ -356,6 +528,21 @@ class Layout:
         if v_floor == v_top and self.n_neurons < self.params.n_neurons:
             raise DoesNotFit(f"v_floor must be below {v_top}, or unused neurons of the core fire")
 
+    def _check_constants(self) -> None:
+        """Raise `DoesNotFit` if constants could make unused neurons of the core fire.
+
+        Their bias, the lowest there is, holds any current that is no wider than the potential. Of
+        constant weights below 0 nothing fires.
+        """
+        p = self.params
+        excites = any((block.piece.constant or 0) > 0 for block in self.blocks)
+        if excites and p.i_syn_width > p.v_width and self.n_neurons < p.n_neurons:
+            raise DoesNotFit(
+                f"v_width must be at least i_syn_width ({p.i_syn_width}), not {p.v_width}, or a "
+                "constant above 0 makes unused neurons of the core fire: take another core "
+                "(`Network.core_params`)"
+            )
+
     def table(self) -> dict[Space, IntArray]:
         """Return the table of projections: all `variables.LAYOUT` arrays, by their spaces."""
         p = self.params
@@ -372,6 +559,13 @@ class Layout:
             table[Space.COLUMN_PROJECTIONS],
             [(entries[k].target, entries[k].targets) for k in learning],
         )
+        if self.params.n_relays:
+            for each in self.relays:
+                origins = self.sources[each.origins]
+                numbers = self.relay_numbers[np.array(each.numbers) - self.n_sources]
+                table[Space.RELAY_FIRST][origins] = numbers
+                table[Space.RELAY_COUNT][origins] = 1
+                table[Space.RELAY_DELAY][numbers] = each.delay
         return table
 
     def place(self, net: Network) -> dict[Space, IntArray]:
@@ -380,6 +574,7 @@ class Layout:
         Raises `DoesNotFit` if a value is out of the core's range; registers are not checked.
         """
         self.check_floor(int(net.held("v_floor")[0]))
+        self._check_constants()
         placed = self.table() if self.params.has_projections else {}
         for variable in PARAMETER_ARRAYS:
             arrays = self._checked(net, variable)
@@ -408,6 +603,8 @@ class Layout:
                 for number, values in enumerate(net.values(name))
             ]  # fmt: skip
         given: NDArray[Any] = getattr(net, name)
+        if name == "threshold":
+            given = np.where(given == NEVER_FIRES, variable.limits(p)[1], given)
         whole = integers(name, given, given.shape, variable.limits(p), DoesNotFit)
         return self.split(whole) if variable.per is Per.SYNAPSE else [whole]
 
@@ -436,19 +633,23 @@ def layout(net: Network, params: CoreParams) -> Layout:
     _check_sizes(parts, params)
     blocks, base = list[Block](), 0
     for piece in parts.pieces:
-        blocks.append(Block(piece, parts.entry(piece, params.n_axons, base)))
+        blocks.append(Block(piece, parts.entry(piece, params, base)))
         base += parts.words(piece)
     pairs = tuple(each.pairs for each in net.blocks)
     return Layout(
-        params, parts.axons, parts.neurons, net.projections, pairs, tuple(blocks), net.all_to_all
-    )
+        params, parts.axons, parts.neurons, net.projections, pairs, tuple(blocks), net.all_to_all,
+        relays=parts.relays, relay_numbers=parts.relay_numbers,
+    )  # fmt: skip
 
 
 def bare(params: CoreParams) -> Layout:
     """Return the layout of a core of which the host knows nothing but its sizes."""
     if params.has_projections:
         axons, neurons = np.arange(params.n_axons), np.arange(params.n_neurons)
-        return Layout(params, axons, neurons, (), (), (), all_to_all=False, known=False)
+        relays = np.arange(params.n_relays)
+        return Layout(
+            params, axons, neurons, (), (), (), all_to_all=False, known=False, relay_numbers=relays
+        )
     return in_matrix(params.n_axons, params.n_neurons, params)
 
 
@@ -467,6 +668,14 @@ def in_matrix(n_axons: int, n_neurons: int, params: CoreParams) -> Layout:
 def _of_populations_in_matrix(net: Network, params: CoreParams) -> Layout:
     """Return where a network of populations lies in a core without a table."""
     _check_lines(net.n_axons, net.n_neurons, params)
+    for each in net.projections:
+        if each.constant is not None or each.delay:
+            what = "has a delay" if each.delay else "is constant"
+            raise DoesNotFit(
+                f"{each.name} {what}, and the core has no table of projections: connect to a core "
+                "with n_projections above 1 (`params=net.core_params()` where the target is "
+                "simulated)"
+            )
     pairs = tuple(each.pairs for each in net.projections)
     _check_single(pairs, net.n_sources, net.n_neurons)
     numbers = np.arange(net.n_axons), np.arange(net.n_neurons)
@@ -474,7 +683,9 @@ def _of_populations_in_matrix(net: Network, params: CoreParams) -> Layout:
 
 
 def _rows(pairs: tuple[Pairs, ...]) -> tuple[Block, ...]:
-    return tuple(Block(Piece(number, each, True), None) for number, each in enumerate(pairs))
+    return tuple(
+        Block(Piece(number, each, each.sources, True), None) for number, each in enumerate(pairs)
+    )
 
 
 def _check_lines(n_axons: int, n_neurons: int, params: CoreParams) -> None:
@@ -505,6 +716,7 @@ def _check_sizes(parts: Cut, params: CoreParams) -> None:
     needed = {
         "n_axons": parts.n_axons, "n_neurons": parts.n_neurons,
         "n_projections": len(parts.pieces), "weight_depth": words,
+        "n_relays": parts.n_relays, "max_delay": parts.max_delay,
     }  # fmt: skip
     short = {name: size for name, size in needed.items() if size > getattr(params, name)}
     if short:
@@ -518,12 +730,17 @@ def _check_sizes(parts: Cut, params: CoreParams) -> None:
 
 
 def check_entries(parts: Cut) -> None:
-    """Raise `DoesNotFit` if a network takes more entries of the table than a core can have."""
+    """Raise `DoesNotFit` if a network takes more entries or relays than a core can have."""
     if len(parts.pieces) > MAX_PROJECTIONS:
         raise DoesNotFit(
             f"the network takes {len(parts.pieces)} entries of the table of projections, and a "
             f"core has at most {MAX_PROJECTIONS}: project from fewer slices, as each one that cuts "
             "a population also cuts the other projections of that population"
+        )
+    if parts.n_relays > MAX_RELAYS:
+        raise DoesNotFit(
+            f"the network takes {parts.n_relays} relays, one for each source and delay, and a core "
+            f"has at most {MAX_RELAYS}: take fewer different delays of large populations"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from spiketwin.hdl.spec.params import RELAY_WORD
 from spiketwin.hdl.spec.registers import PENDING_MASK_BITS, RUN_REGISTERS, ClearMask, Space
 from spiketwin.hdl.spec.text import shown
 from spiketwin.hdl.spec.variables import BY_SPACE
@@ -58,6 +59,8 @@ class Memories:
         for first, count in self._ranges(space, number):
             words[first : first + count] = self.read(space, count, first)
         arrays = layout.extract_synapses(words)
+        if space is Space.WEIGHT:
+            layout.add_constants(arrays)
         return layout.summed(arrays) if number is None else arrays[number]
 
     def write_synapses(
@@ -70,6 +73,11 @@ class Memories:
         state, layout, name = self._state, self._layout(), space.name.lower()
         allowed = state.formats[self.built(space)].limits()
         number = None if projection is None else layout.number_of(projection)
+        if number is not None and layout.is_constant(number):
+            raise InvalidInput(
+                f"{layout.projections[number].name} is constant and has no weights of its own: set "
+                "its `constant` and program the network again"
+            )
         if number is None:
             if not layout.all_to_all:
                 raise InvalidInput(
@@ -165,6 +173,29 @@ class Memories:
         else:
             state.settle()
             state.link.run([state.settings.clear(ClearMask.PENDING)])
+
+    def read_relay_ring(self) -> IntArray:
+        """Return which relays will be active: shape (relays, ticks), 1 for those that will."""
+        state = self._state
+        state.settle()
+        shape = state.layout.shape(Space.RELAY_RING)
+        words = self.read(Space.RELAY_RING, state.formats[Space.RELAY_RING].size)
+        bits = words[:, None] >> np.arange(RELAY_WORD) & 1
+        flags = bits.reshape(state.params.max_delay, state.params.n_relays)
+        return flags[self._ring_ticks(shape[1])][:, state.layout.relay_numbers].T
+
+    def write_relay_ring(self, flags: IntArray) -> None:
+        """Write which relays will be active, as `read_relay_ring` returns it."""
+        state = self._state
+        state.settle()
+        ring = np.zeros((state.params.max_delay, state.params.n_relays), np.int64)
+        ring[self._ring_ticks(flags.shape[1])[:, None], state.layout.relay_numbers] = flags.T
+        words = ring.reshape(-1, RELAY_WORD) << np.arange(RELAY_WORD)
+        self.write(Space.RELAY_RING, words.sum(axis=1))
+
+    def _ring_ticks(self, count: int) -> IntArray:
+        """Return the places in the ring of the next ticks."""
+        return (self._state.tick + np.arange(count)) % self._state.params.max_delay
 
     def read(self, space: Space, count: int, first: int = 0) -> IntArray:
         """Return `count` elements of a space from a linear index on, shape (count,)."""

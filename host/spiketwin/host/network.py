@@ -32,16 +32,19 @@ from spiketwin.host import sums
 from spiketwin.host.cautions import warn_of_widths
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
-from spiketwin.host.layout import check_entries, cut, layout, not_built
+from spiketwin.host.layout import SIZES_OF_TABLE, check_entries, cut, layout, not_built
 from spiketwin.host.populations import (
     AXONS,
+    Pairs,
     Population,
     Projection,
+    checked_kind,
     checked_name,
     checked_plastic,
     checked_population,
     checked_target,
     checked_weights,
+    no_plastic,
 )
 from spiketwin.host.stdp import Pairing, StdpWindow, half, warn_of_amplitude
 
@@ -137,7 +140,8 @@ class Network:
         that moment.
     threshold, v_reset, refrac_ticks, bias:
         Shape (n_neurons,), int32: threshold, potential after a spike, length of the refractory
-        period in ticks, and amount added to `v` in every tick, of each neuron.
+        period in ticks, and amount added to `v` in every tick, of each neuron. The threshold
+        8388607 is that of a neuron that never fires, on any core.
     profile, source_profile:
         Shapes (n_neurons,) and (n_axons + n_neurons,), int32, 0…7: the profile of each neuron, and
         that of each source, which its `trace_pre` has.
@@ -251,7 +255,12 @@ class Network:
         return Population(self, AXONS, True, 0, self.n_axons)
 
     def population(
-        self, size: int, *, name: str | None = None, **parameters: ArrayLike
+        self,
+        size: int,
+        *,
+        name: str | None = None,
+        fires: bool = True,
+        **parameters: ArrayLike,
     ) -> Population:
         """Add neurons, and return them as a population.
 
@@ -261,6 +270,9 @@ class Network:
             Number of neurons; the network has at most 4096.
         name:
             Name in messages and reports; by default ``"population 1"`` and so on.
+        fires:
+            False for neurons that never fire, instead of a `threshold`: theirs is the highest of
+            any core, 8388607, which stands for that of the core that is programmed.
         **parameters:
             `threshold`, `v_reset`, `refrac_ticks`, `bias` and `profile` of its neurons: arrays of
             shape (size,), or scalars, which fill them. Instead of `profile` what a profile holds,
@@ -277,6 +289,7 @@ class Network:
         size = _integer("size", size, (1, MAX_LINES - self.n_neurons))
         number = len(self.populations) + 1
         name = checked_name(f"population {number}" if name is None else name)
+        parameters |= _never_firing(fires, parameters)
         constants = _constants(parameters)
         arrays = {
             each: integers(
@@ -325,8 +338,11 @@ class Network:
         source: Population,
         target: Population,
         *,
-        weights: ArrayLike,
+        weights: ArrayLike | None = None,
         plastic: ArrayLike = False,
+        constant: int | None = None,
+        itself: bool = True,
+        delay: int = 0,
         name: str | None = None,
     ) -> Projection:
         """Add synapses from each member of a population to each neuron of another.
@@ -342,6 +358,12 @@ class Network:
         plastic:
             The same shape, bool: whether learning may change the weight. True alone stands for
             every synapse whose weight is not 0.
+        constant:
+            Instead of `weights`: the weight of all synapses, which takes no memory.
+        itself:
+            With `constant`: whether a neuron that is source and target has a synapse to itself.
+        delay:
+            Ticks, 0…256, by which spikes arrive later than without it.
         name:
             Name in messages and reports; by default the names of both populations.
 
@@ -354,11 +376,10 @@ class Network:
         source = checked_population("source", source, self)
         target = checked_target("target", target, self)
         name = checked_name(f"{source.name} to {target.name}" if name is None else name)
-        shape, limits = (source.size, target.size), ARRAYS["weights"].limits(WIDEST)
-        checked = checked_weights("weights", weights, shape, limits)
-        made = Projection(
-            source, target, checked, checked_plastic("plastic", plastic, checked), name
-        )
+        limits, pairs = ARRAYS["weights"].limits(WIDEST), Pairs(source.sources, target.neurons)
+        own, flags = _own_weights(weights, plastic, constant, pairs, limits)
+        made = Projection(source, target, own, flags, name, constant, itself, delay)
+        checked_kind("", made, limits)
         self.projections += (made,)
         return made
 
@@ -408,7 +429,7 @@ class Network:
         for projection in self.projections:
             made.project(
                 replace(projection.source, network=made), replace(projection.target, network=made),
-                weights=projection.weights, plastic=projection.plastic, name=projection.name,
+                **projection.keywords(),
             )  # fmt: skip
         return made
 
@@ -523,10 +544,12 @@ class Network:
             where = f"projections[{number}]"
             checked_population(f"{where}.source", each.source, self)
             checked_target(f"{where}.target", each.target, self)
-            each.weights = checked_weights(
-                f"{where}.weights", each.weights, each.pairs.shape, limits
-            )
-            each.plastic = checked_plastic(f"{where}.plastic", each.plastic, each.weights)
+            if each.own_weights is not None:
+                each.own_weights = checked_weights(
+                    f"{where}.weights", each.own_weights, each.pairs.shape, limits
+                )
+                each.plastic = checked_plastic(f"{where}.plastic", each.plastic, each.own_weights)
+            checked_kind(f"{where}.", each, limits)
 
     def stdp(
         self,
@@ -754,7 +777,7 @@ class Network:
         }
         if overrides.get("n_projections", 1 if self.all_to_all else 2) != 1:
             check_entries(parts)
-            sizes |= {"n_projections": parts.n_projections, "weight_depth": parts.weight_depth}
+            sizes |= {name: getattr(parts, name) for name in SIZES_OF_TABLE}
         reach = sums.reach(self, overrides.get("decay_shift", sizes["decay_shift"]))
         sizes |= self._widths(reach, bool(sizes["learning"]))
         warn_of_widths(reach, overrides)
@@ -810,10 +833,16 @@ class Network:
         for attribute, variable in (ARRAYS | SETTINGS).items():
             bits = variable.bits
             if bits in usual and (learning or variable.built != "learning"):
-                found = [_width(values, variable.signed) for values in self.values(attribute)]
+                found = [
+                    _width(values[values != sums.NEVER_FIRES], variable.signed)
+                    for values in self.values(attribute)
+                ]
                 needed[bits] = max([needed.get(bits, 0), *found])
         widths = {n: min(max(int(usual[n]), bits), sums.WIDEST) for n, bits in needed.items()}
         widths["i_syn_width"] = max(widths["i_syn_width"], widths["weight_width"])
+        if any((block.constant or 0) > 0 for block in self.blocks):
+            # The bias of unused neurons then holds them down, whatever the constants add.
+            widths["v_width"] = max(widths["v_width"], widths["i_syn_width"])
         return widths
 
     @classmethod
@@ -888,6 +917,28 @@ def _check_bounds(
         )
 
 
+def _own_weights(
+    weights: ArrayLike | None,
+    plastic: ArrayLike,
+    constant: object,
+    pairs: Pairs,
+    limits: tuple[int, int],
+) -> tuple[NDArray[np.int32] | None, NDArray[np.bool_]]:
+    """Return weights and plastic flags of a new projection, checked; no weights of a constant."""
+    if (weights is None) == (constant is None):
+        raise InvalidNetwork(
+            "a projection has either weights or a constant: give one of both to `project`"
+        )
+    if weights is not None:
+        own = checked_weights("weights", weights, pairs.shape, limits)
+        return own, checked_plastic("plastic", plastic, own)
+    if np.any(plastic):
+        raise InvalidNetwork(
+            "plastic must be False, as a constant weight does not learn: give weights"
+        )
+    return None, no_plastic(pairs)
+
+
 def array_types() -> dict[str, np.dtype[Any]]:
     """Return the dtype of every array of a network, by its attribute."""
     return {name: _dtype(variable) for name, variable in ARRAYS.items()}
@@ -909,6 +960,17 @@ def _integer(name: str, value: object, allowed: tuple[int, int]) -> int:
     ):
         raise InvalidNetwork(f"{name} must be an integer in {low}…{high}, not {shown(value)}")
     return int(value)
+
+
+def _never_firing(fires: object, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the threshold of neurons that are not to fire; none of others."""
+    if _integer("fires", fires, (0, 1)):
+        return {}
+    if "threshold" in parameters:
+        raise InvalidNetwork(
+            "threshold is given with fires=False, which has the highest: give one of both"
+        )
+    return {"threshold": sums.NEVER_FIRES}
 
 
 def _constants(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -1020,5 +1082,5 @@ def _coarse(tau: float) -> bool:
 
 def _width(array: NDArray[Any], signed: bool) -> int:
     """Return the number of bits that hold every value of an array."""
-    low, high = int(array.min()), int(array.max())
+    low, high = int(array.min(initial=0)), int(array.max(initial=0))
     return max(max(high, 0).bit_length(), (-low - 1).bit_length() if low < 0 else 0) + signed

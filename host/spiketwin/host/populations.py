@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spiketwin.hdl.spec.params import RELAY_DELAYS
 from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import integers
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 AXONS: Final = "axons"
 """Name of the population of all axons."""
+
+MAX_DELAY: Final = max(RELAY_DELAYS)
+"""Longest delay of a projection in ticks."""
 
 _LONGEST_NAME: Final = 500
 
@@ -40,6 +44,13 @@ class Pairs(NamedTuple):
             slice(self.sources.start, self.sources.stop),
             slice(self.neurons.start, self.neurons.stop),
         )
+
+    def loops(self, n_axons: int) -> tuple[range, range]:
+        """Return row and column, in an array of the pairs, of those of a neuron with itself."""
+        first = max(self.sources.start, n_axons + self.neurons.start)
+        end = max(first, min(self.sources.stop, n_axons + self.neurons.stop))
+        row, column = first - self.sources.start, first - n_axons - self.neurons.start
+        return range(row, row + end - first), range(column, column + end - first)
 
 
 @dataclass(frozen=True)
@@ -114,23 +125,58 @@ class Projection:
     ----------
     source, target:
         The populations; the target is one of neurons.
-    weights:
-        Shape (len(source), len(target)), int32: weight of each synapse.
+    own_weights:
+        The weights of a dense projection, which are its `weights`; None of a constant one.
     plastic:
-        The same shape, bool: whether learning may change the weight; the scalar True stands for
-        every synapse whose weight is not 0 at that moment.
+        Shape (len(source), len(target)), bool: whether learning may change the weight; the scalar
+        True stands for every synapse whose weight is not 0 at that moment. None of a constant
+        projection may.
     name:
         Its name in messages.
-    kind:
-        Its kind; so far all are dense.
+    constant:
+        The weight of all synapses of a constant projection; None of a dense one.
+    itself:
+        Whether neurons have synapses to themselves in a constant projection.
+    delay:
+        Ticks by which its spikes arrive later than without one.
     """
 
     source: Population
     target: Population
-    weights: NDArray[np.integer[Any]] = field(repr=False)
+    own_weights: NDArray[np.integer[Any]] | None = field(repr=False)
     plastic: NDArray[np.bool_] = field(repr=False)
     name: str
-    kind: ProjectionKind = ProjectionKind.DENSE
+    constant: int | None = None
+    itself: bool = True
+    delay: int = 0
+
+    @property
+    def kind(self) -> ProjectionKind:
+        """Its kind: dense, or constant."""
+        return ProjectionKind.DENSE if self.constant is None else ProjectionKind.CONSTANT
+
+    @property
+    def weights(self) -> NDArray[np.integer[Any]]:
+        """The weight of each synapse, int32, shape (len(source), len(target)).
+
+        Those of a constant projection are a new array, in which 0 stands for no synapse. They
+        cannot be set: setting them raises `InvalidNetwork`.
+        """
+        if self.own_weights is not None:
+            return self.own_weights
+        made = np.full(self.pairs.shape, self.constant, np.int32)
+        if not self.itself:
+            rows, columns = self.pairs.loops(self.source.network.n_axons)
+            made[rows, columns] = 0
+        return made
+
+    @weights.setter
+    def weights(self, weights: NDArray[np.integer[Any]]) -> None:
+        if self.own_weights is None:
+            raise InvalidNetwork(
+                f"{self.name} is constant and has one weight: set its `constant` instead"
+            )
+        self.own_weights = weights
 
     @property
     def pairs(self) -> Pairs:
@@ -141,6 +187,19 @@ class Projection:
     def learns(self) -> bool:
         """Whether any synapse is plastic."""
         return bool(self.plastic.any())
+
+    def keywords(self) -> dict[str, Any]:
+        """Return the arguments of `Network.project` that make the like, besides both ends."""
+        if self.constant is None:
+            its: dict[str, Any] = {"weights": self.weights, "plastic": self.plastic}
+        else:
+            its = {"constant": self.constant, "itself": self.itself}
+        return its | {"delay": self.delay, "name": self.name}
+
+
+def no_plastic(pairs: Pairs) -> NDArray[np.bool_]:
+    """Return the plastic flags of a constant projection, which take no memory."""
+    return np.broadcast_to(np.False_, pairs.shape)
 
 
 def checked_weights(
@@ -196,6 +255,40 @@ def checked_target(name: str, given: object, network: Network) -> Population:
     if target.of_axons:
         raise InvalidNetwork(f"{name} must be a population of neurons, not {target.name}")
     return target
+
+
+def checked_kind(where: str, projection: Projection, limits: tuple[int, int]) -> None:
+    """Check kind and delay of a projection; raise `InvalidNetwork` if they are wrong.
+
+    `limits` are those of a constant weight, and `where` begins the names in messages.
+    """
+    made = projection
+    for name, allowed in (("delay", (0, MAX_DELAY)), ("itself", (0, 1)), ("constant", limits)):
+        given = getattr(made, name)
+        if name != "constant" or given is not None:
+            value = int(integers(f"{where}{name}", given, (), allowed, InvalidNetwork))
+            setattr(made, name, bool(value) if name == "itself" else value)
+    if (made.constant is None) != (made.own_weights is not None):
+        raise InvalidNetwork(
+            f"{where}constant must stay a number in a constant projection, and None in another: "
+            "make a new projection"
+        )
+    if made.constant is not None and made.plastic.any():
+        raise InvalidNetwork(
+            f"{where}plastic must be False, as a constant weight does not learn: give weights"
+        )
+    if made.itself:
+        return
+    if made.constant is None:
+        raise InvalidNetwork(
+            f"{where}itself=False is of a constant projection: set the weights of neurons to "
+            "themselves to 0"
+        )
+    if made.delay and made.pairs.loops(made.source.network.n_axons)[0]:
+        raise InvalidNetwork(
+            f"{where}itself=False must not have a delay where a neuron is source and target: give "
+            f"weights, of {made.constant} and with 0 for each neuron to itself"
+        )
 
 
 def checked_name(given: object) -> str:

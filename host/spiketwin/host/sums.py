@@ -32,6 +32,9 @@ UNBOUNDED: Final = 1 << 40
 WIDEST: Final = 24
 """Most bits of `v`, `i_syn` and `theta`."""
 
+NEVER_FIRES: Final = limits(WIDEST, signed=True)[1]
+"""Threshold of a neuron that never fires. It stands for the highest of any core."""
+
 _INTERVALS: Final = 256
 """Intervals between spikes, up to this many ticks, that are examined one by one."""
 
@@ -47,7 +50,8 @@ class Reach:
         that has it.
     v:
         Shape (n_neurons,): greatest value that has to be represented; it includes the limit at
-        which a neuron fires if `v` can reach it. `v_floor` and `v_reset` bound `v` from below.
+        which a neuron fires if `v` can reach it, and is above what a neuron reaches that never
+        fires. `v_floor` and `v_reset` bound `v` from below.
     theta:
         Shape (n_neurons,): greatest value.
     """
@@ -61,10 +65,15 @@ def in_one_tick(net: Network) -> IntArray:
     """Return the least and the most that a tick adds to each `i_syn`, shape (n_neurons, 2).
 
     The least is the sum of all inhibition, the most that of all excitation. A plastic weight counts
-    with its start weight or its bound, whichever is more extreme.
+    with its start weight or its bound, whichever is more extreme, and a constant one with all
+    sources, as unused neurons that share a group get it from all.
     """
     added = np.zeros((net.n_neurons, 2), np.int64)
     for block in net.blocks:
+        if block.constant is not None:
+            sign = int(block.constant > 0)
+            added[block.target.neurons, sign] += block.constant * len(block.source)
+            continue
         least, most = block.weights.astype(np.int64), block.weights.astype(np.int64)
         if block.learns:
             least = np.where(block.plastic, np.minimum(least, net.w_min), least)
@@ -106,7 +115,8 @@ def reach(net: Network, shifts: bool) -> Reach:
     reset = np.where(net.of_neurons("reset_subtract"), subtracted, np.minimum(free, limit))
     # A neuron that integrates in its refractory time does not fire in it, so firing is no bound.
     integrates = net.of_neurons("refrac_integrates") & (net.refrac_ticks > 0)
-    return Reach(i_syn, np.where(integrates, np.maximum(free, reset), reset), theta)
+    most_v = np.where(integrates, np.maximum(free, reset), reset)
+    return Reach(i_syn, np.where(threshold == NEVER_FIRES, free + 1, most_v), theta)
 
 
 def _codes(net: Network, name: str, shifts: bool) -> tuple[IntArray, IntArray]:

@@ -511,6 +511,63 @@ def test_projections_and_populations_are_shrunk_away(layers: Path, broken: Break
     assert again["first_difference"]["field"] == "theta"
 
 
+@pytest.fixture
+def kinds(tmp_path: Path) -> Path:
+    """A network with a constant projection, and one with a delay."""
+    rng = np.random.default_rng(5)
+    net = Network(n_axons=6, v_tau=20.0, i_syn_tau=4.0)
+    hidden = net.population(7, threshold=150, name="hidden")
+    net.project(net.axons, hidden, weights=rng.integers(20, 60, (6, 7)), name="early")
+    net.project(net.axons, hidden, weights=rng.integers(20, 60, (6, 7)), delay=5, name="late")
+    net.project(hidden, hidden, constant=-60, itself=False, name="inhibition")
+    path = tmp_path / "kinds.npz"
+    save(path, net, np.argwhere(rng.random((TICKS, 6)) < 0.3), TICKS)
+    return path
+
+
+def test_constants_and_delays_are_compared_with_the_ideal_network(kinds: Path) -> None:
+    _, net = faulty_for(kinds)
+    room = {"n_axons": 16, "n_neurons": 16, "weight_depth": 128}
+    one, other = net.core_params(**room), net.core_params(n_relays=64, max_delay=32, **room)
+    urls = [f"model://?params={described(params)}" for params in (one, other)]
+    figures = compared(kinds, *urls, "float:")
+    assert figures["first_difference"] is None
+    assert figures["targets"]["float:"]["spikes"] > 50
+    assert figures["targets"][urls[0]]["within_one_tick_of_float"] > 0.8
+
+
+def test_a_relay_that_differs_is_named_and_its_delay_kept(kinds: Path, broken: Break) -> None:
+    url, net = faulty_for(kinds)
+
+    def lost(core: ModelCore, _words: Words) -> None:
+        core.relay_ring[...] &= ~np.uint32(4)
+
+    broken(None, lost)
+    small = kinds.with_name("small.npz")
+    found = compared(kinds, "model:", url, shrink=small)["first_difference"]
+    assert (found["field"], found["source"], found["part"]) == ("relay_ring", 15, "the relays")
+    shrunk, _ = load(small)
+    assert [(each.name, each.delay) for each in shrunk.projections] == [("late", 5)]
+
+
+def test_what_is_shrunk_loses_its_delays_and_keeps_its_constants(
+    kinds: Path, broken: Break
+) -> None:
+    url, net = faulty_for(kinds)
+    neuron = int(layout(net, net.core_params()).neurons[0])
+
+    def when_inhibited(core: ModelCore, _words: Words) -> None:
+        core.theta[neuron] += int(core.i_syn[neuron] < 0)
+
+    broken(None, when_inhibited)
+    small = kinds.with_name("small.npz")
+    compared(kinds, "model:", url, shrink=small)
+    shrunk, _ = load(small)
+    its = {each.name: (each.constant, each.itself, each.delay) for each in shrunk.projections}
+    assert its["inhibition"] == (-60, False, 0)
+    assert all(delay == 0 for _, _, delay in its.values())
+
+
 def test_nothing_is_shrunk_where_nothing_differs(net: Path) -> None:
     small = net.with_name("small.npz")
     done = spiketwin(net, "--on", "model:", "--on", "model:", "--shrink", small)

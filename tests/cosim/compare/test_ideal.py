@@ -73,6 +73,48 @@ def test_with_all_roundings_kept_every_value_is_the_cores(seed: int) -> None:
     assert not np.array_equal(case.run_ideal().spikes, found.spikes)
 
 
+def of_all_kinds(seed: int) -> Network:
+    """A network with constants and delays, that learns at synapses with several delays."""
+    rng = np.random.default_rng(seed)
+    net = Network(n_axons=9, v_tau=20.0, i_syn_tau=3.0, v_floor=-900, w_max=60, learn_pre=True,
+                  learn_post=True, pre_gain=-2000, post_gain=9000, trace_pre_tau=10.0,
+                  trace_pre_bump=9000, trace_post_tau=10.0, trace_post_bump=9000)  # fmt: skip
+    hidden = net.population(12, threshold=rng.integers(100, 200, 12), refrac_ticks=1)
+    output = net.population(6, threshold=130)
+    for delay in (0, 1, 7):
+        weights = rng.integers(5, 30, (9, 12))
+        net.project(net.axons, hidden, weights=weights, plastic=delay < 7, delay=delay)
+    net.project(hidden[2:], hidden[:9], constant=-7, itself=False)
+    net.project(hidden, output, weights=rng.integers(0, 60, (12, 6)), plastic=True, delay=2)
+    net.project(net.axons[3:], output, constant=6, delay=3)
+    return net
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_constants_and_delays_are_those_of_the_core(seed: int) -> None:
+    net = of_all_kinds(seed)
+    params = net.core_params(n_axons=48, event_queue_depth=512)
+    case = replace(Case.of(net, params, noise(300, 9, seed), 300), clear_every=70)
+    with connect("model:", params=params) as core:
+        found = case.run_on(core, every=50)
+    same = case.run_ideal(every=50, keeping=Quantisation(params))
+    assert len(set(found.spikes[:, 1])) == 18
+    for name in ("spikes", "after", "v", "weights"):
+        np.testing.assert_array_equal(getattr(same, name), getattr(found, name), name)
+    played = case.open_loop()
+    np.testing.assert_array_equal(played.run_ideal().spikes, case.run_ideal().spikes)
+    with connect("model:", params=played.params) as core:
+        found = played.run_on(core)
+    same = played.run_ideal(keeping=Quantisation(played.params))
+    np.testing.assert_array_equal(same.spikes, found.spikes)
+
+
+def test_an_ideal_network_with_delays_is_not_rounded_to_an_all_to_all_one() -> None:
+    net = of_all_kinds(0)
+    with pytest.raises(InvalidNetwork, match="an all-to-all network has no delays"):
+        Ideal.of(net, net.core_params()).quantised(1.0, net.core_params())
+
+
 @pytest.mark.parametrize("lifted", ["decay_codes", "decay_rounding", "widths", "weight_steps"])
 def test_each_rounding_can_be_lifted(lifted: str) -> None:
     net = wild(3)

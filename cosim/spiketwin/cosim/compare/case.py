@@ -14,7 +14,7 @@ from spiketwin.cosim.compare.trajectory import NetworkOnCore, Trajectory, record
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
-from spiketwin.host.layout import cut
+from spiketwin.host.layout import SIZES_OF_TABLE, cut
 from spiketwin.host.progress import Steps
 
 
@@ -96,8 +96,8 @@ class Case:
         Raise `ParamsError` if no core has so many axons.
         """
         played = self.run_ideal().spikes + (1, self.ideal.n_axons)
-        lost = played[:, 0] % (self.clear_every or self.ticks) == 0  # before a clear or the end
-        played = played[~lost]
+        cleared = played[:, 0] % (self.clear_every or self.ticks) == 0
+        played = played[~cleared & (played[:, 0] < self.ticks)]
         events = np.concatenate([self.spikes.reshape(-1, 2), played])
         network = self.network
         network = _played_in(network) if network.all_to_all else _of_populations_in(network)
@@ -117,7 +117,7 @@ def _with_played(params: CoreParams, network: Network) -> CoreParams:
     if p.has_projections:
         parts = cut(network, p.lanes)
         n_axons = max(n_axons, parts.n_axons)
-        for name in ("n_neurons", "n_projections", "weight_depth"):
+        for name in ("n_neurons", *SIZES_OF_TABLE):
             sizes[name] = max(getattr(p, name), getattr(parts, name))
     queue = max(p.event_queue_depth, 1 << (n_axons - 1).bit_length())
     return replace(p, n_axons=n_axons, event_queue_depth=queue, **sizes)
@@ -130,6 +130,9 @@ def _of_populations_in(net: Network) -> Network:
     for each in moved.projections:
         if not each.source.of_axons:
             source = each.source
+            if not each.itself:  # only a neuron is its own source, so it needs its weights
+                each.own_weights, each.constant, each.itself = each.weights, None, True
+                each.plastic = np.zeros(each.pairs.shape, np.bool_)
             each.source = replace(source, of_axons=True, first=net.n_axons + source.first)
     return moved
 
@@ -144,11 +147,13 @@ _Net = TypeVar("_Net", Ideal, Network)
 
 def _played_in(net: _Net) -> _Net:
     """Move what the neurons are as sources to as many axons after the others."""
+    n_axons = net.n_axons + net.n_neurons
     no_rows = np.zeros((net.n_neurons, net.n_neurons), np.bool_)
     return replace(
         net,
-        n_axons=net.n_sources,
+        n_axons=n_axons,
         source_profile=_played_profiles(net),
-        weights=np.concatenate([net.weights, no_rows]),
-        plastic=np.concatenate([net.plastic, no_rows]),
+        # The rows of relays stay behind those of the neurons.
+        weights=np.insert(net.weights, [n_axons] * net.n_neurons, no_rows, axis=0),
+        plastic=np.insert(net.plastic, [n_axons] * net.n_neurons, no_rows, axis=0),
     )

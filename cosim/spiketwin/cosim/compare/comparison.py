@@ -24,6 +24,7 @@ from spiketwin.hdl.spec.params import CoreParams, ParamsError
 from spiketwin.hdl.spec.protocol import Identity
 from spiketwin.host import connect
 from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import DoesNotFit
 from spiketwin.host.link import DEFAULT_RETRIES
 from spiketwin.host.progress import Progress
 from spiketwin.host.targets import takes_baud, takes_sizes
@@ -262,11 +263,20 @@ def _near(
     }
 
 
+def _holds(params: CoreParams, opened: Case) -> bool:
+    """Return whether a core of these sizes holds the network of a case."""
+    try:
+        opened.network.check_fits(params)
+    except DoesNotFit:
+        return False
+    return True
+
+
 def _in_open_loop(opened: Case, device: Subject, progress: Progress) -> OpenLoop | None:
     """Evaluate a device in open loop, or a simulated one of sufficient size in its place."""
     report = partial(progress, f"{device.name} in open loop")
     every = -(-opened.ticks // _RECORDS)
-    if device.core.params.n_axons >= opened.network.n_axons:
+    if _holds(device.core.params, opened):
         run = opened.run_on(device.core, every, report)
     elif takes_sizes(device.url):
         with connect(device.url, params=opened.params) as core:

@@ -89,7 +89,7 @@ class Difference(Result):
         at which *Update* began), ``cycles`` (of the tick) or ``digest`` (of what it wrote).
     source, neuron:
         The element: both for a synapse, one for a trace or a neuron, none for the last three
-        fields.
+        fields. Relays are sources behind the neurons, in the order of `Core.read_state`.
     values:
         Its value in each of the two targets, by name.
     elements:
@@ -280,6 +280,8 @@ def _named(
         source, neuron = place
     elif per is Per.SOURCE:
         (source,) = place
+    elif per is Per.RELAY_WORD:
+        source = case.network.n_sources + place[0]
     elif place:
         (neuron,) = place
     return Difference(
@@ -308,6 +310,8 @@ def _part(net: Network, source: int | None, neuron: int | None) -> str | None:
         return ", ".join(names) or None
     if source is not None and source < net.n_axons:
         return AXONS
+    if source is not None and source >= net.n_sources:
+        return "the relays"
     number = neuron if source is None else source - net.n_axons
     populations = (each.name for each in net.populations if number in each.neurons)
     return next(populations, None)

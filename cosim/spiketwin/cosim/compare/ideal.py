@@ -17,7 +17,16 @@ from spiketwin.cosim.compare.trajectory import Trajectory, Values, record
 from spiketwin.cosim.compilation import announced
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
-from spiketwin.hdl.spec.variables import POTENTIAL, STATE, TRACE, VARIABLES, WEIGHT, Kind, names
+from spiketwin.hdl.spec.variables import (
+    POTENTIAL,
+    STATE,
+    TRACE,
+    VARIABLES,
+    WEIGHT,
+    Kind,
+    Per,
+    names,
+)
 from spiketwin.host.cautions import warn_of_rounding
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidNetwork
@@ -41,6 +50,10 @@ def _vector(value: float) -> Any:
     return field(default=value)
 
 
+def _no_relays() -> IntArray:
+    return np.empty((0, 2), np.int64)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Ideal:
     """A network in real numbers, whose attributes have the names and meanings of `Network`'s.
@@ -55,6 +68,9 @@ class Ideal:
     ----------
     n_axons, n_neurons:
         Sizes.
+    relays:
+        Shape (k, 2): source and delay in ticks of the relays, which are more sources behind axons
+        and neurons, with rows of their own in `weights` and `plastic`; by default none.
     weights, threshold, v_reset, bias, v_floor, theta_bump, linear_leak, w_min, w_max:
         In one unit of the caller's choice, such as mV above rest; a scalar fills an array.
         `v_floor` may be ``-inf``.
@@ -120,6 +136,7 @@ class Ideal:
     i_inh_tau: float | Values = 0.0
     refrac_integrates: bool | NDArray[np.bool_] = False
     linear_leak: float | Values = 0.0
+    relays: IntArray = field(default_factory=_no_relays)
 
     def __post_init__(self) -> None:
         own = {f.name for f in fields(self)}
@@ -127,6 +144,8 @@ class Ideal:
             exact = np.bool_ if variable.is_flag else np.int64
             dtype = np.float64 if name in _IN_UNITS else exact
             shape = variable.shape(self.n_axons, self.n_neurons)
+            if variable.per is Per.SYNAPSE:
+                shape = (self.n_sources, self.n_neurons)
             array = np.asarray(getattr(self, name))
             if array.ndim and array.shape != shape:
                 raise InvalidNetwork(f"{name} must have the shape {shape}, not {array.shape}")
@@ -139,15 +158,16 @@ class Ideal:
 
     @property
     def n_sources(self) -> int:
-        """Axons and neurons together."""
-        return self.n_axons + self.n_neurons
+        """Axons, neurons and relays together."""
+        return self.n_axons + self.n_neurons + len(self.relays)
 
     @classmethod
     def of(cls, network: Network, params: CoreParams) -> Self:
         """Take the integers of a network, for a core of these sizes, as exact real numbers.
 
-        The sizes determine the full scale of the traces. Synapses of one pair become one of their
-        sum. Raises `InvalidNetwork` if such synapses learn, as each has bounds of its own.
+        The sizes determine the full scale of the traces. Synapses of one pair, and of one delay,
+        become one of their sum. Raises `InvalidNetwork` if such synapses learn, as each has bounds
+        of its own.
         """
         network.validate()
         values = _matrices(network)
@@ -182,6 +202,10 @@ class Ideal:
             Many weights become 0.
         """
         values = {f.name: getattr(self, f.name) for f in fields(self)}
+        if len(values.pop("relays")):
+            raise InvalidNetwork(
+                "an all-to-all network has no delays: round the weights of a network of populations"
+            )
         for name, steps in _steps(scale, params).items():
             value = values[name] * steps
             if name == "v_floor":
@@ -233,9 +257,13 @@ class _Runner:
         self._rules = _rules(ideal)
         noise_seed = ideal.seed if ideal.stochastic else None
         self._grid = (
-            keeping.grid(ideal.n_axons, ideal.n_neurons, noise_seed) if keeping else no_grid()
+            keeping.grid(ideal.n_axons, ideal.n_neurons, noise_seed, len(ideal.relays))
+            if keeping
+            else no_grid()
         )
         n = ideal.n_neurons
+        sources, delays = np.ascontiguousarray(ideal.relays.T)
+        self._relays = sources
         self._state = kernels.State(
             weight=ideal.weights.copy(),
             plastic=ideal.plastic,
@@ -244,7 +272,7 @@ class _Runner:
             refrac_ticks=ideal.refrac_ticks,
             bias=ideal.bias,
             profile=ideal.profile,
-            source_profile=ideal.source_profile,
+            source_profile=np.append(ideal.source_profile, ideal.source_profile[sources]),
             shared=_shared(ideal, _loss(keeping)),
             v=np.zeros(n),
             i_syn=np.zeros(n),
@@ -254,6 +282,10 @@ class _Runner:
             trace_pre=np.zeros(ideal.n_sources),
             trace_post=np.zeros(n),
             pending=np.zeros(n, np.bool_),
+            relay_source=sources,
+            relay_delay=delays,
+            relay_ring=np.zeros((int(delays.max(initial=0)) + 1, len(delays)), np.bool_),
+            active=np.zeros(ideal.n_sources, np.bool_),
             row_noise=np.zeros(n, np.uint16),
             column_noise=np.zeros(ideal.n_sources, np.uint16),
         )
@@ -279,24 +311,36 @@ class _Runner:
         return self._state.v.copy()
 
     def weights(self) -> Values:
-        return self._state.weight.copy()
+        first = len(self._state.weight) - len(self._relays)
+        sums = self._state.weight[:first].copy()
+        np.add.at(sums, self._relays, self._state.weight[first:])
+        return sums
 
 
 def _matrices(network: Network) -> dict[str, Any]:
-    """Return the weights and plastic flags of all pairs of a source and a neuron."""
-    synapses = np.zeros((network.n_sources, network.n_neurons), np.int64)
-    plastic = np.zeros(synapses.shape, np.bool_)
+    """Return weights and plastic flags of all pairs of a source and a neuron, and the relays."""
+    relays = sorted({(s, b.delay) for b in network.blocks if b.delay for s in b.pairs.sources})
+    row_of = {relay: network.n_sources + k for k, relay in enumerate(relays)}
+    row_of |= {(source, 0): source for source in range(network.n_sources)}
+    weights = np.zeros((len(row_of), network.n_neurons), np.int64)
+    synapses, plastic = np.zeros_like(weights), np.zeros(weights.shape, np.bool_)
     for block in network.blocks:
-        synapses[block.pairs.place] += 1
-        plastic[block.pairs.place] |= block.plastic
+        rows = [row_of[source, block.delay] for source in block.pairs.sources]
+        place = np.ix_(rows, block.pairs.neurons)
+        weights[place] += block.weights
+        synapses[place] += 1
+        plastic[place] |= block.plastic
     several = np.argwhere(plastic & (synapses > 1))
     if several.size:
         source, neuron = several[0]
+        if source >= network.n_sources:
+            source = relays[source - network.n_sources][0]
         raise InvalidNetwork(
             f"source {source} and neuron {neuron} have several synapses of which one learns: an "
             "ideal network has one synapse for each pair. Put them into one projection"
         )
-    return {"weights": network.weight_sums(), "plastic": plastic}
+    made = np.array(relays, np.int64).reshape(-1, 2)
+    return {"weights": weights, "plastic": plastic, "relays": made}
 
 
 def _loss(keeping: Quantisation | None) -> Callable[[float], float]:

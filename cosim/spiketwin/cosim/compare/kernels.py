@@ -28,9 +28,11 @@ _FINEST_STEP = float(1 << a.STEP_BITS)
 class State(NamedTuple):
     """Arrays of a network, by the names of the specification, and scratch space.
 
-    `weight` and `plastic` have shape (n_sources, n_neurons), `trace_pre` (n_sources,); `pending`
-    flags the neurons that fired in the last tick; `shared` has shape (n_profiles, fields of
-    `Shared`); `row_noise` and `column_noise` are scratch.
+    `weight` and `plastic` have shape (n_sources, n_neurons), `trace_pre` (n_sources,), with relays
+    behind the other sources; `pending` flags the neurons that fired in the last tick; `shared` has
+    shape (n_profiles, fields of `Shared`). `relay_source` and `relay_delay` have shape (relays,),
+    and `relay_ring`, of shape (ticks, relays), flags those that are active in a tick, modulo its
+    length. `active`, of shape (n_sources,), `row_noise` and `column_noise` are scratch.
     """
 
     weight: Reals
@@ -50,6 +52,10 @@ class State(NamedTuple):
     trace_pre: Reals
     trace_post: Reals
     pending: Flags
+    relay_source: Int64
+    relay_delay: Int64
+    relay_ring: Flags
+    active: Flags
     row_noise: Word16
     column_noise: Word16
 
@@ -179,6 +185,7 @@ def _step(trace: float, gain: float, offset: float, g: Grid) -> float:
 
 @compiled
 def _deliver(s: State, r: Rules, g: Grid, source: int, key_x: np.uint16, key_y: np.uint16) -> None:
+    s.active[source] = True
     row, plastic = s.weight[source], s.plastic[source]
     for j in range(row.size):
         current = s.i_inh if r.i_inh_en and row[j] < 0.0 else s.i_syn
@@ -234,6 +241,19 @@ def _learn(s: State, r: Rules, g: Grid, j: int, key_x: np.uint16, key_y: np.uint
             s.weight[i, j] = _stepped(s.weight[i, j], step, s.column_noise[i], r, g)
 
 
+@compiled
+def _relay(s: State, r: Rules, g: Grid, now: int, key_x: np.uint16, key_y: np.uint16) -> None:
+    """Deliver the relays of a tick, and let those of its active sources be active later."""
+    first = s.trace_pre.size - s.relay_source.size
+    ticks = s.relay_ring.shape[0]
+    for k in range(s.relay_source.size):
+        if s.relay_ring[now % ticks, k]:
+            s.relay_ring[now % ticks, k] = False
+            _deliver(s, r, g, first + k, key_x, key_y)
+        if s.active[s.relay_source[k]]:
+            s.relay_ring[(now + s.relay_delay[k]) % ticks, k] = True
+
+
 @entry
 def run_ticks(
     s: State,
@@ -254,15 +274,17 @@ def run_ticks(
         s.row_noise[:] = a.HALF_STEP
         s.column_noise[:] = a.HALF_STEP
     count, event = 0, 0
-    n_axons = s.trace_pre.size - s.v.size
+    n_axons = s.trace_pre.size - s.relay_source.size - s.v.size
     for now in range(tick, tick + ticks):
         key_x, key_y = noise_key(g.seed, now, a.PASS_PRE)
+        s.active[:] = False
         while event < event_tick.size and event_tick[event] == now:
             _deliver(s, r, g, event_axon[event], key_x, key_y)
             event += 1
         for j in range(s.pending.size):
             if s.pending[j]:
                 _deliver(s, r, g, n_axons + j, key_x, key_y)
+        _relay(s, r, g, now, key_x, key_y)
         first = count
         for j in range(s.pending.size):
             s.pending[j] = _update(s, r, g, j)

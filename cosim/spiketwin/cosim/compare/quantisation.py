@@ -41,7 +41,9 @@ class Quantisation:
     widths: bool = True
     weight_steps: bool = True
 
-    def grid(self, n_axons: int, n_neurons: int, noise_seed: int | None) -> kernels.Grid:
+    def grid(
+        self, n_axons: int, n_neurons: int, noise_seed: int | None, n_relays: int = 0
+    ) -> kernels.Grid:
         """Return the kernel's grid for a network of these sizes; with a seed, noise rounds steps.
 
         Raise `DoesNotFit` if the core is smaller than the network.
@@ -62,7 +64,10 @@ class Quantisation:
             whole_steps=self.weight_steps,
             stochastic=self.weight_steps and noise_seed is not None,
             seed=noise_seed or 0,
-            sources=in_matrix(n_axons, n_neurons, p).sources.astype(np.uint16),
+            sources=np.append(
+                in_matrix(n_axons, n_neurons, p).sources,
+                p.n_axons + p.n_neurons + np.arange(n_relays),
+            ).astype(np.uint16),
             neurons=np.arange(n_neurons, dtype=np.uint16),
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import (
@@ -94,8 +94,8 @@ def shrink(
     while before != small.size and not search.over:
         before = small.size
         for fewer in (
-            _fewer_projections, _fewer_neurons, _fewer_ticks, _fewer_events, _fewer_weights,
-            _fewer_settings,
+            _fewer_projections, _fewer_delays, _fewer_neurons, _fewer_ticks, _fewer_events,
+            _fewer_weights, _fewer_settings,
         ):  # fmt: skip
             small = fewer(small, search.still_differ)
     whole = not search.over
@@ -121,9 +121,10 @@ class _Small:
         net = self.network
         settings = sum(getattr(net, name) != value for name, value in _usual_settings().items())
         neurons = sum(int((getattr(net, n) != v).sum()) for n, v in _SILENT.items())
+        delays = sum(each.delay > 0 for each in net.projections)
         return (
-            self.ticks, len(self.events), len(net.projections), net.n_weights, net.n_plastic,
-            neurons, settings,
+            self.ticks, len(self.events), len(net.projections), delays, net.n_weights,
+            net.n_plastic, neurons, settings,
         )  # fmt: skip
 
     def changed(self, **attributes: Any) -> _Small:
@@ -146,7 +147,8 @@ def _beginnings(a: Subject, case: Case, found: Difference) -> Iterator[_Small]:
         a.after(case, begin)
         learned = case.network.copy()
         for was, now in zip(case.network.projections, learned.projections, strict=True):
-            now.weights = a.core.read_weights(was)
+            if was.constant is None:
+                now.weights = a.core.read_weights(was)
         if learned.all_to_all:
             learned.weights = a.core.read_weights()
         events = case.spikes[(case.spikes[:, 0] >= begin) & (case.spikes[:, 0] < end)]
@@ -237,8 +239,21 @@ def _fewer_projections(small: _Small, differ: _Differ) -> _Small:
     return only(_minimal(numbers, lambda kept: differ(only(kept)))) if numbers else small
 
 
+def _fewer_delays(small: _Small, differ: _Differ) -> _Small:
+    """Set delays of projections to 0."""
+    delayed = [k for k, each in enumerate(small.network.projections) if each.delay]
+
+    def only(numbers: list[int]) -> _Small:
+        fewer = small.changed()
+        for number in set(delayed) - set(numbers):
+            fewer.network.projections[number].delay = 0
+        return fewer
+
+    return only(_minimal(delayed, lambda kept: differ(only(kept)))) if delayed else small
+
+
 def _fewer_neurons(small: _Small, differ: _Differ) -> _Small:
-    """Silence neurons: no weights from and to them, and default parameters."""
+    """Silence neurons: no weights from and to them, but constant ones, and default parameters."""
     net = small.network
     everything = range(net.n_neurons)
 
@@ -250,6 +265,8 @@ def _fewer_neurons(small: _Small, differ: _Differ) -> _Small:
         }
         fewer = small.changed(**arrays)
         for block in fewer.network.blocks:
+            if block.constant is not None:
+                continue
             for matrix in (block.weights, block.plastic):
                 matrix[:, silent[block.target.neurons]] = 0
                 if not block.source.of_axons:
@@ -264,17 +281,24 @@ def _fewer_weights(small: _Small, differ: _Differ) -> _Small:
     for name in ("weights", "plastic"):
         rows = [
             (number, (row, slice(None)))
-            for number, whole in enumerate(small.network.values(name))
+            for number, whole in _arrays(small, name)
             for row in np.flatnonzero(whole.any(axis=1)).tolist()
         ]
         small = _only(small, name, rows, differ)
         cells = [
             (number, tuple(cell))
-            for number, whole in enumerate(small.network.values(name))
+            for number, whole in _arrays(small, name)
             for cell in np.argwhere(whole).tolist()
         ]
         small = _only(small, name, cells, differ)
     return small
+
+
+def _arrays(small: _Small, name: str) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield number and array of those projections that are not constant."""
+    for number, block in enumerate(small.network.blocks):
+        if block.constant is None:
+            yield number, getattr(block, name)
 
 
 def _only(small: _Small, name: str, places: list[tuple[int, Any]], differ: _Differ) -> _Small:
@@ -282,12 +306,12 @@ def _only(small: _Small, name: str, places: list[tuple[int, Any]], differ: _Diff
 
     `places` are the numbers of projections, each with an index into its array.
     """
-    wholes = small.network.values(name)
+    wholes = dict(_arrays(small, name))
 
     def only(kept: list[tuple[int, Any]]) -> _Small:
         fewer = small.changed()
-        arrays = fewer.network.values(name)  # views of what the network has
-        for array in arrays:
+        arrays = dict(_arrays(fewer, name))  # views of what the network has
+        for array in arrays.values():
             array[...] = 0
         for number, place in kept:
             arrays[number][place] = wholes[number][place]
@@ -363,10 +387,7 @@ def _cut_populations(net: Network, events: IntArray) -> Network:
             replace(end, network=fewer, first=end.first if end.of_axons else firsts[end.first])
             for end in (projection.source, projection.target)
         )
-        fewer.project(
-            source, target, name=projection.name, weights=projection.weights,
-            plastic=projection.plastic,
-        )  # fmt: skip
+        fewer.project(source, target, **projection.keywords())
     return fewer
 
 

@@ -30,6 +30,8 @@ class Placed(Result):
     ----------
     name, source, target:
         Names of the projection and of its populations.
+    kind, delay:
+        Its kind, ``dense`` or ``constant``, and its delay in ticks.
     synapses, plastic:
         Number of its synapses with a weight other than 0, and of those that learn.
     entries, words:
@@ -41,6 +43,8 @@ class Placed(Result):
     name: str
     source: str
     target: str
+    kind: str
+    delay: int
     synapses: int
     plastic: int
     entries: int
@@ -58,6 +62,8 @@ class Placing(Result):
         What each projection takes.
     free_entries, free_words:
         Entries of the table, and words of each weight bank, that are left over.
+    relays, unused_relays:
+        Relays that the delays take, one for each source and delay, and those that are left over.
     unused_axons, unused_neurons:
         Axons and neurons of the core that the network does not have, as populations are filled up
         to whole groups of `lanes`.
@@ -66,6 +72,8 @@ class Placing(Result):
     projections: list[Placed]
     free_entries: int
     free_words: int
+    relays: int
+    unused_relays: int
     unused_axons: int
     unused_neurons: int
 
@@ -79,15 +87,18 @@ class Placing(Result):
             words = sum(count for _, count in taken) // params.lanes
             placed.append(
                 Placed(
-                    each.name, each.source.name, each.target.name,
-                    int(np.count_nonzero(each.weights)), int(np.count_nonzero(each.plastic)),
-                    len(taken), words, words / params.weight_depth,
+                    each.name, each.source.name, each.target.name, each.kind.name.lower(),
+                    each.delay, int(np.count_nonzero(each.weights)),
+                    int(np.count_nonzero(each.plastic)),
+                    place.entries(number), words, words / params.weight_depth,
                 )
             )  # fmt: skip
         return cls(
             placed,
             params.n_projections - len(place.blocks),
             params.weight_depth - sum(each.words for each in placed),
+            len(place.relay_numbers),
+            params.n_relays - len(place.relay_numbers),
             params.n_axons - net.n_axons,
             params.n_neurons - net.n_neurons,
         )
@@ -188,15 +199,18 @@ def _fits(net: Network, params: CoreParams) -> bool:
 
 def _placing(found: Placing) -> Table:
     """Return what the projections take of the smallest core as a table."""
-    columns = ("projection", "synapses", "plastic", "entries", "words", "share")
+    columns = ("projection", "kind", "delay", "synapses", "plastic", "entries", "words", "share")
     table = Table(*columns, title="in the smallest core")
     for each in found.projections:
         counts = (each.synapses, each.plastic, each.entries, each.words)
-        table.add_row(escape(each.name), *(f"{n:,}" for n in counts), f"{each.share:.0%}")
-    table.add_row("free", "", "", f"{found.free_entries:,}", f"{found.free_words:,}", "")
+        name, share = escape(each.name), f"{each.share:.0%}"
+        table.add_row(name, each.kind, str(each.delay), *(f"{n:,}" for n in counts), share)
+    table.add_row("free", "", "", "", "", f"{found.free_entries:,}", f"{found.free_words:,}", "")
     table.caption = (
         f"{found.unused_axons:,} axons and {found.unused_neurons:,} neurons fill groups up"
     )
+    if found.relays:
+        table.caption += f"; {found.relays:,} relays delay, {found.unused_relays:,} are free"
     return table
 
 
