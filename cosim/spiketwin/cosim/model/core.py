@@ -260,24 +260,26 @@ class ModelCore:
         """Return `kernels.Probes` of the next ticks."""
         p, register = self.params, self.register
         reported = probed(p)
-        ranges, nibbles = [], []
+        ranges, nibbles = [_NOTHING] * MAX_PROBE_RANGES, np.zeros(MAX_PROBE_RANGES, np.int64)
         chosen = (self.arrays[f"probe_{name}"].tolist() for name in ("space", "first", "count"))
-        for space, first, count in zip(*chosen, strict=True):
-            array = next((v for v in reported.values() if v.space == space), None)
-            values = _NOTHING if array is None else self.arrays[array.name]
-            ranges.append(values[first : first + count])
-            nibbles.append(0 if array is None else element_nibbles(array, p))
-        spare = MAX_PROBE_RANGES - len(ranges)
-        elements = int(self.arrays["probe_count"].sum())
+        for k, (space, begin, count) in enumerate(zip(*chosen, strict=True)):
+            for array in (v for v in reported.values() if v.space == space):
+                ranges[k] = self.arrays[array.name][begin : begin + count]
+                nibbles[k] = element_nibbles(array, p)
+        first, second, third, fourth = ranges
         return tuple(
             kernels.Probes(
-                *ranges, *[_NOTHING] * spare, np.array(nibbles + [0] * spare, np.int64),
+                first,
+                second,
+                third,
+                fourth,
+                nibbles,
                 period=register["probe_period"],
                 words=register["probe_words"],
                 left=self.probe_left,
-                cycles=schedule.probe_cycles(p, elements),
+                cycles=schedule.probe_cycles(p, int(self.arrays["probe_count"].sum())),
             )
-        )  # fmt: skip
+        )
 
     def _arrange_plastic(self) -> None:
         """Derive the arrays that the kernel needs from the plastic flags."""

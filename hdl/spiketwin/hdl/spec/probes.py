@@ -17,6 +17,9 @@ NIBBLE_BITS: Final = 4
 WORD_NIBBLES: Final = 7
 """Nibbles of a word, which are all bits of its count."""
 
+MOST_NIBBLES: Final = 6
+"""Nibbles of the widest element."""
+
 PROBED: Final = {
     v.space: v
     for v in STATE

@@ -11,7 +11,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from spiketwin.hdl.gateware.core.interface import MemoryPort
-from spiketwin.hdl.gateware.core.probes import MOST_NIBBLES
 from spiketwin.hdl.gateware.core.records import RecordPort, record_spaces
 from spiketwin.hdl.gateware.core.register_file import RegisterPort
 from spiketwin.hdl.gateware.core.sources import ListPort
@@ -19,7 +18,7 @@ from spiketwin.hdl.gateware.core.state_memory import ElementPort
 from spiketwin.hdl.gateware.core.vectors import vectors
 from spiketwin.hdl.gateware.core.weights import LINK_LATENCY, SynapsePort, synapse_layout
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.probes import NIBBLE_BITS, element_nibbles, probed
+from spiketwin.hdl.spec.probes import MOST_NIBBLES, NIBBLE_BITS, element_nibbles, probed
 from spiketwin.hdl.spec.registers import (
     PENDING_MASK_BITS,
     ClearMask,
@@ -203,9 +202,10 @@ class Access(wiring.Component):
             port = getattr(self.vectors, space.name.lower())
             lane_bits = exact_log2(vector.lanes)
             element = Mux(self.clearing, self._clear_word << lane_bits, self.memory.column)
-            owned, shown = self._owned, ~self._owned | self._addressed(space)
+            owned: Value = self._owned
+            shown: Value = ~self._owned | self._addressed(space)
             if vector.probed:
-                owned |= self._probing
+                owned = self._owned | self._probing
                 element = Mux(self.probe_reading, self.probe_element, element)
                 shown = Mux(self.probe_reading, self.probe_space == space, shown)
             m.d.comb += [port.owned.eq(owned), port.value.eq(self._value)]

@@ -22,15 +22,18 @@ from spiketwin.hdl.gateware.core.pipeline import Delay
 from spiketwin.hdl.gateware.core.vectors import vectors
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.probes import NIBBLE_BITS, WORD_NIBBLES, element_nibbles, probed
+from spiketwin.hdl.spec.probes import (
+    MOST_NIBBLES,
+    NIBBLE_BITS,
+    WORD_NIBBLES,
+    element_nibbles,
+    probed,
+)
 from spiketwin.hdl.spec.protocol import WORD_COUNT_BITS
 from spiketwin.hdl.spec.registers import Space
 
 LATENCY: Final = 4
 """Cycles from the number of an element to its value."""
-
-MOST_NIBBLES: Final = 6
-"""Nibbles of the widest element."""
 
 
 class Probes(wiring.Component):
