@@ -148,7 +148,8 @@ class CoreParams:
         decay of its own. The second one takes no cycle.
     probe_ranges:
         Ranges of state that a tick can report (docs/tick.md), 0 to 4. With 0 no tick reports any,
-        and probes take no logic. Ticks that report take longer; all others do not.
+        and probes take no logic. Ticks that report take longer, and room in the output queue for
+        their words; all others do not.
     """
 
     n_axons: int
