@@ -99,13 +99,13 @@ _BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL
 _PROBE: Final = CoreParams(
     n_axons=40, n_neurons=72, lanes=4, neuron_lanes=2, source_lanes=2, weight_width=9, v_width=17,
     i_syn_width=18, theta_width=19, trace_width=11, refrac_width=7, digest_rounds=1,
-    n_profiles=8, decay_shift=True, receptors=2,
+    n_profiles=8, decay_shift=True, receptors=2, probe_ranges=3,
 )  # fmt: skip
 """A core in which no two sizes are equal, so that a number in a table tells where it is from."""
 
 _SHAPES: Final = {
     getattr(_PROBE, name): f"`{name}`"
-    for name in ("n_neurons", "n_sources", "neuron_groups", "n_profiles")
+    for name in ("n_neurons", "n_sources", "neuron_groups", "n_profiles", "probe_ranges")
 }
 
 
@@ -185,6 +185,7 @@ def _identity() -> str:
 
 def _spaces() -> str:
     plain = replace(_PROBE, digest_rounds=0, n_profiles=1, decay_shift=False, receptors=1)
+    plain = replace(plain, probe_ranges=0)
     most, few = len(registers(plain)), len(registers(replace(plain, learning=False)))
     # What a footnote says of an array is said here of the space that is none.
     marks = {Space.PROFILE_TABLE: _MARKS["has_profiles"]}
@@ -239,7 +240,7 @@ def _bits(variable: Variable) -> str:
 _MARKS: Final = {
     built: f" {mark}"
     for built, mark in zip(
-        dict.fromkeys(v.built for v in VARIABLES if v.built), "¹²³⁴⁵⁶⁷⁸⁹", strict=False
+        dict.fromkeys(v.built for v in VARIABLES if v.built), "¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜ", strict=False
     )
 }
 

@@ -8,7 +8,7 @@ from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import preset
-from spiketwin.hdl.spec.registers import ClearMask
+from spiketwin.hdl.spec.registers import ClearMask, Space
 
 TINY = preset("tiny")
 AXONS = TINY.n_axons
@@ -522,3 +522,28 @@ def test_a_tick_takes_the_cycles_of_the_schedule() -> None:
     assert core.step([1, 2]).cycles == schedule.tick_cycles(params, 4, 2, True)
     assert result.cycles <= 200  # 2 % of all sources: the bar of the specification
     assert core.step([]).cycles == schedule.tick_cycles(params, 2, 0, True)
+
+
+def test_a_tick_reports_its_probes_after_everything_else() -> None:
+    oracle = Oracle(preset("tiny,probe_ranges=3,v_width=18,refrac_width=5"))
+    oracle.register |= {"probe_period": 3, "probe_words": 6, "v_floor": -9}
+    oracle.threshold, oracle.refrac_ticks = [1000] * 8, [3] * 8
+    oracle.v[3:6], oracle.bias[4] = [-3, 999, 5], 1
+    oracle.probe_space = [Space.V, Space.WEIGHT, Space.REFRAC_COUNT]
+    oracle.probe_first, oracle.probe_count = [3, 0, 4], [3, 2, 1]
+    results = [oracle.step([]) for _ in range(4)]
+    # -3, then 0 after a spike, and 5, of five nibbles each; then 3, of two nibbles.
+    assert results[0].probes == [0x00FFFFD, 0x0005000, 0x003 << 4]
+    assert [len(result.probes) for result in results] == [3, 0, 0, 3]
+    assert results[0].cycles == 4 + 4 + 14 + (3 * 4 + 6 + 6) + 2
+    assert results[2].cycles == 4 + 4 + 14 + 2
+
+
+def test_words_of_probes_beyond_those_there_is_room_for_are_left_out() -> None:
+    oracle = Oracle(preset("tiny,probe_ranges=1"))
+    oracle.probe_space, oracle.probe_count, oracle.threshold = [Space.V], [8], [1] * 8
+    for words in (0, 4, 5, 6):
+        oracle.register |= {"probe_period": 1, "probe_words": words}
+        result = oracle.step([])
+        assert result.probes == [0] * min(words, 5)
+        assert result.cycles == 4 + 4 + 14 + (4 + 8 + 6) + 2

@@ -614,12 +614,17 @@ def test_closing_ends_the_run_of_another_thread_and_its_own(inside: bool) -> Non
 
 def test_what_every_run_sets_is_not_to_be_written() -> None:
     with connect("model:", params="tiny,digest_rounds=3") as core:
-        assert set(RUN_REGISTERS) == {"tick_period", "digest_en"}
+        probes = {"probe_period", "probe_words"}
+        assert set(RUN_REGISTERS) == {"tick_period", "digest_en"} | probes
         with pytest.raises(InvalidInput, match="tick_period is set by every run"):
             core.write_registers(tick_period=500)
         with pytest.raises(InvalidInput, match="digests=True"):
             core.write_registers(digest_en=1)
         core.write_registers(tick_period=0, digest_en=0)  # as every run has them by itself
+    with connect("model:", params="tiny,probe_ranges=1") as core:
+        for name in probes:
+            with pytest.raises(InvalidInput, match=f"{name} is set by every run.*probe"):
+                core.write_registers(**{name: 1})
 
 
 def test_a_dead_line_leaves_what_came_in(whole: Whole) -> None:

@@ -75,7 +75,7 @@ def test_a_stale_table_is_seen(generate: ModuleType) -> None:
 
 
 def test_no_two_sizes_of_the_probe_are_taken_for_each_other(generate: ModuleType) -> None:
-    assert len(generate._SHAPES) == 4
+    assert len(generate._SHAPES) == 5
 
 
 def test_the_widths_on_the_page_are_those_that_are_legal() -> None:

@@ -27,6 +27,7 @@ from spiketwin.host.memories import Memories, spaces_of
 from spiketwin.host.network import Network, checked_network
 from spiketwin.host.plan import Watch, check_not_of_run, clear_mask
 from spiketwin.host.populations import Projection
+from spiketwin.host.probes import Selection
 from spiketwin.host.progress import Steps
 from spiketwin.host.runner import Runner
 from spiketwin.host.runs import Runs
@@ -196,6 +197,8 @@ class Core:
         watch: Watch | None = None,
         digests: bool = False,
         clear: bool | Iterable[str] = False,
+        probe: Mapping[str, Selection] | None = None,
+        probe_every: int = 1,
     ) -> Run:
         """Run the network for `ticks` ticks and return the result.
 
@@ -224,6 +227,12 @@ class Core:
             Whether each tick is to report its digest, which costs no cycles.
         clear:
             State that is set to 0 before the run: names as `clear` takes them, or True for all.
+        probe:
+            State that ticks report as they leave it, as `Run.probes`: a name of `read_state` but
+            `pending`, to the numbers of the neurons, or for `trace_pre` of the sources. The core
+            reads all elements from the first to the last one of a name.
+        probe_every:
+            Ticks from one that reports to the next, from the first tick of the run on.
 
         Raises
         ------
@@ -231,8 +240,9 @@ class Core:
             An argument has a wrong type, a tick or axon does not exist, or the core's 32-bit count
             of ticks would overflow.
         DoesNotFit
-            One tick has more events than the core's queue holds, or digests are asked for and the
-            core has none.
+            One tick has more events than the core's queue holds, digests or probes are asked for
+            and the core has none, it reports fewer states at once, or its queue of output words is
+            too small for a report.
         HalfWritten
             An earlier write was broken off, and its data have not been written again.
         """
@@ -240,7 +250,10 @@ class Core:
 
         def execute(begun: list[Runner], stopwatch: Stopwatch) -> Run:
             events = self._placed(checked_events(spikes, ticks, self._state.layout.n_axons))
-            plan = self._execution.plan(events, ticks, 1, tick_period, digests, clear, {})
+            probes = self._execution.probes(probe, probe_every)
+            plan = self._execution.plan(
+                events, ticks, 1, tick_period, digests, clear, {}, probes=probes
+            )
             return self._execution.over_link(plan, progress, watch, begun, stopwatch)
 
         return self._execution.attaching_what_came_in(execute)

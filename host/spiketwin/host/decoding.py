@@ -39,10 +39,14 @@ class Decoded(NamedTuple):
     update_cycles: IntArray
     muted: NDArray[np.bool_]
     digests: NDArray[np.uint32] | None
+    probes: dict[str, IntArray]
+    probe_ticks: IntArray
 
 
 def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Decoded:
     """Decode the output words of a whole run, or of ticks that follow each other in one.
+
+    Words of probes are left out: what they mean, `spiketwin.host.probes.Probes` knows.
 
     Parameters
     ----------
@@ -92,7 +96,7 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Decod
     spikes, spike_cycles = _spikes(reports, report_tick, update_cycles, params)
     return Decoded(
         spikes, spike_cycles, cycles, update_cycles, muted,
-        digests_of(words, ticks) if digests else None,
+        digests_of(words, ticks) if digests else None, {}, np.empty(0, np.int64),
     )  # fmt: skip
 
 

@@ -309,8 +309,10 @@ def _offsets(account: Account) -> IntArray:
     offsets[end] = count(words[end])
     spikes = report_spikes(words)
     offsets[spikes] = update_cycles[tick[spikes]] + (words[spikes] & ((1 << SPIKE_CYCLE_BITS) - 1))
-    digest = of_kind(words, Word.DIGEST_LOW) | of_kind(words, Word.DIGEST_HIGH)
-    offsets[digest] = account.cycles[tick[digest]]
+    # Probes are reported in the last cycles of a tick, one word after the other.
+    for kind in (Word.PROBE, Word.DIGEST_LOW, Word.DIGEST_HIGH):
+        found = of_kind(words, kind)
+        offsets[found] = account.cycles[tick[found]]
     return offsets
 
 

@@ -16,6 +16,7 @@ from spiketwin.host.device_state import REGISTER_AGAIN, DeviceState
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import DoesNotFit, HalfWritten, InvalidInput, LinkError
 from spiketwin.host.plan import Plan, Watch, check_not_of_run, clear_mask
+from spiketwin.host.probes import Probes, Selection, checked_probes
 from spiketwin.host.progress import Steps
 from spiketwin.host.runner import Runner
 from spiketwin.host.runs import Runs
@@ -48,6 +49,7 @@ class Execution:
         clear: bool | Iterable[str],
         registers: Mapping[str, ArrayLike],
         many: bool = False,
+        probes: Probes | None = None,
     ) -> Plan:
         """Return the plan of runs whose events were checked; nothing is sent.
 
@@ -66,6 +68,7 @@ class Execution:
             events, int(ticks), runs, settings.period(tick_period), settings.digests(digests),
             clear_mask(clear),
             {name: settings.checked(name, each, (runs,)) for name, each in registers.items()}, many,
+            probes,
         )  # fmt: skip
         if "v_floor" in plan.registers:
             state.layout.check_floor(int(plan.registers["v_floor"].max()))
@@ -73,6 +76,11 @@ class Execution:
             if what not in plan.registers:  # the plan writes its registers again
                 raise HalfWritten(f"writing {what} was broken off: {mend} before it is run")
         return plan
+
+    def probes(self, given: Mapping[str, Selection] | None, every: int) -> Probes | None:
+        """Return what a run is to report of its state; raises as `Core.run`."""
+        state = self._state
+        return checked_probes(given, every, state.params, state.layout.extract)
 
     def attaching_what_came_in(self, execute: Callable[[list[Runner], Stopwatch], Run]) -> Run:
         """Return the result of `execute`, or attach to its exception the ticks that came in.

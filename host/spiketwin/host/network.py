@@ -25,6 +25,7 @@ from spiketwin.hdl.spec.params import (
     field_types,
     spike_queue_words,
 )
+from spiketwin.hdl.spec.probes import MOST_NIBBLES, words_of
 from spiketwin.hdl.spec.registers import REGISTERS, profile_columns, registers
 from spiketwin.hdl.spec.text import shown
 from spiketwin.hdl.spec.variables import PARAMETER_ARRAYS, Kind, Per, Variable
@@ -744,7 +745,9 @@ class Network:
         if any weight is plastic. A network of populations gets a table of projections with as many
         entries, and as much memory for weights, as it takes. Counters of saturations are always
         built; ``saturation_counters=False`` saves their logic. Shifts of decays are built if
-        `i_syn_shift` is set, or if a time constant would else be off by more than 0.5 %.
+        `i_syn_shift` is set, or if a time constant would else be off by more than 0.5 %. Probes are
+        built with ``probe_ranges=…``; the queue of output words then has room for reports of all
+        neurons.
 
         Parameters
         ----------
@@ -783,9 +786,12 @@ class Network:
         warn_of_widths(reach, overrides)
         sizes.update(overrides)
         groups = sizes["n_neurons"] // max(1, sizes["neuron_lanes"])
+        # Each probe may report all neurons, whatever their width.
+        probes = sizes.get("probe_ranges", 0) * words_of(MOST_NIBBLES * sizes["n_neurons"])
+        words = spike_queue_words(groups, sizes.get("digest_rounds", 0) > 0) + probes
         for name, least in (
             ("event_queue_depth", sizes["n_axons"]),
-            ("spike_queue_depth", spike_queue_words(groups, sizes.get("digest_rounds", 0) > 0)),
+            ("spike_queue_depth", words),
         ):
             sizes.setdefault(name, max(usual[name], 1 << (least - 1).bit_length()))
         try:

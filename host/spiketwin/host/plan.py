@@ -19,10 +19,14 @@ from spiketwin.host import access
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.exchange import Request, arguments
+from spiketwin.host.probes import Probes
 from spiketwin.host.progress import Steps
 from spiketwin.host.spikes import Run
 
-_SET_BY_RUN: Final = {"tick_period": "tick_period=…", "digest_en": "digests=True"}
+_SET_BY_RUN: Final = {
+    "tick_period": "tick_period=…", "digest_en": "digests=True", "probe_period": "probe_every=…",
+    "probe_words": "probe=…",
+}  # fmt: skip
 """Registers that every run sets, each with the argument of `Core.run` that sets it."""
 
 
@@ -58,6 +62,8 @@ class Plan:
         Registers that are written before each run: name to values, shape (runs,).
     many:
         Whether `watch` is called with whole runs, one after the other.
+    probes:
+        What ticks report of their state; None if nothing.
     """
 
     events: IntArray
@@ -68,6 +74,7 @@ class Plan:
     clear: int
     registers: dict[str, IntArray]
     many: bool = False
+    probes: Probes | None = None
 
     @property
     def starts_anew(self) -> bool:
@@ -119,7 +126,8 @@ class Settings:
 
     def __init__(self, params: CoreParams) -> None:
         self._params = params
-        self._format = space_formats(params)[Space.REGISTER]
+        self._formats = space_formats(params)
+        self._format = self._formats[Space.REGISTER]
         self.table: dict[str, tuple[int, Variable]] = {
             register.name: (index, register) for index, register in enumerate(registers(params))
         }
@@ -164,8 +172,14 @@ class Settings:
 
     def of_runs(self, plan: Plan) -> dict[str, int]:
         """Return the registers that are the same for all runs of a plan: name to value."""
-        digests = {"digest_en": int(plan.digests)} if self._params.digest_rounds else {}
-        return {"tick_period": plan.tick_period} | digests
+        others = {"digest_en": int(plan.digests)} if self._params.digest_rounds else {}
+        if self._params.probe_ranges:
+            others |= plan.probes.registers if plan.probes else {"probe_period": 0}
+        return {"tick_period": plan.tick_period} | others
+
+    def ranges(self, plan: Plan) -> list[Request]:
+        """Return the requests that write what ticks report of their state."""
+        return list(plan.probes.requests(self._formats)) if plan.probes else []
 
     def behind(self, plan: Plan) -> dict[str, int]:
         """Return the registers that are known after the runs of a plan: name to value."""
@@ -195,9 +209,10 @@ class _RequestsBefore:
         self._settings = settings
         self._first = {
             name: value for name, value in settings.of_runs(plan).items()
-            # At a fixed period the write also starts the time from which deadlines are counted.
-            if known.get(name) != value or (name == "tick_period" and value)
+            # A write of a period also starts the time from which deadlines, or reports, count.
+            if known.get(name) != value or (name in ("tick_period", "probe_period") and value)
         }  # fmt: skip
+        self._ranges = settings.ranges(plan)
         self._each = {"tick_period": plan.tick_period} if plan.tick_period else {}
         self._values = {name: values.tolist() for name, values in plan.registers.items()}
         self._changes = {
@@ -207,6 +222,8 @@ class _RequestsBefore:
 
     def __call__(self, run: int) -> Iterator[Request]:
         """Yield the requests before the run with this number."""
+        if run == 0:
+            yield from self._ranges
         for name, value in (self._each if run else self._first).items():
             yield self._settings.write(name, value)
         for name, values in self._values.items():

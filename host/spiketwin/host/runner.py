@@ -30,6 +30,7 @@ from spiketwin.hdl.spec.protocol import (
     WORD_BYTES,
     Identity,
     Opcode,
+    Word,
 )
 from spiketwin.host.account import Account
 from spiketwin.host.decoding import Decoded, are_good, decode_network
@@ -43,6 +44,7 @@ from spiketwin.host.timeline import Line, Stopwatch
 from spiketwin.host.words import (
     Words,
     last_of_tick,
+    of_kind,
     split_at_last_tick,
     ticks_over,
     ticks_over_in,
@@ -148,11 +150,12 @@ class Runner:
         self._digests = plan.digests
         self._calling_back = calling_back
         self._numbers = numbers
-        self._digest_words = DIGEST_WORDS if plan.digests else 0
+        self._least_words = LEAST_WORDS_PER_TICK + (DIGEST_WORDS if plan.digests else 0)
+        self._probes = plan.probes
         self._last = last_of_tick(plan.digests)
         self._unwatched = _NO_WORDS
         self._watched = 0
-        self._most_words = settings.most_words
+        self._most_words = settings.most_words + (plan.probes.words if plan.probes else 0)
         longest = schedule.most_cycles(params, _most_repeats(events))
         self._tick_cycles = max(longest, tick_period)
         self._tick_period = tick_period
@@ -269,15 +272,20 @@ class Runner:
         """Return the expected words of the started ticks, by the mean of the ticks so far."""
         ticks = self._ticks_under_way()
         if self._done == 0:
-            return ticks * (LEAST_WORDS_PER_TICK + self._digest_words)
+            return self._least(ticks)
         return -(-ticks * self._received // self._done)
 
     def _fetches_due(self) -> int:
         """Return how many fetches can be sent without a decision, once all ticks are started."""
         if self._started < self._until or self._tick_period:
             return 0
-        least = self._ticks_under_way() * (LEAST_WORDS_PER_TICK + self._digest_words)
+        least = self._least(self._ticks_under_way())
         return max(0, least - self._words_asked_for()) // MAX_FETCH_WORDS
+
+    def _least(self, ticks: int) -> int:
+        """Return the least words of so many ticks, none of which is muted."""
+        reports = self._probes.words * (ticks // self._probes.period) if self._probes else 0
+        return ticks * self._least_words + reports
 
     def _fetch(self) -> Request:
         self._fetches += 1
@@ -289,7 +297,7 @@ class Runner:
 
     def _fetch_within(self, wait: int) -> Request:
         """Return the `FETCH` that the device answers after at most `wait` cycles."""
-        most_ticks = MAX_FETCH_WORDS // (LEAST_WORDS_PER_TICK + self._digest_words) + 1
+        most_ticks = MAX_FETCH_WORDS // self._least_words + 1
         return Request(
             Opcode.FETCH,
             arguments(Opcode.FETCH, MAX_FETCH_WORDS, wait),
@@ -337,15 +345,20 @@ class Runner:
             if self._watched + ticks > self._done:
                 break
             ends = np.searchsorted(np.cumsum(ticks_over(words, last)), ticks)
-            part = Run(*self._decoded(words[: ends + 1], ticks))
+            part = Run(*self._decoded(words[: ends + 1], ticks, self._watched))
             words, first = words[ends + 1 :], self._watched
             self._watched += ticks
             with self._calling_back():
                 watch(first, part)
         self._unwatched = words
 
-    def _decoded(self, words: Words, ticks: int) -> Decoded:
-        return decode_network(words, ticks, self._params, self._digests, self._numbers)
+    def _decoded(self, words: Words, ticks: int, first: int) -> Decoded:
+        others = words[~of_kind(words, Word.PROBE)] if self._probes else words
+        decoded = decode_network(others, ticks, self._params, self._digests, self._numbers)
+        if self._probes is None:
+            return decoded
+        probes, rows = self._probes.decoded(words, decoded.muted, first)
+        return decoded._replace(probes=probes, probe_ticks=rows)
 
     def result(self, accounts: tuple[Account, ...] = ()) -> Run:
         """Return the result; of a run that was broken off, up to the last whole tick.
@@ -358,8 +371,9 @@ class Runner:
         }  # fmt: skip
         octets, ticks = b"".join(self.answers), self.ticks
         words = np.frombuffer(octets, "<u4")
-        if not self.broken_off and not self._digests and are_good(octets, ticks, self._params):
-            return Run.undecoded(lambda: self._decoded(words, ticks), **others)
+        is_plain = not (self.broken_off or self._digests or self._probes)
+        if is_plain and are_good(octets, ticks, self._params):
+            return Run.undecoded(lambda: self._decoded(words, ticks, 0), **others)
         if self.broken_off:
             words, _ = split_at_last_tick(words, self._last)
             ticks = int(ticks_over(words, self._last).sum())
@@ -368,7 +382,7 @@ class Runner:
                     f"the device reported {ticks} ticks where {self._started} were asked for: "
                     "switch it off and on, and connect again"
                 )
-        return Run(*self._decoded(words, ticks), **others)
+        return Run(*self._decoded(words, ticks, 0), **others)
 
     def account(self, stopwatch: Stopwatch, line: Line) -> Account:
         """Return the account of the call, from which its ledger is computed."""

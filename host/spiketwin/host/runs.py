@@ -23,6 +23,8 @@ def joined(parts: Sequence[Run]) -> Run:
     begins: list[int] = np.cumsum([0, *lengths])[:-1].tolist()
     spikes = [part.spikes + (begin, 0) for begin, part in zip(begins, parts, strict=True)]
     digests = [part.digests for part in parts if part.digests is not None]
+    rows = [part.probe_ticks + begin for begin, part in zip(begins, parts, strict=True)]
+    probed = set.intersection(*(set(part.probes) for part in parts)) if parts else set[str]()
     return Run(
         spikes=np.concatenate([np.empty((0, 2), np.int64), *spikes]),
         spike_cycles=_concatenated([part.spike_cycles for part in parts]),
@@ -30,6 +32,8 @@ def joined(parts: Sequence[Run]) -> Run:
         update_cycles=_concatenated([part.update_cycles for part in parts]),
         muted=np.concatenate([np.empty(0, np.bool_), *(part.muted for part in parts)]),
         digests=np.concatenate(digests) if digests else None,
+        probes={name: np.concatenate([part.probes[name] for part in parts]) for name in probed},
+        probe_ticks=_concatenated(rows),
         missed_deadlines=sum(part.missed_deadlines for part in parts),
         late_events=sum(part.late_events for part in parts),
         saturations=Saturations.of([part.saturations for part in parts]),

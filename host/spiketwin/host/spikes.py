@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,6 +84,11 @@ class Run:
     muted:
         Shape (ticks,), bool: ticks whose output was dropped because the queue was full, which
         happens only at a fixed tick period.
+    probes:
+        The state that was probed, by name: shape (rows, n), int64, a row for each tick that
+        reports and is not muted, and a column for each element asked for.
+    probe_ticks:
+        Shape (rows,): the tick of each row of `probes`.
     missed_deadlines, late_events:
         Ticks that began late and events that came too late, at a fixed tick period.
     digests:
@@ -102,6 +107,8 @@ class Run:
     update_cycles: IntArray
     muted: NDArray[np.bool_]
     digests: NDArray[np.uint32] | None = None
+    probes: dict[str, IntArray] = field(default_factory=dict)
+    probe_ticks: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
     missed_deadlines: int = 0
     late_events: int = 0
     saturations: Saturations | None = None

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.checkout import ROOT
+from support.probes import random_probes, words_reported
 from support.rungs import examples
 from support.tables import random_table
 
@@ -23,7 +24,9 @@ from spiketwin.cosim.model.kernels import Profile
 from spiketwin.hdl.spec import variables
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.protocol import WORD_COUNT_BITS, Word
 from spiketwin.hdl.spec.registers import ClearMask, Space, profile_columns, registers, space_formats
+from spiketwin.host.decoding import decode
 
 LAYOUT = tuple(array.space for array in variables.LAYOUT)
 STATE = tuple(name for name in variables.names(variables.STATE) if name != "pending")
@@ -62,6 +65,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         decay_shift=draw(st.booleans()),
         receptors=draw(st.integers(1, 2)),
         n_profiles=draw(st.sampled_from([1, 2, 8])),
+        probe_ranges=draw(st.sampled_from([0, 0, 1, 4])),
     )
 
 
@@ -91,6 +95,8 @@ class Pair:
             for name, array in random_table(params, self.rng).items():
                 self.model.set_layout(name, array)
                 setattr(self.oracle, name, array.tolist())
+        if params.probe_ranges:
+            self.probe()
         start = int(self.rng.integers(0, 1 << 32))
         self.model.tick = self.oracle.tick = start
 
@@ -105,10 +111,25 @@ class Pair:
         for register in registers(self.params):
             value = self.value(register)
             self.model.register[register.name] = self.oracle.register[register.name] = value
+        self.model.probe_left = self.oracle.probe_left = 0
         for column in profile_columns(self.params):
             values = [self.value(column) for _ in range(self.params.n_profiles)]
             self.oracle.profile_table[column.name] = values
             self.model.profiles[:, Profile._fields.index(column.name)] = values
+
+    def probe(self) -> None:
+        """Let ticks report any ranges of state, in words that are sometimes too few."""
+        probes = random_probes(self.params, self.rng)
+        for name, values in probes.items():
+            self.set(name, values[None])
+        words = words_reported(self.params, probes)
+        settings = {
+            "probe_period": int(self.rng.choice([0, 1, 1, 2, 3])),
+            "probe_words": int(self.rng.choice([words, words, words + 1, words // 2])),
+        }
+        self.model.register |= settings
+        self.oracle.register |= settings
+        self.model.probe_left = self.oracle.probe_left = 0
 
     def value(self, register: variables.Variable) -> int:
         low, high = register.limits(self.params)
@@ -138,9 +159,13 @@ class Pair:
     def step(self) -> None:
         """One tick of both, compared in all that it leaves."""
         axons, tick = self.axons(), self.model.tick
-        run = self.model.run([(tick, axon) for axon in axons], 1)
+        events = np.full(len(axons), tick), np.sort(np.array(axons, np.int32))
+        words = self.model.advance(*events, 1, self.model.next_words).words.copy()
+        run = decode(words, 1, self.params, bool(self.oracle.register.get("digest_en")))
         result = self.oracle.step(axons)
-        assert run.spikes.tolist() == [[tick, j] for j in result.spikes]
+        probes = words[words >> WORD_COUNT_BITS == 8 | Word.PROBE]
+        assert (probes & (1 << WORD_COUNT_BITS) - 1).tolist() == result.probes
+        assert run.spikes.tolist() == [[0, j] for j in result.spikes]
         assert run.update_cycles.tolist() == [result.update_cycle]
         assert run.spike_cycles.tolist() == result.spike_cycles
         assert run.cycles.tolist() == [result.cycles]
@@ -205,6 +230,17 @@ def test_registers_flags_and_state_may_change_between_ticks(params: CoreParams, 
         if params.learning:
             flags = pair.rng.integers(0, 2, pair.model.plastic.shape)
             pair.set("plastic", flags)
+
+
+@pytest.mark.parametrize("learning", [False, True])
+def test_probes_may_change_between_ticks_and_report_what_the_tick_has_left(learning: bool) -> None:
+    params = preset(f"tiny,probe_ranges=4,v_width=24,theta_width=9,learning={int(learning)}")
+    pair = Pair(params, 3)
+    for _ in range(100):
+        if pair.rng.random() < 0.3:
+            pair.probe()
+        pair.step()
+        assert pair.model.probe_left == pair.oracle.probe_left
 
 
 @pytest.mark.parametrize("name", ["tiny", "ncx", "up5k"])
@@ -290,7 +326,7 @@ def digest() -> str:
             core = pair.model
             events = [(core.tick + t, axon) for t in range(5) for axon in pair.axons()]
             run = core.run(events, 5)
-            for values in run:
+            for values in run[:6]:
                 found.update(b"" if values is None else values.tobytes())
             for name in ("weight", "pending", *STATE):
                 found.update(getattr(core, name).tobytes())

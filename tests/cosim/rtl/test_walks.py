@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from support.probes import random_probes, words_reported
 from support.rungs import bulk_but, examples
 from support.tables import random_table
 
@@ -29,22 +30,23 @@ SIZES = {
     "relays": CoreParams(
         n_axons=24, n_neurons=48, lanes=4, neuron_lanes=2, source_lanes=2, n_projections=16,
         weight_depth=2048, n_relays=64, max_delay=8, digest_rounds=2, saturation_counters=True,
-        spike_queue_depth=1024,
+        spike_queue_depth=1024, probe_ranges=4,
     ),
     "narrow": CoreParams(
         n_axons=8, n_neurons=8, lanes=2, neuron_lanes=2, source_lanes=2, n_projections=8,
         weight_depth=256, digest_rounds=2, saturation_counters=True, spike_queue_depth=1024,
+        probe_ranges=1,
     ),
     "receptors": CoreParams(
         n_axons=64, n_neurons=64, lanes=8, n_projections=64, weight_depth=2048, n_relays=160,
         max_delay=256, receptors=2, decay_shift=True, n_profiles=4, digest_rounds=1,
-        saturation_counters=True, spike_queue_depth=1024,
+        saturation_counters=True, spike_queue_depth=2048, probe_ranges=2,
     ),
     "wide": CoreParams(
         n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
         v_width=24, i_syn_width=17, theta_width=8, trace_width=13, n_projections=64,
         weight_depth=256, n_relays=32, max_delay=2, digest_rounds=1, saturation_counters=True,
-        spike_queue_depth=1024,
+        spike_queue_depth=1024, probe_ranges=3,
     ),
     "deep": CoreParams(
         n_axons=64, n_neurons=96, lanes=2, neuron_lanes=2, source_lanes=2, n_projections=16,
@@ -61,10 +63,12 @@ TICKS = 14
 NOT_WRITTEN = (Space.COUNTER, Space.PENDING)
 
 
-def anything(form: SpaceFormat, params: CoreParams, rng: np.random.Generator) -> NDArray[Any]:
+def anything(
+    form: SpaceFormat, params: CoreParams, rng: np.random.Generator, of_run: dict[str, int]
+) -> NDArray[Any]:
     """Return values for all elements of a space with which neurons fire now and then."""
     if form.record:
-        return np.array([_in_record(form, params, k, rng) for k in range(form.size)])
+        return np.array([_in_record(form, params, k, rng, of_run) for k in range(form.size)])
     low, high = form.limits()
     unit = 1 << (params.v_width - 4)
     if form.space in (Space.BIAS, Space.THRESHOLD):
@@ -76,11 +80,13 @@ def anything(form: SpaceFormat, params: CoreParams, rng: np.random.Generator) ->
     return rng.integers(low, high + 1, form.size)
 
 
-def _in_record(form: SpaceFormat, params: CoreParams, k: int, rng: np.random.Generator) -> int:
+def _in_record(
+    form: SpaceFormat, params: CoreParams, k: int, rng: np.random.Generator, of_run: dict[str, int]
+) -> int:
     low, high = form.limits_at(k)
     name = form.record[k % form.columns].name
     if name in RUN_REGISTERS:
-        return int(name == "digest_en")
+        return of_run.get(name, 0)
     if name == "v_floor":
         return low
     value = int(rng.choice([low, high, int(rng.integers(low, high + 1))]))
@@ -95,14 +101,22 @@ class Pair:
         self.rtl = CoreEngine(Design(params=params, level="core"))
         self.model = ModelCore(params)
         self.memory = Memory(self.model)
+        self.other_rng = np.random.default_rng(1)
 
     def fill(self, rng: np.random.Generator) -> None:
-        table = random_table(self.params, rng)
+        table, probes = random_table(self.params, rng), random_probes(self.params, self.other_rng)
+        words = words_reported(self.params, probes)
+        of_run = {
+            "digest_en": 1,
+            "probe_period": int(self.other_rng.choice([1, 1, 2, 5])),
+            "probe_words": int(self.other_rng.choice([words, words, words + 1, words // 2])),
+        }
+        table |= probes
         for form in space_formats(self.params).values():
             if form.space in NOT_WRITTEN:
                 continue
             name = form.space.name.lower()
-            values = table[name] if name in table else anything(form, self.params, rng)
+            values = table[name] if name in table else anything(form, self.params, rng, of_run)
             self.rtl.write(form.space, 0, values)
             self.memory.write(form.space, 0, values.astype(np.int64))
         self.rtl.clear(ClearMask.PENDING)
@@ -117,12 +131,16 @@ class Pair:
         while len(part := self.rtl.take(MAX_FETCH_WORDS)) == 4 * MAX_FETCH_WORDS:
             words += part
         digests = params.digest_rounds > 0
-        rtl = decode(np.frombuffer(words + part, np.uint32), TICKS, params, digests)
+        reported = np.frombuffer(words + part, np.uint32)
+        rtl = decode(reported, TICKS, params, digests)
         assert self.model.tick == first
-        model = self.model.run(events + (first, 0), TICKS)
+        ticks, axons = events[:, 0] + first, events[:, 1].astype(np.int32)
+        ran = self.model.advance(ticks, axons, TICKS, 1 << 16)
+        model = decode(ran.words, TICKS, params, digests)
         for name in ("spike_cycles", "update_cycles", "cycles", "digests"):
             np.testing.assert_array_equal(getattr(rtl, name), getattr(model, name), name)
-        np.testing.assert_array_equal(rtl.spikes + (first, 0), model.spikes)
+        np.testing.assert_array_equal(rtl.spikes, model.spikes)
+        np.testing.assert_array_equal(reported, ran.words)
         return len(rtl.spikes)
 
     def compare(self) -> None:

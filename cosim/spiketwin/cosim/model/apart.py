@@ -53,6 +53,8 @@ class Apart:
         self._registers = {"tick_period": 0} | (
             {"digest_en": int(plan.digests)} if core.params.digest_rounds else {}
         )
+        if core.params.probe_ranges:
+            self._registers["probe_period"] = 0
         self._values = {name: values.tolist() for name, values in plan.registers.items()}
         self._numbers = itertools.count()  # each run is taken by the next free thread
         self._words: list[bytes] = [b""] * plan.runs

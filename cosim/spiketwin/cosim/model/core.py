@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from spiketwin.cosim.model import hashing, kernels
 from spiketwin.hdl.spec import arithmetic, schedule
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import MAX_PROBE_RANGES, CoreParams
+from spiketwin.hdl.spec.probes import element_nibbles, probed
 from spiketwin.hdl.spec.projections import ProjectionKind, walked
 from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, limits, registers
 from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per, Variable
@@ -18,6 +19,7 @@ from spiketwin.host.decoding import Decoded, decode
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.words import Words
 
+_NOTHING: Final = np.empty(0, np.int32)
 _LOG_WORDS: Final = 1 << 18
 """Output words that one call of the kernel has room for, beyond those of one tick."""
 
@@ -49,6 +51,8 @@ class ModelCore:
     `arrays` holds the arrays of `spiketwin.hdl.spec.variables` by their names, in their shapes;
     `core.v` is ``core.arrays["v"]``. They may be written between runs, except `plastic`, which is
     set with `set_plastic`. `register` holds the registers by name; `tick` is the next tick.
+    `probe_left` is the number of ticks before the next one that reports probes; whoever writes
+    the register `probe_period` sets it to 0.
     `profiles` holds what profiles have, shape (n_profiles, fields of `kernels.Profile`).
     Saturations are always counted (`saturations`).
     """
@@ -57,6 +61,7 @@ class ModelCore:
         p = self.params = params
         self.register = Registers((r.name, 0) for r in registers(p))
         self.tick = 0
+        self.probe_left = 0
 
         self.arrays = {array.name: _zeros(p, array) for array in ARRAYS}
         self._plastic_changed = False
@@ -114,6 +119,12 @@ class ModelCore:
         return view
 
     @property
+    def next_words(self) -> int:
+        """Most output words of the next tick."""
+        reports = self.register["probe_period"] and self.probe_left == 0
+        return self.params.max_words_per_tick + (self.register["probe_words"] if reports else 0)
+
+    @property
     def saturations(self) -> dict[str, int]:
         """Saturation counts since the last reset, by `registers.SATURATIONS`."""
         counts = self._saturations.tolist()
@@ -146,7 +157,7 @@ class ModelCore:
         self.clear(~ClearMask(0))
         self.forget_counts()
         self.register = Registers((name, 0) for name in self.register)
-        self.tick = 0
+        self.tick = self.probe_left = 0
 
     def take_over(self, other: ModelCore) -> None:
         """Copy everything from another core of the same sizes."""
@@ -156,6 +167,7 @@ class ModelCore:
         self._layout_changed = self.params.has_projections
         self._saturations[:] = other._saturations
         self.register, self.tick = Registers(other.register), other.tick
+        self.probe_left = other.probe_left
 
     def forget_counts(self) -> None:
         """Set `saturations` to 0."""
@@ -237,9 +249,37 @@ class ModelCore:
             self._table, self.tick, ticks, event_tick, event_axon, self._words[:room],
             self._saturations,
             self._digest if register["digest_en"] else None,
+            self._probes() if register["probe_period"] else None,
         )  # fmt: skip
         self.tick += done
+        if register["probe_period"]:
+            self.probe_left = (self.probe_left - done) % register["probe_period"]
         return Ran(self._words[:put], events, cycles)
+
+    def _probes(self) -> tuple[Any, ...]:
+        """Return `kernels.Probes` of the next ticks."""
+        p, register = self.params, self.register
+        reported = probed(p)
+        ranges, nibbles = [_NOTHING] * MAX_PROBE_RANGES, np.zeros(MAX_PROBE_RANGES, np.int64)
+        chosen = (self.arrays[f"probe_{name}"].tolist() for name in ("space", "first", "count"))
+        for k, (space, begin, count) in enumerate(zip(*chosen, strict=True)):
+            for array in (v for v in reported.values() if v.space == space):
+                ranges[k] = self.arrays[array.name][begin : begin + count]
+                nibbles[k] = element_nibbles(array, p)
+        first, second, third, fourth = ranges
+        return tuple(
+            kernels.Probes(
+                first,
+                second,
+                third,
+                fourth,
+                nibbles,
+                period=register["probe_period"],
+                words=register["probe_words"],
+                left=self.probe_left,
+                cycles=schedule.probe_cycles(p, int(self.arrays["probe_count"].sum())),
+            )
+        )
 
     def _arrange_plastic(self) -> None:
         """Derive the arrays that the kernel needs from the plastic flags."""

@@ -28,6 +28,7 @@ from spiketwin.cosim.model.hashing import (
 )
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import DIGEST_WORDS, RELAY_WORD
+from spiketwin.hdl.spec.probes import NIBBLE_BITS, WORD_NIBBLES
 from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, WORD_COUNT_BITS, Word
 from spiketwin.hdl.spec.registers import SATURATIONS
@@ -229,6 +230,25 @@ class Schedule(NamedTuple):
     repeat: int
     update_and_end: int
     spike: Int64
+
+
+class Probes(NamedTuple):
+    """What the ticks of a run report of their state: ranges of arrays, as views.
+
+    `nibbles` is for each range that of one element, `period` and `words` are the registers
+    `probe_period` and `probe_words`; `left` is the number of ticks before the first one that
+    reports, and `cycles` are those that it takes for it.
+    """
+
+    first: Int32
+    second: Int32
+    third: Int32
+    fourth: Int32
+    nibbles: Int64
+    period: int
+    words: int
+    left: int
+    cycles: int
 
 
 class Log(NamedTuple):
@@ -845,6 +865,40 @@ def _deliver_all(
     return digest, event, c.lead + (c.with_rows + rows + constant if rows else 0)
 
 
+@compiled
+def _report_range(
+    values: Int32, nibbles: int, held: np.uint64, fill: int, words: Word32, put: int, end: int
+) -> tuple[np.uint64, int, int]:
+    """Report a range, behind `fill` nibbles that are held; return what is held, and where."""
+    mask = (np.uint64(1) << np.uint64(NIBBLE_BITS * nibbles)) - np.uint64(1)
+    for k in range(values.size):
+        held |= (np.uint64(values[k]) & mask) << np.uint64(NIBBLE_BITS * fill)
+        fill += nibbles
+        if fill >= WORD_NIBBLES:
+            if put < end:
+                words[put] = _count_word(
+                    Word.PROBE, int(held & np.uint64((1 << WORD_COUNT_BITS) - 1))
+                )
+                put += 1
+            held >>= np.uint64(WORD_COUNT_BITS)
+            fill -= WORD_NIBBLES
+    return held, fill, put
+
+
+@compiled
+def _report(q: Probes, words: Word32, put: int) -> int:
+    """Report all ranges of state; return the words put out so far."""
+    end, held, fill = put + q.words, np.uint64(0), int(np.int64(0))
+    held, fill, put = _report_range(q.first, q.nibbles[0], held, fill, words, put, end)
+    held, fill, put = _report_range(q.second, q.nibbles[1], held, fill, words, put, end)
+    held, fill, put = _report_range(q.third, q.nibbles[2], held, fill, words, put, end)
+    held, fill, put = _report_range(q.fourth, q.nibbles[3], held, fill, words, put, end)
+    if fill and put < end:
+        words[put] = _count_word(Word.PROBE, int(held))
+        put += 1
+    return put
+
+
 @entry
 def run_ticks(
     state: tuple[Any, ...],
@@ -859,16 +913,17 @@ def run_ticks(
     words: Word32,
     saturations: Int64,
     digests: Word32 | None,
+    probes: tuple[Any, ...] | None,
 ) -> tuple[int, int, int, int]:
     """Execute up to `ticks` ticks, beginning with `tick`.
 
     `state`, `settings`, `sizes`, `cycles_of` and `table` are the fields of `State`, `Settings`,
     `Sizes`, `Schedule` and `Table` as plain tuples; `table` is None in a core without projections.
     `digests` receives the digest of the last tick. If it is None no digests are computed, and no
-    code for them is compiled.
+    code for them is compiled. So it is with `probes`, the fields of `Probes`, if no tick reports.
 
     Events ascend by (tick, axon) and none is before `tick`. A tick is begun only if there is room
-    for ``max_words_per_tick`` output words.
+    for ``max_words_per_tick`` output words, and for those of its probes.
 
     Return the numbers of ticks executed, of words put out, of events taken, and of cycles.
     """
@@ -878,7 +933,15 @@ def run_ticks(
         s.row_noise[:] = a.HALF_STEP
         s.column_noise[:] = a.HALF_STEP
     done, put, event, cycles = 0, int(np.int64(0)), 0, int(np.int64(0))
-    while done < ticks and log.words.size - put >= z.max_words_per_tick:
+    left = int(np.int64(0))
+    if probes is not None:
+        left += Probes(*probes).left
+    while done < ticks:
+        room = log.words.size - put - z.max_words_per_tick
+        if probes is not None and left == 0:
+            room -= Probes(*probes).words
+        if room < 0:
+            break
         now = tick + done
         digest, event, begin = _deliver_all(
             s, table, r, z, c, log, now, event, event_tick, event_axon, digests
@@ -907,6 +970,13 @@ def run_ticks(
             for k in range(fired):
                 columns += c.column[s.fired[k]]
         taken = begin + c.update_and_end + (c.with_columns + columns if columns else 0)
+        if probes is not None:
+            q = Probes(*probes)
+            if left == 0:
+                put = _report(q, log.words, put)
+                taken += q.cycles
+                left += q.period
+            left -= 1
         log.words[put] = _count_word(Word.END, taken)
         put += 1
         if digests is not None:

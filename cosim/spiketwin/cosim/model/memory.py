@@ -55,6 +55,8 @@ class Memory:
         if space is Space.REGISTER:
             names = self._registers[start : start + values.size]
             self._core.register.update(zip(names, values.tolist(), strict=True))
+            if "probe_period" in names:
+                self._core.probe_left = 0
         elif space is Space.PROFILE_TABLE:
             rows, columns = np.divmod(
                 np.arange(start, start + values.size), self._profile_columns.size

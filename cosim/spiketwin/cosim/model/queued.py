@@ -44,8 +44,7 @@ class QueuedModel:
     def __init__(self, params: CoreParams) -> None:
         self.params = params
         self._tick_period = [r.name for r in registers(params)].index("tick_period")
-        self._compiled_digests = False
-        self._most_words = params.max_words_per_tick
+        self._compiled = {(False, False)}
         self.power_cycle()
 
     def compile(self) -> None:
@@ -139,10 +138,13 @@ class QueuedModel:
 
     def run_to(self, tick: int) -> None:
         """Move `run_until` on to `tick`."""
-        if self.core.register["digest_en"] and not self._compiled_digests:
-            with announced("the model with digests"):
+        register = self.core.register
+        reported = register["digest_en"] > 0, register["probe_period"] > 0
+        if reported not in self._compiled:
+            named = zip(("digests", "probes"), reported, strict=True)
+            with announced(f"the model with {' and '.join(name for name, on in named if on)}"):
                 self.compile()
-            self._compiled_digests = True
+            self._compiled.add(reported)
         self.run_until = tick
 
     def advance(self) -> None:
@@ -198,14 +200,14 @@ class QueuedModel:
         self._advance(end)
         while self.real_time and self.core.tick < end:
             before = self.core.tick
-            self._run_core(end, room=self.params.spike_queue_depth)
+            self._run_core(end, room=self.params.spike_queue_depth + self.core.next_words)
             self._muted += self.core.tick - before
             self._muted_ticks += self.core.tick - before
 
     def _advance(self, end: int) -> None:
         """Execute the ticks before `end`, as far as the output queue has room."""
-        depth, most_words = self.params.spike_queue_depth, self._most_words
-        while (room := depth - self._words_queued) >= most_words:
+        depth = self.params.spike_queue_depth
+        while (room := depth - self._words_queued) >= self.core.next_words:
             if self._muted and (self.core.tick < end or self.core.tick >= self.run_until):
                 # Before the words of the next tick, or on its own when the run is over.
                 self._put(count_word(Word.MUTED, self._muted).to_bytes(WORD_BYTES, "little"))

@@ -61,7 +61,8 @@ def words_of(params: CoreParams, result: TickResult) -> list[int]:
         halves = result.digest & 0xFFFF, result.digest >> 16
         digest = [*map(count_word, (Word.DIGEST_LOW, Word.DIGEST_HIGH), halves)]
     begin = count_word(Word.UPDATE, result.update_cycle)
-    return [begin, *spikes, count_word(Word.END, result.cycles), *digest]
+    probes = [count_word(Word.PROBE, count) for count in result.probes]
+    return [begin, *spikes, *probes, count_word(Word.END, result.cycles), *digest]
 
 
 class DriverError(SpiketwinError, ValueError):
@@ -188,6 +189,8 @@ class CoreDriver:
                 value = values[register.name]
                 await self.access(Space.REGISTER, 0, address, value)
                 self.oracle.register[register.name] = value
+                if register.name == "probe_period":
+                    self.oracle.probe_left = 0
         for name, value in values.items():
             if name in self.oracle.profile_table:
                 await self.write_profiles(name, [value] * self.params.n_profiles)

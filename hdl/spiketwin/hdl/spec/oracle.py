@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spiketwin.hdl.spec import arithmetic as a
-from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec import probes, schedule
 from spiketwin.hdl.spec.params import RELAY_WORD, WEIGHT_BLOCK, CoreParams
 from spiketwin.hdl.spec.projections import FIELDS, Projection, ProjectionKind, walked, whole
 from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, profile_columns, registers
@@ -34,6 +34,8 @@ class TickResult:
         Cycles of the whole tick.
     digest:
         Digest of all that the tick wrote; None unless `digest_en` is 1.
+    probes:
+        Counts of the words of its probes; none unless the tick reports any.
     """
 
     spikes: list[int]
@@ -41,6 +43,7 @@ class TickResult:
     update_cycle: int
     cycles: int
     digest: int | None
+    probes: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -54,7 +57,8 @@ class Oracle:
     neurons; in a core with projections they are the words of the weight memory
     (`variables.Variable.shape_in`). `trace_pre` has one entry a source, `pending` lists the neurons
     that fired in the last tick, and the other lists have one entry a neuron, or what
-    `spec.projections` says.
+    `spec.projections` says. `probe_left` is the number of ticks before the next one that reports
+    probes; whoever writes the register `probe_period` sets it to 0.
     """
 
     params: CoreParams
@@ -91,6 +95,10 @@ class Oracle:
     relay_count: list[int] = field(init=False)
     relay_delay: list[int] = field(init=False)
     relay_ring: list[int] = field(init=False)
+    probe_space: list[int] = field(init=False)
+    probe_first: list[int] = field(init=False)
+    probe_count: list[int] = field(init=False)
+    probe_left: int = field(init=False, default=0)
     tick: int = field(init=False, default=0)
     digest: int = field(init=False, default=0)
     saturations: dict[str, int] = field(init=False)
@@ -136,6 +144,7 @@ class Oracle:
                     self._learn(neuron)
         self.pending = spikes
         self.tick += 1
+        reported, probe_cycles = self._report()
         p = self.params
         rows = sum(map(self._row_cycles, sources)) + repeats * schedule.repeat_cycles(p)
         begin = schedule.deliver_cycles(p, rows, constant)
@@ -145,9 +154,28 @@ class Oracle:
             spikes,
             [begin + schedule.spike_cycle(p, j) for j in spikes],
             begin,
-            begin + schedule.update_cycles(p) + schedule.learn_cycles(p, columns) + schedule.END,
+            begin + schedule.update_cycles(p) + schedule.learn_cycles(p, columns) + probe_cycles
+            + schedule.END,
             self.digest if self.register.get("digest_en") else None,
-        )
+            reported,
+        )  # fmt: skip
+
+    def _report(self) -> tuple[list[int], int]:
+        """Return the counts of the words of the probes, if they are due, and the cycles of it."""
+        p, period = self.params, self.register.get("probe_period", 0)
+        due = self.probe_left == 0
+        self.probe_left = max(0, period - 1) if due else self.probe_left - 1
+        if not period or not due:
+            return [], 0
+        elements = list[tuple[int, int]]()
+        ranges = zip(self.probe_space, self.probe_first, self.probe_count, strict=True)
+        for space, first, count in ranges:
+            for array in (v for v in probes.probed(p).values() if v.space == space):
+                nibbles = probes.element_nibbles(array, p)
+                values = getattr(self, array.name)[first : first + count]
+                elements += [(value, nibbles) for value in values]
+        words = probes.packed(elements)[: self.register["probe_words"]]
+        return words, schedule.probe_cycles(p, sum(self.probe_count))
 
     def _relay_place(self, tick: int, relay: int) -> tuple[int, int]:
         """Return where a relay stands in the words of `relay_ring` for a tick: word and bit."""

@@ -44,6 +44,9 @@ RELAY_DELAYS: Final = (0, 2, 4, 8, 16, 32, 64, 128, 256)
 RELAY_WORD: Final = 32
 """Relays that share a word of the space `relay_ring`, and that are looked at in a cycle."""
 
+MAX_PROBE_RANGES: Final = 4
+"""Most ranges of state that a tick can report."""
+
 MAX_DIGEST_ROUNDS: Final = 3
 """Most rounds of a digest: more would not be finished before the next tick reports anything."""
 
@@ -143,6 +146,10 @@ class CoreParams:
     receptors:
         Currents of a neuron: 1, or 2, of which inhibition can have the second, `i_inh`, with a
         decay of its own. The second one takes no cycle.
+    probe_ranges:
+        Ranges of state that a tick can report (docs/tick.md), 0 to 4. With 0 no tick reports any,
+        and probes take no logic. Ticks that report take longer, and room in the output queue for
+        their words; all others do not.
     """
 
     n_axons: int
@@ -170,6 +177,7 @@ class CoreParams:
     max_delay: int = 0
     decay_shift: bool = False
     receptors: int = 1
+    probe_ranges: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -187,6 +195,7 @@ class CoreParams:
         self._one_of("n_profiles", N_PROFILES)
         self._one_of("receptors", (1, 2))
         self._within("digest_rounds", 0, MAX_DIGEST_ROUNDS)
+        self._within("probe_ranges", 0, MAX_PROBE_RANGES)
         self._within("n_projections", 1, MAX_PROJECTIONS)
         self._check_weight_depth()
         self._check_relays()
@@ -316,6 +325,16 @@ class CoreParams:
         return max(1, self.max_delay.bit_length())
 
     @property
+    def probe_first_width(self) -> int:
+        """Bits of the number of the first element that a probe reports."""
+        return (self.n_sources - 1).bit_length()
+
+    @property
+    def probe_count_width(self) -> int:
+        """Bits of a number of elements that a probe reports, of 0 to `n_sources`."""
+        return self.n_sources.bit_length()
+
+    @property
     def has_projections(self) -> bool:
         """Whether `n_projections` is above 1, so that there is a table of projections."""
         return self.n_projections > 1
@@ -419,7 +438,7 @@ class CoreParams:
 _NOT_IN_DIGESTS: Final = (
     "lanes", "neuron_lanes", "source_lanes", "single_port_weights",
     "event_queue_depth", "spike_queue_depth", "link_slots", "saturation_counters",
-    "n_projections", "weight_depth", "max_delay",
+    "n_projections", "weight_depth", "max_delay", "probe_ranges",
 )  # fmt: skip
 """Fields on which neither the values that a tick writes nor the numbers of their places depend."""
 

@@ -248,6 +248,8 @@ class Word(enum.IntEnum):
     """Bits 15…0 of the digest of a tick; with `digest_en`, behind the word that ends the tick."""
     DIGEST_HIGH = 4
     """Bits 31…16 of the digest of a tick, behind the word with the low bits."""
+    PROBE = 5
+    """State that probes report, before the word that ends the tick; the count is seven nibbles."""
 
 
 def count_word(kind: Word, count: int) -> int:
@@ -342,6 +344,7 @@ _AGREED: Final = (
     schedule.LEAD, schedule.ROW_REPEAT, schedule.ROW_DRAIN, schedule.NEURON_DRAIN,
     schedule.SOURCE_DRAIN, schedule.SPIKE_LATENCY, schedule.COLUMN_LEAD, schedule.COLUMN_DRAIN,
     schedule.END, schedule.WALK, schedule.LEAST_WALKED, schedule.SWEEP, schedule.RELAY,
+    schedule.PROBE_RANGE, schedule.PROBE,
 )  # fmt: skip
 """Numbers that both ends must agree on: their values alone, so that a constant may be renamed."""
 

@@ -15,6 +15,8 @@ A tick runs through these phases, each beginning when the one before is over::
              a column for each of the F neurons that fired, twice as long with
              `single_port_weights`; only if F > 0, `learn_post` is 1 and at least one
              synapse is plastic
+    report   probe_ranges · PROBE_RANGE + elements + PROBE
+             the elements of all probes, one a cycle; only in a tick that reports them
     end      END                     the totals are reported, the next tick is decided on
 
 With projections (docs/projections.md) an active source has a row for each of its projections, of
@@ -53,6 +55,8 @@ WALK: Final = 12
 LEAST_WALKED: Final = 8
 SWEEP: Final = 10
 RELAY: Final = 4
+PROBE_RANGE: Final = 4
+PROBE: Final = 6
 
 
 def walked_cycles(blocks: Sequence[int], relays: int = 0) -> int:
@@ -109,10 +113,17 @@ def learn_cycles(params: CoreParams, columns: int) -> int:
     return COLUMN_LEAD + walk + columns + COLUMN_DRAIN if columns else 0
 
 
+def probe_cycles(params: CoreParams, elements: int) -> int:
+    """Return the cycles in which a tick reports so many elements of state."""
+    return params.probe_ranges * PROBE_RANGE + elements + PROBE
+
+
 def tick_cycles(
     params: CoreParams, active_sources: int, fired: int, learns: bool, repeats: int = 0
 ) -> int:
     """Return the cycles of one tick with `active_sources` sources and `fired` neurons.
+
+    The tick reports no probes.
 
     `learns` is whether the post-event rule is on and at least one synapse is plastic. In a core
     with projections each source has a row of all neurons, and each neuron a column of all sources.
@@ -138,14 +149,17 @@ def spike_cycle(params: CoreParams, neuron: int) -> int:
 def most_cycles(params: CoreParams, repeats: int = 0) -> int:
     """Return the cycles of the longest possible tick: all sources active, all neurons firing.
 
+    Each probe reports all elements that there are.
+
     `repeats` is the number of events that name an axon again; the event queue holds all of a tick.
     With projections this is a bound: every word of the weights streams once in *Deliver* and once
     in *Learn*, and every source and neuron has the least cycles of as many rows and columns as
     there are projections.
     """
     p = params
+    probes = probe_cycles(p, p.probe_ranges * p.n_sources) if p.probe_ranges else 0
     if not p.has_projections:
-        return tick_cycles(p, p.n_sources + repeats, p.n_neurons, True, repeats)
+        return tick_cycles(p, p.n_sources + repeats, p.n_neurons, True, repeats) + probes
     least = LEAST_WALKED * p.n_projections
     again = repeats * (ROW_REPEAT + p.n_projections * max(LEAST_WALKED, p.row_groups))
     relays = RELAY * p.n_relays  # each belongs to one source
@@ -155,4 +169,4 @@ def most_cycles(params: CoreParams, repeats: int = 0) -> int:
     )
     learn = learn_cycles(p, columns) if p.learning else 0
     constant = p.n_projections * max(LEAST_WALKED, p.row_groups)
-    return deliver_cycles(p, rows, constant) + update_cycles(p) + learn + END
+    return deliver_cycles(p, rows, constant) + update_cycles(p) + learn + probes + END

@@ -65,6 +65,9 @@ class Space(enum.IntEnum):
     RELAY_COUNT = 36
     RELAY_DELAY = 37
     RELAY_RING = 38
+    PROBE_SPACE = 39
+    PROBE_FIRST = 40
+    PROBE_COUNT = 41
 
 
 class ClearMask(enum.IntFlag):
@@ -95,6 +98,8 @@ class Per(enum.Enum):
     RELAY = "relay"
     RELAY_WORD = "word of relays"
     """`params.RELAY_WORD` relays in each tick of the next `max_delay`."""
+    PROBE = "probe"
+    """A range of state that ticks report."""
 
 
 class Kind(enum.Enum):
@@ -207,6 +212,7 @@ class Variable:
             Per.NEURON_GROUP: (p.row_groups,),
             Per.RELAY: (p.n_relays,),
             Per.RELAY_WORD: (p.max_delay * p.relay_words,),
+            Per.PROBE: (p.probe_ranges,),
         }
         return sizes.get(self.per) or self.shape(p.n_axons, p.n_neurons)
 
@@ -281,6 +287,8 @@ _state = partial(Variable, kind=Kind.STATE)
 _layout = partial(Variable, kind=Kind.LAYOUT, built="has_projections")
 _projection = partial(_layout, per=Per.PROJECTION)
 _relay = partial(_layout, built="n_relays")
+_of_probes = partial(_run, built="probe_ranges")
+_probe = partial(_of_probes, per=Per.PROBE)
 
 VARIABLES: Final = (
     # Registers, in the order of their addresses.
@@ -383,6 +391,15 @@ VARIABLES: Final = (
         "What v loses a tick towards 0, instead of its decay; 0: v decays.", unit=POTENTIAL,
         built="has_profiles", since=3,
     ),
+    _of_probes(
+        "probe_period", 16,
+        "Ticks from one that reports its probes to the next; 0: none does. The first tick after "
+        "this register is written reports.", unit=TICKS,
+    ),
+    _of_probes(
+        "probe_words", 16,
+        "Most words of probes of a tick; a tick that reports begins with room for so many more.",
+    ),
     # Arrays, in the order of cause and effect within a tick.
     _state(
         "trace_pre", "trace_width", "Trace of each source.", per=Per.SOURCE, writer="source_traces",
@@ -484,6 +501,14 @@ VARIABLES: Final = (
         "column_order", WALK_FIRST_BITS, "Projections in the order of their targets.",
         per=Per.PROJECTION,
     ),
+    # What probes report.
+    _probe(
+        "probe_space", 8,
+        "Space of the state that a probe reports (`spec.probes.PROBED`); of others it reports "
+        "nothing.",
+    ),
+    _probe("probe_first", "probe_first_width", "First element that a probe reports."),
+    _probe("probe_count", "probe_count_width", "Number of elements that a probe reports."),
 )  # fmt: skip
 """All variables of a core: its registers in the order of their addresses, then its arrays."""
 

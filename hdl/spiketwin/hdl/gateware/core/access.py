@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -18,6 +18,7 @@ from spiketwin.hdl.gateware.core.state_memory import ElementPort
 from spiketwin.hdl.gateware.core.vectors import vectors
 from spiketwin.hdl.gateware.core.weights import LINK_LATENCY, SynapsePort, synapse_layout
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.probes import MOST_NIBBLES, NIBBLE_BITS, element_nibbles, probed
 from spiketwin.hdl.spec.registers import (
     PENDING_MASK_BITS,
     ClearMask,
@@ -66,6 +67,11 @@ class Access(wiring.Component):
         Access to the list of the neurons that fired.
     pending_groups:
         In, the number of entries in that list.
+    probe_period_stb:
+        Out, with probes: the register `probe_period` is written.
+    probe_reading, probe_space, probe_element, probe_value:
+        With probes: In, they read state through the ports of the link; the space and the element;
+        Out, its value (`probes.Probes`).
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -73,6 +79,13 @@ class Access(wiring.Component):
         self.ports = vectors(p)
         ways = {s.name.lower(): Out(ElementPort(v.element, v.size)) for s, v in self.ports.items()}
         self.record_spaces = record_spaces(p)
+        probes = {
+            "probe_period_stb": Out(1),
+            "probe_reading": In(1),
+            "probe_space": In(8),
+            "probe_element": In(p.probe_first_width),
+            "probe_value": Out(MOST_NIBBLES * NIBBLE_BITS),
+        }  # fmt: skip
         tables = {s.name.lower(): Out(RecordPort(form)) for s, form in self.record_spaces.items()}
         super().__init__(
             {
@@ -96,6 +109,7 @@ class Access(wiring.Component):
                 **({"any_plastic": Out(1)} if p.learning else {}),
                 "pending": Out(ListPort(p.neuron_lanes, p.neuron_groups)),
                 "pending_groups": In(range(p.neuron_groups + 1)),
+                **(probes if p.probe_ranges else {}),
             }
         )
 
@@ -110,6 +124,9 @@ class Access(wiring.Component):
             self.idle.eq(self.free & ~self.clear_stb),
             self._owned.eq(self.free | self.clear_stb | self.clearing),
         ]
+        self._probing = Signal()
+        if p.probe_ranges:
+            m.d.sync += self._probing.eq(self.probe_reading)
         words = max(port.size // port.lanes for port in self.ports.values())
         sweep = max(p.neuron_groups, p.column_groups, words, len(registers(p)))
         self._clear_word = Signal(range(sweep))
@@ -130,6 +147,8 @@ class Access(wiring.Component):
         self._pending(m)
         self._clear(m, sweep)
         self._answer(m)
+        if p.probe_ranges:
+            self._probe(m)
         return m
 
     def _addressed(self, space: Space) -> Value:
@@ -152,7 +171,7 @@ class Access(wiring.Component):
 
     def _registers(self, m: Module) -> None:
         port = self.registers
-        tick_period = [register.name for register in registers(self.params)].index("tick_period")
+        names = [register.name for register in registers(self.params)]
         element = Signal.like(self.memory.column)
         stores = self._store & self._addressed(Space.REGISTER)
         m.d.sync += [
@@ -162,8 +181,11 @@ class Access(wiring.Component):
         m.d.comb += [
             port.address.eq(element),
             port.value.eq(self._value),
-            self.period_stb.eq(port.write_stb & (element == tick_period)),
+            self.period_stb.eq(port.write_stb & (element == names.index("tick_period"))),
         ]
+        if self.params.probe_ranges:
+            is_period = element == names.index("probe_period")
+            m.d.comb += self.probe_period_stb.eq(port.write_stb & is_period)
 
     def _records(self, m: Module) -> None:
         for space in self.record_spaces:
@@ -180,9 +202,15 @@ class Access(wiring.Component):
             port = getattr(self.vectors, space.name.lower())
             lane_bits = exact_log2(vector.lanes)
             element = Mux(self.clearing, self._clear_word << lane_bits, self.memory.column)
-            m.d.comb += [port.owned.eq(self._owned), port.value.eq(self._value)]
+            owned: Value = self._owned
+            shown: Value = ~self._owned | self._addressed(space)
+            if vector.probed:
+                owned = self._owned | self._probing
+                element = Mux(self.probe_reading, self.probe_element, element)
+                shown = Mux(self.probe_reading, self.probe_space == space, shown)
+            m.d.comb += [port.owned.eq(owned), port.value.eq(self._value)]
             m.d.sync += [
-                port.shown.eq(~self._owned | self._addressed(space)),
+                port.shown.eq(shown),
                 port.write_stb.eq(self._store & self._addressed(space)),
                 port.element.eq(element),
             ]
@@ -278,3 +306,13 @@ class Access(wiring.Component):
         # The answer stays until the next element, even if a register is fetched meanwhile.
         with m.If(self._nearly):
             m.d.sync += memory.r_data.eq(reduce(or_, parts))
+
+    def _probe(self, m: Module) -> None:
+        """Extend the element that a probe reads to whole nibbles; all other vectors are 0."""
+        extended = []
+        for space, array in probed(self.params).items():
+            stored = getattr(self.vectors, space.name.lower()).stored
+            missing = element_nibbles(array, self.params) * NIBBLE_BITS - len(stored)
+            sign = stored[-1] if array.signed else Const(0)
+            extended.append(Cat(stored, sign.replicate(missing)))
+        m.d.sync += self.probe_value.eq(reduce(or_, extended))

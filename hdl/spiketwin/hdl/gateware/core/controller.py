@@ -33,6 +33,8 @@ class Controller(wiring.Component):
         In, with `single_port_weights`: the contents of the weight memory are defined.
     learns:
         In, with learning: neurons that fire cause columns.
+    probes_due, probes_over:
+        In, with probes: the tick reports them; the last cycle of that.
     axon_repeats, row_repeats:
         In, with learning: the axon that is due, or with projections the row that waits, is that of
         the row before.
@@ -73,6 +75,8 @@ class Controller(wiring.Component):
         Out, without projections: all axons of this tick were handled.
     tick_end_stb:
         Out, `tick` becomes the next one.
+    probe_stb:
+        Out, with probes: report them from the next cycle on.
     """
 
     def __init__(self, params: CoreParams) -> None:
@@ -87,6 +91,9 @@ class Controller(wiring.Component):
             "free", "run_stb", "start_stb", "end_stb", "muted_stb", "tick_stb", "update_stb",
             "updating", "in_columns", "rewind_stb", "tick_end_stb",
         ]  # fmt: skip
+        if p.probe_ranges:
+            inputs += ["probes_due", "probes_over"]
+            outputs += ["probe_stb"]
         if p.has_projections:
             inputs += ["row_valid", "rows_over", "row_last", "counted"]
             inputs += ["relays_active"] * (p.n_relays > 0) + ["row_repeats"] * p.learning
@@ -142,6 +149,9 @@ class Controller(wiring.Component):
                 self._walked_columns(m)
             else:
                 self._columns(m)
+            if p.probe_ranges:
+                with m.State("PROBES"), m.If(self.probes_over):
+                    self._end(m)
             with m.State("END"):
                 m.d.comb += self.end_stb.eq(1)
                 m.next = "WAIT"
@@ -247,7 +257,7 @@ class Controller(wiring.Component):
         self._walk(m, "COLUMN", schedule.COLUMN_DRAIN)
         with m.State("COLUMN_DRAIN"), m.If(self._last):
             m.d.sync += self.in_columns.eq(0)
-            self._end(m)
+            self._report(m)
 
     def _walk(self, m: Module, name: str, drain: int) -> None:
         """Let one row or column after the other stream, until there is none."""
@@ -296,7 +306,7 @@ class Controller(wiring.Component):
         with m.If(learns & self.any_fired):
             self._enter(m, "COLUMN_LEAD", schedule.COLUMN_LEAD, self.in_columns)
         with m.Else():
-            self._end(m)
+            self._report(m)
 
     def _columns(self, m: Module) -> None:
         with m.State("COLUMN_LEAD"), m.If(self._last):
@@ -307,6 +317,17 @@ class Controller(wiring.Component):
                 self._next_column(m)
         with m.State("COLUMN_DRAIN"), m.If(self._last):
             m.d.sync += self.in_columns.eq(0)
+            self._report(m)
+
+    def _report(self, m: Module) -> None:
+        """Go on to the probes, if the tick reports any, or to its last cycle."""
+        if not self.params.probe_ranges:
+            self._end(m)
+            return
+        with m.If(self.probes_due):
+            m.d.comb += self.probe_stb.eq(1)
+            m.next = "PROBES"
+        with m.Else():
             self._end(m)
 
     def _next_column(self, m: Module) -> None:

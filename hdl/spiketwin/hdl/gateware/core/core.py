@@ -33,6 +33,7 @@ from spiketwin.hdl.gateware.core.digest import Digest
 from spiketwin.hdl.gateware.core.fetches import RegisterFetches
 from spiketwin.hdl.gateware.core.interface import CoreSignature
 from spiketwin.hdl.gateware.core.noise import NoiseKey
+from spiketwin.hdl.gateware.core.probes import Probes
 from spiketwin.hdl.gateware.core.records import RecordMemory, record_spaces
 from spiketwin.hdl.gateware.core.register_file import RegisterFile
 from spiketwin.hdl.gateware.core.relays import Relays
@@ -80,6 +81,8 @@ class Core(wiring.Component):
             self._connect_rules(m)
         if p.digest_rounds:
             self._connect_digest(m)
+        if p.probe_ranges:
+            self._connect_probes(m)
         if p.saturation_counters:
             self._count_saturations(m)
         return m
@@ -115,6 +118,8 @@ class Core(wiring.Component):
             m.submodules.noise_key = self.noise_key = NoiseKey()
         if p.digest_rounds:
             m.submodules.digest = self.digest = Digest(p)
+        if p.probe_ranges:
+            m.submodules.probes = self.probes = Probes(p)
         self.vectors = {space: StateMemory(port) for space, port in vectors(p).items()}
         for space, vector in self.vectors.items():
             m.submodules[space.name.lower()] = vector
@@ -440,6 +445,27 @@ class Core(wiring.Component):
             key.post_stb.eq(self.controller.update_stb),
             self.weights.w_en.eq(lanes.w_en),
             self.weights.w_words.eq(lanes.w_words),
+        ]
+
+    def _connect_probes(self, m: Module) -> None:
+        probes, access, controller = self.probes, self.access, self.controller
+        for name in ("probe_space", "probe_first", "probe_count"):
+            connect(m, getattr(probes, name), self.vectors[Space[name.upper()]].unit)
+        m.d.comb += [
+            probes.probe_period.eq(self.registers.probe_period),
+            probes.probe_words.eq(self.registers.probe_words),
+            probes.period_stb.eq(access.probe_period_stb),
+            probes.tick_end_stb.eq(controller.tick_end_stb),
+            probes.start_stb.eq(controller.probe_stb),
+            probes.value.eq(access.probe_value),
+            controller.probes_due.eq(probes.due),
+            controller.probes_over.eq(probes.over),
+            access.probe_reading.eq(probes.reading),
+            access.probe_space.eq(probes.space),
+            access.probe_element.eq(probes.element),
+            self.reports.reserved.eq(probes.reserved),
+            self.reports.probe_stb.eq(probes.word_stb),
+            self.reports.probe_word.eq(probes.word),
         ]
 
     # --- units that only observe ---------------------------------------------------------------

@@ -42,6 +42,10 @@ class Reports(wiring.Component):
     digest_en, digest_value, digest_low_stb, digest_high_stb:
         In, with a digest: whether ticks report it; its value; report the low half, or the high
         half. These come in the first cycles after a tick, in which there is no other report.
+    probe_stb, probe_word:
+        In, with probes: report this word of them.
+    reserved:
+        In, with probes: words of them for which the next tick needs room.
     cycles, missed_deadlines, late_events, muted_ticks:
         Out, counters (`spec.registers.COUNTERS`).
     """
@@ -74,6 +78,12 @@ class Reports(wiring.Component):
                 "digest_value": In(32),
                 "digest_low_stb": In(1),
                 "digest_high_stb": In(1),
+            }
+        if p.probe_ranges:
+            members |= {
+                "probe_stb": In(1),
+                "probe_word": In(protocol.WORD_COUNT_BITS),
+                "reserved": In(16),
             }
         super().__init__(members)
 
@@ -108,7 +118,7 @@ class Reports(wiring.Component):
         m.d.sync += spare.eq(spare + taken - self._charge)
         with m.If(self.restart_stb):
             m.d.sync += spare.eq(most)
-        m.d.comb += self.room.eq(spare >= 0)
+        m.d.comb += self.room.eq((spare - self.reserved if p.probe_ranges else spare) >= 0)
 
     def _count(self, m: Module) -> None:
         # When *Update* has reported its beginning, the cycles of *end* are added in advance, so
@@ -166,6 +176,10 @@ class Reports(wiring.Component):
         with m.Elif((self.spike_mask != 0) & ~self.muted):
             m.d.sync += self._charge.eq(1)
             m.d.comb += [self._push.eq(1), self._word.eq(self._spikes(m))]
+        if p.probe_ranges:
+            with m.If(self.probe_stb & ~self.muted):
+                push(protocol.Word.PROBE)
+                m.d.comb += counted.eq(self.probe_word)
         if p.digest_rounds:
             halves = (
                 (self.digest_low_stb, protocol.Word.DIGEST_LOW, self.digest_value[:16]),

@@ -8,6 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
+from spiketwin.hdl.gateware.core.pipeline import Delay
+
 READ_LATENCY = 2
 """Cycles from an address to its word: a register follows block RAM, whose output is slow."""
 
@@ -22,6 +24,7 @@ class StatePort(wiring.Signature):
 
     Element n is lane ``n mod lanes`` of word ``n ÷ lanes``. A unit narrower than a word uses parts
     of `part_lanes` elements. If the unit does not write the vector (`written`), only the link does.
+    If probes report the vector (`probed`), the link's port reads another element in every cycle.
 
     Members
     -------
@@ -34,13 +37,15 @@ class StatePort(wiring.Signature):
     """
 
     def __init__(
-        self, shape: Shape, lanes: int, size: int, part_lanes: int, *, written: bool = True
-    ) -> None:
+        self, shape: Shape, lanes: int, size: int, part_lanes: int, *, written: bool = True,
+        probed: bool = False,
+    ) -> None:  # fmt: skip
         self.element = shape
         self.lanes = lanes
         self.size = size
         self.part_lanes = part_lanes
         self.written = written
+        self.probed = probed
         word = data.ArrayLayout(shape, lanes)
         address = bits_for(size // lanes - 1)
         super().__init__(
@@ -81,7 +86,7 @@ class ElementPort(wiring.Signature):
             {
                 "owned": Out(1),
                 "shown": Out(1),
-                "element": Out(range(size)),
+                "element": Out(range(max(2, size))),  # Verilog has no signals of width 0
                 "value": Out(shape),
                 "write_stb": Out(1),
                 "clear_stb": Out(1),
@@ -120,7 +125,7 @@ class StateMemory(wiring.Component):
         m = Module()
         port, unit, link = self.port, self.unit, self.link
         word_shape = data.ArrayLayout(port.element, port.lanes)
-        depth = port.size // port.lanes
+        depth = max(2, port.size // port.lanes)
         is_large = depth >= _BLOCK_DEPTH or depth * word_shape.size >= _BLOCK_BITS
         attributes = {"ram_style": "block"} if is_large else {}
         memory: Memory = Memory(shape=word_shape, depth=depth, init=[], attrs=attributes)
@@ -131,7 +136,10 @@ class StateMemory(wiring.Component):
         # A registered copy for this memory alone, as `owned` has a large fan-out.
         linked = Signal()
         m.d.sync += linked.eq(link.owned)
-        part = Mux(linked, lane[part_bits:], unit.part)
+        selected = lane
+        if port.probed:
+            selected = Delay(m, "lane", lane, READ_LATENCY)[READ_LATENCY]
+        part = Mux(linked, selected[part_bits:], unit.part)
         m.d.comb += [read.addr.eq(Mux(link.owned, word, unit.r_address)), write.addr.eq(word)]
         for k in range(self.lanes):
             m.d.comb += write.en[k].eq(link.clear_stb | link.write_stb & (lane == k))
@@ -153,6 +161,6 @@ class StateMemory(wiring.Component):
         parts = [whole.word_select(k, part_width) for k in range(port.lanes // port.part_lanes)]
         m.d.comb += [
             unit.r_part.eq(Array(parts)[part]),
-            link.stored.eq(unit.r_part[lane[:part_bits]]),
+            link.stored.eq(unit.r_part[selected[:part_bits]]),
         ]
         return m

@@ -8,6 +8,7 @@ from amaranth.hdl import Shape
 
 from spiketwin.hdl.gateware.core.state_memory import StatePort
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.probes import PROBED
 from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per, Variable
 
@@ -40,4 +41,5 @@ def _port(params: CoreParams, array: Variable) -> StatePort:
         size,
         lanes,
         written=bool(array.writer),
+        probed=params.probe_ranges > 0 and array.space in PROBED,
     )

@@ -238,9 +238,9 @@ class _Bank(NamedTuple):
     """The ports of the memory of a bank, as those of `deep_memory.DeepMemory`."""
 
     r_address: Value
-    r_word: data.View
+    r_word: Value | data.View
     w_address: Value
-    w_word: data.View
+    w_word: Value | data.View
     w_en: Value
 
 
