@@ -85,7 +85,7 @@ def test_the_rtl_reports_what_the_model_reports(url: str, size: str) -> None:
 
 def test_at_a_period_that_the_line_cannot_keep_up_with_ticks_are_muted_as_a_whole() -> None:
     params = SIZES["wide"]
-    every, _, _ = ran("model:", params)
+    whole, _, _ = ran("model:", params)
     with connect("rtl:", params=params) as core:
         core.program(network(params))
         for _ in range(2):
@@ -93,8 +93,12 @@ def test_at_a_period_that_the_line_cannot_keep_up_with_ticks_are_muted_as_a_whol
             again = core.run([], 20, probe=chosen(params))  # nothing is left of the room it took
             assert not again.muted.any()
             assert len(again.probe_ticks) == 20
+            # Each run counts its period anew, wherever the one before was in its own.
+            for every, due in ((7, [0, 7, 14]), (6, [0, 6, 12, 18])):
+                again = core.run([], 20, probe=chosen(params), probe_every=every)
+                assert again.probe_ticks.tolist() == due
             core.program(network(params))
     assert 0 < run.muted.sum() < TICKS
     assert run.probe_ticks.tolist() == np.flatnonzero(~run.muted).tolist()
     for name, values in run.probes.items():
-        np.testing.assert_array_equal(values, every.probes[name][run.probe_ticks], name)
+        np.testing.assert_array_equal(values, whole.probes[name][run.probe_ticks], name)

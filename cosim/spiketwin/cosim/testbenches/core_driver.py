@@ -376,14 +376,14 @@ class CoreDriver:
         """Read a vector of state or parameters straight from its memory."""
         fmt = self.formats[Space[name.upper()]]
         words = self._memories[name]
-        lanes = fmt.columns // len(words)
+        lanes = max(1, fmt.columns // len(words))  # no memory has a single word
         mask, sign = (1 << fmt.width) - 1, 1 << (fmt.width - 1) if fmt.signed else 0
         values = []
         for handle in words:
             word = int(handle.value)
             for lane in range(lanes):
                 values.append(((word >> lane * fmt.width & mask) ^ sign) - sign)
-        return values
+        return values[: fmt.columns]
 
     def peek_synapses(self) -> tuple[list[list[int]], list[list[bool]]]:
         """Read all weights and flags straight from the banks."""
