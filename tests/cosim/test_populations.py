@@ -276,6 +276,48 @@ def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:
     assert state["relay_ring"].any()
 
 
+ROOMY = CoreParams(
+    n_axons=32, n_neurons=64, lanes=2, source_lanes=2, n_projections=64, weight_depth=4096,
+    n_relays=192, max_delay=16, digest_rounds=2, saturation_counters=True, v_width=18,
+    spike_queue_depth=512,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ["rtl:?level=core"])
+def test_the_gateware_runs_any_network_of_all_kinds_as_the_model_does(url: str) -> None:
+    spikes = 0
+    with connect("model:", params=ROOMY) as model, connect(url, params=ROOMY) as rtl:
+        for seed in range(max(20, examples(60))):
+            net = random_network(np.random.default_rng(seed), kinds=True)
+            try:
+                net.check_fits(ROOMY)
+            except DoesNotFit:
+                continue
+            (one, state), (other, held) = (played(core, net, seed) for core in (model, rtl))
+            for name in ("spikes", "spike_cycles", "cycles", "update_cycles", "saturations"):
+                assert np.array_equal(getattr(one, name), getattr(other, name)), name
+            for name, array in state.items():
+                assert np.array_equal(held[name], array), name
+            spikes += len(one.spikes)
+    assert spikes > 50
+
+
+@pytest.mark.parametrize("url", ["rtl:?level=core"])
+@pytest.mark.parametrize("kind", ["weights", "constant"])
+def test_a_row_that_begins_where_the_one_before_ends_sees_what_that_added(
+    url: str, kind: str
+) -> None:
+    net = Network(n_axons=2)
+    cells = net.population(20, threshold=9999)
+    for target, weight in ((cells, 10), (cells[18:], 7)):
+        its: dict[str, Any] = {kind: weight}
+        net.project(net.axons, target, **its)
+    with connect(url, params=ROOMY) as core:
+        core.program(net)
+        core.run([(0, 0), (0, 1)], ticks=1)
+        assert core.read_state()["v"].tolist() == [20] * 18 + [34] * 2
+
+
 @pytest.mark.parametrize("url", ["model:", "rtl:?level=core", "rtl:"])
 def test_a_copied_state_goes_on_exactly_with_spikes_on_their_way(url: str) -> None:
     net, params = all_kinds()
@@ -440,8 +482,8 @@ def test_a_projection_is_written_alone_on_a_core_without_a_table() -> None:
 
 
 def test_runs_in_many_threads_and_ledgers_have_the_numbers_of_the_network() -> None:
-    net, params = layers()
-    net.learn_post = False
+    net, params = all_kinds()
+    net.learn_post = net.learn_pre = False
     stimuli = [stimulus(net, seed) for seed in range(4)]
     with connect("model:", params=params) as core:
         core.program(net)

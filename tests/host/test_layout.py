@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,13 @@ def test_a_table_is_legal(seed: int, lanes: int) -> None:
     place = layout(net, params)
     table = place.table()
     entries = [entry(table, k) for k in range(len(place.blocks))]
+    for one, other in permutations(entries, 2):
+        # The second reads a group 4 cycles after the first, which has 8 cycles at least.
+        both = {*range(one.target, one.target + one.targets)}
+        both &= {*range(other.target, other.target + other.targets)}
+        if both and one.kind == other.kind:
+            cycles = max(8, one.targets) - (min(both) - one.target) + min(both) - other.target
+            assert cycles >= 4
     assert [each.source for each in entries] == sorted(each.source for each in entries)
     used = np.zeros(params.weight_depth, np.int64)
     for each in entries:
@@ -131,6 +139,19 @@ def test_a_table_is_legal(seed: int, lanes: int) -> None:
         learning = [e for e, block in zip(entries, place.blocks, strict=True) if block.learns]
         to_here = [e for e in learning if e.target <= group < e.target + e.targets]
         assert [entries[k] for k in order] == to_here
+
+
+def test_targets_are_cut_only_where_rows_would_collide() -> None:
+    def entries(begin: int, plastic: bool = False) -> int:
+        net = Network(n_axons=2)
+        cells = net.population(40)
+        net.project(net.axons, cells, weights=1)
+        net.project(net.axons, cells[begin:], weights=1, plastic=plastic)
+        return len(cut(net, 4).pieces)
+
+    # Ten groups of 4: a second row may begin with group 6, and not with group 7.
+    assert [entries(begin) for begin in (0, 4, 24, 27, 28, 36, 39)] == [2, 2, 2, 2, 3, 3, 3]
+    assert [entries(begin, plastic=True) for begin in (24, 28)] == [2, 3]
 
 
 @given(SEEDS, LANES)

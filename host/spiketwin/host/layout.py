@@ -8,6 +8,8 @@ and if it learns also for each part of its targets. A dense one that does not le
 that have any of its targets, with weights of 0 to the other neurons in them. A constant one without
 synapses of neurons to themselves takes an entry of its own for the part that is source and target.
 
+If entries would collide (`spec.collide`), all projections are cut at the ends of all targets.
+
 A projection with a delay is one of relays: a part of the sources has relays for each delay with
 which it is used, one for each member, and those of a longer delay repeat those of the next shorter
 one. So every source, and every relay, has one relay at most.
@@ -20,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -155,9 +157,9 @@ class Cut:
         _, targets = self._groups(self.neurons, piece.pairs.neurons)
         return sources * targets * self.lanes
 
-    def entry(self, piece: Piece, params: CoreParams, base: int) -> spec.Projection:
-        """Return the entry of a piece in a core of these sizes, from this word on."""
-        numbers = self.sources(params.n_axons, params.n_neurons)
+    def entry(self, piece: Piece, n_axons: int, n_neurons: int, base: int) -> spec.Projection:
+        """Return the entry of a piece in a core with so many axons and neurons, from a word on."""
+        numbers = self.sources(n_axons, n_neurons)
         ends = (
             *self._groups(numbers, piece.arrivals),
             *self._groups(self.neurons, piece.pairs.neurons),
@@ -167,6 +169,15 @@ class Cut:
         return spec.Projection(
             spec.ProjectionKind.CONSTANT, *ends, weight=piece.constant, itself=int(piece.itself)
         )
+
+    def collides(self) -> bool:
+        """Return whether entries collide, so that a core must not have them."""
+        targets = {
+            (piece.constant is None, self._groups(self.neurons, piece.pairs.neurons)): piece
+            for piece in self.pieces
+        }
+        entries = [self.entry(piece, 0, 0, 0) for piece in targets.values()]
+        return any(a.kind == b.kind and spec.collide(a, b) for a, b in permutations(entries, 2))
 
     def sources(self, n_axons: int, n_neurons: int) -> IntArray:
         """Return the number of each source in a core with so many axons and neurons."""
@@ -182,6 +193,13 @@ class Cut:
 
 def cut(net: Network, lanes: int) -> Cut:
     """Return a network cut for a core with so many lanes."""
+    parts = _cut(net, lanes, finely=False)
+    # If all are cut at the ends of all, targets are the same or apart, and nothing collides.
+    return _cut(net, lanes, finely=True) if parts.collides() else parts
+
+
+def _cut(net: Network, lanes: int, *, finely: bool) -> Cut:
+    """Return a network cut at the ends of those targets that need it, or of all targets."""
     blocks = net.blocks
     # An all-to-all network may come to learn when its flags are written.
     learns = [net.all_to_all or block.learns for block in blocks]
@@ -189,7 +207,7 @@ def cut(net: Network, lanes: int) -> Cut:
     used += [
         block.target
         for block, each in zip(blocks, learns, strict=True)
-        if each or block.constant is not None
+        if each or finely or block.constant is not None
     ]
     axons = _parts(net.n_axons, (each for each in used if each.of_axons))
     neurons = _parts(net.n_neurons, (each for each in used if not each.of_axons))
@@ -207,7 +225,7 @@ def cut(net: Network, lanes: int) -> Cut:
         for part in _within(block.source.sources, sources)
         for targets in (
             _within(block.target.neurons, neurons)
-            if learns[number]
+            if learns[number] or finely
             else _around(block.target.neurons, part, net.n_axons)
             if not block.itself
             else [block.target.neurons]
@@ -389,7 +407,7 @@ class Layout:
         """Return values of sources or of neurons in the shape of the core."""
         variable = BY_SPACE[space]
         low, high = variable.limits(self.params)
-        fill = {Space.THRESHOLD: high, Space.BIAS: low * self._has_constants}.get(space, 0)
+        fill = {Space.THRESHOLD: high, Space.BIAS: low * self.has_constants}.get(space, 0)
         embedded = np.full(variable.shape_in(self.params), fill, np.int64)
         if variable.per is Per.SOURCE and len(values) == self.n_sources:
             values = np.concatenate([values, values[self._repeated]])
@@ -411,7 +429,7 @@ class Layout:
         return np.array([source for each in self.relays for source in each.sources], np.int64)
 
     @cached_property
-    def _has_constants(self) -> bool:
+    def has_constants(self) -> bool:
         """Whether unused neurons get current, as those of the groups of a constant projection."""
         return any(block.is_constant for block in self.blocks)
 
@@ -633,7 +651,8 @@ def layout(net: Network, params: CoreParams) -> Layout:
     _check_sizes(parts, params)
     blocks, base = list[Block](), 0
     for piece in parts.pieces:
-        blocks.append(Block(piece, parts.entry(piece, params, base)))
+        entry = parts.entry(piece, params.n_axons, params.n_neurons, base)
+        blocks.append(Block(piece, entry))
         base += parts.words(piece)
     pairs = tuple(each.pairs for each in net.blocks)
     return Layout(

@@ -761,7 +761,7 @@ class Network:
         """
         self.validate()
         overrides = _checked_overrides(overrides)
-        lanes = max(1, overrides.get("lanes", 0))
+        lanes = min(max(1, overrides.get("lanes", 0)), MAX_LINES)  # checked with all sizes below
         if "lanes" not in overrides:
             lanes = next((n for n in (8, 4) if self.n_neurons >= 4 * n), 2)
         usual: dict[str, Any] = {f.name: f.default for f in fields(CoreParams)}

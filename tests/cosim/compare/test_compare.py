@@ -536,6 +536,18 @@ def test_constants_and_delays_are_compared_with_the_ideal_network(kinds: Path) -
     assert figures["targets"][urls[0]]["within_one_tick_of_float"] > 0.8
 
 
+def test_digests_of_constants_are_compared_only_with_the_same_lanes(kinds: Path) -> None:
+    _, net = faulty_for(kinds)
+    room = {"n_axons": 8, "n_neurons": 16, "n_relays": 32, "weight_depth": 256}
+    two, four = (
+        described(net.core_params(lanes=lanes, digest_rounds=3, **room)) for lanes in (2, 4)
+    )
+    for urls, digests in (((two, two), True), ((two, four), False)):
+        figures = compared(kinds, *(f"model://?params={sizes}" for sizes in urls))
+        assert figures["first_difference"] is None
+        assert figures["digests"] is digests
+
+
 def test_a_relay_that_differs_is_named_and_its_delay_kept(kinds: Path, broken: Break) -> None:
     url, net = faulty_for(kinds)
 

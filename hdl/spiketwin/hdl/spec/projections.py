@@ -14,7 +14,8 @@ two projections are the same or have none in common, and so have the targets of 
 
 A table is legal if each group that it names exists, each entry of `row_projections` names
 projections from its group, each of `column_projections` ones to its group, and the words of all
-projections lie in memory and apart. The host writes legal tables (`spiketwin.host.layout`). What a
+projections lie in memory and apart, and no two dense ones collide (`collide`), and no two constant
+ones. The host writes legal tables (`spiketwin.host.layout`). What a
 core does with another one is not defined.
 """
 
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.schedule import LEAST_WALKED
 from spiketwin.hdl.spec.variables import WALK_FIRST_BITS
 
 
@@ -66,6 +68,22 @@ class Projection:
 
 FIELDS: Final = tuple(f"projection_{name}" for name in Projection.__annotations__)
 """The arrays of the fields of a `Projection`, in their order."""
+
+
+CURRENT_CYCLES: Final = 4
+"""Cycles from reading the current of a neuron to reading it with what was added."""
+
+
+def collide(first: Projection, second: Projection) -> bool:
+    """Return whether the second would read currents that the first has not written yet.
+
+    Their rows, or sweeps, follow each other, and both go through their targets in ascending order.
+    So it is where the second begins within the last three groups of the first.
+    """
+    last = min(first.target + first.targets, second.target + second.targets)
+    overlap = max(first.target, second.target) < last
+    later = max(LEAST_WALKED, first.targets) + first.target - second.target
+    return overlap and later < CURRENT_CYCLES
 
 
 def whole(params: CoreParams) -> Projection:

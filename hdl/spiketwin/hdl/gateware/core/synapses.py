@@ -148,7 +148,8 @@ class Synapses(wiring.Component):
     def _deliver(self, m: Module) -> None:
         """Add weights to currents: a read-modify-write of four cycles.
 
-        A row has at least four groups, so there is no read-modify-write hazard between rows.
+        A row has at least four groups, so there is no read-modify-write hazard between rows. With
+        projections the table sees to that (`spec.projections.collide`).
         """
         p = self.params
         row = Delay(m, "row", self.issue & ~self.block.column, CURRENT_WRITE_STAGE)
