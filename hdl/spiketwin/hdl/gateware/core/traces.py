@@ -98,21 +98,7 @@ class SourceTraces(wiring.Component):
             replace=of_bump.at(READ_LATENCY + 1, "trace_pre_replace"), spiked=Const(1),
             result=bumped,
         )  # fmt: skip
-        decayed = []
-        for k in range(p.source_lanes):
-            m.submodules[f"decay_{k}"] = unit = decay.Decay(
-                unsigned(p.trace_width), shifts=p.decay_shift, varies=p.has_profiles
-            )
-            of_source = self._constants(m, f"source_{k}", Const(k))
-            late = READ_LATENCY + 1
-            m.d.comb += [
-                unit.value.eq(memory.r_part[k]),
-                unit.code.eq(of_source.at(late, "trace_pre_decay")),
-            ]
-            if p.decay_shift:
-                m.d.comb += unit.shift.eq(of_source.at(late, "trace_pre_decay_shift"))
-            decayed.append(unit.result)
-
+        decayed = [self._decayed(m, k) for k in range(p.source_lanes)]
         with m.If(bumps[bump_write]):
             part = groups[bump_write][:part_bits]
             enables = part_enables(Const(1), part, parts, p.source_lanes)
@@ -130,6 +116,22 @@ class SourceTraces(wiring.Component):
             ]
             m.d.comb += [memory.w_data[k].eq(decayed[k % p.source_lanes]) for k in range(p.lanes)]
         return m
+
+    def _decayed(self, m: Module, k: int) -> Value:
+        """Return the trace of one lane after its decay."""
+        p = self.params
+        m.submodules[f"decay_{k}"] = unit = decay.Decay(
+            unsigned(p.trace_width), shifts=p.decay_shift, varies=p.has_profiles
+        )
+        of_source = self._constants(m, f"source_{k}", Const(k))
+        late = READ_LATENCY + 1
+        m.d.comb += [
+            unit.value.eq(self.trace_pre.r_part[k]),
+            unit.code.eq(of_source.at(late, "trace_pre_decay")),
+        ]
+        if p.decay_shift:
+            m.d.comb += unit.shift.eq(of_source.at(late, "trace_pre_decay_shift"))
+        return unit.result
 
     def _constants(self, m: Module, name: str, lane: Value) -> Constants:
         """Return the constants of the source in a lane of the group that has been read."""

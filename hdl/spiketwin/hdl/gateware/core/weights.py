@@ -157,18 +157,7 @@ class WeightMemory(wiring.Component):
         p, link = self.params, self.link
         lanes, lane_bits = p.lanes, exact_log2(p.lanes)
 
-        link_word = Signal(bits_for(p.bank_depth - 1))
-        link_bank = Signal(lane_bits)
-        if p.has_projections:
-            m.d.sync += [
-                link_word.eq(Cat(link.column[lane_bits:], link.row)),
-                link_bank.eq(link.column),
-            ]
-        else:
-            m.d.sync += [
-                link_word.eq(times(link.column >> lane_bits, p.n_sources) + link.row),
-                link_bank.eq(link.row + link.column),
-            ]
+        link_word, link_bank = self._link_place(m)
 
         def bank_address(block: wiring.FlippedInterface, bank: int) -> Value:
             low = (bank - block.index)[:lane_bits]
@@ -217,6 +206,23 @@ class WeightMemory(wiring.Component):
         m.d.sync += [self.words[k].eq(word) for k, word in enumerate(in_lanes)]
         m.d.sync += link.stored.eq(_pick(outputs, link_bank))
         return m
+
+    def _link_place(self, m: Module) -> tuple[Signal, Signal]:
+        """Return word and bank of the synapse that the link names, a cycle later."""
+        p, link, lane_bits = self.params, self.link, exact_log2(self.params.lanes)
+        link_word = Signal(bits_for(p.bank_depth - 1))
+        link_bank = Signal(lane_bits)
+        if p.has_projections:
+            m.d.sync += [
+                link_word.eq(Cat(link.column[lane_bits:], link.row)),
+                link_bank.eq(link.column),
+            ]
+        else:
+            m.d.sync += [
+                link_word.eq(times(link.column >> lane_bits, p.n_sources) + link.row),
+                link_bank.eq(link.row + link.column),
+            ]
+        return link_word, link_bank
 
     def _bank(self, m: Module, number: int) -> _Bank:
         """Make the memory of a bank, with a register behind it."""
