@@ -110,10 +110,6 @@ Wrong = Callable[[Network, Population], object]
         ),
         (lambda n, _: n.population(3, v_tau=2, bias=1 << 30), r"bias must be in"),
         (lambda n, _: n.population(3, fires=3), r"fires must be an integer in 0…1, not 3"),
-        (
-            lambda n, _: n.population(3, fires=False, threshold=3),
-            r"threshold is given with fires=F",
-        ),
         (lambda n, _: n.population(3, name=7), r"name must be a text of 1…500 letters, not 7"),
         (lambda _, h: h[2:2], r"hidden must have one or more of its 4 and no steps, not slice"),
         (lambda _, h: h[::2], r"no steps, not slice\(None, None, 2\): take \[first:last \+ 1\]"),

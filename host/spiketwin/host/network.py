@@ -19,6 +19,7 @@ from spiketwin.hdl.spec.arithmetic import (
 )
 from spiketwin.hdl.spec.params import (
     MAX_LINES,
+    MAX_PROBE_RANGES,
     N_PROFILES,
     CoreParams,
     ParamsError,
@@ -290,7 +291,7 @@ class Network:
         size = _integer("size", size, (1, MAX_LINES - self.n_neurons))
         number = len(self.populations) + 1
         name = checked_name(f"population {number}" if name is None else name)
-        parameters |= _never_firing(fires, parameters)
+        parameters |= _never_firing(fires)
         constants = _constants(parameters)
         arrays = {
             each: integers(
@@ -746,8 +747,8 @@ class Network:
         entries, and as much memory for weights, as it takes. Counters of saturations are always
         built; ``saturation_counters=False`` saves their logic. Shifts of decays are built if
         `i_syn_shift` is set, or if a time constant would else be off by more than 0.5 %. Probes are
-        built with ``probe_ranges=…``; the queue of output words then has room for reports of all
-        neurons.
+        built for a network of populations, or with ``probe_ranges=…``; the queue of output words
+        then has room for reports of all neurons. ``probe_ranges=0`` saves their logic.
 
         Parameters
         ----------
@@ -777,6 +778,7 @@ class Network:
             "n_profiles": next(n for n in N_PROFILES if n >= self._profiles_needed()),
             "decay_shift": self._needs_decay_shift(),
             "receptors": 1 + self.i_inh_en,
+            "probe_ranges": 0 if self.all_to_all else MAX_PROBE_RANGES,
         }
         if overrides.get("n_projections", 1 if self.all_to_all else 2) != 1:
             check_entries(parts)
@@ -968,15 +970,9 @@ def _integer(name: str, value: object, allowed: tuple[int, int]) -> int:
     return int(value)
 
 
-def _never_firing(fires: object, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the threshold of neurons that are not to fire; none of others."""
-    if _integer("fires", fires, (0, 1)):
-        return {}
-    if "threshold" in parameters:
-        raise InvalidNetwork(
-            "threshold is given with fires=False, which has the highest: give one of both"
-        )
-    return {"threshold": sums.NEVER_FIRES}
+def _never_firing(fires: object) -> dict[str, Any]:
+    """Return the threshold of neurons that are not to fire, in place of any other."""
+    return {} if _integer("fires", fires, (0, 1)) else {"threshold": sums.NEVER_FIRES}
 
 
 def _constants(parameters: dict[str, Any]) -> dict[str, Any]:
