@@ -406,6 +406,8 @@ def _phase_lengths() -> str:
 def _cycle_examples() -> str:
     rows = []
     for name, p in PRESETS.items():
+        if p.has_projections:  # whose ticks take what the table says
+            continue
         few = max(1, round(0.02 * p.n_sources))
         sparse = schedule.tick_cycles(p, few, few // 2, learns=True)
         rows.append(
@@ -526,8 +528,8 @@ def _sizes() -> str:
         ("name", "axons", "neurons", "lanes", "synapses", "bits a weight"),
         [
             (
-                f"`{name}`", p.n_axons, p.n_neurons, p.lanes, f"{p.n_sources * p.n_neurons:,}",
-                p.weight_width,
+                f"`{name}`", p.n_axons, p.n_neurons, p.lanes,
+                f"{p.bank_depth * p.weights_per_word * p.lanes:,}", p.weight_width,
             )
             for name, p in PRESETS.items()
         ],

@@ -51,7 +51,7 @@ def test_the_core_that_is_named_is_the_smallest_and_can_be_typed(tmp_path: Path)
 
 
 def test_a_network_that_no_reference_size_holds(tmp_path: Path) -> None:
-    text, found = inspected(Network(n_axons=257, n_neurons=8), tmp_path)
+    text, found = inspected(Network(n_axons=1000, n_neurons=8), tmp_path)
     assert found["fits"] == []
     assert "none holds it" in text
 

@@ -56,11 +56,12 @@ def _largest(params: CoreParams, family: Family, memory: Use) -> str:
     """Return text that names the largest reference size, and the most neurons, that would fit."""
     kind = weight_memory(params, family)
     room = memory.available - memory.used + weight_blocks(params, family)
-    sizes = sorted(PRESETS, key=lambda name: PRESETS[name].n_sources * PRESETS[name].n_neurons)
+    sizes = sorted(PRESETS, key=lambda name: PRESETS[name].bank_depth * PRESETS[name].lanes)
     names = [
         name
         for name in sizes
-        if weight_memory(PRESETS[name], family) == kind
+        if PRESETS[name].has_projections == params.has_projections
+        and weight_memory(PRESETS[name], family) == kind
         and weight_blocks(PRESETS[name], family) <= room
     ]
     step = params.lanes * params.weights_per_word

@@ -473,6 +473,18 @@ PRESETS: Final[dict[str, CoreParams]] = {
         trace_width=8, single_port_weights=True, event_queue_depth=256, link_slots=4,
     ),
     "full": CoreParams(n_axons=256, n_neurons=256),
+    # Carries 784 → 256 → 10, with a delay.
+    "layers": CoreParams(
+        n_axons=784, n_neurons=272, n_projections=8, weight_depth=25600, n_relays=256, max_delay=16,
+        event_queue_depth=1024,
+    ),
+    # What networks of PyNN ask for.
+    "pynn": CoreParams(
+        n_axons=256, n_neurons=256, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
+        refrac_width=12, n_profiles=8, receptors=2, decay_shift=True, n_projections=64,
+        weight_depth=16384, n_relays=1024, max_delay=64, probe_ranges=4, event_queue_depth=1024,
+        spike_queue_depth=1024,
+    ),
 }  # fmt: skip
 """The reference sizes, by name."""
 
