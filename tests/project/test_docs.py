@@ -203,8 +203,9 @@ def test_the_code_of_a_digest_on_the_page_is_that_of_the_specification(
 
 
 def snippet() -> str:
-    (code,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
-    return str(code)
+    """All code of the README, one piece after the other."""
+    codes = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
+    return "\n".join(codes)
 
 
 def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
