@@ -41,7 +41,7 @@ from spiketwin.cosim.compilation import announced
 with announced("the digest"):
     import numpy as np
     from spiketwin.cosim.model.hashing import digest_sources
-    print(digest_sources(np.arange(9, dtype=np.int32), 3))
+    print(digest_sources(1, np.arange(9, dtype=np.int32), 3))
 """
 
 
