@@ -195,7 +195,7 @@ def test_the_board_is_drawn_with_the_pins_of_its_package(done: dict[str, Done]) 
         (column,), (row,) = drawn.line(0, label)
         assert f"{row}{column}" == pin
     bars = [bar for bar in drawn.axes(1).patches if isinstance(bar, Rectangle)]
-    assert [bar.get_width() for bar in bars] == [2, 16, 16, 48, 64]
+    assert [bar.get_width() for bar in bars] == [2, 16, 16, 48, 64, 104, 128]
 
 
 def test_the_board_is_one_that_can_be_built_for() -> None:
