@@ -260,7 +260,15 @@ def all_kinds() -> tuple[Network, CoreParams]:
     return net, net.core_params(lanes=2, digest_rounds=1)
 
 
-@pytest.mark.parametrize("url", ["rtl:?level=core", "rtl:"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtl:?level=core",
+        "rtl:",
+        pytest.param("netlist:?family=ecp5", marks=pytest.mark.bulk),
+        pytest.param("netlist:?family=ice40", marks=pytest.mark.bulk),
+    ],
+)
 def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:
     net, params = all_kinds()
     found = []
