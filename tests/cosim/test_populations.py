@@ -229,9 +229,8 @@ def test_everything_is_read_and_written_in_the_numbers_of_the_network(url: str) 
         assert third in net.projections
 
 
-@pytest.mark.parametrize("url", ["rtl:?level=core", "rtl:"])
-def test_model_and_gateware_run_a_network_of_populations_alike(url: str) -> None:
-    net, params = layers()
+def played_alike(net: Network, params: CoreParams, url: str) -> dict[str, np.ndarray]:
+    """The state after `played` on the model, once `url` gave the same run and the same state."""
     found = []
     for each in ("model:", url):
         with connect(each, params=params) as core:
@@ -242,6 +241,13 @@ def test_model_and_gateware_run_a_network_of_populations_alike(url: str) -> None
         assert np.array_equal(getattr(model, name), getattr(rtl, name)), name
     for name, array in state.items():
         assert np.array_equal(held[name], array), name
+    return state
+
+
+@pytest.mark.parametrize("url", ["rtl:?level=core", "rtl:"])
+def test_model_and_gateware_run_a_network_of_populations_alike(url: str) -> None:
+    net, params = layers()
+    state = played_alike(net, params, url)
     assert not np.array_equal(state["weight"], net.weight_sums())
 
 
@@ -271,16 +277,7 @@ def all_kinds() -> tuple[Network, CoreParams]:
 )
 def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:
     net, params = all_kinds()
-    found = []
-    for each in ("model:", url):
-        with connect(each, params=params) as core:
-            found.append(played(core, net, seed=3))
-    (model, state), (rtl, held) = found
-    assert len(model.spikes) > 20
-    for name in ("spikes", "spike_cycles", "cycles", "update_cycles"):
-        assert np.array_equal(getattr(model, name), getattr(rtl, name)), name
-    for name, array in state.items():
-        assert np.array_equal(held[name], array), name
+    state = played_alike(net, params, url)
     assert state["relay_ring"].any()
 
 
