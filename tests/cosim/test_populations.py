@@ -263,6 +263,9 @@ def all_kinds() -> tuple[Network, CoreParams]:
     net.project(hidden, hidden[:5], constant=-9, itself=False, name="inhibition")
     net.project(hidden, output, weights=rng.integers(1, 99, (7, 3)), delay=1)
     net.project(hidden[2:5], output, constant=7, delay=4, name="later")
+    few = rng.integers(-40, 90, (5, 10)) * (rng.random((5, 10)) < 0.4)
+    net.project(net.axons, hidden, weights=few[:, :7], sparse=True, name="few")
+    net.project(net.axons, output, weights=few[:, 7:], sparse=True, delay=3, name="few late")
     return net, net.core_params(lanes=2, digest_rounds=1)
 
 
@@ -283,8 +286,8 @@ def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:
 
 ROOMY = CoreParams(
     n_axons=32, n_neurons=64, lanes=2, source_lanes=2, n_projections=64, weight_depth=4096,
-    n_relays=192, max_delay=16, digest_rounds=2, saturation_counters=True, v_width=18,
-    spike_queue_depth=512,
+    sparse_rows=256, n_relays=192, max_delay=16, digest_rounds=2, saturation_counters=True,
+    v_width=18, spike_queue_depth=512,
 )  # fmt: skip
 
 
@@ -309,18 +312,96 @@ def test_the_gateware_runs_any_network_of_all_kinds_as_the_model_does(url: str) 
 
 @pytest.mark.parametrize("url", ["rtl:?level=core"])
 @pytest.mark.parametrize("kind", ["weights", "constant"])
+@pytest.mark.parametrize("sparse_rows", [0, ROOMY.sparse_rows])
 def test_a_row_that_begins_where_the_one_before_ends_sees_what_that_added(
-    url: str, kind: str
+    url: str, kind: str, sparse_rows: int
 ) -> None:
     net = Network(n_axons=2)
     cells = net.population(20, threshold=9999)
     for target, weight in ((cells, 10), (cells[18:], 7)):
         its: dict[str, Any] = {kind: weight}
         net.project(net.axons, target, **its)
-    with connect(url, params=ROOMY) as core:
+    with connect(url, params=replace(ROOMY, sparse_rows=sparse_rows)) as core:
         core.program(net)
         core.run([(0, 0), (0, 1)], ticks=1)
         assert core.read_state()["v"].tolist() == [20] * 18 + [34] * 2
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:?level=core"])
+def test_rows_that_lead_to_the_same_neurons_add_up_whatever_lies_between(url: str) -> None:
+    net = Network(n_axons=20)
+    cells = net.population(64, threshold=9999)
+    weights = np.zeros((20, 64), int)
+    # A row of 7 to 10 blocks each, whose first and last targets are those of all others.
+    for axon in range(20):
+        weights[axon, : 14 + axon % 7] = 1 + axon
+    net.project(net.axons, cells, weights=weights[:, ::-1], sparse=True)
+    net.project(net.axons, cells, weights=weights, sparse=True)
+    net.project(net.axons, cells[20:44], weights=3)
+    events = [(0, axon) for axon in range(20) for _ in range(1 + axon % 2)]
+    with connect(url, params=ROOMY) as core:
+        core.program(net)
+        core.run(events, ticks=1)
+        named = np.bincount([axon for _, axon in events])
+        assert core.read_state()["v"].tolist() == (named @ net.weight_sums()[:20]).tolist()
+
+
+def test_a_sparse_projection_takes_as_little_as_its_synapses() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.integers(1, 60, (1024, 1024)) * (rng.random((1024, 1024)) < 0.05)
+    runs = []
+    for sparse in (False, True):
+        net = Network(n_axons=1024, v_tau=20.0)
+        cells = net.population(1024, threshold=900)
+        net.project(net.axons, cells, weights=weights, sparse=sparse)
+        params = net.core_params()
+        with connect("model:", params=params) as core:
+            core.program(net)
+            run = core.run([(0, axon) for axon in range(1024)], ticks=2)
+            assert np.array_equal(core.read_weights(net.projections[0]), weights)
+        without = run.update_cycles[1]
+        runs.append(
+            (run.spikes, params.weight_depth * params.lanes, run.update_cycles[0] - without)
+        )
+    (spikes, words, cycles), (same, few, less) = runs
+    assert np.array_equal(spikes, same)
+    assert len(spikes) > 100
+    assert few / words <= 0.08
+    assert less / cycles <= 0.08
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:?level=core"])
+def test_a_sparse_projection_is_written_where_it_has_synapses(url: str) -> None:
+    net, params = all_kinds()
+    few = net.projections[5]
+    with connect(url, params=params) as core:
+        core.program(net)
+        assert np.array_equal(core.read_weights(few), few.weights)
+        core.write_weights(-few.weights, few)
+        assert np.array_equal(core.read_weights(few), -few.weights)
+        core.write_weights(np.zeros((5, 7), int), few)
+        assert not core.read_weights(few).any()
+        core.write_weights(few.weights, few)
+        assert np.array_equal(core.read_weights(), net.weight_sums())
+        assert not core.read_plastic(few).any()
+        source, neuron = np.argwhere(few.weights == 0)[0]
+        with pytest.raises(
+            InvalidInput, match=rf"few is sparse, and had no .*\[{source}, {neuron}\]"
+        ):
+            core.write_weights(1, few)
+        with pytest.raises(DoesNotFit, match="few was programmed as a projection that does not l"):
+            core.write_plastic(True, few)
+        assert np.array_equal(core.read_weights(few), few.weights)
+
+
+def test_a_core_without_sparse_rows_says_what_it_lacks() -> None:
+    net, params = all_kinds()
+    with pytest.raises(DoesNotFit, match=r"takes .*sparse_rows = 12, and the core has .*rows = 0"):
+        net.check_fits(replace(params, sparse_rows=0))
+    net.projections = net.projections[5:6]
+    with connect("model:", params=net.core_params(n_projections=1)) as core:
+        core.program(net)
+        assert np.array_equal(core.read_weights(), net.weight_sums())
 
 
 @pytest.mark.parametrize("url", ["model:", "rtl:?level=core", "rtl:"])

@@ -110,7 +110,11 @@ def put(path: str, value: object) -> Change:
         ("populations.0.name", "", r"populations\[0\]: name must be a text of 1…500 letters"),
         ("populations.1.first", -1, r"populations\[1\] must have one or more of the 7 neurons"),
         ("projections", None, "projections must be a list"),
-        ("projections.0", {}, r"projections\[0\].kind must be one of dense, constant, not None"),
+        (
+            "projections.0",
+            {},
+            r"projections\[0\].kind must be one of dense, constant, sparse, not None",
+        ),
         (
             "projections.0",
             {"kind": "dense"},
@@ -121,9 +125,13 @@ def put(path: str, value: object) -> Change:
         (
             "projections.0.kind",
             "thick",
-            r"projections\[0\].kind must be one of dense, constant, no",
+            r"projections\[0\].kind must be one of dense, constant, sparse, no",
         ),
-        ("projections.0.kind", ["dense"], r"projections\[0\].kind must be one of dense, constant"),
+        (
+            "projections.0.kind",
+            ["dense"],
+            r"projections\[0\].kind must be one of dense, constant, sparse",
+        ),
         ("projections.0.delay", 257, r"delay must be in 0…256, not 257"),
         ("projections.0.delay", True, r"projections\[0\].delay must be int, not True"),
         ("projections.0.delay", 1 << 80, r"delay must (be in|hold integers in) 0…256"),

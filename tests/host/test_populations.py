@@ -163,6 +163,12 @@ def test_the_two_forms_of_a_network_are_kept_apart() -> None:
         (lambda n, h: n.project(h, h, constant=0.5), r"constant must hold integers, not float64"),
         (lambda n, h: n.project(h, h, constant=[1, 2]), r"constant must have the shape \(\)"),
         (lambda n, h: n.project(h, h, constant=3, plastic=True), r"plastic must be False, as a co"),
+        (lambda n, h: n.project(h, h, constant=3, sparse=True), r"sparse must be False, as a con"),
+        (
+            lambda n, h: n.project(h, h, weights=3, plastic=True, sparse=True),
+            r"plastic must be False, as a sparse projection does not learn: give weights",
+        ),
+        (lambda n, h: n.project(h, h, weights=3, sparse=2), r"sparse must be in 0…1, not 2"),
         (lambda n, h: n.project(h, h, weights=3, itself=False), r"itself=False is of a constant"),
         (lambda n, h: n.project(h, h, constant=3, itself=2), r"itself must be in 0…1, not 2"),
         (lambda n, h: n.project(h, h, weights=3, delay=257), r"delay must be in 0…256, not 257"),
@@ -194,6 +200,23 @@ def test_a_constant_projection_has_the_same_weights_but_for_neurons_to_themselve
     made.constant = 9
     net.validate()
     assert made.weights.max() == 9
+
+
+def test_a_sparse_projection_has_the_weights_that_are_not_0() -> None:
+    net, hidden, output = layers()
+    csr_array = pytest.importorskip("scipy.sparse").csr_array
+    made = net.project(hidden, output, weights=np.eye(4, 3, dtype=int) * 5, sparse=True)
+    assert (made.sparse, made.kind.name, made.learns) == (True, "SPARSE", False)
+    assert (net.n_weights, net.n_plastic) == (3, 0)
+    of_scipy = net.project(hidden, output, weights=csr_array(made.weights))
+    assert of_scipy.sparse
+    assert np.array_equal(of_scipy.weights, made.weights)
+    assert not net.project(hidden, output, weights=csr_array(made.weights), sparse=False).sparse
+    assert [each.sparse for each in net.copy().projections] == [True, True, False]
+    params = net.core_params(lanes=2)
+    assert (params.sparse_rows, params.learning) == (8, False)
+    made.weights = np.zeros((4, 3), int)
+    assert net.core_params(lanes=2).sparse_rows == 8
 
 
 def test_sums_count_every_source_of_a_constant() -> None:
@@ -233,6 +256,7 @@ def assigned(each: Projection, name: str, value: object) -> None:
         (lambda n, p: assigned(p, "target", n.axons), r"projections\[0\].target must be a populat"),
         (lambda n, p: assigned(p, "delay", 300), r"projections\[0\].delay must be in 0…256"),
         (lambda n, p: assigned(p, "constant", 3), r"projections\[0\].constant must stay a number"),
+        (lambda n, p: assigned(p, "sparse", 2), r"projections\[0\].sparse must be in 0…1"),
         (lambda n, p: assigned(p, "itself", False), r"projections\[0\].itself=False is of a cons"),
         (lambda n, p: setattr(n, "n_axons", 2), r"source must have one or more of the 2 axons"),
         (lambda n, p: setattr(n, "n_neurons", 9), r"n_neurons is 9, and the populations have 7"),

@@ -14,7 +14,7 @@ def random_network(
     """Return a small network that fires, with slices on both sides of its projections.
 
     Without overlaps no pair of a source and a neuron has two synapses. With all kinds some
-    projections are constant, and some have a delay of `DELAYS`.
+    projections are constant, some are sparse, and some have a delay of `DELAYS`.
     """
     net = Network(
         n_axons=int(rng.integers(1, 20)), v_tau=20.0, i_syn_tau=3.0, v_floor=-900, theta_tau=30.0,
@@ -41,7 +41,11 @@ def random_network(
             continue
         if overlaps or not taken[np.ix_(source.sources, target.neurons)].any():
             weights = rng.integers(-50, 100, shape)
-            net.project(source, target, weights=weights, plastic=plastic, delay=delay)
+            if kinds and rng.random() < 0.4:
+                weights *= rng.random(shape) < rng.choice([0.0, 0.1, 0.5])
+                net.project(source, target, weights=weights, delay=delay, sparse=True)
+            else:
+                net.project(source, target, weights=weights, plastic=plastic, delay=delay)
             taken[np.ix_(source.sources, target.neurons)] = True
     return net
 

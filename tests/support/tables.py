@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.projections import FIELDS, Projection, ProjectionKind, walk
+from spiketwin.hdl.spec.registers import Space
+from spiketwin.hdl.spec.variables import BY_SPACE
 
 
 def random_table(
@@ -24,14 +26,18 @@ def random_table(
     if p.n_relays:
         begin = axons + p.row_groups
         sources += [(begin + first, n) for first, n in _parts(p.n_relays // p.lanes, rng)]
-    chosen, used = list[Projection](), 0
+    chosen, used, rows = list[Projection](), 0, 0
     pairs = [(s, t) for s in sources for t in targets for _ in range(rng.integers(0, 3))]
     rng.shuffle(pairs)
     for (source, n), (target, k) in pairs:
         words = n * k * p.lanes
         if len(chosen) == p.n_projections:
             break
-        if rng.random() < 0.3:
+        if p.has_sparse and rng.random() < 0.3:
+            if rows + n * p.lanes <= p.sparse_rows:
+                chosen.append(Projection(ProjectionKind.SPARSE, source, n, target, k, rows))
+                rows += n * p.lanes
+        elif rng.random() < 0.3:
             top = 1 << (p.weight_width - 1)
             weight, same = int(rng.integers(-top, top)), (source, n) == (target + axons, k)
             itself = int(not same or rng.random() < 0.5)
@@ -58,7 +64,29 @@ def random_table(
     )
     table["column_order"] = np.zeros(p.n_projections, np.int64)
     table["column_order"][: len(learn)] = learn
+    if p.has_sparse:
+        table |= _rows(p, rng, rows, used)
     return table | (_relays(p, rng) if p.n_relays else {})
+
+
+def _rows(
+    p: CoreParams, rng: np.random.Generator, rows: int, used: int
+) -> dict[str, NDArray[np.int64]]:
+    """Return rows of any lengths, whose words follow each other, and whose targets are random."""
+    left = p.weight_depth - used
+    most = min(p.row_groups, 2 * left // max(1, rows))
+    blocks = rng.integers(0, most + 1, p.sparse_rows) * (np.arange(p.sparse_rows) < rows)
+    ends = np.cumsum(blocks)
+    blocks[ends > left] = 0
+    shape = BY_SPACE[Space.SPARSE_TARGET].shape_in(p)
+    targets = rng.integers(0, p.row_groups, shape)
+    near = rng.integers(0, min(3, p.row_groups), shape)
+    return {
+        "sparse_first": np.where(blocks, used + np.cumsum(blocks) - blocks, 0),
+        "sparse_blocks": blocks,
+        # Some rows lead again and again to the same few groups.
+        "sparse_target": np.where(rng.random() < 0.5, targets, near),
+    }
 
 
 def _relays(p: CoreParams, rng: np.random.Generator) -> dict[str, NDArray[np.int64]]:

@@ -1,8 +1,8 @@
 """Populations and projections in a network file: in its header, and in its arrays.
 
-The header names them and says how large they are. The weights of all dense projections follow each
-other in one array, in row order, and so do their plastic flags; that of a constant one is in the
-header.
+The header names them and says how large they are. The weights of all dense and sparse projections
+follow each other in one array, in row order, and so do their plastic flags; that of a constant one
+is in the header.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Described:
-    """A projection as the header describes it; `constant` is None if it is dense."""
+    """A projection as the header describes it; `constant` is None if it has weights."""
 
     name: str
     source: Range
@@ -52,6 +52,7 @@ class Described:
     delay: int
     constant: int | None
     itself: bool
+    sparse: bool
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -109,7 +110,7 @@ class Parts:
 
     @property
     def synapses(self) -> int:
-        """Synapses of all dense projections together."""
+        """Synapses of all projections together that the arrays hold."""
         return sum(each.synapses for each in self.projections)
 
     def add(self, net: Network, arrays: dict[str, NDArray[Any]]) -> None:
@@ -134,6 +135,7 @@ class Parts:
                 kind = {
                     "weights": weights[begin:end].reshape(made.shape),
                     "plastic": plastic[begin:end].reshape(made.shape),
+                    "sparse": made.sparse,
                 }
             net.project(
                 made.source.of(net), made.target.of(net), name=made.name, delay=made.delay, **kind
@@ -169,15 +171,15 @@ def described(net: Network) -> dict[str, Any]:
 
 
 def joined(net: Network) -> dict[str, NDArray[Any]]:
-    """Return the weights and the plastic flags of all dense projections, each as one array."""
-    dense = [each for each in net.projections if each.constant is None]
+    """Return the weights and the plastic flags of projections with any, each as one array."""
+    held = [each for each in net.projections if each.constant is None]
 
     def whole(dtype: type[Any], arrays: list[NDArray[Any]]) -> NDArray[Any]:
         return np.concatenate([np.empty(0, dtype), *(each.ravel() for each in arrays)])
 
     return {
-        "weights": whole(np.int32, [each.weights for each in dense]),
-        "plastic": whole(np.bool_, [each.plastic for each in dense]),
+        "weights": whole(np.int32, [each.weights for each in held]),
+        "plastic": whole(np.bool_, [each.plastic for each in held]),
     }
 
 
@@ -191,7 +193,10 @@ def _to_json(population: Population) -> dict[str, Any]:
 
 
 def _projection(where: str, found: Any, most: dict[str, int]) -> Described:
-    kinds = {ProjectionKind.DENSE: (), ProjectionKind.CONSTANT: ("constant", "itself")}
+    kinds = {
+        ProjectionKind.DENSE: (), ProjectionKind.CONSTANT: ("constant", "itself"),
+        ProjectionKind.SPARSE: (),
+    }  # fmt: skip
     more = {kind.name.lower(): keys for kind, keys in kinds.items()}
     kind = found.get("kind") if isinstance(found, dict) else None
     if not isinstance(kind, str) or kind not in more:
@@ -208,7 +213,7 @@ def _projection(where: str, found: Any, most: dict[str, int]) -> Described:
             )
     return Described(
         _name(where, keys["name"]), source, target, keys["delay"], keys.get("constant"),
-        keys.get("itself", True),
+        keys.get("itself", True), kind == ProjectionKind.SPARSE.name.lower(),
     )  # fmt: skip
 
 

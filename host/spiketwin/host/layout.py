@@ -8,6 +8,8 @@ and if it learns also for each part of its targets. A dense one that does not le
 that have any of its targets, with weights of 0 to the other neurons in them. A constant one without
 synapses of neurons to themselves takes an entry of its own for the part that is source and target.
 
+A sparse projection has a list of synapses for each source (`spiketwin.host.sparse`).
+
 If entries would collide (`spec.collide`), all projections are cut at the ends of all targets.
 
 A projection with a delay is one of relays: a part of the sources has relays for each delay with
@@ -42,17 +44,20 @@ from spiketwin.hdl.spec.variables import BY_SPACE, LAYOUT, PARAMETER_ARRAYS, Kin
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.populations import Pairs, Population, Projection
+from spiketwin.host.sparse import Rows
 from spiketwin.host.sums import NEVER_FIRES
 
 if TYPE_CHECKING:
     from spiketwin.host.network import Network
 
 
-SIZES_OF_TABLE: Final = ("n_projections", "weight_depth", "n_relays", "max_delay")
+SIZES_OF_TABLE: Final = (
+    "n_projections", "weight_depth", "sparse_rows", "n_relays", "max_delay",
+)  # fmt: skip
 """Sizes of a core that a network of populations decides: attributes of a `Cut`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """A part of a projection that takes one entry of the table.
 
@@ -67,9 +72,11 @@ class Piece:
     learns:
         Whether its weights may learn.
     constant:
-        The weight of all synapses of a constant projection; None of a dense one.
+        The weight of all synapses of a constant projection; None of another.
     itself:
         Whether neurons have synapses to themselves in it.
+    pattern:
+        Of a sparse projection: source and neuron of each synapse, as in `sparse.Rows`; else None.
     """
 
     projection: int
@@ -78,6 +85,7 @@ class Piece:
     learns: bool
     constant: int | None = None
     itself: bool = True
+    pattern: IntArray | None = None
 
 
 @dataclass(frozen=True)
@@ -149,29 +157,55 @@ class Cut:
         words = sum(self.words(piece) for piece in self.pieces)
         return max(1, -(-words // WEIGHT_BLOCK)) * WEIGHT_BLOCK
 
+    @property
+    def sparse_rows(self) -> int:
+        """Rows of sparse projections that a core must have."""
+        return sum(len(rows.blocks) for rows in map(self.rows, self.pieces) if rows is not None)
+
+    def rows(self, piece: Piece) -> Rows | None:
+        """Return the rows of a piece of a sparse projection."""
+        if piece.pattern is None:
+            return None
+        sources, neurons = Pairs(piece.arrivals, piece.pairs.neurons).place
+        numbers = self.sources(0, 0)[sources], self.neurons[neurons]
+        return Rows(piece.pattern, *numbers, self.lanes)
+
     def words(self, piece: Piece) -> int:
         """Return the words of each weight bank that a piece takes."""
         if piece.constant is not None:
             return 0
+        if (rows := self.rows(piece)) is not None:
+            # The words of a column differ in their low bits, so a dense piece begins at a multiple.
+            return _whole(rows.words, self.lanes)
         _, sources = self._groups(self.sources(0, 0), piece.arrivals)
         _, targets = self._groups(self.neurons, piece.pairs.neurons)
         return sources * targets * self.lanes
 
     def entry(self, piece: Piece, n_axons: int, n_neurons: int, base: int) -> spec.Projection:
-        """Return the entry of a piece in a core with so many axons and neurons, from a word on."""
+        """Return the entry of a piece in a core with so many axons and neurons.
+
+        It begins with the word `base`, or with this row if it is sparse.
+        """
         numbers = self.sources(n_axons, n_neurons)
         ends = (
             *self._groups(numbers, piece.arrivals),
             *self._groups(self.neurons, piece.pairs.neurons),
         )
         if piece.constant is None:
-            return spec.Projection(spec.ProjectionKind.DENSE, *ends, base)
+            sparse = piece.pattern is not None
+            kind = spec.ProjectionKind.SPARSE if sparse else spec.ProjectionKind.DENSE
+            return spec.Projection(kind, *ends, base)
         return spec.Projection(
             spec.ProjectionKind.CONSTANT, *ends, weight=piece.constant, itself=int(piece.itself)
         )
 
     def collides(self) -> bool:
-        """Return whether entries collide, so that a core must not have them."""
+        """Return whether entries collide, so that a core must not have them.
+
+        None do in a core that has sparse rows.
+        """
+        if self.sparse_rows:
+            return False
         targets = {
             (piece.constant is None, self._groups(self.neurons, piece.pairs.neurons)): piece
             for piece in self.pieces
@@ -220,6 +254,7 @@ def _cut(net: Network, lanes: int, *, finely: bool) -> Cut:
         Piece(
             number, Pairs(part, targets), arrivals[part.start, block.delay], learns[number],
             block.constant, block.itself or targets != _moved(part, -net.n_axons),
+            _pattern(block, part) if block.sparse else None,
         )
         for number, block in enumerate(blocks)
         for part in _within(block.source.sources, sources)
@@ -239,6 +274,12 @@ def _cut(net: Network, lanes: int, *, finely: bool) -> Cut:
         _whole(_padded(numbers, lanes), RELAY_WORD), tuple(pieces),
         tuple(each for each, _ in relays),
     )  # fmt: skip
+
+
+def _pattern(block: Projection, part: range) -> IntArray:
+    """Return the synapses from a part of the sources of a sparse projection."""
+    first = part.start - block.source.sources.start
+    return np.argwhere(block.weights[first : first + len(part)])
 
 
 def _relays(
@@ -295,10 +336,25 @@ def _whole(size: int, lanes: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A piece of a projection in a core; the entry is None if the core has no table."""
+    """A piece of a projection in a core.
+
+    Attributes
+    ----------
+    piece:
+        The piece.
+    entry:
+        Its entry of the table; None if the core has no table.
+    first, words:
+        Its first word, and how many it takes in each weight bank, if there is a table.
+    rows:
+        Its rows, if it is sparse and there is a table.
+    """
 
     piece: Piece
     entry: spec.Projection | None
+    first: int = 0
+    words: int = 0
+    rows: Rows | None = None
 
     @property
     def learns(self) -> bool:
@@ -383,11 +439,7 @@ class Layout:
     @property
     def words(self) -> list[int]:
         """Words of each weight bank that the blocks take; none without a table."""
-        return [
-            block.entry.sources * block.entry.row_blocks * self.params.lanes
-            for block in self.blocks
-            if block.entry is not None
-        ]
+        return [block.words for block in self.blocks if block.entry is not None]
 
     def shape(self, space: Space) -> tuple[int, ...]:
         """Return the shape of a space in the network's size.
@@ -434,7 +486,12 @@ class Layout:
         return any(block.is_constant for block in self.blocks)
 
     def places(self, block: Block) -> IntArray:
-        """Return the element of the space `weight` that each synapse of a block of a table is."""
+        """Return the element of the space `weight` that each synapse of a block of a table is.
+
+        The shape is that of its pairs, or (synapses,) if it is sparse.
+        """
+        if block.rows is not None:
+            return block.first * self.params.lanes + block.rows.places
         rows, columns = Pairs(block.piece.arrivals, block.piece.pairs.neurons).place
         sources, neurons = self.sources[rows, None], self.neurons[None, columns]
         entry: Any = block.entry  # the arithmetic of its method is that of arrays, too
@@ -459,6 +516,8 @@ class Layout:
             values = arrays[block.piece.projection][self._part(block)]
             if block.entry is None:
                 self._in_matrix(block, words)[...] = values
+            elif block.rows is not None:
+                words[self.places(block)] = values[tuple(block.rows.pattern.T)]
             else:
                 words[self.places(block)] = values
 
@@ -471,10 +530,28 @@ class Layout:
         for block in self.blocks:
             if block.is_constant:
                 continue
-            whole = block.entry is None
-            values = self._in_matrix(block, words) if whole else words[self.places(block)]
-            arrays[block.piece.projection][self._part(block)] = values
+            part = arrays[block.piece.projection][self._part(block)]
+            if block.entry is None:
+                part[...] = self._in_matrix(block, words)
+            elif block.rows is not None:
+                part[tuple(block.rows.pattern.T)] = words[self.places(block)]
+            else:
+                part[...] = words[self.places(block)]
         return arrays
+
+    def check_synapses(self, number: int, values: IntArray) -> None:
+        """Raise `InvalidInput` if values have another than 0 where a projection has no synapse."""
+        for block in self.blocks:
+            if block.piece.projection == number and block.rows is not None:
+                others = values[self._part(block)].copy()
+                others[tuple(block.rows.pattern.T)] = 0
+                for source, neuron in np.argwhere(others)[:1]:
+                    row = source + self._part(block)[0].start
+                    raise InvalidInput(
+                        f"{self.projections[number].name} is sparse, and had no synapse at "
+                        f"[{row}, {neuron}] when it was programmed: set its `weights` and program "
+                        "the network again"
+                    )
 
     def add_constants(self, arrays: Sequence[IntArray]) -> None:
         """Add the weights of constant projections to the weights of each projection."""
@@ -509,11 +586,9 @@ class Layout:
         """
         lanes = self.params.lanes
         return [
-            (block.entry.base * lanes, block.entry.sources * block.entry.targets * lanes**2)
+            (block.first * lanes, block.words * lanes)
             for block in self.blocks
-            if block.entry is not None
-            and not block.is_constant
-            and number in (None, block.piece.projection)
+            if block.entry is not None and block.words and number in (None, block.piece.projection)
         ]
 
     def summed(self, arrays: Sequence[IntArray]) -> IntArray:
@@ -577,6 +652,13 @@ class Layout:
             table[Space.COLUMN_PROJECTIONS],
             [(entries[k].target, entries[k].targets) for k in learning],
         )
+        for block in self.blocks:
+            if block.entry is not None and block.rows is not None:
+                rows = slice(block.entry.base, block.entry.base + len(block.rows.blocks))
+                table[Space.SPARSE_FIRST][rows] = block.first + block.rows.first_block
+                table[Space.SPARSE_BLOCKS][rows] = block.rows.blocks
+                groups = block.rows.neuron // self.params.lanes
+                table[Space.SPARSE_TARGET].reshape(-1)[self.places(block)] = groups
         if self.params.n_relays:
             for each in self.relays:
                 origins = self.sources[each.origins]
@@ -649,11 +731,14 @@ def layout(net: Network, params: CoreParams) -> Layout:
         return _of_populations_in_matrix(net, params)
     parts = cut(net, params.lanes)
     _check_sizes(parts, params)
-    blocks, base = list[Block](), 0
+    blocks, base, row = list[Block](), 0, 0
     for piece in parts.pieces:
-        entry = parts.entry(piece, params.n_axons, params.n_neurons, base)
-        blocks.append(Block(piece, entry))
-        base += parts.words(piece)
+        rows, words = parts.rows(piece), parts.words(piece)
+        begin = base if rows is None else row
+        entry = parts.entry(piece, params.n_axons, params.n_neurons, begin)
+        blocks.append(Block(piece, entry, base, words, rows))
+        base += words
+        row += 0 if rows is None else len(rows.blocks)
     pairs = tuple(each.pairs for each in net.blocks)
     return Layout(
         params, parts.axons, parts.neurons, net.projections, pairs, tuple(blocks), net.all_to_all,
@@ -735,6 +820,7 @@ def _check_sizes(parts: Cut, params: CoreParams) -> None:
     needed = {
         "n_axons": parts.n_axons, "n_neurons": parts.n_neurons,
         "n_projections": len(parts.pieces), "weight_depth": words,
+        "sparse_rows": parts.sparse_rows,
         "n_relays": parts.n_relays, "max_delay": parts.max_delay,
     }  # fmt: skip
     short = {name: size for name, size in needed.items() if size > getattr(params, name)}

@@ -91,8 +91,10 @@ class Memories:
             if space is Space.PLASTIC and arrays[number].any() and not layout.may_learn(number):
                 raise DoesNotFit(
                     f"{layout.projections[number].name} was programmed as a projection that does "
-                    "not learn: make one of its synapses plastic and program the network"
+                    "not learn: make one of its synapses plastic (not of a sparse one) and program "
+                    "the network"
                 )
+            layout.check_synapses(number, arrays[number])
         with state.writing({name: f"write it again (`{method}`)"}):
             words = np.zeros(state.formats[space].size, np.int64)
             if number is not None and not state.params.has_projections:

@@ -345,6 +345,7 @@ class Network:
         constant: int | None = None,
         itself: bool = True,
         delay: int = 0,
+        sparse: bool | None = None,
         name: str | None = None,
     ) -> Projection:
         """Add synapses from each member of a population to each neuron of another.
@@ -356,7 +357,8 @@ class Network:
         source, target:
             Populations of this network or slices of them; the target is one of neurons.
         weights:
-            Shape (len(source), len(target)), integers; a scalar fills it.
+            Shape (len(source), len(target)), integers; a scalar fills it. A sparse array or matrix
+            of scipy makes a sparse projection.
         plastic:
             The same shape, bool: whether learning may change the weight. True alone stands for
             every synapse whose weight is not 0.
@@ -366,6 +368,9 @@ class Network:
             With `constant`: whether a neuron that is source and target has a synapse to itself.
         delay:
             Ticks, 0…256, by which spikes arrive later than without it.
+        sparse:
+            Whether only weights other than 0 are synapses, so that the others take no memory and
+            no cycles; such a projection does not learn.
         name:
             Name in messages and reports; by default the names of both populations.
 
@@ -379,8 +384,11 @@ class Network:
         target = checked_target("target", target, self)
         name = checked_name(f"{source.name} to {target.name}" if name is None else name)
         limits, pairs = ARRAYS["weights"].limits(WIDEST), Pairs(source.sources, target.neurons)
+        if (of_scipy := getattr(weights, "toarray", None)) is not None:
+            weights, sparse = of_scipy(), True if sparse is None else sparse
         own, flags = _own_weights(weights, plastic, constant, pairs, limits)
-        made = Projection(source, target, own, flags, name, constant, itself, delay)
+        sparse = False if sparse is None else sparse
+        made = Projection(source, target, own, flags, name, constant, itself, delay, sparse)
         checked_kind("", made, limits)
         self.projections += (made,)
         return made

@@ -126,19 +126,21 @@ class Projection:
     source, target:
         The populations; the target is one of neurons.
     own_weights:
-        The weights of a dense projection, which are its `weights`; None of a constant one.
+        The weights of a dense or sparse projection, its `weights`; None of a constant one.
     plastic:
         Shape (len(source), len(target)), bool: whether learning may change the weight; the scalar
-        True stands for every synapse whose weight is not 0 at that moment. None of a constant
-        projection may.
+        True stands for every synapse whose weight is not 0 at that moment. None of a constant or
+        sparse projection may.
     name:
         Its name in messages.
     constant:
-        The weight of all synapses of a constant projection; None of a dense one.
+        The weight of all synapses of a constant projection; None of another.
     itself:
         Whether neurons have synapses to themselves in a constant projection.
     delay:
         Ticks by which its spikes arrive later than without one.
+    sparse:
+        Whether it is sparse: only weights other than 0 are synapses, and take memory and cycles.
     """
 
     source: Population
@@ -149,11 +151,14 @@ class Projection:
     constant: int | None = None
     itself: bool = True
     delay: int = 0
+    sparse: bool = False
 
     @property
     def kind(self) -> ProjectionKind:
-        """Its kind: dense, or constant."""
-        return ProjectionKind.DENSE if self.constant is None else ProjectionKind.CONSTANT
+        """Its kind: dense, constant or sparse."""
+        if self.constant is not None:
+            return ProjectionKind.CONSTANT
+        return ProjectionKind.SPARSE if self.sparse else ProjectionKind.DENSE
 
     @property
     def weights(self) -> NDArray[np.integer[Any]]:
@@ -191,7 +196,8 @@ class Projection:
     def keywords(self) -> dict[str, Any]:
         """Return the arguments of `Network.project` that make the like, besides both ends."""
         if self.constant is None:
-            its: dict[str, Any] = {"weights": self.weights, "plastic": self.plastic}
+            its: dict[str, Any] = {"weights": self.weights, "sparse": self.sparse}
+            its |= {} if self.sparse else {"plastic": self.plastic}
         else:
             its = {"constant": self.constant, "itself": self.itself}
         return its | {"delay": self.delay, "name": self.name}
@@ -263,19 +269,27 @@ def checked_kind(where: str, projection: Projection, limits: tuple[int, int]) ->
     `limits` are those of a constant weight, and `where` begins the names in messages.
     """
     made = projection
-    for name, allowed in (("delay", (0, MAX_DELAY)), ("itself", (0, 1)), ("constant", limits)):
+    for name, allowed in (
+        ("delay", (0, MAX_DELAY)), ("itself", (0, 1)), ("sparse", (0, 1)), ("constant", limits),
+    ):  # fmt: skip
         given = getattr(made, name)
         if name != "constant" or given is not None:
             value = int(integers(f"{where}{name}", given, (), allowed, InvalidNetwork))
-            setattr(made, name, bool(value) if name == "itself" else value)
+            setattr(made, name, bool(value) if allowed == (0, 1) else value)
     if (made.constant is None) != (made.own_weights is not None):
         raise InvalidNetwork(
             f"{where}constant must stay a number in a constant projection, and None in another: "
             "make a new projection"
         )
-    if made.constant is not None and made.plastic.any():
+    if made.constant is not None and made.sparse:
         raise InvalidNetwork(
-            f"{where}plastic must be False, as a constant weight does not learn: give weights"
+            f"{where}sparse must be False, as a constant projection has no weights: give weights"
+        )
+    if made.kind is not ProjectionKind.DENSE and made.plastic.any():
+        what = "a sparse projection" if made.sparse else "a constant weight"
+        raise InvalidNetwork(
+            f"{where}plastic must be False, as {what} does not learn: give weights, and no "
+            "`sparse=True`"
         )
     if made.itself:
         return

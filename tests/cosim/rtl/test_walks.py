@@ -40,13 +40,13 @@ SIZES = {
     "receptors": CoreParams(
         n_axons=64, n_neurons=64, lanes=8, n_projections=64, weight_depth=2048, n_relays=160,
         max_delay=256, receptors=2, decay_shift=True, n_profiles=4, digest_rounds=1,
-        saturation_counters=True, spike_queue_depth=2048, probe_ranges=2,
+        saturation_counters=True, spike_queue_depth=2048, probe_ranges=2, sparse_rows=600,
     ),
     "wide": CoreParams(
         n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
         v_width=24, i_syn_width=17, theta_width=8, trace_width=13, n_projections=64,
         weight_depth=256, n_relays=32, max_delay=2, digest_rounds=1, saturation_counters=True,
-        spike_queue_depth=1024, probe_ranges=3,
+        spike_queue_depth=1024, probe_ranges=3, sparse_rows=300,
     ),
     "deep": CoreParams(
         n_axons=64, n_neurons=96, lanes=2, neuron_lanes=2, source_lanes=2, n_projections=16,
@@ -55,7 +55,7 @@ SIZES = {
     ),
     "fixed": CoreParams(
         n_axons=128, n_neurons=96, n_projections=4, weight_depth=2048, learning=False,
-        spike_queue_depth=1024,
+        spike_queue_depth=1024, sparse_rows=4096,
     ),
 }  # fmt: skip
 
@@ -116,7 +116,10 @@ class Pair:
             if form.space in NOT_WRITTEN:
                 continue
             name = form.space.name.lower()
-            values = table[name] if name in table else anything(form, self.params, rng, of_run)
+            values = table.get(name)
+            if values is None:
+                values = anything(form, self.params, rng, of_run)
+            values = values.reshape(-1)
             self.rtl.write(form.space, 0, values)
             self.memory.write(form.space, 0, values.astype(np.int64))
         self.rtl.clear(ClearMask.PENDING)

@@ -142,7 +142,7 @@ class ModelCore:
     def set_layout(self, name: str, values: npt.ArrayLike, start: int = 0) -> None:
         """Set elements of an array of `variables.LAYOUT`, from element `start` on."""
         flat = np.ravel(values)
-        self.arrays[name][start : start + flat.size] = flat
+        self.arrays[name].reshape(-1)[start : start + flat.size] = flat
         self._layout_changed = True
 
     def clear(self, mask: ClearMask) -> None:
@@ -332,7 +332,8 @@ def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:
 def _table(params: CoreParams, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Any, ...]:
     """Return `kernels.Table` of a core with projections."""
     fields = {name: array for name, array in arrays.items() if name in kernels.Table._fields}
-    fields |= {name: arrays[name].reshape(-1) for name in ("weight", "plastic")}
+    of_synapses = ("weight", "plastic", "sparse_target")
+    fields |= {name: arrays[name].reshape(-1) for name in of_synapses}
     longest = max(params.n_sources, params.n_neurons)
     return tuple(
         kernels.Table(
@@ -364,7 +365,7 @@ def _schedules(
         constant=constant,
         lead=schedule.lead_cycles(p),
         with_rows=schedule.deliver_cycles(p, 1) - schedule.lead_cycles(p) - 1,
-        with_constant=schedule.SWEEP,
+        with_constant=schedule.sweep_cycles(p),
         repeat=schedule.repeat_cycles(p),
         with_columns=schedule.learn_cycles(p, 1) - 1,
         update_and_end=schedule.update_cycles(p) + schedule.END,
@@ -382,13 +383,11 @@ def _walked_cycles(
     """
     top, lanes = params.n_projections, params.lanes
     targets, order = arrays["projection_targets"].tolist(), arrays["column_order"].tolist()
-    is_dense = arrays["projection_kind"] == ProjectionKind.DENSE
-    in_rows = (arrays["projection_targets"] * is_dense).tolist()
+    in_rows = _row_blocks(params, arrays)
     in_columns = arrays["projection_sources"].tolist()
     # A table that the host has written in part may name projections that there are not.
-    rows = [
-        [in_rows[k] for k in walked(walk) if k < top] for walk in arrays["row_projections"].tolist()
-    ]
+    walks = [[k for k in walked(w) if k < top] for w in arrays["row_projections"].tolist()]
+    rows = [[int(in_rows[k][i]) for k in walks[i // lanes]] for i in range(params.n_sources)]
     relays = arrays["relay_count"].tolist() if params.n_relays else [0] * params.n_sources
     columns = [
         schedule.walked_cycles(
@@ -399,9 +398,25 @@ def _walked_cycles(
     constant = [schedule.walked_cycles([each]) for each in targets]
     return (
         np.array(
-            [schedule.walked_cycles(rows[i // lanes], relays[i]) for i in range(params.n_sources)],
-            np.int64,
+            [schedule.walked_cycles(rows[i], relays[i]) for i in range(params.n_sources)], np.int64
         ),
         np.repeat(np.array(columns, np.int64), lanes),
         np.array(constant, np.int64),
     )
+
+
+def _row_blocks(
+    params: CoreParams, arrays: dict[str, npt.NDArray[Any]]
+) -> list[npt.NDArray[np.int64]]:
+    """Return for each projection the blocks of the row of every source, shape (n_sources,)."""
+    kind, targets = arrays["projection_kind"], arrays["projection_targets"]
+    blocks = [
+        np.full(params.n_sources, targets[k] * (kind[k] == ProjectionKind.DENSE), np.int64)
+        for k in range(params.n_projections)
+    ]
+    for k in np.flatnonzero(kind == ProjectionKind.SPARSE):
+        first = arrays["projection_base"][k] - arrays["projection_source"][k] * params.lanes
+        rows = first + np.arange(params.n_sources)
+        exists = (rows >= 0) & (rows < params.sparse_rows)
+        blocks[k][exists] = arrays["sparse_blocks"][rows[exists]]
+    return blocks

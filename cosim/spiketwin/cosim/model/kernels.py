@@ -43,6 +43,7 @@ _COUNTED: Final = 8
 _GROUP_PLACE: Final = SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
 
 _CONSTANT: Final = int(ProjectionKind.CONSTANT)
+_SPARSE: Final = int(ProjectionKind.SPARSE)
 
 I_SYN, V, THETA, WEIGHT = range(len(SATURATIONS))
 """Indices into `Log.saturations`."""
@@ -179,10 +180,10 @@ class Sizes(NamedTuple):
 class Table(NamedTuple):
     """The table of projections, by the names of the specification, and scratch for a row.
 
-    `weight` and `plastic` are the synapses, ``word · lanes + bank``. `row_weight` and `row_plastic`
-    have room for those that a source or a neuron has in one projection. `active` counts the active
-    sources of each constant projection; between two ticks it is 0. `relays_due` are the words of
-    `relay_ring` for the tick under way.
+    `weight`, `plastic` and `sparse_target` are the synapses, ``word · lanes + bank``. `row_weight`
+    and `row_plastic` have room for those that a source or a neuron has in one projection. `active`
+    counts the active sources of each constant projection; between two ticks it is 0. `relays_due`
+    are the words of `relay_ring` for the tick under way.
     """
 
     projection_kind: Int32
@@ -196,6 +197,9 @@ class Table(NamedTuple):
     row_projections: Int32
     column_projections: Int32
     column_order: Int32
+    sparse_first: Int32
+    sparse_blocks: Int32
+    sparse_target: Int32
     relay_first: Int32
     relay_count: Int32
     relay_delay: Int32
@@ -480,6 +484,25 @@ def _scatter(t: Table, first: int, stride: int, is_column: int, index: int, coun
 
 
 @compiled
+def _deliver_sparse(
+    s: State, t: Table, r: Settings, z: Sizes, source: int, k: int
+) -> np.int32:  # fmt: skip
+    """Deliver the row of a source in a sparse projection; return how many currents saturate."""
+    row, cut = t.projection_base[k] + source - t.projection_source[k] * t.lanes, np.int32(0)
+    first = t.sparse_first[row]
+    for word in range(first, first + t.sparse_blocks[row]):
+        for lane in range(t.lanes):
+            place = word * t.lanes + ((source + lane) & (t.lanes - 1))
+            j, weight = t.sparse_target[place] * t.lanes + lane, int(np.int64(t.weight[place]))
+            current = s.i_inh if r.i_inh_en and weight < 0 else s.i_syn
+            total = current[j] + weight
+            held = min(max(total, -z.i_syn_top - 1), z.i_syn_top)
+            current[j] = held
+            cut = np.int32(cut + (np.int32(1) if held != total else np.int32(0)))
+    return cut
+
+
+@compiled
 def _deliver_walked(
     s: State, t: Table, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
     digests: Word32 | None,
@@ -491,6 +514,9 @@ def _deliver_walked(
         k = (walk & ((1 << WALK_FIRST_BITS) - 1)) + n
         if t.projection_kind[k] == _CONSTANT:
             t.active[k] += 1
+            continue
+        if t.projection_kind[k] == _SPARSE:
+            i_syn_cut += _deliver_sparse(s, t, r, z, source, k)
             continue
         first = t.projection_base[k] + source - t.projection_source[k] * t.lanes
         stride, count = t.projection_sources[k] * t.lanes, t.projection_targets[k] * t.lanes

@@ -91,6 +91,9 @@ class Oracle:
     row_projections: list[int] = field(init=False)
     column_projections: list[int] = field(init=False)
     column_order: list[int] = field(init=False)
+    sparse_first: list[int] = field(init=False)
+    sparse_blocks: list[int] = field(init=False)
+    sparse_target: list[list[int]] = field(init=False)
     relay_first: list[int] = field(init=False)
     relay_count: list[int] = field(init=False)
     relay_delay: list[int] = field(init=False)
@@ -224,8 +227,14 @@ class Oracle:
         p = self.params
         if not p.has_projections:
             return p.row_groups
-        blocks = [each.row_blocks for each in self._projections_from(source)]
+        blocks = [self._row_blocks(source, each) for each in self._projections_from(source)]
         return schedule.walked_cycles(blocks, self.relay_count[source] if p.n_relays else 0)
+
+    def _row_blocks(self, source: int, projection: Projection) -> int:
+        """Return the number of blocks that a source has in a projection."""
+        if projection.kind == ProjectionKind.SPARSE:
+            return self.sparse_blocks[projection.sparse_row(source, self.params.lanes)]
+        return projection.row_blocks
 
     def _column_cycles(self, neuron: int) -> int:
         p = self.params
@@ -245,6 +254,8 @@ class Oracle:
         for projection in self._projections_from(source):
             if projection.kind == ProjectionKind.DENSE:
                 self._deliver_row(source, projection)
+            elif projection.kind == ProjectionKind.SPARSE:
+                self._deliver_sparse(source, projection)
         if self.params.learning:
             self.trace_pre[source] = self._bumped(
                 self.trace_pre[source], "trace_pre", self.source_profile[source]
@@ -267,6 +278,17 @@ class Oracle:
                 self.weight[at][column] = self._stepped(w, step, a.PASS_PRE, source, j)
         if p.learning and r["learn_pre"]:
             self._fold_synapses(source, first, row)
+
+    def _deliver_sparse(self, source: int, projection: Projection) -> None:
+        lanes = self.params.lanes
+        row = projection.sparse_row(source, lanes)
+        first = self.sparse_first[row]
+        for word in range(first, first + self.sparse_blocks[row]):
+            for lane in range(lanes):
+                place = word * lanes + (source + lane) % lanes
+                at, column = divmod(place, WEIGHT_BLOCK * lanes)
+                w = self.weight[at][column]
+                self._add(self.sparse_target[at][column] * lanes + lane, w, w)
 
     def _add(self, j: int, weight: int, added: int) -> None:
         """Add to the current of a neuron that the weight belongs to."""

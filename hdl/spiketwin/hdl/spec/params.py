@@ -37,6 +37,9 @@ WEIGHT_BLOCK: Final = 64
 MAX_WEIGHT_DEPTH: Final = 1 << 22
 """Most words of a weight bank, in a core with projections."""
 
+MAX_SPARSE_ROWS: Final = 1 << 16
+"""Most rows of sparse projections of a core."""
+
 MAX_RELAYS: Final = 4096
 RELAY_DELAYS: Final = (0, 2, 4, 8, 16, 32, 64, 128, 256)
 """Most relays of a core, and the longest delays in ticks that it can be built for."""
@@ -137,6 +140,10 @@ class CoreParams:
     weight_depth:
         With projections: words of each weight bank, a multiple of 64. Without: 0, as the depth
         then follows from the other sizes.
+    sparse_rows:
+        With projections: rows of sparse ones, of which each has one for every source (padded to
+        groups), to 65536. With 0 there are no sparse projections, and weights have no target beside
+        them; else currents are added 2 cycles later, and rows are prepared 2 cycles longer.
     n_relays, max_delay:
         Relays, at most 4096, a multiple of 32 (and of `lanes`), and their longest delay in ticks, a
         power of two to 256; both 0 if there are none. Relays need projections.
@@ -173,6 +180,7 @@ class CoreParams:
     n_profiles: int = 1
     n_projections: int = 1
     weight_depth: int = 0
+    sparse_rows: int = 0
     n_relays: int = 0
     max_delay: int = 0
     decay_shift: bool = False
@@ -197,6 +205,7 @@ class CoreParams:
         self._within("digest_rounds", 0, MAX_DIGEST_ROUNDS)
         self._within("probe_ranges", 0, MAX_PROBE_RANGES)
         self._within("n_projections", 1, MAX_PROJECTIONS)
+        self._within("sparse_rows", 0, MAX_SPARSE_ROWS)
         self._check_weight_depth()
         self._check_relays()
         self._check_single_port()
@@ -269,6 +278,8 @@ class CoreParams:
                     f"weight_depth must be 0, not {self.weight_depth}, unless n_projections is "
                     "above 1: the depth follows from n_axons and n_neurons"
                 )
+            if self.sparse_rows:
+                raise ParamsError("sparse_rows must be 0 unless n_projections is above 1")
             return
         self._within("weight_depth", WEIGHT_BLOCK, MAX_WEIGHT_DEPTH)
         if self.weight_depth % WEIGHT_BLOCK:
@@ -338,6 +349,21 @@ class CoreParams:
     def has_projections(self) -> bool:
         """Whether `n_projections` is above 1, so that there is a table of projections."""
         return self.n_projections > 1
+
+    @property
+    def has_sparse(self) -> bool:
+        """Whether projections can be sparse."""
+        return self.sparse_rows > 0
+
+    @property
+    def sparse_target_width(self) -> int:
+        """Bits of the group of neurons to which a synapse of a sparse projection leads."""
+        return max(1, (self.row_groups - 1).bit_length())
+
+    @property
+    def projection_base_width(self) -> int:
+        """Bits of the first word of a projection, or of its first row if it is sparse."""
+        return max(self.weight_address_width, (max(1, self.sparse_rows) - 1).bit_length())
 
     @property
     def has_profiles(self) -> bool:
@@ -438,7 +464,7 @@ class CoreParams:
 _NOT_IN_DIGESTS: Final = (
     "lanes", "neuron_lanes", "source_lanes", "single_port_weights",
     "event_queue_depth", "spike_queue_depth", "link_slots", "saturation_counters",
-    "n_projections", "weight_depth", "max_delay", "probe_ranges",
+    "n_projections", "weight_depth", "sparse_rows", "max_delay", "probe_ranges",
 )  # fmt: skip
 """Fields on which neither the values that a tick writes nor the numbers of their places depend."""
 
@@ -451,7 +477,7 @@ def field_types() -> dict[str, type]:
 
 _BYTES_OF_LARGE: Final = {
     "n_axons": 2, "n_neurons": 2, "event_queue_depth": 4, "spike_queue_depth": 4,
-    "weight_depth": 4, "n_relays": 2, "max_delay": 2,
+    "weight_depth": 4, "sparse_rows": 4, "n_relays": 2, "max_delay": 2,
 }  # fmt: skip
 """Bytes of the sizes that can be above 255: 2, or 4 if they can be above 65535."""
 

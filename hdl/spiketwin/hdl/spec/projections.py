@@ -3,9 +3,12 @@
 A core with `n_projections` above 1 has the synapses that its table names. Sources and neurons are
 named by groups of `lanes`. A *dense* projection has all synapses from its groups of sources to its
 groups of neurons, and takes ``sources · targets / lanes`` words of each weight bank, from
-`projection_base` on. A *constant* projection has as many synapses of one weight,
-`projection_weight`, and takes no memory; with `projection_itself` at 0, which needs the same
-neurons as sources and as targets, no neuron has one to itself.
+`projection_base` on, a multiple of `lanes`. A *constant* projection has as many synapses of one
+weight, `projection_weight`, and takes no memory; with `projection_itself` at 0, which needs the
+same neurons as sources and as targets, no neuron has one to itself. A *sparse* projection has a row
+for each source, from row `projection_base` on: a list of blocks, which are `sparse_blocks` words
+from `sparse_first` on. Each word of a block is a synapse to the neuron of its lane in the group
+that `sparse_target` says beside it; a weight of 0 fills a place that has no synapse.
 
 The projections of a group of sources follow each other in the table: an element of
 `row_projections` names the first of them and their number. Those of a group of neurons that learn
@@ -13,10 +16,11 @@ follow each other in `column_order`, and `column_projections` names them likewis
 two projections are the same or have none in common, and so have the targets of two that learn.
 
 A table is legal if each group that it names exists, each entry of `row_projections` names
-projections from its group, each of `column_projections` ones to its group, and the words of all
-projections lie in memory and apart, and no two dense ones collide (`collide`), and no two constant
-ones. The host writes legal tables (`spiketwin.host.layout`). What a
-core does with another one is not defined.
+projections from its group, each of `column_projections` dense ones to its group, and the words of
+all projections lie in memory and apart, and no two dense ones collide (`collide`), and no two
+constant ones. In a core with `sparse_rows` nothing collides, as it forwards currents that are not
+in memory yet. The host writes legal tables (`spiketwin.host.layout`). What a core does with another
+one is not defined.
 """
 
 from __future__ import annotations
@@ -39,6 +43,8 @@ class ProjectionKind(enum.IntEnum):
     """Every source has a synapse to every target."""
     CONSTANT = 2
     """Likewise, and all weights are the same; they are delivered after all others, at once."""
+    SPARSE = 3
+    """Every source has a list of synapses, none of which is plastic."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,12 @@ class Projection:
 
     @property
     def row_blocks(self) -> int:
-        """Number of blocks in the row of a source."""
+        """Number of blocks in the row of a source, if the projection is not sparse."""
         return self.targets if self.kind == ProjectionKind.DENSE else 0
+
+    def sparse_row(self, source: int, lanes: int) -> int:
+        """Return the number of the row of a source in a sparse projection."""
+        return self.base + source - self.source * lanes
 
     def place(self, source: int, neuron: int, lanes: int) -> int:
         """Return the place of a synapse in the weight memory: ``word · lanes + bank``."""

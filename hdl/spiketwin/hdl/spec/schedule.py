@@ -26,6 +26,9 @@ and a source or a neuron without any takes so many. Behind the rows each constan
 active source takes ``targets / lanes`` cycles, and LEAST_WALKED at least, after SWEEP cycles for
 all of them.
 
+The row of a source in a sparse projection takes as many cycles as it has blocks, and LEAST_WALKED
+at least. In a core with `sparse_rows` each of ROW_DRAIN, WALK and SWEEP is SPARSE cycles more.
+
 Relays are looked at in n_relays / 32 cycles of *lead*. The first row of a source with r relays
 takes RELAY · r cycles at least.
 
@@ -55,6 +58,10 @@ WALK: Final = 12
 LEAST_WALKED: Final = 8
 SWEEP: Final = 10
 RELAY: Final = 4
+SPARSE: Final = 2
+"""Cycles by which a current is known later if it can be that of a sparse row, as its group is then
+in the words; and by which a row is prepared later, as its first word is in a memory."""
+
 PROBE_RANGE: Final = 4
 PROBE: Final = 6
 
@@ -79,9 +86,28 @@ def deliver_cycles(params: CoreParams, rows: int, constant: int = 0) -> int:
     Of these, `rows` are those of the rows, with `repeat_cycles` for each event that repeats, and
     `constant` those of constant projections.
     """
-    walk = WALK if params.has_projections else 0
-    sweeps = SWEEP + constant if constant else 0
-    return lead_cycles(params) + (walk + rows + sweeps + ROW_DRAIN if rows else 0)
+    sweeps = sweep_cycles(params) + constant if constant else 0
+    row_cycles = walk_cycles(params) + rows + sweeps + row_drain(params)
+    return lead_cycles(params) + (row_cycles if rows else 0)
+
+
+def walk_cycles(params: CoreParams) -> int:
+    """Return the cycles until the first row or column of a core with projections begins."""
+    return WALK + _sparse_cycles(params) if params.has_projections else 0
+
+
+def sweep_cycles(params: CoreParams) -> int:
+    """Return the cycles from the last row until the first constant projection is delivered."""
+    return SWEEP + _sparse_cycles(params)
+
+
+def row_drain(params: CoreParams) -> int:
+    """Return the cycles from the last row until its last current is written."""
+    return ROW_DRAIN + _sparse_cycles(params)
+
+
+def _sparse_cycles(params: CoreParams) -> int:
+    return SPARSE if params.has_sparse else 0
 
 
 def repeat_cycles(params: CoreParams) -> int:
@@ -109,8 +135,8 @@ def learn_cycles(params: CoreParams, columns: int) -> int:
 
     There are none unless the post-event rule is on and at least one synapse is plastic.
     """
-    walk = WALK if params.has_projections else 0
-    return COLUMN_LEAD + walk + columns + COLUMN_DRAIN if columns else 0
+    cycles = COLUMN_LEAD + walk_cycles(params) + columns + COLUMN_DRAIN
+    return cycles if columns else 0
 
 
 def probe_cycles(params: CoreParams, elements: int) -> int:

@@ -68,6 +68,9 @@ class Space(enum.IntEnum):
     PROBE_SPACE = 39
     PROBE_FIRST = 40
     PROBE_COUNT = 41
+    SPARSE_FIRST = 48
+    SPARSE_BLOCKS = 49
+    SPARSE_TARGET = 50
 
 
 class ClearMask(enum.IntFlag):
@@ -95,6 +98,7 @@ class Per(enum.Enum):
     """`lanes` sources."""
     NEURON_GROUP = "group of neurons"
     """`lanes` neurons."""
+    SPARSE_ROW = "row of a sparse projection"
     RELAY = "relay"
     RELAY_WORD = "word of relays"
     """`params.RELAY_WORD` relays in each tick of the next `max_delay`."""
@@ -210,6 +214,7 @@ class Variable:
             Per.PROJECTION: (p.n_projections,),
             Per.SOURCE_GROUP: (p.column_groups,),
             Per.NEURON_GROUP: (p.row_groups,),
+            Per.SPARSE_ROW: (p.sparse_rows,),
             Per.RELAY: (p.n_relays,),
             Per.RELAY_WORD: (p.max_delay * p.relay_words,),
             Per.PROBE: (p.probe_ranges,),
@@ -262,6 +267,7 @@ _OPTIONS: Final = {
     "digest_rounds": "digest_rounds=3",
     "has_profiles": "n_profiles=2",
     "has_projections": "n_projections=2",
+    "has_sparse": "sparse_rows=64",
     "has_source_profiles": "learning and n_profiles=2",
     "has_two_receptors": "receptors=2",
     "i_inh_decay_shift": "receptors=2 and decay_shift",
@@ -286,6 +292,7 @@ _parameter = partial(Variable, kind=Kind.PARAMETER)
 _state = partial(Variable, kind=Kind.STATE)
 _layout = partial(Variable, kind=Kind.LAYOUT, built="has_projections")
 _projection = partial(_layout, per=Per.PROJECTION)
+_sparse = partial(_layout, built="has_sparse")
 _relay = partial(_layout, built="n_relays")
 _of_probes = partial(_run, built="probe_ranges")
 _probe = partial(_of_probes, per=Per.PROBE)
@@ -466,12 +473,15 @@ VARIABLES: Final = (
         writer="relays",
     ),
     # The table of projections, and the ways through it.
-    _projection("projection_kind", 2, "0: no synapses; 1: dense; 2: constant."),
+    _projection("projection_kind", 2, "0: no synapses; 1: dense; 2: constant; 3: sparse."),
     _projection("projection_source", "source_group_width", "First group of sources."),
     _projection("projection_sources", "source_group_width", "Number of groups of sources."),
     _projection("projection_target", "target_group_width", "First group of neurons."),
     _projection("projection_targets", "target_group_width", "Number of groups of neurons."),
-    _projection("projection_base", "weight_address_width", "First word of the weights in a bank."),
+    _projection(
+        "projection_base", "projection_base_width",
+        "First word of the weights in a bank; of a sparse projection its first row.",
+    ),
     _projection(
         "projection_weight", "weight_width", "Weight of a constant projection.", signed=True,
         unit=WEIGHT,
@@ -490,6 +500,18 @@ VARIABLES: Final = (
         "Projections that learn of a group of neurons: their first place in `column_order`, and 64 "
         "times their number.",
         per=Per.NEURON_GROUP,
+    ),
+    _sparse(
+        "sparse_first", "weight_address_width", "First word of a row of a sparse projection.",
+        per=Per.SPARSE_ROW,
+    ),
+    _sparse(
+        "sparse_blocks", "target_group_width", "Number of words of a row in each bank.",
+        per=Per.SPARSE_ROW,
+    ),
+    _sparse(
+        "sparse_target", "sparse_target_width",
+        "Group of the neuron to which a synapse of a sparse projection leads.", per=Per.SYNAPSE,
     ),
     _relay("relay_first", "relay_width", "First relay of a source.", per=Per.SOURCE),
     _relay("relay_count", "relay_delay_width", "Number of relays of a source.", per=Per.SOURCE),

@@ -217,7 +217,7 @@ class Controller(wiring.Component):
         with m.Else():
             m.d.sync += self.axons_over.eq(1)
             if after_rows:
-                self._enter(m, "ROW_DRAIN", schedule.ROW_DRAIN)
+                self._enter(m, "ROW_DRAIN", schedule.row_drain(self.params))
             else:
                 self._enter_update(m)
 
@@ -233,8 +233,9 @@ class Controller(wiring.Component):
     # --- rows and columns of projections -------------------------------------------------------
 
     def _walked_rows(self, m: Module) -> None:
+        p = self.params
         with m.State("LEAD"), m.If(self._last):
-            relays = self.relays_active if self.params.n_relays else Const(0)
+            relays = self.relays_active if p.n_relays else Const(0)
             awaited = self.real_time & ~self.axons_settled
             with m.If(self.axon_due | self.neuron_valid | relays | awaited):
                 m.d.comb += self.walk_stb.eq(1)
@@ -242,8 +243,8 @@ class Controller(wiring.Component):
             with m.Else():
                 m.d.comb += self.skip_stb.eq(1)
                 self._enter_update(m)
-        self._walk(m, "ROW", schedule.ROW_DRAIN)
-        if self.params.learning:
+        self._walk(m, "ROW", schedule.row_drain(p))
+        if p.learning:
             with m.State("ROW_REPEAT"), m.If(self._last):
                 m.d.comb += self.take_row_stb.eq(1)
                 m.next = "ROWS"

@@ -287,6 +287,8 @@ class Core(wiring.Component):
             lanes.added_less.eq(blocks.added_less),
             lanes.active.eq(active.flags),
         ]
+        if self.params.has_sparse:
+            m.d.comb += lanes.sparse.eq(blocks.sparse)
         self._issue, self._row_stb = blocks.issue, blocks.bumps
 
     def _connect_relays(self, m: Module) -> None:
@@ -351,13 +353,17 @@ class Core(wiring.Component):
         if p.has_two_receptors:
             enables[Space.I_INH] = lanes.i_inh_w_en
         for space, w_en in enables.items():
-            current = self.vectors[space].unit
+            memory = self.vectors[space]
+            current = memory.unit
+            addresses = memory.scatter if p.has_sparse else current
             with m.If(~self.controller.updating):
                 m.d.comb += [
-                    current.r_address.eq(lanes.i_read),
-                    current.w_address.eq(lanes.i_write),
+                    addresses.r_address.eq(lanes.i_read),
+                    addresses.w_address.eq(lanes.i_write),
                     current.w_en.eq(w_en),
                 ]
+            if p.has_sparse:
+                m.d.comb += addresses.en.eq(~self.controller.updating)
             # The data of a unit are 0 while it does not write, so an OR replaces a multiplexer.
             written = getattr(unit, space.name.lower()).w_data
             m.d.comb += current.w_data.eq(written.as_value() | lanes.i_w_data.as_value())
@@ -424,7 +430,11 @@ class Core(wiring.Component):
         with m.Else():
             m.d.comb += [lanes.trace.eq(post.r_data), lanes.learn_en.eq(registers.learn_pre)]
             if p.has_projections:
-                with m.If(self.blocks.constant):
+                # Constant projections and sparse ones do not learn.
+                still = self.blocks.constant
+                if p.has_sparse:
+                    still |= self.blocks.sparse
+                with m.If(still):
                     m.d.comb += lanes.learn_en.eq(0)
 
     def _connect_rules(self, m: Module) -> None:

@@ -12,13 +12,17 @@ Stage by stage, from the cycle in which a block is issued::
     6  weight + step
     7  held to w_min … w_max
     8  rotated back; written
+
+In a core with sparse rows the words say to which group each lane adds, so the currents are read in
+stage 4, where the words are in their lanes, and added to in stage 6. A sum is not in memory before
+the fourth block behind it reads, so the three in between get it from the pipeline.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, ShapeLike, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -29,19 +33,29 @@ from spiketwin.hdl.gateware.core.pipeline import Delay, beyond, delay_line, satu
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
 from spiketwin.hdl.gateware.core.walker import row_layout
 from spiketwin.hdl.spec import arithmetic as a
+from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.projections import CURRENT_CYCLES
 
 SETTINGS: Final = ("stochastic", "w_min", "w_max")
 """The registers that the pipeline uses all the time; gains and offsets come through `value`."""
 
-CURRENT_READ_STAGE = 2
-CURRENT_WRITE_STAGE = 5
 WEIGHT_WRITE_STAGE = 8
-"""Stages in which addresses and data are at the ports of the memories."""
+"""Stage in which address and data are at the port of the memory of weights."""
 
 _STEP_WIDTH = a.OFFSET_WIDTH + 2
 """Bits of gain · trace + offset: both terms fit `OFFSET_WIDTH` bits (the gain term by 16 + 16 - 8)
 and the noise is added on top."""
+
+
+def current_stages(params: CoreParams) -> tuple[int, int]:
+    """Return the stages in which currents are read, and written."""
+    read = 2 + (schedule.SPARSE if params.has_sparse else 0)
+    return read, read + CURRENT_CYCLES - 1
+
+
+_WORDS_STAGE = weights.READ_LATENCY
+"""Stage in which the words are in their lanes."""
 
 
 class Synapses(wiring.Component):
@@ -62,9 +76,11 @@ class Synapses(wiring.Component):
         In, with projections: the next row begins with the next cycle; whether the block is one of a
         constant projection, and what this adds (`walker.row_layout`); the lanes whose neurons are
         active sources, `active_neurons.FLAGS_LATENCY` cycles after the block.
+    sparse:
+        In, with sparse rows: the block is one of them.
     i_read, i_data, i_write, i_w_data, i_w_en:
         Access to the memory of currents; without `i_w_en`, `i_w_data` is 0. With two receptors
-        `i_w_en` has a bit for each lane.
+        `i_w_en` has a bit for each lane, and with sparse rows there are addresses for each.
     i_inh_en, i_inh_data, i_inh_w_en:
         With two receptors: In, whether weights below 0 add to the second current; access to its
         memory, which has addresses and data to write in common with the first.
@@ -92,7 +108,9 @@ class Synapses(wiring.Component):
         words = data.ArrayLayout(weights.synapse_layout(p), lanes)
         currents = data.ArrayLayout(signed(p.i_syn_width), lanes)
         group = bits_for(p.column_groups - 1)
-        current_address = bits_for(p.row_groups - 1)
+        current_address: ShapeLike = bits_for(p.row_groups - 1)
+        if p.has_sparse:
+            current_address = data.ArrayLayout(current_address, lanes)
         members = {
             "issue": In(1),
             "block": In(weights.BlockAddress(p)),
@@ -115,6 +133,8 @@ class Synapses(wiring.Component):
                 "added_less": In(added),
                 "active": In(lanes),
             }
+        if p.has_sparse:
+            members["sparse"] = In(1)
         if p.has_two_receptors:
             members |= {"i_inh_en": In(1), "i_inh_data": In(currents), "i_inh_w_en": Out(lanes)}
         if p.learning:
@@ -149,37 +169,100 @@ class Synapses(wiring.Component):
         """Add weights to currents: a read-modify-write of four cycles.
 
         A row has at least four groups, so there is no read-modify-write hazard between rows. With
-        projections the table sees to that (`spec.projections.collide`).
+        projections the table sees to that (`spec.projections.collide`), or with sparse rows what
+        is not in memory yet is forwarded.
         """
         p = self.params
-        row = Delay(m, "row", self.issue & ~self.block.column, CURRENT_WRITE_STAGE)
-        place = Delay(m, "place", self.group[: len(self.i_read)], CURRENT_WRITE_STAGE)
-        m.d.comb += [
-            self.i_read.eq(place[CURRENT_READ_STAGE]),
-            self.i_write.eq(place[CURRENT_WRITE_STAGE]),
-        ]
+        _, write = current_stages(p)
+        row = Delay(m, "row", self.issue & ~self.block.column, write + p.has_sparse)
+        groups = self._groups(m)
         added = self._added(m) if p.has_projections else [word.weight for word in self.words]
-        writes = row[CURRENT_WRITE_STAGE]
         if not p.has_two_receptors:
-            m.d.comb += self.i_w_en.eq(writes)
+            m.d.comb += self.i_w_en.eq(row[write])
         for lane in range(p.lanes):
-            width = max(p.i_syn_width, len(added[lane])) + 1
-            total = Signal(signed(width), name=f"current_{lane}")
-            current = self.i_data[lane]
-            if p.has_two_receptors:
-                inhibits = added[lane][-1] & self.i_inh_en
-                inhibited = Signal(name=f"inhibited_{lane}")
-                current = Mux(inhibits, self.i_inh_data[lane], current)
-                m.d.sync += inhibited.eq(inhibits)
-                m.d.comb += [
-                    self.i_w_en[lane].eq(writes & ~inhibited),
-                    self.i_inh_w_en[lane].eq(writes & inhibited),
-                ]
-            m.d.sync += total.eq(current + added[lane])
-            with m.If(writes):
-                m.d.comb += self.i_w_data[lane].eq(saturated(total, p.i_syn_width))
-                if p.saturation_counters:
-                    m.d.comb += self.i_syn_saturates[lane].eq(beyond(total, p.i_syn_width))
+            late = write - 1 - _WORDS_STAGE
+            adds = Delay(m, f"added_{lane}", added[lane], late)[late]
+            self._add(m, lane, adds, row, groups[lane if p.has_sparse else 0])
+
+    def _add(self, m: Module, lane: int, added: Value, row: Delay, group: Delay) -> None:
+        """Add to the current of a lane."""
+        p = self.params
+        writes = row[current_stages(p)[1]]
+        total = Signal(signed(max(p.i_syn_width, len(added)) + 1), name=f"current_{lane}")
+        result = saturated(total, p.i_syn_width)
+        current: Value = self.i_data[lane]
+        inhibited: Delay | None = None
+        if p.has_two_receptors:
+            inhibits = added[-1] & self.i_inh_en
+            length = CURRENT_CYCLES - 1 if p.has_sparse else 1
+            inhibited = Delay(m, f"inhibited_{lane}", inhibits, length)
+            current = Mux(inhibits, self.i_inh_data[lane], current)
+            m.d.comb += [
+                self.i_w_en[lane].eq(writes & ~inhibited[1]),
+                self.i_inh_w_en[lane].eq(writes & inhibited[1]),
+            ]
+        if p.has_sparse:
+            results = Delay(m, f"result_{lane}", result, CURRENT_CYCLES - 2)
+            current = self._forwarded(m, lane, current, results, group, row, inhibited)
+        m.d.sync += total.eq(current + added)
+        with m.If(writes):
+            m.d.comb += self.i_w_data[lane].eq(result)
+            if p.saturation_counters:
+                m.d.comb += self.i_syn_saturates[lane].eq(beyond(total, p.i_syn_width))
+
+    def _groups(self, m: Module) -> list[Delay]:
+        """Address the currents; return the group of each lane, from the stage of reading on.
+
+        All lanes have the same one, but in sparse rows.
+        """
+        p = self.params
+        read, write = current_stages(p)
+        bits = bits_for(p.row_groups - 1)
+        group = Delay(m, "place", self.group[:bits], read)[read]
+        if not p.has_sparse:
+            groups = Delay(m, "read_place", group, write - read)
+            m.d.comb += [self.i_read.eq(groups[0]), self.i_write.eq(groups[write - read])]
+            return [groups]
+        sparse = Delay(m, "sparse", self.sparse, read)[read]
+        scattered = list[Delay]()
+        for lane, word in enumerate(self.words):
+            own = Mux(sparse, word.sparse_target, group)
+            groups = Delay(m, f"place_{lane}", own[:bits], write - read + 1)
+            m.d.comb += [
+                self.i_read[lane].eq(groups[0]),
+                self.i_write[lane].eq(groups[write - read]),
+            ]
+            scattered.append(groups)
+        return scattered
+
+    def _forwarded(
+        self, m: Module, lane: int, current: Value, results: Delay, group: Delay, row: Delay,
+        inhibited: Delay | None,
+    ) -> Value:  # fmt: skip
+        """Return what a lane adds to: the current from memory, or what a block before has left.
+
+        Parameters
+        ----------
+        m, lane, current:
+            The module, the number of the lane, and the current from memory.
+        results:
+            What the blocks one, two and three before have left.
+        group:
+            The group of the lane, from the stage in which its current is read on.
+        row:
+            Whether the block is one of a row, from its issue on.
+        inhibited:
+            With two receptors: whether the lane adds to the second current, from its adding on.
+        """
+        read, _ = current_stages(self.params)
+        for age in reversed(range(1, CURRENT_CYCLES)):  # the last one before counts
+            hit = Signal(name=f"hit_{lane}_{age}")
+            m.d.sync += hit.eq(row[read + 1 + age] & (group[1] == group[1 + age]))
+            same: Value = hit
+            if inhibited is not None:
+                same = hit & (inhibited[0] == inhibited[age])
+            current = Mux(same, results[age - 1], current)
+        return current
 
     def _added(self, m: Module) -> list[Value]:
         """Return, in stage 4, what each lane adds: its weight, or that of constant projections."""
@@ -265,6 +348,8 @@ class Synapses(wiring.Component):
         kept = weights.synapse_layout(p)(word[2])
         result = Signal(weights.synapse_layout(p), name=f"result_{lane}")
         m.d.sync += result.plastic.eq(kept.plastic)
+        if p.has_sparse:
+            m.d.sync += result.sparse_target.eq(kept.sparse_target)
         with m.If(~kept.plastic):
             m.d.sync += result.weight.eq(kept.weight)
         # a - b - 1 is a + ~b: with the inverted weight no adder has inverters at its inputs.

@@ -15,6 +15,9 @@ from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per, Variable
 _USED_BY_SYNAPSES: Final = ("i_syn", "i_inh", "trace_pre", "trace_post")
 """Vectors from which the lane pipeline reads `lanes` elements a cycle."""
 
+CURRENTS: Final = (Space.I_SYN, Space.I_INH)
+"""Vectors to which synapses add; those of a sparse row do so at an address of each lane."""
+
 _KEPT_AS_A_LIST: Final = "pending"
 """The only array of neurons that is no vector, but a list (`sources.ActiveList`)."""
 
@@ -42,4 +45,5 @@ def _port(params: CoreParams, array: Variable) -> StatePort:
         lanes,
         written=bool(array.writer),
         probed=params.probe_ranges > 0 and array.space in PROBED,
+        scattered=params.has_sparse and array.space in CURRENTS,
     )

@@ -29,7 +29,7 @@ class WalkedBlocks(wiring.Component):
     block, index, group:
         Out, the block, its source or neuron, and its number in a row or column of all.
     constant, added, added_less:
-        Out, of the row under way (`walker.row_layout`).
+        Out, of the row under way (`walker.row_layout`); likewise `sparse`, with sparse rows.
     bumps:
         Out, the first cycle of the first row of a source.
     last:
@@ -56,6 +56,7 @@ class WalkedBlocks(wiring.Component):
                 "added_less": Out(row["added_less"].shape),
                 "bumps": Out(1),
                 "last": Out(1),
+                **({"sparse": Out(1)} if p.has_sparse else {}),
                 "once": Out(1),
             }
         )
@@ -90,6 +91,8 @@ class WalkedBlocks(wiring.Component):
                 cycles_left.eq(Mux(self.row.groups < least, least, self.row.groups)),
                 self.bumps.eq(self.row.first & ~self.in_columns),
             ]
+            if p.has_sparse:
+                m.d.sync += self.sparse.eq(self.row.sparse)
         with m.Elif(self.streaming):
             m.d.sync += [
                 block.word.eq(block.word + stride),

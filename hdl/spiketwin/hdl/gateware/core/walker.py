@@ -29,8 +29,8 @@ from spiketwin.hdl.spec.variables import LAYOUT, WALK_FIRST_BITS
 _READ: Final = 2 * READ_LATENCY
 """Cycles from a number within a walk to the fields of its projection: two memories."""
 
-_READY: Final = _READ + 4
-"""Cycles from a number within a walk to a row that waits: operands, product, sum, place."""
+_SUMMED: Final = _READ + 3
+"""Cycles from a number within a walk to the first word: operands, product, sum."""
 
 _WAITING: Final = 2
 """Most rows that are prepared or wait."""
@@ -54,6 +54,8 @@ def row_layout(params: CoreParams) -> data.StructLayout:
     constant, added, added_less:
         Whether the row is that of a constant projection; what it then adds to the currents of
         neurons, and of those that are active sources of it themselves.
+    sparse:
+        With sparse rows: whether the row is one.
     """
     p = params
     # A sum that is farther away from its range than this saturates in any case.
@@ -70,6 +72,7 @@ def row_layout(params: CoreParams) -> data.StructLayout:
             "constant": 1,
             "added": added,
             "added_less": added,
+            **({"sparse": 1} if p.has_sparse else {}),
             **(
                 {"relay_first": p.relay_width, "relay_count": p.relay_delay_width}
                 if p.n_relays
@@ -77,6 +80,14 @@ def row_layout(params: CoreParams) -> data.StructLayout:
             ),
         }
     )
+
+
+def _ready(params: CoreParams) -> int:
+    """Return the cycles from a number within a walk to a prepared row.
+
+    That of a sparse projection is looked up where the sum says.
+    """
+    return _SUMMED + (READ_LATENCY if params.has_sparse else 0)
 
 
 class Walker(wiring.Component):
@@ -271,8 +282,9 @@ class Walker(wiring.Component):
         Source and pass cannot change while a row is prepared, so only what belongs to the row
         itself is delayed: the next source is taken when the row has read its fields.
         """
+        ready = _ready(self.params)
         self._late = {
-            name: Delay(m, name, value, _READY)
+            name: Delay(m, name, value, ready)
             for name, value in {
                 "emitted": self._emit,
                 "index": self._index,
@@ -286,7 +298,6 @@ class Walker(wiring.Component):
         prepared = Signal(row_layout(self.params))
         self._sum(m, fields, number, prepared)
         self._keep(m, fields, prepared)
-        ready = _READY - 1
         m.d.comb += [
             prepared.index.eq(self._late["index"][ready]),
             prepared.first.eq(self._late["first"][ready]),
@@ -335,7 +346,7 @@ class Walker(wiring.Component):
         product = Signal(signed(len(factor) + len(length)), reset_less=True)
         late_row = Signal.like(row)
         m.d.sync += [product.eq(factor * length), late_row.eq(row)]
-        offset = Signal(p.weight_address_width)
+        offset = Signal(p.projection_base_width)
         added, added_less = Signal.like(prepared.added), Signal.like(prepared.added_less)
         less = Delay(m, "weight", Mux(fields["itself"], 0, weight), 2)[2]
         m.d.sync += [
@@ -343,11 +354,14 @@ class Walker(wiring.Component):
             added.eq(saturated(product, len(added))),
             added_less.eq(saturated(product - less, len(added))),
         ]
-        m.d.comb += [
-            prepared.word.eq(Delay(m, "base", fields["base"], 3)[3] + offset),
-            prepared.added.eq(added),
-            prepared.added_less.eq(added_less),
-        ]
+        word = Delay(m, "base", fields["base"], _SUMMED - _READ)[_SUMMED - _READ] + offset
+        for name, value in {"word": word, "added": added, "added_less": added_less}.items():
+            field = getattr(prepared, name)
+            late = _ready(p) - _SUMMED
+            m.d.comb += field.eq(Delay(m, f"{name}_summed", value[: len(field)], late)[late])
+        if p.has_sparse:
+            for array in (self.sparse_first, self.sparse_blocks):
+                m.d.comb += array.r_address.eq(word)
 
     def _keep(self, m: Module, fields: dict[str, Value], prepared: Signal) -> None:
         """Keep what needs no computing until the sums are there."""
@@ -363,9 +377,19 @@ class Walker(wiring.Component):
             "group": Mux(self.in_columns, source, target),
             "groups": Mux(has_no_block, 0, Mux(self.in_columns, sources, targets)),
         }
+        if self.params.has_sparse:
+            kept["sparse"] = (fields["kind"] == ProjectionKind.SPARSE) & ~empty
+        late = _ready(self.params) - _READ
         for name, value in kept.items():
             field = getattr(prepared, name)
-            m.d.comb += field.eq(Delay(m, name, value[: len(field)], 3)[3])
+            m.d.comb += field.eq(Delay(m, name, value[: len(field)], late)[late])
+        if self.params.has_sparse:
+            with m.If(prepared.sparse):
+                m.d.comb += [
+                    prepared.word.eq(self.sparse_first.r_part[0]),
+                    prepared.groups.eq(self.sparse_blocks.r_part[0]),
+                    prepared.stride.eq(1),
+                ]
 
     def _keep_relays(self, m: Module, prepared: Signal) -> None:
         """Keep the relays of a source for its first row."""
@@ -375,9 +399,10 @@ class Walker(wiring.Component):
             "relay_count": Mux(of_source, self.relay_count.r_part[0], 0),
         }
         for name, value in kept.items():
+            late = _ready(self.params)
             m.d.comb += [
                 getattr(self, name).r_address.eq(self._index),
-                getattr(prepared, name).eq(Delay(m, name, value, _READY - 1)[_READY - 1]),
+                getattr(prepared, name).eq(Delay(m, name, value, late)[late]),
             ]
 
     def _count(self, m: Module, number: Value, counts: Value) -> Value:
