@@ -1,5 +1,6 @@
 """Networks of populations on cores with and without a table: all in the numbers of the network."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -111,15 +112,18 @@ def of_arrivals(net: Network, params: CoreParams) -> Oracle:
     """Return an all-to-all core whose axons are the arrivals of every projection of a network.
 
     Neither populations nor constants nor delays are left in it: the axons of a projection are its
-    sources, and spike when these arrive. Its neurons are no sources.
+    sources, once for each delay of synapses, and spike when these arrive. Its neurons are no
+    sources.
     """
-    rows = [each.pairs.shape[0] for each in net.projections]
+    parts = late_parts(net)
+    rows = [each.pairs.shape[0] for each, _ in parts]
     whole = Network(n_axons=sum(rows) or 1, n_neurons=net.n_neurons)
     for name in {"threshold", "refrac_ticks", *SETTINGS}:
         setattr(whole, name, getattr(net, name))
-    for begin, each in zip(np.cumsum([0, *rows]), net.projections, strict=False):
+    for begin, (each, late) in zip(np.cumsum([0, *rows]), parts, strict=False):
         place = slice(begin, begin + len(each.source)), slice(*net_range(each))
-        whole.weights[place], whole.plastic[place] = each.weights, each.plastic
+        whole.weights[place] = np.where(each.synapse_delay == late, each.weights, 0)
+        whole.plastic[place] = each.plastic
     sizes = {name: getattr(params, name) for name in WIDTHS} | {"learning": True}
     oracle = Oracle(whole.core_params(lanes=2, **sizes))
     place_of = layout(whole, oracle.params)
@@ -127,6 +131,11 @@ def of_arrivals(net: Network, params: CoreParams) -> Oracle:
         setattr(oracle, space.name.lower(), array.tolist())
     oracle.register |= whole.register_values(oracle.params)
     return oracle
+
+
+def late_parts(net: Network) -> list[tuple[Projection, int]]:
+    """Each projection of a network with each of the delays that its synapses have."""
+    return [(each, int(late)) for each in net.projections for late in np.unique(each.synapse_delay)]
 
 
 def net_range(projection: Projection) -> tuple[int, int]:
@@ -137,8 +146,8 @@ def net_range(projection: Projection) -> tuple[int, int]:
 def arrived(net: Network, active: list[list[int]], tick: int) -> list[int]:
     """Return the axons of `of_arrivals` that spike in a tick, from the sources active so far."""
     axons, first = list[int](), 0
-    for each in net.projections:
-        since = tick - each.delay
+    for each, late in late_parts(net):
+        since = tick - each.delay - late
         found = [s for s in active[since] if s in each.pairs.sources] if since >= 0 else []
         # A relay is active or not, however often its source was.
         found = sorted(set(found)) if each.delay else found
@@ -152,6 +161,9 @@ def arrived(net: Network, active: list[list[int]], tick: int) -> list[int]:
 def test_all_kinds_of_projections_do_what_their_arrivals_say(seed: int, lanes: int) -> None:
     net = random_network(np.random.default_rng(seed), kinds=True)
     assume(cut(net, lanes).n_projections <= 64)
+    for each in net.projections:
+        if each.learns:  # at the spike of the source, whose current arrives later
+            each.synapse_delay = np.zeros(each.pairs.shape, np.int32)
     params = replace(net.core_params(lanes=lanes), learning=True)
     oracle, events, rng = of_arrivals(net, params), stimulus(net, seed), np.random.default_rng(seed)
     events = np.concatenate([events, events[rng.random(len(events)) < 0.1]])
@@ -168,11 +180,14 @@ def test_all_kinds_of_projections_do_what_their_arrivals_say(seed: int, lanes: i
     assert run.spikes.tolist() == spikes
     for name in ("v", "i_syn", "theta", "trace_post"):
         assert held[name].tolist() == getattr(oracle, name)[: net.n_neurons], name
+    learned = {id(each): np.zeros(each.pairs.shape, np.int64) for each in net.projections}
     first = 0
-    for each, array in zip(net.projections, weights, strict=True):
-        rows = np.array(oracle.weight)[first : first + len(each.source), slice(*net_range(each))]
-        assert np.array_equal(array, rows)
+    for each, _ in late_parts(net):
+        place = slice(first, first + len(each.source)), slice(*net_range(each))
+        learned[id(each)] += np.array(oracle.weight)[place]
         first += len(each.source)
+    for each, array in zip(net.projections, weights, strict=True):
+        assert np.array_equal(array, learned[id(each)])
 
 
 def layers() -> tuple[Network, CoreParams]:
@@ -258,13 +273,20 @@ def all_kinds() -> tuple[Network, CoreParams]:
                   post_gain=25_000, pre_gain=-3000, trace_pre_bump=40_000, trace_pre_tau=10.0,
                   trace_post_bump=9000, trace_post_tau=10.0)  # fmt: skip
     hidden, output = net.population(7, threshold=100, name="hidden"), net.population(3)
-    net.project(net.axons, hidden, weights=rng.integers(20, 60, (5, 7)), plastic=True)
+    net.project(
+        net.axons,
+        hidden,
+        weights=rng.integers(20, 60, (5, 7)),
+        plastic=True,
+        synapse_delay=np.eye(5, 7, dtype=int),
+    )
     net.project(net.axons, hidden, weights=20, delay=3, plastic=True, name="late")
     net.project(hidden, hidden[:5], constant=-9, itself=False, name="inhibition")
     net.project(hidden, output, weights=rng.integers(1, 99, (7, 3)), delay=1)
     net.project(hidden[2:5], output, constant=7, delay=4, name="later")
     few = rng.integers(-40, 90, (5, 10)) * (rng.random((5, 10)) < 0.4)
-    net.project(net.axons, hidden, weights=few[:, :7], sparse=True, name="few")
+    late = rng.integers(0, 4, (5, 7))
+    net.project(net.axons, hidden, weights=few[:, :7], sparse=True, synapse_delay=late, name="few")
     net.project(net.axons, output, weights=few[:, 7:], sparse=True, delay=3, name="few late")
     return net, net.core_params(lanes=2, digest_rounds=1)
 
@@ -282,12 +304,13 @@ def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:
     net, params = all_kinds()
     state = played_alike(net, params, url)
     assert state["relay_ring"].any()
+    assert state["i_syn_ring"].any()
 
 
 ROOMY = CoreParams(
     n_axons=32, n_neurons=64, lanes=2, source_lanes=2, n_projections=64, weight_depth=4096,
-    sparse_rows=256, n_relays=192, max_delay=16, digest_rounds=2, saturation_counters=True,
-    v_width=18, spike_queue_depth=512,
+    sparse_rows=256, synapse_delay_width=3, n_relays=192, max_delay=16, digest_rounds=2,
+    saturation_counters=True, v_width=18, spike_queue_depth=512,
 )  # fmt: skip
 
 
@@ -398,7 +421,12 @@ def test_a_core_without_sparse_rows_says_what_it_lacks() -> None:
     net, params = all_kinds()
     with pytest.raises(DoesNotFit, match=r"takes .*sparse_rows = 12, and the core has .*rows = 0"):
         net.check_fits(replace(params, sparse_rows=0))
+    with pytest.raises(
+        DoesNotFit, match="synapse_delay is set, but .* without synapse_delay_width"
+    ):
+        net.check_fits(replace(params, synapse_delay_width=0))
     net.projections = net.projections[5:6]
+    net.projections[0].synapse_delay[...] = 0
     with connect("model:", params=net.core_params(n_projections=1)) as core:
         core.program(net)
         assert np.array_equal(core.read_weights(), net.weight_sums())
@@ -472,6 +500,60 @@ def test_spikes_on_their_way_are_shown_by_the_ticks_until_they_arrive() -> None:
         assert not core.read_state()["relay_ring"].any()
         with pytest.raises(InvalidInput, match=r"relay_ring must have the shape \(4, 3\)"):
             core.write_state(relay_ring=[1])
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:?level=core"])
+def test_currents_on_their_way_are_state_that_can_be_copied(url: str) -> None:
+    net = Network(n_axons=2, i_syn_tau=math.inf)
+    cells = net.population(8, threshold=9999)
+    late = np.array([[0, 1, 2, 3, 4, 5, 6, 7], [7, 6, 5, 4, 3, 2, 1, 0]])
+    projection = net.project(net.axons, cells, weights=[[3] * 8, [5] * 8], synapse_delay=late)
+    with connect(url, params=ROOMY) as core, connect("model:", params=ROOMY) as other:
+        core.program(net)
+        core.run([(0, 0), (1, 1), (1, 1)], ticks=3)
+        state = core.read_state()
+        # What was due in ticks 0 to 2 has arrived; the tick after is the first column.
+        expected = np.zeros((8, 8), int)
+        for weight, delay in zip((3, 10), late + [[0], [1]], strict=True):
+            for neuron in range(8):
+                if delay[neuron] >= 3:
+                    expected[neuron, delay[neuron] - 3] += weight
+        assert state["i_syn_ring"].tolist() == expected.tolist()
+        assert np.array_equal(core.read_synapse_delay(projection), late)
+        other.program(net)
+        other.write_tick(3)
+        other.write_state(**state)
+        for each in (core, other):
+            each.run([], ticks=6)
+            assert each.read_state()["i_syn"].tolist() == [13] * 8
+            assert not each.read_state()["i_syn_ring"].any()
+        core.write_synapse_delay(0, projection)
+        core.run([(0, 0)], ticks=1)
+        assert core.read_state()["i_syn"].tolist() == [16] * 8
+        core.write_synapse_delay(7, projection)
+        core.run([(0, 0)], ticks=1)
+        core.clear("i_syn")
+        assert not core.read_state()["i_syn_ring"].any()
+
+
+def test_an_all_to_all_network_can_have_delays_of_synapses() -> None:
+    rng = np.random.default_rng(3)
+    weights, delays = rng.integers(0, 60, (12, 8)), rng.integers(0, 32, (12, 8))
+    net = Network(
+        n_axons=4, n_neurons=8, weights=weights, synapse_delay=delays,
+        threshold=np.full(8, 300), v_tau=math.inf,
+    )  # fmt: skip
+    params = net.core_params(probe_ranges=1)
+    assert (params.n_projections, params.synapse_delay_width) == (2, 5)
+    with connect("model:", params=params) as core:
+        core.program(net)
+        assert np.array_equal(core.read_synapse_delay(), delays)
+        run = core.run([(0, 0)], ticks=40)
+        assert not len(run.spikes)
+        assert core.read_state()["v"].tolist() == weights[0].tolist()
+        changes = core.run([(0, 0)], ticks=40, probe={"v": range(8)}, clear=True).probes["v"]
+    first = (np.diff(changes, axis=0, prepend=0) != 0).argmax(axis=0)
+    assert first[weights[0] > 0].tolist() == delays[0][weights[0] > 0].tolist()
 
 
 @pytest.mark.parametrize("delay", [1, 2, 255, 256])

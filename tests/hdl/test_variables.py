@@ -51,7 +51,7 @@ def test_every_array_has_a_space_and_every_space_an_array() -> None:
     apart = {Space.REGISTER, Space.COUNTER, Space.PROFILE_TABLE}
     assert {v.space for v in ARRAYS} == set(Space) - apart
     options = "n_profiles=8,receptors=2,n_projections=2,weight_depth=64,n_relays=32,max_delay=2"
-    options += ",probe_ranges=1"
+    options += ",probe_ranges=1,sparse_rows=8,synapse_delay_width=2"
     assert set(space_formats(preset(f"tiny,{options}"))) == set(Space)
 
 
@@ -63,7 +63,8 @@ def test_a_width_is_a_number_or_a_size_of_a_core() -> None:
 @pytest.mark.parametrize("name", field_types())
 def test_a_size_travels_in_as_many_bytes_as_its_largest_value_needs(name: str) -> None:
     roomy = replace(TINY, spike_queue_depth=65536)
-    if name in ("weight_depth", "n_relays", "max_delay"):  # without projections they are 0
+    if name in ("weight_depth", "sparse_rows", "n_relays", "max_delay"):
+        # Without projections they are 0.
         roomy = replace(roomy, n_projections=2, weight_depth=64, n_relays=32, max_delay=2)
 
     def is_possible(value: int) -> bool:
@@ -140,15 +141,16 @@ def test_the_compiled_tick_takes_all_registers_but_those_of_a_run() -> None:
 
 @pytest.mark.parametrize("state", [kernels.State, ideal_kernels.State])
 def test_a_compiled_tick_takes_all_arrays_that_it_uses(state: type) -> None:
-    in_table = {*names(LAYOUT), "relay_ring"}
+    in_table = {*names(LAYOUT), "relay_ring", "synapse_delay", "i_syn_ring", "i_inh_ring"}
     of_runs = set(names(v for v in ARRAYS if v.kind is Kind.RUN))
     assert set(names(CHANGED_IN_TICKS)) - in_table <= set(state.__annotations__)
-    in_table -= {"relay_ring", "relay_delay"} & set(state.__annotations__)
+    in_table -= set(state.__annotations__)
     assert set(names(ARRAYS)) - set(state.__annotations__) == in_table | of_runs
 
 
 def test_a_compiled_walk_takes_the_whole_table() -> None:
-    assert {*names(LAYOUT), "relay_ring"} <= set(kernels.Table.__annotations__)
+    others = {"relay_ring", "synapse_delay", "i_syn_ring", "i_inh_ring"}
+    assert {*names(LAYOUT), *others} <= set(kernels.Table.__annotations__)
 
 
 def test_the_ideal_network_knows_all_settings_that_its_ticks_use() -> None:

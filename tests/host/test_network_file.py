@@ -143,7 +143,7 @@ def test_a_file_of_version_1_is_read_and_lacks_what_has_come_since(saved: Path) 
             del header["settings"][name]
 
     members = _members(saved)
-    del members["profile.npy"], members["source_profile.npy"]
+    del members["profile.npy"], members["source_profile.npy"], members["synapse_delay.npy"]
     net, _ = load(_write(saved, _with_header(members, of_version_1)))
     assert np.array_equal(net.weights, Network.random(8, 8, seed=3).weights)
     assert not net.profile.any()
@@ -157,7 +157,7 @@ def test_a_file_of_version_2_is_read_and_lacks_what_has_come_since(saved: Path) 
             del header["settings"][name]
 
     members = _members(saved)
-    del members["source_profile.npy"]
+    del members["source_profile.npy"], members["synapse_delay.npy"]
     net, _ = load(_write(saved, _with_header(members, of_version_2)))
     assert np.array_equal(net.weights, Network.random(8, 8, seed=3).weights)
     assert (net.i_syn_shift, net.i_inh_en, net.i_inh_tau) == (0, False, 0.0)

@@ -169,6 +169,14 @@ def test_the_two_forms_of_a_network_are_kept_apart() -> None:
             r"plastic must be False, as a sparse projection does not learn: give weights",
         ),
         (lambda n, h: n.project(h, h, weights=3, sparse=2), r"sparse must be in 0…1, not 2"),
+        (
+            lambda n, h: n.project(h, h, weights=3, synapse_delay=32),
+            r"synapse_delay must be in 0…31, not 32",
+        ),
+        (
+            lambda n, h: n.project(h, h, constant=3, synapse_delay=1),
+            r"synapse_delay must be 0, as a constant projection has no synapses of its own: give",
+        ),
         (lambda n, h: n.project(h, h, weights=3, itself=False), r"itself=False is of a constant"),
         (lambda n, h: n.project(h, h, constant=3, itself=2), r"itself must be in 0…1, not 2"),
         (lambda n, h: n.project(h, h, weights=3, delay=257), r"delay must be in 0…256, not 257"),

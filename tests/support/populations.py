@@ -1,5 +1,7 @@
 """Networks of populations and projections that are legal and otherwise anything."""
 
+from typing import Any
+
 import numpy as np
 
 from spiketwin.host import Network
@@ -14,7 +16,8 @@ def random_network(
     """Return a small network that fires, with slices on both sides of its projections.
 
     Without overlaps no pair of a source and a neuron has two synapses. With all kinds some
-    projections are constant, some are sparse, and some have a delay of `DELAYS`.
+    projections are constant, some are sparse, some have a delay of `DELAYS`, and some have one of
+    each synapse.
     """
     net = Network(
         n_axons=int(rng.integers(1, 20)), v_tau=20.0, i_syn_tau=3.0, v_floor=-900, theta_tau=30.0,
@@ -43,9 +46,12 @@ def random_network(
             weights = rng.integers(-50, 100, shape)
             if kinds and rng.random() < 0.4:
                 weights *= rng.random(shape) < rng.choice([0.0, 0.1, 0.5])
-                net.project(source, target, weights=weights, delay=delay, sparse=True)
+                its: dict[str, Any] = {"sparse": True}
             else:
-                net.project(source, target, weights=weights, plastic=plastic, delay=delay)
+                its = {"plastic": plastic}
+            if kinds and rng.random() < 0.3:
+                its["synapse_delay"] = rng.integers(0, 8, shape)
+            net.project(source, target, weights=weights, delay=delay, **its)
             taken[np.ix_(source.sources, target.neurons)] = True
     return net
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from types import TracebackType
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Identity
 from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.text import shown
-from spiketwin.hdl.spec.variables import STATE, VECTOR_PARAMETERS, Variable, names
+from spiketwin.hdl.spec.variables import BY_SPACE, STATE, VECTOR_PARAMETERS, Per, Variable, names
 from spiketwin.host.cautions import warn_of
 from spiketwin.host.device_state import DeviceState
 from spiketwin.host.elements import IntArray, integers
@@ -35,6 +35,9 @@ from spiketwin.host.spikes import Run
 from spiketwin.host.stimuli import checked_events, checked_stimuli
 from spiketwin.host.threads import checked_threads
 from spiketwin.host.timeline import Stopwatch
+
+_RINGS: Final = {v.space: v.name for v in STATE if v.per is Per.NEURON_TICK}
+"""The currents that are on their way, which have a row for each neuron."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -378,6 +381,25 @@ class Core:
         self._memories.write_synapses(Space.PLASTIC, plastic, projection, "write_plastic")
 
     @_exclusive
+    def read_synapse_delay(self, projection: Projection | None = None) -> IntArray:
+        """Return the delays of synapses in ticks, in the shapes of `read_weights`.
+
+        Raises `DoesNotFit` for a core without delays of synapses.
+        """
+        return self._memories.read_synapses(Space.SYNAPSE_DELAY, projection)
+
+    @_exclusive
+    def write_synapse_delay(self, delays: ArrayLike, projection: Projection | None = None) -> None:
+        """Write all delays of synapses, in the shape in which `read_synapse_delay` returns them.
+
+        Without a projection, write those of an all-to-all network. Currents that are on their way
+        arrive when they were due. Raises `DoesNotFit` for a core without delays of synapses.
+        """
+        self._memories.write_synapses(
+            Space.SYNAPSE_DELAY, delays, projection, "write_synapse_delay"
+        )
+
+    @_exclusive
     def read_parameters(self) -> dict[str, IntArray]:
         """Return the parameters of all neurons and sources: name to array, of shape (n_neurons,).
 
@@ -411,6 +433,10 @@ class Core:
         `relay_ring`, of shape (relays, ticks), is 1 for the spikes on their way: element (k, d)
         for relay k in d ticks, where 0 is the next one. A relay takes what the one of the next
         shorter delay lets out, so the ticks are as many as the longest difference.
+
+        With delays of synapses `i_syn_ring`, and with two receptors `i_inh_ring`, of shape
+        (n_neurons, ticks), are the currents on their way: element (j, d) is that of neuron j in d
+        ticks, where 0 is the next one.
         """
         state: dict[str, IntArray] = {}
         for name in names(STATE):
@@ -419,6 +445,9 @@ class Core:
             elif name == "relay_ring":
                 if self._state.layout.relay_numbers.size:
                     state[name] = self._memories.read_relay_ring()
+            elif name in _RINGS.values():
+                if self._memories.has(Space[name.upper()]):
+                    state[name] = self._memories.read_currents(Space[name.upper()])
             elif self._memories.has(Space[name.upper()]):
                 state[name] = self._memories.read_array(Space[name.upper()])
         return state
@@ -430,18 +459,18 @@ class Core:
         Set the tick before (`write_tick`), as the spikes on their way are due at ticks.
         """
         spaces = spaces_of(arrays, names(STATE))
-        flags: dict[Space, IntArray] = {}
-        for space in (Space.PENDING, Space.RELAY_RING):
-            if space in spaces:
-                shape = self._state.layout.shape(self._memories.built(space))
-                given = spaces.pop(space)
-                flags[space] = integers(space.name.lower(), given, shape, (0, 1))
-        self._memories.write_arrays(spaces, "write_state")
-        write = {
+        write: dict[Space, Callable[[IntArray], None]] = {
             Space.PENDING: self._memories.write_pending,
             Space.RELAY_RING: self._memories.write_relay_ring,
         }
-        for space, values in flags.items():
+        write |= {space: partial(self._memories.write_currents, space) for space in _RINGS}
+        checked: dict[Space, IntArray] = {}
+        for space in write.keys() & spaces.keys():
+            shape = self._state.layout.shape(self._memories.built(space))
+            limits = BY_SPACE[space].limits(self.params) if space in _RINGS else (0, 1)
+            checked[space] = integers(space.name.lower(), spaces.pop(space), shape, limits)
+        self._memories.write_arrays(spaces, "write_state")
+        for space, values in checked.items():
             with self._state.writing({space.name.lower(): "write it again (`write_state`)"}):
                 write[space](values)
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from spiketwin.hdl.spec.params import MAX_LINES, MAX_SYNAPSES
 from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.text import shown
+from spiketwin.hdl.spec.variables import Per
 from spiketwin.host.errors import InvalidNetwork, NetworkFileError
-from spiketwin.host.network import SOURCE_ARRAYS, Network
+from spiketwin.host.network import ARRAYS, SOURCE_ARRAYS, Network, array_types
 from spiketwin.host.populations import AXONS, Population, checked_name
 
 _NEURONS: Final = "neurons"
@@ -119,7 +120,10 @@ class Parts:
         `arrays` are the arrays of the file by their names. Raises `InvalidNetwork` for values out
         of range.
         """
-        weights, plastic = arrays.pop("weights"), arrays.pop("plastic")
+        of_synapses = {
+            name: arrays.pop(name) for name, v in ARRAYS.items()
+            if v.per is Per.SYNAPSE and name in arrays
+        }  # fmt: skip
         of_sources = {name: arrays.pop(name) for name in SOURCE_ARRAYS if name in arrays}
         for each in self.populations:
             part = slice(each.first, each.first + each.size)
@@ -133,10 +137,9 @@ class Parts:
             kind: dict[str, Any] = {"constant": made.constant, "itself": made.itself}
             if made.constant is None:
                 kind = {
-                    "weights": weights[begin:end].reshape(made.shape),
-                    "plastic": plastic[begin:end].reshape(made.shape),
-                    "sparse": made.sparse,
-                }
+                    name: array[begin:end].reshape(made.shape)
+                    for name, array in of_synapses.items()
+                } | {"sparse": made.sparse}
             net.project(
                 made.source.of(net), made.target.of(net), name=made.name, delay=made.delay, **kind
             )
@@ -171,15 +174,15 @@ def described(net: Network) -> dict[str, Any]:
 
 
 def joined(net: Network) -> dict[str, NDArray[Any]]:
-    """Return the weights and the plastic flags of projections with any, each as one array."""
+    """Return each array of synapses, joined for all projections with weights, by its name."""
     held = [each for each in net.projections if each.constant is None]
 
-    def whole(dtype: type[Any], arrays: list[NDArray[Any]]) -> NDArray[Any]:
-        return np.concatenate([np.empty(0, dtype), *(each.ravel() for each in arrays)])
-
     return {
-        "weights": whole(np.int32, [each.weights for each in held]),
-        "plastic": whole(np.bool_, [each.plastic for each in held]),
+        name: np.concatenate(
+            [np.empty(0, dtype), *(getattr(each, name).ravel() for each in held)], dtype=dtype
+        )
+        for name, dtype in array_types().items()
+        if ARRAYS[name].per is Per.SYNAPSE
     }
 
 

@@ -444,10 +444,12 @@ class Layout:
     def shape(self, space: Space) -> tuple[int, ...]:
         """Return the shape of a space in the network's size.
 
-        State of sources has an element for each relay behind them, and that of relays one for each
-        relay and each tick of the longest delay.
+        State of sources has an element for each relay behind them. That of relays, and currents on
+        their way, have one for each tick of the longest delay.
         """
         variable = BY_SPACE[space]
+        if variable.per is Per.NEURON_TICK:
+            return self.n_neurons, 1 << self.params.synapse_delay_width
         if variable.per is Per.RELAY_WORD:
             longest = max((each.delay for each in self.relays), default=0)
             return len(self.relay_numbers), longest if self.known else self.params.max_delay

@@ -195,8 +195,38 @@ class Memories:
         words = ring.reshape(-1, RELAY_WORD) << np.arange(RELAY_WORD)
         self.write(Space.RELAY_RING, words.sum(axis=1))
 
+    def read_currents(self, space: Space) -> IntArray:
+        """Return the currents that are on their way: shape (n_neurons, ticks)."""
+        state = self._state
+        state.settle()
+        values = self.read(space, state.formats[space].size)
+        return self._by_neuron(values)[state.layout.neurons][:, self._slots()]
+
+    def write_currents(self, space: Space, currents: IntArray) -> None:
+        """Write the currents that are on their way, as `read_currents` returns them."""
+        state, p = self._state, self._state.params
+        state.settle()
+        values = np.zeros(state.formats[space].size, np.int64)
+        whole = np.zeros((p.n_neurons, currents.shape[1]), np.int64)
+        whole[state.layout.neurons[:, None], self._slots()] = currents
+        by_group = whole.reshape(-1, p.lanes, currents.shape[1])
+        values[:] = by_group.transpose(0, 2, 1).reshape(-1)
+        self.write(space, values)
+
+    def _by_neuron(self, values: IntArray) -> IntArray:
+        """Return elements of a ring of currents with a row for each neuron of the core."""
+        p = self._state.params
+        by_group = values.reshape(-1, 1 << p.synapse_delay_width, p.lanes)
+        rows: IntArray = by_group.transpose(0, 2, 1).reshape(p.n_neurons, -1)
+        return rows
+
+    def _slots(self) -> IntArray:
+        """Return the places in a ring of currents of the next ticks."""
+        ticks = 1 << self._state.params.synapse_delay_width
+        return (self._state.tick + np.arange(ticks)) % ticks
+
     def _ring_ticks(self, count: int) -> IntArray:
-        """Return the places in the ring of the next ticks."""
+        """Return the places in the ring of relays of the next ticks."""
         return (self._state.tick + np.arange(count)) % self._state.params.max_delay
 
     def read(self, space: Space, count: int, first: int = 0) -> IntArray:

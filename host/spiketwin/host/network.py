@@ -56,7 +56,8 @@ Flags = NDArray[np.bool_]
 
 WIDEST: Final = CoreParams(
     n_axons=64, n_neurons=64, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
-    refrac_width=16, n_profiles=8, decay_shift=True, receptors=2,
+    refrac_width=16, n_profiles=8, decay_shift=True, receptors=2, n_projections=2, weight_depth=64,
+    synapse_delay_width=5,
 )  # fmt: skip
 """A core with the widest values there can be: a value that does not fit it fits no core."""
 
@@ -140,6 +141,9 @@ class Network:
         The same shape, bool: whether learning may change the weight. An array is taken as it is, so
         weights of 0 may grow too; the scalar True stands for every synapse whose weight is not 0 at
         that moment.
+    synapse_delay:
+        The same shape, int32: ticks, 0…31, by which the current of a synapse is late. Learning sees
+        the spike of the source, and not the current.
     threshold, v_reset, refrac_ticks, bias:
         Shape (n_neurons,), int32: threshold, potential after a spike, length of the refractory
         period in ticks, and amount added to `v` in every tick, of each neuron. The threshold
@@ -183,6 +187,7 @@ class Network:
     n_neurons: int = _of_populations()
     weights: NDArray[np.integer[Any]] = _filled_with(0)
     plastic: NDArray[np.bool_] = _filled_with(False)
+    synapse_delay: NDArray[np.integer[Any]] = _filled_with(0)
     threshold: NDArray[np.integer[Any]] = _filled_with(1000)
     v_reset: NDArray[np.integer[Any]] = _filled_with(0)
     refrac_ticks: NDArray[np.integer[Any]] = _filled_with(0)
@@ -236,7 +241,8 @@ class Network:
                     f"or {name} to `net.{belongs}(…)` for one of populations"
                 )
         self.n_neurons, self.all_to_all = 0, False
-        del self.weights, self.plastic
+        for name in _OF_SYNAPSES:
+            delattr(self, name)
 
     def __getattr__(self, name: str) -> Any:
         if name in _OF_SYNAPSES:
@@ -346,6 +352,7 @@ class Network:
         itself: bool = True,
         delay: int = 0,
         sparse: bool | None = None,
+        synapse_delay: ArrayLike = 0,
         name: str | None = None,
     ) -> Projection:
         """Add synapses from each member of a population to each neuron of another.
@@ -371,6 +378,9 @@ class Network:
         sparse:
             Whether only weights other than 0 are synapses, so that the others take no memory and
             no cycles; such a projection does not learn.
+        synapse_delay:
+            Shape (len(source), len(target)), integers 0…31, or a scalar: ticks by which the current
+            of each synapse is later yet. Learning does not see it.
         name:
             Name in messages and reports; by default the names of both populations.
 
@@ -388,7 +398,8 @@ class Network:
             weights, sparse = of_scipy(), True if sparse is None else sparse
         own, flags = _own_weights(weights, plastic, constant, pairs, limits)
         sparse = False if sparse is None else sparse
-        made = Projection(source, target, own, flags, name, constant, itself, delay, sparse)
+        late: Any = synapse_delay  # checked below
+        made = Projection(source, target, own, flags, name, constant, itself, delay, sparse, late)
         checked_kind("", made, limits)
         self.projections += (made,)
         return made
@@ -409,8 +420,13 @@ class Network:
         sources = [self.axons, neurons] if self.n_axons else [neurons]
         return tuple(
             Projection(
-                source, neurons, self.weights[rows], self.plastic[rows], f"{source.name} to neurons"
-            )
+                source,
+                neurons,
+                self.weights[rows],
+                self.plastic[rows],
+                f"{source.name} to neurons",
+                synapse_delay=self.synapse_delay[rows],
+            )  # fmt: skip
             for source in sources
             for rows in [slice(source.sources.start, source.sources.stop)]
         )
@@ -543,6 +559,11 @@ class Network:
         if self.all_to_all:
             self.weights = checked_weights("weights", self.weights, self.shape("weights"), limits)
             self.plastic = checked_plastic("plastic", self.plastic, self.weights)
+            delays = integers(
+                "synapse_delay", self.synapse_delay, self.shape("synapse_delay"),
+                ARRAYS["synapse_delay"].limits(WIDEST), InvalidNetwork,
+            )  # fmt: skip
+            self.synapse_delay = delays.astype(np.int32)
             return
         for name in _OF_SYNAPSES:
             if hasattr(self, name):
@@ -788,7 +809,7 @@ class Network:
             "receptors": 1 + self.i_inh_en,
             "probe_ranges": 0 if self.all_to_all else MAX_PROBE_RANGES,
         }
-        if overrides.get("n_projections", 1 if self.all_to_all else 2) != 1:
+        if overrides.get("n_projections", 1 + self._needs_table()) != 1:
             check_entries(parts)
             sizes |= {name: getattr(parts, name) for name in SIZES_OF_TABLE}
         reach = sums.reach(self, overrides.get("decay_shift", sizes["decay_shift"]))
@@ -829,6 +850,10 @@ class Network:
         """Return the profiles that a core must have; one alone cannot leak or integrate."""
         special = np.any(self.linear_leak) or np.any(self.refrac_integrates)
         return max(self.n_profiles, 1 + bool(special))
+
+    def _needs_table(self) -> bool:
+        """Return whether only a core with a table of projections holds the network."""
+        return not self.all_to_all or bool(np.any(self.synapse_delay))
 
     def _needs_decay_shift(self) -> bool:
         used = ["v_tau", "i_syn_tau"]

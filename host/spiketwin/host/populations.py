@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spiketwin.hdl.spec.params import RELAY_DELAYS
+from spiketwin.hdl.spec.params import MAX_SYNAPSE_DELAY_WIDTH, RELAY_DELAYS
 from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import integers
@@ -22,6 +22,9 @@ AXONS: Final = "axons"
 
 MAX_DELAY: Final = max(RELAY_DELAYS)
 """Longest delay of a projection in ticks."""
+
+MAX_SYNAPSE_DELAY: Final = (1 << MAX_SYNAPSE_DELAY_WIDTH) - 1
+"""Longest delay of a synapse in ticks."""
 
 _LONGEST_NAME: Final = 500
 
@@ -141,6 +144,9 @@ class Projection:
         Ticks by which its spikes arrive later than without one.
     sparse:
         Whether it is sparse: only weights other than 0 are synapses, and take memory and cycles.
+    synapse_delay:
+        Shape (len(source), len(target)), int32: ticks, 0…31, by which the current of each synapse
+        is later yet. Those of a constant projection are 0.
     """
 
     source: Population
@@ -152,6 +158,9 @@ class Projection:
     itself: bool = True
     delay: int = 0
     sparse: bool = False
+    synapse_delay: NDArray[np.integer[Any]] = field(
+        default_factory=lambda: np.zeros((), np.int32), repr=False
+    )
 
     @property
     def kind(self) -> ProjectionKind:
@@ -196,7 +205,9 @@ class Projection:
     def keywords(self) -> dict[str, Any]:
         """Return the arguments of `Network.project` that make the like, besides both ends."""
         if self.constant is None:
-            its: dict[str, Any] = {"weights": self.weights, "sparse": self.sparse}
+            its: dict[str, Any] = {
+                "weights": self.weights, "sparse": self.sparse, "synapse_delay": self.synapse_delay,
+            }  # fmt: skip
             its |= {} if self.sparse else {"plastic": self.plastic}
         else:
             its = {"constant": self.constant, "itself": self.itself}
@@ -206,6 +217,18 @@ class Projection:
 def no_plastic(pairs: Pairs) -> NDArray[np.bool_]:
     """Return the plastic flags of a constant projection, which take no memory."""
     return np.broadcast_to(np.False_, pairs.shape)
+
+
+def checked_synapse_delay(where: str, made: Projection) -> NDArray[np.int32]:
+    """Return the delays of the synapses of a projection; raise `InvalidNetwork` if wrong."""
+    name, allowed = f"{where}synapse_delay", (0, MAX_SYNAPSE_DELAY)
+    delays = integers(name, made.synapse_delay, made.pairs.shape, allowed, InvalidNetwork)
+    if made.constant is not None and delays.any():
+        raise InvalidNetwork(
+            f"{name} must be 0, as a constant projection has no synapses of its own: give weights, "
+            "or a `delay` of all"
+        )
+    return delays.astype(np.int32)
 
 
 def checked_weights(
@@ -276,6 +299,7 @@ def checked_kind(where: str, projection: Projection, limits: tuple[int, int]) ->
         if name != "constant" or given is not None:
             value = int(integers(f"{where}{name}", given, (), allowed, InvalidNetwork))
             setattr(made, name, bool(value) if allowed == (0, 1) else value)
+    made.synapse_delay = checked_synapse_delay(where, made)
     if (made.constant is None) != (made.own_weights is not None):
         raise InvalidNetwork(
             f"{where}constant must stay a number in a constant projection, and None in another: "

@@ -60,6 +60,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         n_projections=n_projections,
         weight_depth=draw(st.sampled_from([64, 512])) if n_projections > 1 else 0,
         sparse_rows=draw(st.sampled_from([0, 40, 700])) if n_projections > 1 else 0,
+        synapse_delay_width=draw(st.sampled_from([0, 0, 1, 3, 5])) if n_projections > 1 else 0,
         n_relays=n_relays,
         max_delay=draw(st.sampled_from([2, 8, 256])) if n_relays else 0,
         digest_rounds=draw(st.integers(0, 3)),

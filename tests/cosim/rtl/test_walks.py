@@ -30,7 +30,7 @@ SIZES = {
     "relays": CoreParams(
         n_axons=24, n_neurons=48, lanes=4, neuron_lanes=2, source_lanes=2, n_projections=16,
         weight_depth=2048, n_relays=64, max_delay=8, digest_rounds=2, saturation_counters=True,
-        spike_queue_depth=1024, probe_ranges=4,
+        spike_queue_depth=1024, probe_ranges=4, synapse_delay_width=2, receptors=2,
     ),
     "narrow": CoreParams(
         n_axons=8, n_neurons=8, lanes=2, neuron_lanes=2, source_lanes=2, n_projections=8,
@@ -41,6 +41,7 @@ SIZES = {
         n_axons=64, n_neurons=64, lanes=8, n_projections=64, weight_depth=2048, n_relays=160,
         max_delay=256, receptors=2, decay_shift=True, n_profiles=4, digest_rounds=1,
         saturation_counters=True, spike_queue_depth=2048, probe_ranges=2, sparse_rows=600,
+        synapse_delay_width=3,
     ),
     "wide": CoreParams(
         n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
@@ -55,7 +56,7 @@ SIZES = {
     ),
     "fixed": CoreParams(
         n_axons=128, n_neurons=96, n_projections=4, weight_depth=2048, learning=False,
-        spike_queue_depth=1024, sparse_rows=4096,
+        spike_queue_depth=1024, sparse_rows=4096, synapse_delay_width=1,
     ),
 }  # fmt: skip
 

@@ -156,4 +156,5 @@ def _played_in(net: _Net) -> _Net:
         # The rows of relays stay behind those of the neurons.
         weights=np.insert(net.weights, [n_axons] * net.n_neurons, no_rows, axis=0),
         plastic=np.insert(net.plastic, [n_axons] * net.n_neurons, no_rows, axis=0),
+        synapse_delay=np.insert(net.synapse_delay, [n_axons] * net.n_neurons, no_rows, axis=0),
     )

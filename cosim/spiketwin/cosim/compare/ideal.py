@@ -74,7 +74,7 @@ class Ideal:
     weights, threshold, v_reset, bias, v_floor, theta_bump, linear_leak, w_min, w_max:
         In one unit of the caller's choice, such as mV above rest; a scalar fills an array.
         `v_floor` may be ``-inf``.
-    plastic, refrac_ticks, reset_subtract, learn_pre, learn_post:
+    plastic, synapse_delay, refrac_ticks, reset_subtract, learn_pre, learn_post:
         As in `Network`.
     trace_pre_replace, trace_post_replace:
         Likewise.
@@ -103,6 +103,7 @@ class Ideal:
     n_neurons: int
     weights: Values = _vector(0.0)
     plastic: NDArray[np.bool_] = _vector(False)
+    synapse_delay: IntArray = _vector(0)
     threshold: Values = _vector(1.0)
     v_reset: Values = _vector(0.0)
     refrac_ticks: IntArray = _vector(0)
@@ -267,6 +268,7 @@ class _Runner:
         self._state = kernels.State(
             weight=ideal.weights.copy(),
             plastic=ideal.plastic,
+            synapse_delay=ideal.synapse_delay,
             threshold=ideal.threshold,
             v_reset=ideal.v_reset,
             refrac_ticks=ideal.refrac_ticks,
@@ -285,6 +287,8 @@ class _Runner:
             relay_source=sources,
             relay_delay=delays,
             relay_ring=np.zeros((int(delays.max(initial=0)) + 1, len(delays)), np.bool_),
+            i_syn_ring=np.zeros((int(ideal.synapse_delay.max(initial=0)) + 1, n)),
+            i_inh_ring=np.zeros((int(ideal.synapse_delay.max(initial=0)) + 1, n)),
             active=np.zeros(ideal.n_sources, np.bool_),
             row_noise=np.zeros(n, np.uint16),
             column_noise=np.zeros(ideal.n_sources, np.uint16),
@@ -318,29 +322,37 @@ class _Runner:
 
 
 def _matrices(network: Network) -> dict[str, Any]:
-    """Return weights and plastic flags of all pairs of a source and a neuron, and the relays."""
+    """Return the arrays of all pairs of a source and a neuron, and the relays."""
     relays = sorted({(s, b.delay) for b in network.blocks if b.delay for s in b.pairs.sources})
     row_of = {relay: network.n_sources + k for k, relay in enumerate(relays)}
     row_of |= {(source, 0): source for source in range(network.n_sources)}
     weights = np.zeros((len(row_of), network.n_neurons), np.int64)
     synapses, plastic = np.zeros_like(weights), np.zeros(weights.shape, np.bool_)
+    delays, differ = np.full(weights.shape, -1), np.zeros(weights.shape, np.bool_)
     for block in network.blocks:
         rows = [row_of[source, block.delay] for source in block.pairs.sources]
         place = np.ix_(rows, block.pairs.neurons)
+        exists = block.plastic | (block.weights != 0)
+        others = delays[place]
+        differ[place] |= exists & (others >= 0) & (others != block.synapse_delay)
+        delays[place] = np.where(exists, block.synapse_delay, others)
         weights[place] += block.weights
         synapses[place] += 1
         plastic[place] |= block.plastic
-    several = np.argwhere(plastic & (synapses > 1))
-    if several.size:
-        source, neuron = several[0]
-        if source >= network.n_sources:
-            source = relays[source - network.n_sources][0]
-        raise InvalidNetwork(
-            f"source {source} and neuron {neuron} have several synapses of which one learns: an "
-            "ideal network has one synapse for each pair. Put them into one projection"
-        )
+    for wrong, how in (
+        (plastic & (synapses > 1), "of which one learns"),
+        (differ, "of two delays"),
+    ):
+        for source, neuron in np.argwhere(wrong)[:1]:
+            if source >= network.n_sources:
+                source = relays[source - network.n_sources][0]
+            raise InvalidNetwork(
+                f"source {source} and neuron {neuron} have several synapses {how}: an ideal "
+                "network has one synapse for each pair. Put them into one projection"
+            )
     made = np.array(relays, np.int64).reshape(-1, 2)
-    return {"weights": weights, "plastic": plastic, "relays": made}
+    delays = np.maximum(delays, 0)
+    return {"weights": weights, "plastic": plastic, "synapse_delay": delays, "relays": made}
 
 
 def _loss(keeping: Quantisation | None) -> Callable[[float], float]:

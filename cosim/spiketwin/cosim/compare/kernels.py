@@ -28,15 +28,18 @@ _FINEST_STEP = float(1 << a.STEP_BITS)
 class State(NamedTuple):
     """Arrays of a network, by the names of the specification, and scratch space.
 
-    `weight` and `plastic` have shape (n_sources, n_neurons), `trace_pre` (n_sources,), with relays
-    behind the other sources; `pending` flags the neurons that fired in the last tick; `shared` has
-    shape (n_profiles, fields of `Shared`). `relay_source` and `relay_delay` have shape (relays,),
-    and `relay_ring`, of shape (ticks, relays), flags those that are active in a tick, modulo its
-    length. `active`, of shape (n_sources,), `row_noise` and `column_noise` are scratch.
+    `weight`, `plastic` and `synapse_delay` have shape (n_sources, n_neurons), `trace_pre`
+    (n_sources,), with relays behind the other sources; `pending` flags the neurons that fired in
+    the last tick; `shared` has shape (n_profiles, fields of `Shared`). `relay_source` and
+    `relay_delay` have shape (relays,), and `relay_ring`, of shape (ticks, relays), flags those that
+    are active in a tick, modulo its length. `i_syn_ring` and `i_inh_ring`, of shape (ticks,
+    n_neurons), are the currents on their way, modulo their length, which is above all delays.
+    `active`, of shape (n_sources,), `row_noise` and `column_noise` are scratch.
     """
 
     weight: Reals
     plastic: Flags
+    synapse_delay: Int64
     threshold: Reals
     v_reset: Reals
     refrac_ticks: Int64
@@ -55,6 +58,8 @@ class State(NamedTuple):
     relay_source: Int64
     relay_delay: Int64
     relay_ring: Flags
+    i_syn_ring: Reals
+    i_inh_ring: Reals
     active: Flags
     row_noise: Word16
     column_noise: Word16
@@ -184,11 +189,26 @@ def _step(trace: float, gain: float, offset: float, g: Grid) -> float:
 
 
 @compiled
-def _deliver(s: State, r: Rules, g: Grid, source: int, key_x: np.uint16, key_y: np.uint16) -> None:
+def _deliver_due(s: State, g: Grid, now: int) -> None:
+    slot = now % len(s.i_syn_ring)
+    for j in range(s.i_syn.size):
+        s.i_syn[j] = _held(s.i_syn[j] + s.i_syn_ring[slot, j], g.i_syn_top)
+        s.i_inh[j] = _held(s.i_inh[j] + s.i_inh_ring[slot, j], g.i_syn_top)
+        s.i_syn_ring[slot, j] = s.i_inh_ring[slot, j] = 0.0
+
+
+@compiled
+def _deliver(
+    s: State, r: Rules, g: Grid, now: int, source: int, key_x: np.uint16, key_y: np.uint16
+) -> None:
     s.active[source] = True
-    row, plastic = s.weight[source], s.plastic[source]
+    row, plastic, delay = s.weight[source], s.plastic[source], s.synapse_delay[source]
     for j in range(row.size):
-        current = s.i_inh if r.i_inh_en and row[j] < 0.0 else s.i_syn
+        inhibits = r.i_inh_en and row[j] < 0.0
+        current = s.i_inh if inhibits else s.i_syn
+        if delay[j]:
+            ring = s.i_inh_ring if inhibits else s.i_syn_ring
+            current = ring[(now + delay[j]) % len(ring)]
         current[j] = _held(current[j] + row[j], g.i_syn_top)
     if r.learn_pre:
         if g.stochastic:
@@ -249,7 +269,7 @@ def _relay(s: State, r: Rules, g: Grid, now: int, key_x: np.uint16, key_y: np.ui
     for k in range(s.relay_source.size):
         if s.relay_ring[now % ticks, k]:
             s.relay_ring[now % ticks, k] = False
-            _deliver(s, r, g, first + k, key_x, key_y)
+            _deliver(s, r, g, now, first + k, key_x, key_y)
         if s.active[s.relay_source[k]]:
             s.relay_ring[(now + s.relay_delay[k]) % ticks, k] = True
 
@@ -278,12 +298,13 @@ def run_ticks(
     for now in range(tick, tick + ticks):
         key_x, key_y = noise_key(g.seed, now, a.PASS_PRE)
         s.active[:] = False
+        _deliver_due(s, g, now)
         while event < event_tick.size and event_tick[event] == now:
-            _deliver(s, r, g, event_axon[event], key_x, key_y)
+            _deliver(s, r, g, now, event_axon[event], key_x, key_y)
             event += 1
         for j in range(s.pending.size):
             if s.pending[j]:
-                _deliver(s, r, g, n_axons + j, key_x, key_y)
+                _deliver(s, r, g, now, n_axons + j, key_x, key_y)
         _relay(s, r, g, now, key_x, key_y)
         first = count
         for j in range(s.pending.size):

@@ -14,7 +14,7 @@ from spiketwin.hdl.spec.params import MAX_PROBE_RANGES, CoreParams
 from spiketwin.hdl.spec.probes import element_nibbles, probed
 from spiketwin.hdl.spec.projections import ProjectionKind, walked
 from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, limits, registers
-from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per, Variable
+from spiketwin.hdl.spec.variables import ARRAYS, Per, Variable
 from spiketwin.host.decoding import Decoded, decode
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.words import Words
@@ -297,9 +297,12 @@ class ModelCore:
 def _zeros(params: CoreParams, array: Variable) -> npt.NDArray[Any]:
     if array.per is Per.RELAY_WORD:
         return np.zeros(array.shape_in(params) if params.n_relays else 0, np.uint32)
-    if not array.is_built(params) and array.kind is Kind.LAYOUT:
-        return np.zeros(0, np.int32)
-    shape = array.shape_in(params)
+    of_table = array.name in kernels.Table._fields and array.name not in kernels.State._fields
+    shape: tuple[int, ...] = array.shape_in(params)
+    if of_table and not array.is_built(params):
+        shape = (0,)
+    if array.space is Space.SYNAPSE_DELAY:
+        return np.zeros(shape, np.int8)
     if array.space is Space.WEIGHT:
         return _weights(params, shape)
     return np.zeros(shape, np.bool_ if array.is_flag else np.int32)
@@ -332,7 +335,7 @@ def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:
 def _table(params: CoreParams, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Any, ...]:
     """Return `kernels.Table` of a core with projections."""
     fields = {name: array for name, array in arrays.items() if name in kernels.Table._fields}
-    of_synapses = ("weight", "plastic", "sparse_target")
+    of_synapses = ("weight", "plastic", "sparse_target", "synapse_delay")
     fields |= {name: arrays[name].reshape(-1) for name in of_synapses}
     longest = max(params.n_sources, params.n_neurons)
     return tuple(
@@ -343,6 +346,7 @@ def _table(params: CoreParams, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Any
             active=np.zeros(params.n_projections, np.int32),
             relays_due=np.zeros(params.relay_words, np.uint32),
             lanes=params.lanes,
+            ring_ticks=1 << params.synapse_delay_width,
         )
     )
 
@@ -365,6 +369,7 @@ def _schedules(
         constant=constant,
         lead=schedule.lead_cycles(p),
         with_rows=schedule.deliver_cycles(p, 1) - schedule.lead_cycles(p) - 1,
+        without_rows=schedule.due_cycles(p),
         with_constant=schedule.sweep_cycles(p),
         repeat=schedule.repeat_cycles(p),
         with_columns=schedule.learn_cycles(p, 1) - 1,

@@ -34,6 +34,7 @@ from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, WORD_
 from spiketwin.hdl.spec.registers import SATURATIONS
 from spiketwin.hdl.spec.variables import WALK_FIRST_BITS
 
+Int8 = npt.NDArray[np.int8]
 Int64 = npt.NDArray[np.int64]
 Word16 = npt.NDArray[np.uint16]
 Word32 = npt.NDArray[np.uint32]
@@ -180,10 +181,11 @@ class Sizes(NamedTuple):
 class Table(NamedTuple):
     """The table of projections, by the names of the specification, and scratch for a row.
 
-    `weight`, `plastic` and `sparse_target` are the synapses, ``word · lanes + bank``. `row_weight`
-    and `row_plastic` have room for those that a source or a neuron has in one projection. `active`
-    counts the active sources of each constant projection; between two ticks it is 0. `relays_due`
-    are the words of `relay_ring` for the tick under way.
+    `weight`, `plastic`, `sparse_target` and `synapse_delay` are the synapses, ``word · lanes +
+    bank``. `row_weight` and `row_plastic` have room for those that a source or a neuron has in one
+    projection. `active` counts the active sources of each constant projection; between two ticks it
+    is 0. `relays_due` are the words of `relay_ring` for the tick under way. `ring_ticks` is the
+    number of ticks of `i_syn_ring`.
     """
 
     projection_kind: Int32
@@ -200,6 +202,9 @@ class Table(NamedTuple):
     sparse_first: Int32
     sparse_blocks: Int32
     sparse_target: Int32
+    synapse_delay: Int8
+    i_syn_ring: Int32
+    i_inh_ring: Int32
     relay_first: Int32
     relay_count: Int32
     relay_delay: Int32
@@ -211,17 +216,17 @@ class Table(NamedTuple):
     row_plastic: Flags
     active: Int32
     lanes: int
+    ring_ticks: int
 
 
 class Schedule(NamedTuple):
     """Cycles of the core (`spec.schedule`), as tables.
 
     `row` and `column` are the cycles of the rows of each source and of the columns of each neuron;
-    `constant` those of each constant projection; `lead` those before the first row, `with_rows`,
-    `with_constant` and `with_columns` those that come with any; `repeat` more for each row of an
-    axon that repeats;
-    `update_and_end` is the rest of any tick; `spike` is, for each neuron, the cycle in which its
-    spike leaves.
+    `constant` those of each constant projection; `lead` those before the first row, `with_rows` and
+    `without_rows` those that come if there are any or none, `with_constant` and `with_columns`
+    those that come with any; `repeat` more for each row of an axon that repeats; `update_and_end`
+    is the rest of any tick; `spike` is, for each neuron, the cycle in which its spike leaves.
     """
 
     row: Int64
@@ -229,6 +234,7 @@ class Schedule(NamedTuple):
     constant: Int64
     lead: int
     with_rows: int
+    without_rows: int
     with_constant: int
     with_columns: int
     repeat: int
@@ -483,9 +489,46 @@ def _scatter(t: Table, first: int, stride: int, is_column: int, index: int, coun
         t.weight[_place(t, first, stride, is_column, index, k)] = t.row_weight[k]
 
 
+@inlined
+def _add(values: Int32, place: int, added: int, top: int) -> np.int32:
+    """Add to a current, which saturates at ``-top - 1`` or `top`; return whether it does."""
+    total = int(np.int64(values[place])) + added
+    held = min(max(total, -top - 1), top)
+    values[place] = held
+    return np.int32(1) if held != total else np.int32(0)
+
+
+@compiled
+def _add_one(
+    s: State, t: Table, r: Settings, z: Sizes, now: int, j: int, place: int
+) -> np.int32:  # fmt: skip
+    """Add the weight of a synapse to a neuron's current, now or when it is due."""
+    weight, delay = int(np.int64(t.weight[place])), 0
+    inhibits = r.i_inh_en and weight < 0
+    if t.synapse_delay.size:
+        delay = int(np.int64(t.synapse_delay[place]))
+    if delay == 0:
+        return _add(s.i_inh if inhibits else s.i_syn, j, weight, z.i_syn_top)
+    slot = (now + delay) & (t.ring_ticks - 1)
+    due = (j // t.lanes * t.ring_ticks + slot) * t.lanes + (j & (t.lanes - 1))
+    return _add(t.i_inh_ring if inhibits else t.i_syn_ring, due, weight, z.i_syn_top)
+
+
+@compiled
+def _add_due(current: Int32, ring: Int32, t: Table, now: int, top: int) -> np.int32:
+    """Add the currents that are due, and take them off the ring; return how many saturate."""
+    cut = np.int32(0)
+    for j in range(current.size):
+        slot = now & (t.ring_ticks - 1)
+        due = (j // t.lanes * t.ring_ticks + slot) * t.lanes + (j & (t.lanes - 1))
+        cut = np.int32(cut + _add(current, j, int(np.int64(ring[due])), top))
+        ring[due] = 0
+    return cut
+
+
 @compiled
 def _deliver_sparse(
-    s: State, t: Table, r: Settings, z: Sizes, source: int, k: int
+    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int
 ) -> np.int32:  # fmt: skip
     """Deliver the row of a source in a sparse projection; return how many currents saturate."""
     row, cut = t.projection_base[k] + source - t.projection_source[k] * t.lanes, np.int32(0)
@@ -493,19 +536,28 @@ def _deliver_sparse(
     for word in range(first, first + t.sparse_blocks[row]):
         for lane in range(t.lanes):
             place = word * t.lanes + ((source + lane) & (t.lanes - 1))
-            j, weight = t.sparse_target[place] * t.lanes + lane, int(np.int64(t.weight[place]))
-            current = s.i_inh if r.i_inh_en and weight < 0 else s.i_syn
-            total = current[j] + weight
-            held = min(max(total, -z.i_syn_top - 1), z.i_syn_top)
-            current[j] = held
-            cut = np.int32(cut + (np.int32(1) if held != total else np.int32(0)))
+            j = t.sparse_target[place] * t.lanes + lane
+            cut = np.int32(cut + _add_one(s, t, r, z, now, j, place))
+    return cut
+
+
+@compiled
+def _deliver_late(
+    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int
+) -> np.int32:  # fmt: skip
+    """Deliver the row of a source whose synapses have delays; return how many saturate."""
+    first = t.projection_base[k] + source - t.projection_source[k] * t.lanes
+    stride, cut = t.projection_sources[k] * t.lanes, np.int32(0)
+    for n in range(t.projection_targets[k] * t.lanes):
+        j, place = t.projection_target[k] * t.lanes + n, _place(t, first, stride, 0, source, n)
+        cut = np.int32(cut + _add_one(s, t, r, z, now, j, place))
     return cut
 
 
 @compiled
 def _deliver_walked(
-    s: State, t: Table, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
-    digests: Word32 | None,
+    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int,
+    key_x: np.uint16, key_y: np.uint16, digests: Word32 | None,
 ) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
     """Deliver the spike of a source through its projections; return as `_deliver`."""
     digest, i_syn_cut, cut = np.uint32(0), np.int32(0), np.int32(0)
@@ -516,7 +568,7 @@ def _deliver_walked(
             t.active[k] += 1
             continue
         if t.projection_kind[k] == _SPARSE:
-            i_syn_cut += _deliver_sparse(s, t, r, z, source, k)
+            i_syn_cut += _deliver_sparse(s, t, r, z, now, source, k)
             continue
         first = t.projection_base[k] + source - t.projection_source[k] * t.lanes
         stride, count = t.projection_sources[k] * t.lanes, t.projection_targets[k] * t.lanes
@@ -524,7 +576,9 @@ def _deliver_walked(
         end = begin + count
         learns = _gather(t, first, stride, 0, source, count)
         row, plastic = t.row_weight[:count], t.row_plastic[:count]
-        if r.i_inh_en:
+        if t.synapse_delay.size:
+            i_syn_cut += _deliver_late(s, t, r, z, now, source, k)
+        elif r.i_inh_en:
             i_syn_cut += add_split_row(s.i_syn[begin:end], s.i_inh[begin:end], row, z.i_syn_top)
         else:
             i_syn_cut += add_row(s.i_syn[begin:end], row, z.i_syn_top)
@@ -832,7 +886,9 @@ def _deliver_and_count(
         digest, i_syn_cut, weight_cut = _deliver(s, r, z, source, key_x, key_y, digests)
     else:
         t = Table(*table)
-        digest, i_syn_cut, weight_cut = _deliver_walked(s, t, r, z, source, key_x, key_y, digests)
+        digest, i_syn_cut, weight_cut = _deliver_walked(
+            s, t, r, z, now, source, key_x, key_y, digests
+        )
         if t.relay_ring.size:
             code = _set_relays(t, z, now, source)
             if digests is not None:
@@ -860,6 +916,10 @@ def _deliver_all(
         t = Table(*table)
         if t.relay_ring.size:
             _take_relays(t, now)
+        if t.i_syn_ring.size:
+            log.saturations[I_SYN] += _add_due(s.i_syn, t.i_syn_ring, t, now, z.i_syn_top)
+        if t.i_inh_ring.size:
+            log.saturations[I_SYN] += _add_due(s.i_inh, t.i_inh_ring, t, now, z.i_syn_top)
     while event < event_tick.size and event_tick[event] == now:
         source = int(np.int64(event_axon[event]))
         digest ^= _deliver_and_count(s, table, r, z, log, now, source, key_x, key_y, digests)
@@ -888,7 +948,7 @@ def _deliver_all(
                 constant += c.constant[k]
     if constant:
         constant += c.with_constant
-    return digest, event, c.lead + (c.with_rows + rows + constant if rows else 0)
+    return digest, event, c.lead + (c.with_rows + rows + constant if rows else c.without_rows)
 
 
 @compiled

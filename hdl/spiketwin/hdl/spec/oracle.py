@@ -76,6 +76,9 @@ class Oracle:
     i_syn: list[int] = field(init=False)
     i_inh: list[int] = field(init=False)
     refrac_count: list[int] = field(init=False)
+    synapse_delay: list[list[int]] = field(init=False)
+    i_syn_ring: list[int] = field(init=False)
+    i_inh_ring: list[int] = field(init=False)
     theta: list[int] = field(init=False)
     trace_pre: list[int] = field(init=False)
     trace_post: list[int] = field(init=False)
@@ -136,6 +139,7 @@ class Oracle:
         repeats = len(events) - len(set(events))
         sources = events + [self.params.n_axons + j for j in self.pending]
         sources += self._take_relays()
+        self._deliver_due()
         for source in sources:
             self._deliver(source)
         constant = sum(self._deliver_constant(k, sources) for k in range(self.params.n_projections))
@@ -270,7 +274,7 @@ class Oracle:
         row = [self._synapse(projection, source, j) for j in targets]
         for j, (at, column) in zip(targets, row, strict=True):
             w = self.weight[at][column]
-            self._add(j, w, w)
+            self._add(j, w, w, self.synapse_delay[at][column])
             if p.learning and r["learn_pre"] and self.plastic[at][column]:
                 step = a.weight_step(
                     self.trace_post[j], r["pre_gain"], r["pre_offset"], p.trace_width
@@ -288,14 +292,43 @@ class Oracle:
                 place = word * lanes + (source + lane) % lanes
                 at, column = divmod(place, WEIGHT_BLOCK * lanes)
                 w = self.weight[at][column]
-                self._add(self.sparse_target[at][column] * lanes + lane, w, w)
+                j, delay = (
+                    self.sparse_target[at][column] * lanes + lane,
+                    self.synapse_delay[at][column],
+                )
+                self._add(j, w, w, delay)
 
-    def _add(self, j: int, weight: int, added: int) -> None:
-        """Add to the current of a neuron that the weight belongs to."""
-        current = self.i_inh if weight < 0 and self.register.get("i_inh_en") else self.i_syn
-        total = current[j] + added
-        current[j] = a.saturate(total, self.params.i_syn_width)
-        self._count("i_syn_saturations", current[j] != total)
+    def _add(self, j: int, weight: int, added: int, delay: int = 0) -> None:
+        """Add to the current of a neuron that the weight belongs to, or to one on its way."""
+        inhibits = weight < 0 and self.register.get("i_inh_en")
+        current, ring = (self.i_inh, self.i_inh_ring) if inhibits else (self.i_syn, self.i_syn_ring)
+        if delay:
+            self._add_to(ring, self._ring_place(j, delay), added)
+        else:
+            self._add_to(current, j, added)
+
+    def _add_to(self, currents: list[int], place: int, added: int) -> None:
+        total = currents[place] + added
+        currents[place] = a.saturate(total, self.params.i_syn_width)
+        self._count("i_syn_saturations", currents[place] != total)
+
+    def _ring_place(self, j: int, delay: int) -> int:
+        """Return where the current of a neuron stands that is due some ticks later."""
+        p, ticks = self.params, 1 << self.params.synapse_delay_width
+        group, lane = divmod(j, p.lanes)
+        return (group * ticks + (self.tick + delay) % ticks) * p.lanes + lane
+
+    def _deliver_due(self) -> None:
+        """Add the currents that are due in this tick."""
+        p = self.params
+        if not p.has_synapse_delays:
+            return
+        rings = ((self.i_syn, self.i_syn_ring), (self.i_inh, self.i_inh_ring))
+        for current, ring in rings[: p.receptors]:
+            for j in range(p.n_neurons):
+                place = self._ring_place(j, 0)
+                self._add_to(current, j, ring[place])
+                ring[place] = 0
 
     def _deliver_constant(self, number: int, active: list[int]) -> int:
         """Deliver all spikes of a constant projection at once; return the cycles that it takes."""

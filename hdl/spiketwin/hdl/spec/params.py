@@ -47,6 +47,12 @@ RELAY_DELAYS: Final = (0, 2, 4, 8, 16, 32, 64, 128, 256)
 RELAY_WORD: Final = 32
 """Relays that share a word of the space `relay_ring`, and that are looked at in a cycle."""
 
+MAX_SYNAPSE_DELAY_WIDTH: Final = 5
+"""Most bits of the delay of a synapse."""
+
+MAX_RING: Final = 1 << 16
+"""Most currents on their way, one of each neuron in each tick of the longest delay of a synapse."""
+
 MAX_PROBE_RANGES: Final = 4
 """Most ranges of state that a tick can report."""
 
@@ -147,6 +153,11 @@ class CoreParams:
     n_relays, max_delay:
         Relays, at most 4096, a multiple of 32 (and of `lanes`), and their longest delay in ticks, a
         power of two to 256; both 0 if there are none. Relays need projections.
+    synapse_delay_width:
+        With projections: bits of the delay that every synapse has beside its weight, 0 to 5, for
+        delays of up to ``2 ** synapse_delay_width - 1`` ticks; ``n_neurons << synapse_delay_width``
+        is at most 65536. With 0 synapses have none. More take up to ``receptors · n_neurons /
+        lanes + 4`` cycles a tick, in which what is due is added.
     decay_shift:
         Whether every decay has a shift beside its code, with which long time constants are as exact
         as short ones, and `i_syn` one of its own (docs/tick.md). Shifts take no cycle.
@@ -183,6 +194,7 @@ class CoreParams:
     sparse_rows: int = 0
     n_relays: int = 0
     max_delay: int = 0
+    synapse_delay_width: int = 0
     decay_shift: bool = False
     receptors: int = 1
     probe_ranges: int = 0
@@ -208,6 +220,7 @@ class CoreParams:
         self._within("sparse_rows", 0, MAX_SPARSE_ROWS)
         self._check_weight_depth()
         self._check_relays()
+        self._check_synapse_delays()
         self._check_single_port()
 
     def _check_lines(self) -> None:
@@ -305,6 +318,17 @@ class CoreParams:
         if self.n_relays and not self.has_projections:
             raise ParamsError("n_relays must be 0 unless n_projections is above 1")
 
+    def _check_synapse_delays(self) -> None:
+        self._within("synapse_delay_width", 0, MAX_SYNAPSE_DELAY_WIDTH)
+        if self.synapse_delay_width and not self.has_projections:
+            raise ParamsError("synapse_delay_width must be 0 unless n_projections is above 1")
+        if self.ring_size > MAX_RING:
+            most = (MAX_RING // self.n_neurons).bit_length() - 1
+            raise ParamsError(
+                f"synapse_delay_width must be at most {most} with {self.n_neurons} neurons, not "
+                f"{self.synapse_delay_width}"
+            )
+
     def _within(self, name: str, low: int, high: int) -> None:
         if not low <= getattr(self, name) <= high:
             value = shown(getattr(self, name))
@@ -364,6 +388,26 @@ class CoreParams:
     def projection_base_width(self) -> int:
         """Bits of the first word of a projection, or of its first row if it is sparse."""
         return max(self.weight_address_width, (max(1, self.sparse_rows) - 1).bit_length())
+
+    @property
+    def has_synapse_delays(self) -> bool:
+        """Whether synapses have delays."""
+        return self.synapse_delay_width > 0
+
+    @property
+    def words_address_currents(self) -> bool:
+        """Whether the words of synapses say where their currents are added."""
+        return self.has_sparse or self.has_synapse_delays
+
+    @property
+    def has_two_rings(self) -> bool:
+        """Whether synapses have delays, and `receptors` is 2."""
+        return self.has_synapse_delays and self.has_two_receptors
+
+    @property
+    def ring_size(self) -> int:
+        """Currents on their way: one of each neuron in each tick of the longest synapse delay."""
+        return self.n_neurons << self.synapse_delay_width
 
     @property
     def has_profiles(self) -> bool:

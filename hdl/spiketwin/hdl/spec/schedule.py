@@ -8,6 +8,8 @@ A tick runs through these phases, each beginning when the one before is over::
                                      the one before, until it has changed the weights
              + ROW_DRAIN             until the last current is written; only if R > 0
              + WALK                  with projections, until the first row begins
+    due      receptors · n_neurons / lanes + DUE
+             with synapse delays, beside WALK: the longer of both counts
     update   the longer of
                n_neurons / neuron_lanes + NEURON_DRAIN
                n_sources / source_lanes + SOURCE_DRAIN   (with learning)
@@ -27,7 +29,8 @@ active source takes ``targets / lanes`` cycles, and LEAST_WALKED at least, after
 all of them.
 
 The row of a source in a sparse projection takes as many cycles as it has blocks, and LEAST_WALKED
-at least. In a core with `sparse_rows` each of ROW_DRAIN, WALK and SWEEP is SPARSE cycles more.
+at least. In a core with `sparse_rows` WALK and SWEEP are SPARSE cycles more, and ROW_DRAIN is WORDS
+cycles more there and with synapse delays.
 
 Relays are looked at in n_relays / 32 cycles of *lead*. The first row of a source with r relays
 takes RELAY · r cycles at least.
@@ -58,9 +61,15 @@ WALK: Final = 12
 LEAST_WALKED: Final = 8
 SWEEP: Final = 10
 RELAY: Final = 4
+WORDS: Final = 2
+"""Cycles by which a current is known later if the words say where it is added: with sparse rows,
+and with synapse delays."""
+
 SPARSE: Final = 2
-"""Cycles by which a current is known later if it can be that of a sparse row, as its group is then
-in the words; and by which a row is prepared later, as its first word is in a memory."""
+"""Cycles by which a row is prepared later with sparse rows, as its first word is in a memory."""
+
+DUE: Final = 4
+"""Cycles until the last of the currents that are due are in memory."""
 
 PROBE_RANGE: Final = 4
 PROBE: Final = 6
@@ -86,9 +95,17 @@ def deliver_cycles(params: CoreParams, rows: int, constant: int = 0) -> int:
     Of these, `rows` are those of the rows, with `repeat_cycles` for each event that repeats, and
     `constant` those of constant projections.
     """
+    begin, due = lead_cycles(params), due_cycles(params)
+    if not rows:
+        return begin + due
     sweeps = sweep_cycles(params) + constant if constant else 0
-    row_cycles = walk_cycles(params) + rows + sweeps + row_drain(params)
-    return lead_cycles(params) + (row_cycles if rows else 0)
+    return begin + max(due, walk_cycles(params)) + rows + sweeps + row_drain(params)
+
+
+def due_cycles(params: CoreParams) -> int:
+    """Return the cycles in which currents are added that synapse delays have made late."""
+    p = params
+    return p.receptors * p.row_groups + DUE if p.has_synapse_delays else 0
 
 
 def walk_cycles(params: CoreParams) -> int:
@@ -103,7 +120,7 @@ def sweep_cycles(params: CoreParams) -> int:
 
 def row_drain(params: CoreParams) -> int:
     """Return the cycles from the last row until its last current is written."""
-    return ROW_DRAIN + _sparse_cycles(params)
+    return ROW_DRAIN + (WORDS if params.words_address_currents else 0)
 
 
 def _sparse_cycles(params: CoreParams) -> int:

@@ -71,6 +71,9 @@ class Space(enum.IntEnum):
     SPARSE_FIRST = 48
     SPARSE_BLOCKS = 49
     SPARSE_TARGET = 50
+    SYNAPSE_DELAY = 51
+    I_SYN_RING = 52
+    I_INH_RING = 53
 
 
 class ClearMask(enum.IntFlag):
@@ -98,6 +101,8 @@ class Per(enum.Enum):
     """`lanes` sources."""
     NEURON_GROUP = "group of neurons"
     """`lanes` neurons."""
+    NEURON_TICK = "neuron in each of the next ticks"
+    """Neurons in each tick of the next ``2 ** synapse_delay_width``."""
     SPARSE_ROW = "row of a sparse projection"
     RELAY = "relay"
     RELAY_WORD = "word of relays"
@@ -214,6 +219,7 @@ class Variable:
             Per.PROJECTION: (p.n_projections,),
             Per.SOURCE_GROUP: (p.column_groups,),
             Per.NEURON_GROUP: (p.row_groups,),
+            Per.NEURON_TICK: (p.ring_size,),
             Per.SPARSE_ROW: (p.sparse_rows,),
             Per.RELAY: (p.n_relays,),
             Per.RELAY_WORD: (p.max_delay * p.relay_words,),
@@ -269,7 +275,9 @@ _OPTIONS: Final = {
     "has_projections": "n_projections=2",
     "has_sparse": "sparse_rows=64",
     "has_source_profiles": "learning and n_profiles=2",
+    "has_synapse_delays": "synapse_delay_width=4",
     "has_two_receptors": "receptors=2",
+    "has_two_rings": "receptors=2 and synapse_delay_width=4",
     "i_inh_decay_shift": "receptors=2 and decay_shift",
     "n_relays": "n_relays=32",
     "trace_decay_shift": "learning and decay_shift",
@@ -294,6 +302,10 @@ _layout = partial(Variable, kind=Kind.LAYOUT, built="has_projections")
 _projection = partial(_layout, per=Per.PROJECTION)
 _sparse = partial(_layout, built="has_sparse")
 _relay = partial(_layout, built="n_relays")
+_ring = partial(
+    Variable, per=Per.NEURON_TICK, kind=Kind.STATE, writer="synapses", clear=ClearMask.I_SYN,
+    signed=True, unit=WEIGHT,
+)  # fmt: skip
 _of_probes = partial(_run, built="probe_ranges")
 _probe = partial(_of_probes, per=Per.PROBE)
 
@@ -437,6 +449,19 @@ VARIABLES: Final = (
     _parameter(
         "source_profile", "profile_width", "Profile of each source, which its trace_pre has.",
         per=Per.SOURCE, built="has_source_profiles", since=3,
+    ),
+    _parameter(
+        "synapse_delay", "synapse_delay_width", "Ticks by which the current of a synapse is late.",
+        per=Per.SYNAPSE, unit=TICKS, built="has_synapse_delays", since=3,
+    ),
+    _ring(
+        "i_syn_ring", "i_syn_width",
+        "Current on its way, due in tick t: with r = 2 ** synapse_delay_width, that of neuron j is "
+        "element (j // lanes · r + t mod r) · lanes + j mod lanes.",
+        built="has_synapse_delays",
+    ),
+    _ring(
+        "i_inh_ring", "i_syn_width", "Likewise, the inhibitory current.", built="has_two_rings"
     ),
     _state(
         "i_syn", "i_syn_width", "Synaptic current.", per=Per.NEURON, writer="synapses",

@@ -67,6 +67,8 @@ class Controller(wiring.Component):
         Out, with projections: prepare rows or columns; no source is active in this tick.
     sweep_stb:
         Out, with projections: prepare the rows of constant projections.
+    due_stb:
+        Out, with synapse delays: add the currents that are due.
     take_row_stb, streaming:
         Out, with projections: the next row or column begins; one is under way.
     rewind_stb:
@@ -98,6 +100,7 @@ class Controller(wiring.Component):
             inputs += ["row_valid", "rows_over", "row_last", "counted"]
             inputs += ["relays_active"] * (p.n_relays > 0) + ["row_repeats"] * p.learning
             outputs += ["walk_stb", "skip_stb", "sweep_stb", "take_row_stb", "streaming"]
+            outputs += ["due_stb"] * p.has_synapse_delays
         else:
             inputs += ["is_first", "last_of_row", "last_of_column", "word_over"]
             inputs += ["axon_repeats"] * p.learning
@@ -233,16 +236,26 @@ class Controller(wiring.Component):
     # --- rows and columns of projections -------------------------------------------------------
 
     def _walked_rows(self, m: Module) -> None:
-        p = self.params
+        p, walks = self.params, Signal()
         with m.State("LEAD"), m.If(self._last):
             relays = self.relays_active if p.n_relays else Const(0)
             awaited = self.real_time & ~self.axons_settled
-            with m.If(self.axon_due | self.neuron_valid | relays | awaited):
-                m.d.comb += self.walk_stb.eq(1)
+            any_row = self.axon_due | self.neuron_valid | relays | awaited
+            m.d.comb += [self.walk_stb.eq(any_row), self.skip_stb.eq(~any_row)]
+            if p.has_synapse_delays:
+                # Meanwhile the first row is prepared.
+                m.d.comb += self.due_stb.eq(1)
+                m.d.sync += walks.eq(any_row)
+                self._enter(m, "DUE", schedule.due_cycles(p))
+            else:
                 m.next = "ROW_WAIT"
-            with m.Else():
-                m.d.comb += self.skip_stb.eq(1)
-                self._enter_update(m)
+                with m.If(~any_row):
+                    self._enter_update(m)
+        if p.has_synapse_delays:
+            with m.State("DUE"), m.If(self._last):
+                self._take_or_await_row(m, "ROW", schedule.row_drain(p))
+                with m.If(~walks):
+                    self._enter_update(m)
         self._walk(m, "ROW", schedule.row_drain(p))
         if p.learning:
             with m.State("ROW_REPEAT"), m.If(self._last):
@@ -263,19 +276,20 @@ class Controller(wiring.Component):
     def _walk(self, m: Module, name: str, drain: int) -> None:
         """Let one row or column after the other stream, until there is none."""
         with m.State(f"{name}_WAIT"):
-            with m.If(self.row_valid):
-                self._take_row(m, name)
-            with m.Elif(self.rows_over):
-                self._after_rows(m, name, drain)
+            self._take_or_await_row(m, name, drain)
         with m.State(f"{name}S"):
             m.d.comb += self.streaming.eq(1)
             with m.If(self.row_last):
-                with m.If(self.row_valid):
-                    self._take_row(m, name)
-                with m.Elif(self.rows_over):
-                    self._after_rows(m, name, drain)
-                with m.Else():
-                    m.next = f"{name}_WAIT"
+                self._take_or_await_row(m, name, drain)
+
+    def _take_or_await_row(self, m: Module, name: str, drain: int) -> None:
+        """Take the next row, or wait for it, or go on if there is none."""
+        with m.If(self.row_valid):
+            self._take_row(m, name)
+        with m.Elif(self.rows_over):
+            self._after_rows(m, name, drain)
+        with m.Else():
+            m.next = f"{name}_WAIT"
 
     def _take_row(self, m: Module, name: str) -> None:
         """Let the next row or column stream, once the weights of the row before are in memory."""

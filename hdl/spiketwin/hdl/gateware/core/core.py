@@ -20,7 +20,7 @@ phase, and to the link while the core is idle.
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
@@ -30,6 +30,7 @@ from spiketwin.hdl.gateware.core.active_neurons import ActiveNeurons
 from spiketwin.hdl.gateware.core.blocks import Blocks
 from spiketwin.hdl.gateware.core.controller import Controller
 from spiketwin.hdl.gateware.core.digest import Digest
+from spiketwin.hdl.gateware.core.due_blocks import DueBlocks
 from spiketwin.hdl.gateware.core.fetches import RegisterFetches
 from spiketwin.hdl.gateware.core.interface import CoreSignature
 from spiketwin.hdl.gateware.core.noise import NoiseKey
@@ -71,6 +72,8 @@ class Core(wiring.Component):
             self._connect_walker(m)
             if p.n_relays:
                 self._connect_relays(m)
+            if p.has_synapse_delays:
+                self._connect_rings(m)
         else:
             self._connect_blocks(m)
         self._connect_reports(m)
@@ -104,6 +107,8 @@ class Core(wiring.Component):
             m.submodules.active_neurons = self.active_neurons = ActiveNeurons(p)
             if p.n_relays:
                 m.submodules.relays = self.relays = Relays(p)
+            if p.has_synapse_delays:
+                m.submodules.due_blocks = self.due_blocks = DueBlocks(p)
             self.blocks: wiring.Component = WalkedBlocks(p)
         else:
             self.blocks = Blocks(p)
@@ -239,6 +244,7 @@ class Core(wiring.Component):
         if self.params.learning:
             m.d.comb += controller.axon_repeats.eq(axons.repeats)
         self._issue, self._row_stb = controller.issue, controller.row_stb
+        self._group: Value = blocks.group
 
     def _connect_walker(self, m: Module) -> None:
         """Connect the addresses of the rows and columns of projections."""
@@ -290,6 +296,7 @@ class Core(wiring.Component):
         if self.params.has_sparse:
             m.d.comb += lanes.sparse.eq(blocks.sparse)
         self._issue, self._row_stb = blocks.issue, blocks.bumps
+        self._group = blocks.group
 
     def _connect_relays(self, m: Module) -> None:
         relays, controller, walker = self.relays, self.controller, self.walker
@@ -306,6 +313,32 @@ class Core(wiring.Component):
             walker.relay.eq(relays.relay),
             controller.relays_active.eq(relays.any_active),
         ]
+
+    def _connect_rings(self, m: Module) -> None:
+        """Connect the currents that are on their way, and the blocks of those that are due."""
+        p, due, lanes = self.params, self.due_blocks, self.synapses
+        m.d.comb += [
+            due.start_stb.eq(self.controller.due_stb),
+            lanes.due.eq(due.issue),
+            lanes.tick.eq(self.controller.tick),
+        ]
+        rings = [(Space.I_SYN_RING, lanes.i_ring_data, lanes.ring_w_en)]
+        if p.has_two_receptors:
+            rings += [(Space.I_INH_RING, lanes.i_inh_ring_data, lanes.inh_ring_w_en)]
+            m.d.comb += lanes.due_inhibitory.eq(due.inhibitory)
+        for space, values, w_en in rings:
+            memory = self.vectors[space]
+            m.d.comb += [
+                memory.scatter.en.eq(1),
+                memory.scatter.r_address.eq(lanes.ring_read),
+                memory.scatter.w_address.eq(lanes.ring_write),
+                values.eq(memory.unit.r_data),
+                memory.unit.w_data.eq(lanes.ring_w_data),
+                memory.unit.w_en.eq(w_en),
+            ]
+        # No row streams while there are due blocks.
+        self._issue |= due.issue
+        self._group = Mux(due.issue, due.group, self._group)
 
     def _connect_reports(self, m: Module) -> None:
         reports, controller, timer = self.reports, self.controller, self.timer
@@ -391,7 +424,7 @@ class Core(wiring.Component):
                 m.d.comb += getattr(memory.write, name).eq(getattr(unit.write, name))
         m.d.comb += [
             unit.issue.eq(self._issue),
-            unit.group.eq(blocks.group),
+            unit.group.eq(self._group),
             unit.index.eq(blocks.index),
             unit.words.eq(memory.words),
             unit.i_data.eq(self.vectors[Space.I_SYN].unit.r_data),
@@ -434,6 +467,8 @@ class Core(wiring.Component):
                 still = self.blocks.constant
                 if p.has_sparse:
                     still |= self.blocks.sparse
+                if p.has_synapse_delays:
+                    still |= self.due_blocks.issue
                 with m.If(still):
                     m.d.comb += lanes.learn_en.eq(0)
 

@@ -13,9 +13,8 @@ Stage by stage, from the cycle in which a block is issued::
     7  held to w_min … w_max
     8  rotated back; written
 
-In a core with sparse rows the words say to which group each lane adds, so the currents are read in
-stage 4, where the words are in their lanes, and added to in stage 6. A sum is not in memory before
-the fourth block behind it reads, so the three in between get it from the pipeline.
+Where the words of the synapses say to which current they add (`currents`), it is read in stage 4,
+where the words are in their lanes, and added to in stage 6.
 """
 
 from __future__ import annotations
@@ -28,14 +27,12 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from spiketwin.hdl.gateware.core import noise, weights
-from spiketwin.hdl.gateware.core.active_neurons import FLAGS_LATENCY
-from spiketwin.hdl.gateware.core.pipeline import Delay, beyond, delay_line, saturated
+from spiketwin.hdl.gateware.core.currents import Currents
+from spiketwin.hdl.gateware.core.pipeline import Delay, delay_line
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
 from spiketwin.hdl.gateware.core.walker import row_layout
 from spiketwin.hdl.spec import arithmetic as a
-from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.projections import CURRENT_CYCLES
 
 SETTINGS: Final = ("stochastic", "w_min", "w_max")
 """The registers that the pipeline uses all the time; gains and offsets come through `value`."""
@@ -46,16 +43,6 @@ WEIGHT_WRITE_STAGE = 8
 _STEP_WIDTH = a.OFFSET_WIDTH + 2
 """Bits of gain · trace + offset: both terms fit `OFFSET_WIDTH` bits (the gain term by 16 + 16 - 8)
 and the noise is added on top."""
-
-
-def current_stages(params: CoreParams) -> tuple[int, int]:
-    """Return the stages in which currents are read, and written."""
-    read = 2 + (schedule.SPARSE if params.has_sparse else 0)
-    return read, read + CURRENT_CYCLES - 1
-
-
-_WORDS_STAGE = weights.READ_LATENCY
-"""Stage in which the words are in their lanes."""
 
 
 class Synapses(wiring.Component):
@@ -78,12 +65,19 @@ class Synapses(wiring.Component):
         active sources, `active_neurons.FLAGS_LATENCY` cycles after the block.
     sparse:
         In, with sparse rows: the block is one of them.
+    due, due_inhibitory, tick:
+        In, with synapse delays: the block is one of the currents that are due, and with two
+        receptors of the second ones; the number of the tick.
     i_read, i_data, i_write, i_w_data, i_w_en:
         Access to the memory of currents; without `i_w_en`, `i_w_data` is 0. With two receptors
-        `i_w_en` has a bit for each lane, and with sparse rows there are addresses for each.
+        `i_w_en` has a bit for each lane, and so it has with synapse delays. With sparse rows there
+        are addresses for each lane.
     i_inh_en, i_inh_data, i_inh_w_en:
         With two receptors: In, whether weights below 0 add to the second current; access to its
         memory, which has addresses and data to write in common with the first.
+    ring_read, ring_write, ring_w_data, i_ring_data, ring_w_en, i_inh_ring_data, inh_ring_w_en:
+        With synapse delays: access to the rings of both currents, which have addresses and data to
+        write in common.
     trace:
         In, the traces of the block: `trace_post` in rows, `trace_pre` in columns,
         `state_memory.READ_LATENCY` cycles after the block is issued.
@@ -122,7 +116,7 @@ class Synapses(wiring.Component):
             "i_data": In(currents),
             "i_write": Out(current_address),
             "i_w_data": Out(currents),
-            "i_w_en": Out(lanes if p.has_two_receptors else 1),
+            "i_w_en": Out(lanes if p.has_two_receptors or p.has_synapse_delays else 1),
         }
         if p.has_projections:
             added = row_layout(p)["added"].shape
@@ -135,6 +129,23 @@ class Synapses(wiring.Component):
             }
         if p.has_sparse:
             members["sparse"] = In(1)
+        if p.has_synapse_delays:
+            address = bits_for(p.ring_size // lanes - 1)
+            members |= {
+                "due": In(1),
+                "tick": In(p.synapse_delay_width),
+                "ring_read": Out(data.ArrayLayout(address, lanes)),
+                "ring_write": Out(data.ArrayLayout(address, lanes)),
+                "ring_w_data": Out(currents),
+                "i_ring_data": In(currents),
+                "ring_w_en": Out(lanes),
+            }
+            if p.has_two_receptors:
+                members |= {
+                    "due_inhibitory": In(1),
+                    "i_inh_ring_data": In(currents),
+                    "inh_ring_w_en": Out(lanes),
+                }
         if p.has_two_receptors:
             members |= {"i_inh_en": In(1), "i_inh_data": In(currents), "i_inh_w_en": Out(lanes)}
         if p.learning:
@@ -160,125 +171,10 @@ class Synapses(wiring.Component):
         m = Module()
         for name in weights.BlockAddress(self.params).members:
             m.d.comb += getattr(self.read, name).eq(getattr(self.block, name))
-        self._deliver(m)
+        Currents(m, self).build()
         if self.params.learning:
             self._learn(m)
         return m
-
-    def _deliver(self, m: Module) -> None:
-        """Add weights to currents: a read-modify-write of four cycles.
-
-        A row has at least four groups, so there is no read-modify-write hazard between rows. With
-        projections the table sees to that (`spec.projections.collide`), or with sparse rows what
-        is not in memory yet is forwarded.
-        """
-        p = self.params
-        _, write = current_stages(p)
-        row = Delay(m, "row", self.issue & ~self.block.column, write + p.has_sparse)
-        groups = self._groups(m)
-        added = self._added(m) if p.has_projections else [word.weight for word in self.words]
-        if not p.has_two_receptors:
-            m.d.comb += self.i_w_en.eq(row[write])
-        for lane in range(p.lanes):
-            late = write - 1 - _WORDS_STAGE
-            adds = Delay(m, f"added_{lane}", added[lane], late)[late]
-            self._add(m, lane, adds, row, groups[lane if p.has_sparse else 0])
-
-    def _add(self, m: Module, lane: int, added: Value, row: Delay, group: Delay) -> None:
-        """Add to the current of a lane."""
-        p = self.params
-        writes = row[current_stages(p)[1]]
-        total = Signal(signed(max(p.i_syn_width, len(added)) + 1), name=f"current_{lane}")
-        result = saturated(total, p.i_syn_width)
-        current: Value = self.i_data[lane]
-        inhibited: Delay | None = None
-        if p.has_two_receptors:
-            inhibits = added[-1] & self.i_inh_en
-            length = CURRENT_CYCLES - 1 if p.has_sparse else 1
-            inhibited = Delay(m, f"inhibited_{lane}", inhibits, length)
-            current = Mux(inhibits, self.i_inh_data[lane], current)
-            m.d.comb += [
-                self.i_w_en[lane].eq(writes & ~inhibited[1]),
-                self.i_inh_w_en[lane].eq(writes & inhibited[1]),
-            ]
-        if p.has_sparse:
-            results = Delay(m, f"result_{lane}", result, CURRENT_CYCLES - 2)
-            current = self._forwarded(m, lane, current, results, group, row, inhibited)
-        m.d.sync += total.eq(current + added)
-        with m.If(writes):
-            m.d.comb += self.i_w_data[lane].eq(result)
-            if p.saturation_counters:
-                m.d.comb += self.i_syn_saturates[lane].eq(beyond(total, p.i_syn_width))
-
-    def _groups(self, m: Module) -> list[Delay]:
-        """Address the currents; return the group of each lane, from the stage of reading on.
-
-        All lanes have the same one, but in sparse rows.
-        """
-        p = self.params
-        read, write = current_stages(p)
-        bits = bits_for(p.row_groups - 1)
-        group = Delay(m, "place", self.group[:bits], read)[read]
-        if not p.has_sparse:
-            groups = Delay(m, "read_place", group, write - read)
-            m.d.comb += [self.i_read.eq(groups[0]), self.i_write.eq(groups[write - read])]
-            return [groups]
-        sparse = Delay(m, "sparse", self.sparse, read)[read]
-        scattered = list[Delay]()
-        for lane, word in enumerate(self.words):
-            own = Mux(sparse, word.sparse_target, group)
-            groups = Delay(m, f"place_{lane}", own[:bits], write - read + 1)
-            m.d.comb += [
-                self.i_read[lane].eq(groups[0]),
-                self.i_write[lane].eq(groups[write - read]),
-            ]
-            scattered.append(groups)
-        return scattered
-
-    def _forwarded(
-        self, m: Module, lane: int, current: Value, results: Delay, group: Delay, row: Delay,
-        inhibited: Delay | None,
-    ) -> Value:  # fmt: skip
-        """Return what a lane adds to: the current from memory, or what a block before has left.
-
-        Parameters
-        ----------
-        m, lane, current:
-            The module, the number of the lane, and the current from memory.
-        results:
-            What the blocks one, two and three before have left.
-        group:
-            The group of the lane, from the stage in which its current is read on.
-        row:
-            Whether the block is one of a row, from its issue on.
-        inhibited:
-            With two receptors: whether the lane adds to the second current, from its adding on.
-        """
-        read, _ = current_stages(self.params)
-        for age in reversed(range(1, CURRENT_CYCLES)):  # the last one before counts
-            hit = Signal(name=f"hit_{lane}_{age}")
-            m.d.sync += hit.eq(row[read + 1 + age] & (group[1] == group[1 + age]))
-            same: Value = hit
-            if inhibited is not None:
-                same = hit & (inhibited[0] == inhibited[age])
-            current = Mux(same, results[age - 1], current)
-        return current
-
-    def _added(self, m: Module) -> list[Value]:
-        """Return, in stage 4, what each lane adds: its weight, or that of constant projections."""
-        constant = Delay(m, "constant", self.constant, 4)[4]
-        taken = Delay(m, "taken", self.taken_stb, 3)[3]
-        active = Delay(m, "active", self.active, 3 - FLAGS_LATENCY)[3 - FLAGS_LATENCY]
-        # The blocks of the row before are still on their way when the next one is taken.
-        every, less = Signal.like(self.added), Signal.like(self.added_less)
-        with m.If(taken):
-            m.d.sync += [every.eq(self.added), less.eq(self.added_less)]
-        added: list[Value] = []
-        for lane, word in enumerate(self.words):
-            same = Signal.like(self.added, name=f"constant_{lane}")
-            m.d.sync += same.eq(Mux(active[lane], less, every))
-            added.append(Mux(constant, same, word.weight))
-        return added
 
     def _learn(self, m: Module) -> None:
         p = self.params
@@ -350,6 +246,8 @@ class Synapses(wiring.Component):
         m.d.sync += result.plastic.eq(kept.plastic)
         if p.has_sparse:
             m.d.sync += result.sparse_target.eq(kept.sparse_target)
+        if p.has_synapse_delays:
+            m.d.sync += result.synapse_delay.eq(kept.synapse_delay)
         with m.If(~kept.plastic):
             m.d.sync += result.weight.eq(kept.weight)
         # a - b - 1 is a + ~b: with the inverted weight no adder has inverters at its inputs.

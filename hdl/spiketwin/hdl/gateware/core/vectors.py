@@ -12,11 +12,15 @@ from spiketwin.hdl.spec.probes import PROBED
 from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per, Variable
 
-_USED_BY_SYNAPSES: Final = ("i_syn", "i_inh", "trace_pre", "trace_post")
+_USED_BY_SYNAPSES: Final = (
+    "i_syn", "i_inh", "i_syn_ring", "i_inh_ring", "trace_pre", "trace_post",
+)  # fmt: skip
 """Vectors from which the lane pipeline reads `lanes` elements a cycle."""
 
 CURRENTS: Final = (Space.I_SYN, Space.I_INH)
-"""Vectors to which synapses add; those of a sparse row do so at an address of each lane."""
+RINGS: Final = (Space.I_SYN_RING, Space.I_INH_RING)
+"""Vectors to which synapses add: the currents of each receptor, and those on their way. The
+addresses of lanes differ in sparse rows, and on the way by the delays of synapses."""
 
 _KEPT_AS_A_LIST: Final = "pending"
 """The only array of neurons that is no vector, but a list (`sources.ActiveList`)."""
@@ -45,5 +49,5 @@ def _port(params: CoreParams, array: Variable) -> StatePort:
         lanes,
         written=bool(array.writer),
         probed=params.probe_ranges > 0 and array.space in PROBED,
-        scattered=params.has_sparse and array.space in CURRENTS,
+        scattered=array.space in RINGS or (params.has_sparse and array.space in CURRENTS),
     )
