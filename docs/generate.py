@@ -425,12 +425,12 @@ def _link_listing() -> str:
 
 
 def _link_room() -> str:
-    program, made = _link_program()
+    program, _ = _link_program()
     words, most = instructions.PROGRAM_WORDS, instructions.MOST_PROGRAM_WORDS
     return (
-        f"A core of the size `full` has a program of {len(program)} instructions, and "
-        f"{len(made.data)} bytes of tables. The memories have room for {words} and {ADDRESSES}, "
-        f"and grow with a core that needs more, up to {most} and {ADDRESSES * max(UNITS)}."
+        f"A core of the size `full` has a program of {len(program)} instructions. The memories "
+        f"have room for {words} of them and for {ADDRESSES} bytes of tables, and grow with a core "
+        f"that needs more, up to {most} and {ADDRESSES * max(UNITS)}."
     )
 
 
@@ -507,11 +507,14 @@ _PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
 
 
 def _ports() -> str:
-    """Make a table of the ports of all tops, with their widths at a reference size."""
-    rows = []
+    """Make a table of the ports of all tops, with their widths at a small size.
+
+    Probes have the highest numbers of spaces, so no space that is added changes a width.
+    """
+    sizes, rows = "tiny,probe_ranges=1", []
     for top in TOPS:
         # The top comes first, and its ports with their directions.
-        text = emit.verilog(top, PRESETS["tiny"])
+        text = emit.verilog(top, params.preset(sizes))
         ports = _PORT.findall(text[text.index(f"module {top}(") :].partition("endmodule")[0])
         sides = [
             ", ".join(
@@ -523,7 +526,7 @@ def _ports() -> str:
         ]
         rows.append((f"`{top}`", *sides))
     table = _table(("module", "inputs, beside `clk` and `rst`", "outputs"), rows)
-    return f"{table}\n\nIn brackets the bits at `tiny`, where there are several."
+    return f"{table}\n\nIn brackets the bits at `{sizes}`, where there are several."
 
 
 # --- architecture and README -------------------------------------------------------------------
