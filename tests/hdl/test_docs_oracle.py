@@ -28,10 +28,6 @@ STATE = (
     "trace_post",
     "pending",
 )
-PARAMETERS = (
-    "weight", "plastic", "threshold", "v_reset", "refrac_ticks", "bias", "profile",
-    "source_profile",
-)  # fmt: skip
 
 
 def signed(value: int, width: int) -> int:
@@ -296,8 +292,8 @@ def test_a_core_written_from_the_documentation_is_that_of_the_specification(seed
     settings, parameters = drawn(rng, p)
     spec = Oracle(p)
     spec.register.update(settings)
-    for name in PARAMETERS:
-        setattr(spec, name, [row[:] if isinstance(row, list) else row for row in parameters[name]])
+    for name, rows in parameters.items():
+        setattr(spec, name, [row[:] if isinstance(row, list) else row for row in rows])
     if not p.learning:
         parameters["plastic"] = spec.plastic = [
             [False] * p.n_neurons for _ in parameters["plastic"]
