@@ -72,10 +72,11 @@ from spiketwin.hdl.spec.registers import (
     space_formats,
 )
 from spiketwin.hdl.spec.results import Result
-from spiketwin.hdl.spec.variables import BY_SPACE, VARIABLES, Variable
+from spiketwin.hdl.spec.variables import BY_SPACE, PARAMETER_ARRAYS, VARIABLES, Variable
 from spiketwin.host.cli.catalogue import SECTIONS
 from spiketwin.host.cli.inspect import Inspection
 from spiketwin.host.cli.run import RunResult
+from spiketwin.host.network import ARRAYS, WIDEST, array_types
 from spiketwin.host.ports import SerialPorts
 from spiketwin.host.summaries import LedgerSummary
 
@@ -86,6 +87,7 @@ PAGES: Final = (
     "docs/boards.md",
     "docs/ledger.md",
     "docs/link-program.md",
+    "docs/parameters.md",
     "docs/protocol.md",
     "docs/python.md",
     "docs/sizes.md",
@@ -190,7 +192,8 @@ def _spaces() -> str:
     # What a footnote says of an array is said here of the space that is none.
     marks = {Space.PROFILE_TABLE: _MARKS["has_profiles"]}
     rows = []
-    for fmt in space_formats(_PROBE).values():
+    elsewhere = {array.space for array in PARAMETER_ARRAYS}
+    for fmt in (f for f in space_formats(_PROBE).values() if f.space not in elsewhere):
         array = None if fmt.space is Space.PENDING else BY_SPACE.get(fmt.space)
         columns = _SHAPES.get(fmt.columns, str(fmt.columns))
         if fmt.space is Space.REGISTER:
@@ -237,12 +240,8 @@ def _bits(variable: Variable) -> str:
     return f"`{variable.bits}`" if isinstance(variable.bits, str) else str(variable.bits)
 
 
-_MARKS: Final = {
-    built: f" {mark}"
-    for built, mark in zip(
-        dict.fromkeys(v.built for v in VARIABLES if v.built), "¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜ", strict=False
-    )
-}
+_OPTIONS: Final = dict.fromkeys(v.built for v in VARIABLES if v.built and v not in PARAMETER_ARRAYS)
+_MARKS: Final = {built: f" {mark}" for built, mark in zip(_OPTIONS, "¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜ", strict=False)}
 
 
 def _footnotes(variable: Variable) -> str:
@@ -252,14 +251,17 @@ def _footnotes(variable: Variable) -> str:
 
 def _built() -> str:
     """Say what the marks mean."""
-    sizes = {field.name for field in fields(CoreParams)}
-    # What a property tells of several sizes says of itself when.
-    said = {name: str(getattr(CoreParams, name).__doc__) for name in _MARKS.keys() - sizes}
     return "\n".join(
-        f"{mark.strip()} only in cores "
-        + (said[name].replace("Whether", "where") if name in said else f"with `{name}`.")
-        for name, mark in _MARKS.items()
+        f"{mark.strip()} only in cores {_where(name)}." for name, mark in _MARKS.items()
     )
+
+
+def _where(built: str) -> str:
+    """Say which cores have what is built with a member of `CoreParams`."""
+    if built in {field.name for field in fields(CoreParams)}:
+        return f"with `{built}`"
+    # What a property tells of several sizes says of itself when.
+    return str(getattr(CoreParams, built).__doc__).replace("Whether", "where").rstrip(".")
 
 
 def _counters() -> str:
@@ -330,6 +332,51 @@ def _checks() -> str:
     return text[text.index("1. ") :].rstrip()
 
 
+# --- parameters --------------------------------------------------------------------------------
+
+
+def _parameters() -> str:
+    """Make the table of what a network sets for each neuron, source and synapse."""
+    rows = []
+    for name, variable in ARRAYS.items():
+        low, high = variable.limits(WIDEST)
+        span = "False, True" if variable.is_flag else f"{low:,}…{high:,}"
+        default = f"{bool(variable.default) if variable.is_flag else variable.default}"
+        known_as = variable.known_as or "–"
+        rows.append((f"`{name}`", variable.per.value, default, span, variable.doc, known_as))
+    head = ("attribute", "one for each", "default", "range", "what it is", "in the field")
+    return _table(head, rows)
+
+
+def _parameter_spaces() -> str:
+    rows = [
+        (
+            int(v.space),
+            f"`{v.space.name}`",
+            " × ".join(f"`{side}`" for side in _sides(v, "n_sources")),
+            ("signed " if v.signed else "") + _bits(v),
+            _where(v.built) if v.built else "–",
+        )
+        for v in sorted(PARAMETER_ARRAYS, key=lambda v: v.space)
+    ]
+    return _table(("space", "name", "elements", "bits", "only in cores"), rows)
+
+
+def _parameter_members() -> str:
+    types, rows = array_types(), []
+    for name, variable in ARRAYS.items():
+        sides = _sides(variable, "n_axons + n_neurons")
+        shape = ", ".join(sides) + "," * (len(sides) == 1)
+        rows.append((f"`{name}.npy`", types[name], f"({shape})", variable.since))
+    return _table(("member", "type", "shape", "since version"), rows)
+
+
+def _sides(variable: Variable, sources: str) -> list[str]:
+    """Name the sides of an array of a network, whose number of sources is written like this."""
+    names = {3: "n_neurons", 5: sources}
+    return [names[length] for length in variable.shape(n_axons=2, n_neurons=3)]
+
+
 # --- the link's program ------------------------------------------------------------------------
 
 
@@ -378,12 +425,12 @@ def _link_listing() -> str:
 
 
 def _link_room() -> str:
-    program, made = _link_program()
+    program, _ = _link_program()
     words, most = instructions.PROGRAM_WORDS, instructions.MOST_PROGRAM_WORDS
     return (
-        f"A core of the size `full` has a program of {len(program)} instructions, and "
-        f"{len(made.data)} bytes of tables. The memories have room for {words} and {ADDRESSES}, "
-        f"and grow with a core that needs more, up to {most} and {ADDRESSES * max(UNITS)}."
+        f"A core of the size `full` has a program of {len(program)} instructions. The memories "
+        f"have room for {words} of them and for {ADDRESSES} bytes of tables, and grow with a core "
+        f"that needs more, up to {most} and {ADDRESSES * max(UNITS)}."
     )
 
 
@@ -460,11 +507,14 @@ _PORT = re.compile(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
 
 
 def _ports() -> str:
-    """Make a table of the ports of all tops, with their widths at a reference size."""
-    rows = []
+    """Make a table of the ports of all tops, with their widths at a small size.
+
+    Probes have the highest numbers of spaces, so no space that is added changes a width.
+    """
+    sizes, rows = "tiny,probe_ranges=1", []
     for top in TOPS:
         # The top comes first, and its ports with their directions.
-        text = emit.verilog(top, PRESETS["tiny"])
+        text = emit.verilog(top, params.preset(sizes))
         ports = _PORT.findall(text[text.index(f"module {top}(") :].partition("endmodule")[0])
         sides = [
             ", ".join(
@@ -476,7 +526,7 @@ def _ports() -> str:
         ]
         rows.append((f"`{top}`", *sides))
     table = _table(("module", "inputs, beside `clk` and `rst`", "outputs"), rows)
-    return f"{table}\n\nIn brackets the bits at `tiny`, where there are several."
+    return f"{table}\n\nIn brackets the bits at `{sizes}`, where there are several."
 
 
 # --- architecture and README -------------------------------------------------------------------
@@ -768,6 +818,9 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "spaces": _spaces,
     "registers": _registers,
     "profile-columns": _profile_columns,
+    "parameters": _parameters,
+    "parameter-spaces": _parameter_spaces,
+    "parameter-members": _parameter_members,
     "built": _built,
     "counters": _counters,
     "clear": _clear,

@@ -16,6 +16,7 @@ from support.rungs import bulk_but
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.registers import profile_columns, registers
+from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS
 
 STATE = (
     "weight",
@@ -28,10 +29,6 @@ STATE = (
     "trace_post",
     "pending",
 )
-PARAMETERS = (
-    "weight", "plastic", "threshold", "v_reset", "refrac_ticks", "bias", "profile",
-    "source_profile",
-)  # fmt: skip
 
 
 def signed(value: int, width: int) -> int:
@@ -275,7 +272,7 @@ def drawn(rng: random.Random, p: CoreParams) -> tuple[dict[str, int], dict[str, 
     top, weight = 2 ** (p.v_width - 1) - 1, 2 ** (p.weight_width - 1) - 1
     rows = range(p.n_axons + p.n_neurons)
     share = rng.choice([0.0, 0.1, 0.9])
-    return settings, {
+    parameters = {
         "weight": [
             [rng.randint(-weight - 1, weight) for _ in range(p.n_neurons)] for _ in rows
         ],
@@ -287,6 +284,11 @@ def drawn(rng: random.Random, p: CoreParams) -> tuple[dict[str, int], dict[str, 
         "profile": [rng.randrange(p.n_profiles) for _ in range(p.n_neurons)],
         "source_profile": [rng.randrange(p.n_profiles) for _ in rows],
     }  # fmt: skip
+    for parameter in VECTOR_PARAMETERS:
+        if parameter.name not in parameters:
+            most, (length,) = min(3, parameter.limits(p)[1]), parameter.shape_in(p)
+            parameters[parameter.name] = [rng.randint(0, most) for _ in range(length)]
+    return settings, parameters
 
 
 @pytest.mark.parametrize("seed", bulk_but(range(12), range(60)))
@@ -296,8 +298,8 @@ def test_a_core_written_from_the_documentation_is_that_of_the_specification(seed
     settings, parameters = drawn(rng, p)
     spec = Oracle(p)
     spec.register.update(settings)
-    for name in PARAMETERS:
-        setattr(spec, name, [row[:] if isinstance(row, list) else row for row in parameters[name]])
+    for name, rows in parameters.items():
+        setattr(spec, name, [row[:] if isinstance(row, list) else row for row in rows])
     if not p.learning:
         parameters["plastic"] = spec.plastic = [
             [False] * p.n_neurons for _ in parameters["plastic"]

@@ -22,6 +22,7 @@ from spiketwin.hdl.spec.variables import (
     ARRAYS,
     CHANGED_IN_TICKS,
     LAYOUT,
+    PARAMETER_ARRAYS,
     STATE,
     VARIABLES,
     ClearMask,
@@ -120,17 +121,14 @@ def test_the_documentation_of_a_network_names_all_its_attributes(described: type
 
 
 def test_the_ideal_network_has_what_it_is_made_of() -> None:
-    # What a network has in its projections, it has in a matrix, with rows for relays.
-    assert attributes(Ideal) - {"relays"} <= attributes(Network)
-    used = {v.attribute for v in VARIABLES if v.name in ideal_kernels.State._fields}
+    # What a network has in its projections, it has in a matrix, with rows for relays; a tag is for
+    # the host.
+    assert attributes(Ideal) - {"relays"} == attributes(Network) - {"tag"}
     losses = {f"{v.name.removesuffix('_decay')}_loss" for v in REGISTERS if v.is_decay}
     used_settings = {*ideal_kernels.Rules._fields, *ideal_kernels.Shared._fields}
     assert {n for n in used_settings if n.endswith("_loss")} == losses
     settings = used_settings - losses
     assert settings <= attributes(Ideal)
-    assert {v.attribute for v in ARRAYS if v.kind is Kind.PARAMETER and v.attribute in used} <= (
-        attributes(Ideal)
-    )
 
 
 def test_the_compiled_tick_takes_all_registers_but_those_of_a_run() -> None:
@@ -144,8 +142,16 @@ def test_a_compiled_tick_takes_all_arrays_that_it_uses(state: type) -> None:
     in_table = {*names(LAYOUT), "relay_ring", "synapse_delay", "i_syn_ring", "i_inh_ring"}
     of_runs = set(names(v for v in ARRAYS if v.kind is Kind.RUN))
     assert set(names(CHANGED_IN_TICKS)) - in_table <= set(state.__annotations__)
-    in_table -= set(state.__annotations__)
-    assert set(names(ARRAYS)) - set(state.__annotations__) == in_table | of_runs
+    parameters = set(names(PARAMETER_ARRAYS))
+    left_out = set(names(ARRAYS)) - set(state.__annotations__)
+    # A parameter that has no effect so far is left out, too.
+    assert left_out - parameters == (in_table | of_runs) - parameters - set(state.__annotations__)
+
+
+def test_model_and_ideal_network_use_the_same_parameters() -> None:
+    parameters = set(names(PARAMETER_ARRAYS))
+    used = parameters & {*kernels.State.__annotations__, *kernels.Table.__annotations__}
+    assert used == parameters & set(ideal_kernels.State.__annotations__)
 
 
 def test_a_compiled_walk_takes_the_whole_table() -> None:

@@ -21,7 +21,7 @@ from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, ClearMask, Space, registers, space_formats
-from spiketwin.hdl.spec.variables import STATE, VECTOR_PARAMETERS
+from spiketwin.hdl.spec.variables import STATE, VECTOR_PARAMETERS, Per, names
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, TargetError
 from spiketwin.host.exchange import Request, arguments
@@ -177,7 +177,7 @@ def _oracle(net: Network, params: CoreParams) -> Oracle:
     top = space_formats(params)[Space.THRESHOLD].limits()[1]
     oracle.threshold = [top] * params.n_neurons
     for j in range(net.n_neurons):
-        for name in ("threshold", "v_reset", "refrac_ticks", "bias"):
+        for name in names(v for v in VECTOR_PARAMETERS if v.per is Per.NEURON):
             getattr(oracle, name)[j] = int(getattr(net, name)[j])
         for source in range(net.n_sources):
             i = source if source < net.n_axons else source - net.n_axons + params.n_axons

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.populations import random_network
 
+from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS, names
 from spiketwin.host import Network
 from spiketwin.host.errors import InvalidNetwork, NetworkFileError
 from spiketwin.host.files import load, save
@@ -38,7 +39,7 @@ def saved(tmp_path: Path) -> Path:
 def same(one: Network, other: Network) -> None:
     assert (one.n_axons, one.n_neurons) == (other.n_axons, other.n_neurons)
     assert not other.all_to_all
-    for name in (*SETTINGS, "threshold", "v_reset", "refrac_ticks", "bias", "profile"):
+    for name in (*SETTINGS, *names(VECTOR_PARAMETERS)):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
     for a, b in zip(one.populations, other.populations, strict=True):
         assert (a.name, a.first, a.size) == (b.name, b.first, b.size)

@@ -13,7 +13,7 @@ from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code,
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
 from spiketwin.hdl.spec.registers import Space, limits, registers, space_formats
 from spiketwin.hdl.spec.variables import ARRAYS as ALL_ARRAYS
-from spiketwin.hdl.spec.variables import Per
+from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS, Per
 from spiketwin.host import Network, connect
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
 from spiketwin.host.layout import in_matrix, layout
@@ -315,15 +315,25 @@ def test_a_core_holds_what_its_profiles_are_given(url: str) -> None:
         core.read_profiles()
 
 
+@pytest.mark.filterwarnings("ignore::spiketwin.host.errors.SpiketwinWarning")  # huge biases
 @pytest.mark.parametrize("url", ["model:", "rtl:", "rtl:?level=core"])
-def test_profiles_are_kept_by_a_core_that_has_them(url: str) -> None:
-    net = Network(n_axons=2, n_neurons=8)
-    net.profile[:] = range(8)
-    with connect(url, params=net.core_params()) as core:
-        core.program(net)
-        assert core.read_parameters()["profile"].tolist() == [*range(8)]
+def test_a_core_keeps_every_parameter_of_each_neuron_and_source(url: str) -> None:
+    params, rng = preset("tiny,n_profiles=8"), np.random.default_rng(2)
+
+    def drawn() -> dict[str, Any]:
+        return {
+            v.name: rng.integers(*v.limits(params), v.shape(8, 8), endpoint=True)
+            for v in VECTOR_PARAMETERS
+        }
+
+    programmed, written = drawn(), drawn()
+    with connect(url, params=params) as core:
+        core.program(Network(n_axons=8, n_neurons=8, **programmed))
+        np.testing.assert_equal(core.read_parameters(), programmed)
+        core.write_parameters(**written)
+        np.testing.assert_equal(core.read_parameters(), written)
         core.write_parameters(profile=5)
-        assert core.read_parameters()["profile"].tolist() == [5] * 8
+        np.testing.assert_equal(core.read_parameters(), written | {"profile": np.full(8, 5)})
 
 
 def test_a_core_without_profiles_refuses_them() -> None:

@@ -19,10 +19,38 @@ from support.rungs import examples
 from spiketwin.host import Network
 from spiketwin.host.errors import InvalidInput, NetworkFileError
 from spiketwin.host.files import VERSION, load, save
+from spiketwin.host.network import ARRAYS, SETTINGS, WIDEST, array_types
 
 Members = dict[str, bytes]
 
-OF_VERSION_3 = ("i_syn_shift", "i_inh_en", "i_inh_tau", "refrac_integrates", "linear_leak")
+FIRST_ARRAYS = {"weights", "plastic", "threshold", "v_reset", "refrac_ticks", "bias"}
+FIRST_SETTINGS = {
+    "v_tau", "v_floor", "i_syn_tau", "reset_subtract", "theta_tau", "theta_bump",
+    "learn_pre", "learn_post", "stochastic", "seed", "w_min", "w_max",
+    "pre_gain", "pre_offset", "post_gain", "post_offset",
+    "trace_pre_tau", "trace_pre_bump", "trace_pre_replace",
+    "trace_post_tau", "trace_post_bump", "trace_post_replace",
+}  # fmt: skip
+HELD = {
+    1: (FIRST_ARRAYS, FIRST_SETTINGS),
+    2: (FIRST_ARRAYS | {"profile"}, FIRST_SETTINGS | {"tag"}),
+}
+"""What files of former versions hold, which does not change any more."""
+
+
+def everything(seed: int) -> Network:
+    """A network in which every array has values of its whole range, and every setting another one
+    than it has by default."""
+    rng, net = np.random.default_rng(seed), Network.random(11, 5, seed)
+    for name, dtype in array_types().items():
+        low, high = ARRAYS[name].limits(WIDEST)
+        values = rng.integers(low, high, getattr(net, name).shape, endpoint=True)
+        setattr(net, name, values.astype(dtype))
+    plain: Any = Network(n_axons=11, n_neurons=5)
+    for name in SETTINGS:
+        if getattr(net, name) == (usual := getattr(plain, name)):
+            setattr(net, name, not usual if isinstance(usual, bool) else type(usual)(3))
+    return net
 
 
 @pytest.fixture
@@ -58,7 +86,7 @@ def _with_header(members: Members, change: Callable[[dict[str, Any]], object]) -
 
 
 def test_a_saved_network_is_loaded_with_everything(tmp_path: Path) -> None:
-    net = Network.random(11, 5, seed=9)
+    net = everything(seed=9)
     net.theta_tau = float("inf")
     save(tmp_path / "net.npz", net)
     loaded, stimulus = load(tmp_path / "net.npz")
@@ -136,32 +164,25 @@ def test_an_array_too_many_is_refused(saved: Path) -> None:
         load(_write(saved, {**_members(saved), "more.npy": _npy(np.zeros(3))}))
 
 
-def test_a_file_of_version_1_is_read_and_lacks_what_has_come_since(saved: Path) -> None:
-    def of_version_1(header: dict[str, Any]) -> None:
-        header["version"] = 1
-        for name in ("tag", *OF_VERSION_3):
-            del header["settings"][name]
+@pytest.mark.parametrize("version", HELD)
+def test_a_file_of_a_former_version_is_read_and_lacks_what_has_come_since(
+    tmp_path: Path, version: int
+) -> None:
+    net, path = everything(seed=3), tmp_path / "net.npz"
+    arrays, settings = HELD[version]
 
-    members = _members(saved)
-    del members["profile.npy"], members["source_profile.npy"], members["synapse_delay.npy"]
-    net, _ = load(_write(saved, _with_header(members, of_version_1)))
-    assert np.array_equal(net.weights, Network.random(8, 8, seed=3).weights)
-    assert not net.profile.any()
-    assert (net.tag, net.i_syn_shift) == (0, 0)
+    def of_version(header: dict[str, Any]) -> None:
+        header["version"] = version
+        header["settings"] = {name: header["settings"][name] for name in settings}
 
-
-def test_a_file_of_version_2_is_read_and_lacks_what_has_come_since(saved: Path) -> None:
-    def of_version_2(header: dict[str, Any]) -> None:
-        header["version"] = 2
-        for name in OF_VERSION_3:
-            del header["settings"][name]
-
-    members = _members(saved)
-    del members["source_profile.npy"], members["synapse_delay.npy"]
-    net, _ = load(_write(saved, _with_header(members, of_version_2)))
-    assert np.array_equal(net.weights, Network.random(8, 8, seed=3).weights)
-    assert (net.i_syn_shift, net.i_inh_en, net.i_inh_tau) == (0, False, 0.0)
-    assert not net.source_profile.any()
+    save(path, net)
+    members = {n: m for n, m in _members(path).items() if n.removesuffix(".npy") in arrays}
+    members["header.npy"] = _members(path)["header.npy"]
+    found, _ = load(_write(path, _with_header(members, of_version)))
+    lacking = Network(n_axons=11, n_neurons=5)
+    for name in (*ARRAYS, *SETTINGS):
+        wanted = getattr(net if name in arrays | settings else lacking, name)
+        assert np.array_equal(getattr(found, name), wanted), name
 
 
 def test_a_file_holds_what_profiles_hold(saved: Path) -> None:
@@ -171,13 +192,6 @@ def test_a_file_holds_what_profiles_hold(saved: Path) -> None:
     assert found.v_tau.tolist() == [20.0, np.inf]
     assert found.reset_subtract.tolist() == [True, False]
     assert found.theta_bump.tolist() == [3, 4]
-
-
-def test_a_file_holds_profiles(saved: Path) -> None:
-    net = Network(n_axons=2, n_neurons=8)
-    net.profile[:] = range(8)
-    save(saved, net)
-    assert load(saved)[0].profile.tolist() == [*range(8)]
 
 
 @pytest.mark.parametrize(

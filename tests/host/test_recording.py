@@ -72,10 +72,10 @@ def test_losses_are_replayed_with_what_was_resent(tmp_path: Path) -> None:
     path = tmp_path / "session.jsonl"
     line = FaultyChannel(protocol_model.Serial("model://?params=tiny"), seed=3)
     with recording(line, path) as port, Core(Link(port)) as core:
-        line.error_rate = 2e-3
+        line.error_rate = 4e-3
         recorded = session(core)
         seen = core.statistics
-    assert seen.resent > 5
+    assert seen.resent > 0
     assert seen.timeouts > 0
     with Core(Link(Replay(Recording.load(path)))) as core:
         assert_equal(session(core), recorded)

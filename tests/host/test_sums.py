@@ -24,6 +24,7 @@ from spiketwin.hdl.gateware.core import saturations
 from spiketwin.hdl.spec.arithmetic import decay
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.registers import SATURATIONS, Space, registers, space_formats
+from spiketwin.hdl.spec.variables import POTENTIAL, VECTOR_PARAMETERS, names
 from spiketwin.host import Core, Network, access, connect
 from spiketwin.host.cli.group import main
 from spiketwin.host.elements import IntArray
@@ -202,7 +203,7 @@ def test_while_nothing_is_counted_wider_state_does_the_same(
 ) -> None:
     rng = np.random.default_rng(seed)
     net = anything(rng, scale)
-    for name in ("threshold", "v_reset", "bias"):
+    for name in names(v for v in VECTOR_PARAMETERS if v.unit == POTENTIAL):
         setattr(net, name, getattr(net, name) >> 24 - width)
     net.v_floor, net.theta_bump = -100, net.theta_bump >> 24 - width
     narrow: Any = {"v_width": width, "i_syn_width": max(width, 16), "theta_width": width}

@@ -3,12 +3,15 @@
 import doctest
 import importlib.util
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from itertools import count
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, get_type_hints
@@ -26,6 +29,7 @@ from support.rungs import bulk_but
 from spiketwin.cosim.trials.bench_figures import BenchResult
 from spiketwin.hdl.spec import arithmetic
 from spiketwin.hdl.spec.params import CoreParams, ParamsError
+from spiketwin.hdl.spec.variables import Space
 from spiketwin.host import Network
 from spiketwin.host.cli import catalogue, group, main
 from spiketwin.host.files import load, save
@@ -74,12 +78,40 @@ def test_a_stale_table_is_seen(generate: ModuleType) -> None:
     assert generate.refreshed(page.replace("`SET_BAUD`", "`SET_RATE`")) == page
 
 
+def test_a_parameter_that_is_added_changes_one_page(tmp_path: Path) -> None:
+    """In a copy of the sources a neuron has one more, by the recipe of CONTRIBUTING.md."""
+    copies = [shutil.copytree(ROOT / name, tmp_path / name) for name in ("hdl", "host")]
+    number = next(n for n in count() if n not in list(Space))
+    declared = '    _parameter("gizmo", 4, "Gizmos.", per=Per.NEURON, since=99),\n'
+    attribute = "    gizmo: NDArray[np.integer[Any]] = _filled_with(0)\n"
+    for file, place, added in (
+        ("hdl/spiketwin/hdl/spec/variables.py", "\n\nclass ClearMask(", f"    GIZMO = {number}\n"),
+        ("hdl/spiketwin/hdl/spec/variables.py", '    _state(\n        "i_syn",', declared),
+        ("host/spiketwin/host/network.py", "    v_tau: float | Reals", attribute),
+    ):
+        text = (tmp_path / file).read_text()
+        assert text.count(place) == 1
+        (tmp_path / file).write_text(text.replace(place, added + place))
+    program = (
+        "import generate\n"
+        "for page in generate.PAGES:\n"
+        "    text = (generate.ROOT / page).read_text()\n"
+        "    if generate.refreshed(text) != text: print(page)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, copies))}
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT / "docs", env=environment, capture_output=True, text=True, timeout=600, check=True,
+    )  # fmt: skip
+    assert ended.stdout.split() == ["docs/parameters.md"]
+
+
 def test_no_two_sizes_of_the_probe_are_taken_for_each_other(generate: ModuleType) -> None:
     assert len(generate._SHAPES) == 5
 
 
 def test_the_widths_on_the_page_are_those_that_are_legal() -> None:
-    roomy = CoreParams(n_axons=8, n_neurons=32, weight_width=4)
+    roomy = CoreParams(n_axons=8, n_neurons=32, weight_width=4, n_projections=2, weight_depth=64)
     lines = re.findall(
         r"^\| (`\w+_width`.*?) \|.*?(\d+) to (\d+) bits",
         (ROOT / "docs/sizes.md").read_text(),

@@ -1,5 +1,6 @@
 """The glossary: every name that is registered has its words there, and every place exists.
 
+What a network sets for each neuron, source and synapse is explained on a page of its own instead.
 A name needs no line of its own where it is made of words that have one: `theta_bump` is the bump of
 `theta`. So a new register, space, counter or size with a word that nobody has explained fails.
 """
@@ -18,6 +19,7 @@ from support.checkout import ROOT
 from spiketwin import host
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.registers import counters, registers, space_formats
+from spiketwin.hdl.spec.variables import PARAMETER_ARRAYS, names
 from spiketwin.host import Core, Network
 
 PAGE = (ROOT / "docs/glossary.md").read_text()
@@ -50,7 +52,7 @@ def has_words(name: str) -> bool:
     )
 
 
-WORDS = {word.lower() for word in headwords()}
+WORDS = {word.lower() for word in headwords()} | set(names(PARAMETER_ARRAYS))
 
 
 def registered() -> Iterator[str]:
@@ -83,6 +85,11 @@ def imported_on_pages() -> set[str]:
 @pytest.mark.parametrize("name", sorted(set(registered())))
 def test_a_registered_name_has_its_words(name: str) -> None:
     assert has_words(name), f"docs/glossary.md lacks {name}, or a word that it is made of"
+
+
+def test_what_is_explained_elsewhere_is_not_explained_twice() -> None:
+    # A profile is a thing of its own, of which neurons have the number.
+    assert set(names(PARAMETER_ARRAYS)) & set(headwords()) == {"profile"}
 
 
 def test_a_name_without_words_is_seen() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from support.checkout import ROOT
 
+from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS, Per, names
+
 ROOTS = ("hdl", "cosim", "host", "firmware")
 LONG_LINES, LONGEST_LINES, LONG_SHARE = 60, 120, 0.003
 
@@ -56,6 +58,29 @@ def test_no_package_imports_one_that_imports_it() -> None:
         TopologicalSorter(packages).prepare()
     except CycleError as circle:
         pytest.fail(" imports ".join(circle.args[1]))
+
+
+def lists(path: Path) -> Iterator[set[str]]:
+    """The strings in each list, tuple and set that is written out."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.List | ast.Tuple | ast.Set):
+            yield {str(e.value) for e in node.elts if isinstance(e, ast.Constant)}
+
+
+def test_nobody_lists_the_parameters_of_neurons_but_the_table() -> None:
+    """Or every new one would touch that list, too."""
+    parameters = set(names(v for v in VECTOR_PARAMETERS if v.per is Per.NEURON))
+    every = [
+        *modules(),
+        *(p for f in ("tests", "docs", "examples") for p in (ROOT / f).rglob("*.py")),
+    ]
+    found = {
+        str(path.relative_to(ROOT))
+        for path in every
+        if any(len(parameters & listed) > 2 for listed in lists(path))
+    }
+    # What files of former versions hold.
+    assert found == {"tests/host/test_network_file.py"}
 
 
 def functions(path: Path) -> Iterator[tuple[int, str]]:

@@ -28,6 +28,7 @@ from spiketwin.cosim.compare.sweep import Sweep, sweep
 from spiketwin.cosim.demo import tasks
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS, names
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.cli import main
 from spiketwin.host.elements import IntArray
@@ -121,7 +122,7 @@ def programmed() -> ModelCore:
     core, net = ModelCore(TINY), CASE.network
     core.weight[...] = net.weights
     core.set_plastic(net.plastic)
-    for name in ("threshold", "v_reset", "refrac_ticks", "bias"):
+    for name in names(VECTOR_PARAMETERS):
         getattr(core, name)[...] = getattr(net, name)
     core.register |= net.register_values(TINY)
     return core

@@ -201,7 +201,7 @@ def test_what_is_drawn_fires_and_learns_often() -> None:
 def test_what_is_drawn_saturates_in_every_way() -> None:
     params = replace(preset("tiny"), i_syn_width=9, v_width=10, theta_width=8)
     saturations: Counter[str] = Counter()
-    for seed in range(50):
+    for seed in range(100):
         pair = Pair(params, seed)
         for _ in range(6):
             pair.step()

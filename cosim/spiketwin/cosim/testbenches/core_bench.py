@@ -21,7 +21,7 @@ from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.oracle import TickResult
 from spiketwin.hdl.spec.protocol import Word
 from spiketwin.hdl.spec.registers import DAMAGE_WIDTH, ClearMask, Space, profile_columns, registers
-from spiketwin.hdl.spec.variables import STATE, Variable
+from spiketwin.hdl.spec.variables import PARAMETER_ARRAYS, STATE, Variable
 
 bench = Benches(CoreDriver)
 
@@ -172,11 +172,11 @@ async def hold_neurons(core: CoreDriver) -> None:
     """Make neurons that never fire: nothing decays, and the threshold is out of reach."""
     await core.reset()
     await core.write_registers(v_floor=bounds(core, Space.V)[0])
+    for parameter in PARAMETER_ARRAYS:
+        if parameter.space in core.formats:
+            await core.fill(parameter.name, 0)
     await core.fill("threshold", bounds(core, Space.THRESHOLD)[1])
     await core.fill("theta", 1)
-    for name in ("v_reset", "refrac_ticks", "bias", *MATRICES):
-        if Space[name.upper()] in core.formats:
-            await core.fill(name, 0)
 
 
 def near(edge: int, inward: int, count: int) -> list[int]:

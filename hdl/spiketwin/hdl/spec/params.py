@@ -154,9 +154,8 @@ class CoreParams:
         Relays, at most 4096, a multiple of 32 (and of `lanes`), and their longest delay in ticks, a
         power of two to 256; both 0 if there are none. Relays need projections.
     synapse_delay_width:
-        With projections: bits of the delay that every synapse has beside its weight, 0 to 5, for
-        delays of up to ``2 ** synapse_delay_width - 1`` ticks; ``n_neurons << synapse_delay_width``
-        is at most 65536. With 0 synapses have none. More take up to ``receptors · n_neurons /
+        With projections: the delay that every synapse has beside its weight, 0 to 5 bits, in ticks;
+        ``n_neurons << synapse_delay_width`` is at most 65536. With 0 synapses have none. More take up to ``receptors · n_neurons /
         lanes + 4`` cycles a tick, in which what is due is added.
     decay_shift:
         Whether every decay has a shift beside its code, with which long time constants are as exact

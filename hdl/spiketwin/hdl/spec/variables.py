@@ -148,6 +148,9 @@ class Variable:
         Width of a value: a number, or the field of `CoreParams` that holds it.
     doc:
         Meaning of the variable.
+    known_as:
+        What the literature and other tools call a parameter of neurons, sources or synapses; empty
+        if they use the same word or have none. Those of all other variables are in the glossary.
     per:
         The parts of a core that have one value each. A variable with one value per core is a
         register, and one with a value per profile a register or a column of the space
@@ -177,6 +180,7 @@ class Variable:
     _: KW_ONLY
     per: Per
     kind: Kind
+    known_as: str = ""
     signed: bool = False
     unit: str = ""
     fraction_bits: int = 0
@@ -425,30 +429,39 @@ VARIABLES: Final = (
         clear=ClearMask.TRACES, unit=TRACE, built="learning",
     ),
     _parameter(
-        "weight", "weight_width", "Weights.", per=Per.SYNAPSE, signed=True, unit=WEIGHT,
+        "weight", "weight_width", "What a spike of the source adds to the neuron's current.",
+        known_as="synaptic strength, w", per=Per.SYNAPSE, signed=True, unit=WEIGHT,
         writer="synapses",
     ),
-    _parameter("plastic", 1, "1 where learning applies.", per=Per.SYNAPSE, built="learning"),
     _parameter(
-        "threshold", "v_width", "Threshold of each neuron.", per=Per.NEURON, signed=True,
-        unit=POTENTIAL, default=1000,
+        "plastic", 1, "Whether learning may change the weight.", known_as="learnable",
+        per=Per.SYNAPSE, built="learning",
     ),
     _parameter(
-        "v_reset", "v_width", "Potential after a spike.", per=Per.NEURON, signed=True,
-        unit=POTENTIAL,
-    ),
-    _parameter("refrac_ticks", "refrac_width", "Ticks v is held.", per=Per.NEURON, unit=TICKS),
-    _parameter(
-        "bias", "v_width", "Added to the potential every tick.", per=Per.NEURON, signed=True,
-        unit=POTENTIAL,
+        "threshold", "v_width", "Fixed part of what the potential `v` has to reach for a spike.",
+        known_as="firing threshold, V_th", per=Per.NEURON, signed=True, unit=POTENTIAL,
+        default=1000,
     ),
     _parameter(
-        "profile", "profile_width", "Profile of each neuron.", per=Per.NEURON,
+        "v_reset", "v_width", "Value of `v` after a spike.", known_as="reset potential",
+        per=Per.NEURON, signed=True, unit=POTENTIAL,
+    ),
+    _parameter(
+        "refrac_ticks", "refrac_width", "Ticks for which `v` is held after a spike.",
+        known_as="absolute refractory period", per=Per.NEURON, unit=TICKS,
+    ),
+    _parameter(
+        "bias", "v_width", "What is added to `v` every tick.",
+        known_as="constant input current, I_ext", per=Per.NEURON, signed=True, unit=POTENTIAL,
+    ),
+    _parameter(
+        "profile", "profile_width", "Number of the neuron's profile.", per=Per.NEURON,
         built="has_profiles", since=2,
     ),
     _parameter(
-        "source_profile", "profile_width", "Profile of each source, which its trace_pre has.",
-        per=Per.SOURCE, built="has_source_profiles", since=3,
+        "source_profile", "profile_width",
+        "Number of the source's profile, which its `trace_pre` has.", per=Per.SOURCE,
+        built="has_source_profiles", since=3,
     ),
     _parameter(
         "synapse_delay", "synapse_delay_width", "Ticks by which the current of a synapse is late.",

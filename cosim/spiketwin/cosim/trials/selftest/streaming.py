@@ -100,7 +100,7 @@ def check(core: Core) -> StreamReport:
     weights = np.zeros((fmt.rows, fmt.columns), np.int64)
     upload = _timed(core, fmt.byte_length(fmt.size), lambda: core.write_weights(weights))
     core.reset()
-    core.write_parameters(threshold=0, v_reset=0, refrac_ticks=0, bias=0)
+    core.write_parameters(**dict.fromkeys(core.read_parameters(), 0))
     core.run([], 1)  # the first run of a model loads its compiled code
     runs = []
     words = _TICKS * (core.params.neuron_groups + LEAST_WORDS_PER_TICK)
