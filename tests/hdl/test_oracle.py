@@ -8,6 +8,7 @@ from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.projections import walk
 from spiketwin.hdl.spec.registers import ClearMask, Space
 
 TINY = preset("tiny")
@@ -468,6 +469,46 @@ def test_neurons_learn_as_sources_too() -> None:
     assert core.weight[AXONS + 3][3] == 0
     core.step([])  # its spike is delivered
     assert core.weight[AXONS + 3][3] == 1
+
+
+def ruled(**held: list[int]) -> Oracle:
+    """A core in which axon 0 has plastic synapses to neuron 0 by rule 0, to neuron 2 by rule 1."""
+    core = Oracle(preset("tiny,n_projections=2,weight_depth=64,n_rules=2"))
+    core.threshold = [V_TOP] * TINY.n_neurons
+    core.register |= {"learn_pre": 1, "learn_post": 1}
+    core.projection_kind, core.projection_rule = [1, 1], [0, 1]
+    core.projection_sources, core.projection_targets = [1, 1], [1, 1]
+    core.projection_target, core.projection_base = [0, 1], [0, 2]
+    core.row_projections[0], core.column_order = walk(0, 2), [0, 1]
+    core.column_projections[:2] = [walk(0, 1), walk(1, 1)]
+    core.plastic[0][0] = core.plastic[0][4] = True
+    assert held.keys() <= core.rule_table.keys()
+    core.rule_table |= {"w_min": [-128, -128], "w_max": [127, 127]} | held
+    return core
+
+
+def ruled_weights(core: Oracle) -> tuple[int, int]:
+    return core.weight[0][0], core.weight[0][4]
+
+
+def test_every_projection_learns_by_what_its_rule_holds() -> None:
+    core = ruled(pre_offset=[2 * UNIT, 5 * UNIT], w_max=[127, 4])
+    core.step([0])
+    assert ruled_weights(core) == (2, 4)
+    core = ruled(pre_gain=[3 << a.GAIN_BITS, -3 << a.GAIN_BITS], w_min=[-128, -2])
+    core.trace_post = [1 << 15] * TINY.n_neurons
+    core.step([0, 0, 0])
+    assert ruled_weights(core) == (6, -2)  # 1.5 is rounded up each time, -1.5 to -1
+    core = ruled(post_gain=[3 << a.GAIN_BITS, 1 << a.GAIN_BITS], post_offset=[0, -2 * UNIT])
+    core.threshold[0] = core.threshold[2] = 0
+    core.trace_pre[0] = 1 << 15
+    core.step([])
+    assert ruled_weights(core) == (2, -1)
+    core = ruled(pre_offset=[UNIT // 4, UNIT // 4], stochastic=[0, 1])
+    for _ in range(100):
+        core.step([0])
+    left, right = ruled_weights(core)
+    assert left == 0 < right
 
 
 def test_stochastic_rounding_is_right_on_average() -> None:

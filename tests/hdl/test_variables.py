@@ -48,10 +48,10 @@ def test_no_name_is_there_twice() -> None:
 
 
 def test_every_array_has_a_space_and_every_space_an_array() -> None:
-    apart = {Space.REGISTER, Space.COUNTER, Space.PROFILE_TABLE}
+    apart = {Space.REGISTER, Space.COUNTER, Space.PROFILE_TABLE, Space.RULE_TABLE}
     assert {v.space for v in ARRAYS} == set(Space) - apart
     options = "n_profiles=8,receptors=2,n_projections=2,weight_depth=64,n_relays=32,max_delay=2"
-    options += ",probe_ranges=1"
+    options += ",probe_ranges=1,n_rules=2"
     assert set(space_formats(preset(f"tiny,{options}"))) == set(Space)
 
 
@@ -133,9 +133,10 @@ def test_the_ideal_network_has_what_it_is_made_of() -> None:
 
 
 def test_the_compiled_tick_takes_all_registers_but_those_of_a_run() -> None:
-    always = {r.name for r in REGISTERS if r.built != "has_profiles"}
+    always = {r.name for r in REGISTERS if r.built not in ("has_profiles", "has_rules")}
     assert set(kernels.Settings._fields) == always - set(RUN_REGISTERS)
     assert list(kernels.Profile._fields) == [r.name for r in REGISTERS if r.per is Per.PROFILE]
+    assert list(kernels.Rule._fields) == [r.name for r in REGISTERS if r.per is Per.RULE]
 
 
 @pytest.mark.parametrize("state", [kernels.State, ideal_kernels.State])

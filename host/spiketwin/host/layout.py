@@ -568,7 +568,8 @@ class Layout:
         entries = [block.entry for block in self.blocks if block.entry is not None]
         for number, entry in enumerate(entries):
             for name, value in zip(spec.FIELDS, vars(entry).values(), strict=True):
-                table[Space[name.upper()]][number] = value
+                if BY_SPACE[Space[name.upper()]].is_built(p):
+                    table[Space[name.upper()]][number] = value
         learning = [k for k, block in enumerate(self.blocks) if block.learns]
         learning.sort(key=lambda k: entries[k].target)
         table[Space.COLUMN_ORDER][: len(learning)] = learning

@@ -20,12 +20,19 @@ from support.rungs import examples
 from support.tables import random_table
 
 from spiketwin.cosim.model.core import ModelCore
-from spiketwin.cosim.model.kernels import Profile
+from spiketwin.cosim.model.kernels import Profile, Rule
 from spiketwin.hdl.spec import variables
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import WORD_COUNT_BITS, Word
-from spiketwin.hdl.spec.registers import ClearMask, Space, profile_columns, registers, space_formats
+from spiketwin.hdl.spec.registers import (
+    ClearMask,
+    Space,
+    profile_columns,
+    registers,
+    rule_columns,
+    space_formats,
+)
 from spiketwin.host.decoding import decode
 
 LAYOUT = tuple(array.space for array in variables.LAYOUT)
@@ -41,6 +48,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
     powers = [n for n in (1, 2, 4, 8) if n <= lanes]
     n_projections = draw(st.sampled_from([1, 1, 2, 7, 64]))
     n_relays = draw(st.sampled_from([0, 32, 64])) if n_projections > 1 else 0
+    learning = draw(st.booleans())
     return CoreParams(
         n_axons=lanes * draw(st.integers(1, 4)),
         n_neurons=lanes * row_groups,
@@ -53,7 +61,8 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         theta_width=draw(st.integers(8, 24)),
         trace_width=draw(st.integers(8, 16)),
         refrac_width=draw(st.integers(2, 16)),
-        learning=draw(st.booleans()),
+        learning=learning,
+        n_rules=draw(st.sampled_from([1, 2, 8])) if learning and n_projections > 1 else 1,
         single_port_weights=(
             weight_width < 8 and row_groups % 2 == 0 and n_projections == 1 and draw(st.booleans())
         ),
@@ -116,6 +125,10 @@ class Pair:
             values = [self.value(column) for _ in range(self.params.n_profiles)]
             self.oracle.profile_table[column.name] = values
             self.model.profiles[:, Profile._fields.index(column.name)] = values
+        for column in rule_columns(self.params):
+            values = [self.value(column) for _ in range(self.params.n_rules)]
+            self.oracle.rule_table[column.name] = values
+            self.model.rules[:, Rule._fields.index(column.name)] = values
 
     def probe(self) -> None:
         """Let ticks report any ranges of state, in words that are sometimes too few."""

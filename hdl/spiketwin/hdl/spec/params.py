@@ -28,6 +28,9 @@ ANSWER_WORDS: Final = 62
 N_PROFILES: Final = (1, 2, 4, 8)
 """Numbers of profiles with which a core can be built."""
 
+N_RULES: Final = (1, 2, 4, 8)
+"""Numbers of learning rules with which a core can be built."""
+
 MAX_PROJECTIONS: Final = 64
 """Most projections of a core."""
 
@@ -150,6 +153,10 @@ class CoreParams:
         Ranges of state that a tick can report (docs/tick.md), 0 to 4. With 0 no tick reports any,
         and probes take no logic. Ticks that report take longer, and room in the output queue for
         their words; all others do not.
+    n_rules:
+        Rules, of which every projection names one: 1, 2, 4 or 8. A rule holds the gains, offsets,
+        bounds and rounding of learning (docs/tick.md). With 1 all projections have the same one,
+        and their numbers take neither memory nor logic. More need learning and projections.
     """
 
     n_axons: int
@@ -178,6 +185,7 @@ class CoreParams:
     decay_shift: bool = False
     receptors: int = 1
     probe_ranges: int = 0
+    n_rules: int = 1
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -193,6 +201,7 @@ class CoreParams:
         self._check_queues()
         self._one_of("link_slots", (2, 4, 8))
         self._one_of("n_profiles", N_PROFILES)
+        self._check_rules()
         self._one_of("receptors", (1, 2))
         self._within("digest_rounds", 0, MAX_DIGEST_ROUNDS)
         self._within("probe_ranges", 0, MAX_PROBE_RANGES)
@@ -281,6 +290,14 @@ class CoreParams:
                 f"{self.weight_depth * self.lanes}"
             )
 
+    def _check_rules(self) -> None:
+        self._one_of("n_rules", N_RULES)
+        if self.has_rules and not (self.learning and self.has_projections):
+            raise ParamsError(
+                f"n_rules must be 1, not {self.n_rules}, unless there is learning, and "
+                "n_projections is above 1: rules are those of projections that learn"
+            )
+
     def _check_relays(self) -> None:
         self._within("n_relays", 0, MAX_RELAYS)
         self._one_of("max_delay", RELAY_DELAYS)
@@ -345,6 +362,11 @@ class CoreParams:
         return self.n_profiles > 1
 
     @property
+    def has_rules(self) -> bool:
+        """Whether `n_rules` is above 1."""
+        return self.n_rules > 1
+
+    @property
     def source_group_width(self) -> int:
         """Bits of a number of groups of `lanes` sources, of 0 to all of them."""
         return self.column_groups.bit_length()
@@ -383,6 +405,11 @@ class CoreParams:
     def profile_width(self) -> int:
         """Bits of the number of a profile."""
         return self.n_profiles.bit_length() - 1
+
+    @property
+    def rule_width(self) -> int:
+        """Bits of the number of a rule."""
+        return self.n_rules.bit_length() - 1
 
     @property
     def neuron_groups(self) -> int:
@@ -438,7 +465,7 @@ class CoreParams:
 _NOT_IN_DIGESTS: Final = (
     "lanes", "neuron_lanes", "source_lanes", "single_port_weights",
     "event_queue_depth", "spike_queue_depth", "link_slots", "saturation_counters",
-    "n_projections", "weight_depth", "max_delay", "probe_ranges",
+    "n_projections", "weight_depth", "max_delay", "probe_ranges", "n_rules",
 )  # fmt: skip
 """Fields on which neither the values that a tick writes nor the numbers of their places depend."""
 

@@ -50,6 +50,8 @@ class Space(enum.IntEnum):
     PROFILE_TABLE = 16
     I_INH = 17
     SOURCE_PROFILE = 18
+    PROJECTION_RULE = 19
+    RULE_TABLE = 20
     PROJECTION_KIND = 24
     PROJECTION_SOURCE = 25
     PROJECTION_SOURCES = 26
@@ -87,6 +89,8 @@ class Per(enum.Enum):
     CORE = "core"
     PROFILE = "profile"
     """The core, if it has a single profile; else each profile."""
+    RULE = "rule"
+    """The core, if it has a single rule; else each rule."""
     SOURCE = "source"
     NEURON = "neuron"
     SYNAPSE = "synapse"
@@ -141,8 +145,8 @@ class Variable:
         Meaning of the variable.
     per:
         The parts of a core that have one value each. A variable with one value per core is a
-        register, and one with a value per profile a register or a column of the space
-        `PROFILE_TABLE`; all others are arrays.
+        register, and one with a value per profile or rule a register or a column of the space
+        `PROFILE_TABLE` or `RULE_TABLE`; all others are arrays.
     kind:
         Where the values come from: a run, the network or the ticks.
     signed:
@@ -191,6 +195,7 @@ class Variable:
         return {
             Per.CORE: (),
             Per.PROFILE: (),
+            Per.RULE: (),
             Per.SOURCE: (n_sources,),
             Per.NEURON: (n_neurons,),
             Per.SYNAPSE: (n_sources, n_neurons),
@@ -262,6 +267,7 @@ _OPTIONS: Final = {
     "digest_rounds": "digest_rounds=3",
     "has_profiles": "n_profiles=2",
     "has_projections": "n_projections=2",
+    "has_rules": "n_rules=2",
     "has_source_profiles": "learning and n_profiles=2",
     "has_two_receptors": "receptors=2",
     "i_inh_decay_shift": "receptors=2 and decay_shift",
@@ -281,6 +287,7 @@ _setting = partial(Variable, per=Per.CORE, kind=Kind.PARAMETER)
 _learning = partial(_setting, built="learning")
 _shared = partial(Variable, per=Per.PROFILE, kind=Kind.PARAMETER)
 _shared_learning = partial(_shared, built="learning")
+_rule = partial(Variable, per=Per.RULE, kind=Kind.PARAMETER, built="learning")
 _shift = partial(_shared, unit=DECAY_SHIFT, since=3)
 _parameter = partial(Variable, kind=Kind.PARAMETER)
 _state = partial(Variable, kind=Kind.STATE)
@@ -308,29 +315,25 @@ VARIABLES: Final = (
     _shared("theta_bump", "theta_width", "What a spike adds to theta.", unit=POTENTIAL),
     _learning("learn_pre", 1, "1: the pre-event rule is applied."),
     _learning("learn_post", 1, "1: the post-event rule is applied."),
-    _learning("stochastic", 1, "1: steps rounded by noise; 0: nearest."),
+    _rule("stochastic", 1, "1: steps rounded by noise; 0: nearest."),
     _learning("seed", 32, "Seed of the noise."),
-    _learning(
-        "w_min", "weight_width", "Lower bound of a plastic weight.", signed=True, unit=WEIGHT
-    ),
-    _learning(
-        "w_max", "weight_width", "Upper bound of a plastic weight.", signed=True, unit=WEIGHT
-    ),
-    _learning(
+    _rule("w_min", "weight_width", "Lower bound of a plastic weight.", signed=True, unit=WEIGHT),
+    _rule("w_max", "weight_width", "Upper bound of a plastic weight.", signed=True, unit=WEIGHT),
+    _rule(
         "pre_gain", GAIN_WIDTH,
         "Weight units, in 1/256, that a full-scale trace_post is worth at a pre-event.",
         signed=True, unit=WEIGHT, fraction_bits=GAIN_BITS,
     ),
-    _learning(
+    _rule(
         "pre_offset", OFFSET_WIDTH, "Step of the weight, in 1/65536, at every pre-event.",
         signed=True, unit=WEIGHT, fraction_bits=STEP_BITS,
     ),
-    _learning(
+    _rule(
         "post_gain", GAIN_WIDTH,
         "Weight units, in 1/256, that a full-scale trace_pre is worth at a post-event.",
         signed=True, unit=WEIGHT, fraction_bits=GAIN_BITS,
     ),
-    _learning(
+    _rule(
         "post_offset", OFFSET_WIDTH, "Step of the weight, in 1/65536, at every post-event.",
         signed=True, unit=WEIGHT, fraction_bits=STEP_BITS,
     ),
@@ -480,6 +483,7 @@ VARIABLES: Final = (
         "projection_itself", 1,
         "0: a neuron has no synapse to itself in a constant projection; 1: it has one.",
     ),
+    _projection("projection_rule", "rule_width", "Rule of a projection.", built="has_rules"),
     _layout(
         "row_projections", WALK_WIDTH,
         "Projections of a group of sources: the first one, and 64 times their number.",
@@ -518,7 +522,7 @@ def names(variables: Iterable[Variable]) -> tuple[str, ...]:
     return tuple(variable.name for variable in variables)
 
 
-CONSTANTS: Final = tuple(v for v in VARIABLES if v.per in (Per.CORE, Per.PROFILE))
+CONSTANTS: Final = tuple(v for v in VARIABLES if v.per in (Per.CORE, Per.PROFILE, Per.RULE))
 """The variables that are registers, or columns of a table that parts of a core share."""
 
 ARRAYS: Final = tuple(v for v in VARIABLES if v not in CONSTANTS)

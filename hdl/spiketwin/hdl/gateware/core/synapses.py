@@ -16,7 +16,7 @@ Stage by stage, from the cycle in which a block is issued::
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -26,13 +26,16 @@ from amaranth.utils import bits_for
 from spiketwin.hdl.gateware.core import noise, weights
 from spiketwin.hdl.gateware.core.active_neurons import FLAGS_LATENCY
 from spiketwin.hdl.gateware.core.pipeline import Delay, beyond, delay_line, saturated
+from spiketwin.hdl.gateware.core.profiles import Table, TableWrites
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
 from spiketwin.hdl.gateware.core.walker import row_layout
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import Space
 
 SETTINGS: Final = ("stochastic", "w_min", "w_max")
-"""The registers that the pipeline uses all the time; gains and offsets come through `value`."""
+"""The registers that the pipeline uses all the time; gains and offsets come through `value`. With
+rules all of these are columns of their table, and the rule travels with the block."""
 
 CURRENT_READ_STAGE = 2
 CURRENT_WRITE_STAGE = 5
@@ -42,6 +45,29 @@ WEIGHT_WRITE_STAGE = 8
 _STEP_WIDTH = a.OFFSET_WIDTH + 2
 """Bits of gain · trace + offset: both terms fit `OFFSET_WIDTH` bits (the gain term by 16 + 16 - 8)
 and the noise is added on top."""
+
+
+class _Rule(NamedTuple):
+    """The constants of the rule of a block.
+
+    Attributes
+    ----------
+    stochastic:
+        Whether steps are rounded by noise, in stage 3.
+    gain_stb, gain:
+        The gain, in stage 2, where the strobe is 1; it stays until the next strobe.
+    offset:
+        The offset, in stage 4.
+    w_min, w_max:
+        The bounds, in stage 6. If they cross, `w_max` wins, and is `w_min` as well.
+    """
+
+    stochastic: Value
+    gain_stb: Value
+    gain: Value
+    offset: Value
+    w_min: Value
+    w_max: Value
 
 
 class Synapses(wiring.Component):
@@ -74,9 +100,11 @@ class Synapses(wiring.Component):
     learn_en:
         In, whether the rule of the pass under way is applied.
     gain_stb, offset_stb, value:
-        In, `value` is the gain, or the offset, of the rule from now on.
+        Without rules: In, `value` is the gain, or the offset, of the rule from now on.
     settings:
-        In, the registers `SETTINGS`: rounding and bounds.
+        Without rules: In, the registers `SETTINGS`: rounding and bounds.
+    rule, rules:
+        With rules: In, the rule of the block; what is written to their table.
     key:
         In, the key of the noise.
     i_syn_saturates:
@@ -124,12 +152,18 @@ class Synapses(wiring.Component):
                 "w_words": Out(words),
                 "trace": In(data.ArrayLayout(p.trace_width, lanes)),
                 "learn_en": In(1),
-                "gain_stb": In(1),
-                "offset_stb": In(1),
-                "value": In(32),
-                "settings": In(RegisterValues(p, SETTINGS)),
                 "key": In(data.ArrayLayout(16, 2)),
             }
+            members |= (
+                {"rule": In(p.rule_width), "rules": In(TableWrites(p, Space.RULE_TABLE))}
+                if p.has_rules
+                else {
+                    "gain_stb": In(1),
+                    "offset_stb": In(1),
+                    "value": In(32),
+                    "settings": In(RegisterValues(p, SETTINGS)),
+                }
+            )
         if p.saturation_counters:
             members["i_syn_saturates"] = Out(lanes)
             if p.learning:
@@ -199,10 +233,11 @@ class Synapses(wiring.Component):
 
     def _learn(self, m: Module) -> None:
         p = self.params
+        rule = self._from_table(m) if p.has_rules else self._from_registers(m)
         m.submodules.noise = hashed = noise.Noise(p)
         m.d.comb += [
             hashed.key.eq(self.key),
-            hashed.stochastic.eq(self.settings.stochastic),
+            hashed.stochastic.eq(rule.stochastic),
             hashed.spiked.eq(self.index),
             hashed.group.eq(self.group),
         ]
@@ -216,19 +251,40 @@ class Synapses(wiring.Component):
                 delay_line(m, late, value, last) if is_wide else Delay(m, late, value, last)[last]
             )
         m.d.comb += self.w_en.eq(learning[last])
-        # If the bounds cross, w_max wins.
+        once = Delay(m, "once", self.once, last)[last] if p.saturation_counters else Const(1)
+        for lane in range(p.lanes):
+            change = self._change(m, lane, rule, hashed.bits[lane])
+            self._change_weight(m, lane, change, rule, once)
+
+    def _from_registers(self, m: Module) -> _Rule:
+        """Return the only rule of a core."""
         settings, w_max = self.settings, self.settings.w_max
         w_min = Signal.like(settings.w_min)
         m.d.sync += w_min.eq(Mux(settings.w_min > w_max, w_max, settings.w_min))
         offset = Signal(signed(a.OFFSET_WIDTH))
         with m.If(self.offset_stb):
             m.d.sync += offset.eq(self.value)
-        once = Delay(m, "once", self.once, last)[last] if p.saturation_counters else Const(1)
-        for lane in range(p.lanes):
-            change = self._change(m, lane, offset, hashed.bits[lane])
-            self._change_weight(m, lane, change, w_min, once)
+        return _Rule(settings.stochastic, self.gain_stb, self.value, offset, w_min, w_max)
 
-    def _change(self, m: Module, lane: int, offset: Value, rounding: Value) -> Signal:
+    def _from_table(self, m: Module) -> _Rule:
+        """Return the rule of the block in each stage, from the table of rules."""
+        table = Table(m, self.params, Space.RULE_TABLE, self.rules)
+        number = Delay(m, "rule", self.rule, 4)
+
+        def at(stage: int, name: str) -> Value:
+            return table.held(name, number[stage - 1], name)
+
+        # No block is in the pipeline when rows turn into columns.
+        column = self.block.column
+        low, high = at(5, "w_min"), at(5, "w_max")
+        w_min, w_max = Signal.like(low), Signal.like(high)
+        m.d.sync += [w_min.eq(Mux(low > high, high, low)), w_max.eq(high)]
+        return _Rule(
+            at(3, "stochastic"), Const(1), Mux(column, at(2, "post_gain"), at(2, "pre_gain")),
+            Mux(column, at(4, "post_offset"), at(4, "pre_offset")), w_min, w_max,
+        )  # fmt: skip
+
+    def _change(self, m: Module, lane: int, rule: _Rule, rounding: Value) -> Signal:
         """Stages 3 to 5: gain · trace + offset + rounding, truncated to whole weight units."""
         p = self.params
         # Multipliers have registers at inputs and output. They lie far apart, so each lane has its
@@ -244,20 +300,18 @@ class Synapses(wiring.Component):
         )
         change = Signal(signed(_STEP_WIDTH - a.STEP_BITS), name=f"change_{lane}")
         fraction = product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
-        with m.If(self.gain_stb):
-            m.d.sync += gain.eq(self.value)
+        with m.If(rule.gain_stb):
+            m.d.sync += gain.eq(rule.gain)
         m.d.sync += [
             trace.eq(self.trace[lane]),
             product.eq(trace * gain),
-            change.eq((fraction + offset + rounding) >> a.STEP_BITS),
+            change.eq((fraction + rule.offset + rounding) >> a.STEP_BITS),
         ]
         return change
 
-    def _change_weight(
-        self, m: Module, lane: int, change: Value, w_min: Value, once: Value
-    ) -> None:
+    def _change_weight(self, m: Module, lane: int, change: Value, rule: _Rule, once: Value) -> None:
         """Stages 6 and 7: add the change to the weight, and hold the weight to its bounds."""
-        p, w_max = self.params, self.settings.w_max
+        p, w_min, w_max = self.params, rule.w_min, rule.w_max
         word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
         weight = weights.synapse_layout(p)(word[1]).weight
         moved = Signal(signed(max(p.weight_width, len(change)) + 1), name=f"inverted_{lane}")

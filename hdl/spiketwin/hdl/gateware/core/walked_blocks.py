@@ -30,6 +30,8 @@ class WalkedBlocks(wiring.Component):
         Out, the block, its source or neuron, and its number in a row or column of all.
     constant, added, added_less:
         Out, of the row under way (`walker.row_layout`).
+    rule:
+        Out, likewise, with rules.
     bumps:
         Out, the first cycle of the first row of a source.
     last:
@@ -57,6 +59,7 @@ class WalkedBlocks(wiring.Component):
                 "bumps": Out(1),
                 "last": Out(1),
                 "once": Out(1),
+                **({"rule": Out(p.rule_width)} if p.has_rules else {}),
             }
         )
 
@@ -90,6 +93,8 @@ class WalkedBlocks(wiring.Component):
                 cycles_left.eq(Mux(self.row.groups < least, least, self.row.groups)),
                 self.bumps.eq(self.row.first & ~self.in_columns),
             ]
+            if p.has_rules:
+                m.d.sync += self.rule.eq(self.row.rule)
         with m.Elif(self.streaming):
             m.d.sync += [
                 block.word.eq(block.word + stride),

@@ -54,6 +54,8 @@ def row_layout(params: CoreParams) -> data.StructLayout:
     constant, added, added_less:
         Whether the row is that of a constant projection; what it then adds to the currents of
         neurons, and of those that are active sources of it themselves.
+    rule:
+        With rules: that of the projection.
     """
     p = params
     # A sum that is farther away from its range than this saturates in any case.
@@ -75,6 +77,7 @@ def row_layout(params: CoreParams) -> data.StructLayout:
                 if p.n_relays
                 else {}
             ),
+            **({"rule": p.rule_width} if p.has_rules else {}),
         }
     )
 
@@ -304,11 +307,10 @@ class Walker(wiring.Component):
         place = Delay(m, "place", self._place, READ_LATENCY)[READ_LATENCY]
         number = Mux(self.in_columns, order.r_part[0], place)
         m.d.comb += order.r_address.eq(self._place)
-        for name in FIELDS:
+        built = [name for name in FIELDS if name in self._arrays]
+        for name in built:
             m.d.comb += getattr(self, name).r_address.eq(number)
-        fields = {
-            name.removeprefix("projection_"): getattr(self, name).r_part[0] for name in FIELDS
-        }
+        fields = {name.removeprefix("projection_"): getattr(self, name).r_part[0] for name in built}
         return fields, number
 
     def _sum(self, m: Module, fields: dict[str, Value], number: Value, prepared: Signal) -> None:
@@ -362,6 +364,7 @@ class Walker(wiring.Component):
             "stride": Mux(self.in_columns, self.params.lanes, stride),
             "group": Mux(self.in_columns, source, target),
             "groups": Mux(has_no_block, 0, Mux(self.in_columns, sources, targets)),
+            **({"rule": fields["rule"]} if self.params.has_rules else {}),
         }
         for name, value in kept.items():
             field = getattr(prepared, name)
