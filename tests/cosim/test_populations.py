@@ -50,14 +50,14 @@ def one_matrix(net: Network) -> Network:
 
 
 def sizes(net: Network, **changes: Any) -> CoreParams:
-    params = replace(net.core_params(lanes=2), learning=True, digest_rounds=2)
+    params = net.core_params(lanes=2, learning=True, digest_rounds=2)
     return replace(params, **changes)
 
 
 @given(st.integers(0, 1 << 30))
 @settings(max_examples=examples(60))
 def test_a_network_of_populations_behaves_as_the_oracle_with_its_tables(seed: int) -> None:
-    net = random_network(np.random.default_rng(seed), kinds=True)
+    net = random_network(np.random.default_rng(seed), kinds=True, rules=True)
     assume(cut(net, 2).n_projections <= 64)
     params = sizes(net)
     place = layout(net, params)
@@ -65,6 +65,7 @@ def test_a_network_of_populations_behaves_as_the_oracle_with_its_tables(seed: in
     for space, array in place.place(net).items():
         setattr(oracle, space.name.lower(), array.tolist())
     oracle.register |= net.register_values(params)
+    oracle.rule_table |= net.rule_values(params)
     events = stimulus(net, seed)
     with connect("model:", params=params) as core:
         run, held = played(core, net, seed)
@@ -259,7 +260,8 @@ def all_kinds() -> tuple[Network, CoreParams]:
                   trace_post_bump=9000, trace_post_tau=10.0)  # fmt: skip
     hidden, output = net.population(7, threshold=100, name="hidden"), net.population(3)
     net.project(net.axons, hidden, weights=rng.integers(20, 60, (5, 7)), plastic=True)
-    net.project(net.axons, hidden, weights=20, delay=3, plastic=True, name="late")
+    net.project(net.axons, hidden, weights=20, delay=3, plastic=True, name="late", w_max=60,
+                pre_gain=-70, gain_shift=7, current_after=True, stochastic=True)  # fmt: skip
     net.project(hidden, hidden[:5], constant=-9, itself=False, name="inhibition")
     net.project(hidden, output, weights=rng.integers(1, 99, (7, 3)), delay=1)
     net.project(hidden[2:5], output, constant=7, delay=4, name="later")
@@ -284,7 +286,7 @@ def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:
 ROOMY = CoreParams(
     n_axons=32, n_neurons=64, lanes=2, source_lanes=2, n_projections=64, weight_depth=4096,
     n_relays=192, max_delay=16, digest_rounds=2, saturation_counters=True, v_width=18,
-    spike_queue_depth=512,
+    spike_queue_depth=512, n_rules=4,
 )  # fmt: skip
 
 
@@ -293,7 +295,7 @@ def test_the_gateware_runs_any_network_of_all_kinds_as_the_model_does(url: str) 
     spikes = 0
     with connect("model:", params=ROOMY) as model, connect(url, params=ROOMY) as rtl:
         for seed in range(max(20, examples(60))):
-            net = random_network(np.random.default_rng(seed), kinds=True)
+            net = random_network(np.random.default_rng(seed), kinds=True, rules=True)
             try:
                 net.check_fits(ROOMY)
             except DoesNotFit:

@@ -120,10 +120,12 @@ def test_the_documentation_of_a_network_names_all_its_attributes(described: type
 
 def test_the_ideal_network_has_what_it_is_made_of() -> None:
     # What a network has in its projections, it has in a matrix, with rows for relays.
-    assert attributes(Ideal) - {"relays"} <= attributes(Network)
+    assert attributes(Ideal) - {"relays", "rule"} <= attributes(Network)
     used = {v.attribute for v in VARIABLES if v.name in ideal_kernels.State._fields}
     losses = {f"{v.name.removesuffix('_decay')}_loss" for v in REGISTERS if v.is_decay}
-    used_settings = {*ideal_kernels.Rules._fields, *ideal_kernels.Shared._fields}
+    used_settings = {
+        *ideal_kernels.Rules._fields, *ideal_kernels.Shared._fields, *ideal_kernels.Rule._fields,
+    }  # fmt: skip
     assert {n for n in used_settings if n.endswith("_loss")} == losses
     settings = used_settings - losses
     assert settings <= attributes(Ideal)
@@ -154,9 +156,11 @@ def test_a_compiled_walk_takes_the_whole_table() -> None:
 
 def test_the_ideal_network_knows_all_settings_that_its_ticks_use() -> None:
     held = {v.name.replace("_decay", "_loss") for v in SETTINGS.values()}
-    # Steps are rounded outside of the rules, if at all; a tag is for the host.
-    rules = {*ideal_kernels.Rules._fields, *ideal_kernels.Shared._fields}
-    assert held - rules == {"stochastic", "seed", "tag"}
+    # The seed is that of the grid, if steps are rounded at all; a tag is for the host.
+    per_rule = {*ideal_kernels.Rule._fields}
+    rules = {*ideal_kernels.Rules._fields, *ideal_kernels.Shared._fields, *per_rule}
+    assert held - rules == {"seed", "tag"}
+    assert per_rule == {name for name, v in SETTINGS.items() if v.per is Per.RULE}
     assert rules <= held
     profiled = {
         v.name.replace("_decay", "_loss") for v in SETTINGS.values() if v.per is Per.PROFILE

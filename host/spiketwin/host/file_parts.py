@@ -44,7 +44,10 @@ class Range:
 
 @dataclass(frozen=True)
 class Described:
-    """A projection as the header describes it; `constant` is None if it is dense."""
+    """A projection as the header describes it; `constant` is None if it is dense.
+
+    `rule` is 0 if it is constant.
+    """
 
     name: str
     source: Range
@@ -52,6 +55,7 @@ class Described:
     delay: int
     constant: int | None
     itself: bool
+    rule: int
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -134,6 +138,7 @@ class Parts:
                 kind = {
                     "weights": weights[begin:end].reshape(made.shape),
                     "plastic": plastic[begin:end].reshape(made.shape),
+                    "rule": made.rule,
                 }
             net.project(
                 made.source.of(net), made.target.of(net), name=made.name, delay=made.delay, **kind
@@ -162,7 +167,11 @@ def described(net: Network) -> dict[str, Any]:
                 "target": _to_json(each.target),
                 "delay": each.delay,
             }
-            | ({} if each.constant is None else {"constant": each.constant, "itself": each.itself})
+            | (
+                {"rule": each.rule}
+                if each.constant is None
+                else {"constant": each.constant, "itself": each.itself}
+            )
             for each in net.projections
         ],
     }
@@ -191,7 +200,7 @@ def _to_json(population: Population) -> dict[str, Any]:
 
 
 def _projection(where: str, found: Any, most: dict[str, int]) -> Described:
-    kinds = {ProjectionKind.DENSE: (), ProjectionKind.CONSTANT: ("constant", "itself")}
+    kinds = {ProjectionKind.DENSE: ("rule",), ProjectionKind.CONSTANT: ("constant", "itself")}
     more = {kind.name.lower(): keys for kind, keys in kinds.items()}
     kind = found.get("kind") if isinstance(found, dict) else None
     if not isinstance(kind, str) or kind not in more:
@@ -201,14 +210,14 @@ def _projection(where: str, found: Any, most: dict[str, int]) -> Described:
     if target.of_axons:
         raise NetworkFileError(f"{where}.target must be of neurons")
     # Their ranges are checked when the projection is made.
-    for name, wanted in (("delay", int), ("constant", int), ("itself", bool)):
+    for name, wanted in (("delay", int), ("constant", int), ("itself", bool), ("rule", int)):
         if name in keys and type(keys[name]) is not wanted:
             raise NetworkFileError(
                 f"{where}.{name} must be {wanted.__name__}, not {shown(keys[name])}"
             )
     return Described(
         _name(where, keys["name"]), source, target, keys["delay"], keys.get("constant"),
-        keys.get("itself", True),
+        keys.get("itself", True), keys.get("rule", 0),
     )  # fmt: skip
 
 

@@ -70,6 +70,8 @@ class Piece:
         The weight of all synapses of a constant projection; None of a dense one.
     itself:
         Whether neurons have synapses to themselves in it.
+    rule:
+        Number of the rule by which its weights learn.
     """
 
     projection: int
@@ -78,6 +80,7 @@ class Piece:
     learns: bool
     constant: int | None = None
     itself: bool = True
+    rule: int = 0
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ class Cut:
             *self._groups(self.neurons, piece.pairs.neurons),
         )
         if piece.constant is None:
-            return spec.Projection(spec.ProjectionKind.DENSE, *ends, base)
+            return spec.Projection(spec.ProjectionKind.DENSE, *ends, base, rule=piece.rule)
         return spec.Projection(
             spec.ProjectionKind.CONSTANT, *ends, weight=piece.constant, itself=int(piece.itself)
         )
@@ -219,7 +222,7 @@ def _cut(net: Network, lanes: int, *, finely: bool) -> Cut:
     pieces = [
         Piece(
             number, Pairs(part, targets), arrivals[part.start, block.delay], learns[number],
-            block.constant, block.itself or targets != _moved(part, -net.n_axons),
+            block.constant, block.itself or targets != _moved(part, -net.n_axons), block.rule,
         )
         for number, block in enumerate(blocks)
         for part in _within(block.source.sources, sources)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spiketwin.hdl.spec.params import RELAY_DELAYS
+from spiketwin.hdl.spec.params import N_RULES, RELAY_DELAYS
 from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import integers
@@ -139,6 +139,8 @@ class Projection:
         Whether neurons have synapses to themselves in a constant projection.
     delay:
         Ticks by which its spikes arrive later than without one.
+    rule:
+        Number of the rule by which it learns; 0 of a constant one.
     """
 
     source: Population
@@ -149,6 +151,7 @@ class Projection:
     constant: int | None = None
     itself: bool = True
     delay: int = 0
+    rule: int = 0
 
     @property
     def kind(self) -> ProjectionKind:
@@ -191,7 +194,9 @@ class Projection:
     def keywords(self) -> dict[str, Any]:
         """Return the arguments of `Network.project` that make the like, besides both ends."""
         if self.constant is None:
-            its: dict[str, Any] = {"weights": self.weights, "plastic": self.plastic}
+            its: dict[str, Any] = {
+                "weights": self.weights, "plastic": self.plastic, "rule": self.rule,
+            }  # fmt: skip
         else:
             its = {"constant": self.constant, "itself": self.itself}
         return its | {"delay": self.delay, "name": self.name}
@@ -263,7 +268,12 @@ def checked_kind(where: str, projection: Projection, limits: tuple[int, int]) ->
     `limits` are those of a constant weight, and `where` begins the names in messages.
     """
     made = projection
-    for name, allowed in (("delay", (0, MAX_DELAY)), ("itself", (0, 1)), ("constant", limits)):
+    for name, allowed in (
+        ("delay", (0, MAX_DELAY)),
+        ("itself", (0, 1)),
+        ("rule", (0, max(N_RULES) - 1)),
+        ("constant", limits),
+    ):
         given = getattr(made, name)
         if name != "constant" or given is not None:
             value = int(integers(f"{where}{name}", given, (), allowed, InvalidNetwork))
@@ -276,6 +286,10 @@ def checked_kind(where: str, projection: Projection, limits: tuple[int, int]) ->
     if made.constant is not None and made.plastic.any():
         raise InvalidNetwork(
             f"{where}plastic must be False, as a constant weight does not learn: give weights"
+        )
+    if made.constant is not None and made.rule:
+        raise InvalidNetwork(
+            f"{where}rule must be left out, as a constant weight does not learn: give weights"
         )
     if made.itself:
         return

@@ -323,7 +323,7 @@ def _only(small: _Small, name: str, places: list[tuple[int, Any]], differ: _Diff
 def _fewer_settings(small: _Small, differ: _Differ) -> _Small:
     """Set settings, and single parameters of neurons, to their defaults."""
     for name, value in _usual_settings().items():
-        if getattr(small.network, name) != value:
+        if np.any(getattr(small.network, name) != value):
             usual = small.changed(**{name: value})
             small = usual if differ(usual) else small
     for name, value in _SILENT.items():

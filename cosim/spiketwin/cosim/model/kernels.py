@@ -162,6 +162,8 @@ class Rule(NamedTuple):
     pre_offset: int
     post_gain: int
     post_offset: int
+    gain_shift: int
+    current_after: int
 
 
 class Sizes(NamedTuple):
@@ -384,13 +386,17 @@ def apply_steps(
 
 @compiled
 def form_changes(
-    changes: Int32, traces: Int32, rounding: Word16, gain: int, offset: int, shift: int
-) -> None:
-    """Write the `arithmetic.weight_step` of every trace, rounded to weight units, to `changes`."""
-    narrow_gain, narrow_offset = np.int32(gain), np.int32(offset)
+    changes: Int32, traces: Int32, rounding: Word16, gain: int, gain_shift: int, offset: int,
+    shift: int,
+) -> None:  # fmt: skip
+    """Write the `arithmetic.weight_step` of every trace, rounded to weight units, to `changes`.
+
+    A step has up to 40 bits, and a change in weight units fits its narrow type again.
+    """
+    factor = np.int64(gain) << gain_shift
     for k in range(changes.size):
-        step = np.int32(np.int32(np.int32(narrow_gain * traces[k]) >> shift) + narrow_offset)
-        changes[k] = np.int32(step + np.int32(rounding[k])) >> a.STEP_BITS
+        step = ((factor * np.int64(traces[k])) >> shift) + offset
+        changes[k] = np.int32((step + np.int64(rounding[k])) >> a.STEP_BITS)
 
 
 @compiled
@@ -423,7 +429,7 @@ def _profile(s: State, number: int) -> Profile:
 def _rule(t: Table, projection: int) -> Rule:
     """Return the rule of a projection."""
     row = t.rules[t.projection_rule[projection] if t.projection_rule.size else 0]
-    return Rule(row[0], row[1], row[2], row[3], row[4], row[5], row[6])
+    return Rule(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
 
 
 @compiled
@@ -461,6 +467,14 @@ def add_split_row(i_syn: Int32, i_inh: Int32, row: Weights, top: int) -> np.int3
         i_syn[j] = i_syn[j] if inhibits else held
         cut = np.int32(cut + (np.int32(1) if held != total else np.int32(0)))
     return cut
+
+
+@compiled
+def _add_part(s: State, r: Settings, z: Sizes, begin: int, end: int, row: Weights) -> np.int32:
+    """Add a row of weights to the currents of some neurons; return how many saturate."""
+    if r.i_inh_en:
+        return add_split_row(s.i_syn[begin:end], s.i_inh[begin:end], row, z.i_syn_top)
+    return add_row(s.i_syn[begin:end], row, z.i_syn_top)
 
 
 @compiled
@@ -548,7 +562,7 @@ def _learn_gathered(
     else:
         noise[:] = a.HALF_STEP
     changes = t.row_change[:count]
-    form_changes(changes, traces, noise, gain, offset, z.step_shift)
+    form_changes(changes, traces, noise, gain, own.gain_shift, offset, z.step_shift)
     return apply_changes(t.row_weight[:count], t.row_plastic[:count], changes, own.w_min, own.w_max)
 
 
@@ -570,14 +584,12 @@ def _deliver_walked(
         begin = t.projection_target[k] * t.lanes
         end = begin + count
         learns = _gather(t, first, stride, 0, source, count)
-        row, plastic = t.row_weight[:count], t.row_plastic[:count]
-        if r.i_inh_en:
-            i_syn_cut += add_split_row(s.i_syn[begin:end], s.i_inh[begin:end], row, z.i_syn_top)
-        else:
-            i_syn_cut += add_row(s.i_syn[begin:end], row, z.i_syn_top)
+        row, plastic, own = t.row_weight[:count], t.row_plastic[:count], _rule(t, k)
+        if not own.current_after:
+            i_syn_cut += _add_part(s, r, z, begin, end, row)
         if r.learn_pre and learns:
             cut += _learn_gathered(
-                t, _rule(t, k), z, a.PASS_PRE, s.trace_post[begin:end], s.row_noise[begin:end],
+                t, own, z, a.PASS_PRE, s.trace_post[begin:end], s.row_noise[begin:end],
                 z.neurons[begin:end], source, key_x, key_y,
             )  # fmt: skip
             _scatter(t, first, stride, 0, source, count)
@@ -585,6 +597,8 @@ def _deliver_walked(
                 digest ^= digest_synapses(
                     source, begin, row, plastic, z.weight_mask, z.digest_rounds
                 )
+        if own.current_after:
+            i_syn_cut += _add_part(s, r, z, begin, end, row)
     _bump_trace_pre(s, r, z, source)
     return digest, i_syn_cut, cut
 

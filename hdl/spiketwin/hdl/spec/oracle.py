@@ -270,12 +270,13 @@ class Oracle:
         targets = range(first, first + projection.targets * lanes)
         row = [self._synapse(projection, source, j) for j in targets]
         for j, (at, column) in zip(targets, row, strict=True):
-            w = self.weight[at][column]
-            self._add(j, w, w)
+            w = before = self.weight[at][column]
             if p.learning and r["learn_pre"] and self.plastic[at][column]:
-                gain, offset = (self._rule(name, rule) for name in ("pre_gain", "pre_offset"))
-                step = a.weight_step(self.trace_post[j], gain, offset, p.trace_width)
-                self.weight[at][column] = self._stepped(w, step, rule, a.PASS_PRE, source, j)
+                step = self._step(self.trace_post[j], "pre", rule)
+                w = self._stepped(w, step, rule, a.PASS_PRE, source, j)
+            self.weight[at][column] = w
+            acts = w if self._rule("current_after", rule) else before
+            self._add(j, acts, acts)
         if p.learning and r["learn_pre"]:
             self._fold_synapses(source, first, row)
 
@@ -356,14 +357,13 @@ class Oracle:
             self._learn_column(neuron, projection)
 
     def _learn_column(self, neuron: int, projection: Projection) -> None:
-        p, lanes, rule = self.params, self.params.lanes, projection.rule
+        lanes, rule = self.params.lanes, projection.rule
         first = projection.source * lanes
         sources = range(first, first + projection.sources * lanes)
         column = [self._synapse(projection, i, neuron) for i in sources]
         for i, (at, place) in zip(sources, column, strict=True):
             if self.plastic[at][place]:
-                gain, offset = (self._rule(name, rule) for name in ("post_gain", "post_offset"))
-                step = a.weight_step(self.trace_pre[i], gain, offset, p.trace_width)
+                step = self._step(self.trace_pre[i], "post", rule)
                 self.weight[at][place] = self._stepped(
                     self.weight[at][place], step, rule, a.PASS_POST, neuron, i
                 )
@@ -388,6 +388,13 @@ class Oracle:
         for k in range(0, len(written), 2):
             if any(flags[k : k + 2]):
                 self._fold(row, (first + k) // 2, written[k + 1] << 16 | written[k])
+
+    def _step(self, trace: int, event: str, rule: int) -> int:
+        """Return the step of a weight at a pre-event or a post-event, by a rule."""
+        gain, offset, shift = (
+            self._rule(name, rule) for name in (f"{event}_gain", f"{event}_offset", "gain_shift")
+        )
+        return a.weight_step(trace, gain, offset, self.params.trace_width, shift)
 
     def _stepped(
         self, weight: int, step: int, rule: int, which_pass: int, spiked: int, other: int

@@ -344,7 +344,7 @@ _AGREED: Final = (
     schedule.LEAD, schedule.ROW_REPEAT, schedule.ROW_DRAIN, schedule.NEURON_DRAIN,
     schedule.SOURCE_DRAIN, schedule.SPIKE_LATENCY, schedule.COLUMN_LEAD, schedule.COLUMN_DRAIN,
     schedule.END, schedule.WALK, schedule.LEAST_WALKED, schedule.SWEEP, schedule.RELAY,
-    schedule.PROBE_RANGE, schedule.PROBE,
+    schedule.PROBE_RANGE, schedule.PROBE, schedule.ROW_DRAIN_RULES,
 )  # fmt: skip
 """Numbers that both ends must agree on: their values alone, so that a constant may be renamed."""
 

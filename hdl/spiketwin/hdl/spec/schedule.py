@@ -7,6 +7,7 @@ A tick runs through these phases, each beginning when the one before is over::
              + E · ROW_REPEAT        with learning, for each of the E events that repeat
                                      the one before, until it has changed the weights
              + ROW_DRAIN             until the last current is written; only if R > 0
+             + ROW_DRAIN_RULES       with rules, as currents wait for the weights
              + WALK                  with projections, until the first row begins
     update   the longer of
                n_neurons / neuron_lanes + NEURON_DRAIN
@@ -45,6 +46,7 @@ ROW_REPEAT: Final = 6
 rows of a memory of one port begin every other cycle."""
 
 ROW_DRAIN: Final = 5
+ROW_DRAIN_RULES: Final = 3
 NEURON_DRAIN: Final = 14
 SOURCE_DRAIN: Final = 6
 SPIKE_LATENCY: Final = 10
@@ -73,6 +75,11 @@ def lead_cycles(params: CoreParams) -> int:
     return LEAD + params.relay_words
 
 
+def row_drain(params: CoreParams) -> int:
+    """Return the cycles from the last block of a row until its currents are written."""
+    return ROW_DRAIN + ROW_DRAIN_RULES * params.has_rules
+
+
 def deliver_cycles(params: CoreParams, rows: int, constant: int = 0) -> int:
     """Return the cycles from the beginning of a tick to *Update*.
 
@@ -81,7 +88,7 @@ def deliver_cycles(params: CoreParams, rows: int, constant: int = 0) -> int:
     """
     walk = WALK if params.has_projections else 0
     sweeps = SWEEP + constant if constant else 0
-    return lead_cycles(params) + (walk + rows + sweeps + ROW_DRAIN if rows else 0)
+    return lead_cycles(params) + (walk + rows + sweeps + row_drain(params) if rows else 0)
 
 
 def repeat_cycles(params: CoreParams) -> int:

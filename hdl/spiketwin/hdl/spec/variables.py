@@ -17,6 +17,7 @@ from spiketwin.hdl.spec.arithmetic import (
     DECAY_BITS,
     DECAY_SHIFT_BITS,
     GAIN_BITS,
+    GAIN_SHIFT_BITS,
     GAIN_WIDTH,
     LEAK_WIDTH,
     OFFSET_WIDTH,
@@ -402,6 +403,15 @@ VARIABLES: Final = (
     _of_probes(
         "probe_words", 16,
         "Most words of probes of a tick; a tick that reports begins with room for so many more.",
+    ),
+    _rule(
+        "gain_shift", GAIN_SHIFT_BITS, "Both gains are multiplied by 2 as often.",
+        built="has_rules", since=3,
+    ),
+    _rule(
+        "current_after", 1,
+        "1: a current is made by the weight from after its pre-event; 0: from before.",
+        built="has_rules", since=3,
     ),
     # Arrays, in the order of cause and effect within a tick.
     _state(

@@ -217,7 +217,7 @@ class Controller(wiring.Component):
         with m.Else():
             m.d.sync += self.axons_over.eq(1)
             if after_rows:
-                self._enter(m, "ROW_DRAIN", schedule.ROW_DRAIN)
+                self._enter(m, "ROW_DRAIN", schedule.row_drain(self.params))
             else:
                 self._enter_update(m)
 
@@ -242,7 +242,7 @@ class Controller(wiring.Component):
             with m.Else():
                 m.d.comb += self.skip_stb.eq(1)
                 self._enter_update(m)
-        self._walk(m, "ROW", schedule.ROW_DRAIN)
+        self._walk(m, "ROW", schedule.row_drain(self.params))
         if self.params.learning:
             with m.State("ROW_REPEAT"), m.If(self._last):
                 m.d.comb += self.take_row_stb.eq(1)

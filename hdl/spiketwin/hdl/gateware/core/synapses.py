@@ -12,6 +12,9 @@ Stage by stage, from the cycle in which a block is issued::
     6  weight + step
     7  held to w_min … w_max
     8  rotated back; written
+
+With rules a current may be made by the changed weight, which is there in stage 7, so that all of
+what rows do to currents lies three stages later (`current_stages`).
 """
 
 from __future__ import annotations
@@ -28,23 +31,30 @@ from spiketwin.hdl.gateware.core.active_neurons import FLAGS_LATENCY
 from spiketwin.hdl.gateware.core.pipeline import Delay, beyond, delay_line, saturated
 from spiketwin.hdl.gateware.core.profiles import Table, TableWrites
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
+from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY
 from spiketwin.hdl.gateware.core.walker import row_layout
 from spiketwin.hdl.spec import arithmetic as a
+from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.projections import CURRENT_CYCLES
 from spiketwin.hdl.spec.registers import Space
 
 SETTINGS: Final = ("stochastic", "w_min", "w_max")
 """The registers that the pipeline uses all the time; gains and offsets come through `value`. With
 rules all of these are columns of their table, and the rule travels with the block."""
 
-CURRENT_READ_STAGE = 2
-CURRENT_WRITE_STAGE = 5
 WEIGHT_WRITE_STAGE = 8
-"""Stages in which addresses and data are at the ports of the memories."""
+"""Stage in which address and data of weights are at the port of their memory."""
 
 _STEP_WIDTH = a.OFFSET_WIDTH + 2
 """Bits of gain · trace + offset: both terms fit `OFFSET_WIDTH` bits (the gain term by 16 + 16 - 8)
 and the noise is added on top."""
+
+
+def current_stages(params: CoreParams) -> tuple[int, int]:
+    """Return the stages in which a current is read, and written, at the ports of its memory."""
+    write = schedule.row_drain(params)
+    return write - CURRENT_CYCLES + 1, write
 
 
 class _Rule(NamedTuple):
@@ -56,18 +66,24 @@ class _Rule(NamedTuple):
         Whether steps are rounded by noise, in stage 3.
     gain_stb, gain:
         The gain, in stage 2, where the strobe is 1; it stays until the next strobe.
+    gain_shift:
+        The exponent of the gain, in stage 4; None without rules.
     offset:
         The offset, in stage 4.
     w_min, w_max:
         The bounds, in stage 6. If they cross, `w_max` wins, and is `w_min` as well.
+    current_after:
+        Whether currents are made by changed weights, in stage 7; None without rules.
     """
 
     stochastic: Value
     gain_stb: Value
     gain: Value
+    gain_shift: Value | None
     offset: Value
     w_min: Value
     w_max: Value
+    current_after: Value | None
 
 
 class Synapses(wiring.Component):
@@ -174,9 +190,10 @@ class Synapses(wiring.Component):
         m = Module()
         for name in weights.BlockAddress(self.params).members:
             m.d.comb += getattr(self.read, name).eq(getattr(self.block, name))
-        self._deliver(m)
+        self._changed = list[Value]()  # with rules: the weights that may act, in stage 7
         if self.params.learning:
             self._learn(m)
+        self._deliver(m)
         return m
 
     def _deliver(self, m: Module) -> None:
@@ -186,14 +203,12 @@ class Synapses(wiring.Component):
         projections the table sees to that (`spec.projections.collide`).
         """
         p = self.params
-        row = Delay(m, "row", self.issue & ~self.block.column, CURRENT_WRITE_STAGE)
-        place = Delay(m, "place", self.group[: len(self.i_read)], CURRENT_WRITE_STAGE)
-        m.d.comb += [
-            self.i_read.eq(place[CURRENT_READ_STAGE]),
-            self.i_write.eq(place[CURRENT_WRITE_STAGE]),
-        ]
+        read, write = current_stages(p)
+        row = Delay(m, "row", self.issue & ~self.block.column, write)
+        place = Delay(m, "place", self.group[: len(self.i_read)], write)
+        m.d.comb += [self.i_read.eq(place[read]), self.i_write.eq(place[write])]
         added = self._added(m) if p.has_projections else [word.weight for word in self.words]
-        writes = row[CURRENT_WRITE_STAGE]
+        writes = row[write]
         if not p.has_two_receptors:
             m.d.comb += self.i_w_en.eq(writes)
         for lane in range(p.lanes):
@@ -216,19 +231,24 @@ class Synapses(wiring.Component):
                     m.d.comb += self.i_syn_saturates[lane].eq(beyond(total, p.i_syn_width))
 
     def _added(self, m: Module) -> list[Value]:
-        """Return, in stage 4, what each lane adds: its weight, or that of constant projections."""
-        constant = Delay(m, "constant", self.constant, 4)[4]
-        taken = Delay(m, "taken", self.taken_stb, 3)[3]
-        active = Delay(m, "active", self.active, 3 - FLAGS_LATENCY)[3 - FLAGS_LATENCY]
+        """Return what each lane adds, in the stage in which the current is there.
+
+        That is its weight, or that of constant projections.
+        """
+        stage = current_stages(self.params)[0] + READ_LATENCY
+        constant = Delay(m, "constant", self.constant, stage)[stage]
+        taken = Delay(m, "taken", self.taken_stb, stage - 1)[stage - 1]
+        later = stage - 1 - FLAGS_LATENCY
+        active = Delay(m, "active", self.active, later)[later]
         # The blocks of the row before are still on their way when the next one is taken.
         every, less = Signal.like(self.added), Signal.like(self.added_less)
         with m.If(taken):
             m.d.sync += [every.eq(self.added), less.eq(self.added_less)]
         added: list[Value] = []
-        for lane, word in enumerate(self.words):
+        for lane, weight in enumerate(self._changed or [word.weight for word in self.words]):
             same = Signal.like(self.added, name=f"constant_{lane}")
             m.d.sync += same.eq(Mux(active[lane], less, every))
-            added.append(Mux(constant, same, word.weight))
+            added.append(Mux(constant, same, weight))
         return added
 
     def _learn(self, m: Module) -> None:
@@ -254,7 +274,10 @@ class Synapses(wiring.Component):
         once = Delay(m, "once", self.once, last)[last] if p.saturation_counters else Const(1)
         for lane in range(p.lanes):
             change = self._change(m, lane, rule, hashed.bits[lane])
-            self._change_weight(m, lane, change, rule, once)
+            before, after = self._change_weight(m, lane, change, rule, once)
+            if rule.current_after is not None:
+                takes = learning[last] & rule.current_after
+                self._changed.append(Mux(takes, after, before))
 
     def _from_registers(self, m: Module) -> _Rule:
         """Return the only rule of a core."""
@@ -264,12 +287,14 @@ class Synapses(wiring.Component):
         offset = Signal(signed(a.OFFSET_WIDTH))
         with m.If(self.offset_stb):
             m.d.sync += offset.eq(self.value)
-        return _Rule(settings.stochastic, self.gain_stb, self.value, offset, w_min, w_max)
+        return _Rule(
+            settings.stochastic, self.gain_stb, self.value, None, offset, w_min, w_max, None
+        )
 
     def _from_table(self, m: Module) -> _Rule:
         """Return the rule of the block in each stage, from the table of rules."""
         table = Table(m, self.params, Space.RULE_TABLE, self.rules)
-        number = Delay(m, "rule", self.rule, 4)
+        number = Delay(m, "rule", self.rule, 6)
 
         def at(stage: int, name: str) -> Value:
             return table.held(name, number[stage - 1], name)
@@ -280,9 +305,15 @@ class Synapses(wiring.Component):
         w_min, w_max = Signal.like(low), Signal.like(high)
         m.d.sync += [w_min.eq(Mux(low > high, high, low)), w_max.eq(high)]
         return _Rule(
-            at(3, "stochastic"), Const(1), Mux(column, at(2, "post_gain"), at(2, "pre_gain")),
-            Mux(column, at(4, "post_offset"), at(4, "pre_offset")), w_min, w_max,
-        )  # fmt: skip
+            stochastic=at(3, "stochastic"),
+            gain_stb=Const(1),
+            gain=Mux(column, at(2, "post_gain"), at(2, "pre_gain")),
+            gain_shift=at(4, "gain_shift"),
+            offset=Mux(column, at(4, "post_offset"), at(4, "pre_offset")),
+            w_min=w_min,
+            w_max=w_max,
+            current_after=at(7, "current_after"),
+        )
 
     def _change(self, m: Module, lane: int, rule: _Rule, rounding: Value) -> Signal:
         """Stages 3 to 5: gain · trace + offset + rounding, truncated to whole weight units."""
@@ -298,8 +329,11 @@ class Synapses(wiring.Component):
         product = Signal(
             signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}", reset_less=True
         )
-        change = Signal(signed(_STEP_WIDTH - a.STEP_BITS), name=f"change_{lane}")
-        fraction = product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
+        step_width, shifted = _STEP_WIDTH, Value.cast(product)
+        if rule.gain_shift is not None:
+            step_width, shifted = _STEP_WIDTH + a.MAX_GAIN_SHIFT, product << rule.gain_shift
+        change = Signal(signed(step_width - a.STEP_BITS), name=f"change_{lane}")
+        fraction = shifted >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
         with m.If(rule.gain_stb):
             m.d.sync += gain.eq(rule.gain)
         m.d.sync += [
@@ -309,8 +343,13 @@ class Synapses(wiring.Component):
         ]
         return change
 
-    def _change_weight(self, m: Module, lane: int, change: Value, rule: _Rule, once: Value) -> None:
-        """Stages 6 and 7: add the change to the weight, and hold the weight to its bounds."""
+    def _change_weight(
+        self, m: Module, lane: int, change: Value, rule: _Rule, once: Value
+    ) -> tuple[Value, Value]:
+        """Stages 6 and 7: add the change to the weight, and hold the weight to its bounds.
+
+        Returns the weight before and after, in stage 7.
+        """
         p, w_min, w_max = self.params, rule.w_min, rule.w_max
         word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
         weight = weights.synapse_layout(p)(word[1]).weight
@@ -336,3 +375,4 @@ class Synapses(wiring.Component):
             passes_top = (to_top < 0) & ~to_top.all()
             m.d.sync += cut.eq(kept.plastic & (passes_top | (to_bottom >= 0)))
             m.d.comb += self.weight_saturates[lane].eq(self.w_en & once & cut)
+        return weights.synapse_layout(p)(word[3]).weight, result.weight
