@@ -377,15 +377,12 @@ def test_projections_with_constants_of_learning_of_their_own_get_rules() -> None
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ({"w_mux": 3}, "a projection has no 'w_mux' of its own: it has stochastic, w_min"),
+        ({"w_mux": 3}, "a projection has no 'w_mux' of its own: it has rule, stochastic, w_"),
         ({"w_max": 1 << 15}, "w_max must be an integer in -32768…32767"),
         ({"gain_shift": 16}, "gain_shift must be an integer in 0…15, not 16"),
         ({"rule": -1}, "rule must be in 0…7, not -1"),
-        (
-            {"rule": 0, "w_max": 3},
-            "w_max makes a rule, which neither a constant projection has nor",
-        ),
-        ({"weights": None, "constant": 1, "w_max": 3}, "w_max makes a rule, which neither"),
+        ({"rule": 0, "w_max": 3}, "rule is given, and so is w_max, which makes a rule: give one"),
+        ({"weights": None, "constant": 1, "w_max": 3}, "rule must be left out, as a constant"),
         (
             {"weights": None, "constant": 1, "rule": 1},
             "rule must be left out, as a constant weight",

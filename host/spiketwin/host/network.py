@@ -315,11 +315,6 @@ class Network:
         name = checked_name(f"population {number}" if name is None else name)
         parameters |= _never_firing(fires)
         constants = _own_constants("population", tuple(_OF_NEURONS), PROFILED, parameters)
-        if constants and "profile" in parameters:
-            raise InvalidNetwork(
-                f"profile is given, and so is {', '.join(constants)}, which makes a profile: give "
-                "one of both"
-            )
         arrays = {
             each: integers(
                 each, parameters.get(each, variable.default), (size,), variable.limits(WIDEST),
@@ -377,7 +372,6 @@ class Network:
         itself: bool = True,
         delay: int = 0,
         name: str | None = None,
-        rule: int | None = None,
         **learning: int,
     ) -> Projection:
         """Add synapses from each member of a population to each neuron of another.
@@ -401,11 +395,10 @@ class Network:
             Ticks, 0…256, by which spikes arrive later than without it.
         name:
             Name in messages and reports; by default the names of both populations.
-        rule:
-            Number of the rule by which its weights learn, 0…7; 0 by default.
         **learning:
-            Instead of `rule` what a rule holds, such as `w_max`: numbers. What is left out is that
-            of rule 0. Projections with the same numbers share a rule.
+            `rule`: the number of the rule by which its weights learn, 0…7; 0 by default. Instead of
+            it what a rule holds, such as `w_max`: numbers. What is left out is that of rule 0.
+            Projections with the same numbers share a rule.
 
         Raises
         ------
@@ -418,13 +411,9 @@ class Network:
         name = checked_name(f"{source.name} to {target.name}" if name is None else name)
         limits, pairs = ARRAYS["weights"].limits(WIDEST), Pairs(source.sources, target.neurons)
         own, flags = _own_weights(weights, plastic, constant, pairs, limits)
-        constants = _own_constants("projection", (), RULED, learning)
-        if constants and (rule is not None or constant is not None):
-            raise InvalidNetwork(
-                f"{', '.join(constants)} makes a rule, which neither a constant projection has "
-                "nor one for which `rule` is given: leave it out"
-            )
-        made = Projection(source, target, own, flags, name, constant, itself, delay, rule or 0)
+        constants = _own_constants("projection", ("rule",), RULED, learning)
+        rule = 1 if constants else learning.get("rule", 0)  # any but 0 until it is found below
+        made = Projection(source, target, own, flags, name, constant, itself, delay, rule)
         checked_kind("", made, limits)
         if constants:
             made.rule = self._number_with(RULED, constants, "projections")
@@ -1124,11 +1113,18 @@ def _own_constants(
                 f"a {owner} has no {shown(name)} of its own: it has "
                 f"{', '.join((*own, *shared))}; others are attributes of the network"
             )
-    return {
+    constants = {
         name: _setting(name, SETTINGS[name], value)
         for name, value in given.items()
         if name in shared
     }
+    number = "profile" if shared is PROFILED else "rule"
+    if constants and number in given:
+        raise InvalidNetwork(
+            f"{number} is given, and so is {', '.join(constants)}, which makes a {number}: give "
+            "one of both"
+        )
+    return constants
 
 
 def _setting(name: str, register: Variable, given: object) -> bool | int | float:
