@@ -278,7 +278,7 @@ def test_what_a_profile_holds_is_one_for_all_or_one_for_each() -> None:
     net.theta_bump = [1, 2]
     with pytest.raises(InvalidNetwork, match=r"theta_bump must have the shape \(3,\)"):
         net.validate()
-    net.theta_bump = [[1]]
+    net.theta_bump = np.array([[1]])
     with pytest.raises(InvalidNetwork, match="theta_bump must be a number, or an array with one"):
         net.validate()
     net.theta_bump = [1, 2, -1]

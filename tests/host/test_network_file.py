@@ -22,7 +22,10 @@ from spiketwin.host.files import VERSION, load, save
 
 Members = dict[str, bytes]
 
-OF_VERSION_3 = ("i_syn_shift", "i_inh_en", "i_inh_tau", "refrac_integrates", "linear_leak")
+OF_VERSION_3 = (
+    "i_syn_shift", "i_inh_en", "i_inh_tau", "refrac_integrates", "linear_leak", "gain_shift",
+    "current_after",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -515,7 +515,7 @@ class Network:
             setattr(self, name, array.astype(_dtype(variable)))
         for name, register in SETTINGS.items():
             given = getattr(self, name)
-            if register.per in _MOST and np.ndim(given):
+            if register.per in _MOST and isinstance(given, list | tuple | np.ndarray):
                 setattr(self, name, _of_each(name, register, given))
             else:
                 setattr(self, name, _setting(name, register, given))
@@ -1141,12 +1141,13 @@ def _of_each(name: str, register: Variable, given: Any) -> NDArray[Any]:
     Raises `InvalidNetwork` for others.
     """
     what, most = _MOST[register.per]
-    if np.ndim(given) != 1 or not 1 <= len(given) <= most:
+    if isinstance(given, np.ndarray) and given.ndim != 1 or not 1 <= len(given) <= most:
         raise InvalidNetwork(
             f"{name} must be a number, or an array with one for each of up to {most} {what}, not "
-            f"of shape {np.shape(given)}"
+            f"{shown(given)}"
         )
-    values = [_setting(f"{name}[{k}]", register, value) for k, value in enumerate(given)]
+    plain = given.tolist() if isinstance(given, np.ndarray) else given
+    values = [_setting(f"{name}[{k}]", register, value) for k, value in enumerate(plain)]
     kind = np.float64 if register.is_decay else np.bool_ if register.is_flag else np.int64
     return np.array(values, kind)
 
