@@ -310,6 +310,32 @@ def test_the_gateware_runs_any_network_of_all_kinds_as_the_model_does(url: str) 
 
 
 @pytest.mark.parametrize("url", ["rtl:?level=core"])
+def test_rules_change_from_row_to_row_without_a_gap(url: str) -> None:
+    net = Network(n_axons=24, v_tau=20.0, learn_pre=True, learn_post=True, trace_pre_tau=10.0,
+                  trace_pre_bump=9000, trace_post_tau=10.0, trace_post_bump=9000)  # fmt: skip
+    # Rows and columns of 12 blocks, longer than what the least cycles of one would hide.
+    cells = net.population(24, threshold=600)
+    rules: list[dict[str, Any]] = [
+        {"w_max": 60, "pre_gain": -3000, "pre_offset": 2 << 16, "post_gain": 4000, "gain_shift": 1},
+        {"w_min": -40, "w_max": 120, "pre_gain": 900, "pre_offset": -3 << 16, "post_gain": 500,
+         "post_offset": 5 << 15, "stochastic": True, "current_after": True},
+        {"w_min": 5, "w_max": 30, "post_offset": -1 << 16, "pre_gain": 2000, "gain_shift": 2},
+    ]  # fmt: skip
+    for own in rules:
+        net.project(net.axons, cells, weights=20, plastic=True, **own)
+    assert net.n_rules == 4
+    with connect("model:", params=ROOMY) as model, connect(url, params=ROOMY) as rtl:
+        (one, _), (other, _) = (played(core, net, 3) for core in (model, rtl))
+        assert len(one.spikes) > 100
+        for name in ("spikes", "cycles", "saturations"):
+            assert np.array_equal(getattr(one, name), getattr(other, name)), name
+        for each in net.projections:
+            learned = model.read_weights(each)
+            assert len(np.unique(learned)) > 5
+            assert np.array_equal(rtl.read_weights(each), learned)
+
+
+@pytest.mark.parametrize("url", ["rtl:?level=core"])
 @pytest.mark.parametrize("kind", ["weights", "constant"])
 def test_a_row_that_begins_where_the_one_before_ends_sees_what_that_added(
     url: str, kind: str
