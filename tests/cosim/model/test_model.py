@@ -335,7 +335,8 @@ def digest() -> str:
     tiny = preset("tiny")
     narrow = replace(tiny, weight_width=4, v_width=8, i_syn_width=8, theta_width=8, trace_width=8)
     wide = replace(tiny, weight_width=16, v_width=24, i_syn_width=24, theta_width=24)
-    folded = (replace(params, digest_rounds=3) for params in (narrow, wide))
+    folded = [replace(params, digest_rounds=3) for params in (narrow, wide)]
+    folded.append(replace(folded[-1], n_projections=7, weight_depth=64, n_rules=4, receptors=2))
     for params in (tiny, narrow, wide, replace(tiny, learning=False), *folded):
         for seed in range(6):
             pair = Pair(params, seed)

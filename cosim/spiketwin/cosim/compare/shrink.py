@@ -119,7 +119,9 @@ class _Small:
     @property
     def size(self) -> tuple[int, ...]:
         net = self.network
-        settings = sum(getattr(net, name) != value for name, value in _usual_settings().items())
+        settings = sum(
+            bool(np.any(getattr(net, name) != value)) for name, value in _usual_settings().items()
+        )
         neurons = sum(int((getattr(net, n) != v).sum()) for n, v in _SILENT.items())
         delays = sum(each.delay > 0 for each in net.projections)
         return (
