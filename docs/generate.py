@@ -69,6 +69,7 @@ from spiketwin.hdl.spec.registers import (
     Space,
     profile_columns,
     registers,
+    rule_columns,
     space_formats,
 )
 from spiketwin.hdl.spec.results import Result
@@ -221,6 +222,12 @@ def _registers() -> str:
 
 def _profile_columns() -> str:
     return _constants("name", profile_columns(_PROBE))
+
+
+def _rule_columns() -> str:
+    return _constants(
+        "name", rule_columns(replace(_PROBE, n_projections=2, weight_depth=64, n_rules=4))
+    )
 
 
 def _constants(kind_of_name: str, variables: Iterable[Variable]) -> str:
@@ -821,6 +828,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "parameters": _parameters,
     "parameter-spaces": _parameter_spaces,
     "parameter-members": _parameter_members,
+    "rule-columns": _rule_columns,
     "built": _built,
     "counters": _counters,
     "clear": _clear,

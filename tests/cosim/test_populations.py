@@ -51,14 +51,14 @@ def one_matrix(net: Network) -> Network:
 
 
 def sizes(net: Network, **changes: Any) -> CoreParams:
-    params = replace(net.core_params(lanes=2), learning=True, digest_rounds=2)
+    params = net.core_params(lanes=2, learning=True, digest_rounds=2)
     return replace(params, **changes)
 
 
 @given(st.integers(0, 1 << 30))
 @settings(max_examples=examples(60))
 def test_a_network_of_populations_behaves_as_the_oracle_with_its_tables(seed: int) -> None:
-    net = random_network(np.random.default_rng(seed), kinds=True)
+    net = random_network(np.random.default_rng(seed), kinds=True, rules=True)
     assume(cut(net, 2).n_projections <= 64)
     params = sizes(net)
     place = layout(net, params)
@@ -66,6 +66,7 @@ def test_a_network_of_populations_behaves_as_the_oracle_with_its_tables(seed: in
     for space, array in place.place(net).items():
         setattr(oracle, space.name.lower(), array.tolist())
     oracle.register |= net.register_values(params)
+    oracle.rule_table |= net.rule_values(params)
     events = stimulus(net, seed)
     with connect("model:", params=params) as core:
         run, held = played(core, net, seed)
@@ -274,13 +275,11 @@ def all_kinds() -> tuple[Network, CoreParams]:
                   trace_post_bump=9000, trace_post_tau=10.0)  # fmt: skip
     hidden, output = net.population(7, threshold=100, name="hidden"), net.population(3)
     net.project(
-        net.axons,
-        hidden,
-        weights=rng.integers(20, 60, (5, 7)),
-        plastic=True,
+        net.axons, hidden, weights=rng.integers(20, 60, (5, 7)), plastic=True,
         synapse_delay=np.eye(5, 7, dtype=int),
-    )
-    net.project(net.axons, hidden, weights=20, delay=3, plastic=True, name="late")
+    )  # fmt: skip
+    net.project(net.axons, hidden, weights=20, delay=3, plastic=True, name="late", w_max=60,
+                pre_gain=-70, gain_shift=7, current_after=True, stochastic=True)  # fmt: skip
     net.project(hidden, hidden[:5], constant=-9, itself=False, name="inhibition")
     net.project(hidden, output, weights=rng.integers(1, 99, (7, 3)), delay=1)
     net.project(hidden[2:5], output, constant=7, delay=4, name="later")
@@ -310,7 +309,7 @@ def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:
 ROOMY = CoreParams(
     n_axons=32, n_neurons=64, lanes=2, source_lanes=2, n_projections=64, weight_depth=4096,
     sparse_rows=256, synapse_delay_width=3, n_relays=192, max_delay=16, digest_rounds=2,
-    saturation_counters=True, v_width=18, spike_queue_depth=512,
+    saturation_counters=True, v_width=18, spike_queue_depth=512, n_rules=4,
 )  # fmt: skip
 
 
@@ -319,7 +318,7 @@ def test_the_gateware_runs_any_network_of_all_kinds_as_the_model_does(url: str) 
     spikes = 0
     with connect("model:", params=ROOMY) as model, connect(url, params=ROOMY) as rtl:
         for seed in range(max(20, examples(60))):
-            net = random_network(np.random.default_rng(seed), kinds=True)
+            net = random_network(np.random.default_rng(seed), kinds=True, rules=True)
             try:
                 net.check_fits(ROOMY)
             except DoesNotFit:
@@ -331,6 +330,32 @@ def test_the_gateware_runs_any_network_of_all_kinds_as_the_model_does(url: str) 
                 assert np.array_equal(held[name], array), name
             spikes += len(one.spikes)
     assert spikes > 50
+
+
+@pytest.mark.parametrize("url", ["rtl:?level=core"])
+def test_rules_change_from_row_to_row_without_a_gap(url: str) -> None:
+    net = Network(n_axons=24, v_tau=20.0, learn_pre=True, learn_post=True, trace_pre_tau=10.0,
+                  trace_pre_bump=9000, trace_post_tau=10.0, trace_post_bump=9000)  # fmt: skip
+    # Rows and columns of 12 blocks, longer than what the least cycles of one would hide.
+    cells = net.population(24, threshold=600)
+    rules: list[dict[str, Any]] = [
+        {"w_max": 60, "pre_gain": -3000, "pre_offset": 2 << 16, "post_gain": 4000, "gain_shift": 1},
+        {"w_min": -40, "w_max": 120, "pre_gain": 900, "pre_offset": -3 << 16, "post_gain": 500,
+         "post_offset": 5 << 15, "stochastic": True, "current_after": True},
+        {"w_min": 5, "w_max": 30, "post_offset": -1 << 16, "pre_gain": 2000, "gain_shift": 2},
+    ]  # fmt: skip
+    for own in rules:
+        net.project(net.axons, cells, weights=20, plastic=True, **own)
+    assert net.n_rules == 4
+    with connect("model:", params=ROOMY) as model, connect(url, params=ROOMY) as rtl:
+        (one, _), (other, _) = (played(core, net, 3) for core in (model, rtl))
+        assert len(one.spikes) > 100
+        for name in ("spikes", "cycles", "saturations"):
+            assert np.array_equal(getattr(one, name), getattr(other, name)), name
+        for each in net.projections:
+            learned = model.read_weights(each)
+            assert len(np.unique(learned)) > 5
+            assert np.array_equal(rtl.read_weights(each), learned)
 
 
 @pytest.mark.parametrize("url", ["rtl:?level=core"])
@@ -505,17 +530,17 @@ def test_spikes_on_their_way_are_shown_by_the_ticks_until_they_arrive() -> None:
 @pytest.mark.parametrize("url", ["model:", "rtl:?level=core"])
 def test_currents_on_their_way_are_state_that_can_be_copied(url: str) -> None:
     net = Network(n_axons=2, i_syn_tau=math.inf)
-    cells = net.population(8, threshold=9999)
-    late = np.array([[0, 1, 2, 3, 4, 5, 6, 7], [7, 6, 5, 4, 3, 2, 1, 0]])
-    projection = net.project(net.axons, cells, weights=[[3] * 8, [5] * 8], synapse_delay=late)
+    cells = net.population(64, threshold=9999)  # all of the core, whose last ones are due last
+    late = np.tile([[0, 1, 2, 3, 4, 5, 6, 7], [7, 6, 5, 4, 3, 2, 1, 0]], 8)
+    projection = net.project(net.axons, cells, weights=[[3] * 64, [5] * 64], synapse_delay=late)
     with connect(url, params=ROOMY) as core, connect("model:", params=ROOMY) as other:
         core.program(net)
         core.run([(0, 0), (1, 1), (1, 1)], ticks=3)
         state = core.read_state()
         # What was due in ticks 0 to 2 has arrived; the tick after is the first column.
-        expected = np.zeros((8, 8), int)
+        expected = np.zeros((64, 8), int)
         for weight, delay in zip((3, 10), late + [[0], [1]], strict=True):
-            for neuron in range(8):
+            for neuron in range(64):
                 if delay[neuron] >= 3:
                     expected[neuron, delay[neuron] - 3] += weight
         assert state["i_syn_ring"].tolist() == expected.tolist()
@@ -525,11 +550,11 @@ def test_currents_on_their_way_are_state_that_can_be_copied(url: str) -> None:
         other.write_state(**state)
         for each in (core, other):
             each.run([], ticks=6)
-            assert each.read_state()["i_syn"].tolist() == [13] * 8
+            assert each.read_state()["i_syn"].tolist() == [13] * 64
             assert not each.read_state()["i_syn_ring"].any()
         core.write_synapse_delay(0, projection)
         core.run([(0, 0)], ticks=1)
-        assert core.read_state()["i_syn"].tolist() == [16] * 8
+        assert core.read_state()["i_syn"].tolist() == [16] * 64
         core.write_synapse_delay(7, projection)
         core.run([(0, 0)], ticks=1)
         core.clear("i_syn")

@@ -1,7 +1,8 @@
-"""The documentation suffices: a core written from docs/tick.md alone equals the specification.
+"""The documentation suffices: a core written from its pages alone equals the specification.
 
-`Core` is written from the page, in its order and its words, and takes nothing from the project but
-the names of sizes and registers (docs/sizes.md, docs/protocol.md).
+`Core` is written from docs/tick.md, and docs/projections.md where it has a table, in their order
+and their words. It takes nothing from the project but the names of sizes and registers
+(docs/sizes.md, docs/protocol.md).
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from support.rungs import bulk_but
+from support.tables import random_table
 
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
-from spiketwin.hdl.spec.registers import profile_columns, registers
+from spiketwin.hdl.spec.registers import profile_columns, registers, rule_columns
 from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS
 
 STATE = (
@@ -63,13 +66,16 @@ def place(row: int, column: int) -> tuple[int, int]:
 
 
 class Core:
-    """A core as docs/tick.md describes it."""
+    """A core as docs/tick.md and docs/projections.md describe it.
+
+    `table` is what profiles and rules hold, and `walks` the arrays of the table of projections.
+    """
 
     def __init__(
         self, sizes: CoreParams, registers: dict[str, int], table: dict[str, list[int]],
-        **parameters: Any,
+        walks: dict[str, list[int]], **parameters: Any,
     ) -> None:  # fmt: skip
-        self.p, self.r, self.table = sizes, registers, table
+        self.p, self.r, self.table, self.t = sizes, registers, table, walks
         self.profile, self.source_profile = parameters["profile"], parameters["source_profile"]
         self.weight, self.plastic = parameters["weight"], parameters["plastic"]
         self.threshold, self.v_reset = parameters["threshold"], parameters["v_reset"]
@@ -90,6 +96,7 @@ class Core:
         active = sorted(axons) + [p.n_axons + j for j in self.pending]
         for source in active:
             self.deliver(source)
+        swept = [k for k in range(p.n_projections) if self.sweep(k, active)]
         fired = [j for j in self.neurons if self.update(j)]
         if p.learning:
             for i in self.sources:
@@ -100,33 +107,107 @@ class Core:
                 for j in fired:
                     self.learn(j)
         again = len(axons) - len(set(axons)) if p.learning else 0
-        update = 4 + (len(active) * p.n_neurons // p.lanes + again * 6 + 5 if active else 0)
+        update = 4 + (sum(map(self.row_cycles, active)) + again * 6 + 5 if active else 0)
+        if p.n_projections > 1 and active:
+            update += 12 + 3 * (p.n_rules > 1)
+            update += sum(max(8, self.t["projection_targets"][k]) for k in swept)
+            update += 10 if swept else 0
         cycles = p.n_neurons // p.neuron_lanes + 14
         if p.learning:
             cycles = max(cycles, len(self.sources) // p.source_lanes + 6)
         if fired and p.learning and r["learn_post"] and any(map(any, self.plastic)):
-            column = len(self.sources) // p.lanes * (2 if p.single_port_weights else 1)
-            cycles += 4 + len(fired) * column + 8
+            cycles += 4 + sum(map(self.column_cycles, fired)) + 8
+            cycles += 12 if p.n_projections > 1 else 0
         self.pending, self.tick = fired, self.tick + 1
         left = [update + j // p.neuron_lanes + 10 for j in fired]
         digest = self.digest if p.digest_rounds and r["digest_en"] else None
         return fired, left, update, update + cycles + 2, digest
 
+    def entries(self, source: int) -> range:
+        walk = self.t["row_projections"][source // self.p.lanes]
+        return range(walk % 64, walk % 64 + walk // 64)
+
+    def entries_to(self, neuron: int) -> list[int]:
+        walk = self.t["column_projections"][neuron // self.p.lanes]
+        return self.t["column_order"][walk % 64 : walk % 64 + walk // 64]
+
+    def row_cycles(self, source: int) -> int:
+        p = self.p
+        if p.n_projections == 1:
+            return p.n_neurons // p.lanes
+        kinds, targets = self.t["projection_kind"], self.t["projection_targets"]
+        taken = [max(8, targets[k]) if kinds[k] == 1 else 8 for k in self.entries(source)]
+        return sum(taken) or 8
+
+    def column_cycles(self, neuron: int) -> int:
+        p = self.p
+        if p.n_projections == 1:
+            return len(self.sources) // p.lanes * (2 if p.single_port_weights else 1)
+        taken = [max(8, self.t["projection_sources"][k]) for k in self.entries_to(neuron)]
+        return sum(taken) or 8
+
+    def members(self, k: int, end: str) -> range:
+        first, count = self.t[f"projection_{end}"][k], self.t[f"projection_{end}s"][k]
+        return range(first * self.p.lanes, (first + count) * self.p.lanes)
+
+    def at(self, k: int, i: int, j: int) -> tuple[int, int]:
+        """Where a synapse of entry k is in the space of weights; without a table, of all."""
+        lanes = self.p.lanes
+        if self.p.n_projections == 1:
+            return i, j
+        base, target, source, sources = (
+            self.t[f"projection_{name}"][k] for name in ("base", "target", "source", "sources")
+        )
+        word = base + (j // lanes - target) * sources * lanes + i - source * lanes
+        return word // 64, word % 64 * lanes + (i + j) % lanes
+
+    def rows(self, source: int) -> list[tuple[int, range]]:
+        """The dense entries of a source, and their neurons."""
+        if self.p.n_projections == 1:
+            return [(0, self.neurons)]
+        dense = [k for k in self.entries(source) if self.t["projection_kind"][k] == 1]
+        return [(k, self.members(k, "target")) for k in dense]
+
+    def rule(self, name: str, k: int) -> int:
+        """What the rule of entry k holds; without rules it is a register."""
+        if name in self.table:
+            return self.table[name][self.t["projection_rule"][k]]
+        return self.r.get(name, 0)
+
+    def add(self, j: int, w: int, total: int) -> None:
+        p = self.p
+        i = self.i_inh if p.receptors == 2 and self.r["i_inh_en"] and w < 0 else self.i_syn
+        i[j] = signed(i[j] + total, p.i_syn_width)
+
     def deliver(self, source: int) -> None:
-        p, r = self.p, self.r
-        learns = p.learning and r["learn_pre"]
-        for j in self.neurons:
-            w = self.weight[source][j]
-            i = self.i_inh if p.receptors == 2 and r["i_inh_en"] and w < 0 else self.i_syn
-            i[j] = signed(i[j] + w, p.i_syn_width)
-            if learns and self.plastic[source][j]:
-                self.change(source, j, "pre", self.trace_post[j])
-        if learns:
-            self.fold_pairs(source, self.weight[source], self.plastic[source])
+        p = self.p
+        learns = p.learning and self.r["learn_pre"]
+        for k, neurons in self.rows(source):
+            for j in neurons:
+                row, column = self.at(k, source, j)
+                before = self.weight[row][column]
+                if learns and self.plastic[row][column]:
+                    self.change(k, source, j, "pre", self.trace_post[j])
+                w = self.weight[row][column] if self.rule("current_after", k) else before
+                self.add(j, w, w)
+            if learns:
+                self.fold_pairs(source, neurons[0], [self.at(k, source, j) for j in neurons])
         if p.learning:
             self.trace_pre[source] = self.bumped(
                 "trace_pre", self.trace_pre[source], self.source_profile[source]
             )
+
+    def sweep(self, k: int, active: list[int]) -> bool:
+        """Deliver the constant entry k; give whether it has an active source."""
+        p = self.p
+        if p.n_projections == 1 or self.t["projection_kind"][k] != 2:
+            return False
+        spiked = [i for i in active if i in self.members(k, "source")]
+        weight = self.t["projection_weight"][k]
+        for j in self.members(k, "target") if spiked else ():
+            itself = 0 if self.t["projection_itself"][k] else spiked.count(p.n_axons + j)
+            self.add(j, weight, weight * (len(spiked) - itself))
+        return bool(spiked)
 
     def own(self, name: str, k: int) -> int:
         return self.table[name][k] if name in self.table else self.r.get(name, 0)
@@ -171,11 +252,15 @@ class Core:
         return fires
 
     def learn(self, j: int) -> None:
-        for i in self.sources:
-            if self.plastic[i][j]:
-                self.change(i, j, "post", self.trace_pre[i])
-        columns = ([row[j] for row in rows] for rows in (self.weight, self.plastic))
-        self.fold_pairs(4096 + j, *columns)
+        entries = [(0, self.sources)]
+        if self.p.n_projections > 1:
+            entries = [(k, self.members(k, "source")) for k in self.entries_to(j)]
+        for k, sources in entries:
+            for i in sources:
+                row, column = self.at(k, i, j)
+                if self.plastic[row][column]:
+                    self.change(k, i, j, "post", self.trace_pre[i])
+            self.fold_pairs(4096 + j, sources[0], [self.at(k, i, j) for i in sources])
 
     def decayed(self, name: str, x: int, k: int) -> int:
         return lost(x, self.own(f"{name}_decay", k), self.own(f"{name}_decay_shift", k))
@@ -186,14 +271,15 @@ class Core:
             return bump
         return min(trace + bump, (1 << self.p.trace_width) - 1)
 
-    def change(self, i: int, j: int, kind: str, trace: int) -> None:
-        r = self.r
-        step = r[f"{kind}_gain"] * trace // 2 ** (self.p.trace_width - 8) + r[f"{kind}_offset"]
+    def change(self, k: int, i: int, j: int, kind: str, trace: int) -> None:
+        gain = self.rule(f"{kind}_gain", k) * 2 ** self.rule("gain_shift", k)
+        step = gain * trace // 2 ** (self.p.trace_width - 8) + self.rule(f"{kind}_offset", k)
         rounding = 32768
-        if r["stochastic"]:
+        if self.rule("stochastic", k):
             rounding = self.noise(kind, i, j) if kind == "pre" else self.noise(kind, j, i)
-        weight = self.weight[i][j] + (step + rounding) // 65536
-        self.weight[i][j] = min(r["w_max"], max(r["w_min"], weight))
+        row, column = self.at(k, i, j)
+        weight = self.weight[row][column] + (step + rounding) // 65536
+        self.weight[row][column] = min(self.rule("w_max", k), max(self.rule("w_min", k), weight))
 
     def noise(self, kind: str, spiked: int, other: int) -> int:
         x, y = self.r["seed"] % 65536, self.r["seed"] // 65536
@@ -217,13 +303,12 @@ class Core:
             x, y = mix(x, y)
         self.digest ^= y << 16 | x
 
-    def fold_pairs(self, row: int, weights: list[int], plastic: list[bool]) -> None:
-        words = [
-            w % 2**self.p.weight_width * learns for w, learns in zip(weights, plastic, strict=True)
-        ]
+    def fold_pairs(self, row: int, first: int, places: list[tuple[int, int]]) -> None:
+        plastic = [self.plastic[i][j] for i, j in places]
+        words = [self.weight[i][j] % 2**self.p.weight_width * self.plastic[i][j] for i, j in places]
         for k in range(len(words) // 2):
             if any(plastic[2 * k : 2 * k + 2]):
-                self.fold(row, k, [words[2 * k] | words[2 * k + 1] << 16])
+                self.fold(row, first // 2 + k, [words[2 * k] | words[2 * k + 1] << 16])
 
 
 # --- held against the specification -------------------------------------------------------------
@@ -231,15 +316,18 @@ class Core:
 
 def sizes(rng: random.Random) -> CoreParams:
     """A core of the size of `tiny`, of any widths and options."""
-    single_port, learning = rng.random() < 0.3, rng.random() < 0.8
+    single_port, learning = rng.random() < 0.2, rng.random() < 0.8
     weight_width = rng.randint(4, 8 - learning if single_port else 16)
+    n_projections = 1 if single_port else rng.choice([1, 4, 12, 12])
     return replace(
         preset("tiny"), lanes=2, neuron_lanes=rng.choice([1, 2]), source_lanes=rng.choice([1, 2]),
         weight_width=weight_width, v_width=rng.randint(8, 24), theta_width=rng.randint(8, 24),
         i_syn_width=rng.randint(max(8, weight_width), 24), trace_width=rng.randint(8, 16),
         refrac_width=rng.randint(2, 16), learning=learning, single_port_weights=single_port,
         digest_rounds=rng.randint(0, 3), decay_shift=rng.random() < 0.5,
-        receptors=rng.randint(1, 2), n_profiles=rng.choice([1, 2, 4]),
+        receptors=rng.randint(1, 2), n_profiles=rng.choice([1, 2, 4]), n_projections=n_projections,
+        weight_depth=64 if n_projections > 1 else 0,
+        n_rules=rng.choice([1, 2, 4, 4]) if learning and n_projections > 1 else 1,
     )  # fmt: skip
 
 
@@ -260,8 +348,9 @@ def drawn(rng: random.Random, p: CoreParams) -> tuple[dict[str, int], dict[str, 
     if p.receptors == 2:
         settings["i_inh_en"] = int(rng.random() < 0.7)
     if p.learning:
-        settings |= {n: int(rng.random() < 0.8) for n in ("learn_pre", "learn_post", "stochastic")}
-        if rng.random() < 0.8:
+        switches = [n for n in ("learn_pre", "learn_post", "stochastic") if n in settings]
+        settings |= {n: int(rng.random() < 0.8) for n in switches}
+        if rng.random() < 0.8 and p.n_rules == 1:
             bounds = sorted(settings[n] for n in ("w_min", "w_max"))
             settings |= dict(zip(("w_min", "w_max"), bounds, strict=True))
             settings |= {f"{n}_gain": rng.randint(-2000, 2000) for n in ("pre", "post")}
@@ -271,12 +360,13 @@ def drawn(rng: random.Random, p: CoreParams) -> tuple[dict[str, int], dict[str, 
         settings["digest_en"] = int(rng.random() < 0.9)
     top, weight = 2 ** (p.v_width - 1) - 1, 2 ** (p.weight_width - 1) - 1
     rows = range(p.n_axons + p.n_neurons)
+    n_rows, columns = (1, 128) if p.n_projections > 1 else (len(rows), p.n_neurons)
     share = rng.choice([0.0, 0.1, 0.9])
     parameters = {
         "weight": [
-            [rng.randint(-weight - 1, weight) for _ in range(p.n_neurons)] for _ in rows
+            [rng.randint(-weight - 1, weight) for _ in range(columns)] for _ in range(n_rows)
         ],
-        "plastic": [[rng.random() < share for _ in range(p.n_neurons)] for _ in rows],
+        "plastic": [[rng.random() < share for _ in range(columns)] for _ in range(n_rows)],
         "threshold": [within(rng, 1, min(top, 4 * weight)) for _ in range(p.n_neurons)],
         "v_reset": [within(rng, -top - 1, top // 4) for _ in range(p.n_neurons)],
         "refrac_ticks": [rng.choice([0, 0, 1, 3]) for _ in range(p.n_neurons)],
@@ -291,6 +381,19 @@ def drawn(rng: random.Random, p: CoreParams) -> tuple[dict[str, int], dict[str, 
     return settings, parameters
 
 
+def drawn_rules(rng: random.Random, p: CoreParams) -> dict[str, list[int]]:
+    """What rules hold; some of them leave weights between their bounds."""
+    rules = {c.name: [within(rng, *c.limits(p)) for _ in range(p.n_rules)] for c in rule_columns(p)}
+    top = 2 ** (p.weight_width - 1) - 1
+    for k in range(1, p.n_rules):
+        usual = {"w_min": -top, "w_max": top, "gain_shift": rng.choice([0, 1, 4])}
+        usual |= {f"{n}_gain": rng.randint(-2000, 2000) for n in ("pre", "post")}
+        usual |= {f"{n}_offset": rng.randint(-99999, 99999) for n in ("pre", "post")}
+        for name, value in usual.items():
+            rules[name][k] = value
+    return rules
+
+
 @pytest.mark.parametrize("seed", bulk_but(range(12), range(60)))
 def test_a_core_written_from_the_documentation_is_that_of_the_specification(seed: int) -> None:
     rng = random.Random(seed)
@@ -301,9 +404,7 @@ def test_a_core_written_from_the_documentation_is_that_of_the_specification(seed
     for name, rows in parameters.items():
         setattr(spec, name, [row[:] if isinstance(row, list) else row for row in rows])
     if not p.learning:
-        parameters["plastic"] = spec.plastic = [
-            [False] * p.n_neurons for _ in parameters["plastic"]
-        ]
+        parameters["plastic"] = spec.plastic = [[False] * len(row) for row in parameters["plastic"]]
     table = {}
     for column in profile_columns(p):
         table[column.name] = [within(rng, *column.limits(p)) for _ in range(p.n_profiles)]
@@ -312,7 +413,15 @@ def test_a_core_written_from_the_documentation_is_that_of_the_specification(seed
         table["linear_leak"] = [rng.choice([0, 0, 1, leak]) for leak in table["linear_leak"]]
         table["v_decay"][0], table["linear_leak"][0] = 6000, 0
     spec.profile_table.update(table)
-    core = Core(p, settings, table, **parameters)
+    rules = drawn_rules(rng, p) if p.n_rules > 1 else {}
+    spec.rule_table.update(rules)
+    walks: dict[str, list[int]] = {}
+    if p.n_projections > 1:
+        arrays = random_table(p, np.random.default_rng(seed))
+        walks = {name: array.tolist() for name, array in arrays.items()}
+        for name, array in walks.items():
+            setattr(spec, name, array)
+    core = Core(p, settings, table | rules, walks, **parameters)
     core.tick = spec.tick = rng.choice([0, 65500, 2**32 - 60])
     rate, spikes = rng.choice([0.05, 0.3]), 0
     for tick in range(50):

@@ -8,6 +8,7 @@ from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.projections import walk
 from spiketwin.hdl.spec.registers import ClearMask, Space
 
 TINY = preset("tiny")
@@ -468,6 +469,86 @@ def test_neurons_learn_as_sources_too() -> None:
     assert core.weight[AXONS + 3][3] == 0
     core.step([])  # its spike is delivered
     assert core.weight[AXONS + 3][3] == 1
+
+
+def ruled(*options: str, **held: list[int]) -> Oracle:
+    """A core in which axon 0 has plastic synapses to neuron 0 by rule 0, to neuron 2 by rule 1."""
+    core = Oracle(preset(",".join(["tiny,n_projections=2,weight_depth=64,n_rules=2", *options])))
+    core.threshold = [V_TOP] * TINY.n_neurons
+    core.register |= {"learn_pre": 1, "learn_post": 1}
+    core.projection_kind, core.projection_rule = [1, 1], [0, 1]
+    core.projection_sources, core.projection_targets = [1, 1], [1, 1]
+    core.projection_target, core.projection_base = [0, 1], [0, 2]
+    core.row_projections[0], core.column_order = walk(0, 2), [0, 1]
+    core.column_projections[:2] = [walk(0, 1), walk(1, 1)]
+    core.plastic[0][0] = core.plastic[0][4] = True
+    assert held.keys() <= core.rule_table.keys()
+    core.rule_table |= {"w_min": [-128, -128], "w_max": [127, 127]} | held
+    return core
+
+
+def ruled_weights(core: Oracle) -> tuple[int, int]:
+    return core.weight[0][0], core.weight[0][4]
+
+
+def test_every_projection_learns_by_what_its_rule_holds() -> None:
+    core = ruled(pre_offset=[2 * UNIT, 5 * UNIT], w_max=[127, 4])
+    core.step([0])
+    assert ruled_weights(core) == (2, 4)
+    core = ruled(pre_gain=[3 << a.GAIN_BITS, -3 << a.GAIN_BITS], w_min=[-128, -2])
+    core.trace_post = [1 << 15] * TINY.n_neurons
+    core.step([0, 0, 0])
+    assert ruled_weights(core) == (6, -2)  # 1.5 is rounded up each time, -1.5 to -1
+    core = ruled(post_gain=[3 << a.GAIN_BITS, 1 << a.GAIN_BITS], post_offset=[0, -2 * UNIT])
+    core.threshold[0] = core.threshold[2] = 0
+    core.trace_pre[0] = 1 << 15
+    core.step([])
+    assert ruled_weights(core) == (2, -1)
+    core = ruled(pre_offset=[UNIT // 4, UNIT // 4], stochastic=[0, 1])
+    for _ in range(100):
+        core.step([0])
+    left, right = ruled_weights(core)
+    assert left == 0 < right
+
+
+def test_gains_have_an_exponent_with_which_a_trace_moves_a_weight_across_its_range() -> None:
+    for shift, gain, trace, begin, end in (
+        (0, 127 << 8, TRACE_TOP, 0, 127),
+        (9, 127 << 8, TRACE_TOP, -32768, -32768 + 65023),  # 127 · 512 · 65535 / 65536
+        (9, -32768, TRACE_TOP, 32767, -32768),  # -128 · 512 · 65535 / 65536 is -65535
+        (15, 1, 1, 100, 100),  # 2^15 / 256 / 65536 is 1/512
+        (15, 256, 1, 100, 101),  # 1/2 is rounded up
+        (15, -257, 1, 100, 99),
+        (15, -32768, TRACE_TOP, 32767, -32768),
+    ):
+        step = a.weight_step(trace, gain, 0, 16, shift)
+        assert a.stepped_weight(begin, step, a.HALF_STEP, -32768, 32767) == end, (shift, gain)
+    core = ruled(pre_gain=[256, 256], post_gain=[-256, -256], gain_shift=[0, 3])
+    core.trace_post = [1 << 15] * TINY.n_neurons
+    core.step([0, 0])
+    assert ruled_weights(core) == (2, 8)
+    core.threshold, core.trace_pre[0] = [0] * TINY.n_neurons, 1 << 15
+    core.step([])
+    assert ruled_weights(core) == (2, 4)
+
+
+def test_a_current_is_made_by_the_weight_from_before_the_change_or_from_after_it() -> None:
+    for learn_pre, currents in ((1, [10, 0, 15, 0]), (0, [10, 0, 10, 0])):
+        core = ruled(pre_offset=[5 * UNIT, 5 * UNIT], current_after=[0, 1])
+        core.weight[0][0] = core.weight[0][4] = 10
+        core.register["learn_pre"] = learn_pre
+        result = core.step([0])
+        assert core.i_syn[:4] == currents
+        assert result.update_cycle == 4 + 12 + 2 * 8 + 5 + 3
+        core.plastic[0] = [False] * len(core.plastic[0])
+        weights = ruled_weights(core)
+        core.step([0])
+        assert (core.i_syn[0] - currents[0], core.i_syn[2] - currents[2]) == weights
+    core = ruled("receptors=2", pre_offset=[-5 * UNIT, -5 * UNIT], current_after=[0, 1])
+    core.register["i_inh_en"] = 1
+    core.weight[0][0] = core.weight[0][4] = 2
+    core.step([0])
+    assert (core.i_syn[:4], core.i_inh[:4]) == ([2, 0, 0, 0], [0, 0, -3, 0])
 
 
 def test_stochastic_rounding_is_right_on_average() -> None:

@@ -49,10 +49,10 @@ def test_no_name_is_there_twice() -> None:
 
 
 def test_every_array_has_a_space_and_every_space_an_array() -> None:
-    apart = {Space.REGISTER, Space.COUNTER, Space.PROFILE_TABLE}
+    apart = {Space.REGISTER, Space.COUNTER, Space.PROFILE_TABLE, Space.RULE_TABLE}
     assert {v.space for v in ARRAYS} == set(Space) - apart
     options = "n_profiles=8,receptors=2,n_projections=2,weight_depth=64,n_relays=32,max_delay=2"
-    options += ",probe_ranges=1,sparse_rows=8,synapse_delay_width=2"
+    options += ",probe_ranges=1,sparse_rows=8,synapse_delay_width=2,n_rules=2"
     assert set(space_formats(preset(f"tiny,{options}"))) == set(Space)
 
 
@@ -123,18 +123,21 @@ def test_the_documentation_of_a_network_names_all_its_attributes(described: type
 def test_the_ideal_network_has_what_it_is_made_of() -> None:
     # What a network has in its projections, it has in a matrix, with rows for relays; a tag is for
     # the host.
-    assert attributes(Ideal) - {"relays"} == attributes(Network) - {"tag"}
+    assert attributes(Ideal) - {"relays", "rule"} == attributes(Network) - {"tag"}
     losses = {f"{v.name.removesuffix('_decay')}_loss" for v in REGISTERS if v.is_decay}
-    used_settings = {*ideal_kernels.Rules._fields, *ideal_kernels.Shared._fields}
+    used_settings = {
+        *ideal_kernels.Rules._fields, *ideal_kernels.Shared._fields, *ideal_kernels.Rule._fields,
+    }  # fmt: skip
     assert {n for n in used_settings if n.endswith("_loss")} == losses
     settings = used_settings - losses
     assert settings <= attributes(Ideal)
 
 
 def test_the_compiled_tick_takes_all_registers_but_those_of_a_run() -> None:
-    always = {r.name for r in REGISTERS if r.built != "has_profiles"}
+    always = {r.name for r in REGISTERS if r.built not in ("has_profiles", "has_rules")}
     assert set(kernels.Settings._fields) == always - set(RUN_REGISTERS)
     assert list(kernels.Profile._fields) == [r.name for r in REGISTERS if r.per is Per.PROFILE]
+    assert list(kernels.Rule._fields) == [r.name for r in REGISTERS if r.per is Per.RULE]
 
 
 @pytest.mark.parametrize("state", [kernels.State, ideal_kernels.State])
@@ -161,9 +164,11 @@ def test_a_compiled_walk_takes_the_whole_table() -> None:
 
 def test_the_ideal_network_knows_all_settings_that_its_ticks_use() -> None:
     held = {v.name.replace("_decay", "_loss") for v in SETTINGS.values()}
-    # Steps are rounded outside of the rules, if at all; a tag is for the host.
-    rules = {*ideal_kernels.Rules._fields, *ideal_kernels.Shared._fields}
-    assert held - rules == {"stochastic", "seed", "tag"}
+    # The seed is that of the grid, if steps are rounded at all; a tag is for the host.
+    per_rule = {*ideal_kernels.Rule._fields}
+    rules = {*ideal_kernels.Rules._fields, *ideal_kernels.Shared._fields, *per_rule}
+    assert held - rules == {"seed", "tag"}
+    assert per_rule == {name for name, v in SETTINGS.items() if v.per is Per.RULE}
     assert rules <= held
     profiled = {
         v.name.replace("_decay", "_loss") for v in SETTINGS.values() if v.per is Per.PROFILE

@@ -45,7 +45,7 @@ def same(one: Network, other: Network) -> None:
         assert (a.name, a.first, a.size) == (b.name, b.first, b.size)
     for p, q in zip(one.projections, other.projections, strict=True):
         assert (p.name, p.kind, p.pairs, p.source.name) == (q.name, q.kind, q.pairs, q.source.name)
-        assert (p.constant, p.itself, p.delay) == (q.constant, q.itself, q.delay)
+        assert (p.constant, p.itself, p.delay, p.rule) == (q.constant, q.itself, q.delay, q.rule)
         assert np.array_equal(p.weights, q.weights)
         assert np.array_equal(p.plastic, q.plastic)
         assert str(q.weights.dtype) == "int32"
@@ -56,7 +56,7 @@ def same(one: Network, other: Network) -> None:
 @given(st.integers(0, 1 << 30))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_saved_is_loaded(tmp_path: Path, seed: int) -> None:
-    net = random_network(np.random.default_rng(seed), kinds=True)
+    net = random_network(np.random.default_rng(seed), kinds=True, rules=True)
     net.population(2, fires=False)
     save(tmp_path / "net.npz", net)
     same(net, load(tmp_path / "net.npz")[0])
@@ -119,9 +119,12 @@ def put(path: str, value: object) -> Change:
         (
             "projections.0",
             {"kind": "dense"},
-            r"exactly name, kind, source, target, delay$",
+            r"exactly name, kind, source, target, delay, rule$",
         ),
-        ("projections.0.constant", 3, r"exactly name, kind, source, target, delay$"),
+        ("projections.0.constant", 3, r"exactly name, kind, source, target, delay, rule$"),
+        ("projections.0.rule", None, r"projections\[0\].rule must be int, not None"),
+        ("projections.0.rule", 8, r"rule must be in 0…7, not 8"),
+        ("projections.2.rule", 0, r"source, target, delay, constant, itself$"),
         ("projections.0.kind", "constant", r"source, target, delay, constant, itself$"),
         (
             "projections.0.kind",

@@ -47,7 +47,10 @@ def sizes(net: Network, lanes: int) -> CoreParams:
 
 
 def entry(placed: dict[Space, IntArray], number: int) -> Projection:
-    return Projection(*(int(placed[Space[name.upper()]][number]) for name in FIELDS))
+    fields = {name.removeprefix("projection_"): placed.get(Space[name.upper()]) for name in FIELDS}
+    return Projection(
+        **{name: int(held[number]) for name, held in fields.items() if held is not None}
+    )
 
 
 def synapses(net: Network, *, plastic: bool) -> Found:

@@ -278,7 +278,7 @@ def test_what_a_profile_holds_is_one_for_all_or_one_for_each() -> None:
     net.theta_bump = [1, 2]
     with pytest.raises(InvalidNetwork, match=r"theta_bump must have the shape \(3,\)"):
         net.validate()
-    net.theta_bump = [[1]]
+    net.theta_bump = np.array([[1]])
     with pytest.raises(InvalidNetwork, match="theta_bump must be a number, or an array with one"):
         net.validate()
     net.theta_bump = [1, 2, -1]
@@ -313,6 +313,36 @@ def test_a_core_holds_what_its_profiles_are_given(url: str) -> None:
             core.write_profiles(linear_leak=[0, -1])
     with connect("model:", params="tiny") as core, pytest.raises(DoesNotFit, match="n_profiles=2"):
         core.read_profiles()
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:?level=core", "rtl:"])
+def test_a_core_holds_what_its_rules_are_given(url: str) -> None:
+    net: Any = Network(n_axons=2, learn_pre=True, w_max=50)
+    cells = net.population(8)
+    first = net.project(net.axons, cells, weights=9, plastic=True, pre_offset=1 << 16)
+    second = net.project(net.axons, cells, weights=9, plastic=True, pre_offset=-2 << 16, w_min=5)
+    net.current_after = [False, True, False]
+    with connect(url, params=net.core_params()) as core:
+        core.program(net)
+        held = core.read_rules()
+        assert held["pre_offset"].tolist() == [0, 1 << 16, -2 << 16, 0]
+        assert (held["w_min"].tolist(), held["w_max"].tolist()) == ([0, 0, 5, 0], [50, 50, 50, 0])
+        core.run([(0, 0), (1, 0), (2, 0)], ticks=3)
+        assert core.read_weights(first)[0].tolist() == [12] * 8
+        assert core.read_weights(second)[0].tolist() == [5] * 8
+        assert core.read_state()["v"].tolist() == [10 + 11 + 12 + 9 + 7 + 5] * 8
+        core.write_rules(w_max=[50, 13, 50, 0], gain_shift=3)
+        assert core.read_rules()["gain_shift"].tolist() == [3] * 4
+        core.run([(0, 0), (1, 0)], ticks=2)
+        assert core.read_weights(first)[0].tolist() == [13] * 8
+        assert core.read_registers().keys().isdisjoint(held)
+        with pytest.raises(InvalidInput, match="no rule holds 'learn_pre': it has stochastic"):
+            core.write_rules(learn_pre=1)
+        with pytest.raises(InvalidInput, match=r"gain_shift\[1\] must be in 0…15, not 16"):
+            core.write_rules(w_max=3, gain_shift=[0, 16, 0, 0])
+        assert core.read_rules()["w_max"].tolist() == [50, 13, 50, 0]
+    with connect("model:", params="tiny") as core, pytest.raises(DoesNotFit, match="n_rules=2"):
+        core.write_rules(w_max=1)
 
 
 @pytest.mark.filterwarnings("ignore::spiketwin.host.errors.SpiketwinWarning")  # huge biases

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.host import Network
 from spiketwin.host.errors import DoesNotFit, InvalidNetwork, SpiketwinWarning
 from spiketwin.host.populations import Population, Projection
@@ -365,6 +365,139 @@ def test_a_copy_is_a_network_of_its_own(copied: Callable[[Network], Network]) ->
     other.threshold[...] = 5
     assert net.n_weights == 9 + 12
     assert net.threshold[0] == 1
+
+
+def any_layers() -> tuple[Any, Population, Population]:
+    """Layers whose settings may be given in any way."""
+    return layers()
+
+
+def test_projections_with_constants_of_learning_of_their_own_get_rules() -> None:
+    net, hidden, output = any_layers()
+    net.w_max, net.learn_pre = 50, True
+    rules = [
+        net.project(hidden, output, weights=1, plastic=True, **own).rule
+        for own in (
+            {},
+            {"w_max": 20},
+            {"w_max": 50},
+            {"pre_gain": 3, "stochastic": True},
+            {"w_max": 20},
+        )
+    ]
+    assert rules == [0, 1, 0, 2, 1]
+    assert (net.n_rules, net.w_max.tolist(), net.pre_gain.tolist()) == (3, [50, 20, 50], [0, 0, 3])
+    assert (net.stochastic.tolist(), net.w_min) == ([False, False, True], 0)
+    net.validate()
+    params = net.core_params()
+    assert params.n_rules == 4
+    assert net.rule_values(params)["w_max"] == [50, 20, 50, 0]
+    assert "w_max" not in net.register_values(params)
+    assert net.copy().projections[4].rule == 1
+    with pytest.raises(DoesNotFit, match="the network has 3 rules, the core 2"):
+        net.core_params(n_rules=2)
+    for w_max in range(60, 65):
+        net.project(hidden, output, weights=1, plastic=True, w_max=w_max)
+    with pytest.raises(InvalidNetwork, match="projections have more than 8 sets of .* w_max: let"):
+        net.project(hidden, output, weights=1, plastic=True, w_max=70)
+    assert (len(net.projections), net.n_rules) == (10, 8)
+    net.projections[3].rule = 8
+    with pytest.raises(InvalidNetwork, match=r"projections\[3\].rule must be in 0…7, not 8"):
+        net.validate()
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"w_mux": 3}, "a projection has no 'w_mux' of its own: it has rule, stochastic, w_"),
+        ({"w_max": 1 << 15}, "w_max must be an integer in -32768…32767"),
+        ({"gain_shift": 16}, "gain_shift must be an integer in 0…15, not 16"),
+        ({"rule": -1}, "rule must be in 0…7, not -1"),
+        ({"rule": 0, "w_max": 3}, "rule is given, and so is w_max, which makes a rule: give one"),
+        ({"weights": None, "constant": 1, "w_max": 3}, "rule must be left out, as a constant"),
+        (
+            {"weights": None, "constant": 1, "rule": 1},
+            "rule must be left out, as a constant weight",
+        ),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused(own: dict[str, Any], message: str) -> None:
+    net, hidden, output = any_layers()
+    with pytest.raises(InvalidNetwork, match=message):
+        net.project(hidden, output, **{"weights": 1} | own)
+    assert (net.projections, net.n_rules) == ((), 1)
+
+
+def test_what_a_rule_holds_is_one_for_all_or_one_for_each() -> None:
+    net, hidden, output = any_layers()
+    net.project(hidden, output, weights=1, plastic=True, rule=1)
+    net.w_max = [9, 8]
+    assert net.held("w_max").tolist() == [9, 8]
+    net.w_min = [0, 0, 0]
+    with pytest.raises(
+        InvalidNetwork, match=r"w_max must have the shape \(3,\), one for each rule"
+    ):
+        net.validate()
+    net.w_min = [10, 9]
+    with pytest.raises(InvalidNetwork, match=r"w_min \(9\) must not be above w_max \(8\) where"):
+        net.validate()
+    net.w_min = [10, 0]  # no projection learns by the first
+    net.validate()
+    net.pre_gain = np.zeros(9, int)
+    with pytest.raises(InvalidNetwork, match="pre_gain must be a number, .* up to 8 rules"):
+        net.validate()
+
+
+def test_an_exponent_and_an_order_take_a_core_with_rules() -> None:
+    for name, value in (("gain_shift", 3), ("current_after", True)):
+        weights: dict[str, Any] = {"weights": np.eye(10, 8, dtype=int), "plastic": True}
+        net: Any = Network(n_axons=2, n_neurons=8, w_max=9, **weights)
+        assert net.core_params().n_rules == 1
+        setattr(net, name, value)
+        params = net.core_params()
+        assert (params.n_rules, params.n_projections) == (2, 2)
+        assert net.rule_values(params)[name] == [value, 0]
+        with pytest.raises(DoesNotFit, match=f"{name} is set, .* without n_rules=2"):
+            net.check_fits(preset("tiny"))
+        net.plastic = False
+        assert net.core_params().n_rules == 1
+    with pytest.raises(InvalidNetwork, match="an all-to-all network has one rule, not 2: give num"):
+        Network(n_axons=2, n_neurons=8, w_max=np.array([1, 2]))
+
+
+def test_stdp_of_some_projections_sets_their_rule_alone() -> None:
+    net: Any = Network(n_axons=6)
+    hidden, output = net.population(4), net.population(3, trace_post_tau=30.0)
+    first = net.project(net.axons, hidden, weights=9, plastic=True)
+    second = net.project(hidden, output, weights=9, plastic=True)
+    third = net.project(net.axons, output, weights=9, plastic=True)
+    window: Any = {"a_plus": 4, "a_minus": 2, "tau_plus": 20, "tau_minus": 10, "w_min": 0}
+    net.stdp(**window, w_max=20, projection=first)
+    assert ([p.rule for p in net.projections], net.w_max.tolist()) == ([1, 0, 0], [0, 20])
+    assert (net.pre_gain[0], net.pre_gain[1] < 0 < net.post_gain[1]) == (0, True)
+    assert (net.learn_pre, net.learn_post) == (True, True)
+    assert net.held("trace_post_tau").tolist() == [10.0, 30.0]
+    bump = net.held("trace_pre_bump")[0]
+    # Axons have a trace already, by which `first` learns: it stays, and the gain fits it.
+    with pytest.raises(InvalidNetwork, match="trace_pre of the sources has another time constant"):
+        net.stdp(**window | {"tau_plus": 21}, w_max=30, projection=third)
+    narrow = net.stdp(**window | {"a_plus": 2}, w_max=30, projection=[second, third])
+    assert [p.rule for p in net.projections] == [1, 2, 2]
+    assert net.held("trace_pre_bump")[0] == bump
+    assert net.held("trace_post_tau").tolist() == [10.0, 10.0]
+    assert abs(net.post_gain[2] - net.post_gain[1] / 2) <= 1
+    assert narrow.change(0) == 2
+    net.gain_shift = [0, 9, 0]
+    net.validate()
+    with pytest.raises(InvalidNetwork, match="gain_shift is 0 and 9 in the rules of these proj"):
+        net.stdp(**window, w_max=30, projection=[first, second])
+    with pytest.raises(InvalidNetwork, match="a_plus must be in 0…"):
+        net.stdp(**window | {"a_plus": 3000}, w_max=5000, projection=[second])
+    net.stdp(**window | {"a_plus": 3000, "a_minus": 0}, w_max=5000, projection=first)
+    assert [p.rule for p in net.projections] == [3, 2, 2]
+    for wrong, message in (([], "a projection or a list of some"), ([3], "one of this network")):
+        with pytest.raises(InvalidNetwork, match=f"projection must be {message}"):
+            net.stdp(**window, w_max=20, projection=wrong)
 
 
 def test_stdp_is_of_the_projections_that_learn() -> None:

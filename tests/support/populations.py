@@ -11,13 +11,13 @@ DELAYS = (0, 0, 1, 2, 5, 8)
 
 
 def random_network(
-    rng: np.random.Generator, *, overlaps: bool = True, kinds: bool = False
+    rng: np.random.Generator, *, overlaps: bool = True, kinds: bool = False, rules: bool = False
 ) -> Network:
     """Return a small network that fires, with slices on both sides of its projections.
 
     Without overlaps no pair of a source and a neuron has two synapses. With all kinds some
     projections are constant, some are sparse, some have a delay of `DELAYS`, and some have one of
-    each synapse.
+    each synapse. With rules some learn by constants of their own.
     """
     net = Network(
         n_axons=int(rng.integers(1, 20)), v_tau=20.0, i_syn_tau=3.0, v_floor=-900, theta_tau=30.0,
@@ -44,16 +44,31 @@ def random_network(
             continue
         if overlaps or not taken[np.ix_(source.sources, target.neurons)].any():
             weights = rng.integers(-50, 100, shape)
+            its: dict[str, Any] = {"plastic": plastic}
             if kinds and rng.random() < 0.4:
                 weights *= rng.random(shape) < rng.choice([0.0, 0.1, 0.5])
-                its: dict[str, Any] = {"sparse": True}
-            else:
-                its = {"plastic": plastic}
+                its = {"sparse": True}
+            elif rules and rng.random() < 0.6:
+                its |= _own_rule(rng)
             if kinds and rng.random() < 0.3:
                 its["synapse_delay"] = rng.integers(0, 8, shape)
             net.project(source, target, weights=weights, delay=delay, **its)
             taken[np.ix_(source.sources, target.neurons)] = True
     return net
+
+
+def _own_rule(rng: np.random.Generator) -> dict[str, Any]:
+    """Return any constants of learning, with bounds that hold the weights at the start."""
+    own: dict[str, Any] = {
+        "w_min": int(rng.integers(-70, -49)),
+        "w_max": int(rng.integers(100, 128)),
+        "pre_gain": int(rng.integers(-9000, 9000)),
+        "post_offset": int(rng.integers(-1 << 18, 1 << 18)),
+        "gain_shift": int(rng.choice([0, 1, 2, 15])),
+        "current_after": bool(rng.random() < 0.5),
+        "stochastic": bool(rng.random() < 0.5),
+    }
+    return {name: value for name, value in own.items() if rng.random() < 0.7}
 
 
 def _part(population: Population, rng: np.random.Generator) -> Population:

@@ -48,7 +48,8 @@ def random_table(
             # Gaps, so that the words lie all over the memory.
             room = (p.weight_depth - used - words) // p.lanes
             base = used + p.lanes * int(rng.integers(0, room // 2 + 1))
-            chosen.append(Projection(ProjectionKind.DENSE, source, n, target, k, base))
+            rule = int(rng.integers(p.n_rules)) if p.has_rules else 0
+            chosen.append(Projection(ProjectionKind.DENSE, source, n, target, k, base, rule=rule))
             used = base + words
     chosen.sort(key=lambda each: each.source)
     dense = [k for k, each in enumerate(chosen) if each.kind == ProjectionKind.DENSE]
@@ -66,6 +67,8 @@ def random_table(
     table["column_order"][: len(learn)] = learn
     if p.has_sparse:
         table |= _rows(p, rng, rows, used)
+    if not p.has_rules:
+        del table["projection_rule"]
     return table | (_relays(p, rng) if p.n_relays else {})
 
 

@@ -87,20 +87,23 @@ def warn_of_rounding(real: NDArray[np.floating[Any]], whole: NDArray[np.integer[
 def _bounds(net: Network) -> Iterator[str]:
     if not net.learns or not (net.learn_pre or net.learn_post):
         return
-    if net.w_min == net.w_max:
-        yield (
-            f"w_min and w_max are both {net.w_max}, so every plastic weight becomes {net.w_max} at "
-            "its first step: set the bounds between which weights are to learn"
-        )
-        return
-    start = np.concatenate([block.weights[block.plastic] for block in net.blocks])
-    outside = int(((start < net.w_min) | (start > net.w_max)).sum())
-    if outside:
-        yield (
-            f"{outside:,} of {start.size:,} plastic weights begin outside w_min…w_max "
-            f"({net.w_min}…{net.w_max}) and jump there at their first step: set wider bounds, or "
-            "other weights"
-        )
+    for rule in sorted({block.rule for block in net.blocks if block.learns}):
+        w_min, w_max = (int(net.held(name)[rule]) for name in ("w_min", "w_max"))
+        if w_min == w_max:
+            yield (
+                f"w_min and w_max are both {w_max}, so every plastic weight becomes {w_max} at its "
+                "first step: set the bounds between which weights are to learn"
+            )
+            continue
+        ruled = [block for block in net.blocks if block.rule == rule]
+        start = np.concatenate([block.weights[block.plastic] for block in ruled])
+        outside = int(((start < w_min) | (start > w_max)).sum())
+        if outside:
+            yield (
+                f"{outside:,} of {start.size:,} plastic weights begin outside w_min…w_max "
+                f"({w_min}…{w_max}) and jump there at their first step: set wider bounds, or "
+                "other weights"
+            )
 
 
 def _sums(net: Network, params: CoreParams) -> Iterator[str]:

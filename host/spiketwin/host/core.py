@@ -177,7 +177,11 @@ class Core:
         """
         checked_network(net)
         placed = layout(net, self.params)
-        values, shared = net.register_values(self.params), net.profile_values(self.params)
+        values = net.register_values(self.params)
+        tables = {
+            Space.PROFILE_TABLE: net.profile_values(self.params),
+            Space.RULE_TABLE: net.rule_values(self.params),
+        }
         arrays = placed.place(net)
         warn_of(net, self.params)
         self._state.half_written.clear()  # everything is written now
@@ -185,9 +189,10 @@ class Core:
             self._state.reset()
             self._state.layout = placed
             self._memories.write_checked_registers(values)
-            if shared:
-                table = np.array([*shared.values()], np.int64).T
-                self._memories.write(Space.PROFILE_TABLE, table % (1 << 32))
+            for space, columns in tables.items():
+                if columns:
+                    table = np.array([*columns.values()], np.int64).T
+                    self._memories.write(space, table % (1 << 32))
             for space, array in arrays.items():
                 self._memories.write(space, array)
 
@@ -508,7 +513,7 @@ class Core:
 
         Raises `DoesNotFit` for a core with one profile, in which all of it are registers.
         """
-        return self._memories.read_profiles()
+        return self._memories.read_table(Space.PROFILE_TABLE)
 
     @_exclusive
     def write_profiles(self, /, **values: ArrayLike) -> None:
@@ -522,7 +527,28 @@ class Core:
             The core has one profile, or `v_floor` would make neurons fire that the network does not
             have.
         """
-        self._memories.write_profiles(values)
+        self._memories.write_table(Space.PROFILE_TABLE, values)
+
+    @_exclusive
+    def read_rules(self) -> dict[str, IntArray]:
+        """Return what rules hold: name to array of shape (n_rules,).
+
+        Raises `DoesNotFit` for a core with one rule, in which all of it are registers.
+        """
+        return self._memories.read_table(Space.RULE_TABLE)
+
+    @_exclusive
+    def write_rules(self, /, **values: ArrayLike) -> None:
+        """Write what rules hold, by the names of `read_rules`; a scalar fills the array.
+
+        Raises
+        ------
+        InvalidInput
+            Rules hold no such thing, or a value is out of range.
+        DoesNotFit
+            The core has one rule.
+        """
+        self._memories.write_table(Space.RULE_TABLE, values)
 
     @_exclusive
     def read_counters(self) -> dict[str, int]:

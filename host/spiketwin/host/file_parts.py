@@ -25,6 +25,13 @@ _NEURONS: Final = "neurons"
 MOST_SYNAPSES: Final = MAX_SYNAPSES
 """Most synapses of a file: as many as the largest core has."""
 
+_KEYS: Final[dict[ProjectionKind, tuple[str, ...]]] = {
+    ProjectionKind.DENSE: ("rule",),
+    ProjectionKind.CONSTANT: ("constant", "itself"),
+    ProjectionKind.SPARSE: (),
+}
+"""What the header says of a projection besides, by its kind."""
+
 _MOST_PARTS: Final = MAX_LINES
 """Most populations, and most projections."""
 
@@ -45,7 +52,10 @@ class Range:
 
 @dataclass(frozen=True)
 class Described:
-    """A projection as the header describes it; `constant` is None if it has weights."""
+    """A projection as the header describes it; `constant` is None if it has weights.
+
+    `rule` is 0 if it is not dense.
+    """
 
     name: str
     source: Range
@@ -54,6 +64,7 @@ class Described:
     constant: int | None
     itself: bool
     sparse: bool
+    rule: int
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -139,7 +150,7 @@ class Parts:
                 kind = {
                     name: array[begin:end].reshape(made.shape)
                     for name, array in of_synapses.items()
-                } | {"sparse": made.sparse}
+                } | {"sparse": made.sparse, "rule": made.rule}
             net.project(
                 made.source.of(net), made.target.of(net), name=made.name, delay=made.delay, **kind
             )
@@ -167,7 +178,7 @@ def described(net: Network) -> dict[str, Any]:
                 "target": _to_json(each.target),
                 "delay": each.delay,
             }
-            | ({} if each.constant is None else {"constant": each.constant, "itself": each.itself})
+            | {key: getattr(each, key) for key in _KEYS[each.kind]}
             for each in net.projections
         ],
     }
@@ -176,7 +187,6 @@ def described(net: Network) -> dict[str, Any]:
 def joined(net: Network) -> dict[str, NDArray[Any]]:
     """Return each array of synapses, joined for all projections with weights, by its name."""
     held = [each for each in net.projections if each.constant is None]
-
     return {
         name: np.concatenate(
             [np.empty(0, dtype), *(getattr(each, name).ravel() for each in held)], dtype=dtype
@@ -196,11 +206,7 @@ def _to_json(population: Population) -> dict[str, Any]:
 
 
 def _projection(where: str, found: Any, most: dict[str, int]) -> Described:
-    kinds = {
-        ProjectionKind.DENSE: (), ProjectionKind.CONSTANT: ("constant", "itself"),
-        ProjectionKind.SPARSE: (),
-    }  # fmt: skip
-    more = {kind.name.lower(): keys for kind, keys in kinds.items()}
+    more = {kind.name.lower(): keys for kind, keys in _KEYS.items()}
     kind = found.get("kind") if isinstance(found, dict) else None
     if not isinstance(kind, str) or kind not in more:
         raise NetworkFileError(f"{where}.kind must be one of {', '.join(more)}, not {shown(kind)}")
@@ -209,14 +215,14 @@ def _projection(where: str, found: Any, most: dict[str, int]) -> Described:
     if target.of_axons:
         raise NetworkFileError(f"{where}.target must be of neurons")
     # Their ranges are checked when the projection is made.
-    for name, wanted in (("delay", int), ("constant", int), ("itself", bool)):
+    for name, wanted in (("delay", int), ("constant", int), ("itself", bool), ("rule", int)):
         if name in keys and type(keys[name]) is not wanted:
             raise NetworkFileError(
                 f"{where}.{name} must be {wanted.__name__}, not {shown(keys[name])}"
             )
     return Described(
         _name(where, keys["name"]), source, target, keys["delay"], keys.get("constant"),
-        keys.get("itself", True), kind == ProjectionKind.SPARSE.name.lower(),
+        keys.get("itself", True), kind == ProjectionKind.SPARSE.name.lower(), keys.get("rule", 0),
     )  # fmt: skip
 
 

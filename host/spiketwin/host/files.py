@@ -24,7 +24,15 @@ from spiketwin.host import file_parts
 from spiketwin.host.errors import InvalidInput, InvalidNetwork, NetworkFileError
 from spiketwin.host.file_parts import Parts
 from spiketwin.host.inputs import open_regular
-from spiketwin.host.network import ARRAYS, PROFILED, SETTINGS, Network, array_types, checked_network
+from spiketwin.host.network import (
+    ARRAYS,
+    PROFILED,
+    RULED,
+    SETTINGS,
+    Network,
+    array_types,
+    checked_network,
+)
 from spiketwin.host.npy import ArrayError, read_elements, read_header
 from spiketwin.host.paths import path_of
 from spiketwin.host.replacing import replacing
@@ -277,7 +285,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _from_json(name: str, value: object) -> Any:
-    if isinstance(value, list) and name in PROFILED:
+    if isinstance(value, list) and name in (*PROFILED, *RULED):
         return [_number_from_json(name, each) for each in value]
     return _number_from_json(name, value)
 

@@ -77,6 +77,8 @@ class Piece:
         Whether neurons have synapses to themselves in it.
     pattern:
         Of a sparse projection: source and neuron of each synapse, as in `sparse.Rows`; else None.
+    rule:
+        Number of the rule by which its weights learn.
     """
 
     projection: int
@@ -86,6 +88,7 @@ class Piece:
     constant: int | None = None
     itself: bool = True
     pattern: IntArray | None = None
+    rule: int = 0
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ class Cut:
         if piece.constant is None:
             sparse = piece.pattern is not None
             kind = spec.ProjectionKind.SPARSE if sparse else spec.ProjectionKind.DENSE
-            return spec.Projection(kind, *ends, base)
+            return spec.Projection(kind, *ends, base, rule=piece.rule)
         return spec.Projection(
             spec.ProjectionKind.CONSTANT, *ends, weight=piece.constant, itself=int(piece.itself)
         )
@@ -254,7 +257,7 @@ def _cut(net: Network, lanes: int, *, finely: bool) -> Cut:
         Piece(
             number, Pairs(part, targets), arrivals[part.start, block.delay], learns[number],
             block.constant, block.itself or targets != _moved(part, -net.n_axons),
-            _pattern(block, part) if block.sparse else None,
+            _pattern(block, part) if block.sparse else None, block.rule,
         )
         for number, block in enumerate(blocks)
         for part in _within(block.source.sources, sources)
@@ -645,7 +648,8 @@ class Layout:
         entries = [block.entry for block in self.blocks if block.entry is not None]
         for number, entry in enumerate(entries):
             for name, value in zip(spec.FIELDS, vars(entry).values(), strict=True):
-                table[Space[name.upper()]][number] = value
+                if BY_SPACE[Space[name.upper()]].is_built(p):
+                    table[Space[name.upper()]][number] = value
         learning = [k for k, block in enumerate(self.blocks) if block.learns]
         learning.sort(key=lambda k: entries[k].target)
         table[Space.COLUMN_ORDER][: len(learning)] = learning
@@ -657,8 +661,10 @@ class Layout:
         for block in self.blocks:
             if block.entry is not None and block.rows is not None:
                 rows = slice(block.entry.base, block.entry.base + len(block.rows.blocks))
-                table[Space.SPARSE_FIRST][rows] = block.first + block.rows.first_block
-                table[Space.SPARSE_BLOCKS][rows] = block.rows.blocks
+                blocks, first = block.rows.blocks, block.first + block.rows.first_block
+                # That of a row without any could lie behind the memory.
+                table[Space.SPARSE_FIRST][rows] = np.where(blocks, first, 0)
+                table[Space.SPARSE_BLOCKS][rows] = blocks
                 groups = block.rows.neuron // self.params.lanes
                 table[Space.SPARSE_TARGET].reshape(-1)[self.places(block)] = groups
         if self.params.n_relays:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -15,6 +17,12 @@ from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, LinkError
 from spiketwin.host.layout import Layout
 from spiketwin.host.populations import Projection
+
+_TABLES: Final = {
+    Space.PROFILE_TABLE: ("profile", "write_profiles", "n_profiles=2"),
+    Space.RULE_TABLE: ("rule", "write_rules", "n_rules=2"),
+}
+"""What a row of a table belongs to, what writes it, and what to build a core with to have it."""
 
 
 class Memories:
@@ -36,7 +44,7 @@ class Memories:
     def built(self, space: Space) -> Space:
         """Return `space`; raise `DoesNotFit` if the core is built without it."""
         if space not in self._state.formats:
-            option = "n_profiles=2" if space is Space.PROFILE_TABLE else BY_SPACE[space].option
+            option = _TABLES[space][2] if space in _TABLES else BY_SPACE[space].option
             raise DoesNotFit(
                 f"this core has no {space.name.lower()}: connect to one built with {option}"
             )
@@ -246,30 +254,31 @@ class Memories:
             for index, n in blocks(fmt, first, flat.size)
         )
 
-    def read_profiles(self) -> dict[str, IntArray]:
-        """Return what profiles hold, by name: shape (n_profiles,)."""
-        form = self._state.formats[self.built(Space.PROFILE_TABLE)]
-        table = self.read(Space.PROFILE_TABLE, form.size).reshape(form.rows, form.columns)
+    def read_table(self, space: Space) -> dict[str, IntArray]:
+        """Return what profiles or rules hold, by name: shape (n_profiles,), or (n_rules,)."""
+        form = self._state.formats[self.built(space)]
+        table = self.read(space, form.size).reshape(form.rows, form.columns)
         return {
             column.name: (values.astype(np.int32) if column.signed else values).astype(np.int64)
             for column, values in zip(form.record, table.T, strict=True)
         }
 
-    def write_profiles(self, values: dict[str, ArrayLike]) -> None:
-        """Check what profiles are to hold and write it; raises as `Core.write_profiles`."""
+    def write_table(self, space: Space, values: dict[str, ArrayLike]) -> None:
+        """Check what profiles or rules are to hold and write it; raises as `Core.write_rules`."""
         state = self._state
-        form = state.formats[self.built(Space.PROFILE_TABLE)]
+        form = state.formats[self.built(space)]
+        each, method, _ = _TABLES[space]
         places = {column.name: place for place, column in enumerate(form.record)}
         checked = {}
         for name, given in values.items():
             if name not in places:
-                raise InvalidInput(f"no profile holds {shown(name)}: it has {', '.join(places)}")
+                raise InvalidInput(f"no {each} holds {shown(name)}: it has {', '.join(places)}")
             allowed = form.record[places[name]].limits()
             checked[name] = integers(name, given, (form.rows,), allowed)
         if "v_floor" in checked:
             state.layout.check_floor(int(checked["v_floor"][0]))
         state.settle()
-        again = "write it again (`write_profiles`)"
+        again = f"write it again (`{method}`)"
         with state.writing(dict.fromkeys(checked, again)):
             state.link.run(
                 access.write(

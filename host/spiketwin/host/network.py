@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
@@ -21,13 +22,14 @@ from spiketwin.hdl.spec.params import (
     MAX_LINES,
     MAX_PROBE_RANGES,
     N_PROFILES,
+    N_RULES,
     CoreParams,
     ParamsError,
     field_types,
     spike_queue_words,
 )
 from spiketwin.hdl.spec.probes import MOST_NIBBLES, words_of
-from spiketwin.hdl.spec.registers import REGISTERS, profile_columns, registers
+from spiketwin.hdl.spec.registers import REGISTERS, profile_columns, registers, rule_columns
 from spiketwin.hdl.spec.text import shown
 from spiketwin.hdl.spec.variables import PARAMETER_ARRAYS, Kind, Per, Variable
 from spiketwin.host import sums
@@ -35,6 +37,7 @@ from spiketwin.host.cautions import warn_of_widths
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
 from spiketwin.host.layout import SIZES_OF_TABLE, check_entries, cut, layout, not_built
+from spiketwin.host.learned_traces import LearnedTrace
 from spiketwin.host.populations import (
     AXONS,
     Pairs,
@@ -78,8 +81,19 @@ time constant as its code."""
 PROFILED: Final = tuple(name for name, r in SETTINGS.items() if r.per is Per.PROFILE)
 """The attributes that a profile holds."""
 
+RULED: Final = tuple(name for name, r in SETTINGS.items() if r.per is Per.RULE)
+"""The attributes that a rule holds."""
+
+_MOST: Final = {Per.PROFILE: ("profiles", N_PROFILES[-1]), Per.RULE: ("rules", N_RULES[-1])}
+"""What has a value of a setting each, if it is given as an array, and how many there can be."""
+
 _OF_TRACE_PRE: Final = tuple(name for name in PROFILED if name.startswith("trace_pre"))
 """Those that act on sources."""
+
+_OF_OPTIONS: Final = (
+    "i_syn_shift", "i_inh_en", "refrac_integrates", "linear_leak", "gain_shift", "current_after",
+)  # fmt: skip
+"""Settings that only cores with an option have, other than time constants."""
 
 _INEXACT: Final = 0.005
 """Relative error of a decay code from which on `core_params` takes shifts."""
@@ -128,7 +142,8 @@ class Network:
     name raises `AttributeError`.
 
     Neurons and sources can have profiles. What a profile holds (`PROFILED`) is a number that all
-    have, or an array with one for each profile, and all such arrays are of one length.
+    have, or an array with one for each profile, and all such arrays are of one length. So can
+    projections have rules, and what a rule holds (`RULED`) is a number or such an array.
 
     Attributes
     ----------
@@ -162,7 +177,12 @@ class Network:
     v_floor, reset_subtract, theta_bump, learn_pre, learn_post, stochastic, seed, w_min, w_max:
         The registers of these names (`spiketwin.hdl.spec.registers`).
     pre_gain, pre_offset, post_gain, post_offset:
-        Registers of the learning rules: gains in 1/256, offsets in 1/65536 weight units.
+        Constants of the learning rules: gains in 1/256, offsets in 1/65536 weight units.
+    gain_shift:
+        0…15: both gains are multiplied by ``2**gain_shift``.
+    current_after:
+        Whether a spike's current is made by the weight from after the change at its pre-event, and
+        not by that from before.
     trace_pre_bump, trace_pre_replace, trace_post_bump, trace_post_replace:
         Registers that say how spikes change the traces.
     refrac_integrates:
@@ -204,14 +224,14 @@ class Network:
     theta_bump: int | Integers = 0
     learn_pre: bool = False
     learn_post: bool = False
-    stochastic: bool = False
+    stochastic: bool | Flags = False
     seed: int = 0
-    w_min: int = 0
-    w_max: int = 0
-    pre_gain: int = 0
-    pre_offset: int = 0
-    post_gain: int = 0
-    post_offset: int = 0
+    w_min: int | Integers = 0
+    w_max: int | Integers = 0
+    pre_gain: int | Integers = 0
+    pre_offset: int | Integers = 0
+    post_gain: int | Integers = 0
+    post_offset: int | Integers = 0
     trace_pre_bump: int | Integers = 0
     trace_pre_replace: bool | Flags = False
     trace_post_bump: int | Integers = 0
@@ -222,6 +242,8 @@ class Network:
     i_inh_tau: float | Reals = 0.0
     refrac_integrates: bool | Flags = False
     linear_leak: int | Integers = 0
+    gain_shift: int | Integers = 0
+    current_after: bool | Flags = False
     populations: tuple[Population, ...] = field(default=(), init=False)
     projections: tuple[Projection, ...] = field(default=(), init=False)
     all_to_all: bool = field(default=True, init=False)
@@ -298,7 +320,7 @@ class Network:
         number = len(self.populations) + 1
         name = checked_name(f"population {number}" if name is None else name)
         parameters |= _never_firing(fires)
-        constants = _constants(parameters)
+        constants = _own_constants("population", tuple(_OF_NEURONS), PROFILED, parameters)
         arrays = {
             each: integers(
                 each, parameters.get(each, variable.default), (size,), variable.limits(WIDEST),
@@ -306,7 +328,7 @@ class Network:
             )
             for each, variable in _OF_NEURONS.items()
         }  # fmt: skip
-        profile = self._profile_with(constants)
+        profile = self._number_with(PROFILED, constants, "populations")
         as_source = profile if any(each in constants for each in _OF_TRACE_PRE) else 0
         if constants:
             arrays["profile"][:] = profile
@@ -321,25 +343,29 @@ class Network:
         self.populations += (made,)
         return made
 
-    def _profile_with(self, constants: dict[str, Any]) -> int:
-        """Return the profile that holds these constants, and else what profile 0 does.
+    def _number_with(
+        self, names: tuple[str, ...], constants: dict[str, Any], owners: str, like: int = 0
+    ) -> int:
+        """Return the profile or rule that holds these constants, and else what another one does.
 
-        It is added if there is none; raises `InvalidNetwork` if there can be no more.
+        It is added if there is none; raises `InvalidNetwork` if there can be no more. `names` are
+        all that it holds, `owners` is what has such constants, and `like` the number of the other.
         """
-        held = {name: self.held(name) for name in PROFILED}
-        wanted = {name: constants.get(name, values[0]) for name, values in held.items()}
-        for number in range(self.n_profiles):
+        held = {name: self.held(name) for name in names}
+        wanted = {name: constants.get(name, values[like]) for name, values in held.items()}
+        count, (_, most) = len(held[names[0]]), _MOST[SETTINGS[names[0]].per]
+        for number in range(count):
             if all(held[name][number] == value for name, value in wanted.items()):
                 return number
-        if self.n_profiles == max(N_PROFILES):
+        if count == most:
             raise InvalidNetwork(
-                f"populations have more than {max(N_PROFILES)} sets of constants such as "
+                f"{owners} have more than {most} sets of constants such as "
                 f"{', '.join(constants)}: let some have the same"
             )
         for name, value in wanted.items():
             if np.ndim(getattr(self, name)) or value != held[name][0]:
                 setattr(self, name, np.append(held[name], value))
-        return len(held[PROFILED[0]])
+        return count
 
     def project(
         self,
@@ -354,6 +380,7 @@ class Network:
         sparse: bool | None = None,
         synapse_delay: ArrayLike = 0,
         name: str | None = None,
+        **learning: int,
     ) -> Projection:
         """Add synapses from each member of a population to each neuron of another.
 
@@ -383,6 +410,10 @@ class Network:
             of each synapse is later yet. Learning does not see it.
         name:
             Name in messages and reports; by default the names of both populations.
+        **learning:
+            `rule`: the number of the rule by which its weights learn, 0…7; 0 by default. Instead of
+            it what a rule holds, such as `w_max`: numbers. What is left out is that of rule 0.
+            Projections with the same numbers share a rule.
 
         Raises
         ------
@@ -397,10 +428,17 @@ class Network:
         if (of_scipy := getattr(weights, "toarray", None)) is not None:
             weights, sparse = of_scipy(), True if sparse is None else sparse
         own, flags = _own_weights(weights, plastic, constant, pairs, limits)
-        sparse = False if sparse is None else sparse
-        late: Any = synapse_delay  # checked below
-        made = Projection(source, target, own, flags, name, constant, itself, delay, sparse, late)
+        constants = _own_constants("projection", ("rule",), RULED, learning)
+        rule = 1 if constants else learning.get("rule", 0)  # any but 0 until it is found below
+        # These two are checked below.
+        late: Any = synapse_delay
+        few: Any = False if sparse is None else sparse
+        made = Projection(
+            source, target, own, flags, name, constant, itself, delay, few, late, rule
+        )
         checked_kind("", made, limits)
+        if constants:
+            made.rule = self._number_with(RULED, constants, "projections")
         self.projections += (made,)
         return made
 
@@ -504,24 +542,32 @@ class Network:
             setattr(self, name, array.astype(_dtype(variable)))
         for name, register in SETTINGS.items():
             given = getattr(self, name)
-            if register.per is Per.PROFILE and np.ndim(given):
-                setattr(self, name, _of_profiles(name, register, given))
+            if register.per in _MOST and isinstance(given, list | tuple | np.ndarray):
+                setattr(self, name, _of_each(name, register, given))
             else:
                 setattr(self, name, _setting(name, register, given))
-        self._check_profiles()
-        if self.w_min > self.w_max and self.learns:
+        self._check_lengths(PROFILED, self.n_profiles, "profile", "profile and source_profile")
+        self._check_lengths(RULED, self.n_rules, "rule", "rule of projections")
+        if self.all_to_all and self.n_rules > 1:
             raise InvalidNetwork(
-                f"w_min ({self.w_min}) must not be above w_max ({self.w_max}) where weights learn"
+                f"an all-to-all network has one rule, not {self.n_rules}: give numbers and no "
+                "arrays, or make the network of populations, whose projections have rules"
             )
-
-    def _check_profiles(self) -> None:
-        """Check that all arrays of what profiles hold have one length, above every number used."""
-        lengths = {n: len(getattr(self, n)) for n in PROFILED if np.ndim(getattr(self, n))}
-        for name, length in lengths.items():
-            if length != self.n_profiles:
+        for rule in sorted({block.rule for block in self.blocks if block.learns}):
+            w_min, w_max = (int(self.held(name)[rule]) for name in ("w_min", "w_max"))
+            if w_min > w_max:
                 raise InvalidNetwork(
-                    f"{name} must have the shape ({self.n_profiles},), one for each profile that "
-                    f"other arrays, profile and source_profile say, not ({length},)"
+                    f"w_min ({w_min}) must not be above w_max ({w_max}) where weights learn"
+                )
+
+    def _check_lengths(self, names: tuple[str, ...], count: int, each: str, others: str) -> None:
+        """Check that all arrays of what each of `count` holds have as many values."""
+        lengths = {n: len(getattr(self, n)) for n in names if np.ndim(getattr(self, n))}
+        for name, length in lengths.items():
+            if length != count:
+                raise InvalidNetwork(
+                    f"{name} must have the shape ({count},), one for each {each} that other "
+                    f"arrays, {others} say, not ({length},)"
                 )
 
     @property
@@ -531,9 +577,16 @@ class Network:
         named = [int(each.max(initial=0)) + 1 for each in (self.profile, self.source_profile)]
         return max(*lengths, *named)
 
+    @property
+    def n_rules(self) -> int:
+        """Number of rules: those that arrays are given for, or that projections name."""
+        lengths = [np.size(getattr(self, name)) for name in RULED]
+        return max(*lengths, *(each.rule + 1 for each in self.projections))
+
     def held(self, name: str) -> NDArray[Any]:
-        """Return what every profile holds of an attribute of `PROFILED`, shape (n_profiles,)."""
-        return np.broadcast_to(np.asarray(getattr(self, name)), (self.n_profiles,))
+        """Return what every profile holds of an attribute, shape (n_profiles,), or every rule."""
+        count = self.n_rules if name in RULED else self.n_profiles
+        return np.broadcast_to(np.asarray(getattr(self, name)), (count,))
 
     def of_neurons(self, name: str) -> NDArray[Any]:
         """Return what the profile of every neuron holds of an attribute, shape (n_neurons,)."""
@@ -595,6 +648,7 @@ class Network:
         synapses: ArrayLike | None = None,
         room: float | None = None,
         trace_width: int = 16,
+        projection: Projection | Sequence[Projection] | None = None,
     ) -> StdpWindow:
         """Set the learning rules to additive pair-based STDP.
 
@@ -602,14 +656,19 @@ class Network:
         ``a_plus · exp(-Δ/tau_plus)`` where Δ ≥ 0, and by ``-a_minus · exp(Δ/tau_minus)`` where
         Δ < 0; t_pre is the tick in which the source's spike is delivered. The method sets
         `plastic`, except of projections, both rules, the bounds and the traces. It leaves
-        `stochastic` as it is; without stochastic rounding every change is rounded to whole weight
-        units.
+        `stochastic`, `gain_shift` and `current_after` as they are; without stochastic rounding
+        every change is rounded to whole weight units.
+
+        With `projection` it sets the rule of these projections alone, which others with the same
+        numbers share. Traces are no part of a rule: it sets those of the profiles of their sources
+        and of their neurons. Where other projections learn by the same traces, these stay, and the
+        gains fit them.
 
         Parameters
         ----------
         a_plus, a_minus:
             Amplitudes of potentiation and of depression in weight units, 0 or more. The limit of a
-            gain limits them to about 128.
+            gain limits them to about 128, times ``2**gain_shift``.
         tau_plus, tau_minus:
             Time constants in ticks, 0.1…10,000.
         w_min, w_max:
@@ -630,6 +689,8 @@ class Network:
         trace_width:
             Bits of the traces, 8…16, of the core that is to run the network. The same gain has less
             effect with wider traces. `core_params` takes 16 unless ``trace_width=…`` is given.
+        projection:
+            The projections that learn by this window, one or several; by default all do.
 
         Returns
         -------
@@ -640,7 +701,8 @@ class Network:
         ------
         InvalidNetwork
             An argument is out of range, no synapse is to learn, a weight that is to learn is out of
-            bounds, or an amplitude is more than gain and trace can hold. Nothing is changed.
+            bounds, an amplitude is more than gain and trace can hold, or others learn by a trace
+            with another time constant. Nothing is changed.
 
         Warns
         -----
@@ -656,22 +718,36 @@ class Network:
             raise InvalidNetwork(
                 f"w_min ({w_min}) must be below w_max ({w_max}), or none can learn"
             )
+        chosen = self._to_learn(projection)
         learning = self._synapses_to_learn(synapses, w_min, w_max) if self.all_to_all else None
         if learning is None:
-            self._check_learning_projections(synapses, w_min, w_max)
-        plus = half("plus", a_plus, tau_plus, pairing, room, trace_width)
-        minus = half("minus", a_minus, tau_minus, pairing, room, trace_width)
-        warn_of_amplitude("plus", a_plus, plus, self.stochastic)
-        warn_of_amplitude("minus", a_minus, minus, self.stochastic)
+            self._check_learning_projections(chosen, synapses, w_min, w_max)
+        shift, replace = self._common_gain_shift(chosen), pairing == "nearest"
+        pre, post = LearnedTrace(self, chosen, "pre"), LearnedTrace(self, chosen, "post")
+        in_use = pre.bump_in_use(tau_plus, replace), post.bump_in_use(tau_minus, replace)
+        plus = half("plus", a_plus, tau_plus, pairing, room, trace_width, shift, in_use[0])
+        minus = half("minus", a_minus, tau_minus, pairing, room, trace_width, shift, in_use[1])
+        stochastic = all(self.held("stochastic")[each.rule] for each in chosen)
+        warn_of_amplitude("plus", a_plus, plus, stochastic)
+        warn_of_amplitude("minus", a_minus, minus, stochastic)
+        constants = {
+            "w_min": w_min, "w_max": w_max, "post_gain": plus.gain, "pre_gain": -minus.gain,
+            "pre_offset": 0, "post_offset": 0,
+        }  # fmt: skip
+        if projection is None:
+            for name, value in constants.items():
+                setattr(self, name, value)
+            self.learn_post, self.learn_pre = a_plus > 0, a_minus > 0
+        else:
+            for each in chosen:
+                each.rule = self._number_with(RULED, constants, "projections", each.rule)
+            self.learn_post, self.learn_pre = (
+                self.learn_post or a_plus > 0, self.learn_pre or a_minus > 0,
+            )  # fmt: skip
         if learning is not None:
             self.plastic = learning
-        self.w_min, self.w_max = w_min, w_max
-        self.learn_post, self.learn_pre = a_plus > 0, a_minus > 0
-        self.post_gain, self.pre_gain = plus.gain, -minus.gain
-        self.post_offset = self.pre_offset = 0
-        self.trace_pre_tau, self.trace_post_tau = float(tau_plus), float(tau_minus)
-        self.trace_pre_bump, self.trace_post_bump = plus.bump, minus.bump
-        self.trace_pre_replace = self.trace_post_replace = pairing == "nearest"
+        pre.set(float(tau_plus), plus.bump, replace)
+        post.set(float(tau_minus), minus.bump, replace)
         return StdpWindow(
             float(a_plus), float(a_minus), float(tau_plus), float(tau_minus),
             plus.room, minus.room, plus.error, minus.error, int(trace_width),
@@ -693,20 +769,46 @@ class Network:
         _check_bounds("weights", self.weights, learning, w_min, w_max)
         return learning
 
+    def _to_learn(self, named: object) -> list[Projection]:
+        """Return the projections that `stdp` is to set; raise `InvalidNetwork` for others."""
+        if named is None:
+            return list(self.blocks)
+        chosen = [named] if isinstance(named, Projection) else named
+        if not isinstance(chosen, Sequence) or not chosen:
+            raise InvalidNetwork(
+                f"projection must be a projection or a list of some, not {shown(named)}"
+            )
+        for each in chosen:
+            if not any(each is one for one in self.projections):
+                raise InvalidNetwork(
+                    f"projection must be one of this network, not {shown(each)}: take what "
+                    "`net.project` returned"
+                )
+        return list(chosen)
+
+    def _common_gain_shift(self, chosen: list[Projection]) -> int:
+        shifts = {int(self.held("gain_shift")[each.rule]) for each in chosen}
+        if len(shifts) > 1:
+            raise InvalidNetwork(
+                f"gain_shift is {' and '.join(map(str, sorted(shifts)))} in the rules of these "
+                "projections: name those of one in a call (`projection=…`)"
+            )
+        return shifts.pop() if shifts else 0
+
     def _check_learning_projections(
-        self, synapses: ArrayLike | None, w_min: int, w_max: int
+        self, chosen: list[Projection], synapses: ArrayLike | None, w_min: int, w_max: int
     ) -> None:
         if synapses is not None:
             raise InvalidNetwork(
                 "synapses is for an all-to-all network: in one of populations those learn that "
                 "`net.project(…, plastic=…)` says"
             )
-        if not self.learns:
+        if not any(each.learns for each in chosen):
             raise InvalidNetwork(
                 "there is no synapse to learn: add a projection with `plastic=True` first"
             )
-        for number, each in enumerate(self.projections):
-            name = f"projections[{number}].weights"
+        for each in chosen:
+            name = f"projections[{self.projections.index(each)}].weights"
             _check_bounds(name, each.weights, each.plastic, w_min, w_max)
 
     def register_values(self, params: CoreParams) -> dict[str, int]:
@@ -724,14 +826,20 @@ class Network:
 
     def _check_options(self, params: CoreParams) -> None:
         """Raise `DoesNotFit` if a core lacks an option that the network needs."""
-        for name in ("i_syn_shift", "i_inh_en", "refrac_integrates", "linear_leak"):
+        for name in _OF_OPTIONS:
             register = SETTINGS[name]
-            if np.any(getattr(self, name)) and not register.is_built(params):
+            used = params.learning or register.per is not Per.RULE
+            if used and np.any(getattr(self, name)) and not register.is_built(params):
                 raise DoesNotFit(not_built(name, register.option))
         if self.n_profiles > params.n_profiles:
             raise DoesNotFit(
                 f"the network has {self.n_profiles} profiles, the core {params.n_profiles}: take "
                 "a core with more (`Network.core_params`)"
+            )
+        if params.learning and self.n_rules > params.n_rules:
+            raise DoesNotFit(
+                f"the network has {self.n_rules} rules, the core {params.n_rules}: take a core "
+                "with more (`Network.core_params`)"
             )
 
     def profile_values(self, params: CoreParams) -> dict[str, list[int]]:
@@ -741,10 +849,20 @@ class Network:
         Raises `DoesNotFit` if a value is out of the core's range.
         """
         more = [0] * (checked_params(params).n_profiles - self.n_profiles)
+        return self._values_of_each(profile_columns(params), more, params)
+
+    def rule_values(self, params: CoreParams) -> dict[str, list[int]]:
+        """Return what the rules of a core hold, as `profile_values` does for profiles."""
+        more = [0] * (checked_params(params).n_rules - self.n_rules)
+        return self._values_of_each(rule_columns(params), more, params)
+
+    def _values_of_each(
+        self, columns: tuple[Variable, ...], more: list[int], params: CoreParams
+    ) -> dict[str, list[int]]:
         return {
             column.name: [self._value(column, v, params) for v in self.held(column.attribute)]
             + more
-            for column in profile_columns(params)
+            for column in columns
         }
 
     def _value(self, register: Variable, given: Any, params: CoreParams) -> int:
@@ -805,11 +923,13 @@ class Network:
             "learning": self.learns,
             "saturation_counters": True,
             "n_profiles": next(n for n in N_PROFILES if n >= self._profiles_needed()),
+            "n_rules": next(n for n in N_RULES if n >= self._rules_needed(overrides)),
             "decay_shift": self._needs_decay_shift(),
             "receptors": 1 + self.i_inh_en,
             "probe_ranges": 0 if self.all_to_all else MAX_PROBE_RANGES,
         }
-        if overrides.get("n_projections", 1 + self._needs_table()) != 1:
+        table = not self.all_to_all or sizes["n_rules"] > 1 or np.any(self.synapse_delay)
+        if overrides.get("n_projections", 1 + bool(table)) != 1:
             check_entries(parts)
             sizes |= {name: getattr(parts, name) for name in SIZES_OF_TABLE}
         reach = sums.reach(self, overrides.get("decay_shift", sizes["decay_shift"]))
@@ -836,6 +956,7 @@ class Network:
         """Raise `DoesNotFit`, which names the reason, if a core of these sizes cannot hold it."""
         self.register_values(params)
         self.profile_values(params)
+        self.rule_values(params)
         if self.i_syn_shift and not params.decay_shift:
             raise DoesNotFit(not_built("i_syn_shift", "decay_shift"))
         layout(self, params).place(self)
@@ -851,9 +972,11 @@ class Network:
         special = np.any(self.linear_leak) or np.any(self.refrac_integrates)
         return max(self.n_profiles, 1 + bool(special))
 
-    def _needs_table(self) -> bool:
-        """Return whether only a core with a table of projections holds the network."""
-        return not self.all_to_all or bool(np.any(self.synapse_delay))
+    def _rules_needed(self, overrides: dict[str, Any]) -> int:
+        """Return the rules that a core must have; one alone has no exponent and no order."""
+        special = np.any(self.gain_shift) or np.any(self.current_after)
+        learns = overrides.get("learning", self.learns)
+        return max(self.n_rules, 1 + bool(special)) if learns else 1
 
     def _needs_decay_shift(self) -> bool:
         used = ["v_tau", "i_syn_tau"]
@@ -1008,25 +1131,29 @@ def _never_firing(fires: object) -> dict[str, Any]:
     return {} if _integer("fires", fires, (0, 1)) else {"threshold": sums.NEVER_FIRES}
 
 
-def _constants(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what a profile holds among the parameters of a population, checked, by name.
+def _own_constants(
+    owner: str, own: tuple[str, ...], shared: tuple[str, ...], given: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what a profile or rule holds among the arguments of a part of a network, checked.
 
-    Raises `InvalidNetwork` for parameters that a population does not have.
+    `own` are the arguments that the part has for itself, and `shared` those of its profile or rule.
+    Raises `InvalidNetwork` for arguments that it does not have.
     """
-    for given in parameters:
-        if given not in (*_OF_NEURONS, *PROFILED):
+    for name in given:
+        if name not in (*own, *shared):
             raise InvalidNetwork(
-                f"a population has no {shown(given)} of its own: it has "
-                f"{', '.join((*_OF_NEURONS, *PROFILED))}; others are attributes of the network"
+                f"a {owner} has no {shown(name)} of its own: it has "
+                f"{', '.join((*own, *shared))}; others are attributes of the network"
             )
     constants = {
         name: _setting(name, SETTINGS[name], value)
-        for name, value in parameters.items()
-        if name in PROFILED
+        for name, value in given.items()
+        if name in shared
     }
-    if constants and "profile" in parameters:
+    number = "profile" if shared is PROFILED else "rule"
+    if constants and number in given:
         raise InvalidNetwork(
-            f"profile is given, and so is {', '.join(constants)}, which makes a profile: give "
+            f"{number} is given, and so is {', '.join(constants)}, which makes a {number}: give "
             "one of both"
         )
     return constants
@@ -1040,14 +1167,19 @@ def _setting(name: str, register: Variable, given: object) -> bool | int | float
     return bool(value) if register.is_flag else value
 
 
-def _of_profiles(name: str, register: Variable, given: Any) -> NDArray[Any]:
-    """Return an array of what profiles hold as it is kept; raise `InvalidNetwork` for others."""
-    if np.ndim(given) != 1 or not 1 <= len(given) <= max(N_PROFILES):
+def _of_each(name: str, register: Variable, given: Any) -> NDArray[Any]:
+    """Return an array of what profiles or rules hold as it is kept.
+
+    Raises `InvalidNetwork` for others.
+    """
+    what, most = _MOST[register.per]
+    if isinstance(given, np.ndarray) and given.ndim != 1 or not 1 <= len(given) <= most:
         raise InvalidNetwork(
-            f"{name} must be a number, or an array with one for each of up to {max(N_PROFILES)} "
-            f"profiles, not of shape {np.shape(given)}"
+            f"{name} must be a number, or an array with one for each of up to {most} {what}, not "
+            f"{shown(given)}"
         )
-    values = [_setting(f"{name}[{k}]", register, value) for k, value in enumerate(given)]
+    plain = given.tolist() if isinstance(given, np.ndarray) else given
+    values = [_setting(f"{name}[{k}]", register, value) for k, value in enumerate(plain)]
     kind = np.float64 if register.is_decay else np.bool_ if register.is_flag else np.int64
     return np.array(values, kind)
 

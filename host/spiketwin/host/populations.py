@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spiketwin.hdl.spec.params import MAX_SYNAPSE_DELAY_WIDTH, RELAY_DELAYS
+from spiketwin.hdl.spec.params import MAX_SYNAPSE_DELAY_WIDTH, N_RULES, RELAY_DELAYS
 from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import integers
@@ -147,6 +147,8 @@ class Projection:
     synapse_delay:
         Shape (len(source), len(target)), int32: ticks, 0…31, by which the current of each synapse
         is later yet. Those of a constant projection are 0.
+    rule:
+        Number of the rule by which it learns; 0 of one that is constant or sparse.
     """
 
     source: Population
@@ -161,6 +163,7 @@ class Projection:
     synapse_delay: NDArray[np.integer[Any]] = field(
         default_factory=lambda: np.zeros((), np.int32), repr=False
     )
+    rule: int = 0
 
     @property
     def kind(self) -> ProjectionKind:
@@ -206,7 +209,8 @@ class Projection:
         """Return the arguments of `Network.project` that make the like, besides both ends."""
         if self.constant is None:
             its: dict[str, Any] = {
-                "weights": self.weights, "sparse": self.sparse, "synapse_delay": self.synapse_delay,
+                "weights": self.weights, "sparse": self.sparse, "rule": self.rule,
+                "synapse_delay": self.synapse_delay,
             }  # fmt: skip
             its |= {} if self.sparse else {"plastic": self.plastic}
         else:
@@ -293,8 +297,12 @@ def checked_kind(where: str, projection: Projection, limits: tuple[int, int]) ->
     """
     made = projection
     for name, allowed in (
-        ("delay", (0, MAX_DELAY)), ("itself", (0, 1)), ("sparse", (0, 1)), ("constant", limits),
-    ):  # fmt: skip
+        ("delay", (0, MAX_DELAY)),
+        ("itself", (0, 1)),
+        ("sparse", (0, 1)),
+        ("rule", (0, max(N_RULES) - 1)),
+        ("constant", limits),
+    ):
         given = getattr(made, name)
         if name != "constant" or given is not None:
             value = int(integers(f"{where}{name}", given, (), allowed, InvalidNetwork))
@@ -309,12 +317,14 @@ def checked_kind(where: str, projection: Projection, limits: tuple[int, int]) ->
         raise InvalidNetwork(
             f"{where}sparse must be False, as a constant projection has no weights: give weights"
         )
+    what = "a sparse projection" if made.sparse else "a constant weight"
     if made.kind is not ProjectionKind.DENSE and made.plastic.any():
-        what = "a sparse projection" if made.sparse else "a constant weight"
         raise InvalidNetwork(
             f"{where}plastic must be False, as {what} does not learn: give weights, and no "
             "`sparse=True`"
         )
+    if made.kind is not ProjectionKind.DENSE and made.rule:
+        raise InvalidNetwork(f"{where}rule must be left out, as {what} does not learn")
     if made.itself:
         return
     if made.constant is None:

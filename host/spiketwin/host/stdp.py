@@ -118,6 +118,8 @@ def half(
     pairing: Pairing,
     room: float | None,
     trace_width: int,
+    gain_shift: int,
+    bump: int | None,
 ) -> Half:
     """Return the gain and the increment for one half of a window.
 
@@ -130,6 +132,10 @@ def half(
         Amplitude in weight units, and time constant in ticks.
     pairing, room, trace_width:
         As `Network.stdp` takes them.
+    gain_shift:
+        Exponent of the gain.
+    bump:
+        The increment, if others learn by the same trace; None if it can be chosen.
 
     Raises
     ------
@@ -138,39 +144,42 @@ def half(
     """
     _check(sign, amplitude, tau, pairing, room, trace_width)
     if amplitude == 0:
-        return Half(0, 0, math.inf if pairing == "all" else 1.0, False, 0.0)
+        return Half(0, bump or 0, math.inf if pairing == "all" else 1.0, False, 0.0)
     top = limits(trace_width, signed=False)[1]
     # Number of decays between a spike and its pair at Δ, minus |Δ|.
     later = 1 if sign == "plus" else -1
     # Required product gain · bump for each weight unit of the amplitude.
-    worth = math.exp(later / tau) * 2.0 ** (GAIN_BITS + trace_width)
+    worth = math.exp(later / tau) * 2.0 ** (GAIN_BITS + trace_width - gain_shift)
     lost = decay_code(tau) / (1 << DECAY_BITS)
     # With a spike in every tick the trace settles where the decay, rounded by half a step, equals
     # the increment.
     all_there_can_be = top / max(1.0, top * lost - 0.5)
     usual = max(LEAST_ROOM, top * lost / PRECISION) if room is None else room
     wanted = 1.0 if pairing == "nearest" else min(usual, all_there_can_be)
-    most_bump = math.floor(top / wanted)
-    limit = _GAIN_TOP * (top if room is None else most_bump) / worth
+    most_bump = math.floor(top / wanted) if bump is None else bump
+    limit = _GAIN_TOP * (top if room is None and bump is None else most_bump) / worth
     if amplitude > limit:
         kept = "" if room is None else f" with room for {wanted:.3g} spikes"
         raise InvalidNetwork(
             f"a_{sign} must be in 0…{_rounded_down(limit):g} weight units where tau_{sign} is "
             f"{tau:g}{kept}, not {amplitude:g}: a gain is at most "
-            f"{_GAIN_TOP / (1 << GAIN_BITS):.0f} weight units for a full trace. Take a smaller "
-            f"amplitude{' or less room' if kept else ''}"
+            f"{_GAIN_TOP / (1 << GAIN_BITS) * 2**gain_shift:.0f} weight units for a full trace. "
+            f"Take a smaller amplitude{' or less room' if kept else ''}"
         )
-    gain = min(_GAIN_TOP, math.ceil(amplitude * worth / most_bump))
-    bump = min(top, round(amplitude * worth / gain))
-    if bump == 0:
+    if bump is None:
+        gain = min(_GAIN_TOP, math.ceil(amplitude * worth / most_bump))
+        bump = min(top, round(amplitude * worth / gain))
+    else:
+        gain = round(amplitude * worth / bump)
+    if not gain or not bump:
         raise InvalidNetwork(
-            f"a_{sign} must be 0, or at least {1 / worth:.1e} weight units, not {amplitude:g}: no "
-            "bump of a trace is so small"
+            f"a_{sign} must be 0, or at least {max(1, bump) / worth:.1e} weight units, not "
+            f"{amplitude:g}: no bump of a trace, or gain, is so small"
         )
     held = math.inf if bump <= top / all_there_can_be else top / bump
     held = 1.0 if pairing == "nearest" else held
     short = pairing == "all" and room is None and held < min(LEAST_ROOM, all_there_can_be)
-    error = _error(amplitude, tau, later, gain, bump, pairing, trace_width)
+    error = _error(amplitude, tau, later, (gain, gain_shift), bump, pairing, trace_width)
     return Half(gain, bump, held, short, error)
 
 
@@ -193,18 +202,21 @@ def _error(
     amplitude: float,
     tau: float,
     later: int,
-    gain: int,
+    shifted: tuple[int, int],
     bump: int,
     pairing: Pairing,
     trace_width: int,
 ) -> float:
-    """Return the largest error of a change, in weight units (`StdpWindow`)."""
-    code = decay_code(tau)
+    """Return the largest error of a change, in weight units (`StdpWindow`).
+
+    `shifted` are the gain and its exponent.
+    """
+    code, (gain, gain_shift) = decay_code(tau), shifted
     # For one pair: simulated until the trace is 0.
     trace = decay(bump, code) if later == 1 else bump
     delta, worst = int(later == -1), 0.0
     while True:
-        step = weight_step(trace, gain, 0, trace_width) / (1 << STEP_BITS)
+        step = weight_step(trace, gain, 0, trace_width, gain_shift) / (1 << STEP_BITS)
         worst = max(worst, abs(step - amplitude * math.exp(-delta / tau)))
         if trace == 0:
             break
@@ -213,7 +225,7 @@ def _error(
         return worst
     # For many pairs: a bound of the sum of the errors of decay code, increment and roundings. A
     # decay takes at most one step too much, and each such step decays as the trace does.
-    unit = gain / 2.0 ** (GAIN_BITS + trace_width)
+    unit = gain / 2.0 ** (GAIN_BITS + trace_width - gain_shift)
     exact = amplitude * math.exp(later / tau) / unit
     lost, meant = code / (1 << DECAY_BITS), -math.expm1(-1.0 / tau)
     spikes = min(1.0 / min(lost, meant), limits(trace_width, signed=False)[1] / bump)

@@ -76,8 +76,9 @@ def in_one_tick(net: Network) -> IntArray:
             continue
         least, most = block.weights.astype(np.int64), block.weights.astype(np.int64)
         if block.learns:
-            least = np.where(block.plastic, np.minimum(least, net.w_min), least)
-            most = np.where(block.plastic, np.maximum(most, net.w_max), most)
+            w_min, w_max = (net.held(name)[block.rule] for name in ("w_min", "w_max"))
+            least = np.where(block.plastic, np.minimum(least, w_min), least)
+            most = np.where(block.plastic, np.maximum(most, w_max), most)
         _, columns = block.pairs.place
         added[columns, 0] += np.minimum(least, 0).sum(axis=0)
         added[columns, 1] += np.maximum(most, 0).sum(axis=0)

@@ -511,6 +511,28 @@ def test_projections_and_populations_are_shrunk_away(layers: Path, broken: Break
     assert again["first_difference"]["field"] == "theta"
 
 
+def test_a_projection_that_is_shrunk_keeps_its_rule(layers: Path, broken: Break) -> None:
+    net, stimulus = load(layers)
+    assert stimulus is not None
+    net.w_max, net.post_gain = np.array([60, 90]), np.array([0, 25_000])
+    net.projections[0].rule = 1
+    save(layers, net, stimulus.spikes, stimulus.ticks)
+    url, _ = faulty_for(layers)
+
+    def when_a_weight_is_at_its_bound(core: ModelCore, _words: Words) -> None:
+        core.theta[0] += int(core.weight.max() == 90)
+
+    broken(None, when_a_weight_is_at_its_bound)
+    small = layers.with_name("small.npz")
+    compared(layers, "model:", url, shrink=small)
+    shrunk, _ = load(small)
+    assert [each.rule for each in shrunk.projections] == [1]
+    assert shrunk.held("w_max").tolist() == [60, 90]
+    again = compared(small, "model:", url, params=described(net.core_params()))
+    assert again["first_difference"]["field"] == "theta"
+    assert compared(layers, "model:", "float:")["targets"]["float:"]["spikes"] > 50
+
+
 @pytest.fixture
 def kinds(tmp_path: Path) -> Path:
     """A network with a constant projection, and one with a delay."""

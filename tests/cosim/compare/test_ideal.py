@@ -99,8 +99,16 @@ def of_all_kinds(seed: int) -> Network:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_constants_and_delays_are_those_of_the_core(seed: int) -> None:
+def test_constants_delays_and_rules_are_those_of_the_core(seed: int) -> None:
     net = of_all_kinds(seed)
+    if seed == 2:
+        rules: dict[str, Any] = {
+            "w_max": [60, 90, 65], "gain_shift": [0, 2, 0], "current_after": [False, True, True],
+            "pre_offset": [0, -9999, 0],
+        }  # fmt: skip
+        for name, value in rules.items():
+            setattr(net, name, value)
+        net.projections[1].rule, net.projections[4].rule = 1, 2
     params = net.core_params(n_axons=48, event_queue_depth=512)
     case = replace(Case.of(net, params, noise(300, 9, seed), 300), clear_every=70)
     with connect("model:", params=params) as core:
@@ -115,6 +123,34 @@ def test_constants_and_delays_are_those_of_the_core(seed: int) -> None:
         found = played.run_on(core)
     same = played.run_ideal(keeping=Quantisation(played.params))
     np.testing.assert_array_equal(same.spikes, found.spikes)
+
+
+def test_each_rule_rounds_as_it_says() -> None:
+    net: Any = Network(n_axons=16, v_tau=20.0, w_max=120, learn_pre=True, learn_post=True, seed=7,
+                       pre_gain=-900, post_gain=1000, trace_pre_tau=10.0, trace_pre_bump=9000,
+                       trace_post_tau=10.0, trace_post_bump=9000)  # fmt: skip
+    cells = net.population(32, threshold=100)
+    for half, own in ((net.axons[:8], {"stochastic": True}), (net.axons[8:], {})):
+        net.project(half, cells, weights=20, plastic=True, **own)
+    assert net.stochastic.tolist() == [False, True]
+    params = net.core_params()
+    case = Case.of(net, params, noise(20, 16, 3), 20)
+    with connect("model:", params=params) as core:
+        found = case.run_on(core, every=5)
+    same = case.run_ideal(every=5, keeping=Quantisation(params))
+    np.testing.assert_array_equal(same.weights, found.weights)
+    for rule in (True, False):
+        net.stochastic = rule
+        other = Case.of(net, params, noise(20, 16, 3), 20)
+        weights = other.run_ideal(every=5, keeping=Quantisation(params)).weights
+        assert not np.array_equal(weights, found.weights)
+
+
+def test_an_ideal_network_of_several_rules_is_not_rounded_to_an_all_to_all_one() -> None:
+    net = Network(n_axons=8)
+    net.project(net.axons, net.population(32), weights=1, plastic=True, w_max=9)
+    with pytest.raises(InvalidNetwork, match="an all-to-all network has one rule"):
+        Ideal.of(net, net.core_params()).quantised(1.0, net.core_params())
 
 
 def test_an_ideal_network_with_delays_is_not_rounded_to_an_all_to_all_one() -> None:

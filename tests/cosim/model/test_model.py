@@ -20,12 +20,19 @@ from support.rungs import examples
 from support.tables import random_table
 
 from spiketwin.cosim.model.core import ModelCore
-from spiketwin.cosim.model.kernels import Profile
+from spiketwin.cosim.model.kernels import Profile, Rule
 from spiketwin.hdl.spec import variables
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import WORD_COUNT_BITS, Word
-from spiketwin.hdl.spec.registers import ClearMask, Space, profile_columns, registers, space_formats
+from spiketwin.hdl.spec.registers import (
+    ClearMask,
+    Space,
+    profile_columns,
+    registers,
+    rule_columns,
+    space_formats,
+)
 from spiketwin.host.decoding import decode
 
 LAYOUT = tuple(array.space for array in variables.LAYOUT)
@@ -41,6 +48,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
     powers = [n for n in (1, 2, 4, 8) if n <= lanes]
     n_projections = draw(st.sampled_from([1, 1, 2, 7, 64]))
     n_relays = draw(st.sampled_from([0, 32, 64])) if n_projections > 1 else 0
+    learning = draw(st.booleans())
     return CoreParams(
         n_axons=lanes * draw(st.integers(1, 4)),
         n_neurons=lanes * row_groups,
@@ -53,7 +61,8 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         theta_width=draw(st.integers(8, 24)),
         trace_width=draw(st.integers(8, 16)),
         refrac_width=draw(st.integers(2, 16)),
-        learning=draw(st.booleans()),
+        learning=learning,
+        n_rules=draw(st.sampled_from([1, 2, 8])) if learning and n_projections > 1 else 1,
         single_port_weights=(
             weight_width < 8 and row_groups % 2 == 0 and n_projections == 1 and draw(st.booleans())
         ),
@@ -118,6 +127,10 @@ class Pair:
             values = [self.value(column) for _ in range(self.params.n_profiles)]
             self.oracle.profile_table[column.name] = values
             self.model.profiles[:, Profile._fields.index(column.name)] = values
+        for column in rule_columns(self.params):
+            values = [self.value(column) for _ in range(self.params.n_rules)]
+            self.oracle.rule_table[column.name] = values
+            self.model.rules[:, Rule._fields.index(column.name)] = values
 
     def probe(self) -> None:
         """Let ticks report any ranges of state, in words that are sometimes too few."""
@@ -146,7 +159,8 @@ class Pair:
 
     def set(self, name: str, values: np.ndarray[Any, Any]) -> None:
         lists = values.tolist()
-        setattr(self.oracle, name, lists if name in ("weight", "plastic") else lists[0])
+        matrices = ("weight", "plastic", "synapse_delay")
+        setattr(self.oracle, name, lists if name in matrices else lists[0])
         if name == "plastic":
             self.model.set_plastic(values)
         else:
@@ -176,7 +190,8 @@ class Pair:
 
     def compare(self) -> None:
         assert self.model.tick == self.oracle.tick
-        for name in ("weight", *STATE):
+        built = (v.name for v in variables.STATE if v.is_built(self.params) and v.name in STATE)
+        for name in ("weight", *built):
             assert getattr(self.model, name).tolist() == getattr(self.oracle, name), name
         assert np.flatnonzero(self.model.pending).tolist() == self.oracle.pending
         assert self.model.saturations == self.oracle.saturations
@@ -324,7 +339,8 @@ def digest() -> str:
     tiny = preset("tiny")
     narrow = replace(tiny, weight_width=4, v_width=8, i_syn_width=8, theta_width=8, trace_width=8)
     wide = replace(tiny, weight_width=16, v_width=24, i_syn_width=24, theta_width=24)
-    folded = (replace(params, digest_rounds=3) for params in (narrow, wide))
+    folded = [replace(params, digest_rounds=3) for params in (narrow, wide)]
+    folded.append(replace(folded[-1], n_projections=7, weight_depth=64, n_rules=4, receptors=2))
     for params in (tiny, narrow, wide, replace(tiny, learning=False), *folded):
         for seed in range(6):
             pair = Pair(params, seed)

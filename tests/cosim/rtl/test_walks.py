@@ -30,7 +30,7 @@ SIZES = {
     "relays": CoreParams(
         n_axons=24, n_neurons=48, lanes=4, neuron_lanes=2, source_lanes=2, n_projections=16,
         weight_depth=2048, n_relays=64, max_delay=8, digest_rounds=2, saturation_counters=True,
-        spike_queue_depth=1024, probe_ranges=4, synapse_delay_width=2, receptors=2,
+        spike_queue_depth=1024, probe_ranges=4, synapse_delay_width=2, receptors=2, n_rules=4,
     ),
     "narrow": CoreParams(
         n_axons=8, n_neurons=8, lanes=2, neuron_lanes=2, source_lanes=2, n_projections=8,
@@ -47,12 +47,12 @@ SIZES = {
         n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
         v_width=24, i_syn_width=17, theta_width=8, trace_width=13, n_projections=64,
         weight_depth=256, n_relays=32, max_delay=2, digest_rounds=1, saturation_counters=True,
-        spike_queue_depth=1024, probe_ranges=3, sparse_rows=300,
+        spike_queue_depth=1024, probe_ranges=3, sparse_rows=300, n_rules=8,
     ),
     "deep": CoreParams(
         n_axons=64, n_neurons=96, lanes=2, neuron_lanes=2, source_lanes=2, n_projections=16,
         weight_depth=4160, trace_width=8,
-        digest_rounds=1, spike_queue_depth=1024,
+        digest_rounds=1, spike_queue_depth=1024, n_rules=2,
     ),
     "fixed": CoreParams(
         n_axons=128, n_neurons=96, n_projections=4, weight_depth=2048, learning=False,

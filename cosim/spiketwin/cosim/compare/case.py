@@ -149,8 +149,13 @@ def _played_in(net: _Net) -> _Net:
     """Move what the neurons are as sources to as many axons after the others."""
     n_axons = net.n_axons + net.n_neurons
     no_rows = np.zeros((net.n_neurons, net.n_neurons), np.bool_)
+    # An all-to-all network has a single rule.
+    rules: dict[str, Any] = {}
+    if isinstance(net, Ideal):
+        rules["rule"] = np.insert(net.rule, [n_axons] * net.n_neurons, no_rows, axis=0)
     return replace(
         net,
+        **rules,
         n_axons=n_axons,
         source_profile=_played_profiles(net),
         # The rows of relays stay behind those of the neurons.

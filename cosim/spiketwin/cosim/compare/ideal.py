@@ -68,6 +68,8 @@ class Ideal:
     ----------
     n_axons, n_neurons:
         Sizes.
+    rule:
+        Shape (n_sources, n_neurons), int: the rule of each synapse that learns.
     relays:
         Shape (k, 2): source and delay in ticks of the relays, which are more sources behind axons
         and neurons, with rows of their own in `weights` and `plastic`; by default none.
@@ -85,7 +87,10 @@ class Ideal:
     i_syn_shift:
         As in `Network`: a current adds ``i_syn / 2**i_syn_shift`` to the potential.
     profile, source_profile, refrac_integrates:
-        As in `Network`, and so may be all that a profile holds: a number, or one for each profile.
+        As in `Network`, and so may be all that a profile or a rule holds: a number, or one for each
+        profile or rule.
+    gain_shift, current_after:
+        As in `Network`.
     stochastic, seed:
         As in `Network`; without effect unless steps are rounded.
     pre_gain, pre_offset, post_gain, post_offset:
@@ -120,14 +125,14 @@ class Ideal:
     theta_bump: float | Values = 0.0
     learn_pre: bool = False
     learn_post: bool = False
-    stochastic: bool = False
+    stochastic: bool | NDArray[np.bool_] = False
     seed: int = 0
-    w_min: float = 0.0
-    w_max: float = 0.0
-    pre_gain: float = 0.0
-    pre_offset: float = 0.0
-    post_gain: float = 0.0
-    post_offset: float = 0.0
+    w_min: float | Values = 0.0
+    w_max: float | Values = 0.0
+    pre_gain: float | Values = 0.0
+    pre_offset: float | Values = 0.0
+    post_gain: float | Values = 0.0
+    post_offset: float | Values = 0.0
     trace_pre_bump: float | Values = 0.0
     trace_pre_replace: bool | NDArray[np.bool_] = False
     trace_post_bump: float | Values = 0.0
@@ -137,6 +142,9 @@ class Ideal:
     i_inh_tau: float | Values = 0.0
     refrac_integrates: bool | NDArray[np.bool_] = False
     linear_leak: float | Values = 0.0
+    gain_shift: int | IntArray = 0
+    current_after: bool | NDArray[np.bool_] = False
+    rule: IntArray = _vector(0)
     relays: IntArray = field(default_factory=_no_relays)
 
     def __post_init__(self) -> None:
@@ -152,6 +160,7 @@ class Ideal:
                 raise InvalidNetwork(f"{name} must have the shape {shape}, not {array.shape}")
             filled: NDArray[Any] = np.broadcast_to(array.astype(dtype), shape).copy()
             object.__setattr__(self, name, filled)  # frozen for users; only broadcasts the value
+        object.__setattr__(self, "rule", np.broadcast_to(self.rule, self.weights.shape).copy())
         decays = [name for name, register in SETTINGS.items() if register.is_decay]
         for name in (*_IN_UNITS, *_IN_FULL_SCALES, *decays):
             if np.isnan(getattr(self, name)).any():
@@ -207,6 +216,10 @@ class Ideal:
             raise InvalidNetwork(
                 "an all-to-all network has no delays: round the weights of a network of populations"
             )
+        if values.pop("rule").any():
+            raise InvalidNetwork(
+                "an all-to-all network has one rule: round the weights of a network of populations"
+            )
         for name, steps in _steps(scale, params).items():
             value = values[name] * steps
             if name == "v_floor":
@@ -256,7 +269,7 @@ class _Runner:
         self.learns = bool(ideal.plastic.any())
         self._tick = 0
         self._rules = _rules(ideal)
-        noise_seed = ideal.seed if ideal.stochastic else None
+        noise_seed = ideal.seed if np.any(ideal.stochastic) else None
         self._grid = (
             keeping.grid(ideal.n_axons, ideal.n_neurons, noise_seed, len(ideal.relays))
             if keeping
@@ -275,6 +288,8 @@ class _Runner:
             bias=ideal.bias,
             profile=ideal.profile,
             source_profile=np.append(ideal.source_profile, ideal.source_profile[sources]),
+            rule=ideal.rule,
+            rules=_table(_rule_columns(ideal), int(ideal.rule.max(initial=0)) + 1),
             shared=_shared(ideal, _loss(keeping)),
             v=np.zeros(n),
             i_syn=np.zeros(n),
@@ -329,6 +344,7 @@ def _matrices(network: Network) -> dict[str, Any]:
     weights = np.zeros((len(row_of), network.n_neurons), np.int64)
     synapses, plastic = np.zeros_like(weights), np.zeros(weights.shape, np.bool_)
     delays, differ = np.full(weights.shape, -1), np.zeros(weights.shape, np.bool_)
+    rule = np.zeros_like(weights)
     for block in network.blocks:
         rows = [row_of[source, block.delay] for source in block.pairs.sources]
         place = np.ix_(rows, block.pairs.neurons)
@@ -339,6 +355,8 @@ def _matrices(network: Network) -> dict[str, Any]:
         weights[place] += block.weights
         synapses[place] += 1
         plastic[place] |= block.plastic
+        if block.learns:
+            rule[place] = block.rule
     for wrong, how in (
         (plastic & (synapses > 1), "of which one learns"),
         (differ, "of two delays"),
@@ -351,8 +369,8 @@ def _matrices(network: Network) -> dict[str, Any]:
                 "network has one synapse for each pair. Put them into one projection"
             )
     made = np.array(relays, np.int64).reshape(-1, 2)
-    delays = np.maximum(delays, 0)
-    return {"weights": weights, "plastic": plastic, "synapse_delay": delays, "relays": made}
+    matrices = {"weights": weights, "plastic": plastic, "rule": rule}
+    return matrices | {"synapse_delay": np.maximum(delays, 0), "relays": made}
 
 
 def _loss(keeping: Quantisation | None) -> Callable[[float], float]:
@@ -372,7 +390,7 @@ def _rules(ideal: Ideal) -> kernels.Rules:
 
 def _shared(ideal: Ideal, loss: Callable[[float], float]) -> Values:
     """Return what each profile holds, in the order of the kernel's columns."""
-    columns: list[Any] = []
+    columns: list[Values] = []
     for name in kernels.Shared._fields:
         if name.endswith("_loss"):
             taus = getattr(ideal, name.replace("_loss", "_tau"))
@@ -380,8 +398,17 @@ def _shared(ideal: Ideal, loss: Callable[[float], float]) -> Values:
         else:
             columns.append(np.asarray(getattr(ideal, name), np.float64))
     last = max(int(ideal.profile.max()), int(ideal.source_profile.max()))
-    n_profiles = max(last + 1, *(column.size for column in columns))
-    table = np.empty((n_profiles, len(columns)))
+    return _table(columns, last + 1)
+
+
+def _rule_columns(ideal: Ideal) -> list[Values]:
+    """Return what each rule holds, in the order of the kernel's columns."""
+    return [np.asarray(getattr(ideal, name), np.float64) for name in kernels.Rule._fields]
+
+
+def _table(columns: list[Values], least: int) -> Values:
+    """Return columns, of one value or of one for each row, as a table of at least so many rows."""
+    table = np.empty((max(least, *(column.size for column in columns)), len(columns)))
     for place, column in enumerate(columns):
         table[:, place] = column
     return table

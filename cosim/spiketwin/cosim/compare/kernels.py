@@ -28,18 +28,21 @@ _FINEST_STEP = float(1 << a.STEP_BITS)
 class State(NamedTuple):
     """Arrays of a network, by the names of the specification, and scratch space.
 
-    `weight`, `plastic` and `synapse_delay` have shape (n_sources, n_neurons), `trace_pre`
+    `weight`, `plastic`, `rule` and `synapse_delay` have shape (n_sources, n_neurons), `trace_pre`
     (n_sources,), with relays behind the other sources; `pending` flags the neurons that fired in
-    the last tick; `shared` has shape (n_profiles, fields of `Shared`). `relay_source` and
-    `relay_delay` have shape (relays,), and `relay_ring`, of shape (ticks, relays), flags those that
-    are active in a tick, modulo its length. `i_syn_ring` and `i_inh_ring`, of shape (ticks,
-    n_neurons), are the currents on their way, modulo their length, which is above all delays.
-    `active`, of shape (n_sources,), `row_noise` and `column_noise` are scratch.
+    the last tick; `shared` has shape (n_profiles, fields of `Shared`), and `rules` (n_rules, fields
+    of `Rule`). `relay_source` and `relay_delay` have shape (relays,), and `relay_ring`, of shape
+    (ticks, relays), flags those that are active in a tick, modulo its length. `i_syn_ring` and
+    `i_inh_ring`, of shape (ticks, n_neurons), are the currents on their way, modulo their length,
+    which is above all delays. `active`, of shape (n_sources,), `row_noise` and `column_noise` are
+    scratch.
     """
 
     weight: Reals
     plastic: Flags
     synapse_delay: Int64
+    rule: Int64
+    rules: Reals
     threshold: Reals
     v_reset: Reals
     refrac_ticks: Int64
@@ -89,18 +92,26 @@ class Shared(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """Settings of a network; gains and offsets are in weight units."""
+    """Settings of a network."""
 
     learn_pre: bool
     learn_post: bool
+    i_syn_shift: float
+    i_inh_en: bool
+
+
+class Rule(NamedTuple):
+    """What a rule holds; gains and offsets are in weight units."""
+
+    stochastic: float
     w_min: float
     w_max: float
     pre_gain: float
     pre_offset: float
     post_gain: float
     post_offset: float
-    i_syn_shift: float
-    i_inh_en: bool
+    gain_shift: float
+    current_after: float
 
 
 class Grid(NamedTuple):
@@ -156,6 +167,12 @@ def _shared(s: State, profile: int) -> Shared:
 
 
 @compiled
+def _rule(s: State, number: int) -> Rule:
+    row = s.rules[number]
+    return Rule(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
+
+
+@compiled
 def _part(current: float, shift: float, unit: float) -> float:
     if shift == 0.0:
         return current
@@ -174,15 +191,16 @@ def _bumped(trace: float, bump: float, replace: float, top: float) -> float:
 
 
 @compiled
-def _stepped(weight: float, step: float, noise: int, r: Rules, g: Grid) -> float:
+def _stepped(weight: float, step: float, noise: int, own: Rule, g: Grid) -> float:
     if g.whole_steps:
-        step = math.floor(step + noise / _FINEST_STEP)
-    return min(r.w_max, max(r.w_min, weight + step))
+        rounding = noise if own.stochastic != 0.0 else a.HALF_STEP
+        step = math.floor(step + rounding / _FINEST_STEP)
+    return min(own.w_max, max(own.w_min, weight + step))
 
 
 @compiled
-def _step(trace: float, gain: float, offset: float, g: Grid) -> float:
-    change = gain * trace
+def _step(trace: float, gain: float, offset: float, own: Rule, g: Grid) -> float:
+    change = gain * math.pow(2.0, own.gain_shift) * trace
     if g.whole_steps:
         change = math.floor(change * _FINEST_STEP) / _FINEST_STEP
     return change + offset
@@ -203,20 +221,21 @@ def _deliver(
 ) -> None:
     s.active[source] = True
     row, plastic, delay = s.weight[source], s.plastic[source], s.synapse_delay[source]
+    if r.learn_pre and g.stochastic:
+        fill_noise(s.row_noise, key_x, key_y, g.sources[source], g.neurons)
     for j in range(row.size):
-        inhibits = r.i_inh_en and row[j] < 0.0
+        acts = row[j]
+        if r.learn_pre and plastic[j]:
+            rule = _rule(s, s.rule[source, j])
+            step = _step(s.trace_post[j], rule.pre_gain, rule.pre_offset, rule, g)
+            row[j] = _stepped(row[j], step, s.row_noise[j], rule, g)
+            acts = row[j] if rule.current_after != 0.0 else acts
+        inhibits = r.i_inh_en and acts < 0.0
         current = s.i_inh if inhibits else s.i_syn
         if delay[j]:
             ring = s.i_inh_ring if inhibits else s.i_syn_ring
             current = ring[(now + delay[j]) % len(ring)]
-        current[j] = _held(current[j] + row[j], g.i_syn_top)
-    if r.learn_pre:
-        if g.stochastic:
-            fill_noise(s.row_noise, key_x, key_y, g.sources[source], g.neurons)
-        for j in range(row.size):
-            if plastic[j]:
-                step = _step(s.trace_post[j], r.pre_gain, r.pre_offset, g)
-                row[j] = _stepped(row[j], step, s.row_noise[j], r, g)
+        current[j] = _held(current[j] + acts, g.i_syn_top)
     own = _shared(s, s.source_profile[source])
     s.trace_pre[source] = _bumped(
         s.trace_pre[source], own.trace_pre_bump, own.trace_pre_replace, g.trace_top
@@ -252,13 +271,14 @@ def _update(s: State, r: Rules, g: Grid, j: int) -> bool:
 
 
 @compiled
-def _learn(s: State, r: Rules, g: Grid, j: int, key_x: np.uint16, key_y: np.uint16) -> None:
+def _learn(s: State, g: Grid, j: int, key_x: np.uint16, key_y: np.uint16) -> None:
     if g.stochastic:
         fill_noise(s.column_noise, key_x, key_y, g.neurons[j], g.sources)
     for i in range(s.trace_pre.size):
         if s.plastic[i, j]:
-            step = _step(s.trace_pre[i], r.post_gain, r.post_offset, g)
-            s.weight[i, j] = _stepped(s.weight[i, j], step, s.column_noise[i], r, g)
+            rule = _rule(s, s.rule[i, j])
+            step = _step(s.trace_pre[i], rule.post_gain, rule.post_offset, rule, g)
+            s.weight[i, j] = _stepped(s.weight[i, j], step, s.column_noise[i], rule, g)
 
 
 @compiled
@@ -290,9 +310,6 @@ def run_ticks(
     Events ascend by (tick, axon), and none is outside these ticks. The output `spikes`,
     shape (ticks · n_neurons, 2), receives (tick, neuron) of each spike.
     """
-    if not g.stochastic:
-        s.row_noise[:] = a.HALF_STEP
-        s.column_noise[:] = a.HALF_STEP
     count, event = 0, 0
     n_axons = s.trace_pre.size - s.relay_source.size - s.v.size
     for now in range(tick, tick + ticks):
@@ -319,5 +336,5 @@ def run_ticks(
         if r.learn_post:
             key_x, key_y = noise_key(g.seed, now, a.PASS_POST)
             for k in range(first, count):
-                _learn(s, r, g, spikes[k, 1], key_x, key_y)
+                _learn(s, g, spikes[k, 1], key_x, key_y)
     return count

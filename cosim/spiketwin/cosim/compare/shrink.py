@@ -119,7 +119,9 @@ class _Small:
     @property
     def size(self) -> tuple[int, ...]:
         net = self.network
-        settings = sum(getattr(net, name) != value for name, value in _usual_settings().items())
+        settings = sum(
+            bool(np.any(getattr(net, name) != value)) for name, value in _usual_settings().items()
+        )
         neurons = sum(int((getattr(net, n) != v).sum()) for n, v in _SILENT.items())
         delays = sum(each.delay > 0 for each in net.projections)
         return (
@@ -323,7 +325,7 @@ def _only(small: _Small, name: str, places: list[tuple[int, Any]], differ: _Diff
 def _fewer_settings(small: _Small, differ: _Differ) -> _Small:
     """Set settings, and single parameters of neurons, to their defaults."""
     for name, value in _usual_settings().items():
-        if getattr(small.network, name) != value:
+        if np.any(getattr(small.network, name) != value):
             usual = small.changed(**{name: value})
             small = usual if differ(usual) else small
     for name, value in _SILENT.items():

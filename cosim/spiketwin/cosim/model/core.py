@@ -32,6 +32,7 @@ class Registers(dict[str, int]):
 
 
 _settings: Final = itemgetter(*kernels.Settings._fields)
+_rule: Final = itemgetter(*kernels.Rule._fields)
 
 
 class Ran(NamedTuple):
@@ -53,7 +54,8 @@ class ModelCore:
     set with `set_plastic`. `register` holds the registers by name; `tick` is the next tick.
     `probe_left` is the number of ticks before the next one that reports probes; whoever writes
     the register `probe_period` sets it to 0.
-    `profiles` holds what profiles have, shape (n_profiles, fields of `kernels.Profile`).
+    `profiles` holds what profiles have, shape (n_profiles, fields of `kernels.Profile`), and
+    `rules` what rules have, shape (n_rules, fields of `kernels.Rule`).
     Saturations are always counted (`saturations`).
     """
 
@@ -72,7 +74,8 @@ class ModelCore:
         self.profiles = np.zeros((p.n_profiles, len(kernels.Profile._fields)), np.int32)
         self._state = kernels.State(**used, **scratch, profiles=self.profiles)
         self._arrays = tuple(self._state)
-        self._held = [*self.arrays.values(), *scratch.values(), self.profiles]
+        self.rules = np.zeros((p.n_rules, len(kernels.Rule._fields)), np.int32)
+        self._held = [*self.arrays.values(), *scratch.values(), self.profiles, self.rules]
         self._saturations = np.zeros(len(SATURATIONS), np.int64)
         rows = arithmetic.digest_rows(p.n_sources)
         sizes = kernels.Sizes(
@@ -97,7 +100,7 @@ class ModelCore:
             neurons=np.arange(p.n_neurons, dtype=np.uint16),
         )
         self._sizes = tuple(sizes)
-        self._table = _table(p, self.arrays) if p.has_projections else None
+        self._table = _table(p, self.arrays, self.rules) if p.has_projections else None
         self._schedules = _schedules(p, self.arrays)
         self._layout_changed = False
         self._words = np.empty(p.spike_queue_depth, np.uint32)
@@ -243,6 +246,8 @@ class ModelCore:
         if room > self._words.size:
             self._words = np.empty(room, np.uint32)
         register = self.register
+        if not self.params.has_rules:
+            self.rules[0] = _rule(register)
         learns = register["learn_post"] and self._column_learns
         done, put, events, cycles = kernels.run_ticks(
             self._arrays, _settings(register), self._sizes, self._schedules[bool(learns)],
@@ -332,7 +337,9 @@ def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:
     return np.zeros(shape, np.int8) if params.weight_width <= 8 else np.zeros(shape, np.int16)
 
 
-def _table(params: CoreParams, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Any, ...]:
+def _table(
+    params: CoreParams, arrays: dict[str, npt.NDArray[Any]], rules: npt.NDArray[np.int32]
+) -> tuple[Any, ...]:
     """Return `kernels.Table` of a core with projections."""
     fields = {name: array for name, array in arrays.items() if name in kernels.Table._fields}
     of_synapses = ("weight", "plastic", "sparse_target", "synapse_delay")
@@ -343,6 +350,8 @@ def _table(params: CoreParams, arrays: dict[str, npt.NDArray[Any]]) -> tuple[Any
             **fields,
             row_weight=_weights(params, (longest,)),
             row_plastic=np.zeros(longest, np.bool_),
+            row_change=np.zeros(longest, np.int32),
+            rules=rules,
             active=np.zeros(params.n_projections, np.int32),
             relays_due=np.zeros(params.relay_words, np.uint32),
             lanes=params.lanes,
@@ -369,7 +378,7 @@ def _schedules(
         constant=constant,
         lead=schedule.lead_cycles(p),
         with_rows=schedule.deliver_cycles(p, 1) - schedule.lead_cycles(p) - 1,
-        without_rows=schedule.due_cycles(p),
+        without_rows=schedule.due_cycles(p, any_row=False),
         with_constant=schedule.sweep_cycles(p),
         repeat=schedule.repeat_cycles(p),
         with_columns=schedule.learn_cycles(p, 1) - 1,

@@ -154,6 +154,20 @@ class Profile(NamedTuple):
     linear_leak: int
 
 
+class Rule(NamedTuple):
+    """The constants that a rule holds; those not built are 0."""
+
+    stochastic: int
+    w_min: int
+    w_max: int
+    pre_gain: int
+    pre_offset: int
+    post_gain: int
+    post_offset: int
+    gain_shift: int
+    current_after: int
+
+
 class Sizes(NamedTuple):
     """The sizes of the core that the kernel needs, and the indices of its rows and columns."""
 
@@ -184,8 +198,9 @@ class Table(NamedTuple):
     `weight`, `plastic`, `sparse_target` and `synapse_delay` are the synapses, ``word · lanes +
     bank``. `row_weight` and `row_plastic` have room for those that a source or a neuron has in one
     projection. `active` counts the active sources of each constant projection; between two ticks it
-    is 0. `relays_due` are the words of `relay_ring` for the tick under way. `ring_ticks` is the
-    number of ticks of `i_syn_ring`.
+    is 0. `relays_due` are the words of `relay_ring` for the tick under way. `rules` has shape
+    (n_rules, fields of `Rule`); in a core with one rule `projection_rule` is empty. `row_change`
+    has room for the steps of a row. `ring_ticks` is the number of ticks of `i_syn_ring`.
     """
 
     projection_kind: Int32
@@ -196,6 +211,7 @@ class Table(NamedTuple):
     projection_base: Int32
     projection_weight: Int32
     projection_itself: Int32
+    projection_rule: Int32
     row_projections: Int32
     column_projections: Int32
     column_order: Int32
@@ -214,6 +230,8 @@ class Table(NamedTuple):
     plastic: Flags
     row_weight: Weights
     row_plastic: Flags
+    row_change: Int32
+    rules: npt.NDArray[np.int32]
     active: Int32
     lanes: int
     ring_ticks: int
@@ -376,6 +394,38 @@ def apply_steps(
     return cut
 
 
+@compiled
+def form_changes(
+    changes: Int32, traces: Int32, rounding: Word16, gain: int, gain_shift: int, offset: int,
+    shift: int,
+) -> None:  # fmt: skip
+    """Write the `arithmetic.weight_step` of every trace, rounded to weight units, to `changes`.
+
+    A step has up to 40 bits, and a change in weight units fits its narrow type again.
+    """
+    factor = np.int64(gain) << gain_shift
+    for k in range(changes.size):
+        step = ((factor * np.int64(traces[k])) >> shift) + offset
+        changes[k] = np.int32((step + np.int64(rounding[k])) >> a.STEP_BITS)
+
+
+@compiled
+def apply_changes(
+    weights: Weights, plastic: Flags, changes: Int32, w_min: int, w_max: int
+) -> np.int32:
+    """Add changes to all plastic weights, within the bounds; return the number clamped."""
+    low, high, cut = np.int32(w_min), np.int32(w_max), np.int32(0)
+    for k in range(weights.size):
+        old = np.int32(weights[k])
+        meant = np.int32(old + changes[k]) if plastic[k] else old
+        new = meant if meant > low else low
+        new = new if new < high else high
+        new = new if plastic[k] else old
+        weights[k] = new
+        cut = np.int32(cut + (np.int32(1) if new != meant else np.int32(0)))
+    return cut
+
+
 @inlined
 def _profile(s: State, number: int) -> Profile:
     row = s.profiles[number]
@@ -383,6 +433,13 @@ def _profile(s: State, number: int) -> Profile:
         row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10],
         row[11], row[12], row[13], row[14], row[15], row[16], row[17], row[18], row[19], row[20],
     )  # fmt: skip
+
+
+@inlined
+def _rule(t: Table, projection: int) -> Rule:
+    """Return the rule of a projection."""
+    row = t.rules[t.projection_rule[projection] if t.projection_rule.size else 0]
+    return Rule(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
 
 
 @compiled
@@ -555,6 +612,43 @@ def _deliver_late(
 
 
 @compiled
+def _add_gathered(
+    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int
+) -> np.int32:  # fmt: skip
+    """Add the row of a source that was gathered to currents; return how many saturate."""
+    if t.synapse_delay.size:
+        return _deliver_late(s, t, r, z, now, source, k)
+    begin = t.projection_target[k] * t.lanes
+    end = begin + t.projection_targets[k] * t.lanes
+    row = t.row_weight[: end - begin]
+    if r.i_inh_en:
+        return add_split_row(s.i_syn[begin:end], s.i_inh[begin:end], row, z.i_syn_top)
+    return add_row(s.i_syn[begin:end], row, z.i_syn_top)
+
+
+@compiled
+def _learn_gathered(
+    t: Table, own: Rule, z: Sizes, which_pass: int, traces: Int32, noise: Word16, others: Word16,
+    spiked: int, key_x: np.uint16, key_y: np.uint16,
+) -> np.int32:  # fmt: skip
+    """Apply a rule to the row or column that was gathered; return how many steps are clamped.
+
+    `traces` are those at the other end, whose indices are `others`, and `noise` is room for theirs.
+    """
+    count = traces.size
+    gain, offset = own.pre_gain, own.pre_offset
+    if which_pass == a.PASS_POST:
+        gain, offset = own.post_gain, own.post_offset
+    if own.stochastic:
+        fill_noise(noise, key_x, key_y, spiked, others)
+    else:
+        noise[:] = a.HALF_STEP
+    changes = t.row_change[:count]
+    form_changes(changes, traces, noise, gain, own.gain_shift, offset, z.step_shift)
+    return apply_changes(t.row_weight[:count], t.row_plastic[:count], changes, own.w_min, own.w_max)
+
+
+@compiled
 def _deliver_walked(
     s: State, t: Table, r: Settings, z: Sizes, now: int, source: int,
     key_x: np.uint16, key_y: np.uint16, digests: Word32 | None,
@@ -575,23 +669,21 @@ def _deliver_walked(
         begin = t.projection_target[k] * t.lanes
         end = begin + count
         learns = _gather(t, first, stride, 0, source, count)
-        row, plastic = t.row_weight[:count], t.row_plastic[:count]
-        if t.synapse_delay.size:
-            i_syn_cut += _deliver_late(s, t, r, z, now, source, k)
-        elif r.i_inh_en:
-            i_syn_cut += add_split_row(s.i_syn[begin:end], s.i_inh[begin:end], row, z.i_syn_top)
-        else:
-            i_syn_cut += add_row(s.i_syn[begin:end], row, z.i_syn_top)
+        row, plastic, own = t.row_weight[:count], t.row_plastic[:count], _rule(t, k)
+        if not own.current_after:
+            i_syn_cut += _add_gathered(s, t, r, z, now, source, k)
         if r.learn_pre and learns:
-            noise = s.row_noise[begin:end]
-            if r.stochastic:
-                fill_noise(noise, key_x, key_y, source, z.neurons[begin:end])
-            cut += apply_steps(row, plastic, s.step_pre[begin:end], noise, r.w_min, r.w_max)
+            cut += _learn_gathered(
+                t, own, z, a.PASS_PRE, s.trace_post[begin:end], s.row_noise[begin:end],
+                z.neurons[begin:end], source, key_x, key_y,
+            )  # fmt: skip
             _scatter(t, first, stride, 0, source, count)
             if digests is not None:
                 digest ^= digest_synapses(
                     source, begin, row, plastic, z.weight_mask, z.digest_rounds
                 )
+        if own.current_after:
+            i_syn_cut += _add_gathered(s, t, r, z, now, source, k)
     _bump_trace_pre(s, r, z, source)
     return digest, i_syn_cut, cut
 
@@ -844,7 +936,6 @@ def _learn_walked(
 ) -> tuple[np.uint32, np.int64]:
     """Learn from the neurons that fired, through their projections; return as `_learn`."""
     digest, cut = np.uint32(0), np.int64(0)
-    form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
     key_x, key_y = noise_key(r.seed, tick, a.PASS_POST)
     for f in range(fired.size):
         j = int(np.int64(fired[f]))
@@ -857,10 +948,10 @@ def _learn_walked(
             end = begin + count
             if _gather(t, first, t.lanes, 1, j, count):
                 column, plastic = t.row_weight[:count], t.row_plastic[:count]
-                noise = s.column_noise[begin:end]
-                if r.stochastic:
-                    fill_noise(noise, key_x, key_y, j, z.sources[begin:end])
-                cut += apply_steps(column, plastic, s.step_post[begin:end], noise, r.w_min, r.w_max)
+                cut += _learn_gathered(
+                    t, _rule(t, k), z, a.PASS_POST, s.trace_pre[begin:end],
+                    s.column_noise[begin:end], z.sources[begin:end], j, key_x, key_y,
+                )  # fmt: skip
                 _scatter(t, first, t.lanes, 1, j, count)
                 if digests is not None:
                     digest ^= digest_synapses(
@@ -908,7 +999,7 @@ def _deliver_all(
     `event` is the number of the first event that may be of this tick. Return the digest, the number
     of the first event of a later tick, and the cycle in which *Update* begins.
     """
-    if r.learn_pre:
+    if r.learn_pre and table is None:
         form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
     key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
     rows, digest = int(np.int64(0)), np.uint32(0)

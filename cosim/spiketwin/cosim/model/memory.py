@@ -5,9 +5,10 @@ The address of an element is its flat (row-major) index in the space.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from spiketwin.cosim.device.core import Elements
 from spiketwin.cosim.model import kernels
@@ -17,9 +18,12 @@ from spiketwin.hdl.spec.registers import (
     Space,
     profile_columns,
     registers,
+    rule_columns,
     space_formats,
 )
-from spiketwin.hdl.spec.variables import LAYOUT
+from spiketwin.hdl.spec.variables import LAYOUT, Variable
+
+Array = npt.NDArray[Any]
 
 _LAYOUT: Final = frozenset(array.space for array in LAYOUT)
 
@@ -31,17 +35,24 @@ class Memory:
         self._core = core
         self._formats = space_formats(core.params)
         self._registers = [register.name for register in registers(core.params)]
-        columns = (kernels.Profile._fields.index(v.name) for v in profile_columns(core.params))
-        self._profile_columns = np.array([*columns], np.int64)
+        # The arrays that hold the tables of records, and which of their columns there are.
+        self._tables: dict[Space, tuple[Array, Array]] = {
+            Space.PROFILE_TABLE: (
+                core.profiles, _places(kernels.Profile._fields, profile_columns(core.params))
+            ),
+            Space.RULE_TABLE: (
+                core.rules, _places(kernels.Rule._fields, rule_columns(core.params))
+            ),
+        }  # fmt: skip
 
     def read(self, space: Space, start: int, count: int) -> Elements:
         """Read `count` elements from `start` on, all of which must exist."""
         values: Elements
         if space is Space.REGISTER:
             values = np.array(list(self._core.register.values()), np.int64)
-        elif space is Space.PROFILE_TABLE:
-            table = self._core.profiles[:, self._profile_columns]
-            values = table.reshape(-1).astype(np.int64)
+        elif space in self._tables:
+            table, places = self._tables[space]
+            values = table[:, places].reshape(-1).astype(np.int64)
         elif space is Space.PENDING:
             entries = self.pending_entries()
             values = np.zeros(self._formats[space].size, np.int64)
@@ -57,11 +68,10 @@ class Memory:
             self._core.register.update(zip(names, values.tolist(), strict=True))
             if "probe_period" in names:
                 self._core.probe_left = 0
-        elif space is Space.PROFILE_TABLE:
-            rows, columns = np.divmod(
-                np.arange(start, start + values.size), self._profile_columns.size
-            )
-            self._core.profiles[rows, self._profile_columns[columns]] = values
+        elif space in self._tables:
+            table, places = self._tables[space]
+            rows, columns = np.divmod(np.arange(start, start + values.size), places.size)
+            table[rows, places[columns]] = values
         elif space is Space.PENDING:
             self._write_pending(start, values)
         elif space is Space.PLASTIC:
@@ -86,3 +96,8 @@ class Memory:
             pending[:] = False
         groups, masks = values >> PENDING_MASK_BITS, values & ((1 << PENDING_MASK_BITS) - 1)
         pending.reshape(-1, lanes)[groups] = masks[:, None] >> np.arange(lanes) & 1
+
+
+def _places(fields: tuple[str, ...], columns: tuple[Variable, ...]) -> Array:
+    """Return the places of the columns of a table among the fields of the kernel's records."""
+    return np.array([fields.index(column.name) for column in columns], np.int64)

@@ -30,6 +30,11 @@ GAIN_BITS: Final = 8
 """Width and fraction bits of signed gains, which are the weight units that a full-scale trace is
 worth."""
 
+GAIN_SHIFT_BITS: Final = 4
+MAX_GAIN_SHIFT: Final = (1 << GAIN_SHIFT_BITS) - 1
+"""Width and largest value of the exponent of the gains of a rule. With 9 a gain reaches 65536
+weight units, which is the whole range of 16 bits."""
+
 OFFSET_WIDTH: Final = 24
 """Width of signed offsets, in ``2**-STEP_BITS`` weight units."""
 
@@ -123,13 +128,14 @@ def _code(fraction: float, shift: int) -> int:
     return max(1, min(DECAY_AT_ONCE, round(fraction * (1 << DECAY_BITS + shift))))
 
 
-def weight_step(trace: int, gain: int, offset: int, trace_width: int) -> int:
+def weight_step(trace: int, gain: int, offset: int, trace_width: int, gain_shift: int = 0) -> int:
     """Return the step of a weight in ``2**-16`` weight units: ``gain · trace + offset``.
 
     The trace counts as a fraction of its full scale ``2**trace_width`` and the gain has 8 fraction
-    bits, so the product is shifted right by ``trace_width - 8`` bits (towards minus infinity).
+    bits, so the product is shifted right by ``trace_width - 8`` bits (towards minus infinity). It
+    is shifted left by `gain_shift` before, so that nothing of it is lost there.
     """
-    return ((gain * trace) >> (trace_width + GAIN_BITS - STEP_BITS)) + offset
+    return ((gain * trace << gain_shift) >> (trace_width + GAIN_BITS - STEP_BITS)) + offset
 
 
 def stepped_weight(weight: int, step: int, rounding: int, w_min: int, w_max: int) -> int:

@@ -14,7 +14,14 @@ from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import probes, schedule
 from spiketwin.hdl.spec.params import RELAY_WORD, WEIGHT_BLOCK, CoreParams
 from spiketwin.hdl.spec.projections import FIELDS, Projection, ProjectionKind, walked, whole
-from spiketwin.hdl.spec.registers import SATURATIONS, ClearMask, Space, profile_columns, registers
+from spiketwin.hdl.spec.registers import (
+    SATURATIONS,
+    ClearMask,
+    Space,
+    profile_columns,
+    registers,
+    rule_columns,
+)
 from spiketwin.hdl.spec.variables import ARRAYS, STATE, Variable
 
 
@@ -48,10 +55,10 @@ class TickResult:
 
 @dataclass
 class Oracle:
-    """A core: its sizes, its registers, its profiles, its parameters and its state.
+    """A core: its sizes, its registers, its profiles, its rules, its parameters and its state.
 
     `register` has the registers by name. `profile_table` has, by name, what each profile holds in a
-    core with several; in others these are registers.
+    core with several, and `rule_table` what each rule holds; in others these are registers.
 
     `weight[source][neuron]` and `plastic[source][neuron]` are matrices of all sources by all
     neurons; in a core with projections they are the words of the weight memory
@@ -64,6 +71,7 @@ class Oracle:
     params: CoreParams
     register: dict[str, int] = field(init=False)
     profile_table: dict[str, list[int]] = field(init=False)
+    rule_table: dict[str, list[int]] = field(init=False)
     weight: list[list[int]] = field(init=False)
     plastic: list[list[int]] = field(init=False)
     threshold: list[int] = field(init=False)
@@ -91,6 +99,7 @@ class Oracle:
     projection_base: list[int] = field(init=False)
     projection_weight: list[int] = field(init=False)
     projection_itself: list[int] = field(init=False)
+    projection_rule: list[int] = field(init=False)
     row_projections: list[int] = field(init=False)
     column_projections: list[int] = field(init=False)
     column_order: list[int] = field(init=False)
@@ -113,6 +122,9 @@ class Oracle:
         self.register = {r.name: 0 for r in registers(self.params)}
         self.profile_table = {
             column.name: [0] * self.params.n_profiles for column in profile_columns(self.params)
+        }
+        self.rule_table = {
+            column.name: [0] * self.params.n_rules for column in rule_columns(self.params)
         }
         self.saturations = dict.fromkeys((c.name for c in SATURATIONS), 0)
         self._rows = a.digest_rows(self.params.n_sources)
@@ -268,18 +280,18 @@ class Oracle:
             self._set_relays(source)
 
     def _deliver_row(self, source: int, projection: Projection) -> None:
-        p, r, lanes = self.params, self.register, self.params.lanes
+        p, r, lanes, rule = self.params, self.register, self.params.lanes, projection.rule
         first = projection.target * lanes
         targets = range(first, first + projection.targets * lanes)
         row = [self._synapse(projection, source, j) for j in targets]
         for j, (at, column) in zip(targets, row, strict=True):
-            w = self.weight[at][column]
-            self._add(j, w, w, self.synapse_delay[at][column])
+            w = before = self.weight[at][column]
             if p.learning and r["learn_pre"] and self.plastic[at][column]:
-                step = a.weight_step(
-                    self.trace_post[j], r["pre_gain"], r["pre_offset"], p.trace_width
-                )
-                self.weight[at][column] = self._stepped(w, step, a.PASS_PRE, source, j)
+                step = self._step(self.trace_post[j], "pre", rule)
+                w = self._stepped(w, step, rule, a.PASS_PRE, source, j)
+            self.weight[at][column] = w
+            acts = w if self._rule("current_after", rule) else before
+            self._add(j, acts, acts, self.synapse_delay[at][column])
         if p.learning and r["learn_pre"]:
             self._fold_synapses(source, first, row)
 
@@ -400,17 +412,15 @@ class Oracle:
             self._learn_column(neuron, projection)
 
     def _learn_column(self, neuron: int, projection: Projection) -> None:
-        p, r, lanes = self.params, self.register, self.params.lanes
+        lanes, rule = self.params.lanes, projection.rule
         first = projection.source * lanes
         sources = range(first, first + projection.sources * lanes)
         column = [self._synapse(projection, i, neuron) for i in sources]
         for i, (at, place) in zip(sources, column, strict=True):
             if self.plastic[at][place]:
-                step = a.weight_step(
-                    self.trace_pre[i], r["post_gain"], r["post_offset"], p.trace_width
-                )
+                step = self._step(self.trace_pre[i], "post", rule)
                 self.weight[at][place] = self._stepped(
-                    self.weight[at][place], step, a.PASS_POST, neuron, i
+                    self.weight[at][place], step, rule, a.PASS_POST, neuron, i
                 )
         self._fold_synapses(self._rows.post + neuron, first, column)
 
@@ -434,12 +444,22 @@ class Oracle:
             if any(flags[k : k + 2]):
                 self._fold(row, (first + k) // 2, written[k + 1] << 16 | written[k])
 
-    def _stepped(self, weight: int, step: int, which_pass: int, spiked: int, other: int) -> int:
-        r = self.register
+    def _step(self, trace: int, event: str, rule: int) -> int:
+        """Return the step of a weight at a pre-event or a post-event, by a rule."""
+        gain, offset, shift = (
+            self._rule(name, rule) for name in (f"{event}_gain", f"{event}_offset", "gain_shift")
+        )
+        return a.weight_step(trace, gain, offset, self.params.trace_width, shift)
+
+    def _stepped(
+        self, weight: int, step: int, rule: int, which_pass: int, spiked: int, other: int
+    ) -> int:
         rounding = a.HALF_STEP
-        if r["stochastic"]:
-            rounding = a.noise(a.noise_key(r["seed"], self.tick, which_pass), spiked, other)
-        stepped = a.stepped_weight(weight, step, rounding, r["w_min"], r["w_max"])
+        if self._rule("stochastic", rule):
+            key = a.noise_key(self.register["seed"], self.tick, which_pass)
+            rounding = a.noise(key, spiked, other)
+        w_min, w_max = (self._rule(name, rule) for name in ("w_min", "w_max"))
+        stepped = a.stepped_weight(weight, step, rounding, w_min, w_max)
         self._count("weight_saturations", stepped != weight + ((step + rounding) >> a.STEP_BITS))
         return stepped
 
@@ -450,6 +470,12 @@ class Oracle:
         """Return what a profile holds, or the register that it is; 0 if it is not built."""
         if name in self.profile_table:
             return self.profile_table[name][profile]
+        return self.register.get(name, 0)
+
+    def _rule(self, name: str, rule: int) -> int:
+        """Return what a rule holds, or the register that it is; 0 if it is not built."""
+        if name in self.rule_table:
+            return self.rule_table[name][rule]
         return self.register.get(name, 0)
 
     def _leaked(self, v: int, profile: int) -> int:

@@ -28,6 +28,9 @@ ANSWER_WORDS: Final = 62
 N_PROFILES: Final = (1, 2, 4, 8)
 """Numbers of profiles with which a core can be built."""
 
+N_RULES: Final = (1, 2, 4, 8)
+"""Numbers of learning rules with which a core can be built."""
+
 MAX_PROJECTIONS: Final = 64
 """Most projections of a core."""
 
@@ -155,8 +158,8 @@ class CoreParams:
         power of two to 256; both 0 if there are none. Relays need projections.
     synapse_delay_width:
         With projections: the delay that every synapse has beside its weight, 0 to 5 bits, in ticks;
-        ``n_neurons << synapse_delay_width`` is at most 65536. With 0 synapses have none. More take up to ``receptors · n_neurons /
-        lanes + 4`` cycles a tick, in which what is due is added.
+        ``n_neurons << synapse_delay_width`` is at most 65536. With 0 synapses have none. Otherwise
+        a tick takes up to ``receptors · n_neurons / lanes + 8`` cycles to add what is due.
     decay_shift:
         Whether every decay has a shift beside its code, with which long time constants are as exact
         as short ones, and `i_syn` one of its own (docs/tick.md). Shifts take no cycle.
@@ -167,6 +170,10 @@ class CoreParams:
         Ranges of state that a tick can report (docs/tick.md), 0 to 4. With 0 no tick reports any,
         and probes take no logic. Ticks that report take longer, and room in the output queue for
         their words; all others do not.
+    n_rules:
+        Rules, of which every projection names one: 1, 2, 4 or 8. A rule holds the gains, offsets,
+        bounds and rounding of learning (docs/tick.md). With 1 all projections have the same one,
+        and their numbers take neither memory nor logic. More need learning and projections.
     """
 
     n_axons: int
@@ -197,6 +204,7 @@ class CoreParams:
     decay_shift: bool = False
     receptors: int = 1
     probe_ranges: int = 0
+    n_rules: int = 1
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -212,6 +220,7 @@ class CoreParams:
         self._check_queues()
         self._one_of("link_slots", (2, 4, 8))
         self._one_of("n_profiles", N_PROFILES)
+        self._check_rules()
         self._one_of("receptors", (1, 2))
         self._within("digest_rounds", 0, MAX_DIGEST_ROUNDS)
         self._within("probe_ranges", 0, MAX_PROBE_RANGES)
@@ -302,6 +311,14 @@ class CoreParams:
             raise ParamsError(
                 f"weight_depth times lanes must be at most {MAX_SYNAPSES}, not "
                 f"{self.weight_depth * self.lanes}"
+            )
+
+    def _check_rules(self) -> None:
+        self._one_of("n_rules", N_RULES)
+        if self.has_rules and not (self.learning and self.has_projections):
+            raise ParamsError(
+                f"n_rules must be 1, not {self.n_rules}, unless there is learning, and "
+                "n_projections is above 1: rules are those of projections that learn"
             )
 
     def _check_relays(self) -> None:
@@ -406,12 +423,17 @@ class CoreParams:
     @property
     def ring_size(self) -> int:
         """Currents on their way: one of each neuron in each tick of the longest synapse delay."""
-        return self.n_neurons << self.synapse_delay_width
+        return (self.n_neurons << self.synapse_delay_width) * self.has_synapse_delays
 
     @property
     def has_profiles(self) -> bool:
         """Whether `n_profiles` is above 1."""
         return self.n_profiles > 1
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether `n_rules` is above 1."""
+        return self.n_rules > 1
 
     @property
     def source_group_width(self) -> int:
@@ -452,6 +474,11 @@ class CoreParams:
     def profile_width(self) -> int:
         """Bits of the number of a profile."""
         return self.n_profiles.bit_length() - 1
+
+    @property
+    def rule_width(self) -> int:
+        """Bits of the number of a rule."""
+        return self.n_rules.bit_length() - 1
 
     @property
     def neuron_groups(self) -> int:
@@ -507,7 +534,7 @@ class CoreParams:
 _NOT_IN_DIGESTS: Final = (
     "lanes", "neuron_lanes", "source_lanes", "single_port_weights",
     "event_queue_depth", "spike_queue_depth", "link_slots", "saturation_counters",
-    "n_projections", "weight_depth", "sparse_rows", "max_delay", "probe_ranges",
+    "n_projections", "weight_depth", "sparse_rows", "max_delay", "probe_ranges", "n_rules",
 )  # fmt: skip
 """Fields on which neither the values that a tick writes nor the numbers of their places depend."""
 

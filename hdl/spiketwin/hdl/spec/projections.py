@@ -13,7 +13,8 @@ that `sparse_target` says beside it; a weight of 0 fills a place that has no syn
 The projections of a group of sources follow each other in the table: an element of
 `row_projections` names the first of them and their number. Those of a group of neurons that learn
 follow each other in `column_order`, and `column_projections` names them likewise. So the sources of
-two projections are the same or have none in common, and so have the targets of two that learn.
+two projections are the same or have none in common, and so have the targets of two that learn. In a
+core with several rules `projection_rule` names the one by which a projection learns.
 
 A table is legal if each group that it names exists, each entry of `row_projections` names
 projections from its group, each of `column_projections` dense ones to its group, and the words of
@@ -59,6 +60,7 @@ class Projection:
     base: int = 0
     weight: int = 0
     itself: int = 1
+    rule: int = 0
 
     @property
     def row_blocks(self) -> int:
@@ -77,7 +79,7 @@ class Projection:
 
 
 FIELDS: Final = tuple(f"projection_{name}" for name in Projection.__annotations__)
-"""The arrays of the fields of a `Projection`, in their order."""
+"""The arrays of the fields of a `Projection`, in their order; a core may lack that of rules."""
 
 
 CURRENT_CYCLES: Final = 4

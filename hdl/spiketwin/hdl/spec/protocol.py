@@ -345,6 +345,7 @@ _AGREED: Final = (
     schedule.SOURCE_DRAIN, schedule.SPIKE_LATENCY, schedule.COLUMN_LEAD, schedule.COLUMN_DRAIN,
     schedule.END, schedule.WALK, schedule.LEAST_WALKED, schedule.SWEEP, schedule.RELAY,
     schedule.PROBE_RANGE, schedule.PROBE, schedule.SPARSE, schedule.WORDS, schedule.DUE,
+    schedule.ROW_DRAIN_RULES,
 )  # fmt: skip
 """Numbers that both ends must agree on: their values alone, so that a constant may be renamed."""
 

@@ -41,6 +41,7 @@ __all__ = [
     "limits",
     "profile_columns",
     "registers",
+    "rule_columns",
     "space_formats",
 ]
 
@@ -57,10 +58,8 @@ def registers(params: CoreParams) -> tuple[Variable, ...]:
 
     All zero means: nothing decays, `v` stays at or above 0, nothing is learned, free-running.
     """
-    return tuple(
-        r for r in REGISTERS
-        if r.is_built(params) and not (r.per is Per.PROFILE and params.has_profiles)
-    )  # fmt: skip
+    in_tables = profile_columns(params) + rule_columns(params)
+    return tuple(r for r in REGISTERS if r.is_built(params) and r not in in_tables)
 
 
 def profile_columns(params: CoreParams) -> tuple[Variable, ...]:
@@ -72,6 +71,16 @@ def profile_columns(params: CoreParams) -> tuple[Variable, ...]:
         r for r in REGISTERS
         if r.is_built(params) and r.per is Per.PROFILE and params.has_profiles
     )  # fmt: skip
+
+
+def rule_columns(params: CoreParams) -> tuple[Variable, ...]:
+    """Return the columns of the space `RULE_TABLE`: what each rule holds.
+
+    There are none in a core with a single rule, where all of them are registers.
+    """
+    return tuple(
+        r for r in REGISTERS if r.is_built(params) and r.per is Per.RULE and params.has_rules
+    )
 
 
 @dataclass(frozen=True)
@@ -247,6 +256,11 @@ def space_formats(params: CoreParams) -> dict[Space, SpaceFormat]:
         formats[Space.PROFILE_TABLE] = _records(
             params, Space.PROFILE_TABLE, params.n_profiles, profiled,
             "Constants that the neurons and sources of a profile share.",
+        )  # fmt: skip
+    if ruled := rule_columns(params):
+        formats[Space.RULE_TABLE] = _records(
+            params, Space.RULE_TABLE, params.n_rules, ruled,
+            "Constants of learning that the projections of a rule share.",
         )  # fmt: skip
     for array in ARRAYS:
         if array.is_built(params) and array.space not in formats:

@@ -7,9 +7,11 @@ A tick runs through these phases, each beginning when the one before is over::
              + E · ROW_REPEAT        with learning, for each of the E events that repeat
                                      the one before, until it has changed the weights
              + ROW_DRAIN             until the last current is written; only if R > 0
+             + ROW_DRAIN_RULES       more with rules, as currents wait for the weights
              + WALK                  with projections, until the first row begins
     due      receptors · n_neurons / lanes + DUE
-             with synapse delays, beside WALK: the longer of both counts
+             with synapse delays, beside WALK: the longer of both counts; if R = 0 with as
+             many cycles as ROW_DRAIN instead of DUE
     update   the longer of
                n_neurons / neuron_lanes + NEURON_DRAIN
                n_sources / source_lanes + SOURCE_DRAIN   (with learning)
@@ -29,8 +31,8 @@ active source takes ``targets / lanes`` cycles, and LEAST_WALKED at least, after
 all of them.
 
 The row of a source in a sparse projection takes as many cycles as it has blocks, and LEAST_WALKED
-at least. In a core with `sparse_rows` WALK and SWEEP are SPARSE cycles more, and ROW_DRAIN is WORDS
-cycles more there and with synapse delays.
+at least. In a core with `sparse_rows` WALK and SWEEP are SPARSE cycles more. There and with synapse
+delays ROW_DRAIN is WORDS cycles more, unless there are rules.
 
 Relays are looked at in n_relays / 32 cycles of *lead*. The first row of a source with r relays
 takes RELAY · r cycles at least.
@@ -51,6 +53,7 @@ ROW_REPEAT: Final = 6
 rows of a memory of one port begin every other cycle."""
 
 ROW_DRAIN: Final = 5
+ROW_DRAIN_RULES: Final = 3
 NEURON_DRAIN: Final = 14
 SOURCE_DRAIN: Final = 6
 SPIKE_LATENCY: Final = 10
@@ -68,8 +71,8 @@ and with synapse delays."""
 SPARSE: Final = 2
 """Cycles by which a row is prepared later with sparse rows, as its first word is in a memory."""
 
-DUE: Final = 4
-"""Cycles until the last of the currents that are due are in memory."""
+DUE: Final = 3
+"""Cycles from the last of the currents that are due until a row may begin that adds to them."""
 
 PROBE_RANGE: Final = 4
 PROBE: Final = 6
@@ -95,17 +98,22 @@ def deliver_cycles(params: CoreParams, rows: int, constant: int = 0) -> int:
     Of these, `rows` are those of the rows, with `repeat_cycles` for each event that repeats, and
     `constant` those of constant projections.
     """
-    begin, due = lead_cycles(params), due_cycles(params)
+    begin, due = lead_cycles(params), due_cycles(params, rows > 0)
     if not rows:
         return begin + due
     sweeps = sweep_cycles(params) + constant if constant else 0
     return begin + max(due, walk_cycles(params)) + rows + sweeps + row_drain(params)
 
 
-def due_cycles(params: CoreParams) -> int:
-    """Return the cycles in which currents are added that synapse delays have made late."""
+def due_cycles(params: CoreParams, any_row: bool) -> int:
+    """Return the cycles in which currents are added that synapse delays have made late.
+
+    These depend on whether there is any row behind them.
+    """
     p = params
-    return p.receptors * p.row_groups + DUE if p.has_synapse_delays else 0
+    if not p.has_synapse_delays:
+        return 0
+    return p.receptors * p.row_groups + (DUE if any_row else row_drain(p))
 
 
 def walk_cycles(params: CoreParams) -> int:
@@ -119,8 +127,9 @@ def sweep_cycles(params: CoreParams) -> int:
 
 
 def row_drain(params: CoreParams) -> int:
-    """Return the cycles from the last row until its last current is written."""
-    return ROW_DRAIN + (WORDS if params.words_address_currents else 0)
+    """Return the cycles from the last block of a row until its current is written."""
+    p = params
+    return ROW_DRAIN + max(ROW_DRAIN_RULES * p.has_rules, WORDS * p.words_address_currents)
 
 
 def _sparse_cycles(params: CoreParams) -> int:

@@ -17,6 +17,7 @@ from spiketwin.hdl.spec.arithmetic import (
     DECAY_BITS,
     DECAY_SHIFT_BITS,
     GAIN_BITS,
+    GAIN_SHIFT_BITS,
     GAIN_WIDTH,
     LEAK_WIDTH,
     OFFSET_WIDTH,
@@ -50,6 +51,8 @@ class Space(enum.IntEnum):
     PROFILE_TABLE = 16
     I_INH = 17
     SOURCE_PROFILE = 18
+    PROJECTION_RULE = 19
+    RULE_TABLE = 20
     PROJECTION_KIND = 24
     PROJECTION_SOURCE = 25
     PROJECTION_SOURCES = 26
@@ -93,6 +96,8 @@ class Per(enum.Enum):
     CORE = "core"
     PROFILE = "profile"
     """The core, if it has a single profile; else each profile."""
+    RULE = "rule"
+    """The core, if it has a single rule; else each rule."""
     SOURCE = "source"
     NEURON = "neuron"
     SYNAPSE = "synapse"
@@ -153,8 +158,8 @@ class Variable:
         if they use the same word or have none. Those of all other variables are in the glossary.
     per:
         The parts of a core that have one value each. A variable with one value per core is a
-        register, and one with a value per profile a register or a column of the space
-        `PROFILE_TABLE`; all others are arrays.
+        register, and one with a value per profile or rule a register or a column of the space
+        `PROFILE_TABLE` or `RULE_TABLE`; all others are arrays.
     kind:
         Where the values come from: a run, the network or the ticks.
     signed:
@@ -204,6 +209,7 @@ class Variable:
         return {
             Per.CORE: (),
             Per.PROFILE: (),
+            Per.RULE: (),
             Per.SOURCE: (n_sources,),
             Per.NEURON: (n_neurons,),
             Per.SYNAPSE: (n_sources, n_neurons),
@@ -277,6 +283,7 @@ _OPTIONS: Final = {
     "digest_rounds": "digest_rounds=3",
     "has_profiles": "n_profiles=2",
     "has_projections": "n_projections=2",
+    "has_rules": "n_rules=2",
     "has_sparse": "sparse_rows=64",
     "has_source_profiles": "learning and n_profiles=2",
     "has_synapse_delays": "synapse_delay_width=4",
@@ -299,6 +306,7 @@ _setting = partial(Variable, per=Per.CORE, kind=Kind.PARAMETER)
 _learning = partial(_setting, built="learning")
 _shared = partial(Variable, per=Per.PROFILE, kind=Kind.PARAMETER)
 _shared_learning = partial(_shared, built="learning")
+_rule = partial(Variable, per=Per.RULE, kind=Kind.PARAMETER, built="learning")
 _shift = partial(_shared, unit=DECAY_SHIFT, since=3)
 _parameter = partial(Variable, kind=Kind.PARAMETER)
 _state = partial(Variable, kind=Kind.STATE)
@@ -331,29 +339,25 @@ VARIABLES: Final = (
     _shared("theta_bump", "theta_width", "What a spike adds to theta.", unit=POTENTIAL),
     _learning("learn_pre", 1, "1: the pre-event rule is applied."),
     _learning("learn_post", 1, "1: the post-event rule is applied."),
-    _learning("stochastic", 1, "1: steps rounded by noise; 0: nearest."),
+    _rule("stochastic", 1, "1: steps rounded by noise; 0: nearest."),
     _learning("seed", 32, "Seed of the noise."),
-    _learning(
-        "w_min", "weight_width", "Lower bound of a plastic weight.", signed=True, unit=WEIGHT
-    ),
-    _learning(
-        "w_max", "weight_width", "Upper bound of a plastic weight.", signed=True, unit=WEIGHT
-    ),
-    _learning(
+    _rule("w_min", "weight_width", "Lower bound of a plastic weight.", signed=True, unit=WEIGHT),
+    _rule("w_max", "weight_width", "Upper bound of a plastic weight.", signed=True, unit=WEIGHT),
+    _rule(
         "pre_gain", GAIN_WIDTH,
         "Weight units, in 1/256, that a full-scale trace_post is worth at a pre-event.",
         signed=True, unit=WEIGHT, fraction_bits=GAIN_BITS,
     ),
-    _learning(
+    _rule(
         "pre_offset", OFFSET_WIDTH, "Step of the weight, in 1/65536, at every pre-event.",
         signed=True, unit=WEIGHT, fraction_bits=STEP_BITS,
     ),
-    _learning(
+    _rule(
         "post_gain", GAIN_WIDTH,
         "Weight units, in 1/256, that a full-scale trace_pre is worth at a post-event.",
         signed=True, unit=WEIGHT, fraction_bits=GAIN_BITS,
     ),
-    _learning(
+    _rule(
         "post_offset", OFFSET_WIDTH, "Step of the weight, in 1/65536, at every post-event.",
         signed=True, unit=WEIGHT, fraction_bits=STEP_BITS,
     ),
@@ -422,6 +426,15 @@ VARIABLES: Final = (
     _of_probes(
         "probe_words", 16,
         "Most words of probes of a tick; a tick that reports begins with room for so many more.",
+    ),
+    _rule(
+        "gain_shift", GAIN_SHIFT_BITS, "Both gains are multiplied by 2 as often.",
+        built="has_rules", since=3,
+    ),
+    _rule(
+        "current_after", 1,
+        "1: a current is made by the weight from after its pre-event; 0: from before.",
+        built="has_rules", since=3,
     ),
     # Arrays, in the order of cause and effect within a tick.
     _state(
@@ -528,6 +541,7 @@ VARIABLES: Final = (
         "projection_itself", 1,
         "0: a neuron has no synapse to itself in a constant projection; 1: it has one.",
     ),
+    _projection("projection_rule", "rule_width", "Rule of a projection.", built="has_rules"),
     _layout(
         "row_projections", WALK_WIDTH,
         "Projections of a group of sources: the first one, and 64 times their number.",
@@ -578,7 +592,7 @@ def names(variables: Iterable[Variable]) -> tuple[str, ...]:
     return tuple(variable.name for variable in variables)
 
 
-CONSTANTS: Final = tuple(v for v in VARIABLES if v.per in (Per.CORE, Per.PROFILE))
+CONSTANTS: Final = tuple(v for v in VARIABLES if v.per in (Per.CORE, Per.PROFILE, Per.RULE))
 """The variables that are registers, or columns of a table that parts of a core share."""
 
 ARRAYS: Final = tuple(v for v in VARIABLES if v not in CONSTANTS)

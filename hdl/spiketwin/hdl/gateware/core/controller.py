@@ -246,7 +246,9 @@ class Controller(wiring.Component):
                 # Meanwhile the first row is prepared.
                 m.d.comb += self.due_stb.eq(1)
                 m.d.sync += walks.eq(any_row)
-                self._enter(m, "DUE", schedule.due_cycles(p))
+                self._enter(m, "DUE", schedule.due_cycles(p, any_row=False))
+                with m.If(any_row):
+                    self._enter(m, "DUE", schedule.due_cycles(p, any_row=True))
             else:
                 m.next = "ROW_WAIT"
                 with m.If(~any_row):

@@ -409,9 +409,12 @@ class Core(wiring.Component):
     def _tell_profiles(self, m: Module, unit: wiring.Component) -> None:
         """Let a unit listen to what is written to the table of profiles, if there is one."""
         if self.params.has_profiles:
-            table = self.records[Space.PROFILE_TABLE].link
-            for name in unit.profiles.signature.members:
-                m.d.comb += getattr(unit.profiles, name).eq(getattr(table, name))
+            self._tell(m, unit.profiles, Space.PROFILE_TABLE)
+
+    def _tell(self, m: Module, writes: wiring.PureInterface, space: Space) -> None:
+        """Let a unit listen to what is written to a space of records."""
+        for name in writes.signature.members:
+            m.d.comb += getattr(writes, name).eq(getattr(self.records[space].link, name))
 
     def _connect_synapses(self, m: Module) -> None:
         unit, blocks, memory = self.synapses, self.blocks, self.weights
@@ -473,15 +476,21 @@ class Core(wiring.Component):
                     m.d.comb += lanes.learn_en.eq(0)
 
     def _connect_rules(self, m: Module) -> None:
-        """Connect the lane pipeline with the learning rule of the pass and the weight memory."""
+        """Connect the lane pipeline with the learning rules and the weight memory."""
         lanes, key, fetches, fetched = (
             self.synapses, self.noise_key, self.fetches, self.registers.fetched
         )  # fmt: skip
-        self._set(m, lanes.settings)
+        if self.params.has_rules:
+            self._tell(m, lanes.rules, Space.RULE_TABLE)
+            m.d.comb += lanes.rule.eq(self.blocks.rule)
+        else:
+            self._set(m, lanes.settings)
+            m.d.comb += [
+                lanes.gain_stb.eq(fetches.pre_gain_fetched | fetches.post_gain_fetched),
+                lanes.offset_stb.eq(fetches.pre_offset_fetched | fetches.post_offset_fetched),
+                lanes.value.eq(fetched),
+            ]
         m.d.comb += [
-            lanes.gain_stb.eq(fetches.pre_gain_fetched | fetches.post_gain_fetched),
-            lanes.offset_stb.eq(fetches.pre_offset_fetched | fetches.post_offset_fetched),
-            lanes.value.eq(fetched),
             lanes.key.eq(key.key),
             key.seed_stb.eq(fetches.seed_fetched),
             key.seed.eq(fetched),

@@ -2,21 +2,25 @@
 
 A block adds the weights of its synapses, a constant, or what is due. Each lane adds to a current of
 its own neuron: to `i_syn`, to `i_inh` with two receptors, or to the ring of one of them if its
-synapse has a delay. Where the words of the synapses say so, the current is read when they are in
-their lanes; else two stages earlier, so that both come together.
+synapse has a delay. The current is read so that it comes together with the weight. Where the words
+of the synapses say to which current they add, it is read when they are in their lanes; with rules,
+when the weight is about to be changed, as the changed one may act.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, ShapeLike, Signal, Value, signed
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from spiketwin.hdl.gateware.core import weights
 from spiketwin.hdl.gateware.core.active_neurons import FLAGS_LATENCY
 from spiketwin.hdl.gateware.core.pipeline import Delay, beyond, saturated
+from spiketwin.hdl.gateware.core.walker import row_layout
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.projections import CURRENT_CYCLES
@@ -33,8 +37,43 @@ _WRITTEN = CURRENT_CYCLES - 1
 
 def current_stages(params: CoreParams) -> tuple[int, int]:
     """Return the stages in which currents are read, and written."""
-    read = 2 + (schedule.WORDS if params.words_address_currents else 0)
+    read = 2 + schedule.row_drain(params) - schedule.ROW_DRAIN
     return read, read + _WRITTEN
+
+
+def current_members(params: CoreParams) -> dict[str, Any]:
+    """Return the members of `Synapses` through which it adds to currents."""
+    p, lanes = params, params.lanes
+    currents = data.ArrayLayout(signed(p.i_syn_width), lanes)
+    address: ShapeLike = bits_for(p.row_groups - 1)
+    if p.has_sparse:
+        address = data.ArrayLayout(address, lanes)
+    members = {
+        "i_read": Out(address),
+        "i_data": In(currents),
+        "i_write": Out(address),
+        "i_w_data": Out(currents),
+        "i_w_en": Out(lanes if p.has_two_receptors or p.has_synapse_delays else 1),
+    }
+    if p.has_projections:
+        added = row_layout(p)["added"].shape
+        members |= {"taken_stb": In(1), "constant": In(1), "active": In(lanes)}
+        members |= {"added": In(added), "added_less": In(added)}
+    if p.has_sparse:
+        members["sparse"] = In(1)
+    if p.has_two_receptors:
+        members |= {"i_inh_en": In(1), "i_inh_data": In(currents), "i_inh_w_en": Out(lanes)}
+    if p.has_synapse_delays:
+        ring = data.ArrayLayout(bits_for(p.ring_size // lanes - 1), lanes)
+        members |= {"due": In(1), "tick": In(p.synapse_delay_width)}
+        members |= {"ring_read": Out(ring), "ring_write": Out(ring), "ring_w_data": Out(currents)}
+        members |= {"i_ring_data": In(currents), "ring_w_en": Out(lanes)}
+    if p.has_two_rings:
+        members |= {"due_inhibitory": In(1), "i_inh_ring_data": In(currents)}
+        members |= {"inh_ring_w_en": Out(lanes)}
+    if p.saturation_counters:
+        members["i_syn_saturates"] = Out(lanes)
+    return members
 
 
 @dataclass(frozen=True)
@@ -86,13 +125,16 @@ class Currents:
         added = self._added() if p.has_projections else [word.weight for word in unit.words]
         for lane in range(p.lanes):
             place = self._place(lane, group) if p.words_address_currents else shared
-            late = self._write_stage - 1 - _WORDS_STAGE
-            self._add(lane, Delay(m, f"added_{lane}", added[lane], late)[late], place)
+            self._add(lane, added[lane], place)
 
     def _place(self, lane: int, group: Value) -> Place:
         """Return where the word of a lane says that it adds, and address it."""
-        p, m, unit, word = self._params, self._m, self._unit, self._unit.words[lane]
+        p, m, unit = self._params, self._m, self._unit
         stage, length = self._read_stage, _WRITTEN + p.has_sparse
+        late = stage - _WORDS_STAGE
+        word = weights.synapse_layout(p)(
+            Delay(m, f"addressing_{lane}", unit.words[lane].as_value(), late)[late]
+        )
         if p.has_sparse:
             # The last row may have been sparse when what is due is added.
             is_sparse = unit.sparse & ~unit.due if p.has_synapse_delays else unit.sparse
@@ -194,11 +236,15 @@ class Currents:
                 m.d.comb += unit.inh_ring_w_en[lane].eq(ring_en & inhibited)
 
     def _added(self) -> list[Value]:
-        """Return, in stage 4, what each lane adds: its weight, or that of constant projections."""
-        m, unit = self._m, self._unit
-        constant = Delay(m, "constant", unit.constant, _WORDS_STAGE)[_WORDS_STAGE]
-        taken = Delay(m, "taken", unit.taken_stb, 3)[3]
-        active = Delay(m, "active", unit.active, 3 - FLAGS_LATENCY)[3 - FLAGS_LATENCY]
+        """Return what each lane adds, in the stage of adding.
+
+        That is its weight, or that of constant projections.
+        """
+        m, unit, stage = self._m, self._unit, self._write_stage - 1
+        constant = Delay(m, "constant", unit.constant, stage)[stage]
+        taken = Delay(m, "taken", unit.taken_stb, stage - 1)[stage - 1]
+        later = stage - 1 - FLAGS_LATENCY
+        active = Delay(m, "active", unit.active, later)[later]
         # The blocks of the row before are still on their way when the next one is taken.
         every, less = Signal.like(unit.added), Signal.like(unit.added_less)
         with m.If(taken):
@@ -207,5 +253,9 @@ class Currents:
         for lane, word in enumerate(unit.words):
             same = Signal.like(unit.added, name=f"constant_{lane}")
             m.d.sync += same.eq(Mux(active[lane], less, every))
-            added.append(Mux(constant, same, word.weight))
+            late = stage - _WORDS_STAGE
+            weight = Delay(m, f"weight_{lane}", word.weight, late)[late]
+            if unit.changed:
+                weight = unit.changed[lane]
+            added.append(Mux(constant, same, weight))
         return added

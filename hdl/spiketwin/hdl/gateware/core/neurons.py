@@ -33,7 +33,7 @@ from amaranth.utils import bits_for, exact_log2
 
 from spiketwin.hdl.gateware.core import decay
 from spiketwin.hdl.gateware.core.pipeline import Delay, above, bump, capped, part_enables
-from spiketwin.hdl.gateware.core.profiles import Constants, ProfileWrites
+from spiketwin.hdl.gateware.core.profiles import Constants, TableWrites
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
 from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY, StatePort
 from spiketwin.hdl.gateware.core.vectors import vectors
@@ -123,7 +123,7 @@ class Neurons(wiring.Component):
             {
                 "issue": In(1),
                 "settings": In(RegisterValues(p, SETTINGS)),
-                **({"profiles": In(ProfileWrites(p))} if p.has_profiles else {}),
+                **({"profiles": In(TableWrites(p, Space.PROFILE_TABLE))} if p.has_profiles else {}),
                 **{space.name.lower(): Out(port) for space, port in ports(p).items()},
                 "spike_group": Out(bits_for(p.neuron_groups - 1)),
                 "spike_mask": Out(p.neuron_lanes),

@@ -1,4 +1,4 @@
-"""What profiles hold, in small memories beside the units that use it."""
+"""What profiles and rules hold, in small memories beside the units that use it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Out
 
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.registers import Space, profile_columns, space_formats
+from spiketwin.hdl.spec.registers import Space, space_formats
 
 
-class ProfileWrites(wiring.Signature):
-    """What the link writes to the space `PROFILE_TABLE`.
+class TableWrites(wiring.Signature):
+    """What the link writes to a space of records.
 
     Members
     -------
@@ -22,8 +22,8 @@ class ProfileWrites(wiring.Signature):
         An element is written.
     """
 
-    def __init__(self, params: CoreParams) -> None:
-        form = space_formats(params)[Space.PROFILE_TABLE]
+    def __init__(self, params: CoreParams, space: Space) -> None:
+        form = space_formats(params)[space]
         super().__init__(
             {
                 "row": Out(range(form.rows)),
@@ -32,6 +32,44 @@ class ProfileWrites(wiring.Signature):
                 "write_stb": Out(1),
             }
         )
+
+
+class Table:
+    """The records of a space, of which each column that is used has a memory of its own.
+
+    Parameters
+    ----------
+    m, params, space:
+        The module that uses the records, the sizes of the core, and the space.
+    writes:
+        What is written to the space (`TableWrites`).
+    """
+
+    def __init__(
+        self, m: Module, params: CoreParams, space: Space, writes: wiring.PureInterface
+    ) -> None:
+        self._m, self._writes, self._rows = m, writes, space_formats(params)[space].rows
+        self._columns = list(space_formats(params)[space].record)
+        self.names = [column.name for column in self._columns]
+
+    def held(self, name: str, number: Value, memory_name: str) -> Value:
+        """Return, a cycle later, what the record of a number holds in a column.
+
+        `memory_name` is the name of the memory, which no other of the module has.
+        """
+        place, writes = self.names.index(name), self._writes
+        shape = Shape(self._columns[place].width, self._columns[place].signed)
+        memory: Memory = Memory(shape=shape, depth=self._rows, init=[])
+        self._m.submodules[memory_name] = memory
+        write, read = memory.write_port(), memory.read_port()
+        self._m.d.comb += [
+            write.addr.eq(writes.row),
+            write.data.eq(writes.value),
+            write.en.eq(writes.write_stb & (writes.column == place)),
+            read.addr.eq(number),
+        ]
+        held: Value = read.data
+        return held
 
 
 class Constants:
@@ -44,7 +82,7 @@ class Constants:
     settings:
         The registers that the unit has, as members.
     writes:
-        What is written to the table of profiles (`ProfileWrites`); None in a core without one.
+        What is written to the table of profiles (`TableWrites`); None in a core without one.
     name:
         Name for the memories of this neuron or source, which no others of the module have.
     number:
@@ -60,28 +98,14 @@ class Constants:
         name: str,
         number: Callable[[int], Value],
     ) -> None:
-        self._m, self._params, self._settings = m, params, settings
-        self._writes, self._name, self._number = writes, name, number
-        self._columns = {v.name: k for k, v in enumerate(profile_columns(params))}
-        self._variables = {v.name: v for v in profile_columns(params)}
+        self._settings, self._name, self._number = settings, name, number
+        self._table = None
+        if writes is not None:
+            self._table = Table(m, params, Space.PROFILE_TABLE, writes)
 
     def at(self, stage: int, name: str) -> Value:
         """Return a constant in a stage; the number of the profile is used in the one before."""
-        if self._writes is None or name not in self._columns:
+        if self._table is None or name not in self._table.names:
             value: Value = getattr(self._settings, name)
             return value
-        variable, writes = self._variables[name], self._writes
-        width = variable.width(self._params)
-        memory: Memory = Memory(
-            shape=Shape(width, variable.signed), depth=self._params.n_profiles, init=[]
-        )
-        self._m.submodules[f"{name}_of_{self._name}"] = memory
-        write, read = memory.write_port(), memory.read_port()
-        self._m.d.comb += [
-            write.addr.eq(writes.row),
-            write.data.eq(writes.value),
-            write.en.eq(writes.write_stb & (writes.column == self._columns[name])),
-            read.addr.eq(self._number(stage - 1)),
-        ]
-        held: Value = read.data
-        return held
+        return self._table.held(name, self._number(stage - 1), f"{name}_of_{self._name}")

@@ -14,35 +14,67 @@ Stage by stage, from the cycle in which a block is issued::
     8  rotated back; written
 
 Where the words of the synapses say to which current they add (`currents`), it is read in stage 4,
-where the words are in their lanes, and added to in stage 6.
+where the words are in their lanes, and added to in stage 6. With rules a current may be made by the
+changed weight, which is there in stage 7, so that all of what rows do to currents is done then.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from amaranth.hdl import Const, Module, Mux, ShapeLike, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from spiketwin.hdl.gateware.core import noise, weights
-from spiketwin.hdl.gateware.core.currents import Currents
+from spiketwin.hdl.gateware.core.currents import Currents, current_members
 from spiketwin.hdl.gateware.core.pipeline import Delay, delay_line
+from spiketwin.hdl.gateware.core.profiles import Table, TableWrites
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
-from spiketwin.hdl.gateware.core.walker import row_layout
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.registers import Space
 
 SETTINGS: Final = ("stochastic", "w_min", "w_max")
-"""The registers that the pipeline uses all the time; gains and offsets come through `value`."""
+"""The registers that the pipeline uses all the time; gains and offsets come through `value`. With
+rules all of these are columns of their table, and the rule travels with the block."""
 
 WEIGHT_WRITE_STAGE = 8
-"""Stage in which address and data are at the port of the memory of weights."""
+"""Stage in which address and data of weights are at the port of their memory."""
 
 _STEP_WIDTH = a.OFFSET_WIDTH + 2
 """Bits of gain · trace + offset: both terms fit `OFFSET_WIDTH` bits (the gain term by 16 + 16 - 8)
 and the noise is added on top."""
+
+
+class _Rule(NamedTuple):
+    """The constants of the rule of a block.
+
+    Attributes
+    ----------
+    stochastic:
+        Whether steps are rounded by noise, in stage 3.
+    gain_stb, gain:
+        The gain, in stage 2, where the strobe is 1; it stays until the next strobe.
+    gain_shift:
+        The exponent of the gain, in stage 4; None without rules.
+    offset:
+        The offset, in stage 4.
+    w_min, w_max:
+        The bounds, in stage 6. If they cross, `w_max` wins, and is `w_min` as well.
+    current_after:
+        Whether currents are made by changed weights, in stage 7; None without rules.
+    """
+
+    stochastic: Value
+    gain_stb: Value
+    gain: Value
+    gain_shift: Value | None
+    offset: Value
+    w_min: Value
+    w_max: Value
+    current_after: Value | None
 
 
 class Synapses(wiring.Component):
@@ -84,9 +116,11 @@ class Synapses(wiring.Component):
     learn_en:
         In, whether the rule of the pass under way is applied.
     gain_stb, offset_stb, value:
-        In, `value` is the gain, or the offset, of the rule from now on.
+        Without rules: In, `value` is the gain, or the offset, of the rule from now on.
     settings:
-        In, the registers `SETTINGS`: rounding and bounds.
+        Without rules: In, the registers `SETTINGS`: rounding and bounds.
+    rule, rules:
+        With rules: In, the rule of the block; what is written to their table.
     key:
         In, the key of the noise.
     i_syn_saturates:
@@ -98,90 +132,56 @@ class Synapses(wiring.Component):
 
     def __init__(self, params: CoreParams) -> None:
         self.params = p = params
-        lanes = p.lanes
-        words = data.ArrayLayout(weights.synapse_layout(p), lanes)
-        currents = data.ArrayLayout(signed(p.i_syn_width), lanes)
-        group = bits_for(p.column_groups - 1)
-        current_address: ShapeLike = bits_for(p.row_groups - 1)
-        if p.has_sparse:
-            current_address = data.ArrayLayout(current_address, lanes)
+        words = data.ArrayLayout(weights.synapse_layout(p), p.lanes)
         members = {
             "issue": In(1),
             "block": In(weights.BlockAddress(p)),
-            "group": In(group),
+            "group": In(bits_for(p.column_groups - 1)),
             "index": In(range(p.n_sources)),
             "read": Out(weights.BlockAddress(p)),
             "words": In(words),
-            "i_read": Out(current_address),
-            "i_data": In(currents),
-            "i_write": Out(current_address),
-            "i_w_data": Out(currents),
-            "i_w_en": Out(lanes if p.has_two_receptors or p.has_synapse_delays else 1),
+            **current_members(p),
         }
-        if p.has_projections:
-            added = row_layout(p)["added"].shape
-            members |= {
-                "taken_stb": In(1),
-                "constant": In(1),
-                "added": In(added),
-                "added_less": In(added),
-                "active": In(lanes),
-            }
-        if p.has_sparse:
-            members["sparse"] = In(1)
-        if p.has_synapse_delays:
-            address = bits_for(p.ring_size // lanes - 1)
-            members |= {
-                "due": In(1),
-                "tick": In(p.synapse_delay_width),
-                "ring_read": Out(data.ArrayLayout(address, lanes)),
-                "ring_write": Out(data.ArrayLayout(address, lanes)),
-                "ring_w_data": Out(currents),
-                "i_ring_data": In(currents),
-                "ring_w_en": Out(lanes),
-            }
-            if p.has_two_receptors:
-                members |= {
-                    "due_inhibitory": In(1),
-                    "i_inh_ring_data": In(currents),
-                    "inh_ring_w_en": Out(lanes),
-                }
-        if p.has_two_receptors:
-            members |= {"i_inh_en": In(1), "i_inh_data": In(currents), "i_inh_w_en": Out(lanes)}
         if p.learning:
             members |= {
                 "write": Out(weights.BlockAddress(p)),
                 "w_en": Out(1),
                 "w_words": Out(words),
-                "trace": In(data.ArrayLayout(p.trace_width, lanes)),
+                "trace": In(data.ArrayLayout(p.trace_width, p.lanes)),
                 "learn_en": In(1),
-                "gain_stb": In(1),
-                "offset_stb": In(1),
-                "value": In(32),
-                "settings": In(RegisterValues(p, SETTINGS)),
                 "key": In(data.ArrayLayout(16, 2)),
             }
-        if p.saturation_counters:
-            members["i_syn_saturates"] = Out(lanes)
-            if p.learning:
-                members |= {"once": In(1), "weight_saturates": Out(lanes)}
+            members |= (
+                {"rule": In(p.rule_width), "rules": In(TableWrites(p, Space.RULE_TABLE))}
+                if p.has_rules
+                else {
+                    "gain_stb": In(1),
+                    "offset_stb": In(1),
+                    "value": In(32),
+                    "settings": In(RegisterValues(p, SETTINGS)),
+                }
+            )
+            if p.saturation_counters:
+                members |= {"once": In(1), "weight_saturates": Out(p.lanes)}
         super().__init__(members)
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         for name in weights.BlockAddress(self.params).members:
             m.d.comb += getattr(self.read, name).eq(getattr(self.block, name))
-        Currents(m, self).build()
+        self.changed = list[Value]()  # with rules: the weights that may act, in stage 7
         if self.params.learning:
             self._learn(m)
+        Currents(m, self).build()
         return m
 
     def _learn(self, m: Module) -> None:
         p = self.params
+        rule = self._from_table(m) if p.has_rules else self._from_registers(m)
         m.submodules.noise = hashed = noise.Noise(p)
         m.d.comb += [
             hashed.key.eq(self.key),
-            hashed.stochastic.eq(self.settings.stochastic),
+            hashed.stochastic.eq(rule.stochastic),
             hashed.spiked.eq(self.index),
             hashed.group.eq(self.group),
         ]
@@ -195,19 +195,51 @@ class Synapses(wiring.Component):
                 delay_line(m, late, value, last) if is_wide else Delay(m, late, value, last)[last]
             )
         m.d.comb += self.w_en.eq(learning[last])
-        # If the bounds cross, w_max wins.
+        once = Delay(m, "once", self.once, last)[last] if p.saturation_counters else Const(1)
+        for lane in range(p.lanes):
+            change = self._change(m, lane, rule, hashed.bits[lane])
+            before, after = self._change_weight(m, lane, change, rule, once)
+            if rule.current_after is not None:
+                takes = learning[last] & rule.current_after
+                self.changed.append(Mux(takes, after, before))
+
+    def _from_registers(self, m: Module) -> _Rule:
+        """Return the only rule of a core."""
         settings, w_max = self.settings, self.settings.w_max
         w_min = Signal.like(settings.w_min)
         m.d.sync += w_min.eq(Mux(settings.w_min > w_max, w_max, settings.w_min))
         offset = Signal(signed(a.OFFSET_WIDTH))
         with m.If(self.offset_stb):
             m.d.sync += offset.eq(self.value)
-        once = Delay(m, "once", self.once, last)[last] if p.saturation_counters else Const(1)
-        for lane in range(p.lanes):
-            change = self._change(m, lane, offset, hashed.bits[lane])
-            self._change_weight(m, lane, change, w_min, once)
+        return _Rule(
+            settings.stochastic, self.gain_stb, self.value, None, offset, w_min, w_max, None
+        )
 
-    def _change(self, m: Module, lane: int, offset: Value, rounding: Value) -> Signal:
+    def _from_table(self, m: Module) -> _Rule:
+        """Return the rule of the block in each stage, from the table of rules."""
+        table = Table(m, self.params, Space.RULE_TABLE, self.rules)
+        number = Delay(m, "rule", self.rule, 6)
+
+        def at(stage: int, name: str) -> Value:
+            return table.held(name, number[stage - 1], name)
+
+        # No block is in the pipeline when rows turn into columns.
+        column = self.block.column
+        low, high = at(5, "w_min"), at(5, "w_max")
+        w_min, w_max = Signal.like(low), Signal.like(high)
+        m.d.sync += [w_min.eq(Mux(low > high, high, low)), w_max.eq(high)]
+        return _Rule(
+            stochastic=at(3, "stochastic"),
+            gain_stb=Const(1),
+            gain=Mux(column, at(2, "post_gain"), at(2, "pre_gain")),
+            gain_shift=at(4, "gain_shift"),
+            offset=Mux(column, at(4, "post_offset"), at(4, "pre_offset")),
+            w_min=w_min,
+            w_max=w_max,
+            current_after=at(7, "current_after"),
+        )
+
+    def _change(self, m: Module, lane: int, rule: _Rule, rounding: Value) -> Signal:
         """Stages 3 to 5: gain · trace + offset + rounding, truncated to whole weight units."""
         p = self.params
         # Multipliers have registers at inputs and output. They lie far apart, so each lane has its
@@ -221,22 +253,28 @@ class Synapses(wiring.Component):
         product = Signal(
             signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}", reset_less=True
         )
-        change = Signal(signed(_STEP_WIDTH - a.STEP_BITS), name=f"change_{lane}")
-        fraction = product >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
-        with m.If(self.gain_stb):
-            m.d.sync += gain.eq(self.value)
+        step_width, shifted = _STEP_WIDTH, Value.cast(product)
+        if rule.gain_shift is not None:
+            step_width, shifted = _STEP_WIDTH + a.MAX_GAIN_SHIFT, product << rule.gain_shift
+        change = Signal(signed(step_width - a.STEP_BITS), name=f"change_{lane}")
+        fraction = shifted >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
+        with m.If(rule.gain_stb):
+            m.d.sync += gain.eq(rule.gain)
         m.d.sync += [
             trace.eq(self.trace[lane]),
             product.eq(trace * gain),
-            change.eq((fraction + offset + rounding) >> a.STEP_BITS),
+            change.eq((fraction + rule.offset + rounding) >> a.STEP_BITS),
         ]
         return change
 
     def _change_weight(
-        self, m: Module, lane: int, change: Value, w_min: Value, once: Value
-    ) -> None:
-        """Stages 6 and 7: add the change to the weight, and hold the weight to its bounds."""
-        p, w_max = self.params, self.settings.w_max
+        self, m: Module, lane: int, change: Value, rule: _Rule, once: Value
+    ) -> tuple[Value, Value]:
+        """Stages 6 and 7: add the change to the weight, and hold the weight to its bounds.
+
+        Returns the weight before and after, in stage 7.
+        """
+        p, w_min, w_max = self.params, rule.w_min, rule.w_max
         word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
         weight = weights.synapse_layout(p)(word[1]).weight
         moved = Signal(signed(max(p.weight_width, len(change)) + 1), name=f"inverted_{lane}")
@@ -265,3 +303,4 @@ class Synapses(wiring.Component):
             passes_top = (to_top < 0) & ~to_top.all()
             m.d.sync += cut.eq(kept.plastic & (passes_top | (to_bottom >= 0)))
             m.d.comb += self.weight_saturates[lane].eq(self.w_en & once & cut)
+        return weights.synapse_layout(p)(word[3]).weight, result.weight

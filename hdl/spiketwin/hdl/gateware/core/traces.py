@@ -11,7 +11,7 @@ from amaranth.utils import exact_log2
 
 from spiketwin.hdl.gateware.core import decay
 from spiketwin.hdl.gateware.core.pipeline import Delay, bump, part_enables
-from spiketwin.hdl.gateware.core.profiles import Constants, ProfileWrites
+from spiketwin.hdl.gateware.core.profiles import Constants, TableWrites
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
 from spiketwin.hdl.gateware.core.state_memory import READ_LATENCY
 from spiketwin.hdl.gateware.core.vectors import vectors
@@ -60,7 +60,7 @@ class SourceTraces(wiring.Component):
                 "trace_pre": Out(vectors(p)[Space.TRACE_PRE]),
                 **(
                     {
-                        "profiles": In(ProfileWrites(p)),
+                        "profiles": In(TableWrites(p, Space.PROFILE_TABLE)),
                         "source_profile": Out(vectors(p)[Space.SOURCE_PROFILE]),
                     }
                     if p.has_profiles

@@ -29,7 +29,9 @@ class WalkedBlocks(wiring.Component):
     block, index, group:
         Out, the block, its source or neuron, and its number in a row or column of all.
     constant, added, added_less:
-        Out, of the row under way (`walker.row_layout`); likewise `sparse`, with sparse rows.
+        Out, of the row under way (`walker.row_layout`).
+    sparse, rule:
+        Out, likewise, with sparse rows, and with rules.
     bumps:
         Out, the first cycle of the first row of a source.
     last:
@@ -58,6 +60,7 @@ class WalkedBlocks(wiring.Component):
                 "last": Out(1),
                 **({"sparse": Out(1)} if p.has_sparse else {}),
                 "once": Out(1),
+                **({"rule": Out(p.rule_width)} if p.has_rules else {}),
             }
         )
 
@@ -93,6 +96,8 @@ class WalkedBlocks(wiring.Component):
             ]
             if p.has_sparse:
                 m.d.sync += self.sparse.eq(self.row.sparse)
+            if p.has_rules:
+                m.d.sync += self.rule.eq(self.row.rule)
         with m.Elif(self.streaming):
             m.d.sync += [
                 block.word.eq(block.word + stride),

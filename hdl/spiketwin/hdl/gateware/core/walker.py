@@ -56,6 +56,8 @@ def row_layout(params: CoreParams) -> data.StructLayout:
         neurons, and of those that are active sources of it themselves.
     sparse:
         With sparse rows: whether the row is one.
+    rule:
+        With rules: that of the projection.
     """
     p = params
     # A sum that is farther away from its range than this saturates in any case.
@@ -78,6 +80,7 @@ def row_layout(params: CoreParams) -> data.StructLayout:
                 if p.n_relays
                 else {}
             ),
+            **({"rule": p.rule_width} if p.has_rules else {}),
         }
     )
 
@@ -315,11 +318,10 @@ class Walker(wiring.Component):
         place = Delay(m, "place", self._place, READ_LATENCY)[READ_LATENCY]
         number = Mux(self.in_columns, order.r_part[0], place)
         m.d.comb += order.r_address.eq(self._place)
-        for name in FIELDS:
+        built = [name for name in FIELDS if name in self._arrays]
+        for name in built:
             m.d.comb += getattr(self, name).r_address.eq(number)
-        fields = {
-            name.removeprefix("projection_"): getattr(self, name).r_part[0] for name in FIELDS
-        }
+        fields = {name.removeprefix("projection_"): getattr(self, name).r_part[0] for name in built}
         return fields, number
 
     def _sum(self, m: Module, fields: dict[str, Value], number: Value, prepared: Signal) -> None:
@@ -376,6 +378,7 @@ class Walker(wiring.Component):
             "stride": Mux(self.in_columns, self.params.lanes, stride),
             "group": Mux(self.in_columns, source, target),
             "groups": Mux(has_no_block, 0, Mux(self.in_columns, sources, targets)),
+            **({"rule": fields["rule"]} if self.params.has_rules else {}),
         }
         if self.params.has_sparse:
             kept["sparse"] = (fields["kind"] == ProjectionKind.SPARSE) & ~empty
