@@ -25,6 +25,7 @@ from support.checkout import ROOT
 from spiketwin.firmware.board import board
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import resolve
+from spiketwin.hdl.spec.arithmetic import decay, decay_code
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network
@@ -38,7 +39,17 @@ SECTION = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 SHOWN = {section["name"]: section for section in SECTION.finditer(PAGE)}
-NAMES = ["fi_curve", "stdp", "my_board", "my_target", "real_time", "synfire", "winner", "digits"]
+NAMES = [
+    "fi_curve",
+    "stdp",
+    "my_board",
+    "my_target",
+    "real_time",
+    "synfire",
+    "winner",
+    "motion",
+    "digits",
+]
 
 
 @dataclass(frozen=True)
@@ -259,6 +270,33 @@ def test_the_strongest_input_is_alone_with_inhibition(done: dict[str, Done]) -> 
     ticks, neurons = done["winner"].line(1, "strongest input")
     for phase, neuron in enumerate((3, 8, 0, 10)):
         assert set(neurons[ticks // 250 == phase]) == {neuron}
+
+
+def passes(pace: int) -> list[int]:
+    """The ticks in which a point passes eight axons, the first one in tick 0."""
+    return [pace * axon if pace >= 0 else -pace * (7 - axon) for axon in range(8)]
+
+
+def test_a_detector_of_motion_adds_up_what_arrives(done: dict[str, Done]) -> None:
+    drawn, kept = done["motion"], decay_code(2.0)
+    for detected in (2, -2, 5, -5):
+        paces, highest = drawn.line(1, f"{detected} ticks")
+        for pace, peak in zip(paces.tolist(), highest.tolist(), strict=True):
+            arrivals = [
+                at + later for at, later in zip(passes(pace), passes(-detected), strict=True)
+            ]
+            assert len(set(arrivals)) == (1 if pace == detected else 8)
+            v, reached = 0, 0
+            for tick in range(100):
+                v = decay(v, kept) + 100 * arrivals.count(tick)
+                reached = max(v, reached)
+            assert peak == reached
+
+
+def test_a_detector_of_motion_fires_when_all_spikes_are_there(done: dict[str, Done]) -> None:
+    spikes = [points(line) for line in done["motion"].axes(2).get_lines()[1:8:2]]
+    found = [(ticks.tolist(), v.tolist()) for ticks, v in spikes]
+    assert found == [([100 * k + 7 * pace], [800]) for k, pace in enumerate((2, 2, 5, 5))]
 
 
 def test_the_answer_to_a_digit_is_the_highest_potential_drawn(done: dict[str, Done]) -> None:
