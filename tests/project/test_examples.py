@@ -6,6 +6,8 @@ import math
 import re
 import runpy
 import shlex
+import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from support.checkout import ROOT
 from spiketwin.firmware.board import board
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import resolve
+from spiketwin.hdl.spec.arithmetic import decay, decay_code
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network
@@ -36,7 +39,17 @@ SECTION = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 SHOWN = {section["name"]: section for section in SECTION.finditer(PAGE)}
-NAMES = ["fi_curve", "stdp", "my_board", "my_target", "real_time", "synfire", "winner"]
+NAMES = [
+    "fi_curve",
+    "stdp",
+    "my_board",
+    "my_target",
+    "real_time",
+    "synfire",
+    "winner",
+    "motion",
+    "digits",
+]
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ def points(line: Line2D) -> tuple[NDArray[Any], NDArray[Any]]:
     return np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
 
 
-def run_example(name: str, folder: Path) -> Done:
+def run_example(name: str, folder: Path, *targets: str, scripts: Path = EXAMPLES) -> Done:
     """Run an example in a folder, as its page says, and keep the figure that it saves."""
     figures: list[Figure] = []
     save = Figure.savefig
@@ -77,7 +90,8 @@ def run_example(name: str, folder: Path) -> Done:
         contextlib.redirect_stdout(printed),
     ):
         patch.setattr(Figure, "savefig", kept)
-        runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        patch.setattr(sys, "argv", [f"{name}.py", *targets])
+        runpy.run_path(str(scripts / f"{name}.py"), run_name="__main__")
     (figure,) = figures
     return Done(printed.getvalue(), figure, folder)
 
@@ -256,3 +270,71 @@ def test_the_strongest_input_is_alone_with_inhibition(done: dict[str, Done]) -> 
     ticks, neurons = done["winner"].line(1, "strongest input")
     for phase, neuron in enumerate((3, 8, 0, 10)):
         assert set(neurons[ticks // 250 == phase]) == {neuron}
+
+
+def passes(pace: int) -> list[int]:
+    """The ticks in which a point passes eight axons, the first one in tick 0."""
+    return [pace * axon if pace >= 0 else -pace * (7 - axon) for axon in range(8)]
+
+
+def test_a_detector_of_motion_adds_up_what_arrives(done: dict[str, Done]) -> None:
+    drawn, kept = done["motion"], decay_code(2.0)
+    for detected in (2, -2, 5, -5):
+        paces, highest = drawn.line(1, f"{detected} ticks")
+        for pace, peak in zip(paces.tolist(), highest.tolist(), strict=True):
+            arrivals = [
+                at + later for at, later in zip(passes(pace), passes(-detected), strict=True)
+            ]
+            assert len(set(arrivals)) == (1 if pace == detected else 8)
+            v, reached = 0, 0
+            for tick in range(100):
+                v = decay(v, kept) + 100 * arrivals.count(tick)
+                reached = max(v, reached)
+            assert peak == reached
+
+
+def test_a_detector_of_motion_fires_when_all_spikes_are_there(done: dict[str, Done]) -> None:
+    spikes = [points(line) for line in done["motion"].axes(2).get_lines()[1:8:2]]
+    found = [(ticks.tolist(), v.tolist()) for ticks, v in spikes]
+    assert found == [([100 * k + 7 * pace], [800]) for k, pace in enumerate((2, 2, 5, 5))]
+
+
+def test_the_answer_to_a_digit_is_the_highest_potential_drawn(done: dict[str, Done]) -> None:
+    drawn = done["digits"]
+    for column, (label, answer) in enumerate(((1, 1), (2, 2), (9, 9), (7, 5))):
+        assert drawn.axes(column).get_title() == f"A {label}, answered {answer}"
+        last = [drawn.line(8 + column, str(digit))[1][-1] for digit in range(10)]
+        assert np.argmax(last) == answer
+        ticks, neurons = points(drawn.axes(4 + column).get_lines()[0])
+        assert 100 < len(ticks) < 500
+        # No output neuron fires.
+        assert neurons.max() < 96
+
+
+def accuracies(prints: str) -> list[float]:
+    """The accuracies on test digits that an example prints."""
+    return [float(each) for each in re.findall(r"test digits right, (\S+)%", prints)]
+
+
+def test_enough_digits_are_right() -> None:
+    assert all(accuracy >= 93 for accuracy in accuracies(PAGE))
+    assert len(accuracies(PAGE)) == 2
+
+
+@pytest.mark.rtl
+@pytest.mark.bulk
+def test_the_rtl_answers_to_each_digit_as_the_model_does(tmp_path: Path) -> None:
+    url = "rtl:?level=core"
+    prints = run_example("digits", tmp_path, "model:", url).prints
+    shown = SHOWN["digits"]["prints"]
+    assert prints == shown + shown.replace("model:", url)
+
+
+@pytest.mark.bulk
+def test_weights_that_are_trained_anew_are_as_good(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / "digits.py", tmp_path)
+    printed = io.StringIO()
+    with contextlib.chdir(tmp_path), contextlib.redirect_stdout(printed):
+        runpy.run_path(str(EXAMPLES / "digits_training.py"), run_name="__main__")
+    found = run_example("digits", tmp_path, scripts=tmp_path).prints
+    assert min(accuracies(printed.getvalue() + found)) >= 93
