@@ -27,6 +27,7 @@ STATE = (
     "trace_pre",
     "trace_post",
     "pending",
+    "bias",
 )
 PARAMETERS = (
     "weight", "plastic", "threshold", "v_reset", "refrac_ticks", "bias", "profile",
@@ -86,10 +87,15 @@ class Core:
         self.pending: list[int] = []
         self.tick = 0
 
-    def step(self, axons: list[int]) -> tuple[list[int], list[int], int, int, int | None]:
+    def step(
+        self, axons: list[int], biases: list[tuple[int, int]]
+    ) -> tuple[list[int], list[int], int, int, int | None]:
         """Give spikes, their cycles, the cycle of *Update*, those of the tick, and the digest."""
         p, r = self.p, self.r
         self.digest = 0
+        for j, bias in biases:
+            self.bias[j] = bias
+            self.fold(3 * 4096 + 2, j, [bias % 2**p.v_width])
         active = sorted(axons) + [p.n_axons + j for j in self.pending]
         for source in active:
             self.deliver(source)
@@ -103,7 +109,8 @@ class Core:
                 for j in fired:
                     self.learn(j)
         again = len(axons) - len(set(axons)) if p.learning else 0
-        update = 4 + (len(active) * p.n_neurons // p.lanes + again * 6 + 5 if active else 0)
+        update = 4 + 4 * len(biases)
+        update += (len(active) * p.n_neurons // p.lanes + again * 6 + 5) if active else 0
         cycles = p.n_neurons // p.neuron_lanes + 14
         if p.learning:
             cycles = max(cycles, len(self.sources) // p.source_lanes + 6)
@@ -243,6 +250,7 @@ def sizes(rng: random.Random) -> CoreParams:
         refrac_width=rng.randint(2, 16), learning=learning, single_port_weights=single_port,
         digest_rounds=rng.randint(0, 3), decay_shift=rng.random() < 0.5,
         receptors=rng.randint(1, 2), n_profiles=rng.choice([1, 2, 4]),
+        bias_events=rng.random() < 0.5,
     )  # fmt: skip
 
 
@@ -317,8 +325,12 @@ def test_a_core_written_from_the_documentation_is_that_of_the_specification(seed
         axons = [
             i for i in range(p.n_axons) for _ in range(rng.choice([1, 1, 3])) if rng.random() < rate
         ]
-        expected = spec.step(axons)
-        fired, left, update, cycles, digest = core.step(axons)
+        top, count = 2 ** (p.v_width - 1) - 1, p.bias_events * rng.choice([0, 0, 1, 4])
+        biases = [
+            (rng.randrange(p.n_neurons), within(rng, -top - 1, top // 8)) for _ in range(count)
+        ]
+        expected = spec.step(axons, biases)
+        fired, left, update, cycles, digest = core.step(axons, biases)
         assert fired == expected.spikes, tick
         assert left == expected.spike_cycles, tick
         assert (update, cycles) == (expected.update_cycle, expected.cycles), tick

@@ -81,8 +81,8 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Break:
                 device = ModelDevice(core_params(target))
                 core, advance = device.core, device.core.advance
 
-                def disturbed(ticks: Any, axons: Any, count: int, room: int) -> Ran:
-                    ran = advance(ticks, axons, min(count, 1), room)
+                def disturbed(ticks: Any, axons: Any, count: int, room: int, biases: Any) -> Ran:
+                    ran = advance(ticks, axons, min(count, 1), room, biases)
                     if tick in (None, core.tick - 1) and ran.words.size:
                         other = fault(core, ran.words)
                         ran = ran if other is None else ran._replace(words=other)
