@@ -87,10 +87,11 @@ def played(
 
 def _of_file(net: Path, spike_file: Path | None, ticks: int | None, digest_rounds: int) -> Played:
     network, saved = files.load(net)
-    spikes, length = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
+    chosen = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
+    chosen = stimulus.without_biases(chosen, str(click.get_current_context().info_name))
     return Played(
         network.core_params(digest_rounds=digest_rounds),
-        lambda sizes: Case.of(network, sizes, spikes, length),
+        lambda sizes: Case.of(network, sizes, chosen.spikes, chosen.ticks),
     )
 
 
