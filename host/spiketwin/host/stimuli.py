@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import IntArray, as_array
@@ -99,6 +99,17 @@ def checked_biases(
     # Of the rows in reverse order, the first one of each tick and neuron.
     _, last = np.unique(rows[::-1, 0] * n_neurons + rows[::-1, 1], return_index=True)
     return rows[::-1][last]
+
+
+def between(rows: NDArray[Any], begin: int, end: int) -> NDArray[Any]:
+    """Return the rows of ticks from `begin` on before `end`, with ticks counted from `begin`.
+
+    `rows` begin with a tick each, and ascend by it.
+    """
+    first, last = np.searchsorted(rows[:, 0], (begin, end))
+    part = rows[first:last].copy()
+    part[:, 0] -= begin
+    return part
 
 
 def checked_stimuli(stimuli: Sequence[ArrayLike], ticks: int, n_axons: int) -> IntArray:
