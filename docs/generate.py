@@ -41,6 +41,7 @@ from spiketwin.hdl.spec import arithmetic, params, schedule
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams, size_bytes
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
+    MAX_BIASES,
     MAX_BODY,
     MAX_ELEMENT_BYTES,
     MAX_EVENTS,
@@ -136,6 +137,7 @@ def _link_limits() -> str:
             ("longest frame, its zero included", f"{MAX_FRAME} bytes"),
             ("elements in one `READ` or `WRITE`", f"{MAX_ELEMENT_BYTES} bytes of them"),
             ("events in one `EVENTS`", MAX_EVENTS),
+            ("events in one `BIASES`", MAX_BIASES),
             ("words in one `FETCH`", MAX_FETCH_WORDS),
             ("fastest line", f"{MIN_CYCLES_PER_BIT} cycles a bit"),
             ("trial of a new rate", f"{BAUD_TRIAL_CYCLES:,} cycles"),
@@ -417,7 +419,10 @@ def _as_code(block: re.Match[str]) -> str:
 def _link_cells() -> str:
     path = ROOT / "hdl/spiketwin/hdl/gateware/link/instructions.py"
     places = _link_program()[0].cells()
-    rows = [(f"`{cell.name}`", places[cell], _meaning(cell, path)) for cell in instructions.Scratch]
+    rows = [
+        (f"`{cell.name}`", places.get(cell, "–"), _meaning(cell, path))
+        for cell in instructions.Scratch
+    ]
     return _table(("cell", "place", ""), rows)
 
 

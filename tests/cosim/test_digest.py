@@ -86,6 +86,18 @@ def test_it_is_the_exclusive_or_of_a_code_for_all_that_a_tick_writes() -> None:
     assert core.digest == expected
 
 
+def test_it_has_a_code_for_each_bias_event() -> None:
+    core = Oracle(replace(TINY, bias_events=True))
+    core.threshold, core.register["v_floor"] = [30_000] * 8, 1  # v is 1 whatever the bias
+    core.step([])
+    quiet = core.digest
+    core.step([], [(3, -1), (7, -2), (3, -3)])
+    expected = quiet
+    for neuron, bias in ((3, 0xFFFF), (7, 0xFFFE), (3, 0xFFFD)):
+        expected ^= digest_code(0x3002, neuron, [bias], rounds=3)
+    assert core.digest == expected
+
+
 # --- the same on all ------------------------------------------------------------------------------
 
 

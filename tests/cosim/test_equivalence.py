@@ -18,6 +18,7 @@ from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import (
     RUN_REGISTERS,
     Space,
+    limits,
     profile_columns,
     registers,
     space_formats,
@@ -35,7 +36,7 @@ SIZES = {
         n_axons=12, n_neurons=20, lanes=4, neuron_lanes=1, source_lanes=4, weight_width=5,
         v_width=10, i_syn_width=9, theta_width=24, trace_width=8, refrac_width=2,
         event_queue_depth=16, spike_queue_depth=128, link_slots=2, digest_rounds=1,
-        saturation_counters=True, n_profiles=8, decay_shift=True, receptors=2,
+        saturation_counters=True, n_profiles=8, decay_shift=True, receptors=2, bias_events=True,
     ),
     "wide": CoreParams(
         n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
@@ -45,7 +46,7 @@ SIZES = {
     "paired": CoreParams(
         n_axons=14, n_neurons=20, lanes=2, neuron_lanes=1, source_lanes=2, weight_width=4,
         trace_width=9, single_port_weights=True, event_queue_depth=16, spike_queue_depth=128,
-        digest_rounds=3, saturation_counters=True, n_profiles=2,
+        digest_rounds=3, saturation_counters=True, n_profiles=2, bias_events=True,
     ),
     "fixed": CoreParams(
         n_axons=4, n_neurons=16, lanes=4, neuron_lanes=4, source_lanes=1, learning=False,
@@ -61,6 +62,8 @@ LINKED_UPDATES = 1_000_000
 """What a run of the tests compares at least: of the core, and through the gateware's link too."""
 
 CORE = "rtl:?level=core"
+MOST_BIASES = 3
+"""Most biases that are rewritten in a tick."""
 
 
 class Twins:
@@ -78,19 +81,30 @@ class Twins:
     def run(self, ticks: int, activity: float) -> None:
         """Run with that part of the axons active, and compare what came out and what is left.
 
-        Half of the axons spike again in their tick, as often as the event queue has room.
+        Half of the axons spike again in their tick, as often as the event queue has room. In a core
+        with bias events some biases are rewritten in half of the ticks.
         """
+        biases = self.biases(ticks)
         spikes = np.argwhere(self.rng.random((ticks, self.params.n_axons)) < activity)
         spikes = np.repeat(spikes, 1 + self.rng.geometric(0.5, len(spikes)) // 2, axis=0)
         in_tick = np.arange(len(spikes)) - np.searchsorted(spikes[:, 0], spikes[:, 0])
-        spikes = spikes[in_tick < self.params.event_queue_depth]
+        spikes = spikes[in_tick < self.params.event_queue_depth - MOST_BIASES * (len(biases) > 0)]
         digests = self.params.digest_rounds > 0
-        model, rtl = self.both("run", spikes, ticks, digests=digests)
+        model, rtl = self.both("run", spikes, ticks, digests=digests, biases=biases)
         for name in ("spikes", "spike_cycles", "cycles", "update_cycles", "digests"):
             np.testing.assert_array_equal(getattr(rtl, name), getattr(model, name), name)
         self.updates += ticks * self.params.n_neurons
         self.spikes += len(model.spikes)
         self.compare()
+
+    def biases(self, ticks: int) -> np.ndarray[Any, Any]:
+        low, high = limits(self.params.v_width, signed=True)
+        count = self.params.bias_events * ticks * MOST_BIASES // 2
+        tick = np.repeat(self.rng.permutation(ticks), MOST_BIASES)[:count]
+        neuron = self.rng.integers(0, self.params.n_neurons, count)
+        small = self.rng.integers(low // 16, high // 16, count)
+        bias = np.where(self.rng.random(count) < 0.05, self.rng.choice([low, high], count), small)
+        return np.stack([tick, neuron, bias], axis=1)
 
     def compare(self) -> None:
         model, rtl = self.both("read_state")
@@ -98,7 +112,8 @@ class Twins:
         for name in model:
             np.testing.assert_array_equal(rtl[name], model[name], name)
         learned = ["read_plastic"] if self.params.learning else []
-        for method in ("read_weights", "read_registers", "read_counters", *learned):
+        methods = "read_weights", "read_registers", "read_parameters", "read_counters"
+        for method in (*methods, *learned):
             one, other = self.both(method)
             np.testing.assert_equal(other, one, method)
 

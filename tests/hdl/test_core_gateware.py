@@ -52,6 +52,17 @@ def test_every_unit_of_a_core_keeps_its_name(size: str) -> None:
     assert not [name for name in modules if "$" in name]
 
 
+@pytest.mark.parametrize("size", ["tiny", "tiny,n_projections=2,weight_depth=64,digest_rounds=1"])
+def test_nothing_of_bias_events_is_built_unless_it_is_asked_for(size: str) -> None:
+    names = {"is_bias", "bias_due", "biases_over", "take_bias_stb", "at_bias", "bias_stb"}
+    without, built = (
+        names & set(re.findall(r"\w+", emit.verilog("BytesTop", params)))
+        for params in (preset(size), preset(f"{size},bias_events=1"))
+    )
+    assert not without
+    assert built == names
+
+
 def test_the_table_of_profiles_is_kept_and_told_to_those_that_use_it() -> None:
     params = preset("tiny,n_profiles=4,learning=0")
     form = space_formats(params)[Space.PROFILE_TABLE]

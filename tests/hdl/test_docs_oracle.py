@@ -31,6 +31,7 @@ STATE = (
     "trace_pre",
     "trace_post",
     "pending",
+    "bias",
 )
 
 
@@ -89,10 +90,15 @@ class Core:
         self.pending: list[int] = []
         self.tick = 0
 
-    def step(self, axons: list[int]) -> tuple[list[int], list[int], int, int, int | None]:
+    def step(
+        self, axons: list[int], biases: list[tuple[int, int]]
+    ) -> tuple[list[int], list[int], int, int, int | None]:
         """Give spikes, their cycles, the cycle of *Update*, those of the tick, and the digest."""
         p, r = self.p, self.r
         self.digest = 0
+        for j, bias in biases:
+            self.bias[j] = bias
+            self.fold(3 * 4096 + 2, j, [bias % 2**p.v_width])
         active = sorted(axons) + [p.n_axons + j for j in self.pending]
         for source in active:
             self.deliver(source)
@@ -107,7 +113,8 @@ class Core:
                 for j in fired:
                     self.learn(j)
         again = len(axons) - len(set(axons)) if p.learning else 0
-        update = 4 + (sum(map(self.row_cycles, active)) + again * 6 + 5 if active else 0)
+        update = 4 + 4 * len(biases)
+        update += sum(map(self.row_cycles, active)) + again * 6 + 5 if active else 0
         if p.n_projections > 1 and active:
             update += 12 + 3 * (p.n_rules > 1)
             update += sum(max(8, self.t["projection_targets"][k]) for k in swept)
@@ -326,7 +333,7 @@ def sizes(rng: random.Random) -> CoreParams:
         refrac_width=rng.randint(2, 16), learning=learning, single_port_weights=single_port,
         digest_rounds=rng.randint(0, 3), decay_shift=rng.random() < 0.5,
         receptors=rng.randint(1, 2), n_profiles=rng.choice([1, 2, 4]), n_projections=n_projections,
-        weight_depth=64 if n_projections > 1 else 0,
+        weight_depth=64 if n_projections > 1 else 0, bias_events=rng.random() < 0.5,
         n_rules=rng.choice([1, 2, 4, 4]) if learning and n_projections > 1 else 1,
     )  # fmt: skip
 
@@ -428,8 +435,12 @@ def test_a_core_written_from_the_documentation_is_that_of_the_specification(seed
         axons = [
             i for i in range(p.n_axons) for _ in range(rng.choice([1, 1, 3])) if rng.random() < rate
         ]
-        expected = spec.step(axons)
-        fired, left, update, cycles, digest = core.step(axons)
+        top, count = 2 ** (p.v_width - 1) - 1, p.bias_events * rng.choice([0, 0, 1, 4])
+        biases = [
+            (rng.randrange(p.n_neurons), within(rng, -top - 1, top // 8)) for _ in range(count)
+        ]
+        expected = spec.step(axons, biases)
+        fired, left, update, cycles, digest = core.step(axons, biases)
         assert fired == expected.spikes, tick
         assert left == expected.spike_cycles, tick
         assert (update, cycles) == (expected.update_cycle, expected.cycles), tick

@@ -14,6 +14,7 @@ from support.fake_core import (
     FakeCore,
     Host,
     axon_events,
+    bias_events,
     counter,
     elements,
     on_link,
@@ -34,6 +35,7 @@ from spiketwin.hdl.gateware.link.link import Link
 from spiketwin.hdl.gateware.link.tables import ADDRESSES, laid_out, tables
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import (
+    MAX_BIASES,
     MAX_ELEMENT_BYTES,
     MAX_EVENTS,
     MAX_FETCH_WORDS,
@@ -70,13 +72,15 @@ pytestmark = pytest.mark.rtl
             receptors=2,
         ),
         CoreParams(n_axons=32, n_neurons=32, lanes=8, neuron_lanes=1, learning=False),
+        *(replace(preset(name), bias_events=True) for name in ("full", "pynn")),
     ],
 )  # fmt: skip
 def test_program_and_tables_of_a_core_fit_its_memories(params: CoreParams) -> None:
     found = tables(params, Identity.of(params, 100_000_000, "test"))
     assert len(found.data) <= ADDRESSES * found.unit
-    # A table of several records takes a few instructions more, for which memories grow.
-    most = MOST_PROGRAM_WORDS if params.has_profiles else PROGRAM_WORDS
+    # A table of several records, and bias events, take more instructions: memories grow.
+    longer = params.has_profiles or params.bias_events
+    most = MOST_PROGRAM_WORDS if longer else PROGRAM_WORDS
     assert len(dispatcher(params, found).assemble()) <= most
 
 
@@ -371,6 +375,57 @@ def test_an_event_can_be_there_again_in_a_request_and_in_the_next_one() -> None:
         await host.done(events, axon_events(2, (0, 1)))
         assert core.events == [(0, 0)] * 2 + [(0, 3)] * 4 + [(2, 1)] * 2
         await host.refused(Status.BAD_ORDER, 0, events, axon_events(2, (0, 0)))
+
+    on_link(script)
+
+
+def test_bias_events_are_queued_before_the_axon_events_of_their_tick_or_not_at_all() -> None:
+    params = replace(preset("tiny"), bias_events=True, v_width=13)
+
+    async def script(host: Host) -> None:
+        done, refused, core = host.done, host.refused, host.core
+        biases, axons = Opcode.BIASES, Opcode.EVENTS
+        await done(biases, bias_events(5))
+        await done(biases, bias_events(5, (0, 7, -4096), (0, 0, 4095), (0x101, 7, -1)))
+        wanted = [(5, 7, 1, -4096), (5, 0, 1, 4095), (0x106, 7, 1, -1)]
+        assert core.events == wanted
+        await done(axons, axon_events(0x106, (0, 0), (0, 3)))
+        assert [event[:3] for event in core.events[3:]] == [(0x106, 0, 0), (0x106, 3, 0)]
+        for place, arguments in (
+            (0, bias_events(0x106, (0, 1, 0))),
+            (0, bias_events(5, (1, 1, 0))),
+            (2, bias_events(0x200, (0, 1, 0), (0x101, 1, 0), (0x100, 1, 0))),
+        ):
+            await refused(Status.BAD_ORDER, place, biases, arguments)
+        for place, event in (
+            (0, (0, 8, 0)), (1, (0, 0x100, 0)), (0, (0, 1, 4096)), (1, (0, 1, -4097)),
+            (1, (0, 1, 1 << 20)), (0, (0, 1, -1 << 31)), (1, (0xFFFF, 1, 0)),
+        ):  # fmt: skip
+            good = [(0, 1, 1)] * place
+            await refused(Status.BAD_VALUE, place, biases, bias_events(0xFFFF0001, *good, event))
+        await refused(Status.BAD_LENGTH, 16, biases, bias_events(9, (0, 1, 1)) + bytes(4))
+        assert len(core.events) == 5
+        await done(biases, bias_events(0x107, *[(0, 1, k) for k in range(MAX_BIASES)]))
+        await refused(Status.BAD_ORDER, 0, axons, axon_events(0x106, (0, 7)))
+        await done(axons, axon_events(0x107, (0, 0)))
+        free = params.event_queue_depth - len(core.events)
+        more = bias_events(0x108, *[(0, 1, k) for k in range(MAX_BIASES)])
+        assert free == 28
+        await refused(Status.QUEUE_FULL, free, biases, more)
+        # A bias event of the tick is in order again when all is dropped.
+        await done(Opcode.STOP)
+        await done(biases, bias_events(0, (0, 2, 3)))
+        await done(Opcode.RUN, words(4))
+        await refused(Status.LATE, 0, biases, bias_events(3, (0, 2, 3), (1, 2, 3)))
+
+    on_link(script, params)
+
+
+def test_a_core_without_bias_events_has_no_such_request() -> None:
+    async def script(host: Host) -> None:
+        refused = host.refused(Status.BAD_OPCODE, 12, Opcode.BIASES, bias_events(0, (0, 0, 0)))
+        await refused
+        assert not host.core.events
 
     on_link(script)
 

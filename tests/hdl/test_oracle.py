@@ -605,6 +605,31 @@ def test_a_tick_takes_the_cycles_of_the_schedule() -> None:
     assert core.step([]).cycles == schedule.tick_cycles(params, 2, 0, True)
 
 
+def test_a_bias_event_rewrites_a_bias_before_its_tick_and_for_all_later_ones() -> None:
+    oracle = Oracle(preset("tiny,bias_events=1"))
+    oracle.register["v_floor"] = -V_TOP - 1
+    oracle.threshold, oracle.bias[2] = [V_TOP] * 8, 7
+    oracle.step([])
+    oracle.step([], [(2, 30), (5, -4), (2, 20)])  # of two for a neuron the last one counts
+    oracle.step([])
+    assert (oracle.v[2], oracle.v[5]) == (7 + 20 + 20, -4 - 4)
+    assert oracle.bias == [0, 0, 20, 0, 0, -4, 0, 0]
+    oracle.clear(~ClearMask(0))
+    assert oracle.bias[2] == 20  # it is a parameter
+
+
+def test_each_bias_event_takes_four_cycles_before_the_rows() -> None:
+    oracle = Oracle(preset("tiny,bias_events=1"))
+    oracle.threshold = [V_TOP] * 8
+    oracle.threshold[6] = 100
+    quiet = oracle.step([])
+    assert (quiet.update_cycle, quiet.cycles) == (4, 4 + 4 + 14 + 2)
+    result = oracle.step([1, 3], [(6, 100), (6, 100), (0, 1)])
+    assert result.update_cycle == 4 + 3 * 4 + 2 * 4 + 5
+    assert result.cycles == result.update_cycle + 4 + 14 + 2
+    assert result.spike_cycles == [result.update_cycle + 6 // 2 + 10]
+
+
 def test_a_tick_reports_its_probes_after_everything_else() -> None:
     oracle = Oracle(preset("tiny,probe_ranges=3,v_width=18,refrac_width=5"))
     oracle.register |= {"probe_period": 3, "probe_words": 6, "v_floor": -9}

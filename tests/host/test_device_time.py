@@ -91,8 +91,12 @@ def test_so_it_is_when_window_and_queues_are_full(
 
 
 def test_the_cycles_of_the_links_gateware_are_those_of_the_rtl() -> None:
-    for events, ticks in LOADS:
-        run = ran("rtl:", events, ticks)
+    biases = [(tick, neuron, tick - 3) for tick in (0, 4, 5, 8) for neuron in range(6)]
+    runs = [ran("rtl:", events, ticks) for events, ticks in LOADS]
+    with connect("rtl:", params="tiny,bias_events=1") as core:
+        core.program(network())
+        runs += [core.run(SPARSE[:4], 12, biases=rows) for rows in (biases, biases[::6])]
+    for run in runs:
         # A host that reads bytes and not frames hears the end of each burst 24 cycles late.
         late = 24 * len(run.ledger.timelines[0].requests)
         simulated = run.ledger.device_seconds * 100_000_000

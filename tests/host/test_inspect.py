@@ -32,7 +32,7 @@ def test_a_network_and_its_stimulus_are_described(tmp_path: Path) -> None:
     text, found = inspected(small(), tmp_path, [(0, 0), (3, 1)], 10)
     wanted = {
         "n_axons": 2, "n_neurons": 3, "synapses": 3, "plastic": 0, "least_weight": -7,
-        "most_weight": 9, "tag": 42, "ticks": 10, "events": 2,
+        "most_weight": 9, "tag": 42, "ticks": 10, "events": 2, "bias_events": 0,
     }  # fmt: skip
     assert wanted.items() <= found.items()
     assert "2 axons, 3 neurons" in text

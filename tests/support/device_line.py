@@ -79,7 +79,7 @@ class Line:
         return reply.result
 
     def refused(self, opcode: int, arguments: bytes = b"") -> tuple[Status, int]:
-        before = self.counters() if opcode != Opcode.EVENTS else {}
+        before = self.counters() if opcode not in (Opcode.EVENTS, Opcode.BIASES) else {}
         reply = self.ask(opcode, arguments)
         assert reply.status is not Status.OK
         if before:
@@ -130,6 +130,10 @@ def elements(space: Space, values: list[int]) -> bytes:
 
 def events(tick: int, *pairs: tuple[int, int]) -> bytes:
     return struct.pack("<I", tick) + b"".join(struct.pack("<HH", *pair) for pair in pairs)
+
+
+def biases(tick: int, *rows: tuple[int, int, int]) -> bytes:
+    return struct.pack("<I", tick) + b"".join(struct.pack("<HHi", *row) for row in rows)
 
 
 def run(ticks: int) -> bytes:

@@ -28,6 +28,10 @@ def axon_events(tick: int, *events: tuple[int, int]) -> bytes:
     return words(tick) + b"".join(struct.pack("<HH", *event) for event in events)
 
 
+def bias_events(tick: int, *events: tuple[int, int, int]) -> bytes:
+    return words(tick) + b"".join(struct.pack("<HHi", *event) for event in events)
+
+
 def register(name: str) -> int:
     return [r.name for r in registers(preset("tiny"))].index(name)
 
@@ -43,7 +47,7 @@ class FakeCore:
         self.params = params
         self.memory: dict[tuple[int, int, int], int] = {}
         self.log: list[Any] = []
-        self.events: list[tuple[int, int]] = []
+        self.events: list[tuple[int, ...]] = []
         self.words: list[int] = []
         self.tick = 0
         self.hold = False
@@ -66,7 +70,8 @@ class FakeCore:
         valid, done, r_data = memory.valid, memory.done, memory.r_data
         access = memory.space, memory.row, memory.column, memory.write, memory.w_data
         event_valid, event_ready, event = events.valid, events.ready, events.payload
-        event_fields = event.tick, event.axon
+        of_biases = (event.is_bias, event.bias) if self.params.bias_events else ()
+        event_fields = event.tick, event.number, *of_biases
         word_valid, word_ready, word = out.valid, out.ready, out.payload
         tick, run_until, stop, real_time = core.tick, core.run_until, core.stop, core.real_time
         idle, event_level, word_level = core.idle, core.event_level, core.word_level

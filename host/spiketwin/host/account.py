@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from spiketwin.host.decoding import Decoded, decode
 from spiketwin.host.elements import IntArray
 from spiketwin.host.timeline import Line, Stopwatch, Timeline
 from spiketwin.host.words import Words, lanes_fired, of_network, report_spikes, tick_of
+
+_QUEUEING: Final = (Opcode.EVENTS, Opcode.BIASES)
+"""The requests that queue events."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +43,10 @@ class Account:
     digests:
         Whether each tick reports its digest.
     event_ticks:
-        Shape (k,): tick of each axon event, ascending.
+        Shape (k,): tick of each event, ascending.
     queued, started:
-        Events queued up to and including each `EVENTS`, and ticks started likewise by each `RUN`.
+        Events queued up to and including each request that queues some, and ticks started
+        likewise by each `RUN`.
     fetched:
         The answer to each `FETCH`.
     """
@@ -79,7 +84,7 @@ class Account:
 
     @cached_property
     def blocks(self) -> IntArray:
-        """Shape (number of `EVENTS`,): events queued up to and including each `EVENTS`."""
+        """Events queued up to and including each request that queues some, one for each."""
         return np.array(self.queued, np.int64)
 
     @cached_property
@@ -106,7 +111,7 @@ class Account:
     @cached_property
     def event_rows(self) -> IntArray:
         """Rows of the requests that queued events."""
-        return np.flatnonzero(self.requests["opcode"] == Opcode.EVENTS)
+        return np.flatnonzero(np.isin(self.requests["opcode"], _QUEUEING))
 
     @cached_property
     def run_rows(self) -> IntArray:

@@ -207,6 +207,7 @@ class Core:
         clear: bool | Iterable[str] = False,
         probe: Mapping[str, Selection] | None = None,
         probe_every: int = 1,
+        biases: ArrayLike | None = None,
     ) -> Run:
         """Run the network for `ticks` ticks and return the result.
 
@@ -241,16 +242,20 @@ class Core:
             reads all elements from the first to the last one of a name.
         probe_every:
             Ticks from one that reports to the next, from the first tick of the run on.
+        biases:
+            Shape (k, 3): bias events (tick, neuron, bias) in any order. From the tick on, `bias` of
+            the neuron is another one, also after the run, until it is written again. Of two rows
+            with the same tick and neuron the last one counts.
 
         Raises
         ------
         InvalidInput
-            An argument has a wrong type, a tick or axon does not exist, or the core's 32-bit count
-            of ticks would overflow.
+            An argument has a wrong type, a tick, axon or neuron does not exist, a bias does not fit
+            the core's `v_width`, or the core's 32-bit count of ticks would overflow.
         DoesNotFit
-            One tick has more events than the core's queue holds, digests or probes are asked for
-            and the core has none, it reports fewer states at once, or its queue of output words is
-            too small for a report.
+            One tick has more events than the core's queue holds, digests, probes or bias events are
+            asked for and the core has none, it reports fewer states at once, or its queue of output
+            words is too small for a report.
         HalfWritten
             An earlier write was broken off, and its data have not been written again.
         """
@@ -258,10 +263,11 @@ class Core:
 
         def execute(begun: list[Runner], stopwatch: Stopwatch) -> Run:
             events = self._placed(checked_events(spikes, ticks, self._state.layout.n_axons))
-            probes = self._execution.probes(probe, probe_every)
             plan = self._execution.plan(
-                events, ticks, 1, tick_period, digests, clear, {}, probes=probes
-            )
+                events, ticks, 1, tick_period, digests, clear, {},
+                probes=self._execution.probes(probe, probe_every),
+                biases=self._execution.biases(biases, ticks),
+            )  # fmt: skip
             return self._execution.over_link(plan, progress, watch, begun, stopwatch)
 
         return self._execution.attaching_what_came_in(execute)

@@ -68,6 +68,11 @@ _EVENT_WORK: Final = 160
 _SAME_TICK_WORK: Final = 72
 """Further cycles for an event in the same tick as the one before it in the request."""
 
+_BIASES_WORK: Final = 556
+_BIAS_WORK: Final = 193
+_SAME_TICK_BIAS_WORK: Final = 200
+"""The same three for `BIASES`."""
+
 _FETCH_FIRST_LOOK: Final = 196
 _LOOK: Final = 51
 """Cycles until `FETCH` first checks whether its words are there, and between two checks."""
@@ -417,7 +422,10 @@ class _Replay:
         ):
             ticks = account.event_ticks[begin:end]
             same = int(np.count_nonzero(np.diff(ticks) == 0))
-            works[row] = _EVENTS_WORK + _EVENT_WORK * (len(ticks) - same) + _SAME_TICK_WORK * same
+            whole, first, again = _EVENTS_WORK, _EVENT_WORK, _SAME_TICK_WORK
+            if opcodes[row] == Opcode.BIASES:
+                whole, first, again = _BIASES_WORK, _BIAS_WORK, _SAME_TICK_BIAS_WORK
+            works[row] = whole + first * (len(ticks) - same) + again * same
         listed: list[int] = works.tolist()
         return listed
 

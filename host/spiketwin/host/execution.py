@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spiketwin.hdl.spec.registers import RUN_REGISTERS
+from spiketwin.hdl.spec.registers import RUN_REGISTERS, limits
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.decoding import decode_network, decode_nothing
 from spiketwin.host.device_state import REGISTER_AGAIN, DeviceState
@@ -21,6 +21,7 @@ from spiketwin.host.progress import Steps
 from spiketwin.host.runner import Runner
 from spiketwin.host.runs import Runs
 from spiketwin.host.spikes import Run, Saturations
+from spiketwin.host.stimuli import NO_BIASES, checked_biases
 from spiketwin.host.timeline import Activity, Stopwatch
 from spiketwin.host.transport import RunApart
 
@@ -50,6 +51,7 @@ class Execution:
         registers: Mapping[str, ArrayLike],
         many: bool = False,
         probes: Probes | None = None,
+        biases: IntArray = NO_BIASES,
     ) -> Plan:
         """Return the plan of runs whose events were checked; nothing is sent.
 
@@ -57,7 +59,7 @@ class Execution:
         """
         state = self._state
         settings = state.settings
-        self._check_queue(events, int(ticks), many)
+        self._check_queue(np.sort(np.append(events[:, 0], biases[:, 0])), int(ticks), many)
         if not isinstance(registers, Mapping):
             raise InvalidInput(
                 f"registers must be a mapping of names to values, not {shown(registers)}"
@@ -68,7 +70,7 @@ class Execution:
             events, int(ticks), runs, settings.period(tick_period), settings.digests(digests),
             clear_mask(clear),
             {name: settings.checked(name, each, (runs,)) for name, each in registers.items()}, many,
-            probes,
+            probes, biases,
         )  # fmt: skip
         if "v_floor" in plan.registers:
             state.layout.check_floor(int(plan.registers["v_floor"].max()))
@@ -81,6 +83,24 @@ class Execution:
         """Return what a run is to report of its state; raises as `Core.run`."""
         state = self._state
         return checked_probes(given, every, state.params, state.layout.extract)
+
+    def biases(self, given: ArrayLike | None, ticks: int) -> IntArray:
+        """Return the bias events of a run, by the neurons of the core; raises as `Core.run`.
+
+        The number of ticks has been checked.
+        """
+        params, placed = self._state.params, self._state.layout
+        allowed = limits(params.v_width, signed=True)
+        rows = checked_biases(
+            NO_BIASES if given is None else given, ticks, placed.n_neurons, allowed
+        )
+        if len(rows) and not params.bias_events:
+            raise DoesNotFit(
+                "this core has no bias events: connect to one built with bias_events=True "
+                "(`params=net.core_params(bias_events=True)` where the target is simulated)"
+            )
+        rows[:, 1] = placed.neurons[rows[:, 1]]
+        return rows
 
     def attaching_what_came_in(self, execute: Callable[[list[Runner], Stopwatch], Run]) -> Run:
         """Return the result of `execute`, or attach to its exception the ticks that came in.
@@ -282,12 +302,12 @@ class Execution:
         state.settled = True
         return counters
 
-    def _check_queue(self, events: IntArray, ticks: int, many: bool) -> None:
+    def _check_queue(self, event_ticks: IntArray, ticks: int, many: bool) -> None:
         depth = self._state.params.event_queue_depth
-        if len(events) > depth:
-            crowded = np.flatnonzero(events[depth:, 0] == events[:-depth, 0])
+        if len(event_ticks) > depth:
+            crowded = np.flatnonzero(event_ticks[depth:] == event_ticks[:-depth])
             if crowded.size:
-                run, tick = divmod(int(events[crowded[0], 0]), ticks)
+                run, tick = divmod(int(event_ticks[crowded[0]]), ticks)
                 which = f"stimuli[{run}]: " if many else ""
                 raise DoesNotFit(
                     f"{which}tick {tick} has more events than the event queue of "

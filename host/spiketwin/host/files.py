@@ -11,7 +11,7 @@ import json
 import os
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
 import numpy as np
@@ -29,6 +29,7 @@ from spiketwin.host.network import (
     PROFILED,
     RULED,
     SETTINGS,
+    WIDEST,
     Network,
     array_types,
     checked_network,
@@ -36,7 +37,7 @@ from spiketwin.host.network import (
 from spiketwin.host.npy import ArrayError, read_elements, read_header
 from spiketwin.host.paths import path_of
 from spiketwin.host.replacing import replacing
-from spiketwin.host.stimuli import MOST_EVENTS, checked_events
+from spiketwin.host.stimuli import MOST_EVENTS, NO_BIASES, checked_biases, checked_events
 
 FORMAT: Final = "spiketwin network"
 VERSION: Final = max(v.since for v in (*ARRAYS.values(), *SETTINGS.values()))
@@ -45,6 +46,9 @@ VERSION: Final = max(v.since for v in (*ARRAYS.values(), *SETTINGS.values()))
 _OF_POPULATIONS: Final = 3
 """First version that holds networks of populations."""
 
+_OF_BIASES: Final = 3
+"""First version that holds bias events."""
+
 _MOST_HEADER_BYTES: Final = 1 << 20
 _MOST_FILE_BYTES: Final = 1 << 29
 """Most bytes of a file; the largest network with the longest stimulus takes less than half."""
@@ -52,6 +56,8 @@ _MOST_FILE_BYTES: Final = 1 << 29
 _NPY_VERSION: Final = (1, 0)
 _HEADER: Final = "header"
 _SPIKES: Final = "spikes"
+_BIASES: Final = "biases"
+_BIAS_LIMITS: Final = ARRAYS["bias"].limits(WIDEST)
 _DIRECTORY_END: Final = b"PK\5\6"
 _DIRECTORY_END_BYTES: Final = 22
 _MOST_DIRECTORY_BYTES: Final = 1 << 12
@@ -63,7 +69,7 @@ archive of more than 4 GiB, the locator of the zip64 record."""
 
 @dataclass(frozen=True)
 class Stimulus:
-    """A stimulus: the axon events to run a network with.
+    """A stimulus: the events to run a network with.
 
     Attributes
     ----------
@@ -71,10 +77,13 @@ class Stimulus:
         Shape (k, 2), int64: (tick, axon).
     ticks:
         Length of the run in ticks.
+    biases:
+        Shape (m, 3), int64: bias events (tick, neuron, bias).
     """
 
     spikes: NDArray[np.int64]
     ticks: int
+    biases: NDArray[np.int64] = field(default_factory=lambda: NO_BIASES)
 
 
 def save(
@@ -82,8 +91,9 @@ def save(
     net: Network,
     spikes: ArrayLike | None = None,
     ticks: int | None = None,
+    biases: ArrayLike | None = None,
 ) -> None:
-    """Write a network, and a stimulus for it if `spikes` and `ticks` are given.
+    """Write a network, and a stimulus for it if `spikes` and `ticks`, maybe `biases`, are given.
 
     An existing file is replaced atomically, once the new one is complete.
 
@@ -114,12 +124,18 @@ def save(
         raise InvalidInput("a stimulus has both, spikes and ticks: give both or neither")
     if spikes is not None and ticks is not None:
         arrays[_SPIKES] = checked_events(spikes, ticks, net.n_axons)
-        if len(arrays[_SPIKES]) > MOST_EVENTS:
-            raise InvalidInput(
-                f"spikes has {len(arrays[_SPIKES])} events, a file holds {MOST_EVENTS}: save parts"
-            )
         header["ticks"] = int(ticks)
         header["events"] = len(arrays[_SPIKES])
+    if biases is not None:
+        if ticks is None:
+            raise InvalidInput("biases belong to a stimulus: give spikes (maybe none) and ticks")
+        arrays[_BIASES] = checked_biases(biases, ticks, net.n_neurons, _BIAS_LIMITS)
+        header["biases"] = len(arrays[_BIASES])
+    for name in arrays.keys() & {_SPIKES, _BIASES}:
+        if len(arrays[name]) > MOST_EVENTS:
+            raise InvalidInput(
+                f"{name} has {len(arrays[name])} events, a file holds {MOST_EVENTS}: save parts"
+            )
     text = np.frombuffer(json.dumps(header, indent=1).encode(), np.uint8)
     if len(text) > _MOST_HEADER_BYTES:
         raise InvalidNetwork(
@@ -197,6 +213,8 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
     stimulus = "ticks" in header
     if stimulus:
         expected.add(_SPIKES)
+    if "biases" in header and version >= _OF_BIASES:
+        expected.add(_BIASES)
     found = archive.namelist()
     if sorted(found) != sorted(f"{name}.npy" for name in expected):
         raise NetworkFileError(
@@ -225,7 +243,12 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
     ticks = _whole(header, "ticks", (1 << 32) - 1)
     events = _whole(header, "events", MOST_EVENTS)
     spikes = _read_array(archive, _SPIKES, np.dtype(np.int64), (events, 2))
-    return net, Stimulus(checked_events(spikes, ticks, net.n_axons), ticks)
+    biases = NO_BIASES
+    if _BIASES in expected:
+        count = _whole(header, "biases", MOST_EVENTS)
+        biases = _read_array(archive, _BIASES, np.dtype(np.int64), (count, 3))
+        biases = checked_biases(biases, ticks, net.n_neurons, _BIAS_LIMITS)
+    return net, Stimulus(checked_events(spikes, ticks, net.n_axons), ticks, biases)
 
 
 def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:

@@ -895,7 +895,8 @@ class Network:
         built; ``saturation_counters=False`` saves their logic. Shifts of decays are built if
         `i_syn_shift` is set, or if a time constant would else be off by more than 0.5 %. Probes are
         built for a network of populations, or with ``probe_ranges=…``; the queue of output words
-        then has room for reports of all neurons. ``probe_ranges=0`` saves their logic.
+        then has room for reports of all neurons. ``probe_ranges=0`` saves their logic. With
+        ``bias_events=True`` the queue of events has room for one of each neuron, too.
 
         Parameters
         ----------
@@ -939,9 +940,10 @@ class Network:
         groups = sizes["n_neurons"] // max(1, sizes["neuron_lanes"])
         # Each probe may report all neurons, whatever their width.
         probes = sizes.get("probe_ranges", 0) * words_of(MOST_NIBBLES * sizes["n_neurons"])
+        bias_events = bool(sizes.get("bias_events"))
         words = spike_queue_words(groups, sizes.get("digest_rounds", 0) > 0) + probes
         for name, least in (
-            ("event_queue_depth", sizes["n_axons"]),
+            ("event_queue_depth", sizes["n_axons"] + sizes["n_neurons"] * bias_events),
             ("spike_queue_depth", words),
         ):
             sizes.setdefault(name, max(usual[name], 1 << (least - 1).bit_length()))

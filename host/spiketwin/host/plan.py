@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -22,6 +22,7 @@ from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.probes import Probes
 from spiketwin.host.progress import Steps
 from spiketwin.host.spikes import Run
+from spiketwin.host.stimuli import NO_BIASES
 
 _SET_BY_RUN: Final = {
     "tick_period": "tick_period=…", "digest_en": "digests=True", "probe_period": "probe_every=…",
@@ -50,6 +51,8 @@ class Plan:
     ----------
     events:
         Shape (k, 2): (tick, axon), ascending; ticks count on from run to run.
+    biases:
+        Shape (m, 3): bias events (tick, neuron, bias), ascending, of a single run.
     ticks, runs:
         Ticks of each run, and number of runs.
     tick_period:
@@ -75,6 +78,7 @@ class Plan:
     registers: dict[str, IntArray]
     many: bool = False
     probes: Probes | None = None
+    biases: IntArray = field(default_factory=lambda: NO_BIASES)
 
     @property
     def starts_anew(self) -> bool:
@@ -84,7 +88,7 @@ class Plan:
     def ends(self) -> list[int]:
         """Return the number of events up to the end of each run."""
         if self.runs == 1:
-            return [len(self.events)]
+            return [len(self.events) + len(self.biases)]
         bounds = np.arange(1, self.runs + 1) * self.ticks
         ends: list[int] = np.searchsorted(self.events[:, 0], bounds).tolist()
         return ends

@@ -23,19 +23,12 @@ import numpy as np
 
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import DIGEST_WORDS, LEAST_WORDS_PER_TICK
-from spiketwin.hdl.spec.protocol import (
-    MAX_EVENTS,
-    MAX_FETCH_WORDS,
-    REQUESTS,
-    WORD_BYTES,
-    Identity,
-    Opcode,
-    Word,
-)
+from spiketwin.hdl.spec.protocol import MAX_FETCH_WORDS, WORD_BYTES, Identity, Opcode, Word
 from spiketwin.host.account import Account
 from spiketwin.host.decoding import Decoded, are_good, decode_network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
+from spiketwin.host.event_queue import EventQueue
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.plan import Plan, Settings, Watch
 from spiketwin.host.progress import Steps
@@ -54,9 +47,6 @@ ANY_WAIT: Final = (1 << 32) - 1
 """Wait of a `FETCH` without a time limit, so that its answer does not depend on timing."""
 
 _NO_WORDS: Final[Words] = np.empty(0, np.uint32)
-_OFFSETS: Final = 1 << 16
-_ITEM_BYTES: Final = REQUESTS[Opcode.EVENTS].tail_size
-_BLOCK_BYTES: Final = MAX_EVENTS * _ITEM_BYTES
 _REAL_TIME_WAIT: Final = 0.05
 """Most seconds that a `FETCH` may wait, and delay later requests, at a fixed tick period. There
 answers depend on timing anyway, and events, or a new host after a crash, must not wait long."""
@@ -109,7 +99,7 @@ class Runner:
     answers:
         Output words so far, as the bytes of each answer.
     blocks:
-        Events queued up to and including each `EVENTS`.
+        Events queued up to and including each request that queues some.
     steps:
         Ticks started up to and including each `RUN`.
     """
@@ -126,7 +116,7 @@ class Runner:
         numbers: IntArray,
         calling_back: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        params, events, tick_period = identity.params, plan.events, plan.tick_period
+        params, tick_period = identity.params, plan.tick_period
         self.broken_off = False
         self.missed_deadlines = 0
         self.late_events = 0
@@ -140,9 +130,8 @@ class Runner:
         self._depth = params.event_queue_depth
         self._first_tick = first_tick
         self._run_ticks = plan.ticks
-        self._event_ticks = np.ascontiguousarray(events[:, 0])
-        # Minus the first tick of its block, each is an item of `EVENTS`: offset and axon.
-        self._items = events[:, 1] * _OFFSETS + self._event_ticks if len(events) else events
+        self._events = EventQueue(plan.events, plan.biases)
+        self._event_ticks = self._events.ticks
         self._ends = plan.ends()
         self._between = settings.between(plan, known)
         self._progress = progress
@@ -156,7 +145,7 @@ class Runner:
         self._unwatched = _NO_WORDS
         self._watched = 0
         self._most_words = settings.most_words + (plan.probes.words if plan.probes else 0)
-        longest = schedule.most_cycles(params, _most_repeats(events))
+        longest = schedule.most_cycles(params, self._events.most_extra())
         self._tick_cycles = max(longest, tick_period)
         self._tick_period = tick_period
         self._longest_wait = max(1, min(ANY_WAIT, int(_REAL_TIME_WAIT * identity.clock_hz)))
@@ -255,18 +244,10 @@ class Runner:
 
     def _queue(self, end: int) -> Iterator[Request]:
         """Yield the requests that queue the events up to number `end`."""
-        while self._queued < end:
-            first, last = self._queued, end
-            base = int(self._event_ticks[first])
-            if int(self._event_ticks[end - 1]) - base >= _OFFSETS:
-                last = int(self._event_ticks[:end].searchsorted(base + _OFFSETS))
-            head = arguments(Opcode.EVENTS, self._first_tick + base)
-            items = (self._items[first:last] - base).astype("<u4").tobytes()
-            for begin in range(0, len(items), _BLOCK_BYTES):
-                block = items[begin : begin + _BLOCK_BYTES]
-                self._queued += len(block) // _ITEM_BYTES
-                self.blocks.append(self._queued)
-                yield Request(Opcode.EVENTS, head + block)
+        for queued, request in self._events.requests(self._queued, end, self._first_tick):
+            self._queued = queued
+            self.blocks.append(queued)
+            yield request
 
     def _words_expected(self) -> int:
         """Return the expected words of the started ticks, by the mean of the ticks so far."""
@@ -389,12 +370,5 @@ class Runner:
         plan = self.plan
         return Account(
             stopwatch, line, self._params, self._numbers, plan.tick_period, self.ticks,
-            plan.digests, plan.events[:, 0], self.blocks, self.steps, self.answers,
+            plan.digests, self._event_ticks, self.blocks, self.steps, self.answers,
         )  # fmt: skip
-
-
-def _most_repeats(events: IntArray) -> int:
-    """Return the most events of one tick that name an axon again."""
-    again = (events[1:] == events[:-1]).all(axis=1)
-    _, counts = np.unique(events[1:, 0][again], return_counts=True)
-    return int(counts.max(initial=0))

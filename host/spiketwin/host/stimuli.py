@@ -1,12 +1,12 @@
-"""Stimuli: the axon events of one run or of many, checked and sorted."""
+"""Stimuli: the events of one run or of many, checked and sorted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import IntArray, as_array
@@ -14,6 +14,9 @@ from spiketwin.host.errors import InvalidInput, warn
 
 MOST_EVENTS: Final = 1 << 24
 """Most events that a file can hold."""
+
+NO_BIASES: Final[IntArray] = np.empty((0, 3), np.int64)
+"""No bias events."""
 
 _MOST_TICKS: Final = (1 << 32) - 1
 
@@ -55,6 +58,58 @@ def checked_events(spikes: ArrayLike, ticks: int, n_axons: int) -> IntArray:
         _check_range("spikes", events, ticks, n_axons)
         _warn_of_raster("spikes", events)
     return _in_order(events, n_axons)
+
+
+def checked_biases(
+    biases: ArrayLike, ticks: int, n_neurons: int, limits: tuple[int, int]
+) -> IntArray:
+    """Return the bias events of a run, checked and sorted.
+
+    Parameters
+    ----------
+    biases:
+        Shape (k, 3): (tick, neuron, bias), in any order; if rows name the same tick and neuron, the
+        last one counts.
+    ticks:
+        Length of the run in ticks, which is checked.
+    n_neurons:
+        Number of neurons.
+    limits:
+        Least and largest bias.
+
+    Returns
+    -------
+    IntArray
+        Shape (m, 3), ascending, at most one for each tick and neuron.
+
+    Raises
+    ------
+    InvalidInput
+        The shape or type is wrong, a tick or neuron does not exist, or a bias is out of range.
+    """
+    rows = _as_rows("biases", biases, ("tick", "neuron", "bias"))
+    allowed = {"tick": (0, ticks - 1), "neuron": (0, n_neurons - 1), "bias": limits}
+    for column, (what, (low, high)) in enumerate(allowed.items()):
+        wrong = np.flatnonzero((rows[:, column] < low) | (rows[:, column] > high))
+        if wrong.size:
+            first = int(wrong[0])
+            raise InvalidInput(
+                f"biases[{first}]: {what} must be in {low}…{high}, not {rows[first, column]}"
+            )
+    # Of the rows in reverse order, the first one of each tick and neuron.
+    _, last = np.unique(rows[::-1, 0] * n_neurons + rows[::-1, 1], return_index=True)
+    return rows[::-1][last]
+
+
+def between(rows: NDArray[Any], begin: int, end: int) -> NDArray[Any]:
+    """Return the rows of ticks from `begin` on before `end`, with ticks counted from `begin`.
+
+    `rows` begin with a tick each, and ascend by it.
+    """
+    first, last = np.searchsorted(rows[:, 0], (begin, end))
+    part = rows[first:last].copy()
+    part[:, 0] -= begin
+    return part
 
 
 def checked_stimuli(stimuli: Sequence[ArrayLike], ticks: int, n_axons: int) -> IntArray:
@@ -111,21 +166,27 @@ def _check_ticks(ticks: int) -> None:
 
 def _as_events(name: str, spikes: ArrayLike, n_axons: int) -> IntArray:
     """Return an argument as a new array of events; ticks and axons are not checked yet."""
-    events = as_array(name, spikes, InvalidInput, "of shape (k, 2)")
-    if events.size == 0:
-        return np.empty((0, 2), np.int64)
-    if n_axons == 0:
+    if n_axons == 0 and np.size(spikes):
         raise InvalidInput(
             f"{name} must be empty: this network has no axons that could take an event"
         )
-    if events.ndim != 2 or events.shape[1] != 2 or events.dtype.kind not in "iu":
+    return _as_rows(name, spikes, ("tick", "axon"))
+
+
+def _as_rows(name: str, values: ArrayLike, columns: tuple[str, ...]) -> IntArray:
+    """Return an argument as a new array of rows of integers, which are not checked yet."""
+    shape = f"(k, {len(columns)})"
+    rows = as_array(name, values, InvalidInput, f"of shape {shape}")
+    if rows.size == 0:
+        return np.empty((0, len(columns)), np.int64)
+    if rows.ndim != 2 or rows.shape[1] != len(columns) or rows.dtype.kind not in "iu":
         raise InvalidInput(
-            f"{name} must be integers of shape (k, 2), (tick, axon), "
-            f"not {events.dtype} of {events.shape}"
+            f"{name} must be integers of shape {shape}, ({', '.join(columns)}), "
+            f"not {rows.dtype} of {rows.shape}"
         )
-    if events.dtype == np.uint64:
-        events = np.minimum(events, _MOST_UNSIGNED)  # larger values would become negative
-    return events.astype(np.int64, order="C")
+    if rows.dtype == np.uint64:
+        rows = np.minimum(rows, _MOST_UNSIGNED)  # larger values would become negative
+    return rows.astype(np.int64, order="C")
 
 
 def _in_range(events: IntArray, ticks: int, n_axons: int) -> bool:

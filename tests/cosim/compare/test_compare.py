@@ -81,8 +81,8 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> Break:
                 device = ModelDevice(core_params(target))
                 core, advance = device.core, device.core.advance
 
-                def disturbed(ticks: Any, axons: Any, count: int, room: int) -> Ran:
-                    ran = advance(ticks, axons, min(count, 1), room)
+                def disturbed(ticks: Any, axons: Any, count: int, room: int, biases: Any) -> Ran:
+                    ran = advance(ticks, axons, min(count, 1), room, biases)
                     if tick in (None, core.tick - 1) and ran.words.size:
                         other = fault(core, ran.words)
                         ran = ran if other is None else ran._replace(words=other)
@@ -600,6 +600,72 @@ def test_what_is_shrunk_loses_its_delays_and_keeps_its_constants(
     its = {each.name: (each.constant, each.itself, each.delay) for each in shrunk.projections}
     assert its["inhibition"] == (-60, False, 0)
     assert all(delay == 0 for _, _, delay in its.values())
+
+
+# --- bias events ----------------------------------------------------------------------------------
+
+BIASED = "faulty://?params=tiny,bias_events=1"
+
+
+@pytest.fixture
+def driven(net: Path) -> Path:
+    network, stimulus = load(net)
+    assert stimulus is not None
+    rows = [(tick, tick % 8, 10 * tick - 200) for tick in range(0, TICKS, 2)]
+    save(net, network, stimulus.spikes, TICKS, rows)
+    return net
+
+
+def test_a_stimulus_with_bias_events_is_compared_with_the_ideal_network(driven: Path) -> None:
+    figures = compared(driven, "model:", "model://?params=tiny,bias_events=1", "float:")
+    assert figures["first_difference"] is None
+    ideal, model = figures["targets"]["float:"], figures["targets"]["model:"]
+    assert ideal["spikes"] > 50
+    assert model["within_one_tick_of_float"] > 0.9
+
+
+def test_a_target_that_misses_a_bias_is_named_and_shrunk_to_that_bias(
+    driven: Path, broken: Break
+) -> None:
+    def misses(core: ModelCore, _words: Words) -> None:
+        core.bias[core.bias == 100] = 99  # that of tick 30, for neuron 6
+
+    broken(None, misses)
+    small = driven.with_name("small.npz")
+    arguments = ["--on", "model:", "--params", "tiny,bias_events=1", "--on", BIASED]
+    done = spiketwin(driven, *arguments, "--shrink", small)
+    assert done.exit_code == 1, done.output
+    network, left = load(small)
+    assert left is not None
+    assert "1 bias events" in done.output
+    assert left.biases[:, 2].tolist() == [100]
+    assert len(left.spikes) == 0
+    figures = compared(small, "model:", BIASED, params="tiny,bias_events=1")
+    assert figures["first_difference"]["field"] == "v"
+
+
+def test_a_bias_keeps_its_neuron_when_populations_are_shrunk_away(
+    tmp_path: Path, broken: Break
+) -> None:
+    net = Network(n_axons=4)
+    first, second = net.population(6, threshold=90), net.population(3, threshold=9000)
+    net.project(net.axons, first, weights=np.full((4, 6), 30))
+    sizes = described(net.core_params(bias_events=True))
+    path, small = tmp_path / "net.npz", tmp_path / "small.npz"
+    save(path, net, [(3, 1), (5, 2)], 20, [(4, 2, 11), (6, 8, 70), (9, 7, 12)])
+
+    def misses(core: ModelCore, _words: Words) -> None:
+        core.bias[core.bias == 70] = 69
+
+    broken(None, misses)
+    url = f"faulty://?params={sizes}"
+    arguments = ["--on", "model:", "--params", sizes, "--on", url, "--shrink", str(small)]
+    done = spiketwin(path, *arguments)
+    assert done.exit_code == 1, done.output
+    network, left = load(small)
+    assert left is not None
+    assert [each.size for each in network.populations] == [len(second)]
+    assert left.biases[:, 1:].tolist() == [[2, 70]]
 
 
 def test_nothing_is_shrunk_where_nothing_differs(net: Path) -> None:

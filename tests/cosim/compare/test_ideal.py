@@ -81,6 +81,27 @@ def test_with_all_roundings_kept_every_value_is_the_cores(seed: int) -> None:
     assert not np.array_equal(case.run_ideal().spikes, found.spikes)
 
 
+def test_bias_events_are_those_of_the_core_and_in_the_ideal_networks_own_unit() -> None:
+    net, rng = wild(1), np.random.default_rng(8)
+    params = net.core_params(bias_events=True)
+    biases = np.column_stack(
+        [np.arange(0, 300, 3), rng.integers(0, 40, 100), rng.integers(-200, 300, 100)]
+    )
+    case = Case.of(net, params, noise(300, 20, 1), 300, biases)
+    case = replace(case, clear_every=70)
+    with connect("model:", params=params) as core:
+        found = case.run_on(core, every=50)
+    same = case.run_ideal(every=50, keeping=Quantisation(params))
+    for name in ("spikes", "after", "v", "weights"):
+        np.testing.assert_array_equal(getattr(same, name), getattr(found, name), name)
+    without = replace(case, biases=biases[:0]).run_ideal(every=50, keeping=Quantisation(params))
+    assert not np.array_equal(without.spikes, same.spikes)
+    assert case.run_ideal(every=50).spikes.tolist() == case.run_ideal().spikes.tolist()
+    # A network at twice the scale has half the potential.
+    scaled = replace(case, ideal=Ideal.of(net, params).in_units(0.5), scale=2.0)
+    np.testing.assert_array_equal(2 * scaled.run_ideal().v, case.run_ideal().v)
+
+
 def of_all_kinds(seed: int) -> Network:
     """A network with constants and delays, that learns at synapses with several delays."""
     rng = np.random.default_rng(seed)

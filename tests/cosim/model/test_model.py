@@ -28,6 +28,7 @@ from spiketwin.hdl.spec.protocol import WORD_COUNT_BITS, Word
 from spiketwin.hdl.spec.registers import (
     ClearMask,
     Space,
+    limits,
     profile_columns,
     registers,
     rule_columns,
@@ -77,6 +78,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         receptors=draw(st.integers(1, 2)),
         n_profiles=draw(st.sampled_from([1, 2, 8])),
         probe_ranges=draw(st.sampled_from([0, 0, 1, 4])),
+        bias_events=draw(st.booleans()),
     )
 
 
@@ -172,13 +174,26 @@ class Pair:
         n = self.params.n_axons
         return [int(i) for i in self.rng.integers(0, n, self.rng.integers(0, n))]
 
+    def biases(self) -> list[tuple[int, int]]:
+        """Bias events of one tick, some of them for the same neuron, if the core has any."""
+        if not self.params.bias_events:
+            return []
+        low, high = limits(self.params.v_width, signed=True)
+        count = self.rng.choice([0, 0, 1, 5])
+        neurons = self.rng.integers(0, self.params.n_neurons, count)
+        values = self.rng.choice([low, high, 0, *self.rng.integers(low // 8, high // 8, 9)], count)
+        return [*zip(neurons.tolist(), values.tolist(), strict=True)]
+
     def step(self) -> None:
         """One tick of both, compared in all that it leaves."""
-        axons, tick = self.axons(), self.model.tick
+        axons, biases, tick = self.axons(), self.biases(), self.model.tick
+        rewritten = np.array([(tick, *each) for each in biases], np.int64).reshape(-1, 3)
         events = np.full(len(axons), tick), np.sort(np.array(axons, np.int32))
-        words = self.model.advance(*events, 1, self.model.next_words).words.copy()
+        ran = self.model.advance(*events, 1, self.model.next_words, rewritten)
+        assert (ran.events, ran.biases) == (len(axons), len(biases))
+        words = ran.words.copy()
         run = decode(words, 1, self.params, bool(self.oracle.register.get("digest_en")))
-        result = self.oracle.step(axons)
+        result = self.oracle.step(axons, biases)
         probes = words[words >> WORD_COUNT_BITS == 8 | Word.PROBE]
         assert (probes & (1 << WORD_COUNT_BITS) - 1).tolist() == result.probes
         assert run.spikes.tolist() == [[0, j] for j in result.spikes]
@@ -191,7 +206,7 @@ class Pair:
     def compare(self) -> None:
         assert self.model.tick == self.oracle.tick
         built = (v.name for v in variables.STATE if v.is_built(self.params) and v.name in STATE)
-        for name in ("weight", *built):
+        for name in ("weight", "bias", *built):
             assert getattr(self.model, name).tolist() == getattr(self.oracle, name), name
         assert np.flatnonzero(self.model.pending).tolist() == self.oracle.pending
         assert self.model.saturations == self.oracle.saturations
@@ -274,10 +289,16 @@ def test_many_ticks_in_one_call_are_the_ticks_one_by_one(
 ) -> None:
     together, apart = Pair(params, seed).model, Pair(params, seed)
     events = [(apart.model.tick + t, axon) for t in range(ticks) for axon in apart.axons()]
+    first = apart.model.tick
+    biases = [(first + t, *bias) for t in range(ticks) for bias in apart.biases()]
     runs = [
-        apart.model.run([e for e in events if e[0] == apart.model.tick], 1) for _ in range(ticks)
-    ]
-    whole = together.run(apart.rng.permutation(events) if events else events, ticks)
+        apart.model.run(
+            [e for e in events if e[0] == apart.model.tick], 1,
+            [b for b in biases if b[0] == apart.model.tick],
+        )
+        for _ in range(ticks)
+    ]  # fmt: skip
+    whole = together.run(apart.rng.permutation(events) if events else events, ticks, biases)
     assert together.tick == apart.model.tick
     for name, values in whole._asdict().items():
         if name == "probes":  # nothing is probed
@@ -288,7 +309,7 @@ def test_many_ticks_in_one_call_are_the_ticks_one_by_one(
             assert not any(part is not None for part in parts)
         else:
             assert values.tolist() == [item for part in parts for item in part.tolist()]
-    for name in ("weight", "pending", *STATE):
+    for name in ("weight", "bias", "pending", *STATE):
         assert np.array_equal(getattr(together, name), getattr(apart.model, name)), name
 
 
@@ -318,6 +339,23 @@ def test_wrong_arguments_are_named(events: Any, ticks: int, message: str) -> Non
     core = ModelCore(preset("tiny"))
     with pytest.raises(ValueError, match=message):
         core.run(events, ticks)
+    assert core.tick == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "biases", "message"),
+    [
+        ("tiny", [(0, 0, 0)], r"no bias events: build it with bias_events=True"),
+        ("tiny,bias_events=1", [(5, 0, 0)], r"tick of an event must be in 0…4, not 5"),
+        ("tiny,bias_events=1", [(0, 8, 0)], r"neuron of an event must be in 0…7, not 8"),
+        ("tiny,bias_events=1", [(0, 0, -32769)], r"bias of an event must be in -32768…32767"),
+        ("tiny,bias_events=1", [(0, 0)], r"biases must have shape \(k, 3\), not \(1, 2\)"),
+    ],
+)
+def test_wrong_bias_events_are_named(size: str, biases: Any, message: str) -> None:
+    core = ModelCore(preset(size))
+    with pytest.raises(ValueError, match=message):
+        core.run([], 5, biases)
     assert core.tick == 0
 
 

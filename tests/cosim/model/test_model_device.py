@@ -10,7 +10,19 @@ import pytest
 import serial
 from hypothesis import given
 from hypothesis import strategies as st
-from support.device_line import MAX_U32, TINY, Line, at, block, elements, events, quiet, run, word
+from support.device_line import (
+    MAX_U32,
+    TINY,
+    Line,
+    at,
+    biases,
+    block,
+    elements,
+    events,
+    quiet,
+    run,
+    word,
+)
 
 from spiketwin.cosim.device.elements import RecordRanges
 from spiketwin.cosim.device.session import Refusal
@@ -200,7 +212,8 @@ REFUSALS = [
     (Opcode.FETCH, b"x", (Status.BAD_LENGTH, 1)),
     (Opcode.STOP, b"x", (Status.BAD_LENGTH, 1)),
     (Opcode.SET_BAUD, b"x", (Status.BAD_LENGTH, 1)),
-    (12, b"", (Status.BAD_OPCODE, 12)),
+    (13, b"", (Status.BAD_OPCODE, 13)),
+    (Opcode.BIASES, biases(0, (0, 0, 0)), (Status.BAD_OPCODE, 12)),  # only with `bias_events`
     (Opcode.SET_TICK, b"\0\0\0", (Status.BAD_LENGTH, 3)),
     (Opcode.SET_TICK, b"\xff\xff\xff\xff", (Status.BAD_VALUE, 0)),
     (255, b"xyz", (Status.BAD_OPCODE, 255)),
@@ -246,6 +259,57 @@ def test_every_wrong_request_is_refused_and_changes_nothing(
     assert line.ok(Opcode.READ, block(Space.PLASTIC, 0, 8)) == b"\x55"
     counters = line.counters()
     assert (counters["events_queued"], counters["pending_groups"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (biases(4)[:-1], (Status.BAD_LENGTH, 3)),
+        (biases(4, (0, 1, 2)) + b"xxxx", (Status.BAD_LENGTH, 16)),
+        (biases(4, (0, 7, 4095), (0, 8, 0)), (Status.BAD_VALUE, 1)),
+        (biases(4, (0, 7, -4096), (0, 0, 4096)), (Status.BAD_VALUE, 1)),
+        (biases(4, (0, 0, -4097)), (Status.BAD_VALUE, 0)),
+        (biases(4, (0, 0, 1 << 16)), (Status.BAD_VALUE, 0)),
+        (biases(MAX_U32, (0, 1, 0), (1, 1, 0)), (Status.BAD_VALUE, 1)),
+        (biases(3, (2, 1, 0), (2, 0, 0), (1, 3, 0)), (Status.BAD_ORDER, 2)),
+        (biases(2, (1, 1, 0)), (Status.BAD_ORDER, 0)),  # an axon event of tick 3 is queued
+        (biases(4, *[(0, 0, 0)] * 30), (Status.QUEUE_FULL, 2)),
+    ],
+)
+def test_wrong_bias_events_are_refused_and_change_nothing(
+    arguments: bytes, refusal: tuple[Status, int]
+) -> None:
+    line = Line(replace(TINY, bias_events=True, v_width=13))
+    line.ok(Opcode.BIASES, biases(3))
+    line.ok(Opcode.BIASES, biases(3, (0, 1, 5), (0, 1, 6)))
+    line.ok(Opcode.EVENTS, events(3, (0, 0)))
+    if refusal[0] is Status.QUEUE_FULL:
+        line.ok(Opcode.EVENTS, events(3, *[(0, 1)] * 59))
+    before = line.counters()["events_queued"]
+    assert line.refused(Opcode.BIASES, arguments) == refusal
+    assert line.counters()["events_queued"] == before
+    assert line.read(Space.BIAS, 0, 8) == [0] * 8
+
+
+def test_bias_events_come_before_the_axon_events_of_their_tick_and_are_late_as_they_are() -> None:
+    line = Line(replace(TINY, bias_events=True))
+    line.ok(Opcode.EVENTS, events(1, (0, 7)))
+    assert line.refused(Opcode.BIASES, biases(1, (0, 0, 1))) == (Status.BAD_ORDER, 0)
+    line.ok(Opcode.BIASES, biases(2, (0, 0, 1)))
+    assert line.refused(Opcode.EVENTS, events(1, (0, 7))) == (Status.BAD_ORDER, 0)
+    line.ok(Opcode.BIASES, biases(2, (0, 0, -9)))
+    line.ok(Opcode.EVENTS, events(2, (0, 0)))
+    line.ok(Opcode.RUN, run(4))
+    assert line.read(Space.BIAS, 0, 1) == [-9]
+    assert line.refused(Opcode.BIASES, biases(3, (0, 0, 1), (1, 0, 1))) == (Status.LATE, 0)
+    line.set("tick_period", 100)
+    line.ok(Opcode.BIASES, biases(3, (0, 0, 1), (1, 0, 2)))
+    assert (line.counters()["late_events"], line.counters()["events_queued"]) == (1, 1)
+    line.ok(Opcode.STOP, b"")
+    assert line.counters()["events_queued"] == 0
+    line.ok(Opcode.BIASES, biases(0, (0, 0, 1)))  # of any tick again: this one is late
+    assert line.counters()["late_events"] == 2
+    assert line.read(Space.BIAS, 0, 1) == [-9]
 
 
 @pytest.mark.parametrize("opcode", [Opcode.IDENTIFY, Opcode.OPEN])

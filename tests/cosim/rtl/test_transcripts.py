@@ -29,9 +29,16 @@ SINGLE_PORT = replace(
     TINY, weight_width=4, trace_width=9, single_port_weights=True, neuron_lanes=1,
     event_queue_depth=16, digest_rounds=3, saturation_counters=True,
 )  # fmt: skip
+BIASED = replace(INSIDE, bias_events=True)
+# An event has more than 64 bits.
+WIDE = replace(TINY, n_axons=256, v_width=24, bias_events=True, weight_width=16)
 COUNTED = replace(INSIDE, learning=False, lanes=2, digest_rounds=1, saturation_counters=True)
 UNNUMBERED = (Status.WRONG_SESSION, Status.WRONG_SEQUENCE)
-RUNNING = (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH, Opcode.STOP)
+RUNNING = (Opcode.EVENTS, Opcode.BIASES, Opcode.RUN, Opcode.FETCH, Opcode.STOP)
+OF_BIASES = {
+    bytes([Opcode.BIASES, status])
+    for status in (Status.OK, Status.BAD_VALUE, Status.BAD_ORDER, Status.QUEUE_FULL)
+}
 SETTLED_CYCLES = 20_000
 """Far more than the core needs until it is idle or its output queue is full."""
 
@@ -47,7 +54,7 @@ class Requests:
 
     def frame(self) -> tuple[int, bytes]:
         rng = self.rng
-        opcode = rng.choice([*Opcode, Opcode.READ, *[Opcode.WRITE] * 4, Opcode.EVENTS, 12])
+        opcode = rng.choice([*Opcode, Opcode.READ, *[Opcode.WRITE] * 4, Opcode.EVENTS, 13])
         if opcode == Opcode.IDENTIFY:
             opcode = Opcode.STOP  # the identities differ
         arguments = self.arguments(opcode)
@@ -77,6 +84,8 @@ class Requests:
                 return self.elements(opcode)
             case Opcode.EVENTS:
                 return self.events()
+            case Opcode.BIASES:
+                return self.biases()
             case Opcode.RUN:
                 return struct.pack("<I", rng.choice([0, 1, 2, 5, 20, 0xFFFFFFFF]))
             case Opcode.FETCH:
@@ -135,6 +144,21 @@ class Requests:
         self.event_tick = (first + offset) % (1 << 20)
         return struct.pack("<I", first) + data
 
+    def biases(self) -> bytes:
+        """Bias events, half of them in front of the axon events that come next."""
+        rng, offset, data = self.rng, 0, b""
+        first = max(0, rng.choice([self.event_tick + 1] * 8 + [self.event_tick, 0xFFFFFFF0]))
+        low, high = self.formats[Space.BIAS].limits()
+        for _ in range(rng.choice([0, 1, 5, 30])):
+            bias = rng.choice([low, high, 0, low // 2, high // 2])
+            if rng.random() < 0.01:
+                bias = rng.choice([low - 1, high + 1])
+            neuron = rng.randrange(self.params.n_neurons + (rng.random() < 0.01))
+            data += struct.pack("<HHi", offset, neuron, bias)
+            offset += rng.random() < 0.3
+        self.event_tick = (first + offset) % (1 << 20)
+        return struct.pack("<I", first) + data
+
     def follow(self, answers: bytes) -> None:
         """Learn from the answers which session it is and which number comes next."""
         for chunk in answers.split(b"\0")[:-1]:
@@ -157,8 +181,8 @@ def answered(rtl: Engine, frame: bytes, size: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("params", "seed"),
-    bulk_but([(TINY, 1)], [(TINY, 1), (INSIDE, 2)]),
-    ids=["whole-bytes", "inside-bytes"],
+    bulk_but([(TINY, 1), (BIASED, 3)], [(TINY, 1), (INSIDE, 2), (BIASED, 3)]),
+    ids=["whole-bytes", "inside-bytes", "biased"],
 )
 def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(
     params: CoreParams, seed: int
@@ -178,6 +202,8 @@ def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(
             statuses |= {(cobs.decode(c)[2:4]) for c in expected.split(b"\0")[:-1]}
             requests.follow(expected)
     assert len(statuses) > 40
+    if params.bias_events:
+        assert statuses >= OF_BIASES
 
 
 class TimedRequests(Requests):
@@ -198,8 +224,11 @@ class TimedRequests(Requests):
 
 @pytest.mark.parametrize(
     ("params", "seed"),
-    bulk_but([(TINY, 1)], [(TINY, 1), (INSIDE, 2), (SINGLE_PORT, 3), (COUNTED, 4)]),
-    ids=["whole-bytes", "inside-bytes", "single-port", "no-learning"],
+    bulk_but(
+        [(TINY, 1), (WIDE, 5)],
+        [(TINY, 1), (INSIDE, 2), (SINGLE_PORT, 3), (COUNTED, 4), (WIDE, 5)],
+    ),
+    ids=["whole-bytes", "inside-bytes", "single-port", "no-learning", "wide-events"],
 )
 @pytest.mark.parametrize("kind", [Requests, TimedRequests], ids=["free-running", "timed"])
 def test_a_transcript_is_the_same_with_the_core_of_the_rtl_behind_the_software_device(
@@ -219,6 +248,8 @@ def test_a_transcript_is_the_same_with_the_core_of_the_rtl_behind_the_software_d
             requests.follow(expected)
             damage |= Counter(core.counters())
     assert len(statuses) > 40
+    if params.bias_events:
+        assert statuses >= OF_BIASES
     if kind is TimedRequests:
         assert min(damage["missed_deadlines"], damage["late_events"]) > 5
 

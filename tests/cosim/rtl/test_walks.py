@@ -31,6 +31,7 @@ SIZES = {
         n_axons=24, n_neurons=48, lanes=4, neuron_lanes=2, source_lanes=2, n_projections=16,
         weight_depth=2048, n_relays=64, max_delay=8, digest_rounds=2, saturation_counters=True,
         spike_queue_depth=1024, probe_ranges=4, synapse_delay_width=2, receptors=2, n_rules=4,
+        bias_events=True,
     ),
     "narrow": CoreParams(
         n_axons=8, n_neurons=8, lanes=2, neuron_lanes=2, source_lanes=2, n_projections=8,
@@ -47,7 +48,7 @@ SIZES = {
         n_axons=16, n_neurons=64, lanes=16, neuron_lanes=8, source_lanes=16, weight_width=16,
         v_width=24, i_syn_width=17, theta_width=8, trace_width=13, n_projections=64,
         weight_depth=256, n_relays=32, max_delay=2, digest_rounds=1, saturation_counters=True,
-        spike_queue_depth=1024, probe_ranges=3, sparse_rows=300, n_rules=8,
+        spike_queue_depth=1024, probe_ranges=3, sparse_rows=300, n_rules=8, bias_events=True,
     ),
     "deep": CoreParams(
         n_axons=64, n_neurons=96, lanes=2, neuron_lanes=2, source_lanes=2, n_projections=16,
@@ -129,7 +130,11 @@ class Pair:
     def run(self, events: NDArray[np.int64]) -> int:
         """Run both, compare all that they report, and return how many spikes there were."""
         params, first = self.params, self.rtl.tick
-        self.rtl.queue((events[:, 0] + first) << 16 | events[:, 1])
+        biases = self.biases(params.event_queue_depth - len(events)) + (first, 0, 0)
+        for tick in range(first, first + TICKS):
+            now = events[events[:, 0] == tick - first]
+            self.rtl.queue_biases(biases[biases[:, 0] == tick])
+            self.rtl.queue((now[:, 0] + first) << 16 | now[:, 1])
         self.rtl.run_to(first + TICKS)
         words = b""
         while len(part := self.rtl.take(MAX_FETCH_WORDS)) == 4 * MAX_FETCH_WORDS:
@@ -139,13 +144,26 @@ class Pair:
         rtl = decode(reported, TICKS, params, digests)
         assert self.model.tick == first
         ticks, axons = events[:, 0] + first, events[:, 1].astype(np.int32)
-        ran = self.model.advance(ticks, axons, TICKS, 1 << 16)
+        ran = self.model.advance(ticks, axons, TICKS, 1 << 16, biases)
         model = decode(ran.words, TICKS, params, digests)
         for name in ("spike_cycles", "update_cycles", "cycles", "digests"):
             np.testing.assert_array_equal(getattr(rtl, name), getattr(model, name), name)
         np.testing.assert_array_equal(rtl.spikes, model.spikes)
         np.testing.assert_array_equal(reported, ran.words)
         return len(rtl.spikes)
+
+    def biases(self, most: int) -> NDArray[np.int64]:
+        """Return up to `most` bias events, ascending by tick, if the core has any."""
+        rng, unit = self.other_rng, 1 << (self.params.v_width - 4)
+        count = self.params.bias_events * min(most, int(rng.choice([0, 5, 40])))
+        return np.stack(
+            [
+                np.sort(rng.integers(0, TICKS, count)),
+                rng.integers(0, self.params.n_neurons, count),
+                rng.integers(-unit, unit, count),
+            ],
+            axis=1,
+        )
 
     def compare(self) -> None:
         for form in space_formats(self.params).values():

@@ -14,12 +14,12 @@ ODD = CoreParams(
     n_axons=12, n_neurons=20, lanes=4, neuron_lanes=1, source_lanes=4, weight_width=5, v_width=10,
     i_syn_width=9, theta_width=24, trace_width=8, refrac_width=2, event_queue_depth=16,
     spike_queue_depth=128, digest_rounds=1, saturation_counters=True, decay_shift=True,
-    receptors=2, n_profiles=4,
+    receptors=2, n_profiles=4, bias_events=True,
 )  # fmt: skip
 FIXED = CoreParams(
     n_axons=4, n_neurons=16, lanes=4, neuron_lanes=4, source_lanes=1, learning=False,
     event_queue_depth=16, spike_queue_depth=128, digest_rounds=2, saturation_counters=True,
-    decay_shift=True,
+    decay_shift=True, bias_events=True,
 )  # fmt: skip
 # An odd number of axons and neurons to a lane: columns of any length.
 PAIRED = CoreParams(
@@ -37,6 +37,7 @@ PAIRED = CoreParams(
     saturation_counters=True,
     receptors=2,
     n_profiles=2,
+    bias_events=True,
 )
 
 SIZES = {"tiny": preset("tiny"), "odd": ODD, "fixed": FIXED, "paired": PAIRED}
@@ -49,17 +50,21 @@ BRIEF = {
 }  # fmt: skip
 
 
+# In which bias events come beside axon events, as many as the queue holds, and late.
+OF_BIASES = {"random_networks", "event_queue_fills_up", "biases_come_at_the_last_moment"}
+
+
 def cases() -> list[object]:
     # A queue is the same in every size.
-    once = {"output_queue_fills_up", "event_queue_fills_up"}
+    once = {"output_queue_fills_up"}
     every = [
         (size, name)
         for size, params in SIZES.items()
         for name in core_bench.bench.names
-        if (params.learning or name not in core_bench.OF_LEARNING)
-        and (size == "tiny" or name not in once)
+        if core_bench.is_for(name, params) and (size == "tiny" or name not in once)
     ]
-    return bulk_but([("tiny", name) for name in BRIEF], every)
+    brief = [("tiny", name) for name in BRIEF] + [("odd", name) for name in OF_BIASES]
+    return bulk_but(brief, every)
 
 
 @pytest.mark.parametrize(("size", "name"), cases())

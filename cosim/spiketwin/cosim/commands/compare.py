@@ -284,11 +284,13 @@ def _shrink(console: Console, subjects: list[Subject], found: Comparison, path: 
     with progress.shown(console) as display:
         shrunk = shrink(first, other, found.case, difference, display)
     case, network = shrunk.case, shrunk.case.network
-    files.save(path, network, case.spikes, case.ticks)
+    biases = case.biases if len(case.biases) else None
+    files.save(path, network, case.spikes, case.ticks, biases)
+    rewritten = f"{len(case.biases):,} bias events, " if len(case.biases) else ""
     console.print(
-        f"{path}: {case.ticks:,} ticks, {len(case.spikes):,} axon events, {network.n_axons} axons, "
-        f"{network.n_neurons} neurons, {network.n_weights:,} weights, after "
-        f"{shrunk.runs:,} runs{'' if shrunk.whole else ', the most: shrink it once more'}",
+        f"{path}: {case.ticks:,} ticks, {len(case.spikes):,} axon events, {rewritten}"
+        f"{network.n_axons} axons, {network.n_neurons} neurons, {network.n_weights:,} weights, "
+        f"after {shrunk.runs:,} runs{'' if shrunk.whole else ', the most: shrink it once more'}",
         soft_wrap=True,
         markup=False,
     )

@@ -170,7 +170,8 @@ def latency(
     if plot is not None:
         import_module("matplotlib")  # fail before the run if it is missing
     network, saved = files.load(net)
-    events, length = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
+    chosen = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
+    chosen = stimulus.without_biases(chosen, "latency")
     console = options.console()
     sizes = network.core_params()
     devices = dict(zip(options.told_apart(urls), urls, strict=True))
@@ -181,14 +182,14 @@ def latency(
         clocks = clocks or (subjects[0].core.identity.clock_hz,)
         for clock, rate in product(clocks, rates or ()):
             cycles_per_bit(clock, rate)  # fail before the run if a clock cannot make a rate
-        case = Case.of(network, subjects[0].core.params, events, length)
+        case = Case.of(network, subjects[0].core.params, chosen.spikes, chosen.ticks)
         played = _played(console, subjects, case, clocks, rates)
     found = study(played, clocks, rates or _made_by(clocks), round_trip)
     outputs = options.Outputs()
     outputs.json(json_file, found)
     if plot is not None:
         curve = import_module("spiketwin.cosim.compare.hardware_curve")
-        title = f"{readable(net.name)}: {length:,} ticks in software and in hardware"
+        title = f"{readable(net.name)}: {chosen.ticks:,} ticks in software and in hardware"
         outputs.write(plot, lambda file: curve.save(file, found, title))
     _say(console, found)
     outputs.check()

@@ -15,6 +15,7 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import files
 from spiketwin.host.cli import options, stimulus
 from spiketwin.host.errors import InvalidInput
+from spiketwin.host.files import Stimulus
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
@@ -29,10 +30,13 @@ class Played:
         Sizes of a core that holds the network.
     on:
         Returns the case for a core of given sizes.
+    stimulus:
+        The stimulus of a file; None of a preset.
     """
 
     sizes: CoreParams
     on: Callable[[CoreParams], Case]
+    stimulus: Stimulus | None = None
 
 
 def arguments(command: _Decorated) -> _Decorated:
@@ -87,10 +91,11 @@ def played(
 
 def _of_file(net: Path, spike_file: Path | None, ticks: int | None, digest_rounds: int) -> Played:
     network, saved = files.load(net)
-    spikes, length = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
+    chosen = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
     return Played(
-        network.core_params(digest_rounds=digest_rounds),
-        lambda sizes: Case.of(network, sizes, spikes, length),
+        network.core_params(digest_rounds=digest_rounds, bias_events=len(chosen.biases) > 0),
+        lambda sizes: Case.of(network, sizes, chosen.spikes, chosen.ticks, chosen.biases),
+        chosen,
     )
 
 

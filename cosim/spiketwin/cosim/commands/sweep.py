@@ -25,7 +25,7 @@ from spiketwin.cosim.compare.sweep import Judge, Point, Sweep, SweepResult
 from spiketwin.cosim.compare.sweep import sweep as sweep_target
 from spiketwin.cosim.demo.tasks import TASKS
 from spiketwin.hdl.spec.installation import install_command
-from spiketwin.host.cli import options, progress
+from spiketwin.host.cli import options, progress, stimulus
 from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 from spiketwin.host.paths import readable
 from spiketwin.host.progress import Progress
@@ -133,6 +133,8 @@ def sweep(
         import_module("matplotlib")  # fail before the run if it is missing
     console = options.console()
     what = played.played(net, preset_name, spike_file, ticks)
+    if what.stimulus is not None:
+        stimulus.without_biases(what.stimulus, "sweep")
     judge = None
     if preset_name in TASKS:
         what, judge = _task(console, preset_name, ticks)

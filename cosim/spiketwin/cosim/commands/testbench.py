@@ -273,10 +273,10 @@ def _chosen(bench: _Bench, wanted: Sequence[str], seed: int, results: Path) -> l
     tests = runner.collect(bench.module, bench.folder, bench.params, seed, results)
     if bench.module == _SESSION:
         return [test for test in tests if test.level == bench.level]
-    if bench.title == "core" and not bench.params.learning:
-        from spiketwin.cosim.testbenches.core_bench import OF_LEARNING
+    if bench.title == "core":
+        from spiketwin.cosim.testbenches.core_bench import is_for
 
-        tests = [test for test in tests if test.name not in OF_LEARNING]
+        tests = [test for test in tests if is_for(test.name, bench.params)]
     if not wanted:
         return tests
     unknown = set(wanted) - {test.name for test in tests}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.layout import SIZES_OF_TABLE, cut
 from spiketwin.host.progress import Steps
+from spiketwin.host.stimuli import NO_BIASES
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,6 +37,9 @@ class Case:
         Name of the ideal network's unit.
     spikes, ticks:
         The stimulus: shape (k, 2), (tick, axon), and its length.
+    biases:
+        Its bias events, ascending by tick: shape (m, 3), (tick, neuron, bias), in units of the
+        core.
     clear_every:
         Ticks between two clears of all state; None for no clears.
     """
@@ -47,6 +51,7 @@ class Case:
     unit: str
     spikes: IntArray
     ticks: int
+    biases: IntArray = field(default_factory=lambda: NO_BIASES)
     clear_every: int | None = None
 
     @classmethod
@@ -60,11 +65,14 @@ class Case:
         )  # fmt: skip
 
     @classmethod
-    def of(cls, network: Network, params: CoreParams, spikes: IntArray, ticks: int) -> Self:
+    def of(
+        cls, network: Network, params: CoreParams, spikes: IntArray, ticks: int,
+        biases: IntArray = NO_BIASES,
+    ) -> Self:  # fmt: skip
         """Take the integers of a network as ideal, so that only decays and steps are rounded."""
         return cls(
             ideal=Ideal.of(network, params), network=network, params=params, scale=1.0,
-            unit="units", spikes=spikes, ticks=ticks,
+            unit="units", spikes=spikes, ticks=ticks, biases=biases,
         )  # fmt: skip
 
     def run_ideal(
@@ -72,8 +80,9 @@ class Case:
     ) -> Trajectory:
         """Run the ideal network; parameters and errors are those of `Ideal.run`."""
         return self.ideal.run(
-            self.spikes, self.ticks, every=every, clear_every=self.clear_every, keeping=keeping
-        )
+            self.spikes, self.ticks, every=every, clear_every=self.clear_every, keeping=keeping,
+            biases=self.biases / (1.0, 1.0, self.scale),
+        )  # fmt: skip
 
     def run_on(
         self, core: Core, every: int | None = None, progress: Steps | None = None
@@ -83,7 +92,9 @@ class Case:
         Parameters and errors are those of `record` and of the methods of the core.
         """
         network = NetworkOnCore(core, self.network)
-        return record(network, self.spikes, self.ticks, every, self.clear_every, progress)
+        return record(
+            network, self.spikes, self.ticks, every, self.clear_every, progress, self.biases
+        )
 
     def open_loop(self) -> Self:
         """Return the case in which every neuron receives the ideal network's own spikes.
@@ -119,7 +130,8 @@ def _with_played(params: CoreParams, network: Network) -> CoreParams:
         n_axons = max(n_axons, parts.n_axons)
         for name in ("n_neurons", *SIZES_OF_TABLE):
             sizes[name] = max(getattr(p, name), getattr(parts, name))
-    queue = max(p.event_queue_depth, 1 << (n_axons - 1).bit_length())
+    in_tick = n_axons + p.n_neurons * p.bias_events
+    queue = max(p.event_queue_depth, 1 << (in_tick - 1).bit_length())
     return replace(p, n_axons=n_axons, event_queue_depth=queue, **sizes)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spiketwin.cosim.compare import kernels
 from spiketwin.cosim.compare.quantisation import Quantisation, coded_loss, exact_loss, no_grid
-from spiketwin.cosim.compare.trajectory import Trajectory, Values, record
+from spiketwin.cosim.compare.trajectory import Rows, Trajectory, Values, record
 from spiketwin.cosim.compilation import announced
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
@@ -31,6 +31,7 @@ from spiketwin.host.cautions import warn_of_rounding
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidNetwork
 from spiketwin.host.network import ARRAYS, SETTINGS, Network
+from spiketwin.host.stimuli import NO_BIASES
 
 _IN_UNITS: Final = {
     variable.attribute: 1 << variable.fraction_bits
@@ -241,12 +242,13 @@ class Ideal:
         every: int | None = None,
         clear_every: int | None = None,
         keeping: Quantisation | None = None,
+        biases: Rows = NO_BIASES,
     ) -> Trajectory:
         """Run the network from rest.
 
         Parameters
         ----------
-        spikes, ticks, every, clear_every:
+        spikes, ticks, every, clear_every, biases:
             Stimulus and records: as for `spiketwin.cosim.compare.trajectory.record`.
         keeping:
             Roundings of a core that are kept, in which case our unit is the core's; None for none.
@@ -258,7 +260,8 @@ class Ideal:
         DoesNotFit
             The core whose roundings are kept is smaller than the network.
         """
-        return record(_Runner(self, keeping), spikes, ticks, every, clear_every)
+        runner = _Runner(self, keeping)
+        return record(runner, spikes, ticks, every, clear_every, biases=biases)
 
 
 class _Runner:
@@ -285,7 +288,7 @@ class _Runner:
             threshold=ideal.threshold,
             v_reset=ideal.v_reset,
             refrac_ticks=ideal.refrac_ticks,
-            bias=ideal.bias,
+            bias=ideal.bias.copy(),
             profile=ideal.profile,
             source_profile=np.append(ideal.source_profile, ideal.source_profile[sources]),
             rule=ideal.rule,
@@ -309,14 +312,16 @@ class _Runner:
             column_noise=np.zeros(ideal.n_sources, np.uint16),
         )
 
-    def run(self, events: IntArray, ticks: int) -> IntArray:
+    def run(self, events: IntArray, ticks: int, biases: Rows) -> IntArray:
         fired = np.empty((ticks * self._state.v.size, 2), np.int64)
         # The core's noise depends on the tick counted from the beginning, whatever the parts.
         tick, axon = np.ascontiguousarray((events + (self._tick, 0)).T)
         with announced("the ideal network"):
             count = kernels.run_ticks(
-                self._state, self._rules, self._grid, self._tick, ticks, tick, axon, fired
-            )
+                self._state, self._rules, self._grid, self._tick, ticks, tick, axon, fired,
+                biases[:, 0].astype(np.int64) + self._tick, biases[:, 1].astype(np.int64),
+                biases[:, 2].astype(np.float64),
+            )  # fmt: skip
         spikes: IntArray = fired[:count] - (self._tick, 0)
         self._tick += ticks
         return spikes

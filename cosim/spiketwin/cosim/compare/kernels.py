@@ -304,17 +304,23 @@ def run_ticks(
     event_tick: Int64,
     event_axon: Int64,
     spikes: Int64,
+    bias_tick: Int64,
+    bias_neuron: Int64,
+    bias_value: Reals,
 ) -> int:
     """Execute `ticks` ticks, beginning with `tick`, and return the number of spikes.
 
-    Events ascend by (tick, axon), and none is outside these ticks. The output `spikes`,
-    shape (ticks · n_neurons, 2), receives (tick, neuron) of each spike.
+    Events ascend by (tick, axon), bias events by tick, and none is outside these ticks. The output
+    `spikes`, shape (ticks · n_neurons, 2), receives (tick, neuron) of each spike.
     """
-    count, event = 0, 0
+    count, event, rewritten = 0, 0, 0
     n_axons = s.trace_pre.size - s.relay_source.size - s.v.size
     for now in range(tick, tick + ticks):
         key_x, key_y = noise_key(g.seed, now, a.PASS_PRE)
         s.active[:] = False
+        while rewritten < bias_tick.size and bias_tick[rewritten] == now:
+            s.bias[bias_neuron[rewritten]] = bias_value[rewritten]
+            rewritten += 1
         _deliver_due(s, g, now)
         while event < event_tick.size and event_tick[event] == now:
             _deliver(s, r, g, now, event_axon[event], key_x, key_y)

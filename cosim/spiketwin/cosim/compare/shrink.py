@@ -25,6 +25,7 @@ from spiketwin.host import Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.network import SETTINGS
 from spiketwin.host.progress import Progress
+from spiketwin.host.stimuli import between
 
 MOST_RUNS: Final = 1000
 """Most cases that are tried."""
@@ -95,7 +96,7 @@ def shrink(
         before = small.size
         for fewer in (
             _fewer_projections, _fewer_delays, _fewer_neurons, _fewer_ticks, _fewer_events,
-            _fewer_weights, _fewer_settings,
+            _fewer_biases, _fewer_weights, _fewer_settings,
         ):  # fmt: skip
             small = fewer(small, search.still_differ)
     whole = not search.over
@@ -114,6 +115,7 @@ class _Small:
 
     network: Network
     events: IntArray
+    biases: IntArray
     ticks: int
 
     @property
@@ -125,8 +127,8 @@ class _Small:
         neurons = sum(int((getattr(net, n) != v).sum()) for n, v in _SILENT.items())
         delays = sum(each.delay > 0 for each in net.projections)
         return (
-            self.ticks, len(self.events), len(net.projections), delays, net.n_weights,
-            net.n_plastic, neurons, settings,
+            self.ticks, len(self.events), len(self.biases), len(net.projections), delays,
+            net.n_weights, net.n_plastic, neurons, settings,
         )  # fmt: skip
 
     def changed(self, **attributes: Any) -> _Small:
@@ -153,9 +155,15 @@ def _beginnings(a: Subject, case: Case, found: Difference) -> Iterator[_Small]:
                 now.weights = a.core.read_weights(was)
         if learned.all_to_all:
             learned.weights = a.core.read_weights()
-        events = case.spikes[(case.spikes[:, 0] >= begin) & (case.spikes[:, 0] < end)]
-        yield _Small(learned, events - (begin, 0), end - begin)
-    yield _Small(case.network, case.spikes[case.spikes[:, 0] < end], end)
+        if len(case.biases):
+            learned.bias = a.core.read_parameters()["bias"]
+        yield _beginning(case, learned, begin, end)
+    yield _beginning(case, case.network, 0, end)
+
+
+def _beginning(case: Case, network: Network, begin: int, end: int) -> _Small:
+    spikes, biases = (between(rows, begin, end) for rows in (case.spikes, case.biases))
+    return _Small(network, spikes, biases, end - begin)
 
 
 _Differ = Callable[[_Small], bool]
@@ -177,7 +185,8 @@ class _Search:
 
     def case(self, small: _Small) -> Case:
         """Make the case of a candidate."""
-        return Case.of(small.network, self._a.core.params, small.events, small.ticks)
+        sizes = self._a.core.params
+        return Case.of(small.network, sizes, small.events, small.ticks, small.biases)
 
     def differ(self, small: _Small) -> bool:
         """Return whether the targets differ in a candidate."""
@@ -216,17 +225,29 @@ def _fewer_events(small: _Small, differ: _Differ) -> _Small:
     return only(_minimal(range(len(small.events)), lambda rows: differ(only(rows))))
 
 
+def _fewer_biases(small: _Small, differ: _Differ) -> _Small:
+    def only(rows: list[int]) -> _Small:
+        return replace(small, biases=small.biases[rows])
+
+    kept = range(len(small.biases))
+    return only(_minimal(kept, lambda rows: differ(only(rows)))) if kept else small
+
+
 def _fewer_ticks(small: _Small, differ: _Differ) -> _Small:
     """Remove ticks with their events, and move later ticks forward."""
 
     def only(ticks: list[int]) -> _Small:
-        kept = small.events[np.isin(small.events[:, 0], ticks)]
-        moved = np.searchsorted(ticks, kept[:, 0])
-        return replace(
-            small, events=np.stack([moved, kept[:, 1]], axis=1), ticks=max(1, len(ticks))
-        )
+        events, biases = (_moved(rows, ticks) for rows in (small.events, small.biases))
+        return replace(small, events=events, biases=biases, ticks=max(1, len(ticks)))
 
     return only(_minimal(range(small.ticks), lambda ticks: differ(only(ticks))))
+
+
+def _moved(rows: IntArray, ticks: list[int]) -> IntArray:
+    """Return the events of these ticks, which follow each other now."""
+    kept = rows[np.isin(rows[:, 0], ticks)]
+    kept[:, 0] = np.searchsorted(ticks, kept[:, 0])
+    return kept
 
 
 def _fewer_projections(small: _Small, differ: _Differ) -> _Small:
@@ -345,9 +366,10 @@ def _cut(small: _Small) -> _Small:
     """Remove the neurons and axons after the last ones in use."""
     net = small.network
     if not net.all_to_all:
-        return replace(small, network=_cut_populations(net, small.events))
+        return _cut_populations(small)
     linked = net.weights.astype(np.bool_) | net.plastic
     special = np.any([getattr(net, name) != value for name, value in _SILENT.items()], axis=0)
+    special[small.biases[:, 1]] = True
     used = np.stack([linked.any(axis=0), linked[net.n_axons :].any(axis=1), special])
     n_neurons = max(1, _length(used.any(axis=0)))
     played = int(small.events[:, 1].max(initial=-1)) + 1
@@ -363,15 +385,18 @@ def _cut(small: _Small) -> _Small:
     )
 
 
-def _cut_populations(net: Network, events: IntArray) -> Network:
-    """Return a network without its unused populations, and without the axons after the last used.
+def _cut_populations(small: _Small) -> _Small:
+    """Remove the unused populations, and the axons after the last used.
 
-    A population is used if a projection has any of its neurons, or one has parameters of its own.
+    A population is used if a projection has any of its neurons, or one has parameters of its own
+    or a bias event.
     """
+    net = small.network
     ends = [end for each in net.projections for end in (each.source, each.target)]
     axons = [end.first + end.size for end in ends if end.of_axons]
-    played = int(events[:, 1].max(initial=-1)) + 1
+    played = int(small.events[:, 1].max(initial=-1)) + 1
     used = np.any([getattr(net, name) != value for name, value in _SILENT.items()], axis=0)
+    used[small.biases[:, 1]] = True
     for end in ends:
         if not end.of_axons:
             used[end.neurons] = True
@@ -390,7 +415,9 @@ def _cut_populations(net: Network, events: IntArray) -> Network:
             for end in (projection.source, projection.target)
         )
         fewer.project(source, target, **projection.keywords())
-    return fewer
+    biases = small.biases.copy()
+    biases[:, 1] = [firsts[neuron] for neuron in biases[:, 1].tolist()]
+    return replace(small, network=fewer, biases=biases)
 
 
 def _length(used: ArrayLike) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
-
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.equality import Behaviour
 from spiketwin.host import Core
@@ -13,6 +11,7 @@ from spiketwin.host.elements import IntArray
 from spiketwin.host.progress import Steps
 from spiketwin.host.runs import joined
 from spiketwin.host.spikes import Run
+from spiketwin.host.stimuli import between
 
 
 class Subject:
@@ -89,11 +88,11 @@ class Playback:
         for first, last in pairwise(sorted({begin, end, *(c for c in clears if c > begin)})):
             if first in clears:
                 self._core.clear()
-            rows = np.searchsorted(self._case.spikes[:, 0], (first, last))
-            events = self._case.spikes[slice(*rows)] - (first, 0)
             run = self._core.run(
-                events, last - first, progress=_shifted(progress, first, end), digests=self._digests
-            )
+                between(self._case.spikes, first, last), last - first,
+                progress=_shifted(progress, first, end), digests=self._digests,
+                biases=between(self._case.biases, first, last),
+            )  # fmt: skip
             parts.append(run)
         self._tick = end
         return joined(parts)

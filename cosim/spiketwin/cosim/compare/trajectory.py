@@ -13,9 +13,10 @@ from spiketwin.host import Core, Network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.progress import Steps
-from spiketwin.host.stimuli import checked_events
+from spiketwin.host.stimuli import NO_BIASES, between, checked_events
 
 Values = NDArray[np.float64]
+Rows = IntArray | Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +47,11 @@ class RunningNetwork(Protocol):
     n_axons: int
     learns: bool
 
-    def run(self, events: IntArray, ticks: int) -> IntArray:
-        """Execute ticks; return the spikes, (tick, neuron), with ticks counted from the first."""
+    def run(self, events: IntArray, ticks: int, biases: Rows) -> IntArray:
+        """Execute ticks; return the spikes, (tick, neuron), with ticks counted from the first.
+
+        `biases` are the bias events, (tick, neuron, bias), ascending by tick.
+        """
 
     def clear(self) -> None:
         """Set all state to 0."""
@@ -66,6 +70,7 @@ def record(
     every: int | None,
     clear_every: int | None,
     progress: Steps | None = None,
+    biases: Rows = NO_BIASES,
 ) -> Trajectory:
     """Run a network and record it.
 
@@ -81,6 +86,9 @@ def record(
         Ticks between two clears of state, each before the next tick begins; None for no clears.
     progress:
         Called with (ticks done, ticks) at each record and each clear.
+    biases:
+        Shape (m, 3): bias events (tick, neuron, bias), ascending by tick, in the unit of the
+        network.
 
     Raises
     ------
@@ -99,8 +107,8 @@ def record(
     for begin, end in pairwise(sorted({0, *clears, *records})):
         if begin in clears:
             network.clear()
-        first, last = np.searchsorted(events[:, 0], (begin, end))
-        fired.append(network.run(events[first:last] - (begin, 0), end - begin) + (begin, 0))
+        parts = between(events, begin, end), end - begin, between(biases, begin, end)
+        fired.append(network.run(*parts) + (begin, 0))
         if end in records:
             v.append(network.v())
             if network.learns or end == ticks:
@@ -124,9 +132,9 @@ class NetworkOnCore:
         self.n_axons = network.n_axons
         self.learns = network.learns
 
-    def run(self, events: IntArray, ticks: int) -> IntArray:
+    def run(self, events: IntArray, ticks: int, biases: Rows) -> IntArray:
         """Execute ticks, as `RunningNetwork.run`."""
-        return self._core.run(events, ticks).spikes
+        return self._core.run(events, ticks, biases=biases).spikes
 
     def clear(self) -> None:
         """Set all state to 0."""

@@ -43,7 +43,7 @@ class DeviceCore(Protocol):
 
     @property
     def events_queued(self) -> int:
-        """Axon events in the queue."""
+        """Events in the queue."""
 
     @property
     def pending_groups(self) -> int:
@@ -78,6 +78,12 @@ class DeviceCore(Protocol):
         Each event is its axon in the low bits and, from bit `EVENT_TICK_PLACE` on, its tick.
 
         At a fixed tick period, events of ticks that have begun are dropped and counted.
+        """
+
+    def queue_biases(self, events: Elements) -> None:
+        """Queue bias events, shape (k, 3): tick, neuron and bias, as `queue` does axon events.
+
+        Ticks ascend, and no axon event of the first one is queued. The core has bias events.
         """
 
     def run_to(self, tick: int) -> None:

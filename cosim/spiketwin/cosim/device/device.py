@@ -43,12 +43,14 @@ from spiketwin.hdl.spec.registers import (
     Space,
     SpaceFormat,
     counters,
+    limits,
     space_formats,
 )
 
 _TOP32: Final = (1 << 32) - 1
-_OF_RUNS: Final = frozenset(map(int, (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH)))
+_OF_RUNS: Final = frozenset(map(int, (Opcode.EVENTS, Opcode.BIASES, Opcode.RUN, Opcode.FETCH)))
 _NO_EVENT: Final = -1
+_BIAS_ITEM: Final = np.dtype([("offset", "<u2"), ("neuron", "<u2"), ("bias", "<i4")])
 _CLEARABLE: Final = sum(ClearMask)
 
 
@@ -84,6 +86,7 @@ class SoftwareDevice:
             Opcode.STOP: self._stop,
             Opcode.SET_BAUD: self._set_baud,
             Opcode.SET_TICK: self._set_tick,
+            **({Opcode.BIASES: self._biases} if self._params.bias_events else {}),
         }
         self._requests = {
             int(opcode): (_ArgumentLayout(REQUESTS[opcode]), execute)
@@ -113,7 +116,11 @@ class SoftwareDevice:
 
     def _start(self) -> None:
         self._session = Session(self._params.link_slots, self._identify, self._execute)
-        self._last_event = _NO_EVENT
+        self._forget_events()
+
+    def _forget_events(self) -> None:
+        """Let the next event be of any tick and axon, as the first one is."""
+        self._last_event, self._first_bias_tick = _NO_EVENT, 0
 
     @property
     def _running(self) -> bool:
@@ -140,7 +147,7 @@ class SoftwareDevice:
 
     def _reset(self) -> bytes:
         self._core.reset()
-        self._last_event = _NO_EVENT
+        self._forget_events()
         return b""
 
     def _clear(self, mask: int) -> bytes:
@@ -180,19 +187,45 @@ class SoftwareDevice:
         return b""
 
     def _events(self, tick: int, data: bytes) -> bytes:
-        items, core = np.frombuffer(data, "<u4"), self._core
-        real_time, depth = core.real_time, self._params.event_queue_depth
-        if real_time or len(items) > depth - core.events_queued:
-            core.advance()
-        if len(items) > depth - core.events_queued:
-            raise Refusal(Status.QUEUE_FULL, depth - core.events_queued)
+        items = np.frombuffer(data, "<u4")
+        begin = self._begin_events(len(items))
         if len(items):
             # An item has the tick's offset below the axon; a key has the axon below the tick.
             keys = (items << 16 | items >> 16).astype(np.int64) + (tick << EVENT_TICK_PLACE)
-            self._check_events(items, keys, 0 if real_time else core.run_until)
+            self._check_events(items, keys, begin)
             self._last_event = int(keys[-1])
-            core.queue(keys)
+            self._first_bias_tick = (self._last_event >> EVENT_TICK_PLACE) + 1
+            self._core.queue(keys)
         return b""
+
+    def _biases(self, tick: int, data: bytes) -> bytes:
+        items, p = np.frombuffer(data, _BIAS_ITEM), self._params
+        begin = self._begin_events(len(items))
+        if len(items):
+            neuron, bias = items["neuron"].astype(np.int64), items["bias"].astype(np.int64)
+            ticks = tick + items["offset"].astype(np.int64)
+            low, high = limits(p.v_width, signed=True)
+            refuse_first(
+                (
+                    Status.BAD_VALUE,
+                    (neuron >= p.n_neurons) | (bias < low) | (bias > high) | (ticks > _TOP32),
+                ),
+                (Status.BAD_ORDER, np.diff(ticks, prepend=self._first_bias_tick) < 0),
+                (Status.LATE, ticks < begin),
+            )
+            self._first_bias_tick = int(ticks[-1])
+            self._last_event = self._first_bias_tick << EVENT_TICK_PLACE
+            self._core.queue_biases(np.stack([ticks, neuron, bias], axis=1))
+        return b""
+
+    def _begin_events(self, count: int) -> int:
+        """Refuse more events than there is room for; return the first tick that may have some."""
+        core, depth = self._core, self._params.event_queue_depth
+        if core.real_time or count > depth - core.events_queued:
+            core.advance()
+        if count > depth - core.events_queued:
+            raise Refusal(Status.QUEUE_FULL, depth - core.events_queued)
+        return 0 if core.real_time else core.run_until
 
     def _check_events(self, items: npt.NDArray[np.uint32], keys: Elements, begin: int) -> None:
         """Refuse events that are malformed, or of ticks before `begin`."""
@@ -228,7 +261,7 @@ class SoftwareDevice:
 
     def _stop(self) -> bytes:
         self._core.stop()
-        self._last_event = _NO_EVENT
+        self._forget_events()
         return self._core.tick.to_bytes(4, "little")
 
     def _set_baud(self, cycles_per_bit: int) -> bytes:
@@ -241,7 +274,7 @@ class SoftwareDevice:
         if tick > MAX_SET_TICK:
             raise Refusal(Status.BAD_VALUE, 0)
         self._core.stop()
-        self._last_event = _NO_EVENT
+        self._forget_events()
         self._core.set_tick(tick)
         return b""
 

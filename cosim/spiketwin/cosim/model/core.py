@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, cast
 
@@ -18,6 +19,9 @@ from spiketwin.hdl.spec.variables import ARRAYS, Per, Variable
 from spiketwin.host.decoding import Decoded, decode
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.words import Words
+
+NO_BIASES: Final = np.empty((0, 3), np.int64)
+"""No bias events."""
 
 _NOTHING: Final = np.empty(0, np.int32)
 _LOG_WORDS: Final = 1 << 18
@@ -36,13 +40,14 @@ _rule: Final = itemgetter(*kernels.Rule._fields)
 
 
 class Ran(NamedTuple):
-    """The result of executing ticks: output words, number of events taken, and cycles.
+    """The result of executing ticks: output words, numbers of axon and bias events taken, cycles.
 
     The array of words is overwritten when the core executes ticks again.
     """
 
     words: Words
     events: int
+    biases: int
     cycles: int
 
 
@@ -96,6 +101,7 @@ class ModelCore:
             digest_neurons=rows.neurons,
             digest_sources=rows.sources,
             digest_relays=rows.relays,
+            digest_biases=rows.biases,
             sources=np.arange(p.n_sources, dtype=np.uint16),
             neurons=np.arange(p.n_neurons, dtype=np.uint16),
         )
@@ -180,7 +186,7 @@ class ModelCore:
         """Add the counts of another core to `saturations`."""
         self._saturations += [saturations[counter.name] for counter in SATURATIONS]
 
-    def run(self, events: npt.ArrayLike, ticks: int) -> Decoded:
+    def run(self, events: npt.ArrayLike, ticks: int, biases: npt.ArrayLike = ()) -> Decoded:
         """Execute `ticks` ticks with these events, and return the decoded output words.
 
         Parameters
@@ -190,44 +196,47 @@ class ModelCore:
             spikes twice. Ticks, here and in the result, are counted like `tick`.
         ticks:
             0 or more.
+        biases:
+            Bias events, integers of shape (k, 3): tick, neuron and bias, in any order; of several
+            biases of a neuron in a tick the last one counts.
 
         Raises
         ------
         InvalidInput
-            An event lies outside the ticks of this run, its axon does not exist, or the shape is
-            wrong.
+            An event lies outside the ticks of this run, its axon or neuron does not exist, its bias
+            does not fit, the shape is wrong, or the core has no bias events.
         """
         if ticks < 0:
             raise InvalidInput(f"ticks must be 0 or more, not {ticks}")
-        table = np.asarray(events, np.int64)
-        if table.size == 0:
-            table = table.reshape(0, 2)
-        if table.ndim != 2 or table.shape[1] != 2:
-            raise InvalidInput(f"events must have shape (k, 2), not {table.shape}")
-        for column, name, low, high in (
-            (table[:, 0], "tick", self.tick, self.tick + ticks - 1),
-            (table[:, 1], "axon", 0, self.params.n_axons - 1),
-        ):
-            wrong = column[(column < low) | (column > high)]
-            if wrong.size:
-                raise InvalidInput(
-                    f"the {name} of an event must be in {low}…{high}, not {wrong[0]}"
-                )
+        p = self.params
+        tick = "tick", self.tick, self.tick + ticks - 1
+        table = _checked("events", events, (tick, ("axon", 0, p.n_axons - 1)))
+        rewritten = _checked(
+            "biases", biases,
+            (tick, ("neuron", 0, p.n_neurons - 1), ("bias", *limits(p.v_width, signed=True))),
+        )  # fmt: skip
+        if len(rewritten) and not p.bias_events:
+            raise InvalidInput("this core has no bias events: build it with bias_events=True")
+        rewritten = rewritten[np.argsort(rewritten[:, 0], kind="stable")]
         keys = np.sort(table[:, 0] << 16 | table[:, 1])
         event_tick, event_axon = keys >> 16, (keys & 0xFFFF).astype(np.int32)
         parts: list[Words] = []
         taken, first, end = 0, self.tick, self.tick + ticks
         while self.tick < end or not parts:
-            ran = self.advance(event_tick[taken:], event_axon[taken:], end - self.tick, _LOG_WORDS)
+            ran = self.advance(
+                event_tick[taken:], event_axon[taken:], end - self.tick, _LOG_WORDS, rewritten
+            )
             parts.append(ran.words.copy())
             taken += ran.events
+            rewritten = rewritten[ran.biases :]
         digests = bool(self.register["digest_en"])
         decoded = decode(np.concatenate(parts), ticks, self.params, digests)
         return decoded._replace(spikes=decoded.spikes + (first, 0))
 
     def advance(
-        self, event_tick: kernels.Int64, event_axon: hashing.Int32, ticks: int, room: int
-    ) -> Ran:
+        self, event_tick: kernels.Int64, event_axon: hashing.Int32, ticks: int, room: int,
+        biases: kernels.Int64 = NO_BIASES,
+    ) -> Ran:  # fmt: skip
         """Execute up to `ticks` ticks, each only if `room` still holds the words of a whole tick.
 
         Parameters
@@ -238,6 +247,9 @@ class ModelCore:
             0 or more.
         room:
             Output words that may be produced.
+        biases:
+            Shape (k, 3): bias events of legal neurons and biases, ascending by tick, none before
+            `tick`; none in a core that has none.
         """
         if self._plastic_changed:
             self._arrange_plastic()
@@ -249,17 +261,18 @@ class ModelCore:
         if not self.params.has_rules:
             self.rules[0] = _rule(register)
         learns = register["learn_post"] and self._column_learns
-        done, put, events, cycles = kernels.run_ticks(
+        done, put, events, rewritten, cycles = kernels.run_ticks(
             self._arrays, _settings(register), self._sizes, self._schedules[bool(learns)],
             self._table, self.tick, ticks, event_tick, event_axon, self._words[:room],
             self._saturations,
             self._digest if register["digest_en"] else None,
             self._probes() if register["probe_period"] else None,
+            _biases(biases) if self.params.bias_events else None,
         )  # fmt: skip
         self.tick += done
         if register["probe_period"]:
             self.probe_left = (self.probe_left - done) % register["probe_period"]
-        return Ran(self._words[:put], events, cycles)
+        return Ran(self._words[:put], events, rewritten, cycles)
 
     def _probes(self) -> tuple[Any, ...]:
         """Return `kernels.Probes` of the next ticks."""
@@ -297,6 +310,30 @@ class ModelCore:
         s.row_learns[...] = s.plastic.any(axis=1)
         s.column_learns[...] = s.plastic.any(axis=0)
         self._column_learns = bool(s.column_learns.any())
+
+
+def _checked(
+    name: str, rows: npt.ArrayLike, columns: Sequence[tuple[str, int, int]]
+) -> kernels.Int64:
+    """Return a table of events whose columns have these names, least and largest values."""
+    table = np.asarray(rows, np.int64)
+    if table.size == 0:
+        table = table.reshape(0, len(columns))
+    if table.ndim != 2 or table.shape[1] != len(columns):
+        raise InvalidInput(f"{name} must have shape (k, {len(columns)}), not {table.shape}")
+    for values, (what, low, high) in zip(table.T, columns, strict=True):
+        wrong = values[(values < low) | (values > high)]
+        if wrong.size:
+            raise InvalidInput(f"the {what} of an event must be in {low}…{high}, not {wrong[0]}")
+    return table
+
+
+def _biases(events: kernels.Int64) -> tuple[Any, ...]:
+    """Return `kernels.Biases` of bias events."""
+    tick, neuron, bias = np.ascontiguousarray(events.T)
+    return tuple(
+        kernels.Biases(tick, neuron.astype(np.int32), bias.astype(np.int32), schedule.BIAS)
+    )
 
 
 def _zeros(params: CoreParams, array: Variable) -> npt.NDArray[Any]:

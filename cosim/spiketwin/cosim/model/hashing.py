@@ -110,8 +110,8 @@ def digest_synapses(
 
 
 @compiled
-def digest_relay(row: int, relay: int, word: int, rounds: int) -> np.uint32:
-    """Return the code of a relay whose source was active, and of its word in the ring."""
-    x, y = place(row, relay)
+def digest_word(row: int, column: int, word: int, rounds: int) -> np.uint32:
+    """Return the code of one word: of a relay that was set, or of a bias that was rewritten."""
+    x, y = place(row, column)
     x, y = _with_word(x, y, np.uint32(word))
     return _finished(x, y, rounds)

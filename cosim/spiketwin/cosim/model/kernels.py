@@ -20,9 +20,9 @@ from spiketwin.cosim.model.hashing import (
     Int32,
     Weights,
     digest_neurons,
-    digest_relay,
     digest_sources,
     digest_synapses,
+    digest_word,
     mix_round,
     spread,
 )
@@ -188,6 +188,7 @@ class Sizes(NamedTuple):
     digest_neurons: int
     digest_sources: int
     digest_relays: int
+    digest_biases: int
     sources: Word16
     neurons: Word16
 
@@ -258,6 +259,15 @@ class Schedule(NamedTuple):
     repeat: int
     update_and_end: int
     spike: Int64
+
+
+class Biases(NamedTuple):
+    """Bias events, ascending by their ticks; `cycles` are those that each takes."""
+
+    tick: Int64
+    neuron: Int32
+    bias: Int32
+    cycles: int
 
 
 class Probes(NamedTuple):
@@ -707,7 +717,7 @@ def _set_relays(t: Table, z: Sizes, now: int, source: int) -> np.uint32:
         relay = t.relay_first[source] + n
         word = (now + t.relay_delay[relay]) % delays * words + relay // RELAY_WORD
         t.relay_ring[word] |= np.uint32(1) << np.uint32(relay % RELAY_WORD)
-        digest ^= digest_relay(z.digest_relays, relay, word, z.digest_rounds)
+        digest ^= digest_word(z.digest_relays, relay, word, z.digest_rounds)
     return digest
 
 
@@ -1043,6 +1053,26 @@ def _deliver_all(
 
 
 @compiled
+def _apply_biases(
+    s: State, z: Sizes, b: Biases, now: int, event: int, digests: Word32 | None
+) -> tuple[np.uint32, int]:
+    """Apply the bias events of a tick, of which number `event` may be the first.
+
+    Return their digest, and the number of the first one of a later tick.
+    """
+    digest = np.uint32(0)
+    while event < b.tick.size and b.tick[event] == now:
+        j, bias = int(np.int64(b.neuron[event])), b.bias[event]
+        s.bias[j] = bias
+        if digests is not None:
+            digest ^= digest_word(
+                z.digest_biases, j, int(np.int64(bias)) & (2 * z.v_top + 1), z.digest_rounds
+            )
+        event += 1
+    return digest, event
+
+
+@compiled
 def _report_range(
     values: Int32, nibbles: int, held: np.uint64, fill: int, words: Word32, put: int, end: int
 ) -> tuple[np.uint64, int, int]:
@@ -1091,18 +1121,21 @@ def run_ticks(
     saturations: Int64,
     digests: Word32 | None,
     probes: tuple[Any, ...] | None,
-) -> tuple[int, int, int, int]:
+    biases: tuple[Any, ...] | None,
+) -> tuple[int, int, int, int, int]:
     """Execute up to `ticks` ticks, beginning with `tick`.
 
     `state`, `settings`, `sizes`, `cycles_of` and `table` are the fields of `State`, `Settings`,
     `Sizes`, `Schedule` and `Table` as plain tuples; `table` is None in a core without projections.
     `digests` receives the digest of the last tick. If it is None no digests are computed, and no
-    code for them is compiled. So it is with `probes`, the fields of `Probes`, if no tick reports.
+    code for them is compiled. So it is with `probes`, the fields of `Probes`, if no tick reports,
+    and with `biases`, the fields of `Biases`, in a core that has no bias events.
 
     Events ascend by (tick, axon) and none is before `tick`. A tick is begun only if there is room
     for ``max_words_per_tick`` output words, and for those of its probes.
 
-    Return the numbers of ticks executed, of words put out, of events taken, and of cycles.
+    Return the numbers of ticks executed, of words put out, of axon events taken, of bias events
+    taken, and of cycles.
     """
     s, r, z = State(*state), Settings(*settings), Sizes(*sizes)
     c, log = Schedule(*cycles_of), Log(words, saturations)
@@ -1110,7 +1143,7 @@ def run_ticks(
         s.row_noise[:] = a.HALF_STEP
         s.column_noise[:] = a.HALF_STEP
     done, put, event, cycles = 0, int(np.int64(0)), 0, int(np.int64(0))
-    left = int(np.int64(0))
+    left, rewritten = int(np.int64(0)), int(np.int64(0))
     if probes is not None:
         left += Probes(*probes).left
     while done < ticks:
@@ -1123,6 +1156,12 @@ def run_ticks(
         digest, event, begin = _deliver_all(
             s, table, r, z, c, log, now, event, event_tick, event_axon, digests
         )
+        if biases is not None:
+            b = Biases(*biases)
+            code, later = _apply_biases(s, z, b, now, rewritten, digests)
+            digest ^= code
+            begin += b.cycles * (later - rewritten)
+            rewritten = later
         log.words[put] = _count_word(Word.UPDATE, begin)
         if z.has_profiles:
             for j in range(s.pending.size):
@@ -1163,4 +1202,4 @@ def run_ticks(
             put += DIGEST_WORDS
         cycles += taken
         done += 1
-    return done, put, event, cycles
+    return done, put, event, rewritten, cycles

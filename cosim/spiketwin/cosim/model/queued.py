@@ -10,7 +10,7 @@ import numpy as np
 from spiketwin.cosim.compilation import announced
 from spiketwin.cosim.device.core import EVENT_TICK_PLACE, Elements
 from spiketwin.cosim.model.apart import Apart
-from spiketwin.cosim.model.core import ModelCore
+from spiketwin.cosim.model.core import NO_BIASES, ModelCore
 from spiketwin.cosim.model.memory import Memory
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import WORD_BYTES, Word, count_word
@@ -40,6 +40,7 @@ class QueuedModel:
     """
 
     _events: Elements
+    _biases: Elements
 
     def __init__(self, params: CoreParams) -> None:
         self.params = params
@@ -90,8 +91,8 @@ class QueuedModel:
 
     @property
     def events_queued(self) -> int:
-        """Axon events in the queue."""
-        return int(self._events.size)
+        """Events in the queue."""
+        return int(self._events.size) + len(self._biases)
 
     @property
     def pending_groups(self) -> int:
@@ -134,6 +135,11 @@ class QueuedModel:
     def queue(self, events: Elements) -> None:
         """Queue axon events, for which there is room."""
         self._events = np.concatenate([self._events, events])
+        self._drop_late_events()
+
+    def queue_biases(self, events: Elements) -> None:
+        """Queue bias events, for which there is room."""
+        self._biases = np.concatenate([self._biases, events])
         self._drop_late_events()
 
     def run_to(self, tick: int) -> None:
@@ -228,9 +234,11 @@ class QueuedModel:
         if self._events.size:
             ticks = self._events >> EVENT_TICK_PLACE
             axons = (self._events & ((1 << EVENT_TICK_PLACE) - 1)).astype(np.int32)
-        ran = self.core.advance(ticks, axons, end - self.core.tick, room)
+        ran = self.core.advance(ticks, axons, end - self.core.tick, room, self._biases)
         if ran.events:
             self._events = self._events[ran.events :]
+        if ran.biases:
+            self._biases = self._biases[ran.biases :]
         self._cycles += ran.cycles
         if self.real_time:
             period = self.core.register["tick_period"]
@@ -242,7 +250,7 @@ class QueuedModel:
 
     def _drop_events(self) -> None:
         """Empty the event queue."""
-        self._events = np.empty(0, np.int64)
+        self._events, self._biases = np.empty(0, np.int64), NO_BIASES
 
     def _drop_late_events(self) -> None:
         begin = self.core.tick << EVENT_TICK_PLACE
@@ -250,3 +258,7 @@ class QueuedModel:
             late = int(np.searchsorted(self._events, begin))
             self._late_events += late
             self._events = self._events[late:]
+        if len(self._biases) and int(self._biases[0, 0]) < self.core.tick:
+            late = int(np.searchsorted(self._biases[:, 0], self.core.tick))
+            self._late_events += late
+            self._biases = self._biases[late:]

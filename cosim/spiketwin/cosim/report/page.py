@@ -109,10 +109,11 @@ def _played(found: Comparison) -> dict[str, Any]:
     """Return a description of what was played, by aspect."""
     case = found.case
     network = case.network
+    biases = f" and {len(case.biases):,} bias events" if len(case.biases) else ""
     return {
         "network": f"{network.n_axons:,} axons, {network.n_neurons:,} neurons, "
         f"{network.n_weights:,} weights that are not 0",
-        "stimulus": f"{len(case.spikes):,} axon events in {case.ticks:,} ticks",
+        "stimulus": f"{len(case.spikes):,} axon events{biases} in {case.ticks:,} ticks",
         "learning": f"{network.n_plastic:,} plastic synapses",
         "core": described(next(iter(found.devices.values())).identity.params),
     }

@@ -104,7 +104,7 @@ class CoreEngine:
 
     @property
     def events_queued(self) -> int:
-        """Axon events in the queue."""
+        """Events in the queue."""
         return self._shown("event_level")
 
     @property
@@ -161,9 +161,19 @@ class CoreEngine:
 
     def queue(self, events: Elements) -> None:
         """Queue axon events; the queue must have room for them."""
-        due = (events >> EVENT_TICK_PLACE).astype(np.uint32)
-        lines = (events & ((1 << EVENT_TICK_PLACE) - 1)).astype(np.uint32)
-        self._native.spiketwin_queue(self._powered(), due.ctypes.data, lines.ctypes.data, due.size)
+        self._queue(events >> EVENT_TICK_PLACE, events & ((1 << EVENT_TICK_PLACE) - 1))
+
+    def queue_biases(self, events: Elements) -> None:
+        """Queue bias events; the queue must have room for them."""
+        tick, neuron, bias = events.T
+        width = self.params.event_number_width
+        of_width = bias & ((1 << self.params.v_width) - 1)
+        self._queue(tick, neuron | 1 << width | of_width << (width + 1))
+
+    def _queue(self, tick: Elements, above: Elements) -> None:
+        """Queue events by their ticks and by what their layout has above it."""
+        words = np.stack([tick, above, above >> 32], axis=1).astype(np.uint32)
+        self._native.spiketwin_queue(self._powered(), words.ctypes.data, len(words))
 
     def run_to(self, tick: int) -> None:
         """Move `run_until` on to `tick`."""
@@ -218,7 +228,7 @@ def _load(path: Path) -> ctypes.CDLL:
         ("clear", None, (core, number)),
         ("stop", None, (core,)),
         ("reset", None, (core, number)),
-        ("queue", None, (core, ctypes.c_void_p, ctypes.c_void_p, size)),
+        ("queue", None, (core, ctypes.c_void_p, size)),
         ("run_to", None, (core, ctypes.c_uint32)),
         ("set_tick", None, (core, ctypes.c_uint32)),
         ("advance", ctypes.c_int, (core, ctypes.c_uint64)),

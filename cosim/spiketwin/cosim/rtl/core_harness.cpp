@@ -84,10 +84,10 @@ public:
         show();
     }
 
-    // Queues events; the queue must have room for all of them.
-    void queue(const uint32_t* ticks, const uint32_t* axons, size_t count) {
+    // Queues events, each as three words, the lowest first; the queue must have room for all.
+    void queue(const uint32_t* words, size_t count) {
         for (size_t k = 0; k < count; ++k) {
-            top_->events_payload = uint64_t{axons[k]} << kTickBits | ticks[k];
+            put(top_->events_payload, words + kEventWords * k);
             top_->events_valid = 1;
             await([&] { return top_->events_ready; });
         }
@@ -144,7 +144,7 @@ public:
     uint64_t cycles() const { return cycles_; }
 
 private:
-    static constexpr unsigned kTickBits = 32;
+    static constexpr unsigned kEventWords = 3;
     static constexpr unsigned kSlackBits = 40;
     static constexpr uint64_t kMostLate = uint64_t{1} << (kSlackBits - 1);
     static constexpr uint64_t kNeverDue = (uint64_t{1} << (kSlackBits - 2)) - 1;
@@ -155,6 +155,16 @@ private:
     static constexpr unsigned kFollowingCycles = 4;
     // Cycles after which a late event has been dropped.
     static constexpr unsigned kEventCycles = 8;
+
+    // An event of at most 64 bits is a number, a wider one an array of words.
+    static void put(uint64_t& port, const uint32_t* words) {
+        port = uint64_t{words[1]} << 32 | words[0];
+    }
+
+    template <size_t N>
+    static void put(VlWide<N>& port, const uint32_t* words) {
+        std::copy(words, words + N, &port[0]);
+    }
 
     void toggle() {
         half(0);
@@ -333,9 +343,8 @@ EXPORT void spiketwin_stop(Core* core) { core->stop(); }
 
 EXPORT void spiketwin_reset(Core* core, unsigned mask) { core->reset(mask); }
 
-EXPORT void spiketwin_queue(Core* core, const uint32_t* ticks, const uint32_t* axons,
-                            size_t count) {
-    core->queue(ticks, axons, count);
+EXPORT void spiketwin_queue(Core* core, const uint32_t* words, size_t count) {
+    core->queue(words, count);
 }
 
 EXPORT void spiketwin_run_to(Core* core, uint32_t tick) { core->run_to(tick); }

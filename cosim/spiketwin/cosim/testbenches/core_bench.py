@@ -19,20 +19,26 @@ from spiketwin.cosim.testbenches.core_driver import (
 from spiketwin.cosim.testbenches.declare import Benches
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.oracle import TickResult
+from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Word
 from spiketwin.hdl.spec.registers import DAMAGE_WIDTH, ClearMask, Space, profile_columns, registers
 from spiketwin.hdl.spec.variables import PARAMETER_ARRAYS, STATE, Variable
 
 bench = Benches(CoreDriver)
 
-OF_LEARNING: Final = frozenset(
-    {
-        "weights_saturate",
-        "spikes_before_and_behind_a_synapse_at_once",
-        "nothing_plastic_costs_nothing",
-    }
-)
-"""Declares the tests that are for cores that learn."""
+_NEEDED: Final = {
+    "weights_saturate": "learning",
+    "spikes_before_and_behind_a_synapse_at_once": "learning",
+    "nothing_plastic_costs_nothing": "learning",
+    "biases_come_at_the_last_moment": "bias_events",
+}
+"""Tests that are for cores with a feature: name to the member of `CoreParams` that builds it."""
+
+
+def is_for(test: str, params: CoreParams) -> bool:
+    """Return whether a test is for a core of these sizes."""
+    return test not in _NEEDED or bool(getattr(params, _NEEDED[test]))
+
 
 DECAYS: Final = (arithmetic.DECAY_NONE, 1, 65, 3000, 32768, 65534, arithmetic.DECAY_AT_ONCE)
 STATE_SPACES: Final = tuple(v.space for v in STATE if v.space is not Space.PENDING)
@@ -109,6 +115,18 @@ def random_axons(core: CoreDriver) -> list[int]:
     return axons + core.rng.choices(axons, k=core.rng.choice((0, 0, 1, 3))) if axons else axons
 
 
+def random_biases(core: CoreDriver, most: int) -> list[tuple[int, int]]:
+    """Return up to `most` bias events of one tick, (neuron, bias), if the core has any."""
+    if not core.params.bias_events:
+        return []
+    rng, n = core.rng, core.params.n_neurons
+    low, high = bounds(core, Space.BIAS)
+    return [
+        (rng.randrange(n), rng.choice((low, high, 0, *(rng.randint(low // 32, high // 32),) * 9)))
+        for _ in range(min(most, rng.choice((0, 0, 1, 2, n))))
+    ]
+
+
 async def random_ticks(core: CoreDriver, networks: int, ticks: int, *, wild: bool) -> None:
     """Run networks drawn at random, and rewrite registers and clear state in between."""
     spikes = 0
@@ -116,7 +134,10 @@ async def random_ticks(core: CoreDriver, networks: int, ticks: int, *, wild: boo
         await program_random(core, wild=wild)
         await random_registers(core)
         for _ in range(ticks):
-            spikes += len((await core.tick(random_axons(core))).spikes)
+            axons = random_axons(core)
+            biases = random_biases(core, core.params.event_queue_depth - len(axons))
+            result = await core.tick(axons, biases)
+            spikes += len(result.spikes)
             if core.rng.random() < 0.1:
                 await random_registers(core)
             if core.rng.random() < 0.03:
@@ -521,7 +542,10 @@ async def event_queue_fills_up(core: CoreDriver) -> None:
         (tick, axon)
         for tick in range(2, room)
         for axon in sorted(core.rng.sample(range(p.n_axons), min(3, p.n_axons)))
-    ][:room]
+    ]
+    biases = {1: random_biases(core, room - 1)}
+    events = events[: room - len(biases[1])]
+    await core.queue_biases((1, *each) for each in biases[1])
     await core.queue(events[:-1])
     await core.cycles(4)
     await core.queue(events[-1:])
@@ -529,7 +553,8 @@ async def event_queue_fills_up(core: CoreDriver) -> None:
     core.scoreboard.check("event queue ready", int(core.dut.events_ready.value), 0)
     results = []
     for tick in range(events[-1][0] + 2):
-        expected = core.step([axon for when, axon in events if when == tick])
+        axons = [axon for when, axon in events if when == tick]
+        expected = core.step(axons, biases.get(tick, []))
         core.dut.run_until.value = tick + 1
         await core.cycles(2)
         for _ in range(2 * schedule.most_cycles(p)):
@@ -538,7 +563,7 @@ async def event_queue_fills_up(core: CoreDriver) -> None:
             await FallingEdge(core.dut.clk)
         core.compare()
         core.check_words(await core.take_words(), words_of(p, expected))
-        left = sum(when > tick for when, _ in events)
+        left = sum(when > tick for when, _ in events) + (len(biases[1]) if tick < 1 else 0)
         core.scoreboard.check("events queued", int(core.dut.event_level.value), left)
         results.append(expected)
     check_lively(core, results)
@@ -762,6 +787,43 @@ async def events_come_at_the_last_moment(core: CoreDriver) -> None:
 
 
 @bench
+async def biases_come_at_the_last_moment(core: CoreDriver) -> None:
+    """In real time a bias event of a tick that has begun counts while that leads in, or is late.
+
+    One that is late does not make the axon event late that comes behind it.
+    """
+    p = core.params
+    await lively(core)
+    lates, results = set[int](), []
+    for delay in range(schedule.lead_cycles(p, biases=2) + 2 * p.row_groups):
+        await core.write_registers(tick_period=2 * schedule.most_cycles(p))
+        now, late_before = core.oracle.tick, int(core.dut.late_events.value)
+        first, last = ((neuron, delay - 9) for neuron in core.rng.sample(range(p.n_neurons), 2))
+        await core.queue_biases([(now, *first)])
+        core.dut.run_until.value = now + 1
+        await core.cycles(delay)
+        await core.queue_biases([(now, *last)])
+        axon = core.rng.randrange(p.n_axons)
+        await core.queue([(now, axon)])
+        await core.cycles(2)
+        if not int(core.dut.idle.value):
+            await core.run(1)
+        await core.cycles(16)
+        late = int(core.dut.late_events.value) - late_before
+        result = core.step([axon] if late < 2 else [], [first] if late else [first, last])
+        expected, got = words_of(p, result), await core.take_words()
+        wait = got[0] - expected[0]
+        for word in (0, expected.index(count_word(Word.END, result.cycles))):
+            expected[word] += wait
+        core.check_words(got, expected)
+        core.total_cycles += wait
+        core.compare()
+        lates.add(late)
+        results.append(result)
+    core.scoreboard.check("none, one and both were late", int(lates == {0, 1, 2}), 1)
+
+
+@bench
 async def events_come_late(core: CoreDriver) -> None:
     """In real time an event of a tick that is over is dropped and counted."""
     p = core.params
@@ -773,8 +835,10 @@ async def events_come_late(core: CoreDriver) -> None:
             results.append(await core.tick())
         now = core.oracle.tick
         count = core.rng.randint(1, 3)
+        biases = random_biases(core, 3)
+        await core.queue_biases((now - count, *each) for each in biases)
         await core.queue((now - count + k, core.rng.randrange(p.n_axons)) for k in range(count))
-        late += count
+        late += count + len(biases)
         # Wait, as an event still in the pipeline would delay the tick.
         await core.cycles(16)
         await core.tick([core.rng.randrange(p.n_axons)])

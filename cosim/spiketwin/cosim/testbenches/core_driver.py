@@ -11,7 +11,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 
 from spiketwin.cosim.testbenches.scoreboard import Scoreboard
-from spiketwin.hdl.spec import schedule, variables
+from spiketwin.hdl.spec import arithmetic, schedule, variables
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.oracle import Oracle, TickResult
 from spiketwin.hdl.spec.params import CoreParams
@@ -239,9 +239,22 @@ class CoreDriver:
 
     async def queue(self, events: Iterable[tuple[int, int]]) -> None:
         """Queue (tick, axon) events in ascending order, until all are queued."""
+        await self._queue(tick | axon << 32 for tick, axon in events)
+
+    async def queue_biases(self, events: Iterable[tuple[int, int, int]]) -> None:
+        """Queue (tick, neuron, bias) events, ascending by tick, until all are queued."""
+        p = self.params
+        await self._queue(
+            tick
+            | (neuron | 1 << p.event_number_width) << 32
+            | arithmetic.unsigned(bias, p.v_width) << 33 + p.event_number_width
+            for tick, neuron, bias in events
+        )
+
+    async def _queue(self, payloads: Iterable[int]) -> None:
         dut = self.dut
-        for tick, axon in events:
-            dut.events_payload.value = tick | axon << 32
+        for payload in payloads:
+            dut.events_payload.value = payload
             dut.events_valid.value = 1
             for _ in range(_ACCESS_CYCLES):
                 ready = int(dut.events_ready.value)
@@ -267,31 +280,40 @@ class CoreDriver:
         self.dut.run_until.value = self.oracle.tick + ticks
         await self._idle(most_cycles or ticks * schedule.most_cycles(self.params) + 16)
 
-    async def tick(self, axons: Iterable[int] = ()) -> TickResult:
+    async def tick(
+        self, axons: Iterable[int] = (), biases: Iterable[tuple[int, int]] = ()
+    ) -> TickResult:
         """Run one tick of core and oracle in which these axons spike, and compare everything.
 
-        An axon that is named twice spikes twice.
+        An axon that is named twice spikes twice. `biases` are (neuron, bias), in a core that has
+        bias events.
         """
-        spikes = sorted(axons)
+        spikes, rewritten = sorted(axons), list(biases)
         for axon in spikes:
             if not 0 <= axon < self.params.n_axons:
                 raise DriverError(f"axon must be in 0…{self.params.n_axons - 1}, not {axon}")
+        for neuron, bias in rewritten:
+            if not self.params.bias_events:
+                raise DriverError("this core has no bias events: build it with bias_events=True")
+            self._check("bias", 0, neuron, bias)
+        await self.queue_biases((self.oracle.tick, *each) for each in rewritten)
         await self.queue((self.oracle.tick, axon) for axon in spikes)
         self.dut.run_until.value = self.oracle.tick + 1
         # At a fixed period, a short tick before this one prolongs the wait for it.
-        most_cycles = 2 * schedule.most_cycles(self.params, repeats=len(spikes)) + 16
+        again = len(spikes) + len(rewritten)
+        most_cycles = 2 * schedule.most_cycles(self.params, repeats=again) + 16
         await with_timeout(RisingEdge(self.dut.idle), most_cycles * CYCLE, "step")
         # The results of the tick are in memory from the very edge on at which it ends.
-        result = self.step(spikes)
+        result = self.step(spikes, rewritten)
         self.compare()
         await FallingEdge(self.dut.clk)
         self.check_words(await self.take_words(), words_of(self.params, result))
         return result
 
-    def step(self, axons: Iterable[int]) -> TickResult:
+    def step(self, axons: Iterable[int], biases: Iterable[tuple[int, int]] = ()) -> TickResult:
         """Advance the oracle alone, and return its result."""
         self.scoreboard.tick = self.oracle.tick
-        result = self.oracle.step(axons)
+        result = self.oracle.step(axons, biases)
         self.total_cycles += result.cycles
         return result
 

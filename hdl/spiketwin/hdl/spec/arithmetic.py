@@ -228,20 +228,21 @@ class DigestRows(NamedTuple):
     """Rows of codes beside those of the weights in *Deliver*, whose row is their source's number.
 
     `post` plus the number of a neuron is the row of its weights in *Learn*. The others are the rows
-    of the state of all neurons, of the traces of all sources, and of the relays whose sources were
-    active.
+    of the state of all neurons, of the traces of all sources, of the relays whose sources were
+    active, and of the biases that events rewrote.
     """
 
     post: int
     neurons: int
     sources: int
     relays: int
+    biases: int
 
 
 def digest_rows(n_sources: int) -> DigestRows:
     """Return the rows of a core with so many sources."""
     step = 1 << (12 if n_sources <= 1 << 12 else 14)
-    return DigestRows(step, 2 * step, 3 * step, 3 * step + 1)
+    return DigestRows(step, 2 * step, 3 * step, 3 * step + 1, 3 * step + 2)
 
 
 def digest_code(row: int, column: int, words: Iterable[int], rounds: int) -> int:

@@ -141,12 +141,17 @@ class Oracle:
             # `pending` is a list of the neurons that fired, so it is empty.
             setattr(self, array.name, [] if array.space is Space.PENDING else zeros)
 
-    def step(self, axons: Iterable[int]) -> TickResult:
+    def step(self, axons: Iterable[int], biases: Iterable[tuple[int, int]] = ()) -> TickResult:
         """Execute one tick in which `axons` spiked, and return its output.
 
-        An axon that is named twice spikes twice, one after the other.
+        An axon that is named twice spikes twice, one after the other. `biases` are the bias events
+        of the tick, (neuron, bias), of which the last one of a neuron counts.
         """
         self.digest = 0
+        rewritten = list(biases)
+        for neuron, bias in rewritten:
+            self.bias[neuron] = bias
+            self._fold(self._rows.biases, neuron, a.unsigned(bias, self.params.v_width))
         events = sorted(axons)
         repeats = len(events) - len(set(events))
         sources = events + [self.params.n_axons + j for j in self.pending]
@@ -166,7 +171,7 @@ class Oracle:
         reported, probe_cycles = self._report()
         p = self.params
         rows = sum(map(self._row_cycles, sources)) + repeats * schedule.repeat_cycles(p)
-        begin = schedule.deliver_cycles(p, rows, constant)
+        begin = schedule.deliver_cycles(p, rows, constant, len(rewritten))
         learns = p.learning and self.register["learn_post"] and any(map(any, self.plastic))
         columns = sum(map(self._column_cycles, spikes)) if learns else 0
         return TickResult(

@@ -129,7 +129,7 @@ class CoreParams:
         weights share a word of 16 bits: with its flag a weight has at most 8, and
         ``n_neurons / lanes`` is even. Columns then stream at ``lanes / 2`` synapses a cycle.
     event_queue_depth, spike_queue_depth:
-        Entries of the queues of axon events, at least 4, and of output words, powers of two up to
+        Entries of the queues of events, at least 4, and of output words, powers of two up to
         65536. The output queue holds the words of a whole tick, which are ``n_neurons /
         neuron_lanes + 3``, and 2 more with a digest, beside the `ANSWER_WORDS` of a whole frame.
     link_slots:
@@ -174,6 +174,9 @@ class CoreParams:
         Rules, of which every projection names one: 1, 2, 4 or 8. A rule holds the gains, offsets,
         bounds and rounding of learning (docs/tick.md). With 1 all projections have the same one,
         and their numbers take neither memory nor logic. More need learning and projections.
+    bias_events:
+        Whether events can rewrite biases at a tick (docs/tick.md). They take room in the queue of
+        axon events, whose entries are wider then, and 4 cycles each.
     """
 
     n_axons: int
@@ -205,6 +208,7 @@ class CoreParams:
     receptors: int = 1
     probe_ranges: int = 0
     n_rules: int = 1
+    bias_events: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -386,6 +390,11 @@ class CoreParams:
         return self.n_sources.bit_length()
 
     @property
+    def event_number_width(self) -> int:
+        """Bits of the number in an event: that of an axon, or of a neuron whose bias changes."""
+        return (max(self.n_axons, self.n_neurons * self.bias_events) - 1).bit_length()
+
+    @property
     def has_projections(self) -> bool:
         """Whether `n_projections` is above 1, so that there is a table of projections."""
         return self.n_projections > 1
@@ -535,6 +544,7 @@ _NOT_IN_DIGESTS: Final = (
     "lanes", "neuron_lanes", "source_lanes", "single_port_weights",
     "event_queue_depth", "spike_queue_depth", "link_slots", "saturation_counters",
     "n_projections", "weight_depth", "sparse_rows", "max_delay", "probe_ranges", "n_rules",
+    "bias_events",
 )  # fmt: skip
 """Fields on which neither the values that a tick writes nor the numbers of their places depend."""
 

@@ -26,7 +26,7 @@ from spiketwin.hdl.spec.registers import ClearMask, counters, space_formats
 PROTOCOL_VERSION: Final = 4
 """Version of the protocol. 2: `STOP` drops the events that are queued. 3: the identity has
 `n_profiles`. 4: a size takes 1, 2 or 4 bytes in the identity; events may
-repeat; there is `SET_TICK`."""
+repeat; there are `SET_TICK` and `BIASES`."""
 
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_INITIAL: Final = 0xFFFF
@@ -66,6 +66,7 @@ class Opcode(enum.IntEnum):
     STOP = 9
     SET_BAUD = 10
     SET_TICK = 11
+    BIASES = 12
 
 
 class Status(enum.IntEnum):
@@ -196,7 +197,7 @@ REQUESTS: Final[dict[Opcode, Request]] = {
         ),
         Request(
             Opcode.STOP, (), "", 0, "tick",
-            "End the run after the tick under way, and drop all queued axon events, so that the "
+            "End the run after the tick under way, and drop all queued events, so that the "
             "next ones may be of any tick from there on. State, registers, tick, counters and "
             "output words stay. Answers with the next tick (32 bits).",
         ),
@@ -208,7 +209,15 @@ REQUESTS: Final[dict[Opcode, Request]] = {
         Request(
             Opcode.SET_TICK, (Field("tick", 4),), "", 0, "",
             "Let this be the next tick (up to 2**32 - 2), and `run_until` as well, and drop all "
-            "queued axon events, as `STOP` does. Not while a run is under way. All else stays.",
+            "queued events, as `STOP` does. Not while a run is under way. All else stays.",
+        ),
+        Request(
+            Opcode.BIASES, (Field("tick", 4),), "offset, neuron, bias", 8, "",
+            "Queue bias events (16-bit offset to `tick`, 16-bit neuron, signed 32-bit bias), all "
+            "or none, in the queue of axon events; only in cores with `bias_events`. Ticks ascend, "
+            "also from one request to the next, and in a tick no bias event comes after an axon "
+            "event. Neurons are in any order, and of several biases of one in a tick the last "
+            "counts. An event is late as an axon event is.",
         ),
     )
 }  # fmt: skip
@@ -217,6 +226,7 @@ MAX_ELEMENT_BYTES: Final = MAX_BODY - REQUEST_HEADER - 7
 """Most bytes of elements in one `WRITE`; `READ` answers are held to the same."""
 
 MAX_EVENTS: Final = (MAX_BODY - REQUEST_HEADER - 4) // 4
+MAX_BIASES: Final = (MAX_BODY - REQUEST_HEADER - 4) // 8
 BITS_PER_BYTE: Final = 10
 """8N1: a start bit, eight bits and a stop bit."""
 
@@ -328,8 +338,9 @@ class Identity:
 _AGREED: Final = (
     # The frame and the bodies in it.
     CRC_POLYNOMIAL, CRC_INITIAL, CRC_FINAL_XOR, CRC_BYTES, REQUEST_HEADER, REPLY_HEADER, WORD_BYTES,
-    MAX_FETCH_WORDS, MAX_BODY, MAX_FRAME, MAX_ELEMENT_BYTES, MAX_EVENTS, BUILD_BYTES,
-    BAUD_TRIAL_CYCLES, MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT, MAX_CLOCK_HZ, MAX_SET_TICK,
+    MAX_FETCH_WORDS, MAX_BODY, MAX_FRAME, MAX_ELEMENT_BYTES, MAX_EVENTS, MAX_BIASES,
+    BUILD_BYTES, BAUD_TRIAL_CYCLES, MIN_CYCLES_PER_BIT, MAX_CYCLES_PER_BIT, MAX_CLOCK_HZ,
+    MAX_SET_TICK,
     # Addresses, and the words of the output stream.
     registers_module.ADDRESS_COLUMN_BITS, registers_module.PENDING_MASK_BITS,
     registers_module.DAMAGE_WIDTH, registers_module.CYCLES_WIDTH,
@@ -345,7 +356,7 @@ _AGREED: Final = (
     schedule.SOURCE_DRAIN, schedule.SPIKE_LATENCY, schedule.COLUMN_LEAD, schedule.COLUMN_DRAIN,
     schedule.END, schedule.WALK, schedule.LEAST_WALKED, schedule.SWEEP, schedule.RELAY,
     schedule.PROBE_RANGE, schedule.PROBE, schedule.SPARSE, schedule.WORDS, schedule.DUE,
-    schedule.ROW_DRAIN_RULES,
+    schedule.ROW_DRAIN_RULES, schedule.BIAS,
 )  # fmt: skip
 """Numbers that both ends must agree on: their values alone, so that a constant may be renamed."""
 

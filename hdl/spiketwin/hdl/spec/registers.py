@@ -111,12 +111,12 @@ COUNTERS: Final = (
         "missed_deadlines", "Ticks that began late because the one before was not done.",
         DAMAGE_WIDTH,
     ),
-    Counter("late_events", "Axon events dropped because their tick had begun.", DAMAGE_WIDTH),
+    Counter("late_events", "Events dropped because their tick had begun.", DAMAGE_WIDTH),
     Counter(
         "muted_ticks", "Ticks whose output words were dropped: the queue was full.", DAMAGE_WIDTH
     ),
     Counter("pending_groups", "Entries of the space `pending`."),
-    Counter("events_queued", "Axon events in the queue."),
+    Counter("events_queued", "Events in the queue."),
     Counter("words_queued", "Output words in the queue."),
     Counter("frame_errors", "Frames dropped: cut, overlong or with a wrong CRC.", DAMAGE_WIDTH),
     Counter("rx_overflows", "Bytes lost because the receive buffer was full.", DAMAGE_WIDTH),

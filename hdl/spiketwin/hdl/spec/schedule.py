@@ -3,6 +3,7 @@
 A tick runs through these phases, each beginning when the one before is over::
 
     lead     LEAD                    first source fetched, key of the noise formed
+             + B · BIAS              for each of the B bias events of the tick
     rows     R · n_neurons / lanes   a row of weights for each of the R active sources
              + E · ROW_REPEAT        with learning, for each of the E events that repeat
                                      the one before, until it has changed the weights
@@ -64,6 +65,7 @@ WALK: Final = 12
 LEAST_WALKED: Final = 8
 SWEEP: Final = 10
 RELAY: Final = 4
+BIAS: Final = 4
 WORDS: Final = 2
 """Cycles by which a current is known later if the words say where it is added: with sparse rows,
 and with synapse delays."""
@@ -87,18 +89,21 @@ def walked_cycles(blocks: Sequence[int], relays: int = 0) -> int:
     return sum(max(LEAST_WALKED if k else least, n) for k, n in enumerate(blocks or [0]))
 
 
-def lead_cycles(params: CoreParams) -> int:
-    """Return the cycles from the beginning of a tick until its active sources are known."""
-    return LEAD + params.relay_words
+def lead_cycles(params: CoreParams, biases: int = 0) -> int:
+    """Return the cycles from the beginning of a tick until its active sources are known.
+
+    The tick has so many bias events.
+    """
+    return LEAD + params.relay_words + BIAS * biases
 
 
-def deliver_cycles(params: CoreParams, rows: int, constant: int = 0) -> int:
-    """Return the cycles from the beginning of a tick to *Update*.
+def deliver_cycles(params: CoreParams, rows: int, constant: int = 0, biases: int = 0) -> int:
+    """Return the cycles from the beginning of a tick, with so many bias events, to *Update*.
 
     Of these, `rows` are those of the rows, with `repeat_cycles` for each event that repeats, and
     `constant` those of constant projections.
     """
-    begin, due = lead_cycles(params), due_cycles(params, rows > 0)
+    begin, due = lead_cycles(params, biases), due_cycles(params, rows > 0)
     if not rows:
         return begin + due
     sweeps = sweep_cycles(params) + constant if constant else 0
@@ -203,7 +208,8 @@ def most_cycles(params: CoreParams, repeats: int = 0) -> int:
 
     Each probe reports all elements that there are.
 
-    `repeats` is the number of events that name an axon again; the event queue holds all of a tick.
+    `repeats` is the number of events that name an axon again, or a bias, which takes no longer; the
+    event queue holds all of a tick.
     With projections this is a bound: every word of the weights streams once in *Deliver* and once
     in *Learn*, and every source and neuron has the least cycles of as many rows and columns as
     there are projections.

@@ -118,10 +118,12 @@ class Inspection(Result):
         Least and greatest weight.
     tag:
         Number that the network carries.
-    ticks, events:
-        Length of the stimulus and number of its axon events; null if the file has no stimulus.
+    ticks, events, bias_events:
+        Length of the stimulus and numbers of its axon and bias events; null if the file has no
+        stimulus.
     params:
-        The smallest core that holds the network and its sums, as ``--params`` takes it.
+        The smallest core that holds the network and its sums, and plays its stimulus, as
+        ``--params`` takes it.
     fits:
         Reference sizes that hold the network.
     silent_cycles, most_cycles:
@@ -140,6 +142,7 @@ class Inspection(Result):
     tag: int
     ticks: int | None
     events: int | None
+    bias_events: int | None
     params: str
     fits: list[str]
     silent_cycles: int
@@ -149,7 +152,8 @@ class Inspection(Result):
     @classmethod
     def of(cls, net: Network, stimulus: files.Stimulus | None) -> Self:
         """Return the inspection of a network and its stimulus."""
-        params, weights = net.core_params(), net.values("weights")
+        biases = 0 if stimulus is None else len(stimulus.biases)
+        params, weights = net.core_params(bias_events=biases > 0), net.values("weights")
         return cls(
             n_axons=net.n_axons,
             n_neurons=net.n_neurons,
@@ -160,6 +164,7 @@ class Inspection(Result):
             tag=net.tag,
             ticks=None if stimulus is None else stimulus.ticks,
             events=None if stimulus is None else len(stimulus.spikes),
+            bias_events=None if stimulus is None else biases,
             params=described(params),
             fits=[name for name, sizes in PRESETS.items() if _fits(net, sizes)],
             silent_cycles=schedule.tick_cycles(params, 0, 0, learns=False),
@@ -220,7 +225,11 @@ def _rows(found: Inspection) -> Iterator[tuple[str, str]]:
     yield "plastic", f"{found.plastic:,}" if found.plastic else "none"
     yield "tag", str(found.tag)
     played = found.ticks is not None
-    yield "stimulus", f"{found.events:,} axon events in {found.ticks:,} ticks" if played else "none"
+    biases = f" and {found.bias_events:,} bias events" if found.bias_events else ""
+    yield (
+        "stimulus",
+        f"{found.events:,} axon events{biases} in {found.ticks:,} ticks" if played else "none",
+    )
     yield "smallest core", f"--params {found.params}"
     yield "reference sizes", ", ".join(found.fits) or "none holds it"
     yield "cycles of a tick", f"{found.silent_cycles:,} in silence, {found.most_cycles:,} at most"

@@ -21,6 +21,7 @@ from spiketwin.host.cli.view import View
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
+from spiketwin.host.files import Stimulus
 from spiketwin.host.paths import readable
 from spiketwin.host.spikes import Run, Saturations, saturations_row
 from spiketwin.host.summaries import LedgerSummary
@@ -147,20 +148,19 @@ def run(
     if plot is not None:
         import_module("matplotlib")  # so that a missing package is reported before the run
     network, saved = files.load(net)
-    events, length = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
+    played = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
+    needed = network.core_params(bias_events=len(played.biases) > 0)
     console = options.console()
     screen = live.terminal() if is_live else None
-    sizes = network.core_params() if params is None and takes_sizes(url) else params
+    sizes = needed if params is None and takes_sizes(url) else params
     with connect(url, params=sizes, baud=baud, retries=retries, record=record) as core:
-        with options.needing(network.core_params()):
-            core.program(network)
+        name, size = f"{net.name} on {url}", network.n_neurons
+        view = None if screen is None else _view(core, name, url, size, played.ticks)
         ended_by = None
         try:
-            if screen is None:
-                done = _run(core, events, length, console)
-            else:
-                view = _view(core, f"{net.name} on {url}", url, network.n_neurons, length)
-                done = _run_live(core, events, length, screen, view)
+            with options.needing(needed):
+                core.program(network)
+                done = _run(core, played, screen or console, view)
         except (KeyboardInterrupt, LinkError) as error:
             ended_by = error
             done = _part(error)
@@ -171,7 +171,7 @@ def run(
     title = f"{readable(net.name)} on {readable(url)}"
     outputs = options.Outputs()
     outputs.write(
-        plot, lambda file: raster.save(file, done.spikes, length, network.n_neurons, title)
+        plot, lambda file: raster.save(file, done.spikes, played.ticks, network.n_neurons, title)
     )
     outputs.write(output, lambda file: _save_arrays(file, done, weights))
     outputs.json(json_file, found)
@@ -180,7 +180,9 @@ def run(
         console.print(ledger_table.table({url: done.ledger}))
     outputs.check()
     if ended_by is not None:
-        click.echo(f"spiketwin: broken off after {len(done.cycles)} of {length} ticks", err=True)
+        click.echo(
+            f"spiketwin: broken off after {len(done.cycles)} of {played.ticks} ticks", err=True
+        )
         raise ended_by
 
 
@@ -217,17 +219,19 @@ def _save_arrays(file: IO[bytes], run: Run, weights: IntArray | None) -> None:
     np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def _run(core: Core, events: IntArray, ticks: int, console: Console) -> Run:
-    with progress.shown(console, "ticks") as show:
-        return core.run(events, ticks, progress=partial(show, "running"))
+def _run(core: Core, played: Stimulus, console: Console, view: View | None) -> Run:
+    """Run the network, and show on the console how far it is, or the view if there is one."""
+    if view is None:
+        with progress.shown(console, "ticks") as show:
+            return core.run(
+                played.spikes, played.ticks, progress=partial(show, "running"), biases=played.biases
+            )
 
-
-def _run_live(core: Core, events: IntArray, ticks: int, console: Console, view: View) -> Run:
     def watch(first: int, part: Run) -> None:
         view.add(part, first + len(part.cycles))
 
     with live.drawn(view, console):
-        return core.run(events, ticks, watch=watch)
+        return core.run(played.spikes, played.ticks, watch=watch, biases=played.biases)
 
 
 def _result(url: str, build: str, baud: int | None, n_neurons: int, run: Run) -> RunResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +31,7 @@ spike_file = click.option(
     type=InputFile(),
     metavar="FILE",
     help="Axon events, one (tick, axon) a row: an integer array as .npy, or .csv. "
-    "Default: those saved with the network.",
+    "Default: those saved with the network, and its bias events.",
 )
 
 ticks = click.option(
@@ -42,32 +43,44 @@ ticks = click.option(
 
 def chosen(
     saved: Stimulus | None, n_axons: int, spike_file: Path | None, ticks: int | None
-) -> tuple[NDArray[np.int64], int]:
-    """Return the events, shape (k, 2), and the ticks of a run, as saved or as the options say.
+) -> Stimulus:
+    """Return the stimulus of a run, as saved or as the options say.
 
     Events are checked here, before a target is opened, which may take a build. Raises
     `InvalidInput` if the length of the run is not given, the file is not a table of events, or an
     event is outside the run or the network.
     """
-    events, length = _asked_for(saved, spike_file, ticks)
-    return checked_events(events, length, n_axons), length
+    asked = _asked_for(saved, spike_file, ticks)
+    return replace(asked, spikes=checked_events(asked.spikes, asked.ticks, n_axons))
 
 
-def _asked_for(
-    saved: Stimulus | None, spike_file: Path | None, ticks: int | None
-) -> tuple[NDArray[np.int64], int]:
+def without_biases(chosen: Stimulus, command: str) -> Stimulus:
+    """Return a stimulus for a command that plays axon events alone.
+
+    Raises `InvalidInput` if there are bias events in it.
+    """
+    if len(chosen.biases):
+        raise InvalidInput(
+            f"the stimulus has {len(chosen.biases)} bias events, which `spiketwin {command}` does "
+            "not play: give --spikes, or save the network without `biases`"
+        )
+    return chosen
+
+
+def _asked_for(saved: Stimulus | None, spike_file: Path | None, ticks: int | None) -> Stimulus:
     if spike_file is not None:
         events = read_spikes(spike_file)
-        return events, ticks or max(1, int(events[:, 0].max(initial=0)) + 1)
+        return Stimulus(events, ticks or max(1, int(events[:, 0].max(initial=0)) + 1))
     if saved is None:
         if ticks is None:
             raise InvalidInput(
                 "no spikes are saved with this network: give --spikes, or --ticks to run without"
             )
-        return np.empty((0, 2), np.int64), ticks
+        return Stimulus(np.empty((0, 2), np.int64), ticks)
     if ticks is None:
-        return saved.spikes, saved.ticks
-    return saved.spikes[saved.spikes[:, 0] < ticks], ticks
+        return saved
+    spikes, biases = (rows[rows[:, 0] < ticks] for rows in (saved.spikes, saved.biases))
+    return Stimulus(spikes, ticks, biases)
 
 
 def read_spikes(path: Path) -> NDArray[np.int64]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -40,6 +43,8 @@ class Controller(wiring.Component):
         the row before.
     axon_due, axons_settled:
         In, an axon is active in this tick; `axon_due` is final, as no event is on its way.
+    bias_due:
+        In, with bias events: one of this tick is due, and final as `axon_due` is.
     neuron_valid, any_fired:
         In, a neuron that fired is at the output of the list; at least one neuron fired.
     is_first, last_of_row, last_of_column, word_over:
@@ -71,6 +76,8 @@ class Controller(wiring.Component):
         Out, with synapse delays: add the currents that are due.
     take_row_stb, streaming:
         Out, with projections: the next row or column begins; one is under way.
+    take_bias_stb, biases_over:
+        Out, with bias events: the one that is due is applied; all of this tick were handled.
     rewind_stb:
         Out, the list of the neurons that fired goes back to its first one.
     axons_over:
@@ -96,6 +103,9 @@ class Controller(wiring.Component):
         if p.probe_ranges:
             inputs += ["probes_due", "probes_over"]
             outputs += ["probe_stb"]
+        if p.bias_events:
+            inputs += ["bias_due"]
+            outputs += ["take_bias_stb", "biases_over"]
         if p.has_projections:
             inputs += ["row_valid", "rows_over", "row_last", "counted"]
             inputs += ["relays_active"] * (p.n_relays > 0) + ["row_repeats"] * p.learning
@@ -183,10 +193,23 @@ class Controller(wiring.Component):
         with m.If(self.muted_due & (may_start | ~self._running)):
             m.d.comb += self.muted_stb.eq(1)
 
+    @contextmanager
+    def _biases_over(self, m: Module) -> Iterator[None]:
+        """Go through the phase *lead* again for each bias event; do the rest when there is none."""
+        if not self.params.bias_events:
+            yield
+            return
+        with m.If(self.bias_due):
+            m.d.comb += self.take_bias_stb.eq(1)
+            self._enter(m, "LEAD", schedule.BIAS)
+        with m.Else():
+            m.d.sync += self.biases_over.eq(1)
+            yield
+
     # --- rows ----------------------------------------------------------------------------------
 
     def _rows(self, m: Module) -> None:
-        with m.State("LEAD"), m.If(self._last):
+        with m.State("LEAD"), m.If(self._last), self._biases_over(m):
             self._next_row(m, after_rows=False)
         with m.State("ROW_WAIT"):
             # This state is only reached at a fixed tick period, if an event has just arrived.
@@ -237,7 +260,7 @@ class Controller(wiring.Component):
 
     def _walked_rows(self, m: Module) -> None:
         p, walks = self.params, Signal()
-        with m.State("LEAD"), m.If(self._last):
+        with m.State("LEAD"), m.If(self._last), self._biases_over(m):
             relays = self.relays_active if p.n_relays else Const(0)
             awaited = self.real_time & ~self.axons_settled
             any_row = self.axon_due | self.neuron_valid | relays | awaited
@@ -360,4 +383,6 @@ class Controller(wiring.Component):
         m.d.sync += self.tick.eq(self.tick + 1)
         if not self.params.has_projections:
             m.d.sync += self.axons_over.eq(0)
+        if self.params.bias_events:
+            m.d.sync += self.biases_over.eq(0)
         m.next = "END"

@@ -23,6 +23,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
+from amaranth.utils import exact_log2
 
 from spiketwin.hdl.gateware.core import neurons, synapses, traces
 from spiketwin.hdl.gateware.core.access import Access
@@ -82,6 +83,8 @@ class Core(wiring.Component):
         if p.learning:
             self._connect_traces(m)
             self._connect_rules(m)
+        if p.bias_events:
+            self._connect_biases(m)
         if p.digest_rounds:
             self._connect_digest(m)
         if p.probe_ranges:
@@ -227,6 +230,22 @@ class Core(wiring.Component):
             fired.rewind_stb.eq(controller.rewind_stb),
             fired.take_stb.eq(taker.take_neuron_stb),
         ]
+
+    def _connect_biases(self, m: Module) -> None:
+        """Let bias events write the memory of biases, which *Update* only reads."""
+        axons, bias = self.axons, self.vectors[Space.BIAS].unit
+        lane_bits = exact_log2(self.params.neuron_lanes)
+        lane = axons.neuron[:lane_bits]
+        m.d.comb += [
+            self.controller.bias_due.eq(axons.bias_due),
+            axons.take_bias_stb.eq(self.controller.take_bias_stb),
+            axons.biases_over.eq(self.controller.biases_over),
+            bias.w_address.eq(axons.neuron[lane_bits:]),
+        ]
+        with m.If(self.controller.take_bias_stb):
+            m.d.comb += bias.w_en.eq(1 << lane)
+            for k in range(self.params.neuron_lanes):
+                m.d.comb += bias.w_data[k].eq(axons.bias)
 
     def _connect_blocks(self, m: Module) -> None:
         """Connect the addresses of the rows of all neurons, and of the columns of all sources."""
@@ -552,6 +571,12 @@ class Core(wiring.Component):
                 digest.relay_stb.eq(self.relays.is_set_stb),
                 digest.relay.eq(self.relays.set_relay),
                 digest.relay_word.eq(self.relays.set_word),
+            ]
+        if p.bias_events:
+            m.d.comb += [
+                digest.bias_stb.eq(self.controller.take_bias_stb),
+                digest.bias_neuron.eq(self.axons.neuron),
+                digest.bias.eq(self.axons.bias),
             ]
         if not p.learning:
             return

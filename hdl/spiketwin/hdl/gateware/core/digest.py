@@ -77,6 +77,8 @@ class Digest(wiring.Component):
         In, the synapses of a block after a learning rule.
     relay_stb, relay, relay_word:
         In, with relays: the flag of a relay is set in this word of the ring.
+    bias_stb, bias_neuron, bias:
+        In, with bias events: the bias of this neuron is rewritten.
     end_stb, reported:
         In, a tick ends, and whether its digest is to be reported.
     value:
@@ -122,6 +124,12 @@ class Digest(wiring.Component):
                 "relay": In(range(p.n_relays)),
                 "relay_word": In(bits_for(p.max_delay * p.relay_words - 1)),
             }
+        if p.bias_events:
+            members |= {
+                "bias_stb": In(1),
+                "bias_neuron": In(range(p.n_neurons)),
+                "bias": In(p.v_width),
+            }
         if p.learning:
             members |= {
                 "sources_written": In(data.ArrayLayout(p.trace_width, p.source_lanes)),
@@ -140,6 +148,8 @@ class Digest(wiring.Component):
         folded = [self._neurons(m)]
         if self.params.n_relays:
             folded.append(self._relays(m))
+        if self.params.bias_events:
+            folded.append(self._biases(m))
         if self.params.learning:
             folded += [self._sources(m), self._synapses(m)]
         # Cycles from the end of a tick until its last code has arrived: one for each round, and
@@ -189,6 +199,13 @@ class Digest(wiring.Component):
         word = Cat(self.relay_word, Const(0, 32 - len(self.relay_word)))
         code = _code(m, "relay", place, [word], rounds)
         return _sum(m, "relays", [(self.relay_stb, code)], 1 + rounds)
+
+    def _biases(self, m: Module) -> Value:
+        rounds = self.params.digest_rounds
+        place = _place(Const(self._rows.biases), self.bias_neuron)
+        word = Cat(self.bias, Const(0, 32 - len(self.bias)))
+        code = _code(m, "bias", place, [word], rounds)
+        return _sum(m, "biases", [(self.bias_stb, code)], 1 + rounds)
 
     def _synapses(self, m: Module) -> Value:
         p = self.params

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from typing import cast
 
+from amaranth.hdl import Shape
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -20,8 +21,25 @@ from spiketwin.hdl.spec.registers import (
 
 
 def event_layout(params: CoreParams) -> data.StructLayout:
-    """Return the layout of an axon event: the tick that it belongs to, and the axon."""
-    return data.StructLayout({"tick": 32, "axon": bits_for(params.n_axons - 1)})
+    """Return the layout of an event.
+
+    Fields
+    ------
+    tick:
+        The tick that it belongs to.
+    number:
+        Its axon, or if it is a bias event its neuron.
+    is_bias, bias:
+        With `bias_events`: whether it is one, and the new bias.
+    """
+    of_biases = {"is_bias": 1, "bias": Shape(params.v_width, signed=True)}
+    return data.StructLayout(
+        {
+            "tick": 32,
+            "number": params.event_number_width,
+            **(of_biases if params.bias_events else {}),
+        }
+    )
 
 
 def space_shape(params: CoreParams) -> type[enum.IntEnum]:
@@ -74,7 +92,8 @@ class CoreSignature(wiring.Signature):
     memory:
         Every space but the counters.
     events:
-        Axon events, in ascending order. `event_level` is the number queued.
+        Axon events, in ascending order, and bias events, which in a tick come first. `event_level`
+        is the number queued.
     words:
         Output words (`spec.protocol.Word`). `word_level` is the number queued.
     run_until:

@@ -1,8 +1,8 @@
-"""The active sources of a tick: its axon events, and lists of others, ascending."""
+"""The active sources of a tick: its axon events, and lists of others, ascending; bias events."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ResetInserter, Signal, Value
+from amaranth.hdl import Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -14,7 +14,7 @@ from spiketwin.hdl.spec.params import CoreParams
 
 
 class AxonEvents(wiring.Component):
-    """The queue of axon events, which compares the oldest one with the tick and drops late ones.
+    """The queue of events, which compares the oldest one with the tick and drops late ones.
 
     Members
     -------
@@ -23,15 +23,18 @@ class AxonEvents(wiring.Component):
     tick, tick_end_stb:
         In, the current tick; the last cycle in which it is current.
     due, axon:
-        Out, the oldest event belongs to this tick; its axon.
+        Out, the oldest event is an axon event of this tick; its axon.
+    bias_due, neuron, bias:
+        Out, with bias events: the oldest event is one of this tick; its neuron, and the new bias.
     repeats:
         Out, with learning: the axon is the one that was used up last in this tick.
     settled:
         Out, `due` is final: no event is on its way through the queue.
-    take_stb:
-        In, the oldest event is used up.
-    over:
-        In, all axons of this tick were handled, so that an event which arrives now is late.
+    take_stb, take_bias_stb:
+        In, the oldest event, which is an axon event, or a bias event, is used up.
+    over, biases_over:
+        In, all axons, or biases, of this tick were handled, so that an event which arrives now is
+        late.
     late_stb:
         Out, high for a cycle for each late event, which is dropped.
     reset_stb:
@@ -48,8 +51,19 @@ class AxonEvents(wiring.Component):
                 "tick": In(32),
                 "tick_end_stb": In(1),
                 "due": Out(1),
-                "axon": Out(self.layout["axon"].shape),
+                "axon": Out(range(params.n_axons)),
                 **({"repeats": Out(1)} if params.learning else {}),
+                **(
+                    {
+                        "bias_due": Out(1),
+                        "neuron": Out(range(params.n_neurons)),
+                        "bias": Out(self.layout["bias"].shape),
+                        "take_bias_stb": In(1),
+                        "biases_over": In(1),
+                    }
+                    if params.bias_events
+                    else {}
+                ),
                 "settled": Out(1),
                 "take_stb": In(1),
                 "over": In(1),
@@ -73,20 +87,26 @@ class AxonEvents(wiring.Component):
         full, compared, matches, stale = (
             Signal(name=name) for name in ("full", "compared", "matches", "stale")
         )
+        taken, over, due = self.take_stb, self.over, full & compared & matches & ~self.over
+        if self.params.bias_events:
+            taken = self.take_stb | self.take_bias_stb
+            over = Mux(head.is_bias, self.biases_over, self.over)
+            due &= ~head.is_bias
+            m.d.comb += [
+                self.bias_due.eq(full & compared & matches & ~self.biases_over & head.is_bias),
+                self.neuron.eq(head.number),
+                self.bias.eq(head.bias),
+            ]
         m.d.comb += [
             queue.read.ready.eq(~full),
-            self.axon.eq(head.axon),
-            gone_stb.eq(full & compared & (self.take_stb | self.late_stb)),
-            self.due.eq(full & compared & matches & ~self.over),
+            self.axon.eq(head.number),
+            gone_stb.eq(full & compared & (taken | self.late_stb)),
+            self.due.eq(due),
             self.settled.eq((full & compared & ~self.late_stb) | (~full & ~queue.read.valid)),
-            self.late_stb.eq(full & compared & (stale | (matches & self.over))),
+            self.late_stb.eq(full & compared & (stale | (matches & over))),
         ]
         with m.If(~full):
-            m.d.sync += [
-                head.axon.eq(oldest.axon),
-                head.tick.eq(~oldest.tick),
-                full.eq(queue.read.valid),
-            ]
+            m.d.sync += [head.eq(oldest), head.tick.eq(~oldest.tick), full.eq(queue.read.valid)]
         # The comparison is a subtraction with the minuend inverted beforehand, which takes a logic
         # cell a bit: the sum carries if the tick of the event is the smaller one, and is all ones
         # if both are equal. It is registered, as the tick and the event stay for several cycles.
@@ -97,12 +117,12 @@ class AxonEvents(wiring.Component):
             compared.eq(full & ~self.tick_end_stb),
         ]
         if self.params.learning:
-            before, any_before = Signal.like(head.axon), Signal()
+            before, any_before = Signal.like(self.axon), Signal()
             with m.If(self.take_stb):
-                m.d.sync += [before.eq(head.axon), any_before.eq(1)]
+                m.d.sync += [before.eq(self.axon), any_before.eq(1)]
             with m.If(self.tick_end_stb):
                 m.d.sync += any_before.eq(0)
-            m.d.sync += self.repeats.eq(any_before & (head.axon == before))
+            m.d.sync += self.repeats.eq(any_before & (self.axon == before))
         with m.If(gone_stb):
             m.d.sync += [full.eq(0), compared.eq(0)]
         arrives = self.events.valid & self.events.ready

@@ -47,7 +47,7 @@ def _port(params: CoreParams, array: Variable) -> StatePort:
         params.lanes if array.name in _USED_BY_SYNAPSES else lanes,
         size,
         lanes,
-        written=bool(array.writer),
+        written=bool(array.writer) or (params.bias_events and array.space is Space.BIAS),
         probed=params.probe_ranges > 0 and array.space in PROBED,
         scattered=array.space in RINGS or (params.has_sparse and array.space in CURRENTS),
     )

@@ -52,15 +52,15 @@ from spiketwin.hdl.spec.registers import ClearMask
 def dispatcher(params: CoreParams, tables: Tables) -> Program:
     """Return the program that executes requests, for a core and its tables."""
     c = Program()
-    _start(c)
+    _start(c, params)
     _frames(c)
-    _admission(c)
+    _admission(c, params)
     _session(c)
-    _runs(c)
+    _runs(c, params)
     _clear(c)
     _fetching(c, params)
     add_elements(c, params, tables)
-    add_events(c, tables)
+    add_events(c, params, tables)
     _rate_change(c)
     _refusals(c)
     _answers(c, tables)
@@ -68,18 +68,20 @@ def dispatcher(params: CoreParams, tables: Tables) -> Program:
     return c
 
 
-def _start(c: Program) -> None:
+def _start(c: Program, params: CoreParams) -> None:
     # A reset does not change block RAM, so these cells are set to 0 here.
     for cell in (Scratch.SESSION, Scratch.EXPECTED, Scratch.STORED, Scratch.FRAME_ERRORS):
         c.copy(cell, Scratch.ZERO, Bytes.FOUR)
     c.copy(Scratch.RUN_UNTIL, Scratch.ZERO, Bytes.FOUR)
-    _forget_events(c)
+    _forget_events(c, params)
 
 
-def _forget_events(c: Program) -> None:
+def _forget_events(c: Program, params: CoreParams) -> None:
     """Let the next event be of any tick and axon, as the first one is."""
     for cell in (Scratch.QUEUED_TICK, Scratch.LEAST_AXON):
         c.copy(cell, Scratch.ZERO, Bytes.FOUR)
+    if params.bias_events:
+        c.copy(Scratch.AXON_QUEUED, Scratch.ZERO)
 
 
 def _frames(c: Program) -> None:
@@ -107,7 +109,7 @@ def _frames(c: Program) -> None:
 # --- header, session, sequence ------------------------------------------------------------------
 
 
-def _admission(c: Program) -> None:
+def _admission(c: Program, params: CoreParams) -> None:
     ahead, behind = Scratch.VALUE, Scratch.NUMBER
     c.note("the session that the request names")
     c.copy(ahead, Scratch.BUFFER)
@@ -132,7 +134,10 @@ def _admission(c: Program) -> None:
     c.jump("RELEASE")
     c.label("ADMIT")
     c.copy(Scratch.SEQUENCED, Scratch.ONE)
-    _by_opcode(c, [opcode for opcode in Opcode if opcode > Opcode.OPEN], "")
+    opcodes = [opcode for opcode in Opcode if opcode > Opcode.OPEN]
+    if not params.bias_events:
+        opcodes.remove(Opcode.BIASES)
+    _by_opcode(c, opcodes, "")
     c.label(Status.BAD_OPCODE.name)
     _refuse(c, Status.BAD_OPCODE, Scratch.OPCODE)
 
@@ -168,7 +173,7 @@ def _session(c: Program) -> None:
 # --- RUN, SET_TICK, STOP, RESET, CLEAR ----------------------------------------------------------
 
 
-def _runs(c: Program) -> None:
+def _runs(c: Program, params: CoreParams) -> None:
     until = Scratch.VALUE
     c.label(Opcode.RUN.name)
     _check_length(c, Opcode.RUN)
@@ -201,7 +206,7 @@ def _runs(c: Program) -> None:
     c.out(Port.STOP, Scratch.ONE)  # the core also drops its events once it is idle
     c.label("STOPPING")
     c.jump_unless(Condition.IDLE, "STOPPING")
-    _forget_events(c)
+    _forget_events(c, params)
     c.compare_number(Scratch.OPCODE, Opcode.RESET)
     c.jump_unless(Condition.ZERO, "STOPPED")
     c.give(Port.RESET, sum(ClearMask))

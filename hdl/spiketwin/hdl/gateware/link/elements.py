@@ -164,21 +164,22 @@ def _check(c: Program, tables: Tables) -> None:
     c.jump_if(Condition.PACKED, "CHECK BITS")
     c.compare(Scratch.RANGE, Scratch.ZERO)
     c.jump_if(Condition.ZERO, "APPLY")
-    _take_range(c)
+    c.out(Port.SEEK_TABLE, Scratch.RANGE)
+    take_range(c)
     c.give(Port.SEEK_FRAME, FIRST)
     c.label("CHECK ELEMENT")
-    _check_value(c, Bytes.ELEMENT)
+    check_value(c, Bytes.ELEMENT)
     c.jump_if(Condition.LOOP, "CHECK ELEMENT")
     c.jump("APPLY")
 
 
-def _take_range(c: Program) -> None:
-    c.out(Port.SEEK_TABLE, Scratch.RANGE)
+def take_range(c: Program) -> None:
+    """Take the range of values that BUFFER is at in the tables."""
     c.copy(Scratch.BIAS, Scratch.BUFFER, Bytes.FOUR)
     c.copy(Scratch.MASK, Scratch.BUFFER, Bytes.FOUR)
 
 
-def _check_value(c: Program, size: Bytes) -> None:
+def check_value(c: Program, size: Bytes) -> None:
     """Refuse the request if the next element is not in its range (`tables`)."""
     c.copy(Scratch.VALUE, Scratch.BUFFER, size)
     c.add(Scratch.VALUE, Scratch.BIAS, size)
@@ -197,9 +198,10 @@ def _check_records(c: Program, tables: Tables) -> None:
     c.out(Port.SEEK_TABLE, Scratch.REGISTER)
     c.copy(Scratch.RANGE, Scratch.BUFFER)
     c.jump_if(Condition.ZERO, "NEXT COLUMN")
-    _take_range(c)
+    c.out(Port.SEEK_TABLE, Scratch.RANGE)
+    take_range(c)
     c.out(Port.SEEK_FRAME, Scratch.PLACE)
-    _check_value(c, Bytes.FOUR)
+    check_value(c, Bytes.FOUR)
     c.label("NEXT COLUMN")
     c.set(Scratch.NUMBER, 4)
     c.add(Scratch.PLACE, Scratch.NUMBER)

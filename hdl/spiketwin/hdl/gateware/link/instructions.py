@@ -120,7 +120,7 @@ class Port(enum.IntEnum):
     ADVANCE = 16
     """Go on to the next element of the row, or to the first one of the next row."""
     EVENT = 17
-    """Queue the event in the word: in the low half its offset to the base, above it its axon."""
+    """Queue the event in the word: its offset, above it its axon; if the value is 1, its neuron."""
     POP = 18
     """Take the output word off the queue."""
     RUN_UNTIL = 19
@@ -137,6 +137,8 @@ class Port(enum.IntEnum):
     """Count the offsets of events from the tick in the word."""
     SET_TICK = 25
     """Let the tick in the word be the next one, and run until it."""
+    BIAS = 26
+    """Store each byte at its place in the bias of the next event of a neuron."""
 
 
 class Condition(enum.IntEnum):
@@ -237,6 +239,8 @@ class Scratch(enum.Enum):
     """Tick of the last event that was queued."""
     LEAST_AXON = enum.auto()
     """Least axon that an event of that tick may have."""
+    AXON_QUEUED = enum.auto()
+    """1 if that event is one of an axon."""
 
     # Cells of every request.
     NUMBER = enum.auto()
@@ -290,7 +294,7 @@ class Scratch(enum.Enum):
     LAST_ENTRY = enum.auto()
     """The next entry of `pending` is above this number."""
 
-    # Cells of EVENTS.
+    # Cells of EVENTS and BIASES.
     TICK = enum.auto()
     """Tick from which the offsets count."""
     OFFSET = enum.auto()
@@ -311,6 +315,12 @@ class Scratch(enum.Enum):
     """Number of axons."""
     QUEUED = enum.auto()
     """Events in the queue."""
+    NEURON = enum.auto()
+    """Neuron of the bias event."""
+    NEURONS = enum.auto()
+    """Number of neurons."""
+    AXON_BEFORE = enum.auto()
+    """1 if the event before is one of an axon."""
 
     # Cells of FETCH.
     WANTED = enum.auto()

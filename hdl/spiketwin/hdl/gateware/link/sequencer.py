@@ -180,6 +180,8 @@ class Sequencer(wiring.Component):
         at_port = ~self._jumps & (self._operation == Operation.OUT)
         self._at, self._stb = {}, {}
         for port in Port:
+            if port is Port.BIAS and not self.params.bias_events:
+                continue
             name = port.name.lower()
             self._at[port] = at = Signal(name=f"at_{name}")
             self._stb[port] = stb = Signal(name=f"{name}_stb")
@@ -377,17 +379,23 @@ class Sequencer(wiring.Component):
                     m.d.sync += [column.eq(0), row.eq(row + 1)]
         # The word holds an event as in a frame. The sum is final long before the port acts.
         base, event_tick = Signal(32), Signal(32)
-        offset, axon = self._word[:16], self._word[16:]
+        offset, number, event = self._word[:16], self._word[16:], self.core.events.payload
         with m.If(stb[Port.BASE]):
             m.d.sync += base.eq(self._word)
         m.d.sync += event_tick.eq(base + offset)
         m.d.comb += [
-            self.core.events.payload.tick.eq(event_tick),
-            self.core.events.payload.axon.eq(axon),
+            event.tick.eq(event_tick),
+            event.number.eq(number),
             self.core.events.valid.eq(stb[Port.EVENT]),
             self.rate.eq(self._word),
             self.rate_stb.eq(stb[Port.RATE]),
         ]
+        if p.bias_events:
+            bias = Signal(32)
+            for k in range(4):
+                with m.If(stb[Port.BIAS] & (self._place == k)):
+                    m.d.sync += bias[8 * k : 8 * k + 8].eq(self._b)
+            m.d.comb += [event.is_bias.eq(self._b), event.bias.eq(bias)]
 
     def _actions(self, m: Module) -> None:
         core, frame, at, stb = self.core, self.frame, self._at, self._stb

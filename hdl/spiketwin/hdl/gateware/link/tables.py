@@ -66,6 +66,9 @@ class Tables:
         Address of the number of the last source (two bytes).
     events:
         Address of the depth of the event queue and the number of axons (four bytes each).
+    biases:
+        With `bias_events`: address of the depth of the event queue, the number of neurons (four
+        bytes each), and the range of a bias in four bytes.
     entry_limit:
         Address of the number that all entries of `pending` are below (four bytes).
     spaces:
@@ -84,6 +87,7 @@ class Tables:
     identity_bytes: int
     last_row: int
     events: int
+    biases: int
     entry_limit: int
     spaces: int
     space_rows: int
@@ -120,8 +124,7 @@ def laid_out(params: CoreParams, identity: Identity, unit: int) -> Tables:
     }
     every = chain(ranges.values(), *records.values())
     needed = list(dict.fromkeys(each for each in every if each))
-    # The range of an unsigned number begins with zeros, and a number ends with some: it lies over
-    # them.
+    # The range of an unsigned number begins with zeros, in which other numbers end: it lies there.
     unsigned = [each for each in needed if each.startswith(bytes(4))]
 
     def place(wanted: bytes) -> int:
@@ -155,6 +158,7 @@ def laid_out(params: CoreParams, identity: Identity, unit: int) -> Tables:
     return Tables(
         last_row=last_row,
         events=events,
+        biases=place(_of_biases(params)),
         entry_limit=entry_limit,
         spaces=place(b"".join(_row(formats, places, number) for number in range(spaces))),
         space_rows=spaces,
@@ -163,6 +167,14 @@ def laid_out(params: CoreParams, identity: Identity, unit: int) -> Tables:
         data=bytes(data),
         unit=unit,
     )
+
+
+def _of_biases(params: CoreParams) -> bytes:
+    """Return what `BIASES` is checked by; nothing if there are no bias events."""
+    if not params.bias_events:
+        return b""
+    sizes = struct.pack("<II", params.event_queue_depth, params.n_neurons)
+    return sizes + _range(params.v_width, signed=True, size=4)
 
 
 def _row(formats: dict[Space, SpaceFormat], ranges: dict[Space, int], number: int) -> bytes:
