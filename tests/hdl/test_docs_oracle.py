@@ -32,6 +32,8 @@ STATE = (
     "trace_post",
     "pending",
     "bias",
+    "i_syn_ring",
+    "i_inh_ring",
 )
 
 
@@ -86,6 +88,10 @@ class Core:
         self.v, self.i_syn, self.i_inh, self.refrac_count, self.theta, self.trace_post = (
             [0 for _ in self.neurons] for _ in range(6)
         )
+        self.late, self.groups = parameters["synapse_delay"], parameters["sparse_target"]
+        self.ring = 2**sizes.synapse_delay_width
+        on_their_way = sizes.n_neurons * self.ring * (sizes.synapse_delay_width > 0)
+        self.i_syn_ring, self.i_inh_ring = [0] * on_their_way, [0] * on_their_way
         self.trace_pre = [0 for _ in self.sources]
         self.pending: list[int] = []
         self.tick = 0
@@ -100,6 +106,7 @@ class Core:
             self.bias[j] = bias
             self.fold(3 * 4096 + 2, j, [bias % 2**p.v_width])
         active = sorted(axons) + [p.n_axons + j for j in self.pending]
+        self.deliver_due()
         for source in active:
             self.deliver(source)
         swept = [k for k in range(p.n_projections) if self.sweep(k, active)]
@@ -114,17 +121,24 @@ class Core:
                     self.learn(j)
         again = len(axons) - len(set(axons)) if p.learning else 0
         update = 4 + 4 * len(biases)
-        update += sum(map(self.row_cycles, active)) + again * 6 + 5 if active else 0
-        if p.n_projections > 1 and active:
-            update += 12 + 3 * (p.n_rules > 1)
+        few, late = 2 * (p.sparse_rows > 0), p.synapse_delay_width > 0
+        drain = 5 + max(3 * (p.n_rules > 1), 2 * (few > 0 or late))
+        due = p.receptors * p.n_neurons // p.lanes * late
+        if active:
+            walk = (12 + few) * (p.n_projections > 1)
+            update += (
+                max(walk, due + 3 * late) + sum(map(self.row_cycles, active)) + again * 6 + drain
+            )
             update += sum(max(8, self.t["projection_targets"][k]) for k in swept)
-            update += 10 if swept else 0
+            update += 10 + few if swept else 0
+        else:
+            update += due + drain * late
         cycles = p.n_neurons // p.neuron_lanes + 14
         if p.learning:
             cycles = max(cycles, len(self.sources) // p.source_lanes + 6)
         if fired and p.learning and r["learn_post"] and any(map(any, self.plastic)):
             cycles += 4 + sum(map(self.column_cycles, fired)) + 8
-            cycles += 12 if p.n_projections > 1 else 0
+            cycles += 12 + few if p.n_projections > 1 else 0
         self.pending, self.tick = fired, self.tick + 1
         left = [update + j // p.neuron_lanes + 10 for j in fired]
         digest = self.digest if p.digest_rounds and r["digest_en"] else None
@@ -142,9 +156,16 @@ class Core:
         p = self.p
         if p.n_projections == 1:
             return p.n_neurons // p.lanes
-        kinds, targets = self.t["projection_kind"], self.t["projection_targets"]
-        taken = [max(8, targets[k]) if kinds[k] == 1 else 8 for k in self.entries(source)]
-        return sum(taken) or 8
+        return sum(max(8, self.blocks(k, source)) for k in self.entries(source)) or 8
+
+    def blocks(self, k: int, source: int) -> int:
+        if self.t["projection_kind"][k] == 3:
+            return self.t["sparse_blocks"][self.sparse_row(k, source)]
+        return self.t["projection_targets"][k] if self.t["projection_kind"][k] == 1 else 0
+
+    def sparse_row(self, k: int, source: int) -> int:
+        first = self.t["projection_base"][k] - self.t["projection_source"][k] * self.p.lanes
+        return first + source
 
     def column_cycles(self, neuron: int) -> int:
         p = self.p
@@ -168,12 +189,16 @@ class Core:
         word = base + (j // lanes - target) * sources * lanes + i - source * lanes
         return word // 64, word % 64 * lanes + (i + j) % lanes
 
-    def rows(self, source: int) -> list[tuple[int, range]]:
-        """The dense entries of a source, and their neurons."""
+    def rows(self, source: int) -> list[tuple[int, range | None]]:
+        """The dense entries of a source, and their neurons; and its sparse ones."""
         if self.p.n_projections == 1:
             return [(0, self.neurons)]
-        dense = [k for k in self.entries(source) if self.t["projection_kind"][k] == 1]
-        return [(k, self.members(k, "target")) for k in dense]
+        kinds = self.t["projection_kind"]
+        return [
+            (k, self.members(k, "target") if kinds[k] == 1 else None)
+            for k in self.entries(source)
+            if kinds[k] in (1, 3)
+        ]
 
     def rule(self, name: str, k: int) -> int:
         """What the rule of entry k holds; without rules it is a register."""
@@ -181,22 +206,51 @@ class Core:
             return self.table[name][self.t["projection_rule"][k]]
         return self.r.get(name, 0)
 
-    def add(self, j: int, w: int, total: int) -> None:
+    def add(self, j: int, w: int, total: int, late: int = 0) -> None:
         p = self.p
-        i = self.i_inh if p.receptors == 2 and self.r["i_inh_en"] and w < 0 else self.i_syn
+        inhibits = p.receptors == 2 and self.r["i_inh_en"] and w < 0
+        i = self.i_inh if inhibits else self.i_syn
+        if late:
+            i = self.i_inh_ring if inhibits else self.i_syn_ring
+            j = self.due(j, late)
         i[j] = signed(i[j] + total, p.i_syn_width)
+
+    def due(self, j: int, late: int) -> int:
+        """Where the current of a neuron is on its way that is due so many ticks later."""
+        lanes, r = self.p.lanes, self.ring
+        return (j // lanes * r + (self.tick + late) % r) * lanes + j % lanes
+
+    def deliver_due(self) -> None:
+        rings = ((self.i_syn, self.i_syn_ring), (self.i_inh, self.i_inh_ring))
+        for current, ring in rings[: self.p.receptors]:
+            for j in self.neurons if ring else ():
+                current[j] = signed(current[j] + ring[self.due(j, 0)], self.p.i_syn_width)
+                ring[self.due(j, 0)] = 0
+
+    def deliver_sparse(self, k: int, source: int) -> None:
+        row, lanes = self.sparse_row(k, source), self.p.lanes
+        first = self.t["sparse_first"][row]
+        for word in range(first, first + self.t["sparse_blocks"][row]):
+            for lane in range(lanes):
+                at, column = word // 64, word % 64 * lanes + (source + lane) % lanes
+                w = self.weight[at][column]
+                j = self.groups[at][column] * lanes + lane
+                self.add(j, w, w, self.late[at][column])
 
     def deliver(self, source: int) -> None:
         p = self.p
         learns = p.learning and self.r["learn_pre"]
         for k, neurons in self.rows(source):
+            if neurons is None:
+                self.deliver_sparse(k, source)
+                continue
             for j in neurons:
                 row, column = self.at(k, source, j)
                 before = self.weight[row][column]
                 if learns and self.plastic[row][column]:
                     self.change(k, source, j, "pre", self.trace_post[j])
                 w = self.weight[row][column] if self.rule("current_after", k) else before
-                self.add(j, w, w)
+                self.add(j, w, w, self.late[row][column])
             if learns:
                 self.fold_pairs(source, neurons[0], [self.at(k, source, j) for j in neurons])
         if p.learning:
@@ -335,6 +389,8 @@ def sizes(rng: random.Random) -> CoreParams:
         receptors=rng.randint(1, 2), n_profiles=rng.choice([1, 2, 4]), n_projections=n_projections,
         weight_depth=64 if n_projections > 1 else 0, bias_events=rng.random() < 0.5,
         n_rules=rng.choice([1, 2, 4, 4]) if learning and n_projections > 1 else 1,
+        sparse_rows=rng.choice([0, 20]) if n_projections > 1 else 0,
+        synapse_delay_width=rng.choice([0, 1, 3]) if n_projections > 1 else 0,
     )  # fmt: skip
 
 
@@ -374,6 +430,9 @@ def drawn(rng: random.Random, p: CoreParams) -> tuple[dict[str, int], dict[str, 
             [rng.randint(-weight - 1, weight) for _ in range(columns)] for _ in range(n_rows)
         ],
         "plastic": [[rng.random() < share for _ in range(columns)] for _ in range(n_rows)],
+        "synapse_delay": [
+            [rng.randrange(2**p.synapse_delay_width) for _ in range(columns)] for _ in range(n_rows)
+        ],
         "threshold": [within(rng, 1, min(top, 4 * weight)) for _ in range(p.n_neurons)],
         "v_reset": [within(rng, -top - 1, top // 4) for _ in range(p.n_neurons)],
         "refrac_ticks": [rng.choice([0, 0, 1, 3]) for _ in range(p.n_neurons)],
@@ -428,6 +487,7 @@ def test_a_core_written_from_the_documentation_is_that_of_the_specification(seed
         walks = {name: array.tolist() for name, array in arrays.items()}
         for name, array in walks.items():
             setattr(spec, name, array)
+    parameters["sparse_target"] = walks.pop("sparse_target", [])
     core = Core(p, settings, table | rules, walks, **parameters)
     core.tick = spec.tick = rng.choice([0, 65500, 2**32 - 60])
     rate, spikes = rng.choice([0.05, 0.3]), 0
