@@ -89,7 +89,7 @@ class Core:
             [0 for _ in self.neurons] for _ in range(6)
         )
         self.late, self.groups = parameters["synapse_delay"], parameters["sparse_target"]
-        self.ring = 2**sizes.synapse_delay_width
+        self.ring = 1 << sizes.synapse_delay_width
         on_their_way = sizes.n_neurons * self.ring * (sizes.synapse_delay_width > 0)
         self.i_syn_ring, self.i_inh_ring = [0] * on_their_way, [0] * on_their_way
         self.trace_pre = [0 for _ in self.sources]
