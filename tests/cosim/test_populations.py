@@ -379,13 +379,14 @@ def test_a_row_that_begins_where_the_one_before_ends_sees_what_that_added(
 def test_rows_that_lead_to_the_same_neurons_add_up_whatever_lies_between(url: str) -> None:
     net = Network(n_axons=20)
     cells = net.population(64, threshold=9999)
-    weights = np.zeros((20, 64), int)
-    # A row of 7 to 10 blocks each, whose first and last targets are those of all others.
-    for axon in range(20):
-        weights[axon, : 14 + axon % 7] = 1 + axon
-    net.project(net.axons, cells, weights=weights[:, ::-1], sparse=True)
-    net.project(net.axons, cells, weights=weights, sparse=True)
-    net.project(net.axons, cells[20:44], weights=3)
+    # At two lanes a row of eight blocks ends with the same neurons with which the next one begins,
+    # that is with the same block, or two or three behind it.
+    for number, begin in enumerate((62, 60, 58)):
+        for first, weight in ((48, 3), (begin, 50 + number)):
+            weights = np.zeros((20, 64), int)
+            weights[:, first:] = weight
+            net.project(net.axons, cells, weights=weights, sparse=True)
+    net.project(net.axons, cells[60:], weights=7)
     events = [(0, axon) for axon in range(20) for _ in range(1 + axon % 2)]
     with connect(url, params=ROOMY) as core:
         core.program(net)
