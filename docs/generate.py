@@ -30,6 +30,7 @@ from spiketwin.cosim.trials.doctor import Examination
 from spiketwin.cosim.trials.fuzz.results import FuzzResult
 from spiketwin.cosim.trials.mutants import MutantsResult
 from spiketwin.cosim.trials.selftest import Report
+from spiketwin.cosim.trials.verify.results import VerifyResult
 from spiketwin.firmware.figures import BuildFigures
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.gateware.levels import TOPS
@@ -733,6 +734,7 @@ _RESULTS: Final[dict[str, type[Result]]] = {
     "sweep": SweepResult,
     "latency": Study,
     "selftest": Report,
+    "verify": VerifyResult,
     "build": BuildFigures,
     "devices": SerialPorts,
     "doctor": Examination,
@@ -867,6 +869,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "compare-files": _modules("cosim/spiketwin/cosim/compare"),
     "digits-files": _modules("cosim/spiketwin/cosim/digits"),
     "trial-files": _modules("cosim/spiketwin/cosim/trials"),
+    "verify-files": _modules("cosim/spiketwin/cosim/trials/verify"),
     "demo-files": _modules("cosim/spiketwin/cosim/demo"),
     "report-files": _modules("cosim/spiketwin/cosim/report"),
     "firmware-files": _modules("firmware/spiketwin/firmware"),

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from support.populations import random_network
 from support.rungs import examples
 
+from spiketwin.cosim.trials.verify.networks import Drawing, options_of
+from spiketwin.cosim.trials.verify.samples import CORES
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import WEIGHT_BLOCK, CoreParams
 from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per
@@ -306,19 +308,16 @@ def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:
     assert state["i_syn_ring"].any()
 
 
-ROOMY = CoreParams(
-    n_axons=32, n_neurons=64, lanes=2, source_lanes=2, n_projections=64, weight_depth=4096,
-    sparse_rows=256, synapse_delay_width=3, n_relays=192, max_delay=16, digest_rounds=2,
-    saturation_counters=True, v_width=18, spike_queue_depth=512, n_rules=4,
-)  # fmt: skip
+ROOMY = CORES["roomy"]
 
 
+@pytest.mark.filterwarnings("ignore::spiketwin.host.errors.SpiketwinWarning")
 @pytest.mark.parametrize("url", ["rtl:?level=core"])
 def test_the_gateware_runs_any_network_of_all_kinds_as_the_model_does(url: str) -> None:
     spikes = 0
     with connect("model:", params=ROOMY) as model, connect(url, params=ROOMY) as rtl:
         for seed in range(max(20, examples(60))):
-            net = random_network(np.random.default_rng(seed), kinds=True, rules=True)
+            net = Drawing(np.random.default_rng(seed), options_of(ROOMY)).network()
             try:
                 net.check_fits(ROOMY)
             except DoesNotFit:

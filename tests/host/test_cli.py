@@ -557,7 +557,7 @@ def test_doctor_gives_one_command_for_all_programs(monkeypatch: pytest.MonkeyPat
     done = spiketwin("doctor")
     assert done.exit_code == 1
     assert (
-        "Missing for rtl:, demo, sweep, emulate, testbench, bench: g++ and make. Run:"
+        "Missing for rtl:, demo, sweep, emulate, verify, testbench, bench: g++ and make. Run:"
         in done.stdout
     )
     assert done.stdout.count("sudo apt-get install g++ make") == 1

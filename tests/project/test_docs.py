@@ -389,6 +389,7 @@ LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
         ("sweep", ["net.npz", "--on", "model:", "--ticks", "5", "--tick-period", "64"]),
         ("latency", ["net.npz", "--on", "model:", "--on", "rtl:?level=pins", *LATENCY]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
+        ("verify", ["--on", "model:", "--only", "paired", "--updates", "1"]),
         ("doctor", []),
         ("fuzz", ["--inputs", "80"]),
     ],

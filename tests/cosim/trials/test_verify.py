@@ -1,0 +1,265 @@
+"""Equivalence in bulk: samples have all options, differences are found, and all processes end."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from support.rungs import bulk_but
+
+from spiketwin.cosim.trials.verify.networks import options_of
+from spiketwin.cosim.trials.verify.samples import CORES, Sample, core_of
+from spiketwin.host.cli import main
+
+BROKEN = '''
+"""Targets that are wrong: one neuron has another threshold; the process ends in a run."""
+
+import os
+
+from spiketwin.cosim.model.device import ModelDevice
+from spiketwin.cosim.model.queued import QueuedModel
+from spiketwin.cosim.serial.protocol_model import ModelPort, Serial
+from spiketwin.hdl.spec.registers import Space
+from spiketwin.host.kinds import TargetKind
+
+
+class Wrong(QueuedModel):
+    def write(self, space, start, values):
+        super().write(space, start, values + (space == Space.THRESHOLD))
+
+
+class Dying(QueuedModel):
+    def run_to(self, tick):
+        os._exit(7)
+
+
+def kind(scheme, model):
+    def device(params, clock_hz=1):
+        import spiketwin.cosim.model.device as module
+
+        module.QueuedModel, kept = model, module.QueuedModel
+        try:
+            return ModelDevice(params)
+        finally:
+            module.QueuedModel = kept
+
+    class Port(Serial):
+        def make_device(self, target):
+            return ModelPort(device(target.params))
+
+    return TargetKind(scheme, Port.of, origin="computed", options=("params",))
+
+
+TARGETS = (kind("wrong", Wrong), kind("dying", Dying))
+'''
+
+
+def verify(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["verify", *arguments])
+
+
+def figures(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def call(line: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line of ours in a folder."""
+    program = "import sys; from spiketwin.host.cli import main; main(sys.argv[1:])"
+    words = [sys.executable, "-c", program, *shlex.split(line)[1:]]
+    return subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, env=os.environ | environment
+    )
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> dict[str, str]:
+    """An environment in which two targets are registered that are wrong."""
+    packages = tmp_path / "packages"
+    entries = packages / "broken-1.dist-info"
+    entries.mkdir(parents=True)
+    (packages / "broken.py").write_text(BROKEN)
+    (entries / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (entries / "entry_points.txt").write_text("[spiketwin.targets]\nbroken = broken\n")
+    return {"PYTHONPATH": str(packages)}
+
+
+# --- samples -------------------------------------------------------------------------------------
+
+
+def test_samples_have_every_option_of_their_cores() -> None:
+    used: dict[str, set[str]] = {name: set() for name in CORES}
+    for number in range(40 * len(CORES)):
+        used[core_of(number)] |= Sample.drawn(1, number).options
+    for name, params in CORES.items():
+        assert used[name] == set(options_of(params)), name
+
+
+def test_a_sample_is_a_function_of_its_seed_and_number() -> None:
+    def drawn(seed: int, number: int) -> list[Any]:
+        sample = Sample.drawn(seed, number)
+        weights = [each.weights.tolist() for each in sample.net.projections]
+        return [sample.ticks, sample.spikes.tolist(), weights, sample.net.threshold.tolist()]
+
+    assert drawn(3, 7) == drawn(3, 7)
+    assert drawn(3, 7) != drawn(3, 12)
+    assert drawn(3, 7) != drawn(4, 7)
+
+
+def test_the_updates_that_count_are_those_of_the_network() -> None:
+    sample = Sample.drawn(0, 1)
+    assert sample.params.n_neurons == 512
+    assert sample.neuron_updates == sample.ticks * len(sample.net.threshold)
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+UPDATES = {
+    "roomy": 50_000,
+    "wide": 5_000_000,
+    "static": 4_000_000,
+    "matrix": 500_000,
+    "paired": 1_000_000,
+}
+"""Neuron updates that a run of all tests compares at least, more than ten million together."""
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("core", bulk_but(["roomy"], CORES))
+def test_model_and_rtl_are_equal(core: str, tmp_path: Path) -> None:
+    updates = UPDATES[core]
+    file = tmp_path / "evidence.json"
+    done = verify("--only", core, "--updates", str(updates), "--workers", "2", "--json", str(file))
+    assert done.exit_code == 0, done.output
+    assert "EQUAL" in done.output
+    found = figures(file)
+    assert found["equal"]
+    assert found["difference"] is None
+    assert found["neuron_updates"] >= updates
+    assert found["spikes"] > found["neuron_updates"] / 1000
+    (only,) = found["cores"]
+    assert (only["name"], only["samples"]) == (core, found["samples"])
+
+
+def test_what_is_counted_goes_on_where_it_ended_with_any_number_of_processes(
+    tmp_path: Path,
+) -> None:
+    def found(first: int, updates: int, workers: int) -> dict[str, Any]:
+        file = tmp_path / "evidence.json"
+        done = verify(
+            "--on", "model:", "--only", "paired", "--only", "matrix", "--seed", "5", "--first",
+            str(first), "--updates", str(updates), "--workers", str(workers), "--json", str(file),
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        return figures(file)
+
+    whole, begun = found(0, 300_000, 1), found(0, 100_000, 3)
+    rest = found(begun["next"], 300_000 - begun["neuron_updates"], 2)
+    assert 0 < begun["next"] < whole["next"]
+    assert rest["next"] == whole["next"]
+    for name in ("neuron_updates", "ticks", "spikes", "samples"):
+        assert begun[name] + rest[name] == whole[name]
+    for parts in zip(begun["options"], rest["options"], whole["options"], strict=True):
+        assert len({each["name"] for each in parts}) == 1
+        one, other, both = (each["samples"] for each in parts)
+        assert one + other == both
+
+
+def test_a_twin_that_is_wrong_is_found_and_the_difference_repeats(
+    tmp_path: Path, broken: dict[str, str]
+) -> None:
+    line = "spiketwin verify --on wrong: --only roomy --updates 1e6 --workers 2 --json e.json"
+    done = call(line, tmp_path, **broken)
+    assert done.returncode == 1, done.stderr
+    found = figures(tmp_path / "e.json")
+    assert not found["equal"]
+    difference = found["difference"]
+    assert difference["core"] == "roomy"
+    assert difference["number"] == found["next"] - 1
+    assert f"DIFFERENT  sample {difference['number']} on roomy: {difference['what']}" in done.stdout
+    network = tmp_path / difference["network"]
+    assert network.exists()
+    for command in difference["repeat"]:
+        assert command in done.stdout
+        again = call(command, tmp_path, **broken)
+        assert again.returncode == 1, again.stdout + again.stderr
+        right = call(command.replace("wrong:", "model:"), tmp_path)
+        assert right.returncode == 0, right.stdout + right.stderr
+
+
+def test_a_process_that_ends_by_itself_ends_the_search(
+    tmp_path: Path, broken: dict[str, str]
+) -> None:
+    line = "spiketwin verify --on dying: --only paired --first 4 --workers 1 --json e.json"
+    done = call(line, tmp_path, **broken)
+    assert done.returncode == 1
+    assert "ran sample 4 of seed 0 ended with status 7: run that one" in done.stderr
+    assert figures(tmp_path / "e.json")["samples"] == 0
+
+
+def running(pid: int) -> set[int]:
+    """The processes that a process has started, and those that they have."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return {int(each) for each in children}.union(*(running(int(each)) for each in children))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there that has not ended, though perhaps nobody has asked how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_search_that_is_broken_off_leaves_its_figures_and_no_process(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    program = "import sys; from spiketwin.host.cli import main; main(sys.argv[1:])"
+    arguments = "verify --on model: --only paired --updates 1e12 --workers 2 --json e.json"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *arguments.split()], cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        started = set[int]()
+        deadline = time.monotonic() + 300
+        while len(started) < 4:  # two of ours, each with a guard
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            started = running(process.pid)
+        process.send_signal(number)
+        said, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, errors
+    assert not [pid for pid in started if is_alive(pid)]
+    found = figures(tmp_path / "e.json")
+    assert (found["updates"], found["difference"]) == (10**12, None)
+    assert f"Further samples: --seed 0 --first {found['next']}" in said
+    assert "EQUAL" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--updates", "0"], "Invalid value for '--updates'"),
+        (["--updates", "nan"], "nan is not a number of updates: give one such as 1e8"),
+        (["--updates", "many"], "'many' is not a valid float range"),
+        (["--workers", "0"], "Invalid value for '--workers'"),
+        (["--only", "huge"], "'huge' is not one of 'roomy'"),
+        (["--first", "-1"], "Invalid value for '--first'"),
+        (["--on", "rtl:?params=tiny"], "has sizes of its own: name a simulated twin"),
+        (["--on", "/dev/ttyUSB1"], "prove this target good with `spiketwin selftest`"),
+        (["--on", "nothing:"], "nothing:"),
+    ],
+)  # fmt: skip
+def test_a_call_that_cannot_be_is_refused(arguments: list[str], says: str) -> None:
+    done = verify(*arguments)
+    assert done.exit_code == 2
+    assert says in done.output
