@@ -10,6 +10,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from amaranth_boards.icepi_zero import IcepiZero1_3Platform
@@ -22,7 +23,7 @@ from spiketwin.firmware import plan as planning
 from spiketwin.firmware.board import Board, board, boards, makes_baud
 from spiketwin.firmware.build import Build, TimingMissed, TooBig
 from spiketwin.firmware.errors import BoardError
-from spiketwin.firmware.family import families
+from spiketwin.firmware.family import KINDS, families
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.platforms import wiring
 from spiketwin.firmware.target import resolve
@@ -243,6 +244,7 @@ class Tools:
         self.arguments = call.arguments
         (folder / call.log).write_text(
             f"Info: \t          TRELLIS_COMB:  {self.logic}/24288    12%\n"
+            "Info: \t            TRELLIS_FF:    2000/24288     8%\n"
             "Info: \t                DP16KD:      30/   56    53%\n"
             "Info: \t            MULT18X18D:      12/   28    42%\n"
             "Info: \t           ICESTORM_LC:    3000/ 5280    56%\n"
@@ -289,6 +291,7 @@ def test_a_build_says_what_is_used_and_how_fast_it_is(tools: Tools, ulx3s: Board
     assert made.figures["board"] == "ulx3s_25f"
     assert made.figures["params"]["n_neurons"] == 8
     assert made.figures["logic"] == {"used": 3000, "available": 24288}
+    assert made.figures["flip_flops"] == {"used": 2000, "available": 24288}
     assert made.figures["memory"] == {"used": 30, "available": 56}
     assert made.figures["dsp"] == {"used": 12, "available": 28}
     assert made.figures["target_mhz"] == 50.0
@@ -309,12 +312,12 @@ def test_every_figure_is_documented(unelaborated: Tools) -> None:
     page = (ROOT / "docs/python.md").read_text()
     table = page.partition("### `spiketwin build`")[2].partition("###")[0]
     keys = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
-    # An iCE40 UltraPlus has cells of every kind.
-    figures = build(replace(board("icebreaker"), params="tiny", clock_hz=50_000_000)).figures
+    # An iCE40 UltraPlus has cells of every kind but flip-flops, and an ECP5 has these.
+    figures: dict[str, Any] = {}
+    for name in ("icebreaker", "ulx3s_25f"):
+        figures |= build(replace(board(name), params="tiny", clock_hz=50_000_000)).figures
     named = {key for row in keys for key in re.findall(r"`([\w.]+)`", row)}
-    uses = {
-        f"{kind}.{key}" for kind in ("logic", "memory", "dsp", "spram") for key in figures[kind]
-    }
+    uses = {f"{kind}.{key}" for kind in KINDS for key in figures[kind]}
     assert named == {*figures, *uses}
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from click.testing import CliRunner
 
 from spiketwin.hdl.spec.params import PRESETS, preset
@@ -105,6 +106,25 @@ def test_kinds_and_delays_of_projections_are_said(tmp_path: Path) -> None:
     assert other["synapses"] == 15 * 8
     assert (place["relays"], place["unused_relays"]) == (6, 26)
     assert "6 relays delay, 26 are free" in " ".join(text.split())
+
+
+def test_the_rows_of_sparse_projections_are_said(tmp_path: Path) -> None:
+    net = Network(n_axons=6)
+    h = net.population(16, name="h")
+    once = np.zeros((6, 16), np.int64)
+    once[[0, 5], [3, 7]] = 4
+    net.project(net.axons, h, weights=once, sparse=True)
+    net.project(h[:8], h[8:], weights=1)
+    text, found = inspected(net, tmp_path)
+    place: Any = found["layout"]
+    one, other = place["projections"]
+    # 4 lanes: the 6 axons are 2 groups, which have 8 rows.
+    assert (one["kind"], one["synapses"], one["rows"]) == ("sparse", 2, 8)
+    assert (other["kind"], other["rows"]) == ("dense", 0)
+    assert preset(str(found["params"])).sparse_rows == 8
+    assert place["free_rows"] == 0
+    row = next(line for line in text.splitlines() if "│ sparse " in line)
+    assert [cell.strip() for cell in row.split("│")][-3:-1] == ["8", "6%"]
 
 
 def test_a_network_without_projections_is_described(tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from spiketwin.firmware.clocks import Pll
 from spiketwin.firmware.fpga import Device, Package
 from spiketwin.firmware.nextpnr import Nextpnr
 
-KINDS: Final = ("logic", "memory", "dsp", "spram")
-"""Kinds of cells that figures count: LUTs, with their flip-flops if both are one cell; block RAM;
-multipliers; and single-port RAM."""
+KINDS: Final = ("logic", "flip_flops", "memory", "dsp", "spram")
+"""Kinds of cells that figures count: LUTs, with their flip-flops if both are one cell; flip-flops
+that are cells of their own; block RAM; multipliers; and single-port RAM."""
 
 Shapes = tuple[tuple[int, int], ...]
 """The shapes in which a memory can be used, each with its words and the bits of a word."""
@@ -84,8 +84,8 @@ class Family(ABC):
     before_synthesis:
         Commands of Yosys on the design before that.
     mapped:
-        For each kind of cells the weights with which cells of the mapped design count, by a pattern
-        of their names. The kinds are those of `KINDS`, and ``flip_flops``.
+        For each kind of cells (`KINDS`) the weights with which cells of the mapped design count, by
+        a pattern of their names.
     block_ram, single_port_ram:
         The shapes of a block RAM and, if there is any, of a large memory of one port.
     flow:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from spiketwin.firmware.family import KINDS
 from spiketwin.firmware.use import Use
 from spiketwin.hdl.spec.results import Result
 
@@ -22,6 +23,8 @@ class BuildFigures(Result):
         Every size of the core, by its name.
     logic, memory, dsp:
         Use of logic cells, block RAMs and multipliers.
+    flip_flops:
+        Use of flip-flops; only where they are routed as cells of their own.
     spram:
         Use of single-port RAMs; only where there are any.
     target_mhz:
@@ -38,13 +41,14 @@ class BuildFigures(Result):
         How the figures were found.
     """
 
-    json_optional = ("spram",)
+    json_optional = ("flip_flops", "spram")
 
     board: str
     params: dict[str, int]
     logic: Use
     memory: Use
     dsp: Use
+    flip_flops: Use | None
     spram: Use | None
     target_mhz: float
     fmax_mhz: float | None
@@ -56,8 +60,5 @@ class BuildFigures(Result):
     @classmethod
     def of(cls, written: Mapping[str, Any]) -> Self:
         """Return the figures that are written in a file."""
-        uses = {
-            kind: Use(**written[kind]) if kind in written else None
-            for kind in ("logic", "memory", "dsp", "spram")
-        }
+        uses = {kind: Use(**written[kind]) if kind in written else None for kind in KINDS}
         return cls(**{**written, **uses})

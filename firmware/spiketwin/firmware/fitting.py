@@ -8,9 +8,11 @@ from typing import Final
 from spiketwin.firmware.board import Board
 from spiketwin.firmware.family import Family
 from spiketwin.firmware.use import Use, exceeded
+from spiketwin.hdl.gateware.core.deep_memory import PART_DEPTH
+from spiketwin.hdl.gateware.core.weights import synapse_layout
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described
 
-_MEMORIES: Final = {"memory": "block RAM", "spram": "single-port RAM"}
+MEMORIES: Final = {"memory": "block RAM", "spram": "single-port RAM"}
 """The kinds of cells that can hold weights, with their names in messages."""
 
 
@@ -31,9 +33,9 @@ def advice(board: Board, params: CoreParams, family: Family, uses: dict[str, Use
     if kind in over:
         fits = _largest(params, family, uses[kind])
         lines.append(
-            f"By its {_MEMORIES[kind]}, as computed, {fits} would fit."
+            f"By its {MEMORIES[kind]}, as computed, {fits} would fit."
             if fits
-            else f"There is not enough {_MEMORIES[kind]} for any reference size."
+            else f"There is not enough {MEMORIES[kind]} for any reference size."
         )
     elif "memory" in over:
         lines.append(
@@ -42,7 +44,7 @@ def advice(board: Board, params: CoreParams, family: Family, uses: dict[str, Use
         )
     if family.single_port_ram and kind == "memory":
         lines.append("With single_port_weights=1 the weights go to its single-port RAM.")
-    if over.keys() - _MEMORIES.keys():
+    if over.keys() - MEMORIES.keys():
         lines.append(
             "Logic and DSPs go with lanes, neuron_lanes, source_lanes and learning, and hardly "
             "with the number of neurons: take fewer lanes."
@@ -81,9 +83,24 @@ def weight_memory(params: CoreParams, family: Family) -> str:
 
 
 def weight_blocks(params: CoreParams, family: Family) -> int:
-    """Return how many blocks of that kind hold weights and flags, in the best of their shapes."""
+    """Return how many blocks of that kind hold all of the synapses, in the best of their shapes."""
+    blocks = min(
+        -(-params.bank_depth // words) * beside for words, beside in _stacks(params, family)
+    )
+    return params.lanes * blocks
+
+
+def weight_words(params: CoreParams, family: Family, blocks: int) -> int:
+    """Return how many words each weight bank can have in so many blocks of all banks together."""
+    in_each = blocks // params.lanes
+    return max(in_each // beside * words for words, beside in _stacks(params, family))
+
+
+def _stacks(params: CoreParams, family: Family) -> list[tuple[int, int]]:
+    """Return for each shape of a block its words, and the blocks side by side that hold a word."""
     in_spram = weight_memory(params, family) == "spram"
     shapes = family.single_port_ram if in_spram else family.block_ram
-    bits = params.weights_per_word * (params.weight_width + params.learning)
-    blocks = min(-(-params.bank_depth // words) * -(-bits // width) for words, width in shapes)
-    return params.lanes * blocks
+    if params.has_projections:  # their banks are made of parts
+        shapes = tuple((words, width) for words, width in shapes if words <= PART_DEPTH)
+    bits = params.weights_per_word * synapse_layout(params).size
+    return [(words, -(-bits // width)) for words, width in shapes]

@@ -25,7 +25,7 @@ class Device:
     idcode:
         Code that the FPGA returns over JTAG; None if it has no such code, or it is not known.
     holds:
-        Number of its cells of each kind, for an FPGA that no open tool routes.
+        Number of its memories of each kind, and of all its cells if no open tool routes it.
     """
 
     name: str

@@ -571,6 +571,14 @@ class Layout:
         """Return the entries of the table that a projection takes."""
         return sum(block.piece.projection == number for block in self.blocks)
 
+    def sparse_rows(self, number: int) -> int:
+        """Return the rows of sparse projections that a projection takes."""
+        return sum(
+            len(block.rows.blocks)
+            for block in self.blocks
+            if block.rows is not None and block.piece.projection == number
+        )
+
     def is_constant(self, number: int) -> bool:
         """Return whether a projection was placed as a constant one."""
         return any(b.is_constant for b in self.blocks if b.piece.projection == number)

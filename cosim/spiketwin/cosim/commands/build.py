@@ -32,6 +32,7 @@ _BOARD_FILE: Final = "spiketwin.board_file"
 
 KINDS: Final = {
     "logic": "logic cells",
+    "flip_flops": "flip-flops",
     "memory": "block RAMs",
     "dsp": "multipliers",
     "spram": "single-port RAMs",

