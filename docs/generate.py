@@ -704,6 +704,24 @@ def _digest_figures() -> str:
     return _table(("FPGA", "core", "LUTs with 1, 2, 3 rounds", "flip-flops", "block RAMs"), rows)
 
 
+def _option_figures() -> str:
+    """Make a table of what docs/options.py has mapped: the base, and what each option adds."""
+    cores: dict[str, dict[str, Any]] = json.loads(
+        (ROOT / "docs/options.json").read_text(encoding="utf-8")
+    )["cores"]
+    rows = []
+    for name, core in cores.items():
+        if core["without"] is None:
+            rows.append((f"`{name}`", "–", *(f"{n:,}" for n in core["takes"].values())))
+            continue
+        without = cores[core["without"]]
+        pairs = zip(core["takes"].values(), without["takes"].values(), strict=True)
+        beside = f"`{without['added']}`" if without["added"] else "–"
+        rows.append((f"`{core['added']}`", beside, *(f"{n - less:+,}" for n, less in pairs)))
+    head = ("option", "needs", "LUTs", "flip-flops", "block RAMs", "multipliers")
+    return _table(head, rows)
+
+
 def _rungs() -> str:
     """Make a table of the rungs of the tests: what pyproject.toml says of them, what they cost."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -879,6 +897,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "board-clocks": _board_clocks,
     "board-figures": _board_figures,
     "digest-figures": _digest_figures,
+    "option-figures": _option_figures,
     "sizes": _sizes,
     "core-sizes": _core_sizes,
     "commands": _commands,
