@@ -50,6 +50,8 @@ def random_network(
                 its = {"sparse": True}
             elif rules and rng.random() < 0.6:
                 its |= _own_rule(rng)
+                if len(net.windows) < 2 and rng.random() < 0.5:
+                    its["window"] = net.add_window(rng.integers(-1 << 19, 1 << 19, 512))
             if kinds and rng.random() < 0.3:
                 its["synapse_delay"] = rng.integers(0, 8, shape)
             net.project(source, target, weights=weights, delay=delay, **its)
