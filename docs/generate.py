@@ -229,7 +229,8 @@ def _profile_columns() -> str:
 
 def _rule_columns() -> str:
     return _constants(
-        "name", rule_columns(replace(_PROBE, n_projections=2, weight_depth=64, n_rules=4))
+        "name",
+        rule_columns(replace(_PROBE, n_projections=2, weight_depth=64, n_rules=4, window_bits=8)),
     )
 
 
@@ -251,7 +252,7 @@ def _bits(variable: Variable) -> str:
 
 
 _OPTIONS: Final = dict.fromkeys(v.built for v in VARIABLES if v.built and v not in PARAMETER_ARRAYS)
-_MARKS: Final = {built: f" {mark}" for built, mark in zip(_OPTIONS, "¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜ", strict=False)}
+_MARKS: Final = {built: f" {mark}" for built, mark in zip(_OPTIONS, "¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜᵈᵉ", strict=False)}
 
 
 def _footnotes(variable: Variable) -> str:

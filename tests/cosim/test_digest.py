@@ -335,7 +335,8 @@ def test_what_it_misses_is_as_documented(
 
         def digest(found: Any, rounds: int = rounds) -> Any:
             if found.dtype == np.int32:
-                return digest_sources(digest_rows(512).sources, found, rounds)
+                history = np.zeros_like(found)
+                return digest_sources(digest_rows(512).sources, found, history, rounds)
             return digest_synapses(0, 0, found, PLASTIC, 255, rounds)
 
         shares.append(missed(digest, values, wrong, 3_000))

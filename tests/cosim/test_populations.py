@@ -84,6 +84,8 @@ def test_a_network_of_populations_behaves_as_the_oracle_with_its_tables(seed: in
     for name in ("v", "i_syn", "theta", "trace_post"):
         assert held[name].tolist() == np.array(getattr(oracle, name))[place.neurons].tolist()
     assert held["trace_pre"].tolist() == np.array(oracle.trace_pre)[place.sources].tolist()
+    if params.window_bits:
+        assert held["history"].tolist() == np.array(oracle.history)[place.sources].tolist()
     arrays = place.extract_synapses(np.array(oracle.weight).reshape(-1))
     place.add_constants(arrays)
     assert np.array_equal(held["weight"], place.summed(arrays))
@@ -280,8 +282,10 @@ def all_kinds() -> tuple[Network, CoreParams]:
         net.axons, hidden, weights=rng.integers(20, 60, (5, 7)), plastic=True,
         synapse_delay=np.eye(5, 7, dtype=int),
     )  # fmt: skip
+    window = net.add_window(rng.integers(-1 << 9, 1 << 10, 256))
     net.project(net.axons, hidden, weights=20, delay=3, plastic=True, name="late", w_max=60,
-                pre_gain=-70, gain_shift=7, current_after=True, stochastic=True)  # fmt: skip
+                pre_gain=-70, gain_shift=7, current_after=True, stochastic=True,
+                window=window)  # fmt: skip
     net.project(hidden, hidden[:5], constant=-9, itself=False, name="inhibition")
     net.project(hidden, output, weights=rng.integers(1, 99, (7, 3)), delay=1)
     net.project(hidden[2:5], output, constant=7, delay=4, name="later")
@@ -306,6 +310,7 @@ def test_model_and_gateware_run_all_kinds_alike(url: str) -> None:
     state = played_alike(net, params, url)
     assert state["relay_ring"].any()
     assert state["i_syn_ring"].any()
+    assert state["history"].any()
 
 
 ROOMY = CORES["roomy"]
@@ -341,7 +346,8 @@ def test_rules_change_from_row_to_row_without_a_gap(url: str) -> None:
         {"w_max": 60, "pre_gain": -3000, "pre_offset": 2 << 16, "post_gain": 4000, "gain_shift": 1},
         {"w_min": -40, "w_max": 120, "pre_gain": 900, "pre_offset": -3 << 16, "post_gain": 500,
          "post_offset": 5 << 15, "stochastic": True, "current_after": True},
-        {"w_min": 5, "w_max": 30, "post_offset": -1 << 16, "pre_gain": 2000, "gain_shift": 2},
+        {"w_min": 5, "w_max": 30, "post_offset": -1 << 16, "pre_gain": 2000, "gain_shift": 2,
+         "window": net.add_window(np.random.default_rng(1).integers(-1 << 15, 1 << 16, 512))},
     ]  # fmt: skip
     for own in rules:
         net.project(net.axons, cells, weights=20, plastic=True, **own)

@@ -30,6 +30,7 @@ STATE = (
     "theta",
     "trace_pre",
     "trace_post",
+    "history",
     "pending",
     "bias",
     "i_syn_ring",
@@ -93,6 +94,7 @@ class Core:
         on_their_way = sizes.n_neurons * self.ring * (sizes.synapse_delay_width > 0)
         self.i_syn_ring, self.i_inh_ring = [0] * on_their_way, [0] * on_their_way
         self.trace_pre = [0 for _ in self.sources]
+        self.history = [0 for _ in self.sources]
         self.pending: list[int] = []
         self.tick = 0
 
@@ -115,7 +117,9 @@ class Core:
             for i in self.sources:
                 k = self.source_profile[i]
                 self.trace_pre[i] = self.decayed("trace_pre", self.trace_pre[i], k)
-                self.fold(3 * 4096, i, [self.trace_pre[i]])
+                marked, past = divmod(self.history[i], 2**p.window_bits)
+                self.history[i] = (2 * past + marked) % 2**p.window_bits
+                self.fold(3 * 4096, i, [self.history[i] * 65536 + self.trace_pre[i]])
             if r["learn_post"]:
                 for j in fired:
                     self.learn(j)
@@ -257,6 +261,8 @@ class Core:
             self.trace_pre[source] = self.bumped(
                 "trace_pre", self.trace_pre[source], self.source_profile[source]
             )
+        if p.window_bits:
+            self.history[source] |= 2**p.window_bits
 
     def sweep(self, k: int, active: list[int]) -> bool:
         """Deliver the constant entry k; give whether it has an active source."""
@@ -334,13 +340,23 @@ class Core:
 
     def change(self, k: int, i: int, j: int, kind: str, trace: int) -> None:
         gain = self.rule(f"{kind}_gain", k) * 2 ** self.rule("gain_shift", k)
-        step = gain * trace // 2 ** (self.p.trace_width - 8) + self.rule(f"{kind}_offset", k)
+        step = gain * trace // 2 ** (self.p.trace_width - 8)
+        if kind == "post" and self.rule("window", k):
+            step = self.entry(self.rule("window", k), i) * 2 ** self.rule("gain_shift", k)
+        step += self.rule(f"{kind}_offset", k)
         rounding = 32768
         if self.rule("stochastic", k):
             rounding = self.noise(kind, i, j) if kind == "pre" else self.noise(kind, j, i)
         row, column = self.at(k, i, j)
         weight = self.weight[row][column] + (step + rounding) // 65536
         self.weight[row][column] = min(self.rule("w_max", k), max(self.rule("w_min", k), weight))
+
+    def entry(self, number: int, i: int) -> int:
+        """What the table of a window has for the past of source i."""
+        p, entries, past = self.p, self.t["window_table"], self.history[i]
+        first = (number - 1) % p.n_rules * 32 * p.window_bits
+        older = entries[first + 256 + past // 256] if p.window_bits == 16 else 0
+        return entries[first + past % 256] + older
 
     def noise(self, kind: str, spiked: int, other: int) -> int:
         x, y = self.r["seed"] % 65536, self.r["seed"] // 65536
@@ -380,6 +396,7 @@ def sizes(rng: random.Random) -> CoreParams:
     single_port, learning = rng.random() < 0.2, rng.random() < 0.8
     weight_width = rng.randint(4, 8 - learning if single_port else 16)
     n_projections = 1 if single_port else rng.choice([1, 4, 12, 12])
+    n_rules = rng.choice([1, 2, 4, 4]) if learning and n_projections > 1 else 1
     return replace(
         preset("tiny"), lanes=2, neuron_lanes=rng.choice([1, 2]), source_lanes=rng.choice([1, 2]),
         weight_width=weight_width, v_width=rng.randint(8, 24), theta_width=rng.randint(8, 24),
@@ -388,7 +405,7 @@ def sizes(rng: random.Random) -> CoreParams:
         digest_rounds=rng.randint(0, 3), decay_shift=rng.random() < 0.5,
         receptors=rng.randint(1, 2), n_profiles=rng.choice([1, 2, 4]), n_projections=n_projections,
         weight_depth=64 if n_projections > 1 else 0, bias_events=rng.random() < 0.5,
-        n_rules=rng.choice([1, 2, 4, 4]) if learning and n_projections > 1 else 1,
+        n_rules=n_rules, window_bits=rng.choice([0, 8, 16]) if n_rules > 1 else 0,
         sparse_rows=rng.choice([0, 20]) if n_projections > 1 else 0,
         synapse_delay_width=rng.choice([0, 1, 3]) if n_projections > 1 else 0,
     )  # fmt: skip

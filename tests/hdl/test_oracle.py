@@ -551,6 +551,54 @@ def test_a_current_is_made_by_the_weight_from_before_the_change_or_from_after_it
     assert (core.i_syn[:4], core.i_inh[:4]) == ([2, 0, 0, 0], [0, 0, -3, 0])
 
 
+def window_of(a_plus: list[int]) -> list[int]:
+    """The table with which a source that spiked k ticks ago adds a_plus[k], and several the sum."""
+    return [
+        sum(each * UNIT for k, each in enumerate(a_plus) if past >> k & 1) for past in range(256)
+    ]
+
+
+def test_a_rule_over_a_window_steps_by_the_ticks_in_which_its_source_spiked() -> None:
+    # SuperNeuroMAT's STDP without depression: apos[k] for a source that fired k + 1 ticks before.
+    core = ruled("window_bits=8", window=[0, 1], post_gain=[256, 256])
+    core.window_table[:256] = window_of([8, 4, 2, 1, 0, 0, 0, 16])
+    for axons in ([0], [], [0, 0]):
+        core.step(axons)
+    assert ruled_weights(core) == (0, 0)  # no neuron has fired
+    core.threshold[2] = 0
+    core.step([0])
+    assert core.history[0] == 0b1011  # now, a tick ago, and three ticks ago
+    assert ruled_weights(core) == (0, 8 + 4 + 1)
+    core.threshold[2] = V_TOP
+    for _ in range(6):
+        core.step([])
+    core.threshold[2] = 0
+    core.step([])
+    assert core.history[0] == 1 << 7  # the others are out of the window
+    assert ruled_weights(core) == (0, 13 + 16)
+    core.step([])
+    assert (core.history[0], ruled_weights(core)) == (0, (0, 29))
+    # A spike of a neuron is delivered in the next tick, and is in the past of a source from then.
+    assert [core.history[AXONS + 2] & 3 for _ in (1, 2) if core.step([])] == [3, 3]
+    core.clear(ClearMask.TRACES)
+    assert core.history == [0] * TINY.n_sources
+
+
+def test_a_window_of_16_ticks_is_the_sum_of_two_tables() -> None:
+    core = ruled(
+        "window_bits=16", window=[2, 3], gain_shift=[1, 0], post_offset=[-UNIT, 0], w_min=[-128, -9]
+    )
+    core.window_table[:512] = [-30 * UNIT] * 256 + [0] * 256  # of number 1, and of 3 as well
+    core.window_table[512:768] = window_of([5, 0, 0, 0, 0, 0, 0, 0])
+    core.window_table[768:] = window_of([0, 0, 0, 0, 0, 0, 0, 9])
+    for axons in ([0], *[[]] * 14):
+        core.step(axons)
+    core.threshold[0] = core.threshold[2] = 0
+    core.step([0])
+    assert core.history[0] == 1 << 15 | 1
+    assert ruled_weights(core) == (2 * (5 + 9) - 1, -9)
+
+
 def test_stochastic_rounding_is_right_on_average() -> None:
     core = make(learn_pre=1, stochastic=1, pre_offset=UNIT // 4, seed=7)
     core.plastic = [[True] * TINY.n_neurons for _ in range(TINY.n_sources)]

@@ -52,7 +52,7 @@ def test_every_array_has_a_space_and_every_space_an_array() -> None:
     apart = {Space.REGISTER, Space.COUNTER, Space.PROFILE_TABLE, Space.RULE_TABLE}
     assert {v.space for v in ARRAYS} == set(Space) - apart
     options = "n_profiles=8,receptors=2,n_projections=2,weight_depth=64,n_relays=32,max_delay=2"
-    options += ",probe_ranges=1,sparse_rows=8,synapse_delay_width=2,n_rules=2"
+    options += ",probe_ranges=1,sparse_rows=8,synapse_delay_width=2,n_rules=2,window_bits=8"
     assert set(space_formats(preset(f"tiny,{options}"))) == set(Space)
 
 
@@ -100,8 +100,9 @@ def test_an_oracle_holds_all_arrays_in_their_shapes() -> None:
 
 def test_a_network_has_an_attribute_for_each_parameter_with_the_default_of_the_table() -> None:
     parameters = [v for v in VARIABLES if v.kind is Kind.PARAMETER]
-    assert attributes(Network) == SIZES | {v.attribute for v in parameters}
-    assert NETWORK_ARRAYS.keys() | SETTINGS.keys() == attributes(Network) - SIZES
+    # The host places the tables of windows.
+    assert attributes(Network) == SIZES | {"windows"} | {v.attribute for v in parameters}
+    assert NETWORK_ARRAYS.keys() | SETTINGS.keys() == attributes(Network) - SIZES - {"windows"}
     defaults = {f.name: f.default for f in fields(Network)}
     plain = [v for v in parameters if not (v.is_decay or v.is_decay_shift)]
     assert not [v.name for v in plain if defaults[v.attribute] != v.default]
@@ -134,7 +135,8 @@ def test_the_ideal_network_has_what_it_is_made_of() -> None:
 
 
 def test_the_compiled_tick_takes_all_registers_but_those_of_a_run() -> None:
-    always = {r.name for r in REGISTERS if r.built not in ("has_profiles", "has_rules")}
+    options = ("has_profiles", "has_rules", "window_bits")
+    always = {r.name for r in REGISTERS if r.built not in options}
     assert set(kernels.Settings._fields) == always - set(RUN_REGISTERS)
     assert list(kernels.Profile._fields) == [r.name for r in REGISTERS if r.per is Per.PROFILE]
     assert list(kernels.Rule._fields) == [r.name for r in REGISTERS if r.per is Per.RULE]

@@ -47,6 +47,7 @@ def everything(seed: int) -> Network:
         values = rng.integers(low, high, getattr(net, name).shape, endpoint=True)
         setattr(net, name, values.astype(dtype))
     plain: Any = Network(n_axons=11, n_neurons=5)
+    net.windows = rng.integers(-1 << 23, 1 << 23, (3, 512))
     for name in SETTINGS:
         if getattr(net, name) == (usual := getattr(plain, name)):
             setattr(net, name, not usual if isinstance(usual, bool) else type(usual)(3))

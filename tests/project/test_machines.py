@@ -41,7 +41,8 @@ from spiketwin.cosim.compilation import announced
 with announced("the digest"):
     import numpy as np
     from spiketwin.cosim.model.hashing import digest_sources
-    print(digest_sources(1, np.arange(9, dtype=np.int32), 3))
+    numbers = np.arange(9, dtype=np.int32)
+    print(digest_sources(1, numbers, numbers, 3))
 """
 
 

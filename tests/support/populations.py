@@ -13,12 +13,12 @@ def random_network(
 
     Without overlaps no pair of a source and a neuron has two synapses. With all kinds some
     projections are constant, some are sparse, some have a delay, and some have one of each
-    synapse. With rules some learn by constants of their own.
+    synapse. With rules some learn by constants of their own, some of these over a window.
     """
     options = {"learning", "dense", "plastic"}
     options |= {OVERLAPS} if overlaps else set()
     options |= (
         {"constants", "not to itself", "sparse", "delays", "synapse delays"} if kinds else set()
     )
-    options |= {"rules"} if rules else set()
+    options |= {"rules", "windows"} if rules else set()
     return Drawing(rng, options).network()

@@ -69,7 +69,17 @@ def random_table(
         table |= _rows(p, rng, rows, used)
     if not p.has_rules:
         del table["projection_rule"]
+    if p.window_bits:
+        table["window_table"] = _windows(p, rng)
     return table | (_relays(p, rng) if p.n_relays else {})
+
+
+def _windows(p: CoreParams, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return tables of windows, of any steps, of which some are the largest."""
+    low, high = BY_SPACE[Space.WINDOW_TABLE].limits(p)
+    shape = BY_SPACE[Space.WINDOW_TABLE].shape_in(p)
+    few = rng.integers(-1 << 18, 1 << 18, shape)
+    return np.where(rng.random(shape) < 0.1, rng.choice([low, high], shape), few)
 
 
 def _rows(

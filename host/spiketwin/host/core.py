@@ -557,6 +557,32 @@ class Core:
         self._memories.write_table(Space.RULE_TABLE, values)
 
     @_exclusive
+    def read_windows(self) -> IntArray:
+        """Return the tables of windows: shape (n_rules, 256), or (n_rules, 512) for 16 ticks.
+
+        Raises `DoesNotFit` for a core without windows.
+        """
+        form = self._state.formats[self._memories.built(Space.WINDOW_TABLE)]
+        return self._memories.read(form.space, form.size).reshape(self.params.n_rules, -1)
+
+    @_exclusive
+    def write_windows(self, tables: ArrayLike) -> None:
+        """Write all tables of windows, as `read_windows` returns them.
+
+        Raises
+        ------
+        InvalidInput
+            The array has another shape, or an entry is out of range.
+        DoesNotFit
+            The core has no windows.
+        """
+        form = self._state.formats[self._memories.built(Space.WINDOW_TABLE)]
+        shape = self.params.n_rules, self.params.window_entries
+        checked = integers("tables", tables, shape, form.limits())
+        with self._state.writing({"window_table": "write it again (`write_windows`)"}):
+            self._memories.write(form.space, checked)
+
+    @_exclusive
     def read_counters(self) -> dict[str, int]:
         """Return the counters of the device: name to value."""
         self._state.settle()

@@ -49,6 +49,9 @@ _OF_POPULATIONS: Final = 3
 _OF_BIASES: Final = 3
 """First version that holds bias events."""
 
+_OF_WINDOWS: Final = 3
+"""First version that holds tables of windows."""
+
 _MOST_HEADER_BYTES: Final = 1 << 20
 _MOST_FILE_BYTES: Final = 1 << 29
 """Most bytes of a file; the largest network with the longest stimulus takes less than half."""
@@ -57,6 +60,7 @@ _NPY_VERSION: Final = (1, 0)
 _HEADER: Final = "header"
 _SPIKES: Final = "spikes"
 _BIASES: Final = "biases"
+_WINDOWS: Final = "windows"
 _BIAS_LIMITS: Final = ARRAYS["bias"].limits(WIDEST)
 _DIRECTORY_END: Final = b"PK\5\6"
 _DIRECTORY_END_BYTES: Final = 22
@@ -114,6 +118,8 @@ def save(
         # JSON has no infinity, so numbers that may be infinite are written as text.
         "settings": {n: _to_json(getattr(net, n)) for n in SETTINGS},
     }
+    if len(net.windows):
+        header[_WINDOWS] = net.windows.tolist()
     if net.all_to_all:
         arrays = {name: getattr(net, name) for name in array_types()}
     else:
@@ -232,6 +238,8 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
             shape = (parts.synapses,)
         arrays[name] = _read_array(archive, name, dtype, shape)
     attributes: dict[str, Any] = {n: _from_json(n, v) for n, v in settings.items()}
+    if _WINDOWS in header and version >= _OF_WINDOWS:
+        attributes[_WINDOWS] = header[_WINDOWS]
     if parts is None:
         net = Network(**sizes, **arrays, **attributes)
     else:

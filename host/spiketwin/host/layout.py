@@ -46,6 +46,7 @@ from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.populations import Pairs, Population, Projection
 from spiketwin.host.sparse import Rows
 from spiketwin.host.sums import NEVER_FIRES
+from spiketwin.host.windows import in_core
 
 if TYPE_CHECKING:
     from spiketwin.host.network import Network
@@ -703,6 +704,8 @@ class Layout:
                 placed[variable.space] = words
             else:
                 placed[variable.space] = self.embed(variable.space, arrays[0])
+        if self.params.window_bits:
+            placed[Space.WINDOW_TABLE] = in_core(net.windows, self.params)
         return placed
 
     def _checked(self, net: Network, variable: Variable) -> list[IntArray]:

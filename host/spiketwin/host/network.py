@@ -52,6 +52,14 @@ from spiketwin.host.populations import (
     no_plastic,
 )
 from spiketwin.host.stdp import Pairing, StdpWindow, half, warn_of_amplitude
+from spiketwin.host.windows import (
+    bits_of,
+    check_numbers,
+    checked_windows,
+    in_core,
+    no_windows,
+    with_window,
+)
 
 Reals = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -60,7 +68,7 @@ Flags = NDArray[np.bool_]
 WIDEST: Final = CoreParams(
     n_axons=64, n_neurons=64, weight_width=16, v_width=24, i_syn_width=24, theta_width=24,
     refrac_width=16, n_profiles=8, decay_shift=True, receptors=2, n_projections=2, weight_depth=64,
-    synapse_delay_width=5,
+    synapse_delay_width=5, n_rules=8, window_bits=16,
 )  # fmt: skip
 """A core with the widest values there can be: a value that does not fit it fits no core."""
 
@@ -92,6 +100,7 @@ _OF_TRACE_PRE: Final = tuple(name for name in PROFILED if name.startswith("trace
 
 _OF_OPTIONS: Final = (
     "i_syn_shift", "i_inh_en", "refrac_integrates", "linear_leak", "gain_shift", "current_after",
+    "window",
 )  # fmt: skip
 """Settings that only cores with an option have, other than time constants."""
 
@@ -183,6 +192,10 @@ class Network:
     current_after:
         Whether a spike's current is made by the weight from after the change at its pre-event, and
         not by that from before.
+    window, windows:
+        With `window` above 0 the post-event rule is one over a window, and this the number of its
+        table, from 1 on. The tables are `windows`, shape (tables, 256) or (tables, 512), int32
+        (`add_window`).
     trace_pre_bump, trace_pre_replace, trace_post_bump, trace_post_replace:
         Registers that say how spikes change the traces.
     refrac_integrates:
@@ -244,6 +257,8 @@ class Network:
     linear_leak: int | Integers = 0
     gain_shift: int | Integers = 0
     current_after: bool | Flags = False
+    window: int | Integers = 0
+    windows: NDArray[np.integer[Any]] = field(default_factory=no_windows)
     populations: tuple[Population, ...] = field(default=(), init=False)
     projections: tuple[Projection, ...] = field(default=(), init=False)
     all_to_all: bool = field(default=True, init=False)
@@ -442,6 +457,29 @@ class Network:
         self.projections += (made,)
         return made
 
+    def add_window(self, table: ArrayLike) -> int:
+        """Add the table of a rule over a window, and return its number: the `window` of the rule.
+
+        A table that the network has already keeps its number.
+
+        Parameters
+        ----------
+        table:
+            Shape (256,), integers of 24 bits: what a post-event adds to a weight, in 1/65536, for
+            each past of the source. Bit k of the index is 1 if it spiked k ticks ago. With the
+            shape (512,) the past is one of 16 ticks: the first 256 entries are for the last 8, the
+            others for the 8 before, and both are added.
+
+        Raises
+        ------
+        InvalidNetwork
+            It is no table, has another length than others, or there are 8 already. Nothing is
+            changed.
+        """
+        windows, number = with_window(checked_windows(self.windows), table)
+        self.windows = windows.astype(np.int32)
+        return number
+
     def _check_of_populations(self, method: str) -> None:
         if self.all_to_all:
             raise InvalidNetwork(
@@ -483,7 +521,8 @@ class Network:
         """Return a network of its own with the same values, populations and projections."""
         if self.all_to_all:
             return replace(self)
-        made = Network(n_axons=self.n_axons, **{name: getattr(self, name) for name in SETTINGS})
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        made = Network(n_axons=self.n_axons, windows=self.windows, **settings)
         for each in self.populations:
             part = slice(each.first, each.first + each.size)
             its = {name: getattr(self, name)[part] for name in _OF_NEURONS}
@@ -546,6 +585,8 @@ class Network:
                 setattr(self, name, _of_each(name, register, given))
             else:
                 setattr(self, name, _setting(name, register, given))
+        self.windows = checked_windows(self.windows)
+        check_numbers(self.window, len(self.windows))
         self._check_lengths(PROFILED, self.n_profiles, "profile", "profile and source_profile")
         self._check_lengths(RULED, self.n_rules, "rule", "rule of projections")
         if self.all_to_all and self.n_rules > 1:
@@ -732,7 +773,7 @@ class Network:
         warn_of_amplitude("minus", a_minus, minus, stochastic)
         constants = {
             "w_min": w_min, "w_max": w_max, "post_gain": plus.gain, "pre_gain": -minus.gain,
-            "pre_offset": 0, "post_offset": 0,
+            "pre_offset": 0, "post_offset": 0, "window": 0,
         }  # fmt: skip
         if projection is None:
             for name, value in constants.items():
@@ -836,6 +877,8 @@ class Network:
                 f"the network has {self.n_profiles} profiles, the core {params.n_profiles}: take "
                 "a core with more (`Network.core_params`)"
             )
+        if params.window_bits:
+            in_core(self.windows, params)
         if params.learning and self.n_rules > params.n_rules:
             raise DoesNotFit(
                 f"the network has {self.n_rules} rules, the core {params.n_rules}: take a core "
@@ -925,6 +968,7 @@ class Network:
             "saturation_counters": True,
             "n_profiles": next(n for n in N_PROFILES if n >= self._profiles_needed()),
             "n_rules": next(n for n in N_RULES if n >= self._rules_needed(overrides)),
+            "window_bits": self._window_bits(overrides),
             "decay_shift": self._needs_decay_shift(),
             "receptors": 1 + self.i_inh_en,
             "probe_ranges": 0 if self.all_to_all else MAX_PROBE_RANGES,
@@ -975,10 +1019,15 @@ class Network:
         return max(self.n_profiles, 1 + bool(special))
 
     def _rules_needed(self, overrides: dict[str, Any]) -> int:
-        """Return the rules that a core must have; one alone has no exponent and no order."""
-        special = np.any(self.gain_shift) or np.any(self.current_after)
+        """Return the rules that a core must have; one alone has no exponent, order or window."""
+        special = any(np.any(getattr(self, n)) for n in ("gain_shift", "current_after", "window"))
+        windows = len(self.windows) if np.any(self.window) else 0
         learns = overrides.get("learning", self.learns)
-        return max(self.n_rules, 1 + bool(special)) if learns else 1
+        return max(self.n_rules, 1 + special, windows) if learns else 1
+
+    def _window_bits(self, overrides: dict[str, Any]) -> int:
+        learns = overrides.get("learning", self.learns)
+        return bits_of(self.windows) if learns and np.any(self.window) else 0
 
     def _needs_decay_shift(self) -> bool:
         used = ["v_tau", "i_syn_tau"]

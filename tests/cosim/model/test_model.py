@@ -50,6 +50,7 @@ def core_params(draw: st.DrawFn) -> CoreParams:
     n_projections = draw(st.sampled_from([1, 1, 2, 7, 64]))
     n_relays = draw(st.sampled_from([0, 32, 64])) if n_projections > 1 else 0
     learning = draw(st.booleans())
+    n_rules = draw(st.sampled_from([1, 2, 8])) if learning and n_projections > 1 else 1
     return CoreParams(
         n_axons=lanes * draw(st.integers(1, 4)),
         n_neurons=lanes * row_groups,
@@ -63,7 +64,8 @@ def core_params(draw: st.DrawFn) -> CoreParams:
         trace_width=draw(st.integers(8, 16)),
         refrac_width=draw(st.integers(2, 16)),
         learning=learning,
-        n_rules=draw(st.sampled_from([1, 2, 8])) if learning and n_projections > 1 else 1,
+        n_rules=n_rules,
+        window_bits=draw(st.sampled_from([0, 8, 16])) if n_rules > 1 else 0,
         single_port_weights=(
             weight_width < 8 and row_groups % 2 == 0 and n_projections == 1 and draw(st.booleans())
         ),

@@ -49,11 +49,12 @@ SIZES = {
         v_width=24, i_syn_width=17, theta_width=8, trace_width=13, n_projections=64,
         weight_depth=256, n_relays=32, max_delay=2, digest_rounds=1, saturation_counters=True,
         spike_queue_depth=1024, probe_ranges=3, sparse_rows=300, n_rules=8, bias_events=True,
+        window_bits=16,
     ),
     "deep": CoreParams(
         n_axons=64, n_neurons=96, lanes=2, neuron_lanes=2, source_lanes=2, n_projections=16,
         weight_depth=4160, trace_width=8,
-        digest_rounds=1, spike_queue_depth=1024, n_rules=2,
+        digest_rounds=1, spike_queue_depth=1024, n_rules=2, window_bits=8,
     ),
     "fixed": CoreParams(
         n_axons=128, n_neurons=96, n_projections=4, weight_depth=2048, learning=False,

@@ -91,7 +91,10 @@ _ROUNDED: Final = [
 _PARAMETERS: Final = {
     "weights": tuple(v.attribute for v in _ROUNDED if v.unit == WEIGHT and not v.fraction_bits),
     "neuron parameters": tuple(v.attribute for v in _ROUNDED if v.unit == POTENTIAL),
-    "learning rule": tuple(v.attribute for v in _ROUNDED if v.fraction_bits or v.unit == TRACE),
+    "learning rule": (
+        *(v.attribute for v in _ROUNDED if v.fraction_bits or v.unit == TRACE),
+        "windows",
+    ),
 }
 """Groups of values that are rounded before a run; lifting one restores the real values."""
 

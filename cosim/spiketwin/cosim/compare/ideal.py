@@ -15,6 +15,7 @@ from spiketwin.cosim.compare import kernels
 from spiketwin.cosim.compare.quantisation import Quantisation, coded_loss, exact_loss, no_grid
 from spiketwin.cosim.compare.trajectory import Rows, Trajectory, Values, record
 from spiketwin.cosim.compilation import announced
+from spiketwin.hdl.spec.arithmetic import STEP_BITS
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
 from spiketwin.hdl.spec.variables import (
@@ -32,12 +33,13 @@ from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidNetwork
 from spiketwin.host.network import ARRAYS, SETTINGS, Network
 from spiketwin.host.stimuli import NO_BIASES
+from spiketwin.host.windows import check_numbers, no_windows
 
 _IN_UNITS: Final = {
     variable.attribute: 1 << variable.fraction_bits
     for variable in VARIABLES
     if variable.kind is Kind.PARAMETER and variable.unit in (POTENTIAL, WEIGHT)
-}
+} | {"windows": 1 << STEP_BITS}
 """Attributes in units of the potential, each with the parts of a unit that a core resolves."""
 
 _IN_FULL_SCALES: Final = tuple(
@@ -90,8 +92,10 @@ class Ideal:
     profile, source_profile, refrac_integrates:
         As in `Network`, and so may be all that a profile or a rule holds: a number, or one for each
         profile or rule.
-    gain_shift, current_after:
+    gain_shift, current_after, window:
         As in `Network`.
+    windows:
+        Shape (tables, 256) or (tables, 512): the tables of windows, in the same unit as weights.
     stochastic, seed:
         As in `Network`; without effect unless steps are rounded.
     pre_gain, pre_offset, post_gain, post_offset:
@@ -145,6 +149,8 @@ class Ideal:
     linear_leak: float | Values = 0.0
     gain_shift: int | IntArray = 0
     current_after: bool | NDArray[np.bool_] = False
+    window: int | IntArray = 0
+    windows: NDArray[Any] = field(default_factory=no_windows)
     rule: IntArray = _vector(0)
     relays: IntArray = field(default_factory=_no_relays)
 
@@ -162,6 +168,7 @@ class Ideal:
             filled: NDArray[Any] = np.broadcast_to(array.astype(dtype), shape).copy()
             object.__setattr__(self, name, filled)  # frozen for users; only broadcasts the value
         object.__setattr__(self, "rule", np.broadcast_to(self.rule, self.weights.shape).copy())
+        check_numbers(self.window, len(self.windows))
         decays = [name for name, register in SETTINGS.items() if register.is_decay]
         for name in (*_IN_UNITS, *_IN_FULL_SCALES, *decays):
             if np.isnan(getattr(self, name)).any():
@@ -293,6 +300,7 @@ class _Runner:
             source_profile=np.append(ideal.source_profile, ideal.source_profile[sources]),
             rule=ideal.rule,
             rules=_table(_rule_columns(ideal), int(ideal.rule.max(initial=0)) + 1),
+            window_table=np.ascontiguousarray(ideal.windows, np.float64),
             shared=_shared(ideal, _loss(keeping)),
             v=np.zeros(n),
             i_syn=np.zeros(n),
@@ -300,6 +308,7 @@ class _Runner:
             refrac_count=np.zeros(n, np.int64),
             theta=np.zeros(n),
             trace_pre=np.zeros(ideal.n_sources),
+            history=np.zeros(ideal.n_sources, np.int64),
             trace_post=np.zeros(n),
             pending=np.zeros(n, np.bool_),
             relay_source=sources,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from spiketwin.cosim.compilation import compiled, entry
 from spiketwin.cosim.model.kernels import fill_noise, noise_key
 from spiketwin.hdl.spec import arithmetic as a
+from spiketwin.hdl.spec.params import WINDOW_BITS, WINDOW_BYTE
 
 Reals = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -23,6 +24,8 @@ Word16 = npt.NDArray[np.uint16]
 Flags = npt.NDArray[np.bool_]
 
 _FINEST_STEP = float(1 << a.STEP_BITS)
+_MARK = 1 << WINDOW_BITS[-1]
+"""What a spike sets in a history, until the update at the end of its tick."""
 
 
 class State(NamedTuple):
@@ -34,8 +37,9 @@ class State(NamedTuple):
     of `Rule`). `relay_source` and `relay_delay` have shape (relays,), and `relay_ring`, of shape
     (ticks, relays), flags those that are active in a tick, modulo its length. `i_syn_ring` and
     `i_inh_ring`, of shape (ticks, n_neurons), are the currents on their way, modulo their length,
-    which is above all delays. `active`, of shape (n_sources,), `row_noise` and `column_noise` are
-    scratch.
+    which is above all delays. `history` is that of cores with windows of 16 ticks, whose lower bits
+    are that of cores with 8, and `window_table` has a row for each window. `active`, of shape
+    (n_sources,), `row_noise` and `column_noise` are scratch.
     """
 
     weight: Reals
@@ -43,6 +47,7 @@ class State(NamedTuple):
     synapse_delay: Int64
     rule: Int64
     rules: Reals
+    window_table: Reals
     threshold: Reals
     v_reset: Reals
     refrac_ticks: Int64
@@ -56,6 +61,7 @@ class State(NamedTuple):
     refrac_count: Int64
     theta: Reals
     trace_pre: Reals
+    history: Int64
     trace_post: Reals
     pending: Flags
     relay_source: Int64
@@ -112,6 +118,7 @@ class Rule(NamedTuple):
     post_offset: float
     gain_shift: float
     current_after: float
+    window: float
 
 
 class Grid(NamedTuple):
@@ -169,7 +176,7 @@ def _shared(s: State, profile: int) -> Shared:
 @compiled
 def _rule(s: State, number: int) -> Rule:
     row = s.rules[number]
-    return Rule(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
+    return Rule(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9])
 
 
 @compiled
@@ -207,6 +214,18 @@ def _step(trace: float, gain: float, offset: float, own: Rule, g: Grid) -> float
 
 
 @compiled
+def _post_step(s: State, i: int, own: Rule, g: Grid) -> float:
+    """Return the step of a weight at a post-event, by the past of its source or by its trace."""
+    if own.window == 0.0:
+        return _step(s.trace_pre[i], own.post_gain, own.post_offset, own, g)
+    table, entries = s.window_table[int(own.window) - 1], 0.0
+    for byte in range(table.size >> WINDOW_BYTE):
+        past = (s.history[i] >> (WINDOW_BYTE * byte)) & ((1 << WINDOW_BYTE) - 1)
+        entries += table[(byte << WINDOW_BYTE) + past]
+    return entries * math.pow(2.0, own.gain_shift) + own.post_offset
+
+
+@compiled
 def _deliver_due(s: State, g: Grid, now: int) -> None:
     slot = now % len(s.i_syn_ring)
     for j in range(s.i_syn.size):
@@ -240,6 +259,7 @@ def _deliver(
     s.trace_pre[source] = _bumped(
         s.trace_pre[source], own.trace_pre_bump, own.trace_pre_replace, g.trace_top
     )
+    s.history[source] |= _MARK
 
 
 @compiled
@@ -277,7 +297,7 @@ def _learn(s: State, g: Grid, j: int, key_x: np.uint16, key_y: np.uint16) -> Non
     for i in range(s.trace_pre.size):
         if s.plastic[i, j]:
             rule = _rule(s, s.rule[i, j])
-            step = _step(s.trace_pre[i], rule.post_gain, rule.post_offset, rule, g)
+            step = _post_step(s, i, rule, g)
             s.weight[i, j] = _stepped(s.weight[i, j], step, s.column_noise[i], rule, g)
 
 
@@ -339,6 +359,8 @@ def run_ticks(
         for i in range(s.trace_pre.size):
             loss = _shared(s, s.source_profile[i]).trace_pre_loss
             s.trace_pre[i] = _decayed(s.trace_pre[i], loss, g.trace_unit)
+            spiked = 1 if s.history[i] & _MARK else 0
+            s.history[i] = ((s.history[i] << 1) | spiked) & (_MARK - 1)
         if r.learn_post:
             key_x, key_y = noise_key(g.seed, now, a.PASS_POST)
             for k in range(first, count):

@@ -402,7 +402,8 @@ def _cut_populations(small: _Small) -> _Small:
             used[end.neurons] = True
     kept = [each for each in net.populations if used[each.neurons].any()] or [net.populations[0]]
     settings = {name: getattr(net, name) for name in SETTINGS}
-    fewer, firsts = Network(n_axons=max([played, *axons]), **settings), dict[int, int]()
+    fewer = Network(n_axons=max([played, *axons]), windows=net.windows, **settings)
+    firsts = dict[int, int]()
     for each in kept:
         firsts |= dict(zip(each.neurons, range(fewer.n_neurons, MAX_LINES), strict=False))
         its = {name: getattr(net, name)[each.neurons] for name in _SILENT}

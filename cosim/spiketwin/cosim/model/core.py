@@ -94,6 +94,7 @@ class ModelCore:
             i_syn_top=limits(p.i_syn_width, signed=True)[1],
             theta_top=limits(p.theta_width, signed=False)[1],
             trace_top=limits(p.trace_width, signed=False)[1],
+            history_mark=1 << p.window_bits if p.window_bits else 0,
             step_shift=p.trace_width + arithmetic.GAIN_BITS - arithmetic.STEP_BITS,
             weight_mask=(1 << p.weight_width) - 1,
             digest_rounds=p.digest_rounds,

@@ -79,12 +79,12 @@ def digest_neurons(
 
 
 @entry
-def digest_sources(row: int, trace_pre: Int32, rounds: int) -> np.uint32:
-    """Return the exclusive-or of the codes of all sources."""
+def digest_sources(row: int, trace_pre: Int32, history: Int32, rounds: int) -> np.uint32:
+    """Return the exclusive-or of the codes of all sources; `history` is 0 if it is not built."""
     digest = np.uint32(0)
     for i in range(trace_pre.size):
         x, y = place(row, i)
-        x, y = _with_word(x, y, np.uint32(trace_pre[i]))
+        x, y = _with_word(x, y, np.uint32(np.uint32(history[i]) << 16 | np.uint32(trace_pre[i])))
         digest ^= _finished(x, y, rounds)
     return digest
 

@@ -27,7 +27,7 @@ from spiketwin.cosim.model.hashing import (
     spread,
 )
 from spiketwin.hdl.spec import arithmetic as a
-from spiketwin.hdl.spec.params import DIGEST_WORDS, RELAY_WORD
+from spiketwin.hdl.spec.params import DIGEST_WORDS, RELAY_WORD, WINDOW_BYTE
 from spiketwin.hdl.spec.probes import NIBBLE_BITS, WORD_NIBBLES
 from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.protocol import SPIKE_CYCLE_BITS, SPIKE_MASK_BITS, WORD_COUNT_BITS, Word
@@ -79,6 +79,7 @@ class State(NamedTuple):
     refrac_count: Int32
     theta: Int32
     trace_pre: Int32
+    history: Int32
     trace_post: Int32
     pending: Flags
     held: Flags
@@ -166,10 +167,14 @@ class Rule(NamedTuple):
     post_offset: int
     gain_shift: int
     current_after: int
+    window: int
 
 
 class Sizes(NamedTuple):
-    """The sizes of the core that the kernel needs, and the indices of its rows and columns."""
+    """The sizes of the core that the kernel needs, and the indices of its rows and columns.
+
+    `history_mark` is what a spike sets in `history` until *Update*; 0 if there is none.
+    """
 
     n_axons: int
     neuron_lanes: int
@@ -181,6 +186,7 @@ class Sizes(NamedTuple):
     i_syn_top: int
     theta_top: int
     trace_top: int
+    history_mark: int
     step_shift: int
     weight_mask: int
     digest_rounds: int
@@ -200,8 +206,9 @@ class Table(NamedTuple):
     bank``. `row_weight` and `row_plastic` have room for those that a source or a neuron has in one
     projection. `active` counts the active sources of each constant projection; between two ticks it
     is 0. `relays_due` are the words of `relay_ring` for the tick under way. `rules` has shape
-    (n_rules, fields of `Rule`); in a core with one rule `projection_rule` is empty. `row_change`
-    has room for the steps of a row. `ring_ticks` is the number of ticks of `i_syn_ring`.
+    (n_rules, fields of `Rule`); in a core with one rule `projection_rule` is empty. `window_table`
+    has the entries of the windows, of which there are as many as rules. `row_change` has room for
+    the steps of a row. `ring_ticks` is the number of ticks of `i_syn_ring`.
     """
 
     projection_kind: Int32
@@ -213,6 +220,7 @@ class Table(NamedTuple):
     projection_weight: Int32
     projection_itself: Int32
     projection_rule: Int32
+    window_table: Int32
     row_projections: Int32
     column_projections: Int32
     column_order: Int32
@@ -420,6 +428,23 @@ def form_changes(
 
 
 @compiled
+def form_window_changes(
+    changes: Int32, history: Int32, rounding: Word16, table: Int32, gain_shift: int, offset: int
+) -> None:
+    """Write the `arithmetic.window_step` of every past, rounded to weight units, to `changes`.
+
+    `table` has an entry for each value of each `WINDOW_BYTE` ticks.
+    """
+    for k in range(changes.size):
+        entries = np.int64(0)
+        for byte in range(table.size >> WINDOW_BYTE):
+            past = (history[k] >> (WINDOW_BYTE * byte)) & ((1 << WINDOW_BYTE) - 1)
+            entries += np.int64(table[(byte << WINDOW_BYTE) + past])
+        step = (entries << gain_shift) + offset
+        changes[k] = np.int32((step + np.int64(rounding[k])) >> a.STEP_BITS)
+
+
+@compiled
 def apply_changes(
     weights: Weights, plastic: Flags, changes: Int32, w_min: int, w_max: int
 ) -> np.int32:
@@ -449,7 +474,7 @@ def _profile(s: State, number: int) -> Profile:
 def _rule(t: Table, projection: int) -> Rule:
     """Return the rule of a projection."""
     row = t.rules[t.projection_rule[projection] if t.projection_rule.size else 0]
-    return Rule(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
+    return Rule(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9])
 
 
 @compiled
@@ -491,7 +516,8 @@ def add_split_row(i_syn: Int32, i_inh: Int32, row: Weights, top: int) -> np.int3
 
 @compiled
 def _bump_trace_pre(s: State, r: Settings, z: Sizes, source: int) -> None:
-    """Bump the trace of a source that spiked."""
+    """Bump the trace of a source that spiked, and mark its history."""
+    s.history[source] |= z.history_mark
     if z.has_profiles:
         own = _profile(s, s.source_profile[source])
         s.trace_pre[source] = _bumped(
@@ -636,6 +662,14 @@ def _add_gathered(
     return add_row(s.i_syn[begin:end], row, z.i_syn_top)
 
 
+@inlined
+def _window(t: Table, number: int) -> Int32:
+    """Return the table of a window; a number that is too large is that of another one."""
+    entries = t.window_table.size // t.rules.shape[0]
+    first = (number - 1) % t.rules.shape[0] * entries
+    return t.window_table[first : first + entries]
+
+
 @compiled
 def _learn_gathered(
     t: Table, own: Rule, z: Sizes, which_pass: int, traces: Int32, noise: Word16, others: Word16,
@@ -643,7 +677,8 @@ def _learn_gathered(
 ) -> np.int32:  # fmt: skip
     """Apply a rule to the row or column that was gathered; return how many steps are clamped.
 
-    `traces` are those at the other end, whose indices are `others`, and `noise` is room for theirs.
+    `traces` are those at the other end, whose indices are `others`, or in a column of a rule over a
+    window the pasts of its sources; `noise` is room for that of the others.
     """
     count = traces.size
     gain, offset = own.pre_gain, own.pre_offset
@@ -654,7 +689,10 @@ def _learn_gathered(
     else:
         noise[:] = a.HALF_STEP
     changes = t.row_change[:count]
-    form_changes(changes, traces, noise, gain, own.gain_shift, offset, z.step_shift)
+    if which_pass == a.PASS_POST and own.window:
+        form_window_changes(changes, traces, noise, _window(t, own.window), own.gain_shift, offset)
+    else:
+        form_changes(changes, traces, noise, gain, own.gain_shift, offset, z.step_shift)
     return apply_changes(t.row_weight[:count], t.row_plastic[:count], changes, own.w_min, own.w_max)
 
 
@@ -901,13 +939,21 @@ def _decay_by_profile(s: State) -> None:
 
 
 @compiled
+def _shift_history(s: State, z: Sizes) -> None:
+    """Let a tick pass in the history of all sources: what was marked becomes the lowest bit."""
+    for i in range(s.history.size):
+        spiked = np.int32(1) if s.history[i] & z.history_mark else np.int32(0)
+        s.history[i] = ((s.history[i] << 1) | spiked) & (z.history_mark - 1)
+
+
+@compiled
 def _digest_update(s: State, z: Sizes) -> np.uint32:
     digest = digest_neurons(
         z.digest_neurons, s.i_syn, s.i_inh, s.v, s.held, s.trace_post, s.refrac_count, s.theta,
         z.has_two_receptors, 2 * z.i_syn_top + 1, 2 * z.v_top + 1, z.digest_rounds,
     )  # fmt: skip
     if z.learning:
-        digest ^= digest_sources(z.digest_sources, s.trace_pre, z.digest_rounds)
+        digest ^= digest_sources(z.digest_sources, s.trace_pre, s.history, z.digest_rounds)
     return digest
 
 
@@ -957,9 +1003,9 @@ def _learn_walked(
             begin = t.projection_source[k] * t.lanes
             end = begin + count
             if _gather(t, first, t.lanes, 1, j, count):
-                column, plastic = t.row_weight[:count], t.row_plastic[:count]
+                column, plastic, own = t.row_weight[:count], t.row_plastic[:count], _rule(t, k)
                 cut += _learn_gathered(
-                    t, _rule(t, k), z, a.PASS_POST, s.trace_pre[begin:end],
+                    t, own, z, a.PASS_POST, (s.history if own.window else s.trace_pre)[begin:end],
                     s.column_noise[begin:end], z.sources[begin:end], j, key_x, key_y,
                 )  # fmt: skip
                 _scatter(t, first, t.lanes, 1, j, count)
@@ -1171,6 +1217,8 @@ def run_ticks(
             fired, put = _list_fired(s, z, c, log, put + 1)
         else:
             fired, put = _update(s, r, z, c, log, put + 1)
+        if z.history_mark:
+            _shift_history(s, z)
         if digests is not None:
             digest ^= _digest_update(s, z)
         columns = int(np.int64(0))

@@ -138,6 +138,14 @@ def weight_step(trace: int, gain: int, offset: int, trace_width: int, gain_shift
     return ((gain * trace << gain_shift) >> (trace_width + GAIN_BITS - STEP_BITS)) + offset
 
 
+def window_step(entries: int, offset: int, gain_shift: int) -> int:
+    """Return the step of a weight at a post-event of a rule over a window, as `weight_step`.
+
+    `entries` is what the table has for the past of the source, or the sum of both if there are two.
+    """
+    return (entries << gain_shift) + offset
+
+
 def stepped_weight(weight: int, step: int, rounding: int, w_min: int, w_max: int) -> int:
     """Return a weight after a `weight_step`, which is rounded, added and held to the bounds.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec import probes, schedule
-from spiketwin.hdl.spec.params import RELAY_WORD, WEIGHT_BLOCK, CoreParams
+from spiketwin.hdl.spec.params import RELAY_WORD, WEIGHT_BLOCK, WINDOW_BYTE, CoreParams
 from spiketwin.hdl.spec.projections import FIELDS, Projection, ProjectionKind, walked, whole
 from spiketwin.hdl.spec.registers import (
     SATURATIONS,
@@ -62,10 +62,11 @@ class Oracle:
 
     `weight[source][neuron]` and `plastic[source][neuron]` are matrices of all sources by all
     neurons; in a core with projections they are the words of the weight memory
-    (`variables.Variable.shape_in`). `trace_pre` has one entry a source, `pending` lists the neurons
-    that fired in the last tick, and the other lists have one entry a neuron, or what
-    `spec.projections` says. `probe_left` is the number of ticks before the next one that reports
-    probes; whoever writes the register `probe_period` sets it to 0.
+    (`variables.Variable.shape_in`). `trace_pre` and `history` have one entry a source, `pending`
+    lists the neurons that fired in the last tick, `window_table` has the entries of all windows,
+    and the other lists have one entry a neuron, or what `spec.projections` says. `probe_left` is
+    the number of ticks before the next one that reports probes; whoever writes the register
+    `probe_period` sets it to 0.
     """
 
     params: CoreParams
@@ -89,6 +90,7 @@ class Oracle:
     i_inh_ring: list[int] = field(init=False)
     theta: list[int] = field(init=False)
     trace_pre: list[int] = field(init=False)
+    history: list[int] = field(init=False)
     trace_post: list[int] = field(init=False)
     pending: list[int] = field(init=False)
     projection_kind: list[int] = field(init=False)
@@ -100,6 +102,7 @@ class Oracle:
     projection_weight: list[int] = field(init=False)
     projection_itself: list[int] = field(init=False)
     projection_rule: list[int] = field(init=False)
+    window_table: list[int] = field(init=False)
     row_projections: list[int] = field(init=False)
     column_projections: list[int] = field(init=False)
     column_order: list[int] = field(init=False)
@@ -281,6 +284,8 @@ class Oracle:
             self.trace_pre[source] = self._bumped(
                 self.trace_pre[source], "trace_pre", self.source_profile[source]
             )
+        if self.params.window_bits:
+            self.history[source] |= 1 << self.params.window_bits
         if self.params.n_relays:
             self._set_relays(source)
 
@@ -409,7 +414,9 @@ class Oracle:
             self.trace_pre[i] = self._decayed(
                 self.trace_pre[i], "trace_pre", self.source_profile[i]
             )
-            self._fold(self._rows.sources, i, self.trace_pre[i])
+            spiked, past = divmod(self.history[i], 1 << self.params.window_bits)
+            self.history[i] = a.unsigned(past << 1 | spiked, self.params.window_bits)
+            self._fold(self._rows.sources, i, self.history[i] << 16 | self.trace_pre[i])
 
     def _learn(self, neuron: int) -> None:
         """Apply the post-event rule to the plastic incoming synapses of a neuron that fired."""
@@ -423,7 +430,7 @@ class Oracle:
         column = [self._synapse(projection, i, neuron) for i in sources]
         for i, (at, place) in zip(sources, column, strict=True):
             if self.plastic[at][place]:
-                step = self._step(self.trace_pre[i], "post", rule)
+                step = self._post_step(i, rule)
                 self.weight[at][place] = self._stepped(
                     self.weight[at][place], step, rule, a.PASS_POST, neuron, i
                 )
@@ -455,6 +462,23 @@ class Oracle:
             self._rule(name, rule) for name in (f"{event}_gain", f"{event}_offset", "gain_shift")
         )
         return a.weight_step(trace, gain, offset, self.params.trace_width, shift)
+
+    def _post_step(self, source: int, rule: int) -> int:
+        """Return the step of a weight at a post-event, by the past of its source or by its trace.
+
+        A number of a window that is too large is that of another one.
+        """
+        window, p = self._rule("window", rule), self.params
+        if not window:
+            return self._step(self.trace_pre[source], "post", rule)
+        first = (window - 1) % p.n_rules * p.window_entries
+        entries = 0
+        for byte in range(p.window_bits // WINDOW_BYTE):
+            past = a.unsigned(self.history[source] >> WINDOW_BYTE * byte, WINDOW_BYTE)
+            entries += self.window_table[first + (byte << WINDOW_BYTE) + past]
+        return a.window_step(
+            entries, self._rule("post_offset", rule), self._rule("gain_shift", rule)
+        )
 
     def _stepped(
         self, weight: int, step: int, rule: int, which_pass: int, spiked: int, other: int

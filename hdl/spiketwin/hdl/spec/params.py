@@ -31,6 +31,12 @@ N_PROFILES: Final = (1, 2, 4, 8)
 N_RULES: Final = (1, 2, 4, 8)
 """Numbers of learning rules with which a core can be built."""
 
+WINDOW_BITS: Final = (0, 8, 16)
+"""Past ticks of every source over which rules of a core can look; 0 is no window."""
+
+WINDOW_BYTE: Final = 8
+"""Ticks of a window that share a part of its table, which has an entry for each of their values."""
+
 MAX_PROJECTIONS: Final = 64
 """Most projections of a core."""
 
@@ -174,6 +180,9 @@ class CoreParams:
         Rules, of which every projection names one: 1, 2, 4 or 8. A rule holds the gains, offsets,
         bounds and rounding of learning (docs/tick.md). With 1 all projections have the same one,
         and their numbers take neither memory nor logic. More need learning and projections.
+    window_bits:
+        Ticks of every source that a rule over a window looks at (docs/tick.md): 8, 16, or 0 for no
+        such rules. They need rules, `n_rules` above 1. They take no cycle.
     bias_events:
         Whether events can rewrite biases at a tick (docs/tick.md). They take room in the queue of
         axon events, whose entries are wider then, and 4 cycles each.
@@ -208,6 +217,7 @@ class CoreParams:
     receptors: int = 1
     probe_ranges: int = 0
     n_rules: int = 1
+    window_bits: int = 0
     bias_events: bool = False
 
     def __post_init__(self) -> None:
@@ -323,6 +333,12 @@ class CoreParams:
             raise ParamsError(
                 f"n_rules must be 1, not {self.n_rules}, unless there is learning, and "
                 "n_projections is above 1: rules are those of projections that learn"
+            )
+        self._one_of("window_bits", WINDOW_BITS)
+        if self.window_bits and not self.has_rules:
+            raise ParamsError(
+                f"window_bits must be 0, not {self.window_bits}, unless n_rules is above 1: a rule "
+                "says whether it is one over a window"
             )
 
     def _check_relays(self) -> None:
@@ -443,6 +459,21 @@ class CoreParams:
     def has_rules(self) -> bool:
         """Whether `n_rules` is above 1."""
         return self.n_rules > 1
+
+    @property
+    def history_width(self) -> int:
+        """Bits of the past of a source: its window, and one for the tick under way."""
+        return self.window_bits + 1
+
+    @property
+    def window_entries(self) -> int:
+        """Entries of the table of a window: one for each value of each `WINDOW_BYTE` ticks."""
+        return self.window_bits // WINDOW_BYTE << WINDOW_BYTE
+
+    @property
+    def window_number_width(self) -> int:
+        """Bits of the number of a table of a window, of 0 to `n_rules`."""
+        return self.rule_width + 1
 
     @property
     def source_group_width(self) -> int:

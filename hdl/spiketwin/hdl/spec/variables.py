@@ -53,6 +53,8 @@ class Space(enum.IntEnum):
     SOURCE_PROFILE = 18
     PROJECTION_RULE = 19
     RULE_TABLE = 20
+    HISTORY = 21
+    WINDOW_TABLE = 22
     PROJECTION_KIND = 24
     PROJECTION_SOURCE = 25
     PROJECTION_SOURCES = 26
@@ -102,6 +104,8 @@ class Per(enum.Enum):
     NEURON = "neuron"
     SYNAPSE = "synapse"
     PROJECTION = "projection"
+    WINDOW_ENTRY = "entry of a window"
+    """Entries of the tables of windows, of which there are as many as rules."""
     SOURCE_GROUP = "group of sources"
     """`lanes` sources."""
     NEURON_GROUP = "group of neurons"
@@ -124,7 +128,7 @@ class Kind(enum.Enum):
     PARAMETER = "parameter"
     """The network sets the variable."""
     LAYOUT = "layout"
-    """The host sets the variable, from the places that it gives to a network."""
+    """The host sets the variable, from the places that it gives to the parts of a network."""
     STATE = "state"
     """Ticks compute the variable; a reset sets it to 0."""
 
@@ -227,6 +231,7 @@ class Variable:
         sizes = {
             Per.SOURCE: (p.n_sources,),
             Per.PROJECTION: (p.n_projections,),
+            Per.WINDOW_ENTRY: (p.n_rules * p.window_entries,),
             Per.SOURCE_GROUP: (p.column_groups,),
             Per.NEURON_GROUP: (p.row_groups,),
             Per.NEURON_TICK: (p.ring_size,),
@@ -292,6 +297,7 @@ _OPTIONS: Final = {
     "i_inh_decay_shift": "receptors=2 and decay_shift",
     "n_relays": "n_relays=32",
     "trace_decay_shift": "learning and decay_shift",
+    "window_bits": "window_bits=8",
 }
 """What to build a core with, where the member that says so is no size, or a number."""
 
@@ -436,10 +442,22 @@ VARIABLES: Final = (
         "1: a current is made by the weight from after its pre-event; 0: from before.",
         built="has_rules", since=3,
     ),
+    _rule(
+        "window", "window_number_width",
+        "Number of the window, from 1 on, whose table says the step of a post-event instead of "
+        "post_gain; 0: none does.",
+        built="window_bits", since=3,
+    ),
     # Arrays, in the order of cause and effect within a tick.
     _state(
         "trace_pre", "trace_width", "Trace of each source.", per=Per.SOURCE, writer="source_traces",
         clear=ClearMask.TRACES, unit=TRACE, built="learning",
+    ),
+    _state(
+        "history", "history_width",
+        "Past of each source: bit k is 1 if it spiked k ticks ago; the highest bit is 0 between "
+        "ticks.", per=Per.SOURCE, writer="source_traces", clear=ClearMask.TRACES,
+        built="window_bits",
     ),
     _parameter(
         "weight", "weight_width", "What a spike of the source adds to the neuron's current.",
@@ -542,6 +560,13 @@ VARIABLES: Final = (
         "0: a neuron has no synapse to itself in a constant projection; 1: it has one.",
     ),
     _projection("projection_rule", "rule_width", "Rule of a projection.", built="has_rules"),
+    _layout(
+        "window_table", OFFSET_WIDTH,
+        "Step of a weight, in 1/65536, for each past of a source: the tables of all windows, one "
+        "behind the other.",
+        per=Per.WINDOW_ENTRY, signed=True, unit=WEIGHT, fraction_bits=STEP_BITS,
+        built="window_bits",
+    ),
     _layout(
         "row_projections", WALK_WIDTH,
         "Projections of a group of sources: the first one, and 64 times their number.",

@@ -29,6 +29,9 @@ _LATEST: Final = 7
 
 W_MIN: Final = -50
 W_MAX: Final = 100
+_WINDOWS: Final = 2
+"""Tables of windows of a network."""
+
 _MOST_MEMBERS: Final = 20
 """Most members of a population on either side of a projection."""
 
@@ -102,6 +105,11 @@ def _rules(rng: _Rng, shape: tuple[int, int]) -> _Keywords:
     return _plastic(rng, shape) | some
 
 
+def _windows(rng: _Rng, shape: tuple[int, int]) -> _Keywords:
+    """Draw a plastic projection whose rule goes by a window of past ticks."""
+    return _rules(rng, shape) | {"window": int(rng.integers(1, _WINDOWS, endpoint=True))}
+
+
 def _sparse(rng: _Rng, shape: tuple[int, int]) -> _Keywords:
     there = rng.random(shape) < rng.choice([0.0, 0.1, 0.5])
     return {"weights": _weights(rng, shape) * there, "sparse": True}
@@ -140,6 +148,11 @@ OF_NETWORKS: Final[dict[str, Option]] = {
         lambda p: p.decay_shift,
         lambda rng: {"i_syn_shift": int(rng.integers(1, 4)), "v_tau": float(rng.uniform(20, 2000))},
     ),
+    "windows": Option(
+        lambda p: p.window_bits,
+        lambda rng: {"windows": rng.integers(-1 << 19, 1 << 19, (_WINDOWS, 512))},
+        1.0,
+    ),
     "reset by subtraction": Option(_everywhere, lambda _rng: {"reset_subtract": True}),
 }
 """Arguments of `Network`, drawn from a generator."""
@@ -156,6 +169,7 @@ KINDS: Final[dict[str, Option]] = {
     "dense": Option(_everywhere, lambda rng, shape: {"weights": _weights(rng, shape)}),
     "plastic": Option(lambda p: p.learning, _plastic),
     "rules": Option(lambda p: p.n_rules > 1, _rules),
+    "windows": Option(lambda p: p.window_bits, _windows),
     "constants": Option(
         lambda p: p.has_projections, lambda rng, _shape: {"constant": int(rng.integers(-20, 40))}
     ),

@@ -22,6 +22,7 @@ CORES: Final = {
         sparse_rows=256, synapse_delay_width=3, n_relays=192, max_delay=16, digest_rounds=2,
         saturation_counters=True, v_width=18, spike_queue_depth=512, n_profiles=8,
         decay_shift=True, receptors=2, probe_ranges=4, n_rules=4, bias_events=True,
+        window_bits=16,
     ),
     "wide": CoreParams(
         n_axons=32, n_neurons=512, neuron_lanes=8, source_lanes=8, n_projections=32,

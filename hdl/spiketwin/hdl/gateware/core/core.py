@@ -465,6 +465,8 @@ class Core(wiring.Component):
         connect(m, unit.trace_pre, pre)
         self._set(m, unit.settings)
         self._tell_profiles(m, unit)
+        if p.window_bits:
+            connect(m, unit.history, self.vectors[Space.HISTORY].unit)
         if p.has_profiles:
             connect(m, unit.source_profile, self.vectors[Space.SOURCE_PROFILE].unit)
         m.d.comb += [
@@ -482,6 +484,8 @@ class Core(wiring.Component):
                 lanes.trace.eq(pre.r_data),
                 lanes.learn_en.eq(registers.learn_post),
             ]
+            if p.window_bits:
+                m.d.comb += self.vectors[Space.HISTORY].unit.r_address.eq(self.blocks.group)
         with m.Else():
             m.d.comb += [lanes.trace.eq(post.r_data), lanes.learn_en.eq(registers.learn_pre)]
             if p.has_projections:
@@ -502,6 +506,11 @@ class Core(wiring.Component):
         if self.params.has_rules:
             self._tell(m, lanes.rules, Space.RULE_TABLE)
             m.d.comb += lanes.rule.eq(self.blocks.rule)
+            if self.params.window_bits:
+                m.d.comb += lanes.history.eq(self.vectors[Space.HISTORY].unit.r_data)
+                writes = self.vectors[Space.WINDOW_TABLE].link
+                for name in lanes.windows.signature.members:
+                    m.d.comb += getattr(lanes.windows, name).eq(getattr(writes, name))
         else:
             self._set(m, lanes.settings)
             m.d.comb += [
@@ -584,7 +593,10 @@ class Core(wiring.Component):
         # No trace is bumped in *Update*, so all traces that are written then have decayed.
         m.d.comb += digest.sources_stb.eq(decayed.w_en.any() & self.controller.updating)
         for lane in range(p.source_lanes):
-            m.d.comb += digest.sources_written[lane].eq(decayed.w_data[lane])
+            written = digest.sources_written[lane]
+            m.d.comb += written.trace_pre.eq(decayed.w_data[lane])
+            if p.window_bits:
+                m.d.comb += written.history.eq(self.source_traces.history.w_data[lane])
         m.d.comb += [
             digest.column.eq(blocks.block.column),
             digest.index.eq(blocks.index),

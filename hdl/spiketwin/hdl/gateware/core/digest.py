@@ -59,6 +59,12 @@ def written_layout(params: CoreParams) -> data.StructLayout:
     return data.StructLayout({**widths, "v_moves": 1})
 
 
+def source_layout(params: CoreParams) -> data.StructLayout:
+    """Return the layout of what *Update* writes for one source."""
+    history = {"history": params.window_bits} if params.window_bits else {}
+    return data.StructLayout({"trace_pre": params.trace_width, **history})
+
+
 class Digest(wiring.Component):
     """The unit that computes the digest of each tick.
 
@@ -68,8 +74,8 @@ class Digest(wiring.Component):
         In, the elements that *Update* writes for `neuron_lanes` neurons; the strobe comes with
         the space `first_written`.
     sources_written, sources_stb:
-        In, the decayed `trace_pre` of `source_lanes` sources. Groups of neurons and of sources
-        come one a cycle, from the first on.
+        In, the decayed `trace_pre` of `source_lanes` sources, and their `history` if there is one
+        (`source_layout`). Groups of neurons and of sources come one a cycle, from the first on.
     column, index, group, once:
         In, the block of synapses that is issued, as in `synapses.Synapses`, and whether it is
         issued for the last time.
@@ -132,7 +138,7 @@ class Digest(wiring.Component):
             }
         if p.learning:
             members |= {
-                "sources_written": In(data.ArrayLayout(p.trace_width, p.source_lanes)),
+                "sources_written": In(data.ArrayLayout(source_layout(p), p.source_lanes)),
                 "sources_stb": In(1),
                 "column": In(1),
                 "index": In(range(p.n_sources)),
@@ -189,7 +195,11 @@ class Digest(wiring.Component):
         codes = []
         for lane in range(p.source_lanes):
             place = _place(Const(self._rows.sources), Cat(Const(lane, lane_bits), group))
-            code = _code(m, f"source_{lane}", place, [self.sources_written[lane]], p.digest_rounds)
+            written = self.sources_written[lane]
+            word: Value = written.trace_pre
+            if p.window_bits:
+                word = Cat(word, Const(0, 16 - p.trace_width), written.history)
+            code = _code(m, f"source_{lane}", place, [word], p.digest_rounds)
             codes.append((self.sources_stb, code))
         return _sum(m, "sources", codes, 1 + p.digest_rounds)
 

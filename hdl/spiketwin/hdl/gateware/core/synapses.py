@@ -6,7 +6,7 @@ Stage by stage, from the cycle in which a block is issued::
     1  memories read                       noise: indices spread
     2  registers                           noise: round 1     address of the currents
     3  trace and gain of the pass          noise: round 2     memory read
-    4  trace x gain; words in lanes        noise: round 3     register
+    4  trace x gain, or table of window    noise: round 3     register
        current + weight                                       (rows)
     5  + offset + noise, cut off                              currents written
     6  weight + step
@@ -20,10 +20,13 @@ changed weight, which is there in stage 7, so that all of what rows do to curren
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
 from typing import Final, NamedTuple
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
@@ -33,7 +36,7 @@ from spiketwin.hdl.gateware.core.pipeline import Delay, delay_line
 from spiketwin.hdl.gateware.core.profiles import Table, TableWrites
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
 from spiketwin.hdl.spec import arithmetic as a
-from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.params import WINDOW_BYTE, CoreParams
 from spiketwin.hdl.spec.registers import Space
 
 SETTINGS: Final = ("stochastic", "w_min", "w_max")
@@ -46,6 +49,23 @@ WEIGHT_WRITE_STAGE = 8
 _STEP_WIDTH = a.OFFSET_WIDTH + 2
 """Bits of gain · trace + offset: both terms fit `OFFSET_WIDTH` bits (the gain term by 16 + 16 - 8)
 and the noise is added on top."""
+
+
+def window_writes(params: CoreParams) -> wiring.Signature:
+    """Return the signature of what the link writes to the tables of windows.
+
+    Members
+    -------
+    element, value, write_stb:
+        An element is written.
+    """
+    return wiring.Signature(
+        {
+            "element": Out(range(params.n_rules * params.window_entries)),
+            "value": Out(signed(a.OFFSET_WIDTH)),
+            "write_stb": Out(1),
+        }
+    )
 
 
 class _Rule(NamedTuple):
@@ -65,6 +85,10 @@ class _Rule(NamedTuple):
         The bounds, in stage 6. If they cross, `w_max` wins, and is `w_min` as well.
     current_after:
         Whether currents are made by changed weights, in stage 7; None without rules.
+    window_en:
+        Whether steps are those of a window, in stage 4; None without windows.
+    entries:
+        What the table of the window has for each lane, in stage 4, as a fraction of a product.
     """
 
     stochastic: Value
@@ -75,6 +99,8 @@ class _Rule(NamedTuple):
     w_min: Value
     w_max: Value
     current_after: Value | None
+    window_en: Value | None = None
+    entries: tuple[Value, ...] = ()
 
 
 class Synapses(wiring.Component):
@@ -121,6 +147,9 @@ class Synapses(wiring.Component):
         Without rules: In, the registers `SETTINGS`: rounding and bounds.
     rule, rules:
         With rules: In, the rule of the block; what is written to their table.
+    history, windows:
+        With windows: In, the history of the sources of a block, as `trace`; what the link writes to
+        the tables.
     key:
         In, the key of the noise.
     i_syn_saturates:
@@ -161,6 +190,11 @@ class Synapses(wiring.Component):
                     "settings": In(RegisterValues(p, SETTINGS)),
                 }
             )
+            if p.window_bits:
+                members |= {
+                    "history": In(data.ArrayLayout(p.history_width, p.lanes)),
+                    "windows": In(window_writes(p)),
+                }
             if p.saturation_counters:
                 members |= {"once": In(1), "weight_saturates": Out(p.lanes)}
         super().__init__(members)
@@ -228,6 +262,11 @@ class Synapses(wiring.Component):
         low, high = at(5, "w_min"), at(5, "w_max")
         w_min, w_max = Signal.like(low), Signal.like(high)
         m.d.sync += [w_min.eq(Mux(low > high, high, low)), w_max.eq(high)]
+        window_en, entries = None, tuple[Value, ...]()
+        if self.params.window_bits:
+            window = at(2, "window")
+            entries = tuple(self._entries(m, k, window) for k in range(self.params.lanes))
+            window_en = Delay(m, "window_en", window != 0, 2)[2] & column
         return _Rule(
             stochastic=at(3, "stochastic"),
             gain_stb=Const(1),
@@ -237,7 +276,37 @@ class Synapses(wiring.Component):
             w_min=w_min,
             w_max=w_max,
             current_after=at(7, "current_after"),
+            window_en=window_en,
+            entries=entries,
         )
+
+    def _entries(self, m: Module, lane: int, window: Value) -> Signal:
+        """Return, in stage 4, the sum of what the table of a window has for the past of a source.
+
+        `window` is its number, in stage 2. Each lane has copies of the tables of its own.
+        """
+        p, found = self.params, list[Value]()
+        number = (window - 1)[: p.rule_width]
+        for byte in range(p.window_bits // WINDOW_BYTE):
+            memory: Memory = Memory(
+                shape=signed(a.OFFSET_WIDTH), depth=p.n_rules << WINDOW_BYTE, init=[],
+                attrs={"ram_style": "block"},
+            )  # fmt: skip
+            m.submodules[f"window_{lane}_{byte}"] = memory
+            write, read, place = memory.write_port(), memory.read_port(), self.windows.element
+            # An element is the number of a window, the byte if there are two, and its value.
+            of_value, of_window = place[:WINDOW_BYTE], place[-p.rule_width :]
+            of_byte = place[WINDOW_BYTE : -p.rule_width]
+            m.d.comb += [
+                write.addr.eq(Cat(of_value, of_window)),
+                write.data.eq(self.windows.value),
+                write.en.eq(self.windows.write_stb & (of_byte == byte)),
+                read.addr.eq(Cat(self.history[lane].word_select(byte, WINDOW_BYTE), number)),
+            ]
+            found.append(read.data)
+        entries = Signal(signed(a.OFFSET_WIDTH + 1), name=f"entries_{lane}")
+        m.d.sync += entries.eq(reduce(add, found))
+        return entries
 
     def _change(self, m: Module, lane: int, rule: _Rule, rounding: Value) -> Signal:
         """Stages 3 to 5: gain · trace + offset + rounding, truncated to whole weight units."""
@@ -253,11 +322,15 @@ class Synapses(wiring.Component):
         product = Signal(
             signed(a.GAIN_WIDTH + p.trace_width), name=f"product_{lane}", reset_less=True
         )
+        cut_off = p.trace_width + a.GAIN_BITS - a.STEP_BITS
         step_width, shifted = _STEP_WIDTH, Value.cast(product)
+        if rule.window_en is not None:
+            # The entries are as long as a product, so that both go the same way.
+            shifted = Mux(rule.window_en, rule.entries[lane] << cut_off, product)
         if rule.gain_shift is not None:
-            step_width, shifted = _STEP_WIDTH + a.MAX_GAIN_SHIFT, product << rule.gain_shift
+            step_width, shifted = _STEP_WIDTH + a.MAX_GAIN_SHIFT, shifted << rule.gain_shift
         change = Signal(signed(step_width - a.STEP_BITS), name=f"change_{lane}")
-        fraction = shifted >> (p.trace_width + a.GAIN_BITS - a.STEP_BITS)
+        fraction = shifted >> cut_off
         with m.If(rule.gain_stb):
             m.d.sync += gain.eq(rule.gain)
         m.d.sync += [

@@ -1,10 +1,13 @@
-"""`trace_pre`: bumped as a source's row begins, decayed for every source in *Update*."""
+"""`trace_pre`: bumped as a source's row begins, decayed for every source in *Update*.
+
+So it is with `history`, which a spike marks and *Update* shifts.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -44,6 +47,8 @@ class SourceTraces(wiring.Component):
         In, the registers `SETTINGS`.
     trace_pre:
         Access to the vector.
+    history:
+        With windows: access to the vector, which is read and written with `trace_pre`.
     profiles, source_profile:
         In a core with profiles: In, what is written to their table; access to the vector.
     """
@@ -58,6 +63,7 @@ class SourceTraces(wiring.Component):
                 "group": In(range(p.n_sources // p.source_lanes)),
                 "settings": In(RegisterValues(p, SETTINGS)),
                 "trace_pre": Out(vectors(p)[Space.TRACE_PRE]),
+                **({"history": Out(vectors(p)[Space.HISTORY])} if p.window_bits else {}),
                 **(
                     {
                         "profiles": In(TableWrites(p, Space.PROFILE_TABLE)),
@@ -115,7 +121,35 @@ class SourceTraces(wiring.Component):
                 memory.w_en.eq(part_enables(Const(1), part, parts, p.source_lanes)),
             ]
             m.d.comb += [memory.w_data[k].eq(decayed[k % p.source_lanes]) for k in range(p.lanes)]
+        if p.window_bits:
+            self._keep_history(m, lane, bumps[bump_write], issue[DECAY_WRITE])
         return m
+
+    def _keep_history(self, m: Module, lane: Delay, marks: Value, shifts: Value) -> None:
+        """Mark the history of a source that spiked, and shift all in *Update*.
+
+        `lane` is that of the source that is marked; `marks` and `shifts` say what is written.
+        """
+        p, memory, traces = self.params, self.history, self.trace_pre
+        m.d.comb += [
+            memory.r_address.eq(traces.r_address),
+            memory.part.eq(traces.part),
+            memory.w_address.eq(traces.w_address),
+            memory.w_en.eq(traces.w_en),
+        ]
+        bump_write = BUMP_WRITE + p.has_profiles
+        old = Delay(m, "history", memory.r_part[lane[READ_LATENCY]], bump_write - READ_LATENCY)
+        marked = old[bump_write - READ_LATENCY] | (1 << p.window_bits)
+        wait = DECAY_WRITE - READ_LATENCY
+        for k in range(p.lanes):
+            with m.If(marks):
+                m.d.comb += memory.w_data[k].eq(marked)
+        for k in range(p.source_lanes):
+            past = Delay(m, f"past_{k}", memory.r_part[k], wait)[wait]
+            shifted = Cat(past[-1], past[: p.window_bits - 1])
+            for each in range(k, p.lanes, p.source_lanes):
+                with m.If(~marks & shifts):
+                    m.d.comb += memory.w_data[each].eq(shifted)
 
     def _decayed(self, m: Module, k: int) -> Value:
         """Return the trace of one lane after its decay."""

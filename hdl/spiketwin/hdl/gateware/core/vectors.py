@@ -13,7 +13,7 @@ from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per, Variable
 
 _USED_BY_SYNAPSES: Final = (
-    "i_syn", "i_inh", "i_syn_ring", "i_inh_ring", "trace_pre", "trace_post",
+    "i_syn", "i_inh", "i_syn_ring", "i_inh_ring", "trace_pre", "history", "trace_post",
 )  # fmt: skip
 """Vectors from which the lane pipeline reads `lanes` elements a cycle."""
 
