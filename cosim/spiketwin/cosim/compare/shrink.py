@@ -23,7 +23,7 @@ from spiketwin.hdl.spec.params import MAX_LINES
 from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS, Per
 from spiketwin.host import Network
 from spiketwin.host.elements import IntArray
-from spiketwin.host.network import SETTINGS
+from spiketwin.host.network import ARRAYS, SETTINGS
 from spiketwin.host.progress import Progress
 from spiketwin.host.stimuli import between
 
@@ -32,6 +32,8 @@ MOST_RUNS: Final = 1000
 
 _SILENT: Final = {p.name: p.default for p in VECTOR_PARAMETERS if p.per is Per.NEURON}
 """Parameters of a silenced neuron: the defaults of `Network`."""
+
+_OF_SYNAPSES: Final = tuple(name for name, v in ARRAYS.items() if v.per is Per.SYNAPSE)
 
 _Part = TypeVar("_Part")
 
@@ -300,8 +302,8 @@ def _fewer_neurons(small: _Small, differ: _Differ) -> _Small:
 
 
 def _fewer_weights(small: _Small, differ: _Differ) -> _Small:
-    """Set weights to 0 and clear plastic flags, in whole rows first."""
-    for name in ("weights", "plastic"):
+    """Set weights and delays of synapses to 0 and clear plastic flags, in whole rows first."""
+    for name in _OF_SYNAPSES:
         rows = [
             (number, (row, slice(None)))
             for number, whole in _arrays(small, name)
@@ -378,8 +380,7 @@ def _cut(small: _Small) -> _Small:
     return small.changed(
         n_axons=n_axons,
         n_neurons=n_neurons,
-        weights=net.weights[sources, :n_neurons],
-        plastic=net.plastic[sources, :n_neurons],
+        **{name: getattr(net, name)[sources, :n_neurons] for name in _OF_SYNAPSES},
         source_profile=net.source_profile[sources],
         **{name: getattr(net, name)[:n_neurons] for name in _SILENT},
     )

@@ -193,7 +193,7 @@ MUTANTS: Final = (
         "trace_pre",
     ),
     Mutant(
-        "a current wraps instead of saturating", "core/synapses.py",
+        "a current wraps instead of saturating", "core/currents.py",
         "saturated(total, p.i_syn_width)",
         "total[: p.i_syn_width]",
         "i_syn",
