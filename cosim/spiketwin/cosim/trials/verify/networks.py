@@ -160,10 +160,15 @@ OF_NETWORKS: Final[dict[str, Option]] = {
 OF_POPULATIONS: Final[dict[str, Option]] = {
     "biases": Option(_everywhere, lambda rng, size: {"bias": rng.integers(0, 20, size)}, 0.9),
     "resets": Option(_everywhere, lambda rng, size: {"v_reset": rng.integers(-60, 40, size)}),
-    "silent": Option(_everywhere, lambda _rng, _size: {"fires": False}, 0.2),
     "profiles": Option(lambda p: p.has_profiles, _profile),
 }
 """Arguments of `Network.population`, drawn from a generator and a number of neurons."""
+
+OF_FURTHER_POPULATIONS: Final[dict[str, Option]] = {
+    **OF_POPULATIONS,
+    "silent": Option(_everywhere, lambda _rng, _size: {"fires": False}, 0.3),
+}
+"""Those of all populations but the first, of which some neuron may fire."""
 
 KINDS: Final[dict[str, Option]] = {
     "dense": Option(_everywhere, lambda rng, shape: {"weights": _weights(rng, shape)}),
@@ -206,7 +211,7 @@ OVERLAPS: Final = "overlaps"
 """The option that a pair of a source and a neuron may have more than one synapse."""
 
 _OPTIONS: Final = {
-    **OF_NETWORKS, **OF_POPULATIONS, **KINDS, **OF_PROJECTIONS, **OF_SYNAPSES, **OF_RUNS,
+    **OF_NETWORKS, **OF_FURTHER_POPULATIONS, **KINDS, **OF_PROJECTIONS, **OF_SYNAPSES, **OF_RUNS,
     OVERLAPS: Option(lambda p: p.has_projections, lambda: {}),
 }  # fmt: skip
 
@@ -244,10 +249,10 @@ class Drawing:
         """
         rng = self._rng
         net = Network(n_axons=int(rng.integers(1, 20)), **(_BASE | self._some(OF_NETWORKS)))
-        for _ in range(rng.integers(1, 4)):
+        for further in range(rng.integers(1, 4)):
             size = int(rng.integers(1, most_neurons + 1))
             thresholds = rng.integers(60, 300, size)
-            own = self._some(OF_POPULATIONS, size)
+            own = self._some(OF_FURTHER_POPULATIONS if further else OF_POPULATIONS, size)
             net.population(size, threshold=thresholds, refrac_ticks=1, **own)
         taken = np.zeros((net.n_sources, net.n_neurons), np.bool_)
         for _ in range(rng.integers(0, 6)):
