@@ -250,6 +250,20 @@ def test_every_tick_equals_the_oracle(params: CoreParams, seed: int, wild: bool)
         pair.step()
 
 
+@pytest.mark.parametrize("window_bits", [8, 16])
+def test_rules_over_a_window_equal_the_oracle(window_bits: int) -> None:
+    walked = replace(preset("tiny"), n_projections=7, weight_depth=64, digest_rounds=1)
+    params = replace(walked, n_rules=2, window_bits=window_bits)
+    by_window = 0
+    for seed in range(20):
+        pair = Pair(params, seed)
+        pair.model.register["learn_post"] = pair.oracle.register["learn_post"] = 1
+        for _ in range(6):
+            pair.step()
+        by_window += any(pair.oracle.rule_table["window"])
+    assert by_window > 10
+
+
 @given(params=core_params(), seed=st.integers(0, 1 << 32))
 @settings(max_examples=examples(30))
 def test_registers_flags_and_state_may_change_between_ticks(params: CoreParams, seed: int) -> None:
@@ -380,7 +394,8 @@ def digest() -> str:
     narrow = replace(tiny, weight_width=4, v_width=8, i_syn_width=8, theta_width=8, trace_width=8)
     wide = replace(tiny, weight_width=16, v_width=24, i_syn_width=24, theta_width=24)
     folded = [replace(params, digest_rounds=3) for params in (narrow, wide)]
-    folded.append(replace(folded[-1], n_projections=7, weight_depth=64, n_rules=4, receptors=2))
+    walked = replace(folded[-1], n_projections=7, weight_depth=64, n_rules=4, window_bits=16)
+    folded.append(replace(walked, receptors=2))
     for params in (tiny, narrow, wide, replace(tiny, learning=False), *folded):
         for seed in range(6):
             pair = Pair(params, seed)
