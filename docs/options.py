@@ -35,6 +35,7 @@ OPTIONS: Final = (
     (f"{BASE},{TABLE}", "n_relays=64,max_delay=16"),
     (f"{BASE},{TABLE}", "synapse_delay_width=3"),
     (f"{BASE},{TABLE}", "n_rules=4"),
+    (f"{BASE},{TABLE},n_rules=4", "window_bits=8"),
 )
 """The core without each option, and the sizes that add the option."""
 

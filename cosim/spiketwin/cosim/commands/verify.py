@@ -41,7 +41,7 @@ def _whole(_ctx: click.Context, _param: click.Parameter, value: float) -> int:
     "spiketwin verify --updates 1e6\n"
     "spiketwin verify --updates 1e8 --workers 2 --json evidence.json\n"
     "spiketwin verify --seed 1 --first 4000 --updates 1e8\n"
-    "spiketwin verify --on 'netlist:?family=ecp5' --only paired --updates 1e5"
+    "spiketwin verify --on netlist: --only paired --updates 1e5"
 )
 @click.option(
     "--on",
