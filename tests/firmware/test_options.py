@@ -110,11 +110,11 @@ def test_the_script_maps_all_says_what_each_adds_and_writes_it(
     }
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == [
-        f"1 of 14: {script.BASE}",
+        f"1 of {len(script.cores())}: {script.BASE}",
         "  1,020 LUTs, 500 flip-flops, 9 block RAMs, 16 multipliers (estimated)",
     ]
     # The tenth differs from the core with the table, which is the ninth beside the base.
-    assert said[20] == f"11 of 14: {table},sparse_rows=256"
+    assert said[20] == f"11 of {len(script.cores())}: {table},sparse_rows=256"
     assert said[21].startswith("  +19,000 LUTs, +0 flip-flops, +0 block RAMs, +0 multipliers")
 
 
@@ -127,8 +127,8 @@ def test_a_call_that_was_broken_off_goes_on_where_it_ended(
     assert "synthesis ended" in capsys.readouterr().err
     assert list(json.loads(path.read_text())["cores"]) == list(script.cores())[:2]
     assert script.main(["--json", str(path)]) == 0
-    assert len(json.loads(path.read_text())["cores"]) == 14
-    assert yosys.calls == 3 + 12
+    assert list(json.loads(path.read_text())["cores"]) == list(script.cores())
+    assert yosys.calls == 1 + len(script.cores())  # the one that failed is mapped once more
 
 
 @pytest.mark.bulk
