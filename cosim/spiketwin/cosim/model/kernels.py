@@ -591,6 +591,13 @@ def _add(values: Int32, place: int, added: int, top: int) -> np.int32:
     return np.int32(1) if held != total else np.int32(0)
 
 
+@inlined
+def _ring_place(t: Table, tick: int, j: int) -> int:
+    """Return where the current of a neuron stands on its way that is due in a tick."""
+    slot = tick & (t.ring_ticks - 1)
+    return (j // t.lanes * t.ring_ticks + slot) * t.lanes + (j & (t.lanes - 1))
+
+
 @compiled
 def _add_one(
     s: State, t: Table, r: Settings, z: Sizes, now: int, j: int, place: int
@@ -602,8 +609,7 @@ def _add_one(
         delay = int(np.int64(t.synapse_delay[place]))
     if delay == 0:
         return _add(s.i_inh if inhibits else s.i_syn, j, weight, z.i_syn_top)
-    slot = (now + delay) & (t.ring_ticks - 1)
-    due = (j // t.lanes * t.ring_ticks + slot) * t.lanes + (j & (t.lanes - 1))
+    due = _ring_place(t, now + delay, j)
     return _add(t.i_inh_ring if inhibits else t.i_syn_ring, due, weight, z.i_syn_top)
 
 
@@ -612,8 +618,7 @@ def _add_due(current: Int32, ring: Int32, t: Table, now: int, top: int) -> np.in
     """Add the currents that are due, and take them off the ring; return how many saturate."""
     cut = np.int32(0)
     for j in range(current.size):
-        slot = now & (t.ring_ticks - 1)
-        due = (j // t.lanes * t.ring_ticks + slot) * t.lanes + (j & (t.lanes - 1))
+        due = _ring_place(t, now, j)
         cut = np.int32(cut + _add(current, j, int(np.int64(ring[due])), top))
         ring[due] = 0
     return cut

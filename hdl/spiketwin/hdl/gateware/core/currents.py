@@ -160,8 +160,6 @@ class Currents:
         """Add to a current of a lane, a stage before the result is written."""
         p, m, unit = self._params, self._m, self._unit
         adding = self._write_stage - 1
-        if p.has_synapse_delays:
-            added = Mux(self._due[adding], self._due_current(lane), added)
         inhibits = self._inhibits(added, adding)
         length = _WRITTEN if p.has_sparse else 1
         inhibited = Delay(m, f"inhibited_{lane}", inhibits, length)
@@ -173,6 +171,7 @@ class Currents:
             if p.has_two_receptors:
                 on_its_way = Mux(inhibits, unit.i_inh_ring_data[lane], on_its_way)
             current = Mux(place.is_late[_WRITTEN - 1], on_its_way, current)
+            added = Mux(self._due[adding], on_its_way, added)
         total = Signal(signed(max(p.i_syn_width, len(added)) + 1), name=f"current_{lane}")
         result = saturated(total, p.i_syn_width)
         if p.has_sparse:
@@ -185,16 +184,6 @@ class Currents:
                 current = Mux(same, results[before - 1], current)
         m.d.sync += total.eq(current + added)
         self._write(lane, total, result, place, inhibited[1])
-
-    def _due_current(self, lane: int) -> Value:
-        """Return what is due, in the stage of adding."""
-        p, m, unit = self._params, self._m, self._unit
-        current: Value = unit.i_ring_data[lane]
-        if p.has_two_receptors:
-            adding = self._write_stage - 1
-            inhibitory = Delay(m, f"due_inh_{lane}", unit.due_inhibitory, adding)[adding]
-            current = Mux(inhibitory, unit.i_inh_ring_data[lane], current)
-        return current
 
     def _inhibits(self, added: Value, adding: int) -> Value:
         """Return whether a lane adds to the second current."""
