@@ -24,6 +24,14 @@ NO_BIASES: Final = np.empty((0, 3), np.int64)
 """No bias events."""
 
 _NOTHING: Final = np.empty(0, np.int32)
+_NO_PROBES: Final = tuple(
+    kernels.Probes(
+        _NOTHING, _NOTHING, _NOTHING, _NOTHING, np.zeros(MAX_PROBE_RANGES, np.int64),
+        period=0, words=0, left=-1, cycles=0,
+    )
+)  # fmt: skip
+"""What a core with a table reports if no probes are due."""
+
 _LOG_WORDS: Final = 1 << 18
 """Output words that one call of the kernel has room for, beyond those of one tick."""
 
@@ -115,6 +123,11 @@ class ModelCore:
         self._layout_changed = False
         self._words = np.empty(p.spike_queue_depth, np.uint32)
         self._digest = np.empty(1, np.uint32)
+        # What `run_ticks` takes if there are no digests, no reports and no bias events.
+        walks = p.has_projections
+        self._no_digest = self._digest[:0] if walks else None
+        self._no_probes = _NO_PROBES if walks else None
+        self._no_biases = _biases(NO_BIASES) if walks else None
         self._cleared = [(int(v.clear), self.arrays[v.name]) for v in ARRAYS if v.clear is not None]
 
     def __getattr__(self, name: str) -> npt.NDArray[Any]:
@@ -269,9 +282,9 @@ class ModelCore:
             self._arrays, _settings(register), self._sizes, self._schedules[bool(learns)],
             self._table, self.tick, ticks, event_tick, event_axon, self._words[:room],
             self._saturations,
-            self._digest if register["digest_en"] else None,
-            self._probes() if register["probe_period"] else None,
-            _biases(biases) if self.params.bias_events else None,
+            self._digest if register["digest_en"] else self._no_digest,
+            self._probes() if register["probe_period"] else self._no_probes,
+            _biases(biases) if self.params.bias_events else self._no_biases,
         )  # fmt: skip
         self.tick += done
         if register["probe_period"]:

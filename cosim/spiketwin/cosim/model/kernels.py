@@ -557,7 +557,7 @@ def _deliver(
         if r.stochastic:
             fill_noise(s.row_noise, key_x, key_y, source, z.neurons)
         cut = apply_steps(row, s.plastic[source], s.step_pre, s.row_noise, r.w_min, r.w_max)
-        if digests is not None:
+        if digests is not None and digests.size:
             digest = digest_synapses(
                 source, 0, row, s.plastic[source], z.weight_mask, z.digest_rounds
             )
@@ -805,7 +805,7 @@ def _deliver_walked(
             if drift:
                 _store(row, plastic, drift)
             _scatter(t, first, stride, 0, source, count)
-            if digests is not None:
+            if digests is not None and digests.size:
                 digest ^= digest_synapses(
                     source, begin, row, plastic, z.weight_mask, z.digest_rounds
                 )
@@ -1055,7 +1055,7 @@ def _learn(
             )
             for i in range(s.column.size):
                 s.weight[i, j] = s.column[i]
-            if digests is not None:
+            if digests is not None and digests.size:
                 digest ^= digest_synapses(
                     z.digest_post + j, 0, s.column, s.plastic_by_neuron[j], z.weight_mask,
                     z.digest_rounds,
@@ -1092,7 +1092,7 @@ def _learn_walked(
                 if drift:
                     _store(column, plastic, drift)
                 _scatter(t, first, t.lanes, 1, j, count)
-                if digests is not None:
+                if digests is not None and digests.size:
                     digest ^= digest_synapses(
                         z.digest_post + j, begin, column, plastic, z.weight_mask, z.digest_rounds
                     )
@@ -1121,7 +1121,7 @@ def _deliver_and_count(
         )
         if t.relay_ring.size:
             code = _set_relays(t, z, now, source)
-            if digests is not None:
+            if digests is not None and digests.size:
                 digest ^= code
     log.saturations[I_SYN] += i_syn_cut
     log.saturations[WEIGHT] += weight_cut
@@ -1193,7 +1193,7 @@ def _apply_biases(
     while event < b.tick.size and b.tick[event] == now:
         j, bias = int(np.int64(b.neuron[event])), b.bias[event]
         s.bias[j] = bias
-        if digests is not None:
+        if digests is not None and digests.size:
             digest ^= digest_word(
                 z.digest_biases, j, int(np.int64(bias)) & (2 * z.v_top + 1), z.digest_rounds
             )
@@ -1256,9 +1256,11 @@ def run_ticks(
 
     `state`, `settings`, `sizes`, `cycles_of` and `table` are the fields of `State`, `Settings`,
     `Sizes`, `Schedule` and `Table` as plain tuples; `table` is None in a core without projections.
-    `digests` receives the digest of the last tick. If it is None no digests are computed, and no
-    code for them is compiled. So it is with `probes`, the fields of `Probes`, if no tick reports,
-    and with `biases`, the fields of `Biases`, in a core that has no bias events.
+    `digests` receives the digest of the last tick, if it has room for one. If it is None no digests
+    are computed, and no code for them is compiled. So it is with `probes`, the fields of `Probes`,
+    if no tick reports, and with `biases`, the fields of `Biases`, in a core that has no bias events.
+    Compiled code for cores with a table takes long to make and is for all of these, so that there
+    they are never None: without room, with ``left`` at -1, and without any.
 
     Events ascend by (tick, axon) and none is before `tick`. A tick is begun only if there is room
     for ``max_words_per_tick`` output words, and for those of its probes.
@@ -1302,13 +1304,13 @@ def run_ticks(
             fired, put = _update(s, r, z, c, log, put + 1)
         if z.history_mark:
             _shift_history(s, z)
-        if digests is not None:
+        if digests is not None and digests.size:
             digest ^= _digest_update(s, z)
         columns = int(np.int64(0))
         if table is not None and r.learn_post:
             code, sums_cut = _drift_all(Table(*table), z)
             log.saturations[WEIGHT] += sums_cut
-            if digests is not None:
+            if digests is not None and digests.size:
                 digest ^= code
         if r.learn_post and fired:
             if table is None:
@@ -1331,7 +1333,7 @@ def run_ticks(
             left -= 1
         log.words[put] = _count_word(Word.END, taken)
         put += 1
-        if digests is not None:
+        if digests is not None and digests.size:
             digests[0] = digest
             log.words[put] = _count_word(Word.DIGEST_LOW, int(digest & 0xFFFF))
             log.words[put + 1] = _count_word(Word.DIGEST_HIGH, int(digest >> 16))
