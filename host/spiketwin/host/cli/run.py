@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import click
 import numpy as np
@@ -16,11 +16,14 @@ from rich.table import Table
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import files
 from spiketwin.host.cli import ledger as ledger_table
-from spiketwin.host.cli import live, options, progress, raster, stimulus
+from spiketwin.host.cli import event_file, live, options, progress, raster, stimulus
+from spiketwin.host.cli.event_file import Asked
 from spiketwin.host.cli.view import View
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
+from spiketwin.host.events import of_spikes, write
+from spiketwin.host.events.writing import check_name
 from spiketwin.host.files import Stimulus
 from spiketwin.host.paths import readable
 from spiketwin.host.spikes import Run, Saturations, saturations_row
@@ -111,10 +114,27 @@ class RunResult(Result):
 @click.argument("net", type=options.InputFile())
 @options.on_target("Default: the smallest core that holds the network.")
 @stimulus.spike_file
+@event_file.options
 @stimulus.ticks
 @live.option
 @click.option(
-    "--plot", type=options.OutputFile(".png"), metavar="FILE", help="Draw the spikes as PNG."
+    "--plot",
+    type=options.OutputFile(".png"),
+    metavar="FILE",
+    help="Draw the spikes as PNG; with --dt over milliseconds.",
+)
+@click.option(
+    "--plot-v",
+    "drawn",
+    type=event_file.NEURONS,
+    metavar="NEURON,…",
+    help=f"Draw the potentials of these neurons above the spikes, {raster.MOST_POTENTIALS} at most.",
+)
+@click.option(
+    "--spikes-to",
+    type=options.OutputFile(),
+    metavar="FILE",
+    help="Write the spikes in microseconds, as .csv, .npz or .nix. It needs --dt.",
 )
 @click.option("--ledger", is_flag=True, help="Show where the wall time of the run went.")
 @options.json_file
@@ -135,21 +155,27 @@ def run(
     ticks: int | None,
     is_live: bool,
     plot: Path | None,
+    drawn: tuple[int, ...] | None,
+    spikes_to: Path | None,
     ledger: bool,
     json_file: Path | None,
     output: Path | None,
+    asked: Asked,
 ) -> None:
     """Run the network in the file NET on a target and say what it did."""
     options.check_distinct(
-        {"--plot": plot, "--json": json_file, "--output": output, "--record": record},
-        {"NET": net, "--spikes": spike_file},
+        {
+            "--plot": plot, "--json": json_file, "--output": output, "--record": record,
+            "--spikes-to": spikes_to,
+        },
+        {"NET": net, "--spikes": spike_file, "--events": asked.file},
         [url],
-    )
-    if plot is not None:
-        import_module("matplotlib")  # so that a missing package is reported before the run
+    )  # fmt: skip
+    asked.check()
+    _check_pictures(plot, drawn, spikes_to, asked.dt)
     network, saved = files.load(net)
-    played = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
-    needed = network.core_params(bias_events=len(played.biases) > 0)
+    played = stimulus.chosen(saved, network.n_axons, spike_file, ticks, asked)
+    needed = network.core_params(**_sizes(len(played.biases), drawn))
     console = options.console()
     screen = live.terminal() if is_live else None
     sizes = needed if params is None and takes_sizes(url) else params
@@ -160,7 +186,7 @@ def run(
         try:
             with options.needing(needed):
                 core.program(network)
-                done = _run(core, played, screen or console, view)
+                done = _run(core, played, screen or console, view, drawn)
         except (KeyboardInterrupt, LinkError) as error:
             ended_by = error
             done = _part(error)
@@ -170,9 +196,10 @@ def run(
     found = _result(url, build, rate, network.n_neurons, done)
     title = f"{readable(net.name)} on {readable(url)}"
     outputs = options.Outputs()
-    outputs.write(
-        plot, lambda file: raster.save(file, done.spikes, played.ticks, network.n_neurons, title)
-    )
+    picture = raster.Picture(title, played.ticks, network.n_neurons, asked.dt, drawn or ())
+    outputs.write(plot, lambda file: raster.save(file, done, picture))
+    if spikes_to is not None and asked.dt is not None:
+        _write_spikes(outputs, spikes_to, done, asked.dt, network.n_neurons)
     outputs.write(output, lambda file: _save_arrays(file, done, weights))
     outputs.json(json_file, found)
     console.print(_table(found, done))
@@ -184,6 +211,34 @@ def run(
             f"spiketwin: broken off after {len(done.cycles)} of {played.ticks} ticks", err=True
         )
         raise ended_by
+
+
+def _check_pictures(
+    plot: Path | None, drawn: tuple[int, ...] | None, spikes_to: Path | None, dt: float | None
+) -> None:
+    """Refuse what cannot be drawn or written before the run."""
+    if plot is not None:
+        import_module("matplotlib")  # so that a missing package is reported
+    if drawn is not None and plot is None:
+        raise click.UsageError("--plot-v goes with --plot: name the picture")
+    if spikes_to is not None:
+        check_name(spikes_to)
+        if dt is None:
+            raise click.UsageError("--spikes-to needs --dt, the seconds that a tick stands for")
+
+
+def _sizes(biases: int, drawn: tuple[int, ...] | None) -> dict[str, Any]:
+    """Return what a simulated core must have beside what the network needs."""
+    sizes: dict[str, Any] = {"bias_events": biases > 0}
+    return sizes if drawn is None else sizes | {"probe_ranges": 1}
+
+
+def _write_spikes(
+    outputs: options.Outputs, path: Path, done: Run, dt: float, n_neurons: int
+) -> None:
+    """Write the spikes of a run as events."""
+    spikes = of_spikes(done.spikes, dt, n_neurons)
+    outputs.attempt(lambda: write(path, spikes))
 
 
 def _part(error: BaseException) -> Run:
@@ -219,19 +274,27 @@ def _save_arrays(file: IO[bytes], run: Run, weights: IntArray | None) -> None:
     np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def _run(core: Core, played: Stimulus, console: Console, view: View | None) -> Run:
+def _run(
+    core: Core,
+    played: Stimulus,
+    console: Console,
+    view: View | None,
+    drawn: tuple[int, ...] | None,
+) -> Run:
     """Run the network, and show on the console how far it is, or the view if there is one."""
+    run = partial(
+        core.run, played.spikes, played.ticks, biases=played.biases,
+        probe=None if drawn is None else {"v": drawn},
+    )  # fmt: skip
     if view is None:
         with progress.shown(console, "ticks") as show:
-            return core.run(
-                played.spikes, played.ticks, progress=partial(show, "running"), biases=played.biases
-            )
+            return run(progress=partial(show, "running"))
 
     def watch(first: int, part: Run) -> None:
         view.add(part, first + len(part.cycles))
 
     with live.drawn(view, console):
-        return core.run(played.spikes, played.ticks, watch=watch, biases=played.biases)
+        return run(watch=watch)
 
 
 def _result(url: str, build: str, baud: int | None, n_neurons: int, run: Run) -> RunResult:
