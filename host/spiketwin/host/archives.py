@@ -10,7 +10,8 @@ from typing import IO, Final
 from spiketwin.host.errors import SpiketwinError
 
 DAMAGED: Final = (
-    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError,
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
+    OSError,
 )  # fmt: skip
 """What zipfile and json raise for damaged, encrypted or unusually compressed members."""
 

@@ -26,8 +26,8 @@ from spiketwin.cosim.report import trace as trace_file
 from spiketwin.cosim.report.result import ComparisonResult
 from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, described
 from spiketwin.host import files
-from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli import event_file, options, progress
+from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli.event_file import Asked
 from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 from spiketwin.host.targets import takes_sizes

@@ -153,7 +153,9 @@ def _write_rows(file: IO[bytes], output: Path, rows: IntArray) -> None:
 
 def _table(title: str, found: Converted) -> Table:
     table = Table(title=title, show_header=False)
-    place = f"{found.units:,} units" if found.size is None else "{:,} × {:,} pixels".format(*found.size)
+    place = (
+        f"{found.units:,} units" if found.size is None else "{:,} × {:,} pixels".format(*found.size)
+    )
     for name, text in (
         ("format", found.format), ("events", f"{found.events:,}"), ("places", place),
         ("seconds", f"{found.microseconds / 1e6:,.6f}"),

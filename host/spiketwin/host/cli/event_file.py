@@ -107,8 +107,8 @@ class Asked:
             raise InvalidInput("no file of events is named")
         if self.size is not None and len(self.size) == 1:
             return events.read(self.file, units=self.size[0], sample=self.sample)
-        columns = self.size and (self.size[0], self.size[1])
-        return events.read(self.file, size=columns or None, sample=self.sample)
+        size = None if self.size is None else (self.size[0], self.size[1])
+        return events.read(self.file, size=size, sample=self.sample)
 
     def ticks(self, found: Events) -> Ticks:
         """Return events as ticks of axons, as the options say; raise as `to_ticks`."""

@@ -1,4 +1,4 @@
-"""Plots of spikes and potentials as PNG. matplotlib belongs to an extra, so it is imported lazily."""
+"""Plots of spikes and potentials as PNG. matplotlib is of an extra, so it is imported lazily."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from rich.table import Table
 
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import files
-from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli import event_file, live, options, progress, raster, stimulus
+from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli.event_file import Asked
 from spiketwin.host.cli.view import View
 from spiketwin.host.core import Core
@@ -128,7 +128,7 @@ class RunResult(Result):
     "drawn",
     type=event_file.NEURONS,
     metavar="NEURON,…",
-    help=f"Draw the potentials of these neurons above the spikes, {raster.MOST_POTENTIALS} at most.",
+    help=f"Draw the potentials of these neurons, {raster.MOST_POTENTIALS} at most, as well.",
 )
 @click.option(
     "--spikes-to",

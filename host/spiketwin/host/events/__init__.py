@@ -1,8 +1,9 @@
 """Events of sensors and recordings: read from files, turned into ticks of axons, and written.
 
-`read` knows what a file is by its content. What it returns are `Events`, in microseconds; `to_ticks`
-makes rows of (tick, axon) of them, which `Core.run` takes. `of_spikes` makes events of the spikes
-of a run, which `write` writes, and `to_neo` and `from_neo` exchange with Neo (docs/events.md).
+`read` knows what a file is by its content. What it returns are `Events`, in microseconds, of which
+`to_ticks` makes rows of (tick, axon), which `Core.run` takes. `of_spikes` makes events of the
+spikes of a run, which `write` writes, and `to_neo` and `from_neo` exchange with Neo. docs/events.md
+has examples.
 """
 
 from spiketwin.host.events.neo_blocks import from_neo, to_neo

@@ -45,7 +45,9 @@ def _read(path: Path, wanted: Wanted) -> Events:
     if len(chosen) != 1:
         raise EventFileError(f"it must have one stream of events, not {len(chosen)}")
     parts, others = _packets(decoder, chosen[0])
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in ("t", "x", "y", "on")}
+    columns = {
+        name: np.concatenate([part[name] for part in parts]) for name in ("t", "x", "y", "on")
+    }
     remarks = [f"{others} packets of frames, IMU and triggers are left out"] if others else []
     stream = streams[chosen[0]]
     t = columns["t"].astype(np.int64)
@@ -84,7 +86,9 @@ def _check_frame(file: IO[bytes]) -> None:
     file.seek(len(_MARK))
     length = _number(file.read(4), "<I", "the length of its header")
     if not 0 < length <= min(_MOST_HEADER, size - begin):
-        raise EventFileError(f"byte {len(_MARK)} says a header of {length} bytes in a file of {size}")
+        raise EventFileError(
+            f"byte {len(_MARK)} says a header of {length} bytes in a file of {size}"
+        )
     table = _fields(file.read(length))
     compression = _field(table[_COMPRESSION], "<i", 0)
     end = _field(table[_DATA_TABLE], "<q", -1)

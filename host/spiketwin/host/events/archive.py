@@ -1,4 +1,4 @@
-"""Archives of arrays (.npz), as `write` makes them: ``t``, and ``x``, ``y``, ``polarity`` or ``unit``.
+"""Archives of arrays (.npz), as `write` makes them: `t`, and `x`, `y`, `polarity`, or `unit`.
 
 ``size`` or ``units`` beside them is that of the sensor. The data are read by a reader of our own,
 which takes the memory that the shapes need once they are known to be possible.

@@ -56,7 +56,7 @@ def check_expansion(compression: int, data: bytes, at: int) -> None:
 
 
 def _lz4_blocks(data: bytes) -> Iterator[int]:
-    """Yield the most bytes that each block of an LZ4 frame can become; `IndexError` if damaged.
+    """Yield the most bytes that each block of an LZ4 frame can become, or raise `IndexError`.
 
     The layout is that of the specification of LZ4 frames, version 1.6.
     """
@@ -79,7 +79,7 @@ def _lz4_blocks(data: bytes) -> Iterator[int]:
 
 
 def _zstd_blocks(data: bytes) -> Iterator[int]:
-    """Yield the most bytes that each block of a Zstandard frame can become; `IndexError` if damaged.
+    """Yield the most bytes that each block of a Zstandard frame can become, or raise `IndexError`.
 
     The layout is that of RFC 8878.
     """

@@ -34,7 +34,7 @@ class _Bits(NamedTuple):
     """Where a field lies in the word of an event."""
 
     first: int
-    count: int
+    width: int
 
 
 _LAYOUTS: Final = {
@@ -50,8 +50,10 @@ def _read(path: Path, wanted: Wanted) -> Events:
     t = words[:, 0]
     check_order(t, begin, _BYTES)
     layout = _LAYOUTS[2 if said.get("version", 2) >= 2 else 1]
-    found = {name: words[:, 1] >> bits.first & (1 << bits.count) - 1 for name, bits in layout.items()}
-    remarks = ()
+    found = {
+        name: words[:, 1] >> bits.first & (1 << bits.width) - 1 for name, bits in layout.items()
+    }
+    remarks: tuple[str, ...] = ()
     size = (said["width"], said["height"]) if {"width", "height"} <= said.keys() else None
     if size is None and wanted.size is None:
         remarks = ("the sensor is taken to be as large as the events need: its header has no size",)

@@ -8,6 +8,7 @@ Thakor 2015, and the reader that came with the data).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +51,7 @@ def _read(path: Path, wanted: Wanted) -> Events:
     remarks = [] if wanted.size else [f"the sensor is taken to have {size[0]} × {size[1]} pixels"]
     if wraps.any():
         remarks.append(f"the counter of the time wrapped {np.count_nonzero(wraps)} times")
-    return Wanted(size).events(
+    return replace(wanted, size=size).events(
         t=t[here], x=x[here], y=y[here], polarity=(word >> 23)[here], remarks=tuple(remarks)
     )
 

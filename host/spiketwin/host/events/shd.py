@@ -6,6 +6,7 @@ and ``labels`` the class of each sample (Cramer, Stradmann, Schemmel and Zenke 2
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,9 @@ def _read(path: Path, wanted: Wanted) -> Events:
     with hdf5.opened(path) as file:
         for name in (_TIMES, _UNITS):
             if name not in file or not hasattr(file[name], "shape"):
-                raise EventFileError(f"it lacks the table {name}, beside which it has the other one")
+                raise EventFileError(
+                    f"it lacks the table {name}, beside which it has the other one"
+                )
         times, units = file[_TIMES], file[_UNITS]
         if times.shape != units.shape or len(times.shape) != 1:
             raise EventFileError(
@@ -54,13 +57,13 @@ def _read(path: Path, wanted: Wanted) -> Events:
         remarks.append(f"there are taken to be {count} units, as in SHD and SSC")
     if (unit.astype(np.int64) >= MOST_UNITS).any():
         raise EventFileError(f"{_UNITS}[{number}] must be in 0…{MOST_UNITS - 1}")
-    return Wanted(None, count).events(
+    return replace(wanted, units=count).events(
         t=t[order], unit=unit[order].astype(np.int64), label=label, remarks=tuple(remarks)
     )
 
 
 def _label(file: Any, number: int, count: int) -> int | None:
-    """Return the label of a sample, if there are labels; raise `EventFileError` for other tables."""
+    """Return the label of a sample, if there are labels; raise `EventFileError` for others."""
     if _LABELS not in file:
         return None
     labels = file[_LABELS]

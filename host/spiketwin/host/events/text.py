@@ -1,9 +1,9 @@
 """Events as text: AER text and CSV, one event a line.
 
-Columns are separated by commas, semicolons, tabs or spaces, and lines that begin with ``#`` or ``%``
-are comments. A line of names says which column is what; without one four columns are time, x, y
-and polarity, and two are time and unit. Times that have a decimal point are in seconds, whole ones
-in microseconds, unless a name ends in its unit: ``time_ms``.
+Columns are separated by commas, semicolons, tabs or spaces, and lines that begin with ``#`` or
+``%`` are comments. A line of names says which column is what; without one four columns are time,
+x, y and polarity, and two are time and unit. Times that have a decimal point are in seconds, whole
+ones in microseconds, unless a name ends in its unit: ``time_ms``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ _NAMES: Final = {
 }  # fmt: skip
 """What a column holds, by its name in lower case, without the unit of a time."""
 
-_SECONDS: Final = {"s": 1_000_000, "ms": 1000, "us": 1, "ns": Decimal("0.001")}
+_SECONDS: Final[dict[str, Decimal | int]] = {
+    "s": 1_000_000,
+    "ms": 1000,
+    "us": 1,
+    "ns": Decimal("0.001"),
+}
 """Microseconds of a unit of time."""
 
 _OF_PIXELS: Final = ("t", "x", "y", "polarity")
@@ -115,8 +120,9 @@ def _take(table: _Table, line: str) -> None:
 
 
 def _named(cells: list[str]) -> tuple[tuple[str, ...], Decimal | int | None] | None:
-    """Return the columns that names say, and the microseconds of a unit of time; None for others."""
-    columns, scale = [], None
+    """Return the columns that names say, and the microseconds of their unit of time, or None."""
+    columns: list[str] = []
+    scale: Decimal | int | None = None
     for cell in cells:
         name, _, unit = cell.strip().lower().rpartition("_")
         if name in _NAMES and _NAMES[name] == "t" and unit in _SECONDS:
@@ -136,7 +142,8 @@ def _named(cells: list[str]) -> tuple[tuple[str, ...], Decimal | int | None] | N
 def _add(table: _Table, cells: list[str], line: str) -> None:
     if len(cells) != len(table.columns):
         raise EventFileError(
-            f"{len(table.columns)} columns are needed, {', '.join(table.columns)}, not {shown(line)}"
+            f"there must be {len(table.columns)} columns, {', '.join(table.columns)}, not "
+            f"{shown(line)}"
         )
     for name, cell in zip(table.columns, cells, strict=True):
         table.values[name].append(_time(table, cell) if name == "t" else _whole(name, cell))
@@ -181,13 +188,13 @@ def _decimal(name: str, cell: str) -> Decimal:
         value = Decimal(cell) if len(cell) <= _MOST_CHARACTERS else Decimal("nan")
     except InvalidOperation:
         value = Decimal("nan")
-    if not value.is_finite() or abs(value) > MOST_TIME:
+    if not value.is_finite() or not -MOST_TIME <= value <= MOST_TIME:
         raise EventFileError(f"{name} must be a number from 0 on, not {shown(cell)}")
     return value
 
 
 def _recognises(_path: Path, head: bytes) -> bool:
-    """Return whether the first bytes are text in UTF-8, but for a letter that is cut at their end."""
+    """Return whether the first bytes are text in UTF-8, but for a letter cut at their end."""
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -173,10 +173,8 @@ def _places(
 
     Places are numbered in the order of their shape: (2, rows, columns), or (units,).
     """
-    if events.size is None:
-        edges, columns = (int(events.units or 1),), (events.unit,)
-    else:
-        edges, columns = events.size, (events.x, events.y)
+    edges: tuple[int, ...] = events.size or (events.units or 1,)
+    columns = (events.unit,) if events.size is None else (events.x, events.y)
     low, high = _crop(crop, edges)
     pools = _pools(pool, len(edges))
     kept = np.ones(len(events), np.bool_)

@@ -12,7 +12,6 @@ import numpy as np
 from spiketwin.host.errors import EventFileError, InvalidInput
 from spiketwin.host.events.value import Events
 
-
 _NONE: Final[Any] = np.empty(0, np.int64)
 
 

@@ -69,8 +69,8 @@ def load(
     InvalidNetwork, InvalidInput
         The object, or an argument, is wrong.
     DoesNotFit
-        There are more than 4096 neurons or inputs, more than 8 leaks, a rule that looks more than 16
-        ticks back, or values too far apart.
+        There are more than 4096 neurons or inputs, more than 8 leaks, a rule that looks more than
+        16 ticks back, or values too far apart.
     """
     model = read_model(path_or_snn, network)
     stdp.check_length(model)
@@ -168,9 +168,7 @@ def _rule(net: Network, model: Model, scale: Scale, weight_width: int) -> dict[s
 def _project(net: Network, cells: Population, part: Placed, rule: dict[str, int]) -> Projection:
     source = cells[part.first : part.first + len(part.weights)]
     how: dict[str, Any] = {"plastic": part.plastic, **rule} if rule else {"sparse": part.sparse}
-    return net.project(
-        source, cells, weights=part.weights, delay=part.delay, name=part.name, **how
-    )
+    return net.project(source, cells, weights=part.weights, delay=part.delay, name=part.name, **how)
 
 
 def _report(

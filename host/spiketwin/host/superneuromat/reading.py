@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,10 @@ from spiketwin.host.superneuromat.model import KEYS, MOST, Model, model_of
 _MOST_BYTES: Final = 1 << 28
 _FORMAT: Final = {"format": "snm", "type": "SNN"}
 _VERSION: Final = "0.1"
-_ENCODINGS: Final = {"base64": base64.b64decode, "base85": base64.b85decode}
+_ENCODINGS: Final[dict[str, Callable[[str], bytes]]] = {
+    "base64": base64.b64decode,
+    "base85": base64.b85decode,
+}
 _KINDS: Final = ("<d", "<f", "<l", "<q", "<i", "|?", "|b")
 """Types of numbers in an encoded array, as SuperNeuroMAT names them."""
 
@@ -93,7 +97,9 @@ def _decoded(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _list(key: str, value: Any) -> Any:
-    encoding = next((each for each in _ENCODINGS if isinstance(value, dict) and each in value), None)
+    encoding = next(
+        (each for each in _ENCODINGS if isinstance(value, dict) and each in value), None
+    )
     if encoding is None:
         return value
     kind, text = value.get("dtype"), value[encoding]

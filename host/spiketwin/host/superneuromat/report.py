@@ -227,7 +227,7 @@ class Report(Result):
         return fired
 
     def weight_mat(self, core: Core) -> Reals:
-        """Return the weights of a core as SuperNeuroMAT's `weight_mat`, shape (neurons, neurons)."""
+        """Return the weights of a core as SuperNeuroMAT's, shape (neurons, neurons)."""
         weights: Any = self.model.weights.copy()
         for part, projection in self.parts:
             held = core.read_weights(projection)[part.rows, part.columns]

@@ -91,16 +91,16 @@ def choose(model: Model, weight_width: int, table_sums: Reals) -> Scale:
         raise InvalidInput(f"weight_width must be an integer in {low}…{high}, not {weight_width!r}")
     leaks = model.leaks[np.isfinite(model.leaks)]
     steps = np.concatenate([model.apos, model.aneg])
-    exactly = np.concatenate([model.weights, model.values, leaks, model.states - model.resets, steps])
-    limits = {
-        "a weight or an input": (np.concatenate([model.weights, model.values]), (1 << weight_width - 1) - 1),
-        "a threshold": (_distances(model), _MOST_V),
-        "a state": (model.states - model.resets, _MOST_V),
-        "a leak": (leaks, _MOST_LEAK),
-        "the steps of STDP": (table_sums, _MOST_STEP / _FRACTION),
-    }  # fmt: skip
+    states = model.states - model.resets
+    exactly = np.concatenate([model.weights, model.values, leaks, states, steps])
+    limits = (
+        (np.concatenate([model.weights, model.values]), (1 << weight_width - 1) - 1),
+        (np.concatenate([_distances(model), states]), _MOST_V),
+        (leaks, _MOST_LEAK),
+        (table_sums, _MOST_STEP / _FRACTION),
+    )
     finest = _FINEST
-    for values, most in limits.values():
+    for values, most in limits:
         largest = float(np.abs(values).max(initial=0.0))
         if largest:
             finest = min(finest, int(np.floor(np.log2(most / largest))))

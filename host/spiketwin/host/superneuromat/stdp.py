@@ -1,9 +1,9 @@
 """The STDP of SuperNeuroMAT as a rule over a window, with drift.
 
-At a spike of its neuron a plastic weight gets ``apos[k]`` for each k for which its source fired k + 1
-ticks before, and in every tick ``aneg[k]`` for each k for which not both were so. That is a drift of
-``Σ aneg[k]`` in every tick, and ``apos[k] - aneg[k]`` at a spike, for the ticks of the past in which
-the source fired: as a source arrives a tick after it has fired, bit k of its past is that tick.
+At a spike of its neuron a plastic weight gets ``apos[k]`` for each k for which its source fired
+k + 1 ticks before, and in every tick ``aneg[k]`` for each k for which not both were so. That is a
+drift of ``Σ aneg[k]`` in every tick, and ``apos[k] - aneg[k]`` at a spike, for the ticks of the
+past in which the source fired: as it arrives a tick after it has fired, bit k of its past is that.
 """
 
 from __future__ import annotations
