@@ -45,12 +45,9 @@ def aedat4(events: Events, *, compression: int = 0, end: int = -1, kind: str = "
 
 def packet(events: Events, part: np.ndarray[Any, Any]) -> bytes:
     """A packet of some of the events."""
-    kinds = {"names": ["t", "x", "y", "on"], "formats": ["<i8", "<i2", "<i2", "?"]}
-    kinds |= {"offsets": [0, 8, 10, 12], "itemsize": 16}
-    records = np.zeros(len(part), np.dtype(kinds))
-    for name, values in zip(records.dtype.names or (), events.arrays().values(), strict=True):
-        records[name] = values[part]
-    tail = struct.pack("<I", len(part)) + records.tobytes()
+    columns = zip(*(each[part].tolist() for each in events.arrays().values()), strict=True)
+    records = b"".join(struct.pack("<qhhb3x", *row) for row in columns)
+    tail = struct.pack("<I", len(part)) + records
     buffer = flat_table(b"EVTS", {0: _NEXT}, tail)
     sized = struct.pack("<I", len(buffer)) + buffer
     return struct.pack("<II", 0, len(sized)) + sized

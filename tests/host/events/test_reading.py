@@ -232,7 +232,7 @@ WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
     "aedat end": (lambda: event_files.aedat4(pixels(), end=9999), "end at byte 9999"),
     "aedat way": (lambda: event_files.aedat4(pixels(), compression=9), "9, that is unknown"),
     "aedat lz4": (lambda: event_files.aedat4(pixels(), compression=1), "no packet, or a damaged"),
-    "aedat kind": (lambda: event_files.aedat4(pixels(), kind="TRIG"), "one stream of events, not 0"),
+    "aedat kind": (lambda: event_files.aedat4(pixels(), kind="TRIG"), "of events, not 0"),
     "aedat 2": (lambda: b"#!AER-DAT2.0\r\n# more\r\n", "another version than 4"),
     "text back": (lambda: b"t,unit\n5,1\n4,1\n", "line 3: the time goes back, from 5 to 4"),
     "text columns": (lambda: b"1 2 3\n", "line 1: 3 columns need a first line"),

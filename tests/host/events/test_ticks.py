@@ -38,7 +38,7 @@ def test_events_that_share_a_tick_count_as_often_as_they_occur() -> None:
 
 
 def test_a_core_takes_them_as_they_are() -> None:
-    net = Network(n_axons=7, n_neurons=8, threshold=2)
+    net = Network(n_axons=7, n_neurons=8, threshold=np.full(8, 2))
     net.weights[:7] = 1
     with connect("model:", params=net.core_params()) as core:
         core.program(net)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -25,12 +25,7 @@ MOST_UNITS: Final = 1 << 24
 _PIXELS: Final = ("x", "y", "polarity")
 
 
-def _no_array() -> Any:
-    """Return the default of an array that only some events have."""
-    return field(default=None)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, init=False)
 class Events:
     """Events of a sensor or of a recording, in the order of their times.
 
@@ -69,27 +64,44 @@ class Events:
     """
 
     t: IntArray
-    x: NDArray[np.int32] = _no_array()
-    y: NDArray[np.int32] = _no_array()
-    polarity: NDArray[np.int32] = _no_array()
-    unit: NDArray[np.int32] = _no_array()
-    size: tuple[int, int] | None = None
-    units: int | None = None
-    begin: int = 0
-    format: str = ""
-    label: int | None = None
-    remarks: tuple[str, ...] = ()
+    x: NDArray[np.int32]
+    y: NDArray[np.int32]
+    polarity: NDArray[np.int32]
+    unit: NDArray[np.int32]
+    size: tuple[int, int] | None
+    units: int | None
+    begin: int
+    format: str
+    label: int | None
+    remarks: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        times = _times(self.t)
-        given = {name for name in (*_PIXELS, "unit") if getattr(self, name) is not None}
-        if given != {"unit"} and given != set(_PIXELS):
+    def __init__(
+        self,
+        *,
+        t: ArrayLike,
+        x: ArrayLike | None = None,
+        y: ArrayLike | None = None,
+        polarity: ArrayLike | None = None,
+        unit: ArrayLike | None = None,
+        size: tuple[int, int] | None = None,
+        units: int | None = None,
+        begin: int = 0,
+        format: str = "",
+        label: int | None = None,
+        remarks: tuple[str, ...] = (),
+    ) -> None:
+        given = {"x": x, "y": y, "polarity": polarity, "unit": unit}
+        there = {name for name, each in given.items() if each is not None}
+        if there != {"unit"} and there != set(_PIXELS):
             raise InvalidInput(
                 "events have either unit, or x, y and polarity, and here they have "
-                f"{', '.join(sorted(given)) or 'none of them'}: give one of both"
+                f"{', '.join(sorted(there)) or 'none of them'}: give one of both"
             )
-        self._set("t", times)
-        self._set("begin", int(integers("begin", self.begin, (), (0, MOST_TIME))))
+        others = {"size": size, "units": units, "format": format, "label": label}
+        for name, value in (given | others | {"remarks": remarks}).items():
+            self._set(name, value)
+        self._set("t", _times(t))
+        self._set("begin", int(integers("begin", begin, (), (0, MOST_TIME))))
         if self.pixels:
             self._check_pixels()
         else:
