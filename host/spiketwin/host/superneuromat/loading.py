@@ -159,10 +159,8 @@ def _rule(net: Network, model: Model, scale: Scale, weight_width: int) -> dict[s
         return {}
     most = (1 << weight_width - 1) - 1
     drift = int(stdp.drifts(model, scale)[-1])
-    return {
-        "window": net.add_window(stdp.table(model, scale)), "drift": drift,
-        "w_min": -most - 1, "w_max": most,
-    }  # fmt: skip
+    rule = {"window": net.add_window(stdp.table(model, scale)), "w_min": -most - 1, "w_max": most}
+    return rule | ({"drift": drift} if drift else {})
 
 
 def _project(net: Network, cells: Population, part: Placed, rule: dict[str, int]) -> Projection:
@@ -195,5 +193,5 @@ def _report(
         ),
         axons=axons, spikes=spikes, initial=initial, model=model, chains=chains,
         parts=tuple(zip(parts, made, strict=True)),
-        drifts=stdp.drifts(model, scale) if model.learns else np.zeros(1, np.int64),
+        drifts=stdp.drifts(model, scale),
     )  # fmt: skip

@@ -119,7 +119,7 @@ class Report(Result):
         found = []
         if any(each.any() for each in self.initial.values()):
             found.append("neurons begin with a state of their own, which `Report.run` writes")
-        if len(self.drifts) > 1 and self.drifts.any():
+        if self._drifts:
             found.append(
                 f"aneg counts in full from tick {len(self.drifts) - 1} on; `Report.run` sees to "
                 "the ticks before, and a run of its own lets it count from the first one on"
@@ -188,9 +188,14 @@ class Report(Result):
         )
         return Results(self.ispikes(spikes, count), self.weight_mat(core), tuple(runs))
 
+    @property
+    def _drifts(self) -> bool:
+        """Whether weights drift, which they do by more and more in the first ticks."""
+        return bool(self.model.learns and self.drifts.any())
+
     def _stretches(self, ticks: int) -> list[tuple[int, int, int | None]]:
         """Return the ticks of each run, and the drift that is written before it."""
-        if len(self.drifts) == 1:
+        if not self._drifts:
             return [(0, ticks, None)]
         last = len(self.drifts) - 1
         single = [(t, t + 1, int(self.drifts[t])) for t in range(min(last, ticks))]
