@@ -1,4 +1,4 @@
-"""Commands that take events: convert, --events of run and compare, spikes and potentials over ms."""
+"""Commands that take events: convert, run and compare, and what run draws and writes of times."""
 
 from __future__ import annotations
 
@@ -143,6 +143,7 @@ def test_spikes_and_potentials_are_drawn_over_ticks_or_milliseconds(
 
 RUN = ["run", "net.npz", "--on", "model:"]
 EVENTS = ["--events", "recording"]
+COMPARE = ["compare", "--on", "model:", "--on", "rtl:"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ EVENTS = ["--events", "recording"]
         (["convert", "recording", "made.nix"], "no spike trains"),
         (["convert", "recording", "recording"], "same file"),
         (["convert", "net.npz", "made.csv"], "spiketwin run"),
-        (["compare", "--preset", "balanced", "--on", "model:", "--on", "rtl:", *EVENTS, "--dt", "1"],
+        ([*COMPARE, "--preset", "balanced", *EVENTS, "--dt", "1"],
          "goes with NET"),
     ],
 )  # fmt: skip

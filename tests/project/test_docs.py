@@ -25,6 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.checkout import ROOT
 from support.rungs import bulk_but
+from superneuromat import SNN
 
 from spiketwin.cosim.trials.bench_figures import BenchResult
 from spiketwin.hdl.spec import arithmetic
@@ -180,6 +181,8 @@ def test_files_named_on_a_page_exist(page: Path) -> None:
         "docs/digits.md",
         "docs/compare.md",
         "docs/ledger.md",
+        "docs/events.md",
+        "docs/superneuromat.md",
         "docs/design.md",
         "docs/speed.md",
     ],
@@ -388,6 +391,8 @@ LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
         ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),
         ("sweep", ["net.npz", "--on", "model:", "--ticks", "5", "--tick-period", "64"]),
         ("latency", ["net.npz", "--on", "model:", "--on", "rtl:?level=pins", *LATENCY]),
+        ("convert", ["events.csv", "events.npy", "--dt", "1"]),
+        ("import", ["network.json", "imported.npz"]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
         ("verify", ["--on", "model:", "--only", "paired", "--updates", "1"]),
         ("doctor", []),
@@ -399,6 +404,8 @@ def test_the_keys_of_figures_are_documented(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save("net.npz", Network(n_axons=4, n_neurons=8, threshold=np.zeros(8, np.int64)))
+    Path("events.csv").write_text("t,unit\n1,2\n")
+    Path("network.json").write_text(SNN().create_neuron().m.to_json())
     result = CliRunner().invoke(main, [*command.split(), *arguments, "--json", "figures.json"])
     assert result.exit_code in (0, 1), result.output  # 1: the machine lacks something
     check_documented(json.loads(Path("figures.json").read_text()), command)

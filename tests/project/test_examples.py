@@ -49,6 +49,7 @@ NAMES = [
     "winner",
     "motion",
     "digits",
+    "events",
 ]
 
 
@@ -338,3 +339,14 @@ def test_weights_that_are_trained_anew_are_as_good(tmp_path: Path) -> None:
         runpy.run_path(str(EXAMPLES / "digits_training.py"), run_name="__main__")
     found = run_example("digits", tmp_path, scripts=tmp_path).prints
     assert min(accuracies(printed.getvalue() + found)) >= 93
+
+
+def test_the_neurons_of_the_bar_fire_while_it_is_in_their_columns(done: dict[str, Done]) -> None:
+    (spikes,) = done["events"].axes(1).get_lines()
+    times, neurons = points(spikes)
+    assert neurons.tolist() == [*range(8), *reversed(range(8))]
+    for time, neuron in zip(times.tolist(), neurons.tolist(), strict=True):
+        steps = np.arange(64)
+        columns = np.where(steps < 32, steps, 63 - steps) // 4
+        inside = np.flatnonzero(columns == neuron) * 3
+        assert (inside <= time).any() and (time - inside[inside <= time] < 6).any()

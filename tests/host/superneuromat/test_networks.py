@@ -148,13 +148,14 @@ def test_a_chain_becomes_a_relay(delay: int) -> None:
 
 def test_a_chain_that_is_too_long_or_does_more_stays_as_it_is() -> None:
     assert load(chained(258))[0].n_neurons == 259
-    for change in (
+    changes: list[Callable[[Any], object]] = [
         lambda snn: snn.add_spike(4, 2, 1.0),
         lambda snn: snn.create_synapse(1, 3, weight=1.0),
         lambda snn: snn.neuron_refractory_periods.__setitem__(3, 2),
         lambda snn: snn.neuron_leaks.__setitem__(3, 0.0),
         lambda snn: snn.synaptic_weights.__setitem__(0, 0.0),
-    ):
+    ]
+    for change in changes:
         snn = chained(4)
         change(snn)
         net, report = load(snn)
@@ -239,17 +240,18 @@ def test_a_saved_network_runs_with_its_stimulus(tmp_path: Path) -> None:
     assert stimulus is not None
     assert (stimulus.spikes.tolist(), stimulus.ticks) == ([[3, 0], [5, 0]], 6)
     save(tmp_path / "net.npz", net, stimulus.spikes, 10)
-    assert load(SNN_WITHOUT_INPUTS())[1].stimulus is None
+    assert load(silent())[1].stimulus is None
 
 
-def SNN_WITHOUT_INPUTS() -> SNN:
+def silent() -> SNN:
+    """A neuron that fires by itself."""
     snn = SNN()
     snn.create_neuron(threshold=-1.0)
     return snn
 
 
 def test_a_network_without_inputs_runs() -> None:
-    found, _ = run(SNN_WITHOUT_INPUTS(), 3)
+    found, _ = run(silent(), 3)
     assert found.ispikes.tolist() == [[True]] * 3
 
 
@@ -272,16 +274,18 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no networks": (lambda whole: whole.pop("networks"), "no list `networks`"),
     "meta": (lambda whole: whole["networks"][0]["meta"].update(format="x"), "its meta must say"),
     "version": (
-        lambda whole: whole["networks"][0]["meta"].update(format_version="9"), "must be 0.1, not '9'"
+        lambda whole: whole["networks"][0]["meta"].update(format_version="9"), "must be 0.1, not"
     ),
     "no data": (lambda whole: whole["networks"][0].pop("data"), "has no data"),
     "lacks": (lambda whole: whole["networks"][0]["data"].pop("apos"), "lacks apos"),
-    "none": (data("neuron_thresholds", []), "neuron_leaks has 6|has no neurons|and neuron_thresholds"),
+    "none": (data("neuron_thresholds", []), "neuron_leaks has .* 0: they must"),
     "lengths": (data("neuron_leaks", [0.0]), "neuron_leaks has 1 values, and neuron_thresholds"),
-    "nan": (data("synaptic_weights", [float("nan")] * 99), r"synaptic_weights\[0\] must be a number"),
+    "nan": (data("synaptic_weights", [float("nan")] * 99), r"weights\[0\] must be a number"),
     "text": (data("neuron_states", ["x"] * 99), r"neuron_states\[0\] must be a number"),
     "no list": (data("synaptic_weights", 7), "synaptic_weights must be a list"),
-    "input tick": (data("input_spikes", {"-1": {"nids": [0], "values": [1]}}), "must be the spikes"),
+    "input tick": (
+        data("input_spikes", {"-1": {"nids": [0], "values": [1]}}), "must be the spikes"
+    ),
     "input neuron": (
         data("input_spikes", {"1": {"nids": [999], "values": [1]}}), r"nids\[0\] must be in 0…"
     ),

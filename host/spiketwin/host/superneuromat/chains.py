@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from spiketwin.hdl.spec.params import MAX_RELAYS
 from spiketwin.host.elements import IntArray
 from spiketwin.host.superneuromat.model import Model
 
@@ -26,7 +27,9 @@ class Chains:
     Attributes
     ----------
     kept:
-        Shape (k,): neurons that are no members of a chain, ascending.
+        Shape (k,): neurons that are no members of a chain, in the order in which the core has them.
+    delayed:
+        How many of them, from the first one on, are sources of synapses with a delay.
     origin:
         Shape (neurons,): the neuron that a member of a chain repeats, and for others they
         themselves.
@@ -37,9 +40,17 @@ class Chains:
     """
 
     kept: IntArray
+    delayed: int
     origin: IntArray
     lag: IntArray
     synapses: IntArray
+
+    @property
+    def place(self) -> IntArray:
+        """The place of each neuron among those that are kept, shape (neurons,); -1 of others."""
+        places = np.full(len(self.origin), -1)
+        places[self.kept] = np.arange(len(self.kept))
+        return places
 
 
 def find_chains(model: Model) -> Chains:
@@ -65,7 +76,15 @@ def find_chains(model: Model) -> Chains:
     joined = lag[origin] > 0
     origin[joined], lag[joined] = np.flatnonzero(joined), 0
     synapses = np.flatnonzero(lag[model.post] == 0)
-    return Chains(np.flatnonzero(lag == 0), origin, lag, synapses)
+    kept = np.flatnonzero(lag == 0)
+    late = synapses[lag[model.pre[synapses]] > 0]
+    sources = np.unique(origin[model.pre[late]])
+    count = len(kept)
+    if count * len(np.unique(lag[model.pre[late]])) > MAX_RELAYS:
+        # Relays are for all sources of a projection, so these are made fewer; but where one begins
+        # or ends it cuts others into parts, which cost entries of the table.
+        kept, count = np.concatenate([sources, np.setdiff1d(kept, sources)]), len(sources)
+    return Chains(kept, count, origin, lag, synapses)
 
 
 def _repeaters(model: Model) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -146,7 +146,7 @@ def _project_inputs(
     net: Network, cells: Population, chains: Chains, scale: Scale,
     axons: dict[tuple[int, float], int],
 ) -> None:  # fmt: skip
-    place = np.searchsorted(chains.kept, np.arange(len(chains.origin)))
+    place = chains.place
     weights = np.zeros((len(axons), cells.size), np.int64)
     for (neuron, value), axon in axons.items():
         weights[axon, place[neuron]] = scale.whole(np.array(value))
@@ -164,7 +164,7 @@ def _rule(net: Network, model: Model, scale: Scale, weight_width: int) -> dict[s
 
 
 def _project(net: Network, cells: Population, part: Placed, rule: dict[str, int]) -> Projection:
-    source = cells[part.first : part.first + len(part.weights)]
+    source = cells[: len(part.weights)]
     how: dict[str, Any] = {"plastic": part.plastic, **rule} if rule else {"sparse": part.sparse}
     return net.project(source, cells, weights=part.weights, delay=part.delay, name=part.name, **how)
 

@@ -28,17 +28,15 @@ class Placed:
         Its name.
     delay:
         Ticks by which it is later than a synapse of one tick.
-    first:
-        Number of the first source.
     weights, plastic:
-        Shape (sources, neurons): weights in units, and which of them STDP changes.
+        Shape (sources, neurons): weights in units from the first neurons on, and which of them STDP
+        changes.
     synapses, rows, columns:
         Shape (s,): numbers of the synapses in SuperNeuroMAT, and their places in the weights.
     """
 
     name: str
     delay: int
-    first: int
     weights: IntArray
     plastic: NDArray[np.bool_]
     synapses: IntArray
@@ -65,18 +63,16 @@ def placed(model: Model, chains: Chains, scale: Scale) -> list[Placed]:
         learns = model.learns and bool(model.enabled[synapse])
         groups[lag, learns, taken[pair]].append(synapse)
         taken[pair] += 1
-    place = np.searchsorted(chains.kept, np.arange(model.n_neurons))
+    place = chains.place
     made = []
     for (lag, learns, _), members in sorted(groups.items()):
         synapses = np.array(members)
         sources = place[chains.origin[model.pre[synapses]]]
         columns = place[model.post[synapses]]
-        first = int(sources.min())
-        shape = int(sources.max()) - first + 1, len(chains.kept)
+        shape = chains.delayed if lag else len(chains.kept), len(chains.kept)
         weights, plastic = np.zeros(shape, np.int64), np.zeros(shape, np.bool_)
-        rows = sources - first
-        weights[rows, columns] = scale.whole(model.weights[synapses])
-        plastic[rows, columns] = learns
+        weights[sources, columns] = scale.whole(model.weights[synapses])
+        plastic[sources, columns] = learns
         name = f"{'plastic' if learns else 'fixed'}, delay {lag + 1}"
-        made.append(Placed(name, lag, first, weights, plastic, synapses, rows, columns))
+        made.append(Placed(name, lag, weights, plastic, synapses, sources, columns))
     return made
