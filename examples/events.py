@@ -19,14 +19,14 @@ COLUMNS = EDGE // POOL
 
 
 def moving_bar() -> IntArray:
-    """Return rows of (time in µs, x, y, polarity): a bar that lights pixels and leaves them dark."""
+    """Return rows of (time in µs, x, y, polarity): pixels that a bar lights and leaves dark."""
     rng = np.random.default_rng(1)
-    rows = []
+    rows: list[tuple[int, ...]] = []
     for step, x in enumerate([*range(EDGE), *reversed(range(EDGE))]):
         for polarity, later in ((1, 0), (0, 2 * PACE)):
             seen = np.flatnonzero(rng.random(EDGE) < 0.8)
             at = PACE * step + later + rng.integers(0, PACE, len(seen))
-            rows += [(t, x, y, polarity) for t, y in zip(at.tolist(), seen.tolist(), strict=True)]
+            rows += [(t, x, y, polarity) for t, y in np.stack([at, seen], axis=1).tolist()]
     noise = rng.integers(0, (PACE * 2 * EDGE, EDGE, EDGE, 2), (400, 4)).tolist()
     return np.array(sorted([*rows, *map(tuple, noise)]))
 

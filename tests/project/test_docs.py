@@ -23,9 +23,9 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from superneuromat import SNN
 from support.checkout import ROOT
 from support.rungs import bulk_but
-from superneuromat import SNN
 
 from spiketwin.cosim.trials.bench_figures import BenchResult
 from spiketwin.hdl.spec import arithmetic
