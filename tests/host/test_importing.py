@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from superneuromat import SNN
+from support.checkout import ROOT
 
 from spiketwin.host import Network, connect
 from spiketwin.host.cli import doors, main
@@ -61,6 +62,9 @@ def test_a_network_is_imported_with_its_stimulus_and_runs_as_in_its_own_simulato
         "a SuperNeuroMAT network", 3, 1,
     )  # fmt: skip
     assert figures["report"]["scale"] == 4
+    page = (ROOT / "docs/superneuromat.md").read_text()
+    keys = {*figures["report"], *(f"rounded.{name}" for name in figures["report"]["rounded"])}
+    assert {key for key in keys if f"`{key}`" not in page} == set()
     page = Path("page.html").read_text()
     assert "<th>rounded.weights<td>0.0" in page
     assert spiketwin("run", "net.npz", "--on", "model:").exit_code == 0

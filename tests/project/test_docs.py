@@ -23,7 +23,6 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from superneuromat import SNN
 from support.checkout import ROOT
 from support.rungs import bulk_but
 
@@ -392,7 +391,6 @@ LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
         ("sweep", ["net.npz", "--on", "model:", "--ticks", "5", "--tick-period", "64"]),
         ("latency", ["net.npz", "--on", "model:", "--on", "rtl:?level=pins", *LATENCY]),
         ("convert", ["events.csv", "events.npy", "--dt", "1"]),
-        ("import", ["network.json", "imported.npz"]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
         ("verify", ["--on", "model:", "--only", "paired", "--updates", "1"]),
         ("doctor", []),
@@ -405,7 +403,6 @@ def test_the_keys_of_figures_are_documented(
     monkeypatch.chdir(tmp_path)
     save("net.npz", Network(n_axons=4, n_neurons=8, threshold=np.zeros(8, np.int64)))
     Path("events.csv").write_text("t,unit\n1,2\n")
-    Path("network.json").write_text(SNN().create_neuron().m.to_json())
     result = CliRunner().invoke(main, [*command.split(), *arguments, "--json", "figures.json"])
     assert result.exit_code in (0, 1), result.output  # 1: the machine lacks something
     check_documented(json.loads(Path("figures.json").read_text()), command)
@@ -450,7 +447,8 @@ def test_the_examples_of_the_help_are_understood(
     example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("net.npz").touch()
+    for name in ("net.npz", "network.json", "recording.aedat4"):
+        Path(name).touch()
     program, *arguments = shlex.split(example)
     assert program == "spiketwin"
     parse(arguments)

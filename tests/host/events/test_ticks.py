@@ -118,7 +118,7 @@ WRONG: list[tuple[Events, dict[str, Any], str]] = [
     (FEW, {"map": np.full((3, 6), -1)}, "leaves all places out"),
     (FEW, {"begin": -1}, "begin must be in 0…"),
     (Events(t=[0], unit=[0], units=4097), {}, "4097 places, and a core at most 4096"),
-    (Events(t=[1 << 43], unit=[0]), {}, "4294967294 is the last one"),
+    (Events(t=[1 << 43], unit=[0]), {}, "later than tick 4294967294"),
 ]
 
 

@@ -16,11 +16,6 @@ from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, Netw
 from spiketwin.host.files import save
 from spiketwin.host.superneuromat import Report, Results, load
 
-pytestmark = pytest.mark.filterwarnings(
-    # Without a leak a neuron that does not fire can add up for ever; nothing saturates here.
-    "ignore:.*can grow without limit:spiketwin.host.errors.SpiketwinWarning"
-)
-
 TICKS = 60
 
 

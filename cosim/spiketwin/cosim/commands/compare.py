@@ -136,7 +136,6 @@ def compare(
     written = {"--shrink": small, "--json": json_file, "--report": html, "--trace": trace}
     read = {"NET": net, "--spikes": spike_file, "--events": asked.file}
     _check_files({**written, "--waves": vcd}, read, urls)
-    asked.check()
     devices = _devices(urls)
     options.rates(list(devices.values()), baud)
     if vcd is not None:

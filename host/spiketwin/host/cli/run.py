@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import click
 import numpy as np
@@ -17,13 +16,12 @@ from spiketwin.hdl.spec.results import Result
 from spiketwin.host import files
 from spiketwin.host.cli import event_file, live, options, progress, raster, stimulus
 from spiketwin.host.cli import ledger as ledger_table
+from spiketwin.host.cli import written as written_files
 from spiketwin.host.cli.event_file import Asked
 from spiketwin.host.cli.view import View
+from spiketwin.host.cli.written import Written
 from spiketwin.host.core import Core
-from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
-from spiketwin.host.events import of_spikes, write
-from spiketwin.host.events.writing import check_name
 from spiketwin.host.files import Stimulus
 from spiketwin.host.paths import readable
 from spiketwin.host.spikes import Run, Saturations, saturations_row
@@ -117,33 +115,9 @@ class RunResult(Result):
 @event_file.options
 @stimulus.ticks
 @live.option
-@click.option(
-    "--plot",
-    type=options.OutputFile(".png"),
-    metavar="FILE",
-    help="Draw the spikes as PNG; with --dt over milliseconds.",
-)
-@click.option(
-    "--plot-v",
-    "drawn",
-    type=event_file.NEURONS,
-    metavar="NEURON,…",
-    help=f"Draw the potentials of these neurons, {raster.MOST_POTENTIALS} at most, as well.",
-)
-@click.option(
-    "--spikes-to",
-    type=options.OutputFile(),
-    metavar="FILE",
-    help="Write the spikes in microseconds, as .csv, .npz or .nix. It needs --dt.",
-)
+@written_files.options
 @click.option("--ledger", is_flag=True, help="Show where the wall time of the run went.")
 @options.json_file
-@click.option(
-    "--output",
-    type=options.OutputFile(),
-    metavar="FILE",
-    help="Write spikes, cycles and the weights afterwards as arrays (.npz).",
-)
 def run(
     net: Path,
     url: str,
@@ -154,28 +128,21 @@ def run(
     spike_file: Path | None,
     ticks: int | None,
     is_live: bool,
-    plot: Path | None,
-    drawn: tuple[int, ...] | None,
-    spikes_to: Path | None,
     ledger: bool,
     json_file: Path | None,
-    output: Path | None,
     asked: Asked,
+    written: Written,
 ) -> None:
     """Run the network in the file NET on a target and say what it did."""
     options.check_distinct(
-        {
-            "--plot": plot, "--json": json_file, "--output": output, "--record": record,
-            "--spikes-to": spikes_to,
-        },
+        {**written.files, "--json": json_file, "--record": record},
         {"NET": net, "--spikes": spike_file, "--events": asked.file},
         [url],
-    )  # fmt: skip
-    asked.check()
-    _check_pictures(plot, drawn, spikes_to, asked.dt)
+    )
+    written.check(asked.dt)
     network, saved = files.load(net)
     played = stimulus.chosen(saved, network.n_axons, spike_file, ticks, asked)
-    needed = network.core_params(**_sizes(len(played.biases), drawn))
+    needed = network.core_params(**_sizes(len(played.biases), written))
     console = options.console()
     screen = live.terminal() if is_live else None
     sizes = needed if params is None and takes_sizes(url) else params
@@ -186,7 +153,7 @@ def run(
         try:
             with options.needing(needed):
                 core.program(network)
-                done = _run(core, played, screen or console, view, drawn)
+                done = _run(core, played, screen or console, view, written)
         except (KeyboardInterrupt, LinkError) as error:
             ended_by = error
             done = _part(error)
@@ -196,11 +163,9 @@ def run(
     found = _result(url, build, rate, network.n_neurons, done)
     title = f"{readable(net.name)} on {readable(url)}"
     outputs = options.Outputs()
-    picture = raster.Picture(title, played.ticks, network.n_neurons, asked.dt, drawn or ())
-    outputs.write(plot, lambda file: raster.save(file, done, picture))
-    if spikes_to is not None and asked.dt is not None:
-        _write_spikes(outputs, spikes_to, done, asked.dt, network.n_neurons)
-    outputs.write(output, lambda file: _save_arrays(file, done, weights))
+    drawn = written.drawn or ()
+    picture = raster.Picture(title, played.ticks, network.n_neurons, asked.dt, drawn)
+    written.save(outputs, done, weights, picture)
     outputs.json(json_file, found)
     console.print(_table(found, done))
     if ledger and ended_by is None:
@@ -213,32 +178,10 @@ def run(
         raise ended_by
 
 
-def _check_pictures(
-    plot: Path | None, drawn: tuple[int, ...] | None, spikes_to: Path | None, dt: float | None
-) -> None:
-    """Refuse what cannot be drawn or written before the run."""
-    if plot is not None:
-        import_module("matplotlib")  # so that a missing package is reported
-    if drawn is not None and plot is None:
-        raise click.UsageError("--plot-v goes with --plot: name the picture")
-    if spikes_to is not None:
-        check_name(spikes_to)
-        if dt is None:
-            raise click.UsageError("--spikes-to needs --dt, the seconds that a tick stands for")
-
-
-def _sizes(biases: int, drawn: tuple[int, ...] | None) -> dict[str, Any]:
+def _sizes(biases: int, written: Written) -> dict[str, Any]:
     """Return what a simulated core must have beside what the network needs."""
     sizes: dict[str, Any] = {"bias_events": biases > 0}
-    return sizes if drawn is None else sizes | {"probe_ranges": 1}
-
-
-def _write_spikes(
-    outputs: options.Outputs, path: Path, done: Run, dt: float, n_neurons: int
-) -> None:
-    """Write the spikes of a run as events."""
-    spikes = of_spikes(done.spikes, dt, n_neurons)
-    outputs.attempt(lambda: write(path, spikes))
+    return sizes if written.probe is None else sizes | {"probe_ranges": 1}
 
 
 def _part(error: BaseException) -> Run:
@@ -261,30 +204,17 @@ def _view(core: Core, title: str, url: str, n_neurons: int, ticks: int) -> View:
     )
 
 
-def _save_arrays(file: IO[bytes], run: Run, weights: IntArray | None) -> None:
-    """Write the arrays of a run to a file, and the weights after it if they are known."""
-    arrays = {
-        "spikes": run.spikes,
-        "spike_cycles": run.spike_cycles,
-        "cycles": run.cycles,
-        "update_cycles": run.update_cycles,
-    }
-    if weights is not None:
-        arrays["weights"] = weights
-    np.savez_compressed(file, allow_pickle=False, **arrays)
-
-
 def _run(
     core: Core,
     played: Stimulus,
     console: Console,
     view: View | None,
-    drawn: tuple[int, ...] | None,
+    written: Written,
 ) -> Run:
     """Run the network, and show on the console how far it is, or the view if there is one."""
     run = partial(
         core.run, played.spikes, played.ticks, biases=played.biases,
-        probe=None if drawn is None else {"v": drawn},
+        probe=written.probe,
     )  # fmt: skip
     if view is None:
         with progress.shown(console, "ticks") as show:

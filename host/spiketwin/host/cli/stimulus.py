@@ -56,6 +56,8 @@ def chosen(
     `InvalidInput` if the length of the run is not given, the file is not a table of events, or an
     event is outside the run or the network.
     """
+    if asked is not None:
+        asked.check()
     if asked is not None and asked.file is not None:
         if spike_file is not None:
             raise click.UsageError("give --spikes or --events, not both")

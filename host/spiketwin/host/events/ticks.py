@@ -104,17 +104,12 @@ def to_ticks(
             f"the events have {n_axons} places, and a core at most {MAX_LINES} axons: pool more "
             "(`pool`), take a part (`crop`), or say which axon each place has (`map`)"
         )
-    ticks = (events.t[kept] - start) * _OF_A_MICROSECOND // _nanoseconds(dt)
-    last = int(ticks.max(initial=0))
-    if last >= _MOST_TICKS:
-        raise InvalidInput(
-            f"an event would be in tick {last}, where {_MOST_TICKS - 1} is the last one: take "
-            "another begin, or a longer dt"
-        )
+    ticks = _ticks(events.t[kept] - start, dt)
     keys = np.sort(ticks * n_axons + axons[kept])
     rows = np.stack(np.divmod(keys, n_axons), axis=1)
     shared = int(np.count_nonzero(keys[1:] == keys[:-1]))
-    return Ticks(rows, last + 1, n_axons, shared, len(events) - len(rows), float(dt))
+    length = int(ticks.max(initial=0)) + 1
+    return Ticks(rows, length, n_axons, shared, len(events) - len(rows), float(dt))
 
 
 def of_spikes(spikes: ArrayLike, dt: float, n_neurons: int | None = None) -> Events:
@@ -150,6 +145,21 @@ def of_spikes(spikes: ArrayLike, dt: float, n_neurons: int | None = None) -> Eve
         raise InvalidInput(f"spikes must have the shape (m, 2), not {rows.shape}")
     ticks = integers("spikes[:, 0]", rows[:, 0], (len(rows),), (0, MOST_TIME // step))
     return Events(t=ticks * step, unit=rows[:, 1], units=n_neurons, format="spikes")
+
+
+def _ticks(since: IntArray, dt: float) -> IntArray:
+    """Return the ticks of times, in microseconds since the begin of the first tick.
+
+    The latest time there can be has fewer than 2**63 nanoseconds.
+    """
+    step = _nanoseconds(dt)
+    if int(since.max(initial=0)) * _OF_A_MICROSECOND // step >= _MOST_TICKS:
+        raise InvalidInput(
+            f"an event would be later than tick {_MOST_TICKS - 1}, the last one: take another "
+            "begin, or a longer dt"
+        )
+    ticks: IntArray = since * _OF_A_MICROSECOND // step
+    return ticks
 
 
 def _nanoseconds(dt: object) -> int:

@@ -13,8 +13,8 @@ from spiketwin.host.elements import IntArray, as_array, integers
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.stimuli import MOST_EVENTS
 
-MOST_TIME: Final = (1 << 62) - 1
-"""Latest time in microseconds, far beyond any clock."""
+MOST_TIME: Final = (1 << 53) - 1
+"""Latest time in microseconds, 285 years, which also is exact as a floating-point number."""
 
 MOST_EDGE: Final = 1 << 14
 """Most columns and rows of a sensor: coordinates of .dat files have 14 bits."""
