@@ -135,7 +135,7 @@ def run(
 ) -> None:
     """Run the network in the file NET on a target and say what it did."""
     options.check_distinct(
-        {**written.files, "--json": json_file, "--record": record},
+        {"--json": json_file, **written.files, "--record": record},
         {"NET": net, "--spikes": spike_file, "--events": asked.file},
         [url],
     )
