@@ -47,8 +47,10 @@ def random_snn(
     for tick, neuron in np.argwhere(rng.random((TICKS, size)) < 0.1).tolist():
         snn.add_spike(tick, neuron, float(rng.integers(1, 8)))
     if stdp:
-        apos = (rng.integers(0, 5, stdp) / 4 / fine).tolist()
-        lost = (-rng.integers(0, 3, stdp) / 16 / fine).tolist()
+        # A table holds steps of up to 128 units together, so those of a long window are small.
+        most = 5 if stdp <= 8 else 3
+        apos = (rng.integers(1, most, stdp) / 4 / fine).tolist()
+        lost = (-rng.integers(1, most - 1, stdp) / 16 / fine).tolist()
         snn.stdp_setup(Apos=apos, Aneg=lost, negative_update=aneg)
     return snn
 
