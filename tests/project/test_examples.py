@@ -50,6 +50,7 @@ NAMES = [
     "motion",
     "digits",
     "events",
+    "superneuromat_stdp",
 ]
 
 
@@ -350,3 +351,13 @@ def test_the_neurons_of_the_bar_fire_while_it_is_in_their_columns(done: dict[str
         columns = np.where(steps < 32, steps, 63 - steps) // 4
         inside = np.flatnonzero(columns == neuron) * 3
         assert (inside <= time).any() and (time - inside[inside <= time] < 6).any()
+
+
+def test_the_core_learns_what_the_simulator_of_superneuromat_does(done: dict[str, Done]) -> None:
+    drawn = done["superneuromat_stdp"]
+    spikes, ours = (points(line) for line in drawn.axes(0).get_lines())
+    np.testing.assert_array_equal(spikes, ours)
+    weights, learned = drawn.line(1, "simulator"), drawn.line(1, "core")
+    np.testing.assert_array_equal(weights, learned)
+    assert (weights[1] < weights[0]).any()
+    assert (weights[1] > weights[0]).any()

@@ -336,6 +336,19 @@ def packed(compression: int, payload: bytes) -> bytes:
     return empty[:begin] + struct.pack("<II", 0, len(payload)) + payload
 
 
+@pytest.mark.parametrize("compression", [1, 2, 3, 4])
+def test_packets_that_are_compressed_are_read(compression: int) -> None:
+    events = pixels(40)
+    payload = event_files.packet(events, np.arange(40))[8:]
+    if compression < 3:
+        block = struct.pack("<I", len(payload) | 1 << 31) + payload
+        stored = LZ4 + block + bytes(4)
+    else:
+        stored = ZSTD + (len(payload) << 3 | 1).to_bytes(3, "little") + payload
+    found = read(given(packed(compression, stored)))
+    check_equal(found, events)
+
+
 @pytest.mark.parametrize("compression", [1, 3])
 def test_a_packet_that_grows_beyond_all_bounds_is_not_unpacked(compression: int) -> None:
     blocks = 4000
