@@ -229,6 +229,12 @@ WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
     "aedat lies": (
         lambda: b"#!AER-DAT4.0\r\n\xff\xff\xff\x7f", "a header of 2147483647 bytes in a file of 18"
     ),
+    "aedat field": (
+        lambda: changed(event_files.aedat4(pixels()), 31, 255), "a field is beyond the header"
+    ),
+    "aedat text": (
+        lambda: changed(event_files.aedat4(pixels()), 18 + 36, 255), "its header is damaged"
+    ),
     "aedat end": (lambda: event_files.aedat4(pixels(), end=9999), "end at byte 9999"),
     "aedat way": (lambda: event_files.aedat4(pixels(), compression=9), "9, that is unknown"),
     "aedat lz4": (lambda: event_files.aedat4(pixels(), compression=1), "no packet, or a damaged"),

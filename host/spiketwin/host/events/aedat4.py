@@ -26,6 +26,9 @@ _MOST_BYTES: Final = 1 << 40
 _MOST_HEADER: Final = 1 << 20
 _MOST_PACKET: Final = 1 << 27
 _EVENTS: Final = "events"
+_LEAST: Final = 4
+"""Fewest bytes of a field."""
+
 _COMPRESSION, _DATA_TABLE, _DESCRIPTION = range(3)
 """Fields of the table in the header: how packets are compressed, the byte at which they end, and a
 description of the streams."""
@@ -131,6 +134,10 @@ def _fields(header: bytes) -> list[bytes]:
         offsets = struct.unpack_from(f"<{count}H", header, listed + 4)
         offsets = (*offsets, 0, 0, 0)[:3]
         found = [header[root + offset :] if offset else b"" for offset in offsets]
+        if any(
+            offset and len(field) < _LEAST for offset, field in zip(offsets, found, strict=True)
+        ):
+            raise struct.error("a field is beyond the header")
         _check_text(found[_DESCRIPTION])
     except struct.error as error:
         raise EventFileError(f"its header is damaged ({error})") from error
