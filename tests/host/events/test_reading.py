@@ -233,7 +233,7 @@ WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: changed(event_files.aedat4(pixels()), 31, 255), "a field is beyond the header"
     ),
     "aedat text": (
-        lambda: changed(event_files.aedat4(pixels()), 18 + 46, 255), "longer than the header"
+        lambda: changed(event_files.aedat4(pixels()), 18 + 50, 255), "longer than the header"
     ),
     "aedat end": (lambda: event_files.aedat4(pixels(), end=9999), "end at byte 9999"),
     "aedat way": (lambda: event_files.aedat4(pixels(), compression=9), "9, that is unknown"),
