@@ -102,6 +102,10 @@ def test_weights_learn_as_in_its_own_simulator(seed: int, steps: int) -> None:
     assert (snn.weight_mat() != before).sum() > 10
 
 
+def test_a_large_network_learns_too() -> None:
+    check_equal(random_snn(5, 200, fine=2, longest=3, stdp=3))
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_weights_learn_without_depression(seed: int) -> None:
     check_equal(random_snn(seed, 16, stdp=4, aneg=False))
