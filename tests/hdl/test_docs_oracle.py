@@ -31,6 +31,7 @@ STATE = (
     "trace_pre",
     "trace_post",
     "history",
+    "drift_sum",
     "pending",
     "bias",
     "i_syn_ring",
@@ -95,6 +96,7 @@ class Core:
         self.i_syn_ring, self.i_inh_ring = [0] * on_their_way, [0] * on_their_way
         self.trace_pre = [0 for _ in self.sources]
         self.history = [0 for _ in self.sources]
+        self.drift_sum = [0] * sizes.n_rules
         self.pending: list[int] = []
         self.tick = 0
 
@@ -121,6 +123,10 @@ class Core:
                 self.history[i] = (2 * past + marked) % 2**p.window_bits
                 self.fold(3 * 4096, i, [self.history[i] * 65536 + self.trace_pre[i]])
             if r["learn_post"]:
+                for k in range(p.n_rules if p.window_bits else 0):
+                    total = signed(self.drift_sum[k] + self.table["drift"][k], p.weight_width + 16)
+                    self.drift_sum[k] = total
+                    self.fold(3 * 4096 + 3, k, [total % 2**32])
                 for j in fired:
                     self.learn(j)
         again = len(axons) - len(set(axons)) if p.learning else 0
@@ -250,10 +256,11 @@ class Core:
                 continue
             for j in neurons:
                 row, column = self.at(k, source, j)
-                before = self.weight[row][column]
+                before = self.held(k, row, column)
                 if learns and self.plastic[row][column]:
                     self.change(k, source, j, "pre", self.trace_post[j])
-                w = self.weight[row][column] if self.rule("current_after", k) else before
+                w = self.held(k, row, column) if self.rule("current_after", k) else before
+                w += self.drifted(k) * self.plastic[row][column]
                 self.add(j, w, w, self.late[row][column])
             if learns:
                 self.fold_pairs(source, neurons[0], [self.at(k, source, j) for j in neurons])
@@ -348,8 +355,28 @@ class Core:
         if self.rule("stochastic", k):
             rounding = self.noise(kind, i, j) if kind == "pre" else self.noise(kind, j, i)
         row, column = self.at(k, i, j)
-        weight = self.weight[row][column] + (step + rounding) // 65536
-        self.weight[row][column] = min(self.rule("w_max", k), max(self.rule("w_min", k), weight))
+        low, high = self.bounds(k)
+        weight = self.held(k, row, column) + (step + rounding) // 65536
+        self.weight[row][column] = min(high, max(low, weight))
+
+    def drifted(self, k: int) -> int:
+        """By how much the plastic weights of entry k act more than they are stored as."""
+        number = self.t["projection_rule"][k] if self.p.n_rules > 1 else 0
+        return self.drift_sum[number] // 65536
+
+    def bounds(self, k: int) -> tuple[int, int]:
+        """The bounds of what is stored."""
+        low, high = self.rule("w_min", k), self.rule("w_max", k)
+        d, width = self.drifted(k), self.p.weight_width
+        return signed(min(low, high) - d, width), signed(high - d, width)
+
+    def held(self, k: int, row: int, column: int) -> int:
+        """A stored weight, within its bounds if they have drifted."""
+        low, high = self.bounds(k)
+        weight: int = self.weight[row][column]
+        if self.plastic[row][column] and self.drifted(k):
+            return min(high, max(low, weight))
+        return weight
 
     def entry(self, number: int, i: int) -> int:
         """What the table of a window has for the past of source i."""

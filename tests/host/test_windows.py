@@ -148,3 +148,70 @@ def test_wrong_tables_in_a_file_are_refused(tmp_path: Path, wrong: Any) -> None:
     np.savez(path, **arrays)
     with pytest.raises(NetworkFileError, match="windows"):
         load(path)
+
+
+def drifting(drift: int, **more: Any) -> tuple[Network, Projection, Projection]:
+    """A network with a projection that drifts and has an offset, and one that has neither."""
+    settings: dict[str, Any] = {"learn_post": True, "w_min": -100, "w_max": 100} | more
+    net = Network(n_axons=3, **settings)
+    cells = net.population(8, threshold=50)
+    own = net.project(
+        net.axons, cells, weights=[[60] * 8, [1] * 8, [99] * 8], plastic=[[True] * 8] * 3,
+        drift=drift, post_offset=4 * UNIT,
+    )  # fmt: skip
+    return net, own, net.project(net.axons, cells, weights=3, plastic=True)
+
+
+@pytest.mark.parametrize("url", ["model:", "rtl:?level=core"])
+def test_all_plastic_weights_drift_within_their_bounds(url: str) -> None:
+    net, own, other = drifting(-UNIT // 2, w_min=-20)
+    still = own.plastic.copy()
+    still[1] = False
+    own.plastic = still
+    with connect(url, params=net.core_params()) as core:
+        core.program(net)
+        core.run([], ticks=5)
+        assert core.read_state()["drift_sum"].tolist() == [0, -5 * UNIT // 2]
+        assert core.read_weights(own)[:, 0].tolist() == [57, 1, 96]
+        assert core.read_weights(other)[:, 0].tolist() == [3] * 3
+        # The spike is worth what has drifted, and the step after it is on top of that.
+        assert core.run([(0, 0)], ticks=1).spikes.size
+        assert core.read_weights(own)[:, 0].tolist() == [61, 1, 100]
+        core.run([], ticks=200)
+        assert core.read_weights(own)[:, 0].tolist() == [-20, 1, 0]
+        assert core.read_counters()["weight_saturations"] == 0
+        core.run([], ticks=100)
+        # The sum cannot hold more than 128 units.
+        assert core.read_state()["drift_sum"].tolist() == [0, -128 * UNIT]
+        assert core.read_counters()["weight_saturations"] == 306 - 256
+        core.clear()
+        assert core.read_weights(own)[0, 0] == -20
+        core.program(net)
+        assert core.read_weights(own)[:, 0].tolist() == [60, 1, 99]
+
+
+def test_weights_act_as_they_are_written_whatever_has_drifted() -> None:
+    net, own, _ = drifting(3 * UNIT)
+    with connect("model:", params=net.core_params()) as core:
+        core.program(net)
+        core.run([], ticks=10)
+        meant = np.full((3, 8), -7)
+        core.write_weights(meant, own)
+        assert np.array_equal(core.read_weights(own), meant)
+        core.write_plastic(np.zeros((3, 8), bool), own)
+        core.run([], ticks=1)
+        assert np.array_equal(core.read_weights(own), meant)
+        core.write_plastic(np.ones((3, 8), bool), own)
+        core.run([], ticks=1)
+        assert np.array_equal(core.read_weights(own), meant + 3)
+        core.write_state(drift_sum=[0, 125 * UNIT])
+        with pytest.raises(InvalidInput, match=r"stored as -132, .*write_state\(drift_sum=0\)"):
+            core.write_weights(meant, own)
+
+
+def test_nothing_drifts_unless_the_post_event_rule_is_on() -> None:
+    net, own, _ = drifting(UNIT, learn_post=False)
+    with connect("model:", params=net.core_params()) as core:
+        core.program(net)
+        core.run([], ticks=3)
+        assert core.read_weights(own)[:, 0].tolist() == [60, 1, 99]

@@ -358,7 +358,8 @@ class Core:
 
         Without a projection, return those of all sources to all neurons, shape (n_axons +
         n_neurons, n_neurons); where a pair has several synapses, this is their sum, and where it
-        has none, 0.
+        has none, 0. They are the weights that act, which is what is stored and what a rule has
+        drifted by.
 
         Raises `InvalidInput` if the projection is not of the network that was programmed last, or
         if the core has projections and none was programmed by this host.
@@ -389,7 +390,7 @@ class Core:
         Without a projection, write those of an all-to-all network. Raises `DoesNotFit` for a core
         without learning, and for a projection in which nothing was plastic when it was programmed.
         """
-        self._memories.write_synapses(Space.PLASTIC, plastic, projection, "write_plastic")
+        self._memories.write_plastic(plastic, projection)
 
     @_exclusive
     def read_synapse_delay(self, projection: Projection | None = None) -> IntArray:
@@ -448,6 +449,9 @@ class Core:
         With delays of synapses `i_syn_ring`, and with two receptors `i_inh_ring`, of shape
         (n_neurons, ticks), are the currents on their way: element (j, d) is that of neuron j in d
         ticks, where 0 is the next one.
+
+        With windows `drift_sum`, of shape (n_rules,), is what each rule has drifted by, in 1/65536
+        weight units.
         """
         state: dict[str, IntArray] = {}
         for name in names(STATE):

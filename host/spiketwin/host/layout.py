@@ -459,6 +459,8 @@ class Layout:
             return len(self.relay_numbers), longest if self.known else self.params.max_delay
         if variable.per is Per.SOURCE and variable.kind is Kind.STATE:
             return (len(self.sources),)
+        if variable.per is Per.RULE_STATE:
+            return variable.shape_in(self.params)
         return variable.shape(self.n_axons, self.n_neurons)
 
     def embed(self, space: Space, values: IntArray) -> IntArray:
@@ -478,7 +480,9 @@ class Layout:
         extracted: IntArray = values[self._members(variable)]
         return extracted[: self.shape(space)[0]]
 
-    def _members(self, variable: Variable) -> IntArray:
+    def _members(self, variable: Variable) -> IntArray | slice:
+        if variable.per is Per.RULE_STATE:
+            return slice(None)
         return self.sources if variable.per is Per.SOURCE else self.neurons
 
     @property
@@ -605,6 +609,15 @@ class Layout:
             if block.entry is not None and block.words and number in (None, block.piece.projection)
         ]
 
+    def rules(self) -> IntArray:
+        """Return the rule of each element of the space `weight`; that of no projection is 0."""
+        lanes = self.params.lanes
+        rules = np.zeros(self.params.weight_depth * lanes, np.int64)
+        for block in self.blocks:
+            if block.entry is not None:
+                rules[block.first * lanes : (block.first + block.words) * lanes] = block.entry.rule
+        return rules
+
     def summed(self, arrays: Sequence[IntArray]) -> IntArray:
         """Return the sum of the synapses of each pair, shape (n_sources, n_neurons)."""
         sums = np.zeros((self.n_axons + self.n_neurons, self.n_neurons), np.int64)
@@ -706,6 +719,7 @@ class Layout:
                 placed[variable.space] = self.embed(variable.space, arrays[0])
         if self.params.window_bits:
             placed[Space.WINDOW_TABLE] = in_core(net.windows, self.params)
+            placed[Space.DRIFT_SUM] = np.zeros(self.params.n_rules, np.int64)
         return placed
 
     def _checked(self, net: Network, variable: Variable) -> list[IntArray]:

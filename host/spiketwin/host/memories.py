@@ -13,6 +13,7 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.hdl.spec.variables import BY_SPACE
 from spiketwin.host import access
 from spiketwin.host.device_state import REGISTER_AGAIN, DeviceState
+from spiketwin.host.drifts import Drifts
 from spiketwin.host.elements import IntArray, blocks, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput, LinkError
 from spiketwin.host.layout import Layout
@@ -63,9 +64,10 @@ class Memories:
         """
         layout = self._layout()
         number = None if projection is None else layout.number_of(projection)
-        words = np.zeros(self._state.formats[self.built(space)].size, np.int64)
-        for first, count in self._ranges(space, number):
-            words[first : first + count] = self.read(space, count, first)
+        words = self._read_words(space, number)
+        if space is Space.WEIGHT and (drifts := self._drifts()):
+            plastic = self._read_words(Space.PLASTIC, number) > 0
+            words = drifts.acting(words, plastic, layout.rules())
         arrays = layout.extract_synapses(words)
         if space is Space.WEIGHT:
             layout.add_constants(arrays)
@@ -103,13 +105,39 @@ class Memories:
                     "the network"
                 )
             layout.check_synapses(number, arrays[number])
+        words = np.zeros(state.formats[space].size, np.int64)
+        if number is not None and not state.params.has_projections:
+            words = self.read(space, words.size)  # others share the rows of the matrix
+        layout.embed_synapses(arrays, words)
+        if space is Space.WEIGHT and (drifts := self._drifts()):
+            plastic = self._read_words(Space.PLASTIC, number) > 0
+            words = drifts.stored(words, plastic, layout.rules())
         with state.writing({name: f"write it again (`{method}`)"}):
-            words = np.zeros(state.formats[space].size, np.int64)
-            if number is not None and not state.params.has_projections:
-                words = self.read(space, words.size)  # others share the rows of the matrix
-            layout.embed_synapses(arrays, words)
             for first, count in self._ranges(space, number):
                 self.write(space, words[first : first + count], first)
+
+    def write_plastic(self, flags: ArrayLike, projection: Projection | None) -> None:
+        """Check and write plastic flags; weights act as before, whatever rules have drifted by."""
+        drifts = self._drifts()
+        weights = self.read_synapses(Space.WEIGHT, projection) if drifts else None
+        self.write_synapses(Space.PLASTIC, flags, projection, "write_plastic")
+        if weights is not None:
+            self.write_synapses(Space.WEIGHT, weights, projection, "write_weights")
+
+    def _read_words(self, space: Space, number: int | None) -> IntArray:
+        """Return the elements of a projection, or of all without a number; others are 0."""
+        words = np.zeros(self._state.formats[self.built(space)].size, np.int64)
+        for first, count in self._ranges(space, number):
+            words[first : first + count] = self.read(space, count, first)
+        return words
+
+    def _drifts(self) -> Drifts | None:
+        """Return by what plastic weights have drifted; None if they have not."""
+        if not self.has(Space.DRIFT_SUM):
+            return None
+        rules = self.read_table(Space.RULE_TABLE)
+        sums = self.read_array(Space.DRIFT_SUM)
+        return Drifts.of(sums, rules["w_min"], rules["w_max"], self._state.params.weight_width)
 
     def _layout(self) -> Layout:
         """Return where the synapses lie; raise `InvalidInput` if the host does not know."""

@@ -100,7 +100,7 @@ _OF_TRACE_PRE: Final = tuple(name for name in PROFILED if name.startswith("trace
 
 _OF_OPTIONS: Final = (
     "i_syn_shift", "i_inh_en", "refrac_integrates", "linear_leak", "gain_shift", "current_after",
-    "window",
+    "window", "drift",
 )  # fmt: skip
 """Settings that only cores with an option have, other than time constants."""
 
@@ -196,6 +196,9 @@ class Network:
         With `window` above 0 the post-event rule is one over a window, and this the number of its
         table, from 1 on. The tables are `windows`, shape (tables, 256) or (tables, 512), int32
         (`add_window`).
+    drift:
+        What every plastic weight changes by, in 1/65536 weight units, in every tick with
+        `learn_post`.
     trace_pre_bump, trace_pre_replace, trace_post_bump, trace_post_replace:
         Registers that say how spikes change the traces.
     refrac_integrates:
@@ -259,6 +262,7 @@ class Network:
     current_after: bool | Flags = False
     window: int | Integers = 0
     windows: NDArray[np.integer[Any]] = field(default_factory=no_windows)
+    drift: int | Integers = 0
     populations: tuple[Population, ...] = field(default=(), init=False)
     projections: tuple[Projection, ...] = field(default=(), init=False)
     all_to_all: bool = field(default=True, init=False)
@@ -773,7 +777,7 @@ class Network:
         warn_of_amplitude("minus", a_minus, minus, stochastic)
         constants = {
             "w_min": w_min, "w_max": w_max, "post_gain": plus.gain, "pre_gain": -minus.gain,
-            "pre_offset": 0, "post_offset": 0, "window": 0,
+            "pre_offset": 0, "post_offset": 0, "window": 0, "drift": 0,
         }  # fmt: skip
         if projection is None:
             for name, value in constants.items():
@@ -1019,15 +1023,17 @@ class Network:
         return max(self.n_profiles, 1 + bool(special))
 
     def _rules_needed(self, overrides: dict[str, Any]) -> int:
-        """Return the rules that a core must have; one alone has no exponent, order or window."""
-        special = any(np.any(getattr(self, n)) for n in ("gain_shift", "current_after", "window"))
+        """Return the rules that a core must have; one alone has nothing of an option."""
+        of_rules = set(_OF_OPTIONS) & set(RULED)
+        special = any(np.any(getattr(self, name)) for name in of_rules)
         windows = len(self.windows) if np.any(self.window) else 0
         learns = overrides.get("learning", self.learns)
         return max(self.n_rules, 1 + special, windows) if learns else 1
 
     def _window_bits(self, overrides: dict[str, Any]) -> int:
         learns = overrides.get("learning", self.learns)
-        return bits_of(self.windows) if learns and np.any(self.window) else 0
+        used = np.any(self.window) or np.any(self.drift)
+        return bits_of(self.windows) if learns and used else 0
 
     def _needs_decay_shift(self) -> bool:
         used = ["v_tau", "i_syn_tau"]

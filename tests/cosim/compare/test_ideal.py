@@ -127,6 +127,7 @@ def test_constants_delays_and_rules_are_those_of_the_core(seed: int) -> None:
             "w_max": [60, 90, 65], "gain_shift": [0, 2, 0], "current_after": [False, True, True],
             "pre_offset": [0, -9999, 0], "window": [0, 1, 0],
             "windows": np.random.default_rng(9).integers(-1 << 17, 1 << 18, (1, 512)),
+            "drift": [0, 9999, -14000],
         }  # fmt: skip
         for name, value in rules.items():
             setattr(net, name, value)

@@ -94,6 +94,8 @@ class Ideal:
         profile or rule.
     gain_shift, current_after, window:
         As in `Network`.
+    drift:
+        In the unit of weights: what every plastic weight changes by in every tick that learns.
     windows:
         Shape (tables, 256) or (tables, 512): the tables of windows, in the same unit as weights.
     stochastic, seed:
@@ -151,6 +153,7 @@ class Ideal:
     current_after: bool | NDArray[np.bool_] = False
     window: int | IntArray = 0
     windows: NDArray[Any] = field(default_factory=no_windows)
+    drift: float | Values = 0.0
     rule: IntArray = _vector(0)
     relays: IntArray = field(default_factory=_no_relays)
 
@@ -301,6 +304,7 @@ class _Runner:
             rule=ideal.rule,
             rules=_table(_rule_columns(ideal), int(ideal.rule.max(initial=0)) + 1),
             window_table=np.ascontiguousarray(ideal.windows, np.float64),
+            drift_sum=np.zeros(int(ideal.rule.max(initial=0)) + 1),
             shared=_shared(ideal, _loss(keeping)),
             v=np.zeros(n),
             i_syn=np.zeros(n),
@@ -336,7 +340,7 @@ class _Runner:
         return spikes
 
     def clear(self) -> None:
-        for name in names(STATE):
+        for name in names(v for v in STATE if v.clear is not None):
             if name in self._state._fields:
                 getattr(self._state, name)[...] = 0
 
@@ -345,8 +349,9 @@ class _Runner:
 
     def weights(self) -> Values:
         first = len(self._state.weight) - len(self._relays)
-        sums = self._state.weight[:first].copy()
-        np.add.at(sums, self._relays, self._state.weight[first:])
+        acting = kernels.acting(self._state, self._grid)
+        sums = acting[:first].copy()
+        np.add.at(sums, self._relays, acting[first:])
         return sums
 
 

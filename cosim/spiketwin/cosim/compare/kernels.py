@@ -38,7 +38,8 @@ class State(NamedTuple):
     (ticks, relays), flags those that are active in a tick, modulo its length. `i_syn_ring` and
     `i_inh_ring`, of shape (ticks, n_neurons), are the currents on their way, modulo their length,
     which is above all delays. `history` is that of cores with windows of 16 ticks, whose lower bits
-    are that of cores with 8, and `window_table` has a row for each window. `active`, of shape
+    are that of cores with 8, `window_table` has a row for each window, and
+    `drift_sum` an entry for each rule. `active`, of shape
     (n_sources,), `row_noise` and `column_noise` are scratch.
     """
 
@@ -48,6 +49,7 @@ class State(NamedTuple):
     rule: Int64
     rules: Reals
     window_table: Reals
+    drift_sum: Reals
     threshold: Reals
     v_reset: Reals
     refrac_ticks: Int64
@@ -119,6 +121,7 @@ class Rule(NamedTuple):
     gain_shift: float
     current_after: float
     window: float
+    drift: float
 
 
 class Grid(NamedTuple):
@@ -138,6 +141,8 @@ class Grid(NamedTuple):
     i_syn_top: float
     theta_top: float
     trace_top: float
+    weight_top: float
+    drift_top: float
     whole_steps: bool
     stochastic: bool
     seed: int
@@ -174,9 +179,32 @@ def _shared(s: State, profile: int) -> Shared:
 
 
 @compiled
-def _rule(s: State, number: int) -> Rule:
-    row = s.rules[number]
-    return Rule(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9])
+def _rule(s: State, g: Grid, number: int) -> Rule:
+    """Return a rule with the bounds of what is stored, and the drift so far."""
+    row, drift = s.rules[number], s.drift_sum[number]
+    if g.whole_steps:
+        drift = math.floor(drift)
+    low = _held(min(row[1], row[2]) - drift, g.weight_top)
+    high = _held(row[2] - drift, g.weight_top)
+    return Rule(row[0], low, high, row[3], row[4], row[5], row[6], row[7], row[8], row[9], drift)
+
+
+@compiled
+def _stored(weight: float, own: Rule) -> float:
+    """Return a stored weight, held to its bounds if these have drifted."""
+    return weight if own.drift == 0.0 else min(own.w_max, max(own.w_min, weight))
+
+
+@entry
+def acting(s: State, g: Grid) -> Reals:
+    """Return the weights that act, shape (n_sources, n_neurons)."""
+    weights = s.weight.copy()
+    for i in range(weights.shape[0]):
+        for j in range(weights.shape[1]):
+            if s.plastic[i, j]:
+                own = _rule(s, g, s.rule[i, j])
+                weights[i, j] = _stored(weights[i, j], own) + own.drift
+    return weights
 
 
 @compiled
@@ -190,6 +218,13 @@ def _part(current: float, shift: float, unit: float) -> float:
 @compiled
 def _held(value: float, top: float) -> float:
     return max(-top - 1.0, min(top, value))
+
+
+@compiled
+def _drifted(total: float, g: Grid) -> float:
+    """Return a sum of drifts, held to its width, whose range is no more than that of weights."""
+    finest = 1.0 / _FINEST_STEP
+    return max(-g.drift_top - finest, min(g.drift_top, total))
 
 
 @compiled
@@ -244,11 +279,14 @@ def _deliver(
         fill_noise(s.row_noise, key_x, key_y, g.sources[source], g.neurons)
     for j in range(row.size):
         acts = row[j]
-        if r.learn_pre and plastic[j]:
-            rule = _rule(s, s.rule[source, j])
-            step = _step(s.trace_post[j], rule.pre_gain, rule.pre_offset, rule, g)
-            row[j] = _stepped(row[j], step, s.row_noise[j], rule, g)
-            acts = row[j] if rule.current_after != 0.0 else acts
+        if plastic[j]:
+            rule = _rule(s, g, s.rule[source, j])
+            acts = _stored(acts, rule)
+            if r.learn_pre:
+                step = _step(s.trace_post[j], rule.pre_gain, rule.pre_offset, rule, g)
+                row[j] = _stepped(acts, step, s.row_noise[j], rule, g)
+                acts = row[j] if rule.current_after != 0.0 else acts
+            acts += rule.drift
         inhibits = r.i_inh_en and acts < 0.0
         current = s.i_inh if inhibits else s.i_syn
         if delay[j]:
@@ -296,9 +334,9 @@ def _learn(s: State, g: Grid, j: int, key_x: np.uint16, key_y: np.uint16) -> Non
         fill_noise(s.column_noise, key_x, key_y, g.neurons[j], g.sources)
     for i in range(s.trace_pre.size):
         if s.plastic[i, j]:
-            rule = _rule(s, s.rule[i, j])
-            step = _post_step(s, i, rule, g)
-            s.weight[i, j] = _stepped(s.weight[i, j], step, s.column_noise[i], rule, g)
+            rule = _rule(s, g, s.rule[i, j])
+            step, stored = _post_step(s, i, rule, g), _stored(s.weight[i, j], rule)
+            s.weight[i, j] = _stepped(stored, step, s.column_noise[i], rule, g)
 
 
 @compiled
@@ -362,6 +400,8 @@ def run_ticks(
             spiked = 1 if s.history[i] & _MARK else 0
             s.history[i] = ((s.history[i] << 1) | spiked) & (_MARK - 1)
         if r.learn_post:
+            for k in range(s.drift_sum.size):
+                s.drift_sum[k] = _drifted(s.drift_sum[k] + s.rules[k, 10], g)
             key_x, key_y = noise_key(g.seed, now, a.PASS_POST)
             for k in range(first, count):
                 _learn(s, g, spikes[k, 1], key_x, key_y)

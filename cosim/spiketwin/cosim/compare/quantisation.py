@@ -61,6 +61,8 @@ class Quantisation:
             i_syn_top=top(p.i_syn_width, True),
             theta_top=top(p.theta_width, False),
             trace_top=top(p.trace_width, False) * trace_unit,
+            weight_top=top(p.weight_width, True),
+            drift_top=top(p.drift_width, True) / (1 << arithmetic.STEP_BITS),
             whole_steps=self.weight_steps,
             stochastic=self.weight_steps and noise_seed is not None,
             seed=noise_seed or 0,
@@ -77,8 +79,8 @@ def no_grid() -> kernels.Grid:
     unused = np.zeros(0, np.uint16)
     return kernels.Grid(
         unit=0.0, trace_unit=0.0, v_top=math.inf, i_syn_top=math.inf, theta_top=math.inf,
-        trace_top=math.inf, whole_steps=False, stochastic=False, seed=0,
-        sources=unused, neurons=unused,
+        trace_top=math.inf, weight_top=math.inf, drift_top=math.inf, whole_steps=False,
+        stochastic=False, seed=0, sources=unused, neurons=unused,
     )  # fmt: skip
 
 

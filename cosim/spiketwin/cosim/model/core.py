@@ -103,6 +103,9 @@ class ModelCore:
             digest_sources=rows.sources,
             digest_relays=rows.relays,
             digest_biases=rows.biases,
+            digest_drifts=rows.drifts,
+            weight_top=limits(p.weight_width, signed=True)[1],
+            drift_top=limits(p.drift_width, signed=True)[1],
             sources=np.arange(p.n_sources, dtype=np.uint16),
             neurons=np.arange(p.n_neurons, dtype=np.uint16),
         )

@@ -168,6 +168,7 @@ class Rule(NamedTuple):
     gain_shift: int
     current_after: int
     window: int
+    drift: int
 
 
 class Sizes(NamedTuple):
@@ -195,6 +196,9 @@ class Sizes(NamedTuple):
     digest_sources: int
     digest_relays: int
     digest_biases: int
+    digest_drifts: int
+    weight_top: int
+    drift_top: int
     sources: Word16
     neurons: Word16
 
@@ -206,8 +210,9 @@ class Table(NamedTuple):
     bank``. `row_weight` and `row_plastic` have room for those that a source or a neuron has in one
     projection. `active` counts the active sources of each constant projection; between two ticks it
     is 0. `relays_due` are the words of `relay_ring` for the tick under way. `rules` has shape
-    (n_rules, fields of `Rule`); in a core with one rule `projection_rule` is empty. `window_table`
-    has the entries of the windows, of which there are as many as rules. `row_change` has room for
+    (n_rules, fields of `Rule`); in a core with one rule `projection_rule` is empty. `drift_sum` and
+    `window_table`, which has the entries of the windows, are of as many as rules; without windows
+    `drift_sum` is empty. `row_change` has room for
     the steps of a row. `ring_ticks` is the number of ticks of `i_syn_ring`.
     """
 
@@ -220,6 +225,7 @@ class Table(NamedTuple):
     projection_weight: Int32
     projection_itself: Int32
     projection_rule: Int32
+    drift_sum: Int32
     window_table: Int32
     row_projections: Int32
     column_projections: Int32
@@ -471,10 +477,17 @@ def _profile(s: State, number: int) -> Profile:
 
 
 @inlined
+def _rule_at(t: Table, number: int) -> Rule:
+    row = t.rules[number]
+    return Rule(
+        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], row[10]
+    )
+
+
+@inlined
 def _rule(t: Table, projection: int) -> Rule:
     """Return the rule of a projection."""
-    row = t.rules[t.projection_rule[projection] if t.projection_rule.size else 0]
-    return Rule(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9])
+    return _rule_at(t, t.projection_rule[projection] if t.projection_rule.size else 0)
 
 
 @compiled
@@ -600,10 +613,10 @@ def _ring_place(t: Table, tick: int, j: int) -> int:
 
 @compiled
 def _add_one(
-    s: State, t: Table, r: Settings, z: Sizes, now: int, j: int, place: int
+    s: State, t: Table, r: Settings, z: Sizes, now: int, j: int, place: int, weight: int
 ) -> np.int32:  # fmt: skip
     """Add the weight of a synapse to a neuron's current, now or when it is due."""
-    weight, delay = int(np.int64(t.weight[place])), 0
+    delay = 0
     inhibits = r.i_inh_en and weight < 0
     if t.synapse_delay.size:
         delay = int(np.int64(t.synapse_delay[place]))
@@ -635,7 +648,8 @@ def _deliver_sparse(
         for lane in range(t.lanes):
             place = word * t.lanes + ((source + lane) & (t.lanes - 1))
             j = t.sparse_target[place] * t.lanes + lane
-            cut = np.int32(cut + _add_one(s, t, r, z, now, j, place))
+            weight = int(np.int64(t.weight[place]))
+            cut = np.int32(cut + _add_one(s, t, r, z, now, j, place, weight))
     return cut
 
 
@@ -643,12 +657,13 @@ def _deliver_sparse(
 def _deliver_late(
     s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int
 ) -> np.int32:  # fmt: skip
-    """Deliver the row of a source whose synapses have delays; return how many saturate."""
+    """Deliver a gathered row of synapses that have delays; return how many saturate."""
     first = t.projection_base[k] + source - t.projection_source[k] * t.lanes
     stride, cut = t.projection_sources[k] * t.lanes, np.int32(0)
     for n in range(t.projection_targets[k] * t.lanes):
         j, place = t.projection_target[k] * t.lanes + n, _place(t, first, stride, 0, source, n)
-        cut = np.int32(cut + _add_one(s, t, r, z, now, j, place))
+        weight = int(np.int64(t.row_weight[n]))
+        cut = np.int32(cut + _add_one(s, t, r, z, now, j, place, weight))
     return cut
 
 
@@ -673,6 +688,56 @@ def _window(t: Table, number: int) -> Int32:
     entries = t.window_table.size // t.rules.shape[0]
     first = (number - 1) % t.rules.shape[0] * entries
     return t.window_table[first : first + entries]
+
+
+@inlined
+def _drift(t: Table, projection: int) -> int:
+    """Return by what the plastic weights of a projection act more than they are stored as."""
+    if not t.drift_sum.size:
+        return 0
+    return int(np.int64(t.drift_sum[t.projection_rule[projection]])) >> a.STEP_BITS
+
+
+@compiled
+def _drifted(own: Rule, drift: int, z: Sizes) -> Rule:
+    """Return a rule with the bounds of what acts, whose stored weights fit their width."""
+    top = z.weight_top
+    bounds = np.empty(2, np.int32)  # of 32 bits, as are those of a rule that has not drifted
+    bounds[0] = min(max(min(own.w_min, own.w_max) - drift, -top - 1), top) + drift
+    bounds[1] = min(max(own.w_max - drift, -top - 1), top) + drift
+    return Rule(
+        own.stochastic, bounds[0], bounds[1], own.pre_gain, own.pre_offset, own.post_gain,
+        own.post_offset, own.gain_shift, own.current_after, own.window, own.drift,
+    )  # fmt: skip
+
+
+@compiled
+def _act(row: Weights, plastic: Flags, own: Rule, drift: int) -> None:
+    """Let stored weights become those that act, within their bounds."""
+    for k in range(row.size):
+        if plastic[k]:
+            row[k] = min(max(int(np.int64(row[k])) + drift, own.w_min), own.w_max)
+
+
+@compiled
+def _store(row: Weights, plastic: Flags, drift: int) -> None:
+    """Let weights that act become those that are stored."""
+    for k in range(row.size):
+        if plastic[k]:
+            row[k] = int(np.int64(row[k])) - drift
+
+
+@compiled
+def _drift_all(t: Table, z: Sizes) -> tuple[np.uint32, int]:
+    """Let a tick of drift pass for every rule; return its part of the digest, and sums clamped."""
+    digest, cut = np.uint32(0), int(np.int64(0))
+    for k in range(t.drift_sum.size):
+        total = int(np.int64(t.drift_sum[k])) + int(np.int64(_rule_at(t, k).drift))
+        held = min(max(total, -z.drift_top - 1), z.drift_top)
+        t.drift_sum[k] = held
+        cut += held != total
+        digest ^= digest_word(z.digest_drifts, k, held & 0xFFFFFFFF, z.digest_rounds)
+    return digest, cut
 
 
 @compiled
@@ -723,20 +788,27 @@ def _deliver_walked(
         end = begin + count
         learns = _gather(t, first, stride, 0, source, count)
         row, plastic, own = t.row_weight[:count], t.row_plastic[:count], _rule(t, k)
+        drift, learns = _drift(t, k), np.bool_(r.learn_pre and learns)
+        if drift:
+            own = _drifted(own, drift, z)
+            _act(row, plastic, own, drift)
         if not own.current_after:
             i_syn_cut += _add_gathered(s, t, r, z, now, source, k)
-        if r.learn_pre and learns:
+        if learns:
             cut += _learn_gathered(
                 t, own, z, a.PASS_PRE, s.trace_post[begin:end], s.row_noise[begin:end],
                 z.neurons[begin:end], source, key_x, key_y,
             )  # fmt: skip
+        if own.current_after:
+            i_syn_cut += _add_gathered(s, t, r, z, now, source, k)
+        if learns:
+            if drift:
+                _store(row, plastic, drift)
             _scatter(t, first, stride, 0, source, count)
             if digests is not None:
                 digest ^= digest_synapses(
                     source, begin, row, plastic, z.weight_mask, z.digest_rounds
                 )
-        if own.current_after:
-            i_syn_cut += _add_gathered(s, t, r, z, now, source, k)
     _bump_trace_pre(s, r, z, source)
     return digest, i_syn_cut, cut
 
@@ -1009,10 +1081,16 @@ def _learn_walked(
             end = begin + count
             if _gather(t, first, t.lanes, 1, j, count):
                 column, plastic, own = t.row_weight[:count], t.row_plastic[:count], _rule(t, k)
+                drift = _drift(t, k)
+                if drift:
+                    own = _drifted(own, drift, z)
+                    _act(column, plastic, own, drift)
                 cut += _learn_gathered(
                     t, own, z, a.PASS_POST, (s.history if own.window else s.trace_pre)[begin:end],
                     s.column_noise[begin:end], z.sources[begin:end], j, key_x, key_y,
                 )  # fmt: skip
+                if drift:
+                    _store(column, plastic, drift)
                 _scatter(t, first, t.lanes, 1, j, count)
                 if digests is not None:
                     digest ^= digest_synapses(
@@ -1227,6 +1305,11 @@ def run_ticks(
         if digests is not None:
             digest ^= _digest_update(s, z)
         columns = int(np.int64(0))
+        if table is not None and r.learn_post:
+            code, sums_cut = _drift_all(Table(*table), z)
+            log.saturations[WEIGHT] += sums_cut
+            if digests is not None:
+                digest ^= code
         if r.learn_post and fired:
             if table is None:
                 code, steps_cut = _learn(s, r, z, now, s.fired[:fired], digests)

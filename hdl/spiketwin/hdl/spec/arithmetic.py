@@ -146,6 +146,15 @@ def window_step(entries: int, offset: int, gain_shift: int) -> int:
     return (entries << gain_shift) + offset
 
 
+def drifted_bounds(w_min: int, w_max: int, drift: int, weight_width: int) -> tuple[int, int]:
+    """Return the bounds of a stored weight that acts by `drift` units more than it is stored as.
+
+    So what acts stays within the bounds. If they cross, `w_max` wins.
+    """
+    low, high = (saturate(bound - drift, weight_width) for bound in (min(w_min, w_max), w_max))
+    return low, high
+
+
 def stepped_weight(weight: int, step: int, rounding: int, w_min: int, w_max: int) -> int:
     """Return a weight after a `weight_step`, which is rounded, added and held to the bounds.
 
@@ -237,7 +246,7 @@ class DigestRows(NamedTuple):
 
     `post` plus the number of a neuron is the row of its weights in *Learn*. The others are the rows
     of the state of all neurons, of the traces of all sources, of the relays whose sources were
-    active, and of the biases that events rewrote.
+    active, of the biases that events rewrote, and of what rules have drifted by.
     """
 
     post: int
@@ -245,12 +254,13 @@ class DigestRows(NamedTuple):
     sources: int
     relays: int
     biases: int
+    drifts: int
 
 
 def digest_rows(n_sources: int) -> DigestRows:
     """Return the rows of a core with so many sources."""
     step = 1 << (12 if n_sources <= 1 << 12 else 14)
-    return DigestRows(step, 2 * step, 3 * step, 3 * step + 1, 3 * step + 2)
+    return DigestRows(step, 2 * step, *range(3 * step, 3 * step + 4))
 
 
 def digest_code(row: int, column: int, words: Iterable[int], rounds: int) -> int:

@@ -62,11 +62,11 @@ class Oracle:
 
     `weight[source][neuron]` and `plastic[source][neuron]` are matrices of all sources by all
     neurons; in a core with projections they are the words of the weight memory
-    (`variables.Variable.shape_in`). `trace_pre` and `history` have one entry a source, `pending`
-    lists the neurons that fired in the last tick, `window_table` has the entries of all windows,
-    and the other lists have one entry a neuron, or what `spec.projections` says. `probe_left` is
-    the number of ticks before the next one that reports probes; whoever writes the register
-    `probe_period` sets it to 0.
+    (`variables.Variable.shape_in`). `trace_pre` and `history` have one entry a source, `drift_sum`
+    one a rule, `pending` lists the neurons that fired in the last tick, `window_table` has the
+    entries of all windows, and the other lists have one entry a neuron, or what `spec.projections`
+    says. `probe_left` is the number of ticks before the next one that reports probes; whoever
+    writes the register `probe_period` sets it to 0.
     """
 
     params: CoreParams
@@ -91,6 +91,7 @@ class Oracle:
     theta: list[int] = field(init=False)
     trace_pre: list[int] = field(init=False)
     history: list[int] = field(init=False)
+    drift_sum: list[int] = field(init=False)
     trace_post: list[int] = field(init=False)
     pending: list[int] = field(init=False)
     projection_kind: list[int] = field(init=False)
@@ -167,6 +168,7 @@ class Oracle:
         if self.params.learning:
             self._decay_trace_pre()
             if self.register["learn_post"]:
+                self._drift_all()
                 for neuron in spikes:
                     self._learn(neuron)
         self.pending = spikes
@@ -295,12 +297,14 @@ class Oracle:
         targets = range(first, first + projection.targets * lanes)
         row = [self._synapse(projection, source, j) for j in targets]
         for j, (at, column) in zip(targets, row, strict=True):
-            w = before = self.weight[at][column]
+            w = before = self._held(at, column, rule)
             if p.learning and r["learn_pre"] and self.plastic[at][column]:
                 step = self._step(self.trace_post[j], "pre", rule)
-                w = self._stepped(w, step, rule, a.PASS_PRE, source, j)
-            self.weight[at][column] = w
+                w = self._stepped(before, step, rule, a.PASS_PRE, source, j)
+                self.weight[at][column] = w
             acts = w if self._rule("current_after", rule) else before
+            if self.plastic[at][column]:
+                acts += self._drift(rule)
             self._add(j, acts, acts, self.synapse_delay[at][column])
         if p.learning and r["learn_pre"]:
             self._fold_synapses(source, first, row)
@@ -432,7 +436,7 @@ class Oracle:
             if self.plastic[at][place]:
                 step = self._post_step(i, rule)
                 self.weight[at][place] = self._stepped(
-                    self.weight[at][place], step, rule, a.PASS_POST, neuron, i
+                    self._held(at, place, rule), step, rule, a.PASS_POST, neuron, i
                 )
         self._fold_synapses(self._rows.post + neuron, first, column)
 
@@ -487,10 +491,34 @@ class Oracle:
         if self._rule("stochastic", rule):
             key = a.noise_key(self.register["seed"], self.tick, which_pass)
             rounding = a.noise(key, spiked, other)
-        w_min, w_max = (self._rule(name, rule) for name in ("w_min", "w_max"))
-        stepped = a.stepped_weight(weight, step, rounding, w_min, w_max)
+        stepped = a.stepped_weight(weight, step, rounding, *self._bounds(rule))
         self._count("weight_saturations", stepped != weight + ((step + rounding) >> a.STEP_BITS))
         return stepped
+
+    def _drift_all(self) -> None:
+        """Let a tick of drift pass for every rule."""
+        for rule, before in enumerate(self.drift_sum if self.params.window_bits else []):
+            total = before + self._rule("drift", rule)
+            self.drift_sum[rule] = a.saturate(total, self.params.drift_width)
+            self._count("weight_saturations", self.drift_sum[rule] != total)
+            self._fold(self._rows.drifts, rule, a.unsigned(self.drift_sum[rule], 32))
+
+    def _drift(self, rule: int) -> int:
+        """Return by what the plastic weights of a rule act more than they are stored as."""
+        return self.drift_sum[rule] >> a.STEP_BITS
+
+    def _bounds(self, rule: int) -> tuple[int, int]:
+        """Return the bounds of the stored weights of a rule."""
+        w_min, w_max = (self._rule(name, rule) for name in ("w_min", "w_max"))
+        return a.drifted_bounds(w_min, w_max, self._drift(rule), self.params.weight_width)
+
+    def _held(self, row: int, column: int, rule: int) -> int:
+        """Return a stored weight, held to its bounds if it is plastic and they have drifted."""
+        w = self.weight[row][column]
+        if not self.plastic[row][column] or not self._drift(rule):
+            return w
+        low, high = self._bounds(rule)
+        return min(high, max(low, w))
 
     def _count(self, name: str, happened: bool) -> None:
         self.saturations[name] += happened

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from typing import Final, get_type_hints
 
+from spiketwin.hdl.spec.arithmetic import STEP_BITS
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.text import MOST_DIGITS, number, shown
 
@@ -469,6 +470,11 @@ class CoreParams:
     def window_entries(self) -> int:
         """Entries of the table of a window: one for each value of each `WINDOW_BYTE` ticks."""
         return self.window_bits // WINDOW_BYTE << WINDOW_BYTE
+
+    @property
+    def drift_width(self) -> int:
+        """Bits of what the drifts of a rule have come to, of which `STEP_BITS` are fractions."""
+        return self.weight_width + STEP_BITS
 
     @property
     def window_number_width(self) -> int:

@@ -127,7 +127,10 @@ SATURATIONS: Final = (
     Counter("i_syn_saturations", "Weights added to `i_syn` whose sum did not fit its width."),
     Counter("v_saturations", "Values that `v` took over although they did not fit its width."),
     Counter("theta_saturations", "Spikes after which `theta` did not fit its width."),
-    Counter("weight_saturations", "Steps of weights that `w_min` or `w_max` cut short."),
+    Counter(
+        "weight_saturations",
+        "Steps of weights that `w_min` or `w_max` cut short, and drifts that no sum holds.",
+    ),
 )
 """Counters of cores with `saturation_counters`, numbered behind `COUNTERS`. They are 0 after a
 reset. As long as all of them but `weight_saturations` are 0, wider state would change nothing."""

@@ -79,6 +79,7 @@ class Space(enum.IntEnum):
     SYNAPSE_DELAY = 51
     I_SYN_RING = 52
     I_INH_RING = 53
+    DRIFT_SUM = 54
 
 
 class ClearMask(enum.IntFlag):
@@ -100,6 +101,7 @@ class Per(enum.Enum):
     """The core, if it has a single profile; else each profile."""
     RULE = "rule"
     """The core, if it has a single rule; else each rule."""
+    RULE_STATE = "rule of a core with several"
     SOURCE = "source"
     NEURON = "neuron"
     SYNAPSE = "synapse"
@@ -231,6 +233,7 @@ class Variable:
         sizes = {
             Per.SOURCE: (p.n_sources,),
             Per.PROJECTION: (p.n_projections,),
+            Per.RULE_STATE: (p.n_rules,),
             Per.WINDOW_ENTRY: (p.n_rules * p.window_entries,),
             Per.SOURCE_GROUP: (p.column_groups,),
             Per.NEURON_GROUP: (p.row_groups,),
@@ -448,6 +451,11 @@ VARIABLES: Final = (
         "post_gain; 0: none does.",
         built="window_bits", since=3,
     ),
+    _rule(
+        "drift", OFFSET_WIDTH,
+        "What every plastic weight changes by, in 1/65536, in every tick with learn_post.",
+        signed=True, unit=WEIGHT, fraction_bits=STEP_BITS, built="window_bits", since=3,
+    ),
     # Arrays, in the order of cause and effect within a tick.
     _state(
         "trace_pre", "trace_width", "Trace of each source.", per=Per.SOURCE, writer="source_traces",
@@ -458,6 +466,12 @@ VARIABLES: Final = (
         "Past of each source: bit k is 1 if it spiked k ticks ago; the highest bit is 0 between "
         "ticks.", per=Per.SOURCE, writer="source_traces", clear=ClearMask.TRACES,
         built="window_bits",
+    ),
+    _state(
+        "drift_sum", "drift_width",
+        "Sum of the drifts of a rule, in 1/65536: what its plastic weights act by more than they "
+        "are stored as.", per=Per.RULE_STATE, writer="drifts", signed=True, unit=WEIGHT,
+        fraction_bits=STEP_BITS, built="window_bits",
     ),
     _parameter(
         "weight", "weight_width", "What a spike of the source adds to the neuron's current.",

@@ -106,8 +106,11 @@ def _rules(rng: _Rng, shape: tuple[int, int]) -> _Keywords:
 
 
 def _windows(rng: _Rng, shape: tuple[int, int]) -> _Keywords:
-    """Draw a plastic projection whose rule goes by a window of past ticks."""
-    return _rules(rng, shape) | {"window": int(rng.integers(1, _WINDOWS, endpoint=True))}
+    """Draw a plastic projection whose rule goes by a window of past ticks, and may drift."""
+    own = {"window": int(rng.integers(1, _WINDOWS, endpoint=True))}
+    if rng.random() < 0.6:
+        own["drift"] = int(rng.integers(-1 << 17, 1 << 17))
+    return _rules(rng, shape) | own
 
 
 def _sparse(rng: _Rng, shape: tuple[int, int]) -> _Keywords:

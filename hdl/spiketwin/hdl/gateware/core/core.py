@@ -31,6 +31,7 @@ from spiketwin.hdl.gateware.core.active_neurons import ActiveNeurons
 from spiketwin.hdl.gateware.core.blocks import Blocks
 from spiketwin.hdl.gateware.core.controller import Controller
 from spiketwin.hdl.gateware.core.digest import Digest
+from spiketwin.hdl.gateware.core.drifts import Drifts
 from spiketwin.hdl.gateware.core.due_blocks import DueBlocks
 from spiketwin.hdl.gateware.core.fetches import RegisterFetches
 from spiketwin.hdl.gateware.core.interface import CoreSignature
@@ -124,6 +125,8 @@ class Core(wiring.Component):
         if p.learning:
             m.submodules.source_traces = self.source_traces = traces.SourceTraces(p)
             m.submodules.noise_key = self.noise_key = NoiseKey()
+        if p.window_bits:
+            m.submodules.drifts = self.drifts = Drifts(p)
         if p.digest_rounds:
             m.submodules.digest = self.digest = Digest(p)
         if p.probe_ranges:
@@ -507,10 +510,7 @@ class Core(wiring.Component):
             self._tell(m, lanes.rules, Space.RULE_TABLE)
             m.d.comb += lanes.rule.eq(self.blocks.rule)
             if self.params.window_bits:
-                m.d.comb += lanes.history.eq(self.vectors[Space.HISTORY].unit.r_data)
-                writes = self.vectors[Space.WINDOW_TABLE].link
-                for name in lanes.windows.signature.members:
-                    m.d.comb += getattr(lanes.windows, name).eq(getattr(writes, name))
+                self._connect_windows(m)
         else:
             self._set(m, lanes.settings)
             m.d.comb += [
@@ -527,6 +527,20 @@ class Core(wiring.Component):
             key.post_stb.eq(self.controller.update_stb),
             self.weights.w_en.eq(lanes.w_en),
             self.weights.w_words.eq(lanes.w_words),
+        ]
+
+    def _connect_windows(self, m: Module) -> None:
+        lanes, drifts, controller = self.synapses, self.drifts, self.controller
+        writes = self.vectors[Space.WINDOW_TABLE].link
+        for name in lanes.windows.signature.members:
+            m.d.comb += getattr(lanes.windows, name).eq(getattr(writes, name))
+        connect(m, drifts.drift_sum, self.vectors[Space.DRIFT_SUM].unit)
+        self._tell(m, drifts.rules, Space.RULE_TABLE)
+        m.d.comb += [
+            lanes.history.eq(self.vectors[Space.HISTORY].unit.r_data),
+            lanes.drift.eq(drifts.drift),
+            drifts.rule.eq(self.blocks.rule),
+            drifts.start_stb.eq(controller.update_stb & self.registers.learn_post),
         ]
 
     def _connect_probes(self, m: Module) -> None:
@@ -587,6 +601,12 @@ class Core(wiring.Component):
                 digest.bias_neuron.eq(self.axons.neuron),
                 digest.bias.eq(self.axons.bias),
             ]
+        if p.window_bits:
+            m.d.comb += [
+                digest.drift_stb.eq(self.drifts.summed_stb),
+                digest.drift_rule.eq(self.drifts.summed_rule),
+                digest.drift_total.eq(self.drifts.total),
+            ]
         if not p.learning:
             return
         lanes, decayed, blocks = self.synapses, self.source_traces.trace_pre, self.blocks
@@ -617,7 +637,10 @@ class Core(wiring.Component):
             *(getattr(self, c.name).eq(getattr(counters, c.name)) for c in SATURATIONS),
         ]
         if self.params.learning:
+            cut = self.synapses.weight_saturates
+            if self.params.window_bits:
+                cut |= self.drifts.saturates  # no weight changes meanwhile
             m.d.comb += [
                 self.synapses.once.eq(self.blocks.once),
-                counters.weight_saturations_lanes.eq(self.synapses.weight_saturates),
+                counters.weight_saturations_lanes.eq(cut),
             ]

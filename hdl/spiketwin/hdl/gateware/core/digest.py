@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import reduce
 from operator import or_, xor
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
@@ -85,6 +85,8 @@ class Digest(wiring.Component):
         In, with relays: the flag of a relay is set in this word of the ring.
     bias_stb, bias_neuron, bias:
         In, with bias events: the bias of this neuron is rewritten.
+    drift_stb, drift_rule, drift_total:
+        In, with windows: the sum of the drifts of this rule becomes the total.
     end_stb, reported:
         In, a tick ends, and whether its digest is to be reported.
     value:
@@ -136,6 +138,12 @@ class Digest(wiring.Component):
                 "bias_neuron": In(range(p.n_neurons)),
                 "bias": In(p.v_width),
             }
+        if p.window_bits:
+            members |= {
+                "drift_stb": In(1),
+                "drift_rule": In(p.rule_width),
+                "drift_total": In(signed(p.drift_width)),
+            }
         if p.learning:
             members |= {
                 "sources_written": In(data.ArrayLayout(source_layout(p), p.source_lanes)),
@@ -158,6 +166,8 @@ class Digest(wiring.Component):
             folded.append(self._biases(m))
         if self.params.learning:
             folded += [self._sources(m), self._synapses(m)]
+        if self.params.window_bits:
+            folded.append(self._drifts(m))
         # Cycles from the end of a tick until its last code has arrived: one for each round, and
         # one for the sum over the lanes.
         settled = 1 + self.params.digest_rounds
@@ -216,6 +226,14 @@ class Digest(wiring.Component):
         word = Cat(self.bias, Const(0, 32 - len(self.bias)))
         code = _code(m, "bias", place, [word], rounds)
         return _sum(m, "biases", [(self.bias_stb, code)], 1 + rounds)
+
+    def _drifts(self, m: Module) -> Value:
+        rounds = self.params.digest_rounds
+        place = _place(Const(self._rows.drifts), self.drift_rule)
+        word = Signal(signed(32), name="drift_word")
+        m.d.comb += word.eq(self.drift_total)
+        code = _code(m, "drift", place, [word], rounds)
+        return _sum(m, "drifts", [(self.drift_stb, code)], 1 + rounds)
 
     def _synapses(self, m: Module) -> Value:
         p = self.params

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import add
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -32,7 +32,7 @@ from amaranth.utils import bits_for
 
 from spiketwin.hdl.gateware.core import noise, weights
 from spiketwin.hdl.gateware.core.currents import Currents, current_members
-from spiketwin.hdl.gateware.core.pipeline import Delay, delay_line
+from spiketwin.hdl.gateware.core.pipeline import Delay, delay_line, saturated
 from spiketwin.hdl.gateware.core.profiles import Table, TableWrites
 from spiketwin.hdl.gateware.core.register_file import RegisterValues
 from spiketwin.hdl.spec import arithmetic as a
@@ -82,13 +82,17 @@ class _Rule(NamedTuple):
     offset:
         The offset, in stage 4.
     w_min, w_max:
-        The bounds, in stage 6. If they cross, `w_max` wins, and is `w_min` as well.
+        The bounds of what is stored, in stage 6. If they cross, `w_max` wins, and is `w_min` as
+        well.
     current_after:
         Whether currents are made by changed weights, in stage 7; None without rules.
     window_en:
         Whether steps are those of a window, in stage 4; None without windows.
     entries:
         What the table of the window has for each lane, in stage 4, as a fraction of a product.
+    drifted:
+        By what plastic weights act more than they are stored as, from stage 2 on, and `w_min` and
+        `w_max` in stage 4; None without windows.
     """
 
     stochastic: Value
@@ -101,6 +105,7 @@ class _Rule(NamedTuple):
     current_after: Value | None
     window_en: Value | None = None
     entries: tuple[Value, ...] = ()
+    drifted: tuple[Delay, Value, Value] | None = None
 
 
 class Synapses(wiring.Component):
@@ -147,9 +152,9 @@ class Synapses(wiring.Component):
         Without rules: In, the registers `SETTINGS`: rounding and bounds.
     rule, rules:
         With rules: In, the rule of the block; what is written to their table.
-    history, windows:
-        With windows: In, the history of the sources of a block, as `trace`; what the link writes to
-        the tables.
+    history, drift, windows:
+        With windows: In, the history of the sources of a block, as `trace`; by what plastic weights
+        act more than they are stored as, as late; what the link writes to the tables.
     key:
         In, the key of the noise.
     i_syn_saturates:
@@ -193,6 +198,7 @@ class Synapses(wiring.Component):
             if p.window_bits:
                 members |= {
                     "history": In(data.ArrayLayout(p.history_width, p.lanes)),
+                    "drift": In(signed(p.weight_width)),
                     "windows": In(window_writes(p)),
                 }
             if p.saturation_counters:
@@ -235,7 +241,10 @@ class Synapses(wiring.Component):
             before, after = self._change_weight(m, lane, change, rule, once)
             if rule.current_after is not None:
                 takes = learning[last] & rule.current_after
-                self.changed.append(Mux(takes, after, before))
+                acts = Mux(takes, after.weight, before.weight)
+                if rule.drifted is not None:
+                    acts += Mux(before.plastic, rule.drifted[0][5], 0)
+                self.changed.append(acts[: p.weight_width].as_signed())
 
     def _from_registers(self, m: Module) -> _Rule:
         """Return the only rule of a core."""
@@ -259,12 +268,16 @@ class Synapses(wiring.Component):
 
         # No block is in the pipeline when rows turn into columns.
         column = self.block.column
-        low, high = at(5, "w_min"), at(5, "w_max")
-        w_min, w_max = Signal.like(low), Signal.like(high)
-        m.d.sync += [w_min.eq(Mux(low > high, high, low)), w_max.eq(high)]
-        window_en, entries = None, tuple[Value, ...]()
+        looked_up = 2 if self.params.window_bits else 5
+        low, high = at(looked_up, "w_min"), at(looked_up, "w_max")
+        ordered = Signal.like(low, name="w_min"), Signal.like(high, name="w_max")
+        m.d.sync += [ordered[0].eq(Mux(low > high, high, low)), ordered[1].eq(high)]
+        w_min, w_max = tuple[Value, ...](ordered)
+        window_en, entries, drifted = None, tuple[Value, ...](), None
         if self.params.window_bits:
             window = at(2, "window")
+            drifted = self._drifted(m, w_min, w_max)
+            w_min, w_max = (Delay(m, f"late_{b.name}", b, 2)[2] for b in drifted[1:])
             entries = tuple(self._entries(m, k, window) for k in range(self.params.lanes))
             window_en = Delay(m, "window_en", window != 0, 2)[2] & column
         return _Rule(
@@ -278,7 +291,36 @@ class Synapses(wiring.Component):
             current_after=at(7, "current_after"),
             window_en=window_en,
             entries=entries,
+            drifted=drifted,
         )
+
+    def _drifted(self, m: Module, w_min: Value, w_max: Value) -> tuple[Delay, Signal, Signal]:
+        """Return the drift of a block, from stage 2 on, and the bounds of its weights in stage 4.
+
+        The bounds of what acts are those of stage 3.
+        """
+        p, drift = self.params, self.drift
+        if p.has_sparse:  # whose synapses are never plastic
+            drift = Mux(Delay(m, "drifts_not", self.sparse, 2)[2], 0, drift)
+        late = Delay(m, "drift", drift, 5)
+        low, high = Signal.like(w_min, name="low"), Signal.like(w_max, name="high")
+        m.d.sync += [
+            bound.eq(saturated(acting - late[1], p.weight_width))
+            for bound, acting in ((low, w_min), (high, w_max))
+        ]
+        return late, low, high
+
+    def _held(self, m: Module, lane: int, drifted: tuple[Delay, Value, Value]) -> Value:
+        """Return the synapse of a lane in stage 4, held to its bounds if they have drifted."""
+        word, (drift, low, high) = self.words[lane], drifted
+        held = Signal.like(word, name=f"synapse_{lane}")
+        m.d.comb += held.eq(word)
+        with m.If(word.plastic & (drift[2] != 0)):
+            with m.If(word.weight < low):
+                m.d.comb += held.weight.eq(low)
+            with m.Elif(word.weight > high):
+                m.d.comb += held.weight.eq(high)
+        return Value.cast(held)
 
     def _entries(self, m: Module, lane: int, window: Value) -> Signal:
         """Return, in stage 4, the sum of what the table of a window has for the past of a source.
@@ -342,18 +384,21 @@ class Synapses(wiring.Component):
 
     def _change_weight(
         self, m: Module, lane: int, change: Value, rule: _Rule, once: Value
-    ) -> tuple[Value, Value]:
+    ) -> tuple[Any, Any]:
         """Stages 6 and 7: add the change to the weight, and hold the weight to its bounds.
 
-        Returns the weight before and after, in stage 7.
+        Returns the synapse before and after, in stage 7.
         """
         p, w_min, w_max = self.params, rule.w_min, rule.w_max
+        layout = weights.synapse_layout(p)
         word = Delay(m, f"word_{lane}", self.words[lane].as_value(), 3)
-        weight = weights.synapse_layout(p)(word[1]).weight
+        if rule.drifted is not None:
+            word = Delay(m, f"held_{lane}", self._held(m, lane, rule.drifted), 3)
+        weight = layout(word[1]).weight
         moved = Signal(signed(max(p.weight_width, len(change)) + 1), name=f"inverted_{lane}")
         m.d.sync += moved.eq(~(weight + change))
-        kept = weights.synapse_layout(p)(word[2])
-        result = Signal(weights.synapse_layout(p), name=f"result_{lane}")
+        kept = layout(word[2])
+        result = Signal(layout, name=f"result_{lane}")
         m.d.sync += result.plastic.eq(kept.plastic)
         if p.has_sparse:
             m.d.sync += result.sparse_target.eq(kept.sparse_target)
@@ -376,4 +421,4 @@ class Synapses(wiring.Component):
             passes_top = (to_top < 0) & ~to_top.all()
             m.d.sync += cut.eq(kept.plastic & (passes_top | (to_bottom >= 0)))
             m.d.comb += self.weight_saturates[lane].eq(self.w_en & once & cut)
-        return weights.synapse_layout(p)(word[3]).weight, result.weight
+        return layout(word[3]), result
