@@ -151,6 +151,8 @@ COMPARE = ["compare", "--on", "model:", "--on", "rtl:"]
     [
         ([*RUN, *EVENTS], "--events needs --dt"),
         ([*RUN, *EVENTS, "--dt", "0"], "--dt"),
+        ([*RUN, "--ticks", "3", "--dt", "nan", "--plot", "a.png"], "dt must be above 0"),
+        ([*RUN, "--ticks", "3", "--dt", "inf", "--plot", "a.png"], "dt must be above 0"),
         ([*RUN, *EVENTS, "--dt", "0.001", "--size", "5x5"], "its size is (4, 4)"),
         ([*RUN, *EVENTS, "--dt", "0.001", "--pool", "two"], "COLUMNSxROWS"),
         ([*RUN, "--pool", "2", "--ticks", "3"], "--pool goes with --events"),

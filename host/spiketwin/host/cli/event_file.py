@@ -92,7 +92,14 @@ class Asked:
     sample: int | None
 
     def check(self) -> None:
-        """Raise `click.UsageError` for options that go with a file of events which is not named."""
+        """Raise `click.UsageError` for options that go with a file of events which is not named.
+
+        Raises `InvalidInput` if the time of a tick is none.
+        """
+        from spiketwin.host.events.ticks import nanoseconds
+
+        if self.dt is not None:
+            nanoseconds(self.dt)
         if self.file is not None and self.dt is None:
             raise click.UsageError("--events needs --dt, the seconds that a tick stands for")
         for name in ("pool", "crop", "size", "sample"):

@@ -132,7 +132,7 @@ def of_spikes(spikes: ArrayLike, dt: float, n_neurons: int | None = None) -> Eve
     InvalidInput
         An argument is wrong, or `dt` is no whole number of microseconds.
     """
-    step, rest = divmod(_nanoseconds(dt), _OF_A_MICROSECOND)
+    step, rest = divmod(nanoseconds(dt), _OF_A_MICROSECOND)
     if rest:
         raise InvalidInput(
             f"dt must be a whole number of microseconds, as events are in these, not {dt} s: take "
@@ -152,7 +152,7 @@ def _ticks(since: IntArray, dt: float) -> IntArray:
 
     The latest time there can be has fewer than 2**63 nanoseconds.
     """
-    step = _nanoseconds(dt)
+    step = nanoseconds(dt)
     if int(since.max(initial=0)) * _OF_A_MICROSECOND // step >= _MOST_TICKS:
         raise InvalidInput(
             f"an event would be later than tick {_MOST_TICKS - 1}, the last one: take another "
@@ -162,7 +162,7 @@ def _ticks(since: IntArray, dt: float) -> IntArray:
     return ticks
 
 
-def _nanoseconds(dt: object) -> int:
+def nanoseconds(dt: object) -> int:
     """Return the nanoseconds of a tick; raise `InvalidInput` unless they are a whole number."""
     numeric = isinstance(dt, int | float | np.integer | np.floating) and not isinstance(dt, bool)
     seconds = float(dt) if numeric else 0.0  # type: ignore[arg-type] # a number, as just seen
