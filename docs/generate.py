@@ -21,6 +21,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
+from spiketwin.cosim.commands.importing import Imported
 from spiketwin.cosim.compare.hardware import Study
 from spiketwin.cosim.compare.sweep import SweepResult
 from spiketwin.cosim.demo.result import DemoResult
@@ -77,6 +78,7 @@ from spiketwin.hdl.spec.registers import (
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import BY_SPACE, PARAMETER_ARRAYS, VARIABLES, Variable
 from spiketwin.host.cli.catalogue import SECTIONS
+from spiketwin.host.cli.convert import Converted
 from spiketwin.host.cli.inspect import Inspection
 from spiketwin.host.cli.run import RunResult
 from spiketwin.host.network import ARRAYS, WIDEST, array_types
@@ -748,6 +750,8 @@ def _rung_costs(costs: dict[str, Any], kind: str, rung: str) -> str:
 _RESULTS: Final[dict[str, type[Result]]] = {
     "demo": DemoResult,
     "run": RunResult,
+    "import": Imported,
+    "convert": Converted,
     "inspect": Inspection,
     "compare": ComparisonResult,
     "sweep": SweepResult,

@@ -15,7 +15,7 @@ from spiketwin.cosim.serial.designs import design_of
 from spiketwin.cosim.serial.sizes import clock_hz
 from spiketwin.hdl.spec.params import ParamsError, preset
 from spiketwin.hdl.spec.text import shown
-from spiketwin.host import Core, Network, connect
+from spiketwin.host import Core, Network, connect, events, superneuromat
 from spiketwin.host.addresses import parse
 from spiketwin.host.cli import main
 from spiketwin.host.cli.stimulus import read_spikes
@@ -23,6 +23,7 @@ from spiketwin.host.decoding import decode
 from spiketwin.host.errors import (
     CoreClosed,
     DoesNotFit,
+    EventFileError,
     InvalidInput,
     LinkError,
     LinkTimeout,
@@ -298,6 +299,8 @@ READERS: dict[str, tuple[Callable[[Path], object], type[SpiketwinError]]] = {
     "session.jsonl": (Recording.load, RecordingError),
     "spikes.csv": (read_spikes, InvalidInput),
     "spikes.npy": (read_spikes, InvalidInput),
+    "network.json": (superneuromat.load, NetworkFileError),
+    "events": (events.read, EventFileError),
 }
 
 

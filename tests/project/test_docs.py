@@ -180,6 +180,8 @@ def test_files_named_on_a_page_exist(page: Path) -> None:
         "docs/digits.md",
         "docs/compare.md",
         "docs/ledger.md",
+        "docs/events.md",
+        "docs/superneuromat.md",
         "docs/design.md",
         "docs/speed.md",
     ],
@@ -388,6 +390,7 @@ LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
         ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),
         ("sweep", ["net.npz", "--on", "model:", "--ticks", "5", "--tick-period", "64"]),
         ("latency", ["net.npz", "--on", "model:", "--on", "rtl:?level=pins", *LATENCY]),
+        ("convert", ["events.csv", "events.npy", "--dt", "1"]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
         ("verify", ["--on", "model:", "--only", "paired", "--updates", "1"]),
         ("doctor", []),
@@ -399,6 +402,7 @@ def test_the_keys_of_figures_are_documented(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save("net.npz", Network(n_axons=4, n_neurons=8, threshold=np.zeros(8, np.int64)))
+    Path("events.csv").write_text("t,unit\n1,2\n")
     result = CliRunner().invoke(main, [*command.split(), *arguments, "--json", "figures.json"])
     assert result.exit_code in (0, 1), result.output  # 1: the machine lacks something
     check_documented(json.loads(Path("figures.json").read_text()), command)
@@ -443,7 +447,8 @@ def test_the_examples_of_the_help_are_understood(
     example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("net.npz").touch()
+    for name in ("net.npz", "network.json", "recording.aedat4"):
+        Path(name).touch()
     program, *arguments = shlex.split(example)
     assert program == "spiketwin"
     parse(arguments)

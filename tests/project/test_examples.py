@@ -49,6 +49,8 @@ NAMES = [
     "winner",
     "motion",
     "digits",
+    "events",
+    "superneuromat_stdp",
 ]
 
 
@@ -338,3 +340,24 @@ def test_weights_that_are_trained_anew_are_as_good(tmp_path: Path) -> None:
         runpy.run_path(str(EXAMPLES / "digits_training.py"), run_name="__main__")
     found = run_example("digits", tmp_path, scripts=tmp_path).prints
     assert min(accuracies(printed.getvalue() + found)) >= 93
+
+
+def test_the_neurons_of_the_bar_fire_while_it_is_in_their_columns(done: dict[str, Done]) -> None:
+    (spikes,) = done["events"].axes(1).get_lines()
+    times, neurons = points(spikes)
+    assert neurons.tolist() == [*range(8), *reversed(range(8))]
+    for time, neuron in zip(times.tolist(), neurons.tolist(), strict=True):
+        steps = np.arange(64)
+        columns = np.where(steps < 32, steps, 63 - steps) // 4
+        inside = np.flatnonzero(columns == neuron) * 3
+        assert (inside <= time).any() and (time - inside[inside <= time] < 6).any()
+
+
+def test_the_core_learns_what_the_simulator_of_superneuromat_does(done: dict[str, Done]) -> None:
+    drawn = done["superneuromat_stdp"]
+    spikes, ours = (points(line) for line in drawn.axes(0).get_lines())
+    np.testing.assert_array_equal(spikes, ours)
+    weights, learned = drawn.line(1, "simulator"), drawn.line(1, "core")
+    np.testing.assert_array_equal(weights, learned)
+    assert (weights[1] < weights[0]).any()
+    assert (weights[1] > weights[0]).any()

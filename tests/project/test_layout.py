@@ -29,10 +29,14 @@ RULES = (
         "spiketwin.host",
         ours=("spiketwin.hdl.spec",),
         others=(
+            "aedat",
             "click",
             "cobs",
             "filelock",
+            "h5py",
             "matplotlib",
+            "neo",
+            "nixio",
             "numpy",
             "platformdirs",
             "rich",
@@ -47,7 +51,7 @@ RULES = (
     ),
 )
 # Extras: a core installation lacks them, so only the function that needs one may import it.
-LAZY_IN_HOST = {"matplotlib", "sklearn"}
+LAZY_IN_HOST = {"aedat", "h5py", "matplotlib", "neo", "nixio", "sklearn"}
 
 
 def sources(package: str) -> list[Path]:

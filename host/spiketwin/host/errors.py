@@ -13,6 +13,7 @@ __all__ = [
     "CoreClosed",
     "DeviceRestarted",
     "DoesNotFit",
+    "EventFileError",
     "HalfWritten",
     "IncompatibleDevice",
     "InvalidInput",
@@ -71,6 +72,12 @@ class HalfWritten(SpiketwinError):
 
 class NetworkFileError(SpiketwinError, ValueError):
     """A file is not a network file, is damaged, or has another version."""
+
+    exit_status = 2
+
+
+class EventFileError(SpiketwinError, ValueError):
+    """A file holds no events that can be read, or is damaged; the message says what and where."""
 
     exit_status = 2
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-import zlib
 from dataclasses import dataclass, field
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +20,7 @@ from spiketwin.hdl.spec.params import MAX_LINES
 from spiketwin.hdl.spec.text import shown
 from spiketwin.hdl.spec.variables import Per
 from spiketwin.host import file_parts
+from spiketwin.host.archives import DAMAGED, check_directory
 from spiketwin.host.errors import InvalidInput, InvalidNetwork, NetworkFileError
 from spiketwin.host.file_parts import Parts
 from spiketwin.host.inputs import open_regular
@@ -62,13 +62,6 @@ _SPIKES: Final = "spikes"
 _BIASES: Final = "biases"
 _WINDOWS: Final = "windows"
 _BIAS_LIMITS: Final = ARRAYS["bias"].limits(WIDEST)
-_DIRECTORY_END: Final = b"PK\5\6"
-_DIRECTORY_END_BYTES: Final = 22
-_MOST_DIRECTORY_BYTES: Final = 1 << 12
-_FAR_DIRECTORY: Final = b"PK\6\7"
-_FAR_DIRECTORY_BYTES: Final = 20
-"""Records at the end of a zip archive: the end of its central directory, and before that, in an
-archive of more than 4 GiB, the locator of the zip64 record."""
 
 
 @dataclass(frozen=True)
@@ -168,37 +161,15 @@ def load(path: str | os.PathLike[str]) -> tuple[Network, Stimulus | None]:
     whole = path_of(path, "path")
     with open_regular(whole, _MOST_FILE_BYTES, NetworkFileError) as file:
         try:
-            _check_directory(file)
+            check_directory(file, NetworkFileError)
             with zipfile.ZipFile(file) as archive:
                 return _read(archive)
         except (NetworkFileError, InvalidNetwork, InvalidInput, ArrayError) as error:
             raise NetworkFileError(f"{whole}: {error}") from error
-        except (
-            zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
-            ValueError, OSError,
-        ) as error:  # fmt: skip
-            # zipfile and json raise these for damaged, encrypted or unusually compressed members.
+        except DAMAGED as error:
             raise NetworkFileError(
                 f"{whole} is no network file, or a damaged one ({error}): save it again"
             ) from error
-
-
-def _check_directory(file: IO[bytes]) -> None:
-    """Raise `NetworkFileError` for an archive whose directory is longer than `save` writes.
-
-    zipfile would read a directory of any length into memory.
-    """
-    size = file.seek(0, os.SEEK_END)
-    length = min(size, _DIRECTORY_END_BYTES + _FAR_DIRECTORY_BYTES)
-    file.seek(size - length)
-    tail = file.read(length)
-    end = tail[-_DIRECTORY_END_BYTES:]
-    if not end.startswith(_DIRECTORY_END):
-        raise NetworkFileError("it does not end as a zip archive does: it is cut, or none of ours")
-    if tail.startswith(_FAR_DIRECTORY) or (
-        int.from_bytes(end[12:16], "little") > _MOST_DIRECTORY_BYTES
-    ):
-        raise NetworkFileError("its directory is longer than that of any network")
 
 
 def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:

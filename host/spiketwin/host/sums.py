@@ -114,9 +114,10 @@ def reach(net: Network, shifts: bool) -> Reach:
     # Subtracting a negative threshold adds to v.
     subtracted = np.where(threshold < 0, v, np.minimum(free, v))
     reset = np.where(net.of_neurons("reset_subtract"), subtracted, np.minimum(free, limit))
-    # A neuron that integrates in its refractory time does not fire in it, so firing is no bound.
+    # A neuron that integrates in its refractory time does not fire in it, but then at once.
     integrates = net.of_neurons("refrac_integrates") & (net.refrac_ticks > 0)
-    most_v = np.where(integrates, np.maximum(free, reset), reset)
+    waited = np.maximum(reset, begin) + net.refrac_ticks * np.maximum(drive, 0)
+    most_v = np.where(integrates, np.maximum(np.minimum(free, waited), reset), reset)
     return Reach(i_syn, np.where(threshold == NEVER_FIRES, free + 1, most_v), theta)
 
 

@@ -26,8 +26,9 @@ from spiketwin.cosim.report import trace as trace_file
 from spiketwin.cosim.report.result import ComparisonResult
 from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, described
 from spiketwin.host import files
+from spiketwin.host.cli import event_file, options, progress
 from spiketwin.host.cli import ledger as ledger_table
-from spiketwin.host.cli import options, progress
+from spiketwin.host.cli.event_file import Asked
 from spiketwin.host.cli.outcome import CHECK_FAILED, Outcome
 from spiketwin.host.targets import takes_sizes
 
@@ -54,6 +55,7 @@ _HOW: Final = ("baud", "retries", "every", "digests")
     help=f"Target, given twice or more: {options.TARGETS}, or {FLOAT}, the ideal network.",
 )
 @played.arguments
+@event_file.options
 @click.option(
     "--shrink",
     "small",
@@ -117,6 +119,7 @@ def compare(
     html: Path | None,
     trace: Path | None,
     json_file: Path | None,
+    asked: Asked,
 ) -> None:
     """Run the network in the file NET on several targets, and find the first difference.
 
@@ -131,7 +134,8 @@ def compare(
     Exits with status 1 if two targets other than float: differ.
     """
     written = {"--shrink": small, "--json": json_file, "--report": html, "--trace": trace}
-    _check_files({**written, "--waves": vcd}, {"NET": net, "--spikes": spike_file}, urls)
+    read = {"NET": net, "--spikes": spike_file, "--events": asked.file}
+    _check_files({**written, "--waves": vcd}, read, urls)
     devices = _devices(urls)
     options.rates(list(devices.values()), baud)
     if vcd is not None:
@@ -140,7 +144,7 @@ def compare(
         import_module(name)  # fail before the run if it is missing
     console = options.console()
     rounds = MAX_DIGEST_ROUNDS if digests else 0
-    what = played.played(net, preset_name, spike_file, ticks, rounds)
+    what = played.played(net, preset_name, spike_file, ticks, rounds, asked)
     with (
         options.needing(what.sizes),
         comparison.subjects(devices, params, what.sizes, baud, retries) as subjects,

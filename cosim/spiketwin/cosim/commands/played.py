@@ -14,6 +14,7 @@ from spiketwin.cosim.compare.presets import PRESETS, preset
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.host import files
 from spiketwin.host.cli import options, stimulus
+from spiketwin.host.cli.event_file import Asked
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.files import Stimulus
 
@@ -73,6 +74,7 @@ def played(
     spike_file: Path | None,
     ticks: int | None,
     digest_rounds: int = 0,
+    asked: Asked | None = None,
 ) -> Played:
     """Return the network that a call plays; raise `click.UsageError` unless it is just one."""
     if net is None and preset_name is None:
@@ -83,15 +85,22 @@ def played(
     if net is not None and preset_name is not None:
         raise click.UsageError(f"give {net} or --preset {preset_name}, not both")
     if net is not None:
-        return _of_file(net, spike_file, ticks, digest_rounds)
-    if spike_file is not None:
-        raise click.UsageError("--spikes goes with NET: a preset has a stimulus of its own")
+        return _of_file(net, spike_file, ticks, digest_rounds, asked)
+    for option, given in (("--spikes", spike_file), ("--events", asked and asked.file)):
+        if given is not None:
+            raise click.UsageError(f"{option} goes with NET: a preset has a stimulus of its own")
     return _of_preset(str(preset_name), ticks, digest_rounds)
 
 
-def _of_file(net: Path, spike_file: Path | None, ticks: int | None, digest_rounds: int) -> Played:
+def _of_file(
+    net: Path,
+    spike_file: Path | None,
+    ticks: int | None,
+    digest_rounds: int,
+    asked: Asked | None,
+) -> Played:
     network, saved = files.load(net)
-    chosen = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
+    chosen = stimulus.chosen(saved, network.n_axons, spike_file, ticks, asked)
     return Played(
         network.core_params(digest_rounds=digest_rounds, bias_events=len(chosen.biases) > 0),
         lambda sizes: Case.of(network, sizes, chosen.spikes, chosen.ticks, chosen.biases),

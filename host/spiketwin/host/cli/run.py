@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import IO, Final
+from typing import Any, Final
 
 import click
 import numpy as np
@@ -15,11 +14,13 @@ from rich.table import Table
 
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import files
+from spiketwin.host.cli import event_file, live, options, progress, raster, stimulus
 from spiketwin.host.cli import ledger as ledger_table
-from spiketwin.host.cli import live, options, progress, raster, stimulus
+from spiketwin.host.cli import written as written_files
+from spiketwin.host.cli.event_file import Asked
 from spiketwin.host.cli.view import View
+from spiketwin.host.cli.written import Written
 from spiketwin.host.core import Core
-from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import LinkError
 from spiketwin.host.files import Stimulus
 from spiketwin.host.paths import readable
@@ -111,19 +112,12 @@ class RunResult(Result):
 @click.argument("net", type=options.InputFile())
 @options.on_target("Default: the smallest core that holds the network.")
 @stimulus.spike_file
+@event_file.options
 @stimulus.ticks
 @live.option
-@click.option(
-    "--plot", type=options.OutputFile(".png"), metavar="FILE", help="Draw the spikes as PNG."
-)
+@written_files.options
 @click.option("--ledger", is_flag=True, help="Show where the wall time of the run went.")
 @options.json_file
-@click.option(
-    "--output",
-    type=options.OutputFile(),
-    metavar="FILE",
-    help="Write spikes, cycles and the weights afterwards as arrays (.npz).",
-)
 def run(
     net: Path,
     url: str,
@@ -134,22 +128,21 @@ def run(
     spike_file: Path | None,
     ticks: int | None,
     is_live: bool,
-    plot: Path | None,
     ledger: bool,
     json_file: Path | None,
-    output: Path | None,
+    asked: Asked,
+    written: Written,
 ) -> None:
     """Run the network in the file NET on a target and say what it did."""
     options.check_distinct(
-        {"--plot": plot, "--json": json_file, "--output": output, "--record": record},
-        {"NET": net, "--spikes": spike_file},
+        {"--json": json_file, **written.files, "--record": record},
+        {"NET": net, "--spikes": spike_file, "--events": asked.file},
         [url],
     )
-    if plot is not None:
-        import_module("matplotlib")  # so that a missing package is reported before the run
+    written.check(asked.dt)
     network, saved = files.load(net)
-    played = stimulus.chosen(saved, network.n_axons, spike_file, ticks)
-    needed = network.core_params(bias_events=len(played.biases) > 0)
+    played = stimulus.chosen(saved, network.n_axons, spike_file, ticks, asked)
+    needed = network.core_params(**_sizes(len(played.biases), written))
     console = options.console()
     screen = live.terminal() if is_live else None
     sizes = needed if params is None and takes_sizes(url) else params
@@ -160,7 +153,7 @@ def run(
         try:
             with options.needing(needed):
                 core.program(network)
-                done = _run(core, played, screen or console, view)
+                done = _run(core, played, screen or console, view, written)
         except (KeyboardInterrupt, LinkError) as error:
             ended_by = error
             done = _part(error)
@@ -170,10 +163,9 @@ def run(
     found = _result(url, build, rate, network.n_neurons, done)
     title = f"{readable(net.name)} on {readable(url)}"
     outputs = options.Outputs()
-    outputs.write(
-        plot, lambda file: raster.save(file, done.spikes, played.ticks, network.n_neurons, title)
-    )
-    outputs.write(output, lambda file: _save_arrays(file, done, weights))
+    drawn = written.drawn or ()
+    picture = raster.Picture(title, played.ticks, network.n_neurons, asked.dt, drawn)
+    written.save(outputs, done, weights, picture)
     outputs.json(json_file, found)
     console.print(_table(found, done))
     if ledger and ended_by is None:
@@ -184,6 +176,12 @@ def run(
             f"spiketwin: broken off after {len(done.cycles)} of {played.ticks} ticks", err=True
         )
         raise ended_by
+
+
+def _sizes(biases: int, written: Written) -> dict[str, Any]:
+    """Return what a simulated core must have beside what the network needs."""
+    sizes: dict[str, Any] = {"bias_events": biases > 0}
+    return sizes if written.probe is None else sizes | {"probe_ranges": 1}
 
 
 def _part(error: BaseException) -> Run:
@@ -206,32 +204,27 @@ def _view(core: Core, title: str, url: str, n_neurons: int, ticks: int) -> View:
     )
 
 
-def _save_arrays(file: IO[bytes], run: Run, weights: IntArray | None) -> None:
-    """Write the arrays of a run to a file, and the weights after it if they are known."""
-    arrays = {
-        "spikes": run.spikes,
-        "spike_cycles": run.spike_cycles,
-        "cycles": run.cycles,
-        "update_cycles": run.update_cycles,
-    }
-    if weights is not None:
-        arrays["weights"] = weights
-    np.savez_compressed(file, allow_pickle=False, **arrays)
-
-
-def _run(core: Core, played: Stimulus, console: Console, view: View | None) -> Run:
+def _run(
+    core: Core,
+    played: Stimulus,
+    console: Console,
+    view: View | None,
+    written: Written,
+) -> Run:
     """Run the network, and show on the console how far it is, or the view if there is one."""
+    run = partial(
+        core.run, played.spikes, played.ticks, biases=played.biases,
+        probe=written.probe,
+    )  # fmt: skip
     if view is None:
         with progress.shown(console, "ticks") as show:
-            return core.run(
-                played.spikes, played.ticks, progress=partial(show, "running"), biases=played.biases
-            )
+            return run(progress=partial(show, "running"))
 
     def watch(first: int, part: Run) -> None:
         view.add(part, first + len(part.cycles))
 
     with live.drawn(view, console):
-        return core.run(played.spikes, played.ticks, watch=watch, biases=played.biases)
+        return run(watch=watch)
 
 
 def _result(url: str, build: str, baud: int | None, n_neurons: int, run: Run) -> RunResult:

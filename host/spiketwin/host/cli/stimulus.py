@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.text import shown
+from spiketwin.host.cli.event_file import Asked
 from spiketwin.host.cli.options import InputFile
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.files import Stimulus
 from spiketwin.host.inputs import bounded_lines, open_regular
 from spiketwin.host.npy import ArrayError, read_elements, read_header
+from spiketwin.host.paths import readable
 from spiketwin.host.stimuli import MOST_EVENTS, checked_events
 
 _MOST_BYTES: Final = 1 << 29
@@ -37,12 +39,16 @@ spike_file = click.option(
 ticks = click.option(
     "--ticks",
     type=click.IntRange(min=1),
-    help="Length of the run. Default: as saved; with --spikes, up to the last one.",
+    help="Length of the run. Default: as saved; with --spikes or --events, up to the last one.",
 )
 
 
 def chosen(
-    saved: Stimulus | None, n_axons: int, spike_file: Path | None, ticks: int | None
+    saved: Stimulus | None,
+    n_axons: int,
+    spike_file: Path | None,
+    ticks: int | None,
+    asked: Asked | None = None,
 ) -> Stimulus:
     """Return the stimulus of a run, as saved or as the options say.
 
@@ -50,8 +56,36 @@ def chosen(
     `InvalidInput` if the length of the run is not given, the file is not a table of events, or an
     event is outside the run or the network.
     """
-    asked = _asked_for(saved, spike_file, ticks)
-    return replace(asked, spikes=checked_events(asked.spikes, asked.ticks, n_axons))
+    if asked is not None:
+        asked.check()
+    if asked is not None and asked.file is not None:
+        if spike_file is not None:
+            raise click.UsageError("give --spikes or --events, not both")
+        found = _of_events(asked, asked.file, n_axons, ticks)
+    else:
+        found = _asked_for(saved, spike_file, ticks)
+    return replace(found, spikes=checked_events(found.spikes, found.ticks, n_axons))
+
+
+def _of_events(asked: Asked, file: Path, n_axons: int, ticks: int | None) -> Stimulus:
+    """Return the events of a file as a stimulus, and say what became of them."""
+    found = asked.read()
+    binned = asked.ticks(found)
+    if binned.n_axons > n_axons:
+        raise InvalidInput(
+            f"{file} has events for {binned.n_axons} axons, and the network has {n_axons}: pool "
+            "more (--pool), or take a part (--crop)"
+        )
+    length = ticks or binned.ticks
+    rows = binned.rows[binned.rows[:, 0] < length]
+    notes = [
+        f"{len(rows)} events of {len(found)} ({found.format})",
+        f"{binned.shared} share their tick with another one of their axon",
+        *([f"{binned.left_out} are outside of the crop"] if binned.left_out else []),
+        *found.remarks,
+    ]
+    click.echo(f"spiketwin: {readable(file)}: {'; '.join(notes)}", err=True)
+    return Stimulus(rows, length)
 
 
 def without_biases(chosen: Stimulus, command: str) -> Stimulus:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from spiketwin.cosim.trials.fuzz.addresses import Addresses, Sizes
 from spiketwin.cosim.trials.fuzz.choices import Choices
+from spiketwin.cosim.trials.fuzz.events import EventFiles, ImportedNetworks
 from spiketwin.cosim.trials.fuzz.files import NetworkFiles, Recordings, SpikeArrays, SpikeTables
 from spiketwin.cosim.trials.fuzz.frames import Answers, Requests
 
@@ -33,6 +34,8 @@ SURFACES: Final[dict[str, Callable[[Path], Surface]]] = {
     "recording": Recordings,
     "spikes.csv": SpikeTables,
     "spikes.npy": SpikeArrays,
+    "events": EventFiles,
+    "imported": ImportedNetworks,
     "url": Addresses,
     "params": lambda _: Sizes(),
     "to-device": lambda _: Requests(),
