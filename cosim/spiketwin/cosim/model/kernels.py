@@ -1258,7 +1258,7 @@ def run_ticks(
     `Sizes`, `Schedule` and `Table` as plain tuples; `table` is None in a core without projections.
     `digests` receives the digest of the last tick, if it has room for one. If it is None no digests
     are computed, and no code for them is compiled. So it is with `probes`, the fields of `Probes`,
-    if no tick reports, and with `biases`, the fields of `Biases`, in a core that has no bias events.
+    if no tick reports, and with `biases`, those of `Biases`, in a core that has no bias events.
     Compiled code for cores with a table takes long to make and is for all of these, so that there
     they are never None: without room, with ``left`` at -1, and without any.
 
