@@ -40,8 +40,8 @@ def lags_of(layers: list[str], edges: Iterable[Edge]) -> tuple[dict[str, int], s
         path = [(root, iter(after[root]))]
         while path:
             name, targets = path[-1]
-            target = next(targets, None)
-            if target is None:
+            target = next(targets, "")
+            if not target:
                 state[name] = 2
                 order.append(name)
                 path.pop()

@@ -257,5 +257,5 @@ def _assembled(
     kinds = {layer.kind for layer in layers}
     # A reset that came with the graph was not chosen here.
     softly = any(own[n].reset != options.reset for n in names)
-    choices = replace(options, reset="subtract").choices(kinds) if softly else options.choices(kinds)
-    return Meant(first, tuple(layers), tuple(projections), choices, tuple(notes))
+    chosen = replace(options, reset="subtract") if softly else options
+    return Meant(first, tuple(layers), tuple(projections), chosen.choices(kinds), tuple(notes))

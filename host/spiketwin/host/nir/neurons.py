@@ -163,9 +163,7 @@ def neurons_of(name: str, node: Any, options: Options) -> Neurons:
             i_loss = _loss(f"tau_syn of {name}", own("tau_syn"), options)
             current = current * own("w_in") * i_loss
     subtracts = fires and options.reset == "subtract"
-    layer = MeantLayer(
-        name, kind, threshold, v_reset, v_loss, i_loss, rest, none, none, subtracts
-    )
+    layer = MeantLayer(name, kind, threshold, v_reset, v_loss, i_loss, rest, none, none, subtracts)
     return Neurons(layer, current)
 
 

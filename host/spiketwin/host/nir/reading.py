@@ -173,6 +173,10 @@ def _add(graph: nir.NIRGraph, prefix: str, flat: FlatGraph, depth: int) -> None:
     exits: dict[str, str] = {}
     for name, node in graph.nodes.items():
         own = f"{prefix}{name}"
+        if not isinstance(name, str) or not name or own in flat.nodes:
+            raise InvalidNetwork(
+                f"nodes must have names of their own, and {shown(name)} is none: rename it"
+            )
         if isinstance(node, package.NIRGraph):
             _add(node, f"{own}.", flat, depth + 1)
             entries[name] = _only(node, package.Input, own, "Input")

@@ -131,7 +131,8 @@ class Signals:
                 f"delay of {name} must have the shape {arriving.shape}, not {whole.shape}"
             )
         self.delay_error = max(self.delay_error, float(np.abs(ticks - whole).max(initial=0)))
-        each = np.broadcast_to(whole.reshape(() if whole.size == 1 else whole.shape), arriving.shape)
+        one = whole.reshape(()) if whole.size == 1 else whole
+        each = np.broadcast_to(one, arriving.shape)
         terms: dict[tuple[str, int], Reals] = {}
         for (source, before), term in arriving.terms.items():
             for late in np.unique(each).tolist():

@@ -63,9 +63,9 @@ def profiles_of(meant: Meant) -> Profiles:
     return Profiles(taus[:, 0], taus[:, 1], flags, of_neurons)
 
 
-def held_loss(tau: float) -> float:
-    """Return the part of a value that a core with shifts of decays takes away in a tick."""
-    code, shift = shifted_decay_code(tau)
+def held_loss(tau: float, shifts: bool = True) -> float:
+    """Return the part of a value that a core takes away in a tick, with shifts of decays or not."""
+    code, shift = shifted_decay_code(tau, shifts)
     return 1.0 if code == DECAY_AT_ONCE else code / (1 << DECAY_BITS + shift)
 
 

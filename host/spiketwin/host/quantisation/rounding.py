@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.arithmetic import decay, shifted_decay_code
 from spiketwin.hdl.spec.params import MAX_LINES
@@ -150,9 +149,7 @@ def _add_synapses(
     else:
         source = net.axons[each.first : each.first + len(whole)]
     sparse = bool(np.count_nonzero(whole) < _SPARSE * whole.size)
-    net.project(
-        source, target, weights=whole.astype(np.int64), delay=each.delay, sparse=sparse
-    )
+    net.project(source, target, weights=whole.astype(np.int64), delay=each.delay, sparse=sparse)
     return each, whole / units, int(np.count_nonzero(whole != wanted))
 
 

@@ -7,6 +7,7 @@ differ from neuron to neuron as long as nothing learns. Currents are finer than 
 
 from __future__ import annotations
 
+import math
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -44,8 +45,8 @@ def scales_of(meant: Meant, weight_width: int, v_width: int, per: Scales) -> Cho
     largest, whole = _weights(meant)
     by_v = _shared(meant, by_v, per)
     fits = largest > 0
-    room = most_weight / (by_v[fits] * largest[fits])
-    shift = int(np.clip(np.floor(np.log2(np.median(room))), 0, MAX_DECAY_SHIFT)) if fits.any() else 0
+    room = float(np.median(most_weight / (by_v[fits] * largest[fits]))) if fits.any() else 1.0
+    shift = min(max(0, math.floor(math.log2(room))), MAX_DECAY_SHIFT)
     fine = float(1 << shift)
     most_current = float((1 << WIDEST - 1) - 1)
     with np.errstate(divide="ignore"):
