@@ -169,9 +169,7 @@ def recurrent(seed: int, make: Callable[..., Any] = lif, drive: float = 10.0, **
         "in first hidden second out_layer out, hidden own hidden",
         **{
             "in": inputs(12),
-            "first": nir.Affine(
-                drive * rng.normal(0.3, 0.5, (40, 12)), np.full(40, own.pop("b", 0.0))
-            ),
+            "first": nir.Affine(drive * rng.normal(0.3, 0.5, (40, 12)), np.full(40, bias)),
             "own": nir.Linear(drive * rng.normal(-0.05, 0.1, (40, 40))),
             "hidden": make(40, **own),
             "second": nir.Affine(0.7 * drive * rng.normal(0.2, 0.5, (7, 40)), np.zeros(7)),
