@@ -25,6 +25,9 @@ _SPARSE: Final = 0.25
 _LISTED: Final = 8
 """Most decays of a layer that are listed."""
 
+_NARROWEST: Final = 8
+"""Least bits of currents."""
+
 WEIGHT_WIDTHS: Final = (4, 16)
 V_WIDTHS: Final = (8, WIDEST)
 """Least and largest widths of weights and of the potential that a core can have."""
@@ -156,7 +159,7 @@ def _add_synapses(
 def _i_syn_width(net: Network, weight_width: int) -> int:
     """Return the width that holds all sums of currents, as far as there is one."""
     most = int(np.abs(reach(net, shifts=True).i_syn).max(initial=0))
-    return min(WIDEST, max(most.bit_length() + 1, weight_width, 16))
+    return min(WIDEST, max(most.bit_length() + 1, weight_width, _NARROWEST))
 
 
 def _layer_held(
