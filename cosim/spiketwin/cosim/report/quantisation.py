@@ -26,6 +26,9 @@ _ABOVE: Final = 8.0
 _MOST_POINTS: Final = 600
 """Most weights of a layer that are drawn."""
 
+_OF: Final = 10_000
+"""Spikes of which those that differ are drawn: a bit may change few."""
+
 _A_ROW: Final = 2
 """Plots beside each other."""
 
@@ -110,23 +113,28 @@ def _outcome(report: QuantisationReport, measured: Measured | None) -> Outcome:
     return Outcome(fine, "ROUNDED" if fine else "SATURATED", (*sentences, held))
 
 
-def _layers(report: QuantisationReport) -> Table:
-    columns = (
-        "layer", "kind", "neurons", "ticks late", "scale, least", "scale, most", "weights",
-        "became 0", "clipped", "worst error (%)", "rms error (%)", "threshold off (%)",
-        "decay off (%)",
-    )  # fmt: skip
-    rows: list[tuple[TableCell, ...]] = [
+def _layers(report: QuantisationReport) -> list[Table]:
+    held: list[tuple[TableCell, ...]] = [
         (
             each.name, each.kind, each.size, each.lag, float(each.scales.min()),
             float(each.scales.max()), each.synapses, each.lost, each.clipped,
-            100 * each.weight_worst, 100 * each.weight_rms, 100 * each.threshold_worst,
+        )
+        for each in report.layers
+    ]  # fmt: skip
+    errors: list[tuple[TableCell, ...]] = [
+        (
+            each.name, 100 * each.weight_worst, 100 * each.weight_rms, 100 * each.threshold_worst,
             100 * each.decay_worst,
         )
         for each in report.layers
     ]  # fmt: skip
-    title = "What the core holds; errors of weights in parts of the largest one of a neuron"
-    return Table(title, columns, rows)
+    columns = (
+        "layer", "kind", "neurons", "ticks late", "scale from", "scale to", "weights", "became 0",
+        "clipped",
+    )  # fmt: skip
+    title = "Errors in per cent: of weights, of the largest of a neuron; of thresholds and decays"
+    names = ("layer", "weights, worst", "weights, rms", "thresholds, worst", "decays, worst")
+    return [Table("What the core holds", columns, held), Table(title, names, errors)]
 
 
 # --- spikes ------------------------------------------------------------------------------------
@@ -202,7 +210,7 @@ def _gains(measured: Measured) -> Figure:
     shares |= {f"{g.size} {g.bits}": (g.closed, g.open) for g in measured.gains}
     right = [None if measured.accuracy is None else measured.accuracy.held]
     right += [gain.accuracy for gain in measured.gains]
-    off = {what: 100 * (1 - _shares(*each)[0]) for what, each in shares.items()}
+    off = {what: _OF * (1 - _shares(*each)[0]) for what, each in shares.items()}
     says = (
         f"Spikes that are not as double precision has them{_shares(*shares['as it is'])[1]}, as it "
         f"is and with another bit of one size. {_gains_say(measured)}"
@@ -218,8 +226,8 @@ def _gains(measured: Measured) -> Figure:
         [f"Rounded anew for each. Spikes: {origins([measured.target])}."],
         [Key("other spikes", "bar", 1)],
         lambda: stacked(
-            name, title, says, Axis("other spikes (%)", 0.0, round_up(most) if most else 1.0), "",
-            ("", ""), [Bar(f"{what}: {each:.3g} %", [0.0, each]) for what, each in off.items()],
+            name, title, says, Axis(f"other spikes of {_OF:,}", 0.0, round_up(most)), "",
+            ("", "other"), [Bar(what, [0.0, each]) for what, each in off.items()],
         ),
     )  # fmt: skip
 
@@ -230,7 +238,7 @@ def _gains(measured: Measured) -> Figure:
 def _weights(report: QuantisationReport) -> Figure:
     name, title = "weights", "Weights, meant and held"
     drawn = [each for each in report.layers if len(each.meant_weights)]
-    says = "Each weight as it is meant, across, and as the core holds it, upwards. " + " ".join(
+    says = "Each weight as it is meant, across, and by how much it is off, upwards. " + " ".join(
         f"To {each.name}: off by {_percent(each.weight_rms)} rms and {_percent(each.weight_worst)} "
         f"at worst of the largest of a neuron; {each.lost:,} became 0, {each.clipped:,} clipped."
         for each in drawn
@@ -266,17 +274,16 @@ def _few(layer: LayerHeld) -> NDArray[np.float64]:
 def _draw_weights(name: str, title: str, says: str, layers: list[LayerHeld]) -> str:
     groups = []
     for number, each in enumerate(layers):
-        points = _few(each)
-        least, most = min(0.0, float(points.min())), max(0.0, float(points.max()))
-        ends = (least, most if most > least else least + 1.0)
+        meant, held = _few(each).T
+        least, most = min(0.0, float(meant.min())), max(0.0, float(meant.max()))
+        far = float(np.abs(held - meant).max()) or most - least
         row, column = divmod(number, _A_ROW)
         plot = Plot(
-            Axis("meant", *ends), Axis("held", *ends), _HEIGHT, column * WIDTH / _A_ROW,
-            WIDTH / _A_ROW,
+            Axis("meant", least, most), Axis("held − meant", -far, far), _HEIGHT,
+            column * WIDTH / _A_ROW, WIDTH / _A_ROW,
         )  # fmt: skip
         plot.title(f"to {each.name}")
-        plot.line(np.array([ends, ends]).T, "grid")
-        plot.points(points, 3.0)
+        plot.points(np.stack([meant, held - meant], axis=1), 3.0)
         plot.group.set("transform", f"translate(0 {row * (_HEIGHT + _ABOVE):g})")
         groups.append(plot.group)
     rows = -(-len(layers) // _A_ROW)

@@ -22,7 +22,8 @@ Scales = Literal["neuron", "layer", "network"]
 SCALES: Final[tuple[Scales, ...]] = ("neuron", "layer", "network")
 
 HEADROOM: Final = 4
-"""The range of `v` is so many times the threshold, reset and rest: inhibition goes below."""
+"""The range of `v` is so many times the threshold, the reset and a rest below 0: inhibition goes
+below, and a tick above."""
 
 _MARGIN: Final = 1.02
 """Room for what decays leave by rounding in the potential of a neuron that never fires."""
@@ -73,10 +74,12 @@ def _by_potential(meant: Meant, v_width: int) -> Reals:
     top = float((1 << v_width - 1) - 1)
     threshold = meant.gather("threshold")
     fires = np.isfinite(threshold)
+    rest, drift = meant.gather("rest"), meant.gather("drift")
+    steps = np.abs(meant.gather("v_loss") * rest) + np.abs(drift)
     extent = np.abs(np.where(fires, threshold, 0.0))
-    for name in ("v_reset", "rest"):
-        extent = np.maximum(extent, np.abs(meant.gather(name)))
-    extent = np.maximum(extent, np.abs(meant.gather("drift")))
+    # A neuron that fires stays below its threshold, however far above that it would rest.
+    for each in (np.abs(meant.gather("v_reset")), -rest, steps):
+        extent = np.maximum(extent, each)
     driven = _driven(meant)
     extent = np.where(fires, HEADROOM * extent, _MARGIN * driven)
     # A neuron that nothing moves fits at any scale.
