@@ -32,7 +32,9 @@ RULES = (
             "click",
             "cobs",
             "filelock",
+            "h5py",
             "matplotlib",
+            "nir",
             "numpy",
             "platformdirs",
             "rich",
@@ -47,7 +49,7 @@ RULES = (
     ),
 )
 # Extras: a core installation lacks them, so only the function that needs one may import it.
-LAZY_IN_HOST = {"matplotlib", "sklearn"}
+LAZY_IN_HOST = {"h5py", "matplotlib", "nir", "sklearn"}
 
 
 def sources(package: str) -> list[Path]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -32,15 +31,12 @@ from spiketwin.host.quantisation.report import QuantisationReport
 from spiketwin.host.quantisation.rounding import quantise
 from spiketwin.host.quantisation.scales import Chosen, Scales
 
-if TYPE_CHECKING:
-    import nir
-
 _DT = 1e-4
 _WEIGHT_WIDTH, _V_WIDTH = 16, 24
 
 
 def load(
-    source: nir.NIRGraph | str | os.PathLike[str],
+    source: Any,
     dt: float | None = None,
     *,
     weight_width: int | None = None,
@@ -52,67 +48,72 @@ def load(
 ) -> tuple[Network, QuantisationReport]:
     """Import a graph of NIR.
 
-    Spikes come in at its inputs, whose elements are the axons, and an axon that is named several
-    times in a tick counts as often. Each node with a state becomes a population of its name. A
-    layer acts a tick after the one before it; the report says how late each is (``lag``).
+    The elements of its inputs are axons; each node with a state becomes a population of its name.
 
     Parameters
     ----------
     source:
-        A graph, or the path of a file.
+        A `nir.NIRGraph`, or the path of a file.
     dt:
-        Seconds of a tick: by default that of the metadata if `save` wrote them, else 1e-4.
+        Seconds of a tick: by default as `save` wrote, else 1e-4.
     weight_width, v_width:
-        Bits of weights, 4…16, and of potentials, 8…24: by default those of the metadata if `save`
-        wrote them, else 16 and 24.
+        Bits of weights, 4…16, and of potentials, 8…24: by default as `save` wrote, else 16 and 24.
     scales:
         What has a scale of its own: each ``"neuron"``, each ``"layer"``, or the ``"network"``.
     integration:
         ``"euler"``: a step takes ``dt / tau`` of the way; ``"exact"``: ``1 - exp(-dt / tau)``.
     reset:
         ``"zero"``: a spike sets the potential to `v_reset` of the node, 0 unless it says another;
-        ``"subtract"``: it takes the threshold off. By default what `save` wrote, else ``"zero"``.
+        ``"subtract"``: it takes the threshold off. By default as `save` wrote, else ``"zero"``.
     if_gain:
-        What a spike adds to IF and I: ``"dt"``: ``dt·R·w``, as their equation says; ``"one"``:
-        ``R·w``.
+        What a spike adds to IF and I: ``"dt"``: ``dt·R·w``, by their equation; ``"one"``: ``R·w``.
 
     Returns
     -------
     Network, QuantisationReport
-        The network, and what was rounded; ``report.sizes`` are the arguments of
-        ``net.core_params`` for the core that it was rounded for, and ``report.start`` the state to
-        begin with.
+        The network, and what was rounded: ``report.sizes`` are arguments of ``net.core_params``,
+        and ``report.start`` is the state to begin with.
 
     Raises
     ------
     InvalidInput
         An argument is wrong.
-    NetworkFileError
-        The file is not one of NIR, or damaged.
     InvalidNetwork
         The graph contradicts itself, or has what is not carried; it is named.
     DoesNotFit
         The graph is larger than every core.
+    NetworkFileError, OSError
+        The file is not one of NIR, damaged, or cannot be read.
     ToolMissing
         The package ``nir`` is not installed.
-    OSError
-        The file cannot be read.
     """
     graph = flattened(read(source))
     held = Held.of(graph)
-    options = Options(
-        dt if dt is not None else held.dt if held else _DT, integration, reset or "zero", if_gain
-    )
+    seconds = dt if dt is not None else held.dt if held else _DT
+    options = Options(seconds, integration, reset or "zero", if_gain)
     options.check()
     meant = _meant(graph, options, reset)
-    same = held is not None and (
-        options.dt == held.dt
+    return _rounded(graph, meant, held, seconds, weight_width, v_width, scales)
+
+
+def _rounded(
+    graph: FlatGraph,
+    meant: Meant,
+    held: Held | None,
+    dt: float,
+    weight_width: int | None,
+    v_width: int | None,
+    scales: Scales,
+) -> tuple[Network, QuantisationReport]:
+    """Round a graph as it was before it was saved, where it was and nothing else is asked for."""
+    chosen = None
+    if held is not None and (
+        dt == held.dt
         and weight_width in (None, held.weight_width)
         and v_width in (None, held.v_width)
-    )
-    chosen = _chosen(graph, meant, held) if held is not None and same else None
-    if chosen is not None and held is not None:
+    ):
         weight_width, v_width = held.weight_width, held.v_width
+        chosen = _chosen(graph, meant, held)
     return quantise(
         meant,
         weight_width=_WEIGHT_WIDTH if weight_width is None else weight_width,

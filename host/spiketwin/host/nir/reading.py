@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from spiketwin.hdl.spec.installation import install_command
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput, InvalidNetwork, NetworkFileError, ToolMissing
 from spiketwin.host.inputs import open_regular
 from spiketwin.host.paths import path_of
-
-if TYPE_CHECKING:
-    import nir
 
 MOST_BYTES: Final = 1 << 30
 """Most bytes of a file, and of what it holds once it is unpacked."""
@@ -57,12 +55,12 @@ def library() -> Any:
         import nir
     except ImportError as error:
         raise ToolMissing(
-            "the package nir is not installed: pip install 'spiketwin[nir]'"
+            f"the package nir is not installed in this Python; run: {install_command('nir')}"
         ) from error
     return nir
 
 
-def read(source: object) -> nir.NIRGraph:
+def read(source: object) -> Any:
     """Return the graph of a file, or the one given.
 
     Raises
@@ -144,7 +142,7 @@ def _check_own(path: Path, name: str, dataset: Any) -> None:
         )
 
 
-def flattened(graph: nir.NIRGraph) -> FlatGraph:
+def flattened(graph: Any) -> FlatGraph:
     """Return a graph with the nodes of all graphs within in their places.
 
     Raises
@@ -165,7 +163,7 @@ def flattened(graph: nir.NIRGraph) -> FlatGraph:
     return flat
 
 
-def _add(graph: nir.NIRGraph, prefix: str, flat: FlatGraph, depth: int) -> None:
+def _add(graph: Any, prefix: str, flat: FlatGraph, depth: int) -> None:
     package = library()
     if depth > _DEEPEST:
         raise InvalidNetwork(f"graphs are nested deeper than {_DEEPEST}: flatten them")
@@ -197,7 +195,7 @@ def _add(graph: nir.NIRGraph, prefix: str, flat: FlatGraph, depth: int) -> None:
         flat.edges.append(edge)
 
 
-def _only(graph: nir.NIRGraph, kind: type, name: str, what: str) -> str:
+def _only(graph: Any, kind: type, name: str, what: str) -> str:
     found = [f"{name}.{key}" for key, node in graph.nodes.items() if isinstance(node, kind)]
     if len(found) != 1:
         raise InvalidNetwork(

@@ -100,6 +100,19 @@ def save(
     Options(dt).check()
     layers = _layers(net, report)
     _check_carried(net)
+    nodes, edges = _parts(package, net, layers, dt)
+    table = Held(float(dt), *_widths(net, report), net.i_syn_shift).table()
+    graph = package.NIRGraph(nodes, edges, metadata={KEY: table}, type_check=False)
+    buffer = io.BytesIO()
+    package.write(buffer, graph)
+    with replacing(path) as file:
+        file.write(buffer.getvalue())
+
+
+def _parts(
+    package: Any, net: Network, layers: list[Layer], dt: float
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Return the nodes of a graph by name, and its edges."""
     fine = float(1 << net.i_syn_shift)
     nodes: dict[str, Any] = {}
     edges: list[tuple[str, str]] = []
@@ -126,12 +139,7 @@ def save(
         else:
             edges.append((source, name))
     _check_fed(layers, fed)
-    table = Held(float(dt), *_widths(net, report), net.i_syn_shift).table()
-    graph = package.NIRGraph(nodes, edges, metadata={KEY: table}, type_check=False)
-    buffer = io.BytesIO()
-    package.write(buffer, graph)
-    with replacing(path) as file:
-        file.write(buffer.getvalue())
+    return nodes, edges
 
 
 def _layers(net: Network, report: QuantisationReport | None) -> list[Layer]:
