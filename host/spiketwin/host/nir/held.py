@@ -1,8 +1,8 @@
 """What this package writes beside a graph, so that a network comes back exactly.
 
 The metadata of the graph have a table ``spiketwin`` with the widths, the shift of currents and the
-seconds of a tick; those of a node have one with the scale of its neurons and its reset. Other
-programs leave them alone, and the graph is complete without them.
+seconds of a tick; those of a node have one with the scale of its neurons, its reset and its place.
+Other programs leave them alone, and the graph is complete without them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from spiketwin.hdl.spec.arithmetic import MAX_DECAY_SHIFT
+from spiketwin.hdl.spec.params import MAX_LINES
 from spiketwin.host.errors import InvalidNetwork
 from spiketwin.host.nir.maps import reals
 from spiketwin.host.nir.reading import FlatGraph
@@ -81,6 +82,14 @@ def scale_of(name: str, node: Any, size: int) -> Reals | None:
             f"scale of {name} in the metadata must be {size} numbers above 0: leave it out"
         )
     return np.broadcast_to(scale, size).astype(np.float64)
+
+
+def first_of(node: Any) -> int | None:
+    """Return the number of the first neuron that the metadata of a node say, or None."""
+    table = _table(node.metadata)
+    if table is None or "first" not in table:
+        return None
+    return _number(table, "first", (0, MAX_LINES))
 
 
 def subtracts(node: Any) -> bool:

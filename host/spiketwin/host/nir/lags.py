@@ -27,7 +27,9 @@ def lags_of(layers: list[str], edges: Iterable[Edge]) -> tuple[dict[str, int], s
         Lags by name; and the edges of a layer to itself, or to one that leads to it.
     """
     after: dict[str, list[str]] = {name: [] for name in layers}
-    for source, target in edges:
+    number = {name: k for k, name in enumerate(layers)}
+    # In the order of layers, so that the same edges go back whoever lists them.
+    for source, target in sorted(set(edges), key=lambda edge: [number[name] for name in edge]):
         after[source].append(target)
     back: set[Edge] = set()
     order: list[str] = []

@@ -11,7 +11,7 @@ from spiketwin.hdl.spec.params import MAX_LINES
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import DoesNotFit, InvalidNetwork
 from spiketwin.host.network import Network
-from spiketwin.host.nir.held import Held, scale_of, subtracts
+from spiketwin.host.nir.held import Held, first_of, scale_of, subtracts
 from spiketwin.host.nir.lags import lags_of, natural_delay
 from spiketwin.host.nir.neurons import (
     KINDS,
@@ -139,6 +139,9 @@ def _meant(graph: FlatGraph, options: Options, reset: Reset | None) -> Meant:
         if type(node).__name__ in KINDS:
             softly = reset is None and subtracts(node)
             own[name] = replace(options, reset="subtract") if softly else options
+    firsts = {name: first_of(graph.nodes[name]) for name in own}
+    if None not in firsts.values():
+        own = {name: own[name] for name in sorted(own, key=lambda name: firsts[name] or 0)}
     shapes = {name: _input_shape(name, graph.nodes[name]) for name in graph.inputs}
     shapes |= {name: shape_of(name, graph.nodes[name]) for name in own}
     _check_sizes(shapes, graph.inputs)
@@ -228,7 +231,8 @@ def _assembled(
         )
     )  # fmt: skip
     lags, back = lags_of(near, edges)
-    names = sorted(near, key=lambda name: lags[name])
+    placed = all(first_of(graph.nodes[name]) is not None for name in near)
+    names = list(own) if placed else sorted(near, key=lambda name: lags[name])
     firsts, first = {}, 0
     for name in graph.inputs:
         firsts[name] = first

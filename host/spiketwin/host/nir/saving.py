@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -25,13 +25,15 @@ from spiketwin.host.populations import Population, Projection
 from spiketwin.host.quantisation.meant import Reals
 from spiketwin.host.quantisation.profiles import held_loss
 from spiketwin.host.quantisation.report import QuantisationReport
+from spiketwin.host.quantisation.rounding import V_WIDTHS, WEIGHT_WIDTHS
 from spiketwin.host.replacing import replacing
 from spiketwin.host.sums import NEVER_FIRES, WIDEST
 
 _AXONS = "input"
 """Name of the node of all axons."""
 
-_NARROWEST = 8
+_FLOORS: Final = tuple(-(1 << width - 1) for width in range(V_WIDTHS[0], WIDEST + 1))
+"""Lowest potentials of cores."""
 
 
 class Layer(NamedTuple):
@@ -56,6 +58,10 @@ class Layer(NamedTuple):
     v_loss: Reals
     i_loss: Reals
     steady: Reals
+
+
+Between = tuple[str, Layer, Reals, int]
+"""Name of a source, the target, the weights of all pairs, and the delay in ticks."""
 
 
 def save(
@@ -98,10 +104,12 @@ def save(
     package = library()
     net = checked_network(net)
     Options(dt).check()
-    layers = _layers(net, report)
     _check_carried(net)
-    nodes, edges = _parts(package, net, layers, dt)
-    table = Held(float(dt), *_widths(net, report), net.i_syn_shift).table()
+    layers = _layers(net, report)
+    between = list(_between(net, layers))
+    most_weight = max((int(np.abs(each[2]).max(initial=0)) for each in between), default=0)
+    table = Held(float(dt), *_widths(net, report, most_weight), net.i_syn_shift).table()
+    nodes, edges = _parts(package, net, layers, between, dt)
     graph = package.NIRGraph(nodes, edges, metadata={KEY: table}, type_check=False)
     buffer = io.BytesIO()
     package.write(buffer, graph)
@@ -110,7 +118,7 @@ def save(
 
 
 def _parts(
-    package: Any, net: Network, layers: list[Layer], dt: float
+    package: Any, net: Network, layers: list[Layer], between: list[Between], dt: float
 ) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Return the nodes of a graph by name, and its edges."""
     fine = float(1 << net.i_syn_shift)
@@ -122,7 +130,7 @@ def _parts(
         nodes[layer.name] = _node(package, net, layer, dt)
         nodes[f"{layer.name}_output"] = package.Output(np.array([len(layer.population)]))
         edges.append((layer.name, f"{layer.name}_output"))
-    for number, (source, target, weights, delay) in enumerate(_between(net, layers)):
+    for number, (source, target, weights, delay) in enumerate(between):
         name = f"synapses_{number}"
         held = np.ascontiguousarray((weights / (target.scales * fine)).T)
         if target.steady.any() and target.name not in fed:
@@ -151,7 +159,7 @@ def _layers(net: Network, report: QuantisationReport | None) -> list[Layer]:
             f"report is of {len(scales)} neurons, and the network has {net.n_neurons}: give the "
             "report that came with it, or none"
         )
-    shifts = net.core_params().decay_shift if report is None else report.sizes["decay_shift"]
+    shifts = _has_shifts(net) if report is None else report.sizes["decay_shift"]
     v_loss, i_loss = (_losses(net, name, shifts) for name in ("v_tau", "i_syn_tau"))
     start = np.zeros(net.n_neurons) if report is None else report.meant.gather("i_start") * scales
     steady = np.where(start == 0, 0.0, -start / np.where(i_loss < 1, 1 - i_loss, 1.0))
@@ -213,22 +221,37 @@ def _check_carried(net: Network) -> None:
         if there:
             raise InvalidNetwork(f"a graph of NIR has no {name}: {does}")
     negative = any(np.any(each.weights < 0) for each in net.blocks) or np.any(net.bias < 0)
-    lowest = [-(1 << width - 1) for width in range(_NARROWEST, WIDEST + 1)]
     floors = np.unique(net.of_neurons("v_floor")).tolist()
-    if (negative or np.any(net.v_reset < 0)) and (len(floors) > 1 or floors[0] not in lowest):
+    highest = int(np.abs(net.threshold[~never]).max(initial=0))
+    holds = len(floors) > 1 or floors[0] not in _FLOORS or highest >= -floors[0]
+    if (negative or np.any(net.v_reset < 0)) and holds:
         raise InvalidNetwork(
-            f"a graph of NIR has no v_floor, and {floors[0]} would hold potentials up: set it to "
-            "the lowest of a core, minus a power of two such as -(1 << 23)"
+            f"a graph of NIR has no v_floor, and {floors[-1]} holds potentials up: set it to the "
+            "lowest of a core that holds the thresholds, such as -(1 << 23)"
         )
 
 
-def _widths(net: Network, report: QuantisationReport | None) -> tuple[int, int]:
+def _has_shifts(net: Network) -> bool:
+    """Return whether the core that ``net.core_params()`` gives has shifts of decays."""
+    # With widths that are given it does not warn of what may saturate, which saving does not do.
+    widest = dict.fromkeys(("v_width", "i_syn_width", "theta_width"), WIDEST)
+    return net.core_params(**widest).decay_shift
+
+
+def _widths(net: Network, report: QuantisationReport | None, most_weight: int) -> tuple[int, int]:
+    """Return the widths of weights, of which the largest is given, and of potentials."""
     if report is not None:
         return report.sizes["weight_width"], report.sizes["v_width"]
-    params = net.core_params()
+    least, most = WEIGHT_WIDTHS
+    width = most_weight.bit_length() + 1
+    if width > most:
+        raise InvalidNetwork(
+            f"the synapses of a pair of neurons add up to {most_weight:,} units, and a graph of "
+            "NIR has one for each pair: make their sum smaller"
+        )
     floor = int(np.min(net.v_floor))
-    # A floor that is that of a width comes back as such.
-    return params.weight_width, max(params.v_width, (-floor - 1).bit_length() + 1)
+    # A floor that is the lowest of a width comes back as such.
+    return max(least, width), (-floor).bit_length() if floor in _FLOORS else WIDEST
 
 
 def _node(package: Any, net: Network, layer: Layer, dt: float) -> Any:
@@ -249,7 +272,7 @@ def _node(package: Any, net: Network, layer: Layer, dt: float) -> Any:
             f"{shown(layer.name)} has neurons with reset_subtract and others without: put each "
             "kind into a population of its own"
         )
-    table: dict[str, Any] = {"scale": scales, "reset_subtract": int(subtracts)}
+    table: dict[str, Any] = {"scale": scales, "reset_subtract": int(subtracts), "first": part.start}
     own: dict[str, Any] = {"metadata": {KEY: table}}
     if fires:
         own |= {"v_threshold": (threshold - 0.5) / scales, "v_reset": net.v_reset[part] / scales}
@@ -271,7 +294,7 @@ def _losses(net: Network, name: str, shifts: bool) -> Reals:
     return losses
 
 
-def _between(net: Network, layers: list[Layer]) -> Iterator[tuple[str, Layer, Reals, int]]:
+def _between(net: Network, layers: list[Layer]) -> Iterator[Between]:
     """Yield the name of a source, the target, the weights of all pairs, and the delay in ticks."""
     blocks: dict[tuple[str, str, int], Reals] = {}
     by_name = {layer.name: layer for layer in layers}

@@ -172,10 +172,12 @@ class Meant:
 
 def check_finite(name: str, values: NDArray[Any]) -> None:
     """Raise `InvalidNetwork` if a value is not a finite number."""
-    wrong = np.argwhere(~np.isfinite(values))
-    if wrong.size:
-        index = ", ".join(map(str, wrong[0].tolist()))
-        raise InvalidNetwork(
-            f"{name} must be finite numbers, and [{index}] is {values[tuple(wrong[0])]}: mend the "
-            "network that is imported"
-        )
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    first = tuple(np.argwhere(~finite)[0].tolist())
+    where = f"[{', '.join(map(str, first))}]" if first else "it"
+    raise InvalidNetwork(
+        f"{name} must be finite numbers, and {where} is {values[first]}: mend the network that is "
+        "imported"
+    )
