@@ -163,10 +163,14 @@ def _meant(graph: FlatGraph, options: Options, reset: Reset | None) -> Meant:
 
 
 def _input_shape(name: str, node: Any) -> tuple[int, ...]:
-    shape = (node.input_type or {}).get("input")
-    if shape is None or np.asarray(shape).dtype.kind not in "iu" or np.any(np.asarray(shape) < 1):
+    given = node.input_type.get("input") if isinstance(node.input_type, dict) else None
+    try:
+        shape = np.asarray(given)
+    except ValueError:  # a ragged list
+        shape = np.zeros(0)
+    if shape.dtype.kind not in "iu" or not shape.size or np.any(shape < 1):
         raise InvalidNetwork(f"the input {shown(name)} must say the shape of what comes in")
-    return tuple(np.asarray(shape).reshape(-1).tolist())
+    return tuple(shape.reshape(-1).tolist())
 
 
 def _check_sizes(shapes: dict[str, tuple[int, ...]], inputs: list[str]) -> None:

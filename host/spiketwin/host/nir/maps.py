@@ -13,18 +13,26 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidNetwork
 from spiketwin.host.quantisation.meant import Reals, check_finite
 
+_SMALLEST, _LARGEST = 1e-30, 1e30
+"""Magnitudes of numbers that can make a difference beside others."""
+
 _AT_A_TIME: Final = 256
 """Signals that are convolved at a time: all windows of these are in memory."""
 
 
 def reals(name: str, value: object) -> Reals:
-    """Return an attribute of a node as real numbers; raise `InvalidNetwork` if it is none."""
+    """Return an attribute of a node as real numbers; raise `InvalidNetwork` if it is none.
+
+    Magnitudes are at most 1e30; those below 1e-30, which training may leave, are 0.
+    """
     try:
         array = np.asarray(value, np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidNetwork(f"{name} must be real numbers, not {shown(value)}") from error
     check_finite(name, array)
-    return array
+    if (np.abs(array) > _LARGEST).any():
+        raise InvalidNetwork(f"{name} must be at most {_LARGEST:g} in magnitude, for any core")
+    return np.where(np.abs(array) < _SMALLEST, 0.0, array)
 
 
 def apply(name: str, node: Any, x: Reals) -> Reals:
@@ -88,7 +96,9 @@ def _scale(name: str, node: Any, x: Reals) -> Reals:
 
 def _flatten(name: str, node: Any, x: Reals) -> Reals:
     shape, dims = x.shape[1:], x.ndim - 1
-    first, last = int(node.start_dim), int(node.end_dim)
+    ((first,), (last,)) = (
+        _numbers(name, node, each, 1, -dims) for each in ("start_dim", "end_dim")
+    )
     last += dims if last < 0 else 0
     if not 0 <= first <= last < dims:
         raise InvalidNetwork(
@@ -101,13 +111,13 @@ def _flatten(name: str, node: Any, x: Reals) -> Reals:
 def _convolve(name: str, node: Any, x: Reals) -> Reals:
     dims = 1 if type(node).__name__ == "Conv1d" else 2
     weight = reals(f"weight of {name}", node.weight)
-    groups = int(node.groups)
+    (groups,) = _numbers(name, node, "groups", 1, 1)
     if weight.ndim != dims + 2 or x.ndim != dims + 2:
         raise InvalidNetwork(
             f"{name} convolves signals of {dims + 1} dimensions by a weight of {dims + 2}, not "
             f"{x.shape[1:]} by {weight.shape}"
         )
-    if groups < 1 or len(weight) % groups or x.shape[1] != groups * weight.shape[1]:
+    if len(weight) % groups or x.shape[1] != groups * weight.shape[1]:
         raise InvalidNetwork(
             f"{name} takes {groups} × {weight.shape[1]} channels and makes {len(weight)}, and "
             f"{x.shape[1]} come to it: its groups must divide both"
@@ -177,7 +187,10 @@ def _padding(
 
 
 def _numbers(name: str, node: Any, what: str, dims: int, least: int) -> tuple[int, ...]:
-    given = np.asarray(getattr(node, what))
+    try:
+        given = np.asarray(getattr(node, what))
+    except ValueError:  # a ragged list
+        given = np.zeros(0)
     if given.dtype.kind not in "iu" or given.size not in (1, dims) or (given < least).any():
         raise InvalidNetwork(
             f"{what} of {name} must be {dims} whole numbers, {least} or more, not "

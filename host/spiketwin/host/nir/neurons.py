@@ -121,9 +121,9 @@ class Neurons:
 
 
 def shape_of(name: str, node: Any) -> tuple[int, ...]:
-    """Return the shape of a node with a state."""
-    own = node.threshold if type(node).__name__ == "Threshold" else node.r
-    return np.shape(own) or (1,)
+    """Return the shape of a node with a state; raise `InvalidNetwork` if it has none."""
+    own = "threshold" if type(node).__name__ == "Threshold" else "r"
+    return reals(f"{own} of {name}", getattr(node, own)).shape or (1,)
 
 
 def neurons_of(name: str, node: Any, options: Options) -> Neurons:

@@ -119,13 +119,13 @@ class Signals:
                 "bias behind the Delay"
             )
         ticks = reals(f"delay of {name}", node.delay) / self._dt
-        whole = np.rint(ticks).astype(np.int64)
-        if whole.size and (whole.min() < 0 or whole.max() > MAX_DELAY):
+        if ticks.size and not -0.5 <= ticks.min() <= ticks.max() <= MAX_DELAY + 0.5:
             raise InvalidNetwork(
                 f"delay of {name} must be 0…{MAX_DELAY * self._dt:g} s, which are {MAX_DELAY} "
                 f"ticks of {self._dt:g} s, not {float(np.max(np.abs(node.delay))):g}: take a "
                 "larger dt, or chain less delay"
             )
+        whole = np.rint(ticks).astype(np.int64)
         if whole.shape != arriving.shape and whole.size != 1:
             raise InvalidNetwork(
                 f"delay of {name} must have the shape {arriving.shape}, not {whole.shape}"
