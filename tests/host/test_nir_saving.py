@@ -8,16 +8,22 @@ import numpy as np
 import pytest
 from support.graphs import cuba, events, graph_of, inputs, lif, outputs, recurrent, simulate
 
+from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS, Per
 from spiketwin.host import Network, connect, nir
 from spiketwin.host.errors import InvalidInput, InvalidNetwork
 from spiketwin.host.quantisation.report import QuantisationReport
 
 DT = 1e-3
+OF_NEURONS = [
+    each.attribute
+    for each in VECTOR_PARAMETERS
+    if each.per is Per.NEURON and each.attribute != "profile"  # profiles may be in another order
+]
 
 
 def assert_same(one: Network, other: Network, params: Any) -> None:
     """The same for a core of these sizes: neurons, profiles, weights and delays of all pairs."""
-    for name in ("threshold", "v_reset", "bias"):
+    for name in OF_NEURONS:
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
     tables = [each.profile_values(params) for each in (one, other)]
     for variable in tables[0]:

@@ -11,7 +11,7 @@ import pytest
 from support.graphs import cuba, events, recurrent
 
 from spiketwin.cosim.report import quantisation as page
-from spiketwin.cosim.report.page import Heading
+from spiketwin.cosim.report.rendering import Head
 from spiketwin.host import nir
 from spiketwin.host.quantisation import measure
 from spiketwin.host.quantisation.measure import Measured
@@ -48,7 +48,7 @@ def case() -> Case:
 
 def saved(folder: Path, case: Case, **changes: Any) -> str:
     path = folder / "page.html"
-    page.save(path, replace(Heading("braille", "nir.load(…)", 1), **changes), *case)
+    page.save(path, replace(Head("braille", "nir.load(…)"), **changes), *case)
     return path.read_text()
 
 
@@ -105,7 +105,7 @@ def test_bars_are_as_long_as_the_shares(tmp_path: Path, case: Case) -> None:
 
 def test_a_page_without_a_measurement_says_what_is_rounded(tmp_path: Path, case: Case) -> None:
     path = tmp_path / "page.html"
-    page.save(path, Heading("x", "y", 1), case[0])
+    page.save(path, Head("x", "y"), case[0])
     text = Text(path.read_text())
     assert "ROUNDED" in text
     assert "Spikes as they are meant" not in text

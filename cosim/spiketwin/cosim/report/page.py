@@ -11,26 +11,20 @@ from spiketwin.cosim.compare.difference import Difference
 from spiketwin.cosim.compare.equality import NO_SPIKE
 from spiketwin.cosim.report import latency, ledger, nearness, raster, rates, summary, weights
 from spiketwin.cosim.report.figure import Figure, Table, TableCell
-from spiketwin.cosim.report.rendering import write_page
+from spiketwin.cosim.report.rendering import Head, write_page
 from spiketwin.hdl.spec.params import described
 
 
 @dataclass(frozen=True)
-class Heading:
+class Heading(Head):
     """The head of a report.
 
     Attributes
     ----------
-    title:
-        Name of the network or preset.
-    command:
-        The call that makes the report again.
     every:
         Ticks between two comparisons of all state.
     """
 
-    title: str
-    command: str
     every: int
 
 

@@ -13,8 +13,7 @@ from spiketwin.cosim.report.bars import Bar, stacked
 from spiketwin.cosim.report.chart import Axis, Plot, round_up
 from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key
-from spiketwin.cosim.report.page import Heading
-from spiketwin.cosim.report.rendering import write_page
+from spiketwin.cosim.report.rendering import Head, write_page
 from spiketwin.cosim.report.summary import origins
 from spiketwin.cosim.report.svg import WIDTH, drawing
 from spiketwin.host.cli.outcome import Outcome
@@ -34,7 +33,7 @@ _A_ROW: Final = 2
 
 
 def save(
-    path: Path, heading: Heading, report: QuantisationReport, measured: Measured | None = None
+    path: Path, heading: Head, report: QuantisationReport, measured: Measured | None = None
 ) -> None:
     """Write the page of a quantisation.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,22 @@ from spiketwin.host.replacing import replacing
 
 MODULES: Final = ("jinja2", "PIL")
 """Packages of the extra ``demo`` that a page needs."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a page.
+
+    Attributes
+    ----------
+    title:
+        Name of what it is about.
+    command:
+        The call that makes the page again.
+    """
+
+    title: str
+    command: str
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from spiketwin.hdl.spec.params import MAX_LINES
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.text import shown
+from spiketwin.hdl.spec.variables import Per
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
-from spiketwin.host.network import SETTINGS, Network
+from spiketwin.host.network import ARRAYS, SETTINGS, Network
 from spiketwin.host.populations import Population
 from spiketwin.host.quantisation.floating import FloatRun, run_floating
 from spiketwin.host.quantisation.meant import Meant
@@ -343,13 +344,11 @@ def begin(core: Core, report: QuantisationReport) -> None:
 def _opened(net: Network) -> Network:
     """Return the network with its loop open: an axon stands for each of its neurons as a source."""
     settings = {name: getattr(net, name) for name in SETTINGS}
+    own = [name for name, variable in ARRAYS.items() if variable.per is Per.NEURON]
     made = Network(n_axons=net.n_sources, **settings)
     for each in net.populations:
         part = slice(each.first, each.first + each.size)
-        made.population(
-            each.size, name=each.name, threshold=net.threshold[part], v_reset=net.v_reset[part],
-            bias=net.bias[part], profile=net.profile[part],
-        )  # fmt: skip
+        made.population(each.size, name=each.name, **{n: getattr(net, n)[part] for n in own})
     for projection in net.projections:
         sources = projection.source.sources
         target = Population(
