@@ -25,7 +25,7 @@ from spiketwin.cosim.compare.comparison import Comparison, Findings
 from spiketwin.cosim.compare.equality import Behaviour
 from spiketwin.cosim.compare.subject import Playback, Subject
 from spiketwin.cosim.report import page as report
-from spiketwin.cosim.report import raster
+from spiketwin.cosim.report import raster, rendering
 from spiketwin.cosim.report import trace as trace_file
 from spiketwin.cosim.report.rendering import shown as as_text
 from spiketwin.hdl.spec import schedule
@@ -680,7 +680,7 @@ def test_a_page_that_fails_leaves_the_one_there_was(
 ) -> None:
     path = tmp_path / "page.html"
     path.write_text("the one before")
-    monkeypatch.setattr(report, "version", lambda _name: 1 / 0)
+    monkeypatch.setattr(rendering, "version", lambda _name: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         saved(differing, path)
     assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
