@@ -212,12 +212,6 @@ def apart() -> Network:
     return net
 
 
-def without_leak(bias: int) -> Network:
-    net = Network(n_axons=1)
-    net.population(2, bias=bias)
-    return net
-
-
 @pytest.mark.parametrize(
     ("net", "says"),
     [
@@ -229,7 +223,6 @@ def without_leak(bias: int) -> Network:
         (changed(v_floor=-1000), "no v_floor, and -1000"),
         (apart(), "no synapse_delay: put the synapses of each delay into a projection"),
         (early(), "axons reach population 2 1 ticks before others .* a delay of 1 ticks"),
-        (without_leak(4), "'population 1' has a bias, no leak, and no synapses"),
         (changed(i_syn_tau=np.inf), "a current that never decays"),
         (Network(n_axons=0, n_neurons=4), "has an Input: give the network an axon"),
     ],
@@ -267,3 +260,19 @@ def test_a_layer_of_one_more_kind_keeps_its_threshold_above_it(tmp_path: Path) -
     back, report = nir.load(tmp_path / "net.nir")
     assert spikes(back, report, [(0, 0)], report.sizes) == [[0, 1], [0, 2], [0, 3]]
     assert lif(1).v_threshold.tolist() == [1.0]
+
+
+def test_neurons_that_hear_nothing_come_back_whatever_they_are_called(tmp_path: Path) -> None:
+    net = Network(n_axons=1, v_tau=20.0)
+    net.population(2, bias=60, threshold=300, name="input")
+    net.population(3, bias=2, threshold=9, v_tau=np.inf, name="input_output")
+    quiet = net.population(1, threshold=20, name="synapses_0")
+    net.project(net.axons, quiet, weights=30, delay=1)
+    nir.save(tmp_path / "net.nir", net, DT)
+    back, report = nir.load(tmp_path / "net.nir")
+    for name in OF_NEURONS:
+        assert np.array_equal(getattr(net, name), getattr(back, name)), name
+    assert not report.start
+    expected = spikes(net, None, [(4, 0)], {})
+    assert {neuron for _, neuron in expected} == set(range(6))
+    assert spikes(back, report, [(4, 0)], report.sizes) == expected

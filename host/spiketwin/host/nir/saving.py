@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Container, Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -31,6 +32,9 @@ from spiketwin.host.sums import NEVER_FIRES, WIDEST
 
 _AXONS = "input"
 """Name of the node of all axons."""
+
+_NOT_IN_NAMES: Final = re.compile(r"[/.\0]")
+"""What a name in a file may not have: it names a group there."""
 
 _FLOORS: Final = tuple(-(1 << width - 1) for width in range(V_WIDTHS[0], WIDEST + 1))
 """Lowest potentials of cores."""
@@ -126,12 +130,13 @@ def _parts(
     edges: list[tuple[str, str]] = []
     fed: set[str] = set()
     nodes[_AXONS] = package.Input(np.array([net.n_axons]))
+    nodes |= {layer.name: _node(package, net, layer, dt) for layer in layers}
     for layer in layers:
-        nodes[layer.name] = _node(package, net, layer, dt)
-        nodes[f"{layer.name}_output"] = package.Output(np.array([len(layer.population)]))
-        edges.append((layer.name, f"{layer.name}_output"))
+        name = _free(f"{layer.name}_output", nodes)
+        nodes[name] = package.Output(np.array([len(layer.population)]))
+        edges.append((layer.name, name))
     for number, (source, target, weights, delay) in enumerate(between):
-        name = f"synapses_{number}"
+        name = _free(f"synapses_{number}", nodes)
         held = np.ascontiguousarray((weights / (target.scales * fine)).T)
         if target.steady.any() and target.name not in fed:
             bias = target.steady * target.i_loss / target.scales
@@ -141,13 +146,19 @@ def _parts(
         fed.add(target.name)
         edges.append((name, target.name))
         if delay:
-            late = f"delay_{number}"
+            late = _free(f"delay_{number}", nodes)
             nodes[late] = package.Delay(delay=np.full(len(weights), delay * dt))
             edges += [(source, late), (late, name)]
         else:
             edges.append((source, name))
-    _check_fed(layers, fed)
     return nodes, edges
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """Return a name, or one like it, that is not taken yet."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _layers(net: Network, report: QuantisationReport | None) -> list[Layer]:
@@ -167,23 +178,11 @@ def _layers(net: Network, report: QuantisationReport | None) -> list[Layer]:
     made = net.populations or (Population(net, "neurons", False, 0, net.n_neurons),)
     layers: list[Layer] = []
     for each in made:
-        # Names of groups of the file, which may not have a slash, and must differ.
-        name = each.name.replace("/", "_").replace(".", "_")
-        while name == _AXONS or any(name == other.name for other in layers):
-            name += "_"
+        name = _free(_NOT_IN_NAMES.sub("_", each.name), [_AXONS, *(e.name for e in layers)])
         part = slice(each.neurons.start, each.neurons.stop)
         its = (scales[part], v_loss[part], i_loss[part], steady[part])
         layers.append(Layer(name, each, *its))
     return layers
-
-
-def _check_fed(layers: list[Layer], fed: set[str]) -> None:
-    for layer in layers:
-        if layer.steady.any() and layer.name not in fed:
-            raise InvalidNetwork(
-                f"{shown(layer.name)} has a bias, no leak, and no synapses, which no node of NIR "
-                "has: give it a v_tau, such as 65535"
-            )
 
 
 def _check_carried(net: Network) -> None:
@@ -307,6 +306,9 @@ def _between(net: Network, layers: list[Layer]) -> Iterator[Between]:
         row, column = each.source.first - first, each.target.first - target.population.first
         shape = each.weights.shape
         whole[row : row + shape[0], column : column + shape[1]] += each.weights
+    for name in sorted(by_name.keys() - {target for _, target, _ in blocks}):
+        # Nothing comes to it, which is no graph: so what comes to it has no weight.
+        blocks["", name, 0] = np.zeros((net.n_axons, len(by_name[name].population)))
     near = sorted(by_name, key=lambda name: not any(s == "" and t == name for s, t, _ in blocks))
     edges = dict.fromkeys((s, t) for s, t, _ in blocks if s)
     lags, back = lags_of(near, [(s, t) for t in near for s in near if (s, t) in edges])
