@@ -216,6 +216,8 @@ def test_a_reset_may_subtract() -> None:
     net, report = nir.load(graph, DT, reset="subtract")
     meant = spikes_of(simulate(graph, stimulus, 200, DT, subtracts=True), report, 200)
     assert meant != spikes_of(simulate(graph, stimulus, 200, DT), report, 200)
+    least = net.threshold[:40].min()
+    assert f"off, which is of {least:,} units or more" in report.notes[0]
     assert fired(played(net, report, stimulus, 200)) == meant
 
 

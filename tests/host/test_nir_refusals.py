@@ -1,5 +1,7 @@
 """What is wrong or not carried in a graph or a file of NIR is refused by name."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from spiketwin.host.errors import (
     InvalidNetwork,
     NetworkFileError,
     SpiketwinError,
+    ToolMissing,
 )
 
 DT = 1e-3
@@ -214,6 +217,19 @@ def test_what_is_no_graph_is_refused() -> None:
         nir.load(lif(2), DT)
     with pytest.raises(InvalidInput, match="a graph of NIR must be the path of a file, not 7"):
         nir.load(7, DT)
+
+
+def test_without_the_package_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = recurrent(1)
+    monkeypatch.setitem(sys.modules, "nir", None)
+    with pytest.raises(ToolMissing, match=r"nir is not installed in this Python; run: .*nir"):
+        nir.load(graph, DT)
+
+
+def test_the_door_needs_the_package_only_where_it_is_used() -> None:
+    code = "import sys, spiketwin.host.nir; print({'nir', 'h5py'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -269,6 +269,13 @@ def _notes(meant: Meant, layers: list[LayerHeld], net: Network, i_syn_width: int
                 f"Neurons of {each.name} share time constants with others, as a core has few: the "
                 f"worst is off by {each.decay_worst:.1%}."
             )
+    notes += [
+        f"A spike of {layer.name} takes up to a unit more than its threshold off, which is of "
+        f"{int(net.threshold[meant.places[layer.name].start :][: layer.size].min()):,} units or "
+        "more, as a core subtracts the least potential that fires."
+        for layer in meant.layers
+        if layer.reset_subtract
+    ]
     if any(p.delay and not p.source for p in meant.projections):
         notes.append("An axon that is named several times in a tick arrives once behind a delay.")
     never = net.threshold == NEVER_FIRES
