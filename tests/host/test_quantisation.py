@@ -1,6 +1,7 @@
 """What a core holds of a network that is meant: scales, errors, costs, and widths."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -266,3 +267,11 @@ def test_a_layer_that_never_fires_does_not_on_any_stimulus() -> None:
         assert not len(run.spikes)
         assert run.saturations is not None
         assert run.saturations.v == 0
+
+
+def test_a_report_of_a_front_end_without_a_description_cannot_be_measured() -> None:
+    net, report = nir.load(recurrent(1), DT)
+    bare = replace(report, description=None)
+    assert bare.as_json() == report.as_json()
+    with pytest.raises(InvalidInput, match="compare targets instead"):
+        measure(net, bare, [[]], 10)

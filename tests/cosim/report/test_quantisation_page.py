@@ -105,7 +105,7 @@ def test_bars_are_as_long_as_the_shares(tmp_path: Path, case: Case) -> None:
 
 def test_a_page_without_a_measurement_says_what_is_rounded(tmp_path: Path, case: Case) -> None:
     path = tmp_path / "page.html"
-    page.save(path, Head("x", "y"), case[0])
+    page.save(path, Head("x", "y"), replace(case[0], description=None))
     text = Text(path.read_text())
     assert "ROUNDED" in text
     assert "Spikes as they are meant" not in text

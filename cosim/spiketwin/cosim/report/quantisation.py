@@ -60,7 +60,7 @@ def save(
         path,
         "quantisation.html",
         kind="spiketwin, a quantisation",
-        summary=f"{report.meant.n_axons:,} axons, {report.meant.n_neurons:,} neurons",
+        summary=f"{len(report.layers)} layers, {len(report.scales):,} neurons",
         sign="✓" if outcome.passed else "!",
         heading=heading,
         outcome=outcome,

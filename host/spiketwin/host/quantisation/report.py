@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import InvalidInput
 from spiketwin.host.quantisation.meant import Choice, Meant, Reals
+
+_LISTED: Final = 8
+"""Most decays of a layer that are listed."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,53 @@ class LayerHeld(Result):
     meant_weights: Reals = field(repr=False)
     held_weights: Reals = field(repr=False)
 
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        kind: str,
+        neurons: range,
+        scales: Reals,
+        *,
+        wanted: Reals,
+        held: Reals,
+        thresholds: tuple[Reals, Reals],
+        decays: list[Decay],
+        clipped: int = 0,
+        lag: int = 0,
+    ) -> Self:
+        """Compare what is meant with what a core holds.
+
+        Parameters
+        ----------
+        name, kind, neurons, scales, clipped, lag:
+            As the attributes; `neurons` are its numbers.
+        wanted, held:
+            Shape (synapses to a neuron, size): the weights to each neuron, in the unit of what is
+            meant; 0 where there is none.
+        thresholds:
+            Thresholds as they are meant and as they are held, in the same unit; not finite where
+            no neuron fires.
+        decays:
+            All time constants, the most frequent ones first.
+        """
+        largest = np.abs(wanted).max(axis=0, initial=0.0)
+        share = np.abs(held - wanted) / np.where(largest > 0, largest, 1.0)
+        there, (meant, its) = wanted != 0, thresholds
+        off = 0.0
+        if np.isfinite(meant).all():
+            off = float((np.abs(its - meant) / np.where(meant == 0, 1.0, np.abs(meant))).max())
+        return cls(
+            name=name, kind=kind, first=neurons.start, size=len(neurons), lag=lag, scales=scales,
+            synapses=int(there.sum()), lost=int((there & (held == 0)).sum()), clipped=clipped,
+            largest=float(largest.max(initial=0.0)),
+            weight_worst=float(share[there].max(initial=0.0)),
+            weight_rms=float(np.sqrt((share[there] ** 2).mean())) if there.any() else 0.0,
+            threshold_worst=off, decays=decays[:_LISTED], decays_left_out=len(decays[_LISTED:]),
+            decay_worst=max((each.error for each in decays), default=0.0),
+            meant_weights=wanted[there], held_weights=held[there],
+        )  # fmt: skip
+
     @property
     def neurons(self) -> range:
         """Numbers of its neurons, as in `Run.spikes`."""
@@ -130,8 +181,9 @@ class QuantisationReport(Result):
     start:
         State to begin with, by the names of `Core.write_state`: arrays of shape (n_neurons,).
         Empty if the network begins at rest.
-    meant:
-        The network that was meant.
+    description:
+        The network that was meant, as `measure` runs it; None from a front end whose networks
+        cannot be described so.
     """
 
     json_keys: ClassVar[tuple[str, ...]] = (
@@ -144,7 +196,17 @@ class QuantisationReport(Result):
     choices: tuple[Choice, ...]
     notes: list[str]
     start: dict[str, IntArray]
-    meant: Meant = field(repr=False)
+    description: Meant | None = field(default=None, repr=False)
+
+    @property
+    def meant(self) -> Meant:
+        """The network that was meant; raise `InvalidInput` if the report has none."""
+        if self.description is None:
+            raise InvalidInput(
+                "this report has no network that is meant, so nothing can run beside the core: "
+                "compare targets instead (`spiketwin compare`)"
+            )
+        return self.description
 
     def __getitem__(self, name: str) -> LayerHeld:
         """Return a layer by its name; raise `KeyError` if there is none."""

@@ -22,9 +22,6 @@ from spiketwin.host.sums import NEVER_FIRES, WIDEST, reach
 _SPARSE: Final = 0.25
 """Share of pairs with a synapse below which a projection is sparse."""
 
-_LISTED: Final = 8
-"""Most decays of a layer that are listed."""
-
 _NARROWEST: Final = 8
 """Least bits of currents."""
 
@@ -173,28 +170,14 @@ def _layer_held(
     mine = [each for each in rounded if each[0].target == layer.name]
     wanted = np.concatenate([p.weights for p, *_ in mine] or [np.zeros((0, layer.size))])
     held = np.concatenate([h for _, h, _ in mine] or [np.zeros((0, layer.size))])
-    largest = np.abs(wanted).max(axis=0, initial=0.0)
-    share = np.abs(held - wanted) / np.where(largest > 0, largest, 1.0)
-    there = wanted != 0
     place = meant.places[layer.name]
     part = slice(place.start, place.stop)
-    decays = _decays(layer, profiles, profiles.of_neurons[part])
-    scales = chosen.scales[part]
-    off = 0.0
-    if layer.fires:
+    return LayerHeld.of(
+        layer.name, layer.kind, place, chosen.scales[part],
+        wanted=wanted, held=held, clipped=sum(clipped for *_, clipped in mine), lag=layer.lag,
         # Between the last integer that does not fire and the first that does.
-        middle = (net.threshold[part] - 0.5) / scales
-        size = np.where(layer.threshold == 0, 1.0, np.abs(layer.threshold))
-        off = float((np.abs(middle - layer.threshold) / size).max())
-    return LayerHeld(
-        name=layer.name, kind=layer.kind, first=place.start, size=layer.size, lag=layer.lag,
-        scales=scales, synapses=int(there.sum()), lost=int((there & (held == 0)).sum()),
-        clipped=sum(clipped for *_, clipped in mine), largest=float(largest.max(initial=0.0)),
-        weight_worst=float(share[there].max(initial=0.0)),
-        weight_rms=float(np.sqrt((share[there] ** 2).mean())) if there.any() else 0.0,
-        threshold_worst=off, decays=decays[:_LISTED], decays_left_out=len(decays[_LISTED:]),
-        decay_worst=max((each.error for each in decays), default=0.0),
-        meant_weights=wanted[there], held_weights=held[there],
+        thresholds=(layer.threshold, (net.threshold[part] - 0.5) / chosen.scales[part]),
+        decays=_decays(layer, profiles, profiles.of_neurons[part]),
     )  # fmt: skip
 
 
