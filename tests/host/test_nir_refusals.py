@@ -166,6 +166,18 @@ GRAPHS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: chain(W, neurons=_replaced(cuba(2), "w_in", np.ones(3))),
         "w_in of l must have 2 values, not 3",
     ),
+    "nodes without end": (
+        lambda: chain(*[W] * 101), "more than 100 nodes without neurons follow each other",
+    ),
+    "a matrix too large": (
+        lambda: graph_of("in a b l out", **{"in": inputs(4096)}, l=lif(2), out=outputs(2),
+                         a=package.Linear(np.ones((1, 4096))),
+                         b=package.Linear(np.ones((70_000, 1)))),
+        "b makes 70,000 elements of what 4,096 sources send",
+    ),
+    "padding without end": (
+        lambda: seen(_replaced(conv(), "padding", 1 << 40)), "c makes .* pool before it",
+    ),
     "an unnamed node": (
         lambda: package.NIRGraph({"": inputs(2)}, [], type_check=False), "must have names",
     ),

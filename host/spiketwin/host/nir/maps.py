@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ from spiketwin.host.quantisation.meant import Reals, check_finite
 
 _SMALLEST, _LARGEST = 1e-30, 1e30
 """Magnitudes of numbers that can make a difference beside others."""
+
+_MOST: Final = 1 << 28
+"""Most elements of what all sources make at a node: 2 GB."""
 
 _AT_A_TIME: Final = 256
 """Signals that are convolved at a time: all windows of these are in memory."""
@@ -81,6 +85,7 @@ def _matrix(name: str, node: Any, x: Reals) -> Reals:
             f"weight of {name} must have the shape (n, {_size(x)}) for what comes to it, of shape "
             f"{x.shape[1:]}, not {weight.shape}: put a Flatten before it"
         )
+    _check_size(name, len(x), weight.shape[:1])
     return x @ weight.T
 
 
@@ -126,6 +131,7 @@ def _convolve(name: str, node: Any, x: Reals) -> Reals:
     stride, dilation = (_numbers(name, node, each, dims, 1) for each in ("stride", "dilation"))
     padding = _padding(name, node, kernel, dilation, stride)
     axes = list(range(2, 2 + dims))
+    _check_size(name, len(x), (len(weight), *x.shape[2:]))  # at most so many places, if not padded
     parts = []
     for begin in range(0, len(x), _AT_A_TIME):
         seen = _windows(name, x[begin : begin + _AT_A_TIME], kernel, stride, padding, dilation)
@@ -158,6 +164,8 @@ def _windows(
     dilation: Sequence[int],
 ) -> NDArray[np.float64]:
     """Return what lies under a kernel at each of its places: shape (k, channels, …, *kernel)."""
+    around = [size + 2 * max(ends) for size, ends in zip(x.shape[2:], padding, strict=True)]
+    _check_size(name, x.shape[0], (x.shape[1], *around))
     padded = np.pad(x, [(0, 0), (0, 0), *padding])
     extent = [(size - 1) * step + 1 for size, step in zip(kernel, dilation, strict=True)]
     if any(e > size for e, size in zip(extent, padded.shape[2:], strict=True)):
@@ -197,6 +205,15 @@ def _numbers(name: str, node: Any, what: str, dims: int, least: int) -> tuple[in
             f"{shown(getattr(node, what))}"
         )
     return tuple(np.broadcast_to(given.reshape(-1), dims).tolist())
+
+
+def _check_size(name: str, signals: int, shape: Sequence[int]) -> None:
+    """Raise `InvalidNetwork` if what comes of a node is too much to be composed."""
+    if signals * math.prod(shape) > _MOST:
+        raise InvalidNetwork(
+            f"{name} makes {math.prod(shape):,} elements of what {signals:,} sources send, which "
+            "is too much to be composed to weights: pool before it, or make it smaller"
+        )
 
 
 def _size(x: Reals) -> int:

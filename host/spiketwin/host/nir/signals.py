@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from spiketwin.host.nir.maps import apply, bias_of, reals
 from spiketwin.host.nir.reading import FlatGraph
 from spiketwin.host.populations import MAX_DELAY
 from spiketwin.host.quantisation.meant import Reals
+
+_MOST_IN_A_ROW: Final = 100
+"""Most nodes between two layers."""
 
 
 @dataclass(eq=False)
@@ -97,6 +100,11 @@ class Signals:
             )
         if name not in self._known:
             self._under_way.append(name)
+            if len(self._under_way) > _MOST_IN_A_ROW:
+                raise InvalidNetwork(
+                    f"more than {_MOST_IN_A_ROW} nodes without neurons follow each other up to "
+                    f"{shown(name)}: multiply their matrices"
+                )
             self._known[name] = self._through(name, self.into(name))
             self._under_way.pop()
         return self._known[name]
