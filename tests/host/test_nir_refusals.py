@@ -18,6 +18,7 @@ from spiketwin.host.errors import (
     InvalidInput,
     InvalidNetwork,
     NetworkFileError,
+    SpiketwinError,
     ToolMissing,
 )
 
@@ -226,6 +227,49 @@ def test_what_is_no_graph_is_refused() -> None:
         nir.load(lif(2), DT)
     with pytest.raises(InvalidInput, match="a graph of NIR must be the path of a file, not 7"):
         nir.load(7, DT)
+
+
+def small() -> Any:
+    """A small graph with a node of nearly every kind."""
+    pools = [np.array([v, v]) for v in (2, 1, 0)]
+    return graph_of(
+        "in c s p f d a l w b w2 t out, l own l",
+        **{"in": package.Input(np.array([1, 4, 4]))},
+        c=conv(),
+        s=package.Scale(np.ones((2, 2, 2))),
+        p=package.SumPool2d(*pools),
+        f=package.Flatten({"input": np.array([2, 1, 1])}, start_dim=0),
+        d=package.Delay(np.full(2, DT)),
+        a=package.Affine(np.ones((2, 2)), np.ones(2)),
+        l=cuba(2),
+        own=package.Linear(np.ones((2, 2))),
+        w=package.Linear(np.ones((2, 2))),
+        b=package.IF(r=np.ones(2), v_threshold=np.ones(2)),
+        w2=package.Linear(np.ones((2, 2))),
+        t=package.Threshold(np.ones(2)),
+        out=outputs(2),
+    )
+
+
+STRANGE: list[Any] = [
+    None, "same", b"x", np.nan, -1, 0, 2**70, [], {}, np.zeros(0), np.zeros((2, 2)), 1 + 2j,
+    np.array([None]), np.array([1e300]), True, [1, [2]], 1e-320, np.full(2, 1e30),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", small().nodes)
+def test_any_value_of_a_node_is_met_in_words(name: str) -> None:
+    nir.load(small(), DT)
+    refused = 0
+    for attribute in vars(small().nodes[name]):
+        for value in STRANGE:
+            graph = small()
+            setattr(graph.nodes[name], attribute, value)
+            try:
+                nir.load(graph, DT)
+            except SpiketwinError as error:
+                refused += bool(str(error))
+    assert refused or name == "out"
 
 
 def test_without_the_package_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
