@@ -1,10 +1,12 @@
-"""Training of the network in digits.npz, outside the core: ``python examples/digits_training.py``.
+"""Training of the network in digits.npz and digits.nir: ``python examples/digits_training.py``.
 
 scikit-learn trains rectified units on the training half of the digits, each also shifted by half a
 pixel to all sides. A unit becomes a neuron that spikes once for each `top` that it adds up: as much
-as all but one in a thousand of the activities of the units. Weights are rounded to 8 bits.
+as all but one in a thousand of the activities of the units. Weights are rounded to 8 bits in
+digits.npz; digits.nir is the same network in floating point, for any program that reads NIR.
 """
 
+import nir
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
@@ -41,6 +43,15 @@ output = net.population(10, name="output", fires=False, bias=whole(out_bias / to
 net.project(net.axons, hidden, weights=whole(first * fine))
 net.project(hidden, output, weights=whole(second * coarse))
 save("digits.npz", net)
+tau, per_tick = 0.2, 200.0  # 200 ticks of a millisecond, of which a tick passes on a part of 1 / 200
+cells = {"tau": tau, "r": per_tick, "v_leak": 0.0}
+graph = nir.NIRGraph.from_list(
+    nir.Affine(first.T, bias),
+    nir.LIF(**{k: np.full(HIDDEN, v) for k, v in (cells | {"v_threshold": top}).items()}),
+    nir.Affine(second.T, out_bias / top),
+    nir.LI(**{k: np.full(10, v) for k, v in cells.items()}),
+)
+nir.write("digits.nir", graph)
 for name, half in (("training", digits.train), ("test", digits.test)):
     right = int((units.predict(half.pixels / TOP) == half.labels).sum())
     print(f"float units: {right} of {len(half)} {name} digits right, {right / len(half):.1%}")

@@ -179,6 +179,7 @@ def test_files_named_on_a_page_exist(page: Path) -> None:
         "docs/targets.md",
         "docs/digits.md",
         "docs/compare.md",
+        "docs/nir.md",
         "docs/ledger.md",
         "docs/events.md",
         "docs/superneuromat.md",

@@ -51,6 +51,7 @@ NAMES = [
     "digits",
     "events",
     "superneuromat_stdp",
+    "nir_digits",
 ]
 
 
@@ -321,6 +322,32 @@ def accuracies(prints: str) -> list[float]:
 def test_enough_digits_are_right() -> None:
     assert all(accuracy >= 93 for accuracy in accuracies(PAGE))
     assert len(accuracies(PAGE)) == 2
+
+
+def right(prints: str) -> list[float]:
+    """The accuracies that the example with NIR prints: meant, and held."""
+    return [float(each) for each in re.findall(r"(\S+)% of \d+(?: test digits)? right", prints)]
+
+
+def test_eight_bits_cost_less_than_half_a_point_through_nir(done: dict[str, Done]) -> None:
+    meant, held = right(done["nir_digits"].prints)
+    assert meant >= 93
+    assert abs(meant - held) <= 0.5
+
+
+def test_the_spikes_that_are_drawn_are_nearly_those_that_are_meant(done: dict[str, Done]) -> None:
+    raster = done["nir_digits"].axes(1).get_lines()
+    meant, held = (set(zip(*points(line), strict=True)) for line in raster)
+    assert 100 < len(meant) < 500
+    assert len(meant & held) > 0.95 * max(len(meant), len(held))
+
+
+@pytest.mark.rtl
+@pytest.mark.bulk
+def test_the_rtl_answers_to_a_graph_of_nir_as_the_model_does(tmp_path: Path) -> None:
+    prints = run_example("nir_digits", tmp_path, "rtl:?level=core").prints
+    assert right(prints)[1] >= 95
+    assert "as double precision answers: 100.0%" in prints
 
 
 @pytest.mark.rtl

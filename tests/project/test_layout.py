@@ -37,6 +37,7 @@ RULES = (
             "matplotlib",
             "neo",
             "nixio",
+            "nir",
             "numpy",
             "platformdirs",
             "rich",
@@ -51,7 +52,7 @@ RULES = (
     ),
 )
 # Extras: a core installation lacks them, so only the function that needs one may import it.
-LAZY_IN_HOST = {"aedat", "h5py", "matplotlib", "neo", "nixio", "sklearn"}
+LAZY_IN_HOST = {"aedat", "h5py", "matplotlib", "neo", "nir", "nixio", "sklearn"}
 
 
 def sources(package: str) -> list[Path]:

@@ -25,8 +25,9 @@ from spiketwin.cosim.compare.comparison import Comparison, Findings
 from spiketwin.cosim.compare.equality import Behaviour
 from spiketwin.cosim.compare.subject import Playback, Subject
 from spiketwin.cosim.report import page as report
-from spiketwin.cosim.report import raster
+from spiketwin.cosim.report import raster, rendering
 from spiketwin.cosim.report import trace as trace_file
+from spiketwin.cosim.report.rendering import shown as as_text
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network, Run
@@ -428,7 +429,7 @@ def test_bars_are_as_long_as_the_parts_of_the_ledger(opened: Open, differing: Co
         assert np.allclose(found, expected[: len(found)], atol=0.002)
     cells = page.locator("#ledger tbody tr").last.locator("td").all_inner_texts()
     assert cells[: len(shown)] == [
-        report.shown(1000 * each.behaviour.run.ledger.wall_seconds) for each in shown
+        as_text(1000 * each.behaviour.run.ledger.wall_seconds) for each in shown
     ]
 
 
@@ -449,7 +450,7 @@ def test_drift_is_drawn_over_time_and_listed(opened: Open, differing: Comparison
     assert [row.locator("th").inner_text() for row in rows] == list(map(str, drift.after))
     cells = rows[-1].locator("td").all_inner_texts()
     assert cells == [
-        report.shown(float(each[-1]))
+        as_text(float(each[-1]))
         for each in (drift.v_rms, drift.v_largest, drift.weights_rms, drift.weights_largest)
     ]
 
@@ -679,7 +680,7 @@ def test_a_page_that_fails_leaves_the_one_there_was(
 ) -> None:
     path = tmp_path / "page.html"
     path.write_text("the one before")
-    monkeypatch.setattr(report, "version", lambda _name: 1 / 0)
+    monkeypatch.setattr(rendering, "version", lambda _name: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         saved(differing, path)
     assert [each.name for each in tmp_path.iterdir()] == ["page.html"]

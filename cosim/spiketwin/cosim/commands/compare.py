@@ -21,7 +21,7 @@ from spiketwin.cosim.compare.difference import Difference
 from spiketwin.cosim.compare.equality import NO_SPIKE
 from spiketwin.cosim.compare.shrink import shrink
 from spiketwin.cosim.compare.subject import Subject
-from spiketwin.cosim.report import page, summary
+from spiketwin.cosim.report import page, rendering, summary
 from spiketwin.cosim.report import trace as trace_file
 from spiketwin.cosim.report.result import ComparisonResult
 from spiketwin.hdl.spec.params import MAX_DIGEST_ROUNDS, described
@@ -140,7 +140,7 @@ def compare(
     options.rates(list(devices.values()), baud)
     if vcd is not None:
         _check_waves(devices.values())
-    for name in page.MODULES if html else ():
+    for name in rendering.MODULES if html else ():
         import_module(name)  # fail before the run if it is missing
     console = options.console()
     rounds = MAX_DIGEST_ROUNDS if digests else 0

@@ -1,42 +1,30 @@
-"""The report as one self-contained HTML file: it needs no network, no script and no mouse."""
+"""The report of a comparison as a page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from spiketwin.cosim.compare.comparison import Comparison
 from spiketwin.cosim.compare.difference import Difference
 from spiketwin.cosim.compare.equality import NO_SPIKE
 from spiketwin.cosim.report import latency, ledger, nearness, raster, rates, summary, weights
 from spiketwin.cosim.report.figure import Figure, Table, TableCell
+from spiketwin.cosim.report.rendering import Head, write_page
 from spiketwin.hdl.spec.params import described
-from spiketwin.host.paths import readable
-from spiketwin.host.replacing import replacing
-
-MODULES: Final = ("jinja2", "PIL")
-"""Packages of the extra ``demo`` that a page needs."""
 
 
 @dataclass(frozen=True)
-class Heading:
+class Heading(Head):
     """The head of a report.
 
     Attributes
     ----------
-    title:
-        Name of the network or preset.
-    command:
-        The call that makes the report again.
     every:
         Ticks between two comparisons of all state.
     """
 
-    title: str
-    command: str
     every: int
 
 
@@ -71,38 +59,20 @@ def save(path: Path, heading: Heading, found: Comparison, figures: list[Figure])
     OSError
         The file cannot be written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    pages = Environment(
-        loader=PackageLoader("spiketwin.cosim.report"),
-        autoescape=True,  # names of files and targets may contain anything
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters["shown"] = shown
-    text = pages.get_template("page.html").render(
+    write_page(
+        path,
+        "page.html",
+        kind="spiketwin compare",
+        summary=" · ".join(columns := summary.columns(found)),
+        sign="=" if (outcome := summary.outcome(found, heading.every)).passed else "≠",
         heading=heading,
-        outcome=summary.outcome(found, heading.every),
-        columns=summary.columns(found),
+        outcome=outcome,
+        columns=columns,
         differences=[(each, _around(each)) for each in found.differences],
         consequences=summary.consequences,
         figures=figures,
         played=_played(found),
-        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        version=version("spiketwin"),
     )
-    with replacing(path) as file:
-        file.write(readable(text).encode())
-
-
-def shown(value: TableCell) -> str:
-    """Return a number as text for readers."""
-    if value is None:
-        return summary.NOTHING
-    if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else value
 
 
 def _played(found: Comparison) -> dict[str, Any]:
