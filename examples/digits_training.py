@@ -43,8 +43,8 @@ output = net.population(10, name="output", fires=False, bias=whole(out_bias / to
 net.project(net.axons, hidden, weights=whole(first * fine))
 net.project(hidden, output, weights=whole(second * coarse))
 save("digits.npz", net)
-tau, per_tick = 0.2, 200.0  # 200 ticks of a millisecond, of which a tick passes on a part of 1 / 200
-cells = {"tau": tau, "r": per_tick, "v_leak": 0.0}
+# A tau of 200 ticks of a millisecond, of whose input a tick passes on a part of 1 / 200.
+cells = {"tau": 0.2, "r": 200.0, "v_leak": 0.0}
 graph = nir.NIRGraph.from_list(
     nir.Affine(first.T, bias),
     nir.LIF(**{k: np.full(HIDDEN, v) for k, v in (cells | {"v_threshold": top}).items()}),
