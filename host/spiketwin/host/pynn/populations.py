@@ -1,0 +1,134 @@
+"""Populations, views of them and assemblies, with PyNN's interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pyNN import common, errors
+from pyNN.parameters import LazyArray, ParameterSpace, simplify
+
+from spiketwin.host.pynn import simulator
+from spiketwin.host.pynn.recording import Recorder
+
+
+class Assembly(common.Assembly):
+    """PyNN's `Assembly`."""
+
+    _simulator = simulator
+
+
+class PopulationView(common.PopulationView):
+    """PyNN's `PopulationView`."""
+
+    _assembly_class = Assembly
+    _simulator = simulator
+
+    @property
+    def initial_values(self) -> dict[str, Any]:
+        """The initial values of the cells of this view."""
+        whole = self.grandparent.initial_values
+        chosen = self.index_in_grandparent(np.arange(self.size))
+        return {name: np.asarray(each.evaluate())[chosen] for name, each in whole.items()}
+
+    def initialize(self, **initial_values: Any) -> None:
+        """Set the initial values of the cells of this view."""
+        parent, chosen = self.grandparent, self.index_in_grandparent(np.arange(self.size))
+        for variable, value in initial_values.items():
+            own = LazyArray(value, shape=(self.size,), dtype=float)
+            whole = np.array(
+                np.broadcast_to(parent.initial_values[variable].evaluate(), (parent.size,)), float
+            )
+            whole[chosen] = own.evaluate()
+            parent.initialize(**{variable: whole})
+
+    def _get_parameters(self, *names: str) -> ParameterSpace:
+        held = {name: simplify(self.grandparent.parameter(name)[self._places]) for name in names}
+        return ParameterSpace(held, shape=(self.size,))
+
+    _get_native_parameters = _get_parameters
+
+    @property
+    def _places(self) -> Any:
+        return self.index_in_grandparent(np.arange(self.size))
+
+    def _set_parameters(self, parameter_space: ParameterSpace) -> None:
+        parameter_space.evaluate(simplify=False)
+        for name, value in parameter_space.items():
+            self.grandparent.parameter(name)[self._places] = value
+        simulator.state.changed()
+
+    def _get_view(self, selector: Any, label: str | None = None) -> PopulationView:
+        return PopulationView(self, selector, label)
+
+
+class Population(common.Population):
+    """PyNN's `Population`."""
+
+    _simulator = simulator
+    _recorder_class = Recorder
+    _assembly_class = Assembly
+
+    def _create_cells(self) -> None:
+        """Number the cells, and evaluate their parameters, which random ones are once."""
+        state = simulator.state
+        first = state.id_counter
+        self.all_cells = np.array(
+            [simulator.ID(number) for number in range(first, first + self.size)],
+            dtype=simulator.ID,
+        )
+        for cell in self.all_cells:
+            cell.parent = self
+        state.id_counter += self.size
+        self._mask_local = np.ones(self.size, bool)
+        space = self.celltype.parameter_space
+        space.shape = (self.size,)
+        space.evaluate(simplify=False)
+        self._parameters = {name: np.array(value) for name, value in space.as_dict().items()}
+        state.populations.append(self)
+        state.grown()
+
+    @property
+    def is_source(self) -> bool:
+        """Whether its cells are sources of spikes and no neurons."""
+        return not self.celltype.injectable
+
+    def parameter(self, name: str) -> Any:
+        """Return the array of a parameter, with a value for each cell; it may be changed."""
+        try:
+            return self._parameters[name]
+        except KeyError:
+            raise errors.NonExistentParameterError(
+                name, self.celltype.__class__.__name__, self.celltype.get_parameter_names()
+            ) from None
+
+    def _get_parameters(self, *names: str) -> ParameterSpace:
+        held = {name: simplify(self.parameter(name)) for name in names}
+        return ParameterSpace(held, shape=(self.size,))
+
+    _get_native_parameters = _get_parameters
+
+    def _set_parameters(self, parameter_space: ParameterSpace) -> None:
+        parameter_space.evaluate(simplify=False)
+        for name, value in parameter_space.items():
+            self.parameter(name)[:] = value
+        simulator.state.changed()
+
+    def _set_initial_value_array(self, variable: str, initial_values: Any) -> None:
+        """Take note of an initial value, which random ones are drawn for once."""
+        initial_values.base_value = np.array(
+            np.broadcast_to(initial_values.evaluate(), (self.size,)), float
+        )
+        initial_values.operations = []
+        simulator.state.initialized(self, variable)
+
+    def _set_cell_initial_value(self, id: Any, variable: str, value: Any) -> None:
+        common.Population._set_cell_initial_value(self, id, variable, value)
+        simulator.state.initialized(self, variable)
+
+    def initial(self, variable: str) -> Any:
+        """Return the initial values of a variable, with one for each cell."""
+        return np.asarray(self.initial_values[variable].evaluate(), float)
+
+    def _get_view(self, selector: Any, label: str | None = None) -> PopulationView:
+        return PopulationView(self, selector, label)

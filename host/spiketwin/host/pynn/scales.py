@@ -1,0 +1,192 @@
+"""The scales: how many units of a core a millivolt and a weight of each neuron are.
+
+Between two spikes of its inputs a neuron obeys exactly, over a tick h (Rotter and Diesmann 1999),
+
+    v(t + h) = v(t)·e^(-h/tau_m) + P21·i(t) + (tau_m/cm)·(1 - e^(-h/tau_m))·I
+
+with v above rest, the synaptic current i and a current I that is constant. A core computes this if
+its weights are those of the script times P21, the *step* that a current makes in a tick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, shifted_decay_code
+from spiketwin.hdl.spec.registers import limits
+from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import InvalidNetwork
+from spiketwin.host.pynn.model import Model, Neurons
+
+Reals = NDArray[np.float64]
+
+HEADROOM: Final = 4.0
+"""How much farther than to its threshold a potential can get before it saturates."""
+
+_CURRENT_ROOM: Final = 1 << 22
+"""Units that all weights of a neuron may add up to: a half of a current of 24 bits."""
+
+_MOST_SHIFT: Final = 8
+"""The largest `i_syn_shift` that is of use: weights are then finer than potentials by 256."""
+
+_NEVER: Final = 1000.0
+"""mV above rest from which on a threshold counts as one of a neuron that never fires."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """The scales of a network on a core.
+
+    Attributes
+    ----------
+    per_mv:
+        Shape (n,): units of the potential in a mV, powers of two.
+    shift:
+        `i_syn_shift`: a unit of the potential is ``2**shift`` units of a current.
+    step:
+        Shape (n, 2): mV that each current makes in a tick for each nA; 1 where synapses act at
+        once.
+    per_na:
+        Shape (n,): units of a bias for each nA of a current that is constant.
+    """
+
+    per_mv: Reals
+    shift: int
+    step: Reals
+    per_na: Reals
+
+    @property
+    def weight_units(self) -> Reals:
+        """Units of a weight for each nA, or mV where synapses act at once, shape (n, 2)."""
+        units: Reals = self.per_mv[:, None] * self.step * 2.0**self.shift
+        return units
+
+
+def never_fires(neurons: Neurons) -> NDArray[np.bool_]:
+    """Return which neurons have a threshold beyond all potentials."""
+    return neurons.v_thresh - neurons.v_rest > _NEVER
+
+
+def steps(neurons: Neurons, dt: float) -> Reals:
+    """Return P21 of both currents of each neuron, in mV for each nA, shape (n, 2)."""
+    tau_m, cm = neurons.tau_m[:, None], neurons.cm[:, None]
+    tau_s = np.where(neurons.jumps[:, None], 1.0, neurons.tau_syn)
+    equal = np.isclose(tau_m, tau_s, rtol=1e-9, atol=0)
+    apart = np.where(equal, 1.0, tau_m - tau_s)
+    step = tau_m * tau_s / (cm * apart) * (np.exp(-dt / tau_m) - np.exp(-dt / tau_s))
+    step = np.where(equal, dt / cm * np.exp(-dt / tau_m), step)
+    made: Reals = np.where(neurons.jumps[:, None], 1.0, step)
+    return made
+
+
+def lost_in_a_tick(taus: Reals) -> Reals:
+    """Return the share that a core with shifts takes off in a tick, for time constants in ticks."""
+    unique, place = np.unique(taus, return_inverse=True)
+    codes = [shifted_decay_code(float(tau)) for tau in unique]
+    share = [
+        1.0 if code == DECAY_AT_ONCE else code / 2.0 ** (DECAY_BITS + shift)
+        for code, shift in codes
+    ]
+    lost: Reals = np.array(share)[place.reshape(np.shape(taus))]
+    return lost
+
+
+def scaled(model: Model, v_width: int, weight_width: int, before: Scales | None) -> Scales:
+    """Return the scales with which a network has the finest values that fit.
+
+    Those of before stay if all values fit them, so that the state of a run is kept to the bit.
+
+    Parameters
+    ----------
+    model:
+        The network.
+    v_width, weight_width:
+        Bits of potentials and of weights.
+    before:
+        The scales of the same neurons so far; None at the first run.
+    """
+    neurons = model.neurons
+    step = steps(neurons, model.dt)
+    lost = lost_in_a_tick(neurons.tau_m / model.dt)
+    top = limits(v_width, signed=True)[1] + 1
+    most_v = _power_of_two(top / (HEADROOM * _reach(neurons)))
+    largest, sums = _weights(model, step)
+    most_weight = limits(weight_width, signed=True)[1]
+    per_mv, shift = _fitting(model, most_v, largest, sums, most_weight)
+    if before is not None:
+        fits_v = bool((before.per_mv <= most_v).all())
+        units = before.per_mv * largest * 2.0**before.shift
+        if fits_v and bool((units <= most_weight).all()):
+            per_mv, shift = before.per_mv, before.shift
+    return Scales(per_mv, shift, step, per_mv * neurons.tau_m / neurons.cm * lost)
+
+
+def _fitting(
+    model: Model, most_v: Reals, largest: Reals, sums: Reals, most_weight: int
+) -> tuple[Reals, int]:
+    """Return units in a mV, and the shift, of a network at its first run."""
+    used = largest > 0
+    rooms = [most_weight / (most_v * largest)[used], _CURRENT_ROOM / (most_v * sums)[used]]
+    shift = 0
+    if used.any():
+        finest = min(float(room.min()) for room in rooms)
+        shift = int(np.clip(np.floor(np.log2(finest)), 0, _MOST_SHIFT))
+    with np.errstate(divide="ignore"):
+        most = np.where(used, most_weight / (largest * 2.0**shift), np.inf)
+    per_mv = np.minimum(most_v, _power_of_two(np.minimum(most, 2.0**40)))
+    for block in model.blocks:
+        if block.pairs is not None:
+            _check_alike(model, block.projection, block.targets)
+            part = slice(block.targets.start, block.targets.stop)
+            per_mv[part] = per_mv[part].min()
+    return per_mv, shift
+
+
+def _reach(neurons: Neurons) -> Reals:
+    """Return how far from rest the potential of each neuron is by its parameters, in mV."""
+    apart = [neurons.v_reset, neurons.v]
+    far = [np.where(never_fires(neurons), 20.0, np.abs(neurons.v_thresh - neurons.v_rest))]
+    far += [np.abs(each - neurons.v_rest) for each in apart]
+    farthest: Reals = np.max(far, axis=0)
+    return np.maximum(farthest, 1.0)
+
+
+def _weights(model: Model, step: Reals) -> tuple[Reals, Reals]:
+    """Return the largest weight of each neuron in mV a tick, and the sum of all of them."""
+    largest, sums = np.zeros(len(step)), np.zeros(len(step))
+    for block in model.blocks:
+        size = np.abs(block.weight)
+        if block.pairs is not None:
+            size = np.maximum(size, max(abs(block.pairs.w_min), abs(block.pairs.w_max)))
+        target = block.targets.start + block.post
+        size = size * np.abs(step[target, int(block.inhibitory)])
+        np.maximum.at(largest, target, size)
+        np.add.at(sums, target, size)
+    return largest, sums
+
+
+def _check_alike(model: Model, projection: object, targets: range) -> None:
+    """Raise `InvalidNetwork` if neurons differ whose weights learn by one rule."""
+    neurons, part = model.neurons, slice(targets.start, targets.stop)
+    for name in ("tau_m", "cm", "tau_syn"):
+        values = getattr(neurons, name)[part]
+        if np.any(values != values[0]):
+            raise InvalidNetwork(
+                f"{projection}: its neurons differ in {name}, and weights that learn by one rule "
+                "of a core have one scale: give all the same, or make a population for each"
+            )
+
+
+def _power_of_two(values: Reals) -> Reals:
+    made: Reals = 2.0 ** np.floor(np.log2(values))
+    return made
+
+
+def thresholds(neurons: Neurons, scales: Scales) -> IntArray:
+    """Return the thresholds in units: the least potential that is not below that of the script."""
+    above = scales.per_mv * (neurons.v_thresh - neurons.v_rest)
+    return np.ceil(np.round(above, 6)).astype(np.int64)
