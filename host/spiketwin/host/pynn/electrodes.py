@@ -154,5 +154,5 @@ class NoisyCurrentSource(Injection, electrodes.NoisyCurrentSource):
 
 def _times(ticks: IntArray) -> Reals:
     """Return when ticks begin, in ms."""
-    times: Reals = ticks * float(simulator.state.dt)
+    times: Reals = ticks.astype(np.float64) * float(simulator.state.dt)
     return times

@@ -126,7 +126,7 @@ def _of_synapses(model: Model, scales: Scales) -> Iterator[Rounding | None]:
         unit = "mV" if jumps else "nA"
         yield _of("weight", projection.label, unit, np.concatenate(held), meant)
         delays = projection.held("delay")
-        grid: Reals = ticks_of(delays, model.dt) * float(model.dt)
+        grid = (ticks_of(delays, model.dt) * float(model.dt)).astype(np.float64)
         yield _of("delay", projection.label, "ms", grid, delays)
 
 

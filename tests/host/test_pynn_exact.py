@@ -1,0 +1,155 @@
+"""Spikes of the PyNN back end against an exact reference that is written here, step by step.
+
+The reference is the leaky integrate-and-fire neuron with exponential currents on a grid, by its
+exact propagators, as NEST's `iaf_psc_exp` has it; it knows nothing of the back end.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import spiketwin.host.pynn as sim
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network: Poisson sources to neurons, and neurons to neurons, with a delay each."""
+
+    h: float
+    steps: int
+    inputs: Array  # (sources, steps), bool: a source spikes at time step · h
+    w_in: Array  # (sources, neurons), nA
+    d_in: Array  # steps
+    w: Array  # (neurons, neurons), nA; 0: no synapse
+    d: Array
+    tau_m: float = 20.0
+    tau_e: float = 5.0
+    tau_i: float = 5.0
+    cm: float = 0.5
+    refrac: int = 2
+    rest: float = -65.0
+    thresh: float = -50.0
+    reset: float = -62.5
+    i_offset: float = 0.1
+
+    @property
+    def n(self) -> int:
+        return self.w.shape[1]
+
+
+def random_case(h: float, time: float, seed: int, *, closed: bool, tau_i: float) -> Case:
+    rng = np.random.default_rng(seed)
+    sources, n, steps = 80, 60, round(time / h)
+    w_in = rng.uniform(0.02, 0.5, (sources, n)) * (rng.random((sources, n)) < 0.4)
+    w_in[60:] *= -1.3
+    w = rng.uniform(0.01, 0.06, (n, n)) * (rng.random((n, n)) < 0.15) * closed
+    w[45:] *= -2.0
+    d_in = rng.integers(1, round(6 / h) + 1, (sources, n))
+    d = rng.integers(1, round(9 / h) + 1, (n, n))
+    inputs = rng.random((sources, steps)) < 0.03 * h
+    return Case(h, steps, inputs, w_in, d_in, w, d, tau_i=tau_i, refrac=round(2 / h))
+
+
+def reference(case: Case) -> list[tuple[int, int]]:
+    """The spikes of a case: (step, neuron), a neuron that fires at the end of step k at (k + 1)h."""
+    h, n = case.h, case.n
+    keep_v, taus = np.exp(-h / case.tau_m), (case.tau_e, case.tau_i)
+    keep_i = [np.exp(-h / tau) for tau in taus]
+    p21 = [
+        h / case.cm * keep_v if tau == case.tau_m
+        else case.tau_m * tau / (case.cm * (case.tau_m - tau)) * (keep_v - np.exp(-h / tau))
+        for tau in taus
+    ]  # fmt: skip
+    p20 = case.tau_m / case.cm * (1 - keep_v)
+    far = int(max(case.d_in.max(), case.d.max())) + 2
+    arriving = np.zeros((2, case.steps + far, n))
+
+    def send(weights: Array, delays: Array, source: int, step: int) -> None:
+        for target in np.flatnonzero(weights[source]):
+            weight = weights[source, target]
+            arriving[int(weight < 0), step + delays[source, target], target] += weight
+
+    for source, step in np.argwhere(case.inputs):
+        send(case.w_in, case.d_in, source, step)
+    v, current, wait, spikes = np.zeros(n), np.zeros((2, n)), np.zeros(n, int), []
+    for step in range(case.steps):
+        current += arriving[:, step]
+        moved = keep_v * v + p20 * case.i_offset + p21[0] * current[0] + p21[1] * current[1]
+        v = np.where(wait > 0, v, moved)
+        current *= np.array(keep_i)[:, None]
+        fires = (wait == 0) & (v >= case.thresh - case.rest)
+        wait = np.where(fires, case.refrac, np.maximum(wait - 1, 0))
+        v[fires] = case.reset - case.rest
+        for neuron in np.flatnonzero(fires):
+            spikes.append((step, int(neuron)))
+            send(case.w, case.d, neuron, step + 1)
+    return spikes
+
+
+def connected(pre: Any, post: Any, weights: Array, delays: Array, h: float) -> None:
+    for sign, receptor in ((1, "excitatory"), (-1, "inhibitory")):
+        pairs = np.argwhere(weights * sign > 0)
+        if len(pairs):
+            rows = [(i, j, weights[i, j], delays[i, j] * h) for i, j in pairs.tolist()]
+            sim.Projection(pre, post, sim.FromListConnector(rows), receptor_type=receptor)
+
+
+def spikes_on(case: Case, target: str, **options: Any) -> list[tuple[int, int]]:
+    sim.setup(timestep=case.h, min_delay=case.h, target=target, **options)
+    trains = [np.flatnonzero(each) * case.h for each in case.inputs]
+    sources = sim.Population(len(trains), sim.SpikeSourceArray(spike_times=trains))
+    cells = sim.Population(
+        case.n,
+        sim.IF_curr_exp(
+            v_rest=case.rest, v_thresh=case.thresh, v_reset=case.reset, cm=case.cm,
+            tau_m=case.tau_m, tau_syn_E=case.tau_e, tau_syn_I=case.tau_i,
+            tau_refrac=case.refrac * case.h, i_offset=case.i_offset,
+        ),
+        initial_values={"v": case.rest},
+    )  # fmt: skip
+    connected(sources, cells, case.w_in, case.d_in, case.h)
+    connected(cells, cells, case.w, case.d, case.h)
+    cells.record("spikes")
+    sim.run(case.steps * case.h)
+    (segment,) = cells.get_data().segments
+    sim.end()
+    found = [
+        (round(time / case.h) - 1, neuron)
+        for neuron, train in enumerate(segment.spiketrains)
+        for time in train.magnitude.tolist()
+    ]
+    return sorted(found)
+
+
+def share(expected: list[tuple[int, int]], found: list[tuple[int, int]]) -> float:
+    return len(set(expected) & set(found)) / len(expected)
+
+
+CASES = {
+    "feed-forward, 1 ms": random_case(1.0, 2000.0, 1, closed=False, tau_i=5.0),
+    "feed-forward, two time constants, 1 ms": random_case(1.0, 2000.0, 2, closed=False, tau_i=8.0),
+    "recurrent, 1 ms": random_case(1.0, 2000.0, 3, closed=True, tau_i=5.0),
+    "recurrent, two time constants, 1 ms": random_case(1.0, 2000.0, 4, closed=True, tau_i=8.0),
+    "feed-forward, 0.1 ms": random_case(0.1, 1000.0, 5, closed=False, tau_i=8.0),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_spikes_are_those_of_the_reference(name: str) -> None:
+    case = CASES[name]
+    expected = reference(case)
+    assert len(expected) > 300
+    found = spikes_on(case, "model:")
+    print(f"{name}: {share(expected, found):.2%} of {len(expected)} spikes at the same step")
+    assert abs(len(found) - len(expected)) <= 0.005 * len(expected)
+    assert share(expected, found) >= (0.995 if case.h == 1.0 else 0.98)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "0.1" not in name])
+def test_the_ideal_network_has_every_spike_of_the_reference(name: str) -> None:
+    assert spikes_on(CASES[name], "float:") == reference(CASES[name])
