@@ -82,7 +82,8 @@ def compiled(model: Model, scales: Scales, bias: IntArray, v_width: int) -> Comp
     profiles = _Profiles(model)
     profiles.set_in(net)
     _add_neurons(net, model, scales, bias, profiles.of_neurons)
-    net.source_profile[:] = profiles.of_sources
+    if any(block.pairs is not None for block in model.blocks):
+        net.source_profile[:] = profiles.of_sources
     parts = tuple(
         (block, _projected(net, model, scales, block)) for block in model.blocks if _acts(block)
     )

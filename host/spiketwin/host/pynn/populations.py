@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from pyNN import common, errors
-from pyNN.parameters import LazyArray, ParameterSpace, simplify
+from pyNN.parameters import ArrayParameter, LazyArray, ParameterSpace, simplify
 
 from spiketwin.host.pynn import simulator
 from spiketwin.host.pynn.recording import Recorder
@@ -29,16 +29,14 @@ class PopulationView(common.PopulationView):
         """The initial values of the cells of this view."""
         whole = self.grandparent.initial_values
         chosen = self.index_in_grandparent(np.arange(self.size))
-        return {name: np.asarray(each.evaluate())[chosen] for name, each in whole.items()}
+        return {name: self.grandparent.initial(name)[chosen] for name in whole}
 
     def initialize(self, **initial_values: Any) -> None:
         """Set the initial values of the cells of this view."""
         parent, chosen = self.grandparent, self.index_in_grandparent(np.arange(self.size))
         for variable, value in initial_values.items():
             own = LazyArray(value, shape=(self.size,), dtype=float)
-            whole = np.array(
-                np.broadcast_to(parent.initial_values[variable].evaluate(), (parent.size,)), float
-            )
+            whole = parent.initial(variable).copy()
             whole[chosen] = own.evaluate()
             parent.initialize(**{variable: whole})
 
@@ -54,8 +52,8 @@ class PopulationView(common.PopulationView):
 
     def _set_parameters(self, parameter_space: ParameterSpace) -> None:
         parameter_space.evaluate(simplify=False)
-        for name, value in parameter_space.items():
-            self.grandparent.parameter(name)[self._places] = value
+        for name, value in parameter_space.as_dict().items():
+            self.grandparent.parameter(name)[self._places] = _of_each(value, self.size)
         simulator.state.changed()
 
     def _get_view(self, selector: Any, label: str | None = None) -> PopulationView:
@@ -84,7 +82,9 @@ class Population(common.Population):
         space = self.celltype.parameter_space
         space.shape = (self.size,)
         space.evaluate(simplify=False)
-        self._parameters = {name: np.array(value) for name, value in space.as_dict().items()}
+        self._parameters = {
+            name: _of_each(value, self.size) for name, value in space.as_dict().items()
+        }
         state.populations.append(self)
         state.grown()
 
@@ -110,8 +110,8 @@ class Population(common.Population):
 
     def _set_parameters(self, parameter_space: ParameterSpace) -> None:
         parameter_space.evaluate(simplify=False)
-        for name, value in parameter_space.items():
-            self.parameter(name)[:] = value
+        for name, value in parameter_space.as_dict().items():
+            self.parameter(name)[:] = _of_each(value, self.size)
         simulator.state.changed()
 
     def _set_initial_value_array(self, variable: str, initial_values: Any) -> None:
@@ -128,7 +128,17 @@ class Population(common.Population):
 
     def initial(self, variable: str) -> Any:
         """Return the initial values of a variable, with one for each cell."""
-        return np.asarray(self.initial_values[variable].evaluate(), float)
+        values = np.asarray(self.initial_values[variable].evaluate(), float)
+        return np.broadcast_to(values, (self.size,))
 
     def _get_view(self, selector: Any, label: str | None = None) -> PopulationView:
         return PopulationView(self, selector, label)
+
+
+def _of_each(value: Any, size: int) -> Any:
+    """Return a parameter as an array with a value for each cell; a value may be a sequence."""
+    if isinstance(value, np.ndarray) and value.shape == (size,):
+        return value.copy()
+    filled = np.empty(size, object if isinstance(value, ArrayParameter) else type(value))
+    filled[:] = [value] * size
+    return filled

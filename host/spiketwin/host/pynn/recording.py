@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,13 @@ Reals = NDArray[np.float64]
 SPIKES = "spikes"
 
 
+class _Cache(recording.DataCache):
+    """The segments of before the last reset, handed out as copies, which PyNN and Neo change."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(deepcopy(self._data))
+
+
 class Recorder(recording.Recorder):
     """The recorder of one population.
 
@@ -30,6 +38,7 @@ class Recorder(recording.Recorder):
 
     def __init__(self, population: Any, file: Any = None) -> None:
         super().__init__(population, file)
+        self.cache = _Cache()
         self._spikes = NO_SPIKES
         self._signals: dict[str, list[Reals]] = {}
         self._interval = 1
