@@ -1,8 +1,8 @@
 """Synapses in blocks: those of a projection from one population to another that are late alike.
 
 A block has one synapse for each pair at most. Its spikes are `late` ticks later than without a
-delay; each of its synapses can be up to 31 ticks later yet, unless they learn, as learning has to
-see a spike when it arrives.
+delay; each of its synapses can be some ticks later yet, as many as the core has, unless they learn,
+as learning has to see a spike when it arrives.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidNetwork
-from spiketwin.host.populations import MAX_SYNAPSE_DELAY
 
 Reals = NDArray[np.float64]
 
@@ -90,7 +89,7 @@ def ticks_of(delays: Reals, dt: float) -> IntArray:
 
 
 def blocks_of(
-    state: Any, populations: tuple[Any, ...], jumps: NDArray[np.bool_]
+    state: Any, populations: tuple[Any, ...], jumps: NDArray[np.bool_], span: int
 ) -> tuple[Block, ...]:
     """Return all synapses of a simulation.
 
@@ -100,6 +99,8 @@ def blocks_of(
         The state of the simulator.
     populations, jumps:
         The populations of neurons, and whether the synapses of each neuron act at once.
+    span:
+        Different delays that the synapses of a block may have.
     """
     firsts = np.cumsum([0, *(each.size for each in populations)])
     made = list[Block]()
@@ -114,7 +115,7 @@ def blocks_of(
             # A spike that acts at once is a tick earlier than one that begins a current.
             arrives = ticks_of(projection.held("delay")[rows], state.dt) - int(jumps[first])
             neurons = range(first, first + target.size)
-            made += _cut(projection, rows, source, neurons, (pre[rows], post[rows]), arrives)
+            made += _cut(projection, rows, source, neurons, (pre[rows], post[rows]), arrives, span)
     return tuple(made)
 
 
@@ -142,12 +143,13 @@ def _cut(
     neurons: range,
     pairs: tuple[IntArray, IntArray],
     arrives: IntArray,
+    span: int,
 ) -> Iterator[Block]:
     """Yield the blocks of the connections from one population to another."""
     pre, post = pairs
     weight = projection.held("weight")[rows]
     learning = _pairs(projection, rows) if projection.learns else None
-    span = 1 if learning else MAX_SYNAPSE_DELAY + 1
+    span = 1 if learning else span
     least = int(arrives.min())
     late = least + (arrives - least) // span * span
     inhibitory = projection.receptor_type == "inhibitory"

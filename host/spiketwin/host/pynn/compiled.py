@@ -53,7 +53,9 @@ class Compiled:
     parts: tuple[tuple[Block, Projection], ...]
 
 
-def compiled(model: Model, scales: Scales, bias: IntArray, v_width: int) -> Compiled:
+def compiled(
+    model: Model, scales: Scales, bias: IntArray, v_width: int, has_lists: bool
+) -> Compiled:
     """Return the network for a core.
 
     Parameters
@@ -64,6 +66,8 @@ def compiled(model: Model, scales: Scales, bias: IntArray, v_width: int) -> Comp
         Shape (n,): the biases with which it begins.
     v_width:
         Bits of the potentials of the core.
+    has_lists:
+        Whether the core can have lists of synapses (`CoreParams.sparse_rows`).
 
     Raises
     ------
@@ -85,7 +89,9 @@ def compiled(model: Model, scales: Scales, bias: IntArray, v_width: int) -> Comp
     if any(block.pairs is not None for block in model.blocks):
         net.source_profile[:] = profiles.of_sources
     parts = tuple(
-        (block, _projected(net, model, scales, block)) for block in model.blocks if _acts(block)
+        (block, _projected(net, model, scales, block, has_lists))
+        for block in model.blocks
+        if _acts(block)
     )
     _learn(net, model, scales, parts)
     return Compiled(net, scales, parts)
@@ -164,7 +170,9 @@ def _add_neurons(
         first += population.size
 
 
-def _projected(net: Network, model: Model, scales: Scales, block: Block) -> Projection:
+def _projected(
+    net: Network, model: Model, scales: Scales, block: Block, has_lists: bool
+) -> Projection:
     column = INHIBITORY if block.inhibitory else EXCITATORY
     if model.two_currents and np.any(block.weight > 0 if block.inhibitory else block.weight < 0):
         kind, sign = ("inhibitory", "above") if block.inhibitory else ("excitatory", "below")
@@ -183,7 +191,7 @@ def _projected(net: Network, model: Model, scales: Scales, block: Block) -> Proj
         arguments["plastic"][block.pre, block.post] = True
         arguments |= {"current_after": True, "gain_shift": _gain_shift(block, float(units[0]))}
     else:
-        arguments["sparse"] = len(block.pre) < _FEW * weights.size
+        arguments["sparse"] = has_lists and len(block.pre) < _FEW * weights.size
         arguments["synapse_delay"] = later
     target = _population_of(net, block.targets)
     if block.source.is_source:

@@ -76,6 +76,10 @@ class Engine(Protocol):
         """Its address."""
 
     @property
+    def is_open(self) -> bool:
+        """Whether its sizes are taken as a network needs them."""
+
+    @property
     def params(self) -> CoreParams | None:
         """The sizes of its core; None of one that is no core."""
 

@@ -74,6 +74,7 @@ class Ideal:
     """A model in double precision."""
 
     name = ADDRESS
+    is_open = True
     params: CoreParams | None = None
     scales: Scales | None = None
 

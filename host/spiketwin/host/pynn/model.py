@@ -106,8 +106,15 @@ class Model:
         return sum(each.size for each in self.populations[:place])
 
 
-def modelled(state: Any) -> Model:
+def modelled(state: Any, span: int) -> Model:
     """Return the network of a simulation.
+
+    Parameters
+    ----------
+    state:
+        The state of the simulator.
+    span:
+        Different delays that synapses can have of their own, on all targets.
 
     Raises
     ------
@@ -121,7 +128,7 @@ def modelled(state: Any) -> Model:
         _check_synapses(projection)
     populations = tuple(each for each in state.populations if not each.is_source)
     neurons = _neurons(populations)
-    blocks = blocks_of(state, populations, neurons.jumps)
+    blocks = blocks_of(state, populations, neurons.jumps, span)
     axons = tuple({(each.source, each.late): None for each in blocks if each.source.is_source})
     return Model(
         state.dt, populations, neurons, blocks, axons, _two_currents(state, neurons, blocks),

@@ -61,9 +61,9 @@ class OnCore:
         self._core: Core | None = None
         self._params: CoreParams | None = None
         self._now: _Running | None = None
-        self._is_open = takes_sizes(target) and params is None
+        self.is_open = takes_sizes(target) and params is None
         self._bias: IntArray = np.empty(0, np.int64)
-        if not self._is_open:
+        if not self.is_open:
             self._connect(params)
 
     def _connect(self, params: str | CoreParams | None) -> Core:
@@ -71,6 +71,11 @@ class OnCore:
         self._core = connect(self._target, params=params)
         self._params = self._core.params
         return self._core
+
+    @property
+    def _has_lists(self) -> bool:
+        """Whether the core has lists of synapses, as one of open sizes has if there are any."""
+        return self.is_open or self._params is None or self._params.sparse_rows > 0
 
     @property
     def params(self) -> CoreParams | None:
@@ -104,13 +109,13 @@ class OnCore:
     def _program(self, model: Model, currents: Reals, before: Scales | None) -> None:
         """Program the network of a model, on a core that holds it."""
         v_width, weight_width = self._widths
-        if self._core is not None and not self._is_open:
+        if self._core is not None and not self.is_open:
             v_width, weight_width = self._core.params.v_width, self._core.params.weight_width
         scales = scaled(model, v_width, weight_width, before)
         self._bias = np.rint(scales.per_na * currents).astype(np.int64)
-        made = compiled(model, scales, self._bias, v_width)
+        made = compiled(model, scales, self._bias, v_width, self._has_lists)
         core = self._core
-        if core is None or self._is_open:
+        if core is None or self.is_open:
             params = self._smallest(made.network, v_width, weight_width, model.driven)
             if core is None or core.params != params:
                 core = self._connect(params)

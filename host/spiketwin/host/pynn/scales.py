@@ -33,6 +33,9 @@ _CURRENT_ROOM: Final = 1 << 22
 _MOST_SHIFT: Final = 8
 """The largest `i_syn_shift` that is of use: weights are then finer than potentials by 256."""
 
+_UNBOUNDED: Final = 20.0
+"""mV from rest within which a neuron that never fires is expected, unless it is driven farther."""
+
 _SIGNIFICANT: Final = 5
 """Bits of a scale below its highest one: the others are 0, which costs 3 % at most."""
 
@@ -149,7 +152,9 @@ def _fitting(
 def _reach(neurons: Neurons) -> Reals:
     """Return how far from rest the potential of each neuron is by its parameters, in mV."""
     apart = [neurons.v_reset, neurons.v]
-    far = [np.where(never_fires(neurons), 20.0, np.abs(neurons.v_thresh - neurons.v_rest))]
+    driven = np.abs(neurons.tau_m / neurons.cm * neurons.i_offset)
+    limit = np.abs(neurons.v_thresh - neurons.v_rest)
+    far = [np.where(never_fires(neurons), np.maximum(driven, _UNBOUNDED), limit)]
     far += [np.abs(each - neurons.v_rest) for each in apart]
     farthest: Reals = np.max(far, axis=0)
     return np.maximum(farthest, 1.0)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from spiketwin.hdl.spec.params import MAX_SYNAPSE_DELAY_WIDTH
 from spiketwin.host.account import Account
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinWarning
@@ -70,16 +71,23 @@ class Session:
         self.notes: list[str] = []
         self._coming: dict[Any, Spikes] = {}
         self._fetched = True
-        self.model: Model = modelled(state)
-        # A network without neurons is only its sources, which the host makes.
-        if len(self.model.neurons):
-            try:
+        try:
+            # A network without neurons is only its sources, which the host makes.
+            if not all(each.is_source for each in state.populations):
                 self.engines = _engines(state.options.targets, state.options)
                 self.past = [Past() for _ in self.engines]
-                self._begin()
-            except BaseException:
-                self.close()
-                raise
+            self.model: Model = modelled(state, self._span)
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def _span(self) -> int:
+        """Different delays that synapses can have of their own on all targets."""
+        built = [each.params for each in self.engines if not each.is_open]
+        widths = [each.synapse_delay_width for each in built if each is not None]
+        return 1 << min([MAX_SYNAPSE_DELAY_WIDTH, *widths])
 
     def _begin(self) -> None:
         currents = self._currents(self.model, self._state.tick, 1)
@@ -105,7 +113,7 @@ class Session:
         recorded = {name for each in state.recorders for name in each.signals()}
         two = not self.model.two_currents and recorded & {"isyn_exc", "isyn_inh"}
         if self.stale or two:
-            self.model = modelled(state)
+            self.model = modelled(state, self._span)
             currents = self._currents(self.model, state.tick, 1)[0]
             with _noting(self.notes):
                 for engine in self.engines:
