@@ -39,7 +39,7 @@ class Case:
 
     @property
     def n(self) -> int:
-        return self.w.shape[1]
+        return int(self.w.shape[1])
 
 
 def random_case(h: float, time: float, seed: int, *, closed: bool, tau_i: float) -> Case:
@@ -56,7 +56,7 @@ def random_case(h: float, time: float, seed: int, *, closed: bool, tau_i: float)
 
 
 def reference(case: Case) -> list[tuple[int, int]]:
-    """The spikes of a case: (step, neuron), a neuron that fires at the end of step k at (k + 1)h."""
+    """The spikes of a case: (step, neuron); one of step k is at its end, at (k + 1)h."""
     h, n = case.h, case.n
     keep_v, taus = np.exp(-h / case.tau_m), (case.tau_e, case.tau_i)
     keep_i = [np.exp(-h / tau) for tau in taus]
@@ -87,7 +87,7 @@ def reference(case: Case) -> list[tuple[int, int]]:
         v[fires] = case.reset - case.rest
         for neuron in np.flatnonzero(fires):
             spikes.append((step, int(neuron)))
-            send(case.w, case.d, neuron, step + 1)
+            send(case.w, case.d, int(neuron), step + 1)
     return spikes
 
 

@@ -280,7 +280,7 @@ def test_learned_weights_stay_after_the_end() -> None:
 
 
 def test_learning_goes_on_over_runs_and_begins_anew_after_a_reset() -> None:
-    whole, parts = [], []
+    whole, parts = list[Any](), list[Any]()
     for cuts, found in (([240.0], whole), ([60.0, 60.0, 120.0], parts)):
         p, links = random_learning("model:")
         for k, cut in enumerate(cuts):

@@ -1,4 +1,4 @@
-"""Small scripts of the kinds that PyNN is used for, each run on a core; and all calls are in one."""
+"""Small scripts of the kinds that PyNN is used for, each on a core; every call is in one of them."""
 
 import re
 import warnings
@@ -277,6 +277,8 @@ def test_lists_arrays_and_clones() -> None:
     assert pairs(sim.Projection(a, b, sim.ArrayConnector(mask))) == {(0, 1), (1, 2)}
     with pytest.raises(RuntimeError, match="csa"):
         sim.CSAConnector(None)
+    with pytest.raises(ImportError, match="pygsl"):
+        sim.GSLRNG(seed=1)
 
 
 def test_connections_from_files_of_text_and_of_numpy(tmp_path: Path) -> None:
@@ -839,7 +841,7 @@ def test_wrong_parameters_are_refused_by_name() -> None:
 # --- all of it ----------------------------------------------------------------------------------
 
 OURS = {"current", "value", "initial", "parameter", "is_source", "held", "learned", "learns",
-        "put", "restore_weights"}  # fmt: skip
+        "put", "restore_weights", "note_change"}  # fmt: skip
 
 
 def test_every_public_call_is_used_in_these_scripts() -> None:

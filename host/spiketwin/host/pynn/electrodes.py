@@ -54,7 +54,6 @@ class Injection(StandardCurrentSource):
         parameters.evaluate(simplify=True)
         for name, value in parameters.items():
             self.parameter_space.update(**{name: value})
-        simulator.state.changed()
 
     def get_native_parameters(self) -> Any:
         """Return all parameters."""

@@ -54,7 +54,7 @@ class PopulationView(common.PopulationView):
         parameter_space.evaluate(simplify=False)
         for name, value in parameter_space.as_dict().items():
             self.grandparent.parameter(name)[self._places] = _of_each(value, self.size)
-        simulator.state.changed()
+        self.grandparent.note_change()
 
     def _get_view(self, selector: Any, label: str | None = None) -> PopulationView:
         return PopulationView(self, selector, label)
@@ -112,7 +112,12 @@ class Population(common.Population):
         parameter_space.evaluate(simplify=False)
         for name, value in parameter_space.as_dict().items():
             self.parameter(name)[:] = _of_each(value, self.size)
-        simulator.state.changed()
+        self.note_change()
+
+    def note_change(self) -> None:
+        """Take note that parameters changed; spikes of sources are made anew for every run."""
+        if not self.is_source:
+            simulator.state.changed()
 
     def _set_initial_value_array(self, variable: str, initial_values: Any) -> None:
         """Take note of an initial value, which random ones are drawn for once."""

@@ -13,7 +13,7 @@ from pyNN import recording
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.pynn import simulator
-from spiketwin.host.pynn.sources import NO_SPIKES, Spikes
+from spiketwin.host.pynn.sources import Spikes, joined
 
 Reals = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Recorder(recording.Recorder):
     def __init__(self, population: Any, file: Any = None) -> None:
         super().__init__(population, file)
         self.cache = _Cache()
-        self._spikes = NO_SPIKES
+        self._parts: list[Spikes] = []
         self._signals: dict[str, list[Reals]] = {}
         self._interval = 1
 
@@ -84,7 +84,7 @@ class Recorder(recording.Recorder):
         """Add spikes of the population, of which those of recorded cells are kept."""
         chosen = self.members(SPIKES)
         if chosen.size:
-            self._spikes = self._spikes.with_more(spikes.of(np.isin(spikes.members, chosen)))
+            self._parts.append(spikes.of(np.isin(spikes.members, chosen)))
 
     def add_samples(self, variable: str, samples: Reals) -> None:
         """Add samples of a signal, shape (ticks, cells), of the cells of `members`."""
@@ -94,13 +94,15 @@ class Recorder(recording.Recorder):
 
     def restart(self) -> None:
         """Forget the data since the last reset, which are in PyNN's cache."""
-        self._spikes = NO_SPIKES
+        self._parts = []
         self._signals = {}
 
     def _get_spiketimes(self, ids: Any, clear: bool = False) -> dict[int, Reals]:
         first = self.population.first_id
+        self._parts = [joined(self._parts)]
+        (spikes,) = self._parts
         return {
-            int(each): self._spikes.times[self._spikes.members == int(each) - int(first)]
+            int(each): spikes.times[spikes.members == int(each) - int(first)]
             for each in np.atleast_1d(ids)
         }
 
@@ -117,7 +119,7 @@ class Recorder(recording.Recorder):
 
     def _clear_simulator(self) -> None:
         """Forget what was handed out; the last sample is the first one of what follows."""
-        self._spikes = NO_SPIKES
+        self._parts = []
         self._signals = {
             name: [np.concatenate(held)[-1:]] if held else []
             for name, held in self._signals.items()

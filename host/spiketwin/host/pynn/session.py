@@ -20,7 +20,7 @@ from spiketwin.host.pynn.engines import Engine, Outcome, Part
 from spiketwin.host.pynn.ideal import ADDRESS, Ideal
 from spiketwin.host.pynn.model import Model, modelled
 from spiketwin.host.pynn.on_core import OnCore
-from spiketwin.host.pynn.sources import NO_SPIKES, Spikes, made
+from spiketwin.host.pynn.sources import Spikes, joined, made
 from spiketwin.host.spikes import Saturations
 from spiketwin.host.targets import takes_sizes
 
@@ -155,8 +155,8 @@ class Session:
             if population.is_source:
                 spikes = made(population, self._state, first, end + 1)
                 population.recorder.add_spikes(spikes)
-                held = self._coming.get(population, NO_SPIKES)
-                self._coming[population] = held.with_more(spikes).between(begin - latest, end + 1)
+                held = [self._coming[population]] if population in self._coming else []
+                self._coming[population] = joined([*held, spikes]).between(begin - latest, end + 1)
         rows = [np.empty((0, 2), np.int64)]
         for population, late in self.model.axons:
             spikes = self._coming[population].between(begin - late, end - late)

@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from pyNN import common
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.text import shown
+from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput, InvalidNetwork
 from spiketwin.host.kinds import Target
 from spiketwin.host.pynn.report import Report, reported
@@ -113,9 +116,9 @@ class State:
         """The longest delay in ms: that of `setup`, or else any."""
         return math.inf if self._max_delay == "auto" else float(self._max_delay)
 
-    def ticks(self, time: float) -> int:
-        """Return a time in whole ticks, rounded up unless it is on the grid within 1e-6 ticks."""
-        return math.ceil(time / self.dt - _NEAR)
+    def ticks(self, times: NDArray[np.float64]) -> IntArray:
+        """Return times in whole ticks, rounded up unless on the grid within 1e-6 ticks."""
+        return np.ceil(times / self.dt - _NEAR).astype(np.int64)
 
     def changed(self) -> None:
         """Take note that parameters are others than before."""

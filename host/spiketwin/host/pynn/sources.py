@@ -35,12 +35,11 @@ class Spikes(NamedTuple):
         """Return those that are chosen, by a mask or by indices."""
         return Spikes(self.ticks[chosen], self.members[chosen], self.times[chosen])
 
-    def with_more(self, more: Spikes) -> Spikes:
-        """Return these and more."""
-        return Spikes(*(np.concatenate(both) for both in zip(self, more, strict=True)))
 
-
-NO_SPIKES: Final = Spikes(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
+def joined(parts: list[Spikes]) -> Spikes:
+    """Return the spikes of all parts, in their order."""
+    none = Spikes(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
+    return Spikes(*map(np.concatenate, zip(none, *parts, strict=True)))
 
 
 def made(population: Any, state: Any, begin: int, end: int) -> Spikes:
@@ -60,10 +59,7 @@ def made(population: Any, state: Any, begin: int, end: int) -> Spikes:
     parts = [
         _drawn(population, state, block) for block in range(begin // _BLOCK, -(-end // _BLOCK))
     ]
-    joined = NO_SPIKES
-    for part in parts:
-        joined = joined.with_more(part)
-    return joined.between(begin, end)
+    return joined(parts).between(begin, end)
 
 
 def moved(population: Any, state: Any) -> Reals:
@@ -84,9 +80,8 @@ def _given(population: Any, state: Any) -> Spikes:
             f"spike_times of {population.label} must be finite times from 0 on, not "
             f"{times[~(times >= 0) | ~np.isfinite(times)][0]}"
         )
-    ticks = np.array([state.ticks(time) for time in times.tolist()], np.int64)
     order = np.lexsort((members, times))
-    return Spikes(ticks, members.astype(np.int64), times).of(order)
+    return Spikes(state.ticks(times), members.astype(np.int64), times).of(order)
 
 
 def _drawn(population: Any, state: Any, block: int) -> Spikes:
