@@ -76,6 +76,16 @@ def test_every_cell_has_parameters_of_its_own() -> None:
     assert counts[0] == 0 < counts[1] < counts[2]
 
 
+def test_populations_can_share_a_cell_type() -> None:
+    kind = sim.IF_curr_exp(i_offset=sim.RandomDistribution("uniform", (0.5, 2.0)), tau_refrac=2.0)
+    p, q = sim.Population(3, kind), sim.Population(5, kind)
+    p.set(i_offset=0.0)
+    (p + q).record("spikes")
+    sim.run(100.0)
+    assert spikes(p) == [[], [], []]
+    assert sum(map(len, spikes(q))) > 0
+
+
 def test_delta_synapses_add_millivolts_at_once() -> None:
     p = sim.Population(1, sim.IF_curr_delta(tau_m=1e9), initial_values={"v": -65.0})
     source = array([5.0, 6.0])

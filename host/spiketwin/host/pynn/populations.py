@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ class Population(common.Population):
             cell.parent = self
         state.id_counter += self.size
         self._mask_local = np.ones(self.size, bool)
-        space = self.celltype.parameter_space
+        space = deepcopy(self.celltype.parameter_space)  # others may have the same cell type
         space.shape = (self.size,)
         space.evaluate(simplify=False)
         self._parameters = {
