@@ -126,30 +126,42 @@ def spikes_on(case: Case, target: str, **options: Any) -> list[tuple[int, int]]:
     return sorted(found)
 
 
-def share(expected: list[tuple[int, int]], found: list[tuple[int, int]]) -> float:
-    return len(set(expected) & set(found)) / len(expected)
+KINDS: dict[str, dict[str, Any]] = {
+    "feed-forward, 1 ms": {"h": 1.0, "time": 2000.0, "closed": False, "tau_i": 5.0},
+    "feed-forward, tau_syn_I 8 ms, 1 ms": {"h": 1.0, "time": 2000.0, "closed": False, "tau_i": 8.0},
+    "recurrent, 1 ms": {"h": 1.0, "time": 2000.0, "closed": True, "tau_i": 5.0},
+    "recurrent, tau_syn_I 8 ms, 1 ms": {"h": 1.0, "time": 2000.0, "closed": True, "tau_i": 8.0},
+    "feed-forward, tau_syn_I 8 ms, 0.1 ms": {
+        "h": 0.1, "time": 800.0, "closed": False, "tau_i": 8.0,
+    },
+}  # fmt: skip
+SEEDS = (11, 12, 13)
 
 
-CASES = {
-    "feed-forward, 1 ms": random_case(1.0, 2000.0, 1, closed=False, tau_i=5.0),
-    "feed-forward, two time constants, 1 ms": random_case(1.0, 2000.0, 2, closed=False, tau_i=8.0),
-    "recurrent, 1 ms": random_case(1.0, 2000.0, 3, closed=True, tau_i=5.0),
-    "recurrent, two time constants, 1 ms": random_case(1.0, 2000.0, 4, closed=True, tau_i=8.0),
-    "feed-forward, 0.1 ms": random_case(0.1, 1000.0, 5, closed=False, tau_i=8.0),
-}
-
-
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", KINDS)
 def test_spikes_are_those_of_the_reference(name: str) -> None:
-    case = CASES[name]
-    expected = reference(case)
-    assert len(expected) > 300
-    found = spikes_on(case, "model:")
-    print(f"{name}: {share(expected, found):.2%} of {len(expected)} spikes at the same step")
-    assert abs(len(found) - len(expected)) <= 0.005 * len(expected)
-    assert share(expected, found) >= (0.995 if case.h == 1.0 else 0.98)
+    """The share is over three networks of a kind; its figures are on docs/pynn.md."""
+    same, spikes = 0, 0
+    for seed in SEEDS:
+        case = random_case(seed=seed, **KINDS[name])
+        expected, found = reference(case), spikes_on(case, "model:")
+        assert len(expected) > 300
+        assert abs(len(found) - len(expected)) <= 0.005 * len(expected)
+        same, spikes = same + len(set(expected) & set(found)), spikes + len(expected)
+    print(f"{name}: {same / spikes:.2%} of {spikes:,} spikes at the same step")
+    assert same / spikes >= (0.995 if "0.1" not in name else 0.98)
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if "0.1" not in name])
+@pytest.mark.parametrize(("h", "least", "most"), [(1.0, 0.7, 0.95), (0.1, 0.0, 0.1)])
+def test_16_and_8_bits_are_for_ticks_of_a_millisecond(h: float, least: float, most: float) -> None:
+    case = random_case(h, 500.0, 11, closed=False, tau_i=8.0)
+    expected, found = reference(case), spikes_on(case, "model:", v_width=16, weight_width=8)
+    share = len(set(expected) & set(found)) / len(expected)
+    print(f"16 and 8 bits, {h} ms: {share:.1%} of {len(expected):,} spikes at the same step")
+    assert least < share < most
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if "0.1" not in name])
 def test_the_ideal_network_has_every_spike_of_the_reference(name: str) -> None:
-    assert spikes_on(CASES[name], "float:") == reference(CASES[name])
+    case = random_case(seed=SEEDS[0], **(KINDS[name] | {"time": 1000.0}))
+    assert spikes_on(case, "float:") == reference(case)

@@ -1,4 +1,4 @@
-"""Small scripts of the kinds that PyNN is used for, each on a core; every call is in one of them."""
+"""Small scripts of the kinds that PyNN is used for, on a core; every call is in one of them."""
 
 import re
 import warnings

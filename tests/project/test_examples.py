@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import EventCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -324,7 +325,8 @@ def test_the_balanced_network_fires_irregularly_and_as_the_ideal_one(
     assert 10 < float(rate) < 40
     assert float(variation) > 0.4
     assert float(share) == 100.0
-    rows = [each.get_positions() for each in done["pynn_balanced"].axes(0).collections]
+    drawn = done["pynn_balanced"].axes(0).collections
+    rows = [each.get_positions() for each in drawn if isinstance(each, EventCollection)]
     assert len(rows) == 200
     assert abs(sum(map(len, rows)) / 200 / 0.6 - float(rate)) < 0.05
 
