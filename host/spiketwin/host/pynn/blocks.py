@@ -175,9 +175,10 @@ def _cut(
 
 def _layers(pairs: IntArray) -> Iterator[IntArray]:
     """Yield indices of pairs such that none comes twice; the pairs ascend."""
-    same = np.zeros(len(pairs), np.int64)
-    for k in range(1, len(pairs)):
-        same[k] = same[k - 1] + 1 if (pairs[k] == pairs[k - 1]).all() else 0
+    begins = np.ones(len(pairs), bool)
+    begins[1:] = (pairs[1:] != pairs[:-1]).any(axis=1)
+    number = np.arange(len(pairs))
+    same = number - np.maximum.accumulate(np.where(begins, number, 0))
     for layer in range(int(same.max(initial=0)) + 1):
         yield np.flatnonzero(same == layer)
 

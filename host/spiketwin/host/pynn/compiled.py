@@ -89,16 +89,10 @@ def compiled(
     if any(block.pairs is not None for block in model.blocks):
         net.source_profile[:] = profiles.of_sources
     parts = tuple(
-        (block, _projected(net, model, scales, block, has_lists))
-        for block in model.blocks
-        if _acts(block)
+        (block, _projected(net, model, scales, block, has_lists)) for block in model.blocks
     )
     _learn(net, model, scales, parts)
     return Compiled(net, scales, parts)
-
-
-def _acts(block: Block) -> bool:
-    return block.pairs is not None or bool(np.any(block.weight))
 
 
 class _Profiles:
@@ -191,7 +185,9 @@ def _projected(
         arguments["plastic"][block.pre, block.post] = True
         arguments |= {"current_after": True, "gain_shift": _gain_shift(block, float(units[0]))}
     else:
-        arguments["sparse"] = has_lists and len(block.pre) < _FEW * weights.size
+        # A list has no place for weights of 0, but there may be others in a later run.
+        few = np.any(weights) and len(block.pre) < _FEW * weights.size
+        arguments["sparse"] = has_lists and bool(few)
         arguments["synapse_delay"] = later
     target = _population_of(net, block.targets)
     if block.source.is_source:

@@ -161,12 +161,16 @@ class Projection(common.Projection):
         self, names: Any, multiple_synapses: str = "sum"
     ) -> list[NDArray[Any]]:
         join: Callable[[float, float], float] = self.MULTI_SYNAPSE_OPERATIONS[multiple_synapses]
-        pre, post = self._arrays["pre"].tolist(), self._arrays["post"].tolist()
+        pre, post = self._arrays["pre"], self._arrays["post"]
+        # The first connection of each pair can be set at once; only others have to be joined.
+        _, first = np.unique(pre * self.shape[1] + post, return_index=True)
+        more = np.setdiff1d(np.arange(len(pre)), first).tolist()
         arrays = []
         for name in names:
-            made = np.full(self.shape, np.nan)
-            for i, j, value in zip(pre, post, self.held(name).tolist(), strict=True):
-                made[i, j] = value if np.isnan(made[i, j]) else join(made[i, j], value)
+            values, made = self.held(name), np.full(self.shape, np.nan)
+            made[pre[first], post[first]] = values[first]
+            for k in more:
+                made[pre[k], post[k]] = join(made[pre[k], post[k]], values[k])
             arrays.append(made)
         return arrays
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spiketwin.hdl.spec.params import MAX_SYNAPSE_DELAY_WIDTH
 from spiketwin.host.account import Account
 from spiketwin.host.elements import IntArray
-from spiketwin.host.errors import SpiketwinWarning
+from spiketwin.host.errors import InvalidInput, SpiketwinWarning
 from spiketwin.host.kinds import Target
 from spiketwin.host.pynn.cells import RECORDED
 from spiketwin.host.pynn.engines import Engine, Outcome, Part
@@ -71,6 +71,7 @@ class Session:
         self.notes: list[str] = []
         self._coming: dict[Any, Spikes] = {}
         self._fetched = True
+        self._broken = False
         try:
             # A network without neurons is only its sources, which the host makes.
             if not all(each.is_source for each in state.populations):
@@ -99,6 +100,10 @@ class Session:
     def run(self, ticks: int) -> None:
         """Run for so many ticks, after all changes that were made since the last run."""
         state = self._state
+        if self._broken:
+            raise InvalidInput(
+                "the last run was broken off, and targets may be at different ticks: call reset()"
+            )
         if self.engines:
             self._catch_up()
         for past in self.past:
@@ -106,6 +111,13 @@ class Session:
         end = state.tick + ticks
         while state.tick < end:
             self._run_part(min(_LONGEST, end - state.tick))
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Take note if targets are broken off, as not all of them are then where they were."""
+        self._broken = True
+        yield
+        self._broken = False
 
     def _catch_up(self) -> None:
         """Program the network anew if it has changed, and set what was initialized."""
@@ -115,7 +127,7 @@ class Session:
         if self.stale or two:
             self.model = modelled(state, self._span)
             currents = self._currents(self.model, state.tick, 1)[0]
-            with _noting(self.notes):
+            with _noting(self.notes), self._at_work():
                 for engine in self.engines:
                     engine.go_on(self.model, currents, state.tick, self.rewritten)
             self.stale = False
@@ -136,13 +148,12 @@ class Session:
         if self.engines:
             part = self._part(begin, ticks, events)
             self._add_first_samples(part)
-            outcomes = []
-            for engine, past in zip(self.engines, self.past, strict=True):
-                outcome = engine.run(part)
+            with self._at_work():
+                outcomes = [engine.run(part) for engine in self.engines]
+            for past, outcome in zip(self.past, outcomes, strict=True):
                 past.spikes.append(outcome.spikes + np.array([begin, 0]))
                 past.saturations.append(outcome.saturations)
                 past.accounts += outcome.accounts
-                outcomes.append(outcome)
             self._hand_out(part, outcomes[0])
             self._fetched = False
         state.tick += ticks
@@ -230,7 +241,7 @@ class Session:
 
     def fetch_learned(self) -> None:
         """Let projections take over the weights that the first target has learned."""
-        if self._fetched or not self.engines:
+        if self._fetched or self._broken or not self.engines:
             return
         self._fetched = True
         for projection, rows, weights in self.engines[0].learned():
