@@ -567,6 +567,21 @@ def test_reset_begins_a_segment_with_the_same_state() -> None:
     )
 
 
+def test_a_change_of_rest_or_offset_leaves_the_potential_where_it_is() -> None:
+    p = cells(1, i_offset=0.5)
+    p.record("v")
+    sim.run(100.0)
+    p.set(v_rest=-60.0, i_offset=0.1)
+    sim.run(1.0)
+    p.set(i_offset=0.123456)
+    sim.run(1.0)
+    v = signal(p).magnitude[:, 0]
+    first = -60.0 + (v[100] + 60.0) * np.exp(-1 / 20) + 2.0 * (1 - np.exp(-1 / 20))
+    assert v[101] == pytest.approx(first, abs=1e-4)
+    second = -60.0 + (v[101] + 60.0) * np.exp(-1 / 20) + 2.46912 * (1 - np.exp(-1 / 20))
+    assert v[102] == pytest.approx(second, abs=1e-4)
+
+
 def test_the_potential_can_be_set_between_runs() -> None:
     p = cells(2)
     p.record("v")

@@ -16,7 +16,7 @@ from spiketwin.host.network import Network
 from spiketwin.host.populations import MAX_DELAY, Projection
 from spiketwin.host.pynn.blocks import Block
 from spiketwin.host.pynn.model import EXCITATORY, INHIBITORY, Model
-from spiketwin.host.pynn.scales import Scales, never_fires, thresholds
+from spiketwin.host.pynn.scales import Scales, never_fires, resets, thresholds
 from spiketwin.host.sums import NEVER_FIRES
 
 Reals = NDArray[np.float64]
@@ -152,7 +152,7 @@ def _add_neurons(
 ) -> None:
     neurons, first = model.neurons, 0
     threshold = np.where(never_fires(neurons), NEVER_FIRES, thresholds(neurons, scales))
-    v_reset = np.rint(scales.per_mv * (neurons.v_reset - neurons.v_rest)).astype(np.int64)
+    v_reset = resets(neurons, scales)
     refrac_ticks = np.rint(neurons.tau_refrac / model.dt).astype(np.int64)
     for population in model.populations:
         part = slice(first, first + population.size)

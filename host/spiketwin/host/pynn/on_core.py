@@ -112,7 +112,7 @@ class OnCore:
         if self._core is not None and not self.is_open:
             v_width, weight_width = self._core.params.v_width, self._core.params.weight_width
         scales = scaled(model, v_width, weight_width, before)
-        self._bias = np.rint(scales.per_na * currents).astype(np.int64)
+        self._bias = scales.bias(currents)
         made = compiled(model, scales, self._bias, v_width, self._has_lists)
         core = self._core
         if core is None or self.is_open:
@@ -145,25 +145,27 @@ class OnCore:
                 "or give isyn_exc"
             )
         whole = now.core.read_state()[name]
-        per, rest = self._unit(name)
-        whole[neurons] = np.rint((values - rest[neurons]) * per[neurons]).astype(np.int64)
+        if name == "v":
+            units = now.made.scales.units(values, neurons)
+        else:
+            units = values * self._current_units(name)[neurons]
+        whole[neurons] = np.rint(units).astype(np.int64)
         now.core.write_state(**{name: whole})
 
     def get(self, name: str, neurons: IntArray) -> Reals:
         """Return a state of some neurons, in mV or nA."""
-        per, rest = self._unit(name)
-        values: Reals = (
-            self._running().core.read_state()[name][neurons] / per[neurons] + rest[neurons]
-        )
-        return values
+        return self._in_units(name, self._running().core.read_state()[name][neurons], neurons)
 
-    def _unit(self, name: str) -> tuple[Reals, Reals]:
-        """Return how many units of a state an mV or nA is, and where its 0 is, of each neuron."""
-        scales = self._running().made.scales
+    def _in_units(self, name: str, values: IntArray, neurons: IntArray) -> Reals:
+        """Return values of a state of some neurons in mV or nA."""
         if name == "v":
-            return scales.per_mv, self._running().model.neurons.v_rest
-        units = scales.weight_units[:, _COLUMNS[name]]
-        return units, np.zeros_like(units)
+            return self._running().made.scales.mv(values, neurons)
+        currents: Reals = values / self._current_units(name)[neurons]
+        return currents
+
+    def _current_units(self, name: str) -> Reals:
+        units: Reals = self._running().made.scales.weight_units[:, _COLUMNS[name]]
+        return units
 
     def run(self, part: Part) -> Outcome:
         """Run a part."""
@@ -171,22 +173,20 @@ class OnCore:
         run = now.core.run(
             part.events, part.ticks, probe=part.recorded or None, biases=self._biases(part)
         )
-        samples = {}
-        for name, neurons in part.recorded.items():
-            per, rest = self._unit(name)
-            samples[name] = run.probes[name] / per[neurons] + rest[neurons]
+        samples = {
+            name: self._in_units(name, run.probes[name], neurons)
+            for name, neurons in part.recorded.items()
+        }
         if part.driven.size:
-            last = np.rint(now.made.scales.per_na[part.driven] * part.currents[-1])
-            self._bias[part.driven] = last.astype(np.int64)
+            last = now.made.scales.bias(part.currents[-1], part.driven)
+            self._bias[part.driven] = last
         return Outcome(run.spikes, samples, run.saturations, run.accounts)
 
     def _biases(self, part: Part) -> IntArray | None:
         """Return the bias events of a part: where a rounded bias is another one than before."""
         if not part.driven.size:
             return None
-        wanted = np.rint(self._running().made.scales.per_na[part.driven] * part.currents).astype(
-            np.int64
-        )
+        wanted = self._running().made.scales.bias(part.currents, part.driven)
         before = np.concatenate([self._bias[part.driven][None], wanted[:-1]])
         ticks, columns = np.nonzero(wanted != before)
         rows = np.stack([ticks, part.driven[columns], wanted[ticks, columns]], axis=1)
@@ -229,7 +229,9 @@ def carried(
     InvalidNetwork
         Spikes are on their way with delays that there are no longer.
     """
-    ratios = {"v": now.per_mv / before.per_mv}
+    ratio = now.per_mv / before.per_mv
+    moved = now.per_mv * (before.rest - now.rest) + before.origin * ratio - now.origin
+    ratios = {"v": ratio}
     for name, column in _COLUMNS.items():
         ratio = now.weight_units[:, column] / before.weight_units[:, column]
         ratios |= {name: ratio, f"{name}_ring": ratio[:, None]}
@@ -237,7 +239,7 @@ def carried(
     for name, empty in room.items():
         old = state.get(name, np.zeros_like(empty))
         if name in ratios:
-            old = np.rint(old * ratios[name]).astype(np.int64)
+            old = np.rint(old * ratios[name] + (moved if name == "v" else 0)).astype(np.int64)
         if old.shape != empty.shape:
             old = _reshaped(old, empty.shape)
         made[name] = old

@@ -6,6 +6,10 @@ Between two spikes of its inputs a neuron obeys exactly, over a tick h (Rotter a
 
 with v above rest, the synaptic current i and a current I that is constant. A core computes this if
 its weights are those of the script times P21, the *step* that a current makes in a tick.
+
+A bias is a whole number, and the potential settles at a large multiple of it, so its rounding would
+be felt. As a potential decays towards 0 from anywhere, what is rounded off only moves where it
+settles: by as much the 0 of the potential is moved from rest, to the *origin* of the neuron.
 """
 
 from __future__ import annotations
@@ -36,6 +40,15 @@ _MOST_SHIFT: Final = 8
 _UNBOUNDED: Final = 20.0
 """mV from rest within which a neuron that never fires is expected, unless it is driven farther."""
 
+EVERYTHING: Final = slice(None)
+"""All neurons."""
+
+_FAR: Final = 4096.0
+"""Most units by which an origin is moved; a neuron that hardly decays keeps its rounded bias."""
+
+_DIGITS: Final = 6
+"""Digits of units behind the point that are more than what double precision rounds."""
+
 _SIGNIFICANT: Final = 5
 """Bits of a scale below its highest one: the others are 0, which costs 3 % at most."""
 
@@ -58,12 +71,36 @@ class Scales:
         once.
     per_na:
         Shape (n,): units of a bias for each nA of a current that is constant.
+    lost:
+        Shape (n,): share of the potential that decays in a tick, as the core has it.
+    origin:
+        Shape (n,): units above rest, a whole number, of a potential that the core has as 0.
+    rest:
+        Shape (n,): potential of rest in mV.
     """
 
     per_mv: Reals
     shift: int
     step: Reals
     per_na: Reals
+    lost: Reals
+    origin: Reals
+    rest: Reals
+
+    def units(self, mv: Reals, neurons: IntArray | slice = EVERYTHING) -> Reals:
+        """Return potentials of some neurons, in mV, as units that are not rounded."""
+        above: Reals = self.per_mv[neurons] * (mv - self.rest[neurons])
+        return above - self.origin[neurons]
+
+    def mv(self, units: IntArray, neurons: IntArray | slice = EVERYTHING) -> Reals:
+        """Return potentials of some neurons in mV."""
+        above: Reals = (units + self.origin[neurons]) / self.per_mv[neurons]
+        return above + self.rest[neurons]
+
+    def bias(self, na: Reals, neurons: IntArray | slice = EVERYTHING) -> IntArray:
+        """Return the biases of some neurons for constant currents in nA."""
+        exact = self.per_na[neurons] * na - self.lost[neurons] * self.origin[neurons]
+        return np.rint(np.round(exact, _DIGITS)).astype(np.int64)
 
     @property
     def weight_units(self) -> Reals:
@@ -128,7 +165,17 @@ def scaled(model: Model, v_width: int, weight_width: int, before: Scales | None)
         units = before.per_mv * largest * 2.0**before.shift
         if fits_v and bool((units <= most_weight).all()):
             per_mv, shift = before.per_mv, before.shift
-    return Scales(per_mv, shift, step, per_mv * neurons.tau_m / neurons.cm * lost)
+    per_na = per_mv * neurons.tau_m / neurons.cm * lost
+    return Scales(
+        per_mv, shift, step, per_na, lost, _origins(per_na * neurons.i_offset, lost),
+        neurons.v_rest,
+    )  # fmt: skip
+
+
+def _origins(biases: Reals, lost: Reals) -> Reals:
+    """Return the origins with which whole biases make potentials settle where they are to."""
+    rounded_off = np.round(biases - np.rint(biases), _DIGITS)
+    return np.where(lost * _FAR > 0.5, np.rint(rounded_off / lost), 0.0)
 
 
 def _fitting(
@@ -195,5 +242,9 @@ def _round_units(values: Reals) -> Reals:
 
 def thresholds(neurons: Neurons, scales: Scales) -> IntArray:
     """Return the thresholds in units: the least potential that is not below that of the script."""
-    above = scales.per_mv * (neurons.v_thresh - neurons.v_rest)
-    return np.ceil(np.round(above, 6)).astype(np.int64)
+    return np.ceil(np.round(scales.units(neurons.v_thresh), _DIGITS)).astype(np.int64)
+
+
+def resets(neurons: Neurons, scales: Scales) -> IntArray:
+    """Return the potentials after a spike in units."""
+    return np.rint(scales.units(neurons.v_reset)).astype(np.int64)
