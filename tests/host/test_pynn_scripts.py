@@ -244,6 +244,27 @@ def test_all_to_all_and_one_to_one() -> None:
     assert pairs(sim.Projection(a, b, sim.OneToOneConnector())) == {(0, 0), (1, 1), (2, 2)}
 
 
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize(
+    "connector",
+    [
+        lambda: sim.AllToAllConnector(), lambda: sim.OneToOneConnector(),
+        lambda: sim.FixedProbabilityConnector(1.0),
+        lambda: sim.DistanceDependentProbabilityConnector("d < 9"),
+        lambda: sim.ArrayConnector(np.ones((1, 1), bool)),
+        lambda: sim.FixedNumberPreConnector(1), lambda: sim.FixedNumberPostConnector(1),
+        lambda: sim.FixedTotalNumberConnector(1),
+    ],
+)  # fmt: skip
+def test_one_cell_can_be_connected(connector: Any, size: int) -> None:
+    if isinstance(made := connector(), sim.ArrayConnector):
+        made = sim.ArrayConnector(np.ones((1, size), bool))
+    link = sim.Projection(cells(1), cells(size), made, static(0.1))
+    assert 1 <= len(link) <= size
+    clone = sim.Projection(link.pre, link.post, sim.CloneConnector(link), static(0.1))
+    assert pairs(clone) == pairs(link)
+
+
 def test_random_connectors_make_as_many_as_they_say() -> None:
     a, b = cells(20), cells(30)
     rng = sim.NumpyRNG(seed=4)

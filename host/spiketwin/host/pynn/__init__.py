@@ -16,19 +16,11 @@ except ImportError as error:
     ) from error
 
 from pyNN.connectors import (
-    AllToAllConnector,
-    ArrayConnector,
-    CloneConnector,
     CSAConnector,
-    DisplacementDependentProbabilityConnector,
-    DistanceDependentProbabilityConnector,
     FixedNumberPostConnector,
     FixedNumberPreConnector,
-    FixedProbabilityConnector,
     FixedTotalNumberConnector,
     FromListConnector,
-    IndexBasedProbabilityConnector,
-    OneToOneConnector,
     SmallWorldConnector,
 )
 from pyNN.core import IndexBasedExpression
@@ -56,6 +48,16 @@ from spiketwin.host.pynn.cells import (
     SpikeSourceInhGamma,
     SpikeSourcePoisson,
     SpikeSourcePoissonRefractory,
+)
+from spiketwin.host.pynn.connectors import (
+    AllToAllConnector,
+    ArrayConnector,
+    CloneConnector,
+    DisplacementDependentProbabilityConnector,
+    DistanceDependentProbabilityConnector,
+    FixedProbabilityConnector,
+    IndexBasedProbabilityConnector,
+    OneToOneConnector,
 )
 from spiketwin.host.pynn.control import (
     connect,

@@ -6,7 +6,6 @@ from typing import Any
 
 from pyNN import common
 from pyNN.common.control import DEFAULT_MAX_DELAY, DEFAULT_MIN_DELAY, DEFAULT_TIMESTEP
-from pyNN.connectors import FixedProbabilityConnector
 from pyNN.recording import get_io
 
 from spiketwin.hdl.spec.params import CoreParams
@@ -14,6 +13,7 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.kinds import Target
 from spiketwin.host.pynn import simulator
+from spiketwin.host.pynn.connectors import FixedProbabilityConnector
 from spiketwin.host.pynn.populations import Population
 from spiketwin.host.pynn.projections import Projection
 from spiketwin.host.pynn.report import Report
