@@ -165,3 +165,59 @@ def test_16_and_8_bits_are_for_ticks_of_a_millisecond(h: float, least: float, mo
 def test_the_ideal_network_has_every_spike_of_the_reference(name: str) -> None:
     case = random_case(seed=SEEDS[0], **(KINDS[name] | {"time": 1000.0}))
     assert spikes_on(case, "float:") == reference(case)
+
+
+def mixed(seed: int) -> sim.Report:
+    """The report of a random script with cells, sources, currents and changes of all kinds."""
+    rng = np.random.default_rng(seed)
+    h = float(rng.choice([1.0, 0.5]))
+    sim.setup(timestep=h, target=["float:", "model:"], rng_seed=seed)
+    others = {"v_thresh": -50.0, "tau_refrac": 2 * h, "cm": 0.5}
+    exp = sim.Population(
+        8, sim.IF_curr_exp(i_offset=rng.uniform(0.0, 0.4, 8), tau_syn_I=8.0, **others)
+    )
+    delta = sim.Population(
+        5, sim.IF_curr_delta(tau_m=15.0, v_reset=rng.uniform(-66.0, -60.0, 5), **others)
+    )
+    noise = sim.Population(9, sim.SpikeSourcePoisson(rate=30.0))
+    given = sim.Population(2, sim.SpikeSourceArray(spike_times=list(rng.uniform(0, 200, (2, 30)))))
+
+    def drawn(low: float, high: float) -> Any:
+        numbers = sim.NumpyRNG(seed=int(rng.integers(1 << 30)))
+        return sim.RandomDistribution("uniform", (low, high), rng=numbers)
+
+    few = sim.FixedProbabilityConnector(0.5, rng=sim.NumpyRNG(seed=seed))
+    links = [
+        sim.Projection(noise, exp, few, sim.StaticSynapse(weight=drawn(0.1, 0.5), delay=3.0)),
+        sim.Projection(noise + given, delta, few, sim.StaticSynapse(weight=drawn(0.5, 3.0))),
+        sim.Projection(
+            exp, delta, sim.FixedTotalNumberConnector(20, rng=sim.NumpyRNG(seed=seed)),
+            sim.StaticSynapse(weight=drawn(0.1, 1.0), delay=drawn(h, 60 * h)),
+        ),
+        sim.Projection(
+            exp[2:] + delta, exp, few, sim.StaticSynapse(weight=-0.1, delay=drawn(h, 9 * h)),
+            receptor_type="inhibitory",
+        ),
+    ]  # fmt: skip
+    sim.DCSource(amplitude=0.2, start=20.0, stop=70.0).inject_into(delta)
+    sim.NoisyCurrentSource(mean=0.1, stdev=0.3, start=10.0, stop=150.0, dt=2 * h).inject_into(exp)
+    sim.run(40.0)
+    exp[:4].set(i_offset=0.123, v_rest=-64.0)
+    sim.run(30.0)
+    links[0].set(weight=0.4)
+    delta.initialize(v=-55.0)
+    sim.run(130.0)
+    report = sim.report()
+    sim.end()
+    return report
+
+
+def test_scripts_of_all_kinds_run_on_a_core_as_on_the_ideal_network() -> None:
+    same, spikes = 0.0, 0
+    for seed in range(6):
+        (difference,) = mixed(seed).differences
+        assert difference.reference_spikes > 40
+        same += difference.same_tick_share * difference.reference_spikes
+        spikes += difference.reference_spikes
+    print(f"{same / spikes:.2%} of {spikes} spikes at the same step")
+    assert same / spikes >= 0.995

@@ -12,6 +12,7 @@ from pyNN.common.populations import IDMixin
 
 import spiketwin.host.pynn as sim
 from spiketwin.host.errors import InvalidInput, InvalidNetwork
+from spiketwin.host.pynn import simulator
 
 # PyNN itself warns where one of its own old names is called.
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated.*:DeprecationWarning")
@@ -776,6 +777,22 @@ def test_other_cells_can_be_made_and_are_refused_when_run(kind: Any) -> None:
         sim.run(10.0)
 
 
+@pytest.mark.parametrize(
+    ("neuron", "receptor"),
+    [
+        (sim.LIF, sim.CurrExpPostSynapticResponse), (sim.AdExp, sim.CondExpPostSynapticResponse),
+        (sim.LIF, sim.CondAlphaPostSynapticResponse), (sim.LIF, sim.CondBetaPostSynapticResponse),
+    ],
+)  # fmt: skip
+def test_cells_of_parts_can_be_made_and_are_refused_when_run(neuron: Any, receptor: Any) -> None:
+    kind = sim.PointNeuron(neuron(), excitatory=receptor(), inhibitory=receptor())
+    p = sim.Population(2, kind, label="parts")
+    p.record("spikes")
+    sim.Projection(p, p, sim.AllToAllConnector(), static(0.1), receptor_type="excitatory")
+    with pytest.raises(InvalidNetwork, match="parts: PointNeuron.*IF_curr_exp is a LIF"):
+        sim.run(10.0)
+
+
 REFUSED_SYNAPSES = [
     sim.TsodyksMarkramSynapse, sim.SimpleStochasticSynapse, sim.StochasticTsodyksMarkramSynapse,
     sim.MultiQuantalSynapse,
@@ -882,6 +899,28 @@ def test_wrong_parameters_are_refused_by_name() -> None:
         sim.run(5.0)
     source.set(spike_times=sim.Sequence([1.0]))
     sim.run(5.0)
+
+
+def test_after_a_run_that_was_broken_off_only_a_reset_helps() -> None:
+    p = cells(1, i_offset=1.0)
+    p.record("spikes")
+    sim.run(20.0)
+    session = simulator.state.session
+    assert session is not None
+    engine, run = session.engines[0], session.engines[0].run
+
+    def broken(part: Any) -> Any:
+        raise KeyboardInterrupt
+
+    engine.run = broken  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        sim.run(20.0)
+    engine.run = run  # type: ignore[method-assign]
+    with pytest.raises(InvalidInput, match=r"broken off.*reset\(\)"):
+        sim.run(20.0)
+    sim.reset()
+    sim.run(40.0)
+    assert spikes(p) == [[28.0]]
 
 
 # --- all of it ----------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ CALLED_BY_OTHERS = {
     "inject_into", "set_native_parameters", "get_native_parameters", "_get_data", "_create_cells",
     "as_tuple", "_convergent_connect", "_set_attributes", "_get_attributes_as_list",
     "_get_attributes_as_arrays", "_get_all_signals", "_local_count", "_clear_simulator",
-    "_get_minimum_delay",
+    "_get_minimum_delay", "_connect_with_map",
 }  # fmt: skip
 
 

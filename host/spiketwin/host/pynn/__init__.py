@@ -31,6 +31,12 @@ from pyNN.recording import get_io
 from pyNN.space import Space
 
 from spiketwin.host.pynn.cells import (
+    LIF,
+    AdExp,
+    CondAlphaPostSynapticResponse,
+    CondBetaPostSynapticResponse,
+    CondExpPostSynapticResponse,
+    CurrExpPostSynapticResponse,
     EIF_cond_alpha_isfa_ista,
     EIF_cond_exp_isfa_ista,
     GIF_cond_exp,
@@ -43,6 +49,7 @@ from spiketwin.host.pynn.cells import (
     IF_curr_exp,
     IF_facets_hardware1,
     Izhikevich,
+    PointNeuron,
     SpikeSourceArray,
     SpikeSourceGamma,
     SpikeSourceInhGamma,
@@ -115,7 +122,9 @@ from spiketwin.host.pynn.synapses import (
 
 __all__ = [
     "GSLRNG",
+    "LIF",
     "ACSource",
+    "AdExp",
     "AdditivePotentiationMultiplicativeDepression",
     "AdditiveWeightDependence",
     "AllToAllConnector",
@@ -123,6 +132,10 @@ __all__ = [
     "Assembly",
     "CSAConnector",
     "CloneConnector",
+    "CondAlphaPostSynapticResponse",
+    "CondBetaPostSynapticResponse",
+    "CondExpPostSynapticResponse",
+    "CurrExpPostSynapticResponse",
     "DCSource",
     "DisplacementDependentProbabilityConnector",
     "DistanceDependentProbabilityConnector",
@@ -156,6 +169,7 @@ __all__ = [
     "NumpyRNG",
     "OneToOneConnector",
     "PickleFile",
+    "PointNeuron",
     "Population",
     "PopulationView",
     "Projection",

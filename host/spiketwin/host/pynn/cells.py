@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pyNN.standardmodels import build_translations, cells
+from pyNN.standardmodels import build_translations, cells, receptors
 
 RECORDED: Final = {"v": "v", "isyn_exc": "i_syn", "isyn_inh": "i_inh"}
 """What can be recorded beside spikes, and the state of a core that it comes from."""
@@ -19,6 +19,10 @@ _CONDUCTANCES: Final = (
 )
 _OTHER_MEMBRANE: Final = (
     "its membrane is not that of a leaky integrate-and-fire neuron: IF_curr_exp or IF_curr_delta "
+    "would do instead"
+)
+_PARTS: Final = (
+    "cells of parts are not carried: IF_curr_exp is a LIF with CurrExpPostSynapticResponse, and "
     "would do instead"
 )
 _OTHER_SOURCE: Final = "draw its spike times in the script, and give them to SpikeSourceArray"
@@ -146,3 +150,55 @@ class GIF_cond_exp(cells.GIF_cond_exp):
 
     translations = untranslated(cells.GIF_cond_exp)
     refusal = _OTHER_MEMBRANE
+
+
+class LIF(cells.LIF):
+    """PyNN's `LIF`, a part of a `PointNeuron`."""
+
+    translations = untranslated(cells.LIF)
+    refusal = _PARTS
+
+
+class AdExp(cells.AdExp):
+    """PyNN's `AdExp`, a part of a `PointNeuron`."""
+
+    translations = untranslated(cells.AdExp)
+    refusal = _PARTS
+
+
+class CurrExpPostSynapticResponse(receptors.CurrExpPostSynapticResponse):
+    """PyNN's `CurrExpPostSynapticResponse`, a part of a `PointNeuron`."""
+
+    translations = untranslated(receptors.CurrExpPostSynapticResponse)
+    recordable = ["isyn"]
+    refusal = _PARTS
+
+
+class CondExpPostSynapticResponse(receptors.CondExpPostSynapticResponse):
+    """PyNN's `CondExpPostSynapticResponse`, a part of a `PointNeuron`."""
+
+    translations = untranslated(receptors.CondExpPostSynapticResponse)
+    recordable = ["gsyn"]
+    refusal = _PARTS
+
+
+class CondAlphaPostSynapticResponse(receptors.CondAlphaPostSynapticResponse):
+    """PyNN's `CondAlphaPostSynapticResponse`, a part of a `PointNeuron`."""
+
+    translations = untranslated(receptors.CondAlphaPostSynapticResponse)
+    recordable = ["gsyn"]
+    refusal = _PARTS
+
+
+class CondBetaPostSynapticResponse(receptors.CondBetaPostSynapticResponse):
+    """PyNN's `CondBetaPostSynapticResponse`, a part of a `PointNeuron`."""
+
+    translations = untranslated(receptors.CondBetaPostSynapticResponse)
+    recordable = ["gsyn"]
+    refusal = _PARTS
+
+
+class PointNeuron(cells.PointNeuron):
+    """PyNN's `PointNeuron`, which can be made, and is refused when it is run."""
+
+    refusal = _PARTS

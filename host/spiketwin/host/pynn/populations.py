@@ -83,8 +83,11 @@ class Population(common.Population):
         space = deepcopy(self.celltype.parameter_space)  # others may have the same cell type
         space.shape = (self.size,)
         space.evaluate(simplify=False)
+        space.flatten()  # those of the parts of a cell, by the name of the part and their own
         self._parameters = {
-            name: _of_each(value, self.size) for name, value in space.as_dict().items()
+            name: _of_each(value, self.size)
+            for name, value in space.as_dict().items()
+            if not isinstance(value, dict)
         }
         state.populations.append(self)
         state.grown()
