@@ -1,6 +1,7 @@
 """The report of a PyNN script, several targets side by side, and synapses that learn."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import spiketwin.host.pynn as sim
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, TargetError
 from spiketwin.host.pynn import simulator
+from spiketwin.host.pynn.on_core import OnCore
 
 
 def network(seed: int = 1, size: int = 24) -> Any:
@@ -184,6 +186,29 @@ def test_the_reference_size_pynn_carries_a_network() -> None:
     assert sum(map(len, found)) > 50
 
 
+def test_a_run_of_a_tick_takes_little_more_than_that_of_the_core() -> None:
+    sim.setup(timestep=1.0)
+    p = sim.Population(83, sim.IF_curr_exp(i_offset=0.5))
+    p.record("v")
+    sim.run(1.0)
+    session = simulator.state.session
+    assert session is not None
+    engine = session.engines[0]
+    assert isinstance(engine, OnCore)
+    seconds = np.empty((100, 3))
+    for row in seconds:
+        row[0] = time.perf_counter()
+        sim.run(1.0)
+        row[1] = time.perf_counter()
+        engine.core.run([], 1)
+        row[2] = time.perf_counter()
+    sim.end()
+    whole, core = np.median(np.diff(seconds), axis=0)
+    ratio = whole / core
+    print(f"sim.run(1) takes {ratio:.1f} times as long as core.run of one tick")
+    assert ratio < 10
+
+
 # --- synapses that learn ------------------------------------------------------------------------
 
 
@@ -304,6 +329,14 @@ def test_weights_that_learn_can_be_set_between_runs() -> None:
     sim.run(1.0)
     np.testing.assert_allclose(first.get("weight", "array"), 0.3, atol=0.05)
     sim.end()
+
+
+def test_the_parameters_of_learning_can_be_asked_for() -> None:
+    sim.setup(timestep=1.0)
+    p = sim.Population(2, sim.IF_curr_exp())
+    link = sim.Projection(p, p, sim.OneToOneConnector(), learning(0.1, tau_minus=33.0))
+    assert link.get("tau_minus", "array").diagonal().tolist() == [33.0, 33.0]
+    assert link.get(["w_max", "A_plus"], "list") == [(0, 0, 1.0, 0.01), (1, 1, 1.0, 0.01)]
 
 
 def test_what_learning_shares_has_to_be_alike() -> None:

@@ -12,7 +12,7 @@ from pyNN.common.populations import IDMixin
 
 import spiketwin.host.pynn as sim
 from spiketwin.host.errors import InvalidInput, InvalidNetwork
-from spiketwin.host.pynn import simulator
+from spiketwin.host.pynn import session, simulator
 
 # PyNN itself warns where one of its own old names is called.
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated.*:DeprecationWarning")
@@ -540,6 +540,38 @@ def test_runs_add_up() -> None:
     assert sum(map(len, found[0][0])) > 5
 
 
+def test_parts_of_a_run_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for longest in (5000, 7):
+        monkeypatch.setattr(session, "_LONGEST", longest)
+        sim.setup(timestep=1.0)
+        p = cells(3, i_offset=0.6)
+        source = sim.Population(4, sim.SpikeSourcePoisson(rate=50.0))
+        late = sim.RandomDistribution("uniform", (1.0, 40.0), rng=sim.NumpyRNG(seed=1))
+        sim.Projection(source, p, sim.AllToAllConnector(), static(0.5, late))
+        sim.Projection(p, p, sim.AllToAllConnector(), static(0.2, late))
+        sim.ACSource(amplitude=0.2, frequency=30.0).inject_into(p[:1])
+        p.record(["spikes", "v"])
+        sim.run(150.0)
+        found.append((spikes(p), signal(p).magnitude.tolist()))
+    assert found[0] == found[1]
+    assert sum(map(len, found[0][0])) > 5
+
+
+def test_currents_have_initial_values() -> None:
+    both = []
+    for recorded in (["v"], ["v", "isyn_exc"]):  # the second with two currents
+        sim.setup(timestep=1.0)
+        p = cells(1)
+        p.initialize(isyn_exc=0.5, isyn_inh=-0.2)
+        p.record(recorded)
+        sim.run(30.0)
+        both.append(signal(p).magnitude)
+    np.testing.assert_allclose(both[0], both[1], atol=1e-3)
+    assert both[0].max() > -64.7
+    assert signal(p, "isyn_exc").magnitude[0, 0] == pytest.approx(0.5, rel=1e-3)
+
+
 def test_run_until_and_callbacks() -> None:
     called: list[float] = []
 
@@ -905,9 +937,9 @@ def test_after_a_run_that_was_broken_off_only_a_reset_helps() -> None:
     p = cells(1, i_offset=1.0)
     p.record("spikes")
     sim.run(20.0)
-    session = simulator.state.session
-    assert session is not None
-    engine, run = session.engines[0], session.engines[0].run
+    begun = simulator.state.session
+    assert begun is not None
+    engine, run = begun.engines[0], begun.engines[0].run
 
     def broken(part: Any) -> Any:
         raise KeyboardInterrupt

@@ -90,11 +90,13 @@ class OnCore:
     def begin(self, model: Model, currents: Reals) -> None:
         """Take a model with its initial values."""
         self._program(model, currents, None)
-        everything = np.arange(len(model.neurons))
+        everything, isyn = np.arange(len(model.neurons)), model.neurons.isyn
         self.put("v", everything, model.neurons.v)
-        for name, column in _COLUMNS.items():
-            if model.neurons.isyn[:, column].any():
-                self.put(name, everything, model.neurons.isyn[:, column])
+        # One current is that of both kinds of synapses, which then decay alike.
+        currents = isyn if model.two_currents else isyn.sum(axis=1, keepdims=True)
+        for name, values in zip(_COLUMNS, currents.T, strict=False):
+            if values.any():
+                self.put(name, everything, values)
 
     def go_on(self, model: Model, currents: Reals, tick: int, rewritten: Collection[Any]) -> None:
         """Take the same model with other parameters, and keep its state."""
@@ -121,6 +123,11 @@ class OnCore:
                 core = self._connect(params)
         core.program(made.network)
         self._now = _Running(core, model, made)
+
+    @property
+    def core(self) -> Core:
+        """The core, which has the network."""
+        return self._running().core
 
     def _running(self) -> _Running:
         if self._now is None:

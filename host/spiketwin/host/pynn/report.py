@@ -177,7 +177,7 @@ class Report(Result):
 
 
 def _target_lines(target: TargetFigures) -> list[str]:
-    lines = [f"{target.target} {target.spikes} spikes"]
+    lines = [f"{target.target} has {target.spikes} spikes"]
     if target.core is not None:
         lines[0] += f", core {target.core}"
     if target.saturated is not None:
@@ -185,14 +185,18 @@ def _target_lines(target: TargetFigures) -> list[str]:
         full = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
         lines.append(f"  saturated: {full or 'nothing'}")
     if target.ledger is not None:
-        lines.append(f"  the last run took {target.ledger.wall_seconds:.3g} s on the wall")
+        took = f"  the last run took {target.ledger.wall_seconds:.3g} s on the wall"
+        latency = target.ledger.spike_latency
+        if latency is not None:
+            took += f", and a spike {latency.median_seconds:.3g} s from host to host"
+        lines.append(took)
     return lines
 
 
 def _difference_lines(other: TargetDifference) -> list[str]:
-    both = f"{other.target} to {other.reference}"
+    both = f"{other.target} beside {other.reference}"
     share = f"{other.same_tick_share:.2%} of {other.reference_spikes} spikes at the same tick"
-    lines = [f"{both}: {share}, {other.disordered} out of order"]
+    lines = [f"{both} has {share}, {other.disordered} out of order"]
     first = other.first_difference
     if first is not None:
         lines.append(
