@@ -77,6 +77,14 @@ def test_every_cell_has_parameters_of_its_own() -> None:
     assert counts[0] == 0 < counts[1] < counts[2]
 
 
+def test_a_class_and_its_parameters_make_a_population_as_in_old_scripts() -> None:
+    p = sim.Population(2, sim.IF_curr_exp, {"tau_m": 10.0, "i_offset": 2.0}, label="old")
+    p.record("spikes")
+    sim.run(50.0)
+    assert p.get("tau_m") == 10.0
+    assert len(spikes(p)[0]) > 1
+
+
 def test_populations_can_share_a_cell_type() -> None:
     kind = sim.IF_curr_exp(i_offset=sim.RandomDistribution("uniform", (0.5, 2.0)), tau_refrac=2.0)
     p, q = sim.Population(3, kind), sim.Population(5, kind)
@@ -953,6 +961,26 @@ def test_after_a_run_that_was_broken_off_only_a_reset_helps() -> None:
     sim.reset()
     sim.run(40.0)
     assert spikes(p) == [[28.0]]
+
+
+@pytest.mark.parametrize(
+    ("weight", "delay", "named"),
+    [(np.nan, 1.0, "weight of link"), (np.inf, 1.0, "weight"), (0.1, -3.0, "delay of link"),
+     (0.1, np.nan, "delay"), (0.1, 1e4, "delays between neurons")],
+)  # fmt: skip
+def test_synapses_with_wrong_numbers_are_refused(weight: float, delay: float, named: str) -> None:
+    p = cells(2)
+    connector = sim.AllToAllConnector(safe=False)
+    sim.Projection(p, p, connector, static(weight, delay), receptor_type="excitatory", label="link")
+    with pytest.raises(InvalidNetwork, match=named):
+        sim.run(5.0)
+
+
+@pytest.mark.parametrize("time", [np.nan, np.inf, 1e12])
+def test_a_run_without_an_end_is_refused(time: float) -> None:
+    cells(1)
+    with pytest.raises(InvalidInput, match="the end of a run"):
+        sim.run(time)
 
 
 # --- all of it ----------------------------------------------------------------------------------

@@ -24,6 +24,9 @@ name: Final = "spiketwin"
 FIRST_STEP: Final = 0.1
 """PyNN's usual time step, in ms, which holds until `setup` is called."""
 
+_MOST_TICKS: Final = (1 << 32) - 2
+"""Ticks that a core counts."""
+
 _NEAR: Final = 1e-6
 """Part of a tick by which a time may be off the grid and still be on it."""
 
@@ -139,6 +142,11 @@ class State:
             raise InvalidNetwork(
                 "populations or projections were made after the first run, and a core has one "
                 "network from the first run on: make them before, or call reset() first"
+            )
+        if not 0 <= end / self.dt <= _MOST_TICKS:
+            raise InvalidInput(
+                f"the end of a run must be in 0…{_MOST_TICKS * self.dt:g} ms, which is what a core "
+                f"counts in ticks of {self.dt:g} ms, not {end}"
             )
         ticks = round(end / self.dt) - self.tick
         if self.session is None:
