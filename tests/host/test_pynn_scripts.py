@@ -934,11 +934,15 @@ def test_wrong_parameters_are_refused_by_name() -> None:
         with pytest.raises(InvalidNetwork, match=wrong):
             sim.run(5.0)
         p.set(**{name: before})
-    source = array([-1.0])
-    with pytest.raises(InvalidInput, match="spike_times of in"):
-        sim.run(5.0)
+    sim.setup(timestep=1.0)
+    good, source = array([2.0]), array([-1.0])
+    good.record("spikes")
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match="spike_times of in"):
+            sim.run(5.0)
     source.set(spike_times=sim.Sequence([1.0]))
     sim.run(5.0)
+    assert spikes(good) == [[2.0]]
 
 
 def test_after_a_run_that_was_broken_off_only_a_reset_helps() -> None:

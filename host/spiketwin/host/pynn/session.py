@@ -162,12 +162,16 @@ class Session:
         """Make the spikes of sources, and return the axon events of the ticks of a part."""
         first = begin + 1 if begin else 0
         latest = max((late for _, late in self.model.axons), default=0)
-        for population in self._state.populations:
-            if population.is_source:
-                spikes = made(population, self._state, first, end + 1)
-                population.recorder.add_spikes(spikes)
-                held = [self._coming[population]] if population in self._coming else []
-                self._coming[population] = joined([*held, spikes]).between(begin - latest, end + 1)
+        # All are made before any is kept, as those of one may be wrong.
+        coming = {
+            each: made(each, self._state, first, end + 1)
+            for each in self._state.populations
+            if each.is_source
+        }
+        for population, spikes in coming.items():
+            population.recorder.add_spikes(spikes)
+            held = [self._coming[population]] if population in self._coming else []
+            self._coming[population] = joined([*held, spikes]).between(begin - latest, end + 1)
         rows = [np.empty((0, 2), np.int64)]
         for population, late in self.model.axons:
             spikes = self._coming[population].between(begin - late, end - late)
