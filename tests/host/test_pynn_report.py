@@ -209,6 +209,21 @@ def test_a_run_of_a_tick_takes_little_more_than_that_of_the_core() -> None:
     assert ratio < 10
 
 
+@pytest.mark.parametrize(
+    ("params", "share"),
+    [("pynn", 0.995), ("pynn,decay_shift=0", 0.98), ("pynn,weight_width=8,v_width=16", 0.7)],
+)
+def test_a_core_of_fixed_sizes_decides_for_all(params: str, share: float) -> None:
+    """It comes first, whatever its place in the list, and the others get its sizes."""
+    _, report = ran(target=["float:", "model:", f"model:?params={params}"], time=300.0)
+    ideal, fixed = report.differences
+    assert (ideal.reference, ideal.target) == ("float:", "model:")
+    assert report.targets[1].core == report.targets[2].core
+    assert ideal.same_tick_share == fixed.same_tick_share >= share
+    taus = next(each for each in report.roundings if each.what == "tau_m")
+    assert (taus.worst > 1e-3) == ("decay_shift=0" in params)
+
+
 # --- synapses that learn ------------------------------------------------------------------------
 
 

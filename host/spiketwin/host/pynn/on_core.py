@@ -110,10 +110,12 @@ class OnCore:
 
     def _program(self, model: Model, currents: Reals, before: Scales | None) -> None:
         """Program the network of a model, on a core that holds it."""
-        v_width, weight_width = self._widths
+        (v_width, weight_width), has_shifts = self._widths, True
         if self._core is not None and not self.is_open:
-            v_width, weight_width = self._core.params.v_width, self._core.params.weight_width
-        scales = scaled(model, v_width, weight_width, before)
+            built = self._core.params
+            v_width, weight_width = built.v_width, built.weight_width
+            has_shifts = built.decay_shift
+        scales = scaled(model, v_width, weight_width, has_shifts, before)
         self._bias = scales.bias(currents)
         made = compiled(model, scales, self._bias, v_width, self._has_lists)
         core = self._core

@@ -87,7 +87,7 @@ def _of_cells(model: Model, scales: Scales) -> Iterator[Rounding | None]:
     held = {
         "v_thresh": ("mV", limit, neurons.v_thresh),
         "v_reset": ("mV", scales.mv(resets(neurons, scales)), neurons.v_reset),
-        "tau_m": ("ms", _held_taus(neurons.tau_m, dt), neurons.tau_m),
+        "tau_m": ("ms", _held_taus(neurons.tau_m, dt, scales), neurons.tau_m),
         "tau_refrac": ("ms", np.rint(neurons.tau_refrac / dt) * dt, neurons.tau_refrac),
         "i_offset": (
             "nA", settles / scales.per_na, neurons.i_offset,
@@ -95,7 +95,7 @@ def _of_cells(model: Model, scales: Scales) -> Iterator[Rounding | None]:
     }  # fmt: skip
     for k, name in enumerate(("tau_syn_E", "tau_syn_I")):
         meant = neurons.tau_syn[:, k]
-        held[name] = ("ms", np.where(neurons.jumps, 0.0, _held_taus(meant, dt)), meant)
+        held[name] = ("ms", np.where(neurons.jumps, 0.0, _held_taus(meant, dt, scales)), meant)
     first = 0
     for population in model.populations:
         part = slice(first, first + population.size)
@@ -105,10 +105,12 @@ def _of_cells(model: Model, scales: Scales) -> Iterator[Rounding | None]:
         first += population.size
 
 
-def _held_taus(taus: Reals, dt: float) -> Reals:
+def _held_taus(taus: Reals, dt: float, scales: Scales) -> Reals:
     """Return time constants, in ms, as the decays of a core hold them."""
     unique, place = np.unique(taus, return_inverse=True)
-    held = [decay_tau(*shifted_decay_code(float(tau) / dt)) * dt for tau in unique]
+    held = [
+        decay_tau(*shifted_decay_code(float(tau) / dt, scales.has_shifts)) * dt for tau in unique
+    ]
     made: Reals = np.array(held)[place.reshape(-1)]
     return made
 

@@ -77,6 +77,8 @@ class Scales:
         Shape (n,): units above rest, a whole number, of a potential that the core has as 0.
     rest:
         Shape (n,): potential of rest in mV.
+    has_shifts:
+        Whether decays have shifts.
     """
 
     per_mv: Reals
@@ -86,6 +88,7 @@ class Scales:
     lost: Reals
     origin: Reals
     rest: Reals
+    has_shifts: bool
 
     def units(self, mv: Reals, neurons: IntArray | slice = EVERYTHING) -> Reals:
         """Return potentials of some neurons, in mV, as units that are not rounded."""
@@ -126,10 +129,10 @@ def steps(neurons: Neurons, dt: float) -> Reals:
     return made
 
 
-def lost_in_a_tick(taus: Reals) -> Reals:
-    """Return the share that a core with shifts takes off in a tick, for time constants in ticks."""
+def lost_in_a_tick(taus: Reals, has_shifts: bool) -> Reals:
+    """Return the share that a core takes off in a tick, for time constants in ticks."""
     unique, place = np.unique(taus, return_inverse=True)
-    codes = [shifted_decay_code(float(tau)) for tau in unique]
+    codes = [shifted_decay_code(float(tau), has_shifts) for tau in unique]
     share = [
         1.0 if code == DECAY_AT_ONCE else code / 2.0 ** (DECAY_BITS + shift)
         for code, shift in codes
@@ -138,7 +141,9 @@ def lost_in_a_tick(taus: Reals) -> Reals:
     return lost
 
 
-def scaled(model: Model, v_width: int, weight_width: int, before: Scales | None) -> Scales:
+def scaled(
+    model: Model, v_width: int, weight_width: int, has_shifts: bool, before: Scales | None
+) -> Scales:
     """Return the scales with which a network has the finest values that fit.
 
     Those of before stay if all values fit them, so that the state of a run is kept to the bit.
@@ -149,17 +154,21 @@ def scaled(model: Model, v_width: int, weight_width: int, before: Scales | None)
         The network.
     v_width, weight_width:
         Bits of potentials and of weights.
+    has_shifts:
+        Whether the core has shifts of decays and currents (`CoreParams.decay_shift`).
     before:
         The scales of the same neurons so far; None at the first run.
     """
     neurons = model.neurons
     step = steps(neurons, model.dt)
-    lost = lost_in_a_tick(neurons.tau_m / model.dt)
+    lost = lost_in_a_tick(neurons.tau_m / model.dt, has_shifts)
     top = limits(v_width, signed=True)[1] + 1
     most_v = _round_units(top / (HEADROOM * _reach(neurons)))
     largest, sums = _weights(model, step)
     most_weight = limits(weight_width, signed=True)[1]
-    per_mv, shift = _fitting(model, most_v, largest, sums, most_weight)
+    per_mv, shift = _fitting(
+        model, most_v, largest, sums, most_weight, _MOST_SHIFT if has_shifts else 0
+    )
     if before is not None:
         fits_v = bool((before.per_mv <= most_v).all())
         units = before.per_mv * largest * 2.0**before.shift
@@ -168,7 +177,7 @@ def scaled(model: Model, v_width: int, weight_width: int, before: Scales | None)
     per_na = per_mv * neurons.tau_m / neurons.cm * lost
     return Scales(
         per_mv, shift, step, per_na, lost, _origins(per_na * neurons.i_offset, lost),
-        neurons.v_rest,
+        neurons.v_rest, has_shifts,
     )  # fmt: skip
 
 
@@ -179,14 +188,14 @@ def _origins(biases: Reals, lost: Reals) -> Reals:
 
 
 def _fitting(
-    model: Model, most_v: Reals, largest: Reals, sums: Reals, most_weight: int
+    model: Model, most_v: Reals, largest: Reals, sums: Reals, most_weight: int, most_shift: int
 ) -> tuple[Reals, int]:
     """Return units in a mV, and the shift, of a network at its first run."""
     with np.errstate(divide="ignore"):
         finest = np.minimum(most_weight / largest, _CURRENT_ROOM / sums)
     # The product of both scales is what roundings of currents depend on, so it is to be the finest.
     ratio = float((finest / most_v).min())
-    shift = int(np.clip(np.ceil(np.log2(ratio)), 0, _MOST_SHIFT)) if np.isfinite(ratio) else 0
+    shift = int(np.clip(np.ceil(np.log2(ratio)), 0, most_shift)) if np.isfinite(ratio) else 0
     per_mv = np.minimum(most_v, _round_units(np.minimum(finest, 2.0**40) / 2.0**shift))
     for block in model.blocks:
         if block.pairs is not None:
