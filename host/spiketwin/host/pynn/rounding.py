@@ -108,9 +108,8 @@ def _of_cells(model: Model, scales: Scales) -> Iterator[Rounding | None]:
 def _held_taus(taus: Reals, dt: float, scales: Scales) -> Reals:
     """Return time constants, in ms, as the decays of a core hold them."""
     unique, place = np.unique(taus, return_inverse=True)
-    held = [
-        decay_tau(*shifted_decay_code(float(tau) / dt, scales.has_shifts)) * dt for tau in unique
-    ]
+    codes = [shifted_decay_code(float(tau) / dt, scales.has_shifts) for tau in unique]
+    held = [decay_tau(*each) * dt for each in codes]
     made: Reals = np.array(held)[place.reshape(-1)]
     return made
 
