@@ -517,6 +517,8 @@ def test_data_are_there_after_the_end_and_in_files(tmp_path: Path) -> None:
     assert block.segments[0].analogsignals[0].shape == (101, 2)
     assert (tmp_path / "at_end.pkl").stat().st_size > 0
     assert isinstance(sim.get_io(str(tmp_path / "x.pkl")), neo.io.PickleIO)
+    with pytest.raises(InvalidInput, match=r"setup\(\)"):
+        sim.run(1.0)
 
 
 def test_a_nix_file_holds_what_was_recorded(tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ def end(compatible_output: bool = True) -> None:
         population.write_data(get_io(name), variables)
     state.write_on_end = []
     state.close()
+    state.ended = True
 
 
 def report() -> Report:

@@ -71,6 +71,8 @@ class State:
         All populations, projections and current sources, in the order in which they were made.
     session:
         What runs the network; None before the first run and after a reset.
+    ended:
+        Whether `end` was called, after which nothing can run.
     """
 
     num_processes = 1
@@ -94,6 +96,7 @@ class State:
         self.id_counter = 1
         self.segment_counter = 0
         self.resets = 0
+        self.ended = False
         self._reported: Session | None = None
         self._start()
 
@@ -138,6 +141,8 @@ class State:
 
     def run_until(self, end: float) -> None:
         """Run until `end`, in ms, which is rounded to the nearest tick."""
+        if self.ended:
+            raise InvalidInput("the simulation was ended: call setup() to begin another one")
         if self.restructured:
             raise InvalidNetwork(
                 "populations or projections were made after the first run, and a core has one "
