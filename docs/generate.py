@@ -21,6 +21,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
+from pyNN.standardmodels import StandardModelType
+
 from spiketwin.cosim.commands.importing import Imported
 from spiketwin.cosim.compare.hardware import Study
 from spiketwin.cosim.compare.sweep import SweepResult
@@ -83,6 +85,10 @@ from spiketwin.host.cli.inspect import Inspection
 from spiketwin.host.cli.run import RunResult
 from spiketwin.host.network import ARRAYS, WIDEST, array_types
 from spiketwin.host.ports import SerialPorts
+from spiketwin.host.pynn import cells as pynn_cells
+from spiketwin.host.pynn import electrodes as pynn_electrodes
+from spiketwin.host.pynn import synapses as pynn_synapses
+from spiketwin.host.pynn.report import Report as PynnReport
 from spiketwin.host.summaries import LedgerSummary
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -94,6 +100,7 @@ PAGES: Final = (
     "docs/link-program.md",
     "docs/parameters.md",
     "docs/protocol.md",
+    "docs/pynn.md",
     "docs/python.md",
     "docs/sizes.md",
     "docs/testbenches.md",
@@ -778,6 +785,19 @@ def _json_tables() -> str:
     )
 
 
+def _pynn_models() -> str:
+    """Give what of PyNN's models a core carries, and what would do instead of the others."""
+    rows = []
+    for module in (pynn_cells, pynn_electrodes, pynn_synapses):
+        for name, model in vars(module).items():
+            own = isinstance(model, type) and model.__module__ == module.__name__
+            # `Injection` is what the current sources have in common.
+            if own and issubclass(model, StandardModelType) and name != "Injection":
+                reason = getattr(model, "refusal", "")
+                rows.append((f"`{name}`", f"no: {reason}" if reason else "yes"))
+    return _table(("model", "runs on a core"), rows)
+
+
 def _key_table(result: type[Result]) -> str:
     meanings: dict[str, str] = {}
     for key, meaning in _keys(result, ""):
@@ -899,6 +919,9 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "family-files": _modules("firmware/spiketwin/firmware/families"),
     "openfpgaloader-files": _modules("firmware/spiketwin/firmware/openfpgaloader"),
     "host-files": _modules("host/spiketwin/host"),
+    "pynn-files": _modules("host/spiketwin/host/pynn"),
+    "pynn-models": _pynn_models,
+    "pynn-report": lambda: _key_table(PynnReport),
     "board-clocks": _board_clocks,
     "board-figures": _board_figures,
     "digest-figures": _digest_figures,

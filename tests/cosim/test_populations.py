@@ -529,6 +529,8 @@ def test_spikes_on_their_way_are_shown_by_the_ticks_until_they_arrive() -> None:
         assert core.read_state()["relay_ring"].tolist() == [row[1:] + [0] for row in shown]
         core.clear("pending")
         assert not core.read_state()["relay_ring"].any()
+        core.write_state(relay_ring=shown, pending=0)  # in whatever order they are given
+        assert core.read_state()["relay_ring"].tolist() == shown
         with pytest.raises(InvalidInput, match=r"relay_ring must have the shape \(4, 3\)"):
             core.write_state(relay_ring=[1])
 

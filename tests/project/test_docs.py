@@ -185,6 +185,7 @@ def test_files_named_on_a_page_exist(page: Path) -> None:
         "docs/superneuromat.md",
         "docs/design.md",
         "docs/speed.md",
+        "docs/pynn.md",
     ],
 )
 def test_examples_give_what_they_show(page: str) -> None:

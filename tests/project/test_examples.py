@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import EventCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -52,6 +53,7 @@ NAMES = [
     "events",
     "superneuromat_stdp",
     "nir_digits",
+    "pynn_balanced",
 ]
 
 
@@ -317,6 +319,19 @@ def test_the_answer_to_a_digit_is_the_highest_potential_drawn(done: dict[str, Do
 def accuracies(prints: str) -> list[float]:
     """The accuracies on test digits that an example prints."""
     return [float(each) for each in re.findall(r"test digits right, (\S+)%", prints)]
+
+
+def test_the_balanced_network_fires_irregularly_and_as_the_ideal_one(
+    done: dict[str, Done],
+) -> None:
+    rate, variation, share = re.findall(r"[\d.]+", done["pynn_balanced"].prints)
+    assert 10 < float(rate) < 40
+    assert float(variation) > 0.4
+    assert float(share) == 100.0
+    drawn = done["pynn_balanced"].axes(0).collections
+    rows = [each.get_positions() for each in drawn if isinstance(each, EventCollection)]
+    assert len(rows) == 200
+    assert abs(sum(map(len, rows)) / 200 / 0.6 - float(rate)) < 0.05
 
 
 def test_enough_digits_are_right() -> None:

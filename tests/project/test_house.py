@@ -18,6 +18,11 @@ LONG_LINES, LONGEST_LINES, LONG_SHARE = 60, 120, 0.003
 CALLED_BY_OTHERS = {
     # By click, by Numba, by io and by pyserial, which ask for these names.
     "list_commands", "get_command", "format_commands", "notify", "seekable", "reset_output_buffer",
+    # By PyNN, whose classes a back end fills in.
+    "inject_into", "set_native_parameters", "get_native_parameters", "_get_data", "_create_cells",
+    "as_tuple", "_convergent_connect", "_set_attributes", "_get_attributes_as_list",
+    "_get_attributes_as_arrays", "_get_all_signals", "_local_count", "_clear_simulator",
+    "_get_minimum_delay", "_connect_with_map",
 }  # fmt: skip
 
 

@@ -480,7 +480,8 @@ class Core:
         }
         write |= {space: partial(self._memories.write_currents, space) for space in _RINGS}
         checked: dict[Space, IntArray] = {}
-        for space in write.keys() & spaces.keys():
+        # In this order: writing `pending` clears the spikes that are on their way, too.
+        for space in [each for each in write if each in spaces]:
             shape = self._state.layout.shape(self._memories.built(space))
             limits = BY_SPACE[space].limits(self.params) if space in _RINGS else (0, 1)
             checked[space] = integers(space.name.lower(), spaces.pop(space), shape, limits)

@@ -12,11 +12,11 @@ from support.rungs import examples
 
 from spiketwin.cosim.compare.accuracy import OpenLoop, in_open_loop, limits
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.matching import Match, match, parting_tick
 from spiketwin.cosim.compare.presets import FI_DRIVE, PRESETS, preset
 from spiketwin.host import Network, connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
+from spiketwin.host.matching import Match, match, parting_tick
 
 
 def open_on_model(case: Case, every: int | None = None) -> OpenLoop:

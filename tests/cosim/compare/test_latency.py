@@ -16,13 +16,7 @@ from spiketwin.cosim.commands import sweep as command
 from spiketwin.cosim.compare import realtime
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.difference import NotReproducible
-from spiketwin.cosim.compare.latency import (
-    interval_distortions,
-    latencies,
-    missed_deadlines,
-    out_of_order,
-    tick_begins,
-)
+from spiketwin.cosim.compare.latency import missed_deadlines, tick_begins
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.cosim.compare.sweep import Sweep, sweep
 from spiketwin.cosim.demo import tasks
@@ -34,6 +28,7 @@ from spiketwin.host.cli import main
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.files import save
+from spiketwin.host.lateness import interval_distortions, latencies, out_of_order
 
 TINY = preset("tiny")
 TICKS = 300

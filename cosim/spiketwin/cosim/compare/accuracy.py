@@ -9,12 +9,12 @@ import numpy as np
 
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.ideal import Ideal
-from spiketwin.cosim.compare.matching import Match, match
 from spiketwin.cosim.compare.quantisation import Quantisation
 from spiketwin.cosim.compare.trajectory import Trajectory, Values
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import POTENTIAL, TRACE, VARIABLES, WEIGHT, Kind
 from spiketwin.host.elements import IntArray
+from spiketwin.host.matching import Match, match
 from spiketwin.host.progress import Steps
 
 

@@ -18,7 +18,6 @@ from spiketwin.cosim.compare.difference import (
     have_digests,
 )
 from spiketwin.cosim.compare.equality import Behaviour
-from spiketwin.cosim.compare.matching import parting_tick
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.params import CoreParams, ParamsError
 from spiketwin.hdl.spec.protocol import Identity
@@ -26,6 +25,7 @@ from spiketwin.host import connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import DoesNotFit
 from spiketwin.host.link import DEFAULT_RETRIES
+from spiketwin.host.matching import parting_tick
 from spiketwin.host.progress import Progress
 from spiketwin.host.targets import takes_baud, takes_sizes
 

@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spiketwin.cosim.compare.matching import parting_tick
 from spiketwin.host import Run
 from spiketwin.host.elements import IntArray
+from spiketwin.host.matching import parting_tick
 
 NO_SPIKE: Final = -1
 """The `spike_cycle` of a neuron that did not fire."""

@@ -16,17 +16,13 @@ from numpy.typing import NDArray
 
 from spiketwin.cosim.compare import measures
 from spiketwin.cosim.compare.case import Case
-from spiketwin.cosim.compare.latency import (
-    interval_distortions,
-    latencies,
-    missed_deadlines,
-    out_of_order,
-)
+from spiketwin.cosim.compare.latency import missed_deadlines
 from spiketwin.cosim.compare.realtime import Live, free_run, live
 from spiketwin.cosim.compare.subject import Subject
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import Run
 from spiketwin.host.elements import IntArray
+from spiketwin.host.lateness import interval_distortions, latencies, out_of_order
 from spiketwin.host.progress import Progress
 from spiketwin.host.stimuli import checked_events
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from spiketwin.cosim.compare.accuracy import Limits
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison
-from spiketwin.cosim.compare.matching import Match
 from spiketwin.cosim.compare.trajectory import Values
 from spiketwin.cosim.report.bars import Bar, stacked
 from spiketwin.cosim.report.chart import Axis, Plot
@@ -16,6 +15,7 @@ from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key, lined
 from spiketwin.cosim.report.summary import grouped, origins
 from spiketwin.cosim.report.svg import WIDTH, drawing
+from spiketwin.host.matching import Match
 
 _DRIFT: Final = "drift"
 _DRIFT_TITLE: Final = f"Drift from {FLOAT}"

@@ -9,10 +9,10 @@ from typing import Any, Self
 from spiketwin.cosim.compare.accuracy import Drift, Limits, OpenLoop
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison, Findings, Nearness
 from spiketwin.cosim.compare.difference import Difference
-from spiketwin.cosim.compare.matching import Match
 from spiketwin.cosim.report.figure import Figure
 from spiketwin.cosim.report.summary import limited_by
 from spiketwin.hdl.spec.results import Result
+from spiketwin.host.matching import Match
 from spiketwin.host.spikes import Saturations
 from spiketwin.host.summaries import LedgerSummary
 

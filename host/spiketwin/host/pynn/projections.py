@@ -1,0 +1,180 @@
+"""Projections, with PyNN's interface: connections kept as arrays, in the order of their making."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import starmap
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyNN import common
+from pyNN.space import Space
+
+from spiketwin.host.errors import InvalidNetwork
+from spiketwin.host.pynn import simulator
+from spiketwin.host.pynn.synapses import StaticSynapse
+
+_ADDRESS = {"presynaptic_index": "pre", "postsynaptic_index": "post"}
+
+
+class Connection(common.Connection):
+    """One connection of a projection, whose attributes can be read and set."""
+
+    def __init__(self, projection: Projection, number: int) -> None:
+        object.__setattr__(self, "_projection", projection)
+        object.__setattr__(self, "_number", number)
+
+    def __getattr__(self, name: str) -> Any:
+        held = self._projection.held(_ADDRESS.get(name, name))
+        return held[self._number].item()
+
+    def __setattr__(self, name: str, value: float) -> None:
+        self._projection.put(name, np.array([self._number]), value)
+
+    def as_tuple(self, *names: str) -> tuple[Any, ...]:
+        """Return attributes as a tuple."""
+        return tuple(getattr(self, name) for name in names)
+
+
+class Projection(common.Projection):
+    """PyNN's `Projection`."""
+
+    _simulator = simulator
+    _static_synapse_class = StaticSynapse
+
+    def __init__(
+        self,
+        presynaptic_neurons: Any,
+        postsynaptic_neurons: Any,
+        connector: Any,
+        synapse_type: Any = None,
+        source: Any = None,
+        receptor_type: str | None = None,
+        space: Any = None,
+        label: str | None = None,
+    ) -> None:
+        super().__init__(
+            presynaptic_neurons, postsynaptic_neurons, connector, synapse_type, source,
+            receptor_type, Space() if space is None else space, label,
+        )  # fmt: skip
+        self._parts: list[dict[str, Any]] = []
+        self._arrays: dict[str, NDArray[Any]] = {}
+        connector.connect(self)
+        self._join()
+        self._first_weights = self._arrays["weight"].copy()
+        simulator.state.projections.append(self)
+        simulator.state.grown()
+
+    def _convergent_connect(
+        self,
+        presynaptic_indices: Any,
+        postsynaptic_index: int,
+        location_selector: Any = None,
+        **parameters: Any,
+    ) -> None:
+        if location_selector is not None:
+            raise InvalidNetwork(
+                f"{self.label}: location_selector is for cells of several compartments, and those "
+                "of a core have one: leave it out"
+            )
+        pre = np.atleast_1d(np.asarray(presynaptic_indices, np.int64))
+        part = {name: np.broadcast_to(_plain(each), pre.shape) for name, each in parameters.items()}
+        post = np.full(pre.shape, int(postsynaptic_index), np.int64)
+        self._parts.append({"pre": pre, "post": post, **part})
+
+    def _join(self) -> None:
+        names = ["pre", "post", *self.synapse_type.get_parameter_names()]
+        for name in names:
+            kind = np.int64 if name in ("pre", "post") else np.float64
+            parts = [np.asarray(part[name], kind) for part in self._parts]
+            self._arrays[name] = np.concatenate([*parts, np.empty(0, kind)])
+        self._parts.clear()
+
+    def __len__(self) -> int:
+        return len(self._arrays["pre"])
+
+    def __getitem__(self, number: Any) -> Any:
+        """Return a connection, or a list of those of a slice."""
+        chosen = range(len(self))[number]
+        if isinstance(chosen, range):
+            return list(starmap(Connection, ((self, each) for each in chosen)))
+        return Connection(self, chosen)
+
+    @property
+    def connections(self) -> list[Connection]:
+        """All connections."""
+        connections: list[Connection] = self[:]
+        return connections
+
+    def held(self, name: str) -> NDArray[Any]:
+        """Return an attribute of all connections; weights are those that were learned so far."""
+        if name == "weight" and self.learns and simulator.state.session is not None:
+            simulator.state.session.fetch_learned()
+        try:
+            return self._arrays[name]
+        except KeyError:
+            raise AttributeError(f"connections of {self.label} have no {name!r}") from None
+
+    @property
+    def learns(self) -> bool:
+        """Whether its synapses are plastic."""
+        return hasattr(self.synapse_type, "timing_dependence")
+
+    def put(self, name: str, chosen: NDArray[Any], values: Any) -> None:
+        """Set an attribute of some connections."""
+        self.held(name)[chosen] = values
+        if name == "weight":
+            if not simulator.state.running:
+                self._first_weights = self._arrays["weight"].copy()
+            if simulator.state.session is not None:
+                simulator.state.session.rewritten.add(self)
+        simulator.state.changed()
+
+    def learned(self, chosen: NDArray[Any], weights: NDArray[Any]) -> None:
+        """Take over weights that were learned."""
+        self._arrays["weight"][chosen] = weights
+
+    def restore_weights(self) -> None:
+        """Set all weights to those from before the first run, as `reset` does."""
+        if self.learns:
+            self._arrays["weight"] = self._first_weights.copy()
+
+    def _set_attributes(self, parameter_space: Any) -> None:
+        parameter_space.evaluate(simplify=False)
+        everything = np.arange(len(self))
+        for name, values in parameter_space.items():
+            chosen = values[self._arrays["pre"], self._arrays["post"]]
+            self.put(name, everything, chosen)
+
+    def _set_initial_value_array(self, variable: str, initial_values: Any) -> None:
+        raise InvalidNetwork(
+            f"{self.label}: synapses of a core have no variable {variable!r} to initialize; those "
+            "that learn begin with traces of 0"
+        )
+
+    def _get_attributes_as_list(self, names: list[str]) -> list[Any]:
+        columns = [self.held(_ADDRESS.get(name, name)).tolist() for name in names]
+        return list(zip(*columns, strict=True))
+
+    def _get_attributes_as_arrays(
+        self, names: Any, multiple_synapses: str = "sum"
+    ) -> list[NDArray[Any]]:
+        join: Callable[[float, float], float] = self.MULTI_SYNAPSE_OPERATIONS[multiple_synapses]
+        pre, post = self._arrays["pre"], self._arrays["post"]
+        # The first connection of each pair can be set at once; only others have to be joined.
+        _, first = np.unique(pre * self.shape[1] + post, return_index=True)
+        more = np.setdiff1d(np.arange(len(pre)), first).tolist()
+        arrays = []
+        for name in names:
+            values, made = self.held(name), np.full(self.shape, np.nan)
+            made[pre[first], post[first]] = values[first]
+            for k in more:
+                made[pre[k], post[k]] = join(made[pre[k], post[k]], values[k])
+            arrays.append(made)
+        return arrays
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter of connections as an array or a number."""
+    return value.evaluate(simplify=True) if hasattr(value, "evaluate") else value
