@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -23,16 +24,27 @@ from spiketwin.hdl.spec.params import preset
 
 FIGURES: Final = Path(__file__).with_name("boards.json")
 
-EXTRA: Final = {"ulx3s_25f": ("ncx",)}
-"""Sizes that are built beside the board's own: for the comparison with NeuroCoreX."""
+PATTERNS: Final = (
+    "layers,n_neurons=400,theta_width=18,n_projections=2,weight_depth=39232,n_relays=0,max_delay=0"
+)
+"""Sizes of 784 axons to 400 neurons that learn, and inhibit each other by one constant projection:
+the larger network of Diehl and Cook (Frontiers in Computational Neuroscience 9:99, 2015)."""
+
+EXTRA: Final[dict[str, dict[str, float]]] = {
+    "ulx3s_25f": {"ncx": 95},
+    "ulx3s_85f": {"layers": 60, "layers,learning=0": 70, "pynn": 50, PATTERNS: 60},
+}
+"""Sizes that are built beside the board's own, each with its clock in MHz: for the comparison with
+NeuroCoreX, and for networks of layers."""
 
 
 def main(names: list[str]) -> int:
     """Build, and store the figures of each build as soon as it is done."""
     status = 0
     for name in names or boards():
-        target = resolve(board(name))
-        for params in (target.board.params, *EXTRA.get(name, ())):
+        own = board(name)
+        for params, mhz in {own.params: own.clock_hz / 1e6, **EXTRA.get(name, {})}.items():
+            target = resolve(replace(own, clock_hz=round(mhz * 1e6)))
             print(f"{name} {params}", flush=True)
             try:
                 figures = build(plan(target, preset(params)), print).figures
