@@ -179,12 +179,14 @@ def test_a_graph_is_measured_with_the_stimulus_that_is_given_which_is_saved(grap
 def test_events_are_a_stimulus_too(graph: Path, snn: SNN) -> None:
     Path("recording").write_text("t,x,y,p\n0,0,0,1\n4000,1,1,1\n5000,1,0,1\n12000,2,1,0\n")
     how = ("--events", "recording", "--size", "3x2", "--dt", "1e-3")
-    done = spiketwin("import", graph, "net.npz", *how, "--json", "figures.json")
+    wanted = ("--json", "figures.json", "--report", "page.html")
+    done = spiketwin("import", graph, "net.npz", *how, *wanted)
     assert done.exit_code == 0, done.output
     _, stimulus = load("net.npz")
     assert stimulus is not None
     assert stimulus.spikes[:, 0].tolist() == [0, 4, 5, 12]
     assert figures()["measured"]["ticks"] == 13
+    assert "--size 3,2 " in Path("page.html").read_text()  # the call that makes the page again
     # A network without seconds leaves the time of a tick to the events.
     Path("one").write_text("t,unit\n3000,0\n")
     done = spiketwin("import", "network.bin", "net.npz", "--events", "one", "--dt", "1e-3")
