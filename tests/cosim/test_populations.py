@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from support.populations import random_network
 from support.rungs import examples
 
@@ -19,7 +20,7 @@ from spiketwin.hdl.spec.variables import ARRAYS, Kind, Per
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import DoesNotFit, InvalidInput, SpiketwinWarning
-from spiketwin.host.layout import cut, layout
+from spiketwin.host.layout import Layout, cut, layout
 from spiketwin.host.network import SETTINGS
 from spiketwin.host.populations import Projection
 
@@ -86,9 +87,22 @@ def test_a_network_of_populations_behaves_as_the_oracle_with_its_tables(seed: in
     assert held["trace_pre"].tolist() == np.array(oracle.trace_pre)[place.sources].tolist()
     if params.window_bits:
         assert held["history"].tolist() == np.array(oracle.history)[place.sources].tolist()
-    arrays = place.extract_synapses(np.array(oracle.weight).reshape(-1))
+    arrays = place.extract_synapses(acting(oracle, place))
     place.add_constants(arrays)
     assert np.array_equal(held["weight"], place.summed(arrays))
+
+
+def acting(oracle: Oracle, place: Layout) -> NDArray[np.int64]:
+    """Return what each word of the weights acts by: as it is stored, or as its rule drifts."""
+    stored = np.array(oracle.weight).reshape(-1)
+    if not oracle.params.window_bits:
+        return stored
+    table, rules = oracle.rule_table, place.rules()
+    drift = (np.array(oracle.drift_sum) >> 16)[rules]
+    high = np.array(table["w_max"])[rules]
+    low = np.minimum(np.array(table["w_min"])[rules], high)
+    moved = (np.array(oracle.plastic).reshape(-1) > 0) & (drift != 0)
+    return np.where(moved, np.clip(stored + drift, low, high), stored)
 
 
 @given(st.integers(0, 1 << 30))

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import h5py
+import nir as nir_package
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from superneuromat import SNN
 from support.checkout import ROOT
+from support.graphs import cuba, events, recurrent
 
-from spiketwin.host import Network, connect
-from spiketwin.host.cli import doors, main
+from spiketwin.hdl.spec.installation import install_command
+from spiketwin.hdl.spec.params import described
+from spiketwin.host import connect, nir
+from spiketwin.host.cli import catalogue, doors, main
 from spiketwin.host.errors import InvalidInput, NetworkFileError
 from spiketwin.host.files import load
+from spiketwin.host.quantisation import measure
 
 
 def spiketwin(*arguments: str | Path) -> Result:
@@ -97,24 +103,163 @@ def test_a_wrong_call_is_named_and_nothing_is_written(
     assert [path.name for path in Path().iterdir()] == ["network.bin"]
 
 
-def test_a_graph_of_nir_goes_to_its_door(snn: SNN, monkeypatch: pytest.MonkeyPatch) -> None:
-    with h5py.File("graph.json", "w") as file:
-        file.create_group("node")
-    given: dict[str, Any] = {}
+@pytest.fixture
+def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A graph of NIR with layers that have biases, in a file whose name says nothing."""
+    monkeypatch.chdir(tmp_path)
+    nir_package.write("graph.bin", recurrent(1, cuba, 20.0, b=0.3))
+    return Path("graph.bin")
 
-    def load_graph(path: Path, **how: Any) -> tuple[Network, Any]:
-        given.update(how, path=path)
-        report = SimpleNamespace(as_json=lambda: {"layers": 1}, page=lambda title: f"of {title}")
-        return Network(n_axons=4, n_neurons=8), report
 
-    nir = ModuleType("spiketwin.host.nir")
-    monkeypatch.setattr(nir, "load", load_graph, raising=False)
-    monkeypatch.setitem(sys.modules, "spiketwin.host.nir", nir)
-    done = spiketwin("import", "graph.json", "net.npz", "--dt", "1e-4", "--report", "page.html")
+NARROW = ("--dt", "1e-3", "--weight-width", "8")
+
+
+def figures() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path("figures.json").read_text())
+    return found
+
+
+def test_a_graph_is_measured_by_noise_and_saved_with_its_start(graph: Path) -> None:
+    words = ("import", graph, "net.npz", *NARROW, "--report", "page.html", "--json", "figures.json")
+    done = spiketwin(*words)
     assert done.exit_code == 0, done.output
-    assert given == {"path": Path("graph.json"), "dt": 1e-4}
-    assert Path("page.html").read_text() == "of graph.json, a NIR graph"
-    assert load("net.npz")[1] is None
+    net, report = nir.load(graph, 1e-3, weight_width=8)
+    noise = np.argwhere(np.random.default_rng(1).random((200, 12)) < 0.1)
+    wanted = measure(net, report, [noise], 200)
+    found = figures()
+    assert found["measured"] == json.loads(json.dumps(wanted.as_json()))
+    assert found["start"] == ["i_syn"]
+    assert found["params"] == described(net.core_params(**report.sizes))
+    assert f"{wanted.closed:.2%} in closed loop, {wanted.open:.2%} in open loop" in done.output
+    page = " ".join(Path("page.html").read_text().split())
+    said = "noise of seed 1, as no stimulus was given: each axon is active in a tick with a"
+    for text in (page, done.output, found["stimulus"]):
+        assert said in text
+        assert f"{len(noise)} axon events in 200 ticks" in text
+    call = re.search(r"spiketwin (import [^<]*)", page)
+    assert call is not None
+    assert {*shlex.split(call[1])} == {str(word).replace("1e-3", "0.001") for word in words}
+    saved, stimulus = load("net.npz")
+    assert stimulus is None
+    assert np.array_equal(saved.start["i_syn"], report.start["i_syn"])
+    np.save("noise.npy", noise)
+    again = (
+        "--ticks",
+        "200",
+        "--on",
+        "model:",
+        "--params",
+        found["params"],
+        "--json",
+        "figures.json",
+    )
+    assert spiketwin("run", "net.npz", "--spikes", "noise.npy", *again).exit_code == 0
+    # The loop is closed: spikes are equal only if the state at the start is.
+    assert figures()["spikes"] == sum(layer.held for layer in wanted.layers)
+
+
+def test_a_graph_is_measured_with_the_stimulus_that_is_given_which_is_saved(graph: Path) -> None:
+    rows = events(12, 90, 0.2, 4)
+    np.savetxt("spikes.csv", rows, "%d", ",")
+    done = spiketwin(
+        "import", graph, "net.npz", *NARROW, "--spikes", "spikes.csv", "--ticks", "100",
+        "--json", "figures.json",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    net, report = nir.load(graph, 1e-3, weight_width=8)
+    wanted = measure(net, report, [rows], 100, gains=False)
+    assert figures()["measured"] == json.loads(json.dumps(wanted.as_json()))
+    assert figures()["stimulus"].startswith("The stimulus is the one that was given; ")
+    _, stimulus = load("net.npz")
+    assert stimulus is not None
+    assert np.array_equal(stimulus.spikes, rows)
+    assert stimulus.ticks == 100
+
+
+def test_events_are_a_stimulus_too(graph: Path, snn: SNN) -> None:
+    Path("recording").write_text("t,x,y,p\n0,0,0,1\n4000,1,1,1\n5000,1,0,1\n12000,2,1,0\n")
+    how = ("--events", "recording", "--size", "3x2", "--dt", "1e-3")
+    wanted = ("--json", "figures.json", "--report", "page.html")
+    done = spiketwin("import", graph, "net.npz", *how, *wanted)
+    assert done.exit_code == 0, done.output
+    _, stimulus = load("net.npz")
+    assert stimulus is not None
+    assert stimulus.spikes[:, 0].tolist() == [0, 4, 5, 12]
+    assert figures()["measured"]["ticks"] == 13
+    assert "--size 3,2 " in Path("page.html").read_text()  # the call that makes the page again
+    # A network without seconds leaves the time of a tick to the events.
+    Path("one").write_text("t,unit\n3000,0\n")
+    done = spiketwin("import", "network.bin", "net.npz", "--events", "one", "--dt", "1e-3")
+    assert done.exit_code == 0, done.output
+    _, stimulus = load("net.npz")
+    assert stimulus is not None
+    assert stimulus.spikes.tolist() == [[3, 0]]
+
+
+def test_it_is_said_if_no_neuron_fired(graph: Path) -> None:
+    np.save("none.npy", np.zeros((0, 2), np.int64))
+    done = spiketwin("import", graph, "net.npz", "--dt", "1e-3", "--spikes", "none.npy")
+    assert done.exit_code == 0, done.output
+    assert "No neuron fired, so that it says little" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--ticks", "9"], "--ticks goes with --spikes or --events"),
+        (["--pool", "2"], "--pool goes with --events"),
+        (["--spikes", "graph.bin"], "must be a .npy or a .csv file"),
+        (["--spikes", "far.csv"], "must be in 0…11"),
+        (["--spikes", "far.csv", "--report", "far.csv"], "must end with .html"),
+        (["--spikes", "far.csv", "--events", "far.csv", "--dt", "1e-3"], "not both"),
+        (["--events", "far.csv"], "--events needs --dt"),
+        (["--weight-width", "17"], "weight_width must be 4…16 bits"),
+    ],
+)
+def test_a_wrong_call_for_a_graph_is_named(arguments: list[str], message: str, graph: Path) -> None:
+    Path("far.csv").write_text("0,12\n")
+    done = spiketwin("import", graph, "net.npz", *arguments)
+    assert done.exit_code == 2
+    assert message in " ".join(done.stderr.split())
+    assert not Path("net.npz").exists()
+
+
+@pytest.mark.parametrize("missing", [("nir",), ("nir", "h5py"), ("jinja2",)])
+def test_the_extra_of_graphs_is_named_where_it_is_missing(
+    missing: tuple[str, ...], graph: Path, snn: SNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in missing:
+        monkeypatch.setitem(sys.modules, name, None)
+    done = spiketwin("import", graph, "net.npz", "--report", "page.html")
+    assert done.exit_code == 2
+    assert install_command("nir") in " ".join(done.stderr.split())
+    assert not Path("net.npz").exists()
+    # A network of SuperNeuroMAT needs none of them.
+    done = spiketwin("import", "network.bin", "net.npz", "--report", "page.html")
+    assert done.exit_code == 0, done.output
+
+
+def test_the_script_knows_the_extra_by_the_command() -> None:
+    assert catalogue.installer("nir") == "import"
+    assert "nir" in catalogue.EXTRAS
+
+
+def test_states_of_a_network_are_saved_with_it(snn: SNN) -> None:
+    snn.neurons[1].state = 0.5
+    snn.neurons[2].state, snn.neurons[2].leak = 2.0, 0.25
+    Path("network.bin").write_text(snn.to_json())
+    done = spiketwin("import", "network.bin", "net.npz", "--json", "figures.json")
+    assert done.exit_code == 0, done.output
+    assert figures()["start"] == ["v"]
+    assert "It begins with v other than 0, which is saved with it." in done.output
+    network, stimulus = load("net.npz")
+    assert stimulus is not None
+    with connect("model:", params=network.core_params()) as core:
+        core.program(network)
+        spikes = core.run(stimulus.spikes, ticks=15).spikes
+    snn.simulate(15)
+    np.testing.assert_array_equal(spikes, np.argwhere(snn.ispikes[:, :3]))
+    assert [0, 2] in spikes.tolist()
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"{}", b"\x89HDF\r\n\x1a\nxxxx", b"PK\3\4"])

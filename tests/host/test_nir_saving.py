@@ -235,6 +235,24 @@ def test_what_a_graph_cannot_say_is_refused_by_name(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_start_that_no_graph_has_is_refused(tmp_path: Path) -> None:
+    net, report = nir.load(deep(), DT)
+    nir.save(tmp_path / "net.nir", net, DT, report=report)
+    for other in (None, report):
+        net.start = {} if other is report else {"v": np.ones(net.n_neurons, int)}
+        with pytest.raises(InvalidNetwork, match="begins at rest, or as its import did"):
+            nir.save(tmp_path / "net.nir", net, DT, report=other)
+
+
+def test_a_network_that_begins_at_rest_comes_back_so(tmp_path: Path) -> None:
+    net, report = nir.load(deep(), DT)
+    assert report.start
+    net.start = {}
+    nir.save(tmp_path / "net.nir", net, DT)
+    back, again = nir.load(tmp_path / "net.nir")
+    assert back.start == again.start == {}
+
+
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
     net, report = nir.load(recurrent(1), DT)
     with pytest.raises(InvalidInput, match="report is of 47 neurons, and the network has 16"):

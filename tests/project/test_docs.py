@@ -310,7 +310,10 @@ def follow(page: Path) -> int:
 
 @pytest.mark.parametrize(
     ("page", "calls"),
-    bulk_but([("latency", 4)], [("testbenches", 11), ("design", 5), ("latency", 4)]),
+    bulk_but(
+        [("latency", 4), ("import", 5)],
+        [("testbenches", 11), ("design", 5), ("latency", 4), ("import", 5)],
+    ),
 )
 def test_a_tutorial_can_be_followed(
     page: str, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

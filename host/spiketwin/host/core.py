@@ -153,8 +153,9 @@ class Core:
 
     @_exclusive
     def program(self, net: Network) -> None:
-        """Reset the core and write a whole network into it.
+        """Reset the core and write a whole network into it, with the state that it begins with.
 
+        `Network.start` is written once: `clear`, or a run with `clear`, sets it to 0 as all state.
         A network smaller than the core leaves the rest of the core silent. A core without a table
         of projections also holds a network of populations in which no pair has two synapses. The
         noise of stochastic rounding is a function of the numbers of source and neuron in the core,

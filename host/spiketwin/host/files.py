@@ -37,6 +37,7 @@ from spiketwin.host.network import (
 from spiketwin.host.npy import ArrayError, read_elements, read_header
 from spiketwin.host.paths import path_of
 from spiketwin.host.replacing import replacing
+from spiketwin.host.starts import BEGUN
 from spiketwin.host.stimuli import MOST_EVENTS, NO_BIASES, checked_biases, checked_events
 
 FORMAT: Final = "spiketwin network"
@@ -52,6 +53,9 @@ _OF_BIASES: Final = 3
 _OF_WINDOWS: Final = 3
 """First version that holds tables of windows."""
 
+_OF_STARTS: Final = 3
+"""First version that holds the state to begin with."""
+
 _MOST_HEADER_BYTES: Final = 1 << 20
 _MOST_FILE_BYTES: Final = 1 << 29
 """Most bytes of a file; the largest network with the longest stimulus takes less than half."""
@@ -61,6 +65,7 @@ _HEADER: Final = "header"
 _SPIKES: Final = "spikes"
 _BIASES: Final = "biases"
 _WINDOWS: Final = "windows"
+_START: Final = "start"
 _BIAS_LIMITS: Final = ARRAYS["bias"].limits(WIDEST)
 
 
@@ -119,6 +124,29 @@ def save(
         header |= file_parts.described(net)
         arrays = file_parts.joined(net)
         arrays |= {name: getattr(net, name) for name in array_types() if name not in arrays}
+    if net.start:
+        header[_START] = [*net.start]
+        arrays[_START] = np.array([*net.start.values()], np.int32)
+    _add_stimulus(header, arrays, net, spikes, ticks, biases)
+    text = np.frombuffer(json.dumps(header, indent=1).encode(), np.uint8)
+    if len(text) > _MOST_HEADER_BYTES:
+        raise InvalidNetwork(
+            f"the header has {len(text)} bytes, and a file at most {_MOST_HEADER_BYTES}: take "
+            "shorter names of populations and projections"
+        )
+    with replacing(whole) as file:
+        np.savez_compressed(file, allow_pickle=False, **{_HEADER: text}, **arrays)
+
+
+def _add_stimulus(
+    header: dict[str, Any],
+    arrays: dict[str, Any],
+    net: Network,
+    spikes: ArrayLike | None,
+    ticks: int | None,
+    biases: ArrayLike | None,
+) -> None:
+    """Add a stimulus to the header and the arrays of a file, if there is one (`save`)."""
     if (spikes is None) != (ticks is None):
         raise InvalidInput("a stimulus has both, spikes and ticks: give both or neither")
     if spikes is not None and ticks is not None:
@@ -135,14 +163,6 @@ def save(
             raise InvalidInput(
                 f"{name} has {len(arrays[name])} events, a file holds {MOST_EVENTS}: save parts"
             )
-    text = np.frombuffer(json.dumps(header, indent=1).encode(), np.uint8)
-    if len(text) > _MOST_HEADER_BYTES:
-        raise InvalidNetwork(
-            f"the header has {len(text)} bytes, and a file at most {_MOST_HEADER_BYTES}: take "
-            "shorter names of populations and projections"
-        )
-    with replacing(whole) as file:
-        np.savez_compressed(file, allow_pickle=False, **{_HEADER: text}, **arrays)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Network, Stimulus | None]:
@@ -192,6 +212,9 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
         expected.add(_SPIKES)
     if "biases" in header and version >= _OF_BIASES:
         expected.add(_BIASES)
+    begun = _begun(header) if _START in header and version >= _OF_STARTS else []
+    if begun:
+        expected.add(_START)
     found = archive.namelist()
     if sorted(found) != sorted(f"{name}.npy" for name in expected):
         raise NetworkFileError(
@@ -216,18 +239,27 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
     else:
         net = Network(n_axons=sizes["n_axons"], **attributes)
         parts.add(net, arrays)
-        net.validate()
+    if begun:
+        shape = len(begun), sizes["n_neurons"]
+        rows = _read_array(archive, _START, np.dtype(np.int32), shape)
+        net.start = dict(zip(begun, rows, strict=True))
+    net.validate()
     if not stimulus:
         return net, None
+    return net, _read_stimulus(archive, header, net)
+
+
+def _read_stimulus(archive: zipfile.ZipFile, header: dict[str, Any], net: Network) -> Stimulus:
+    """Return the stimulus of a file that has one."""
     ticks = _whole(header, "ticks", (1 << 32) - 1)
     events = _whole(header, "events", MOST_EVENTS)
     spikes = _read_array(archive, _SPIKES, np.dtype(np.int64), (events, 2))
     biases = NO_BIASES
-    if _BIASES in expected:
+    if f"{_BIASES}.npy" in archive.namelist():
         count = _whole(header, "biases", MOST_EVENTS)
         biases = _read_array(archive, _BIASES, np.dtype(np.int64), (count, 3))
         biases = checked_biases(biases, ticks, net.n_neurons, _BIAS_LIMITS)
-    return net, Stimulus(checked_events(spikes, ticks, net.n_axons), ticks, biases)
+    return Stimulus(checked_events(spikes, ticks, net.n_axons), ticks, biases)
 
 
 def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
@@ -251,6 +283,16 @@ def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
             "take the release that wrote it"
         )
     return header
+
+
+def _begun(header: dict[str, Any]) -> list[str]:
+    """Return the names of the state that the network begins with."""
+    names = header[_START]
+    if not isinstance(names, list) or not names or [n for n in BEGUN if n in names] != names:
+        raise NetworkFileError(
+            f"start must name some of {', '.join(BEGUN)}, in this order, not {shown(names)}"
+        )
+    return names
 
 
 def _read_array(

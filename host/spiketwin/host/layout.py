@@ -45,6 +45,7 @@ from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.populations import Pairs, Population, Projection
 from spiketwin.host.sparse import Rows
+from spiketwin.host.starts import BEGUN
 from spiketwin.host.sums import NEVER_FIRES
 from spiketwin.host.windows import in_core
 
@@ -720,7 +721,19 @@ class Layout:
         if self.params.window_bits:
             placed[Space.WINDOW_TABLE] = in_core(net.windows, self.params)
             placed[Space.DRIFT_SUM] = np.zeros(self.params.n_rules, np.int64)
-        return placed
+        return placed | self._begun(net)
+
+    def _begun(self, net: Network) -> dict[Space, IntArray]:
+        """Return the state that the network begins with, where it is not 0."""
+        begun = {}
+        for name, values in net.start.items():
+            variable, where = BEGUN[name], f"start[{name!r}]"
+            if not variable.is_built(self.params):
+                raise DoesNotFit(not_built(where, variable.option))
+            limits = variable.limits(self.params)
+            whole = integers(where, values, values.shape, limits, DoesNotFit)
+            begun[variable.space] = self.embed(variable.space, whole)
+        return begun
 
     def _checked(self, net: Network, variable: Variable) -> list[IntArray]:
         """Return the values of an array, of one of synapses those of each projection."""

@@ -51,6 +51,7 @@ from spiketwin.host.populations import (
     checked_weights,
     no_plastic,
 )
+from spiketwin.host.starts import BEGUN, checked_start
 from spiketwin.host.stdp import Pairing, StdpWindow, half, warn_of_amplitude
 from spiketwin.host.windows import (
     bits_of,
@@ -208,6 +209,10 @@ class Network:
     tag:
         A number of 32 bits of your own choice, which the core keeps until it is reset. A program
         that connects later can tell by it which network the core holds (`Core.read_registers`).
+    start:
+        State that the network begins with, where it is not 0: arrays of shape (n_neurons,) by the
+        names `v`, `i_syn`, `i_inh`, `refrac_count` and `theta`. Set it once all neurons are there.
+        `Core.program` writes it, and `Core.clear` and a run with `clear` set it to 0.
     populations, projections:
         Tuples of what `population` and `project` have added; empty in an all-to-all network.
     all_to_all:
@@ -263,6 +268,7 @@ class Network:
     window: int | Integers = 0
     windows: NDArray[np.integer[Any]] = field(default_factory=no_windows)
     drift: int | Integers = 0
+    start: dict[str, IntArray] = field(default_factory=dict)
     populations: tuple[Population, ...] = field(default=(), init=False)
     projections: tuple[Projection, ...] = field(default=(), init=False)
     all_to_all: bool = field(default=True, init=False)
@@ -281,6 +287,11 @@ class Network:
                     f"{name} is given without n_neurons: give n_neurons for an all-to-all network, "
                     f"or {name} to `net.{belongs}(…)` for one of populations"
                 )
+        if self.start:
+            raise InvalidNetwork(
+                "start is given without n_neurons: set it once all neurons are there, "
+                "`net.start = {…}`"
+            )
         self.n_neurons, self.all_to_all = 0, False
         for name in _OF_SYNAPSES:
             delattr(self, name)
@@ -538,6 +549,7 @@ class Network:
                 replace(projection.source, network=made), replace(projection.target, network=made),
                 **projection.keywords(),
             )  # fmt: skip
+        made.start = {name: array.copy() for name, array in self.start.items()}
         return made
 
     @property
@@ -591,6 +603,7 @@ class Network:
                 setattr(self, name, _setting(name, register, given))
         self.windows = checked_windows(self.windows)
         check_numbers(self.window, len(self.windows))
+        self.start = checked_start(self.start, self.n_neurons, WIDEST)
         self._check_lengths(PROFILED, self.n_profiles, "profile", "profile and source_profile")
         self._check_lengths(RULED, self.n_rules, "rule", "rule of projections")
         if self.all_to_all and self.n_rules > 1:
@@ -936,7 +949,8 @@ class Network:
         It has the most lanes, up to 8, that need no neurons beyond rounding to a multiple. Widths
         and queues are the defaults, or larger if a value, a sum or a whole tick needs it. Sums are
         bounded by `spiketwin.host.sums`: no stimulus makes them saturate, unless a
-        `SpiketwinWarning` names those that need more bits than a core can have. Learning is built
+        `SpiketwinWarning` names those that need more bits than a core can have; that is of a
+        network that begins with 0, and what `start` has fits, too. Learning is built
         if any weight is plastic. A network of populations gets a table of projections with as many
         entries, and as much memory for weights, as it takes. Counters of saturations are always
         built; ``saturation_counters=False`` saves their logic. Shifts of decays are built if
@@ -1059,6 +1073,9 @@ class Network:
                     for values in self.values(attribute)
                 ]
                 needed[bits] = max([needed.get(bits, 0), *found])
+        for name, values in self.start.items():
+            bits = str(BEGUN[name].bits)
+            needed[bits] = max(needed.get(bits, 0), _width(values, BEGUN[name].signed))
         widths = {n: min(max(int(usual[n]), bits), sums.WIDEST) for n, bits in needed.items()}
         widths["i_syn_width"] = max(widths["i_syn_width"], widths["weight_width"])
         if any((block.constant or 0) > 0 for block in self.blocks):

@@ -511,6 +511,26 @@ def test_projections_and_populations_are_shrunk_away(layers: Path, broken: Break
     assert again["first_difference"]["field"] == "theta"
 
 
+def test_what_is_shrunk_keeps_what_it_has_to_begin_with(layers: Path, broken: Break) -> None:
+    net, stimulus = load(layers)
+    assert stimulus is not None
+    net.start = {"v": np.arange(15), "theta": np.where(np.arange(15) > 1, 60, 0)}
+    save(layers, net, stimulus.spikes, stimulus.ticks)
+    url, _ = faulty_for(layers)
+    neuron = int(layout(net, net.core_params()).neurons[2])
+
+    def when_it_is_adapted(core: ModelCore, _words: Words) -> None:
+        core.v[neuron] += int(core.theta[neuron] == 60)
+
+    broken(None, when_it_is_adapted)
+    small = layers.with_name("small.npz")
+    compared(layers, "model:", url, shrink=small)
+    shrunk, _ = load(small)
+    assert [each.name for each in shrunk.populations] == ["hidden"]
+    its = {name: each.tolist() for name, each in shrunk.start.items()}
+    assert its == {"theta": [0, 0, 60, 0, 0, 0, 0]}
+
+
 def test_a_projection_that_is_shrunk_keeps_its_rule(layers: Path, broken: Break) -> None:
     net, stimulus = load(layers)
     assert stimulus is not None

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 import click
-from click.core import ParameterSource
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from spiketwin.cosim.commands import played
+from spiketwin.cosim.commands.calls import given
 from spiketwin.cosim.compare import comparison, waves
 from spiketwin.cosim.compare.comparison import FLOAT, Comparison
 from spiketwin.cosim.compare.difference import Difference
@@ -237,22 +237,8 @@ def _heading(net: Path | None, preset_name: str | None, every: int) -> page.Head
     call = [*_COMMAND]
     for parameter in context.command.params:
         if not isinstance(parameter.type, options.OutputFile):
-            call += _given(context, parameter)
+            call += given(context, parameter)
     return page.Heading(played.name(net, preset_name), shlex.join(call), every)
-
-
-def _given(context: click.Context, parameter: click.Parameter) -> list[str]:
-    """Return the words by which a parameter was set in the call; none if it was not set."""
-    name = str(parameter.name)
-    if context.get_parameter_source(name) != ParameterSource.COMMANDLINE:
-        return []
-    option = [parameter.opts[0]] if isinstance(parameter, click.Option) else []
-    value = context.params[name]
-    if isinstance(value, bool):
-        return option
-    return [
-        word for one in (value if parameter.multiple else [value]) for word in (*option, str(one))
-    ]
 
 
 def _devices(urls: tuple[str, ...]) -> dict[str, str]:
@@ -305,7 +291,7 @@ def _shrink(console: Console, subjects: list[Subject], found: Comparison, path: 
     context = click.get_current_context()
     for parameter in context.command.params:
         if parameter.name in _HOW:
-            again += _given(context, parameter)
+            again += given(context, parameter)
     console.print(f"Again: {shlex.join(again)}", soft_wrap=True, markup=False)
 
 

@@ -21,6 +21,7 @@ from spiketwin.hdl.spec.registers import limits
 from spiketwin.hdl.spec.variables import (
     POTENTIAL,
     STATE,
+    TICKS,
     TRACE,
     VARIABLES,
     WEIGHT,
@@ -32,6 +33,7 @@ from spiketwin.host.cautions import warn_of_rounding
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidNetwork
 from spiketwin.host.network import ARRAYS, SETTINGS, Network
+from spiketwin.host.starts import BEGUN
 from spiketwin.host.stimuli import NO_BIASES
 from spiketwin.host.windows import check_numbers, no_windows
 
@@ -100,6 +102,8 @@ class Ideal:
         Shape (tables, 256) or (tables, 512): the tables of windows, in the same unit as weights.
     stochastic, seed:
         As in `Network`; without effect unless steps are rounded.
+    start:
+        As in `Network`: the state that the network begins with, in the same unit.
     pre_gain, pre_offset, post_gain, post_offset:
         In the same unit: the weight change for a trace at full scale, and that for every event.
     trace_pre_bump, trace_post_bump:
@@ -154,6 +158,7 @@ class Ideal:
     window: int | IntArray = 0
     windows: NDArray[Any] = field(default_factory=no_windows)
     drift: float | Values = 0.0
+    start: dict[str, NDArray[Any]] = field(default_factory=dict)
     rule: IntArray = _vector(0)
     relays: IntArray = field(default_factory=_no_relays)
 
@@ -172,6 +177,8 @@ class Ideal:
             object.__setattr__(self, name, filled)  # frozen for users; only broadcasts the value
         object.__setattr__(self, "rule", np.broadcast_to(self.rule, self.weights.shape).copy())
         check_numbers(self.window, len(self.windows))
+        if any(name not in BEGUN for name in self.start):
+            raise InvalidNetwork(f"start must have arrays of {', '.join(BEGUN)} alone")
         decays = [name for name, register in SETTINGS.items() if register.is_decay]
         for name in (*_IN_UNITS, *_IN_FULL_SCALES, *decays):
             if np.isnan(getattr(self, name)).any():
@@ -199,7 +206,8 @@ class Ideal:
 
     def in_units(self, scale: float) -> Self:
         """Return the network in a smaller unit: `scale` of them make one of this network's."""
-        return replace(self, **{name: getattr(self, name) * scale for name in _IN_UNITS})
+        values = {name: getattr(self, name) * scale for name in _IN_UNITS}
+        return replace(self, start=_begun_in(self.start, scale), **values)
 
     def quantised(self, scale: float, params: CoreParams) -> Network:
         """Round to a network that a core of these sizes holds: to nearest, halves to even.
@@ -239,6 +247,8 @@ class Ideal:
             if not np.isfinite(whole).all():
                 raise InvalidNetwork(f"{name} must be finite to be held by a core")
             values[name] = whole.astype(np.int64) if np.ndim(whole) else int(whole)
+        begun = _begun_in(values["start"], scale)
+        values["start"] = {n: np.rint(each).astype(np.int64) for n, each in begun.items()}
         network = Network(**values)
         network.check_fits(params)
         warn_of_rounding(self.weights * scale, network.weights)
@@ -254,7 +264,7 @@ class Ideal:
         keeping: Quantisation | None = None,
         biases: Rows = NO_BIASES,
     ) -> Trajectory:
-        """Run the network from rest.
+        """Run the network from its start.
 
         Parameters
         ----------
@@ -324,6 +334,8 @@ class _Runner:
             row_noise=np.zeros(n, np.uint16),
             column_noise=np.zeros(ideal.n_sources, np.uint16),
         )
+        for name, values in ideal.start.items():
+            getattr(self._state, name)[...] = values
 
     def run(self, events: IntArray, ticks: int, biases: Rows) -> IntArray:
         fired = np.empty((ticks * self._state.v.size, 2), np.int64)
@@ -431,6 +443,11 @@ def _table(columns: list[Values], least: int) -> Values:
     for place, column in enumerate(columns):
         table[:, place] = column
     return table
+
+
+def _begun_in(start: dict[str, NDArray[Any]], scale: float) -> dict[str, NDArray[Any]]:
+    """Return the state to begin with in a smaller unit; ticks stay ticks."""
+    return {n: each * (1 if BEGUN[n].unit == TICKS else scale) for n, each in start.items()}
 
 
 def _steps(scale: float, params: CoreParams) -> dict[str, float]:

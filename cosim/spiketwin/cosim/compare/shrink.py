@@ -127,6 +127,7 @@ class _Small:
             bool(np.any(getattr(net, name) != value)) for name, value in _usual_settings().items()
         )
         neurons = sum(int((getattr(net, n) != v).sum()) for n, v in _SILENT.items())
+        neurons += sum(int(np.count_nonzero(each)) for each in net.start.values())
         delays = sum(each.delay > 0 for each in net.projections)
         return (
             self.ticks, len(self.events), len(self.biases), len(net.projections), delays,
@@ -152,6 +153,7 @@ def _beginnings(a: Subject, case: Case, found: Difference) -> Iterator[_Small]:
         begin = (end - 1) // case.clear_every * case.clear_every
         a.after(case, begin)
         learned = case.network.copy()
+        learned.start = {}
         for was, now in zip(case.network.projections, learned.projections, strict=True):
             if was.constant is None:
                 now.weights = a.core.read_weights(was)
@@ -288,7 +290,8 @@ def _fewer_neurons(small: _Small, differ: _Differ) -> _Small:
         arrays = {
             name: np.where(silent, value, getattr(net, name)) for name, value in _SILENT.items()
         }
-        fewer = small.changed(**arrays)
+        start = {name: np.where(silent, 0, each) for name, each in net.start.items()}
+        fewer = small.changed(**arrays, start=start)
         for block in fewer.network.blocks:
             if block.constant is not None:
                 continue
@@ -355,6 +358,10 @@ def _fewer_settings(small: _Small, differ: _Differ) -> _Small:
         usual = small.changed(**{name: np.full(small.network.n_neurons, value)})
         if usual.size != small.size and differ(usual):
             small = usual
+    for name in small.network.start:
+        others = {n: each for n, each in small.network.start.items() if n != name}
+        usual = small.changed(start=others)
+        small = usual if differ(usual) else small
     return small
 
 
@@ -370,7 +377,7 @@ def _cut(small: _Small) -> _Small:
     if not net.all_to_all:
         return _cut_populations(small)
     linked = net.weights.astype(np.bool_) | net.plastic
-    special = np.any([getattr(net, name) != value for name, value in _SILENT.items()], axis=0)
+    special = _special(net)
     special[small.biases[:, 1]] = True
     used = np.stack([linked.any(axis=0), linked[net.n_axons :].any(axis=1), special])
     n_neurons = max(1, _length(used.any(axis=0)))
@@ -383,7 +390,15 @@ def _cut(small: _Small) -> _Small:
         **{name: getattr(net, name)[sources, :n_neurons] for name in _OF_SYNAPSES},
         source_profile=net.source_profile[sources],
         **{name: getattr(net, name)[:n_neurons] for name in _SILENT},
+        start={name: each[:n_neurons] for name, each in net.start.items()},
     )
+
+
+def _special(net: Network) -> NDArray[np.bool_]:
+    """Return which neurons have parameters of their own, or begin with state."""
+    own = [getattr(net, name) != value for name, value in _SILENT.items()]
+    special: NDArray[np.bool_] = np.any([*own, *(each != 0 for each in net.start.values())], axis=0)
+    return special
 
 
 def _cut_populations(small: _Small) -> _Small:
@@ -396,7 +411,7 @@ def _cut_populations(small: _Small) -> _Small:
     ends = [end for each in net.projections for end in (each.source, each.target)]
     axons = [end.first + end.size for end in ends if end.of_axons]
     played = int(small.events[:, 1].max(initial=-1)) + 1
-    used = np.any([getattr(net, name) != value for name, value in _SILENT.items()], axis=0)
+    used = _special(net)
     used[small.biases[:, 1]] = True
     for end in ends:
         if not end.of_axons:
@@ -417,6 +432,8 @@ def _cut_populations(small: _Small) -> _Small:
             for end in (projection.source, projection.target)
         )
         fewer.project(source, target, **projection.keywords())
+    kept_neurons = [neuron for each in kept for neuron in each.neurons]
+    fewer.start = {name: each[kept_neurons] for name, each in net.start.items()}
     biases = small.biases.copy()
     biases[:, 1] = [firsts[neuron] for neuron in biases[:, 1].tolist()]
     return replace(small, network=fewer, biases=biases)

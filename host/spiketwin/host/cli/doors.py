@@ -1,8 +1,7 @@
 """The doors through which networks of other frameworks come in, by the content of their files.
 
 A door is a module with a function ``load(path, **options)`` that returns a network and a report,
-which has `as_json` and a text. A report may have a `stimulus`, which is saved with the network, and
-a `page`, the text of a page in HTML that shows more than the report alone.
+which has `as_json` and a text. A report may have a `stimulus`, which is saved with the network.
 """
 
 from __future__ import annotations
@@ -64,8 +63,10 @@ def _is_nir(path: Path, head: bytes) -> bool:
     """Return whether a file is HDF5 with a root `node`, as graphs of NIR are."""
     if not head.startswith(_HDF5):
         return False
-    import h5py
-
+    try:
+        import h5py
+    except ImportError:
+        return True  # the door says what is missing
     try:
         with h5py.File(path, "r") as file:
             return "node" in file

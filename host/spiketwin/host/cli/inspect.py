@@ -150,6 +150,8 @@ class Inspection(Result):
     ticks, events, bias_events:
         Length of the stimulus and numbers of its axon and bias events; null if the file has no
         stimulus.
+    start:
+        Names of the state that the network begins with, where it is not 0.
     params:
         The smallest core that holds the network and its sums, and plays its stimulus, as
         ``--params`` takes it.
@@ -175,6 +177,7 @@ class Inspection(Result):
     ticks: int | None
     events: int | None
     bias_events: int | None
+    start: list[str]
     params: str
     fits: list[str]
     silent_cycles: int
@@ -201,6 +204,7 @@ class Inspection(Result):
             ticks=None if stimulus is None else stimulus.ticks,
             events=None if stimulus is None else len(stimulus.spikes),
             bias_events=None if stimulus is None else biases,
+            start=[*net.start],
             params=described(params),
             fits=[name for name, sizes in PRESETS.items() if _fits(net, sizes)],
             silent_cycles=schedule.tick_cycles(params, 0, 0, learns=False),
@@ -273,6 +277,8 @@ def _rows(found: Inspection) -> Iterator[tuple[str, str]]:
         "stimulus",
         f"{found.events:,} axon events{biases} in {found.ticks:,} ticks" if played else "none",
     )
+    if found.start:
+        yield "begins with", f"{', '.join(found.start)} other than 0"
     yield "smallest core", f"--params {found.params}"
     yield "reference sizes", ", ".join(found.fits) or "none holds it"
     yield "cycles of a tick", f"{found.silent_cycles:,} in silence, {found.most_cycles:,} at most"

@@ -8,7 +8,6 @@
     print(report)
     with connect("model:", params=net.core_params(**report.sizes)) as core:
         core.program(net)
-        core.write_state(**report.start)
 
 NIR is described at https://neuroir.org; docs/nir.md says how its nodes lie in a core.
 """

@@ -37,18 +37,22 @@ class Held:
         Seconds of a tick.
     weight_width, v_width, i_syn_shift:
         As in `quantise`, and the shift of currents.
+    at_rest:
+        Whether all state of the network is 0 in the beginning, whatever the graph would begin with.
     """
 
     dt: float
     weight_width: int
     v_width: int
     i_syn_shift: int
+    at_rest: bool
 
     def table(self) -> dict[str, Any]:
         """Return the table that is written."""
         return {
             "format": FORMAT, "dt": self.dt, "weight_width": self.weight_width,
             "v_width": self.v_width, "i_syn_shift": self.i_syn_shift,
+            "at_rest": int(self.at_rest),
         }  # fmt: skip
 
     @classmethod
@@ -68,6 +72,7 @@ class Held:
             _number(table, "weight_width", WEIGHT_WIDTHS),
             _number(table, "v_width", V_WIDTHS),
             _number(table, "i_syn_shift", (0, MAX_DECAY_SHIFT)),
+            bool("at_rest" in table and _number(table, "at_rest", (0, 1))),
         )
 
 

@@ -72,7 +72,7 @@ def load(
     -------
     Network, QuantisationReport
         The network, and what was rounded: ``report.sizes`` are arguments of ``net.core_params``,
-        and ``report.start`` is the state to begin with.
+        and ``report.start`` is the state to begin with, which the network has as `start`.
 
     Raises
     ------
@@ -106,21 +106,25 @@ def _rounded(
     scales: Scales,
 ) -> tuple[Network, QuantisationReport]:
     """Round a graph as it was before it was saved, where it was and nothing else is asked for."""
-    chosen = None
+    chosen, at_rest = None, False
     if held is not None and (
         dt == held.dt
         and weight_width in (None, held.weight_width)
         and v_width in (None, held.v_width)
     ):
         weight_width, v_width = held.weight_width, held.v_width
-        chosen = _chosen(graph, meant, held)
-    return quantise(
+        chosen, at_rest = _chosen(graph, meant, held), held.at_rest
+    net, report = quantise(
         meant,
         weight_width=_WEIGHT_WIDTH if weight_width is None else weight_width,
         v_width=_V_WIDTH if v_width is None else v_width,
         scales=scales,
         held=chosen,
     )
+    if at_rest:
+        net.start = {}
+        report = replace(report, start={})
+    return net, report
 
 
 def _chosen(graph: FlatGraph, meant: Meant, held: Held) -> Chosen | None:

@@ -109,10 +109,12 @@ def save(
     net = checked_network(net)
     Options(dt).check()
     _check_carried(net)
+    _check_start(net, report)
     layers = _layers(net, report)
     between = list(_between(net, layers))
     most_weight = max((int(np.abs(each[2]).max(initial=0)) for each in between), default=0)
-    table = Held(float(dt), *_widths(net, report, most_weight), net.i_syn_shift).table()
+    widths = _widths(net, report, most_weight)
+    table = Held(float(dt), *widths, net.i_syn_shift, at_rest=not net.start).table()
     nodes, edges = _parts(package, net, layers, between, dt)
     graph = package.NIRGraph(nodes, edges, metadata={KEY: table}, type_check=False)
     buffer = io.BytesIO()
@@ -227,6 +229,17 @@ def _check_carried(net: Network) -> None:
         raise InvalidNetwork(
             f"a graph of NIR has no v_floor, and {floors[-1]} holds potentials up: set it to the "
             "lowest of a core that holds the thresholds, such as -(1 << 23)"
+        )
+
+
+def _check_start(net: Network, report: QuantisationReport | None) -> None:
+    """Raise `InvalidNetwork` if the network begins otherwise than a graph can say."""
+    imported = report.start if isinstance(report, QuantisationReport) else {}
+    same = net.start.keys() == imported.keys()
+    if not same or any(np.any(net.start[name] != each) for name, each in imported.items()):
+        raise InvalidNetwork(
+            "a graph of NIR begins at rest, or as its import did: set start to {}, or give the "
+            "report that came with the network"
         )
 
 

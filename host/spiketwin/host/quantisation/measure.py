@@ -334,6 +334,8 @@ def _play(
 def begin(core: Core, report: QuantisationReport) -> None:
     """Bring a programmed core to the start of a network, whatever it did before.
 
+    A run with ``clear=True`` clears the core alone, and loses the start.
+
     Raises `SpiketwinError` as `Core.clear` and `Core.write_state` do.
     """
     core.clear()

@@ -179,8 +179,8 @@ class QuantisationReport(Result):
     notes:
         What else was changed or cannot be exact, in sentences.
     start:
-        State to begin with, by the names of `Core.write_state`: arrays of shape (n_neurons,).
-        Empty if the network begins at rest.
+        State to begin with, which `Network.start` of the network is, by the names of
+        `Core.write_state`: arrays of shape (n_neurons,). Empty if the network begins at rest.
     description:
         The network that was meant, as `measure` runs it; None from a front end whose networks
         cannot be described so.

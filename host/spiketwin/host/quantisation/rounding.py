@@ -82,10 +82,11 @@ def quantise(
     sizes = {"weight_width": weight_width, "v_width": v_width, "decay_shift": True}
     sizes["i_syn_width"] = _i_syn_width(net, weight_width)
     layers = [_layer_held(meant, layer, net, profiles, chosen, rounded) for layer in meant.layers]
-    start = _start(meant, net, chosen, sizes["i_syn_width"])
+    net.start = _start(meant, net, chosen, sizes["i_syn_width"])
+    net.validate()
     notes = [*meant.notes, *_notes(meant, layers, net, sizes["i_syn_width"])]
     report = QuantisationReport(
-        sizes, chosen.i_syn_shift, layers, meant.choices, notes, start, meant
+        sizes, chosen.i_syn_shift, layers, meant.choices, notes, net.start, meant
     )
     return net, report
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.params import MAX_LINES, N_PROFILES
 from spiketwin.hdl.spec.text import shown
@@ -86,6 +85,7 @@ def load(
     parts = placed(model, chains, scale)
     rule = _rule(net, model, scale, weight_width)
     made = [_project(net, cells, part, rule if part.plastic.any() else {}) for part in parts]
+    net.start = _start(model, chains, scale)
     net.validate()
     return net, _report(model, chains, scale, axons, parts, made, weight_width)
 
@@ -169,15 +169,17 @@ def _project(net: Network, cells: Population, part: Placed, rule: dict[str, int]
     return net.project(source, cells, weights=part.weights, delay=part.delay, name=part.name, **how)
 
 
+def _start(model: Model, chains: Chains, scale: Scale) -> dict[str, IntArray]:
+    """Return the state that the network begins with."""
+    states = scale.whole((model.states - model.resets)[chains.kept])
+    return {"v": states, "refrac_count": model.countdown[chains.kept]}
+
+
 def _report(
     model: Model, chains: Chains, scale: Scale, axons: dict[tuple[int, float], int],
     parts: list[Placed], made: list[Projection], weight_width: int,
 ) -> Report:  # fmt: skip
     steps = np.concatenate([model.apos, model.aneg]) if model.learns else np.empty(0)
-    initial: dict[str, NDArray[Any]] = {
-        "v": scale.whole((model.states - model.resets)[chains.kept]),
-        "refrac_count": model.countdown[chains.kept],
-    }
     events: list[tuple[int, int]] = []
     for (tick, neuron), value in zip(model.inputs.tolist(), model.values.tolist(), strict=True):
         events.append((tick, axons[neuron, value]))
@@ -191,7 +193,7 @@ def _report(
             leaks=scale.error(model.leaks), states=scale.error(model.states - model.resets),
             stdp=scale.error(steps),
         ),
-        axons=axons, spikes=spikes, initial=initial, model=model, chains=chains,
+        axons=axons, spikes=spikes, model=model, chains=chains,
         parts=tuple(zip(parts, made, strict=True)),
         drifts=stdp.drifts(model, scale),
     )  # fmt: skip

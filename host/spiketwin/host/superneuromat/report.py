@@ -87,8 +87,6 @@ class Report(Result):
         The axon of each pair of neuron and value.
     spikes:
         Shape (k, 2): the input spikes of the network as rows of (tick, axon).
-    initial:
-        State of the core before the first tick, as `Core.write_state` takes it.
     remarks:
         Sentences about what a saved network does not hold.
     """
@@ -107,7 +105,6 @@ class Report(Result):
     rounded: Rounded
     axons: dict[tuple[int, float], int] = field(repr=False)
     spikes: IntArray = field(repr=False)
-    initial: dict[str, IntArray] = field(repr=False)
     model: Model = field(repr=False)
     chains: Chains = field(repr=False)
     parts: tuple[tuple[Placed, Projection], ...] = field(repr=False)
@@ -116,15 +113,14 @@ class Report(Result):
     @property
     def remarks(self) -> list[str]:
         """Sentences about what a saved network does not hold, and `run` does."""
-        found = []
-        if any(each.any() for each in self.initial.values()):
-            found.append("neurons begin with a state of their own, which `Report.run` writes")
-        if self._drifts:
-            found.append(
+        if not self._drifts:
+            return []
+        return [
+            (
                 f"aneg counts in full from tick {len(self.drifts) - 1} on; `Report.run` sees to "
                 "the ticks before, and a run of its own lets it count from the first one on"
             )
-        return found
+        ]
 
     @property
     def stimulus(self) -> Stimulus | None:
@@ -175,7 +171,6 @@ class Report(Result):
             As `Core.run` raises it.
         """
         count = int(integers("ticks", ticks, (), (1, _MOST_TICKS)))
-        core.write_state(**self.initial)
         runs = []
         for begin, end, drift in self._stretches(count):
             if drift is not None:
