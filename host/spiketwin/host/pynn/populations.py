@@ -53,9 +53,9 @@ class PopulationView(common.PopulationView):
 
     def _set_parameters(self, parameter_space: ParameterSpace) -> None:
         parameter_space.evaluate(simplify=False)
+        self.grandparent.note_change()
         for name, value in parameter_space.as_dict().items():
             self.grandparent.parameter(name)[self._places] = _of_each(value, self.size)
-        self.grandparent.note_change()
 
     def _get_view(self, selector: Any, label: str | None = None) -> PopulationView:
         return PopulationView(self, selector, label)
@@ -114,14 +114,16 @@ class Population(common.Population):
 
     def _set_parameters(self, parameter_space: ParameterSpace) -> None:
         parameter_space.evaluate(simplify=False)
+        self.note_change()
         for name, value in parameter_space.as_dict().items():
             self.parameter(name)[:] = _of_each(value, self.size)
-        self.note_change()
 
     def note_change(self) -> None:
-        """Take note that parameters changed; spikes of sources are made anew for every run."""
+        """Take note that parameters will change; spikes of sources are made anew for every run."""
         if not self.is_source:
             simulator.state.changed()
+        elif simulator.state.session is not None:
+            simulator.state.session.will_change(self)
 
     def _set_initial_value_array(self, variable: str, initial_values: Any) -> None:
         """Take note of an initial value, which random ones are drawn for once."""

@@ -54,6 +54,11 @@ class Projection(common.Projection):
         space: Any = None,
         label: str | None = None,
     ) -> None:
+        if not postsynaptic_neurons.receptor_types:
+            raise InvalidNetwork(
+                f"{postsynaptic_neurons.label} has no cells with synapses in common: a projection "
+                "must end at neurons, and not at sources of spikes"
+            )
         super().__init__(
             presynaptic_neurons, postsynaptic_neurons, connector, synapse_type, source,
             receptor_type, Space() if space is None else space, label,
