@@ -61,16 +61,16 @@ class Door:
 
 
 def _is_nir(path: Path, head: bytes) -> bool:
-    """Return whether a file is HDF5 with a root `node`, as graphs of NIR are."""
+    """Return whether a file is HDF5 with a root `node`, as NIR has it, or that cannot be read."""
     if not head.startswith(_HDF5):
         return False
-    import h5py
-
     try:
+        import h5py
+
         with h5py.File(path, "r") as file:
             return "node" in file
-    except (OSError, RuntimeError, ValueError, KeyError):
-        return False  # a damaged file is of no kind
+    except (ImportError, OSError, RuntimeError, ValueError, KeyError):
+        return True  # its door says what is damaged or not installed
 
 
 def _is_superneuromat(_path: Path, head: bytes) -> bool:
