@@ -735,6 +735,21 @@ def test_assemblies_connect_record_and_set() -> None:
     assert both.find_units(type("V", (), {"name": "v"})) == {"mV"}
 
 
+def test_an_assembly_has_its_receptors_in_the_order_of_its_cells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assembly = cells(2) + sim.Population(1, sim.IF_curr_delta())
+    assert assembly.receptor_types == ["excitatory", "inhibitory"]
+    for weight, receptor in ((1.0, "excitatory"), (-1.0, "inhibitory")):
+        onto = sim.Projection(cells(1), assembly, sim.AllToAllConnector(), static(weight))
+        assert onto.receptor_type == receptor
+    # The order of a set of as many names as here is hardly ever that of their list.
+    names = [f"receptor {number}" for number in range(9)]
+    monkeypatch.setattr(sim.IF_curr_exp, "receptor_types", names)
+    monkeypatch.setattr(sim.IF_curr_delta, "receptor_types", [*names[:0:-1], "other"])
+    assert assembly.receptor_types == names[1:]
+
+
 def test_positions_can_be_asked_for_and_saved(tmp_path: Path) -> None:
     p = sim.Population(4, sim.IF_curr_exp(), structure=sim.space.Grid2D(dx=3.0))
     assert p.nearest((3.2, 0.1, 0.0)) in list(p)

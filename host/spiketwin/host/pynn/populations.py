@@ -18,6 +18,17 @@ class Assembly(common.Assembly):
 
     _simulator = simulator
 
+    @property
+    def receptor_types(self) -> list[str]:
+        """The receptors that all cells have, in the order of the first ones.
+
+        PyNN takes the first one for excitation and the second one for inhibition, and hands out
+        those of an assembly in the order of a set, which differs from process to process.
+        """
+        first, *others = (set(each.celltype.receptor_types) for each in self.populations)
+        common_ones = first.intersection(*others)
+        return [each for each in self.populations[0].receptor_types if each in common_ones]
+
 
 class PopulationView(common.PopulationView):
     """PyNN's `PopulationView`."""
