@@ -1069,6 +1069,37 @@ def test_a_current_on_its_way_survives_when_both_kinds_decay_alike() -> None:
     assert signal(p)[-1, 0].item() == pytest.approx(-65.0 + v, abs=0.01)
 
 
+@pytest.mark.parametrize(("before", "after"), [(10.0, 1.0), (1.0, 10.0)])
+def test_delays_of_sources_do_not_change_while_their_spikes_are_on_their_way(
+    before: float, after: float
+) -> None:
+    p, source = sim.Population(1, sim.IF_curr_delta(tau_refrac=0.0)), array([1.0, 18.0, 50.0])
+    link = sim.Projection(source, p, sim.OneToOneConnector(), static(30.0, before))
+    p.record("spikes")
+    sim.run(20.0)
+    link.set(delay=after)
+    with pytest.raises(InvalidNetwork, match="spikes are on their way with delays"):
+        sim.run(20.0)
+    link.set(delay=before)
+    sim.run(20.0)
+    link.set(delay=after)
+    sim.run(30.0)
+    assert spikes(p) == [[1.0 + before, 18.0 + before, 50.0 + after]]
+
+
+def test_cells_of_a_simulation_of_before_are_refused_and_its_currents_go_on() -> None:
+    old, current = cells(1), sim.DCSource(amplitude=5.0)
+    sim.setup(timestep=1.0)
+    p = cells(1)
+    for pre, post in ((old, p), (p, old[:1]), (p, p + old)):
+        with pytest.raises(InvalidInput, match="cells is of a simulation of before|with size 1"):
+            sim.Projection(pre, post, sim.AllToAllConnector(), static(1.0))
+    current.inject_into(p)
+    p.record("spikes")
+    sim.run(20.0)
+    assert len(spikes(p)[0]) > 1
+
+
 def test_two_currents_that_come_late_are_in_the_report() -> None:
     p, source = cells(1), array([1.0])
     sim.Projection(source, p, sim.OneToOneConnector(), static(-5.0), receptor_type="inhibitory")

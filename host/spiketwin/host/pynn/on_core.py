@@ -283,7 +283,7 @@ def carried(
         made[name] = old
     gone = [name for name in state.keys() - room.keys() if np.any(state[name])]
     if gone and gone != ["i_inh"]:
-        _refuse_delays()
+        refuse_delays()
     return made
 
 
@@ -294,11 +294,12 @@ def _reshaped(old: IntArray, shape: tuple[int, ...]) -> IntArray:
     made[common] = old[common]
     if np.count_nonzero(made) < np.count_nonzero(old) or old.ndim == 2 and old.shape[0] != shape[0]:
         if np.any(old):
-            _refuse_delays()
+            refuse_delays()
     return made
 
 
-def _refuse_delays() -> NoReturn:
+def refuse_delays() -> NoReturn:
+    """Raise `InvalidNetwork`, as delays change while spikes are on their way."""
     raise InvalidNetwork(
         "spikes are on their way with delays that the network no longer has: change delays before "
         "the first run, or after reset()"

@@ -20,7 +20,7 @@ from spiketwin.host.pynn.cells import RECORDED
 from spiketwin.host.pynn.engines import Engine, Outcome, Part
 from spiketwin.host.pynn.ideal import ADDRESS, Ideal
 from spiketwin.host.pynn.model import Model, modelled
-from spiketwin.host.pynn.on_core import OnCore
+from spiketwin.host.pynn.on_core import OnCore, refuse_delays
 from spiketwin.host.pynn.sources import Spikes, is_given, joined, made
 from spiketwin.host.spikes import Saturations
 from spiketwin.host.targets import takes_sizes
@@ -72,6 +72,7 @@ class Session:
         self.notes: list[str] = []
         self._coming: dict[Any, Spikes] = {}
         self._before: dict[Any, Spikes] = {}
+        self._delays: dict[Any, Reals] = {}
         self._fetched = True
         self._broken = False
         try:
@@ -125,6 +126,26 @@ class Session:
         if tick and population not in self._before and is_given(population):
             self._before[population] = made(population, self._state, 0, tick + 1)
 
+    def will_delay(self, projection: Any) -> None:
+        """Take note that delays are about to change, and of those so far."""
+        self._delays.setdefault(projection, projection.held("delay").copy())
+
+    def _check_delays(self, model: Model) -> None:
+        """Raise `InvalidNetwork` if spikes of sources are on their way with delays that changed.
+
+        The host delays them, so they would be lost, or sent twice.
+        """
+        tick = self._state.tick
+        for projection, before in self._delays.items():
+            if np.array_equal(before, projection.held("delay")):
+                continue
+            sources = {each.source for each in model.blocks if each.projection is projection}
+            for source in sources & self._coming.keys():
+                lates = [late for each, late in (*self.model.axons, *model.axons) if each is source]
+                if self._coming[source].between(tick - max(lates, default=0), tick).ticks.size:
+                    refuse_delays()
+        self._delays.clear()
+
     def _note_missed(self) -> None:
         """Note the spikes that sources were given too late: for ticks that are over."""
         for population, before in self._before.items():
@@ -152,6 +173,7 @@ class Session:
         two = not self.model.two_currents and recorded & {"isyn_exc", "isyn_inh"}
         if self.stale or two:
             model = modelled(state, self._span)
+            self._check_delays(model)
             if model.two_currents and not self.model.two_currents:
                 self.note(
                     f"From {state.t:g} ms on there are two currents: what was in the one of before "
