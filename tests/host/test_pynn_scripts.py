@@ -1134,6 +1134,15 @@ def test_values_that_no_core_holds_are_refused_in_the_words_of_the_script() -> N
             sim.run(5.0)
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_population_without_cells_is_refused_and_forgotten(size: int) -> None:
+    with pytest.raises(InvalidInput, match="cells must have a cell at least, not"):
+        cells(size)
+    p = cells(1)
+    sim.run(2.0)
+    assert simulator.state.populations == [p]
+
+
 def test_a_projection_onto_sources_is_refused_by_name() -> None:
     p, source = cells(1), array([1.0])
     with pytest.raises(InvalidNetwork, match="in has no cells with synapses.*end at neurons"):

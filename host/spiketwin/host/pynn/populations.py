@@ -9,6 +9,7 @@ import numpy as np
 from pyNN import common, errors
 from pyNN.parameters import ArrayParameter, LazyArray, ParameterSpace, simplify
 
+from spiketwin.host.errors import InvalidInput
 from spiketwin.host.pynn import simulator
 from spiketwin.host.pynn.recording import Recorder
 
@@ -81,6 +82,8 @@ class Population(common.Population):
 
     def _create_cells(self) -> None:
         """Number the cells, and evaluate their parameters, which random ones are once."""
+        if self.size < 1:
+            raise InvalidInput(f"{self.label} must have a cell at least, not {self.size}")
         state = simulator.state
         first = state.id_counter
         self.all_cells = np.array(
