@@ -93,6 +93,18 @@ GRAPHS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "an edge twice": (lambda: graph_of("in l out, in l", **{"in": inputs(2)}, l=lif(2),
                                        out=outputs(2)), "from 'in' to 'l' is there twice"),
+    "an edge into an input": (
+        lambda: graph_of("in l out, l in", **{"in": inputs(2)}, l=lif(2), out=outputs(2)),
+        "the edge from 'l' leads into the input 'in'",
+    ),
+    "edges of three": (
+        lambda: _replaced(chain(W), "edges", [("in", "n0", "l")]), "edges must be a list of pairs",
+    ),
+    "no edges": (lambda: _replaced(chain(W), "edges", None), "edges must be a list of pairs"),
+    "complex numbers": (
+        lambda: chain(package.Linear(np.full((2, 2), 1 + 2j))),
+        "weight of n0 must be real numbers",
+    ),
     "nothing arrives": (
         lambda: graph_of("in l out, m out", **{"in": inputs(2)}, l=lif(2), m=lif(2),
                          out=outputs(2)), "nothing comes to the node 'm'",

@@ -735,6 +735,21 @@ def test_assemblies_connect_record_and_set() -> None:
     assert both.find_units(type("V", (), {"name": "v"})) == {"mV"}
 
 
+def test_an_assembly_has_its_receptors_in_the_order_of_its_cells(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assembly = cells(2) + sim.Population(1, sim.IF_curr_delta())
+    assert assembly.receptor_types == ["excitatory", "inhibitory"]
+    for weight, receptor in ((1.0, "excitatory"), (-1.0, "inhibitory")):
+        onto = sim.Projection(cells(1), assembly, sim.AllToAllConnector(), static(weight))
+        assert onto.receptor_type == receptor
+    # The order of a set of as many names as here is hardly ever that of their list.
+    names = [f"receptor {number}" for number in range(9)]
+    monkeypatch.setattr(sim.IF_curr_exp, "receptor_types", names)
+    monkeypatch.setattr(sim.IF_curr_delta, "receptor_types", [*names[:0:-1], "other"])
+    assert assembly.receptor_types == names[1:]
+
+
 def test_positions_can_be_asked_for_and_saved(tmp_path: Path) -> None:
     p = sim.Population(4, sim.IF_curr_exp(), structure=sim.space.Grid2D(dx=3.0))
     assert p.nearest((3.2, 0.1, 0.0)) in list(p)
@@ -987,6 +1002,151 @@ def test_a_run_without_an_end_is_refused(time: float) -> None:
     cells(1)
     with pytest.raises(InvalidInput, match="the end of a run"):
         sim.run(time)
+
+
+# --- what is off the grid, too late or too much -------------------------------------------------
+
+
+def test_a_run_ends_at_the_first_tick_that_is_not_before_its_end() -> None:
+    cells(1)
+    assert [sim.run(0.4), sim.run(0.4), sim.run_until(4.5)] == [1.0, 2.0, 5.0]
+    notes = [note for note in sim.report().notes if "4.5 ms went on until 5 ms" in note]
+    assert len(notes) == 1
+    sim.reset()
+    sim.run(4.0)
+    assert sim.report().notes == []
+
+
+@pytest.mark.parametrize(("until", "every", "end"), [(4.4, 1.0, 5.0), (4.0, 0.4, 4.0)])
+def test_callbacks_between_ticks_do_not_keep_a_run_from_its_end(
+    until: float, every: float, end: float
+) -> None:
+    cells(1)
+    called: list[float] = []
+
+    def callback(t: float) -> float:
+        called.append(t)
+        assert len(called) < 20, "the run does not go on"
+        return t + every
+
+    assert sim.run(until, callbacks=[callback]) == end
+    assert called[0] == 0.0 and called[-1] == end
+
+
+def test_given_spikes_that_come_too_late_are_in_the_report() -> None:
+    source, other = array([1.0, 5.0], [2.0]), array([3.0])
+    source.record("spikes")
+    sim.run(20.0)
+    source.set(spike_times=[sim.Sequence([1.0, 5.0, 21.0]), sim.Sequence([2.0])])
+    other.set(spike_times=sim.Sequence([30.0]))
+    sim.run(5.0)
+    assert sim.report().notes == []
+    source[1:].set(spike_times=[sim.Sequence([2.0, 10.0, 25.0, 26.0])])
+    source[0:1].set(spike_times=[sim.Sequence([27.0])])
+    sim.run(5.0)
+    assert spikes(source) == [[1.0, 5.0, 21.0, 27.0], [2.0, 26.0]]
+    (note,) = sim.report().notes
+    assert "spike_times of in were set at 25 ms, and 2 of them" in note and "10 ms" in note
+
+
+def test_a_current_on_its_way_survives_when_both_kinds_decay_alike() -> None:
+    sim.setup(timestep=1.0, target=["model:", "float:"])
+    p, source = cells(1, tau_syn_I=50.0), array([1.0])
+    sim.Projection(source, p, sim.OneToOneConnector(), static(-5.0), receptor_type="inhibitory")
+    p.record("v")
+    sim.run(4.0)
+    p.set(tau_syn_I=5.0)
+    sim.run(6.0)
+    # In closed form: tick by tick, the current of before goes on with the time constant of now.
+    v, current, step = 0.0, 0.0, {}
+    for tau in (50.0, 5.0):
+        step[tau] = 20 * tau / (20 - tau) * (np.exp(-1 / 20) - np.exp(-1 / tau))
+    for tick in range(10):
+        tau = 50.0 if tick < 4 else 5.0
+        current += -5.0 if tick == 2 else 0.0
+        v = v * np.exp(-1 / 20) + step[tau] * current
+        current *= np.exp(-1 / tau)
+    assert signal(p)[-1, 0].item() == pytest.approx(-65.0 + v, abs=0.01)
+
+
+@pytest.mark.parametrize(("before", "after"), [(10.0, 1.0), (1.0, 10.0)])
+def test_delays_of_sources_do_not_change_while_their_spikes_are_on_their_way(
+    before: float, after: float
+) -> None:
+    p, source = sim.Population(1, sim.IF_curr_delta(tau_refrac=0.0)), array([1.0, 18.0, 50.0])
+    link = sim.Projection(source, p, sim.OneToOneConnector(), static(30.0, before))
+    p.record("spikes")
+    sim.run(20.0)
+    link.set(delay=after)
+    with pytest.raises(InvalidNetwork, match="spikes are on their way with delays"):
+        sim.run(20.0)
+    link.set(delay=before)
+    sim.run(20.0)
+    link.set(delay=after)
+    sim.run(30.0)
+    assert spikes(p) == [[1.0 + before, 18.0 + before, 50.0 + after]]
+
+
+def test_cells_of_a_simulation_of_before_are_refused_and_its_currents_go_on() -> None:
+    old, current = cells(1), sim.DCSource(amplitude=5.0)
+    sim.setup(timestep=1.0)
+    p = cells(1)
+    for pre, post in ((old, p), (p, old[:1]), (p, p + old)):
+        with pytest.raises(InvalidInput, match="cells is of a simulation of before|with size 1"):
+            sim.Projection(pre, post, sim.AllToAllConnector(), static(1.0))
+    current.inject_into(p)
+    p.record("spikes")
+    sim.run(20.0)
+    assert len(spikes(p)[0]) > 1
+
+
+def test_two_currents_that_come_late_are_in_the_report() -> None:
+    p, source = cells(1), array([1.0])
+    sim.Projection(source, p, sim.OneToOneConnector(), static(-5.0), receptor_type="inhibitory")
+    sim.run(4.0)
+    p.set(tau_syn_I=50.0)
+    sim.run(1.0)
+    (note,) = sim.report().notes
+    assert "From 4 ms on there are two currents" in note
+
+
+def test_values_that_no_core_holds_are_refused_in_the_words_of_the_script() -> None:
+    for name, value, named in (
+        ("tau_refrac", -1.0, r"tau_refrac of cells must be in 0…65535 ms.*-1"),
+        ("tau_refrac", 1e6, r"tau_refrac of cells must be in 0…65535 ms"),
+        ("i_offset", 1e9, r"current of cells\[0\].*must be in ±.*nA.*not 1e\+09 nA"),
+    ):
+        sim.setup(timestep=1.0)
+        cells(2, **{name: value})
+        with pytest.raises(InvalidNetwork, match=named):
+            sim.run(5.0)
+    sim.setup(timestep=1.0)
+    p, q = cells(1), cells(2)
+    sim.DCSource(amplitude=np.nan, start=2.0).inject_into(q[1:])
+    with pytest.raises(InvalidNetwork, match=r"current of cells\[1\].*not nan nA"):
+        sim.run(5.0)
+    sim.setup(timestep=1.0)
+    p = cells(1)
+    sim.run(5.0)
+    for wrong in (-1e6, np.nan):
+        p.initialize(v=wrong)
+        with pytest.raises(InvalidInput, match=r"v of cells\[0\] can be set to -.*not to"):
+            sim.run(5.0)
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_population_without_cells_is_refused_and_forgotten(size: int) -> None:
+    with pytest.raises(InvalidInput, match="cells must have a cell at least, not"):
+        cells(size)
+    p = cells(1)
+    sim.run(2.0)
+    assert simulator.state.populations == [p]
+
+
+def test_a_projection_onto_sources_is_refused_by_name() -> None:
+    p, source = cells(1), array([1.0])
+    with pytest.raises(InvalidNetwork, match="in has no cells with synapses.*end at neurons"):
+        sim.Projection(p, source, sim.AllToAllConnector(), static(1.0))
 
 
 # --- all of it ----------------------------------------------------------------------------------

@@ -144,9 +144,11 @@ def test_an_old_dat_has_fewer_bits_for_each_coordinate() -> None:
         ("time_ms;x;y;polarity\n0.01;1;2;true\n.02;3;4;False", ([10, 20], [1, 3], [2, 4], [1, 0])),
         ("34 34\n0.00001 1 2 1\n0.00002 3 4 0\n", ([10, 20], [1, 3], [2, 4], [1, 0])),
         ("1e-5 1.0 2.0 1.0\n2.0E-5 3 4 0.0\n", ([10, 20], [1, 3], [2, 4], [1, 0])),
+        ("0 1 2 1\n1 3 4 0\n1.5 5 6 1\n2 7 8 0\n",
+         ([0, 1_000_000, 1_500_000, 2_000_000], [1, 3, 5, 7], [2, 4, 6, 8], [1, 0, 1, 0])),
         ("\ufeff10\t1\t2\t1\r\n\r\n% late\r\n20\t3\t4\t0", ([10, 20], [1, 3], [2, 4], [1, 0])),
     ],
-)
+)  # fmt: skip
 def test_lines_of_text_are_events(text: str, wanted: tuple[list[int], ...]) -> None:
     found = read(given(text.encode()))
     assert tuple(each.tolist() for each in found.arrays().values()) == wanted
@@ -242,6 +244,10 @@ WRONG: dict[str, tuple[Callable[[], bytes], str]] = {
     "aedat 2": (lambda: b"#!AER-DAT2.0\r\n# more\r\n", "another version than 4"),
     "text back": (lambda: b"t,unit\n5,1\n4,1\n", "line 3: the time goes back, from 5 to 4"),
     "text columns": (lambda: b"1 2 3\n", "line 1: 3 columns need a first line"),
+    "text other": (lambda: b"t,x,y,p,label\n1,2,3,1,9\n", "line 1: the column 'label' is not"),
+    "text seconds": (
+        lambda: b"9007199254740 1\n9007199254740.5 2\n", "line 2: times before this one are beyond"
+    ),
     "text ragged": (lambda: b"1 2\n3 4 5\n", "line 2: there must be 2 columns"),
     "text number": (lambda: b"1 2\n3 inf\n", "line 2: unit must be a number"),
     "text huge": (lambda: b"1e999999999 2\n", "line 1: t must be"),

@@ -277,6 +277,11 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "version": (
         lambda whole: whole["networks"][0]["meta"].update(format_version="9"), "must be 0.1, not"
     ),
+    "empty": (lambda whole: whole["networks"].clear(), "list `networks` is empty"),
+    "no train": (data("spike_train", None), "spike_train must be a list of ticks, not None"),
+    "no flag": (data("stdp", "false"), "stdp must be true or false, not 'false'"),
+    "half a flag": (data("stdp_negative_update", None), "stdp_negative_update must be true or"),
+    "beyond": (data("neuron_leaks", [10**400] * 99), r"neuron_leaks\[0\] must be a number"),
     "no data": (lambda whole: whole["networks"][0].pop("data"), "has no data"),
     "lacks": (lambda whole: whole["networks"][0]["data"].pop("apos"), "lacks apos"),
     "none": (data("neuron_thresholds", []), "neuron_leaks has .* 0: they must"),

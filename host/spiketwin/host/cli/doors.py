@@ -60,18 +60,16 @@ class Door:
 
 
 def _is_nir(path: Path, head: bytes) -> bool:
-    """Return whether a file is HDF5 with a root `node`, as graphs of NIR are."""
+    """Return whether a file is HDF5 with a root `node`, as NIR has it, or that cannot be read."""
     if not head.startswith(_HDF5):
         return False
     try:
         import h5py
-    except ImportError:
-        return True  # the door says what is missing
-    try:
+
         with h5py.File(path, "r") as file:
             return "node" in file
-    except (OSError, RuntimeError, ValueError, KeyError):
-        return False  # a damaged file is of no kind
+    except (ImportError, OSError, RuntimeError, ValueError, KeyError):
+        return True  # its door says what is damaged or not installed
 
 
 def _is_superneuromat(_path: Path, head: bytes) -> bool:

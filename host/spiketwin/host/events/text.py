@@ -2,8 +2,8 @@
 
 Columns are separated by commas, semicolons, tabs or spaces, and lines that begin with ``#`` or
 ``%`` are comments. A line of names says which column is what; without one four columns are time,
-x, y and polarity, and two are time and unit. Times that have a decimal point are in seconds, whole
-ones in microseconds, unless a name ends in its unit: ``time_ms``.
+x, y and polarity, and two are time and unit. Times are in seconds if one of them has a decimal
+point, or else in microseconds, unless a name ends in its unit: ``time_ms``.
 """
 
 from __future__ import annotations
@@ -63,6 +63,16 @@ class _Table:
     values: dict[str, array[int]] = field(default_factory=dict)
     rounded: int = 0
 
+    def turn_to_seconds(self) -> None:
+        """Take all times for seconds, also those before, which were whole numbers."""
+        self.scale, times = _SECONDS["s"], self.values["t"]
+        if any(time * self.scale > MOST_TIME for time in times):
+            raise EventFileError(
+                f"times before this one are beyond {MOST_TIME} microseconds if they are seconds, "
+                "as its decimal point says: name the column by its unit, such as t_us"
+            )
+        times[:] = array("q", (int(time * self.scale) for time in times))
+
     def begin(self, columns: tuple[str, ...], scale: Decimal | int | None = None) -> None:
         self.columns, self.scale = columns, scale
         self.values = {name: array("q") for name in columns}
@@ -106,6 +116,12 @@ def _take(table: _Table, line: str) -> None:
         if named is not None:
             table.begin(*named)
             return
+        strange = [cell for cell in cells if cell.lower() not in _NAMES]
+        if 0 < len(strange) < len(cells):
+            raise EventFileError(
+                f"the column {shown(strange[0])} is not known: columns are t and unit, or t, x, y "
+                "and polarity. Leave others out"
+            )
         if len(cells) not in _LAYOUTS:
             raise EventFileError(
                 f"{len(cells)} columns need a first line that names them, such as t,x,y,polarity "
@@ -174,8 +190,10 @@ def _time(table: _Table, cell: str) -> int:
     whole = number(cell)
     if whole is not None and table.scale in (None, 1) and whole <= MOST_TIME:
         return whole
-    scale = table.scale or (1 if whole is not None else _SECONDS["s"])
-    exact = _decimal("t", cell) * scale
+    exact = _decimal("t", cell)
+    if table.scale is None and whole is None:
+        table.turn_to_seconds()
+    exact *= table.scale or 1
     if not 0 <= exact <= MOST_TIME:
         raise EventFileError(f"t must be in 0…{MOST_TIME} microseconds, not {shown(cell)}")
     value = int(exact.to_integral_value())

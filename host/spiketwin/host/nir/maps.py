@@ -24,12 +24,14 @@ _AT_A_TIME: Final = 256
 """Signals that are convolved at a time: all windows of these are in memory."""
 
 
-def reals(name: str, value: object) -> Reals:
+def reals(name: str, value: Any) -> Reals:
     """Return an attribute of a node as real numbers; raise `InvalidNetwork` if it is none.
 
     Magnitudes are at most 1e30; those below 1e-30, which training may leave, are 0.
     """
     try:
+        if np.iscomplexobj(value):
+            raise TypeError("numpy would leave out the imaginary parts")
         array = np.asarray(value, np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidNetwork(f"{name} must be real numbers, not {shown(value)}") from error

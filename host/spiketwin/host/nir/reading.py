@@ -158,6 +158,12 @@ def flattened(graph: Any) -> FlatGraph:
         if isinstance(node, package.Output):
             flat.outputs.append(name)
     flat.metadata = dict(graph.metadata) if isinstance(graph.metadata, dict) else {}
+    for name in flat.inputs:
+        if flat.before(name):
+            raise InvalidNetwork(
+                f"the edge from {shown(flat.before(name)[0])} leads into the input {shown(name)}, "
+                "which takes what comes from outside: lead it to the nodes behind it"
+            )
     if not flat.inputs:
         raise InvalidNetwork("the graph has no Input: add one, with the shape of what comes in")
     return flat
@@ -182,7 +188,7 @@ def _add(graph: Any, prefix: str, flat: FlatGraph, depth: int) -> None:
         else:
             flat.nodes[own] = node
             entries[name] = exits[name] = own
-    for source, target in graph.edges:
+    for source, target in _pairs(graph.edges):
         for end in (source, target):
             if end not in entries:
                 raise InvalidNetwork(
@@ -193,6 +199,15 @@ def _add(graph: Any, prefix: str, flat: FlatGraph, depth: int) -> None:
         if edge in flat.edges:
             raise InvalidNetwork(f"the edge from {shown(source)} to {shown(target)} is there twice")
         flat.edges.append(edge)
+
+
+def _pairs(edges: Any) -> list[tuple[Any, Any]]:
+    try:
+        return [(source, target) for source, target in edges]
+    except (TypeError, ValueError) as error:
+        raise InvalidNetwork(
+            f"edges must be a list of pairs of names, not {shown(edges)}"
+        ) from error
 
 
 def _only(graph: Any, kind: type, name: str, what: str) -> str:

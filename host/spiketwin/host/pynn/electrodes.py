@@ -46,6 +46,8 @@ class Injection(StandardCurrentSource):
         chosen = list(cells)
         if not all(cell.celltype.injectable for cell in chosen):
             raise TypeError("Can't inject current into a spike source.")
+        if self not in simulator.state.currents:  # one that was made before `setup`
+            simulator.state.currents.append(self)
         self.cells += chosen
         simulator.state.changed()
 

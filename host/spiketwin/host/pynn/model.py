@@ -24,6 +24,9 @@ EXCITATORY: Final = 0
 INHIBITORY: Final = 1
 """Columns of what each receptor has of its own."""
 
+_MOST_WAIT: Final = 65535
+"""Most ticks of a refractory period."""
+
 _KINDS: Final = (cells.IF_curr_exp, cells.IF_curr_alpha, cells.IF_curr_delta)
 
 
@@ -100,6 +103,14 @@ class Model:
         place = self.axons.index((population, late))
         return sum(each.size for each, _ in self.axons[:place])
 
+    def cell(self, neuron: int) -> str:
+        """Return what a neuron is called in a message: its population, and its index there."""
+        for population in self.populations:
+            if neuron < population.size:
+                break
+            neuron -= population.size
+        return f"{population.label}[{neuron}]"
+
     def first(self, population: Any) -> int:
         """Return the number of the first neuron of a population."""
         place = self.populations.index(population)
@@ -127,7 +138,7 @@ def modelled(state: Any, span: int) -> Model:
     for projection in state.projections:
         _check_synapses(projection)
     populations = tuple(each for each in state.populations if not each.is_source)
-    neurons = _neurons(populations)
+    neurons = _neurons(populations, state.dt)
     blocks = blocks_of(state, populations, neurons.jumps, span)
     axons = tuple({(each.source, each.late): None for each in blocks if each.source.is_source})
     return Model(
@@ -183,7 +194,7 @@ def _check_synapses(projection: Any) -> None:
         )
 
 
-def _neurons(populations: tuple[Any, ...]) -> Neurons:
+def _neurons(populations: tuple[Any, ...], dt: float) -> Neurons:
     """Return the parameters of all neurons."""
 
     def joined(name: str, instead: float = 0.0) -> Reals:
@@ -215,11 +226,11 @@ def _neurons(populations: tuple[Any, ...]) -> Neurons:
         v=first("v"),
         isyn=np.stack([first("isyn_exc"), first("isyn_inh")], axis=1),
     )
-    _check_numbers(populations, neurons)
+    _check_numbers(populations, neurons, dt)
     return neurons
 
 
-def _check_numbers(populations: tuple[Any, ...], neurons: Neurons) -> None:
+def _check_numbers(populations: tuple[Any, ...], neurons: Neurons, dt: float) -> None:
     """Raise `InvalidNetwork` for parameters that no neuron can have."""
     above = {"tau_m": neurons.tau_m, "cm": neurons.cm}
     above |= {"tau_syn": np.where(neurons.jumps, 1.0, neurons.tau_syn.min(axis=1, initial=np.inf))}
@@ -229,6 +240,14 @@ def _check_numbers(populations: tuple[Any, ...], neurons: Neurons) -> None:
         if wrong.size:
             label = populations[numbers[wrong[0]]].label
             raise InvalidNetwork(f"{name} of {label} must be above 0, not {values[wrong[0]]:g}")
+    waits = neurons.tau_refrac / dt
+    wrong = np.flatnonzero(np.isfinite(waits) & ((waits < 0) | (np.rint(waits) > _MOST_WAIT)))
+    if wrong.size:
+        label = populations[numbers[wrong[0]]].label
+        raise InvalidNetwork(
+            f"tau_refrac of {label} must be in 0…{_MOST_WAIT * dt:g} ms, the ticks that a core "
+            f"counts, not {neurons.tau_refrac[wrong[0]]:g}"
+        )
     for name in ("v_rest", "v_thresh", "v_reset", "tau_refrac", "i_offset", "v"):
         values = getattr(neurons, name)
         wrong = np.flatnonzero(~np.isfinite(values))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.variables import limits
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput, InvalidNetwork
@@ -116,6 +117,7 @@ class OnCore:
             v_width, weight_width = built.v_width, built.weight_width
             has_shifts = built.decay_shift
         scales = scaled(model, v_width, weight_width, has_shifts, before)
+        _check_currents(model, scales, currents, np.arange(len(model.neurons)), v_width)
         self._bias = scales.bias(currents)
         made = compiled(model, scales, self._bias, v_width, self._has_lists)
         core = self._core
@@ -158,6 +160,17 @@ class OnCore:
             units = now.made.scales.units(values, neurons)
         else:
             units = values * self._current_units(name)[neurons]
+        width = now.core.params.v_width if name == "v" else now.core.params.i_syn_width
+        low, high = limits(width, signed=True)
+        wrong = np.flatnonzero(~((np.rint(units) >= low) & (np.rint(units) <= high)))
+        if wrong.size:
+            ends = self._in_units(name, np.array([low, high]), neurons[wrong[:1]])
+            unit = "mV" if name == "v" else "nA"
+            raise InvalidInput(
+                f"{name} of {now.model.cell(neurons[wrong[0]])} can be set to {ends[0]:.6g}…"
+                f"{ends[1]:.6g} {unit} with the scale that it has, not to {values[wrong[0]]:g} "
+                f"{unit}"
+            )
         whole[neurons] = np.rint(units).astype(np.int64)
         now.core.write_state(**{name: whole})
 
@@ -195,7 +208,10 @@ class OnCore:
         """Return the bias events of a part: where a rounded bias is another one than before."""
         if not part.driven.size:
             return None
-        wanted = self._running().made.scales.bias(part.currents, part.driven)
+        now = self._running()
+        scales, v_width = now.made.scales, now.core.params.v_width
+        _check_currents(now.model, scales, part.currents, part.driven, v_width)
+        wanted = scales.bias(part.currents, part.driven)
         before = np.concatenate([self._bias[part.driven][None], wanted[:-1]])
         ticks, columns = np.nonzero(wanted != before)
         rows = np.stack([ticks, part.driven[columns], wanted[ticks, columns]], axis=1)
@@ -217,6 +233,19 @@ class OnCore:
         if self._core is not None:
             self._core.close()
         self._core = None
+
+
+def _check_currents(model: Model, scales: Scales, na: Reals, neurons: IntArray, width: int) -> None:
+    """Raise `InvalidNetwork` for a constant current, shape (…, neurons), that no bias holds."""
+    most = limits(width, signed=True)[1] / scales.per_na[neurons]
+    wrong = np.argwhere(~(np.abs(na) <= most))
+    if wrong.size:
+        place = tuple(wrong[0])
+        raise InvalidNetwork(
+            f"the constant current of {model.cell(neurons[place[-1]])}, i_offset and current "
+            f"sources together, must be in ±{most[place[-1]]:.4g} nA with the scale of its "
+            f"potential, not {na[place]:g} nA: give less, or a larger cm"
+        )
 
 
 def carried(
@@ -254,7 +283,7 @@ def carried(
         made[name] = old
     gone = [name for name in state.keys() - room.keys() if np.any(state[name])]
     if gone and gone != ["i_inh"]:
-        _refuse_delays()
+        refuse_delays()
     return made
 
 
@@ -265,11 +294,12 @@ def _reshaped(old: IntArray, shape: tuple[int, ...]) -> IntArray:
     made[common] = old[common]
     if np.count_nonzero(made) < np.count_nonzero(old) or old.ndim == 2 and old.shape[0] != shape[0]:
         if np.any(old):
-            _refuse_delays()
+            refuse_delays()
     return made
 
 
-def _refuse_delays() -> NoReturn:
+def refuse_delays() -> NoReturn:
+    """Raise `InvalidNetwork`, as delays change while spikes are on their way."""
     raise InvalidNetwork(
         "spikes are on their way with delays that the network no longer has: change delays before "
         "the first run, or after reset()"

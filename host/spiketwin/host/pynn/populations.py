@@ -9,6 +9,7 @@ import numpy as np
 from pyNN import common, errors
 from pyNN.parameters import ArrayParameter, LazyArray, ParameterSpace, simplify
 
+from spiketwin.host.errors import InvalidInput
 from spiketwin.host.pynn import simulator
 from spiketwin.host.pynn.recording import Recorder
 
@@ -17,6 +18,17 @@ class Assembly(common.Assembly):
     """PyNN's `Assembly`."""
 
     _simulator = simulator
+
+    @property
+    def receptor_types(self) -> list[str]:
+        """The receptors that all cells have, in the order of the first ones.
+
+        PyNN takes the first one for excitation and the second one for inhibition, and hands out
+        those of an assembly in the order of a set, which differs from process to process.
+        """
+        first, *others = (set(each.celltype.receptor_types) for each in self.populations)
+        common_ones = first.intersection(*others)
+        return [each for each in self.populations[0].receptor_types if each in common_ones]
 
 
 class PopulationView(common.PopulationView):
@@ -53,9 +65,9 @@ class PopulationView(common.PopulationView):
 
     def _set_parameters(self, parameter_space: ParameterSpace) -> None:
         parameter_space.evaluate(simplify=False)
+        self.grandparent.note_change()
         for name, value in parameter_space.as_dict().items():
             self.grandparent.parameter(name)[self._places] = _of_each(value, self.size)
-        self.grandparent.note_change()
 
     def _get_view(self, selector: Any, label: str | None = None) -> PopulationView:
         return PopulationView(self, selector, label)
@@ -70,6 +82,8 @@ class Population(common.Population):
 
     def _create_cells(self) -> None:
         """Number the cells, and evaluate their parameters, which random ones are once."""
+        if self.size < 1:
+            raise InvalidInput(f"{self.label} must have a cell at least, not {self.size}")
         state = simulator.state
         first = state.id_counter
         self.all_cells = np.array(
@@ -114,14 +128,16 @@ class Population(common.Population):
 
     def _set_parameters(self, parameter_space: ParameterSpace) -> None:
         parameter_space.evaluate(simplify=False)
+        self.note_change()
         for name, value in parameter_space.as_dict().items():
             self.parameter(name)[:] = _of_each(value, self.size)
-        self.note_change()
 
     def note_change(self) -> None:
-        """Take note that parameters changed; spikes of sources are made anew for every run."""
+        """Take note that parameters will change; spikes of sources are made anew for every run."""
         if not self.is_source:
             simulator.state.changed()
+        elif simulator.state.session is not None:
+            simulator.state.session.will_change(self)
 
     def _set_initial_value_array(self, variable: str, initial_values: Any) -> None:
         """Take note of an initial value, which random ones are drawn for once."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyNN import common
 from pyNN.space import Space
 
-from spiketwin.host.errors import InvalidNetwork
+from spiketwin.host.errors import InvalidInput, InvalidNetwork
 from spiketwin.host.pynn import simulator
 from spiketwin.host.pynn.synapses import StaticSynapse
 
@@ -54,6 +54,13 @@ class Projection(common.Projection):
         space: Any = None,
         label: str | None = None,
     ) -> None:
+        for end in (presynaptic_neurons, postsynaptic_neurons):
+            _check_present(end)
+        if not postsynaptic_neurons.receptor_types:
+            raise InvalidNetwork(
+                f"{postsynaptic_neurons.label} has no cells with synapses in common: a projection "
+                "must end at neurons, and not at sources of spikes"
+            )
         super().__init__(
             presynaptic_neurons, postsynaptic_neurons, connector, synapse_type, source,
             receptor_type, Space() if space is None else space, label,
@@ -123,6 +130,8 @@ class Projection(common.Projection):
 
     def put(self, name: str, chosen: NDArray[Any], values: Any) -> None:
         """Set an attribute of some connections."""
+        if name == "delay" and simulator.state.session is not None:
+            simulator.state.session.will_delay(self)
         self.held(name)[chosen] = values
         if name == "weight":
             if not simulator.state.running:
@@ -173,6 +182,16 @@ class Projection(common.Projection):
                 made[pre[k], post[k]] = join(made[pre[k], post[k]], values[k])
             arrays.append(made)
         return arrays
+
+
+def _check_present(cells: Any) -> None:
+    """Raise `InvalidInput` for cells of a simulation of before."""
+    for each in getattr(cells, "populations", [cells]):
+        if getattr(each, "grandparent", each) not in simulator.state.populations:
+            raise InvalidInput(
+                f"{each.label} is of a simulation of before, as setup() began another one: make "
+                "populations after setup()"
+            )
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -19,8 +20,8 @@ from spiketwin.host.pynn.cells import RECORDED
 from spiketwin.host.pynn.engines import Engine, Outcome, Part
 from spiketwin.host.pynn.ideal import ADDRESS, Ideal
 from spiketwin.host.pynn.model import Model, modelled
-from spiketwin.host.pynn.on_core import OnCore
-from spiketwin.host.pynn.sources import Spikes, joined, made
+from spiketwin.host.pynn.on_core import OnCore, refuse_delays
+from spiketwin.host.pynn.sources import Spikes, is_given, joined, made
 from spiketwin.host.spikes import Saturations
 from spiketwin.host.targets import takes_sizes
 
@@ -70,6 +71,8 @@ class Session:
         self.rewritten: set[Any] = set()
         self.notes: list[str] = []
         self._coming: dict[Any, Spikes] = {}
+        self._before: dict[Any, Spikes] = {}
+        self._delays: dict[Any, Reals] = {}
         self._fetched = True
         self._broken = False
         try:
@@ -112,6 +115,50 @@ class Session:
         while state.tick < end:
             self._run_part(min(_LONGEST, end - state.tick))
 
+    def note(self, text: str) -> None:
+        """Keep a note for the report, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def will_change(self, population: Any) -> None:
+        """Take note that parameters of sources are about to change, and of their spikes so far."""
+        tick = self._state.tick
+        if tick and population not in self._before and is_given(population):
+            self._before[population] = made(population, self._state, 0, tick + 1)
+
+    def will_delay(self, projection: Any) -> None:
+        """Take note that delays are about to change, and of those so far."""
+        self._delays.setdefault(projection, projection.held("delay").copy())
+
+    def _check_delays(self, model: Model) -> None:
+        """Raise `InvalidNetwork` if spikes of sources are on their way with delays that changed.
+
+        The host delays them, so they would be lost, or sent twice.
+        """
+        tick = self._state.tick
+        for projection, before in self._delays.items():
+            if np.array_equal(before, projection.held("delay")):
+                continue
+            sources = {each.source for each in model.blocks if each.projection is projection}
+            for source in sources & self._coming.keys():
+                lates = [late for each, late in (*self.model.axons, *model.axons) if each is source]
+                if self._coming[source].between(tick - max(lates, default=0), tick).ticks.size:
+                    refuse_delays()
+        self._delays.clear()
+
+    def _note_missed(self) -> None:
+        """Note the spikes that sources were given too late: for ticks that are over."""
+        for population, before in self._before.items():
+            now = made(population, self._state, 0, self._state.tick + 1)
+            missed = now.without(before)
+            if missed.times.size:
+                self.note(
+                    f"spike_times of {population.label} were set at {self._state.t:g} ms, and "
+                    f"{missed.times.size} of them up to then, such as {missed.times[0]:g} ms, came "
+                    "too late to be sent: set times before the run that reaches them."
+                )
+        self._before.clear()
+
     @contextmanager
     def _at_work(self) -> Iterator[None]:
         """Take note if targets are broken off, as not all of them are then where they were."""
@@ -125,7 +172,16 @@ class Session:
         recorded = {name for each in state.recorders for name in each.signals()}
         two = not self.model.two_currents and recorded & {"isyn_exc", "isyn_inh"}
         if self.stale or two:
-            self.model = modelled(state, self._span)
+            model = modelled(state, self._span)
+            self._check_delays(model)
+            if model.two_currents and not self.model.two_currents:
+                self.note(
+                    f"From {state.t:g} ms on there are two currents: what was in the one of before "
+                    "counts as excitatory, also what was inhibitory."
+                )
+            # Two currents stay two, as both may have something in them.
+            both = model.two_currents or self.model.two_currents
+            self.model = replace(model, two_currents=both)
             currents = self._currents(self.model, state.tick, 1)[0]
             with _noting(self.notes), self._at_work():
                 for engine in self.engines:
@@ -168,6 +224,7 @@ class Session:
             for each in self._state.populations
             if each.is_source
         }
+        self._note_missed()
         for population, spikes in coming.items():
             population.recorder.add_spikes(spikes)
             held = [self._coming[population]] if population in self._coming else []

@@ -140,7 +140,10 @@ class State:
         self.fresh.add((population, variable))
 
     def run_until(self, end: float) -> None:
-        """Run until `end`, in ms, which is rounded to the nearest tick."""
+        """Run until `end`, in ms, or the first tick after it: a run never ends before it was due.
+
+        PyNN calls this again and again, with the times of callbacks, until its own end is reached.
+        """
         if self.ended:
             raise InvalidInput("the simulation was ended: call setup() to begin another one")
         if self.restructured:
@@ -153,10 +156,15 @@ class State:
                 f"the end of a run must be in 0…{_MOST_TICKS * self.dt:g} ms, which is what a core "
                 f"counts in ticks of {self.dt:g} ms, not {end}"
             )
-        ticks = round(end / self.dt) - self.tick
+        last = math.ceil(end / self.dt - _NEAR)
         if self.session is None:
             self.session = self._reported = Session(self)
-        self.session.run(ticks)
+        self.session.run(last - self.tick)
+        if last - end / self.dt > _NEAR:
+            self.session.note(
+                f"Runs end with a tick of {self.dt:g} ms: one until {end:g} ms went on until "
+                f"{last * self.dt:g} ms."
+            )
         self.running = True
 
     def reset(self) -> None:

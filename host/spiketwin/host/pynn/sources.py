@@ -31,9 +31,20 @@ class Spikes(NamedTuple):
         """Return those of the ticks from `begin` on before `end`."""
         return self.of((self.ticks >= begin) & (self.ticks < end))
 
+    def without(self, others: Spikes) -> Spikes:
+        """Return those whose cell and time are not among others."""
+        known = set(zip(others.members.tolist(), others.times.tolist(), strict=True))
+        own = zip(self.members.tolist(), self.times.tolist(), strict=True)
+        return self.of(np.array([each not in known for each in own], bool))
+
     def of(self, chosen: NDArray[Any]) -> Spikes:
         """Return those that are chosen, by a mask or by indices."""
         return Spikes(self.ticks[chosen], self.members[chosen], self.times[chosen])
+
+
+def is_given(population: Any) -> bool:
+    """Return whether the spikes of a population of sources are given and not drawn."""
+    return isinstance(population.celltype, cells.SpikeSourceArray)
 
 
 def joined(parts: list[Spikes]) -> Spikes:
@@ -54,7 +65,7 @@ def made(population: Any, state: Any, begin: int, end: int) -> Spikes:
     begin, end:
         Ticks; a spike at time s is one of tick s / dt, rounded up.
     """
-    if isinstance(population.celltype, cells.SpikeSourceArray):
+    if is_given(population):
         return _given(population, state).between(begin, end)
     parts = [
         _drawn(population, state, block) for block in range(begin // _BLOCK, -(-end // _BLOCK))
@@ -64,7 +75,7 @@ def made(population: Any, state: Any, begin: int, end: int) -> Spikes:
 
 def moved(population: Any, state: Any) -> Reals:
     """Return by how many ms each given spike is delivered later than its time says."""
-    if not isinstance(population.celltype, cells.SpikeSourceArray):
+    if not is_given(population):
         return np.empty(0)
     given = _given(population, state)
     late: Reals = given.ticks * state.dt - given.times

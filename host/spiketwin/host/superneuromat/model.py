@@ -118,6 +118,10 @@ def model_of(found: Mapping[str, Any]) -> Model:
         _check_range(_OF_SYNAPSES[name], arrays[name], 0, count - 1)
     for name in ("leaks", "refractory", "countdown"):
         _check_range(_OF_NEURONS[name], arrays[name], 0, math.inf)
+    if not isinstance(found["spike_train"], Sequence | np.ndarray | Mapping):
+        raise InvalidNetwork(
+            f"spike_train must be a list of ticks, not {shown(found['spike_train'])}"
+        )
     if len(found["spike_train"]):
         raise InvalidNetwork(
             f"spike_train has {len(found['spike_train'])} ticks, whose last spikes are on their "
@@ -134,12 +138,19 @@ def _array(key: str, given: Any, name: str) -> NDArray[Any]:
         raise InvalidNetwork(f"{key} must be a list of at most {MOST} numbers, not {shown(given)}")
     for at, value in enumerate(given):
         plain = isinstance(value, int | float | np.number | np.bool_)
-        good = plain and (math.isfinite(value) or name in _MAY_BE_INFINITE and value == math.inf)
+        good = plain and (_is_finite(value) or name in _MAY_BE_INFINITE and value == math.inf)
         whole = good and name in _WHOLE
         if not good or whole and (value != int(value) or abs(value) > _MOST_TICK):
             kind = "a whole number" if name in _WHOLE else "a number"
             raise InvalidNetwork(f"{key}[{at}] must be {kind}, not {shown(value)}")
     return np.asarray(given, np.int64 if name in _WHOLE else np.float64)
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all real numbers
+        return False
 
 
 def _check_range(key: str, array: NDArray[Any], low: float, high: float) -> None:
@@ -176,6 +187,9 @@ def _stdp(found: Mapping[str, Any]) -> tuple[Reals, Reals]:
     """Return both lists of the rule, filled up with zeros where one of them does not count."""
     lists = []
     for key, flag in (("apos", "stdp_positive_update"), ("aneg", "stdp_negative_update")):
+        for name in ("stdp", flag):
+            if not isinstance(found[name], bool | np.bool_ | int) or found[name] not in (0, 1):
+                raise InvalidNetwork(f"{name} must be true or false, not {shown(found[name])}")
         used = bool(found["stdp"]) and bool(found[flag])
         lists.append(_array(key, found[key], "weights") if used else np.empty(0))
     lengths = {len(each) for each in lists if each.any()}

@@ -73,6 +73,8 @@ def _network(data: bytes, name: str | None) -> dict[str, Any]:
     networks = whole.get("networks") if isinstance(whole, dict) else None
     if not isinstance(networks, list) or not all(isinstance(each, dict) for each in networks):
         raise NetworkFileError("it has no list `networks`: save it by `snn.saveas_json(…)`")
+    if not networks:
+        raise NetworkFileError("its list `networks` is empty: save a network by `saveas_json`")
     names = [each.get("name") for each in networks]
     chosen = [each for each in networks if name in (None, each.get("name"))]
     if len(chosen) != 1:
