@@ -108,6 +108,30 @@ def test_times_and_delays_off_the_grid_are_in_the_report() -> None:
     assert (rounded["tau_refrac"].worst, rounded["tau_refrac"].lost) == (0.1, 1)
 
 
+def test_currents_that_change_between_ticks_are_noted() -> None:
+    sim.setup(timestep=1.0)
+    cells = sim.Population(1, sim.IF_curr_exp())
+    cells.record("v")
+    for source in (
+        sim.DCSource(amplitude=9.0, start=3.0, stop=7.0),
+        sim.DCSource(amplitude=9.0, start=10.3, stop=10.7),
+        sim.StepCurrentSource(times=[2.0, 20.5], amplitudes=[0.0, 0.1]),
+    ):
+        cells.inject(source)
+    sim.run(15.0)
+    assert cells.get_data().segments[0].analogsignals[0].magnitude.max() > -65.0
+    notes = sim.report().notes
+    assert [
+        note for note in notes if "DCSource changes between two ticks, such as at 10.3 ms" in note
+    ]
+    assert [
+        note
+        for note in notes
+        if "StepCurrentSource changes between two ticks, such as at 20.5" in note
+    ]
+    assert len(notes) == 2
+
+
 def test_what_saturates_is_counted() -> None:
     sim.setup(timestep=1.0)
     p = sim.Population(1, sim.IF_curr_exp(tau_syn_E=200.0))

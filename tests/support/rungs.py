@@ -36,7 +36,7 @@ _BUILDS: Final = {"rtl": "rtl", "cocotb": "rtl", "boards": "board"}
 """The lowest rung on which each kind of build is used."""
 
 _WHOLE_EXAMPLES: Final = 100
-_SHORT_EXAMPLES: Final = 20
+_SHORT_EXAMPLES: Final = 12
 """Number of examples that Hypothesis tries by default, in the whole run and in the short one."""
 
 

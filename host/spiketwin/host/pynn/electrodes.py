@@ -76,6 +76,15 @@ class Injection(StandardCurrentSource):
         ticks = np.arange(self._recorded_from, simulator.state.tick + 1)
         return _times(ticks), self.current(ticks)
 
+    def changes(self) -> Reals:
+        """Return the times in ms at which the current begins, ends, or takes a step."""
+        return np.array([self.value("start"), self.value("stop")])
+
+    def off_grid(self) -> Reals:
+        """Return the `changes` that lie between two ticks."""
+        found, dt = self.changes(), float(simulator.state.dt)
+        return found[np.abs(np.rint(found / dt) * dt - found) > _NEAR]
+
     def current(self, ticks: IntArray) -> Reals:
         """Return the current in nA that acts in each tick."""
         times = _times(ticks) + _NEAR
@@ -113,6 +122,10 @@ class StepCurrentSource(Injection, electrodes.StepCurrentSource):
     """PyNN's `StepCurrentSource`, as biases of its neurons."""
 
     translations = untranslated(electrodes.StepCurrentSource)
+
+    def changes(self) -> Reals:
+        """Return the times of all steps in ms."""
+        return np.atleast_1d(self.value("times"))
 
     def current(self, ticks: IntArray) -> Reals:
         """Return the current in nA that acts in each tick."""

@@ -111,6 +111,7 @@ class Session:
             self._catch_up()
         for past in self.past:
             past.accounts.clear()
+        self._note_off_grid()
         end = state.tick + ticks
         while state.tick < end:
             self._run_part(min(_LONGEST, end - state.tick))
@@ -119,6 +120,17 @@ class Session:
         """Keep a note for the report, once."""
         if text not in self.notes:
             self.notes.append(text)
+
+    def _note_off_grid(self) -> None:
+        """Note the current sources that change between two ticks."""
+        for source in self._state.currents:
+            between = source.off_grid() if source.cells else np.empty(0)
+            if between.size:
+                self.note(
+                    f"A {type(source).__name__} changes between two ticks, such as at "
+                    f"{between[0]:g} ms, and its current with the next one: what begins and ends "
+                    "between the same two does not act."
+                )
 
     def will_change(self, population: Any) -> None:
         """Take note that parameters of sources are about to change, and of their spikes so far."""
