@@ -102,9 +102,10 @@ def test_an_oracle_holds_all_arrays_in_their_shapes() -> None:
 
 def test_a_network_has_an_attribute_for_each_parameter_with_the_default_of_the_table() -> None:
     parameters = [v for v in VARIABLES if v.kind is Kind.PARAMETER]
-    # The host places the tables of windows.
-    assert attributes(Network) == SIZES | {"windows"} | {v.attribute for v in parameters}
-    assert NETWORK_ARRAYS.keys() | SETTINGS.keys() == attributes(Network) - SIZES - {"windows"}
+    # The host places the tables of windows, and writes the state that a network begins with.
+    others = SIZES | {"windows", "start"}
+    assert attributes(Network) == others | {v.attribute for v in parameters}
+    assert NETWORK_ARRAYS.keys() | SETTINGS.keys() == attributes(Network) - others
     defaults = {f.name: f.default for f in fields(Network)}
     plain = [v for v in parameters if not (v.is_decay or v.is_decay_shift)]
     assert not [v.name for v in plain if defaults[v.attribute] != v.default]
@@ -186,7 +187,8 @@ def test_every_real_parameter_belongs_to_one_quantisation() -> None:
     assert len(set(grouped)) == len(grouped)
     flags = {v.attribute for v in VARIABLES if v.is_flag or not v.unit}
     counted = {v.attribute for v in VARIABLES if v.unit in ("ticks", "cycles") or v.is_decay}
-    assert set(grouped) == attributes(Network) - SIZES - flags - counted
+    # State is no parameter: it is what the network begins with, in the units of the core.
+    assert set(grouped) == attributes(Network) - SIZES - flags - counted - {"start"}
 
 
 def test_what_is_not_built_is_not_there() -> None:
