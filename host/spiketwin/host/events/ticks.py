@@ -164,8 +164,9 @@ def _ticks(since: IntArray, dt: float) -> IntArray:
 
 def nanoseconds(dt: object) -> int:
     """Return the nanoseconds of a tick; raise `InvalidInput` unless they are a whole number."""
-    numeric = isinstance(dt, int | float | np.integer | np.floating) and not isinstance(dt, bool)
-    seconds = float(dt) if numeric else 0.0  # type: ignore[arg-type] # a number, as just seen
+    seconds = 0.0
+    if isinstance(dt, int | float | np.integer | np.floating) and not isinstance(dt, bool):
+        seconds = float(dt)
     if not 0 < seconds <= _LONGEST:
         raise InvalidInput(f"dt must be above 0 and at most {_LONGEST} seconds, not {shown(dt)}")
     whole = round(seconds * _NANOSECONDS)

@@ -161,13 +161,16 @@ class Digest(wiring.Component):
         m = Module()
         folded = [self._neurons(m)]
         if self.params.n_relays:
-            folded.append(self._relays(m))
+            written = self.relay_stb, self._rows.relays, self.relay, self.relay_word
+            folded.append(self._single(m, "relays", *written))
         if self.params.bias_events:
-            folded.append(self._biases(m))
+            written = self.bias_stb, self._rows.biases, self.bias_neuron, self.bias
+            folded.append(self._single(m, "biases", *written))
         if self.params.learning:
             folded += [self._sources(m), self._synapses(m)]
         if self.params.window_bits:
-            folded.append(self._drifts(m))
+            written = self.drift_stb, self._rows.drifts, self.drift_rule, self.drift_total
+            folded.append(self._single(m, "drifts", *written))
         # Cycles from the end of a tick until its last code has arrived: one for each round, and
         # one for the sum over the lanes.
         settled = 1 + self.params.digest_rounds
@@ -213,27 +216,15 @@ class Digest(wiring.Component):
             codes.append((self.sources_stb, code))
         return _sum(m, "sources", codes, 1 + p.digest_rounds)
 
-    def _relays(self, m: Module) -> Value:
+    def _single(
+        self, m: Module, name: str, valid: Value, row: int, column: Value, value: Value
+    ) -> Value:
+        """Return the codes of single words, of which one at most is written in a cycle."""
         rounds = self.params.digest_rounds
-        place = _place(Const(self._rows.relays), self.relay)
-        word = Cat(self.relay_word, Const(0, 32 - len(self.relay_word)))
-        code = _code(m, "relay", place, [word], rounds)
-        return _sum(m, "relays", [(self.relay_stb, code)], 1 + rounds)
-
-    def _biases(self, m: Module) -> Value:
-        rounds = self.params.digest_rounds
-        place = _place(Const(self._rows.biases), self.bias_neuron)
-        word = Cat(self.bias, Const(0, 32 - len(self.bias)))
-        code = _code(m, "bias", place, [word], rounds)
-        return _sum(m, "biases", [(self.bias_stb, code)], 1 + rounds)
-
-    def _drifts(self, m: Module) -> Value:
-        rounds = self.params.digest_rounds
-        place = _place(Const(self._rows.drifts), self.drift_rule)
-        word = Signal(signed(32), name="drift_word")
-        m.d.comb += word.eq(self.drift_total)
-        code = _code(m, "drift", place, [word], rounds)
-        return _sum(m, "drifts", [(self.drift_stb, code)], 1 + rounds)
+        place = _place(Const(row), column)
+        word = Signal(32, name=f"{name}_word")
+        m.d.comb += word.eq(value)  # extended as its sign has it
+        return _sum(m, name, [(valid, _code(m, name, place, [word], rounds))], 1 + rounds)
 
     def _synapses(self, m: Module) -> Value:
         p = self.params
