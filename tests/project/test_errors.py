@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,7 @@ def classes() -> Iterator[Defined]:
                     yield Defined(".".join(parts), node.name, bases)
 
 
+@functools.cache
 def exceptions() -> list[Defined]:
     """Classes that can be raised: those below one of Python's, or of a package that is used."""
     raised = {name for name, each in vars(builtins).items() if _can_be_raised(each)}

@@ -155,14 +155,15 @@ def test_what_is_counted_goes_on_where_it_ended_with_any_number_of_processes(
     def found(first: int, updates: int, workers: int) -> dict[str, Any]:
         file = tmp_path / "evidence.json"
         done = verify(
-            "--on", "model:", "--only", "paired", "--only", "matrix", "--seed", "5", "--first",
+            "--on", "model:", "--only", "roomy", "--only", "matrix", "--seed", "5", "--first",
             str(first), "--updates", str(updates), "--workers", str(workers), "--json", str(file),
         )  # fmt: skip
         assert done.exit_code == 0, done.output
         return figures(file)
 
-    most = 600_000  # more than any sample of these cores has
-    whole, begun = found(0, most, 1), found(0, 1, 3)
+    begun = found(0, 1, 3)
+    most = 5 * begun["neuron_updates"]
+    whole = found(0, most, 1)
     rest = found(begun["next"], most - begun["neuron_updates"], 2)
     assert begun["samples"] == 1 < whole["samples"]
     assert rest["next"] == whole["next"]

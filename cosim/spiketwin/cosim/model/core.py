@@ -123,11 +123,12 @@ class ModelCore:
         self._layout_changed = False
         self._words = np.empty(p.spike_queue_depth, np.uint32)
         self._digest = np.empty(1, np.uint32)
-        # What `run_ticks` takes if there are no digests, no reports and no bias events.
-        walks = p.has_projections
-        self._no_digest = self._digest[:0] if walks else None
-        self._no_probes = _NO_PROBES if walks else None
-        self._no_biases = _biases(NO_BIASES) if walks else None
+        # What `run_ticks` takes if there are no digests, no reports and no bias events. A core with
+        # one of these takes the code for all, so that few kinds of it are ever compiled.
+        whole = p.has_projections or p.digest_rounds or p.probe_ranges or p.bias_events
+        self._no_digest = self._digest[:0] if whole else None
+        self._no_probes = _NO_PROBES if whole else None
+        self._no_biases = _biases(NO_BIASES) if whole else None
         self._cleared = [(int(v.clear), self.arrays[v.name]) for v in ARRAYS if v.clear is not None]
 
     def __getattr__(self, name: str) -> npt.NDArray[Any]:

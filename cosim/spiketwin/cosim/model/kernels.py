@@ -1256,11 +1256,10 @@ def run_ticks(
 
     `state`, `settings`, `sizes`, `cycles_of` and `table` are the fields of `State`, `Settings`,
     `Sizes`, `Schedule` and `Table` as plain tuples; `table` is None in a core without projections.
-    `digests` receives the digest of the last tick, if it has room for one. If it is None no digests
-    are computed, and no code for them is compiled. So it is with `probes`, the fields of `Probes`,
-    if no tick reports, and with `biases`, those of `Biases`, in a core that has no bias events.
-    Compiled code for cores with a table takes long to make and is for all of these, so that there
-    they are never None: without room, with ``left`` at -1, and without any.
+    `digests` receives the digest of the last tick, if it has room for one. `probes` are the fields
+    of `Probes`, and `biases` those of `Biases`. In a core that is built with none of these, and has
+    no table, all three are None, and no code for them is compiled; in any other core none of them
+    ever is: they are then without room, with ``left`` at -1, and without any.
 
     Events ascend by (tick, axon) and none is before `tick`. A tick is begun only if there is room
     for ``max_words_per_tick`` output words, and for those of its probes.
