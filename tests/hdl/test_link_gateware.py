@@ -664,7 +664,8 @@ def test_reset_stops_and_clears_everything() -> None:
     on_link(script)
 
 
-def test_fetch_waits_for_words_for_the_end_of_the_run_or_for_a_time() -> None:
+@pytest.mark.parametrize("probe_ranges", [0, 1])
+def test_fetch_waits_for_words_for_the_end_of_the_run_or_for_a_time(probe_ranges: int) -> None:
     async def script(host: Host) -> None:
         core, ctx = host.core, host.ctx
         assert await host.done(Opcode.FETCH, b"\5" + words(-1)) == b""  # idle
@@ -689,7 +690,7 @@ def test_fetch_waits_for_words_for_the_end_of_the_run_or_for_a_time() -> None:
         core.hold = False
         assert await host.done(Opcode.FETCH, b"\5" + words(-1)) == words(MAX_FETCH_WORDS + 2)
 
-    on_link(script)
+    on_link(script, replace(preset("tiny"), probe_ranges=probe_ranges))
 
 
 def test_fetch_waits_as_long_as_it_is_asked_to() -> None:

@@ -96,6 +96,9 @@ def test_the_cycles_of_the_links_gateware_are_those_of_the_rtl() -> None:
     with connect("rtl:", params="tiny,bias_events=1") as core:
         core.program(network())
         runs += [core.run(SPARSE[:4], 12, biases=rows) for rows in (biases, biases[::6])]
+    with connect("rtl:", params="tiny,probe_ranges=1,spike_queue_depth=128") as core:
+        core.program(network())
+        runs += [core.run(events, 60, probe={"v": range(8)}) for events in ([], SPARSE)]
     for run in runs:
         # A host that reads bytes and not frames hears the end of each burst 24 cycles late.
         late = 24 * len(run.ledger.timelines[0].requests)

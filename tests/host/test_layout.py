@@ -220,7 +220,9 @@ def test_a_larger_core_holds_a_network_in_the_same_order(
     place = layout(net, larger)
     assert by_rows(place, place.place(net)) == synapses(net, plastic=False)
     assert (np.diff(place.axons) > 0).all()
-    assert (np.diff(place.neurons) > 0).all()
+    # Sparse rows move neurons within their groups, and nothing moves them out of these.
+    assert (np.diff(place.neurons // lanes) >= 0).all()
+    assert len(set(place.neurons.tolist())) == len(place.neurons)
     top = (1 << larger.v_width - 1) - 1
     unused = place.numbers < 0
     assert unused.sum() == larger.n_neurons - net.n_neurons

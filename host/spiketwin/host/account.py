@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import WORD_BYTES, Opcode
-from spiketwin.host.decoding import Decoded, decode
+from spiketwin.host.decoding import Decoded, decode, order_in_network
 from spiketwin.host.elements import IntArray
 from spiketwin.host.timeline import Line, Stopwatch, Timeline
 from spiketwin.host.words import Words, lanes_fired, of_network, report_spikes, tick_of
@@ -70,12 +70,18 @@ class Account:
 
     @property
     def spike_cycles(self) -> IntArray:
-        """Shape (m,): cycle within its tick at which each spike left."""
-        return self._decoded.spike_cycles
+        """Shape (m,): cycle within its tick at which each spike left, in the order of the run."""
+        return self._decoded.spike_cycles[self._order]
 
     @cached_property
     def _decoded(self) -> Decoded:
         return decode(self.words, self.ticks, self.params, self.digests)
+
+    @cached_property
+    def _order(self) -> IntArray | slice:
+        """Index by which the spikes of the words are in the order of the run."""
+        ticks, neurons = self._decoded.spikes.T
+        return order_in_network(np.stack([ticks, self.numbers[neurons]], axis=1), self.numbers)
 
     @cached_property
     def timeline(self) -> Timeline:
@@ -136,10 +142,10 @@ class Account:
 
     @cached_property
     def word_of_spike(self) -> IntArray:
-        """Word that reported each spike."""
+        """Word that reported each spike, in the order of the run."""
         reports = np.flatnonzero(report_spikes(self.words))
         which, _ = lanes_fired(self.words[reports].astype(np.int64))
-        return reports[which]
+        return reports[which][self._order]
 
     @cached_property
     def entrances(self) -> IntArray:

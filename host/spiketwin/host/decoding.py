@@ -150,7 +150,7 @@ def decode_network(
     """Decode output words as `decode` does, but with the neurons of a network.
 
     `numbers` are the numbers in the network of the neurons of the core; spikes of those with -1 are
-    left out.
+    left out. Spikes ascend by tick and neuron, whatever order the numbers are in.
     """
     decoded = decode(words, ticks, params, digests)
     if decoded.spikes.size:
@@ -162,7 +162,20 @@ def decode_network(
             )
             neurons = numbers[decoded.spikes[:, 1]]
         decoded.spikes[:, 1] = neurons
+        order = order_in_network(decoded.spikes, numbers)
+        return decoded._replace(
+            spikes=decoded.spikes[order], spike_cycles=decoded.spike_cycles[order]
+        )
     return decoded
+
+
+def order_in_network(spikes: IntArray, numbers: IntArray) -> IntArray | slice:
+    """Return the index by which spikes, as a core reports them, ascend by tick and neuron.
+
+    `spikes` are those of a network, and `numbers` those of the core's neurons in it, or -1.
+    """
+    used = numbers[numbers >= 0]
+    return np.lexsort(spikes.T[::-1]) if np.any(used[1:] < used[:-1]) else slice(None)
 
 
 def _spikes(

@@ -81,6 +81,9 @@ _FETCH_ANSWER: Final = 84
 _WORD_WORK: Final = 21
 """Cycles from the check that finds the words to the first byte of the answer, and for each word."""
 
+_PROBED_WORD_WORK: Final = 4
+"""Cycles for each word in a core with probes."""
+
 _BUILD: Final = 61
 """Cycles among these that write the answer into its slot, which must be free; not for `FETCH`."""
 
@@ -342,6 +345,7 @@ class _Replay:
     def __init__(self, account: Account, bit_cycles: int, round_trip: int) -> None:
         self._account = account
         self._byte_cycles = BITS_PER_BYTE * bit_cycles
+        self._word_work = _PROBED_WORD_WORK if account.params.probe_ranges else _WORD_WORK
         self._round_trip = round_trip
         self._ticks = _Ticks(account)
         self._link_cycles = 0
@@ -384,9 +388,13 @@ class _Replay:
                 late = max(0, self._ready(words, number) - look)
                 look += -(-late // _LOOK) * _LOOK
                 ready = look + _FETCH_ANSWER - _FETCH_BUILD
-                build = _FETCH_BUILD + number * _WORD_WORK
+                build = _FETCH_BUILD + number * self._word_work
                 first = max(ready, leaving)
-                self._ticks.popped += [first + build - k * _WORD_WORK for k in range(number)][::-1]
+                self._ticks.popped += range(
+                    first + build - (number - 1) * self._word_work,
+                    first + build + 1,
+                    self._word_work,
+                )
                 words += number
                 self._link_cycles -= look - whole - _FETCH_FIRST_LOOK  # it waits for the core
             else:

@@ -8,7 +8,8 @@ and if it learns also for each part of its targets. A dense one that does not le
 that have any of its targets, with weights of 0 to the other neurons in them. A constant one without
 synapses of neurons to themselves takes an entry of its own for the part that is source and target.
 
-A sparse projection has a list of synapses for each source (`spiketwin.host.sparse`).
+A sparse projection has a list of synapses for each source (`spiketwin.host.sparse`). Where there is
+one, neurons change places within their group, so that the lists are short.
 
 If entries would collide (`spec.collide`), all projections are cut at the ends of all targets.
 
@@ -44,7 +45,7 @@ from spiketwin.hdl.spec.variables import BY_SPACE, LAYOUT, PARAMETER_ARRAYS, Kin
 from spiketwin.host.elements import IntArray, integers
 from spiketwin.host.errors import DoesNotFit, InvalidInput
 from spiketwin.host.populations import Pairs, Population, Projection
-from spiketwin.host.sparse import Rows
+from spiketwin.host.sparse import Rows, evened
 from spiketwin.host.starts import BEGUN
 from spiketwin.host.sums import NEVER_FIRES
 from spiketwin.host.windows import in_core
@@ -124,7 +125,8 @@ class Cut:
     lanes:
         Size of a group.
     axons, neurons:
-        Shapes (n_axons,) and (n_neurons,): the number that each has in a core.
+        Shapes (n_axons,) and (n_neurons,): the number that each has in a core. Axons ascend, and so
+        do the groups of neurons.
     relay_numbers:
         Shape (relays,): the number that each has among the relays of a core.
     n_axons, n_neurons, n_relays:
@@ -274,7 +276,8 @@ def _cut(net: Network, lanes: int, *, finely: bool) -> Cut:
     pieces.sort(key=lambda piece: piece.arrivals.start)
     numbers = [each.numbers for each, _ in relays]
     return Cut(
-        lanes, _numbers(axons, lanes), _numbers(neurons, lanes), _numbers(numbers, lanes),
+        lanes, _numbers(axons, lanes), _neuron_numbers(neurons, pieces, lanes),
+        _numbers(numbers, lanes),
         _padded(axons, lanes), _padded(neurons, lanes),
         _whole(_padded(numbers, lanes), RELAY_WORD), tuple(pieces),
         tuple(each for each, _ in relays),
@@ -331,6 +334,16 @@ def _numbers(parts: list[range], lanes: int) -> IntArray:
     return np.concatenate([np.empty(0, np.int64), *numbers])
 
 
+def _neuron_numbers(parts: list[range], pieces: list[Piece], lanes: int) -> IntArray:
+    """Return the number in a core of each neuron, by which sparse rows are short."""
+    numbers, synapses, rows = _numbers(parts, lanes), list[IntArray](), 0
+    for piece in pieces:
+        if piece.pattern is not None:
+            synapses.append(piece.pattern + (rows, piece.pairs.neurons.start))
+            rows += len(piece.arrivals)
+    return evened(numbers, np.concatenate(synapses), lanes) if synapses else numbers
+
+
 def _padded(parts: list[range], lanes: int) -> int:
     return sum(_whole(len(part), lanes) for part in parts)
 
@@ -384,7 +397,8 @@ class Layout:
     params:
         Sizes of the core.
     axons, neurons:
-        Shapes (n_axons,) and (n_neurons,): the number in the core of each, ascending.
+        Shapes (n_axons,) and (n_neurons,): the number in the core of each. Axons ascend, and so do
+        the groups of neurons.
     projections:
         The projections of the network, if it is one of populations.
     pairs:

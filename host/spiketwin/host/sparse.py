@@ -1,7 +1,8 @@
 """How the rows of a sparse projection lie in a core: blocks that have a synapse for each lane.
 
 Lane k of a block leads to a neuron whose number is k modulo `lanes`, so a row has as many blocks as
-the lane with the most synapses has. Places that are left over have a weight of 0.
+the lane with the most synapses has. Places that are left over have a weight of 0. So that few are,
+neurons change places within their group of `lanes` (`evened`).
 """
 
 from __future__ import annotations
@@ -84,3 +85,36 @@ class Rows:
         word = self.first_block[self._list // self.lanes] + within
         places: IntArray = word * self.lanes + (self.source + self.neuron) % self.lanes
         return places
+
+
+def evened(neurons: IntArray, synapses: IntArray, lanes: int) -> IntArray:
+    """Return the numbers of neurons, so placed within their groups that rows have few blocks.
+
+    The neurons of a group take its lanes one after the other, those with the most synapses first.
+    Each takes the lane that has the least in its rows already, counted as the sum of the squares of
+    the synapses that a row has there, by which the longest lanes of a row count most. The sums are
+    whole numbers, so every computer finds the same.
+
+    Parameters
+    ----------
+    neurons:
+        Shape (neurons,): the number in the core of each.
+    synapses:
+        Shape (k, 2): row and neuron of each synapse, the neuron by its place in `neurons`.
+    lanes:
+        Lanes of the core.
+    """
+    row, neuron = synapses[np.argsort(synapses[:, 1], kind="stable")].T
+    counts = np.bincount(neuron, minlength=len(neurons))
+    ends = np.cumsum(counts)
+    groups = neurons // lanes
+    free = {group: list(range(lanes)) for group in groups.tolist()}
+    taken = np.zeros((int(row.max(initial=-1)) + 1, lanes), np.int64)
+    placed = np.empty_like(neurons)
+    for k in np.lexsort((-counts, groups)).tolist():
+        rows = row[ends[k] - counts[k] : ends[k]]
+        left = free[int(groups[k])]
+        lane = left.pop(int((taken[rows] ** 2).sum(axis=0)[left].argmin()))
+        taken[rows, lane] += 1
+        placed[k] = groups[k] * lanes + lane
+    return placed

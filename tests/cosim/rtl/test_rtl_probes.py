@@ -13,7 +13,7 @@ from spiketwin.host import Network, Run, connect
 
 SIZES = {
     "wide": replace(
-        preset("tiny"), v_width=24, theta_width=9, i_syn_width=21, spike_queue_depth=256,
+        preset("tiny"), v_width=24, theta_width=9, i_syn_width=21, spike_queue_depth=128,
         probe_ranges=4, digest_rounds=1,
     ),
     "paired": CoreParams(
@@ -83,13 +83,23 @@ def test_the_rtl_reports_what_the_model_reports(url: str, size: str) -> None:
     assert len(model.spikes) > 20
 
 
+def test_a_word_of_a_report_takes_the_link_few_cycles() -> None:
+    params = SIZES["wide"]
+    with connect("rtl:", params=params) as core:
+        core.program(network(params))
+        run = core.run([], TICKS, probe=chosen(params))
+    cycles = run.ledger.device_seconds * 100_000_000
+    # Its four bytes take a cycle each, and every request and run some hundred more.
+    assert cycles < 16 * len(run.accounts[0].words)
+
+
 def test_at_a_period_that_the_line_cannot_keep_up_with_ticks_are_muted_as_a_whole() -> None:
     params = SIZES["wide"]
     whole, _, _ = ran("model:", params)
     with connect("rtl:", params=params) as core:
         core.program(network(params))
         for _ in range(2):
-            run = core.run(events(params), TICKS, probe=chosen(params), tick_period=150, clear=True)
+            run = core.run(events(params), TICKS, probe=chosen(params), tick_period=110, clear=True)
             again = core.run([], 20, probe=chosen(params))  # nothing is left of the room it took
             assert not again.muted.any()
             assert len(again.probe_ticks) == 20

@@ -48,6 +48,7 @@ from spiketwin.cosim.trials.bench_figures import (
     RtlFigures,
 )
 from spiketwin.cosim.trials.first_use import seconds_to_first_tick
+from spiketwin.cosim.trials.probing import probing
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.results import Result
@@ -598,6 +599,7 @@ _PARTS: Final[tuple[tuple[str, Callable[[], Figures]], ...]] = (
     ("cycles of the passes and of a tick", _core),
     ("the model, the RTL and a bare loop, in turns", _speed),
     ("the RTL of the core alone and a bare loop, in turns", _core_alone),
+    ("a run with probes and one without, in turns", probing),
     ("calls of the host library", _host),
     ("the model in bulk, and its kernel", _bulk),
     ("a batch of runs on all processors", _batch),

@@ -58,6 +58,17 @@ class RtlCoreFigures(Result):
 
 
 @dataclass(frozen=True)
+class ProbeFigures(Result):
+    """Cost of probing 83 of 256 neurons, with 2 % of the axons ``active`` and ``idle``."""
+
+    ratio_to_run_without: dict[str, float] = _figure(
+        "time with 83 probes, to that without, rtl:", MEASURED
+    )
+    cycles_to_run_without: dict[str, float] = _figure("the same, cycles of the device", SIMULATED)
+    bytes_per_value: float = _figure("bytes of the line for a value of 16 bits", SIMULATED)
+
+
+@dataclass(frozen=True)
 class DigestFigures(Result):
     """Digests of the ticks of a learning network on the model and on the RTL."""
 
@@ -161,6 +172,8 @@ class BenchResult(Result):
         Cycles of the gateware.
     rtl, rtl_core:
         Speed of the simulated RTL, of the whole device and of the core alone.
+    probes:
+        What probes cost over the link.
     digest:
         Digests of the model and of the RTL, compared.
     netlist, cocotb, model:
@@ -178,6 +191,7 @@ class BenchResult(Result):
     core: CoreFigures
     rtl: RtlFigures
     rtl_core: RtlCoreFigures
+    probes: ProbeFigures
     digest: DigestFigures
     netlist: NetlistFigures
     cocotb: CocotbFigures

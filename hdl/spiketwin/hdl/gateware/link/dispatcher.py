@@ -63,7 +63,7 @@ def dispatcher(params: CoreParams, tables: Tables) -> Program:
     add_events(c, params, tables)
     _rate_change(c)
     _refusals(c)
-    _answers(c, tables)
+    _answers(c, params, tables)
     _release(c, params)
     return c
 
@@ -342,7 +342,7 @@ def _refuse(c: Program, status: Status, detail: Scratch | None = None) -> None:
     c.jump("ANSWER")
 
 
-def _answers(c: Program, tables: Tables) -> None:
+def _answers(c: Program, params: CoreParams, tables: Tables) -> None:
     c.label("ANSWER")
     c.note("the slot in which the answer stays")
     c.out(Port.SLOT, Scratch.EXPECTED)
@@ -365,12 +365,7 @@ def _answers(c: Program, tables: Tables) -> None:
     c.label("SEND FETCH")
     c.out(Port.LOOPS, Scratch.COUNT)
     c.jump_if(Condition.ZERO, "FINISH")
-    c.look(Input.WORD)
-    c.label("SEND WORD")
-    c.jump_unless(Condition.WORD, "SEND WORD")
-    c.out(Port.SEND, Scratch.INPUT, Bytes.FOUR)
-    c.out(Port.POP)
-    c.jump_if(Condition.LOOP, "SEND WORD")
+    _send_words(c, params)
     c.jump("FINISH")
 
     c.label("SEND SET_BAUD")
@@ -385,6 +380,19 @@ def _answers(c: Program, tables: Tables) -> None:
     c.out(Port.SEND, Scratch.DETAIL, Bytes.FOUR)
     c.label("FINISH")
     c.out(Port.END)
+
+
+def _send_words(c: Program, params: CoreParams) -> None:
+    """Send as many output words as there are loops."""
+    if params.probe_ranges:  # a tick can have hundreds of them
+        c.out(Port.WORDS)
+        return
+    c.look(Input.WORD)
+    c.label("SEND WORD")
+    c.jump_unless(Condition.WORD, "SEND WORD")
+    c.out(Port.SEND, Scratch.INPUT, Bytes.FOUR)
+    c.out(Port.POP)
+    c.jump_if(Condition.LOOP, "SEND WORD")
 
 
 def _release(c: Program, params: CoreParams) -> None:

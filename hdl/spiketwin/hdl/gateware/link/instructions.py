@@ -139,6 +139,8 @@ class Port(enum.IntEnum):
     """Let the tick in the word be the next one, and run until it."""
     BIAS = 26
     """Store each byte at its place in the bias of the next event of a neuron."""
+    WORDS = 27
+    """Append output words to the answer, a byte a cycle, as many as loops are left; with probes."""
 
 
 class Condition(enum.IntEnum):

@@ -7,7 +7,8 @@ An instruction (`instructions`) takes these cycles for each byte that it works o
     TARGET   The target is registered. Instructions that do not use their target skip this cycle.
     ACT      The result is stored, or the port acts. The next instruction arrives.
 
-So every access to block RAM has a cycle of its own, and a register behind it.
+So every access to block RAM has a cycle of its own, and a register behind it. In a core with probes
+an instruction to send output words stays at SOURCE while they go to the answer, a byte a cycle.
 """
 
 from __future__ import annotations
@@ -179,9 +180,11 @@ class Sequencer(wiring.Component):
         """Decode the port of an instruction, and form the strobe with which the port acts."""
         at_port = ~self._jumps & (self._operation == Operation.OUT)
         self._at, self._stb = {}, {}
-        for port in Port:
-            if port is Port.BIAS and not self.params.bias_events:
-                continue
+        p = self.params
+        built = {
+            Port.BIAS: p.bias_events, Port.WORDS: p.probe_ranges > 0, Port.POP: p.probe_ranges == 0
+        }  # fmt: skip
+        for port in (port for port in Port if built.get(port, True)):
             name = port.name.lower()
             self._at[port] = at = Signal(name=f"at_{name}")
             self._stb[port] = stb = Signal(name=f"{name}_stb")
@@ -208,8 +211,9 @@ class Sequencer(wiring.Component):
             Condition.FRAME: frame.valid,
             Condition.GOOD: frame.good,
             Condition.SENT: self.replies_sent,
-            Condition.WORD: core.words.valid,
         }
+        if not self.params.probe_ranges:
+            conditions[Condition.WORD] = core.words.valid
         conditions |= dict(zip(SPACE_CONDITIONS, self._space_flags, strict=True))
         m.d.comb += [holds.eq(choose(conditions, condition)), read.addr.eq(here)]
         with m.If(self._decide & self._first):
@@ -320,9 +324,10 @@ class Sequencer(wiring.Component):
         inputs |= {
             Input.ELEMENT: core.memory.r_data,
             Input.LOOPS: self._loops,
-            Input.WORD: core.words.payload,
             Input.POSITION: self.frame.position,
         }
+        if not self.params.probe_ranges:
+            inputs[Input.WORD] = core.words.payload
         octets: dict[int, Value] = {}
         for place, value in inputs.items():
             number = place % (1 << len(self._shown))
@@ -397,6 +402,24 @@ class Sequencer(wiring.Component):
                     m.d.sync += bias[8 * k : 8 * k + 8].eq(self._b)
             m.d.comb += [event.is_bias.eq(self._b), event.bias.eq(bias)]
 
+    def _send_words(self, m: Module) -> None:
+        """Append output words to the answer while their instruction waits for the last byte."""
+        words, reply = self.core.words, self.reply
+        place, moves = Signal(2), Signal()
+        sends = self._at[Port.WORDS] & self._source
+        with m.If(sends):
+            m.d.comb += [
+                reply.payload.byte.eq(words.payload.word_select(place, 8)),
+                reply.valid.eq(words.valid),
+                moves.eq(words.valid & reply.ready),
+                words.ready.eq(moves & (place == 3)),
+                self._wait.eq(~words.ready | (self._loops != 1)),
+            ]
+        with m.If(moves):
+            m.d.sync += place.eq(place + 1)
+        with m.If(words.ready):
+            m.d.sync += self._loops.eq(self._loops - 1)
+
     def _actions(self, m: Module) -> None:
         core, frame, at, stb = self.core, self.frame, self._at, self._stb
         sends = at[Port.SEND] | at[Port.END]
@@ -420,7 +443,7 @@ class Sequencer(wiring.Component):
             frame.release_stb.eq(stb[Port.RELEASE]),
             frame.seek_stb.eq(stb[Port.SEEK_FRAME] | stb[Port.SEEK_TABLE]),
             frame.address.eq(Cat(offset, at[Port.SEEK_TABLE])),
-            core.words.ready.eq(stb[Port.POP]),
+            core.words.ready.eq(stb.get(Port.POP, Const(0))),
             core.stop.eq(stop),
             core.clear_stb.eq(stb[Port.CLEAR] | stb[Port.RESET]),
             core.clear_mask.eq(self._b),
@@ -428,6 +451,8 @@ class Sequencer(wiring.Component):
             core.set_tick_stb.eq(stb[Port.SET_TICK]),
             core.set_tick.eq(self._word),
         ]
+        if self.params.probe_ranges:
+            self._send_words(m)
         run_until = Signal(32)
         m.d.comb += core.run_until.eq(run_until)
         with m.If(stb[Port.RUN_UNTIL] | stb[Port.SET_TICK]):
