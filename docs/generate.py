@@ -28,7 +28,7 @@ from spiketwin.cosim.compare.hardware import Study
 from spiketwin.cosim.compare.sweep import SweepResult
 from spiketwin.cosim.demo.result import DemoResult
 from spiketwin.cosim.report.result import ComparisonResult
-from spiketwin.cosim.trials.bench_figures import BenchResult
+from spiketwin.cosim.trials.bench_figures import BenchResult, PeersResult
 from spiketwin.cosim.trials.doctor import Examination
 from spiketwin.cosim.trials.fuzz.results import FuzzResult
 from spiketwin.cosim.trials.mutants import MutantsResult
@@ -715,20 +715,22 @@ def _digest_figures() -> str:
 
 
 def _option_figures() -> str:
-    """Make a table of what docs/options.py has mapped: the base, and what each option adds."""
+    """Make a table of what docs/options.py has built: the base, and what each option adds."""
     cores: dict[str, dict[str, Any]] = json.loads(
         (ROOT / "docs/options.json").read_text(encoding="utf-8")
     )["cores"]
     rows = []
     for name, core in cores.items():
+        clock = f"{core['fmax_mhz']:.1f} MHz"
         if core["without"] is None:
-            rows.append((f"`{name}`", "–", *(f"{n:,}" for n in core["takes"].values())))
+            rows.append((f"`{name}`", "–", *(f"{n:,}" for n in core["takes"].values()), clock))
             continue
         without = cores[core["without"]]
         pairs = zip(core["takes"].values(), without["takes"].values(), strict=True)
         beside = f"`{without['added']}`" if without["added"] else "–"
-        rows.append((f"`{core['added']}`", beside, *(f"{n - less:+,}" for n, less in pairs)))
-    head = ("option", "needs", "LUTs", "flip-flops", "block RAMs", "multipliers")
+        added = (f"{n - less:+,}" for n, less in pairs)
+        rows.append((f"`{core['added']}`", beside, *added, clock))
+    head = ("option", "needs", "LUTs", "flip-flops", "block RAMs", "multipliers", "clock")
     return _table(head, rows)
 
 
@@ -771,6 +773,7 @@ _RESULTS: Final[dict[str, type[Result]]] = {
     "fuzz": FuzzResult,
     "bench": BenchResult,
     "bench --mutants": MutantsResult,
+    "bench --peers": PeersResult,
 }
 """What each command writes with ``--json``."""
 

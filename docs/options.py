@@ -1,18 +1,18 @@
-"""What each option of a core takes of an FPGA: maps a core with it and one without."""
+"""What each option of a core takes of an FPGA: builds a core with it and one without."""
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-from spiketwin.firmware.family import Family, families
-from spiketwin.firmware.synthesis import synthesis, synthesis_version
-from spiketwin.hdl.builds import BuildError, built_once
-from spiketwin.hdl.gateware import emit
+from spiketwin.firmware.board import Board, board, boards
+from spiketwin.firmware.build import TimingMissed, build
+from spiketwin.firmware.plan import plan
+from spiketwin.firmware.target import resolve
+from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import preset
 
 BASE: Final = "full,n_axons=64,n_neurons=64"
@@ -40,11 +40,12 @@ OPTIONS: Final = (
 """The core without each option, and the sizes that add the option."""
 
 HELP: Final = """
-maps a small core with its link to a family of FPGAs, and the same core with each of its options,
-and prints what each option adds to the core without it: LUTs, flip-flops, block RAMs and
-multipliers. All figures are estimated by Yosys' mapping: nothing is placed, so there is no clock.
+builds a small core with its link for a board, and the same core with each of its options, and
+prints what each option adds to the core without it: LUTs, flip-flops, block RAMs and multipliers,
+and the highest clock of each core. All figures are estimated after routing, the clock by static
+timing analysis. Every core is routed for the clock of the board, which some of them may miss.
 
-A core takes about a minute. What was mapped once is taken from where it lies, so a call that was
+A core takes some minutes. What was built once is taken from where it lies, so a call that was
 broken off goes on where it ended. Exits with status 1 if a tool failed.
 """
 
@@ -54,28 +55,24 @@ COLUMNS: Final = {
 
 
 def cores() -> dict[str, tuple[str, str] | None]:
-    """Return all cores to map: what each adds to which other; None for the base."""
+    """Return all cores to build: what each adds to which other; None for the base."""
     return {BASE: None, **{f"{without},{added}": (without, added) for without, added in OPTIONS}}
 
 
-def takes(family: Family, core: str) -> dict[str, int]:
-    """Map a core with its link: give its cells of each kind."""
-    design = emit.rtlil("PinsTop", preset(core))
-    call = synthesis(family, "core.il", "PinsTop", ["tee -q -o cells.json stat -json"])
+def takes(board: Board, core: str) -> tuple[dict[str, int], float | None]:
+    """Build a core for a board: give its cells of each kind, and its highest clock in MHz.
 
-    def make(folder: Path) -> None:
-        (folder / "core.il").write_text(design)
-        call.run(folder)
-
-    shapes = (design, repr(call), synthesis_version())
-    folder = built_once("mapped", hashlib.sha256("\n".join(shapes).encode()).hexdigest(), make)
-    cells = json.loads((folder / "cells.json").read_text())["design"]["num_cells_by_type"]
-    used = family.count(cells)
-    return {kind: used[kind] for kind in COLUMNS}
+    There is no clock where no open tool routes the board.
+    """
+    try:
+        figures = build(plan(resolve(board), preset(core))).figures
+    except TimingMissed as missed:
+        figures = missed.build.figures
+    return {kind: figures[kind]["used"] for kind in COLUMNS}, figures["fmax_mhz"]
 
 
 def main(words: list[str]) -> int:
-    """Map all, and write what was mapped so far after each core."""
+    """Build all, and write what was built so far after each core."""
     parser = argparse.ArgumentParser(
         prog="python docs/options.py",
         description=HELP,
@@ -84,29 +81,30 @@ def main(words: list[str]) -> int:
         "makes the table in docs/sizes.md anew.",
     )
     parser.add_argument(
-        "--family", default="ecp5", choices=families(),
-        help="the family of FPGAs to map to (default: %(default)s)",
+        "--board", default="ulx3s_85f", choices=boards(),
+        help="the board to build for (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="file for the figures")
     wanted = parser.parse_args(words)
-    mapped: dict[str, Any] = {}
+    built: dict[str, Any] = {}
     for number, (core, adds) in enumerate(cores().items(), 1):
         print(f"{number} of {len(cores())}: {core}", flush=True)
         without, added = adds or (None, None)
         try:
-            used = takes(families()[wanted.family], core)
+            used, fmax_mhz = takes(board(wanted.board), core)
         except BuildError as error:
             print(error, file=sys.stderr)
             return 1
-        less = mapped[without]["takes"] if without else None
+        less = built[without]["takes"] if without else None
         counts = (
             f"{used[kind] - less[kind]:+,} {title}" if less else f"{used[kind]:,} {title}"
             for kind, title in COLUMNS.items()
         )
-        print(f"  {', '.join(counts)} (estimated)", flush=True)
-        mapped[core] = {"without": without, "added": added, "takes": used}
+        clock = f", {fmax_mhz:.1f} MHz" if fmax_mhz else ""
+        print(f"  {', '.join(counts)}{clock} (estimated)", flush=True)
+        built[core] = {"without": without, "added": added, "takes": used, "fmax_mhz": fmax_mhz}
         if wanted.json is not None:
-            figures = {"family": wanted.family, "cores": mapped}
+            figures = {"board": wanted.board, "cores": built}
             wanted.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0
 
