@@ -10,8 +10,9 @@ from rich.table import Table
 
 from spiketwin.cosim.trials import bench as figures_of
 from spiketwin.cosim.trials import mutants
-from spiketwin.cosim.trials.bench_figures import BenchResult, shown
+from spiketwin.cosim.trials.bench_figures import BenchResult, PeersResult, shown
 from spiketwin.cosim.trials.mutants import MutantsFound
+from spiketwin.cosim.trials.peers import measuring as peers
 from spiketwin.host.cli import options, progress
 from spiketwin.host.cli.outcome import CHECK_FAILED
 
@@ -20,7 +21,8 @@ from spiketwin.host.cli.outcome import CHECK_FAILED
     epilog="\b\n"
     "spiketwin bench\n"
     "spiketwin bench --json bench.json\n"
-    "spiketwin bench --mutants --json mutants.json"
+    "spiketwin bench --mutants --json mutants.json\n"
+    "spiketwin bench --peers --json peers.json"
 )
 @click.option(
     "--mutants",
@@ -30,16 +32,33 @@ from spiketwin.host.cli.outcome import CHECK_FAILED
     "`spiketwin compare` names each by tick, neuron or synapse, and field. Takes some minutes; "
     "status 1 if one is missed.",
 )
+@click.option(
+    "--peers",
+    "beside",
+    is_flag=True,
+    help="Instead, measure the model beside Brian2 and NEST on the same networks, in turns, each "
+    "on one processor. Installs them into an environment of their own, once. Takes about ten "
+    "minutes.",
+)
 @options.json_file
-def bench(seeded: bool, json_file: Path | None) -> None:
+def bench(seeded: bool, beside: bool, json_file: Path | None) -> None:
     """Measure the project's own performance on this machine.
 
     Counts of cycles are exact and the same everywhere. What takes time is measured in turns with
     what it is compared to, so the ratios hold where the seconds do not. A busy machine spoils
     both: run nothing else.
     """
+    if seeded and beside:
+        raise click.UsageError("--mutants and --peers are two measurements: call bench for each")
     console = options.console()
     outputs = options.Outputs()
+    if beside:
+        with progress.shown(console) as display:
+            rates = peers.measure(display.stage)
+        outputs.json(json_file, rates)
+        console.print(_peers_table(rates))
+        outputs.check()
+        return
     if not seeded:
         with progress.shown(console) as display:
             figures = figures_of.measure(display.stage)
@@ -68,6 +87,21 @@ def _table(figures: BenchResult) -> Table:
             for size, number in value.items() if isinstance(value, dict) else (("", value),):
                 label = f"  {title}, {size}" if size else f"  {title}"
                 table.add_row(label, origin, _readable(number))
+    return table
+
+
+def _peers_table(found: PeersResult) -> Table:
+    names = ("nest", "brian2_cpp", "brian2_cpp_tuned", "kernel", "connect")
+    titles = ("NEST", "Brian2 C++", "Brian2, tuned", "kernel", "connect", "kernel to Brian2")
+    table = Table("network", box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("neurons", *titles):
+        table.add_column(title, justify="right")
+    for case in found.names():
+        for size, rates in getattr(found, case).items():
+            each = (getattr(rates, name) for name in names)
+            cells = ("–" if rate is None else _readable(rate) for rate in each)
+            table.add_row(case, size, *cells, f"{rates.kernel / rates.brian2_cpp:.1f}")
+    table.caption = "ticks a second (measured), one processor each, medians of turns"
     return table
 
 

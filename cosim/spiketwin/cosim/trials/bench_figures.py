@@ -203,3 +203,50 @@ class BenchResult(Result):
     link: LinkFigures
     ledger: LedgerFigures
     demo: DemoFigures
+
+
+@dataclass(frozen=True)
+class PeerFigures(Result):
+    """Ticks a second of simulators on one network, each on one processor.
+
+    Attributes
+    ----------
+    brian2_cpp:
+        Brian2, C++ standalone, with STDP as in its manual.
+    brian2_cpp_tuned:
+        The same with the traces of STDP as variables of neurons; not written without learning.
+    nest:
+        NEST.
+    kernel, connect:
+        The compiled model alone, and the same as a target, spikes decoded.
+    spikes_per_tick:
+        Spikes a tick by simulator: they fire alike.
+    """
+
+    json_optional = ("brian2_cpp_tuned",)
+
+    brian2_cpp: float
+    brian2_cpp_tuned: float | None
+    nest: float
+    kernel: float
+    connect: float
+    spikes_per_tick: dict[str, float]
+
+
+@dataclass(frozen=True)
+class PeersResult(Result):
+    """Speed beside other simulators, by the number of neurons.
+
+    Attributes
+    ----------
+    peers:
+        All-to-all networks that learn by STDP at every synapse.
+    static:
+        The same without learning.
+    layers:
+        Four layers without learning: all-to-all from one to the next, and 5 % of the pairs within.
+    """
+
+    peers: dict[str, PeerFigures]
+    static: dict[str, PeerFigures]
+    layers: dict[str, PeerFigures]

@@ -1,0 +1,1 @@
+"""Other simulators of spiking networks, measured in turns with the model on the same networks."""
