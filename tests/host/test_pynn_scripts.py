@@ -987,14 +987,44 @@ def test_after_a_run_that_was_broken_off_only_a_reset_helps() -> None:
 @pytest.mark.parametrize(
     ("weight", "delay", "named"),
     [(np.nan, 1.0, "weight of link"), (np.inf, 1.0, "weight"), (0.1, -3.0, "delay of link"),
-     (0.1, np.nan, "delay"), (0.1, 1e4, "delays between neurons")],
+     (0.1, np.nan, "delay")],
 )  # fmt: skip
 def test_synapses_with_wrong_numbers_are_refused(weight: float, delay: float, named: str) -> None:
     p = cells(2)
     connector = sim.AllToAllConnector(safe=False)
-    sim.Projection(p, p, connector, static(weight, delay), receptor_type="excitatory", label="link")
-    with pytest.raises(InvalidNetwork, match=named):
+    how: dict[str, Any] = {"receptor_type": "excitatory", "label": "link"}
+    with pytest.raises(InvalidInput, match=named):
+        sim.Projection(p, p, connector, static(weight, delay), **how)
+    link = sim.Projection(p, p, connector, static(0.1), **how)
+    with pytest.raises(InvalidInput, match=named):
+        link.set(weight=weight, delay=delay)
+    assert set(link.get(["weight", "delay"], "list", with_address=False)) == {(0.1, 1.0)}
+    sim.run(5.0)  # neither of them is left
+
+
+def test_a_delay_that_no_core_has_is_refused_when_it_is_run() -> None:
+    p = cells(2)
+    sim.Projection(p, p, sim.AllToAllConnector(), static(0.1, 1e4))
+    with pytest.raises(InvalidNetwork, match="delays between neurons"):
         sim.run(5.0)
+
+
+@pytest.mark.parametrize("delay", [0.9, 5.1])
+def test_delays_are_within_those_of_the_set_up(delay: float) -> None:
+    sim.setup(timestep=0.1, min_delay=1.0, max_delay=5.0)
+    p, how = cells(1), r"must be in 1…5 ms, the min_delay and max_delay of setup, not "
+    with pytest.raises(sim.errors.ConnectionError, match=how + str(delay)) as raised:
+        sim.Projection(p, p, sim.AllToAllConnector(), static(0.1, delay))
+    assert isinstance(raised.value, InvalidInput)
+    ends = [sim.Projection(p, p, sim.AllToAllConnector(), static(0.1, 0.1 * k)) for k in (10, 50)]
+    with pytest.raises(InvalidInput, match=how):
+        ends[0].set(delay=delay)
+    with pytest.raises(InvalidInput, match=how):
+        ends[0][0].delay = delay
+    sim.setup(timestep=0.1)  # "auto" is any
+    p = cells(1)
+    assert len(sim.Projection(p, p, sim.AllToAllConnector(), static(0.1, delay))) == 1
+    assert len(sim.Projection(p, p, sim.AllToAllConnector(), static(0.1, 0.04))) == 1
 
 
 @pytest.mark.parametrize("time", [np.nan, np.inf, 1e12])

@@ -14,6 +14,7 @@ from pyNN.space import Space
 from spiketwin.host.errors import InvalidInput, InvalidNetwork
 from spiketwin.host.pynn import simulator
 from spiketwin.host.pynn.synapses import StaticSynapse
+from spiketwin.host.pynn.wrong import InvalidConnection
 
 _ADDRESS = {"presynaptic_index": "pre", "postsynaptic_index": "post"}
 
@@ -69,6 +70,8 @@ class Projection(common.Projection):
         self._arrays: dict[str, NDArray[Any]] = {}
         connector.connect(self)
         self._join()
+        for name, values in self._arrays.items():
+            self._check(name, values)
         self._first_weights = self._arrays["weight"].copy()
         simulator.state.projections.append(self)
         simulator.state.grown()
@@ -123,6 +126,24 @@ class Projection(common.Projection):
         except KeyError:
             raise AttributeError(f"connections of {self.label} have no {name!r}") from None
 
+    def _check(self, name: str, values: NDArray[Any]) -> None:
+        """Raise `InvalidConnection` for weights and delays that no connection has."""
+        if name == "weight":
+            wrong, allowed = values[~np.isfinite(values)], "a number"
+        elif name == "delay":
+            state = simulator.state
+            near, (least, most) = simulator.NEAR * state.dt, state.delay_bounds
+            good = np.isfinite(values) & (values >= least - near) & (values <= most + near)
+            wrong, allowed = values[~good], f"{least:g} ms or more"
+            if state.bounds_delays:
+                allowed = f"in {least:g}…{most:g} ms, the min_delay and max_delay of setup"
+        else:
+            return
+        if wrong.size:
+            raise InvalidConnection(
+                f"{name} of {self.label} must be {allowed}, not {wrong.flat[0]:g}: give another one"
+            )
+
     @property
     def learns(self) -> bool:
         """Whether its synapses are plastic."""
@@ -130,6 +151,7 @@ class Projection(common.Projection):
 
     def put(self, name: str, chosen: NDArray[Any], values: Any) -> None:
         """Set an attribute of some connections."""
+        self._check(name, np.asarray(values))
         if name == "delay" and simulator.state.session is not None:
             simulator.state.session.will_delay(self)
         self.held(name)[chosen] = values

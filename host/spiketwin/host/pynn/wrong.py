@@ -1,0 +1,15 @@
+"""Errors of both families: of this package, and of PyNN, so that scripts that expect those go on."""
+
+from __future__ import annotations
+
+from pyNN import errors
+
+from spiketwin.host.errors import InvalidInput
+
+
+class InvalidConnection(InvalidInput, errors.ConnectionError):
+    """A connection cannot have this weight, delay or end."""
+
+
+class InvalidParameter(InvalidInput, errors.InvalidParameterValueError):
+    """A parameter cannot have this value."""
