@@ -11,7 +11,7 @@ import pytest
 from pyNN.common.populations import IDMixin
 
 import spiketwin.host.pynn as sim
-from spiketwin.host.errors import InvalidInput, InvalidNetwork
+from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
 from spiketwin.host.pynn import session, simulator
 
 # PyNN itself warns where one of its own old names is called.
@@ -1035,6 +1035,48 @@ def test_a_run_without_an_end_is_refused(time: float) -> None:
 
 
 # --- what is off the grid, too late or too much -------------------------------------------------
+
+
+def crowd(when: float, sources: int = 10, each: int = 60) -> Any:
+    return array(*[[when + k / 100 for k in range(each)]] * sources)
+
+
+@pytest.mark.parametrize("target", ["model:", "float:"])
+def test_a_core_has_room_for_all_spikes_of_a_tick_that_a_script_gives(target: str) -> None:
+    sim.setup(timestep=1.0, target=target)
+    source, p = crowd(3.01), cells(1)
+    sim.Projection(source, p, sim.AllToAllConnector(), static(0.001))
+    sim.Projection(array([]), p, sim.AllToAllConnector(), static(0.5))  # weights are finer no more
+    p.record("v")
+    depths = []
+    for end, times in ((3.0, None), (10.0, None), (20.0, [12.01 + k / 1000 for k in range(120)])):
+        if times:
+            source.set(spike_times=sim.Sequence(times))
+        sim.run_until(end)  # the core becomes a larger one on its way
+        engine = simulator.state.session.engines[0]  # type: ignore[union-attr]
+        depths.append(engine.params.event_queue_depth if engine.params else 0)
+    assert depths == ([512, 1024, 2048] if target == "model:" else [0, 0, 0])
+
+    def above(na: float, ms: float) -> float:
+        return na * 20.0 / 3.0 * float(np.exp(-ms / 20.0) - np.exp(-ms / 5.0))
+
+    expected = [0.0, above(0.6, 5.0), above(0.6, 15.0) + above(1.2, 6.0)]
+    assert signal(p).magnitude[[5, 10, 20], 0] + 65.0 == pytest.approx(expected, rel=0.01)
+
+
+def test_more_spikes_than_a_core_of_fixed_sizes_takes_are_found_before_it_runs() -> None:
+    sim.setup(timestep=1.0, params="pynn")
+    source, p = crowd(6000.01, each=110), cells(1)
+    sim.Projection(source, p, sim.AllToAllConnector(), static(0.001))
+    p.record("v")
+    named = r"1100 spikes of sources .* model: holds 1024: .*event_queue_depth=2048"
+    sim.run(5.0)
+    with pytest.raises(DoesNotFit, match=named):
+        sim.run(6500.0)
+    assert sim.get_current_time() == 5.0
+    source.set(spike_times=sim.Sequence([7.0]))
+    sim.run(5.0)
+    assert len(signal(p)) == 11 and float(signal(p)[-1, 0]) > -65.0
 
 
 def test_a_run_ends_at_the_first_tick_that_is_not_before_its_end() -> None:

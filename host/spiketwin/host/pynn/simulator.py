@@ -171,7 +171,7 @@ class State:
             )
         last = math.ceil(end / self.dt - NEAR)
         if self.session is None:
-            self.session = self._reported = Session(self)
+            self.session = self._reported = Session(self, last)
         self.session.run(last - self.tick)
         if last - end / self.dt > NEAR:
             self.session.note(
