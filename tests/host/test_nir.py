@@ -20,7 +20,7 @@ from support.graphs import (
 
 from spiketwin.host import Run, connect, nir
 from spiketwin.host.errors import SpiketwinWarning
-from spiketwin.host.quantisation import begin, run_floating
+from spiketwin.host.quantisation import begin, measure, run_floating
 from spiketwin.host.quantisation.scales import Scales
 
 DT = 1e-3
@@ -374,6 +374,21 @@ def test_an_axon_that_is_named_twice_counts_twice() -> None:
     net, report = nir.load(graph, DT)
     meant = spikes_of(simulate(graph, stimulus, 200, DT), report, 200)
     assert fired(played(net, report, stimulus, 200)) == meant
+
+
+def test_an_axon_that_is_named_twice_before_a_delay_is_said_to_count_once() -> None:
+    graph = graph_of(
+        "in near l out, in wait far l",
+        **{"in": inputs(3), "near": package.Linear(np.eye(3)), "far": package.Linear(np.eye(3))},
+        wait=package.Delay(np.full(3, 2 * DT)), l=lif(3), out=outputs(3),
+    )  # fmt: skip
+    net, report = nir.load(graph, DT)
+    (note,) = report.notes
+    assert note.startswith("Axons 0…2 reach l after a delay of 2 ticks")
+    once, twice = [(0, 1), (1, 1), (0, 2)], [(1, 2), (3, 1), (3, 1), (3, 1)]
+    assert measure(net, report, [once], 5, gains=False).closed == 1.0  # without a warning
+    with pytest.warns(SpiketwinWarning, match="axon 1 is named several times in tick 3"):
+        measure(net, report, [once, twice], 5, gains=False)
 
 
 def test_more_time_constants_than_a_core_has_share_some_and_that_is_said() -> None:

@@ -1066,7 +1066,7 @@ def test_a_core_has_room_for_all_spikes_of_a_tick_that_a_script_gives(target: st
 
 def test_more_spikes_than_a_core_of_fixed_sizes_takes_are_found_before_it_runs() -> None:
     sim.setup(timestep=1.0, params="pynn")
-    source, p = crowd(6000.01, each=110), cells(1)
+    source, p = crowd(6000.01, 11, 100), cells(1)
     sim.Projection(source, p, sim.AllToAllConnector(), static(0.001))
     p.record("v")
     named = r"1100 spikes of sources .* model: holds 1024: .*event_queue_depth=2048"

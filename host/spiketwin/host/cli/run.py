@@ -14,6 +14,7 @@ from rich.table import Table
 
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import files
+from spiketwin.host.cautions import warn_of_repeats
 from spiketwin.host.cli import event_file, live, options, progress, raster, stimulus
 from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli import written as written_files
@@ -142,6 +143,7 @@ def run(
     written.check(asked.dt)
     network, saved = files.load(net)
     played = stimulus.chosen(saved, network.n_axons, spike_file, ticks, asked)
+    warn_of_repeats(played.spikes, network)
     needed = network.core_params(**_sizes(len(played.biases), written))
     console = options.console()
     screen = live.terminal() if is_live else None

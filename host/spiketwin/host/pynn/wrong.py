@@ -1,4 +1,4 @@
-"""Errors of both families: of this package, and of PyNN, so that scripts that expect those go on."""
+"""Errors of both families, of this package and of PyNN, as scripts may expect either."""
 
 from __future__ import annotations
 
