@@ -72,8 +72,8 @@ def warn_of_repeats(events: IntArray, net: Network) -> None:
         tick, axon = again[0].tolist()
         warn(
             f"axon {axon} is named several times in tick {tick}, and arrives once where a "
-            f"projection has a delay; so do {len(again) - 1:,} others: name each once in a tick, or "
-            "give each time an axon of its own"
+            f"projection has a delay; so do {len(again) - 1:,} others: name each once in a tick, "
+            "or give each time an axon of its own"
         )
 
 

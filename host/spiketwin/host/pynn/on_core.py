@@ -253,6 +253,10 @@ class OnCore:
                 column = INHIBITORY if block.inhibitory else EXCITATORY
                 units = now.made.scales.weight_units[block.targets.start, column]
                 weights = now.core.read_weights(projection)[block.pre, block.post] / units
+                for bound in (block.pairs.w_min, block.pairs.w_max):
+                    # Units of a bound that are whole come back as the bound itself.
+                    at_bound = np.isclose(weights, bound, rtol=1e-12, atol=0.0)
+                    weights = np.where(at_bound, bound, weights)
                 found.append((block.projection, block.rows, weights))
         return found
 
