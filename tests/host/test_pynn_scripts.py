@@ -947,19 +947,15 @@ def test_wrong_parameters_are_refused_by_name() -> None:
         ("v_rest", np.nan, "v_rest of cells"),
     ):  # fmt: skip
         before = p.get(name)
-        p.set(**{name: value})
+        with pytest.raises(sim.errors.InvalidParameterValueError, match=wrong):
+            p.set(**{name: value})
+        p.set(**{name: lambda i, value=value: value})  # by a function, which is only evaluated here
         with pytest.raises(InvalidNetwork, match=wrong):
             sim.run(5.0)
         p.set(**{name: before})
-    sim.setup(timestep=1.0)
-    good, source = array([2.0]), array([-1.0])
-    good.record("spikes")
-    for _ in range(2):
-        with pytest.raises(InvalidInput, match="spike_times of in"):
-            sim.run(5.0)
-    source.set(spike_times=sim.Sequence([1.0]))
-    sim.run(5.0)
-    assert spikes(good) == [[2.0]]
+    source = array([2.0])
+    with pytest.raises(InvalidInput, match="spike_times of in must be a finite number, 0 or more"):
+        source.set(spike_times=sim.Sequence([-1.0]))
 
 
 def test_after_a_run_that_was_broken_off_only_a_reset_helps() -> None:
@@ -986,7 +982,7 @@ def test_after_a_run_that_was_broken_off_only_a_reset_helps() -> None:
 
 @pytest.mark.parametrize(
     ("weight", "delay", "named"),
-    [(np.nan, 1.0, "weight of link"), (np.inf, 1.0, "weight"), (0.1, -3.0, "delay of link"),
+    [(np.nan, 1.0, "weight of "), (np.inf, 1.0, "weight"), (0.1, -3.0, "delay of link"),
      (0.1, np.nan, "delay")],
 )  # fmt: skip
 def test_synapses_with_wrong_numbers_are_refused(weight: float, delay: float, named: str) -> None:
@@ -1184,7 +1180,6 @@ def test_two_currents_that_come_late_are_in_the_report() -> None:
 
 def test_values_that_no_core_holds_are_refused_in_the_words_of_the_script() -> None:
     for name, value, named in (
-        ("tau_refrac", -1.0, r"tau_refrac of cells must be in 0…65535 ms.*-1"),
         ("tau_refrac", 1e6, r"tau_refrac of cells must be in 0…65535 ms"),
         ("i_offset", 1e9, r"current of cells\[0\].*must be in ±.*nA.*not 1e\+09 nA"),
     ):
@@ -1194,21 +1189,20 @@ def test_values_that_no_core_holds_are_refused_in_the_words_of_the_script() -> N
             sim.run(5.0)
     sim.setup(timestep=1.0)
     p, q = cells(1), cells(2)
-    sim.DCSource(amplitude=np.nan, start=2.0).inject_into(q[1:])
-    with pytest.raises(InvalidNetwork, match=r"current of cells\[1\].*not nan nA"):
+    sim.DCSource(amplitude=1e9, start=2.0).inject_into(q[1:])
+    with pytest.raises(InvalidNetwork, match=r"current of cells\[1\].*not 1e\+09 nA"):
         sim.run(5.0)
     sim.setup(timestep=1.0)
     p = cells(1)
     sim.run(5.0)
-    for wrong in (-1e6, np.nan):
-        p.initialize(v=wrong)
-        with pytest.raises(InvalidInput, match=r"v of cells\[0\] can be set to -.*not to"):
-            sim.run(5.0)
+    p.initialize(v=-1e6)
+    with pytest.raises(InvalidInput, match=r"v of cells\[0\] can be set to -.*not to"):
+        sim.run(5.0)
 
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_population_without_cells_is_refused_and_forgotten(size: int) -> None:
-    with pytest.raises(InvalidInput, match="cells must have a cell at least, not"):
+    with pytest.raises(InvalidInput, match="cells must have a cell at least, .*, not"):
         cells(size)
     p = cells(1)
     sim.run(2.0)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pyNN import common
+from pyNN import common, errors
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.text import shown
@@ -33,6 +33,14 @@ NEAR: Final = 1e-6
 
 class ID(int, common.IDMixin):
     """The number of a cell, which also gives access to its parameters."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a parameter or a property; a name that is neither is an error."""
+        if name != "parent" and not hasattr(type(self), name):
+            known = self.celltype.get_parameter_names()
+            if name not in known:
+                raise errors.NonExistentParameterError(name, type(self.celltype).__name__, known)
+        common.IDMixin.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -125,7 +133,7 @@ class State:
     @property
     def bounds_delays(self) -> bool:
         """Whether `setup` was told a least or a longest delay."""
-        return self._min_delay != "auto" or self._max_delay != "auto"
+        return bool(self._min_delay != "auto" or self._max_delay != "auto")
 
     @property
     def delay_bounds(self) -> tuple[float, float]:

@@ -13,3 +13,7 @@ class InvalidConnection(InvalidInput, errors.ConnectionError):
 
 class InvalidParameter(InvalidInput, errors.InvalidParameterValueError):
     """A parameter cannot have this value."""
+
+
+class InvalidKind(InvalidInput, TypeError, IndexError):
+    """A call was given what it does not take, by kind, length or number."""
