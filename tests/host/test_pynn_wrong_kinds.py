@@ -138,7 +138,8 @@ for name in ("weight", "delay"):
 TAKEN = {
     ("callbacks", "type"),  # a type can be called
     ("synapse type", "type"), ("position must", "true"), ("id_to_index", "true"),
-    ("FromListConnector", "cube"), ("p_connect", "true"), ("rng", "type"), ("RandomDistribution", "type"),
+    ("FromListConnector", "cube"), ("p_connect", "true"), ("rng", "type"),
+    ("RandomDistribution", "type"),
 }  # fmt: skip
 
 

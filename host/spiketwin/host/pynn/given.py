@@ -21,9 +21,12 @@ from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import SpiketwinError
 from spiketwin.host.pynn.wrong import InvalidKind, InvalidParameter
 
-_OF_PYNN: Final[tuple[type[Exception], ...]] = tuple(
-    each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)
+_TYPED: Final[tuple[type[Exception], ...]] = (
+    SpiketwinError,
+    *(e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, Exception)),
 )
+"""Errors that say what is wrong already: those of this package, and of PyNN."""
+
 _RAW: Final = (
     TypeError, ValueError, AttributeError, LookupError, ArithmeticError, AssertionError, NameError,
     SyntaxError,
@@ -165,7 +168,7 @@ def takes(call: Callable[..., Any], what: str, name: str = "") -> Callable[..., 
     def checked(*args: Any, **options: Any) -> Any:
         try:
             return call(*args, **options)
-        except (SpiketwinError, *_OF_PYNN):
+        except _TYPED:
             raise
         except Exception as error:
             if type(error) is not Exception and not isinstance(error, _RAW):
