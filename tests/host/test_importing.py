@@ -76,6 +76,34 @@ def test_a_network_is_imported_with_its_stimulus_and_runs_as_in_its_own_simulato
     assert spiketwin("run", "net.npz", "--on", "model:").exit_code == 0
 
 
+def rows_of(page: str, title: str) -> list[list[str]]:
+    table = page.partition(f"<h2>{title}</h2>")[2].partition("</table>")[0]
+    return [re.findall(r"<t[dh][^>]*>([^<]*)", row) for row in table.split("<tr>")[1:]]
+
+
+def test_the_page_of_a_superneuromat_network_shows_synapses_rounding_and_stdp() -> None:
+    made = SNN()
+    for _ in range(3):
+        made.create_neuron(threshold=0.5)
+    made.create_synapse(0, 1, weight=0.75, delay=3, stdp_enabled=False)
+    made.create_synapse(1, 2, weight=-1.0, stdp_enabled=True)
+    made.create_synapse(2, 0, weight=0.5, stdp_enabled=True)
+    made.add_spike(0, 0, 1 / 3)
+    made.stdp_setup(Apos=[0.5, 0.25], Aneg=[-0.0625, -0.03125])
+    Path("network.bin").write_text(made.to_json())
+    done = spiketwin("import", "network.bin", "net.npz", "--report", "page.html")
+    assert done.exit_code == 0, done.output
+    page = Path("page.html").read_text()
+    assert [row[1:] for row in rows_of(page, "Synapses")[1:]] == [
+        ["1", "2", "2", "-1", "0.5"], ["3", "1", "0", "0.75", "0.75"],
+    ]  # fmt: skip
+    assert rows_of(page, "STDP")[1:] == [["1", "0.5", "-0.0625"], ["2", "0.25", "-0.03125"]]
+    rounding = {name: others for name, *others in rows_of(page, "Rounding")[1:]}
+    assert rounding["weights"][1] == "0" and float(rounding["inputs"][1]) > 0
+    (_, (least, largest)) = rows_of(page, "Bounds of weights that learn")
+    assert float(least) < -1 and float(largest) > 0.75
+
+
 def test_a_page_shows_names_as_text(snn: SNN) -> None:
     name = "<b>&amp;.json"
     Path("network.bin").rename(name)
