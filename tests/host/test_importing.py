@@ -23,8 +23,9 @@ from spiketwin.hdl.spec.params import described
 from spiketwin.host import connect, nir
 from spiketwin.host.cli import catalogue, doors, main
 from spiketwin.host.errors import InvalidInput, NetworkFileError
-from spiketwin.host.files import load
+from spiketwin.host.files import load, rounded_for_of
 from spiketwin.host.quantisation import measure
+from spiketwin.host.rounded_for import RoundedFor
 
 
 def spiketwin(*arguments: str | Path) -> Result:
@@ -110,6 +111,35 @@ def test_a_page_shows_names_as_text(snn: SNN) -> None:
     done = spiketwin("import", name, "net.npz", "--report", "page.html")
     assert done.exit_code == 0, done.output
     assert "<title>&lt;b&gt;&amp;amp;.json" in Path("page.html").read_text()
+
+
+def test_a_saved_graph_runs_on_its_core_and_in_its_time(
+    graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert spiketwin("import", graph, "net.npz", *NARROW).exit_code == 0
+    net, report = nir.load(graph, 1e-3, weight_width=8)
+    assert rounded_for_of("net.npz") == RoundedFor(1e-3, report.sizes)
+    cores = []
+
+    def connected(url: str, **how: Any) -> Any:
+        cores.append(how["params"])
+        return connect(url, **how)
+
+    monkeypatch.setattr("spiketwin.host.cli.run.connect", connected)
+    np.save("noise.npy", np.argwhere(np.random.default_rng(1).random((200, 12)) < 0.1))
+    words = ("run", "net.npz", "--on", "model:", "--spikes", "noise.npy", "--ticks", "200")
+    for more, tick in (((), 1000), (("--dt", "2e-3"), 2000)):
+        done = spiketwin(*words, "--spikes-to", "spikes.csv", *more)
+        assert done.exit_code == 0, done.output
+        with connect("model:", params=net.core_params(**report.sizes)) as core:
+            core.program(net)
+            wanted = core.run(np.load("noise.npy"), 200).spikes[:, 0] * tick
+        times = np.loadtxt("spikes.csv", delimiter=",", skiprows=1, ndmin=2)
+        assert set(wanted.tolist()) <= set(times.reshape(-1).astype(int).tolist())
+    assert cores == [net.core_params(**report.sizes)] * 2
+    other = described(net.core_params(v_width=20))
+    assert spiketwin(*words, "--params", other).exit_code == 0
+    assert cores[2] == other
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from spiketwin.host.files import Stimulus
 from spiketwin.host.paths import readable
 from spiketwin.host.quantisation.measure import Measured, measure
 from spiketwin.host.quantisation.report import QuantisationReport
+from spiketwin.host.rounded_for import RoundedFor
 from spiketwin.host.targets import origin
 
 _PAGE: Final = """<!doctype html>
@@ -161,8 +162,9 @@ def import_network(
     title = f"{readable(network_file.name)}, {door.name}"
     outputs = options.Outputs()
     kept = given or getattr(report, "stimulus", None)
-    played = () if kept is None else (kept.spikes, kept.ticks)
-    outputs.attempt(lambda: files.save(net, network, *played))
+    spikes, length = (None, None) if kept is None else (kept.spikes, kept.ticks)
+    kind = None if rounded is None else RoundedFor(rounded.dt, rounded.sizes)
+    outputs.attempt(lambda: files.save(net, network, spikes, length, rounded_for=kind))
     if html is not None and rounded is not None:
         noted = replace(rounded, notes=[*rounded.notes, str(said)])
         outputs.attempt(lambda: quantisation.save(html, _head(title), noted, measured))
