@@ -82,7 +82,10 @@ def rows_of(page: str, title: str) -> list[list[str]]:
     return [re.findall(r"<t[dh][^>]*>([^<]*)", row) for row in table.split("<tr>")[1:]]
 
 
-def test_the_page_of_a_superneuromat_network_shows_synapses_rounding_and_stdp() -> None:
+def test_the_page_of_a_superneuromat_network_shows_synapses_rounding_and_stdp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     made = SNN()
     for _ in range(3):
         made.create_neuron(threshold=0.5)
@@ -137,7 +140,7 @@ def test_a_saved_graph_runs_on_its_core_and_in_its_time(
         times = np.loadtxt("spikes.csv", delimiter=",", skiprows=1, ndmin=2)
         assert set(wanted.tolist()) <= set(times.reshape(-1).astype(int).tolist())
     assert cores == [net.core_params(**report.sizes)] * 2
-    other = described(net.core_params(v_width=20))
+    other = described(net.core_params(event_queue_depth=1024))
     assert spiketwin(*words, "--params", other).exit_code == 0
     assert cores[2] == other
 
