@@ -1,7 +1,7 @@
 """A balanced network in PyNN: ``python examples/pynn_balanced.py``.
 
-Excitation and inhibition hold each other in balance, so neurons fire irregularly. Only the name of
-the simulator is of this package: with ``pyNN.nest`` as argument the same network runs there.
+Excitation and inhibition hold each other in balance, so neurons fire irregularly. The name of the
+simulator is all of this package: with ``pyNN.nest`` or ``pyNN.brian2`` as argument it runs there.
 """
 
 import sys
@@ -15,9 +15,9 @@ SIMULATOR = sys.argv[1] if len(sys.argv) > 1 else "spiketwin.host.pynn"
 TIME, EXCITES, INHIBITS = 600.0, 160, 40
 OPTIONS = {"target": ["model:", "float:"]} if "spiketwin" in SIMULATOR else {}
 sim = import_module(SIMULATOR)
-sim.setup(timestep=1.0, min_delay=1.0, **OPTIONS)
+sim.setup(timestep=1.0, min_delay=1.0, spike_precision="on_grid", **OPTIONS)
 rng = np.random.default_rng(1)
-inputs = [np.flatnonzero(each < 0.03) + 0.0 for each in rng.random((100, int(TIME)))]
+inputs = [np.flatnonzero(each < 0.03) + 2.0 for each in rng.random((100, int(TIME)))]
 noise = sim.Population(100, sim.SpikeSourceArray(spike_times=inputs))
 cell = sim.IF_curr_exp(cm=0.5, tau_refrac=2.0, tau_syn_E=5.0, tau_syn_I=10.0)
 excites = sim.Population(EXCITES, cell, label="excitatory")

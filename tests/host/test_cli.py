@@ -575,6 +575,19 @@ def test_doctor_names_packages_that_are_missing_and_out_of_range(
     assert found["unheard-of"].found == "not installed"
 
 
+def test_doctor_says_which_doors_are_installed_and_how_to_get_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    doors = {f.what: f for f in doctor.examine() if f.what.startswith("door ")}
+    assert set(doors) == {f"door {each}" for each in ("pynn", "nir", "superneuromat", "events")}
+    assert {f.found for f in doors.values()} == {"installed"}
+    monkeypatch.setattr(doctor, "requires", lambda _name: ['unheard-of; extra == "pynn"'])
+    lacking = finding("door pynn")
+    assert lacking.fine and lacking.needed_for == "scripts of PyNN"
+    assert lacking.found.startswith("lacks unheard-of; ")
+    assert "[pynn]" in lacking.found and lacking.found.endswith(" adds it")
+
+
 def test_doctor_finds_no_fault_in_an_extra_that_is_not_installed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -23,8 +23,9 @@ from spiketwin.hdl.spec.params import described
 from spiketwin.host import connect, nir
 from spiketwin.host.cli import catalogue, doors, main
 from spiketwin.host.errors import InvalidInput, NetworkFileError
-from spiketwin.host.files import load
+from spiketwin.host.files import load, rounded_for_of
 from spiketwin.host.quantisation import measure
+from spiketwin.host.rounded_for import RoundedFor
 
 
 def spiketwin(*arguments: str | Path) -> Result:
@@ -76,12 +77,72 @@ def test_a_network_is_imported_with_its_stimulus_and_runs_as_in_its_own_simulato
     assert spiketwin("run", "net.npz", "--on", "model:").exit_code == 0
 
 
+def rows_of(page: str, title: str) -> list[list[str]]:
+    table = page.partition(f"<h2>{title}</h2>")[2].partition("</table>")[0]
+    return [re.findall(r"<t[dh][^>]*>([^<]*)", row) for row in table.split("<tr>")[1:]]
+
+
+def test_the_page_of_a_superneuromat_network_shows_synapses_rounding_and_stdp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = SNN()
+    for _ in range(3):
+        made.create_neuron(threshold=0.5)
+    made.create_synapse(0, 1, weight=0.75, delay=3, stdp_enabled=False)
+    made.create_synapse(1, 2, weight=-1.0, stdp_enabled=True)
+    made.create_synapse(2, 0, weight=0.5, stdp_enabled=True)
+    made.add_spike(0, 0, 1 / 3)
+    made.stdp_setup(Apos=[0.5, 0.25], Aneg=[-0.0625, -0.03125])
+    Path("network.bin").write_text(made.to_json())
+    done = spiketwin("import", "network.bin", "net.npz", "--report", "page.html")
+    assert done.exit_code == 0, done.output
+    page = Path("page.html").read_text()
+    assert [row[1:] for row in rows_of(page, "Synapses")[1:]] == [
+        ["1", "2", "2", "-1", "0.5"], ["3", "1", "0", "0.75", "0.75"],
+    ]  # fmt: skip
+    assert rows_of(page, "STDP")[1:] == [["1", "0.5", "-0.0625"], ["2", "0.25", "-0.03125"]]
+    rounding = {name: others for name, *others in rows_of(page, "Rounding")[1:]}
+    assert rounding["weights"][1] == "0" and float(rounding["inputs"][1]) > 0
+    (_, (least, largest)) = rows_of(page, "Bounds of weights that learn")
+    assert float(least) < -1 and float(largest) > 0.75
+
+
 def test_a_page_shows_names_as_text(snn: SNN) -> None:
     name = "<b>&amp;.json"
     Path("network.bin").rename(name)
     done = spiketwin("import", name, "net.npz", "--report", "page.html")
     assert done.exit_code == 0, done.output
     assert "<title>&lt;b&gt;&amp;amp;.json" in Path("page.html").read_text()
+
+
+def test_a_saved_graph_runs_on_its_core_and_in_its_time(
+    graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert spiketwin("import", graph, "net.npz", *NARROW).exit_code == 0
+    net, report = nir.load(graph, 1e-3, weight_width=8)
+    assert rounded_for_of("net.npz") == RoundedFor(1e-3, report.sizes)
+    cores = []
+
+    def connected(url: str, **how: Any) -> Any:
+        cores.append(how["params"])
+        return connect(url, **how)
+
+    monkeypatch.setattr("spiketwin.host.cli.run.connect", connected)
+    np.save("noise.npy", np.argwhere(np.random.default_rng(1).random((200, 12)) < 0.1))
+    words = ("run", "net.npz", "--on", "model:", "--spikes", "noise.npy", "--ticks", "200")
+    for more, tick in (((), 1000), (("--dt", "2e-3"), 2000)):
+        done = spiketwin(*words, "--spikes-to", "spikes.csv", *more)
+        assert done.exit_code == 0, done.output
+        with connect("model:", params=net.core_params(**report.sizes)) as core:
+            core.program(net)
+            wanted = core.run(np.load("noise.npy"), 200).spikes[:, 0] * tick
+        times = np.loadtxt("spikes.csv", delimiter=",", skiprows=1, ndmin=2)
+        assert set(wanted.tolist()) <= set(times.reshape(-1).astype(int).tolist())
+    assert cores == [net.core_params(**report.sizes)] * 2
+    other = described(net.core_params(event_queue_depth=1024))
+    assert spiketwin(*words, "--params", other).exit_code == 0
+    assert cores[2] == other
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,13 @@ def test_a_wrong_array_is_named(saved: Path, name: str, array: Any, message: str
         (lambda h: h["settings"].update(seed=1.5), "seed must be an integer"),
         (lambda h: h["settings"].update(v_tau="soon"), "v_tau must be a number"),
         (lambda h: h["settings"].update(v_tau="nan"), "v_tau must be 0…inf"),
+        (lambda h: h.update(rounded_for=3), "rounded_for must have sizes"),
+        (lambda h: h.update(rounded_for={"sizes": {}, "at": 1}), "rounded_for must have sizes"),
+        (lambda h: h.update(rounded_for={"sizes": [8]}), "sizes of rounded_for must be by name"),
+        (lambda h: h.update(rounded_for={"sizes": {"v_width": 80}}), "within their ranges"),
+        (lambda h: h.update(rounded_for={"sizes": {"n_axons": 8}}), "must be some of weight_width"),
+        (lambda h: h.update(rounded_for={"sizes": {}, "dt": "nan"}), "dt of rounded_for must be"),
+        (lambda h: h.update(rounded_for={"sizes": {}, "dt": 0.1}), "dt of rounded_for must be"),
     ],
 )
 def test_a_wrong_header_is_refused(

@@ -223,7 +223,7 @@ def apart() -> Network:
         (changed(v_floor=-1000), "no v_floor, and -1000"),
         (apart(), "no synapse_delay: put the synapses of each delay into a projection"),
         (early(), "axons reach population 2 1 ticks before others .* a delay of 1 ticks"),
-        (changed(i_syn_tau=np.inf), "a current that never decays"),
+        (changed(i_syn_tau=np.inf), "has no current that never decays"),
         (Network(n_axons=0, n_neurons=4), "has an Input: give the network an axon"),
     ],
 )  # fmt: skip

@@ -334,6 +334,22 @@ def test_learned_weights_are_those_of_the_ideal_network() -> None:
     np.testing.assert_array_equal(held[model[0][1]], model[0][2])
 
 
+@pytest.mark.parametrize("begins", [0.55, 0.597])
+def test_a_learned_weight_is_never_above_its_bound(begins: float) -> None:
+    """The bound is 75.8 of the 127 units that the 1 nA of the teacher is."""
+    sim.setup(timestep=1.0, weight_width=8)
+    source = sim.Population(1, sim.SpikeSourceArray(spike_times=np.arange(5.0, 300.0, 20.0)))
+    teacher = sim.Population(1, sim.SpikeSourceArray(spike_times=np.arange(8.0, 300.0, 20.0)))
+    p = sim.Population(1, sim.IF_curr_exp(tau_refrac=2.0, v_thresh=-64.9))
+    window = {"A_plus": 0.05, "A_minus": 0.01}
+    synapse = learning(begins, 1.0, w_max=0.597, **window)
+    link = sim.Projection(source, p, sim.AllToAllConnector(), synapse)
+    sim.Projection(teacher, p, sim.AllToAllConnector(), sim.StaticSynapse(weight=1.0))
+    sim.run(300.0)
+    (weight,) = link.get("weight", "list", with_address=False)
+    assert 0.597 - 1 / 127 < weight <= 0.597
+
+
 def test_learned_weights_stay_after_the_end() -> None:
     p, links = random_learning("model:")
     sim.run(40.0)

@@ -327,7 +327,7 @@ def test_the_balanced_network_fires_irregularly_and_as_the_ideal_one(
     rate, variation, share = re.findall(r"[\d.]+", done["pynn_balanced"].prints)
     assert 10 < float(rate) < 40
     assert float(variation) > 0.4
-    assert float(share) == 100.0
+    assert float(share) > 99.5
     drawn = done["pynn_balanced"].axes(0).collections
     rows = [each.get_positions() for each in drawn if isinstance(each, EventCollection)]
     assert len(rows) == 200

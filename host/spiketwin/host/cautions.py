@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.registers import limits
 from spiketwin.host import sums
+from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import warn
 
 if TYPE_CHECKING:
@@ -47,6 +48,32 @@ def warn_of_widths(reach: sums.Reach, given: Collection[str]) -> None:
             f"{'; '.join(found)}. Time constants (v_tau, i_syn_tau, theta_tau) that are shorter, "
             "or weights that are smaller, hold it. What saturates in a run is counted "
             "(`Run.saturations`)"
+        )
+
+
+def warn_of_repeats(events: IntArray, net: Network) -> None:
+    """Warn of an axon that events name several times in a tick, and that counts once after a delay.
+
+    Parameters
+    ----------
+    events:
+        Shape (k, 2): (tick, axon).
+    net:
+        The network that they are for.
+    """
+    unique, counts = np.unique(events, axis=0, return_counts=True)
+    again = unique[counts > 1]
+    late = np.zeros(net.n_sources, bool)
+    for each in net.projections:
+        if each.delay:
+            late[each.source.sources.start : each.source.sources.stop] = True
+    again = again[late[again[:, 1]]]
+    if len(again):
+        tick, axon = again[0].tolist()
+        warn(
+            f"axon {axon} is named several times in tick {tick}, and arrives once where a "
+            f"projection has a delay; so do {len(again) - 1:,} others: name each once in a tick, "
+            "or give each time an axon of its own"
         )
 
 

@@ -309,7 +309,9 @@ class Execution:
             if crowded.size:
                 run, tick = divmod(int(event_ticks[crowded[0]]), ticks)
                 which = f"stimuli[{run}]: " if many else ""
+                most = int(np.unique(event_ticks, return_counts=True)[1].max())
                 raise DoesNotFit(
-                    f"{which}tick {tick} has more events than the event queue of "
-                    f"this core holds ({depth}): take a core with a larger event_queue_depth"
+                    f"{which}tick {tick} has more events than the event queue of this core holds "
+                    f"({depth}): where its sizes are open, connect with "
+                    f"params=net.core_params(event_queue_depth={1 << (most - 1).bit_length()})"
                 )

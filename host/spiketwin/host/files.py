@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,8 +38,11 @@ from spiketwin.host.network import (
 from spiketwin.host.npy import ArrayError, read_elements, read_header
 from spiketwin.host.paths import path_of
 from spiketwin.host.replacing import replacing
+from spiketwin.host.rounded_for import RoundedFor
 from spiketwin.host.starts import BEGUN
 from spiketwin.host.stimuli import MOST_EVENTS, NO_BIASES, checked_biases, checked_events
+
+Read = TypeVar("Read")
 
 FORMAT: Final = "spiketwin network"
 VERSION: Final = max(v.since for v in (*ARRAYS.values(), *SETTINGS.values()))
@@ -56,6 +60,9 @@ _OF_WINDOWS: Final = 3
 _OF_STARTS: Final = 3
 """First version that holds the state to begin with."""
 
+_OF_IMPORTS: Final = 3
+"""First version that says what a network was rounded for."""
+
 _MOST_HEADER_BYTES: Final = 1 << 20
 _MOST_FILE_BYTES: Final = 1 << 29
 """Most bytes of a file; the largest network with the longest stimulus takes less than half."""
@@ -66,6 +73,7 @@ _SPIKES: Final = "spikes"
 _BIASES: Final = "biases"
 _WINDOWS: Final = "windows"
 _START: Final = "start"
+_ROUNDED_FOR: Final = "rounded_for"
 _BIAS_LIMITS: Final = ARRAYS["bias"].limits(WIDEST)
 
 
@@ -94,10 +102,12 @@ def save(
     spikes: ArrayLike | None = None,
     ticks: int | None = None,
     biases: ArrayLike | None = None,
+    rounded_for: RoundedFor | None = None,
 ) -> None:
     """Write a network, and a stimulus for it if `spikes` and `ticks`, maybe `biases`, are given.
 
-    An existing file is replaced atomically, once the new one is complete.
+    An existing file is replaced atomically, once the new one is complete. `rounded_for` is kept
+    for `rounded_for_of`.
 
     Raises
     ------
@@ -127,6 +137,8 @@ def save(
     if net.start:
         header[_START] = [*net.start]
         arrays[_START] = np.array([*net.start.values()], np.int32)
+    if rounded_for is not None:
+        header[_ROUNDED_FOR] = rounded_for.header()
     _add_stimulus(header, arrays, net, spikes, ticks, biases)
     text = np.frombuffer(json.dumps(header, indent=1).encode(), np.uint8)
     if len(text) > _MOST_HEADER_BYTES:
@@ -178,12 +190,25 @@ def load(path: str | os.PathLike[str]) -> tuple[Network, Stimulus | None]:
     FileNotFoundError, PermissionError
         As `open` raises them.
     """
+    return _opened(path, _read)
+
+
+def rounded_for_of(path: str | os.PathLike[str]) -> RoundedFor | None:
+    """Return what the network in a file was rounded for; None if the file does not say.
+
+    Raises as `load`.
+    """
+    return _opened(path, lambda archive: _rounded_for(_read_header(archive)))
+
+
+def _opened(path: str | os.PathLike[str], read: Callable[[zipfile.ZipFile], Read]) -> Read:
+    """Return what a function reads of a file; raises as `load`."""
     whole = path_of(path, "path")
     with open_regular(whole, _MOST_FILE_BYTES, NetworkFileError) as file:
         try:
             check_directory(file, NetworkFileError)
             with zipfile.ZipFile(file) as archive:
-                return _read(archive)
+                return read(archive)
         except (NetworkFileError, InvalidNetwork, InvalidInput, ArrayError) as error:
             raise NetworkFileError(f"{whole}: {error}") from error
         except DAMAGED as error:
@@ -212,6 +237,7 @@ def _read(archive: zipfile.ZipFile) -> tuple[Network, Stimulus | None]:
         expected.add(_SPIKES)
     if "biases" in header and version >= _OF_BIASES:
         expected.add(_BIASES)
+    _rounded_for(header)
     begun = _begun(header) if _START in header and version >= _OF_STARTS else []
     if begun:
         expected.add(_START)
@@ -283,6 +309,13 @@ def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
             "take the release that wrote it"
         )
     return header
+
+
+def _rounded_for(header: dict[str, Any]) -> RoundedFor | None:
+    """Return what a header says of an import, checked."""
+    if _ROUNDED_FOR not in header or header["version"] < _OF_IMPORTS:
+        return None
+    return RoundedFor.of_header(header[_ROUNDED_FOR])
 
 
 def _begun(header: dict[str, Any]) -> list[str]:

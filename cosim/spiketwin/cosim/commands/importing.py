@@ -25,6 +25,7 @@ from spiketwin.host.files import Stimulus
 from spiketwin.host.paths import readable
 from spiketwin.host.quantisation.measure import Measured, measure
 from spiketwin.host.quantisation.report import QuantisationReport
+from spiketwin.host.rounded_for import RoundedFor
 from spiketwin.host.targets import origin
 
 _PAGE: Final = """<!doctype html>
@@ -38,12 +39,14 @@ body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem aut
 body {{ padding: 0 1rem; }}
 pre {{ white-space: pre-wrap; }}
 th {{ text-align: left; font-weight: normal; padding-right: 2rem; }}
+td {{ padding-right: 2rem; }}
 td {{ font-variant-numeric: tabular-nums; }}
 </style>
 <main>
 <h1>{title}</h1>
 <pre>{text}</pre>
 <table>{rows}</table>
+{tables}
 </main>
 </html>
 """
@@ -159,8 +162,9 @@ def import_network(
     title = f"{readable(network_file.name)}, {door.name}"
     outputs = options.Outputs()
     kept = given or getattr(report, "stimulus", None)
-    played = () if kept is None else (kept.spikes, kept.ticks)
-    outputs.attempt(lambda: files.save(net, network, *played))
+    spikes, length = (None, None) if kept is None else (kept.spikes, kept.ticks)
+    kind = None if rounded is None else RoundedFor(rounded.dt, rounded.sizes)
+    outputs.attempt(lambda: files.save(net, network, spikes, length, rounded_for=kind))
     if html is not None and rounded is not None:
         noted = replace(rounded, notes=[*rounded.notes, str(said)])
         outputs.attempt(lambda: quantisation.save(html, _head(title), noted, measured))
@@ -235,7 +239,22 @@ def _page(title: str, report: Any) -> str:
     rows = "".join(
         f"<tr><th>{escape(name)}<td>{escape(str(value))}" for name, value in _flat(report.as_json())
     )
-    return _PAGE.format(title=escape(title), text=escape(str(report)), rows=rows)
+    tables = "".join(_table(name, each) for name, each in getattr(report, "tables", {}).items())
+    return _PAGE.format(title=escape(title), text=escape(str(report)), rows=rows, tables=tables)
+
+
+def _table(title: str, rows: list[tuple[Any, ...]]) -> str:
+    """Return a table of a page, whose first row is its head."""
+    head, *others = rows
+    lines = ["".join(f'<th scope="col">{escape(str(each))}' for each in head)]
+    lines += [
+        "".join(
+            f"<td>{escape(f'{each:g}' if isinstance(each, float) else str(each))}" for each in row
+        )
+        for row in others
+    ]
+    body = "".join(f"<tr>{line}" for line in lines)
+    return f"<h2>{escape(title)}</h2>\n<table>{body}</table>\n"
 
 
 def _flat(figures: dict[str, Any], path: str = "") -> list[tuple[str, Any]]:

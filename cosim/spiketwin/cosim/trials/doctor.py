@@ -38,6 +38,7 @@ _SECONDS: Final = 60
 _MODULES: Final = {
     "amaranth": "amaranth.hdl",
     "pillow": "PIL",
+    "pynn": "pyNN",
     "pyserial": "serial",
     "scikit-learn": "sklearn",
 }
@@ -96,6 +97,7 @@ def examine() -> list[Finding]:
         *_programs(),
         *_libpython(),
         *_packages(),
+        *_doors(),
         *_verilator(),
         _cache(),
         *_loader(),
@@ -156,6 +158,22 @@ def _packages() -> Iterator[Finding]:
                 yield _package(requirement, extra, catalogue.users(extra))
 
 
+def _doors() -> Iterator[Finding]:
+    """Say which doors for other frameworks are installed, and how to get the others."""
+    for extra, comes_in in catalogue.DOORS.items():
+        lacking = [each.name for each in _requirements(extra) if not _is_there(each.name)]
+        found = f"lacks {', '.join(lacking)}; {_adds(extra)} adds it" if lacking else "installed"
+        yield Finding(f"door {extra}", found, True, comes_in)
+
+
+def _is_there(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 def _requirements(extra: str) -> Iterator[Requirement]:
     for text in requires(_DISTRIBUTION) or []:
         requirement = Requirement(text)
@@ -187,8 +205,9 @@ def _package(requirement: Requirement, extra: str, needed_for: str) -> Finding:
 
 def _adds(extra: str) -> str:
     """Return the command that installs an extra, by `./run` in an environment that it made."""
-    if any(Path(sys.prefix).glob(".installed-*")):
-        return f"./run {catalogue.installer(extra)}"
+    command = catalogue.installer(extra)
+    if command and any(Path(sys.prefix).glob(".installed-*")):
+        return f"./run {command}"
     return install_command(extra)
 
 

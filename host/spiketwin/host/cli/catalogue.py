@@ -111,9 +111,18 @@ def extra(name: str) -> str:
     return COMMANDS[name].extra if name in COMMANDS else ""
 
 
+DOORS: Final[dict[str, str]] = {
+    name: texts["door"] for name, texts in _TABLES["extras"].items() if "door" in texts
+}
+"""Extras through which networks and data of other frameworks come in, and what comes in."""
+
+
 def installer(extra: str) -> str:
-    """Return the first command that needs an extra, so that the script `run` installs it."""
-    return next(entry.name for entry in COMMANDS.values() if entry.extra == extra)
+    """Return the first command that needs an extra, so that the script `run` installs it.
+
+    It is empty if no command needs the extra.
+    """
+    return next((entry.name for entry in COMMANDS.values() if entry.extra == extra), "")
 
 
 def users(extra: str) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import files
+from spiketwin.host.cautions import warn_of_repeats
 from spiketwin.host.cli import event_file, live, options, progress, raster, stimulus
 from spiketwin.host.cli import ledger as ledger_table
 from spiketwin.host.cli import written as written_files
@@ -24,6 +25,7 @@ from spiketwin.host.core import Core
 from spiketwin.host.errors import LinkError
 from spiketwin.host.files import Stimulus
 from spiketwin.host.paths import readable
+from spiketwin.host.rounded_for import RoundedFor
 from spiketwin.host.spikes import Run, Saturations, saturations_row
 from spiketwin.host.summaries import LedgerSummary
 from spiketwin.host.targets import connect, origin, takes_sizes
@@ -139,10 +141,13 @@ def run(
         {"NET": net, "--spikes": spike_file, "--events": asked.file},
         [url],
     )
-    written.check(asked.dt)
     network, saved = files.load(net)
+    known = files.rounded_for_of(net) or RoundedFor()
+    dt = known.dt if asked.dt is None else asked.dt
+    written.check(dt)
     played = stimulus.chosen(saved, network.n_axons, spike_file, ticks, asked)
-    needed = network.core_params(**_sizes(len(played.biases), written))
+    warn_of_repeats(played.spikes, network)
+    needed = network.core_params(**known.sizes, **_sizes(len(played.biases), written))
     console = options.console()
     screen = live.terminal() if is_live else None
     sizes = needed if params is None and takes_sizes(url) else params
@@ -164,7 +169,7 @@ def run(
     title = f"{readable(net.name)} on {readable(url)}"
     outputs = options.Outputs()
     drawn = written.drawn or ()
-    picture = raster.Picture(title, played.ticks, network.n_neurons, asked.dt, drawn)
+    picture = raster.Picture(title, played.ticks, network.n_neurons, dt, drawn)
     written.save(outputs, done, weights, picture)
     outputs.json(json_file, found)
     console.print(_table(found, done))

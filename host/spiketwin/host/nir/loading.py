@@ -124,7 +124,7 @@ def _rounded(
     if at_rest:
         net.start = {}
         report = replace(report, start={})
-    return net, report
+    return net, replace(report, dt=dt)
 
 
 def _chosen(graph: FlatGraph, meant: Meant, held: Held) -> Chosen | None:

@@ -193,34 +193,38 @@ def _check_carried(net: Network) -> None:
         raise InvalidNetwork("a graph of NIR has an Input: give the network an axon")
     never = net.threshold == NEVER_FIRES
     for name, there, does in (
-        ("plastic", net.learns, "set plastic to False, as the weights of a graph stay"),
-        ("refrac_ticks", bool(net.refrac_ticks.any()), "set them to 0"),
-        ("theta_bump", bool(np.any(net.theta_bump)), "set it to 0, as thresholds of a graph stay"),
-        ("linear_leak", bool(np.any(net.linear_leak)), "set it to 0, and v_tau instead"),
-        ("i_inh_en", net.i_inh_en, "set it to False: a node has one current"),
+        ("no plastic", net.learns, "set plastic to False, as the weights of a graph stay"),
+        ("no refrac_ticks", bool(net.refrac_ticks.any()), "set them to 0"),
         (
-            "synapse_delay",
+            "no theta_bump",
+            bool(np.any(net.theta_bump)),
+            "set it to 0, as thresholds of a graph stay",
+        ),
+        ("no linear_leak", bool(np.any(net.linear_leak)), "set it to 0, and v_tau instead"),
+        ("no i_inh_en", net.i_inh_en, "set it to False: a node has one current"),
+        (
+            "no synapse_delay",
             any(np.any(each.synapse_delay) for each in net.blocks),
             "put the synapses of each delay into a projection of their own, with `delay`",
         ),
         (
-            "a decay of i_syn without one of v",
+            "no decay of i_syn without one of v",
             bool(np.any(np.isinf(net.of_neurons("v_tau")) & (net.of_neurons("i_syn_tau") > 0))),
             "give these neurons a v_tau, such as 65535",
         ),
         (
-            "a current that never decays",
+            "no current that never decays",
             bool(np.isinf(net.of_neurons("i_syn_tau")).any()),
             "give these neurons an i_syn_tau",
         ),
         (
-            "a v_reset or reset_subtract of neurons that never fire, and others in a population",
+            "no v_reset or reset_subtract of neurons that never fire beside others in a population",
             any(0 < never[e.first : e.first + e.size].sum() < e.size for e in net.populations),
             "put neurons that never fire into a population of their own, with `fires=False`",
         ),
     ):
         if there:
-            raise InvalidNetwork(f"a graph of NIR has no {name}: {does}")
+            raise InvalidNetwork(f"a graph of NIR has {name}: {does}")
     negative = any(np.any(each.weights < 0) for each in net.blocks) or np.any(net.bias < 0)
     floors = np.unique(net.of_neurons("v_floor")).tolist()
     highest = int(np.abs(net.threshold[~never]).max(initial=0))

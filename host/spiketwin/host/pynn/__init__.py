@@ -15,20 +15,8 @@ except ImportError as error:
         f"{install_command('pynn')}"
     ) from error
 
-from pyNN.connectors import (
-    CSAConnector,
-    FixedNumberPostConnector,
-    FixedNumberPreConnector,
-    FixedTotalNumberConnector,
-    FromListConnector,
-    SmallWorldConnector,
-)
 from pyNN.core import IndexBasedExpression
-from pyNN.network import Network
-from pyNN.parameters import Sequence
-from pyNN.random import GSLRNG, NumpyRNG, RandomDistribution
-from pyNN.recording import get_io
-from pyNN.space import Space
+from pyNN.random import GSLRNG
 
 from spiketwin.host.pynn.cells import (
     LIF,
@@ -60,17 +48,24 @@ from spiketwin.host.pynn.connectors import (
     AllToAllConnector,
     ArrayConnector,
     CloneConnector,
+    CSAConnector,
     DisplacementDependentProbabilityConnector,
     DistanceDependentProbabilityConnector,
+    FixedNumberPostConnector,
+    FixedNumberPreConnector,
     FixedProbabilityConnector,
+    FixedTotalNumberConnector,
+    FromListConnector,
     IndexBasedProbabilityConnector,
     OneToOneConnector,
+    SmallWorldConnector,
 )
 from spiketwin.host.pynn.control import (
     connect,
     create,
     end,
     get_current_time,
+    get_io,
     get_max_delay,
     get_min_delay,
     get_time_step,
@@ -88,6 +83,13 @@ from spiketwin.host.pynn.control import (
     run_until,
     set,
     setup,
+)
+from spiketwin.host.pynn.distributions import (
+    Network,
+    NumpyRNG,
+    RandomDistribution,
+    Sequence,
+    Space,
 )
 from spiketwin.host.pynn.electrodes import (
     ACSource,

@@ -16,7 +16,14 @@ from spiketwin.host.network import Network
 from spiketwin.host.populations import MAX_DELAY, Projection
 from spiketwin.host.pynn.blocks import Block
 from spiketwin.host.pynn.model import EXCITATORY, INHIBITORY, Model
-from spiketwin.host.pynn.scales import Scales, never_fires, resets, thresholds
+from spiketwin.host.pynn.scales import (
+    Scales,
+    bounds,
+    never_fires,
+    resets,
+    thresholds,
+    whole_weights,
+)
 from spiketwin.host.sums import NEVER_FIRES
 
 Reals = NDArray[np.float64]
@@ -177,7 +184,7 @@ def _projected(
     units = scales.weight_units[block.targets.start : block.targets.stop, column]
     shape = block.source.size, len(block.targets)
     weights, later = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    weights[block.pre, block.post] = np.rint(block.weight * units[block.post])
+    weights[block.pre, block.post] = whole_weights(block, units[block.post])
     later[block.pre, block.post] = block.later
     arguments: dict[str, Any] = {"weights": weights, "name": str(block.projection.label)}
     if block.pairs is not None:
@@ -229,10 +236,10 @@ def _learn(
             groups.setdefault((block.pairs, units), []).append(projection)
     for (pairs, units), projections in groups.items():
         plus, minus = pairs.tau_plus / model.dt, pairs.tau_minus / model.dt
+        low, high = bounds(pairs, units)
         net.stdp(
             a_plus=pairs.a_plus * units * math.exp(-1.0 / plus),
             a_minus=pairs.a_minus * units * math.exp(1.0 / minus),
             tau_plus=plus, tau_minus=minus, room=_ROOM,
-            w_min=round(pairs.w_min * units), w_max=round(pairs.w_max * units),
-            projection=projections,
+            w_min=low, w_max=high, projection=projections,
         )  # fmt: skip

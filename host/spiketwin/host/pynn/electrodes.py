@@ -13,16 +13,24 @@ from numpy.typing import NDArray
 from pyNN.parameters import ParameterSpace, Sequence
 from pyNN.standardmodels import StandardCurrentSource, electrodes
 
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.pynn import simulator
 from spiketwin.host.pynn.cells import untranslated
+from spiketwin.host.pynn.given import check_parameters, check_values, taking
+from spiketwin.host.pynn.wrong import InvalidKind
 
 Reals = NDArray[np.float64]
 
 _NEAR = 1e-6  # ms by which a time may be off that of a tick, and count as that
 
 
+@taking(
+    __init__="parameters of this source by name",
+    set_parameters="parameters of this source by name",
+    inject_into="a population, a view, an assembly, or a list of cells",
+)
 class Injection(StandardCurrentSource):
     """A current source that is computed tick by tick.
 
@@ -33,6 +41,7 @@ class Injection(StandardCurrentSource):
     """
 
     def __init__(self, **parameters: Any) -> None:
+        check_parameters(self, parameters)
         space = ParameterSpace(self.default_parameters, self.get_schema(), shape=(1,))
         space.update(**parameters)
         self.parameter_space = space
@@ -45,15 +54,21 @@ class Injection(StandardCurrentSource):
         """Inject into cells; raise `TypeError` for sources of spikes."""
         chosen = list(cells)
         if not all(cell.celltype.injectable for cell in chosen):
-            raise TypeError("Can't inject current into a spike source.")
+            raise InvalidKind("Can't inject current into a spike source: name neurons")
         if self not in simulator.state.currents:  # one that was made before `setup`
             simulator.state.currents.append(self)
         self.cells += chosen
         simulator.state.changed()
 
+    def set_parameters(self, copy: bool = True, **parameters: Any) -> None:
+        """Set parameters by name."""
+        check_parameters(self, parameters)
+        super().set_parameters(copy, **parameters)
+
     def set_native_parameters(self, parameters: Any) -> None:
         """Set parameters, which have PyNN's names and units."""
         parameters.evaluate(simplify=True)
+        check_values(type(self).__name__, dict(parameters.items()))
         for name, value in parameters.items():
             self.parameter_space.update(**{name: value})
 
@@ -147,6 +162,11 @@ class NoisyCurrentSource(Injection, electrodes.NoisyCurrentSource):
 
     def __init__(self, **parameters: Any) -> None:
         self._rng = parameters.pop("rng", None)
+        if self._rng is not None and not hasattr(self._rng, "next"):
+            raise InvalidInput(
+                f"rng of a NoisyCurrentSource must be a random number generator such as "
+                f"NumpyRNG(), not {shown(self._rng)}"
+            )
         parameters.setdefault("dt", simulator.state.dt)
         super().__init__(**parameters)
 

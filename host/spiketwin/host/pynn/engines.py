@@ -87,6 +87,14 @@ class Engine(Protocol):
     def scales(self) -> Scales | None:
         """The scales of its numbers; None where nothing is rounded."""
 
+    def make_room(self, spikes: int, changes: int) -> bool:
+        """Take note of the most spikes of sources and changes of currents that a tick may have.
+
+        Returns whether `go_on` has to follow, before there is room for them.
+
+        Raises `DoesNotFit` for more spikes than the target takes.
+        """
+
     def begin(self, model: Model, currents: Reals) -> None:
         """Take a model with its initial values; `currents` are those of the first tick, in nA."""
 

@@ -13,8 +13,10 @@ from pyNN.recording import files
 
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput
+from spiketwin.host.pynn.given import taking
 
 
+@taking(__init__="a path and a mode, 'r' or 'w'")
 class StandardTextFile(files.StandardTextFile):
     """Data as text, with a line ``# columns = [...]`` before them."""
 
@@ -50,6 +52,7 @@ class StandardTextFile(files.StandardTextFile):
             ) from error
 
 
+@taking(__init__="a path and a mode, 'r' or 'w'")
 class NumpyBinaryFile(files.NumpyBinaryFile):
     """Data as an archive of numpy's arrays, whose metadata are JSON and never a pickle."""
 

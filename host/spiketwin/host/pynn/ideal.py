@@ -78,6 +78,10 @@ class Ideal:
     params: CoreParams | None = None
     scales: Scales | None = None
 
+    def make_room(self, spikes: int, changes: int) -> bool:
+        """Return False, as there is room for any number of events."""
+        return False
+
     def begin(self, model: Model, currents: Reals) -> None:
         """Take a model with its initial values."""
         neurons = model.neurons

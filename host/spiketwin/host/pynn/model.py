@@ -177,14 +177,6 @@ def _check_synapses(projection: Any) -> None:
             raise InvalidNetwork(
                 f"{projection.label}: {type(part).__name__} cannot be run on a core: {reason}"
             )
-    for name, least in (("weight", -np.inf), ("delay", 0.0)):
-        values = projection.held(name)
-        wrong = values[~(np.isfinite(values) & (values >= least))]
-        if wrong.size:
-            allowed = "a number" if name == "weight" else "0 ms or more"
-            raise InvalidNetwork(
-                f"{name} of {projection.label} must be {allowed}, not {wrong[0]}: give another one"
-            )
     fractions = projection.held("dendritic_delay_fraction") if projection.learns else np.zeros(1)
     if np.any(fractions != 0):
         raise InvalidNetwork(

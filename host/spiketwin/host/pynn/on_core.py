@@ -12,7 +12,7 @@ from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.variables import limits
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
-from spiketwin.host.errors import InvalidInput, InvalidNetwork
+from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork
 from spiketwin.host.kinds import Target
 from spiketwin.host.network import Network
 from spiketwin.host.pynn.compiled import Compiled, compiled
@@ -26,6 +26,9 @@ Reals = NDArray[np.float64]
 _COLUMNS: Final = {"i_syn": EXCITATORY, "i_inh": INHIBITORY}
 
 _CURRENT_WIDTH: Final = 24
+
+_DEEPEST: Final = 1 << 16
+"""Most events that the queue of a core holds."""
 
 
 class _Running(NamedTuple):
@@ -64,6 +67,7 @@ class OnCore:
         self._now: _Running | None = None
         self.is_open = takes_sizes(target) and params is None
         self._bias: IntArray = np.empty(0, np.int64)
+        self._most_events = 0
         if not self.is_open:
             self._connect(params)
 
@@ -87,6 +91,30 @@ class OnCore:
     def scales(self) -> Scales | None:
         """The scales of its numbers."""
         return None if self._now is None else self._now.made.scales
+
+    def make_room(self, spikes: int, changes: int) -> bool:
+        """Take note of the most spikes of sources and changes of currents that a tick may have.
+
+        Returns whether `go_on` has to follow, which takes a core with a longer queue. Raises
+        `DoesNotFit` for more spikes than any core takes, or than this one of fixed sizes.
+        """
+        fixed = None if self.is_open else self._params
+        most = _DEEPEST if fixed is None else fixed.event_queue_depth
+        if spikes > most:
+            wanted = 1 << (spikes - 1).bit_length()
+            remedy = "give sources fewer spikes at the same time, or fewer delays"
+            if takes_sizes(self._target) and wanted <= _DEEPEST:
+                remedy = (
+                    f"call setup(params=…) with event_queue_depth={wanted} or more, or without "
+                    "params, for a core with as much as the network needs"
+                )
+            raise DoesNotFit(
+                f"{spikes} spikes of sources come in one tick, and the event queue of {self.name} "
+                f"holds {most}: {remedy}"
+            )
+        self._most_events = max(self._most_events, spikes + changes)
+        built = self._params if fixed is None and self._now is not None else None
+        return built is not None and built.event_queue_depth < min(self._most_events, _DEEPEST)
 
     def begin(self, model: Model, currents: Reals) -> None:
         """Take a model with its initial values."""
@@ -140,11 +168,11 @@ class OnCore:
 
     def _smallest(self, net: Network, v_width: int, weight_width: int, driven: bool) -> CoreParams:
         """Return the sizes of the smallest core, with room for several events of each axon."""
-        events = 4 * (net.n_axons + net.n_neurons)
+        events = max(4 * (net.n_axons + net.n_neurons), self._most_events)
         depth = max(512, 1 << (events - 1).bit_length())
         return net.core_params(
             v_width=v_width, i_syn_width=_CURRENT_WIDTH, weight_width=weight_width,
-            decay_shift=True, bias_events=driven, event_queue_depth=min(depth, 65536),
+            decay_shift=True, bias_events=driven, event_queue_depth=min(depth, _DEEPEST),
         )  # fmt: skip
 
     def put(self, name: str, neurons: IntArray, values: Reals) -> None:
@@ -225,6 +253,10 @@ class OnCore:
                 column = INHIBITORY if block.inhibitory else EXCITATORY
                 units = now.made.scales.weight_units[block.targets.start, column]
                 weights = now.core.read_weights(projection)[block.pre, block.post] / units
+                for bound in (block.pairs.w_min, block.pairs.w_max):
+                    # Units of a bound that are whole come back as the bound itself.
+                    at_bound = np.isclose(weights, bound, rtol=1e-12, atol=0.0)
+                    weights = np.where(at_bound, bound, weights)
                 found.append((block.projection, block.rows, weights))
         return found
 

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyNN import common
+from pyNN import common, errors
 from pyNN.space import Space
 
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.errors import InvalidInput, InvalidNetwork
 from spiketwin.host.pynn import simulator
+from spiketwin.host.pynn.given import check_values, taking
 from spiketwin.host.pynn.synapses import StaticSynapse
+from spiketwin.host.pynn.wrong import InvalidConnection
 
 _ADDRESS = {"presynaptic_index": "pre", "postsynaptic_index": "post"}
 
@@ -30,6 +33,14 @@ class Connection(common.Connection):
         return held[self._number].item()
 
     def __setattr__(self, name: str, value: float) -> None:
+        if name not in self._projection.synapse_type.get_parameter_names():
+            raise errors.NonExistentParameterError(
+                name, type(self._projection.synapse_type).__name__,
+                self._projection.synapse_type.get_parameter_names(),
+            )  # fmt: skip
+        check_values(self._projection.label, {name: value})
+        if not isinstance(value, int | float | np.number):
+            raise InvalidConnection(f"{name} of a connection must be a number, not {shown(value)}")
         self._projection.put(name, np.array([self._number]), value)
 
     def as_tuple(self, *names: str) -> tuple[Any, ...]:
@@ -37,6 +48,16 @@ class Connection(common.Connection):
         return tuple(getattr(self, name) for name in names)
 
 
+@taking(
+    __init__="two populations, views or assemblies, a connector, a synapse type, a receptor_type, "
+    "a Space and a label",
+    __getitem__="the number of a connection, or a slice",
+    get="names of attributes, a format of 'list' or 'array', and multiple_synapses of 'sum', "
+    "'last', 'first', 'min' or 'max'",
+    save="names of attributes, and a file name or one of PyNN's files",
+    initialize="variables by name, of which synapses of a core have none",
+    set="attributes by name: numbers, arrays of shape (sources, targets), random distributions",
+)
 class Projection(common.Projection):
     """PyNN's `Projection`."""
 
@@ -56,6 +77,11 @@ class Projection(common.Projection):
     ) -> None:
         for end in (presynaptic_neurons, postsynaptic_neurons):
             _check_present(end)
+        if source is not None:
+            raise InvalidNetwork(
+                f"source {shown(source)} is for cells of several compartments, and those of a core "
+                "have one: leave it out"
+            )
         if not postsynaptic_neurons.receptor_types:
             raise InvalidNetwork(
                 f"{postsynaptic_neurons.label} has no cells with synapses in common: a projection "
@@ -69,6 +95,8 @@ class Projection(common.Projection):
         self._arrays: dict[str, NDArray[Any]] = {}
         connector.connect(self)
         self._join()
+        for name, values in self._arrays.items():
+            self._check(name, values)
         self._first_weights = self._arrays["weight"].copy()
         simulator.state.projections.append(self)
         simulator.state.grown()
@@ -88,6 +116,13 @@ class Projection(common.Projection):
         pre = np.atleast_1d(np.asarray(presynaptic_indices, np.int64))
         part = {name: np.broadcast_to(_plain(each), pre.shape) for name, each in parameters.items()}
         post = np.full(pre.shape, int(postsynaptic_index), np.int64)
+        for what, numbers, cells in (("from", pre, self.pre), ("to", post, self.post)):
+            wrong = numbers[(numbers < 0) | (numbers >= cells.size)]
+            if wrong.size:
+                raise InvalidConnection(
+                    f"a connection of {self.label} leads {what} cell {wrong[0]}, and "
+                    f"{cells.label} has cells 0…{cells.size - 1}"
+                )
         self._parts.append({"pre": pre, "post": post, **part})
 
     def _join(self) -> None:
@@ -123,6 +158,24 @@ class Projection(common.Projection):
         except KeyError:
             raise AttributeError(f"connections of {self.label} have no {name!r}") from None
 
+    def _check(self, name: str, values: NDArray[Any]) -> None:
+        """Raise `InvalidConnection` for weights and delays that no connection has."""
+        if name == "weight":
+            wrong, allowed = values[~np.isfinite(values)], "a number"
+        elif name == "delay":
+            state = simulator.state
+            near, (least, most) = simulator.NEAR * state.dt, state.delay_bounds
+            good = np.isfinite(values) & (values >= least - near) & (values <= most + near)
+            wrong, allowed = values[~good], f"{least:g} ms or more"
+            if state.bounds_delays:
+                allowed = f"in {least:g}…{most:g} ms, the min_delay and max_delay of setup"
+        else:
+            return
+        if wrong.size:
+            raise InvalidConnection(
+                f"{name} of {self.label} must be {allowed}, not {wrong.flat[0]:g}: give another one"
+            )
+
     @property
     def learns(self) -> bool:
         """Whether its synapses are plastic."""
@@ -130,6 +183,7 @@ class Projection(common.Projection):
 
     def put(self, name: str, chosen: NDArray[Any], values: Any) -> None:
         """Set an attribute of some connections."""
+        self._check(name, np.asarray(values, np.float64))
         if name == "delay" and simulator.state.session is not None:
             simulator.state.session.will_delay(self)
         self.held(name)[chosen] = values
@@ -148,6 +202,16 @@ class Projection(common.Projection):
         """Set all weights to those from before the first run, as `reset` does."""
         if self.learns:
             self._arrays["weight"] = self._first_weights.copy()
+
+    def set(self, **attributes: Any) -> None:
+        """Set attributes of all connections."""
+        known = self.synapse_type.get_parameter_names()
+        given = {name: each for name, each in attributes.items() if name in known}
+        check_values(self.label, given, links=True)
+        for name, value in given.items():
+            if value is None:
+                raise InvalidConnection(f"{name} of {self.label} must be a number, not None")
+        super().set(**attributes)
 
     def _set_attributes(self, parameter_space: Any) -> None:
         parameter_space.evaluate(simplify=False)

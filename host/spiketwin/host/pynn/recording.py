@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyNN import recording
 
+from spiketwin.hdl.spec.text import shown
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
 from spiketwin.host.pynn import simulator
@@ -48,6 +49,10 @@ class Recorder(recording.Recorder):
     ) -> None:
         if sampling_interval is not None:
             dt = simulator.state.dt
+            if isinstance(sampling_interval, bool) or not np.isfinite(sampling_interval):
+                raise InvalidInput(
+                    f"sampling_interval must be a number of ms, not {sampling_interval}"
+                )
             ticks = round(sampling_interval / dt)
             if ticks < 1 or abs(ticks * dt - sampling_interval) > 1e-6 * dt:
                 raise InvalidInput(
@@ -60,6 +65,22 @@ class Recorder(recording.Recorder):
             size = self.population.size
             before = simulator.state.tick - self._first_tick
             self._signals[variable.name] = [np.full((before, size), np.nan)] if before else []
+
+    def get(
+        self, variables: Any, gather: bool = False, filter_ids: Any = None, clear: bool = False,
+        annotations: Any = None, locations: Any = None,
+    ) -> Any:  # fmt: skip
+        """Return what was recorded of some variables, or of ``"all"``."""
+        names = [variables] if isinstance(variables, str) else list(variables)
+        known = self.population.celltype.recordable
+        for name in names:
+            # Old calls ask for the conductances of any cell, which then are none.
+            if name not in (*known, "all", "gsyn_exc", "gsyn_inh"):
+                raise InvalidInput(
+                    f"{self.population.label} has no variable {shown(name)}: there are "
+                    f"{', '.join(known)}, and 'all'"
+                )
+        return super().get(variables, gather, filter_ids, clear, annotations, locations)
 
     @property
     def _first_tick(self) -> int:

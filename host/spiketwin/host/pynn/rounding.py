@@ -14,7 +14,13 @@ from spiketwin.hdl.spec.results import Result
 from spiketwin.host.network import decay_tau
 from spiketwin.host.pynn.blocks import ticks_of
 from spiketwin.host.pynn.model import Model
-from spiketwin.host.pynn.scales import Scales, never_fires, resets, thresholds
+from spiketwin.host.pynn.scales import (
+    Scales,
+    never_fires,
+    resets,
+    thresholds,
+    whole_weights,
+)
 from spiketwin.host.pynn.sources import moved
 
 Reals = NDArray[np.float64]
@@ -119,7 +125,7 @@ def _of_synapses(model: Model, scales: Scales) -> Iterator[Rounding | None]:
         blocks = [each for each in model.blocks if each.projection is projection]
         meant = np.concatenate([each.weight for each in blocks])
         held = [
-            np.rint(each.weight * units) / units
+            whole_weights(each, units) / units
             for each in blocks
             for units in [_units(scales, each)]
         ]

@@ -14,6 +14,7 @@ settles: by as much the 0 of the potential is moved from rest, to the *origin* o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,7 @@ from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_BITS, shifted_dec
 from spiketwin.hdl.spec.registers import limits
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidNetwork
+from spiketwin.host.pynn.blocks import Block, Pairs
 from spiketwin.host.pynn.model import Model, Neurons
 
 Reals = NDArray[np.float64]
@@ -247,6 +249,24 @@ def _round_units(values: Reals) -> Reals:
     unit = 2.0 ** (np.floor(np.log2(values)) - _SIGNIFICANT)
     made: Reals = np.floor(values / unit) * unit
     return made
+
+
+def bounds(pairs: Pairs, units: float) -> tuple[int, int]:
+    """Return the bounds of weights that learn in units, none of which is beyond those meant."""
+    low = math.ceil(round(pairs.w_min * units, _DIGITS))
+    return low, max(low, math.floor(round(pairs.w_max * units, _DIGITS)))
+
+
+def whole_weights(block: Block, units: Reals) -> Reals:
+    """Return the weights of synapses in whole units, given the units in 1 for each synapse.
+
+    Those that learn and are meant to be within their bounds are so in units, too.
+    """
+    whole: Reals = np.rint(block.weight * units)
+    if block.pairs is None or not len(units):
+        return whole
+    meant = (block.weight >= block.pairs.w_min) & (block.weight <= block.pairs.w_max)
+    return np.where(meant, np.clip(whole, *bounds(block.pairs, float(units[0]))), whole)
 
 
 def thresholds(neurons: Neurons, scales: Scales) -> IntArray:

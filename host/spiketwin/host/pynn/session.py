@@ -61,9 +61,11 @@ class Session:
         Projections whose weights were set since then.
     notes:
         What was warned of while the network was programmed.
+
+    `ticks` are those of the first run: how many spikes it has at a time says how large a core is.
     """
 
-    def __init__(self, state: Any) -> None:
+    def __init__(self, state: Any, ticks: int) -> None:
         self._state = state
         self.engines: list[Engine] = []
         self.past: list[Past] = []
@@ -81,6 +83,7 @@ class Session:
                 self.engines = _engines(state.options.targets, state.options)
                 self.past = [Past() for _ in self.engines]
             self.model: Model = modelled(state, self._span)
+            self._make_room(ticks)
             self._begin()
         except BaseException:
             self.close()
@@ -112,9 +115,28 @@ class Session:
         for past in self.past:
             past.accounts.clear()
         self._note_off_grid()
+        self._make_room(ticks)
         end = state.tick + ticks
         while state.tick < end:
             self._run_part(min(_LONGEST, end - state.tick))
+
+    def _make_room(self, ticks: int) -> None:
+        """Let all targets have room for the most events of a tick, before any of them runs."""
+        if not self.engines:
+            return
+        tick, most = self._state.tick, 0
+        for begin in range(tick, tick + ticks, _LONGEST):
+            end = min(begin + _LONGEST, tick + ticks)
+            events = self._arriving(self._spikes(begin, end), begin, end)
+            most = max(most, int(np.bincount(events[:, 0]).max(initial=0)))
+        # Each neuron that is driven may have another bias in every tick. All targets are asked
+        # before any is programmed anew.
+        changes = self._driven().size
+        if short := [each for each in self.engines if each.make_room(most, changes)]:
+            currents = self._currents(self.model, tick, 1)[0]
+            with _noting(self.notes), self._at_work():
+                for engine in short:
+                    engine.go_on(self.model, currents, tick, ())
 
     def note(self, text: str) -> None:
         """Keep a note for the report, once."""
@@ -227,25 +249,36 @@ class Session:
         state.tick += ticks
 
     def _events(self, begin: int, end: int) -> IntArray:
-        """Make the spikes of sources, and return the axon events of the ticks of a part."""
-        first = begin + 1 if begin else 0
-        latest = max((late for _, late in self.model.axons), default=0)
+        """Make the spikes of sources, keep them, and return the axon events of the ticks."""
         # All are made before any is kept, as those of one may be wrong.
-        coming = {
-            each: made(each, self._state, first, end + 1)
-            for each in self._state.populations
-            if each.is_source
-        }
+        coming = self._spikes(begin, end)
         self._note_missed()
         for population, spikes in coming.items():
-            population.recorder.add_spikes(spikes)
-            held = [self._coming[population]] if population in self._coming else []
-            self._coming[population] = joined([*held, spikes]).between(begin - latest, end + 1)
+            population.recorder.add_spikes(spikes.between(begin + 1 if begin else 0, end + 1))
+        self._coming = coming
+        return self._arriving(coming, begin, end)
+
+    def _spikes(self, begin: int, end: int) -> dict[Any, Spikes]:
+        """Return the spikes that sources have sent, or will, and that arrive in the ticks."""
+        now = self._state.tick
+        first = now + 1 if now else 0
+        from_on = begin - max((late for _, late in self.model.axons), default=0)
+        found = {}
+        for population in self._state.populations:
+            if population.is_source:
+                sent = self._coming.get(population)
+                new = made(population, self._state, max(first, from_on), end + 1)
+                whole = new if sent is None else joined([sent, new])
+                found[population] = whole.between(from_on, end + 1)
+        return found
+
+    def _arriving(self, spikes: dict[Any, Spikes], begin: int, end: int) -> IntArray:
+        """Return the axon events of some ticks, ascending, counted from the first of them."""
         rows = [np.empty((0, 2), np.int64)]
         for population, late in self.model.axons:
-            spikes = self._coming[population].between(begin - late, end - late)
-            axons = self.model.first_axon(population, late) + spikes.members
-            rows.append(np.stack([spikes.ticks + late - begin, axons], axis=1))
+            due = spikes[population].between(begin - late, end - late)
+            axons = self.model.first_axon(population, late) + due.members
+            rows.append(np.stack([due.ticks + late - begin, axons], axis=1))
         events = np.concatenate(rows)
         return events[np.lexsort((events[:, 1], events[:, 0]))]
 

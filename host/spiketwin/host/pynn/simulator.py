@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pyNN import common
+from pyNN import common, errors
 
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.text import shown
@@ -27,12 +27,20 @@ FIRST_STEP: Final = 0.1
 _MOST_TICKS: Final = (1 << 32) - 2
 """Ticks that a core counts."""
 
-_NEAR: Final = 1e-6
+NEAR: Final = 1e-6
 """Part of a tick by which a time may be off the grid and still be on it."""
 
 
 class ID(int, common.IDMixin):
     """The number of a cell, which also gives access to its parameters."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a parameter or a property; a name that is neither is an error."""
+        if name != "parent" and not hasattr(type(self), name):
+            known = self.celltype.get_parameter_names()
+            if name not in known:
+                raise errors.NonExistentParameterError(name, type(self.celltype).__name__, known)
+        common.IDMixin.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -122,9 +130,22 @@ class State:
         """The longest delay in ms: that of `setup`, or else any."""
         return math.inf if self._max_delay == "auto" else float(self._max_delay)
 
+    @property
+    def bounds_delays(self) -> bool:
+        """Whether `setup` was told a least or a longest delay."""
+        return bool(self._min_delay != "auto" or self._max_delay != "auto")
+
+    @property
+    def delay_bounds(self) -> tuple[float, float]:
+        """The least and the longest delay in ms that a connection may be given.
+
+        Where `setup` was not told the least one, shorter ones are rounded to a tick.
+        """
+        return 0.0 if self._min_delay == "auto" else float(self._min_delay), self.max_delay
+
     def ticks(self, times: NDArray[np.float64]) -> IntArray:
         """Return times in whole ticks, rounded up unless on the grid within 1e-6 ticks."""
-        return np.ceil(times / self.dt - _NEAR).astype(np.int64)
+        return np.ceil(times / self.dt - NEAR).astype(np.int64)
 
     def changed(self) -> None:
         """Take note that parameters are others than before."""
@@ -156,11 +177,11 @@ class State:
                 f"the end of a run must be in 0…{_MOST_TICKS * self.dt:g} ms, which is what a core "
                 f"counts in ticks of {self.dt:g} ms, not {end}"
             )
-        last = math.ceil(end / self.dt - _NEAR)
+        last = math.ceil(end / self.dt - NEAR)
         if self.session is None:
-            self.session = self._reported = Session(self)
+            self.session = self._reported = Session(self, last)
         self.session.run(last - self.tick)
-        if last - end / self.dt > _NEAR:
+        if last - end / self.dt > NEAR:
             self.session.note(
                 f"Runs end with a tick of {self.dt:g} ms: one until {end:g} ms went on until "
                 f"{last * self.dt:g} ms."

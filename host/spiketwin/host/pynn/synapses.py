@@ -5,12 +5,13 @@ As those of cells, parameters keep PyNN's names and units.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from pyNN.standardmodels import build_translations, synapses
 
 from spiketwin.host.pynn import simulator
-from spiketwin.host.pynn.cells import untranslated
+from spiketwin.host.pynn.cells import Checked, untranslated
+from spiketwin.host.pynn.given import check_parameters, check_values, taking
 
 _MODELS: Final = {"stdp"}
 """Timing and weight dependences have to name a model that they share."""
@@ -27,6 +28,10 @@ _WEIGHT_DEPENDENT: Final = (
 class _Delayed:
     """A synapse whose delay is the least one unless it is given."""
 
+    def __init__(self, **parameters: Any) -> None:
+        check_parameters(self, parameters, links=True)
+        super().__init__(**parameters)
+
     def _get_minimum_delay(self) -> float:
         return simulator.state.min_delay
 
@@ -37,8 +42,20 @@ class StaticSynapse(_Delayed, synapses.StaticSynapse):
     translations = untranslated(synapses.StaticSynapse)
 
 
+@taking(
+    __init__="timing_dependence such as SpikePairRule(), weight_dependence such as "
+    "AdditiveWeightDependence(), dendritic_delay_fraction in 0…1, and weight and delay"
+)
 class STDPMechanism(_Delayed, synapses.STDPMechanism):
     """PyNN's `STDPMechanism`, which runs on a core."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        given = {name: each for name, each in options.items() if name in ("weight", "delay")}
+        check_values("STDPMechanism", given, links=True)
+        synapses.STDPMechanism.__init__(self, *args, **options)
+        for name in ("timing_dependence", "weight_dependence"):
+            if getattr(self, name) is None:
+                raise TypeError(f"{name} is missing")
 
     base_translations = build_translations(
         ("weight", "weight"),
@@ -47,21 +64,21 @@ class STDPMechanism(_Delayed, synapses.STDPMechanism):
     )
 
 
-class SpikePairRule(synapses.SpikePairRule):
+class SpikePairRule(Checked, synapses.SpikePairRule):
     """PyNN's `SpikePairRule`, which runs on a core."""
 
     translations = untranslated(synapses.SpikePairRule)
     possible_models = _MODELS
 
 
-class AdditiveWeightDependence(synapses.AdditiveWeightDependence):
+class AdditiveWeightDependence(Checked, synapses.AdditiveWeightDependence):
     """PyNN's `AdditiveWeightDependence`, which runs on a core."""
 
     translations = untranslated(synapses.AdditiveWeightDependence)
     possible_models = _MODELS
 
 
-class Vogels2011Rule(synapses.Vogels2011Rule):
+class Vogels2011Rule(Checked, synapses.Vogels2011Rule):
     """PyNN's `Vogels2011Rule`, which can be made, and is refused when it is run."""
 
     translations = untranslated(synapses.Vogels2011Rule)
@@ -69,7 +86,7 @@ class Vogels2011Rule(synapses.Vogels2011Rule):
     refusal = "a core learns by pairs in their order: SpikePairRule would do instead"
 
 
-class MultiplicativeWeightDependence(synapses.MultiplicativeWeightDependence):
+class MultiplicativeWeightDependence(Checked, synapses.MultiplicativeWeightDependence):
     """PyNN's `MultiplicativeWeightDependence`, which can be made, and is refused when it is run."""
 
     translations = untranslated(synapses.MultiplicativeWeightDependence)
@@ -78,7 +95,7 @@ class MultiplicativeWeightDependence(synapses.MultiplicativeWeightDependence):
 
 
 class AdditivePotentiationMultiplicativeDepression(
-    synapses.AdditivePotentiationMultiplicativeDepression
+    Checked, synapses.AdditivePotentiationMultiplicativeDepression
 ):
     """PyNN's class of this name, which can be made, and is refused when it is run."""
 
@@ -87,7 +104,7 @@ class AdditivePotentiationMultiplicativeDepression(
     refusal = _WEIGHT_DEPENDENT
 
 
-class GutigWeightDependence(synapses.GutigWeightDependence):
+class GutigWeightDependence(Checked, synapses.GutigWeightDependence):
     """PyNN's `GutigWeightDependence`, which can be made, and is refused when it is run."""
 
     translations = untranslated(synapses.GutigWeightDependence)

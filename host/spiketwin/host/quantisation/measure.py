@@ -13,6 +13,7 @@ from spiketwin.hdl.spec.params import MAX_LINES
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.text import shown
 from spiketwin.hdl.spec.variables import Per
+from spiketwin.host.cautions import warn_of_repeats
 from spiketwin.host.core import Core
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import InvalidInput
@@ -224,12 +225,20 @@ def measure(
         An argument is wrong, or the report is of another network.
     SpiketwinError
         As `connect` and `Core.run` raise it.
+
+    Warns
+    -----
+    SpiketwinWarning
+        An axon is named several times in a tick, and counts once, as it reaches a layer with a
+        delay.
     """
     if net.n_neurons != report.meant.n_neurons or net.n_axons != report.meant.n_axons:
         raise InvalidInput("report must be the one that came with the network")
     task = Task(stimuli, ticks, None if labels is None else np.asarray(labels), readout)
     task.check(report.meant)
     ideal = floating(report.meant, task)
+    for each in stimuli:
+        warn_of_repeats(np.asarray(each, np.int64).reshape(-1, 2), net)
     found = beside(net, report, task, ideal, target)
     if not gains:
         return found

@@ -184,6 +184,8 @@ class QuantisationReport(Result):
     description:
         The network that was meant, as `measure` runs it; None from a front end whose networks
         cannot be described so.
+    dt:
+        Seconds of a tick; None where a tick stands for none.
     """
 
     json_keys: ClassVar[tuple[str, ...]] = (
@@ -197,6 +199,7 @@ class QuantisationReport(Result):
     notes: list[str]
     start: dict[str, IntArray]
     description: Meant | None = field(default=None, repr=False)
+    dt: float | None = None
 
     @property
     def meant(self) -> Meant:

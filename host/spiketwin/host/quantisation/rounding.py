@@ -260,8 +260,12 @@ def _notes(meant: Meant, layers: list[LayerHeld], net: Network, i_syn_width: int
         for layer in meant.layers
         if layer.reset_subtract
     ]
-    if any(p.delay and not p.source for p in meant.projections):
-        notes.append("An axon that is named several times in a tick arrives once behind a delay.")
+    notes += [
+        f"Axons {p.first}…{p.first + len(p.weights) - 1} reach {p.target} after a delay of "
+        f"{p.delay} ticks, and one that is named several times in a tick arrives there once."
+        for p in meant.projections
+        if p.delay and not p.source
+    ]
     never = net.threshold == NEVER_FIRES
     endless = never & (net.of_neurons("v_tau") == np.inf)
     if endless.any():

@@ -123,6 +123,36 @@ class Report(Result):
         ]
 
     @property
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Rows of the tables of a page by their titles; the first row of each is its head."""
+        model = self.model
+        synapses: list[tuple[Any, ...]] = [
+            ("projection", "delay in ticks", "synapses", "that learn", "least weight", "largest")
+        ]
+        for part, _ in self.parts:
+            weights = model.weights[part.synapses]
+            ends = (weights.min(), weights.max()) if len(weights) else (0.0, 0.0)
+            plastic = int(part.plastic[part.rows, part.columns].sum())
+            synapses.append((part.name, part.delay + 1, len(weights), plastic, *ends))
+        kinds: list[tuple[Any, ...]] = [("values", "how many", "off by at most", "a unit is")]
+        counts = {
+            "weights": len(model.weights), "inputs": len(model.values),
+            "leaks": int(np.isfinite(model.leaks).sum()), "states": len(model.states),
+            "stdp": len(model.apos) + len(model.aneg),
+        }  # fmt: skip
+        errors = self.rounded.as_json()
+        kinds += [(name, count, errors[name], 1 / self.scale) for name, count in counts.items()]
+        tables = {"Synapses": synapses, "Rounding": kinds}
+        if model.learns:
+            most = (1 << self.weight_width - 1) - 1
+            rows = zip(range(1, len(model.apos) + 1), model.apos, model.aneg, strict=True)
+            tables["STDP"] = [("ticks before", "apos", "aneg"), *rows]
+            tables["Bounds of weights that learn"] = [
+                ("least", "largest"), (-(most + 1) / self.scale, most / self.scale),
+            ]  # fmt: skip
+        return tables
+
+    @property
     def stimulus(self) -> Stimulus | None:
         """The input spikes of the network, up to the last one; None without."""
         if not len(self.spikes):
