@@ -19,6 +19,7 @@ def least_loss(code: int) -> np.uint32:
 
 @compiled
 def decayed(value: np.int32, code: np.uint32, shift: np.uint32, least: np.uint32) -> np.int32:
+    """Return a value after a tick of decay; `least` is the least loss of its code."""
     magnitude = np.uint32(-value) if value < 0 else np.uint32(value)
     # (magnitude · code) >> 8 in two halves, neither of which exceeds 32 bits.
     low = np.uint32(np.uint32(np.uint32(magnitude & 0xFF) * code) >> 8)
@@ -43,6 +44,7 @@ def decay_all(values: Int32, code: int, shift: int) -> None:
 
 @compiled
 def decayed_once(value: int, code: int, shift: int) -> int:
+    """Return a single value after a tick of decay."""
     return int(
         np.int64(decayed(np.int32(value), np.uint32(code), np.uint32(shift), least_loss(code)))
     )

@@ -25,6 +25,7 @@ from spiketwin.cosim.model.hashing import (
     digest_sources,
     digest_synapses,
     digest_word,
+    list_flags,
     spread,
 )
 from spiketwin.cosim.model.steps import (
@@ -502,7 +503,12 @@ def _record(
     s: State, o: owed.Owed, r: Settings, z: Sizes, log: Log, tick: int, fired: Int32
 ) -> None:
     """Record what the rows are owed by the neurons that fired, and what is too old settle."""
-    key_x, key_y = noise_key(r.seed, tick, a.PASS_POST)
+    key_x, key_y = np.uint16(0), np.uint16(0)
+    if r.stochastic:
+        key_x, key_y = noise_key(r.seed, tick, a.PASS_POST)
+    else:
+        form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
+        owed.note_sizes(o, s.step_post)
     owed.record(o, fired, key_x, key_y)
     oldest = owed.oldest_kept(o)
     if oldest > o.place[owed.NOW] - owed.RING:
@@ -904,23 +910,6 @@ def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
     return int(is_cut) - int(was_cut), theta > z.theta_top
 
 
-@compiled
-def list_flags(flags: Flags, numbers: Int32) -> int:
-    """List the numbers of the flags that are set; return how many there are."""
-    count, together = int(np.int64(0)), flags[: flags.size // 8 * 8].view(np.uint64)
-    for group in range(together.size):
-        if together[group]:
-            for j in range(8 * group, 8 * group + 8):
-                if flags[j]:
-                    numbers[count] = j
-                    count += 1
-    for j in range(8 * together.size, flags.size):
-        if flags[j]:
-            numbers[count] = j
-            count += 1
-    return count
-
-
 @inlined
 def _list_fired(s: State, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
     """List the neurons that fired; return their number, and the words put out so far."""
@@ -1181,7 +1170,9 @@ def _deliver_all(
     `event` is the number of the first event that may be of this tick. Return the digest, the number
     of the first event of a later tick, and the cycle in which *Update* begins.
     """
-    key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
+    key_x, key_y = np.uint16(0), np.uint16(0)
+    if r.stochastic or table is not None:
+        key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
     rows, digest = int(np.int64(0)), np.uint32(0)
     if table is not None:
         t = Table(*table)

@@ -21,12 +21,13 @@ import numpy.typing as npt
 
 from spiketwin.cosim.compilation import compiled
 from spiketwin.cosim.model.decay import decayed, least_loss
-from spiketwin.cosim.model.hashing import Flags, Int32, Weights, mix_round, spread
+from spiketwin.cosim.model.hashing import Flags, Int32, Weights, list_flags, mix_round, spread
 from spiketwin.cosim.model.steps import Word16
 from spiketwin.hdl.spec import arithmetic as a
 
 Int64 = npt.NDArray[np.int64]
 Counts = npt.NDArray[np.uint8]
+Steps = npt.NDArray[np.int16]
 Wide = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 
 RING: Final = 128
@@ -34,6 +35,9 @@ RING: Final = 128
 
 NOW, LOGGED = range(2)
 """Indices into `Owed.place`: the tick under way, counted by itself, and the number of entries."""
+
+_MOST_CHANGES: Final = 16
+"""Changes of the size of its steps that are noted of a source."""
 
 _SINGLE_COST: Final = 16
 """Synapses of a row to which a step is applied at once in the time of one post-event by itself."""
@@ -50,6 +54,11 @@ class Owed(NamedTuple):
     `pair_x` and `pair_y`, and `source_x` and `source_y`, are the words of a place that belong to
     each pair of neurons and of sources.
 
+    `latest` is the size of the steps of each source in the last tick, rounded to nearest, and 0
+    where nothing is owed. `changes` counts how often it has changed since `since`; the first
+    `_MOST_CHANGES` of them are noted as `changed`, the number of ticks from there, and `became`.
+    `differs` and `numbers` are room for those that change in a tick.
+
     `spikes`, of shape (RING, n_neurons), has for each tick how often every neuron had fired before
     its *Learn*, modulo 256. `first` has for each tick its first entry in the log, which is
     `neuron` and the words `noise_x` and `noise_y` from which the noise of a post-event begins.
@@ -63,6 +72,12 @@ class Owed(NamedTuple):
     place: Int64
     since: Int64
     trace: Int32
+    latest: Steps
+    changes: Int64
+    changed: Counts
+    became: Steps
+    differs: Flags
+    numbers: Int32
     bounded: Flags
     whole: Flags
     all_plastic: Flags
@@ -111,6 +126,12 @@ def none_owed(n_sources: int, n_neurons: int, narrow: bool) -> Owed:
         place=np.zeros(2, np.int64),
         since=np.zeros(n_sources, np.int64),
         trace=np.zeros(n_sources, np.int32),
+        latest=np.zeros(n_sources, np.int16),
+        changes=np.zeros(n_sources, np.int64),
+        changed=np.zeros((n_sources, _MOST_CHANGES), np.uint8),
+        became=np.zeros((n_sources, _MOST_CHANGES), np.int16),
+        differs=np.zeros(n_sources, np.bool_),
+        numbers=np.zeros(n_sources, np.int32),
         bounded=np.zeros(n_sources, np.bool_),
         whole=np.zeros(n_sources, np.bool_),
         all_plastic=np.ones(n_neurons, np.bool_),
@@ -151,6 +172,8 @@ def begin_to_owe(o: Owed, trace_pre: Int32) -> None:
     o.since[:] = o.place[NOW]
     o.trace[:] = trace_pre
     o.bounded[:] = False
+    o.latest[:] = 0
+    o.changes[:] = 0
 
 
 # --- recording -----------------------------------------------------------------------------------
@@ -174,6 +197,22 @@ def record(o: Owed, fired: Int32, key_x: np.uint16, key_y: np.uint16) -> None:
     o.place[NOW] = now + 1
     o.place[LOGGED] = entry
     o.first[(now + 1) & (RING - 1)] = entry
+
+
+@compiled
+def note_sizes(o: Owed, steps: Int32) -> None:
+    """Note of which sources the steps, rounded to nearest, have another size than before."""
+    for i in range(steps.size):
+        size = np.int16(np.int32(steps[i] + a.HALF_STEP) >> a.STEP_BITS)
+        o.differs[i] = size != o.latest[i]
+        o.latest[i] = size
+    for k in range(list_flags(o.differs, o.numbers)):
+        i = o.numbers[k]
+        number = o.changes[i]
+        if number < _MOST_CHANGES:
+            o.changed[i, number] = o.place[NOW] - o.since[i]
+            o.became[i, number] = o.latest[i]
+        o.changes[i] = number + 1
 
 
 @compiled
@@ -209,7 +248,10 @@ def settle(
     """Bring the row of a source, whose trace is `trace` now, up to date; return steps clamped."""
     now, since = o.place[NOW], o.since[source]
     before = o.trace[source]
-    o.since[source], o.trace[source] = now, trace
+    changes = o.changes[source]
+    o.since[source], o.trace[source], o.changes[source], o.latest[source] = now, trace, 0, 0
+    if changes == 0 and o.bounded[source] and not rule.stochastic:
+        return np.int64(0)
     first, last = o.first[since & (RING - 1)], o.first[now & (RING - 1)]
     if since == now or first == last:
         return np.int64(0)
@@ -217,7 +259,10 @@ def settle(
         plastic = o.all_plastic
     if not o.bounded[source]:
         o.bounded[source] = _are_bounded(row, plastic, rule.w_min, rule.w_max)
-    count = _form_sizes(o, rule, before, now - since)
+    if rule.stochastic or changes > _MOST_CHANGES:
+        count = _form_sizes(o, rule, before, now - since)
+    else:
+        count = _take_sizes(o, source, changes, now - since)
     if o.bounded[source]:
         if o.size[count - 1] == 0:
             count -= 1
@@ -247,6 +292,19 @@ def _size(rule: PostRule, trace: int) -> int:
     """Return a step: rounded to weight units, or as it is if noise is to round it."""
     step = ((rule.gain * int(np.int64(trace))) >> rule.shift) + rule.offset
     return step if rule.stochastic else (step + a.HALF_STEP) >> a.STEP_BITS
+
+
+@compiled
+def _take_sizes(o: Owed, source: int, changes: int, ticks: int) -> int:
+    """Divide ticks into stretches by the changes that were noted; return the number of stretches."""
+    o.size[0], count = 0, int(np.int64(0))
+    for k in range(changes):
+        o.end[count] = o.changed[source, k]
+        if o.end[count] > 0:
+            count += 1
+        o.size[count] = o.became[source, k]
+    o.end[count] = ticks
+    return count + 1
 
 
 @compiled
