@@ -123,10 +123,10 @@ def list_flags(flags: Flags, numbers: Int32) -> int:
     count, together = int(np.int64(0)), flags[: flags.size // 8 * 8].view(np.uint64)
     for group in range(together.size):
         if together[group]:
+            # Without a branch, which would be guessed wrong: what is not counted is overwritten.
             for j in range(8 * group, 8 * group + 8):
-                if flags[j]:
-                    numbers[count] = j
-                    count += 1
+                numbers[count] = j
+                count += int(np.int64(flags[j]))
     for j in range(8 * together.size, flags.size):
         if flags[j]:
             numbers[count] = j

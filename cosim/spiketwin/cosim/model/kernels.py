@@ -454,7 +454,7 @@ def _bump_trace_pre(s: State, r: Settings, z: Sizes, source: int) -> None:
 @compiled
 def _deliver(
     s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
-    digests: Word32 | None,
+    digests: Word32,
 ) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
     """Deliver the spike of a source; return its digest, and its numbers of saturations."""
     row, digest, cut = s.weight[source], np.uint32(0), np.int32(0)
@@ -474,7 +474,7 @@ def _deliver(
     return digest, i_syn_cut, cut
 
 
-@compiled
+@inlined
 def _settle(s: State, o: owed.Owed, r: Settings, z: Sizes, source: int) -> np.int64:
     """Bring the row of a source up to date; return how many steps are clamped."""
     if not (r.learn_post and s.row_learns[source]):
@@ -498,7 +498,7 @@ def _settle_before(s: State, o: owed.Owed, r: Settings, z: Sizes, log: Log, olde
             log.saturations[WEIGHT] += _settle(s, o, r, z, source)
 
 
-@compiled
+@inlined
 def _record(
     s: State, o: owed.Owed, r: Settings, z: Sizes, log: Log, tick: int, fired: Int32
 ) -> None:
@@ -516,7 +516,7 @@ def _record(
         owed.forget(o, oldest)
 
 
-@compiled
+@inlined
 def _deliver_settled(
     s: State, o: owed.Owed, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
     has_room: bool,
@@ -538,12 +538,12 @@ def _deliver_settled(
             y = np.uint16(key_y ^ spread(source, a.SPREAD_SPIKED[1]))
             cut += owed.deliver_and_step_noisy(o, row, plastic, r.w_min, r.w_max, x, y)
         else:
-            cut += owed.deliver_and_step(o, row, plastic, r.w_min, r.w_max)
+            cut += owed.deliver_and_step(o.arrived, o.row_change, row, plastic, r.w_min, r.w_max)
         o.bounded[source] = r.w_min <= r.w_max
         if not has_room:
             o.arrived[:] = 0  # what was added to the currents by itself
     elif has_room:
-        owed.deliver(o, row)
+        owed.deliver(o.arrived, row)
     _bump_trace_pre(s, r, z, source)
     o.trace[source] = s.trace_pre[source]
     return i_syn_cut, np.int32(cut)
@@ -1115,34 +1115,27 @@ def _count_word(kind: int, count: int) -> np.uint32:
 
 @compiled
 def _deliver_and_count(
-    s: State, table: tuple[Any, ...] | None, owes: tuple[Any, ...] | None, r: Settings, z: Sizes,
-    log: Log, now: int, source: int, key_x: np.uint16, key_y: np.uint16, has_room: bool,
-    digests: Word32 | None,
+    s: State, table: tuple[Any, ...] | None, r: Settings, z: Sizes, log: Log, now: int, source: int,
+    key_x: np.uint16, key_y: np.uint16, digests: Word32,
 ) -> np.uint32:  # fmt: skip
     """Deliver the spike of a source, and count what saturates; return its digest."""
-    digest, i_syn_cut, weight_cut = np.uint32(0), np.int32(0), np.int32(0)
-    if owes is not None:
-        i_syn_cut, weight_cut = _deliver_settled(
-            s, owed.Owed(*owes), r, z, source, key_x, key_y, has_room
+    if table is None:
+        digest, i_syn_cut, weight_cut = _deliver(s, r, z, source, key_x, key_y, digests)
+    else:
+        t = Table(*table)
+        digest, i_syn_cut, weight_cut = _deliver_walked(
+            s, t, r, z, now, source, key_x, key_y, digests
         )
-    if digests is not None:
-        if table is None:
-            digest, i_syn_cut, weight_cut = _deliver(s, r, z, source, key_x, key_y, digests)
-        else:
-            t = Table(*table)
-            digest, i_syn_cut, weight_cut = _deliver_walked(
-                s, t, r, z, now, source, key_x, key_y, digests
-            )
-            if t.relay_ring.size:
-                code = _set_relays(t, z, now, source)
-                if digests.size:
-                    digest ^= code
+        if t.relay_ring.size:
+            code = _set_relays(t, z, now, source)
+            if digests.size:
+                digest ^= code
     log.saturations[I_SYN] += i_syn_cut
     log.saturations[WEIGHT] += weight_cut
     return digest
 
 
-@compiled
+@inlined
 def _prepare_rows(
     s: State, table: tuple[Any, ...] | None, owes: tuple[Any, ...] | None, r: Settings, z: Sizes,
     spikes: int,
@@ -1153,7 +1146,8 @@ def _prepare_rows(
     has_room = False
     if owes is not None:
         if r.learn_pre:
-            owed.form_row_changes(owed.Owed(*owes), s.step_pre, r.stochastic)
+            o = owed.Owed(*owes)
+            owed.form_row_changes(o.row_change, o.row_limit, s.step_pre, r.stochastic)
         if not r.i_inh_en and spikes <= _ROWS_AT_ONCE:
             has_room = _have_room(s.i_syn, spikes, z.weight_top, z.i_syn_top)
     return has_room
@@ -1198,21 +1192,27 @@ def _deliver_all(
         else:
             source = z.n_axons + s.fired[k - named]
         rows += c.row[source]
-        digest ^= _deliver_and_count(
-            s, table, owes, r, z, log, now, source, key_x, key_y, has_room, digests
-        )
+        if owes is not None:
+            i_syn_cut, weight_cut = _deliver_settled(
+                s, owed.Owed(*owes), r, z, source, key_x, key_y, has_room
+            )
+            log.saturations[I_SYN] += i_syn_cut
+            log.saturations[WEIGHT] += weight_cut
+        if digests is not None:
+            digest ^= _deliver_and_count(s, table, r, z, log, now, source, key_x, key_y, digests)
     if owes is not None:
         if has_room:
-            owed.arrive(owed.Owed(*owes), s.i_syn)
+            owed.arrive(owed.Owed(*owes).arrived, s.i_syn)
     constant = int(np.int64(0))
     if table is not None:
         t = Table(*table)
         for relay in range(t.relay_delay.size):
             if (t.relays_due[relay // RELAY_WORD] >> np.uint32(relay % RELAY_WORD)) & 1:
                 source = z.n_axons + s.pending.size + relay
-                digest ^= _deliver_and_count(
-                    s, table, owes, r, z, log, now, source, key_x, key_y, has_room, digests
-                )
+                if digests is not None:
+                    digest ^= _deliver_and_count(
+                        s, table, r, z, log, now, source, key_x, key_y, digests
+                    )
                 rows += c.row[source]
         for k in range(t.active.size):
             if t.active[k]:

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from spiketwin.cosim.compilation import compiled
+from spiketwin.cosim.compilation import compiled, inlined
 from spiketwin.cosim.model.decay import decayed, least_loss
 from spiketwin.cosim.model.hashing import Flags, Int32, Weights, list_flags, mix_round, spread
 from spiketwin.cosim.model.steps import Word16
@@ -179,7 +179,7 @@ def begin_to_owe(o: Owed, trace_pre: Int32) -> None:
 # --- recording -----------------------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def record(o: Owed, fired: Int32, key_x: np.uint16, key_y: np.uint16) -> None:
     """Record the post-events of the tick under way, and go on to the next one."""
     now = o.place[NOW]
@@ -200,12 +200,18 @@ def record(o: Owed, fired: Int32, key_x: np.uint16, key_y: np.uint16) -> None:
 
 
 @compiled
-def note_sizes(o: Owed, steps: Int32) -> None:
-    """Note of which sources the steps, rounded to nearest, have another size than before."""
+def _compare(latest: Steps, differs: Flags, steps: Int32) -> None:
+    """Round steps to nearest, and flag those that have another size than before."""
     for i in range(steps.size):
         size = np.int16(np.int32(steps[i] + a.HALF_STEP) >> a.STEP_BITS)
-        o.differs[i] = size != o.latest[i]
-        o.latest[i] = size
+        differs[i] = size != latest[i]
+        latest[i] = size
+
+
+@inlined
+def note_sizes(o: Owed, steps: Int32) -> None:
+    """Note of which sources the steps, rounded to nearest, have another size than before."""
+    _compare(o.latest, o.differs, steps)
     for k in range(list_flags(o.differs, o.numbers)):
         i = o.numbers[k]
         number = o.changes[i]
@@ -215,7 +221,7 @@ def note_sizes(o: Owed, steps: Int32) -> None:
         o.changes[i] = number + 1
 
 
-@compiled
+@inlined
 def oldest_kept(o: Owed) -> int:
     """Return the tick from which on post-events may stay; what is older has to be applied now."""
     now = o.place[NOW]
@@ -241,7 +247,7 @@ def forget(o: Owed, oldest: int) -> None:
 # --- applying ------------------------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def settle(
     o: Owed, rule: PostRule, source: int, row: Weights, plastic: Flags, trace: int
 ) -> np.int64:
@@ -294,9 +300,9 @@ def _size(rule: PostRule, trace: int) -> int:
     return step if rule.stochastic else (step + a.HALF_STEP) >> a.STEP_BITS
 
 
-@compiled
+@inlined
 def _take_sizes(o: Owed, source: int, changes: int, ticks: int) -> int:
-    """Divide ticks into stretches by the changes that were noted; return the number of stretches."""
+    """Divide ticks into stretches by the changes that were noted; return their number."""
     o.size[0], count = 0, int(np.int64(0))
     for k in range(changes):
         o.end[count] = o.changed[source, k]
@@ -325,7 +331,7 @@ def _form_sizes(o: Owed, rule: PostRule, trace: np.int32, ticks: int) -> int:
     return count
 
 
-@compiled
+@inlined
 def _apply_together(
     o: Owed, rule: PostRule, row: Weights, plastic: Flags, since: int, count: int
 ) -> np.int64:
@@ -458,25 +464,27 @@ def _apply_singly(
 
 
 @compiled
-def form_row_changes(o: Owed, steps: Int32, stochastic: int) -> None:
+def form_row_changes(changes: Wide, limits: Word16, steps: Int32, stochastic: int) -> None:
     """Divide the steps of the pre-events of a tick into weight units and limits of noise."""
-    kind = o.row_change.dtype.type
+    kind = changes.dtype.type
     half = np.int32(0 if stochastic else a.HALF_STEP)
     for j in range(steps.size):
         step = np.int32(steps[j] + half)
-        o.row_change[j] = kind(step >> a.STEP_BITS)
-        o.row_limit[j] = np.uint16(0xFFFF - (step & 0xFFFF))
+        changes[j] = kind(step >> a.STEP_BITS)
+        limits[j] = np.uint16(0xFFFF - (step & 0xFFFF))
 
 
 @compiled
-def deliver_and_step(o: Owed, row: Weights, plastic: Flags, w_min: int, w_max: int) -> int:
+def deliver_and_step(
+    arrived: Wide, changes: Wide, row: Weights, plastic: Flags, w_min: int, w_max: int
+) -> int:
     """Add a row to what has arrived, then the changes to it; return how many are clamped."""
-    kind = o.arrived.dtype.type
+    kind = arrived.dtype.type
     low, high, cut = kind(w_min), kind(w_max), kind(0)
     for j in range(row.size):
         old = kind(row[j])
-        o.arrived[j] = kind(o.arrived[j] + old)
-        meant = kind(old + kind(o.row_change[j] if plastic[j] else kind(0)))
+        arrived[j] = kind(arrived[j] + old)
+        meant = kind(old + kind(changes[j] if plastic[j] else kind(0)))
         new = kind(min(max(meant, low), high))
         row[j] = new if plastic[j] else old
         cut = kind(cut + kind(new != meant if plastic[j] else 0))
@@ -509,16 +517,16 @@ def deliver_and_step_noisy(
 
 
 @compiled
-def deliver(o: Owed, row: Weights) -> None:
+def deliver(arrived: Wide, row: Weights) -> None:
     """Add a row to what has arrived."""
-    kind = o.arrived.dtype.type
+    kind = arrived.dtype.type
     for j in range(row.size):
-        o.arrived[j] = kind(o.arrived[j] + kind(row[j]))
+        arrived[j] = kind(arrived[j] + kind(row[j]))
 
 
 @compiled
-def arrive(o: Owed, i_syn: Int32) -> None:
+def arrive(arrived: Wide, i_syn: Int32) -> None:
     """Add what has arrived to currents that do not saturate."""
     for j in range(i_syn.size):
-        i_syn[j] = np.int32(i_syn[j] + np.int32(o.arrived[j]))
-        o.arrived[j] = 0
+        i_syn[j] = np.int32(i_syn[j] + np.int32(arrived[j]))
+        arrived[j] = 0
