@@ -279,7 +279,7 @@ def settle(
             return _apply_together(o, rule, row, plastic, since, count)
     _form_changes(o, rule, source, since, count, first, last)
     return _apply_singly(
-        o.change[first:last], o.neuron[first:last], row, plastic, rule, o.bounded[source]
+        o.change[first:last], o.neuron[first:last], row, plastic, rule.w_min, rule.w_max
     )
 
 
@@ -444,19 +444,18 @@ def _round_up(changes: Wide, limits: Word16, noise: Word16) -> None:
 
 @compiled
 def _apply_singly(
-    changes: Wide, neurons: Word16, row: Weights, plastic: Flags, rule: PostRule,
-    bounded: np.bool_,
-) -> np.int64:  # fmt: skip
+    changes: Wide, neurons: Word16, row: Weights, plastic: Flags, w_min: int, w_max: int
+) -> np.int64:
     """Apply changes to the weights to some neurons, in their order; return how many are clamped."""
-    cut, low, high = np.int64(0), np.int32(rule.w_min), np.int32(rule.w_max)
+    cut, low, high = np.int64(0), np.int32(w_min), np.int32(w_max)
     for k in range(changes.size):
-        if changes[k] != 0 or not bounded:
-            j = int(np.int64(neurons[k]))
-            if plastic[j]:
-                meant = np.int32(np.int32(row[j]) + np.int32(changes[k]))
-                new = min(max(meant, low), high)
-                row[j] = new
-                cut += np.int64(new != meant)
+        j = int(np.int64(neurons[k]))
+        if plastic[j]:
+            # Changes of 0 as well: a branch for them would be guessed wrong.
+            meant = np.int32(np.int32(row[j]) + np.int32(changes[k]))
+            new = min(max(meant, low), high)
+            row[j] = new
+            cut += np.int64(new != meant)
     return cut
 
 
