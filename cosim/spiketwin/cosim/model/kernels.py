@@ -697,8 +697,8 @@ def _drifted(own: Rule, drift: int, z: Sizes) -> Rule:
     """Return a rule with the bounds of what acts, whose stored weights fit their width."""
     top = z.weight_top
     # Of 32 bits, as are those of a rule that has not drifted.
-    low = np.int32(min(max(min(own.w_min, own.w_max) - drift, -top - 1), top) + drift)
-    high = np.int32(min(max(own.w_max - drift, -top - 1), top) + drift)
+    low: Any = np.int32(min(max(min(own.w_min, own.w_max) - drift, -top - 1), top) + drift)
+    high: Any = np.int32(min(max(own.w_max - drift, -top - 1), top) + drift)
     return Rule(
         own.stochastic, low, high, own.pre_gain, own.pre_offset, own.post_gain,
         own.post_offset, own.gain_shift, own.current_after, own.window, own.drift,

@@ -119,7 +119,7 @@ def none_owed(n_sources: int, n_neurons: int, narrow: bool) -> Owed:
 
     Weights have 8 bits if they are `narrow`, else 16.
     """
-    room, wide = 8 * n_neurons, np.int16 if narrow else np.int32
+    room = 8 * n_neurons
     pair_x, pair_y = _pair_places(n_neurons // 2)
     source_x, source_y = _pair_places((n_sources + 1) // 2)
     return Owed(
@@ -146,14 +146,18 @@ def none_owed(n_sources: int, n_neurons: int, narrow: bool) -> Owed:
         noise_y=np.zeros(room, np.uint16),
         end=np.zeros(RING, np.int64),
         size=np.zeros(RING, np.int32),
-        change=np.zeros(room, wide),
+        change=_wide(room, narrow),
         limit=np.zeros(room, np.uint16),
         noise=np.zeros(room, np.uint16),
-        row_change=np.zeros(n_neurons, wide),
+        row_change=_wide(n_neurons, narrow),
         row_limit=np.zeros(n_neurons, np.uint16),
         row_noise=np.zeros(n_neurons, np.uint16),
-        arrived=np.zeros(n_neurons, wide),
+        arrived=_wide(n_neurons, narrow),
     )
+
+
+def _wide(size: int, narrow: bool) -> Wide:
+    return np.zeros(size, np.int16) if narrow else np.zeros(size, np.int32)
 
 
 def _pair_places(count: int) -> tuple[Word16, Word16]:
@@ -224,7 +228,7 @@ def note_sizes(o: Owed, steps: Int32) -> None:
 @inlined
 def oldest_kept(o: Owed) -> int:
     """Return the tick from which on post-events may stay; what is older has to be applied now."""
-    now = o.place[NOW]
+    now = int(o.place[NOW])
     if o.place[LOGGED] + o.arrived.size > o.neuron.size:
         return now
     return now - RING // 2 + 1 if now & (RING // 2 - 1) == 0 else now - RING
@@ -294,7 +298,7 @@ def _are_bounded(row: Weights, plastic: Flags, w_min: int, w_max: int) -> np.boo
 
 
 @compiled
-def _size(rule: PostRule, trace: int) -> int:
+def _size(rule: PostRule, trace: int | np.int32) -> int:
     """Return a step: rounded to weight units, or as it is if noise is to round it."""
     step = ((rule.gain * int(np.int64(trace))) >> rule.shift) + rule.offset
     return step if rule.stochastic else (step + a.HALF_STEP) >> a.STEP_BITS
@@ -382,7 +386,7 @@ def _apply_twice(
         new = kind(new if plastic[j] else meant)
         row[j] = new
         # All steps go one way: the last one is clamped if any, and both if more than it is lost.
-        lost = kind(abs(kind(meant - new)))
+        lost = kind(meant - new if meant > new else new - meant)
         cut = kind(cut + kind(kind(lost > 0) + kind(lost > size)))
     return int(np.int64(cut))
 
@@ -415,7 +419,9 @@ def _form_changes(
 
 
 @compiled
-def _fill(changes: Wide, limits: Word16, change: int, limit: np.uint16) -> None:
+def _fill(
+    changes: Wide, limits: Word16, change: int | np.int16 | np.int32, limit: np.uint16
+) -> None:
     for k in range(changes.size):
         changes[k] = change
         limits[k] = limit
