@@ -95,34 +95,7 @@ class ModelCore:
         self.rules = np.zeros((p.n_rules, len(kernels.Rule._fields)), np.int32)
         self._held = [*self._all.values(), *scratch.values(), self._profiles, self.rules]
         self._saturations = np.zeros(len(SATURATIONS), np.int64)
-        rows = arithmetic.digest_rows(p.n_sources)
-        sizes = kernels.Sizes(
-            n_axons=p.n_axons,
-            neuron_lanes=p.neuron_lanes,
-            max_words_per_tick=p.max_words_per_tick,
-            learning=p.learning,
-            has_two_receptors=p.has_two_receptors,
-            has_profiles=p.has_profiles,
-            v_top=limits(p.v_width, signed=True)[1],
-            i_syn_top=limits(p.i_syn_width, signed=True)[1],
-            theta_top=limits(p.theta_width, signed=False)[1],
-            trace_top=limits(p.trace_width, signed=False)[1],
-            history_mark=1 << p.window_bits if p.window_bits else 0,
-            step_shift=p.trace_width + arithmetic.GAIN_BITS - arithmetic.STEP_BITS,
-            weight_mask=(1 << p.weight_width) - 1,
-            digest_rounds=p.digest_rounds,
-            digest_post=rows.post,
-            digest_neurons=rows.neurons,
-            digest_sources=rows.sources,
-            digest_relays=rows.relays,
-            digest_biases=rows.biases,
-            digest_drifts=rows.drifts,
-            weight_top=limits(p.weight_width, signed=True)[1],
-            drift_top=limits(p.drift_width, signed=True)[1],
-            sources=np.arange(p.n_sources, dtype=np.uint16),
-            neurons=np.arange(p.n_neurons, dtype=np.uint16),
-        )
-        self._sizes = tuple(sizes)
+        self._sizes = tuple(_sizes(p))
         self._table = _table(p, self._all, self.rules) if p.has_projections else None
         self._owed = (
             None
@@ -386,6 +359,37 @@ class ModelCore:
         if self._owed is not None:
             self._owed.whole[...] = s.plastic.all(axis=1)
         self._column_learns = bool(s.column_learns.any())
+
+
+def _sizes(p: CoreParams) -> kernels.Sizes:
+    """Return the sizes of a core that the kernel needs."""
+    rows = arithmetic.digest_rows(p.n_sources)
+    return kernels.Sizes(
+        n_axons=p.n_axons,
+        neuron_lanes=p.neuron_lanes,
+        max_words_per_tick=p.max_words_per_tick,
+        learning=p.learning,
+        has_two_receptors=p.has_two_receptors,
+        has_profiles=p.has_profiles,
+        v_top=limits(p.v_width, signed=True)[1],
+        i_syn_top=limits(p.i_syn_width, signed=True)[1],
+        theta_top=limits(p.theta_width, signed=False)[1],
+        trace_top=limits(p.trace_width, signed=False)[1],
+        history_mark=1 << p.window_bits if p.window_bits else 0,
+        step_shift=p.trace_width + arithmetic.GAIN_BITS - arithmetic.STEP_BITS,
+        weight_mask=(1 << p.weight_width) - 1,
+        digest_rounds=p.digest_rounds,
+        digest_post=rows.post,
+        digest_neurons=rows.neurons,
+        digest_sources=rows.sources,
+        digest_relays=rows.relays,
+        digest_biases=rows.biases,
+        digest_drifts=rows.drifts,
+        weight_top=limits(p.weight_width, signed=True)[1],
+        drift_top=limits(p.drift_width, signed=True)[1],
+        sources=np.arange(p.n_sources, dtype=np.uint16),
+        neurons=np.arange(p.n_neurons, dtype=np.uint16),
+    )
 
 
 def _checked(

@@ -831,6 +831,19 @@ def _set_relays(t: Table, z: Sizes, now: int, source: int) -> np.uint32:
 
 
 @compiled
+def _take_due(s: State, t: Table, z: Sizes, now: int) -> np.int32:
+    """Take what is due in a tick off the rings; return how many currents saturate."""
+    cut = np.int32(0)
+    if t.relay_ring.size:
+        _take_relays(t, now)
+    if t.i_syn_ring.size:
+        cut = np.int32(cut + _add_due(s.i_syn, t.i_syn_ring, t, now, z.i_syn_top))
+    if t.i_inh_ring.size:
+        cut = np.int32(cut + _add_due(s.i_inh, t.i_inh_ring, t, now, z.i_syn_top))
+    return cut
+
+
+@compiled
 def _deliver_constant(s: State, t: Table, r: Settings, z: Sizes, k: int) -> np.int32:
     """Deliver all spikes of a constant projection; return how many currents saturate."""
     begin, cut = t.projection_target[k] * t.lanes, np.int32(0)
@@ -1169,13 +1182,7 @@ def _deliver_all(
         key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
     rows, digest = int(np.int64(0)), np.uint32(0)
     if table is not None:
-        t = Table(*table)
-        if t.relay_ring.size:
-            _take_relays(t, now)
-        if t.i_syn_ring.size:
-            log.saturations[I_SYN] += _add_due(s.i_syn, t.i_syn_ring, t, now, z.i_syn_top)
-        if t.i_inh_ring.size:
-            log.saturations[I_SYN] += _add_due(s.i_inh, t.i_inh_ring, t, now, z.i_syn_top)
+        log.saturations[I_SYN] += _take_due(s, Table(*table), z, now)
     end = event
     while end < event_tick.size and event_tick[end] == now:
         end += 1
