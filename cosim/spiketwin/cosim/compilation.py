@@ -80,7 +80,12 @@ def announced(what: str, report: Callable[[str], None] | None = None) -> Iterato
 
 
 def _jit(function: Callable[_P, _R], **options: bool | str) -> Callable[_P, _R]:
-    return cast("Callable[_P, _R]", _njit(nogil=True, **options)(function))
+    """Compile without counts of references, so that nothing compiled can make an array.
+
+    Arguments outlive the call anyway. Counting them takes an atomic step for each array that a
+    function is given or takes out of a tuple, which was most of the time of a small tick.
+    """
+    return cast("Callable[_P, _R]", _njit(nogil=True, _nrt=False, **options)(function))
 
 
 @functools.cache

@@ -329,6 +329,62 @@ def test_many_ticks_in_one_call_are_the_ticks_one_by_one(
         assert np.array_equal(getattr(together, name), getattr(apart.model, name)), name
 
 
+OWING = (
+    "ncx,digest_rounds=1",
+    "tiny,digest_rounds=1,weight_width=16,v_width=24,i_syn_width=24",
+    "tiny,digest_rounds=1,n_profiles=8,receptors=2",
+)
+
+
+@pytest.mark.parametrize("size", OWING)
+def test_what_rows_are_owed_is_what_they_would_have_learned_at_once(size: str) -> None:
+    """Digests show every step in its tick, so a model that reports them owes nothing."""
+    spikes, learned = 0, 0
+    for seed in range(12):
+        owing, paying = (Pair(preset(size), seed, wild=seed % 2 == 1) for _ in range(2))
+        models, rng = (owing.model, paying.model), np.random.default_rng(seed)
+        first = owing.model.weight.copy()
+        for _ in range(8):
+            between_runs(models, rng)
+            # Longer than what is kept of post-events, and with sources that are silent for as long.
+            ticks = int(rng.integers(1, 300))
+            events = np.argwhere(
+                rng.random((ticks, owing.params.n_axons)) < rng.choice([0.001, 0.1])
+            )
+            events[:, 0] += owing.model.tick
+            paying.model.register["digest_en"] = 1
+            runs = [model.run(np.repeat(events, 2, axis=0), ticks) for model in models]
+            paying.model.register["digest_en"] = 0
+            assert np.array_equal(runs[0].spikes, runs[1].spikes)
+            spikes += len(runs[0].spikes)
+        for name in ("weight", *STATE):
+            assert np.array_equal(getattr(models[0], name), getattr(models[1], name)), name
+        assert models[0].saturations == models[1].saturations
+        learned += int(np.count_nonzero(models[0].weight != first))
+    assert min(spikes, learned) > 1000
+
+
+def between_runs(models: tuple[ModelCore, ...], rng: np.random.Generator) -> None:
+    """Change what steps depend on, in all models alike, or leave all as it is."""
+    which, value = int(rng.integers(0, 9)), int(rng.integers(-900, 900))
+    low, high = sorted(rng.integers(-8, 8, 2).tolist())
+    flags = rng.random(models[0].arrays["plastic"].shape) < rng.choice([0.5, 1.0])
+    for model in models:
+        model.register["learn_post"] = int(which != 7)
+        if which == 0:
+            model.register |= {"post_gain": value, "w_min": low, "w_max": high}
+        elif which == 1:
+            model.register |= {"stochastic": value & 1, "post_offset": 0, "pre_offset": 0}
+        elif which == 2:
+            model.clear(ClearMask(value & 63))
+        elif which == 3:
+            model.set_plastic(flags)
+        elif which == 4:
+            model.weight[value % 8] = low
+        elif which == 5:
+            model.trace_pre[value % 8] = 200
+
+
 def test_a_run_longer_than_one_call_of_the_kernel_is_whole() -> None:
     params = replace(preset("tiny"), learning=False)
     core = ModelCore(params)  # all thresholds 0: every neuron fires in every tick

@@ -361,7 +361,8 @@ class _Runner:
 
     def weights(self) -> Values:
         first = len(self._state.weight) - len(self._relays)
-        acting = kernels.acting(self._state, self._grid)
+        acting = self._state.weight.copy()
+        kernels.let_act(self._state, self._grid, acting)
         sums = acting[:first].copy()
         np.add.at(sums, self._relays, acting[first:])
         return sums

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spiketwin.cosim.compilation import compiled, entry
-from spiketwin.cosim.model.kernels import fill_noise, noise_key
+from spiketwin.cosim.model.steps import fill_noise, noise_key
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import WINDOW_BITS, WINDOW_BYTE
 
@@ -196,15 +196,13 @@ def _stored(weight: float, own: Rule) -> float:
 
 
 @entry
-def acting(s: State, g: Grid) -> Reals:
-    """Return the weights that act, shape (n_sources, n_neurons)."""
-    weights = s.weight.copy()
+def let_act(s: State, g: Grid, weights: Reals) -> None:
+    """Let a copy of the weights, shape (n_sources, n_neurons), become those that act."""
     for i in range(weights.shape[0]):
         for j in range(weights.shape[1]):
             if s.plastic[i, j]:
                 own = _rule(s, g, s.rule[i, j])
                 weights[i, j] = _stored(weights[i, j], own) + own.drift
-    return weights
 
 
 @compiled

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from spiketwin.cosim.model import hashing, kernels
+from spiketwin.cosim.model import hashing, kernels, owed
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import MAX_PROBE_RANGES, CoreParams
 from spiketwin.hdl.spec.probes import element_nibbles, probed
@@ -24,6 +24,7 @@ NO_BIASES: Final = np.empty((0, 3), np.int64)
 """No bias events."""
 
 _NOTHING: Final = np.empty(0, np.int32)
+_NO_EVENTS: Final = np.empty(0, np.int64), _NOTHING
 _NO_PROBES: Final = tuple(
     kernels.Probes(
         _NOTHING, _NOTHING, _NOTHING, _NOTHING, np.zeros(MAX_PROBE_RANGES, np.int64),
@@ -31,6 +32,9 @@ _NO_PROBES: Final = tuple(
     )
 )  # fmt: skip
 """What a core with a table reports if no probes are due."""
+
+_SETTLED: Final = frozenset(("weight", "plastic", "trace_pre", "source_profile"))
+"""Arrays that what rows are owed is applied to, or depends on."""
 
 _LOG_WORDS: Final = 1 << 18
 """Output words that one call of the kernel has room for, beyond those of one tick."""
@@ -64,7 +68,8 @@ class ModelCore:
 
     `arrays` holds the arrays of `spiketwin.hdl.spec.variables` by their names, in their shapes;
     `core.v` is ``core.arrays["v"]``. They may be written between runs, except `plastic`, which is
-    set with `set_plastic`. `register` holds the registers by name; `tick` is the next tick.
+    set with `set_plastic`. Get them anew after each run: weights are brought up to date as they are
+    asked for (`owed`). `register` holds the registers by name; `tick` is the next tick.
     `probe_left` is the number of ticks before the next one that reports probes; whoever writes
     the register `probe_period` sets it to 0.
     `profiles` holds what profiles have, shape (n_profiles, fields of `kernels.Profile`), and
@@ -78,48 +83,30 @@ class ModelCore:
         self.tick = 0
         self.probe_left = 0
 
-        self.arrays = {array.name: _zeros(p, array) for array in ARRAYS}
+        self._all = {array.name: _zeros(p, array) for array in ARRAYS}
         self._plastic_changed = False
         self._column_learns = False
         # The kernel receives only the arrays it uses: each further one makes every call slower.
-        used = {name: array for name, array in self.arrays.items() if name in kernels.State._fields}
+        used = {name: array for name, array in self._all.items() if name in kernels.State._fields}
         scratch = _scratch(p)
-        self.profiles = np.zeros((p.n_profiles, len(kernels.Profile._fields)), np.int32)
-        self._state = kernels.State(**used, **scratch, profiles=self.profiles)
+        self._profiles = np.zeros((p.n_profiles, len(kernels.Profile._fields)), np.int32)
+        self._state = kernels.State(**used, **scratch, profiles=self._profiles)
         self._arrays = tuple(self._state)
         self.rules = np.zeros((p.n_rules, len(kernels.Rule._fields)), np.int32)
-        self._held = [*self.arrays.values(), *scratch.values(), self.profiles, self.rules]
+        self._held = [*self._all.values(), *scratch.values(), self._profiles, self.rules]
         self._saturations = np.zeros(len(SATURATIONS), np.int64)
-        rows = arithmetic.digest_rows(p.n_sources)
-        sizes = kernels.Sizes(
-            n_axons=p.n_axons,
-            neuron_lanes=p.neuron_lanes,
-            max_words_per_tick=p.max_words_per_tick,
-            learning=p.learning,
-            has_two_receptors=p.has_two_receptors,
-            has_profiles=p.has_profiles,
-            v_top=limits(p.v_width, signed=True)[1],
-            i_syn_top=limits(p.i_syn_width, signed=True)[1],
-            theta_top=limits(p.theta_width, signed=False)[1],
-            trace_top=limits(p.trace_width, signed=False)[1],
-            history_mark=1 << p.window_bits if p.window_bits else 0,
-            step_shift=p.trace_width + arithmetic.GAIN_BITS - arithmetic.STEP_BITS,
-            weight_mask=(1 << p.weight_width) - 1,
-            digest_rounds=p.digest_rounds,
-            digest_post=rows.post,
-            digest_neurons=rows.neurons,
-            digest_sources=rows.sources,
-            digest_relays=rows.relays,
-            digest_biases=rows.biases,
-            digest_drifts=rows.drifts,
-            weight_top=limits(p.weight_width, signed=True)[1],
-            drift_top=limits(p.drift_width, signed=True)[1],
-            sources=np.arange(p.n_sources, dtype=np.uint16),
-            neurons=np.arange(p.n_neurons, dtype=np.uint16),
+        self._sizes = tuple(_sizes(p))
+        self._table = _table(p, self._all, self.rules) if p.has_projections else None
+        self._owed = (
+            None
+            if p.has_projections
+            else owed.none_owed(p.n_sources, p.n_neurons, p.weight_width <= 8)
         )
-        self._sizes = tuple(sizes)
-        self._table = _table(p, self.arrays, self.rules) if p.has_projections else None
-        self._schedules = _schedules(p, self.arrays)
+        self._owes = None if self._owed is None else tuple(self._owed)
+        self._owed_by: tuple[int, ...] | None = None  # the settings of the steps that are owed
+        if self._owed is not None:
+            self._held.append(self._owed.whole)
+        self._schedules = _schedules(p, self._all)
         self._layout_changed = False
         self._words = np.empty(p.spike_queue_depth, np.uint32)
         self._digest = np.empty(1, np.uint32)
@@ -129,19 +116,34 @@ class ModelCore:
         self._no_digest = self._digest[:0] if whole else None
         self._no_probes = _NO_PROBES if whole else None
         self._no_biases = _biases(NO_BIASES) if whole else None
-        self._cleared = [(int(v.clear), self.arrays[v.name]) for v in ARRAYS if v.clear is not None]
+        self._cleared = [(int(v.clear), self._all[v.name]) for v in ARRAYS if v.clear is not None]
 
     def __getattr__(self, name: str) -> npt.NDArray[Any]:
         """Return an array by its name."""
         try:
-            return cast("npt.NDArray[Any]", self.__dict__["arrays"][name])
+            array = self.__dict__["_all"][name]
         except KeyError:
             raise AttributeError(f"a core has no {name!r}") from None
+        if name in _SETTLED:
+            self._settle()
+        return cast("npt.NDArray[Any]", array)
+
+    @property
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Arrays of the core by their names."""
+        self._settle()
+        return self._all
+
+    @property
+    def profiles(self) -> npt.NDArray[np.int32]:
+        """What profiles have."""
+        self._settle()
+        return self._profiles
 
     @property
     def plastic(self) -> hashing.Flags:
         """Plastic flags, read-only."""
-        view: hashing.Flags = self.arrays["plastic"].view()
+        view: hashing.Flags = self._all["plastic"].view()
         view.flags.writeable = False
         return view
 
@@ -154,6 +156,7 @@ class ModelCore:
     @property
     def saturations(self) -> dict[str, int]:
         """Saturation counts since the last reset, by `registers.SATURATIONS`."""
+        self._settle()
         counts = self._saturations.tolist()
         return {c.name: n for c, n in zip(SATURATIONS, counts, strict=True)}
 
@@ -163,17 +166,19 @@ class ModelCore:
         All these elements must exist.
         """
         values = np.ravel(flags)
-        self.arrays["plastic"].reshape(-1)[start : start + values.size] = values
+        self._settle()
+        self._all["plastic"].reshape(-1)[start : start + values.size] = values
         self._plastic_changed = True
 
     def set_layout(self, name: str, values: npt.ArrayLike, start: int = 0) -> None:
         """Set elements of an array of `variables.LAYOUT`, from element `start` on."""
         flat = np.ravel(values)
-        self.arrays[name].reshape(-1)[start : start + flat.size] = flat
+        self._all[name].reshape(-1)[start : start + flat.size] = flat
         self._layout_changed = True
 
     def clear(self, mask: ClearMask) -> None:
         """Set the state that `mask` names to 0."""
+        self._settle()
         wanted = int(mask)
         for bit, array in self._cleared:
             if wanted & bit:
@@ -188,6 +193,8 @@ class ModelCore:
 
     def take_over(self, other: ModelCore) -> None:
         """Copy everything from another core of the same sizes."""
+        self._settle()
+        other._settle()
         for mine, its in zip(self._held, other._held, strict=True):
             mine[...] = its
         self._plastic_changed, self._column_learns = other._plastic_changed, other._column_learns
@@ -198,6 +205,7 @@ class ModelCore:
 
     def forget_counts(self) -> None:
         """Set `saturations` to 0."""
+        self._settle()
         self._saturations[:] = 0
 
     def add_counts(self, saturations: dict[str, int]) -> None:
@@ -272,17 +280,19 @@ class ModelCore:
         if self._plastic_changed:
             self._arrange_plastic()
         if self._layout_changed:
-            self._schedules, self._layout_changed = _schedules(self.params, self.arrays), False
+            self._schedules, self._layout_changed = _schedules(self.params, self._all), False
         if room > self._words.size:
             self._words = np.empty(room, np.uint32)
         register = self.register
         if not self.params.has_rules:
             self.rules[0] = _rule(register)
+        settings = _settings(register)
         learns = register["learn_post"] and self._column_learns
+        self._owe(settings if learns and not register["digest_en"] else None)
         done, put, events, rewritten, cycles = kernels.run_ticks(
-            self._arrays, _settings(register), self._sizes, self._schedules[bool(learns)],
-            self._table, self.tick, ticks, event_tick, event_axon, self._words[:room],
-            self._saturations,
+            self._arrays, settings, self._sizes, self._schedules[bool(learns)], self._table,
+            None if register["digest_en"] else self._owes, self.tick, ticks,
+            event_tick, event_axon, self._words[:room], self._saturations,
             self._digest if register["digest_en"] else self._no_digest,
             self._probes() if register["probe_period"] else self._no_probes,
             _biases(biases) if self.params.bias_events else self._no_biases,
@@ -292,15 +302,35 @@ class ModelCore:
             self.probe_left = (self.probe_left - done) % register["probe_period"]
         return Ran(self._words[:put], events, rewritten, cycles)
 
+    def _owe(self, settings: tuple[int, ...] | None) -> None:
+        """Let steps by these settings be owed from now on, or with None none at all."""
+        if settings != self._owed_by:
+            self._settle()
+            if settings is not None and self._owed is not None:
+                owed.begin_to_owe(self._owed, self._all["trace_pre"])
+                self._owed_by = settings
+
+    def _settle(self) -> None:
+        """Bring all rows up to date; what steps depend on may be written after it."""
+        if self._owed_by is None:
+            return
+        settings, self._owed_by = self._owed_by, None
+        kernels.run_ticks(
+            self._arrays, settings, self._sizes, self._schedules[0], None, self._owes, self.tick, 0,
+            *_NO_EVENTS, self._words, self._saturations, None,
+            self._probes() if self.register["probe_period"] else None,
+            _biases(NO_BIASES) if self.params.bias_events else None,
+        )  # fmt: skip
+
     def _probes(self) -> tuple[Any, ...]:
         """Return `kernels.Probes` of the next ticks."""
         p, register = self.params, self.register
         reported = probed(p)
         ranges, nibbles = [_NOTHING] * MAX_PROBE_RANGES, np.zeros(MAX_PROBE_RANGES, np.int64)
-        chosen = (self.arrays[f"probe_{name}"].tolist() for name in ("space", "first", "count"))
+        chosen = (self._all[f"probe_{name}"].tolist() for name in ("space", "first", "count"))
         for k, (space, begin, count) in enumerate(zip(*chosen, strict=True)):
             for array in (v for v in reported.values() if v.space == space):
-                ranges[k] = self.arrays[array.name][begin : begin + count]
+                ranges[k] = self._all[array.name][begin : begin + count]
                 nibbles[k] = element_nibbles(array, p)
         first, second, third, fourth = ranges
         return tuple(
@@ -313,7 +343,7 @@ class ModelCore:
                 period=register["probe_period"],
                 words=register["probe_words"],
                 left=self.probe_left,
-                cycles=schedule.probe_cycles(p, int(self.arrays["probe_count"].sum())),
+                cycles=schedule.probe_cycles(p, int(self._all["probe_count"].sum())),
             )
         )
 
@@ -327,7 +357,40 @@ class ModelCore:
         s.plastic_by_neuron[...] = s.plastic.T
         s.row_learns[...] = s.plastic.any(axis=1)
         s.column_learns[...] = s.plastic.any(axis=0)
+        if self._owed is not None:
+            self._owed.whole[...] = s.plastic.all(axis=1)
         self._column_learns = bool(s.column_learns.any())
+
+
+def _sizes(p: CoreParams) -> kernels.Sizes:
+    """Return the sizes of a core that the kernel needs."""
+    rows = arithmetic.digest_rows(p.n_sources)
+    return kernels.Sizes(
+        n_axons=p.n_axons,
+        neuron_lanes=p.neuron_lanes,
+        max_words_per_tick=p.max_words_per_tick,
+        learning=p.learning,
+        has_two_receptors=p.has_two_receptors,
+        has_profiles=p.has_profiles,
+        v_top=limits(p.v_width, signed=True)[1],
+        i_syn_top=limits(p.i_syn_width, signed=True)[1],
+        theta_top=limits(p.theta_width, signed=False)[1],
+        trace_top=limits(p.trace_width, signed=False)[1],
+        history_mark=1 << p.window_bits if p.window_bits else 0,
+        step_shift=p.trace_width + arithmetic.GAIN_BITS - arithmetic.STEP_BITS,
+        weight_mask=(1 << p.weight_width) - 1,
+        digest_rounds=p.digest_rounds,
+        digest_post=rows.post,
+        digest_neurons=rows.neurons,
+        digest_sources=rows.sources,
+        digest_relays=rows.relays,
+        digest_biases=rows.biases,
+        digest_drifts=rows.drifts,
+        weight_top=limits(p.weight_width, signed=True)[1],
+        drift_top=limits(p.drift_width, signed=True)[1],
+        sources=np.arange(p.n_sources, dtype=np.uint16),
+        neurons=np.arange(p.n_neurons, dtype=np.uint16),
+    )
 
 
 def _checked(

@@ -115,3 +115,20 @@ def digest_word(row: int, column: int, word: int, rounds: int) -> np.uint32:
     x, y = place(row, column)
     x, y = _with_word(x, y, np.uint32(word))
     return _finished(x, y, rounds)
+
+
+@compiled
+def list_flags(flags: Flags, numbers: Int32) -> int:
+    """List the numbers of the flags that are set; return how many there are."""
+    count, together = int(np.int64(0)), flags[: flags.size // 8 * 8].view(np.uint64)
+    for group in range(together.size):
+        if together[group]:
+            # Without a branch, which would be guessed wrong: what is not counted is overwritten.
+            for j in range(8 * group, 8 * group + 8):
+                numbers[count] = j
+                count += int(np.int64(flags[j]))
+    for j in range(8 * together.size, flags.size):
+        if flags[j]:
+            numbers[count] = j
+            count += 1
+    return count

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spiketwin.cosim.compilation import compiled, entry, inlined
+from spiketwin.cosim.model import owed
+from spiketwin.cosim.model.decay import decay_all, decayed, decayed_once, leaked, least_loss
 from spiketwin.cosim.model.hashing import (
     Flags,
     Int32,
@@ -23,8 +25,16 @@ from spiketwin.cosim.model.hashing import (
     digest_sources,
     digest_synapses,
     digest_word,
-    mix_round,
+    list_flags,
     spread,
+)
+from spiketwin.cosim.model.steps import (
+    Word16,
+    apply_steps,
+    fill_halves,
+    fill_noise,
+    form_steps,
+    noise_key,
 )
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import DIGEST_WORDS, RELAY_WORD, WINDOW_BYTE
@@ -36,11 +46,12 @@ from spiketwin.hdl.spec.variables import WALK_FIRST_BITS
 
 Int8 = npt.NDArray[np.int8]
 Int64 = npt.NDArray[np.int64]
-Word16 = npt.NDArray[np.uint16]
 Word32 = npt.NDArray[np.uint32]
 
 _COUNTED: Final = 8
 """Upper bits of the kinds of words that carry a count."""
+_ROWS_AT_ONCE: Final = 255
+"""Rows whose sum fits twice the width of a weight."""
 _GROUP_PLACE: Final = SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
 
 _CONSTANT: Final = int(ProjectionKind.CONSTANT)
@@ -313,109 +324,7 @@ class Log(NamedTuple):
     saturations: Int64
 
 
-# --- decay -------------------------------------------------------------------------------------
-
-
-@compiled
-def _least_loss(code: int) -> np.uint32:
-    """Return the least that a tick of decay takes away; `DECAY_AT_ONCE` exceeds any magnitude."""
-    if code == a.DECAY_NONE:
-        return np.uint32(0)
-    return np.uint32(1 << 24) if code == a.DECAY_AT_ONCE else np.uint32(1)
-
-
-@compiled
-def _decayed(value: np.int32, code: np.uint32, shift: np.uint32, least: np.uint32) -> np.int32:
-    magnitude = np.uint32(-value) if value < 0 else np.uint32(value)
-    # (magnitude · code) >> 8 in two halves, neither of which exceeds 32 bits.
-    low = np.uint32(np.uint32(np.uint32(magnitude & 0xFF) * code) >> 8)
-    high = np.uint32(np.uint32(magnitude >> 8) * code)
-    lost = np.uint32(np.uint32(np.uint32(high + low) >> np.uint32(shift + 7)) + 1) >> 1
-    lost = np.uint32(lost)
-    lost = lost if lost > least else least
-    lost = lost if lost < magnitude else magnitude
-    rest = np.int32(magnitude - lost)
-    return np.int32(-rest) if value < 0 else rest
-
-
-@compiled
-def decay_all(values: Int32, code: int, shift: int) -> None:
-    """Let every value decay for one tick (`arithmetic.decay`), in place."""
-    if code == a.DECAY_NONE:
-        return
-    factor, divided, least = np.uint32(code), np.uint32(shift), _least_loss(code)
-    for k in range(values.size):
-        values[k] = _decayed(values[k], factor, divided, least)
-
-
-@compiled
-def _decayed_once(value: int, code: int, shift: int) -> int:
-    return int(
-        np.int64(_decayed(np.int32(value), np.uint32(code), np.uint32(shift), _least_loss(code)))
-    )
-
-
-@compiled
-def _leaked(value: int, units: int) -> int:
-    """Return the result of `arithmetic.leak`."""
-    return max(0, value - units) if value > 0 else min(0, value + units)
-
-
 # --- learning ----------------------------------------------------------------------------------
-
-
-@compiled
-def noise_key(seed: int, tick: int, which_pass: int) -> tuple[np.uint16, np.uint16]:
-    """Return the result of `arithmetic.noise_key`."""
-    x, y = np.uint16(seed & 0xFFFF), np.uint16(seed >> 16)
-    for part in (tick & 0xFFFF, (tick >> 16) & 0xFFFF):
-        x, y = mix_round(x, y)
-        y = np.uint16(y ^ np.uint16(part))
-    for _ in range(a.KEY_ROUNDS * (2 if which_pass == a.PASS_POST else 1)):
-        x, y = mix_round(x, y)
-    return x, y
-
-
-@compiled
-def fill_noise(
-    out: Word16, key_x: np.uint16, key_y: np.uint16, spiked: int, others: Word16
-) -> None:
-    """Write the `arithmetic.noise` of a row or column, whose indices are `others`, to `out`."""
-    key_x = np.uint16(key_x ^ spread(spiked, a.SPREAD_SPIKED[0]))
-    key_y = np.uint16(key_y ^ spread(spiked, a.SPREAD_SPIKED[1]))
-    for k in range(out.size):
-        pair = others[k] >> 1
-        x = np.uint16(key_x ^ spread(pair, a.SPREAD_PAIR[0]))
-        y = np.uint16(key_y ^ spread(pair, a.SPREAD_PAIR[1]))
-        for _ in range(a.NOISE_ROUNDS):
-            x, y = mix_round(x, y)
-        out[k] = y if others[k] & 1 else x
-
-
-@compiled
-def form_steps(steps: Int32, traces: Int32, gain: int, offset: int, shift: int) -> None:
-    """Write the `arithmetic.weight_step` of every trace to `steps`."""
-    narrow_gain, narrow_offset = np.int32(gain), np.int32(offset)
-    for k in range(steps.size):
-        steps[k] = np.int32(np.int32(narrow_gain * traces[k]) >> shift) + narrow_offset
-
-
-@compiled
-def apply_steps(
-    weights: Weights, plastic: Flags, steps: Int32, rounding: Word16, w_min: int, w_max: int
-) -> np.int32:
-    """Apply `arithmetic.stepped_weight` to every plastic weight; return the number clamped."""
-    low, high, cut = np.int32(w_min), np.int32(w_max), np.int32(0)
-    for k in range(weights.size):
-        old = np.int32(weights[k])
-        meant = np.int32(old + (np.int32(steps[k] + np.int32(rounding[k])) >> a.STEP_BITS))
-        new = meant if meant > low else low
-        new = new if new < high else high
-        new = new if plastic[k] else old
-        meant = meant if plastic[k] else old
-        weights[k] = new
-        cut = np.int32(cut + (np.int32(1) if new != meant else np.int32(0)))
-    return cut
 
 
 @compiled
@@ -545,7 +454,7 @@ def _bump_trace_pre(s: State, r: Settings, z: Sizes, source: int) -> None:
 @compiled
 def _deliver(
     s: State, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
-    digests: Word32 | None,
+    digests: Word32,
 ) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
     """Deliver the spike of a source; return its digest, and its numbers of saturations."""
     row, digest, cut = s.weight[source], np.uint32(0), np.int32(0)
@@ -563,6 +472,91 @@ def _deliver(
             )
     _bump_trace_pre(s, r, z, source)
     return digest, i_syn_cut, cut
+
+
+@inlined
+def _settle(s: State, o: owed.Owed, r: Settings, z: Sizes, source: int) -> np.int64:
+    """Bring the row of a source up to date; return how many steps are clamped."""
+    if not (r.learn_post and s.row_learns[source]):
+        return np.int64(0)
+    decay, shift = int(r.trace_pre_decay), int(r.trace_pre_decay_shift)
+    if z.has_profiles:
+        own = _profile(s, s.source_profile[source])
+        decay, shift = int(own.trace_pre_decay), int(own.trace_pre_decay_shift)
+    rule = owed.PostRule(
+        int(r.post_gain), int(r.post_offset), int(z.step_shift), int(r.stochastic), int(r.w_min),
+        int(r.w_max), decay, shift,
+    )  # fmt: skip
+    return owed.settle(o, rule, source, s.weight[source], s.plastic[source], s.trace_pre[source])
+
+
+@compiled
+def _settle_before(s: State, o: owed.Owed, r: Settings, z: Sizes, log: Log, oldest: int) -> None:
+    """Bring all rows up to date that are owed post-events of before a tick."""
+    for source in range(o.since.size):
+        if o.since[source] < oldest:
+            log.saturations[WEIGHT] += _settle(s, o, r, z, source)
+
+
+@inlined
+def _record(
+    s: State, o: owed.Owed, r: Settings, z: Sizes, log: Log, tick: int, fired: Int32
+) -> None:
+    """Record what the rows are owed by the neurons that fired, and what is too old settle."""
+    key_x, key_y = np.uint16(0), np.uint16(0)
+    if r.stochastic:
+        key_x, key_y = noise_key(r.seed, tick, a.PASS_POST)
+    else:
+        form_steps(s.step_post, s.trace_pre, r.post_gain, r.post_offset, z.step_shift)
+        owed.note_sizes(o, s.step_post)
+    owed.record(o, fired, key_x, key_y)
+    oldest = owed.oldest_kept(o)
+    if oldest > o.place[owed.NOW] - owed.RING:
+        _settle_before(s, o, r, z, log, oldest)
+        owed.forget(o, oldest)
+
+
+@inlined
+def _deliver_settled(
+    s: State, o: owed.Owed, r: Settings, z: Sizes, source: int, key_x: np.uint16, key_y: np.uint16,
+    has_room: bool,
+) -> tuple[np.int32, np.int32]:  # fmt: skip
+    """Deliver the spike of a source after what its row is owed; return numbers of saturations.
+
+    With `has_room` no current can saturate in this tick, and the order of rows does not matter.
+    """
+    row, cut, i_syn_cut = s.weight[source], _settle(s, o, r, z, source), np.int32(0)
+    plastic = o.all_plastic if o.whole[source] else s.plastic[source]
+    if not has_room:
+        if r.i_inh_en:
+            i_syn_cut = add_split_row(s.i_syn, s.i_inh, row, z.i_syn_top)
+        else:
+            i_syn_cut = add_row(s.i_syn, row, z.i_syn_top)
+    if r.learn_pre and s.row_learns[source]:
+        if r.stochastic:
+            x = np.uint16(key_x ^ spread(source, a.SPREAD_SPIKED[0]))
+            y = np.uint16(key_y ^ spread(source, a.SPREAD_SPIKED[1]))
+            cut += owed.deliver_and_step_noisy(o, row, plastic, r.w_min, r.w_max, x, y)
+        else:
+            cut += owed.deliver_and_step(o.arrived, o.row_change, row, plastic, r.w_min, r.w_max)
+        o.bounded[source] = r.w_min <= r.w_max
+        if not has_room:
+            o.arrived[:] = 0  # what was added to the currents by itself
+    elif has_room:
+        owed.deliver(o.arrived, row)
+    _bump_trace_pre(s, r, z, source)
+    o.trace[source] = s.trace_pre[source]
+    return i_syn_cut, np.int32(cut)
+
+
+@compiled
+def _have_room(i_syn: Int32, spikes: int, weight_top: int, top: int) -> bool:
+    """Return whether no current can saturate, whatever the weights of so many spikes are."""
+    peak = np.int32(0)
+    for j in range(i_syn.size):
+        size = np.int32(-i_syn[j]) if i_syn[j] < 0 else i_syn[j]
+        peak = size if size > peak else peak
+    return int(np.int64(peak)) + spikes * (weight_top + 1) <= top
 
 
 @compiled
@@ -702,11 +696,11 @@ def _drift(t: Table, projection: int) -> int:
 def _drifted(own: Rule, drift: int, z: Sizes) -> Rule:
     """Return a rule with the bounds of what acts, whose stored weights fit their width."""
     top = z.weight_top
-    bounds = np.empty(2, np.int32)  # of 32 bits, as are those of a rule that has not drifted
-    bounds[0] = min(max(min(own.w_min, own.w_max) - drift, -top - 1), top) + drift
-    bounds[1] = min(max(own.w_max - drift, -top - 1), top) + drift
+    # Of 32 bits, as are those of a rule that has not drifted.
+    low: Any = np.int32(min(max(min(own.w_min, own.w_max) - drift, -top - 1), top) + drift)
+    high: Any = np.int32(min(max(own.w_max - drift, -top - 1), top) + drift)
     return Rule(
-        own.stochastic, bounds[0], bounds[1], own.pre_gain, own.pre_offset, own.post_gain,
+        own.stochastic, low, high, own.pre_gain, own.pre_offset, own.post_gain,
         own.post_offset, own.gain_shift, own.current_after, own.window, own.drift,
     )  # fmt: skip
 
@@ -757,7 +751,7 @@ def _learn_gathered(
     if own.stochastic:
         fill_noise(noise, key_x, key_y, spiked, others)
     else:
-        noise[:] = a.HALF_STEP
+        fill_halves(noise)
     changes = t.row_change[:count]
     if which_pass == a.PASS_POST and own.window:
         form_window_changes(changes, traces, noise, _window(t, own.window), own.gain_shift, offset)
@@ -837,6 +831,19 @@ def _set_relays(t: Table, z: Sizes, now: int, source: int) -> np.uint32:
 
 
 @compiled
+def _take_due(s: State, t: Table, z: Sizes, now: int) -> np.int32:
+    """Take what is due in a tick off the rings; return how many currents saturate."""
+    cut = np.int32(0)
+    if t.relay_ring.size:
+        _take_relays(t, now)
+    if t.i_syn_ring.size:
+        cut = np.int32(cut + _add_due(s.i_syn, t.i_syn_ring, t, now, z.i_syn_top))
+    if t.i_inh_ring.size:
+        cut = np.int32(cut + _add_due(s.i_inh, t.i_inh_ring, t, now, z.i_syn_top))
+    return cut
+
+
+@compiled
 def _deliver_constant(s: State, t: Table, r: Settings, z: Sizes, k: int) -> np.int32:
     """Deliver all spikes of a constant projection; return how many currents saturate."""
     begin, cut = t.projection_target[k] * t.lanes, np.int32(0)
@@ -857,14 +864,14 @@ def integrate(
     floor: int, i_syn_shift: int,
 ) -> None:  # fmt: skip
     """Sum up every neuron's potential, above the floor but not yet saturated to its width."""
-    factor, divided, least = np.uint32(code), np.uint32(shift), _least_loss(code)
+    factor, divided, least = np.uint32(code), np.uint32(shift), least_loss(code)
     low, places, half = np.int32(floor), np.int32(i_syn_shift), np.int32((1 << i_syn_shift) >> 1)
     for j in range(potential.size):
         current = np.int32(
             np.int32(np.int32(i_syn[j] + half) >> places)
             + np.int32(np.int32(i_inh[j] + half) >> places)
         )
-        total = np.int32(np.int32(_decayed(v[j], factor, divided, least) + current) + bias[j])
+        total = np.int32(np.int32(decayed(v[j], factor, divided, least) + current) + bias[j])
         potential[j] = total if total > low else low
 
 
@@ -919,17 +926,15 @@ def _fire(s: State, r: Settings, z: Sizes, j: int) -> tuple[int, bool]:
 @inlined
 def _list_fired(s: State, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
     """List the neurons that fired; return their number, and the words put out so far."""
-    count, last_group = int(np.int64(0)), -1
-    for j in range(s.pending.size):
-        if s.pending[j]:
-            s.fired[count] = j
-            count += 1
-            group = j // z.neuron_lanes
-            if group != last_group:
-                last_group = group
-                log.words[put] = group << _GROUP_PLACE | c.spike[j]
-                put += 1
-            log.words[put - 1] |= np.uint32(1 << (SPIKE_CYCLE_BITS + j - group * z.neuron_lanes))
+    count, last_group = list_flags(s.pending, s.fired), -1
+    for k in range(count):
+        j = int(np.int64(s.fired[k]))
+        group = j // z.neuron_lanes
+        if group != last_group:
+            last_group = group
+            log.words[put] = group << _GROUP_PLACE | c.spike[j]
+            put += 1
+        log.words[put - 1] |= np.uint32(1 << (SPIKE_CYCLE_BITS + j - group * z.neuron_lanes))
     return count, put
 
 
@@ -970,12 +975,12 @@ def _update_one(s: State, r: Settings, z: Sizes, log: Log, j: int) -> None:
     half, places = (1 << r.i_syn_shift) >> 1, r.i_syn_shift
     currents = ((s.i_syn[j] + half) >> places) + ((s.i_inh[j] + half) >> places)
     if own.linear_leak:
-        left = _leaked(s.v[j], own.linear_leak)
+        left = leaked(s.v[j], own.linear_leak)
     else:
-        left = _decayed_once(s.v[j], own.v_decay, own.v_decay_shift)
+        left = decayed_once(s.v[j], own.v_decay, own.v_decay_shift)
     potential = max(left + currents + s.bias[j], own.v_floor)
-    s.i_syn[j] = _decayed_once(s.i_syn[j], own.i_syn_decay, own.i_syn_decay_shift)
-    s.i_inh[j] = _decayed_once(s.i_inh[j], own.i_inh_decay, own.i_inh_decay_shift)
+    s.i_syn[j] = decayed_once(s.i_syn[j], own.i_syn_decay, own.i_syn_decay_shift)
+    s.i_inh[j] = decayed_once(s.i_inh[j], own.i_inh_decay, own.i_inh_decay_shift)
     v, limit, refractory = (
         min(potential, z.v_top),
         s.threshold[j] + s.theta[j],
@@ -998,9 +1003,9 @@ def _update_one(s: State, r: Settings, z: Sizes, log: Log, j: int) -> None:
         s.refrac_count[j] -= 1
     log.saturations[V] += cut
     s.held[j], s.pending[j] = held, fires
-    s.theta[j] = _decayed_once(s.theta[j], own.theta_decay, own.theta_decay_shift)
+    s.theta[j] = decayed_once(s.theta[j], own.theta_decay, own.theta_decay_shift)
     if z.learning:
-        trace = _decayed_once(s.trace_post[j], own.trace_post_decay, own.trace_post_decay_shift)
+        trace = decayed_once(s.trace_post[j], own.trace_post_decay, own.trace_post_decay_shift)
         if fires:
             trace = _bumped(trace, own.trace_post_bump, own.trace_post_replace, z.trace_top)
         s.trace_post[j] = trace
@@ -1010,7 +1015,7 @@ def _update_one(s: State, r: Settings, z: Sizes, log: Log, j: int) -> None:
 def _decay_by_profile(s: State) -> None:
     for i in range(s.trace_pre.size):
         own = _profile(s, s.source_profile[i])
-        s.trace_pre[i] = _decayed_once(
+        s.trace_pre[i] = decayed_once(
             s.trace_pre[i], own.trace_pre_decay, own.trace_pre_decay_shift
         )
 
@@ -1100,6 +1105,21 @@ def _learn_walked(
 
 
 @compiled
+def _learn_now(
+    s: State, table: tuple[Any, ...] | None, r: Settings, z: Sizes, tick: int, fired: Int32,
+    digests: Word32,
+) -> tuple[np.uint32, np.int64]:  # fmt: skip
+    """Let the neurons that fired change their columns at once; return as `_learn`."""
+    digest, cut = np.uint32(0), np.int64(0)
+    if r.learn_post and fired.size:
+        if table is None:
+            digest, cut = _learn(s, r, z, tick, fired, digests)
+        else:
+            digest, cut = _learn_walked(s, Table(*table), r, z, tick, fired, digests)
+    return digest, cut
+
+
+@compiled
 def _count_word(kind: int, count: int) -> np.uint32:
     """Return the word of `kind` with a count, which saturates and does not wrap."""
     held = min(int(np.int64(count)), (1 << WORD_COUNT_BITS) - 1)
@@ -1109,7 +1129,7 @@ def _count_word(kind: int, count: int) -> np.uint32:
 @compiled
 def _deliver_and_count(
     s: State, table: tuple[Any, ...] | None, r: Settings, z: Sizes, log: Log, now: int, source: int,
-    key_x: np.uint16, key_y: np.uint16, digests: Word32 | None,
+    key_x: np.uint16, key_y: np.uint16, digests: Word32,
 ) -> np.uint32:  # fmt: skip
     """Deliver the spike of a source, and count what saturates; return its digest."""
     if table is None:
@@ -1121,56 +1141,85 @@ def _deliver_and_count(
         )
         if t.relay_ring.size:
             code = _set_relays(t, z, now, source)
-            if digests is not None and digests.size:
+            if digests.size:
                 digest ^= code
     log.saturations[I_SYN] += i_syn_cut
     log.saturations[WEIGHT] += weight_cut
     return digest
 
 
+@inlined
+def _prepare_rows(
+    s: State, table: tuple[Any, ...] | None, owes: tuple[Any, ...] | None, r: Settings, z: Sizes,
+    spikes: int,
+) -> bool:  # fmt: skip
+    """Form what all rows of a tick use; return whether their currents certainly have room."""
+    if r.learn_pre and table is None:
+        form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
+    has_room = False
+    if owes is not None:
+        if r.learn_pre:
+            o = owed.Owed(*owes)
+            owed.form_row_changes(o.row_change, o.row_limit, s.step_pre, r.stochastic)
+        if not r.i_inh_en and spikes <= _ROWS_AT_ONCE:
+            has_room = _have_room(s.i_syn, spikes, z.weight_top, z.i_syn_top)
+    return has_room
+
+
 @compiled
 def _deliver_all(
-    s: State, table: tuple[Any, ...] | None, r: Settings, z: Sizes, c: Schedule, log: Log,
-    now: int, event: int, event_tick: Int64, event_axon: Int32, digests: Word32 | None,
+    s: State, table: tuple[Any, ...] | None, owes: tuple[Any, ...] | None, r: Settings, z: Sizes,
+    c: Schedule, log: Log, now: int, event: int, event_tick: Int64, event_axon: Int32,
+    digests: Word32 | None,
 ) -> tuple[np.uint32, int, int]:  # fmt: skip
     """Deliver all spikes of a tick.
 
     `event` is the number of the first event that may be of this tick. Return the digest, the number
     of the first event of a later tick, and the cycle in which *Update* begins.
     """
-    if r.learn_pre and table is None:
-        form_steps(s.step_pre, s.trace_post, r.pre_gain, r.pre_offset, z.step_shift)
-    key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
+    key_x, key_y = np.uint16(0), np.uint16(0)
+    if r.stochastic or table is not None:
+        key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
     rows, digest = int(np.int64(0)), np.uint32(0)
     if table is not None:
-        t = Table(*table)
-        if t.relay_ring.size:
-            _take_relays(t, now)
-        if t.i_syn_ring.size:
-            log.saturations[I_SYN] += _add_due(s.i_syn, t.i_syn_ring, t, now, z.i_syn_top)
-        if t.i_inh_ring.size:
-            log.saturations[I_SYN] += _add_due(s.i_inh, t.i_inh_ring, t, now, z.i_syn_top)
-    while event < event_tick.size and event_tick[event] == now:
-        source = int(np.int64(event_axon[event]))
-        digest ^= _deliver_and_count(s, table, r, z, log, now, source, key_x, key_y, digests)
-        if rows and event_axon[event] == event_axon[event - 1]:
-            rows += c.repeat
-        event += 1
+        log.saturations[I_SYN] += _take_due(s, Table(*table), z, now)
+    end = event
+    while end < event_tick.size and event_tick[end] == now:
+        end += 1
+    spiked = list_flags(s.pending, s.fired)
+    named, has_room = end - event, False
+    if named or spiked:
+        has_room = _prepare_rows(s, table, owes, r, z, named + spiked)
+    for k in range(named + spiked):
+        if event < end:
+            source = int(np.int64(event_axon[event]))
+            if k > 0 and source == event_axon[event - 1]:
+                rows += c.repeat
+            event += 1
+        else:
+            source = z.n_axons + s.fired[k - named]
         rows += c.row[source]
-    for j in range(s.pending.size):
-        if s.pending[j]:
-            source = z.n_axons + j
+        if owes is not None:
+            i_syn_cut, weight_cut = _deliver_settled(
+                s, owed.Owed(*owes), r, z, source, key_x, key_y, has_room
+            )
+            log.saturations[I_SYN] += i_syn_cut
+            log.saturations[WEIGHT] += weight_cut
+        if digests is not None:
             digest ^= _deliver_and_count(s, table, r, z, log, now, source, key_x, key_y, digests)
-            rows += c.row[source]
+    if owes is not None:
+        if has_room:
+            owed.arrive(owed.Owed(*owes).arrived, s.i_syn)
     constant = int(np.int64(0))
     if table is not None:
         t = Table(*table)
         for relay in range(t.relay_delay.size):
             if (t.relays_due[relay // RELAY_WORD] >> np.uint32(relay % RELAY_WORD)) & 1:
                 source = z.n_axons + s.pending.size + relay
-                digest ^= _deliver_and_count(
-                    s, table, r, z, log, now, source, key_x, key_y, digests
-                )
+                if digests is not None:
+                    digest ^= _deliver_and_count(
+                        s, table, r, z, log, now, source, key_x, key_y, digests
+                    )
                 rows += c.row[source]
         for k in range(t.active.size):
             if t.active[k]:
@@ -1242,6 +1291,7 @@ def run_ticks(
     sizes: tuple[Any, ...],
     cycles_of: tuple[Any, ...],
     table: tuple[Any, ...] | None,
+    owes: tuple[Any, ...] | None,
     tick: int,
     ticks: int,
     event_tick: Int64,
@@ -1261,6 +1311,9 @@ def run_ticks(
     no table, all three are None, and no code for them is compiled; in any other core none of them
     ever is: they are then without room, with ``left`` at -1, and without any.
 
+    `owes` are the fields of `owed.Owed` in a core without projections, unless digests are computed,
+    which show every step in its tick. A call of no ticks brings all rows up to date.
+
     Events ascend by (tick, axon) and none is before `tick`. A tick is begun only if there is room
     for ``max_words_per_tick`` output words, and for those of its probes.
 
@@ -1270,12 +1323,15 @@ def run_ticks(
     s, r, z = State(*state), Settings(*settings), Sizes(*sizes)
     c, log = Schedule(*cycles_of), Log(words, saturations)
     if not r.stochastic:
-        s.row_noise[:] = a.HALF_STEP
-        s.column_noise[:] = a.HALF_STEP
-    done, put, event, cycles = 0, int(np.int64(0)), 0, int(np.int64(0))
+        fill_halves(s.row_noise)
+        fill_halves(s.column_noise)
+    done, put, event, cycles = 0, int(np.int64(0)), int(np.int64(0)), int(np.int64(0))
     left, rewritten = int(np.int64(0)), int(np.int64(0))
     if probes is not None:
         left += Probes(*probes).left
+    if owes is not None:
+        if ticks == 0:
+            _settle_before(s, owed.Owed(*owes), r, z, log, owed.Owed(*owes).place[owed.NOW])
     while done < ticks:
         room = log.words.size - put - z.max_words_per_tick
         if probes is not None and left == 0:
@@ -1284,7 +1340,7 @@ def run_ticks(
             break
         now = tick + done
         digest, event, begin = _deliver_all(
-            s, table, r, z, c, log, now, event, event_tick, event_axon, digests
+            s, table, owes, r, z, c, log, now, event, event_tick, event_axon, digests
         )
         if biases is not None:
             b = Biases(*biases)
@@ -1311,15 +1367,14 @@ def run_ticks(
             log.saturations[WEIGHT] += sums_cut
             if digests is not None and digests.size:
                 digest ^= code
-        if r.learn_post and fired:
-            if table is None:
-                code, steps_cut = _learn(s, r, z, now, s.fired[:fired], digests)
-            else:
-                code, steps_cut = _learn_walked(
-                    s, Table(*table), r, z, now, s.fired[:fired], digests
-                )
+        if owes is not None:
+            if r.learn_post:
+                _record(s, owed.Owed(*owes), r, z, log, now, s.fired[:fired])
+        if digests is not None:
+            code, steps_cut = _learn_now(s, table, r, z, now, s.fired[:fired], digests)
             digest ^= code
             log.saturations[WEIGHT] += steps_cut
+        if r.learn_post:
             for k in range(fired):
                 columns += c.column[s.fired[k]]
         taken = begin + c.update_and_end + (c.with_columns + columns if columns else 0)

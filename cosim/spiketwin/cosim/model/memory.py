@@ -35,23 +35,19 @@ class Memory:
         self._core = core
         self._formats = space_formats(core.params)
         self._registers = [register.name for register in registers(core.params)]
-        # The arrays that hold the tables of records, and which of their columns there are.
-        self._tables: dict[Space, tuple[Array, Array]] = {
-            Space.PROFILE_TABLE: (
-                core.profiles, _places(kernels.Profile._fields, profile_columns(core.params))
-            ),
-            Space.RULE_TABLE: (
-                core.rules, _places(kernels.Rule._fields, rule_columns(core.params))
-            ),
-        }  # fmt: skip
+        # Which columns there are of the arrays that hold the tables of records.
+        self._columns: dict[Space, Array] = {
+            Space.PROFILE_TABLE: _places(kernels.Profile._fields, profile_columns(core.params)),
+            Space.RULE_TABLE: _places(kernels.Rule._fields, rule_columns(core.params)),
+        }
 
     def read(self, space: Space, start: int, count: int) -> Elements:
         """Read `count` elements from `start` on, all of which must exist."""
         values: Elements
         if space is Space.REGISTER:
             values = np.array(list(self._core.register.values()), np.int64)
-        elif space in self._tables:
-            table, places = self._tables[space]
+        elif space in self._columns:
+            table, places = self._table(space), self._columns[space]
             values = table[:, places].reshape(-1).astype(np.int64)
         elif space is Space.PENDING:
             entries = self.pending_entries()
@@ -68,8 +64,8 @@ class Memory:
             self._core.register.update(zip(names, values.tolist(), strict=True))
             if "probe_period" in names:
                 self._core.probe_left = 0
-        elif space in self._tables:
-            table, places = self._tables[space]
+        elif space in self._columns:
+            table, places = self._table(space), self._columns[space]
             rows, columns = np.divmod(np.arange(start, start + values.size), places.size)
             table[rows, places[columns]] = values
         elif space is Space.PENDING:
@@ -81,6 +77,9 @@ class Memory:
         else:
             target = getattr(self._core, space.name.lower()).reshape(-1)
             target[start : start + values.size] = values
+
+    def _table(self, space: Space) -> Array:
+        return self._core.profiles if space is Space.PROFILE_TABLE else self._core.rules
 
     def pending_entries(self) -> list[int]:
         """Return the entries of the space `pending` in use."""

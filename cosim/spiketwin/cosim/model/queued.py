@@ -100,7 +100,7 @@ class QueuedModel:
         return len(self._memory.pending_entries())
 
     def counters(self) -> dict[str, int]:
-        """Return the counters of the core, not yet clipped to their widths."""
+        """Return the counters that the core has, not yet clipped to their widths."""
         return {
             "tick": self.core.tick,
             "run_until": self.run_until,
@@ -111,7 +111,8 @@ class QueuedModel:
             "pending_groups": self.pending_groups,
             "events_queued": self.events_queued,
             "words_queued": self._words_queued,
-            **self.core.saturations,
+            # Those that are not built cost nothing: counting brings all rows up to date.
+            **(self.core.saturations if self.params.saturation_counters else {}),
         }
 
     # --- memory and state -----------------------------------------------------------------------

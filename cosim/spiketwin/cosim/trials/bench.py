@@ -11,7 +11,7 @@ import math
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from spiketwin.cosim.serial import protocol_model, protocol_netlist, protocol_rt
 from spiketwin.cosim.serial.core_port import CorePort
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.cosim.testbenches import runner, speed_bench
+from spiketwin.cosim.trials import sizes
 from spiketwin.cosim.trials.bench_figures import (
     BatchFigures,
     BenchResult,
@@ -595,13 +596,14 @@ def _ratio(rates: list[float], yardstick: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(rates, yardstick, strict=True))
 
 
-_PARTS: Final[tuple[tuple[str, Callable[[], Figures]], ...]] = (
+_PARTS: Final[tuple[tuple[str, Callable[[], Mapping[str, Result]]], ...]] = (
     ("cycles of the passes and of a tick", _core),
     ("the model, the RTL and a bare loop, in turns", _speed),
     ("the RTL of the core alone and a bare loop, in turns", _core_alone),
     ("a run with probes and one without, in turns", probing),
     ("calls of the host library", _host),
     ("the model in bulk, and its kernel", _bulk),
+    ("learning networks of several sizes, and bare rows, in turns", sizes.measure),
     ("a batch of runs on all processors", _batch),
     ("first use, with nothing compiled or built", _first_use),
     ("the digests of a million ticks", digests),

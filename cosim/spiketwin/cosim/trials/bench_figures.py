@@ -111,6 +111,17 @@ class BulkFigures(Result):
 
 
 @dataclass(frozen=True)
+class SizeFigures(Result):
+    """Speed of learning networks, by their numbers of neurons."""
+
+    kernel: dict[str, float] = _figure("ticks a second of the kernel", MEASURED)
+    connect: dict[str, float] = _figure("ticks a second by the link", MEASURED)
+    connect_to_kernel: dict[str, float] = _figure("the same, to those of the kernel", MEASURED)
+    kernel_to_rows: dict[str, float] = _figure("the kernel, to bare rows", MEASURED)
+    spikes_per_tick: dict[str, float] = _figure("spikes a tick", MEASURED)
+
+
+@dataclass(frozen=True)
 class HostFigures(Result):
     """Time of calls of the host library, ``with_events`` and ``without_events``."""
 
@@ -178,8 +189,8 @@ class BenchResult(Result):
         Digests of the model and of the RTL, compared.
     netlist, cocotb, model:
         Speed of the netlist, of a testbench and of the model.
-    bulk, host, batch:
-        Speed of long runs, of single calls and of many runs at once.
+    bulk, sizes, host, batch:
+        Speed of long runs, of networks of several sizes, of single calls and of many runs at once.
     first_use:
         Time of the first use on a machine.
     link, ledger:
@@ -197,6 +208,7 @@ class BenchResult(Result):
     cocotb: CocotbFigures
     model: ModelFigures
     bulk: BulkFigures
+    sizes: SizeFigures
     host: HostFigures
     batch: BatchFigures
     first_use: FirstUseFigures
