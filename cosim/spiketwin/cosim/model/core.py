@@ -110,10 +110,12 @@ class ModelCore:
         self._layout_changed = False
         self._words = np.empty(p.spike_queue_depth, np.uint32)
         self._digest = np.empty(1, np.uint32)
-        # What `run_ticks` takes if there are no digests, no reports and no bias events. A core with
-        # one of these takes the code for all, so that few kinds of it are ever compiled.
-        whole = p.has_projections or p.digest_rounds or p.probe_ranges or p.bias_events
-        self._no_digest = self._digest[:0] if whole else None
+        # What `run_ticks` takes if there are no digests, no reports and no bias events. A core that
+        # can have one of these takes the code for all, so that few kinds are ever compiled; only
+        # with digests, and with a table, is learning compiled otherwise.
+        walks = p.has_projections
+        whole = walks or p.digest_rounds or p.probe_ranges or p.bias_events
+        self._no_digest = self._digest[:0] if walks else None
         self._no_probes = _NO_PROBES if whole else None
         self._no_biases = _biases(NO_BIASES) if whole else None
         self._cleared = [(int(v.clear), self._all[v.name]) for v in ARRAYS if v.clear is not None]
@@ -317,9 +319,9 @@ class ModelCore:
         settings, self._owed_by = self._owed_by, None
         kernels.run_ticks(
             self._arrays, settings, self._sizes, self._schedules[0], None, self._owes, self.tick, 0,
-            *_NO_EVENTS, self._words, self._saturations, None,
-            self._probes() if self.register["probe_period"] else None,
-            _biases(NO_BIASES) if self.params.bias_events else None,
+            *_NO_EVENTS, self._words, self._saturations, self._no_digest,
+            self._probes() if self.register["probe_period"] else self._no_probes,
+            self._no_biases,
         )  # fmt: skip
 
     def _probes(self) -> tuple[Any, ...]:

@@ -1307,9 +1307,10 @@ def run_ticks(
     `state`, `settings`, `sizes`, `cycles_of` and `table` are the fields of `State`, `Settings`,
     `Sizes`, `Schedule` and `Table` as plain tuples; `table` is None in a core without projections.
     `digests` receives the digest of the last tick, if it has room for one. `probes` are the fields
-    of `Probes`, and `biases` those of `Biases`. In a core that is built with none of these, and has
-    no table, all three are None, and no code for them is compiled; in any other core none of them
-    ever is: they are then without room, with ``left`` at -1, and without any.
+    of `Probes`, and `biases` those of `Biases`. Where they are None no code for them is compiled:
+    `digests` where none are computed and there is no table, `probes` and `biases` in a core that is
+    built with none of the three and no table. Otherwise what there is none of is without room, has
+    ``left`` at -1, or is empty.
 
     `owes` are the fields of `owed.Owed` in a core without projections, unless digests are computed,
     which show every step in its tick. A call of no ticks brings all rows up to date.

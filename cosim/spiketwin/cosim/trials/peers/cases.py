@@ -24,10 +24,10 @@ CURRENT_TAU: Final = 5.0
 TRACE_TAU: Final = 20.0
 """Time constants, in ticks of a millisecond."""
 
-WEIGHT: Final = 20
-W_MAX: Final = 63
-A_PLUS: Final = 0.5
-A_MINUS: Final = 0.525
+WEIGHT: Final = 60
+W_MAX: Final = 127
+A_PLUS: Final = 2.0
+A_MINUS: Final = 2.1
 """Weights at the beginning, their upper bound, and amplitudes of pair STDP, in weight units."""
 
 SPARSE: Final = 0.05
@@ -89,7 +89,6 @@ def _all_to_all(n: int, *, learns: bool) -> Case:
             a_plus=A_PLUS, a_minus=A_MINUS, tau_plus=TRACE_TAU, tau_minus=TRACE_TAU,
             w_min=0, w_max=W_MAX,
         )  # fmt: skip
-        net.stochastic = True
     return Case(net, start, None, learns)
 
 
