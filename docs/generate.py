@@ -734,6 +734,32 @@ def _option_figures() -> str:
     return _table(head, rows)
 
 
+def _peers() -> str:
+    """Make a table of what `spiketwin bench --peers` has measured: of all cases and sizes."""
+    figures: dict[str, dict[str, dict[str, Any]]] = json.loads(
+        (ROOT / "docs/peers.json").read_text(encoding="utf-8")
+    )
+    cases = {"peers": "STDP", "static": "no learning", "layers": "layers, sparse"}
+    names = ("nest", "brian2_cpp", "brian2_cpp_tuned", "kernel", "connect")
+    rows = []
+    for case, title in cases.items():
+        for size, rates in figures[case].items():
+            cells = (f"{rates[name]:,.0f}" if name in rates else "–" for name in names)
+            ratio = f"{rates['kernel'] / rates['brian2_cpp']:.1f}"
+            rows.append((title, f"{int(size):,}", *cells, ratio))
+    head = (
+        "network",
+        "neurons",
+        "NEST",
+        "Brian2 C++",
+        "tuned",
+        "kernel",
+        "`connect`",
+        "kernel to Brian2",
+    )
+    return _table(head, rows)
+
+
 def _rungs() -> str:
     """Make a table of the rungs of the tests: what pyproject.toml says of them, what they cost."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -916,6 +942,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "digits-files": _modules("cosim/spiketwin/cosim/digits"),
     "trial-files": _modules("cosim/spiketwin/cosim/trials"),
     "verify-files": _modules("cosim/spiketwin/cosim/trials/verify"),
+    "peers-files": _modules("cosim/spiketwin/cosim/trials/peers"),
     "demo-files": _modules("cosim/spiketwin/cosim/demo"),
     "report-files": _modules("cosim/spiketwin/cosim/report"),
     "firmware-files": _modules("firmware/spiketwin/firmware"),
@@ -935,6 +962,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "json": _json_tables,
     "json-ledger": lambda: _key_table(LedgerSummary),
     "rungs": _rungs,
+    "peers": _peers,
 }
 """What can be generated, by name."""
 

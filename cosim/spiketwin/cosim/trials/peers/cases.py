@@ -24,7 +24,7 @@ CURRENT_TAU: Final = 5.0
 TRACE_TAU: Final = 20.0
 """Time constants, in ticks of a millisecond."""
 
-WEIGHT: Final = 60
+WEIGHT: Final = 40
 W_MAX: Final = 127
 A_PLUS: Final = 2.0
 A_MINUS: Final = 2.1
