@@ -121,3 +121,45 @@ def implies(condition: Any, consequence: Any) -> Value:
     """Return whether the consequence holds wherever the condition does."""
     result: Value = ~Value.cast(condition).bool() | Value.cast(consequence).bool()
     return result
+
+
+class Traced:
+    """A word of a bench on which functions of the specification can be called as on an integer.
+
+    Each operation becomes a signal of its own: the text of a nested expression grows with its depth
+    to a power.
+    """
+
+    def __init__(self, bench: Bench, value: Any) -> None:
+        self._bench = bench
+        value = Value.cast(value)
+        self.value: Any = Signal(value.shape(), name="traced")
+        bench.m.d.comb += self.value.eq(value)
+
+    def _made(self, value: Value) -> "Traced":
+        return Traced(self._bench, value)
+
+    def __add__(self, other: Any) -> "Traced":
+        return self._made(self.value + _untraced(other))
+
+    def __and__(self, other: Any) -> "Traced":
+        return self._made(self.value & _untraced(other))
+
+    def __or__(self, other: Any) -> "Traced":
+        return self._made(self.value | _untraced(other))
+
+    def __xor__(self, other: Any) -> "Traced":
+        return self._made(self.value ^ _untraced(other))
+
+    def __rxor__(self, other: Any) -> "Traced":
+        return self ^ other
+
+    def __lshift__(self, places: int) -> "Traced":
+        return self._made(self.value << places)
+
+    def __rshift__(self, places: int) -> "Traced":
+        return self._made(self.value >> places)
+
+
+def _untraced(value: Any) -> Any:
+    return value.value if isinstance(value, Traced) else value

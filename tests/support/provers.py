@@ -68,7 +68,7 @@ aigmap
 opt_clean
 write_aiger -I -B -zinit -no-startoffset bench.aig"""
 
-_SECONDS = 120
+_SECONDS = 60
 """Limit of one question to a solver; what needs as long is no test."""
 
 
