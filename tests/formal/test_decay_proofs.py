@@ -121,13 +121,13 @@ BUGS = [
 @pytest.mark.parametrize("options", VARIANTS, ids=lambda options: "+".join(options) or "plain")
 @pytest.mark.parametrize("shape", SHAPES, ids=repr)
 def test_a_decay_is_that_of_the_specification(shape: Shape, options: dict[str, bool]) -> None:
-    prove_by_induction(bench(Decay, shape, **options), CYCLES, cut=True)
+    prove_by_induction(bench(Decay, shape, **options), CYCLES, cut=1)
 
 
 @pytest.mark.parametrize(("bug", "shape", "options"), BUGS, ids=named)
 def test_a_seeded_bug_is_found(bug: Bug, shape: Shape, options: dict[str, bool]) -> None:
     with pytest.raises(Refuted, match="as_specified"):
-        prove_by_induction(bench(bug.seeded(Decay), shape, **options), CYCLES, cut=True)
+        prove_by_induction(bench(bug.seeded(Decay), shape, **options), CYCLES, cut=1)
 
 
 def test_what_the_proofs_use_of_products_holds_of_all_integers() -> None:

@@ -55,9 +55,10 @@ class Bench:
 
     def free(self, name: str, shape: Any = 1) -> Any:
         """Return a signal with any value in any cycle."""
+        assert name not in self.shown, f"two signals are called {name}"
         signal: Any = Signal(shape, name=f"free_{name}")
-        self._inputs.append(signal)
         self.shown[name] = signal if isinstance(signal, Signal) else signal.as_value()
+        self._inputs.append(self.shown[name])
         return signal
 
     def fixed(self, name: str, shape: Any = 1) -> Any:

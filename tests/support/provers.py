@@ -32,17 +32,19 @@ hierarchy -top top
 proc
 flatten"""
 
-_CUT = """opt_dff
+_CUT = """opt_expr
+opt_clean
+opt_dff
 opt_merge
 opt_expr
 opt_merge
 opt_clean
 opt_merge
-select -assert-count 1 t:$mul
+select -assert-count {} t:$mul
 delete t:$mul
 setundef -undriven -anyseq"""
-"""The bench and the unit form the same product, so that one multiplier is left, whose result
-becomes free. What is undriven would be folded as x by any other step before it is made so."""
+"""The bench and the unit form the same products, so that each is left once. Their results become
+free. What is undriven would be folded as x by any other step before it is made so."""
 
 _LOGIC = """chformal -lower
 opt_clean
@@ -80,17 +82,17 @@ class Undecided(AssertionError):
     """A prover found neither a proof nor a counterexample."""
 
 
-def prove(bench: Bench, *, cut: bool = False) -> None:
+def prove(bench: Bench, *, cut: int = 0) -> None:
     """Prove the checks of a bench by property-directed reachability.
 
-    With `cut` the product that bench and unit both form may be anything that the bench assumes of
-    it; a counterexample is one with the product as it is.
+    The `cut` products that bench and unit both form may be anything that the bench assumes of them;
+    a counterexample is one with the products as they are.
 
     Raises `Refuted` if one does not hold, and `Undecided` if that takes too long.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
-        _make(bench, folder, _READ, *[_CUT] * cut, _LOGIC, _GATES)
+        _make(bench, folder, _READ, *_cut(cut), _LOGIC, _GATES)
         found = _abc(folder, f"read_aiger bench.aig; fold; strash; pdr -v -T {_SECONDS}")
         if "Property proved" in found:
             return
@@ -102,15 +104,15 @@ def prove(bench: Bench, *, cut: bool = False) -> None:
         raise Undecided(found[-2000:])
 
 
-def prove_by_induction(bench: Bench, cycles: int, *, cut: bool = False) -> None:
-    """Prove the checks of a bench by k-induction over so many cycles.
+def prove_by_induction(bench: Bench, cycles: int, *, cut: int = 0) -> None:
+    """Prove the checks of a bench by k-induction over so many cycles, with products as in `prove`.
 
     Raises `Refuted` if one does not hold in a run from power-up, and `Undecided` if one does not
     follow from `cycles` cycles in which all hold.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
-        _make(bench, folder, _READ, *[_CUT] * cut, _LOGIC)
+        _make(bench, folder, _READ, *_cut(cut), _LOGIC)
         try:
             _bounded(bench, folder, cycles)
         except Refuted as refuted:
@@ -149,6 +151,10 @@ def _make(bench: Bench, folder: Path, *scripts: str) -> None:
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+
+
+def _cut(products: int) -> list[str]:
+    return [_CUT.format(products)] if products else []
 
 
 def _abc(folder: Path, command: str) -> str:
