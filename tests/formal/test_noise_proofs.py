@@ -2,7 +2,7 @@
 
 from functools import reduce
 from operator import or_
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 from amaranth.hdl import Cat, Const
@@ -16,6 +16,8 @@ from support.seeded import Bug, named
 from spiketwin.hdl.gateware.core.noise import KEY_CYCLES, ROUNDS_PER_CYCLE, Noise, NoiseKey
 from spiketwin.hdl.spec import arithmetic as a
 from spiketwin.hdl.spec.params import preset
+
+Words: TypeAlias = tuple[Any, Any]
 
 LATENCY = 1 + a.NOISE_ROUNDS
 SIZES = bulk_but(["tiny"], ["tiny", "full,lanes=8"])
@@ -48,7 +50,8 @@ def lanes_bench(unit: Any, size: str) -> Bench:
 
 def place(b: Bench, key: list[Any], spiked: Any, pair: Any) -> tuple[Any, Any]:
     """`arithmetic.noise` for both synapses of a pair."""
-    x, y = a.place(Traced(b, spiked), Traced(b, pair))
+    row, column = Traced(b, spiked), Traced(b, pair)
+    x, y = cast(Words, a.place(row, column))  # type: ignore[arg-type]  # an int but for its class
     x, y = x ^ key[0], y ^ key[1]
     for _ in range(a.NOISE_ROUNDS):
         x, y = a.mix_round(x, y)
@@ -91,9 +94,6 @@ def key_bench(unit: Any) -> Bench:
 def within(b: Bench, strobe: Any, first: int, last: int) -> Any:
     """Whether a strobe came between `first` and `last` cycles ago."""
     return reduce(or_, (b.past(strobe, k) for k in range(first, last + 1)), Const(0))
-
-
-Words: TypeAlias = tuple[Any, Any]
 
 
 def absorb(tick: Any, words: Words) -> Words:

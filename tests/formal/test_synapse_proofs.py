@@ -70,7 +70,8 @@ def bench(unit: Any, size: str) -> Bench:
 
 def same_noise(b: Bench, synapses: Any, params: CoreParams) -> Any:
     """The bits of a unit of noise that is given the same, in the stage in which they are used."""
-    b.m.submodules.same_noise = noise = Noise(params)
+    noise: Any = Noise(params)
+    b.m.submodules.same_noise = noise
     stochastic = b.fixed("stochastic")
     b.m.d.comb += [
         synapses.settings.stochastic.eq(stochastic),

@@ -153,7 +153,7 @@ class Traced:
         return self._made(self.value ^ _untraced(other))
 
     def __rxor__(self, other: Any) -> "Traced":
-        return self ^ other
+        return self._made(self.value ^ other)
 
     def __lshift__(self, places: int) -> "Traced":
         return self._made(self.value << places)

@@ -26,27 +26,30 @@ class Bug:
     wrong: str
     part: Any = None
 
-    def seeded(self, unit: Any) -> Any:
-        """Return the component of this class with the bug; it is changed nowhere else."""
+    def seeded(self, unit: Any, **replaced: Any) -> Any:
+        """Return the component of this class with the bug, and names of its module replaced."""
         if self.part is None:
-            return _changed(unit, self.right, self.wrong)[unit.__name__]
-        part = _changed(self.part, self.right, self.wrong)[self.part.__name__]
-        names = _changed(unit, "", "")
-        names[self.part.__name__] = part
-        return names[unit.__name__]
+            return _changed(unit, self, replaced)
+        part = _changed(self.part, self, {})
+        return _changed(unit, None, {**replaced, self.part.__name__: part})
 
 
-def _changed(unit: Any, right: str, wrong: str) -> dict[str, Any]:
-    """Return the names of a copy of the module of a class, in which a text is replaced."""
+def replaced(unit: Any, **names: Any) -> Any:
+    """Return the component of this class with names of its module replaced."""
+    return _changed(unit, None, names)
+
+
+def _changed(unit: Any, bug: Bug | None, names: dict[str, Any]) -> Any:
+    """Return the class as it is in a copy of its module, in which something is changed."""
     module = sys.modules[unit.__module__]
     source = inspect.getsource(module)
-    assert not right or source.count(right) == 1, f"{right!r} is not there once"
+    if bug is not None:
+        assert source.count(bug.right) == 1, f"{bug.right!r} is not there once"
+        source = source.replace(bug.right, bug.wrong)
     copy = ModuleType(module.__name__)
-    exec(
-        compile(source.replace(right, wrong) if right else source, unit.__name__, "exec"),
-        vars(copy),
-    )
-    return vars(copy)
+    exec(compile(source, module.__name__, "exec"), vars(copy))
+    vars(copy).update(names)
+    return vars(copy)[unit.__name__]
 
 
 def named(case: object) -> str | None:
