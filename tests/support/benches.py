@@ -33,6 +33,8 @@ class Bench:
         Signals that a counterexample tells, by name. Free values and checks are among them.
     checks:
         Signals that have to be 1 in every cycle, by name.
+    inner_names:
+        Names of signals within the component, by the names of the inputs that stand for them.
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,7 @@ class Bench:
         self.m.d.sync += self.first.eq(0)
         self.shown: dict[str, Signal] = {}
         self.checks: dict[str, Signal] = {}
+        self.inner_names: dict[str, str] = {}
         self._assumed: list[Value] = []
         self._inputs: list[Any] = [domain.clk]
         self._pasts = 0
@@ -71,6 +74,12 @@ class Bench:
         self.m.d.comb += value.eq(Mux(self.first, chosen, held))
         self.shown[name] = value
         return value
+
+    def inner(self, name: str, shape: Any) -> Any:
+        """Return what is the signal of this name within the component, for an invariant."""
+        signal = self.free(f"inner_{name}", shape)
+        self.inner_names[f"free_inner_{name}"] = f"unit.{name}"
+        return signal
 
     def tell(self, name: str, value: Any) -> Any:
         """Return the value as a signal that counterexamples tell."""

@@ -92,14 +92,14 @@ def prove(bench: Bench, *, cut: int = 0) -> None:
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
-        _make(bench, folder, _READ, *_cut(cut), _LOGIC, _GATES)
+        _make(bench, folder, _read(bench), *_cut(cut), _LOGIC, _GATES)
         found = _abc(folder, f"read_aiger bench.aig; fold; strash; pdr -v -T {_SECONDS}")
         if "Property proved" in found:
             return
         if failed := re.search(r"was asserted in frame (\d+)", found):
             # Folding the assumptions into a register can move the frame by one.
             if cut:
-                _make(bench, folder, _READ, _LOGIC)
+                _make(bench, folder, _read(bench), _LOGIC)
             _bounded(bench, folder, int(failed[1]) + 2)
         raise Undecided(found[-2000:])
 
@@ -112,12 +112,12 @@ def prove_by_induction(bench: Bench, cycles: int, *, cut: int = 0) -> None:
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
-        _make(bench, folder, _READ, *_cut(cut), _LOGIC)
+        _make(bench, folder, _read(bench), *_cut(cut), _LOGIC)
         try:
             _bounded(bench, folder, cycles)
         except Refuted as refuted:
             if cut:
-                _make(bench, folder, _READ, _LOGIC)
+                _make(bench, folder, _read(bench), _LOGIC)
                 _bounded(bench, folder, cycles)
                 raise Undecided("only with a product that is none") from refuted
             raise
@@ -151,6 +151,15 @@ def _make(bench: Bench, folder: Path, *scripts: str) -> None:
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+
+
+def _read(bench: Bench) -> str:
+    """Return the commands that read a bench, and tie its inner names to what they stand for."""
+    ties = [
+        f"delete -input w:{name}\nconnect -set {name} {inner}"
+        for name, inner in bench.inner_names.items()
+    ]
+    return "\n".join([_READ, f"cd {TOP}", *ties, "cd .."]) if ties else _READ
 
 
 def _cut(products: int) -> list[str]:
