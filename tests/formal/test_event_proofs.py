@@ -64,7 +64,8 @@ def bench(bug: Bug | None = None) -> Bench:
     b.assume(b.first | (tick == (b.past(tick) + b.past(ends))[:32]))
 
     # The unit takes an event as soon as it has none.
-    have, oldest = Signal(name="have"), Signal(layout, name="oldest")
+    have = Signal(name="have")
+    oldest: Any = Signal(layout, name="oldest")
     b.tell("has_one", have)
     gone = (due & take) | late
     with m.If(~have & came):

@@ -70,6 +70,9 @@ aigmap
 opt_clean
 write_aiger -I -B -zinit -no-startoffset bench.aig"""
 
+_LEAST_RUN = 12
+"""Cycles in which the assumptions of a bench for reachability have to hold together."""
+
 _SECONDS = 60
 """Limit of one question to a solver; what needs as long is no test."""
 
@@ -82,19 +85,25 @@ class Undecided(AssertionError):
     """A prover found neither a proof nor a counterexample."""
 
 
+class Empty(AssertionError):
+    """There is no run in which all that is assumed holds, so that nothing is proved."""
+
+
 def prove(bench: Bench, *, cut: int = 0) -> None:
     """Prove the checks of a bench by property-directed reachability.
 
     The `cut` products that bench and unit both form may be anything that the bench assumes of them;
     a counterexample is one with the products as they are.
 
-    Raises `Refuted` if one does not hold, and `Undecided` if that takes too long.
+    Raises `Refuted` if one does not hold, `Undecided` if that takes too long, and `Empty` if the
+    assumptions exclude each other.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
         _make(bench, folder, _read(bench), *_cut(cut), _LOGIC, _GATES)
         found = _abc(folder, f"read_aiger bench.aig; fold; strash; pdr -v -T {_SECONDS}")
         if "Property proved" in found:
+            _find_run(folder, _LEAST_RUN)
             return
         if failed := re.search(r"was asserted in frame (\d+)", found):
             # Folding the assumptions into a register can move the frame by one.
@@ -107,8 +116,8 @@ def prove(bench: Bench, *, cut: int = 0) -> None:
 def prove_by_induction(bench: Bench, cycles: int, *, cut: int = 0) -> None:
     """Prove the checks of a bench by k-induction over so many cycles, with products as in `prove`.
 
-    Raises `Refuted` if one does not hold in a run from power-up, and `Undecided` if one does not
-    follow from `cycles` cycles in which all hold.
+    Raises `Refuted` if one does not hold in a run from power-up, `Undecided` if one does not follow
+    from `cycles` cycles in which all hold, and `Empty` if the assumptions exclude each other.
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -129,6 +138,17 @@ def prove_by_induction(bench: Bench, cycles: int, *, cut: int = 0) -> None:
         run.demand("a", holds=False)
         if run.is_possible():
             raise Undecided(run.told(bench))
+        _find_run(folder, cycles)
+
+
+def _find_run(folder: Path, cycles: int) -> None:
+    """Raise `Empty` unless there is a run of so many cycles from power-up."""
+    run = _Run(folder)
+    for _ in range(cycles):
+        run.step()
+    run.demand("i", holds=True, cycles=1)
+    if not run.is_possible():
+        raise Empty("no run keeps to what is assumed")
 
 
 def _bounded(bench: Bench, folder: Path, cycles: int) -> None:
