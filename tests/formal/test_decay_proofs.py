@@ -1,5 +1,6 @@
 """The decay is that of the specification, for all values, codes, shifts and leaks."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -122,6 +123,13 @@ BUGS = [
 @pytest.mark.parametrize("shape", SHAPES, ids=repr)
 def test_a_decay_is_that_of_the_specification(shape: Shape, options: dict[str, bool]) -> None:
     prove_by_induction(bench(Decay, shape, **options), CYCLES, cut=1)
+
+
+@pytest.mark.bulk
+@pytest.mark.parametrize("width", range(8, 25))
+@pytest.mark.parametrize("sign", [unsigned, signed])
+def test_a_decay_is_right_at_every_width(sign: Callable[[int], Shape], width: int) -> None:
+    prove_by_induction(bench(Decay, sign(width)), CYCLES, cut=1)
 
 
 @pytest.mark.parametrize(("bug", "shape", "options"), BUGS, ids=named)

@@ -6,7 +6,7 @@ The banks are memories that may return anything where a read and a write collide
 from typing import Any
 
 import pytest
-from amaranth.hdl import Signal, Value
+from amaranth.hdl import Mux, Signal, Value
 from amaranth.utils import exact_log2
 from support.benches import Bench, implies
 from support.one_word import OneWord
@@ -67,7 +67,7 @@ def bench(size: str, bug: Bug | None = None) -> Bench:
     arrives = b.tell("arrives", b.past(w_en & (writes[0] | writes[1])) & ~owned)
     lanes = [Value.cast(memory.w_words[k]) for k in range(p.lanes)]
     in_row, in_column = (chosen(b, lanes, x[:lane_bits]) for x in (j, i))
-    block = b.past(in_row * writes[0] | in_column * writes[1])
+    block = b.past(Mux(writes[0], in_row, in_column))
     last = Signal(layout, name="last")
     with m.If(stores):
         m.d.sync += last.eq(link.value)
@@ -77,20 +77,29 @@ def bench(size: str, bug: Bug | None = None) -> Bench:
         same = Value.cast(word) == Value.cast(last)
         b.check(f"kept_in_bank_{number}", implies(bank == number, same))
 
-    collides = stores | arrives
-    found = [Value.cast(memory.words[k]) for k in range(p.lanes)]
-    for name, is_read, place in (("row", reads[0], j), ("column", reads[1], i)):
-        then = b.past(is_read & ~owned & ~collides, READ_LATENCY)
-        b.tell(f"reads_{name}", then)
-        right = chosen(b, found, place[:lane_bits]) == b.past(last, READ_LATENCY)
-        b.check(f"{name}_reads_the_last", implies(then, right))
-    steady = owned & (link.row == i) & (link.column == j)
-    for k in range(1, LINK_LATENCY + 1):
-        steady &= b.past(owned & (link.row == i) & (link.column == j), k)
-    asked = LINK_LATENCY - 1
-    right = Value.cast(link.stored) == b.past(last, asked)
-    b.check("link_reads_the_last", implies(steady & ~b.past(collides, asked), right))
+    check_reads(b, memory, reads, (i, j), last, stores | arrives)
     return b
+
+
+def check_reads(
+    b: Bench, memory: Any, reads: Any, place: tuple[Value, Value], last: Any, collides: Value
+) -> None:
+    """Whatever reads the synapse in a cycle in which it is not written reads what it was last."""
+    i, j = place
+    link, p = memory.link, memory.params
+    lane_bits = exact_log2(p.lanes)
+    found = [Value.cast(memory.words[k]) for k in range(p.lanes)]
+    for name, is_read, across in (("row", reads[0], j), ("column", reads[1], i)):
+        then = b.past(is_read & ~link.owned & ~collides, READ_LATENCY)
+        b.tell(f"reads_{name}", then)
+        right = chosen(b, found, across[:lane_bits]) == b.past(last, READ_LATENCY)
+        b.check(f"{name}_reads_the_last", implies(then, right))
+    steady = asks = link.owned & (link.row == i) & (link.column == j)
+    for k in range(1, LINK_LATENCY + 1):
+        steady &= b.past(asks, k)
+    ago = LINK_LATENCY - 1  # the place goes through a register before the memory
+    right = Value.cast(link.stored) == b.past(last, ago)
+    b.check("link_reads_the_last", implies(steady & ~b.past(collides, ago), right))
 
 
 def blocks(
