@@ -774,9 +774,9 @@ def _rungs() -> str:
 
 def _rung_costs(costs: dict[str, Any], kind: str, rung: str) -> str:
     """Give the number of tests of a rung and their processor seconds, if they were measured."""
-    if kind not in costs:
+    found = costs.get(kind, {"rungs": {}})["rungs"].get(rung)
+    if found is None:
         return "–"
-    found = costs[kind]["rungs"][rung]
     return f"{found['tests']:,}, {found['processor_seconds']:,.0f} s"
 
 

@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from support.checkout import ROOT
 
-RUNGS: Final = ("spec", "host", "model", "rtl", "netlist", "board", "project")
+RUNGS: Final = ("spec", "host", "model", "rtl", "proof", "netlist", "board", "project")
 """The rungs from cheap to expensive, as pyproject.toml registers and describes them."""
 
 BULK: Final = "bulk"
@@ -25,6 +25,7 @@ _FOLDERS: Final = {
     "cosim": "model",
     "cosim/rtl": "rtl",
     "cosim/testbenches": "rtl",
+    "formal": "proof",
     "cosim/netlist": "netlist",
     "firmware": "board",
     "project": "project",

@@ -1,0 +1,255 @@
+"""Provers: Yosys makes a bench into logic, of which ABC or Bitwuzla decides for all times.
+
+`prove` is for control: property-directed reachability (Een, Mishchenko and Brayton, 2011) finds the
+invariant by itself. `prove_by_induction` is for arithmetic in pipelines, where what happened more
+than some cycles ago does not matter.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import bitwuzla
+from amaranth.hdl import Signal
+
+from support.benches import TOP, Bench
+
+_YOSYS = """
+import sys
+from pyosys import libyosys
+design = libyosys.Design()
+for line in sys.stdin.read().splitlines():
+    libyosys.run_pass(line, design)
+"""
+"""Yosys has global state, so every run has a process of its own."""
+
+_READ = """read_rtlil bench.il
+hierarchy -top top
+proc
+flatten"""
+
+_CUT = """opt_expr
+opt_clean
+opt_dff
+opt_merge
+opt_expr
+opt_merge
+opt_clean
+opt_merge
+select -assert-count {} t:$mul
+delete t:$mul
+setundef -undriven -anyseq"""
+"""The bench and the unit form the same products, so that each is left once. Their results become
+free. What is undriven would be folded as x by any other step before it is made so."""
+
+_LOGIC = """chformal -lower
+opt_clean
+memory_collect
+memory_dff
+memory_map
+opt -full -fine
+async2sync
+dffunmap
+opt -full -fine -nodffe -nosdff
+write_smt2 -wires bench.smt2"""
+
+_GATES = """setundef -undriven -anyseq
+setattr -unset keep
+delete -output
+opt -full -fine -nodffe -nosdff
+techmap
+opt -fast -nodffe -nosdff
+dffunmap
+simplemap
+opt_clean
+aigmap
+opt_clean
+write_aiger -I -B -zinit -no-startoffset bench.aig"""
+
+_LEAST_RUN = 12
+"""Cycles in which the assumptions of a bench for reachability have to hold together."""
+
+_SECONDS = 60
+"""Limit of one question to a solver; what needs as long is no test."""
+
+
+class Refuted(AssertionError):
+    """A bench has a run in which a check does not hold; the message tells it cycle by cycle."""
+
+
+class Undecided(AssertionError):
+    """A prover found neither a proof nor a counterexample."""
+
+
+class Empty(AssertionError):
+    """There is no run in which all that is assumed holds, so that nothing is proved."""
+
+
+def prove(bench: Bench, *, cut: int = 0) -> None:
+    """Prove the checks of a bench by property-directed reachability.
+
+    The `cut` products that bench and unit both form may be anything that the bench assumes of them;
+    a counterexample is one with the products as they are.
+
+    Raises `Refuted` if one does not hold, `Undecided` if that takes too long, and `Empty` if the
+    assumptions exclude each other.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        _make(bench, folder, _read(bench), *_cut(cut), _LOGIC, _GATES)
+        found = _abc(folder, f"read_aiger bench.aig; fold; strash; pdr -v -T {_SECONDS}")
+        if "Property proved" in found:
+            _find_run(folder, _LEAST_RUN)
+            return
+        if failed := re.search(r"was asserted in frame (\d+)", found):
+            # Folding the assumptions into a register can move the frame by one.
+            if cut:
+                _make(bench, folder, _read(bench), _LOGIC)
+            _bounded(bench, folder, int(failed[1]) + 2)
+        raise Undecided(found[-2000:])
+
+
+def prove_by_induction(bench: Bench, cycles: int, *, cut: int = 0) -> None:
+    """Prove the checks of a bench by k-induction over so many cycles, with products as in `prove`.
+
+    Raises `Refuted` if one does not hold in a run from power-up, `Undecided` if one does not follow
+    from `cycles` cycles in which all hold, and `Empty` if the assumptions exclude each other.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        _make(bench, folder, _read(bench), *_cut(cut), _LOGIC)
+        try:
+            _bounded(bench, folder, cycles)
+        except Refuted as refuted:
+            if cut:
+                _make(bench, folder, _read(bench), _LOGIC)
+                _bounded(bench, folder, cycles)
+                raise Undecided("only with a product that is none") from refuted
+            raise
+        run = _Run(folder)
+        for _ in range(cycles):
+            run.step()
+            run.demand("a", holds=True)
+        run.step()
+        run.demand("a", holds=False)
+        if run.is_possible():
+            raise Undecided(run.told(bench))
+        _find_run(folder, cycles)
+
+
+def _find_run(folder: Path, cycles: int) -> None:
+    """Raise `Empty` unless there is a run of so many cycles from power-up."""
+    run = _Run(folder)
+    for _ in range(cycles):
+        run.step()
+    run.demand("i", holds=True, cycles=1)
+    if not run.is_possible():
+        raise Empty("no run keeps to what is assumed")
+
+
+def _bounded(bench: Bench, folder: Path, cycles: int) -> None:
+    """Raise `Refuted` if a check does not hold in the first cycles."""
+    run = _Run(folder)
+    for cycle in range(cycles):
+        run.step()
+        if cycle == 0:
+            run.demand("i", holds=True)
+        if run.is_possible(but="a"):
+            raise Refuted(run.told(bench))
+        run.demand("a", holds=True)
+
+
+def _make(bench: Bench, folder: Path, *scripts: str) -> None:
+    (folder / "bench.il").write_text(bench.text())
+    done = subprocess.run(
+        [sys.executable, "-c", _YOSYS],
+        input="\n".join(scripts), cwd=folder, capture_output=True, text=True, timeout=_SECONDS,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+
+
+def _read(bench: Bench) -> str:
+    """Return the commands that read a bench, and tie its inner names to what they stand for."""
+    ties = [
+        f"delete -input w:{name}\nconnect -set {name} {inner}"
+        for name, inner in bench.inner_names.items()
+    ]
+    return "\n".join([_READ, f"cd {TOP}", *ties, "cd .."]) if ties else _READ
+
+
+def _cut(products: int) -> list[str]:
+    return [_CUT.format(products)] if products else []
+
+
+def _abc(folder: Path, command: str) -> str:
+    found = find_spec("pyosys")
+    assert found is not None and found.origin is not None
+    program = Path(found.origin).parent / "yosys-abc"
+    return subprocess.run(
+        [program, "-q", command],
+        cwd=folder, capture_output=True, text=True, timeout=2 * _SECONDS, check=False,
+    ).stdout  # fmt: skip
+
+
+class _Run:
+    """A run of a bench of so many cycles as `step` is called, as terms of Bitwuzla."""
+
+    def __init__(self, folder: Path) -> None:
+        terms, options = bitwuzla.TermManager(), bitwuzla.Options()
+        options.set(bitwuzla.Option.PRODUCE_MODELS, True)
+        options.set(bitwuzla.Option.TIME_LIMIT_PER, 1000 * _SECONDS)
+        self._parser = bitwuzla.Parser(terms, options)
+        self._parser.parse((folder / "bench.smt2").read_text(), False, False)
+        self._cycles = 0
+
+    def step(self) -> None:
+        """Add a cycle."""
+        now = self._cycles
+        self._tell(f"(declare-fun s{now} () |{TOP}_s|)")
+        self.demand("u", holds=True, cycles=now + 1)
+        self.demand("h", holds=True, cycles=now + 1)
+        if now:
+            self._tell(f"(assert (|{TOP}_t| s{now - 1} s{now}))")
+        self._cycles += 1
+
+    def demand(self, what: str, *, holds: bool, cycles: int | None = None) -> None:
+        """Demand the last cycle's assumptions (u), hierarchy (h), beginning (i) or checks (a)."""
+        term = f"(|{TOP}_{what}| s{(cycles or self._cycles) - 1})"
+        self._tell(f"(assert {term})" if holds else f"(assert (not {term}))")
+
+    def is_possible(self, but: str = "") -> bool:
+        """Return whether there is such a run, in whose last cycle `but` does not hold."""
+        others = [self._term(f"(not (|{TOP}_{but}| s{self._cycles - 1}))")] if but else []
+        answer = self._parser.bitwuzla().check_sat(*others)
+        if answer == bitwuzla.Result.UNKNOWN:
+            raise Undecided(f"not in {_SECONDS} s")
+        return bool(answer == bitwuzla.Result.SAT)
+
+    def told(self, bench: Bench) -> str:
+        """Return in words which check does not hold, and what the signals were in each cycle."""
+        values = {name: list(self._values(signal)) for name, signal in bench.shown.items()}
+        failed = [name for name in bench.checks if not values[name][-1]]
+        lines = [f"{', '.join(failed)}: does not hold in cycle {self._cycles - 1}"]
+        lines.append(f"{'cycle':>28}  " + " ".join(f"{k:>6}" for k in range(self._cycles)))
+        for name, row in values.items():
+            lines.append(f"{name:>28}  " + " ".join(f"{value:>6}" for value in row))
+        return "\n".join(lines)
+
+    def _values(self, signal: Signal) -> Iterator[int]:
+        for cycle in range(self._cycles):
+            term = self._term(f"(|{TOP}_n {signal.name}| s{cycle})")
+            value = self._parser.bitwuzla().get_value(term).value(10)
+            number = int(value) if not isinstance(value, bool) else value
+            is_negative = signal.shape().signed and number >> len(signal) - 1 & 1
+            yield int(number) - (is_negative << len(signal))
+
+    def _term(self, text: str) -> bitwuzla.Term:
+        return self._parser.parse_term(text)
+
+    def _tell(self, text: str) -> None:
+        self._parser.parse(text, False, False)
