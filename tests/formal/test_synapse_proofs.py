@@ -6,6 +6,7 @@ import pytest
 from amaranth.hdl import Cat, Mux, Signal, Value, signed
 from support.benches import Bench, implies
 from support.provers import Refuted, prove_by_induction
+from support.rungs import bulk_but
 from support.seeded import Bug, named
 
 from spiketwin.hdl.gateware.core import weights
@@ -163,7 +164,7 @@ SIZES = [
 ]
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", bulk_but(["tiny"], SIZES))
 def test_synapses_learn_and_act_as_specified(size: str) -> None:
     prove_by_induction(bench(Synapses, size), CYCLES, cut=preset(size).lanes)
 
