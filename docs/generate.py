@@ -103,6 +103,7 @@ PAGES: Final = (
     "docs/pynn.md",
     "docs/python.md",
     "docs/sizes.md",
+    "docs/speed.md",
     "docs/testbenches.md",
     "docs/tests.md",
     "docs/tick.md",

@@ -31,7 +31,7 @@ _NO_PROBES: Final = tuple(
         period=0, words=0, left=-1, cycles=0,
     )
 )  # fmt: skip
-"""What a core with a table reports if no probes are due."""
+"""What a core reports if no probes are due."""
 
 _SETTLED: Final = frozenset(("weight", "plastic", "trace_pre", "source_profile"))
 """Arrays that what rows are owed is applied to, or depends on."""
@@ -110,14 +110,10 @@ class ModelCore:
         self._layout_changed = False
         self._words = np.empty(p.spike_queue_depth, np.uint32)
         self._digest = np.empty(1, np.uint32)
-        # What `run_ticks` takes if there are no digests, no reports and no bias events. A core that
-        # can have one of these takes the code for all, so that few kinds are ever compiled; only
-        # with digests, and with a table, is learning compiled otherwise.
-        walks = p.has_projections
-        whole = walks or p.digest_rounds or p.probe_ranges or p.bias_events
-        self._no_digest = self._digest[:0] if walks else None
-        self._no_probes = _NO_PROBES if whole else None
-        self._no_biases = _biases(NO_BIASES) if whole else None
+        # What `run_ticks` takes without digests. Few kinds of it are ever compiled: where it learns
+        # by rows, with digests, and with a table.
+        self._no_digest = self._digest[:0] if p.has_projections else None
+        self._no_biases = _biases(NO_BIASES)
         self._cleared = [(int(v.clear), self._all[v.name]) for v in ARRAYS if v.clear is not None]
 
     def __getattr__(self, name: str) -> npt.NDArray[Any]:
@@ -296,7 +292,7 @@ class ModelCore:
             None if register["digest_en"] else self._owes, self.tick, ticks,
             event_tick, event_axon, self._words[:room], self._saturations,
             self._digest if register["digest_en"] else self._no_digest,
-            self._probes() if register["probe_period"] else self._no_probes,
+            self._probes() if register["probe_period"] else _NO_PROBES,
             _biases(biases) if self.params.bias_events else self._no_biases,
         )  # fmt: skip
         self.tick += done
@@ -320,7 +316,7 @@ class ModelCore:
         kernels.run_ticks(
             self._arrays, settings, self._sizes, self._schedules[0], None, self._owes, self.tick, 0,
             *_NO_EVENTS, self._words, self._saturations, self._no_digest,
-            self._probes() if self.register["probe_period"] else self._no_probes,
+            self._probes() if self.register["probe_period"] else _NO_PROBES,
             self._no_biases,
         )  # fmt: skip
 

@@ -1180,7 +1180,7 @@ def _deliver_all(
     key_x, key_y = np.uint16(0), np.uint16(0)
     if r.stochastic or table is not None:
         key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
-    rows, digest = int(np.int64(0)), np.uint32(0)
+    rows, constant, digest = int(np.int64(0)), int(np.int64(0)), np.uint32(0)
     if table is not None:
         log.saturations[I_SYN] += _take_due(s, Table(*table), z, now)
     end = event
@@ -1210,7 +1210,6 @@ def _deliver_all(
     if owes is not None:
         if has_room:
             owed.arrive(owed.Owed(*owes).arrived, s.i_syn)
-    constant = int(np.int64(0))
     if table is not None:
         t = Table(*table)
         for relay in range(t.relay_delay.size):
@@ -1299,18 +1298,16 @@ def run_ticks(
     words: Word32,
     saturations: Int64,
     digests: Word32 | None,
-    probes: tuple[Any, ...] | None,
-    biases: tuple[Any, ...] | None,
+    probes: tuple[Any, ...],
+    biases: tuple[Any, ...],
 ) -> tuple[int, int, int, int, int]:
     """Execute up to `ticks` ticks, beginning with `tick`.
 
     `state`, `settings`, `sizes`, `cycles_of` and `table` are the fields of `State`, `Settings`,
     `Sizes`, `Schedule` and `Table` as plain tuples; `table` is None in a core without projections.
-    `digests` receives the digest of the last tick, if it has room for one. `probes` are the fields
-    of `Probes`, and `biases` those of `Biases`. Where they are None no code for them is compiled:
-    `digests` where none are computed and there is no table, `probes` and `biases` in a core that is
-    built with none of the three and no table. Otherwise what there is none of is without room, has
-    ``left`` at -1, or is empty.
+    `digests` receives the digest of the last tick, if it has room for one. Where it is None, as
+    none are computed and there is no table, no code for them is compiled. `probes` are the fields
+    of `Probes`, with ``left`` at -1 if no tick reports, and `biases` those of `Biases`.
 
     `owes` are the fields of `owed.Owed` in a core without projections, unless digests are computed,
     which show every step in its tick. A call of no ticks brings all rows up to date.
@@ -1323,32 +1320,29 @@ def run_ticks(
     """
     s, r, z = State(*state), Settings(*settings), Sizes(*sizes)
     c, log = Schedule(*cycles_of), Log(words, saturations)
+    q, b = Probes(*probes), Biases(*biases)
     if not r.stochastic:
         fill_halves(s.row_noise)
         fill_halves(s.column_noise)
     done, put, event, cycles = 0, int(np.int64(0)), int(np.int64(0)), int(np.int64(0))
-    left, rewritten = int(np.int64(0)), int(np.int64(0))
-    if probes is not None:
-        left += Probes(*probes).left
+    left, rewritten = int(np.int64(q.left)), int(np.int64(0))
     if owes is not None:
         if ticks == 0:
             _settle_before(s, owed.Owed(*owes), r, z, log, owed.Owed(*owes).place[owed.NOW])
     while done < ticks:
         room = log.words.size - put - z.max_words_per_tick
-        if probes is not None and left == 0:
-            room -= Probes(*probes).words
+        if left == 0:
+            room -= q.words
         if room < 0:
             break
         now = tick + done
         digest, event, begin = _deliver_all(
             s, table, owes, r, z, c, log, now, event, event_tick, event_axon, digests
         )
-        if biases is not None:
-            b = Biases(*biases)
-            code, later = _apply_biases(s, z, b, now, rewritten, digests)
-            digest ^= code
-            begin += b.cycles * (later - rewritten)
-            rewritten = later
+        code, later = _apply_biases(s, z, b, now, rewritten, digests)
+        digest ^= code
+        begin += b.cycles * (later - rewritten)
+        rewritten = later
         log.words[put] = _count_word(Word.UPDATE, begin)
         if z.has_profiles:
             for j in range(s.pending.size):
@@ -1379,13 +1373,11 @@ def run_ticks(
             for k in range(fired):
                 columns += c.column[s.fired[k]]
         taken = begin + c.update_and_end + (c.with_columns + columns if columns else 0)
-        if probes is not None:
-            q = Probes(*probes)
-            if left == 0:
-                put = _report(q, log.words, put)
-                taken += q.cycles
-                left += q.period
-            left -= 1
+        if left == 0:
+            put = _report(q, log.words, put)
+            taken += q.cycles
+            left += q.period
+        left -= 1
         log.words[put] = _count_word(Word.END, taken)
         put += 1
         if digests is not None and digests.size:
