@@ -25,7 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    set_examples(whole=config.getoption("--all"), in_ci=bool(os.environ.get("CI")))
+    whole = config.getoption("--all") or BULK in config.getoption("-m")
+    set_examples(whole=whole, in_ci=bool(os.environ.get("CI")))
     kind = "all" if config.getoption("--all") else "short"
     file = None if hasattr(config, "workerinput") else config.getoption("--costs")
     config.pluginmanager.register(Costs(kind, file), "costs")
