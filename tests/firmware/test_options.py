@@ -137,6 +137,9 @@ def test_what_was_built_before_a_tool_failed_is_written(
     assert script.main(["--json", str(path)]) == 1
     assert "synthesis ended" in capsys.readouterr().err
     assert list(json.loads(path.read_text())["cores"]) == list(script.cores())[:2]
+    # A call that comes after it is whole; `build` itself keeps what was built.
+    assert script.main(["--json", str(path)]) == 0
+    assert list(json.loads(path.read_text())["cores"]) == list(script.cores())
 
 
 @pytest.mark.bulk

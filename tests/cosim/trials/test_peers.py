@@ -30,7 +30,6 @@ def test_a_network_fires_at_some_17_hertz_at_every_size(name: str, n: int) -> No
     case = CASES[name](n)
     with connect("model:", params=case.net.core_params()) as core:
         core.program(case.net)
-        core.write_state(v=case.start)
         run = core.run([], ticks=2000)
     assert 14 < len(run.spikes) / n / 2 < 20
     assert (np.bincount(run.spikes[:, 1], minlength=n) > 0).mean() > 0.9
@@ -82,7 +81,7 @@ def peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("peers")
 def test_rates_are_medians_of_turns_and_spikes_are_shown(tmp_path: Path) -> None:
     stages: list[str] = []
-    found = measuring.measure(stages.append, sizes=(64,))
+    found = measuring.measure(stages.append, neurons=(64,))
     learning, static = found.peers["64"], found.static["64"]
     # The turns of a stand-in take 1, 2 and 3 times its seconds.
     assert (learning.nest, learning.brian2_cpp) == (300 / 4, 300 / 1)
@@ -100,7 +99,7 @@ def test_rates_are_medians_of_turns_and_spikes_are_shown(tmp_path: Path) -> None
 
 def test_the_command_writes_the_rates_by_size(peers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = measuring.measure
-    monkeypatch.setattr(measuring, "measure", lambda report: whole(report, sizes=(64,)))
+    monkeypatch.setattr(measuring, "measure", lambda report: whole(report, neurons=(64,)))
     file = peers / "peers.json"
     done = CliRunner().invoke(bench, ["--peers", "--json", str(file)])
     assert done.exit_code == 0, done.output
@@ -116,7 +115,7 @@ def test_the_command_writes_the_rates_by_size(peers: Path, monkeypatch: pytest.M
 def test_a_simulator_that_ends_is_named_with_its_last_words(peers: Path) -> None:
     (peers / "nest_peer.py").write_text("raise SystemExit('there is no NEST here')")
     with pytest.raises(TargetError, match=r"nest_peer.py ended .*: there is no NEST here"):
-        measuring.measure(print, sizes=(64,))
+        measuring.measure(print, neurons=(64,))
 
 
 def test_a_simulator_that_never_answers_is_given_up(
@@ -125,7 +124,7 @@ def test_a_simulator_that_never_answers_is_given_up(
     (peers / "nest_peer.py").write_text("import time\ntime.sleep(60)")
     monkeypatch.setattr(measuring, "PATIENCE", 0.5)
     with pytest.raises(TargetError, match=r"nest_peer.py ended without an answer"):
-        measuring.measure(print, sizes=(64,))
+        measuring.measure(print, neurons=(64,))
 
 
 def test_two_measurements_are_two_calls() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -11,10 +13,11 @@ from rich.table import Table
 from spiketwin.cosim.trials import bench as figures_of
 from spiketwin.cosim.trials import mutants
 from spiketwin.cosim.trials.bench_figures import BenchResult, PeersResult, shown
-from spiketwin.cosim.trials.mutants import MutantsFound
+from spiketwin.cosim.trials.mutants import MutantsResult
 from spiketwin.cosim.trials.peers import measuring as peers
 from spiketwin.host.cli import options, progress
 from spiketwin.host.cli.outcome import CHECK_FAILED
+from spiketwin.host.progress import Stages
 
 
 @click.command(
@@ -52,26 +55,18 @@ def bench(seeded: bool, beside: bool, json_file: Path | None) -> None:
         raise click.UsageError("--mutants and --peers are two measurements: call bench for each")
     console = options.console()
     outputs = options.Outputs()
+    measure: Callable[[Stages], Any] = figures_of.measure
+    table: Callable[[Any], Table] = _table
     if beside:
-        with progress.shown(console) as display:
-            rates = peers.measure(display.stage)
-        outputs.json(json_file, rates)
-        console.print(_peers_table(rates))
-        outputs.check()
-        return
-    if not seeded:
-        with progress.shown(console) as display:
-            figures = figures_of.measure(display.stage)
-        outputs.json(json_file, figures)
-        console.print(_table(figures))
-        outputs.check()
-        return
+        measure, table = peers.measure, _peers_table
+    if seeded:
+        measure, table = mutants.measure, _mutants_table
     with progress.shown(console) as display:
-        found = mutants.measure(display.stage)
+        found = measure(display.stage)
     outputs.json(json_file, found)
-    console.print(_mutants_table(found.mutants))
+    console.print(table(found))
     outputs.check()
-    if found.mutants.named != found.mutants.seeded:
+    if seeded and found.mutants.named != found.mutants.seeded:
         raise click.exceptions.Exit(CHECK_FAILED)
 
 
@@ -105,7 +100,8 @@ def _peers_table(found: PeersResult) -> Table:
     return table
 
 
-def _mutants_table(found: MutantsFound) -> Table:
+def _mutants_table(result: MutantsResult) -> Table:
+    found = result.mutants
     table = Table("bug", "tick", "field", "source", "neuron", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("seconds", justify="right")
     for each in found.list:

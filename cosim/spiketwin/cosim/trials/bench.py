@@ -11,6 +11,7 @@ import math
 import statistics
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -26,9 +27,8 @@ from spiketwin.cosim.digits.encoding import load
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.rtl.core_engine import CoreEngine
 from spiketwin.cosim.rtl.engine import Engine
-from spiketwin.cosim.serial import protocol_model, protocol_netlist, protocol_rtl
+from spiketwin.cosim.serial import protocol_netlist, protocol_rtl
 from spiketwin.cosim.serial.core_port import CorePort
-from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.cosim.testbenches import runner, speed_bench
 from spiketwin.cosim.trials import sizes
 from spiketwin.cosim.trials.bench_figures import (
@@ -326,17 +326,9 @@ def _seconds(work: Callable[[], object]) -> float:
 @contextmanager
 def _model(name: str) -> Iterator[tuple[Core, ModelCore]]:
     """Yield the model as a target that runs a steady network, and the `ModelCore` inside."""
-    with _target(name) as (core, model):
+    with sizes.target(preset(name)) as (core, model):
         program_steady(core)
         yield core, model
-
-
-@contextmanager
-def _target(name: str) -> Iterator[tuple[Core, ModelCore]]:
-    """Yield the model as a target, and the `ModelCore` inside."""
-    port = protocol_model.Serial(f"model://?params={name}", timeout=0)
-    with Core(Link(port)) as core:
-        yield core, cast(ModelPort, port.device).model.core
 
 
 @contextmanager
@@ -404,26 +396,22 @@ def _call(method: Callable[..., object], *arguments: object) -> None:
 def _bulk() -> Figures:
     """Measure ticks per second of the model as a target in bulk, relative to its kernel."""
     rates: dict[str, list[float]] = {"target": [], "kernel": []}
-    with _target("full") as (target, _), _target("full") as (core, model):
+    with sizes.target(preset("full")) as (target, _), sizes.target(preset("full")) as both:
+        core, model = both
         for each in (target, core):
             _program_bulk(each)
         for _ in range(TURNS):
             seconds = _seconds(partial(target.run, [], BULK_TICKS))
             rates["target"].append(BULK_TICKS / seconds)
-            rates["kernel"].append(BULK_TICKS / _seconds(partial(_run_kernel, model)))
+            rates["kernel"].append(
+                BULK_TICKS / _seconds(partial(deque, sizes.calls_of_kernel(model, BULK_TICKS), 0))
+            )
     return {
         "bulk": BulkFigures(
             ticks_per_second=statistics.median(rates["target"]),
             ratio_to_kernel=_ratio(rates["target"], rates["kernel"]),
         )
     }
-
-
-def _run_kernel(model: ModelCore) -> None:
-    """Execute ticks by the kernel alone, as many as fit at a time, and drop their words."""
-    nothing, end = np.empty(0, np.int64), model.tick + BULK_TICKS
-    while model.tick < end:
-        model.advance(nothing, nothing.astype(np.int32), end - model.tick, room=1 << 20)
 
 
 def _program_bulk(core: Core) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple, cast
@@ -17,12 +18,15 @@ from typing import Final, NamedTuple, cast
 import numpy as np
 
 from spiketwin.cosim.model.core import ModelCore
-from spiketwin.cosim.serial import protocol_model
+from spiketwin.cosim.serial import MODEL, protocol_model
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.cosim.trials.bench_figures import SizeFigures
 from spiketwin.cosim.trials.rows import touch_rows
+from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.host import Core, Network, Run
+from spiketwin.host.kinds import Target
 from spiketwin.host.link import Link
+from spiketwin.host.words import Words
 
 SIZES: Final = (64, 256, 1016, 4096)
 TURNS: Final = 5
@@ -84,22 +88,29 @@ def _turns(n_neurons: int) -> list[_Turn]:
         "spike_queue_depth=16384"
     )
     ticks = max(100, int(SYNAPSES / (n_neurons * n_neurons * _RATE)))
-    with _target(params, n_neurons) as (core, _), _target(params, n_neurons) as (_, model):
+    with _learning(params, n_neurons) as (core, _), _learning(params, n_neurons) as (_, model):
         return [_turn(core, model, ticks) for _ in range(TURNS)]
 
 
 @contextmanager
-def _target(params: str, n_neurons: int) -> Iterator[tuple[Core, ModelCore]]:
-    """Yield the model as a target that has a learning network, and the `ModelCore` inside."""
-    port = protocol_model.Serial(f"model://?params={params}", timeout=0)
+def target(params: CoreParams) -> Iterator[tuple[Core, ModelCore]]:
+    """Yield the model as a target, and the `ModelCore` inside."""
+    port = protocol_model.Serial.of(Target(MODEL, params=params))
     with Core(Link(port)) as core:
-        core.program(learning_network(n_neurons))
-        core.write_state(v=np.random.default_rng(2).integers(0, 5_000_000, n_neurons))
         yield core, cast(ModelPort, port.device).model.core
 
 
+@contextmanager
+def _learning(params: str, n_neurons: int) -> Iterator[tuple[Core, ModelCore]]:
+    """Yield a `target` that has a learning network."""
+    with target(preset(params)) as (core, model):
+        core.program(learning_network(n_neurons))
+        core.write_state(v=np.random.default_rng(2).integers(0, 5_000_000, n_neurons))
+        yield core, model
+
+
 def _turn(core: Core, model: ModelCore, ticks: int) -> _Turn:
-    kernel = _seconds(lambda: _run_kernel(model, ticks))
+    kernel = _seconds(lambda: deque(calls_of_kernel(model, ticks), maxlen=0))
     runs: list[Run] = []
     connect = _seconds(lambda: runs.append(core.run([], ticks)))
     weight, spikes = np.zeros(model.weight.shape, np.int8), runs[0].spikes
@@ -109,11 +120,11 @@ def _turn(core: Core, model: ModelCore, ticks: int) -> _Turn:
     return _Turn(ticks / kernel, ticks / connect, ticks / rows, len(spikes) / ticks)
 
 
-def _run_kernel(model: ModelCore, ticks: int) -> None:
-    """Execute ticks by the kernel alone, as many as fit at a time, and drop their words."""
+def calls_of_kernel(model: ModelCore, ticks: int) -> Iterator[Words]:
+    """Execute ticks by the kernel alone, and yield the words of as many as fit at a time."""
     nothing, end = np.empty(0, np.int64), model.tick + ticks
     while model.tick < end:
-        model.advance(nothing, nothing.astype(np.int32), end - model.tick, _ROOM)
+        yield model.advance(nothing, nothing.astype(np.int32), end - model.tick, _ROOM).words
 
 
 def _seconds(work: Callable[[], object]) -> float:

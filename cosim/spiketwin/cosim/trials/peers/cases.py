@@ -49,9 +49,7 @@ class Case:
     Attributes
     ----------
     net:
-        The network of the model.
-    start:
-        Shape (n,): potentials in tick 0.
+        The network of the model, which begins with potentials of its own (`Network.start`).
     pairs:
         Shape (m, 2): source and target of every synapse between neurons, by source; None if there
         is one for every pair. All have the same weight.
@@ -60,14 +58,13 @@ class Case:
     """
 
     net: Network
-    start: IntArray
     pairs: IntArray | None
     learns: bool
 
     def save(self, path: Path) -> None:
         """Write what another simulator needs to make the same network, as ``.npz``."""
         values: dict[str, object] = {
-            "threshold": self.net.threshold[0], "bias": self.net.bias, "start": self.start,
+            "threshold": self.net.threshold[0], "bias": self.net.bias, "start": self.net.start["v"],
             "weight": WEIGHT, "learns": self.learns, "v_tau": V_TAU, "current_tau": CURRENT_TAU,
             "trace_tau": TRACE_TAU, "a_plus": A_PLUS, "a_minus": A_MINUS, "w_max": W_MAX,
         }  # fmt: skip
@@ -89,7 +86,8 @@ def _all_to_all(n: int, *, learns: bool) -> Case:
             a_plus=A_PLUS, a_minus=A_MINUS, tau_plus=TRACE_TAU, tau_minus=TRACE_TAU,
             w_min=0, w_max=W_MAX,
         )  # fmt: skip
-    return Case(net, start, None, learns)
+    net.start = {"v": start}
+    return Case(net, None, learns)
 
 
 def _layers(n: int) -> Case:
@@ -111,7 +109,8 @@ def _layers(n: int) -> Case:
             net.project(layers[k - 1], layer, weights=np.full((size, size), WEIGHT))
             pairs.append(np.argwhere(np.ones((size, size))) + ((k - 1) * size, k * size))
     every = np.concatenate(pairs)
-    return Case(net, start, every[np.lexsort(every.T[::-1])], learns=False)
+    net.start = {"v": start}
+    return Case(net, every[np.lexsort(every.T[::-1])], learns=False)
 
 
 def _driven(n: int, synapses: int) -> tuple[int, IntArray, IntArray]:

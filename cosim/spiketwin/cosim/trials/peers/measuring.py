@@ -11,20 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 
 from spiketwin.cosim.model.core import ModelCore
-from spiketwin.cosim.serial import MODEL, protocol_model
-from spiketwin.cosim.serial.protocol_model import ModelPort
+from spiketwin.cosim.trials import sizes
 from spiketwin.cosim.trials.bench_figures import PeerFigures, PeersResult
 from spiketwin.cosim.trials.peers import environment
 from spiketwin.cosim.trials.peers.cases import CASES, Case
-from spiketwin.host import Core
 from spiketwin.host.errors import TargetError
-from spiketwin.host.kinds import Target
-from spiketwin.host.link import Link
 from spiketwin.host.progress import Stages
 from spiketwin.host.words import lanes_fired, report_spikes
 
@@ -45,14 +41,14 @@ Turn = Callable[[], tuple[float, float]]
 """A turn of a simulator: ticks a second, and spikes a tick."""
 
 
-def measure(report: Stages, sizes: tuple[int, ...] = tuple(TICKS)) -> PeersResult:
+def measure(report: Stages, neurons: tuple[int, ...] = tuple(TICKS)) -> PeersResult:
     """Measure all cases at all sizes.
 
     Parameters
     ----------
     report:
         Called with the name of each stage as it begins.
-    sizes:
+    neurons:
         Numbers of neurons, each a key of `TICKS`.
 
     Raises
@@ -67,7 +63,7 @@ def measure(report: Stages, sizes: tuple[int, ...] = tuple(TICKS)) -> PeersResul
     found: dict[str, dict[str, PeerFigures]] = {}
     for name, make in CASES.items():
         found[name] = {}
-        for n in sizes:
+        for n in neurons:
             report(f"{name}, {n:,} neurons")
             found[name][str(n)] = _figures(make(n), TICKS[n], python)
     return PeersResult(peers=found["learning"], static=found["static"], layers=found["layers"])
@@ -149,15 +145,12 @@ def _ours(case: Case, ticks: int) -> Iterator[dict[str, Turn]]:
     """Yield the turns of the model: of its kernel alone, and of a target that it is."""
     params = case.net.core_params()
     with ExitStack() as opened:
-        cores, models = [], []
-        for _ in range(2):
-            port = protocol_model.Serial.of(Target(MODEL, params=params))
-            cores.append(opened.enter_context(Core(Link(port))))
-            models.append(cast(ModelPort, port.device).model.core)
-            cores[-1].program(case.net)
-            cores[-1].write_state(v=case.start)
-            cores[-1].run([], ticks=10)  # what is compiled is so now
-        target, kernel = cores[0], models[1]
+        (target, _), (other, kernel) = (
+            opened.enter_context(sizes.target(params)) for _ in range(2)
+        )
+        for core in (target, other):
+            core.program(case.net)
+            core.run([], ticks=10)  # what is compiled is so now
 
         def through_the_link() -> tuple[float, float]:
             begin = time.perf_counter()
@@ -172,13 +165,10 @@ def _ours(case: Case, ticks: int) -> Iterator[dict[str, Turn]]:
 
 
 def _run_kernel(model: ModelCore, ticks: int) -> tuple[float, int]:
-    """Execute ticks by the kernel alone, as many as fit at a time; return seconds and spikes."""
-    nothing, end = np.empty(0, np.int64), model.tick + ticks
-    seconds, spikes = 0.0, 0
-    while model.tick < end:
-        begin = time.perf_counter()
-        ran = model.advance(nothing, nothing.astype(np.int32), end - model.tick, room=1 << 20)
+    """Execute ticks by the kernel alone; return seconds, without those of counting, and spikes."""
+    seconds, spikes, begin = 0.0, 0, time.perf_counter()
+    for words in sizes.calls_of_kernel(model, ticks):
         seconds += time.perf_counter() - begin
-        reports = ran.words[report_spikes(ran.words)].astype(np.int64)
-        spikes += len(lanes_fired(reports)[0])
+        spikes += len(lanes_fired(words[report_spikes(words)].astype(np.int64))[0])
+        begin = time.perf_counter()
     return seconds, spikes
