@@ -111,6 +111,7 @@ def twins(params: CoreParams, *urls: str) -> Iterator[list[Core]]:
             yield [model, other]
 
 
+@pytest.mark.bulk
 @pytest.mark.rtl
 def test_it_costs_no_cycle_and_goes_when_it_is_not_asked_for() -> None:
     net = Network.random(8, 8, seed=5)

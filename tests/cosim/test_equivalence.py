@@ -178,7 +178,8 @@ def twins(params: CoreParams, seed: int, other: str = "rtl:") -> Iterator[Twins]
         "rtl:?level=pins",
         "rtl+pty:",
         "netlist:?family=ecp5",
-        "netlist:?family=ice40",
+        # Its mapping takes as long as a minute; the models of its cells have tests of their own.
+        pytest.param("netlist:?family=ice40", marks=pytest.mark.bulk),
     ],
 )
 def test_every_twin_is_equal_in_small(url: str) -> None:

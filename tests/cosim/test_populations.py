@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.populations import random_network
-from support.rungs import examples
+from support.rungs import bulk_but, examples
 
 from spiketwin.cosim.trials.verify.networks import Drawing, options_of
 from spiketwin.cosim.trials.verify.samples import CORES
@@ -26,6 +26,7 @@ from spiketwin.host.network import SETTINGS
 from spiketwin.host.populations import Projection
 
 TICKS = 12
+CORE = "rtl:?level=core"
 WIDTHS = ("v_width", "i_syn_width", "theta_width", "trace_width", "weight_width", "decay_shift")
 
 
@@ -225,7 +226,7 @@ def layers() -> tuple[Network, CoreParams]:
     return net, net.core_params(lanes=2)
 
 
-@pytest.mark.parametrize("url", ["model:", "rtl:?level=core", "rtl:"])
+@pytest.mark.parametrize("url", bulk_but(("model:", CORE), ("model:", CORE, "rtl:")))
 def test_everything_is_read_and_written_in_the_numbers_of_the_network(url: str) -> None:
     net, params = layers()
     with connect(url, params=params) as core:
@@ -316,8 +317,8 @@ def all_kinds() -> tuple[Network, CoreParams]:
 @pytest.mark.parametrize(
     "url",
     [
-        "rtl:?level=core",
         "rtl:",
+        pytest.param("rtl:?level=core", marks=pytest.mark.bulk),
         pytest.param("netlist:?family=ecp5", marks=pytest.mark.bulk),
         pytest.param("netlist:?family=ice40", marks=pytest.mark.bulk),
     ],

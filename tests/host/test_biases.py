@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.rungs import bulk_but
 
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
@@ -43,7 +44,9 @@ def by_oracle(params: CoreParams, biases: Any) -> list[tuple[list[int], int, lis
     return found
 
 
-@pytest.mark.parametrize("url", ["model:", "rtl:", "rtl:?level=core"])
+@pytest.mark.parametrize(
+    "url", bulk_but(["model:", "rtl:?level=core"], ["model:", "rtl:", "rtl:?level=core"])
+)
 def test_a_run_with_biases_is_that_of_the_oracle(url: str) -> None:
     params = preset("tiny,bias_events=1,learning=0")
     net = Network(n_axons=8, n_neurons=8, threshold=np.full(8, 100), v_floor=-200, v_tau=np.inf)
@@ -68,7 +71,7 @@ def ran(url: str, **arguments: Any) -> tuple[Run, list[int]]:
         return run, core.read_parameters()["bias"].tolist()
 
 
-@pytest.mark.parametrize("url", ["rtl:", "rtl:?level=core"])
+@pytest.mark.parametrize("url", bulk_but(["rtl:"], ["rtl:", "rtl:?level=core"]))
 @pytest.mark.parametrize("tick_period", [0, 3000])
 def test_biases_and_spikes_together_are_the_same_on_all(url: str, tick_period: int) -> None:
     (model, biases), (rtl, same) = (ran(each, tick_period=tick_period) for each in ("model:", url))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.rungs import bulk_but
 
 from spiketwin.hdl.spec.arithmetic import DECAY_AT_ONCE, DECAY_NONE, decay_code, shifted_decay_code
 from spiketwin.hdl.spec.params import PRESETS, CoreParams, described, preset
@@ -295,7 +296,7 @@ def test_a_leak_and_refractory_integration_take_a_core_with_profiles() -> None:
             net.check_fits(preset("tiny"))
 
 
-@pytest.mark.parametrize("url", ["model:", "rtl:?level=core"])
+@pytest.mark.parametrize("url", bulk_but(["model:"], ["model:", "rtl:?level=core"]))
 def test_a_core_holds_what_its_profiles_are_given(url: str) -> None:
     given: dict[str, Any] = {"v_floor": [-7, 5], "linear_leak": [0, 40], "profile": [0, 1] * 4}
     net = Network(n_axons=2, n_neurons=8, **given)
@@ -315,7 +316,7 @@ def test_a_core_holds_what_its_profiles_are_given(url: str) -> None:
         core.read_profiles()
 
 
-@pytest.mark.parametrize("url", ["model:", "rtl:?level=core", "rtl:"])
+@pytest.mark.parametrize("url", bulk_but(["model:", "rtl:"], ["model:", "rtl:?level=core", "rtl:"]))
 def test_a_core_holds_what_its_rules_are_given(url: str) -> None:
     net: Any = Network(n_axons=2, learn_pre=True, w_max=50)
     cells = net.population(8)
@@ -346,7 +347,7 @@ def test_a_core_holds_what_its_rules_are_given(url: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::spiketwin.host.errors.SpiketwinWarning")  # huge biases
-@pytest.mark.parametrize("url", ["model:", "rtl:", "rtl:?level=core"])
+@pytest.mark.parametrize("url", bulk_but(["model:", "rtl:"], ["model:", "rtl:", "rtl:?level=core"]))
 def test_a_core_keeps_every_parameter_of_each_neuron_and_source(url: str) -> None:
     params, rng = preset("tiny,n_profiles=8"), np.random.default_rng(2)
 

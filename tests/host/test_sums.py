@@ -16,7 +16,7 @@ from amaranth.sim import Simulator
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.rungs import examples
+from support.rungs import bulk_but, examples
 
 from spiketwin.cosim.compare.ideal import Ideal
 from spiketwin.cosim.model.core import ModelCore
@@ -272,7 +272,7 @@ def test_every_kind_is_counted_where_it_happens(url: str) -> None:
         assert [core.read_counters()[counter.name] for counter in SATURATIONS] == [0] * 4
 
 
-@pytest.mark.parametrize("url", ["model:", "rtl:"])
+@pytest.mark.parametrize("url", bulk_but(["model:"], ["model:", "rtl:"]))
 @pytest.mark.parametrize("sizes", ["tiny", "tiny,weight_width=7,single_port_weights=1"])
 def test_a_step_that_a_bound_cuts_short_is_counted_once(url: str, sizes: str) -> None:
     params = preset(f"{sizes},saturation_counters=1")

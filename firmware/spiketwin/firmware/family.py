@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -67,6 +67,33 @@ class CellModels:
     definitions: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Image:
+    """The way from what a build for a board made back to a netlist of its cells.
+
+    Attributes
+    ----------
+    title:
+        What such a file is, in messages.
+    begins:
+        Bytes with which the files begin, by which they are known.
+    write:
+        Function that writes the netlist. It takes the file, the name of the module, whose ports are
+        ``clk``, ``rx`` and ``tx``, and the path of the Verilog file to write; it raises
+        `TargetError` if the file is damaged or is not that of a core.
+    sources:
+        The files of this package that shape the netlist.
+    models:
+        Models of its cells.
+    """
+
+    title: str
+    begins: bytes
+    write: Callable[[Path, str, Path], None]
+    sources: tuple[Path, ...]
+    models: CellModels
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Family(ABC):
     """One family of FPGAs.
@@ -97,6 +124,8 @@ class Family(ABC):
         Python packages of the tools that only this family needs.
     models:
         Models of the cells for simulation of a netlist; None if it cannot be simulated.
+    image:
+        The way back from what a build made to a netlist; None if there is none.
     oscillators:
         The oscillators inside of the FPGA, by Amaranth's names.
     attributes:
@@ -119,6 +148,7 @@ class Family(ABC):
     written: tuple[str, ...]
     distributions: tuple[str, ...] = ()
     models: CellModels | None = None
+    image: Image | None = None
     oscillators: tuple[str, ...] = ()
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reset: bool = True

@@ -17,6 +17,9 @@ from spiketwin.hdl.builds import BuildError
 LOG: Final = "routing.log"
 TIMING: Final = "timing.json"
 
+NETLIST: Final = "routed.json"
+"""The cells of a routed design and their connections, if they are kept."""
+
 _USED: Final = re.compile(r"^Info:\s+(\w+):\s*(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
 
 
@@ -53,7 +56,7 @@ class Nextpnr:
 
     def routing(
         self, board: str, netlist: str, device: Device, package: Package | None,
-        clock_hz: int, seed: int,
+        clock_hz: int, seed: int, keep_netlist: bool,
     ) -> Call:  # fmt: skip
         """Return the call of place and route.
 
@@ -67,12 +70,15 @@ class Nextpnr:
             The FPGA; the package is None if the device implies it.
         clock_hz, seed:
             The clock that is asked for, and the seed of the placement.
+        keep_netlist:
+            Whether `NETLIST` is written, too.
         """
         housing = ("--package", package.nextpnr) if package else ()
         speed = ("--speed", package.speed) if package and package.speed else ()
+        kept = ("--write", NETLIST) if keep_netlist else ()
         arguments = (
             device.nextpnr, *housing, "--json", netlist, "--report", TIMING, "--seed", str(seed),
-            "--freq", f"{clock_hz / 1e6:g}", "--timing-allow-fail", *speed, *self.arguments,
+            "--freq", f"{clock_hz / 1e6:g}", "--timing-allow-fail", *speed, *kept, *self.arguments,
         )  # fmt: skip
         what = f"place and route for {board}"
         return Call(what=what, function=self.routes, arguments=arguments, log=LOG)

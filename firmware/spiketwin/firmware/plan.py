@@ -105,6 +105,7 @@ def plan(
     *,
     clock_hz: int | None = None,
     seed: int = 1,
+    keep_netlist: bool = False,
 ) -> Plan:
     """Return the plan of a build.
 
@@ -116,6 +117,8 @@ def plan(
         The core and its clock; by default those of the board's description.
     seed:
         Seed of the placement, on which the timing depends.
+    keep_netlist:
+        Whether the folder also receives the routed netlist, tens of megabytes and more.
 
     Raises
     ------
@@ -132,8 +135,9 @@ def plan(
     if isinstance(family.flow, Nextpnr):
         mapping = synthesis(family, f"{TOP}.il", TOP, [f"write_json {TOP}.json"])
         routing = family.flow.routing(
-            board.name, f"{TOP}.json", target.device, target.package, round(pll.hz), seed
-        )
+            board.name, f"{TOP}.json", target.device, target.package, round(pll.hz), seed,
+            keep_netlist,
+        )  # fmt: skip
         packing = family.flow.packing(board.name, board.packing)
         implementation = Implementation(flow=family.flow, routing=routing, packing=packing)
     else:

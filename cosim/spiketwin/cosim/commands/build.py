@@ -118,6 +118,12 @@ def _known() -> str:
     help="Seed of the placement: another one gives another timing.",
 )
 @click.option(
+    "--netlist",
+    "keep_netlist",
+    is_flag=True,
+    help="Also keep what was placed and routed: netlist:?from=DIR/routed.json simulates it (ECP5).",
+)
+@click.option(
     "--out",
     type=options.OutputFolder(),
     metavar="DIR",
@@ -129,6 +135,7 @@ def build(
     params: CoreParams | None,
     clock_mhz: float | None,
     seed: int,
+    keep_netlist: bool,
     out: Path | None,
     json_file: Path | None,
 ) -> None:
@@ -139,11 +146,14 @@ def build(
     does not fit or is slower than its clock.
     """
     options.check_distinct({"--json": json_file}, {"--board": board_file()})
+    flow = wanted.family.flow
+    if keep_netlist and isinstance(flow, VendorProject):
+        raise click.UsageError(f"--netlist: no open tool routes a {wanted.family.title} FPGA")
     console = options.console()
     clock_hz = round(clock_mhz * 1e6) if clock_mhz else None
     missed = None
     try:
-        made = built(console, wanted, params, clock_hz, seed)
+        made = built(console, wanted, params, clock_hz, seed, keep_netlist=keep_netlist)
     except TimingMissed as error:
         made, missed = error.build, error
     outputs = options.Outputs()
@@ -155,7 +165,6 @@ def build(
     folder = out or made.folder
     if missed is not None:
         raise missed
-    flow = wanted.family.flow
     if made.bitstream is not None:
         _say(console, f"bitstream  {folder / made.bitstream.name}")
     elif isinstance(flow, VendorProject):
@@ -180,12 +189,15 @@ def built(
     params: CoreParams | None,
     clock_hz: int | None = None,
     seed: int = 1,
+    *,
+    keep_netlist: bool = False,
 ) -> Build:
     """Build a core and report each stage; an impossible clock or board is a wrong call."""
     # Amaranth detects some errors in a board only when it builds for it.
     faults = {ClockError: "--clock", BoardError: "--board"}
     with options.blamed_on(faults), progress.shown(console) as display:
-        return build_core(plan(wanted, params, clock_hz=clock_hz, seed=seed), display.stage)
+        planned = plan(wanted, params, clock_hz=clock_hz, seed=seed, keep_netlist=keep_netlist)
+        return build_core(planned, display.stage)
 
 
 def _table(made: Build) -> Table:

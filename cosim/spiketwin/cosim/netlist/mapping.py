@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from spiketwin.firmware.synthesis import script, synthesis, synthesis_version
 from spiketwin.hdl.spec.installation import install_command
-from spiketwin.host.errors import ToolMissing
+from spiketwin.host.errors import TargetError, ToolMissing
 
 if TYPE_CHECKING:
-    from spiketwin.firmware.family import CellModels, Family
+    from spiketwin.firmware.family import CellModels, Family, Image
 
 _NETLIST: Final = "netlist.v"
+
+_BEGIN_BYTES: Final = 64
+"""Bytes of a file by which it is known."""
+
+_SPARE_CYCLES: Final = 64
+"""Cycles for the reset to reach all of a core."""
 
 _FLAGS: Final = (
     # If a cell has two models Verilator takes the first, which is ours.
@@ -83,11 +90,69 @@ def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) ->
     ToolMissing
         Yosys is not installed.
     """
-    models = families()[family]
-    share = _yosys() / "share"
     # Split vectors: bits of one that depend on each other would look like a combinational loop.
     writes = ["splitnets", f"write_verilog -noattr {_NETLIST}"]
     synthesis(_known()[family], rtlil, top, writes, log.name).run(folder)
+    return _with_models(families()[family], folder)
+
+
+def write_image(image: Path, top: str, folder: Path) -> list[str]:
+    """Write the netlist in what a build for a board made, and return arguments as `write_netlist`.
+
+    Parameters
+    ----------
+    image:
+        The bitstream or the routed netlist.
+    top, folder:
+        As in `write_netlist`.
+
+    Raises
+    ------
+    TargetError
+        The file is not one from which there is a way back, or it is damaged.
+    ToolMissing
+        Yosys is not installed.
+    """
+    with image.open("rb") as file:
+        begin = file.read(_BEGIN_BYTES)
+    for each in _images():
+        if begin.startswith(each.begins):
+            each.write(image, top, folder / _NETLIST)
+            return _with_models(each.models, folder)
+    kinds = " or ".join(each.title for each in _images())
+    raise TargetError(f"{image} is not {kinds}")
+
+
+def _images() -> list[Image]:
+    return [found.image for found in _known().values() if found.image is not None]
+
+
+def image_version() -> str:
+    """Return the version of what shapes such a netlist beside sources, for the key of a cache."""
+    return " ".join([synthesis_version(), *_FLAGS, OPTIMISATION])
+
+
+def sources_of_images() -> list[Path]:
+    """Return our sources that shape the netlists of `write_image`, for the key of a cache."""
+    return [file for each in _images() for file in (*each.sources, *each.models.ours)]
+
+
+def start_cycles(clock_hz: int) -> int:
+    """Return the cycles from the power-up of a board to the first one of its core, and some more.
+
+    Parameters
+    ----------
+    clock_hz:
+        The clock of the core in hertz.
+    """
+    from spiketwin.firmware.top import RESET_SECONDS
+
+    return ceil(RESET_SECONDS * clock_hz) + _SPARE_CYCLES
+
+
+def _with_models(models: CellModels, folder: Path) -> list[str]:
+    """Return the arguments of Verilator for a netlist, with the models of its cells."""
+    share = _yosys() / "share"
     # Copied to the folder, whose path any tool can handle.
     sources_of_cells = [*models.ours, *(share / name for name in models.of_yosys)]
     flags = [*_FLAGS, *(f"-D{name}" for name in models.definitions)]

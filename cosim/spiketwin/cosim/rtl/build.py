@@ -67,6 +67,9 @@ class Design:
         Frequency in hertz that the core reports and that turns seconds into cycles, 1…2**32 - 1.
     family:
         Family of FPGAs whose netlist is simulated, one of `mapping.families`; None for the RTL.
+    image:
+        What a build for a board made: a packed bitstream, or a routed netlist; only at the pins.
+        None to make the design of the gateware.
     gateware:
         A folder with another ``spiketwin/hdl`` to build; None for the installed one.
     waves:
@@ -83,6 +86,7 @@ class Design:
     cycles_per_bit: int = MIN_CYCLES_PER_BIT
     clock_hz: int = DEFAULT_CLOCK_HZ
     family: str | None = None
+    image: str | None = None
     gateware: str | None = None
     waves: bool = False
 
@@ -121,6 +125,10 @@ class Design:
         else:
             gateware = builds.gateware_sources(Path(str(self.gateware), *_PACKAGE))
         sources = [*gateware, self.harness, Path(compiling.__file__)]
+        if self.image is not None:
+            shape["image"] = hashlib.sha256(Path(self.image).read_bytes()).hexdigest()
+            tools.append(mapping.image_version())
+            sources += mapping.sources_of_images()
         if self.level not in LINK_LEVELS:
             sources.append(Path(ports.__file__))
         if self.family is not None:
@@ -189,14 +197,17 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
     builds.run_tool(_BUILDING, command, log, environment=environment)
     # A copy, as the package may lie in a path with a blank, which make cannot handle.
     shutil.copy(design.harness, objects)
-    # Only a netlist has a reset, as the hardware has.
+    # Only a netlist has a reset, as the hardware has. A board begins by itself, some time later.
     reset = () if design.family is None else ("-DSPIKETWIN_RESET",)
+    if design.image is not None:
+        reset = (f"-DSPIKETWIN_START_CYCLES={mapping.start_cycles(design.clock_hz)}",)
     compiler = compiling.Compiler(
         what=_BUILDING, kind=compiling.LIBRARY, waves=design.waves,
         options=(f"-DSPIKETWIN_{design.level.upper()}", *reset, "-I.."),
         environment=environment, log=log,
     )  # fmt: skip
-    optimisation = _OPTIMISATION if design.family is None else mapping.OPTIMISATION
+    of_cells = design.family is not None or design.image is not None
+    optimisation = mapping.OPTIMISATION if of_cells else _OPTIMISATION
     compiler.link(objects, optimisation, folder / _LIBRARY)
     shutil.rmtree(objects)
 
@@ -204,6 +215,8 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
 def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]) -> list[str]:
     """Write the RTL or the netlist, and return the arguments with which Verilator reads it."""
     top, log = TOP_OF[design.level], folder / _LOG
+    if design.image is not None:
+        return mapping.write_image(Path(design.image), top, folder)
     rate = design.cycles_per_bit if design.level == "pins" else None
     arguments = {
         "top": top, "params": asdict(design.params), "clock_hz": design.clock_hz,
@@ -232,6 +245,8 @@ def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]
 
 def _describe(design: Design) -> str:
     params = design.params
+    if design.image is not None:
+        return f"the logic of {design.image} (once, takes a minute)"
     sizes = f"{params.n_axons} axons, {params.n_neurons} neurons, {params.lanes} lanes"
     if design.family is None:
         return f"the RTL of {sizes} (once, takes some ten seconds)"

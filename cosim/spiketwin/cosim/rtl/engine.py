@@ -40,7 +40,7 @@ class Engine:
 
     Parameters
     ----------
-    params, level, cycles_per_bit, clock_hz, family, gateware, waves:
+    params, level, cycles_per_bit, clock_hz, family, image, gateware, waves:
         The design to simulate, see `build.Design`; built on first use.
     report:
         Called with one line before a build begins.
@@ -64,13 +64,14 @@ class Engine:
         cycles_per_bit: int = Design.cycles_per_bit,
         clock_hz: int = Design.clock_hz,
         family: str | None = Design.family,
+        image: str | None = Design.image,
         gateware: str | None = Design.gateware,
         waves: bool = Design.waves,
         report: Callable[[str], None] = report_on_stderr,
     ) -> None:
         design = Design(
             params=params, level=level, cycles_per_bit=cycles_per_bit, clock_hz=clock_hz,
-            family=family, gateware=gateware, waves=waves,
+            family=family, image=image, gateware=gateware, waves=waves,
         )  # fmt: skip
         if level not in LINK_LEVELS:
             raise DesignError(f"level must be {' or '.join(LINK_LEVELS)}, not {level!r}")

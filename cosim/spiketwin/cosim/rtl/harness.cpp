@@ -4,6 +4,8 @@
 // SPIKETWIN_PINS chooses the level: the UART's two pins, or the bytes behind the UART. Where
 // Verilator was asked for waves (VM_TRACE), all signals can be written to a VCD file for a while.
 // SPIKETWIN_RESET is defined if there is a reset; without one, registers have their initial values.
+// SPIKETWIN_START_CYCLES is defined if the design has the logic of a board, which keeps the core
+// still for a while; what passes before the core runs is not counted.
 
 #include <algorithm>
 #include <chrono>
@@ -159,6 +161,9 @@ public:
         top_->rst = 1;
         for (unsigned cycle = 0; cycle < kResetCycles; ++cycle) toggle();
         top_->rst = 0;
+#endif
+#ifdef SPIKETWIN_START_CYCLES
+        for (unsigned cycle = 0; cycle < SPIKETWIN_START_CYCLES; ++cycle) toggle();
 #endif
     }
 

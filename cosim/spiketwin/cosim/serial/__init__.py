@@ -25,6 +25,7 @@ LEVEL: Final = "level"
 CLOCK: Final = "clock"
 CYCLES_PER_BIT: Final = "cycles_per_bit"
 FAMILY: Final = "family"
+IMAGE: Final = "from"
 """Options that the address of a target can have."""
 
 _RTL_OPTIONS: Final = (PARAMS_OPTION, LEVEL, CYCLES_PER_BIT, CLOCK)
@@ -45,7 +46,9 @@ def _opened_by(module: str) -> Callable[[Target], Transport]:
 
 def _at_pins(default_level: str) -> Callable[[Target], bool]:
     """Return a predicate that says whether the line of a target is simulated."""
-    return lambda target: target.options.get(LEVEL, default_level) == "pins"
+    return lambda target: (
+        target.options.get(LEVEL, default_level) == "pins" or IMAGE in target.options
+    )
 
 
 MODEL: Final = TargetKind(
@@ -82,7 +85,7 @@ NETLIST: Final = TargetKind(
     "netlist",
     _opened_by("protocol_netlist"),
     origin="simulated",
-    options=(*_RTL_OPTIONS, FAMILY),
+    options=(*_RTL_OPTIONS, FAMILY, IMAGE),
     has_line=_at_pins("bytes"),
     extra="boards",
     why_no_line=_OF_NETLIST,

