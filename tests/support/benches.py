@@ -76,9 +76,13 @@ class Bench:
         return value
 
     def inner(self, name: str, shape: Any) -> Any:
-        """Return what is the signal of this name within the component, for an invariant."""
-        signal = self.free(f"inner_{name}", shape)
-        self.inner_names[f"free_inner_{name}"] = f"unit.{name}"
+        """Return what is the signal of this name within the component, for an invariant.
+
+        The name of one within a part of the component begins with that of the part and a dot.
+        """
+        own_name = f"inner_{name}".replace(".", "_")
+        signal = self.free(own_name, shape)
+        self.inner_names[f"free_{own_name}"] = f"unit.{name}"
         return signal
 
     def tell(self, name: str, value: Any) -> Any:
