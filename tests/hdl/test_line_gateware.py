@@ -82,6 +82,31 @@ def test_a_byte_without_a_stop_bit_is_dropped_and_the_next_one_heard() -> None:
     assert received == [0b01010101]
 
 
+@pytest.mark.parametrize("waited", range(0, 42, 3))
+def test_a_byte_is_taken_whole_or_reported_lost(waited: int) -> None:
+    """It waits while the next one begins, and is not mixed with it."""
+    receiver, sent = UartReceiver(), [0x11, 0x22, 0x33]
+    taken, lost = [], []
+
+    async def run(ctx: Any) -> None:
+        ctx.set(receiver.cycles_per_bit, 4)
+        bits = [bit for byte in sent for bit in (0, *(byte >> k & 1 for k in range(8)), 1)]
+        waits = 0  # cycles for which the first byte has waited
+        for bit in (*bits, 1, 1):
+            ctx.set(receiver.pin, bit)
+            for _ in range(4):
+                waits += ctx.get(receiver.data.valid) or waits > 0
+                ctx.set(receiver.data.ready, waits > waited)
+                lost.append(ctx.get(receiver.overflow_stb))
+                if ctx.get(receiver.data.valid) and waits > waited:
+                    taken.append(ctx.get(receiver.data.payload))
+                await ctx.tick()
+
+    simulate(receiver, run)
+    assert taken == sent[sum(lost) :]
+    assert sum(lost) == (waited > 4)
+
+
 def test_bytes_that_nobody_takes_are_reported_lost() -> None:
     receiver, lost = UartReceiver(), []
 

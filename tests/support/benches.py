@@ -8,11 +8,14 @@ from amaranth.hdl import (
     Assume,
     Cat,
     ClockDomain,
+    Const,
     Module,
     Mux,
     Signal,
     Value,
 )
+
+from spiketwin.hdl.spec.protocol import CRC_BYTES, CRC_POLYNOMIAL
 
 TOP = "top"
 
@@ -76,9 +79,13 @@ class Bench:
         return value
 
     def inner(self, name: str, shape: Any) -> Any:
-        """Return what is the signal of this name within the component, for an invariant."""
-        signal = self.free(f"inner_{name}", shape)
-        self.inner_names[f"free_inner_{name}"] = f"unit.{name}"
+        """Return what is the signal of this name within the component, for an invariant.
+
+        The name of one within a part of the component begins with that of the part and a dot.
+        """
+        own_name = f"inner_{name}".replace(".", "_")
+        signal = self.free(own_name, shape)
+        self.inner_names[f"free_{own_name}"] = f"unit.{name}"
         return signal
 
     def tell(self, name: str, value: Any) -> Any:
@@ -131,6 +138,16 @@ def implies(condition: Any, consequence: Any) -> Value:
     """Return whether the consequence holds wherever the condition does."""
     result: Value = ~Value.cast(condition).bool() | Value.cast(consequence).bool()
     return result
+
+
+def crc_after(bench: Bench, crc: Any, byte: Any) -> Any:
+    """Return the CRC of a frame before its last inversion, after a byte more, bit by bit."""
+    value: Any = crc ^ Cat(Const(0, 8), byte)
+    for _ in range(8):
+        shifted = Signal(8 * CRC_BYTES, name="crc_after_a_bit")
+        bench.m.d.comb += shifted.eq(value << 1 ^ Mux(value[-1], CRC_POLYNOMIAL, 0))
+        value = shifted
+    return value
 
 
 class Traced:

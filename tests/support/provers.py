@@ -176,7 +176,7 @@ def _make(bench: Bench, folder: Path, *scripts: str) -> None:
 def _read(bench: Bench) -> str:
     """Return the commands that read a bench, and tie its inner names to what they stand for."""
     ties = [
-        f"delete -input w:{name}\nconnect -set {name} {inner}"
+        f"delete -input w:{name}\nconnect -nounset -set {name} {inner}"
         for name, inner in bench.inner_names.items()
     ]
     return "\n".join([_READ, f"cd {TOP}", *ties, "cd .."]) if ties else _READ

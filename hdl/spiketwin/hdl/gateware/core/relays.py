@@ -87,7 +87,8 @@ class Relays(wiring.Component):
         # A list of one entry would have an address without bits.
         active = ActiveList(RELAY_WORD, max(2, p.relay_words))
         m.submodules.active = active
-        base, word = Signal(len(ring.r_address)), Signal(range(p.relay_words + 1))
+        base = Signal(len(ring.r_address))
+        word = Signal(range(p.relay_words + 1))
         scanning = Signal()
         scans = self.start_stb | scanning
         m.d.sync += base.eq(self._first_word(self.tick))
@@ -117,7 +118,8 @@ class Relays(wiring.Component):
     def _set(self, m: Module) -> None:
         """Set the flags of the relays of a source, one after the other."""
         p, ring, delay = self.params, self.relay_ring, self.relay_delay
-        relay, left = Signal(p.relay_width), Signal(p.relay_delay_width)
+        relay = Signal(p.relay_width)
+        left = Signal(p.relay_delay_width)
         cycle = Signal(range(schedule.RELAY))
         with m.If(self.set_stb):
             m.d.sync += [relay.eq(self.first), left.eq(self.count), cycle.eq(0)]

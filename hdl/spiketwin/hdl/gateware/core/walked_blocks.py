@@ -68,7 +68,8 @@ class WalkedBlocks(wiring.Component):
         m = Module()
         p, block = self.params, self.block
         longest = max(p.column_groups, schedule.RELAY * p.max_delay)
-        cycles_left, blocks_left = Signal(range(longest + 1)), Signal(p.source_group_width)
+        cycles_left = Signal(range(longest + 1))
+        blocks_left = Signal(p.source_group_width)
         stride = Signal(p.weight_address_width)
         least: Value = Const(schedule.LEAST_WALKED)
         if p.n_relays:

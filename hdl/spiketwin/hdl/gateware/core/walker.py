@@ -243,7 +243,8 @@ class Walker(wiring.Component):
         rows, columns = self.row_projections, self.column_projections
         walk = Mux(self.in_columns, columns.r_part[0], rows.r_part[0])
         m.d.comb += [rows.r_address.eq(group), columns.r_address.eq(group)]
-        left, after = Signal(len(walk) - WALK_FIRST_BITS), Signal(WALK_FIRST_BITS)
+        left = Signal(len(walk) - WALK_FIRST_BITS)
+        after = Signal(WALK_FIRST_BITS)
         with m.State("FIRST"):
             m.d.comb += [
                 self._place.eq(walk[:WALK_FIRST_BITS]),

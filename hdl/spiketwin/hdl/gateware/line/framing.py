@@ -281,7 +281,8 @@ class ReplySlots(wiring.Component):
         write = memory.write_port()
         m.submodules.reader = reader = MemoryReader(exact_log2(self.slots * MAX_FRAME))
         connect(m, reader.port, memory.read_port())
-        slot_waiting, slot_sent = Signal.like(self.slot), Signal.like(self.slot)
+        slot_waiting = Signal.like(self.slot)
+        slot_sent = Signal.like(self.slot)
         waiting, sending, ending = Signal(), Signal(), Signal()
         m.d.comb += [
             self.idle.eq(~waiting & ~sending & ~ending),

@@ -24,8 +24,8 @@ class UartReceiver(wiring.Component):
     cycles_per_bit:
         In, the rate.
     data:
-        Out, the bytes, each valid until the first bit of the next one. A byte without a stop bit
-        is dropped.
+        Out, the bytes, each valid until the middle of the start bit of the next one. A byte without
+        a stop bit is dropped.
     overflow_stb:
         Out, a byte was lost, because it was not taken while it was valid.
     """
@@ -74,14 +74,15 @@ class UartReceiver(wiring.Component):
                     m.next = "START"
             with m.State("START"):
                 m.d.comb += starting.eq(1)
-                m.d.sync += bits.eq(1 << len(bits) - 1)  # a marker, which reaches bit 0 at the end
                 with m.If(bit_over):
+                    m.next = "IDLE"  # a glitch
+                with m.If(bit_over & ~level):
                     m.next = "DATA"
-                    with m.If(level):
-                        m.next = "IDLE"  # a glitch
+                    # A marker takes the place of the last byte, and reaches bit 0 at the end.
+                    m.d.sync += [bits.eq(1 << len(bits) - 1), self.data.valid.eq(0)]
+                    m.d.comb += self.overflow_stb.eq(self.data.valid & ~self.data.ready)
             with m.State("DATA"), m.If(bit_over):
-                m.d.sync += [bits.eq(Cat(bits[1:], level)), self.data.valid.eq(0)]
-                m.d.comb += self.overflow_stb.eq(self.data.valid & ~self.data.ready)
+                m.d.sync += bits.eq(Cat(bits[1:], level))
                 with m.If(bits[0]):
                     m.next = "STOP"
             with m.State("STOP"), m.If(bit_over):
@@ -123,8 +124,8 @@ class UartTransmitter(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         bits = Signal(10, init=1)  # bits that are left, the stop bit last; above it, 0
-        cycle, bit_over = Signal(RATE_WIDTH, init=1), Signal()  # cycle within the bit, from 1
-        last, sending = Signal(), Signal()
+        cycle = Signal(RATE_WIDTH, init=1)  # cycle within the bit, from 1
+        bit_over, last, sending = Signal(), Signal(), Signal()
         m.d.comb += [
             self.pin.eq(bits[0]),
             self.idle.eq(~sending),

@@ -1,0 +1,202 @@
+"""Every tick takes the cycles of the formula, and from every state the controller comes to rest."""
+
+from typing import Any
+
+import pytest
+from amaranth.hdl import Array, Const, Elaboratable, Module, Mux, Signal
+from support.benches import Bench, implies
+from support.provers import Refuted, prove_by_induction
+from support.rungs import bulk_but
+from support.seeded import Bug, named
+
+from spiketwin.hdl.gateware.core.blocks import Blocks
+from spiketwin.hdl.gateware.core.controller import Controller
+from spiketwin.hdl.spec import schedule
+from spiketwin.hdl.spec.params import CoreParams, preset
+
+CYCLES = 3
+STATES = (
+    "WAIT", "LEAD", "ROWS", "ROW_WAIT", "UPDATE", "ROW_REPEAT", "ROW_DRAIN", "COLUMN_LEAD", "END",
+    "COLUMNS", "COLUMN_DRAIN",
+)  # fmt: skip
+MOST_ROWS = 63
+"""Rows, repeats and columns that are counted."""
+
+
+class Ticks(Elaboratable):
+    """The controller, and the blocks of synapses that it asks for."""
+
+    def __init__(self, controller: Any, p: CoreParams) -> None:
+        self.controller, self.blocks = controller(p), Blocks(p)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        c = self.controller
+        blocks: Any = self.blocks
+        m.submodules.controller, m.submodules.blocks = c, blocks
+        m.d.comb += [
+            blocks.take_stb.eq(c.take_axon_stb | c.take_neuron_stb),
+            blocks.in_columns.eq(c.in_columns),
+            blocks.issue.eq(c.issue),
+        ]
+        for name in ("is_first", "last_of_row", "last_of_column", "word_over"):
+            m.d.comb += getattr(c, name).eq(getattr(blocks, name))
+        return m
+
+
+def bench(controller: Any = Controller) -> Bench:
+    """Sources and neurons come in any number; ticks begin and stop at any time."""
+    b, p = Bench(), preset("tiny")
+    ticks = b.unit(Ticks(controller, p))
+    c = ticks.controller
+    for name in ("run_until", "stop", "set_tick_stb", "set_tick", "restart_stb", "due", "room",
+                 "muted_due", "clearing", "axon_due", "axons_settled", "neuron_valid",
+                 "any_fired", "learns", "axon_repeats"):  # fmt: skip
+        port = getattr(c, name)
+        b.m.d.comb += port.eq(b.free(name, port.shape()))
+    b.m.d.comb += c.real_time.eq(b.fixed("real_time"))
+    state = b.inner("controller.fsm_state", 4)
+    count = b.inner("controller._count", range(max(p.neuron_groups, p.n_sources) + 32))
+    group = b.inner("blocks.group", len(ticks.blocks.group))
+    b.check("state_is_one", state < len(STATES))
+    b.tell("start_stb", c.start_stb)
+    b.check("rests_only_between_ticks", (state == STATES.index("WAIT")) | ~c.start_stb)
+    takes_time(b, c, state, count, group)
+    comes_to_rest(b, c, state, count, group)
+    return b
+
+
+def takes_time(b: Bench, c: Any, state: Any, count: Any, group: Any) -> None:
+    """In each cycle of a tick as many have passed as the formula has for what was done by then."""
+    m, p = b.m, c.params
+    passed, waited = Signal(12, name="passed"), Signal(10, name="waited")
+    rows, repeats = Signal(6, name="rows"), Signal(6, name="repeats")
+    columns, drained = Signal(6, name="columns"), Signal(name="drained")
+    is_in = {name: state == k for k, name in enumerate(STATES)}
+    takes = b.tell("takes", c.take_axon_stb | c.take_neuron_stb)
+    learning = is_in["COLUMN_LEAD"] | is_in["COLUMNS"]
+    for name, counted, by in (
+        ("rows", rows, takes & ~learning),
+        ("columns", columns, takes & learning),
+        ("repeats", repeats, is_in["ROW_REPEAT"] & (count == schedule.ROW_REPEAT - 1)),
+        ("waited", waited, is_in["ROW_WAIT"]),
+        ("drained", drained, is_in["ROW_DRAIN"] & ~drained),
+        ("passed", passed, ~is_in["WAIT"]),
+    ):
+        b.shown[f"{name}_of_tick"] = counted
+        m.d.sync += counted.eq(Mux(c.start_stb, 0, counted + by))
+    b.assume((rows < MOST_ROWS) & (repeats < MOST_ROWS) & (columns < MOST_ROWS))
+    b.assume(waited < 1000)
+    b.assume(implies(c.axon_repeats, rows > 0))  # an axon before it was of this tick
+    # `done` are the cycles of what is over, without the phase that is under way.
+    delivered = b.tell(
+        "delivered",
+        schedule.lead_cycles(p) + rows * p.row_groups + repeats * schedule.ROW_REPEAT + waited,
+    )
+    drain = Mux(drained, schedule.row_drain(p), 0)
+    updated = b.tell("updated", delivered + drain + schedule.update_cycles(p))
+    learned = b.tell("learned", updated + schedule.COLUMN_LEAD + columns * p.column_groups)
+    left = count + 1
+    first = is_in["ROW_REPEAT"] & (count == schedule.ROW_REPEAT - 1)
+    begun = {
+        "LEAD": schedule.lead_cycles(p) - left,
+        "ROWS": delivered - p.row_groups + group,
+        "ROW_WAIT": delivered,
+        "ROW_REPEAT": delivered + Mux(first, schedule.ROW_REPEAT, 0) - left,
+        "ROW_DRAIN": delivered + schedule.row_drain(p) - left,
+        "UPDATE": updated - left,
+        "COLUMN_LEAD": updated + schedule.COLUMN_LEAD - left,
+        "COLUMNS": learned - p.column_groups + group,
+        "COLUMN_DRAIN": learned + schedule.COLUMN_DRAIN - left,
+    }
+    for name, cycles in begun.items():
+        b.check(f"{name.lower()}_in_time", implies(is_in[name], passed == cycles))
+    learns = Signal(name="learns_now")
+    with m.If(is_in["COLUMN_LEAD"] | c.start_stb):
+        m.d.sync += learns.eq(~c.start_stb)
+    total = Mux(learns, learned + schedule.COLUMN_DRAIN, updated) + schedule.END
+    b.check("ends_in_time", implies(is_in["END"], passed == total - schedule.END))
+    b.check("end_is_told", c.end_stb == is_in["END"])
+    b.check("rows_in_range", implies(is_in["ROWS"], (group < p.row_groups) & (rows > 0)))
+    b.check("drains_rows", implies(is_in["UPDATE"], drained == ((rows > 0) | (waited > 0))))
+    early = is_in["LEAD"]
+    nothing = ~drained & ~learns & (rows == 0) & (repeats == 0) & (columns == 0) & (waited == 0)
+    b.check("had_rows", implies(is_in["ROW_DRAIN"], (rows > 0) | (waited > 0)))
+    b.check("repeats_rows", implies(is_in["ROW_REPEAT"], rows > 0))
+    b.check("waits_in_real_time_alone", implies(~c.real_time, (waited == 0) & ~is_in["ROW_WAIT"]))
+    b.check("begins_anew", implies(early, nothing))
+    before = early | is_in["ROWS"] | is_in["ROW_WAIT"] | is_in["ROW_REPEAT"]
+    b.check("not_yet_drained", implies(before, ~drained))
+    b.check(
+        "not_yet_learned",
+        implies(before | is_in["ROW_DRAIN"] | is_in["UPDATE"], ~learns & (columns == 0)),
+    )
+    b.check("learns", implies(is_in["COLUMNS"] | is_in["COLUMN_DRAIN"], learns))
+    b.check("no_column_yet", implies(is_in["COLUMN_LEAD"], columns == 0))
+    b.check("columns_in_range", implies(is_in["COLUMNS"], columns > 0))
+    b.check("repeat_in_range", implies(is_in["ROW_REPEAT"], count < schedule.ROW_REPEAT))
+    b.check(
+        "drain_in_range",
+        implies(is_in["ROW_DRAIN"], drained | (count == schedule.row_drain(p) - 1)),
+    )
+
+
+def comes_to_rest(b: Bench, c: Any, state: Any, count: Any, group: Any) -> None:
+    """With nothing to do the cycles that are left become fewer in each, whatever the state was."""
+    p, m = c.params, b.m
+    end = schedule.COLUMN_DRAIN + 1
+    update = schedule.update_cycles(p) + schedule.COLUMN_LEAD + end
+    drain = schedule.row_drain(p) + update
+    left = count + 1
+    to_end_of_row = (Const(p.row_groups - 1, len(group)) - group)[: len(group)] + 1
+    most = {
+        "WAIT": Const(0),
+        "LEAD": left + update,
+        "ROWS": to_end_of_row + drain,
+        "ROW_WAIT": Const(1 + drain),
+        "UPDATE": left + schedule.COLUMN_LEAD + end,
+        "ROW_REPEAT": left + p.row_groups + drain,
+        "ROW_DRAIN": left + update,
+        "COLUMN_LEAD": left + end,
+        "END": Const(1),
+        "COLUMNS": p.column_groups - group + end,
+        "COLUMN_DRAIN": left + 1,
+    }
+    assert tuple(most) == STATES
+    bound = (1 << len(count)) + p.row_groups + drain
+    rest = Signal(10, name="rest")
+    m.d.comb += rest.eq(Array(most.values())[state])
+    b.shown["rest"] = rest
+    calm = Signal(range(bound + 1), name="calm")
+    none = ~c.axon_due & ~c.neuron_valid & c.axons_settled & ~c.start_stb
+    m.d.sync += calm.eq(Mux(none, Mux(calm == bound, calm, calm + 1), 0))
+    b.shown["calm"] = calm
+    b.check("comes_nearer", rest + calm <= Mux(rest == 0, 2 * bound, bound))
+    b.check("rests_in_the_end", implies(calm == bound, state == STATES.index("WAIT")))
+
+
+BUGS = [
+    Bug("an event that repeats waits a cycle less", """take_axon_stb.eq(0)
+        self._enter(m, "ROW_REPEAT", schedule.ROW_REPEAT""", """take_axon_stb.eq(0)
+        self._enter(m, "ROW_REPEAT", schedule.ROW_REPEAT - 1"""),
+    Bug("there is no time for rows to end", """if after_rows:
+                self._enter(m, "ROW_DRAIN",""", """if False:
+                self._enter(m, "ROW_DRAIN","""),
+    Bug("a free-running core waits for events", "with m.Elif(self.real_time & ~self.axons_settled)",
+        "with m.Elif(~self.axons_settled)"),
+    Bug("an update is a cycle short", "cycles = schedule.update_cycles(self.params)",
+        "cycles = schedule.update_cycles(self.params) - 1"),
+    Bug("columns begin a cycle early", '"COLUMN_LEAD", schedule.COLUMN_LEAD, self.in_columns',
+        '"COLUMN_LEAD", schedule.COLUMN_LEAD - 1, self.in_columns'),
+    Bug("a row goes on for ever", "with m.If(self.last_of_row):", "with m.If(0):"),
+]  # fmt: skip
+
+
+def test_a_tick_takes_the_cycles_of_the_formula() -> None:
+    prove_by_induction(bench(), CYCLES)
+
+
+@pytest.mark.parametrize("bug", bulk_but(BUGS[:1], BUGS), ids=named)
+def test_a_seeded_bug_is_found(bug: Bug) -> None:
+    with pytest.raises(Refuted, match="does not hold in cycle"):
+        prove_by_induction(bench(bug.seeded(Controller)), 40)
