@@ -54,6 +54,7 @@ _ROWS_AT_ONCE: Final = 255
 """Rows whose sum fits twice the width of a weight."""
 _GROUP_PLACE: Final = SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
 
+_DENSE: Final = int(ProjectionKind.DENSE)
 _CONSTANT: Final = int(ProjectionKind.CONSTANT)
 _SPARSE: Final = int(ProjectionKind.SPARSE)
 
@@ -217,17 +218,17 @@ class Sizes(NamedTuple):
 class Table(NamedTuple):
     """The table of projections, by the names of the specification, and scratch for a row.
 
-    `weight`, `plastic`, `sparse_target` and `synapse_delay` are the synapses, ``word · lanes +
-    bank``. `row_weight` and `row_plastic` have room for those that a source or a neuron has in one
-    projection. `active` counts the active sources of each constant projection; between two ticks it
-    is 0. `relays_due` are the words of `relay_ring` for the tick under way. `rules` has shape
+    The fields of `arranged.Rows` are the synapses. `line_weight` and `line_plastic` have room for
+    those that a source or a neuron has in one projection. `arrived` is what the rows of a tick add
+    up to, of integers that are twice as wide as a weight. `active` counts the active sources of
+    each constant projection; between two ticks it is 0. `relays_due` are the words of `relay_ring`
+    for the tick under way. `rules` has shape
     (n_rules, fields of `Rule`); in a core with one rule `projection_rule` is empty. `drift_sum` and
     `window_table`, which has the entries of the windows, are of as many as rules; without windows
-    `drift_sum` is empty. `row_change` has room for
-    the steps of a row. `ring_ticks` is the number of ticks of `i_syn_ring`.
+    `drift_sum` is empty. `line_change` has room for
+    the steps of a row or column. `ring_ticks` is the number of ticks of `i_syn_ring`.
     """
 
-    projection_kind: Int32
     projection_source: Int32
     projection_sources: Int32
     projection_target: Int32
@@ -242,9 +243,6 @@ class Table(NamedTuple):
     column_projections: Int32
     column_order: Int32
     sparse_first: Int32
-    sparse_blocks: Int32
-    sparse_target: Int32
-    synapse_delay: Int8
     i_syn_ring: Int32
     i_inh_ring: Int32
     relay_first: Int32
@@ -252,11 +250,18 @@ class Table(NamedTuple):
     relay_delay: Int32
     relay_ring: Word32
     relays_due: Word32
-    weight: Weights
-    plastic: Flags
     row_weight: Weights
     row_plastic: Flags
-    row_change: Int32
+    row_delay: Int8
+    list_target: Word16
+    list_size: Int32
+    row_kind: Int32
+    row_learns: Flags
+    reach: Int32
+    line_weight: Weights
+    line_plastic: Flags
+    line_change: Int32
+    arrived: owed.Wide
     rules: npt.NDArray[np.int32]
     active: Int32
     lanes: int
@@ -559,36 +564,6 @@ def _have_room(i_syn: Int32, spikes: int, weight_top: int, top: int) -> bool:
     return int(np.int64(peak)) + spikes * (weight_top + 1) <= top
 
 
-@compiled
-def _place(t: Table, first: int, stride: int, is_column: int, index: int, k: int) -> int:
-    """Return the place of synapse k of the row or column of number `index` in a projection.
-
-    `first` is the word of its first block, and `stride` lies between the words of two of them.
-    """
-    lane = k & (t.lanes - 1)
-    word = first + k // t.lanes * stride + lane * is_column
-    return word * t.lanes + ((index + lane) & (t.lanes - 1))
-
-
-@compiled
-def _gather(t: Table, first: int, stride: int, is_column: int, index: int, count: int) -> np.bool_:
-    """Copy a row or column out of the banks; return whether any of it is plastic."""
-    found = np.bool_(False)
-    for k in range(count):
-        place = _place(t, first, stride, is_column, index, k)
-        t.row_weight[k] = t.weight[place]
-        t.row_plastic[k] = t.plastic[place]
-        found = found | t.plastic[place]
-    return found
-
-
-@compiled
-def _scatter(t: Table, first: int, stride: int, is_column: int, index: int, count: int) -> None:
-    """Copy a row or column back into the banks."""
-    for k in range(count):
-        t.weight[_place(t, first, stride, is_column, index, k)] = t.row_weight[k]
-
-
 @inlined
 def _add(values: Int32, place: int, added: int, top: int) -> np.int32:
     """Add to a current, which saturates at ``-top - 1`` or `top`; return whether it does."""
@@ -608,12 +583,12 @@ def _ring_place(t: Table, tick: int, j: int) -> int:
 @compiled
 def _add_one(
     s: State, t: Table, r: Settings, z: Sizes, now: int, j: int, place: int, weight: int
-) -> np.int32:  # fmt: skip
+) -> np.int32:
     """Add the weight of a synapse to a neuron's current, now or when it is due."""
     delay = 0
     inhibits = r.i_inh_en and weight < 0
-    if t.synapse_delay.size:
-        delay = int(np.int64(t.synapse_delay[place]))
+    if t.row_delay.size:
+        delay = int(np.int64(t.row_delay[place]))
     if delay == 0:
         return _add(s.i_inh if inhibits else s.i_syn, j, weight, z.i_syn_top)
     due = _ring_place(t, now + delay, j)
@@ -632,48 +607,53 @@ def _add_due(current: Int32, ring: Int32, t: Table, now: int, top: int) -> np.in
 
 
 @compiled
-def _deliver_sparse(
-    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int
+def _deliver_list(
+    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int, has_room: bool
 ) -> np.int32:  # fmt: skip
     """Deliver the row of a source in a sparse projection; return how many currents saturate."""
     row, cut = t.projection_base[k] + source - t.projection_source[k] * t.lanes, np.int32(0)
-    first = t.sparse_first[row]
-    for word in range(first, first + t.sparse_blocks[row]):
-        for lane in range(t.lanes):
-            place = word * t.lanes + ((source + lane) & (t.lanes - 1))
-            j = t.sparse_target[place] * t.lanes + lane
-            weight = int(np.int64(t.weight[place]))
-            cut = np.int32(cut + _add_one(s, t, r, z, now, j, place, weight))
-    return cut
-
-
-@compiled
-def _deliver_late(
-    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int
-) -> np.int32:  # fmt: skip
-    """Deliver a gathered row of synapses that have delays; return how many saturate."""
-    first = t.projection_base[k] + source - t.projection_source[k] * t.lanes
-    stride, cut = t.projection_sources[k] * t.lanes, np.int32(0)
-    for n in range(t.projection_targets[k] * t.lanes):
-        j, place = t.projection_target[k] * t.lanes + n, _place(t, first, stride, 0, source, n)
-        weight = int(np.int64(t.row_weight[n]))
+    first = t.sparse_first[row] * t.lanes
+    if has_room:
+        _list_arrives(
+            t.arrived, t.row_weight[first : first + t.list_size[row]],
+            t.list_target[first : first + t.list_size[row]],
+        )  # fmt: skip
+        return cut
+    for place in range(first, first + t.list_size[row]):
+        j = int(np.int64(t.list_target[place]))
+        weight = int(np.int64(t.row_weight[place]))
         cut = np.int32(cut + _add_one(s, t, r, z, now, j, place, weight))
     return cut
 
 
 @compiled
-def _add_gathered(
-    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int
+def _list_arrives(arrived: owed.Wide, weights: Weights, targets: Word16) -> None:
+    """Add the weights of a list to what has arrived."""
+    kind = arrived.dtype.type
+    for k in range(weights.size):
+        j = int(np.int64(targets[k]))
+        arrived[j] = kind(arrived[j] + kind(weights[k]))
+
+
+@compiled
+def _add_dense(
+    s: State, t: Table, r: Settings, z: Sizes, now: int, k: int, first: int, row: Weights,
+    has_room: bool,
 ) -> np.int32:  # fmt: skip
-    """Add the row of a source that was gathered to currents; return how many saturate."""
-    if t.synapse_delay.size:
-        return _deliver_late(s, t, r, z, now, source, k)
-    begin = t.projection_target[k] * t.lanes
-    end = begin + t.projection_targets[k] * t.lanes
-    row = t.row_weight[: end - begin]
-    if r.i_inh_en:
-        return add_split_row(s.i_syn[begin:end], s.i_inh[begin:end], row, z.i_syn_top)
-    return add_row(s.i_syn[begin:end], row, z.i_syn_top)
+    """Add a row, whose places begin with `first`, to currents; return how many saturate."""
+    begin, cut = t.projection_target[k] * t.lanes, np.int32(0)
+    end = begin + row.size
+    if has_room:
+        owed.deliver(t.arrived[begin:end], row)
+    elif t.row_delay.size:
+        for n in range(row.size):
+            weight = int(np.int64(row[n]))
+            cut = np.int32(cut + _add_one(s, t, r, z, now, begin + n, first + n, weight))
+    elif r.i_inh_en:
+        cut = add_split_row(s.i_syn[begin:end], s.i_inh[begin:end], row, z.i_syn_top)
+    else:
+        cut = add_row(s.i_syn[begin:end], row, z.i_syn_top)
+    return cut
 
 
 @inlined
@@ -706,19 +686,18 @@ def _drifted(own: Rule, drift: int, z: Sizes) -> Rule:
 
 
 @compiled
-def _act(row: Weights, plastic: Flags, own: Rule, drift: int) -> None:
-    """Let stored weights become those that act, within their bounds."""
-    for k in range(row.size):
-        if plastic[k]:
-            row[k] = min(max(int(np.int64(row[k])) + drift, own.w_min), own.w_max)
+def _act(acting: Weights, stored: Weights, plastic: Flags, own: Rule, drift: int) -> None:
+    """Form the weights that act, within their bounds, of those that are stored."""
+    for k in range(acting.size):
+        weight = int(np.int64(stored[k]))
+        acting[k] = min(max(weight + drift, own.w_min), own.w_max) if plastic[k] else weight
 
 
 @compiled
-def _store(row: Weights, plastic: Flags, drift: int) -> None:
-    """Let weights that act become those that are stored."""
-    for k in range(row.size):
-        if plastic[k]:
-            row[k] = int(np.int64(row[k])) - drift
+def _store(stored: Weights, acting: Weights, plastic: Flags, drift: int) -> None:
+    """Form the weights that are stored of those that act."""
+    for k in range(stored.size):
+        stored[k] = int(np.int64(acting[k])) - (drift if plastic[k] else 0)
 
 
 @compiled
@@ -735,16 +714,15 @@ def _drift_all(t: Table, z: Sizes) -> tuple[np.uint32, int]:
 
 
 @compiled
-def _learn_gathered(
-    t: Table, own: Rule, z: Sizes, which_pass: int, traces: Int32, noise: Word16, others: Word16,
-    spiked: int, key_x: np.uint16, key_y: np.uint16,
+def _learn_line(
+    t: Table, own: Rule, z: Sizes, which_pass: int, weights: Weights, plastic: Flags,
+    traces: Int32, noise: Word16, others: Word16, spiked: int, key_x: np.uint16, key_y: np.uint16,
 ) -> np.int32:  # fmt: skip
-    """Apply a rule to the row or column that was gathered; return how many steps are clamped.
+    """Apply a rule to a row or a column; return how many steps are clamped.
 
     `traces` are those at the other end, whose indices are `others`, or in a column of a rule over a
     window the pasts of its sources; `noise` is room for that of the others.
     """
-    count = traces.size
     gain, offset = own.pre_gain, own.pre_offset
     if which_pass == a.PASS_POST:
         gain, offset = own.post_gain, own.post_offset
@@ -752,57 +730,73 @@ def _learn_gathered(
         fill_noise(noise, key_x, key_y, spiked, others)
     else:
         fill_halves(noise)
-    changes = t.row_change[:count]
+    changes = t.line_change[: weights.size]
     if which_pass == a.PASS_POST and own.window:
         form_window_changes(changes, traces, noise, _window(t, own.window), own.gain_shift, offset)
     else:
         form_changes(changes, traces, noise, gain, own.gain_shift, offset, z.step_shift)
-    return apply_changes(t.row_weight[:count], t.row_plastic[:count], changes, own.w_min, own.w_max)
+    return apply_changes(weights, plastic, changes, own.w_min, own.w_max)
+
+
+@compiled
+def _deliver_row(
+    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int, has_room: bool,
+    key_x: np.uint16, key_y: np.uint16, digests: Word32 | None,
+) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
+    """Deliver the row of a source in a dense projection; return as `_deliver`."""
+    digest, i_syn_cut, cut = np.uint32(0), np.int32(0), np.int32(0)
+    begin, count = t.projection_target[k] * t.lanes, t.projection_targets[k] * t.lanes
+    end = begin + count
+    first = t.projection_base[k] * t.lanes + (source - t.projection_source[k] * t.lanes) * count
+    row, plastic = t.row_weight[first : first + count], t.row_plastic[first : first + count]
+    if not t.row_learns[k]:
+        return digest, _add_dense(s, t, r, z, now, k, first, row, has_room), cut
+    own, drift, learns = _rule(t, k), _drift(t, k), np.bool_(r.learn_pre)
+    acting = row
+    if drift:
+        own, acting = _drifted(own, drift, z), t.line_weight[:count]
+        _act(acting, row, plastic, own, drift)
+    if not own.current_after:
+        i_syn_cut += _add_dense(s, t, r, z, now, k, first, acting, has_room)
+    if learns:
+        cut += _learn_line(
+            t, own, z, a.PASS_PRE, acting, plastic, s.trace_post[begin:end],
+            s.row_noise[begin:end], z.neurons[begin:end], source, key_x, key_y,
+        )  # fmt: skip
+    if own.current_after:
+        i_syn_cut += _add_dense(s, t, r, z, now, k, first, acting, has_room)
+    if learns:
+        if drift:
+            _store(row, acting, plastic, drift)
+        if digests is not None and digests.size:
+            digest ^= digest_synapses(source, begin, row, plastic, z.weight_mask, z.digest_rounds)
+    return digest, i_syn_cut, cut
 
 
 @compiled
 def _deliver_walked(
-    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int,
+    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, has_room: bool,
     key_x: np.uint16, key_y: np.uint16, digests: Word32 | None,
 ) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
-    """Deliver the spike of a source through its projections; return as `_deliver`."""
+    """Deliver the spike of a source through its projections; return as `_deliver`.
+
+    With `has_room` no current can saturate in this tick, and rows add up by themselves first.
+    """
     digest, i_syn_cut, cut = np.uint32(0), np.int32(0), np.int32(0)
     walk = t.row_projections[source // t.lanes]
     for n in range(walk >> WALK_FIRST_BITS):
         k = (walk & ((1 << WALK_FIRST_BITS) - 1)) + n
-        if t.projection_kind[k] == _CONSTANT:
+        if t.row_kind[k] == _CONSTANT:
             t.active[k] += 1
-            continue
-        if t.projection_kind[k] == _SPARSE:
-            i_syn_cut += _deliver_sparse(s, t, r, z, now, source, k)
-            continue
-        first = t.projection_base[k] + source - t.projection_source[k] * t.lanes
-        stride, count = t.projection_sources[k] * t.lanes, t.projection_targets[k] * t.lanes
-        begin = t.projection_target[k] * t.lanes
-        end = begin + count
-        learns = _gather(t, first, stride, 0, source, count)
-        row, plastic, own = t.row_weight[:count], t.row_plastic[:count], _rule(t, k)
-        drift, learns = _drift(t, k), np.bool_(r.learn_pre and learns)
-        if drift:
-            own = _drifted(own, drift, z)
-            _act(row, plastic, own, drift)
-        if not own.current_after:
-            i_syn_cut += _add_gathered(s, t, r, z, now, source, k)
-        if learns:
-            cut += _learn_gathered(
-                t, own, z, a.PASS_PRE, s.trace_post[begin:end], s.row_noise[begin:end],
-                z.neurons[begin:end], source, key_x, key_y,
-            )  # fmt: skip
-        if own.current_after:
-            i_syn_cut += _add_gathered(s, t, r, z, now, source, k)
-        if learns:
-            if drift:
-                _store(row, plastic, drift)
-            _scatter(t, first, stride, 0, source, count)
-            if digests is not None and digests.size:
-                digest ^= digest_synapses(
-                    source, begin, row, plastic, z.weight_mask, z.digest_rounds
-                )
+        elif t.row_kind[k] == _SPARSE:
+            i_syn_cut += _deliver_list(s, t, r, z, now, source, k, has_room)
+        elif t.row_kind[k] == _DENSE:
+            code, more, steps_cut = _deliver_row(
+                s, t, r, z, now, source, k, has_room, key_x, key_y, digests
+            )
+            digest ^= code
+            i_syn_cut += more
+            cut += steps_cut
     _bump_trace_pre(s, r, z, source)
     return digest, i_syn_cut, cut
 
@@ -1069,6 +1063,39 @@ def _learn(
 
 
 @compiled
+def _learn_column(
+    s: State, t: Table, z: Sizes, j: int, k: int, key_x: np.uint16, key_y: np.uint16,
+    digests: Word32 | None,
+) -> tuple[np.uint32, np.int32]:  # fmt: skip
+    """Learn from a neuron that fired in a dense projection to it; return as `_learn`."""
+    count, stride = t.projection_sources[k] * t.lanes, t.projection_targets[k] * t.lanes
+    first = t.projection_base[k] * t.lanes + j - t.projection_target[k] * t.lanes
+    begin, digest = t.projection_source[k] * t.lanes, np.uint32(0)
+    end = begin + count
+    column, plastic = t.line_weight[:count], t.line_plastic[:count]
+    for i in range(count):
+        column[i], plastic[i] = t.row_weight[first + i * stride], t.row_plastic[first + i * stride]
+    own, drift = _rule(t, k), _drift(t, k)
+    if drift:
+        own = _drifted(own, drift, z)
+        _act(column, column, plastic, own, drift)
+    cut = _learn_line(
+        t, own, z, a.PASS_POST, column, plastic,
+        (s.history if own.window else s.trace_pre)[begin:end], s.column_noise[begin:end],
+        z.sources[begin:end], j, key_x, key_y,
+    )  # fmt: skip
+    if drift:
+        _store(column, column, plastic, drift)
+    for i in range(count):
+        t.row_weight[first + i * stride] = column[i]
+    if digests is not None and digests.size:
+        digest = digest_synapses(
+            z.digest_post + j, begin, column, plastic, z.weight_mask, z.digest_rounds
+        )
+    return digest, cut
+
+
+@compiled
 def _learn_walked(
     s: State, t: Table, r: Settings, z: Sizes, tick: int, fired: Int32, digests: Word32 | None
 ) -> tuple[np.uint32, np.int64]:
@@ -1080,27 +1107,10 @@ def _learn_walked(
         walk = t.column_projections[j // t.lanes]
         for n in range(walk >> WALK_FIRST_BITS):
             k = t.column_order[(walk & ((1 << WALK_FIRST_BITS) - 1)) + n]
-            count = t.projection_sources[k] * t.lanes
-            first = t.projection_base[k] + (j // t.lanes - t.projection_target[k]) * count
-            begin = t.projection_source[k] * t.lanes
-            end = begin + count
-            if _gather(t, first, t.lanes, 1, j, count):
-                column, plastic, own = t.row_weight[:count], t.row_plastic[:count], _rule(t, k)
-                drift = _drift(t, k)
-                if drift:
-                    own = _drifted(own, drift, z)
-                    _act(column, plastic, own, drift)
-                cut += _learn_gathered(
-                    t, own, z, a.PASS_POST, (s.history if own.window else s.trace_pre)[begin:end],
-                    s.column_noise[begin:end], z.sources[begin:end], j, key_x, key_y,
-                )  # fmt: skip
-                if drift:
-                    _store(column, plastic, drift)
-                _scatter(t, first, t.lanes, 1, j, count)
-                if digests is not None and digests.size:
-                    digest ^= digest_synapses(
-                        z.digest_post + j, begin, column, plastic, z.weight_mask, z.digest_rounds
-                    )
+            if t.row_learns[k]:
+                code, steps_cut = _learn_column(s, t, z, j, k, key_x, key_y, digests)
+                digest ^= code
+                cut += steps_cut
     return digest, cut
 
 
@@ -1129,7 +1139,7 @@ def _count_word(kind: int, count: int) -> np.uint32:
 @compiled
 def _deliver_and_count(
     s: State, table: tuple[Any, ...] | None, r: Settings, z: Sizes, log: Log, now: int, source: int,
-    key_x: np.uint16, key_y: np.uint16, digests: Word32,
+    has_room: bool, key_x: np.uint16, key_y: np.uint16, digests: Word32,
 ) -> np.uint32:  # fmt: skip
     """Deliver the spike of a source, and count what saturates; return its digest."""
     if table is None:
@@ -1137,7 +1147,7 @@ def _deliver_and_count(
     else:
         t = Table(*table)
         digest, i_syn_cut, weight_cut = _deliver_walked(
-            s, t, r, z, now, source, key_x, key_y, digests
+            s, t, r, z, now, source, has_room, key_x, key_y, digests
         )
         if t.relay_ring.size:
             code = _set_relays(t, z, now, source)
@@ -1151,7 +1161,7 @@ def _deliver_and_count(
 @inlined
 def _prepare_rows(
     s: State, table: tuple[Any, ...] | None, owes: tuple[Any, ...] | None, r: Settings, z: Sizes,
-    spikes: int,
+    named: Int32, fired: Int32,
 ) -> bool:  # fmt: skip
     """Form what all rows of a tick use; return whether their currents certainly have room."""
     if r.learn_pre and table is None:
@@ -1161,9 +1171,35 @@ def _prepare_rows(
         if r.learn_pre:
             o = owed.Owed(*owes)
             owed.form_row_changes(o.row_change, o.row_limit, s.step_pre, r.stochastic)
-        if not r.i_inh_en and spikes <= _ROWS_AT_ONCE:
-            has_room = _have_room(s.i_syn, spikes, z.weight_top, z.i_syn_top)
+        if not r.i_inh_en and named.size + fired.size <= _ROWS_AT_ONCE:
+            has_room = _have_room(s.i_syn, named.size + fired.size, z.weight_top, z.i_syn_top)
+    if table is not None:
+        t = Table(*table)
+        if not (r.i_inh_en or t.row_delay.size):
+            synapses = _find_reach(t, z, named, fired)
+            if synapses <= _ROWS_AT_ONCE:
+                has_room = _have_room(s.i_syn, synapses, z.weight_top, z.i_syn_top)
     return has_room
+
+
+@compiled
+def _find_reach(t: Table, z: Sizes, named: Int32, fired: Int32) -> int:
+    """Return the most synapses by which all active sources together reach a neuron."""
+    total = int(np.int64(0))
+    for k in range(named.size):
+        total += t.reach[named[k]]
+    for k in range(fired.size):
+        total += t.reach[z.n_axons + fired[k]]
+    for relay in range(t.relay_delay.size):
+        if _is_due(t, relay):
+            total += t.reach[t.reach.size - t.relay_delay.size + relay]
+    return total
+
+
+@inlined
+def _is_due(t: Table, relay: int) -> bool:
+    """Return whether a relay spikes in the tick under way."""
+    return bool((t.relays_due[relay // RELAY_WORD] >> np.uint32(relay % RELAY_WORD)) & 1)
 
 
 @compiled
@@ -1188,8 +1224,8 @@ def _deliver_all(
         end += 1
     spiked = list_flags(s.pending, s.fired)
     named, has_room = end - event, False
-    if named or spiked:
-        has_room = _prepare_rows(s, table, owes, r, z, named + spiked)
+    if named or spiked or table is not None:
+        has_room = _prepare_rows(s, table, owes, r, z, event_axon[event:end], s.fired[:spiked])
     for k in range(named + spiked):
         if event < end:
             source = int(np.int64(event_axon[event]))
@@ -1206,20 +1242,24 @@ def _deliver_all(
             log.saturations[I_SYN] += i_syn_cut
             log.saturations[WEIGHT] += weight_cut
         if digests is not None:
-            digest ^= _deliver_and_count(s, table, r, z, log, now, source, key_x, key_y, digests)
+            digest ^= _deliver_and_count(
+                s, table, r, z, log, now, source, has_room, key_x, key_y, digests
+            )
     if owes is not None:
         if has_room:
             owed.arrive(owed.Owed(*owes).arrived, s.i_syn)
     if table is not None:
         t = Table(*table)
         for relay in range(t.relay_delay.size):
-            if (t.relays_due[relay // RELAY_WORD] >> np.uint32(relay % RELAY_WORD)) & 1:
+            if _is_due(t, relay):
                 source = z.n_axons + s.pending.size + relay
                 if digests is not None:
                     digest ^= _deliver_and_count(
-                        s, table, r, z, log, now, source, key_x, key_y, digests
+                        s, table, r, z, log, now, source, has_room, key_x, key_y, digests
                     )
                 rows += c.row[source]
+        if has_room:
+            owed.arrive(t.arrived, s.i_syn)
         for k in range(t.active.size):
             if t.active[k]:
                 log.saturations[I_SYN] += _deliver_constant(s, t, r, z, k)

@@ -146,17 +146,18 @@ def none_owed(n_sources: int, n_neurons: int, narrow: bool) -> Owed:
         noise_y=np.zeros(room, np.uint16),
         end=np.zeros(RING, np.int64),
         size=np.zeros(RING, np.int32),
-        change=_wide(room, narrow),
+        change=wide(room, narrow),
         limit=np.zeros(room, np.uint16),
         noise=np.zeros(room, np.uint16),
-        row_change=_wide(n_neurons, narrow),
+        row_change=wide(n_neurons, narrow),
         row_limit=np.zeros(n_neurons, np.uint16),
         row_noise=np.zeros(n_neurons, np.uint16),
-        arrived=_wide(n_neurons, narrow),
+        arrived=wide(n_neurons, narrow),
     )
 
 
-def _wide(size: int, narrow: bool) -> Wide:
+def wide(size: int, narrow: bool) -> Wide:
+    """Return room for sums of weights of 8 bits if they are `narrow`, else 16."""
     return np.zeros(size, np.int16) if narrow else np.zeros(size, np.int32)
 
 
