@@ -500,6 +500,7 @@ def _table(
             rules=rules,
             active=np.zeros(params.n_projections, np.int32),
             relays_due=np.zeros(params.relay_words, np.uint32),
+            relays_listed=np.zeros(params.n_relays, np.int32),
             lanes=params.lanes,
             ring_ticks=1 << params.synapse_delay_width,
         )
