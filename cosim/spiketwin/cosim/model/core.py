@@ -174,7 +174,7 @@ class ModelCore:
     @property
     def saturations(self) -> dict[str, int]:
         """Saturation counts since the last reset, by `registers.SATURATIONS`."""
-        self._settle()
+        self._apply_owed()  # rows are owed further steps by the same settings from here on
         counts = self._saturations.tolist()
         return {c.name: n for c, n in zip(SATURATIONS, counts, strict=True)}
 
@@ -339,11 +339,15 @@ class ModelCore:
         if self._learned:
             cast("Arranged", self._arranged).give_back()
             self._learned = False
+        self._apply_owed()
+        self._owed_by = None
+
+    def _apply_owed(self) -> None:
+        """Apply what rows are owed."""
         if self._owed_by is None:
             return
-        settings, self._owed_by = self._owed_by, None
         kernels.run_ticks(
-            self._arrays, settings, self._sizes, self._schedules[0], None, self._owes, self.tick, 0,
+            self._arrays, self._owed_by, self._sizes, self._schedules[0], None, self._owes, self.tick, 0,
             *_NO_EVENTS, self._words, self._saturations, self._no_digest,
             self._probes() if self.register["probe_period"] else _NO_PROBES,
             self._no_biases,
