@@ -347,8 +347,8 @@ class ModelCore:
         if self._owed_by is None:
             return
         kernels.run_ticks(
-            self._arrays, self._owed_by, self._sizes, self._schedules[0], None, self._owes, self.tick, 0,
-            *_NO_EVENTS, self._words, self._saturations, self._no_digest,
+            self._arrays, self._owed_by, self._sizes, self._schedules[0], None, self._owes,
+            self.tick, 0, *_NO_EVENTS, self._words, self._saturations, self._no_digest,
             self._probes() if self.register["probe_period"] else _NO_PROBES,
             self._no_biases,
         )  # fmt: skip
