@@ -1141,7 +1141,7 @@ def _learn_column(
     return digest, cut
 
 
-@inlined
+@compiled
 def _learn_walked(
     s: State, t: Table, r: Settings, z: Sizes, tick: int, fired: Int32, digests: Word32 | None
 ) -> tuple[np.uint32, np.int64]:
@@ -1248,7 +1248,7 @@ def _find_reach(t: Table, z: Sizes, named: Int32, fired: Int32, relays: Int32) -
     return total
 
 
-@inlined
+@compiled
 def _deliver_all(
     s: State, table: tuple[Any, ...] | None, owes: tuple[Any, ...] | None, r: Settings, z: Sizes,
     c: Schedule, log: Log, now: int, event: int, event_tick: Int64, event_axon: Int32,
