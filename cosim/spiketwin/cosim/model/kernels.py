@@ -50,8 +50,6 @@ Word32 = npt.NDArray[np.uint32]
 
 _COUNTED: Final = 8
 """Upper bits of the kinds of words that carry a count."""
-_ROWS_AT_ONCE: Final = 255
-"""Rows whose sum fits twice the width of a weight."""
 _GROUP_PLACE: Final = SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
 
 _DENSE: Final = int(ProjectionKind.DENSE)
@@ -562,7 +560,7 @@ def _deliver_settled(
         if not has_room:
             o.arrived[:] = 0  # what was added to the currents by itself
     elif has_room:
-        owed.deliver(o.arrived, row)
+        owed.let_wait(o, source)
     _bump_trace_pre(s, r, z, source)
     o.trace[source] = s.trace_pre[source]
     return i_syn_cut, np.int32(cut)
@@ -979,7 +977,9 @@ def _list_fired(s: State, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[in
 
 
 @inlined
-def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
+def _update(
+    s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int, digests: Word32 | None
+) -> tuple[int, int]:
     """Advance all neurons; return how many fired, and the words put out so far."""
     integrate(
         s.potential, s.v, s.i_syn, s.i_inh, s.bias, r.v_decay, r.v_decay_shift, r.v_floor,
@@ -988,8 +988,9 @@ def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) ->
     decay_all(s.i_syn, r.i_syn_decay, r.i_syn_decay_shift)
     decay_all(s.i_inh, r.i_inh_decay, r.i_inh_decay_shift)
     find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta, z.v_top)
-    for j in range(s.held.size):
-        s.held[j] = s.refrac_count[j] > 0
+    if digests is not None:
+        for j in range(s.held.size):
+            s.held[j] = s.refrac_count[j] > 0
     log.saturations[V] += settle(s.v, s.refrac_count, s.potential, z.v_top)
     count, put = _list_fired(s, z, c, log, put)
     for k in range(count):
@@ -1224,13 +1225,13 @@ def _prepare_rows(
         if r.learn_pre:
             o = owed.Owed(*owes)
             owed.form_row_changes(o.row_change, o.row_limit, s.step_pre, r.stochastic)
-        if not r.i_inh_en and named.size + fired.size <= _ROWS_AT_ONCE:
+        if not r.i_inh_en and named.size + fired.size <= owed.ROWS_AT_ONCE:
             has_room = _have_room(s.i_syn, named.size + fired.size, z.weight_top, z.i_syn_top)
     if table is not None:
         t = Table(*table)
         if not (r.i_inh_en or t.row_delay.size):
             synapses = _find_reach(t, z, named, fired, t.relays_listed[:late])
-            if synapses <= _ROWS_AT_ONCE:
+            if synapses <= owed.ROWS_AT_ONCE:
                 has_room = _have_room(s.i_syn, synapses, z.weight_top, z.i_syn_top)
     return has_room
 
@@ -1296,7 +1297,10 @@ def _deliver_all(
         )
     if has_room:
         if owes is not None:
-            owed.arrive(owed.Owed(*owes).arrived, s.i_syn)
+            o = owed.Owed(*owes)
+            owed.deliver_waiting(o.arrived, s.weight, o.waiting[: o.place[owed.WAITING]])
+            o.place[owed.WAITING] = 0
+            owed.arrive(o.arrived, s.i_syn)
         if table is not None:
             owed.arrive(Table(*table).arrived, s.i_syn)
     if table is not None:
@@ -1433,7 +1437,7 @@ def run_ticks(
                 _decay_by_profile(s)
             fired, put = _list_fired(s, z, c, log, put + 1)
         else:
-            fired, put = _update(s, r, z, c, log, put + 1)
+            fired, put = _update(s, r, z, c, log, put + 1, digests)
         if z.history_mark:
             _shift_history(s.history, z.history_mark)
         if digests is not None and digests.size:

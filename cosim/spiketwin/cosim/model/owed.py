@@ -33,8 +33,12 @@ Wide = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 RING: Final = 128
 """Ticks whose post-events are kept, a power of two; counts of 8 bits tell them apart."""
 
-NOW, LOGGED = range(2)
-"""Indices into `Owed.place`: the tick under way, counted by itself, and the number of entries."""
+NOW, LOGGED, WAITING = range(3)
+"""Indices into `Owed.place`: the tick under way, counted by itself, and the numbers of entries and
+of rows that wait."""
+
+ROWS_AT_ONCE: Final = 255
+"""Rows whose sum fits twice the width of a weight."""
 
 _MOST_CHANGES: Final = 16
 """Changes of the size of its steps that are noted of a source."""
@@ -66,7 +70,8 @@ class Owed(NamedTuple):
     steps of one size, `size_of_tick`, and `change` of each entry. `row_change` and `row_limit` are
     those of the pre-events of a tick, for each neuron: a step is so many weight units, and one more
     if its noise is above the limit. `arrived` is what the rows of a tick add up to. These and the
-    changes are of integers that are twice as wide as a weight.
+    changes are of integers that are twice as wide as a weight. `waiting` lists the sources of this
+    tick whose rows are still to be added.
     """
 
     place: Int64
@@ -100,6 +105,7 @@ class Owed(NamedTuple):
     row_limit: Word16
     row_noise: Word16
     arrived: Wide
+    waiting: Int32
 
 
 class PostRule(NamedTuple):
@@ -124,7 +130,7 @@ def none_owed(n_sources: int, n_neurons: int, narrow: bool) -> Owed:
     pair_x, pair_y = _pair_places(n_neurons // 2)
     source_x, source_y = _pair_places((n_sources + 1) // 2)
     return Owed(
-        place=np.zeros(2, np.int64),
+        place=np.zeros(3, np.int64),
         since=np.zeros(n_sources, np.int64),
         trace=np.zeros(n_sources, np.int32),
         latest=np.zeros(n_sources, np.int16),
@@ -155,6 +161,7 @@ def none_owed(n_sources: int, n_neurons: int, narrow: bool) -> Owed:
         row_limit=np.zeros(n_neurons, np.uint16),
         row_noise=np.zeros(n_neurons, np.uint16),
         arrived=wide(n_neurons, narrow),
+        waiting=np.zeros(ROWS_AT_ONCE, np.int32),
     )
 
 
@@ -524,6 +531,38 @@ def deliver(arrived: Wide, row: Weights) -> None:
     kind = arrived.dtype.type
     for j in range(row.size):
         arrived[j] = kind(arrived[j] + kind(row[j]))
+
+
+@inlined
+def let_wait(o: Owed, source: int) -> None:
+    """Let a row, which nothing changes in this tick, wait for others."""
+    o.waiting[o.place[WAITING]] = source
+    o.place[WAITING] += 1
+
+
+@compiled
+def deliver_waiting(arrived: Wide, weight: Weights, waiting: Int32) -> None:
+    """Add the rows of sources to what has arrived, four at a time: the processor fetches all."""
+    fours = waiting.size // 4 * 4
+    for k in range(0, fours, 4):
+        deliver_four(
+            arrived, weight[waiting[k]], weight[waiting[k + 1]], weight[waiting[k + 2]],
+            weight[waiting[k + 3]],
+        )  # fmt: skip
+    for k in range(fours, waiting.size):
+        deliver(arrived, weight[waiting[k]])
+
+
+@compiled
+def deliver_four(
+    arrived: Wide, first: Weights, second: Weights, third: Weights, fourth: Weights
+) -> None:
+    """Add four rows to what has arrived."""
+    kind = arrived.dtype.type
+    for j in range(arrived.size):
+        pair = kind(kind(first[j]) + kind(second[j]))
+        other = kind(kind(third[j]) + kind(fourth[j]))
+        arrived[j] = kind(arrived[j] + kind(pair + other))
 
 
 @compiled
