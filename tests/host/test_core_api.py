@@ -16,13 +16,14 @@ from support.channel import FaultyChannel
 
 from spiketwin.cosim.model.core import ModelCore
 from spiketwin.cosim.model.device import ModelDevice
+from spiketwin.cosim.serial import protocol_model
 from spiketwin.cosim.serial.protocol_model import ModelPort
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import RUN_REGISTERS, ClearMask, Space, registers, space_formats
 from spiketwin.hdl.spec.variables import STATE, VECTOR_PARAMETERS, Per, names
-from spiketwin.host import Core, Network, Run, connect
+from spiketwin.host import Core, Network, Run, connect, runner
 from spiketwin.host.errors import DoesNotFit, InvalidInput, InvalidNetwork, TargetError
 from spiketwin.host.exchange import Request, arguments
 from spiketwin.host.link import Link
@@ -404,6 +405,7 @@ def test_ctrl_c_waits_for_what_is_half_done_in_the_device(
         return result
 
     monkeypatch.setattr(ModelCore, "advance", interrupted)
+    monkeypatch.setattr(runner, "WORDS_AT_ONCE", 1 << 10)
     with pytest.raises(KeyboardInterrupt):
         core.run(spikes, 100_000)
     assert next(left, None) is None
@@ -411,6 +413,23 @@ def test_ctrl_c_waits_for_what_is_half_done_in_the_device(
     assert counters["tick"] == counters["run_until"] < 100_000
     core.program(net)
     assert np.array_equal(core.run(spikes, 50).spikes, expected)
+
+
+def test_words_that_do_not_pass_the_link_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, spikes, runs = Network.random(8, 8, seed=4), stimulus(8, 40, 0.4, seed=1), []
+    for passes in (False, True):
+        if passes:
+            monkeypatch.setattr(protocol_model.Serial, "fetch", None)
+        with connect("model:", params="tiny") as core:
+            core.program(net)
+            run = core.run(spikes, 3000)
+            # One answer with most words, or as many as fit into a frame.
+            assert (max(map(len, run.accounts[0].fetched)) < 1000) == passes
+            assert all((part >= 0).all() for part in run.ledger.spikes.values())
+            runs.append((run.spikes, run.spike_cycles, run.cycles, core.read_weights()))
+    assert len(runs[0][0]) > 30
+    for alone, linked in zip(*runs, strict=True):
+        assert np.array_equal(alone, linked)
 
 
 def test_what_watches_can_break_a_run_off_and_the_core_stops_at_once(core: Core) -> None:

@@ -84,7 +84,7 @@ def decode(words: Words, ticks: int, params: CoreParams, digests: bool) -> Decod
             raise LinkError(_DISORDERED)
         muted = np.zeros(ticks, np.bool_)
         cycles, update_cycles = _counts(words[end]), _counts(words[update])
-        report_tick = end.searchsorted(report)
+        report_tick = np.cumsum(kinds == _END)[report]
     else:
         tick, muted = _checked_ticks(words, ticks, digests), np.ones(ticks, np.bool_)
         muted[tick[end]] = False
@@ -121,17 +121,15 @@ def are_good(octets: bytes, ticks: int, params: CoreParams) -> bool:
         Sizes of the core.
     """
     kinds = kinds_in(octets)
-    reports = kinds.count(0)
     if not (
-        kinds.count(_UPDATE) == kinds.count(_END) == ticks
-        and reports + 2 * ticks == len(kinds)
-        # An update word begins each tick and an end word ends it, so the two must alternate.
-        and kinds.startswith(_FIRST)
+        # An update word begins each tick and an end word ends it, with all reports between them.
+        kinds.startswith(_FIRST)
+        and kinds.translate(None, _REPORT) == (_FIRST + _LAST) * ticks
         and kinds.endswith(_LAST)
-        and kinds.count(_LAST + _FIRST) == ticks - 1
+        and _LAST + _REPORT not in kinds
     ):
         return False
-    return reports == 0 or _reports_are_good(octets, params)
+    return len(kinds) == 2 * ticks or _reports_are_good(octets, params)
 
 
 def _reports_are_good(octets: bytes, params: CoreParams) -> bool:
@@ -175,7 +173,11 @@ def order_in_network(spikes: IntArray, numbers: IntArray) -> IntArray | slice:
     `spikes` are those of a network, and `numbers` those of the core's neurons in it, or -1.
     """
     used = numbers[numbers >= 0]
-    return np.lexsort(spikes.T[::-1]) if np.any(used[1:] < used[:-1]) else slice(None)
+    if not np.any(used[1:] < used[:-1]):
+        return slice(None)
+    # One key for both, as no neuron fires twice in a tick: many times faster than `lexsort`.
+    order: IntArray = np.argsort(spikes[:, 0] * (int(used.max()) + 2) + spikes[:, 1])
+    return order
 
 
 def _spikes(
@@ -208,6 +210,7 @@ _END: Final = COUNTED | Word.END
 _LEAST_COUNT: Final = 1 << 31
 _FIRST: Final = bytes([_UPDATE])
 _LAST: Final = bytes([_END])
+_REPORT: Final = b"\0"
 _COUNT_MASK: Final = (1 << WORD_COUNT_BITS) - 1
 _DISORDERED: Final = (
     "the device reported the words of a tick in a wrong order: program the core again"

@@ -155,7 +155,7 @@ class Execution:
         runner = Runner(
             state.link.identity, state.tick, plan,
             state.settings, dict(state.known_registers), progress, watch,
-            state.layout.numbers, state.link.calling_back,
+            state.layout.numbers, state.link.calling_back, state.link.fetch,
         )  # fmt: skip
         begun.append(runner)
         state.begin(runner)

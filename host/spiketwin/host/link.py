@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import cycle
 from types import TracebackType
 from typing import Final
@@ -25,6 +26,7 @@ from spiketwin.hdl.spec.protocol import (
     BITS_PER_BYTE,
     MAX_BODY,
     REPLY_HEADER,
+    REQUEST_HEADER,
     Identity,
     Opcode,
     Status,
@@ -41,6 +43,7 @@ from spiketwin.host.errors import (
     LinkTimeout,
 )
 from spiketwin.host.exchange import Exchange, Reply, Request, Statistics, arguments
+from spiketwin.host.frames import frame_bytes
 from spiketwin.host.kinds import SILENT_PORT
 from spiketwin.host.opening import root_cause
 from spiketwin.host.signals import DeferredSignals
@@ -124,6 +127,8 @@ class Link:
         for other devices.
     run_apart:
         Function that executes independent runs on several threads; None if the device has none.
+    fetch:
+        Function that fetches many output words at once (`Transport.fetch`); None likewise.
 
     Raises
     ------
@@ -157,6 +162,8 @@ class Link:
         self.clock: Callable[[], float] = transport.clock or time.monotonic
         self.saturations: Callable[[], dict[str, int]] = transport.saturations or dict
         self.run_apart = transport.run_apart
+        fetch = transport.fetch
+        self.fetch = None if fetch is None else partial(self._fetch, fetch)
         self.has_line = transport.has_line
         self._first_baud = transport.baudrate
         self._exchange = Exchange()
@@ -480,6 +487,17 @@ class Link:
             stopwatch.begin_request(request.opcode, len(request.payload))
             self._exchange.submit(request, self.clock())
             stopwatch.lap(Activity.ENCODE)
+
+    def _fetch(self, fetch: Callable[[int], bytes], words: int) -> bytes:
+        """Fetch output words, timed as one request, although it does not pass the link."""
+        if self._stopwatch is None:
+            return fetch(words)
+        self._stopwatch.begin_request(Opcode.FETCH, 0)
+        self._stopwatch.sent(frame_bytes(REQUEST_HEADER))
+        result = fetch(words)
+        self._stopwatch.lap(Activity.READ, len(result) + frame_bytes(REPLY_HEADER))
+        self._stopwatch.answered(len(result))
+        return result
 
     def _finish_oldest(self) -> None:
         exchange = self._exchange

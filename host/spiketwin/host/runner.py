@@ -55,6 +55,12 @@ _WAITS_PER_STEP: Final = 16
 """Waits of a `FETCH` in a step, at a fixed tick period: more than two windows of requests, so that
 half a step is left when those of one window are over."""
 
+WORDS_AT_ONCE: Final = 1 << 16
+"""Words that are fetched at once, where that can be done: milliseconds of the model."""
+
+_MANY_WORDS: Final = 1 << 12
+"""Words from which on that pays: for fewer, requests are under way while earlier ones execute."""
+
 _EMPTY_ANSWERS: Final = 16
 """Most empty answers in a row, beyond those that waiting explains, of a device that works. A whole
 window of requests may be answered empty at the end of a run."""
@@ -84,6 +90,8 @@ class Runner:
         Number in the network of each neuron of the core; spikes of those with -1 are left out.
     calling_back:
         Function that returns the context in which `progress` and `watch` are called.
+    fetch:
+        Function that fetches many output words at once (`Transport.fetch`), if there is one.
 
     Attributes
     ----------
@@ -115,6 +123,7 @@ class Runner:
         watch: Watch | None,
         numbers: IntArray,
         calling_back: Callable[[], AbstractContextManager[None]],
+        fetch: Callable[[int], bytes] | None,
     ) -> None:
         params, tick_period = identity.params, plan.tick_period
         self.broken_off = False
@@ -163,6 +172,8 @@ class Runner:
         self._fetches = 0
         self._answered = 0
         self._fetches_before = 0
+        self._at_once = None if tick_period else fetch
+        self._runs_answered = 0
 
     def program(self) -> Iterator[Request | None]:
         """Yield the requests of the runs, each decided from the answers so far."""
@@ -170,11 +181,17 @@ class Runner:
             until, events = self._within_credit()
             if until > self._started:
                 yield from self._queue(events)
-                request = Request(Opcode.RUN, arguments(Opcode.RUN, until - self._started))
+                request = self._start(until - self._started)
                 # Recorded before it is sent: a line that fails does not say whether it arrived.
                 self._started = until
                 self.steps.append(until)
                 yield request
+            elif self._at_once is not None and self._words_expected() >= _MANY_WORDS:
+                # What does not pass the link must not overtake what does.
+                if self._runs_answered == len(self.steps) and self._fetches == self._answered:
+                    self._fetches += 1
+                    self._fetched(self._at_once(WORDS_AT_ONCE))
+                yield None
             elif self._words_asked_for() < self._words_expected():
                 yield self._fetch()
                 # At least this many words will come, so these fetches need no further decision.
@@ -188,6 +205,14 @@ class Runner:
                 yield from self._queue(ahead)
             else:
                 yield None
+
+    def _start(self, ticks: int) -> Request:
+        """Return the request that starts so many ticks."""
+
+        def answered(_: bytes) -> None:
+            self._runs_answered += 1
+
+        return Request(Opcode.RUN, arguments(Opcode.RUN, ticks), on_result=answered)
 
     def _next_run(self) -> Iterator[Request]:
         """Yield the requests before the next run; the run before is over when they are executed."""

@@ -69,6 +69,10 @@ class Transport(ABC):
         device that counts them although its core is built without these counters.
     run_apart:
         Function that executes independent runs on several threads.
+    fetch:
+        Function that returns up to so many output words of a free-running core, as `FETCH` would
+        bring them with many requests; fewer if all ticks that were started are over, or if the
+        words of the next one would be more. For a device in this process.
     """
 
     timeout: float | None = 0.0
@@ -79,6 +83,7 @@ class Transport(ABC):
     simulation: Simulation | None = None
     saturations: Callable[[], dict[str, int]] | None = None
     run_apart: RunApart | None = None
+    fetch: Callable[[int], bytes] | None = None
 
     @property
     @abstractmethod
@@ -155,7 +160,7 @@ class SerialTransport(Transport):
 class WrappedTransport(Transport):
     """A transport that passes everything on to another one, as a base for ones that change a part.
 
-    It lacks `run_apart`, because runs that are executed in this way do not pass any transport.
+    It lacks `run_apart` and `fetch`, because what they do does not pass any transport.
 
     Parameters
     ----------

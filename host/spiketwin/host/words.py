@@ -19,7 +19,7 @@ from spiketwin.host.elements import IntArray
 Words = NDArray[np.uint32]
 
 _IS_COUNT_BIT: Final = 31
-_LANE_SHIFTS: Final = SPIKE_CYCLE_BITS + np.arange(SPIKE_MASK_BITS)
+_BITS_OF_LANE: Final = (SPIKE_MASK_BITS - 1).bit_length()
 
 
 def of_kind(words: Words, kind: Word) -> NDArray[np.bool_]:
@@ -42,8 +42,9 @@ def report_spikes(words: Words) -> NDArray[np.bool_]:
 
 def lanes_fired(reports: IntArray) -> tuple[IntArray, IntArray]:
     """Return the spikes that words report: for each, the index of its word, and its lane."""
-    which, lane = (reports[:, None] >> _LANE_SHIFTS & 1).nonzero()
-    return which, lane
+    masks = (reports >> SPIKE_CYCLE_BITS).astype(np.uint8)
+    fired = np.unpackbits(masks, bitorder="little").view(np.bool_).nonzero()[0]
+    return fired >> _BITS_OF_LANE, fired & (SPIKE_MASK_BITS - 1)
 
 
 def of_network(words: Words, numbers: IntArray, neuron_lanes: int) -> Words:

@@ -357,6 +357,8 @@ def test_what_rows_are_owed_is_what_they_would_have_learned_at_once(size: str) -
             paying.model.register["digest_en"] = 0
             assert np.array_equal(runs[0].spikes, runs[1].spikes)
             spikes += len(runs[0].spikes)
+            if rng.random() < 0.5:  # which applies what rows are owed, and lets them owe more
+                assert models[0].saturations == models[1].saturations
         for name in ("weight", *STATE):
             assert np.array_equal(getattr(models[0], name), getattr(models[1], name)), name
         assert models[0].saturations == models[1].saturations
@@ -368,7 +370,7 @@ def between_runs(models: tuple[ModelCore, ...], rng: np.random.Generator) -> Non
     """Change what steps depend on, in all models alike, or leave all as it is."""
     which, value = int(rng.integers(0, 9)), int(rng.integers(-900, 900))
     low, high = sorted(rng.integers(-8, 8, 2).tolist())
-    flags = rng.random(models[0].arrays["plastic"].shape) < rng.choice([0.5, 1.0])
+    flags = rng.random(models[0].plastic.shape) < rng.choice([0.5, 1.0])
     for model in models:
         model.register["learn_post"] = int(which != 7)
         if which == 0:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spiketwin.cosim.model import hashing, kernels, owed
+from spiketwin.cosim.model.arranged import COPIED, Arranged, Rows
 from spiketwin.hdl.spec import arithmetic, schedule
 from spiketwin.hdl.spec.params import MAX_PROBE_RANGES, CoreParams
 from spiketwin.hdl.spec.probes import element_nibbles, probed
@@ -35,6 +36,11 @@ _NO_PROBES: Final = tuple(
 
 _SETTLED: Final = frozenset(("weight", "plastic", "trace_pre", "source_profile"))
 """Arrays that what rows are owed is applied to, or depends on."""
+
+_ON_TABLE: Final = frozenset(kernels.Table._fields) | frozenset(
+    ("projection_kind", "synapse_delay", "sparse_blocks", "sparse_target")
+)
+"""Arrays that are empty where they are not built."""
 
 _LOG_WORDS: Final = 1 << 18
 """Output words that one call of the kernel has room for, beyond those of one tick."""
@@ -96,7 +102,13 @@ class ModelCore:
         self._held = [*self._all.values(), *scratch.values(), self._profiles, self.rules]
         self._saturations = np.zeros(len(SATURATIONS), np.int64)
         self._sizes = tuple(_sizes(p))
-        self._table = _table(p, self._all, self.rules) if p.has_projections else None
+        self._arranged = Arranged(p, self._all) if p.has_projections else None
+        self._copied = self._learned = False  # whether the copies are those of the arrays
+        self._table = (
+            None
+            if self._arranged is None
+            else _table(p, self._all, self.rules, self._arranged.rows)
+        )
         self._owed = (
             None
             if p.has_projections
@@ -122,14 +134,22 @@ class ModelCore:
             array = self.__dict__["_all"][name]
         except KeyError:
             raise AttributeError(f"a core has no {name!r}") from None
+        if name in _SETTLED or name in COPIED:
+            self._settle()
+        self._copied &= name not in COPIED
+        return cast("npt.NDArray[Any]", array)
+
+    def look(self, name: str) -> npt.NDArray[Any]:
+        """Return an array by its name, only to read it now."""
         if name in _SETTLED:
             self._settle()
-        return cast("npt.NDArray[Any]", array)
+        return self._all[name]
 
     @property
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays of the core by their names."""
         self._settle()
+        self._copied = False
         return self._all
 
     @property
@@ -154,7 +174,7 @@ class ModelCore:
     @property
     def saturations(self) -> dict[str, int]:
         """Saturation counts since the last reset, by `registers.SATURATIONS`."""
-        self._settle()
+        self._apply_owed()  # rows are owed further steps by the same settings from here on
         counts = self._saturations.tolist()
         return {c.name: n for c, n in zip(SATURATIONS, counts, strict=True)}
 
@@ -166,11 +186,13 @@ class ModelCore:
         values = np.ravel(flags)
         self._settle()
         self._all["plastic"].reshape(-1)[start : start + values.size] = values
-        self._plastic_changed = True
+        self._plastic_changed, self._copied = True, False
 
     def set_layout(self, name: str, values: npt.ArrayLike, start: int = 0) -> None:
         """Set elements of an array of `variables.LAYOUT`, from element `start` on."""
         flat = np.ravel(values)
+        self._settle()
+        self._copied = False
         self._all[name].reshape(-1)[start : start + flat.size] = flat
         self._layout_changed = True
 
@@ -196,7 +218,7 @@ class ModelCore:
         for mine, its in zip(self._held, other._held, strict=True):
             mine[...] = its
         self._plastic_changed, self._column_learns = other._plastic_changed, other._column_learns
-        self._layout_changed = self.params.has_projections
+        self._layout_changed, self._copied = self.params.has_projections, False
         self._saturations[:] = other._saturations
         self.register, self.tick = Registers(other.register), other.tick
         self.probe_left = other.probe_left
@@ -279,6 +301,9 @@ class ModelCore:
             self._arrange_plastic()
         if self._layout_changed:
             self._schedules, self._layout_changed = _schedules(self.params, self._all), False
+        if self._arranged is not None and not self._copied:
+            self._arranged.take()
+            self._copied = True
         if room > self._words.size:
             self._words = np.empty(room, np.uint32)
         register = self.register
@@ -296,6 +321,7 @@ class ModelCore:
             _biases(biases) if self.params.bias_events else self._no_biases,
         )  # fmt: skip
         self.tick += done
+        self._learned |= self._copied and bool(register["learn_pre"] or register["learn_post"])
         if register["probe_period"]:
             self.probe_left = (self.probe_left - done) % register["probe_period"]
         return Ran(self._words[:put], events, rewritten, cycles)
@@ -310,12 +336,19 @@ class ModelCore:
 
     def _settle(self) -> None:
         """Bring all rows up to date; what steps depend on may be written after it."""
+        if self._learned:
+            cast("Arranged", self._arranged).give_back()
+            self._learned = False
+        self._apply_owed()
+        self._owed_by = None
+
+    def _apply_owed(self) -> None:
+        """Apply what rows are owed."""
         if self._owed_by is None:
             return
-        settings, self._owed_by = self._owed_by, None
         kernels.run_ticks(
-            self._arrays, settings, self._sizes, self._schedules[0], None, self._owes, self.tick, 0,
-            *_NO_EVENTS, self._words, self._saturations, self._no_digest,
+            self._arrays, self._owed_by, self._sizes, self._schedules[0], None, self._owes,
+            self.tick, 0, *_NO_EVENTS, self._words, self._saturations, self._no_digest,
             self._probes() if self.register["probe_period"] else _NO_PROBES,
             self._no_biases,
         )  # fmt: skip
@@ -418,7 +451,7 @@ def _biases(events: kernels.Int64) -> tuple[Any, ...]:
 def _zeros(params: CoreParams, array: Variable) -> npt.NDArray[Any]:
     if array.per is Per.RELAY_WORD:
         return np.zeros(array.shape_in(params) if params.n_relays else 0, np.uint32)
-    of_table = array.name in kernels.Table._fields and array.name not in kernels.State._fields
+    of_table = array.name in _ON_TABLE and array.name not in kernels.State._fields
     shape: tuple[int, ...] = array.shape_in(params)
     if of_table and not array.is_built(params):
         shape = (0,)
@@ -454,22 +487,24 @@ def _weights(params: CoreParams, shape: tuple[int, ...]) -> hashing.Weights:
 
 
 def _table(
-    params: CoreParams, arrays: dict[str, npt.NDArray[Any]], rules: npt.NDArray[np.int32]
-) -> tuple[Any, ...]:
+    params: CoreParams, arrays: dict[str, npt.NDArray[Any]], rules: npt.NDArray[np.int32],
+    rows: Rows,
+) -> tuple[Any, ...]:  # fmt: skip
     """Return `kernels.Table` of a core with projections."""
     fields = {name: array for name, array in arrays.items() if name in kernels.Table._fields}
-    of_synapses = ("weight", "plastic", "sparse_target", "synapse_delay")
-    fields |= {name: arrays[name].reshape(-1) for name in of_synapses}
     longest = max(params.n_sources, params.n_neurons)
     return tuple(
         kernels.Table(
             **fields,
-            row_weight=_weights(params, (longest,)),
-            row_plastic=np.zeros(longest, np.bool_),
-            row_change=np.zeros(longest, np.int32),
+            **rows._asdict(),
+            line_weight=_weights(params, (longest,)),
+            line_plastic=np.zeros(longest, np.bool_),
+            line_change=np.zeros(longest, np.int32),
+            arrived=owed.wide(params.n_neurons, params.weight_width <= 8),
             rules=rules,
             active=np.zeros(params.n_projections, np.int32),
             relays_due=np.zeros(params.relay_words, np.uint32),
+            relays_listed=np.zeros(params.n_relays, np.int32),
             lanes=params.lanes,
             ring_ticks=1 << params.synapse_delay_width,
         )

@@ -38,6 +38,10 @@ class ModelDevice(SoftwareDevice):
         """Call `QueuedModel.run_apart`; no run is under way, and no event is queued."""
         return self._model.run_apart(plan, threads, report)
 
+    def fetch(self, words: int) -> bytes:
+        """Call `QueuedModel.take_at_once`."""
+        return self._model.take_at_once(words)
+
     def pass_ticks(self, ticks: int) -> None:
         """Call `QueuedModel.pass_ticks`, which shows what happens when the host does not read."""
         self._model.pass_ticks(ticks)

@@ -50,10 +50,9 @@ Word32 = npt.NDArray[np.uint32]
 
 _COUNTED: Final = 8
 """Upper bits of the kinds of words that carry a count."""
-_ROWS_AT_ONCE: Final = 255
-"""Rows whose sum fits twice the width of a weight."""
 _GROUP_PLACE: Final = SPIKE_CYCLE_BITS + SPIKE_MASK_BITS
 
+_DENSE: Final = int(ProjectionKind.DENSE)
 _CONSTANT: Final = int(ProjectionKind.CONSTANT)
 _SPARSE: Final = int(ProjectionKind.SPARSE)
 
@@ -217,17 +216,17 @@ class Sizes(NamedTuple):
 class Table(NamedTuple):
     """The table of projections, by the names of the specification, and scratch for a row.
 
-    `weight`, `plastic`, `sparse_target` and `synapse_delay` are the synapses, ``word · lanes +
-    bank``. `row_weight` and `row_plastic` have room for those that a source or a neuron has in one
-    projection. `active` counts the active sources of each constant projection; between two ticks it
-    is 0. `relays_due` are the words of `relay_ring` for the tick under way. `rules` has shape
-    (n_rules, fields of `Rule`); in a core with one rule `projection_rule` is empty. `drift_sum` and
-    `window_table`, which has the entries of the windows, are of as many as rules; without windows
-    `drift_sum` is empty. `row_change` has room for
-    the steps of a row. `ring_ticks` is the number of ticks of `i_syn_ring`.
+    The fields of `arranged.Rows` are the synapses. `line_weight` and `line_plastic` have room for
+    those that a source or a neuron has in one projection. `arrived` is what the rows of a tick add
+    up to, of integers that are twice as wide as a weight. `active` counts the active sources of
+    each constant projection; between two ticks it is 0. `relays_due` are the words of `relay_ring`
+    for the tick under way, and `relays_listed` has room for the relays that they name. `rules` has
+    shape (n_rules, fields of `Rule`); in a core with one rule `projection_rule` is empty.
+    `drift_sum` and `window_table`, which has the entries of the windows, are of as many as rules;
+    without windows `drift_sum` is empty. `line_change` has room for the steps of a row or column.
+    `ring_ticks` is the number of ticks of `i_syn_ring`.
     """
 
-    projection_kind: Int32
     projection_source: Int32
     projection_sources: Int32
     projection_target: Int32
@@ -242,9 +241,6 @@ class Table(NamedTuple):
     column_projections: Int32
     column_order: Int32
     sparse_first: Int32
-    sparse_blocks: Int32
-    sparse_target: Int32
-    synapse_delay: Int8
     i_syn_ring: Int32
     i_inh_ring: Int32
     relay_first: Int32
@@ -252,15 +248,36 @@ class Table(NamedTuple):
     relay_delay: Int32
     relay_ring: Word32
     relays_due: Word32
-    weight: Weights
-    plastic: Flags
+    relays_listed: Int32
     row_weight: Weights
     row_plastic: Flags
-    row_change: Int32
+    row_delay: Int8
+    list_target: Word16
+    list_size: Int32
+    row_kind: Int32
+    row_learns: Flags
+    reach: Int32
+    line_weight: Weights
+    line_plastic: Flags
+    line_change: Int32
+    arrived: owed.Wide
     rules: npt.NDArray[np.int32]
     active: Int32
     lanes: int
     ring_ticks: int
+
+
+class Currents(NamedTuple):
+    """Where the currents of synapses go to, at once or in a later tick; fields as in `Table`."""
+
+    i_syn: Int32
+    i_inh: Int32
+    i_syn_ring: Int32
+    i_inh_ring: Int32
+    lanes: int
+    ring_ticks: int
+    top: int
+    i_inh_en: int
 
 
 class Schedule(NamedTuple):
@@ -436,7 +453,7 @@ def add_split_row(i_syn: Int32, i_inh: Int32, row: Weights, top: int) -> np.int3
     return cut
 
 
-@compiled
+@inlined
 def _bump_trace_pre(s: State, r: Settings, z: Sizes, source: int) -> None:
     """Bump the trace of a source that spiked, and mark its history."""
     s.history[source] |= z.history_mark
@@ -543,7 +560,7 @@ def _deliver_settled(
         if not has_room:
             o.arrived[:] = 0  # what was added to the currents by itself
     elif has_room:
-        owed.deliver(o.arrived, row)
+        owed.let_wait(o, source)
     _bump_trace_pre(s, r, z, source)
     o.trace[source] = s.trace_pre[source]
     return i_syn_cut, np.int32(cut)
@@ -559,36 +576,6 @@ def _have_room(i_syn: Int32, spikes: int, weight_top: int, top: int) -> bool:
     return int(np.int64(peak)) + spikes * (weight_top + 1) <= top
 
 
-@compiled
-def _place(t: Table, first: int, stride: int, is_column: int, index: int, k: int) -> int:
-    """Return the place of synapse k of the row or column of number `index` in a projection.
-
-    `first` is the word of its first block, and `stride` lies between the words of two of them.
-    """
-    lane = k & (t.lanes - 1)
-    word = first + k // t.lanes * stride + lane * is_column
-    return word * t.lanes + ((index + lane) & (t.lanes - 1))
-
-
-@compiled
-def _gather(t: Table, first: int, stride: int, is_column: int, index: int, count: int) -> np.bool_:
-    """Copy a row or column out of the banks; return whether any of it is plastic."""
-    found = np.bool_(False)
-    for k in range(count):
-        place = _place(t, first, stride, is_column, index, k)
-        t.row_weight[k] = t.weight[place]
-        t.row_plastic[k] = t.plastic[place]
-        found = found | t.plastic[place]
-    return found
-
-
-@compiled
-def _scatter(t: Table, first: int, stride: int, is_column: int, index: int, count: int) -> None:
-    """Copy a row or column back into the banks."""
-    for k in range(count):
-        t.weight[_place(t, first, stride, is_column, index, k)] = t.row_weight[k]
-
-
 @inlined
 def _add(values: Int32, place: int, added: int, top: int) -> np.int32:
     """Add to a current, which saturates at ``-top - 1`` or `top`; return whether it does."""
@@ -599,81 +586,103 @@ def _add(values: Int32, place: int, added: int, top: int) -> np.int32:
 
 
 @inlined
-def _ring_place(t: Table, tick: int, j: int) -> int:
+def _ring_place(c: Currents, tick: int, j: int) -> int:
     """Return where the current of a neuron stands on its way that is due in a tick."""
-    slot = tick & (t.ring_ticks - 1)
-    return (j // t.lanes * t.ring_ticks + slot) * t.lanes + (j & (t.lanes - 1))
+    slot = tick & (c.ring_ticks - 1)
+    return (j // c.lanes * c.ring_ticks + slot) * c.lanes + (j & (c.lanes - 1))
+
+
+@inlined
+def _currents(s: State, t: Table, r: Settings, z: Sizes) -> Currents:
+    return Currents(
+        s.i_syn, s.i_inh, t.i_syn_ring, t.i_inh_ring, t.lanes, t.ring_ticks, z.i_syn_top, r.i_inh_en
+    )
 
 
 @compiled
-def _add_one(
-    s: State, t: Table, r: Settings, z: Sizes, now: int, j: int, place: int, weight: int
-) -> np.int32:  # fmt: skip
+def _add_one(c: Currents, now: int, delay: int, j: int, weight: int) -> np.int32:
     """Add the weight of a synapse to a neuron's current, now or when it is due."""
-    delay = 0
-    inhibits = r.i_inh_en and weight < 0
-    if t.synapse_delay.size:
-        delay = int(np.int64(t.synapse_delay[place]))
+    inhibits = c.i_inh_en and weight < 0
     if delay == 0:
-        return _add(s.i_inh if inhibits else s.i_syn, j, weight, z.i_syn_top)
-    due = _ring_place(t, now + delay, j)
-    return _add(t.i_inh_ring if inhibits else t.i_syn_ring, due, weight, z.i_syn_top)
+        return _add(c.i_inh if inhibits else c.i_syn, j, weight, c.top)
+    due = _ring_place(c, now + delay, j)
+    return _add(c.i_inh_ring if inhibits else c.i_syn_ring, due, weight, c.top)
 
 
 @compiled
-def _add_due(current: Int32, ring: Int32, t: Table, now: int, top: int) -> np.int32:
+def _add_list(c: Currents, now: int, weights: Weights, targets: Word16, delays: Int8) -> np.int32:
+    """Add a list of synapses to currents, delayed if there are delays, as `add_row`."""
+    cut = np.int32(0)
+    for k in range(weights.size):
+        delay = int(np.int64(delays[k])) if delays.size else 0
+        j, weight = int(np.int64(targets[k])), int(np.int64(weights[k]))
+        cut = np.int32(cut + _add_one(c, now, delay, j, weight))
+    return cut
+
+
+@compiled
+def _add_late(c: Currents, now: int, row: Weights, begin: int, delays: Int8) -> np.int32:
+    """Add a row of synapses that have delays, to neurons from `begin` on, as `add_row`."""
+    cut = np.int32(0)
+    for k in range(row.size):
+        delay, weight = int(np.int64(delays[k])), int(np.int64(row[k]))
+        cut = np.int32(cut + _add_one(c, now, delay, begin + k, weight))
+    return cut
+
+
+@compiled
+def _add_due(c: Currents, current: Int32, ring: Int32, now: int) -> np.int32:
     """Add the currents that are due, and take them off the ring; return how many saturate."""
     cut = np.int32(0)
     for j in range(current.size):
-        due = _ring_place(t, now, j)
-        cut = np.int32(cut + _add(current, j, int(np.int64(ring[due])), top))
+        due = _ring_place(c, now, j)
+        cut = np.int32(cut + _add(current, j, int(np.int64(ring[due])), c.top))
         ring[due] = 0
     return cut
 
 
-@compiled
-def _deliver_sparse(
-    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int
+@inlined
+def _deliver_list(
+    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int, has_room: bool
 ) -> np.int32:  # fmt: skip
     """Deliver the row of a source in a sparse projection; return how many currents saturate."""
     row, cut = t.projection_base[k] + source - t.projection_source[k] * t.lanes, np.int32(0)
-    first = t.sparse_first[row]
-    for word in range(first, first + t.sparse_blocks[row]):
-        for lane in range(t.lanes):
-            place = word * t.lanes + ((source + lane) & (t.lanes - 1))
-            j = t.sparse_target[place] * t.lanes + lane
-            weight = int(np.int64(t.weight[place]))
-            cut = np.int32(cut + _add_one(s, t, r, z, now, j, place, weight))
+    first = t.sparse_first[row] * t.lanes
+    end = first + t.list_size[row]
+    weights, targets = t.row_weight[first:end], t.list_target[first:end]
+    if has_room:
+        _list_arrives(t.arrived, weights, targets)
+    else:
+        cut = _add_list(_currents(s, t, r, z), now, weights, targets, t.row_delay[first:end])
     return cut
 
 
 @compiled
-def _deliver_late(
-    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int
+def _list_arrives(arrived: owed.Wide, weights: Weights, targets: Word16) -> None:
+    """Add the weights of a list to what has arrived."""
+    kind = arrived.dtype.type
+    for k in range(weights.size):
+        j = int(np.int64(targets[k]))
+        arrived[j] = kind(arrived[j] + kind(weights[k]))
+
+
+@inlined
+def _add_dense(
+    s: State, t: Table, r: Settings, z: Sizes, now: int, k: int, row: Weights, delays: Int8,
+    has_room: bool,
 ) -> np.int32:  # fmt: skip
-    """Deliver a gathered row of synapses that have delays; return how many saturate."""
-    first = t.projection_base[k] + source - t.projection_source[k] * t.lanes
-    stride, cut = t.projection_sources[k] * t.lanes, np.int32(0)
-    for n in range(t.projection_targets[k] * t.lanes):
-        j, place = t.projection_target[k] * t.lanes + n, _place(t, first, stride, 0, source, n)
-        weight = int(np.int64(t.row_weight[n]))
-        cut = np.int32(cut + _add_one(s, t, r, z, now, j, place, weight))
+    """Add a row to currents; return how many saturate."""
+    begin, cut = t.projection_target[k] * t.lanes, np.int32(0)
+    end = begin + row.size
+    if has_room:
+        owed.deliver(t.arrived[begin:end], row)
+    elif delays.size:
+        cut = _add_late(_currents(s, t, r, z), now, row, begin, delays)
+    elif r.i_inh_en:
+        cut = add_split_row(s.i_syn[begin:end], s.i_inh[begin:end], row, z.i_syn_top)
+    else:
+        cut = add_row(s.i_syn[begin:end], row, z.i_syn_top)
     return cut
-
-
-@compiled
-def _add_gathered(
-    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int
-) -> np.int32:  # fmt: skip
-    """Add the row of a source that was gathered to currents; return how many saturate."""
-    if t.synapse_delay.size:
-        return _deliver_late(s, t, r, z, now, source, k)
-    begin = t.projection_target[k] * t.lanes
-    end = begin + t.projection_targets[k] * t.lanes
-    row = t.row_weight[: end - begin]
-    if r.i_inh_en:
-        return add_split_row(s.i_syn[begin:end], s.i_inh[begin:end], row, z.i_syn_top)
-    return add_row(s.i_syn[begin:end], row, z.i_syn_top)
 
 
 @inlined
@@ -706,22 +715,21 @@ def _drifted(own: Rule, drift: int, z: Sizes) -> Rule:
 
 
 @compiled
-def _act(row: Weights, plastic: Flags, own: Rule, drift: int) -> None:
-    """Let stored weights become those that act, within their bounds."""
-    for k in range(row.size):
-        if plastic[k]:
-            row[k] = min(max(int(np.int64(row[k])) + drift, own.w_min), own.w_max)
+def _act(acting: Weights, stored: Weights, plastic: Flags, own: Rule, drift: int) -> None:
+    """Form the weights that act, within their bounds, of those that are stored."""
+    for k in range(acting.size):
+        weight = int(np.int64(stored[k]))
+        acting[k] = min(max(weight + drift, own.w_min), own.w_max) if plastic[k] else weight
 
 
 @compiled
-def _store(row: Weights, plastic: Flags, drift: int) -> None:
-    """Let weights that act become those that are stored."""
-    for k in range(row.size):
-        if plastic[k]:
-            row[k] = int(np.int64(row[k])) - drift
+def _store(stored: Weights, acting: Weights, plastic: Flags, drift: int) -> None:
+    """Form the weights that are stored of those that act."""
+    for k in range(stored.size):
+        stored[k] = int(np.int64(acting[k])) - (drift if plastic[k] else 0)
 
 
-@compiled
+@inlined
 def _drift_all(t: Table, z: Sizes) -> tuple[np.uint32, int]:
     """Let a tick of drift pass for every rule; return its part of the digest, and sums clamped."""
     digest, cut = np.uint32(0), int(np.int64(0))
@@ -735,16 +743,16 @@ def _drift_all(t: Table, z: Sizes) -> tuple[np.uint32, int]:
 
 
 @compiled
-def _learn_gathered(
-    t: Table, own: Rule, z: Sizes, which_pass: int, traces: Int32, noise: Word16, others: Word16,
-    spiked: int, key_x: np.uint16, key_y: np.uint16,
+def _learn_line(
+    changes: Int32, window: Int32, own: Rule, step_shift: int, which_pass: int, weights: Weights,
+    plastic: Flags, traces: Int32, noise: Word16, others: Word16, spiked: int, key_x: np.uint16,
+    key_y: np.uint16,
 ) -> np.int32:  # fmt: skip
-    """Apply a rule to the row or column that was gathered; return how many steps are clamped.
+    """Apply a rule to a row or a column; return how many steps are clamped.
 
     `traces` are those at the other end, whose indices are `others`, or in a column of a rule over a
     window the pasts of its sources; `noise` is room for that of the others.
     """
-    count = traces.size
     gain, offset = own.pre_gain, own.pre_offset
     if which_pass == a.PASS_POST:
         gain, offset = own.post_gain, own.post_offset
@@ -752,72 +760,91 @@ def _learn_gathered(
         fill_noise(noise, key_x, key_y, spiked, others)
     else:
         fill_halves(noise)
-    changes = t.row_change[:count]
     if which_pass == a.PASS_POST and own.window:
-        form_window_changes(changes, traces, noise, _window(t, own.window), own.gain_shift, offset)
+        form_window_changes(changes, traces, noise, window, own.gain_shift, offset)
     else:
-        form_changes(changes, traces, noise, gain, own.gain_shift, offset, z.step_shift)
-    return apply_changes(t.row_weight[:count], t.row_plastic[:count], changes, own.w_min, own.w_max)
+        form_changes(changes, traces, noise, gain, own.gain_shift, offset, step_shift)
+    return apply_changes(weights, plastic, changes, own.w_min, own.w_max)
 
 
-@compiled
-def _deliver_walked(
-    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int,
+@inlined
+def _deliver_row(
+    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, k: int, has_room: bool,
     key_x: np.uint16, key_y: np.uint16, digests: Word32 | None,
 ) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
-    """Deliver the spike of a source through its projections; return as `_deliver`."""
+    """Deliver the row of a source in a dense projection; return as `_deliver`."""
+    digest, i_syn_cut, cut = np.uint32(0), np.int32(0), np.int32(0)
+    begin, count = t.projection_target[k] * t.lanes, t.projection_targets[k] * t.lanes
+    end = begin + count
+    first = t.projection_base[k] * t.lanes + (source - t.projection_source[k] * t.lanes) * count
+    row, plastic = t.row_weight[first : first + count], t.row_plastic[first : first + count]
+    own, drift = _rule(t, k), _drift(t, k)
+    learns, acting = r.learn_pre and t.row_learns[k], row
+    if drift and t.row_learns[k]:
+        own, acting = _drifted(own, drift, z), t.line_weight[:count]
+        _act(acting, row, plastic, own, drift)
+    for after in range(2):
+        if after == own.current_after:
+            i_syn_cut += _add_dense(
+                s, t, r, z, now, k, acting, t.row_delay[first : first + count], has_room
+            )
+        if learns and not after:
+            cut += _learn_line(
+                t.line_change[:count], _window(t, own.window), own, z.step_shift, a.PASS_PRE,
+                acting, plastic, s.trace_post[begin:end], s.row_noise[begin:end],
+                z.neurons[begin:end], source, key_x, key_y,
+            )  # fmt: skip
+    if learns:
+        if drift:
+            _store(row, acting, plastic, drift)
+        if digests is not None and digests.size:
+            digest ^= digest_synapses(source, begin, row, plastic, z.weight_mask, z.digest_rounds)
+    return digest, i_syn_cut, cut
+
+
+@inlined
+def _deliver_walked(
+    s: State, t: Table, r: Settings, z: Sizes, now: int, source: int, has_room: bool,
+    key_x: np.uint16, key_y: np.uint16, digests: Word32 | None,
+) -> tuple[np.uint32, np.int32, np.int32]:  # fmt: skip
+    """Deliver the spike of a source through its projections; return as `_deliver`.
+
+    With `has_room` no current can saturate in this tick, and rows add up by themselves first.
+    """
     digest, i_syn_cut, cut = np.uint32(0), np.int32(0), np.int32(0)
     walk = t.row_projections[source // t.lanes]
     for n in range(walk >> WALK_FIRST_BITS):
         k = (walk & ((1 << WALK_FIRST_BITS) - 1)) + n
-        if t.projection_kind[k] == _CONSTANT:
+        if t.row_kind[k] == _CONSTANT:
             t.active[k] += 1
-            continue
-        if t.projection_kind[k] == _SPARSE:
-            i_syn_cut += _deliver_sparse(s, t, r, z, now, source, k)
-            continue
-        first = t.projection_base[k] + source - t.projection_source[k] * t.lanes
-        stride, count = t.projection_sources[k] * t.lanes, t.projection_targets[k] * t.lanes
-        begin = t.projection_target[k] * t.lanes
-        end = begin + count
-        learns = _gather(t, first, stride, 0, source, count)
-        row, plastic, own = t.row_weight[:count], t.row_plastic[:count], _rule(t, k)
-        drift, learns = _drift(t, k), np.bool_(r.learn_pre and learns)
-        if drift:
-            own = _drifted(own, drift, z)
-            _act(row, plastic, own, drift)
-        if not own.current_after:
-            i_syn_cut += _add_gathered(s, t, r, z, now, source, k)
-        if learns:
-            cut += _learn_gathered(
-                t, own, z, a.PASS_PRE, s.trace_post[begin:end], s.row_noise[begin:end],
-                z.neurons[begin:end], source, key_x, key_y,
-            )  # fmt: skip
-        if own.current_after:
-            i_syn_cut += _add_gathered(s, t, r, z, now, source, k)
-        if learns:
-            if drift:
-                _store(row, plastic, drift)
-            _scatter(t, first, stride, 0, source, count)
-            if digests is not None and digests.size:
-                digest ^= digest_synapses(
-                    source, begin, row, plastic, z.weight_mask, z.digest_rounds
-                )
+        elif t.row_kind[k] == _SPARSE:
+            i_syn_cut += _deliver_list(s, t, r, z, now, source, k, has_room)
+        elif t.row_kind[k] == _DENSE:
+            code, more, steps_cut = _deliver_row(
+                s, t, r, z, now, source, k, has_room, key_x, key_y, digests
+            )
+            digest ^= code
+            i_syn_cut += more
+            cut += steps_cut
     _bump_trace_pre(s, r, z, source)
     return digest, i_syn_cut, cut
 
 
 @compiled
-def _take_relays(t: Table, now: int) -> None:
-    """Take the words of a tick off the ring."""
-    words = t.relays_due.size
-    first = now % (t.relay_ring.size // words) * words
+def _take_relays(ring: Word32, due: Word32, numbers: Int32, now: int) -> int:
+    """Take the words of a tick off the ring, and list the relays that they name."""
+    words, count = due.size, int(np.int64(0))
+    first = now % (ring.size // words) * words
     for w in range(words):
-        t.relays_due[w] = t.relay_ring[first + w]
-        t.relay_ring[first + w] = 0
+        due[w] = ring[first + w]
+        ring[first + w] = 0
+    for relay in range(numbers.size):
+        numbers[count] = relay
+        count += int((due[relay // RELAY_WORD] >> np.uint32(relay % RELAY_WORD)) & 1)
+    return count
 
 
-@compiled
+@inlined
 def _set_relays(t: Table, z: Sizes, now: int, source: int) -> np.uint32:
     """Let the relays of an active source be active later; return their part of the digest."""
     words, digest = t.relays_due.size, np.uint32(0)
@@ -830,31 +857,42 @@ def _set_relays(t: Table, z: Sizes, now: int, source: int) -> np.uint32:
     return digest
 
 
-@compiled
-def _take_due(s: State, t: Table, z: Sizes, now: int) -> np.int32:
-    """Take what is due in a tick off the rings; return how many currents saturate."""
+@inlined
+def _take_due(s: State, t: Table, r: Settings, z: Sizes, now: int) -> np.int32:
+    """Add the currents that are due in a tick; return how many saturate."""
     cut = np.int32(0)
-    if t.relay_ring.size:
-        _take_relays(t, now)
     if t.i_syn_ring.size:
-        cut = np.int32(cut + _add_due(s.i_syn, t.i_syn_ring, t, now, z.i_syn_top))
+        cut = np.int32(cut + _add_due(_currents(s, t, r, z), s.i_syn, t.i_syn_ring, now))
     if t.i_inh_ring.size:
-        cut = np.int32(cut + _add_due(s.i_inh, t.i_inh_ring, t, now, z.i_syn_top))
+        cut = np.int32(cut + _add_due(_currents(s, t, r, z), s.i_inh, t.i_inh_ring, now))
+    return cut
+
+
+@inlined
+def _deliver_constant(s: State, t: Table, r: Settings, z: Sizes, k: int) -> np.int32:
+    """Deliver all spikes of a constant projection; return how many currents saturate."""
+    begin = t.projection_target[k] * t.lanes
+    end, weight = begin + t.projection_targets[k] * t.lanes, np.int64(t.projection_weight[k])
+    current = s.i_inh if r.i_inh_en and weight < 0 else s.i_syn
+    cut = _add_constant(
+        current[begin:end], s.pending[begin:end], weight, weight * np.int64(t.active[k]),
+        bool(t.projection_itself[k]), z.i_syn_top,
+    )  # fmt: skip
+    t.active[k] = 0
     return cut
 
 
 @compiled
-def _deliver_constant(s: State, t: Table, r: Settings, z: Sizes, k: int) -> np.int32:
-    """Deliver all spikes of a constant projection; return how many currents saturate."""
-    begin, cut = t.projection_target[k] * t.lanes, np.int32(0)
-    current = s.i_inh if r.i_inh_en and t.projection_weight[k] < 0 else s.i_syn
-    for j in range(begin, begin + t.projection_targets[k] * t.lanes):
-        itself = 0 if t.projection_itself[k] else np.int64(s.pending[j])
-        total = current[j] + t.projection_weight[k] * (t.active[k] - itself)
-        held = min(max(total, -z.i_syn_top - 1), z.i_syn_top)
+def _add_constant(
+    current: Int32, pending: Flags, weight: np.int64, total: np.int64, itself: bool, top: int
+) -> np.int32:
+    """Add a total to all currents, in which those that fired have no part unless by `itself`."""
+    cut, own = np.int32(0), np.int64(0) if itself else weight
+    for j in range(current.size):
+        meant = np.int64(current[j]) + total - (own if pending[j] else np.int64(0))
+        held = min(max(meant, np.int64(-top - 1)), np.int64(top))
         current[j] = held
-        cut = np.int32(cut + (np.int32(1) if held != total else np.int32(0)))
-    t.active[k] = 0
+        cut = np.int32(cut + (np.int32(1) if held != meant else np.int32(0)))
     return cut
 
 
@@ -939,7 +977,9 @@ def _list_fired(s: State, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[in
 
 
 @inlined
-def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) -> tuple[int, int]:
+def _update(
+    s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int, digests: Word32 | None
+) -> tuple[int, int]:
     """Advance all neurons; return how many fired, and the words put out so far."""
     integrate(
         s.potential, s.v, s.i_syn, s.i_inh, s.bias, r.v_decay, r.v_decay_shift, r.v_floor,
@@ -948,8 +988,9 @@ def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) ->
     decay_all(s.i_syn, r.i_syn_decay, r.i_syn_decay_shift)
     decay_all(s.i_inh, r.i_inh_decay, r.i_inh_decay_shift)
     find_firing(s.pending, s.refrac_count, s.potential, s.threshold, s.theta, z.v_top)
-    for j in range(s.held.size):
-        s.held[j] = s.refrac_count[j] > 0
+    if digests is not None:
+        for j in range(s.held.size):
+            s.held[j] = s.refrac_count[j] > 0
     log.saturations[V] += settle(s.v, s.refrac_count, s.potential, z.v_top)
     count, put = _list_fired(s, z, c, log, put)
     for k in range(count):
@@ -968,7 +1009,7 @@ def _update(s: State, r: Settings, z: Sizes, c: Schedule, log: Log, put: int) ->
     return count, put
 
 
-@compiled
+@inlined
 def _update_one(s: State, r: Settings, z: Sizes, log: Log, j: int) -> None:
     """Advance a neuron of a core in which each has a profile of its own."""
     own = _profile(s, s.profile[j])
@@ -1011,7 +1052,7 @@ def _update_one(s: State, r: Settings, z: Sizes, log: Log, j: int) -> None:
         s.trace_post[j] = trace
 
 
-@compiled
+@inlined
 def _decay_by_profile(s: State) -> None:
     for i in range(s.trace_pre.size):
         own = _profile(s, s.source_profile[i])
@@ -1021,11 +1062,11 @@ def _decay_by_profile(s: State) -> None:
 
 
 @compiled
-def _shift_history(s: State, z: Sizes) -> None:
+def _shift_history(history: Int32, mark: int) -> None:
     """Let a tick pass in the history of all sources: what was marked becomes the lowest bit."""
-    for i in range(s.history.size):
-        spiked = np.int32(1) if s.history[i] & z.history_mark else np.int32(0)
-        s.history[i] = ((s.history[i] << 1) | spiked) & (z.history_mark - 1)
+    for i in range(history.size):
+        spiked = np.int32(1) if history[i] & mark else np.int32(0)
+        history[i] = ((history[i] << 1) | spiked) & (mark - 1)
 
 
 @compiled
@@ -1068,6 +1109,39 @@ def _learn(
     return digest, cut
 
 
+@inlined
+def _learn_column(
+    s: State, t: Table, z: Sizes, j: int, k: int, key_x: np.uint16, key_y: np.uint16,
+    digests: Word32 | None,
+) -> tuple[np.uint32, np.int32]:  # fmt: skip
+    """Learn from a neuron that fired in a dense projection to it; return as `_learn`."""
+    count, stride = t.projection_sources[k] * t.lanes, t.projection_targets[k] * t.lanes
+    first = t.projection_base[k] * t.lanes + j - t.projection_target[k] * t.lanes
+    begin, digest = t.projection_source[k] * t.lanes, np.uint32(0)
+    end = begin + count
+    column, plastic = t.line_weight[:count], t.line_plastic[:count]
+    for i in range(count):
+        column[i], plastic[i] = t.row_weight[first + i * stride], t.row_plastic[first + i * stride]
+    own, drift = _rule(t, k), _drift(t, k)
+    if drift:
+        own = _drifted(own, drift, z)
+        _act(column, column, plastic, own, drift)
+    cut = _learn_line(
+        t.line_change[:count], _window(t, own.window), own, z.step_shift, a.PASS_POST, column,
+        plastic, (s.history if own.window else s.trace_pre)[begin:end], s.column_noise[begin:end],
+        z.sources[begin:end], j, key_x, key_y,
+    )  # fmt: skip
+    if drift:
+        _store(column, column, plastic, drift)
+    for i in range(count):
+        t.row_weight[first + i * stride] = column[i]
+    if digests is not None and digests.size:
+        digest = digest_synapses(
+            z.digest_post + j, begin, column, plastic, z.weight_mask, z.digest_rounds
+        )
+    return digest, cut
+
+
 @compiled
 def _learn_walked(
     s: State, t: Table, r: Settings, z: Sizes, tick: int, fired: Int32, digests: Word32 | None
@@ -1080,31 +1154,14 @@ def _learn_walked(
         walk = t.column_projections[j // t.lanes]
         for n in range(walk >> WALK_FIRST_BITS):
             k = t.column_order[(walk & ((1 << WALK_FIRST_BITS) - 1)) + n]
-            count = t.projection_sources[k] * t.lanes
-            first = t.projection_base[k] + (j // t.lanes - t.projection_target[k]) * count
-            begin = t.projection_source[k] * t.lanes
-            end = begin + count
-            if _gather(t, first, t.lanes, 1, j, count):
-                column, plastic, own = t.row_weight[:count], t.row_plastic[:count], _rule(t, k)
-                drift = _drift(t, k)
-                if drift:
-                    own = _drifted(own, drift, z)
-                    _act(column, plastic, own, drift)
-                cut += _learn_gathered(
-                    t, own, z, a.PASS_POST, (s.history if own.window else s.trace_pre)[begin:end],
-                    s.column_noise[begin:end], z.sources[begin:end], j, key_x, key_y,
-                )  # fmt: skip
-                if drift:
-                    _store(column, plastic, drift)
-                _scatter(t, first, t.lanes, 1, j, count)
-                if digests is not None and digests.size:
-                    digest ^= digest_synapses(
-                        z.digest_post + j, begin, column, plastic, z.weight_mask, z.digest_rounds
-                    )
+            if t.row_learns[k]:
+                code, steps_cut = _learn_column(s, t, z, j, k, key_x, key_y, digests)
+                digest ^= code
+                cut += steps_cut
     return digest, cut
 
 
-@compiled
+@inlined
 def _learn_now(
     s: State, table: tuple[Any, ...] | None, r: Settings, z: Sizes, tick: int, fired: Int32,
     digests: Word32,
@@ -1126,22 +1183,29 @@ def _count_word(kind: int, count: int) -> np.uint32:
     return np.uint32((_COUNTED | kind) << WORD_COUNT_BITS | held)
 
 
-@compiled
+@inlined
 def _deliver_and_count(
-    s: State, table: tuple[Any, ...] | None, r: Settings, z: Sizes, log: Log, now: int, source: int,
-    key_x: np.uint16, key_y: np.uint16, digests: Word32,
+    s: State, table: tuple[Any, ...] | None, owes: tuple[Any, ...] | None, r: Settings, z: Sizes,
+    log: Log, now: int, source: int, has_room: bool, key_x: np.uint16, key_y: np.uint16,
+    digests: Word32 | None,
 ) -> np.uint32:  # fmt: skip
     """Deliver the spike of a source, and count what saturates; return its digest."""
+    digest, i_syn_cut, weight_cut = np.uint32(0), np.int32(0), np.int32(0)
+    if owes is not None:
+        i_syn_cut, weight_cut = _deliver_settled(
+            s, owed.Owed(*owes), r, z, source, key_x, key_y, has_room
+        )
     if table is None:
-        digest, i_syn_cut, weight_cut = _deliver(s, r, z, source, key_x, key_y, digests)
+        if digests is not None:
+            digest, i_syn_cut, weight_cut = _deliver(s, r, z, source, key_x, key_y, digests)
     else:
         t = Table(*table)
         digest, i_syn_cut, weight_cut = _deliver_walked(
-            s, t, r, z, now, source, key_x, key_y, digests
+            s, t, r, z, now, source, has_room, key_x, key_y, digests
         )
         if t.relay_ring.size:
             code = _set_relays(t, z, now, source)
-            if digests.size:
+            if digests is not None and digests.size:
                 digest ^= code
     log.saturations[I_SYN] += i_syn_cut
     log.saturations[WEIGHT] += weight_cut
@@ -1151,7 +1215,7 @@ def _deliver_and_count(
 @inlined
 def _prepare_rows(
     s: State, table: tuple[Any, ...] | None, owes: tuple[Any, ...] | None, r: Settings, z: Sizes,
-    spikes: int,
+    named: Int32, fired: Int32, late: int,
 ) -> bool:  # fmt: skip
     """Form what all rows of a tick use; return whether their currents certainly have room."""
     if r.learn_pre and table is None:
@@ -1161,9 +1225,28 @@ def _prepare_rows(
         if r.learn_pre:
             o = owed.Owed(*owes)
             owed.form_row_changes(o.row_change, o.row_limit, s.step_pre, r.stochastic)
-        if not r.i_inh_en and spikes <= _ROWS_AT_ONCE:
-            has_room = _have_room(s.i_syn, spikes, z.weight_top, z.i_syn_top)
+        if not r.i_inh_en and named.size + fired.size <= owed.ROWS_AT_ONCE:
+            has_room = _have_room(s.i_syn, named.size + fired.size, z.weight_top, z.i_syn_top)
+    if table is not None:
+        t = Table(*table)
+        if not (r.i_inh_en or t.row_delay.size):
+            synapses = _find_reach(t, z, named, fired, t.relays_listed[:late])
+            if synapses <= owed.ROWS_AT_ONCE:
+                has_room = _have_room(s.i_syn, synapses, z.weight_top, z.i_syn_top)
     return has_room
+
+
+@inlined
+def _find_reach(t: Table, z: Sizes, named: Int32, fired: Int32, relays: Int32) -> int:
+    """Return the most synapses by which all active sources together reach a neuron."""
+    total = int(np.int64(0))
+    for k in range(named.size):
+        total += t.reach[named[k]]
+    for k in range(fired.size):
+        total += t.reach[z.n_axons + fired[k]]
+    for k in range(relays.size):
+        total += t.reach[t.reach.size - t.relay_delay.size + relays[k]]
+    return total
 
 
 @compiled
@@ -1178,19 +1261,25 @@ def _deliver_all(
     of the first event of a later tick, and the cycle in which *Update* begins.
     """
     key_x, key_y = np.uint16(0), np.uint16(0)
-    if r.stochastic or table is not None:
+    if r.learn_pre and (r.stochastic or table is not None):
         key_x, key_y = noise_key(r.seed, now, a.PASS_PRE)
     rows, constant, digest = int(np.int64(0)), int(np.int64(0)), np.uint32(0)
+    late = int(np.int64(0))
     if table is not None:
-        log.saturations[I_SYN] += _take_due(s, Table(*table), z, now)
+        t = Table(*table)
+        if t.relay_ring.size:
+            late = _take_relays(t.relay_ring, t.relays_due, t.relays_listed, now)
+        log.saturations[I_SYN] += _take_due(s, t, r, z, now)
     end = event
     while end < event_tick.size and event_tick[end] == now:
         end += 1
     spiked = list_flags(s.pending, s.fired)
     named, has_room = end - event, False
-    if named or spiked:
-        has_room = _prepare_rows(s, table, owes, r, z, named + spiked)
-    for k in range(named + spiked):
+    if named + spiked + late:
+        has_room = _prepare_rows(
+            s, table, owes, r, z, event_axon[event:end], s.fired[:spiked], late
+        )
+    for k in range(named + spiked + late):
         if event < end:
             source = int(np.int64(event_axon[event]))
             if k > 0 and source == event_axon[event - 1]:
@@ -1198,28 +1287,24 @@ def _deliver_all(
             event += 1
         else:
             source = z.n_axons + s.fired[k - named]
+            if table is not None:
+                if k >= named + spiked:
+                    relay = Table(*table).relays_listed[k - named - spiked]
+                    source = z.n_axons + s.pending.size + relay
         rows += c.row[source]
+        digest ^= _deliver_and_count(
+            s, table, owes, r, z, log, now, source, has_room, key_x, key_y, digests
+        )
+    if has_room:
         if owes is not None:
-            i_syn_cut, weight_cut = _deliver_settled(
-                s, owed.Owed(*owes), r, z, source, key_x, key_y, has_room
-            )
-            log.saturations[I_SYN] += i_syn_cut
-            log.saturations[WEIGHT] += weight_cut
-        if digests is not None:
-            digest ^= _deliver_and_count(s, table, r, z, log, now, source, key_x, key_y, digests)
-    if owes is not None:
-        if has_room:
-            owed.arrive(owed.Owed(*owes).arrived, s.i_syn)
+            o = owed.Owed(*owes)
+            owed.deliver_waiting(o.arrived, s.weight, o.waiting[: o.place[owed.WAITING]])
+            o.place[owed.WAITING] = 0
+            owed.arrive(o.arrived, s.i_syn)
+        if table is not None:
+            owed.arrive(Table(*table).arrived, s.i_syn)
     if table is not None:
         t = Table(*table)
-        for relay in range(t.relay_delay.size):
-            if (t.relays_due[relay // RELAY_WORD] >> np.uint32(relay % RELAY_WORD)) & 1:
-                source = z.n_axons + s.pending.size + relay
-                if digests is not None:
-                    digest ^= _deliver_and_count(
-                        s, table, r, z, log, now, source, key_x, key_y, digests
-                    )
-                rows += c.row[source]
         for k in range(t.active.size):
             if t.active[k]:
                 log.saturations[I_SYN] += _deliver_constant(s, t, r, z, k)
@@ -1231,8 +1316,9 @@ def _deliver_all(
 
 @compiled
 def _apply_biases(
-    s: State, z: Sizes, b: Biases, now: int, event: int, digests: Word32 | None
-) -> tuple[np.uint32, int]:
+    biases: Int32, b: Biases, now: int, event: int, digests: Word32 | None, row: int, mask: int,
+    rounds: int,
+) -> tuple[np.uint32, int]:  # fmt: skip
     """Apply the bias events of a tick, of which number `event` may be the first.
 
     Return their digest, and the number of the first one of a later tick.
@@ -1240,11 +1326,9 @@ def _apply_biases(
     digest = np.uint32(0)
     while event < b.tick.size and b.tick[event] == now:
         j, bias = int(np.int64(b.neuron[event])), b.bias[event]
-        s.bias[j] = bias
+        biases[j] = bias
         if digests is not None and digests.size:
-            digest ^= digest_word(
-                z.digest_biases, j, int(np.int64(bias)) & (2 * z.v_top + 1), z.digest_rounds
-            )
+            digest ^= digest_word(row, j, int(np.int64(bias)) & mask, rounds)
         event += 1
     return digest, event
 
@@ -1339,7 +1423,9 @@ def run_ticks(
         digest, event, begin = _deliver_all(
             s, table, owes, r, z, c, log, now, event, event_tick, event_axon, digests
         )
-        code, later = _apply_biases(s, z, b, now, rewritten, digests)
+        code, later = _apply_biases(
+            s.bias, b, now, rewritten, digests, z.digest_biases, 2 * z.v_top + 1, z.digest_rounds
+        )
         digest ^= code
         begin += b.cycles * (later - rewritten)
         rewritten = later
@@ -1351,9 +1437,9 @@ def run_ticks(
                 _decay_by_profile(s)
             fired, put = _list_fired(s, z, c, log, put + 1)
         else:
-            fired, put = _update(s, r, z, c, log, put + 1)
+            fired, put = _update(s, r, z, c, log, put + 1, digests)
         if z.history_mark:
-            _shift_history(s, z)
+            _shift_history(s.history, z.history_mark)
         if digests is not None and digests.size:
             digest ^= _digest_update(s, z)
         columns = int(np.int64(0))

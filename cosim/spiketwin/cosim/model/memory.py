@@ -54,7 +54,7 @@ class Memory:
             values = np.zeros(self._formats[space].size, np.int64)
             values[: len(entries)] = entries
         else:
-            values = getattr(self._core, space.name.lower()).reshape(-1)
+            values = self._core.look(space.name.lower()).reshape(-1)
         return values[start : start + count].astype(np.int64)
 
     def write(self, space: Space, start: int, values: Elements) -> None:

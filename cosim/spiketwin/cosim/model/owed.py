@@ -33,8 +33,12 @@ Wide = npt.NDArray[np.int16] | npt.NDArray[np.int32]
 RING: Final = 128
 """Ticks whose post-events are kept, a power of two; counts of 8 bits tell them apart."""
 
-NOW, LOGGED = range(2)
-"""Indices into `Owed.place`: the tick under way, counted by itself, and the number of entries."""
+NOW, LOGGED, WAITING = range(3)
+"""Indices into `Owed.place`: the tick under way, counted by itself, and the numbers of entries and
+of rows that wait."""
+
+ROWS_AT_ONCE: Final = 255
+"""Rows whose sum fits twice the width of a weight."""
 
 _MOST_CHANGES: Final = 16
 """Changes of the size of its steps that are noted of a source."""
@@ -61,12 +65,13 @@ class Owed(NamedTuple):
 
     `spikes`, of shape (RING, n_neurons), has for each tick how often every neuron had fired before
     its *Learn*, modulo 256. `first` has for each tick its first entry in the log, which is
-    `neuron` and the words `noise_x` and `noise_y` from which the noise of a post-event begins.
-    Room for the steps of a row: `end` and `size` of each stretch of ticks with steps of one size,
-    and `change` and `limit` of each entry. `row_change` and `row_limit` are those of the pre-events
-    of a tick, for each neuron: a step is so many weight units, and one more if its noise is above
-    the limit. `arrived` is what the rows of a tick add up to. These and the changes are of integers
-    that are twice as wide as a weight.
+    `neuron`, its `tick` in the ring and the words `noise_x` and `noise_y` from which the noise of a
+    post-event begins. Room for the steps of a row: `end` and `size` of each stretch of ticks with
+    steps of one size, `size_of_tick`, and `change` of each entry. `row_change` and `row_limit` are
+    those of the pre-events of a tick, for each neuron: a step is so many weight units, and one more
+    if its noise is above the limit. `arrived` is what the rows of a tick add up to. These and the
+    changes are of integers that are twice as wide as a weight. `waiting` lists the sources of this
+    tick whose rows are still to be added.
     """
 
     place: Int64
@@ -88,17 +93,19 @@ class Owed(NamedTuple):
     spikes: Counts
     first: Int64
     neuron: Word16
+    tick: Counts
     noise_x: Word16
     noise_y: Word16
     end: Int64
     size: Int32
+    size_of_tick: Int32
     change: Wide
-    limit: Word16
     noise: Word16
     row_change: Wide
     row_limit: Word16
     row_noise: Word16
     arrived: Wide
+    waiting: Int32
 
 
 class PostRule(NamedTuple):
@@ -123,7 +130,7 @@ def none_owed(n_sources: int, n_neurons: int, narrow: bool) -> Owed:
     pair_x, pair_y = _pair_places(n_neurons // 2)
     source_x, source_y = _pair_places((n_sources + 1) // 2)
     return Owed(
-        place=np.zeros(2, np.int64),
+        place=np.zeros(3, np.int64),
         since=np.zeros(n_sources, np.int64),
         trace=np.zeros(n_sources, np.int32),
         latest=np.zeros(n_sources, np.int16),
@@ -142,21 +149,24 @@ def none_owed(n_sources: int, n_neurons: int, narrow: bool) -> Owed:
         spikes=np.zeros((RING, n_neurons), np.uint8),
         first=np.zeros(RING, np.int64),
         neuron=np.zeros(room, np.uint16),
+        tick=np.zeros(room, np.uint8),
         noise_x=np.zeros(room, np.uint16),
         noise_y=np.zeros(room, np.uint16),
         end=np.zeros(RING, np.int64),
         size=np.zeros(RING, np.int32),
-        change=_wide(room, narrow),
-        limit=np.zeros(room, np.uint16),
+        size_of_tick=np.zeros(RING, np.int32),
+        change=wide(room, narrow),
         noise=np.zeros(room, np.uint16),
-        row_change=_wide(n_neurons, narrow),
+        row_change=wide(n_neurons, narrow),
         row_limit=np.zeros(n_neurons, np.uint16),
         row_noise=np.zeros(n_neurons, np.uint16),
-        arrived=_wide(n_neurons, narrow),
+        arrived=wide(n_neurons, narrow),
+        waiting=np.zeros(ROWS_AT_ONCE, np.int32),
     )
 
 
-def _wide(size: int, narrow: bool) -> Wide:
+def wide(size: int, narrow: bool) -> Wide:
+    """Return room for sums of weights of 8 bits if they are `narrow`, else 16."""
     return np.zeros(size, np.int16) if narrow else np.zeros(size, np.int32)
 
 
@@ -194,7 +204,7 @@ def record(o: Owed, fired: Int32, key_x: np.uint16, key_y: np.uint16) -> None:
     for k in range(fired.size):
         j = int(np.int64(fired[k]))
         after[j] = np.uint8((np.int32(after[j]) + 1) & 0xFF)
-        o.neuron[entry] = j
+        o.neuron[entry], o.tick[entry] = j, now & (RING - 1)
         o.noise_x[entry] = np.uint16(key_x ^ spread(j, a.SPREAD_SPIKED[0]))
         o.noise_y[entry] = np.uint16(key_y ^ spread(j, a.SPREAD_SPIKED[1]))
         entry += 1
@@ -240,7 +250,7 @@ def forget(o: Owed, oldest: int) -> None:
     begin = o.first[oldest & (RING - 1)]
     left = o.place[LOGGED] - begin
     for entry in range(left):
-        o.neuron[entry] = o.neuron[begin + entry]
+        o.neuron[entry], o.tick[entry] = o.neuron[begin + entry], o.tick[begin + entry]
         o.noise_x[entry] = o.noise_x[begin + entry]
         o.noise_y[entry] = o.noise_y[begin + entry]
     for tick in range(RING):
@@ -391,40 +401,26 @@ def _apply_twice(
     return int(np.int64(cut))
 
 
-@compiled
+@inlined
 def _form_changes(
     o: Owed, rule: PostRule, source: int, since: int, count: int, first: int, last: int
 ) -> None:
     """Write to `change` the weight units of all entries from `first` to `last`."""
-    kind = o.change.dtype.type
-    begin = first
+    begin = since
     for n in range(count):
-        end = o.first[(since + o.end[n]) & (RING - 1)]
-        size = int(np.int64(o.size[n]))
-        if rule.stochastic:
-            _fill(
-                o.change[begin:end], o.limit[begin:end], kind(size >> a.STEP_BITS),
-                np.uint16(0xFFFF - (size & 0xFFFF)),
-            )  # fmt: skip
-        else:
-            _fill(o.change[begin:end], o.limit[begin:end], kind(size), np.uint16(0xFFFF))
-        begin = end
+        for tick in range(begin, since + o.end[n]):
+            o.size_of_tick[tick & (RING - 1)] = o.size[n]
+        begin = since + o.end[n]
+    ticks, changes = o.tick[first:last], o.change[first:last]
     if rule.stochastic:
         noise = o.noise[first:last]
         _mix(
             noise, o.noise_x[first:last], o.noise_y[first:last], o.source_x[source >> 1],
             o.source_y[source >> 1], source & 1,
         )  # fmt: skip
-        _round_up(o.change[first:last], o.limit[first:last], noise)
-
-
-@compiled
-def _fill(
-    changes: Wide, limits: Word16, change: int | np.int16 | np.int32, limit: np.uint16
-) -> None:
-    for k in range(changes.size):
-        changes[k] = change
-        limits[k] = limit
+        _round_by_noise(changes, o.size_of_tick, ticks, noise)
+    else:
+        _take_size(changes, o.size_of_tick, ticks)
 
 
 @compiled
@@ -441,11 +437,19 @@ def _mix(
 
 
 @compiled
-def _round_up(changes: Wide, limits: Word16, noise: Word16) -> None:
-    """Add to each change the unit that its noise rounds up."""
+def _round_by_noise(changes: Wide, size_of_tick: Int32, ticks: Counts, noise: Word16) -> None:
+    """Write the size of each entry's tick, which its noise rounds to weight units."""
     kind = changes.dtype.type
     for k in range(changes.size):
-        changes[k] = kind(changes[k] + kind(noise[k] > limits[k]))
+        changes[k] = kind(np.int32(size_of_tick[ticks[k]] + np.int32(noise[k])) >> a.STEP_BITS)
+
+
+@compiled
+def _take_size(changes: Wide, size_of_tick: Int32, ticks: Counts) -> None:
+    """Write the size of each entry's tick, which is in weight units."""
+    kind = changes.dtype.type
+    for k in range(changes.size):
+        changes[k] = kind(size_of_tick[ticks[k]])
 
 
 @compiled
@@ -527,6 +531,38 @@ def deliver(arrived: Wide, row: Weights) -> None:
     kind = arrived.dtype.type
     for j in range(row.size):
         arrived[j] = kind(arrived[j] + kind(row[j]))
+
+
+@inlined
+def let_wait(o: Owed, source: int) -> None:
+    """Let a row, which nothing changes in this tick, wait for others."""
+    o.waiting[o.place[WAITING]] = source
+    o.place[WAITING] += 1
+
+
+@compiled
+def deliver_waiting(arrived: Wide, weight: Weights, waiting: Int32) -> None:
+    """Add the rows of sources to what has arrived, four at a time: the processor fetches all."""
+    fours = waiting.size // 4 * 4
+    for k in range(0, fours, 4):
+        deliver_four(
+            arrived, weight[waiting[k]], weight[waiting[k + 1]], weight[waiting[k + 2]],
+            weight[waiting[k + 3]],
+        )  # fmt: skip
+    for k in range(fours, waiting.size):
+        deliver(arrived, weight[waiting[k]])
+
+
+@compiled
+def deliver_four(
+    arrived: Wide, first: Weights, second: Weights, third: Weights, fourth: Weights
+) -> None:
+    """Add four rows to what has arrived."""
+    kind = arrived.dtype.type
+    for j in range(arrived.size):
+        pair = kind(kind(first[j]) + kind(second[j]))
+        other = kind(kind(third[j]) + kind(fourth[j]))
+        arrived[j] = kind(arrived[j] + kind(pair + other))
 
 
 @compiled

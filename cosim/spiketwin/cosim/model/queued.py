@@ -169,6 +169,20 @@ class QueuedModel:
         self._taken += len(words)
         return words
 
+    def take_at_once(self, count: int) -> bytes:
+        """Take up to `count` output words, of which the queue need not hold more than those of one.
+
+        Fewer only if the run is over, or if not even one more tick has room. Free-running.
+        """
+        parts = [self.take(min(count, self._words_queued))]
+        room = count - len(parts[0]) // WORD_BYTES
+        while self.core.tick < self.run_until and room >= self.core.next_words:
+            words = self._run_core(self.run_until, room)
+            parts.append(words.tobytes())
+            room -= len(words)
+        self._drop_late_events()
+        return b"".join(parts)
+
     @property
     def _words_queued(self) -> int:
         return (len(self._words) - self._taken) // WORD_BYTES

@@ -40,6 +40,10 @@ class Serial(InProcessSerial):
         """Carry out runs on several threads (`spiketwin.host.transport.RunApart`)."""
         return cast(ModelPort, self.device).model.run_apart(plan, threads, report)
 
+    def fetch(self, words: int) -> bytes:
+        """Fetch output words without requests (`spiketwin.host.transport.Transport.fetch`)."""
+        return cast(ModelPort, self.device).model.fetch(words)
+
     def saturations(self) -> dict[str, int]:
         """Return the saturation counts, which the model keeps whether or not its core has them.
 
