@@ -41,7 +41,10 @@ _FLAGS: Final = (
     # Smaller functions compile faster, and their files can be spread over several compilers.
     "--output-split", "5000", "--output-split-cfuncs", "2000",
 )  # fmt: skip
+_POWER_UP: Final = ("--x-initial", "unique", "-DSPIKETWIN_POWER_UP")
+"""Verilator's options for memories that hold anything at power-up; they override earlier ones."""
 _OPTIMISATION: Final = "-O2"
+_MOST_SEED: Final = (1 << 31) - 1
 
 
 class DesignError(SpiketwinError, ValueError):
@@ -74,6 +77,9 @@ class Design:
         A folder with another ``spiketwin/hdl`` to build; None for the installed one.
     waves:
         Whether all signals can be written to a VCD file.
+    power_up:
+        Seed of what memories without initial contents hold at power-up, and the registers behind
+        them: anything, as on a chip. 1…2**31 - 1; None for 0 in all of them.
 
     Raises
     ------
@@ -89,6 +95,7 @@ class Design:
     image: str | None = None
     gateware: str | None = None
     waves: bool = False
+    power_up: int | None = None
 
     def __post_init__(self) -> None:
         self._check_level()
@@ -102,6 +109,8 @@ class Design:
         ):
             if not low <= getattr(self, name) <= high:
                 raise DesignError(f"{name} must be in {low}…{high}, not {getattr(self, name)}")
+        if self.power_up is not None and not 1 <= self.power_up <= _MOST_SEED:
+            raise DesignError(f"power_up must be in 1…{_MOST_SEED}, not {self.power_up}")
 
     def _check_level(self) -> None:
         of_netlist = " for a netlist" if self.family is not None else ""
@@ -120,6 +129,8 @@ class Design:
         """Return the cache key of the library: a hash of design, sources, flags and tools."""
         tools = [toolchain.versions()]
         shape = asdict(self)
+        # One library serves all seeds.
+        shape["power_up"] = self.power_up is not None
         if shape.pop("gateware") is None:
             gateware = builds.gateware_sources()
         else:
@@ -134,7 +145,7 @@ class Design:
         if self.family is not None:
             tools.append(mapping.version(self.family))
             sources += mapping.sources(self.family)
-        key = [shape, _FLAGS, _OPTIMISATION, tools, builds.fingerprint(sources)]
+        key = [shape, _FLAGS, _POWER_UP, _OPTIMISATION, tools, builds.fingerprint(sources)]
         return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:BUILD_BYTES]
 
 
@@ -190,8 +201,9 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
     log, objects = folder / _LOG, folder / "objects"
     sources = _emit(design, digest, folder, environment)
     waves = ["--trace"] if design.waves else []
+    power_up = () if design.power_up is None else _POWER_UP
     command = [
-        "verilator", *_FLAGS, *waves, "--top-module", TOP_OF[design.level],
+        "verilator", *_FLAGS, *power_up, *waves, "--top-module", TOP_OF[design.level],
         "-Mdir", str(objects), *sources,
     ]  # fmt: skip
     builds.run_tool(_BUILDING, command, log, environment=environment)
@@ -225,6 +237,7 @@ def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]
     language, name = ("verilog", "core.v") if design.family is None else ("rtlil", "core.il")
     if design.family is None:
         arguments["reset"] = False  # not needed: every register has an initial value
+        arguments["zeros"] = design.power_up is None
     with (folder / name).open("wb") as text:
         if design.gateware is not None:
             # First on the path, so that it is found before the installed package.

@@ -51,12 +51,12 @@ class CoreEngine:
         self._status = (ctypes.c_uint64 * len(names))()
         self._words = (ctypes.c_uint32 * MAX_FETCH_WORDS)()
         self._native = _load(library(design, report))
-        self._core: int | None = self._native.spiketwin_new(self._status)
+        self._core: int | None = self._new()
 
     def power_cycle(self) -> None:
         """Turn the power off and on: memory, state, registers, queues and counts are lost."""
         self._native.spiketwin_delete(self._powered())
-        self._core = self._native.spiketwin_new(self._status)
+        self._core = self._new()
 
     def close(self) -> None:
         """Free the simulation; everything but `close` is an error from now on."""
@@ -74,6 +74,9 @@ class CoreEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _new(self) -> int:
+        return int(self._native.spiketwin_new(self._status, self.design.power_up or 0))
 
     def _powered(self) -> int:
         if self._core is None:
@@ -221,7 +224,7 @@ def _load(path: Path) -> ctypes.CDLL:
     core, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint
     block = (core, number, size, size, size, ctypes.c_void_p)
     for name, result, arguments in (
-        ("new", core, (ctypes.c_void_p,)),
+        ("new", core, (ctypes.c_void_p, ctypes.c_int)),
         ("delete", None, (core,)),
         ("read", None, block),
         ("write", None, block),

@@ -23,7 +23,10 @@ namespace {
 class Core {
 public:
     // The values of the ports SPIKETWIN_STATUS are written to `status`, in order, after every call.
-    explicit Core(uint64_t* status) : top_(std::make_unique<Vcore>(&context_)), status_(status) {
+    // `seed` is that of what memories hold at power-up, if the model leaves it open.
+    Core(uint64_t* status, int seed)
+        : top_(std::make_unique<Vcore>(prepared(context_, seed))), status_(status) {
+        rest();
         await_idle();  // a core with single-port memories clears them first
         show();
     }
@@ -144,6 +147,7 @@ public:
     uint64_t cycles() const { return cycles_; }
 
 private:
+    static constexpr int kRandom = 2;
     static constexpr unsigned kEventWords = 3;
     static constexpr unsigned kSlackBits = 40;
     static constexpr uint64_t kMostLate = uint64_t{1} << (kSlackBits - 1);
@@ -156,6 +160,13 @@ private:
     // Cycles after which a late event has been dropped.
     static constexpr unsigned kEventCycles = 8;
 
+    // The seed must be known before the model is made.
+    static VerilatedContext* prepared(VerilatedContext& context, int seed) {
+        context.randReset(kRandom);
+        context.randSeed(seed);
+        return &context;
+    }
+
     // An event of at most 64 bits is a number, a wider one an array of words.
     static void put(uint64_t& port, const uint32_t* words) {
         port = uint64_t{words[1]} << 32 | words[0];
@@ -164,6 +175,18 @@ private:
     template <size_t N>
     static void put(VlWide<N>& port, const uint32_t* words) {
         std::copy(words, words + N, &port[0]);
+    }
+
+    // Inputs are at rest at power-up, whatever else holds anything.
+    void rest() {
+        top_->memory_valid = 0;
+        top_->clear_stb = 0;
+        top_->reset_stb = 0;
+        top_->set_tick_stb = 0;
+        top_->run_until = 0;
+        top_->stop = 0;
+        top_->events_valid = 0;
+        top_->words_ready = 0;
     }
 
     void toggle() {
@@ -323,7 +346,7 @@ private:
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-EXPORT Core* spiketwin_new(uint64_t* status) { return new Core(status); }
+EXPORT Core* spiketwin_new(uint64_t* status, int seed) { return new Core(status, seed); }
 
 EXPORT void spiketwin_delete(Core* core) { delete core; }
 

@@ -40,7 +40,7 @@ class Engine:
 
     Parameters
     ----------
-    params, level, cycles_per_bit, clock_hz, family, image, gateware, waves:
+    params, level, cycles_per_bit, clock_hz, family, image, gateware, waves, power_up:
         The design to simulate, see `build.Design`; built on first use.
     report:
         Called with one line before a build begins.
@@ -67,11 +67,13 @@ class Engine:
         image: str | None = Design.image,
         gateware: str | None = Design.gateware,
         waves: bool = Design.waves,
+        power_up: int | None = Design.power_up,
         report: Callable[[str], None] = report_on_stderr,
     ) -> None:
         design = Design(
             params=params, level=level, cycles_per_bit=cycles_per_bit, clock_hz=clock_hz,
             family=family, image=image, gateware=gateware, waves=waves,
+            power_up=power_up,
         )  # fmt: skip
         if level not in LINK_LEVELS:
             raise DesignError(f"level must be {' or '.join(LINK_LEVELS)}, not {level!r}")
@@ -80,7 +82,7 @@ class Engine:
         self._native = _load(library(design, report), waves)
         self._buffer = ctypes.create_string_buffer(_READ_BYTES)
         self._lock = threading.Lock()
-        self._device: int | None = self._native.spiketwin_new(design.cycles_per_bit)
+        self._device: int | None = self._new()
 
     @property
     def cycles(self) -> int:
@@ -213,7 +215,7 @@ class Engine:
         """
         with self._lock:
             self._native.spiketwin_delete(self._powered())
-            self._device = self._native.spiketwin_new(self.design.cycles_per_bit)
+            self._device = self._new()
         self.cycles_per_bit = self.design.cycles_per_bit
 
     def close(self) -> None:
@@ -234,6 +236,10 @@ class Engine:
         if hasattr(self, "_device"):
             self.close()
 
+    def _new(self) -> int:
+        seed = self.design.power_up or 0
+        return int(self._native.spiketwin_new(self.design.cycles_per_bit, seed))
+
     def _powered(self) -> int:
         if self._device is None:
             raise EngineClosed("the engine was closed; make another one")
@@ -252,7 +258,7 @@ def _load(path: Path, waves: bool) -> ctypes.CDLL:
     device, size, cycles = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64
     for_waves = (("open_waves", None, (device, ctypes.c_char_p)), ("close_waves", None, (device,)))
     for name, result, arguments in (
-        ("new", device, (ctypes.c_uint,)),
+        ("new", device, (ctypes.c_uint, ctypes.c_int)),
         ("delete", None, (device,)),
         ("write", None, (device, ctypes.c_char_p, size)),
         ("read", size, (device, cycles, ctypes.c_char_p, size)),

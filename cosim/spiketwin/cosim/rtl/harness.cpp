@@ -152,8 +152,9 @@ public:
 
 class Device {
 public:
-    explicit Device(unsigned cycles_per_bit)
-        : top_(std::make_unique<Vcore>(prepared(context_))), wires_(cycles_per_bit) {
+    // `seed` is that of what memories hold at power-up, if the model leaves it open.
+    Device(unsigned cycles_per_bit, int seed)
+        : top_(std::make_unique<Vcore>(prepared(context_, seed))), wires_(cycles_per_bit) {
         // Both ends of the link are at rest while the core is in reset, if it has one.
         ByteQueue nothing;
         wires_.drive(*top_, nothing);
@@ -223,12 +224,15 @@ public:
     ByteQueue output;
 
 private:
+    static constexpr int kRandom = 2;
 #ifdef SPIKETWIN_RESET
     static constexpr unsigned kResetCycles = 4;
 #endif
 
-    // Tracing must be enabled before the model is made.
-    static VerilatedContext* prepared(VerilatedContext& context) {
+    // Tracing must be enabled, and the seed be known, before the model is made.
+    static VerilatedContext* prepared(VerilatedContext& context, int seed) {
+        context.randReset(kRandom);
+        context.randSeed(seed);
 #if VM_TRACE
         context.traceEverOn(true);
 #endif
@@ -272,7 +276,9 @@ private:
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-EXPORT Device* spiketwin_new(unsigned cycles_per_bit) { return new Device(cycles_per_bit); }
+EXPORT Device* spiketwin_new(unsigned cycles_per_bit, int seed) {
+    return new Device(cycles_per_bit, seed);
+}
 
 EXPORT void spiketwin_delete(Device* device) { delete device; }
 

@@ -26,9 +26,10 @@ CLOCK: Final = "clock"
 CYCLES_PER_BIT: Final = "cycles_per_bit"
 FAMILY: Final = "family"
 IMAGE: Final = "from"
+POWER_UP: Final = "power_up"
 """Options that the address of a target can have."""
 
-_RTL_OPTIONS: Final = (PARAMS_OPTION, LEVEL, CYCLES_PER_BIT, CLOCK)
+_RTL_OPTIONS: Final = (PARAMS_OPTION, LEVEL, CYCLES_PER_BIT, CLOCK, POWER_UP)
 _NO_LINE: Final = "its bytes take no time: leave it out, or take {}"
 _OF_RTL: Final = _NO_LINE.format("rtl+pty: or rtl:?level=pins, which simulate the line")
 _OF_NETLIST: Final = _NO_LINE.format("netlist:?level=pins, which simulates the line")

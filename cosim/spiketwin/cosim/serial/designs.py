@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from spiketwin.cosim.rtl.build import Design, DesignError
-from spiketwin.cosim.serial import CYCLES_PER_BIT, FAMILY, IMAGE, LEVEL
+from spiketwin.cosim.serial import CYCLES_PER_BIT, FAMILY, IMAGE, LEVEL, POWER_UP
 from spiketwin.cosim.serial.sizes import clock_hz, core_params
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import DEFAULT_BAUD
@@ -38,22 +38,29 @@ def design_of(target: Target, default_level: str, default_family: str | None = N
     options = target.options
     if IMAGE in options:
         return _design_in(target)
-    rate = options.get(CYCLES_PER_BIT, str(Design.cycles_per_bit))
-    cycles_per_bit = number(rate)
-    if cycles_per_bit is None:
-        raise TargetError(
-            f"{target} cannot be opened: cycles_per_bit must be a number, not {shown(rate)}"
-        )
+    cycles_per_bit = _number(target, CYCLES_PER_BIT)
     try:
         return Design(
             params=core_params(target),
             level=options.get(LEVEL, default_level),
-            cycles_per_bit=cycles_per_bit,
+            cycles_per_bit=Design.cycles_per_bit if cycles_per_bit is None else cycles_per_bit,
             clock_hz=clock_hz(target),
             family=options.get(FAMILY, default_family),
+            power_up=_number(target, POWER_UP),
         )
     except DesignError as error:
         raise TargetError(f"{target} cannot be opened: {error}") from error
+
+
+def _number(target: Target, option: str) -> int | None:
+    """Return the value of an option; None if it is left out."""
+    text = target.options.get(option)
+    value = None if text is None else number(text)
+    if text is not None and value is None:
+        raise TargetError(
+            f"{target} cannot be opened: {option} must be a number, not {shown(text)}"
+        )
+    return value
 
 
 def _design_in(target: Target) -> Design:

@@ -4,7 +4,7 @@
 ``model://``. At the level ``pins`` the UART is simulated bit by bit; at ``bytes``, the default, the
 device behind its UART; at ``core`` the core alone, behind a link in software. `cycles_per_bit` is
 the UART's rate at power-up, and `clock` the frequency in hertz that the device reports and that
-turns its cycles into seconds.
+turns its cycles into seconds. With `power_up`, a seed, memories hold anything at power-up.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ def _engine(design: Design) -> Engine:
         image=design.image,
         gateware=design.gateware,
         waves=design.waves,
+        power_up=design.power_up,
     )
 
 

@@ -65,6 +65,7 @@ def verilog(
     cycles_per_bit: int | None = None,
     prefix: str = "",
     reset: bool = True,
+    zeros: bool = True,
 ) -> str:
     """Return the Verilog of a device or of its core alone, free of warnings of Verilator.
 
@@ -89,6 +90,9 @@ def verilog(
     reset:
         Whether there is a port ``rst``. Without it a simulation is faster, as resets are a good
         part of the logic that it evaluates.
+    zeros:
+        Whether memories without other initial values begin with 0. If not, the text leaves open
+        what they hold.
 
     Raises
     ------
@@ -106,7 +110,7 @@ def verilog(
         )  # fmt: skip
     # Dots and colons in a name break wave viewers. Verilator leaves names with a leading _ out.
     named = _YOSYS_NAME.sub(lambda name: "_" + re.sub(r"\W", "_", name[1]), text)
-    return f"{_QUIET}\n{_with_zeros(named)}{_LOUD}\n"
+    return f"{_QUIET}\n{_with_zeros(named) if zeros else named}{_LOUD}\n"
 
 
 def rtlil(
