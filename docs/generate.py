@@ -27,6 +27,8 @@ from spiketwin.cosim.commands.importing import Imported
 from spiketwin.cosim.compare.hardware import Study
 from spiketwin.cosim.compare.sweep import SweepResult
 from spiketwin.cosim.demo.result import DemoResult
+from spiketwin.cosim.explore.objectives import KNOWN
+from spiketwin.cosim.explore.results import Exploration
 from spiketwin.cosim.report.result import ComparisonResult
 from spiketwin.cosim.trials.bench_figures import BenchResult, PeersResult
 from spiketwin.cosim.trials.doctor import Examination
@@ -96,6 +98,7 @@ PAGES: Final = (
     "README.md",
     "docs/architecture.md",
     "docs/boards.md",
+    "docs/explore.md",
     "docs/ledger.md",
     "docs/link-program.md",
     "docs/parameters.md",
@@ -792,6 +795,7 @@ _RESULTS: Final[dict[str, type[Result]]] = {
     "compare": ComparisonResult,
     "sweep": SweepResult,
     "latency": Study,
+    "explore": Exploration,
     "selftest": Report,
     "verify": VerifyResult,
     "build": BuildFigures,
@@ -813,6 +817,15 @@ def _json_tables() -> str:
     return "\n\n".join(
         f"### `spiketwin {command}`\n\n{_key_table(result)}" for command, result in _RESULTS.items()
     )
+
+
+def _objectives() -> str:
+    """Give what trials of a search can be judged by."""
+    rows = [
+        (f"`{each.name}`", each.says, each.unit or "share", each.direction.value, each.origin)
+        for each in KNOWN.values()
+    ]
+    return _table(("objective", "what it is", "unit", "better", "origin"), rows)
 
 
 def _pynn_models() -> str:
@@ -961,6 +974,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "core-sizes": _core_sizes,
     "commands": _commands,
     "json": _json_tables,
+    "objectives": _objectives,
     "json-ledger": lambda: _key_table(LedgerSummary),
     "rungs": _rungs,
     "peers": _peers,

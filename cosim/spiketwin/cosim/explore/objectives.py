@@ -1,0 +1,118 @@
+"""Objectives: what a trial is judged by, in which direction, and where each figure comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from spiketwin.hdl.spec.results import Result
+from spiketwin.hdl.spec.text import shown
+from spiketwin.host.errors import InvalidInput
+
+ORIGINS: Final = ("measured", "simulated", "estimated", "computed")
+"""Origins of figures."""
+
+
+class Direction(StrEnum):
+    """The direction in which an objective is better."""
+
+    MAXIMISE = "maximise"
+    MINIMISE = "minimise"
+
+
+@dataclass(frozen=True)
+class Figure(Result):
+    """A figure of a trial.
+
+    Attributes
+    ----------
+    value:
+        The figure, in the unit of its objective.
+    origin:
+        One of `ORIGINS`.
+    """
+
+    value: float
+    origin: str
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a trial is judged by.
+
+    Attributes
+    ----------
+    name:
+        Name for the command line.
+    direction:
+        The direction in which it is better.
+    unit:
+        Its unit; empty for shares.
+    says:
+        What it is.
+    origin:
+        Where its figures come from.
+    """
+
+    name: str
+    direction: Direction
+    unit: str
+    says: str
+    origin: str = "computed"
+
+
+_UP, _DOWN = Direction.MAXIMISE, Direction.MINIMISE
+
+KNOWN: Final = {
+    each.name: each
+    for each in (
+        Objective("accuracy", _UP, "", "right answers of a task; in time, at a tick period"),
+        Objective("within_a_tick", _UP, "", "spikes within a tick of those of `float:`"),
+        Objective("spike_latency", _DOWN, "s", "from spike in to spike out, tick by tick, mean"),
+        Objective("spike_latency_worst", _DOWN, "s", "the same, of the worst spike"),
+        Objective("interval_distortion", _DOWN, "s", "intervals off at a tick period, mean"),
+        Objective("disorder", _DOWN, "", "spikes that leave after a later event came"),
+        Objective("lost_events", _DOWN, "", "events that find the queue full at a tick period"),
+        Objective("ticks_per_second", _UP, "1/s", "ticks a second, streamed over the line"),
+        Objective("tick_cycles", _DOWN, "cycles", "clock cycles of a tick, mean"),
+        Objective("line_bytes", _DOWN, "bytes", "bytes on the line, both ways, a tick"),
+        Objective("bit_budget", _DOWN, "bits", "bits of a weight × ticks of an answer, or of all"),
+    )
+}
+"""Objectives that any network has, by name."""
+
+
+def split(text: str) -> tuple[str, float]:
+    """Read a bound, ``NAME=NUMBER``; raise `InvalidInput` if the text is none."""
+    name, equals, number = text.partition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = float("nan")
+    if not equals or value != value or value in (float("inf"), float("-inf")):
+        raise InvalidInput(f"{shown(text)} is no bound: write NAME=NUMBER, as in accuracy=0.9")
+    return name, value
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound on a figure that a trial has to keep to.
+
+    Attributes
+    ----------
+    name:
+        Name of the objective.
+    value:
+        The bound, which is allowed.
+    at_least:
+        Whether the figure must not be below it; else it must not be above.
+    """
+
+    name: str
+    value: float
+    at_least: bool
+
+    def excess(self, value: float) -> float:
+        """Return by how much a figure breaks the bound: above 0 if it does."""
+        return self.value - value if self.at_least else value - self.value
