@@ -36,7 +36,10 @@ from spiketwin.cosim.trials.fuzz.results import FuzzResult
 from spiketwin.cosim.trials.mutants import MutantsResult
 from spiketwin.cosim.trials.selftest import Report
 from spiketwin.cosim.trials.verify.results import VerifyResult
+from spiketwin.firmware.board import board
+from spiketwin.firmware.estimates.model import counted, predicted, stored
 from spiketwin.firmware.figures import BuildFigures
+from spiketwin.firmware.target import resolve
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.gateware.levels import TOPS
 from spiketwin.hdl.gateware.link import instructions
@@ -44,7 +47,7 @@ from spiketwin.hdl.gateware.link.dispatcher import dispatcher
 from spiketwin.hdl.gateware.link.program import Program
 from spiketwin.hdl.gateware.link.tables import ADDRESSES, UNITS, Tables, tables
 from spiketwin.hdl.spec import arithmetic, params, schedule
-from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams, size_bytes
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams, described, size_bytes
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
     MAX_BIASES,
@@ -828,6 +831,29 @@ def _objectives() -> str:
     return _table(("objective", "what it is", "unit", "better", "origin"), rows)
 
 
+def _estimates() -> str:
+    """Give what is estimated of the builds that are held out, and what they were built with."""
+    fitted = [each for each in stored() if not each.held_out]
+    rows = []
+    for each in stored():
+        if each.held_out:
+            found = counted(each.design, each.params, resolve(board(each.board)).family)
+            cells, clock = predicted(fitted, each)
+            logic, fmax = each.used["logic"], each.fmax_mhz
+            rows.append(
+                (
+                    f"`{each.board}`",
+                    f"`{described(each.params)}`",
+                    f"{cells:,.0f}, {logic:,} ({100 * (cells / logic - 1):+.1f} %)",
+                    f"{found['memory']}, {each.used['memory']}",
+                    f"{found['dsp']}, {each.used.get('dsp', 0)}",
+                    f"{clock:.0f}, {fmax:.0f} ({100 * (clock / fmax - 1):+.1f} %)",
+                )
+            )
+    head = ("board", "core", "logic", "block RAMs", "multipliers", "clock, MHz")
+    return _table((*head[:2], *(f"{name}: estimated, built" for name in head[2:])), rows)
+
+
 def _pynn_models() -> str:
     """Give what of PyNN's models a core carries, and what would do instead of the others."""
     rows = []
@@ -974,6 +1000,7 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "core-sizes": _core_sizes,
     "commands": _commands,
     "json": _json_tables,
+    "estimates": _estimates,
     "objectives": _objectives,
     "json-ledger": lambda: _key_table(LedgerSummary),
     "rungs": _rungs,

@@ -225,6 +225,7 @@ def test_a_search_finds_the_same_with_one_process_and_with_two(tmp_path: Path) -
     assert other["trials"] != alone["trials"]
 
 
+@pytest.mark.bulk
 def test_a_search_ends_where_there_are_no_more_points(tmp_path: Path) -> None:
     found = Scripted(tmp_path).found("--trials", "500")
     assert len(found["trials"]) == 48
@@ -243,6 +244,7 @@ def test_what_is_known_is_not_run_again(tmp_path: Path) -> None:
     assert len(script.ran) == 2 * 48
 
 
+@pytest.mark.bulk
 def test_a_search_that_is_killed_goes_on(tmp_path: Path) -> None:
     script, store = Scripted(tmp_path, seconds=0.02), tmp_path / "store.sqlite"
     words = script.words("--trials", "40", "--seed", "1", "--store", str(store))
@@ -387,6 +389,34 @@ def test_a_board_brings_its_clock_and_its_line() -> None:
     speed = value("ticks_per_second", {"board": "icebreaker"})
     assert speed == value("ticks_per_second", given)
     assert speed < value("ticks_per_second", given | {"clock": 2 * there.clock_hz})
+
+
+@pytest.mark.bulk
+def test_what_does_not_fit_a_board_is_not_on_the_front(network: Path, tmp_path: Path) -> None:
+    file = tmp_path / "found.json"
+    words = (
+        "--vary",
+        "learning=1",
+        "--vary",
+        "lanes=2,4",
+        "--objective",
+        "logic",
+        "--json",
+        str(file),
+    )
+    done = called("explore", str(network), *words, "--fits", "ulx3s_25f")
+    assert done.exit_code == 0, done.output
+    found = json.loads(file.read_text())
+    (small, large) = found["trials"]
+    assert small["objectives"]["logic"] < large["objectives"]["logic"]
+    assert max(small["objectives"]["room"], small["objectives"]["clock_room"]) <= 1
+    assert set(small["origin"].values()) == {"estimated"}
+    assert found["front"] == [0]
+    done = called("explore", str(network), *words, "--fits", "ice40_hx8k_b_evn")
+    assert done.exit_code == 1
+    both = ("--vary", "board=icebreaker", "--fits", "ulx3s_25f", "--objective", "logic")
+    assert "write --fits board" in called("explore", str(network), *both).output
+    assert "there is no board" in str(evaluate(named("balanced"), {}, ["room"]).refused)
 
 
 @pytest.mark.parametrize(

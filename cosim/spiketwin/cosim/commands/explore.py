@@ -16,7 +16,7 @@ from spiketwin.cosim.explore import axes, engine, store, workers
 from spiketwin.cosim.explore.axes import Axis, Point
 from spiketwin.cosim.explore.engine import Goal
 from spiketwin.cosim.explore.evaluation import Outcome
-from spiketwin.cosim.explore.objectives import KNOWN, Bound, Direction, split
+from spiketwin.cosim.explore.objectives import FITS, KNOWN, Bound, Direction, split
 from spiketwin.cosim.explore.results import Exploration
 from spiketwin.cosim.explore.script import Script
 from spiketwin.cosim.explore.search import Grid, Sampled, Search
@@ -90,6 +90,12 @@ def _objectives() -> str:
     help="Leave out of the front what has more than this.",
 )
 @click.option(
+    "--fits",
+    metavar="BOARD",
+    help="Leave out what does not fit this board or is too slow for its clock, as estimated; "
+    "'board' where the board is varied.",
+)
+@click.option(
     "--trials",
     type=click.IntRange(1, axes.MOST_VALUES * axes.MOST_VALUES),
     metavar="N",
@@ -132,6 +138,7 @@ def explore(
     minimise: tuple[str, ...],
     least: tuple[tuple[str, float], ...],
     most: tuple[tuple[str, float], ...],
+    fits: str | None,
     trials: int | None,
     seed: int,
     store_file: Path | None,
@@ -149,10 +156,12 @@ def explore(
     """
     options.check_distinct({"--json": json_file, "--store": store_file}, {"WHAT": what})
     subject = _subject(what, preset_name)
+    varied = _on_board(varied, fits)
     axes.checked(varied, tuple(subject.own), tuple(boards()))
     directions = _directions(subject, known, maximise, minimise)
     bounds = [Bound(name, value, True) for name, value in least]
     bounds += [Bound(name, value, False) for name, value in most]
+    bounds += FITS if fits else ()
     goal = Goal(tuple(directions), tuple(bounds))
     for name in goal.wanted:
         _check_figure(subject, name)
@@ -204,6 +213,16 @@ def _subject(what: Path | None, preset_name: str | None) -> Subject:
     return Script.at(what) if what.suffix == ".py" else NetworkFile.at(what)
 
 
+def _on_board(varied: tuple[Axis, ...], fits: str | None) -> tuple[Axis, ...]:
+    """Return the axes, with the board that a core has to fit unless it is varied."""
+    boards_varied = any(each.name == "board" for each in varied)
+    if fits is None or boards_varied and fits == "board":
+        return varied
+    if boards_varied:
+        raise InvalidInput(f"the board is varied: write --fits board, not --fits {fits}")
+    return (*varied, Axis("board", (fits,)))
+
+
 def _directions(
     subject: Subject, known: Sequence[str], maximise: Sequence[str], minimise: Sequence[str]
 ) -> dict[str, Direction]:
@@ -244,7 +263,7 @@ def _ends(directions: dict[str, Direction], bounds: Sequence[Bound]) -> list[str
 
 def _say(console: Console, found: Exploration, varied: Sequence[Axis]) -> None:
     table = Table(title="Trials that no other one beats", box=SIMPLE_HEAD, pad_edge=False)
-    names = [each.name for each in varied]
+    names = [each.name for each in varied if len(each.values) > 1]
     for name in names:
         table.add_column(name, justify="right", overflow="fold")
     for name in found.directions:

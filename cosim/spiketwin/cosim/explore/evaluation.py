@@ -15,10 +15,13 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.sweep import Point as RealTime
 from spiketwin.cosim.compare.sweep import sweep
 from spiketwin.cosim.explore.axes import CORE, HARDWARE, Point, Value
+from spiketwin.cosim.explore.energy import STATIC_WATTS, EnergyAccount, account
 from spiketwin.cosim.explore.objectives import KNOWN, Figure
 from spiketwin.cosim.explore.script import Script
 from spiketwin.cosim.explore.subjects import Prepared, Subject
 from spiketwin.firmware.board import Board, board
+from spiketwin.firmware.estimates.model import Estimate, estimate
+from spiketwin.firmware.target import resolve
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ
 from spiketwin.host import Run, connect
@@ -177,6 +180,18 @@ class Trial:
             )  # fmt: skip
         return found.points[0]
 
+    @cached_property
+    def energy(self) -> EnergyAccount:
+        """The energy account of the run."""
+        return account(self.prepared.case, self.run)
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """What the core takes of its board."""
+        if self.board is None:
+            raise InvalidInput("there is no board: give --vary board=NAME, or --fits NAME")
+        return estimate(self.prepared.case.params, self.board.name)
+
     def accuracy(self) -> float:
         """Return the share of right answers; in time, if there is a tick period."""
         task = self.prepared.task
@@ -198,6 +213,16 @@ class Trial:
         case, task = self.prepared.case, self.prepared.task
         ticks = case.ticks if task is None else task.ticks_per_image
         return case.params.weight_width * ticks
+
+    def static_energy(self) -> float:
+        """Return what the FPGA takes in a tick with its clock standing still, in joules."""
+        device = "" if self.board is None else resolve(self.board).device.name
+        if device not in STATIC_WATTS:
+            raise InvalidInput(
+                f"the static power of {device or 'no board'} is not known, only that of "
+                f"{', '.join(STATIC_WATTS)}"
+            )
+        return STATIC_WATTS[device] * self.streamed.seconds / self.streamed.ticks
 
     def line_bytes(self) -> float:
         """Return the bytes on the line, in both directions, a tick."""
@@ -243,4 +268,15 @@ _FIGURES: Final[dict[str, Callable[[Trial], float]]] = {
     "tick_cycles": lambda trial: float(trial.run.cycles.mean()),
     "line_bytes": Trial.line_bytes,
     "bit_budget": Trial.bit_budget,
+    "static_energy": Trial.static_energy,
+    "logic": lambda trial: trial.estimate.logic,
+    "memory": lambda trial: trial.estimate.memory,
+    "multipliers": lambda trial: trial.estimate.dsp,
+    "max_clock": lambda trial: trial.estimate.max_clock_hz,
+    "room": lambda trial: trial.estimate.room,
+    "clock_room": lambda trial: trial.clock_hz / trial.estimate.max_clock_hz,
+    "synaptic_events": lambda trial: (
+        trial.energy.counts.synaptic_events / trial.energy.counts.ticks
+    ),
+    "energy": lambda trial: trial.energy.most / trial.energy.counts.ticks,
 }

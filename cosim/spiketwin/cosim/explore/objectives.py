@@ -77,6 +77,15 @@ KNOWN: Final = {
         Objective("ticks_per_second", _UP, "1/s", "ticks a second, streamed over the line"),
         Objective("tick_cycles", _DOWN, "cycles", "clock cycles of a tick, mean"),
         Objective("line_bytes", _DOWN, "bytes", "bytes on the line, both ways, a tick"),
+        Objective("synaptic_events", _DOWN, "1/tick", "weights added to currents, a tick"),
+        Objective("energy", _DOWN, "J", "upper end of the energy account, a tick", "estimated"),
+        Objective("static_energy", _DOWN, "J", "static power of the FPGA, a tick", "estimated"),
+        Objective("logic", _DOWN, "cells", "logic cells of the board", "estimated"),
+        Objective("memory", _DOWN, "blocks", "block RAMs of the board", "estimated"),
+        Objective("multipliers", _DOWN, "blocks", "multipliers of the board", "estimated"),
+        Objective("max_clock", _UP, "Hz", "clock that the core is good for", "estimated"),
+        Objective("room", _DOWN, "", "largest share of the board that is used", "estimated"),
+        Objective("clock_room", _DOWN, "", "clock, of the one it is good for", "estimated"),
         Objective("bit_budget", _DOWN, "bits", "bits of a weight × ticks of an answer, or of all"),
     )
 }
@@ -116,3 +125,7 @@ class Bound:
     def excess(self, value: float) -> float:
         """Return by how much a figure breaks the bound: above 0 if it does."""
         return self.value - value if self.at_least else value - self.value
+
+
+FITS: Final = (Bound("room", 1.0, at_least=False), Bound("clock_room", 1.0, at_least=False))
+"""Bounds of a core that fits its board, and keeps up with its clock."""

@@ -215,6 +215,9 @@ _case_of_preset = lru_cache(maxsize=4)(preset)
 
 # --- the digits ----------------------------------------------------------------------------------
 
+_TRACE_WIDTH: Final = preset_sizes(SIZES).trace_width
+"""Bits of a trace for which the recipe is written."""
+
 STATE_BITS: Final = 8
 """Bits that potentials of the digits have more than weights, of which many come in a tick."""
 
@@ -256,6 +259,7 @@ class LearnedDigits:
             most_spikes=ticks,
             juries=values.get("juries", RECIPE.juries),
             passes=values.get("passes", RECIPE.passes),
+            trace_bump=_bump(fields.setdefault("trace_width", _TRACE_WIDTH)),
         )
         seed = values.get("seed", 0)
         halves = _digits().first(values.get("images", 899))
@@ -265,6 +269,11 @@ class LearnedDigits:
             record = learn(core, network, recipe.phases(halves, seed), ticks, threads=1)
         asked = task(record, recipe, seed, params)
         return Prepared(asked.case, asked)
+
+
+def _bump(trace_width: int) -> int:
+    """Return the bump of a trace of other widths, the same part of its full scale."""
+    return max(1, round(RECIPE.trace_bump * 2.0 ** (trace_width - _TRACE_WIDTH)))
 
 
 @lru_cache(maxsize=1)

@@ -86,8 +86,8 @@ class Workers:
             except KilledWorker as error:
                 if tries[number] == _TRIES:
                     raise WorkersLost(
-                        f"the trial of {points[number]} ended every worker that ran it: run it alone, "
-                        "without --workers"
+                        f"the trial of {points[number]} ended every worker that ran it: run it "
+                        "alone, without --workers"
                     ) from error
                 tries[number] += 1
                 again = self._submit(points[number])
