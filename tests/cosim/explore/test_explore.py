@@ -1,12 +1,14 @@
 """The search for a core: axes, fronts, stores that outlive it, workers that die, its figures."""
 
 import json
+import re
 import shlex
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +186,25 @@ def test_a_command_makes_its_trial_again(tmp_path: Path) -> None:
     _, *words = shlex.split(trial["command"])
     assert called(*words, "--json", str(again)).exit_code == 0
     assert json.loads(again.read_text())["trials"] == [trial]
+
+
+def test_the_page_and_the_picture_show_the_front(tmp_path: Path) -> None:
+    script = Scripted(tmp_path)
+    files = {name: tmp_path / f"found.{name}" for name in ("png", "html")}
+    found = script.found("--plot", str(files["png"]), "--report", str(files["html"]))
+    assert files["png"].read_bytes().startswith(b"\x89PNG")
+    page = files["html"].read_text()
+    assert "<script" not in page
+    assert not re.search(r'(src|href)="(?!#|data:)', page)
+    shown = unescape(page)
+    for place in found["front"]:  # in the drawing, and in the list
+        assert shown.count(found["trials"][place]["command"]) == 2
+    beaten = [n for n in range(48) if n not in found["front"]]
+    assert not any(found["trials"][n]["command"] in shown for n in beaten)
+    alone = ("--vary", "a=1", "--vary", "b=1", "--maximise", "up", "--plot", str(files["png"]))
+    done = called("explore", str(script.file), *alone)
+    assert done.exit_code == 2
+    assert "two objectives or more" in done.output
 
 
 def test_nothing_within_the_bounds_is_a_failed_check(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,16 +18,19 @@ from spiketwin.cosim.explore import axes, engine, store, workers
 from spiketwin.cosim.explore.axes import Axis, Point
 from spiketwin.cosim.explore.engine import Goal
 from spiketwin.cosim.explore.evaluation import Outcome
-from spiketwin.cosim.explore.objectives import FITS, KNOWN, Bound, Direction, split
+from spiketwin.cosim.explore.objectives import FITS, KNOWN, Bound, Direction, labelled, split
 from spiketwin.cosim.explore.results import Exploration
 from spiketwin.cosim.explore.script import Script
 from spiketwin.cosim.explore.search import Grid, Sampled, Search
 from spiketwin.cosim.explore.subjects import NetworkFile, Subject, named
+from spiketwin.cosim.report import exploration
+from spiketwin.cosim.report.rendering import Head
 from spiketwin.firmware.board import boards
 from spiketwin.host.cli import options, progress
 from spiketwin.host.cli.outcome import Outcome as Verdict
 from spiketwin.host.cli.outcome import end
 from spiketwin.host.errors import InvalidInput
+from spiketwin.host.paths import readable
 
 _MOST_ROWS: Final = 30
 """Most trials of the front that are printed; a file has them all."""
@@ -129,6 +134,16 @@ def _objectives() -> str:
     help="Scheduler of Dask, such as tcp://host:8786, whose workers run the trials.",
 )
 @options.json_file
+@click.option(
+    "--plot", type=options.OutputFile(".png"), metavar="FILE", help="Draw the fronts as PNG."
+)
+@click.option(
+    "--report",
+    "html",
+    type=options.OutputFile(".html"),
+    metavar="FILE",
+    help="Write a page with the fronts, and the command of each trial.",
+)
 def explore(
     what: Path | None,
     preset_name: str | None,
@@ -145,6 +160,8 @@ def explore(
     processes: int,
     scheduler: str | None,
     json_file: Path | None,
+    plot: Path | None,
+    html: Path | None,
 ) -> None:
     """Search the sizes, boards, clocks and lines of a core for a network, and show the front.
 
@@ -154,7 +171,8 @@ def explore(
 
     Exits with status 1 if no trial is within the bounds.
     """
-    options.check_distinct({"--json": json_file, "--store": store_file}, {"WHAT": what})
+    files = {"--json": json_file, "--plot": plot, "--report": html}
+    options.check_distinct(files | {"--store": store_file}, {"WHAT": what})
     subject = _subject(what, preset_name)
     varied = _on_board(varied, fits)
     axes.checked(varied, tuple(subject.own), tuple(boards()))
@@ -165,6 +183,8 @@ def explore(
     goal = Goal(tuple(directions), tuple(bounds))
     for name in goal.wanted:
         _check_figure(subject, name)
+    if plot is not None:
+        _check_plot(directions)
     search: Search = Grid(varied)
     if trials is not None:
         search = Sampled(varied, tuple(directions.values()), trials, seed)
@@ -174,6 +194,7 @@ def explore(
     finally:  # what was tried is written even if the search is broken off
         result = Exploration.of(found, goal, directions, subject.words, _ends(directions, bounds))
         outputs.json(json_file, result)
+        _draw(outputs, result, (subject, varied), plot, html)
         _say(console, result, varied)
     outputs.check()
     verdict = _verdict(result)
@@ -258,7 +279,35 @@ def _ends(directions: dict[str, Direction], bounds: Sequence[Bound]) -> list[str
     return words
 
 
+def _check_plot(directions: dict[str, Direction]) -> None:
+    """Fail before the search if its fronts cannot be drawn."""
+    if len(directions) == 1:
+        raise click.UsageError("--plot draws two objectives or more: name another one")
+    import_module("matplotlib")
+
+
 # --- output --------------------------------------------------------------------------------------
+
+
+def _draw(
+    outputs: options.Outputs,
+    found: Exploration,
+    call: tuple[Subject, Sequence[Axis]],
+    plot: Path | None,
+    html: Path | None,
+) -> None:
+    """Write the picture and the page of a search, if they are wanted."""
+    subject, varied = call
+    title = f"Trials of {readable(subject.words[-1])}"
+    if plot is not None:
+        picture = import_module("spiketwin.cosim.explore.picture")
+        outputs.write(plot, lambda file: picture.save(file, found, title))
+    if html is not None:
+        axes_given = [word for each in varied for word in ("--vary", str(each))]
+        ends = [word for name, each in found.directions.items() for word in (f"--{each}", name)]
+        command = shlex.join(["spiketwin", "explore", *subject.words, *axes_given, *ends])
+        verdict = _verdict(found)
+        outputs.attempt(lambda: exploration.save(html, Head(title, command), found, verdict))
 
 
 def _say(console: Console, found: Exploration, varied: Sequence[Axis]) -> None:
@@ -267,8 +316,7 @@ def _say(console: Console, found: Exploration, varied: Sequence[Axis]) -> None:
     for name in names:
         table.add_column(name, justify="right", overflow="fold")
     for name in found.directions:
-        unit = f", {KNOWN[name].unit}" if name in KNOWN and KNOWN[name].unit else ""
-        table.add_column(f"{name}{unit}", justify="right", overflow="fold")
+        table.add_column(labelled(name), justify="right", overflow="fold")
     for place in found.front[:_MOST_ROWS]:
         trial = found.trials[place]
         values: list[Any] = [trial.params[name] for name in names]

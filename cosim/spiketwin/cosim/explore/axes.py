@@ -60,6 +60,10 @@ class Axis:
     name: str
     values: tuple[Value, ...]
 
+    def __str__(self) -> str:
+        """Return the text that `axis` reads as this one."""
+        return f"{self.name}={','.join(map(str, self.values))}"
+
     @property
     def is_ordered(self) -> bool:
         """Whether the values are numbers, of which near ones are alike."""

@@ -92,6 +92,12 @@ KNOWN: Final = {
 """Objectives that any network has, by name."""
 
 
+def labelled(name: str) -> str:
+    """Return the name of an objective with its unit, if that is known."""
+    unit = KNOWN[name].unit if name in KNOWN else ""
+    return f"{name}, {unit}" if unit else name
+
+
 def split(text: str) -> tuple[str, float]:
     """Read a bound, ``NAME=NUMBER``; raise `InvalidInput` if the text is none."""
     name, equals, number = text.partition("=")
