@@ -15,6 +15,7 @@ from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.sweep import Point as RealTime
 from spiketwin.cosim.compare.sweep import sweep
 from spiketwin.cosim.explore.axes import CORE, HARDWARE, Point, Value
+from spiketwin.cosim.explore.early import Answers, answers
 from spiketwin.cosim.explore.energy import STATIC_WATTS, EnergyAccount, account
 from spiketwin.cosim.explore.objectives import KNOWN, Figure
 from spiketwin.cosim.explore.script import Script
@@ -197,9 +198,29 @@ class Trial:
         task = self.prepared.task
         if task is None:
             raise InvalidInput("there is no accuracy: this network is no task")
+        if self.answers is not None:
+            return self.answers.accuracy(task.labels)
         if "tick_period" in self._point:
             return self.in_real_time.accuracy or 0.0
         return task.accuracy(self.run.spikes)
+
+    @cached_property
+    def answers(self) -> Answers | None:
+        """The answers as soon as each is sure; None without a margin."""
+        task, margin = self.prepared.task, self.prepared.margin
+        if task is None or margin is None:
+            return None
+        if "tick_period" in self._point:
+            raise InvalidInput("margin and tick_period cannot both be varied: the host stops a run")
+        return answers(task, self.run.spikes, margin)
+
+    def answer_ticks(self) -> float:
+        """Return the mean ticks until an answer is sure, or those of an image and its pause."""
+        if self.prepared.task is None:
+            raise InvalidInput("there are no answers: this network is no task")
+        if self.answers is None:
+            return self.prepared.task.ticks_per_image
+        return float(self.answers.ticks.mean())
 
     def within_a_tick(self) -> float:
         """Return the share of ideal spikes with one of the run within a tick, in open loop."""
@@ -210,8 +231,8 @@ class Trial:
 
     def bit_budget(self) -> float:
         """Return the bits of a weight, times the ticks of an answer, or of the whole run."""
-        case, task = self.prepared.case, self.prepared.task
-        ticks = case.ticks if task is None else task.ticks_per_image
+        case = self.prepared.case
+        ticks = case.ticks if self.prepared.task is None else self.answer_ticks()
         return case.params.weight_width * ticks
 
     def static_energy(self) -> float:
@@ -252,6 +273,7 @@ def _no_progress(what: str, done: int, total: int | None) -> None:
 
 _FIGURES: Final[dict[str, Callable[[Trial], float]]] = {
     "accuracy": Trial.accuracy,
+    "answer_ticks": Trial.answer_ticks,
     "within_a_tick": Trial.within_a_tick,
     "spike_latency": lambda trial: float(trial.latencies.mean()) / trial.clock_hz,
     "spike_latency_worst": lambda trial: int(trial.latencies.max()) / trial.clock_hz,

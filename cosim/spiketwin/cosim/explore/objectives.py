@@ -68,6 +68,7 @@ KNOWN: Final = {
     each.name: each
     for each in (
         Objective("accuracy", _UP, "", "right answers of a task; in time, at a tick period"),
+        Objective("answer_ticks", _DOWN, "ticks", "until an answer is sure, mean; or of an image"),
         Objective("within_a_tick", _UP, "", "spikes within a tick of those of `float:`"),
         Objective("spike_latency", _DOWN, "s", "from spike in to spike out, tick by tick, mean"),
         Objective("spike_latency_worst", _DOWN, "s", "the same, of the worst spike"),

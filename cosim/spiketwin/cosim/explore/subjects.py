@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,7 +19,7 @@ from spiketwin.cosim.demo.run import SIZES, learn
 from spiketwin.cosim.demo.tasks import task
 from spiketwin.cosim.digits.encoding import Digits, load
 from spiketwin.cosim.digits.recipe import RECIPE
-from spiketwin.cosim.explore.axes import Point
+from spiketwin.cosim.explore.axes import Point, Value
 from spiketwin.hdl.spec.params import field_types
 from spiketwin.hdl.spec.params import preset as preset_sizes
 from spiketwin.hdl.spec.text import shown
@@ -36,10 +37,13 @@ class Prepared:
         The network on a core of the sizes of the point, and its stimulus.
     task:
         The questions that it answers; None if it is no task.
+    margin:
+        Margin by which an answer is sure; None if every image is shown to its end.
     """
 
     case: Case
     task: Task | None = None
+    margin: float | None = None
 
 
 class Subject(Protocol):
@@ -215,6 +219,9 @@ _case_of_preset = lru_cache(maxsize=4)(preset)
 
 # --- the digits ----------------------------------------------------------------------------------
 
+MARGIN: Final = "margin"
+"""Axis of the score by which the best class is ahead of the second one if an answer is sure."""
+
 _TRACE_WIDTH: Final = preset_sizes(SIZES).trace_width
 """Bits of a trace for which the recipe is written."""
 
@@ -228,10 +235,10 @@ class LearnedDigits:
 
     @property
     def own(self) -> Mapping[str, tuple[int, int] | None]:
-        """Return the ticks of an image, juries, passes, images of each half, and the seed."""
+        """Return the ticks of an image, juries, passes, images of each half, seed and margin."""
         return {
             "ticks": (1, 64), "juries": (1, 40), "passes": (1, 20), "images": (10, 899),
-            "seed": (0, (1 << 32) - 1),
+            "seed": (0, (1 << 32) - 1), MARGIN: None,
         }  # fmt: skip
 
     @property
@@ -246,7 +253,8 @@ class LearnedDigits:
 
     def prepared(self, own: Point, sizes: Point) -> Prepared:
         """Return the network after it has learned, and the test images."""
-        values = own_values(self, own)
+        values = own_values(self, {n: value for n, value in own.items() if n != MARGIN})
+        margin = _margin(own[MARGIN]) if MARGIN in own else None
         fields = core_sizes(sizes)
         width: int = fields.setdefault("weight_width", RECIPE.weight_width)
         replace(preset_sizes(SIZES), weight_width=width, i_syn_width=24)  # a width that there is
@@ -268,7 +276,13 @@ class LearnedDigits:
         with connect("model:", params=params) as core:
             record = learn(core, network, recipe.phases(halves, seed), ticks, threads=1)
         asked = task(record, recipe, seed, params)
-        return Prepared(asked.case, asked)
+        return Prepared(asked.case, asked, margin)
+
+
+def _margin(value: Value) -> float:
+    if isinstance(value, str) or not 0 <= value < math.inf:
+        raise InvalidInput(f"{MARGIN} must be a number from 0 on, not {shown(value)}")
+    return float(value)
 
 
 def _bump(trace_width: int) -> int:
