@@ -46,6 +46,7 @@ FITTED: Final = (
     ("ulx3s_85f", f"{SMALL},learning=0"),
     ("icebreaker", "up5k"),
     ("ice40_hx8k_b_evn", TINY),
+    ("ice40_hx8k_b_evn", f"{TINY},n_axons=16,n_neurons=16"),
 )
 """Boards and cores to whose builds the model is fitted."""
 
@@ -57,7 +58,7 @@ HELD_OUT: Final = (
     ("ulx3s_25f", "ncx"),
     ("ulx3s_85f", "layers,learning=0"),
     ("icebreaker", "up5k,learning=0"),
-    ("ice40_hx8k_b_evn", f"{TINY},n_axons=16,n_neurons=16"),
+    ("ice40_hx8k_b_evn", f"{TINY},weight_width=4"),
 )
 """Boards and cores whose builds the model is tested with."""
 

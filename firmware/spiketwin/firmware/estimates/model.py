@@ -40,7 +40,7 @@ _LARGE: Final = 2100
 _LARGE_IN_ONE: Final = 1300
 """Bits above which it is there in any case, and with 2 bits a word added, if it is one block."""
 
-_LEAST_BITS: Final = 100
+_LEAST_BITS: Final = 70
 _LEAST_WORDS: Final = 4
 """Bits and words that a memory of an iCE40 has more than, if it is in block RAM."""
 
