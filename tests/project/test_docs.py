@@ -395,6 +395,7 @@ LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
         ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),
         ("sweep", ["net.npz", "--on", "model:", "--ticks", "5", "--tick-period", "64"]),
         ("latency", ["net.npz", "--on", "model:", "--on", "rtl:?level=pins", *LATENCY]),
+        ("explore", ["--preset", "fi-curve", "--vary", "lanes=4,3", "--objective", "tick_cycles"]),
         ("convert", ["events.csv", "events.npy", "--dt", "1"]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
         ("verify", ["--on", "model:", "--only", "paired", "--updates", "1"]),

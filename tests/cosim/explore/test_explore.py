@@ -1,5 +1,6 @@
 """The search for a core: axes, fronts, stores that outlive it, workers that die, its figures."""
 
+import contextlib
 import json
 import re
 import shlex
@@ -10,10 +11,12 @@ import sys
 import time
 from html import unescape
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 import pandas
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
@@ -141,6 +144,13 @@ def test_no_objective_and_no_network_are_refused(network: Path) -> None:
     assert "there is no objective" in called("explore", str(network)).output
     assert called("explore", "--objective", "accuracy").exit_code == 2
     assert called("explore", str(network), "--preset", "chain").exit_code == 2
+    alone = network.with_name("alone.npz")
+    save(alone, Network.random(8, 16, seed=2))
+    done = called("explore", str(alone), "--objective", "tick_cycles")
+    assert done.exit_code == 2
+    assert "has no stimulus: save it with spikes and ticks" in " ".join(done.output.split())
+    alone.write_bytes(b"nothing")
+    assert called("explore", str(alone), "--objective", "tick_cycles").exit_code == 2
 
 
 # --- the front -----------------------------------------------------------------------------------
@@ -293,6 +303,41 @@ def test_a_worker_that_dies_loses_only_its_trial(tmp_path: Path) -> None:
     assert len(found["trials"]) == 48 == len(set(script.ran)) < len(script.ran)
     with sqlite3.connect(store) as kept:
         assert kept.execute("SELECT count(*) FROM trials").fetchone() == (48,)
+
+
+@pytest.mark.bulk
+def test_workers_and_the_scheduler_are_killed_at_random(tmp_path: Path) -> None:
+    """The scheduler is in the process that is called, which is killed once, too."""
+    script, store, rng = Scripted(tmp_path, seconds=0.1), tmp_path / "store.sqlite", Random(1)
+    axes = ("--vary", "a=0..19", "--vary", "b=0..9", *AXES[4:])
+    file = tmp_path / "killed.json"
+    words = ("explore", str(script.file), *axes, "--store", str(store), "--json", str(file))
+    program = "import sys; from spiketwin.host.cli import main; main(sys.argv[1:])"
+    command = [sys.executable, "-c", program, *words, "--workers", "3"]
+    killed = 0
+    for scheduler_too in (True, False):
+        process = psutil.Popen(command)
+        while process.poll() is None:
+            time.sleep(0.7)
+            with contextlib.suppress(psutil.Error):
+                every = process.children(recursive=True)
+                workers = [each for each in every if "spawn_main" in " ".join(each.cmdline())]
+                if len(script.ran) > 10 and workers and killed < 12:
+                    rng.choice(workers).kill()
+                    killed += 1
+            if scheduler_too and len(script.ran) > 80:
+                process.kill()
+        process.wait()
+    assert killed >= 5
+    assert process.returncode == 0
+    found = json.loads(file.read_text())
+    assert len(found["trials"]) == 200 == len(set(script.ran)) < len(script.ran)
+    with sqlite3.connect(store) as kept:
+        assert kept.execute("SELECT count(*) FROM trials").fetchone() == (200,)
+    ran = len(script.ran)
+    assert called(*words).exit_code == 0
+    assert json.loads(file.read_text()) == found
+    assert len(script.ran) == ran
 
 
 @pytest.mark.bulk

@@ -150,8 +150,18 @@ class NetworkFile:
 
     @classmethod
     def at(cls, path: Path) -> NetworkFile:
-        """Return the network of a file; raise `OSError` if it cannot be read."""
-        return cls(str(path), hashlib.sha256(path.read_bytes()).hexdigest())
+        """Return the network of a file.
+
+        Raises
+        ------
+        OSError, NetworkFileError
+            The file cannot be read, or holds no network.
+        InvalidInput
+            It holds no stimulus.
+        """
+        found = cls(str(path), hashlib.sha256(path.read_bytes()).hexdigest())
+        _case_of_file(found)
+        return found
 
     @property
     def own(self) -> Mapping[str, tuple[int, int] | None]:
@@ -170,14 +180,14 @@ class NetworkFile:
 
     def prepared(self, own: Point, sizes: Point) -> Prepared:
         """Return the network on a core of these sizes."""
-        return Prepared(on_core(_case_of_file(self.path), sizes))
+        return Prepared(on_core(_case_of_file(self), sizes))
 
 
 @lru_cache(maxsize=4)
-def _case_of_file(path: str) -> Case:
-    network, saved = files.load(path)
+def _case_of_file(file: NetworkFile) -> Case:
+    network, saved = files.load(file.path)
     if saved is None:
-        raise InvalidInput(f"{path} has no stimulus: save it with spikes and ticks")
+        raise InvalidInput(f"{file.path} has no stimulus: save it with spikes and ticks")
     sizes = network.core_params(bias_events=len(saved.biases) > 0)
     return Case.of(network, sizes, saved.spikes, saved.ticks, saved.biases)
 
