@@ -27,6 +27,8 @@ from spiketwin.cosim.commands.importing import Imported
 from spiketwin.cosim.compare.hardware import Study
 from spiketwin.cosim.compare.sweep import SweepResult
 from spiketwin.cosim.demo.result import DemoResult
+from spiketwin.cosim.explore.objectives import KNOWN
+from spiketwin.cosim.explore.results import Exploration
 from spiketwin.cosim.report.result import ComparisonResult
 from spiketwin.cosim.trials.bench_figures import BenchResult, PeersResult
 from spiketwin.cosim.trials.doctor import Examination
@@ -34,7 +36,10 @@ from spiketwin.cosim.trials.fuzz.results import FuzzResult
 from spiketwin.cosim.trials.mutants import MutantsResult
 from spiketwin.cosim.trials.selftest import Report
 from spiketwin.cosim.trials.verify.results import VerifyResult
+from spiketwin.firmware.board import board
+from spiketwin.firmware.estimates.model import counted, predicted, stored
 from spiketwin.firmware.figures import BuildFigures
+from spiketwin.firmware.target import resolve
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.gateware.levels import TOPS
 from spiketwin.hdl.gateware.link import instructions
@@ -42,7 +47,7 @@ from spiketwin.hdl.gateware.link.dispatcher import dispatcher
 from spiketwin.hdl.gateware.link.program import Program
 from spiketwin.hdl.gateware.link.tables import ADDRESSES, UNITS, Tables, tables
 from spiketwin.hdl.spec import arithmetic, params, schedule
-from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams, size_bytes
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, PRESETS, CoreParams, described, size_bytes
 from spiketwin.hdl.spec.protocol import (
     BAUD_TRIAL_CYCLES,
     MAX_BIASES,
@@ -96,6 +101,7 @@ PAGES: Final = (
     "README.md",
     "docs/architecture.md",
     "docs/boards.md",
+    "docs/explore.md",
     "docs/ledger.md",
     "docs/link-program.md",
     "docs/parameters.md",
@@ -792,6 +798,7 @@ _RESULTS: Final[dict[str, type[Result]]] = {
     "compare": ComparisonResult,
     "sweep": SweepResult,
     "latency": Study,
+    "explore": Exploration,
     "selftest": Report,
     "verify": VerifyResult,
     "build": BuildFigures,
@@ -813,6 +820,38 @@ def _json_tables() -> str:
     return "\n\n".join(
         f"### `spiketwin {command}`\n\n{_key_table(result)}" for command, result in _RESULTS.items()
     )
+
+
+def _objectives() -> str:
+    """Give what trials of a search can be judged by."""
+    rows = [
+        (f"`{each.name}`", each.says, each.unit or "share", each.direction.value, each.origin)
+        for each in KNOWN.values()
+    ]
+    return _table(("objective", "what it is", "unit", "better", "origin"), rows)
+
+
+def _estimates() -> str:
+    """Give what is estimated of the builds that are held out, and what they were built with."""
+    fitted = [each for each in stored() if not each.held_out]
+    rows = []
+    for each in stored():
+        if each.held_out:
+            found = counted(each.design, each.params, resolve(board(each.board)).family)
+            cells, clock = predicted(fitted, each)
+            logic, fmax = each.used["logic"], each.fmax_mhz
+            rows.append(
+                (
+                    f"`{each.board}`",
+                    f"`{described(each.params)}`",
+                    f"{cells:,.0f}, {logic:,} ({100 * (cells / logic - 1):+.1f} %)",
+                    f"{found['memory']}, {each.used['memory']}",
+                    f"{found['dsp']}, {each.used.get('dsp', 0)}",
+                    f"{clock:.0f}, {fmax:.0f} ({100 * (clock / fmax - 1):+.1f} %)",
+                )
+            )
+    head = ("board", "core", "logic", "block RAMs", "multipliers", "clock, MHz")
+    return _table((*head[:2], *(f"{name}: estimated, built" for name in head[2:])), rows)
 
 
 def _pynn_models() -> str:
@@ -961,6 +1000,8 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "core-sizes": _core_sizes,
     "commands": _commands,
     "json": _json_tables,
+    "estimates": _estimates,
+    "objectives": _objectives,
     "json-ledger": lambda: _key_table(LedgerSummary),
     "rungs": _rungs,
     "peers": _peers,

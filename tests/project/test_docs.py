@@ -369,8 +369,8 @@ def written_paths(value: Any, path: str, known: set[str]) -> Iterator[str]:
 def check_documented(written: dict[str, Any], command: str) -> None:
     """Hold what a command wrote against the documentation of its keys, in both directions."""
     known = documented_paths(command)
-    code = set(re.findall(r"`(\w+)`", (ROOT / "docs/python.md").read_text()))
-    code |= set(re.findall(r"`(\w+)`", (ROOT / "docs/ledger.md").read_text()))
+    pages = [(ROOT / f"docs/{name}.md").read_text() for name in ("python", "ledger", "explore")]
+    code = {word for page in pages for word in re.findall(r"`(\w+)`", page)}
     found = set(written_paths(written, "", known))
     by_name = {each for each in found if ": " in each}
     assert found - by_name <= known
@@ -395,6 +395,7 @@ LATENCY = ["--params", "tiny", "--ticks", "5", "--baud", "3M"]
         ("compare", ["net.npz", "--on", "model:", "--on", "float:", "--ticks", "5"]),
         ("sweep", ["net.npz", "--on", "model:", "--ticks", "5", "--tick-period", "64"]),
         ("latency", ["net.npz", "--on", "model:", "--on", "rtl:?level=pins", *LATENCY]),
+        ("explore", ["--preset", "fi-curve", "--vary", "lanes=4,3", "--objective", "tick_cycles"]),
         ("convert", ["events.csv", "events.npy", "--dt", "1"]),
         ("selftest", ["--on", "model:", "--params", "tiny"]),
         ("verify", ["--on", "model:", "--only", "paired", "--updates", "1"]),

@@ -54,6 +54,8 @@ NAMES = [
     "superneuromat_stdp",
     "nir_digits",
     "pynn_balanced",
+    "explore_digits",
+    "explore_pynn",
 ]
 
 
@@ -332,6 +334,30 @@ def test_the_balanced_network_fires_irregularly_and_as_the_ideal_one(
     rows = [each.get_positions() for each in drawn if isinstance(each, EventCollection)]
     assert len(rows) == 200
     assert abs(sum(map(len, rows)) / 200 / 0.6 - float(rate)) < 0.05
+
+
+def test_the_front_of_the_digits_is_drawn(done: dict[str, Done]) -> None:
+    first, *rows = done["explore_digits"].prints.splitlines()
+    trials, best = (int(each) for each in re.findall(r"\d+", first))
+    assert (trials, best) == (12, len(rows))
+    for axes, columns in ((0, 1), (1, 2)):
+        lines = done["explore_digits"].axes(axes).get_lines()
+        drawn = sum(len(points(line)[0]) for line in lines if "front" in str(line.get_label()))
+        assert drawn == best
+        values = [re.findall(r"([\d,.]+)%? (?:right|ticks|nJ)", row) for row in rows]
+        shown = sorted(float(each[columns].replace(",", "")) for each in values)
+        scale = 1e3 if axes == 0 else 1.0
+        found = [scale * x for line in lines if "front" in str(line.get_label())
+                 for x in points(line)[0]]  # fmt: skip
+        assert np.allclose(sorted(found), shown, atol=0.51)
+
+
+def test_the_line_decides_how_fast_a_pynn_script_is(done: dict[str, Done]) -> None:
+    slow, fast = (done["explore_pynn"].line(0, name) for name in ("12 MHz", "48 MHz"))
+    assert fast[0].tolist() == [500e3, 1e6, 3e6, 6e6, 12e6]
+    assert slow[0].tolist() == [500e3, 1e6, 3e6]
+    assert all(1 <= ratio < 1.02 for ratio in fast[1][:3] / slow[1])
+    assert fast[1][0] < 1000 < fast[1][1]
 
 
 def test_enough_digits_are_right() -> None:

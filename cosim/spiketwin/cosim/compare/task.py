@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spiketwin.cosim.compare.case import Case
 from spiketwin.host.elements import IntArray
@@ -18,6 +19,10 @@ from spiketwin.host.errors import InvalidInput
 
 class Readout(Protocol):
     """A rule that turns the spikes of an image into an answer."""
+
+    def scores(self, counts: IntArray) -> NDArray[np.float64]:
+        """Return the score of each class for each image, shape (images, classes)."""
+        ...
 
     def classify(self, counts: IntArray) -> IntArray:
         """Return the answer to each image, shape (images,), by its spikes, (images, neurons)."""

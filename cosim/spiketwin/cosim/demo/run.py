@@ -176,6 +176,7 @@ def learn(
     *,
     progress: Progress | None = None,
     watch: Watch | None = None,
+    threads: int | None = None,
 ) -> Record:
     """Show a network on a connected core the images to learn, and then those to recognise.
 
@@ -189,6 +190,9 @@ def learn(
         Called with the name of the phase, the presentations done, and all presentations.
     watch:
         Called after each presentation, before `progress`, with the output of the core.
+    threads:
+        Most threads that presentations without learning may be spread over; by default the number
+        of processors.
 
     Raises
     ------
@@ -209,6 +213,7 @@ def learn(
                 registers=phase.registers(),
                 progress=progress and _of_all(progress, phases, number),
                 watch=watch and partial(watch, phase),
+                threads=threads,
             )
         )
         weights.append(core.read_weights())

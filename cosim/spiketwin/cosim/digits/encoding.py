@@ -126,10 +126,14 @@ class Readout:
         total = means.sum(axis=0)
         return cls(np.divide(means, total, out=np.zeros_like(means), where=total > 0))
 
+    def scores(self, counts: IntArray) -> NDArray[np.float64]:
+        """Return the score of each class for each image, (n, 10): ``Σ count · share²``."""
+        found: NDArray[np.float64] = counts.astype(np.float64) @ np.square(self.share).T
+        return found
+
     def classify(self, counts: IntArray) -> IntArray:
-        """Return the class of each image, shape (n,): that of the largest ``Σ count · share²``."""
-        scores = counts.astype(np.float64) @ np.square(self.share).T
-        found: IntArray = scores.argmax(axis=1)
+        """Return the class of each image, shape (n,): that of the largest score."""
+        found: IntArray = self.scores(counts).argmax(axis=1)
         return found
 
     def classes(self) -> IntArray:

@@ -20,6 +20,7 @@ nothing is learned and no teacher spikes.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -128,6 +129,8 @@ class Recipe:
         Weight units, in 1/256, that a full-scale trace is worth in the first pass.
     anneal:
         Factor on the gain from pass to pass.
+    weight_width:
+        Bits of a weight, in whose units all of these are.
     """
 
     juries: int
@@ -145,6 +148,26 @@ class Recipe:
     trace_bump: int
     gain: int
     anneal: float
+    weight_width: int = 8
+
+    def in_bits(self, weight_width: int) -> Self:
+        """Return the same recipe for weights of other widths, 4 to 16 bits.
+
+        The range of the weights is always used in full: with a bit less, all weights, thresholds
+        and steps are half as large, rounded to whole units.
+        """
+        factor = 2.0 ** (weight_width - self.weight_width)
+        least = -(1 << weight_width - 1)
+        return replace(
+            self,
+            weight_width=weight_width,
+            first_weight=max(1, round(self.first_weight * factor)),
+            rival_weight=max(least, round(self.rival_weight * factor)),
+            silence=max(least, round(self.silence * factor)),
+            encouragement=min(-1 - least, round(self.encouragement * factor)),
+            threshold=round(self.threshold * factor),
+            gain=round(self.gain * factor),
+        )
 
     def taught(self) -> IntArray:
         """Return the digit that each neuron is taught to answer to, shape (neurons,)."""
@@ -176,8 +199,8 @@ class Recipe:
             reset_subtract=True,
             stochastic=True,
             seed=seed,
-            w_min=-128,
-            w_max=127,
+            w_min=-(1 << self.weight_width - 1),
+            w_max=(1 << self.weight_width - 1) - 1,
             trace_pre_tau=self.trace_tau,
             trace_pre_bump=self.trace_bump,
         )

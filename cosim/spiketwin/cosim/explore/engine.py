@@ -1,0 +1,108 @@
+"""The course of a search: what is known is looked up, the rest is run, and all of it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from spiketwin import cosim, firmware, host
+from spiketwin.cosim.explore.axes import Point
+from spiketwin.cosim.explore.evaluation import Outcome
+from spiketwin.cosim.explore.objectives import Bound
+from spiketwin.cosim.explore.search import Judged, Search
+from spiketwin.cosim.explore.store import Store
+from spiketwin.cosim.explore.subjects import Subject
+from spiketwin.cosim.explore.workers import Runner
+from spiketwin.hdl import builds, spec
+from spiketwin.host.progress import Steps
+
+_SHAPE_FIGURES: Final = (
+    (spec, ""), (host, ""), (firmware, "estimates"), (firmware, "families"), (firmware, "boards"),
+    (cosim, "explore"), (cosim, "model"), (cosim, "device"), (cosim, "compare"), (cosim, "demo"),
+    (cosim, "digits"),
+)  # fmt: skip
+"""Packages, and folders in them, on whose sources figures depend."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a search is for.
+
+    Attributes
+    ----------
+    objectives:
+        Names of the objectives.
+    bounds:
+        Bounds that a trial has to keep to.
+    """
+
+    objectives: tuple[str, ...]
+    bounds: tuple[Bound, ...] = ()
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Names of all figures that a trial has to find, each once."""
+        return tuple(dict.fromkeys((*self.objectives, *(bound.name for bound in self.bounds))))
+
+    def judged(self, outcome: Outcome) -> Judged:
+        """Return what a search is told of an outcome."""
+        if outcome.refused is not None:
+            return Judged(None)
+        values = {name: figure.value for name, figure in outcome.figures.items()}
+        return Judged(
+            tuple(values[name] for name in self.objectives),
+            tuple(bound.excess(values[bound.name]) for bound in self.bounds),
+        )
+
+    def is_met_by(self, outcome: Outcome) -> bool:
+        """Return whether a trial was possible, and within all bounds."""
+        judged = self.judged(outcome)
+        return judged.values is not None and all(each <= 0 for each in judged.excesses)
+
+
+def identity(subject: Subject) -> str:
+    """Return text that differs where the same point would give other figures."""
+    return f"{subject.identity} {builds.fingerprint(_sources())}"
+
+
+def _sources() -> Iterator[Path]:
+    for package, folder in _SHAPE_FIGURES:
+        place = Path(package.__path__[0], folder)
+        yield from sorted(each for end in ("py", "json") for each in place.rglob(f"*.{end}"))
+
+
+def explored(
+    search: Search, runner: Runner, store: Store, goal: Goal, progress: Steps
+) -> Iterator[list[tuple[Point, Outcome]]]:
+    """Yield the trials of each batch, in the order in which the search asked for them.
+
+    Each trial is stored as soon as it is done, whatever becomes of the others.
+
+    Parameters
+    ----------
+    search, runner, store, goal:
+        What is tried, who runs it, where it is kept, and what for.
+    progress:
+        Called with (trials done, trials).
+
+    Raises
+    ------
+    StoreError, WorkersLost
+        A trial cannot be kept, or not be run.
+    """
+    done = 0
+    for points in search.batches():
+        known = {n: store.find(point, goal.wanted) for n, point in enumerate(points)}
+        found = {n: outcome for n, outcome in known.items() if outcome is not None}
+        fresh = [n for n in known if n not in found]
+        progress(done + len(found), search.size)
+        for place, outcome in runner.run([points[n] for n in fresh]):
+            number = fresh[place]
+            store.add(points[number], outcome)
+            found[number] = outcome
+            progress(done + len(found), search.size)
+        done += len(points)
+        search.tell([goal.judged(found[n]) for n in range(len(points))])
+        yield [(point, found[n]) for n, point in enumerate(points)]

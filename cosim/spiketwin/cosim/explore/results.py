@@ -1,0 +1,111 @@
+"""The result of a search, as ``spiketwin explore`` writes it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from spiketwin.cosim.explore.axes import Point, Value
+from spiketwin.cosim.explore.engine import Goal
+from spiketwin.cosim.explore.evaluation import Outcome
+from spiketwin.cosim.explore.front import front
+from spiketwin.cosim.explore.objectives import Direction
+from spiketwin.hdl.spec.results import Result
+
+
+@dataclass(frozen=True)
+class TrialResult(Result):
+    """One trial.
+
+    Attributes
+    ----------
+    params:
+        Its values, by the names of the axes.
+    objectives:
+        Its figures, by name, those of bounds among them; empty if it was refused.
+    origin:
+        The origin of each figure: ``measured``, ``simulated``, ``estimated`` or ``computed``.
+    command:
+        The call that makes this trial again.
+    refused:
+        Why there is no such core, or why it does not hold the network; only then.
+    notes:
+        Warnings that came up.
+    """
+
+    json_optional = ("refused",)
+
+    params: dict[str, Value]
+    objectives: dict[str, float]
+    origin: dict[str, str]
+    command: str
+    refused: str | None
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Exploration(Result):
+    """The result of ``spiketwin explore``.
+
+    Attributes
+    ----------
+    directions:
+        ``maximise`` or ``minimise``, by the name of each objective.
+    trials:
+        All trials, in the order in which they were asked for.
+    front:
+        Places of those trials that are within the bounds and that no other such trial beats.
+    """
+
+    directions: dict[str, Direction]
+    trials: list[TrialResult]
+    front: list[int]
+
+    @classmethod
+    def of(
+        cls,
+        trials: Sequence[tuple[Point, Outcome]],
+        goal: Goal,
+        directions: Mapping[str, Direction],
+        words: Sequence[str],
+        ends: Sequence[str],
+    ) -> Self:
+        """Take the trials of a search.
+
+        Parameters
+        ----------
+        trials:
+            Points and outcomes.
+        goal, directions:
+            What the search was for, and the direction of each objective.
+        words, ends:
+            Words of the call before the values of a trial, and behind them.
+        """
+        within = [n for n, (_, outcome) in enumerate(trials) if goal.is_met_by(outcome)]
+        values = np.array(
+            [[trials[n][1].figures[name].value for name in goal.objectives] for n in within]
+        ).reshape(len(within), len(goal.objectives))
+        kept = front(values, [directions[name] for name in goal.objectives])
+        return cls(
+            dict(directions),
+            [_trial(point, outcome, words, ends) for point, outcome in trials],
+            [within[row] for row in kept],
+        )
+
+
+def _trial(
+    point: Point, outcome: Outcome, words: Sequence[str], ends: Sequence[str]
+) -> TrialResult:
+    varied = [word for name, value in point.items() for word in ("--vary", f"{name}={value}")]
+    return TrialResult(
+        params=dict(point),
+        objectives={name: figure.value for name, figure in outcome.figures.items()},
+        origin={name: figure.origin for name, figure in outcome.figures.items()},
+        command=shlex.join(["spiketwin", "explore", *words, *varied, *ends]),
+        refused=outcome.refused,
+        notes=list(outcome.notes),
+    )
