@@ -24,7 +24,7 @@ from spiketwin.host.cli import main
 from spiketwin.host.errors import TargetError
 
 TICKS = 1000
-SMALL = "tiny,lanes=1,neuron_lanes=1,source_lanes=1"
+SMALL = "tiny,neuron_lanes=1,source_lanes=1"
 BEGIN = bytes.fromhex("ff0000ff7eaa997e")
 
 
