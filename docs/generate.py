@@ -113,6 +113,7 @@ PAGES: Final = (
     "docs/testbenches.md",
     "docs/tests.md",
     "docs/tick.md",
+    "docs/trust.md",
 )
 
 _BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -767,6 +768,53 @@ def _peers() -> str:
     return _table(head, rows)
 
 
+def _claims() -> str:
+    """Make a table of the claims of the README, each with what holds it."""
+    rows = []
+    for claim in _stated_claims():
+        words = " ".join(claim["words"].split())
+        for number, (kind, path, what) in enumerate(claim["held_by"]):
+            shown = f"[`{path}`](../{path})"
+            rows.append(("" if number else f"“{words}”", kind, what, shown, *_tests_in(path)))
+    return _table(("claim", "held by a", "of", "in", "tests", "seeded bugs"), rows)
+
+
+def _stated_claims() -> list[dict[str, Any]]:
+    text = (ROOT / "docs/claims.toml").read_text(encoding="utf-8")
+    claims: list[dict[str, Any]] = tomllib.loads(text)["claim"]
+    return claims
+
+
+def _tests_in(path: str) -> tuple[int, int | str]:
+    """Return the numbers of test functions and of seeded bugs in a file or a folder."""
+    found = ROOT / path
+    tests = bugs = 0
+    for file in [found] if found.is_file() else sorted(found.glob("test_*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            tests += isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+            bugs += isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Bug"
+    return tests, bugs or "–"
+
+
+def _evidence() -> str:
+    """Make a table of what was run at length, and what came of it."""
+    held = [each for claim in _stated_claims() for each in claim["held_by"]]
+    proofs = sorted({path for kind, path, _ in held if kind == "proof"})
+    counts = [_tests_in(path) for path in proofs]
+    bugs = sum(int(count) for _, count in counts if count != "–")
+    costs = json.loads((ROOT / "docs/tests.json").read_text(encoding="utf-8"))["all"]["rungs"]
+    ran = sum(rung["tests"] for rung in costs.values())
+    seconds = sum(rung["processor_seconds"] for rung in costs.values())
+    rows = [
+        ("tests of all rungs", f"{ran:,}, {seconds:,.0f} s of a processor", "`./run test --all`"),
+        (
+            "units proved, and bugs seeded in them that the proofs have to refute",
+            f"{len(proofs)}, {bugs}", "`./run test -m proof --all`",
+        ),
+    ]  # fmt: skip
+    return _table(("what", "figure", "command"), rows)
+
+
 def _rungs() -> str:
     """Make a table of the rungs of the tests: what pyproject.toml says of them, what they cost."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -1005,6 +1053,8 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "json-ledger": lambda: _key_table(LedgerSummary),
     "rungs": _rungs,
     "peers": _peers,
+    "claims": _claims,
+    "evidence": _evidence,
 }
 """What can be generated, by name."""
 

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from itertools import count
@@ -458,3 +459,12 @@ def test_the_examples_of_the_help_are_understood(
     program, *arguments = shlex.split(example)
     assert program == "spiketwin"
     parse(arguments)
+
+
+def test_each_claim_is_one_of_the_readme_and_is_held_by_tests_that_are_there() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for claim in tomllib.loads((ROOT / "docs/claims.toml").read_text())["claim"]:
+        assert claim["words"] in readme
+        for kind, path, _ in claim["held_by"]:
+            assert (ROOT / path).exists(), path
+            assert (kind == "proof") == path.startswith("tests/formal/"), path
