@@ -60,22 +60,38 @@ def bench(bug: Bug | None = None) -> Bench:
         block(b, p, name, getattr(memory, name), (i, j, address)) for name in ("read", "write")
     )
 
-    # Phases alternate; what is written has one word until it is in memory.
+    keeps_time(b, memory, write["same"])
+    place = (i, j, bank, half, address)
+    is_kept(b, memory, words, place, write)
+    reads_it(b, memory, read, (i, j))
+    return b
+
+
+def keeps_time(b: Bench, memory: Any, is_same: Any) -> None:
+    """Assume that phases alternate, and that what is written has one word until it is in memory."""
+    w_en, stores, owned, phase = (b.shown[name] for name in ("w_en", "store_stb", "owned", "phase"))
     wiped = b.tell("wiped", memory.wiped)
     recent = [b.past(w_en | stores, k) for k in range(1, WAIT + 1)]
-    any_recent = recent[0] | recent[1] | recent[2]
+    any_recent = b.tell("any_recent", recent[0] | recent[1] | recent[2])
     # The buffer is emptied of the wipe before anything is written.
-    is_open = wiped & b.past(wiped) & b.past(wiped, 2) & b.past(wiped, 3)
+    is_open = b.tell("open", wiped & b.past(wiped) & b.past(wiped, 2) & b.past(wiped, 3))
     b.assume(implies(~is_open, ~(w_en | stores | owned)))
     rested = ~b.past(phase) & ~b.past(phase, 2)
     b.assume((phase == ~b.past(phase)) | (~phase & ~any_recent & ~rested))
     waits = recent[0] & ~phase  # in the buffer, and not leaving it
-    b.assume(implies(w_en & waits, write["same"]))
+    b.assume(implies(w_en & waits, is_same))
     b.assume(implies(stores, owned & ~any_recent & ~w_en))
     b.assume(implies(w_en, ~owned))
     b.assume(implies(owned != b.past(owned), ~any_recent))
 
-    # What was written last, `last`, is in memory from the next phase 1 on.
+
+def is_kept(b: Bench, memory: Any, words: Any, place: Any, write: dict[str, Any]) -> None:
+    """What was written last, `last`, is in memory from the next phase 1 on."""
+    i, j, bank, half, address = place
+    m, p, link = b.m, memory.params, memory.link
+    layout, lane_bits = synapse_layout(p), exact_log2(p.lanes)
+    w_en, stores, phase = (b.shown[name] for name in ("w_en", "store_stb", "phase"))
+    wiped, any_recent = b.shown["wiped"], b.shown["any_recent"]
     named_by_link = b.past((link.row == i) & (link.column == j))
     by_link = b.tell("by_link", stores & named_by_link)
     by_unit = b.tell("by_unit", w_en & (write["row"] | write["column"]))
@@ -89,7 +105,7 @@ def bench(bug: Bug | None = None) -> Bench:
     with m.If(waiting & phase):
         m.d.sync += [last.eq(due), waiting.eq(0)]
     with m.If(by_link | by_unit):
-        m.d.sync += [waiting.eq(1), due.eq(Mux(by_link, Value.cast(value), of_row))]
+        m.d.sync += [waiting.eq(1), due.eq(Mux(by_link, Value.cast(link.value), of_row))]
     b.shown["last"], b.shown["waiting"] = last, waiting
     found = chosen(m, words, bank).word_select(half, layout.size)
     b.tell("in_memory", found)
@@ -104,8 +120,15 @@ def bench(bug: Bug | None = None) -> Bench:
     buffered = [b.inner(f"w_word_{k}", 2 * layout.size) for k in range(p.lanes)]
     zeros = (buffered[0] == 0) & (buffered[1] == 0) & (cleared.column == 0)
     b.check("wipes_all", implies(~wiped, zeros & b.inner("in_bank", p.lanes).all()))
-    b.check("empties", implies(is_open & ~any_recent, b.shown["inner_filled"] == 0))
+    b.check("empties", implies(b.shown["open"] & ~any_recent, b.shown["inner_filled"] == 0))
 
+
+def reads_it(b: Bench, memory: Any, read: dict[str, Any], place: Any) -> None:
+    """Whatever reads the synapse reads what was written last before it is addressed."""
+    (i, j), m, p, link = place, b.m, memory.params, memory.link
+    lane_bits = exact_log2(p.lanes)
+    owned, phase, wiped = (b.shown[name] for name in ("owned", "phase", "wiped"))
+    stores, any_recent, last = (b.shown[name] for name in ("store_stb", "any_recent", "last"))
     found_lanes = [Value.cast(memory.words[k]) for k in range(p.lanes)]
     alone = ~owned
     for k in range(1, READ_LATENCY + 2):
@@ -125,7 +148,6 @@ def bench(bug: Bug | None = None) -> Bench:
     for k in range(1, LINK_LATENCY + 1):
         steady &= b.past(owned & (link.row == i) & (link.column == j) & ~any_recent & ~stores, k)
     b.check("link_reads_the_last", implies(steady, Value.cast(link.stored) == last))
-    return b
 
 
 def block(b: Bench, p: CoreParams, name: str, port: Any, place: Any) -> dict[str, Any]:

@@ -189,6 +189,15 @@ def any_line(rate: int, receiver: Any = UartReceiver) -> Bench:
         is_read = (seen >> cycle[: rate.bit_length()] + k * rate)[0]
         b.check(f"bit_{7 - k}", implies(reads & (got > k), bits[7 - k] == is_read))
 
+    gives_frames(b, getter, rate, (seen, since, state, cycle))
+    return b
+
+
+def gives_frames(b: Bench, getter: Any, rate: int, now: tuple[Any, ...]) -> None:
+    """A byte is given if it was a frame, and then alone; a pause ends whatever was under way."""
+    m, half, most = b.m, rate // 2, FRAME * rate
+    seen, since, state, cycle = now
+    level, reads = seen[0], (state == DATA) | (state == STOP)
     valid, payload = b.tell("valid", getter.data.valid), b.tell("payload", getter.data.payload)
     comes = b.tell("comes", valid & ~b.past(valid))
     byte = Cat(*(seen[1 + (8 - k) * rate] for k in range(8)))
@@ -207,7 +216,6 @@ def any_line(rate: int, receiver: Any = UartReceiver) -> Bench:
     b.tell("high", high)
     b.check("no_longer_than_since", implies(state != IDLE, high < since))
     b.check("rests_after_a_pause", implies(high == most, state == IDLE))
-    return b
 
 
 def any_rates(trial: int, unit: Any = BaudRate) -> Bench:
