@@ -117,11 +117,22 @@ def takes_time(b: Bench, c: Any, state: Any, count: Any, group: Any) -> None:
     total = Mux(learns, learned + schedule.COLUMN_DRAIN, updated) + schedule.END
     b.check("ends_in_time", implies(is_in["END"], passed == total - schedule.END))
     b.check("end_is_told", c.end_stb == is_in["END"])
+    in_order(b, c, is_in, (learns, count, group))
+
+
+def in_order(b: Bench, c: Any, is_in: dict[str, Any], now: tuple[Any, Any, Any]) -> None:
+    """What was done in a tick by each of its phases."""
+    learns, count, group = now
+    rows, repeats, columns, waited, drained = (
+        b.shown[f"{name}_of_tick"] for name in ("rows", "repeats", "columns", "waited", "drained")
+    )
+    p = c.params
+    work = (rows > 0) | (waited > 0)
     b.check("rows_in_range", implies(is_in["ROWS"], (group < p.row_groups) & (rows > 0)))
-    b.check("drains_rows", implies(is_in["UPDATE"], drained == ((rows > 0) | (waited > 0))))
+    b.check("drains_rows", implies(is_in["UPDATE"], drained == work))
     early = is_in["LEAD"]
     nothing = ~drained & ~learns & (rows == 0) & (repeats == 0) & (columns == 0) & (waited == 0)
-    b.check("had_rows", implies(is_in["ROW_DRAIN"], (rows > 0) | (waited > 0)))
+    b.check("had_rows", implies(is_in["ROW_DRAIN"], work))
     b.check("repeats_rows", implies(is_in["ROW_REPEAT"], rows > 0))
     b.check("waits_in_real_time_alone", implies(~c.real_time, (waited == 0) & ~is_in["ROW_WAIT"]))
     b.check("begins_anew", implies(early, nothing))

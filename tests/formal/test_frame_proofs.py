@@ -48,14 +48,9 @@ def bench(bug: Bug | None = None, most: int = MOST) -> Bench:
     comes, byte = b.free("comes"), b.free("byte", 8)
     seek, address = b.free("seek_stb"), b.free("address", len(frame.address))
     onward, release = b.free("next_stb"), b.free("release_stb")
-    b.m.d.comb += [
-        line.valid.eq(comes),
-        line.payload.eq(byte),
-        frame.seek_stb.eq(seek),
-        frame.address.eq(address),
-        frame.next_stb.eq(onward),
-        frame.release_stb.eq(release),
-    ]
+    b.m.d.comb += [line.valid.eq(comes), line.payload.eq(byte)]
+    b.m.d.comb += [frame.seek_stb.eq(seek), frame.address.eq(address)]
+    b.m.d.comb += [frame.next_stb.eq(onward), frame.release_stb.eq(release)]
     b.assume(implies(seek | onward | release, frame.valid))
     taken = b.tell("taken", comes & line.ready)
     length, decodes, decoded, good, some = decoded_by(b, taken, byte, most)

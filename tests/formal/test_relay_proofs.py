@@ -79,21 +79,7 @@ def bench(bug: Bug | None = None) -> Bench:
     b.assume(implies(asked, read == delay))
     b.m.d.comb += relays.relay_delay.r_part[0].eq(read)
 
-    # One thing at a time: a scan, or the relays of one source after those of another.
-    rest = Signal(8, name="rest")
-    scan = Signal(8, name="scan")
-    scans = relays.params.relay_words + READ_LATENCY
-    b.m.d.sync += rest.eq(Mux(sets, schedule.RELAY * count, Mux(rest == 0, 0, rest - 1)))
-    b.m.d.sync += scan.eq(Mux(start, scans, Mux(scan == 0, 0, scan - 1)))
-    b.shown["rest"], b.shown["scan"] = rest, scan
-    free_for = Cat(*(b.past(rest != 0, k) for k in range(1, WRITTEN + 1))).any()
-    b.assume(implies(sets, (rest <= 1) & (scan == 0) & ~start & (count > 0)))
-    b.assume(implies(sets, (count <= p.max_delay) & (first + count <= p.n_relays)))
-    quiet = (rest == 0) & ~free_for & (scan == 0)
-    b.assume(implies(start, quiet & ~b.first))
-    same_tick = tick == b.past(tick)
-    b.assume(same_tick | (quiet & ~start & ~sets & ~b.past(start)))
-
+    rest, scan, scans = one_at_a_time(b, relays)
     due = b.tell("due", (tick[:ticks] + delay)[:ticks] == slot)
     own = b.tell("own", sets & (followed >= first) & (followed < first + count) & due)
     # What is scanned of the tick comes in the last cycles of the scan, a word in each.
@@ -119,6 +105,31 @@ def bench(bug: Bug | None = None) -> Bench:
     b.check("none_lost", implies(taken & wanted, seen["push"]))
     registers(b, relays, (first, count, sets, rest), (scan, scans), (followed, late))
     return b
+
+
+def one_at_a_time(b: Bench, relays: Any) -> tuple[Any, Any, int]:
+    """Assume one thing at a time: a scan, or the relays of a source after those of another.
+
+    Returns in how many cycles the relays of a source are set, or the words of a tick taken off, and
+    how many cycles that takes at first.
+    """
+    p = relays.params
+    tick, start, sets = (b.shown[name] for name in ("tick", "start_stb", "set_stb"))
+    first, count = b.shown["first"], b.shown["count"]
+    rest = Signal(8, name="rest")
+    scan = Signal(8, name="scan")
+    scans = p.relay_words + READ_LATENCY
+    b.m.d.sync += rest.eq(Mux(sets, schedule.RELAY * count, Mux(rest == 0, 0, rest - 1)))
+    b.m.d.sync += scan.eq(Mux(start, scans, Mux(scan == 0, 0, scan - 1)))
+    b.shown["rest"], b.shown["scan"] = rest, scan
+    free_for = Cat(*(b.past(rest != 0, k) for k in range(1, WRITTEN + 1))).any()
+    b.assume(implies(sets, (rest <= 1) & (scan == 0) & ~start & (count > 0)))
+    b.assume(implies(sets, (count <= p.max_delay) & (first + count <= p.n_relays)))
+    quiet = (rest == 0) & ~free_for & (scan == 0)
+    b.assume(implies(start, quiet & ~b.first))
+    same_tick = tick == b.past(tick)
+    b.assume(same_tick | (quiet & ~start & ~sets & ~b.past(start)))
+    return rest, scan, scans
 
 
 def ring(b: Bench, relays: Any, place: Any) -> Any:

@@ -135,7 +135,16 @@ def encoded(b: Bench, replies: Any, put: Any, ends: Any, at: Any) -> tuple[Any, 
         m.d.comb += expected.eq(Mux(low != 0, low, 1))
     b.tell("expected", expected)
 
-    # What is in the registers, and in memory of a frame that is not complete.
+    encodes(b, ends, at, (begun, zero, is_open))
+    return begun, expected, end
+
+
+def encodes(b: Bench, ends: Any, at: Any, body: tuple[Any, Any, Any]) -> None:
+    """What is in the registers while a body comes, and while its frame is ended."""
+    begun, zero, is_open = body
+    place, closed, found, code, crc = (
+        b.shown[name] for name in ("place", "closed", "found", "code", "crc_of_body")
+    )
     ending = Cat(*(b.past(ends, k + 1) for k in range(FRAMED)))
     state = sum((Mux(ending[k], k + 1, 0) for k in range(FRAMED)), start=Const(0, 3))
     b.check("ends_one_body", (ending & (ending - 1)[:FRAMED]) == 0)
@@ -152,7 +161,6 @@ def encoded(b: Bench, replies: Any, put: Any, ends: Any, at: Any) -> tuple[Any, 
     b.check("closes", implies(closed, (zero > at) & (code > 0) & (found == 0)))
     b.check("is_open", implies(at < place, implies(is_open, zero == at)))
     b.check("is_no_zero", implies(found != 0, zero != at))
-    return begun, expected, end
 
 
 def sent_frames(

@@ -26,7 +26,7 @@ SHAPE: Shape = signed(8)
 def bench(lanes: int, part_lanes: int, probed: bool, bug: Bug | None = None) -> Bench:
     """Follow any one element, while unit and link read and write at any time."""
     b = Bench()
-    m, size = b.m, 4 * lanes
+    size = 4 * lanes
     port = StatePort(SHAPE, lanes, size, part_lanes, probed=probed)
     element = b.fixed("followed", range(size))
     bits = exact_log2(lanes)
@@ -40,13 +40,21 @@ def bench(lanes: int, part_lanes: int, probed: bool, bug: Bug | None = None) -> 
     unit: Any = StateMemory
     names = {"Memory": one_word}
     memory = b.unit((replaced(unit, **names) if bug is None else bug.seeded(unit, **names))(port))
-    own, link = memory.unit, memory.link
+    connected(b, memory)
+    last, writes = kept(b, memory, word, (element, lane, address))
+    reads_it(b, memory, (element, lane, address), (last, writes))
+    return b
+
+
+def connected(b: Bench, memory: Any) -> None:
+    """Let unit and link do anything; who does not write gives 0."""
+    m, own, link, lanes = b.m, memory.unit, memory.link, memory.lanes
     r_address, w_address = (
         b.free("r_address", len(own.r_address)),
         b.free("w_address", len(own.w_address)),
     )
     w_en, part = b.free("w_en", lanes), b.free("part", len(own.part))
-    written = b.free("written", layout.size)
+    written = b.free("written", lanes * SHAPE.width)
     owned, shown = b.free("owned"), b.free("shown")
     place, value = b.free("element", len(link.element)), b.free("value", SHAPE)
     stores, clears = b.free("write_stb"), b.free("clear_stb")
@@ -67,6 +75,14 @@ def bench(lanes: int, part_lanes: int, probed: bool, bug: Bug | None = None) -> 
         b.assume(implies(~w_en[k] | owned, written.word_select(k, SHAPE.width) == 0))
     b.assume(implies(~owned | ~(stores | clears), value == 0))
 
+
+def kept(b: Bench, memory: Any, word: Any, followed: Any) -> tuple[Any, Any]:
+    """Return what was written last, and whether the word of the element is written now."""
+    element, lane, address = followed
+    m, own, link = b.m, memory.unit, memory.link
+    bits, owned = exact_log2(memory.lanes), link.owned
+    place, stores, clears = link.element, link.write_stb, link.clear_stb
+    w_en, w_address, written = own.w_en, own.w_address, Value.cast(own.w_data)
     by_unit = ~owned & (w_en >> lane)[0] & (w_address == address)
     same_word = place[bits:] == address
     by_link = owned & ((stores & (place == element)) | (clears & same_word))
@@ -75,27 +91,35 @@ def bench(lanes: int, part_lanes: int, probed: bool, bug: Bug | None = None) -> 
     with m.If(by_unit):
         m.d.sync += last.eq(written.word_select(lane, SHAPE.width))
     with m.Elif(by_link):
-        m.d.sync += last.eq(value)
+        m.d.sync += last.eq(link.value)
     b.check("is_kept", word.word_select(lane, SHAPE.width) == last)
     writes = (~owned & w_en.any() & (w_address == address)) | (
         owned & (stores | clears) & same_word
     )
+    return last, writes
 
-    reads = b.past(~owned & (r_address == address) & ~writes, READ_LATENCY) & b.past(shown)
+
+def reads_it(b: Bench, memory: Any, followed: Any, written: Any) -> None:
+    """Whoever reads the element in a cycle in which its word is not written reads the last."""
+    (element, lane, address), (last, writes) = followed, written
+    own, link, port = memory.unit, memory.link, memory.port
+    bits, of_part = exact_log2(port.lanes), exact_log2(port.part_lanes)
+    owned, shown = link.owned, link.shown
+    reads = b.past(~owned & (own.r_address == address) & ~writes, READ_LATENCY) & b.past(shown)
     found = Value.cast(own.r_data).word_select(lane, SHAPE.width)
     then = b.past(last, READ_LATENCY)
     b.check("unit_reads_the_last", implies(reads, found == then))
-    of_part = exact_log2(part_lanes)
     parts = lane[of_part:] if bits > of_part else Const(0)
     within = lane[:of_part] if of_part else Const(0)
     in_part = Value.cast(own.r_part).word_select(within, SHAPE.width)
-    b.check("its_part_has_it", implies(reads & ~b.past(owned) & (part == parts), in_part == then))
-    asks = owned & (place == element)
-    steady = asks & b.past(asks) if not probed else b.past(owned)
+    b.check(
+        "its_part_has_it", implies(reads & ~b.past(owned) & (own.part == parts), in_part == then)
+    )
+    asks = owned & (link.element == element)
+    steady = asks & b.past(asks) if not port.probed else b.past(owned)
     answers = steady & b.past(asks & ~writes, READ_LATENCY) & b.past(shown)
     b.check("link_reads_the_last", implies(answers, link.stored.as_unsigned() == then))
     b.check("link_reads_0_else", implies(~b.past(shown) & ~b.first, link.stored == 0))
-    return b
 
 
 BUGS = [
@@ -112,7 +136,7 @@ BUGS = [
 
 
 @pytest.mark.parametrize("probed", [False, True])
-@pytest.mark.parametrize(("lanes", "part_lanes"), [(4, 4), (4, 2), (1, 1)])
+@pytest.mark.parametrize(("lanes", "part_lanes"), bulk_but([(4, 2)], [(4, 4), (4, 2), (1, 1)]))
 def test_every_element_reads_as_it_was_written_last(
     lanes: int, part_lanes: int, probed: bool
 ) -> None:

@@ -9,8 +9,13 @@ from support.provers import Refuted, prove_by_induction
 from support.rungs import bulk_but
 from support.seeded import Bug, named
 
-from spiketwin.hdl.gateware.line.uart import RATE_WIDTH, UartReceiver, UartTransmitter
-from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
+from spiketwin.hdl.gateware.line.uart import (
+    RATE_WIDTH,
+    BaudRate,
+    UartReceiver,
+    UartTransmitter,
+)
+from spiketwin.hdl.spec.protocol import BAUD_TRIAL_CYCLES, MIN_CYCLES_PER_BIT
 
 FRAME = 10
 """Bits of a byte on the line: a start bit, the byte, a stop bit."""
@@ -184,6 +189,15 @@ def any_line(rate: int, receiver: Any = UartReceiver) -> Bench:
         is_read = (seen >> cycle[: rate.bit_length()] + k * rate)[0]
         b.check(f"bit_{7 - k}", implies(reads & (got > k), bits[7 - k] == is_read))
 
+    gives_frames(b, getter, rate, (seen, since, state, cycle))
+    return b
+
+
+def gives_frames(b: Bench, getter: Any, rate: int, now: tuple[Any, ...]) -> None:
+    """A byte is given if it was a frame, and then alone; a pause ends whatever was under way."""
+    m, half, most = b.m, rate // 2, FRAME * rate
+    seen, since, state, cycle = now
+    level, reads = seen[0], (state == DATA) | (state == STOP)
     valid, payload = b.tell("valid", getter.data.valid), b.tell("payload", getter.data.payload)
     comes = b.tell("comes", valid & ~b.past(valid))
     byte = Cat(*(seen[1 + (8 - k) * rate] for k in range(8)))
@@ -202,6 +216,35 @@ def any_line(rate: int, receiver: Any = UartReceiver) -> Bench:
     b.tell("high", high)
     b.check("no_longer_than_since", implies(state != IDLE, high < since))
     b.check("rests_after_a_pause", implies(high == most, state == IDLE))
+
+
+def any_rates(trial: int, unit: Any = BaudRate) -> Bench:
+    """Change the rate whenever none is on trial, as the request for it is a good frame itself."""
+    b, initial = Bench(), 7
+    m, rate = b.m, b.unit(unit(initial, trial))
+    changes, wanted = b.free("changes"), b.free("wanted", RATE_WIDTH)
+    good = b.free("good_frame")
+    m.d.comb += [rate.change_stb.eq(changes), rate.wanted.eq(wanted)]
+    m.d.comb += rate.good_frame_stb.eq(good)
+    tried, chosen = Signal(range(trial + 1), name="tried"), Signal(RATE_WIDTH, name="chosen")
+    trying = Signal(name="trying")
+    falls = b.tell("falls", trying & (tried == trial - 1) & ~good)
+    b.assume(~(changes & trying))
+    m.d.sync += tried.eq(tried + 1)
+    with m.If(changes):
+        m.d.sync += [trying.eq(1), tried.eq(0), chosen.eq(wanted)]
+    with m.Elif(good | falls):
+        m.d.sync += trying.eq(0)
+    known = Signal(name="was_changed")
+    with m.If(changes | falls):
+        m.d.sync += known.eq(changes)
+    b.shown["trying"], b.shown["tried"] = trying, tried
+    b.check("rate", rate.cycles_per_bit == Mux(known, chosen, initial))
+    b.check("tries_what_is_new", implies(trying, known))
+    counts = b.inner("cycle", range(trial)) == tried
+    b.check("counts", implies(trying, counts & (tried < trial)))
+    calm = ~trying & ~b.past(trying)
+    b.check("counts_anew", implies(calm, b.shown["inner_cycle"] == 0))
     return b
 
 
@@ -223,6 +266,12 @@ NOISE_BUGS = [
     Bug("a glitch begins a byte", "bit_over & ~level", "bit_over"),
     Bug("a byte begins without an edge", "restart.eq(~before | level)", "restart.eq(level)"),
 ]
+RATE_BUGS = [
+    Bug("a good frame does not end a trial", "m.d.sync += on_trial.eq(0)", "pass"),
+    Bug("a trial goes on from the one before", "Mux(on_trial, next_cycle, 0)", "next_cycle"),
+    Bug("a rate that is not followed stays", "rate.eq(self.initial), on_trial.eq(0)",
+        "on_trial.eq(0)"),
+]  # fmt: skip
 LONGEST = FRAME * 5 + 8
 """Cycles in which every one of the bugs can be seen."""
 
@@ -234,6 +283,17 @@ def test_a_byte_arrives_as_it_was_sent() -> None:
 @pytest.mark.parametrize("rate", [4, 5])
 def test_what_is_no_byte_is_dropped(rate: int) -> None:
     prove_by_induction(any_line(rate), CYCLES)
+
+
+def test_a_rate_falls_back_unless_a_good_frame_comes_in_time() -> None:
+    prove_by_induction(any_rates(16), CYCLES)
+    prove_by_induction(any_rates(BAUD_TRIAL_CYCLES), CYCLES)
+
+
+@pytest.mark.parametrize("bug", bulk_but(RATE_BUGS[:1], RATE_BUGS), ids=named)
+def test_a_seeded_bug_of_the_rate_is_found(bug: Bug) -> None:
+    with pytest.raises(Refuted, match="does not hold in cycle"):
+        prove_by_induction(any_rates(8, bug.seeded(BaudRate)), 24)
 
 
 @pytest.mark.parametrize("bug", bulk_but(SENDER_BUGS[:2], SENDER_BUGS), ids=named)

@@ -151,7 +151,14 @@ class Emitted:
             "rests_if_none_is_left",
             implies(rested, ~b.past(w.axon_due | w.neuron_valid) & ~unsettled),
         )
-        # What is in the registers.
+        self._check_registers((first, count, group), (now, again, follows, done))
+
+    def _check_registers(self, element: tuple[Any, ...], source: tuple[Any, ...]) -> None:
+        """What is in the registers while the rows of a source begin."""
+        b, w = self.b, self.w
+        p, lane_bits = w.params, exact_log2(w.params.lanes)
+        (first, count, group), (now, again, follows, done) = element, source
+        under_way = (self.state == READS) | (self.state == FIRST) | (self.state == NEXT)
         left, after = b.inner("left", len(count)), b.inner("after", WALK_FIRST_BITS)
         next_one = (self.state == NEXT) & follows
         own = (left == count - done) & (after == first + done) & (done > 0) & (done < count)
