@@ -127,8 +127,7 @@ class Runner:
     ) -> None:
         params, tick_period = identity.params, plan.tick_period
         self.broken_off = False
-        self.missed_deadlines = 0
-        self.late_events = 0
+        self.missed_deadlines = self.late_events = 0
         self.saturations: Saturations | None = None
         self.plan = plan
         self.ticks = plan.runs * plan.ticks
@@ -165,9 +164,8 @@ class Runner:
         self._finished = 0
         self._started = 0
         self._done = 0
-        self._until = 0
+        self._until = self._received = 0
         self._run = -1
-        self._received = 0
         self._free_running_fetch = self._fetch_within(ANY_WAIT)
         self._fetches = 0
         self._answered = 0

@@ -869,6 +869,19 @@ def _take_due(s: State, t: Table, r: Settings, z: Sizes, now: int) -> np.int32:
 
 
 @inlined
+def _deliver_constants(s: State, t: Table, r: Settings, z: Sizes, c: Schedule, log: Log) -> int:
+    """Deliver what is constant, all of a projection at once; return the cycles of all together."""
+    cycles = int(np.int64(0))
+    for k in range(t.active.size):
+        if t.active[k]:
+            log.saturations[I_SYN] += _deliver_constant(s, t, r, z, k)
+            cycles += c.constant[k]
+    if cycles:
+        cycles += c.with_constant
+    return cycles
+
+
+@inlined
 def _deliver_constant(s: State, t: Table, r: Settings, z: Sizes, k: int) -> np.int32:
     """Deliver all spikes of a constant projection; return how many currents saturate."""
     begin = t.projection_target[k] * t.lanes
@@ -1304,13 +1317,7 @@ def _deliver_all(
         if table is not None:
             owed.arrive(Table(*table).arrived, s.i_syn)
     if table is not None:
-        t = Table(*table)
-        for k in range(t.active.size):
-            if t.active[k]:
-                log.saturations[I_SYN] += _deliver_constant(s, t, r, z, k)
-                constant += c.constant[k]
-    if constant:
-        constant += c.with_constant
+        constant = _deliver_constants(s, Table(*table), r, z, c, log)
     return digest, event, c.lead + (c.with_rows + rows + constant if rows else c.without_rows)
 
 
