@@ -31,9 +31,12 @@ from spiketwin.cosim.explore.objectives import KNOWN
 from spiketwin.cosim.explore.results import Exploration
 from spiketwin.cosim.report.result import ComparisonResult
 from spiketwin.cosim.trials.bench_figures import BenchResult, PeersResult
+from spiketwin.cosim.trials.coverage.campaign import waivers
+from spiketwin.cosim.trials.coverage.results import CoverageResult
 from spiketwin.cosim.trials.doctor import Examination
 from spiketwin.cosim.trials.fuzz.results import FuzzResult
 from spiketwin.cosim.trials.mutants import MutantsResult
+from spiketwin.cosim.trials.mutation.results import MutationResult
 from spiketwin.cosim.trials.selftest import Report
 from spiketwin.cosim.trials.verify.results import VerifyResult
 from spiketwin.firmware.board import board
@@ -101,9 +104,11 @@ PAGES: Final = (
     "README.md",
     "docs/architecture.md",
     "docs/boards.md",
+    "docs/coverage.md",
     "docs/explore.md",
     "docs/ledger.md",
     "docs/link-program.md",
+    "docs/mutants.md",
     "docs/parameters.md",
     "docs/protocol.md",
     "docs/pynn.md",
@@ -813,6 +818,85 @@ def _evidence() -> str:
         ),
     ]  # fmt: skip
     return _table(("what", "figure", "command"), rows)
+def _stored(name: str) -> dict[str, Any]:
+    """Return figures that are stored in docs/."""
+    figures: dict[str, Any] = json.loads((ROOT / "docs" / name).read_text(encoding="utf-8"))
+    return figures
+
+
+def _mutants() -> str:
+    """Make a table of what `spiketwin bench --mutants NUMBER` has found: of each unit."""
+    found = _stored("mutants.json")
+    rows = [
+        (f"`{unit}`", str(counts["mutants"]), str(counts["killed"]))
+        for unit, counts in found["units"].items()
+    ]
+    rows.append(("all", str(found["mutants"]), str(found["killed"])))
+    trials = [(name, str(count)) for name, count in found["by_trial"].items()]
+    head = ("unit", "mutants", "killed (simulated)")
+    return f"{_table(head, rows)}\n\n{_table(('told first by', 'mutants'), trials)}"
+
+
+def _survivors() -> str:
+    """Make a table of the mutants that no trial tells."""
+    rows = [
+        (f"`{each['unit']}`", str(each["line"] or "–"), each["operator"], _code(each["text"]))
+        for each in _stored("mutants.json")["list"]
+        if each["killed_by"] is None
+    ]
+    return _table(("unit", "line", "change", "where"), rows)
+
+
+def _code(verilog: str) -> str:
+    text = verilog.replace("|", "\\|")
+    return f"`{text[:77]}…`" if len(text) > 78 else f"`{text}`"
+
+
+_NOT_STORED: Final = "No figures are stored yet."
+
+
+def _covered() -> dict[str, Any]:
+    """Return the stored figures of coverage; empty if there are none yet."""
+    is_stored = (ROOT / "docs/coverage.json").is_file()
+    return _stored("coverage.json") if is_stored else {}
+
+
+def _coverage() -> str:
+    """Make a table of what `spiketwin bench --coverage` has found: of each unit."""
+    if not (found := _covered()):
+        return _NOT_STORED
+    kinds = ("line", "branch", "toggle")
+    rows = [
+        (name, *(_share(unit["covered"][kind], unit["points"][kind]) for kind in kinds))
+        for name, unit in [
+            *((f"`{name}`", unit) for name, unit in found["units"].items()),
+            ("all", found["total"]),
+        ]
+    ]
+    return _table(("unit", *kinds), rows)
+
+
+def _share(covered: int, points: int) -> str:
+    # Rounded down: 100 % is all.
+    return f"{covered * 1000 // points / 10} % of {points:,}" if points else "–"
+
+
+def _waivers() -> str:
+    """Make a table of the waivers, and of how many points each is for."""
+    waived = _covered().get("waived", {})
+    rows = [(each.name, str(waived.get(each.name, "–")), each.reason) for each in waivers()]
+    return _table(("waiver", "points", "reason"), rows) if rows else "Nothing."
+
+
+def _not_reached() -> str:
+    """Make a table of the lines and branches that were not reached."""
+    if not (found := _covered()):
+        return _NOT_STORED
+    rows = [
+        (each["bench"], f"`{each['unit']}`", each["what"], _code(each["text"]))
+        for each in found["list"]
+    ]
+    return _table(("design", "unit", "branch", "where"), rows)
 
 
 def _rungs() -> str:
@@ -855,6 +939,8 @@ _RESULTS: Final[dict[str, type[Result]]] = {
     "fuzz": FuzzResult,
     "bench": BenchResult,
     "bench --mutants": MutantsResult,
+    "bench --mutants 440": MutationResult,
+    "bench --coverage": CoverageResult,
     "bench --peers": PeersResult,
 }
 """What each command writes with ``--json``."""
@@ -1029,6 +1115,8 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "compare-files": _modules("cosim/spiketwin/cosim/compare"),
     "digits-files": _modules("cosim/spiketwin/cosim/digits"),
     "trial-files": _modules("cosim/spiketwin/cosim/trials"),
+    "mutation-files": _modules("cosim/spiketwin/cosim/trials/mutation"),
+    "coverage-files": _modules("cosim/spiketwin/cosim/trials/coverage"),
     "verify-files": _modules("cosim/spiketwin/cosim/trials/verify"),
     "peers-files": _modules("cosim/spiketwin/cosim/trials/peers"),
     "demo-files": _modules("cosim/spiketwin/cosim/demo"),
@@ -1055,6 +1143,11 @@ BLOCKS: Final[dict[str, Callable[[], str]]] = {
     "peers": _peers,
     "claims": _claims,
     "evidence": _evidence,
+    "mutants": _mutants,
+    "survivors": _survivors,
+    "coverage": _coverage,
+    "waivers": _waivers,
+    "not-reached": _not_reached,
 }
 """What can be generated, by name."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -13,11 +14,20 @@ from rich.table import Table
 from spiketwin.cosim.trials import bench as figures_of
 from spiketwin.cosim.trials import mutants
 from spiketwin.cosim.trials.bench_figures import BenchResult, PeersResult, shown
+from spiketwin.cosim.trials.coverage import campaign as coverage
+from spiketwin.cosim.trials.coverage.recorded import KINDS
+from spiketwin.cosim.trials.coverage.results import CoverageResult
 from spiketwin.cosim.trials.mutants import MutantsResult
+from spiketwin.cosim.trials.mutation.campaign import Campaign
+from spiketwin.cosim.trials.mutation.results import MutationResult
 from spiketwin.cosim.trials.peers import measuring as peers
 from spiketwin.host.cli import options, progress
 from spiketwin.host.cli.outcome import CHECK_FAILED
 from spiketwin.host.progress import Stages
+from spiketwin.host.threads import MOST_THREADS, checked_threads
+
+_MOST_MUTANTS: Final = 100_000
+_SEED: Final = 0
 
 
 @click.command(
@@ -25,15 +35,26 @@ from spiketwin.host.progress import Stages
     "spiketwin bench\n"
     "spiketwin bench --json bench.json\n"
     "spiketwin bench --mutants --json mutants.json\n"
+    "spiketwin bench --mutants 400 --workers 2 --json mutants.json\n"
+    "spiketwin bench --coverage --json coverage.json\n"
     "spiketwin bench --peers --json peers.json"
 )
 @click.option(
     "--mutants",
     "seeded",
-    is_flag=True,
+    is_flag=False,
+    flag_value=0,
+    type=click.IntRange(0, _MOST_MUTANTS),
+    metavar="[NUMBER]",
     help="Instead, break the gateware in twenty places, one at a time, and see whether "
     "`spiketwin compare` names each by tick, neuron or synapse, and field. Takes some minutes; "
-    "status 1 if one is missed.",
+    "status 1 if one is missed. With a number, change so many places by rule, in all units, and "
+    "see which trial is the first to tell each.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_THREADS),
+    help="With a number of mutants: processes that try them. Default: the processors there are.",
 )
 @click.option(
     "--peers",
@@ -43,30 +64,55 @@ from spiketwin.host.progress import Stages
     "on one processor. Installs them into an environment of their own, once. Takes about ten "
     "minutes.",
 )
+@click.option(
+    "--coverage",
+    "covering",
+    is_flag=True,
+    help="Instead, see which lines, branches and bits of the gateware the trials of mutants run "
+    "through, by unit. Takes some minutes.",
+)
 @options.json_file
-def bench(seeded: bool, beside: bool, json_file: Path | None) -> None:
+def bench(
+    seeded: int | None,
+    workers: int | None,
+    beside: bool,
+    covering: bool,
+    json_file: Path | None,
+) -> None:
     """Measure the project's own performance on this machine.
 
     Counts of cycles are exact and the same everywhere. What takes time is measured in turns with
     what it is compared to, so the ratios hold where the seconds do not. A busy machine spoils
     both: run nothing else.
     """
-    if seeded and beside:
-        raise click.UsageError("--mutants and --peers are two measurements: call bench for each")
+    if (seeded is not None) + beside + covering > 1:
+        raise click.UsageError(
+            "--mutants, --peers and --coverage are measurements of their own: call bench for each"
+        )
+    if workers is not None and not seeded:
+        raise click.UsageError("--workers is for --mutants NUMBER: leave it out, or add that")
     console = options.console()
     outputs = options.Outputs()
     measure: Callable[[Stages], Any] = figures_of.measure
     table: Callable[[Any], Table] = _table
     if beside:
         measure, table = peers.measure, _peers_table
-    if seeded:
+    if seeded == 0:
         measure, table = mutants.measure, _mutants_table
+    elif covering:
+        measure, table = coverage.measure, _coverage_table
+    elif seeded:
+        table = _mutation_table
     with progress.shown(console) as display:
+        if seeded:
+            campaign = Campaign(seeded, _SEED, checked_threads(workers))
+            steps = functools.partial(display, "mutants")
+            measure = functools.partial(campaign.run, progress=steps)
         found = measure(display.stage)
     outputs.json(json_file, found)
     console.print(table(found))
     outputs.check()
-    if seeded and found.mutants.named != found.mutants.seeded:
+    if seeded == 0 and found.mutants.named != found.mutants.seeded:
         raise click.exceptions.Exit(CHECK_FAILED)
 
 
@@ -113,6 +159,30 @@ def _mutants_table(result: MutantsResult) -> Table:
         f"{found.named} of {found.seeded} named (simulated), the slowest in "
         f"{found.slowest_seconds:.2f} s (measured)"
     )
+    return table
+
+
+def _mutation_table(found: MutationResult) -> Table:
+    table = Table("unit", box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("mutants", "killed"):
+        table.add_column(title, justify="right")
+    for unit, counts in found.units.items():
+        table.add_row(unit, str(counts["mutants"]), str(counts["killed"]))
+    for each in found.survivors:
+        table.add_row(f"{each.unit}:{each.line} {each.operator}: {each.text}", "1", "0")
+    table.caption = f"{found.killed} of {found.mutants} killed (simulated)"
+    return table
+
+
+def _coverage_table(found: CoverageResult) -> Table:
+    table = Table("unit", box=SIMPLE_HEAD, pad_edge=False)
+    for kind in KINDS:
+        table.add_column(kind, justify="right")
+    for name, unit in {**found.units, "all": found.total}.items():
+        table.add_row(name, *(f"{unit.covered[kind]} of {unit.points[kind]}" for kind in KINDS))
+    for each in found.list:
+        table.add_row(f"{each.bench} {each.unit} {each.what}: {each.text}")
+    table.caption = f"points covered (simulated); waived: {sum(found.waived.values())}"
     return table
 
 

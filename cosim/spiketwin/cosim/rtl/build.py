@@ -14,6 +14,7 @@ from typing import Final
 
 from spiketwin.cosim.netlist import mapping
 from spiketwin.cosim.rtl import compiling, ports, toolchain
+from spiketwin.cosim.rtl.instrument import Instrument
 from spiketwin.hdl import builds
 from spiketwin.hdl.gateware.levels import TOP_OF
 from spiketwin.hdl.spec.errors import SpiketwinError, TargetError
@@ -32,6 +33,7 @@ _HARNESS: Final = Path(__file__).with_name("harness.cpp")
 _CORE_HARNESS: Final = Path(__file__).with_name("core_harness.cpp")
 _PACKAGE: Final = ("spiketwin", "hdl")
 _LIBRARY: Final = "libcore.so"
+_EMITTED: Final = "emitted.v"
 _LOG: Final = "build.log"
 _BUILDING: Final = "building the RTL"
 
@@ -80,6 +82,8 @@ class Design:
     power_up:
         Seed of what memories without initial contents hold at power-up, and the registers behind
         them: anything, as on a chip. 1…2**31 - 1; None for 0 in all of them.
+    instrument:
+        What is added to the RTL; None for nothing.
 
     Raises
     ------
@@ -96,6 +100,7 @@ class Design:
     gateware: str | None = None
     waves: bool = False
     power_up: int | None = None
+    instrument: Instrument | None = None
 
     def __post_init__(self) -> None:
         self._check_level()
@@ -131,6 +136,7 @@ class Design:
         shape = asdict(self)
         # One library serves all seeds.
         shape["power_up"] = self.power_up is not None
+        shape["instrument"] = None if self.instrument is None else self.instrument.key()
         if shape.pop("gateware") is None:
             gateware = builds.gateware_sources()
         else:
@@ -182,6 +188,17 @@ def library(design: Design, report: Callable[[str], None] = report_on_stderr) ->
     return built("rtl", digest, build) / _LIBRARY
 
 
+def emitted(design: Design) -> str:
+    """Return the Verilog of a design before its instrument was added, building it if need be.
+
+    Raises
+    ------
+    TargetError
+        As `library`.
+    """
+    return library(design).with_name(_EMITTED).read_text("utf-8")
+
+
 def built(kind: str, digest: str, build: Callable[[Path], None]) -> Path:
     """Call `builds.built_once`, and turn its errors into those that the host knows.
 
@@ -202,20 +219,26 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
     sources = _emit(design, digest, folder, environment)
     waves = ["--trace"] if design.waves else []
     power_up = () if design.power_up is None else _POWER_UP
+    added = design.instrument
     command = [
-        "verilator", *_FLAGS, *power_up, *waves, "--top-module", TOP_OF[design.level],
+        "verilator", *_FLAGS, *power_up, *waves, *(added.options if added else ()),
+        "--top-module", TOP_OF[design.level],
         "-Mdir", str(objects), *sources,
     ]  # fmt: skip
     builds.run_tool(_BUILDING, command, log, environment=environment)
     # A copy, as the package may lie in a path with a blank, which make cannot handle.
-    shutil.copy(design.harness, objects)
+    for source in (design.harness, *(added.sources if added else ())):
+        shutil.copy(source, objects)
     # Only a netlist has a reset, as the hardware has. A board begins by itself, some time later.
     reset = () if design.family is None else ("-DSPIKETWIN_RESET",)
     if design.image is not None:
         reset = (f"-DSPIKETWIN_START_CYCLES={mapping.start_cycles(design.clock_hz)}",)
     compiler = compiling.Compiler(
         what=_BUILDING, kind=compiling.LIBRARY, waves=design.waves,
-        options=(f"-DSPIKETWIN_{design.level.upper()}", *reset, "-I.."),
+        options=(
+            f"-DSPIKETWIN_{design.level.upper()}", *reset, "-I..",
+            *(added.definitions if added else ()),
+        ),
         environment=environment, log=log,
     )  # fmt: skip
     of_cells = design.family is not None or design.image is not None
@@ -238,6 +261,7 @@ def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]
     if design.family is None:
         arguments["reset"] = False  # not needed: every register has an initial value
         arguments["zeros"] = design.power_up is None
+        arguments["sources"] = design.instrument is not None
     with (folder / name).open("wb") as text:
         if design.gateware is not None:
             # First on the path, so that it is found before the installed package.
@@ -248,6 +272,10 @@ def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]
             _BUILDING, emission, log,
             environment=environment, output=text, stdin=json.dumps(arguments),
         )  # fmt: skip
+    if design.instrument is not None:
+        verilog = (folder / name).read_text("utf-8")
+        (folder / _EMITTED).write_text(verilog, "utf-8")
+        (folder / name).write_text(design.instrument.edited(verilog), "utf-8")
     if design.family is None:
         settings = (
             ports.write_settings(design.params, folder) if design.level not in LINK_LEVELS else []

@@ -16,6 +16,7 @@ from spiketwin.cosim.rtl.build import (
     library,
     report_on_stderr,
 )
+from spiketwin.cosim.rtl.instrument import Instrument
 from spiketwin.hdl.spec.errors import SpiketwinError
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import MIN_CYCLES_PER_BIT
@@ -40,7 +41,7 @@ class Engine:
 
     Parameters
     ----------
-    params, level, cycles_per_bit, clock_hz, family, image, gateware, waves, power_up:
+    params, level, cycles_per_bit, clock_hz, family, image, gateware, waves, power_up, instrument:
         The design to simulate, see `build.Design`; built on first use.
     report:
         Called with one line before a build begins.
@@ -68,12 +69,13 @@ class Engine:
         gateware: str | None = Design.gateware,
         waves: bool = Design.waves,
         power_up: int | None = Design.power_up,
+        instrument: Instrument | None = Design.instrument,
         report: Callable[[str], None] = report_on_stderr,
     ) -> None:
         design = Design(
             params=params, level=level, cycles_per_bit=cycles_per_bit, clock_hz=clock_hz,
-            family=family, image=image, gateware=gateware, waves=waves,
-            power_up=power_up,
+            family=family, image=image, gateware=gateware, waves=waves, power_up=power_up,
+            instrument=instrument,
         )  # fmt: skip
         if level not in LINK_LEVELS:
             raise DesignError(f"level must be {' or '.join(LINK_LEVELS)}, not {level!r}")

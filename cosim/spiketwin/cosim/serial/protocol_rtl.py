@@ -82,6 +82,7 @@ def _engine(design: Design) -> Engine:
         gateware=design.gateware,
         waves=design.waves,
         power_up=design.power_up,
+        instrument=design.instrument,
     )
 
 

@@ -66,6 +66,7 @@ def verilog(
     prefix: str = "",
     reset: bool = True,
     zeros: bool = True,
+    sources: bool = False,
 ) -> str:
     """Return the Verilog of a device or of its core alone, free of warnings of Verilator.
 
@@ -93,6 +94,8 @@ def verilog(
     zeros:
         Whether memories without other initial values begin with 0. If not, the text leaves open
         what they hold.
+    sources:
+        Whether attributes ``src`` name the lines of the gateware that parts come from.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def verilog(
     # The names of all other modules begin with that of the top, so that they have the prefix, too.
     with _zeros_left_out():
         text: str = verilog_backend.convert(
-            design, name=prefix + top, emit_src=False,
+            design, name=prefix + top, emit_src=sources,
             missing_domain=lambda name: ClockDomain(name, reset_less=not reset),
         )  # fmt: skip
     # Dots and colons in a name break wave viewers. Verilator leaves names with a leading _ out.

@@ -1,0 +1,105 @@
+"""The points of a design that can be covered, and how often each was."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from spiketwin.cosim.rtl.instrument import Instrument
+
+KINDS: Final = ("line", "branch", "toggle")
+_RECORDER: Final = Path(__file__).with_name("recorder.cpp")
+_HEAD: Final = 'import "DPI-C" function void spiketwin_covered();\n'
+_END: Final = "  final spiketwin_covered();\n"
+_POINT: Final = re.compile(r"^C '(.*)' (\d+)$", re.MULTILINE)
+_DUMMY: Final = "dump_module"
+_MODULE: Final = re.compile(r"module \\?(\S+) ?\(")
+_SOURCE: Final = re.compile(r"/gateware/(\w[\w/]*\.py):\d+")
+
+
+@dataclass(frozen=True)
+class Recorded(Instrument):
+    """A design that records its coverage."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What Verilator is to record; lines include branches."""
+        return ("--coverage-line", "--coverage-toggle")
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The C++ that writes it to a file."""
+        return (_RECORDER,)
+
+    def edited(self, verilog: str) -> str:
+        """Return the Verilog that has it written when the simulation ends."""
+        lines = verilog.splitlines(keepends=True)
+        last = max(k for k, line in enumerate(lines) if line.startswith("endmodule"))
+        return "".join([_HEAD, *lines[:last], _END, *lines[last:]])
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place of the Verilog that can be covered, in all instances of its module.
+
+    Attributes
+    ----------
+    kind:
+        One of `KINDS`.
+    module:
+        The module.
+    line:
+        Line of the Verilog.
+    what:
+        The signal and its bit, or the branch.
+    """
+
+    kind: str
+    module: str
+    line: int
+    what: str
+
+
+def points(files: Iterable[Path], verilog: str) -> Counter[Point]:
+    """Return all points of a design with the number of times that each was reached.
+
+    Branches that Yosys writes only so that a block is evaluated are left out.
+
+    Parameters
+    ----------
+    files:
+        Files that `Recorded` wrote, of the same design.
+    verilog:
+        The Verilog that was built.
+    """
+    lines = verilog.splitlines()
+    found: Counter[Point] = Counter()
+    for file in files:
+        for text, count in _POINT.findall(file.read_text("utf-8")):
+            fields = dict(part.split("\x02", 1) for part in text.split("\x01") if part)
+            kind, _, module = fields["page"].partition("/")
+            kind, number = kind.removeprefix("v_"), int(fields["l"])
+            if kind in KINDS and _DUMMY not in lines[number - 1]:
+                found[Point(kind, module, number, fields["o"])] += int(count)
+    return found
+
+
+def units_of(verilog: str) -> dict[str, str]:
+    """Return the unit that each module of a text comes from, by the name of the module.
+
+    A unit is a file of the gateware, below ``gateware/``: the one that most lines come from.
+    """
+    units: dict[str, str] = {}
+    name, files = "", Counter[str]()
+    for line in verilog.splitlines():
+        if found := _MODULE.match(line):
+            name, files = found[1], Counter()
+        if source := _SOURCE.search(line):
+            files[source[1]] += 1
+        if line.startswith("endmodule") and files:
+            units[name] = files.most_common(1)[0][0]
+    return units

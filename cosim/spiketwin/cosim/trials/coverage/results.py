@@ -1,0 +1,86 @@
+"""The result of ``spiketwin bench --coverage``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from spiketwin.cosim.trials.coverage.recorded import KINDS
+from spiketwin.hdl.spec.results import Result
+
+
+@dataclass(frozen=True)
+class Unit(Result):
+    """The coverage of a unit.
+
+    Attributes
+    ----------
+    covered, points:
+        Points that were reached, and all that are not waived, by kind: ``line``, ``branch``,
+        ``toggle``.
+    """
+
+    covered: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    points: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+
+    def counted(self, kind: str, covered: bool) -> Unit:
+        """Return it with one more point."""
+        return replace(
+            self,
+            covered=self.covered | {kind: self.covered[kind] + covered},
+            points=self.points | {kind: self.points[kind] + 1},
+        )
+
+
+@dataclass(frozen=True)
+class Missed(Result):
+    """A point that was not reached.
+
+    Attributes
+    ----------
+    bench, unit:
+        The design, and the file of the gateware below ``gateware/``.
+    kind, what:
+        ``line``, ``branch`` or ``toggle``; the branch, or the bit of a signal.
+    text:
+        The Verilog at that place.
+    """
+
+    bench: str
+    unit: str
+    kind: str
+    what: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CoverageResult(Result):
+    """What the trials cover of the gateware.
+
+    Attributes
+    ----------
+    units:
+        Coverage of each unit, a file of the gateware below ``gateware/``.
+    waived:
+        Points that are waived, by the name of the waiver.
+    list:
+        Lines and branches that were not reached.
+    """
+
+    json_keys = ("units", "waived", "total", "list")
+
+    units: dict[str, Unit]
+    waived: dict[str, int]
+    missed: tuple[Missed, ...]
+
+    @property
+    def total(self) -> Unit:
+        """The coverage of all units together."""
+        return Unit(
+            {kind: sum(unit.covered[kind] for unit in self.units.values()) for kind in KINDS},
+            {kind: sum(unit.points[kind] for unit in self.units.values()) for kind in KINDS},
+        )
+
+    @property
+    def list(self) -> tuple[Missed, ...]:
+        """Lines and branches that were not reached."""
+        return tuple(each for each in self.missed if each.kind != "toggle")
