@@ -30,7 +30,8 @@ _TABLES: Final = f"""
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_VERSION};
 CREATE TABLE IF NOT EXISTS trials (
-    trial TEXT PRIMARY KEY, subject TEXT NOT NULL, refused TEXT, notes TEXT NOT NULL);
+    trial TEXT PRIMARY KEY, subject TEXT NOT NULL, refused TEXT, notes TEXT NOT NULL,
+    core TEXT);
 CREATE TABLE IF NOT EXISTS settings (
     trial TEXT NOT NULL REFERENCES trials, name TEXT NOT NULL, value, PRIMARY KEY (trial, name));
 CREATE TABLE IF NOT EXISTS figures (
@@ -74,14 +75,14 @@ class Store:
         key = self._key(point)
         with self._faults():
             found = self._connection.execute(
-                "SELECT refused, notes FROM trials WHERE trial = ?", (key,)
+                "SELECT refused, notes, core FROM trials WHERE trial = ?", (key,)
             ).fetchone()
             rows = self._connection.execute(
                 "SELECT name, value, origin FROM figures WHERE trial = ?", (key,)
             ).fetchall()
         if found is None:
             return None
-        refused, notes = found
+        refused, notes, core = found
         figures = {name: Figure(value, origin) for name, value, origin in rows}
         if refused is not None:
             return Outcome(refused=refused)
@@ -89,7 +90,7 @@ class Store:
             return None
         with self._faults():
             told = tuple(map(str, json.loads(notes)))
-        return Outcome({name: figures[name] for name in wanted}, notes=told)
+        return Outcome({name: figures[name] for name in wanted}, notes=told, core=core)
 
     def add(self, point: Point, outcome: Outcome) -> None:
         """Write a trial, or further figures of one, in one transaction.
@@ -104,8 +105,14 @@ class Store:
         figures = [(key, n, each.value, each.origin) for n, each in outcome.figures.items()]
         with self._faults(), self._connection:
             self._connection.execute(
-                "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?)",
-                (key, self._identity, outcome.refused, json.dumps(outcome.notes)),
+                "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?)",
+                (
+                    key,
+                    self._identity,
+                    outcome.refused,
+                    json.dumps(outcome.notes),
+                    outcome.core,
+                ),
             )
             self._connection.executemany("INSERT OR REPLACE INTO settings VALUES (?,?,?)", settings)
             self._connection.executemany("INSERT OR REPLACE INTO figures VALUES (?,?,?,?)", figures)
