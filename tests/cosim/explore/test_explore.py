@@ -354,6 +354,15 @@ def test_a_trial_that_ends_every_worker_ends_the_search_in_words(tmp_path: Path)
     assert "ended every worker that ran it" in done.output
 
 
+def test_what_was_refused_for_one_figure_is_tried_for_another(tmp_path: Path) -> None:
+    words = ("explore", "--preset", "fi-curve", "--store", str(tmp_path / "store.sqlite"))
+    assert called(*words, "--objective", "disorder").exit_code == 1  # there is no tick period
+    first = called(*words, "--objective", "tick_cycles")
+    assert first.exit_code == 0, first.output
+    assert called(*words, "--objective", "tick_cycles", "--objective", "disorder").exit_code == 1
+    assert called(*words, "--objective", "tick_cycles").output == first.output
+
+
 def test_pandas_reads_a_store(tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
     Scripted(tmp_path).found("--store", str(store))
