@@ -32,7 +32,6 @@ FITTED: Final = (
     ("ulx3s_85f", f"{SMALL},probe_ranges=2"),
     ("ulx3s_85f", f"{SMALL},weight_width=4"),
     ("ulx3s_85f", f"{SMALL},lanes=2,neuron_lanes=1,source_lanes=1"),
-    ("ulx3s_85f", f"{SMALL},lanes=16"),
     ("ulx3s_85f", TABLE),
     ("ulx3s_85f", f"{TABLE},sparse_rows=256"),
     ("ulx3s_85f", f"{TABLE},n_relays=64,max_delay=16"),

@@ -32,6 +32,8 @@ from spiketwin.cosim.explore.front import front
 from spiketwin.cosim.explore.objectives import Direction
 from spiketwin.cosim.explore.subjects import named, on_core
 from spiketwin.firmware.board import board
+from spiketwin.hdl.spec.params import described
+from spiketwin.hdl.spec.params import preset as preset_sizes
 from spiketwin.host import Network, connect
 from spiketwin.host.cli import main
 from spiketwin.host.errors import InvalidInput
@@ -296,6 +298,7 @@ def test_a_search_that_is_killed_goes_on(tmp_path: Path) -> None:
         assert kept.execute("SELECT count(*) FROM trials").fetchone() == (40,)
 
 
+@pytest.mark.bulk
 def test_a_worker_that_dies_loses_only_its_trial(tmp_path: Path) -> None:
     script, store = Scripted(tmp_path, deadly=5), tmp_path / "store.sqlite"
     found = script.found("--workers", "2", "--store", str(store))
@@ -351,6 +354,15 @@ def test_a_trial_that_ends_every_worker_ends_the_search_in_words(tmp_path: Path)
     assert "ended every worker that ran it" in done.output
 
 
+def test_what_was_refused_for_one_figure_is_tried_for_another(tmp_path: Path) -> None:
+    words = ("explore", "--preset", "fi-curve", "--store", str(tmp_path / "store.sqlite"))
+    assert called(*words, "--objective", "disorder").exit_code == 1  # there is no tick period
+    first = called(*words, "--objective", "tick_cycles")
+    assert first.exit_code == 0, first.output
+    assert called(*words, "--objective", "tick_cycles", "--objective", "disorder").exit_code == 1
+    assert called(*words, "--objective", "tick_cycles").output == first.output
+
+
 def test_pandas_reads_a_store(tmp_path: Path) -> None:
     store = tmp_path / "store.sqlite"
     Scripted(tmp_path).found("--store", str(store))
@@ -402,6 +414,7 @@ def test_figures_are_those_of_the_other_commands(tmp_path: Path, network: Path) 
     done = called("explore", str(network), *varied, *wanted, "--json", str(mine))
     assert done.exit_code == 0, done.output
     (trial,) = json.loads(mine.read_text())["trials"]
+    assert trial["core"] == described(preset_sizes(params))
     found = trial["objectives"]
     assert found["ticks_per_second"] == expected["ticks_per_second"]
     assert found["line_bytes"] == (expected["bytes_out"] + expected["bytes_in"]) / 60

@@ -100,7 +100,7 @@ def explored(
         progress(done + len(found), search.size)
         for place, outcome in runner.run([points[n] for n in fresh]):
             number = fresh[place]
-            store.add(points[number], outcome)
+            store.add(points[number], outcome, goal.wanted)
             found[number] = outcome
             progress(done + len(found), search.size)
         done += len(points)

@@ -24,7 +24,7 @@ from spiketwin.firmware.board import Board, board
 from spiketwin.firmware.estimates.model import Estimate, estimate
 from spiketwin.firmware.target import resolve
 from spiketwin.hdl.spec.errors import SpiketwinError
-from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ
+from spiketwin.hdl.spec.params import DEFAULT_CLOCK_HZ, described
 from spiketwin.host import Run, connect
 from spiketwin.host.device_time import DeviceTime
 from spiketwin.host.elements import IntArray
@@ -52,11 +52,14 @@ class Outcome:
         Why there is no such core, or why it does not hold the network; None if there is.
     notes:
         Warnings that came up, each once.
+    core:
+        Sizes of the core, as ``--params`` takes them; None if there is none.
     """
 
     figures: dict[str, Figure] = field(default_factory=dict)
     refused: str | None = None
     notes: tuple[str, ...] = ()
+    core: str | None = None
 
 
 def evaluate(subject: Subject, point: Point, wanted: Sequence[str]) -> Outcome:
@@ -80,14 +83,16 @@ def evaluate(subject: Subject, point: Point, wanted: Sequence[str]) -> Outcome:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            figures = _figures(subject, point, wanted)
+            figures, core = _figures(subject, point, wanted)
         except SpiketwinError as error:
             return Outcome(refused=str(error))
     notes = tuple(dict.fromkeys(str(each.message) for each in caught))
-    return Outcome(figures, notes=notes)
+    return Outcome(figures, notes=notes, core=core)
 
 
-def _figures(subject: Subject, point: Point, wanted: Sequence[str]) -> dict[str, Figure]:
+def _figures(
+    subject: Subject, point: Point, wanted: Sequence[str]
+) -> tuple[dict[str, Figure], str | None]:
     if isinstance(subject, Script) and subject.measures:
         found = subject.figures(point)
         missing = [name for name in wanted if name not in found]
@@ -95,9 +100,10 @@ def _figures(subject: Subject, point: Point, wanted: Sequence[str]) -> dict[str,
             raise InvalidInput(
                 f"trial() of {subject.path} gives no {missing[0]}, but {', '.join(found)}"
             )
-        return {name: found[name] for name in wanted}
+        return {name: found[name] for name in wanted}, None
     trial = Trial(subject, point)
-    return {name: Figure(float(_FIGURES[name](trial)), KNOWN[name].origin) for name in wanted}
+    figures = {name: Figure(float(_FIGURES[name](trial)), KNOWN[name].origin) for name in wanted}
+    return figures, described(trial.prepared.case.params)
 
 
 class Trial:

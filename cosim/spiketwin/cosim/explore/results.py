@@ -31,6 +31,9 @@ class TrialResult(Result):
         The origin of each figure: ``measured``, ``simulated``, ``estimated`` or ``computed``.
     command:
         The call that makes this trial again.
+    core:
+        Sizes of the core, as ``--params`` takes them; null where a script returns figures, and for
+        a trial that was refused.
     refused:
         Why there is no such core, or why it does not hold the network; only then.
     notes:
@@ -43,6 +46,7 @@ class TrialResult(Result):
     objectives: dict[str, float]
     origin: dict[str, str]
     command: str
+    core: str | None
     refused: str | None
     notes: list[str]
 
@@ -106,6 +110,7 @@ def _trial(
         objectives={name: figure.value for name, figure in outcome.figures.items()},
         origin={name: figure.origin for name, figure in outcome.figures.items()},
         command=shlex.join(["spiketwin", "explore", *words, *varied, *ends]),
+        core=outcome.core,
         refused=outcome.refused,
         notes=list(outcome.notes),
     )

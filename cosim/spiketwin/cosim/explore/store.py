@@ -30,7 +30,8 @@ _TABLES: Final = f"""
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_VERSION};
 CREATE TABLE IF NOT EXISTS trials (
-    trial TEXT PRIMARY KEY, subject TEXT NOT NULL, refused TEXT, notes TEXT NOT NULL);
+    trial TEXT PRIMARY KEY, subject TEXT NOT NULL, refused TEXT, wanted TEXT NOT NULL,
+    notes TEXT NOT NULL, core TEXT);
 CREATE TABLE IF NOT EXISTS settings (
     trial TEXT NOT NULL REFERENCES trials, name TEXT NOT NULL, value, PRIMARY KEY (trial, name));
 CREATE TABLE IF NOT EXISTS figures (
@@ -74,25 +75,27 @@ class Store:
         key = self._key(point)
         with self._faults():
             found = self._connection.execute(
-                "SELECT refused, notes FROM trials WHERE trial = ?", (key,)
+                "SELECT refused, wanted, notes, core FROM trials WHERE trial = ?", (key,)
             ).fetchone()
             rows = self._connection.execute(
                 "SELECT name, value, origin FROM figures WHERE trial = ?", (key,)
             ).fetchall()
         if found is None:
             return None
-        refused, notes = found
+        refused, wanted_then, notes, core = found
         figures = {name: Figure(value, origin) for name, value, origin in rows}
-        if refused is not None:
-            return Outcome(refused=refused)
-        if not set(wanted) <= set(figures):
-            return None
         with self._faults():
-            told = tuple(map(str, json.loads(notes)))
-        return Outcome({name: figures[name] for name in wanted}, notes=told)
+            told, asked = tuple(map(str, json.loads(notes))), set(json.loads(wanted_then))
+        if set(wanted) <= set(figures):
+            return Outcome({name: figures[name] for name in wanted}, notes=told, core=core)
+        if refused is not None and asked <= set(wanted):
+            return Outcome(refused=refused)
+        return None
 
-    def add(self, point: Point, outcome: Outcome) -> None:
+    def add(self, point: Point, outcome: Outcome, wanted: Sequence[str]) -> None:
         """Write a trial, or further figures of one, in one transaction.
+
+        What was wanted counts where it was refused: with other figures, the same point may be well.
 
         Raises
         ------
@@ -104,8 +107,15 @@ class Store:
         figures = [(key, n, each.value, each.origin) for n, each in outcome.figures.items()]
         with self._faults(), self._connection:
             self._connection.execute(
-                "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?)",
-                (key, self._identity, outcome.refused, json.dumps(outcome.notes)),
+                "INSERT OR REPLACE INTO trials VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    key,
+                    self._identity,
+                    outcome.refused,
+                    json.dumps(list(wanted)),
+                    json.dumps(outcome.notes),
+                    outcome.core,
+                ),
             )
             self._connection.executemany("INSERT OR REPLACE INTO settings VALUES (?,?,?)", settings)
             self._connection.executemany("INSERT OR REPLACE INTO figures VALUES (?,?,?,?)", figures)

@@ -124,7 +124,7 @@ def started(
     ImportError
         Workers are wanted without the extra ``explore``.
     WorkersLost
-        There is no such scheduler.
+        There is no such scheduler, or no workers can be started.
     """
     if scheduler is None and workers == 1:
         yield Here(subject, wanted)
@@ -140,11 +140,13 @@ def started(
         with client:
             yield Workers(client, subject, wanted)
         return
-    with (
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):  # fmt: skip
+    try:
+        # Port 0 is any that is free: several searches may have workers at once.
+        cluster = LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True,
+            dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
+        )  # fmt: skip
+    except (RuntimeError, OSError) as error:
+        raise WorkersLost(f"no workers can be started here: {error}") from error
+    with cluster, Client(cluster) as client:
         yield Workers(client, subject, wanted)

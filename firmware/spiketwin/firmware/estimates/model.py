@@ -141,14 +141,18 @@ def estimate(params: CoreParams, name: str) -> Estimate:
     used = counted(parts, params, family)
     cells = logic(parts)
     available = _available(name)
-    shares = [count / available[kind] for kind, count in used.items() if available.get(kind)]
-    missing = any(count and not available.get(kind) for kind, count in used.items())
+    # Of what the FPGA has none of, one cell is too many.
+    shares = [
+        count / available[kind] if available.get(kind) else 1.0 + count
+        for kind, count in used.items()
+        if count
+    ]
     return Estimate(
         board=name,
         logic=cells,
         **used,
         max_clock_hz=1e6 * clock(cells, used["memory"]),
-        room=float("inf") if missing else max(cells / available["logic"], *shares),
+        room=max(cells / available["logic"], *shares),
     )
 
 
