@@ -807,7 +807,8 @@ def _evidence() -> str:
     proofs = sorted({path for kind, path, _ in held if kind == "proof"})
     counts = [_tests_in(path) for path in proofs]
     bugs = sum(int(count) for _, count in counts if count != "–")
-    costs = json.loads((ROOT / "docs/tests.json").read_text(encoding="utf-8"))["all"]["rungs"]
+    costs = _stored("tests.json")["all"]["rungs"]
+    mutants = _stored("mutants.json")
     ran = sum(rung["tests"] for rung in costs.values())
     seconds = sum(rung["processor_seconds"] for rung in costs.values())
     rows = [
@@ -816,8 +817,20 @@ def _evidence() -> str:
             "units proved, and bugs seeded in them that the proofs have to refute",
             f"{len(proofs)}, {bugs}", "`./run test -m proof --all`",
         ),
+        (
+            "mutants of the gateware, and those that are told ([mutants.md](mutants.md)), simulated",
+            f"{mutants['mutants']}, {mutants['killed']}", "`spiketwin bench --mutants 440`",
+        ),
     ]  # fmt: skip
+    if found := _covered():
+        whole = found["total"]
+        kinds = ("line", "branch", "toggle")
+        shares = (_share(whole["covered"][kind], whole["points"][kind]) for kind in kinds)
+        what = "lines, branches and signals of the gateware that trials reach ([coverage.md](coverage.md))"
+        rows.append((f"{what}, simulated", ", ".join(shares), "`spiketwin bench --coverage`"))
     return _table(("what", "figure", "command"), rows)
+
+
 def _stored(name: str) -> dict[str, Any]:
     """Return figures that are stored in docs/."""
     figures: dict[str, Any] = json.loads((ROOT / "docs" / name).read_text(encoding="utf-8"))
