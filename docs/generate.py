@@ -818,7 +818,7 @@ def _evidence() -> str:
             f"{len(proofs)}, {bugs}", "`./run test -m proof --all`",
         ),
         (
-            "mutants of the gateware, and those that are told ([mutants.md](mutants.md)), simulated",
+            "mutants, and those that are told ([mutants.md](mutants.md)), simulated",
             f"{mutants['mutants']}, {mutants['killed']}", "`spiketwin bench --mutants 440`",
         ),
     ]  # fmt: skip
@@ -826,8 +826,8 @@ def _evidence() -> str:
         whole = found["total"]
         kinds = ("line", "branch", "toggle")
         shares = (_share(whole["covered"][kind], whole["points"][kind]) for kind in kinds)
-        what = "lines, branches and signals of the gateware that trials reach ([coverage.md](coverage.md))"
-        rows.append((f"{what}, simulated", ", ".join(shares), "`spiketwin bench --coverage`"))
+        what = "lines, branches, bits that change ([coverage.md](coverage.md)), simulated"
+        rows.append((what, ", ".join(shares), "`spiketwin bench --coverage`"))
     return _table(("what", "figure", "command"), rows)
 
 
