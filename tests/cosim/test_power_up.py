@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spiketwin.cosim.compare.equality import Behaviour
 from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, apart
 from spiketwin.hdl.spec.params import preset
@@ -47,19 +48,52 @@ def test_it_does_as_the_model_whatever_it_held(url: str) -> None:
         assert (held[1] != held[2]).any()
 
 
+def sampled(name: str, seed: int) -> list[Behaviour]:
+    """What the model and the RTL of a core make of a network with any options."""
+    sample = Sample.drawn(seed, list(CORES).index(name))
+    found = []
+    for url in ("model:", f"{CORE}&power_up={seed}"):
+        with connect(url, params=sample.params) as core:
+            found.append(sample.behaviour(core))
+    return found
+
+
 @pytest.mark.rtl
 @pytest.mark.bulk
-@pytest.mark.parametrize("name", ["roomy", "paired"])
-def test_so_does_a_core_with_every_option(name: str) -> None:
-    """Probes, projections, delays, relays, biases and rules among them."""
-    number = list(CORES).index(name)
+def test_so_does_a_core_that_wipes_its_weights() -> None:
     for seed in (1, 2, 3):
-        sample = Sample.drawn(seed, number)
-        with (
-            connect("model:", params=sample.params) as model,
-            connect(f"{CORE}&power_up={seed}", params=sample.params) as core,
-        ):
-            assert apart(sample.behaviour(model), sample.behaviour(core)) is None
+        assert apart(*sampled("paired", seed)) is None
+
+
+@pytest.mark.rtl
+@pytest.mark.bulk
+def test_so_does_one_with_every_option_but_for_the_length_of_ticks() -> None:
+    """Probes, projections, delays, relays, biases and rules among them."""
+    for seed in (1, 2, 3):
+        model, rtl = sampled("roomy", seed)
+        np.testing.assert_array_equal(rtl.run.spikes, model.run.spikes)
+        np.testing.assert_equal(rtl.held, model.held)
+
+
+@pytest.mark.rtl
+def test_plastic_synapses_are_counted_from_what_a_bitstream_sets() -> None:
+    """A core that does not wipe its weights takes all flags to be 0 at power-up.
+
+    If they are not, it does the same in longer ticks where nothing is plastic.
+    """
+    net = Network.random(8, 8, seed=5)
+    net.plastic[:] = False
+    spikes = np.argwhere(np.random.default_rng(3).random((60, 8)) < 0.3)
+    runs = []
+    for url in ("model:", CORE, f"{CORE}&power_up=1"):
+        with connect(url, params=TINY) as core:
+            core.program(net)
+            runs.append(core.run(spikes, 60))
+    model, cleared, anything = runs
+    np.testing.assert_array_equal(cleared.cycles, model.cycles)
+    np.testing.assert_array_equal(anything.spikes, model.spikes)
+    assert (anything.cycles >= model.cycles).all()
+    assert (anything.cycles > model.cycles).any()
 
 
 @pytest.mark.rtl
