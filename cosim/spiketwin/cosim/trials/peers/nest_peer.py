@@ -59,9 +59,9 @@ def main() -> None:
     print("ready", flush=True)
     for _ in sys.stdin:
         recorder.n_events = 0
-        begin = time.perf_counter()
+        begin = time.process_time()
         nest.Simulate(float(ticks))
-        print(time.perf_counter() - begin, int(recorder.n_events), flush=True)
+        print(time.process_time() - begin, int(recorder.n_events), flush=True)
 
 
 if __name__ == "__main__":
