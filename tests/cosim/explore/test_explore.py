@@ -347,9 +347,10 @@ def test_workers_and_the_scheduler_are_killed_at_random(tmp_path: Path) -> None:
 def test_a_trial_that_ends_every_worker_ends_the_search_in_words(tmp_path: Path) -> None:
     script = Scripted(tmp_path)
     script.file.write_text("import os\ndef trial(a, b):\n    os._exit(7)\n")
-    done = called(*script.words("--workers", "1", "--scheduler", "tcp://127.0.0.1:1"))
+    words = ("explore", str(script.file), "--vary", "a=0", "--vary", "b=0", "--maximise", "up")
+    done = called(*words, "--scheduler", "tcp://127.0.0.1:1")
     assert "there is no scheduler at tcp://127.0.0.1:1" in done.output
-    done = called(*script.words("--workers", "2"))
+    done = called(*words, "--workers", "2")
     assert done.exit_code == 1
     assert "ended every worker that ran it" in done.output
 
