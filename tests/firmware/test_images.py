@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from spiketwin.firmware.board import board
 from spiketwin.firmware.build import Build, build
-from spiketwin.firmware.icestorm.configuration import unpack
-from spiketwin.firmware.icestorm.database import Database
-from spiketwin.firmware.icestorm.logic import verilog
+from spiketwin.firmware.families.icestorm.configuration import unpack
+from spiketwin.firmware.families.icestorm.database import Database
+from spiketwin.firmware.families.icestorm.logic import verilog
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import resolve
 from spiketwin.hdl.spec.params import preset

@@ -1,6 +1,7 @@
 """The table of variables: every list of them that is written by hand elsewhere says the same."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from spiketwin.cosim.compare import kernels as ideal_kernels
 from spiketwin.cosim.compare.accuracy import _PARAMETERS as ROUNDED
 from spiketwin.cosim.compare.ideal import Ideal
-from spiketwin.cosim.model import kernels
+from spiketwin.cosim.model import arranged, kernels
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import ParamsError, field_types, preset, size_bytes
 from spiketwin.hdl.spec.registers import (
@@ -160,12 +161,17 @@ def test_a_compiled_tick_takes_all_arrays_that_it_uses(state: type) -> None:
 def test_model_and_ideal_network_use_the_same_parameters() -> None:
     parameters = set(names(PARAMETER_ARRAYS))
     used = parameters & {*kernels.State.__annotations__, *kernels.Table.__annotations__}
+    used |= set(arranged.COPIED)
     assert used == parameters & set(ideal_kernels.State.__annotations__)
 
 
 def test_a_compiled_walk_takes_the_whole_table() -> None:
-    others = {"relay_ring", "synapse_delay", "i_syn_ring", "i_inh_ring"}
-    assert {*names(LAYOUT), *others} <= set(kernels.Table.__annotations__)
+    others = {"relay_ring", "i_syn_ring", "i_inh_ring"}
+    # Which synapses a row has is copied before; `Rows` has the copies.
+    copied = {"sparse_blocks", "sparse_target", "projection_kind"}
+    assert {*names(LAYOUT), *others} - copied <= set(kernels.Table.__annotations__)
+    taken = Path(arranged.__file__).read_text()
+    assert all(f'"{name}"' in taken for name in copied)
 
 
 def test_the_ideal_network_knows_all_settings_that_its_ticks_use() -> None:

@@ -23,7 +23,10 @@ TINY = preset("tiny")
         ("netlist:?family=xc7", "family must be ecp5 or ice40, not 'xc7'"),
         ("netlist:?level=wires", "level must be bytes or pins for a netlist, not 'wires'"),
         ("netlist:?level=core", "level must be bytes or pins for a netlist, not 'core'"),
-        ("netlist:?speed=1", "choose of clock, cycles_per_bit, family, level, params"),
+        (
+            "netlist:?speed=1",
+            "choose of clock, cycles_per_bit, family, from, level, params, power_up",
+        ),
         ("rtl:?family=ecp5", "there is no option 'family'"),
     ],
 )

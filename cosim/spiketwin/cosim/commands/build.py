@@ -121,7 +121,7 @@ def _known() -> str:
     "--netlist",
     "keep_netlist",
     is_flag=True,
-    help="Also keep what was placed and routed: netlist:?from=DIR/routed.json simulates it (ECP5).",
+    help="Also keep what was placed and routed, to simulate it (docs/boards.md).",
 )
 @click.option(
     "--out",

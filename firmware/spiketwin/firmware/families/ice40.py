@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from amaranth.hdl import Const, Instance, Module, Signal
 
-from spiketwin.firmware import icestorm
 from spiketwin.firmware.clocks import MHZ, Candidate, Pll, Range, around, nearest
+from spiketwin.firmware.families import icestorm
 from spiketwin.firmware.family import CellModels, Family, Image, input_buffer
 from spiketwin.firmware.fpga import Device, Package, known
 from spiketwin.firmware.nextpnr import Nextpnr

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from spiketwin.firmware.icestorm.database import Place
+from spiketwin.firmware.families.icestorm.database import Place
 from spiketwin.firmware.wasm import Call
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.errors import TargetError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from spiketwin.firmware.icestorm.configuration import unpack
-from spiketwin.firmware.icestorm.database import Database
-from spiketwin.firmware.icestorm.logic import verilog
+from spiketwin.firmware.families.icestorm.configuration import unpack
+from spiketwin.firmware.families.icestorm.database import Database
+from spiketwin.firmware.families.icestorm.logic import verilog
 from spiketwin.hdl.spec.errors import TargetError
 
 _DEVICE: Final = "8k"

@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from spiketwin.firmware.icestorm.configuration import Configuration
-from spiketwin.firmware.icestorm.database import Database, Place
+from spiketwin.firmware.families.icestorm.configuration import Configuration
+from spiketwin.firmware.families.icestorm.database import Database, Place
 from spiketwin.hdl.spec.errors import TargetError
 
 _TABLE: Final = (4, 14, 15, 5, 6, 16, 17, 7, 3, 13, 12, 2, 1, 11, 10, 0)
