@@ -319,13 +319,14 @@ def test_workers_and_the_scheduler_are_killed_at_random(tmp_path: Path) -> None:
     command = [sys.executable, "-c", program, *words, "--workers", "3"]
     killed = 0
     for scheduler_too in (True, False):
-        process = psutil.Popen(command)
+        process, begun = psutil.Popen(command), len(script.ran)
         while process.poll() is None:
             time.sleep(0.7)
             with contextlib.suppress(psutil.Error):
+                # A worker that is killed before all have begun ends the search in words.
                 every = process.children(recursive=True)
                 workers = [each for each in every if "spawn_main" in " ".join(each.cmdline())]
-                if len(script.ran) > 10 and workers and killed < 12:
+                if len(script.ran) > begun + 10 and workers and killed < 12:
                     rng.choice(workers).kill()
                     killed += 1
             if scheduler_too and len(script.ran) > 80:
