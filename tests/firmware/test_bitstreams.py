@@ -45,8 +45,8 @@ def test_a_bitstream_is_as_fast_and_as_small_as_it_was(name: str) -> None:
         assert figures[kind]["used"] <= stored[kind]["used"], kind
 
 
-def test_a_digest_takes_what_is_said() -> None:
-    unit = "iCE40 up5k"
+@pytest.mark.parametrize("unit", ["ECP5 full", "iCE40 up5k"])
+def test_a_digest_takes_what_is_said(unit: str) -> None:
     spec = importlib.util.spec_from_file_location("digests", DOCS / "digests.py")
     assert spec is not None
     assert spec.loader is not None
