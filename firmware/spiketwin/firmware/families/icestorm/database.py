@@ -42,6 +42,9 @@ _CELL: Final = np.dtype([
     ("name", "<i4"), ("type", "<i4"), ("pins", "<i4", 2), ("x", "i1"), ("y", "i1"), ("z", "i1"),
     ("padding", "i1"),
 ])  # fmt: skip
+_PINS_AT: Final = np.dtype(_CELL.descr[:2]).itemsize
+"""Where the list of pins stands in a cell."""
+
 _PIN: Final = np.dtype([("port", "<i4"), ("output", "<i4"), ("wire", "<i4")])
 _ENTRY: Final = np.dtype([("name", "<i4"), ("bits", "<i4", 2)])
 _GLOBAL: Final = np.dtype([
@@ -149,7 +152,7 @@ class Database:
             at = self._cells_at + k * _CELL.itemsize
             name = self._text(at)
             if name in names:
-                pins = self._list(at + _CELL.fields["pins"][1], _PIN)[1]  # type: ignore[index]
+                pins = self._list(at + _PINS_AT, _PIN)[1]
                 outputs = pins["output"] != 0
                 sides = (tuple(pins["wire"][side].tolist()) for side in (~outputs, outputs))
                 found.append(Cell(name, (int(cell["x"]), int(cell["y"])), *sides))
