@@ -686,11 +686,11 @@ def _add_dense(
 
 
 @inlined
-def _window(t: Table, number: int) -> Int32:
-    """Return the table of a window; a number that is too large is that of another one."""
+def _window(t: Table, number: int) -> slice[int, int, None]:
+    """Return where the table of a window is; a number that is too large is that of another one."""
     entries = t.window_table.size // t.rules.shape[0]
     first = (number - 1) % t.rules.shape[0] * entries
-    return t.window_table[first : first + entries]
+    return slice(first, first + entries)
 
 
 @inlined
@@ -790,8 +790,8 @@ def _deliver_row(
             )
         if learns and not after:
             cut += _learn_line(
-                t.line_change[:count], _window(t, own.window), own, z.step_shift, a.PASS_PRE,
-                acting, plastic, s.trace_post[begin:end], s.row_noise[begin:end],
+                t.line_change[:count], t.window_table[_window(t, own.window)], own, z.step_shift,
+                a.PASS_PRE, acting, plastic, s.trace_post[begin:end], s.row_noise[begin:end],
                 z.neurons[begin:end], source, key_x, key_y,
             )  # fmt: skip
     if learns:
@@ -1140,9 +1140,9 @@ def _learn_column(
         own = _drifted(own, drift, z)
         _act(column, column, plastic, own, drift)
     cut = _learn_line(
-        t.line_change[:count], _window(t, own.window), own, z.step_shift, a.PASS_POST, column,
-        plastic, (s.history if own.window else s.trace_pre)[begin:end], s.column_noise[begin:end],
-        z.sources[begin:end], j, key_x, key_y,
+        t.line_change[:count], t.window_table[_window(t, own.window)], own, z.step_shift,
+        a.PASS_POST, column, plastic, (s.history if own.window else s.trace_pre)[begin:end],
+        s.column_noise[begin:end], z.sources[begin:end], j, key_x, key_y,
     )  # fmt: skip
     if drift:
         _store(column, column, plastic, drift)
