@@ -281,6 +281,10 @@ class Walks:
         target = word >> 5 & 31
         if operation is Operation.NUMBER:
             return self._with_number(state, word)
+        no_elements = operation is Operation.SHIFT or (
+            operation is Operation.OUT and target not in (Port.SEND, Port.PUSH)
+        )
+        assert size is not Bytes.ELEMENT or not no_elements, "an instruction has a size of its own"
         given, state = self._source(state, word & 31, count)
         only = given[0] if count == 1 else None
         if operation is Operation.OUT:
@@ -305,7 +309,6 @@ class Walks:
                 zero = Question(before + only if adds else before - only)
                 carry = None if adds else Question(before, only, denies=True)
         elif operation is Operation.SHIFT:
-            assert size is not Bytes.ELEMENT
             carry = None
         if operation is not Operation.COMPARE:
             if size is Bytes.ELEMENT:

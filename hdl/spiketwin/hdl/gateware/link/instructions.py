@@ -58,7 +58,8 @@ class Operation(enum.IntEnum):
     MASK = 2
     """Set the target to the bitwise AND of target and source."""
     SHIFT = 3
-    """Shift the target to the right by a bit; the lowest bit of the source enters at the top."""
+    """Shift the target to the right by a bit; the lowest bit of the byte of the source that is read
+    first, which of a cell is the highest one, enters at the top."""
     ADD = 4
     """Add the source to the target; `CARRY` tells whether the sum overflows."""
     NUMBER = 5
