@@ -1,4 +1,4 @@
-"""What stands in for parts of a unit that are proved by themselves: decays, tables of profiles."""
+"""What stands in for parts of a unit: decays, and tables of profiles and of rules."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -90,6 +90,47 @@ class _Constants:
             return getattr(self._settings, name)
         now = chosen(self._m, self._columns[name], self._number(stage - 1))
         held = Signal.like(now)
+        self._m.d.sync += held.eq(now)
+        return held
+
+
+class Rules:
+    """A table of rules with any contents, which stay the same.
+
+    Attributes
+    ----------
+    columns:
+        What the rules have in each column, by its name.
+    held:
+        What the unit was given of a column a cycle after it gave a number.
+    """
+
+    def __init__(self, b: Bench, p: CoreParams) -> None:
+        self._m = b.m
+        self.columns: dict[str, list[Any]] = {}
+        self.held: dict[str, Signal] = {}
+        form = space_formats(p)[Space.RULE_TABLE]
+        for column in form.record:
+            shape = Shape(column.width, column.signed)
+            rows = range(form.rows)
+            self.columns[column.name] = [b.fixed(f"{column.name}_{k}", shape) for k in rows]
+
+    def at(self, name: str, number: Any) -> Any:
+        """Return what the rule of a number has in a column."""
+        return chosen(self._m, self.columns[name], number)
+
+    def table(self) -> Callable[..., Any]:
+        """Return what stands in for `profiles.Table`."""
+        return partial(_Table, self)
+
+
+class _Table:
+    def __init__(self, rules: Rules, m: Module, *_rest: Any) -> None:
+        self._rules, self._m = rules, m
+
+    def held(self, name: str, number: Any, _memory_name: str) -> Any:
+        now = chosen(self._m, self._rules.columns[name], number)
+        held = self._rules.held[name] = Signal.like(now, name=f"held_{name}")
         self._m.d.sync += held.eq(now)
         return held
 

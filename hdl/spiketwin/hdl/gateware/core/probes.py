@@ -111,7 +111,7 @@ class Probes(wiring.Component):
         """Read the elements of all ranges, one a cycle; return the nibbles of each, or 0."""
         number = Signal(range(max(2, self.params.probe_ranges)))  # Verilog has no width of 0
         cycle = Signal(range(max(schedule.PROBE_RANGE, schedule.PROBE)))
-        left = Signal(self.params.probe_count_width)
+        elements_left = Signal(self.params.probe_count_width)
         nibbles = Signal(range(MOST_NIBBLES + 1))
         for port in (self.probe_space, self.probe_first, self.probe_count):
             m.d.comb += port.r_address.eq(number)
@@ -135,7 +135,7 @@ class Probes(wiring.Component):
                     self.reading.eq(1),
                     self.space.eq(self.probe_space.r_part[0]),
                     self.element.eq(self.probe_first.r_part[0]),
-                    left.eq(self.probe_count.r_part[0]),
+                    elements_left.eq(self.probe_count.r_part[0]),
                 ]
                 with m.If(self.probe_count.r_part[0] == 0):
                     go_on()
@@ -143,8 +143,11 @@ class Probes(wiring.Component):
                     m.next = "READ"
             with m.State("READ"):
                 m.d.comb += nibbles.eq(self._nibbles())
-                m.d.sync += [self.element.eq(self.element + 1), left.eq(left - 1)]
-                with m.If(left == 1):
+                m.d.sync += [
+                    self.element.eq(self.element + 1),
+                    elements_left.eq(elements_left - 1),
+                ]
+                with m.If(elements_left == 1):
                     go_on()
             with m.State("DRAIN"):
                 m.d.comb += [
@@ -168,23 +171,24 @@ class Probes(wiring.Component):
 
     def _pack(self, m: Module, nibbles: Value) -> None:
         """Put the nibbles of elements behind those that are held, and report each whole word."""
-        held, fill = Signal(WORD_COUNT_BITS), Signal(range(WORD_NIBBLES))
+        held = Signal(WORD_COUNT_BITS)
+        fill = Signal(range(WORD_NIBBLES))
         both = Signal(WORD_COUNT_BITS + len(self.value))
         total = Signal(range(WORD_NIBBLES + MOST_NIBBLES))
-        left = Signal(16)  # words that may still be reported
+        words_left = Signal(16)  # that may still be reported
         value = Mux(nibbles != 0, self.value, 0)
         is_whole = total >= WORD_NIBBLES
         m.d.comb += [
             both.eq(held | (value << (fill * NIBBLE_BITS))),
             total.eq(fill + nibbles),
             self.word.eq(both),
-            self.word_stb.eq((is_whole | (self._flush & (fill != 0))) & (left != 0)),
+            self.word_stb.eq((is_whole | (self._flush & (fill != 0))) & (words_left != 0)),
         ]
         with m.If(self.start_stb):
-            m.d.sync += [held.eq(0), fill.eq(0), left.eq(self.probe_words)]
+            m.d.sync += [held.eq(0), fill.eq(0), words_left.eq(self.probe_words)]
         with m.Else():
             m.d.sync += [
                 held.eq(Mux(is_whole, both >> WORD_COUNT_BITS, both)),
                 fill.eq(Mux(is_whole, total - WORD_NIBBLES, total)),
-                left.eq(left - self.word_stb),
+                words_left.eq(words_left - self.word_stb),
             ]
