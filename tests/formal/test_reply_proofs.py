@@ -194,6 +194,11 @@ def sent_frames(
     takes = ~waiting & ~ending & ~(sending & (sent == replies.slot))
     b.check("takes_bodies", replies.body.ready == takes)
     b.check("takes_repeats", replies.repeat.ready == ~(waiting | ending))
+    same = ~b.past(replies.body.valid | replies.repeat.valid)
+    same &= replies.slot == b.past(replies.slot)
+    for name, stream in (("bodies", replies.body), ("repeats", replies.repeat)):
+        room = implies(b.past(stream.ready) & same, stream.ready)
+        b.check(f"room_for_{name}_stays", room)
     b.check("one_waits", ~(waiting & ending) & ~(framed & repeats))
     own = b.inner("slot_waiting", range(SLOTS)), b.inner("slot_sent", range(SLOTS))
     kept = implies(waiting, own[0] == waits) & implies(ending, own[0] == ended)

@@ -238,8 +238,9 @@ def surround(s: Sequencing) -> None:
     for counter in SATURATIONS if s.p.saturation_counters else ():
         b.m.d.comb += getattr(core, counter.name).eq(b.free(counter.name, counter.width))
     # Where there is room, there is room until something comes or another slot is chosen.
+    comes = u.reply.valid | u.repeat.valid | core.events.valid
     for stream in (u.reply, u.repeat, core.events):
-        same = ~b.past(stream.valid) & (u.slot == b.past(u.slot))
+        same = ~b.past(comes) & (u.slot == b.past(u.slot))
         b.assume(implies(b.past(stream.ready) & same, stream.ready))
         b.check(f"{stream.valid.name}_in_time", implies(stream.valid, stream.ready))
 
