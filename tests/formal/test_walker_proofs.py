@@ -23,16 +23,23 @@ from spiketwin.hdl.spec.variables import WALK_FIRST_BITS
 READ = 2 * READ_LATENCY
 """Cycles from a number within a walk to the fields of its projection."""
 
-READY = READ + 3
-"""Cycles from a number within a walk until its row is prepared."""
-
-CYCLES = READY + 4
-"""Cycles after which nothing of before counts."""
+SUMMED = READ + 3
+"""Cycles from a number within a walk until the first word of its row is known."""
 
 LATENCY = 4
 """Most cycles without a row from a source on, or a row, as long as there is room for one."""
 
 REST, TAKE, FIND, READS, FIRST, NEXT, SWEEP = range(7)
+
+
+def ready(p: CoreParams) -> int:
+    """Return the cycles from a number within a walk until its row is prepared."""
+    return SUMMED + (READ_LATENCY if p.has_sparse else 0)
+
+
+def cycles(size: str) -> int:
+    """Return the cycles after which nothing of before counts."""
+    return ready(preset(size)) + 4
 
 
 def bench(size: str, bug: Bug | None = None) -> Bench:
@@ -50,7 +57,12 @@ def bench(size: str, bug: Bug | None = None) -> Bench:
                  "sweep_stb", "in_columns"):  # fmt: skip
         port = getattr(w, name)
         b.m.d.comb += port.eq(b.free(name, port.shape()))
-    for name in (*FIELDS, "row_projections", "column_projections", "column_order"):
+    if p.n_relays:
+        for port in (w.relay_valid, w.relay):
+            b.m.d.comb += port.eq(b.free(port.name, port.shape()))
+        b.assume(w.relay < p.n_relays)
+    others = ("relay_first", "relay_count", "sparse_first", "sparse_blocks")
+    for name in (*FIELDS, "row_projections", "column_projections", "column_order", *others):
         if hasattr(w, name):
             port = getattr(w, name)
             b.m.d.comb += port.r_part[0].eq(b.free(name, port.r_part[0].shape()))
@@ -105,8 +117,16 @@ class Emitted:
         b, w, m = self.b, self.w, self.b.m
         p = w.params
         lane_bits = exact_log2(p.lanes)
-        takes = b.tell("takes", w.take_axon_stb | w.take_neuron_stb)
+        takes = w.take_axon_stb | w.take_neuron_stb
         source = Mux(w.take_axon_stb, w.axon, Mux(w.in_columns, w.neuron, w.neuron + p.n_axons))
+        has_more = w.axon_due | w.neuron_valid
+        if p.n_relays:
+            takes |= w.take_relay_stb
+            source = Mux(w.take_relay_stb, w.relay + (p.n_axons + p.n_neurons), source)
+            has_more |= w.relay_valid & ~w.in_columns
+            used = implies(w.take_relay_stb, w.relay_valid & ~w.in_columns)
+            b.check("takes_relays_that_are_there", used)
+        takes = b.tell("takes", takes)
         now, again = Signal(range(p.n_sources), name="now"), Signal(name="again")
         with m.If(takes):
             m.d.sync += [now.eq(source), again.eq(w.take_axon_stb & w.axon_repeats)]
@@ -149,7 +169,7 @@ class Emitted:
         unsettled = b.past(w.real_time & ~w.axons_settled & ~w.axons_over)
         b.check(
             "rests_if_none_is_left",
-            implies(rested, ~b.past(w.axon_due | w.neuron_valid) & ~unsettled),
+            implies(rested, ~b.past(has_more) & ~unsettled),
         )
         self._check_registers((first, count, group), (now, again, follows, done))
 
@@ -180,9 +200,13 @@ class Emitted:
         """A constant projection with active sources is swept once, in ascending order."""
         b, w, m, number = self.b, self.w, self.b.m, counted.number
         sweeping = (self.state == FIND) | (self.state == SWEEP)
-        in_flight = Cat(*(b.past(self.emit & ~self.sweeps, k) for k in range(1, READY + 1)))
+        in_flight = Cat(
+            *(b.past(self.emit & ~self.sweeps, k) for k in range(1, ready(w.params) + 1))
+        )
         b.check("sweeps_by_themselves", implies(sweeping, ~in_flight.any()))
-        any_swept = Cat(*(b.past(self.emit & self.sweeps, k) for k in range(1, READY + 1))).any()
+        any_swept = Cat(
+            *(b.past(self.emit & self.sweeps, k) for k in range(1, ready(w.params) + 1))
+        ).any()
         b.check("sweeps_rows", implies(sweeping | any_swept, ~w.in_columns | w.over))
         rows = b.past(self.emit & ~self.sweeps & ~self.empty, READ)
         of_it = b.past(number_read(b, w, self.place) == number, READ_LATENCY)
@@ -227,7 +251,7 @@ def number_read(b: Bench, w: Any, place: Any) -> Any:
 def prepared(b: Bench, w: Any, emits: Emitted, counted: Followed) -> dict[str, Any]:
     """Return the fields of the row that is prepared in this cycle, as `Projection` has them."""
     p = w.params
-    lane_bits = exact_log2(p.lanes)
+    late_by, lane_bits = ready(p), exact_log2(p.lanes)
     known = b.past(emits.emit, READ_LATENCY)
     number = number_read(b, w, emits.place)
     b.check(
@@ -242,12 +266,12 @@ def prepared(b: Bench, w: Any, emits: Emitted, counted: Followed) -> dict[str, A
             port = getattr(w, name)
             right = port.r_address == number[: len(port.r_address)]
             b.check(f"{name}_address", implies(known, right))
-            field[name.removeprefix("projection_")] = b.past(port.r_part[0], READY - READ)
+            field[name.removeprefix("projection_")] = b.past(port.r_part[0], late_by - READ)
     late = {
-        name: b.past(getattr(emits, name), READY)
+        name: b.past(getattr(emits, name), late_by)
         for name in ("index", "first", "repeats", "empty", "sweeps")
     }
-    columns = b.past(w.in_columns, READY)
+    columns = b.past(w.in_columns, late_by)
     index = late["index"]
     within = b.tell("within", index - (field["source"] << lane_bits))
     group = b.tell("group_within", ((index >> lane_bits) - field["target"])[: p.target_group_width])
@@ -259,11 +283,11 @@ def prepared(b: Bench, w: Any, emits: Emitted, counted: Followed) -> dict[str, A
     has_none = late["empty"] | ((field["kind"] == ProjectionKind.CONSTANT) & ~late["sweeps"])
     blocks = Mux(columns, field["sources"], field["targets"])
     # The count is that of the swept projection, which is followed.
-    count, weight = b.past(emits.count, READY), field["weight"]
+    count, weight = b.past(emits.count, late_by), field["weight"]
     less = Mux(field["itself"], 0, weight)
     added = b.tell("specified_added", count * weight)
-    followed = late["sweeps"] & (b.past(emits.place, READY) == counted.number)
-    return {
+    followed = late["sweeps"] & (b.past(emits.place, late_by) == counted.number)
+    row = {
         "index": index,
         "first": late["first"],
         "repeats": late["repeats"],
@@ -277,12 +301,47 @@ def prepared(b: Bench, w: Any, emits: Emitted, counted: Followed) -> dict[str, A
         "has_words": ~late["sweeps"] & ~has_none & Mux(columns, below, to_right),
         "is_followed": followed,
     }
+    if p.has_rules:
+        row["rule"] = field["rule"]
+    if p.has_sparse:
+        sparse(b, w, emits, row, (field["kind"] == ProjectionKind.SPARSE) & ~late["empty"])
+    if p.n_relays:
+        relays(b, w, emits, row)
+    return row
+
+
+def sparse(b: Bench, w: Any, emits: Emitted, row: dict[str, Any], is_sparse: Any) -> None:
+    """A sparse row has the first word and the blocks that its element of the tables names."""
+    placed = b.past(emits.emit, ready(w.params))
+    looked_up = row["has_words"] & is_sparse
+    for port in (w.sparse_first, w.sparse_blocks):
+        address = b.past(port.r_address, READ_LATENCY)
+        here = address == row["word"][: len(port.r_address)]
+        b.check(f"{port.r_address.name}_of_row", implies(placed & looked_up, here))
+    row["sparse"] = is_sparse
+    first, blocks = w.sparse_first.r_part[0], w.sparse_blocks.r_part[0]
+    row["word"] = Mux(is_sparse, first, row["word"])
+    row["groups"] = Mux(is_sparse, blocks, row["groups"])
+    row["stride"] = Mux(is_sparse, 1, row["stride"])
+    row["has_words"] = row["has_words"] | is_sparse
+
+
+def relays(b: Bench, w: Any, emits: Emitted, row: dict[str, Any]) -> None:
+    """The relays of a source are set with its first row, and with no column."""
+    late_by = ready(w.params)
+    for name in ("relay_first", "relay_count"):
+        port = getattr(w, name)
+        right = b.past(port.r_address, READ_LATENCY) == emits.index
+        b.check(f"{name}_of_source", implies(emits.emit & emits.first & ~emits.sweeps, right))
+        row[name] = b.past(port.r_part[0], late_by)
+    sets = row["first"] & ~b.past(w.in_columns, late_by)
+    row["relay_count"] = Mux(sets, row["relay_count"], 0)
 
 
 def queued(b: Bench, w: Any, emit: Any, row: dict[str, Any]) -> None:
     """Rows wait in the order in which they were prepared, two at most; none is lost or doubled."""
     p, m = w.params, b.m
-    in_flight = [b.past(emit, k) for k in range(1, READY + 1)]
+    in_flight = [b.past(emit, k) for k in range(1, ready(p) + 1)]
     placed = b.tell("placed", in_flight[-1])
     own = b.inner("prepared", row_layout(p))
     followed = row["is_followed"]
@@ -335,16 +394,29 @@ BUGS = [
     Bug("an event on its way is not awaited", "~self.axons_settled & ~self.axons_over",
         "~self.axons_settled & self.axons_over"),
 ]  # fmt: skip
-SIZES = ["tiny,n_projections=2,weight_depth=64"]
+MORE_BUGS = [
+    Bug("relays are set with every row", "Mux(of_source, self.relay_count.r_part[0], 0)",
+        "self.relay_count.r_part[0]"),
+    Bug("a relay is taken for a neuron", "self.relay + (p.n_axons + p.n_neurons)",
+        "self.relay + p.n_axons"),
+    Bug("a row has the other rule", '{"rule": fields["rule"]}', '{"rule": fields["rule"] ^ 1}'),
+    Bug("a sparse row is as long as a dense one",
+        "                    prepared.groups.eq(self.sparse_blocks.r_part[0]),\n", ""),
+]  # fmt: skip
+TABLE = "tiny,n_projections=2,weight_depth=64"
+SIZES = [TABLE, f"{TABLE},n_rules=2,n_relays=64,max_delay=4", f"{TABLE},sparse_rows=4"]
+
+HAS_BUG = [(TABLE, bug) for bug in BUGS]
+HAS_BUG += [(SIZES[1], bug) for bug in MORE_BUGS[:3]] + [(SIZES[2], MORE_BUGS[3])]
 
 
 @pytest.mark.bulk
 @pytest.mark.parametrize("size", SIZES)
 def test_every_projection_of_every_source_has_its_row(size: str) -> None:
-    prove_by_induction(bench(size), CYCLES)
+    prove_by_induction(bench(size), cycles(size))
 
 
-@pytest.mark.parametrize("bug", bulk_but(BUGS[:1], BUGS), ids=named)
-def test_a_seeded_bug_is_found(bug: Bug) -> None:
+@pytest.mark.parametrize(("size", "bug"), bulk_but(HAS_BUG[:1], HAS_BUG), ids=named)
+def test_a_seeded_bug_is_found(size: str, bug: Bug) -> None:
     with pytest.raises(Refuted, match="does not hold in cycle"):
-        prove_by_induction(bench(SIZES[0], bug), CYCLES + 10)
+        prove_by_induction(bench(size, bug), cycles(size) + 10)
