@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from amaranth.hdl import Array, Const, Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Elaboratable, Module, Mux, Signal, Value
 from support.benches import Bench, implies
 from support.provers import Refuted, prove_by_induction
 from support.rungs import bulk_but
@@ -15,12 +15,15 @@ from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import CoreParams, preset
 
 CYCLES = 3
+WAIT = 0
 STATES = (
-    "WAIT", "LEAD", "ROWS", "ROW_WAIT", "UPDATE", "ROW_REPEAT", "ROW_DRAIN", "COLUMN_LEAD", "END",
-    "COLUMNS", "COLUMN_DRAIN",
+    "WAIT", "LEAD", "ROWS", "ROW_WAIT", "UPDATE", "ROW_REPEAT", "ROW_DRAIN", "COLUMN_LEAD",
+    "PROBES", "END", "COLUMNS", "COLUMN_DRAIN",
 )  # fmt: skip
+"""The states in the order in which the controller names them; that of probes may be missing."""
+
 MOST_ROWS = 63
-"""Rows, repeats and columns that are counted."""
+"""Rows, repeats, columns and bias events that are counted."""
 
 
 class Ticks(Elaboratable):
@@ -44,23 +47,40 @@ class Ticks(Elaboratable):
         return m
 
 
-def bench(controller: Any = Controller) -> Bench:
+COUNTED = {
+    "rows": 6, "repeats": 6, "columns": 6, "waited": 10, "drained": 1, "biases": 6, "probed": 10,
+    "passed": 12,
+}  # fmt: skip
+"""What is counted in a tick, with the bits for it."""
+
+
+def numbers(p: CoreParams) -> dict[str, int]:
+    """Return the number of each state."""
+    built = [name for name in STATES if name != "PROBES" or p.probe_ranges]
+    return {name: number for number, name in enumerate(built)}
+
+
+def bench(size: str, controller: Any = Controller) -> Bench:
     """Sources and neurons come in any number; ticks begin and stop at any time."""
-    b, p = Bench(), preset("tiny")
+    b, p = Bench(), preset(size)
     ticks = b.unit(Ticks(controller, p))
     c = ticks.controller
     for name in ("run_until", "stop", "set_tick_stb", "set_tick", "restart_stb", "due", "room",
                  "muted_due", "clearing", "axon_due", "axons_settled", "neuron_valid",
-                 "any_fired", "learns", "axon_repeats"):  # fmt: skip
+                 "any_fired", "learns", "axon_repeats", "bias_due", "probes_due",
+                 "probes_over"):  # fmt: skip
+        if not hasattr(c, name):
+            continue
         port = getattr(c, name)
         b.m.d.comb += port.eq(b.free(name, port.shape()))
     b.m.d.comb += c.real_time.eq(b.fixed("real_time"))
     state = b.inner("controller.fsm_state", 4)
     count = b.inner("controller._count", range(max(p.neuron_groups, p.n_sources) + 32))
     group = b.inner("blocks.group", len(ticks.blocks.group))
-    b.check("state_is_one", state < len(STATES))
+    states = numbers(p)
+    b.check("state_is_one", state < len(states))
     b.tell("start_stb", c.start_stb)
-    b.check("rests_only_between_ticks", (state == STATES.index("WAIT")) | ~c.start_stb)
+    b.check("rests_only_between_ticks", (state == WAIT) | ~c.start_stb)
     takes_time(b, c, state, count, group)
     comes_to_rest(b, c, state, count, group)
     return b
@@ -69,29 +89,17 @@ def bench(controller: Any = Controller) -> Bench:
 def takes_time(b: Bench, c: Any, state: Any, count: Any, group: Any) -> None:
     """In each cycle of a tick as many have passed as the formula has for what was done by then."""
     m, p = b.m, c.params
-    passed, waited = Signal(12, name="passed"), Signal(10, name="waited")
-    rows, repeats = Signal(6, name="rows"), Signal(6, name="repeats")
-    columns, drained = Signal(6, name="columns"), Signal(name="drained")
-    is_in = {name: state == k for k, name in enumerate(STATES)}
-    takes = b.tell("takes", c.take_axon_stb | c.take_neuron_stb)
-    learning = is_in["COLUMN_LEAD"] | is_in["COLUMNS"]
-    for name, counted, by in (
-        ("rows", rows, takes & ~learning),
-        ("columns", columns, takes & learning),
-        ("repeats", repeats, is_in["ROW_REPEAT"] & (count == schedule.ROW_REPEAT - 1)),
-        ("waited", waited, is_in["ROW_WAIT"]),
-        ("drained", drained, is_in["ROW_DRAIN"] & ~drained),
-        ("passed", passed, ~is_in["WAIT"]),
-    ):
-        b.shown[f"{name}_of_tick"] = counted
-        m.d.sync += counted.eq(Mux(c.start_stb, 0, counted + by))
-    b.assume((rows < MOST_ROWS) & (repeats < MOST_ROWS) & (columns < MOST_ROWS))
-    b.assume(waited < 1000)
-    b.assume(implies(c.axon_repeats, rows > 0))  # an axon before it was of this tick
+    is_in = {name: state == k for name, k in numbers(p).items()}
+    reports = is_in.get("PROBES", Const(0))
+    counts(b, c, is_in, count)
+    rows, repeats, columns, waited, drained, biases, probed, passed = (
+        b.shown[f"{name}_of_tick"] for name in COUNTED
+    )
     # `done` are the cycles of what is over, without the phase that is under way.
+    lead = b.tell("led", schedule.lead_cycles(p) + biases * schedule.BIAS)
     delivered = b.tell(
         "delivered",
-        schedule.lead_cycles(p) + rows * p.row_groups + repeats * schedule.ROW_REPEAT + waited,
+        lead + rows * p.row_groups + repeats * schedule.ROW_REPEAT + waited,
     )
     drain = Mux(drained, schedule.row_drain(p), 0)
     updated = b.tell("updated", delivered + drain + schedule.update_cycles(p))
@@ -99,7 +107,7 @@ def takes_time(b: Bench, c: Any, state: Any, count: Any, group: Any) -> None:
     left = count + 1
     first = is_in["ROW_REPEAT"] & (count == schedule.ROW_REPEAT - 1)
     begun = {
-        "LEAD": schedule.lead_cycles(p) - left,
+        "LEAD": lead - left,
         "ROWS": delivered - p.row_groups + group,
         "ROW_WAIT": delivered,
         "ROW_REPEAT": delivered + Mux(first, schedule.ROW_REPEAT, 0) - left,
@@ -114,18 +122,48 @@ def takes_time(b: Bench, c: Any, state: Any, count: Any, group: Any) -> None:
     learns = Signal(name="learns_now")
     with m.If(is_in["COLUMN_LEAD"] | c.start_stb):
         m.d.sync += learns.eq(~c.start_stb)
-    total = Mux(learns, learned + schedule.COLUMN_DRAIN, updated) + schedule.END
+    done = Mux(learns, learned + schedule.COLUMN_DRAIN, updated) + probed
+    total = done + schedule.END
     b.check("ends_in_time", implies(is_in["END"], passed == total - schedule.END))
+    if p.bias_events:
+        leaves = b.past(is_in["LEAD"]) & ~is_in["LEAD"]
+        b.check("biases_before_rows", implies(leaves, ~b.past(c.bias_due)))
+    if p.probe_ranges:
+        b.check("ends_report", implies(b.past(reports & c.probes_over), is_in["END"]))
+    b.check("probes_in_time", implies(reports, passed == done))
+    b.check("probes_last", implies(~reports & ~is_in["END"] & ~is_in["WAIT"], probed == 0))
     b.check("end_is_told", c.end_stb == is_in["END"])
     in_order(b, c, is_in, (learns, count, group))
+
+
+def counts(b: Bench, c: Any, is_in: dict[str, Any], count: Any) -> None:
+    """Count what is done in a tick."""
+    p = c.params
+    takes = b.tell("takes", c.take_axon_stb | c.take_neuron_stb)
+    learning = is_in["COLUMN_LEAD"] | is_in["COLUMNS"]
+    found = {name: Signal(bits, name=f"{name}_so_far") for name, bits in COUNTED.items()}
+    steps = {
+        "rows": takes & ~learning,
+        "columns": takes & learning,
+        "repeats": is_in["ROW_REPEAT"] & (count == schedule.ROW_REPEAT - 1),
+        "waited": is_in["ROW_WAIT"],
+        "biases": c.take_bias_stb if p.bias_events else 0,
+        "probed": is_in.get("PROBES", 0),
+        "drained": is_in["ROW_DRAIN"] & ~found["drained"],
+        "passed": ~is_in["WAIT"],
+    }
+    for name, step in steps.items():
+        b.shown[f"{name}_of_tick"] = counted = found[name]
+        b.m.d.sync += counted.eq(Mux(c.start_stb, 0, counted + step))
+    few = [found[name] < MOST_ROWS for name in ("rows", "repeats", "columns", "biases")]
+    b.assume(Cat(*few).all() & (found["waited"] < 1000) & (found["probed"] < 1000))
+    b.assume(implies(c.axon_repeats, found["rows"] > 0))  # an axon before it was of this tick
 
 
 def in_order(b: Bench, c: Any, is_in: dict[str, Any], now: tuple[Any, Any, Any]) -> None:
     """What was done in a tick by each of its phases."""
     learns, count, group = now
-    rows, repeats, columns, waited, drained = (
-        b.shown[f"{name}_of_tick"] for name in ("rows", "repeats", "columns", "waited", "drained")
-    )
+    rows, repeats, columns, waited, drained, *_ = (b.shown[f"{name}_of_tick"] for name in COUNTED)
     p = c.params
     work = (rows > 0) | (waited > 0)
     b.check("rows_in_range", implies(is_in["ROWS"], (group < p.row_groups) & (rows > 0)))
@@ -155,7 +193,8 @@ def in_order(b: Bench, c: Any, is_in: dict[str, Any], now: tuple[Any, Any, Any])
 def comes_to_rest(b: Bench, c: Any, state: Any, count: Any, group: Any) -> None:
     """With nothing to do the cycles that are left become fewer in each, whatever the state was."""
     p, m = c.params, b.m
-    end = schedule.COLUMN_DRAIN + 1
+    last = 1 + (p.probe_ranges > 0)
+    end = schedule.COLUMN_DRAIN + last
     update = schedule.update_cycles(p) + schedule.COLUMN_LEAD + end
     drain = schedule.row_drain(p) + update
     left = count + 1
@@ -169,21 +208,25 @@ def comes_to_rest(b: Bench, c: Any, state: Any, count: Any, group: Any) -> None:
         "ROW_REPEAT": left + p.row_groups + drain,
         "ROW_DRAIN": left + update,
         "COLUMN_LEAD": left + end,
+        "PROBES": Const(2),
         "END": Const(1),
         "COLUMNS": p.column_groups - group + end,
-        "COLUMN_DRAIN": left + 1,
+        "COLUMN_DRAIN": left + last,
     }
-    assert tuple(most) == STATES
+    order = [name for name in STATES if name in numbers(p)]
     bound = (1 << len(count)) + p.row_groups + drain
     rest = Signal(10, name="rest")
-    m.d.comb += rest.eq(Array(most.values())[state])
+    m.d.comb += rest.eq(Array(most[name] for name in order)[state])
     b.shown["rest"] = rest
     calm = Signal(range(bound + 1), name="calm")
-    none = ~c.axon_due & ~c.neuron_valid & c.axons_settled & ~c.start_stb
+    asked = (c.bias_due if p.bias_events else 0) | (
+        state == numbers(p)["PROBES"] if p.probe_ranges else 0
+    )
+    none = ~Value.cast(asked) & ~c.axon_due & ~c.neuron_valid & c.axons_settled & ~c.start_stb
     m.d.sync += calm.eq(Mux(none, Mux(calm == bound, calm, calm + 1), 0))
     b.shown["calm"] = calm
     b.check("comes_nearer", rest + calm <= Mux(rest == 0, 2 * bound, bound))
-    b.check("rests_in_the_end", implies(calm == bound, state == STATES.index("WAIT")))
+    b.check("rests_in_the_end", implies(calm == bound, state == WAIT))
 
 
 BUGS = [
@@ -203,11 +246,23 @@ BUGS = [
 ]  # fmt: skip
 
 
-def test_a_tick_takes_the_cycles_of_the_formula() -> None:
-    prove_by_induction(bench(), CYCLES)
+MORE_BUGS = [
+    Bug("a bias event takes a cycle less", 'self._enter(m, "LEAD", schedule.BIAS)',
+        'self._enter(m, "LEAD", schedule.BIAS - 1)'),
+    Bug("a free-running core leaves bias events", "with m.If(self.bias_due):",
+        "with m.If(self.bias_due & self.real_time):"),
+]  # fmt: skip
+SIZES = ["tiny", "tiny,bias_events=1,probe_ranges=2"]
+
+HAS_BUG = [*((SIZES[0], bug) for bug in BUGS), *((SIZES[1], bug) for bug in MORE_BUGS)]
 
 
-@pytest.mark.parametrize("bug", bulk_but(BUGS[:1], BUGS), ids=named)
-def test_a_seeded_bug_is_found(bug: Bug) -> None:
+@pytest.mark.parametrize("size", bulk_but(["tiny"], SIZES))
+def test_a_tick_takes_the_cycles_of_the_formula(size: str) -> None:
+    prove_by_induction(bench(size), CYCLES)
+
+
+@pytest.mark.parametrize(("size", "bug"), bulk_but(HAS_BUG[:1], HAS_BUG), ids=named)
+def test_a_seeded_bug_is_found(size: str, bug: Bug) -> None:
     with pytest.raises(Refuted, match="does not hold in cycle"):
-        prove_by_induction(bench(bug.seeded(Controller)), 40)
+        prove_by_induction(bench(size, bug.seeded(Controller)), 40)

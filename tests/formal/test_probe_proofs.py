@@ -104,16 +104,9 @@ def ranges(b: Bench, probes: Any) -> tuple[Any, Any]:
         "nibbles_of_it",
         sum(Mux(space == number, element_nibbles(array, p), 0) for number, array in known),
     )
-    # What is in the registers of the unit.
-    state = b.inner("fsm_state", 2)
-    own = Mux(~reports, 0, Mux(drains, DRAIN, Mux(reads, READ, RANGE)))
-    b.check("state", state == own)
-    b.check("number", implies(reports & ~drains, b.inner("number", 1) == number))
     cycle = Mux(drains, passed - begins[-1], passed - begun)
-    b.check("cycle", implies(reports & ~reads, b.inner("cycle", 3) == cycle))
     count = chosen(m, of["probe_count"], number)
-    left = b.inner("elements_left", p.probe_count_width)
-    b.check("elements_left", implies(reads, left == count - place))
+    in_registers(b, (reports, drains, reads), (number, cycle, count - place))
     b.check("has_elements", implies(reads, (place >= 0) & (place < count)))
     late = [Mux(reads, nibbles, 0)]
     for k in range(LATENCY):
@@ -123,6 +116,16 @@ def ranges(b: Bench, probes: Any) -> tuple[Any, Any]:
     b.check("flushes_last", implies(waits, Cat(*late[:LATENCY]) == 0))
     b.check("rests", implies(~reports | (drains & (cycle > LATENCY)), Cat(*late) == 0))
     return (b.tell("nibbles_now", late[-1]), waits), starts
+
+
+def in_registers(b: Bench, now: tuple[Any, Any, Any], values: tuple[Any, Any, Any]) -> None:
+    """What is in the registers that count ranges, cycles and elements."""
+    (reports, drains, reads), (number, cycle, left) = now, values
+    own = Mux(~reports, 0, Mux(drains, DRAIN, Mux(reads, READ, RANGE)))
+    b.check("state", b.inner("fsm_state", 2) == own)
+    b.check("number", implies(reports & ~drains, b.inner("number", 1) == number))
+    b.check("cycle", implies(reports & ~reads, b.inner("cycle", 3) == cycle))
+    b.check("elements_left", implies(reads, b.inner("elements_left", 5) == left))
 
 
 def packed(b: Bench, probes: Any, nibbles: Any, starts: Any) -> None:
