@@ -30,6 +30,7 @@ OUTSIDE = {
     "NothingCompared": "an assertion in a simulator",
     "WrongLevel": "an assertion in a simulator",
     "BenchFailed": "an assertion in a test of pytest",
+    "NoMore": "the end of a pipe between processes of ours",
     "Unsound": "what the fuzzer looks for",
     "Overrun": "what the fuzzer looks for",
     "Executed": "what the fuzzer looks for",

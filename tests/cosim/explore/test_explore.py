@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import distributed
 import numpy as np
 import pandas
 import psutil
@@ -55,6 +56,7 @@ def trial(a, b):
     return {{"up": (a * b, "computed"), "down": ((a - 4) ** 2 + b, "measured")}}
 """
 
+PROGRAM = "import sys; from spiketwin.host.cli import main; main(sys.argv[1:])"
 AXES = ("--vary", "a=0..7", "--vary", "b=0..5", "--maximise", "up", "--minimise", "down")
 
 
@@ -281,9 +283,8 @@ def test_what_is_known_is_not_run_again(tmp_path: Path) -> None:
 def test_a_search_that_is_killed_goes_on(tmp_path: Path) -> None:
     script, store = Scripted(tmp_path, seconds=0.02), tmp_path / "store.sqlite"
     words = script.words("--trials", "40", "--seed", "1", "--store", str(store))
-    program = "import sys; from spiketwin.host.cli import main; main(sys.argv[1:])"
     for least in (3, 20):
-        process = subprocess.Popen([sys.executable, "-c", program, *words])
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM, *words])
         while len(script.ran) < least:
             time.sleep(0.01)
             assert process.poll() is None
@@ -298,7 +299,6 @@ def test_a_search_that_is_killed_goes_on(tmp_path: Path) -> None:
         assert kept.execute("SELECT count(*) FROM trials").fetchone() == (40,)
 
 
-@pytest.mark.bulk
 def test_a_worker_that_dies_loses_only_its_trial(tmp_path: Path) -> None:
     script, store = Scripted(tmp_path, deadly=5), tmp_path / "store.sqlite"
     found = script.found("--workers", "2", "--store", str(store))
@@ -309,32 +309,32 @@ def test_a_worker_that_dies_loses_only_its_trial(tmp_path: Path) -> None:
 
 
 @pytest.mark.bulk
-def test_workers_and_the_scheduler_are_killed_at_random(tmp_path: Path) -> None:
-    """The scheduler is in the process that is called, which is killed once, too."""
+def test_workers_and_the_process_that_is_called_are_killed_at_random(tmp_path: Path) -> None:
+    """Also while they begin, and all of them at once."""
     script, store, rng = Scripted(tmp_path, seconds=0.1), tmp_path / "store.sqlite", Random(1)
     axes = ("--vary", "a=0..19", "--vary", "b=0..9", *AXES[4:])
     file = tmp_path / "killed.json"
     words = ("explore", str(script.file), *axes, "--store", str(store), "--json", str(file))
-    program = "import sys; from spiketwin.host.cli import main; main(sys.argv[1:])"
-    command = [sys.executable, "-c", program, *words, "--workers", "3"]
+    command = [sys.executable, "-c", PROGRAM, *words, "--workers", "3"]
     killed = 0
-    for scheduler_too in (True, False):
-        process, begun = psutil.Popen(command), len(script.ran)
+    for call_too in (True, False):
+        process = psutil.Popen(command)
         while process.poll() is None:
-            time.sleep(0.7)
+            time.sleep(rng.uniform(0.05, 0.7))
             with contextlib.suppress(psutil.Error):
-                # A worker that is killed before all have begun ends the search in words.
                 every = process.children(recursive=True)
-                workers = [each for each in every if "spawn_main" in " ".join(each.cmdline())]
-                if len(script.ran) > begun + 10 and workers and killed < 12:
-                    rng.choice(workers).kill()
-                    killed += 1
-            if scheduler_too and len(script.ran) > 80:
+                workers = [each for each in every if "workers.child" in " ".join(each.cmdline())]
+                for worker in workers if killed == 3 else workers[:1]:
+                    if killed < 12:
+                        worker.kill()
+                        killed += 1
+            if call_too and len(script.ran) > 80:
                 process.kill()
         process.wait()
     assert killed >= 5
     assert process.returncode == 0
     found = json.loads(file.read_text())
+    assert found["given_up"] == []
     assert len(found["trials"]) == 200 == len(set(script.ran)) < len(script.ran)
     with sqlite3.connect(store) as kept:
         assert kept.execute("SELECT count(*) FROM trials").fetchone() == (200,)
@@ -344,16 +344,82 @@ def test_workers_and_the_scheduler_are_killed_at_random(tmp_path: Path) -> None:
     assert len(script.ran) == ran
 
 
-@pytest.mark.bulk
-def test_a_trial_that_ends_every_worker_ends_the_search_in_words(tmp_path: Path) -> None:
-    script = Scripted(tmp_path)
-    script.file.write_text("import os\ndef trial(a, b):\n    os._exit(7)\n")
-    words = ("explore", str(script.file), "--vary", "a=0", "--vary", "b=0", "--maximise", "up")
-    done = called(*words, "--scheduler", "tcp://127.0.0.1:1")
-    assert "there is no scheduler at tcp://127.0.0.1:1" in done.output
-    done = called(*words, "--workers", "2")
+DEADLY = """
+import os
+
+def trial(a, b):
+    if {}:
+        os._exit(7)
+    return {{"up": (a * b, "computed"), "down": (a, "computed")}}
+"""
+
+
+def test_a_trial_that_ends_every_worker_is_given_up_by_name(tmp_path: Path) -> None:
+    script, store = Scripted(tmp_path), tmp_path / "store.sqlite"
+    script.file.write_text(DEADLY.format("a == b == 2"))
+    file = tmp_path / "found.json"
+    more = ("--workers", "2", "--store", str(store), "--json", str(file))
+    done = called(*script.words(*more))
     assert done.exit_code == 1
-    assert "ended every worker that ran it" in done.output
+    said = " ".join(done.output.split())
+    assert (
+        "GIVEN UP 1 trials, the first one {'a': 2, 'b': 2}: the trial ended its process, 3" in said
+    )
+    assert "ended with status 7. To see why, spiketwin explore" in said
+    found = json.loads(file.read_text())
+    (lost,) = found["given_up"]
+    assert found["trials"][lost]["params"] == {"a": 2, "b": 2}
+    assert found["front"]
+    with sqlite3.connect(store) as kept:
+        assert kept.execute("SELECT count(*) FROM trials").fetchone() == (47,)
+    script.file.write_text(DEADLY.format("False"))
+    assert called(*script.words(*more[2:])).exit_code == 0
+
+
+@pytest.mark.bulk
+def test_trials_that_all_end_their_workers_are_all_given_up(tmp_path: Path) -> None:
+    script = Scripted(tmp_path)
+    script.file.write_text(DEADLY.format("True"))
+    file = tmp_path / "found.json"
+    done = called(*script.words("--workers", "2", "--json", str(file)))
+    assert done.exit_code == 1
+    assert "GIVEN UP" in done.output
+    found = json.loads(file.read_text())
+    assert found["given_up"] == list(range(48))
+    assert found["front"] == []
+
+
+@pytest.mark.bulk
+def test_a_cluster_runs_the_trials_and_its_end_is_said(tmp_path: Path) -> None:
+    store, file = tmp_path / "store.sqlite", tmp_path / "found.json"
+    alone = Scripted(tmp_path).found()
+    (tmp_path / "log").unlink()
+    script = Scripted(tmp_path, seconds=0.2, deadly=5)
+    assert (
+        "there is no scheduler at tcp://127.0.0.1:1"
+        in called(*script.words("--scheduler", "tcp://127.0.0.1:1")).output
+    )
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        address = cluster.scheduler_address
+        words = script.words("--scheduler", address, "--store", str(store), "--json", str(file))
+        call = subprocess.Popen([sys.executable, "-c", PROGRAM, *words], stderr=subprocess.PIPE)
+        while len(script.ran) < 10:
+            time.sleep(0.05)
+            assert call.poll() is None
+        pid = next(iter(cluster.workers.values())).pid
+        psutil.Process(pid).kill()
+        while len(script.ran) < 25:
+            time.sleep(0.05)
+            assert call.poll() is None
+    _, said = call.communicate()
+    assert call.returncode == 1
+    assert "the scheduler of the workers is gone; with --store, the same call goes on" in str(said)
+    ran = len(script.ran)
+    found = script.found("--store", str(store), "--workers", "2")
+    assert found == alone
+    assert ran < len(script.ran) < ran + 48 - 15
 
 
 def test_what_was_refused_for_one_figure_is_tried_for_another(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from spiketwin.cosim.compare.presets import PRESETS
-from spiketwin.cosim.explore import axes, engine, store, workers
+from spiketwin.cosim.explore import axes, engine, store
 from spiketwin.cosim.explore.axes import Axis, Point
 from spiketwin.cosim.explore.engine import Goal
-from spiketwin.cosim.explore.evaluation import Outcome
+from spiketwin.cosim.explore.evaluation import Outcome, evaluate
 from spiketwin.cosim.explore.objectives import FITS, KNOWN, Bound, Direction, labelled, split
 from spiketwin.cosim.explore.results import Exploration
 from spiketwin.cosim.explore.script import Script
@@ -25,6 +26,7 @@ from spiketwin.cosim.explore.search import Grid, Sampled, Search
 from spiketwin.cosim.explore.subjects import NetworkFile, Subject, named
 from spiketwin.cosim.report import exploration
 from spiketwin.cosim.report.rendering import Head
+from spiketwin.cosim.workers.hands import Hands
 from spiketwin.firmware.board import boards
 from spiketwin.host.cli import options, progress
 from spiketwin.host.cli.outcome import Outcome as Verdict
@@ -169,7 +171,7 @@ def explore(
     (docs/explore.md). Every point of the axes is a trial on the model, or with --trials so many of
     them. The front are the trials that no other one beats in all objectives.
 
-    Exits with status 1 if no trial is within the bounds.
+    Exits with status 1 if no trial is within the bounds, or if one was given up.
     """
     files = {"--json": json_file, "--plot": plot, "--report": html}
     options.check_distinct(files | {"--store": store_file}, {"WHAT": what})
@@ -190,7 +192,7 @@ def explore(
         search = Sampled(varied, tuple(directions.values()), trials, seed)
     console, outputs, found = options.console(), options.Outputs(), list[tuple[Point, Outcome]]()
     try:
-        _explore(console, subject, search, goal, (store_file, processes, scheduler), found)
+        _explore(console, subject, search, goal, store_file, Hands(processes, scheduler), found)
     finally:  # what was tried is written even if the search is broken off
         result = Exploration.of(found, goal, directions, subject.words, _ends(directions, bounds))
         outputs.json(json_file, result)
@@ -207,18 +209,19 @@ def _explore(
     subject: Subject,
     search: Search,
     goal: Goal,
-    means: tuple[Path | None, int, str | None],
+    store_file: Path | None,
+    hands: Hands,
     found: list[tuple[Point, Outcome]],
 ) -> None:
-    """Add to `found` what comes of a search; `means` are its store, processes and scheduler."""
-    store_file, processes, scheduler = means
+    """Add to `found` what comes of a search."""
+    work = partial(evaluate, subject, wanted=goal.wanted)
     with (
         store.opened(store_file, engine.identity(subject)) as kept,
-        workers.started(subject, goal.wanted, processes, scheduler) as runner,
+        hands.at_work(work, may_be_here=True) as crew,
         progress.shown(console, "trials") as display,
     ):
         for batch in engine.explored(
-            search, runner, kept, goal, lambda done, total: display("exploring", done, total)
+            search, crew, kept, goal, lambda done, total: display("exploring", done, total)
         ):
             found += batch
 
@@ -339,6 +342,10 @@ def _say(console: Console, found: Exploration, varied: Sequence[Axis]) -> None:
 
 
 def _verdict(found: Exploration) -> Verdict:
+    if found.given_up:
+        first = found.trials[found.given_up[0]]
+        says = f"{len(found.given_up):,} trials, the first one {first.params}: {first.refused}"
+        return Verdict(False, "GIVEN UP", (f"{says}. To see why, {first.command}",))
     if found.front:
         return Verdict(True, "FRONT", (f"{len(found.front):,} trials",))
     return Verdict(False, "NOTHING", ("no trial was possible within the bounds",))

@@ -14,7 +14,7 @@ from spiketwin.cosim.explore.objectives import Bound
 from spiketwin.cosim.explore.search import Judged, Search
 from spiketwin.cosim.explore.store import Store
 from spiketwin.cosim.explore.subjects import Subject
-from spiketwin.cosim.explore.workers import Runner
+from spiketwin.cosim.workers.crew import Crew, GivenUp
 from spiketwin.hdl import builds, spec
 from spiketwin.host.progress import Steps
 
@@ -74,15 +74,16 @@ def _sources() -> Iterator[Path]:
 
 
 def explored(
-    search: Search, runner: Runner, store: Store, goal: Goal, progress: Steps
+    search: Search, crew: Crew[Point, Outcome], store: Store, goal: Goal, progress: Steps
 ) -> Iterator[list[tuple[Point, Outcome]]]:
     """Yield the trials of each batch, in the order in which the search asked for them.
 
-    Each trial is stored as soon as it is done, whatever becomes of the others.
+    Each trial is stored as soon as it is done, whatever becomes of the others. One that is given up
+    is not: the next call tries it again.
 
     Parameters
     ----------
-    search, runner, store, goal:
+    search, crew, store, goal:
         What is tried, who runs it, where it is kept, and what for.
     progress:
         Called with (trials done, trials).
@@ -90,7 +91,7 @@ def explored(
     Raises
     ------
     StoreError, WorkersLost
-        A trial cannot be kept, or not be run.
+        A trial cannot be kept, or there is nobody to run it.
     """
     done = 0
     for points in search.batches():
@@ -98,10 +99,13 @@ def explored(
         found = {n: outcome for n, outcome in known.items() if outcome is not None}
         fresh = [n for n in known if n not in found]
         progress(done + len(found), search.size)
-        for place, outcome in runner.run([points[n] for n in fresh]):
+        for place, outcome in crew.run([points[n] for n in fresh]):
             number = fresh[place]
-            store.add(points[number], outcome, goal.wanted)
-            found[number] = outcome
+            if isinstance(outcome, GivenUp):
+                found[number] = Outcome(refused=f"the trial {outcome}", is_given_up=True)
+            else:
+                store.add(points[number], outcome, goal.wanted)
+                found[number] = outcome
             progress(done + len(found), search.size)
         done += len(points)
         search.tell([goal.judged(found[n]) for n in range(len(points))])

@@ -54,12 +54,15 @@ class Outcome:
         Warnings that came up, each once.
     core:
         Sizes of the core, as ``--params`` takes them; None if there is none.
+    is_given_up:
+        Whether it was refused because it ended each process that ran it.
     """
 
     figures: dict[str, Figure] = field(default_factory=dict)
     refused: str | None = None
     notes: tuple[str, ...] = ()
     core: str | None = None
+    is_given_up: bool = False
 
 
 def evaluate(subject: Subject, point: Point, wanted: Sequence[str]) -> Outcome:

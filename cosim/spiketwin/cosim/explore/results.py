@@ -35,7 +35,8 @@ class TrialResult(Result):
         Sizes of the core, as ``--params`` takes them; null where a script returns figures, and for
         a trial that was refused.
     refused:
-        Why there is no such core, or why it does not hold the network; only then.
+        Why there is no such core, why it does not hold the network, or why the trial was given up;
+        only then.
     notes:
         Warnings that came up.
     """
@@ -63,11 +64,14 @@ class Exploration(Result):
         All trials, in the order in which they were asked for.
     front:
         Places of those trials that are within the bounds and that no other such trial beats.
+    given_up:
+        Places of those trials that ended each process that ran them.
     """
 
     directions: dict[str, Direction]
     trials: list[TrialResult]
     front: list[int]
+    given_up: list[int]
 
     @classmethod
     def of(
@@ -98,6 +102,7 @@ class Exploration(Result):
             dict(directions),
             [_trial(point, outcome, words, ends) for point, outcome in trials],
             [within[row] for row in kept],
+            [n for n, (_, outcome) in enumerate(trials) if outcome.is_given_up],
         )
 
 
