@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from support.rungs import bulk_but
 from spiketwin.cosim.trials.verify.networks import options_of
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, core_of
 from spiketwin.host.cli import main
+from spiketwin.host.files import load
 
 BROKEN = '''
 """Targets that are wrong: one neuron has another threshold; the process ends in a run."""
@@ -187,8 +189,13 @@ def test_a_twin_that_is_wrong_is_found_and_the_difference_repeats(
     assert difference["core"] == "roomy"
     assert difference["number"] == found["next"] - 1
     assert f"DIFFERENT  sample {difference['number']} on roomy: {difference['what']}" in done.stdout
-    network = tmp_path / difference["network"]
-    assert network.exists()
+    (whole, stimulus), (small, shorter) = (
+        load(tmp_path / difference[name]) for name in ("network", "small")
+    )
+    assert stimulus is not None
+    assert shorter is not None
+    assert shorter.ticks < stimulus.ticks
+    assert small.n_neurons <= whole.n_neurons
     for command in difference["repeat"]:
         assert command in done.stdout
         again = call(command, tmp_path, **broken)
@@ -203,8 +210,30 @@ def test_a_process_that_ends_by_itself_ends_the_search(
     line = "spiketwin verify --on dying: --only paired --first 4 --workers 1 --json e.json"
     done = call(line, tmp_path, **broken)
     assert done.returncode == 1
-    assert "ran sample 4 of seed 0 ended with status 7: run that one" in done.stderr
+    says = "sample 4 of seed 0 ended its process, 3 times; the last one ended with status 7: run"
+    assert says in done.stderr
     assert figures(tmp_path / "e.json")["samples"] == 0
+
+
+def test_what_is_kept_is_not_run_again(tmp_path: Path) -> None:
+    def found(*more: str) -> dict[str, Any]:
+        file = tmp_path / "evidence.json"
+        words = ("--on", "model:", "--only", "paired", "--json", str(file))
+        done = verify(*words, "--store", str(tmp_path / "store.sqlite"), *more)
+        assert done.exit_code == 0, done.output
+        return figures(file) | {"seconds": 0, "workers": 0, "updates": 0}
+
+    begun = found("--updates", "1e5", "--workers", "1")
+    more = found("--updates", "3e5", "--workers", "2")
+    with sqlite3.connect(tmp_path / "store.sqlite") as kept:
+        rows = kept.execute("SELECT task, answer FROM answers").fetchall()
+        numbers = sorted(int(task) for task, _ in rows)
+        assert {4, 9, begun["next"] - 1, more["next"] - 1} <= set(numbers)
+        # What is kept is taken as it is: nothing of it is run again.
+        kept.execute("UPDATE answers SET answer = json_set(answer, '$.spikes', 7)")
+    again = found("--updates", "3e5", "--workers", "2")
+    assert (again["next"], again["samples"]) == (more["next"], more["samples"])
+    assert again["spikes"] == 7 * again["samples"]
 
 
 def running(pid: int) -> set[int]:

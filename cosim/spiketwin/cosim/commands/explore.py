@@ -14,6 +14,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from spiketwin.cosim.commands import spreading
 from spiketwin.cosim.compare.presets import PRESETS
 from spiketwin.cosim.explore import axes, engine, store
 from spiketwin.cosim.explore.axes import Axis, Point
@@ -115,26 +116,9 @@ def _objectives() -> str:
     show_default=True,
     help="Of the search by --trials: with the same one the trials are the same.",
 )
-@click.option(
-    "--store",
-    "store_file",
-    type=options.OutputFile(),
-    metavar="FILE",
-    help="Keep every trial in this file of SQLite, and run none again that is in it.",
-)
-@click.option(
-    "--workers",
-    "processes",
-    type=click.IntRange(1, 256),
-    default=1,
-    show_default=True,
-    help="Processes on this computer that run trials (Dask).",
-)
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Scheduler of Dask, such as tcp://host:8786, whose workers run the trials.",
-)
+@spreading.store
+@spreading.workers(1, "Processes on this computer that run trials.")
+@spreading.scheduler
 @options.json_file
 @click.option(
     "--plot", type=options.OutputFile(".png"), metavar="FILE", help="Draw the fronts as PNG."
@@ -159,7 +143,7 @@ def explore(
     trials: int | None,
     seed: int,
     store_file: Path | None,
-    processes: int,
+    workers: int,
     scheduler: str | None,
     json_file: Path | None,
     plot: Path | None,
@@ -192,7 +176,7 @@ def explore(
         search = Sampled(varied, tuple(directions.values()), trials, seed)
     console, outputs, found = options.console(), options.Outputs(), list[tuple[Point, Outcome]]()
     try:
-        _explore(console, subject, search, goal, store_file, Hands(processes, scheduler), found)
+        _explore(console, subject, search, goal, store_file, Hands(workers, scheduler), found)
     finally:  # what was tried is written even if the search is broken off
         result = Exploration.of(found, goal, directions, subject.words, _ends(directions, bounds))
         outputs.json(json_file, result)

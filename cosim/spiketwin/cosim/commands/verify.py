@@ -12,16 +12,20 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from spiketwin.cosim.commands import spreading
+from spiketwin.cosim.trials.verify import shrinking
 from spiketwin.cosim.trials.verify.campaign import Campaign, Tally
 from spiketwin.cosim.trials.verify.results import FirstDifference, VerifyResult
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, core_of
+from spiketwin.cosim.workers.hands import Hands
 from spiketwin.hdl.spec.params import described
 from spiketwin.host import files
 from spiketwin.host.cli import options, progress
 from spiketwin.host.cli.outcome import Outcome, end
 from spiketwin.host.errors import InvalidInput
+from spiketwin.host.progress import Progress
 from spiketwin.host.targets import takes_sizes
-from spiketwin.host.threads import MOST_THREADS, checked_threads
+from spiketwin.host.threads import checked_threads
 
 TWIN: Final = "rtl:?level=core"
 """The twin that is verified unless another one is named: the fastest."""
@@ -40,6 +44,7 @@ def _whole(_ctx: click.Context, _param: click.Parameter, value: float) -> int:
     epilog="\b\n"
     "spiketwin verify --updates 1e6\n"
     "spiketwin verify --updates 1e8 --workers 2 --json evidence.json\n"
+    "spiketwin verify --updates 1e9 --store verify.sqlite --json evidence.json\n"
     "spiketwin verify --seed 1 --first 4000 --updates 1e8\n"
     "spiketwin verify --on netlist: --only paired --updates 1e5"
 )
@@ -59,11 +64,9 @@ def _whole(_ctx: click.Context, _param: click.Parameter, value: float) -> int:
     show_default="1e7",
     help="Neuron updates to compare; the last sample is run to its end.",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(1, MOST_THREADS),
-    help="Processes that run samples. Default: the processors there are.",
-)
+@spreading.workers(None, "Processes that run samples. Default: the processors there are.")
+@spreading.scheduler
+@spreading.store
 @click.option(
     "--seed",
     type=click.IntRange(0, (1 << 64) - 1),
@@ -89,6 +92,8 @@ def verify(
     url: str,
     updates: int,
     workers: int | None,
+    scheduler: str | None,
+    store_file: Path | None,
     seed: int,
     first: int,
     only: tuple[str, ...],
@@ -101,8 +106,9 @@ def verify(
     end all state and weights must be equal. A sample follows from seed and number alone: the same
     call compares the same, however many processes share the work, and --first goes on with others.
 
-    The first difference ends the search. Its network is saved in this folder, and commands that
-    repeat it are printed.
+    The first difference ends the search. Its network is saved in this folder, whole and as small as
+    it can be made, and commands that repeat it are printed. With --store, the same call goes on
+    where one ended, however that ended.
 
     Exits with status 1 if there is one.
     """
@@ -111,17 +117,19 @@ def verify(
             f"{url} has sizes of its own: name a simulated twin, such as {TWIN}, or prove this "
             "target good with `spiketwin selftest`"
         )
-    campaign = Campaign(url, seed, first, only or tuple(CORES), updates, checked_threads(workers))
+    options.check_distinct({"--json": json_file, "--store": store_file}, {})
+    hands = Hands(checked_threads(workers), scheduler)
+    campaign = Campaign(url, seed, first, only or tuple(CORES), updates, hands, store_file)
     console, outputs, tally = options.console(), options.Outputs(), Tally(first)
     with progress.shown(console, "neuron updates") as display:
         builds = campaign.prepare(display.stage)
-        display.stage(f"running samples, processes: {campaign.workers}")
+        display.stage(f"running samples, processes: {hands.processes}")
         begin = time.perf_counter()
         try:
             campaign.search(tally, lambda done: display("samples", done, updates))
         finally:  # what was compared is said even if the search is broken off
             seconds = time.perf_counter() - begin
-            difference = _kept(campaign, tally, outputs)
+            difference = _kept(campaign, tally, outputs, display)
             found = VerifyResult.of(campaign, tally, builds, seconds, difference)
             outputs.json(json_file, found)
             _say(console, found)
@@ -133,8 +141,10 @@ def verify(
     end([outcome])
 
 
-def _kept(campaign: Campaign, tally: Tally, outputs: options.Outputs) -> FirstDifference | None:
-    """Save the sample in which model and twin differ, if any, and return what is known of it."""
+def _kept(
+    campaign: Campaign, tally: Tally, outputs: options.Outputs, display: Progress
+) -> FirstDifference | None:
+    """Save the sample in which model and twin differ, if any, whole and shrunk."""
     differs = tally.difference
     if differs is None or differs.difference is None:
         return None
@@ -142,16 +152,24 @@ def _kept(campaign: Campaign, tally: Tally, outputs: options.Outputs) -> FirstDi
     file = f"verify-{campaign.seed}-{differs.number}.npz"
     biases = sample.run.get("biases")
     outputs.attempt(lambda: files.save(file, sample.net, sample.spikes, sample.ticks, biases))
+    shrunk = shrinking.smallest(campaign.url, sample, display)
+    small = None if shrunk is None else f"verify-{campaign.seed}-{differs.number}-small.npz"
+    if shrunk is not None and small is not None:
+        case = shrunk.case
+        few = case.biases if len(case.biases) else None
+        outputs.attempt(lambda: files.save(small, case.network, case.spikes, case.ticks, few))
     on = shlex.quote(campaign.url)
+    params = described(sample.params)
     which = f"--seed {campaign.seed} --first {differs.number}"
     return FirstDifference(
         number=differs.number,
         core=core_of(differs.number),
         what=differs.difference,
         network=file,
+        small=small,
         repeat=[
             f"spiketwin verify --on {on} {which} --updates 1",
-            f"spiketwin compare {file} --on model: --on {on} --params {described(sample.params)}",
+            f"spiketwin compare {small or file} --on model: --on {on} --params {params}",
         ],
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from spiketwin import cosim, firmware, host
@@ -14,8 +13,9 @@ from spiketwin.cosim.explore.objectives import Bound
 from spiketwin.cosim.explore.search import Judged, Search
 from spiketwin.cosim.explore.store import Store
 from spiketwin.cosim.explore.subjects import Subject
+from spiketwin.cosim.workers import sources
 from spiketwin.cosim.workers.crew import Crew, GivenUp
-from spiketwin.hdl import builds, spec
+from spiketwin.hdl import spec
 from spiketwin.host.progress import Steps
 
 _SHAPE_FIGURES: Final = (
@@ -64,13 +64,7 @@ class Goal:
 
 def identity(subject: Subject) -> str:
     """Return text that differs where the same point would give other figures."""
-    return f"{subject.identity} {builds.fingerprint(_sources())}"
-
-
-def _sources() -> Iterator[Path]:
-    for package, folder in _SHAPE_FIGURES:
-        place = Path(package.__path__[0], folder)
-        yield from sorted(each for end in ("py", "json") for each in place.rglob(f"*.{end}"))
+    return f"{subject.identity} {sources.fingerprint(_SHAPE_FIGURES)}"
 
 
 def explored(

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import select
-import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, field
 from itertools import count
-from subprocess import PIPE
-from typing import IO, Final, cast
+from pathlib import Path
+from typing import Final
 
-from spiketwin.cosim.trials.verify import worker
 from spiketwin.cosim.trials.verify.samples import core_of
-from spiketwin.cosim.trials.verify.worker import Outcome, Twins
-from spiketwin.hdl.children import child
+from spiketwin.cosim.trials.verify.worker import Outcome, Samples, Twins
+from spiketwin.cosim.workers import answers, sources
+from spiketwin.cosim.workers.answers import Answers, Form, answered
+from spiketwin.cosim.workers.crew import Crew, GivenUp
+from spiketwin.cosim.workers.hands import Hands
 from spiketwin.host.errors import SpiketwinError
 from spiketwin.host.progress import Stages
 
 _MOST_SECONDS: Final = 1800.0
-"""Longest wait for the next answer of any process; most samples take about a second."""
+"""Longest time that a sample may take; most take about a second."""
 
 
-class WorkerLost(SpiketwinError):
-    """A process that ran a sample has ended by itself, or does not answer."""
+class SampleLost(SpiketwinError):
+    """A sample has ended each process that ran it, or came to no end."""
 
 
 @dataclass
@@ -80,8 +79,10 @@ class Campaign:
         Names of those of `CORES` whose samples are run; the numbers of others are left out.
     updates:
         Neuron updates from which on no more samples are run.
-    workers:
-        Number of processes.
+    hands:
+        Who runs them.
+    store:
+        File in which their outcomes are kept, and looked up; None for none.
     """
 
     url: str
@@ -89,7 +90,8 @@ class Campaign:
     first: int
     cores: tuple[str, ...]
     updates: int
-    workers: int
+    hands: Hands
+    store: Path | None = None
 
     def prepare(self, report: Stages) -> dict[str, str]:
         """Build and connect every twin once, so that all processes find it built.
@@ -120,62 +122,44 @@ class Campaign:
 
         Raises
         ------
-        WorkerLost
-            A process ended by itself, or none answers.
+        SampleLost
+            A sample ended each process that ran it, or came to no end.
+        StoreError, WorkersLost
+            A sample cannot be kept, or there is nobody to run it.
         """
-        numbers = (number for number in count(self.first) if core_of(number) in self.cores)
-        with ExitStack() as opened:
-            workers = [_Worker(self.url, opened) for _ in range(self.workers)]
-            outcomes = _in_order(workers, self.seed, numbers)
+        form = Form[int, Outcome](str, asdict, lambda written: Outcome(**written))
+        work = f"verify {self.url} seed {self.seed} {sources.fingerprint(sources.ALL)}"
+        with (
+            answers.opened(self.store, work, form) as kept,
+            self.hands.at_work(Samples(self.url, self.seed), seconds=_MOST_SECONDS) as crew,
+            closing(self._in_order(crew, kept)) as outcomes,
+        ):
             while tally.neuron_updates < self.updates and tally.difference is None:
                 tally.add(next(outcomes))
                 progress(tally.neuron_updates)
 
+    def _in_order(
+        self, crew: Crew[int, Outcome], kept: Answers[int, Outcome]
+    ) -> Generator[Outcome, None, None]:
+        """Yield the outcome of each sample, in the order of their numbers; nobody is ever idle."""
+        asked, done = deque[int](), dict[int, Outcome | GivenUp]()
 
-def _in_order(workers: list[_Worker], seed: int, numbers: Iterator[int]) -> Iterator[Outcome]:
-    """Yield the outcome of each sample, in the order of their numbers; no process is ever idle."""
-    asked, done = deque[int](), dict[int, Outcome]()
-    idle = workers
-    while True:
-        for each in idle:
-            asked.append(next(numbers))
-            each.ask(seed, asked[-1])
-        idle, *_ = select.select(workers, [], [], _MOST_SECONDS)
-        if not idle:
-            raise WorkerLost(f"no process was done with its sample in {_MOST_SECONDS:.0f} s")
-        done |= {outcome.number: outcome for outcome in (each.answer() for each in idle)}
-        while asked and asked[0] in done:
-            yield done.pop(asked.popleft())
+        def numbers() -> Iterator[int]:
+            for number in count(self.first):
+                if core_of(number) in self.cores:
+                    asked.append(number)
+                    yield number
 
-
-class _Worker:
-    """A process of `worker`, which ends when `opened` closes."""
-
-    def __init__(self, url: str, opened: ExitStack) -> None:
-        command = (sys.executable, "-m", worker.__name__, url)
-        self._process = opened.enter_context(child(command, stdin=PIPE, stdout=PIPE))
-        self._questions = cast(IO[bytes], self._process.stdin)
-        self._answers = cast(IO[bytes], self._process.stdout)
-        self._asked = ""
-
-    def fileno(self) -> int:
-        """Return the descriptor that can be read once there is an answer."""
-        return self._answers.fileno()
-
-    def ask(self, seed: int, number: int) -> None:
-        """Have it run a sample."""
-        self._asked = f"{seed} {number}"
-        with suppress(BrokenPipeError):  # `answer` says that the process is gone
-            self._questions.write(f"{self._asked}\n".encode())
-            self._questions.flush()
-
-    def answer(self) -> Outcome:
-        """Return the outcome of that sample; raise `WorkerLost` if the process has ended."""
-        line = self._answers.readline()
-        if not line:
-            seed, number = self._asked.split()
-            raise WorkerLost(
-                f"the process that ran sample {number} of seed {seed} ended with status "
-                f"{self._process.wait()}: run that one again with --first {number} --updates 1"
-            )
-        return Outcome(**json.loads(line))
+        outcomes = answered(numbers(), crew, kept)
+        with closing(outcomes):
+            for number, found in outcomes:
+                done[number] = found
+                while asked and asked[0] in done:
+                    outcome = done.pop(asked[0])
+                    if isinstance(outcome, GivenUp):
+                        raise SampleLost(
+                            f"sample {asked[0]} of seed {self.seed} {outcome}: run that one again "
+                            f"with --first {asked[0]} --updates 1"
+                        )
+                    asked.popleft()
+                    yield outcome

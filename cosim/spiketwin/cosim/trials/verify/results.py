@@ -61,6 +61,9 @@ class FirstDifference(Result):
         Where they differ, in words.
     network:
         File with its network and stimulus.
+    small:
+        File with the smallest case in which they still differ; null if only probes differ, or the
+        twin fails.
     repeat:
         Commands that run the sample again, and that trace the difference to its cause.
     """
@@ -69,6 +72,7 @@ class FirstDifference(Result):
     core: str
     what: str
     network: str
+    small: str | None
     repeat: list[str]
 
 
@@ -87,7 +91,7 @@ class VerifyResult(Result):
     neuron_updates, ticks, spikes:
         Updates of the neurons of all networks, ticks and spikes that were compared.
     workers, seconds:
-        Number of processes, and the wall time of the samples.
+        Number of processes, and the wall time of the samples, those that were known at once.
     options:
         Number of the samples that had each option of the cores, by its name.
     cores:
@@ -136,7 +140,7 @@ class VerifyResult(Result):
             neuron_updates=tally.neuron_updates,
             ticks=tally.ticks,
             spikes=tally.spikes,
-            workers=campaign.workers,
+            workers=campaign.hands.processes,
             seconds=seconds,
             options=[OptionUse(name, tally.options[name]) for name in names],
             cores=[

@@ -1,14 +1,10 @@
-"""The process that runs samples: ``python -m spiketwin.cosim.trials.verify.worker URL``.
-
-It reads a line with a seed and a number for each sample, and answers with a line of JSON.
-"""
+"""The work of a process: samples, run on models and twins that stay connected."""
 
 from __future__ import annotations
 
-import json
-import sys
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cache
 
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, apart, core_of
 from spiketwin.host import Core, connect
@@ -82,13 +78,26 @@ class Twins:
         return self._cores[name]
 
 
-def main(url: str) -> None:
-    """Answer until there are no more lines."""
-    with ExitStack() as opened:
-        twins = Twins(url, opened)
-        for line in sys.stdin:
-            print(json.dumps(asdict(twins.outcome(*map(int, line.split())))), flush=True)
+@dataclass(frozen=True)
+class Samples:
+    """The samples of a seed, as a work whose tasks are their numbers.
+
+    Attributes
+    ----------
+    url:
+        Address of the twin.
+    seed:
+        The seed.
+    """
+
+    url: str
+    seed: int
+
+    def __call__(self, number: int) -> Outcome:
+        """Run a sample on twins that stay connected as long as the process lives."""
+        return _twins(self.url).outcome(self.seed, number)
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+@cache
+def _twins(url: str) -> Twins:
+    return Twins(url, ExitStack())
