@@ -14,14 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.rungs import examples
 
-from spiketwin.cosim.commands import fuzz as command
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.rtl.engine import Engine
 from spiketwin.cosim.trials.fuzz import campaign
 from spiketwin.cosim.trials.fuzz.campaign import CHOICE_BYTES, bounded_memory, hand_over, search
 from spiketwin.cosim.trials.fuzz.choices import Choices
 from spiketwin.cosim.trials.fuzz.frames import Requests
-from spiketwin.cosim.trials.fuzz.surfaces import SURFACES, Surface
+from spiketwin.cosim.trials.fuzz.surfaces import SURFACES
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import Space, registers
@@ -49,11 +48,10 @@ def test_no_input_ends_in_anything_but_a_result_or_an_error_of_ours(
 
 @pytest.mark.parametrize("name", SURFACES)
 def test_inputs_give_both_results_and_errors(name: str, tmp_path: Path) -> None:
-    told: list[int] = []
-    tally = search(name, SURFACES[name](tmp_path), INPUTS, 1, lambda done, _: told.append(done))
+    tally = search(name, SURFACES[name](tmp_path), INPUTS, 1)
     assert tally.findings == []
     assert tally.untyped == 0
-    assert tally.inputs == tally.results + tally.errors.total() == told[-1] == INPUTS
+    assert tally.inputs == tally.results + tally.errors.total() == INPUTS
     assert tally.results > 0
     assert (tally.errors.total() > 0) == (name != "to-device")
 
@@ -79,7 +77,7 @@ def _divide(data: bytes) -> None:
 
 
 def test_what_ends_in_another_error_is_counted_and_made_small() -> None:
-    tally = search("broken", Broken(_divide), INPUTS, 1, lambda *_: None)
+    tally = search("broken", Broken(_divide), INPUTS, 1)
     assert tally.untyped > INPUTS // 2
     (finding,) = tally.findings
     assert finding.data == bytes((0, 7, 0, 0))
@@ -121,7 +119,7 @@ def test_no_input_may_hang_execute_or_take_the_memory(
 def test_the_same_seed_makes_the_same_inputs() -> None:
     def made(seed: int) -> list[bytes]:
         inputs: list[bytes] = []
-        search("broken", Broken(inputs.append), 50, seed, lambda *_: None)
+        search("broken", Broken(inputs.append), 50, seed)
         return inputs
 
     assert made(3) == made(3) != made(4)
@@ -146,12 +144,50 @@ def test_the_command_says_how_many_there_were(
     assert list(tmp_path.iterdir()) == [tmp_path / "f.json"]
 
 
+def test_the_inputs_are_the_same_for_any_number_of_processes_and_are_kept(tmp_path: Path) -> None:
+    def found(*more: str) -> dict[str, Any]:
+        file = tmp_path / "f.json"
+        only = ("--only", "params", "--only", "url")
+        done = fuzz("--inputs", "5000", *only, "--json", str(file), *more)
+        assert done.exit_code == 0, done.output
+        result: dict[str, Any] = json.loads(file.read_text())
+        return result
+
+    def counts(result: dict[str, Any]) -> list[Any]:
+        return [[each["name"], each["results"], each["errors"]] for each in result["surfaces"]]
+
+    alone = found()
+    store = ("--store", str(tmp_path / "store.sqlite"))
+    assert counts(found("--workers", "2", *store)) == counts(alone)
+    again = found("--workers", "2", *store)
+    assert counts(again) == counts(alone)
+    assert again["seconds"] < alone["seconds"]
+
+
+def test_what_ends_the_process_it_is_fed_to_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = (
+        "import os, sys; from spiketwin.cosim.trials.fuzz import surfaces\n"
+        "surfaces.SURFACES['params'] = lambda _: os._exit(7)\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(program)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    file = tmp_path / "f.json"
+    only = ("--only", "params", "--only", "url")
+    done = fuzz("--inputs", "100", *only, "--workers", "2", "--json", str(file))
+    assert done.exit_code == 1, done.output
+    found = json.loads(file.read_text())
+    (lost,) = found["lost"]
+    assert lost.startswith("params, part 0, 50 inputs of seed 0: it ended its process, 3 times")
+    assert [each["inputs"] for each in found["surfaces"]] == [0, 50]
+
+
 def test_a_finding_is_kept_and_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     def use(feed: Callable[[bytes], object]) -> None:
-        surfaces: dict[str, Callable[[Path], Surface]] = {"params": lambda _: Broken(feed)}
-        monkeypatch.setattr(command, "SURFACES", surfaces)
+        monkeypatch.setitem(SURFACES, "params", lambda _: Broken(feed))
 
     use(_divide)
     done = fuzz("--inputs", "100", "--only", "params", "--json", "f.json")

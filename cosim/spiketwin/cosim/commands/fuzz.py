@@ -6,7 +6,6 @@ import hashlib
 import json
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +13,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from spiketwin.cosim.trials.fuzz.campaign import Finding, Tally, bounded_memory, hand_over, search
+from spiketwin.cosim.commands import spreading
+from spiketwin.cosim.trials.fuzz import parts
+from spiketwin.cosim.trials.fuzz.campaign import Finding, Tally, bounded_memory, hand_over
 from spiketwin.cosim.trials.fuzz.results import FuzzResult, KeptFinding
 from spiketwin.cosim.trials.fuzz.surfaces import SURFACES
+from spiketwin.cosim.workers.hands import Hands
 from spiketwin.hdl.spec.text import shown
 from spiketwin.host.cli import options, progress
 from spiketwin.host.cli.outcome import CHECK_FAILED
@@ -24,14 +26,13 @@ from spiketwin.host.errors import InvalidInput
 from spiketwin.host.inputs import open_regular
 
 _MOST_FINDING_BYTES: Final = 1 << 26
-_MEMORY: Final = Path("/dev/shm")
-"""Folder in memory, if the system has one: half of the inputs are files, each written once."""
 
 
 @click.command(
     epilog="\b\n"
     "spiketwin fuzz\n"
     "spiketwin fuzz --inputs 1000000 --seed 1 --json fuzz.json\n"
+    "spiketwin fuzz --inputs 100000000 --workers 2 --store fuzz.sqlite\n"
     "spiketwin fuzz --only network --only recording --inputs 100000\n"
     "spiketwin fuzz --replay fuzz-network-0123abcd.json"
 )
@@ -55,6 +56,9 @@ _MEMORY: Final = Path("/dev/shm")
     multiple=True,
     help="Ways in; may be given several times. Default: all.",
 )
+@spreading.workers(1, "Processes that the inputs are fed to.")
+@spreading.scheduler
+@spreading.store
 @click.option(
     "--replay",
     type=options.InputFile(),
@@ -63,28 +67,41 @@ _MEMORY: Final = Path("/dev/shm")
 )
 @options.json_file
 def fuzz(
-    inputs: int, seed: int, only: tuple[str, ...], replay: Path | None, json_file: Path | None
+    inputs: int,
+    seed: int,
+    only: tuple[str, ...],
+    workers: int,
+    scheduler: str | None,
+    store_file: Path | None,
+    replay: Path | None,
+    json_file: Path | None,
 ) -> None:
     """Hand over inputs that nobody would make, and see that each is met in words.
 
     Network files, recorded sessions, tables of spikes, addresses, names of sizes, requests to a
     device and answers to a host are made at random, most of them by changing good ones. Each must
     give a result or an error of this package, within seconds and a bounded memory, and execute
-    nothing. What ends otherwise is made as small as possible and kept in a file in this folder.
+    nothing. What ends otherwise is made as small as possible and kept in a file in this folder. The
+    inputs are the same, however many processes share them; with --store, the same call goes on
+    where one ended.
 
-    Exits with status 1 if there was any.
+    Exits with status 1 if there was any, or if inputs ended the process they were fed to.
     """
-    options.check_distinct({"--json": json_file}, {"--replay": replay})
+    written = {"--json": json_file, "--store": store_file}
+    options.check_distinct(written, {"--replay": replay})
     console = options.console()
     if replay is not None:
         _replay(replay, console)
         return
     begin = time.perf_counter()
-    tallies = _search(list(only) or list(SURFACES), inputs, seed, console)
+    names = (list(only) or list(SURFACES))[:inputs]
+    todo = list(parts.parts(names, inputs, seed))
+    with progress.shown(console, "inputs") as display:
+        tallies, lost = parts.run(todo, Hands(workers, scheduler), store_file, display)
     seconds = time.perf_counter() - begin
     outputs = options.Outputs()
     files = [_keep(finding, outputs) for tally in tallies.values() for finding in tally.findings]
-    found = FuzzResult.of(tallies, seed, seconds, files)
+    found = FuzzResult.of(tallies, seed, seconds, files, lost)
     outputs.json(json_file, found)
     console.print(_table(tallies))
     console.print(
@@ -93,27 +110,11 @@ def fuzz(
     )
     for file in files:
         console.print(f"    spiketwin fuzz --replay {file}", highlight=False)
+    for each in lost:
+        console.print(f"    {each}", highlight=False, soft_wrap=True)
     outputs.check()
-    if found.untyped:
+    if found.untyped or lost:
         raise click.exceptions.Exit(CHECK_FAILED)
-
-
-def _search(names: list[str], inputs: int, seed: int, console: Console) -> dict[str, Tally]:
-    tallies = {}
-    names = names[:inputs]
-    folder = _MEMORY if _MEMORY.is_dir() else None
-    with (
-        progress.shown(console, "inputs") as display,
-        tempfile.TemporaryDirectory(dir=folder) as files,
-    ):
-        for index, name in enumerate(names):
-            share = inputs // len(names) + (index < inputs % len(names))
-            place = Path(files, name)
-            place.mkdir()
-            surface = SURFACES[name](place)
-            with bounded_memory():
-                tallies[name] = search(name, surface, share, seed, partial(display, name))
-    return tallies
 
 
 def _keep(finding: Finding, outputs: options.Outputs) -> str:

@@ -14,17 +14,16 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, Self
 
 from spiketwin.cosim.trials.fuzz.choices import Choices
 from spiketwin.cosim.trials.fuzz.surfaces import Surface
 from spiketwin.host.errors import SpiketwinError
-from spiketwin.host.progress import Steps
 
 CHOICE_BYTES: Final = 96
 """Bytes that the choices of one input are read from."""
@@ -37,9 +36,6 @@ MOST_MEMORY: Final = 1 << 30
 
 _MOST_REDUCING: Final = 30.0
 """Seconds for minimising a failing input."""
-
-_INPUTS_PER_REPORT: Final = 256
-"""Inputs from one call of `progress` to the next."""
 
 _EXECUTING: Final = (
     "exec", "marshal.loads", "os.exec", "os.posix_spawn", "os.system", "pickle.find_class",
@@ -115,6 +111,21 @@ class Tally:
     slowest_seconds: float = 0.0
     findings: list[Finding] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, parts: Iterable[Self]) -> Self:
+        """Return the outcomes of several parts of the inputs together."""
+        all_of_them = cls()
+        for part in parts:
+            all_of_them.inputs += part.inputs
+            all_of_them.results += part.results
+            all_of_them.errors += part.errors
+            all_of_them.untyped += part.untyped
+            slowest = max(all_of_them.slowest_seconds, part.slowest_seconds)
+            all_of_them.slowest_seconds = slowest
+            known = {finding.place for finding in all_of_them.findings}
+            all_of_them.findings += [each for each in part.findings if each.place not in known]
+        return all_of_them
+
 
 def hand_over(name: str, surface: Surface, data: bytes) -> tuple[str, Finding | None]:
     """Feed one input; return the name of our error, if any, or the finding.
@@ -144,8 +155,7 @@ def search(
     name: str,
     surface: Surface,
     inputs: int,
-    seed: int,
-    progress: Steps,
+    seed: int | str,
 ) -> Tally:
     """Make so many inputs, feed each, and count the outcomes.
 
@@ -157,8 +167,6 @@ def search(
         Number of inputs, without those that are tried while a failing one is minimised.
     seed:
         Seed of the inputs: equal seeds make equal inputs.
-    progress:
-        Called with (inputs done, inputs).
     """
     tally, known = Tally(), set[str]()
     rng = random.Random(f"{name} {seed}")
@@ -178,8 +186,6 @@ def search(
             if finding.place not in known:
                 known.add(finding.place)
                 tally.findings.append(_reduced(surface, octets, finding))
-        if tally.inputs % _INPUTS_PER_REPORT == 0 or tally.inputs == inputs:
-            progress(tally.inputs, inputs)
     return tally
 
 

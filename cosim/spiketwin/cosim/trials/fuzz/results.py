@@ -76,22 +76,30 @@ class FuzzResult(Result):
         Outcomes of the inputs for each surface.
     findings:
         Files with the inputs that failed.
+    lost:
+        Parts of the inputs that ended each process they were fed to, and how.
     """
 
-    json_keys = ("inputs", "untyped", "seed", "seconds", "surfaces", "findings")
+    json_keys = ("inputs", "untyped", "seed", "seconds", "surfaces", "findings", "lost")
 
     seed: int
     seconds: float
     surfaces: list[SurfaceResult]
     findings: list[str]
+    lost: list[str]
 
     @classmethod
     def of(
-        cls, tallies: Mapping[str, Tally], seed: int, seconds: float, findings: list[str]
+        cls,
+        tallies: Mapping[str, Tally],
+        seed: int,
+        seconds: float,
+        findings: list[str],
+        lost: list[str],
     ) -> Self:
-        """Take the counts of all surfaces, by name, and the files of the findings."""
+        """Take the counts of all surfaces, the files of the findings, and what was lost."""
         surfaces = [SurfaceResult.of(name, tally) for name, tally in tallies.items()]
-        return cls(seed, seconds, surfaces, findings)
+        return cls(seed, seconds, surfaces, findings, lost)
 
     @property
     def inputs(self) -> int:
