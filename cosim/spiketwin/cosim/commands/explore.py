@@ -16,12 +16,12 @@ from rich.table import Table
 
 from spiketwin.cosim.commands import spreading
 from spiketwin.cosim.compare.presets import PRESETS
-from spiketwin.cosim.explore import axes, engine, store
+from spiketwin.cosim.explore import axes, building, engine, store
 from spiketwin.cosim.explore.axes import Axis, Point
 from spiketwin.cosim.explore.engine import Goal
 from spiketwin.cosim.explore.evaluation import Outcome, evaluate
 from spiketwin.cosim.explore.objectives import FITS, KNOWN, Bound, Direction, labelled, split
-from spiketwin.cosim.explore.results import Exploration
+from spiketwin.cosim.explore.results import BUILT, Exploration
 from spiketwin.cosim.explore.script import Script
 from spiketwin.cosim.explore.search import Grid, Sampled, Search
 from spiketwin.cosim.explore.subjects import NetworkFile, Subject, named
@@ -51,7 +51,9 @@ def _objectives() -> str:
     "spiketwin explore --preset digits --vary weight_width=4..8 --vary ticks=2..8 "
     "--objective accuracy --objective bit_budget --json digits.json\n"
     "spiketwin explore --preset digits --vary weight_width=4..8 --vary juries=2..12 "
-    "--objective accuracy --objective tick_cycles --trials 100 --store digits.sqlite"
+    "--objective accuracy --objective tick_cycles --trials 100 --store digits.sqlite\n"
+    "spiketwin explore net.npz --vary lanes=2,4 --fits ulx3s_25f --objective logic "
+    "--objective ticks_per_second --store net.sqlite --build"
 )
 @click.argument("what", type=options.InputFile(), required=False)
 @click.option(
@@ -116,6 +118,13 @@ def _objectives() -> str:
     show_default=True,
     help="Of the search by --trials: with the same one the trials are the same.",
 )
+@click.option(
+    "--build",
+    "building_too",
+    is_flag=True,
+    help="Build every core of the front for its board, and show what the tools report beside what "
+    "was estimated. A build takes minutes, once.",
+)
 @spreading.store
 @spreading.workers(1, "Processes on this computer that run trials.")
 @spreading.scheduler
@@ -142,6 +151,7 @@ def explore(
     fits: str | None,
     trials: int | None,
     seed: int,
+    building_too: bool,
     store_file: Path | None,
     workers: int,
     scheduler: str | None,
@@ -155,7 +165,8 @@ def explore(
     (docs/explore.md). Every point of the axes is a trial on the model, or with --trials so many of
     them. The front are the trials that no other one beats in all objectives.
 
-    Exits with status 1 if no trial is within the bounds, or if one was given up.
+    Exits with status 1 if no trial is within the bounds, if one was given up, or if a core
+    of the front was built and does not fit or is slower than its clock.
     """
     files = {"--json": json_file, "--plot": plot, "--report": html}
     options.check_distinct(files | {"--store": store_file}, {"WHAT": what})
@@ -171,14 +182,22 @@ def explore(
         _check_figure(subject, name)
     if plot is not None:
         _check_plot(directions)
+    if building_too:
+        _check_build(subject, varied)
     search: Search = Grid(varied)
     if trials is not None:
         search = Sampled(varied, tuple(directions.values()), trials, seed)
     console, outputs, found = options.console(), options.Outputs(), list[tuple[Point, Outcome]]()
+    hands, ends = Hands(workers, scheduler), _ends(directions, bounds)
+    result = Exploration.of(found, goal, directions, subject.words, ends)
     try:
-        _explore(console, subject, search, goal, store_file, Hands(workers, scheduler), found)
+        try:
+            _explore(console, subject, search, goal, store_file, hands, found)
+        finally:
+            result = Exploration.of(found, goal, directions, subject.words, ends)
+        if building_too:
+            result = _built(console, result, store_file, hands)
     finally:  # what was tried is written even if the search is broken off
-        result = Exploration.of(found, goal, directions, subject.words, _ends(directions, bounds))
         outputs.json(json_file, result)
         _draw(outputs, result, (subject, varied), plot, html)
         _say(console, result, varied)
@@ -208,6 +227,16 @@ def _explore(
             search, crew, kept, goal, lambda done, total: display("exploring", done, total)
         ):
             found += batch
+
+
+def _built(
+    console: Console, found: Exploration, store_file: Path | None, hands: Hands
+) -> Exploration:
+    """Return a result with the builds of its front."""
+    with progress.shown(console, "cores") as display:
+        return building.built(
+            found, store_file, hands, lambda done, total: display("building", done, total)
+        )
 
 
 def _subject(what: Path | None, preset_name: str | None) -> Subject:
@@ -273,6 +302,14 @@ def _check_plot(directions: dict[str, Direction]) -> None:
     import_module("matplotlib")
 
 
+def _check_build(subject: Subject, varied: Sequence[Axis]) -> None:
+    """Fail before the search if no core of it can be built."""
+    if isinstance(subject, Script) and subject.measures:
+        raise click.UsageError("--build: trial() of a script returns figures, and no core to build")
+    if not any(each.name == "board" for each in varied):
+        raise click.UsageError("--build needs a board: add --vary board=NAME, or --fits NAME")
+
+
 # --- output --------------------------------------------------------------------------------------
 
 
@@ -311,6 +348,8 @@ def _say(console: Console, found: Exploration, varied: Sequence[Axis]) -> None:
         table.add_row(*map(str, values), *cells)
     if found.front:
         console.print(table)
+    if any(trial.built is not None for trial in found.trials):
+        console.print(_build_table(found, names))
     refused = [trial for trial in found.trials if trial.refused is not None]
     lines = [f"{len(found.trials):,} trials, {len(found.front):,} of them on the front"]
     if len(found.front) > _MOST_ROWS:
@@ -325,11 +364,35 @@ def _say(console: Console, found: Exploration, varied: Sequence[Axis]) -> None:
         console.print(each, soft_wrap=True, highlight=False, markup=False)
 
 
+def _build_table(found: Exploration, names: Sequence[str]) -> Table:
+    table = Table(title="Built: estimated, and reported", box=SIMPLE_HEAD, pad_edge=False)
+    for name in (*names, *map(labelled, BUILT)):
+        table.add_column(name, justify="right", overflow="fold")
+    for trial in (found.trials[place] for place in found.front[:_MOST_ROWS]):
+        if trial.built is not None:
+            cells = [
+                ", ".join("–" if each is None else f"{each:,.4g}" for each in pair)
+                for pair in trial.built.pairs()
+            ]
+            table.add_row(*(str(trial.params[name]) for name in names), *cells)
+            if trial.built.failed is not None:
+                table.add_row(trial.built.failed, style="bold red")
+    origins = dict.fromkeys(
+        trial.built.origin for trial in found.trials if trial.built and trial.built.origin
+    )
+    table.caption = "; ".join(origins)
+    return table
+
+
 def _verdict(found: Exploration) -> Verdict:
     if found.given_up:
         first = found.trials[found.given_up[0]]
         says = f"{len(found.given_up):,} trials, the first one {first.params}: {first.refused}"
         return Verdict(False, "GIVEN UP", (f"{says}. To see why, {first.command}",))
+    failed = [t for t in found.trials if t.built is not None and t.built.failed is not None]
+    if failed and failed[0].built is not None:
+        says = f"{len(failed):,} of {len(found.front):,} trials, the first one {failed[0].params}"
+        return Verdict(False, "NOT BUILT", (f"{says}: {failed[0].built.failed}",))
     if found.front:
         return Verdict(True, "FRONT", (f"{len(found.front):,} trials",))
     return Verdict(False, "NOTHING", ("no trial was possible within the bounds",))

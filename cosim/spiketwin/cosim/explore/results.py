@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -15,6 +15,58 @@ from spiketwin.cosim.explore.evaluation import Outcome
 from spiketwin.cosim.explore.front import front
 from spiketwin.cosim.explore.objectives import Direction
 from spiketwin.hdl.spec.results import Result
+
+
+@dataclass(frozen=True)
+class Beside(Result):
+    """A figure of a core that was built.
+
+    Attributes
+    ----------
+    estimated:
+        What is estimated without a build; null if nothing can be.
+    built:
+        What the tools report of the build; null if they came to nothing.
+    """
+
+    estimated: float | None
+    built: float | None
+
+
+@dataclass(frozen=True)
+class BuiltCore(Result):
+    """A core that ``--build`` has built.
+
+    Attributes
+    ----------
+    logic, memory, multipliers:
+        Its logic cells, block RAMs and multipliers.
+    max_clock:
+        The clock in hertz that it is good for.
+    origin:
+        How what is built was found; null if the tools came to nothing.
+    failed:
+        Why there is no bitstream: it does not fit, is slower than its clock, or a tool failed; only
+        then.
+    """
+
+    json_optional = ("failed",)
+
+    logic: Beside
+    memory: Beside
+    multipliers: Beside
+    max_clock: Beside
+    origin: str | None
+    failed: str | None
+
+    def pairs(self) -> list[tuple[float | None, float | None]]:
+        """Return what is estimated and what is built of each of `BUILT`."""
+        figures: list[Beside] = [getattr(self, name) for name in BUILT]
+        return [(each.estimated, each.built) for each in figures]
+
+
+BUILT: Final = ("logic", "memory", "multipliers", "max_clock")
+"""The figures of a core that is built."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +91,11 @@ class TrialResult(Result):
         only then.
     notes:
         Warnings that came up.
+    built:
+        What the tools report of its core; only if it was built.
     """
 
-    json_optional = ("refused",)
+    json_optional = ("refused", "built")
 
     params: dict[str, Value]
     objectives: dict[str, float]
@@ -50,6 +104,7 @@ class TrialResult(Result):
     core: str | None
     refused: str | None
     notes: list[str]
+    built: BuiltCore | None = None
 
 
 @dataclass(frozen=True)

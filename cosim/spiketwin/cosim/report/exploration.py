@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spiketwin.cosim.explore.objectives import KNOWN, Direction, labelled
-from spiketwin.cosim.explore.results import Exploration, TrialResult
+from spiketwin.cosim.explore.results import BUILT, Exploration, TrialResult
 from spiketwin.cosim.report.chart import Axis, Plot, round_up
 from spiketwin.cosim.report.figure import Figure, Table, TableCell
 from spiketwin.cosim.report.marks import Key, Points
@@ -66,7 +66,8 @@ def save(path: Path, heading: Head, found: Exploration, outcome: Outcome) -> Non
 def figures_of(found: Exploration) -> list[Figure]:
     """Return a figure for each two objectives, and the list of the front."""
     pairs = combinations(found.directions, 2) if found.front else ()
-    return [*(_pair(found, *names) for names in pairs), _list(found)]
+    builds = [_builds(found)] if any(trial.built for trial in found.trials) else []
+    return [*(_pair(found, *names) for names in pairs), _list(found), *builds]
 
 
 def _pair(found: Exploration, x: str, y: str) -> Figure:
@@ -155,4 +156,32 @@ def _list(found: Exploration) -> Figure:
         says=f"{len(rows):,} trials that no other one beats.",
         tables=[Table.cut("Trials of the front", columns, rows, len(rows))],
         notes=[f"Origin: {', '.join(origins)}."] if origins else [],
+    )
+
+
+def _builds(found: Exploration) -> Figure:
+    """Return the table of the cores that were built, what was estimated beside each figure."""
+    trials = [trial for trial in found.trials if trial.built is not None]
+    names = list(trials[0].params)
+    columns = (
+        *names,
+        *(f"{labelled(name)}: {how}" for name in BUILT for how in ("estimated", "built")),
+        "no bitstream, as",
+    )
+    rows: list[tuple[TableCell, ...]] = [
+        (
+            *(str(trial.params[name]) for name in names),
+            *("–" if value is None else value for pair in trial.built.pairs() for value in pair),
+            trial.built.failed or "",
+        )
+        for trial in trials
+        if trial.built is not None
+    ]
+    origins = dict.fromkeys(t.built.origin for t in trials if t.built and t.built.origin)
+    return Figure(
+        name="builds",
+        title="Builds of the front",
+        says=f"{len(rows):,} cores that were built, each figure beside what was estimated of it.",
+        tables=[Table.cut("Builds of the front", columns, rows, len(rows))],
+        notes=[f"What is built is {each}." for each in origins],
     )
