@@ -44,6 +44,12 @@ FITTED: Final = (
     ("ulx3s_85f", "pynn"),
     ("ulx3s_85f", f"{SMALL},learning=0"),
     ("icebreaker", "up5k"),
+    ("icebreaker", "up5k,weight_width=6"),
+    ("icebreaker", "up5k,learning=0,lanes=4"),
+    ("icebreaker", "up5k,learning=0,receptors=2"),
+    ("icebreaker", "up5k,learning=0,decay_shift=1"),
+    ("icebreaker", TINY),
+    ("icebreaker", f"{TINY},decay_shift=1"),
     ("ice40_hx8k_b_evn", TINY),
     ("ice40_hx8k_b_evn", f"{TINY},n_axons=16,n_neurons=16"),
 )
@@ -57,6 +63,7 @@ HELD_OUT: Final = (
     ("ulx3s_25f", "ncx"),
     ("ulx3s_85f", "layers,learning=0"),
     ("icebreaker", "up5k,learning=0"),
+    ("icebreaker", f"{TINY},receptors=2"),
     ("ice40_hx8k_b_evn", f"{TINY},weight_width=4"),
 )
 """Boards and cores whose builds the model is tested with."""

@@ -3,8 +3,10 @@
 Memories are counted: a block RAM has a few shapes, and small memories are made of logic; the rules
 are those by which Yosys' mapping of the stored builds is told. So are multipliers. Logic is a sum
 over the bits of the elaborated design (`design`), whose weights are fitted, none below 0, to the
-relative error. The clock is fitted to logic and block RAM, in logarithms. A family with too few
-builds of its own takes those of the other one, times one factor.
+relative error. Both kinds of iCE40 have one sum, of fewer terms than that of the ECP5, as they have
+fewer builds: their LUTs are the same, and what one of them lacks is made of them, which are two of
+the terms. The clock is fitted to logic and block RAM, in logarithms, and to whether decays are
+shifted, which lengthens the path of a product; an iCE40 has that of the ECP5, times a factor.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 from spiketwin.firmware.board import board
 from spiketwin.firmware.errors import BoardError
 from spiketwin.firmware.estimates.design import KINDS, Design, design
-from spiketwin.firmware.family import Family, Shapes
+from spiketwin.firmware.family import Family, Shapes, families
 from spiketwin.firmware.target import resolve
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.results import Result
@@ -32,6 +34,12 @@ BUILDS: Final = Path(__file__).with_name("builds.json")
 
 _LOGIC: Final = tuple(kind for kind in KINDS if kind not in ("registers", "products"))
 """Kinds of logic whose bits take cells; registers share those, and products take multipliers."""
+
+_MOST_BUILT: Final = "ecp5"
+"""The family with most of the stored builds."""
+
+_OPERATIONS: Final = ("choices", "gates", "sums", "comparisons")
+"""Kinds of logic of which a bit takes as much of an iCE40 as one of another."""
 
 _DEEP: Final = 26
 """Words that a memory of an ECP5 has more than, if it is in block RAM."""
@@ -151,7 +159,7 @@ def estimate(params: CoreParams, name: str) -> Estimate:
         board=name,
         logic=cells,
         **used,
-        max_clock_hz=1e6 * clock(cells, used["memory"]),
+        max_clock_hz=1e6 * clock(cells, used["memory"], params.decay_shift),
         room=max(cells / available["logic"], *shares),
     )
 
@@ -176,7 +184,7 @@ def predicted(builds: Sequence[StoredBuild], other: StoredBuild) -> tuple[float,
     logic, clock = fitted(builds, other.family)
     cells = logic(other.design)
     memory = counted(other.design, other.params, _family(other.board))["memory"]
-    return cells, clock(cells, memory)
+    return cells, clock(cells, memory, other.params.decay_shift)
 
 
 # --- what is counted -----------------------------------------------------------------------------
@@ -195,7 +203,7 @@ def counted(parts: Design, params: CoreParams, family: Family) -> dict[str, int]
 
 def _shapes(family: Family) -> Shapes:
     # With a port for reads and one for writes, a block of an ECP5 is twice as wide.
-    return ((512, 36), *family.block_ram) if family.name == "ecp5" else family.block_ram
+    return ((512, 36), *family.block_ram) if family.name == _MOST_BUILT else family.block_ram
 
 
 def _blocks(memory: tuple[int, int], shapes: Shapes) -> int:
@@ -211,7 +219,7 @@ def _in_spram(memory: tuple[int, int], params: CoreParams, family: Family) -> bo
 def _in_blocks(memory: tuple[int, int], family: Family) -> bool:
     words, width = memory
     bits = words * width
-    if family.name != "ecp5":
+    if family.name != _MOST_BUILT:
         return bits > _LEAST_BITS and words > _LEAST_WORDS
     in_one = _blocks(memory, _shapes(family)) == 1
     return words > _DEEP and (bits > _LARGE or in_one and bits + 2 * words > _LARGE_IN_ONE)
@@ -230,12 +238,14 @@ def _multipliers(p: CoreParams, family: Family) -> int:
 
 # --- what is fitted ------------------------------------------------------------------------------
 
-_Fit = tuple[Callable[[Design], float], Callable[[float, int], float]]
+_Logic = Callable[[Design], float]
+_Clock = Callable[[float, int, bool], float]
+_Fit = tuple[_Logic, _Clock]
 
 
 @cache
 def _fitted(name: str) -> _Fit:
-    """Return the logic of a design, and the clock in MHz by logic and block RAMs."""
+    """Return the logic of a design, and the clock in MHz by logic, block RAMs, shifted decays."""
     if not [each for each in stored() if each.family == name]:
         raise BoardError(
             f"no build of the family {name} is stored, so nothing of it can be estimated"
@@ -249,56 +259,63 @@ def fitted(builds: Sequence[StoredBuild], name: str) -> _Fit:
     Parameters
     ----------
     builds:
-        Builds of any family; those of ECP5 weigh the bits of a design.
+        Builds of any family; the clock is fitted to those of the ECP5 first.
     name:
         Name of the family.
     """
-    base = [each for each in builds if each.family == "ecp5"]
-    bits = np.array([_row(each.design, each.family) for each in base])
-    cells = np.array([each.used["logic"] for each in base], np.float64)
-    weights = _least_squares(bits / cells[:, None])
-    memory = np.array([each.used["memory"] for each in base], np.float64)
-    logs = np.stack([np.ones(len(base)), np.log(cells), np.log(memory)], axis=1)
-    slopes = np.linalg.lstsq(logs, np.log([each.fmax_mhz for each in base]), rcond=None)[0]
-
-    def logic(parts: Design) -> float:
-        return float(np.array(_row(parts, name)) @ weights)
-
-    def clock(count: float, blocks: int) -> float:
-        return float(np.exp(slopes @ [1.0, np.log(count), np.log(max(1, blocks))]))
-
+    base = [each for each in builds if each.family == _MOST_BUILT]
+    clock = _clock(base)
     own = [each for each in builds if each.family == name]
-    if name == "ecp5" or not own:
-        return logic, clock
-    more = _mean([e.used["logic"] / logic(e.design) for e in own])
-    faster = _mean([e.fmax_mhz / clock(e.used["logic"], e.used["memory"]) for e in own])
+    if name == _MOST_BUILT or not own:
+        return _logic(base, name), clock
+    # In logarithms, a factor of its own, and one for what shifted decays cost there beyond that.
+    rows = np.array([[1.0, each.params.decay_shift] for each in own])
+    ratios = [_ratio(each, clock) for each in own]
+    factor, shifted = np.linalg.lstsq(rows, np.log(ratios), rcond=None)[0]
+    others = [each for each in builds if each.family != _MOST_BUILT]
     return (
-        lambda parts: more * logic(parts),
-        lambda count, blocks: faster * clock(count, blocks),
+        _logic(others, name),
+        lambda count, blocks, shifts: float(
+            np.exp(factor + shifted * shifts) * clock(count, blocks, shifts)
+        ),
     )
 
 
-def _mean(ratios: Sequence[float]) -> float:
-    """Return the geometric mean, which is as far above the least as below the largest ratio."""
-    return float(np.exp(np.mean(np.log(ratios))))
+def _ratio(build: StoredBuild, clock: _Clock) -> float:
+    used = build.used
+    return build.fmax_mhz / clock(used["logic"], used["memory"], build.params.decay_shift)
 
 
-def _row(parts: Design, family: str) -> list[float]:
-    """Return what a design has of each that takes logic: bits, memories made of it, and itself."""
-    small = 0
-    if family == "ecp5":  # an iCE40 has no memory in its logic
-        deep = _ecp5()
-        small = sum(
-            -(-words // 16) * -(-width // 4)
-            for words, width in parts.memories
-            if not _in_blocks((words, width), deep)
-        )
-    return [*(float(parts.bits[kind]) for kind in _LOGIC), float(small), 1.0]
+def _logic(builds: Sequence[StoredBuild], name: str) -> _Logic:
+    """Fit the logic of a family to builds of its kind."""
+    rows = np.array([_row(each.design, each.family) for each in builds])
+    cells = np.array([each.used["logic"] for each in builds], np.float64)
+    weights = _least_squares(rows / cells[:, None])
+    return lambda parts: float(np.array(_row(parts, name)) @ weights)
 
 
-@cache
-def _ecp5() -> Family:
-    return _family("ulx3s_85f")
+def _clock(builds: Sequence[StoredBuild]) -> _Clock:
+    """Fit the clock to builds."""
+
+    def row(count: float, blocks: int, shifts: bool) -> list[float]:
+        return [1.0, float(np.log(count)), float(np.log(max(1, blocks))), float(shifts)]
+
+    rows = [row(e.used["logic"], e.used["memory"], e.params.decay_shift) for e in builds]
+    slopes = np.linalg.lstsq(rows, np.log([each.fmax_mhz for each in builds]), rcond=None)[0]
+    return lambda count, blocks, shifts: float(np.exp(slopes @ row(count, blocks, shifts)))
+
+
+def _row(parts: Design, name: str) -> list[float]:
+    """Return what a design has of each that takes logic of a family, and itself."""
+    family = families()[name]
+    small = [each for each in parts.memories if not _in_blocks(each, family)]
+    if name == _MOST_BUILT:
+        made = sum(-(-words // 16) * -(-width // 4) for words, width in small)
+        return [*(float(parts.bits[kind]) for kind in _LOGIC), float(made), 1.0]
+    operations = sum(parts.bits[kind] for kind in _OPERATIONS)
+    products = 0 if name in _MULTIPLIER else parts.bits["products"]
+    flip_flops = sum(words * width for words, width in small)
+    return [*map(float, (operations, parts.bits["shifts"], flip_flops, products)), 1.0]
 
 
 def _least_squares(rows: NDArray[np.float64]) -> NDArray[np.float64]:
