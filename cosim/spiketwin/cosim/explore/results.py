@@ -92,10 +92,10 @@ class TrialResult(Result):
     notes:
         Warnings that came up.
     built:
-        What the tools report of its core; only if it was built.
+        What the tools report of its core; null if it was not built.
     """
 
-    json_optional = ("refused", "built")
+    json_optional = ("refused",)
 
     params: dict[str, Value]
     objectives: dict[str, float]
