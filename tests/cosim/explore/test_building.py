@@ -129,6 +129,7 @@ def test_what_cannot_be_built_is_refused_before_the_search(network: Path, tools:
     assert tools.ran == []
 
 
+@pytest.mark.board
 @pytest.mark.bulk
 def test_a_small_core_is_built(network: Path) -> None:
     varied = ("--vary", "board=ice40_hx8k_b_evn", "--vary", "lanes=2", "--vary", "neuron_lanes=1")

@@ -147,8 +147,7 @@ def test_the_command_says_how_many_there_were(
 def test_the_inputs_are_the_same_for_any_number_of_processes_and_are_kept(tmp_path: Path) -> None:
     def found(*more: str) -> dict[str, Any]:
         file = tmp_path / "f.json"
-        only = ("--only", "params", "--only", "url")
-        done = fuzz("--inputs", "5000", *only, "--json", str(file), *more)
+        done = fuzz("--inputs", "4100", "--only", "params", "--json", str(file), *more)
         assert done.exit_code == 0, done.output
         result: dict[str, Any] = json.loads(file.read_text())
         return result
