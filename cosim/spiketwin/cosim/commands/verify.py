@@ -123,7 +123,7 @@ def verify(
     console, outputs, tally = options.console(), options.Outputs(), Tally(first)
     with progress.shown(console, "neuron updates") as display:
         builds = campaign.prepare(display.stage)
-        display.stage(f"running samples, processes: {hands.processes}")
+        display.stage(f"running samples, {hands}")
         begin = time.perf_counter()
         try:
             campaign.search(tally, lambda done: display("samples", done, updates))

@@ -26,6 +26,10 @@ class Hands:
     processes: int
     scheduler: str | None = None
 
+    def __str__(self) -> str:
+        """Return who they are, as the end of a line."""
+        return f"processes: {self.processes}" if self.scheduler is None else f"at {self.scheduler}"
+
     @contextmanager
     def at_work(
         self, work: Callable[[Task], Answer], *,

@@ -92,6 +92,8 @@ class VerifyResult(Result):
         Updates of the neurons of all networks, ticks and spikes that were compared.
     workers, seconds:
         Number of processes, and the wall time of the samples, those that were known at once.
+    scheduler:
+        Address of the scheduler of Dask whose workers ran them instead; null for none.
     options:
         Number of the samples that had each option of the cores, by its name.
     cores:
@@ -102,7 +104,7 @@ class VerifyResult(Result):
 
     json_keys = (
         "equal", "on", "seed", "first", "next", "updates", "samples", "neuron_updates", "ticks",
-        "spikes", "workers", "seconds", "options", "cores", "difference",
+        "spikes", "workers", "scheduler", "seconds", "options", "cores", "difference",
     )  # fmt: skip
 
     on: str
@@ -114,6 +116,7 @@ class VerifyResult(Result):
     ticks: int
     spikes: int
     workers: int
+    scheduler: str | None
     seconds: float
     options: list[OptionUse]
     cores: list[VerifiedCore]
@@ -141,6 +144,7 @@ class VerifyResult(Result):
             ticks=tally.ticks,
             spikes=tally.spikes,
             workers=campaign.hands.processes,
+            scheduler=campaign.hands.scheduler,
             seconds=seconds,
             options=[OptionUse(name, tally.options[name]) for name in names],
             cores=[
