@@ -117,12 +117,13 @@ def test_no_input_may_hang_execute_or_take_the_memory(
 
 
 def test_the_same_seed_makes_the_same_inputs() -> None:
-    def made(seed: int) -> list[bytes]:
+    def made(seed: int, first: int = 0) -> list[bytes]:
         inputs: list[bytes] = []
-        search("broken", Broken(inputs.append), 50, seed)
+        search("broken", Broken(inputs.append), 50 - first, seed, first)
         return inputs
 
     assert made(3) == made(3) != made(4)
+    assert made(3, 20) == made(3)[20:]
 
 
 # --- the command ---------------------------------------------------------------------------------
@@ -178,7 +179,7 @@ def test_what_ends_the_process_it_is_fed_to_is_said(
     assert done.exit_code == 1, done.output
     found = json.loads(file.read_text())
     (lost,) = found["lost"]
-    assert lost.startswith("params, part 0, 50 inputs of seed 0: it ended its process, 3 times")
+    assert lost.startswith("params, 50 inputs from 0 on, of seed 0: it ended its process, 3 times")
     assert [each["inputs"] for each in found["surfaces"]] == [0, 50]
 
 

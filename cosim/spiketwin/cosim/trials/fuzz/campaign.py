@@ -155,7 +155,8 @@ def search(
     name: str,
     surface: Surface,
     inputs: int,
-    seed: int | str,
+    seed: int,
+    first: int = 0,
 ) -> Tally:
     """Make so many inputs, feed each, and count the outcomes.
 
@@ -167,9 +168,13 @@ def search(
         Number of inputs, without those that are tried while a failing one is minimised.
     seed:
         Seed of the inputs: equal seeds make equal inputs.
+    first:
+        Number of the first of them; those before it are left out.
     """
     tally, known = Tally(), set[str]()
     rng = random.Random(f"{name} {seed}")
+    for _ in range(first):
+        rng.randbytes(CHOICE_BYTES)
     for _ in range(inputs):
         octets = rng.randbytes(CHOICE_BYTES)
         data = surface.make(Choices(octets))

@@ -36,28 +36,28 @@ class Part:
     ----------
     surface:
         Name of the surface.
-    number, inputs:
-        Number of the part, and how many inputs it has.
+    first, inputs:
+        Number of its first input, and how many inputs it has.
     seed:
         Seed of the campaign.
     """
 
     surface: str
-    number: int
+    first: int
     inputs: int
     seed: int
 
     def __str__(self) -> str:
         """Return the text by which it is kept."""
-        return f"{self.surface}, part {self.number}, {self.inputs} inputs of seed {self.seed}"
+        return f"{self.surface}, {self.inputs} inputs from {self.first} on, of seed {self.seed}"
 
 
 def parts(names: Sequence[str], inputs: int, seed: int) -> Iterator[Part]:
     """Yield the parts of a campaign: equal shares for all surfaces, in order."""
     for index, name in enumerate(names):
         left = inputs // len(names) + (index < inputs % len(names))
-        for number in range(-(-left // _INPUTS)):
-            yield Part(name, number, min(_INPUTS, left - number * _INPUTS), seed)
+        for first in range(0, left, _INPUTS):
+            yield Part(name, first, min(_INPUTS, left - first), seed)
 
 
 def fed(part: Part) -> Tally:
@@ -65,7 +65,7 @@ def fed(part: Part) -> Tally:
     folder = _MEMORY if _MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(dir=folder) as files, bounded_memory():
         surface = SURFACES[part.surface](Path(files))
-        return search(part.surface, surface, part.inputs, f"{part.seed} {part.number}")
+        return search(part.surface, surface, part.inputs, part.seed, part.first)
 
 
 def run(
@@ -98,7 +98,7 @@ def run(
             if isinstance(outcome, GivenUp):
                 lost.append(f"{part}: it {outcome}")
             else:
-                tallies[part.surface][part.number] = outcome
+                tallies[part.surface][part.first] = outcome
             done += part.inputs
             progress(part.surface, done, total)
     return {
