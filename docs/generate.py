@@ -818,8 +818,9 @@ def _evidence() -> str:
             f"{len(proofs)}, {bugs}", "`./run test -m proof --all`",
         ),
         (
-            "mutants, and those that are told ([mutants.md](mutants.md)), simulated",
-            f"{mutants['mutants']}, {mutants['killed']}", "`spiketwin bench --mutants 440`",
+            "mutants; those told, simulated; those proved to change nothing ([page](mutants.md))",
+            f"{mutants['mutants']}; {mutants['killed']}; {mutants['equivalent']}",
+            "`spiketwin bench --mutants 440`",
         ),
     ]  # fmt: skip
     if found := _covered():
@@ -840,22 +841,23 @@ def _stored(name: str) -> dict[str, Any]:
 def _mutants() -> str:
     """Make a table of what `spiketwin bench --mutants NUMBER` has found: of each unit."""
     found = _stored("mutants.json")
+    counts = {**found["units"], "all": found}
+    columns = ("mutants", "killed", "equivalent")
     rows = [
-        (f"`{unit}`", str(counts["mutants"]), str(counts["killed"]))
-        for unit, counts in found["units"].items()
+        (name if name == "all" else f"`{name}`", *(str(count[column]) for column in columns))
+        for name, count in counts.items()
     ]
-    rows.append(("all", str(found["mutants"]), str(found["killed"])))
     trials = [(name, str(count)) for name, count in found["by_trial"].items()]
-    head = ("unit", "mutants", "killed (simulated)")
+    head = ("unit", "mutants", "killed (simulated)", "change nothing (proved)")
     return f"{_table(head, rows)}\n\n{_table(('told first by', 'mutants'), trials)}"
 
 
 def _survivors() -> str:
-    """Make a table of the mutants that no trial tells."""
+    """Make a table of the mutants that no trial tells, and that may change something."""
     rows = [
         (f"`{each['unit']}`", str(each["line"] or "–"), each["operator"], _code(each["text"]))
         for each in _stored("mutants.json")["list"]
-        if each["killed_by"] is None
+        if each["killed_by"] is None and not each["equivalent"]
     ]
     return _table(("unit", "line", "change", "where"), rows)
 

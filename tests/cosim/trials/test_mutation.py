@@ -2,24 +2,27 @@
 
 import ctypes
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from spiketwin.cosim.rtl.build import Design, emitted, library
 from spiketwin.cosim.trials.mutation import campaign, trials
-from spiketwin.cosim.trials.mutation.campaign import Campaign, NotRight
+from spiketwin.cosim.trials.mutation.campaign import Campaign, NotProved, NotRight, gateware
 from spiketwin.cosim.trials.mutation.results import Fate, MutationResult
-from spiketwin.cosim.trials.mutation.sites import Mutant, Mutation
+from spiketwin.cosim.trials.mutation.sites import Mutation, Site, drawn, sites
 from spiketwin.cosim.trials.mutation.trials import Bench, Killed, Trial, requests, told_by
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host.cli import main
+from spiketwin.host.errors import InvalidInput
 
 SOURCE = '(* src = "/any/gateware/core/unit.py:{}" *)'
 
@@ -36,16 +39,16 @@ def module(*lines: str) -> str:
 @pytest.mark.parametrize(
     ("text", "operator", "instead", "right"),
     [
-        ("a + @ b", "plus for minus", "a - b", "a + b"),
-        ("a - @ b[3:0]", "minus for plus", "a + b[3:0]", "a - b[3:0]"),
-        ("a & @ \\b ", "and for or", "a | \\b", "a & \\b "),
-        ("\\a | @ b", "or for and", "\\a & b", "\\a | b"),
-        ("a == @ 3'h2", "equal for unequal", "a != 3'h2", "a == 3'h2"),
-        ("$signed(a) < @ $signed(b)", "less for not greater",
+        ("a + @ b", "minus for plus", "a - b", "a + b"),
+        ("a - @ b[3:0]", "plus for minus", "a + b[3:0]", "a - b[3:0]"),
+        ("a & @ \\b ", "or for and", "a | \\b", "a & \\b "),
+        ("\\a | @ b", "and for or", "\\a & b", "\\a | b"),
+        ("a == @ 3'h2", "unequal for equal", "a != 3'h2", "a == 3'h2"),
+        ("$signed(a) < @ $signed(b)", "not greater for less",
          "$signed(a) <= $signed(b)", "$signed(a) < $signed(b)"),
         ("~ @ a", "not left out", " a", "~ a"),
-        ("! @ a[2:0]", "none for any", "| a[2:0]", "! a[2:0]"),
-        ("| @ a", "any for all", "& a", "| a"),
+        ("! @ a[2:0]", "any for none", "| a[2:0]", "! a[2:0]"),
+        ("| @ a", "all for any", "& a", "| a"),
         ("s ? @ a[1:0] : { b[0], c }", "choice swapped",
          "s ? { b[0], c } : a[1:0]", "s ? a[1:0] : { b[0], c }"),
     ],
@@ -54,13 +57,16 @@ def test_an_operation_is_changed_where_its_number_is_chosen_only(
     text: str, operator: str, instead: str, right: str
 ) -> None:
     verilog = module(assigned(7, text))
-    mutation = Mutation(9, 0)
-    (mutant,) = mutation.mutants(verilog)
-    assert (mutant.unit, mutant.line, mutant.operator) == ("core/unit.py", 7, operator)
-    (edited,) = (line for line in mutation.edited(verilog).splitlines() if "assign" in line)
+    (site,) = sites(verilog)
+    assert (site.unit, site.line, site.operator) == ("core/unit.py", 7, operator)
+    (edited,) = (line for line in with_all(verilog).splitlines() if "assign" in line)
     choice, _, both = edited.partition(" ? ")
     assert choice.endswith("= (spiketwin_mutant_number == 1)")
     assert " ".join(both.split()) == " ".join(f"({instead} ) : ({right} );".split())
+
+
+def with_all(verilog: str) -> str:
+    return Mutation(tuple(site.place for site in sites(verilog))).edited(verilog)
 
 
 def test_a_condition_never_holds_where_its_number_is_chosen() -> None:
@@ -68,30 +74,38 @@ def test_a_condition_never_holds_where_its_number_is_chosen() -> None:
         "  always @* begin\n", "    if (dump_module) begin end\n", "    if (\\$7 ) begin\n",
         "      x = y;\n", "    end\n", "  end\n", assigned(1, "a + @ b").replace("+", "%"),
     )  # fmt: skip
-    mutation = Mutation(9, 0)
-    (mutant,) = mutation.mutants(verilog)
-    assert mutant.operator == "condition that never holds"
-    assert "if (!(spiketwin_mutant_number == 1) && (\\$7  )) begin" in mutation.edited(verilog)
+    (site,) = sites(verilog)
+    assert site.operator == "condition that never holds"
+    assert "if (!(spiketwin_mutant_number == 1) && (\\$7  )) begin" in with_all(verilog)
 
 
-def test_an_expression_that_is_there_many_times_has_each_change_once() -> None:
+def test_an_expression_that_is_there_many_times_is_drawn_once_for_each_rule() -> None:
     lines = [
         assigned(line, f"a{k} {op} @ b") for k in range(4) for line, op in ((1, "+"), (2, "&"))
     ]
-    assert len(Mutation(9, 0).mutants(module(*lines))) == 2
+    fit = sites(module(*lines))
+    assert len(fit) == 8
+    found = drawn({"one": fit[:4], "two": fit}, 9, 0)
+    assert {name: len(chosen) for name, chosen in found.items()} == {"one": 2, "two": 0}
 
 
-def test_units_take_turns_and_some_are_left_out() -> None:
-    def unit(name: str) -> str:
-        lines = (assigned(line, "a + @ b") for line in range(20))
+def test_units_take_turns_and_what_one_lacks_the_others_have() -> None:
+    def unit(name: str, count: int) -> str:
+        lines = (assigned(line, "a + @ b") for line in range(1, 1 + count))
         return module(*lines).replace("unit", name)
 
-    verilog = unit("one") + unit("two") + unit("three")
-    found = Mutation(8, 0, ("core/two.py",)).mutants(verilog)
-    assert [m.number for m in found] == list(range(1, 9))
-    assert sorted(m.unit for m in found) == ["core/one.py"] * 4 + ["core/three.py"] * 4
-    assert found == Mutation(8, 0, ("core/two.py",)).mutants(verilog)
-    assert found != Mutation(8, 1, ("core/two.py",)).mutants(verilog)
+    fit = {
+        "small": sites(unit("one", 2) + unit("two", 20)),
+        "large": sites(unit("two", 20) + unit("three", 20)),
+    }
+    found = drawn(fit, 18, 0)
+    assert Counter(site.unit for chosen in found.values() for site in chosen) == {
+        "core/one.py": 2, "core/two.py": 8, "core/three.py": 8,
+    }  # fmt: skip
+    assert {site.unit for site in found["large"]} == {"core/three.py"}
+    assert found == drawn(fit, 18, 0)
+    assert found != drawn(fit, 18, 1)
+    assert sum(map(len, drawn(fit, 1000, 0).values())) == 42
 
 
 # --- trials ------------------------------------------------------------------------------------
@@ -113,16 +127,17 @@ def alive(design: Design, number: int) -> Iterator[None]:
 @pytest.mark.rtl
 @pytest.mark.bulk
 def test_requests_tell_a_mutant_of_access_and_nothing_without_one() -> None:
-    design = Bench(TINY, REQUESTS).mutated(60, 0, ())
+    bench = Bench(TINY, REQUESTS, of_core=True)
+    fit = [site for site in sites(emitted(bench.mutated(()))) if bench.is_for(site.unit)]
+    mutants = drawn({"tiny": fit}, 60, 0)["tiny"]
+    design = bench.mutated([site.place for site in mutants])
     assert told_by(REQUESTS, design) is None
-    assert isinstance(design.instrument, Mutation)
-    mutants = design.instrument.mutants(emitted(design))
     assert len(mutants) == 60
     told = {}
-    for mutant in mutants:
-        if mutant.unit == "core/state_memory.py":
-            with alive(design, mutant.number):
-                told[mutant.number] = told_by(REQUESTS, design)
+    for number, site in enumerate(mutants, 1):
+        if site.unit == "core/state_memory.py":
+            with alive(design, number):
+                told[number] = told_by(REQUESTS, design)
     assert any(told.values())
     assert told_by(REQUESTS, design) is None
 
@@ -142,13 +157,16 @@ def test_the_first_trial_that_fails_is_named() -> None:
 
 # --- the command -------------------------------------------------------------------------------
 
-MUTANT = Mutant(1, "core/unit.py", 7, "and for or", "a = b & c")
+SITE = Site(1, "core/unit.py", 7, "or for and", "a = b & c", "")
 RESULT = MutationResult(
     0,
+    gateware(),
     (
-        Fate.of("device", MUTANT, "requests", "Killed: wrong"),
-        Fate.of("device", MUTANT, None, ""),
+        Fate.of("device", SITE, "requests", "Killed: wrong", False),
+        Fate.of("device", replace(SITE, line=8), None, "", False),
+        Fate.of("device", replace(SITE, line=9), None, "", True),
     ),
+    4,
     12.5,
 )
 
@@ -169,14 +187,17 @@ def test_the_command_counts_by_unit_and_shows_survivors(
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     assert seen == [Campaign(400, 0, 3)]
-    assert "1 of 2 killed" in done.output
-    assert "core/unit.py:7 and for or: a = b & c" in done.output
+    said = " ".join(done.output.split())
+    assert "1 of 3 killed (simulated), 1 proved to change nothing, 4 not tried" in said
+    assert "core/unit.py:8 or for and: a = b & c" in done.output
+    assert "core/unit.py:9" not in done.output
     found = json.loads(file.read_text())
-    assert found["units"] == {"core/unit.py": {"mutants": 2, "killed": 1}}
-    assert (found["mutants"], found["killed"], found["by_trial"]) == (2, 1, {"requests": 1})
+    assert found["units"] == {"core/unit.py": {"mutants": 3, "killed": 1, "equivalent": 1}}
+    assert (found["mutants"], found["killed"], found["by_trial"]) == (3, 1, {"requests": 1})
+    assert (found["equivalent"], found["untried"]) == (1, 4)
     assert found["list"][0] == {
-        "bench": "device", "unit": "core/unit.py", "line": 7, "operator": "and for or",
-        "text": "a = b & c", "killed_by": "requests", "why": "Killed: wrong",
+        "bench": "device", "unit": "core/unit.py", "line": 7, "operator": "or for and",
+        "text": "a = b & c", "killed_by": "requests", "why": "Killed: wrong", "equivalent": False,
     }  # fmt: skip
 
 
@@ -185,6 +206,7 @@ def test_the_command_counts_by_unit_and_shows_survivors(
     [
         (["--workers", "2"], "--workers is for --mutants NUMBER"),
         (["--mutants", "--workers", "2"], "--workers is for --mutants NUMBER"),
+        (["--since", __file__], "--since is for --mutants NUMBER"),
         (["--mutants", "5", "--peers"], "call bench for each"),
         (["--mutants", "--coverage"], "call bench for each"),
         (["--mutants", "100001"], "100001 is not in the range"),
@@ -196,23 +218,100 @@ def test_wrong_usage_is_status_2(arguments: list[str], says: str) -> None:
     assert says in done.output
 
 
+def task(number: int) -> campaign._Task:
+    return campaign._Task("device", (1, 2), number, replace(SITE, line=number))
+
+
+def judged(
+    monkeypatch: pytest.MonkeyPatch, answers: dict[tuple[str, int], Any], *known: Fate
+) -> MutationResult:
+    """The result of five mutants of which workers would say this, by question and number."""
+
+    def found(_self: Campaign, tasks: list[campaign._Task], what: str) -> Iterator[Any]:
+        for each in tasks:
+            answer = answers.get((what, each.number))
+            if isinstance(answer, BaseException):
+                raise answer
+            yield each, answer
+
+    monkeypatch.setattr(Campaign, "_tasks", lambda *_: [task(number) for number in range(1, 6)])
+    monkeypatch.setattr(Campaign, "_answers", found)
+    return Campaign(5, 0, 1, known).run(lambda _: None, lambda *_: None)
+
+
+ENDED = campaign._Worker.ENDED
+
+
+def test_of_mutants_that_no_trial_tells_a_proof_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = {
+        ("trials", 1): ["requests", "wrong"], ("trials", 2): ENDED,
+        ("proof", 1): True, ("proof", 3): True, ("proof", 4): False, ("proof", 5): False,
+    }  # fmt: skip
+    result = judged(monkeypatch, answers)
+    assert [each.killed_by for each in result.list] == [
+        "requests", "does not come to an end", None, None, None,
+    ]  # fmt: skip
+    assert [each.equivalent for each in result.list] == [False, False, True, False, False]
+    assert [each.line for each in result.survivors] == [4, 5]
+
+
+def test_what_was_told_earlier_is_not_tried_again_and_survivors_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = judged(
+        monkeypatch,
+        {("trials", 1): ["requests", "wrong"], ("trials", 3): KeyboardInterrupt()},
+    )
+    assert (first.mutants, first.untried) == (2, 3)
+    file = tmp_path / "mutants.json"
+    file.write_text(json.dumps(first.as_json()))
+    known = campaign.earlier(file)
+    assert known == first.list
+    again = {
+        ("trials", 1): AssertionError(), ("trials", 2): ["limits", "wrong"],
+        ("proof", 3): True, ("proof", 4): False, ("proof", 5): False,
+    }  # fmt: skip
+    result = judged(monkeypatch, again, *known)
+    assert [each.killed_by for each in result.list[:2]] == ["requests", "limits"]
+    assert (result.untried, result.equivalent) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"gateware": "another"}, "is of another gateware: leave --since out"),
+        ({"list": [{}]}, "is no result of"),
+        ({"list": None}, "is no result of"),
+    ],
+)
+def test_a_result_that_is_none_of_this_gateware_is_refused(
+    changes: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mutants.json"
+    file.write_text(json.dumps(RESULT.as_json() | changes))
+    with pytest.raises(InvalidInput, match=says):
+        campaign.earlier(file)
+
+
 def test_a_design_that_is_wrong_without_a_mutant_judges_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        Campaign, "_tasks", lambda self, report: [campaign._Task("device", 1, (), MUTANT)]
-    )
-    monkeypatch.setattr(
-        Campaign, "_tried", lambda self, tasks: [(task, "requests", "wrong") for task in tasks]
-    )
+    wrong = {("trials", 0): ["requests", "wrong"]}
     with pytest.raises(NotRight, match="device, without a mutant, fails 'requests': wrong"):
-        Campaign(1, 0, 1).run(lambda _: None, lambda *_: None)
+        judged(monkeypatch, wrong)
+
+
+def test_a_proof_that_ends_its_process_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotProved, match="looked for a proof"):
+        judged(monkeypatch, {("proof", 1): ENDED})
 
 
 DOUBLE = """
 import json, sys
 for line in sys.stdin:
-    number = json.loads(line)[-1]
+    number = json.loads(line)["number"]
     if number == 2:
         sys.exit()
     print(json.dumps(None if number == 3 else ["requests", f"why {number}"]), flush=True)
@@ -226,18 +325,17 @@ def test_a_mutant_that_ends_its_process_is_told_and_the_next_ones_are_tried(
     (tmp_path / "double.py").write_text(DOUBLE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(campaign, "worker", SimpleNamespace(__name__="double"))
-    tasks = [
-        campaign._Task("device", 5, (), replace(MUTANT, number=number)) for number in range(1, 6)
-    ]
-    found = {
-        t.mutant.number: (trial, why) for t, trial, why in Campaign(5, 0, workers)._tried(tasks)
-    }
+    tasks = [task(number) for number in range(1, 6)]
+    found = {t.number: answer for t, answer in Campaign(5, 0, workers)._answers(tasks, "trials")}
     assert found == {
-        1: ("requests", "why 1"), 2: ("does not come to an end", ""), 3: (None, ""),
-        4: ("requests", "why 4"), 5: ("requests", "why 5"),
+        1: ["requests", "why 1"], 2: ENDED, 3: None, 4: ["requests", "why 4"],
+        5: ["requests", "why 5"],
     }  # fmt: skip
 
 
 def test_every_bench_has_trials_of_its_own() -> None:
     assert {"device", "roomy", "matrix", "paired"} == set(trials.BENCHES)
     assert all(bench.trials for bench in trials.BENCHES.values())
+    for unit in ("core/core.py", "line/uart.py"):
+        names = {name for name, bench in trials.BENCHES.items() if bench.is_for(unit)}
+        assert ("device" in names) == (len(names) == 1) == unit.startswith("line/")

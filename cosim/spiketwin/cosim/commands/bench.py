@@ -18,7 +18,7 @@ from spiketwin.cosim.trials.coverage import campaign as coverage
 from spiketwin.cosim.trials.coverage.recorded import KINDS
 from spiketwin.cosim.trials.coverage.results import CoverageResult
 from spiketwin.cosim.trials.mutants import MutantsResult
-from spiketwin.cosim.trials.mutation.campaign import Campaign
+from spiketwin.cosim.trials.mutation.campaign import Campaign, earlier
 from spiketwin.cosim.trials.mutation.results import MutationResult
 from spiketwin.cosim.trials.peers import measuring as peers
 from spiketwin.host.cli import options, progress
@@ -36,6 +36,7 @@ _SEED: Final = 0
     "spiketwin bench --json bench.json\n"
     "spiketwin bench --mutants --json mutants.json\n"
     "spiketwin bench --mutants 400 --workers 2 --json mutants.json\n"
+    "spiketwin bench --mutants 400 --since mutants.json --json mutants.json\n"
     "spiketwin bench --coverage --json coverage.json\n"
     "spiketwin bench --peers --json peers.json"
 )
@@ -57,6 +58,13 @@ _SEED: Final = 0
     help="With a number of mutants: processes that try them. Default: the processors there are.",
 )
 @click.option(
+    "--since",
+    type=options.InputFile(),
+    help="With a number of mutants: a result of earlier, of the same gateware. Mutants that it "
+    "says are killed, or proved to change nothing, are not tried again. So a run that was broken "
+    "off goes on.",
+)
+@click.option(
     "--peers",
     "beside",
     is_flag=True,
@@ -75,6 +83,7 @@ _SEED: Final = 0
 def bench(
     seeded: int | None,
     workers: int | None,
+    since: Path | None,
     beside: bool,
     covering: bool,
     json_file: Path | None,
@@ -89,8 +98,9 @@ def bench(
         raise click.UsageError(
             "--mutants, --peers and --coverage are measurements of their own: call bench for each"
         )
-    if workers is not None and not seeded:
-        raise click.UsageError("--workers is for --mutants NUMBER: leave it out, or add that")
+    for name, value in (("--workers", workers), ("--since", since)):
+        if value is not None and not seeded:
+            raise click.UsageError(f"{name} is for --mutants NUMBER: leave it out, or add that")
     console = options.console()
     outputs = options.Outputs()
     measure: Callable[[Stages], Any] = figures_of.measure
@@ -105,7 +115,8 @@ def bench(
         table = _mutation_table
     with progress.shown(console) as display:
         if seeded:
-            campaign = Campaign(seeded, _SEED, checked_threads(workers))
+            known = earlier(since) if since else ()
+            campaign = Campaign(seeded, _SEED, checked_threads(workers), known)
             steps = functools.partial(display, "mutants")
             measure = functools.partial(campaign.run, progress=steps)
         found = measure(display.stage)
@@ -164,13 +175,18 @@ def _mutants_table(result: MutantsResult) -> Table:
 
 def _mutation_table(found: MutationResult) -> Table:
     table = Table("unit", box=SIMPLE_HEAD, pad_edge=False)
-    for title in ("mutants", "killed"):
+    columns = ("mutants", "killed", "equivalent")
+    for title in columns:
         table.add_column(title, justify="right")
     for unit, counts in found.units.items():
-        table.add_row(unit, str(counts["mutants"]), str(counts["killed"]))
+        table.add_row(unit, *(str(counts[name]) for name in columns))
     for each in found.survivors:
-        table.add_row(f"{each.unit}:{each.line} {each.operator}: {each.text}", "1", "0")
-    table.caption = f"{found.killed} of {found.mutants} killed (simulated)"
+        table.add_row(f"{each.unit}:{each.line} {each.operator}: {each.text}", "1", "0", "0")
+    untried = f", {found.untried} not tried" if found.untried else ""
+    table.caption = (
+        f"{found.killed} of {found.mutants} killed (simulated), {found.equivalent} proved to "
+        f"change nothing{untried}"
+    )
     return table
 
 

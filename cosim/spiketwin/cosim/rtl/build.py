@@ -189,14 +189,19 @@ def library(design: Design, report: Callable[[str], None] = report_on_stderr) ->
 
 
 def emitted(design: Design) -> str:
-    """Return the Verilog of a design before its instrument was added, building it if need be.
+    """Return the Verilog of a design to which an instrument is added, without the instrument.
 
     Raises
     ------
     TargetError
         As `library`.
     """
-    return library(design).with_name(_EMITTED).read_text("utf-8")
+    digest = design.digest()
+
+    def build(folder: Path) -> None:
+        _emit(design, digest, folder, toolchain.environment())
+
+    return (built("emitted", digest, build) / _EMITTED).read_text("utf-8")
 
 
 def built(kind: str, digest: str, build: Callable[[Path], None]) -> Path:

@@ -20,6 +20,9 @@ from spiketwin.hdl.spec.protocol import (
 )
 from spiketwin.hdl.spec.registers import ClearMask, Space, SpaceFormat, space_formats
 
+_OF_TIME = ("tick_period",)
+"""Registers that would make answers depend on the time between requests."""
+
 _NOT_TAKEN = (Status.WRONG_SESSION, Status.WRONG_SEQUENCE)
 
 
@@ -144,19 +147,23 @@ class Requests:
         most = MAX_ELEMENT_BYTES * 8 if fmt.packed else MAX_ELEMENT_BYTES // fmt.element_bytes
         count = rng.choice((1, min(left, most), rng.randint(1, min(left, most))))
         address = struct.pack("<BHHH", fmt.space, column, row, count)
-        return address if opcode == Opcode.READ else address + self._elements(fmt, count)
+        if opcode == Opcode.READ:
+            return address
+        return address + self._elements(fmt, row * fmt.columns + column, count)
 
-    def _elements(self, fmt: SpaceFormat, count: int) -> bytes:
+    def _elements(self, fmt: SpaceFormat, first: int, count: int) -> bytes:
         if fmt.packed:
             bits = self._rng.getrandbits(count)
             return bits.to_bytes(fmt.byte_length(count), "little")
-        low, high = fmt.limits()
-        if fmt.record:
-            # 0 is in every range, and a tick period would make answers depend on the time between
-            # requests.
-            low, high = 0, 0
-        elif fmt.space is Space.PENDING:
-            low, high = 1, 3
         mask = (1 << 8 * fmt.element_bytes) - 1
-        values = (self._rng.choice((low, high, self._rng.randint(low, high))) for _ in range(count))
-        return b"".join((v & mask).to_bytes(fmt.element_bytes, "little") for v in values)
+        values = (self._value(fmt, first + k) & mask for k in range(count))
+        return b"".join(value.to_bytes(fmt.element_bytes, "little") for value in values)
+
+    def _value(self, fmt: SpaceFormat, index: int) -> int:
+        """Return a value for an element, from its row-major index."""
+        low, high = fmt.limits_at(index)
+        if fmt.space is Space.REGISTER and fmt.record[index].name in _OF_TIME:
+            return 0
+        if fmt.space is Space.PENDING:
+            low, high = 1, 3
+        return self._rng.choice((low, high, self._rng.randint(low, high)))

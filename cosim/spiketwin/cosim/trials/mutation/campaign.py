@@ -7,19 +7,21 @@ import select
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from subprocess import PIPE
-from typing import IO, Final, cast
+from typing import IO, Any, Final, cast
 
-from spiketwin.cosim.rtl.build import emitted
+from spiketwin.cosim.rtl.build import emitted, library
 from spiketwin.cosim.trials.mutation import worker
 from spiketwin.cosim.trials.mutation.results import Fate, MutationResult
-from spiketwin.cosim.trials.mutation.sites import Mutant, Mutation
+from spiketwin.cosim.trials.mutation.sites import Site, drawn, sites
 from spiketwin.cosim.trials.mutation.trials import BENCHES
+from spiketwin.hdl import builds
 from spiketwin.hdl.children import child
-from spiketwin.host.errors import SpiketwinError
+from spiketwin.host.errors import InvalidInput, SpiketwinError
 from spiketwin.host.progress import Stages
 
 _SILENT: Final = "does not come to an end"
@@ -29,19 +31,29 @@ class NotRight(SpiketwinError):
     """A design without a living mutant fails a trial, so that no mutant can be judged."""
 
 
+class NotProved(SpiketwinError):
+    """A process that looked for a proof has ended by itself."""
+
+
 @dataclass(frozen=True)
 class _Task:
-    """A mutant of a bench; number 0 stands for the design as it is."""
+    """A mutant of a bench, of the number that it has there; 0 is the design as it is."""
 
     bench: str
-    count: int
-    but: tuple[str, ...]
-    mutant: Mutant
+    places: tuple[int, ...]
+    number: int
+    site: Site | None
 
-    def line(self, seed: int) -> bytes:
+    def line(self, what: str) -> bytes:
         """Return the question of a worker."""
-        fields = [self.bench, self.count, seed, self.but, self.mutant.number]
-        return json.dumps(fields).encode() + b"\n"
+        question = {
+            "what": what, "bench": self.bench, "places": self.places, "number": self.number,
+        }  # fmt: skip
+        return json.dumps(question).encode() + b"\n"
+
+    def fate(self, trial: str | None, why: str, equivalent: bool) -> Fate:
+        """Return what became of the mutant."""
+        return Fate.of(self.bench, cast(Site, self.site), trial, why, equivalent)
 
 
 @dataclass(frozen=True)
@@ -54,14 +66,19 @@ class Campaign:
         How many mutants, and the seed of the choice among all that fit.
     workers:
         Number of processes.
+    earlier:
+        Fates that are known. Mutants that they call survivors are tried again.
     """
 
     count: int
     seed: int
     workers: int
+    earlier: tuple[Fate, ...] = ()
 
     def run(self, report: Stages, progress: Callable[[int, int], None]) -> MutationResult:
-        """Build all mutants, and try each.
+        """Build all mutants, try each, and look for proofs of those that survive.
+
+        An interrupt ends the trials; what was found by then is returned.
 
         Parameters
         ----------
@@ -74,43 +91,62 @@ class Campaign:
         ------
         NotRight
             A design fails a trial without a living mutant.
+        NotProved
+            A proof could not be tried.
         TargetError
             A design cannot be built.
         """
         begin = time.monotonic()
         tasks = self._tasks(report)
-        whole = [_Task(t.bench, t.count, t.but, Mutant(0, "", 0, "", "")) for t in _one_each(tasks)]
-        for task, trial, why in self._tried(whole):
-            if trial is not None:
-                raise NotRight(f"{task.bench}, without a mutant, fails {trial!r}: {why}")
-        fates = {}
-        for task, trial, why in self._tried(tasks):
-            fates[task] = Fate.of(task.bench, task.mutant, trial, why)
-            progress(len(fates), len(tasks))
-        return MutationResult(
-            self.seed, tuple(fates[task] for task in tasks), time.monotonic() - begin
-        )
+        known = {fate.place: fate for fate in self.earlier if not fate.is_survivor}
+        fates = {task: known.get(task.fate(None, "", False).place) for task in tasks}
+        left = [task for task, fate in fates.items() if fate is None]
+        report(f"trying mutants, processes: {self.workers}")
+        with suppress(KeyboardInterrupt):
+            self._check({task.bench: task for task in left}.values())
+            for task, found in self._answers(left, "trials"):
+                trial, why = (_SILENT, "") if found is _Worker.ENDED else found or (None, "")
+                fates[task] = task.fate(trial, why, False)
+                progress(len(tasks) - list(fates.values()).count(None), len(tasks))
+            report("looking for proofs that survivors change nothing")
+            survivors = [task for task, fate in fates.items() if fate and fate.is_survivor]
+            for task, found in self._answers(survivors, "proof"):
+                if found is _Worker.ENDED:
+                    raise NotProved(f"a process ended while it looked for a proof of {task.site}")
+                fates[task] = task.fate(None, "", found)
+        found = tuple(fate for fate in fates.values() if fate)
+        untried, seconds = len(tasks) - len(found), time.monotonic() - begin
+        return MutationResult(self.seed, gateware(), found, untried, seconds)
 
     def _tasks(self, report: Stages) -> list[_Task]:
-        """Return all mutants; a unit has them on the first bench that has the unit."""
-        share = -(-self.count // len(BENCHES))
+        """Draw the mutants and build them."""
+        fit = {}
+        for name, bench in BENCHES.items():
+            report(f"emitting {name}")
+            every = sites(emitted(bench.mutated(())))
+            fit[name] = [site for site in every if bench.is_for(site.unit)]
         tasks: list[_Task] = []
-        but: set[str] = set()
-        for number, (name, bench) in enumerate(BENCHES.items()):
-            count = max(1, min(share * (number + 1), self.count) - len(tasks))
-            units = tuple(sorted(but))
-            report(f"building mutants of {name}")
-            design = bench.mutated(count, self.seed, units)
-            mutants = cast(Mutation, design.instrument).mutants(emitted(design))
-            tasks += (_Task(name, count, units, mutant) for mutant in mutants)
-            but |= {mutant.unit for mutant in mutants}
+        for name, chosen in drawn(fit, self.count, self.seed).items():
+            if chosen:
+                report(f"building mutants of {name}")
+                places = tuple(site.place for site in chosen)
+                library(BENCHES[name].mutated(places))
+                tasks += (_Task(name, places, k, site) for k, site in enumerate(chosen, 1))
         return tasks
 
-    def _tried(self, tasks: list[_Task]) -> Iterator[tuple[_Task, str | None, str]]:
-        """Yield each task with the trial that told the mutant, or None, and why."""
+    def _check(self, tasks: Iterable[_Task]) -> None:
+        """Raise `NotRight` unless the designs of some tasks, without a mutant, pass all trials."""
+        whole = [_Task(task.bench, task.places, 0, None) for task in tasks]
+        for task, found in self._answers(whole, "trials"):
+            if found is not None:
+                trial, why = (_SILENT, "") if found is _Worker.ENDED else found
+                raise NotRight(f"{task.bench}, without a mutant, fails {trial!r}: {why}")
+
+    def _answers(self, tasks: list[_Task], what: str) -> Iterator[tuple[_Task, Any]]:
+        """Yield each task with what was found, or `_Worker.ENDED` if the process has ended."""
         waiting = deque(tasks)
         with ExitStack() as opened:
-            workers = [_Worker(self.seed, opened) for _ in range(min(self.workers, len(tasks)))]
+            workers = [_Worker(what, opened) for _ in range(min(self.workers, len(tasks)))]
             for each in workers:
                 each.ask(waiting.popleft())
             while busy := [each for each in workers if each.task is not None]:
@@ -121,17 +157,40 @@ class Campaign:
                         each.ask(waiting.popleft())
 
 
-def _one_each(tasks: list[_Task]) -> list[_Task]:
-    return list({task.bench: task for task in reversed(tasks)}.values())
+def gateware() -> str:
+    """Return the fingerprint of the source of the gateware."""
+    return builds.fingerprint(builds.gateware_sources())
+
+
+def earlier(file: Path) -> tuple[Fate, ...]:
+    """Read the fates in a result of the same gateware.
+
+    Raises
+    ------
+    InvalidInput
+        The file is not such a result.
+    """
+    try:
+        found = json.loads(file.read_text("utf-8"))
+        fates = tuple(Fate(**each) for each in found["list"])
+        same = found["gateware"] == gateware()
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise InvalidInput(
+            f"{file} is no result of `spiketwin bench --mutants NUMBER --json FILE`: {error}"
+        ) from error
+    if not same:
+        raise InvalidInput(f"{file} is of another gateware: leave --since out")
+    return fates
 
 
 class _Worker:
     """A process of `worker`, begun anew after a mutant with which it has ended."""
 
+    ENDED: Final = object()
     task: _Task | None = None
 
-    def __init__(self, seed: int, opened: ExitStack) -> None:
-        self._seed = seed
+    def __init__(self, what: str, opened: ExitStack) -> None:
+        self._what = what
         self._opened = opened
         self._begin()
 
@@ -149,16 +208,15 @@ class _Worker:
         self.task = task
         with suppress(BrokenPipeError):  # `answer` says that the process is gone
             questions = cast(IO[bytes], self._process.stdin)
-            questions.write(task.line(self._seed))
+            questions.write(task.line(self._what))
             questions.flush()
 
-    def answer(self) -> tuple[_Task, str | None, str]:
+    def answer(self) -> tuple[_Task, Any]:
         """Return the task with what was found."""
         line = cast(IO[bytes], self._process.stdout).readline()
         task, self.task = cast(_Task, self.task), None
         if line:
-            found = json.loads(line)
-            return (task, None, "") if found is None else (task, *found)
+            return task, json.loads(line)
         self._process_stack.close()
         self._begin()
-        return task, _SILENT, ""
+        return task, self.ENDED

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Self
 
-from spiketwin.cosim.trials.mutation.sites import Mutant
+from spiketwin.cosim.trials.mutation.sites import Site
 from spiketwin.hdl.spec.results import Result
 
 
@@ -30,6 +30,8 @@ class Fate(Result):
         The cheapest trial that tells it; null if none does.
     why:
         What that trial found.
+    equivalent:
+        Whether it was proved to change nothing, as no trial tells it.
     """
 
     bench: str
@@ -39,11 +41,23 @@ class Fate(Result):
     text: str
     killed_by: str | None
     why: str
+    equivalent: bool
 
     @classmethod
-    def of(cls, bench: str, mutant: Mutant, trial: str | None, why: str) -> Self:
-        """Return the fate of a mutant."""
-        return cls(bench, mutant.unit, mutant.line, mutant.operator, mutant.text, trial, why)
+    def of(cls, bench: str, site: Site, trial: str | None, why: str, equivalent: bool) -> Self:
+        """Return the fate of the mutant at a place of a design."""
+        what = (site.unit, site.line, site.operator, site.text)
+        return cls(bench, *what, trial, why, equivalent)
+
+    @property
+    def place(self) -> tuple[str, str, int, str, str]:
+        """What tells it from other mutants of the same gateware."""
+        return self.bench, self.unit, self.line, self.operator, self.text
+
+    @property
+    def is_survivor(self) -> bool:
+        """Whether no trial tells it, and it is not proved to change nothing either."""
+        return self.killed_by is None and not self.equivalent
 
 
 @dataclass(frozen=True)
@@ -54,21 +68,30 @@ class MutationResult(Result):
     ----------
     seed:
         Seed of the choice of mutants.
+    gateware:
+        Fingerprint of the source of the gateware.
     list:
-        The mutants.
+        The mutants that were tried.
+    untried:
+        Number of those that were drawn and not tried, as the run was broken off.
     seconds:
-        Wall time of builds and trials.
+        Wall time of builds, trials and proofs, without those of an earlier result.
     """
 
-    json_keys = ("seed", "mutants", "killed", "by_trial", "units", "list", "seconds")
+    json_keys = (
+        "seed", "gateware", "mutants", "killed", "equivalent", "untried", "by_trial", "units",
+        "list", "seconds",
+    )  # fmt: skip
 
     seed: int
+    gateware: str
     list: tuple[Fate, ...]
+    untried: int
     seconds: float
 
     @property
     def mutants(self) -> int:
-        """Number of mutants."""
+        """Number of mutants that were tried."""
         return len(self.list)
 
     @property
@@ -77,21 +100,27 @@ class MutationResult(Result):
         return sum(each.killed_by is not None for each in self.list)
 
     @property
+    def equivalent(self) -> int:
+        """How many of the others were proved to change nothing."""
+        return sum(each.equivalent for each in self.list)
+
+    @property
     def by_trial(self) -> dict[str, int]:
         """How many each trial told, by its name."""
         return dict(Counter(each.killed_by for each in self.list if each.killed_by).most_common())
 
     @property
     def units(self) -> dict[str, dict[str, int]]:
-        """Mutants of each unit, and how many of them were killed."""
+        """Of each unit the mutants, those that were killed, and those that change nothing."""
         found: dict[str, dict[str, int]] = {}
         for each in sorted(self.list, key=lambda each: each.unit):
-            unit = found.setdefault(each.unit, {"mutants": 0, "killed": 0})
+            unit = found.setdefault(each.unit, {"mutants": 0, "killed": 0, "equivalent": 0})
             unit["mutants"] += 1
             unit["killed"] += each.killed_by is not None
+            unit["equivalent"] += each.equivalent
         return found
 
     @property
     def survivors(self) -> tuple[Fate, ...]:
-        """Those that no trial told."""
-        return tuple(each for each in self.list if each.killed_by is None)
+        """Those that no trial told, and that may change something."""
+        return tuple(each for each in self.list if each.is_survivor)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -29,33 +30,33 @@ _OPERATION: Final = re.compile(
 )
 _CONDITION: Final = re.compile(r"(?P<indent> +)if \((?P<asked>.+)\) begin")
 _REPLACED: Final = {
-    "+": ("-", "plus for minus"),
-    "-": ("+", "minus for plus"),
-    "*": ("+", "times for plus"),
-    "&": ("|", "and for or"),
-    "|": ("&", "or for and"),
-    "^": ("|", "exclusive or for or"),
-    "==": ("!=", "equal for unequal"),
-    "!=": ("==", "unequal for equal"),
-    "<": ("<=", "less for not greater"),
-    "<=": ("<", "not greater for less"),
-    ">": (">=", "greater for not less"),
-    ">=": (">", "not less for greater"),
+    "+": ("-", "minus for plus"),
+    "-": ("+", "plus for minus"),
+    "*": ("+", "plus for times"),
+    "&": ("|", "or for and"),
+    "|": ("&", "and for or"),
+    "^": ("|", "or for exclusive or"),
+    "==": ("!=", "unequal for equal"),
+    "!=": ("==", "equal for unequal"),
+    "<": ("<=", "not greater for less"),
+    "<=": ("<", "less for not greater"),
+    ">": (">=", "not less for greater"),
+    ">=": (">", "greater for not less"),
 }
 """Of operators with two operands: what is taken instead, and how that is called."""
 
-_REDUCED: Final = {"&": ("|", "all for any"), "|": ("&", "any for all")}
-_NEGATED: Final = {"~": ("", "not left out"), "!": ("|", "none for any")}
+_REDUCED: Final = {"&": ("|", "any for all"), "|": ("&", "all for any")}
+_NEGATED: Final = {"~": ("", "not left out"), "!": ("|", "any for none")}
 
 
 @dataclass(frozen=True)
-class Mutant:
-    """One change.
+class Site:
+    """A place of the Verilog of a design where a change fits.
 
     Attributes
     ----------
-    number:
-        Its number in the build, from 1.
+    place:
+        Its line of the Verilog, from 0.
     unit:
         File of the gateware, below ``gateware/``.
     line:
@@ -64,18 +65,10 @@ class Mutant:
         Kind of the change.
     text:
         The changed part as Verilog.
+    instead:
+        The line of Verilog that takes its place, in which ``$NUMBER`` stands for the condition
+        that the change is alive.
     """
-
-    number: int
-    unit: str
-    line: int
-    operator: str
-    text: str
-
-
-@dataclass(frozen=True)
-class _Site:
-    """A place of the text where a change fits: `place` is its line, `instead` takes that place."""
 
     place: int
     unit: str
@@ -96,15 +89,12 @@ class Mutation(Instrument):
 
     Attributes
     ----------
-    count, seed:
-        How many mutants there are at most, and the seed of the choice among all that fit.
-    but:
-        Units that are left as they are.
+    places:
+        Lines of the Verilog, from 0, that are changed: each is that of a `Site`. The mutant of the
+        first one has the number 1.
     """
 
-    count: int
-    seed: int
-    but: tuple[str, ...] = ()
+    places: tuple[int, ...] = ()
 
     @property
     def sources(self) -> tuple[Path, ...]:
@@ -114,41 +104,49 @@ class Mutation(Instrument):
     def edited(self, verilog: str) -> str:
         """Return the Verilog with all mutants in it."""
         lines = verilog.splitlines(keepends=True)
-        for number, site in enumerate(self._chosen(lines), 1):
-            lines[site.place] = site.instead.replace("$NUMBER", f"{_NUMBER} == {number}")
+        there = {site.place: site for site in sites(verilog)}
+        for number, place in enumerate(self.places, 1):
+            lines[place] = there[place].instead.replace("$NUMBER", f"{_NUMBER} == {number}")
         last = max(k for k, line in enumerate(lines) if line.startswith("endmodule"))
         return "".join([_HEAD, *lines[:last], _CHOICE, *lines[last:]])
 
-    def mutants(self, verilog: str) -> list[Mutant]:
-        """Return the mutants that `edited` puts into the same text."""
-        lines = verilog.splitlines(keepends=True)
-        return [
-            Mutant(number, site.unit, site.line, site.operator, site.text)
-            for number, site in enumerate(self._chosen(lines), 1)
-        ]
 
-    def _chosen(self, lines: list[str]) -> list[_Site]:
-        """Return the places, one for each expression of the gateware, spread over its units."""
-        rng = random.Random(self.seed)
-        found: dict[str, list[_Site]] = {}
-        seen = set()
-        sites = [site for site in _sites(lines) if site.unit not in self.but]
-        rng.shuffle(sites)
-        for site in sites:
-            if site.origin not in seen:
-                seen.add(site.origin)
-                found.setdefault(site.unit, []).append(site)
-        chosen: list[_Site] = []
-        while len(chosen) < self.count and any(found.values()):
-            for unit in sorted(found):
-                if found[unit] and len(chosen) < self.count:
-                    chosen.append(found[unit].pop())
-        places = Counter(site.place for site in chosen)
-        assert max(places.values(), default=1) == 1
-        return sorted(chosen, key=lambda site: site.place)
+def drawn(fit: Mapping[str, Iterable[Site]], count: int, seed: int) -> dict[str, list[Site]]:
+    """Draw places of several designs, in turns from each unit until there are enough.
+
+    An expression of the gateware is drawn once for each rule, in the first design that has it.
+
+    Parameters
+    ----------
+    fit:
+        Places of each design, by its name.
+    count, seed:
+        How many places, if there are as many, and the seed of the choice.
+    """
+    rng = random.Random(seed)
+    found: dict[str, list[tuple[str, Site]]] = {}
+    known = set()
+    for name, places in fit.items():
+        for site in rng.sample(every := list(places), len(every)):
+            if site.origin not in known:
+                known.add(site.origin)
+                found.setdefault(site.unit, []).append((name, site))
+    for at in found.values():
+        rng.shuffle(at)
+    turns = zip_longest(*(found[unit] for unit in sorted(found)))
+    chosen = islice((each for turn in turns for each in turn if each), count)
+    by_design: dict[str, list[Site]] = {name: [] for name in fit}
+    for name, site in chosen:
+        by_design[name].append(site)
+    return {name: sorted(at, key=lambda site: site.place) for name, at in by_design.items()}
 
 
-def _sites(lines: list[str]) -> Iterator[_Site]:
+def sites(verilog: str) -> list[Site]:
+    """Return all places where a change fits, in their order; at most one in a line."""
+    return list(_sites(verilog.splitlines(keepends=True)))
+
+
+def _sites(lines: list[str]) -> Iterator[Site]:
     begin = 0
     for place, line in enumerate(lines):
         if line.startswith("endmodule"):
@@ -156,7 +154,7 @@ def _sites(lines: list[str]) -> Iterator[_Site]:
             begin = place
 
 
-def _of_module(lines: list[str], begin: int, end: int) -> Iterator[_Site]:
+def _of_module(lines: list[str], begin: int, end: int) -> Iterator[Site]:
     sources = [found.groups() for k in range(begin, end) if (found := _SOURCE.search(lines[k]))]
     if not sources:
         return
@@ -170,13 +168,13 @@ def _of_module(lines: list[str], begin: int, end: int) -> Iterator[_Site]:
                 other, name = changed
                 right = _ATTRIBUTE.sub("", line).partition("= ")[2].rstrip(";\n")
                 instead = f"  assign {operation['to']} = ($NUMBER) ? ({other} ) : ({right} );\n"
-                yield _Site(place, file, number, name, f"{operation['to']} = {right}", instead)
+                yield Site(place, file, number, name, f"{operation['to']} = {right}", instead)
         elif (asked := _CONDITION.fullmatch(line.rstrip("\n"))) and "dump_module" not in line:
             target = lines[place + 1].strip()
             condition = asked["asked"]
             text = f"if ({condition}) {target}"
             instead = f"{asked['indent']}if (!($NUMBER) && ({condition} )) begin\n"
-            yield _Site(place, unit, 0, "condition that never holds", text, instead)
+            yield Site(place, unit, 0, "condition that never holds", text, instead)
 
 
 def _changed(operation: re.Match[str]) -> tuple[str, str] | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import struct
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, Final
@@ -16,26 +17,45 @@ from cobs.cobs import DecodeError
 from spiketwin.cosim.compare.equality import Behaviour
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.rtl.build import Design
+from spiketwin.cosim.serial import MODEL
+from spiketwin.cosim.serial.protocol_model import open_target
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.cosim.testbenches.requests import Requests, framed, unframed
 from spiketwin.cosim.trials import mutants
 from spiketwin.cosim.trials.mutation.sites import Mutation
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, apart
 from spiketwin.hdl.spec.params import CoreParams, preset
-from spiketwin.hdl.spec.protocol import REPLY_HEADER, Opcode
-from spiketwin.host import Core, Network, connect
+from spiketwin.hdl.spec.projections import ProjectionKind
+from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, MAX_FRAME, REPLY_HEADER, Opcode
+from spiketwin.hdl.spec.registers import COUNTERS, Space
+from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.errors import SpiketwinError, SpiketwinWarning
+from spiketwin.host.kinds import Target
 from spiketwin.host.link import Link
 
+_CORE: Final = "core/"
 _REQUESTS: Final = 250
 _MOST_TICKS: Final = 150
 _SAMPLES: Final = 10
+_BUSY: Final = 4
+_SAMPLES_OF_SESSION: Final = 3
+_TICKS_OF_SESSION: Final = 30
 _ANSWER_SECONDS: Final = 2e-3
+_LONG_SECONDS: Final = 1e-2
 _SETTLED_SECONDS: Final = 1e-4
+_WAIT: Final = 200_000
+"""Cycles in which a device does nothing but wait, and in which all else is answered."""
+
+_RARELY: Final = 0.9
+"""Share of the requests that change what a network is that are left out while it runs."""
+
 _OF_RUNS: Final = (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH, Opcode.STOP)
 _PERIODS: Final = (3000, 200, 60, 0)
 _PERIODS_OF_LINE: Final = (5000, 3000, 0)
 
+
+_Line = tuple[bytes, bytes, bool]
+"""A frame, its answer, and whether it can begin or end a run."""
 
 Trial = Callable[[Design], None]
 """A function that raises `Killed`, or an error of the host, of a design that is wrong."""
@@ -56,21 +76,32 @@ class Bench:
     trials:
         Functions that raise `Killed` or a `SpiketwinError` of a design that is wrong, by name,
         the cheapest first.
-    but:
-        Units that are mutated on an earlier bench.
+    of_core:
+        Whether it is for units of the core; if not, for all others.
     """
 
     design: Design
     trials: dict[str, Trial]
+    of_core: bool
 
-    def mutated(self, count: int, seed: int, but: tuple[str, ...]) -> Design:
-        """Return the design with mutants in all units but some."""
-        return replace(self.design, instrument=Mutation(count, seed, but))
+    def mutated(self, places: Sequence[int]) -> Design:
+        """Return the design with mutants at some places of its Verilog."""
+        return replace(self.design, instrument=Mutation(tuple(places)))
+
+    def is_for(self, unit: str) -> bool:
+        """Return whether it is for a unit, a file of the gateware."""
+        return unit.startswith(_CORE) == self.of_core
 
 
-def told_by(trials: dict[str, Trial], design: Design) -> tuple[str, str] | None:
-    """Return the first trial that a design fails, and in words why; None if it passes all."""
+def told_by(
+    trials: dict[str, Trial], design: Design, before: Callable[[], None] = lambda: None
+) -> tuple[str, str] | None:
+    """Return the first trial that a design fails, and in words why; None if it passes all.
+
+    `before` is called before each trial.
+    """
     for name, trial in trials.items():
+        before()
         try:
             trial(design)
         except (SpiketwinError, ArithmeticError, LookupError, ValueError) as error:
@@ -82,8 +113,8 @@ def told_by(trials: dict[str, Trial], design: Design) -> tuple[str, str] | None:
 
 
 @cache
-def _transcript(params: CoreParams, seed: int) -> tuple[tuple[bytes, bytes, bool], ...]:
-    """Return frames with the answers of the model, and whether they can begin or end a run."""
+def _transcript(params: CoreParams, seed: int) -> tuple[_Line, ...]:
+    """Return random frames with the answers of the model."""
     requests, model = Requests(params, random.Random(seed)), ModelDevice(params)
     lines = []
     for number in range(_REQUESTS):
@@ -104,18 +135,22 @@ def _is_of_run(frame: bytes) -> bool:
 
 def requests(design: Design, seed: int) -> None:
     """Send requests, most of them right: each answer has to be that of the model, to the byte."""
-    lines = _transcript(design.params, seed)
     with DesignSerial(design) as port:
-        port.timeout = _ANSWER_SECONDS
-        for frame, expected, of_run in lines:
-            port.write(frame)
-            got = b""
-            while len(got) < len(expected) and (part := port.read(1 << 16)):
-                got += part
-            if of_run or not expected:
-                got += port.device.read(1 << 16, _SETTLED_SECONDS)
-            if got != expected and not _are_identities(got, expected):
-                raise Killed(f"{frame.hex(' ')}: {got.hex(' ')}, not {expected.hex(' ')}")
+        _replay(port, _transcript(design.params, seed))
+
+
+def _replay(port: DesignSerial, lines: Iterable[_Line]) -> None:
+    """Send the frames of a transcript; raise `Killed` at the first answer that is another one."""
+    port.timeout = _ANSWER_SECONDS
+    for frame, expected, of_run in lines:
+        port.write(frame)
+        got = b""
+        while len(got) < len(expected) and (part := port.read(1 << 16)):
+            got += part
+        if of_run or not expected:
+            got += port.device.read(1 << 16, _SETTLED_SECONDS)
+        if got != expected and not _are_identities(got, expected):
+            raise Killed(f"{frame.hex(' ')}: {got.hex(' ')}, not {expected.hex(' ')}")
 
 
 def _are_identities(*answers: bytes) -> bool:
@@ -131,24 +166,37 @@ def _are_identities(*answers: bytes) -> bool:
 
 
 @contextmanager
-def _opened(design: Design) -> Iterator[Core]:
-    with Core(Link(DesignSerial(design), retries=1)) as core, warnings.catch_warnings():
+def _unwarned() -> Iterator[None]:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", SpiketwinWarning)  # anything goes in these networks
+        yield
+
+
+@contextmanager
+def _opened(design: Design) -> Iterator[Core]:
+    with Core(Link(DesignSerial(design), retries=1)) as core, _unwarned():
         yield core
 
 
 @cache
 def _expected(core: str, number: int) -> tuple[Sample, Behaviour]:
     """Return a sample, cut short, and what the model makes of it."""
-    found = Sample.drawn(0, list(CORES).index(core) + number * len(CORES))
-    ticks = min(found.ticks, _MOST_TICKS)
-    spikes = found.spikes[found.spikes[:, 0] < ticks]
-    run = dict(found.run)
-    if (biases := run.get("biases")) is not None:
-        run["biases"] = np.asarray(biases)[np.asarray(biases)[:, 0] < ticks]
-    sample = replace(found, spikes=spikes, ticks=ticks, run=run)
+    sample = _cut(_sample(core, number), _MOST_TICKS)
     with connect("model:", params=sample.params) as model:
         return sample, sample.behaviour(model)
+
+
+def _sample(core: str, number: int) -> Sample:
+    return Sample.drawn(0, list(CORES).index(core) + number * len(CORES))
+
+
+def _cut(sample: Sample, most: int) -> Sample:
+    """Return a sample of so many ticks at most."""
+    ticks = min(sample.ticks, most)
+    run = dict(sample.run)
+    if (biases := run.get("biases")) is not None:
+        run["biases"] = np.asarray(biases)[np.asarray(biases)[:, 0] < ticks]
+    return replace(sample, spikes=sample.spikes[sample.spikes[:, 0] < ticks], ticks=ticks, run=run)
 
 
 def networks(design: Design, core: str, number: int) -> None:
@@ -160,57 +208,152 @@ def networks(design: Design, core: str, number: int) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Timed:
-    """Runs of a network at several tick periods, one after the other."""
+class _Session:
+    """Networks that are programmed one after the other, each run at several tick periods."""
 
-    params: CoreParams
-    net: Network
-    spikes: Any
-    ticks: int
+    samples: Sequence[Sample]
     periods: tuple[int, ...]
 
-    def seen(self, core: Core) -> list[Any]:
-        """Run, clear and reset; return all that is seen."""
-        core.program(self.net)
-        seen: list[Any] = []
-        for period in self.periods:
-            run = core.run(self.spikes, self.ticks, tick_period=period)
-            seen += [run.spikes, run.cycles, run.missed_deadlines, run.late_events, run.muted]
-            seen += [core.read_weights(), *core.read_state().values(), _counts(core)]
-            core.clear("v", "traces")
-            seen += core.read_state().values()
+    def seen(self, core: Core) -> Iterator[dict[str, Any]]:
+        """Program, write weights, run and clear; reset in the end. Yield all that is seen."""
+        for sample in self.samples:
+            core.program(sample.net)
+            _lessen(core, sample.net)
+            for period in self.periods:
+                run = core.run(sample.spikes, sample.ticks, tick_period=period, **sample.run)
+                yield _of_run(run) | core.read_state()
+                core.clear("v", "traces")
+            yield _held(core)
         core.reset()
-        seen += [*core.read_state().values(), list(core.read_registers().values())]
-        return [*seen, _counts(core)]
+        yield _held(core)
 
 
-def _counts(core: Core) -> list[int]:
-    return list(core.read_counters().values())
+def _lessen(core: Core, net: Network) -> None:
+    """Bring the weights of the first projection that has some nearer to 0."""
+    weighted = (each for each in net.projections if each.kind is not ProjectionKind.CONSTANT)
+    projection = next(weighted, None)
+    if projection is not None or not net.populations:
+        weights = core.read_weights(projection)
+        core.write_weights(weights - np.sign(weights), projection)
+
+
+def _of_run(run: Run) -> dict[str, Any]:
+    """Return what a run has put out."""
+    names = ("spikes", "spike_cycles", "update_cycles", "cycles", "digests", "muted")
+    counts = ("missed_deadlines", "late_events")
+    probed = {f"probed {name}": rows for name, rows in run.probes.items()}
+    return {name: getattr(run, name) for name in (*names, *counts)} | probed
+
+
+def _held(core: Core) -> dict[str, Any]:
+    """Return all that can be read of a core."""
+    weights = {"weights": core.read_weights(), "plastic": core.read_plastic()}
+    registers = {"registers": list(core.read_registers().values())}
+    counters = {"counters": list(core.read_counters().values())}
+    return core.read_state() | core.read_parameters() | weights | registers | counters
+
+
+def _compare(expected: Sequence[dict[str, Any]], got: Iterator[dict[str, Any]]) -> None:
+    """Raise `Killed` at the first step in which something else is seen."""
+    for number, (one, other) in enumerate(zip(expected, got, strict=True)):
+        for name, value in one.items():
+            if not np.array_equal(value, other[name]):
+                raise Killed(f"{name} differs at step {number}")
+
+
+def _of_device() -> Sample:
+    """Return a lively network for a device of the size `tiny`."""
+    params = preset("tiny")
+    spikes = np.argwhere(np.random.default_rng(5).random((40, params.n_axons)) < 0.3)
+    net = Network.random(params.n_axons, params.n_neurons, seed=5)
+    return Sample(params, net, spikes, 40, {}, frozenset())
 
 
 @cache
-def _runs_of(core: str) -> tuple[_Timed, list[Any]]:
-    """Return runs for a core of this name, or for a device, and what the model makes of them."""
+def _session_of(core: str) -> tuple[_Session, list[dict[str, Any]]]:
+    """Return a session for a core of this name, or for a device, and what the model makes of it."""
     if core in CORES:
-        sample, _ = _expected(core, 0)
-        timed = _Timed(sample.params, sample.net, sample.spikes, sample.ticks, _PERIODS)
+        numbers = range(_SAMPLES_OF_SESSION)
+        samples = [_cut(_sample(core, number), _TICKS_OF_SESSION) for number in numbers]
+        session = _Session(samples, _PERIODS)
     else:
-        params = preset("tiny")
-        spikes = np.argwhere(np.random.default_rng(5).random((40, params.n_axons)) < 0.3)
-        net = Network.random(params.n_axons, params.n_neurons, seed=5)
-        timed = _Timed(params, net, spikes, 40, _PERIODS_OF_LINE)
-    with connect("model:", params=timed.params) as model:
-        return timed, timed.seen(model)
+        session = _Session([_of_device()], _PERIODS_OF_LINE)
+    with connect("model:", params=session.samples[0].params) as model, _unwarned():
+        return session, list(session.seen(model))
 
 
 def periods(design: Design, core: str) -> None:
-    """Run at tick periods that a core keeps and, without a line, at some that it cannot keep."""
-    timed, expected = _runs_of(core)
+    """Run networks at tick periods that a core keeps and, without a line, at some that are short.
+
+    Each network is programmed over what the one before has left.
+    """
+    session, expected = _session_of(core)
     with _opened(design) as twin:
-        got = timed.seen(twin)
-    for number, (one, other) in enumerate(zip(expected, got, strict=True)):
-        if not np.array_equal(one, other):
-            raise Killed(f"item {number} of what is seen at tick periods differs")
+        _compare(expected, session.seen(twin))
+
+
+@cache
+def _busy_transcript(core: str, seed: int) -> tuple[Sample, tuple[_Line, ...]]:
+    """Return a sample, and random requests while its network runs, with the answers of the model.
+
+    Words of many ticks may wait for the host, and a reset may find them in the queue.
+    """
+    rng = random.Random(seed)
+    sample = _sample(core, 0) if core in CORES else _of_device()
+    requests, lines = Requests(sample.params, rng), []
+    with closing(open_target(Target(MODEL, params=sample.params))) as port, _unwarned():
+        Core(Link(port)).program(sample.net)
+        for number in range(_REQUESTS):
+            body = requests.good(runs=True) if number else requests.open()
+            while body[2] not in (*_OF_RUNS, Opcode.READ, Opcode.OPEN) and rng.random() < _RARELY:
+                body = requests.good(runs=True)
+            port.write(framed(body))
+            answer = port.read(1 << 16)
+            requests.follow(answer)
+            lines.append((framed(body), answer, body[2] in _OF_RUNS))
+    return sample, tuple(lines)
+
+
+def busy(design: Design, core: str, seed: int) -> None:
+    """Send requests while a lively network runs; what it reports is fetched late or never."""
+    sample, lines = _busy_transcript(core, seed)
+    with closing(DesignSerial(design)) as port, _unwarned():
+        Core(Link(port)).program(sample.net)
+        _replay(port, lines)
+
+
+def overflows(design: Design) -> None:
+    """Send more than a device can keep while it waits: each byte that it loses is counted."""
+    identify = framed(bytes([0, 0, Opcode.IDENTIFY]))
+    kept = design.params.link_slots * MAX_FRAME
+    flood = identify * (kept // len(identify) + 100)
+    # In real time the second tick is far away, and FETCH waits for its words.
+    bodies = (
+        bytes([1, 0, Opcode.OPEN]),
+        bytes([1, 0, Opcode.WRITE]) + struct.pack("<BIHI", Space.REGISTER, 0, 1, 0xFFFFFFFF),
+        bytes([1, 1, Opcode.RUN]) + struct.pack("<I", 2),
+        bytes([1, 2, Opcode.FETCH]) + struct.pack("<BI", 62, _WAIT),
+    )
+    with closing(DesignSerial(design)) as port:
+        engine = port.engine
+        engine.write(b"".join(map(framed, bodies)) + flood)
+        engine.run(len(flood) * BITS_PER_BYTE * engine.cycles_per_bit)
+        heard = len(_answers(port)) - len(bodies)
+        overflowed = [counter.name for counter in COUNTERS].index("rx_overflows")
+        block = struct.pack("<BIH", Space.COUNTER, overflowed, 1)
+        engine.write(b"\0" + framed(bytes([1, 3, Opcode.READ]) + block))  # ends a frame that is cut
+        lost = int.from_bytes(unframed(_answers(port)[-1])[REPLY_HEADER:], "little")
+    least = len(flood) - kept - len(identify)
+    if lost < least or heard != (len(flood) - lost) // len(identify):
+        raise Killed(f"{lost} of {len(flood)} bytes were counted as lost, {heard} frames answered")
+
+
+def _answers(port: DesignSerial) -> list[bytes]:
+    """Return the frames that come until none does any more."""
+    data = b""
+    while part := port.device.read(1 << 16, _LONG_SECONDS):
+        data += part
+    return data.split(b"\0")[:-1]
 
 
 def rates(design: Design) -> None:
@@ -236,22 +379,27 @@ def _of_core(name: str) -> Bench:
     for number in range(_SAMPLES):
         trials[f"network {number + 1}"] = partial(networks, core=name, number=number)
     trials["tick periods"] = partial(periods, core=name)
-    return Bench(Design(params=params, level="core"), trials)
+    for seed in range(1, 1 + _BUSY):
+        trials[f"busy requests {seed}"] = partial(busy, core=name, seed=seed)
+    return Bench(Design(params=params, level="core"), trials, of_core=True)
 
 
 BENCHES: Final = {
+    "matrix": _of_core("matrix"),
+    "roomy": _of_core("roomy"),
+    "paired": _of_core("paired"),
     "device": Bench(
         Design(params=preset("tiny"), level="pins"),
         {
             "requests": partial(requests, seed=1),
             "rates": rates,
+            "overflows": overflows,
             "more requests": partial(requests, seed=2),
             "limits": limits,
             "tick periods": partial(periods, core="device"),
+            "busy requests 1": partial(busy, core="device", seed=1),
         },
+        of_core=False,
     ),
-    "roomy": _of_core("roomy"),
-    "matrix": _of_core("matrix"),
-    "paired": _of_core("paired"),
 }
-"""The designs that have mutants; a unit is mutated on the first one that has it."""
+"""The designs that have mutants; an expression is changed in the first one that has it."""

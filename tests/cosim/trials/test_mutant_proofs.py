@@ -1,0 +1,94 @@
+"""Proofs that a mutant changes nothing: found where that is so, and nowhere else."""
+
+from dataclasses import dataclass
+
+import pytest
+from support.rungs import bulk_but
+
+from spiketwin.cosim.trials.mutation.equivalence import changes_nothing
+from spiketwin.cosim.trials.mutation.sites import sites
+
+AT = '(* src = "/any/gateware/core/unit.py:7" *)'
+"""Stands behind the operator that is changed."""
+
+PART = """module \\Top.part (in, out);
+  input [1:0] in;
+  wire [1:0] in;
+  output [1:0] out;
+  wire [1:0] out;
+  assign out = ~in;
+endmodule
+"""
+
+UNIT = """module \\Top.unit (clk, a, b, q);
+  input clk;
+  wire clk;
+  input [1:0] a;
+  wire [1:0] a;
+  input [1:0] b;
+  wire [1:0] b;
+  output [1:0] q;
+  wire [1:0] q;
+{}endmodule
+"""
+
+PAIR = """  wire [1:0] x;
+  reg one = 1'h0;
+  reg two = 1'h0;
+  always @(posedge clk)
+    one <= a[0];
+  always @(posedge clk)
+    two <= a[0];
+  assign x = b + @ { 1'h0, one ^ two };
+  assign q = x;
+"""
+"""Two registers that are equal as soon as they had an input."""
+
+MEMORY = """  wire [1:0] x;
+  reg [1:0] \\memory  [3:0];
+  initial begin : _zeros_0
+    integer _word;
+    for (_word = 0; _word <= 3; _word = _word + 1)
+      \\memory  [_word] = 0;
+  end
+  assign x = a {} @ {};
+  always @(posedge clk)
+    \\memory  [a] <= x;
+  assign q = \\memory [b];
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A unit with one operator that is changed, and whether a proof has to be found."""
+
+    name: str
+    body: str
+    proved: bool
+
+
+CASES = [
+    Case("the same for all inputs", "  assign q = a & @ a;\n", True),
+    Case("another result", "  assign q = a & @ b;\n", False),
+    Case("a register that nothing looks at",
+         "  wire [1:0] x;\n  reg [1:0] kept;\n  assign x = a & @ b;\n"
+         "  always @(posedge clk)\n    kept <= x;\n  assign q = kept ^ kept;\n", True),
+    Case("a register that is seen later",
+         "  wire [1:0] x;\n  reg [1:0] kept;\n  assign x = a & @ b;\n"
+         "  always @(posedge clk)\n    kept <= x;\n  assign q = kept;\n", False),
+    Case("a difference in no state that comes", PAIR, True),
+    Case("a difference at power-up alone", PAIR.replace("two = 1'h0", "two = 1'h1"), False),
+    Case("what a memory keeps", MEMORY.format("&", "b"), False),
+    Case("the same in a memory", MEMORY.format("&", "a"), True),
+    Case("what a part is given",
+         "  wire [1:0] x;\n  assign x = a & @ b;\n"
+         "  \\Top.part  part (\n    .in(x),\n    .out(q)\n  );\n", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", bulk_but(CASES[4:6], CASES), ids=lambda case: case.name)
+def test_a_proof_is_found_where_nothing_changes_and_nowhere_else(case: Case) -> None:
+    body = case.body.replace(" @ ", f" {AT} ")
+    verilog = PART + UNIT.format(body)
+    (site,) = sites(verilog)
+    assert changes_nothing(verilog, site.place) == case.proved
