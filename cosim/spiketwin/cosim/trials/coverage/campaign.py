@@ -23,7 +23,7 @@ from spiketwin.host.progress import Stages
 
 _DEVICE: Final = "device"
 _CORE: Final = "core/"
-_MORE_NETWORKS: Final = 2
+_MORE_NETWORKS: Final = 0
 _MORE_REQUESTS: Final = 1
 _VERILOG: Final = "core.v"
 WAIVERS: Final = Path(__file__).with_name("waivers.toml")

@@ -49,6 +49,11 @@ _WAIT: Final = 200_000
 _RARELY: Final = 0.9
 """Share of the requests that change what a network is that are left out while it runs."""
 
+_TIMED: Final = 0.05
+"""Share of the requests that write a tick period, where answers do not depend on a line."""
+
+_SHORT_PERIODS: Final = (0, 1, 45, 90, 300, 700, 1500, 3000)
+
 _OF_RUNS: Final = (Opcode.EVENTS, Opcode.RUN, Opcode.FETCH, Opcode.STOP)
 _PERIODS: Final = (3000, 200, 60, 0)
 _PERIODS_OF_LINE: Final = (5000, 3000, 0)
@@ -247,7 +252,9 @@ def _of_run(run: Run) -> dict[str, Any]:
 
 def _held(core: Core) -> dict[str, Any]:
     """Return all that can be read of a core."""
-    weights = {"weights": core.read_weights(), "plastic": core.read_plastic()}
+    weights: dict[str, Any] = {"weights": core.read_weights()}
+    if core.params.learning:
+        weights["plastic"] = core.read_plastic()
     registers = {"registers": list(core.read_registers().values())}
     counters = {"counters": list(core.read_counters().values())}
     return core.read_state() | core.read_parameters() | weights | registers | counters
@@ -307,6 +314,9 @@ def _busy_transcript(core: str, seed: int) -> tuple[Sample, tuple[_Line, ...]]:
             body = requests.good(runs=True) if number else requests.open()
             while body[2] not in (*_OF_RUNS, Opcode.READ, Opcode.OPEN) and rng.random() < _RARELY:
                 body = requests.good(runs=True)
+            if core in CORES and number and rng.random() < _TIMED:
+                period = struct.pack("<BIHI", Space.REGISTER, 0, 1, rng.choice(_SHORT_PERIODS))
+                body = requests.body(Opcode.WRITE, period)
             port.write(framed(body))
             answer = port.read(1 << 16)
             requests.follow(answer)
