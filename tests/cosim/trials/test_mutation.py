@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from spiketwin.cosim.rtl.build import Design, emitted, library
-from spiketwin.cosim.trials.mutation import campaign, trials
-from spiketwin.cosim.trials.mutation.campaign import Campaign, NotProved, NotRight, gateware
+from spiketwin.cosim.trials.mutation import campaign, trials, worker
+from spiketwin.cosim.trials.mutation.campaign import Campaign, NotRight, WorkerLost, gateware
 from spiketwin.cosim.trials.mutation.results import Fate, MutationResult
 from spiketwin.cosim.trials.mutation.sites import Mutation, Site, drawn, sites
 from spiketwin.cosim.trials.mutation.trials import Bench, Killed, Trial, requests, told_by
@@ -232,27 +232,23 @@ def judged(
             answer = answers.get((what, each.number))
             if isinstance(answer, BaseException):
                 raise answer
-            yield each, answer
+            yield each, {"told": answer} if what == "trials" else bool(answer)
 
     monkeypatch.setattr(Campaign, "_tasks", lambda *_: [task(number) for number in range(1, 6)])
     monkeypatch.setattr(Campaign, "_answers", found)
     return Campaign(5, 0, 1, known).run(lambda _: None, lambda *_: None)
 
 
-ENDED = campaign._Worker.ENDED
-
-
 def test_of_mutants_that_no_trial_tells_a_proof_is_looked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers = {
-        ("trials", 1): ["requests", "wrong"], ("trials", 2): ENDED,
-        ("proof", 1): True, ("proof", 3): True, ("proof", 4): False, ("proof", 5): False,
+        ("trials", 1): ["requests", "wrong"], ("trials", 2): ["limits", "wrong"],
+        ("proof", 1): True, ("proof", 3): True,
     }  # fmt: skip
     result = judged(monkeypatch, answers)
-    assert [each.killed_by for each in result.list] == [
-        "requests", "does not come to an end", None, None, None,
-    ]  # fmt: skip
+    told = [each.killed_by for each in result.list]
+    assert told == ["requests", "limits", None, None, None]
     assert [each.equivalent for each in result.list] == [False, False, True, False, False]
     assert [each.line for each in result.survivors] == [4, 5]
 
@@ -270,8 +266,7 @@ def test_what_was_told_earlier_is_not_tried_again_and_survivors_are(
     known = campaign.earlier(file)
     assert known == first.list
     again = {
-        ("trials", 1): AssertionError(), ("trials", 2): ["limits", "wrong"],
-        ("proof", 3): True, ("proof", 4): False, ("proof", 5): False,
+        ("trials", 1): AssertionError(), ("trials", 2): ["limits", "wrong"], ("proof", 3): True,
     }  # fmt: skip
     result = judged(monkeypatch, again, *known)
     assert [each.killed_by for each in result.list[:2]] == ["requests", "limits"]
@@ -298,39 +293,68 @@ def test_a_result_that_is_none_of_this_gateware_is_refused(
 def test_a_design_that_is_wrong_without_a_mutant_judges_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    wrong = {("trials", 0): ["requests", "wrong"]}
+    wrong = {"wrong": ["requests", "wrong"]}
+    monkeypatch.setattr(Campaign, "_tasks", lambda *_: [task(1)])
+    monkeypatch.setattr(Campaign, "_answers", lambda _self, tasks, _what: [(tasks[0], wrong)])
     with pytest.raises(NotRight, match="device, without a mutant, fails 'requests': wrong"):
-        judged(monkeypatch, wrong)
+        Campaign(1, 0, 1).run(lambda _: None, lambda *_: None)
 
 
-def test_a_proof_that_ends_its_process_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NotProved, match="looked for a proof"):
-        judged(monkeypatch, {("proof", 1): ENDED})
+# --- processes ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("told", [None, ["requests", "wrong"]])
+def test_a_mutant_is_tried_in_a_copy_of_the_process(
+    told: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_tried", lambda *_: told)
+    assert worker._tried_in_a_copy("device", [], 1) == told
+
+
+def test_a_mutant_that_does_not_come_to_an_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(*_: object) -> None:
+        monkeypatch.setattr(worker, "_SECONDS", 0)
+        worker._limit()
+        while True:
+            pass
+
+    monkeypatch.setattr(worker, "_tried", endless)
+    assert worker._tried_in_a_copy("device", [], 1) == ("does not come to an end", "")
 
 
 DOUBLE = """
 import json, sys
 for line in sys.stdin:
     number = json.loads(line)["number"]
-    if number == 2:
+    if number == 9:
         sys.exit()
-    print(json.dumps(None if number == 3 else ["requests", f"why {number}"]), flush=True)
+    print(json.dumps({"told": None if number == 3 else ["requests", f"why {number}"]}), flush=True)
 """
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_mutant_that_ends_its_process_is_told_and_the_next_ones_are_tried(
-    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that takes no time: it ends at number 9."""
     (tmp_path / "double.py").write_text(DOUBLE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(campaign, "worker", SimpleNamespace(__name__="double"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.usefixtures("double")
+def test_every_mutant_is_tried_whatever_the_number_of_processes(workers: int) -> None:
     tasks = [task(number) for number in range(1, 6)]
-    found = {t.number: answer for t, answer in Campaign(5, 0, workers)._answers(tasks, "trials")}
-    assert found == {
-        1: ["requests", "why 1"], 2: ENDED, 3: None, 4: ["requests", "why 4"],
+    answers = Campaign(5, 0, workers)._answers(tasks, "trials")
+    assert {task.number: found["told"] for task, found in answers} == {
+        1: ["requests", "why 1"], 2: ["requests", "why 2"], 3: None, 4: ["requests", "why 4"],
         5: ["requests", "why 5"],
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("double")
+def test_a_process_that_ends_by_itself_is_an_error() -> None:
+    with pytest.raises(WorkerLost, match=r"core/unit\.py"):
+        list(Campaign(1, 0, 1)._answers([task(9)], "trials"))
 
 
 def test_every_bench_has_trials_of_its_own() -> None:

@@ -7,12 +7,12 @@ import select
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
-from typing import IO, Any, Final, cast
+from typing import IO, Any, cast
 
 from spiketwin.cosim.rtl.build import emitted, library
 from spiketwin.cosim.trials.mutation import worker
@@ -24,25 +24,23 @@ from spiketwin.hdl.children import child
 from spiketwin.host.errors import InvalidInput, SpiketwinError
 from spiketwin.host.progress import Stages
 
-_SILENT: Final = "does not come to an end"
-
 
 class NotRight(SpiketwinError):
     """A design without a living mutant fails a trial, so that no mutant can be judged."""
 
 
-class NotProved(SpiketwinError):
-    """A process that looked for a proof has ended by itself."""
+class WorkerLost(SpiketwinError):
+    """A process that tried mutants has ended by itself."""
 
 
 @dataclass(frozen=True)
 class _Task:
-    """A mutant of a bench, of the number that it has there; 0 is the design as it is."""
+    """A mutant of a bench, and the number that it has there."""
 
     bench: str
     places: tuple[int, ...]
     number: int
-    site: Site | None
+    site: Site
 
     def line(self, what: str) -> bytes:
         """Return the question of a worker."""
@@ -53,7 +51,7 @@ class _Task:
 
     def fate(self, trial: str | None, why: str, equivalent: bool) -> Fate:
         """Return what became of the mutant."""
-        return Fate.of(self.bench, cast(Site, self.site), trial, why, equivalent)
+        return Fate.of(self.bench, self.site, trial, why, equivalent)
 
 
 @dataclass(frozen=True)
@@ -91,8 +89,8 @@ class Campaign:
         ------
         NotRight
             A design fails a trial without a living mutant.
-        NotProved
-            A proof could not be tried.
+        WorkerLost
+            A process has ended by itself.
         TargetError
             A design cannot be built.
         """
@@ -103,20 +101,19 @@ class Campaign:
         left = [task for task, fate in fates.items() if fate is None]
         report(f"trying mutants, processes: {self.workers}")
         with suppress(KeyboardInterrupt):
-            self._check({task.bench: task for task in left}.values())
             for task, found in self._answers(left, "trials"):
-                trial, why = (_SILENT, "") if found is _Worker.ENDED else found or (None, "")
-                fates[task] = task.fate(trial, why, False)
+                if wrong := found.get("wrong"):
+                    trial, why = wrong
+                    raise NotRight(f"{task.bench}, without a mutant, fails {trial!r}: {why}")
+                fates[task] = task.fate(*(found["told"] or (None, "")), False)
                 progress(len(tasks) - list(fates.values()).count(None), len(tasks))
             report("looking for proofs that survivors change nothing")
             survivors = [task for task, fate in fates.items() if fate and fate.is_survivor]
-            for task, found in self._answers(survivors, "proof"):
-                if found is _Worker.ENDED:
-                    raise NotProved(f"a process ended while it looked for a proof of {task.site}")
-                fates[task] = task.fate(None, "", found)
-        found = tuple(fate for fate in fates.values() if fate)
-        untried, seconds = len(tasks) - len(found), time.monotonic() - begin
-        return MutationResult(self.seed, gateware(), found, untried, seconds)
+            for task, proved in self._answers(survivors, "proof"):
+                fates[task] = task.fate(None, "", proved)
+        tried = tuple(fate for fate in fates.values() if fate)
+        untried, seconds = len(tasks) - len(tried), time.monotonic() - begin
+        return MutationResult(self.seed, gateware(), tried, untried, seconds)
 
     def _tasks(self, report: Stages) -> list[_Task]:
         """Draw the mutants and build them."""
@@ -134,16 +131,8 @@ class Campaign:
                 tasks += (_Task(name, places, k, site) for k, site in enumerate(chosen, 1))
         return tasks
 
-    def _check(self, tasks: Iterable[_Task]) -> None:
-        """Raise `NotRight` unless the designs of some tasks, without a mutant, pass all trials."""
-        whole = [_Task(task.bench, task.places, 0, None) for task in tasks]
-        for task, found in self._answers(whole, "trials"):
-            if found is not None:
-                trial, why = (_SILENT, "") if found is _Worker.ENDED else found
-                raise NotRight(f"{task.bench}, without a mutant, fails {trial!r}: {why}")
-
     def _answers(self, tasks: list[_Task], what: str) -> Iterator[tuple[_Task, Any]]:
-        """Yield each task with what was found, or `_Worker.ENDED` if the process has ended."""
+        """Yield each task with what was found; raise `WorkerLost` if a process has ended."""
         waiting = deque(tasks)
         with ExitStack() as opened:
             workers = [_Worker(what, opened) for _ in range(min(self.workers, len(tasks)))]
@@ -184,39 +173,32 @@ def earlier(file: Path) -> tuple[Fate, ...]:
 
 
 class _Worker:
-    """A process of `worker`, begun anew after a mutant with which it has ended."""
+    """A process of `worker`, which ends when `opened` closes."""
 
-    ENDED: Final = object()
     task: _Task | None = None
 
     def __init__(self, what: str, opened: ExitStack) -> None:
         self._what = what
-        self._opened = opened
-        self._begin()
-
-    def _begin(self) -> None:
-        self._process_stack = self._opened.enter_context(ExitStack())
         command = (sys.executable, "-m", worker.__name__)
-        self._process = self._process_stack.enter_context(child(command, stdin=PIPE, stdout=PIPE))
+        process = opened.enter_context(child(command, stdin=PIPE, stdout=PIPE))
+        self._questions = cast(IO[bytes], process.stdin)
+        self._answers = cast(IO[bytes], process.stdout)
 
     def fileno(self) -> int:
         """Return the descriptor that can be read once there is an answer."""
-        return cast(IO[bytes], self._process.stdout).fileno()
+        return self._answers.fileno()
 
     def ask(self, task: _Task) -> None:
         """Have it try a mutant."""
         self.task = task
         with suppress(BrokenPipeError):  # `answer` says that the process is gone
-            questions = cast(IO[bytes], self._process.stdin)
-            questions.write(task.line(self._what))
-            questions.flush()
+            self._questions.write(task.line(self._what))
+            self._questions.flush()
 
     def answer(self) -> tuple[_Task, Any]:
-        """Return the task with what was found."""
-        line = cast(IO[bytes], self._process.stdout).readline()
+        """Return the task with what was found; raise `WorkerLost` if the process has ended."""
+        line = self._answers.readline()
         task, self.task = cast(_Task, self.task), None
-        if line:
-            return task, json.loads(line)
-        self._process_stack.close()
-        self._begin()
-        return task, self.ENDED
+        if not line:
+            raise WorkerLost(f"the process that tried this one ended by itself: {task.site}")
+        return task, json.loads(line)

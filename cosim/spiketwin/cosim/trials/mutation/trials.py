@@ -27,8 +27,10 @@ from spiketwin.cosim.trials.verify.samples import CORES, Sample, apart
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, MAX_FRAME, REPLY_HEADER, Opcode
-from spiketwin.hdl.spec.registers import COUNTERS, Space
+from spiketwin.hdl.spec.registers import COUNTERS, Space, profile_columns, registers
+from spiketwin.hdl.spec.variables import BY_SPACE, Variable
 from spiketwin.host import Core, Network, Run, connect
+from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError, SpiketwinWarning
 from spiketwin.host.kinds import Target
 from spiketwin.host.link import Link
@@ -49,8 +51,21 @@ _WAIT: Final = 200_000
 _RARELY: Final = 0.9
 """Share of the requests that change what a network is that are left out while it runs."""
 
+_EXTREMES: Final = 12
+_EXTREME_TICKS: Final = 3
+_AT_ENDS: Final = 0.7
+_WILD: Final = {
+    "v", "i_syn", "i_inh", "theta", "refrac_count", "trace_pre", "trace_post", "threshold",
+    "v_reset", "refrac_ticks", "bias",
+}  # fmt: skip
+"""State and parameters that take any value of their range."""
+
 _TIMED: Final = 0.05
 """Share of the requests that write a tick period, where answers do not depend on a line."""
+
+_READ: Final = 0.1
+_FEW_REGISTERS: Final = 9
+"""Share of the requests that read registers, of which so many are read: also during a run."""
 
 _SHORT_PERIODS: Final = (0, 1, 45, 90, 300, 700, 1500, 3000)
 
@@ -317,6 +332,9 @@ def _busy_transcript(core: str, seed: int) -> tuple[Sample, tuple[_Line, ...]]:
             if core in CORES and number and rng.random() < _TIMED:
                 period = struct.pack("<BIHI", Space.REGISTER, 0, 1, rng.choice(_SHORT_PERIODS))
                 body = requests.body(Opcode.WRITE, period)
+            elif number and rng.random() < _READ:
+                some = struct.pack("<BIH", Space.REGISTER, 0, _FEW_REGISTERS)
+                body = requests.body(Opcode.READ, some)
             port.write(framed(body))
             answer = port.read(1 << 16)
             requests.follow(answer)
@@ -358,6 +376,63 @@ def overflows(design: Design) -> None:
         raise Killed(f"{lost} of {len(flood)} bytes were counted as lost, {heard} frames answered")
 
 
+def _extreme(core: Core, sample: Sample) -> Iterator[dict[str, Any]]:
+    """Run a few ticks each time from values at the ends of their ranges; yield all that is seen."""
+    rng, params = np.random.default_rng(2), core.params
+    core.program(sample.net)
+    for _ in range(_EXTREMES):
+        state, parameters = core.read_state(), core.read_parameters()
+        core.write_state(
+            **{name: _wild(rng, params, state, name) for name in sorted(_WILD & {*state})}
+        )
+        chosen = sorted(_WILD & {*parameters})
+        core.write_parameters(**{name: _wild(rng, params, parameters, name) for name in chosen})
+        if columns := profile_columns(params):
+            core.write_profiles(**{c.name: _constants(rng, c, params) for c in columns})
+        else:
+            constants = [r for r in registers(params) if r.is_decay]
+            core.write_registers(**{r.name: _constants(rng, r, params)[0] for r in constants})
+        run = core.run(sample.spikes[sample.spikes[:, 0] < _EXTREME_TICKS], _EXTREME_TICKS)
+        yield _of_run(run) | core.read_state()
+
+
+def _wild(
+    rng: np.random.Generator, params: CoreParams, arrays: dict[str, Any], name: str
+) -> IntArray:
+    """Return values for an array, many of them at the ends of their range or near 0."""
+    low, high = BY_SPACE[Space[name.upper()]].limits(params)
+    some = np.array([low, low + 1, high, high - 1, max(low, -1), 0, 1])
+    shape = arrays[name].shape
+    return np.where(
+        rng.random(shape) < _AT_ENDS, rng.choice(some, shape), rng.integers(low, high + 1, shape)
+    )
+
+
+def _constants(rng: np.random.Generator, variable: Variable, params: CoreParams) -> list[int]:
+    """Return a value of a constant for each profile, many of them at the ends of its range."""
+    low, high = variable.limits(params)
+    if variable.name == "v_floor":
+        high = 0  # so that what the network does not use never fires
+    if variable.name == "linear_leak":
+        high = 3
+    some = [low, high, 1, high // 2, int(rng.integers(low, high + 1))]
+    return [int(rng.choice(some)) for _ in range(params.n_profiles)]
+
+
+@cache
+def _extremes_of(core: str) -> tuple[Sample, list[dict[str, Any]]]:
+    sample = _sample(core, 1)
+    with connect("model:", params=sample.params) as model, _unwarned():
+        return sample, list(_extreme(model, sample))
+
+
+def extremes(design: Design, core: str) -> None:
+    """Run a few ticks from values at the ends of their ranges, with constants likewise."""
+    sample, expected = _extremes_of(core)
+    with _opened(design) as twin:
+        _compare(expected, _extreme(twin, sample))
+
+
 def _answers(port: DesignSerial) -> list[bytes]:
     """Return the frames that come until none does any more."""
     data = b""
@@ -389,6 +464,7 @@ def _of_core(name: str) -> Bench:
     for number in range(_SAMPLES):
         trials[f"network {number + 1}"] = partial(networks, core=name, number=number)
     trials["tick periods"] = partial(periods, core=name)
+    trials["extremes"] = partial(extremes, core=name)
     for seed in range(1, 1 + _BUSY):
         trials[f"busy requests {seed}"] = partial(busy, core=name, seed=seed)
     return Bench(Design(params=params, level="core"), trials, of_core=True)
