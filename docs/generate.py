@@ -847,6 +847,7 @@ def _mutants() -> str:
         (name if name == "all" else f"`{name}`", *(str(count[column]) for column in columns))
         for name, count in counts.items()
     ]
+    rows.append(("drawn and not tried", str(found["untried"]), "–", "–"))
     trials = [(name, str(count)) for name, count in found["by_trial"].items()]
     head = ("unit", "mutants", "killed (simulated)", "change nothing (proved)")
     return f"{_table(head, rows)}\n\n{_table(('told first by', 'mutants'), trials)}"

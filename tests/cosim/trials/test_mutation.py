@@ -303,9 +303,9 @@ def test_a_design_that_is_wrong_without_a_mutant_judges_none(
 # --- processes ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("told", [None, ["requests", "wrong"]])
+@pytest.mark.parametrize("told", [None, ("requests", "wrong")])
 def test_a_mutant_is_tried_in_a_copy_of_the_process(
-    told: list[str] | None, monkeypatch: pytest.MonkeyPatch
+    told: tuple[str, str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "_tried", lambda *_: told)
     assert worker._tried_in_a_copy("device", [], 1) == told

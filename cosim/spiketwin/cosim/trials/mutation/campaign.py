@@ -105,7 +105,8 @@ class Campaign:
                 if wrong := found.get("wrong"):
                     trial, why = wrong
                     raise NotRight(f"{task.bench}, without a mutant, fails {trial!r}: {why}")
-                fates[task] = task.fate(*(found["told"] or (None, "")), False)
+                trial, why = found["told"] or (None, "")
+                fates[task] = task.fate(trial, why, False)
                 progress(len(tasks) - list(fates.values()).count(None), len(tasks))
             report("looking for proofs that survivors change nothing")
             survivors = [task for task, fate in fates.items() if fate and fate.is_survivor]

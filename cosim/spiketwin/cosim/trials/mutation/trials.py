@@ -28,7 +28,7 @@ from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, MAX_FRAME, REPLY_HEADER, Opcode
 from spiketwin.hdl.spec.registers import COUNTERS, Space, profile_columns, registers
-from spiketwin.hdl.spec.variables import BY_SPACE, Variable
+from spiketwin.hdl.spec.variables import ARRAYS, BY_SPACE, Kind, Per, Variable
 from spiketwin.host import Core, Network, Run, connect
 from spiketwin.host.elements import IntArray
 from spiketwin.host.errors import SpiketwinError, SpiketwinWarning
@@ -55,9 +55,10 @@ _EXTREMES: Final = 12
 _EXTREME_TICKS: Final = 3
 _AT_ENDS: Final = 0.7
 _WILD: Final = {
-    "v", "i_syn", "i_inh", "theta", "refrac_count", "trace_pre", "trace_post", "threshold",
-    "v_reset", "refrac_ticks", "bias",
-}  # fmt: skip
+    array.name
+    for array in ARRAYS
+    if array.per in (Per.NEURON, Per.SOURCE) and array.kind in (Kind.STATE, Kind.PARAMETER)
+}
 """State and parameters that take any value of their range."""
 
 _TIMED: Final = 0.05
@@ -403,9 +404,10 @@ def _wild(
     low, high = BY_SPACE[Space[name.upper()]].limits(params)
     some = np.array([low, low + 1, high, high - 1, max(low, -1), 0, 1])
     shape = arrays[name].shape
-    return np.where(
-        rng.random(shape) < _AT_ENDS, rng.choice(some, shape), rng.integers(low, high + 1, shape)
-    )
+    values: IntArray = rng.integers(low, high + 1, shape)
+    ends = rng.random(shape) < _AT_ENDS
+    values[ends] = rng.choice(some, int(ends.sum()))
+    return values
 
 
 def _constants(rng: np.random.Generator, variable: Variable, params: CoreParams) -> list[int]:

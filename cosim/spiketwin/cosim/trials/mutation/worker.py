@@ -61,8 +61,8 @@ def _tried_in_a_copy(name: str, places: list[int], number: int) -> tuple[str, st
     with os.fdopen(reading, encoding="utf-8") as pipe:
         text = pipe.read()
     os.waitpid(copy, 0)
-    told: tuple[str, str] | None = json.loads(text) if text else (_SILENT, "")
-    return told
+    told = json.loads(text) if text else (_SILENT, "")
+    return told and (told[0], told[1])
 
 
 def _limit() -> None:
