@@ -83,10 +83,15 @@ CASES = [
     Case("what a part is given",
          "  wire [1:0] x;\n  assign x = a & @ b;\n"
          "  \\Top.part  part (\n    .in(x),\n    .out(q)\n  );\n", False),
+    Case("the same for a part whose name is escaped",
+         "  wire [1:0] x;\n  assign x = a & @ a;\n"
+         "  \\Top.part  \\part$7  (\n    .in(x),\n    .out(q)\n  );\n", True),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("case", bulk_but(CASES[4:6], CASES), ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", bulk_but(CASES[4:6] + CASES[-1:], CASES), ids=lambda case: case.name
+)
 def test_a_proof_is_found_where_nothing_changes_and_nowhere_else(case: Case) -> None:
     body = case.body.replace(" @ ", f" {AT} ")
     verilog = PART + UNIT.format(body)

@@ -91,7 +91,7 @@ def _module(verilog: str, site: Site) -> str:
     parts = [
         f"(* blackbox *) {head[0]}{''.join(_PORT.findall(whole, *_extent(whole, head)))}endmodule\n"
         for head in heads
-        if re.search(rf"^  {re.escape(head[1])} +\S+ \($", body, re.MULTILINE)
+        if re.search(rf"^  {re.escape(head[1])} +\S+ +\($", body, re.MULTILINE)
     ]
     top = _MODULE.sub(rf"module top(\2, {_ALIVE});\n  input {_ALIVE};\n", body, count=1)
     return "".join([*parts, _ZEROS.sub("", top)])
