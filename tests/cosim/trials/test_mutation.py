@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from click.testing import CliRunner
 
 from spiketwin.cosim.rtl.build import Design, emitted, library
 from spiketwin.cosim.trials.mutation import campaign, trials, worker
-from spiketwin.cosim.trials.mutation.campaign import Campaign, NotRight, WorkerLost, gateware
+from spiketwin.cosim.trials.mutation.campaign import Campaign, MutantLost, NotRight, gateware
 from spiketwin.cosim.trials.mutation.results import Fate, MutationResult
 from spiketwin.cosim.trials.mutation.sites import Mutation, Site, drawn, sites
 from spiketwin.cosim.trials.mutation.trials import Bench, Killed, Trial, requests, told_by
@@ -227,7 +226,8 @@ def judged(
 ) -> MutationResult:
     """The result of five mutants of which workers would say this, by question and number."""
 
-    def found(_self: Campaign, tasks: list[campaign._Task], what: str) -> Iterator[Any]:
+    def found(_self: Campaign, tasks: list[campaign._Task], work: object) -> Iterator[Any]:
+        what = "trials" if work is worker.tried else "proof"
         for each in tasks:
             answer = answers.get((what, each.number))
             if isinstance(answer, BaseException):
@@ -295,7 +295,7 @@ def test_a_design_that_is_wrong_without_a_mutant_judges_none(
 ) -> None:
     wrong = {"wrong": ["requests", "wrong"]}
     monkeypatch.setattr(Campaign, "_tasks", lambda *_: [task(1)])
-    monkeypatch.setattr(Campaign, "_answers", lambda _self, tasks, _what: [(tasks[0], wrong)])
+    monkeypatch.setattr(Campaign, "_answers", lambda _self, tasks, _work: [(tasks[0], wrong)])
     with pytest.raises(NotRight, match="device, without a mutant, fails 'requests': wrong"):
         Campaign(1, 0, 1).run(lambda _: None, lambda *_: None)
 
@@ -308,7 +308,7 @@ def test_a_mutant_is_tried_in_a_copy_of_the_process(
     told: tuple[str, str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "_tried", lambda *_: told)
-    assert worker._tried_in_a_copy("device", [], 1) == told
+    assert worker._tried_in_a_copy("device", (), 1) == told
 
 
 def test_a_mutant_that_does_not_come_to_an_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,42 +319,29 @@ def test_a_mutant_that_does_not_come_to_an_end_is_told(monkeypatch: pytest.Monke
             pass
 
     monkeypatch.setattr(worker, "_tried", endless)
-    assert worker._tried_in_a_copy("device", [], 1) == ("does not come to an end", "")
+    assert worker._tried_in_a_copy("device", (), 1) == ("does not come to an end", "")
 
 
-DOUBLE = """
-import json, sys
-for line in sys.stdin:
-    number = json.loads(line)["number"]
-    if number == 9:
-        sys.exit()
-    print(json.dumps({"told": None if number == 3 else ["requests", f"why {number}"]}), flush=True)
-"""
+class Double:
+    """A worker that takes no time, as what a process makes of it: it ends at number 9."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return (eval, ("lambda asked: __import__('os')._exit(7) if asked[2] == 9 else asked[2]",))
 
-@pytest.fixture
-def double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that takes no time: it ends at number 9."""
-    (tmp_path / "double.py").write_text(DOUBLE)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(campaign, "worker", SimpleNamespace(__name__="double"))
+    def __call__(self, asked: worker.Question) -> int:
+        raise AssertionError("it is not asked here")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.usefixtures("double")
 def test_every_mutant_is_tried_whatever_the_number_of_processes(workers: int) -> None:
     tasks = [task(number) for number in range(1, 6)]
-    answers = Campaign(5, 0, workers)._answers(tasks, "trials")
-    assert {task.number: found["told"] for task, found in answers} == {
-        1: ["requests", "why 1"], 2: ["requests", "why 2"], 3: None, 4: ["requests", "why 4"],
-        5: ["requests", "why 5"],
-    }  # fmt: skip
+    answers = Campaign(5, 0, workers)._answers(tasks, Double())
+    assert {task.number: found for task, found in answers} == {n: n for n in range(1, 6)}
 
 
-@pytest.mark.usefixtures("double")
-def test_a_process_that_ends_by_itself_is_an_error() -> None:
-    with pytest.raises(WorkerLost, match=r"core/unit\.py"):
-        list(Campaign(1, 0, 1)._answers([task(9)], "trials"))
+def test_a_mutant_that_ends_its_process_is_an_error() -> None:
+    with pytest.raises(MutantLost, match=r"core/unit\.py.* ended with status 7"):
+        list(Campaign(1, 0, 1)._answers([task(9)], Double()))
 
 
 def test_every_bench_has_trials_of_its_own() -> None:

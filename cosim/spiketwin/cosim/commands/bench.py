@@ -11,6 +11,7 @@ import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from spiketwin.cosim.commands import spreading
 from spiketwin.cosim.trials import bench as figures_of
 from spiketwin.cosim.trials import mutants
 from spiketwin.cosim.trials.bench_figures import BenchResult, PeersResult, shown
@@ -57,6 +58,7 @@ _SEED: Final = 0
     type=click.IntRange(1, MOST_THREADS),
     help="With a number of mutants: processes that try them. Default: the processors there are.",
 )
+@spreading.scheduler
 @click.option(
     "--since",
     type=options.InputFile(),
@@ -83,6 +85,7 @@ _SEED: Final = 0
 def bench(
     seeded: int | None,
     workers: int | None,
+    scheduler: str | None,
     since: Path | None,
     beside: bool,
     covering: bool,
@@ -98,7 +101,7 @@ def bench(
         raise click.UsageError(
             "--mutants, --peers and --coverage are measurements of their own: call bench for each"
         )
-    for name, value in (("--workers", workers), ("--since", since)):
+    for name, value in (("--workers", workers), ("--scheduler", scheduler), ("--since", since)):
         if value is not None and not seeded:
             raise click.UsageError(f"{name} is for --mutants NUMBER: leave it out, or add that")
     console = options.console()
@@ -116,7 +119,7 @@ def bench(
     with progress.shown(console) as display:
         if seeded:
             known = earlier(since) if since else ()
-            campaign = Campaign(seeded, _SEED, checked_threads(workers), known)
+            campaign = Campaign(seeded, _SEED, checked_threads(workers), known, scheduler)
             steps = functools.partial(display, "mutants")
             measure = functools.partial(campaign.run, progress=steps)
         found = measure(display.stage)

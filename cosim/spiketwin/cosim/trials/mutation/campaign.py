@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import select
-import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE
-from typing import IO, Any, cast
+from typing import Any
 
 from spiketwin.cosim.rtl.build import emitted, library
 from spiketwin.cosim.trials.mutation import worker
 from spiketwin.cosim.trials.mutation.results import Fate, MutationResult
 from spiketwin.cosim.trials.mutation.sites import Site, drawn, sites
 from spiketwin.cosim.trials.mutation.trials import BENCHES
+from spiketwin.cosim.workers.crew import GivenUp
+from spiketwin.cosim.workers.hands import Hands
 from spiketwin.hdl import builds
-from spiketwin.hdl.children import child
 from spiketwin.host.errors import InvalidInput, SpiketwinError
 from spiketwin.host.progress import Stages
 
@@ -29,8 +26,8 @@ class NotRight(SpiketwinError):
     """A design without a living mutant fails a trial, so that no mutant can be judged."""
 
 
-class WorkerLost(SpiketwinError):
-    """A process that tried mutants has ended by itself."""
+class MutantLost(SpiketwinError):
+    """A mutant has ended each process that tried it, or that looked for a proof of it."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +39,10 @@ class _Task:
     number: int
     site: Site
 
-    def line(self, what: str) -> bytes:
-        """Return the question of a worker."""
-        question = {
-            "what": what, "bench": self.bench, "places": self.places, "number": self.number,
-        }  # fmt: skip
-        return json.dumps(question).encode() + b"\n"
+    @property
+    def question(self) -> worker.Question:
+        """What a process is asked."""
+        return self.bench, self.places, self.number
 
     def fate(self, trial: str | None, why: str, equivalent: bool) -> Fate:
         """Return what became of the mutant."""
@@ -66,12 +61,15 @@ class Campaign:
         Number of processes.
     earlier:
         Fates that are known. Mutants that they call survivors are tried again.
+    scheduler:
+        Address of a scheduler of Dask whose workers try them instead; None for this computer.
     """
 
     count: int
     seed: int
     workers: int
     earlier: tuple[Fate, ...] = ()
+    scheduler: str | None = None
 
     def run(self, report: Stages, progress: Callable[[int, int], None]) -> MutationResult:
         """Build all mutants, try each, and look for proofs of those that survive.
@@ -89,8 +87,10 @@ class Campaign:
         ------
         NotRight
             A design fails a trial without a living mutant.
-        WorkerLost
-            A process has ended by itself.
+        MutantLost
+            A mutant has ended each process that tried it, or that looked for a proof of it.
+        WorkersLost
+            There is nobody to try mutants.
         TargetError
             A design cannot be built.
         """
@@ -101,7 +101,7 @@ class Campaign:
         left = [task for task, fate in fates.items() if fate is None]
         report(f"trying mutants, processes: {self.workers}")
         with suppress(KeyboardInterrupt):
-            for task, found in self._answers(left, "trials"):
+            for task, found in self._answers(left, worker.tried):
                 if wrong := found.get("wrong"):
                     trial, why = wrong
                     raise NotRight(f"{task.bench}, without a mutant, fails {trial!r}: {why}")
@@ -110,7 +110,7 @@ class Campaign:
                 progress(len(tasks) - list(fates.values()).count(None), len(tasks))
             report("looking for proofs that survivors change nothing")
             survivors = [task for task, fate in fates.items() if fate and fate.is_survivor]
-            for task, proved in self._answers(survivors, "proof"):
+            for task, proved in self._answers(survivors, worker.proved):
                 fates[task] = task.fate(None, "", proved)
         tried = tuple(fate for fate in fates.values() if fate)
         untried, seconds = len(tasks) - len(tried), time.monotonic() - begin
@@ -132,19 +132,15 @@ class Campaign:
                 tasks += (_Task(name, places, k, site) for k, site in enumerate(chosen, 1))
         return tasks
 
-    def _answers(self, tasks: list[_Task], what: str) -> Iterator[tuple[_Task, Any]]:
-        """Yield each task with what was found; raise `WorkerLost` if a process has ended."""
-        waiting = deque(tasks)
-        with ExitStack() as opened:
-            workers = [_Worker(what, opened) for _ in range(min(self.workers, len(tasks)))]
-            for each in workers:
-                each.ask(waiting.popleft())
-            while busy := [each for each in workers if each.task is not None]:
-                ready, *_ = select.select(busy, [], [])
-                for each in ready:
-                    yield each.answer()
-                    if waiting:
-                        each.ask(waiting.popleft())
+    def _answers(
+        self, tasks: list[_Task], work: Callable[[worker.Question], Any]
+    ) -> Iterator[tuple[_Task, Any]]:
+        """Yield each task with what was found; raise `MutantLost` if it ends its process."""
+        with Hands(self.workers, self.scheduler).at_work(work) as crew:
+            for place, found in crew.run(task.question for task in tasks):
+                if isinstance(found, GivenUp):
+                    raise MutantLost(f"the mutant {tasks[place].site} {found}")
+                yield tasks[place], found
 
 
 def gateware() -> str:
@@ -171,35 +167,3 @@ def earlier(file: Path) -> tuple[Fate, ...]:
     if not same:
         raise InvalidInput(f"{file} is of another gateware: leave --since out")
     return fates
-
-
-class _Worker:
-    """A process of `worker`, which ends when `opened` closes."""
-
-    task: _Task | None = None
-
-    def __init__(self, what: str, opened: ExitStack) -> None:
-        self._what = what
-        command = (sys.executable, "-m", worker.__name__)
-        process = opened.enter_context(child(command, stdin=PIPE, stdout=PIPE))
-        self._questions = cast(IO[bytes], process.stdin)
-        self._answers = cast(IO[bytes], process.stdout)
-
-    def fileno(self) -> int:
-        """Return the descriptor that can be read once there is an answer."""
-        return self._answers.fileno()
-
-    def ask(self, task: _Task) -> None:
-        """Have it try a mutant."""
-        self.task = task
-        with suppress(BrokenPipeError):  # `answer` says that the process is gone
-            self._questions.write(task.line(self._what))
-            self._questions.flush()
-
-    def answer(self) -> tuple[_Task, Any]:
-        """Return the task with what was found; raise `WorkerLost` if the process has ended."""
-        line = self._answers.readline()
-        task, self.task = cast(_Task, self.task), None
-        if not line:
-            raise WorkerLost(f"the process that tried this one ended by itself: {task.site}")
-        return task, json.loads(line)

@@ -1,9 +1,7 @@
-"""The process that tries mutants: ``python -m spiketwin.cosim.trials.mutation.worker``.
+"""The works of processes that try mutants, and that look for proofs that they change nothing.
 
-It reads a line of JSON for each question, and answers with a line: which trial tells a mutant and
-why, or whether the mutant is proved to change nothing. A mutant is tried in a copy of the process,
-which has computed what the model does. The system ends the copy if a trial takes too much of the
-processor, which is no sign of how busy that is.
+A mutant is tried in a copy of the process, which has computed what the model does. The system ends
+the copy if a trial takes too much of the processor, which is no sign of how busy that is.
 """
 
 from __future__ import annotations
@@ -27,32 +25,33 @@ _SECONDS: Final = 8
 _SILENT: Final = "does not come to an end"
 
 
-def main() -> None:
-    """Answer until there are no more lines."""
-    right = set[str]()
-    for line in sys.stdin:
-        question = json.loads(line)
-        name, places, number = question["bench"], question["places"], question["number"]
-        if question["what"] == "proof":
-            found: Any = _proved(name, places[number - 1])
-        elif name not in right and (told := _tried(name, places, 0)):
-            found = {"wrong": told}
-        else:
-            right.add(name)
-            found = {"told": _tried_in_a_copy(name, places, number)}
-        print(json.dumps(found), flush=True)
+Question = tuple[str, tuple[int, ...], int]
+"""Name of a bench, the places of its mutants, and the number of one of them."""
+
+_right: Final = set[str]()
+"""Benches whose designs have passed all trials without a mutant, in this process."""
 
 
-def _proved(name: str, place: int) -> bool:
-    """Return whether the change at a place is proved to make no difference."""
+def tried(question: Question) -> dict[str, Any]:
+    """Return which trial tells a mutant and why, or one that a design fails without a mutant."""
+    name, places, number = question
+    if name not in _right and (told := _tried(name, places, 0)):
+        return {"wrong": told}
+    _right.add(name)
+    return {"told": _tried_in_a_copy(name, places, number)}
+
+
+def proved(question: Question) -> bool:
+    """Return whether a mutant is proved to change nothing."""
+    name, places, number = question
     try:
-        return changes_nothing(emitted(BENCHES[name].mutated(())), place)
+        return changes_nothing(emitted(BENCHES[name].mutated(())), places[number - 1])
     except BuildError as error:  # not judged, which is no reason to lose what all others are
         print(error, file=sys.stderr, flush=True)
         return False
 
 
-def _tried(name: str, places: list[int], number: int) -> tuple[str, str] | None:
+def _tried(name: str, places: tuple[int, ...], number: int) -> tuple[str, str] | None:
     """Return the first trial that tells a mutant, and why; 0 is the design without a mutant."""
     bench = BENCHES[name]
     design = bench.mutated(places)
@@ -60,7 +59,7 @@ def _tried(name: str, places: list[int], number: int) -> tuple[str, str] | None:
     return told_by(bench.trials, design, before=_limit if number else lambda: None)
 
 
-def _tried_in_a_copy(name: str, places: list[int], number: int) -> tuple[str, str] | None:
+def _tried_in_a_copy(name: str, places: tuple[int, ...], number: int) -> tuple[str, str] | None:
     reading, writing = os.pipe()
     copy = os.fork()
     if not copy:
@@ -78,7 +77,3 @@ def _limit() -> None:
     """Let the system end this process after so many more seconds of the processor."""
     limit = int(time.process_time()) + _SECONDS
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
-
-
-if __name__ == "__main__":
-    main()
