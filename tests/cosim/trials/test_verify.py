@@ -278,12 +278,15 @@ def test_a_search_that_is_broken_off_leaves_its_figures_and_no_process(
     ) as process:  # fmt: skip
         started = set[int]()
         deadline = time.monotonic() + 300
-        while len(started) < 4:  # two of ours, each with a guard
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            started = running(process.pid)
-        process.send_signal(number)
-        said, errors = process.communicate(timeout=60)
+        try:
+            while len(started) < 4:  # two of ours, each with a guard
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                started = running(process.pid)
+            process.send_signal(number)
+            said, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()  # which would go on for ever, if it has not ended
     assert process.returncode == 128 + number, errors
     assert not [pid for pid in started if is_alive(pid)]
     found = figures(tmp_path / "e.json")

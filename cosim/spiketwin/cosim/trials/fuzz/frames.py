@@ -34,6 +34,15 @@ _MOST_READS: Final = 20_000
 """Polls of a port after which the host counts as hanging: a correct one gives up long before."""
 
 
+def _compiled(params: CoreParams) -> ModelDevice:
+    """Return a device whose model is compiled with digests too: the time of an input is limited."""
+    device = ModelDevice(params)
+    device.core.register["digest_en"] = 1
+    device.core.run((), 0)
+    device.power_cycle()
+    return device
+
+
 class Requests:
     """Streams of requests to a device, mostly in sequence and with correct checksums.
 
@@ -44,7 +53,7 @@ class Requests:
     """
 
     def __init__(self, params: CoreParams = PARAMS) -> None:
-        self._device = ModelDevice(params)
+        self._device = _compiled(params)
         self._identity = Identity.of(params, DEFAULT_CLOCK_HZ, "model").pack()
         self._formats = list(space_formats(params).values())
 
@@ -254,7 +263,7 @@ class Answers:
     """Streams of answers to a host that opens a device and does a few things with it."""
 
     def __init__(self) -> None:
-        self._device = ModelDevice(PARAMS)
+        self._device = _compiled(PARAMS)
 
     def make(self, choices: Choices) -> bytes:
         """Make the bytes that decide how each answer is changed."""
