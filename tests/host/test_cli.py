@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.metadata import EntryPoint, PathDistribution
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import numpy as np
@@ -17,6 +18,7 @@ from support.checkout import ROOT, copy_script
 from spiketwin.cosim.rtl import toolchain
 from spiketwin.cosim.trials import doctor
 from spiketwin.hdl import builds
+from spiketwin.hdl.spec import installation
 from spiketwin.hdl.spec.installation import install_command
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import Network, addresses, connect
@@ -143,7 +145,9 @@ def test_an_import_error_of_our_own_is_not_taken_for_a_missing_extra(
 def test_an_extra_is_installed_from_where_the_package_came(
     recorded: str | None, wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PathDistribution, "read_text", lambda _self, _name: recorded)
+    # Not a method of a class of the standard library: a backport that is imported brings its own.
+    installed = SimpleNamespace(read_text=lambda _name: recorded)
+    monkeypatch.setattr(installation, "distribution", lambda _name: installed)
     assert install_command("rtl") == f"{sys.executable} -m pip install {wanted}"
 
 

@@ -30,6 +30,7 @@ OUTSIDE = {
     "NothingCompared": "an assertion in a simulator",
     "WrongLevel": "an assertion in a simulator",
     "BenchFailed": "an assertion in a test of pytest",
+    "_Undecided": "what a search for a proof ends in, and nobody else is told",
     "NoMore": "the end of a pipe between processes of ours",
     "Unsound": "what the fuzzer looks for",
     "Overrun": "what the fuzzer looks for",
