@@ -18,12 +18,11 @@ from typing import Final
 from spiketwin.cosim.rtl.build import Design, library
 from spiketwin.cosim.trials.coverage.recorded import Point, Recorded, points, units_of
 from spiketwin.cosim.trials.coverage.results import CoverageResult, Missed, Unit
-from spiketwin.cosim.trials.mutation.trials import BENCHES, Trial, networks, requests
+from spiketwin.cosim.trials.mutation.trials import BENCHES, Trial, requests
 from spiketwin.host.progress import Stages
 
 _DEVICE: Final = "device"
 _CORE: Final = "core/"
-_MORE_NETWORKS: Final = 0
 _MORE_REQUESTS: Final = 1
 _VERILOG: Final = "core.v"
 WAIVERS: Final = Path(__file__).with_name("waivers.toml")
@@ -94,14 +93,11 @@ def measure(report: Stages) -> CoverageResult:
 
 
 def _trials(name: str) -> dict[str, Trial]:
-    """Return the trials of a bench, and more of them."""
+    """Return the trials of a bench, and more requests."""
     more: dict[str, Trial] = {
         f"requests, seed {seed}": partial(requests, seed=seed)
         for seed in range(3, 3 + _MORE_REQUESTS)
     }
-    if name != _DEVICE:
-        for number in range(_MORE_NETWORKS):
-            more[f"more networks, {number}"] = partial(networks, core=name, number=10 + number)
     return {**BENCHES[name].trials, **more}
 
 
