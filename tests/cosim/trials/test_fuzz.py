@@ -16,11 +16,12 @@ from support.rungs import examples
 
 from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.rtl.engine import Engine
-from spiketwin.cosim.trials.fuzz import campaign
+from spiketwin.cosim.trials.fuzz import campaign, parts
 from spiketwin.cosim.trials.fuzz.campaign import CHOICE_BYTES, bounded_memory, hand_over, search
 from spiketwin.cosim.trials.fuzz.choices import Choices
 from spiketwin.cosim.trials.fuzz.frames import Requests
 from spiketwin.cosim.trials.fuzz.surfaces import SURFACES
+from spiketwin.cosim.workers.hands import Hands
 from spiketwin.hdl.spec.params import preset
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import Space, registers
@@ -54,6 +55,17 @@ def test_inputs_give_both_results_and_errors(name: str, tmp_path: Path) -> None:
     assert tally.inputs == tally.results + tally.errors.total() == INPUTS
     assert tally.results > 0
     assert (tally.errors.total() > 0) == (name != "to-device")
+
+
+def test_progress_is_told_of_each_part_up_to_all_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "_INPUTS", 100)
+    told: list[tuple[str, int, int]] = []
+    todo = list(parts.parts(["to-device"], 250, 1))
+    tallies, lost = parts.run(
+        todo, Hands(1), None, lambda name, done, total: told.append((name, done, total))
+    )
+    assert (tallies["to-device"].inputs, lost) == (250, [])
+    assert told == [("to-device", done, 250) for done in (100, 200, 250)]
 
 
 class Broken:
