@@ -134,7 +134,7 @@ def test_requests_tell_a_mutant_of_access_and_nothing_without_one() -> None:
     assert len(mutants) == 60
     told = {}
     for number, site in enumerate(mutants, 1):
-        if site.unit == "core/state_memory.py":
+        if site.unit == "core/access.py":
             with alive(design, number):
                 told[number] = told_by(REQUESTS, design)
     assert any(told.values())
