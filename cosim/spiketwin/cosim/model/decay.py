@@ -24,7 +24,8 @@ def decayed(value: np.int32, code: np.uint32, shift: np.uint32, least: np.uint32
     # (magnitude · code) >> 8 in two halves, neither of which exceeds 32 bits.
     low = np.uint32(np.uint32(np.uint32(magnitude & 0xFF) * code) >> 8)
     high = np.uint32(np.uint32(magnitude >> 8) * code)
-    lost = np.uint32(np.uint32(np.uint32(high + low) >> np.uint32(shift + 7)) + 1) >> 1
+    # The mask, which changes nothing, tells the compiler that 32 bits are enough for the shift.
+    lost = np.uint32(np.uint32(np.uint32(high + low) >> np.uint32(shift + 7 & 31)) + 1) >> 1
     lost = np.uint32(lost)
     lost = lost if lost > least else least
     lost = lost if lost < magnitude else magnitude

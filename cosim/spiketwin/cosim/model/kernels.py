@@ -918,10 +918,12 @@ def integrate(
     factor, divided, least = np.uint32(code), np.uint32(shift), least_loss(code)
     low, places, half = np.int32(floor), np.int32(i_syn_shift), np.int32((1 << i_syn_shift) >> 1)
     for j in range(potential.size):
-        current = np.int32(
-            np.int32(np.int32(i_syn[j] + half) >> places)
-            + np.int32(np.int32(i_inh[j] + half) >> places)
-        )
+        current = np.int32(i_syn[j] + i_inh[j])
+        if places:
+            current = np.int32(
+                np.int32(np.int32(i_syn[j] + half) >> places)
+                + np.int32(np.int32(i_inh[j] + half) >> places)
+            )
         total = np.int32(np.int32(decayed(v[j], factor, divided, least) + current) + bias[j])
         potential[j] = total if total > low else low
 
@@ -1262,16 +1264,17 @@ def _find_reach(t: Table, z: Sizes, named: Int32, fired: Int32, relays: Int32) -
     return total
 
 
-@compiled
+@inlined
 def _deliver_all(
     s: State, table: tuple[Any, ...] | None, owes: tuple[Any, ...] | None, r: Settings, z: Sizes,
-    c: Schedule, log: Log, now: int, event: int, event_tick: Int64, event_axon: Int32,
+    c: Schedule, log: Log, now: int, event: int, spiked: int, event_tick: Int64, event_axon: Int32,
     digests: Word32 | None,
 ) -> tuple[np.uint32, int, int]:  # fmt: skip
     """Deliver all spikes of a tick.
 
-    `event` is the number of the first event that may be of this tick. Return the digest, the number
-    of the first event of a later tick, and the cycle in which *Update* begins.
+    `event` is the number of the first event that may be of this tick, and `spiked` is how many neurons
+    fired in the last one. Return the digest, the number of the first event of a later tick, and the
+    cycle in which *Update* begins.
     """
     key_x, key_y = np.uint16(0), np.uint16(0)
     if r.learn_pre and (r.stochastic or table is not None):
@@ -1286,7 +1289,6 @@ def _deliver_all(
     end = event
     while end < event_tick.size and event_tick[end] == now:
         end += 1
-    spiked = list_flags(s.pending, s.fired)
     named, has_room = end - event, False
     if named + spiked + late:
         has_room = _prepare_rows(
@@ -1417,6 +1419,7 @@ def run_ticks(
         fill_halves(s.column_noise)
     done, put, event, cycles = 0, int(np.int64(0)), int(np.int64(0)), int(np.int64(0))
     left, rewritten = int(np.int64(q.left)), int(np.int64(0))
+    fired = list_flags(s.pending, s.fired)
     if owes is not None:
         if ticks == 0:
             _settle_before(s, owed.Owed(*owes), r, z, log, owed.Owed(*owes).place[owed.NOW])
@@ -1428,7 +1431,7 @@ def run_ticks(
             break
         now = tick + done
         digest, event, begin = _deliver_all(
-            s, table, owes, r, z, c, log, now, event, event_tick, event_axon, digests
+            s, table, owes, r, z, c, log, now, event, fired, event_tick, event_axon, digests
         )
         code, later = _apply_biases(
             s.bias, b, now, rewritten, digests, z.digest_biases, 2 * z.v_top + 1, z.digest_rounds
