@@ -1,20 +1,25 @@
 """The energy account: counts are those of the specification, energies are those published."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from support.populations import random_network
 
 from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.presets import preset as case_preset
-from spiketwin.cosim.explore.energy import FPGA_FACTOR, STATIC_WATTS, account, counts
+from spiketwin.cosim.compare.subject import Subject
+from spiketwin.cosim.explore.counting import counts
+from spiketwin.cosim.explore.energy import FPGA_FACTOR, STATIC_WATTS, account
 from spiketwin.cosim.explore.evaluation import evaluate
 from spiketwin.cosim.explore.subjects import named
 from spiketwin.hdl.spec.oracle import Oracle
 from spiketwin.hdl.spec.params import CoreParams, preset
+from spiketwin.hdl.spec.registers import ClearMask
 from spiketwin.hdl.spec.variables import VECTOR_PARAMETERS, Per, names
 from spiketwin.host import Network, Run, connect
-from spiketwin.host.errors import InvalidInput
+from spiketwin.host.layout import layout
 
 TICKS = 40
 
@@ -32,11 +37,26 @@ class Row(list[int]):
 class Counting(Oracle):
     """The specification, counting what it does."""
 
-    events = updates = columns = 0
+    events = updates = columns = read = 0
 
     def _add(self, *arguments: Any, **others: Any) -> None:
         self.events += 1
         super()._add(*arguments, **others)
+
+    def _synapse(self, *arguments: Any) -> tuple[int, int]:
+        self.read += 1
+        return super()._synapse(*arguments)
+
+    def _deliver_sparse(self, *arguments: Any) -> None:
+        before = self.events
+        super()._deliver_sparse(*arguments)
+        self.read += self.events - before
+
+    def _learn(self, neuron: int) -> None:
+        before = self.read
+        super()._learn(neuron)
+        if not np.any(self.plastic):
+            self.read = before  # a core without any plastic synapse leaves its columns alone
 
     def _update(self, j: int) -> bool:
         self.updates += 1
@@ -86,6 +106,7 @@ def test_counts_are_those_of_the_specification(seed: int, pre: bool, post: bool)
     assert found.trace_updates == TICKS * (16 + 8)
     columns = len(run.spikes) * 16 if post else 0  # a whole column is read for each spike
     assert found.weights_read == oracle.events + columns
+    assert found.weights_read == oracle.read
     assert oracle.columns <= columns
     assert (found.ticks, found.cycles) == (TICKS, int(run.cycles.sum()))
 
@@ -94,6 +115,16 @@ def test_without_learning_there_are_no_traces_and_no_writes() -> None:
     case, run, oracle = played(preset("tiny,learning=0"), 1, plastic=np.zeros((16, 8), bool))
     found = counts(case, run)
     assert found.weights_written == found.trace_updates == Row.written == 0
+    assert found.weights_read == found.synaptic_events == oracle.events
+
+
+def test_a_core_in_which_nothing_learns_reads_no_columns() -> None:
+    case, run, oracle = played(
+        preset("tiny"), 1, learn_pre=True, learn_post=True, plastic=np.zeros((16, 8), bool)
+    )
+    found = counts(case, run)
+    assert len(run.spikes) > 20
+    assert found.weights_written == Row.written == 0
     assert found.weights_read == found.synaptic_events == oracle.events
 
 
@@ -148,13 +179,47 @@ def test_static_power_lasts_as_long_as_a_tick() -> None:
     assert refused == "the static power of LFE5U-25F is not known, only that of iCE40UP5K"
 
 
-def test_what_cannot_be_counted_is_refused() -> None:
+@pytest.mark.parametrize("seed", range(30))
+def test_counts_of_populations_are_those_of_the_specification(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    net = random_network(rng, overlaps=False, kinds=True, rules=True)
+    params = net.core_params(lanes=2)
+    ticks, every = 12, [None, 5][seed % 2]
+    spikes = np.argwhere(rng.random((ticks, net.n_axons)) < 0.4)
+    spikes = np.concatenate([spikes, spikes[::5]])  # some come twice
+    spikes = spikes[np.lexsort((spikes[:, 1], spikes[:, 0]))]
+    case = replace(Case.of(net, params, spikes, ticks), clear_every=every)
+    with connect("model:", params=params) as core:
+        run = Subject("model:", "model:", core).begin(case).to(ticks)
+    place, oracle = layout(net, params), Counting(params)
+    for space, array in place.place(net).items():
+        setattr(oracle, space.name.lower(), array.tolist())
+    oracle.register |= net.register_values(params)
+    oracle.rule_table |= net.rule_values(params)
+    Row.written = 0
+    oracle.weight = [Row(each) for each in oracle.weight]
+    fired = []
+    for tick in range(ticks):
+        if every and tick and tick % every == 0:
+            oracle.clear(~ClearMask(0))
+        axons = place.axons[spikes[spikes[:, 0] == tick, 1]].tolist()
+        fired += [[tick, j] for j in place.numbers[oracle.step(axons).spikes].tolist()]
+    assert run.spikes.tolist() == sorted(fired)
+    found = counts(case, run)
+    assert found.synaptic_events == oracle.events
+    assert found.weights_written == Row.written
+    assert found.neuron_updates == oracle.updates
+    assert found.weights_read == oracle.read
+
+
+def test_layers_are_counted() -> None:
     layers = Network(n_axons=8)
     there = layers.population(16, threshold=50)
     layers.project(layers.axons, there, weights=30)
-    case = Case.of(layers, layers.core_params(), np.array([[0, 0]]), 2)
+    spikes = np.array([[0, 0], [0, 3], [1, 1]])
+    case = Case.of(layers, layers.core_params(), spikes, 2)
     with connect("model:", params=case.params) as core:
         core.program(layers)
-        run = core.run(case.spikes, 2)
-    with pytest.raises(InvalidInput, match="without populations"):
-        counts(case, run)
+        found = counts(case, core.run(spikes, 2))
+    assert found.synaptic_events == found.weights_read == 3 * 16
+    assert found.neuron_updates == 2 * 16

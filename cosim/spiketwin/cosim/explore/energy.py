@@ -1,13 +1,13 @@
 """The energy account of a run: exact counts, each with an energy that was published.
 
-Nothing here is measured. The counts are exact: they follow from the events and the spikes of the
-run. The energies are those of Horowitz (*Computing's energy problem (and what we can do about
-it)*, ISSCC 2014, for 45 nm at 0.9 V): 0.1 pJ for an addition of 32 bits, 3.1 pJ for a product of 32
-bits, and 10 pJ for 64 bits of a memory of 8 KB. Additions and memories go with the bits, products
-with their square, by which a product of 8 bits has the 0.2 pJ that are published for it. They are
-of circuits that are made for the purpose; an FPGA of the same process takes up to 14 times the
-dynamic power of those (Kuon and Rose, *Measuring the gap between FPGAs and ASICs*, IEEE TCAD 26(2),
-2007). So each sum is a range, from the first to 14 times that.
+Nothing here is measured. The counts are exact (`counting`). The energies are those of Horowitz
+(*Computing's energy problem (and what we can do about it)*, ISSCC 2014, for 45 nm at 0.9 V): 0.1 pJ
+for an addition of 32 bits, 3.1 pJ for a product of 32 bits, and 10 pJ for 64 bits of a memory of
+8 KB. Additions and memories go with the bits, products with their square, by which a product of 8
+bits has the 0.2 pJ that are published for it. They are of circuits that are made for the purpose;
+an FPGA of the same process takes up to 14 times the dynamic power of those (Kuon and Rose,
+*Measuring the gap between FPGAs and ASICs*, IEEE TCAD 26(2), 2007). So each sum is a
+range, from the first to 14 times that.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from spiketwin.cosim.compare.case import Case
+from spiketwin.cosim.explore.counting import Counts, counts
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.results import Result
 from spiketwin.hdl.spec.variables import STATE, VECTOR_PARAMETERS, Per, Variable
 from spiketwin.host import Run
-from spiketwin.host.errors import InvalidInput
 
 ADD_32: Final = 0.1e-12
 MULTIPLY_32: Final = 3.1e-12
@@ -42,31 +40,6 @@ _DECAYS: Final = 3
 
 _ADDITIONS: Final = 4
 """Additions to potentials in one: of the decay, the current and the bias, and a comparison."""
-
-
-@dataclass(frozen=True)
-class Counts(Result):
-    """What a core did in a run. All counts are exact.
-
-    Attributes
-    ----------
-    ticks, cycles:
-        Ticks, and clock cycles of all of them.
-    synaptic_events:
-        Weights that were added to a current, those of 0 among them.
-    weights_read, weights_written:
-        Weights that were read, for currents and for learning, and that learning has written.
-    neuron_updates, trace_updates:
-        Updates of neurons, and of traces.
-    """
-
-    ticks: int
-    cycles: int
-    synaptic_events: int
-    weights_read: int
-    weights_written: int
-    neuron_updates: int
-    trace_updates: int
 
 
 @dataclass(frozen=True)
@@ -93,45 +66,8 @@ class EnergyAccount(Result):
     origin: str = "estimated"
 
 
-def counts(case: Case, run: Run) -> Counts:
-    """Return what a core did in a run of a case.
-
-    Raises
-    ------
-    InvalidInput
-        The network has populations, or its state is cleared on the way: the sources of its rows
-        are not counted here.
-    """
-    network, p = case.network, case.params
-    if not network.all_to_all or p.has_projections or case.clear_every is not None:
-        raise InvalidInput(
-            "energy is counted for networks without populations, whose state is not cleared"
-        )
-    plastic = np.asarray(network.plastic)
-    # The spikes of the last tick are not delivered any more.
-    fired = np.bincount(run.spikes[:, 1], minlength=network.n_neurons)
-    delivered = run.spikes[run.spikes[:, 0] < case.ticks - 1, 1] + network.n_axons
-    active = np.bincount(
-        np.concatenate([case.spikes[:, 1], delivered]), minlength=network.n_sources
-    )
-    rows = int(active.sum())
-    pre = p.learning and network.learn_pre
-    post = p.learning and network.learn_post and bool(plastic.any())
-    written = int(active @ plastic.sum(axis=1)) if pre else 0
-    written += int(fired @ plastic.sum(axis=0)) if post else 0
-    return Counts(
-        ticks=case.ticks,
-        cycles=int(run.cycles.sum()),
-        synaptic_events=rows * p.n_neurons,
-        weights_read=rows * p.n_neurons + (int(fired.sum()) * p.n_sources if post else 0),
-        weights_written=written,
-        neuron_updates=case.ticks * p.n_neurons,
-        trace_updates=case.ticks * (p.n_sources + p.n_neurons) * p.learning,
-    )
-
-
 def account(case: Case, run: Run) -> EnergyAccount:
-    """Return the energy account of a run of a case; raise as `counts`."""
+    """Return the energy account of a run of a case."""
     found, each = counts(case, run), _joules_each(case.params)
     least = (
         found.synaptic_events * each["synaptic_event"]

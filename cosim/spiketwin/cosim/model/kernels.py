@@ -1272,9 +1272,9 @@ def _deliver_all(
 ) -> tuple[np.uint32, int, int]:  # fmt: skip
     """Deliver all spikes of a tick.
 
-    `event` is the number of the first event that may be of this tick, and `spiked` is how many neurons
-    fired in the last one. Return the digest, the number of the first event of a later tick, and the
-    cycle in which *Update* begins.
+    `event` is the number of the first event that may be of this tick, `spiked` that of the neurons
+    that fired in the last one. Return the digest, the number of the first event of a later tick,
+    and the cycle in which *Update* begins.
     """
     key_x, key_y = np.uint16(0), np.uint16(0)
     if r.learn_pre and (r.stochastic or table is not None):
