@@ -22,8 +22,10 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from support.populations import random_network
 
 from spiketwin.cosim.compare.accuracy import in_open_loop
+from spiketwin.cosim.compare.case import Case
 from spiketwin.cosim.compare.presets import preset
 from spiketwin.cosim.demo.tasks import digits
 from spiketwin.cosim.digits.recipe import RECIPE
@@ -527,6 +529,35 @@ def test_fewer_bits_use_the_whole_range_of_a_weight() -> None:
     }
     assert largest == {4: 7, 6: 31, 8: 127, 12: 127}
     assert on_core(case, {"weight_width": 12}).network == case.network
+
+
+@pytest.mark.filterwarnings("ignore:rounding makes")
+@pytest.mark.parametrize("seed", range(12))
+def test_fewer_bits_of_populations_shrink_all_that_goes_with_weights(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    net = random_network(rng, overlaps=False, kinds=True, rules=True)
+    biases = np.array([[0, 0, 9]])
+    case = Case.of(net, net.core_params(bias_events=True), np.array([[0, 0]]), 2, biases)
+    narrow = on_core(case, {"weight_width": 4, "bias_events": True})
+    factor = narrow.scale
+    assert narrow.params.weight_width == 4
+    for old, new in zip(net.projections, narrow.network.projections, strict=True):
+        assert np.array_equal(new.weights, np.rint(old.weights * factor))
+        assert (old.kind, old.delay, old.rule) == (new.kind, new.delay, new.rule)
+    for name in ("threshold", "bias", "v_reset", "w_min", "w_max"):
+        assert np.array_equal(getattr(narrow.network, name), np.rint(getattr(net, name) * factor))
+    assert np.array_equal(narrow.biases, np.rint(biases * (1, 1, factor)))
+    weights = (np.abs(each.weights) for each in narrow.network.projections)
+    largest = max((each.max(initial=0) for each in weights), default=0)
+    assert largest <= 7 or narrow.network.learns
+    assert on_core(case, {"weight_width": 16, "bias_events": True}).network == net
+
+
+def test_bounds_that_fill_a_width_fit_it() -> None:
+    net = Network(n_axons=2, n_neurons=2, weights=3, plastic=True, w_min=-8, w_max=7)
+    net.stdp(a_plus=0.5, a_minus=0.5, tau_plus=8, tau_minus=8, w_min=-8, w_max=7)
+    case = Case.of(net, net.core_params(), np.array([[0, 0]]), 2)
+    assert on_core(case, {"weight_width": 4}).network == net
 
 
 def test_a_board_brings_its_clock_and_its_line() -> None:

@@ -239,20 +239,52 @@ class Ideal:
             raise InvalidNetwork(
                 "an all-to-all network has one rule: round the weights of a network of populations"
             )
+        values |= self._in_steps(scale, params)
+        network = Network(**values)
+        network.check_fits(params)
+        warn_of_rounding(self.weights * scale, network.weights)
+        return network
+
+    def quantised_as(
+        self, network: Network, scale: float, factor: float, params: CoreParams
+    ) -> Network:
+        """Round to a network of populations whose synapses are those of another one.
+
+        Parameters
+        ----------
+        network:
+            The network, of which this is the ideal one. Its own weights times `factor` are rounded,
+            as two synapses of a pair are one here.
+        scale, params:
+            As for `quantised`, which names what is raised and warned of.
+        """
+        rounded = network.copy()
+        for name, value in self._in_steps(scale, params).items():
+            if name != "weights":
+                setattr(rounded, name, value)
+        for each in rounded.projections:
+            if each.constant is not None:
+                each.constant = round(each.constant * factor)
+            else:
+                meant = each.weights * factor
+                each.weights = np.rint(meant).astype(np.int32)
+                warn_of_rounding(meant, each.weights)
+        rounded.check_fits(params)
+        return rounded
+
+    def _in_steps(self, scale: float, params: CoreParams) -> dict[str, Any]:
+        """Return the attributes that have units, in the steps of a core: to nearest."""
+        values: dict[str, Any] = {}
         for name, steps in _steps(scale, params).items():
-            value = values[name] * steps
+            value = getattr(self, name) * steps
             if name == "v_floor":
                 value = np.where(value == -math.inf, limits(params.v_width, signed=True)[0], value)
             whole = np.rint(value)
             if not np.isfinite(whole).all():
                 raise InvalidNetwork(f"{name} must be finite to be held by a core")
             values[name] = whole.astype(np.int64) if np.ndim(whole) else int(whole)
-        begun = _begun_in(values["start"], scale)
-        values["start"] = {n: np.rint(each).astype(np.int64) for n, each in begun.items()}
-        network = Network(**values)
-        network.check_fits(params)
-        warn_of_rounding(self.weights * scale, network.weights)
-        return network
+        begun = _begun_in(self.start, scale)
+        return values | {"start": {n: np.rint(v).astype(np.int64) for n, v in begun.items()}}
 
     def run(
         self,

@@ -112,22 +112,28 @@ def on_core(case: Case, sizes: Point) -> Case:
     """
     fields = {"saturation_counters": False} | core_sizes(sizes)
     width, network = fields.get("weight_width"), case.network
-    scale = case.scale
-    if width is not None and network.all_to_all:
-        largest = _largest_weight(network)
-        most = (1 << width - 1) - 1
-        if largest > most:
-            others = {name: value for name, value in fields.items() if name != "weight_width"}
-            wide = network.core_params(**others)
-            scale = case.scale * most / largest
-            network = case.ideal.quantised(scale, wide)
+    factor = 1.0 if width is None else _factor(network, (1 << width - 1) - 1)
+    if factor == 1.0:
+        return replace(case, params=network.core_params(**fields))
+    others = {name: value for name, value in fields.items() if name != "weight_width"}
+    wide, scale = network.core_params(**others), case.scale * factor
+    if network.all_to_all:
+        network = case.ideal.quantised(scale, wide)
+    else:
+        network = case.ideal.quantised_as(network, scale, factor, wide)
+    biases = np.rint(case.biases * (1.0, 1.0, factor)).astype(np.int64)
     params = network.core_params(**fields)
-    return replace(case, network=network, params=params, scale=scale)
+    return replace(case, network=network, params=params, scale=scale, biases=biases)
 
 
-def _largest_weight(network: Network) -> int:
-    largest = int(np.abs(network.weights).max(initial=0))
-    return max(largest, -int(network.w_min), int(network.w_max)) if network.learns else largest
+def _factor(network: Network, most: int) -> float:
+    """Return by what weights are multiplied so that the largest is `most`; 1 if they fit anyway."""
+    weights = network.values("weights")
+    if network.learns:
+        weights += [np.asarray(network.w_min), np.asarray(network.w_max)]
+    low = min((int(each.min(initial=0)) for each in weights), default=0)
+    high = max((int(each.max(initial=0)) for each in weights), default=0)
+    return 1.0 if -most - 1 <= low and high <= most else most / max(high, -low)
 
 
 # --- a file, a preset ----------------------------------------------------------------------------
