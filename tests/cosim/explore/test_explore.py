@@ -554,7 +554,8 @@ def test_fewer_bits_of_populations_shrink_all_that_goes_with_weights(seed: int) 
 
 
 def test_bounds_that_fill_a_width_fit_it() -> None:
-    net = Network(n_axons=2, n_neurons=2, weights=3, plastic=True, w_min=-8, w_max=7)
+    weights = np.full((4, 2), 3)
+    net = Network(n_axons=2, n_neurons=2, weights=weights, plastic=weights > 0)
     net.stdp(a_plus=0.5, a_minus=0.5, tau_plus=8, tau_minus=8, w_min=-8, w_max=7)
     case = Case.of(net, net.core_params(), np.array([[0, 0]]), 2)
     assert on_core(case, {"weight_width": 4}).network == net
