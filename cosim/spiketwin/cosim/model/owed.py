@@ -290,7 +290,7 @@ def settle(
             return np.int64(0)
         last = o.first[(since + o.end[count - 1]) & (RING - 1)]
         if not rule.stochastic and count * row.size < _SINGLE_COST * (last - first):
-            return _apply_together(o, rule, row, plastic, since, count)
+            return _apply_together(o, rule, row, plastic, o.whole[source], since, count)
     _form_changes(o, rule, source, since, count, first, last)
     return _apply_singly(
         o.change[first:last], o.neuron[first:last], row, plastic, rule.w_min, rule.w_max
@@ -347,21 +347,26 @@ def _form_sizes(o: Owed, rule: PostRule, trace: np.int32, ticks: int) -> int:
 
 @inlined
 def _apply_together(
-    o: Owed, rule: PostRule, row: Weights, plastic: Flags, since: int, count: int
-) -> np.int64:
+    o: Owed, rule: PostRule, row: Weights, plastic: Flags, whole: bool, since: int, count: int
+) -> np.int64:  # fmt: skip
     """Apply the steps of all stretches to a row whose weights are within the bounds."""
     cut, begin = np.int64(0), since
     for n in range(count):
         while o.size[n] != 0 and begin < since + o.end[n]:
             before, ticks = o.spikes[begin & (RING - 1)], since + o.end[n] - begin
+            most = _most_often(before, o.spikes[(begin + ticks) & (RING - 1)])
             # No neuron may fire more often than twice, which is for sure in two ticks.
-            while ticks > 2 and _most_often(before, o.spikes[(begin + ticks) & (RING - 1)]) > 2:
+            while ticks > 2 and most > 2:
                 ticks = max(ticks >> 1, 2)
+                most = _most_often(before, o.spikes[(begin + ticks) & (RING - 1)])
             begin += ticks
-            cut += _apply_twice(
-                o.arrived, row, plastic, before, o.spikes[begin & (RING - 1)], o.size[n],
-                rule.w_min, rule.w_max,
-            )  # fmt: skip
+            after = o.spikes[begin & (RING - 1)]
+            if whole and most < 2:
+                cut += _apply_once(o.arrived, row, before, after, o.size[n], rule.w_min, rule.w_max)
+            else:
+                cut += _apply_twice(
+                    o.arrived, row, plastic, before, after, o.size[n], rule.w_min, rule.w_max
+                )
         begin = since + o.end[n]
     return cut
 
@@ -374,6 +379,21 @@ def _most_often(before: Counts, after: Counts) -> int:
         times = np.uint8((np.int16(after[j]) - np.int16(before[j])) & 0xFF)
         most = np.uint8(max(most, times))
     return int(np.int64(most))
+
+
+@compiled
+def _apply_once(
+    like: Wide, row: Weights, before: Counts, after: Counts, step: int, w_min: int, w_max: int
+) -> int:
+    """Do as `_apply_twice` to a row that is plastic as a whole, where none fired more than once."""
+    kind = like.dtype.type
+    change, low, high, cut = kind(step), kind(w_min), kind(w_max), kind(0)
+    for j in range(row.size):
+        meant = kind(kind(row[j]) + (change if after[j] != before[j] else kind(0)))
+        new = kind(min(max(meant, low), high))
+        row[j] = new
+        cut = kind(cut + kind(new != meant))
+    return int(np.int64(cut))
 
 
 @compiled
