@@ -2,8 +2,8 @@
 
 The makefile that Verilator writes compiles a dozen files, and reading the same headers in each of
 them takes longer than all else. Here they are joined into a few units (a unity build), only code
-that runs in every cycle is optimised, and Verilator's own library, which depends on no design, is
-compiled once.
+that runs in every cycle is optimised, and Verilator's own library and headers, which depend on no
+design, are compiled once.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _SLOW: Final = "__Slow.cpp"
 
 _ONCE: Final = "-O0"
 _RUNTIME_OPTIMISATION: Final = "-O1"
+_OF_ALL: Final = "verilated.h"
+"""What every file that Verilator writes includes, and most of what a unit has to read."""
 _FILE_OF_RUNTIME: Final = re.compile(r"^ +(verilated\w*) ", re.M)
 
 
@@ -105,12 +107,17 @@ class Compiler:
         files = sorted(folder.glob("*.cpp"))
         once = [file for file in files if file.name.endswith(_SLOW)]
         always = _divided(file for file in files if file not in once)
-        units = [(f"fast_{n}", group, optimisation) for n, group in enumerate(always)]
-        units.append(("slow", once, _ONCE))
+        units = [(f"fast_{n}.cc", group, optimisation) for n, group in enumerate(always)]
+        units.append(("slow.cc", once, _ONCE))
         with ExitStack() as stack:
             waits = [
                 stack.enter_context(
-                    self._compiling(folder, name, [file.name for file in group], option)
+                    self._compiling(
+                        folder,
+                        name,
+                        [file.name for file in group],
+                        (*self.options, "-include", str(self._headers(option)), option),
+                    )
                 )
                 for name, group, option in units
             ]
@@ -128,33 +135,47 @@ class Compiler:
 
         The makefile in the folder of the model names the files that this one needs.
         """
-        name = "runtime"
-        own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
         (classes,) = model.glob("*_classes.mk")
         files = [f"{file}.cpp" for file in _FILE_OF_RUNTIME.findall(classes.read_text())]
-        shape = [toolchain.versions(), own, self.waves, self.kind.compiling, files]
+        return self._once("runtime.cc", files, _RUNTIME_OPTIMISATION).with_suffix(".cc.o")
+
+    def _headers(self, optimisation: str) -> Path:
+        """Return Verilator's headers, beside which they lie compiled (*precompiled header*).
+
+        A compiler with other options, or another compiler, reads the text.
+        """
+        return self._once("headers.h", [_OF_ALL], optimisation)
+
+    def _once(self, unit: str, sources: list[str], optimisation: str) -> Path:
+        """Return a unit of sources of Verilator alone, compiling it if nobody has yet."""
+        own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        shape = [toolchain.versions(), own, self.waves, self.kind.compiling, sources, optimisation]
 
         def build(folder: Path) -> None:
-            with self._compiling(folder, name, files, _RUNTIME_OPTIMISATION) as wait:
+            with self._compiling(folder, unit, sources, [optimisation]) as wait:
                 wait("")
 
         digest = hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:16]
-        return builds.built_once("verilator", digest, build) / f"{name}.o"
+        return builds.built_once("verilator", digest, build) / unit
 
     @contextmanager
     def _compiling(
-        self, folder: Path, name: str, sources: Iterable[str], optimisation: str
+        self, folder: Path, unit: str, sources: Iterable[str], options: Iterable[str]
     ) -> Iterator[Callable[[str], None]]:
-        """Compile some sources as one unit, concurrently with the block; see `builds.tool`."""
-        (folder / f"{name}.cc").write_text(
+        """Compile sources as one unit, concurrently with the block; see `builds.tool`.
+
+        What it makes has the name of the unit and ``.o``, or ``.gch`` if that is a header.
+        """
+        (folder / unit).write_text(
             "".join(f'#include "{source}"\n' for source in sources), encoding="utf-8"
         )
+        result = f"{unit}.gch" if unit.endswith(".h") else f"{unit}.o"
         cache = ["ccache"] if shutil.which("ccache") else []
         include = Path(self.environment["VERILATOR_ROOT"], "include")
         command = [
             *cache, "g++", *_FLAGS, f"-DVM_TRACE={self.waves:d}", f"-DVM_TRACE_VCD={self.waves:d}",
-            *self.kind.compiling, *self.options, "-I.", f"-I{include}", f"-I{include / 'vltstd'}",
-            optimisation, "-c", f"{name}.cc", "-o", f"{name}.o",
+            *self.kind.compiling, *options, "-I.", f"-I{include}", f"-I{include / 'vltstd'}",
+            "-c", unit, "-o", result,
         ]  # fmt: skip
         with builds.tool(
             self.what, command, self.log, environment=self.environment, folder=folder
