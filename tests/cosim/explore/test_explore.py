@@ -37,6 +37,7 @@ from spiketwin.cosim.explore.subjects import named, on_core
 from spiketwin.firmware.board import board
 from spiketwin.hdl.spec.params import described
 from spiketwin.hdl.spec.params import preset as preset_sizes
+from spiketwin.hdl.spec.variables import POTENTIAL, VECTOR_PARAMETERS
 from spiketwin.host import Network, connect
 from spiketwin.host.cli import main
 from spiketwin.host.errors import InvalidInput
@@ -544,7 +545,8 @@ def test_fewer_bits_of_populations_shrink_all_that_goes_with_weights(seed: int) 
     for old, new in zip(net.projections, narrow.network.projections, strict=True):
         assert np.array_equal(new.weights, np.rint(old.weights * factor))
         assert (old.kind, old.delay, old.rule) == (new.kind, new.delay, new.rule)
-    for name in ("threshold", "bias", "v_reset", "w_min", "w_max"):
+    of_neurons = [v.attribute for v in VECTOR_PARAMETERS if v.unit == POTENTIAL]
+    for name in (*of_neurons, "w_min", "w_max"):
         assert np.array_equal(getattr(narrow.network, name), np.rint(getattr(net, name) * factor))
     assert np.array_equal(narrow.biases, np.rint(biases * (1, 1, factor)))
     weights = (np.abs(each.weights) for each in narrow.network.projections)
