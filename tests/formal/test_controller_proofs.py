@@ -129,11 +129,22 @@ def takes_time(b: Bench, c: Any, state: Any, count: Any, group: Any) -> None:
         leaves = b.past(is_in["LEAD"]) & ~is_in["LEAD"]
         b.check("biases_before_rows", implies(leaves, ~b.past(c.bias_due)))
     if p.probe_ranges:
-        b.check("ends_report", implies(b.past(reports & c.probes_over), is_in["END"]))
+        reports_probes(b, c, is_in)
     b.check("probes_in_time", implies(reports, passed == done))
     b.check("probes_last", implies(~reports & ~is_in["END"] & ~is_in["WAIT"], probed == 0))
     b.check("end_is_told", c.end_stb == is_in["END"])
     in_order(b, c, is_in, (learns, count, group))
+
+
+def reports_probes(b: Bench, c: Any, is_in: dict[str, Any]) -> None:
+    """A tick that is to report its probes does so behind all else, until they are out."""
+    reports, ends = is_in["PROBES"], is_in["END"]
+    was, over = b.past(reports), b.past(c.probes_over)
+    b.check("ends_report", implies(was & over, ends))
+    b.check("reports_until_over", implies(was & ~over, reports))
+    behind = b.past(is_in["UPDATE"] | is_in["COLUMN_DRAIN"]) & (reports | ends)
+    b.check("reports_if_due", implies(behind, reports == b.past(c.probes_due)))
+    b.check("report_is_told", b.past(c.probe_stb) == (reports & ~was))
 
 
 def counts(b: Bench, c: Any, is_in: dict[str, Any], count: Any) -> None:
@@ -251,6 +262,10 @@ MORE_BUGS = [
         'self._enter(m, "LEAD", schedule.BIAS - 1)'),
     Bug("a free-running core leaves bias events", "with m.If(self.bias_due):",
         "with m.If(self.bias_due & self.real_time):"),
+    Bug("a tick ends before its probes are out", 'with m.State("PROBES"), m.If(self.probes_over):',
+        'with m.State("PROBES"):'),
+    Bug("a tick that reports goes on without", "with m.If(self.probes_due):",
+        "with m.If(self.probes_due & self.real_time):"),
 ]  # fmt: skip
 SIZES = ["tiny", "tiny,bias_events=1,probe_ranges=2"]
 
