@@ -29,7 +29,7 @@ IDLE, ROWS, UPDATE = range(3)
 """Parts of a tick, as far as they tell what may be reported."""
 
 
-class AnyQueue(wiring.Component):
+class AnyQueue(wiring.Component):  # type: ignore[type-arg]
     """Stands in for a `Queue`, of which only the level counts; that it keeps its entries is proved.
 
     It takes an entry while it has fewer than `depth`, and two more, which have left its memory when
