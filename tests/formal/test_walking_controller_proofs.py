@@ -248,7 +248,7 @@ BUGS = [
     Bug("it does not wait for the last row", "with m.Elif(self.rows_over):", "with m.Elif(1):"),
     Bug("what is constant is left out", "with m.If(self.counted):", "with m.If(0):"),
     Bug("a row that repeats does not wait", "with m.If(self.row_repeats):", "with m.If(0):"),
-    Bug("a tick waits for events that are settled", "awaited = self.real_time & ~self.axons_settled",
+    Bug("a tick waits for settled events", "awaited = self.real_time & ~self.axons_settled",
         "awaited = self.real_time"),
     Bug("a row streams for ever", "with m.If(self.row_last):", "with m.If(0):"),
 ]  # fmt: skip
