@@ -16,9 +16,10 @@ from click.testing import CliRunner
 from spiketwin.cosim.rtl.build import Design, emitted, library
 from spiketwin.cosim.trials.mutation import campaign, trials, worker
 from spiketwin.cosim.trials.mutation.campaign import Campaign, MutantLost, NotRight, gateware
+from spiketwin.cosim.trials.mutation.observing import Killed, Trial
 from spiketwin.cosim.trials.mutation.results import Fate, MutationResult
 from spiketwin.cosim.trials.mutation.sites import Mutation, Site, drawn, sites
-from spiketwin.cosim.trials.mutation.trials import Bench, Killed, Trial, requests, told_by
+from spiketwin.cosim.trials.mutation.trials import Bench, requests, told_by
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host.cli import main
 from spiketwin.host.errors import InvalidInput

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 import struct
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, Final
@@ -22,6 +21,22 @@ from spiketwin.cosim.serial.protocol_model import open_target
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.cosim.testbenches.requests import Requests, framed, unframed
 from spiketwin.cosim.trials import mutants
+from spiketwin.cosim.trials.mutation.full import bursts, deadlines, full_networks
+from spiketwin.cosim.trials.mutation.midway import (
+    looked_at,
+    looked_at_in_the_end,
+    reset_at_once,
+    unread,
+)
+from spiketwin.cosim.trials.mutation.observing import (
+    Killed,
+    Trial,
+    compare,
+    held,
+    of_run,
+    opened,
+    unwarned,
+)
 from spiketwin.cosim.trials.mutation.sites import Mutation
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, apart
 from spiketwin.hdl.spec.params import CoreParams, preset
@@ -29,9 +44,9 @@ from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, MAX_FRAME, REPLY_HEADER, Opcode
 from spiketwin.hdl.spec.registers import COUNTERS, Space, profile_columns, registers
 from spiketwin.hdl.spec.variables import ARRAYS, BY_SPACE, Kind, Per, Variable
-from spiketwin.host import Core, Network, Run, connect
+from spiketwin.host import Core, Network, connect
 from spiketwin.host.elements import IntArray
-from spiketwin.host.errors import SpiketwinError, SpiketwinWarning
+from spiketwin.host.errors import SpiketwinError
 from spiketwin.host.kinds import Target
 from spiketwin.host.link import Link
 
@@ -77,13 +92,6 @@ _PERIODS_OF_LINE: Final = (5000, 3000, 0)
 
 _Line = tuple[bytes, bytes, bool]
 """A frame, its answer, and whether it can begin or end a run."""
-
-Trial = Callable[[Design], None]
-"""A function that raises `Killed`, or an error of the host, of a design that is wrong."""
-
-
-class Killed(SpiketwinError):
-    """A mutant does not do as the model; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -163,12 +171,12 @@ def requests(design: Design, seed: int) -> None:
 def _replay(port: DesignSerial, lines: Iterable[_Line]) -> None:
     """Send the frames of a transcript; raise `Killed` at the first answer that is another one."""
     port.timeout = _ANSWER_SECONDS
-    for frame, expected, of_run in lines:
+    for frame, expected, is_of_run in lines:
         port.write(frame)
         got = b""
         while len(got) < len(expected) and (part := port.read(1 << 16)):
             got += part
-        if of_run or not expected:
+        if is_of_run or not expected:
             got += port.device.read(1 << 16, _SETTLED_SECONDS)
         if got != expected and not _are_identities(got, expected):
             raise Killed(f"{frame.hex(' ')}: {got.hex(' ')}, not {expected.hex(' ')}")
@@ -184,19 +192,6 @@ def _are_identities(*answers: bytes) -> bool:
 
 
 # --- networks ----------------------------------------------------------------------------------
-
-
-@contextmanager
-def _unwarned() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SpiketwinWarning)  # anything goes in these networks
-        yield
-
-
-@contextmanager
-def _opened(design: Design) -> Iterator[Core]:
-    with Core(Link(DesignSerial(design), retries=1)) as core, _unwarned():
-        yield core
 
 
 @cache
@@ -223,7 +218,7 @@ def _cut(sample: Sample, most: int) -> Sample:
 def networks(design: Design, core: str, number: int) -> None:
     """Run a random network: all that it says and holds has to be that of the model."""
     sample, expected = _expected(core, number)
-    with _opened(design) as twin:
+    with opened(design) as twin:
         if difference := apart(expected, sample.behaviour(twin)):
             raise Killed(difference)
 
@@ -242,11 +237,11 @@ class _Session:
             _lessen(core, sample.net)
             for period in self.periods:
                 run = core.run(sample.spikes, sample.ticks, tick_period=period, **sample.run)
-                yield _of_run(run) | core.read_state()
+                yield of_run(run) | core.read_state()
                 core.clear("v", "traces")
-            yield _held(core)
+            yield held(core)
         core.reset()
-        yield _held(core)
+        yield held(core)
 
 
 def _lessen(core: Core, net: Network) -> None:
@@ -256,32 +251,6 @@ def _lessen(core: Core, net: Network) -> None:
     if projection is not None or not net.populations:
         weights = core.read_weights(projection)
         core.write_weights(weights - np.sign(weights), projection)
-
-
-def _of_run(run: Run) -> dict[str, Any]:
-    """Return what a run has put out."""
-    names = ("spikes", "spike_cycles", "update_cycles", "cycles", "digests", "muted")
-    counts = ("missed_deadlines", "late_events")
-    probed = {f"probed {name}": rows for name, rows in run.probes.items()}
-    return {name: getattr(run, name) for name in (*names, *counts)} | probed
-
-
-def _held(core: Core) -> dict[str, Any]:
-    """Return all that can be read of a core."""
-    weights: dict[str, Any] = {"weights": core.read_weights()}
-    if core.params.learning:
-        weights["plastic"] = core.read_plastic()
-    registers = {"registers": list(core.read_registers().values())}
-    counters = {"counters": list(core.read_counters().values())}
-    return core.read_state() | core.read_parameters() | weights | registers | counters
-
-
-def _compare(expected: Sequence[dict[str, Any]], got: Iterator[dict[str, Any]]) -> None:
-    """Raise `Killed` at the first step in which something else is seen."""
-    for number, (one, other) in enumerate(zip(expected, got, strict=True)):
-        for name, value in one.items():
-            if not np.array_equal(value, other[name]):
-                raise Killed(f"{name} differs at step {number}")
 
 
 def _of_device() -> Sample:
@@ -301,7 +270,7 @@ def _session_of(core: str) -> tuple[_Session, list[dict[str, Any]]]:
         session = _Session(samples, _PERIODS)
     else:
         session = _Session([_of_device()], _PERIODS_OF_LINE)
-    with connect("model:", params=session.samples[0].params) as model, _unwarned():
+    with connect("model:", params=session.samples[0].params) as model, unwarned():
         return session, list(session.seen(model))
 
 
@@ -311,8 +280,8 @@ def periods(design: Design, core: str) -> None:
     Each network is programmed over what the one before has left.
     """
     session, expected = _session_of(core)
-    with _opened(design) as twin:
-        _compare(expected, session.seen(twin))
+    with opened(design) as twin:
+        compare(expected, session.seen(twin))
 
 
 @cache
@@ -324,7 +293,7 @@ def _busy_transcript(core: str, seed: int) -> tuple[Sample, tuple[_Line, ...]]:
     rng = random.Random(seed)
     sample = _sample(core, 0) if core in CORES else _of_device()
     requests, lines = Requests(sample.params, rng), []
-    with closing(open_target(Target(MODEL, params=sample.params))) as port, _unwarned():
+    with closing(open_target(Target(MODEL, params=sample.params))) as port, unwarned():
         Core(Link(port)).program(sample.net)
         for number in range(_REQUESTS):
             body = requests.good(runs=True) if number else requests.open()
@@ -346,7 +315,7 @@ def _busy_transcript(core: str, seed: int) -> tuple[Sample, tuple[_Line, ...]]:
 def busy(design: Design, core: str, seed: int) -> None:
     """Send requests while a lively network runs; what it reports is fetched late or never."""
     sample, lines = _busy_transcript(core, seed)
-    with closing(DesignSerial(design)) as port, _unwarned():
+    with closing(DesignSerial(design)) as port, unwarned():
         Core(Link(port)).program(sample.net)
         _replay(port, lines)
 
@@ -394,7 +363,10 @@ def _extreme(core: Core, sample: Sample) -> Iterator[dict[str, Any]]:
             constants = [r for r in registers(params) if r.is_decay]
             core.write_registers(**{r.name: _constants(rng, r, params)[0] for r in constants})
         run = core.run(sample.spikes[sample.spikes[:, 0] < _EXTREME_TICKS], _EXTREME_TICKS)
-        yield _of_run(run) | core.read_state()
+        counters = {"counters": list(core.read_counters().values())}
+        yield of_run(run) | core.read_state() | counters
+    core.reset()
+    yield held(core)
 
 
 def _wild(
@@ -424,15 +396,15 @@ def _constants(rng: np.random.Generator, variable: Variable, params: CoreParams)
 @cache
 def _extremes_of(core: str) -> tuple[Sample, list[dict[str, Any]]]:
     sample = _sample(core, 1)
-    with connect("model:", params=sample.params) as model, _unwarned():
+    with connect("model:", params=sample.params) as model, unwarned():
         return sample, list(_extreme(model, sample))
 
 
 def extremes(design: Design, core: str) -> None:
     """Run a few ticks from values at the ends of their ranges, with constants likewise."""
     sample, expected = _extremes_of(core)
-    with _opened(design) as twin:
-        _compare(expected, _extreme(twin, sample))
+    with opened(design) as twin:
+        compare(expected, _extreme(twin, sample))
 
 
 def _answers(port: DesignSerial) -> list[bytes]:
@@ -445,7 +417,7 @@ def _answers(port: DesignSerial) -> list[bytes]:
 
 def rates(design: Design) -> None:
     """Change the rate of the line, and go on."""
-    with _opened(design) as core:
+    with opened(design) as core:
         for baud in (10_000_000, 25_000_000, 5_000_000):
             core.set_baud(baud)
             core.read_counters()
@@ -467,6 +439,14 @@ def _of_core(name: str) -> Bench:
         trials[f"network {number + 1}"] = partial(networks, core=name, number=number)
     trials["tick periods"] = partial(periods, core=name)
     trials["extremes"] = partial(extremes, core=name)
+    trials["full networks"] = partial(full_networks, core=name)
+    if params.has_sparse:
+        trials["bursts"] = partial(bursts, core=name)
+    trials["deadlines"] = partial(deadlines, core=name)
+    trials["unread words"] = partial(unread, core=name)
+    trials["registers in a run"] = looked_at
+    trials["registers in the end"] = looked_at_in_the_end
+    trials["resets at once"] = reset_at_once
     for seed in range(1, 1 + _BUSY):
         trials[f"busy requests {seed}"] = partial(busy, core=name, seed=seed)
     return Bench(Design(params=params, level="core"), trials, of_core=True)

@@ -1,0 +1,206 @@
+"""Trials in which a core runs while nobody takes its words, and is looked at in the middle.
+
+The device in software lets no time pass between requests, and no tick begin without room for its
+words, so what a core does then is not seen through it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import cache
+from typing import Final, cast
+
+import numpy as np
+
+from spiketwin.cosim.device.core import EVENT_TICK_PLACE, Elements
+from spiketwin.cosim.rtl.build import Design
+from spiketwin.cosim.rtl.core_engine import CoreEngine
+from spiketwin.cosim.serial import MODEL
+from spiketwin.cosim.serial.core_port import CorePort
+from spiketwin.cosim.serial.inprocess import InProcessSerial
+from spiketwin.cosim.serial.protocol_model import ModelPort, open_target
+from spiketwin.cosim.serial.protocol_rtl import DesignSerial
+from spiketwin.cosim.testbenches.requests import framed, unframed
+from spiketwin.cosim.trials.mutation.full import full
+from spiketwin.cosim.trials.mutation.observing import Killed, unwarned
+from spiketwin.cosim.trials.verify.samples import CORES
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.registers import COUNTERS, Space, registers
+from spiketwin.host import Core
+from spiketwin.host.kinds import Target
+from spiketwin.host.link import Link
+
+_PERIOD: Final = 50
+"""Cycles: no tick is as short, so that each one begins as soon as the one before it has ended."""
+
+_ROUNDS: Final = 12
+_TICKS: Final = 250
+"""Ticks of a round, whose words are more than a queue holds."""
+
+_CYCLES: Final = 1000
+"""Cycles after which it is seen whether a run is over."""
+
+_FETCHES: Final = 14
+_WORDS: Final = 62
+_LATE_EVERY: Final = 3
+_SPIKING: Final = 60
+_ACTIVE: Final = 0.2
+_READS: Final = 40
+_APART: Final = 37
+"""Readings of all registers in a run, and cycles between two of them."""
+
+_SETTLING: Final = 40
+_AROUND: Final = 12
+"""Cycles around the end of a tick at which a core is looked at, or reset."""
+
+_Pass = Callable[[int], object]
+"""A function that lets so many ticks pass, or time for them."""
+
+
+class _Talk:
+    """Requests, one after the other, of a session that a `Core` has left open."""
+
+    def __init__(self, port: InProcessSerial) -> None:
+        self._port, self._seq = port, 0
+        self._session = 0
+
+    def open(self) -> None:
+        """Begin a session."""
+        identity = self._asked(bytes([0, 0, Opcode.IDENTIFY]))
+        self._session, self._seq = (identity[0] + 1) % 256, 0
+        self._asked(bytes([self._session, 0, Opcode.OPEN]))
+
+    def ask(self, opcode: Opcode, arguments: bytes = b"") -> bytes:
+        """Return the answer to a request."""
+        answer = self._asked(bytes([self._session, self._seq, opcode]) + arguments)
+        self._seq = (self._seq + 1) % 256
+        return answer
+
+    def _asked(self, body: bytes) -> bytes:
+        self._port.write(framed(body))
+        return unframed(self._port.read(1 << 16)[:-1])
+
+
+def _block(space: Space, first: int, count: int) -> bytes:
+    return struct.pack("<BIH", space, first, count)
+
+
+def _place(params: CoreParams, name: str) -> int:
+    return [register.name for register in registers(params)].index(name)
+
+
+def _unread(port: InProcessSerial, params: CoreParams, pass_by: _Pass) -> Iterator[bytes]:
+    """Run a network in rounds, whose words are taken when they are over; yield all answers."""
+    core = Core(Link(port))
+    core.program(full(params, 1, learns=False))
+    talk = _Talk(port)
+    talk.open()
+    period = _block(Space.REGISTER, _place(params, "tick_period"), 1) + struct.pack("<I", _PERIOD)
+    for number in range(_ROUNDS):
+        yield talk.ask(Opcode.WRITE, period)
+        if number % _LATE_EVERY == 1:  # events of the first tick, which is over
+            yield talk.ask(Opcode.RUN, struct.pack("<I", 1))
+            yield talk.ask(Opcode.FETCH, struct.pack("<BI", _WORDS, 0))
+            yield talk.ask(Opcode.EVENTS, struct.pack("<III", 0, 0, 1 << 16))
+        yield talk.ask(Opcode.RUN, struct.pack("<I", _TICKS))
+        pass_by(_TICKS)
+        if number == _ROUNDS // 2:
+            yield talk.ask(Opcode.RESET)
+        for _ in range(_FETCHES):
+            yield talk.ask(Opcode.FETCH, struct.pack("<BI", _WORDS, 0))
+        yield talk.ask(Opcode.READ, _block(Space.COUNTER, 0, len(COUNTERS)))
+
+
+@cache
+def _expected(core: str) -> list[bytes]:
+    params = CORES[core]
+    with closing(open_target(Target(MODEL, params=params))) as port, unwarned():
+        line = cast(InProcessSerial, port)
+        return list(_unread(line, params, cast(ModelPort, line.device).model.pass_ticks))
+
+
+def unread(design: Design, core: str) -> None:
+    """Run while nobody takes words: what is muted is counted and told, and all else is whole."""
+    expected = _expected(core)
+    with closing(DesignSerial(design)) as port, unwarned():
+        engine = _engine(port)
+        got = _unread(port, design.params, lambda _ticks: _let_run(engine))
+        for number, (one, other) in enumerate(zip(expected, got, strict=True)):
+            if one != other:
+                raise Killed(f"answer {number}: {other.hex(' ')}, not {one.hex(' ')}")
+
+
+def _engine(port: DesignSerial) -> CoreEngine:
+    return cast(CorePort, port.device).engine
+
+
+def _let_run(engine: CoreEngine) -> None:
+    """Let a run end, whether or not there is room for its words."""
+    while engine.tick < engine.run_until:
+        engine.bare_loop(_CYCLES)
+        engine.run_to(engine.run_until)  # which has the tick looked up
+
+
+def looked_at(design: Design) -> None:
+    """Read all registers time and again while a network runs: they are what was written."""
+    params = design.params
+    spikes = np.argwhere(np.random.default_rng(1).random((_SPIKING, params.n_axons)) < _ACTIVE)
+    with closing(DesignSerial(design)) as port, unwarned():
+        Core(Link(port)).program(full(params, 1, learns=True))
+        engine, size = _engine(port), len(registers(params))
+        engine.write(Space.REGISTER, _place(params, "tick_period"), np.array([_PERIOD]))
+        before = engine.read(Space.REGISTER, 0, size)
+        engine.queue(spikes[:, 0] << EVENT_TICK_PLACE | spikes[:, 1])
+        engine.run_to(1 << 31)
+        for number in range(_READS):
+            engine.bare_loop(_APART)
+            _check_registers(engine, before, f"reading {number}")
+
+
+def looked_at_in_the_end(design: Design) -> None:
+    """Read all registers as a tick ends, with which the next seed comes, whether needed or not."""
+    params, size = design.params, len(registers(design.params))
+    with closing(CoreEngine(design)) as engine:
+        # With thresholds of 0 all neurons would fire.
+        engine.write(Space.THRESHOLD, 0, np.ones(params.n_neurons, np.int64))
+        if params.learning:
+            engine.write(Space.REGISTER, _place(params, "seed"), np.array([-1]))
+        before = engine.read(Space.REGISTER, 0, size)
+        cycles = _cycles_of_a_tick(engine)
+        for after in range(cycles - _AROUND, cycles):
+            engine.run_to(engine.run_until + 1)
+            engine.bare_loop(after)
+            _check_registers(engine, before, f"cycle {after}")
+            engine.bare_loop(_SETTLING)
+
+
+def _check_registers(engine: CoreEngine, before: Elements, when: str) -> None:
+    if not np.array_equal(engine.read(Space.REGISTER, 0, before.size), before):
+        raise Killed(f"registers are other ones at {when}")
+
+
+def _cycles_of_a_tick(engine: CoreEngine) -> int:
+    """Return the cycles of a tick in which nothing happens."""
+    engine.run_to(1)
+    engine.advance()
+    return engine.counters()["cycles"]
+
+
+def reset_at_once(design: Design) -> None:
+    """Reset a core as soon as it is idle after a tick: nothing of the tick is left behind."""
+    params = design.params
+    with closing(CoreEngine(design)) as engine:
+        cycles = _cycles_of_a_tick(engine)
+        for after in range(cycles, cycles + _AROUND):
+            if params.digest_rounds:
+                engine.write(Space.REGISTER, _place(params, "digest_en"), np.array([1]))
+            engine.run_to(engine.run_until + 1)
+            engine.bare_loop(after)
+            engine.reset()
+            engine.bare_loop(_SETTLING)
+            engine.run_to(0)  # which has what is counted looked up
+            if left := {name: value for name, value in engine.counters().items() if value}:
+                raise Killed(f"reset {after} cycles after the beginning of a tick, and left {left}")
