@@ -38,11 +38,12 @@ from spiketwin.cosim.trials.mutation.observing import (
     unwarned,
 )
 from spiketwin.cosim.trials.mutation.sites import Mutation
+from spiketwin.cosim.trials.mutation.wires import overflows, rates, rates_apart, refusals
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, apart
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.projections import ProjectionKind
-from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, MAX_FRAME, REPLY_HEADER, Opcode
-from spiketwin.hdl.spec.registers import COUNTERS, Space, profile_columns, registers
+from spiketwin.hdl.spec.protocol import REPLY_HEADER, Opcode
+from spiketwin.hdl.spec.registers import Space, profile_columns, registers
 from spiketwin.hdl.spec.variables import ARRAYS, BY_SPACE, Kind, Per, Variable
 from spiketwin.host import Core, Network, connect
 from spiketwin.host.elements import IntArray
@@ -58,11 +59,7 @@ _BUSY: Final = 4
 _SAMPLES_OF_SESSION: Final = 3
 _TICKS_OF_SESSION: Final = 30
 _ANSWER_SECONDS: Final = 2e-3
-_LONG_SECONDS: Final = 1e-2
 _SETTLED_SECONDS: Final = 1e-4
-_WAIT: Final = 200_000
-"""Cycles in which a device does nothing but wait, and in which all else is answered."""
-
 _RARELY: Final = 0.9
 """Share of the requests that change what a network is that are left out while it runs."""
 
@@ -320,32 +317,6 @@ def busy(design: Design, core: str, seed: int) -> None:
         _replay(port, lines)
 
 
-def overflows(design: Design) -> None:
-    """Send more than a device can keep while it waits: each byte that it loses is counted."""
-    identify = framed(bytes([0, 0, Opcode.IDENTIFY]))
-    kept = design.params.link_slots * MAX_FRAME
-    flood = identify * (kept // len(identify) + 100)
-    # In real time the second tick is far away, and FETCH waits for its words.
-    bodies = (
-        bytes([1, 0, Opcode.OPEN]),
-        bytes([1, 0, Opcode.WRITE]) + struct.pack("<BIHI", Space.REGISTER, 0, 1, 0xFFFFFFFF),
-        bytes([1, 1, Opcode.RUN]) + struct.pack("<I", 2),
-        bytes([1, 2, Opcode.FETCH]) + struct.pack("<BI", 62, _WAIT),
-    )
-    with closing(DesignSerial(design)) as port:
-        engine = port.engine
-        engine.write(b"".join(map(framed, bodies)) + flood)
-        engine.run(len(flood) * BITS_PER_BYTE * engine.cycles_per_bit)
-        heard = len(_answers(port)) - len(bodies)
-        overflowed = [counter.name for counter in COUNTERS].index("rx_overflows")
-        block = struct.pack("<BIH", Space.COUNTER, overflowed, 1)
-        engine.write(b"\0" + framed(bytes([1, 3, Opcode.READ]) + block))  # ends a frame that is cut
-        lost = int.from_bytes(unframed(_answers(port)[-1])[REPLY_HEADER:], "little")
-    least = len(flood) - kept - len(identify)
-    if lost < least or heard != (len(flood) - lost) // len(identify):
-        raise Killed(f"{lost} of {len(flood)} bytes were counted as lost, {heard} frames answered")
-
-
 def _extreme(core: Core, sample: Sample) -> Iterator[dict[str, Any]]:
     """Run a few ticks each time from values at the ends of their ranges; yield all that is seen."""
     rng, params = np.random.default_rng(2), core.params
@@ -407,24 +378,6 @@ def extremes(design: Design, core: str) -> None:
         compare(expected, _extreme(twin, sample))
 
 
-def _answers(port: DesignSerial) -> list[bytes]:
-    """Return the frames that come until none does any more."""
-    data = b""
-    while part := port.device.read(1 << 16, _LONG_SECONDS):
-        data += part
-    return data.split(b"\0")[:-1]
-
-
-def rates(design: Design) -> None:
-    """Change the rate of the line, and go on."""
-    with opened(design) as core:
-        for baud in (10_000_000, 25_000_000, 5_000_000):
-            core.set_baud(baud)
-            core.read_counters()
-        if core.statistics.bad_frames or core.statistics.resent:
-            raise Killed("bytes were lost on a line without faults")
-
-
 def limits(design: Design) -> None:
     """Run the networks that name seeded bugs: lively ones, and ones at all limits of a core."""
     for case in mutants.cases():
@@ -460,7 +413,9 @@ BENCHES: Final = {
         Design(params=preset("tiny"), level="pins"),
         {
             "requests": partial(requests, seed=1),
+            "refusals": refusals,
             "rates": rates,
+            "rates apart": rates_apart,
             "overflows": overflows,
             "more requests": partial(requests, seed=2),
             "limits": limits,
