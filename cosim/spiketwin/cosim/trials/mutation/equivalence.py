@@ -48,6 +48,10 @@ _SCRIPT: Final = (
 )
 _LOG: Final = "yosys.log"
 
+_TRANSITION: Final = "(define-fun |top_t| ((state |top_s|) (next_state |top_s|)) Bool"
+_APPLIED: Final = re.compile(r"\(\|([^|]+)\| (state|next_state)\)")
+_FUNCTION: Final = re.compile(r"\((declare|define)-fun \|([^|]+)\| \((?:\(state )?\|top_s\|\)?\)")
+
 
 class _Undecided(Exception):
     """The solver has reached its limit."""
@@ -74,9 +78,7 @@ def changes_nothing(verilog: str, place: int) -> bool:
         (folder / "module.v").write_text(_module(verilog, site), "utf-8")
         yosys("reading a mutant", _SCRIPT, _LOG).run(folder)
         smt = (folder / "module.smt2").read_text("utf-8")
-    with suppress(_Undecided):
-        return any(_is_proved(smt, cycles) for cycles in _CYCLES)
-    return False
+    return any(_is_decided(smt, cycles) for cycles in _CYCLES)
 
 
 def _module(verilog: str, site: Site) -> str:
@@ -99,6 +101,13 @@ def _module(verilog: str, site: Site) -> str:
 
 def _extent(whole: str, head: re.Match[str]) -> tuple[int, int]:
     return head.end(), whole.index("\nendmodule", head.end())
+
+
+def _is_decided(smt: str, cycles: int) -> bool:
+    """Return whether it is proved, in the time that there is."""
+    with suppress(_Undecided):
+        return _is_proved(smt, cycles)
+    return False
 
 
 def _is_proved(smt: str, cycles: int) -> bool:
@@ -127,6 +136,9 @@ def _begins_so(smt: str, cycles: int, equal: list[str]) -> bool:
 class _Pair:
     """The module without the change and with it, in so many cycles and the one after them.
 
+    Each cycle of each has constants of its own in place of functions of a state, so that the solver
+    can put equal ones in the place of one another, and what both compute alike is the same term.
+
     Attributes
     ----------
     registers, outputs:
@@ -138,18 +150,20 @@ class _Pair:
         options.set(bitwuzla.Option.PRODUCE_MODELS, True)
         options.set(bitwuzla.Option.TIME_LIMIT_PER, 1000 * _SECONDS)
         self._parser = bitwuzla.Parser(terms, options)
-        self._tell(smt)
+        self._tell("(set-logic QF_BV)")
         self.registers, self.outputs = (
             re.findall(rf"^; yosys-smt2-{kind} (\S+) \d+$", smt, re.MULTILINE)
             for kind in ("register", "output")
         )
         inputs = re.findall(r"^; yosys-smt2-input (\S+) \d+$", smt, re.MULTILINE)
+        functions, _, transition = smt.partition(_TRANSITION)
         for cycle in range(cycles + 1):
             for each, alive in (("one", "false"), ("two", "true")):
-                self._tell(f"(declare-fun {each}{cycle} () |top_s|)")
-                self._tell(f"(assert (= (|top_n {_ALIVE}| {each}{cycle}) {alive}))")
+                self._tell(_instance(functions, f"{each}{cycle}"))
+                self._tell(f"(assert (= |top_n {_ALIVE}@{each}{cycle}| {alive}))")
                 if cycle:
-                    self._tell(f"(assert (|top_t| {each}{cycle - 1} {each}{cycle}))")
+                    told = "(assert" + transition
+                    self._tell(_instance(told, f"{each}{cycle - 1}", f"{each}{cycle}"))
             for name in inputs:
                 if name != _ALIVE:
                     self._tell(f"(assert {_equal(name, cycle)})")
@@ -157,7 +171,7 @@ class _Pair:
     def begin(self) -> None:
         """Let the first cycle be the one after power-up."""
         for each in ("one", "two"):
-            self._tell(f"(assert (|top_i| {each}0))")
+            self._tell(f"(assert |top_i@{each}0|)")
 
     def differing(self, held: list[tuple[str, int]], names: list[str], cycle: int) -> set[str]:
         """Return which of some signals can differ in a cycle, in one run; none if none ever can.
@@ -178,17 +192,32 @@ class _Pair:
         unequal = " ".join(f"(not {_equal(name, cycle)})" for name in names)
         given = [self._parser.parse_term(_equal(*each)) for each in held]
         solver = self._parser.bitwuzla()
-        answer = solver.check_sat(self._parser.parse_term(f"(or false {unequal})"), *given)
-        if answer == bitwuzla.Result.UNKNOWN:
-            raise _Undecided
-        if answer == bitwuzla.Result.UNSAT:
-            return set()
-        return {name for name, term in equal.items() if not solver.get_value(term).value()}
+        # Equalities that are asserted, and not only assumed, are put into all else beforehand.
+        solver.push(1)
+        try:
+            for term in (*given, self._parser.parse_term(f"(or false {unequal})")):
+                solver.assert_formula(term)
+            answer = solver.check_sat()
+            if answer == bitwuzla.Result.UNKNOWN:
+                raise _Undecided
+            if answer == bitwuzla.Result.UNSAT:
+                return set()
+            return {name for name, term in equal.items() if not solver.get_value(term).value()}
+        finally:
+            solver.pop(1)
 
     def _tell(self, text: str) -> None:
         self._parser.parse(text, False, False)
 
 
+def _instance(smt: str, state: str, next_state: str = "") -> str:
+    """Return text with constants of a state, and of the one after it, instead of functions."""
+    names = {"state": state, "next_state": next_state}
+    smt = smt.replace("(declare-sort |top_s| 0)", "")
+    smt = _APPLIED.sub(lambda found: f"|{found[1]}@{names[found[2]]}|", smt)
+    return _FUNCTION.sub(rf"(\1-fun |\2@{state}| ()", smt)
+
+
 def _equal(name: str, cycle: int) -> str:
     """Return the term that says whether a signal is the same in both."""
-    return f"(= (|top_n {name}| one{cycle}) (|top_n {name}| two{cycle}))"
+    return f"(= |top_n {name}@one{cycle}| |top_n {name}@two{cycle}|)"

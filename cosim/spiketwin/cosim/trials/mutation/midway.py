@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Final, cast
 
@@ -22,14 +22,14 @@ from spiketwin.cosim.serial.core_port import CorePort
 from spiketwin.cosim.serial.inprocess import InProcessSerial
 from spiketwin.cosim.serial.protocol_model import ModelPort, open_target
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
-from spiketwin.cosim.testbenches.requests import framed, unframed
 from spiketwin.cosim.trials.mutation.full import full
 from spiketwin.cosim.trials.mutation.observing import Killed, unwarned
+from spiketwin.cosim.trials.mutation.talk import Talk, block
 from spiketwin.cosim.trials.verify.samples import CORES
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import Opcode
 from spiketwin.hdl.spec.registers import COUNTERS, Space, registers
-from spiketwin.host import Core
+from spiketwin.host import Core, Network
 from spiketwin.host.kinds import Target
 from spiketwin.host.link import Link
 
@@ -60,34 +60,6 @@ _Pass = Callable[[int], object]
 """A function that lets so many ticks pass, or time for them."""
 
 
-class _Talk:
-    """Requests, one after the other, of a session that a `Core` has left open."""
-
-    def __init__(self, port: InProcessSerial) -> None:
-        self._port, self._seq = port, 0
-        self._session = 0
-
-    def open(self) -> None:
-        """Begin a session."""
-        identity = self._asked(bytes([0, 0, Opcode.IDENTIFY]))
-        self._session, self._seq = (identity[0] + 1) % 256, 0
-        self._asked(bytes([self._session, 0, Opcode.OPEN]))
-
-    def ask(self, opcode: Opcode, arguments: bytes = b"") -> bytes:
-        """Return the answer to a request."""
-        answer = self._asked(bytes([self._session, self._seq, opcode]) + arguments)
-        self._seq = (self._seq + 1) % 256
-        return answer
-
-    def _asked(self, body: bytes) -> bytes:
-        self._port.write(framed(body))
-        return unframed(self._port.read(1 << 16)[:-1])
-
-
-def _block(space: Space, first: int, count: int) -> bytes:
-    return struct.pack("<BIH", space, first, count)
-
-
 def _place(params: CoreParams, name: str) -> int:
     return [register.name for register in registers(params)].index(name)
 
@@ -96,9 +68,9 @@ def _unread(port: InProcessSerial, params: CoreParams, pass_by: _Pass) -> Iterat
     """Run a network in rounds, whose words are taken when they are over; yield all answers."""
     core = Core(Link(port))
     core.program(full(params, 1, learns=False))
-    talk = _Talk(port)
+    talk = Talk(port)
     talk.open()
-    period = _block(Space.REGISTER, _place(params, "tick_period"), 1) + struct.pack("<I", _PERIOD)
+    period = block(Space.REGISTER, _place(params, "tick_period"), 1) + struct.pack("<I", _PERIOD)
     for number in range(_ROUNDS):
         yield talk.ask(Opcode.WRITE, period)
         if number % _LATE_EVERY == 1:  # events of the first tick, which is over
@@ -111,7 +83,7 @@ def _unread(port: InProcessSerial, params: CoreParams, pass_by: _Pass) -> Iterat
             yield talk.ask(Opcode.RESET)
         for _ in range(_FETCHES):
             yield talk.ask(Opcode.FETCH, struct.pack("<BI", _WORDS, 0))
-        yield talk.ask(Opcode.READ, _block(Space.COUNTER, 0, len(COUNTERS)))
+        yield talk.ask(Opcode.READ, block(Space.COUNTER, 0, len(COUNTERS)))
 
 
 @cache
@@ -135,6 +107,14 @@ def unread(design: Design, core: str) -> None:
 
 def _engine(port: DesignSerial) -> CoreEngine:
     return cast(CorePort, port.device).engine
+
+
+@contextmanager
+def _silent(design: Design) -> Iterator[CoreEngine]:
+    """Open a core in which no neuron fires, whatever its memories held."""
+    with closing(DesignSerial(design)) as port:
+        Core(Link(port)).program(Network(n_axons=1, n_neurons=1, threshold=np.ones(1, np.int32)))
+        yield _engine(port)
 
 
 def _let_run(engine: CoreEngine) -> None:
@@ -163,9 +143,7 @@ def looked_at(design: Design) -> None:
 def looked_at_in_the_end(design: Design) -> None:
     """Read all registers as a tick ends, with which the next seed comes, whether needed or not."""
     params, size = design.params, len(registers(design.params))
-    with closing(CoreEngine(design)) as engine:
-        # With thresholds of 0 all neurons would fire.
-        engine.write(Space.THRESHOLD, 0, np.ones(params.n_neurons, np.int64))
+    with _silent(design) as engine:
         if params.learning:
             engine.write(Space.REGISTER, _place(params, "seed"), np.array([-1]))
         before = engine.read(Space.REGISTER, 0, size)
@@ -192,7 +170,7 @@ def _cycles_of_a_tick(engine: CoreEngine) -> int:
 def reset_at_once(design: Design) -> None:
     """Reset a core as soon as it is idle after a tick: nothing of the tick is left behind."""
     params = design.params
-    with closing(CoreEngine(design)) as engine:
+    with _silent(design) as engine:
         cycles = _cycles_of_a_tick(engine)
         for after in range(cycles, cycles + _AROUND):
             if params.digest_rounds:
@@ -204,3 +182,11 @@ def reset_at_once(design: Design) -> None:
             engine.run_to(0)  # which has what is counted looked up
             if left := {name: value for name, value in engine.counters().items() if value}:
                 raise Killed(f"reset {after} cycles after the beginning of a tick, and left {left}")
+
+
+def wiped(design: Design) -> None:
+    """Read the weights that a core wipes itself at power-up, as it says that it has."""
+    with closing(CoreEngine(design)) as engine:
+        weights = engine.read(Space.WEIGHT, 0, design.params.n_sources * design.params.n_neurons)
+        if weights.any():
+            raise Killed("weights are not 0 at power-up")

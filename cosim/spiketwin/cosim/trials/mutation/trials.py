@@ -14,19 +14,19 @@ import numpy as np
 from cobs.cobs import DecodeError
 
 from spiketwin.cosim.compare.equality import Behaviour
-from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.serial import MODEL
 from spiketwin.cosim.serial.protocol_model import open_target
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.cosim.testbenches.requests import Requests, framed, unframed
 from spiketwin.cosim.trials import mutants
-from spiketwin.cosim.trials.mutation.full import bursts, deadlines, full_networks
+from spiketwin.cosim.trials.mutation.full import bursts, deadlines, full, full_networks
 from spiketwin.cosim.trials.mutation.midway import (
     looked_at,
     looked_at_in_the_end,
     reset_at_once,
     unread,
+    wiped,
 )
 from spiketwin.cosim.trials.mutation.observing import (
     Killed,
@@ -37,6 +37,7 @@ from spiketwin.cosim.trials.mutation.observing import (
     opened,
     unwarned,
 )
+from spiketwin.cosim.trials.mutation.relaying import several_relays
 from spiketwin.cosim.trials.mutation.sites import Mutation
 from spiketwin.cosim.trials.mutation.wires import overflows, rates, rates_apart, refusals
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, apart
@@ -139,16 +140,18 @@ def told_by(
 
 
 @cache
-def _transcript(params: CoreParams, seed: int) -> tuple[_Line, ...]:
-    """Return random frames with the answers of the model."""
-    requests, model = Requests(params, random.Random(seed)), ModelDevice(params)
-    lines = []
-    for number in range(_REQUESTS):
-        frame = framed(requests.open()) if number % 80 == 0 else requests.any(runs=True)
-        model.receive(frame)
-        answer = model.drain(1 << 16)
-        requests.follow(answer)
-        lines.append((frame, answer, _is_of_run(frame)))
+def _transcript(params: CoreParams, seed: int, programmed: bool) -> tuple[_Line, ...]:
+    """Return random frames with the answers of the model, as it is or with a network."""
+    requests, lines = Requests(params, random.Random(seed)), []
+    with closing(open_target(Target(MODEL, params=params))) as port:
+        if programmed:
+            Core(Link(port)).program(full(params, seed, learns=False))
+        for number in range(_REQUESTS):
+            frame = framed(requests.open()) if number % 80 == 0 else requests.any(runs=True)
+            port.write(frame)
+            answer = port.read(1 << 16)
+            requests.follow(answer)
+            lines.append((frame, answer, _is_of_run(frame)))
     return tuple(lines)
 
 
@@ -161,8 +164,12 @@ def _is_of_run(frame: bytes) -> bool:
 
 def requests(design: Design, seed: int) -> None:
     """Send requests, most of them right: each answer has to be that of the model, to the byte."""
+    # What memories hold is not known before they are written, if they hold anything at power-up.
+    programmed = design.power_up is not None
     with DesignSerial(design) as port:
-        _replay(port, _transcript(design.params, seed))
+        if programmed:
+            Core(Link(port)).program(full(design.params, seed, learns=False))
+        _replay(port, _transcript(design.params, seed, programmed))
 
 
 def _replay(port: DesignSerial, lines: Iterable[_Line]) -> None:
@@ -385,7 +392,8 @@ def limits(design: Design) -> None:
             raise Killed(f"{found.field} differs in tick {found.tick}")
 
 
-def _of_core(name: str) -> Bench:
+def _of_core(name: str, power_up: int | None = None) -> Bench:
+    """Return the bench of a core; with `power_up`, a seed, memories hold anything at power-up."""
     params = CORES[name]
     trials: dict[str, Trial] = {"requests": partial(requests, seed=1)}
     for number in range(_SAMPLES):
@@ -400,15 +408,20 @@ def _of_core(name: str) -> Bench:
     trials["registers in a run"] = looked_at
     trials["registers in the end"] = looked_at_in_the_end
     trials["resets at once"] = reset_at_once
+    if params.n_relays:
+        trials["several relays"] = partial(several_relays, core=name)
+    if params.single_port_weights:
+        trials["wipe"] = wiped
     for seed in range(1, 1 + _BUSY):
         trials[f"busy requests {seed}"] = partial(busy, core=name, seed=seed)
-    return Bench(Design(params=params, level="core"), trials, of_core=True)
+    design = Design(params=params, level="core", power_up=power_up)
+    return Bench(design, trials, of_core=True)
 
 
 BENCHES: Final = {
     "matrix": _of_core("matrix"),
     "roomy": _of_core("roomy"),
-    "paired": _of_core("paired"),
+    "paired": _of_core("paired", power_up=1),
     "device": Bench(
         Design(params=preset("tiny"), level="pins"),
         {
