@@ -27,11 +27,13 @@ from spiketwin.cosim.trials.mutation.observing import Killed, unwarned
 from spiketwin.cosim.trials.mutation.talk import Talk, block
 from spiketwin.cosim.trials.verify.samples import CORES
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.protocol import Opcode
+from spiketwin.hdl.spec.protocol import Opcode, Word
 from spiketwin.hdl.spec.registers import COUNTERS, Space, registers
+from spiketwin.hdl.spec.schedule import update_cycles
 from spiketwin.host import Core, Network
 from spiketwin.host.kinds import Target
 from spiketwin.host.link import Link
+from spiketwin.host.words import count, of_kind
 
 _PERIOD: Final = 50
 """Cycles: no tick is as short, so that each one begins as soon as the one before it has ended."""
@@ -51,6 +53,10 @@ _ACTIVE: Final = 0.2
 _READS: Final = 40
 _APART: Final = 37
 """Readings of all registers in a run, and cycles between two of them."""
+
+_LATE: Final = 8
+_FOLLOWING: Final = 3
+"""Events that come too late for a tick, and ticks from it on."""
 
 _SETTLING: Final = 40
 _AROUND: Final = 12
@@ -165,6 +171,24 @@ def _cycles_of_a_tick(engine: CoreEngine) -> int:
     engine.run_to(1)
     engine.advance()
     return engine.counters()["cycles"]
+
+
+def late_at_once(design: Design) -> None:
+    """Queue events of a tick while its *Update* is under way: they are gone before the next one."""
+    params = design.params
+    with _silent(design) as engine:
+        cycles = _cycles_of_a_tick(engine)
+        engine.write(Space.REGISTER, _place(params, "tick_period"), np.array([_PERIOD]))
+        tick = engine.tick
+        engine.run_to(tick + _FOLLOWING)
+        engine.bare_loop(cycles - update_cycles(params) // 2)
+        engine.queue(np.full(_LATE, tick << EVENT_TICK_PLACE))
+        _let_run(engine)
+        words = np.frombuffer(engine.take(_WORDS), np.uint32)
+        took = count(words[of_kind(words, Word.END)]).tolist()
+        late = engine.counters()["late_events"]
+        if took != [cycles] * (1 + _FOLLOWING) or late != _LATE:
+            raise Killed(f"ticks without events took {took} cycles, and {late} events were late")
 
 
 def reset_at_once(design: Design) -> None:

@@ -22,6 +22,7 @@ from spiketwin.cosim.testbenches.requests import Requests, framed, unframed
 from spiketwin.cosim.trials import mutants
 from spiketwin.cosim.trials.mutation.full import bursts, deadlines, full, full_networks
 from spiketwin.cosim.trials.mutation.midway import (
+    late_at_once,
     looked_at,
     looked_at_in_the_end,
     reset_at_once,
@@ -407,6 +408,7 @@ def _of_core(name: str, power_up: int | None = None) -> Bench:
     trials["unread words"] = partial(unread, core=name)
     trials["registers in a run"] = looked_at
     trials["registers in the end"] = looked_at_in_the_end
+    trials["late events"] = late_at_once
     trials["resets at once"] = reset_at_once
     if params.n_relays:
         trials["several relays"] = partial(several_relays, core=name)
