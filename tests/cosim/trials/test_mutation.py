@@ -155,6 +155,33 @@ def test_the_first_trial_that_fails_is_named() -> None:
     assert told_by({"one": passes}, TINY) is None
 
 
+STORED = Path(__file__).parents[3] / "docs" / "mutants.json"
+
+
+@pytest.mark.rtl
+@pytest.mark.bulk
+@pytest.mark.parametrize("name", trials.BENCHES)
+def test_each_trial_tells_the_mutant_that_it_told_and_nothing_without_one(name: str) -> None:
+    if json.loads(STORED.read_text())["gateware"] != gateware():
+        pytest.skip("the stored mutants are of another gateware")
+    bench = trials.BENCHES[name]
+    of_trial = {
+        fate.killed_by: fate
+        for fate in campaign.earlier(STORED)
+        if fate.bench == name and fate.killed_by in bench.trials
+    }
+    places = {
+        Fate.of(name, site, None, "", False).place: site.place
+        for site in sites(emitted(bench.mutated(())))
+    }
+    design = bench.mutated([places[fate.place] for fate in of_trial.values()])
+    for number, trial in enumerate(of_trial, 1):
+        only = {str(trial): bench.trials[str(trial)]}
+        assert told_by(only, design) is None
+        with alive(design, number):
+            assert told_by(only, design)
+
+
 # --- the command -------------------------------------------------------------------------------
 
 SITE = Site(1, "core/unit.py", 7, "or for and", "a = b & c", "")
