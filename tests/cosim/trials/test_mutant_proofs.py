@@ -58,6 +58,41 @@ MEMORY = """  wire [1:0] x;
 """
 
 
+GUARDED = """  wire [1:0] x;
+  reg [1:0] fsm_state = 2'h{};
+  always @(posedge clk)
+    fsm_state <= {};
+  assign x = a & @ b;
+  assign q = fsm_state[1] ? x : 2'h0;
+"""
+"""A result that is seen in two of four states."""
+
+PARENT = """module Top (clk, a, b, q);
+  input clk;
+  wire clk;
+  input [1:0] a;
+  wire [1:0] a;
+  input [1:0] b;
+  wire [1:0] b;
+  output [1:0] q;
+  wire [1:0] q;
+  wire [1:0] x;
+  wire [1:0] y;
+  \\Top.unit  unit (
+    .clk(clk),
+    .a({}),
+    .b(b),
+    .q(x)
+  );
+  \\Top.part  part (
+    .in({}),
+    .out(y)
+  );
+  assign q = {{ y[0], a[0] }};
+endmodule
+"""
+
+
 @dataclass(frozen=True)
 class Case:
     """A unit with one operator that is changed, and whether a proof has to be found."""
@@ -65,6 +100,7 @@ class Case:
     name: str
     body: str
     proved: bool
+    parent: str = ""
 
 
 CASES = [
@@ -83,6 +119,16 @@ CASES = [
     Case("what a part is given",
          "  wire [1:0] x;\n  assign x = a & @ b;\n"
          "  \\Top.part  part (\n    .in(x),\n    .out(q)\n  );\n", False),
+    Case("a state that never comes", GUARDED.format(0, "{ 1'h0, a[0] }"), True),
+    Case("a state that comes", GUARDED.format(0, "{ a[1], a[0] }"), False),
+    Case("a state that is there at power-up", GUARDED.format(2, "fsm_state"), False),
+    Case("what the parent does not look at", "  assign q = a & @ b;\n", True,
+         PARENT.format("a", "{ b[1], b[0] }")),
+    Case("what the parent looks at", "  assign q = a & @ b;\n", False, PARENT.format("a", "x")),
+    Case("what the parent looks at a part of", "  assign q = a & @ b;\n", True,
+         PARENT.format("{ a[1], b[0] }", "{ b[1], x[0] }")),
+    Case("what differs in the part that the parent looks at", "  assign q = a & @ b;\n", False,
+         PARENT.format("{ a[0], b[1] }", "{ b[1], x[0] }")),
     Case("the same for a part whose name is escaped",
          "  wire [1:0] x;\n  assign x = a & @ a;\n"
          "  \\Top.part  \\part$7  (\n    .in(x),\n    .out(q)\n  );\n", True),
@@ -90,10 +136,10 @@ CASES = [
 
 
 @pytest.mark.parametrize(
-    "case", bulk_but(CASES[4:6] + CASES[-1:], CASES), ids=lambda case: case.name
+    "case", bulk_but(CASES[4:6] + CASES[-8:], CASES), ids=lambda case: case.name
 )
 def test_a_proof_is_found_where_nothing_changes_and_nowhere_else(case: Case) -> None:
     body = case.body.replace(" @ ", f" {AT} ")
-    verilog = PART + UNIT.format(body)
+    verilog = case.parent + PART + UNIT.format(body)
     (site,) = sites(verilog)
     assert changes_nothing(verilog, site.place) == case.proved

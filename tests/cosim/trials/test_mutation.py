@@ -16,9 +16,10 @@ from click.testing import CliRunner
 from spiketwin.cosim.rtl.build import Design, emitted, library
 from spiketwin.cosim.trials.mutation import campaign, trials, worker
 from spiketwin.cosim.trials.mutation.campaign import Campaign, MutantLost, NotRight, gateware
+from spiketwin.cosim.trials.mutation.observing import Killed, Trial
 from spiketwin.cosim.trials.mutation.results import Fate, MutationResult
 from spiketwin.cosim.trials.mutation.sites import Mutation, Site, drawn, sites
-from spiketwin.cosim.trials.mutation.trials import Bench, Killed, Trial, requests, told_by
+from spiketwin.cosim.trials.mutation.trials import Bench, requests, told_by
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host.cli import main
 from spiketwin.host.errors import InvalidInput
@@ -152,6 +153,33 @@ def test_the_first_trial_that_fails_is_named() -> None:
         "two", "Killed: it is wrong",
     )  # fmt: skip
     assert told_by({"one": passes}, TINY) is None
+
+
+STORED = Path(__file__).parents[3] / "docs" / "mutants.json"
+
+
+@pytest.mark.rtl
+@pytest.mark.bulk
+@pytest.mark.parametrize("name", trials.BENCHES)
+def test_each_trial_tells_the_mutant_that_it_told_and_nothing_without_one(name: str) -> None:
+    if json.loads(STORED.read_text())["gateware"] != gateware():
+        pytest.skip("the stored mutants are of another gateware")
+    bench = trials.BENCHES[name]
+    of_trial = {
+        fate.killed_by: fate
+        for fate in campaign.earlier(STORED)
+        if fate.bench == name and fate.killed_by in bench.trials
+    }
+    places = {
+        Fate.of(name, site, None, "", False).place: site.place
+        for site in sites(emitted(bench.mutated(())))
+    }
+    design = bench.mutated([places[fate.place] for fate in of_trial.values()])
+    for number, trial in enumerate(of_trial, 1):
+        only = {str(trial): bench.trials[str(trial)]}
+        assert told_by(only, design) is None
+        with alive(design, number):
+            assert told_by(only, design)
 
 
 # --- the command -------------------------------------------------------------------------------

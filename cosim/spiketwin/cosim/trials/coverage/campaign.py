@@ -18,7 +18,8 @@ from typing import Final
 from spiketwin.cosim.rtl.build import Design, library
 from spiketwin.cosim.trials.coverage.recorded import Point, Recorded, points, units_of
 from spiketwin.cosim.trials.coverage.results import CoverageResult, Missed, Unit
-from spiketwin.cosim.trials.mutation.trials import BENCHES, Trial, requests
+from spiketwin.cosim.trials.mutation.observing import Trial
+from spiketwin.cosim.trials.mutation.trials import BENCHES, requests
 from spiketwin.host.progress import Stages
 
 _DEVICE: Final = "device"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 import struct
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any, Final
@@ -15,23 +14,42 @@ import numpy as np
 from cobs.cobs import DecodeError
 
 from spiketwin.cosim.compare.equality import Behaviour
-from spiketwin.cosim.model.device import ModelDevice
 from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.serial import MODEL
 from spiketwin.cosim.serial.protocol_model import open_target
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.cosim.testbenches.requests import Requests, framed, unframed
 from spiketwin.cosim.trials import mutants
+from spiketwin.cosim.trials.mutation.full import bursts, deadlines, full, full_networks
+from spiketwin.cosim.trials.mutation.midway import (
+    late_at_once,
+    looked_at,
+    looked_at_in_the_end,
+    reset_at_once,
+    unread,
+    wiped,
+)
+from spiketwin.cosim.trials.mutation.observing import (
+    Killed,
+    Trial,
+    compare,
+    held,
+    of_run,
+    opened,
+    unwarned,
+)
+from spiketwin.cosim.trials.mutation.relaying import several_relays
 from spiketwin.cosim.trials.mutation.sites import Mutation
+from spiketwin.cosim.trials.mutation.wires import overflows, rates, rates_apart, refusals
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, apart
 from spiketwin.hdl.spec.params import CoreParams, preset
 from spiketwin.hdl.spec.projections import ProjectionKind
-from spiketwin.hdl.spec.protocol import BITS_PER_BYTE, MAX_FRAME, REPLY_HEADER, Opcode
-from spiketwin.hdl.spec.registers import COUNTERS, Space, profile_columns, registers
+from spiketwin.hdl.spec.protocol import REPLY_HEADER, Opcode
+from spiketwin.hdl.spec.registers import Space, profile_columns, registers
 from spiketwin.hdl.spec.variables import ARRAYS, BY_SPACE, Kind, Per, Variable
-from spiketwin.host import Core, Network, Run, connect
+from spiketwin.host import Core, Network, connect
 from spiketwin.host.elements import IntArray
-from spiketwin.host.errors import SpiketwinError, SpiketwinWarning
+from spiketwin.host.errors import SpiketwinError
 from spiketwin.host.kinds import Target
 from spiketwin.host.link import Link
 
@@ -43,11 +61,7 @@ _BUSY: Final = 4
 _SAMPLES_OF_SESSION: Final = 3
 _TICKS_OF_SESSION: Final = 30
 _ANSWER_SECONDS: Final = 2e-3
-_LONG_SECONDS: Final = 1e-2
 _SETTLED_SECONDS: Final = 1e-4
-_WAIT: Final = 200_000
-"""Cycles in which a device does nothing but wait, and in which all else is answered."""
-
 _RARELY: Final = 0.9
 """Share of the requests that change what a network is that are left out while it runs."""
 
@@ -77,13 +91,6 @@ _PERIODS_OF_LINE: Final = (5000, 3000, 0)
 
 _Line = tuple[bytes, bytes, bool]
 """A frame, its answer, and whether it can begin or end a run."""
-
-Trial = Callable[[Design], None]
-"""A function that raises `Killed`, or an error of the host, of a design that is wrong."""
-
-
-class Killed(SpiketwinError):
-    """A mutant does not do as the model; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -134,16 +141,18 @@ def told_by(
 
 
 @cache
-def _transcript(params: CoreParams, seed: int) -> tuple[_Line, ...]:
-    """Return random frames with the answers of the model."""
-    requests, model = Requests(params, random.Random(seed)), ModelDevice(params)
-    lines = []
-    for number in range(_REQUESTS):
-        frame = framed(requests.open()) if number % 80 == 0 else requests.any(runs=True)
-        model.receive(frame)
-        answer = model.drain(1 << 16)
-        requests.follow(answer)
-        lines.append((frame, answer, _is_of_run(frame)))
+def _transcript(params: CoreParams, seed: int, programmed: bool) -> tuple[_Line, ...]:
+    """Return random frames with the answers of the model, as it is or with a network."""
+    requests, lines = Requests(params, random.Random(seed)), []
+    with closing(open_target(Target(MODEL, params=params))) as port:
+        if programmed:
+            Core(Link(port)).program(full(params, seed, learns=False))
+        for number in range(_REQUESTS):
+            frame = framed(requests.open()) if number % 80 == 0 else requests.any(runs=True)
+            port.write(frame)
+            answer = port.read(1 << 16)
+            requests.follow(answer)
+            lines.append((frame, answer, _is_of_run(frame)))
     return tuple(lines)
 
 
@@ -156,19 +165,23 @@ def _is_of_run(frame: bytes) -> bool:
 
 def requests(design: Design, seed: int) -> None:
     """Send requests, most of them right: each answer has to be that of the model, to the byte."""
+    # What memories hold is not known before they are written, if they hold anything at power-up.
+    programmed = design.power_up is not None
     with DesignSerial(design) as port:
-        _replay(port, _transcript(design.params, seed))
+        if programmed:
+            Core(Link(port)).program(full(design.params, seed, learns=False))
+        _replay(port, _transcript(design.params, seed, programmed))
 
 
 def _replay(port: DesignSerial, lines: Iterable[_Line]) -> None:
     """Send the frames of a transcript; raise `Killed` at the first answer that is another one."""
     port.timeout = _ANSWER_SECONDS
-    for frame, expected, of_run in lines:
+    for frame, expected, is_of_run in lines:
         port.write(frame)
         got = b""
         while len(got) < len(expected) and (part := port.read(1 << 16)):
             got += part
-        if of_run or not expected:
+        if is_of_run or not expected:
             got += port.device.read(1 << 16, _SETTLED_SECONDS)
         if got != expected and not _are_identities(got, expected):
             raise Killed(f"{frame.hex(' ')}: {got.hex(' ')}, not {expected.hex(' ')}")
@@ -184,19 +197,6 @@ def _are_identities(*answers: bytes) -> bool:
 
 
 # --- networks ----------------------------------------------------------------------------------
-
-
-@contextmanager
-def _unwarned() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SpiketwinWarning)  # anything goes in these networks
-        yield
-
-
-@contextmanager
-def _opened(design: Design) -> Iterator[Core]:
-    with Core(Link(DesignSerial(design), retries=1)) as core, _unwarned():
-        yield core
 
 
 @cache
@@ -223,7 +223,7 @@ def _cut(sample: Sample, most: int) -> Sample:
 def networks(design: Design, core: str, number: int) -> None:
     """Run a random network: all that it says and holds has to be that of the model."""
     sample, expected = _expected(core, number)
-    with _opened(design) as twin:
+    with opened(design) as twin:
         if difference := apart(expected, sample.behaviour(twin)):
             raise Killed(difference)
 
@@ -242,11 +242,11 @@ class _Session:
             _lessen(core, sample.net)
             for period in self.periods:
                 run = core.run(sample.spikes, sample.ticks, tick_period=period, **sample.run)
-                yield _of_run(run) | core.read_state()
+                yield of_run(run) | core.read_state()
                 core.clear("v", "traces")
-            yield _held(core)
+            yield held(core)
         core.reset()
-        yield _held(core)
+        yield held(core)
 
 
 def _lessen(core: Core, net: Network) -> None:
@@ -256,32 +256,6 @@ def _lessen(core: Core, net: Network) -> None:
     if projection is not None or not net.populations:
         weights = core.read_weights(projection)
         core.write_weights(weights - np.sign(weights), projection)
-
-
-def _of_run(run: Run) -> dict[str, Any]:
-    """Return what a run has put out."""
-    names = ("spikes", "spike_cycles", "update_cycles", "cycles", "digests", "muted")
-    counts = ("missed_deadlines", "late_events")
-    probed = {f"probed {name}": rows for name, rows in run.probes.items()}
-    return {name: getattr(run, name) for name in (*names, *counts)} | probed
-
-
-def _held(core: Core) -> dict[str, Any]:
-    """Return all that can be read of a core."""
-    weights: dict[str, Any] = {"weights": core.read_weights()}
-    if core.params.learning:
-        weights["plastic"] = core.read_plastic()
-    registers = {"registers": list(core.read_registers().values())}
-    counters = {"counters": list(core.read_counters().values())}
-    return core.read_state() | core.read_parameters() | weights | registers | counters
-
-
-def _compare(expected: Sequence[dict[str, Any]], got: Iterator[dict[str, Any]]) -> None:
-    """Raise `Killed` at the first step in which something else is seen."""
-    for number, (one, other) in enumerate(zip(expected, got, strict=True)):
-        for name, value in one.items():
-            if not np.array_equal(value, other[name]):
-                raise Killed(f"{name} differs at step {number}")
 
 
 def _of_device() -> Sample:
@@ -301,7 +275,7 @@ def _session_of(core: str) -> tuple[_Session, list[dict[str, Any]]]:
         session = _Session(samples, _PERIODS)
     else:
         session = _Session([_of_device()], _PERIODS_OF_LINE)
-    with connect("model:", params=session.samples[0].params) as model, _unwarned():
+    with connect("model:", params=session.samples[0].params) as model, unwarned():
         return session, list(session.seen(model))
 
 
@@ -311,8 +285,8 @@ def periods(design: Design, core: str) -> None:
     Each network is programmed over what the one before has left.
     """
     session, expected = _session_of(core)
-    with _opened(design) as twin:
-        _compare(expected, session.seen(twin))
+    with opened(design) as twin:
+        compare(expected, session.seen(twin))
 
 
 @cache
@@ -324,7 +298,7 @@ def _busy_transcript(core: str, seed: int) -> tuple[Sample, tuple[_Line, ...]]:
     rng = random.Random(seed)
     sample = _sample(core, 0) if core in CORES else _of_device()
     requests, lines = Requests(sample.params, rng), []
-    with closing(open_target(Target(MODEL, params=sample.params))) as port, _unwarned():
+    with closing(open_target(Target(MODEL, params=sample.params))) as port, unwarned():
         Core(Link(port)).program(sample.net)
         for number in range(_REQUESTS):
             body = requests.good(runs=True) if number else requests.open()
@@ -346,35 +320,9 @@ def _busy_transcript(core: str, seed: int) -> tuple[Sample, tuple[_Line, ...]]:
 def busy(design: Design, core: str, seed: int) -> None:
     """Send requests while a lively network runs; what it reports is fetched late or never."""
     sample, lines = _busy_transcript(core, seed)
-    with closing(DesignSerial(design)) as port, _unwarned():
+    with closing(DesignSerial(design)) as port, unwarned():
         Core(Link(port)).program(sample.net)
         _replay(port, lines)
-
-
-def overflows(design: Design) -> None:
-    """Send more than a device can keep while it waits: each byte that it loses is counted."""
-    identify = framed(bytes([0, 0, Opcode.IDENTIFY]))
-    kept = design.params.link_slots * MAX_FRAME
-    flood = identify * (kept // len(identify) + 100)
-    # In real time the second tick is far away, and FETCH waits for its words.
-    bodies = (
-        bytes([1, 0, Opcode.OPEN]),
-        bytes([1, 0, Opcode.WRITE]) + struct.pack("<BIHI", Space.REGISTER, 0, 1, 0xFFFFFFFF),
-        bytes([1, 1, Opcode.RUN]) + struct.pack("<I", 2),
-        bytes([1, 2, Opcode.FETCH]) + struct.pack("<BI", 62, _WAIT),
-    )
-    with closing(DesignSerial(design)) as port:
-        engine = port.engine
-        engine.write(b"".join(map(framed, bodies)) + flood)
-        engine.run(len(flood) * BITS_PER_BYTE * engine.cycles_per_bit)
-        heard = len(_answers(port)) - len(bodies)
-        overflowed = [counter.name for counter in COUNTERS].index("rx_overflows")
-        block = struct.pack("<BIH", Space.COUNTER, overflowed, 1)
-        engine.write(b"\0" + framed(bytes([1, 3, Opcode.READ]) + block))  # ends a frame that is cut
-        lost = int.from_bytes(unframed(_answers(port)[-1])[REPLY_HEADER:], "little")
-    least = len(flood) - kept - len(identify)
-    if lost < least or heard != (len(flood) - lost) // len(identify):
-        raise Killed(f"{lost} of {len(flood)} bytes were counted as lost, {heard} frames answered")
 
 
 def _extreme(core: Core, sample: Sample) -> Iterator[dict[str, Any]]:
@@ -394,7 +342,10 @@ def _extreme(core: Core, sample: Sample) -> Iterator[dict[str, Any]]:
             constants = [r for r in registers(params) if r.is_decay]
             core.write_registers(**{r.name: _constants(rng, r, params)[0] for r in constants})
         run = core.run(sample.spikes[sample.spikes[:, 0] < _EXTREME_TICKS], _EXTREME_TICKS)
-        yield _of_run(run) | core.read_state()
+        counters = {"counters": list(core.read_counters().values())}
+        yield of_run(run) | core.read_state() | counters
+    core.reset()
+    yield held(core)
 
 
 def _wild(
@@ -424,33 +375,15 @@ def _constants(rng: np.random.Generator, variable: Variable, params: CoreParams)
 @cache
 def _extremes_of(core: str) -> tuple[Sample, list[dict[str, Any]]]:
     sample = _sample(core, 1)
-    with connect("model:", params=sample.params) as model, _unwarned():
+    with connect("model:", params=sample.params) as model, unwarned():
         return sample, list(_extreme(model, sample))
 
 
 def extremes(design: Design, core: str) -> None:
     """Run a few ticks from values at the ends of their ranges, with constants likewise."""
     sample, expected = _extremes_of(core)
-    with _opened(design) as twin:
-        _compare(expected, _extreme(twin, sample))
-
-
-def _answers(port: DesignSerial) -> list[bytes]:
-    """Return the frames that come until none does any more."""
-    data = b""
-    while part := port.device.read(1 << 16, _LONG_SECONDS):
-        data += part
-    return data.split(b"\0")[:-1]
-
-
-def rates(design: Design) -> None:
-    """Change the rate of the line, and go on."""
-    with _opened(design) as core:
-        for baud in (10_000_000, 25_000_000, 5_000_000):
-            core.set_baud(baud)
-            core.read_counters()
-        if core.statistics.bad_frames or core.statistics.resent:
-            raise Killed("bytes were lost on a line without faults")
+    with opened(design) as twin:
+        compare(expected, _extreme(twin, sample))
 
 
 def limits(design: Design) -> None:
@@ -460,27 +393,44 @@ def limits(design: Design) -> None:
             raise Killed(f"{found.field} differs in tick {found.tick}")
 
 
-def _of_core(name: str) -> Bench:
+def _of_core(name: str, power_up: int | None = None) -> Bench:
+    """Return the bench of a core; with `power_up`, a seed, memories hold anything at power-up."""
     params = CORES[name]
     trials: dict[str, Trial] = {"requests": partial(requests, seed=1)}
     for number in range(_SAMPLES):
         trials[f"network {number + 1}"] = partial(networks, core=name, number=number)
     trials["tick periods"] = partial(periods, core=name)
     trials["extremes"] = partial(extremes, core=name)
+    trials["full networks"] = partial(full_networks, core=name)
+    if params.has_sparse:
+        trials["bursts"] = partial(bursts, core=name)
+    trials["deadlines"] = partial(deadlines, core=name)
+    trials["unread words"] = partial(unread, core=name)
+    trials["registers in a run"] = looked_at
+    trials["registers in the end"] = looked_at_in_the_end
+    trials["late events"] = late_at_once
+    trials["resets at once"] = reset_at_once
+    if params.n_relays:
+        trials["several relays"] = partial(several_relays, core=name)
+    if params.single_port_weights:
+        trials["wipe"] = wiped
     for seed in range(1, 1 + _BUSY):
         trials[f"busy requests {seed}"] = partial(busy, core=name, seed=seed)
-    return Bench(Design(params=params, level="core"), trials, of_core=True)
+    design = Design(params=params, level="core", power_up=power_up)
+    return Bench(design, trials, of_core=True)
 
 
 BENCHES: Final = {
     "matrix": _of_core("matrix"),
     "roomy": _of_core("roomy"),
-    "paired": _of_core("paired"),
+    "paired": _of_core("paired", power_up=1),
     "device": Bench(
         Design(params=preset("tiny"), level="pins"),
         {
             "requests": partial(requests, seed=1),
+            "refusals": refusals,
             "rates": rates,
+            "rates apart": rates_apart,
             "overflows": overflows,
             "more requests": partial(requests, seed=2),
             "limits": limits,

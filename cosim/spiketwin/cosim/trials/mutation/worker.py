@@ -19,7 +19,7 @@ from spiketwin.cosim.trials.mutation.equivalence import changes_nothing
 from spiketwin.cosim.trials.mutation.trials import BENCHES, told_by
 from spiketwin.hdl.builds import BuildError
 
-_SECONDS: Final = 8
+_SECONDS: Final = 16
 """Processor seconds that a trial of a mutant may take: several times those without one."""
 
 _SILENT: Final = "does not come to an end"
