@@ -75,6 +75,8 @@ BUGS = [
         "(self.neuron[:lane_bits] == (lane ^ 1))"),
     Bug("the last group is not cleared", "cleared.eq(cleared + 1)",
         "cleared.eq(cleared + (cleared != p.row_groups - 2))"),
+    Bug("the first group is cleared first, and the others from the last on",
+        "cleared.eq(cleared + 1)", "cleared.eq(cleared - 1)"),
     Bug("it goes on where it was", "m.d.sync += cleared.eq(0)", "pass"),
     Bug("what is cleared is set", "write.data.eq(0)", "write.data.eq(1)"),
     Bug("it sets in any cycle", "self.set_stb & ", ""),

@@ -1,11 +1,14 @@
-"""A queue gives out every entry once, in order, and stays still while nobody takes one."""
+"""A queue gives out every entry once, in order, stays still while nobody takes one, and forgets all.
+
+It forgets in the cycle in which its clock domain is reset, as the queues of events and words are.
+"""
 
 from functools import reduce
 from operator import and_, or_
 from typing import Any
 
 import pytest
-from amaranth.hdl import Signal
+from amaranth.hdl import ResetInserter, Signal
 from support.benches import Bench, implies
 from support.provers import Refuted, prove
 from support.rungs import bulk_but
@@ -23,7 +26,9 @@ LATENCY = 3
 def bench(unit: Any, depth: int) -> Bench:
     """Follow one entry, chosen at will, on its way through a queue at whose ends all may happen."""
     b = Bench()
-    m, queue = b.m, b.unit(unit(2, depth))
+    m, queue = b.m, unit(2, depth)
+    restarts = b.free("restart")
+    b.unit(ResetInserter({"sync": restarts})(queue))
     write, read = queue.write, queue.read
     most = depth + BEHIND[unit.__name__]
     m.d.comb += [
@@ -35,6 +40,8 @@ def bench(unit: Any, depth: int) -> Bench:
     given = b.tell("given", read.valid & read.ready)
     held = b.shown["held"] = Signal(range(most + 2), name="held")
     m.d.sync += held.eq(held + taken - given)
+    with m.If(restarts):
+        m.d.sync += held.eq(0)
 
     follow = b.free("follow")
     following, ahead, value = Signal(), Signal(range(most + 2)), Signal(2)
@@ -42,17 +49,19 @@ def bench(unit: Any, depth: int) -> Bench:
         m.d.sync += [following.eq(1), ahead.eq(held - given), value.eq(write.payload)]
     with m.Elif(following & given):
         m.d.sync += [ahead.eq(ahead - 1), following.eq(ahead != 0)]
+    with m.If(restarts):
+        m.d.sync += following.eq(0)
 
     b.check("none_too_many", held <= most)
     b.check("none_made_up", implies(read.valid, held != 0))
     b.check("none_lost", implies(following, ahead < held))
     in_turn = following & (ahead == 0) & read.valid
     b.check("in_order", implies(in_turn, read.payload == value))
-    calm = ~reduce(or_, (b.past(taken | given, k) for k in range(1, LATENCY + 1)))
+    calm = ~reduce(or_, (b.past(taken | given | restarts, k) for k in range(1, LATENCY + 1)))
     b.check("takes_until_full", implies((held < depth) | (calm & (held < most)), write.ready))
-    waiting = reduce(and_, (b.past((held != 0) & ~given, k) for k in range(1, LATENCY + 1)))
+    waiting = reduce(and_, (b.past((held != 0) & ~given & ~restarts, k) for k in range(1, LATENCY + 1)))
     b.check("shows", implies(waiting, read.valid))
-    stalled = b.past(read.valid & ~read.ready)
+    stalled = b.past(read.valid & ~read.ready & ~restarts)
     still = read.valid & (read.payload == b.past(read.payload))
     b.check("still_if_stalled", implies(stalled, still))
     if hasattr(queue, "level"):
@@ -71,6 +80,10 @@ BUGS = [
          "entries.read.ready.eq(1)"), Queue),
     (Bug("an entry is lost in the register", "read.valid.eq(entries.read.valid)",
          "read.valid.eq(entries.read.valid & ~read.valid)"), Queue),
+    (Bug("a reset leaves an entry at the output", """m.d.sync += [begin.eq(begin + some), read.valid.eq(some)]
+        return m""", """m.d.sync += [begin.eq(begin + some), shown.eq(some)]
+        m.d.comb += read.valid.eq(shown)
+        return m""".replace("shown", "self.shown")), MemoryQueue),
     (Bug("the level counts what is refused", "self.level + (write.valid & write.ready)",
          "self.level + write.valid"), Queue),
 ]  # fmt: skip
