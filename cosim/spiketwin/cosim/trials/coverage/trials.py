@@ -1,0 +1,362 @@
+"""Trials for what those of mutants leave out, each of them true of a design without faults.
+
+They speak to a core directly, without the networks of a host, so that every memory, register and
+counter of it takes any value.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from functools import cache, partial
+from typing import Final
+
+import numpy as np
+
+from spiketwin.cosim.device.core import EVENT_TICK_PLACE, DeviceCore, Elements
+from spiketwin.cosim.model.queued import QueuedModel
+from spiketwin.cosim.rtl.build import Design
+from spiketwin.cosim.rtl.core_engine import CoreEngine
+from spiketwin.cosim.serial.protocol_rtl import DesignSerial
+from spiketwin.cosim.testbenches.requests import framed, unframed
+from spiketwin.cosim.trials.mutation.trials import Killed, Trial
+from spiketwin.cosim.trials.verify.samples import CORES, Sample
+from spiketwin.hdl.spec.params import CoreParams
+from spiketwin.hdl.spec.probes import MOST_NIBBLES, probed, words_of
+from spiketwin.hdl.spec.protocol import (
+    BAUD_TRIAL_CYCLES,
+    BITS_PER_BYTE,
+    MAX_CYCLES_PER_BIT,
+    MAX_ELEMENT_BYTES,
+    MAX_SET_TICK,
+    WORD_COUNT_BITS,
+    Opcode,
+    Status,
+    Word,
+)
+from spiketwin.hdl.spec.registers import (
+    COUNTERS,
+    ClearMask,
+    Space,
+    SpaceFormat,
+    registers,
+    space_formats,
+)
+from spiketwin.hdl.spec.variables import BY_SPACE, Kind, Per
+from spiketwin.host import Core, Network, access, connect
+from spiketwin.host.elements import IntArray
+from spiketwin.host.errors import SpiketwinWarning
+from spiketwin.host.exchange import Request, arguments
+from spiketwin.host.link import Link
+
+Seen = list[object]
+Script = Callable[[DeviceCore], Iterator[object]]
+"""What is done with a core; yields all that is seen."""
+
+_WORD: Final = 0xFFFFFFFF
+_ROUNDS: Final = 24
+_TICKS: Final = 3
+_LAYOUTS: Final = 5
+_AT_ENDS: Final = 0.6
+_OF_VALUES: Final = (Per.NEURON, Per.SOURCE, Per.SYNAPSE)
+_OF_RUN: Final = ("tick_period", "probe_period", "probe_words")
+"""Registers that are of a run, and 0 where none says so."""
+
+_MOST_COUNT: Final = (1 << 16) - 1
+"""Where the counters of what goes wrong stop."""
+
+_EVENTS_AT_ONCE: Final = 64
+TICKS_LOST: Final = _MOST_COUNT + 1000
+"""Ticks of a run of which most are muted."""
+
+_SLICE: Final = 1 << 16
+_WORD_KIND: Final = 8
+"""Beside the kind of a word: its top bit."""
+
+_CYCLES_LOST: Final = TICKS_LOST * 80
+_FAR: Final = (0x55555555, 0xAAAAAAAA)
+_ANSWER_SECONDS: Final = 2e-3
+_BYTES_OF_STOP: Final = 10
+_NO_EVENTS: Final = np.empty(0, np.int64)
+_MOST_PROBED: Final = 20
+_LONG_PERIOD: Final = 5000
+
+
+def alike(design: Design, script: Script) -> None:
+    """Do the same with a core and with its model; raise `Killed` where they differ."""
+    with closing(CoreEngine(design)) as core:
+        for number, (expected, got) in enumerate(
+            zip(_of_model(design.params, script), script(core), strict=True)
+        ):
+            if not np.array_equal(np.asarray(expected), np.asarray(got)):
+                raise Killed(f"step {number} of {script.__name__} differs")
+
+
+@cache
+def _of_model(params: CoreParams, script: Script) -> Seen:
+    return list(script(QueuedModel(params)))
+
+
+def _writable(params: CoreParams) -> dict[Space, SpaceFormat]:
+    """Return the spaces that take any values of their range, in any order."""
+    formats = space_formats(params)
+    return {s: f for s, f in formats.items() if f.writable and s is not Space.PENDING}
+
+
+def _read(core: DeviceCore, form: SpaceFormat) -> Elements:
+    """Return all elements of a space, as 32 bits, as records leave it open how they are signed."""
+    return core.read(form.space, 0, form.size) & _WORD
+
+
+def _limits(form: SpaceFormat) -> tuple[Elements, Elements]:
+    low, high = np.array([form.limits_at(k) for k in range(form.size)], np.int64).T
+    return low, high
+
+
+def _registers(core: DeviceCore, **values: int) -> None:
+    names = [register.name for register in registers(core.params)]
+    for name, value in values.items():
+        core.write(Space.REGISTER, names.index(name), np.array([value]))
+
+
+def _words(core: DeviceCore) -> list[int]:
+    """Return all output words of a run, executed to its end."""
+    data = b""
+    while part := core.take(_EVENTS_AT_ONCE):
+        data += part
+    return list(np.frombuffer(data, np.uint32))
+
+
+def filled(core: DeviceCore) -> Iterator[object]:
+    """Let each element of each space be its least and its largest value, in turns."""
+    for turn in range(3):
+        for form in _writable(core.params).values():
+            core.write(form.space, 0, _limits(form)[turn % 2])
+            yield _read(core, form)
+    core.reset()
+    core.clear(~ClearMask(0))
+    for form in _writable(core.params).values():
+        yield _read(core, form)
+
+
+def wild(core: DeviceCore) -> Iterator[object]:
+    """Run a few ticks each time, far from each other, from values that no network has."""
+    rng, params = np.random.default_rng(7), core.params
+    every = _writable(params)
+    drawn = [form for space, form in every.items() if _takes_anything(params, space)]
+    for turn in range(_ROUNDS):
+        core.reset()
+        core.clear(~ClearMask(0))
+        for space, elements in _layout(params, turn % _LAYOUTS).items():
+            core.write(space, 0, elements)
+        for form in drawn:
+            core.write(form.space, 0, _drawn(rng, form, ends=turn % 2 == 0))
+        _registers(core, **{name: 0 for name in _OF_RUN if _has(params, name)})
+        core.set_tick((0, MAX_SET_TICK - _TICKS, int(rng.integers(MAX_SET_TICK)))[turn % 3])
+        yield from _run(core, rng)
+        for form in every.values():
+            yield _read(core, form)
+
+
+def _takes_anything(params: CoreParams, space: Space) -> bool:
+    """Return whether a space takes any values while a core runs: it says not what is connected."""
+    if space not in BY_SPACE:
+        return space is not Space.RULE_TABLE
+    array = BY_SPACE[space]
+    is_value = array.kind in (Kind.STATE, Kind.PARAMETER)
+    return is_value and array.per in _OF_VALUES and space is not Space.HISTORY
+
+
+@cache
+def _layout(params: CoreParams, number: int) -> dict[Space, Elements]:
+    """Return all that a random network is written as, by space; nothing without projections."""
+    if not params.has_projections:
+        return {}
+    core_name = next(name for name, sizes in CORES.items() if sizes == params)
+    sample = Sample.drawn(0, list(CORES).index(core_name) + number * len(CORES))
+    with connect("model:", params=params) as core, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SpiketwinWarning)  # as in the trials of mutants
+        core.program(sample.net)
+        return {space: _fetched(core, form) for space, form in _writable(params).items()}
+
+
+def _fetched(core: Core, form: SpaceFormat) -> Elements:
+    """Return all elements of a space, read through the link."""
+    most = MAX_ELEMENT_BYTES // form.element_bytes
+    parts: list[IntArray] = []
+    core.link.run(
+        access.read(form, first, min(most, form.size - first), parts.append)
+        for first in range(0, form.size, most)
+    )
+    return np.concatenate(parts).astype(np.int64)
+
+
+def _has(params: CoreParams, name: str) -> bool:
+    return any(register.name == name for register in registers(params))
+
+
+def _drawn(rng: np.random.Generator, form: SpaceFormat, *, ends: bool) -> Elements:
+    """Return any values for a space, many of them at the ends of their ranges or near 0."""
+    low, high = _limits(form)
+    values = rng.integers(low, high + 1)
+    near = np.clip(rng.integers(-1, 3, form.size), low, high)
+    chosen = np.choose(rng.integers(0, 3, form.size), [low, high, near])
+    return np.where(rng.random(form.size) < _AT_ENDS, chosen, values) if ends else values
+
+
+def _run(core: DeviceCore, rng: np.random.Generator) -> Iterator[object]:
+    first = core.tick
+    axons = np.sort(rng.integers(0, core.params.n_axons, (_TICKS, 3)), axis=1)
+    ticks = first + np.arange(_TICKS)[:, None]
+    core.queue((axons | ticks << EVENT_TICK_PLACE).reshape(-1))
+    core.run_to(first + _TICKS)
+    yield _words(core)
+    yield sorted(core.counters().items())
+
+
+def probing(core: DeviceCore) -> Iterator[object]:
+    """Report each state by probes, and spaces that none reports, from values at both ends."""
+    rng, params = np.random.default_rng(11), core.params
+    ranges = max(1, params.probe_ranges)
+    forms = space_formats(params)
+    for turn, space in enumerate([*probed(params), Space.THRESHOLD, *probed(params)]):
+        for form in _writable(params).values():
+            if _takes_anything(params, form.space):
+                core.write(form.space, 0, _drawn(rng, form, ends=turn % 2 == 0))
+        size = forms[space].size
+        first = int(rng.integers(size))
+        count = int(rng.integers(1, min(size - first, _MOST_PROBED) + 1))
+        if turn % 3 == 0:
+            first, count = size - 1, 1
+        place = turn % ranges
+        for of_range, value in (
+            (Space.PROBE_SPACE, space), (Space.PROBE_FIRST, first), (Space.PROBE_COUNT, count),
+        ):  # fmt: skip
+            values = np.zeros(ranges, np.int64)
+            values[place] = value
+            core.write(of_range, 0, values)
+        words = words_of(MOST_NIBBLES * count) if space in probed(params) else 0
+        _registers(core, tick_period=0, probe_period=1 + turn % 2, probe_words=words)
+        yield from _run(core, rng)
+
+
+def late(core: DeviceCore) -> Iterator[object]:
+    """Queue events of ticks that have begun, more of them than are counted."""
+    _registers(core, tick_period=_LONG_PERIOD)
+    core.run_to(_TICKS)
+    core.advance()
+    for _ in range(_MOST_COUNT // _EVENTS_AT_ONCE + 2):
+        core.queue(np.zeros(_EVENTS_AT_ONCE, np.int64))
+    most = {counter.name: (1 << counter.width) - 1 for counter in COUNTERS}
+    yield [min(count, most.get(name, count)) for name, count in sorted(core.counters().items())]
+
+
+def lossy(design: Design) -> None:
+    """Let ticks begin too early while nobody reads: more are late and muted than are counted."""
+    threshold = space_formats(design.params)[Space.THRESHOLD]
+    with closing(CoreEngine(design)) as core:
+        core.write(Space.THRESHOLD, 0, _limits(threshold)[1])  # a tick without spikes is short
+        _registers(core, tick_period=1)
+        core.run_to(TICKS_LOST)
+        while core.counters()["tick"] < TICKS_LOST:
+            core.bare_loop(_SLICE)
+            core.queue(_NO_EVENTS)  # shows how far it has come
+        check_lost(np.array(_words(core), np.int64), core.counters())
+
+
+def check_lost(words: Elements, counters: Mapping[str, int]) -> None:
+    """Raise `Killed` if ticks are neither reported nor counted, or counters went on too far."""
+    kinds, counts = words >> WORD_COUNT_BITS, words & ((1 << WORD_COUNT_BITS) - 1)
+    reported = int(np.sum(kinds == _WORD_KIND | Word.END))
+    muted = int(counts[kinds == _WORD_KIND | Word.MUTED].sum())
+    if reported + muted != TICKS_LOST:
+        raise Killed(f"of {TICKS_LOST} ticks {reported} were reported, {muted} muted")
+    for name in ("missed_deadlines", "muted_ticks"):
+        if counters[name] != _MOST_COUNT:
+            raise Killed(f"{name} is {counters[name]}, not {_MOST_COUNT}")
+
+
+# --- the link ----------------------------------------------------------------------------------
+
+
+def far(design: Design) -> None:
+    """Run a few ticks that are far from each other: all that is seen has to be as on the model."""
+    with connect("model:", params=design.params) as model:
+        expected = list(_far(model))
+    with Core(Link(DesignSerial(design))) as twin:
+        for number, (one, other) in enumerate(zip(expected, _far(twin), strict=True)):
+            if one != other:
+                raise Killed(f"step {number} of far ticks differs: {other}, not {one}")
+
+
+def _far(core: Core) -> Iterator[object]:
+    params = core.params
+    core.program(Network.random(params.n_axons, params.n_neurons, seed=3))
+    events = [(tick, axon) for tick in range(_TICKS) for axon in range(params.n_axons)]
+    for first in (MAX_SET_TICK - _TICKS, 0, *_FAR):
+        core.write_tick(first)
+        run = core.run(events, _TICKS)
+        yield core.tick, run.spikes.tolist(), run.cycles.tolist()
+        yield core.read_counters()
+
+
+def mute(design: Design) -> None:
+    """Let a device run too fast for its line while nobody fetches words."""
+    with Core(Link(port := DesignSerial(design))) as core:
+        params = core.params
+        high = space_formats(params)[Space.THRESHOLD].limits()[1]
+        core.write_parameters(threshold=np.full(params.n_neurons, high))
+        core.run([], 1, tick_period=1)
+        core.link.request(Request(Opcode.RUN, arguments(Opcode.RUN, TICKS_LOST)))
+        port.engine.run(_CYCLES_LOST)
+        found = core.read_counters()
+        if not found["missed_deadlines"] == found["muted_ticks"] == _MOST_COUNT:
+            raise Killed(f"counted: {found}")
+
+
+def forgotten(design: Design) -> None:
+    """Change the rate of the line and say no more: the device goes back to the one before."""
+    with closing(DesignSerial(design)) as port:
+        engine, rate = port.engine, port.engine.cycles_per_bit
+        _ask(port, Opcode.OPEN)
+        _ask(port, Opcode.SET_BAUD, struct.pack("<H", MAX_CYCLES_PER_BIT))
+        engine.set_cycles_per_bit(MAX_CYCLES_PER_BIT)
+        engine.write(b"\0")
+        engine.run(BITS_PER_BYTE * MAX_CYCLES_PER_BIT)
+        engine.set_cycles_per_bit(rate)
+        engine.run(BAUD_TRIAL_CYCLES)
+        _ask(port, Opcode.IDENTIFY)
+
+
+def slow(design: Design) -> None:
+    """Ask at the slowest rate of the line: the answer begins at it."""
+    with closing(DesignSerial(design)) as port:
+        engine = port.engine
+        _ask(port, Opcode.OPEN)
+        _ask(port, Opcode.SET_BAUD, struct.pack("<H", MAX_CYCLES_PER_BIT))
+        engine.set_cycles_per_bit(MAX_CYCLES_PER_BIT)
+        engine.write(framed(bytes([1, 1, Opcode.STOP])))
+        engine.run(_BYTES_OF_STOP * BITS_PER_BYTE * MAX_CYCLES_PER_BIT)
+        if not engine.read(1, 0):
+            raise Killed("there is no answer at the slowest rate")
+
+
+def _ask(port: DesignSerial, opcode: Opcode, data: bytes = b"") -> None:
+    """Send the request of a session that follows `OPEN`; raise `Killed` if it is not answered."""
+    port.engine.write(framed(bytes([1, 0, opcode]) + data))
+    answer = port.engine.read(1 << 16, _ANSWER_SECONDS)
+    if not answer or unframed(answer[:-1])[3] != Status.OK:
+        raise Killed(f"{opcode.name} is answered by {answer.hex(' ')}")
+
+
+def trials(name: str) -> dict[str, Trial]:
+    """Return the trials for a bench of the mutants, beside those that it has, by name."""
+    if name not in CORES:
+        return {each.__name__: each for each in (far, mute, forgotten, slow)}
+    scripts = [filled, wild, late] + [probing] * (CORES[name].probe_ranges > 0)
+    return {
+        **{script.__name__: partial(alike, script=script) for script in scripts},
+        lossy.__name__: lossy,
+    }
