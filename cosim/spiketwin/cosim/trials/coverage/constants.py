@@ -11,7 +11,7 @@ from typing import Any, Final
 from spiketwin.cosim.trials.coverage.recorded import Point
 from spiketwin.firmware.synthesis import yosys
 
-_FOLDING: Final = ("opt_expr", "opt_dff") * 3
+_FOLDING: Final = ("opt_expr", "opt_clean", "opt_dff") * 3
 """Once more for each register behind another one that is constant."""
 
 _SCRIPT: Final = (
@@ -19,6 +19,7 @@ _SCRIPT: Final = (
     "hierarchy -top {top}",
     "proc -norom",
     "flatten -noscopeinfo",
+    "setattr -set keep 1 w:*",  # a signal that nothing reads changes as well
     "memory_collect",
     "wreduce",  # upper bits of sums
     "opt_expr",

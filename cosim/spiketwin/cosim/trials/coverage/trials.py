@@ -6,6 +6,7 @@ counter of it takes any value.
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ from spiketwin.cosim.rtl.core_engine import CoreEngine
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.cosim.testbenches.requests import framed, unframed
 from spiketwin.cosim.trials.mutation.trials import Killed, Trial
-from spiketwin.cosim.trials.verify.samples import CORES, Sample
+from spiketwin.cosim.trials.verify.samples import CORES, Sample, apart
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.probes import MOST_NIBBLES, probed, words_of
 from spiketwin.hdl.spec.protocol import (
@@ -69,7 +70,12 @@ _MOST_COUNT: Final = (1 << 16) - 1
 
 _EVENTS_AT_ONCE: Final = 64
 TICKS_LOST: Final = _MOST_COUNT + 1000
-"""Ticks of a run of which most are muted."""
+"""Ticks of a run in which more are muted than are counted."""
+
+_SMALLEST: Final = "paired"
+"""The core that fills its counters, which takes minutes in the others."""
+
+_TICKS_MUTED: Final = 2000
 
 _SLICE: Final = 1 << 16
 _WORD_KIND: Final = 8
@@ -79,6 +85,12 @@ _CYCLES_LOST: Final = TICKS_LOST * 80
 _FAR: Final = (0x55555555, 0xAAAAAAAA)
 _ANSWER_SECONDS: Final = 2e-3
 _BYTES_OF_STOP: Final = 10
+_CROWDED_TICKS: Final = 40
+_MEMBERS: Final = 8
+_ARRIVING_RUNS: Final = 40
+_ARRIVING_TICKS: Final = 30
+_ARRIVING_PERIOD: Final = 250
+_AHEAD: Final = 2
 _NO_EVENTS: Final = np.empty(0, np.int64)
 _MOST_PROBED: Final = 20
 _LONG_PERIOD: Final = 5000
@@ -242,6 +254,20 @@ def probing(core: DeviceCore) -> Iterator[object]:
         yield from _run(core, rng)
 
 
+def biased(core: DeviceCore) -> Iterator[object]:
+    """Change potentials by bias events of the largest values, up and down."""
+    rng, params = np.random.default_rng(17), core.params
+    high = (1 << (params.v_width - 1)) - 1
+    core.write(Space.THRESHOLD, 0, np.full(params.n_neurons, high))
+    for value in (high, -high - 1, high // 3, -high // 3):
+        neurons = rng.integers(0, params.n_neurons, _TICKS)
+        ticks = core.tick + np.arange(_TICKS)
+        core.queue_biases(np.stack([ticks, neurons, np.full(_TICKS, value)], axis=1))
+        core.run_to(core.tick + _TICKS)
+        yield _words(core)
+        yield core.read(Space.V, 0, params.n_neurons)
+
+
 def late(core: DeviceCore) -> Iterator[object]:
     """Queue events of ticks that have begun, more of them than are counted."""
     _registers(core, tick_period=_LONG_PERIOD)
@@ -253,29 +279,127 @@ def late(core: DeviceCore) -> Iterator[object]:
     yield [min(count, most.get(name, count)) for name, count in sorted(core.counters().items())]
 
 
-def lossy(design: Design) -> None:
-    """Let ticks begin too early while nobody reads: more are late and muted than are counted."""
+def lossy(design: Design, ticks: int) -> None:
+    """Let ticks begin too early while nobody reads, so that they are late and muted."""
     threshold = space_formats(design.params)[Space.THRESHOLD]
     with closing(CoreEngine(design)) as core:
         core.write(Space.THRESHOLD, 0, _limits(threshold)[1])  # a tick without spikes is short
         _registers(core, tick_period=1)
-        core.run_to(TICKS_LOST)
-        while core.counters()["tick"] < TICKS_LOST:
+        core.run_to(ticks)
+        while core.counters()["tick"] < ticks:
             core.bare_loop(_SLICE)
             core.queue(_NO_EVENTS)  # shows how far it has come
-        check_lost(np.array(_words(core), np.int64), core.counters())
+        check_lost(np.array(_words(core), np.int64), ticks, core.counters())
 
 
-def check_lost(words: Elements, counters: Mapping[str, int]) -> None:
+def check_lost(words: Elements, ticks: int, counters: Mapping[str, int]) -> None:
     """Raise `Killed` if ticks are neither reported nor counted, or counters went on too far."""
     kinds, counts = words >> WORD_COUNT_BITS, words & ((1 << WORD_COUNT_BITS) - 1)
     reported = int(np.sum(kinds == _WORD_KIND | Word.END))
     muted = int(counts[kinds == _WORD_KIND | Word.MUTED].sum())
-    if reported + muted != TICKS_LOST:
-        raise Killed(f"of {TICKS_LOST} ticks {reported} were reported, {muted} muted")
-    for name in ("missed_deadlines", "muted_ticks"):
-        if counters[name] != _MOST_COUNT:
-            raise Killed(f"{name} is {counters[name]}, not {_MOST_COUNT}")
+    if reported + muted != ticks:
+        raise Killed(f"of {ticks} ticks {reported} were reported, {muted} muted")
+    if counters["muted_ticks"] != min(muted, _MOST_COUNT):
+        raise Killed(f"{counters['muted_ticks']} of {muted} muted ticks were counted")
+    if counters["missed_deadlines"] != min(ticks - 1, _MOST_COUNT):
+        raise Killed(f"{counters['missed_deadlines']} of {ticks - 1} late ticks were counted")
+
+
+def arriving(design: Design) -> None:
+    """Queue events in any cycle of ticks before theirs: all is as if they had always waited.
+
+    Only the cycles of a tick may differ, as it waits until it knows of which tick an event is.
+    """
+    rng, params = np.random.default_rng(13), design.params
+    with closing(CoreEngine(design)) as core:
+        model = QueuedModel(params)
+        _silence(core)
+        _silence(model)
+        for _ in range(_ARRIVING_RUNS):
+            events = np.array(list(_arrivals(core, rng)), np.int64)
+            model.run_to(core.run_until)
+            model.queue(events)
+            # It is over, and to advance would be to wait for the end of a tick that was not seen.
+            got = np.frombuffer(core.take(core.counters()["words_queued"]), np.uint32)
+            if not np.array_equal(
+                got >> WORD_COUNT_BITS, np.array(_words(model)) >> WORD_COUNT_BITS
+            ):
+                raise Killed("a run in which events arrive has other words")
+        for form in _writable(params).values():
+            if not np.array_equal(_read(core, form), _read(model, form)):
+                raise Killed(f"{form.space.name} differs after runs in which events arrive")
+
+
+def _silence(core: DeviceCore) -> None:
+    """Write a network whose neurons do not fire, so that a run has few words."""
+    params = core.params
+    for space, elements in _layout(params, 0).items():
+        core.write(space, 0, elements)
+    core.write(Space.THRESHOLD, 0, _limits(space_formats(params)[Space.THRESHOLD])[1])
+    _registers(core, tick_period=_ARRIVING_PERIOD)
+
+
+def _arrivals(core: CoreEngine, rng: np.random.Generator) -> Iterator[int]:
+    """Execute a run while events come in; yield them."""
+    core.run_to(core.tick + _ARRIVING_TICKS)
+    while core.tick < core.run_until:
+        core.bare_loop(int(rng.integers(1, _ARRIVING_PERIOD)))
+        core.queue(_NO_EVENTS)  # shows how far it has come
+        if core.tick + _AHEAD < core.run_until:
+            axon = int(rng.integers(core.params.n_axons))
+            event = axon | core.tick + _AHEAD << EVENT_TICK_PLACE
+            core.queue(np.array([event]))
+            yield event
+    core.bare_loop(_ARRIVING_PERIOD)  # until its last words are in the queue
+    core.queue(_NO_EVENTS)
+
+
+def crowded(design: Design) -> None:
+    """Let all projections, relays and axons of a core be busy in the same ticks."""
+    with connect("model:", params=design.params) as model, Core(Link(DesignSerial(design))) as twin:
+        for make in (_of_constants, _of_relays, _of_few_targets):
+            net = make(design.params)
+            axons = np.repeat(np.arange(net.n_axons), 2)  # each of them twice in a tick
+            spikes = np.array([(tick, axon) for tick in range(0, 9, 3) for axon in axons])
+            sample = Sample(design.params, net, spikes, _CROWDED_TICKS, {}, frozenset())
+            if difference := apart(sample.behaviour(model), sample.behaviour(twin)):
+                raise Killed(difference)
+
+
+def _of_constants(params: CoreParams) -> Network:
+    """Return a network with as many constant projections as fit, all of them active at once."""
+    net = Network(n_axons=0)
+    side = math.isqrt(params.n_projections)
+    populations = [net.population(_MEMBERS, threshold=10, bias=11) for _ in range(side)]
+    for source in populations:
+        for target in populations:
+            net.project(source, target, constant=1)
+    return net
+
+
+def _of_relays(params: CoreParams) -> Network:
+    """Return a network whose axons learn, and whose neurons have spikes of many delays."""
+    net = Network(n_axons=4, learn_pre=True, trace_post_bump=1 << 14, trace_post_tau=20.0)
+    pair = net.population(2, threshold=100)  # a row is one block, over before the next is ready
+    for after in (False, True):
+        net.project(
+            net.axons, pair, plastic=True, weights=3, pre_gain=-300, w_min=-100, w_max=100,
+            current_after=after,
+        )  # fmt: skip
+    at_once = net.population(params.n_relays // params.max_delay, threshold=10, bias=11)
+    for delay in range(1, params.max_delay):
+        net.project(at_once, pair, constant=1, delay=delay)
+    return net
+
+
+def _of_few_targets(params: CoreParams) -> Network:
+    """Return a network in which synapses of one block after the other add to the same neuron."""
+    net = Network(n_axons=params.n_axons)
+    target = net.population(_MEMBERS, threshold=1000)
+    weights = np.zeros((net.n_axons, _MEMBERS), np.int64)
+    weights[:, 0] = 5
+    net.project(net.axons, target, weights=weights, sparse=True)
+    return net
 
 
 # --- the link ----------------------------------------------------------------------------------
@@ -355,8 +479,13 @@ def trials(name: str) -> dict[str, Trial]:
     """Return the trials for a bench of the mutants, beside those that it has, by name."""
     if name not in CORES:
         return {each.__name__: each for each in (far, mute, forgotten, slow)}
-    scripts = [filled, wild, late] + [probing] * (CORES[name].probe_ranges > 0)
+    params = CORES[name]
+    scripts = [filled, wild, late]
+    scripts += [probing] * (params.probe_ranges > 0) + [biased] * params.bias_events
+    crowds = [crowded] * params.has_projections
+    ticks = TICKS_LOST if name == _SMALLEST else _TICKS_MUTED
     return {
         **{script.__name__: partial(alike, script=script) for script in scripts},
-        lossy.__name__: lossy,
+        **{each.__name__: each for each in (arriving, *crowds)},
+        lossy.__name__: partial(lossy, ticks=ticks),
     }
