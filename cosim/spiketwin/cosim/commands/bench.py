@@ -80,7 +80,7 @@ _SEED: Final = 0
     "covering",
     is_flag=True,
     help="Instead, see which lines, branches and bits of the gateware the trials of mutants run "
-    "through, by unit. Takes some minutes.",
+    "through, by unit. Takes some ten minutes, and less with several --workers.",
 )
 @options.json_file
 def bench(

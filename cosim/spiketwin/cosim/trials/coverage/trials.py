@@ -31,7 +31,10 @@ from spiketwin.hdl.spec.protocol import (
     BITS_PER_BYTE,
     MAX_CYCLES_PER_BIT,
     MAX_ELEMENT_BYTES,
+    MAX_FETCH_WORDS,
+    MAX_FRAME,
     MAX_SET_TICK,
+    WORD_BYTES,
     WORD_COUNT_BITS,
     Opcode,
     Status,
@@ -82,6 +85,7 @@ _WORD_KIND: Final = 8
 """Beside the kind of a word: its top bit."""
 
 _CYCLES_LOST: Final = TICKS_LOST * 80
+_LOOKS: Final = 16
 _FAR: Final = (0x55555555, 0xAAAAAAAA)
 _ANSWER_SECONDS: Final = 2e-3
 _BYTES_OF_STOP: Final = 10
@@ -434,10 +438,31 @@ def mute(design: Design) -> None:
         core.write_parameters(threshold=np.full(params.n_neurons, high))
         core.run([], 1, tick_period=1)
         core.link.request(Request(Opcode.RUN, arguments(Opcode.RUN, TICKS_LOST)))
-        port.engine.run(_CYCLES_LOST)
-        found = core.read_counters()
+        for _ in range(_LOOKS):
+            port.engine.run(_CYCLES_LOST // _LOOKS)
+            found = core.read_counters()
         if not found["missed_deadlines"] == found["muted_ticks"] == _MOST_COUNT:
             raise Killed(f"counted: {found}")
+        words = _fetched_words(core)
+        if sum(words >> WORD_COUNT_BITS == _WORD_KIND | Word.MUTED) != 1:
+            raise Killed("muted ticks are not told by one word")
+
+
+def _fetched_words(core: Core) -> Elements:
+    """Return all words of a run that is over."""
+    parts: list[bytes] = []
+    size = MAX_FETCH_WORDS * WORD_BYTES
+    while not parts or parts[-1]:
+        fetch = arguments(Opcode.FETCH, MAX_FETCH_WORDS, 0)
+        core.link.run([Request(Opcode.FETCH, fetch, size, WORD_BYTES, on_result=parts.append)])
+    return np.frombuffer(b"".join(parts), np.uint32).astype(np.int64)
+
+
+def overlong(design: Design) -> None:
+    """Send a frame that is too long, and one that is good: only that one is answered."""
+    with closing(DesignSerial(design)) as port:
+        port.engine.write(b"\1" * (2 * MAX_FRAME) + b"\0")
+        _ask(port, Opcode.IDENTIFY)
 
 
 def forgotten(design: Design) -> None:
@@ -478,7 +503,7 @@ def _ask(port: DesignSerial, opcode: Opcode, data: bytes = b"") -> None:
 def trials(name: str) -> dict[str, Trial]:
     """Return the trials for a bench of the mutants, beside those that it has, by name."""
     if name not in CORES:
-        return {each.__name__: each for each in (far, mute, forgotten, slow)}
+        return {each.__name__: each for each in (far, mute, overlong, forgotten, slow)}
     params = CORES[name]
     scripts = [filled, wild, late]
     scripts += [probing] * (params.probe_ranges > 0) + [biased] * params.bias_events
