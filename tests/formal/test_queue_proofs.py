@@ -59,7 +59,9 @@ def bench(unit: Any, depth: int) -> Bench:
     b.check("in_order", implies(in_turn, read.payload == value))
     calm = ~reduce(or_, (b.past(taken | given | restarts, k) for k in range(1, LATENCY + 1)))
     b.check("takes_until_full", implies((held < depth) | (calm & (held < most)), write.ready))
-    waiting = reduce(and_, (b.past((held != 0) & ~given & ~restarts, k) for k in range(1, LATENCY + 1)))
+    waiting = reduce(
+        and_, (b.past((held != 0) & ~given & ~restarts, k) for k in range(1, LATENCY + 1))
+    )
     b.check("shows", implies(waiting, read.valid))
     stalled = b.past(read.valid & ~read.ready & ~restarts)
     still = read.valid & (read.payload == b.past(read.payload))
@@ -80,10 +82,14 @@ BUGS = [
          "entries.read.ready.eq(1)"), Queue),
     (Bug("an entry is lost in the register", "read.valid.eq(entries.read.valid)",
          "read.valid.eq(entries.read.valid & ~read.valid)"), Queue),
-    (Bug("a reset leaves an entry at the output", """m.d.sync += [begin.eq(begin + some), read.valid.eq(some)]
-        return m""", """m.d.sync += [begin.eq(begin + some), shown.eq(some)]
+    (Bug("a reset leaves an entry at the output", """with m.If(read_port.en):
+            some = ~same | (end[-1] != begin[-1])
+            m.d.sync += [begin.eq(begin + some), read.valid.eq(some)]""",
+         """shown = Signal(reset_less=True)
         m.d.comb += read.valid.eq(shown)
-        return m""".replace("shown", "self.shown")), MemoryQueue),
+        with m.If(read_port.en):
+            some = ~same | (end[-1] != begin[-1])
+            m.d.sync += [begin.eq(begin + some), shown.eq(some)]"""), MemoryQueue),
     (Bug("the level counts what is refused", "self.level + (write.valid & write.ready)",
          "self.level + write.valid"), Queue),
 ]  # fmt: skip

@@ -2,16 +2,32 @@
 
 import json
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from spiketwin.cosim.trials.coverage import campaign
+from spiketwin.cosim.device.core import DeviceCore
+from spiketwin.cosim.rtl.build import Design
+from spiketwin.cosim.rtl.core_engine import CoreEngine
+from spiketwin.cosim.trials.coverage import campaign, trials
 from spiketwin.cosim.trials.coverage.campaign import Waiver, waivers
+from spiketwin.cosim.trials.coverage.constants import Constants
 from spiketwin.cosim.trials.coverage.recorded import Point, Recorded, points, units_of
 from spiketwin.cosim.trials.coverage.results import CoverageResult, Missed, Unit
+from spiketwin.cosim.trials.coverage.trials import alike, filled
+from spiketwin.cosim.trials.mutation.trials import Bench, Killed
+from spiketwin.cosim.workers.crew import Alone
+from spiketwin.cosim.workers.hands import Hands
+from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.protocol import WORD_COUNT_BITS, Word
 from spiketwin.host.cli import main
+from spiketwin.host.progress import Stages, Steps
 
 VERILOG = """module \\Top.unit (clk);
   assign a = b ? (* src = "/x/gateware/core/unit.py:3" *) c : d;
@@ -59,9 +75,12 @@ def test_what_is_covered_is_written_when_the_simulation_ends() -> None:
 
 def test_a_waiver_is_for_a_place_in_a_unit() -> None:
     waiver = Waiver("w", "because", r"core/\w+\.py", r"^if \(en\)")
-    assert waiver.covers("core/unit.py", "if (en) begin x = y;")
-    assert not waiver.covers("link/unit.py", "if (en) begin x = y;")
-    assert not waiver.covers("core/unit.py", "else if (en) begin x = y;")
+    assert waiver.covers("core/unit.py", "if (en) begin x = y;", "if")
+    assert not waiver.covers("link/unit.py", "if (en) begin x = y;", "if")
+    assert not waiver.covers("core/unit.py", "else if (en) begin x = y;", "if")
+    of_bits = replace(waiver, text="", what=r"^cycles\[4.\]:")
+    assert of_bits.covers("core/unit.py", "wire cycles;", "cycles[40]:0->1")
+    assert not of_bits.covers("core/unit.py", "wire cycles;", "cycles[4]:0->1")
 
 
 def test_waivers_are_few_and_each_says_why() -> None:
@@ -81,9 +100,19 @@ def test_the_command_shows_units_and_what_was_not_reached(
         Missed("roomy", "core/unit.py", "toggle", "a[3]", "wire a;"),
     )
     found = CoverageResult({"core/unit.py": unit, "core/x.py": unit}, {"w": 2}, missed)
-    monkeypatch.setattr(campaign, "measure", lambda _report: found)
+    processes = []
+
+    def measure(report: Stages, progress: Steps, workers: int) -> CoverageResult:
+        report("running trials")
+        progress(1, 1)
+        processes.append(workers)
+        return found
+
+    monkeypatch.setattr(campaign, "measure", measure)
     file = tmp_path / "coverage.json"
-    done = CliRunner().invoke(main, ["bench", "--coverage", "--json", str(file)])
+    arguments = ["bench", "--coverage", "--workers", "3", "--json", str(file)]
+    done = CliRunner().invoke(main, arguments)
+    assert processes == [3]
     assert done.exit_code == 0, done.output
     assert "if (en) begin" in done.output
     written = json.loads(file.read_text())
@@ -91,3 +120,137 @@ def test_the_command_shows_units_and_what_was_not_reached(
     assert written["total"]["points"] == {"line": 2, "branch": 2, "toggle": 0}
     assert [each["what"] for each in written["list"]] == ["if"]
     assert written["waived"] == {"w": 2}
+
+
+def test_workers_are_for_trials_alone() -> None:
+    done = CliRunner().invoke(main, ["bench", "--workers", "2"])
+    assert done.exit_code == 2
+    assert "--coverage" in done.output
+
+
+def test_results_of_designs_add_up() -> None:
+    one = Unit().counted("line", covered=True)
+    two = Unit().counted("line", covered=False)
+    missed = Missed("roomy", "core/a.py", "line", "block", "x = y;")
+    joined = CoverageResult.joined([
+        CoverageResult({"core/b.py": one}, {"w": 1}, ()),
+        CoverageResult({"core/a.py": two, "core/b.py": two}, {"w": 2, "v": 1}, (missed,)),
+    ])  # fmt: skip
+    assert list(joined.units) == ["core/a.py", "core/b.py"]
+    assert joined.units["core/b.py"] == one.counted("line", covered=False)
+    assert joined.total.points["line"] == 3
+    assert joined.total.covered["line"] == 1
+    assert joined.waived == {"v": 1, "w": 3}
+    assert joined.list == (missed,)
+
+
+# --- constants ---------------------------------------------------------------------------------
+
+FOLDED = """module Top(clk, a, y);
+  input clk; input [1:0] a; output [3:0] y;
+  wire [3:0] wide = {2'b00, a};
+  reg never = 1'b0;
+  reg after = 1'b1;
+  reg held = 1'b0;
+  always @(posedge clk) begin
+    never <= wide[3] & a[0];
+    after <= ~never;
+    held <= a[1];
+  end
+  \\Top.part part(.a(after), .y());
+  assign y = wide ^ {held, 3'b000};
+endmodule
+module \\Top.part (a, y);
+  input a; output y;
+  wire \\x[1] = a;
+  assign y = \\x[1] ;
+endmodule
+"""
+
+
+def test_bits_that_never_change_are_found_across_registers_and_modules() -> None:
+    constants = Constants(FOLDED, "Top")
+    for module, what, expected in (
+        ("Top", "wide[3]:0->1", True),
+        ("Top", "wide[1]:0->1", False),
+        ("Top", "never:1->0", True),
+        ("Top", "after:0->1", True),
+        ("Top", "held:0->1", False),
+        ("Top", "absent:0->1", False),
+        ("Top", "y[2]:0->1", True),
+        ("Top.part", "x__05b1__05d:0->1", True),
+    ):
+        assert (Point("toggle", module, 1, what) in constants) == expected, what
+    assert Point("branch", "Top", 1, "never:1->0") not in constants
+
+
+# --- trials ------------------------------------------------------------------------------------
+
+CORE = Design(params=preset("tiny"), level="core")
+
+
+def differs(core: DeviceCore) -> Iterator[object]:
+    yield 1
+    yield isinstance(core, CoreEngine)
+
+
+@pytest.mark.rtl
+def test_what_a_core_does_has_to_be_what_its_model_does() -> None:
+    alike(CORE, filled)
+    with pytest.raises(Killed, match="step 1 of differs"):
+        alike(CORE, differs)
+
+
+def test_ticks_that_are_neither_reported_nor_muted_are_told() -> None:
+    lost = 1 << 31 | Word.MUTED << WORD_COUNT_BITS | 70_000
+    end = 1 << 31 | Word.END << WORD_COUNT_BITS | 9
+    counters = {"missed_deadlines": 65535, "muted_ticks": 65535}
+    trials.check_lost(np.array([end, lost]), 70_001, counters)
+    with pytest.raises(Killed, match="0 were reported"):
+        trials.check_lost(np.array([lost]), 70_001, counters)
+    for name in counters:
+        with pytest.raises(Killed, match="7 of 70000"):
+            trials.check_lost(np.array([end, lost]), 70_001, counters | {name: 7})
+
+
+# --- all together ------------------------------------------------------------------------------
+
+
+def fills(design: Design) -> None:
+    alike(design, filled)
+
+
+@pytest.fixture
+def one_bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A single bench, tried in this process; the folder for files that are temporary."""
+    monkeypatch.setattr(campaign, "BENCHES", {"paired": Bench(CORE, {"fill": fills}, of_core=True)})
+    monkeypatch.setattr(campaign, "trials", lambda _name: {})
+    monkeypatch.setattr(campaign, "requests", lambda *_, **__: None)
+    monkeypatch.setattr(Hands, "at_work", lambda _hands, work: nullcontext(Alone(work)))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.rtl
+@pytest.mark.bulk
+def test_what_trials_cover_is_counted_and_leaves_no_files(one_bench: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    found = campaign.measure(lambda _stage: None, lambda *step: steps.append(step), 1)
+    assert steps == [(1, 2), (2, 2)]
+    access = found.units["core/access.py"]
+    assert 0 < access.covered["toggle"] < access.points["toggle"]
+    assert all(unit.startswith("core/") for unit in found.units)
+    assert {each.bench for each in found.missed} == {"paired"}
+    assert not list(one_bench.iterdir())
+
+
+def test_an_interrupt_leaves_no_files(one_bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(task: campaign.Task) -> None:
+        Path(task.folder).mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(campaign, "covered", interrupted)
+    monkeypatch.setattr(campaign, "library", lambda _design: None)
+    with pytest.raises(KeyboardInterrupt):
+        campaign.measure(lambda _stage: None, lambda *_: None, 1)
+    assert not list(one_bench.iterdir())

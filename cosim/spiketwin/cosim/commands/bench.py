@@ -56,7 +56,8 @@ _SEED: Final = 0
 @click.option(
     "--workers",
     type=click.IntRange(1, MOST_THREADS),
-    help="With a number of mutants: processes that try them. Default: the processors there are.",
+    help="With a number of mutants, or with --coverage: processes that run trials. Default: the "
+    "processors there are.",
 )
 @spreading.scheduler
 @click.option(
@@ -79,7 +80,7 @@ _SEED: Final = 0
     "covering",
     is_flag=True,
     help="Instead, see which lines, branches and bits of the gateware the trials of mutants run "
-    "through, by unit. Takes some minutes.",
+    "through, by unit. Takes some ten minutes, and less with several --workers.",
 )
 @options.json_file
 def bench(
@@ -101,7 +102,11 @@ def bench(
         raise click.UsageError(
             "--mutants, --peers and --coverage are measurements of their own: call bench for each"
         )
-    for name, value in (("--workers", workers), ("--scheduler", scheduler), ("--since", since)):
+    if workers is not None and not (seeded or covering):
+        raise click.UsageError(
+            "--workers is for --mutants NUMBER and --coverage: leave it out, or add one of them"
+        )
+    for name, value in (("--scheduler", scheduler), ("--since", since)):
         if value is not None and not seeded:
             raise click.UsageError(f"{name} is for --mutants NUMBER: leave it out, or add that")
     console = options.console()
@@ -113,7 +118,7 @@ def bench(
     if seeded == 0:
         measure, table = mutants.measure, _mutants_table
     elif covering:
-        measure, table = coverage.measure, _coverage_table
+        table = _coverage_table
     elif seeded:
         table = _mutation_table
     with progress.shown(console) as display:
@@ -122,6 +127,9 @@ def bench(
             campaign = Campaign(seeded, _SEED, checked_threads(workers), known, scheduler)
             steps = functools.partial(display, "mutants")
             measure = functools.partial(campaign.run, progress=steps)
+        elif covering:
+            count, steps = checked_threads(workers), functools.partial(display, "trials")
+            measure = functools.partial(coverage.measure, progress=steps, workers=count)
         found = measure(display.stage)
     outputs.json(json_file, found)
     console.print(table(found))

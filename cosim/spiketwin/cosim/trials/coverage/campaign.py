@@ -8,23 +8,36 @@ import os
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, TypeVar
 
-from spiketwin.cosim.rtl.build import Design, library
+from spiketwin.cosim.rtl.build import Design, emitted, library
+from spiketwin.cosim.trials.coverage.constants import Constants
 from spiketwin.cosim.trials.coverage.recorded import Point, Recorded, points, units_of
 from spiketwin.cosim.trials.coverage.results import CoverageResult, Missed, Unit
+<<<<<<< HEAD
 from spiketwin.cosim.trials.mutation.observing import Trial
 from spiketwin.cosim.trials.mutation.trials import BENCHES, requests
 from spiketwin.host.progress import Stages
+=======
+from spiketwin.cosim.trials.coverage.trials import trials
+from spiketwin.cosim.trials.mutation.trials import BENCHES, Trial, requests
+from spiketwin.cosim.workers.crew import GivenUp, WorkFailed
+from spiketwin.cosim.workers.hands import Hands
+from spiketwin.hdl.gateware.levels import TOP_OF
+from spiketwin.host.progress import Stages, Steps
 
-_DEVICE: Final = "device"
-_CORE: Final = "core/"
-_MORE_REQUESTS: Final = 1
+_DEAREST_FIRST: Final = ("roomy", "device", "matrix", "paired")
+"""Order in which benches begin, so that no process is left alone with a long one."""
+
+Job = TypeVar("Job")
+Answer = TypeVar("Answer")
+>>>>>>> cov
+
 _VERILOG: Final = "core.v"
 WAIVERS: Final = Path(__file__).with_name("waivers.toml")
 
@@ -41,76 +54,129 @@ class Waiver:
         File of the gateware, below ``gateware/``; a regular expression.
     text:
         A regular expression for the line of the Verilog with the one behind it.
+    what:
+        A regular expression for the branch, or the bit with its change.
     """
 
     name: str
     reason: str
     unit: str
-    text: str
+    text: str = ""
+    what: str = ""
 
-    def covers(self, unit: str, text: str) -> bool:
+    def covers(self, unit: str, text: str, what: str) -> bool:
         """Return whether it is for a point of this unit."""
-        return bool(re.fullmatch(self.unit, unit) and re.search(self.text, text))
+        is_there = re.fullmatch(self.unit, unit) and re.search(self.text, text)
+        return bool(is_there and re.search(self.what, what))
 
 
-def waivers() -> list[Waiver]:
+@cache
+def waivers() -> tuple[Waiver, ...]:
     """Return all waivers."""
     held = tomllib.loads(WAIVERS.read_text("utf-8"))
-    return [Waiver(name=name, **fields) for name, fields in held.items()]
+    return tuple(Waiver(name=name, **fields) for name, fields in held.items())
 
 
-def measure(report: Stages) -> CoverageResult:
+@dataclass(frozen=True)
+class Task:
+    """A trial of a bench, and the folder for what it covers."""
+
+    bench: str
+    trial: str
+    folder: str
+
+
+def measure(report: Stages, progress: Steps, workers: int) -> CoverageResult:
     """Run all trials, and return what they cover.
 
     Parameters
     ----------
     report:
-        Called with one line before each design.
+        Called with one line before each part of the work.
+    progress:
+        Called with the number of trials that were run, and of all.
+    workers:
+        Number of processes.
 
     Raises
     ------
     TargetError
         A design cannot be built.
+    WorkFailed
+        A trial fails.
     """
-    units: dict[str, Unit] = {}
-    missed: list[Missed] = []
-    waived: Counter[str] = Counter()
-    for name, bench in BENCHES.items():
-        report(f"covering {name}")
-        design = replace(bench.design, instrument=Recorded())
-        verilog = library(design).with_name(_VERILOG).read_text("utf-8")
-        found = _covered(design, _trials(name), verilog)
-        for unit, point, count, text in _placed(found, verilog):
-            if unit.startswith(_CORE) == (name == _DEVICE):
-                continue  # another design is for it
-            waiver = next((w for w in waivers() if not count and w.covers(unit, text)), None)
-            if waiver is not None:
-                waived[waiver.name] += 1
-                continue
-            units[unit] = units.get(unit, Unit()).counted(point.kind, bool(count))
-            if not count:
-                missed.append(Missed(name, unit, point.kind, point.what, text))
-    return CoverageResult(dict(sorted(units.items())), dict(waived), tuple(missed))
+    for name in BENCHES:
+        report(f"building {name}")
+        library(_design(name))
+    # Here, and not where the trials run: these processes are ended where an interrupt finds them.
+    with TemporaryDirectory() as folder:
+        tasks = [
+            Task(name, trial, str(Path(folder, name, str(number))))
+            for name in sorted(BENCHES, key=_DEAREST_FIRST.index)
+            for number, trial in enumerate(_trials(name))
+        ]
+        report(f"running trials, processes: {workers}")
+        for done, _ in enumerate(_done(covered, tasks, workers), 1):
+            progress(done, len(tasks))
+        report("counting what was covered")
+        places = [(name, str(Path(folder, name))) for name in BENCHES]
+        return CoverageResult.joined(_done(counted, places, workers))
+
+
+def _done(work: Callable[[Job], Answer], jobs: Sequence[Job], workers: int) -> Iterator[Answer]:
+    """Yield the answers of a work, in any order; raise `WorkFailed` for one without an answer."""
+    with Hands(workers).at_work(work) as crew:
+        for place, answer in crew.run(jobs):
+            if isinstance(answer, GivenUp):
+                raise WorkFailed(f"{jobs[place]} {answer}")
+            yield answer
+
+
+def _design(name: str) -> Design:
+    return replace(BENCHES[name].design, instrument=Recorded())
 
 
 def _trials(name: str) -> dict[str, Trial]:
-    """Return the trials of a bench, and more requests."""
-    more: dict[str, Trial] = {
-        f"requests, seed {seed}": partial(requests, seed=seed)
-        for seed in range(3, 3 + _MORE_REQUESTS)
-    }
-    return {**BENCHES[name].trials, **more}
+    """Return the trials of a bench of the mutants, and more."""
+    return {**BENCHES[name].trials, "requests 3": partial(requests, seed=3), **trials(name)}
 
 
-def _covered(design: Design, trials: dict[str, Trial], verilog: str) -> Counter[Point]:
-    with TemporaryDirectory() as folder:
-        record = ctypes.CDLL(str(library(design))).spiketwin_record
-        record(os.fsencode(folder))
-        for trial in trials.values():
-            trial(design)
-        gc.collect()  # a simulation writes what it covered when it ends
-        record(b"")
-        return points(sorted(Path(folder).iterdir()), verilog)
+def covered(task: Task) -> None:
+    """Run a trial, and have what it covers written to its folder."""
+    design = _design(task.bench)
+    Path(task.folder).mkdir(parents=True)
+    record = ctypes.CDLL(str(library(design))).spiketwin_record
+    record(os.fsencode(task.folder))
+    _trials(task.bench)[task.trial](design)
+    gc.collect()  # a simulation writes what it covered when it ends
+    record(b"")
+
+
+def counted(place: tuple[str, str]) -> CoverageResult:
+    """Return what the trials of a bench cover, from the folder with the folders of the trials."""
+    name, folder = place
+    design = _design(name)
+    verilog = library(design).with_name(_VERILOG).read_text("utf-8")
+    constants = Constants(emitted(design), TOP_OF[design.level])
+    files = sorted(Path(folder).rglob("*.dat"))
+    found = points(files, verilog)
+    units: dict[str, Unit] = {}
+    missed: list[Missed] = []
+    waived: Counter[str] = Counter()
+    for unit, point, count, text in _placed(found, verilog):
+        # What Yosys takes for constant may change if it begins undefined: then it counts.
+        if not BENCHES[name].is_for(unit) or (not count and point in constants):
+            continue
+        waiver = next(
+            (w for w in waivers() if not count and w.covers(unit, text, point.what)), None
+        )
+        if waiver is not None:
+            waived[waiver.name] += 1
+            continue
+        units[unit] = units.get(unit, Unit()).counted(point.kind, bool(count))
+        if not count:
+            missed.append(Missed(name, unit, point.kind, point.what, text))
+    return CoverageResult(units, dict(waived), tuple(missed))
 
 
 def _placed(found: Counter[Point], verilog: str) -> Iterator[tuple[str, Point, int, str]]:

@@ -16,7 +16,9 @@ _RECORDER: Final = Path(__file__).with_name("recorder.cpp")
 _HEAD: Final = 'import "DPI-C" function void spiketwin_covered();\n'
 _END: Final = "  final spiketwin_covered();\n"
 _POINT: Final = re.compile(r"^C '(.*)' (\d+)$", re.MULTILINE)
-_DUMMY: Final = "dump_module"
+_NO_POINTS: Final = ("dump_module", "spiketwin_covered")
+"""What Yosys writes only so that a block is evaluated, and what this module adds itself."""
+
 _MODULE: Final = re.compile(r"module \\?(\S+) ?\(")
 _SOURCE: Final = re.compile(r"/gateware/(\w[\w/]*\.py):\d+")
 
@@ -67,7 +69,7 @@ class Point:
 def points(files: Iterable[Path], verilog: str) -> Counter[Point]:
     """Return all points of a design with the number of times that each was reached.
 
-    Branches that Yosys writes only so that a block is evaluated are left out.
+    What is there only for Yosys or for the recording is left out.
 
     Parameters
     ----------
@@ -76,15 +78,18 @@ def points(files: Iterable[Path], verilog: str) -> Counter[Point]:
     verilog:
         The Verilog that was built.
     """
-    lines = verilog.splitlines()
-    found: Counter[Point] = Counter()
+    counts: Counter[str] = Counter()
     for file in files:
         for text, count in _POINT.findall(file.read_text("utf-8")):
-            fields = dict(part.split("\x02", 1) for part in text.split("\x01") if part)
-            kind, _, module = fields["page"].partition("/")
-            kind, number = kind.removeprefix("v_"), int(fields["l"])
-            if kind in KINDS and _DUMMY not in lines[number - 1]:
-                found[Point(kind, module, number, fields["o"])] += int(count)
+            counts[text] += int(count)
+    lines = verilog.splitlines()
+    found: Counter[Point] = Counter()
+    for text, number in counts.items():
+        fields = dict(part.split("\x02", 1) for part in text.split("\x01") if part)
+        kind, _, module = fields["page"].partition("/")
+        kind, line = kind.removeprefix("v_"), int(fields["l"])
+        if kind in KINDS and not any(word in lines[line - 1] for word in _NO_POINTS):
+            found[Point(kind, module, line, fields["o"])] += number
     return found
 
 

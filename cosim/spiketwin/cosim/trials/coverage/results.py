@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Self
 
 from spiketwin.cosim.trials.coverage.recorded import KINDS
 from spiketwin.hdl.spec.results import Result
@@ -28,6 +32,13 @@ class Unit(Result):
             self,
             covered=self.covered | {kind: self.covered[kind] + covered},
             points=self.points | {kind: self.points[kind] + 1},
+        )
+
+    def plus(self, other: Unit) -> Unit:
+        """Return it with all points of another one."""
+        return Unit(
+            {kind: self.covered[kind] + other.covered[kind] for kind in KINDS},
+            {kind: self.points[kind] + other.points[kind] for kind in KINDS},
         )
 
 
@@ -72,13 +83,24 @@ class CoverageResult(Result):
     waived: dict[str, int]
     missed: tuple[Missed, ...]
 
+    @classmethod
+    def joined(cls, parts: Iterable[CoverageResult]) -> Self:
+        """Return the result of several designs together."""
+        units: dict[str, Unit] = {}
+        waived: Counter[str] = Counter()
+        missed: list[Missed] = []
+        for part in parts:
+            for name, unit in part.units.items():
+                units[name] = units.get(name, Unit()).plus(unit)
+            waived.update(part.waived)
+            missed += part.missed
+        missed.sort(key=lambda each: (each.unit, each.bench))
+        return cls(dict(sorted(units.items())), dict(sorted(waived.items())), tuple(missed))
+
     @property
     def total(self) -> Unit:
         """The coverage of all units together."""
-        return Unit(
-            {kind: sum(unit.covered[kind] for unit in self.units.values()) for kind in KINDS},
-            {kind: sum(unit.points[kind] for unit in self.units.values()) for kind in KINDS},
-        )
+        return reduce(Unit.plus, self.units.values(), Unit())
 
     @property
     def list(self) -> tuple[Missed, ...]:
