@@ -1,6 +1,6 @@
-"""A queue gives out every entry once, in order, stays still while nobody takes one, and forgets all.
+"""A queue gives out every entry once, in order, and stays still while nobody takes one.
 
-It forgets in the cycle in which its clock domain is reset, as the queues of events and words are.
+It forgets all when its clock domain is reset, as those of the queues of events and words are.
 """
 
 from functools import reduce

@@ -21,7 +21,8 @@ from spiketwin.cosim.trials.coverage.constants import Constants
 from spiketwin.cosim.trials.coverage.recorded import Point, Recorded, points, units_of
 from spiketwin.cosim.trials.coverage.results import CoverageResult, Missed, Unit
 from spiketwin.cosim.trials.coverage.trials import alike, filled
-from spiketwin.cosim.trials.mutation.trials import Bench, Killed
+from spiketwin.cosim.trials.mutation.observing import Killed
+from spiketwin.cosim.trials.mutation.trials import Bench
 from spiketwin.cosim.workers.crew import Alone
 from spiketwin.cosim.workers.hands import Hands
 from spiketwin.hdl.spec.params import preset

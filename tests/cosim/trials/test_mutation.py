@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from spiketwin.cosim.rtl.build import Design, emitted, library
+from spiketwin.cosim.testbenches.requests import unframed
 from spiketwin.cosim.trials.mutation import campaign, trials, worker
 from spiketwin.cosim.trials.mutation.campaign import Campaign, MutantLost, NotRight, gateware
 from spiketwin.cosim.trials.mutation.observing import Killed, Trial
@@ -21,6 +22,7 @@ from spiketwin.cosim.trials.mutation.results import Fate, MutationResult
 from spiketwin.cosim.trials.mutation.sites import Mutation, Site, drawn, sites
 from spiketwin.cosim.trials.mutation.trials import Bench, requests, told_by
 from spiketwin.hdl.spec.params import preset
+from spiketwin.hdl.spec.protocol import Status
 from spiketwin.host.cli import main
 from spiketwin.host.errors import InvalidInput
 
@@ -140,6 +142,15 @@ def test_requests_tell_a_mutant_of_access_and_nothing_without_one() -> None:
                 told[number] = told_by(REQUESTS, design)
     assert any(told.values())
     assert told_by(REQUESTS, design) is None
+
+
+@pytest.mark.parametrize("core", trials.BENCHES)
+def test_most_requests_to_a_busy_core_are_carried_out(core: str) -> None:
+    """Or they would tell no more than that a device refuses them."""
+    _, lines = trials.busy_transcript(core, 1)
+    answers = [unframed(frame)[3] for _, answer, _ in lines for frame in answer.split(b"\0")[:-1]]
+    assert len(answers) > 200
+    assert answers.count(Status.OK) > 0.6 * len(answers)
 
 
 def test_the_first_trial_that_fails_is_named() -> None:

@@ -55,13 +55,15 @@ class Requests:
         Sizes of the core that receives the requests.
     rng:
         Source of all random choices.
+    session:
+        The session that another host has left open; 0 after power-up.
     """
 
-    def __init__(self, params: CoreParams, rng: random.Random) -> None:
+    def __init__(self, params: CoreParams, rng: random.Random, session: int = 0) -> None:
         self._formats = space_formats(params)
         self._params = params
         self._rng = rng
-        self._session = 0
+        self._session = session
         self._seq = 0
         self._tick = 0
 

@@ -19,13 +19,9 @@ from spiketwin.cosim.rtl.build import Design, emitted, library
 from spiketwin.cosim.trials.coverage.constants import Constants
 from spiketwin.cosim.trials.coverage.recorded import Point, Recorded, points, units_of
 from spiketwin.cosim.trials.coverage.results import CoverageResult, Missed, Unit
-<<<<<<< HEAD
+from spiketwin.cosim.trials.coverage.trials import trials
 from spiketwin.cosim.trials.mutation.observing import Trial
 from spiketwin.cosim.trials.mutation.trials import BENCHES, requests
-from spiketwin.host.progress import Stages
-=======
-from spiketwin.cosim.trials.coverage.trials import trials
-from spiketwin.cosim.trials.mutation.trials import BENCHES, Trial, requests
 from spiketwin.cosim.workers.crew import GivenUp, WorkFailed
 from spiketwin.cosim.workers.hands import Hands
 from spiketwin.hdl.gateware.levels import TOP_OF
@@ -36,7 +32,6 @@ _DEAREST_FIRST: Final = ("roomy", "device", "matrix", "paired")
 
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
->>>>>>> cov
 
 _VERILOG: Final = "core.v"
 WAIVERS: Final = Path(__file__).with_name("waivers.toml")

@@ -22,7 +22,7 @@ from spiketwin.cosim.rtl.build import Design
 from spiketwin.cosim.rtl.core_engine import CoreEngine
 from spiketwin.cosim.serial.protocol_rtl import DesignSerial
 from spiketwin.cosim.testbenches.requests import framed, unframed
-from spiketwin.cosim.trials.mutation.trials import Killed, Trial
+from spiketwin.cosim.trials.mutation.observing import Killed, Trial
 from spiketwin.cosim.trials.verify.samples import CORES, Sample, apart
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.probes import MOST_NIBBLES, probed, words_of

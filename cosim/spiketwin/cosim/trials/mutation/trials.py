@@ -290,16 +290,17 @@ def periods(design: Design, core: str) -> None:
 
 
 @cache
-def _busy_transcript(core: str, seed: int) -> tuple[Sample, tuple[_Line, ...]]:
+def busy_transcript(core: str, seed: int) -> tuple[Sample, tuple[_Line, ...]]:
     """Return a sample, and random requests while its network runs, with the answers of the model.
 
     Words of many ticks may wait for the host, and a reset may find them in the queue.
     """
     rng = random.Random(seed)
     sample = _sample(core, 0) if core in CORES else _of_device()
-    requests, lines = Requests(sample.params, rng), []
+    lines: list[_Line] = []
     with closing(open_target(Target(MODEL, params=sample.params))) as port, unwarned():
         Core(Link(port)).program(sample.net)
+        requests = Requests(sample.params, rng, session=1)  # that of the host which programmed it
         for number in range(_REQUESTS):
             body = requests.good(runs=True) if number else requests.open()
             while body[2] not in (*_OF_RUNS, Opcode.READ, Opcode.OPEN) and rng.random() < _RARELY:
@@ -319,7 +320,7 @@ def _busy_transcript(core: str, seed: int) -> tuple[Sample, tuple[_Line, ...]]:
 
 def busy(design: Design, core: str, seed: int) -> None:
     """Send requests while a lively network runs; what it reports is fetched late or never."""
-    sample, lines = _busy_transcript(core, seed)
+    sample, lines = busy_transcript(core, seed)
     with closing(DesignSerial(design)) as port, unwarned():
         Core(Link(port)).program(sample.net)
         _replay(port, lines)
