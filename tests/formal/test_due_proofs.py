@@ -36,6 +36,8 @@ def bench(size: str, unit: Any = DueBlocks) -> Bench:
 BUGS = [
     Bug("a start goes on with the group of before", "self.issue.eq(1), self.group.eq(0)",
         "self.issue.eq(1)"),
+    Bug("a start that comes while blocks are named goes on with them", "with m.Elif(self.issue):",
+        "with m.If(self.issue):"),
     Bug("a start goes on with the second current", "m.d.sync += self.inhibitory.eq(0)", "pass"),
     Bug("there is no second current", "self.issue.eq(~self.inhibitory)", "self.issue.eq(0)"),
     Bug("the last group is left out", "self.params.row_groups - 1\n        with",
