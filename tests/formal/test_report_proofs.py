@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In
 from support.benches import Bench, implies
 from support.provers import Refuted, prove_by_induction
 from support.rungs import bulk_but
 from support.seeded import Bug, named, replaced
 
 from spiketwin.hdl.gateware.core.reports import Reports
+from spiketwin.hdl.gateware.core.streams import Queue
 from spiketwin.hdl.spec import schedule
 from spiketwin.hdl.spec.params import DIGEST_WORDS, CoreParams, preset
 from spiketwin.hdl.spec.protocol import (
@@ -29,26 +29,14 @@ IDLE, ROWS, UPDATE = range(3)
 """Parts of a tick, as far as they tell what may be reported."""
 
 
-class AnyQueue(wiring.Component):  # type: ignore[type-arg]
+class AnyQueue(Queue):
     """Stands in for a `Queue`, of which only the level counts; that it keeps its entries is proved.
 
     It takes an entry while it has fewer than `depth`, and two more, which have left its memory when
     it is nearly full.
     """
 
-    write: stream.Interface
-    read: stream.Interface
     level: Signal
-
-    def __init__(self, width: int, depth: int) -> None:
-        self.depth = depth
-        super().__init__(
-            {
-                "write": In(stream.Signature(width)),
-                "read": Out(stream.Signature(width)),
-                "level": Out(range(depth + 3)),
-            }
-        )
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spiketwin.cosim.compare.case import Case
 from spiketwin.hdl.spec.params import CoreParams
-from spiketwin.hdl.spec.projections import ProjectionKind, whole
+from spiketwin.hdl.spec.projections import ProjectionKind
 from spiketwin.hdl.spec.registers import Space
 from spiketwin.hdl.spec.results import Result
 from spiketwin.host import Run
@@ -139,16 +139,15 @@ def _parts(placed: Layout, flags: NDArray[np.bool_]) -> Iterator[_Part]:
 
 
 def _of_block(p: CoreParams, block: Block, flags: NDArray[np.bool_]) -> _Part:
-    entry = block.entry or whole(p)
+    # Every block of a table has an entry, and the arithmetic of its method is that of arrays, too.
+    entry: Any = block.entry
     sources = range(entry.source * p.lanes, (entry.source + entry.sources) * p.lanes)
     neurons = range(entry.target * p.lanes, (entry.target + entry.targets) * p.lanes)
     row, plastic = np.full(len(sources), len(neurons)), np.zeros((0, 0), bool)
     if block.rows is not None:
         row = block.rows.blocks * p.lanes
     elif entry.kind == ProjectionKind.DENSE and flags.size:
-        # The arithmetic of its method is that of arrays, too.
-        place: Any = entry.place
-        plastic = flags[place(np.array(sources)[:, None], np.array(neurons)[None], p.lanes)]
+        plastic = flags[entry.place(np.array(sources)[:, None], np.array(neurons)[None], p.lanes)]
     return _Part(
         sources, neurons, row, plastic, block.is_constant, bool(plastic.size) and block.learns
     )
