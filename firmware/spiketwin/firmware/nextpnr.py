@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
+from spiketwin.firmware.calls import Call
 from spiketwin.firmware.fpga import Device, Package
 from spiketwin.firmware.use import Use
-from spiketwin.firmware.wasm import Call
 from spiketwin.hdl.builds import BuildError
 
 LOG: Final = "routing.log"

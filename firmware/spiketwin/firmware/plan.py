@@ -13,12 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from spiketwin.firmware import yosys
+from spiketwin.firmware.calls import Call
 from spiketwin.firmware.clocks import Pll
 from spiketwin.firmware.nextpnr import Nextpnr
 from spiketwin.firmware.platforms import TOP, wiring
-from spiketwin.firmware.synthesis import synthesis, synthesis_version
+from spiketwin.firmware.synthesis import synthesis
 from spiketwin.firmware.target import ResolvedBoard
-from spiketwin.firmware.wasm import Call
 from spiketwin.hdl import builds
 from spiketwin.hdl.spec.params import CoreParams
 from spiketwin.hdl.spec.protocol import BUILD_BYTES, DEFAULT_BAUD
@@ -144,7 +145,7 @@ def plan(
         mapping = synthesis(family, ESTIMATED, "PinsTop", [f"tee -q -o {CELLS} stat -json"])
     key = [
         asdict(params), repr(pll), seed, max_baud, board.name, wiring(board), family.written,
-        repr(mapping), repr(implementation), synthesis_version(),
+        repr(mapping), repr(implementation), yosys.version(),
         *(f"{name} {version(name)}" for name in (*_DISTRIBUTIONS, *family.distributions)),
         builds.fingerprint(_sources()),
     ]  # fmt: skip

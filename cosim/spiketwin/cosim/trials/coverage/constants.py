@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from spiketwin.cosim.trials.coverage.recorded import Point
-from spiketwin.firmware.synthesis import yosys
+from spiketwin.firmware import yosys
 
 _FOLDING: Final = ("opt_expr", "opt_clean", "opt_dff") * 3
 """Once more for each register behind another one that is constant."""
@@ -57,7 +57,7 @@ class Constants:
             folder = Path(name)
             (folder / "design.v").write_text(verilog, "utf-8")
             script = [command.format(top=top) for command in _SCRIPT]
-            yosys("looking for constants", script, _LOG).run(folder)
+            yosys.call("looking for constants", script, _LOG).run(folder)
             written = json.loads((folder / "design.json").read_text("utf-8"))
         nets: dict[str, dict[str, Any]] = written["modules"][top]["netnames"]
         self._bits = {name: net["bits"] for name, net in nets.items()}

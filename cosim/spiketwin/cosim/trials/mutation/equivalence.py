@@ -25,7 +25,7 @@ from typing import Any, Final, NamedTuple
 import bitwuzla
 
 from spiketwin.cosim.trials.mutation.sites import Site, sites
-from spiketwin.firmware.synthesis import yosys
+from spiketwin.firmware import yosys
 
 
 class Kin(Enum):
@@ -107,7 +107,7 @@ def _read(module: str) -> str:
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "module.v").write_text(module, "utf-8")
-        yosys("reading a mutant", _SCRIPT, _LOG).run(folder)
+        yosys.call("reading a mutant", _SCRIPT, _LOG).run(folder)
         return (folder / "module.smt2").read_text("utf-8")
 
 

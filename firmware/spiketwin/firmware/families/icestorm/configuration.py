@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from spiketwin.firmware.calls import Call
 from spiketwin.firmware.families.icestorm.database import Place
-from spiketwin.firmware.wasm import Call
 from spiketwin.hdl.builds import BuildError
 from spiketwin.hdl.spec.errors import TargetError
 

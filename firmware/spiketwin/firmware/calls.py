@@ -1,4 +1,4 @@
-"""Calls of tools that come as WebAssembly in Python packages (YoWASP)."""
+"""Calls of tools that come in Python packages, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Call:
     what:
         Description of the call for error messages.
     function:
-        ``package.function`` that runs the tool on a list of arguments and returns its status.
+        ``module.function`` that runs the tool on a list of arguments and returns its status.
     arguments:
         The arguments of the tool.
     log:
@@ -33,16 +33,16 @@ class Call:
     @property
     def command(self) -> list[str]:
         """The program and its arguments, for a process of its own."""
-        package, name = self.function.split(".")
+        module, _, name = self.function.rpartition(".")
         # Scripts of the packages may be in a folder that is not on the path; modules are found.
-        program = f"import sys; from {package} import {name}; sys.exit({name}(sys.argv[1:]))"
+        program = f"import sys; from {module} import {name}; sys.exit({name}(sys.argv[1:]))"
         return [sys.executable, "-c", program, *self.arguments]
 
     def run(self, folder: Path) -> None:
         """Run the tool in a folder, in a process of its own that ends with this call.
 
-        The first run of a tool on a machine compiles it from WebAssembly, which takes minutes;
-        later ones take it from the user's cache.
+        A tool that comes as WebAssembly is compiled in its first run on a machine, which takes a
+        minute or two; later ones take it from the user's cache.
 
         Raises
         ------
