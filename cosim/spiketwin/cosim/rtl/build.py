@@ -38,13 +38,13 @@ _LOG: Final = "build.log"
 _BUILDING: Final = "building the RTL"
 
 _FLAGS: Final = (
-    "--cc", "--prefix", compiling.PREFIX, "-O3", "--x-assign", "fast", "--x-initial", "fast",
+    "--cc", "--prefix", compiling.PREFIX, "-O3", "--x-assign", "fast",
+    # What the design leaves open at power-up: zeros, or anything, as the harness is told.
+    "--x-initial", "unique",
     "-Wno-WIDTH", "-Wno-CASEINCOMPLETE",
     # Smaller functions compile faster, and their files can be spread over several compilers.
     "--output-split", "5000", "--output-split-cfuncs", "2000",
 )  # fmt: skip
-_POWER_UP: Final = ("--x-initial", "unique", "-DSPIKETWIN_POWER_UP")
-"""Verilator's options for memories that hold anything at power-up; they override earlier ones."""
 _OPTIMISATION: Final = "-O2"
 _MOST_SEED: Final = (1 << 31) - 1
 
@@ -134,8 +134,7 @@ class Design:
         """Return the cache key of the library: a hash of design, sources, flags and tools."""
         tools = [toolchain.versions()]
         shape = asdict(self)
-        # One library serves all seeds.
-        shape["power_up"] = self.power_up is not None
+        del shape["power_up"]  # one library serves all seeds, and none
         shape["instrument"] = None if self.instrument is None else self.instrument.key()
         if shape.pop("gateware") is None:
             gateware = builds.gateware_sources()
@@ -151,7 +150,7 @@ class Design:
         if self.family is not None:
             tools.append(mapping.version(self.family))
             sources += mapping.sources(self.family)
-        key = [shape, _FLAGS, _POWER_UP, _OPTIMISATION, tools, builds.fingerprint(sources)]
+        key = [shape, _FLAGS, _OPTIMISATION, tools, builds.fingerprint(sources)]
         return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:BUILD_BYTES]
 
 
@@ -223,10 +222,9 @@ def _build(design: Design, digest: str, folder: Path, environment: dict[str, str
     log, objects = folder / _LOG, folder / "objects"
     sources = _emit(design, digest, folder, environment)
     waves = ["--trace"] if design.waves else []
-    power_up = () if design.power_up is None else _POWER_UP
     added = design.instrument
     command = [
-        "verilator", *_FLAGS, *power_up, *waves, *(added.options if added else ()),
+        "verilator", *_FLAGS, *waves, *(added.options if added else ()),
         "--top-module", TOP_OF[design.level],
         "-Mdir", str(objects), *sources,
     ]  # fmt: skip
@@ -265,7 +263,7 @@ def _emit(design: Design, digest: str, folder: Path, environment: dict[str, str]
     language, name = ("verilog", "core.v") if design.family is None else ("rtlil", "core.il")
     if design.family is None:
         arguments["reset"] = False  # not needed: every register has an initial value
-        arguments["zeros"] = design.power_up is None
+        arguments["zeros"] = False  # the harness sets them
         arguments["sources"] = design.instrument is not None
     with (folder / name).open("wb") as text:
         if design.gateware is not None:

@@ -23,7 +23,7 @@ namespace {
 class Core {
 public:
     // The values of the ports SPIKETWIN_STATUS are written to `status`, in order, after every call.
-    // `seed` is that of what memories hold at power-up, if the model leaves it open.
+    // `seed` is that of what memories hold at power-up, where the design leaves it open; 0 for zeros.
     Core(uint64_t* status, int seed)
         : top_(std::make_unique<Vcore>(prepared(context_, seed))), status_(status) {
         rest();
@@ -147,7 +147,7 @@ public:
     uint64_t cycles() const { return cycles_; }
 
 private:
-    static constexpr int kRandom = 2;
+    static constexpr int kZeros = 0, kRandom = 2;
     static constexpr unsigned kEventWords = 3;
     static constexpr unsigned kSlackBits = 40;
     static constexpr uint64_t kMostLate = uint64_t{1} << (kSlackBits - 1);
@@ -162,7 +162,7 @@ private:
 
     // The seed must be known before the model is made.
     static VerilatedContext* prepared(VerilatedContext& context, int seed) {
-        context.randReset(kRandom);
+        context.randReset(seed ? kRandom : kZeros);
         context.randSeed(seed);
         return &context;
     }

@@ -152,7 +152,7 @@ public:
 
 class Device {
 public:
-    // `seed` is that of what memories hold at power-up, if the model leaves it open.
+    // `seed` is that of what memories hold at power-up, where the design leaves it open; 0 for zeros.
     Device(unsigned cycles_per_bit, int seed)
         : top_(std::make_unique<Vcore>(prepared(context_, seed))), wires_(cycles_per_bit) {
         // Both ends of the link are at rest while the core is in reset, if it has one.
@@ -224,14 +224,14 @@ public:
     ByteQueue output;
 
 private:
-    static constexpr int kRandom = 2;
+    static constexpr int kZeros = 0, kRandom = 2;
 #ifdef SPIKETWIN_RESET
     static constexpr unsigned kResetCycles = 4;
 #endif
 
     // Tracing must be enabled, and the seed be known, before the model is made.
     static VerilatedContext* prepared(VerilatedContext& context, int seed) {
-        context.randReset(kRandom);
+        context.randReset(seed ? kRandom : kZeros);
         context.randSeed(seed);
 #if VM_TRACE
         context.traceEverOn(true);

@@ -9,7 +9,7 @@
 // other port. Here such a read gives the complement of the stored word, so that a design which does
 // use one differs from its RTL.
 //
-// With SPIKETWIN_POWER_UP, memories without contents in the bitstream hold anything at power-up.
+// Memories without contents in the bitstream hold at power-up what the simulator gives them.
 
 // One port of the block RAM, which is stored in words of 36 bits: a narrower port reaches a part
 // of a word. Widths from 9 on have a ninth bit a byte, which narrower ones do not reach.
@@ -202,10 +202,7 @@ module DP16KD #(
     };
     integer i;
     initial
-`ifdef SPIKETWIN_POWER_UP
-        if (INIT != 0) // a simulator leaves the others as it likes
-`endif
-        for (i = 0; i < 512; i = i + 1)
+        if (INIT != 0) for (i = 0; i < 512; i = i + 1)
             mem[i] = {INIT[(2 * i + 1) * 20 +: 18], INIT[2 * i * 20 +: 18]};
 endmodule
 

@@ -4,7 +4,7 @@
 // UltraPlus SPRAM Usage Guide" (FPGA-TN-02022). They differ from Yosys' models in outputs that the
 // chip does not define.
 //
-// With SPIKETWIN_POWER_UP, memories without contents in the bitstream hold anything at power-up.
+// Memories without contents in the bitstream hold at power-up what the simulator gives them.
 
 // A block RAM of 4 Kbit with a write port and a read port: 256 × 16, 512 × 8, 1024 × 4 or 2048 × 2
 // bits.
@@ -73,10 +73,7 @@ module SB_RAM40_4K #(
     };
     integer word_index;
     initial
-`ifdef SPIKETWIN_POWER_UP
-        if (INIT != 0) // a simulator leaves the others as it likes
-`endif
-        for (word_index = 0; word_index < 256; word_index = word_index + 1)
+        if (INIT != 0) for (word_index = 0; word_index < 256; word_index = word_index + 1)
             mem[word_index] = INIT[16 * word_index +: 16];
 endmodule
 
@@ -101,9 +98,7 @@ module SB_SPRAM256KA (
         end
     end
 
-`ifndef SPIKETWIN_POWER_UP
     integer i;
     initial
-        for (i = 0; i < 16384; i = i + 1) mem[i] = 16'(40503 * (i + 1));
-`endif
+        for (i = 0; i < 16384; i = i + 1) mem[i] = mem[i] ^ 16'(40503 * (i + 1));
 endmodule

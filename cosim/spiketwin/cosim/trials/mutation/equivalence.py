@@ -51,8 +51,6 @@ _MODULE_TEXT: Final = re.compile(
     r"^module \\?(?P<name>\S+) ?\(.*?^endmodule\n", re.MULTILINE | re.DOTALL
 )
 _PORT: Final = re.compile(r"^  (?:input|output) .*\n", re.MULTILINE)
-_ZEROS: Final = re.compile(r"^  initial begin : _zeros_\d+\n.*?^  end\n", re.MULTILINE | re.DOTALL)
-"""What memories hold at power-up, which is the same in both whatever it is."""
 
 _SCRIPT: Final = (
     "read_verilog -sv module.v",
@@ -119,7 +117,7 @@ def _family(verilog: str, site: Site, kin: Kin) -> str | None:
     lines = verilog.splitlines(keepends=True)
     lines[site.place] = site.instead.replace("$NUMBER", _ALIVE)
     before = len("".join(lines[: site.place]))
-    found = list(_MODULE_TEXT.finditer(_ZEROS.sub(_blank, "".join(lines))))
+    found = list(_MODULE_TEXT.finditer("".join(lines)))
     modules = {module["name"]: module[0] for module in found}
     changed = next(module["name"] for module in found if before < module.end())
     eldest = changed.rpartition(".")[0] if kin is Kin.PARENT else changed
@@ -154,11 +152,6 @@ def _box(module: str) -> str:
 def _alive(module: str) -> str:
     """Return a module that is told by an input whether the change is alive."""
     return _MODULE.sub(rf"module \1 (\2, {_ALIVE});\n  input {_ALIVE};\n", module, count=1)
-
-
-def _blank(found: re.Match[str]) -> str:
-    """Return as many characters without any meaning."""
-    return " " * (len(found[0]) - 1) + "\n"
 
 
 def _is_decided(smt: str, cycles: int) -> bool:
