@@ -562,27 +562,29 @@ def let_wait(o: Owed, source: int) -> None:
 
 @compiled
 def deliver_waiting(arrived: Wide, weight: Weights, waiting: Int32) -> None:
-    """Add the rows of sources to what has arrived, four at a time: the processor fetches all."""
-    fours = waiting.size // 4 * 4
-    for k in range(0, fours, 4):
-        deliver_four(
+    """Add the rows of sources to what has arrived, eight at a time: the processor fetches all."""
+    eights = waiting.size // 8 * 8
+    for k in range(0, eights, 8):
+        deliver_eight(
             arrived, weight[waiting[k]], weight[waiting[k + 1]], weight[waiting[k + 2]],
-            weight[waiting[k + 3]],
+            weight[waiting[k + 3]], weight[waiting[k + 4]], weight[waiting[k + 5]],
+            weight[waiting[k + 6]], weight[waiting[k + 7]],
         )  # fmt: skip
-    for k in range(fours, waiting.size):
+    for k in range(eights, waiting.size):
         deliver(arrived, weight[waiting[k]])
 
 
 @compiled
-def deliver_four(
-    arrived: Wide, first: Weights, second: Weights, third: Weights, fourth: Weights
-) -> None:
-    """Add four rows to what has arrived."""
+def deliver_eight(
+    arrived: Wide, a: Weights, b: Weights, c: Weights, d: Weights, e: Weights, f: Weights,
+    g: Weights, h: Weights,
+) -> None:  # fmt: skip
+    """Add eight rows to what has arrived."""
     kind = arrived.dtype.type
     for j in range(arrived.size):
-        pair = kind(kind(first[j]) + kind(second[j]))
-        other = kind(kind(third[j]) + kind(fourth[j]))
-        arrived[j] = kind(arrived[j] + kind(pair + other))
+        one = kind(kind(kind(a[j]) + kind(b[j])) + kind(kind(c[j]) + kind(d[j])))
+        other = kind(kind(kind(e[j]) + kind(f[j])) + kind(kind(g[j]) + kind(h[j])))
+        arrived[j] = kind(arrived[j] + kind(one + other))
 
 
 @compiled
