@@ -476,9 +476,7 @@ def check_ports(s: Sequencing) -> None:
         b.check(name, implies(port & s.known, value == expected))
 
     strobes = {
-        "sends": (
-            u.reply.valid, acts(Port.SEND, Port.END) | (s.sends_words & core.words.valid)
-        ),
+        "sends": (u.reply.valid, acts(Port.SEND, Port.END) | (s.sends_words & core.words.valid)),
         "repeats": (u.repeat.valid, acts(Port.REPEAT)),
         "releases": (frame.release_stb, acts(Port.RELEASE)),
         "seeks": (frame.seek_stb, acts(Port.SEEK_FRAME, Port.SEEK_TABLE)),
